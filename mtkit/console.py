@@ -1,0 +1,47 @@
+"""What mtkit tells a person while it works: everything on stderr, nothing with ``--quiet``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+console = Console(stderr=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """One line for the user."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Name a step while it runs, and how long it took once it is done."""
+    start = time.perf_counter()
+    with console.status(f"{name} …") if console.is_terminal else _nothing():
+        yield
+    console.print(
+        f"  {name:<58} {time.perf_counter() - start:6.1f} s", markup=False, soft_wrap=True
+    )
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def progress() -> Progress:
+    """A bar with a free text field ``status``; shown only on a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[status]}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -1,0 +1,194 @@
+"""Parallel text: reading it, refusing what cannot be meant, and finding the embedded corpus."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.errors import InputError
+
+SPLITS = ("train", "dev", "test")
+DEFAULT_CORPUS = "everyday"
+DEFAULT_PAIR = ("en", "de")
+
+
+def decode_lines(data: bytes, name: str) -> list[str]:
+    r"""UTF-8 ``data`` as lines, split on ``\n`` only; a BOM and ``\r\n`` are tolerated.
+
+    Raises InputError naming ``name``, line and byte where the bytes are no UTF-8.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = error.start
+        line = data.count(b"\n", 0, at) + 1
+        column = at - (data.rfind(b"\n", 0, at) + 1) + 1
+        raise InputError(
+            f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); "
+            "convert it first, for instance with iconv -t UTF-8"
+        ) from None
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line[:-1] if line.endswith("\r") else line for line in lines]
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a plain or ``.gz`` file. Raises InputError if it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    if path.suffix == ".gz":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: not a complete gzip file ({error})") from None
+    return decode_lines(data, str(path))
+
+
+@dataclass(frozen=True)
+class Bitext:
+    """Sentences that translate each other: ``source[i]`` and ``target[i]``, raw lines."""
+
+    source: list[str]
+    target: list[str]
+    paths: tuple[Path, Path]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @classmethod
+    def read(cls, source: Path, target: Path) -> Bitext:
+        """Read two files of equally many lines. Raises InputError otherwise, and if empty."""
+        lines = read_lines(source), read_lines(target)
+        for path, side in zip((source, target), lines, strict=True):
+            if not any(line.strip() for line in side):
+                raise InputError(f"{path}: the file is empty; parallel text is needed here")
+        n, m = map(len, lines)
+        if n != m:
+            longer = source if n > m else target
+            raise InputError(
+                f"{source} has {n} lines but {target} has {m}; line {min(n, m) + 1} of {longer} "
+                "has no partner: the two files must correspond line by line"
+            )
+        return cls(*lines, paths=(source, target))
+
+    def without_empty(self) -> Bitext:
+        """The pairs of which neither side is blank."""
+        kept = [
+            pair for pair in zip(self.source, self.target, strict=True) if all(s.strip() for s in pair)
+        ]
+        if not kept:
+            raise InputError(f"{self.paths[0]}: no line has text on both sides")
+        return Bitext([s for s, _ in kept], [t for _, t in kept], self.paths)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A train/dev/test split of one language pair; ``dev`` and ``test`` may be absent."""
+
+    name: str
+    pair: tuple[str, str]
+    train: Bitext
+    dev: Bitext | None
+    test: Bitext | None
+
+
+def corpora_directory() -> Path:
+    """Where the corpora that come with mtkit lie: in the wheel, or in the source checkout."""
+    packed = Path(__file__).parent / "_corpora"
+    return packed if packed.is_dir() else Path(__file__).parents[1] / "corpora"
+
+
+def find_corpus(name: str) -> Path:
+    """The directory of a corpus named by path or by the name of an embedded one."""
+    for directory in (Path(name), corpora_directory() / name):
+        if directory.is_dir():
+            return directory
+    known = ", ".join(sorted(p.name for p in corpora_directory().iterdir() if p.is_dir()))
+    raise InputError(f"no corpus {name!r}: neither a directory nor one of the embedded ({known})")
+
+
+def _find_side(directory: Path, split: str, language: str) -> Path | None:
+    for suffix in ("", ".gz"):
+        path = directory / f"{split}.{language}{suffix}"
+        if path.exists():
+            return path
+    return None
+
+
+def read_corpus_directory(directory: Path, pair: tuple[str, str]) -> Corpus:
+    """A directory with ``train.LL``, ``dev.LL``, ``test.LL``, each plain or ``.gz``."""
+    splits: dict[str, Bitext | None] = {}
+    for split in SPLITS:
+        source, target = (_find_side(directory, split, language) for language in pair)
+        splits[split] = Bitext.read(source, target) if source and target else None
+        if bool(source) != bool(target):
+            missing = pair[0] if source is None else pair[1]
+            raise InputError(f"{directory / split}.{missing}: no such file, its other half exists")
+    if splits["train"] is None:
+        raise InputError(
+            f"{directory}: no train.{pair[0]} and train.{pair[1]}; name the languages with --pair"
+        )
+    return Corpus(directory.name, pair, splits["train"], splits["dev"], splits["test"])
+
+
+def language_of(path: Path) -> str:
+    """The language a file name ends with: ``train.tok.de.gz`` → ``de``."""
+    stem = path.name.removesuffix(".gz")
+    return stem.rsplit(".", 1)[-1] if "." in stem else stem
+
+
+def open_corpus(
+    name: str | None = None,
+    pair: str | None = None,
+    train: tuple[Path, Path] | None = None,
+    dev: tuple[Path, Path] | None = None,
+    test: tuple[Path, Path] | None = None,
+) -> Corpus:
+    """The corpus that the shared command-line options name; with none, the embedded one.
+
+    Raises InputError for options that contradict each other and for text that cannot be read.
+    """
+    if train is None and (name is not None or (dev is None and test is None)):
+        languages = tuple((pair or "-".join(DEFAULT_PAIR)).split("-"))
+        if len(languages) != 2 or not all(languages):
+            raise InputError(f"--pair {pair}: two language codes are meant, as in en-de")
+        corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
+        return Corpus(
+            corpus.name,
+            corpus.pair,
+            corpus.train,
+            Bitext.read(*dev) if dev else corpus.dev,
+            Bitext.read(*test) if test else corpus.test,
+        )
+    if name is not None:
+        raise InputError("--corpus and --train name the training text twice; give one of them")
+    if train is None:
+        raise InputError("--dev and --test need --train or --corpus beside them")
+    languages = tuple(pair.split("-")) if pair else (language_of(train[0]), language_of(train[1]))
+    if len(languages) != 2:
+        raise InputError(f"--pair {pair}: two language codes are meant, as in en-de")
+    return Corpus(
+        train[0].name,
+        languages,
+        Bitext.read(*train),
+        Bitext.read(*dev) if dev else None,
+        Bitext.read(*test) if test else None,
+    )
+
+
+def line_hashes(lines: Iterable[str]) -> NDArray[np.uint64]:
+    """Sorted 64-bit hashes of ``lines``: enough to see later whether a line was trained on."""
+    digests = (hashlib.blake2b(line.encode(), digest_size=8).digest() for line in lines)
+    return np.sort(np.frombuffer(b"".join(digests), dtype=np.uint64))

@@ -1,0 +1,1 @@
+"""The neural half: an LSTM encoder-decoder. The only part of mtkit that imports torch."""

@@ -1,0 +1,91 @@
+"""Batches of equal source length: nothing to pad, pack or mask on the source side."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtkit.vocabulary import BOS, EOS, PAD, UNK
+
+
+@dataclass(frozen=True)
+class Batch:
+    """x (B, I) sources with ``</s>``; y_in (B, T) = <s> y; y_out (B, T) = y </s>, padded; int64.
+
+    rows: which sentences of the data these are.
+    """
+
+    x: Tensor
+    y_in: Tensor
+    y_out: Tensor
+    rows: list[int]
+
+    @property
+    def tokens(self) -> int:
+        """Target subwords to predict, ``</s>`` included."""
+        return int((self.y_out != PAD).sum())
+
+
+def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
+    """Sequences as rows of an int64 matrix, filled up with PAD."""
+    width = max(len(s) for s in sequences)
+    return torch.tensor([[*s, *[PAD] * (width - len(s))] for s in sequences], dtype=torch.int64)
+
+
+def make_batch(
+    sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], rows: list[int]
+) -> Batch:
+    """The pairs ``rows`` of the data, whose sources are of one length, as tensors."""
+    return Batch(
+        x=torch.tensor([[*sources[r], EOS] for r in rows], dtype=torch.int64),
+        y_in=padded([[BOS, *targets[r]] for r in rows]),
+        y_out=padded([[*targets[r], EOS] for r in rows]),
+        rows=rows,
+    )
+
+
+def by_length(sources: Sequence[Sequence[int]]) -> dict[int, list[int]]:
+    """Source length → the rows that have it, shortest first."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for row, source in enumerate(sources):
+        groups[len(source)].append(row)
+    return dict(sorted(groups.items()))
+
+
+def batch_rows(sources: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+    """At most ``size`` rows of equal source length at a time, in a fixed order."""
+    for rows in by_length(sources).values():
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+def epoch(
+    sources: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]],
+    size: int,
+    rng: np.random.Generator,
+) -> list[list[int]]:
+    """One pass over the data in random order.
+
+    Within a source length, rows are sorted by a blurred target length before they are cut, so that
+    targets need little padding and yet batches differ from epoch to epoch.
+    """
+    batches = []
+    for rows in by_length(sources).values():
+        blurred = np.array([len(targets[r]) for r in rows]) + rng.normal(0, 2, len(rows))
+        order = [rows[i] for i in np.argsort(blurred, kind="stable")]
+        batches += [order[start : start + size] for start in range(0, len(order), size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def drop_words(y: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    """Word dropout: each token becomes ``<unk>`` with probability ``p`` (Sennrich & Zhang 2019)."""
+    if p == 0:
+        return y
+    dropped = torch.rand(y.shape, generator=generator) < p
+    return torch.where(dropped & (y > EOS), UNK, y)

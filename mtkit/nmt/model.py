@@ -1,0 +1,204 @@
+"""The encoder-decoder: P(y|x) = Π_t P(y_t | y_<t, x).
+
+Letters (Bahdanau et al. 2015, Luong et al. 2015):
+    x_1 … x_I   source subwords, the last one </s>     H = (h_1 … h_I)   encoder states
+    y_1 … y_T   target subwords, the last one </s>     s_t               decoder state
+    E           embeddings, shared by source, target and output (Press & Wolf 2017)
+    B, D        sentences in a batch, size of H and s
+
+Encoder    h_i = [→LSTM(E x_1 … E x_i); ←LSTM(E x_I … E x_i)]             bi-LSTM
+Decoder    s_t = LSTM_1(E y_{t-1}, s_{t-1})
+Attention  α_{t,i} = softmax_i a(s_t, h_i)      c_t = Σ_i α_{t,i} h_i
+               dot a = s·h    bilinear a = s·W h    mlp a = v·tanh(W_s s + W_h h)
+               none: c_t = the encoder's last states, one vector for all t (Sutskever et al. 2014)
+Upper      u_t = u_t + LSTM_k([u_t; c_t])      residual, k = 2 … (u = s below the first)
+Output     P(y_t) = softmax(E tanh(W_o [u_t; c_t]) + b)
+
+No state depends on c_{t-1} except through LSTM_k, whose inputs are all known in teacher forcing, so
+every LSTM runs over the whole target in one fused call.
+
+All source sentences of a batch have the same length, so nothing on that side is padded or masked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mtkit.vocabulary import PAD
+
+CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+State = list[tuple[Tensor, ...]]  # one tuple a decoder layer: (h, c) for an LSTM, (h,) otherwise
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of the network; sizes in units, dropout as probabilities."""
+
+    vocabulary: int
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    attention: Literal["none", "dot", "bilinear", "mlp"] = "bilinear"
+    embedding: int = 256
+    hidden: int = 512
+    encoder_layers: int = 1
+    decoder_layers: int = 2
+    dropout: float = 0.3
+
+
+class Attention(nn.Module):
+    """a(s, h) and the weighted mean of H it leads to; see the module's docstring."""
+
+    def __init__(self, kind: str, size: int) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind in ("bilinear", "mlp"):
+            self.keys = nn.Linear(size, size, bias=False)
+        if kind == "mlp":
+            self.query = nn.Linear(size, size)
+            self.v = nn.Linear(size, 1, bias=False)
+
+    def precompute(self, H: Tensor) -> Tensor:
+        """What of a(s, h) depends on h only: (B, I, D)."""
+        return self.keys(H) if self.kind in ("bilinear", "mlp") else H
+
+    def forward(self, s: Tensor, keys: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
+        """Contexts (B, T, D) and weights (B, T, I) for queries ``s`` (B, T, D)."""
+        if self.kind == "mlp":
+            mixed = torch.tanh(self.query(s)[:, :, None] + keys[:, None])  # (B, T, I, D)
+            scores = self.v(mixed).squeeze(-1)
+        else:
+            scores = s @ keys.transpose(1, 2)
+        alpha = scores.softmax(-1)
+        return alpha @ H, alpha
+
+
+@dataclass(frozen=True)
+class Source:
+    """An encoded batch. H, keys: (B, I, D); summary: (B, D), the last state of each direction."""
+
+    H: Tensor
+    keys: Tensor
+    summary: Tensor
+
+    def select(self, rows: Tensor) -> Source:
+        """The sentences ``rows`` (int64 indices), in that order."""
+        return Source(self.H[rows], self.keys[rows], self.summary[rows])
+
+
+class VariationalDropout(nn.Module):
+    """Dropout with one mask a sentence, the same at every time step (Gal & Ghahramani 2016)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` (B, T, D); the identity outside training."""
+        if not self.training or self.p == 0:
+            return x
+        keep = torch.rand((x.shape[0], 1, x.shape[2]), device=x.device) >= self.p
+        return x * (keep / (1 - self.p))
+
+
+def _recurrent(cell: str, inputs: int, hidden: int, both: bool = False) -> nn.RNNBase:
+    return CELLS[cell](inputs, hidden, batch_first=True, bidirectional=both)
+
+
+class Seq2Seq(nn.Module):
+    """The network of the module's docstring."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        E, D = config.embedding, config.hidden
+        self.embedding = nn.Embedding(config.vocabulary, E, padding_idx=PAD)
+        self.encoder = nn.ModuleList(
+            _recurrent(config.cell, E if k == 0 else D, D // 2, both=True)
+            for k in range(config.encoder_layers)
+        )
+        self.initial = nn.Linear(D, D * config.decoder_layers)
+        self.decoder = nn.ModuleList(
+            _recurrent(config.cell, E if k == 0 else 2 * D, D) for k in range(config.decoder_layers)
+        )
+        self.attention = Attention(config.attention, D)
+        self.combine = nn.Linear(2 * D, E)
+        self.bias = nn.Parameter(torch.zeros(config.vocabulary))
+        self.dropout = VariationalDropout(config.dropout)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Xavier for what multiplies, orthogonal for what recurs, forget gates open (bias 1)."""
+        for name, p in self.named_parameters():
+            if "weight_hh" in name:
+                for gate in p.data.chunk(p.shape[0] // p.shape[1]):
+                    nn.init.orthogonal_(gate)
+            elif name == "embedding.weight":
+                nn.init.normal_(p, std=p.shape[1] ** -0.5)
+                p.data[PAD].zero_()
+            elif p.dim() > 1:
+                nn.init.xavier_uniform_(p)
+            else:
+                nn.init.zeros_(p)
+                if self.config.cell == "lstm" and "bias_ih" in name:
+                    n = p.shape[0] // 4
+                    p.data[n : 2 * n] = 1.0
+
+    def encode(self, x: Tensor) -> Source:
+        """``x`` (B, I) int64, no padding."""
+        H = self.dropout(self.embedding(x))
+        for k, layer in enumerate(self.encoder):
+            out, last = layer(H)
+            out = self.dropout(out)
+            H = out + H if k > 0 else out  # (B, I, D), residual between stacked layers
+        last = last[0] if isinstance(last, tuple) else last  # (2, B, D/2): forward, backward
+        summary = torch.cat((last[0], last[1]), -1)
+        return Source(H, self.attention.precompute(H), summary)
+
+    def start(self, source: Source) -> State:
+        """The decoder's first state, made from the encoder's last."""
+        h = torch.tanh(self.initial(source.summary)).chunk(self.config.decoder_layers, -1)
+        if self.config.cell == "lstm":
+            return [(part[None].contiguous(), torch.zeros_like(part)[None]) for part in h]
+        return [(part[None].contiguous(),) for part in h]
+
+    def decode(self, y: Tensor, source: Source, state: State) -> tuple[Tensor, Tensor, State]:
+        """Read ``y`` (B, T), from ``state`` on.
+
+        Returns the vectors before the output matrix (B, T, E), the attention weights (B, T, I;
+        uniform for ``none``) and the state behind the last token.
+        """
+        u = self.dropout(self.embedding(y))
+        after: State = []
+        for k, layer in enumerate(self.decoder):
+            initial = state[k] if self.config.cell == "lstm" else state[k][0]
+            if k == 0:
+                u, last = layer(u, initial)
+                u = self.dropout(u)
+                c, alpha = self._context(u, source)
+            else:
+                out, last = layer(torch.cat((u, c), -1), initial)
+                u = u + self.dropout(out)
+            after.append(last if isinstance(last, tuple) else (last,))
+        o = torch.tanh(self.combine(torch.cat((u, c), -1)))
+        return self.dropout(o), alpha, after
+
+    def _context(self, s: Tensor, source: Source) -> tuple[Tensor, Tensor]:
+        if self.config.attention == "none":
+            alpha = s.new_full((*s.shape[:2], source.H.shape[1]), 1 / source.H.shape[1])
+            return source.summary[:, None].expand(-1, s.shape[1], -1), alpha
+        c, alpha = self.attention(s, source.keys, source.H)
+        return c, alpha
+
+    def logits(self, o: Tensor) -> Tensor:
+        """(…, E) → (…, vocabulary)."""
+        return functional.linear(o, self.embedding.weight, self.bias)
+
+    def forward(self, x: Tensor, y_in: Tensor, y_out: Tensor) -> Tensor:
+        """Logits (N, vocabulary) of the N positions of ``y_out`` (B, T) that are not padding."""
+        source = self.encode(x)
+        o, _, _ = self.decode(y_in, source, self.start(source))
+        return self.logits(o[y_out != PAD])

@@ -1,0 +1,212 @@
+"""The neural translator as a ``System``: raw text in, raw text out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from mtkit.console import note
+from mtkit.corpus import Bitext, Corpus
+from mtkit.errors import InputError
+from mtkit.models import Manifest, describe_corpus, replacing, save_training_hashes
+from mtkit.nmt.data import batch_rows
+from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.search import Output, beam_search, unknown_positions
+from mtkit.nmt.train import Data, Run, TrainConfig, log_probabilities, train
+from mtkit.subwords import Encoded, Subwords
+from mtkit.system import EMPTY, Hypothesis, LogProbability, Score
+from mtkit.tokenizer import WordTokenizer
+from mtkit.vocabulary import EOS, UNK
+
+
+class NmtSystem:
+    """LSTM encoder-decoder, BPE and word tokenizer together; meets ``mtkit.system.System``."""
+
+    kind: ClassVar[str] = "nmt"
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        subwords: Subwords,
+        tokenizer: WordTokenizer,
+        beam: int = 5,
+        normalisation: float = 1.0,
+    ) -> None:
+        self.model = model.eval()
+        self.subwords = subwords
+        self.tokenizer = tokenizer
+        self.beam = beam
+        self.normalisation = normalisation
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read a model directory. Raises InputError where a file of it is missing."""
+        manifest = Manifest.read(directory)
+        try:
+            config = ModelConfig(**json.loads((directory / "model.json").read_text("utf-8")))
+            model = Seq2Seq(config)
+            model.load_state_dict(load_file(directory / "weights.safetensors"))
+            subwords = Subwords.load(directory / "subwords.json")
+        except FileNotFoundError as error:
+            raise InputError(f"{error.filename}: missing; the model must be trained again") from None
+        return cls(
+            model,
+            subwords,
+            WordTokenizer(**manifest.tokenizer),
+            beam=manifest.config["beam"],
+            normalisation=manifest.config["normalisation"],
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write weights, shape and subwords, all but the manifest."""
+        save_file(self.model.state_dict(), directory / "weights.safetensors")
+        text = json.dumps(asdict(self.model.config), indent=2)
+        (directory / "model.json").write_text(text + "\n", encoding="utf-8")
+        self.subwords.save(directory / "subwords.json")
+
+    def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
+        """The word tokens of each sentence, before subwords."""
+        return [self.tokenizer.tokenize(sentence) for sentence in sentences]
+
+    def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
+        """See ``System``. The score is ln P(y|x) divided by the length in subwords."""
+        words = self.tokenize(sentences)
+        encoded = self.subwords.encode(words)
+        rows = [i for i, sentence in enumerate(sentences) if sentence.strip()]
+        result: list[list[Hypothesis]] = [[EMPTY] for _ in sentences]
+        sources = [encoded[i].ids for i in rows]
+        for batch in batch_rows(sources, 64):
+            x = torch.tensor([[*sources[r], EOS] for r in batch], dtype=torch.int64)
+            found = beam_search(self.model, x, max(self.beam, n_best), self.normalisation)
+            for r, outputs in zip(batch, found, strict=True):
+                i = rows[r]
+                made = [self._hypothesis(output, words[i], encoded[i]) for output in outputs]
+                distinct = {h.text: h for h in reversed(made)}
+                best = sorted(distinct.values(), key=lambda h: -h.score)
+                result[i] = best[:n_best]
+        return result
+
+    def _hypothesis(self, output: Output, words: list[str], source: Encoded) -> Hypothesis:
+        def word_at(position: int) -> int:
+            return source.words[min(position, len(source.words) - 1)]
+
+        copied = [words[word_at(position)] for position in unknown_positions(output)]
+        tokens = self.subwords.decode(output.ids, copied)
+        spelled = [self.subwords.pieces[i] for i in (*output.ids, EOS)]
+        links, target = set(), 0
+        for i, position in zip(output.ids, output.attention, strict=True):
+            if position < len(source.words):
+                links.add((word_at(position), target))
+            target += i == UNK or self.subwords.pieces[i].endswith("</w>")
+        return Hypothesis(
+            text=self.tokenizer.detokenize(tokens),
+            tokens=tokens,
+            score=output.score,
+            alignment=sorted(links) if self.model.config.attention != "none" else [],
+            token_logprobs=list(zip(spelled, output.logprobs, strict=True)),
+            unknown=copied,
+        )
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+        """See ``System``: ``direct`` of each pair, for the target's own segmentation."""
+        data = self.data(Bitext([s for s, _ in pairs], [t for _, t in pairs], (Path(), Path())))
+        values = log_probabilities(self.model, data)
+        return [
+            Score(direct=LogProbability(value, words + 1), why="a neural model has no derivations")
+            for value, words in zip(values, data.target_words, strict=True)
+        ]
+
+    def data(self, text: Bitext) -> Data:
+        """Raw parallel text as subword ids."""
+        return encode(text, self.tokenizer, self.subwords)
+
+
+def encode(text: Bitext, tokenizer: WordTokenizer, subwords: Subwords) -> Data:
+    """Raw parallel text as subword ids."""
+    source = [tokenizer.tokenize(line) for line in text.source]
+    target = [tokenizer.tokenize(line) for line in text.target]
+    return Data(
+        [e.ids for e in subwords.encode(source)],
+        [e.ids for e in subwords.encode(target)],
+        [len(words) for words in target],
+    )
+
+
+def hold_out(text: Bitext, seed: int = 1) -> tuple[Bitext, Bitext]:
+    """(train, dev): every k-th pair, one in twenty but at most 1,000, becomes the dev set."""
+    every = max(20, math.ceil(len(text) / 1000))
+    rows = set(range(seed % every, len(text), every))
+
+    def part(keep: bool) -> Bitext:
+        picked = [i for i in range(len(text)) if (i in rows) == keep]
+        return Bitext(
+            [text.source[i] for i in picked], [text.target[i] for i in picked], text.paths
+        )
+
+    return part(False), part(True)
+
+
+def train_nmt(corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out: Path) -> Manifest:
+    """Train on ``corpus`` and write the model directory ``out``."""
+    train_text, dev_text = corpus.train.without_empty(), corpus.dev
+    if dev_text is None:
+        train_text, dev_text = hold_out(train_text)
+        note(f"no dev set: {len(dev_text)} pairs of the training text are held out for it")
+    with replacing(out) as directory:
+        words = [
+            [tokenizer.tokenize(line) for line in side]
+            for side in (train_text.source, train_text.target)
+        ]
+        tokens = sum(len(sentence) for sentence in words[1])
+        size = config.vocabulary or max(500, min(32000, 10 * math.isqrt(tokens)))
+        config = replace(config, vocabulary=size)
+        subwords = Subwords.train((s for side in words for s in side), size)
+        data = _short(encode(train_text, tokenizer, subwords), config.max_length)
+        dev = encode(dev_text.without_empty(), tokenizer, subwords)
+        run = Run(config, len(subwords), data, dev)
+        parameters = sum(p.numel() for p in run.model.parameters())
+        note(f"{len(subwords)} subwords, {parameters / 1e6:.1f} M parameters")
+        model = train(run)
+        system = NmtSystem(model, subwords, tokenizer)
+        system.save(directory)
+        save_training_hashes(corpus, directory)
+        manifest = Manifest(
+            kind="nmt",
+            languages=corpus.pair,
+            corpus=describe_corpus(corpus),
+            tokenizer=asdict(tokenizer),
+            config={**asdict(run.config), "beam": system.beam, "normalisation": 1.0},
+            figures={
+                "dev_perplexity": run.best[0],
+                "best_update": run.best[1],
+                "parameters": parameters,
+                "log": run.history,
+            },
+        )
+        manifest.write(directory)
+    return manifest
+
+
+def _short(data: Data, limit: int) -> Data:
+    """The pairs of at most ``limit`` subwords a side, said where any are left out."""
+    kept = [
+        i
+        for i, (s, t) in enumerate(zip(data.sources, data.targets, strict=True))
+        if 0 < len(s) <= limit and 0 < len(t) <= limit
+    ]
+    if len(kept) < len(data):
+        note(f"{len(data) - len(kept)} pairs longer than {limit} subwords are left out")
+    if not kept:
+        raise InputError(f"no training pair has at most {limit} subwords on both sides")
+    return Data(
+        [data.sources[i] for i in kept],
+        [data.targets[i] for i in kept],
+        [data.target_words[i] for i in kept],
+    )

@@ -1,0 +1,1 @@
+"""The statistical half: alignment, phrases, n-gram language model, decoder. Kernels in numba."""

@@ -1,0 +1,37 @@
+"""Sentences as flat integer arrays, the shape in which kernels read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Flat:
+    """S sentences of N words in all: sentence s is ``words[begin[s] : begin[s + 1]]``.
+
+    words: int32 (N,); begin: int64 (S + 1,).
+    """
+
+    words: Int32
+    begin: Int64
+
+    def __len__(self) -> int:
+        return len(self.begin) - 1
+
+    @classmethod
+    def of(cls, sentences: Sequence[Sequence[int]]) -> Flat:
+        """Lists of ids, flattened."""
+        lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+        begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        words = np.fromiter((w for s in sentences for w in s), np.int32, count=int(begin[-1]))
+        return cls(words, begin)

@@ -1,0 +1,116 @@
+"""From a corpus to a statistical model: align, extract phrases, estimate the language model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mtkit.console import note, step
+from mtkit.corpus import Corpus
+from mtkit.models import Manifest, describe_corpus, replacing, save_training_hashes
+from mtkit.smt.align import align, perplexity
+from mtkit.smt.decoder import Limits
+from mtkit.smt.flat import Flat
+from mtkit.smt.lm import train as train_lm
+from mtkit.smt.phrases import build_table
+from mtkit.smt.system import DEFAULT_WEIGHTS, Models, SmtSystem
+from mtkit.tokenizer import WordTokenizer
+from mtkit.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a run; the resolved one is saved with the model."""
+
+    heuristic: str = "grow-diag-final-and"
+    order: int = 5
+    limits: Limits = Limits()
+
+
+def estimate(
+    source: list[list[str]], target: list[list[str]], config: TrainConfig
+) -> tuple[Models, dict[str, Any]]:
+    """The models of tokenised parallel text, and what was measured on the way."""
+    words = Vocabulary.build(source), Vocabulary.build(target)
+    x = Flat.of([words[0].encode(s) for s in source])
+    y = Flat.of([words[1].encode(s) for s in target])
+    with step("word alignment: IBM 1, then HMM, both directions"):
+        alignment = align(x, y, (len(words[0]), len(words[1])), config.heuristic)
+    with step("phrase table"):
+        table = build_table(x, y, alignment.links)
+    with step(f"{config.order}-gram language model"):
+        lm = train_lm(target, config.order)
+    for remark in lm.notes:
+        note(f"  language model: {remark}")
+    figures = {
+        "alignment_perplexity": {
+            direction: {k: [perplexity(v, side) for v in values] for k, values in found.items()}
+            for direction, found, side in (
+                ("P(y|x)", alignment.forward.likelihood, y),
+                ("P(x|y)", alignment.backward.likelihood, x),
+            )
+        },
+        "links": len(alignment.links.source),
+        "phrase_pairs": len(table.links),
+        "ngrams": lm.counts,
+        "vocabulary": [len(v) for v in words],
+    }
+    models = Models(*words, table, lm, alignment.forward.model, alignment.backward.model)
+    return models, figures
+
+
+def compile_kernels() -> None:
+    """Run everything once on three tiny sentences, so that numba compiles what training needs."""
+    with step("kernels: compiled to machine code on the first run, then cached"):
+        source = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
+        target = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
+        words = Vocabulary.build(source), Vocabulary.build(target)
+        x, y = (
+            Flat.of([v.encode(s) for s in side])
+            for v, side in zip(words, (source, target), strict=True)
+        )
+        found = align(x, y, (len(words[0]), len(words[1])))
+        table = build_table(x, y, found.links)
+        models = Models(
+            *words, table, train_lm(target, 3), found.forward.model, found.backward.model
+        )
+        system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
+        system.translate(["a b c"])
+        system.score([("a b", "A B")])
+
+
+def train_smt(
+    corpus: Corpus,
+    tokenizer: WordTokenizer,
+    config: TrainConfig,
+    weights: dict[str, float],
+    out: Path,
+) -> Manifest:
+    """Train on ``corpus`` and write the model directory ``out``."""
+    text = corpus.train.without_empty()
+    with replacing(out) as directory:
+        compile_kernels()
+        with step(f"tokens of {len(text)} sentence pairs"):
+            source, target = (
+                [tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)
+            )
+        config = replace(config, order=max(1, config.order))
+        models, figures = estimate(source, target, config)
+        with step("writing the model"):
+            SmtSystem(models, tokenizer, weights, config.limits).save(directory)
+            save_training_hashes(corpus, directory)
+        manifest = Manifest(
+            kind="smt",
+            languages=corpus.pair,
+            corpus=describe_corpus(corpus),
+            tokenizer=asdict(tokenizer),
+            config={
+                "heuristic": config.heuristic,
+                "order": config.order,
+                "limits": config.limits._asdict(),
+            },
+            figures=figures,
+        )
+        manifest.write(directory)
+    return manifest

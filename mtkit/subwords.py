@@ -1,0 +1,99 @@
+"""Byte-pair encoding (Sennrich et al. 2016): words as sequences of frequent pieces.
+
+The merges are learnt by the Hugging Face ``tokenizers`` library on source and target together, so
+that names and numbers are spelled alike on both sides. The last piece of a word ends in ``</w>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.trainers import BpeTrainer
+
+from mtkit.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
+
+END_OF_WORD = "</w>"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A sentence in subwords: ``ids`` without specials, ``word[i]`` = the word that piece i is of."""
+
+    ids: list[int]
+    words: list[int]
+
+
+class Subwords:
+    """Word tokens ↔ subword ids; ids 0…3 are the specials of ``mtkit.vocabulary``."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.pieces = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+
+    @classmethod
+    def train(cls, sentences: Iterable[Sequence[str]], size: int) -> Subwords:
+        """Learn a vocabulary of at most ``size`` pieces, specials and characters included."""
+        tokenizer = Tokenizer(BPE(unk_token=SPECIALS[UNK], end_of_word_suffix=END_OF_WORD))
+        tokenizer.pre_tokenizer = WhitespaceSplit()
+        trainer = BpeTrainer(
+            vocab_size=size,
+            special_tokens=list(SPECIALS),
+            end_of_word_suffix=END_OF_WORD,
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator((" ".join(words) for words in sentences), trainer)
+        # The specials are needed as ids only: text that spells them must stay text.
+        return cls(tokenizer)
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+        """The pieces of each sentence of word tokens (which contain no blanks)."""
+        distinct = list(dict.fromkeys(word for words in sentences for word in words))
+        encodings = self._tokenizer.encode_batch(distinct, add_special_tokens=False)
+        pieces = {
+            word: [UNK if i < len(SPECIALS) else i for i in encoding.ids]
+            for word, encoding in zip(distinct, encodings, strict=True)
+        }
+        return [
+            Encoded(
+                ids=[i for word in words for i in pieces[word]],
+                words=[k for k, word in enumerate(words) for _ in pieces[word]],
+            )
+            for words in sentences
+        ]
+
+    def decode(self, ids: Sequence[int], unknown: Sequence[str] = ()) -> list[str]:
+        """The word tokens that ``ids`` spell; the k-th unknown piece is spelled ``unknown[k]``."""
+        words, current, k = [], "", 0
+        for i in ids:
+            if i in (PAD, BOS, EOS):
+                continue
+            if i == UNK:
+                if current:
+                    words.append(current)
+                words.append(unknown[k] if k < len(unknown) else SPECIALS[UNK])
+                current, k = "", k + 1
+                continue
+            current += self.pieces[i]
+            if current.endswith(END_OF_WORD):
+                words.append(current.removesuffix(END_OF_WORD))
+                current = ""
+        if current:
+            words.append(current)
+        return words
+
+    def save(self, path: Path) -> None:
+        """Write the library's own JSON."""
+        self._tokenizer.save(str(path))
+
+    @classmethod
+    def load(cls, path: Path) -> Subwords:
+        """Read what ``save`` wrote."""
+        return cls(Tokenizer.from_file(str(path)))

@@ -1,0 +1,91 @@
+"""The protocol that both translators meet, and what they answer with.
+
+Letters: x the source sentence, y the target sentence. All logarithms are natural.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One translation.
+
+    score: what the search maximised; comparable only within one system.
+    features: name → value (SMT), empty for NMT.
+    alignment: (source token, target token) links, 0-based.
+    segments: (s0, s1, t0, t1), half-open token spans of the phrases used (SMT).
+    token_logprobs: ln p of every target subword, ``</s>`` last (NMT).
+    unknown: source tokens that were copied because the system does not know them.
+    """
+
+    text: str
+    tokens: list[str]
+    score: float
+    features: dict[str, float] = field(default_factory=dict)
+    alignment: list[tuple[int, int]] = field(default_factory=list)
+    segments: list[tuple[int, int, int, int]] = field(default_factory=list)
+    token_logprobs: list[tuple[str, float]] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+EMPTY = Hypothesis(text="", tokens=[], score=0.0)
+
+
+@dataclass(frozen=True)
+class LogProbability:
+    """ln of a sentence's probability and the number N of tokens it is shared among.
+
+    N counts word tokens and one ``</s>``. Of these, ``oov`` were unknown to the model; ``known`` is
+    the part of ``value`` that the other tokens contributed, ``None`` where the model cannot tell.
+    """
+
+    value: float
+    tokens: int
+    oov: int = 0
+    known: float | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a system thinks of a given pair; ``None`` where it has no such model.
+
+    lm = ln P(y), channel = ln P(x|y), direct = ln P(y|x); ``model`` is the log-linear score of the
+    best derivation, no probability, with ``why`` it is missing where it is.
+    """
+
+    lm: LogProbability | None = None
+    channel: LogProbability | None = None
+    direct: LogProbability | None = None
+    model: float | None = None
+    why: str = ""
+
+
+class System(Protocol):
+    """A trained translator. Raw text in, raw text out; n sentences in, n answers out."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read a model directory."""
+        ...
+
+    def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
+        """The word tokens the system sees: for the same settings the same in every system."""
+        ...
+
+    def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
+        """At most ``n_best`` different translations of each sentence, best first; at least one.
+
+        A blank sentence is answered with a blank.
+        """
+        ...
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+        """The probabilities the system gives to (source, target) pairs."""
+        ...

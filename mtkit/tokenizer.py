@@ -1,0 +1,119 @@
+r"""Lossless word tokens: the spans of an NLTK tokenizer plus joiner marks.
+
+A space is the default between two tokens; where the text has none, a joiner mark ``￭`` on one of
+the two says so, on the punctuation side, so that a word looks the same wherever it stands:
+
+>>> WordTokenizer().tokenize('She said: "It\'s here."')
+['She', 'said', '￭:', '"￭', 'It', "￭'s", 'here', '￭.', '￭"']
+>>> WordTokenizer().detokenize(_)
+'She said: "It\'s here."'
+
+Any other white space (runs, tabs, at the ends of the line) is a token of its own, and characters
+that would be mistaken for marks or blanks are escaped as ``％`` and four hexadecimal digits, so
+that ``detokenize(tokenize(line)) == line`` for every line.
+
+Limits: words are runs of letters, marks and digits, so that text written without spaces (Chinese,
+Thai) comes out as one token a run; segment such text first and use the tokenizer ``none``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nltk.tokenize.regexp import RegexpTokenizer
+
+JOINER = "￭"  # U+FFED
+ESCAPE = "％"  # U+FF05
+
+_WORD = r"(?:[^\W_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff])"
+_PATTERN = rf"""
+    https?://[^\s<>"]*[^\s<>".,;:!?)\]]        # a URL, without the punctuation behind it
+  | [\w.+-]+@[\w-]+(?:\.[\w-]+)+               # an e-mail address
+  | </?[A-Za-z][^<>\s]*>                       # <b>, </b>, <br/>
+  | \{{\w*\}} | %\(\w+\)[sd] | %[sd]\b         # {{name}}, %(name)s, %s
+  | \d+(?:[.,:/]\d+)*%?                        # 3.50, 12:30, 1,000, 50%
+  | {_WORD}+?(?=n't\b) | n't\b                 # do | n't
+  | '(?:s|re|ve|ll|d|m)\b                      # 's, 're, …
+  | {_WORD}+(?:[-‐_]+{_WORD}+)*                # words, hyphenated ones whole
+  | \.{{2,}} | -{{2,}}                         # ..., --
+  | \S                                         # any other character by itself
+"""
+_SPANS = RegexpTokenizer(_PATTERN, flags=re.VERBOSE | re.IGNORECASE | re.UNICODE)
+_TO_ESCAPE = re.compile(rf"[\s{JOINER}{ESCAPE}]")
+_ESCAPED = re.compile(rf"{ESCAPE}([0-9a-f]{{4}})")
+
+
+def _escape(text: str) -> str:
+    return _TO_ESCAPE.sub(lambda match: f"{ESCAPE}{ord(match[0]):04x}", text)
+
+
+def _unescape(token: str) -> str:
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), token)
+
+
+def _pieces(line: str) -> list[tuple[str, bool]]:
+    """The line cut into (escaped text, whether a single space stands before it)."""
+    pieces: list[tuple[str, bool]] = []
+    end = 0
+    for start, stop in [*_SPANS.span_tokenize(line), (len(line), len(line))]:
+        gap = line[end:start]
+        at_edge = end == 0 or start == len(line)
+        plain = gap == " " and not at_edge
+        if gap and not plain:
+            pieces.append((_escape(gap), False))
+        if stop > start:
+            pieces.append((_escape(line[start:stop]), plain))
+        end = stop
+    return pieces
+
+
+def _is_word(piece: str) -> bool:
+    return piece[0].isalnum() or (piece[0] in "<{%" and len(piece) > 1)
+
+
+@dataclass(frozen=True)
+class WordTokenizer:
+    """Raw line ↔ word tokens, the same for both translators.
+
+    kind: ``words`` (lossless, see above) or ``none`` (already tokenised: split on spaces, joined by
+    spaces). lowercase: fold the case of what is tokenised; there is no way back from that.
+    """
+
+    kind: Literal["words", "none"] = "words"
+    lowercase: bool = False
+
+    def tokenize(self, line: str) -> list[str]:
+        """The word tokens of one line; an empty list for an empty line."""
+        if self.lowercase:
+            line = line.lower()
+        if self.kind == "none":
+            return [token for token in line.split(" ") if token]
+        pieces = _pieces(line)
+        marks_before, marks_after = [""] * len(pieces), [""] * len(pieces)
+        for i, (piece, spaced) in enumerate(pieces):
+            if i == 0 or spaced:
+                continue
+            if _is_word(piece) and not _is_word(pieces[i - 1][0]):
+                marks_after[i - 1] = JOINER
+            else:
+                marks_before[i] = JOINER
+        return [
+            before + piece + after
+            for before, (piece, _), after in zip(marks_before, pieces, marks_after, strict=True)
+        ]
+
+    def detokenize(self, tokens: Sequence[str]) -> str:
+        """The line that ``tokens`` spell, whatever their order."""
+        if self.kind == "none":
+            return " ".join(tokens)
+        parts: list[str] = []
+        glued = True
+        for token in tokens:
+            if not glued and not token.startswith(JOINER):
+                parts.append(" ")
+            glued = token.endswith(JOINER)
+            parts.append(_unescape(token.strip(JOINER)))
+        return "".join(parts)
