@@ -83,11 +83,13 @@ class Bitext:
             )
         return cls(*lines, paths=(source, target))
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """The (source, target) lines."""
+        return list(zip(self.source, self.target, strict=True))
+
     def without_empty(self) -> Bitext:
         """The pairs of which neither side is blank."""
-        kept = [
-            pair for pair in zip(self.source, self.target, strict=True) if all(s.strip() for s in pair)
-        ]
+        kept = [(s, t) for s, t in self.pairs() if s.strip() and t.strip()]
         if not kept:
             raise InputError(f"{self.paths[0]}: no line has text on both sides")
         return Bitext([s for s, _ in kept], [t for _, t in kept], self.paths)

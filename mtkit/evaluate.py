@@ -61,21 +61,39 @@ def corpus_scores(
     check_parallel(hypotheses, references)
     result = {}
     for name, scorer in _scorers(tokenize).items():
-        score = scorer.corpus_score(list(hypotheses), [list(references)], n_bootstrap=bootstrap)
+        score = scorer.corpus_score(list(hypotheses), [list(references)])
         low = high = None
+        signature = str(scorer.get_signature())
         if bootstrap > 1:
-            low = max(0.0, float(score._mean - score._ci))
-            high = min(math.inf if name == "ter" else 100.0, float(score._mean + score._ci))
+            low, high, signature = _interval(scorer, hypotheses, references, bootstrap)
         bleu = name == "bleu"
         result[name] = Metric(
             score=float(score.score),
             low=low,
             high=high,
-            signature=str(scorer.get_signature()),
+            signature=signature,
             note=_why_zero(score) if bleu else "",
             parts=_bleu_parts(score) if bleu else {},
         )
     return result
+
+
+def _interval(
+    scorer: Any, hypotheses: Sequence[str], references: Sequence[str], bootstrap: int
+) -> tuple[float, float, str]:
+    """(low, high, signature) by sacreBLEU's bootstrap, cut at the ends of the scale.
+
+    A paired test of one system is the same computation as ``corpus_score(n_bootstrap=…)``, which in
+    sacreBLEU 2.6 raises TypeError with numpy 2 once a single resample has a BLEU of 0.
+    """
+    named: list[tuple[str, Sequence[str]]] = [("", hypotheses)]
+    test = PairedTest(named, {"": scorer}, [references], test_type="bs", n_samples=bootstrap)
+    signatures, results = test()
+    ((label, signature),) = signatures.items()
+    found: Any = results[label][0]
+    top = math.inf if isinstance(scorer, TER) else 100.0
+    low, high = (float(min(top, max(0.0, found.mean + half))) for half in (-found.ci, found.ci))
+    return low, high, str(signature)
 
 
 def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -92,13 +110,13 @@ def looks_tokenized(lines: Sequence[str]) -> bool:
 
 
 def check_parallel(hypotheses: Sequence[str], references: Sequence[str], name: str = "") -> None:
-    """Raise InputError unless there is one output for each of at least one reference."""
+    """Raise InputError unless there is one line for each of at least one reference."""
     who = f"{name}: " if name else ""
     if not references:
         raise InputError(f"{who}the test set is empty; there is nothing to score")
     if len(hypotheses) != len(references):
         raise InputError(
-            f"{who}{len(hypotheses)} lines of output for {len(references)} references; "
+            f"{who}{len(hypotheses)} lines for {len(references)} references; "
             "they must correspond line by line"
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -109,8 +108,8 @@ def replacing(out: Path) -> Iterator[Path]:
         old = None
         if out.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-            os.replace(out, old)
-        os.replace(scratch, out)
+            out.replace(old)
+        scratch.replace(out)
         if old is not None:
             shutil.rmtree(old)
     finally:

@@ -116,18 +116,10 @@ def compare(
 ) -> Comparison:
     """Score every system, test every pair, choose examples.
 
-    bootstrap, trials: resamples and shufflings of the tests. warnings: what the caller knows
-    against the figures, such as test lines that were in training. Raises InputError where lines or
-    names do not fit.
+    bootstrap, trials: how often the tests resample and shuffle. warnings: what the caller knows
+    against the figures. Raises InputError where lines or names do not fit.
     """
-    evaluate.check_parallel(sources, references, "source")
-    names = [t.name for t in translations]
-    if not names:
-        raise InputError("no system to compare; name a model directory or NAME=FILE")
-    for twice in sorted({n for n in names if names.count(n) > 1}):
-        raise InputError(f"two systems are called {twice!r}; name one with NAME=…")
-    for t in translations:
-        evaluate.check_parallel(t.outputs, references, t.name)
+    _check(sources, references, translations)
     systems = [_result(t, references, tokenize, bootstrap) for t in translations]
     outputs = {t.name: t.outputs for t in translations}
     pairs = evaluate.significance(outputs, references, tokenize, resamples=bootstrap, trials=trials)
@@ -135,13 +127,26 @@ def compare(
         name=name,
         paths=paths,
         languages=languages,
-        sentences=len(references),
+        sentences=len(sources),
         tokenize=tokenize,
         systems=tuple(systems),
         pairs=tuple(pairs),
         examples=_examples(sources, references, translations, systems, examples),
         warnings=(*warnings, *_warnings(translations, len(references), tokenize)),
     )
+
+
+def _check(
+    sources: Sequence[str], references: Sequence[str], translations: Sequence[Translations]
+) -> None:
+    evaluate.check_parallel(sources, references, "the source")
+    names = [t.name for t in translations]
+    if not names:
+        raise InputError("no system to compare; name a model directory or NAME=FILE")
+    if twice := [n for n in names if names.count(n) > 1]:
+        raise InputError(f"two systems are called {twice[0]!r}; name one with NAME=…")
+    for t in translations:
+        evaluate.check_parallel(t.outputs, references, t.name)
 
 
 def _result(
@@ -165,7 +170,8 @@ def _warnings(systems: Sequence[Translations], sentences: int, tokenize: str) ->
         found.append(f"only {sentences} test sentences: intervals and p-values are rough")
     if tokenize != "none":
         found += [
-            f"{s.name}: most lines end in ' .', as if not detokenised; its BLEU is then too high"
+            f"{s.name}: most lines end in ' .', as tokenised text does; detokenise it, or score "
+            "both sides as tokens with --tokenizer none"
             for s in systems
             if evaluate.looks_tokenized(s.outputs)
         ]
@@ -300,7 +306,8 @@ def verdict(pair: Pair) -> str:
     metric = LABELS[pair.metric]
     if pair.delta == 0:
         return f"{pair.a} and {pair.b} score the same {metric}."
-    better, worse = (pair.a, pair.b) if pair.delta > 0 else (pair.b, pair.a)
+    a_better = (pair.delta > 0) != (pair.metric == "ter")
+    better, worse = (pair.a, pair.b) if a_better else (pair.b, pair.a)
     ahead = f"{better} is better than {worse} by {abs(pair.delta):.2f} {metric}"
     p = (
         f"paired bootstrap p = {pair.p_bootstrap:.2g}, "
@@ -349,7 +356,7 @@ def _number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
         return Cell("–")
     if math.isinf(value):
         return Cell("∞", small, sys.float_info.max)
-    return Cell(f"{value:,.{decimals}f}", small, value)
+    return Cell(f"{value:,.{decimals}f}" if value < 1e9 else f"{value:.2e}", small, value)
 
 
 def _interval(metric: Metric) -> str:
@@ -457,7 +464,7 @@ def _table(grid: Grid) -> Table:
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column(grid.columns[0], overflow="fold", min_width=8)
     for column in grid.columns[1:]:
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", overflow="fold")
     for row in grid.rows:
         texts = [Text(visible(cell.text)) for cell in row]
         for text, cell in zip(texts, row, strict=True):

@@ -22,7 +22,7 @@ END_OF_WORD = "</w>"
 
 @dataclass(frozen=True)
 class Encoded:
-    """A sentence in subwords: ``ids`` without specials, ``word[i]`` = the word that piece i is of."""
+    """A sentence in subwords: ``ids`` without specials; piece i is of word ``words[i]``."""
 
     ids: list[int]
     words: list[int]
@@ -33,7 +33,9 @@ class Subwords:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self.pieces = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+        self.pieces: list[str] = [
+            tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())
+        ]
 
     @classmethod
     def train(cls, sentences: Iterable[Sequence[str]], size: int) -> Subwords:

@@ -161,7 +161,8 @@ def _split(
         finished[live[b]].append(Output(ids, logprobs, attention, score))
     scores = choice.scores.masked_fill(ends, -torch.inf)
     kept, order = scores.topk(K, dim=-1)
-    return kept, *(t.gather(1, order) for t in (choice.rows, choice.tokens, choice.logprobs))
+    rows, tokens = choice.rows.gather(1, order), choice.tokens.gather(1, order)
+    return kept, rows, tokens, choice.logprobs.gather(1, order)
 
 
 def unknown_positions(output: Output) -> list[int]:

@@ -55,7 +55,9 @@ class NmtSystem:
             model.load_state_dict(load_file(directory / "weights.safetensors"))
             subwords = Subwords.load(directory / "subwords.json")
         except FileNotFoundError as error:
-            raise InputError(f"{error.filename}: missing; the model must be trained again") from None
+            raise InputError(
+                f"{error.filename}: missing; the model must be trained again"
+            ) from None
         return cls(
             model,
             subwords,
@@ -126,6 +128,11 @@ class NmtSystem:
     def data(self, text: Bitext) -> Data:
         """Raw parallel text as subword ids."""
         return encode(text, self.tokenizer, self.subwords)
+
+
+def set_threads(threads: int) -> None:
+    """Let torch compute in so many threads."""
+    torch.set_num_threads(threads)
 
 
 def encode(text: Bitext, tokenizer: WordTokenizer, subwords: Subwords) -> Data:

@@ -91,7 +91,9 @@ def learning_rate(update: int, total: int, config: TrainConfig) -> float:
     """The schedule of the module's docstring, ``update`` counted from 0."""
     warm = min(1.0, (update + 1) / max(1, config.warmup))
     done = max(0.0, (update - config.warmup) / max(1, total - config.warmup))
-    return config.learning_rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
+    return (
+        config.learning_rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
+    )
 
 
 def loss_of(model: Seq2Seq, batch: Batch, smoothing: float, y_in: Tensor) -> Tensor:
@@ -144,14 +146,13 @@ class Run:
 
     @property
     def batches_per_epoch(self) -> int:
+        """Updates that one pass over the data takes."""
         return sum(1 for _ in batch_rows(self.train.sources, self.config.batch))
 
     def next_batch(self) -> Batch:
         """The next batch; a new epoch in new order when the last one is used up."""
         if not self.queue:
-            self.queue = epoch(
-                self.train.sources, self.train.targets, self.config.batch, self.rng
-            )
+            self.queue = epoch(self.train.sources, self.train.targets, self.config.batch, self.rng)
         return make_batch(self.train.sources, self.train.targets, self.queue.pop())
 
     def step(self, batch: Batch, total: int) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,7 @@ from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
 from mtkit.smt.hmm import best_alignments, hmm, log_probability
 from mtkit.smt.ibm1 import NULL, Places, ibm1
 from mtkit.smt.symmetrize import Links, symmetrize
+from mtkit.vocabulary import Vocabulary
 
 IBM1_ITERATIONS = 5
 HMM_ITERATIONS = 5
@@ -115,6 +116,18 @@ def align(
         backward = pool.submit(train_direction, target, source, *sizes[::-1])
         a, b = forward.result(), backward.result()
     return Alignment(symmetrize(a.best, b.best, source, target, heuristic), a, b)
+
+
+def align_text(
+    source: Sequence[Sequence[str]], target: Sequence[Sequence[str]], heuristic: str
+) -> Alignment:
+    """Align tokenised sentences."""
+    words = Vocabulary.build(source), Vocabulary.build(target)
+    x, y = (
+        Flat.of([v.encode(s) for s in side])
+        for v, side in zip(words, (source, target), strict=True)
+    )
+    return align(x, y, (len(words[0]), len(words[1])), heuristic)
 
 
 def perplexity(likelihood: float, f: Flat) -> float:

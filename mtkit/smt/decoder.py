@@ -1,9 +1,9 @@
 """Phrase-based beam search with cube pruning (Koehn et al. 2003; Huang & Chiang 2007).
 
-A hypothesis translates some of the source words; each step appends the translation of one more span.
-Its score is what the derivation has earned so far,
+A hypothesis translates some of the source words; each step appends the translation of one more
+span. Its score is what the derivation has earned so far,
 
-    Σ over phrases of Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(y)  −  λ_d Σ |start of a span − end of the last|
+    Σ_phrases Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(y)  −  λ_d Σ |start of a span − end of the last|
 
 Hypotheses that no future can tell apart are one (*recombination*): same words covered, same end of
 the last span, same state of the language model. The worse ones stay as arcs, so that the hypothesis
@@ -16,9 +16,9 @@ edges hands out the best cell, which opens its neighbours, ``pops`` times. With 
 stack the search is exhaustive.
 
 Coverage is the first gap and a 64-bit mask of what is covered behind it. A span may start at most
-``limit`` words from the end of the last one, and may leave the first gap open only if it ends within
-``limit`` words of it, so that the way back is always open: no hypothesis is a dead end. Work grows
-linearly with the length of the sentence.
+``limit`` words from the end of the last one, and may leave the first gap open only if it ends
+within ``limit`` words of it, so that the way back is always open: no hypothesis is a dead end. Work
+grows linearly with the length of the sentence.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.flat import Float64, Int32, Int64
+from mtkit.smt.flat import Float64
 from mtkit.smt.lm import EOS
-from mtkit.smt.options import MAX_PHRASE, WINDOW, Lm, Options, Weights, future_costs, lm_next
+from mtkit.smt.options import WINDOW, Lm, Options, Weights, future_costs, lm_next
+from mtkit.smt.phrases import MAX_PHRASE
 
 MAX_LIMIT = WINDOW - MAX_PHRASE - 1
 
@@ -85,6 +86,20 @@ class Limits(NamedTuple):
     distortion: int = 6
 
 
+class Task(NamedTuple):
+    """What all kernels of one search share: a sentence of N words and its ``future_costs``."""
+
+    N: int
+    options: Options
+    lm: Lm
+    begin: int
+    lm_weight: float
+    distortion_weight: float
+    limit: int
+    future: Float64
+    rest: Float64
+
+
 class Derivation(NamedTuple):
     """The options of one translation, in target order, and its score."""
 
@@ -101,9 +116,10 @@ def search(
     language model's state after ``<s>``.
     """
     limit = min(limits.distortion, MAX_LIMIT) if limits.distortion >= 0 else MAX_LIMIT
-    future, rest = future_costs(options.begin, options.estimate, N)
-    bounds = (limits.stack, limits.pops, limit)
-    return _search(N, options, lm, begin, weights.lm, weights.distortion, bounds, future, rest)
+    costs = future_costs(options.begin, options.estimate, N)
+    task = Task(N, options, lm, begin, weights.lm, weights.distortion, limit, *costs)
+    graph: Records = _search(task, limits.stack, limits.pops)
+    return graph
 
 
 def derivations(graph: Records) -> Iterator[Derivation]:
@@ -142,62 +158,66 @@ def derivations(graph: Records) -> Iterator[Derivation]:
 
 
 @njit(cache=True, nogil=True)
-def _search(N, options, lm, begin, w_lm, w_distortion, bounds, future, rest):  # type: ignore[no-untyped-def]
-    stack, pops, limit = bounds
+def _search(task, stack, pops):  # type: ignore[no-untyped-def]
+    N = task.N
     graph = np.empty(N * pops + 2, HYPOTHESIS)
-    _set(graph, 0, 0.0, rest[0], -1, -1, 0, 0, np.uint64(0), begin)
-    n_graph = 2  # row 1 is kept for the goal
+    _set(graph, 0, 0.0, task.rest[0], -1, -1, 0, 0, np.uint64(0), task.begin)
+    size = 2  # row 1 is kept for the goal
     kept = np.zeros(N * stack + 1, np.int32)  # living hypotheses, by stack and group
     groups = np.empty(N * stack + 1, GROUP)
     groups[0].first, groups[0].size, groups[0].head = 0, 1, 0
     group_begin = np.zeros(N + 2, np.int64)  # groups of stack n: group_begin[n : n + 2]
-    group_begin[1] = 1
-    n_kept = 1
-    heads = np.empty(pops + 1, np.int32)
-    slots = np.empty(_power_of_two(2 * pops + 2), np.int32)
+    group_begin[1] = n_kept = 1
+    heads = np.empty(pops, np.int32)
+    slots = np.empty(_power_of_two(2 * pops), np.int32)
     for n in range(1, N + 1):
-        edges = _edges(n, N, graph, groups, group_begin, options, limit, future, rest)
-        cells = np.empty(len(edges) + 2 * pops, CELL)
-        queue = np.empty(len(cells), np.int32)  # a binary heap of cells, the best in front
-        size, n_cells = 0, len(edges)
-        for e in range(len(edges)):
-            _score(cells, e, edges, e, 0, 0, graph, kept, options, lm, w_lm, w_distortion, N)
-            size = _push(queue, size, cells, e)
+        edges = _edges(task, n, graph, groups, group_begin)
         slots[:] = -1
-        n_heads = 0
-        for _ in range(pops):
-            if size == 0:
-                break
-            cell = cells[queue[0]]
-            size = _pop(queue, size, cells)
-            e, row, column = cell.edge, cell.row, cell.column
-            edge, at = edges[e], n_graph
-            _set(graph, at, cell.score, cell.estimate, kept[edge.first + row],
-                 edge.option + column, edge.gap, edge.end, edge.covered, cell.state)  # fmt: skip
-            n_graph += 1
-            if n == N:  # nothing comes after: all complete hypotheses are the goal
-                graph[at].state, graph[at].end = 0, N
-            if _recombine(graph, at, slots):
-                heads[n_heads] = at
-                n_heads += 1
-            for right in range(2):  # each cell is opened once: from its left, or from above
-                if right and column + 1 < edge.options:
-                    r, c = row, column + 1
-                elif not right and column == 0 and row + 1 < edge.size:
-                    r, c = row + 1, 0
-                else:
-                    continue
-                _score(cells, n_cells, edges, e, r, c, graph, kept, options, lm, w_lm,
-                       w_distortion, N)  # fmt: skip
-                size = _push(queue, size, cells, n_cells)
-                n_cells += 1
-        if n < N:
-            first = group_begin[n]
-            last, n_kept = _keep(graph, heads[:n_heads], stack, kept, n_kept, groups, first)
-            group_begin[n + 1] = last
-        else:
-            graph[1] = graph[heads[0]]
-    return graph[:n_graph].copy()
+        size, n_heads = _fill(task, edges, pops, graph, size, kept, heads, slots)
+        group_begin[n + 1], n_kept = _keep(
+            graph, heads[:n_heads], stack, kept, n_kept, groups, group_begin[n]
+        )
+    goal = graph[heads[0]]
+    _set(graph, 1, goal.score, goal.score, goal.parent, goal.option, N, N, np.uint64(0), 0)
+    graph[1].next = goal.next
+    return graph[:size].copy()
+
+
+@njit(cache=True, nogil=True)
+def _fill(task, edges, pops, graph, size, kept, heads, slots):  # type: ignore[no-untyped-def]
+    """Hand out the ``pops`` best cells of all edges as hypotheses; the graph's size, new heads."""
+    cells = np.empty(len(edges) + 2 * pops, CELL)
+    queue = np.empty(len(cells), np.int32)  # a binary heap of cells, the best in front
+    waiting, n_cells, n_heads = 0, len(edges), 0
+    for e in range(len(edges)):
+        _score(task, cells[e], edges, e, 0, 0, graph, kept)
+        waiting = _push(queue, waiting, cells, e)
+    for _ in range(pops):
+        if waiting == 0:
+            break
+        cell = cells[queue[0]]
+        waiting = _pop(queue, waiting, cells)
+        edge, row, column = edges[cell.edge], cell.row, cell.column
+        parent, option = kept[edge.first + row], edge.option + column
+        end, state = edge.end, cell.state
+        if edge.gap == task.N:  # nothing comes after: all complete hypotheses are the goal
+            end, state = task.N, 0
+        _set(graph, size, cell.score, cell.estimate, parent, option, edge.gap, end,
+             edge.covered, state)  # fmt: skip
+        if _recombine(graph, size, slots):
+            heads[n_heads] = size
+            n_heads += 1
+        size += 1
+        # Each cell of the grid is opened once: from its left, or in column 0 from above.
+        if column + 1 < edge.options:
+            _score(task, cells[n_cells], edges, cell.edge, row, column + 1, graph, kept)
+            waiting = _push(queue, waiting, cells, n_cells)
+            n_cells += 1
+        if column == 0 and row + 1 < edge.size:
+            _score(task, cells[n_cells], edges, cell.edge, row + 1, 0, graph, kept)
+            waiting = _push(queue, waiting, cells, n_cells)
+            n_cells += 1
+    return size, n_heads
 
 
 @njit(cache=True, nogil=True)
@@ -216,41 +236,43 @@ def _power_of_two(n: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _edges(n, N, graph, groups, group_begin, options, limit, future, rest):  # type: ignore[no-untyped-def]
+def _edges(task, n, graph, groups, group_begin):  # type: ignore[no-untyped-def]
     """Every group of an earlier stack with every span that leads from it to stack ``n``."""
     lowest = max(0, n - MAX_PHRASE)
     n_groups = group_begin[n] - group_begin[lowest]
-    edges = np.empty(n_groups * (2 * limit + 2), EDGE)
+    edges = np.empty(n_groups * (2 * task.limit + 2), EDGE)
     count = 0
     for m in range(lowest, n):
         length = n - m
+        ones = (np.uint64(1) << np.uint64(length)) - np.uint64(1)
         for g in range(group_begin[m], group_begin[m + 1]):
             head = graph[groups[g].head]
-            first = max(head.gap, head.end - limit)
-            for start in range(first, min(N - length, head.end + limit) + 1):
+            last = min(task.N - length, head.end + task.limit)
+            for start in range(max(head.gap, head.end - task.limit), last + 1):
+                if start > head.gap and start + length - head.gap > task.limit:
+                    break
                 span = start * MAX_PHRASE + length - 1
-                n_options = options.begin[span + 1] - options.begin[span]
-                if n_options == 0:
-                    continue
-                if start > head.gap and start + length - head.gap > limit:
-                    continue
-                bits = ((np.uint64(1) << np.uint64(length)) - np.uint64(1)) << np.uint64(
-                    start - head.gap
-                )
-                if bits & head.covered:
+                first, behind = task.options.begin[span], task.options.begin[span + 1]
+                bits = ones << np.uint64(start - head.gap)
+                if first == behind or bits & head.covered:
                     continue
                 edge = edges[count]
                 edge.first, edge.size = groups[g].first, groups[g].size
-                edge.option, edge.options = options.begin[span], n_options
+                edge.option, edge.options = first, behind - first
                 edge.start, edge.end = start, start + length
-                covered, gap = head.covered | bits, head.gap
-                while covered & np.uint64(1):
-                    covered >>= np.uint64(1)
-                    gap += 1
-                edge.gap, edge.covered = gap, covered
-                edge.rest = _future(gap, covered, future, rest)
+                _advance(edge, head.gap, head.covered | bits)
+                edge.rest = _future(edge.gap, edge.covered, task.future, task.rest)
                 count += 1
     return edges[:count]
+
+
+@njit(cache=True, nogil=True)
+def _advance(edge, gap, covered):  # type: ignore[no-untyped-def]
+    """Move the first gap behind what is covered without one."""
+    while covered & np.uint64(1):
+        covered >>= np.uint64(1)
+        gap += 1
+    edge.gap, edge.covered = gap, covered
 
 
 @njit(cache=True, nogil=True)
@@ -271,20 +293,20 @@ def _future(gap, covered, future, rest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _score(cells, at, edges, e, row, column, graph, kept, options, lm, w_lm, w_distortion, N):  # type: ignore[no-untyped-def]
-    """Fill cell ``at``: row ``row`` of the edge's group with its option ``column``."""
-    edge = edges[e]
+def _score(task, cell, edges, e, row, column, graph, kept):  # type: ignore[no-untyped-def]
+    """Fill ``cell``: hypothesis ``row`` of edge ``e``'s group with the span's option ``column``."""
+    edge, options = edges[e], task.options
     before = graph[kept[edge.first + row]]
     option = edge.option + column
-    score = before.score + options.score[option] - w_distortion * abs(edge.start - before.end)
+    distance = abs(edge.start - before.end)
+    score = before.score + options.score[option] - task.distortion_weight * distance
     state = before.state
     for w in range(options.w_begin[option], options.w_begin[option + 1]):
-        log_p, state = lm_next(lm, state, options.words[w])
-        score += w_lm * log_p
-    if edge.gap == N:
-        log_p, state = lm_next(lm, state, EOS)
-        score += w_lm * log_p
-    cell = cells[at]
+        log_p, state = lm_next(task.lm, state, options.words[w])
+        score += task.lm_weight * log_p
+    if edge.gap == task.N:
+        log_p, state = lm_next(task.lm, state, EOS)
+        score += task.lm_weight * log_p
     cell.score, cell.estimate, cell.state = score, score + edge.rest, state
     cell.edge, cell.row, cell.column = e, row, column
 

@@ -38,7 +38,8 @@ def first_jumps() -> Float64:
     """s before the first iteration, float64 (2·FAR + 1,), s[d + FAR] for jump d: near is likely."""
     d = np.arange(-FAR, FAR + 1)
     s: Float64 = np.exp(-np.abs(d - 1) / 2.0) + 1e-3
-    return s / s.sum()
+    s /= s.sum()
+    return s
 
 
 def hmm(
@@ -214,7 +215,7 @@ def _best_path(T: Float64, p: Float64, out: Int32) -> None:
             if value > now[m]:
                 now[m], source[j, m] = value, at
         best = now / max(now.max(), 1e-300)
-    m = np.argmax(best)
+    m = int(np.argmax(best))
     for j in range(J - 1, -1, -1):
         if source[j, m] < 0:
             out[j] = -1

@@ -365,7 +365,9 @@ def read_arpa(path: str | Path) -> NgramModel:
             backoff[node] = section.log10_b * math.log(10)
     log_prob[ROOT] = 0
     if np.isnan(log_prob[[1 + BOS, 1 + EOS]]).any():
-        raise ValueError(f"{path}:{sections[0].lines[-1]}: the unigrams lack <s> or </s>")
+        raise ValueError(
+            f"{path}:{max(sections[0].lines, default=0)}: the unigrams lack <s> or </s>"
+        )
     notes = []
     if np.isnan(log_prob[1 + UNK]):
         log_prob[1 + UNK] = MISSING_UNK
@@ -389,16 +391,17 @@ def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
     """The words, specials first, and the n-grams of each order."""
     try:
         with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as file:
-            lines: list[bytes] = file.readlines()  # text mode would split at a lone \r
+            lines: list[bytes] = file.readlines()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: the gzip file is cut off or damaged: {error}") from error
     announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
     order = len(announced)
     names = [b"\\data\\", *(b"\\%d-grams:" % k for k in range(1, order + 1)), b"\\end\\"]
     heads = [(i, line.strip()) for i, line in enumerate(lines, start=1) if line[:1] == b"\\"]
-    for (i, head), name in itertools.zip_longest(heads, names, fillvalue=(len(lines), b"")):
+    end = len(lines), b""
+    for (i, head), name in zip([*heads, end], [*names, b""], strict=False):
         if head != name or not order:
-            raise ValueError(f"{path}:{i}: expected {name!r} next")
+            raise ValueError(f"{path}:{i}: expected {name.decode() or 'nothing more'} here")
 
     ids: defaultdict[bytes, int] = defaultdict(itertools.count(len(SPECIALS)).__next__)
     ids.update({word.encode(): i for word, i in SPELLINGS.items()})
@@ -406,9 +409,7 @@ def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
     for k, ((lo, _), (hi, _)) in enumerate(itertools.pairwise(heads[1:]), start=1):
         numbers = [i for i in range(lo + 1, hi) if lines[i - 1].strip()]
         if announced[k - 1] != b"ngram%d=%d" % (k, len(numbers)):
-            raise ValueError(
-                f"{path}:{lo}: {len(numbers)} {k}-grams follow, not the number announced"
-            )
+            raise ValueError(f"{path}:{lo}: {len(numbers)} {k}-grams follow, not as announced")
         sections.append(_read_section(path, lines, numbers, ids, k))
         ids.default_factory = None  # a word that was no unigram is a mistake from here on
     return [*SPECIALS, *(word.decode() for word, i in ids.items() if i > EOS)], sections
@@ -422,7 +423,7 @@ def _read_section(
     log10: list[float] = []
     for number in numbers:
         line = lines[number - 1]
-        fields = line.split()  # bytes split at ASCII white space alone: words may hold U+00A0
+        fields = line.split()  # at ASCII white space alone, since these are bytes: not U+00A0
         try:
             p, b = float(fields[0]), float(fields[k + 1]) if len(fields) > k + 1 else 0.0
             text += [ids[word] for word in fields[1 : k + 1]]
@@ -435,12 +436,8 @@ def _read_section(
                 f"and perhaps a backoff, found {line.decode(errors='replace').strip()!r}"
             )
         log10 += p, b
-    return _Section(
-        np.array(text, np.int64).reshape(-1, k),
-        np.array(log10[::2]),
-        np.array(log10[1::2]),
-        numbers,
-    )
+    pairs = np.array(log10).reshape(-1, 2)
+    return _Section(np.array(text, np.int64).reshape(-1, k), pairs[:, 0], pairs[:, 1], numbers)
 
 
 def _place(texts: list[I64], V: int) -> tuple[list[I64], list[I64]]:

@@ -80,9 +80,7 @@ class Options(NamedTuple):
 @njit(cache=True, nogil=True)
 def lm_next(lm: Lm, state: int, word: int) -> tuple[float, int]:
     """``lm_step`` for the arrays as one tuple: (ln p(word | state), the state after it)."""
-    return lm_step(
-        lm.word, lm.first_child, lm.suffix, lm.log_prob, lm.backoff, state, word
-    )
+    return lm_step(lm.word, lm.first_child, lm.suffix, lm.log_prob, lm.backoff, state, word)
 
 
 @njit(cache=True, nogil=True)
@@ -123,7 +121,7 @@ def collect(
 @njit(cache=True, nogil=True)
 def _find(table: Table, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
     """The row of the source phrase ``sentence[i : i + length]``, or −1."""
-    row = np.searchsorted(table.key, key)
+    row = int(np.searchsorted(table.key, key))
     if row == len(table.key) or table.key[row] != key:
         return -1
     at = table.s_begin[row]

@@ -12,6 +12,9 @@ span may belong to it or not. Each occurrence counts once:
 
 lex is that of the links the pair most often has. All four are kept as natural logarithms.
 
+A source word that is a phrase nowhere, because its links always tangle with its neighbours', could
+not be translated outside the phrases it was seen in: each of its links counts as a phrase pair.
+
 Phrases are told apart by 64-bit hashes of their words; among n phrases two share one by chance with
 probability n² / 2⁶⁵ (n = 10⁷: 3 in a million). A look-up compares the words themselves.
 """
@@ -39,7 +42,7 @@ class PhraseTable:
 
     key: uint64 (R,) sorted hashes of the source phrases; row: int64 (R + 1,), the pairs of source
     phrase r are ``row[r] : row[r + 1]``; source: int32, the words of source phrase r at
-    ``s_begin[r] : s_begin[r + 1]``; target: int32, those of pair p at ``t_begin[p] : t_begin[p+1]``;
+    ``s_begin[r] : s_begin[r + 1]``; target: int32, those of pair p likewise by ``t_begin``;
     features: float32 (P, 4), ln of φ(t̄|s̄), lex(t̄|s̄), φ(s̄|t̄), lex(s̄|t̄); links: uint64 (P,), bit
     8 i + j says that word i of the source is linked to word j of the target.
     """
@@ -116,6 +119,7 @@ class Occurrences:
 def build_table(source: Flat, target: Flat, links: Links) -> PhraseTable:
     """Extract, count and score all phrase pairs of an aligned corpus."""
     found = extract(source, target, links)
+    found = Occurrences(np.concatenate([found.table, _lone_links(found, source, target, links)]))
     s_key = hash_spans(source.words, found.source_at, found.source_length)
     t_key = hash_spans(target.words, found.target_at, found.target_length)
     pick, count = _distinct(s_key, t_key, found.links)
@@ -132,6 +136,22 @@ def build_table(source: Flat, target: Flat, links: Links) -> PhraseTable:
     features[:, 3] = np.log(_lexical(swapped, target.words, source.words, *backward))
     order = np.lexsort((t_key, -count, s_key))  # ties by hash: the same in every run
     return _pack(at[order], s_key[order], features[order], source.words, target.words)
+
+
+def _lone_links(found: Occurrences, source: Flat, target: Flat, links: Links) -> Int64:
+    """The links of source words that are no phrase by themselves, as rows of ``Occurrences``."""
+    covered = np.zeros(int(source.words.max()) + 1, np.bool_)
+    covered[source.words[found.source_at[found.source_length == 1]]] = True
+    i, j = _link_positions(source, target, links)
+    lone = ~covered[source.words[i]]
+    ones = np.ones(int(lone.sum()), np.int64)
+    return np.column_stack([i[lone], j[lone], ones, ones, ones])
+
+
+def _link_positions(source: Flat, target: Flat, links: Links) -> tuple[Int64, Int64]:
+    """Of each link the indices of its two words in the flat corpus."""
+    sentence = np.repeat(np.arange(len(source)), np.diff(links.begin))
+    return source.begin[sentence] + links.source, target.begin[sentence] + links.target
 
 
 def _distinct(s_key: UInt64, t_key: UInt64, links: UInt64) -> tuple[Int64, Int64]:
@@ -151,16 +171,14 @@ def _distinct(s_key: UInt64, t_key: UInt64, links: UInt64) -> tuple[Int64, Int64
 def _total(key: UInt64, count: Int64) -> Float64:
     """For each row the counts of all rows with the same key."""
     _, which = np.unique(key, return_inverse=True)
-    total: Float64 = np.bincount(which, weights=count)[which]
-    return total
+    return np.bincount(which, weights=count)[which].astype(np.float64)
 
 
 def word_weights(
     source: Flat, target: Flat, links: Links
 ) -> tuple[tuple[Int64, Float64, Float64], tuple[Int64, Float64, Float64]]:
     """w(t|s) and w(s|t), each as (sorted keys s · 2³² + t, w of each key, w(·|NULL) by word id)."""
-    sentence = np.repeat(np.arange(len(source)), np.diff(links.begin))
-    i, j = source.begin[sentence] + links.source, target.begin[sentence] + links.target
+    i, j = _link_positions(source, target, links)
     s, t = source.words[i].astype(np.int64), target.words[j].astype(np.int64)
     s_free, t_free = np.delete(source.words, i), np.delete(target.words, j)
     return _weights(s, t, t_free, target.words), _weights(t, s, s_free, source.words)
@@ -175,9 +193,7 @@ def _weights(
     return key, count / total[key >> 32], null
 
 
-def _pack(
-    at: Int64, s_key: UInt64, features: Float32, source: Int32, target: Int32
-) -> PhraseTable:
+def _pack(at: Int64, s_key: UInt64, features: Float32, source: Int32, target: Int32) -> PhraseTable:
     """Rows sorted by source key as the arrays of a table."""
     key, first = np.unique(s_key, return_index=True)
     s_words, s_begin = _gather(source, at[first, 0], at[first, 2])
@@ -248,20 +264,25 @@ def _extract(
                 for j in range(J):
                     if a[i1, j]:
                         j0, j1 = min(j0, j), max(j1, j)
-                if j1 < 0 or j1 - j0 >= limit or not _inside(low, high, i0, i1, j0, j1):
-                    continue
-                # Grow over unlinked target words on both sides.
-                b0 = j0
-                while b0 >= 0 and (b0 == j0 or high[b0] < 0):
-                    b1 = j1
-                    while b1 < J and b1 - b0 < limit and (b1 == j1 or high[b1] < 0):
-                        if len(table) > 0:
-                            table[n, 0], table[n, 1] = s_begin[k] + i0, t_begin[k] + b0
-                            table[n, 2], table[n, 3] = i1 - i0 + 1, b1 - b0 + 1
-                            table[n, 4] = _mask(a, i0, i1, b0, b1)
-                        n += 1
-                        b1 += 1
-                    b0 -= 1
+                if j1 >= 0 and j1 - j0 < limit and _inside(low, high, i0, i1, j0, j1):
+                    n = _write(a, high, i0, i1, j0, j1, s_begin[k], t_begin[k], limit, table, n)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _write(a, high, i0, i1, j0, j1, s_begin, t_begin, limit, table, n):  # type: ignore[no-untyped-def]
+    """The pair of two spans, and of the target spans that reach over unlinked words beside it."""
+    b0 = j0
+    while b0 >= 0 and (b0 == j0 or high[b0] < 0):
+        b1 = j1
+        while b1 < len(high) and b1 - b0 < limit and (b1 == j1 or high[b1] < 0):
+            if len(table) > 0:
+                table[n, 0], table[n, 1] = s_begin + i0, t_begin + b0
+                table[n, 2], table[n, 3] = i1 - i0 + 1, b1 - b0 + 1
+                table[n, 4] = _mask(a, i0, i1, b0, b1)
+            n += 1
+            b1 += 1
+        b0 -= 1
     return n
 
 

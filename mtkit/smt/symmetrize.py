@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from mtkit.errors import InputError
 from mtkit.smt.flat import Flat, Int32, Int64
 
 HEURISTICS = (
@@ -48,7 +49,17 @@ class Links:
         return " ".join(f"{i}-{j}" for i, j in pairs)
 
 
-def symmetrize(forward: Int32, backward: Int32, source: Flat, target: Flat, heuristic: str) -> Links:
+def read_pharaoh(line: str, place: str) -> set[tuple[int, int]]:
+    """The links of a line ``0-0 1-2 …``. Raises InputError, beginning with ``place``."""
+    try:
+        return {(int(i), int(j)) for i, j in (link.split("-") for link in line.split())}
+    except ValueError:
+        raise InputError(f"{place}: links such as 0-0 1-2 are meant, not {line[:40]!r}") from None
+
+
+def symmetrize(
+    forward: Int32, backward: Int32, source: Flat, target: Flat, heuristic: str
+) -> Links:
     """Combine ``forward`` (for each target word its source position, or −1) and ``backward``.
 
     Raises ValueError for a heuristic that is not one of ``HEURISTICS``.

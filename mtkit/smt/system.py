@@ -23,8 +23,8 @@ from mtkit.models import Manifest
 from mtkit.smt.align import WordModel
 from mtkit.smt.decoder import Derivation, Limits, derivations, search
 from mtkit.smt.lm import NgramModel
-from mtkit.smt.options import COPIED, MAX_PHRASE, Lm, Options, Table, Weights, collect
-from mtkit.smt.phrases import FEATURES, PhraseTable
+from mtkit.smt.options import COPIED, Lm, Options, Table, Weights, collect
+from mtkit.smt.phrases import FEATURES, MAX_PHRASE, PhraseTable
 from mtkit.system import EMPTY, Hypothesis, LogProbability, Score
 from mtkit.tokenizer import WordTokenizer
 from mtkit.vocabulary import UNK, Vocabulary
@@ -33,11 +33,12 @@ TABLE_LIMIT = 20  # translations of one source phrase that the search considers
 
 DEFAULT_WEIGHTS = {
     **dict.fromkeys(FEATURES, 0.2),
-    "phrases": 0.2,
+    "direct": 0.3,
+    "phrases": 0.0,
     "words": 1.0,
     "unknown": -10.0,
     "lm": 0.5,
-    "distortion": 0.3,
+    "distortion": 0.5,
 }
 NOISY_CHANNEL = {**dict.fromkeys(DEFAULT_WEIGHTS, 0.0), "channel": 1.0, "unknown": -10.0, "lm": 1.0}
 PRESETS = {"default": DEFAULT_WEIGHTS, "noisy-channel": NOISY_CHANNEL}
@@ -110,7 +111,9 @@ class SmtSystem:
             weights = read_weights(directory / "weights.json")
             models = Models.load(directory)
         except FileNotFoundError as error:
-            raise InputError(f"{error.filename}: missing; the model must be trained again") from None
+            raise InputError(
+                f"{error.filename}: missing; the model must be trained again"
+            ) from None
         limits = Limits(**manifest.config["limits"])
         return cls(models, WordTokenizer(**manifest.tokenizer), weights, limits)
 
@@ -193,7 +196,7 @@ class SmtSystem:
         )
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
-        """See ``System``: ``lm`` from the n-gram model, ``channel`` and ``direct`` from the HMMs."""
+        """See ``System``: the n-gram model's ``lm``, the HMMs' ``channel`` and ``direct``."""
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])
         lm = self.models.lm.score(y)
@@ -206,9 +209,7 @@ class SmtSystem:
             direct = self.models.forward.log_probability(s, t)
             result.append(
                 Score(
-                    lm=LogProbability(
-                        float(p.sum()), len(p), int(oov.sum()), float(p[~oov].sum())
-                    ),
+                    lm=LogProbability(float(p.sum()), len(p), int(oov.sum()), float(p[~oov].sum())),
                     channel=LogProbability(channel, len(s) + 1, s.count(UNK)),
                     direct=LogProbability(direct, len(t) + 1, t.count(UNK)),
                     why="the best derivation of a given target is not searched for",

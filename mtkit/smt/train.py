@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class TrainConfig:
 
     heuristic: str = "grow-diag-final-and"
     order: int = 5
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 def estimate(
@@ -95,7 +95,6 @@ def train_smt(
             source, target = (
                 [tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)
             )
-        config = replace(config, order=max(1, config.order))
         models, figures = estimate(source, target, config)
         with step("writing the model"):
             SmtSystem(models, tokenizer, weights, config.limits).save(directory)

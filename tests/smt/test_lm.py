@@ -120,6 +120,7 @@ def test_probabilities_are_the_textbooks(seed: int, order: int) -> None:
     sentences = corpus(seed, size=12 + 20 * seed)
     model, oracle = lm.train(sentences, order), KneserNey(sentences, order)
     np.testing.assert_allclose(model.discounts, [oracle.D[k][1:] for k in range(1, order + 1)])
+    assert model.log_prob[1 + lm.BOS] == 0  # as lmplz writes it
     rng = random.Random(seed)
     words = [*oracle.predicted, "never-seen"]
     seen = [["<s>", *s][: rng.randrange(9)] for s in sentences]
@@ -264,6 +265,8 @@ def test_reading_what_was_written_gives_the_model_back(
     model = lm.train([*corpus(5), ["no\u00a0break", "\u2028", "\x85", "ü"]], order)
     lm.write_arpa(model, tmp_path / name)
     assert_same(lm.read_arpa(tmp_path / name), model, atol=1e-6)
+    if name.endswith(".gz"):
+        assert (tmp_path / name).read_bytes()[3:8] == bytes(5)  # neither name nor time inside
     (tmp_path / "again").mkdir()
     lm.write_arpa(model, tmp_path / "again" / name)
     assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -292,6 +295,7 @@ def prune(text: str, is_dropped: Callable[[list[str]], bool]) -> str:
 PRUNED: dict[str, Callable[[list[str]], bool]] = {
     "histories": lambda gram: 1 < len(gram) < 4 and gram[0] == "a",
     "suffixes": lambda gram: gram[:2] == ["b", "a"],  # "b a" goes, "a b a" stays
+    "followers": lambda gram: len(gram) > 1 and gram[0] == "b",  # "b" backs off for nothing
     "both": lambda gram: len(gram) in (2, 3) and "a" in gram,
     "no <unk>": lambda gram: gram == ["<unk>"],
 }
@@ -353,6 +357,12 @@ def test_the_good_arpa_file_of_the_next_test_is_good(tmp_path: Path) -> None:
     assert model.score([["a"]]).log_prob / math.log(10) == pytest.approx([-0.1, -0.2])
 
 
+def test_the_backoff_of_an_ngram_too_long_to_be_a_history_is_not_charged(tmp_path: Path) -> None:
+    (tmp_path / "lm.arpa").write_text(GOOD.replace("<s> a", "<s> a\t-0.7"))
+    scores = lm.read_arpa(tmp_path / "lm.arpa").score([["a", "a"]])
+    assert scores.log_prob / math.log(10) == pytest.approx([-0.1, -0.2 - 0.6, -0.2])
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
@@ -374,6 +384,7 @@ def test_the_good_arpa_file_of_the_next_test_is_good(tmp_path: Path) -> None:
         ("0\t<s>\t-0.5", "0\tb\t-0.5", 9, "lack <s> or </s>"),
         ("-0.1\t<s> a\n-0.2\ta </s>", "-0.1\ta a\n-0.2\ta a", 13, "above already"),
         ("\\end\\\n", "", 14, "end"),
+        ("\\end\\\n", "\\end\\\n\\3-grams:\n", 16, "nothing more"),
         (GOOD, "", 0, "data"),
     ],
 )

@@ -1,0 +1,47 @@
+# Everything runs in .venv, which each target sets up by itself. Needs Python ≥ 3.11 and the network
+# for the first installation; PYTHON=python3.12 make … chooses another interpreter.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(READY)  ## make .venv with mtkit and everything it needs
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mtkit needs Python 3.11 or newer: PYTHON=… make")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	touch $@
+
+demo: $(READY)  ## train both translators on the embedded corpus and compare them (5 minutes)
+	@mkdir -p $(DEMO)
+	cd $(DEMO) && ../$(BIN)/mtkit train-smt
+	cd $(DEMO) && ../$(BIN)/mtkit train-nmt --minutes 2.5
+	cd $(DEMO) && printf 'Where is the next train to Berlin?\nI would like to pay by card, please.\n' \
+	  | tee /dev/stderr | ../$(BIN)/mtkit translate --model models/smt
+	cd $(DEMO) && printf 'Where is the next train to Berlin?\nI would like to pay by card, please.\n' \
+	  | ../$(BIN)/mtkit translate --model models/nmt
+	cd $(DEMO) && ../$(BIN)/mtkit compare --html report.html
+
+test: $(READY)  ## run the tests (6 minutes)
+	$(BIN)/pytest -m 'not slow'
+
+lint: $(READY)  ## check format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## measure quality and speed against floors and peers; never fails on a figure
+	$(BIN)/python -m tests.benchmarks
+
+clean:  ## remove the environment, caches and the demo
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find mtkit tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,66 @@
+"""The command line: one thin function a command, one file each.
+
+A command parses and prints; a plain function elsewhere does the work. Whatever is heavy (torch,
+numba, sacrebleu) is imported inside the functions, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from mtkit.cli import align, compare, info, perplexity, train_nmt, train_smt, translate
+from mtkit.console import console
+from mtkit.errors import InputError
+
+app = typer.Typer(
+    name="mtkit",
+    help="Train a statistical and a neural translator on the same text, translate with either, "
+    "and see where and why one beats the other. Every command works without options.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train-smt")(train_smt.train_smt)
+app.command("train-nmt")(train_nmt.train_nmt)
+app.command("translate")(translate.translate)
+app.command("compare")(compare.compare)
+app.command("perplexity")(perplexity.perplexity)
+app.command("align")(align.align)
+app.command("info")(info.info)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from mtkit import __version__
+
+        typer.echo(f"mtkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong."""
+    try:
+        app()
+    except InputError as error:
+        print(f"mtkit: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nobody is left to tell, and Python must not try to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        console.print("mtkit: interrupted; nothing was written", markup=False)
+        sys.exit(130)

@@ -1,0 +1,160 @@
+"""``mtkit compare [SYSTEM …]``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtkit.cli.options import Files, Quiet, Test, Threads, set_up, test_files
+from mtkit.cli.translate import limit_threads
+
+if TYPE_CHECKING:
+    from mtkit.corpus import Bitext
+    from mtkit.models import Manifest
+    from mtkit.report import Comparison, Translations
+
+
+def compare(
+    systems: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SYSTEM]...",
+            help="Model directories, or NAME=FILE for lines another system wrote. "
+            "[all under models/]",
+            show_default=False,
+        ),
+    ] = None,
+    test: Test = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as one HTML file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    examples: Annotated[int, typer.Option(min=0, help="Sentences to show.")] = 5,
+    threads: Threads = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Score systems on a test set: metrics with intervals, significance, perplexity, examples."""
+    from rich.console import Console
+
+    from mtkit import report
+
+    cores = set_up(quiet, threads)
+    comparison = compare_systems(_named(systems), test, examples, cores)
+    if html is not None:
+        report.write_html(comparison, html)
+    if as_json:
+        json.dump(report.as_json(comparison), sys.stdout, ensure_ascii=False, indent=2)
+        print()
+    else:
+        report.print_report(comparison, Console(highlight=False))
+    if html is not None:
+        from mtkit.console import note
+
+        note(f"report: {html.resolve()}")
+
+
+def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
+    """(name, path) of each system; of a model directory the name is its last component."""
+    from mtkit.errors import InputError
+    from mtkit.models import MODELS, all_models
+
+    if not systems:
+        found = all_models()[::-1]
+        if not found:
+            raise InputError(f"nothing to compare under {MODELS}/; train a model, or name systems")
+        return [(path.name, path) for path in found]
+    named = []
+    for system in systems:
+        name, equals, path = system.partition("=")
+        named.append((name, Path(path)) if equals else (Path(system).name, Path(system)))
+    return named
+
+
+def compare_systems(
+    systems: list[tuple[str, Path]], test: Files | None, examples: int, threads: int
+) -> Comparison:
+    """Translate and score a test set with every system."""
+    from mtkit import report
+    from mtkit.corpus import Bitext, language_of
+    from mtkit.errors import InputError
+    from mtkit.models import Manifest
+
+    manifests = {name: Manifest.read(path) for name, path in systems if path.is_dir()}
+    for name, path in systems:
+        if name not in manifests and not path.is_file():
+            raise InputError(f"{path}: neither a model directory nor a file of translations")
+    if test is None and not manifests:
+        raise InputError("only files are given; name the test set with --test SRC TGT")
+    if test is None:
+        named = {test_files(m, None) for m in manifests.values()}
+        if len(named) > 1:
+            raise InputError("the systems name different test sets; choose one with --test SRC TGT")
+        test = named.pop()
+    text = Bitext.read(*test)
+    first = next(iter(manifests.values()), None)
+    tokenised = {m.tokenizer["kind"] == "none" for m in manifests.values()}
+    if len(tokenised) > 1:
+        raise InputError(
+            "some of the systems read tokenised text (--tokenizer none) and some plain text; "
+            "they cannot be scored on the same lines"
+        )
+    return report.compare(
+        text.source,
+        text.target,
+        [_run(name, path, manifests.get(name), text, threads) for name, path in systems],
+        name=test[0].name,
+        paths=(str(test[0]), str(test[1])),
+        languages=first.languages if first else (language_of(test[0]), language_of(test[1])),
+        tokenize="none" if tokenised == {True} else "13a",
+        examples=examples,
+        warnings=[
+            warning
+            for name, path in systems
+            if name in manifests
+            for warning in _seen_in_training(name, path, text)
+        ],
+    )
+
+
+def _run(
+    name: str, path: Path, manifest: Manifest | None, text: Bitext, threads: int
+) -> Translations:
+    """A system's translations of ``text``, timed, and its probabilities for the references."""
+    from mtkit.console import step
+    from mtkit.corpus import read_lines
+    from mtkit.models import load
+    from mtkit.report import Translations
+
+    if manifest is None:
+        return Translations(name, "file", read_lines(path))
+    system = load(path)
+    limit_threads(system, threads)
+    system.translate(text.source[:1])  # kernels and caches are loaded before the clock starts
+    with step(f"{name}: translating {len(text)} sentences"):
+        start = time.perf_counter()
+        best = [hypotheses[0] for hypotheses in system.translate(text.source)]
+        seconds = time.perf_counter() - start
+    with step(f"{name}: probabilities of the references"):
+        scores = system.score(text.pairs())
+    unknown = sum(len(h.unknown) for h in best)
+    return Translations(name, manifest.kind, [h.text for h in best], seconds, scores, unknown)
+
+
+def _seen_in_training(name: str, path: Path, text: Bitext) -> list[str]:
+    """A warning where source lines of the test set were trained on."""
+    import numpy as np
+
+    from mtkit.corpus import line_hashes
+    from mtkit.models import HASHES
+
+    if not (path / HASHES).exists():
+        return []
+    seen = int(np.isin(line_hashes(text.source), np.load(path / HASHES)).sum())
+    if not seen:
+        return []
+    return [f"{name}: {seen} of the {len(text)} test sentences are in its training text"]

@@ -1,0 +1,59 @@
+"""``mtkit info MODEL``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtkit.cli.options import Quiet, set_up
+
+
+def info(
+    model: Annotated[
+        Path | None,
+        typer.Argument(metavar="MODEL", help="Model directory. [the newest]", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The manifest as it is.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """What a model directory holds: languages, corpus, configuration, size, training figures."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mtkit.models import Manifest, newest_model
+
+    set_up(quiet)
+    directory = model or newest_model()
+    manifest = Manifest.read(directory)
+    if as_json:
+        json.dump(asdict(manifest), sys.stdout, ensure_ascii=False, indent=2)
+        print()
+        return
+    size = sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())
+    table = Table.grid(padding=(0, 2))
+    table.add_row("model", str(directory))
+    table.add_row("kind", {"smt": "statistical", "nmt": "neural"}.get(manifest.kind, manifest.kind))
+    table.add_row("languages", " → ".join(manifest.languages))
+    table.add_row("size", f"{size / 1e6:.1f} MB")
+    for part in ("corpus", "tokenizer", "config", "figures"):
+        for name, value in getattr(manifest, part).items():
+            table.add_row(f"{part}.{name}", _short(value))
+    Console(highlight=False).print(table)
+
+
+def _short(value: Any) -> str:
+    """A value in one cell: logs as their length, numbers rounded."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"{len(value)} entries (--json shows them)"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_short(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(_short(v) for v in value)
+    return str(value)

@@ -1,0 +1,104 @@
+"""The options that several commands share, and what they resolve to."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtkit.console import console
+
+if TYPE_CHECKING:
+    from mtkit.corpus import Corpus
+    from mtkit.tokenizer import WordTokenizer
+
+
+class Tokens(StrEnum):
+    """Where word tokens come from."""
+
+    words = "words"
+    none = "none"
+
+
+Files = tuple[Path, Path]
+Train = Annotated[
+    Files | None,
+    typer.Option("--train", metavar="SRC TGT", help="Training text: two files of equal length."),
+]
+Dev = Annotated[
+    Files | None,
+    typer.Option("--dev", metavar="SRC TGT", help="Text to validate on while training."),
+]
+Test = Annotated[
+    Files | None,
+    typer.Option("--test", metavar="SRC TGT", help="Text to score on afterwards."),
+]
+CorpusName = Annotated[
+    str | None,
+    typer.Option(
+        "--corpus",
+        metavar="NAME|DIR",
+        help="An embedded corpus, or a directory with train.LL, dev.LL, test.LL. [everyday]",
+    ),
+]
+Pair = Annotated[
+    str | None,
+    typer.Option("--pair", metavar="SRC-TGT", help="The languages, in order, as in en-de."),
+]
+Tokenizer = Annotated[
+    Tokens,
+    typer.Option("--tokenizer", help="none: the text is tokenised; split it on spaces."),
+]
+Lowercase = Annotated[bool, typer.Option("--lowercase", help="Fold case before training.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Threads = Annotated[
+    int,
+    typer.Option("--threads", min=0, help="Threads; 0 takes every core.", show_default=False),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where the model goes. [models/smt, models/nmt]"),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an --out that exists.")]
+
+
+def training_text(
+    corpus: str | None,
+    pair: str | None,
+    train: Files | None,
+    dev: Files | None,
+    test: Files | None,
+    tokenizer: Tokens,
+    lowercase: bool,
+) -> tuple[Corpus, WordTokenizer]:
+    """The corpus and the tokenizer that the shared options name."""
+    from mtkit.corpus import open_corpus
+    from mtkit.tokenizer import WordTokenizer
+
+    found = open_corpus(corpus, pair, train, dev, test)
+    return found, WordTokenizer(tokenizer.value, lowercase)
+
+
+def set_up(quiet: bool, threads: int = 0) -> int:
+    """Apply ``--quiet``; the number of threads ``--threads`` means."""
+    console.quiet = quiet
+    return threads or len(os.sched_getaffinity(0))
+
+
+def test_files(model_manifest: Any, test: Files | None) -> Files:
+    """The test set: the one named, or the one the model's manifest names.
+
+    Raises InputError where there is neither.
+    """
+    from mtkit.errors import InputError
+
+    if test is not None:
+        return test
+    named = model_manifest.corpus.get("test")
+    if not named:
+        raise InputError("the model was trained without a test set; name one with --test SRC TGT")
+    return Path(named[0]), Path(named[1])

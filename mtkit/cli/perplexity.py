@@ -1,0 +1,64 @@
+"""``mtkit perplexity``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.options import Quiet, Test, set_up, test_files
+
+
+def perplexity(
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[MODEL]...", help="Model directories. [all under models/]", show_default=False
+        ),
+    ] = None,
+    test: Test = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Target text alone: P(y) of the language models."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Perplexity of models on text: exp(-1/N Σ ln p), N the word tokens and one end a sentence."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mtkit.corpus import Bitext, read_lines
+    from mtkit.errors import InputError
+    from mtkit.evaluate import perplexities
+    from mtkit.models import Manifest, all_models, load
+
+    set_up(quiet)
+    chosen = models or all_models()[::-1]
+    if not chosen:
+        raise InputError("no model under models/; train one, or name its directory")
+    found = {}
+    for path in chosen:
+        manifest = Manifest.read(path)
+        if text is not None:
+            pairs = [("", line) for line in read_lines(text)]
+        else:
+            pairs = Bitext.read(*test_files(manifest, test)).pairs()
+        values = perplexities(load(path).score(pairs))
+        found[str(path)] = {q: v for q, v in values.items() if text is None or q == "P(y)"}
+    if as_json:
+        shown = {model: {q: asdict(v) for q, v in of.items()} for model, of in found.items()}
+        json.dump(shown, sys.stdout, ensure_ascii=False, indent=2)
+        print()
+        return
+    table = Table("Model", "Question", "Perplexity", "Without OOVs", "Tokens", "OOVs")
+    for model, of in found.items():
+        for question, value in of.items():
+            figures = (value.value, value.without_oov)
+            shown_figures = ("–" if x is None else f"{x:,.4f}" for x in figures)
+            table.add_row(model, question, *shown_figures, str(value.tokens), str(value.oov))
+    Console(highlight=False).print(table)

@@ -1,0 +1,71 @@
+"""``mtkit train-smt``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.options import (
+    CorpusName,
+    Dev,
+    Force,
+    Lowercase,
+    Out,
+    Pair,
+    Quiet,
+    Test,
+    Tokenizer,
+    Tokens,
+    Train,
+    set_up,
+    training_text,
+)
+
+
+def train_smt(
+    train: Train = None,
+    dev: Dev = None,
+    test: Test = None,
+    corpus: CorpusName = None,
+    pair: Pair = None,
+    out: Out = None,
+    force: Force = False,
+    tokenizer: Tokenizer = Tokens.words,
+    lowercase: Lowercase = False,
+    order: Annotated[int, typer.Option(min=1, max=9, help="Order of the language model.")] = 5,
+    symmetrize: Annotated[
+        str, typer.Option(help="How the two alignment directions become one.")
+    ] = "grow-diag-final-and",
+    tune: Annotated[str, typer.Option(help="Tuning of the weights on dev: none.")] = "none",
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="default|noisy-channel|FILE",
+            help="Feature weights: a preset, or a JSON file such as a model's weights.json.",
+        ),
+    ] = "default",
+    quiet: Quiet = False,
+) -> None:
+    """Train the statistical translator: alignment, phrase table, language model."""
+    from mtkit.errors import InputError
+    from mtkit.models import check_out
+
+    set_up(quiet)
+    directory = check_out(out, "smt", force)
+    text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+    if tune != "none":
+        raise InputError(f"--tune {tune}: only none is known; set weights with --weights FILE")
+
+    from mtkit.console import note
+    from mtkit.smt.symmetrize import HEURISTICS
+    from mtkit.smt.system import PRESETS, read_weights
+    from mtkit.smt.train import TrainConfig
+    from mtkit.smt.train import train_smt as run
+
+    if symmetrize not in HEURISTICS:
+        raise InputError(f"--symmetrize {symmetrize}: not one of {', '.join(HEURISTICS)}")
+    chosen = PRESETS.get(weights) or read_weights(Path(weights))
+    run(text, words, TrainConfig(symmetrize, order), chosen, directory)
+    note(f"model: {directory}")

@@ -1,0 +1,1 @@
+"""What `make bench` measures: quality against floors, speed against peers."""

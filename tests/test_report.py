@@ -1,0 +1,458 @@
+"""The comparison: what is computed, its JSON, and that hostile text stays text."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import unicodedata
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from mtkit import evaluate
+from mtkit.errors import InputError
+from mtkit.evaluate import Pair
+from mtkit.report import (
+    Comparison,
+    Translations,
+    as_html,
+    as_json,
+    compare,
+    grids,
+    print_report,
+    verdict,
+    visible,
+    write_html,
+)
+from mtkit.system import LogProbability, Score
+
+RNG = random.Random(11)
+WORDS = ["der", "die", "Hund", "Katze,", "Haus", "läuft", "schläft", "unter", "rot", "Baum."]
+REFERENCES = [" ".join(RNG.choices(WORDS, k=RNG.randint(4, 12))) for _ in range(30)]
+SOURCES = [f"source {i}" for i in range(len(REFERENCES))]
+HOSTILE = (
+    "<script>alert(1)</script> <unk> \"double\" 'single' &amp; [bold]loud[/bold] [/] :smile: "
+    "{{ 7*7 }} \x1b[31mred\x07 \x9b2J \u202eoverride \u200fmark שלום"
+)
+SEEN = HOSTILE.translate({ord(c): f"<U+{ord(c):04X}>" for c in "\x1b\x07\x9b\u202e\u200f"})
+NASTY = "</table><b onclick='x'>\"\x1b]0;title\x07"
+
+
+def damaged(share: float, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return [
+        " ".join(rng.choice(WORDS) if rng.random() < share else word for word in line.split())
+        for line in REFERENCES
+    ]
+
+
+def systems() -> list[Translations]:
+    words = [len(line.split()) + 1 for line in REFERENCES]
+    smt_scores = [
+        Score(
+            lm=LogProbability(-2.0 * n, n, 1, known=-1.5 * (n - 1)),
+            channel=LogProbability(-3.0 * n if i else -math.inf, n),
+            direct=LogProbability(-2.5 * n, n),
+        )
+        for i, n in enumerate(words)
+    ]
+    nmt_scores = [Score(direct=LogProbability(-1.0 * n, n)) for n in words]
+    return [
+        Translations("smt", "smt", damaged(0.4, 1), 6.0, smt_scores, 17),
+        Translations("nmt", "nmt", damaged(0.2, 2), 15.0, nmt_scores, 0),
+        Translations("other", "file", damaged(0.3, 3)),
+    ]
+
+
+def comparison(**options: object) -> Comparison:
+    known = {
+        "name": "everyday test",
+        "paths": ("test.en", "test.de"),
+        "languages": ("en", "de"),
+        "bootstrap": 60,
+        "trials": 60,
+        "warnings": ["3 test lines stood in the training text"],
+    }
+    return compare(SOURCES, REFERENCES, systems(), **(known | options))
+
+
+@pytest.fixture(scope="module")
+def made() -> Comparison:
+    return comparison()
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Comparison:
+    """Hostile text in every place that text can come from."""
+    outputs = [HOSTILE] * 6
+    translations = [
+        Translations(HOSTILE, HOSTILE, outputs),
+        Translations(NASTY, "smt", REFERENCES[:6], scores=[Score(lm=LogProbability(-math.inf, 2))]),
+    ]
+    return compare(
+        [HOSTILE] * 6,
+        [HOSTILE, *REFERENCES[1:6]],
+        translations,
+        name=HOSTILE,
+        paths=(HOSTILE, NASTY),
+        languages=(NASTY, HOSTILE),
+        bootstrap=10,
+        trials=10,
+        warnings=[HOSTILE, NASTY],
+    )
+
+
+def printed(report: Comparison, width: int = 2000) -> str:
+    console = Console(file=StringIO(), width=width, force_terminal=False, color_system=None)
+    print_report(report, console)
+    return console.file.getvalue()
+
+
+class Page(HTMLParser):
+    """The tags of a page in order, as (tag, attributes, text up to the next tag)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None], str]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.elements.append((f"/{tag}", {}, ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.elements:
+            tag, attrs, text = self.elements[-1]
+            self.elements[-1] = (tag, attrs, text + data)
+        self.text += data
+
+    def texts(self, tag: str) -> list[str]:
+        return [text for name, _, text in self.elements if name == tag]
+
+    def attributes(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs, _ in self.elements if name == tag]
+
+
+# --- what is computed
+
+
+def test_figures_are_those_of_evaluate(made: Comparison) -> None:
+    for system, given_system in zip(made.systems, systems(), strict=True):
+        assert system.metrics == evaluate.corpus_scores(given_system.outputs, REFERENCES, "13a", 60)
+        assert system.perplexity == evaluate.perplexities(given_system.scores or ())
+    outputs = {t.name: t.outputs for t in systems()}
+    assert list(made.pairs) == evaluate.significance(outputs, REFERENCES, resamples=60, trials=60)
+    assert [s.sentences_per_second for s in made.systems] == [5.0, 2.0, None]
+
+
+def test_tokenize_reaches_scores_and_pairs() -> None:
+    made = comparison(tokenize="none")
+    outputs = {t.name: t.outputs for t in systems()}
+    expected = evaluate.significance(outputs, REFERENCES, "none", resamples=60, trials=60)
+    assert list(made.pairs) == expected
+    assert "tok:none" in made.systems[0].metrics["bleu"].signature
+    assert "tok:none" in printed(made)
+    assert "stand between spaces" in printed(made)
+
+
+def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> None:
+    chrf = {t.name: evaluate.sentence_chrf(t.outputs, REFERENCES) for t in systems()}
+    bleu = {s.name: s.metrics["bleu"].score for s in made.systems}
+    assert bleu["nmt"] > bleu["other"] > bleu["smt"]  # other is the best of another kind
+    gaps = [a - b for a, b in zip(chrf["nmt"], chrf["other"], strict=True)]
+    first, second, *rest = made.examples
+    assert gaps[first.line - 1] == max(gaps) > 0
+    assert gaps[second.line - 1] == min(gaps) < 0
+    assert first.why == "nmt is furthest ahead of other in chrF"
+    assert second.why == "other is furthest ahead of nmt in chrF"
+    lines = [e.line for e in rest]
+    assert len(lines) == 3
+    assert all(later - earlier in range(8, 13) for earlier, later in pairwise(lines))
+    for example in made.examples:
+        i = example.line - 1
+        assert (example.source, example.reference) == (SOURCES[i], REFERENCES[i])
+        shown = [(o.system, o.text, o.chrf) for o in example.outputs]
+        assert shown == [(t.name, t.outputs[i], chrf[t.name][i]) for t in systems()]
+
+
+def test_rivals_are_of_different_kinds_where_there_are() -> None:
+    smt, nmt, other = systems()
+    made = compare(
+        SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], bootstrap=5, trials=5
+    )
+    assert made.examples[0].why == "nmt is furthest ahead of smt in chrF"
+
+
+@pytest.mark.parametrize(
+    ("sentences", "wanted", "got"), [(30, 5, 5), (30, 0, 0), (3, 5, 3), (30, 1, 1)]
+)
+def test_number_of_examples(sentences: int, wanted: int, got: int) -> None:
+    two = [replace(t, outputs=t.outputs[:sentences]) for t in systems()[:2]]
+    made = compare(
+        SOURCES[:sentences], REFERENCES[:sentences], two, bootstrap=5, trials=5, examples=wanted
+    )
+    assert len({e.line for e in made.examples}) == len(made.examples) == got
+
+
+def test_one_system_has_examples_and_no_pairs() -> None:
+    made = compare(SOURCES, REFERENCES, systems()[:1], bootstrap=5)
+    assert made.pairs == ()
+    assert len(made.examples) == 5
+    assert "Is the difference real?" not in printed(made) + as_html(made)
+
+
+def test_misfits_are_refused() -> None:
+    smt = systems()[0]
+    with pytest.raises(InputError, match="two systems are called 'smt'"):
+        compare(SOURCES, REFERENCES, [smt, smt])
+    with pytest.raises(InputError, match="smt: 29 lines for 30 references"):
+        compare(SOURCES, REFERENCES, [replace(smt, outputs=smt.outputs[1:])])
+    with pytest.raises(InputError, match="the source: 29 lines"):
+        compare(SOURCES[1:], REFERENCES, [smt])
+    with pytest.raises(InputError, match="empty"):
+        compare([], [], [replace(smt, outputs=[])])
+    with pytest.raises(InputError, match="no system"):
+        compare(SOURCES, REFERENCES, [])
+
+
+# --- JSON
+
+
+def test_json_has_the_documented_shape(made: Comparison) -> None:
+    data = json.loads(json.dumps(as_json(made), allow_nan=False))
+    assert set(data) >= {"test", "systems", "pairs"}
+    assert data["test"] == {
+        "name": "everyday test",
+        "source": "test.en",
+        "reference": "test.de",
+        "languages": ["en", "de"],
+        "sentences": 30,
+        "tokenize": "13a",
+    }
+    for system, result in zip(data["systems"], made.systems, strict=True):
+        documented = {"name", "kind", "metrics", "perplexity", "seconds", "sentences_per_second"}
+        assert set(system) >= documented
+        assert list(system["metrics"]) == ["bleu", "chrf", "ter"]
+        for name, metric in system["metrics"].items():
+            assert set(metric) == {"score", "low", "high", "signature"}
+            assert metric["score"] == result.metrics[name].score
+    pair = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
+    assert len(data["pairs"]) == 6
+    assert all(set(p) == pair for p in data["pairs"])
+    assert data["pairs"][0]["delta"] == made.pairs[0].delta
+    assert data["examples"][0]["outputs"][0]["text"] == made.examples[0].outputs[0].text
+    smt = data["systems"][0]
+    assert smt["perplexity"]["P(y)"]["value"] == pytest.approx(math.e**2)
+    assert smt["perplexity"]["P(x|y)"]["value"] is None  # infinite, and JSON has no infinity
+    assert "probability 0" in smt["perplexity"]["P(x|y)"]["note"]
+    assert smt["unknown"] == 17
+
+
+# --- hostile text
+
+
+def test_html_shows_hostile_text_as_text(hostile: Comparison) -> None:
+    page = Page(as_html(hostile))
+    assert len(page.texts("script")) == 1
+    assert "alert" not in page.texts("script")[0]
+    assert not page.attributes("b")
+    assert not page.attributes("unk")
+    assert SEEN in page.texts("dd")  # a source or an output
+    assert SEEN in page.texts("h1")[0]
+    assert SEEN in page.texts("li")  # a warning
+    assert SEEN in page.texts("bdi")  # a system's name
+    assert SEEN in page.texts("desc")[0]
+    assert {visible(NASTY), SEEN} == {a["lang"] for a in page.attributes("dd")}
+
+
+def test_no_rendering_passes_a_control_character_on(hostile: Comparison) -> None:
+    for rendered in (as_html(hostile), printed(hostile)):
+        others = {c for c in rendered if unicodedata.category(c) == "Cc"}
+        assert others == {"\n"}
+        assert not set("\u202e\u200f") & set(rendered)
+
+
+def test_terminal_shows_hostile_text_as_text(hostile: Comparison) -> None:
+    lines = printed(hostile).splitlines()
+    assert any(line.startswith(SEEN) and line.endswith("6 sentences") for line in lines)
+    assert f"Warning: {SEEN}" in lines
+    assert any(line.startswith("source") and line.rstrip().endswith(SEEN) for line in lines)
+    assert any(line.strip().startswith(f"{visible(NASTY)} ") for line in lines)
+
+
+@given(
+    st.text(st.characters() | st.sampled_from("\x00\x1b\x9b\u061c\u200e\u2028\u202d\u2067\ufeff"))
+)
+def test_visible_text_has_nothing_unseen_and_keeps_the_rest(text: str) -> None:
+    for c in text:
+        acts = unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        acts |= unicodedata.bidirectional(c)[:2] in ("RL", "LR", "FS", "PD")
+        if acts or c in "\u200e\u200f\u061c\ufeff":
+            assert visible(c) == f"<U+{ord(c):04X}>"
+        else:
+            assert visible(c) == c
+    assert visible(text) == "".join(map(visible, text))
+
+
+def test_joiners_that_spell_words_are_kept() -> None:
+    assert visible("می\u200cخواهم क्\u200dष ￭") == "می\u200cخواهم क्\u200dष ￭"
+
+
+# --- tables and words
+
+
+def test_no_table_ranks_different_questions(made: Comparison) -> None:
+    tables = {g.caption.split(":")[0]: g for g in grids(made)}
+    names = {k: [row[0].text for row in g.rows] for k, g in tables.items() if "Perplexity" in k}
+    assert names == {
+        "Perplexity by P(y)": ["smt"],
+        "Perplexity by P(x|y)": ["smt"],
+        "Perplexity by P(y|x)": ["smt", "nmt"],
+    }
+    (channel,) = tables["Perplexity by P(x|y)"].rows
+    assert channel[1].text == "∞"
+    assert "probability 0" in tables["Perplexity by P(x|y)"].notes[0]
+    assert [row[1].text for row in tables["Perplexity by P(y|x)"].rows] == ["12.18", "2.72"]
+    assert tables["Perplexity by P(y|x)"].notes == []
+
+
+def test_different_tokens_are_said_not_to_compare() -> None:
+    smt, nmt, _ = systems()
+    nmt = replace(nmt, scores=nmt.scores[:-1])
+    made = compare(SOURCES, REFERENCES, [smt, nmt], bootstrap=5, trials=5)
+    assert printed(made).count("these figures do not compare") == 1
+
+
+def test_very_large_perplexity_is_still_readable() -> None:
+    bad = replace(systems()[0], scores=[Score(lm=LogProbability(-1200.0, 2))])
+    made = compare(SOURCES, REFERENCES, [bad], bootstrap=5)
+    assert "3.77e+260" in printed(made)
+
+
+def test_zero_bleu_is_explained_in_every_rendering() -> None:
+    bad = Translations("bad", "nmt", ["x"] * 30)
+    made = compare(SOURCES, REFERENCES, [bad], bootstrap=20)
+    for rendered in (printed(made), Page(as_html(made)).text, json.dumps(as_json(made))):
+        assert "BLEU is 0: no 1-gram matched" in rendered
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (
+            Pair("a", "b", "bleu", 2.5, 0.001, 0.002),
+            "a is better than b by 2.50 BLEU, and that is real",
+        ),
+        (
+            Pair("a", "b", "chrf", -2.5, 0.001, 0.002),
+            "b is better than a by 2.50 chrF, and that is",
+        ),
+        (
+            Pair("a", "b", "ter", 2.5, 0.001, 0.002),
+            "b is better than a by 2.50 TER, and that is real",
+        ),
+        (Pair("a", "b", "bleu", 0.1, 0.4, 0.5), "a is better than b by 0.10 BLEU, but that may be"),
+        (
+            Pair("a", "b", "bleu", 0.8, 0.04, 0.06),
+            "by 0.80 BLEU; whether that is real the two tests",
+        ),
+        (Pair("a", "b", "bleu", 0.0, 1.0, 1.0), "a and b score the same BLEU."),
+    ],
+)
+def test_verdict(pair: Pair, words: str) -> None:
+    assert words in verdict(pair)
+
+
+def test_warnings_stand_in_all_three_renderings(made: Comparison) -> None:
+    wanted = ["3 test lines stood in the training text", "only 30 test sentences"]
+    for rendered in (printed(made), as_html(made), json.dumps(as_json(made))):
+        assert all(warning in rendered for warning in wanted)
+
+
+def test_tokenized_output_is_warned_of() -> None:
+    tokenized = Translations("raw", "file", [f"{line} ." for line in REFERENCES])
+    for tokenize, warned in (("13a", True), ("none", False)):
+        made = compare(SOURCES, REFERENCES, [tokenized], bootstrap=5, tokenize=tokenize)
+        assert any("raw: most lines end in ' .'" in w for w in made.warnings) is warned
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_narrow_terminals_lose_nothing(width: int) -> None:
+    smt, nmt, other = systems()
+    long_name = replace(other, name="Ω" * 50)
+    made = compare(SOURCES, REFERENCES, [smt, nmt, long_name], bootstrap=20, trials=5, examples=0)
+    text = printed(made, width)
+    assert "…" not in text
+    for grid in grids(made):
+        for column in grid.columns:
+            assert column in text
+        for cell in (cell for row in grid.rows for cell in row[1:]):
+            assert cell.text in text
+            assert cell.small in text
+        assert all(note in text for note in grid.notes)  # in one piece: signatures are copied
+    pairs_naming_it = 4
+    assert text.count("Ω") == 50 * (3 + pairs_naming_it)
+
+
+# --- HTML
+
+
+def test_same_input_same_bytes(made: Comparison, tmp_path: Path) -> None:
+    write_html(made, tmp_path / "a.html")
+    write_html(comparison(), tmp_path / "b.html")
+    first, second = ((tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
+    assert first == second
+    assert first.decode("utf-8") == as_html(made)
+
+
+def test_page_needs_nothing_from_elsewhere(made: Comparison) -> None:
+    text = as_html(made)
+    for reference in ("http:", "https:", "//cdn", "src=", "href=", "url(", "@import", "<link"):
+        assert reference not in text
+    assert "default-src 'none'" in text
+
+
+def test_page_is_readable_by_machines_that_read_aloud(made: Comparison) -> None:
+    page = Page(as_html(made))
+    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 6
+    assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
+    (chart,) = page.attributes("svg")
+    assert chart["role"] == "img"
+    ids = {attrs["id"] for _, attrs, _ in page.elements if "id" in attrs}
+    labels = [a["aria-labelledby"] for _, a, _ in page.elements if "aria-labelledby" in a]
+    assert all(set(label.split()) <= ids for label in labels)
+    for system in made.systems:
+        bleu = system.metrics["bleu"]
+        spoken = f"{system.name}: {bleu.score:.1f}, 95 % interval {bleu.low:.1f}–{bleu.high:.1f}."
+        assert spoken in page.texts("desc")[0]
+
+
+def test_bars_are_as_long_as_the_scores(made: Comparison) -> None:
+    widths = [float(attrs["width"]) for attrs in Page(as_html(made)).attributes("rect")]
+    scores = [system.metrics["bleu"].score for system in made.systems]
+    assert [w / widths[0] for w in widths] == pytest.approx(
+        [s / scores[0] for s in scores], abs=1e-3
+    )
+    assert 350 / 2 < max(widths) <= 350
+
+
+def test_without_intervals_there_is_still_a_page() -> None:
+    made = compare(SOURCES, REFERENCES, systems()[2:], bootstrap=0)
+    assert "95 % interval" not in Page(as_html(made)).texts("desc")[0]
+    assert f"{made.systems[0].metrics['bleu'].score:.1f}" in printed(made)
+
+
+def test_unwritable_page_is_a_plain_error(made: Comparison, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        write_html(made, tmp_path / "missing" / "a.html")
