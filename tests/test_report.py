@@ -20,18 +20,8 @@ from rich.console import Console
 from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Pair
-from mtkit.report import (
-    Comparison,
-    Translations,
-    as_html,
-    as_json,
-    compare,
-    grids,
-    print_report,
-    verdict,
-    visible,
-    write_html,
-)
+from mtkit.render import as_html, grids, print_report, verdict, visible, write_html
+from mtkit.report import Comparison, Translations, as_json, compare
 from mtkit.system import LogProbability, Score
 
 RNG = random.Random(11)

@@ -41,17 +41,17 @@ def compare(
     """Score systems on a test set: metrics with intervals, significance, perplexity, examples."""
     from rich.console import Console
 
-    from mtkit import report
+    from mtkit import render, report
 
     cores = set_up(quiet, threads)
     comparison = compare_systems(_named(systems), test, examples, cores)
     if html is not None:
-        report.write_html(comparison, html)
+        render.write_html(comparison, html)
     if as_json:
         json.dump(report.as_json(comparison), sys.stdout, ensure_ascii=False, indent=2)
         print()
     else:
-        report.print_report(comparison, Console(highlight=False))
+        render.print_report(comparison, Console(highlight=False))
     if html is not None:
         from mtkit.console import note
 

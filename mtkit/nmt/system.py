@@ -172,7 +172,7 @@ def train_nmt(corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out
             for side in (train_text.source, train_text.target)
         ]
         tokens = sum(len(sentence) for sentence in words[1])
-        size = config.vocabulary or max(500, min(32000, 10 * math.isqrt(tokens)))
+        size = config.vocabulary or max(500, min(32000, 8 * math.isqrt(tokens)))
         config = replace(config, vocabulary=size)
         subwords = Subwords.train((s for side in words for s in side), size)
         data = _short(encode(train_text, tokenizer, subwords), config.max_length)

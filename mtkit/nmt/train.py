@@ -40,7 +40,7 @@ WARM = 10  # updates before those: the allocator and the caches settle
 class TrainConfig:
     """Everything that decides a run; the resolved one is saved with the model.
 
-    vocabulary: joint BPE pieces, 0 = 10 √N for N target words. batch: sentences. minutes: the
+    vocabulary: joint BPE pieces, 0 = 8 √N for N target words. batch: sentences. minutes: the
     budget of wall time, 0 = none. epochs: passes over the data at most. updates: exactly so many,
     whatever the other two say (0 = they decide). clip: τ, 0 = no clipping.
     """
@@ -48,20 +48,20 @@ class TrainConfig:
     cell: str = "lstm"
     attention: str = "bilinear"
     embedding: int = 256
-    hidden: int = 512
+    hidden: int = 320
     encoder_layers: int = 1
-    decoder_layers: int = 1
+    decoder_layers: int = 2
     vocabulary: int = 0
-    dropout: float = 0.3
+    dropout: float = 0.25
     word_dropout: float = 0.1
     smoothing: float = 0.1
     batch: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     warmup: int = 200
     clip: float = 1.0
     average: float = 0.998
     epochs: int = 30
-    minutes: float = 30.0
+    minutes: float = 33.0
     updates: int = 0
     validations: int = 20
     patience: int = 5

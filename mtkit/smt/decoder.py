@@ -32,8 +32,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.flat import Float64
-from mtkit.smt.lm import EOS
-from mtkit.smt.options import WINDOW, Lm, Options, Weights, future_costs, lm_next
+from mtkit.smt.lm import EOS, Lm, lm_step
+from mtkit.smt.options import WINDOW, Options, Weights, future_costs
 from mtkit.smt.phrases import MAX_PHRASE
 
 MAX_LIMIT = WINDOW - MAX_PHRASE - 1
@@ -302,10 +302,10 @@ def _score(task, cell, edges, e, row, column, graph, kept):  # type: ignore[no-u
     score = before.score + options.score[option] - task.distortion_weight * distance
     state = before.state
     for w in range(options.w_begin[option], options.w_begin[option + 1]):
-        log_p, state = lm_next(task.lm, state, options.words[w])
+        log_p, state = lm_step(task.lm, state, options.words[w])
         score += task.lm_weight * log_p
     if edge.gap == task.N:
-        log_p, state = lm_next(task.lm, state, EOS)
+        log_p, state = lm_step(task.lm, state, EOS)
         score += task.lm_weight * log_p
     cell.score, cell.estimate, cell.state = score, score + edge.rest, state
     cell.edge, cell.row, cell.column = e, row, column

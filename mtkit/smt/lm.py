@@ -25,7 +25,7 @@ trigrams …, in the order of (parent, word), so that the children of a node are
 sorted. Each node also links to its suffix h′, as in the automaton of Aho & Corasick 1975, so
 that the whole state of a query is one node: the longest history that can still matter. Equal
 states have equal futures, which is what a decoder recombines on. Logarithms are natural;
-log10 lives in the ARPA reader and writer alone.
+log10 lives in the ARPA reader and writer alone (``arpa``).
 
 Limits: no pruning; the corpus and an ARPA file are read into memory; fewer than 2³¹ n-grams;
 `lmplz` enters the last n-gram of each order into t_r by c(g), not a(g), and we do not.
@@ -33,14 +33,10 @@ Limits: no pruning; the corpus and an ARPA file are read into memory; fewer than
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
-import math
-import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -55,7 +51,6 @@ SPECIALS = ("<unk>", "<s>", "</s>")
 SPELLINGS = {"<unk>": UNK, "<UNK>": UNK, "<s>": BOS, "</s>": EOS}  # some ARPA files shout
 ROOT = 0
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)  # those of lmplz --discount_fallback
-MISSING_UNK = -100 * math.log(10)  # what KenLM gives <unk> when an ARPA file leaves it out
 
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
@@ -63,7 +58,16 @@ I64 = npt.NDArray[np.int64]
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
-ARRAYS = ("word", "first_child", "suffix", "log_prob", "backoff")
+
+
+class Lm(NamedTuple):
+    """The arrays of ``NgramModel``, as kernels take them."""
+
+    word: I32
+    first_child: I32
+    suffix: I32
+    log_prob: F32
+    backoff: F32
 
 
 class SentenceScores(NamedTuple):
@@ -103,9 +107,9 @@ class NgramModel:
             array.flags.writeable = False
 
     @property
-    def arrays(self) -> tuple[I32, I32, I32, F32, F32]:
-        """``word, first_child, suffix, log_prob, backoff``: the first arguments of a kernel."""
-        return self.word, self.first_child, self.suffix, self.log_prob, self.backoff
+    def arrays(self) -> Lm:
+        """What the kernels read."""
+        return Lm(self.word, self.first_child, self.suffix, self.log_prob, self.backoff)
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -140,13 +144,13 @@ class NgramModel:
         text = self.encode(list(itertools.chain.from_iterable(sentences)))
         lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
-        scores = _score(*self.arrays, self.begin, self.level_starts, text, offsets)
+        scores = _score(self.arrays, self.begin, self.level_starts, text, offsets)
         return SentenceScores(*scores, offsets)
 
     def save(self, directory: Path) -> None:
         """Write ``lm.json`` and one ``.npy`` an array into ``directory``, made if need be."""
         directory.mkdir(parents=True, exist_ok=True)
-        for name, array in zip(ARRAYS, self.arrays, strict=True):
+        for name, array in zip(Lm._fields, self.arrays, strict=True):
             np.save(directory / f"{name}.npy", array)
         names = ("order", "words", "discounts", "notes")
         text = json.dumps({name: getattr(self, name) for name in names}, ensure_ascii=False)
@@ -160,7 +164,7 @@ class NgramModel:
         """
         arrays = {
             name: np.load(directory / f"{name}.npy", mmap_mode="r" if mmap else None)
-            for name in ARRAYS
+            for name in Lm._fields
         }
         n = len(arrays["word"])
         if any(len(array) != n + (name == "first_child") for name, array in arrays.items()):
@@ -188,8 +192,8 @@ def train(sentences: Iterable[Sequence[str]], order: int = 5) -> NgramModel:
     keys, counts = _count(text, len(words), order)
     if len(keys) < order:
         notes.append(f"no n-gram is longer than {len(keys)} words: order {order} → {len(keys)}")
-    word, parent, first_child, starts = _layout(keys, len(words))
-    suffix = _suffix_links(word, parent, first_child)
+    word, parent, first_child, starts = layout(keys, len(words))
+    suffix = suffix_links(word, parent, first_child)
 
     a = _adjusted_counts(counts, starts, suffix, first_child)
     d, discounts, failures = _discount(a, starts)
@@ -242,7 +246,7 @@ def _count(text: I64, V: int, order: int) -> tuple[list[I64], list[I64]]:
     return keys, counts
 
 
-def _layout(keys: list[I64], V: int) -> tuple[I32, I32, I32, I64]:
+def layout(keys: list[I64], V: int) -> tuple[I32, I32, I32, I64]:
     """``word``, ``parent``, ``first_child`` and the start of each order, from its sorted keys."""
     key = np.concatenate([[ROOT], *keys])
     parent, word = np.divmod(key, V)
@@ -305,170 +309,6 @@ def _interpolate(a: I64, d: F64, parent: I32, suffix: I32, starts: I64) -> tuple
     return np.minimum(p, 1), gamma  # a sum may round to more than 1
 
 
-# --- ARPA files
-
-
-def write_arpa(model: NgramModel, path: str | Path) -> None:
-    """Write an ARPA file, gzipped if the name ends in ``.gz``.
-
-    Raises ValueError for a word that the format cannot hold: empty, or with white space inside.
-    """
-    for word in model.words:
-        if word.encode().split() != [word.encode()]:
-            raise ValueError(f"{path}: no ARPA file can hold the word {word!r}")
-    with Path(path).open("wb") as raw:
-        # Without a name and a time inside, the same model gives the same bytes.
-        is_gz = str(path).endswith(".gz")
-        with gzip.GzipFile("", "wb", 6, raw, mtime=0) if is_gz else nullcontext(raw) as file:
-            file.writelines(block.encode() for block in _arpa_blocks(model))
-
-
-def _arpa_blocks(model: NgramModel) -> Iterator[str]:
-    """The text of the file: the counts, then one block an order."""
-    counts = [f"ngram {k}={count}\n" for k, count in enumerate(model.counts, start=1)]
-    yield "".join(["\\data\\\n", *counts])
-    histories = [""]  # the n-grams of the order below
-    for k, (lo, hi) in enumerate(itertools.pairwise(model.level_starts), start=1):
-        n_children = np.diff(model.first_child[lo - len(histories) : lo + 1])
-        parents = np.repeat(np.arange(len(histories)), n_children).tolist()
-        words = [model.words[w] for w in model.word[lo:hi].tolist()]
-        grams = [histories[h] + word for h, word in zip(parents, words, strict=True)]
-        p, b = ((x[lo:hi] / math.log(10)).tolist() for x in (model.log_prob, model.backoff))
-        line = "%.8g\t%s\t%.8g\n" if k < model.order else "%.8g\t%s%.0s\n"  # no backoff on top
-        yield "".join([f"\n\\{k}-grams:\n", *(line % row for row in zip(p, grams, b, strict=True))])
-        histories = [gram + " " for gram in grams]
-    yield "\n\\end\\\n"
-
-
-def read_arpa(path: str | Path) -> NgramModel:
-    """Read an ARPA file (KenLM's, SRILM's …), gzipped if the name ends in ``.gz``.
-
-    Where the file was pruned of the history h of an n-gram hw, a blank node stands in: its
-    probability is what backing off gives it, its γ is 1, and so it changes no score. ``<unk>``
-    may be missing and then gets KenLM's log10 p = -100. ``notes`` says both. Raises ValueError
-    with file and line for anything that is no ARPA file.
-    """
-    words, sections = _read_sections(path)
-    keys, nodes = _place([section.text for section in sections], len(words))
-    word, parent, first_child, _ = _layout(keys, len(words))
-    suffix = _suffix_links(word, parent, first_child)
-
-    log_prob = np.full(len(word), np.nan, dtype=np.float32)
-    backoff = np.zeros(len(word), dtype=np.float32)
-    for section, node in zip(sections, nodes, strict=True):
-        _, first = np.unique(node, return_index=True)
-        if len(first) < len(node):
-            line = section.lines[np.setdiff1d(np.arange(len(node)), first)[0]]
-            raise ValueError(f"{path}:{line}: this n-gram stands above already")
-        log_prob[node] = section.log10_p * math.log(10)
-        if section is not sections[-1]:  # no history is as long as the longest n-gram
-            backoff[node] = section.log10_b * math.log(10)
-    log_prob[ROOT] = 0
-    if np.isnan(log_prob[[1 + BOS, 1 + EOS]]).any():
-        raise ValueError(
-            f"{path}:{max(sections[0].lines, default=0)}: the unigrams lack <s> or </s>"
-        )
-    notes = []
-    if np.isnan(log_prob[1 + UNK]):
-        log_prob[1 + UNK] = MISSING_UNK
-        notes.append(f"{path} has no <unk>: unknown words get log10 p = -100, as in KenLM")
-    if blanks := _fill_blanks(parent, suffix, log_prob, backoff):
-        notes.append(f"{path} lacks {blanks} histories of its n-grams: they back off")
-    order = len(sections)
-    return NgramModel(order, words, word, first_child, suffix, log_prob, backoff, notes=notes)
-
-
-class _Section(NamedTuple):
-    """The n n-grams of one order k."""
-
-    text: I64  # (n, k) word ids
-    log10_p: F64  # (n,)
-    log10_b: F64  # (n,) the backoff
-    lines: list[int]  # n places in the file
-
-
-def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
-    """The words, specials first, and the n-grams of each order."""
-    try:
-        with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as file:
-            lines: list[bytes] = file.readlines()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: the gzip file is cut off or damaged: {error}") from error
-    announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
-    order = len(announced)
-    names = [b"\\data\\", *(b"\\%d-grams:" % k for k in range(1, order + 1)), b"\\end\\"]
-    heads = [(i, line.strip()) for i, line in enumerate(lines, start=1) if line[:1] == b"\\"]
-    end = len(lines), b""
-    for (i, head), name in zip([*heads, end], [*names, b""], strict=False):
-        if head != name or not order:
-            raise ValueError(f"{path}:{i}: expected {name.decode() or 'nothing more'} here")
-
-    ids: defaultdict[bytes, int] = defaultdict(itertools.count(len(SPECIALS)).__next__)
-    ids.update({word.encode(): i for word, i in SPELLINGS.items()})
-    sections: list[_Section] = []
-    for k, ((lo, _), (hi, _)) in enumerate(itertools.pairwise(heads[1:]), start=1):
-        numbers = [i for i in range(lo + 1, hi) if lines[i - 1].strip()]
-        if announced[k - 1] != b"ngram%d=%d" % (k, len(numbers)):
-            raise ValueError(f"{path}:{lo}: {len(numbers)} {k}-grams follow, not as announced")
-        sections.append(_read_section(path, lines, numbers, ids, k))
-        ids.default_factory = None  # a word that was no unigram is a mistake from here on
-    return [*SPECIALS, *(word.decode() for word, i in ids.items() if i > EOS)], sections
-
-
-def _read_section(
-    path: str | Path, lines: list[bytes], numbers: list[int], ids: dict[bytes, int], k: int
-) -> _Section:
-    """Parse ``log10 p, k words, log10 backoff``; new words enter ``ids`` if it lets them."""
-    text: list[int] = []
-    log10: list[float] = []
-    for number in numbers:
-        line = lines[number - 1]
-        fields = line.split()  # at ASCII white space alone, since these are bytes: not U+00A0
-        try:
-            p, b = float(fields[0]), float(fields[k + 1]) if len(fields) > k + 1 else 0.0
-            text += [ids[word] for word in fields[1 : k + 1]]
-            is_good = line.decode() and -math.inf < p <= 0 and abs(b) < math.inf
-        except (KeyError, ValueError):
-            is_good = False
-        if not (is_good and k < len(fields) <= k + 2):
-            raise ValueError(
-                f"{path}:{number}: expected log10 p ≤ 0, {k} words in UTF-8 that are unigrams "
-                f"and perhaps a backoff, found {line.decode(errors='replace').strip()!r}"
-            )
-        log10 += p, b
-    pairs = np.array(log10).reshape(-1, 2)
-    return _Section(np.array(text, np.int64).reshape(-1, k), pairs[:, 0], pairs[:, 1], numbers)
-
-
-def _place(texts: list[I64], V: int) -> tuple[list[I64], list[I64]]:
-    """The keys of each order, as ``_count`` gives them, and the node of each n-gram.
-
-    All n-grams grow together, word by word, so that the histories they share, listed or not,
-    become nodes.
-    """
-    keys, n_nodes = [np.arange(V)], 1 + V
-    nodes = [1 + text[:, 0] for text in texts]
-    for j in range(1, len(texts)):
-        grown = [node * V + text[:, j] for node, text in zip(nodes[j:], texts[j:], strict=True)]
-        key, rank = np.unique(np.concatenate(grown), return_inverse=True)
-        keys.append(key)
-        nodes[j:] = np.split(n_nodes + rank, np.cumsum([len(node) for node in grown[:-1]]))
-        n_nodes += len(key)
-    return keys, nodes
-
-
-def _fill_blanks(parent: I32, suffix: I32, log_prob: F32, backoff: F32) -> int:
-    """Back off from h to the history of hw's suffix, for each hw without ln p; their number."""
-    blanks = np.flatnonzero(np.isnan(log_prob))
-    for node in blanks:  # shorter n-grams come first
-        h, known = parent[node], suffix[node]
-        log_prob[node] = log_prob[known]
-        while h != parent[known]:
-            log_prob[node] += backoff[h]
-            h = suffix[h]
-    return len(blanks)
-
-
 # --- kernels
 
 
@@ -486,17 +326,15 @@ def _child(word: I32, first_child: I32, h: int, w: int) -> int:
 
 
 @njit(cache=True, inline="always")
-def _find(
-    word: I32, first_child: I32, suffix: I32, log_prob: F32, backoff: F32, state: int, w: int
-) -> tuple[float, int]:
+def _find(lm: Lm, state: int, w: int) -> tuple[float, int]:
     """ln p(w | state) and the node of the longest n-gram that ends in w."""
     h, total = state, 0.0
-    node = _child(word, first_child, h, w)
+    node = _child(lm.word, lm.first_child, h, w)
     while node < 0:
-        total += backoff[h]
-        h = suffix[h]
-        node = _child(word, first_child, h, w)
-    return total + log_prob[node], node
+        total += lm.backoff[h]
+        h = lm.suffix[h]
+        node = _child(lm.word, lm.first_child, h, w)
+    return total + lm.log_prob[node], node
 
 
 @njit(cache=True, inline="always")
@@ -507,27 +345,15 @@ def _shorten(first_child: I32, suffix: I32, backoff: F32, node: int) -> int:
     return node
 
 
-@njit(cache=True)
-def lm_step(
-    word: I32, first_child: I32, suffix: I32, log_prob: F32, backoff: F32, state: int, w: int
-) -> tuple[float, int]:
+@njit(cache=True, nogil=True)
+def lm_step(lm: Lm, state: int, w: int) -> tuple[float, int]:
     """ln p(w | state) and the state after w; start from ``NgramModel.begin``, end with ``EOS``."""
-    log_p, node = _find(word, first_child, suffix, log_prob, backoff, state, w)
-    return log_p, _shorten(first_child, suffix, backoff, node)
+    log_p, node = _find(lm, state, w)
+    return log_p, _shorten(lm.first_child, lm.suffix, lm.backoff, node)
 
 
-@njit(cache=True)
-def _score(
-    word: I32,
-    first_child: I32,
-    suffix: I32,
-    log_prob: F32,
-    backoff: F32,
-    begin: int,
-    level_starts: I64,
-    text: I32,
-    offsets: I64,
-) -> tuple[F64, I8, Bool]:
+@njit(cache=True, nogil=True)
+def _score(lm: Lm, begin: int, level_starts: I64, text: I32, offsets: I64) -> tuple[F64, I8, Bool]:
     """The first fields of ``SentenceScores``; ``text`` holds the words without ``</s>``."""
     T = offsets[-1]
     log_p, order, is_oov = np.empty(T), np.empty(T, np.int8), np.empty(T, np.bool_)
@@ -536,8 +362,8 @@ def _score(
         for t in range(offsets[s], offsets[s + 1]):
             # Each sentence before this one has a token, its </s>, that text has not.
             w = text[t - s] if t + 1 < offsets[s + 1] else EOS
-            log_p[t], node = _find(word, first_child, suffix, log_prob, backoff, state, w)
-            state = _shorten(first_child, suffix, backoff, node)
+            log_p[t], node = _find(lm, state, w)
+            state = _shorten(lm.first_child, lm.suffix, lm.backoff, node)
             k = 1
             while node >= level_starts[k]:
                 k += 1
@@ -546,7 +372,7 @@ def _score(
 
 
 @njit(cache=True)
-def _suffix_links(word: I32, parent: I32, first_child: I32) -> I32:
+def suffix_links(word: I32, parent: I32, first_child: I32) -> I32:
     """The longest proper suffix of each node hw: the first of h′w, h″w, … w that is a node."""
     suffix = np.zeros(len(word), dtype=np.int32)
     for node in range(first_child[1], len(word)):

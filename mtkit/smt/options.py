@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64
-from mtkit.smt.lm import ROOT, lm_step
+from mtkit.smt.lm import ROOT, Lm, lm_step
 from mtkit.smt.phrases import MAX_PHRASE, hash_word
 
 WINDOW = 64  # positions behind the first gap that a hypothesis may cover; see ``decoder``
@@ -34,16 +34,6 @@ class Table(NamedTuple):
     key: UInt64
     row: Int64
     features: Float32
-
-
-class Lm(NamedTuple):
-    """The arrays of ``NgramModel``, for kernels."""
-
-    word: Int32
-    first_child: Int32
-    suffix: Int32
-    log_prob: Float32
-    backoff: Float32
 
 
 class Weights(NamedTuple):
@@ -78,12 +68,6 @@ class Options(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def lm_next(lm: Lm, state: int, word: int) -> tuple[float, int]:
-    """``lm_step`` for the arrays as one tuple: (ln p(word | state), the state after it)."""
-    return lm_step(lm.word, lm.first_child, lm.suffix, lm.log_prob, lm.backoff, state, word)
-
-
-@njit(cache=True, nogil=True)
 def collect(
     sentence: Int32, copied: Int32, table: Table, lm: Lm, lm_id: Int32, weights: Weights, limit: int
 ) -> Options:
@@ -110,7 +94,7 @@ def collect(
                 if k == 0 and n == first:
                     pair[n] = COPIED
                     score[n] = weights.phrases + weights.words + weights.unknown
-                    log_p, _ = lm_next(lm, ROOT, copied[i])
+                    log_p, _ = lm_step(lm, ROOT, copied[i])
                     estimate[n] = score[n] + weights.lm * log_p
                     n += 1
             begin[span + 1] = n
@@ -145,7 +129,7 @@ def _best_pairs(table, lm, lm_id, weights, row, limit, pair, score, estimate, n)
             value += weights.phrase[f] * table.features[p, f]
         guess, state = value, ROOT
         for at in range(table.t_begin[p], table.t_begin[p + 1]):
-            log_p, state = lm_next(lm, state, lm_id[table.target[at]])
+            log_p, state = lm_step(lm, state, lm_id[table.target[at]])
             guess += weights.lm * log_p
         if n - first == limit:
             if guess <= estimate[n - 1]:

@@ -23,7 +23,7 @@ from mtkit.models import Manifest
 from mtkit.smt.align import WordModel
 from mtkit.smt.decoder import Derivation, Limits, derivations, search
 from mtkit.smt.lm import NgramModel
-from mtkit.smt.options import COPIED, Lm, Options, Table, Weights, collect
+from mtkit.smt.options import COPIED, Options, Table, Weights, collect
 from mtkit.smt.phrases import FEATURES, MAX_PHRASE, PhraseTable
 from mtkit.system import EMPTY, Hypothesis, LogProbability, Score
 from mtkit.tokenizer import WordTokenizer
@@ -100,7 +100,7 @@ class SmtSystem:
             table.source, table.s_begin, table.target, table.t_begin, table.key, table.row,
             table.features,
         )  # fmt: skip
-        self._lm = Lm(*lm.arrays)
+        self._lm = lm.arrays
         self._lm_id = lm.encode(models.target.words)
 
     @classmethod

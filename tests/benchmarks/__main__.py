@@ -20,7 +20,7 @@ import kenlm
 from rich.console import Console
 from rich.table import Table
 
-from mtkit.smt import lm
+from mtkit.smt import arpa, lm
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("MTKIT_SHARED", HERE.parents[1].parent / "shared"))
@@ -83,7 +83,7 @@ def language_model(directory: Path, add: Callable[..., None]) -> None:
     model = lm.train(sentences, 5)
     add("5-gram model: build, s", time.perf_counter() - start, None)
     path = directory / "lm.arpa"
-    lm.write_arpa(model, path)
+    arpa.write_arpa(model, path)
     peer = kenlm.Model(str(path))
     lines = [" ".join(sentence) for sentence in sentences]
     ours, theirs = [], []

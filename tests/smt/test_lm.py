@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lm_oracle import Arpa, KneserNey
 
-from mtkit.smt import lm
+from mtkit.smt import arpa, lm
+from tests.smt.lm_oracle import Arpa, KneserNey
 
 SHARED = Path(os.environ.get("MTKIT_SHARED", Path(__file__).parents[2].parent / "shared"))
 MULTI30K = SHARED / "data" / "multi30k"
@@ -55,13 +55,13 @@ def state_after(model: lm.NgramModel, history: Sequence[str]) -> int:
     if rest[:1] == ["<s>"]:
         state, rest = model.begin, rest[1:]
     for w in model.encode(rest):
-        _, state = lm.lm_step(*model.arrays, state, w)
+        _, state = lm.lm_step(model.arrays, state, w)
     return state
 
 
 def p(model: lm.NgramModel, w: str, state: int) -> float:
     i = lm.EOS if w == "</s>" else model.encode([w])[0]
-    return math.exp(lm.lm_step(*model.arrays, state, i)[0])
+    return math.exp(lm.lm_step(model.arrays, state, i)[0])
 
 
 def assert_same(one: lm.NgramModel, other: lm.NgramModel, atol: float = 0) -> None:
@@ -95,13 +95,13 @@ def test_multi30k_has_the_ngrams_and_perplexities_of_lmplz(
 def test_every_ngram_of_lmplz_own_file_is_ours(german: lm.NgramModel) -> None:
     if not MOSES_ARPA.exists():
         pytest.skip(f"{MOSES_ARPA} is not here")
-    assert_same(lm.read_arpa(MOSES_ARPA), german, atol=1e-5)
+    assert_same(arpa.read_arpa(MOSES_ARPA), german, atol=1e-5)
 
 
 def test_kenlm_reads_our_arpa_and_scores_the_same(
     german: lm.NgramModel, test2016: Sentences, tmp_path: Path
 ) -> None:
-    lm.write_arpa(german, tmp_path / "lm.arpa")
+    arpa.write_arpa(german, tmp_path / "lm.arpa")
     peer = kenlm.Model(str(tmp_path / "lm.arpa"))
     theirs = [row for words in test2016 for row in peer.full_scores(" ".join(words))]
     log10, orders, oov = (np.array(column) for column in zip(*theirs, strict=True))
@@ -163,7 +163,7 @@ def test_scores_come_token_by_token_and_end_with_the_end_of_sentence() -> None:
     for s, one in enumerate(batch):
         state, tokens = model.begin, [*model.encode(one), lm.EOS]
         for t, w in enumerate(tokens, start=scores.offsets[s]):
-            expected, state = lm.lm_step(*model.arrays, state, w)
+            expected, state = lm.lm_step(model.arrays, state, w)
             assert scores.log_prob[t] == expected
             assert scores.is_oov[t] == (w == lm.UNK)
     assert scores.order[:4].tolist() == [2, 1, 1, 2]  # <s> a · zzz · b · b </s>
@@ -263,19 +263,19 @@ def test_reading_what_was_written_gives_the_model_back(
     order: int, name: str, tmp_path: Path
 ) -> None:
     model = lm.train([*corpus(5), ["no\u00a0break", "\u2028", "\x85", "ü"]], order)
-    lm.write_arpa(model, tmp_path / name)
-    assert_same(lm.read_arpa(tmp_path / name), model, atol=1e-6)
+    arpa.write_arpa(model, tmp_path / name)
+    assert_same(arpa.read_arpa(tmp_path / name), model, atol=1e-6)
     if name.endswith(".gz"):
         assert (tmp_path / name).read_bytes()[3:8] == bytes(5)  # neither name nor time inside
     (tmp_path / "again").mkdir()
-    lm.write_arpa(model, tmp_path / "again" / name)
+    arpa.write_arpa(model, tmp_path / "again" / name)
     assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
 @pytest.mark.parametrize("word", ["", "two words", "line\nend", "form\ffeed"])
 def test_a_word_that_arpa_cannot_hold_is_refused(word: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(word))):
-        lm.write_arpa(lm.train([["a", word]], 2), tmp_path / "lm.arpa")
+        arpa.write_arpa(lm.train([["a", word]], 2), tmp_path / "lm.arpa")
 
 
 def prune(text: str, is_dropped: Callable[[list[str]], bool]) -> str:
@@ -303,10 +303,10 @@ PRUNED: dict[str, Callable[[list[str]], bool]] = {
 
 @pytest.mark.parametrize("what", PRUNED)
 def test_a_pruned_arpa_file_means_what_its_lines_say(what: str, tmp_path: Path) -> None:
-    lm.write_arpa(lm.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
+    arpa.write_arpa(lm.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
     text = prune((tmp_path / "whole.arpa").read_text(encoding="utf-8"), PRUNED[what])
     (tmp_path / "lm.arpa").write_text(text, encoding="utf-8")
-    model, oracle = lm.read_arpa(tmp_path / "lm.arpa"), Arpa(text)
+    model, oracle = arpa.read_arpa(tmp_path / "lm.arpa"), Arpa(text)
     oracle.p.setdefault(("<unk>",), -100.0)
     assert any("histories" in note for note in model.notes) == (what in ("histories", "both"))
     assert any("<unk>" in note for note in model.notes) == (what == "no <unk>")
@@ -315,12 +315,12 @@ def test_a_pruned_arpa_file_means_what_its_lines_say(what: str, tmp_path: Path) 
         history = [*rng.choice([[], ["<s>"]]), *rng.choices("aabcdez", k=rng.randrange(5))]
         for w in ("a", "b", "f", "z"):
             expected = oracle.ln_p(w, history)
-            ours, _ = lm.lm_step(*model.arrays, state_after(model, history), *model.encode([w]))
+            ours, _ = lm.lm_step(model.arrays, state_after(model, history), *model.encode([w]))
             assert ours == pytest.approx(expected, abs=1e-5), (w, history)
 
 
 def test_kenlm_scores_an_arpa_file_without_some_suffixes_the_same(tmp_path: Path) -> None:
-    lm.write_arpa(lm.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
+    arpa.write_arpa(lm.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
     text = prune((tmp_path / "whole.arpa").read_text(encoding="utf-8"), PRUNED["suffixes"])
     grams = set(Arpa(text).p)
     assert any(g[1:] not in grams for g in grams if len(g) > 1)
@@ -328,7 +328,7 @@ def test_kenlm_scores_an_arpa_file_without_some_suffixes_the_same(tmp_path: Path
     peer = kenlm.Model(str(tmp_path / "lm.arpa"))
     sentences = corpus(7, "abcdefz", size=40)
     theirs = [log10 for s in sentences for log10, _, _ in peer.full_scores(" ".join(s))]
-    ours = lm.read_arpa(tmp_path / "lm.arpa").score(sentences).log_prob / math.log(10)
+    ours = arpa.read_arpa(tmp_path / "lm.arpa").score(sentences).log_prob / math.log(10)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
@@ -352,14 +352,14 @@ ngram 2=2
 
 def test_the_good_arpa_file_of_the_next_test_is_good(tmp_path: Path) -> None:
     (tmp_path / "lm.arpa").write_text("# a comment\n" + GOOD.replace("\n", "\r\n"))
-    model = lm.read_arpa(tmp_path / "lm.arpa")
+    model = arpa.read_arpa(tmp_path / "lm.arpa")
     assert model.counts == [4, 2]
     assert model.score([["a"]]).log_prob / math.log(10) == pytest.approx([-0.1, -0.2])
 
 
 def test_the_backoff_of_an_ngram_too_long_to_be_a_history_is_not_charged(tmp_path: Path) -> None:
     (tmp_path / "lm.arpa").write_text(GOOD.replace("<s> a", "<s> a\t-0.7"))
-    scores = lm.read_arpa(tmp_path / "lm.arpa").score([["a", "a"]])
+    scores = arpa.read_arpa(tmp_path / "lm.arpa").score([["a", "a"]])
     assert scores.log_prob / math.log(10) == pytest.approx([-0.1, -0.2 - 0.6, -0.2])
 
 
@@ -394,14 +394,14 @@ def test_a_bad_arpa_file_is_refused_with_its_line(
     assert old in GOOD
     (tmp_path / "lm.arpa").write_text(GOOD.replace(old, new, 1))
     with pytest.raises(ValueError, match=rf"lm\.arpa:{line}: .*{message}"):
-        lm.read_arpa(tmp_path / "lm.arpa")
+        arpa.read_arpa(tmp_path / "lm.arpa")
 
 
 def test_damaged_bytes_are_refused(tmp_path: Path) -> None:
     packed = gzip.compress(GOOD.encode() * 50)
     (tmp_path / "lm.arpa.gz").write_bytes(packed[: len(packed) // 2])
     with pytest.raises(ValueError, match=r"lm\.arpa\.gz: the gzip file is cut off"):
-        lm.read_arpa(tmp_path / "lm.arpa.gz")
+        arpa.read_arpa(tmp_path / "lm.arpa.gz")
     (tmp_path / "lm.arpa").write_bytes(GOOD.encode().replace(b"a\t", b"\xff\t"))
     with pytest.raises(ValueError, match=r"lm\.arpa:9: .*UTF-8"):
-        lm.read_arpa(tmp_path / "lm.arpa")
+        arpa.read_arpa(tmp_path / "lm.arpa")

@@ -1,0 +1,276 @@
+"""The comparison as a page: Rich tables for the terminal, one HTML file for a browser.
+
+Both draw the same grids, so that they cannot come to differ.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mtkit import evaluate
+from mtkit.errors import InputError
+from mtkit.evaluate import Metric, Pair, Question
+from mtkit.report import Comparison, Example, SystemResult
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+NARROW = 60  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
+
+# --- what the renderings for people share
+
+LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
+KINDS = {"smt": "statistical", "nmt": "neural", "file": "from a file"}
+MEANINGS: dict[Question, str] = {
+    "P(y)": "how well the language model expects the reference, the source unseen",
+    "P(x|y)": "how well the channel model explains the source by the reference",
+    "P(y|x)": "how well the model predicts the reference from the source",
+}
+
+# What would act on a terminal or reorder the text around it, instead of being seen.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""``text`` with control characters and marks of direction spelled out.
+
+    >>> visible("a\x1b[1mb\u202e")
+    'a<U+001B>[1mb<U+202E>'
+    """
+    return _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+
+
+def heading(comparison: Comparison) -> str:
+    """The test set in one line."""
+    count = f"{comparison.sentences:,} sentence" + "s" * (comparison.sentences != 1)
+    languages = " → ".join(filter(None, comparison.languages))
+    return ", ".join(filter(None, [comparison.name, languages, count]))
+
+
+def verdict(pair: Pair) -> str:
+    """What the tests of a pair say, in words."""
+    metric = LABELS[pair.metric]
+    if pair.delta == 0:
+        return f"{pair.a} and {pair.b} score the same {metric}."
+    a_better = (pair.delta > 0) != (pair.metric == "ter")
+    better, worse = (pair.a, pair.b) if a_better else (pair.b, pair.a)
+    ahead = f"{better} is better than {worse} by {abs(pair.delta):.2f} {metric}"
+    p = (
+        f"paired bootstrap p = {pair.p_bootstrap:.2g}, "
+        f"approximate randomisation p = {pair.p_randomization:.2g}"
+    )
+    if pair.significant:
+        return f"{ahead}, and that is real at p < {evaluate.ALPHA} ({p})."
+    if pair.disputed:
+        return f"{ahead}; whether that is real the two tests dispute ({p})."
+    return f"{ahead}, but that may be chance ({p})."
+
+
+@dataclass(frozen=True)
+class Cell:
+    """small: a second line. number: what the cell is sorted by, where it is a number."""
+
+    text: str
+    small: str = ""
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table whose first column names the systems; the others hold figures."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: list[list[Cell]]
+    notes: list[str]
+
+
+def grids(comparison: Comparison) -> list[Grid]:
+    """The tables of the report, in order."""
+    systems = comparison.systems
+    perplexities = [_perplexity_grid(question, systems) for question in MEANINGS]
+    return [
+        _scores_grid(systems, comparison.tokenize),
+        _bleu_grid(systems),
+        *(grid for grid in perplexities if grid.rows),
+        _work_grid(systems),
+    ]
+
+
+def _number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
+    if value is None:
+        return Cell("–")
+    if math.isinf(value):
+        return Cell("∞", small, sys.float_info.max)
+    return Cell(f"{value:,.{decimals}f}" if value < 1e9 else f"{value:.2e}", small, value)
+
+
+def _interval(metric: Metric) -> str:
+    return "" if metric.low is None else f"{metric.low:.1f}–{metric.high:.1f}"
+
+
+def _scores_grid(systems: Sequence[SystemResult], tokenize: str) -> Grid:
+    tokens = "stand between spaces: the text is taken as already tokenised"
+    if tokenize != "none":
+        tokens = f"sacreBLEU's tokenizer {tokenize} finds in the plain text, case included"
+    rows = []
+    for s in systems:
+        scores = [_number(s.metrics[k].score, small=_interval(s.metrics[k])) for k in LABELS]
+        rows.append([Cell(s.name, small=KINDS.get(s.kind, s.kind)), *scores])
+    signatures = [f"{LABELS[k]} {s.metrics[k].signature}" for k in LABELS for s in systems]
+    return Grid(
+        "Scores with 95 % bootstrap intervals. BLEU and chrF: higher is better; TER: lower.",
+        ("System", *LABELS.values()),
+        rows,
+        [f"BLEU counts the tokens that {tokens}.", *dict.fromkeys(signatures)],
+    )
+
+
+def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
+    rows = []
+    for s in systems:
+        parts = s.metrics["bleu"].parts
+        precisions = [_number(parts[f"precision_{n}"]) for n in range(1, 5)]
+        lengths = [_number(parts[part], 3) for part in ("brevity_penalty", "length_ratio")]
+        rows.append([Cell(s.name), *precisions, *lengths])
+    return Grid(
+        "What BLEU is made of: n-gram precisions in per cent, brevity penalty, "
+        "and length ratio (output : reference).",
+        ("System", "1-gram", "2-gram", "3-gram", "4-gram", "Brevity", "Length"),
+        rows,
+        [f"{s.name}: {s.metrics['bleu'].note}." for s in systems if s.metrics["bleu"].note],
+    )
+
+
+def _perplexity_grid(question: Question, systems: Sequence[SystemResult]) -> Grid:
+    rows, notes, counts = [], [], set()
+    for s in systems:
+        if (p := s.perplexity.get(question)) is None:
+            continue
+        values = [_number(p.value, 2), _number(p.without_oov, 2)]
+        rows.append([Cell(s.name), *values, _number(p.tokens, 0), _number(p.oov, 0)])
+        notes += [f"{s.name}: {p.note}."] if p.note else []
+        counts.add(p.tokens)
+    if len(counts) > 1:
+        notes.append("The systems count different tokens, so these figures do not compare.")
+    return Grid(
+        f"Perplexity by {question}: {MEANINGS[question]}. "
+        "Lower is better; it does not compare with another question's.",
+        ("System", "Perplexity", "Without OOVs", "Tokens", "OOVs"),
+        rows,
+        notes,
+    )
+
+
+def _work_grid(systems: Sequence[SystemResult]) -> Grid:
+    rows = []
+    for s in systems:
+        speed = [_number(s.seconds), _number(s.sentences_per_second)]
+        rows.append([Cell(s.name), *speed, _number(s.unknown, 0)])
+    return Grid(
+        "Time to translate the test set, and the unknown source words that were copied.",
+        ("System", "Seconds", "Sentences/s", "Words copied"),
+        rows,
+        [],
+    )
+
+
+# --- terminal
+
+
+def print_report(comparison: Comparison, console: Console) -> None:
+    """The report as tables; whatever the corpus holds, it reaches the terminal as plain text."""
+
+    def say(text: str, style: str = "") -> None:
+        console.print(Text(visible(text), style=style))
+
+    say(heading(comparison), "bold")
+    for warning in comparison.warnings:
+        say(f"Warning: {warning}", "yellow")
+    for grid in grids(comparison):
+        console.print()
+        say(grid.caption, "bold")
+        table = _table(grid)
+        table.width = NARROW if console.width < NARROW else None
+        console.print(table, crop=False)
+        for note in grid.notes:  # a signature must not be cut: the terminal may wrap it
+            console.print(Text(visible(note), "dim"), soft_wrap=True)
+    if comparison.pairs:
+        console.print()
+        say("Is the difference real?", "bold")
+    for pair in comparison.pairs:
+        console.print(Padding(Text(visible(verdict(pair))), (0, 0, 0, 2)))
+    for example in comparison.examples:
+        console.print()
+        say(f"Line {example.line}: {example.why}", "bold")
+        console.print(_example(example))
+
+
+def _table(grid: Grid) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column(grid.columns[0], overflow="fold", min_width=8)
+    for column in grid.columns[1:]:
+        table.add_column(column, justify="right", overflow="fold")
+    for row in grid.rows:
+        texts = [Text(visible(cell.text)) for cell in row]
+        for text, cell in zip(texts, row, strict=True):
+            if cell.small:
+                text.append(f"\n{visible(cell.small)}", "dim")
+        table.add_row(*texts)
+    return table
+
+
+def _example(example: Example) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(max_width=24, overflow="fold")
+    table.add_column(justify="right", style="dim")
+    table.add_column(overflow="fold")
+    rows = [("source", "", example.source), ("reference", "chrF", example.reference)]
+    rows += [(o.system, f"{o.chrf:.1f}", o.text) for o in example.outputs]
+    for row in rows:
+        table.add_row(*(Text(visible(text)) for text in row))
+    return table
+
+
+# --- HTML
+
+
+def as_html(comparison: Comparison) -> str:
+    """One page that needs nothing from elsewhere; the same comparison gives the same bytes."""
+    environment = Environment(
+        autoescape=True,
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    bleu = [(s.name, s.metrics["bleu"]) for s in comparison.systems]
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        comparison=comparison,
+        heading=heading(comparison),
+        grids=grids(comparison),
+        verdicts=[verdict(pair) for pair in comparison.pairs],
+        bars=[(name, m.score, m.low, m.high, _interval(m)) for name, m in bleu],
+        top=20 * max(1, math.ceil(max(m.high or m.score for _, m in bleu) / 20)),
+    )
+
+
+def write_html(comparison: Comparison, path: Path) -> None:
+    """Write ``as_html`` to ``path``. Raises InputError where that is not possible."""
+    try:
+        path.write_text(as_html(comparison), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
