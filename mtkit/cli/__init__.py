@@ -6,13 +6,11 @@ numba, sacrebleu) is imported inside the functions, so that ``--help`` answers a
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
 
 from mtkit.cli import align, compare, info, perplexity, train_nmt, train_smt, translate
-from mtkit.console import console
 from mtkit.errors import InputError
 
 app = typer.Typer(
@@ -51,16 +49,12 @@ def _main(
 
 
 def main() -> None:
-    """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong."""
+    """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong.
+
+    Typer itself ends quietly when the reader of a pipe has gone and says "Aborted" on Ctrl-C.
+    """
     try:
         app()
     except InputError as error:
         print(f"mtkit: {error}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nobody is left to tell, and Python must not try to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except KeyboardInterrupt:
-        console.print("mtkit: interrupted; nothing was written", markup=False)
-        sys.exit(130)

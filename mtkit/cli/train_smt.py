@@ -66,6 +66,8 @@ def train_smt(
 
     if symmetrize not in HEURISTICS:
         raise InputError(f"--symmetrize {symmetrize}: not one of {', '.join(HEURISTICS)}")
+    if weights not in PRESETS and not Path(weights).is_file():
+        raise InputError(f"--weights {weights}: neither {' nor '.join(PRESETS)} nor a file")
     chosen = PRESETS.get(weights) or read_weights(Path(weights))
     run(text, words, TrainConfig(symmetrize, order), chosen, directory)
     note(f"model: {directory}")

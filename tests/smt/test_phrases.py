@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nltk.translate.phrase_based import phrase_extraction
+
+from mtkit.smt.flat import Flat
+from mtkit.smt.phrases import PhraseTable, build_table, extract
+from mtkit.smt.symmetrize import Links
+from tests.oracles import phrase_spans
+
+Pairs = list[tuple[list[int], list[int], set[tuple[int, int]]]]
+
+
+def random_pairs(seed: int, n: int = 40) -> Pairs:
+    """Sentence pairs of few different words, some of them unlinked, some linked twice."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for _ in range(n):
+        I, J = rng.integers(1, 8, 2)
+        links = {(int(rng.integers(I)), int(rng.integers(J))) for _ in range(rng.integers(1, 8))}
+        pairs.append((rng.integers(1, 4, I).tolist(), rng.integers(1, 4, J).tolist(), links))
+    return pairs
+
+
+def flat(pairs: Pairs) -> tuple[Flat, Flat, Links]:
+    links = [sorted(a) for _, _, a in pairs]
+    begin = np.cumsum([0, *map(len, links)])
+    s, t = np.array([link for a in links for link in a], np.int32).reshape(-1, 2).T.copy()
+    return Flat.of([s for s, _, _ in pairs]), Flat.of([t for _, t, _ in pairs]), Links(s, t, begin)
+
+
+@pytest.mark.parametrize("limit", [3, 7])
+def test_extraction_is_the_definition_and_nltks(limit: int) -> None:
+    for source, target, links in random_pairs(5):
+        found = extract(*flat([(source, target, links)]), limit).table
+        spans = [(i, i + n, j, j + m) for i, j, n, m, _ in found.tolist()]
+        assert len(spans) == len(set(spans))
+        assert set(spans) == phrase_spans(links, len(source), len(target), limit)
+        text = [" ".join(map(str, side)) for side in (source, target)]
+        nltk = {(*s, *t) for s, t, _, _ in phrase_extraction(*text, sorted(links))}
+        short = {(i0, i1, j0, j1) for i0, i1, j0, j1 in nltk if max(i1 - i0, j1 - j0) <= limit}
+        assert set(spans) == short  # NLTK's own limit holds for one side only
+
+
+def test_the_links_inside_a_pair_are_kept_as_a_mask() -> None:
+    found = extract(*flat([([1, 2], [3, 4], {(0, 1), (1, 0)})]))
+    whole = found.table[(found.source_length == 2) & (found.target_length == 2)]
+    assert whole[:, 4].tolist() == [1 << 1 | 1 << 8]
+
+
+def by_definition(pairs: Pairs) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:
+    """φ(t|s), lex(t|s), φ(s|t), lex(s|t) of every pair, straight from the equations."""
+    count: Counter = Counter()
+    masks: dict[tuple, Counter] = {}
+    words: Counter = Counter()
+    rows = []
+    for source, target, links in pairs:
+        spans = phrase_spans(links, len(source), len(target), 7)
+        rows += [(source, target, links, span) for span in spans]
+        words.update((source[i], target[j]) for i, j in links)
+        linked_s, linked_t = {i for i, _ in links}, {j for _, j in links}
+        words.update((None, target[j]) for j in range(len(target)) if j not in linked_t)
+        words.update((source[i], None) for i in range(len(source)) if i not in linked_s)
+    alone = {s[i0] for s, _, _, (i0, i1, _, _) in rows if i1 - i0 == 1}
+    for source, target, links in pairs:
+        lone = [(i, j) for i, j in links if source[i] not in alone]
+        rows += [(source, target, {(i, j)}, (i, i + 1, j, j + 1)) for i, j in lone]
+    for source, target, links, (i0, i1, j0, j1) in rows:
+        pair = tuple(source[i0:i1]), tuple(target[j0:j1])
+        inside = frozenset(
+            (i - i0, j - j0) for i, j in links if i0 <= i < i1 and j0 <= j < j1
+        )
+        count[pair] += 1
+        masks.setdefault(pair, Counter())[inside] += 1
+    bits = {pair: max((n, -mask_of(a), a) for a, n in m.items()) for pair, m in masks.items()}
+
+    def w(made: int, given: int | None, forward: bool) -> float:
+        def key(g: int | None, m: int | None) -> tuple[int | None, int | None]:
+            return (g, m) if forward else (m, g)
+
+        if given is None:
+            total = sum(n for k, n in words.items() if k[0 if forward else 1] is None)
+        else:
+            side = 0 if forward else 1
+            total = sum(n for k, n in words.items() if k[side] == given and None not in k)
+        return words[key(given, made)] / max(1, total)
+
+    def lex(made: tuple, given: tuple, links: set[tuple[int, int]], forward: bool) -> float:
+        value = 1.0
+        for m, word in enumerate(made):
+            partners = [given[g] for g, x in links if x == m]
+            if partners:
+                value *= sum(w(word, g, forward) for g in partners) / len(partners)
+            else:
+                value *= max(w(word, None, forward), 1e-7)
+        return value
+
+    result = {}
+    for (s, t), n in count.items():
+        links = bits[s, t][2]
+        back = {(j, i) for i, j in links}
+        result[s, t] = [
+            n / sum(c for (a, _), c in count.items() if a == s),
+            lex(t, s, links, True),
+            n / sum(c for (_, b), c in count.items() if b == t),
+            lex(s, t, back, False),
+        ]
+    return result
+
+
+def mask_of(links: frozenset[tuple[int, int]]) -> int:
+    return sum(1 << (8 * i + j) for i, j in links)
+
+
+def test_the_table_holds_what_the_equations_say(tmp_path: Path) -> None:
+    pairs = random_pairs(8, n=25)
+    table = build_table(*flat(pairs))
+    table.save(tmp_path)
+    expected = by_definition(pairs)
+    for t in (table, PhraseTable.load(tmp_path)):
+        found = {}
+        for r in range(len(t.key)):
+            source = tuple(t.source[t.s_begin[r] : t.s_begin[r + 1]].tolist())
+            values = [t.features[p, 0] for p in range(t.row[r], t.row[r + 1])]
+            assert values == sorted(values, reverse=True)
+            for p in range(t.row[r], t.row[r + 1]):
+                target = tuple(t.target[t.t_begin[p] : t.t_begin[p + 1]].tolist())
+                found[source, target] = np.exp(t.features[p]).tolist()
+        assert found.keys() == expected.keys()
+        for pair, values in expected.items():
+            assert found[pair] == pytest.approx(values, rel=1e-4), pair
+    assert np.all(np.diff(table.key.astype(object)) > 0)
+
+
+def test_a_word_that_is_no_phrase_by_itself_gets_its_links() -> None:
+    # Word 1 is always tangled with word 2: two source words to two target words, all linked.
+    pairs: Pairs = [([1, 2], [5, 6], {(0, 0), (0, 1), (1, 0), (1, 1)})]
+    table = build_table(*flat(pairs))
+    lengths = np.diff(table.s_begin)
+    rows = [r for r in range(len(table.key)) if lengths[r] == 1]
+    assert [table.source[table.s_begin[r]] for r in rows] in ([1, 2], [2, 1])
+    for r in rows:
+        assert table.row[r + 1] - table.row[r] == 2
+        assert table.features[table.row[r], 0] == pytest.approx(math.log(1 / 2))
