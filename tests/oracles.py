@@ -18,7 +18,11 @@ def ibm1_joint(t: Callable[[int, int], float], I: int, a: Sequence[int]) -> floa
 
 
 def hmm_joint(
-    t: Callable[[int, int], float], jump: Callable[[int], float], p0: float, I: int, a: Sequence[int]
+    t: Callable[[int, int], float],
+    jump: Callable[[int], float],
+    p0: float,
+    I: int,
+    a: Sequence[int],
 ) -> float:
     """P(f, a|e): the memory m moves with every word that is not from the empty word."""
     p, m = 1.0, 0
@@ -109,9 +113,7 @@ def all_derivations(
         for (start, stop), choices in options.items():
             if covered & set(range(start, stop)):
                 continue
-            if limit >= 0 and (
-                abs(start - end) > limit or (start > gap and stop - gap > limit)
-            ):
+            if limit >= 0 and (abs(start - end) > limit or (start > gap and stop - gap > limit)):
                 continue
             for value, more in choices:
                 extend(

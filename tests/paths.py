@@ -1,4 +1,4 @@
-"""Text that does not come with mtkit: where it is looked for, and the mark that skips without it."""
+"""Text that does not come with mtkit: where it may lie, and the mark that skips without it."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def _main(
 def main() -> None:
     """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong.
 
-    Typer itself ends quietly when the reader of a pipe has gone and says "Aborted" on Ctrl-C.
+    Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C.
     """
     try:
         app()

@@ -53,7 +53,9 @@ def test_the_links_inside_a_pair_are_kept_as_a_mask() -> None:
     assert whole[:, 4].tolist() == [1 << 1 | 1 << 8]
 
 
-def by_definition(pairs: Pairs) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:
+def by_definition(  # noqa: C901
+    pairs: Pairs,
+) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:
     """φ(t|s), lex(t|s), φ(s|t), lex(s|t) of every pair, straight from the equations."""
     count: Counter = Counter()
     masks: dict[tuple, Counter] = {}
@@ -72,9 +74,7 @@ def by_definition(pairs: Pairs) -> dict[tuple[tuple[int, ...], tuple[int, ...]],
         rows += [(source, target, {(i, j)}, (i, i + 1, j, j + 1)) for i, j in lone]
     for source, target, links, (i0, i1, j0, j1) in rows:
         pair = tuple(source[i0:i1]), tuple(target[j0:j1])
-        inside = frozenset(
-            (i - i0, j - j0) for i, j in links if i0 <= i < i1 and j0 <= j < j1
-        )
+        inside = frozenset((i - i0, j - j0) for i, j in links if i0 <= i < i1 and j0 <= j < j1)
         count[pair] += 1
         masks.setdefault(pair, Counter())[inside] += 1
     bits = {pair: max((n, -mask_of(a), a) for a, n in m.items()) for pair, m in masks.items()}

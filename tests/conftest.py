@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mtkit.console import console
+from mtkit.corpus import Bitext, Corpus, open_corpus
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Progress is for people; the tests of what it says ask for it."""
+    console.quiet, before = True, console.quiet
+    yield
+    console.quiet = before
+
+
+def first(text: Bitext, n: int) -> Bitext:
+    return Bitext(text.source[:n], text.target[:n], text.paths)
+
+
+@pytest.fixture(scope="session")
+def few() -> Corpus:
+    """The first pairs of the embedded corpus."""
+    corpus = open_corpus()
+    assert corpus.dev is not None
+    assert corpus.test is not None
+    return Corpus(
+        "few", corpus.pair, first(corpus.train, 400), first(corpus.dev, 30), first(corpus.test, 30)
+    )
+
+
+@pytest.fixture(scope="session")
+def smt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A statistical model of ``few``."""
+    from mtkit.smt.system import DEFAULT_WEIGHTS
+    from mtkit.smt.train import TrainConfig, train_smt
+    from mtkit.tokenizer import WordTokenizer
+
+    out = tmp_path_factory.mktemp("models") / "smt"
+    train_smt(few, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def nmt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A neural model of ``few``, barely trained."""
+    from mtkit.nmt.system import train_nmt
+    from mtkit.nmt.train import TrainConfig
+    from mtkit.tokenizer import WordTokenizer
+
+    out = tmp_path_factory.mktemp("models") / "nmt"
+    config = TrainConfig(embedding=32, hidden=32, updates=60, validations=2, learning_rate=5e-3)
+    train_nmt(few, WordTokenizer(), config, out)
+    return out

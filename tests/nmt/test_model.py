@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mtkit.nmt.data import batch_rows, drop_words, epoch, make_batch
+from mtkit.nmt.model import Attention, ModelConfig, Seq2Seq, VariationalDropout
+from mtkit.nmt.search import beam_search
+from mtkit.nmt.train import Data, TrainConfig, learning_rate, log_probabilities, perplexity
+from mtkit.vocabulary import BOS, EOS, PAD, UNK
+
+torch.set_num_threads(1)
+
+
+def tiny(**changes: object) -> Seq2Seq:
+    torch.manual_seed(1)
+    config = {"vocabulary": 9, "embedding": 4, "hidden": 6, "dropout": 0.0, **changes}
+    return Seq2Seq(ModelConfig(**config)).eval()
+
+
+def some_data(n: int = 12) -> Data:
+    rng = torch.Generator().manual_seed(2)
+
+    def sequence() -> list[int]:
+        length = int(torch.randint(1, 5, (1,), generator=rng))
+        return torch.randint(4, 9, (length,), generator=rng).tolist()
+
+    sources, targets = ([sequence() for _ in range(n)] for _ in range(2))
+    return Data(sources, targets, [len(t) for t in targets])
+
+
+def test_the_lstm_is_its_gate_equations() -> None:
+    lstm = nn.LSTM(3, 5, batch_first=True)
+    x = torch.randn(2, 7, 3)
+    h, c = torch.zeros(2, 5), torch.zeros(2, 5)
+    states = []
+    for t in range(7):
+        gates = functional.linear(x[:, t], lstm.weight_ih_l0, lstm.bias_ih_l0)
+        gates = gates + functional.linear(h, lstm.weight_hh_l0, lstm.bias_hh_l0)
+        i, f, candidate, o = gates.chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * candidate.tanh()
+        h = o.sigmoid() * c.tanh()
+        states.append(h)
+    torch.testing.assert_close(lstm(x)[0], torch.stack(states, 1))
+
+
+@pytest.mark.parametrize("kind", ["dot", "bilinear", "mlp"])
+def test_attention_is_its_equation(kind: str) -> None:
+    torch.manual_seed(3)
+    attention = Attention(kind, 4)
+    s, H = torch.randn(2, 3, 4), torch.randn(2, 5, 4)
+    context, alpha = attention(s, attention.precompute(H), H)
+
+    def a(query: Tensor, state: Tensor) -> Tensor:
+        if kind == "dot":
+            return query @ state
+        if kind == "bilinear":
+            return query @ (attention.keys.weight @ state)
+        mixed = torch.tanh(attention.query(query) + attention.keys.weight @ state)
+        return attention.v.weight[0] @ mixed
+
+    for b, t in product(range(2), range(3)):
+        weights = torch.stack([a(s[b, t], H[b, i]) for i in range(5)]).softmax(0)
+        torch.testing.assert_close(alpha[b, t], weights)
+        torch.testing.assert_close(
+            context[b, t], sum(w * h for w, h in zip(weights, H[b], strict=True))
+        )
+    torch.testing.assert_close(alpha.sum(-1), torch.ones(2, 3))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("attention", ["none", "dot", "bilinear", "mlp"])
+def test_gradients_equal_finite_differences(cell: str, attention: str) -> None:
+    model = tiny(cell=cell, attention=attention, embedding=2, hidden=4, encoder_layers=2).double()
+    batch = make_batch([[4, 5], [6, 7]], [[5], [7, 8, 4]], [0, 1])
+
+    def loss() -> Tensor:
+        return functional.cross_entropy(
+            model(batch.x, batch.y_in, batch.y_out), batch.y_out[batch.y_out != PAD]
+        )
+
+    loss().backward()
+    for name, p in model.named_parameters():
+        if p.grad is None:
+            assert attention == "none", name
+            continue
+        at = torch.randint(p.numel(), (1,)).item()
+        flat, step = p.data.view(-1), 1e-6
+        value = flat[at].item()
+        flat[at] = value + step
+        up = loss().item()
+        flat[at] = value - step
+        down = loss().item()
+        flat[at] = value
+        numeric = (up - down) / (2 * step)
+        padding = name == "embedding.weight" and at < p.shape[1]
+        if not padding:
+            assert p.grad.view(-1)[at].item() == pytest.approx(numeric, abs=1e-7), name
+
+
+def test_the_embeddings_are_tied() -> None:
+    names = [name for name, _ in tiny().named_parameters() if "embed" in name]
+    assert names == ["embedding.weight"]
+    model, o = tiny(), torch.randn(2, 4)
+    torch.testing.assert_close(model.logits(o), o @ model.embedding.weight.T + model.bias)
+
+
+def test_stacked_layers_are_residual() -> None:
+    one, two = tiny(decoder_layers=1), tiny(decoder_layers=2)
+    shared = {k: v for k, v in one.state_dict().items() if not k.startswith("initial")}
+    two.load_state_dict(shared, strict=False)
+    two.initial.weight.data[:6] = one.initial.weight.data
+    for p in two.decoder[1].parameters():
+        p.data.zero_()  # with zero weights and c = 0 the layer answers h = ½ tanh(0) = 0
+    batch = make_batch([[4, 5]], [[5, 6]], [0])
+    torch.testing.assert_close(
+        two(batch.x, batch.y_in, batch.y_out), one(batch.x, batch.y_in, batch.y_out)
+    )
+
+
+def test_variational_dropout_keeps_one_mask_over_time() -> None:
+    dropout = VariationalDropout(0.5).train()
+    out = dropout(torch.ones(3, 7, 50))
+    assert torch.equal(out, out[:, :1].expand_as(out))
+    assert set(out.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(dropout.eval()(out), out)
+
+
+def test_a_sentences_probability_does_not_depend_on_its_batch() -> None:
+    model, data = tiny(), some_data()
+    alone = log_probabilities(model, data, batch=1)
+    for size in (2, 5, 64):
+        assert log_probabilities(model, data, size) == pytest.approx(alone, abs=1e-5)
+
+
+def test_perplexity_is_its_definition() -> None:
+    model, data = tiny(), some_data()
+    total = 0.0
+    for x, y in zip(data.sources, data.targets, strict=True):
+        source = model.encode(torch.tensor([[*x, EOS]]))
+        o, _, _ = model.decode(torch.tensor([[BOS, *y]]), source, model.start(source))
+        logp = model.logits(o[0]).log_softmax(-1)
+        total += sum(logp[t, w].item() for t, w in enumerate([*y, EOS]))
+    tokens = sum(len(y) + 1 for y in data.targets)
+    expected = torch.tensor(-total / tokens).exp().item()
+    assert perplexity(model, data) == pytest.approx(expected, rel=1e-5)
+
+
+# --- search
+
+
+def step_logprobs(model: Seq2Seq, x: Tensor, ids: list[int]) -> Tensor:
+    """ln p of the next subword after ``ids``, by running the decoder from its start."""
+    source = model.encode(x)
+    o, _, _ = model.decode(torch.tensor([[BOS, *ids]]), source, model.start(source))
+    logp = model.logits(o[0, -1]).log_softmax(-1)
+    logp[[PAD, BOS]] = -torch.inf
+    return logp
+
+
+@torch.inference_mode()
+def test_beam_one_is_greedy_search() -> None:
+    for seed in range(5):
+        torch.manual_seed(seed)
+        model = Seq2Seq(ModelConfig(9, embedding=4, hidden=6)).eval()
+        model.bias.data[EOS] = 0.5
+        x = torch.tensor([[4, 5, 6, EOS]])
+        ids: list[int] = []
+        while len(ids) < 17:
+            best = int(step_logprobs(model, x, ids).argmax())
+            if best == EOS:
+                break
+            ids.append(best)
+        [[output]] = beam_search(model, x, beam=1)
+        assert output.ids == ids
+
+
+@torch.inference_mode()
+def test_a_wide_beam_is_exhaustive_search() -> None:
+    model = tiny(vocabulary=8)
+    x = torch.tensor([[4, 5, EOS], [7, 6, EOS]])
+    found = beam_search(model, x, beam=600, normalisation=1.0, max_length=4)
+    for row, outputs in zip(x, found, strict=True):
+        every = {}
+        for length in range(4):
+            for ids in product([UNK, 4, 5, 6, 7], repeat=length):
+                total = sum(
+                    step_logprobs(model, row[None], list(ids[:t]))[w].item()
+                    for t, w in enumerate((*ids, EOS))
+                )
+                every[ids] = total / (length + 1)
+        best = max(every, key=lambda ids: every[ids])
+        assert tuple(outputs[0].ids) == best
+        assert len(outputs) == len(every)
+        assert {tuple(o.ids) for o in outputs} == set(every)
+        for o in outputs:
+            assert o.score == pytest.approx(every[tuple(o.ids)], abs=1e-5)
+
+
+def test_the_searchs_probabilities_are_the_models() -> None:
+    model = tiny()
+    sources = [[4, 5, 6], [7, 8, 4], [5, 5, 5], [8, 7, 6]]
+    x = torch.tensor([[*s, EOS] for s in sources])
+    for size in (1, 2, 4):
+        for start in range(0, 4, size):
+            for k, outputs in enumerate(beam_search(model, x[start : start + size], beam=3)):
+                assert outputs
+                assert [o.score for o in outputs] == sorted(
+                    (o.score for o in outputs), reverse=True
+                )
+                for o in outputs:
+                    assert len(o.ids) < 18
+                    data = Data([sources[start + k]], [o.ids], [len(o.ids)])
+                    assert sum(o.logprobs) == pytest.approx(
+                        log_probabilities(model, data)[0], abs=1e-4
+                    )
+
+
+# --- batches and schedule
+
+
+def test_batches_have_one_source_length_and_an_epoch_has_every_row_once() -> None:
+    import numpy as np
+
+    data = some_data(100)
+    rng = np.random.default_rng(1)
+    first, second = (epoch(data.sources, data.targets, 8, rng) for _ in range(2))
+    for batches in (first, second, list(batch_rows(data.sources, 8))):
+        assert sorted(r for rows in batches for r in rows) == list(range(100))
+        assert all(len({len(data.sources[r]) for r in rows}) == 1 for rows in batches)
+        assert max(map(len, batches)) <= 8
+    assert first != second
+    again = epoch(data.sources, data.targets, 8, np.random.default_rng(1))
+    assert again == first
+
+
+def test_word_dropout_spares_the_specials() -> None:
+    y = torch.tensor([[BOS, 4, 5, 6, PAD, EOS]] * 200)
+    dropped = drop_words(y, 0.5, torch.Generator().manual_seed(1))
+    assert torch.equal(dropped[:, [0, 4, 5]], y[:, [0, 4, 5]])
+    share = (dropped[:, 1:4] == UNK).float().mean().item()
+    assert 0.4 < share < 0.6
+    assert torch.equal(drop_words(y, 0.0, torch.Generator()), y)
+
+
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
+    config = TrainConfig(learning_rate=1.0, warmup=10)
+    rates = [learning_rate(u, 110, config) for u in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(rates[10], abs=1e-3) == pytest.approx(1.0, abs=1e-3)
+    assert rates[60] == pytest.approx(0.51)
+    assert rates[-1] == pytest.approx(0.02, abs=1e-3)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mtkit.nmt.search import beam_search
+from mtkit.nmt.train import Data, Run, TrainConfig, train
+from mtkit.vocabulary import EOS
+
+torch.set_num_threads(1)
+
+TINY = TrainConfig(
+    embedding=24,
+    hidden=24,
+    dropout=0.0,
+    word_dropout=0.0,
+    smoothing=0.0,
+    batch=10,
+    learning_rate=0.02,
+    warmup=5,
+    average=0.9,
+    updates=150,
+    validations=3,
+)
+
+
+def ten_pairs() -> Data:
+    sources = [[4 + k, 4 + (3 * k + 1) % 10, 5] for k in range(10)]
+    targets = [[4 + (k * 7) % 10, 4 + k, 4 + (k + 5) % 10] for k in range(10)]
+    return Data(sources, targets, [3] * 10)
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def run_of(config: TrainConfig) -> Run:
+    return Run(config, 14, ten_pairs(), ten_pairs())
+
+
+def test_ten_pairs_are_learnt_by_heart() -> None:
+    run = run_of(TINY)
+    model = train(run, silent)
+    assert run.best[0] < 1.05
+    data = ten_pairs()
+    x = torch.tensor([[*s, EOS] for s in data.sources])
+    assert [outputs[0].ids for outputs in beam_search(model, x, 3)] == data.targets
+
+
+def test_clipping_caps_the_norm_and_reports_the_one_before() -> None:
+    clipped, free = (run_of(replace(TINY, clip=clip)) for clip in (0.01, 0.0))
+    norms = []
+    for run in (clipped, free):
+        _, norm = run.step(run.next_batch(), 150)
+        gradients = torch.cat(
+            [p.grad.flatten() for p in run.model.parameters() if p.grad is not None]
+        )
+        norms.append((norm.item(), gradients.norm().item()))
+    (before, after), (free_before, free_after) = norms
+    assert after == pytest.approx(0.01, rel=1e-3)
+    assert before > 0.01
+    assert before == pytest.approx(free_before, rel=1e-5)
+    assert free_after == pytest.approx(free_before, rel=1e-5)
+
+
+def weights(seed: int) -> list[torch.Tensor]:
+    run = run_of(replace(TINY, seed=seed, updates=12, dropout=0.3, word_dropout=0.2))
+    return list(train(run, silent).state_dict().values())
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
+    assert all(torch.equal(a, b) for a, b in zip(weights(1), weights(1), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(weights(1), weights(2), strict=True))
+
+
+def test_the_best_weights_on_dev_are_kept_and_patience_ends_the_run() -> None:
+    data = ten_pairs()
+    unlike = Data(data.sources, data.targets[::-1], data.target_words)
+    run = Run(replace(TINY, updates=300, validations=60, patience=4), 14, data, unlike)
+    train(run, silent)
+    values = [entry["dev_perplexity"] for entry in run.history]
+    assert run.best[0] == min(values)
+    assert run.update < 300
+    best = next(e for e in run.history if e["dev_perplexity"] == run.best[0])
+    assert run.best[1] == best["update"]
+    assert len(run.history) - run.history.index(best) - 1 == 4
+    from mtkit.nmt.train import perplexity
+
+    assert perplexity(run.average, unlike) == pytest.approx(run.best[0], rel=1e-6)
+
+
+def test_a_time_budget_becomes_a_number_of_updates() -> None:
+    run = run_of(replace(TINY, updates=0, minutes=0.02, epochs=100_000))
+    train(run, silent)
+    assert 40 < run.config.updates < 100_000
+    run = run_of(replace(TINY, updates=0, minutes=0, epochs=60))
+    train(run, silent)
+    assert run.config.updates == 60

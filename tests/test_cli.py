@@ -1,0 +1,217 @@
+"""The commands as a person or a script meets them, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mtkit.corpus import Corpus
+
+MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
+
+
+def mtkit(
+    *arguments: object, cwd: Path, stdin: bytes = b"", check: int | None = 0
+) -> subprocess.CompletedProcess[bytes]:
+    done = subprocess.run(
+        [*MTKIT, *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd, check=False
+    )
+    assert check is None or done.returncode == check, done.stderr.decode()
+    return done
+
+
+@pytest.fixture(scope="module")
+def project(
+    smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A directory with models/smt and models/nmt, and the few pairs as files."""
+    where = tmp_path_factory.mktemp("project")
+    (where / "models").mkdir()
+    (where / "models/smt").symlink_to(smt_directory)
+    (where / "models/nmt").symlink_to(nmt_directory)
+    for name, split in (("train", few.train), ("test", few.test)):
+        assert split is not None
+        for language, lines in (("en", split.source), ("de", split.target)):
+            (where / f"{name}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return where
+
+
+FILES = {
+    "three.en": b"a\nb\nc\n",
+    "two.de": b"x\ny\n",
+    "empty.en": b"",
+    "bad.en": b"ok\nb\xff\n",
+}
+REFUSED = {
+    "unequal": (
+        ["train-smt", "--train", "three.en", "two.de"],
+        "line 3 of three.en has no partner",
+    ),
+    "unequal-nmt": (["train-nmt", "--train", "three.en", "two.de"], "3 lines but two.de has 2"),
+    "missing": (["train-smt", "--train", "none.en", "two.de"], "none.en: no such file"),
+    "empty": (["train-smt", "--train", "empty.en", "empty.en"], "empty.en: the file is empty"),
+    "not-utf8": (["train-smt", "--train", "bad.en", "two.de"], "bad.en: line 2, byte 2: not UTF-8"),
+    "no-model": (["translate", "--model", "nowhere"], "nowhere: no such model"),
+    "not-a-model": (["translate", "--model", "."], ".: not a model directory"),
+    "nothing-trained": (["translate"], "no model under models/"),
+    "nothing-to-compare": (["compare"], "nothing to compare under models/"),
+    "no-system": (["compare", "nowhere"], "nowhere: neither a model directory nor a file"),
+    "out-exists": (["train-smt", "--out", "."], ". exists; name another --out, or add --force"),
+    "out-is-mine": (["train-nmt", "--out", ".", "--force"], "is no model directory"),
+    "no-corpus": (["train-smt", "--corpus", "nix"], "no corpus 'nix'"),
+    "no-weights": (["train-smt", "--weights", "nix"], "--weights nix: neither default nor"),
+    "no-tuner": (["train-smt", "--tune", "mert"], "--tune mert: only none is known"),
+    "no-heuristic": (["align", "--symmetrize", "most"], "--symmetrize most: not one of"),
+    "no-info": (["info", "three.en"], "three.en: not a model directory"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_gets_one_line_and_exit_code_2(case: str, tmp_path: Path) -> None:
+    for name, data in FILES.items():
+        (tmp_path / name).write_bytes(data)
+    arguments, message = REFUSED[case]
+    done = mtkit(*arguments, cwd=tmp_path, check=2)
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith("mtkit: ")
+    assert message in line
+    assert done.stdout == b""
+    assert {p.name for p in tmp_path.iterdir()} == set(FILES)
+
+
+def test_bad_bytes_on_stdin_are_named(project: Path) -> None:
+    done = mtkit("translate", "-q", cwd=project, stdin=FILES["bad.en"], check=2)
+    assert done.stderr.decode().startswith("mtkit: stdin: line 2, byte 2: not UTF-8")
+
+
+@pytest.mark.parametrize("kind", ["smt", "nmt"])
+def test_n_lines_in_n_lines_out(kind: str, project: Path) -> None:
+    model = f"models/{kind}"
+    done = mtkit("translate", "--model", model, cwd=project, stdin=b"Two men.\n\n")
+    lines = done.stdout.decode().split("\n")
+    assert len(lines) == 3
+    assert lines[0] or kind == "nmt"  # the tiny neural model may have nothing to say
+    assert lines[1:] == ["", ""]
+    text = "One\u2028line.\r\n\n \nHello <b>{name}</b> \x1b[1m\nno newline at the end"
+    done = mtkit("translate", "--model", model, cwd=project, stdin=text.encode())
+    assert done.stdout.count(b"\n") == 5
+    assert mtkit("translate", "--model", model, cwd=project).stdout == b""
+
+
+@pytest.mark.parametrize("kind", ["smt", "nmt"])
+def test_json_is_one_object_a_line(kind: str, project: Path) -> None:
+    options = ("translate", "--model", f"models/{kind}", "--json", "--n-best", 3)
+    done = mtkit(*options, cwd=project, stdin=b"The train is here.\n\nHello.\n")
+    objects = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert [o["source"] for o in objects] == ["The train is here.", "", "Hello."]
+    for o in objects:
+        assert set(o) == {"source", "translation", "score", "hypotheses", "unknown"}
+        assert o["translation"] == o["hypotheses"][0]["text"]
+        for h in o["hypotheses"]:
+            keys = {"text", "score", "features", "alignment", "segments", "tokens"}
+            assert set(h) == keys
+    shown = objects[0]["hypotheses"][0]
+    assert shown["segments"] if kind == "smt" else shown["tokens"][-1]["text"] == "</s>"
+
+
+def test_n_best_lines_are_numbered(project: Path) -> None:
+    done = mtkit("translate", "-q", "--n-best", 2, cwd=project, stdin=b"Hello.\nThe train.\n")
+    rows = [line.split(" ||| ") for line in done.stdout.decode().splitlines()]
+    assert {row[0] for row in rows} == {"0", "1"}
+    assert all(len(row) == 3 and float(row[2]) < 0 for row in rows)
+
+
+def test_the_newest_model_is_taken_and_named(project: Path) -> None:
+    assert b"model: models/" in mtkit("translate", cwd=project, stdin=b"a\n").stderr
+    assert mtkit("translate", "-q", cwd=project, stdin=b"a\n").stderr == b""
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(project: Path) -> None:
+    command = [*MTKIT, "translate", "-q", "--model", "models/smt"]
+    process = subprocess.Popen(
+        command, cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin and process.stdout and process.stderr  # noqa: PT018
+    process.stdout.close()
+    process.stdin.write(b"The train is here.\n" * 3000)
+    process.stdin.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait()
+
+
+def test_interrupted_training_leaves_no_model(project: Path, tmp_path: Path) -> None:
+    arguments = ["train-nmt", "--train", project / "train.en", project / "train.de", "--out", "m"]
+    process = subprocess.Popen(
+        [*MTKIT, *map(str, arguments)], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not any(tmp_path.iterdir()):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
+    done = mtkit(
+        "compare", "--json", "--html", "r.html", "--test", "test.en", "test.de", cwd=project
+    )
+    found = json.loads(done.stdout)
+    assert {"test", "systems", "pairs"} <= set(found)
+    assert {s["name"]: s["kind"] for s in found["systems"]} == {"smt": "smt", "nmt": "nmt"}
+    for system in found["systems"]:
+        assert set(system["metrics"]) == {"bleu", "chrf", "ter"}
+        metric = system["metrics"]["bleu"]
+        assert set(metric) == {"score", "low", "high", "signature"}
+        assert system["sentences_per_second"] > 0
+    keys = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
+    assert all(set(pair) == keys for pair in found["pairs"])
+    assert "P(y|x)" in found["systems"][0]["perplexity"]
+    assert "<html" in (project / "r.html").read_text(encoding="utf-8")
+
+
+def test_compare_reads_others_output_and_warns_of_training_lines(project: Path) -> None:
+    (project / "other.de").write_bytes((project / "train.de").read_bytes())
+    options = ("compare", "models/smt", "other=other.de", "--test", "train.en", "train.de")
+    done = mtkit(*options, "--json", cwd=project)
+    found = json.loads(done.stdout)
+    assert [s["name"] for s in found["systems"]] == ["smt", "other"]
+    assert found["systems"][1]["metrics"]["bleu"]["score"] == pytest.approx(100)
+    assert "400 of the 400 test sentences are in its training text" in found["warnings"][0]
+
+
+def test_perplexity_of_pairs_and_of_target_text(project: Path) -> None:
+    done = mtkit("perplexity", "--test", "test.en", "test.de", "--json", cwd=project)
+    found = json.loads(done.stdout)
+    assert set(found["models/smt"]) == {"P(y)", "P(x|y)", "P(y|x)"}
+    assert set(found["models/nmt"]) == {"P(y|x)"}
+    alone = mtkit("perplexity", "models/smt", "--text", "test.de", "--json", cwd=project)
+    assert json.loads(alone.stdout)["models/smt"]["P(y)"] == found["models/smt"]["P(y)"]
+    assert b"P(x|y)" in mtkit("perplexity", "--test", "test.en", "test.de", cwd=project).stdout
+
+
+def test_align_prints_links_and_scores_gold(project: Path) -> None:
+    done = mtkit("align", "--train", "train.en", "train.de", cwd=project)
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == 400
+    assert all("-" in link for line in lines for link in line.split())
+    (project / "gold").write_bytes(done.stdout)
+    options = ("align", "--train", "train.en", "train.de", "--gold", "gold")
+    assert b"AER 0.0000" in mtkit(*options, cwd=project).stderr
+
+
+def test_info_tells_what_a_model_is(project: Path) -> None:
+    text = mtkit("info", "models/smt", cwd=project).stdout.decode()
+    assert "statistical" in text
+    assert "en → de" in text
+    assert json.loads(mtkit("info", "models/nmt", "--json", cwd=project).stdout)["kind"] == "nmt"

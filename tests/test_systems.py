@@ -1,0 +1,176 @@
+"""One contract for both translators, and what only one of them promises."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mtkit import load
+from mtkit.corpus import Corpus, line_hashes
+from mtkit.errors import InputError
+from mtkit.models import HASHES, MANIFEST, Manifest
+from mtkit.nmt.system import hold_out
+from mtkit.smt import train as smt_training
+from mtkit.smt.system import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS, SmtSystem, read_weights
+from mtkit.smt.train import TrainConfig, train_smt
+from mtkit.system import System
+from mtkit.tokenizer import WordTokenizer
+
+UNKNOWN = "xqzvwy☃"
+
+
+@pytest.fixture(params=["smt", "nmt"])
+def directory(request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(f"{request.param}_directory")
+
+
+@pytest.fixture
+def system(directory: Path) -> System:
+    return load(directory)
+
+
+@pytest.fixture
+def smt(smt_directory: Path) -> SmtSystem:
+    return SmtSystem.load(smt_directory)
+
+
+def test_lines_keep_their_number_and_order(system: System, few: Corpus) -> None:
+    lines = few.train.source[:12]
+    together = [h[0].text for h in system.translate([*lines, "", *lines[::-1], "  "])]
+    alone = [system.translate([line])[0][0].text for line in lines]
+    assert together == [*alone, "", *alone[::-1], ""]
+
+
+def test_n_best_are_different_and_best_first(system: System, few: Corpus) -> None:
+    for hypotheses in system.translate(few.train.source[:8], n_best=5):
+        texts = [h.text for h in hypotheses]
+        assert 1 <= len(texts) == len(set(texts)) <= 5
+        scores = [h.score for h in hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        assert all(map(math.isfinite, scores))
+
+
+def test_loading_twice_translates_alike_and_scores_alike(directory: Path, few: Corpus) -> None:
+    a, b = load(directory), load(directory)
+    assert a.translate(few.train.source[:5], 2) == b.translate(few.train.source[:5], 2)
+    pairs = few.train.pairs()[:5]
+    assert a.score(pairs) == b.score(pairs)
+
+
+def test_both_are_fed_the_identical_word_tokens(
+    smt_directory: Path, nmt_directory: Path, few: Corpus
+) -> None:
+    lines = [*few.train.source, "Don't  pay €3.50 at {name}'s, visit https://a.b/c?d=1!"]
+    tokens = load(smt_directory).tokenize(lines)
+    assert tokens == load(nmt_directory).tokenize(lines)
+    assert tokens == [WordTokenizer().tokenize(line) for line in lines]
+
+
+def test_scores_share_one_count_of_target_tokens(
+    smt_directory: Path, nmt_directory: Path, few: Corpus
+) -> None:
+    pairs = [*few.train.pairs()[:10], ("Hello", UNKNOWN)]
+    for (_, target), a, b in zip(
+        pairs, load(smt_directory).score(pairs), load(nmt_directory).score(pairs), strict=True
+    ):
+        tokens = len(WordTokenizer().tokenize(target)) + 1
+        assert a.lm is not None
+        assert a.channel is not None
+        assert a.direct is not None
+        assert b.direct is not None
+        assert a.lm.tokens == a.direct.tokens == b.direct.tokens == tokens
+        values = (a.lm.value, a.channel.value, a.direct.value, b.direct.value)
+        assert all(-math.inf < value < 0 for value in values)
+
+
+def test_the_manifest_names_the_corpus_and_its_hashes(directory: Path, few: Corpus) -> None:
+    manifest = Manifest.read(directory)
+    assert manifest.languages == ("en", "de")
+    assert manifest.corpus["sentences"] == len(few.train)
+    assert manifest.corpus["test"] == [str(p.resolve()) for p in few.test.paths]
+    import numpy as np
+
+    assert np.array_equal(np.load(directory / HASHES), line_hashes(few.train.source))
+
+
+def test_a_missing_file_of_a_model_is_named(directory: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(directory, copy)
+    victim = next(p for p in sorted(copy.iterdir()) if p.suffix == ".json" and p.name != MANIFEST)
+    victim.unlink()
+    with pytest.raises(InputError, match=victim.name):
+        load(copy)
+
+
+def test_unknown_words_are_copied_and_listed(smt: SmtSystem) -> None:
+    [[hypothesis]] = smt.translate([f"The {UNKNOWN} is here."])
+    assert UNKNOWN in hypothesis.text
+    assert hypothesis.unknown
+    assert hypothesis.features["unknown"] == len(hypothesis.unknown)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_features_times_weights_is_the_score(name: str, smt: SmtSystem, few: Corpus) -> None:
+    smt.weights = PRESETS[name]
+    for hypotheses in smt.translate([*few.test.source, f"A {UNKNOWN}!"], n_best=10):
+        for h in hypotheses:
+            total = sum(smt.weights[k] * v for k, v in h.features.items())
+            assert total == pytest.approx(h.score, abs=1e-4)
+            assert h.segments[0][2] == 0
+            assert h.segments[-1][3] == len(h.tokens)
+
+
+def test_threads_change_nothing(smt: SmtSystem, few: Corpus) -> None:
+    smt.threads = 1
+    one = smt.translate(few.test.source, 3)
+    smt.threads = 2
+    assert smt.translate(few.test.source, 3) == one
+
+
+def test_the_noisy_channel_has_two_weights_of_one() -> None:
+    ones = {name for name, weight in NOISY_CHANNEL.items() if weight == 1}
+    assert ones == {"channel", "lm"}
+
+
+def test_bad_weights_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.json"
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="not JSON"):
+        read_weights(path)
+    path.write_text(json.dumps({"lm": 1}), encoding="utf-8")
+    with pytest.raises(InputError, match="exactly these weights"):
+        read_weights(path)
+    path.write_text(json.dumps(DEFAULT_WEIGHTS), encoding="utf-8")
+    assert read_weights(path) == DEFAULT_WEIGHTS
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_training_that_breaks_leaves_the_old_model_whole(
+    error: type[BaseException],
+    smt_directory: Path,
+    few: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "smt"
+    shutil.copytree(smt_directory, out)
+
+    def break_off(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(smt_training, "save_training_hashes", break_off)
+    with pytest.raises(error):
+        train_smt(few, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, out)
+    assert [p.name for p in tmp_path.iterdir()] == ["smt"]
+    assert load(out).translate(["Hello"]) == load(smt_directory).translate(["Hello"])
+
+
+def test_held_out_pairs_are_not_trained_on(few: Corpus) -> None:
+    train, dev = hold_out(few.train)
+    assert len(train) + len(dev) == len(few.train)
+    assert 0 < len(dev) <= 1000
+    assert not set(train.source) & set(dev.source)
