@@ -24,11 +24,10 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## train both translators on the embedded corpus and compare them (5 minutes)
 	@mkdir -p $(DEMO)
 	cd $(DEMO) && ../$(BIN)/mtkit train-smt
-	cd $(DEMO) && ../$(BIN)/mtkit train-nmt --minutes 2.5
-	cd $(DEMO) && printf 'Where is the next train to Berlin?\nI would like to pay by card, please.\n' \
-	  | tee /dev/stderr | ../$(BIN)/mtkit translate --model models/smt
-	cd $(DEMO) && printf 'Where is the next train to Berlin?\nI would like to pay by card, please.\n' \
-	  | ../$(BIN)/mtkit translate --model models/nmt
+	cd $(DEMO) && ../$(BIN)/mtkit train-nmt --preset quick
+	@cd $(DEMO) && for kind in smt nmt; do \
+	  printf 'Where is the next train to Berlin?\nI would like to pay by card, please.\n' \
+	  | ../$(BIN)/mtkit translate --model models/$$kind; done
 	cd $(DEMO) && ../$(BIN)/mtkit compare --html report.html
 
 test: $(READY)  ## run the tests (6 minutes)

@@ -31,6 +31,7 @@ class Preset(StrEnum):
     """Recipes that the README explains."""
 
     small = "small"
+    quick = "quick"
     textbook = "textbook"
 
 

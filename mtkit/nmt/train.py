@@ -71,6 +71,20 @@ class TrainConfig:
 
 PRESETS = {
     "small": TrainConfig(),
+    # Small batches of a small network: what a few thousand sentences and minutes are best spent on.
+    "quick": TrainConfig(
+        embedding=192,
+        hidden=256,
+        decoder_layers=1,
+        vocabulary=2000,
+        dropout=0.15,
+        word_dropout=0.0,
+        batch=16,
+        learning_rate=3e-3,
+        warmup=100,
+        minutes=2.5,
+        validations=8,
+    ),
     "textbook": TrainConfig(attention="none"),
 }
 
