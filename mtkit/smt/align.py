@@ -138,10 +138,14 @@ def perplexity(likelihood: float, f: Flat) -> float:
 def aer(
     links: Sequence[set[tuple[int, int]]], gold: Sequence[set[tuple[int, int]]]
 ) -> tuple[float, float, float]:
-    """Alignment error rate, precision, recall where all gold links are sure (Och & Ney 2003)."""
+    """Alignment error rate, precision, recall where all gold links are sure (Och & Ney 2003).
+
+    Without any link on either side there is no error: AER 0.
+    """
     found, wanted = sum(map(len, links)), sum(map(len, gold))
     both = sum(len(a & g) for a, g in zip(links, gold, strict=True))
-    return 1 - 2 * both / (found + wanted), both / max(1, found), both / max(1, wanted)
+    error = 1 - 2 * both / (found + wanted) if found + wanted else 0.0
+    return error, both / max(1, found), both / max(1, wanted)
 
 
 def _keep(t: Float64, places: Places, jumps: Float64, f_size: int) -> WordModel:

@@ -7,7 +7,8 @@ no link leads from inside either to outside the other; unlinked words at the edg
 span may belong to it or not. Each occurrence counts once:
 
     φ(t̄|s̄)   = c(s̄, t̄) / c(s̄)            φ(s̄|t̄) = c(s̄, t̄) / c(t̄)
-    w(t|s)    = c(s, t) / c(s)   over the corpus's links, an unlinked word being linked to NULL
+    w(t|s)    = c(s, t) / c(s)   over the corpus's links; w(t|NULL) over its unlinked words, which
+                                 count for NULL alone
     lex(t̄|s̄) = Π_{t ∈ t̄} mean of w(t|s) over the s ∈ s̄ linked to t, or w(t|NULL)
 
 lex is that of the links the pair most often has. All four are kept as natural logarithms.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,45 @@ def test_aligning_twice_gives_the_same_and_finds_the_obvious() -> None:
 def test_aer_of_a_worked_example() -> None:
     error, precision, recall = aer([{(0, 0), (1, 1)}, {(0, 1)}], [{(0, 0)}, {(0, 1), (1, 0)}])
     assert (error, precision, recall) == pytest.approx((1 - 4 / 6, 2 / 3, 2 / 3))
+
+
+def test_the_hmm_counts_the_jumps_that_enumeration_counts() -> None:
+    e, f, places = corpus()
+    start, _ = ibm1.ibm1(places, e, f, 2)
+    table, joint = dense(start, places), hmm_with(hmm.first_jumps())
+    counts = np.zeros(2 * hmm.FAR + 1)
+    for given, made in zip(E, F, strict=True):
+
+        def t(i: int, j: int, words=(0, *given), made=made) -> float:
+            return table[words[i], made[j]]
+
+        weights = {a: joint(t, len(given), a) for a in alignments(len(given), len(made))}
+        for a, p in weights.items():
+            path = [0, *(i for i in a if i > 0)]  # a word from e_0 leaves the memory as it was
+            for m, i in pairwise(path):
+                counts[i - m + hmm.FAR] += p / sum(weights.values())
+    _, jumps, _ = hmm.hmm(start, places, e, f, 1)
+    np.testing.assert_allclose(jumps, (counts + 1e-6) / (counts + 1e-6).sum(), rtol=1e-6)
+
+
+def test_the_best_path_remembers_its_position_across_the_empty_word() -> None:
+    rng = np.random.default_rng(7)
+    paths = []
+    for _ in range(100):
+        e, f = Flat.of([[1, 2, 3]]), Flat.of([[1, 2, 3]])
+        places = ibm1.Places.of(e, f, *SIZES)
+        t, jumps = rng.random(len(places.column)) ** 3, rng.random(2 * hmm.FAR + 1) ** 3
+        table, joint = dense(t, places), hmm_with(jumps)
+
+        def emission(i: int, j: int, table=table) -> float:
+            return table[i, j + 1]
+
+        a = tuple((hmm.best_alignments(t, jumps, places, e, f) + 1).tolist())
+        best = max(joint(emission, 3, x) for x in alignments(3, 3))
+        assert joint(emission, 3, a) == pytest.approx(best, rel=1e-12)
+        paths.append(a)
+    assert any(a[0] > 0 and a[1] == 0 and a[2] > 0 for a in paths)
+
+
+def test_aer_of_no_links_at_all_is_no_error() -> None:
+    assert aer([set()], [set()]) == (0.0, 0.0, 0.0)
