@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import zlib
@@ -24,8 +25,9 @@ def decode_lines(data: bytes, name: str) -> list[str]:
 
     Raises InputError naming ``name``, line and byte where the bytes are no UTF-8.
     """
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         at = error.start
         line = data.count(b"\n", 0, at) + 1
@@ -151,6 +153,14 @@ def language_of(path: Path) -> str:
     return stem.rsplit(".", 1)[-1] if "." in stem else stem
 
 
+def parse_pair(pair: str) -> tuple[str, str]:
+    """``en-de`` as two codes. Raises InputError for anything else."""
+    source, _, target = pair.partition("-")
+    if not source or not target or "-" in target:
+        raise InputError(f"--pair {pair}: two language codes are meant, as in en-de")
+    return source, target
+
+
 def open_corpus(
     name: str | None = None,
     pair: str | None = None,
@@ -163,9 +173,7 @@ def open_corpus(
     Raises InputError for options that contradict each other and for text that cannot be read.
     """
     if train is None and (name is not None or (dev is None and test is None)):
-        languages = tuple((pair or "-".join(DEFAULT_PAIR)).split("-"))
-        if len(languages) != 2 or not all(languages):
-            raise InputError(f"--pair {pair}: two language codes are meant, as in en-de")
+        languages = parse_pair(pair) if pair else DEFAULT_PAIR
         corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
         return Corpus(
             corpus.name,
@@ -178,9 +186,7 @@ def open_corpus(
         raise InputError("--corpus and --train name the training text twice; give one of them")
     if train is None:
         raise InputError("--dev and --test need --train or --corpus beside them")
-    languages = tuple(pair.split("-")) if pair else (language_of(train[0]), language_of(train[1]))
-    if len(languages) != 2:
-        raise InputError(f"--pair {pair}: two language codes are meant, as in en-de")
+    languages = parse_pair(pair) if pair else (language_of(train[0]), language_of(train[1]))
     return Corpus(
         train[0].name,
         languages,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -84,14 +85,27 @@ def save_training_hashes(corpus: Corpus, directory: Path) -> None:
 
 
 def check_out(out: Path | None, default: str, force: bool) -> Path:
-    """Where a new model goes. Raises InputError if the user's ``--out`` exists without --force."""
-    if out is None:
-        return MODELS / default
-    if out.exists() and not force:
+    """Where a new model goes.
+
+    Raises InputError if the user's ``--out`` exists without --force, if what would be replaced is
+    no model, and if nothing can be written there.
+    """
+    if out is not None and out.exists() and not force:
         raise InputError(f"{out} exists; name another --out, or add --force to replace it")
-    if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
-        raise InputError(f"{out} exists and is no model directory; --force replaces only models")
-    return out
+    chosen = out or MODELS / default
+    real = chosen.resolve()  # a link keeps leading to its model
+    if real == Path.cwd() or not _is_replaceable(real):
+        raise InputError(f"{chosen} exists and is no model directory; only models are replaced")
+    above = next(p for p in real.parents if p.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise InputError(f"{chosen}: nothing can be written into {above}; name another --out")
+    return chosen
+
+
+def _is_replaceable(path: Path) -> bool:
+    if (path / MANIFEST).is_file() or not path.exists():
+        return True
+    return path.is_dir() and not any(path.iterdir())
 
 
 @contextmanager
@@ -100,18 +114,24 @@ def replacing(out: Path) -> Iterator[Path]:
 
     Left by an exception (Ctrl-C included), it disappears and ``out`` stays as it was.
     """
+    out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         yield scratch
         scratch.chmod(0o755)
-        old = None
         if out.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-            out.replace(old)
-        scratch.replace(out)
-        if old is not None:
+            try:
+                out.replace(old)
+                scratch.replace(out)
+            except BaseException:
+                if not out.exists():
+                    old.replace(out)
+                raise
             shutil.rmtree(old)
+        else:
+            scratch.replace(out)
     finally:
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(scratch)
@@ -137,16 +157,22 @@ def newest_model() -> Path:
 def load(directory: str | Path) -> System:
     """Load a trained translator of either kind.
 
-    Raises InputError where ``directory`` is no model directory.
+    Raises InputError where ``directory`` is no model directory or no longer whole.
     """
     directory = Path(directory)
     kind = Manifest.read(directory).kind
-    if kind == "smt":
-        from mtkit.smt.system import SmtSystem
+    try:
+        if kind == "smt":
+            from mtkit.smt.system import SmtSystem
 
-        return SmtSystem.load(directory)
-    if kind == "nmt":
-        from mtkit.nmt.system import NmtSystem
+            return SmtSystem.load(directory)
+        if kind == "nmt":
+            from mtkit.nmt.system import NmtSystem
 
-        return NmtSystem.load(directory)
+            return NmtSystem.load(directory)
+    except FileNotFoundError as error:
+        missing = error.filename or error  # not every library says which
+        raise InputError(f"{missing}: missing; the model must be trained again") from None
+    except KeyError as error:
+        raise InputError(f"{directory}: the model lacks {error}; train it again") from None
     raise InputError(f"{directory}: a model of unknown kind {kind!r}")

@@ -6,13 +6,14 @@ that names and numbers are spelled alike on both sides. The last piece of a word
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.pre_tokenizers import Split
 from tokenizers.trainers import BpeTrainer
 
 from mtkit.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
@@ -39,17 +40,36 @@ class Subwords:
 
     @classmethod
     def train(cls, sentences: Iterable[Sequence[str]], size: int) -> Subwords:
-        """Learn a vocabulary of at most ``size`` pieces, specials and characters included."""
-        tokenizer = Tokenizer(BPE(unk_token=SPECIALS[UNK], end_of_word_suffix=END_OF_WORD))
-        tokenizer.pre_tokenizer = WhitespaceSplit()
+        """Learn a vocabulary of at most ``size`` pieces, specials and characters included.
+
+        The same text gives the same ids.
+        """
+        text = [" ".join(words) for words in sentences]
+        # The library numbers the characters that end a word in the order of a hash table, which
+        # differs from run to run; named beforehand, they keep the order they are named in.
+        endings = sorted(
+            {word[-1] + END_OF_WORD for line in text for word in line.split(" ") if word}
+        )
+        learner = Tokenizer(BPE(unk_token=SPECIALS[UNK], end_of_word_suffix=END_OF_WORD))
+        learner.pre_tokenizer = Split(" ", "removed")  # not at other blanks: a word may hold one
         trainer = BpeTrainer(
             vocab_size=size,
-            special_tokens=list(SPECIALS),
+            special_tokens=[*SPECIALS, *endings],
             end_of_word_suffix=END_OF_WORD,
             show_progress=False,
         )
-        tokenizer.train_from_iterator((" ".join(words) for words in sentences), trainer)
-        # The specials are needed as ids only: text that spells them must stay text.
+        learner.train_from_iterator(text, trainer)
+        # What is learnt without what was named: text that spells such a piece must stay text.
+        model = json.loads(learner.to_str())["model"]
+        tokenizer = Tokenizer(
+            BPE(
+                vocab=model["vocab"],
+                merges=[tuple(merge) for merge in model["merges"]],
+                unk_token=SPECIALS[UNK],
+                end_of_word_suffix=END_OF_WORD,
+            )
+        )
+        tokenizer.pre_tokenizer = Split(" ", "removed")
         return cls(tokenizer)
 
     def __len__(self) -> int:
@@ -84,7 +104,7 @@ class Subwords:
                 current, k = "", k + 1
                 continue
             current += self.pieces[i]
-            if current.endswith(END_OF_WORD):
+            if self.pieces[i].endswith(END_OF_WORD):
                 words.append(current.removesuffix(END_OF_WORD))
                 current = ""
         if current:
@@ -98,4 +118,4 @@ class Subwords:
     @classmethod
     def load(cls, path: Path) -> Subwords:
         """Read what ``save`` wrote."""
-        return cls(Tokenizer.from_file(str(path)))
+        return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))

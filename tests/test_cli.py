@@ -69,6 +69,11 @@ REFUSED = {
     "no-weights": (["train-smt", "--weights", "nix"], "--weights nix: neither default nor"),
     "no-tuner": (["train-smt", "--tune", "mert"], "--tune mert: only none is known"),
     "no-heuristic": (["align", "--symmetrize", "most"], "--symmetrize most: not one of"),
+    "no-pair": (["train-smt", "--pair", "en-", "--train", "two.de", "two.de"], "--pair en-: two"),
+    "no-text": (["perplexity", ".", "--text", "empty.en"], "empty.en: the file is empty"),
+    "one-name": (["compare", "a=two.de", "a=three.en"], "need different names, not 'a'"),
+    "no-name": (["compare", "=two.de"], "need different names, not ''"),
+    "out-nowhere": (["train-smt", "--out", "two.de/m"], "nothing can be written into"),
     "no-info": (["info", "three.en"], "three.en: not a model directory"),
 }
 

@@ -71,6 +71,53 @@ def test_a_named_out_is_replaced_by_force_alone_and_only_if_a_model(tmp_path: Pa
     assert check_out(tmp_path, "smt", force=True) == tmp_path
 
 
+def test_the_default_place_is_guarded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    default = models.MODELS / "smt"
+    default.mkdir(parents=True)
+    assert check_out(None, "smt", force=False) == default
+    (default / "thesis.tex").write_text("x", encoding="utf-8")
+    with pytest.raises(InputError, match="models/smt exists and is no model directory"):
+        check_out(None, "smt", force=False)
+    manifest().write(tmp_path)
+    with pytest.raises(InputError, match="only models are replaced"):
+        check_out(tmp_path, "smt", force=True)  # the directory one stands in
+    with pytest.raises(InputError, match=r"thesis\.tex/m: nothing can be written into"):
+        check_out(default / "thesis.tex/m", "smt", force=False)
+
+
+def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    link.symlink_to(real)
+    for word in ("old", "new"):
+        with replacing(link) as directory:
+            (directory / "a").write_text(word, encoding="utf-8")
+    assert link.is_symlink()
+    assert (real / "a").read_text(encoding="utf-8") == "new"
+
+
+def test_interrupted_between_the_renames_the_old_model_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "m"
+    with replacing(out) as directory:
+        (directory / "a").write_text("old", encoding="utf-8")
+    rename, calls = Path.replace, []
+
+    def interrupted(path: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing(out):
+        pass
+    assert len(calls) == 3
+    assert (out / "a").read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["m"]  # noqa: PTH208
+
+
 def test_the_newest_model_is_the_last_one_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

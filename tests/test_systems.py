@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,15 +98,6 @@ def test_the_manifest_names_the_corpus_and_its_hashes(directory: Path, few: Corp
     assert np.array_equal(np.load(directory / HASHES), line_hashes(few.train.source))
 
 
-def test_a_missing_file_of_a_model_is_named(directory: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(directory, copy)
-    victim = next(p for p in sorted(copy.iterdir()) if p.suffix == ".json" and p.name != MANIFEST)
-    victim.unlink()
-    with pytest.raises(InputError, match=victim.name):
-        load(copy)
-
-
 def test_unknown_words_are_copied_and_listed(smt: SmtSystem) -> None:
     [[hypothesis]] = smt.translate([f"The {UNKNOWN} is here."])
     assert UNKNOWN in hypothesis.text
@@ -131,6 +123,19 @@ def test_threads_change_nothing(smt: SmtSystem, few: Corpus) -> None:
     assert smt.translate(few.test.source, 3) == one
 
 
+def test_a_model_that_is_not_whole_is_refused_in_one_line(directory: Path, tmp_path: Path) -> None:
+    needed = {p.relative_to(directory) for p in directory.rglob("*") if p.is_file()}
+    for name in needed - {Path(MANIFEST), Path(HASHES)}:
+        copy = shutil.copytree(directory, tmp_path / str(name).replace("/", "-"))
+        (copy / name).unlink()
+        with pytest.raises(InputError, match=f"{name}.*trained again"):
+            load(copy)
+    copy = shutil.copytree(directory, tmp_path / "copy")
+    replace(Manifest.read(copy), config={}).write(copy)
+    with pytest.raises(InputError, match="the model lacks"):
+        load(copy)
+
+
 def test_the_noisy_channel_has_two_weights_of_one() -> None:
     ones = {name for name, weight in NOISY_CHANNEL.items() if weight == 1}
     assert ones == {"channel", "lm"}
@@ -144,6 +149,10 @@ def test_bad_weights_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({"lm": 1}), encoding="utf-8")
     with pytest.raises(InputError, match="exactly these weights"):
         read_weights(path)
+    for value in ("1", None, math.nan):
+        path.write_text(json.dumps({**DEFAULT_WEIGHTS, "lm": value}), encoding="utf-8")
+        with pytest.raises(InputError, match=r"the weight 'lm' is .*not a finite number"):
+            read_weights(path)
     path.write_text(json.dumps(DEFAULT_WEIGHTS), encoding="utf-8")
     assert read_weights(path) == DEFAULT_WEIGHTS
 

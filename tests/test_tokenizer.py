@@ -16,6 +16,7 @@ AWKWARD = [
     "\ta\t\tb ",
     "a\u2028b\u00a0c\u3000d",
     "￭ a￭ ￭b ％ ％0020 ￭％ffed",
+    "https://e.org/％0020x ‹a％0041>",
     "He said: \"It's (not) 3.50 €, isn't it?\"",
     "don't can't I'll we've 'tis o'clock",
     "שלום, عالم! \u200f123\u200e",

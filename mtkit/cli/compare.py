@@ -72,6 +72,11 @@ def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
     for system in systems:
         name, equals, path = system.partition("=")
         named.append((name, Path(path)) if equals else (Path(system).name, Path(system)))
+    for name, _ in named:
+        if not name or [n for n, _ in named].count(name) > 1:
+            raise InputError(
+                f"systems need different names, not {name!r}; say NAME=DIR or NAME=FILE"
+            )
     return named
 
 

@@ -41,11 +41,14 @@ def perplexity(
     chosen = models or all_models()[::-1]
     if not chosen:
         raise InputError("no model under models/; train one, or name its directory")
+    lines = read_lines(text) if text else []
+    if text is not None and not any(line.strip() for line in lines):
+        raise InputError(f"{text}: the file is empty; there is nothing to measure")
     found = {}
     for path in chosen:
         manifest = Manifest.read(path)
         if text is not None:
-            pairs = [("", line) for line in read_lines(text)]
+            pairs = [("", line) for line in lines]
         else:
             pairs = Bitext.read(*test_files(manifest, test)).pairs()
         values = perplexities(load(path).score(pairs))

@@ -47,20 +47,14 @@ class NmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory. Raises InputError where a file of it is missing."""
+        """Read a model directory (``mtkit.load`` says it kindly where it is not whole)."""
         manifest = Manifest.read(directory)
-        try:
-            config = ModelConfig(**json.loads((directory / "model.json").read_text("utf-8")))
-            model = Seq2Seq(config)
-            model.load_state_dict(load_file(directory / "weights.safetensors"))
-            subwords = Subwords.load(directory / "subwords.json")
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{error.filename}: missing; the model must be trained again"
-            ) from None
+        config = ModelConfig(**json.loads((directory / "model.json").read_text("utf-8")))
+        model = Seq2Seq(config)
+        model.load_state_dict(load_file(directory / "weights.safetensors"))
         return cls(
             model,
-            subwords,
+            Subwords.load(directory / "subwords.json"),
             WordTokenizer(**manifest.tokenizer),
             beam=manifest.config["beam"],
             normalisation=manifest.config["normalisation"],

@@ -22,7 +22,6 @@ probability n² / 2⁶⁵ (n = 10⁷: 3 in a million). A look-up compares the wo
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +66,6 @@ class PhraseTable:
         directory.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
             np.save(directory / f"{name}.npy", getattr(self, name))
-        (directory / "features.json").write_text(json.dumps(FEATURES), encoding="utf-8")
 
     @classmethod
     def load(cls, directory: Path) -> PhraseTable:

@@ -8,6 +8,7 @@ and the distance of reordering (the log-linear model of Och & Ney 2002).
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,17 +106,14 @@ class SmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory. Raises InputError where a file of it is missing."""
+        """Read a model directory (``mtkit.load`` says it kindly where it is not whole)."""
         manifest = Manifest.read(directory)
-        try:
-            weights = read_weights(directory / "weights.json")
-            models = Models.load(directory)
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{error.filename}: missing; the model must be trained again"
-            ) from None
-        limits = Limits(**manifest.config["limits"])
-        return cls(models, WordTokenizer(**manifest.tokenizer), weights, limits)
+        return cls(
+            Models.load(directory),
+            WordTokenizer(**manifest.tokenizer),
+            read_weights(directory / "weights.json"),
+            Limits(**manifest.config["limits"]),
+        )
 
     def save(self, directory: Path) -> None:
         """Write models and weights, all but the manifest."""
@@ -226,4 +224,7 @@ def read_weights(path: Path) -> dict[str, float]:
         raise InputError(f"{path}: not JSON ({error})") from None
     if not isinstance(weights, dict) or set(weights) != set(DEFAULT_WEIGHTS):
         raise InputError(f"{path}: must give exactly these weights: {', '.join(DEFAULT_WEIGHTS)}")
+    for name, value in weights.items():
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise InputError(f"{path}: the weight {name!r} is {value!r}, not a finite number")
     return {name: float(weights[name]) for name in DEFAULT_WEIGHTS}
