@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -125,3 +126,76 @@ def all_derivations(
 
     extend(frozenset(), 0, (), 0.0)
     return sorted(scores, reverse=True)
+
+
+def beam_search(  # noqa: C901  one loop, to be read in one piece
+    N: int,
+    options: dict[tuple[int, int], list[tuple[float, float, tuple[int, ...]]]],
+    step: Callable[[int, int], tuple[float, int]],
+    begin: int,
+    end_of_sentence: int,
+    lm_weight: float,
+    distortion_weight: float,
+    limit: int,
+    stack: int,
+    pops: int,
+) -> tuple[float, list[float]]:
+    """The best score that cube pruning finds, and that of every hypothesis it makes on the way.
+
+    options: (start, end) → (estimate, score, words), best estimate first; ``step``: the language
+    model, (state, word) → (ln p, state). ``pops`` and ``stack`` ≥ 1, ``limit`` ≥ 0.
+    """
+
+    @functools.cache
+    def future(start: int, end: int) -> float:
+        cuts = [k for k in range(start + 1, end + 1) if options.get((start, k))]
+        sums = [options[start, k][0][0] + future(k, end) for k in cuts]
+        return max(sums, default=0.0 if start == end else -math.inf)
+
+    def rest(covered: frozenset[int]) -> float:
+        total, start = 0.0, 0
+        for end in range(N + 1):
+            if end == N or end in covered:
+                total += future(start, end)
+                start = end + 1
+        return total
+
+    # A hypothesis is (estimate, score, covered, end, state of the language model).
+    stacks = [[(0.0, 0.0, frozenset[int](), 0, begin)]]
+    made = []
+    for n in range(1, N + 1):
+        grids = []
+        for (start, stop), choices in options.items():
+            groups: dict[object, list] = {}
+            for h in stacks[n - stop + start] if choices and stop - start <= n else ():
+                gap = min(set(range(N)) - h[2])
+                reached = abs(start - h[3]) <= limit and (start == gap or stop - gap <= limit)
+                if reached and not h[2] & set(range(start, stop)):
+                    groups.setdefault(h[2:4], []).append(h)
+            grids += [(rows, start, stop, choices) for rows in groups.values()]
+
+        def cell(g: int, row: int, column: int) -> tuple:
+            rows, start, stop, choices = grids[g]  # noqa: B023
+            _, score, covered, end, state = rows[row]
+            _, value, words = choices[column]
+            covered |= set(range(start, stop))
+            score += value - distortion_weight * abs(start - end)
+            for w in (*words, end_of_sentence) if len(covered) == N else words:
+                log_p, state = step(state, w)
+                score += lm_weight * log_p
+            return score + rest(covered), score, covered, stop, state
+
+        waiting = {(g, 0, 0): cell(g, 0, 0) for g in range(len(grids))}
+        alive: dict[object, tuple] = {}
+        for _ in range(min(pops, sum(len(rows) * len(c) for rows, _, _, c in grids))):
+            g, row, column = max(waiting, key=lambda at: waiting[at][0])
+            new = waiting.pop((g, row, column))
+            made.append(new[1])
+            same = new[2:] if n < N else "complete"
+            alive[same] = max(alive.get(same, new), new, key=lambda h: h[0])
+            if column + 1 < len(grids[g][3]):
+                waiting[g, row, column + 1] = cell(g, row, column + 1)
+            if column == 0 and row + 1 < len(grids[g][0]):
+                waiting[g, row + 1, 0] = cell(g, row + 1, 0)
+        stacks.append(sorted(alive.values(), key=lambda h: -h[0])[:stack])
+    return stacks[N][0][1], sorted(made)

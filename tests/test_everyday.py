@@ -20,6 +20,7 @@ FUNCTION_WORDS = set(
     already always never often again more most much many few little one two three please yes no then
     now today tomorrow yesterday""".split()  # noqa: SIM905
 )
+LETTERS = set("äöüÄÖÜßé")
 Tokens = list[str]
 
 
@@ -81,15 +82,31 @@ def near(sentence: Tokens, others: list[Tokens], index: dict[str, list[int]]) ->
     return found
 
 
+@pytest.mark.parametrize("split", ["dev", "test"])
 @pytest.mark.parametrize("side", ["source", "target"])
-def test_no_test_line_is_near_a_training_line(side: str, corpus: Corpus) -> None:
+def test_no_held_out_line_is_near_a_training_line(side: str, split: str, corpus: Corpus) -> None:
     train = tokens(getattr(corpus.train, side))
     index: dict[str, list[int]] = defaultdict(list)
     for i, sentence in enumerate(train):
         for t in set(sentence):
             index[t].append(i)
-    for sentence in tokens(getattr(corpus.test, side)):
+    for sentence in tokens(getattr(getattr(corpus, split), side)):
         assert not near(sentence, train, index), sentence
     # The search itself finds what is near: a training line with one of its tokens changed.
     for sentence in [t for t in train if len(t) >= 6][:20]:
         assert sentence in near([*sentence[:-2], "xyz", sentence[-1]], train, index)
+
+
+def test_both_sides_say_the_same_as_far_as_one_can_see(corpus: Corpus) -> None:
+    splits = [text for text in (corpus.train, corpus.dev, corpus.test) if text is not None]
+    for text in splits:
+        for source, target in text.pairs():
+            assert target == target.strip() != "", source
+            assert source != target
+            assert all(c.isascii() or c in LETTERS for c in source + target), (source, target)
+        sides = tokens(text.source), tokens(text.target)
+        lengths = [(len(s), len(t)) for s, t in zip(*sides, strict=True)]
+        assert all(1 / 3 < n / m < 3 for n, m in lengths)
+        # Lines out of step with each other would end in different marks.
+        ends = [source[-1] == target[-1] for source, target in text.pairs()]
+        assert sum(ends) >= 0.99 * len(ends)

@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 
 from mtkit import load
-from mtkit.corpus import Corpus, line_hashes
+from mtkit.corpus import Bitext, Corpus, line_hashes
 from mtkit.errors import InputError
 from mtkit.models import HASHES, MANIFEST, Manifest
 from mtkit.nmt.system import hold_out
 from mtkit.smt import train as smt_training
+from mtkit.smt.decoder import Limits
 from mtkit.smt.system import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS, SmtSystem, read_weights
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.system import System
 from mtkit.tokenizer import WordTokenizer
+from mtkit.vocabulary import SPECIALS
 
 UNKNOWN = "xqzvwy☃"
 
@@ -183,3 +185,99 @@ def test_held_out_pairs_are_not_trained_on(few: Corpus) -> None:
     assert len(train) + len(dev) == len(few.train)
     assert 0 < len(dev) <= 1000
     assert not set(train.source) & set(dev.source)
+
+
+def test_phrases_tile_both_sides_and_links_stay_inside(smt: SmtSystem, few: Corpus) -> None:
+    sentences = [*few.train.source[:8], *few.test.source, f"A {UNKNOWN}!"]
+    for words, hypotheses in zip(smt.tokenize(sentences), smt.translate(sentences, 3), strict=True):
+        for h in hypotheses:
+            source = sorted(w for s0, s1, _, _ in h.segments for w in range(s0, s1))
+            assert source == list(range(len(words)))
+            target = [w for _, _, t0, t1 in h.segments for w in range(t0, t1)]
+            assert target == list(range(len(h.tokens)))
+            ends = [0, *(s1 for _, s1, _, _ in h.segments)]
+            jumps = [abs(s[0] - end) for s, end in zip(h.segments, ends, strict=False)]
+            assert h.features["distortion"] == -sum(jumps)
+            inside = {
+                (s, t)
+                for s0, s1, t0, t1 in h.segments
+                for s in range(s0, s1)
+                for t in range(t0, t1)
+            }
+            assert set(h.alignment) <= inside
+            for s0, s1, t0, t1 in h.segments:  # a phrase pair has at least one link
+                assert any(s0 <= s < s1 and t0 <= t < t1 for s, t in h.alignment)
+            for word in h.unknown:
+                assert any(words[s] == h.tokens[t] == word for s, t in h.alignment)
+
+
+def test_n_best_are_as_many_as_asked_for(smt: SmtSystem, few: Corpus) -> None:
+    assert sum(len(h) == 5 for h in smt.translate(few.train.source[:8], 5)) >= 3
+    assert len(smt.translate(["the"], 10)[0]) == 10  # one word has many translations
+
+
+def test_a_limit_of_no_distortion_is_obeyed(smt: SmtSystem, few: Corpus) -> None:
+    smt.weights = {**DEFAULT_WEIGHTS, "distortion": 0.0}
+    assert any(h.features["distortion"] for [h] in smt.translate(few.test.source))
+    smt.limits = Limits(distortion=0)
+    assert not any(h.features["distortion"] for [h] in smt.translate(few.test.source))
+
+
+def test_the_language_model_tells_known_words_apart(smt: SmtSystem) -> None:
+    known, unknown = smt.score([("A man", "Ein Mann"), ("A man", f"Ein {UNKNOWN}")])
+    assert known.lm is not None
+    assert unknown.lm is not None
+    assert known.lm.oov == 0
+    assert known.lm.known == pytest.approx(known.lm.value)
+    assert unknown.lm.oov > 0
+    tokens = smt.tokenize([f"Ein {UNKNOWN}"])
+    scores = smt.models.lm.score(tokens)
+    parts = zip(scores.log_prob.tolist(), scores.is_oov.tolist(), strict=True)
+    assert unknown.lm.known == pytest.approx(sum(p for p, oov in parts if not oov))
+
+
+def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
+    config = TrainConfig("union", 2, Limits(7, 9, 1))
+    tokenizer = WordTokenizer(lowercase=True)
+    manifest = train_smt(few, tokenizer, config, NOISY_CHANNEL, tmp_path / "told")
+    other = train_smt(
+        few, tokenizer, replace(config, heuristic="intersection"), NOISY_CHANNEL, tmp_path / "other"
+    )
+    assert other.figures["links"] < manifest.figures["links"]
+    assert manifest.config == {
+        "heuristic": "union",
+        "order": 2,
+        "limits": {"stack": 7, "pops": 9, "distortion": 1},
+    }
+    told = SmtSystem.load(tmp_path / "told")
+    assert told.weights == NOISY_CHANNEL
+    assert told.limits == config.limits
+    assert told.tokenizer == tokenizer
+    assert told.models.lm.order == 2
+    x, y = (tokenizer_words(tokenizer, side) for side in (few.train.source, few.train.target))
+    assert set(told.models.source.words) - set(SPECIALS) == x
+    assert set(told.models.target.words) - set(SPECIALS) == y
+    assert set(told.models.lm.ids) == y
+
+
+def tokenizer_words(tokenizer: WordTokenizer, lines: list[str]) -> set[str]:
+    return {word for line in lines for word in tokenizer.tokenize(line)}
+
+
+def test_channel_and_direct_are_not_exchanged(tmp_path: Path) -> None:
+    # One word of y is a toss-up given x, none of x given y: P(y|x) is ½ P(x|y).
+    text = Bitext(["a b"] * 40, ["A B", "C B"] * 20, (tmp_path, tmp_path))
+    tiny = Corpus("tiny", ("en", "de"), text, None, None)
+    manifest = train_smt(tiny, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, tmp_path / "tiny")
+    [score] = SmtSystem.load(tmp_path / "tiny").score([("a b", "C B B")])
+    assert score.channel is not None
+    assert score.direct is not None
+    assert (score.channel.tokens, score.direct.tokens) == (3, 4)
+    [score] = SmtSystem.load(tmp_path / "tiny").score([("a b", "C B")])
+    assert score.channel is not None
+    assert score.direct is not None
+    assert -0.5 < score.channel.value < 0
+    assert score.direct.value == pytest.approx(score.channel.value - math.log(2), abs=0.1)
+    perplexity = manifest.figures["alignment_perplexity"]
+    last = {k: list(v.values())[-1][-1] for k, v in perplexity.items()}
+    assert last["P(y|x)"] > last["P(x|y)"] * 1.1

@@ -123,35 +123,30 @@ def search(
 
 
 def derivations(graph: Records) -> Iterator[Derivation]:
-    """All derivations of the graph, best first (A* backwards from the goal).
+    """All derivations of the graph, best first.
 
-    A partial derivation is the tail behind a hypothesis; the hypothesis's own score is exactly the
-    best that can stand before it, so that tails come off the queue in order of their best whole.
+    The best way to a hypothesis is its chain of parents. Each hypothesis that was recombined with
+    one of that chain begins another derivation: what it scores less, the whole scores less.
     """
     score, parent, option, arc = (
         graph[name].tolist() for name in ("score", "parent", "option", "next")
     )
     queue: list[tuple[float, int, int, tuple[int, ...]]] = []
-    pushed = 0
 
-    def push_arcs(hypothesis: int, above: float, tail: tuple[int, ...]) -> None:
-        """``above``: what the tail adds to the score of ``hypothesis``."""
-        nonlocal pushed
+    def push(hypothesis: int, above: float, tail: tuple[int, ...]) -> None:
+        """Queue ``hypothesis`` and its arcs; the options ``tail`` behind them add ``above``."""
         while hypothesis >= 0:
-            total = score[hypothesis] + above
-            heapq.heappush(queue, (-total, pushed, hypothesis, tail))
-            pushed += 1
+            heapq.heappush(queue, (-score[hypothesis] - above, len(tail), hypothesis, tail))
             hypothesis = arc[hypothesis]
 
-    push_arcs(1, 0.0, ())
+    push(1, 0.0, ())
     while queue:
         negative, _, hypothesis, tail = heapq.heappop(queue)
-        tail = (option[hypothesis], *tail)
-        before = parent[hypothesis]
-        if before == 0:
-            yield Derivation(list(tail), -negative)
-        else:
-            push_arcs(before, -negative - score[before], tail)
+        while hypothesis > 0:
+            tail = (option[hypothesis], *tail)
+            hypothesis = parent[hypothesis]
+            push(arc[hypothesis], -negative - score[hypothesis], tail)
+        yield Derivation(list(tail), -negative)
 
 
 # --- kernels

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
+import math
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mtkit.nmt.data import batch_rows, drop_words, epoch, make_batch
-from mtkit.nmt.model import Attention, ModelConfig, Seq2Seq, VariationalDropout
-from mtkit.nmt.search import beam_search
-from mtkit.nmt.train import Data, TrainConfig, learning_rate, log_probabilities, perplexity
+from mtkit.nmt.model import Attention, ModelConfig, Seq2Seq, Source, VariationalDropout
+from mtkit.nmt.train import Data, TrainConfig, learning_rate, log_probabilities, loss_of, perplexity
 from mtkit.vocabulary import BOS, EOS, PAD, UNK
 
 torch.set_num_threads(1)
@@ -150,76 +151,6 @@ def test_perplexity_is_its_definition() -> None:
     assert perplexity(model, data) == pytest.approx(expected, rel=1e-5)
 
 
-# --- search
-
-
-def step_logprobs(model: Seq2Seq, x: Tensor, ids: list[int]) -> Tensor:
-    """ln p of the next subword after ``ids``, by running the decoder from its start."""
-    source = model.encode(x)
-    o, _, _ = model.decode(torch.tensor([[BOS, *ids]]), source, model.start(source))
-    logp = model.logits(o[0, -1]).log_softmax(-1)
-    logp[[PAD, BOS]] = -torch.inf
-    return logp
-
-
-@torch.inference_mode()
-def test_beam_one_is_greedy_search() -> None:
-    for seed in range(5):
-        torch.manual_seed(seed)
-        model = Seq2Seq(ModelConfig(9, embedding=4, hidden=6)).eval()
-        model.bias.data[EOS] = 0.5
-        x = torch.tensor([[4, 5, 6, EOS]])
-        ids: list[int] = []
-        while len(ids) < 17:
-            best = int(step_logprobs(model, x, ids).argmax())
-            if best == EOS:
-                break
-            ids.append(best)
-        [[output]] = beam_search(model, x, beam=1)
-        assert output.ids == ids
-
-
-@torch.inference_mode()
-def test_a_wide_beam_is_exhaustive_search() -> None:
-    model = tiny(vocabulary=8)
-    x = torch.tensor([[4, 5, EOS], [7, 6, EOS]])
-    found = beam_search(model, x, beam=600, normalisation=1.0, max_length=4)
-    for row, outputs in zip(x, found, strict=True):
-        every = {}
-        for length in range(4):
-            for ids in product([UNK, 4, 5, 6, 7], repeat=length):
-                total = sum(
-                    step_logprobs(model, row[None], list(ids[:t]))[w].item()
-                    for t, w in enumerate((*ids, EOS))
-                )
-                every[ids] = total / (length + 1)
-        best = max(every, key=lambda ids: every[ids])
-        assert tuple(outputs[0].ids) == best
-        assert len(outputs) == len(every)
-        assert {tuple(o.ids) for o in outputs} == set(every)
-        for o in outputs:
-            assert o.score == pytest.approx(every[tuple(o.ids)], abs=1e-5)
-
-
-def test_the_searchs_probabilities_are_the_models() -> None:
-    model = tiny()
-    sources = [[4, 5, 6], [7, 8, 4], [5, 5, 5], [8, 7, 6]]
-    x = torch.tensor([[*s, EOS] for s in sources])
-    for size in (1, 2, 4):
-        for start in range(0, 4, size):
-            for k, outputs in enumerate(beam_search(model, x[start : start + size], beam=3)):
-                assert outputs
-                assert [o.score for o in outputs] == sorted(
-                    (o.score for o in outputs), reverse=True
-                )
-                for o in outputs:
-                    assert len(o.ids) < 18
-                    data = Data([sources[start + k]], [o.ids], [len(o.ids)])
-                    assert sum(o.logprobs) == pytest.approx(
-                        log_probabilities(model, data)[0], abs=1e-4
-                    )
-
-
 # --- batches and schedule
 
 
@@ -254,3 +185,90 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert max(rates) == pytest.approx(rates[10], abs=1e-3) == pytest.approx(1.0, abs=1e-3)
     assert rates[60] == pytest.approx(0.51)
     assert rates[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+def test_epochs_mix_the_lengths_and_cut_other_batches() -> None:
+    data = some_data(100)
+    rng = np.random.default_rng(1)
+    first, second = (epoch(data.sources, data.targets, 8, rng) for _ in range(2))
+    lengths = [len(data.sources[rows[0]]) for rows in first]
+    assert lengths != sorted(lengths)
+    assert {frozenset(rows) for rows in first} != {frozenset(rows) for rows in second}
+
+
+def test_the_encoder_reads_the_source_in_both_directions() -> None:
+    model, x = tiny(), torch.tensor([[4, 5, 6, EOS]])
+    source = model.encode(x)
+    for i in range(4):
+        before, behind = model.encode(x[:, : i + 1]), model.encode(x[:, i:])
+        torch.testing.assert_close(source.H[:, i, :3], before.H[:, -1, :3])
+        torch.testing.assert_close(source.H[:, i, 3:], behind.H[:, 0, 3:])
+    ends = torch.cat((source.H[:, -1, :3], source.H[:, 0, 3:]), -1)
+    torch.testing.assert_close(source.summary, ends)
+
+
+def test_stacked_encoder_layers_are_residual() -> None:
+    one, two = tiny(encoder_layers=1), tiny(encoder_layers=2)
+    two.load_state_dict(one.state_dict(), strict=False)
+    for p in two.encoder[1].parameters():
+        p.data.zero_()
+    x = torch.tensor([[4, 5, EOS]])
+    torch.testing.assert_close(two.encode(x).H, one.encode(x).H)
+
+
+@torch.inference_mode()
+def test_without_attention_the_decoder_sees_the_last_states_only() -> None:
+    model, y = tiny(attention="none"), torch.tensor([[4, 5]])
+    source = model.encode(torch.tensor([[4, 5, 6, EOS]]))
+    state = model.start(source)
+    expected = model.decode(y, source, state)[0]
+    other = Source(torch.randn_like(source.H), source.keys, source.summary)
+    torch.testing.assert_close(model.decode(y, other, state)[0], expected)
+    other = Source(source.H, source.keys, torch.randn_like(source.summary))
+    assert not torch.allclose(model.decode(y, other, state)[0], expected)
+
+
+def test_forget_gates_start_open() -> None:
+    for layer in tiny().decoder:
+        i, f, candidate, o = layer.bias_ih_l0.chunk(4)  # in the order of the gate equations above
+        assert torch.equal(f, torch.ones(6))
+        assert not torch.cat((i, candidate, o, layer.bias_hh_l0)).any()
+
+
+def test_the_network_drops_out_in_training_only() -> None:
+    batch = make_batch([[4, 5]], [[5, 6]], [0])
+    model = tiny(dropout=0.5, hidden=32).train()
+    a, b = (model(batch.x, batch.y_in, batch.y_out) for _ in range(2))
+    assert not torch.equal(a, b)
+    model.eval()
+    plain = tiny(dropout=0.0, hidden=32)
+    torch.testing.assert_close(
+        model(batch.x, batch.y_in, batch.y_out), plain(batch.x, batch.y_in, batch.y_out)
+    )
+
+
+def test_variational_dropout_differs_from_sentence_to_sentence() -> None:
+    from mtkit.nmt.model import VariationalDropout
+
+    out = VariationalDropout(0.5).train()(torch.ones(3, 7, 50))
+    assert not torch.equal(out[0], out[1])
+
+
+def test_perplexity_counts_words_and_drops_nothing_out() -> None:
+    model, data = tiny(dropout=0.5).train(), some_data()
+    words = Data(data.sources, data.targets, [1] * len(data))  # one word in several pieces
+    tokens = sum(len(t) + 1 for t in data.targets)
+    in_pieces = math.log(perplexity(model, data)) * tokens
+    model.train()
+    assert math.log(perplexity(model, words)) * 2 * len(data) == pytest.approx(in_pieces, rel=1e-5)
+
+
+def test_the_loss_is_smoothed_and_blind_to_padding() -> None:
+    model, smoothing = tiny(), 0.3
+    batch = make_batch([[4, 5], [6, 7]], [[5], [7, 8, 4]], [0, 1])
+    logp = model(batch.x, batch.y_in, batch.y_out).log_softmax(-1)  # padding left out
+    gold = batch.y_out[batch.y_out != PAD]
+    nll = -logp[torch.arange(len(gold)), gold]
+    expected = ((1 - smoothing) * nll - smoothing * logp.mean(-1)).mean()
+    assert len(gold) == 6
+    torch.testing.assert_close(loss_of(model, batch, smoothing, batch.y_in), expected)

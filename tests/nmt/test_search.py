@@ -162,3 +162,37 @@ def test_attention_is_where_the_decoder_looked_when_it_made_the_subword() -> Non
             unknown += len(expected)
     assert len(looked) > 1
     assert unknown > 0
+
+
+def plain_beam(model: Seq2Seq, x: torch.Tensor, K: int, limit: int) -> dict[tuple[int, ...], float]:
+    """The search of the module's docstring for one source, in lists, with λ = 1."""
+    live, done = [(0.0, ())], {}
+    for length in range(1, limit + 1):
+        every = []
+        for total, ids in live:
+            logp = next_logprobs(model, x, list(ids)).tolist()
+            every += [
+                (total + logp[w], (*ids, w))
+                for w in range(len(logp))
+                if w == EOS or (w not in (PAD, BOS) and length < limit)
+            ]
+        every.sort(reverse=True)
+        done |= {ids[:-1]: s / length for s, ids in every[:K] if ids[-1] == EOS}
+        live = [(s, ids) for s, ids in every if ids[-1] != EOS][:K]
+        if len(done) >= K or not live:
+            break
+    return dict(sorted(done.items(), key=lambda item: -item[1])[:K])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("beam", [2, 4])
+def test_a_narrow_beam_is_the_plain_loop(beam: int) -> None:
+    for seed in range(6):
+        model = tiny(seed, words=8)
+        model.bias.data[EOS] = 2.0
+        x = with_eos(rows(6, words=8))
+        for k, outputs in enumerate(beam_search(model, x, beam=beam, max_length=7)):
+            expected = plain_beam(model, x[k : k + 1], beam, 7)
+            found = {tuple(o.ids): o.score for o in outputs}
+            assert list(found) == list(expected)
+            assert found == pytest.approx(expected, abs=1e-4)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 
+from mtkit.nmt.data import drop_words
 from mtkit.nmt.search import beam_search
-from mtkit.nmt.train import Data, Run, TrainConfig, train
+from mtkit.nmt.train import Data, Run, TrainConfig, learning_rate, loss_of, plan_updates, train
 from mtkit.vocabulary import EOS
 
 torch.set_num_threads(1)
@@ -98,3 +100,59 @@ def test_a_time_budget_becomes_a_number_of_updates() -> None:
     run = run_of(replace(TINY, updates=0, minutes=0, epochs=60))
     train(run, silent)
     assert run.config.updates == 60
+
+
+def test_a_step_follows_the_schedule_and_averages_the_weights() -> None:
+    run = run_of(replace(TINY, average=0.4))
+    average = [p.clone() for p in run.average.parameters()]
+    for update in range(8):
+        run.step(run.next_batch(), 150)
+        assert run.optimiser.param_groups[0]["lr"] == learning_rate(update, 150, run.config)
+        beta = min(0.4, (update + 2) / (update + 11))
+        average = [
+            beta * old + (1 - beta) * p
+            for old, p in zip(average, run.model.parameters(), strict=True)
+        ]
+    for ours, theirs in zip(average, run.average.parameters(), strict=True):
+        torch.testing.assert_close(theirs, ours)
+
+
+def test_a_steps_gradient_is_of_its_batch_with_words_dropped_out() -> None:
+    run = run_of(replace(TINY, clip=0.0, word_dropout=0.5))
+    for _ in range(3):
+        before, generator = copy.deepcopy(run.model), run.generator.get_state()
+        batch = run.next_batch()
+        run.step(batch, 150)
+        before.zero_grad()
+        y_in = drop_words(batch.y_in, 0.5, torch.Generator().set_state(generator))
+        assert not torch.equal(y_in, batch.y_in)
+        loss_of(before, batch, 0.0, y_in).backward()
+        for p, q in zip(run.model.parameters(), before.parameters(), strict=True):
+            torch.testing.assert_close(p.grad, q.grad)
+
+
+def test_the_seed_decides_the_first_weights_and_epochs_differ() -> None:
+    a, b = (run_of(replace(TINY, seed=seed, batch=2)) for seed in (1, 2))
+    assert not torch.equal(a.model.combine.weight, b.model.combine.weight)
+    epochs = [[a.next_batch().rows for _ in range(a.batches_per_epoch)] for _ in range(2)]
+    assert epochs[0] != epochs[1]
+    assert all(sorted(r for rows in e for r in rows) == list(range(10)) for e in epochs)
+
+
+def test_the_plan_fills_the_minutes() -> None:
+    run = run_of(replace(TINY, minutes=2.0, epochs=100_000))
+    assert 100 < plan_updates(run, seconds_per_update=1.0, spent=0.0) <= 120
+    assert 40 < plan_updates(run, seconds_per_update=1.0, spent=60.0) <= 60
+    assert plan_updates(run, seconds_per_update=1.0, spent=600.0) == 1
+    run = run_of(replace(TINY, minutes=2.0, epochs=7))
+    assert plan_updates(run, seconds_per_update=1.0, spent=0.0) == 7
+
+
+def test_patience_starts_anew_with_every_better_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = run_of(replace(TINY, updates=50, validations=50, patience=3))
+    answers = iter([True, False, False, True, False, False, True, False, False, False, True])
+    monkeypatch.setattr(run, "validate", lambda: (2.0, next(answers)))
+    train(run, silent)
+    assert run.update == 10

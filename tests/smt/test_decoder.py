@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import heapq
 import random
 from itertools import islice
 
@@ -7,10 +8,10 @@ import numpy as np
 import pytest
 
 from mtkit.smt import lm
-from mtkit.smt.decoder import Limits, derivations, search
+from mtkit.smt.decoder import MAX_LIMIT, Limits, derivations, search
 from mtkit.smt.options import Options, Weights, future_costs
 from mtkit.smt.phrases import MAX_PHRASE
-from tests.oracles import all_derivations
+from tests.oracles import all_derivations, beam_search
 
 Choices = dict[tuple[int, int], list[tuple[float, tuple[int, ...]]]]
 WORDS = ["a", "b", "c", "d"]
@@ -23,12 +24,12 @@ def model() -> lm.NgramModel:
     return lm.train([rng.choices(WORDS, k=rng.randint(1, 6)) for _ in range(60)], 3)
 
 
-def random_choices(N: int, model: lm.NgramModel, seed: int) -> Choices:
-    """Up to three random options for each short span; single words always have one."""
+def random_choices(N: int, model: lm.NgramModel, seed: int, longest: int = 3) -> Choices:
+    """Up to three random options for each span up to ``longest``; single words always have one."""
     rng = random.Random(seed)
     choices: Choices = {}
     for start in range(N):
-        for length in range(1, min(3, N - start) + 1):
+        for length in range(1, min(longest, N - start) + 1):
             made = [
                 (rng.uniform(-4, 0), tuple(model.encode(rng.choices(WORDS, k=rng.randint(1, 2)))))
                 for _ in range(rng.randint(length == 1, 2 if length > 1 else 3))
@@ -139,8 +140,8 @@ def test_three_hundred_words_are_translated(model: lm.NgramModel) -> None:
 
 
 def test_future_costs_are_the_best_segmentations(model: lm.NgramModel) -> None:
-    N = 7
-    choices = random_choices(N, model, 3)
+    N = 10
+    choices = random_choices(N, model, 3, MAX_PHRASE)
     options = as_options(N, choices, model, 0.7)
     future, rest = future_costs(options.begin, options.estimate, N)
 
@@ -159,3 +160,64 @@ def test_future_costs_are_the_best_segmentations(model: lm.NgramModel) -> None:
         assert rest[start] == pytest.approx(best(start, N))
         for end in range(start, N + 1):
             assert future[start, end - start] == pytest.approx(best(start, end))
+
+
+@pytest.mark.parametrize("limit", [0, 3, 6])
+@pytest.mark.parametrize(
+    ("stack", "pops"), [(1, 1), (3, 10), (10, 30), (30, 10), (5, 400), (200, 20)]
+)
+def test_a_pruned_search_keeps_the_most_promising(
+    stack: int, pops: int, limit: int, model: lm.NgramModel
+) -> None:
+    for seed in range(3):
+        choices = random_choices(9, model, seed, longest=MAX_PHRASE)
+        options = as_options(9, choices, model, 0.7)
+        rated = {
+            (i, i + k + 1): [
+                (options.estimate[o], options.score[o],
+                 tuple(options.words[options.w_begin[o] : options.w_begin[o + 1]]))
+                for o in range(*options.begin[i * MAX_PHRASE + k :][:2])
+            ]
+            for i in range(9)
+            for k in range(min(MAX_PHRASE, 9 - i))
+        }  # fmt: skip
+        expected, made = beam_search(
+            9, rated, lambda state, w: lm.lm_step(model.arrays, state, w), model.begin, lm.EOS,
+            0.7, 0.3, limit, stack, pops,
+        )  # fmt: skip
+        graph = graph_of(9, choices, model, Limits(stack, pops, limit))
+        assert next(derivations(graph)).score == pytest.approx(expected, abs=1e-6)
+        assert sorted(graph["score"][2:].tolist()) == pytest.approx(made, abs=1e-6)
+
+
+@pytest.mark.parametrize("limit", [1000, -1])
+def test_a_search_that_loves_to_jump_stays_within_the_mask(
+    limit: int, model: lm.NgramModel
+) -> None:
+    N = 80
+    choices = {(i, i + 1): [(0.0, (int(model.encode(["a"])[0]),))] for i in range(N)}
+    options = as_options(N, choices, model, 0.0)
+    weights = Weights(np.zeros(4), 0, 0, 0, 0.0, -1.0)  # every word jumped over earns 1
+    graph = search(N, options, model.arrays, model.begin, weights, Limits(20, 100, limit))
+    starts, at = list[int](), 1
+    while at > 0:  # each word is one option
+        starts.insert(0, int(graph["option"][at]))
+        at = int(graph["parent"][at])
+    assert sorted(starts) == list(range(N))
+    jumps = [abs(b - a - 1) for a, b in zip([-1, *starts], starts, strict=False)]
+    assert 50 < max(jumps) <= MAX_LIMIT
+
+
+def test_equally_good_derivations_are_not_all_looked_at(model: lm.NgramModel) -> None:
+    N = 14
+    choices = {(i, i + 1): [(0.0, (int(model.encode(["a"])[0]),))] for i in range(N)}
+    options = as_options(N, choices, model, 0.7)
+    weights = Weights(np.zeros(4), 0, 0, 0, 0.7, 0.0)  # any order is as good as any other
+    graph = search(N, options, model.arrays, model.begin, weights, Limits())
+    queued = []
+    push = heapq.heappush
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heapq, "heappush", lambda *a: queued.append(a) or push(*a))
+        best = next(derivations(graph))
+    assert sorted(best.options) == list(range(N))
+    assert len(queued) <= len(graph)

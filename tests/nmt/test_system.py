@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtkit import load
+from mtkit.corpus import Bitext, Corpus
+from mtkit.models import Manifest
+from mtkit.nmt import system as nmt
+from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.search import Output
+from mtkit.nmt.system import NmtSystem, hold_out
+from mtkit.nmt.train import Data
+from mtkit.subwords import Subwords
+from mtkit.tokenizer import WordTokenizer
+from mtkit.vocabulary import EOS, UNK
+
+torch.set_num_threads(1)
+
+SOURCE = ["abba", "☃", "ab"]  # several pieces, an unknown one, one or two pieces
+
+
+def spelling(attention: str = "bilinear") -> NmtSystem:
+    """A system that spells most words by the letter."""
+    subwords = Subwords.train([["ab", "ba", "bb", "aa"]] * 3, 9)
+    torch.manual_seed(1)
+    config = ModelConfig(len(subwords), attention=attention, embedding=4, hidden=6)
+    return NmtSystem(Seq2Seq(config), subwords, WordTokenizer())
+
+
+def backwards(system: NmtSystem) -> tuple[list[int], list[int]]:
+    """The words of SOURCE in reverse: their pieces, and where each of these is in SOURCE."""
+    source, target = system.subwords.encode([SOURCE, SOURCE[::-1]])
+    first = [source.words.index(2 - word) for word in target.words]  # the word's first piece
+    at = [k - target.words.index(word) for k, word in enumerate(target.words)]
+    return target.ids, [f + k for f, k in zip(first, at, strict=True)]
+
+
+def test_links_are_between_words_and_unknown_words_are_copied() -> None:
+    system = spelling()
+    [source] = system.subwords.encode([SOURCE])
+    ids, positions = backwards(system)
+    assert len(ids) > 3
+    assert ids.count(UNK) == 1
+    output = Output(ids, [-1.0] * (len(ids) + 1), positions, -1.0)
+    hypothesis = system._hypothesis(output, SOURCE, source)
+    assert hypothesis.tokens == SOURCE[::-1]
+    assert hypothesis.unknown == ["☃"]
+    assert hypothesis.alignment == [(0, 2), (1, 1), (2, 0)]
+    # A subword made while looking at </s> is linked with nothing.
+    nowhere = Output(ids, output.logprobs, [len(source.ids)] * len(ids), -1.0)
+    assert system._hypothesis(nowhere, SOURCE, source).alignment == []
+
+
+def test_links_of_two_source_words() -> None:
+    system = spelling()
+    [source] = system.subwords.encode([SOURCE])
+    [target] = system.subwords.encode([["abba"]])
+    positions = [source.words.index(2), *[source.words.index(0)] * (len(target.ids) - 1)]
+    output = Output(target.ids, [-1.0] * (len(target.ids) + 1), positions, -1.0)
+    assert system._hypothesis(output, SOURCE, source).alignment == [(0, 0), (2, 0)]
+
+
+def test_without_attention_there_are_no_links() -> None:
+    system = spelling("none")
+    [source] = system.subwords.encode([SOURCE])
+    ids, positions = backwards(system)
+    output = Output(ids, [-1.0] * (len(ids) + 1), positions, -1.0)
+    assert system._hypothesis(output, SOURCE, source).alignment == []
+
+
+def test_the_search_is_asked_as_the_system_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = spelling()
+    system.beam, system.normalisation = 3, 0.5
+    [source], [a, b] = system.subwords.encode([["abba"]]), system.subwords.encode([["ab"], ["ba"]])
+    asked = []
+
+    def search(_: Seq2Seq, x: Tensor, beam: int, normalisation: float) -> list[list[Output]]:
+        asked.append((x.tolist(), beam, normalisation))
+        found = [
+            Output(w.ids, [s] * (len(w.ids) + 1), [0] * len(w.ids), s)
+            for w, s in ((a, -1.0), (b, -2.0), (a, -3.0))
+        ]
+        return [found]
+
+    monkeypatch.setattr(nmt, "beam_search", search)
+    # Of answers alike in text, the best is kept.
+    assert [(h.text, h.score) for h in system.translate(["abba"], 3)[0]] == [("ab", -1), ("ba", -2)]
+    system.translate(["abba"], 9)
+    assert asked == [([[*source.ids, EOS]], beam, 0.5) for beam in (3, 9)]
+
+
+@pytest.mark.parametrize(("pairs", "held"), [(40, 2), (20_000, 1000), (30_000, 1000)])
+def test_one_in_twenty_but_at_most_a_thousand_is_held_out(pairs: int, held: int) -> None:
+    lines = [str(i) for i in range(pairs)]
+    train, dev = hold_out(Bitext(lines, lines, (Path(), Path())))
+    assert len(dev) == held
+    assert sorted(train.source + dev.source) == sorted(lines)
+
+
+def test_pairs_too_long_on_either_side_are_left_out() -> None:
+    data = Data([[4] * n for n in (2, 3, 2, 2)], [[5] * n for n in (2, 2, 3, 0)], [2, 1, 1, 0])
+    assert nmt._short(data, 2) == Data([[4, 4]], [[5, 5]], [2])
+
+
+# --- tests/test_systems.py
+
+
+def test_dev_perplexity_is_the_saved_models_on_the_dev_set(
+    nmt_directory: Path, few: Corpus
+) -> None:
+    scores = [s.direct for s in load(nmt_directory).score(few.dev.pairs())]
+    expected = math.exp(-sum(s.value for s in scores) / sum(s.tokens for s in scores))
+    found = Manifest.read(nmt_directory).figures["dev_perplexity"]
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_subwords_spell_both_languages(nmt_directory: Path, few: Corpus) -> None:
+    system = load(nmt_directory)
+    for side in (few.train.source, few.train.target):
+        encoded = system.subwords.encode(system.tokenize(side))
+        assert not any(UNK in e.ids for e in encoded)
+    german = system.subwords.encode(system.tokenize(few.train.target))
+    assert len({i for e in german for i in e.ids}) > len(system.subwords) / 3

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.corpus import Corpus
+from mtkit.smt.lm import ROOT, lm_step
+from mtkit.smt.options import CANDIDATES, COPIED, Weights, collect
+from mtkit.smt.phrases import MAX_PHRASE
+from mtkit.smt.system import SmtSystem
+
+
+@pytest.mark.parametrize("limit", [1, 3, 20])
+def test_options_are_the_best_pairs_of_every_span(
+    limit: int, smt_directory: Path, few: Corpus
+) -> None:
+    smt = SmtSystem.load(smt_directory)
+    table, lm, source = smt.models.table, smt.models.lm, smt.models.source
+    weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), -0.5, 0.7, -9.0, 0.6, 0.3)
+    pairs = {
+        tuple(table.source[table.s_begin[r] : table.s_begin[r + 1]].tolist()): range(
+            table.row[r], table.row[r + 1]
+        )
+        for r in range(len(table.key))
+    }
+
+    def guess(ids: list[int]) -> float:
+        state, total = ROOT, 0.0
+        for w in ids:
+            log_p, state = lm_step(lm.arrays, state, w)
+            total += weights.lm * log_p
+        return total
+
+    def rated(p: int) -> tuple[float, float, list[int]]:
+        """Estimate, score and words of a phrase pair, by definition."""
+        words = smt.models.target.decode(table.target[table.t_begin[p] : table.t_begin[p + 1]])
+        ids = lm.encode(words).tolist()
+        score = -0.5 + 0.7 * len(ids) + float(weights.phrase @ table.features[p])
+        return score + guess(ids), score, ids
+
+    # German as the source: words that are copied, but that the language model knows.
+    longest = 0
+    for words in smt.tokenize([*few.train.source[:8], *few.test.source, *few.test.target[:8]]):
+        ids, copied = np.array(source.encode(words), np.int32), lm.encode(words)
+        options = collect(ids, copied, smt._table, smt._lm, smt._lm_id, weights, limit)
+        assert len(options.begin) == len(words) * MAX_PHRASE + 1
+        for span in range(len(words) * MAX_PHRASE):
+            i, k = divmod(span, MAX_PHRASE)
+            phrase = tuple(ids[i : i + k + 1].tolist())
+            rows = pairs.get(phrase, range(0)) if i + k < len(words) else range(0)
+            found = range(options.begin[span], options.begin[span + 1])
+            spelled = [
+                options.words[options.w_begin[o] : options.w_begin[o + 1]].tolist() for o in found
+            ]
+            if k == 0 and not rows:
+                score = -0.5 + 0.7 - 9.0
+                assert [options.pair[o] for o in found] == [COPIED]
+                assert spelled == [[copied[i]]]
+                assert options.score[found[0]] == pytest.approx(score)
+                assert options.estimate[found[0]] == pytest.approx(score + guess([copied[i]]))
+                continue
+            best = sorted((rated(p)[0] for p in rows[: CANDIDATES * limit]), reverse=True)[:limit]
+            assert [options.estimate[o] for o in found] == pytest.approx(best, abs=1e-4)
+            assert len({options.pair[o] for o in found}) == len(found)
+            for o, word_ids in zip(found, spelled, strict=True):
+                assert options.pair[o] in rows
+                estimate, score, expected = rated(options.pair[o])
+                assert options.estimate[o] == pytest.approx(estimate, abs=1e-4)
+                assert options.score[o] == pytest.approx(score, abs=1e-4)
+                assert word_ids == expected
+            longest = max(longest, k + 1 if found else 0)
+    assert longest == MAX_PHRASE
