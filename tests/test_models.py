@@ -8,7 +8,8 @@ import pytest
 
 from mtkit import load, models
 from mtkit.errors import InputError
-from mtkit.models import MANIFEST, Manifest, check_out, newest_model, replacing
+from mtkit.manifest import MANIFEST, Manifest, replacing
+from mtkit.models import check_out, newest_model
 
 
 def manifest(kind: str = "smt", **changes: object) -> Manifest:

@@ -13,7 +13,7 @@ import pytest
 from mtkit import load
 from mtkit.corpus import Bitext, Corpus, line_hashes
 from mtkit.errors import InputError
-from mtkit.models import HASHES, MANIFEST, Manifest
+from mtkit.manifest import HASHES, MANIFEST, Manifest
 from mtkit.nmt.system import hold_out
 from mtkit.smt import train as smt_training
 from mtkit.smt.decoder import Limits

@@ -15,7 +15,7 @@ from mtkit.cli.translate import limit_threads
 
 if TYPE_CHECKING:
     from mtkit.corpus import Bitext
-    from mtkit.models import Manifest
+    from mtkit.manifest import Manifest
     from mtkit.report import Comparison, Translations
 
 
@@ -87,7 +87,7 @@ def compare_systems(
     from mtkit import report
     from mtkit.corpus import Bitext, language_of
     from mtkit.errors import InputError
-    from mtkit.models import Manifest
+    from mtkit.manifest import Manifest
 
     manifests = {name: Manifest.read(path) for name, path in systems if path.is_dir()}
     for name, path in systems:
@@ -155,7 +155,7 @@ def _seen_in_training(name: str, path: Path, text: Bitext) -> list[str]:
     import numpy as np
 
     from mtkit.corpus import line_hashes
-    from mtkit.models import HASHES
+    from mtkit.manifest import HASHES
 
     if not (path / HASHES).exists():
         return []

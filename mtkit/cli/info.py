@@ -25,7 +25,8 @@ def info(
     from rich.console import Console
     from rich.table import Table
 
-    from mtkit.models import Manifest, newest_model
+    from mtkit.manifest import Manifest
+    from mtkit.models import newest_model
 
     set_up(quiet)
     directory = model or newest_model()

@@ -35,7 +35,8 @@ def perplexity(
     from mtkit.corpus import Bitext, read_lines
     from mtkit.errors import InputError
     from mtkit.evaluate import perplexities
-    from mtkit.models import Manifest, all_models, load
+    from mtkit.manifest import Manifest
+    from mtkit.models import all_models, load
 
     set_up(quiet)
     chosen = models or all_models()[::-1]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from mtkit.console import note
 from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
-from mtkit.models import Manifest, describe_corpus, replacing, save_training_hashes
+from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
 from mtkit.nmt.data import batch_rows
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output, beam_search, unknown_positions

@@ -20,7 +20,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.models import Manifest
+from mtkit.manifest import Manifest
 from mtkit.smt.align import WordModel
 from mtkit.smt.decoder import Derivation, Limits, derivations, search
 from mtkit.smt.lm import NgramModel

@@ -8,7 +8,7 @@ from typing import Any
 
 from mtkit.console import note, step
 from mtkit.corpus import Corpus
-from mtkit.models import Manifest, describe_corpus, replacing, save_training_hashes
+from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
 from mtkit.smt.align import align, perplexity
 from mtkit.smt.decoder import Limits
 from mtkit.smt.flat import Flat

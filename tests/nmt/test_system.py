@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mtkit import load
 from mtkit.corpus import Bitext, Corpus
-from mtkit.models import Manifest
+from mtkit.manifest import Manifest
 from mtkit.nmt import system as nmt
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output

@@ -1,0 +1,108 @@
+"""A model directory: one manifest, plain arrays beside it, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtkit.corpus import Corpus, line_hashes
+from mtkit.errors import InputError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+HASHES = "train_hashes.npy"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a model directory says of itself.
+
+    corpus: its name and, for each split, the two absolute paths. config: the resolved options.
+    tokenizer: the fields of ``WordTokenizer``. figures: what training measured (seconds, scores).
+    """
+
+    kind: str
+    languages: tuple[str, str]
+    corpus: dict[str, Any]
+    tokenizer: dict[str, Any]
+    config: dict[str, Any]
+    figures: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """Read the manifest. Raises InputError where ``directory`` is no model directory."""
+        path = directory / MANIFEST
+        if not directory.exists():
+            raise InputError(f"{directory}: no such model; `mtkit train-smt` makes one")
+        if not path.is_file():
+            raise InputError(f"{directory}: not a model directory (it has no {MANIFEST})")
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            data["languages"] = tuple(data["languages"])
+            manifest = cls(**data)
+        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a manifest that mtkit wrote ({error})") from None
+        if manifest.format != FORMAT:
+            raise InputError(
+                f"{path}: format {manifest.format}, this mtkit reads {FORMAT}; train it again"
+            )
+        return manifest
+
+    def write(self, directory: Path) -> None:
+        """Write the manifest into ``directory``."""
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=2)
+        (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def describe_corpus(corpus: Corpus) -> dict[str, Any]:
+    """What a manifest keeps of a corpus: names and paths, not the text."""
+    splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
+    return {
+        "name": corpus.name,
+        "sentences": len(corpus.train),
+        **{k: [str(p.resolve()) for p in v.paths] if v else None for k, v in splits.items()},
+    }
+
+
+def save_training_hashes(corpus: Corpus, directory: Path) -> None:
+    """Keep hashes of the training source lines, to recognise test lines that were trained on."""
+    np.save(directory / HASHES, line_hashes(corpus.train.source))
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A directory beside ``out`` that becomes ``out`` when the block ends well.
+
+    Left by an exception (Ctrl-C included), it disappears and ``out`` stays as it was.
+    """
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        if out.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
+            try:
+                out.replace(old)
+                scratch.replace(out)
+            except BaseException:
+                if not out.exists():
+                    old.replace(out)
+                raise
+            shutil.rmtree(old)
+        else:
+            scratch.replace(out)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(scratch)
