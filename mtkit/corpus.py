@@ -161,6 +161,21 @@ def parse_pair(pair: str) -> tuple[str, str]:
     return source, target
 
 
+def _pair_of(pair: str | None, train: tuple[Path, Path] | None) -> tuple[str, str]:
+    if pair is not None:
+        return parse_pair(pair)
+    return (language_of(train[0]), language_of(train[1])) if train else DEFAULT_PAIR
+
+
+def refuse_exchanged(option: str, files: tuple[Path, Path], pair: tuple[str, str]) -> None:
+    """Raise InputError where the names of ``files`` end in the languages the wrong way round."""
+    if pair[0] != pair[1] and tuple(map(language_of, files)) == pair[::-1]:
+        raise InputError(
+            f"{option} {files[0]} {files[1]}: source and target are exchanged; "
+            f"the languages are {pair[0]} → {pair[1]}"
+        )
+
+
 def open_corpus(
     name: str | None = None,
     pair: str | None = None,
@@ -172,9 +187,11 @@ def open_corpus(
 
     Raises InputError for options that contradict each other and for text that cannot be read.
     """
+    for option, files in (("--dev", dev), ("--test", test)):
+        if files:
+            refuse_exchanged(option, files, _pair_of(pair, train))
     if train is None and (name is not None or (dev is None and test is None)):
-        languages = parse_pair(pair) if pair else DEFAULT_PAIR
-        corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
+        corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), _pair_of(pair, None))
         return Corpus(
             corpus.name,
             corpus.pair,
@@ -186,10 +203,9 @@ def open_corpus(
         raise InputError("--corpus and --train name the training text twice; give one of them")
     if train is None:
         raise InputError("--dev and --test need --train or --corpus beside them")
-    languages = parse_pair(pair) if pair else (language_of(train[0]), language_of(train[1]))
     return Corpus(
         train[0].name,
-        languages,
+        _pair_of(pair, train),
         Bitext.read(*train),
         Bitext.read(*dev) if dev else None,
         Bitext.read(*test) if test else None,

@@ -123,15 +123,21 @@ def compare(
     )
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raise InputError unless every system has a name of its own."""
+    if not names:
+        raise InputError("no system to compare; name a model directory or NAME=FILE")
+    if "" in names:
+        raise InputError("a system without a name; say NAME=FILE")
+    if twice := [n for n in names if names.count(n) > 1]:
+        raise InputError(f"two systems are called {twice[0]!r}; name one with NAME=…")
+
+
 def _check(
     sources: Sequence[str], references: Sequence[str], translations: Sequence[Translations]
 ) -> None:
     evaluate.check_parallel(sources, references, "the source")
-    names = [t.name for t in translations]
-    if not names:
-        raise InputError("no system to compare; name a model directory or NAME=FILE")
-    if twice := [n for n in names if names.count(n) > 1]:
-        raise InputError(f"two systems are called {twice[0]!r}; name one with NAME=…")
+    check_names([t.name for t in translations])
     for t in translations:
         evaluate.check_parallel(t.outputs, references, t.name)
 

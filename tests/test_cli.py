@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,8 +72,17 @@ REFUSED = {
     "no-heuristic": (["align", "--symmetrize", "most"], "--symmetrize most: not one of"),
     "no-pair": (["train-smt", "--pair", "en-", "--train", "two.de", "two.de"], "--pair en-: two"),
     "no-text": (["perplexity", ".", "--text", "empty.en"], "empty.en: the file is empty"),
-    "one-name": (["compare", "a=two.de", "a=three.en"], "need different names, not 'a'"),
-    "no-name": (["compare", "=two.de"], "need different names, not ''"),
+    "one-name": (["compare", "a=two.de", "a=three.en"], "two systems are called 'a'"),
+    "no-name": (["compare", "=two.de"], "a system without a name"),
+    "exchanged": (
+        ["train-smt", "--train", "three.en", "two.de", "--dev", "two.de", "three.en"],
+        "--dev two.de three.en: source and target are exchanged; the languages are en → de",
+    ),
+    "too-few-lines": (
+        ["compare", "a=two.de", "--test", "three.en", "three.en"],
+        "a: 2 lines for 3 references",
+    ),
+    "no-html": (["compare", "a=two.de", "--html", "no/r.html"], "no/r.html: no such directory: no"),
     "out-nowhere": (["train-smt", "--out", "two.de/m"], "nothing can be written into"),
     "no-info": (["info", "three.en"], "three.en: not a model directory"),
 }
@@ -134,7 +144,8 @@ def test_n_best_lines_are_numbered(project: Path) -> None:
 
 
 def test_the_newest_model_is_taken_and_named(project: Path) -> None:
-    assert b"model: models/" in mtkit("translate", cwd=project, stdin=b"a\n").stderr
+    said = mtkit("translate", cwd=project, stdin=b"a\n").stderr.decode()
+    assert re.fullmatch(r"model: models/(smt|nmt) \(en → de\)\n", said)
     assert mtkit("translate", "-q", cwd=project, stdin=b"a\n").stderr == b""
 
 
@@ -205,6 +216,19 @@ def test_perplexity_of_pairs_and_of_target_text(project: Path) -> None:
     assert b"P(x|y)" in mtkit("perplexity", "--test", "test.en", "test.de", cwd=project).stdout
 
 
+def test_what_cannot_be_measured_or_compared_is_said(project: Path) -> None:
+    done = mtkit("perplexity", "models/nmt", "--text", "test.de", cwd=project, check=2)
+    assert b"models/nmt has no language model P(y)" in done.stderr
+    done = mtkit("compare", "--test", "test.de", "test.en", cwd=project, check=2)
+    assert b"source and target are exchanged" in done.stderr
+    (project / "other").mkdir()
+    manifest = json.loads((project / "models/smt/manifest.json").read_text("utf-8"))
+    other = json.dumps({**manifest, "languages": ["de", "en"]})
+    (project / "other/manifest.json").write_text(other, encoding="utf-8")
+    done = mtkit("compare", "models/smt", "other", cwd=project, check=2)
+    assert "different languages (smt: en → de, other: de → en)" in done.stderr.decode()
+
+
 def test_align_prints_links_and_scores_gold(project: Path) -> None:
     done = mtkit("align", "--train", "train.en", "train.de", cwd=project)
     lines = done.stdout.decode().splitlines()
@@ -213,6 +237,11 @@ def test_align_prints_links_and_scores_gold(project: Path) -> None:
     (project / "gold").write_bytes(done.stdout)
     options = ("align", "--train", "train.en", "train.de", "--gold", "gold")
     assert b"AER 0.0000" in mtkit(*options, cwd=project).stderr
+    assert b"AER 0.0000" in mtkit(*options, "--quiet", cwd=project).stderr
+    shown = mtkit("align", "--help", cwd=project).stdout.decode()
+    from mtkit.smt.symmetrize import HEURISTICS
+
+    assert all(name in " ".join(shown.replace("│", " ").split()) for name in HEURISTICS)
 
 
 def test_info_tells_what_a_model_is(project: Path) -> None:

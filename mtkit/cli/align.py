@@ -13,6 +13,7 @@ from mtkit.cli.options import (
     Lowercase,
     Pair,
     Quiet,
+    Symmetrize,
     Tokenizer,
     Tokens,
     Train,
@@ -27,17 +28,18 @@ def align(
     pair: Pair = None,
     tokenizer: Tokenizer = Tokens.words,
     lowercase: Lowercase = False,
-    symmetrize: Annotated[
-        str, typer.Option(help="How the two directions become one.")
-    ] = "grow-diag-final-and",
+    symmetrize: Symmetrize = "grow-diag-final-and",
     gold: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Links by hand of the first lines: score against them."),
+        typer.Option(
+            metavar="FILE",
+            help="Links by hand, `0-0 1-2 …` for each of the first lines: AER against them.",
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
-    from mtkit.console import note, step
+    from mtkit.console import step
     from mtkit.corpus import read_lines
     from mtkit.errors import InputError
 
@@ -61,5 +63,6 @@ def align(
     if wanted:
         found = [read_pharaoh(line, "here") for line in lines[: len(wanted)]]
         error, precision, recall = aer(found, wanted)
-        note(f"AER {error:.4f}  precision {precision:.4f}  recall {recall:.4f}")
+        score = f"AER {error:.4f}  precision {precision:.4f}  recall {recall:.4f}"
+        print(score, file=sys.stderr)  # asked for, so that --quiet does not silence it
     sys.stdout.write("".join(f"{line}\n" for line in lines))

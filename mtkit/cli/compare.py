@@ -15,7 +15,6 @@ from mtkit.cli.translate import limit_threads
 
 if TYPE_CHECKING:
     from mtkit.corpus import Bitext
-    from mtkit.manifest import Manifest
     from mtkit.report import Comparison, Translations
 
 
@@ -42,8 +41,11 @@ def compare(
     from rich.console import Console
 
     from mtkit import render, report
+    from mtkit.errors import InputError
 
     cores = set_up(quiet, threads)
+    if html is not None and not html.parent.is_dir():
+        raise InputError(f"{html}: no such directory: {html.parent}")
     comparison = compare_systems(_named(systems), test, examples, cores)
     if html is not None:
         render.write_html(comparison, html)
@@ -62,6 +64,7 @@ def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
     """(name, path) of each system; of a model directory the name is its last component."""
     from mtkit.errors import InputError
     from mtkit.models import MODELS, all_models
+    from mtkit.report import check_names
 
     if not systems:
         found = all_models()[::-1]
@@ -72,11 +75,7 @@ def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
     for system in systems:
         name, equals, path = system.partition("=")
         named.append((name, Path(path)) if equals else (Path(system).name, Path(system)))
-    for name, _ in named:
-        if not name or [n for n, _ in named].count(name) > 1:
-            raise InputError(
-                f"systems need different names, not {name!r}; say NAME=DIR or NAME=FILE"
-            )
+    check_names([name for name, _ in named])
     return named
 
 
@@ -85,9 +84,11 @@ def compare_systems(
 ) -> Comparison:
     """Translate and score a test set with every system."""
     from mtkit import report
-    from mtkit.corpus import Bitext, language_of
+    from mtkit.corpus import Bitext, language_of, read_lines, refuse_exchanged
     from mtkit.errors import InputError
+    from mtkit.evaluate import check_parallel
     from mtkit.manifest import Manifest
+    from mtkit.report import Translations
 
     manifests = {name: Manifest.read(path) for name, path in systems if path.is_dir()}
     for name, path in systems:
@@ -95,13 +96,21 @@ def compare_systems(
             raise InputError(f"{path}: neither a model directory nor a file of translations")
     if test is None and not manifests:
         raise InputError("only files are given; name the test set with --test SRC TGT")
+    languages = {m.languages for m in manifests.values()}
+    if len(languages) > 1:
+        pairs = ", ".join(f"{n}: {' → '.join(m.languages)}" for n, m in manifests.items())
+        raise InputError(f"the systems translate different languages ({pairs})")
     if test is None:
-        named = {test_files(m, None) for m in manifests.values()}
+        named = {test_files(path, None) for name, path in systems if name in manifests}
         if len(named) > 1:
             raise InputError("the systems name different test sets; choose one with --test SRC TGT")
         test = named.pop()
+    pair = languages.pop() if languages else (language_of(test[0]), language_of(test[1]))
+    refuse_exchanged("--test", test, pair)
     text = Bitext.read(*test)
-    first = next(iter(manifests.values()), None)
+    outputs = {name: read_lines(path) for name, path in systems if name not in manifests}
+    for name, lines in outputs.items():
+        check_parallel(lines, text.target, name)
     tokenised = {m.tokenizer["kind"] == "none" for m in manifests.values()}
     if len(tokenised) > 1:
         raise InputError(
@@ -111,10 +120,15 @@ def compare_systems(
     return report.compare(
         text.source,
         text.target,
-        [_run(name, path, manifests.get(name), text, threads) for name, path in systems],
+        [
+            _run(name, path, text, threads)
+            if name in manifests
+            else Translations(name, "file", outputs[name])
+            for name, path in systems
+        ],
         name=test[0].name,
         paths=(str(test[0]), str(test[1])),
-        languages=first.languages if first else (language_of(test[0]), language_of(test[1])),
+        languages=pair,
         tokenize="none" if tokenised == {True} else "13a",
         examples=examples,
         warnings=[
@@ -126,17 +140,12 @@ def compare_systems(
     )
 
 
-def _run(
-    name: str, path: Path, manifest: Manifest | None, text: Bitext, threads: int
-) -> Translations:
+def _run(name: str, path: Path, text: Bitext, threads: int) -> Translations:
     """A system's translations of ``text``, timed, and its probabilities for the references."""
     from mtkit.console import step
-    from mtkit.corpus import read_lines
     from mtkit.models import load
     from mtkit.report import Translations
 
-    if manifest is None:
-        return Translations(name, "file", read_lines(path))
     system = load(path)
     limit_threads(system, threads)
     system.translate(text.source[:1])  # kernels and caches are loaded before the clock starts
@@ -147,7 +156,7 @@ def _run(
     with step(f"{name}: probabilities of the references"):
         scores = system.score(text.pairs())
     unknown = sum(len(h.unknown) for h in best)
-    return Translations(name, manifest.kind, [h.text for h in best], seconds, scores, unknown)
+    return Translations(name, system.kind, [h.text for h in best], seconds, scores, unknown)
 
 
 def _seen_in_training(name: str, path: Path, text: Bitext) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,11 +30,15 @@ Train = Annotated[
 ]
 Dev = Annotated[
     Files | None,
-    typer.Option("--dev", metavar="SRC TGT", help="Text to validate on while training."),
+    typer.Option(
+        "--dev", metavar="SRC TGT", help="Text to choose by: when to stop, which weights to keep."
+    ),
 ]
 Test = Annotated[
     Files | None,
-    typer.Option("--test", metavar="SRC TGT", help="Text to score on afterwards."),
+    typer.Option(
+        "--test", metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."
+    ),
 ]
 CorpusName = Annotated[
     str | None,
@@ -53,6 +57,14 @@ Tokenizer = Annotated[
     typer.Option("--tokenizer", help="none: the text is tokenised; split it on spaces."),
 ]
 Lowercase = Annotated[bool, typer.Option("--lowercase", help="Fold case before training.")]
+Symmetrize = Annotated[
+    str,
+    typer.Option(
+        metavar="HEURISTIC",
+        help="How the two alignment directions become one: intersection, union, grow, grow-diag, "
+        "grow-diag-final, grow-diag-final-and, source-target or target-source.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Threads = Annotated[
     int,
@@ -61,7 +73,11 @@ Threads = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Where the model goes. [models/smt, models/nmt]"),
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Where the model goes. [models/smt or models/nmt, replaced if it exists]",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an --out that exists.")]
 
@@ -89,16 +105,17 @@ def set_up(quiet: bool, threads: int = 0) -> int:
     return threads or len(os.sched_getaffinity(0))
 
 
-def test_files(model_manifest: Any, test: Files | None) -> Files:
-    """The test set: the one named, or the one the model's manifest names.
+def test_files(model: Path, test: Files | None) -> Files:
+    """The test set: the one named, or the one the manifest of ``model`` names.
 
     Raises InputError where there is neither.
     """
     from mtkit.errors import InputError
+    from mtkit.manifest import Manifest
 
     if test is not None:
         return test
-    named = model_manifest.corpus.get("test")
+    named = Manifest.read(model).corpus.get("test")
     if not named:
-        raise InputError("the model was trained without a test set; name one with --test SRC TGT")
+        raise InputError(f"{model} was trained without a test set; name one with --test SRC TGT")
     return Path(named[0]), Path(named[1])

@@ -35,7 +35,6 @@ def perplexity(
     from mtkit.corpus import Bitext, read_lines
     from mtkit.errors import InputError
     from mtkit.evaluate import perplexities
-    from mtkit.manifest import Manifest
     from mtkit.models import all_models, load
 
     set_up(quiet)
@@ -47,13 +46,14 @@ def perplexity(
         raise InputError(f"{text}: the file is empty; there is nothing to measure")
     found = {}
     for path in chosen:
-        manifest = Manifest.read(path)
         if text is not None:
             pairs = [("", line) for line in lines]
         else:
-            pairs = Bitext.read(*test_files(manifest, test)).pairs()
+            pairs = Bitext.read(*test_files(path, test)).pairs()
         values = perplexities(load(path).score(pairs))
         found[str(path)] = {q: v for q, v in values.items() if text is None or q == "P(y)"}
+        if models and not found[str(path)]:
+            raise InputError(f"{path} has no language model P(y): it needs --test SRC TGT")
     if as_json:
         shown = {model: {q: asdict(v) for q, v in of.items()} for model, of in found.items()}
         json.dump(shown, sys.stdout, ensure_ascii=False, indent=2)

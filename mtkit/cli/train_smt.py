@@ -15,6 +15,7 @@ from mtkit.cli.options import (
     Out,
     Pair,
     Quiet,
+    Symmetrize,
     Test,
     Tokenizer,
     Tokens,
@@ -35,9 +36,7 @@ def train_smt(
     tokenizer: Tokenizer = Tokens.words,
     lowercase: Lowercase = False,
     order: Annotated[int, typer.Option(min=1, max=9, help="Order of the language model.")] = 5,
-    symmetrize: Annotated[
-        str, typer.Option(help="How the two alignment directions become one.")
-    ] = "grow-diag-final-and",
+    symmetrize: Symmetrize = "grow-diag-final-and",
     tune: Annotated[str, typer.Option(help="Tuning of the weights on dev: none.")] = "none",
     weights: Annotated[
         str,

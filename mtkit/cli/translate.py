@@ -37,14 +37,17 @@ def translate(
     """
     from mtkit.console import note
     from mtkit.corpus import decode_lines
+    from mtkit.manifest import Manifest
     from mtkit.models import load, newest_model
 
     cores = set_up(quiet, threads)
     directory = model or newest_model()
     if model is None:
-        note(f"model: {directory}")
+        note(f"model: {directory} ({' → '.join(Manifest.read(directory).languages)})")
     system = load(directory)
     limit_threads(system, cores)
+    if sys.stdin.isatty():
+        note("reading lines from the keyboard; Ctrl-D ends them")
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")
     out = sys.stdout.buffer
     for start in range(0, len(lines), BATCH):

@@ -227,6 +227,7 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
     total = run.config.updates
     if not total:
         provisional = run.config.epochs * run.batches_per_epoch
+        log(f"timing the first {WARM + TIMED} updates")
         for _ in range(WARM):
             run.step(run.next_batch(), provisional)
         timed = time.perf_counter()
@@ -235,6 +236,8 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
         now = time.perf_counter()
         total = plan_updates(run, (now - timed) / TIMED, now - start)
     run.config = replace(run.config, updates=total)
+    if total < run.batches_per_epoch:
+        log("the budget ends within the first pass over the text: this will be no translator")
     log(f"{total} updates = {total / run.batches_per_epoch:.1f} epochs of {len(run.train)} pairs")
     every = max(1, total // run.config.validations)
     with progress() as bar:

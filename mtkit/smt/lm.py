@@ -277,7 +277,7 @@ def _discount(a: I64, starts: I64) -> tuple[F64, list[list[float]], list[str]]:
         D = _closed_form(t)
         if not D:
             D = list(FALLBACK_DISCOUNTS)
-            failures.append(f"{k}-grams: too few for discounts of their own (t = {t[1:5]}): {D}")
+            failures.append(f"{k}-grams: too few to estimate discounts from, so {D} are taken")
         d[lo:hi] = np.array([0, *D])[np.minimum(a[lo:hi], 3)]
         discounts.append(D)
     return d, discounts, failures

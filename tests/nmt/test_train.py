@@ -156,3 +156,11 @@ def test_patience_starts_anew_with_every_better_validation(
     monkeypatch.setattr(run, "validate", lambda: (2.0, next(answers)))
     train(run, silent)
     assert run.update == 10
+
+
+def test_a_budget_below_one_epoch_is_said() -> None:
+    said: list[str] = []
+    train(run_of(replace(TINY, batch=1, updates=2)), said.append)
+    assert "within the first pass" in said[0]
+    train(run_of(replace(TINY, batch=1, updates=10)), said.append)
+    assert sum("within the first pass" in line for line in said) == 1
