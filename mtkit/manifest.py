@@ -96,11 +96,11 @@ def replacing(out: Path) -> Iterator[Path]:
             try:
                 out.replace(old)
                 scratch.replace(out)
-            except BaseException:
-                if not out.exists():
+            finally:
+                if out.exists():
+                    shutil.rmtree(old)
+                else:  # interrupted between the two
                     old.replace(out)
-                raise
-            shutil.rmtree(old)
         else:
             scratch.replace(out)
     finally:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
@@ -44,33 +45,22 @@ class Subwords:
 
         The same text gives the same ids.
         """
-        text = [" ".join(words) for words in sentences]
+        sentences = list(sentences)
         # The library numbers the characters that end a word in the order of a hash table, which
         # differs from run to run; named beforehand, they keep the order they are named in.
-        endings = sorted(
-            {word[-1] + END_OF_WORD for line in text for word in line.split(" ") if word}
-        )
-        learner = Tokenizer(BPE(unk_token=SPECIALS[UNK], end_of_word_suffix=END_OF_WORD))
-        learner.pre_tokenizer = Split(" ", "removed")  # not at other blanks: a word may hold one
+        endings = sorted({word[-1] + END_OF_WORD for words in sentences for word in words})
+        learner = _tokenizer()
         trainer = BpeTrainer(
             vocab_size=size,
             special_tokens=[*SPECIALS, *endings],
             end_of_word_suffix=END_OF_WORD,
             show_progress=False,
         )
-        learner.train_from_iterator(text, trainer)
+        learner.train_from_iterator((" ".join(words) for words in sentences), trainer)
         # What is learnt without what was named: text that spells such a piece must stay text.
         model = json.loads(learner.to_str())["model"]
-        tokenizer = Tokenizer(
-            BPE(
-                vocab=model["vocab"],
-                merges=[tuple(merge) for merge in model["merges"]],
-                unk_token=SPECIALS[UNK],
-                end_of_word_suffix=END_OF_WORD,
-            )
-        )
-        tokenizer.pre_tokenizer = Split(" ", "removed")
-        return cls(tokenizer)
+        merges = [tuple(merge) for merge in model["merges"]]
+        return cls(_tokenizer(vocab=model["vocab"], merges=merges))
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -119,3 +109,9 @@ class Subwords:
     def load(cls, path: Path) -> Subwords:
         """Read what ``save`` wrote."""
         return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))
+
+
+def _tokenizer(**learnt: Any) -> Tokenizer:
+    tokenizer = Tokenizer(BPE(unk_token=SPECIALS[UNK], end_of_word_suffix=END_OF_WORD, **learnt))
+    tokenizer.pre_tokenizer = Split(" ", "removed")  # not at other blanks: a word may hold one
+    return tokenizer

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.corpus import Corpus
+from mtkit.smt.symmetrize import HEURISTICS
 
 MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
 
@@ -239,8 +240,6 @@ def test_align_prints_links_and_scores_gold(project: Path) -> None:
     assert b"AER 0.0000" in mtkit(*options, cwd=project).stderr
     assert b"AER 0.0000" in mtkit(*options, "--quiet", cwd=project).stderr
     shown = mtkit("align", "--help", cwd=project).stdout.decode()
-    from mtkit.smt.symmetrize import HEURISTICS
-
     assert all(name in " ".join(shown.replace("│", " ").split()) for name in HEURISTICS)
 
 

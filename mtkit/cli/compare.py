@@ -15,6 +15,7 @@ from mtkit.cli.translate import limit_threads
 
 if TYPE_CHECKING:
     from mtkit.corpus import Bitext
+    from mtkit.manifest import Manifest
     from mtkit.report import Comparison, Translations
 
 
@@ -94,18 +95,9 @@ def compare_systems(
     for name, path in systems:
         if name not in manifests and not path.is_file():
             raise InputError(f"{path}: neither a model directory nor a file of translations")
-    if test is None and not manifests:
-        raise InputError("only files are given; name the test set with --test SRC TGT")
-    languages = {m.languages for m in manifests.values()}
-    if len(languages) > 1:
-        pairs = ", ".join(f"{n}: {' → '.join(m.languages)}" for n, m in manifests.items())
-        raise InputError(f"the systems translate different languages ({pairs})")
-    if test is None:
-        named = {test_files(path, None) for name, path in systems if name in manifests}
-        if len(named) > 1:
-            raise InputError("the systems name different test sets; choose one with --test SRC TGT")
-        test = named.pop()
-    pair = languages.pop() if languages else (language_of(test[0]), language_of(test[1]))
+    pair = _languages(manifests)
+    test = test or _common_test_files([path for name, path in systems if name in manifests])
+    pair = pair or (language_of(test[0]), language_of(test[1]))
     refuse_exchanged("--test", test, pair)
     text = Bitext.read(*test)
     outputs = {name: read_lines(path) for name, path in systems if name not in manifests}
@@ -138,6 +130,29 @@ def compare_systems(
             for warning in _seen_in_training(name, path, text)
         ],
     )
+
+
+def _languages(manifests: dict[str, Manifest]) -> tuple[str, str] | None:
+    """The languages that all models translate; None without any model."""
+    from mtkit.errors import InputError
+
+    languages = {m.languages for m in manifests.values()}
+    if len(languages) > 1:
+        pairs = ", ".join(f"{n}: {' → '.join(m.languages)}" for n, m in manifests.items())
+        raise InputError(f"the systems translate different languages ({pairs})")
+    return languages.pop() if languages else None
+
+
+def _common_test_files(models: list[Path]) -> Files:
+    """The one test set that all manifests name."""
+    from mtkit.errors import InputError
+
+    if not models:
+        raise InputError("only files are given; name the test set with --test SRC TGT")
+    named = {test_files(path, None) for path in models}
+    if len(named) > 1:
+        raise InputError("the systems name different test sets; choose one with --test SRC TGT")
+    return named.pop()
 
 
 def _run(name: str, path: Path, text: Bitext, threads: int) -> Translations:

@@ -47,7 +47,11 @@ class NmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory (``mtkit.load`` says it kindly where it is not whole)."""
+        """Read a model directory.
+
+        Raises FileNotFoundError or KeyError where it is not whole, of which ``mtkit.load`` makes
+        an InputError.
+        """
         manifest = Manifest.read(directory)
         config = ModelConfig(**json.loads((directory / "model.json").read_text("utf-8")))
         model = Seq2Seq(config)

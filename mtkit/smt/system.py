@@ -106,7 +106,11 @@ class SmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory (``mtkit.load`` says it kindly where it is not whole)."""
+        """Read a model directory.
+
+        Raises FileNotFoundError or KeyError where it is not whole, of which ``mtkit.load`` makes
+        an InputError.
+        """
         manifest = Manifest.read(directory)
         return cls(
             Models.load(directory),

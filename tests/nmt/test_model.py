@@ -248,8 +248,6 @@ def test_the_network_drops_out_in_training_only() -> None:
 
 
 def test_variational_dropout_differs_from_sentence_to_sentence() -> None:
-    from mtkit.nmt.model import VariationalDropout
-
     out = VariationalDropout(0.5).train()(torch.ones(3, 7, 50))
     assert not torch.equal(out[0], out[1])
 

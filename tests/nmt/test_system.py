@@ -107,9 +107,6 @@ def test_pairs_too_long_on_either_side_are_left_out() -> None:
     assert nmt._short(data, 2) == Data([[4, 4]], [[5, 5]], [2])
 
 
-# --- tests/test_systems.py
-
-
 def test_dev_perplexity_is_the_saved_models_on_the_dev_set(
     nmt_directory: Path, few: Corpus
 ) -> None:

@@ -38,7 +38,7 @@ def german() -> lm.NgramModel:
 
 
 @pytest.fixture(scope="module")
-def test2016() -> Sentences:
+def held_out() -> Sentences:
     return read(MULTI30K / "test2016.tok.de")
 
 
@@ -81,11 +81,11 @@ def perplexity(log_prob: np.ndarray) -> float:
 
 
 def test_multi30k_has_the_ngrams_and_perplexities_of_lmplz(
-    german: lm.NgramModel, test2016: Sentences
+    german: lm.NgramModel, held_out: Sentences
 ) -> None:
     assert german.counts == [18725, 95945, 189550, 249575, 266998]
     assert german.notes == []
-    scores = german.score(test2016)
+    scores = german.score(held_out)
     assert len(scores.log_prob) == 13103
     assert scores.is_oov.sum() == 320
     assert perplexity(scores.log_prob) == pytest.approx(47.0647, abs=1e-4)
@@ -99,13 +99,13 @@ def test_every_ngram_of_lmplz_own_file_is_ours(german: lm.NgramModel) -> None:
 
 
 def test_kenlm_reads_our_arpa_and_scores_the_same(
-    german: lm.NgramModel, test2016: Sentences, tmp_path: Path
+    german: lm.NgramModel, held_out: Sentences, tmp_path: Path
 ) -> None:
     arpa.write_arpa(german, tmp_path / "lm.arpa")
     peer = kenlm.Model(str(tmp_path / "lm.arpa"))
-    theirs = [row for words in test2016 for row in peer.full_scores(" ".join(words))]
+    theirs = [row for words in held_out for row in peer.full_scores(" ".join(words))]
     log10, orders, oov = (np.array(column) for column in zip(*theirs, strict=True))
-    ours = german.score(test2016)
+    ours = german.score(held_out)
     np.testing.assert_allclose(ours.log_prob / math.log(10), log10, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(ours.order, orders)
     np.testing.assert_array_equal(ours.is_oov, oov)
