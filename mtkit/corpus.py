@@ -6,7 +6,7 @@ import codecs
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +95,18 @@ class Bitext:
         if not kept:
             raise InputError(f"{self.paths[0]}: no line has text on both sides")
         return Bitext([s for s, _ in kept], [t for _, t in kept], self.paths)
+
+
+def split_pairs(lines: Sequence[str], name: str) -> Bitext:
+    """``source ||| target`` lines as two sides. Raises InputError, naming the line, otherwise."""
+    sides = [line.split(" ||| ") for line in lines]
+    for number, side in enumerate(sides, 1):
+        if len(side) != 2:
+            raise InputError(
+                f"{name}: line {number}: one ' ||| ' between source and target is meant, "
+                f"not {lines[number - 1][:40]!r}"
+            )
+    return Bitext([s for s, _ in sides], [t for _, t in sides], (Path(name), Path(name)))
 
 
 @dataclass(frozen=True)

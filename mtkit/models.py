@@ -10,9 +10,11 @@ from mtkit.errors import InputError
 from mtkit.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
+    from mtkit.smt.word_model import WordModels
     from mtkit.system import System
 
 MODELS = Path("models")
+ALIGNMENT = "alignment"  # the kind of what `mtkit align --out` keeps
 
 
 def check_out(out: Path | None, default: str, force: bool) -> Path:
@@ -40,8 +42,9 @@ def _is_replaceable(path: Path) -> bool:
 
 
 def all_models() -> list[Path]:
-    """The model directories under ``models/``, newest first."""
+    """The translators under ``models/``, newest first."""
     found = [p.parent for p in MODELS.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")]
+    found = [path for path in found if Manifest.read(path).kind != ALIGNMENT]
     return sorted(found, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
 
 
@@ -54,6 +57,20 @@ def newest_model() -> Path:
             "or name one with --model DIR"
         )
     return models[0]
+
+
+def load_word_models(directory: Path) -> WordModels:
+    """The word models of a statistical model, or of what `mtkit align --out` kept.
+
+    Raises InputError where ``directory`` has none.
+    """
+    from mtkit.smt.word_model import WordModels
+
+    Manifest.read(directory)
+    try:
+        return WordModels.load(directory)
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename}: missing; {directory} cannot align words") from None
 
 
 def load(directory: str | Path) -> System:
@@ -72,6 +89,10 @@ def load(directory: str | Path) -> System:
             from mtkit.nmt.system import NmtSystem
 
             return NmtSystem.load(directory)
+        if kind == ALIGNMENT:
+            raise InputError(
+                f"{directory} aligns words (`mtkit align --model`), it cannot translate"
+            )
     except FileNotFoundError as error:
         missing = error.filename or error  # not every library says which
         raise InputError(f"{missing}: missing; the model must be trained again") from None

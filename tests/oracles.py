@@ -10,12 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 Pair = tuple[int, int]
 
 
-# --- IBM 1 and the HMM, by enumerating every alignment (0 is the empty word)
+# --- IBM 1, the diagonal model and the HMM, by enumerating every alignment (0 is the empty word)
 
 
 def ibm1_joint(t: Callable[[int, int], float], I: int, a: Sequence[int]) -> float:
     """P(f, a|e) of one sentence pair; ``t(i, j)`` = t(f_j|e_i), i = 0 the empty word."""
     return math.prod(t(i, j) / (I + 1) for j, i in enumerate(a))
+
+
+def diagonal_joint(
+    t: Callable[[int, int], float], p0: float, tension: float, I: int, a: Sequence[int]
+) -> float:
+    """P(f, a|e) with the diagonal prior; positions count from 1."""
+    p, J = 1.0, len(a)
+    for j, i in enumerate(a, 1):
+        near = [math.exp(-tension * abs(k / I - j / J)) for k in range(1, I + 1)]
+        p *= t(i, j - 1) * (p0 if i == 0 else (1 - p0) * near[i - 1] / sum(near))
+    return p
 
 
 def hmm_joint(

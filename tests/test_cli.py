@@ -71,6 +71,10 @@ REFUSED = {
     "no-weights": (["train-smt", "--weights", "nix"], "--weights nix: neither default nor"),
     "no-tuner": (["train-smt", "--tune", "mert"], "--tune mert: only none is known"),
     "no-heuristic": (["align", "--symmetrize", "most"], "--symmetrize most: not one of"),
+    "no-aligner": (["align", "--aligner", "ibm9"], "--aligner ibm9: not one of ibm1, diagonal"),
+    "text-twice": (["align", "--stdin", "--corpus", "everyday"], "name the text twice"),
+    "learns-nothing": (["align", "--model", "a", "--out", "b"], "--model learns nothing"),
+    "no-alignment": (["align", "--model", "nowhere"], "nowhere: no such model"),
     "no-pair": (["train-smt", "--pair", "en-", "--train", "two.de", "two.de"], "--pair en-: two"),
     "no-text": (["perplexity", ".", "--text", "empty.en"], "empty.en: the file is empty"),
     "one-name": (["compare", "a=two.de", "a=three.en"], "two systems are called 'a'"),
@@ -241,6 +245,35 @@ def test_align_prints_links_and_scores_gold(project: Path) -> None:
     assert b"AER 0.0000" in mtkit(*options, "--quiet", cwd=project).stderr
     shown = mtkit("align", "--help", cwd=project).stdout.decode()
     assert all(name in " ".join(shown.replace("│", " ").split()) for name in HEURISTICS)
+
+
+def test_align_keeps_what_it_learns_and_reads_pairs_from_stdin(project: Path) -> None:
+    trained = mtkit("align", "--train", "train.en", "train.de", "--out", "kept", cwd=project)
+    pairs = [
+        f"{s} ||| {t}"
+        for s, t in zip(
+            (project / "train.en").read_text("utf-8").splitlines(),
+            (project / "train.de").read_text("utf-8").splitlines(),
+            strict=True,
+        )
+    ]
+    text = "\n".join(pairs).encode()
+    assert mtkit("align", "--stdin", cwd=project, stdin=text).stdout == trained.stdout
+    for model in ("kept", "models/smt"):
+        known = mtkit("align", "--model", model, "--stdin", cwd=project, stdin=text).stdout
+        ours, theirs = (set(enumerate(x.decode().split())) for x in (known, trained.stdout))
+        assert len(known.splitlines()) == 400
+        assert len(ours & theirs) > 0
+    done = mtkit("align", "--stdin", cwd=project, stdin=b"a ||| b\na | b\n", check=2)
+    assert done.stderr.decode().startswith("mtkit: stdin: line 2: one ' ||| ' between source")
+    done = mtkit("translate", "--model", "kept", cwd=project, check=2)
+    assert "kept aligns words (`mtkit align --model`)" in done.stderr.decode()
+    (project / "empty").mkdir()
+    (project / "empty/manifest.json").write_bytes((project / "kept/manifest.json").read_bytes())
+    done = mtkit(
+        "align", "--model", "empty", "--train", "train.en", "train.de", cwd=project, check=2
+    )
+    assert "empty cannot align words" in done.stderr.decode()
 
 
 def test_info_tells_what_a_model_is(project: Path) -> None:

@@ -237,7 +237,7 @@ def test_the_language_model_tells_known_words_apart(smt: SmtSystem) -> None:
 
 
 def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
-    config = TrainConfig("union", 2, Limits(7, 9, 1))
+    config = TrainConfig("hmm", "union", 2, Limits(7, 9, 1))
     tokenizer = WordTokenizer(lowercase=True)
     manifest = train_smt(few, tokenizer, config, NOISY_CHANNEL, tmp_path / "told")
     other = train_smt(
@@ -245,6 +245,7 @@ def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
     )
     assert other.figures["links"] < manifest.figures["links"]
     assert manifest.config == {
+        "aligner": "hmm",
         "heuristic": "union",
         "order": 2,
         "limits": {"stack": 7, "pops": 9, "distortion": 1},
@@ -255,8 +256,8 @@ def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
     assert told.tokenizer == tokenizer
     assert told.models.lm.order == 2
     x, y = (tokenizer_words(tokenizer, side) for side in (few.train.source, few.train.target))
-    assert set(told.models.source.words) - set(SPECIALS) == x
-    assert set(told.models.target.words) - set(SPECIALS) == y
+    assert set(told.models.words.source.words) - set(SPECIALS) == x
+    assert set(told.models.words.target.words) - set(SPECIALS) == y
     assert set(told.models.lm.ids) == y
 
 

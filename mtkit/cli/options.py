@@ -65,6 +65,13 @@ Symmetrize = Annotated[
         "grow-diag-final, grow-diag-final-and, source-target or target-source.",
     ),
 ]
+Aligner = Annotated[
+    str,
+    typer.Option(
+        metavar="MODEL",
+        help="ibm1, diagonal (Model 2 as fast_align's), hmm, or fertility (sampled, the best).",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Threads = Annotated[
     int,
@@ -97,6 +104,20 @@ def training_text(
 
     found = open_corpus(corpus, pair, train, dev, test)
     return found, WordTokenizer(tokenizer.value, lowercase)
+
+
+def check_alignment(aligner: str, heuristic: str) -> None:
+    """Raise InputError for a model or a heuristic of another name."""
+    from mtkit.errors import InputError
+    from mtkit.smt.align import ALIGNERS
+    from mtkit.smt.symmetrize import HEURISTICS
+
+    for option, value, known in (
+        ("--aligner", aligner, ALIGNERS),
+        ("--symmetrize", heuristic, HEURISTICS),
+    ):
+        if value not in known:
+            raise InputError(f"{option} {value}: not one of {', '.join(known)}")
 
 
 def set_up(quiet: bool, threads: int = 0) -> int:

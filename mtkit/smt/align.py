@@ -1,85 +1,48 @@
-"""Word alignment of a corpus: IBM 1 starts an HMM, in both directions at once, then symmetrised.
+"""Word alignment of a corpus: both directions by one of four models, then symmetrised.
 
-A ``WordModel`` is what one direction has learnt; it gives ln P(f|e) to any pair of sentences, so
-the two directions are the translation model's P(y|x) and P(x|y).
+Each model starts from a simpler one (Och & Ney 2003):
 
-Letters as in ``ibm1``; e is what is given, f what is explained.
+    ibm1        Model 1                                     from uniform t
+    diagonal    Model 2 with a prior on the diagonal        from uniform t
+    hmm         jumps from position to position             from ibm1
+    fertility   the HMM and fertilities, sampled            from diagonal
+
+and ends in P(a_j = i | f, e) of every place; f_j is linked to the i where that is largest. All see
+words by their *stems*, the first letters without accents and case: a small corpus knows few
+inflected forms well, and the beginning of a word says more of its meaning than the end (Fraser &
+Marcu 2005).
+
+What a direction has learnt is kept as a ``WordModel`` of whole words.
+
+Letters as in ``places``; e is what is given, f what is explained.
 """
 
 from __future__ import annotations
 
-import json
 import math
+import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from numba import njit
 
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
-from mtkit.smt.hmm import best_alignments, hmm, log_probability
-from mtkit.smt.ibm1 import NULL, Places, ibm1
+from mtkit.smt import diagonal, fertility, hmm, ibm1
+from mtkit.smt.flat import Flat, Float32, Float64, Int32
+from mtkit.smt.places import Places, best_links, link_counts, maximise
 from mtkit.smt.symmetrize import Links, symmetrize
-from mtkit.vocabulary import Vocabulary
+from mtkit.smt.word_model import WordModel, WordModels
+from mtkit.vocabulary import SPECIALS, Vocabulary
 
-IBM1_ITERATIONS = 5
-HMM_ITERATIONS = 5
-FLOOR = 1e-6  # the share of t that is spread over all words, so that no pair is impossible
-KEPT = 1e-5  # smaller t are not written to the model
-
-
-@dataclass(frozen=True)
-class WordModel:
-    """P(f|e) of one direction.
-
-    row: int64 (V_e + 1,); column: int32, sorted within a row; t: float32, t(f|e) of each column;
-    jumps: float64, s of ``hmm``; f_size: number of ids of f.
-    """
-
-    row: Int64
-    column: Int32
-    t: Float32
-    jumps: Float64
-    f_size: int
-
-    def __post_init__(self) -> None:
-        # Read-only arrays, mapped or not, are one numba type: the kernels compile once.
-        for array in (self.row, self.column, self.t):
-            array.flags.writeable = False
-
-    def log_probability(self, e: Sequence[int], f: Sequence[int]) -> float:
-        """ln P(f|e), the alignment summed out; t smoothed by ``FLOOR`` to reach every word.
-
-        P(J|I), the length of f, is left out, as in the models' own definition.
-        """
-        given = np.array([NULL, *e], np.int32)
-        T = _emissions(self.row, self.column, self.t, given, np.array(f, np.int32))
-        return log_probability((1 - FLOOR) * T + FLOOR / self.f_size, self.jumps)
-
-    def save(self, directory: Path) -> None:
-        """Write three ``.npy`` and a JSON file into ``directory``, made if need be."""
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in ("row", "column", "t"):
-            np.save(directory / f"{name}.npy", getattr(self, name))
-        text = json.dumps({"f_size": self.f_size, "jumps": self.jumps.tolist()})
-        (directory / "hmm.json").write_text(text, encoding="utf-8")
-
-    @classmethod
-    def load(cls, directory: Path) -> WordModel:
-        """Read what ``save`` wrote; the arrays are memory-mapped."""
-        rest = json.loads((directory / "hmm.json").read_text(encoding="utf-8"))
-        row, column, t = (
-            np.asarray(np.load(directory / f"{name}.npy", mmap_mode="r"))
-            for name in ("row", "column", "t")
-        )
-        return cls(row, column, t, np.array(rest["jumps"]), rest["f_size"])
+ALIGNERS = ("ibm1", "diagonal", "hmm", "fertility")
+ITERATIONS = 5  # of EM, each model
+ALPHA = 0.01  # Dirichlet prior of t in EM
+STEM = 5  # letters
 
 
 @dataclass(frozen=True)
 class Direction:
-    """One direction after training: its model, a_j of every f_j, and ln P(f|e) by iteration."""
+    """One direction after training: its model, a_j − 1 of every f_j, and ln P(f|e) by iteration."""
 
     model: WordModel
     best: Int32
@@ -88,46 +51,98 @@ class Direction:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Both directions and the links they agree on. ``forward`` explains target by source."""
+    """A corpus as ids of ``models``' words, its links, and what was learnt in finding them."""
 
+    source: Flat
+    target: Flat
     links: Links
-    forward: Direction
-    backward: Direction
-
-
-def train_direction(e: Flat, f: Flat, e_size: int, f_size: int) -> Direction:
-    """Train P(f|e): IBM 1 from uniform, then the HMM from IBM 1."""
-    places = Places.of(e, f, e_size, f_size)
-    t, first = ibm1(places, e, f, IBM1_ITERATIONS)
-    t, jumps, second = hmm(t, places, e, f, HMM_ITERATIONS)
-    best = best_alignments(t, jumps, places, e, f)
-    return Direction(_keep(t, places, jumps, f_size), best, {"ibm1": first, "hmm": second})
+    models: WordModels
+    likelihood: dict[str, dict[str, list[float]]]  # "P(y|x)", "P(x|y)" → model → by iteration
 
 
 def align(
-    source: Flat, target: Flat, sizes: tuple[int, int], heuristic: str = "grow-diag-final-and"
+    source: Sequence[Sequence[str]],
+    target: Sequence[Sequence[str]],
+    aligner: str = "fertility",
+    heuristic: str = "grow-diag-final-and",
+    threads: int = 2,
 ) -> Alignment:
-    """Align a corpus of word ids, ``sizes`` = ids of the source, of the target.
+    """Align tokenised sentences that correspond.
 
-    The two directions share nothing and run in two threads; the result is the same in one.
+    The two directions share nothing and run side by side, each with half of the threads. Raises
+    ValueError for an aligner or a heuristic of another name.
     """
-    with ThreadPoolExecutor(2) as pool:
-        forward = pool.submit(train_direction, source, target, *sizes)
-        backward = pool.submit(train_direction, target, source, *sizes[::-1])
-        a, b = forward.result(), backward.result()
-    return Alignment(symmetrize(a.best, b.best, source, target, heuristic), a, b)
-
-
-def align_text(
-    source: Sequence[Sequence[str]], target: Sequence[Sequence[str]], heuristic: str
-) -> Alignment:
-    """Align tokenised sentences."""
+    if aligner not in ALIGNERS:
+        raise ValueError(f"{aligner}: not one of {', '.join(ALIGNERS)}")
     words = Vocabulary.build(source), Vocabulary.build(target)
     x, y = (
         Flat.of([v.encode(s) for s in side])
         for v, side in zip(words, (source, target), strict=True)
     )
-    return align(x, y, (len(words[0]), len(words[1])), heuristic)
+    with ThreadPoolExecutor(2) as pool:
+        one_way = pool.submit(train_direction, x, words[0], y, words[1], aligner, threads // 2)
+        other_way = pool.submit(train_direction, y, words[1], x, words[0], aligner, threads // 2)
+        forward, backward = one_way.result(), other_way.result()
+    return Alignment(
+        x,
+        y,
+        symmetrize(forward.best, backward.best, x, y, heuristic),
+        WordModels(*words, forward.model, backward.model),
+        {"P(y|x)": forward.likelihood, "P(x|y)": backward.likelihood},
+    )
+
+
+def train_direction(
+    e: Flat,
+    e_words: Vocabulary,
+    f: Flat,
+    f_words: Vocabulary,
+    aligner: str,
+    threads: int = 1,
+) -> Direction:
+    """Train P(f|e) by one of ``ALIGNERS``; at least one thread is taken."""
+    (e_stem, e_size), (f_stem, f_size) = stem_ids(e_words), stem_ids(f_words)
+    stems = Flat(e_stem[e.words], e.begin), Flat(f_stem[f.words], f.begin)
+    posterior, jumps, likelihood = _posterior(
+        Places.of(*stems, e_size, f_size), aligner, max(1, threads)
+    )
+    places = Places.of(e, f, len(e_words), len(f_words))
+    best = best_links(posterior, places.begin, places.e_begin, places.f_begin)
+    t = link_counts(posterior, places.entry, len(places.column))
+    maximise(t, places.row, 0.0)
+    return Direction(WordModel.of(t, places, jumps, len(f_words)), best, likelihood)
+
+
+def _posterior(
+    places: Places, aligner: str, threads: int
+) -> tuple[Float32, Float64, dict[str, list[float]]]:
+    """P(a_j = i | f, e) of every place, s of ``hmm``, and ln P(f|e) by model and iteration."""
+    if aligner in ("ibm1", "hmm"):
+        t, first = ibm1.ibm1(places, ITERATIONS, ALPHA, threads)
+        if aligner == "ibm1":
+            return ibm1.posterior(places, t), hmm.first_jumps(), {"ibm1": first}
+        t, jumps, second = hmm.hmm(places, t, ITERATIONS, ALPHA, threads)
+        return hmm.posterior(places, t, jumps), jumps, {"ibm1": first, "hmm": second}
+    t, tension, first = diagonal.diagonal(places, ITERATIONS, ALPHA, threads)
+    posterior = diagonal.posterior(places, t, tension)
+    if aligner == "diagonal":
+        return posterior, hmm.first_jumps(), {"diagonal": first}
+    posterior, jumps = fertility.sample(places, posterior, threads)
+    return posterior, hmm.fold_jumps(jumps), {"diagonal": first}
+
+
+def stem_ids(words: Vocabulary) -> tuple[Int32, int]:
+    """The id of each word's stem, int32 (V,), and the number of ids; specials keep theirs."""
+    ids = {special: i for i, special in enumerate(SPECIALS)}
+    plain = [stem(word) for word in words.words[len(SPECIALS) :]]
+    numbers = [*range(len(SPECIALS)), *(ids.setdefault(s, len(ids)) for s in plain)]
+    return np.array(numbers, np.int32), len(ids)
+
+
+def stem(word: str) -> str:
+    """The first letters, without accents and case: of ἀνθρώπους ανθρω."""
+    bare = unicodedata.normalize("NFD", word.casefold())
+    return "".join(c for c in bare if not unicodedata.combining(c))[:STEM]
 
 
 def perplexity(likelihood: float, f: Flat) -> float:
@@ -146,28 +161,3 @@ def aer(
     both = sum(len(a & g) for a, g in zip(links, gold, strict=True))
     error = 1 - 2 * both / (found + wanted) if found + wanted else 0.0
     return error, both / max(1, found), both / max(1, wanted)
-
-
-def _keep(t: Float64, places: Places, jumps: Float64, f_size: int) -> WordModel:
-    """The part of t worth writing, columns sorted within their rows."""
-    rows = np.repeat(np.arange(len(places.row) - 1), np.diff(places.row))
-    kept = np.flatnonzero(t >= KEPT)
-    kept = kept[np.lexsort((places.column[kept], rows[kept]))]
-    row = np.searchsorted(rows[kept], np.arange(len(places.row)))
-    return WordModel(row, places.column[kept], t[kept].astype(np.float32), jumps, f_size)
-
-
-# --- kernels
-
-
-@njit(cache=True, nogil=True)
-def _emissions(row: Int64, column: Int32, t: Float32, e: Int32, f: Int32) -> Float64:
-    """t(f_j|e_i) as a matrix (I + 1, J), 0 where the model has none."""
-    T = np.zeros((len(e), len(f)))
-    for i in range(len(e)):
-        begin, end = row[e[i]], row[e[i] + 1]
-        for j in range(len(f)):
-            at = begin + np.searchsorted(column[begin:end], f[j])
-            if at < end and column[at] == f[j]:
-                T[i, j] = t[at]
-    return T

@@ -1,7 +1,7 @@
 """HMM alignment (Vogel et al. 1996; the empty word after Och & Ney 2003).
 
-Letters as in ``ibm1``. The alignment is a Markov chain over positions of e: after a word that came
-from position m, the next comes from position i with a probability that depends on the jump i − m,
+Letters as in ``places``. The alignment is a Markov chain over positions of e: after a word that
+came from position m, the next comes from position i with a probability that depends on the jump,
 
     p(i|m, I) = s(i − m) / Σ_{l=1..I} s(l − m)                      i, m ∈ 1…I,  m = 0 at the start
 
@@ -27,8 +27,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from mtkit.smt.flat import Flat, Float64, Int32
-from mtkit.smt.ibm1 import Places, normalise
+from mtkit.smt.flat import Float32, Float64
+from mtkit.smt.places import Places, expect, maximise
 
 FAR = 50
 EMPTY_WORD = 0.2  # p₀
@@ -43,26 +43,37 @@ def first_jumps() -> Float64:
 
 
 def hmm(
-    t: Float64, places: Places, e: Flat, f: Flat, iterations: int
+    places: Places, t: Float64, iterations: int, alpha: float = 0.0, threads: int = 1
 ) -> tuple[Float64, Float64, list[float]]:
     """EM from the given t: the new t, s, and ln P(f|e) of the corpus before each iteration."""
-    jumps = first_jumps()
-    likelihood = []
+    jumps, likelihood = first_jumps(), []
+    n = len(t)
     for _ in range(iterations):
-        t_counts, jump_counts = np.zeros(len(t)), np.zeros(len(jumps))
-        likelihood.append(
-            _expect(t, jumps, places.entry, places.begin, e.begin, f.begin, t_counts, jump_counts)
-        )
-        normalise(t_counts, places.row)
-        t, jumps = t_counts, (jump_counts + 1e-6) / (jump_counts + 1e-6).sum()
+
+        def share(first: int, last: int, counts: Float64, t=t, jumps=jumps) -> float:  # type: ignore[no-untyped-def]
+            return float(_expect(places, t, jumps, first, last, counts[:n], counts[n:], _NOTHING))
+
+        value, counts = expect(share, places, n + len(jumps), threads)
+        likelihood.append(value)
+        t, jumps = counts[:n], (counts[n:] + 1e-6) / (counts[n:] + 1e-6).sum()
+        maximise(t, places.row, alpha)
     return t, jumps, likelihood
 
 
-def best_alignments(t: Float64, jumps: Float64, places: Places, e: Flat, f: Flat) -> Int32:
-    """For every word f_j of the corpus its most likely a_j − 1, and −1 for the empty word."""
-    out = np.empty(len(f.words), np.int32)
-    _viterbi(t, jumps, places.entry, places.begin, e.begin, f.begin, out)
+def posterior(places: Places, t: Float64, jumps: Float64) -> Float32:
+    """P(a_j = i | f, e) of every place."""
+    out = np.empty(len(places.entry), np.float32)
+    sentences = len(places.begin) - 1
+    _expect(places, t, jumps, 0, sentences, np.zeros(len(t)), np.zeros(len(jumps)), out)
     return out
+
+
+def fold_jumps(jumps: Float64) -> Float64:
+    """s of any table of jumps, that of jump 0 in its middle."""
+    d = np.arange(len(jumps)) - len(jumps) // 2
+    s = np.bincount(np.clip(d, -FAR, FAR) + FAR, jumps, 2 * FAR + 1).astype(np.float64) + 1e-6
+    s /= s.sum()
+    return s
 
 
 def log_probability(T: Float64, jumps: Float64) -> float:
@@ -79,7 +90,21 @@ def log_probability(T: Float64, jumps: Float64) -> float:
         return float(np.log(z).sum())
 
 
+def sentence_posterior(T: Float64, jumps: Float64) -> Float64:
+    """P(a_j = i | f, e) of one pair, (J, I + 1), from emissions none of which is 0."""
+    I, J = T.shape[0] - 1, T.shape[1]
+    A, N, B, z = np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty(J)
+    p, links = transitions(jumps, I), np.zeros((J, I + 1))
+    if J > 0:
+        forward(T, p, A, N, z)
+        backward(T, p, z, B)
+        link_posterior(A, N, B, links)
+    return links
+
+
 # --- kernels
+
+_NOTHING = np.empty(0, np.float32)
 
 
 @njit(cache=True, nogil=True)
@@ -123,7 +148,8 @@ def forward(T: Float64, p: Float64, A: Float64, N: Float64, z: Float64) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _backward(T: Float64, p: Float64, z: Float64, B: Float64) -> None:
+def backward(T: Float64, p: Float64, z: Float64, B: Float64) -> None:
+    """Fill B (J, I + 1)."""
     J, n = B.shape
     B[J - 1] = 1.0
     for j in range(J - 2, -1, -1):
@@ -132,13 +158,6 @@ def _backward(T: Float64, p: Float64, z: Float64, B: Float64) -> None:
             for m in range(1, n):
                 total += (1 - EMPTY_WORD) * p[before, m] * T[m, j + 1] * B[j + 1, m]
             B[j, before] = total / z[j + 1]
-
-
-@njit(cache=True, nogil=True)
-def _emissions(t: Float64, entry: Int32, begin: int, I: int, J: int, T: Float64) -> None:
-    for i in range(I + 1):
-        for j in range(J):
-            T[i, j] = t[entry[begin + i * J + j]]
 
 
 @njit(cache=True, nogil=True)
@@ -159,66 +178,36 @@ def _count_jumps(
 
 
 @njit(cache=True, nogil=True)
-def _expect(t, jumps, entry, begin, e_begin, f_begin, t_counts, jump_counts):  # type: ignore[no-untyped-def]
+def link_posterior(A: Float64, N: Float64, B: Float64, p: Float64) -> None:
+    """Fill p (J, I + 1): from e_m by A·B, from e_0 by N·B, whatever is remembered."""
+    J, n = A.shape
+    for j in range(J):
+        for m in range(n):
+            p[j, m] += A[j, m] * B[j, m]
+            p[j, 0] += N[j, m] * B[j, m]
+
+
+@njit(cache=True, nogil=True)
+def _expect(places, t, jumps, first, last, counts, jump_counts, posterior):  # type: ignore[no-untyped-def]
+    """Add the expected counts of sentences first … last − 1; their ln P(f|e)."""
     likelihood = 0.0
-    for s in range(len(begin) - 1):
-        I = e_begin[s + 1] - e_begin[s]
-        J = f_begin[s + 1] - f_begin[s]
+    for s in range(first, last):
+        I = places.e_begin[s + 1] - places.e_begin[s]
+        J = places.f_begin[s + 1] - places.f_begin[s]
         if J == 0:
             continue
-        T = np.empty((I + 1, J))
-        _emissions(t, entry, begin[s], I, J, T)
+        entry = places.entry[places.begin[s] : places.begin[s + 1]]
+        T = np.ascontiguousarray(t[entry].reshape((J, I + 1)).T)
         A, N, B, z = np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty(J)
         p = transitions(jumps, I)
         forward(T, p, A, N, z)
-        _backward(T, p, z, B)
-        for j in range(J):
-            for m in range(I + 1):
-                t_counts[entry[begin[s] + m * J + j]] += A[j, m] * B[j, m]
-                t_counts[entry[begin[s] + j]] += N[j, m] * B[j, m]
-            likelihood += np.log(z[j])
+        backward(T, p, z, B)
+        likelihood += np.log(z).sum()
         _count_jumps(T, p, A, N, B, z, jump_counts)
+        links = np.zeros((J, I + 1))
+        link_posterior(A, N, B, links)
+        for k, value in enumerate(links.ravel()):
+            counts[entry[k]] += value
+            if len(posterior) > 0:
+                posterior[places.begin[s] + k] = value
     return likelihood
-
-
-@njit(cache=True, nogil=True)
-def _viterbi(t, jumps, entry, begin, e_begin, f_begin, out):  # type: ignore[no-untyped-def]
-    for s in range(len(begin) - 1):
-        I = e_begin[s + 1] - e_begin[s]
-        J = f_begin[s + 1] - f_begin[s]
-        if J == 0:
-            continue
-        T = np.empty((I + 1, J))
-        _emissions(t, entry, begin[s], I, J, T)
-        _best_path(T, transitions(jumps, I), out[f_begin[s] : f_begin[s + 1]])
-
-
-@njit(cache=True, nogil=True)
-def _best_path(T: Float64, p: Float64, out: Int32) -> None:
-    """A and N with max for Σ; ``source[j, m]`` remembers the best m' of A, −1 says N was better."""
-    J, n = len(out), T.shape[0]
-    best = np.zeros(n)
-    best[0] = 1.0
-    source = np.empty((J, n), np.int32)
-    for j in range(J):
-        now = np.zeros(n)
-        for m in range(n):
-            now[m] = EMPTY_WORD * T[0, j] * best[m]
-            source[j, m] = -1
-        for m in range(1, n):
-            top, at = 0.0, 0
-            for before in range(n):
-                value = best[before] * p[before, m]
-                if value > top:
-                    top, at = value, before
-            value = (1 - EMPTY_WORD) * T[m, j] * top
-            if value > now[m]:
-                now[m], source[j, m] = value, at
-        best = now / max(now.max(), 1e-300)
-    m = int(np.argmax(best))
-    for j in range(J - 1, -1, -1):
-        if source[j, m] < 0:
-            out[j] = -1
-        else:
-            out[j] = m - 1
-            m = source[j, m]

@@ -21,14 +21,14 @@ import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
-from mtkit.smt.align import WordModel
 from mtkit.smt.decoder import Derivation, Limits, derivations, search
 from mtkit.smt.lm import NgramModel
 from mtkit.smt.options import COPIED, Options, Table, Weights, collect
 from mtkit.smt.phrases import FEATURES, MAX_PHRASE, PhraseTable
+from mtkit.smt.word_model import WordModels
 from mtkit.system import EMPTY, Hypothesis, LogProbability, Score
 from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import UNK, Vocabulary
+from mtkit.vocabulary import UNK
 
 TABLE_LIMIT = 20  # translations of one source phrase that the search considers
 
@@ -49,32 +49,23 @@ PRESETS = {"default": DEFAULT_WEIGHTS, "noisy-channel": NOISY_CHANNEL}
 class Models:
     """All that was estimated from the corpus."""
 
-    source: Vocabulary
-    target: Vocabulary
+    words: WordModels
     table: PhraseTable
     lm: NgramModel
-    forward: WordModel  # P(y|x)
-    backward: WordModel  # P(x|y)
 
     def save(self, directory: Path) -> None:
         """Write everything into ``directory``."""
-        self.source.save(directory / "source.json")
-        self.target.save(directory / "target.json")
+        self.words.save(directory)
         self.table.save(directory / "phrases")
         self.lm.save(directory / "lm")
-        self.forward.save(directory / "forward")
-        self.backward.save(directory / "backward")
 
     @classmethod
     def load(cls, directory: Path) -> Models:
         """Read what ``save`` wrote."""
         return cls(
-            Vocabulary.load(directory / "source.json"),
-            Vocabulary.load(directory / "target.json"),
+            WordModels.load(directory),
             PhraseTable.load(directory / "phrases"),
             NgramModel.load(directory / "lm"),
-            WordModel.load(directory / "forward"),
-            WordModel.load(directory / "backward"),
         )
 
 
@@ -102,7 +93,7 @@ class SmtSystem:
             table.features,
         )  # fmt: skip
         self._lm = lm.arrays
-        self._lm_id = lm.encode(models.target.words)
+        self._lm_id = lm.encode(models.words.target.words)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -140,7 +131,7 @@ class SmtSystem:
             return list(pool.map(one, range(len(sentences))))
 
     def _translate(self, words: list[str], n_best: int) -> list[Hypothesis]:
-        ids = np.array(self.models.source.encode(words), np.int32)
+        ids = np.array(self.models.words.source.encode(words), np.int32)
         weights = self._kernel_weights()
         copied = self.models.lm.encode(words)
         options = collect(ids, copied, self._table, self._lm, self._lm_id, weights, TABLE_LIMIT)
@@ -177,7 +168,7 @@ class SmtSystem:
                 links.append((s0, t0))
             else:
                 at = slice(table.t_begin[pair], table.t_begin[pair + 1])
-                tokens += self.models.target.decode(table.target[at])
+                tokens += self.models.words.target.decode(table.target[at])
                 phrase += table.features[pair]
                 mask = int(table.links[pair])
                 links += [(s0 + b // 8, t0 + b % 8) for b in range(64) if mask >> b & 1]
@@ -206,9 +197,9 @@ class SmtSystem:
         for k, (source, target) in enumerate(zip(x, y, strict=True)):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
             p, oov = lm.log_prob[span], lm.is_oov[span]
-            s, t = self.models.source.encode(source), self.models.target.encode(target)
-            channel = self.models.backward.log_probability(t, s)
-            direct = self.models.forward.log_probability(s, t)
+            s, t = self.models.words.source.encode(source), self.models.words.target.encode(target)
+            channel = self.models.words.backward.log_probability(t, s)
+            direct = self.models.words.forward.log_probability(s, t)
             result.append(
                 Score(
                     lm=LogProbability(float(p.sum()), len(p), int(oov.sum()), float(p[~oov].sum())),

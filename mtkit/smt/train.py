@@ -11,52 +11,49 @@ from mtkit.corpus import Corpus
 from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
 from mtkit.smt.align import align, perplexity
 from mtkit.smt.decoder import Limits
-from mtkit.smt.flat import Flat
 from mtkit.smt.lm import train as train_lm
 from mtkit.smt.phrases import build_table
 from mtkit.smt.system import DEFAULT_WEIGHTS, Models, SmtSystem
 from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides a run; the resolved one is saved with the model."""
 
+    aligner: str = "fertility"
     heuristic: str = "grow-diag-final-and"
     order: int = 5
     limits: Limits = field(default_factory=Limits)
 
 
 def estimate(
-    source: list[list[str]], target: list[list[str]], config: TrainConfig
+    source: list[list[str]], target: list[list[str]], config: TrainConfig, threads: int
 ) -> tuple[Models, dict[str, Any]]:
     """The models of tokenised parallel text, and what was measured on the way."""
-    words = Vocabulary.build(source), Vocabulary.build(target)
-    x = Flat.of([words[0].encode(s) for s in source])
-    y = Flat.of([words[1].encode(s) for s in target])
-    with step("word alignment: IBM 1, then HMM, both directions"):
-        alignment = align(x, y, (len(words[0]), len(words[1])), config.heuristic)
+    with step(f"word alignment ({config.aligner}), both directions"):
+        found = align(source, target, config.aligner, config.heuristic, threads)
+    x, y = found.source, found.target
     with step("phrase table"):
-        table = build_table(x, y, alignment.links)
+        table = build_table(x, y, found.links)
     with step(f"{config.order}-gram language model"):
         lm = train_lm(target, config.order)
     for remark in lm.notes:
         note(f"  language model: {remark}")
     figures = {
         "alignment_perplexity": {
-            direction: {k: [perplexity(v, side) for v in values] for k, values in found.items()}
-            for direction, found, side in (
-                ("P(y|x)", alignment.forward.likelihood, y),
-                ("P(x|y)", alignment.backward.likelihood, x),
-            )
+            direction: {
+                k: [perplexity(v, side) for v in values]
+                for k, values in found.likelihood[direction].items()
+            }
+            for direction, side in (("P(y|x)", y), ("P(x|y)", x))
         },
-        "links": len(alignment.links.source),
+        "links": len(found.links.source),
         "phrase_pairs": len(table.links),
         "ngrams": lm.counts,
-        "vocabulary": [len(v) for v in words],
+        "vocabulary": [len(found.models.words.source), len(found.models.words.target)],
     }
-    models = Models(*words, table, lm, alignment.forward.model, alignment.backward.model)
+    models = Models(found.models, table, lm)
     return models, figures
 
 
@@ -65,16 +62,9 @@ def compile_kernels() -> None:
     with step("kernels: compiled to machine code on the first run, then cached"):
         source = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
         target = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
-        words = Vocabulary.build(source), Vocabulary.build(target)
-        x, y = (
-            Flat.of([v.encode(s) for s in side])
-            for v, side in zip(words, (source, target), strict=True)
-        )
-        found = align(x, y, (len(words[0]), len(words[1])))
-        table = build_table(x, y, found.links)
-        models = Models(
-            *words, table, train_lm(target, 3), found.forward.model, found.backward.model
-        )
+        found = align(source, target)
+        table = build_table(found.source, found.target, found.links)
+        models = Models(found.models, table, train_lm(target, 3))
         system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
         system.translate(["a b c"])
         system.score([("a b", "A B")])
@@ -86,6 +76,7 @@ def train_smt(
     config: TrainConfig,
     weights: dict[str, float],
     out: Path,
+    threads: int = 2,
 ) -> Manifest:
     """Train on ``corpus`` and write the model directory ``out``."""
     text = corpus.train.without_empty()
@@ -95,7 +86,7 @@ def train_smt(
             source, target = (
                 [tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)
             )
-        models, figures = estimate(source, target, config)
+        models, figures = estimate(source, target, config, threads)
         with step("writing the model"):
             SmtSystem(models, tokenizer, weights, config.limits).save(directory)
             save_training_hashes(corpus, directory)
@@ -105,6 +96,7 @@ def train_smt(
             corpus=describe_corpus(corpus),
             tokenizer=asdict(tokenizer),
             config={
+                "aligner": config.aligner,
                 "heuristic": config.heuristic,
                 "order": config.order,
                 "limits": config.limits._asdict(),

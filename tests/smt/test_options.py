@@ -17,7 +17,7 @@ def test_options_are_the_best_pairs_of_every_span(
     limit: int, smt_directory: Path, few: Corpus
 ) -> None:
     smt = SmtSystem.load(smt_directory)
-    table, lm, source = smt.models.table, smt.models.lm, smt.models.source
+    table, lm, source = smt.models.table, smt.models.lm, smt.models.words.source
     weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), -0.5, 0.7, -9.0, 0.6, 0.3)
     pairs = {
         tuple(table.source[table.s_begin[r] : table.s_begin[r + 1]].tolist()): range(
@@ -35,7 +35,7 @@ def test_options_are_the_best_pairs_of_every_span(
 
     def rated(p: int) -> tuple[float, float, list[int]]:
         """Estimate, score and words of a phrase pair, by definition."""
-        words = smt.models.target.decode(table.target[table.t_begin[p] : table.t_begin[p + 1]])
+        words = smt.models.words.target.decode(table.target[table.t_begin[p] : table.t_begin[p + 1]])
         ids = lm.encode(words).tolist()
         score = -0.5 + 0.7 * len(ids) + float(weights.phrase @ table.features[p])
         return score + guess(ids), score, ids

@@ -1,0 +1,181 @@
+"""Where words meet: the sparse t(f|e) of one direction, and EM over it.
+
+Letters, for P(f|e), here and in every alignment model:
+    e_1 … e_I   the words given        f_1 … f_J   the words explained      e_0   the empty word
+    t(f|e)      translation probability            a_j ∈ 0…I   the word that f_j comes from
+    c(f|e)      how often e is expected to explain f, by P(a_j = i | f, e), the *posterior*
+
+t is a sparse matrix: row e holds the words that ever stand opposite e, in any order. A *place* is a
+pair of positions (j, i) of a sentence; ``entry`` maps every place to its t, so that EM runs over
+flat arrays without a look-up. Memory: 4 bytes a place, J·(I+1) places a sentence.
+
+    M-step              t(f|e) = c(f|e) / Σ_f' c(f'|e)
+    with a Dirichlet(α) t(f|e) = exp ψ(c(f|e) + α) / exp ψ(Σ_f' c(f'|e) + α)     over the row's f'
+    prior on each row
+
+the second being the variational approximation (Beal 2003; Riley & Gildea 2012): α < 1 keeps rare
+words from explaining everything they meet once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
+
+NULL = 0  # e_0; no word of a vocabulary has this id (it is PAD there)
+
+
+class Places(NamedTuple):
+    """The sparse shape of t for one direction of a corpus of S sentence pairs.
+
+    row: int64 (V_e + 1,), row e of t is ``row[e] : row[e + 1]``; column: int32, its words f;
+    entry: int32, for place (j, i) of sentence s the index into t, at ``begin[s] + j·(I+1) + i``;
+    e: int32, the words e_1 … e_I of sentence s at ``e_begin[s] : e_begin[s + 1]``; f_begin: int64
+    (S + 1,), the same for f_1 … f_J.
+    """
+
+    row: Int64
+    column: Int32
+    entry: Int32
+    begin: Int64
+    e: Int32
+    e_begin: Int64
+    f_begin: Int64
+
+    @classmethod
+    def of(cls, e: Flat, f: Flat, e_size: int, f_size: int) -> Places:
+        """Find all pairs of words that meet in a sentence pair. ``e_size``: ids of e + 1."""
+        I, J = np.diff(e.begin), np.diff(f.begin)
+        begin = np.concatenate([np.zeros(1, np.int64), np.cumsum((I + 1) * J)])
+        occurrences = np.argsort(e.words, kind="stable")
+        first = np.searchsorted(e.words[occurrences], np.arange(e_size + 1))
+        sentence = np.repeat(np.arange(len(e), dtype=np.int32), I)
+        row, column, entry = _meet(
+            occurrences, first, sentence, e.begin, f.words, f.begin, begin, e_size, f_size
+        )
+        return cls(row, column, entry, begin, e.words, e.begin, f.begin)
+
+    def uniform(self) -> Float64:
+        """t before anything is known."""
+        return np.full(len(self.column), 1.0 / max(1, len(np.unique(self.column))))
+
+
+def expect(
+    kernel: Callable[[int, int, Float64], float], places: Places, size: int, threads: int
+) -> tuple[float, Float64]:
+    """Run ``kernel(first, last, counts)`` over shares of the sentences, one a thread.
+
+    Each share has counts of its own, float64 (size,), added up in order: no thread waits for
+    another, and the sums are the same for the same number of threads. Returns the sum of what the
+    kernels return, ln P(f|e) of their sentences, and of the counts.
+    """
+    shares = np.searchsorted(places.begin, np.linspace(0, places.begin[-1], threads + 1))
+    shares[0], shares[-1] = 0, len(places.begin) - 1
+    counts = [np.zeros(size) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+        done = [
+            pool.submit(kernel, first, last, c)
+            for (first, last), c in zip(pairwise(shares.tolist()), counts, strict=True)
+        ]
+        likelihood = sum(share.result() for share in done)
+    for c in counts[1:]:
+        counts[0] += c
+    return likelihood, counts[0]
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _meet(
+    occurrences: Int64,
+    first: Int64,
+    sentence: Int32,
+    e_begin: Int64,
+    f_words: Int32,
+    f_begin: Int64,
+    begin: Int64,
+    e_size: int,
+    f_size: int,
+) -> tuple[Int64, Int32, Int32]:
+    row = np.zeros(e_size + 1, np.int64)
+    column = np.empty(begin[-1], np.int32)
+    entry = np.empty(begin[-1], np.int32)
+    seen = np.full(f_size, -1, np.int32)  # the word e that last met f …
+    slot = np.empty(f_size, np.int32)  # … and where t(f|e) is kept
+    n = 0
+    for e in range(e_size):
+        # The empty word stands in every sentence, before position 0.
+        visits = len(e_begin) - 1 if e == NULL else first[e + 1] - first[e]
+        for visit in range(visits):
+            if e == NULL:
+                s, i = visit, 0
+            else:
+                at = occurrences[first[e] + visit]
+                s = sentence[at]
+                i = at - e_begin[s] + 1
+            I = e_begin[s + 1] - e_begin[s]
+            for j in range(f_begin[s + 1] - f_begin[s]):
+                f = f_words[f_begin[s] + j]
+                if seen[f] != e:
+                    seen[f], slot[f] = e, n
+                    column[n] = f
+                    n += 1
+                entry[begin[s] + j * (I + 1) + i] = slot[f]
+        row[e + 1] = n
+    return row, column[:n].copy(), entry
+
+
+@njit(cache=True, nogil=True)
+def maximise(counts: Float64, row: Int64, alpha: float) -> None:
+    """The M-step, in place: by ``alpha`` > 0 the variational one. A row without mass stays."""
+    for e in range(len(row) - 1):
+        c = counts[row[e] : row[e + 1]]
+        total = c.sum()
+        if total > 0:
+            if alpha > 0:
+                scale = np.exp(-digamma(total + alpha * len(c)))
+                for k in range(len(c)):
+                    c[k] = np.exp(digamma(c[k] + alpha)) * scale
+            else:
+                c /= total
+
+
+@njit(cache=True, nogil=True)
+def digamma(x: float) -> float:
+    """ψ(x) = d ln Γ(x) / dx for x > 0, to 1e-9: by ψ(x) = ψ(x + 1) − 1/x, then asymptotically."""
+    shift = 0.0
+    while x < 7:
+        shift -= 1 / x
+        x += 1
+    y = 1 / (x * x)
+    rest = y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y / 240)))
+    return shift + float(np.log(x)) - 0.5 / x - rest
+
+
+@njit(cache=True, nogil=True)
+def link_counts(posterior: Float32, entry: Int32, size: int) -> Float64:
+    """c(f|e) of given posteriors, float64 (size,)."""
+    counts = np.zeros(size)
+    for k in range(len(entry)):
+        counts[entry[k]] += posterior[k]
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def best_links(posterior: Float32, begin: Int64, e_begin: Int64, f_begin: Int64) -> Int32:
+    """For every word f_j of the corpus its most likely a_j − 1, so that −1 is the empty word."""
+    out = np.empty(f_begin[-1], np.int32)
+    for s in range(len(begin) - 1):
+        n = e_begin[s + 1] - e_begin[s] + 1
+        for j in range(f_begin[s + 1] - f_begin[s]):
+            at = begin[s] + j * n
+            out[f_begin[s] + j] = np.argmax(posterior[at : at + n]) - 1
+    return out
