@@ -75,8 +75,8 @@ def read_arpa(path: str | Path) -> NgramModel:
     """
     words, sections = _read_sections(path)
     keys, nodes = _place([section.text for section in sections], len(words))
-    word, parent, first_child, _ = layout(keys, len(words))
-    suffix = suffix_links(word, parent, first_child)
+    word, first_child, _ = layout(keys, len(words))
+    suffix = suffix_links(word, first_child)
 
     log_prob = np.full(len(word), np.nan, dtype=np.float32)
     backoff = np.zeros(len(word), dtype=np.float32)
@@ -97,7 +97,7 @@ def read_arpa(path: str | Path) -> NgramModel:
     if np.isnan(log_prob[1 + UNK]):
         log_prob[1 + UNK] = MISSING_UNK
         notes.append(f"{path} has no <unk>: unknown words get log10 p = -100, as in KenLM")
-    if blanks := _fill_blanks(parent, suffix, log_prob, backoff):
+    if blanks := _fill_blanks(first_child, suffix, log_prob, backoff):
         notes.append(f"{path} lacks {blanks} histories of its n-grams: they back off")
     order = len(sections)
     return NgramModel(order, words, word, first_child, suffix, log_prob, backoff, notes=notes)
@@ -182,13 +182,14 @@ def _place(texts: list[I64], V: int) -> tuple[list[I64], list[I64]]:
     return keys, nodes
 
 
-def _fill_blanks(parent: I32, suffix: I32, log_prob: F32, backoff: F32) -> int:
+def _fill_blanks(first_child: I32, suffix: I32, log_prob: F32, backoff: F32) -> int:
     """Back off from h to the history of hw's suffix, for each hw without ln p; their number."""
     blanks = np.flatnonzero(np.isnan(log_prob))
-    for node in blanks:  # shorter n-grams come first
-        h, known = parent[node], suffix[node]
-        log_prob[node] = log_prob[known]
-        while h != parent[known]:
+    known = suffix[blanks]
+    parents = (np.searchsorted(first_child, x, side="right") - 1 for x in (blanks, known))
+    for node, shorter, h, end in zip(blanks, known, *parents, strict=True):  # by length
+        log_prob[node] = log_prob[shorter]
+        while h != end:
             log_prob[node] += backoff[h]
             h = suffix[h]
     return len(blanks)

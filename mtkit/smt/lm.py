@@ -5,6 +5,7 @@
             different words seen before it, |{v : c(vg) > 0}|
     t_r     how many n-grams of one order have a(g) = r
     D(r)    the discount of a count, one triple an order; D(0) = 0 and D(r) = D(3) for r > 3
+    θ_k     what is pruned: n-grams of order k ≥ 2 with c(g) ≤ θ_k; θ_1 ≤ θ_2 ≤ …
     A(h)    Σ_v a(hv), all that was seen after the history h
     γ(h)    the mass that the discounts free for the shorter history
     h′      h without its first word;  ε the empty history;  V the words, <unk>, <s> and </s>
@@ -20,6 +21,12 @@ Chen & Goodman 1998, "An Empirical Study of Smoothing Techniques for Language Mo
 Modified Kneser-Ney Language Model Estimation" (adjusted counts). The figures are those of
 KenLM's `lmplz`; γ(h) is what an ARPA file calls the backoff weight of h.
 
+Pruning, as ``lmplz --prune`` does it, goes by c(g), and only after all a(g), t_r and D(r) are
+known. The discount of a pruned n-gram is then all that it has, D(a(g)) := a(g): γ(h) takes its
+mass, the last two equations say p(w|h) = γ(h) p(w|h′), which is what backing off gives, and the
+model still sums to one. A part of an n-gram is no rarer than the whole and its threshold no
+higher, so that the parent and the suffix of a node that stays do stay.
+
 The model is a trie read forwards. Node 0 is ε, node 1 + w the word w, then all bigrams, all
 trigrams …, in the order of (parent, word), so that the children of a node are neighbours and
 sorted. Each node also links to its suffix h′, as in the automaton of Aho & Corasick 1975, so
@@ -27,7 +34,7 @@ that the whole state of a query is one node: the longest history that can still 
 states have equal futures, which is what a decoder recombines on. Logarithms are natural;
 log10 lives in the ARPA reader and writer alone (``arpa``).
 
-Limits: no pruning; the corpus and an ARPA file are read into memory; fewer than 2³¹ n-grams;
+Limits: the corpus and an ARPA file are read into memory; fewer than 2³¹ n-grams;
 `lmplz` enters the last n-gram of each order into t_r by c(g), not a(g), and we do not.
 """
 
@@ -134,14 +141,13 @@ class NgramModel:
         """The n-grams of each order; the unigrams include ``<unk>``, ``<s>`` and ``</s>``."""
         return [int(n) for n in np.diff(self.level_starts)]
 
-    def encode(self, tokens: Sequence[str]) -> I32:
+    def encode(self, tokens: Iterable[str]) -> I32:
         """Word ids, int32 (len(tokens),); ``UNK`` where the model has no such word."""
-        found = map(self.ids.get, tokens, itertools.repeat(UNK))
-        return np.fromiter(found, dtype=np.int32, count=len(tokens))
+        return np.fromiter(map(self.ids.get, tokens, itertools.repeat(UNK)), dtype=np.int32)
 
     def score(self, sentences: Sequence[Sequence[str]]) -> SentenceScores:
         """ln p of every word and of every sentence's ``</s>``, in one kernel call."""
-        text = self.encode(list(itertools.chain.from_iterable(sentences)))
+        text = self.encode(itertools.chain.from_iterable(sentences))
         lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
         scores = _score(self.arrays, self.begin, self.level_starts, text, offsets)
@@ -178,92 +184,125 @@ class NgramModel:
 # --- training
 
 
-def train(sentences: Iterable[Sequence[str]], order: int = 5) -> NgramModel:
-    """Estimate an unpruned model, as ``lmplz --order N --discount_fallback`` does.
+def train(
+    sentences: Iterable[Sequence[str]], order: int = 5, prune: Sequence[int] = ()
+) -> NgramModel:
+    """Estimate a model, as ``lmplz --order N --discount_fallback --prune θ_1 θ_2 …`` does.
 
-    Tokens spelled like a special symbol are left out, as by ``lmplz --skip_symbols``; where no
-    sentence with its ``<s>`` and ``</s>`` is ``order`` words long, the order is that of the
-    longest. ``notes`` says so, and where the closed form of the discounts failed. Raises
-    ValueError if there is no sentence or ``order`` is not 1 to 127.
+    ``prune`` starts with 0 and never falls; its last value stands for all longer n-grams, and
+    nothing there prunes nothing. Tokens spelled like a special symbol are left out, as by
+    ``lmplz --skip_symbols``. Where no n-gram of ``order`` words exists or stays, the order is that
+    of the longest. ``notes`` says so, and where the closed form of the discounts failed. Raises
+    ValueError if there is no sentence, or ``order`` (1 to 127) or ``prune`` is out of range.
     """
     if not 1 <= order <= 127:
         raise ValueError(f"a language model's order is 1 to 127, not {order}")
+    thresholds = _thresholds(prune, order)
     text, words, notes = _encode_corpus(sentences)
-    keys, counts = _count(text, len(words), order)
-    if len(keys) < order:
-        notes.append(f"no n-gram is longer than {len(keys)} words: order {order} → {len(keys)}")
-    word, parent, first_child, starts = layout(keys, len(words))
-    suffix = suffix_links(word, parent, first_child)
+    word, first_child, starts, c = _count(text, len(words), order)
+    suffix = suffix_links(word, first_child)
 
-    a = _adjusted_counts(counts, starts, suffix, first_child)
+    a = _adjusted_counts(c, starts, suffix, first_child)
     d, discounts, failures = _discount(a, starts)
-    p, gamma = _interpolate(a, d, parent, suffix, starts)
-    log_prob, backoff = np.log(p).astype(np.float32), np.log(gamma).astype(np.float32)
-    log_prob[ROOT] = backoff[ROOT] = 0  # ε is neither predicted nor backed off from
-    notes += failures
-    return NgramModel(
-        len(keys), words, word, first_child, suffix, log_prob, backoff, discounts, notes
-    )
+    kept = _is_kept(c, starts, thresholds)
+    np.copyto(d, a, where=~kept)  # a pruned n-gram leaves all it has to the shorter history
+    p, gamma = _interpolate(a, d, first_child, suffix)
+    log_prob, backoff = (np.log(x, out=x).astype(np.float32) for x in (p, gamma))
+    lm = Lm(word, first_child, suffix, log_prob, backoff)
+    if any(thresholds):
+        lm = _without_pruned(lm, kept)
+    longest = sum(bool(kept[lo:hi].any()) for lo, hi in itertools.pairwise(starts))
+    if longest < order:
+        notes.append(f"no n-gram is longer than {longest} words: order {order} → {longest}")
+    return NgramModel(longest, words, *lm, discounts[:longest], notes + failures[:longest])
 
 
-def _encode_corpus(sentences: Iterable[Sequence[str]]) -> tuple[I64, list[str], list[str]]:
+def _thresholds(prune: Sequence[int], order: int) -> list[int]:
+    """θ_k of each order."""
+    thresholds = [*prune, *([prune[-1] if prune else 0] * (order - len(prune)))]
+    if len(prune) > order or thresholds[0] != 0 or thresholds != sorted(thresholds):
+        raise ValueError(
+            f"pruning thresholds are at most {order}, one an order; the first is 0 and none is "
+            f"below the one before: not {list(prune)}"
+        )
+    return thresholds
+
+
+def _is_kept(c: I32, starts: I64, thresholds: list[int]) -> Bool:
+    """Which nodes are not pruned, (N,)."""
+    kept = np.ones(len(c), dtype=np.bool_)  # the words all stay: <unk> and <s> have c = 0
+    longer = itertools.pairwise(starts[1:])
+    for threshold, (lo, hi) in zip(thresholds[1:], longer, strict=False):
+        kept[lo:hi] = c[lo:hi] > threshold
+    return kept
+
+
+def _without_pruned(lm: Lm, kept: Bool) -> Lm:
+    """The nodes that are kept, renumbered."""
+    place = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)  # how many stay before it
+    first_child = place[lm.first_child[np.append(kept, True)]]
+    suffix = place[lm.suffix[kept]]
+    return Lm(lm.word[kept], first_child, suffix, lm.log_prob[kept], lm.backoff[kept])
+
+
+def _encode_corpus(sentences: Iterable[Sequence[str]]) -> tuple[I32, list[str], list[str]]:
     """``<s> w_1 … w_I </s> <s> …`` as ids (T,), the words in order of appearance, notes."""
-    # The boundaries go in as integers, which no token of the text can equal.
-    marked = (itertools.chain[str | int]([BOS], sentence, [EOS]) for sentence in sentences)
-    ids: defaultdict[str | int, int] = defaultdict(itertools.count(len(SPECIALS)).__next__)
-    ids.update({BOS: BOS, EOS: EOS} | dict.fromkeys(SPELLINGS, UNK))
-    tokens = itertools.chain.from_iterable(marked)
-    text = np.fromiter(map(ids.__getitem__, tokens), dtype=np.int64)
-    if not text.size:
+    sentences = list(sentences)
+    if not sentences:
         raise ValueError("a language model needs at least one sentence to train on")
-    kept = text[text != UNK]
+    ids: defaultdict[str, int] = defaultdict(itertools.count(len(SPECIALS)).__next__)
+    ids.update(dict.fromkeys(SPELLINGS, UNK))
+    found = np.fromiter(map(ids.__getitem__, itertools.chain.from_iterable(sentences)), np.int32)
+    ends = np.cumsum([0, *map(len, sentences)]).repeat(2)[1:-1]  # 0 I I I+J I+J …
+    text = np.insert(found, ends, [BOS, EOS] * len(sentences))
     notes = []
-    if left_out := len(text) - len(kept):
+    if left_out := np.count_nonzero(text == UNK):
+        text = text[text != UNK]
         notes.append(f"{left_out} tokens spelled like {', '.join(SPELLINGS)} were left out")
-    return kept, [*SPECIALS, *(str(word) for word, i in ids.items() if i > EOS)], notes
+    return text, [*SPECIALS, *(word for word, i in ids.items() if i > EOS)], notes
 
 
-def _count(text: I64, V: int, order: int) -> tuple[list[I64], list[I64]]:
-    """The n-grams of each order as sorted keys ``parent node · V + word``, and their c(g).
+def _count(text: I32, V: int, order: int) -> tuple[I32, I32, I64, I32]:
+    """The trie of all n-grams up to ``order`` as ``layout`` gives it, and c(g) of its nodes (N,).
 
     Stops short of ``order`` where no n-gram is that long.
     """
-    keys, counts = [np.arange(V)], [np.bincount(text, minlength=V)]
-    counts[0][BOS] = 0
-    start, node, n_nodes = np.arange(len(text)), 1 + text, 1 + V
-    for k in range(2, order + 1):
-        # node[i] is the (k-1)-gram at start[i]; it grows by a word unless its sentence is over.
-        grows = text[start + k - 2] != EOS
-        start, node = start[grows], node[grows]
-        if not start.size:
+    keys, counts = [np.arange(V)], [np.array([0]), np.bincount(text, minlength=V)]
+    counts[1][BOS] = 0  # never predicted
+    end, node, n_nodes = np.arange(len(text), dtype=np.int32), 1 + text, 1 + V
+    for _ in range(2, order + 1):
+        # node[i] is the n-gram that ends at end[i]; it grows by a word unless its sentence is over.
+        grows = text[end] != EOS
+        end, node = 1 + end[grows], node[grows]
+        if not end.size:
             break
-        grown = node * V + text[start + k - 1]
-        key, rank, count = np.unique(grown, return_inverse=True, return_counts=True)
-        keys.append(key)
-        counts.append(count)
-        node = n_nodes + rank
-        n_nodes += len(key)
-    return keys, counts
+        grown = np.multiply(node, V, dtype=np.int64) + text[end]
+        place = np.argsort(grown)
+        end, grown = end[place], grown[place]
+        first = np.flatnonzero(np.concatenate([[True], grown[1:] != grown[:-1]]))
+        keys.append(grown[first])
+        counts.append(np.diff(first, append=len(grown)))
+        node = np.arange(n_nodes, n_nodes + len(first), dtype=np.int32).repeat(counts[-1])
+        n_nodes += len(first)
+    return *layout(keys, V), np.concatenate(counts, dtype=np.int32)
 
 
-def layout(keys: list[I64], V: int) -> tuple[I32, I32, I32, I64]:
-    """``word``, ``parent``, ``first_child`` and the start of each order, from its sorted keys."""
-    key = np.concatenate([[ROOT], *keys])
-    parent, word = np.divmod(key, V)
-    n_children = np.bincount(parent[1:], minlength=len(key))
-    first_child = np.concatenate([[1], 1 + np.cumsum(n_children)])
-    starts = np.cumsum([1, *map(len, keys)])
-    return word.astype(np.int32), parent.astype(np.int32), first_child.astype(np.int32), starts
+def layout(keys: list[I64], V: int) -> tuple[I32, I32, I64]:
+    """``word``, ``first_child`` and the start of each order, from its sorted keys.
+
+    The key of a node hw is ``h · V + w``.
+    """
+    word, first_child = _unpack(np.concatenate(keys), V)
+    return word, first_child, np.cumsum([1, *map(len, keys)])
 
 
-def _adjusted_counts(counts: list[I64], starts: I64, suffix: I32, first_child: I32) -> I64:
+def _adjusted_counts(c: I32, starts: I64, suffix: I32, first_child: I32) -> I64:
     """a(g) of every node, int64 (N,); that of ε is 0."""
-    c = np.concatenate([[0], *counts])
     a = np.bincount(suffix, minlength=len(suffix))  # each link comes from another word before g
     a[ROOT] = 0
     a[starts[-2] :] = c[starts[-2] :]
     lo, hi = 1 + BOS, 2 + BOS  # <s>, then all that starts with it, order by order
-    for _ in counts:
+    for _ in starts[1:]:
         a[lo:hi] = c[lo:hi]
         lo, hi = first_child[lo], first_child[hi]
     return a
@@ -295,20 +334,6 @@ def _closed_form(t: Sequence[int]) -> list[float]:
     return D if all(0 < D[r - 1] <= r for r in (1, 2, 3)) else []
 
 
-def _interpolate(a: I64, d: F64, parent: I32, suffix: I32, starts: I64) -> tuple[F64, F64]:
-    """p(w|h) of every node hw and γ(h) of every node h, (N,) each; γ = 1 without children."""
-    A = np.bincount(parent, weights=a, minlength=len(a))
-    freed = np.bincount(parent, weights=d, minlength=len(a))
-    gamma = np.divide(freed, A, out=np.ones(len(a)), where=A > 0)
-    p = np.empty(len(a))
-    p[ROOT] = 1 / (starts[1] - starts[0] - 1)  # below the unigrams: uniform, without <s>
-    for lo, hi in itertools.pairwise(starts):
-        h = parent[lo:hi]
-        p[lo:hi] = (a[lo:hi] - d[lo:hi]) / A[h] + gamma[h] * p[suffix[lo:hi]]
-    p[1 + BOS] = 1  # given, never predicted: a product that holds it must not change
-    return np.minimum(p, 1), gamma  # a sum may round to more than 1
-
-
 # --- kernels
 
 
@@ -317,7 +342,8 @@ def _child(word: I32, first_child: I32, h: int, w: int) -> int:
     """The node hw, or -1. Binary search: the last child of h whose word is at most w."""
     if h == ROOT:
         return 1 + w
-    last, n = first_child[h], first_child[h + 1] - first_child[h]
+    last = first_child[h]
+    n = min(first_child[h + 1] - last, w + 1)  # sorted, distinct: at most w + 1 of them are ≤ w
     while n > 1:  # one conditional move a turn: a branch here would be mispredicted every other
         half = n >> 1
         last = last + half if word[last + half] <= w else last
@@ -372,14 +398,50 @@ def _score(lm: Lm, begin: int, level_starts: I64, text: I32, offsets: I64) -> tu
 
 
 @njit(cache=True)
-def suffix_links(word: I32, parent: I32, first_child: I32) -> I32:
+def _unpack(key: I64, V: int) -> tuple[I32, I32]:
+    """``word`` and ``first_child`` of ε and the nodes that have the sorted keys ``h · V + w``."""
+    n = 1 + len(key)
+    word, first_child = np.zeros(n, np.int32), np.full(n + 1, n, np.int32)
+    begun = 0  # the nodes whose first child is known
+    for node in range(1, n):
+        parent = key[node - 1] // V
+        word[node] = key[node - 1] - parent * V
+        while begun <= parent:
+            first_child[begun] = node
+            begun += 1
+    return word, first_child
+
+
+@njit(cache=True)
+def suffix_links(word: I32, first_child: I32) -> I32:
     """The longest proper suffix of each node hw: the first of h′w, h″w, … w that is a node."""
     suffix = np.zeros(len(word), dtype=np.int32)
-    for node in range(first_child[1], len(word)):
-        h = suffix[parent[node]]
-        found = _child(word, first_child, h, word[node])
-        while found < 0:
-            h = suffix[h]
-            found = _child(word, first_child, h, word[node])
-        suffix[node] = found
+    for h in range(1, len(word)):
+        for node in range(first_child[h], first_child[h + 1]):
+            shorter = suffix[h]
+            found = _child(word, first_child, shorter, word[node])
+            while found < 0:
+                shorter = suffix[shorter]
+                found = _child(word, first_child, shorter, word[node])
+            suffix[node] = found
     return suffix
+
+
+@njit(cache=True)
+def _interpolate(a: I64, d: F64, first_child: I32, suffix: I32) -> tuple[F64, F64]:
+    """p(w|h) of every node hw and γ(h) of every node h, (N,) each; 1 where there is neither."""
+    p, gamma = np.ones(len(a)), np.ones(len(a))
+    p[ROOT] = 1 / (first_child[1] - 2)  # below the words: uniform, without <s>
+    for h in range(len(a)):
+        children = range(first_child[h], first_child[h + 1])
+        A, freed = 0, 0.0
+        for hw in children:
+            A += a[hw]
+            freed += d[hw]
+        if A > 0:
+            gamma[h] = freed / A
+        for hw in children:  # suffixes are shorter, so that theirs is known; sums may round past 1
+            p[hw] = min(1, (a[hw] - d[hw]) / A + gamma[h] * p[suffix[hw]])
+    p[1 + BOS] = 1  # given, never predicted: a product that holds it must not change
+    p[ROOT] = gamma[ROOT] = 1  # ε is neither predicted nor backed off from
+    return p, gamma

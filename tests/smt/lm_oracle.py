@@ -13,9 +13,14 @@ Gram = tuple[str, ...]
 
 
 class KneserNey:
-    """Interpolated modified Kneser-Ney (Chen & Goodman 1998), as lmplz defines its edges."""
+    """Interpolated modified Kneser-Ney (Chen & Goodman 1998), as lmplz defines its edges.
 
-    def __init__(self, sentences: Iterable[Sequence[str]], order: int) -> None:
+    Pruning leaves out the n-grams of order k ≥ 2 that occur at most ``prune[k - 1]`` times.
+    """
+
+    def __init__(
+        self, sentences: Iterable[Sequence[str]], order: int, prune: Sequence[int] = ()
+    ) -> None:
         self.order = order
         c: Counter[Gram] = Counter()
         for sentence in sentences:
@@ -28,6 +33,8 @@ class KneserNey:
             g: c[g] if len(g) == order or g[0] == "<s>" else len({f[0] for f in c if f[1:] == g})
             for g in c
         }
+        threshold = dict(enumerate(prune, start=1))
+        self.pruned = {g for g in c if len(g) > 1 and c[g] <= threshold.get(len(g), 0)}
         self.D = {n: self._discounts(n) for n in range(1, order + 1)}
 
     def _discounts(self, n: int) -> list[float]:
@@ -47,10 +54,12 @@ class KneserNey:
         if not seen:
             return lower
         D = self.D[len(h) + 1]
-        N = [sum(a == r for a in seen.values()) for r in (0, 1, 2)]
-        N.append(sum(a >= 3 for a in seen.values()))
-        gamma = (D[1] * N[1] + D[2] * N[2] + D[3] * N[3]) / sum(seen.values())
-        a = seen.get((*h, w), 0)
+        kept = {g: a for g, a in seen.items() if g not in self.pruned}
+        N = [sum(a == r for a in kept.values()) for r in (0, 1, 2)]
+        N.append(sum(a >= 3 for a in kept.values()))
+        pruned = sum(seen.values()) - sum(kept.values())
+        gamma = (D[1] * N[1] + D[2] * N[2] + D[3] * N[3] + pruned) / sum(seen.values())
+        a = kept.get((*h, w), 0)
         return (a - D[min(a, 3)]) / sum(seen.values()) + gamma * lower
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import kenlm
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mtkit.smt import arpa, lm
@@ -35,6 +35,11 @@ def read(path: Path) -> Sentences:
 @pytest.fixture(scope="module")
 def german() -> lm.NgramModel:
     return lm.train(read(MULTI30K / "train.tok.de"), order=5)
+
+
+@pytest.fixture(scope="module")
+def pruned() -> lm.NgramModel:
+    return lm.train(read(MULTI30K / "train.tok.de"), order=5, prune=[0, 0, 1, 1, 2])
 
 
 @pytest.fixture(scope="module")
@@ -92,20 +97,31 @@ def test_multi30k_has_the_ngrams_and_perplexities_of_lmplz(
     assert perplexity(scores.log_prob[~scores.is_oov]) == pytest.approx(37.3599, abs=1e-4)
 
 
+def test_pruned_multi30k_has_the_ngrams_and_perplexities_of_lmplz(
+    pruned: lm.NgramModel, held_out: Sentences
+) -> None:
+    assert pruned.counts == [18725, 95945, 31724, 23271, 4914]
+    scores = pruned.score(held_out)
+    assert perplexity(scores.log_prob) == pytest.approx(48.3471, abs=1e-4)
+    assert perplexity(scores.log_prob[~scores.is_oov]) == pytest.approx(38.5225, abs=1e-4)
+
+
 def test_every_ngram_of_lmplz_own_file_is_ours(german: lm.NgramModel) -> None:
     if not MOSES_ARPA.exists():
         pytest.skip(f"{MOSES_ARPA} is not here")
     assert_same(arpa.read_arpa(MOSES_ARPA), german, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["german", "pruned"])
 def test_kenlm_reads_our_arpa_and_scores_the_same(
-    german: lm.NgramModel, held_out: Sentences, tmp_path: Path
+    name: str, held_out: Sentences, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    arpa.write_arpa(german, tmp_path / "lm.arpa")
+    model: lm.NgramModel = request.getfixturevalue(name)
+    arpa.write_arpa(model, tmp_path / "lm.arpa")
     peer = kenlm.Model(str(tmp_path / "lm.arpa"))
     theirs = [row for words in held_out for row in peer.full_scores(" ".join(words))]
     log10, orders, oov = (np.array(column) for column in zip(*theirs, strict=True))
-    ours = german.score(held_out)
+    ours = model.score(held_out)
     np.testing.assert_allclose(ours.log_prob / math.log(10), log10, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(ours.order, orders)
     np.testing.assert_array_equal(ours.is_oov, oov)
@@ -114,12 +130,19 @@ def test_kenlm_reads_our_arpa_and_scores_the_same(
 # --- the equations
 
 
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("order", "prune"),
+    [(1, []), (2, []), (3, []), (4, []), (2, [0, 1]), (4, [0, 1, 1, 2]), (4, [0, 0, 0, 3])],
+)
 @pytest.mark.parametrize("seed", range(4))
-def test_probabilities_are_the_textbooks(seed: int, order: int) -> None:
+def test_probabilities_are_the_textbooks(seed: int, order: int, prune: list[int]) -> None:
     sentences = corpus(seed, size=12 + 20 * seed)
-    model, oracle = lm.train(sentences, order), KneserNey(sentences, order)
-    np.testing.assert_allclose(model.discounts, [oracle.D[k][1:] for k in range(1, order + 1)])
+    model, oracle = lm.train(sentences, order, prune), KneserNey(sentences, order, prune)
+    kept = [sum(len(g) == k for g in {*oracle.a} - oracle.pruned) for k in range(1, order + 1)]
+    assert model.counts == [n for n in (kept[0] + 2, *kept[1:]) if n]  # with <unk> and <s>
+    np.testing.assert_allclose(
+        model.discounts, [oracle.D[k][1:] for k in range(1, model.order + 1)]
+    )
     assert model.log_prob[1 + lm.BOS] == 0  # as lmplz writes it
     rng = random.Random(seed)
     words = [*oracle.predicted, "never-seen"]
@@ -141,12 +164,23 @@ words = st.sampled_from("abcde")
 sentence = st.lists(words, max_size=6)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.lists(sentence, min_size=1, max_size=12), st.integers(1, 5), st.lists(words, max_size=6))
+thresholds = st.lists(st.integers(0, 3), max_size=4).map(lambda some: [0, *sorted(some)])
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    st.lists(sentence, min_size=1, max_size=12),
+    st.integers(1, 5),
+    thresholds,
+    st.lists(words, max_size=6),
+)
+@example(corpus(3, size=72), 1, [0], ["a", "b", "a"])  # no order falls back
+@example(corpus(3, size=72), 3, [0], ["a", "b", "a"])
+@example(corpus(3, size=72), 5, [0, 1, 2], ["a", "b", "a"])
 def test_probabilities_sum_to_one_after_any_history(
-    sentences: Sentences, order: int, history: list[str]
+    sentences: Sentences, order: int, prune: list[int], history: list[str]
 ) -> None:
-    model = lm.train(sentences, order)
+    model = lm.train(sentences, order, prune[:order])
     outcomes = [*model.words[3:], "<unk>", "</s>"]
     for start in ([], ["<s>"], ["never-seen"]):
         state = state_after(model, [*start, *history])
@@ -225,6 +259,26 @@ def test_what_cannot_be_trained_is_refused() -> None:
         lm.train([["a"]], order=0)
 
 
+@pytest.mark.parametrize("prune", [[1], [0, 2, 1], [0, -1], [0, 0, 0, 0]])
+def test_thresholds_that_would_tear_the_trie_are_refused(prune: list[int]) -> None:
+    with pytest.raises(ValueError, match="at most 3, one an order; the first is 0"):
+        lm.train([["a"]], order=3, prune=prune)
+
+
+def test_the_last_threshold_stands_for_all_longer_ngrams() -> None:
+    sentences = corpus(3, size=72)
+    assert_same(lm.train(sentences, 4, [0, 1]), lm.train(sentences, 4, [0, 1, 1, 1]))
+
+
+def test_the_order_is_that_of_the_longest_ngram_that_stays() -> None:
+    sentences = [["a", "b", "c"], ["a", "b"], ["c"]]
+    model = lm.train(sentences, 4, [0, 1])  # only <s> a, a b, c </s> and <s> a b occur twice
+    assert (model.order, model.counts) == (3, [6, 3, 1])
+    assert len(model.discounts) == 3
+    assert any("order 4 → 3" in note for note in model.notes)
+    assert not any("4-grams" in note for note in model.notes)
+
+
 def test_text_spelled_like_a_special_symbol_is_left_out_of_training_and_unknown_after() -> None:
     model = lm.train([["a", "<s>", "b", "<unk>"], ["</s>", "b"]], 3)
     clean = lm.train([["a", "b"], ["b"]], 3)
@@ -258,11 +312,11 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["lm.arpa", "lm.arpa.gz"])
-@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize(("order", "prune"), [(1, []), (2, []), (4, []), (4, [0, 1, 1, 2])])
 def test_reading_what_was_written_gives_the_model_back(
-    order: int, name: str, tmp_path: Path
+    order: int, prune: list[int], name: str, tmp_path: Path
 ) -> None:
-    model = lm.train([*corpus(5), ["no\u00a0break", "\u2028", "\x85", "ü"]], order)
+    model = lm.train([*corpus(5), ["no\u00a0break", "\u2028", "\x85", "ü"]], order, prune)
     arpa.write_arpa(model, tmp_path / name)
     assert_same(arpa.read_arpa(tmp_path / name), model, atol=1e-6)
     if name.endswith(".gz"):
