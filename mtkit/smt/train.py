@@ -51,7 +51,7 @@ def estimate(
         "links": len(found.links.source),
         "phrase_pairs": len(table.links),
         "ngrams": lm.counts,
-        "vocabulary": [len(found.models.words.source), len(found.models.words.target)],
+        "vocabulary": [len(found.models.source), len(found.models.target)],
     }
     models = Models(found.models, table, lm)
     return models, figures
