@@ -1,0 +1,91 @@
+"""BLEU (Papineni et al. 2002) from sums of integers, so that sentences can be added and taken away.
+
+    BLEU = 100 · min(1, exp(1 − r/c)) · (p_1 p_2 p_3 p_4)^¼        p_n = matches_n / totals_n
+
+c, r: tokens of the hypotheses and of their references. A hypothesis' statistics are the ``COLUMNS``
+integers
+
+    matches_1 … matches_4,  totals_1 … totals_4,  r                c = totals_1
+
+matches_n: its n-grams that stand in the reference, each at most as often as there (clipped).
+
+Limits: one reference a sentence; tokens are given, so that the figure is sacreBLEU's for
+``tokenize="none"``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.smt.flat import Flat, Int32, Int64
+
+ORDER = 4
+COLUMNS = 2 * ORDER + 1
+
+
+def statistics(hypotheses: Flat, references: Flat, begin: Int64) -> Int32:
+    """int32 (n, COLUMNS) for n hypotheses; those of reference s are ``begin[s] : begin[s + 1]``.
+
+    One hypothesis a reference: ``begin = np.arange(len(references) + 1)``.
+    """
+    out = np.zeros((len(hypotheses), COLUMNS), np.int32)
+    _count(hypotheses.words, hypotheses.begin, references.words, references.begin, begin, out)
+    return out
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def bleu(total: NDArray[Any]) -> float:
+    """BLEU, 0 to 100, of a sum (COLUMNS,) of statistics, integers or floats.
+
+    The k-th order without any match counts as 2⁻ᵏ matches (sacreBLEU's smoothing, ``exp``); an
+    order without n-grams, or no match at all, makes it 0.
+    """
+    product, missing = 1.0, 1.0
+    for n in range(ORDER):
+        if total[0] == 0 or total[ORDER + n] == 0:
+            return 0.0
+        matches = float(total[n])
+        if matches == 0:
+            missing /= 2
+            matches = missing
+        product *= matches / total[ORDER + n]
+    c, r = total[ORDER], total[2 * ORDER]
+    brevity = np.exp(1 - r / c) if c < r else 1.0
+    return float(100 * brevity * np.sqrt(np.sqrt(product)))
+
+
+@njit(cache=True, nogil=True)
+def _count(
+    h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin: Int64, out: Int32
+) -> None:
+    for s in range(len(begin) - 1):
+        reference = r_words[r_begin[s] : r_begin[s + 1]]
+        for h in range(begin[s], begin[s + 1]):
+            hypothesis = h_words[h_begin[h] : h_begin[h + 1]]
+            _match(hypothesis, reference, out[h])
+            for n in range(ORDER):
+                out[h, ORDER + n] = max(len(hypothesis) - n, 0)
+            out[h, 2 * ORDER] = len(reference)
+
+
+@njit(cache=True, nogil=True)
+def _match(hypothesis: Int32, reference: Int32, matches: Int32) -> None:
+    """Count clipped matches: each n-gram takes an equal one of the reference that is still free."""
+    J = len(reference)
+    run = np.zeros(J + 1, np.int32)  # run[j + 1]: how many words up to i and up to j are equal
+    taken = np.zeros((J, ORDER), np.bool_)
+    for i in range(len(hypothesis)):
+        found = np.zeros(ORDER, np.bool_)
+        for j in range(J - 1, -1, -1):
+            run[j + 1] = run[j] + 1 if hypothesis[i] == reference[j] else 0
+            for n in range(min(run[j + 1], ORDER)):
+                if not found[n] and not taken[j, n]:
+                    found[n] = taken[j, n] = True
+                    matches[n] += 1

@@ -1,0 +1,108 @@
+"""Batch MIRA on n-best lists (Cherry & Foster 2012, Algorithm 1): small steps towards good BLEU.
+
+For a list, with λ·x_h the score and B_h the sentence's BLEU, in words (below):
+
+    hope   e⁺ = argmax_h  λ·x_h + B_h               fear   e⁻ = argmax_h  λ·x_h − B_h
+    Δ = x_{e⁺} − x_{e⁻},    loss = B_{e⁺} − B_{e⁻} − λ·Δ  ≥ 0, by the choice of e⁺ and e⁻
+    λ ← λ + η Δ,            η = min(C, loss/|Δ|²)
+
+The weights after an epoch are the mean of λ after each list seen so far; the epoch whose mean has
+the best corpus BLEU is kept. BLEU of one sentence is mostly 0, so that a *background* O of
+statistics stands around it (Chiang et al. 2008): hopes so far, each decayed with every list since,
+
+    B_h = BLEU(O + statistics_h)/100 · (r_O + r_h)            O ← decay · (O + statistics_{e⁺})
+
+r: reference lengths. O begins as one perfect sentence of four words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.smt.bleu import COLUMNS, bleu
+from mtkit.smt.flat import Float64, Int64
+from mtkit.smt.nbest import NBest, corpus_bleu
+
+PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4], float)
+
+
+def mira(
+    nbest: NBest,
+    weights: Float64,
+    free: NDArray[np.bool_] | None = None,
+    epochs: int = 60,
+    C: float = 0.01,
+    decay: float = 0.999,
+    seed: int = 1,
+) -> tuple[Float64, float]:
+    """The best weights (F,) found and their BLEU on these lists, 0 to 100: never below the start's.
+
+    free: bool (F,), False where a weight keeps its value. C: the longest step. The weights' scale
+    has a meaning here, a word of B_h for a unit of score, and is not normalised.
+    """
+    rng = np.random.default_rng(seed)
+    moves = np.ones(len(weights)) if free is None else free.astype(float)
+    point, total, background = weights.astype(float), np.zeros(len(weights)), PERFECT.copy()
+    best, score = weights.astype(float), corpus_bleu(nbest, weights)
+    lists = len(nbest.begin) - 1
+    for epoch in range(1, epochs + 1 if lists else 1):
+        _epoch(nbest, rng.permutation(lists), point, total, background, moves, C, decay)
+        mean = np.where(moves > 0, total / (epoch * lists), weights)
+        reached = corpus_bleu(nbest, mean)
+        if reached > score:
+            best, score = mean, reached
+    return best, score
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _epoch(
+    nbest: NBest,
+    order: Int64,
+    weights: Float64,
+    total: Float64,
+    background: Float64,
+    moves: Float64,
+    C: float,
+    decay: float,
+) -> None:
+    """One pass over the lists; weights, their running total and the background change in place."""
+    for s in order:
+        if nbest.begin[s] < nbest.begin[s + 1]:
+            hope, fear, gain = _hope_and_fear(nbest, s, weights, background)
+            delta = (nbest.features[hope] - nbest.features[fear]).astype(np.float64)
+            loss = gain - (weights * delta).sum()
+            delta *= moves
+            length = (delta * delta).sum()
+            if length > 0:
+                weights += min(C, loss / length) * delta
+            background += nbest.statistics[hope]
+            background *= decay
+        total += weights
+
+
+@njit(cache=True, nogil=True)
+def _hope_and_fear(
+    nbest: NBest, s: int, weights: Float64, background: Float64
+) -> tuple[int, int, float]:
+    """e⁺, e⁻ and B_{e⁺} − B_{e⁻}."""
+    hope = fear = -1
+    best_hope = best_fear = -np.inf
+    hope_bleu = fear_bleu = 0.0
+    around = np.empty(COLUMNS)
+    for h in range(nbest.begin[s], nbest.begin[s + 1]):
+        score = 0.0
+        for k in range(len(weights)):
+            score += weights[k] * nbest.features[h, k]
+        for k in range(COLUMNS):
+            around[k] = background[k] + nbest.statistics[h, k]
+        words = bleu(around) / 100 * around[COLUMNS - 1]
+        if score + words > best_hope:
+            hope, best_hope, hope_bleu = h, score + words, words
+        if score - words > best_fear:
+            fear, best_fear, fear_bleu = h, score - words, words
+    return hope, fear, hope_bleu - fear_bleu
