@@ -104,6 +104,7 @@ def grids(comparison: Comparison) -> list[Grid]:
     return [
         _scores_grid(systems, comparison.tokenize),
         _bleu_grid(systems),
+        *([_channel_grid(systems)] if any(s.channel for s in systems) else []),
         *(grid for grid in perplexities if grid.rows),
         _work_grid(systems),
     ]
@@ -151,6 +152,22 @@ def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
         ("System", "1-gram", "2-gram", "3-gram", "4-gram", "Brevity", "Length"),
         rows,
         [f"{s.name}: {s.metrics['bleu'].note}." for s in systems if s.metrics["bleu"].note],
+    )
+
+
+def _channel_grid(systems: Sequence[SystemResult]) -> Grid:
+    names = list(dict.fromkeys(name for s in systems for name in s.channel))
+    rows = [
+        [Cell(s.name), *(_number(s.channel.get(name)) for name in names)]
+        for s in systems
+        if s.channel
+    ]
+    return Grid(
+        "The noisy channel: BLEU of P(x|y) alone, times P(y) by Bayes' rule, and of the log-linear "
+        "model with more features, before and after tuning.",
+        ("System", *names),
+        rows,
+        [],
     )
 
 

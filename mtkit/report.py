@@ -6,8 +6,8 @@ What people see of it is made in ``render``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mtkit import evaluate
@@ -26,6 +26,8 @@ class Translations:
 
     kind: ``smt``, ``nmt``, or ``file`` for lines that another system wrote. seconds: the wall time
     of translating. scores: its probabilities for the references. unknown: source words copied.
+    channel: what a statistical system says with other weights, from the channel model alone to its
+    own weights, by their names.
     """
 
     name: str
@@ -34,11 +36,15 @@ class Translations:
     seconds: float | None = None
     scores: Sequence[Score] | None = None
     unknown: int | None = None
+    channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SystemResult:
-    """The figures of one system; ``None`` where nobody measured. Fields as in ``Translations``."""
+    """The figures of one system; ``None`` where nobody measured. Fields as in ``Translations``.
+
+    channel: name of the weights → BLEU.
+    """
 
     name: str
     kind: str
@@ -47,6 +53,7 @@ class SystemResult:
     seconds: float | None
     sentences_per_second: float | None
     unknown: int | None
+    channel: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,10 @@ def _result(
         seconds=seconds,
         sentences_per_second=len(references) / seconds if seconds else None,
         unknown=system.unknown,
+        channel={
+            name: evaluate.corpus_scores(outputs, references, tokenize, 0)["bleu"].score
+            for name, outputs in system.channel.items()
+        },
     )
 
 
@@ -259,4 +270,5 @@ def _system_as_json(system: SystemResult) -> dict[str, Any]:
         "sentences_per_second": system.sentences_per_second,
         "length_ratio": bleu.parts["length_ratio"],
         "unknown": system.unknown,
+        "channel": system.channel,
     }

@@ -10,7 +10,7 @@ import pytest
 from mtkit.smt import diagonal, hmm, ibm1
 from mtkit.smt.align import ALIGNERS, aer, align, stem, stem_ids, train_direction
 from mtkit.smt.flat import Flat
-from mtkit.smt.places import Places, digamma, expect, maximise
+from mtkit.smt.places import Places, best_links, digamma, expect, link_counts, maximise
 from mtkit.smt.word_model import FLOOR, WordModel
 from mtkit.vocabulary import Vocabulary
 from tests.oracles import alignments, diagonal_joint, hmm_joint, ibm1_joint
@@ -194,6 +194,42 @@ def dirichlet_divergence(q: np.ndarray, alpha: float) -> float:
     total = math.lgamma(q.sum()) - ln_gamma(q).sum()
     total += len(q) * math.lgamma(alpha) - math.lgamma(len(q) * alpha)
     return total + sum((v - alpha) * (digamma(v) - digamma(q.sum())) for v in q)
+
+
+def test_the_variational_m_step_is_its_equation() -> None:
+    counts, row, alpha = np.array([2.0, 0.5, 0.0, 3.0, 1.0, 1.0]), np.array([0, 3, 3, 4, 6]), 0.3
+    t = counts.copy()
+    maximise(t, row, alpha)
+    for lo, hi in pairwise(row.tolist()):
+        total = sum(counts[lo:hi] + alpha)
+        wanted = [math.exp(digamma(c + alpha) - digamma(total)) for c in counts[lo:hi]]
+        np.testing.assert_allclose(t[lo:hi], wanted, rtol=1e-9)
+
+
+def test_posteriors_become_links_and_counts() -> None:
+    e, f = Flat.of([[1, 2], [2]]), Flat.of([[3, 4], [3]])
+    places = Places.of(e, f, *SIZES)
+    # Sentence by sentence, word by word of f: from e_0, then e_1 …
+    posterior = np.array([0.5, 0.2, 0.3, 0.1, 0.3, 0.6, 0.2, 0.8], np.float32)
+    assert best_links(posterior, places.begin, places.e_begin, places.f_begin).tolist() == [
+        -1,
+        1,
+        0,
+    ]
+    counts = dense(link_counts(posterior, places.entry, len(places.column)), places)
+    wanted = np.zeros(SIZES)
+    wanted[0, 3], wanted[1, 3], wanted[2, 3] = 0.5 + 0.2, 0.2, 0.3 + 0.8
+    wanted[0, 4], wanted[1, 4], wanted[2, 4] = 0.1, 0.3, 0.6
+    np.testing.assert_allclose(counts, wanted, rtol=1e-6)
+
+
+def test_jumps_of_any_table_are_folded_into_the_hmms() -> None:
+    jumps = np.zeros(2 * 70 + 1)
+    jumps[70 + 1], jumps[70 - 2], jumps[70 + 60], jumps[70 + 50] = 5, 3, 1, 1
+    s = hmm.fold_jumps(jumps)
+    assert s.sum() == pytest.approx(1)
+    found = [s[hmm.FAR + d] for d in (1, -2, 50, -50)]
+    np.testing.assert_allclose(found, [0.5, 0.3, 0.2, 0], atol=1e-5)
 
 
 def test_digamma_is_the_derivative_of_ln_gamma() -> None:

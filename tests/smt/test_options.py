@@ -35,7 +35,9 @@ def test_options_are_the_best_pairs_of_every_span(
 
     def rated(p: int) -> tuple[float, float, list[int]]:
         """Estimate, score and words of a phrase pair, by definition."""
-        words = smt.models.words.target.decode(table.target[table.t_begin[p] : table.t_begin[p + 1]])
+        words = smt.models.words.target.decode(
+            table.target[table.t_begin[p] : table.t_begin[p + 1]]
+        )
         ids = lm.encode(words).tolist()
         score = -0.5 + 0.7 * len(ids) + float(weights.phrase @ table.features[p])
         return score + guess(ids), score, ids
