@@ -16,7 +16,7 @@ from numba import njit
 
 from mtkit.smt.bleu import bleu
 from mtkit.smt.flat import Float64, Int32, Int64
-from mtkit.smt.nbest import NBest
+from mtkit.smt.lists import Lists
 
 NARROW = 1e-6  # an interval of γ that rounding could miss is no place to stop
 
@@ -24,7 +24,7 @@ NARROW = 1e-6  # an interval of γ that rounding could miss is no place to stop
 
 
 @njit(cache=True, nogil=True)
-def search_line(nbest: NBest, a: Float64, b: Float64) -> tuple[float, float]:
+def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
     """γ in the middle of the interval with the highest BLEU, and that BLEU, 0 to 100.
 
     a, b: float64 (n,). The outer intervals have no middle: γ is 1 beyond their bend, or 0 without.

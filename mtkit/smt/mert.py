@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from mtkit.smt.bleu import bleu
 from mtkit.smt.envelope import search_line
 from mtkit.smt.flat import Float32, Float64
-from mtkit.smt.nbest import NBest, best_total, corpus_bleu, scores
+from mtkit.smt.lists import Lists, best_total, corpus_bleu, scores
 
 GAIN = 0.01  # BLEU, 0 to 100
 
 
 def mert(
-    nbest: NBest,
+    nbest: Lists,
     weights: Float64,
     free: NDArray[np.bool_] | None = None,
     restarts: int = 10,
@@ -61,7 +61,7 @@ def mert(
     return found[best], reached[best]
 
 
-def _unit(nbest: NBest, weights: Float64, free: NDArray[np.bool_]) -> Float64:
+def _unit(nbest: Lists, weights: Float64, free: NDArray[np.bool_]) -> Float64:
     """u (F,); 0 for a weight that is fixed or changes no ranking."""
     n = np.diff(nbest.begin)
     if not n.any():
@@ -77,7 +77,7 @@ def _unit(nbest: NBest, weights: Float64, free: NDArray[np.bool_]) -> Float64:
 
 
 def _climb(
-    nbest: NBest, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
+    nbest: Lists, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
 ) -> Float64:
     weights, a = start, scores(nbest.features, start)
     score, before = bleu(best_total(nbest, a)), -np.inf

@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 
 from mtkit.smt.bleu import COLUMNS, bleu
 from mtkit.smt.flat import Float64, Int64
-from mtkit.smt.nbest import NBest, corpus_bleu
+from mtkit.smt.lists import Lists, corpus_bleu
 
 PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4], float)
 
 
 def mira(
-    nbest: NBest,
+    nbest: Lists,
     weights: Float64,
     free: NDArray[np.bool_] | None = None,
     epochs: int = 60,
@@ -61,7 +61,7 @@ def mira(
 
 @njit(cache=True, nogil=True)
 def _epoch(
-    nbest: NBest,
+    nbest: Lists,
     order: Int64,
     weights: Float64,
     total: Float64,
@@ -87,7 +87,7 @@ def _epoch(
 
 @njit(cache=True, nogil=True)
 def _hope_and_fear(
-    nbest: NBest, s: int, weights: Float64, background: Float64
+    nbest: Lists, s: int, weights: Float64, background: Float64
 ) -> tuple[int, int, float]:
     """e⁺, e⁻ and B_{e⁺} − B_{e⁻}."""
     hope = fear = -1

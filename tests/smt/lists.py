@@ -7,12 +7,12 @@ from sacrebleu.metrics.bleu import BLEU
 
 from mtkit.smt.bleu import statistics
 from mtkit.smt.flat import Flat
-from mtkit.smt.nbest import NBest
+from mtkit.smt.lists import Lists
 
 OPTIMUM = np.array([2.0, -1.0, 2.0, 0.0])
 
 
-def planted(S: int = 40, N: int = 30, seed: int = 1) -> NBest:
+def planted(S: int = 40, N: int = 30, seed: int = 1) -> Lists:
     """The better a hypothesis by OPTIMUM·x, the fewer of its words are wrong; the best is perfect.
 
     The last feature is a constant, but for rounding.
@@ -26,10 +26,10 @@ def planted(S: int = 40, N: int = 30, seed: int = 1) -> NBest:
     hypotheses = [[0 if i in w else word for i, word in enumerate(reference)] for w in wrong]
     begin = np.arange(S + 1) * N
     counts = statistics(Flat.of(hypotheses), Flat.of([reference] * S), begin)
-    return NBest(begin, features.reshape(S * N, -1).astype(np.float32), counts)
+    return Lists(begin, features.reshape(S * N, -1).astype(np.float32), counts)
 
 
-def ragged(seed: int, longest: int = 6) -> NBest:
+def ragged(seed: int, longest: int = 6) -> Lists:
     """Small lists, some of them empty, with integer features that tie and meet in one point."""
     rng = np.random.default_rng(seed)
     sizes = np.array([0, 1, *rng.integers(2, longest, 4), 0, 3])
@@ -38,7 +38,7 @@ def ragged(seed: int, longest: int = 6) -> NBest:
     references = [list(rng.integers(0, 3, rng.integers(4, 9))) for _ in sizes]
     begin = np.concatenate([[0], np.cumsum(sizes)])
     features = rng.integers(-2, 3, (n, 3)).astype(np.float32)
-    return NBest(begin, features, statistics(Flat.of(hypotheses), Flat.of(references), begin))
+    return Lists(begin, features, statistics(Flat.of(hypotheses), Flat.of(references), begin))
 
 
 def sacre_bleu(total: np.ndarray) -> float:
@@ -46,7 +46,7 @@ def sacre_bleu(total: np.ndarray) -> float:
     return BLEU.compute_bleu(matches, totals, totals[0], r, smooth_method="exp").score
 
 
-def chosen_bleu(nbest: NBest, scores: np.ndarray) -> float:
+def chosen_bleu(nbest: Lists, scores: np.ndarray) -> float:
     """BLEU of the best hypotheses by ``scores``, one after the other."""
     total = np.zeros(nbest.statistics.shape[1], int)
     for first, end in zip(nbest.begin[:-1], nbest.begin[1:], strict=True):

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from mtkit.smt.envelope import NARROW, search_line
+from mtkit.smt.lists import Lists, corpus_bleu
 from mtkit.smt.mert import mert
-from mtkit.smt.nbest import NBest, corpus_bleu
 from tests.smt.lists import OPTIMUM, chosen_bleu, planted, ragged
 
 START = np.array([-1.0, 0.3, 0.2, 0.7])
 
 
-def bends(nbest: NBest, a: np.ndarray, b: np.ndarray) -> list[float]:
+def bends(nbest: Lists, a: np.ndarray, b: np.ndarray) -> list[float]:
     """Where any two lines of a sentence meet, in order."""
     return sorted(
         {
@@ -57,7 +57,7 @@ def test_open_ends_are_reached(best: int) -> None:
     """Two hypotheses that swap at γ = 5: the better one is the first below, the second above."""
     good, bad = [4, 3, 2, 1, 4, 3, 2, 1, 4], [1, 0, 0, 0, 4, 3, 2, 1, 4]
     counts = np.array([good, bad] if best == 0 else [bad, good], np.int32)
-    nbest = NBest(np.array([0, 2]), np.zeros((2, 1), np.float32), counts)
+    nbest = Lists(np.array([0, 2]), np.zeros((2, 1), np.float32), counts)
     gamma, value = search_line(nbest, np.array([5.0, 0.0]), np.array([0.0, 1.0]))
     assert (gamma, value) == (4.0 if best == 0 else 6.0, pytest.approx(100))
 
@@ -98,7 +98,7 @@ def test_restarts_leave_a_local_optimum() -> None:
 def test_restarts_begin_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     starts = []
 
-    def climb(nbest: NBest, columns: np.ndarray, start: np.ndarray, *_: object) -> np.ndarray:
+    def climb(nbest: Lists, columns: np.ndarray, start: np.ndarray, *_: object) -> np.ndarray:
         starts.append(start.tolist())
         return start
 
@@ -142,7 +142,7 @@ def test_a_constant_feature_keeps_its_share() -> None:
 def test_lists_without_a_choice(sizes: list[int]) -> None:
     n = sum(sizes)
     begin = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    nbest = NBest(begin, np.ones((n, 4), np.float32), np.ones((n, 9), np.int32))
+    nbest = Lists(begin, np.ones((n, 4), np.float32), np.ones((n, 9), np.int32))
     weights, value = mert(nbest, START)
     assert weights.tolist() == START.tolist()
     assert value == (corpus_bleu(nbest, START) if n else 0)

@@ -3,15 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mtkit.smt.lists import Lists, corpus_bleu
 from mtkit.smt.mira import mira
-from mtkit.smt.nbest import NBest, corpus_bleu
 from tests.smt.lists import OPTIMUM, chosen_bleu, planted, ragged, sacre_bleu
 
 START = np.array([-1.0, 0.3, 0.2, 0.7])
 
 
 def slow_mira(
-    nbest: NBest,
+    nbest: Lists,
     weights: np.ndarray,
     free: np.ndarray,
     orders: list[np.ndarray],
@@ -105,7 +105,7 @@ def test_fixed_weights_stay() -> None:
 def test_lists_without_a_choice(sizes: list[int]) -> None:
     n = sum(sizes)
     begin = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    nbest = NBest(begin, np.ones((n, 4), np.float32), np.ones((n, 9), np.int32))
+    nbest = Lists(begin, np.ones((n, 4), np.float32), np.ones((n, 9), np.int32))
     weights, value = mira(nbest, START)
     assert weights == pytest.approx(START)
     assert value == (corpus_bleu(nbest, START) if n else 0)

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtkit.smt.nbest import NBest, corpus_bleu, merge
+from mtkit.smt.lists import Lists, corpus_bleu, merge
 from tests.smt.lists import chosen_bleu, ragged
 
 Row = tuple[float, ...]
 
 
-def rows(nbest: NBest) -> list[list[Row]]:
+def rows(nbest: Lists) -> list[list[Row]]:
     """The hypotheses of each sentence."""
     every = [
         (*x, *c) for x, c in zip(nbest.features.tolist(), nbest.statistics.tolist(), strict=True)
@@ -17,7 +17,7 @@ def rows(nbest: NBest) -> list[list[Row]]:
     return [every[i:j] for i, j in zip(nbest.begin[:-1], nbest.begin[1:], strict=True)]
 
 
-def few_features(seed: int) -> NBest:
+def few_features(seed: int) -> Lists:
     """Two of the three features are nothing (0 and −0), so that rows differ in statistics only."""
     nbest = ragged(seed)
     nbest.features[:, 1:] *= 0.0
@@ -43,7 +43,7 @@ def test_nothing_new_leaves_the_lists_as_they_are() -> None:
 
 
 def test_one_row_in_two_sentences_is_two_hypotheses() -> None:
-    same = NBest(np.array([0, 1, 2]), np.ones((2, 1), np.float32), np.ones((2, 9), np.int32))
+    same = Lists(np.array([0, 1, 2]), np.ones((2, 1), np.float32), np.ones((2, 9), np.int32))
     assert merge(same, same).begin.tolist() == [0, 1, 2]
 
 

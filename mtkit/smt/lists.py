@@ -1,4 +1,4 @@
-"""n-best lists as flat arrays: what tuning reads, whatever decoder wrote them.
+"""The n-best lists of a dev set as flat arrays: what tuning reads, whatever decoder wrote them.
 
 x_h   features of hypothesis h        λ   weights        its score   λ·x_h
 
@@ -16,7 +16,7 @@ from mtkit.smt.bleu import COLUMNS, bleu
 from mtkit.smt.flat import Float32, Float64, Int32, Int64
 
 
-class NBest(NamedTuple):
+class Lists(NamedTuple):
     """The hypotheses of S sentences, n in all; those of sentence s: ``begin[s] : begin[s + 1]``.
 
     begin: int64 (S + 1,); features: float32 (n, F); statistics: int32 (n, COLUMNS), as in ``bleu``.
@@ -28,12 +28,12 @@ class NBest(NamedTuple):
     statistics: Int32
 
 
-def corpus_bleu(nbest: NBest, weights: Float64) -> float:
+def corpus_bleu(nbest: Lists, weights: Float64) -> float:
     """BLEU, 0 to 100, of every sentence's best hypothesis."""
     return float(bleu(best_total(nbest, scores(nbest.features, weights))))
 
 
-def merge(a: NBest, b: NBest) -> NBest:
+def merge(a: Lists, b: Lists) -> Lists:
     """Both lists of every sentence, those of ``a`` first, without repeated hypotheses.
 
     A hypothesis repeats another one of its sentence if features and statistics are equal; the first
@@ -54,10 +54,10 @@ def merge(a: NBest, b: NBest) -> NBest:
     kept = np.argsort(sentence, kind="stable")
     kept = kept[~repeats[kept]]
     begin = np.searchsorted(sentence[kept], np.arange(len(a.begin)))
-    return NBest(begin, features[kept], statistics[kept])
+    return Lists(begin, features[kept], statistics[kept])
 
 
-def _sentences(nbest: NBest) -> Int64:
+def _sentences(nbest: Lists) -> Int64:
     return np.repeat(np.arange(len(nbest.begin) - 1), np.diff(nbest.begin))
 
 
@@ -75,7 +75,7 @@ def scores(features: Float32, weights: Float64) -> Float64:
 
 
 @njit(cache=True, nogil=True)
-def best_total(nbest: NBest, scores: Float64) -> Int64:
+def best_total(nbest: Lists, scores: Float64) -> Int64:
     """The sum (COLUMNS,) of the statistics of each sentence's best hypothesis."""
     begin, total = nbest.begin, np.zeros(COLUMNS, np.int64)
     for s in range(len(begin) - 1):
