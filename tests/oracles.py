@@ -101,47 +101,64 @@ def phrase_spans(links: set[Pair], I: int, J: int, limit: int) -> set[tuple[int,
 
 # --- decoding, by trying everything
 
+Words = tuple[int, ...]
+Three = tuple[float, float, float]  # scores of monotone, swap and discontinuous
+START = (0.0, 0.0, 0.0)
+
+
+def orientation(start: int, end: int, last: Pair) -> int:
+    """0 monotone, 1 swap, 2 discontinuous: of start : end after the span ``last``."""
+    if start == last[1]:
+        return 0
+    return 1 if end == last[0] else 2
+
 
 def all_derivations(
     N: int,
-    options: dict[tuple[int, int], list[tuple[float, tuple[int, ...]]]],
+    options: dict[Pair, list[tuple[float, Words, Three, Three]]],
     lm: Callable[[Sequence[int]], float],
     lm_weight: float,
     distortion_weight: float,
     limit: int,
-) -> list[float]:
-    """The score of every derivation, best first.
+) -> list[tuple[float, Words]]:
+    """Score and words of every derivation, best first.
 
-    options: (start, end) → (score, words). limit: a span starts at most so far from the end of the
-    last one, and one that leaves the first gap open ends at most so far behind it; < 0: anything.
+    options: (start, end) → (score, words, towards the phrase before, towards the one behind).
+    limit: a span starts at most so far from the end of the last one, and one that leaves the first
+    gap open ends at most so far behind it; < 0: anything.
     """
-    scores = []
+    found = []
 
-    def extend(covered: frozenset[int], end: int, words: tuple[int, ...], score: float) -> None:
+    def extend(
+        covered: frozenset[int], last: Pair, following: Three, words: Words, score: float
+    ) -> None:
         if len(covered) == N:
-            scores.append(score + lm_weight * lm(words))
+            found.append((score + lm_weight * lm(words), words))
             return
         gap = min(set(range(N)) - covered)
         for (start, stop), choices in options.items():
+            distance = abs(start - last[1])
             if covered & set(range(start, stop)):
                 continue
-            if limit >= 0 and (abs(start - end) > limit or (start > gap and stop - gap > limit)):
+            if limit >= 0 and (distance > limit or (start > gap and stop - gap > limit)):
                 continue
-            for value, more in choices:
+            o = orientation(start, stop, last)
+            for value, more, before, behind in choices:
                 extend(
                     covered | set(range(start, stop)),
-                    stop,
+                    (start, stop),
+                    behind,
                     words + more,
-                    score + value - distortion_weight * abs(start - end),
+                    score + value + before[o] + following[o] - distortion_weight * distance,
                 )
 
-    extend(frozenset(), 0, (), 0.0)
-    return sorted(scores, reverse=True)
+    extend(frozenset(), (0, 0), START, (), 0.0)
+    return sorted(found, key=lambda d: -d[0])
 
 
 def beam_search(  # noqa: C901  one loop, to be read in one piece
     N: int,
-    options: dict[tuple[int, int], list[tuple[float, float, tuple[int, ...]]]],
+    options: dict[Pair, list[tuple[float, float, Words, Three, Three]]],
     step: Callable[[int, int], tuple[float, int]],
     begin: int,
     end_of_sentence: int,
@@ -150,12 +167,16 @@ def beam_search(  # noqa: C901  one loop, to be read in one piece
     limit: int,
     stack: int,
     pops: int,
-) -> tuple[float, list[float]]:
+) -> tuple[float, list[float], float]:
     """The best score that cube pruning finds, and that of every hypothesis it makes on the way.
 
-    options: (start, end) → (estimate, score, words), best estimate first; ``step``: the language
-    model, (state, word) → (ln p, state). ``pops`` and ``stack`` ≥ 1, ``limit`` ≥ 0.
+    Last, by how much the closest decision fell of what to hand out and what to keep.
+
+    options: (start, end) → (estimate, score, words, towards the phrase before, towards the one
+    behind), best estimate first; ``step``: the language model, (state, word) → (ln p, state).
+    ``pops`` and ``stack`` ≥ 1, ``limit`` ≥ 0.
     """
+    reorders = any(any(before + behind) for c in options.values() for *_, before, behind in c)
 
     @functools.cache
     def future(start: int, end: int) -> float:
@@ -171,42 +192,53 @@ def beam_search(  # noqa: C901  one loop, to be read in one piece
                 start = end + 1
         return total
 
-    # A hypothesis is (estimate, score, covered, end, state of the language model).
-    stacks = [[(0.0, 0.0, frozenset[int](), 0, begin)]]
-    made = []
+    # A hypothesis is (estimate, score, covered, last span, following, state of the language model).
+    stacks = [[(0.0, 0.0, frozenset[int](), (-1, 0), START, begin)]]
+    made, closest = [], math.inf
     for n in range(1, N + 1):
         grids = []
         for (start, stop), choices in options.items():
             groups: dict[object, list] = {}
             for h in stacks[n - stop + start] if choices and stop - start <= n else ():
                 gap = min(set(range(N)) - h[2])
-                reached = abs(start - h[3]) <= limit and (start == gap or stop - gap <= limit)
+                reached = abs(start - h[3][1]) <= limit and (start == gap or stop - gap <= limit)
                 if reached and not h[2] & set(range(start, stop)):
                     groups.setdefault(h[2:4], []).append(h)
             grids += [(rows, start, stop, choices) for rows in groups.values()]
 
-        def cell(g: int, row: int, column: int) -> tuple:
+        def cell(g: int, row: int, column: int, exact: bool) -> tuple:
             rows, start, stop, choices = grids[g]  # noqa: B023
-            _, score, covered, end, state = rows[row]
-            _, value, words = choices[column]
+            _, score, covered, last, following, state = rows[row]
+            estimate, value, words, before, behind = choices[column]
             covered |= set(range(start, stop))
-            score += value - distortion_weight * abs(start - end)
+            o = orientation(start, stop, last)
+            score += before[o] + following[o] - distortion_weight * abs(start - last[1])
+            if not exact:
+                return (score + estimate + rest(covered),)
+            score += value
             for w in (*words, end_of_sentence) if len(covered) == N else words:
                 log_p, state = step(state, w)
                 score += lm_weight * log_p
-            return score + rest(covered), score, covered, stop, state
+            swap = reorders and start and start - 1 not in covered and stop - start + 1 <= limit
+            last = (start if swap else -1, stop)
+            return score + rest(covered), score, covered, last, behind, state
 
-        waiting = {(g, 0, 0): cell(g, 0, 0) for g in range(len(grids))}
+        waiting = {(g, 0, 0): cell(g, 0, 0, False) for g in range(len(grids))}
         alive: dict[object, tuple] = {}
         for _ in range(min(pops, sum(len(rows) * len(c) for rows, _, _, c in grids))):
             g, row, column = max(waiting, key=lambda at: waiting[at][0])
-            new = waiting.pop((g, row, column))
+            guess = waiting.pop((g, row, column))[0]
+            new = cell(g, row, column, True)
             made.append(new[1])
             same = new[2:] if n < N else "complete"
             alive[same] = max(alive.get(same, new), new, key=lambda h: h[0])
             if column + 1 < len(grids[g][3]):
-                waiting[g, row, column + 1] = cell(g, row, column + 1)
+                waiting[g, row, column + 1] = cell(g, row, column + 1, False)
             if column == 0 and row + 1 < len(grids[g][0]):
-                waiting[g, row + 1, 0] = cell(g, row + 1, 0)
-        stacks.append(sorted(alive.values(), key=lambda h: -h[0])[:stack])
-    return stacks[N][0][1], sorted(made)
+                waiting[g, row + 1, 0] = cell(g, row + 1, 0, False)
+        best = sorted(alive.values(), key=lambda h: -h[0])
+        stacks.append(best[:stack])
+        rejected = [(guess, left[0]) for left in waiting.values()]
+        rejected += [(best[stack - 1][0], left[0]) for left in best[stack:]]
+        closest = min([closest, *(abs(a - b) for a, b in rejected)])
+    return stacks[N][0][1], sorted(made), closest

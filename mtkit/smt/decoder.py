@@ -4,16 +4,24 @@ A hypothesis translates some of the source words; each step appends the translat
 span. Its score is what the derivation has earned so far,
 
     Σ_phrases Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(y)  −  λ_d Σ |start of a span − end of the last|
+    + Σ_phrases λ_previous,o ln P(o | s̄, t̄)  +  Σ_phrases but the last λ_next,o′ ln P(o′ | s̄, t̄)
+
+o is the phrase's orientation towards the phrase before it: monotone if its span begins where the
+last one ends, swap if it ends where the last one begins, else discontinuous; the first phrase's is
+that towards an empty span in front of the sentence. o′ is the orientation of the phrase behind it
+(Koehn et al. 2005, "Edinburgh System Description"; Moses's msd-bidirectional-fe).
 
 Hypotheses that no future can tell apart are one (*recombination*): same words covered, same end of
-the last span, same state of the language model. The worse ones stay as arcs, so that the hypothesis
-graph holds every derivation that was looked at, for the n-best list.
+the last span, same start if the word before it can still become a swap, same λ_next ln P, same
+state of the language model. The worse ones stay as arcs, so that the hypothesis graph holds every
+derivation that was looked at, for the n-best list.
 
 Stack n holds the hypotheses that cover n words; the ``stack`` best by score + future cost live on.
-To fill it, *edges* join a group of hypotheses (same coverage, same end) with the options of one
-span; both sides are sorted, so the corner of that grid is its most promising cell. A queue over all
-edges hands out the best cell, which opens its neighbours, ``pops`` times. With unlimited pops and
-stack the search is exhaustive.
+To fill it, *edges* join a group of hypotheses (same coverage, start and end) with the options of
+one span; both sides are sorted, so the corner of that grid is its most promising cell. A queue over
+all edges hands out the best cell, which opens its neighbours, ``pops`` times. Cells wait with a
+guess, the language model seeing the option by itself, and are scored when they are handed out. With
+unlimited pops and stack the search is exhaustive.
 
 Coverage is the first gap and a 64-bit mask of what is covered behind it. A span may start at most
 ``limit`` words from the end of the last one, and may leave the first gap open only if it ends
@@ -23,18 +31,25 @@ grows linearly with the length of the sentence.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.flat import Float64
+from mtkit.smt.flat import Float64, lean
+from mtkit.smt.heap import pop, push
 from mtkit.smt.lm import EOS, Lm, lm_step
-from mtkit.smt.options import WINDOW, Options, Weights, future_costs
-from mtkit.smt.phrases import MAX_PHRASE
+from mtkit.smt.options import (
+    DISCONTINUOUS,
+    MONOTONE,
+    SWAP,
+    WINDOW,
+    Options,
+    Weights,
+    future_costs,
+)
+from mtkit.smt.phrases import MAX_PHRASE, hash_word
 
 MAX_LIMIT = WINDOW - MAX_PHRASE - 1
 
@@ -45,9 +60,11 @@ HYPOTHESIS = np.dtype(
         ("parent", np.int32),
         ("option", np.int32),  # the option appended to the parent
         ("gap", np.int32),  # first source word not covered
+        ("start", np.int32),  # of the last span if a swap with it is still possible, else −1
         ("end", np.int32),  # behind the last span
-        ("covered", np.uint64),  # bit k: word gap + k is covered
         ("state", np.int32),  # of the language model
+        ("covered", np.uint64),  # bit k: word gap + k is covered
+        ("kind", np.uint64),  # of the option: see Options
         ("next", np.int32),  # another arc into the same hypothesis, −1 = none
     ]
 )
@@ -58,21 +75,20 @@ EDGE = np.dtype(
         ("size", np.int32),
         ("option", np.int32),  # the span's options: ``option`` and the ``options − 1`` behind it
         ("options", np.int32),
-        ("start", np.int32),  # of the span
+        ("orientation", np.int32),  # of the span towards the group's last one
         ("gap", np.int32),  # after the span: see HYPOTHESIS
+        ("start", np.int32),
         ("end", np.int32),
         ("covered", np.uint64),
+        ("jump", np.float64),  # −λ_d times the distance from the group's end
         ("rest", np.float64),  # future cost of what is not covered then
     ]
 )
 CELL = np.dtype(
     [
-        ("estimate", np.float64),
-        ("score", np.float64),
         ("edge", np.int32),
         ("row", np.int32),  # rank in the group
         ("column", np.int32),  # rank among the options
-        ("state", np.int32),
     ]
 )
 Records = NDArray[np.void]
@@ -95,16 +111,10 @@ class Task(NamedTuple):
     begin: int
     lm_weight: float
     distortion_weight: float
+    reorders: bool  # whether any orientation has a weight
     limit: int
     future: Float64
     rest: Float64
-
-
-class Derivation(NamedTuple):
-    """The options of one translation, in target order, and its score."""
-
-    options: list[int]
-    score: float
 
 
 def search(
@@ -116,47 +126,32 @@ def search(
     language model's state after ``<s>``.
     """
     limit = min(limits.distortion, MAX_LIMIT) if limits.distortion >= 0 else MAX_LIMIT
+    reorders = bool(weights.reordering.any())
     costs = future_costs(options.begin, options.estimate, N)
-    task = Task(N, options, lm, begin, weights.lm, weights.distortion, limit, *costs)
+    task = Task(N, options, lm, begin, weights.lm, weights.distortion, reorders, limit, *costs)
     graph: Records = _search(task, limits.stack, limits.pops)
     return graph
 
 
-def derivations(graph: Records) -> Iterator[Derivation]:
-    """All derivations of the graph, best first.
-
-    The best way to a hypothesis is its chain of parents. Each hypothesis that was recombined with
-    one of that chain begins another derivation: what it scores less, the whole scores less.
-    """
-    score, parent, option, arc = (
-        graph[name].tolist() for name in ("score", "parent", "option", "next")
-    )
-    queue: list[tuple[float, int, int, tuple[int, ...]]] = []
-
-    def push(hypothesis: int, above: float, tail: tuple[int, ...]) -> None:
-        """Queue ``hypothesis`` and its arcs; the options ``tail`` behind them add ``above``."""
-        while hypothesis >= 0:
-            heapq.heappush(queue, (-score[hypothesis] - above, len(tail), hypothesis, tail))
-            hypothesis = arc[hypothesis]
-
-    push(1, 0.0, ())
-    while queue:
-        negative, _, hypothesis, tail = heapq.heappop(queue)
-        while hypothesis > 0:
-            tail = (option[hypothesis], *tail)
-            hypothesis = parent[hypothesis]
-            push(arc[hypothesis], -negative - score[hypothesis], tail)
-        yield Derivation(list(tail), -negative)
-
-
 # --- kernels
+
+
+@lean
+def orientation(start: int, end: int, last_start: int, last_end: int) -> int:
+    """That of a phrase whose span is start : end after one of last_start : last_end."""
+    if start == last_end:
+        return MONOTONE
+    return SWAP if end == last_start else DISCONTINUOUS
 
 
 @njit(cache=True, nogil=True)
 def _search(task, stack, pops):  # type: ignore[no-untyped-def]
     N = task.N
     graph = np.empty(N * pops + 2, HYPOTHESIS)
-    _set(graph, 0, 0.0, task.rest[0], -1, -1, 0, 0, np.uint64(0), task.begin)
+    start = graph[0]
+    start.score, start.estimate, start.parent, start.option, start.next = 0.0, 0.0, -1, -1, -1
+    start.gap, start.start, start.end, start.state = 0, -1, 0, task.begin
+    start.covered = start.kind = np.uint64(0)
     size = 2  # row 1 is kept for the goal
     kept = np.zeros(N * stack + 1, np.int32)  # living hypotheses, by stack and group
     groups = np.empty(N * stack + 1, GROUP)
@@ -170,11 +165,10 @@ def _search(task, stack, pops):  # type: ignore[no-untyped-def]
         slots[:] = -1
         size, n_heads = _fill(task, edges, pops, graph, size, kept, heads, slots)
         group_begin[n + 1], n_kept = _keep(
-            graph, heads[:n_heads], stack, kept, n_kept, groups, group_begin[n]
+            graph, heads[:n_heads], stack, kept, n_kept, groups, group_begin[n], slots
         )
-    goal = graph[heads[0]]
-    _set(graph, 1, goal.score, goal.score, goal.parent, goal.option, N, N, np.uint64(0), 0)
-    graph[1].next = goal.next
+    graph[1] = graph[heads[0]]
+    graph[heads[0]].next = -1  # now the goal's
     return graph[:size].copy()
 
 
@@ -182,47 +176,36 @@ def _search(task, stack, pops):  # type: ignore[no-untyped-def]
 def _fill(task, edges, pops, graph, size, kept, heads, slots):  # type: ignore[no-untyped-def]
     """Hand out the ``pops`` best cells of all edges as hypotheses; the graph's size, new heads."""
     cells = np.empty(len(edges) + 2 * pops, CELL)
-    queue = np.empty(len(cells), np.int32)  # a binary heap of cells, the best in front
+    guess, queue = np.empty(len(cells)), np.empty(len(cells), np.int32)
     waiting, n_cells, n_heads = 0, len(edges), 0
     for e in range(len(edges)):
-        _score(task, cells[e], edges, e, 0, 0, graph, kept)
-        waiting = _push(queue, waiting, cells, e)
+        guess[e] = _guess(task, cells[e], edges, e, 0, 0, graph, kept)
+        waiting = push(queue, waiting, guess, e)
     for _ in range(pops):
         if waiting == 0:
             break
         cell = cells[queue[0]]
-        waiting = _pop(queue, waiting, cells)
-        edge, row, column = edges[cell.edge], cell.row, cell.column
-        parent, option = kept[edge.first + row], edge.option + column
-        end, state = edge.end, cell.state
-        if edge.gap == task.N:  # nothing comes after: all complete hypotheses are the goal
-            end, state = task.N, 0
-        _set(graph, size, cell.score, cell.estimate, parent, option, edge.gap, end,
-             edge.covered, state)  # fmt: skip
+        waiting = pop(queue, waiting, guess)
+        e, row, column = cell.edge, cell.row, cell.column
+        edge = edges[e]
+        _extend(task, edge, kept[edge.first + row], edge.option + column, graph, size)
         if _recombine(graph, size, slots):
             heads[n_heads] = size
             n_heads += 1
         size += 1
         # Each cell of the grid is opened once: from its left, or in column 0 from above.
         if column + 1 < edge.options:
-            _score(task, cells[n_cells], edges, cell.edge, row, column + 1, graph, kept)
-            waiting = _push(queue, waiting, cells, n_cells)
+            guess[n_cells] = _guess(task, cells[n_cells], edges, e, row, column + 1, graph, kept)
+            waiting = push(queue, waiting, guess, n_cells)
             n_cells += 1
         if column == 0 and row + 1 < edge.size:
-            _score(task, cells[n_cells], edges, cell.edge, row + 1, 0, graph, kept)
-            waiting = _push(queue, waiting, cells, n_cells)
+            guess[n_cells] = _guess(task, cells[n_cells], edges, e, row + 1, 0, graph, kept)
+            waiting = push(queue, waiting, guess, n_cells)
             n_cells += 1
     return size, n_heads
 
 
-@njit(cache=True, nogil=True)
-def _set(graph, at, score, estimate, parent, option, gap, end, covered, state):  # type: ignore[no-untyped-def]
-    h = graph[at]
-    h.score, h.estimate, h.parent, h.option = score, estimate, parent, option
-    h.gap, h.end, h.covered, h.state, h.next = gap, end, covered, state, -1
-
-
-@njit(cache=True, nogil=True)
+@lean
 def _power_of_two(n: int) -> int:
     power = 1
     while power < n:
@@ -254,14 +237,16 @@ def _edges(task, n, graph, groups, group_begin):  # type: ignore[no-untyped-def]
                 edge = edges[count]
                 edge.first, edge.size = groups[g].first, groups[g].size
                 edge.option, edge.options = first, behind - first
-                edge.start, edge.end = start, start + length
+                edge.orientation = orientation(start, start + length, head.start, head.end)
+                edge.jump = -task.distortion_weight * abs(start - head.end)
                 _advance(edge, head.gap, head.covered | bits)
                 edge.rest = _future(edge.gap, edge.covered, task.future, task.rest)
+                edge.start, edge.end = _last_span(task, edge, start, start + length)
                 count += 1
     return edges[:count]
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _advance(edge, gap, covered):  # type: ignore[no-untyped-def]
     """Move the first gap behind what is covered without one."""
     while covered & np.uint64(1):
@@ -270,7 +255,19 @@ def _advance(edge, gap, covered):  # type: ignore[no-untyped-def]
     edge.gap, edge.covered = gap, covered
 
 
-@njit(cache=True, nogil=True)
+@lean
+def _last_span(task, edge, start, end):  # type: ignore[no-untyped-def]
+    """What the future can feel of the span's start and end."""
+    if edge.gap == task.N:
+        return -1, task.N  # nothing comes after: all complete hypotheses are the goal
+    before = start - 1 - edge.gap  # of the word that a swap would end with
+    swap = task.reorders and before >= 0 and end - start < task.limit
+    if swap and not edge.covered >> np.uint64(before) & np.uint64(1):
+        return start, end
+    return -1, end
+
+
+@lean
 def _future(gap, covered, future, rest):  # type: ignore[no-untyped-def]
     """The future cost of all gaps: each run of uncovered words, then the open end."""
     total, at = 0.0, gap
@@ -287,119 +284,111 @@ def _future(gap, covered, future, rest):  # type: ignore[no-untyped-def]
     return total + rest[at]
 
 
-@njit(cache=True, nogil=True)
-def _score(task, cell, edges, e, row, column, graph, kept):  # type: ignore[no-untyped-def]
-    """Fill ``cell``: hypothesis ``row`` of edge ``e``'s group with the span's option ``column``."""
+@lean
+def _guess(task, cell, edges, e, row, column, graph, kept):  # type: ignore[no-untyped-def]
+    """Fill ``cell``: hypothesis ``row`` of edge ``e``'s group with the span's option ``column``.
+
+    Its estimate, as far as it is known without asking the language model.
+    """
     edge, options = edges[e], task.options
-    before = graph[kept[edge.first + row]]
-    option = edge.option + column
-    distance = abs(edge.start - before.end)
-    score = before.score + options.score[option] - task.distortion_weight * distance
-    state = before.state
-    for w in range(options.w_begin[option], options.w_begin[option + 1]):
-        log_p, state = lm_step(task.lm, state, options.words[w])
-        score += task.lm_weight * log_p
-    if edge.gap == task.N:
-        log_p, state = lm_step(task.lm, state, EOS)
-        score += task.lm_weight * log_p
-    cell.score, cell.estimate, cell.state = score, score + edge.rest, state
+    before, option, o = graph[kept[edge.first + row]], edge.option + column, edge.orientation
     cell.edge, cell.row, cell.column = e, row, column
+    score = before.score + options.estimate[option] + edge.jump + edge.rest
+    return score + options.next[before.option, o] + options.previous[option, o]
 
 
-@njit(cache=True, nogil=True)
-def _push(queue, size, cells, new):  # type: ignore[no-untyped-def]
-    """Put cell ``new`` into the heap; its new size."""
-    at = size
-    while at > 0:
-        above = (at - 1) // 2
-        if cells[queue[above]].estimate >= cells[new].estimate:
-            break
-        queue[at] = queue[above]
-        at = above
-    queue[at] = new
-    return size + 1
+@lean
+def _extend(task, edge, parent, option, graph, at):  # type: ignore[no-untyped-def]
+    """Make row ``at`` the hypothesis ``parent`` with ``option`` appended."""
+    options, before, new, o = task.options, graph[parent], graph[at], edge.orientation
+    score = before.score + options.score[option] + edge.jump
+    score += options.next[before.option, o] + options.previous[option, o]
+    state = before.state
+    if task.lm_weight != 0:
+        for w in range(options.w_begin[option], options.w_begin[option + 1]):
+            log_p, state = lm_step(task.lm, state, options.words[w])
+            score += task.lm_weight * log_p
+            if state == options.state[w]:  # from here on the words before make no difference
+                score += options.behind[w]
+                state = options.state[options.w_begin[option + 1] - 1]
+                break
+        if edge.gap == task.N:
+            log_p, state = lm_step(task.lm, state, EOS)
+            score += task.lm_weight * log_p
+    new.score, new.estimate, new.parent, new.option = score, score + edge.rest, parent, option
+    new.gap, new.start, new.end, new.covered = edge.gap, edge.start, edge.end, edge.covered
+    new.state, new.kind, new.next = state, options.kind[option], -1
+    if edge.gap == task.N:
+        new.state, new.kind = 0, np.uint64(0)
 
 
-@njit(cache=True, nogil=True)
-def _pop(queue, size, cells):  # type: ignore[no-untyped-def]
-    """Remove the best cell, ``queue[0]``; the new size."""
-    size -= 1
-    last, at = queue[size], 0
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
-        if child + 1 < size and cells[queue[child + 1]].estimate > cells[queue[child]].estimate:
-            child += 1
-        if cells[last].estimate >= cells[queue[child]].estimate:
-            break
-        queue[at] = queue[child]
-        at = child
-    queue[at] = last
-    return size
+@lean
+def _slot(graph, at, slots, whole):  # type: ignore[no-untyped-def]
+    """Where in the hash table ``slots`` a row equal to ``at`` stands, or a free place for it.
 
-
-@njit(cache=True, nogil=True)
-def _recombine(graph, at, slots):  # type: ignore[no-untyped-def]
-    """Make row ``at`` an arc of the equal hypothesis in ``slots``; True if it is the first such.
-
-    The head of the arcs is always the best of them and keeps its row.
+    whole: equal as hypotheses; otherwise as members of one group.
     """
     new = graph[at]
-    key = new.covered * np.uint64(0x9E3779B97F4A7C15)
-    key ^= np.uint64(new.gap) * np.uint64(0xBF58476D1CE4E5B9)
-    key ^= np.uint64(new.end) * np.uint64(0x94D049BB133111EB)
-    key ^= np.uint64(new.state) * np.uint64(0xD6E8FEB86659FD93)
+    key = hash_word(new.covered, (new.gap << 40) ^ (new.start << 20) ^ new.end)
+    if whole:
+        key = hash_word(key ^ new.kind, new.state)
     mask = np.uint64(len(slots) - 1)
-    slot = (key ^ (key >> np.uint64(32))) & mask
+    slot = key & mask
     while slots[slot] >= 0:
         old = graph[slots[slot]]
         if (
             old.covered == new.covered
             and old.gap == new.gap
+            and old.start == new.start
             and old.end == new.end
-            and old.state == new.state
+            and (not whole or (old.state == new.state and old.kind == new.kind))
         ):
-            if new.score > old.score:
-                _swap(graph, slots[slot], at)
-            new.next = old.next
-            old.next = at
-            return False
+            break
         slot = (slot + np.uint64(1)) & mask
-    slots[slot] = at
-    return True
+    return slot
+
+
+@lean
+def _recombine(graph, at, slots):  # type: ignore[no-untyped-def]
+    """Make row ``at`` an arc of the equal hypothesis in ``slots``; True if it is the first such.
+
+    The head of the arcs is always the best of them and keeps its row.
+    """
+    slot = _slot(graph, at, slots, True)
+    if slots[slot] < 0:
+        slots[slot] = at
+        return True
+    old, new = graph[slots[slot]], graph[at]
+    if new.score > old.score:  # exchange where they came from
+        old.score, new.score = new.score, old.score
+        old.estimate, new.estimate = new.estimate, old.estimate
+        old.parent, new.parent = new.parent, old.parent
+        old.option, new.option = new.option, old.option
+    new.next = old.next
+    old.next = at
+    return False
 
 
 @njit(cache=True, nogil=True)
-def _swap(graph, a, b):  # type: ignore[no-untyped-def]
-    """Exchange where two equal hypotheses came from."""
-    x, y = graph[a], graph[b]
-    x.score, y.score = y.score, x.score
-    x.estimate, y.estimate = y.estimate, x.estimate
-    x.parent, y.parent = y.parent, x.parent
-    x.option, y.option = y.option, x.option
-
-
-@njit(cache=True, nogil=True)
-def _keep(graph, heads, stack, kept, n_kept, groups, n_groups):  # type: ignore[no-untyped-def]
-    """Keep the ``stack`` best heads, in groups of equal coverage and end; the new counts."""
+def _keep(graph, heads, stack, kept, n_kept, groups, n_groups, slots):  # type: ignore[no-untyped-def]
+    """Keep the ``stack`` best heads, in groups of equal coverage, start and end; the new counts."""
     estimates = np.empty(len(heads))
     for k in range(len(heads)):
         estimates[k] = -graph[heads[k]].estimate
     order = np.argsort(estimates, kind="mergesort")[:stack]
     group_of = np.empty(len(order), np.int64)
     first = n_groups
+    slots[:] = -1
+    number = np.empty(len(slots), np.int32)  # of the group whose head is in the slot
     for k in range(len(order)):
-        new = graph[heads[order[k]]]
-        g = first
-        while g < n_groups:
-            old = graph[groups[g].head]
-            if old.covered == new.covered and old.gap == new.gap and old.end == new.end:
-                break
-            g += 1
-        if g == n_groups:
-            groups[g].head, groups[g].size = heads[order[k]], 0
+        at = heads[order[k]]
+        slot = _slot(graph, at, slots, False)
+        if slots[slot] < 0:
+            slots[slot], number[slot] = at, n_groups
+            groups[n_groups].head, groups[n_groups].size = at, 0
             n_groups += 1
-        groups[g].size += 1
-        group_of[k] = g
+        group_of[k] = number[slot]
+        groups[group_of[k]].size += 1
     for g in range(first, n_groups):
         groups[g].first = n_kept
         n_kept += groups[g].size

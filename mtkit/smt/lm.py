@@ -53,6 +53,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from mtkit.smt.flat import lean
+
 UNK, BOS, EOS = 0, 1, 2
 SPECIALS = ("<unk>", "<s>", "</s>")
 SPELLINGS = {"<unk>": UNK, "<UNK>": UNK, "<s>": BOS, "</s>": EOS}  # some ARPA files shout
@@ -371,7 +373,7 @@ def _shorten(first_child: I32, suffix: I32, backoff: F32, node: int) -> int:
     return node
 
 
-@njit(cache=True, nogil=True)
+@lean
 def lm_step(lm: Lm, state: int, w: int) -> tuple[float, int]:
     """ln p(w | state) and the state after w; start from ``NgramModel.begin``, end with ``EOS``."""
     log_p, node = _find(lm, state, w)

@@ -15,13 +15,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64
+from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64, lean
 from mtkit.smt.lm import ROOT, Lm, lm_step
 from mtkit.smt.phrases import MAX_PHRASE, hash_word
 
 WINDOW = 64  # positions behind the first gap that a hypothesis may cover; see ``decoder``
 CANDIDATES = 5  # times ``limit`` pairs of a source phrase are looked at, best φ(t̄|s̄) first
 COPIED = -1  # in place of a phrase pair: the source word itself
+MONOTONE, SWAP, DISCONTINUOUS = range(3)  # orientation of a phrase towards another
+ORIENTATIONS = ("monotone", "swap", "discontinuous")
+REORDERING = tuple(f"{side}-{o}" for side in ("previous", "next") for o in ORIENTATIONS)
 
 
 class Table(NamedTuple):
@@ -34,12 +37,14 @@ class Table(NamedTuple):
     key: UInt64
     row: Int64
     features: Float32
+    reordering: Float32
 
 
 class Weights(NamedTuple):
-    """λ: of the four phrase features, then of the counts and models named."""
+    """λ: of the four phrase features, of REORDERING, then of the counts and models named."""
 
     phrase: Float64
+    reordering: Float64
     phrases: float
     words: float
     unknown: float
@@ -48,12 +53,20 @@ class Weights(NamedTuple):
 
 
 class Options(NamedTuple):
-    """M options of a sentence of N words.
+    """M options of a sentence of N words; W target words in all.
 
     begin: int64 (N · MAX_PHRASE + 1,), those of the span of k + 1 words from i are
     ``begin[i · MAX_PHRASE + k]`` and the following, best first; pair: int32 (M,), row of the phrase
-    table or COPIED; score: float64 (M,) without the language model; estimate: with it; words:
-    int32, the language model's ids of option o at ``w_begin[o] : w_begin[o + 1]``.
+    table or COPIED; score: float64 (M,) without language model and reordering; estimate: with the
+    language model; words: int32 (W,), the language model's ids of option o at
+    ``w_begin[o] : w_begin[o + 1]``.
+
+    previous, next: float64 (M + 1, 3), λ ln P(orientation | pair) towards the phrase before and
+    towards the one behind, 0 for copied words and in the last row, which stands for the sentence's
+    start; kind: uint64 (M,), equal where ``next`` is.
+
+    state: int32 (W,), the language model's after each word, seeing the phrase by itself; behind:
+    float64 (W,), λ_lm ln P of the phrase's words behind it then.
     """
 
     begin: Int64
@@ -62,6 +75,11 @@ class Options(NamedTuple):
     estimate: Float64
     words: Int32
     w_begin: Int64
+    previous: Float64
+    next: Float64
+    kind: UInt64
+    state: Int32
+    behind: Float64
 
 
 # --- kernels
@@ -99,10 +117,13 @@ def collect(
                     n += 1
             begin[span + 1] = n
     words, w_begin = _spell(begin, pair[:n], table, lm_id, copied)
-    return Options(begin, pair[:n].copy(), score[:n].copy(), estimate[:n].copy(), words, w_begin)
+    return Options(
+        begin, pair[:n].copy(), score[:n].copy(), estimate[:n].copy(), words, w_begin,
+        *_reorder(pair[:n], table, weights.reordering), *_alone(words, w_begin, lm, weights.lm),
+    )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _find(table: Table, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
     """The row of the source phrase ``sentence[i : i + length]``, or −1."""
     row = int(np.searchsorted(table.key, key))
@@ -117,7 +138,7 @@ def _find(table: Table, key: np.uint64, sentence: Int32, i: int, length: int) ->
     return row
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _best_pairs(table, lm, lm_id, weights, row, limit, pair, score, estimate, n):  # type: ignore[no-untyped-def]
     """Insert the row's best pairs, sorted by estimate, from index ``n`` on; the new ``n``."""
     first = n
@@ -127,11 +148,14 @@ def _best_pairs(table, lm, lm_id, weights, row, limit, pair, score, estimate, n)
         value = weights.phrases + weights.words * length
         for f in range(len(weights.phrase)):
             value += weights.phrase[f] * table.features[p, f]
+        full = n - first == limit
         guess, state = value, ROOT
         for at in range(table.t_begin[p], table.t_begin[p + 1]):
+            if full and guess <= estimate[n - 1] and weights.lm >= 0:
+                break  # the language model only takes away
             log_p, state = lm_step(lm, state, lm_id[table.target[at]])
             guess += weights.lm * log_p
-        if n - first == limit:
+        if full:
             if guess <= estimate[n - 1]:
                 continue
             n -= 1
@@ -163,6 +187,41 @@ def _spell(
                 for k in range(w_begin[o + 1] - w_begin[o]):
                     words[w_begin[o] + k] = lm_id[table.target[table.t_begin[pair[o]] + k]]
     return words, w_begin
+
+
+@njit(cache=True, nogil=True)
+def _reorder(pair: Int32, table: Table, weights: Float64) -> tuple[Float64, Float64, UInt64]:
+    """``previous``, ``next`` and ``kind`` of the options."""
+    previous, following = np.zeros((len(pair) + 1, 3)), np.zeros((len(pair) + 1, 3))
+    for o in range(len(pair)):
+        if pair[o] != COPIED:
+            for k in range(3):
+                previous[o, k] += weights[k] * table.reordering[pair[o], k]
+                following[o, k] += weights[3 + k] * table.reordering[pair[o], 3 + k]
+    kind = np.zeros(len(pair), np.uint64)
+    bits = following.view(np.int64)
+    for o in range(len(pair)):
+        for k in range(3):
+            kind[o] = hash_word(kind[o], bits[o, k])
+    return previous, following, kind
+
+
+@njit(cache=True, nogil=True)
+def _alone(words: Int32, w_begin: Int64, lm: Lm, weight: float) -> tuple[Int32, Float64]:
+    """``state`` and ``behind`` of the options' words."""
+    state, log_p, behind = (
+        np.empty(len(words), np.int32),
+        np.empty(len(words)),
+        np.zeros(len(words)),
+    )
+    for o in range(len(w_begin) - 1):
+        now = ROOT
+        for w in range(w_begin[o], w_begin[o + 1]):
+            log_p[w], now = lm_step(lm, now, words[w])
+            state[w] = now
+        for w in range(w_begin[o + 1] - 1, w_begin[o], -1):
+            behind[w - 1] = behind[w] + weight * log_p[w]
+    return state, behind
 
 
 @njit(cache=True, nogil=True)

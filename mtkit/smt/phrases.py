@@ -28,12 +28,12 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, UInt64
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, UInt64, lean
 from mtkit.smt.symmetrize import Links
 
 MAX_PHRASE = 7  # words; 7 · 8 links and fewer fit into one 64-bit mask, bit 8 i + j
 FEATURES = ("direct", "direct-lexical", "channel", "channel-lexical")
-ARRAYS = ("source", "s_begin", "target", "t_begin", "key", "row", "features", "links")
+ARRAYS = ("source", "s_begin", "target", "t_begin", "key", "row", "features", "reordering", "links")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ class PhraseTable:
     key: uint64 (R,) sorted hashes of the source phrases; row: int64 (R + 1,), the pairs of source
     phrase r are ``row[r] : row[r + 1]``; source: int32, the words of source phrase r at
     ``s_begin[r] : s_begin[r + 1]``; target: int32, those of pair p likewise by ``t_begin``;
-    features: float32 (P, 4), ln of φ(t̄|s̄), lex(t̄|s̄), φ(s̄|t̄), lex(s̄|t̄); links: uint64 (P,), bit
+    features: float32 (P, 4), ln of φ(t̄|s̄), lex(t̄|s̄), φ(s̄|t̄), lex(s̄|t̄); reordering: float32
+    (P, 6), ln P(orientation|s̄, t̄), towards the phrase before m, s, d, then towards the next; links:
+    uint64 (P,), bit
     8 i + j says that word i of the source is linked to word j of the target.
     """
 
@@ -54,6 +56,7 @@ class PhraseTable:
     key: UInt64
     row: Int64
     features: Float32
+    reordering: Float32
     links: UInt64
 
     def __post_init__(self) -> None:
@@ -199,7 +202,8 @@ def _pack(at: Int64, s_key: UInt64, features: Float32, source: Int32, target: In
     t_words, t_begin = _gather(target, at[:, 1], at[:, 3])
     row = np.append(first, len(at)).astype(np.int64)
     links = np.ascontiguousarray(at[:, 4]).view(np.uint64)
-    return PhraseTable(s_words, s_begin, t_words, t_begin, key, row, features, links)
+    reordering = np.full((len(at), 6), np.log(1 / 3), np.float32)
+    return PhraseTable(s_words, s_begin, t_words, t_begin, key, row, features, reordering, links)
 
 
 def _gather(words: Int32, at: Int64, length: Int64) -> tuple[Int32, Int64]:
@@ -214,7 +218,7 @@ def _gather(words: Int32, at: Int64, length: Int64) -> tuple[Int32, Int64]:
 _NOTHING = np.empty((0, 5), np.int64)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def hash_word(key: np.uint64, word: int) -> np.uint64:
     """The hash of a phrase that is longer by ``word``: SplitMix64's finaliser (Steele 2014)."""
     z = key ^ np.uint64(word + 1)

@@ -13,7 +13,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -21,10 +20,11 @@ import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
-from mtkit.smt.decoder import Derivation, Limits, derivations, search
+from mtkit.smt.decoder import Limits, search
 from mtkit.smt.lm import NgramModel
-from mtkit.smt.options import COPIED, Options, Table, Weights, collect
-from mtkit.smt.phrases import FEATURES, MAX_PHRASE, PhraseTable
+from mtkit.smt.nbest import COUNTS, NAMES, NBest, n_best, span_of
+from mtkit.smt.options import COPIED, REORDERING, Options, Table, Weights, collect
+from mtkit.smt.phrases import FEATURES, PhraseTable
 from mtkit.smt.word_model import WordModels
 from mtkit.system import EMPTY, Hypothesis, LogProbability, Score
 from mtkit.tokenizer import WordTokenizer
@@ -35,14 +35,16 @@ TABLE_LIMIT = 20  # translations of one source phrase that the search considers
 DEFAULT_WEIGHTS = {
     **dict.fromkeys(FEATURES, 0.2),
     "direct": 0.3,
+    **dict.fromkeys(REORDERING, 0.0),
     "phrases": 0.0,
     "words": 1.0,
     "unknown": -10.0,
     "lm": 0.5,
     "distortion": 0.5,
 }
-NOISY_CHANNEL = {**dict.fromkeys(DEFAULT_WEIGHTS, 0.0), "channel": 1.0, "unknown": -10.0, "lm": 1.0}
-PRESETS = {"default": DEFAULT_WEIGHTS, "noisy-channel": NOISY_CHANNEL}
+CHANNEL = {**dict.fromkeys(NAMES, 0.0), "channel": 1.0, "unknown": -10.0}
+NOISY_CHANNEL = {**CHANNEL, "lm": 1.0}
+PRESETS = {"default": DEFAULT_WEIGHTS, "noisy-channel": NOISY_CHANNEL, "channel": CHANNEL}
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class SmtSystem:
         table, lm = models.table, models.lm
         self._table = Table(
             table.source, table.s_begin, table.target, table.t_begin, table.key, table.row,
-            table.features,
+            table.features, table.reordering,
         )  # fmt: skip
         self._lm = lm.arrays
         self._lm_id = lm.encode(models.words.target.words)
@@ -120,6 +122,10 @@ class SmtSystem:
         """The word tokens of each sentence."""
         return [self.tokenizer.tokenize(sentence) for sentence in sentences]
 
+    def with_weights(self, weights: dict[str, float]) -> SmtSystem:
+        """The same models with other weights."""
+        return SmtSystem(self.models, self.tokenizer, weights, self.limits, self.threads)
+
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is the log-linear sum of the module's head, in nats."""
         tokens = self.tokenize(sentences)
@@ -130,62 +136,56 @@ class SmtSystem:
         with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(one, range(len(sentences))))
 
-    def _translate(self, words: list[str], n_best: int) -> list[Hypothesis]:
+    def n_best(self, sentences: Sequence[list[str]], k: int) -> list[NBest]:
+        """The k best derivations of each sentence, given as tokens, at least one each."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(lambda words: self._decode(words, k, False)[1], sentences))
+
+    def _decode(self, words: list[str], k: int, distinct: bool) -> tuple[Options, NBest]:
         ids = np.array(self.models.words.source.encode(words), np.int32)
-        weights = self._kernel_weights()
+        weights = self._kernel_weights
+        lm, begin = self._lm, self.models.lm.begin
         copied = self.models.lm.encode(words)
-        options = collect(ids, copied, self._table, self._lm, self._lm_id, weights, TABLE_LIMIT)
-        begin = self.models.lm.begin
-        graph = search(len(ids), options, self._lm, begin, weights, self.limits)
-        found: dict[str, Hypothesis] = {}
-        for derivation in islice(derivations(graph), 20 * n_best):
-            hypothesis = self._spell(words, options, derivation)
+        options = collect(ids, copied, self._table, lm, self._lm_id, weights, TABLE_LIMIT)
+        graph = search(len(ids), options, lm, begin, weights, self.limits)
+        return options, n_best(graph, options, self._table, lm, begin, k, distinct)
+
+    def _translate(self, words: list[str], k: int) -> list[Hypothesis]:
+        options, best = self._decode(words, k, True)
+        found: dict[str, Hypothesis] = {}  # other tokens may make the same text
+        for row in range(len(best.score)):
+            hypothesis = self._spell(words, options, best, row)
             found.setdefault(hypothesis.text, hypothesis)
-            if len(found) == n_best:
-                break
         return list(found.values())
 
+    @property
     def _kernel_weights(self) -> Weights:
         λ = self.weights
-        phrase = np.array([λ[name] for name in FEATURES])
-        counts = (λ[name] for name in ("phrases", "words", "unknown", "lm", "distortion"))
-        return Weights(phrase, *counts)
+        phrase, reordering = (np.array([λ[n] for n in names]) for names in (FEATURES, REORDERING))
+        return Weights(phrase, reordering, *(λ[name] for name in COUNTS))
 
-    def _spell(self, words: list[str], options: Options, derivation: Derivation) -> Hypothesis:
+    def _spell(self, words: list[str], options: Options, best: NBest, row: int) -> Hypothesis:
         """A derivation as text, with its features, its phrases and its word alignment."""
-        table, tokens = self.models.table, list[str]()
-        segments, links, unknown = [], list[tuple[int, int]](), []
-        phrase = np.zeros(len(FEATURES))
-        jumps, end = 0, 0
-        spans = np.searchsorted(options.begin, derivation.options, side="right") - 1
-        for option, span in zip(derivation.options, spans.tolist(), strict=True):
-            s0, length = divmod(span, MAX_PHRASE)
-            s1, t0 = s0 + length + 1, len(tokens)
+        ids = best.words[best.w_begin[row] : best.w_begin[row + 1]].tolist()
+        target = self.models.words.target.words
+        tokens = [target[i] if i >= 0 else words[-1 - i] for i in ids]
+        segments, links, t0 = [], list[tuple[int, int]](), 0
+        for option in best.options[best.o_begin[row] : best.o_begin[row + 1]].tolist():
+            s0, s1 = span_of(options, option)
+            t1 = t0 + int(options.w_begin[option + 1] - options.w_begin[option])
+            segments.append((s0, s1, t0, t1))
             pair = int(options.pair[option])
-            if pair == COPIED:
-                tokens.append(words[s0])
-                unknown.append(words[s0])
-                links.append((s0, t0))
-            else:
-                at = slice(table.t_begin[pair], table.t_begin[pair + 1])
-                tokens += self.models.words.target.decode(table.target[at])
-                phrase += table.features[pair]
-                mask = int(table.links[pair])
-                links += [(s0 + b // 8, t0 + b % 8) for b in range(64) if mask >> b & 1]
-            segments.append((s0, s1, t0, len(tokens)))
-            jumps += abs(s0 - end)
-            end = s1
-        features = dict(zip(FEATURES, phrase.tolist(), strict=True))
-        features |= {
-            "phrases": len(segments),
-            "words": len(tokens),
-            "unknown": len(unknown),
-            "lm": float(self.models.lm.score([tokens]).log_prob.sum()),
-            "distortion": -jumps,
-        }
-        text = self.tokenizer.detokenize(tokens)
+            mask = int(self.models.table.links[pair]) if pair != COPIED else 1
+            links += [(s0 + b // 8, t0 + b % 8) for b in range(64) if mask >> b & 1]
+            t0 = t1
         return Hypothesis(
-            text, tokens, derivation.score, features, sorted(links), segments, unknown=unknown
+            self.tokenizer.detokenize(tokens),
+            tokens,
+            float(best.score[row]),
+            dict(zip(NAMES, best.features[row].tolist(), strict=True)),
+            sorted(links),
+            segments,
+            unknown=[words[-1 - i] for i in ids if i < 0],
         )
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,13 @@ def test_options_are_the_best_pairs_of_every_span(
     limit: int, smt_directory: Path, few: Corpus
 ) -> None:
     smt = SmtSystem.load(smt_directory)
-    table, lm, source = smt.models.table, smt.models.lm, smt.models.words.source
-    weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), -0.5, 0.7, -9.0, 0.6, 0.3)
+    lm, source = smt.models.lm, smt.models.words.source
+    rng = np.random.default_rng(1)
+    p = rng.choice([0.2, 0.5], (len(smt.models.table.links), 6))
+    table = replace(smt.models.table, reordering=np.log(p).astype(np.float32))
+    smt = SmtSystem(replace(smt.models, table=table), smt.tokenizer, {})
+    reordering = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), reordering, -0.5, 0.7, -9.0, 0.6, 0.3)
     pairs = {
         tuple(table.source[table.s_begin[r] : table.s_begin[r + 1]].tolist()): range(
             table.row[r], table.row[r + 1]
@@ -72,5 +78,18 @@ def test_options_are_the_best_pairs_of_every_span(
                 assert options.estimate[o] == pytest.approx(estimate, abs=1e-4)
                 assert options.score[o] == pytest.approx(score, abs=1e-4)
                 assert word_ids == expected
+                both = np.concatenate([options.previous[o], options.next[o]])
+                assert both == pytest.approx(reordering * table.reordering[options.pair[o]])
             longest = max(longest, k + 1 if found else 0)
+        same = options.next[:-1, None] == options.next[None, :-1]
+        assert (same.all(2) == (options.kind[:, None] == options.kind[None])).all()
+        assert not options.previous[-1].any()
+        assert not options.next[[*(options.pair == COPIED), True]].any()
+        for a, b in zip(options.w_begin, options.w_begin[1:], strict=False):
+            state, behind = ROOT, guess(options.words[a:b].tolist())
+            for w in range(a, b):
+                log_p, state = lm_step(lm.arrays, state, options.words[w])
+                behind -= weights.lm * log_p
+                assert options.state[w] == state
+                assert options.behind[w] == pytest.approx(behind, abs=1e-6)
     assert longest == MAX_PHRASE

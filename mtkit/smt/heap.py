@@ -1,0 +1,36 @@
+"""A priority queue for kernels: a binary heap of indices, that of the greatest value in front."""
+
+from __future__ import annotations
+
+from mtkit.smt.flat import Float64, Int32, lean
+
+
+@lean
+def push(queue: Int32, size: int, value: Float64, new: int) -> int:
+    """Put index ``new`` into ``queue[:size]``; the new size."""
+    at = size
+    while at > 0:
+        above = (at - 1) // 2
+        if value[queue[above]] >= value[new]:
+            break
+        queue[at] = queue[above]
+        at = above
+    queue[at] = new
+    return size + 1
+
+
+@lean
+def pop(queue: Int32, size: int, value: Float64) -> int:
+    """Remove the front, ``queue[0]``; the new size."""
+    size -= 1
+    last, at = queue[size], 0
+    while 2 * at + 1 < size:
+        child = 2 * at + 1
+        if child + 1 < size and value[queue[child + 1]] > value[queue[child]]:
+            child += 1
+        if value[last] >= value[queue[child]]:
+            break
+        queue[at] = queue[child]
+        at = child
+    queue[at] = last
+    return size

@@ -1,0 +1,124 @@
+"""Small random models for the search: every span of the sentence 0 1 2 … is a phrase of its own."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+import numpy as np
+
+from mtkit.smt import lm
+from mtkit.smt.decoder import Limits, Records, search
+from mtkit.smt.nbest import NBest, n_best
+from mtkit.smt.options import Options, Table, Weights, collect
+from mtkit.smt.phrases import MAX_PHRASE, hash_spans
+
+WORDS = ["a", "b", "c", "d"]
+UNPRUNED = Limits(100_000, 100_000, -1)
+SIX = (0.9, 0.4, 0.6, 0.8, 0.5, 0.7)
+Choice = tuple[float, tuple[int, ...], tuple[float, ...]]  # score, words, ln P of six orientations
+
+
+class Case(NamedTuple):
+    N: int
+    choices: dict[tuple[int, int], list[Choice]]
+    model: lm.NgramModel
+    weights: Weights
+    table: Table
+    options: Options
+
+    def search(self, limits: Limits) -> Records:
+        return search(
+            self.N, self.options, self.model.arrays, self.model.begin, self.weights, limits
+        )
+
+    def n_best(self, graph: Records, k: int, distinct: bool = False) -> NBest:
+        return n_best(
+            graph, self.options, self.table, self.model.arrays, self.model.begin, k, distinct
+        )
+
+    def lm(self, words: tuple[int, ...]) -> float:
+        state, value = self.model.begin, 0.0
+        for w in (*words, lm.EOS):
+            log_p, state = lm.lm_step(self.model.arrays, state, w)
+            value += log_p
+        return value
+
+    def for_oracle(self, score: float, words: tuple[int, ...], six: tuple[float, ...]) -> tuple:
+        """A choice with the scores of its orientations: towards the one before, the one behind."""
+        weighted = [w * p for w, p in zip(self.weights.reordering.tolist(), six, strict=True)]
+        return score, words, tuple(weighted[:3]), tuple(weighted[3:])
+
+
+def small_model() -> lm.NgramModel:
+    rng = random.Random(4)
+    return lm.train([rng.choices(WORDS, k=rng.randint(1, 6)) for _ in range(60)], 3)
+
+
+def make(
+    N: int,
+    choices: dict[tuple[int, int], list[Choice]],
+    model: lm.NgramModel,
+    reordering: tuple[float, ...] = (0.0,) * 6,
+    lm_weight: float = 0.7,
+    distortion: float = 0.3,
+) -> Case:
+    """The case of these choices; a single word without one is copied, for −2, as ``<unk>``."""
+    spans = np.array(sorted(choices), np.int64).reshape(-1, 2)
+    sentence, length = np.arange(N, dtype=np.int32), spans[:, 1] - spans[:, 0]
+    key = hash_spans(sentence, spans[:, 0], length)
+    order = np.argsort(key)
+    source = [w for i, j in spans[order].tolist() for w in range(i, j)]
+    pairs = [c for span in spans[order].tolist() for c in choices[tuple(span)]]
+    words = [w for _, ids, _ in pairs for w in ids]
+    features = np.zeros((len(pairs), 4), np.float32)
+    features[:, 0] = [score for score, _, _ in pairs]
+    table = Table(
+        np.array(source, np.int32),
+        np.cumsum([0, *length[order]]),
+        np.array(words, np.int32),
+        np.cumsum([0, *(len(ids) for _, ids, _ in pairs)]),
+        key[order],
+        np.cumsum([0, *(len(choices[tuple(span)]) for span in spans[order].tolist())]),
+        features,
+        np.array([six for _, _, six in pairs], np.float32),
+    )
+    phrase = np.array([1.0, 0, 0, 0])
+    weights = Weights(phrase, np.array(reordering), 0.0, 0.0, -2.0, lm_weight, distortion)
+    copied, lm_id = np.zeros(N, np.int32), np.arange(len(model.words), dtype=np.int32)
+    for array in table:
+        array.flags.writeable = False  # as in a model: one type for the kernels
+    options = collect(sentence, copied, table, model.arrays, lm_id, weights, 20)
+    return Case(N, choices, model, weights, table, options)
+
+
+def random_case(
+    N: int,
+    model: lm.NgramModel,
+    seed: int,
+    longest: int = 3,
+    reordering: tuple[float, ...] = (0.0,) * 6,
+    lm_weight: float = 0.7,
+) -> Case:
+    """Up to three random options for each span up to ``longest``; single words always have one."""
+    rng = random.Random(seed)
+    choices: dict[tuple[int, int], list[Choice]] = {}
+    for start in range(N):
+        for length in range(1, min(longest, N - start) + 1):
+            made = [
+                (
+                    float(np.float32(rng.uniform(-4, 0))),
+                    tuple(model.encode(rng.choices(WORDS, k=rng.randint(1, 2))).tolist()),
+                    tuple(float(np.float32(rng.choice((-0.2, -1.0, -2.5)))) for _ in range(6)),
+                )
+                for _ in range(rng.randint(length == 1, 2 if length > 1 else 3))
+            ]
+            if made:
+                choices[start, start + length] = made
+    return make(N, choices, model, reordering, lm_weight)
+
+
+def spans_of(options: Options, chosen: list[int]) -> list[tuple[int, int]]:
+    """The source spans of some options."""
+    spans = (np.searchsorted(options.begin, chosen, side="right") - 1).tolist()
+    return [(s // MAX_PHRASE, sum(divmod(s, MAX_PHRASE)) + 1) for s in spans]
