@@ -219,7 +219,7 @@ def beam_search(  # noqa: C901  one loop, to be read in one piece
             for w in (*words, end_of_sentence) if len(covered) == N else words:
                 log_p, state = step(state, w)
                 score += lm_weight * log_p
-            swap = reorders and start and start - 1 not in covered and stop - start + 1 <= limit
+            swap = reorders and start and start - 1 not in covered  # can still be made
             last = (start if swap else -1, stop)
             return score + rest(covered), score, covered, last, behind, state
 

@@ -98,7 +98,7 @@ class Limits(NamedTuple):
     """How much is searched. distortion: words a span may be away from the last one's end."""
 
     stack: int = 100
-    pops: int = 200
+    pops: int = 400
     distortion: int = 6
 
 
@@ -261,8 +261,7 @@ def _last_span(task, edge, start, end):  # type: ignore[no-untyped-def]
     if edge.gap == task.N:
         return -1, task.N  # nothing comes after: all complete hypotheses are the goal
     before = start - 1 - edge.gap  # of the word that a swap would end with
-    swap = task.reorders and before >= 0 and end - start < task.limit
-    if swap and not edge.covered >> np.uint64(before) & np.uint64(1):
+    if task.reorders and before >= 0 and not edge.covered >> np.uint64(before) & np.uint64(1):
         return start, end
     return -1, end
 
