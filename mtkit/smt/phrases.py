@@ -9,7 +9,13 @@ Letters: s̄ a source phrase, t̄ a target phrase; c counts occurrences, see ``e
 
 lex is that of the links the pair most often has. All four are kept as natural logarithms.
 
-A look-up compares words, not only their hashes.
+Most pairs are seen once, and φ makes too much of that. Modified Kneser-Ney smoothing discounts them
+(Foster, Kuhn & Johnson 2006; D as in ``lm``, with t_r the number of pairs seen r times):
+
+    φ(t̄|s̄)   = (c(s̄, t̄) − D(c(s̄, t̄))) / c(s̄) + p(t̄) Σ_t̄′ D(c(s̄, t̄′)) / c(s̄)
+    p(t̄)      = different s̄ paired with t̄ / different pairs
+
+and φ(s̄|t̄) likewise. A look-up compares words, not only their hashes.
 """
 
 from __future__ import annotations
@@ -27,9 +33,11 @@ from mtkit.smt.extract import MAX_PHRASE as MAX_PHRASE
 from mtkit.smt.extract import Rows, extract
 from mtkit.smt.extract import hash_word as hash_word
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, UInt64
+from mtkit.smt.lm import FALLBACK_DISCOUNTS, _closed_form
 from mtkit.smt.reorder import log_probabilities
 from mtkit.smt.symmetrize import Links
 
+DISCOUNTS = ("none", "kneser-ney")
 FEATURES = ("direct", "direct-lexical", "channel", "channel-lexical")
 ARRAYS = ("source", "s_begin", "target", "t_begin", "key", "row", "features", "reordering", "links")
 CACHED = 1 << 14  # rows that are worked on together
@@ -92,12 +100,17 @@ class Pairs(NamedTuple):
     reordering: Float32
 
 
-def build_table(source: Flat, target: Flat, links: Links) -> PhraseTable:
-    """Extract, count and score all phrase pairs of an aligned corpus."""
+def build_table(source: Flat, target: Flat, links: Links, discount: str = "none") -> PhraseTable:
+    """Extract, count and score all phrase pairs of an aligned corpus.
+
+    discount: one of ``DISCOUNTS``; ValueError for any other.
+    """
+    if discount not in DISCOUNTS:
+        raise ValueError(f"{discount}: not one of {', '.join(DISCOUNTS)}")
     rows, count, reordering = _count(source, target, links)
     row = np.append(np.flatnonzero(_changes(rows["s_key"])), len(rows))
     first = rows.take(row[:-1])
-    order, features = _score(rows, count, row, word_weights(source, target, links))
+    order, features = _score(rows, count, row, discount, word_weights(source, target, links))
     return PhraseTable(
         *_gather(source.words, first["source"], first["s_length"]),
         *_gather(target.words, rows["target"][order], rows["t_length"][order]),
@@ -109,11 +122,13 @@ def build_table(source: Flat, target: Flat, links: Links) -> PhraseTable:
     )
 
 
-def _score(rows: Rows, count: Int32, row: Int64, weights: WordWeights) -> tuple[Int64, Float32]:
+def _score(
+    rows: Rows, count: Int32, row: Int64, discount: str, weights: WordWeights
+) -> tuple[Int64, Float32]:
     """The order of the pairs, best φ(t̄|s̄) first, and their features in that order."""
     s_key, t_key = rows["s_key"].copy(), rows["t_key"].copy()
-    direct = _phi(s_key, count)
-    channel = _phi(t_key, count)
+    direct = _phi(s_key, t_key, count, discount)
+    channel = _phi(t_key, s_key, count, discount)
     order = _best_first(direct, row)  # ties by hash: the same in every run
     features = np.empty((len(rows), 4), np.float32)
     for begin in range(0, len(rows), CACHED):
@@ -176,9 +191,15 @@ def _total(key: UInt64, value: NDArray[Any]) -> Float64:
     return total
 
 
-def _phi(given: UInt64, count: Int32) -> Float64:
+def _phi(given: UInt64, made: UInt64, count: Int32, discount: str) -> Float64:
     """φ(made|given) of each pair; see the module's head."""
-    return count.astype(np.float64) / _total(given, count)
+    mass = count.astype(np.float64)
+    if discount == "kneser-ney":
+        t = np.bincount(np.minimum(count, 5), minlength=5).tolist()
+        d = np.array([0, *(_closed_form(t) or FALLBACK_DISCOUNTS)])[np.minimum(count, 3)]
+        p = _total(made, np.ones(len(made))) / len(made)
+        mass += p * _total(given, d) - d
+    return mass / _total(given, count)
 
 
 def word_weights(source: Flat, target: Flat, links: Links) -> WordWeights:

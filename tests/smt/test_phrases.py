@@ -11,6 +11,7 @@ from nltk.translate.phrase_based import phrase_extraction
 from mtkit.smt import phrases
 from mtkit.smt.extract import extract
 from mtkit.smt.flat import Flat
+from mtkit.smt.lm import FALLBACK_DISCOUNTS
 from mtkit.smt.phrases import ARRAYS, PhraseTable, build_table
 from mtkit.smt.symmetrize import Links
 from tests.oracles import phrase_spans
@@ -177,6 +178,16 @@ def test_a_word_that_is_no_phrase_by_itself_gets_its_links() -> None:
         assert table.features[table.row[r], 0] == pytest.approx(math.log(1 / 2))
 
 
+def closed_form(t: list[int]) -> list[float]:
+    """D(1), D(2), D(3+) of Chen & Goodman, where they make sense."""
+    if all(t[1:4]):
+        Y = t[1] / (t[1] + 2 * t[2])
+        D = [r - (r + 1) * Y * t[r + 1] / t[r] for r in (1, 2, 3)]
+        if all(0 < d <= r for r, d in enumerate(D, start=1)):
+            return D
+    return list(FALLBACK_DISCOUNTS)
+
+
 def spell(table: PhraseTable) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Source and target words of every pair, in the table's order."""
     source = np.split(table.source, table.s_begin[1:-1])
@@ -186,3 +197,33 @@ def spell(table: PhraseTable) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
         (tuple(source[r].tolist()), tuple(words.tolist()))
         for r, words in zip(rows, target, strict=True)
     ]
+
+
+@pytest.mark.parametrize("n", [3, 100])  # too few pairs for the closed form of D, and enough
+def test_kneser_ney_discounts_sum_to_one_with_what_was_never_seen(n: int) -> None:
+    corpus = random_pairs(3, n)
+    smooth = build_table(*flat(corpus), discount="kneser-ney")
+    seen = Counter(extracted(corpus))
+    total = {k: Counter(pair[k] for pair in seen.elements()) for k in (0, 1)}
+    t = [sum(c == r for c in seen.values()) for r in range(5)]
+    D = [0.0, *closed_form(t)]
+    assert (D[1:] == list(FALLBACK_DISCOUNTS)) == (n == 3)
+    kinds = {k: Counter(pair[k] for pair in seen) for k in (0, 1)}
+    for column, given, made in ((0, 0, 1), (2, 1, 0)):
+        phi = dict(zip(spell(smooth), np.exp(smooth.features[:, column]).tolist(), strict=True))
+        for g, c_g in total[given].items():
+            listed = {pair: c for pair, c in seen.items() if pair[given] == g}
+            mass = sum(D[min(c, 3)] for c in listed.values()) / c_g
+            for pair, c in listed.items():
+                p = kinds[made][pair[made]] / len(seen)
+                assert phi[pair] == pytest.approx((c - D[min(c, 3)]) / c_g + mass * p, rel=1e-5)
+            unseen = set(kinds[made]) - {pair[made] for pair in listed}
+            rest = mass * sum(kinds[made][m] for m in unseen) / len(seen)
+            assert sum(phi[pair] for pair in listed) + rest == pytest.approx(1, rel=1e-5)
+    for r in range(len(smooth.key)):
+        assert np.all(np.diff(smooth.features[smooth.row[r] : smooth.row[r + 1], 0]) <= 0)
+
+
+def test_an_unknown_discount_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"good-turing: not one of none, kneser-ney"):
+        build_table(*flat(random_pairs(1, 2)), discount="good-turing")
