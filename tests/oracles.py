@@ -99,6 +99,19 @@ def phrase_spans(links: set[Pair], I: int, J: int, limit: int) -> set[tuple[int,
     return found
 
 
+def orientations(
+    links: set[Pair], I: int, J: int, span: tuple[int, int, int, int]
+) -> tuple[int, int]:
+    """Towards the previous and the next word: 0 monotone, 1 swapped, 2 discontinuous."""
+    i0, i1, j0, j1 = span
+    linked = links | {(-1, -1), (I, J)}
+    found = []
+    for j, before, after in ((j0 - 1, i0 - 1, i1), (j1, i1, i0 - 1)):
+        beside = [(before, j) in linked, (after, j) in linked]
+        found.append(beside.index(True) if sum(beside) == 1 else 2)
+    return found[0], found[1]
+
+
 # --- decoding, by trying everything
 
 Words = tuple[int, ...]

@@ -315,7 +315,7 @@ def _discount(a: I64, starts: I64) -> tuple[F64, list[list[float]], list[str]]:
     d, discounts, failures = np.zeros(len(a)), [], []
     for k, (lo, hi) in enumerate(itertools.pairwise(starts), start=1):
         t = np.bincount(np.minimum(a[lo:hi], 5), minlength=5).tolist()
-        D = _closed_form(t)
+        D = closed_form(t)
         if not D:
             D = list(FALLBACK_DISCOUNTS)
             failures.append(f"{k}-grams: too few to estimate discounts from, so {D} are taken")
@@ -324,7 +324,7 @@ def _discount(a: I64, starts: I64) -> tuple[F64, list[list[float]], list[str]]:
     return d, discounts, failures
 
 
-def _closed_form(t: Sequence[int]) -> list[float]:
+def closed_form(t: Sequence[int]) -> list[float]:
     """D(1), D(2), D(3); nothing unless t_1, t_2, t_3 > 0 and 0 < D(r) ≤ r.
 
     lmplz lets D(r) = 0 pass, which can leave no mass at all to unseen words.

@@ -82,9 +82,7 @@ def optimise(
     raise ValueError(f"{tuner}: not one of {', '.join(TUNERS)}")
 
 
-def dev_lists(
-    system: SmtSystem, source: Sequence[list[str]], target: Sequence[list[str]]
-) -> Lists:
+def dev_lists(system: SmtSystem, source: Sequence[list[str]], target: Sequence[list[str]]) -> Lists:
     """The n-best lists of a dev set, the best hypothesis of each sentence first."""
     lists = system.n_best(source, SIZE)
     ids = {word: i for i, word in enumerate(system.models.words.target.words)}
@@ -95,10 +93,12 @@ def dev_lists(
     hypotheses = []
     for words, found in zip(source, lists, strict=True):
         copied = np.array(number(words)[::-1], np.int32)  # source word i is −1 − i
-        hypotheses.append(np.where(found.words < 0, copied[np.minimum(found.words, -1)], found.words))
+        hypotheses.append(
+            np.where(found.words < 0, copied[np.minimum(found.words, -1)], found.words)
+        )
     sizes = [np.diff(found.w_begin) for found in lists]
     begin = np.cumsum([0, *(len(found.score) for found in lists)])
-    words = Flat(np.concatenate(hypotheses), np.cumsum([0, *np.concatenate(sizes)]))
+    flat = Flat(np.concatenate(hypotheses), np.cumsum([0, *np.concatenate(sizes)]))
     references = Flat.of([number(words) for words in target])
     features = np.concatenate([found.features for found in lists]).astype(np.float32)
-    return Lists(begin, features, statistics(words, references, begin))
+    return Lists(begin, features, statistics(flat, references, begin))

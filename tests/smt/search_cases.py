@@ -9,9 +9,10 @@ import numpy as np
 
 from mtkit.smt import lm
 from mtkit.smt.decoder import Limits, Records, search
+from mtkit.smt.extract import hash_phrase
 from mtkit.smt.nbest import NBest, n_best
 from mtkit.smt.options import Options, Table, Weights, collect
-from mtkit.smt.phrases import MAX_PHRASE, hash_spans
+from mtkit.smt.phrases import MAX_PHRASE
 
 WORDS = ["a", "b", "c", "d"]
 UNPRUNED = Limits(100_000, 100_000, -1)
@@ -66,7 +67,7 @@ def make(
     """The case of these choices; a single word without one is copied, for −2, as ``<unk>``."""
     spans = np.array(sorted(choices), np.int64).reshape(-1, 2)
     sentence, length = np.arange(N, dtype=np.int32), spans[:, 1] - spans[:, 0]
-    key = hash_spans(sentence, spans[:, 0], length)
+    key = np.array([hash_phrase(sentence, i, j - 1) for i, j in spans.tolist()], np.uint64)
     order = np.argsort(key)
     source = [w for i, j in spans[order].tolist() for w in range(i, j)]
     pairs = [c for span in spans[order].tolist() for c in choices[tuple(span)]]

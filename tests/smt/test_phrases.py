@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from nltk.translate.phrase_based import phrase_extraction
 
+from mtkit.smt import phrases
+from mtkit.smt.extract import extract
 from mtkit.smt.flat import Flat
-from mtkit.smt.phrases import PhraseTable, build_table, extract
+from mtkit.smt.lm import FALLBACK_DISCOUNTS
+from mtkit.smt.phrases import ARRAYS, PhraseTable, build_table
 from mtkit.smt.symmetrize import Links
 from tests.oracles import phrase_spans
 
@@ -37,42 +40,73 @@ def flat(pairs: Pairs) -> tuple[Flat, Flat, Links]:
 @pytest.mark.parametrize("limit", [3, 7])
 def test_extraction_is_the_definition_and_nltks(limit: int) -> None:
     for source, target, links in random_pairs(5):
-        found = extract(*flat([(source, target, links)]), limit).table
-        spans = [(i, i + n, j, j + m) for i, j, n, m, _ in found.tolist()]
+        found, _ = extract(*flat([(source, target, links)]), limit)
+        columns = (found[name].astype(int) for name in ("source", "s_length", "target", "t_length"))
+        spans = [(i, i + n, j, j + m) for i, n, j, m in zip(*columns, strict=True)]
         assert len(spans) == len(set(spans))
-        assert set(spans) == phrase_spans(links, len(source), len(target), limit)
+        consistent = phrase_spans(links, len(source), len(target), limit)
+        alone = {source[i0] for i0, i1, _, _ in consistent if i1 - i0 == 1}
+        lone = {(i, i + 1, j, j + 1) for i, j in links if source[i] not in alone}
+        assert set(spans) == consistent | lone
         text = [" ".join(map(str, side)) for side in (source, target)]
         nltk = {(*s, *t) for s, t, _, _ in phrase_extraction(*text, sorted(links))}
         short = {(i0, i1, j0, j1) for i0, i1, j0, j1 in nltk if max(i1 - i0, j1 - j0) <= limit}
-        assert set(spans) == short  # NLTK's own limit holds for one side only
+        assert consistent == short  # NLTK's own limit holds for one side only
 
 
 def test_the_links_inside_a_pair_are_kept_as_a_mask() -> None:
-    found = extract(*flat([([1, 2], [3, 4], {(0, 1), (1, 0)})]))
-    whole = found.table[(found.source_length == 2) & (found.target_length == 2)]
-    assert whole[:, 4].tolist() == [1 << 1 | 1 << 8]
+    found, _ = extract(*flat([([1, 2], [3, 4], {(0, 1), (1, 0)})]))
+    whole = found[(found["s_length"] == 2) & (found["t_length"] == 2)]
+    assert whole["links"].tolist() == [1 << 1 | 1 << 8]
 
 
-def by_definition(  # noqa: C901
+def test_one_word_linked_to_a_long_sentence_is_all_lone_links() -> None:
+    table = build_table(*flat([([1], list(range(1, 501)), {(0, j) for j in range(500)})]))
+    assert len(table.links) == 500
+    assert set(table.links.tolist()) == {1}
+
+
+def test_parts_of_any_size_hold_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = flat(random_pairs(2, n=200))
+    whole = build_table(*pairs)
+    monkeypatch.setattr(phrases, "CACHED", 8)
+    for name in ARRAYS:
+        assert np.array_equal(getattr(build_table(*pairs), name), getattr(whole, name)), name
+
+
+Occurrence = tuple[list[int], list[int], set[tuple[int, int]], tuple[int, int, int, int]]
+
+
+def occurrences(pairs: Pairs) -> list[Occurrence]:
+    """(source, target, links, span) of every phrase pair, then of every lone link."""
+    rows = []
+    for source, target, links in pairs:
+        spans = phrase_spans(links, len(source), len(target), 7)
+        rows += [(source, target, links, span) for span in spans]
+    alone = {s[i0] for s, _, _, (i0, i1, _, _) in rows if i1 - i0 == 1}
+    for source, target, links in pairs:
+        lone = [(i, j) for i, j in links if source[i] not in alone]
+        rows += [(source, target, links, (i, i + 1, j, j + 1)) for i, j in lone]
+    return rows
+
+
+def extracted(pairs: Pairs) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    return [(tuple(s[a:b]), tuple(t[c:d])) for s, t, _, (a, b, c, d) in occurrences(pairs)]
+
+
+def by_definition(
     pairs: Pairs,
 ) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:
     """φ(t|s), lex(t|s), φ(s|t), lex(s|t) of every pair, straight from the equations."""
     count: Counter = Counter()
     masks: dict[tuple, Counter] = {}
     words: Counter = Counter()
-    rows = []
     for source, target, links in pairs:
-        spans = phrase_spans(links, len(source), len(target), 7)
-        rows += [(source, target, links, span) for span in spans]
         words.update((source[i], target[j]) for i, j in links)
         linked_s, linked_t = {i for i, _ in links}, {j for _, j in links}
         words.update((None, target[j]) for j in range(len(target)) if j not in linked_t)
         words.update((source[i], None) for i in range(len(source)) if i not in linked_s)
-    alone = {s[i0] for s, _, _, (i0, i1, _, _) in rows if i1 - i0 == 1}
-    for source, target, links in pairs:
-        lone = [(i, j) for i, j in links if source[i] not in alone]
-        rows += [(source, target, {(i, j)}, (i, i + 1, j, j + 1)) for i, j in lone]
-    for source, target, links, (i0, i1, j0, j1) in rows:
+    for source, target, links, (i0, i1, j0, j1) in occurrences(pairs):
         pair = tuple(source[i0:i1]), tuple(target[j0:j1])
         inside = frozenset((i - i0, j - j0) for i, j in links if i0 <= i < i1 and j0 <= j < j1)
         count[pair] += 1
@@ -123,14 +157,9 @@ def test_the_table_holds_what_the_equations_say(tmp_path: Path) -> None:
     table.save(tmp_path)
     expected = by_definition(pairs)
     for t in (table, PhraseTable.load(tmp_path)):
-        found = {}
+        found = dict(zip(spell(t), np.exp(t.features).tolist(), strict=True))
         for r in range(len(t.key)):
-            source = tuple(t.source[t.s_begin[r] : t.s_begin[r + 1]].tolist())
-            values = [t.features[p, 0] for p in range(t.row[r], t.row[r + 1])]
-            assert values == sorted(values, reverse=True)
-            for p in range(t.row[r], t.row[r + 1]):
-                target = tuple(t.target[t.t_begin[p] : t.t_begin[p + 1]].tolist())
-                found[source, target] = np.exp(t.features[p]).tolist()
+            assert np.all(np.diff(t.features[t.row[r] : t.row[r + 1], 0]) <= 0)
         assert found.keys() == expected.keys()
         for pair, values in expected.items():
             assert found[pair] == pytest.approx(values, rel=1e-4), pair
@@ -147,3 +176,54 @@ def test_a_word_that_is_no_phrase_by_itself_gets_its_links() -> None:
     for r in rows:
         assert table.row[r + 1] - table.row[r] == 2
         assert table.features[table.row[r], 0] == pytest.approx(math.log(1 / 2))
+
+
+def closed_form(t: list[int]) -> list[float]:
+    """D(1), D(2), D(3+) of Chen & Goodman, where they make sense."""
+    if all(t[1:4]):
+        Y = t[1] / (t[1] + 2 * t[2])
+        D = [r - (r + 1) * Y * t[r + 1] / t[r] for r in (1, 2, 3)]
+        if all(0 < d <= r for r, d in enumerate(D, start=1)):
+            return D
+    return list(FALLBACK_DISCOUNTS)
+
+
+def spell(table: PhraseTable) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Source and target words of every pair, in the table's order."""
+    source = np.split(table.source, table.s_begin[1:-1])
+    target = np.split(table.target, table.t_begin[1:-1])
+    rows = np.repeat(np.arange(len(table.key)), np.diff(table.row))
+    return [
+        (tuple(source[r].tolist()), tuple(words.tolist()))
+        for r, words in zip(rows, target, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("n", [3, 100])  # too few pairs for the closed form of D, and enough
+def test_kneser_ney_discounts_sum_to_one_with_what_was_never_seen(n: int) -> None:
+    corpus = random_pairs(3, n)
+    smooth = build_table(*flat(corpus), discount="kneser-ney")
+    seen = Counter(extracted(corpus))
+    total = {k: Counter(pair[k] for pair in seen.elements()) for k in (0, 1)}
+    t = [sum(c == r for c in seen.values()) for r in range(5)]
+    D = [0.0, *closed_form(t)]
+    assert (D[1:] == list(FALLBACK_DISCOUNTS)) == (n == 3)
+    kinds = {k: Counter(pair[k] for pair in seen) for k in (0, 1)}
+    for column, given, made in ((0, 0, 1), (2, 1, 0)):
+        phi = dict(zip(spell(smooth), np.exp(smooth.features[:, column]).tolist(), strict=True))
+        for g, c_g in total[given].items():
+            listed = {pair: c for pair, c in seen.items() if pair[given] == g}
+            mass = sum(D[min(c, 3)] for c in listed.values()) / c_g
+            for pair, c in listed.items():
+                p = kinds[made][pair[made]] / len(seen)
+                assert phi[pair] == pytest.approx((c - D[min(c, 3)]) / c_g + mass * p, rel=1e-5)
+            unseen = set(kinds[made]) - {pair[made] for pair in listed}
+            rest = mass * sum(kinds[made][m] for m in unseen) / len(seen)
+            assert sum(phi[pair] for pair in listed) + rest == pytest.approx(1, rel=1e-5)
+    for r in range(len(smooth.key)):
+        assert np.all(np.diff(smooth.features[smooth.row[r] : smooth.row[r + 1], 0]) <= 0)
+
+
+def test_an_unknown_discount_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"good-turing: not one of none, kneser-ney"):
+        build_table(*flat(random_pairs(1, 2)), discount="good-turing")

@@ -1,0 +1,52 @@
+"""Lexicalised reordering: in which direction a phrase pair is entered and left.
+
+An occurrence of a phrase pair (s̄, t̄), words i0 … i1 of the source and j0 … j1 of the target, stands
+towards the previous target word
+
+    monotone       if j0−1 is linked to i0−1 and not to i1+1
+    swapped        if j0−1 is linked to i1+1 and not to i0−1
+    discontinuous  otherwise
+
+and towards the next by the links of j1+1 to i1+1 (monotone) and i0−1 (swapped). The beginnings of
+the sentences, at −1, count as linked to each other, and so do their ends. For each direction
+
+    P(o | s̄, t̄) = (c(o, s̄, t̄) + ½) / (c(s̄, t̄) + 3/2)
+
+Tillmann 2004; Koehn et al. 2005; this is Moses's ``wbe-msd-bidirectional-fe``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.smt.flat import Float32, Int64
+
+MONOTONE, SWAP, DISCONTINUOUS = range(3)
+
+
+def log_probabilities(
+    previous: NDArray[np.int8], following: NDArray[np.int8], pair: Int64
+) -> Float32:
+    """ln P(o | s̄, t̄), float32 (pairs, 6): m, s, d of the previous, then of the next word.
+
+    previous, following: o of each occurrence; pair: its pair, numbered from 0 without a gap.
+    """
+    n = int(pair.max()) + 1
+    out = np.empty((n, 6), np.float32)
+    for at, o in ((0, previous), (3, following)):
+        c = np.bincount(3 * pair + o, minlength=3 * n).reshape(n, 3)
+        out[:, at : at + 3] = np.log((c + 0.5) / (c.sum(axis=1, keepdims=True) + 1.5))
+    return out
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def orientation(monotone: bool, swap: bool) -> int:
+    """o, given whether the word beside j0 … j1 is linked to the two words beside i0 … i1."""
+    if monotone == swap:
+        return DISCONTINUOUS
+    return MONOTONE if monotone else SWAP
