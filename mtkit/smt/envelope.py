@@ -5,8 +5,8 @@ On the line λ + γd hypothesis h scores
     a_h + γ b_h,      a_h = λ·x_h,      b_h = d·x_h
 
 which is a line itself; a sentence's best hypotheses, by γ, are the upper envelope of its lines, and
-its merit changes only where an envelope *bends*, from g to h at γ = (a_g − a_h)/(b_h − b_g). All bends
-of all sentences in order, statistics added and taken away at each, give the merit of every interval.
+merit changes only where an envelope *bends*, from g to h at γ = (a_g − a_h)/(b_h − b_g). All bends
+of all sentences in order, statistics added and taken away at each, give the merit of all intervals.
 """
 
 from __future__ import annotations
