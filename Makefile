@@ -38,8 +38,9 @@ lint: $(READY)  ## check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## measure quality and speed against floors and peers; never fails on a figure
-	$(BIN)/python -m tests.benchmarks
+bench: $(READY)  ## measure quality and speed against floors and peers; PARTS="smt alignment" only these
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m tests.benchmarks $(PARTS)
 
 clean:  ## remove the environment, caches and the demo
 	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

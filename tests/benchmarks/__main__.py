@@ -8,46 +8,78 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import kenlm
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from mtkit.smt import arpa, lm
+from mtkit.smt.align import aer
+from mtkit.smt.flat import Flat
+from mtkit.smt.symmetrize import read_pharaoh, symmetrize
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("MTKIT_SHARED", HERE.parents[1].parent / "shared"))
 MULTI30K = SHARED / "data" / "multi30k"
+GNT = SHARED / "data" / "gnt"
+MOSES = SHARED / "data" / "moses" / "test2016.moses.txt"
+Add = Callable[[str, float, float | None], None]
 FLOORS = json.loads((HERE / "floors.json").read_text(encoding="utf-8"))
 
 
-def mtkit(*arguments: str, cwd: Path) -> tuple[float, str]:
-    """Run a command; wall seconds and what it printed."""
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", "from mtkit.cli import main; main()", *arguments],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return time.perf_counter() - start, done.stdout
+class Run(NamedTuple):
+    """A finished command: wall seconds, peak memory in GB, what it printed."""
+
+    seconds: float
+    memory: float
+    out: str
+    err: str
 
 
-def everyday(directory: Path, add: Callable[..., None]) -> None:
+def mtkit(*arguments: str, cwd: Path) -> Run:
+    """Run a command of mtkit as a process of its own."""
+    call = [sys.executable, "-c", "from mtkit.cli import main; main()", *arguments]
+    return run(call, cwd)
+
+
+def run(call: list[str], cwd: Path) -> Run:
+    """Run any command. Raises CalledProcessError where it fails."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        start = time.perf_counter()
+        process = subprocess.Popen(call, cwd=cwd, stdout=out, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        out.seek(0)
+        err.seek(0)
+        if status:
+            raise subprocess.CalledProcessError(status, call, out.read(), err.read())
+        return Run(seconds, usage.ru_maxrss / 1e6, out.read(), err.read())
+
+
+def steps(report: str) -> dict[str, float]:
+    """The seconds of each step that a command names on stderr."""
+    found = re.findall(r"^  (\S.*?) +([\d.]+) s$", report, re.MULTILINE)
+    return {name: float(seconds) for name, seconds in found}
+
+
+def everyday(directory: Path, add: Add) -> None:
     """The demo: both translators on the embedded corpus."""
-    seconds = {
-        "smt": mtkit("train-smt", cwd=directory)[0],
-        "nmt": mtkit("train-nmt", "--preset", "quick", cwd=directory)[0],
+    done = {
+        "smt": mtkit("train-smt", cwd=directory),
+        "nmt": mtkit("train-nmt", "--preset", "quick", cwd=directory),
     }
-    result = json.loads(mtkit("compare", "--json", cwd=directory)[1])
+    result = json.loads(mtkit("compare", "--json", cwd=directory).out)
     for system in result["systems"]:
         name = system["name"]
         add(
@@ -55,33 +87,102 @@ def everyday(directory: Path, add: Callable[..., None]) -> None:
             system["metrics"]["bleu"]["score"],
             FLOORS[f"everyday-{name}"],
         )
-        add(f"everyday, {name}: training, s", seconds[name], None)
+        add(f"everyday, {name}: training, s", done[name].seconds, None)
         add(f"everyday, {name}: sentences/s", system["sentences_per_second"], None)
 
 
-def multi30k(directory: Path, kind: str, add: Callable[..., None]) -> None:
+def alignment(directory: Path, add: Add) -> None:
+    """Greek and English by hand, beside eflomal in turn; Multi30k by the diagonal model."""
+    gold = [{tuple(map(int, link.split("-"))) for link in line.split()} for line in
+            (GNT / "gnt.gold.dev").open(encoding="utf-8")]  # fmt: skip
+    files = [GNT / "gnt.grc", GNT / "gnt.en"]
+    options = ("--tokenizer", "none", "--lowercase", "--gold", str(GNT / "gnt.gold.dev"))
+    mine = mtkit("align", "--train", *map(str, files), *options, cwd=directory)
+    error = float(re.search(r"AER ([\d.]+)", mine.err)[1])  # type: ignore[index]
+    peer_aer = peer_seconds = None
+    if (eflomal := Path(sys.executable).with_name("eflomal-align")).exists():
+        lower = [directory / path.name for path in files]
+        for path, copy in zip(files, lower, strict=True):
+            copy.write_text(path.read_text("utf-8").lower(), encoding="utf-8")
+        call = [str(eflomal), "-s", str(lower[0]), "-t", str(lower[1])]
+        peer_seconds = run([*call, "-f", "forward", "-r", "backward"], directory).seconds
+        peer_aer = _symmetrized_aer(directory, lower, gold)
+    else:
+        print("no eflomal: `pip install eflomal` puts it beside mtkit", file=sys.stderr)
+    add("Greek-English: AER (peer: eflomal)", error, peer_aer)
+    add("Greek-English: alignment, s (peer: eflomal)", mine.seconds, peer_seconds)
+    train = [str(MULTI30K / f"train.tok.{language}") for language in ("en", "de")]
+    call = ("align", "--train", *train, "--tokenizer", "none", "--aligner", "diagonal")
+    seconds = statistics.median(mtkit(*call, cwd=directory).seconds for _ in range(3))
+    add("Multi30k: diagonal alignment, s (fast_align: 4.1)", seconds, 4.1)
+
+
+def _symmetrized_aer(directory: Path, texts: list[Path], gold: list[set[tuple[int, int]]]) -> float:
+    """AER of eflomal's two directions after the same heuristic as ours."""
+    lines = [path.read_text("utf-8").splitlines() for path in texts]
+    x, y = (Flat.of([[0] * len(line.split(" ")) for line in side]) for side in lines)
+    forward, backward = np.full(len(y.words), -1, np.int32), np.full(len(x.words), -1, np.int32)
+    for name, best, begin, explained in (("forward", forward, y.begin, 1),
+                                         ("backward", backward, x.begin, 0)):  # fmt: skip
+        for s, line in enumerate((directory / name).open()):
+            for link in line.split():
+                pair = [int(i) for i in link.split("-")]
+                best[begin[s] + pair[explained]] = pair[1 - explained]
+    links = symmetrize(forward, backward, x, y, "grow-diag-final-and")
+    found = [read_pharaoh(links.pharaoh(s), "eflomal") for s in range(len(gold))]
+    return aer(found, gold)[0]
+
+
+def multi30k(directory: Path, add: Add, kind: str) -> None:
     """One translator on Multi30k, tokenised and lower-cased, test2016 by -tok none."""
     files = {
         option: [str(MULTI30K / f"{name}.tok.{language}") for language in ("en", "de")]
         for option, name in (("--train", "train"), ("--dev", "val"), ("--test", "test2016"))
     }
     options = [part for option, paths in files.items() for part in (option, *paths)]
-    seconds, _ = mtkit(
-        f"train-{kind}", *options, "--tokenizer", "none", "--out", kind, cwd=directory
-    )
-    result = json.loads(mtkit("compare", kind, "--json", cwd=directory)[1])
-    bleu = result["systems"][0]["metrics"]["bleu"]["score"]
-    add(f"Multi30k, {kind}: BLEU, test2016", bleu, FLOORS[f"multi30k-{kind}"])
-    add(f"Multi30k, {kind}: training, s", seconds, None)
-    add(f"Multi30k, {kind}: sentences/s", result["systems"][0]["sentences_per_second"], None)
+    done = mtkit(f"train-{kind}", *options, "--tokenizer", "none", "--out", kind, cwd=directory)
+    moses = [f"moses={MOSES}"] if kind == "smt" and MOSES.exists() else []
+    result = json.loads(mtkit("compare", kind, *moses, "--json", cwd=directory).out)
+    system = result["systems"][0]
+    add(f"Multi30k, {kind}: BLEU, test2016", system["metrics"]["bleu"]["score"],
+        FLOORS[f"multi30k-{kind}"])  # fmt: skip
+    for pair in result["pairs"]:
+        if pair["metric"] == "bleu":
+            add("Multi30k: BLEU above Moses, tuned", pair["delta"], None)
+            add("Multi30k: the larger p of the two tests", max(pair["p_bootstrap"],
+                pair["p_randomization"]), 0.05)  # fmt: skip
+    if kind == "smt":
+        tuning = sum(s for name, s in steps(done.err).items() if name.startswith("tuning"))
+        add("Multi30k, smt: training without tuning, s (Moses: 32)", done.seconds - tuning, 32)
+        add("Multi30k, smt: tuning, s (Moses: 482)", tuning, 482)
+        add("Multi30k, smt: peak memory of training, GB", done.memory, None)
+    else:
+        add(f"Multi30k, {kind}: training, s", done.seconds, None)
+    add(f"Multi30k, {kind}: sentences/s", system["sentences_per_second"], None)
 
 
-def language_model(directory: Path, add: Callable[..., None]) -> None:
+def growth(directory: Path, add: Add) -> None:
+    """Seconds a pair at 16 times Multi30k, each copy with words of its own, beside those at 1."""
+    seconds = []
+    for copies in (1, 16):
+        paths = [directory / f"times{copies}.{language}" for language in ("en", "de")]
+        for path in paths:
+            text = (MULTI30K / f"train.tok{path.suffix}").read_text("utf-8")
+            with path.open("w", encoding="utf-8") as file:
+                for k in range(copies):
+                    file.write(re.sub(r"(\S+)", rf"\1_{k}", text) if k else text)
+        call = ("train-smt", "--train", *map(str, paths), "--tokenizer", "none", "--tune", "none")
+        done = mtkit(*call, "--out", f"growth{copies}", cwd=directory)
+        seconds.append(done.seconds / copies)
+    add("464k pairs: seconds for 29k of them (beside: 29k alone)", seconds[1], seconds[0])
+
+
+def language_model(directory: Path, add: Add) -> None:
     """Order 5 on Multi30k's German: time to build, and queries beside KenLM's in turn."""
     sentences = [line.split() for line in (MULTI30K / "train.tok.de").open(encoding="utf-8")]
     start = time.perf_counter()
     model = lm.train(sentences, 5)
-    add("5-gram model: build, s", time.perf_counter() - start, None)
+    add("5-gram model: build, s (lmplz: 0.6)", time.perf_counter() - start, 0.6)
     path = directory / "lm.arpa"
     arpa.write_arpa(model, path)
     peer = kenlm.Model(str(path))
@@ -100,8 +201,18 @@ def language_model(directory: Path, add: Callable[..., None]) -> None:
     add("5-gram model: M queries/s (peer: kenlm)", *speeds)
 
 
+PARTS = {
+    "everyday": everyday,
+    "language-model": language_model,
+    "alignment": alignment,
+    "growth": growth,
+    "smt": partial(multi30k, kind="smt"),
+    "nmt": partial(multi30k, kind="nmt"),
+}
+
+
 def main() -> None:
-    """Measure everything and print the table."""
+    """Measure the parts that the arguments name, or everything, and print the table."""
     table = Table("Figure", "Now", "Floor or peer", "Ratio")
 
     def add(name: str, value: float, beside: float | None) -> None:
@@ -110,13 +221,11 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
-        everyday(directory, add)
-        if MULTI30K.is_dir():
-            language_model(directory, add)
-            multi30k(directory, "smt", add)
-            multi30k(directory, "nmt", add)
-        else:
-            print(f"no {MULTI30K}: the rows on Multi30k are left out", file=sys.stderr)
+        for name in sys.argv[1:] or PARTS:
+            if name == "everyday" or MULTI30K.is_dir():
+                PARTS[name](directory, add)
+            else:
+                print(f"no {MULTI30K}: {name} is left out", file=sys.stderr)
     Console().print(table)
 
 
