@@ -53,8 +53,8 @@ def train_smt(
         list[str] | None,
         typer.Option(
             metavar="N",
-            help="Drop n-grams seen at most so often, one N an order, as in --prune '0 0 1'; the "
-            "last holds for longer ones. [none is dropped]",
+            help="Drop n-grams seen at most N times: an N for each order, the first 0, the last "
+            "for all longer ones, as in --prune '0 0 1'. [nothing is dropped]",
         ),
     ] = None,
     weights: Annotated[

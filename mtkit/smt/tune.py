@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.bleu import bleu, statistics
+from mtkit.smt.bleu import COLUMNS, bleu, statistics
 from mtkit.smt.flat import Flat, Float64
 from mtkit.smt.lists import Lists, merge
 from mtkit.smt.mert import mert
@@ -55,14 +55,18 @@ def tune(
     """
     free = np.array([name != "unknown" for name in NAMES])
     weights = np.array([system.weights[name] for name in NAMES])
-    known: Lists | None = None
+    known = Lists(
+        np.zeros(len(source) + 1, np.int64),
+        np.zeros((0, len(NAMES)), np.float32),
+        np.zeros((0, COLUMNS), np.int32),
+    )
     best, waited = -1.0, 0
     for _ in range(ROUNDS):
         named = dict(zip(NAMES, weights.tolist(), strict=True))
         found = dev_lists(system.with_weights(named), source, target)
         score = float(bleu(found.statistics[found.begin[:-1]].sum(0)))
-        before = len(known.features) if known else 0
-        known = merge(known, found) if known else found
+        before = len(known.features)
+        known = merge(known, found)
         yield Round(named, score, len(known.features), len(known.features) - before)
         waited = 0 if score > best else waited + 1
         best = max(best, score)
