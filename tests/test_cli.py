@@ -199,7 +199,7 @@ def test_weights_that_are_given_stay_unless_tuning_is_asked_for(project: Path) -
     from mtkit.smt.system import NOISY_CHANNEL
 
     options = ("train-smt", *TEXT, "--dev", "test.en", "test.de", "--weights", "noisy-channel")
-    for tune in ((), ("--tune", "mert")):
+    for tune in ((), ("--tune", "mira")):
         done = mtkit(*options, *tune, "-q", "--force", "--out", "channel", cwd=project)
         assert done.stderr == b""
         kept = json.loads((project / "channel/weights.json").read_text("utf-8"))
