@@ -24,7 +24,7 @@ from mtkit.smt.lm import EOS, Lm, lm_step
 from mtkit.smt.options import COPIED, REORDERING, Options, Table
 from mtkit.smt.phrases import FEATURES, MAX_PHRASE, hash_word
 
-COUNTS = ("phrases", "words", "unknown", "lm", "distortion")
+COUNTS = ("phrases", "words", "unknown", "lm", "distortion", "context")
 NAMES = (*FEATURES, *REORDERING, *COUNTS)
 REPEATS = 20  # times k derivations are looked at for k different texts
 _R, _C, _F = len(FEATURES), len(FEATURES) + len(REORDERING), len(NAMES)
@@ -177,5 +177,6 @@ def _describe(chosen, options, table, lm, begin, out):  # type: ignore[no-untype
         out[_C] += 1
         out[_C + 2] += pair == COPIED
         out[_C + 4] -= abs(start - last_end)
+        out[_C + 5] += options.context[option]
         last_start, last_end, last_pair = start, end, pair
     out[_C + 3] += lm_step(lm, state, EOS)[0]

@@ -4,7 +4,8 @@ For every span of the source, the phrase table's best ``limit`` pairs by
 
     Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(t̄)          the language model seeing the phrase by itself
 
-A word that no phrase covers by itself is copied. The *future cost* of a span is the best such sum
+f_k are those of the phrase table and, of the sentence, ``context``. A word that no phrase covers by
+itself is copied. The *future cost* of a span is the best such sum
 over its segmentations, reordering left out: an optimistic guess at what is still to come.
 """
 
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from mtkit.smt.context import MISSING, Lexicon, log_probabilities
 from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64, lean
 from mtkit.smt.lm import ROOT, Lm, lm_step
 from mtkit.smt.phrases import MAX_PHRASE, hash_word
@@ -38,6 +40,7 @@ class Table(NamedTuple):
     row: Int64
     features: Float32
     reordering: Float32
+    links: UInt64
 
 
 class Weights(NamedTuple):
@@ -50,6 +53,7 @@ class Weights(NamedTuple):
     unknown: float
     lm: float
     distortion: float
+    context: float
 
 
 class Options(NamedTuple):
@@ -58,8 +62,8 @@ class Options(NamedTuple):
     begin: int64 (N · MAX_PHRASE + 1,), those of the span of k + 1 words from i are
     ``begin[i · MAX_PHRASE + k]`` and the following, best first; pair: int32 (M,), row of the phrase
     table or COPIED; score: float64 (M,) without language model and reordering; estimate: with the
-    language model; words: int32 (W,), the language model's ids of option o at
-    ``w_begin[o] : w_begin[o + 1]``.
+    language model; context: float64 (M,), the feature of ``context``, part of the score; words:
+    int32 (W,), the language model's ids of option o at ``w_begin[o] : w_begin[o + 1]``.
 
     previous, next: float64 (M + 1, 3), λ ln P(orientation | pair) towards the phrase before and
     towards the one behind, 0 for copied words and in the last row, which stands for the sentence's
@@ -73,6 +77,7 @@ class Options(NamedTuple):
     pair: Int32
     score: Float64
     estimate: Float64
+    context: Float64
     words: Int32
     w_begin: Int64
     previous: Float64
@@ -87,7 +92,14 @@ class Options(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def collect(
-    sentence: Int32, copied: Int32, table: Table, lm: Lm, lm_id: Int32, weights: Weights, limit: int
+    sentence: Int32,
+    copied: Int32,
+    table: Table,
+    lexicon: Lexicon,
+    lm: Lm,
+    lm_id: Int32,
+    weights: Weights,
+    limit: int,
 ) -> Options:
     """The options of a sentence of source ids.
 
@@ -97,7 +109,8 @@ def collect(
     N = len(sentence)
     begin = np.zeros(N * MAX_PHRASE + 1, np.int64)
     pair = np.empty(N * (MAX_PHRASE * limit + 1), np.int32)
-    score, estimate = np.empty(len(pair)), np.empty(len(pair))
+    score, estimate, context = np.empty(len(pair)), np.empty(len(pair)), np.zeros(len(pair))
+    where, likely = log_probabilities(sentence, lexicon)
     n = 0
     for i in range(N):
         key = np.uint64(0)
@@ -108,9 +121,13 @@ def collect(
                 key = hash_word(key, sentence[i + k])
                 row = _find(table, key, sentence, i, k + 1)
                 if row >= 0:
-                    n = _best_pairs(table, lm, lm_id, weights, row, limit, pair, score, estimate, n)
+                    near = sentence[i : i + k + 1], where[i : i + k + 2], likely
+                    n = _best_pairs(
+                        table, lexicon, near, lm, lm_id, weights, row, limit, pair, score, estimate,
+                        context, n,
+                    )  # fmt: skip
                 if k == 0 and n == first:
-                    pair[n] = COPIED
+                    pair[n], context[n] = COPIED, 0.0
                     score[n] = weights.phrases + weights.words + weights.unknown
                     log_p, _ = lm_step(lm, ROOT, copied[i])
                     estimate[n] = score[n] + weights.lm * log_p
@@ -118,7 +135,8 @@ def collect(
             begin[span + 1] = n
     words, w_begin = _spell(begin, pair[:n], table, lm_id, copied)
     return Options(
-        begin, pair[:n].copy(), score[:n].copy(), estimate[:n].copy(), words, w_begin,
+        begin, pair[:n].copy(), score[:n].copy(), estimate[:n].copy(), context[:n].copy(), words,
+        w_begin,
         *_reorder(pair[:n], table, weights.reordering), *_alone(words, w_begin, lm, weights.lm),
     )  # fmt: skip
 
@@ -139,7 +157,9 @@ def _find(table: Table, key: np.uint64, sentence: Int32, i: int, length: int) ->
 
 
 @lean
-def _best_pairs(table, lm, lm_id, weights, row, limit, pair, score, estimate, n):  # type: ignore[no-untyped-def]
+def _best_pairs(  # type: ignore[no-untyped-def]
+    table, lexicon, near, lm, lm_id, weights, row, limit, pair, score, estimate, context, n
+):
     """Insert the row's best pairs, sorted by estimate, from index ``n`` on; the new ``n``."""
     first = n
     last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
@@ -148,6 +168,8 @@ def _best_pairs(table, lm, lm_id, weights, row, limit, pair, score, estimate, n)
         value = weights.phrases + weights.words * length
         for f in range(len(weights.phrase)):
             value += weights.phrase[f] * table.features[p, f]
+        fit = _fit(table, lexicon, near, p)
+        value += weights.context * fit
         full = n - first == limit
         guess, state = value, ROOT
         for at in range(table.t_begin[p], table.t_begin[p + 1]):
@@ -162,10 +184,40 @@ def _best_pairs(table, lm, lm_id, weights, row, limit, pair, score, estimate, n)
         at = n
         while at > first and estimate[at - 1] < guess:
             pair[at], score[at], estimate[at] = pair[at - 1], score[at - 1], estimate[at - 1]
+            context[at] = context[at - 1]
             at -= 1
-        pair[at], score[at], estimate[at] = p, value, guess
+        pair[at], score[at], estimate[at], context[at] = p, value, guess, fit
         n += 1
     return n
+
+
+@lean
+def _fit(table, lexicon, near, p):  # type: ignore[no-untyped-def]
+    """The feature of ``context`` for pair p: Σ_{t ∈ t̄} ln P(t|x, a_t)."""
+    words, begin, log_p = near
+    total, a = 0.0, -1
+    first, last = table.t_begin[p], table.t_begin[p + 1]
+    for j in range(last - first):  # unlinked words at the beginning go with the next
+        if a < 0:
+            a = _first_link(table.links[p], j, len(words))
+    for j in range(last - first):
+        i = _first_link(table.links[p], j, len(words))
+        a = i if i >= 0 else a
+        rivals, value = lexicon.row[words[a]], MISSING
+        for k in range(begin[a + 1] - begin[a]):
+            if lexicon.word[rivals + k] == table.target[first + j]:
+                value = log_p[begin[a] + k]
+        total += value
+    return total
+
+
+@lean
+def _first_link(links, j, length):  # type: ignore[no-untyped-def]
+    """The first source word of a pair that is linked to target word j, or −1."""
+    for i in range(length):
+        if links >> np.uint64(8 * i + j) & np.uint64(1):
+            return i
+    return -1
 
 
 @njit(cache=True, nogil=True)

@@ -20,6 +20,7 @@ import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
+from mtkit.smt.context import ContextLexicon
 from mtkit.smt.decoder import Limits, search
 from mtkit.smt.lm import NgramModel
 from mtkit.smt.nbest import COUNTS, NAMES, NBest, n_best, span_of
@@ -33,14 +34,17 @@ from mtkit.vocabulary import UNK
 TABLE_LIMIT = 20  # translations of one source phrase that the search considers
 
 DEFAULT_WEIGHTS = {
-    **dict.fromkeys(FEATURES, 0.2),
     "direct": 0.3,
-    **dict.fromkeys(REORDERING, 0.0),
+    "direct-lexical": 0.1,
+    "channel": 0.1,
+    "channel-lexical": 0.5,
+    **dict.fromkeys(REORDERING, 0.15),
     "phrases": 0.0,
-    "words": 1.0,
+    "words": 0.9,
     "unknown": -10.0,
     "lm": 0.5,
-    "distortion": 0.5,
+    "distortion": 0.25,
+    "context": 0.3,
 }
 CHANNEL = {**dict.fromkeys(NAMES, 0.0), "channel": 1.0, "unknown": -10.0}
 NOISY_CHANNEL = {**CHANNEL, "lm": 1.0}
@@ -52,12 +56,14 @@ class Models:
     """All that was estimated from the corpus."""
 
     words: WordModels
+    context: ContextLexicon
     table: PhraseTable
     lm: NgramModel
 
     def save(self, directory: Path) -> None:
         """Write everything into ``directory``."""
         self.words.save(directory)
+        self.context.save(directory / "context")
         self.table.save(directory / "phrases")
         self.lm.save(directory / "lm")
 
@@ -66,6 +72,7 @@ class Models:
         """Read what ``save`` wrote."""
         return cls(
             WordModels.load(directory),
+            ContextLexicon.load(directory / "context"),
             PhraseTable.load(directory / "phrases"),
             NgramModel.load(directory / "lm"),
         )
@@ -92,7 +99,7 @@ class SmtSystem:
         table, lm = models.table, models.lm
         self._table = Table(
             table.source, table.s_begin, table.target, table.t_begin, table.key, table.row,
-            table.features, table.reordering,
+            table.features, table.reordering, table.links,
         )  # fmt: skip
         self._lm = lm.arrays
         self._lm_id = lm.encode(models.words.target.words)
@@ -146,7 +153,10 @@ class SmtSystem:
         weights = self._kernel_weights
         lm, begin = self._lm, self.models.lm.begin
         copied = self.models.lm.encode(words)
-        options = collect(ids, copied, self._table, lm, self._lm_id, weights, TABLE_LIMIT)
+        options = collect(
+            ids, copied, self._table, self.models.context.arrays, lm, self._lm_id, weights,
+            TABLE_LIMIT,
+        )  # fmt: skip
         graph = search(len(ids), options, lm, begin, weights, self.limits)
         return options, n_best(graph, options, self._table, lm, begin, k, distinct)
 

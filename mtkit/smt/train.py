@@ -15,6 +15,7 @@ from mtkit.console import busy, note, step
 from mtkit.corpus import Bitext, Corpus, hold_out
 from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
 from mtkit.smt.align import align, perplexity
+from mtkit.smt.context import train as train_context
 from mtkit.smt.decoder import Limits
 from mtkit.smt.lm import train as train_lm
 from mtkit.smt.phrases import build_table
@@ -45,6 +46,9 @@ def estimate(
     with step(f"word alignment ({config.aligner}), both directions"):
         found = align(source, target, config.aligner, config.heuristic, threads)
     x, y = found.source, found.target
+    with step("lexicon of words in context"):
+        sizes = len(found.models.source), len(found.models.target)
+        context = train_context(x, y, found.links, sizes, threads)
     with step("phrase table"):
         table = build_table(x, y, found.links, config.discount)
     with step(f"{config.order}-gram language model"):
@@ -62,9 +66,9 @@ def estimate(
         "links": len(found.links.source),
         "phrase_pairs": len(table.links),
         "ngrams": lm.counts,
-        "vocabulary": [len(found.models.source), len(found.models.target)],
+        "vocabulary": list(sizes),
     }
-    models = Models(found.models, table, lm)
+    models = Models(found.models, context, table, lm)
     return models, figures
 
 
@@ -75,7 +79,9 @@ def compile_kernels(tuner: str) -> None:
         target = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
         found = align(source, target)
         table = build_table(found.source, found.target, found.links)
-        models = Models(found.models, table, train_lm(target, 3))
+        sizes = len(found.models.source), len(found.models.target)
+        context = train_context(found.source, found.target, found.links, sizes)
+        models = Models(found.models, context, table, train_lm(target, 3))
         system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
         system.translate(["a b c"])
         system.score([("a b", "A B")])
