@@ -1,12 +1,12 @@
-"""Where on a line of weights BLEU is best, exactly (Och 2003, section 5).
+"""Where on a line of weights the output is best, exactly (Och 2003, section 5).
 
 On the line λ + γd hypothesis h scores
 
     a_h + γ b_h,      a_h = λ·x_h,      b_h = d·x_h
 
 which is a line itself; a sentence's best hypotheses, by γ, are the upper envelope of its lines, and
-BLEU changes only where an envelope *bends*, from g to h at γ = (a_g − a_h)/(b_h − b_g). All bends
-of all sentences in order, statistics added and taken away at each, give the BLEU of every interval.
+merit changes only where an envelope *bends*, from g to h at γ = (a_g − a_h)/(b_h − b_g). All bends
+of all sentences in order, statistics added and taken away at each, give the merit of all intervals.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from mtkit.smt.bleu import bleu
+from mtkit.smt.bleu import merit
 from mtkit.smt.flat import Float64, Int32, Int64
 from mtkit.smt.lists import Lists
 
@@ -25,17 +25,17 @@ NARROW = 1e-6  # an interval of γ that rounding could miss is no place to stop
 
 @njit(cache=True, nogil=True)
 def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
-    """γ in the middle of the interval with the highest BLEU, and that BLEU, 0 to 100.
+    """γ in the middle of the interval with the highest merit, and that merit.
 
     a, b: float64 (n,). The outer intervals have no middle: γ is 1 beyond their bend, or 0 without.
     """
     at, old, new, total = _bends(nbest.begin, nbest.statistics, a, b)
     order = np.argsort(at)
-    best, gamma, left = -1.0, 0.0, -np.inf
+    best, gamma, left = -np.inf, 0.0, -np.inf
     for i in range(len(order) + 1):
         right = at[order[i]] if i < len(order) else np.inf
         if right - left > NARROW:
-            value = bleu(total)
+            value = merit(total)
             if value > best:
                 best = value
                 if left == -np.inf:

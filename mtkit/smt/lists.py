@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mtkit.smt.bleu import COLUMNS, bleu
+from mtkit.smt.bleu import COLUMNS, merit
 from mtkit.smt.flat import Float32, Float64, Int32, Int64
 
 
@@ -28,9 +28,9 @@ class Lists(NamedTuple):
     statistics: Int32
 
 
-def corpus_bleu(nbest: Lists, weights: Float64) -> float:
-    """BLEU, 0 to 100, of every sentence's best hypothesis."""
-    return float(bleu(best_total(nbest, scores(nbest.features, weights))))
+def corpus_merit(nbest: Lists, weights: Float64) -> float:
+    """``merit`` of every sentence's best hypothesis."""
+    return float(merit(best_total(nbest, scores(nbest.features, weights))))
 
 
 def merge(a: Lists, b: Lists) -> Lists:

@@ -1,6 +1,6 @@
-"""Minimum error rate training (Och 2003): the weights under which n-best lists have the best BLEU.
+"""Minimum error rate training (Och 2003): the weights under which n-best lists are best.
 
-    λ̂ = argmax_λ BLEU( Σ_s statistics of argmax_h λ·x_h )                 h in the list of s
+    λ̂ = argmax_λ merit( Σ_s statistics of argmax_h λ·x_h )                h in the list of s
 
 has no gradient, but along a line λ + γd the best point is found exactly (``envelope``). Lines d:
 each weight by itself, then as many random ones (Cer et al. 2008), until a round of them gains less
@@ -20,12 +20,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.bleu import bleu
+from mtkit.smt.bleu import merit
 from mtkit.smt.envelope import search_line
 from mtkit.smt.flat import Float32, Float64
-from mtkit.smt.lists import Lists, best_total, corpus_bleu, scores
+from mtkit.smt.lists import Lists, best_total, corpus_merit, scores
 
-GAIN = 0.01  # BLEU, 0 to 100
+GAIN = 0.01  # of merit
 
 
 def mert(
@@ -36,7 +36,7 @@ def mert(
     seed: int = 1,
     threads: int = 1,
 ) -> tuple[Float64, float]:
-    """The best weights (F,) found and their BLEU on these lists, 0 to 100: never below the start's.
+    """The best weights (F,) found and their merit on these lists, never below the start's.
 
     free: bool (F,), False where a weight keeps its value. restarts: random points beside the
     weights given. Σ|λ| stays what it was if all are free; with fixed ones it is not normalised. The
@@ -56,7 +56,7 @@ def mert(
 
     with ThreadPoolExecutor(threads) as pool:
         found = [weights.astype(float), *pool.map(climb, range(restarts + 1))]
-    reached = [corpus_bleu(nbest, point) for point in found]
+    reached = [corpus_merit(nbest, point) for point in found]
     best = int(np.argmax(reached))
     return found[best], reached[best]
 
@@ -80,7 +80,7 @@ def _climb(
     nbest: Lists, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
 ) -> Float64:
     weights, a = start, scores(nbest.features, start)
-    score, before = bleu(best_total(nbest, a)), -np.inf
+    score, before = merit(best_total(nbest, a)), -np.inf
     while score - before >= GAIN:
         before = score
         for d in _directions(unit, rng):
@@ -89,7 +89,7 @@ def _climb(
             if expected > score:
                 moved = a + gamma * b
                 # What the move is worth is counted anew: rounding may part lines that coincide.
-                reached = bleu(best_total(nbest, moved))
+                reached = merit(best_total(nbest, moved))
                 if reached > score:
                     score, a, weights = reached, moved, weights + gamma * d
     return weights

@@ -1,16 +1,17 @@
-"""Batch MIRA on n-best lists (Cherry & Foster 2012, Algorithm 1): small steps towards good BLEU.
+"""Batch MIRA on n-best lists (Cherry & Foster 2012, Algorithm 1): small steps towards good output.
 
-For a list, with λ·x_h the score and B_h the sentence's BLEU, in words (below):
+For a list, with λ·x_h the score and B_h the sentence's merit, in words (below):
 
     hope   e⁺ = argmax_h  λ·x_h + B_h               fear   e⁻ = argmax_h  λ·x_h − B_h
     Δ = x_{e⁺} − x_{e⁻},    loss = B_{e⁺} − B_{e⁻} − λ·Δ  ≥ 0, by the choice of e⁺ and e⁻
     λ ← λ + η Δ,            η = min(C, loss/|Δ|²)
 
 The weights after an epoch are the mean of λ after each list seen so far; the epoch whose mean has
-the best corpus BLEU is kept. BLEU of one sentence is mostly 0, so that a *background* O of
+the best merit is kept. BLEU of one sentence is mostly 0, so that a *background* O of
 statistics stands around it (Chiang et al. 2008): hopes so far, each decayed with every list since,
 
-    B_h = BLEU(O + statistics_h)/100 · (r_O + r_h)            O ← decay · (O + statistics_{e⁺})
+    B_h = (BLEU(O + statistics_h)/100 · (r_O + r_h) − edits_h) / 2
+    O   ← decay · (O + statistics_{e⁺})
 
 r: reference lengths. O begins as one perfect sentence of four words.
 """
@@ -21,11 +22,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.bleu import COLUMNS, bleu
+from mtkit.smt.bleu import COLUMNS, ORDER, bleu
 from mtkit.smt.flat import Float64, Int64
-from mtkit.smt.lists import Lists, corpus_bleu
+from mtkit.smt.lists import Lists, corpus_merit
 
-PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4], float)
+PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4, 0], float)
 
 
 def mira(
@@ -37,7 +38,7 @@ def mira(
     decay: float = 0.999,
     seed: int = 1,
 ) -> tuple[Float64, float]:
-    """The best weights (F,) found and their BLEU on these lists, 0 to 100: never below the start's.
+    """The best weights (F,) found and their merit on these lists, never below the start's.
 
     free: bool (F,), False where a weight keeps its value. C: the longest step. The weights' scale
     has a meaning here, a word of B_h for a unit of score, and is not normalised.
@@ -45,12 +46,12 @@ def mira(
     rng = np.random.default_rng(seed)
     moves = np.ones(len(weights)) if free is None else free.astype(float)
     point, total, background = weights.astype(float), np.zeros(len(weights)), PERFECT.copy()
-    best, score = weights.astype(float), corpus_bleu(nbest, weights)
+    best, score = weights.astype(float), corpus_merit(nbest, weights)
     lists = len(nbest.begin) - 1
     for epoch in range(1, epochs + 1 if lists else 1):
         _epoch(nbest, rng.permutation(lists), point, total, background, moves, C, decay)
         mean = np.where(moves > 0, total / (epoch * lists), weights)
-        reached = corpus_bleu(nbest, mean)
+        reached = corpus_merit(nbest, mean)
         if reached > score:
             best, score = mean, reached
     return best, score
@@ -92,7 +93,7 @@ def _hope_and_fear(
     """e⁺, e⁻ and B_{e⁺} − B_{e⁻}."""
     hope = fear = -1
     best_hope = best_fear = -np.inf
-    hope_bleu = fear_bleu = 0.0
+    hope_merit = fear_merit = 0.0
     around = np.empty(COLUMNS)
     for h in range(nbest.begin[s], nbest.begin[s + 1]):
         score = 0.0
@@ -100,9 +101,10 @@ def _hope_and_fear(
             score += weights[k] * nbest.features[h, k]
         for k in range(COLUMNS):
             around[k] = background[k] + nbest.statistics[h, k]
-        words = bleu(around) / 100 * around[COLUMNS - 1]
+        words = bleu(around) / 100 * around[2 * ORDER] - nbest.statistics[h, 2 * ORDER + 1]
+        words /= 2
         if score + words > best_hope:
-            hope, best_hope, hope_bleu = h, score + words, words
+            hope, best_hope, hope_merit = h, score + words, words
         if score - words > best_fear:
-            fear, best_fear, fear_bleu = h, score - words, words
-    return hope, fear, hope_bleu - fear_bleu
+            fear, best_fear, fear_merit = h, score - words, words
+    return hope, fear, hope_merit - fear_merit

@@ -92,20 +92,21 @@ def compile_kernels(tuner: str) -> None:
 def tuned(system: SmtSystem, dev: Bitext, tuner: str) -> tuple[SmtSystem, dict[str, Any]]:
     """The system with the weights that are best on ``dev``, and the figures of every round."""
     source, target = system.tokenize(dev.source), system.tokenize(dev.target)
-    note(f"  tuning the weights ({tuner}) on {len(dev):,} pairs; BLEU of word tokens:")
-    note(f"    {'round':>5}{'dev BLEU':>10}{'hypotheses':>14}{'new':>12}{'seconds':>9}")
+    note(f"  tuning the weights ({tuner}) on {len(dev):,} pairs; scores of word tokens:")
+    note(f"    {'round':>5}{'dev BLEU':>10}{'WER':>8}{'hypotheses':>14}{'new':>12}{'seconds':>9}")
     rounds, start = list[Round](), time.perf_counter()
     with busy("translating the dev set"):
         for found in tune(system, source, target, tuner):
             rounds.append(found)
             seconds, start = time.perf_counter() - start, time.perf_counter()
             note(
-                f"    {len(rounds):5}{found.bleu:10.2f}{found.hypotheses:14,}{found.new:12,}"
-                f"{seconds:9.1f}"
+                f"    {len(rounds):5}{found.bleu:10.2f}{found.wer:8.2f}{found.hypotheses:14,}"
+                f"{found.new:12,}{seconds:9.1f}"
             )
-    best = max(rounds, key=lambda found: found.bleu)  # the first of several
+    best = [found for found in rounds if found.best][-1]
     note(f"    the weights of round {rounds.index(best) + 1} are kept: dev BLEU {best.bleu:.2f}")
-    shown = [{"bleu": r.bleu, "hypotheses": r.hypotheses, "new": r.new} for r in rounds]
+    names = ("bleu", "wer", "hypotheses", "new")
+    shown = [{name: getattr(found, name) for name in names} for found in rounds]
     figures = {"tuning": shown, "dev_bleu": best.bleu, "weights": best.weights}
     return system.with_weights(best.weights), figures
 

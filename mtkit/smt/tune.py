@@ -2,9 +2,9 @@
 
 Translate the dev set with the weights at hand, keep the k best of each sentence, unite them with
 those of all rounds before, find the weights that rank these lists best (``mert``, ``mira``), and
-again, until nothing new is found. Lists know only what was searched with some weights; so the
-weights kept are those with the best BLEU of a whole translation of the dev set, the first ones
-among them: tuning never ends worse on dev than it began.
+again, until nothing new is found. Lists know only what was searched with some weights; so what
+counts is a whole translation of the dev set. Kept are, of the weights whose BLEU is not below that
+of the first, those with the best ``merit``: tuning never ends worse on dev than it began.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.bleu import COLUMNS, bleu, statistics
+from mtkit.smt.bleu import COLUMNS, bleu, merit, statistics
 from mtkit.smt.flat import Flat, Float64
 from mtkit.smt.lists import Lists, merge
 from mtkit.smt.mert import mert
@@ -25,20 +25,23 @@ from mtkit.smt.system import SmtSystem
 TUNERS = ("mira", "mert")
 SIZE = 100  # hypotheses of a sentence and round
 ROUNDS = 10
-PATIENCE = 3  # rounds without a better BLEU
+PATIENCE = 3  # rounds that are not the best so far
 
 
 class Round(NamedTuple):
     """One translation of the dev set.
 
-    weights: what it was translated with; bleu: of the best hypotheses, 0 to 100, word tokens as
-    they stand; hypotheses: in all lists so far, of which ``new`` were not known before.
+    weights: what it was translated with; bleu, wer: of the best hypotheses, per cent, word tokens
+    as they stand; hypotheses: in all lists so far, of which ``new`` were not known before; best:
+    whether it is the best so far.
     """
 
     weights: dict[str, float]
     bleu: float
+    wer: float
     hypotheses: int
     new: int
+    best: bool
 
 
 def tune(
@@ -48,7 +51,7 @@ def tune(
     tuner: str = "mira",
     seed: int = 1,
 ) -> Iterator[Round]:
-    """Translate and improve the weights, round by round; the best round's are the result.
+    """Translate and improve the weights, round by round; the last ``best`` round's are the result.
 
     source, target: the dev set as word tokens. The weight of unknown words stays as it is: they are
     copied whatever it says. Deterministic for a seed, whatever the number of threads.
@@ -60,17 +63,20 @@ def tune(
         np.zeros((0, len(NAMES)), np.float32),
         np.zeros((0, COLUMNS), np.int32),
     )
-    best, waited = -1.0, 0
+    first, best, waited = 0.0, -np.inf, 0
     for _ in range(ROUNDS):
         named = dict(zip(NAMES, weights.tolist(), strict=True))
         found = dev_lists(system.with_weights(named), source, target)
-        score = float(bleu(found.statistics[found.begin[:-1]].sum(0)))
+        total = found.statistics[found.begin[:-1]].sum(0)
+        score, value = float(bleu(total)), float(merit(total))
         before = len(known.features)
         known = merge(known, found)
-        yield Round(named, score, len(known.features), len(known.features) - before)
-        waited = 0 if score > best else waited + 1
-        best = max(best, score)
-        if len(known.features) == before or waited == PATIENCE:
+        new = len(known.features) - before
+        first = first if before else score
+        better = value > best and score >= first
+        yield Round(named, score, score - 2 * value, len(known.features), new, better)
+        best, waited = (value, 0) if better else (best, waited + 1)
+        if not new or waited == PATIENCE:
             return
         weights = optimise(tuner, known, weights, free, seed, system.threads)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.smt import lm
+from mtkit.smt.context import ContextLexicon
 from mtkit.smt.decoder import Limits, Records, search
 from mtkit.smt.extract import hash_phrase
 from mtkit.smt.nbest import NBest, n_best
@@ -17,6 +18,9 @@ from mtkit.smt.phrases import MAX_PHRASE
 WORDS = ["a", "b", "c", "d"]
 UNPRUNED = Limits(100_000, 100_000, -1)
 SIX = (0.9, 0.4, 0.6, 0.8, 0.5, 0.7)
+NO_LEXICON = ContextLexicon(
+    np.zeros(1000, np.int64), np.empty(0, np.int32), np.zeros(1, np.int64), np.empty(0, np.int8)
+).arrays
 Choice = tuple[float, tuple[int, ...], tuple[float, ...]]  # score, words, ln P of six orientations
 
 
@@ -83,13 +87,14 @@ def make(
         np.cumsum([0, *(len(choices[tuple(span)]) for span in spans[order].tolist())]),
         features,
         np.array([six for _, _, six in pairs], np.float32),
+        np.ones(len(pairs), np.uint64),
     )
     phrase = np.array([1.0, 0, 0, 0])
-    weights = Weights(phrase, np.array(reordering), 0.0, 0.0, -2.0, lm_weight, distortion)
+    weights = Weights(phrase, np.array(reordering), 0.0, 0.0, -2.0, lm_weight, distortion, 0.0)
     copied, lm_id = np.zeros(N, np.int32), np.arange(len(model.words), dtype=np.int32)
     for array in table:
         array.flags.writeable = False  # as in a model: one type for the kernels
-    options = collect(sentence, copied, table, model.arrays, lm_id, weights, 20)
+    options = collect(sentence, copied, table, NO_LEXICON, model.arrays, lm_id, weights, 20)
     return Case(N, choices, model, weights, table, options)
 
 

@@ -57,6 +57,7 @@ def test_features_are_those_of_the_options_in_order(model: lm.NgramModel) -> Non
             if last_pair >= 0:
                 expected[f"next-{side}"] += case.table.reordering[last_pair, 3 + o]
             expected["distortion"] -= abs(span[0] - last[1])
+            expected["context"] += case.options.context[option]
             last, last_pair = span, pair
         assert words == made
         expected["phrases"], expected["words"] = len(chosen), len(words)

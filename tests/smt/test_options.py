@@ -7,14 +7,25 @@ import numpy as np
 import pytest
 
 from mtkit.corpus import Corpus
+from mtkit.smt.context import MISSING, Lexicon, log_probabilities
 from mtkit.smt.lm import ROOT, lm_step
 from mtkit.smt.options import CANDIDATES, COPIED, Weights, collect
 from mtkit.smt.phrases import MAX_PHRASE
 from mtkit.smt.system import SmtSystem
 
 
+def likely_translations(ids: np.ndarray, lexicon: Lexicon) -> list[dict[int, float]]:
+    """For each word of a sentence its rivals' ln P."""
+    where, log_p = log_probabilities(ids, lexicon)
+    rivals = [lexicon.word[lexicon.row[w] : lexicon.row[w + 1]].tolist() for w in ids]
+    return [
+        dict(zip(words, log_p[where[i] : where[i + 1]].tolist(), strict=True))
+        for i, words in enumerate(rivals)
+    ]
+
+
 @pytest.mark.parametrize("limit", [1, 3, 20])
-def test_options_are_the_best_pairs_of_every_span(
+def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     limit: int, smt_directory: Path, few: Corpus
 ) -> None:
     smt = SmtSystem.load(smt_directory)
@@ -24,7 +35,7 @@ def test_options_are_the_best_pairs_of_every_span(
     table = replace(smt.models.table, reordering=np.log(p).astype(np.float32))
     smt = SmtSystem(replace(smt.models, table=table), smt.tokenizer, {})
     reordering = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), reordering, -0.5, 0.7, -9.0, 0.6, 0.3)
+    weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), reordering, -0.5, 0.7, -9.0, 0.6, 0.3, 0.8)
     pairs = {
         tuple(table.source[table.s_begin[r] : table.s_begin[r + 1]].tolist()): range(
             table.row[r], table.row[r + 1]
@@ -39,20 +50,27 @@ def test_options_are_the_best_pairs_of_every_span(
             total += weights.lm * log_p
         return total
 
-    def rated(p: int) -> tuple[float, float, list[int]]:
-        """Estimate, score and words of a phrase pair, by definition."""
+    def rated(p: int, near: list[dict[int, float]]) -> tuple[float, float, list[int], float]:
+        """Estimate, score, words and context of a phrase pair, by definition."""
         words = smt.models.words.target.decode(
             table.target[table.t_begin[p] : table.t_begin[p + 1]]
         )
         ids = lm.encode(words).tolist()
-        score = -0.5 + 0.7 * len(ids) + float(weights.phrase @ table.features[p])
-        return score + guess(ids), score, ids
+        links = [(b // 8, b % 8) for b in range(64) if int(table.links[p]) >> b & 1]
+        context, a = 0.0, min(links, key=lambda link: (link[1], link[0]))[0]
+        for j, t in enumerate(table.target[table.t_begin[p] : table.t_begin[p + 1]].tolist()):
+            a = min((i for i, k in links if k == j), default=a)
+            context += near[a].get(t, MISSING)
+        score = -0.5 + 0.7 * len(ids) + float(weights.phrase @ table.features[p]) + 0.8 * context
+        return score + guess(ids), score, ids, context
 
     # German as the source: words that are copied, but that the language model knows.
     longest = 0
     for words in smt.tokenize([*few.train.source[:8], *few.test.source, *few.test.target[:8]]):
         ids, copied = np.array(source.encode(words), np.int32), lm.encode(words)
-        options = collect(ids, copied, smt._table, smt._lm, smt._lm_id, weights, limit)
+        lexicon = smt.models.context.arrays
+        options = collect(ids, copied, smt._table, lexicon, smt._lm, smt._lm_id, weights, limit)
+        likely = likely_translations(ids, lexicon)
         assert len(options.begin) == len(words) * MAX_PHRASE + 1
         for span in range(len(words) * MAX_PHRASE):
             i, k = divmod(span, MAX_PHRASE)
@@ -69,12 +87,15 @@ def test_options_are_the_best_pairs_of_every_span(
                 assert options.score[found[0]] == pytest.approx(score)
                 assert options.estimate[found[0]] == pytest.approx(score + guess([copied[i]]))
                 continue
-            best = sorted((rated(p)[0] for p in rows[: CANDIDATES * limit]), reverse=True)[:limit]
+            near = likely[i : i + k + 1]
+            candidates = rows[: CANDIDATES * limit]
+            best = sorted((rated(p, near)[0] for p in candidates), reverse=True)[:limit]
             assert [options.estimate[o] for o in found] == pytest.approx(best, abs=1e-4)
             assert len({options.pair[o] for o in found}) == len(found)
             for o, word_ids in zip(found, spelled, strict=True):
                 assert options.pair[o] in rows
-                estimate, score, expected = rated(options.pair[o])
+                estimate, score, expected, context = rated(options.pair[o], near)
+                assert options.context[o] == pytest.approx(context, abs=1e-4)
                 assert options.estimate[o] == pytest.approx(estimate, abs=1e-4)
                 assert options.score[o] == pytest.approx(score, abs=1e-4)
                 assert word_ids == expected

@@ -50,7 +50,8 @@ def optimiser(change: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.nd
 def test_tuning_gains_what_it_says(tuner: str, smt: SmtSystem, few: Corpus) -> None:
     assert few.dev is not None
     better, figures = train.tuned(smt, few.dev, tuner)
-    assert figures["dev_bleu"] == max(r["bleu"] for r in figures["tuning"])
+    best = max(figures["tuning"], key=lambda r: r["bleu"] - r["wer"])  # none is below the first
+    assert figures["dev_bleu"] == best["bleu"]
     assert figures["dev_bleu"] == pytest.approx(dev_bleu(better, few))
     assert figures["tuning"][0]["bleu"] == pytest.approx(dev_bleu(smt, few))
     assert figures["dev_bleu"] > figures["tuning"][0]["bleu"]
@@ -115,7 +116,7 @@ def test_statistics_are_sacrebleus_of_the_spelled_hypotheses(
             spelled = " ".join(vocabulary[i] if i >= 0 else x[-1 - i] for i in ids)
             score = scorer.corpus_score([spelled], [[" ".join(reference)]])
             expected = [*score.counts, *score.totals, score.ref_len]
-            assert lists.statistics[row].tolist() == expected
+            assert lists.statistics[row, : len(expected)].tolist() == expected
             copied += UNKNOWN in spelled.split() and UNKNOWN in reference
             row += 1
     assert row == len(lists.features) == lists.begin[-1]
