@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -24,16 +24,16 @@ def note(text: str) -> None:
 def step(name: str) -> Iterator[None]:
     """Name a step while it runs, and how long it took once it is done."""
     start = time.perf_counter()
-    with console.status(f"{name} …") if console.is_terminal else _nothing():
+    with busy(name):
         yield
     console.print(
         f"  {name:<58} {time.perf_counter() - start:6.1f} s", markup=False, soft_wrap=True
     )
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def busy(name: str) -> AbstractContextManager[object]:
+    """Name what is going on while it does; only on a terminal."""
+    return console.status(f"{name} …") if console.is_terminal else nullcontext()
 
 
 def progress() -> Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,21 @@ def split_pairs(lines: Sequence[str], name: str) -> Bitext:
                 f"not {lines[number - 1][:40]!r}"
             )
     return Bitext([s for s, _ in sides], [t for _, t in sides], (Path(name), Path(name)))
+
+
+def hold_out(text: Bitext, every: int) -> tuple[Bitext, Bitext]:
+    """(the rest, every ``every``-th pair, but at most 1,000): a dev set where there is none."""
+    every = max(every, math.ceil(len(text) / 1000))
+    rows = range(len(text))
+    held = set(rows[1::every])
+
+    def part(chosen: bool) -> Bitext:
+        picked = [i for i in rows if (i in held) == chosen]
+        return Bitext(
+            [text.source[i] for i in picked], [text.target[i] for i in picked], text.paths
+        )
+
+    return part(False), part(True)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mtkit.evaluate import Metric, Pair, Question
 from mtkit.report import Comparison, Example, SystemResult
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-NARROW = 60  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
+NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
 
 # --- what the renderings for people share
 

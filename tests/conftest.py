@@ -40,7 +40,7 @@ def smt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
     from mtkit.tokenizer import WordTokenizer
 
     out = tmp_path_factory.mktemp("models") / "smt"
-    train_smt(few, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, out)
+    train_smt(few, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, out)
     return out
 
 

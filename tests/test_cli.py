@@ -69,7 +69,10 @@ REFUSED = {
     "out-is-mine": (["train-nmt", "--out", ".", "--force"], "is no model directory"),
     "no-corpus": (["train-smt", "--corpus", "nix"], "no corpus 'nix'"),
     "no-weights": (["train-smt", "--weights", "nix"], "--weights nix: neither default nor"),
-    "no-tuner": (["train-smt", "--tune", "mert"], "--tune mert: only none is known"),
+    "no-tuner": (["train-smt", "--tune", "x"], "--tune x: not one of mira, mert, none"),
+    "no-discount": (["train-smt", "--discount", "x"], "--discount x: not one of none, kneser-ney"),
+    "no-number": (["train-smt", "--prune", "0 x"], "--prune 0 x: whole numbers are meant"),
+    "no-threshold": (["train-smt", "--prune", "2", "--prune", "1"], "--prune 2 1: pruning thres"),
     "no-heuristic": (["align", "--symmetrize", "most"], "--symmetrize most: not one of"),
     "no-aligner": (["align", "--aligner", "ibm9"], "--aligner ibm9: not one of ibm1, diagonal"),
     "text-twice": (["align", "--stdin", "--corpus", "everyday"], "name the text twice"),
@@ -168,6 +171,41 @@ def test_a_reader_that_goes_away_ends_it_quietly(project: Path) -> None:
     process.wait()
 
 
+TEXT = ("--train", "train.en", "train.de", "--test", "test.en", "test.de")
+
+
+def test_tuning_tells_its_rounds_and_the_report_what_it_gained(project: Path) -> None:
+    said = mtkit(
+        "train-smt", *TEXT, "--dev", "test.en", "test.de", "--prune", "0 0 1", "--out", "tuned",
+        cwd=project,
+    ).stderr.decode()  # fmt: skip
+    header, *rounds = re.findall(r"^    +(?:round|\d).*", said, re.MULTILINE)
+    assert header.split() == ["round", "dev", "BLEU", "WER", "hypotheses", "new", "seconds"]
+    assert {len(line) for line in rounds} == {len(header)}
+    manifest = json.loads((project / "tuned/manifest.json").read_text("utf-8"))
+    assert [float(line.split()[1]) for line in rounds] == [
+        pytest.approx(found["bleu"], abs=0.005) for found in manifest["figures"]["tuning"]
+    ]
+    assert f"are kept: dev BLEU {manifest['figures']['dev_bleu']:.2f}\n" in said
+    assert (manifest["config"]["tune"], manifest["config"]["prune"]) == ("mira", [0, 0, 1])
+    [system] = json.loads(mtkit("compare", "tuned", "--json", cwd=project).stdout)["systems"]
+    names = ["P(x|y)", "P(x|y) P(y)", "Default weights", "Tuned weights"]
+    assert list(system["channel"]) == names
+    assert system["channel"]["Tuned weights"] == system["metrics"]["bleu"]["score"]
+    assert len(set(system["channel"].values())) == 4
+
+
+def test_weights_that_are_given_stay_unless_tuning_is_asked_for(project: Path) -> None:
+    from mtkit.smt.system import NOISY_CHANNEL
+
+    options = ("train-smt", *TEXT, "--dev", "test.en", "test.de", "--weights", "noisy-channel")
+    for tune in ((), ("--tune", "mira")):
+        done = mtkit(*options, *tune, "-q", "--force", "--out", "channel", cwd=project)
+        assert done.stderr == b""
+        kept = json.loads((project / "channel/weights.json").read_text("utf-8"))
+        assert (kept == NOISY_CHANNEL) is not bool(tune)
+
+
 def test_interrupted_training_leaves_no_model(project: Path, tmp_path: Path) -> None:
     arguments = ["train-nmt", "--train", project / "train.en", project / "train.de", "--out", "m"]
     process = subprocess.Popen(
@@ -198,6 +236,10 @@ def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
     keys = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
     assert all(set(pair) == keys for pair in found["pairs"])
     assert "P(y|x)" in found["systems"][0]["perplexity"]
+    smt, nmt = sorted(found["systems"], key=lambda system: system["name"] == "nmt")
+    assert list(smt["channel"]) == ["P(x|y)", "P(x|y) P(y)", "Default weights"]
+    assert smt["channel"]["Default weights"] == smt["metrics"]["bleu"]["score"]
+    assert nmt["channel"] == {}
     assert "<html" in (project / "r.html").read_text(encoding="utf-8")
 
 

@@ -44,6 +44,14 @@ def damaged(share: float, seed: int) -> list[str]:
     ]
 
 
+CHANNEL = {
+    "P(x|y)": damaged(0.8, 4),
+    "P(x|y) P(y)": damaged(0.6, 5),
+    "Default weights": damaged(0.5, 6),
+    "Tuned weights": damaged(0.4, 1),
+}
+
+
 def systems() -> list[Translations]:
     words = [len(line.split()) + 1 for line in REFERENCES]
     smt_scores = [
@@ -56,7 +64,7 @@ def systems() -> list[Translations]:
     ]
     nmt_scores = [Score(direct=LogProbability(-1.0 * n, n)) for n in words]
     return [
-        Translations("smt", "smt", damaged(0.4, 1), 6.0, smt_scores, 17),
+        Translations("smt", "smt", damaged(0.4, 1), 6.0, smt_scores, 17, CHANNEL),
         Translations("nmt", "nmt", damaged(0.2, 2), 15.0, nmt_scores, 0),
         Translations("other", "file", damaged(0.3, 3)),
     ]
@@ -188,7 +196,7 @@ def test_rivals_are_of_different_kinds_where_there_are() -> None:
     ("sentences", "wanted", "got"), [(30, 5, 5), (30, 0, 0), (3, 5, 3), (30, 1, 1)]
 )
 def test_number_of_examples(sentences: int, wanted: int, got: int) -> None:
-    two = [replace(t, outputs=t.outputs[:sentences]) for t in systems()[:2]]
+    two = [replace(t, outputs=t.outputs[:sentences], channel={}) for t in systems()[:2]]
     made = compare(
         SOURCES[:sentences], REFERENCES[:sentences], two, bootstrap=5, trials=5, examples=wanted
     )
@@ -247,6 +255,9 @@ def test_json_has_the_documented_shape(made: Comparison) -> None:
     assert smt["perplexity"]["P(x|y)"]["value"] is None  # infinite, and JSON has no infinity
     assert "probability 0" in smt["perplexity"]["P(x|y)"]["note"]
     assert smt["unknown"] == 17
+    assert list(smt["channel"]) == list(CHANNEL)
+    assert smt["channel"]["Tuned weights"] == smt["metrics"]["bleu"]["score"]
+    assert data["systems"][1]["channel"] == {}
 
 
 # --- hostile text
@@ -315,6 +326,20 @@ def test_no_table_ranks_different_questions(made: Comparison) -> None:
     assert "probability 0" in tables["Perplexity by P(x|y)"].notes[0]
     assert [row[1].text for row in tables["Perplexity by P(y|x)"].rows] == ["12.18", "2.72"]
     assert tables["Perplexity by P(y|x)"].notes == []
+
+
+def test_the_noisy_channel_is_a_row_of_bleu_by_weights(made: Comparison) -> None:
+    (grid,) = (g for g in grids(made) if g.caption.startswith("The noisy channel"))
+    assert grid.columns == ("System", *CHANNEL)
+    bleu = [
+        evaluate.corpus_scores(lines, REFERENCES, bootstrap=0)["bleu"].score
+        for lines in CHANNEL.values()
+    ]
+    assert [[c.text for c in row] for row in grid.rows] == [["smt", *(f"{b:.1f}" for b in bleu)]]
+    assert grid.caption in printed(made)
+    assert grid.caption in Page(as_html(made)).texts("caption")
+    without = compare(SOURCES, REFERENCES, systems()[1:], bootstrap=5, trials=5)
+    assert "noisy channel" not in printed(without) + as_html(without)
 
 
 def test_different_tokens_are_said_not_to_compare() -> None:
@@ -415,7 +440,7 @@ def test_page_needs_nothing_from_elsewhere(made: Comparison) -> None:
 
 def test_page_is_readable_by_machines_that_read_aloud(made: Comparison) -> None:
     page = Page(as_html(made))
-    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 6
+    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 7
     assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
     (chart,) = page.attributes("svg")
     assert chart["role"] == "img"

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from mtkit import load
-from mtkit.corpus import Bitext, Corpus, line_hashes
+from mtkit.corpus import Bitext, Corpus, hold_out, line_hashes
 from mtkit.errors import InputError
 from mtkit.manifest import HASHES, MANIFEST, Manifest
-from mtkit.nmt.system import hold_out
 from mtkit.smt import train as smt_training
 from mtkit.smt.decoder import Limits
 from mtkit.smt.system import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS, SmtSystem, read_weights
@@ -181,7 +180,7 @@ def test_a_training_that_breaks_leaves_the_old_model_whole(
 
 
 def test_held_out_pairs_are_not_trained_on(few: Corpus) -> None:
-    train, dev = hold_out(few.train)
+    train, dev = hold_out(few.train, 20)
     assert len(train) + len(dev) == len(few.train)
     assert 0 < len(dev) <= 1000
     assert not set(train.source) & set(dev.source)
@@ -237,17 +236,25 @@ def test_the_language_model_tells_known_words_apart(smt: SmtSystem) -> None:
 
 
 def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
-    config = TrainConfig("hmm", "union", 2, Limits(7, 9, 1))
+    config = TrainConfig(
+        "hmm", "union", "kneser-ney", 2, (0, 1), tune="none", limits=Limits(7, 9, 1)
+    )
     tokenizer = WordTokenizer(lowercase=True)
     manifest = train_smt(few, tokenizer, config, NOISY_CHANNEL, tmp_path / "told")
     other = train_smt(
         few, tokenizer, replace(config, heuristic="intersection"), NOISY_CHANNEL, tmp_path / "other"
     )
     assert other.figures["links"] < manifest.figures["links"]
+    plain = replace(config, discount="none", prune=())
+    train_smt(few, tokenizer, plain, NOISY_CHANNEL, tmp_path / "plain")
+    whole = SmtSystem.load(tmp_path / "plain").models
     assert manifest.config == {
         "aligner": "hmm",
         "heuristic": "union",
+        "discount": "kneser-ney",
         "order": 2,
+        "prune": (0, 1),
+        "tune": "none",
         "limits": {"stack": 7, "pops": 9, "distortion": 1},
     }
     told = SmtSystem.load(tmp_path / "told")
@@ -255,10 +262,21 @@ def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
     assert told.limits == config.limits
     assert told.tokenizer == tokenizer
     assert told.models.lm.order == 2
+    assert len(told.models.lm.arrays.word) < len(whole.lm.arrays.word)
+    assert told.models.table.features.sum() < whole.table.features.sum()
     x, y = (tokenizer_words(tokenizer, side) for side in (few.train.source, few.train.target))
     assert set(told.models.words.source.words) - set(SPECIALS) == x
     assert set(told.models.words.target.words) - set(SPECIALS) == y
     assert set(told.models.lm.ids) == y
+
+
+def test_the_same_call_makes_the_same_bytes(few: Corpus, tmp_path: Path) -> None:
+    for name, threads in (("a", 1), ("b", 2)):
+        train_smt(few, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, tmp_path / name, threads)
+    files = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file()]
+    assert len(files) > 10
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
 def tokenizer_words(tokenizer: WordTokenizer, lines: list[str]) -> set[str]:

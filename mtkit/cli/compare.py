@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mtkit.corpus import Bitext
     from mtkit.manifest import Manifest
     from mtkit.report import Comparison, Translations
+
+# Presets of a statistical system's weights, from Bayes' rule on, and what the report calls them.
+CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}
 
 
 def compare(
@@ -170,8 +173,26 @@ def _run(name: str, path: Path, text: Bitext, threads: int) -> Translations:
         seconds = time.perf_counter() - start
     with step(f"{name}: probabilities of the references"):
         scores = system.score(text.pairs())
-    unknown = sum(len(h.unknown) for h in best)
-    return Translations(name, system.kind, [h.text for h in best], seconds, scores, unknown)
+    unknown, outputs = sum(len(h.unknown) for h in best), [h.text for h in best]
+    channel = dict[str, list[str]]()
+    if system.kind == "smt":
+        with step(f"{name}: the noisy channel, by other weights"):
+            channel = _channel(system, text.source, outputs)
+    return Translations(name, system.kind, outputs, seconds, scores, unknown, channel)
+
+
+def _channel(system: Any, source: list[str], outputs: list[str]) -> dict[str, list[str]]:
+    """Translations with the weights of ``CHANNEL``, and ``outputs``, if its own are others."""
+    from mtkit.smt.system import PRESETS
+
+    found = {}
+    for preset, label in CHANNEL.items():
+        if system.weights == PRESETS[preset]:
+            found[label] = outputs
+        else:
+            translated = system.with_weights(PRESETS[preset]).translate(source)
+            found[label] = [hypotheses[0].text for hypotheses in translated]
+    return found if system.weights in PRESETS.values() else found | {"Tuned weights": outputs}
 
 
 def _seen_in_training(name: str, path: Path, text: Bitext) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,16 +109,19 @@ def training_text(
 
 def check_alignment(aligner: str, heuristic: str) -> None:
     """Raise InputError for a model or a heuristic of another name."""
-    from mtkit.errors import InputError
     from mtkit.smt.align import ALIGNERS
     from mtkit.smt.symmetrize import HEURISTICS
 
-    for option, value, known in (
-        ("--aligner", aligner, ALIGNERS),
-        ("--symmetrize", heuristic, HEURISTICS),
-    ):
-        if value not in known:
-            raise InputError(f"{option} {value}: not one of {', '.join(known)}")
+    check_choice("--aligner", aligner, ALIGNERS)
+    check_choice("--symmetrize", heuristic, HEURISTICS)
+
+
+def check_choice(option: str, value: str, known: Iterable[str]) -> None:
+    """Raise InputError where ``value`` is none of those known."""
+    from mtkit.errors import InputError
+
+    if value not in known:
+        raise InputError(f"{option} {value}: not one of {', '.join(known)}")
 
 
 def set_up(quiet: bool, threads: int = 0) -> int:

@@ -23,6 +23,7 @@ from mtkit.cli.options import (
     Tokens,
     Train,
     check_alignment,
+    check_choice,
     set_up,
     training_text,
 )
@@ -38,38 +39,88 @@ def train_smt(
     force: Force = False,
     tokenizer: Tokenizer = Tokens.words,
     lowercase: Lowercase = False,
-    order: Annotated[int, typer.Option(min=1, max=9, help="Order of the language model.")] = 5,
     aligner: Aligner = "fertility",
     symmetrize: Symmetrize = "grow-diag-final-and",
-    tune: Annotated[str, typer.Option(help="Tuning of the weights on dev: none.")] = "none",
-    weights: Annotated[
+    discount: Annotated[
         str,
         typer.Option(
-            metavar="default|noisy-channel|FILE",
-            help="Feature weights: a preset, or a JSON file such as a model's weights.json.",
+            metavar="none|kneser-ney",
+            help="Smoothing of the phrase probabilities: pairs seen once.",
         ),
-    ] = "default",
+    ] = "none",
+    order: Annotated[int, typer.Option(min=1, max=9, help="Order of the language model.")] = 5,
+    prune: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N",
+            help="Drop n-grams seen at most N times: an N for each order, the first 0, the last "
+            "for all longer ones, as in --prune '0 0 1'. [nothing is dropped]",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET|FILE",
+            help="Feature weights: default, noisy-channel, channel, or a JSON file such as a "
+            "model's weights.json. They are kept as they are, unless --tune is given too. "
+            "[default]",
+        ),
+    ] = None,
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            metavar="mira|mert|none",
+            help="How the weights are tuned on the dev set, from --weights on. "
+            "[mira; none where --weights is given]",
+        ),
+    ] = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train the statistical translator: alignment, phrase table, language model."""
-    from mtkit.errors import InputError
+    """Train the statistical translator: alignment, phrase table, language model, weights."""
     from mtkit.models import check_out
 
     cores = set_up(quiet, threads)
     directory = check_out(out, "smt", force)
     text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
-    if tune != "none":
-        raise InputError(f"--tune {tune}: only none is known; set weights with --weights FILE")
 
     from mtkit.console import note
-    from mtkit.smt.system import PRESETS, read_weights
+    from mtkit.smt.phrases import DISCOUNTS
     from mtkit.smt.train import TrainConfig
     from mtkit.smt.train import train_smt as run
+    from mtkit.smt.tune import TUNERS
 
     check_alignment(aligner, symmetrize)
-    if weights not in PRESETS and not Path(weights).is_file():
-        raise InputError(f"--weights {weights}: neither {' nor '.join(PRESETS)} nor a file")
-    chosen = PRESETS.get(weights) or read_weights(Path(weights))
-    run(text, words, TrainConfig(aligner, symmetrize, order), chosen, directory, cores)
+    check_choice("--discount", discount, DISCOUNTS)
+    tuner = tune or ("none" if weights else "mira")
+    check_choice("--tune", tuner, (*TUNERS, "none"))
+    thresholds = _thresholds(prune, order)
+    config = TrainConfig(aligner, symmetrize, discount, order, thresholds, tuner)
+    run(text, words, config, _weights(weights or "default"), directory, cores)
     note(f"model: {directory}")
+
+
+def _weights(name: str) -> dict[str, float]:
+    """The weights of a preset or of a file."""
+    from mtkit.errors import InputError
+    from mtkit.smt.system import PRESETS, read_weights
+
+    if name not in PRESETS and not Path(name).is_file():
+        raise InputError(f"--weights {name}: neither {' nor '.join(PRESETS)} nor a file")
+    return PRESETS.get(name) or read_weights(Path(name))
+
+
+def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:
+    """``--prune`` as numbers, in one string or in several."""
+    from mtkit.errors import InputError
+    from mtkit.smt.lm import pruning_thresholds
+
+    given = " ".join(prune or ())
+    if not all(number.isdecimal() for number in given.split()):
+        raise InputError(f"--prune {given}: whole numbers are meant, as in --prune '0 0 1'")
+    numbers = tuple(map(int, given.split()))
+    try:
+        pruning_thresholds(numbers, order)
+    except ValueError as error:
+        raise InputError(f"--prune {given}: {error}") from None
+    return numbers

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mtkit.console import note
-from mtkit.corpus import Bitext, Corpus
+from mtkit.corpus import Bitext, Corpus, hold_out
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
 from mtkit.nmt.data import batch_rows
@@ -144,25 +144,11 @@ def encode(text: Bitext, tokenizer: WordTokenizer, subwords: Subwords) -> Data:
     )
 
 
-def hold_out(text: Bitext, seed: int = 1) -> tuple[Bitext, Bitext]:
-    """(train, dev): every k-th pair, one in twenty but at most 1,000, becomes the dev set."""
-    every = max(20, math.ceil(len(text) / 1000))
-    rows = set(range(seed % every, len(text), every))
-
-    def part(keep: bool) -> Bitext:
-        picked = [i for i in range(len(text)) if (i in rows) == keep]
-        return Bitext(
-            [text.source[i] for i in picked], [text.target[i] for i in picked], text.paths
-        )
-
-    return part(False), part(True)
-
-
 def train_nmt(corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out: Path) -> Manifest:
     """Train on ``corpus`` and write the model directory ``out``."""
     train_text, dev_text = corpus.train.without_empty(), corpus.dev
     if dev_text is None:
-        train_text, dev_text = hold_out(train_text)
+        train_text, dev_text = hold_out(train_text, 20)
         note(f"no dev set: {len(dev_text)} pairs of the training text are held out for it")
     with replacing(out) as directory:
         words = [

@@ -199,7 +199,7 @@ def train(
     """
     if not 1 <= order <= 127:
         raise ValueError(f"a language model's order is 1 to 127, not {order}")
-    thresholds = _thresholds(prune, order)
+    thresholds = pruning_thresholds(prune, order)
     text, words, notes = _encode_corpus(sentences)
     word, first_child, starts, c = _count(text, len(words), order)
     suffix = suffix_links(word, first_child)
@@ -219,8 +219,8 @@ def train(
     return NgramModel(longest, words, *lm, discounts[:longest], notes + failures[:longest])
 
 
-def _thresholds(prune: Sequence[int], order: int) -> list[int]:
-    """θ_k of each order."""
+def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
+    """θ_k of each order; ValueError for what ``train`` refuses."""
     thresholds = [*prune, *([prune[-1] if prune else 0] * (order - len(prune)))]
     if len(prune) > order or thresholds[0] != 0 or thresholds != sorted(thresholds):
         raise ValueError(

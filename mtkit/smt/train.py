@@ -1,13 +1,18 @@
-"""From a corpus to a statistical model: align, extract phrases, estimate the language model."""
+"""From a corpus to a statistical model: align, extract phrases, estimate, tune.
+
+Weights are tuned on pairs that the models have not seen. Without a dev set these are held out of
+the training text: models of the rest find the weights, which then serve models of all the text.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import time
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mtkit.console import note, step
-from mtkit.corpus import Corpus
+from mtkit.console import busy, note, step
+from mtkit.corpus import Bitext, Corpus, hold_out
 from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
 from mtkit.smt.align import align, perplexity
 from mtkit.smt.context import train as train_context
@@ -15,7 +20,10 @@ from mtkit.smt.decoder import Limits
 from mtkit.smt.lm import train as train_lm
 from mtkit.smt.phrases import build_table
 from mtkit.smt.system import DEFAULT_WEIGHTS, Models, SmtSystem
+from mtkit.smt.tune import Round, tune
 from mtkit.tokenizer import WordTokenizer
+
+FEW = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,10 @@ class TrainConfig:
 
     aligner: str = "fertility"
     heuristic: str = "grow-diag-final-and"
+    discount: str = "none"
     order: int = 5
+    prune: tuple[int, ...] = ()
+    tune: str = "mira"
     limits: Limits = field(default_factory=Limits)
 
 
@@ -39,9 +50,9 @@ def estimate(
         sizes = len(found.models.source), len(found.models.target)
         context = train_context(x, y, found.links, sizes, threads)
     with step("phrase table"):
-        table = build_table(x, y, found.links)
+        table = build_table(x, y, found.links, config.discount)
     with step(f"{config.order}-gram language model"):
-        lm = train_lm(target, config.order)
+        lm = train_lm(target, config.order, config.prune)
     for remark in lm.notes:
         note(f"  language model: {remark}")
     figures = {
@@ -61,9 +72,9 @@ def estimate(
     return models, figures
 
 
-def compile_kernels() -> None:
+def compile_kernels(tuner: str) -> None:
     """Run everything once on three tiny sentences, so that numba compiles what training needs."""
-    with step("kernels: compiled to machine code on the first run, then cached"):
+    with step("kernels: compiled on the first run, then cached"):
         source = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
         target = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
         found = align(source, target)
@@ -74,6 +85,59 @@ def compile_kernels() -> None:
         system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
         system.translate(["a b c"])
         system.score([("a b", "A B")])
+        if tuner != "none":
+            list(tune(system, source, target, tuner))
+
+
+def tuned(system: SmtSystem, dev: Bitext, tuner: str) -> tuple[SmtSystem, dict[str, Any]]:
+    """The system with the weights that are best on ``dev``, and the figures of every round."""
+    source, target = system.tokenize(dev.source), system.tokenize(dev.target)
+    note(f"  tuning the weights ({tuner}) on {len(dev):,} pairs; scores of word tokens:")
+    note(f"    {'round':>5}{'dev BLEU':>10}{'WER':>8}{'hypotheses':>14}{'new':>12}{'seconds':>9}")
+    rounds, start = list[Round](), time.perf_counter()
+    with busy("translating the dev set"):
+        for found in tune(system, source, target, tuner):
+            rounds.append(found)
+            seconds, start = time.perf_counter() - start, time.perf_counter()
+            note(
+                f"    {len(rounds):5}{found.bleu:10.2f}{found.wer:8.2f}{found.hypotheses:14,}"
+                f"{found.new:12,}{seconds:9.1f}"
+            )
+    best = [found for found in rounds if found.best][-1]
+    note(f"    the weights of round {rounds.index(best) + 1} are kept: dev BLEU {best.bleu:.2f}")
+    names = ("bleu", "wer", "hypotheses", "new")
+    shown = [{name: getattr(found, name) for name in names} for found in rounds]
+    figures = {"tuning": shown, "dev_bleu": best.bleu, "weights": best.weights}
+    return system.with_weights(best.weights), figures
+
+
+def build(
+    corpus: Corpus,
+    tokenizer: WordTokenizer,
+    config: TrainConfig,
+    weights: dict[str, float],
+    threads: int,
+) -> tuple[SmtSystem, dict[str, Any]]:
+    """A system of ``corpus``, whose lines all have text, and the figures of its training."""
+    text, dev, tuning = corpus.train, corpus.dev, dict[str, Any]()
+    if dev is None and config.tune != "none" and len(text) >= FEW:
+        rest, held = hold_out(text, 10)
+        note(f"no dev set: {len(held):,} pairs of the training text are held out to tune on")
+        part = replace(corpus, train=rest, dev=held)
+        trial, tuning = build(part, tokenizer, config, weights, threads)
+        weights = trial.weights
+        note("now models of all pairs, with these weights")
+    elif dev is None and config.tune != "none":
+        note(f"no dev set, and fewer than {FEW:,} pairs to hold one out of: no tuning")
+    with step(f"tokens of {len(text):,} sentence pairs"):
+        source, target = (
+            [tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)
+        )
+    models, figures = estimate(source, target, config, threads)
+    system = SmtSystem(models, tokenizer, weights, config.limits, threads)
+    if dev is not None and config.tune != "none":
+        system, tuning = tuned(system, dev, config.tune)
+    return system, tuning | figures
 
 
 def train_smt(
@@ -84,29 +148,21 @@ def train_smt(
     out: Path,
     threads: int = 2,
 ) -> Manifest:
-    """Train on ``corpus`` and write the model directory ``out``."""
-    text = corpus.train.without_empty()
+    """Train on ``corpus`` and write the model directory ``out``; tuning begins at ``weights``."""
+    train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
     with replacing(out) as directory:
-        compile_kernels()
-        with step(f"tokens of {len(text)} sentence pairs"):
-            source, target = (
-                [tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)
-            )
-        models, figures = estimate(source, target, config, threads)
+        compile_kernels(config.tune)
+        text = replace(corpus, train=train, dev=dev)
+        system, figures = build(text, tokenizer, config, weights, threads)
         with step("writing the model"):
-            SmtSystem(models, tokenizer, weights, config.limits).save(directory)
+            system.save(directory)
             save_training_hashes(corpus, directory)
         manifest = Manifest(
             kind="smt",
             languages=corpus.pair,
             corpus=describe_corpus(corpus),
             tokenizer=asdict(tokenizer),
-            config={
-                "aligner": config.aligner,
-                "heuristic": config.heuristic,
-                "order": config.order,
-                "limits": config.limits._asdict(),
-            },
+            config={**asdict(config), "limits": config.limits._asdict()},
             figures=figures,
         )
         manifest.write(directory)

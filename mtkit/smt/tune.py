@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.bleu import bleu, merit, statistics
+from mtkit.smt.bleu import COLUMNS, bleu, merit, statistics
 from mtkit.smt.flat import Flat, Float64
 from mtkit.smt.lists import Lists, merge
 from mtkit.smt.mert import mert
@@ -58,18 +58,22 @@ def tune(
     """
     free = np.array([name != "unknown" for name in NAMES])
     weights = np.array([system.weights[name] for name in NAMES])
-    known: Lists | None = None
+    known = Lists(
+        np.zeros(len(source) + 1, np.int64),
+        np.zeros((0, len(NAMES)), np.float32),
+        np.zeros((0, COLUMNS), np.int32),
+    )
     first, best, waited = 0.0, -np.inf, 0
     for _ in range(ROUNDS):
         named = dict(zip(NAMES, weights.tolist(), strict=True))
         found = dev_lists(system.with_weights(named), source, target)
         total = found.statistics[found.begin[:-1]].sum(0)
         score, value = float(bleu(total)), float(merit(total))
-        first = first if known else score
-        better = value > best and score >= first
-        before = len(known.features) if known else 0
-        known = merge(known, found) if known else found
+        before = len(known.features)
+        known = merge(known, found)
         new = len(known.features) - before
+        first = first if before else score
+        better = value > best and score >= first
         yield Round(named, score, score - 2 * value, len(known.features), new, better)
         best, waited = (value, 0) if better else (best, waited + 1)
         if not new or waited == PATIENCE:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from mtkit import load
-from mtkit.corpus import Bitext, Corpus
+from mtkit.corpus import Bitext, Corpus, hold_out
 from mtkit.manifest import Manifest
 from mtkit.nmt import system as nmt
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output
-from mtkit.nmt.system import NmtSystem, hold_out
+from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.train import Data
 from mtkit.subwords import Subwords
 from mtkit.tokenizer import WordTokenizer
@@ -97,7 +97,7 @@ def test_the_search_is_asked_as_the_system_is_set(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(("pairs", "held"), [(40, 2), (20_000, 1000), (30_000, 1000)])
 def test_one_in_twenty_but_at_most_a_thousand_is_held_out(pairs: int, held: int) -> None:
     lines = [str(i) for i in range(pairs)]
-    train, dev = hold_out(Bitext(lines, lines, (Path(), Path())))
+    train, dev = hold_out(Bitext(lines, lines, (Path(), Path())), 20)
     assert len(dev) == held
     assert sorted(train.source + dev.source) == sorted(lines)
 
