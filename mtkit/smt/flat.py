@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numba import njit
@@ -38,5 +39,5 @@ class Flat:
         """Lists of ids, flattened."""
         lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        words = np.fromiter((w for s in sentences for w in s), np.int32, count=int(begin[-1]))
+        words = np.fromiter(chain.from_iterable(sentences), np.int32, count=int(begin[-1]))
         return cls(words, begin)

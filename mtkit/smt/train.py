@@ -33,9 +33,9 @@ def estimate(
     """The models of tokenised parallel text, and what was measured on the way."""
     with step(f"word alignment ({config.aligner}), both directions"):
         found = align(source, target, config.aligner, config.heuristic, threads)
-    x, y = found.source, found.target
+        words = found.models
     with step("phrase table"):
-        table = build_table(x, y, found.links)
+        table = build_table(found.source, found.target, found.links)
     with step(f"{config.order}-gram language model"):
         lm = train_lm(target, config.order)
     for remark in lm.notes:
@@ -43,17 +43,16 @@ def estimate(
     figures = {
         "alignment_perplexity": {
             direction: {
-                k: [perplexity(v, side) for v in values]
-                for k, values in found.likelihood[direction].items()
+                k: [perplexity(v, way.f) for v in values] for k, values in way.likelihood.items()
             }
-            for direction, side in (("P(y|x)", y), ("P(x|y)", x))
+            for direction, way in (("P(y|x)", found.forward), ("P(x|y)", found.backward))
         },
         "links": len(found.links.source),
         "phrase_pairs": len(table.links),
         "ngrams": lm.counts,
-        "vocabulary": [len(found.models.source), len(found.models.target)],
+        "vocabulary": [len(words.source), len(words.target)],
     }
-    models = Models(found.models, table, lm)
+    models = Models(words, table, lm)
     return models, figures
 
 
