@@ -100,9 +100,7 @@ def align(
     if aligner not in ALIGNERS:
         raise ValueError(f"{aligner}: not one of {', '.join(ALIGNERS)}")
     words = Vocabulary.build(source), Vocabulary.build(target)
-    x, y = (
-        Flat.of(list(map(v.encode, side))) for v, side in zip(words, (source, target), strict=True)
-    )
+    x, y = Flat.of(source, words[0].encode), Flat.of(target, words[1].encode)
     with ThreadPoolExecutor(2) as pool:
         one_way = pool.submit(train_direction, x, words[0], y, words[1], aligner, threads // 2)
         other_way = pool.submit(train_direction, y, words[1], x, words[0], aligner, threads // 2)

@@ -282,7 +282,7 @@ def test_more_threads_change_no_sample() -> None:
     words = vocabulary(30)
     a, b = (train_direction(e, words, f, words, "fertility", threads) for threads in (1, 3))
     np.testing.assert_array_equal(a.best, b.best)
-    np.testing.assert_array_equal(a.model().t, b.model().t)
+    np.testing.assert_allclose(a.model().t, b.model().t, rtol=1e-5)
 
 
 def test_stems_are_first_letters_without_case_and_accents() -> None:
