@@ -21,9 +21,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-from nltk.tokenize.regexp import RegexpTokenizer
+if TYPE_CHECKING:
+    from nltk.tokenize.regexp import RegexpTokenizer
 
 JOINER = "￭"  # U+FFED
 ESCAPE = "％"  # U+FF05
@@ -41,9 +43,15 @@ _PATTERN = rf"""
   | \.{{2,}} | -{{2,}}                         # ..., --
   | \S                                         # any other character by itself
 """
-_SPANS = RegexpTokenizer(_PATTERN, flags=re.VERBOSE | re.IGNORECASE | re.UNICODE)
 _TO_ESCAPE = re.compile(rf"[\s{JOINER}{ESCAPE}]")
 _ESCAPED = re.compile(rf"{ESCAPE}([0-9a-f]{{4}})")
+
+
+@cache
+def _spans() -> RegexpTokenizer:
+    from nltk.tokenize.regexp import RegexpTokenizer  # 0.1 s, which tokenised text can do without
+
+    return RegexpTokenizer(_PATTERN, flags=re.VERBOSE | re.IGNORECASE | re.UNICODE)
 
 
 def _escape(text: str) -> str:
@@ -58,7 +66,7 @@ def _pieces(line: str) -> list[tuple[str, bool]]:
     """The line cut into (escaped text, whether a single space stands before it)."""
     pieces: list[tuple[str, bool]] = []
     end = 0
-    for start, stop in [*_SPANS.span_tokenize(line), (len(line), len(line))]:
+    for start, stop in [*_spans().span_tokenize(line), (len(line), len(line))]:
         gap = line[end:start]
         at_edge = end == 0 or start == len(line)
         plain = gap == " " and not at_edge

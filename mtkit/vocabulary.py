@@ -1,10 +1,14 @@
-"""Words as integers: the four special symbols, then the words by falling frequency."""
+"""Words as integers: the four special symbols, then the words by first appearance.
+
+So numbered, words that stand near each other in a text mostly have their counts near each other in
+memory too, however large the text.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
@@ -28,13 +32,12 @@ class Vocabulary:
         self._ids = {word: i for i, word in enumerate(words, start=len(SPECIALS))}
 
     @classmethod
-    def build(cls, sentences: Iterable[Sequence[str]], min_count: int = 1) -> Vocabulary:
-        """The words seen at least ``min_count`` times, by falling count, ties by spelling."""
-        counts = Counter(word for sentence in sentences for word in sentence)
+    def build(cls, sentences: Iterable[Sequence[str]]) -> Vocabulary:
+        """The words of ``sentences``."""
+        words = dict.fromkeys(chain.from_iterable(sentences))
         for special in SPECIALS:
-            counts.pop(special, None)
-        kept = [(word, n) for word, n in counts.items() if n >= min_count]
-        return cls([word for word, _ in sorted(kept, key=lambda item: (-item[1], item[0]))])
+            words.pop(special, None)
+        return cls(list(words))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -44,7 +47,8 @@ class Vocabulary:
 
     def encode(self, words: Iterable[str]) -> list[int]:
         """The ids of ``words``; ``UNK`` where a word is not in the vocabulary."""
-        return [self._ids.get(word, UNK) for word in words]
+        get = self._ids.get
+        return [get(word, UNK) for word in words]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The words of ``ids``."""

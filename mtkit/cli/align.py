@@ -84,7 +84,7 @@ def align(
     links = _links(text, words, aligner, symmetrize, model, out, cores)
     if wanted:
         _print_aer(links, wanted)
-    sys.stdout.write("".join(f"{links.pharaoh(s)}\n" for s in range(len(text.train))))
+    sys.stdout.write("".join(f"{line}\n" for line in links.pharaoh()))
 
 
 def _text(
@@ -156,7 +156,7 @@ def _print_aer(links: Links, gold: list[set[tuple[int, int]]]) -> None:
     from mtkit.smt.align import aer
     from mtkit.smt.symmetrize import read_pharaoh
 
-    found = [read_pharaoh(links.pharaoh(s), "here") for s in range(len(gold))]
+    found = [read_pharaoh(line, "here") for line in links.pharaoh()[: len(gold)]]
     error, precision, recall = aer(found, gold)
     score = f"AER {error:.4f}  precision {precision:.4f}  recall {recall:.4f}"
     print(score, file=sys.stderr)  # asked for, so that --quiet does not silence it

@@ -12,7 +12,7 @@ words by their *stems*, the first letters without accents and case: a small corp
 inflected forms well, and the beginning of a word says more of its meaning than the end (Fraser &
 Marcu 2005).
 
-What a direction has learnt is kept as a ``WordModel`` of whole words.
+What a direction has learnt becomes a ``WordModel`` of whole words for whoever asks for it.
 
 Letters as in ``places``; e is what is given, f what is explained.
 """
@@ -24,6 +24,7 @@ import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,22 +43,46 @@ STEM = 5  # letters
 
 @dataclass(frozen=True)
 class Direction:
-    """One direction after training: its model, a_j − 1 of every f_j, and ln P(f|e) by iteration."""
+    """One direction after training.
 
-    model: WordModel
+    e, f: ids of words; sizes: numbers of ids; posterior: P(a_j = i | f, e) of every place; jumps: s
+    of ``hmm``; best: a_j − 1 of every f_j; likelihood: ln P(f|e) by model and iteration.
+    """
+
+    e: Flat
+    f: Flat
+    sizes: tuple[int, int]
+    posterior: Float32
+    jumps: Float64
     best: Int32
     likelihood: dict[str, list[float]]
+
+    def model(self) -> WordModel:
+        """P(f|e) of whole words."""
+        places = Places.of(self.e, self.f, *self.sizes)
+        t = link_counts(self.posterior, places.entry, len(places.column))
+        maximise(t, places.row, 0.0)
+        return WordModel.of(t, places, self.jumps, self.sizes[1])
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A corpus as ids of ``models``' words, its links, and what was learnt in finding them."""
+    """A corpus as ids of ``words``, its links, and what was learnt in finding them."""
 
     source: Flat
     target: Flat
+    words: tuple[Vocabulary, Vocabulary]
     links: Links
-    models: WordModels
-    likelihood: dict[str, dict[str, list[float]]]  # "P(y|x)", "P(x|y)" → model → by iteration
+    forward: Direction  # P(y|x)
+    backward: Direction  # P(x|y)
+
+    @cached_property
+    def models(self) -> WordModels:
+        """Both directions, to align other text by; links alone can do without."""
+        with ThreadPoolExecutor(2) as pool:
+            return WordModels(
+                *self.words, *pool.map(Direction.model, (self.forward, self.backward))
+            )
 
 
 def align(
@@ -75,21 +100,13 @@ def align(
     if aligner not in ALIGNERS:
         raise ValueError(f"{aligner}: not one of {', '.join(ALIGNERS)}")
     words = Vocabulary.build(source), Vocabulary.build(target)
-    x, y = (
-        Flat.of([v.encode(s) for s in side])
-        for v, side in zip(words, (source, target), strict=True)
-    )
+    x, y = Flat.of(source, words[0].encode), Flat.of(target, words[1].encode)
     with ThreadPoolExecutor(2) as pool:
         one_way = pool.submit(train_direction, x, words[0], y, words[1], aligner, threads // 2)
         other_way = pool.submit(train_direction, y, words[1], x, words[0], aligner, threads // 2)
         forward, backward = one_way.result(), other_way.result()
-    return Alignment(
-        x,
-        y,
-        symmetrize(forward.best, backward.best, x, y, heuristic),
-        WordModels(*words, forward.model, backward.model),
-        {"P(y|x)": forward.likelihood, "P(x|y)": backward.likelihood},
-    )
+    links = symmetrize(forward.best, backward.best, x, y, heuristic)
+    return Alignment(x, y, words, links, forward, backward)
 
 
 def train_direction(
@@ -103,14 +120,10 @@ def train_direction(
     """Train P(f|e) by one of ``ALIGNERS``; at least one thread is taken."""
     (e_stem, e_size), (f_stem, f_size) = stem_ids(e_words), stem_ids(f_words)
     stems = Flat(e_stem[e.words], e.begin), Flat(f_stem[f.words], f.begin)
-    posterior, jumps, likelihood = _posterior(
-        Places.of(*stems, e_size, f_size), aligner, max(1, threads)
-    )
-    places = Places.of(e, f, len(e_words), len(f_words))
+    places = Places.of(*stems, e_size, f_size)
+    posterior, jumps, likelihood = _posterior(places, aligner, max(1, threads))
     best = best_links(posterior, places.begin, places.e_begin, places.f_begin)
-    t = link_counts(posterior, places.entry, len(places.column))
-    maximise(t, places.row, 0.0)
-    return Direction(WordModel.of(t, places, jumps, len(f_words)), best, likelihood)
+    return Direction(e, f, (len(e_words), len(f_words)), posterior, jumps, best, likelihood)
 
 
 def _posterior(

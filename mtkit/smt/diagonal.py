@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from mtkit.smt.flat import Float32, Float64, Int64
+from mtkit.smt.flat import Float32, Float64, Int64, lean
 from mtkit.smt.places import Places, expect, maximise
 
 EMPTY_WORD = 0.08  # p₀
@@ -79,18 +79,19 @@ def _sizes(places: Places) -> tuple[Int64, Int64]:
 _NOTHING = np.empty(0, np.float32)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def near_diagonal(tension: float, I: int, J: int, j: int, p: Float64) -> float:
     """Fill p[1 … I] with exp(−λ h(i, j)); Z_j. Away from the diagonal each is r times the last."""
     r = np.exp(-tension / I)
     x = j * I / J  # where the diagonal passes: h = |i − x| / I
     low = min(int(x), I)
-    total, value = 0.0, np.exp(-tension * (x - low) / I)
+    first = np.exp(-tension * (x - low) / I)
+    total, value = 0.0, first
     for i in range(low, 0, -1):
         p[i] = value
         total += value
         value *= r
-    value = np.exp(-tension * (low + 1 - x) / I)
+    value = r / first
     for i in range(low + 1, I + 1):
         p[i] = value
         total += value
@@ -116,15 +117,14 @@ def _expect(places, t, tension, first, last, counts, w_begin, w, posterior):  # 
             for i in range(1, I + 1):
                 p[i] *= scale * t[entry[at + i]]
                 total += p[i]
-            distance = 0.0
+            x, distance, scale = j * I / J, 0.0, 1 / total  # h(i, j) = |i − x| / I
             for i in range(I + 1):
-                p[i] /= total
+                p[i] *= scale
                 counts[entry[at + i]] += p[i]
-                if i > 0:
-                    distance += p[i] * abs(i / I - j / J)
+                distance += p[i] * abs(i - x)
             if len(posterior) > 0:
                 posterior[at : at + I + 1] = p[: I + 1]
-            w[0] += distance
+            w[0] += (distance - p[0] * x) / max(I, 1)
             w[w_begin[s] + j] += 1 - p[0]
             likelihood += np.log(total)
     return likelihood

@@ -22,7 +22,7 @@ A *sampler* begins with links drawn from another model's posterior and sweeps ov
 distributions it draws from, averaged over the later sweeps and over several samplers, are the
 posterior: less noisy than averages of the links drawn. Several short samplers do better than one
 long: each stays near the good start and errs in its own way. Draws are from seeded generators, one
-a sampler, so that the result is the same for any number of threads.
+a sampler, so that the number of threads decides nothing but the rounding of the sums.
 """
 
 from __future__ import annotations
@@ -49,24 +49,31 @@ def sample(
 ) -> tuple[Float32, Float64]:
     """The posterior P(a_j = i | f, e) of every place, and the expected jumps.
 
-    start: a posterior to draw the first links from. jumps: float64 (2·L + 1,), the number of jumps
-    of width d at ``L + d``, L = the longest sentence + 1.
+    start: a posterior to draw the first links from; the new one takes its place in memory. jumps:
+    float64 (2·L + 1,), the number of jumps of width d at ``L + d``, L = the longest sentence + 1.
     """
-    with ThreadPoolExecutor(threads) as pool:
-        samplers = [pool.submit(_sampler, places, start, seed + k) for k in range(SAMPLERS)]
-        posterior, jumps = samplers[0].result()
-        for sampler in samplers[1:]:
-            posterior += sampler.result()[0]
-            jumps += sampler.result()[1]
-    return posterior / np.float32(SAMPLERS * KEPT), jumps
+    random = [np.array([seed + k], np.uint64) for k in range(SAMPLERS)]
+    links = [_draw(places, start, r) for r in random]
+    start[:] = 0
+    sums = [start, *(np.zeros_like(start) for _ in range(1, min(threads, SAMPLERS)))]
+
+    def share(first: int) -> Float64:
+        own = range(first, SAMPLERS, len(sums))
+        found = [_sampler(places, links[k], random[k], sums[first]) for k in own]
+        total: Float64 = np.stack(found).sum(0)
+        return total
+
+    with ThreadPoolExecutor(len(sums)) as pool:
+        jumps = np.stack(list(pool.map(share, range(len(sums))))).sum(0)
+    for more in sums[1:]:
+        start += more
+    start /= SAMPLERS * KEPT
+    return start, jumps
 
 
-def _sampler(places: Places, start: Float32, seed: int) -> tuple[Float32, Float64]:
-    """One sampler's sums over its kept sweeps: the posterior and the jumps."""
-    random = np.array([seed], np.uint64)
-    posterior = np.zeros(len(places.entry), np.float32)
+def _sampler(places: Places, a: Int32, random: UInt64, posterior: Float32) -> Float64:
+    """Add one sampler's kept sweeps to ``posterior``; its jumps. ``a``: the links to begin with."""
     V = len(places.row) - 1
-    a = _draw(places, start, random)
     n, N = _count_links(places, a, len(places.column), V)
     R = np.diff(places.row).astype(np.float32)
     L = int(np.diff(places.e_begin).max()) + 1
@@ -77,7 +84,7 @@ def _sampler(places: Places, start: Float32, seed: int) -> tuple[Float32, Float6
         _sweep(places, a, n, N, ALPHA * R, s, _gains(F), random, into)
         if sweep >= BURN_IN:
             jumps += s
-    return posterior, jumps
+    return jumps
 
 
 def _gains(F: Float32) -> Float32:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -34,9 +36,13 @@ class Flat:
         return len(self.begin) - 1
 
     @classmethod
-    def of(cls, sentences: Sequence[Sequence[int]]) -> Flat:
-        """Lists of ids, flattened."""
+    def of(
+        cls,
+        sentences: Sequence[Sequence[Any]],
+        encode: Callable[[Iterable[Any]], Iterable[int]] = iter,
+    ) -> Flat:
+        """Lists of ids, or of what ``encode`` makes ids of, flattened."""
         lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        words = np.fromiter((w for s in sentences for w in s), np.int32, count=int(begin[-1]))
+        words = np.fromiter(encode(chain.from_iterable(sentences)), np.int32, int(begin[-1]))
         return cls(words, begin)

@@ -54,17 +54,17 @@ class Places(NamedTuple):
         """Find all pairs of words that meet in a sentence pair. ``e_size``: ids of e + 1."""
         I, J = np.diff(e.begin), np.diff(f.begin)
         begin = np.concatenate([np.zeros(1, np.int64), np.cumsum((I + 1) * J)])
-        occurrences = np.argsort(e.words, kind="stable")
-        first = np.searchsorted(e.words[occurrences], np.arange(e_size + 1))
-        sentence = np.repeat(np.arange(len(e), dtype=np.int32), I)
-        row, column, entry = _meet(
-            occurrences, first, sentence, e.begin, f.words, f.begin, begin, e_size, f_size
-        )
+        first = np.zeros(e_size + 1, np.int64)
+        first[1:] = np.bincount(e.words, minlength=e_size)
+        first[NULL + 1] = len(e)  # the empty word stands in every sentence
+        np.cumsum(first, out=first)
+        where = _occurrences(e.words, e.begin, first)
+        row, column, entry = _meet(*where, first, e.begin, f.words, f.begin, begin, f_size)
         return cls(row, column, entry, begin, e.words, e.begin, f.begin)
 
     def uniform(self) -> Float64:
         """t before anything is known."""
-        return np.full(len(self.column), 1.0 / max(1, len(np.unique(self.column))))
+        return np.full(len(self.column), 1.0 / max(1, self.row[NULL + 1]))  # e_0 meets every f
 
 
 def expect(
@@ -94,41 +94,46 @@ def expect(
 
 
 @njit(cache=True, nogil=True)
+def _occurrences(e: Int32, e_begin: Int64, first: Int64) -> tuple[Int32, Int32]:
+    """Sentence and position of every word; those of word e are at ``first[e] : first[e + 1]``."""
+    sentence, position = np.empty(first[-1], np.int32), np.empty(first[-1], np.int32)
+    at = first.copy()
+    for s in range(len(e_begin) - 1):
+        for i in range(e_begin[s + 1] - e_begin[s] + 1):
+            word = e[e_begin[s] + i - 1] if i > 0 else NULL
+            sentence[at[word]], position[at[word]] = s, i
+            at[word] += 1
+    return sentence, position
+
+
+@njit(cache=True, nogil=True)
 def _meet(
-    occurrences: Int64,
-    first: Int64,
     sentence: Int32,
+    position: Int32,
+    first: Int64,
     e_begin: Int64,
     f_words: Int32,
     f_begin: Int64,
     begin: Int64,
-    e_size: int,
     f_size: int,
 ) -> tuple[Int64, Int32, Int32]:
-    row = np.zeros(e_size + 1, np.int64)
+    row = np.zeros(len(first), np.int64)
     column = np.empty(begin[-1], np.int32)
     entry = np.empty(begin[-1], np.int32)
     seen = np.full(f_size, -1, np.int32)  # the word e that last met f …
     slot = np.empty(f_size, np.int32)  # … and where t(f|e) is kept
     n = 0
-    for e in range(e_size):
-        # The empty word stands in every sentence, before position 0.
-        visits = len(e_begin) - 1 if e == NULL else first[e + 1] - first[e]
-        for visit in range(visits):
-            if e == NULL:
-                s, i = visit, 0
-            else:
-                at = occurrences[first[e] + visit]
-                s = sentence[at]
-                i = at - e_begin[s] + 1
-            I = e_begin[s + 1] - e_begin[s]
-            for j in range(f_begin[s + 1] - f_begin[s]):
-                f = f_words[f_begin[s] + j]
+    for e in range(len(first) - 1):
+        for visit in range(first[e], first[e + 1]):
+            s = sentence[visit]
+            at, I = begin[s] + position[visit], e_begin[s + 1] - e_begin[s]
+            for f in f_words[f_begin[s] : f_begin[s + 1]]:
                 if seen[f] != e:
                     seen[f], slot[f] = e, n
                     column[n] = f
                     n += 1
-                entry[begin[s] + j * (I + 1) + i] = slot[f]
+                entry[at] = slot[f]
+                at += I + 1
         row[e + 1] = n
     return row, column[:n].copy(), entry
 

@@ -10,6 +10,7 @@ word not yet linked; *final* then adds any one-way links that reach an unlinked 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -42,11 +43,11 @@ class Links:
     target: Int32
     begin: Int64
 
-    def pharaoh(self, s: int) -> str:
-        """Sentence ``s`` as ``0-0 1-2 …``."""
-        span = slice(self.begin[s], self.begin[s + 1])
-        pairs = zip(self.source[span], self.target[span], strict=True)
-        return " ".join(f"{i}-{j}" for i, j in pairs)
+    def pharaoh(self) -> list[str]:
+        """Every sentence as ``0-0 1-2 …``."""
+        pairs = zip(self.source.tolist(), self.target.tolist(), strict=True)
+        links = [f"{i}-{j}" for i, j in pairs]
+        return [" ".join(links[first:last]) for first, last in pairwise(self.begin.tolist())]
 
 
 def read_pharaoh(line: str, place: str) -> set[tuple[int, int]]:

@@ -45,9 +45,9 @@ def estimate(
     """The models of tokenised parallel text, and what was measured on the way."""
     with step(f"word alignment ({config.aligner}), both directions"):
         found = align(source, target, config.aligner, config.heuristic, threads)
-    x, y = found.source, found.target
+        words = found.models
+    x, y, sizes = found.source, found.target, (len(words.source), len(words.target))
     with step("lexicon of words in context"):
-        sizes = len(found.models.source), len(found.models.target)
         context = train_context(x, y, found.links, sizes, threads)
     with step("phrase table"):
         table = build_table(x, y, found.links, config.discount)
@@ -58,17 +58,16 @@ def estimate(
     figures = {
         "alignment_perplexity": {
             direction: {
-                k: [perplexity(v, side) for v in values]
-                for k, values in found.likelihood[direction].items()
+                k: [perplexity(v, way.f) for v in values] for k, values in way.likelihood.items()
             }
-            for direction, side in (("P(y|x)", y), ("P(x|y)", x))
+            for direction, way in (("P(y|x)", found.forward), ("P(x|y)", found.backward))
         },
         "links": len(found.links.source),
         "phrase_pairs": len(table.links),
         "ngrams": lm.counts,
         "vocabulary": list(sizes),
     }
-    models = Models(found.models, context, table, lm)
+    models = Models(words, context, table, lm)
     return models, figures
 
 

@@ -243,7 +243,7 @@ def test_digamma_is_the_derivative_of_ln_gamma() -> None:
 def test_a_word_model_gives_the_enumerated_probability_and_survives_saving(tmp_path: Path) -> None:
     e, f, _ = corpus()
     words = vocabulary(SIZES[0])
-    model = train_direction(e, words, f, words, "hmm").model
+    model = train_direction(e, words, f, words, "hmm").model()
     model.save(tmp_path)
     loaded = WordModel.load(tmp_path)
     table = np.zeros(SIZES)
@@ -273,8 +273,8 @@ def test_aligning_twice_gives_the_same_and_finds_the_obvious(aligner: str) -> No
     known = a.models.align(source, target, "grow-diag-final-and")
     wanted = ["0-0 1-1", "0-0 1-1", "0-0 1-1", "0-0 1-1", "0-0", "0-0", "0-0"]
     if aligner != "ibm1":  # which knows no order, and so cannot tell …
-        assert [a.links.pharaoh(s) for s in range(7)] == wanted
-        assert [known.pharaoh(s) for s in range(7)] == wanted
+        assert a.links.pharaoh()[:7] == wanted
+        assert known.pharaoh()[:7] == wanted
 
 
 def test_more_threads_change_no_sample() -> None:
@@ -282,7 +282,7 @@ def test_more_threads_change_no_sample() -> None:
     words = vocabulary(30)
     a, b = (train_direction(e, words, f, words, "fertility", threads) for threads in (1, 3))
     np.testing.assert_array_equal(a.best, b.best)
-    np.testing.assert_array_equal(a.model.t, b.model.t)
+    np.testing.assert_allclose(a.model().t, b.model().t, rtol=1e-5)
 
 
 def test_stems_are_first_letters_without_case_and_accents() -> None:
