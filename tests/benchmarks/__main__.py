@@ -67,10 +67,10 @@ def run(call: list[str], cwd: Path) -> Run:
         return Run(seconds, usage.ru_maxrss / 1e6, out.read(), err.read())
 
 
-def steps(report: str) -> dict[str, float]:
-    """The seconds of each step that a command names on stderr."""
-    found = re.findall(r"^  (\S.*?) +([\d.]+) s$", report, re.MULTILINE)
-    return {name: float(seconds) for name, seconds in found}
+def tuning_seconds(report: str) -> float:
+    """The sum over the rounds of the table that ``train-smt`` prints."""
+    rounds = re.findall(r"^ +\d+ +[\d.]+ +[\d.]+ +[\d,]+ +[\d,]+ +([\d.]+)$", report, re.MULTILINE)
+    return sum(map(float, rounds))
 
 
 def everyday(directory: Path, add: Add) -> None:
@@ -152,7 +152,7 @@ def multi30k(directory: Path, add: Add, kind: str) -> None:
             add("Multi30k: the larger p of the two tests", max(pair["p_bootstrap"],
                 pair["p_randomization"]), 0.05)  # fmt: skip
     if kind == "smt":
-        tuning = sum(s for name, s in steps(done.err).items() if name.startswith("tuning"))
+        tuning = tuning_seconds(done.err)
         add("Multi30k, smt: training without tuning, s (Moses: 32)", done.seconds - tuning, 32)
         add("Multi30k, smt: tuning, s (Moses: 482)", tuning, 482)
         add("Multi30k, smt: peak memory of training, GB", done.memory, None)
