@@ -69,7 +69,11 @@ def test_rivals_are_the_most_frequent_translations(
         assert found == [t for _, t in wanted]
 
 
-def test_weights_are_those_of_adagrad_step_by_step() -> None:
+@pytest.mark.parametrize("rivals", [3, 40])
+def test_weights_are_those_of_adagrad_step_by_step(
+    rivals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "RIVALS", rivals)
     bitext = random_bitext(2)
     source = Flat.of(bitext[0])
     lexicon = learn(bitext)
@@ -81,8 +85,8 @@ def test_weights_are_those_of_adagrad_step_by_step() -> None:
         squares = np.full(len(w), 1e-6)
         for _ in range(context.EPOCHS):
             for s, made, k, i in seen:
-                rivals = lexicon.word[lexicon.row[s] : lexicon.row[s + 1]]
-                if t not in rivals or made not in rivals or len(rivals) < 2:
+                choice = lexicon.word[lexicon.row[s] : lexicon.row[s + 1]]
+                if t not in choice or made not in choice or len(choice) < 2:
                     continue
                 begin = source.begin[k]
                 F = [*local[begin + i].tolist(), *bag[begin : source.begin[k + 1]].tolist()]
