@@ -98,7 +98,7 @@ class WordTokenizer:
         if self.lowercase:
             line = line.lower()
         if self.kind == "none":
-            return [token for token in line.split(" ") if token]
+            return list(filter(None, line.split(" ")))
         pieces = _pieces(line)
         marks_before, marks_after = [""] * len(pieces), [""] * len(pieces)
         for i, (piece, spaced) in enumerate(pieces):
