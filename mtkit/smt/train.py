@@ -7,6 +7,7 @@ the training text: models of the rest find the weights, which then serve models 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,14 @@ def estimate(
         found = align(source, target, config.aligner, config.heuristic, threads)
         words = found.models
     x, y, sizes = found.source, found.target, (len(words.source), len(words.target))
-    with step("lexicon of words in context"):
-        context = train_context(x, y, found.links, sizes, threads)
-    with step("phrase table"):
-        table = build_table(x, y, found.links, config.discount)
-    with step(f"{config.order}-gram language model"):
-        lm = train_lm(target, config.order, config.prune)
+    with (
+        step(f"lexicon in context, phrase table, {config.order}-gram language model"),
+        ThreadPoolExecutor(min(2, threads)) as pool,
+    ):  # none of which needs another
+        training = pool.submit(train_context, x, y, found.links, sizes, threads)
+        building = pool.submit(build_table, x, y, found.links, config.discount)
+        lm = pool.submit(train_lm, target, config.order, config.prune).result()
+        context, table = training.result(), building.result()
     for remark in lm.notes:
         note(f"  language model: {remark}")
     figures = {
