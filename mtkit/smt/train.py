@@ -46,30 +46,30 @@ def estimate(
     """The models of tokenised parallel text, and what was measured on the way."""
     with step(f"word alignment ({config.aligner}), both directions"):
         found = align(source, target, config.aligner, config.heuristic, threads)
-        words = found.models
-    x, y, sizes = found.source, found.target, (len(words.source), len(words.target))
-    with (
-        step(f"lexicon in context, phrase table, {config.order}-gram language model"),
-        ThreadPoolExecutor(min(2, threads)) as pool,
-    ):  # none of which needs another
-        training = pool.submit(train_context, x, y, found.links, sizes, threads)
-        building = pool.submit(build_table, x, y, found.links, config.discount)
-        lm = pool.submit(train_lm, target, config.order, config.prune).result()
-        context, table = training.result(), building.result()
-    for remark in lm.notes:
-        note(f"  language model: {remark}")
-    figures = {
+        words, x, y, links = found.models, found.source, found.target, found.links
+    figures: dict[str, Any] = {
         "alignment_perplexity": {
             direction: {
                 k: [perplexity(v, way.f) for v in values] for k, values in way.likelihood.items()
             }
             for direction, way in (("P(y|x)", found.forward), ("P(x|y)", found.backward))
         },
-        "links": len(found.links.source),
-        "phrase_pairs": len(table.links),
-        "ngrams": lm.counts,
-        "vocabulary": list(sizes),
+        "links": len(links.source),
+        "vocabulary": [len(words.source), len(words.target)],
     }
+    del found  # the posteriors are large
+    with (
+        step(f"lexicon in context, phrase table, {config.order}-gram language model"),
+        ThreadPoolExecutor(min(2, threads)) as pool,
+    ):  # none of which needs another
+        sizes = len(words.source), len(words.target)
+        training = pool.submit(train_context, x, y, links, sizes, threads)
+        building = pool.submit(build_table, x, y, links, config.discount)
+        lm = pool.submit(train_lm, target, config.order, config.prune).result()
+        context, table = training.result(), building.result()
+    for remark in lm.notes:
+        note(f"  language model: {remark}")
+    figures |= {"phrase_pairs": len(table.links), "ngrams": lm.counts}
     models = Models(words, context, table, lm)
     return models, figures
 

@@ -129,7 +129,7 @@ def _symmetrized_aer(directory: Path, texts: list[Path], gold: list[set[tuple[in
                 pair = [int(i) for i in link.split("-")]
                 best[begin[s] + pair[explained]] = pair[1 - explained]
     links = symmetrize(forward, backward, x, y, "grow-diag-final-and")
-    found = [read_pharaoh(links.pharaoh(s), "eflomal") for s in range(len(gold))]
+    found = [read_pharaoh(line, "eflomal") for line in links.pharaoh()[: len(gold)]]
     return aer(found, gold)[0]
 
 

@@ -68,6 +68,22 @@ def test_a_bad_optimiser_costs_nothing(
     assert kept.weights == smt.weights
 
 
+def test_fewer_word_errors_at_the_price_of_bleu_are_not_kept(
+    smt: SmtSystem,
+    words: tuple[list[list[str]], list[list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(1)
+    scores, merits = iter([30.0, 29.0, 31.0, 32.0, 33.0]), iter([1.0, 2.0, 1.5, 1.5, 1.0])
+    monkeypatch.setattr(tune, "optimise", optimiser(lambda w: w * rng.uniform(0.5, 2, len(w))))
+    monkeypatch.setattr(tune, "bleu", lambda _: next(scores))
+    monkeypatch.setattr(tune, "merit", lambda _: next(merits))
+    monkeypatch.setattr(tune, "ROUNDS", 5)
+    rounds = list(tune.tune(smt, *words))
+    assert [r.best for r in rounds] == [True, False, True, False, False]
+    assert rounds[0].wer == 28.0  # merit = (BLEU − WER) / 2
+
+
 def test_it_ends_when_nothing_is_new_or_nothing_better(
     smt: SmtSystem,
     words: tuple[list[list[str]], list[list[str]]],
