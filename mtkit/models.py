@@ -48,13 +48,16 @@ def all_models() -> list[Path]:
     return sorted(found, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
 
 
-def newest_model() -> Path:
-    """The model that was trained last. Raises InputError where there is none."""
+def newest_model(how: str = "with --model DIR") -> Path:
+    """The model that was trained last. Raises InputError where there is none.
+
+    how: the way to name another, for the message.
+    """
     models = all_models()
     if not models:
         raise InputError(
             f"no model under {MODELS}/; train one with `mtkit train-smt` or `mtkit train-nmt`, "
-            "or name one with --model DIR"
+            f"or name one {how}"
         )
     return models[0]
 

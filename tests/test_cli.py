@@ -50,6 +50,7 @@ FILES = {
     "two.de": b"x\ny\n",
     "empty.en": b"",
     "bad.en": b"ok\nb\xff\n",
+    "outside.gold": b"5-0\n",
 }
 REFUSED = {
     "unequal": (
@@ -72,12 +73,25 @@ REFUSED = {
     "no-tuner": (["train-smt", "--tune", "x"], "--tune x: not one of mira, mert, none"),
     "no-discount": (["train-smt", "--discount", "x"], "--discount x: not one of none, kneser-ney"),
     "no-number": (["train-smt", "--prune", "0 x"], "--prune 0 x: whole numbers are meant"),
-    "no-threshold": (["train-smt", "--prune", "2", "--prune", "1"], "--prune 2 1: pruning thres"),
+    "no-threshold": (
+        ["train-smt", "--prune", "2", "--prune", "1"],
+        "--prune 2 1: one number for each order",
+    ),
     "no-heuristic": (["align", "--symmetrize", "most"], "--symmetrize most: not one of"),
     "no-aligner": (["align", "--aligner", "ibm9"], "--aligner ibm9: not one of ibm1, diagonal"),
     "text-twice": (["align", "--stdin", "--corpus", "everyday"], "name the text twice"),
     "learns-nothing": (["align", "--model", "a", "--out", "b"], "--model learns nothing"),
     "no-alignment": (["align", "--model", "nowhere"], "nowhere: no such model"),
+    "nothing-on-stdin": (["align", "--stdin"], "stdin: no line has text on both sides"),
+    "gold-outside": (
+        ["align", "--train", "two.de", "two.de", "--gold", "outside.gold"],
+        "outside.gold: line 1: 5-0 lies outside sentences of",
+    ),
+    "gold-empty": (
+        ["align", "--train", "two.de", "two.de", "--gold", "empty.en"],
+        "empty.en: 0 lines of links for 2 pairs",
+    ),
+    "no-model-for-info": (["info"], "or name one as MODEL"),
     "no-pair": (["train-smt", "--pair", "en-", "--train", "two.de", "two.de"], "--pair en-: two"),
     "no-text": (["perplexity", ".", "--text", "empty.en"], "empty.en: the file is empty"),
     "one-name": (["compare", "a=two.de", "a=three.en"], "two systems are called 'a'"),

@@ -47,7 +47,9 @@ def align(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Learn nothing: align by what an earlier --out or train-smt keeps."
+            metavar="DIR",
+            help="Learn nothing: align by what an earlier --out or train-smt keeps, with its "
+            "tokenizer. Faster, and not quite as good as learning from the text itself.",
         ),
     ] = None,
     out: Annotated[
@@ -65,10 +67,8 @@ def align(
     quiet: Quiet = False,
 ) -> None:
     """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
-    from mtkit.corpus import read_lines
     from mtkit.errors import InputError
     from mtkit.models import check_out
-    from mtkit.smt.symmetrize import read_pharaoh
 
     cores = set_up(quiet, threads)
     check_alignment(aligner, symmetrize)
@@ -77,11 +77,13 @@ def align(
     if out is not None:
         check_out(out, "", force)
     text, words = _text(stdin, train, corpus, pair, tokenizer, lowercase, model)
-    gold_lines = read_lines(gold) if gold else []
-    if len(gold_lines) > len(text.train):
-        raise InputError(f"{gold}: {len(gold_lines)} lines, but only {len(text.train)} pairs")
-    wanted = [read_pharaoh(line, f"{gold}: line {n}") for n, line in enumerate(gold_lines, 1)]
-    links = _links(text, words, aligner, symmetrize, model, out, cores)
+    source = [words.tokenize(line) for line in text.train.source]
+    target = [words.tokenize(line) for line in text.train.target]
+    wanted = _gold_links(gold, source, target) if gold else []
+    if model is not None:
+        links = _by_model(model, source, target, symmetrize)
+    else:
+        links = _learn(text, words, source, target, aligner, symmetrize, out, cores)
     if wanted:
         _print_aer(links, wanted)
     sys.stdout.write("".join(f"{line}\n" for line in links.pharaoh()))
@@ -97,7 +99,7 @@ def _text(
     model: Path | None,
 ) -> tuple[Corpus, WordTokenizer]:
     """The text to align and its tokenizer: that of ``model``, if there is one."""
-    from mtkit.corpus import Corpus, decode_lines, parse_pair, split_pairs
+    from mtkit.corpus import Corpus, decode_lines, parse_pair, refuse_exchanged, split_pairs
     from mtkit.errors import InputError
     from mtkit.manifest import Manifest
     from mtkit.tokenizer import WordTokenizer
@@ -112,31 +114,63 @@ def _text(
         text = Corpus("stdin", languages, lines, None, None)
         words = WordTokenizer(tokenizer.value, lowercase)
     if model is not None:
-        words = WordTokenizer(**Manifest.read(model).tokenizer)
+        manifest = Manifest.read(model)
+        words = WordTokenizer(**manifest.tokenizer)
+        if train:
+            refuse_exchanged("--train", train, manifest.languages)
     return text, words
 
 
-def _links(
+def _gold_links(
+    gold: Path, source: list[list[str]], target: list[list[str]]
+) -> list[set[tuple[int, int]]]:
+    """The links by hand, which must lie inside their sentences."""
+    from mtkit.corpus import read_lines
+    from mtkit.errors import InputError
+    from mtkit.smt.symmetrize import read_pharaoh
+
+    lines = read_lines(gold)
+    if not 0 < len(lines) <= len(source):
+        raise InputError(f"{gold}: {len(lines)} lines of links for {len(source)} pairs")
+    links = [read_pharaoh(line, f"{gold}: line {n}") for n, line in enumerate(lines, 1)]
+    for n, (found, x, y) in enumerate(zip(links, source, target, strict=False), 1):
+        for i, j in found:
+            if not (0 <= i < len(x) and 0 <= j < len(y)):
+                raise InputError(
+                    f"{gold}: line {n}: {i}-{j} lies outside sentences of {len(x)} and {len(y)} "
+                    "words; links count from 0"
+                )
+    return links
+
+
+def _by_model(
+    model: Path, source: list[list[str]], target: list[list[str]], heuristic: str
+) -> Links:
+    from mtkit.console import step
+    from mtkit.models import load_word_models
+
+    known = load_word_models(model)
+    with step(f"word alignment by {model}"):
+        return known.align(source, target, heuristic)
+
+
+def _learn(
     text: Corpus,
     words: WordTokenizer,
+    source: list[list[str]],
+    target: list[list[str]],
     aligner: str,
     heuristic: str,
-    model: Path | None,
     out: Path | None,
     threads: int,
 ) -> Links:
-    """Align by ``model``, or learn and keep what is learnt in ``out``."""
-    from mtkit.console import step
+    """Align by what the text itself teaches, and keep that in ``out``."""
+    from mtkit.console import note, step
     from mtkit.manifest import Manifest, describe_corpus, replacing
-    from mtkit.models import ALIGNMENT, load_word_models
+    from mtkit.models import ALIGNMENT
     from mtkit.smt.align import align as run
 
-    known = load_word_models(model) if model else None
-    source = [words.tokenize(line) for line in text.train.source]
-    target = [words.tokenize(line) for line in text.train.target]
-    if known:
-        with step(f"word alignment by {model}"):
-            return known.align(source, target, heuristic)
+    text.train.without_empty()  # raises where nothing can be learnt
     with step(f"word alignment ({aligner}), both directions"):
         found = run(source, target, aligner, heuristic, threads)
     if out is not None:
@@ -149,6 +183,7 @@ def _links(
                 tokenizer=asdict(words),
                 config={"aligner": aligner, "heuristic": heuristic},
             ).write(directory)
+        note(f"model: {out}")
     return found.links
 
 

@@ -29,7 +29,7 @@ def info(
     from mtkit.models import newest_model
 
     set_up(quiet)
-    directory = model or newest_model()
+    directory = model or newest_model("as MODEL")
     manifest = Manifest.read(directory)
     if as_json:
         json.dump(asdict(manifest), sys.stdout, ensure_ascii=False, indent=2)

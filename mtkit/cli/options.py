@@ -84,7 +84,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="DIR",
-        help="Where the model goes. [models/smt or models/nmt, replaced if it exists]",
+        help="Where the model goes. [models/smt or models/nmt, which need no --force]",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an --out that exists.")]

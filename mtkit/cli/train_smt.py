@@ -45,7 +45,7 @@ def train_smt(
         str,
         typer.Option(
             metavar="none|kneser-ney",
-            help="Smoothing of the phrase probabilities: pairs seen once.",
+            help="kneser-ney: phrase pairs seen once or twice count for less (Foster et al. 2006).",
         ),
     ] = "none",
     order: Annotated[int, typer.Option(min=1, max=9, help="Order of the language model.")] = 5,
@@ -54,15 +54,16 @@ def train_smt(
         typer.Option(
             metavar="N",
             help="Drop n-grams seen at most N times: an N for each order, the first 0, the last "
-            "for all longer ones, as in --prune '0 0 1'. [nothing is dropped]",
+            "for all longer ones, none below the one before, as in --prune '0 0 1'. "
+            "[nothing is dropped]",
         ),
     ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="PRESET|FILE",
-            help="Feature weights: default, noisy-channel, channel, or a JSON file such as a "
-            "model's weights.json. They are kept as they are, unless --tune is given too. "
+            help="Feature weights: default, noisy-channel (P(x|y) P(y)), channel (P(x|y)), or a "
+            "JSON file such as a model's weights.json. They stay, unless --tune is given too. "
             "[default]",
         ),
     ] = None,
@@ -70,7 +71,8 @@ def train_smt(
         str | None,
         typer.Option(
             metavar="mira|mert|none",
-            help="How the weights are tuned on the dev set, from --weights on. "
+            help="How the weights are tuned on the dev set (without one, on pairs held out of the "
+            "training text), from --weights on. "
             "[mira; none where --weights is given]",
         ),
     ] = None,

@@ -224,8 +224,8 @@ def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
     thresholds = [*prune, *([prune[-1] if prune else 0] * (order - len(prune)))]
     if len(prune) > order or thresholds[0] != 0 or thresholds != sorted(thresholds):
         raise ValueError(
-            f"pruning thresholds are at most {order}, one an order; the first is 0 and none is "
-            f"below the one before: not {list(prune)}"
+            f"one number for each order up to {order}, the first 0 and none below the one before, "
+            f"as in 0 0 1; not {' '.join(map(str, prune))}"
         )
     return thresholds
 
@@ -318,7 +318,9 @@ def _discount(a: I64, starts: I64) -> tuple[F64, list[list[float]], list[str]]:
         D = closed_form(t)
         if not D:
             D = list(FALLBACK_DISCOUNTS)
-            failures.append(f"{k}-grams: too few to estimate discounts from, so {D} are taken")
+            failures.append(
+                f"{k}-grams: too few to estimate discounts; {D[0]}, {D[1]}, {D[2]} are taken"
+            )
         d[lo:hi] = np.array([0, *D])[np.minimum(a[lo:hi], 3)]
         discounts.append(D)
     return d, discounts, failures

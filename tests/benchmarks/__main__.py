@@ -217,7 +217,7 @@ def main() -> None:
 
     def add(name: str, value: float, beside: float | None) -> None:
         ratio = "" if beside is None else f"{value / beside:.2f}"
-        table.add_row(name, f"{value:.2f}", "" if beside is None else f"{beside:.2f}", ratio)
+        table.add_row(name, f"{value:.4g}", "" if beside is None else f"{beside:.4g}", ratio)
 
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)

@@ -261,7 +261,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
 
 @pytest.mark.parametrize("prune", [[1], [0, 2, 1], [0, -1], [0, 0, 0, 0]])
 def test_thresholds_that_would_tear_the_trie_are_refused(prune: list[int]) -> None:
-    with pytest.raises(ValueError, match="at most 3, one an order; the first is 0"):
+    with pytest.raises(ValueError, match="one number for each order up to 3, the first 0"):
         lm.train([["a"]], order=3, prune=prune)
 
 
