@@ -245,7 +245,7 @@ def test_a_tiny_corpus_falls_back_and_says_so(sentences: Sentences) -> None:
     longest = min(5, len(sentences[0]) + 2)
     assert model.order == len(model.counts) == len(model.discounts) == longest
     assert model.discounts[0] == list(lm.FALLBACK_DISCOUNTS)
-    assert any("1-grams" in note and "[0.5, 1.0, 1.5]" in note for note in model.notes)
+    assert any("1-grams" in note and "0.5, 1.0, 1.5 are taken" in note for note in model.notes)
     assert any(f"order 5 → {longest}" in note for note in model.notes) == (longest < 5)
     oracle = KneserNey(sentences, 5)
     for w in oracle.predicted:
