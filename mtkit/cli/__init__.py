@@ -6,6 +6,7 @@ numba, sacrebleu) is imported inside the functions, so that ``--help`` answers a
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import typer
@@ -53,6 +54,8 @@ def main() -> None:
 
     Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C.
     """
+    # A corpus is millions of small objects, none of them garbage: look at them rarely.
+    gc.set_threshold(1_000_000)
     try:
         app()
     except InputError as error:
