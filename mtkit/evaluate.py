@@ -78,6 +78,13 @@ def corpus_scores(
     return result
 
 
+def bleu(hypotheses: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> float:
+    """Corpus BLEU alone, 0 to 100, as in ``corpus_scores``."""
+    check_parallel(hypotheses, references)
+    scorer = _scorers(tokenize)["bleu"]
+    return float(scorer.corpus_score(list(hypotheses), [list(references)]).score)
+
+
 def _interval(
     scorer: Any, hypotheses: Sequence[str], references: Sequence[str], bootstrap: int
 ) -> tuple[float, float, str]:

@@ -162,7 +162,7 @@ def _result(
         sentences_per_second=len(references) / seconds if seconds else None,
         unknown=system.unknown,
         channel={
-            name: evaluate.corpus_scores(outputs, references, tokenize, 0)["bleu"].score
+            name: evaluate.bleu(outputs, references, tokenize)
             for name, outputs in system.channel.items()
         },
     )

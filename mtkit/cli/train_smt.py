@@ -28,6 +28,42 @@ from mtkit.cli.options import (
     training_text,
 )
 
+Discount = Annotated[
+    str,
+    typer.Option(
+        metavar="none|kneser-ney",
+        help="kneser-ney: phrase pairs seen once or twice count for less (Foster et al. 2006).",
+    ),
+]
+Prune = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="N",
+        help="Drop n-grams seen at most N times: an N for each order, the first 0, the last "
+        "for all longer ones, none below the one before, as in --prune '0 0 1'. "
+        "[nothing is dropped]",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PRESET|FILE",
+        help="Feature weights: default, noisy-channel (P(x|y) P(y)), channel (P(x|y)), or a "
+        "JSON file such as a model's weights.json. They stay, unless --tune is given too. "
+        "[default]",
+    ),
+]
+Tune = Annotated[
+    str | None,
+    typer.Option(
+        metavar="mira|mert|none",
+        help="How the weights are tuned on the dev set (without one, on pairs held out of the "
+        "training text), from --weights on. "
+        "[mira; none where --weights is given]",
+    ),
+]
+Order = Annotated[int, typer.Option(min=1, max=9, help="Order of the language model.")]
+
 
 def train_smt(
     train: Train = None,
@@ -41,41 +77,11 @@ def train_smt(
     lowercase: Lowercase = False,
     aligner: Aligner = "fertility",
     symmetrize: Symmetrize = "grow-diag-final-and",
-    discount: Annotated[
-        str,
-        typer.Option(
-            metavar="none|kneser-ney",
-            help="kneser-ney: phrase pairs seen once or twice count for less (Foster et al. 2006).",
-        ),
-    ] = "none",
-    order: Annotated[int, typer.Option(min=1, max=9, help="Order of the language model.")] = 5,
-    prune: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="N",
-            help="Drop n-grams seen at most N times: an N for each order, the first 0, the last "
-            "for all longer ones, none below the one before, as in --prune '0 0 1'. "
-            "[nothing is dropped]",
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PRESET|FILE",
-            help="Feature weights: default, noisy-channel (P(x|y) P(y)), channel (P(x|y)), or a "
-            "JSON file such as a model's weights.json. They stay, unless --tune is given too. "
-            "[default]",
-        ),
-    ] = None,
-    tune: Annotated[
-        str | None,
-        typer.Option(
-            metavar="mira|mert|none",
-            help="How the weights are tuned on the dev set (without one, on pairs held out of the "
-            "training text), from --weights on. "
-            "[mira; none where --weights is given]",
-        ),
-    ] = None,
+    discount: Discount = "none",
+    order: Order = 5,
+    prune: Prune = None,
+    weights: Weights = None,
+    tune: Tune = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:

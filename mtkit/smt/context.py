@@ -27,7 +27,6 @@ hash: features that fall together share a weight (Weinberger et al. 2009).
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +35,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.flat import Flat, Float32, Int32, Int64, lean
+from mtkit.smt.flat import Flat, Float32, Int32, Int64, lean, load_arrays, mix, read_only
 from mtkit.smt.symmetrize import Links
 
 RIVALS = 40  # the most words of T(s)
@@ -48,22 +47,11 @@ SURE = 0.01  # an error of σ(z) below this teaches nothing
 SPREAD, LARGEST = 4, 1 << 16  # places of a table for each place in the text; the most it has
 UNIT = 16  # of a weight as it is kept: int8, in sixteenths
 LOCAL = 9  # features of F besides the words of the sentence
-ARRAYS = ("row", "word", "begin", "weight")
 UInt32 = NDArray[np.uint32]
 Int8 = NDArray[np.int8]
 
 
 class Lexicon(NamedTuple):
-    """The arrays of ``ContextLexicon``, as kernels take them."""
-
-    row: Int64
-    word: Int32
-    begin: Int64
-    weight: Int8
-
-
-@dataclass(frozen=True)
-class ContextLexicon:
     """T(s) and w.
 
     row: int64 (V_s + 1,), T(s) is ``word[row[s] : row[s + 1]]``, word: int32; begin: int64
@@ -76,32 +64,15 @@ class ContextLexicon:
     begin: Int64
     weight: Int8
 
-    def __post_init__(self) -> None:
-        # Read-only arrays, mapped or not, are one numba type: the kernels compile once.
-        for array in self.arrays:
-            array.flags.writeable = False
-
-    @property
-    def arrays(self) -> Lexicon:
-        """What the kernels read."""
-        return Lexicon(self.row, self.word, self.begin, self.weight)
-
-    def save(self, directory: Path) -> None:
-        """Write one ``.npy`` an array into ``directory``, made if need be."""
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in ARRAYS:
-            np.save(directory / f"{name}.npy", getattr(self, name))
-
     @classmethod
-    def load(cls, directory: Path) -> ContextLexicon:
-        """Read what ``save`` wrote, memory-mapped."""
-        arrays = (np.load(directory / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
-        return cls(*map(np.asarray, arrays))
+    def load(cls, directory: Path) -> Lexicon:
+        """Read what ``save_arrays`` wrote of one."""
+        return cls(*load_arrays(directory, cls._fields))
 
 
 def train(
     source: Flat, target: Flat, links: Links, sizes: tuple[int, int], threads: int = 1
-) -> ContextLexicon:
+) -> Lexicon:
     """Learn from an aligned corpus; ``sizes`` = ids of the source, of the target."""
     a = _affiliations(source.begin, target.begin, links.source, links.target, links.begin)
     row, word = _rivals(source.words[a], target.words, sizes[0])
@@ -122,7 +93,7 @@ def train(
     shares = np.searchsorted(first, np.linspace(0, first[-1], 8 * threads + 1)[1:-1])
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(learn, pairwise([0, *shares.tolist(), sizes[1]])))
-    return ContextLexicon(row, word, begin, weight)
+    return Lexicon(*read_only([row, word, begin, weight]))
 
 
 def _rivals(s: Int32, t: Int32, s_size: int) -> tuple[Int64, Int32]:
@@ -185,11 +156,9 @@ def _examples(s: Int32, t: Int32, row: Int64, word: Int32, t_size: int) -> tuple
 
 @lean
 def _hash(kind: int, a: int, b: int) -> np.uint32:
-    """Of a feature: SplitMix64's finaliser (Steele et al. 2014), its upper half."""
+    """Of a feature: of its kind and its words, −1 where there is none."""
     z = np.uint64(kind) << np.uint64(56) ^ np.uint64(a + 1) << np.uint64(28) ^ np.uint64(b + 1)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.uint32((z ^ (z >> np.uint64(31))) >> np.uint64(32))
+    return np.uint32(mix(z) >> np.uint64(32))
 
 
 @njit(cache=True, nogil=True)
@@ -244,7 +213,7 @@ def _margin(w: NDArray[Any], near: UInt32, far: UInt32) -> np.float32:
 
 @lean
 def _step(w: Float32, squares: Float32, features: UInt32, error: np.float32) -> None:
-    """AdaGrad's step for each feature: the gradient is the error, and the decay of the weight."""
+    """AdaGrad's step for each feature f: g = error + decay · w_f,  w_f −= η g / √Σ g²."""
     mask = len(w) - 1
     for f in features:
         g = np.float32(error + np.float32(DECAY) * w[f & mask])

@@ -37,19 +37,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from mtkit.smt.extract import MAX_PHRASE, hash_word
 from mtkit.smt.flat import Float64, lean
 from mtkit.smt.heap import pop, push
 from mtkit.smt.lm import EOS, Lm, lm_step
 from mtkit.smt.options import (
-    DISCONTINUOUS,
-    MONOTONE,
-    SWAP,
     WINDOW,
     Options,
     Weights,
     future_costs,
 )
-from mtkit.smt.phrases import MAX_PHRASE, hash_word
+from mtkit.smt.reorder import DISCONTINUOUS, MONOTONE, SWAP
 
 MAX_LIMIT = WINDOW - MAX_PHRASE - 1
 

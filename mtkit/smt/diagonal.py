@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 from mtkit.smt.flat import Float32, Float64, Int64, lean
-from mtkit.smt.places import Places, expect, maximise
+from mtkit.smt.places import NOTHING, Places, expect, maximise
 
 EMPTY_WORD = 0.08  # p₀
 TENSION = 4.0  # λ at the start
@@ -33,17 +33,19 @@ NEWTON = 8  # steps
 def diagonal(
     places: Places, iterations: int, alpha: float = 0.0, threads: int = 1
 ) -> tuple[Float64, float, list[float]]:
-    """EM from uniform t: t, λ, and ln P(f|e) of the corpus before each iteration."""
+    """EM from uniform t: t, λ, and ln P(f|e) of the corpus before each iteration.
+
+    t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
+    """
     t, tension, likelihood = places.uniform(), TENSION, []
     sizes, which = _sizes(places)
     w_begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[:, 1])])
-    n = len(t)
+    n, own_w = len(t), w_begin[which]
     for _ in range(iterations):
 
         def share(first: int, last: int, counts: Float64, t=t, tension=tension) -> float:  # type: ignore[no-untyped-def]
-            weights = w_begin[which]
             return float(
-                _expect(places, t, tension, first, last, counts[:n], weights, counts[n:], _NOTHING)
+                _expect(places, t, tension, first, last, counts[:n], own_w, counts[n:], NOTHING)
             )
 
         value, counts = expect(share, places, n + 1 + int(w_begin[-1]), threads)
@@ -58,7 +60,7 @@ def diagonal(
 
 
 def posterior(places: Places, t: Float64, tension: float) -> Float32:
-    """P(a_j = i | f, e) of every place."""
+    """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
     out = np.empty(len(places.entry), np.float32)
     sentences = len(places.begin) - 1
     w_begin = np.zeros(sentences, np.int64)
@@ -75,8 +77,6 @@ def _sizes(places: Places) -> tuple[Int64, Int64]:
 
 
 # --- kernels
-
-_NOTHING = np.empty(0, np.float32)
 
 
 @lean

@@ -32,8 +32,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import njit
 
-from mtkit.smt.flat import Float32, Float64, Int32, UInt64
-from mtkit.smt.places import NULL, Places
+from mtkit.smt.flat import Float32, Float64, Int32, UInt64, mix
+from mtkit.smt.places import NOTHING, NULL, Places
 
 EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
@@ -80,7 +80,7 @@ def _sampler(places: Places, a: Int32, random: UInt64, posterior: Float32) -> Fl
     jumps = np.zeros(2 * L + 1)
     for sweep in range(BURN_IN + KEPT):
         s, F = _count_jumps(places, a, L), _count_fertilities(places, a, V)
-        into = _NOTHING if sweep < BURN_IN else posterior
+        into = NOTHING if sweep < BURN_IN else posterior
         _sweep(places, a, n, N, ALPHA * R, s, _gains(F), random, into)
         if sweep >= BURN_IN:
             jumps += s
@@ -98,17 +98,12 @@ def _gains(F: Float32) -> Float32:
 
 # --- kernels
 
-_NOTHING = np.empty(0, np.float32)
-
 
 @njit(cache=True, nogil=True)
 def _uniform(random: UInt64) -> float:
     """The generator's next number in [0, 1): SplitMix64 (Steele et al. 2014)."""
     random[0] += np.uint64(0x9E3779B97F4A7C15)
-    z = random[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return float((z ^ (z >> np.uint64(31))) >> np.uint64(11)) / 2.0**53
+    return float(mix(random[0]) >> np.uint64(11)) / 2.0**53
 
 
 @njit(cache=True, nogil=True)

@@ -1,10 +1,11 @@
-"""Sentences as flat integer arrays, the shape in which kernels read them."""
+"""Flat arrays, the shape in which kernels read everything: sentences, and what lies on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,3 +47,34 @@ class Flat:
         begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         words = np.fromiter(encode(chain.from_iterable(sentences)), np.int32, int(begin[-1]))
         return cls(words, begin)
+
+
+def read_only(arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
+    """The same arrays, closed for writing, mapped or not: one numba type, compiled for once."""
+    closed = [np.asarray(array) for array in arrays]  # np.memmap would be another type
+    for array in closed:
+        array.flags.writeable = False
+    return closed
+
+
+def save_arrays(directory: Path, **arrays: NDArray[Any]) -> None:
+    """Write one ``.npy`` an array into ``directory``, made if need be."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        np.save(directory / f"{name}.npy", array)
+
+
+def load_arrays(directory: Path, names: Iterable[str]) -> list[NDArray[Any]]:
+    """What ``save_arrays`` wrote, memory-mapped: no page is read before it is needed."""
+    return read_only(np.load(directory / f"{name}.npy", mmap_mode="r") for name in names)
+
+
+# --- kernels
+
+
+@lean
+def mix(z: np.uint64) -> np.uint64:
+    """SplitMix64's finaliser (Steele et al. 2014): every bit of z decides about every bit."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -28,7 +28,7 @@ import numpy as np
 from numba import njit
 
 from mtkit.smt.flat import Float32, Float64
-from mtkit.smt.places import Places, expect, maximise
+from mtkit.smt.places import NOTHING, Places, expect, maximise
 
 FAR = 50
 EMPTY_WORD = 0.2  # p₀
@@ -45,13 +45,16 @@ def first_jumps() -> Float64:
 def hmm(
     places: Places, t: Float64, iterations: int, alpha: float = 0.0, threads: int = 1
 ) -> tuple[Float64, Float64, list[float]]:
-    """EM from the given t: the new t, s, and ln P(f|e) of the corpus before each iteration."""
+    """EM from the given t: the new t, s, and ln P(f|e) of the corpus before each iteration.
+
+    t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
+    """
     jumps, likelihood = first_jumps(), []
     n = len(t)
     for _ in range(iterations):
 
         def share(first: int, last: int, counts: Float64, t=t, jumps=jumps) -> float:  # type: ignore[no-untyped-def]
-            return float(_expect(places, t, jumps, first, last, counts[:n], counts[n:], _NOTHING))
+            return float(_expect(places, t, jumps, first, last, counts[:n], counts[n:], NOTHING))
 
         value, counts = expect(share, places, n + len(jumps), threads)
         likelihood.append(value)
@@ -61,7 +64,7 @@ def hmm(
 
 
 def posterior(places: Places, t: Float64, jumps: Float64) -> Float32:
-    """P(a_j = i | f, e) of every place."""
+    """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
     out = np.empty(len(places.entry), np.float32)
     sentences = len(places.begin) - 1
     _expect(places, t, jumps, 0, sentences, np.zeros(len(t)), np.zeros(len(jumps)), out)
@@ -103,8 +106,6 @@ def sentence_posterior(T: Float64, jumps: Float64) -> Float64:
 
 
 # --- kernels
-
-_NOTHING = np.empty(0, np.float32)
 
 
 @njit(cache=True, nogil=True)

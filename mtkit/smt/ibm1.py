@@ -13,19 +13,22 @@ import numpy as np
 from numba import njit
 
 from mtkit.smt.flat import Float32, Float64
-from mtkit.smt.places import Places, expect, maximise
+from mtkit.smt.places import NOTHING, Places, expect, maximise
 
 
 def ibm1(
     places: Places, iterations: int, alpha: float = 0.0, threads: int = 1
 ) -> tuple[Float64, list[float]]:
-    """t after EM from the uniform start, and ln P(f|e) of the corpus before each iteration."""
+    """t after EM from the uniform start, and ln P(f|e) of the corpus before each iteration.
+
+    t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
+    """
     t = places.uniform()
     likelihood = []
     for _ in range(iterations):
 
         def share(first: int, last: int, counts: Float64, t: Float64 = t) -> float:
-            return float(_expect(places, t, first, last, counts, _NOTHING))
+            return float(_expect(places, t, first, last, counts, NOTHING))
 
         value, t = expect(share, places, len(t), threads)
         maximise(t, places.row, alpha)
@@ -34,15 +37,13 @@ def ibm1(
 
 
 def posterior(places: Places, t: Float64) -> Float32:
-    """P(a_j = i | f, e) of every place."""
+    """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
     out = np.empty(len(places.entry), np.float32)
     _expect(places, t, 0, len(places.begin) - 1, np.zeros(len(t)), out)
     return out
 
 
 # --- kernels
-
-_NOTHING = np.empty(0, np.float32)
 
 
 @njit(cache=True, nogil=True)

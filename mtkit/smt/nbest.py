@@ -18,11 +18,12 @@ import numpy as np
 from numba import njit
 
 from mtkit.smt.decoder import Records, orientation
+from mtkit.smt.extract import MAX_PHRASE, hash_word
 from mtkit.smt.flat import Float64, Int32, Int64, lean
 from mtkit.smt.heap import pop, push
 from mtkit.smt.lm import EOS, Lm, lm_step
-from mtkit.smt.options import COPIED, REORDERING, Options, Table
-from mtkit.smt.phrases import FEATURES, MAX_PHRASE, hash_word
+from mtkit.smt.options import COPIED, REORDERING, Options
+from mtkit.smt.phrases import FEATURES, PhraseTable
 
 COUNTS = ("phrases", "words", "unknown", "lm", "distortion", "context")
 NAMES = (*FEATURES, *REORDERING, *COUNTS)
@@ -51,7 +52,7 @@ class NBest(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def n_best(
-    graph: Records, options: Options, table: Table, lm: Lm, begin: int, k: int, distinct: bool
+    graph: Records, options: Options, table: PhraseTable, lm: Lm, begin: int, k: int, distinct: bool
 ) -> NBest:
     """The k best derivations; if ``distinct``, of different words. ``begin`` as for ``search``."""
     N = graph[1].gap

@@ -17,30 +17,16 @@ import numpy as np
 from numba import njit
 
 from mtkit.smt.context import MISSING, Lexicon, log_probabilities
-from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64, lean
+from mtkit.smt.extract import MAX_PHRASE, hash_word
+from mtkit.smt.flat import Float64, Int32, Int64, UInt64, lean
 from mtkit.smt.lm import ROOT, Lm, lm_step
-from mtkit.smt.phrases import MAX_PHRASE, hash_word
+from mtkit.smt.phrases import PhraseTable
 
 WINDOW = 64  # positions behind the first gap that a hypothesis may cover; see ``decoder``
 CANDIDATES = 5  # times ``limit`` pairs of a source phrase are looked at, best φ(t̄|s̄) first
 COPIED = -1  # in place of a phrase pair: the source word itself
-MONOTONE, SWAP, DISCONTINUOUS = range(3)  # orientation of a phrase towards another
 ORIENTATIONS = ("monotone", "swap", "discontinuous")
 REORDERING = tuple(f"{side}-{o}" for side in ("previous", "next") for o in ORIENTATIONS)
-
-
-class Table(NamedTuple):
-    """The arrays of ``PhraseTable`` that translating needs, for kernels."""
-
-    source: Int32
-    s_begin: Int64
-    target: Int32
-    t_begin: Int64
-    key: UInt64
-    row: Int64
-    features: Float32
-    reordering: Float32
-    links: UInt64
 
 
 class Weights(NamedTuple):
@@ -94,7 +80,7 @@ class Options(NamedTuple):
 def collect(
     sentence: Int32,
     copied: Int32,
-    table: Table,
+    table: PhraseTable,
     lexicon: Lexicon,
     lm: Lm,
     lm_id: Int32,
@@ -142,7 +128,7 @@ def collect(
 
 
 @lean
-def _find(table: Table, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
+def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
     """The row of the source phrase ``sentence[i : i + length]``, or −1."""
     row = int(np.searchsorted(table.key, key))
     if row == len(table.key) or table.key[row] != key:
@@ -222,7 +208,7 @@ def _first_link(links, j, length):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _spell(
-    begin: Int64, pair: Int32, table: Table, lm_id: Int32, copied: Int32
+    begin: Int64, pair: Int32, table: PhraseTable, lm_id: Int32, copied: Int32
 ) -> tuple[Int32, Int64]:
     """The target words of each option as the language model's ids."""
     w_begin = np.zeros(len(pair) + 1, np.int64)
@@ -242,7 +228,7 @@ def _spell(
 
 
 @njit(cache=True, nogil=True)
-def _reorder(pair: Int32, table: Table, weights: Float64) -> tuple[Float64, Float64, UInt64]:
+def _reorder(pair: Int32, table: PhraseTable, weights: Float64) -> tuple[Float64, Float64, UInt64]:
     """``previous``, ``next`` and ``kind`` of the options."""
     previous, following = np.zeros((len(pair) + 1, 3)), np.zeros((len(pair) + 1, 3))
     for o in range(len(pair)):

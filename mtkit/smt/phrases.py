@@ -21,7 +21,6 @@ and φ(s̄|t̄) likewise. A look-up compares words, not only their hashes.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,24 +28,29 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.extract import MAX_PHRASE as MAX_PHRASE
-from mtkit.smt.extract import Rows, extract
-from mtkit.smt.extract import hash_word as hash_word
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, UInt64
+from mtkit.smt.extract import MAX_PHRASE, Rows, extract
+from mtkit.smt.flat import (
+    Flat,
+    Float32,
+    Float64,
+    Int32,
+    Int64,
+    UInt64,
+    load_arrays,
+    read_only,
+)
 from mtkit.smt.lm import FALLBACK_DISCOUNTS, closed_form
 from mtkit.smt.reorder import log_probabilities
 from mtkit.smt.symmetrize import Links
 
 DISCOUNTS = ("none", "kneser-ney")
 FEATURES = ("direct", "direct-lexical", "channel", "channel-lexical")
-ARRAYS = ("source", "s_begin", "target", "t_begin", "key", "row", "features", "reordering", "links")
 CACHED = 1 << 14  # rows that are worked on together
 # A link: its target word in the flat corpus, w(t|s), w(s|t).
 LINK = np.dtype([("target", np.int64), ("forward", np.float64), ("backward", np.float64)])
 
 
-@dataclass(frozen=True)
-class PhraseTable:
+class PhraseTable(NamedTuple):
     """P phrase pairs of R different source phrases, the pairs of one source best φ(t̄|s̄) first.
 
     key: uint64 (R,) sorted hashes of the source phrases; row: int64 (R + 1,), the pairs of source
@@ -67,22 +71,10 @@ class PhraseTable:
     reordering: Float32
     links: UInt64
 
-    def __post_init__(self) -> None:
-        # Read-only arrays, mapped or not, are one numba type: the kernels compile once.
-        for name in ARRAYS:
-            getattr(self, name).flags.writeable = False
-
-    def save(self, directory: Path) -> None:
-        """Write one ``.npy`` an array into ``directory``, made if need be."""
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in ARRAYS:
-            np.save(directory / f"{name}.npy", getattr(self, name))
-
     @classmethod
     def load(cls, directory: Path) -> PhraseTable:
-        """Read what ``save`` wrote, memory-mapped: no page is read before it is needed."""
-        arrays = (np.load(directory / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
-        return cls(*map(np.asarray, arrays))
+        """Read what ``save_arrays`` wrote of one."""
+        return cls(*load_arrays(directory, cls._fields))
 
 
 WordWeights = tuple[Int64, NDArray[Any], Float64, Float64]  # see ``word_weights``
@@ -111,7 +103,7 @@ def build_table(source: Flat, target: Flat, links: Links, discount: str = "none"
     row = np.append(np.flatnonzero(_changes(rows["s_key"])), len(rows))
     first = rows.take(row[:-1])
     order, features = _score(rows, count, row, discount, word_weights(source, target, links))
-    return PhraseTable(
+    arrays = (
         *_gather(source.words, first["source"], first["s_length"]),
         *_gather(target.words, rows["target"][order], rows["t_length"][order]),
         first["s_key"].copy(),
@@ -120,6 +112,7 @@ def build_table(source: Flat, target: Flat, links: Links, discount: str = "none"
         reordering[order],
         rows["links"][order],
     )
+    return PhraseTable(*read_only(arrays))
 
 
 def _score(

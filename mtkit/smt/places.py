@@ -30,6 +30,7 @@ from numba import njit
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
 
 NULL = 0  # e_0; no word of a vocabulary has this id (it is PAD there)
+NOTHING = np.empty(0, np.float32)  # in place of posteriors that nobody asks for
 
 
 class Places(NamedTuple):
@@ -140,7 +141,10 @@ def _meet(
 
 @njit(cache=True, nogil=True)
 def maximise(counts: Float64, row: Int64, alpha: float) -> None:
-    """The M-step, in place: by ``alpha`` > 0 the variational one. A row without mass stays."""
+    """The M-step, in place: by ``alpha`` > 0 the variational one. A row without mass stays.
+
+    counts: float64, c of every entry of t, which becomes t; row: as in ``Places``.
+    """
     for e in range(len(row) - 1):
         c = counts[row[e] : row[e + 1]]
         total = c.sum()

@@ -63,7 +63,7 @@ def tune(
         np.zeros((0, len(NAMES)), np.float32),
         np.zeros((0, COLUMNS), np.int32),
     )
-    first, best, waited = 0.0, -np.inf, 0
+    first, best, waited = -np.inf, -np.inf, 0
     for _ in range(ROUNDS):
         named = dict(zip(NAMES, weights.tolist(), strict=True))
         found = dev_lists(system.with_weights(named), source, target)
@@ -72,8 +72,8 @@ def tune(
         before = len(known.features)
         known = merge(known, found)
         new = len(known.features) - before
-        first = first if before else score
         better = value > best and score >= first
+        first = score if first == -np.inf else first
         yield Round(named, score, score - 2 * value, len(known.features), new, better)
         best, waited = (value, 0) if better else (best, waited + 1)
         if not new or waited == PATIENCE:

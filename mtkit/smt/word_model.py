@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from mtkit.smt import hmm
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, read_only, save_arrays
 from mtkit.smt.places import NULL, Places
 from mtkit.smt.symmetrize import Links, symmetrize
 from mtkit.vocabulary import Vocabulary
@@ -39,11 +39,6 @@ class WordModel:
     jumps: Float64
     f_size: int
 
-    def __post_init__(self) -> None:
-        # Read-only arrays, mapped or not, are one numba type: the kernels compile once.
-        for array in (self.row, self.column, self.t):
-            array.flags.writeable = False
-
     @classmethod
     def of(cls, t: Float64, places: Places, jumps: Float64, f_size: int) -> WordModel:
         """The part of t worth writing, columns sorted within their rows."""
@@ -51,7 +46,9 @@ class WordModel:
         kept = np.flatnonzero(t >= KEPT)
         kept = kept[np.lexsort((places.column[kept], rows[kept]))]
         row = np.searchsorted(rows[kept], np.arange(len(places.row)))
-        return cls(row, places.column[kept], t[kept].astype(np.float32), jumps, f_size)
+        column, probability = places.column[kept], t[kept].astype(np.float32)
+        read_only([row, column, probability])
+        return cls(row, column, probability, jumps, f_size)
 
     def log_probability(self, e: Sequence[int], f: Sequence[int]) -> float:
         """ln P(f|e), the alignment summed out; t smoothed by ``FLOOR`` to reach every word.
@@ -74,9 +71,7 @@ class WordModel:
 
     def save(self, directory: Path) -> None:
         """Write three ``.npy`` and a JSON file into ``directory``, made if need be."""
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in ("row", "column", "t"):
-            np.save(directory / f"{name}.npy", getattr(self, name))
+        save_arrays(directory, row=self.row, column=self.column, t=self.t)
         text = json.dumps({"f_size": self.f_size, "jumps": self.jumps.tolist()})
         (directory / "hmm.json").write_text(text, encoding="utf-8")
 
@@ -84,10 +79,7 @@ class WordModel:
     def load(cls, directory: Path) -> WordModel:
         """Read what ``save`` wrote; the arrays are memory-mapped."""
         rest = json.loads((directory / "hmm.json").read_text(encoding="utf-8"))
-        row, column, t = (
-            np.asarray(np.load(directory / f"{name}.npy", mmap_mode="r"))
-            for name in ("row", "column", "t")
-        )
+        row, column, t = load_arrays(directory, ("row", "column", "t"))
         return cls(row, column, t, np.array(rest["jumps"]), rest["f_size"])
 
 

@@ -93,8 +93,8 @@ def everyday(directory: Path, add: Add) -> None:
 
 def alignment(directory: Path, add: Add) -> None:
     """Greek and English by hand, beside eflomal in turn; Multi30k by the diagonal model."""
-    gold = [{tuple(map(int, link.split("-"))) for link in line.split()} for line in
-            (GNT / "gnt.gold.dev").open(encoding="utf-8")]  # fmt: skip
+    lines = (GNT / "gnt.gold.dev").read_text("utf-8").splitlines()
+    gold = [read_pharaoh(line, "gold") for line in lines]
     files = [GNT / "gnt.grc", GNT / "gnt.en"]
     options = ("--tokenizer", "none", "--lowercase", "--gold", str(GNT / "gnt.gold.dev"))
     mine = mtkit("align", "--train", *map(str, files), *options, cwd=directory)

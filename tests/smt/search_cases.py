@@ -8,19 +8,27 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.smt import lm
-from mtkit.smt.context import ContextLexicon
+from mtkit.smt.context import Lexicon
 from mtkit.smt.decoder import Limits, Records, search
-from mtkit.smt.extract import hash_phrase
+from mtkit.smt.extract import MAX_PHRASE, hash_phrase
+from mtkit.smt.flat import read_only
 from mtkit.smt.nbest import NBest, n_best
-from mtkit.smt.options import Options, Table, Weights, collect
-from mtkit.smt.phrases import MAX_PHRASE
+from mtkit.smt.options import Options, Weights, collect
+from mtkit.smt.phrases import PhraseTable
 
 WORDS = ["a", "b", "c", "d"]
 UNPRUNED = Limits(100_000, 100_000, -1)
 SIX = (0.9, 0.4, 0.6, 0.8, 0.5, 0.7)
-NO_LEXICON = ContextLexicon(
-    np.zeros(1000, np.int64), np.empty(0, np.int32), np.zeros(1, np.int64), np.empty(0, np.int8)
-).arrays
+NO_LEXICON = Lexicon(
+    *read_only(
+        [
+            np.zeros(1000, np.int64),
+            np.empty(0, np.int32),
+            np.zeros(1, np.int64),
+            np.empty(0, np.int8),
+        ]
+    )
+)
 Choice = tuple[float, tuple[int, ...], tuple[float, ...]]  # score, words, ln P of six orientations
 
 
@@ -29,7 +37,7 @@ class Case(NamedTuple):
     choices: dict[tuple[int, int], list[Choice]]
     model: lm.NgramModel
     weights: Weights
-    table: Table
+    table: PhraseTable
     options: Options
 
     def search(self, limits: Limits) -> Records:
@@ -78,7 +86,7 @@ def make(
     words = [w for _, ids, _ in pairs for w in ids]
     features = np.zeros((len(pairs), 4), np.float32)
     features[:, 0] = [score for score, _, _ in pairs]
-    table = Table(
+    table = PhraseTable(
         np.array(source, np.int32),
         np.cumsum([0, *length[order]]),
         np.array(words, np.int32),

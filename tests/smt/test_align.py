@@ -10,7 +10,7 @@ import pytest
 from mtkit.smt import diagonal, hmm, ibm1
 from mtkit.smt.align import ALIGNERS, aer, align, stem, stem_ids, train_direction
 from mtkit.smt.flat import Flat
-from mtkit.smt.places import Places, best_links, digamma, expect, link_counts, maximise
+from mtkit.smt.places import NOTHING, Places, best_links, digamma, expect, link_counts, maximise
 from mtkit.smt.word_model import FLOOR, WordModel
 from mtkit.vocabulary import Vocabulary
 from tests.oracles import alignments, diagonal_joint, hmm_joint, ibm1_joint
@@ -173,12 +173,12 @@ def test_the_variational_bound_of_ibm1_never_falls() -> None:
     for _ in range(10):
 
         def share(first: int, last: int, counts: np.ndarray, t=t) -> float:
-            return ibm1._expect(places, t, first, last, counts, ibm1._NOTHING)
+            return ibm1._expect(places, t, first, last, counts, NOTHING)
 
         counts = expect(share, places, len(t), 1)[1]
         t = counts.copy()
         maximise(t, places.row, alpha)
-        bound = expect(lambda a, b, c, t=t: ibm1._expect(places, t, a, b, c, ibm1._NOTHING),
+        bound = expect(lambda a, b, c, t=t: ibm1._expect(places, t, a, b, c, NOTHING),
                        places, len(t), 1)[0]  # fmt: skip
         for lo, hi in pairwise(places.row.tolist()):
             bound -= dirichlet_divergence(counts[lo:hi] + alpha, alpha)

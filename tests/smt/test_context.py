@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mtkit.smt import context
-from mtkit.smt.context import ContextLexicon, features, log_probabilities, train
-from mtkit.smt.flat import Flat
+from mtkit.smt.context import Lexicon, features, log_probabilities, train
+from mtkit.smt.flat import Flat, save_arrays
 from mtkit.smt.symmetrize import Links
 
 Bitext = tuple[list[list[int]], list[list[int]], list[list[tuple[int, int]]]]
@@ -32,7 +32,7 @@ def random_bitext(seed: int, words: int = 12) -> Bitext:
     return source, target, links
 
 
-def learn(bitext: Bitext, words: int = 12, threads: int = 1) -> ContextLexicon:
+def learn(bitext: Bitext, words: int = 12, threads: int = 1) -> Lexicon:
     source, target, links = bitext
     return train(Flat.of(source), Flat.of(target), flat_links(links), (words, words), threads)
 
@@ -105,7 +105,7 @@ def test_weights_are_those_of_adagrad_step_by_step(
 def test_probabilities_are_a_softmax_over_the_rivals() -> None:
     lexicon = learn(random_bitext(3))
     sentence = np.array([5, 7, 5, 1, 9], np.int32)  # 1 is unknown: it has no rivals
-    begin, log_p = log_probabilities(sentence, lexicon.arrays)
+    begin, log_p = log_probabilities(sentence, lexicon)
     local, bag = features(sentence, np.array([0, 5]))
     for i, s in enumerate(sentence):
         z = []
@@ -139,7 +139,7 @@ def test_a_word_far_away_decides() -> None:
     lexicon = learn((source, target, links))
     for first, made in ((4, 8), (5, 9)):
         sentence = np.array([first, *between, 7], np.int32)
-        begin, log_p = log_probabilities(sentence, lexicon.arrays)
+        begin, log_p = log_probabilities(sentence, lexicon)
         rivals = lexicon.word[lexicon.row[7] : lexicon.row[8]].tolist()
         assert math.exp(log_p[begin[7] + rivals.index(made)]) > 0.9
 
@@ -147,8 +147,8 @@ def test_a_word_far_away_decides() -> None:
 def test_threads_change_nothing_and_saving_neither(tmp_path: Path) -> None:
     bitext = random_bitext(5)
     a, b = learn(bitext), learn(bitext, threads=3)
-    a.save(tmp_path)
-    for other in (b, ContextLexicon.load(tmp_path)):
-        for x, y in zip(a.arrays, other.arrays, strict=True):
+    save_arrays(tmp_path, **a._asdict())
+    for other in (b, Lexicon.load(tmp_path)):
+        for x, y in zip(a, other, strict=True):
             np.testing.assert_array_equal(x, y)
             assert not y.flags.writeable

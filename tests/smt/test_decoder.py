@@ -5,8 +5,8 @@ import pytest
 
 from mtkit.smt import lm
 from mtkit.smt.decoder import MAX_LIMIT, Limits
+from mtkit.smt.extract import MAX_PHRASE
 from mtkit.smt.options import future_costs
-from mtkit.smt.phrases import MAX_PHRASE
 from tests.oracles import all_derivations, beam_search
 from tests.smt.search_cases import SIX, UNPRUNED, Case, make, random_case, small_model, spans_of
 

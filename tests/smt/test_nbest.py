@@ -27,7 +27,7 @@ def smt(smt_directory: Path) -> SmtSystem:
     system = SmtSystem.load(smt_directory)
     table, rng = system.models.table, np.random.default_rng(1)
     p = rng.dirichlet((1, 1, 1), (len(table.links), 2)).reshape(-1, 6)
-    table = replace(table, reordering=np.log(p).astype(np.float32))
+    table = table._replace(reordering=np.log(p).astype(np.float32))
     weights = {name: w + rng.uniform(0, 0.3) for name, w in DEFAULT_WEIGHTS.items()}
     models = replace(system.models, table=table)
     return SmtSystem(models, system.tokenizer, weights, Limits(), 2)

@@ -8,9 +8,9 @@ import pytest
 
 from mtkit.corpus import Corpus
 from mtkit.smt.context import MISSING, Lexicon, log_probabilities
+from mtkit.smt.extract import MAX_PHRASE
 from mtkit.smt.lm import ROOT, lm_step
 from mtkit.smt.options import CANDIDATES, COPIED, Weights, collect
-from mtkit.smt.phrases import MAX_PHRASE
 from mtkit.smt.system import SmtSystem
 
 
@@ -32,7 +32,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     lm, source = smt.models.lm, smt.models.words.source
     rng = np.random.default_rng(1)
     p = rng.choice([0.2, 0.5], (len(smt.models.table.links), 6))
-    table = replace(smt.models.table, reordering=np.log(p).astype(np.float32))
+    table = smt.models.table._replace(reordering=np.log(p).astype(np.float32))
     smt = SmtSystem(replace(smt.models, table=table), smt.tokenizer, {})
     reordering = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), reordering, -0.5, 0.7, -9.0, 0.6, 0.3, 0.8)
@@ -68,8 +68,8 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     longest = 0
     for words in smt.tokenize([*few.train.source[:8], *few.test.source, *few.test.target[:8]]):
         ids, copied = np.array(source.encode(words), np.int32), lm.encode(words)
-        lexicon = smt.models.context.arrays
-        options = collect(ids, copied, smt._table, lexicon, smt._lm, smt._lm_id, weights, limit)
+        lexicon = smt.models.context
+        options = collect(ids, copied, table, lexicon, lm.arrays, smt._lm_id, weights, limit)
         likely = likely_translations(ids, lexicon)
         assert len(options.begin) == len(words) * MAX_PHRASE + 1
         for span in range(len(words) * MAX_PHRASE):

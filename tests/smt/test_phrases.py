@@ -10,9 +10,9 @@ from nltk.translate.phrase_based import phrase_extraction
 
 from mtkit.smt import phrases
 from mtkit.smt.extract import extract
-from mtkit.smt.flat import Flat
+from mtkit.smt.flat import Flat, save_arrays
 from mtkit.smt.lm import FALLBACK_DISCOUNTS
-from mtkit.smt.phrases import ARRAYS, PhraseTable, build_table
+from mtkit.smt.phrases import PhraseTable, build_table
 from mtkit.smt.symmetrize import Links
 from tests.oracles import phrase_spans
 
@@ -70,7 +70,7 @@ def test_parts_of_any_size_hold_the_same_table(monkeypatch: pytest.MonkeyPatch) 
     pairs = flat(random_pairs(2, n=200))
     whole = build_table(*pairs)
     monkeypatch.setattr(phrases, "CACHED", 8)
-    for name in ARRAYS:
+    for name in PhraseTable._fields:
         assert np.array_equal(getattr(build_table(*pairs), name), getattr(whole, name)), name
 
 
@@ -154,7 +154,7 @@ def mask_of(links: frozenset[tuple[int, int]]) -> int:
 def test_the_table_holds_what_the_equations_say(tmp_path: Path) -> None:
     pairs = random_pairs(8, n=25)
     table = build_table(*flat(pairs))
-    table.save(tmp_path)
+    save_arrays(tmp_path, **table._asdict())
     expected = by_definition(pairs)
     for t in (table, PhraseTable.load(tmp_path)):
         found = dict(zip(spell(t), np.exp(t.features).tolist(), strict=True))
