@@ -19,8 +19,11 @@ class Hypothesis:
     features: name → value (SMT), empty for NMT.
     alignment: (source token, target token) links, 0-based.
     segments: (s0, s1, t0, t1), half-open token spans of the phrases used (SMT).
-    token_logprobs: ln p of every target subword, ``</s>`` last (NMT).
+    token_logprobs: ln p of every target subword (NMT) or, by the language model, of every target
+        token (SMT), ``</s>`` last.
+    orders: words of the n-gram that each of these is judged by, itself included (SMT).
     unknown: source tokens that were copied because the system does not know them.
+    pieces: as how many the sentence was translated; more than 1 if it was too long.
     """
 
     text: str
@@ -30,7 +33,9 @@ class Hypothesis:
     alignment: list[tuple[int, int]] = field(default_factory=list)
     segments: list[tuple[int, int, int, int]] = field(default_factory=list)
     token_logprobs: list[tuple[str, float]] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    pieces: int = 1
 
 
 EMPTY = Hypothesis(text="", tokens=[], score=0.0)

@@ -30,19 +30,23 @@ if TYPE_CHECKING:
 JOINER = "￭"  # U+FFED
 ESCAPE = "％"  # U+FF05
 
-_WORD = r"(?:[^\W_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff])"
-_PATTERN = rf"""
+# What no translator may change or break: never split, and copied by the statistical one.
+_VERBATIM = r"""
     https?://[^\s<>"]*[^\s<>".,;:!?)\]]        # a URL, without the punctuation behind it
   | [\w.+-]+@[\w-]+(?:\.[\w-]+)+               # an e-mail address
   | </?[A-Za-z][^<>\s]*>                       # <b>, </b>, <br/>
-  | \{{\w*\}} | %\(\w+\)[sd] | %[sd]\b         # {{name}}, %(name)s, %s
+  | \{\w*\} | %\(\w+\)[sd] | %[sd]\b           # {name}, %(name)s, %s
   | \d+(?:[.,:/]\d+)*%?                        # 3.50, 12:30, 1,000, 50%
+"""
+_WORD = r"(?:[^\W_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff])"
+_PATTERN = rf"""{_VERBATIM}
   | {_WORD}+?(?=n't\b) | n't\b                 # do | n't
   | '(?:s|re|ve|ll|d|m)\b                      # 's, 're, …
   | {_WORD}+(?:[-‐_]+{_WORD}+)*                # words, hyphenated ones whole
   | \.{{2,}} | -{{2,}}                         # ..., --
   | \S                                         # any other character by itself
 """
+_IS_VERBATIM = re.compile(_VERBATIM, re.VERBOSE | re.IGNORECASE)
 _TO_ESCAPE = re.compile(rf"[\s{JOINER}{ESCAPE}]")
 _ESCAPED = re.compile(rf"{ESCAPE}([0-9a-f]{{4}})")
 
@@ -76,6 +80,15 @@ def _pieces(line: str) -> list[tuple[str, bool]]:
             pieces.append((_escape(line[start:stop]), plain))
         end = stop
     return pieces
+
+
+def is_verbatim(token: str) -> bool:
+    """Whether a token is a number, a URL, an e-mail address, a tag or a placeholder.
+
+    >>> [is_verbatim(token) for token in ("￭3.50", "%s", "{name}", "A4", "seven")]
+    [True, True, True, False, False]
+    """
+    return _IS_VERBATIM.fullmatch(token.strip(JOINER)) is not None
 
 
 def _is_word(piece: str) -> bool:

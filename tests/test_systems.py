@@ -255,7 +255,8 @@ def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
         "order": 2,
         "prune": (0, 1),
         "tune": "none",
-        "limits": {"stack": 7, "pops": 9, "distortion": 1},
+        "limits": {"stack": 7, "pops": 9, "distortion": 1, "table": 20},
+        "verbatim": True,
     }
     told = SmtSystem.load(tmp_path / "told")
     assert told.weights == NOISY_CHANNEL
@@ -265,8 +266,8 @@ def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
     assert len(told.models.lm.arrays.word) < len(whole.lm.arrays.word)
     assert told.models.table.features.sum() < whole.table.features.sum()
     x, y = (tokenizer_words(tokenizer, side) for side in (few.train.source, few.train.target))
-    assert set(told.models.words.source.words) - set(SPECIALS) == x
-    assert set(told.models.words.target.words) - set(SPECIALS) == y
+    assert set(told.models.source.words) - set(SPECIALS) == x
+    assert set(told.models.target.words) - set(SPECIALS) == y
     assert set(told.models.lm.ids) == y
 
 

@@ -69,6 +69,12 @@ class Lexicon(NamedTuple):
         """Read what ``save_arrays`` wrote of one."""
         return cls(*load_arrays(directory, cls._fields))
 
+    @classmethod
+    def nothing(cls, size: int) -> Lexicon:
+        """One that knows nothing of ``size`` source words; its feature is always 0."""
+        none, zero = np.empty(0, np.int32), np.zeros(1, np.int64)
+        return cls(*read_only([np.zeros(size + 1, np.int64), none, zero, none.astype(np.int8)]))
+
 
 def train(
     source: Flat, target: Flat, links: Links, sizes: tuple[int, int], threads: int = 1

@@ -93,11 +93,16 @@ Records = NDArray[np.void]
 
 
 class Limits(NamedTuple):
-    """How much is searched. distortion: words a span may be away from the last one's end."""
+    """How much is searched.
+
+    distortion: words a span may be away from the last one's end; table: translations of one source
+    phrase.
+    """
 
     stack: int = 100
     pops: int = 400
     distortion: int = 6
+    table: int = 20
 
 
 class Task(NamedTuple):

@@ -77,10 +77,10 @@ def n_best(
         n_ways = n_new
         o_begin[n + 1] = _unroll(nodes, n_nodes - 1, chosen, o_begin[n])
         found = chosen[o_begin[n] : o_begin[n + 1]]
-        w_begin[n + 1], key[n] = _spell(found, options, table, words, w_begin[n])
+        w_begin[n + 1], key[n] = _spell(found, options, words, w_begin[n])
         if not distinct or not (key[:n] == key[n]).any():
             score[n] = total[way]
-            _describe(found, options, table, lm, begin, features[n])
+            describe(found, options, table, lm, begin, features[n])
             n += 1
     return NBest(
         score[:n], features[:n], chosen[: o_begin[n]], o_begin[: n + 1],
@@ -136,16 +136,12 @@ def _unroll(nodes, node, chosen, at):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _spell(chosen, options, table, words, at):  # type: ignore[no-untyped-def]
+def _spell(chosen, options, words, at):  # type: ignore[no-untyped-def]
     """Write the target words to ``words[at:]``; the end, and a hash of them."""
     key = np.uint64(0)
     for o in chosen:
-        pair = options.pair[o]
-        first, last = table.t_begin[pair], table.t_begin[pair + 1]
-        if pair == COPIED:
-            first, last = 0, 1
-        for w in range(first, last):
-            words[at] = table.target[w] if pair != COPIED else -1 - span_of(options, o)[0]
+        for w in range(options.w_begin[o], options.w_begin[o + 1]):
+            words[at] = options.target[w]
             key = hash_word(key, words[at])
             at += 1
     return at, key
@@ -160,16 +156,16 @@ def span_of(options: Options, option: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _describe(chosen, options, table, lm, begin, out):  # type: ignore[no-untyped-def]
+def describe(chosen, options, table, lm, begin, out):  # type: ignore[no-untyped-def]
     """Add the features of a derivation to ``out``."""
     last_start, last_end, last_pair, state = -1, 0, COPIED, begin
     for option in chosen:
         start, end = span_of(options, option)
         pair, o = options.pair[option], orientation(start, end, last_start, last_end)
-        if pair != COPIED:
+        if pair >= 0:
             out[:_R] += table.features[pair]
             out[_R + o] += table.reordering[pair, o]
-        if last_pair != COPIED:
+        if last_pair >= 0:
             out[_R + 3 + o] += table.reordering[last_pair, 3 + o]
         for w in range(options.w_begin[option], options.w_begin[option + 1]):
             log_p, state = lm_step(lm, state, options.words[w])

@@ -7,6 +7,10 @@ For every span of the source, the phrase table's best ``limit`` pairs by
 f_k are those of the phrase table and, of the sentence, ``context``. A word that no phrase covers by
 itself is copied. The *future cost* of a span is the best such sum
 over its segmentations, reordering left out: an optimistic guess at what is still to come.
+
+What a sentence is asked for narrows this (see ``Sentence``): a phrase that loses a number or a URL
+is no option; where a glossary says how to translate, it is the only one who does; and where the
+translation is given, only its own phrases count.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ from mtkit.smt.phrases import PhraseTable
 WINDOW = 64  # positions behind the first gap that a hypothesis may cover; see ``decoder``
 CANDIDATES = 5  # times ``limit`` pairs of a source phrase are looked at, best φ(t̄|s̄) first
 COPIED = -1  # in place of a phrase pair: the source word itself
+FREE, CUT = -1, -2  # of a span: outside all glossary matches, or neither that nor one itself
+FIXED = -2  # FIXED − t: translation t of ``Sentence.target``
 ORIENTATIONS = ("monotone", "swap", "discontinuous")
 REORDERING = tuple(f"{side}-{o}" for side in ("previous", "next") for o in ORIENTATIONS)
 
@@ -42,17 +48,40 @@ class Weights(NamedTuple):
     context: float
 
 
+class Sentence(NamedTuple):
+    """A sentence of N words, and what is asked of its translation.
+
+    words: int32 (N,), source ids; copied: int32 (N,), the language model's id of each, should it be
+    copied; verbatim: int32 (N,), the target id of a word that every translation must contain as it
+    is (``UNK`` if no pair can), −1 for the others.
+
+    match: int32 (N,), which glossary match a word belongs to, −1 = none; match m has the
+    translations ``row[m] : row[m + 1]``, and t of these the target ids ``target[t_begin[t] :
+    t_begin[t + 1]]``. given: int32, if not empty the translation that is wanted, as target ids.
+    """
+
+    words: Int32
+    copied: Int32
+    verbatim: Int32
+    match: Int32
+    row: Int64
+    target: Int32
+    t_begin: Int64
+    given: Int32
+
+
 class Options(NamedTuple):
     """M options of a sentence of N words; W target words in all.
 
     begin: int64 (N · MAX_PHRASE + 1,), those of the span of k + 1 words from i are
     ``begin[i · MAX_PHRASE + k]`` and the following, best first; pair: int32 (M,), row of the phrase
-    table or COPIED; score: float64 (M,) without language model and reordering; estimate: with the
-    language model; context: float64 (M,), the feature of ``context``, part of the score; words:
-    int32 (W,), the language model's ids of option o at ``w_begin[o] : w_begin[o + 1]``.
+    table, COPIED, or FIXED and below; score: float64 (M,) without language model and reordering;
+    estimate: with the language model; context: float64 (M,), the feature of ``context``, part of
+    the score; words: int32 (W,), the language model's ids of option o at ``w_begin[o] :
+    w_begin[o + 1]``; target: int32 (W,), target ids likewise, −1 − i for source word i, copied.
 
     previous, next: float64 (M + 1, 3), λ ln P(orientation | pair) towards the phrase before and
-    towards the one behind, 0 for copied words and in the last row, which stands for the sentence's
+    towards the one behind, 0 without a pair and in the last row, which stands for the sentence's
     start; kind: uint64 (M,), equal where ``next`` is.
 
     state: int32 (W,), the language model's after each word, seeing the phrase by itself; behind:
@@ -65,6 +94,7 @@ class Options(NamedTuple):
     estimate: Float64
     context: Float64
     words: Int32
+    target: Int32
     w_begin: Int64
     previous: Float64
     next: Float64
@@ -73,13 +103,21 @@ class Options(NamedTuple):
     behind: Float64
 
 
+class Found(NamedTuple):
+    """Options while they are collected; see ``Options``."""
+
+    pair: Int32
+    score: Float64
+    estimate: Float64
+    context: Float64
+
+
 # --- kernels
 
 
 @njit(cache=True, nogil=True)
 def collect(
-    sentence: Int32,
-    copied: Int32,
+    sentence: Sentence,
     table: PhraseTable,
     lexicon: Lexicon,
     lm: Lm,
@@ -87,44 +125,84 @@ def collect(
     weights: Weights,
     limit: int,
 ) -> Options:
-    """The options of a sentence of source ids.
+    """The options of a sentence, at most ``limit`` a source phrase.
 
-    copied: the language model's id of each source word, should it be copied; lm_id: that of each
-    target word.
+    lm_id: the language model's id of each target word.
     """
-    N = len(sentence)
+    N = len(sentence.words)
+    most = N * (MAX_PHRASE * limit + 1) + len(sentence.t_begin)
+    found = Found(np.empty(most, np.int32), np.empty(most), np.empty(most), np.zeros(most))
     begin = np.zeros(N * MAX_PHRASE + 1, np.int64)
-    pair = np.empty(N * (MAX_PHRASE * limit + 1), np.int32)
-    score, estimate, context = np.empty(len(pair)), np.empty(len(pair)), np.zeros(len(pair))
-    where, likely = log_probabilities(sentence, lexicon)
+    where, likely = log_probabilities(sentence.words, lexicon)
     n = 0
     for i in range(N):
         key = np.uint64(0)
         for k in range(MAX_PHRASE):
-            span = i * MAX_PHRASE + k
-            first = n
             if i + k < N:
-                key = hash_word(key, sentence[i + k])
-                row = _find(table, key, sentence, i, k + 1)
-                if row >= 0:
-                    near = sentence[i : i + k + 1], where[i : i + k + 2], likely
-                    n = _best_pairs(
-                        table, lexicon, near, lm, lm_id, weights, row, limit, pair, score, estimate,
-                        context, n,
-                    )  # fmt: skip
-                if k == 0 and n == first:
-                    pair[n], context[n] = COPIED, 0.0
-                    score[n] = weights.phrases + weights.words + weights.unknown
-                    log_p, _ = lm_step(lm, ROOT, copied[i])
-                    estimate[n] = score[n] + weights.lm * log_p
-                    n += 1
-            begin[span + 1] = n
-    words, w_begin = _spell(begin, pair[:n], table, lm_id, copied)
+                key = hash_word(key, sentence.words[i + k])
+                match = _match(sentence.match, i, i + k)
+                if match >= 0:
+                    n = _fix(sentence, match, lm, lm_id, weights, found, n)
+                elif match == FREE:
+                    row = _find(table, key, sentence.words, i, k + 1)
+                    near = where[i : i + k + 2], likely
+                    first = n
+                    if row >= 0:
+                        n = _best_pairs(
+                            sentence, i, i + k, table, lexicon, near, lm, lm_id, weights, row,
+                            limit, found, n,
+                        )  # fmt: skip
+                    if k == 0 and n == first:
+                        value = weights.phrases + weights.words + weights.unknown
+                        log_p, _ = lm_step(lm, ROOT, sentence.copied[i])
+                        n = _insert(found, n, n, COPIED, value, value + weights.lm * log_p, 0.0)
+            begin[i * MAX_PHRASE + k + 1] = n
+    pair = found.pair[:n].copy()
+    words, target, w_begin = _spell(begin, pair, sentence, table, lm_id)
     return Options(
-        begin, pair[:n].copy(), score[:n].copy(), estimate[:n].copy(), context[:n].copy(), words,
-        w_begin,
-        *_reorder(pair[:n], table, weights.reordering), *_alone(words, w_begin, lm, weights.lm),
+        begin, pair, found.score[:n].copy(), found.estimate[:n].copy(), found.context[:n].copy(),
+        words, target, w_begin, *_reorder(pair, table, weights.reordering),
+        *_alone(words, w_begin, lm, weights.lm),
     )  # fmt: skip
+
+
+@lean
+def _match(match: Int32, first: int, last: int) -> int:
+    """The glossary match that words first … last are, FREE if none of them belongs to one."""
+    m = match[first]
+    for i in range(first, last + 1):
+        if match[i] != m:
+            return CUT
+    goes_on = (first > 0 and match[first - 1] == m, last + 1 < len(match) and match[last + 1] == m)
+    return CUT if m != FREE and (goes_on[0] or goes_on[1]) else m
+
+
+@lean
+def _insert(found, first, n, pair, score, estimate, context):  # type: ignore[no-untyped-def]
+    """Insert an option where it belongs, by estimate, among ``found[first:n]``; the new n."""
+    at = n
+    while at > first and found.estimate[at - 1] < estimate:
+        found.pair[at], found.score[at] = found.pair[at - 1], found.score[at - 1]
+        found.estimate[at], found.context[at] = found.estimate[at - 1], found.context[at - 1]
+        at -= 1
+    found.pair[at], found.score[at] = pair, score
+    found.estimate[at], found.context[at] = estimate, context
+    return n + 1
+
+
+@lean
+def _fix(sentence, match, lm, lm_id, weights, found, n):  # type: ignore[no-untyped-def]
+    """Insert the translations of a glossary match from index ``n`` on; the new ``n``."""
+    first = n
+    for t in range(sentence.row[match], sentence.row[match + 1]):
+        words = sentence.target[sentence.t_begin[t] : sentence.t_begin[t + 1]]
+        score = guess = weights.phrases + weights.words * len(words)
+        state = ROOT
+        for w in words:
+            log_p, state = lm_step(lm, state, lm_id[w])
+            guess += weights.lm * log_p
+        n = _insert(found, first, n, FIXED - t, score, guess, 0.0)
+    return n
 
 
 @lean
@@ -144,43 +222,62 @@ def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: i
 
 @lean
 def _best_pairs(  # type: ignore[no-untyped-def]
-    table, lexicon, near, lm, lm_id, weights, row, limit, pair, score, estimate, context, n
+    sentence, i, j, table, lexicon, near, lm, lm_id, weights, row, limit, found, n
 ):
-    """Insert the row's best pairs, sorted by estimate, from index ``n`` on; the new ``n``."""
+    """Insert the row's best pairs for words i … j from index ``n`` on; the new ``n``."""
     first = n
     last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
     for p in range(table.row[row], last):
-        length = table.t_begin[p + 1] - table.t_begin[p]
-        value = weights.phrases + weights.words * length
+        target = table.target[table.t_begin[p] : table.t_begin[p + 1]]
+        if not _is_asked_for(sentence, i, j, target):
+            continue
+        value = weights.phrases + weights.words * len(target)
         for f in range(len(weights.phrase)):
             value += weights.phrase[f] * table.features[p, f]
-        fit = _fit(table, lexicon, near, p)
+        fit = _fit(table, lexicon, sentence.words[i : j + 1], near, p)
         value += weights.context * fit
         full = n - first == limit
         guess, state = value, ROOT
-        for at in range(table.t_begin[p], table.t_begin[p + 1]):
-            if full and guess <= estimate[n - 1] and weights.lm >= 0:
+        for w in target:
+            if full and guess <= found.estimate[n - 1] and weights.lm >= 0:
                 break  # the language model only takes away
-            log_p, state = lm_step(lm, state, lm_id[table.target[at]])
+            log_p, state = lm_step(lm, state, lm_id[w])
             guess += weights.lm * log_p
         if full:
-            if guess <= estimate[n - 1]:
+            if guess <= found.estimate[n - 1]:
                 continue
             n -= 1
-        at = n
-        while at > first and estimate[at - 1] < guess:
-            pair[at], score[at], estimate[at] = pair[at - 1], score[at - 1], estimate[at - 1]
-            context[at] = context[at - 1]
-            at -= 1
-        pair[at], score[at], estimate[at], context[at] = p, value, guess, fit
-        n += 1
+        n = _insert(found, first, n, p, value, guess, fit)
     return n
 
 
 @lean
-def _fit(table, lexicon, near, p):  # type: ignore[no-untyped-def]
-    """The feature of ``context`` for pair p: Σ_{t ∈ t̄} ln P(t|x, a_t)."""
-    words, begin, log_p = near
+def _is_asked_for(sentence, i, j, target):  # type: ignore[no-untyped-def]
+    """Whether a translation of words i … j keeps what is verbatim and is part of what is given."""
+    for k in range(i, j + 1):
+        if sentence.verbatim[k] >= 0 and not _occurs(sentence.verbatim[k : k + 1], target):
+            return False
+    return len(sentence.given) == 0 or _occurs(target, sentence.given)
+
+
+@lean
+def _occurs(part, whole):  # type: ignore[no-untyped-def]
+    """Whether the words ``part`` stand side by side in ``whole``."""
+    for at in range(len(whole) - len(part) + 1):
+        k = 0
+        while k < len(part) and whole[at + k] == part[k]:
+            k += 1
+        if k == len(part):
+            return True
+    return False
+
+
+@lean
+def _fit(table, lexicon, words, near, p):  # type: ignore[no-untyped-def]
+    """The feature of ``context`` for pair p of ``words``: Σ_{t ∈ t̄} ln P(t|x, a_t)."""
+    if len(lexicon.word) == 0:
+        return 0.0
+    begin, log_p = near
     total, a = 0.0, -1
     first, last = table.t_begin[p], table.t_begin[p + 1]
     for j in range(last - first):  # unlinked words at the beginning go with the next
@@ -208,23 +305,36 @@ def _first_link(links, j, length):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _spell(
-    begin: Int64, pair: Int32, table: PhraseTable, lm_id: Int32, copied: Int32
-) -> tuple[Int32, Int64]:
-    """The target words of each option as the language model's ids."""
+    begin: Int64, pair: Int32, sentence: Sentence, table: PhraseTable, lm_id: Int32
+) -> tuple[Int32, Int32, Int64]:
+    """The target words of each option, as the language model's ids and as target ids."""
     w_begin = np.zeros(len(pair) + 1, np.int64)
     for o in range(len(pair)):
-        p = pair[o]
-        length = 1 if p == COPIED else table.t_begin[p + 1] - table.t_begin[p]
-        w_begin[o + 1] = w_begin[o] + length
-    words = np.empty(w_begin[-1], np.int32)
+        first, last = _extent(pair[o], sentence, table)
+        w_begin[o + 1] = w_begin[o] + last - first
+    words, target = np.empty(w_begin[-1], np.int32), np.empty(w_begin[-1], np.int32)
     for span in range(len(begin) - 1):
         for o in range(begin[span], begin[span + 1]):
-            if pair[o] == COPIED:
-                words[w_begin[o]] = copied[span // MAX_PHRASE]
-            else:
-                for k in range(w_begin[o + 1] - w_begin[o]):
-                    words[w_begin[o] + k] = lm_id[table.target[table.t_begin[pair[o]] + k]]
-    return words, w_begin
+            first, _ = _extent(pair[o], sentence, table)
+            for w in range(w_begin[o], w_begin[o + 1]):
+                if pair[o] == COPIED:
+                    target[w] = -1 - span // MAX_PHRASE
+                    words[w] = sentence.copied[span // MAX_PHRASE]
+                    continue
+                text = table.target if pair[o] >= 0 else sentence.target
+                target[w] = text[first + w - w_begin[o]]
+                words[w] = lm_id[target[w]]
+    return words, target, w_begin
+
+
+@lean
+def _extent(pair, sentence, table):  # type: ignore[no-untyped-def]
+    """Where the words of an option stand, in the table's or in the sentence's ``target``."""
+    if pair == COPIED:
+        return 0, 1
+    if pair <= FIXED:
+        return sentence.t_begin[FIXED - pair], sentence.t_begin[FIXED - pair + 1]
+    return table.t_begin[pair], table.t_begin[pair + 1]
 
 
 @njit(cache=True, nogil=True)
@@ -232,7 +342,7 @@ def _reorder(pair: Int32, table: PhraseTable, weights: Float64) -> tuple[Float64
     """``previous``, ``next`` and ``kind`` of the options."""
     previous, following = np.zeros((len(pair) + 1, 3)), np.zeros((len(pair) + 1, 3))
     for o in range(len(pair)):
-        if pair[o] != COPIED:
+        if pair[o] >= 0:
             for k in range(3):
                 previous[o, k] += weights[k] * table.reordering[pair[o], k]
                 following[o, k] += weights[3 + k] * table.reordering[pair[o], 3 + k]

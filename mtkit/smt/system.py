@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -19,20 +20,19 @@ from typing import ClassVar, Self
 import numpy as np
 
 from mtkit.errors import InputError
+from mtkit.glossary import Glossary
 from mtkit.manifest import Manifest
 from mtkit.smt.context import Lexicon
 from mtkit.smt.decoder import Limits, search
-from mtkit.smt.flat import save_arrays
+from mtkit.smt.flat import Flat, read_only, save_arrays
 from mtkit.smt.lm import NgramModel
 from mtkit.smt.nbest import COUNTS, NAMES, NBest, n_best, span_of
-from mtkit.smt.options import COPIED, REORDERING, Options, Weights, collect
+from mtkit.smt.options import FREE, REORDERING, Options, Sentence, Weights, collect
 from mtkit.smt.phrases import FEATURES, PhraseTable
 from mtkit.smt.word_model import WordModels
 from mtkit.system import EMPTY, Hypothesis, LogProbability, Score
-from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import UNK
-
-TABLE_LIMIT = 20  # translations of one source phrase that the search considers
+from mtkit.tokenizer import WordTokenizer, is_verbatim
+from mtkit.vocabulary import UNK, Vocabulary
 
 # What tuning on Multi30k's val found, English to German, rounded.
 DEFAULT_WEIGHTS = {
@@ -55,16 +55,24 @@ PRESETS = {"default": DEFAULT_WEIGHTS, "noisy-channel": NOISY_CHANNEL, "channel"
 
 @dataclass(frozen=True)
 class Models:
-    """All that was estimated from the corpus."""
+    """All that was estimated from the corpus, and the words by their ids.
 
-    words: WordModels
-    context: Lexicon
+    words: P(y|x) and P(x|y), which a model from elsewhere may lack.
+    """
+
+    source: Vocabulary
+    target: Vocabulary
     table: PhraseTable
     lm: NgramModel
+    context: Lexicon
+    words: WordModels | None = None
 
     def save(self, directory: Path) -> None:
         """Write everything into ``directory``."""
-        self.words.save(directory)
+        if self.words:
+            self.words.save(directory)
+        self.source.save(directory / "source.json")
+        self.target.save(directory / "target.json")
         save_arrays(directory / "context", **self.context._asdict())
         save_arrays(directory / "phrases", **self.table._asdict())
         self.lm.save(directory / "lm")
@@ -73,10 +81,12 @@ class Models:
     def load(cls, directory: Path) -> Models:
         """Read what ``save`` wrote."""
         return cls(
-            WordModels.load(directory),
-            Lexicon.load(directory / "context"),
+            Vocabulary.load(directory / "source.json"),
+            Vocabulary.load(directory / "target.json"),
             PhraseTable.load(directory / "phrases"),
             NgramModel.load(directory / "lm"),
+            Lexicon.load(directory / "context"),
+            WordModels.load(directory) if (directory / "forward").exists() else None,
         )
 
 
@@ -92,13 +102,25 @@ class SmtSystem:
         weights: dict[str, float],
         limits: Limits = Limits(),  # noqa: B008  a tuple: immutable
         threads: int | None = None,
+        verbatim: bool = True,
     ) -> None:
+        """verbatim: whether numbers, URLs and placeholders have to survive translation."""
         self.models = models
         self.tokenizer = tokenizer
         self.weights = weights
         self.limits = limits
         self.threads = threads or os.cpu_count() or 1
-        self._lm_id = models.lm.encode(models.words.target.words)
+        self.verbatim = verbatim
+        self.use_glossary(Glossary())
+
+    def use_glossary(self, glossary: Glossary) -> None:
+        """Translate its phrases as it says; one without entries changes nothing."""
+        known = self.models.target
+        new = dict.fromkeys(w for ways in glossary.entries.values() for way in ways for w in way)
+        self.glossary = glossary
+        self._target = [*known.words, *(w for w in new if known.encode([w]) == [UNK])]
+        self._new = {w: i for i, w in enumerate(self._target) if i >= len(known)}
+        self._lm_id = self.models.lm.encode(self._target)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -113,6 +135,7 @@ class SmtSystem:
             WordTokenizer(**manifest.tokenizer),
             read_weights(directory / "weights.json"),
             Limits(**manifest.config["limits"]),
+            verbatim=manifest.config["verbatim"],
         )
 
     def save(self, directory: Path) -> None:
@@ -127,7 +150,9 @@ class SmtSystem:
 
     def with_weights(self, weights: dict[str, float]) -> SmtSystem:
         """The same models with other weights."""
-        return SmtSystem(self.models, self.tokenizer, weights, self.limits, self.threads)
+        other = copy(self)
+        other.weights = weights
+        return other
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is the log-linear sum of the module's head, in nats."""
@@ -145,15 +170,34 @@ class SmtSystem:
             return list(pool.map(lambda words: self._decode(words, k, False)[1], sentences))
 
     def _decode(self, words: list[str], k: int, distinct: bool) -> tuple[Options, NBest]:
-        models, weights = self.models, self._kernel_weights
-        lm, begin = models.lm.arrays, models.lm.begin
-        ids = np.array(models.words.source.encode(words), np.int32)
-        copied = models.lm.encode(words)
-        options = collect(
-            ids, copied, models.table, models.context, lm, self._lm_id, weights, TABLE_LIMIT
-        )
-        graph = search(len(ids), options, lm, begin, weights, self.limits)
-        return options, n_best(graph, options, models.table, lm, begin, k, distinct)
+        table, lm, begin = self.models.table, self.models.lm.arrays, self.models.lm.begin
+        options = self._options(self._sentence(words), self.limits.table)
+        graph = search(len(words), options, lm, begin, self._kernel_weights, self.limits)
+        return options, n_best(graph, options, table, lm, begin, k, distinct)
+
+    def _options(self, sentence: Sentence, limit: int) -> Options:
+        m, weights = self.models, self._kernel_weights
+        return collect(sentence, m.table, m.context, m.lm.arrays, self._lm_id, weights, limit)
+
+    def _sentence(self, words: list[str]) -> Sentence:
+        """A sentence for the kernels, with what the glossary and numbers ask of it."""
+        match, ways, rows = np.full(len(words), FREE, np.int32), list[list[int]](), [0]
+        for m, (start, end, translations) in enumerate(self.glossary.matches(words)):
+            match[start:end] = m
+            ways += [self._encode_target(way) for way in translations]
+            rows.append(len(ways))
+        verbatim = np.full(len(words), -1, np.int32)
+        if self.verbatim and (at := [i for i, word in enumerate(words) if is_verbatim(word)]):
+            verbatim[at] = self.models.target.encode([words[i] for i in at])
+        target = Flat.of(ways)
+        ids = np.array(self.models.source.encode(words), np.int32)
+        arrays = ids, self.models.lm.encode(words), verbatim, match, np.array(rows)
+        return Sentence(*read_only([*arrays, target.words, target.begin, np.empty(0, np.int32)]))
+
+    def _encode_target(self, words: Sequence[str]) -> list[int]:
+        """Target ids, those of the glossary's own words among them."""
+        pairs = zip(words, self.models.target.encode(words), strict=True)
+        return [self._new.get(word, i) for word, i in pairs]
 
     def _translate(self, words: list[str], k: int) -> list[Hypothesis]:
         options, best = self._decode(words, k, True)
@@ -172,16 +216,18 @@ class SmtSystem:
     def _spell(self, words: list[str], options: Options, best: NBest, row: int) -> Hypothesis:
         """A derivation as text, with its features, its phrases and its word alignment."""
         ids = best.words[best.w_begin[row] : best.w_begin[row + 1]].tolist()
-        target = self.models.words.target.words
-        tokens = [target[i] if i >= 0 else words[-1 - i] for i in ids]
+        tokens = [self._target[i] if i >= 0 else words[-1 - i] for i in ids]
         segments, links, t0 = [], list[tuple[int, int]](), 0
         for option in best.options[best.o_begin[row] : best.o_begin[row + 1]].tolist():
             s0, s1 = span_of(options, option)
             t1 = t0 + int(options.w_begin[option + 1] - options.w_begin[option])
             segments.append((s0, s1, t0, t1))
             pair = int(options.pair[option])
-            mask = int(self.models.table.links[pair]) if pair != COPIED else 1
-            links += [(s0 + b // 8, t0 + b % 8) for b in range(64) if mask >> b & 1]
+            if pair >= 0:
+                mask = int(self.models.table.links[pair])
+                links += [(s0 + b // 8, t0 + b % 8) for b in range(64) if mask >> b & 1]
+            else:  # copied, or by the glossary: as a whole
+                links += [(s, t) for s in range(s0, s1) for t in range(t0, t1)]
             t0 = t1
         return Hypothesis(
             self.tokenizer.detokenize(tokens),
@@ -202,14 +248,18 @@ class SmtSystem:
         for k, (source, target) in enumerate(zip(x, y, strict=True)):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
             p, oov = lm.log_prob[span], lm.is_oov[span]
-            s, t = self.models.words.source.encode(source), self.models.words.target.encode(target)
-            channel = self.models.words.backward.log_probability(t, s)
-            direct = self.models.words.forward.log_probability(s, t)
+            s, t = self.models.source.encode(source), self.models.target.encode(target)
+            channel = direct = None
+            if words := self.models.words:
+                value = words.backward.log_probability(t, s)
+                channel = LogProbability(value, len(s) + 1, s.count(UNK))
+                value = words.forward.log_probability(s, t)
+                direct = LogProbability(value, len(t) + 1, t.count(UNK))
             result.append(
                 Score(
                     lm=LogProbability(float(p.sum()), len(p), int(oov.sum()), float(p[~oov].sum())),
-                    channel=LogProbability(channel, len(s) + 1, s.count(UNK)),
-                    direct=LogProbability(direct, len(t) + 1, t.count(UNK)),
+                    channel=channel,
+                    direct=direct,
                     why="the best derivation of a given target is not searched for",
                 )
             )

@@ -70,7 +70,7 @@ def estimate(
     for remark in lm.notes:
         note(f"  language model: {remark}")
     figures |= {"phrase_pairs": len(table.links), "ngrams": lm.counts}
-    models = Models(words, context, table, lm)
+    models = Models(words.source, words.target, table, lm, context, words)
     return models, figures
 
 
@@ -83,7 +83,8 @@ def compile_kernels(tuner: str) -> None:
         table = build_table(found.source, found.target, found.links)
         sizes = len(found.models.source), len(found.models.target)
         context = train_context(found.source, found.target, found.links, sizes)
-        models = Models(found.models, context, table, train_lm(target, 3))
+        words, lm = found.models, train_lm(target, 3)
+        models = Models(words.source, words.target, table, lm, context, words)
         system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
         system.translate(["a b c"])
         system.score([("a b", "A B")])
@@ -164,7 +165,7 @@ def train_smt(
             languages=corpus.pair,
             corpus=describe_corpus(corpus),
             tokenizer=asdict(tokenizer),
-            config={**asdict(config), "limits": config.limits._asdict()},
+            config={**asdict(config), "limits": config.limits._asdict(), "verbatim": True},
             figures=figures,
         )
         manifest.write(directory)

@@ -95,7 +95,7 @@ def optimise(
 def dev_lists(system: SmtSystem, source: Sequence[list[str]], target: Sequence[list[str]]) -> Lists:
     """The n-best lists of a dev set, the best hypothesis of each sentence first."""
     lists = system.n_best(source, SIZE)
-    ids = {word: i for i, word in enumerate(system.models.words.target.words)}
+    ids = {word: i for i, word in enumerate(system.models.target.words)}
 
     def number(words: Sequence[str]) -> list[int]:
         return [ids.setdefault(word, len(ids)) for word in words]

@@ -13,22 +13,13 @@ from mtkit.smt.decoder import Limits, Records, search
 from mtkit.smt.extract import MAX_PHRASE, hash_phrase
 from mtkit.smt.flat import read_only
 from mtkit.smt.nbest import NBest, n_best
-from mtkit.smt.options import Options, Weights, collect
+from mtkit.smt.options import Options, Sentence, Weights, collect
 from mtkit.smt.phrases import PhraseTable
 
 WORDS = ["a", "b", "c", "d"]
 UNPRUNED = Limits(100_000, 100_000, -1)
 SIX = (0.9, 0.4, 0.6, 0.8, 0.5, 0.7)
-NO_LEXICON = Lexicon(
-    *read_only(
-        [
-            np.zeros(1000, np.int64),
-            np.empty(0, np.int32),
-            np.zeros(1, np.int64),
-            np.empty(0, np.int8),
-        ]
-    )
-)
+NO_LEXICON = Lexicon.nothing(1000)
 Choice = tuple[float, tuple[int, ...], tuple[float, ...]]  # score, words, ln P of six orientations
 
 
@@ -61,6 +52,14 @@ class Case(NamedTuple):
         """A choice with the scores of its orientations: towards the one before, the one behind."""
         weighted = [w * p for w, p in zip(self.weights.reordering.tolist(), six, strict=True)]
         return score, words, tuple(weighted[:3]), tuple(weighted[3:])
+
+
+def asked(words: np.ndarray, copied: np.ndarray, given: tuple[int, ...] = ()) -> Sentence:
+    """A sentence of which nothing is asked, but perhaps to become ``given``."""
+    free = np.full(len(words), -1, np.int32)
+    none, zero = np.empty(0, np.int32), np.zeros(1, np.int64)
+    arrays = words, copied, free, free, zero, none, zero, np.array(given, np.int32)
+    return Sentence(*read_only(arrays))
 
 
 def small_model() -> lm.NgramModel:
@@ -102,7 +101,7 @@ def make(
     copied, lm_id = np.zeros(N, np.int32), np.arange(len(model.words), dtype=np.int32)
     for array in table:
         array.flags.writeable = False  # as in a model: one type for the kernels
-    options = collect(sentence, copied, table, NO_LEXICON, model.arrays, lm_id, weights, 20)
+    options = collect(asked(sentence, copied), table, NO_LEXICON, model.arrays, lm_id, weights, 20)
     return Case(N, choices, model, weights, table, options)
 
 

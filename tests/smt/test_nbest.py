@@ -86,7 +86,7 @@ def test_words_are_those_of_the_translation(smt: SmtSystem, few: Corpus) -> None
     for words, best, [h] in zip(
         sentences, smt.n_best(sentences, 1), smt.translate(lines), strict=True
     ):
-        target = smt.models.words.target.words
+        target = smt.models.target.words
         assert [target[w] if w >= 0 else words[-1 - w] for w in best.words.tolist()] == h.tokens
         assert dict(zip(NAMES, best.features[0].tolist(), strict=True)) == h.features
         assert h.features["lm"] == pytest.approx(

@@ -12,6 +12,7 @@ from mtkit.smt.extract import MAX_PHRASE
 from mtkit.smt.lm import ROOT, lm_step
 from mtkit.smt.options import CANDIDATES, COPIED, Weights, collect
 from mtkit.smt.system import SmtSystem
+from tests.smt.search_cases import asked
 
 
 def likely_translations(ids: np.ndarray, lexicon: Lexicon) -> list[dict[int, float]]:
@@ -29,7 +30,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     limit: int, smt_directory: Path, few: Corpus
 ) -> None:
     smt = SmtSystem.load(smt_directory)
-    lm, source = smt.models.lm, smt.models.words.source
+    lm, source = smt.models.lm, smt.models.source
     rng = np.random.default_rng(1)
     p = rng.choice([0.2, 0.5], (len(smt.models.table.links), 6))
     table = smt.models.table._replace(reordering=np.log(p).astype(np.float32))
@@ -52,9 +53,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
 
     def rated(p: int, near: list[dict[int, float]]) -> tuple[float, float, list[int], float]:
         """Estimate, score, words and context of a phrase pair, by definition."""
-        words = smt.models.words.target.decode(
-            table.target[table.t_begin[p] : table.t_begin[p + 1]]
-        )
+        words = smt.models.target.decode(table.target[table.t_begin[p] : table.t_begin[p + 1]])
         ids = lm.encode(words).tolist()
         links = [(b // 8, b % 8) for b in range(64) if int(table.links[p]) >> b & 1]
         context, a = 0.0, min(links, key=lambda link: (link[1], link[0]))[0]
@@ -69,7 +68,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     for words in smt.tokenize([*few.train.source[:8], *few.test.source, *few.test.target[:8]]):
         ids, copied = np.array(source.encode(words), np.int32), lm.encode(words)
         lexicon = smt.models.context
-        options = collect(ids, copied, table, lexicon, lm.arrays, smt._lm_id, weights, limit)
+        options = collect(asked(ids, copied), table, lexicon, lm.arrays, smt._lm_id, weights, limit)
         likely = likely_translations(ids, lexicon)
         assert len(options.begin) == len(words) * MAX_PHRASE + 1
         for span in range(len(words) * MAX_PHRASE):

@@ -125,7 +125,7 @@ def test_statistics_are_sacrebleus_of_the_spelled_hypotheses(
     target = system.tokenize([*few.dev.target, f"{UNKNOWN} und die {UNKNOWN}", "ein Mann ."])
     lists = tune.dev_lists(system, source, target)
     scorer = BLEU(tokenize="none", force=True)
-    vocabulary, row, copied = system.models.words.target.words, 0, 0
+    vocabulary, row, copied = system.models.target.words, 0, 0
     for x, reference, found in zip(source, target, system.n_best(source, tune.SIZE), strict=True):
         for begin, end in zip(found.w_begin[:-1], found.w_begin[1:], strict=True):
             ids = found.words[begin:end].tolist()
