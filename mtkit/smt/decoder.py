@@ -128,12 +128,17 @@ def search(
     Row 0 is the start, row 1 the goal, of which all complete hypotheses are arcs. ``begin`` is the
     language model's state after ``<s>``.
     """
+    task = task_of(N, options, lm, begin, weights, limits)
+    graph: Records = _search(task, limits.stack, limits.pops)
+    return graph
+
+
+def task_of(N: int, options: Options, lm: Lm, begin: int, weights: Weights, limits: Limits) -> Task:
+    """Everything that does not change while a sentence is searched."""
     limit = min(limits.distortion, MAX_LIMIT) if limits.distortion >= 0 else MAX_LIMIT
     reorders = bool(weights.reordering.any())
     costs = future_costs(options.begin, options.estimate, N)
-    task = Task(N, options, lm, begin, weights.lm, weights.distortion, reorders, limit, *costs)
-    graph: Records = _search(task, limits.stack, limits.pops)
-    return graph
+    return Task(N, options, lm, begin, weights.lm, weights.distortion, reorders, limit, *costs)
 
 
 # --- kernels
@@ -191,7 +196,7 @@ def _fill(task, edges, pops, graph, size, kept, heads, slots):  # type: ignore[n
         waiting = pop(queue, waiting, guess)
         e, row, column = cell.edge, cell.row, cell.column
         edge = edges[e]
-        _extend(task, edge, kept[edge.first + row], edge.option + column, graph, size)
+        extend(task, edge, kept[edge.first + row], edge.option + column, graph, size)
         if _recombine(graph, size, slots):
             heads[n_heads] = size
             n_heads += 1
@@ -225,28 +230,46 @@ def _edges(task, n, graph, groups, group_begin):  # type: ignore[no-untyped-def]
     count = 0
     for m in range(lowest, n):
         length = n - m
-        ones = (np.uint64(1) << np.uint64(length)) - np.uint64(1)
         for g in range(group_begin[m], group_begin[m + 1]):
             head = graph[groups[g].head]
             last = min(task.N - length, head.end + task.limit)
             for start in range(max(head.gap, head.end - task.limit), last + 1):
-                if start > head.gap and start + length - head.gap > task.limit:
-                    break
                 span = start * MAX_PHRASE + length - 1
                 first, behind = task.options.begin[span], task.options.begin[span + 1]
-                bits = ones << np.uint64(start - head.gap)
-                if first == behind or bits & head.covered:
-                    continue
-                edge = edges[count]
-                edge.first, edge.size = groups[g].first, groups[g].size
-                edge.option, edge.options = first, behind - first
-                edge.orientation = orientation(start, start + length, head.start, head.end)
-                edge.jump = -task.distortion_weight * abs(start - head.end)
-                _advance(edge, head.gap, head.covered | bits)
-                edge.rest = _future(edge.gap, edge.covered, task.future, task.rest)
-                edge.start, edge.end = _last_span(task, edge, start, start + length)
-                count += 1
+                if first < behind and fits(task, head, start, start + length):
+                    edge = edges[count]
+                    edge.first, edge.size = groups[g].first, groups[g].size
+                    edge.option, edge.options = first, behind - first
+                    lead(task, edge, head, start, start + length)
+                    count += 1
     return edges[:count]
+
+
+@lean
+def fits(task, head, start, end):  # type: ignore[no-untyped-def]
+    """Whether a hypothesis may go on with a span of the source."""
+    if start < head.gap or abs(start - head.end) > task.limit:
+        return False
+    if start > head.gap and end - head.gap > task.limit:
+        return False  # no way back to the gap
+    return not _bits(start, end, head.gap) & head.covered
+
+
+@lean
+def _bits(start, end, gap):  # type: ignore[no-untyped-def]
+    """The mask of a span, counted from the first gap."""
+    ones = (np.uint64(1) << np.uint64(end - start)) - np.uint64(1)
+    return ones << np.uint64(start - gap)
+
+
+@lean
+def lead(task, edge, head, start, end):  # type: ignore[no-untyped-def]
+    """Make ``edge`` lead from a hypothesis that the span fits to what it covers then."""
+    edge.orientation = orientation(start, end, head.start, head.end)
+    edge.jump = -task.distortion_weight * abs(start - head.end)
+    _advance(edge, head.gap, head.covered | _bits(start, end, head.gap))
+    edge.rest = _future(edge.gap, edge.covered, task.future, task.rest)
+    edge.start, edge.end = _last_span(task, edge, start, end)
 
 
 @lean
@@ -300,7 +323,7 @@ def _guess(task, cell, edges, e, row, column, graph, kept):  # type: ignore[no-u
 
 
 @lean
-def _extend(task, edge, parent, option, graph, at):  # type: ignore[no-untyped-def]
+def extend(task, edge, parent, option, graph, at):  # type: ignore[no-untyped-def]
     """Make row ``at`` the hypothesis ``parent`` with ``option`` appended."""
     options, before, new, o = task.options, graph[parent], graph[at], edge.orientation
     score = before.score + options.score[option] + edge.jump
@@ -325,7 +348,7 @@ def _extend(task, edge, parent, option, graph, at):  # type: ignore[no-untyped-d
 
 
 @lean
-def _slot(graph, at, slots, whole):  # type: ignore[no-untyped-def]
+def slot_of(graph, at, slots, whole):  # type: ignore[no-untyped-def]
     """Where in the hash table ``slots`` a row equal to ``at`` stands, or a free place for it.
 
     whole: equal as hypotheses; otherwise as members of one group.
@@ -356,7 +379,7 @@ def _recombine(graph, at, slots):  # type: ignore[no-untyped-def]
 
     The head of the arcs is always the best of them and keeps its row.
     """
-    slot = _slot(graph, at, slots, True)
+    slot = slot_of(graph, at, slots, True)
     if slots[slot] < 0:
         slots[slot] = at
         return True
@@ -384,7 +407,7 @@ def _keep(graph, heads, stack, kept, n_kept, groups, n_groups, slots):  # type: 
     number = np.empty(len(slots), np.int32)  # of the group whose head is in the slot
     for k in range(len(order)):
         at = heads[order[k]]
-        slot = _slot(graph, at, slots, False)
+        slot = slot_of(graph, at, slots, False)
         if slots[slot] < 0:
             slots[slot], number[slot] = at, n_groups
             groups[n_groups].head, groups[n_groups].size = at, 0

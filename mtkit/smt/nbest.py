@@ -22,7 +22,7 @@ from mtkit.smt.extract import MAX_PHRASE, hash_word
 from mtkit.smt.flat import Float64, Int32, Int64, lean
 from mtkit.smt.heap import pop, push
 from mtkit.smt.lm import EOS, Lm, lm_step
-from mtkit.smt.options import COPIED, REORDERING, Options
+from mtkit.smt.options import COPIED, REORDERING, Options, Weights
 from mtkit.smt.phrases import FEATURES, PhraseTable
 
 COUNTS = ("phrases", "words", "unknown", "lm", "distortion", "context")
@@ -45,6 +45,19 @@ class NBest(NamedTuple):
     o_begin: Int64
     words: Int32
     w_begin: Int64
+
+
+def derivation(
+    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, weights: Weights
+) -> NBest:
+    """The derivation of the options ``chosen``, in target order, as the only one."""
+    features = np.zeros((1, _F))
+    describe(chosen, options, table, lm, begin, features[0])
+    λ = np.concatenate([weights.phrase, weights.reordering, weights[2:]])
+    words = np.concatenate([options.target[slice(*options.w_begin[[o, o + 1]])] for o in chosen])
+    return NBest(
+        features @ λ, features, chosen, np.array([0, len(chosen)]), words, np.array([0, len(words)])
+    )
 
 
 # --- kernels

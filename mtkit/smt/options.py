@@ -152,7 +152,7 @@ def collect(
                             sentence, i, i + k, table, lexicon, near, lm, lm_id, weights, row,
                             limit, found, n,
                         )  # fmt: skip
-                    if k == 0 and n == first:
+                    if k == 0 and n == first and not _is_known(sentence, i, table, row, limit):
                         value = weights.phrases + weights.words + weights.unknown
                         log_p, _ = lm_step(lm, ROOT, sentence.copied[i])
                         n = _insert(found, n, n, COPIED, value, value + weights.lm * log_p, 0.0)
@@ -229,7 +229,9 @@ def _best_pairs(  # type: ignore[no-untyped-def]
     last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
     for p in range(table.row[row], last):
         target = table.target[table.t_begin[p] : table.t_begin[p + 1]]
-        if not _is_asked_for(sentence, i, j, target):
+        if not _keeps(sentence, i, j, target):
+            continue
+        if len(sentence.given) > 0 and not _occurs(target, sentence.given):
             continue
         value = weights.phrases + weights.words * len(target)
         for f in range(len(weights.phrase)):
@@ -252,12 +254,24 @@ def _best_pairs(  # type: ignore[no-untyped-def]
 
 
 @lean
-def _is_asked_for(sentence, i, j, target):  # type: ignore[no-untyped-def]
-    """Whether a translation of words i … j keeps what is verbatim and is part of what is given."""
+def _keeps(sentence, i, j, target):  # type: ignore[no-untyped-def]
+    """Whether a translation of words i … j has all of them that are verbatim."""
     for k in range(i, j + 1):
         if sentence.verbatim[k] >= 0 and not _occurs(sentence.verbatim[k : k + 1], target):
             return False
-    return len(sentence.given) == 0 or _occurs(target, sentence.given)
+    return True
+
+
+@lean
+def _is_known(sentence, i, table, row, limit):  # type: ignore[no-untyped-def]
+    """Whether the table translates word i, in any way: then it is not copied."""
+    if row >= 0:
+        for p in range(
+            table.row[row], min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
+        ):
+            if _keeps(sentence, i, i, table.target[table.t_begin[p] : table.t_begin[p + 1]]):
+                return True
+    return False
 
 
 @lean

@@ -25,8 +25,9 @@ from mtkit.manifest import Manifest
 from mtkit.smt.context import Lexicon
 from mtkit.smt.decoder import Limits, search
 from mtkit.smt.flat import Flat, read_only, save_arrays
+from mtkit.smt.forced import EVERY, force
 from mtkit.smt.lm import NgramModel
-from mtkit.smt.nbest import COUNTS, NAMES, NBest, n_best, span_of
+from mtkit.smt.nbest import COUNTS, NAMES, NBest, derivation, n_best, span_of
 from mtkit.smt.options import FREE, REORDERING, Options, Sentence, Weights, collect
 from mtkit.smt.phrases import FEATURES, PhraseTable
 from mtkit.smt.word_model import WordModels
@@ -88,6 +89,14 @@ class Models:
             Lexicon.load(directory / "context"),
             WordModels.load(directory) if (directory / "forward").exists() else None,
         )
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The best derivation of a given target, or why there is none."""
+
+    hypothesis: Hypothesis | None
+    why: str = ""
 
 
 class SmtSystem:
@@ -240,12 +249,14 @@ class SmtSystem:
         )
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
-        """See ``System``: the n-gram model's ``lm``, the HMMs' ``channel`` and ``direct``."""
+        """See ``System``: the n-gram model's ``lm``, the HMMs' ``channel`` and ``direct``, and as
+        ``model`` the score of the best derivation.
+        """
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])
-        lm = self.models.lm.score(y)
+        lm, forced = self.models.lm.score(y), self.force(list(zip(x, y, strict=True)))
         result = []
-        for k, (source, target) in enumerate(zip(x, y, strict=True)):
+        for k, (source, target, found) in enumerate(zip(x, y, forced, strict=True)):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
             p, oov = lm.log_prob[span], lm.is_oov[span]
             s, t = self.models.source.encode(source), self.models.target.encode(target)
@@ -260,10 +271,43 @@ class SmtSystem:
                     lm=LogProbability(float(p.sum()), len(p), int(oov.sum()), float(p[~oov].sum())),
                     channel=channel,
                     direct=direct,
-                    why="the best derivation of a given target is not searched for",
+                    model=found.hypothesis.score if found.hypothesis else None,
+                    why=found.why,
                 )
             )
         return result
+
+    def force(self, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Derivation]:
+        """The best derivation of each target, source and target given as tokens."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(lambda pair: self._force(*pair), pairs))
+
+    def _force(self, x: list[str], y: list[str]) -> Derivation:
+        if not x or not y:
+            return Derivation(None, "an empty sentence has no derivation")
+        size, new = len(self._target), dict[str, int]()  # words without an id get one here
+        known = zip((*x, *y), self._encode_target((*x, *y)), strict=True)
+        ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
+        copied, given = np.array(ids[: len(x)], np.int32), np.array(ids[len(x) :], np.int32)
+        sentence = self._sentence(x)._replace(given=read_only([given])[0])
+        options, weights = self._options(sentence, EVERY), self._kernel_weights
+        table, lm = self.models.table, self.models.lm
+        found = force(len(x), options, copied, given, lm.arrays, weights, self.limits)
+        if len(found.options):
+            best = derivation(found.options, options, table, lm.arrays, lm.begin, weights)
+            return Derivation(self._spell(x, options, best, 0))
+        out_of_reach = [
+            f"{what}: {', '.join(words)}"
+            for what, words in (
+                ("no phrase gives", [w for w, ok in zip(y, found.target, strict=True) if not ok]),
+                (
+                    "no phrase of the target translates",
+                    [w for w, ok in zip(x, found.source, strict=True) if not ok],
+                ),
+            )
+            if words
+        ]
+        return Derivation(None, "; ".join(out_of_reach) or "its phrases do not fit together")
 
 
 def read_weights(path: Path) -> dict[str, float]:
