@@ -22,7 +22,7 @@ from rich.text import Text
 from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Metric, Pair, Question
-from mtkit.report import Comparison, Example, SystemResult
+from mtkit.report import WIDER, Comparison, Example, SystemResult
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
@@ -105,6 +105,7 @@ def grids(comparison: Comparison) -> list[Grid]:
         _scores_grid(systems, comparison.tokenize),
         _bleu_grid(systems),
         *([_channel_grid(systems)] if any(s.channel for s in systems) else []),
+        *([_errors_grid(systems)] if any(s.errors for s in systems) else []),
         *(grid for grid in perplexities if grid.rows),
         _work_grid(systems),
     ]
@@ -166,6 +167,23 @@ def _channel_grid(systems: Sequence[SystemResult]) -> Grid:
         "The noisy channel: BLEU of P(x|y) alone, times P(y) by Bayes' rule, and of the log-linear "
         "model with more features, before and after tuning.",
         ("System", *names),
+        rows,
+        [],
+    )
+
+
+def _errors_grid(systems: Sequence[SystemResult]) -> Grid:
+    rows = []
+    for s in systems:
+        if e := s.errors:
+            counts = e.reached, e.same, e.model, e.search, e.wider
+            rows.append([Cell(s.name), *(_number(count, 0) for count in counts)])
+    return Grid(
+        "Errors of the model and of the search. Reached: sentences whose reference the model can "
+        "make; of these, the system says the reference itself, the model prefers another "
+        "translation, or it prefers the reference and the search missed it. Wider: all sentences "
+        f"for which a search {WIDER} times as wide finds what the model prefers.",
+        ("System", "Reached", "Reference", "Model", "Search", "Wider"),
         rows,
         [],
     )

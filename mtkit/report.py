@@ -13,11 +13,48 @@ from typing import Any
 from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Metric, Pair, Perplexity, Question
-from mtkit.system import Score
+from mtkit.system import Hypothesis, Score
 
+WIDER = 5
+EQUAL = 1e-6  # scores that differ by less are the same
 FEW = 100  # fewer test sentences than this are remarked on
 
 # --- the data
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of a statistical system, in how many test sentences (Germann et al. 2001)
+
+    reached: some derivation spells the reference; same: the system says just that; search: the
+    model prefers the reference, but the search did not find it; model: it prefers another
+    translation. wider: a search ``WIDER`` times as wide finds what the model prefers.
+    """
+
+    reached: int
+    same: int
+    search: int
+    model: int
+    wider: int
+
+
+def errors(
+    outputs: Sequence[Hypothesis],
+    references: Sequence[str],
+    best: Sequence[Score],
+    wider: Sequence[Hypothesis],
+) -> Errors:
+    """best: ``model`` is the score of each reference's best derivation; wider: found so."""
+    found = [
+        (h.text == reference, score.model - h.score)
+        for h, reference, score in zip(outputs, references, best, strict=True)
+        if score.model is not None
+    ]
+    other = [gain for same, gain in found if not same]
+    gains = [w.score - h.score for w, h in zip(wider, outputs, strict=True)]
+    search, more = (sum(gain > EQUAL for gain in of) for of in (other, gains))
+    same = len(found) - len(other)
+    return Errors(len(found), same, search, len(other) - search, more)
 
 
 @dataclass(frozen=True)
@@ -27,7 +64,7 @@ class Translations:
     kind: ``smt``, ``nmt``, or ``file`` for lines that another system wrote. seconds: the wall time
     of translating. scores: its probabilities for the references. unknown: source words copied.
     channel: what a statistical system says with other weights, from the channel model alone to its
-    own weights, by their names.
+    own weights, by their names. errors: whose fault its errors are.
     """
 
     name: str
@@ -37,6 +74,7 @@ class Translations:
     scores: Sequence[Score] | None = None
     unknown: int | None = None
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    errors: Errors | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +92,7 @@ class SystemResult:
     sentences_per_second: float | None
     unknown: int | None
     channel: dict[str, float]
+    errors: Errors | None
 
 
 @dataclass(frozen=True)
@@ -165,6 +204,7 @@ def _result(
             name: evaluate.bleu(outputs, references, tokenize)
             for name, outputs in system.channel.items()
         },
+        errors=system.errors,
     )
 
 
@@ -271,4 +311,5 @@ def _system_as_json(system: SystemResult) -> dict[str, Any]:
         "length_ratio": bleu.parts["length_ratio"],
         "unknown": system.unknown,
         "channel": system.channel,
+        "errors": system.errors and asdict(system.errors),
     }

@@ -254,6 +254,9 @@ def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
     assert list(smt["channel"]) == ["P(x|y)", "P(x|y) P(y)", "Default weights"]
     assert smt["channel"]["Default weights"] == smt["metrics"]["bleu"]["score"]
     assert nmt["channel"] == {}
+    faults = smt["errors"]
+    assert faults["reached"] == faults["same"] + faults["search"] + faults["model"]
+    assert nmt["errors"] is None
     assert "<html" in (project / "r.html").read_text(encoding="utf-8")
 
 

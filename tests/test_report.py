@@ -21,8 +21,8 @@ from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Pair
 from mtkit.render import as_html, grids, print_report, verdict, visible, write_html
-from mtkit.report import Comparison, Translations, as_json, compare
-from mtkit.system import LogProbability, Score
+from mtkit.report import Comparison, Errors, Translations, as_json, compare, errors
+from mtkit.system import Hypothesis, LogProbability, Score
 
 RNG = random.Random(11)
 WORDS = ["der", "die", "Hund", "Katze,", "Haus", "läuft", "schläft", "unter", "rot", "Baum."]
@@ -52,6 +52,9 @@ CHANNEL = {
 }
 
 
+ERRORS = Errors(reached=20, same=7, search=2, model=11, wider=3)
+
+
 def systems() -> list[Translations]:
     words = [len(line.split()) + 1 for line in REFERENCES]
     smt_scores = [
@@ -64,7 +67,7 @@ def systems() -> list[Translations]:
     ]
     nmt_scores = [Score(direct=LogProbability(-1.0 * n, n)) for n in words]
     return [
-        Translations("smt", "smt", damaged(0.4, 1), 6.0, smt_scores, 17, CHANNEL),
+        Translations("smt", "smt", damaged(0.4, 1), 6.0, smt_scores, 17, CHANNEL, ERRORS),
         Translations("nmt", "nmt", damaged(0.2, 2), 15.0, nmt_scores, 0),
         Translations("other", "file", damaged(0.3, 3)),
     ]
@@ -258,6 +261,8 @@ def test_json_has_the_documented_shape(made: Comparison) -> None:
     assert list(smt["channel"]) == list(CHANNEL)
     assert smt["channel"]["Tuned weights"] == smt["metrics"]["bleu"]["score"]
     assert data["systems"][1]["channel"] == {}
+    assert smt["errors"] == {"reached": 20, "same": 7, "search": 2, "model": 11, "wider": 3}
+    assert data["systems"][1]["errors"] is None
 
 
 # --- hostile text
@@ -326,6 +331,25 @@ def test_no_table_ranks_different_questions(made: Comparison) -> None:
     assert "probability 0" in tables["Perplexity by P(x|y)"].notes[0]
     assert [row[1].text for row in tables["Perplexity by P(y|x)"].rows] == ["12.18", "2.72"]
     assert tables["Perplexity by P(y|x)"].notes == []
+
+
+def test_errors_are_the_searches_or_the_models() -> None:
+    def said(*given: tuple[str, float]) -> list[Hypothesis]:
+        return [Hypothesis(text, [], score) for text, score in given]
+
+    outputs = said(("a", -1.0), ("b", -2.0), ("c", -3.0), ("d", -4.0), ("e", -5.0))
+    wider = said(("a", -1.0), ("b", -2.0), ("x", -2.9), ("d", -4.0 + 1e-9), ("y", -4.0))
+    models = [-1.0, -2.5, -2.5, None, -5.0 + 1e-9]
+    best = [Score(model=model) for model in models]
+    found = errors(outputs, ["a", "x", "z", "d", "q"], best, wider)
+    assert found == Errors(reached=4, same=1, search=1, model=2, wider=2)
+
+
+def test_errors_are_a_row_of_counts(made: Comparison) -> None:
+    (grid,) = (g for g in grids(made) if g.caption.startswith("Errors of the model"))
+    assert [[cell.text for cell in row] for row in grid.rows] == [
+        ["smt", "20", "7", "11", "2", "3"]
+    ]
 
 
 def test_the_noisy_channel_is_a_row_of_bleu_by_weights(made: Comparison) -> None:
@@ -440,7 +464,7 @@ def test_page_needs_nothing_from_elsewhere(made: Comparison) -> None:
 
 def test_page_is_readable_by_machines_that_read_aloud(made: Comparison) -> None:
     page = Page(as_html(made))
-    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 7
+    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 8
     assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
     (chart,) = page.attributes("svg")
     assert chart["role"] == "img"

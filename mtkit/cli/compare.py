@@ -162,7 +162,7 @@ def _run(name: str, path: Path, text: Bitext, threads: int) -> Translations:
     """A system's translations of ``text``, timed, and its probabilities for the references."""
     from mtkit.console import step
     from mtkit.models import load
-    from mtkit.report import Translations
+    from mtkit.report import Translations, errors
 
     system = load(path)
     limit_threads(system, threads)
@@ -174,11 +174,24 @@ def _run(name: str, path: Path, text: Bitext, threads: int) -> Translations:
     with step(f"{name}: probabilities of the references"):
         scores = system.score(text.pairs())
     unknown, outputs = sum(len(h.unknown) for h in best), [h.text for h in best]
-    channel = dict[str, list[str]]()
+    channel, faults = dict[str, list[str]](), None
     if system.kind == "smt":
+        with step(f"{name}: errors of the search, by a wider one"):
+            wider = [hypotheses[0] for hypotheses in _wider(system).translate(text.source)]
+            faults = errors(best, text.target, scores, wider)
         with step(f"{name}: the noisy channel, by other weights"):
             channel = _channel(system, text.source, outputs)
-    return Translations(name, system.kind, outputs, seconds, scores, unknown, channel)
+    return Translations(name, system.kind, outputs, seconds, scores, unknown, channel, faults)
+
+
+def _wider(system: Any) -> Any:
+    """The same system with a search ``WIDER`` times as wide."""
+    from mtkit.report import WIDER
+
+    limits = system.limits
+    other = system.with_weights(system.weights)
+    other.limits = limits._replace(stack=WIDER * limits.stack, pops=WIDER * limits.pops)
+    return other
 
 
 def _channel(system: Any, source: list[str], outputs: list[str]) -> dict[str, list[str]]:
