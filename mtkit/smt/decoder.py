@@ -100,7 +100,7 @@ class Limits(NamedTuple):
     """
 
     stack: int = 100
-    pops: int = 400
+    pops: int = 200
     distortion: int = 6
     table: int = 20
 

@@ -9,9 +9,9 @@ from mtkit.corpus import Corpus
 from mtkit.smt import lm
 from mtkit.smt.decoder import Limits
 from mtkit.smt.flat import read_only
-from mtkit.smt.forced import force
+from mtkit.smt.forced import Forced, force
 from mtkit.smt.nbest import derivation
-from mtkit.smt.options import collect
+from mtkit.smt.options import Options, collect
 from mtkit.smt.system import SmtSystem
 from tests.oracles import all_derivations
 from tests.smt.search_cases import (
@@ -38,8 +38,8 @@ def smt(smt_directory: Path) -> SmtSystem:
     return SmtSystem.load(smt_directory)
 
 
-def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None:
-    """The score of the best derivation of ``y``, language model included."""
+def forced(case: Case, y: tuple[int, ...], limits: Limits) -> tuple[Forced, Options]:
+    """The best derivation of ``y`` and the options it is made of."""
     arrays, size = case.model.arrays, len(case.model.words)
     words, copied = np.arange(case.N, dtype=np.int32), np.zeros(case.N, np.int32)
     lm_id, [given] = np.arange(size, dtype=np.int32), read_only([np.array(y, np.int32)])
@@ -47,12 +47,26 @@ def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None
         asked(words, copied, y), case.table, NO_LEXICON, arrays, lm_id, case.weights, 20
     )
     ids = np.arange(size, size + case.N, dtype=np.int32)  # a copied word is none of y's
-    found = force(case.N, options, ids, given, arrays, case.weights, limits).options
-    if not len(found):
+    return force(case.N, options, ids, given, arrays, case.weights, limits), options
+
+
+def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None:
+    """The score of the best derivation of ``y``, language model included."""
+    found, options = forced(case, y, limits)
+    if not len(found.options):
         return None
-    best = derivation(found, options, case.table, arrays, case.model.begin, case.weights)
+    arrays, begin = case.model.arrays, case.model.begin
+    best = derivation(found.options, options, case.table, arrays, begin, case.weights)
     assert tuple(best.words.tolist()) == y
     return float(best.score[0])
+
+
+def test_words_in_and_out_of_reach_are_told_apart(model: lm.NgramModel) -> None:
+    choices = {(0, 2): [(-1.0, (3, 4), (0.0,) * 6)], (2, 3): [(-1.0, (5,), (0.0,) * 6)]}
+    found, _ = forced(make(3, choices, model), (6, 3, 4), Limits())
+    assert not len(found.options)
+    assert found.source.tolist() == [True, True, False]
+    assert found.target.tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("reordering", [(0.0,) * 6, SIX, (0, 0, 0, *SIX[3:])])
@@ -75,6 +89,25 @@ def test_it_is_the_best_of_all_derivations_that_spell_the_target(
             for other in (words[::-1], words[1:], (*words, words[0])):
                 if other and other not in best:
                     assert forced_score(case, other, limits) is None
+
+
+@pytest.mark.parametrize("N", [2, 3, 4])
+def test_derivations_that_feel_the_next_phrase_differently_are_kept_apart(
+    N: int, model: lm.NgramModel
+) -> None:
+    for seed in range(6):
+        made = random_case(N, model, seed, reordering=SIX)
+        one_word = {
+            span: [(score, (3,) * len(words), six) for score, words, six in of]
+            for span, of in made.choices.items()
+        }
+        case = make(N, one_word, model, SIX)
+        choices = {span: [case.for_oracle(*c) for c in of] for span, of in one_word.items()}
+        best: dict[tuple[int, ...], float] = {}
+        for score, words in all_derivations(N, choices, case.lm, 0.7, 0.3, 6):
+            best[words] = max(score, best.get(words, -np.inf))
+        for words, score in best.items():
+            assert forced_score(case, words, UNPRUNED) == pytest.approx(score, abs=1e-6)
 
 
 def test_no_translation_scores_less_than_the_search_says(smt: SmtSystem, few: Corpus) -> None:
