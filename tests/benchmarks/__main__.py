@@ -28,12 +28,13 @@ from mtkit.smt import arpa, lm
 from mtkit.smt.align import aer
 from mtkit.smt.flat import Flat
 from mtkit.smt.symmetrize import read_pharaoh, symmetrize
+from mtkit.smt.system import SmtSystem
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("MTKIT_SHARED", HERE.parents[1].parent / "shared"))
 MULTI30K = SHARED / "data" / "multi30k"
 GNT = SHARED / "data" / "gnt"
-MOSES = SHARED / "data" / "moses" / "test2016.moses.txt"
+MOSES = SHARED / "data" / "moses"
 Add = Callable[[str, float, float | None], None]
 FLOORS = json.loads((HERE / "floors.json").read_text(encoding="utf-8"))
 
@@ -141,7 +142,7 @@ def multi30k(directory: Path, add: Add, kind: str) -> None:
     }
     options = [part for option, paths in files.items() for part in (option, *paths)]
     done = mtkit(f"train-{kind}", *options, "--tokenizer", "none", "--out", kind, cwd=directory)
-    moses = [f"moses={MOSES}"] if kind == "smt" and MOSES.exists() else []
+    moses = [f"moses={MOSES / 'test2016.moses.txt'}"] if kind == "smt" and MOSES.exists() else []
     result = json.loads(mtkit("compare", kind, *moses, "--json", cwd=directory).out)
     system = result["systems"][0]
     add(f"Multi30k, {kind}: BLEU, test2016", system["metrics"]["bleu"]["score"],
@@ -156,6 +157,11 @@ def multi30k(directory: Path, add: Add, kind: str) -> None:
         add("Multi30k, smt: training without tuning, s (Moses: 32)", done.seconds - tuning, 32)
         add("Multi30k, smt: tuning, s (Moses: 482)", tuning, 482)
         add("Multi30k, smt: peak memory of training, GB", done.memory, None)
+        call = (
+            f"exec {sys.executable} -c 'from mtkit.cli import main; main()' translate --model smt"
+        )
+        used = run(["sh", "-c", f"{call} < {files['--test'][0]}"], directory).memory
+        add("Multi30k, smt: peak memory of translation, GB (Moses: 0.95)", used, 0.95)
     else:
         add(f"Multi30k, {kind}: training, s", done.seconds, None)
     add(f"Multi30k, {kind}: sentences/s", system["sentences_per_second"], None)
@@ -175,6 +181,34 @@ def growth(directory: Path, add: Add) -> None:
         done = mtkit(*call, "--out", f"growth{copies}", cwd=directory)
         seconds.append(done.seconds / copies)
     add("464k pairs: seconds for 29k of them (beside: 29k alone)", seconds[1], seconds[0])
+
+
+def decoder(directory: Path, add: Add) -> None:
+    """Moses's own model, weights and translations of val: scores, and sentences a second."""
+    mtkit("import", str(MOSES / "moses.ini"), "--out", "moses", cwd=directory)
+    system = SmtSystem.load(directory / "moses")
+    source = (MULTI30K / "val.tok.en").read_text("utf-8").splitlines()
+    said = [line.split(" ||| ") for line in (MOSES / "val.stack-nbest1.txt").open(encoding="utf-8")]
+    theirs = np.array([float(fields[3]) for fields in said])
+    system.translate(source)
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(5):
+        for system.threads, times in seconds.items():
+            start = time.perf_counter()
+            best = [hypotheses[0] for hypotheses in system.translate(source)]
+            times.append(time.perf_counter() - start)
+    one, two = (len(source) / statistics.median(seconds[threads]) for threads in (1, 2))
+    add("Moses's model: sentences/s, one thread (Moses: 105)", one, 105)
+    add("Moses's model: sentences/s, two threads (beside: one)", two, one)
+    gain = np.array([hypothesis.score for hypothesis in best]) - theirs
+    add("Moses's model: mean score (Moses: -28.871)", float(np.mean(theirs + gain)), theirs.mean())
+    add("Moses's model: sentences that score less, by 0.001", float((gain < -0.001).sum()), None)
+    add("Moses's model: the most that one scores less", -float(gain.min()), None)
+    print(f"scores least beside Moses's: line {gain.argmin() + 1}: {best[gain.argmin()].text}")
+    pairs = [(x.split(), fields[1].split()) for x, fields in zip(source, said, strict=True)]
+    forced = [d.hypothesis.score if d.hypothesis else -np.inf for d in system.force(pairs)]
+    least = float(np.min(forced - theirs))
+    add("Moses's translations, forced: the least of ours − Moses's", least, None)
 
 
 def language_model(directory: Path, add: Add) -> None:
@@ -205,6 +239,7 @@ PARTS = {
     "everyday": everyday,
     "language-model": language_model,
     "alignment": alignment,
+    "decoder": decoder,
     "growth": growth,
     "smt": partial(multi30k, kind="smt"),
     "nmt": partial(multi30k, kind="nmt"),
