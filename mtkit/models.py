@@ -29,7 +29,8 @@ def check_out(out: Path | None, default: str, force: bool, mark: str = MANIFEST)
     real = chosen.resolve()  # a link keeps leading to its model
     if real == Path.cwd() or not _is_replaceable(real, mark):
         raise InputError(
-            f"{chosen} exists and is no model directory (it has no {mark}); only models are replaced"
+            f"{chosen} exists and is no model directory (it has no {mark}); "
+            "only models are replaced"
         )
     above = next(p for p in real.parents if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
