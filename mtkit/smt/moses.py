@@ -144,12 +144,10 @@ def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
     if ignored := sorted(set(sections) - READ):
         note(f"  not read, as these settings are Moses's own: {', '.join(ignored)}")
     weights, features = _read_weights(sections.get("weight", [])), dict[str, Feature]()
-    seen = dict[str, int]()
     for where, text in sections["feature"]:
         kind, *pairs = text.split()
         options = dict(pair.partition("=")[::2] for pair in pairs)
-        name = options.get("name", f"{kind}{seen.get(kind, 0)}")
-        seen[kind] = seen.get(kind, 0) + 1
+        name = options.get("name", f"{kind}0")  # a second one is refused
         feature = Feature(where, options, weights.get(name, []))
         kind = LM if kind in LM_READERS else kind
         if kind not in SIZES and feature.weights and not any(feature.weights):

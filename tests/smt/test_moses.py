@@ -15,7 +15,7 @@ from mtkit.errors import InputError
 from mtkit.smt.decoder import Limits
 from mtkit.smt.flat import read_only
 from mtkit.smt.moses import ALL, read_moses, write_moses
-from mtkit.smt.moses_tables import _alike
+from mtkit.smt.moses_tables import _alike, _keys
 from mtkit.smt.nbest import NAMES
 from mtkit.smt.phrases import FEATURES
 from mtkit.smt.system import SmtSystem
@@ -135,7 +135,7 @@ def test_a_model_by_hand_is_read_as_it_stands(small: Path) -> None:
     )
     assert found["a"][0][1] == (logs(*[0.9] * 4), logs(0.1, 0.2, 0.3, 0.4, 0.5, 0.6), 0)
     assert found["a"][2][1] == (logs(0.4, math.exp(-100), 0.2, 0.3), nothing, 1)
-    assert list(system.weights.values()) == pytest.approx(
+    assert [system.weights[name] for name in NAMES] == pytest.approx(
         [0.3, 0.4, 0.1, 0.2, *(k / 100 for k in range(1, 7)), 0.125, 0.25, -50, 0.7, 0.9, 0]
     )
     assert system.limits == Limits(distortion=3, table=7)
@@ -188,6 +188,19 @@ def test_what_hashes_alike_is_not_mixed_up() -> None:
     assert _alike(words, at, length, key, np.arange(4)).tolist() == [True, False, True, False]
     key[1] = 10
     assert _alike(words, at, length, key, np.arange(4)).tolist() == [True, True, True, False]
+
+
+def test_of_source_phrases_that_hash_alike_one_stays(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keys(words: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        s_key, pair_key = _keys(words, length)
+        return np.zeros_like(s_key), pair_key
+
+    whole = pairs_of(read_moses(small))
+    monkeypatch.setattr("mtkit.smt.moses_tables._keys", keys)
+    [(source, pairs)] = pairs_of(read_moses(small)).items()
+    assert pairs == whole[source]
 
 
 def edited(old: str, new: str) -> Callable[[Path], None]:
