@@ -20,6 +20,7 @@ from mtkit.errors import InputError
 FORMAT = 1
 MANIFEST = "manifest.json"
 HASHES = "train_hashes.npy"
+UNDETERMINED = "und"  # ISO 639's code for a language that nobody named
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ MODELS = Path("models")
 ALIGNMENT = "alignment"  # the kind of what `mtkit align --out` keeps
 
 
-def check_out(out: Path | None, default: str, force: bool) -> Path:
-    """Where a new model goes.
+def check_out(out: Path | None, default: str, force: bool, mark: str = MANIFEST) -> Path:
+    """Where a new model goes; ``mark`` is the file by which one that may be replaced is known.
 
     Raises InputError if the user's ``--out`` exists without --force, if what would be replaced is
     no model, and if nothing can be written there.
@@ -27,16 +27,19 @@ def check_out(out: Path | None, default: str, force: bool) -> Path:
         raise InputError(f"{out} exists; name another --out, or add --force to replace it")
     chosen = out or MODELS / default
     real = chosen.resolve()  # a link keeps leading to its model
-    if real == Path.cwd() or not _is_replaceable(real):
-        raise InputError(f"{chosen} exists and is no model directory; only models are replaced")
+    if real == Path.cwd() or not _is_replaceable(real, mark):
+        raise InputError(
+            f"{chosen} exists and is no model directory (it has no {mark}); "
+            "only models are replaced"
+        )
     above = next(p for p in real.parents if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise InputError(f"{chosen}: nothing can be written into {above}; name another --out")
     return chosen
 
 
-def _is_replaceable(path: Path) -> bool:
-    if (path / MANIFEST).is_file() or not path.exists():
+def _is_replaceable(path: Path, mark: str) -> bool:
+    if (path / mark).is_file() or not path.exists():
         return True
     return path.is_dir() and not any(path.iterdir())
 

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from mtkit.cli import align, compare, info, perplexity, train_nmt, train_smt, translate
+from mtkit.cli import align, compare, info, moses, perplexity, train_nmt, train_smt, translate
 from mtkit.errors import InputError
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ app.command("translate")(translate.translate)
 app.command("compare")(compare.compare)
 app.command("perplexity")(perplexity.perplexity)
 app.command("align")(align.align)
+app.command("import")(moses.import_model)
+app.command("export")(moses.export_model)
 app.command("info")(info.info)
 
 

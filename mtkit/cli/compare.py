@@ -136,10 +136,11 @@ def compare_systems(
 
 
 def _languages(manifests: dict[str, Manifest]) -> tuple[str, str] | None:
-    """The languages that all models translate; None without any model."""
+    """The languages that all models translate; None where no model names any."""
     from mtkit.errors import InputError
+    from mtkit.manifest import UNDETERMINED
 
-    languages = {m.languages for m in manifests.values()}
+    languages = {m.languages for m in manifests.values() if UNDETERMINED not in m.languages}
     if len(languages) > 1:
         pairs = ", ".join(f"{n}: {' → '.join(m.languages)}" for n, m in manifests.items())
         raise InputError(f"the systems translate different languages ({pairs})")

@@ -104,8 +104,8 @@ def build_table(source: Flat, target: Flat, links: Links, discount: str = "none"
     first = rows.take(row[:-1])
     order, features = _score(rows, count, row, discount, word_weights(source, target, links))
     arrays = (
-        *_gather(source.words, first["source"], first["s_length"]),
-        *_gather(target.words, rows["target"][order], rows["t_length"][order]),
+        *gather(source.words, first["source"], first["s_length"]),
+        *gather(target.words, rows["target"][order], rows["t_length"][order]),
         first["s_key"].copy(),
         row,
         features,
@@ -262,7 +262,7 @@ def _best_first(phi: Float64, row: Int64) -> Int64:
 
 
 @njit(cache=True, nogil=True)
-def _gather(words: Int32, at: Int32, length: NDArray[np.int8]) -> tuple[Int32, Int64]:
+def gather(words: Int32, at: Int32 | Int64, length: NDArray[np.int8]) -> tuple[Int32, Int64]:
     """The spans ``words[at : at + length]`` one behind the other, and where each begins."""
     begin = np.zeros(len(at) + 1, np.int64)
     for k in range(len(at)):
