@@ -13,6 +13,7 @@ from typing import Any
 from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Metric, Pair, Perplexity, Question
+from mtkit.glossary import Compliance
 from mtkit.system import Score
 
 FEW = 100  # fewer test sentences than this are remarked on
@@ -27,7 +28,7 @@ class Translations:
     kind: ``smt``, ``nmt``, or ``file`` for lines that another system wrote. seconds: the wall time
     of translating. scores: its probabilities for the references. unknown: source words copied.
     channel: what a statistical system says with other weights, from the channel model alone to its
-    own weights, by their names.
+    own weights, by their names. glossary: how far one was followed.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Translations:
     scores: Sequence[Score] | None = None
     unknown: int | None = None
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    glossary: Compliance | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class SystemResult:
     sentences_per_second: float | None
     unknown: int | None
     channel: dict[str, float]
+    glossary: Compliance | None
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,7 @@ def _result(
             name: evaluate.bleu(outputs, references, tokenize)
             for name, outputs in system.channel.items()
         },
+        glossary=system.glossary,
     )
 
 
@@ -253,7 +257,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _system_as_json(system: SystemResult) -> dict[str, Any]:
-    bleu = system.metrics["bleu"]
+    bleu, asked = system.metrics["bleu"], system.glossary
     shown = ("score", "low", "high", "signature")
     perplexities = {question: asdict(p) for question, p in system.perplexity.items()}
     return {
@@ -271,4 +275,5 @@ def _system_as_json(system: SystemResult) -> dict[str, Any]:
         "length_ratio": bleu.parts["length_ratio"],
         "unknown": system.unknown,
         "channel": system.channel,
+        "glossary": asked and {"matches": asked.matches, "complied": asked.complied},
     }
