@@ -50,9 +50,10 @@ class Glossary:
 
         Lines of the same source are alternatives. Raises InputError, naming the line, for others.
 
-        Limits: a phrase matches where a sentence has exactly its tokens, case included. By itself
-        it has the tokens it has between spaces or quotes; a mark that it begins or ends with and
-        that a sentence glues to the word outside (``pre-``, ``'s``) does not match there.
+        Limits: a phrase matches where a sentence has exactly its tokens, case included. Words have
+        the same everywhere; a mark at the edge of the phrase has those it has beside a space, so
+        that it does not match where the sentence glues it to what stands outside: ``pre-`` in
+        ``pre-war``, ``'s`` in ``Ann's``, ``"Ox"`` in ``("Ox")``.
         """
         entries: dict[Words, list[Words]] = {}
         for number, line in enumerate(read_lines(path), 1):

@@ -254,10 +254,19 @@ def _best_pairs(  # type: ignore[no-untyped-def]
 @lean
 def _is_asked_for(sentence, i, j, target):  # type: ignore[no-untyped-def]
     """Whether a translation of words i … j keeps what is verbatim and is part of what is given."""
-    for k in range(i, j + 1):
-        if sentence.verbatim[k] >= 0 and not _occurs(sentence.verbatim[k : k + 1], target):
+    verbatim = sentence.verbatim[i : j + 1]
+    for w in verbatim:
+        if w >= 0 and _count(w, target) < _count(w, verbatim):
             return False
     return len(sentence.given) == 0 or _occurs(target, sentence.given)
+
+
+@lean
+def _count(word, words):  # type: ignore[no-untyped-def]
+    n = 0
+    for w in words:
+        n += w == word
+    return n
 
 
 @lean
