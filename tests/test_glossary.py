@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mtkit.corpus import Bitext, Corpus
@@ -145,6 +145,7 @@ def most_disjoint(ways: list[Words], output: Words, start: int = 0) -> int:
 
 
 @given(st.lists(SMALL, min_size=1, max_size=3), st.integers(1, 4), TEXT)
+@example([("a", "a")], 4, ("a", "a", "a"))
 def test_each_match_needs_a_place_of_its_own(ways: list[Words], asked: int, output: Words) -> None:
     glossary = Glossary({("x",): ways, ("y",): ways[::-1]})
     source = ["x", "z", "y", "x"][:asked]
