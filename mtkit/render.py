@@ -107,6 +107,7 @@ def grids(comparison: Comparison) -> list[Grid]:
         *([_channel_grid(systems)] if any(s.channel for s in systems) else []),
         *([_errors_grid(systems)] if any(s.errors for s in systems) else []),
         *(grid for grid in perplexities if grid.rows),
+        *([_glossary_grid(systems)] if any(s.glossary for s in systems) else []),
         _work_grid(systems),
     ]
 
@@ -206,6 +207,21 @@ def _perplexity_grid(question: Question, systems: Sequence[SystemResult]) -> Gri
         ("System", "Perplexity", "Without OOVs", "Tokens", "OOVs"),
         rows,
         notes,
+    )
+
+
+def _glossary_grid(systems: Sequence[SystemResult]) -> Grid:
+    rows = []
+    for s in systems:
+        if g := s.glossary:
+            share = _number(100 * g.complied / g.matches if g.matches else None)
+            rows.append([Cell(s.name), _number(g.matches, 0), _number(g.complied, 0), share])
+    return Grid(
+        "The glossary: its matches in the source, and those that were translated as it asks. "
+        "Statistical systems translated by it, all others without.",
+        ("System", "Matches", "As asked", "%"),
+        rows,
+        [],
     )
 
 

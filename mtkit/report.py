@@ -13,6 +13,7 @@ from typing import Any
 from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Metric, Pair, Perplexity, Question
+from mtkit.glossary import Compliance
 from mtkit.system import Hypothesis, Score
 
 WIDER = 5
@@ -64,7 +65,8 @@ class Translations:
     kind: ``smt``, ``nmt``, or ``file`` for lines that another system wrote. seconds: the wall time
     of translating. scores: its probabilities for the references. unknown: source words copied.
     channel: what a statistical system says with other weights, from the channel model alone to its
-    own weights, by their names. errors: whose fault its errors are.
+    own weights, by their names. errors: whose fault its errors are. glossary: how far one was
+    followed.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Translations:
     unknown: int | None = None
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
     errors: Errors | None = None
+    glossary: Compliance | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class SystemResult:
     unknown: int | None
     channel: dict[str, float]
     errors: Errors | None
+    glossary: Compliance | None
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,7 @@ def _result(
             for name, outputs in system.channel.items()
         },
         errors=system.errors,
+        glossary=system.glossary,
     )
 
 
@@ -293,7 +298,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _system_as_json(system: SystemResult) -> dict[str, Any]:
-    bleu = system.metrics["bleu"]
+    bleu, asked = system.metrics["bleu"], system.glossary
     shown = ("score", "low", "high", "signature")
     perplexities = {question: asdict(p) for question, p in system.perplexity.items()}
     return {
@@ -312,4 +317,5 @@ def _system_as_json(system: SystemResult) -> dict[str, Any]:
         "unknown": system.unknown,
         "channel": system.channel,
         "errors": system.errors and asdict(system.errors),
+        "glossary": asked and {"matches": asked.matches, "complied": asked.complied},
     }

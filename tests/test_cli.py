@@ -51,6 +51,7 @@ FILES = {
     "empty.en": b"",
     "bad.en": b"ok\nb\xff\n",
     "outside.gold": b"5-0\n",
+    "bad.tsv": b"# source, target\na\tA\na b\n",
 }
 REFUSED = {
     "unequal": (
@@ -111,6 +112,10 @@ REFUSED = {
     "no-moses-pair": (["import", "two.de", "--pair", "x"], "--pair x: two language codes"),
     "no-smt": (["export", "--out", "m"], "no statistical model under models/"),
     "no-export": (["export", "nowhere", "--out", "m"], "nowhere: no such model"),
+    "bad-glossary": (
+        ["compare", "a=two.de", "--test", "two.de", "two.de", "--glossary", "bad.tsv"],
+        "bad.tsv: line 3: source TAB target is meant, with one TAB",
+    ),
     "no-info": (["info", "three.en"], "three.en: not a model directory"),
 }
 
@@ -273,6 +278,56 @@ def test_compare_reads_others_output_and_warns_of_training_lines(project: Path) 
     assert [s["name"] for s in found["systems"]] == ["smt", "other"]
     assert found["systems"][1]["metrics"]["bleu"]["score"] == pytest.approx(100)
     assert "400 of the 400 test sentences are in its training text" in found["warnings"][0]
+
+
+GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\n"
+
+
+def test_translate_obeys_a_glossary_and_says_how_often(project: Path) -> None:
+    (project / "g.tsv").write_bytes(GLOSSARY)
+    options = ("translate", "--model", "models/smt", "--glossary", "g.tsv")
+    text = b"The hotel and the train.\n\nHello.\nWhere is the hotel?\n"
+    for more in ((), ("--json",), ("--n-best", 3)):
+        done = mtkit(*options, *more, cwd=project, stdin=text)
+        said = "glossary: 3 matches in 2 sentences, 3 translated as asked (100 %)\n"
+        assert done.stderr.decode() == said
+    assert mtkit(*options, cwd=project, stdin=text).stdout.count(b"as Neuwort") == 3
+    assert mtkit(*options, cwd=project).stderr == b"glossary: no match\n"
+    assert mtkit(*options, "-q", cwd=project, stdin=text).stderr == b""
+    done = mtkit("translate", "--model", "models/nmt", "--glossary", "g.tsv", cwd=project, check=2)
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith(
+        "mtkit: models/nmt is a neural model, which cannot be held to a glossary"
+    )
+    (project / "bad.tsv").write_bytes(FILES["bad.tsv"])
+    options = ("translate", "--model", "models/smt", "--glossary", "bad.tsv")
+    assert b"mtkit: bad.tsv: line 3: " in mtkit(*options, cwd=project, check=2).stderr
+
+
+def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
+    (project / "g.tsv").write_bytes(GLOSSARY)
+    source = (project / "test.en").read_text("utf-8")
+    asked = len(re.findall(r"\b[Tt]he\b", source))
+    lines = ["das Neuwort" * ("the " in line) for line in source.splitlines()]
+    (project / "by-hand.de").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    complied = sum("the " in line for line in source.splitlines())
+    test = ("--test", "test.en", "test.de", "--glossary", "g.tsv")
+    systems = ("models/smt", "models/nmt", "hand=by-hand.de")
+    found = json.loads(mtkit("compare", *systems, *test, "--json", cwd=project).stdout)
+    assert 1 < complied < asked
+    assert {s["name"]: s["glossary"] for s in found["systems"]} == {
+        "smt": {"matches": asked, "complied": asked},
+        "nmt": {"matches": asked, "complied": 0},
+        "hand": {"matches": asked, "complied": complied},
+    }
+    done = mtkit("compare", "hand=by-hand.de", *test, "--html", "g.html", cwd=project)
+    row = f"hand +{asked} +{complied} +{100 * complied / asked:.1f}"
+    assert re.search(
+        rf"The glossary: .*\n(.*\n)* +{row}".replace(" +hand", " *hand"), done.stdout.decode()
+    )
+    assert "The glossary: " in (project / "g.html").read_text(encoding="utf-8")
+    done = mtkit("compare", "hand=by-hand.de", *test[:3], "--json", cwd=project)
+    assert json.loads(done.stdout)["systems"][0]["glossary"] is None
 
 
 def test_perplexity_of_pairs_and_of_target_text(project: Path) -> None:

@@ -20,6 +20,7 @@ from rich.console import Console
 from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Pair
+from mtkit.glossary import Compliance
 from mtkit.render import as_html, grids, print_report, verdict, visible, write_html
 from mtkit.report import Comparison, Errors, Translations, as_json, compare, errors
 from mtkit.system import Hypothesis, LogProbability, Score
@@ -364,6 +365,21 @@ def test_the_noisy_channel_is_a_row_of_bleu_by_weights(made: Comparison) -> None
     assert grid.caption in Page(as_html(made)).texts("caption")
     without = compare(SOURCES, REFERENCES, systems()[1:], bootstrap=5, trials=5)
     assert "noisy channel" not in printed(without) + as_html(without)
+
+
+def test_a_glossary_is_a_row_of_who_followed_it() -> None:
+    counted = [Compliance(9, 12, 9), Compliance(), None]
+    known = [replace(t, glossary=c) for t, c in zip(systems(), counted, strict=True)]
+    made = compare(SOURCES, REFERENCES, known, bootstrap=5, trials=5)
+    (grid,) = (g for g in grids(made) if g.caption.startswith("The glossary"))
+    rows = [[cell.text for cell in row] for row in grid.rows]
+    assert rows == [["smt", "12", "9", "75.0"], ["nmt", "0", "0", "–"]]
+    assert grid.caption in printed(made)
+    assert grid.caption in Page(as_html(made)).texts("caption")
+    found = [s["glossary"] for s in as_json(made)["systems"]]
+    assert found == [{"matches": 12, "complied": 9}, {"matches": 0, "complied": 0}, None]
+    without = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5)
+    assert "glossary" not in (printed(without) + as_html(without)).lower()
 
 
 def test_different_tokens_are_said_not_to_compare() -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.options import Files, Quiet, Test, Threads, set_up, test_files
+from mtkit.cli.options import Files, GlossaryFile, Quiet, Test, Threads, set_up, test_files
 from mtkit.cli.translate import limit_threads
 
 if TYPE_CHECKING:
     from mtkit.corpus import Bitext
+    from mtkit.glossary import Glossary
     from mtkit.manifest import Manifest
     from mtkit.report import Comparison, Translations
 
@@ -38,6 +40,7 @@ def compare(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     examples: Annotated[int, typer.Option(min=0, help="Sentences to show.")] = 5,
+    glossary: GlossaryFile = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -50,7 +53,7 @@ def compare(
     cores = set_up(quiet, threads)
     if html is not None and not html.parent.is_dir():
         raise InputError(f"{html}: no such directory: {html.parent}")
-    comparison = compare_systems(_named(systems), test, examples, cores)
+    comparison = compare_systems(_named(systems), test, examples, cores, glossary)
     if html is not None:
         render.write_html(comparison, html)
     if as_json:
@@ -84,7 +87,11 @@ def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
 
 
 def compare_systems(
-    systems: list[tuple[str, Path]], test: Files | None, examples: int, threads: int
+    systems: list[tuple[str, Path]],
+    test: Files | None,
+    examples: int,
+    threads: int,
+    glossary: Path | None = None,
 ) -> Comparison:
     """Translate and score a test set with every system."""
     from mtkit import report
@@ -92,7 +99,6 @@ def compare_systems(
     from mtkit.errors import InputError
     from mtkit.evaluate import check_parallel
     from mtkit.manifest import Manifest
-    from mtkit.report import Translations
 
     manifests = {name: Manifest.read(path) for name, path in systems if path.is_dir()}
     for name, path in systems:
@@ -103,8 +109,8 @@ def compare_systems(
     pair = pair or (language_of(test[0]), language_of(test[1]))
     refuse_exchanged("--test", test, pair)
     text = Bitext.read(*test)
-    outputs = {name: read_lines(path) for name, path in systems if name not in manifests}
-    for name, lines in outputs.items():
+    made = {name: read_lines(path) for name, path in systems if name not in manifests}
+    for name, lines in made.items():
         check_parallel(lines, text.target, name)
     tokenised = {m.tokenizer["kind"] == "none" for m in manifests.values()}
     if len(tokenised) > 1:
@@ -115,12 +121,7 @@ def compare_systems(
     return report.compare(
         text.source,
         text.target,
-        [
-            _run(name, path, text, threads)
-            if name in manifests
-            else Translations(name, "file", outputs[name])
-            for name, path in systems
-        ],
+        _translations(systems, manifests, made, text, threads, glossary),
         name=test[0].name,
         paths=(str(test[0]), str(test[1])),
         languages=pair,
@@ -159,14 +160,47 @@ def _common_test_files(models: list[Path]) -> Files:
     return named.pop()
 
 
-def _run(name: str, path: Path, text: Bitext, threads: int) -> Translations:
+def _translations(
+    systems: list[tuple[str, Path]],
+    manifests: dict[str, Manifest],
+    made: dict[str, list[str]],
+    text: Bitext,
+    threads: int,
+    glossary: Path | None,
+) -> list[Translations]:
+    """Those of every system, ``made`` or to be made. Files are read in the first model's tokens."""
+    from mtkit.glossary import Glossary
+    from mtkit.report import Translations
+    from mtkit.tokenizer import WordTokenizer
+
+    words = {name: WordTokenizer(**m.tokenizer) for name, m in manifests.items()}
+    usual, found = next(iter(words.values()), WordTokenizer()), []
+    for name, path in systems:
+        tokenize = words.get(name, usual).tokenize
+        wanted = Glossary.read(glossary, tokenize) if glossary else None
+        if name in made:
+            of = Translations(name, "file", made[name])
+        else:
+            of = _run(name, path, text, threads, wanted)
+        if wanted:
+            counted = wanted.compliance(map(tokenize, text.source), map(tokenize, of.outputs))
+            of = replace(of, glossary=counted)
+        found.append(of)
+    return found
+
+
+def _run(
+    name: str, path: Path, text: Bitext, threads: int, glossary: Glossary | None
+) -> Translations:
     """A system's translations of ``text``, timed, and its probabilities for the references."""
     from mtkit.console import step
     from mtkit.models import load
     from mtkit.report import Translations, errors
 
-    system = load(path)
+    system: Any = load(path)
     limit_threads(system, threads)
+    if glossary and system.kind == "smt":
+        system.use_glossary(glossary)
     system.translate(text.source[:1])  # kernels and caches are loaded before the clock starts
     with step(f"{name}: translating {len(text)} sentences"):
         start = time.perf_counter()

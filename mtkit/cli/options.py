@@ -79,6 +79,14 @@ Threads = Annotated[
     typer.Option("--threads", min=0, help="Threads; 0 takes every core.", show_default=False),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+GlossaryFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--glossary",
+        metavar="FILE",
+        help="How to translate phrases: lines of source phrase TAB target phrase.",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(

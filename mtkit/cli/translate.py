@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.options import Quiet, Threads, set_up
+from mtkit.cli.options import GlossaryFile, Quiet, Threads, set_up
 
 if TYPE_CHECKING:
+    from mtkit.glossary import Glossary
     from mtkit.system import Hypothesis
 
 BATCH = 1000  # lines that are read, translated and written at a time
@@ -28,15 +29,18 @@ def translate(
     as_json: Annotated[
         bool, typer.Option("--json", help="One object a line: scores, alignment, tokens.")
     ] = False,
+    glossary: GlossaryFile = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Translate lines from stdin to stdout: one line in, one line out.
 
+    Statistical models obey a --glossary; stderr says how often it was to be obeyed.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
     from mtkit.console import note
     from mtkit.corpus import decode_lines
+    from mtkit.glossary import Compliance
     from mtkit.manifest import Manifest
     from mtkit.models import load, newest_model
 
@@ -44,8 +48,11 @@ def translate(
     directory = model or newest_model()
     if model is None:
         note(f"model: {directory} ({' → '.join(Manifest.read(directory).languages)})")
-    system = load(directory)
+    wanted, counted = _glossary(glossary, directory), Compliance()
+    system: Any = load(directory)
     limit_threads(system, cores)
+    if wanted:
+        system.use_glossary(wanted)
     if sys.stdin.isatty():
         note("reading lines from the keyboard; Ctrl-D ends them")
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")
@@ -55,7 +62,30 @@ def translate(
         for k, hypotheses in enumerate(system.translate(batch, n_best)):
             for row in _rows(start + k, batch[k], hypotheses, n_best, as_json):
                 out.write(row.encode("utf-8", "replace") + b"\n")
+            if wanted:  # by what is written, not by what the search says of itself
+                source, output = system.tokenize([batch[k], hypotheses[0].text])
+                counted += wanted.compliance([source], [output])
         out.flush()
+    if wanted:
+        note(f"glossary: {counted}")
+
+
+def _glossary(path: Path | None, model: Path) -> Glossary | None:
+    """The glossary for ``model``. Raises InputError where that cannot honour one."""
+    from mtkit.errors import InputError
+    from mtkit.glossary import Glossary
+    from mtkit.manifest import Manifest
+    from mtkit.tokenizer import WordTokenizer
+
+    if path is None:
+        return None
+    manifest = Manifest.read(model)
+    if manifest.kind == "nmt":
+        raise InputError(
+            f"{model} is a neural model, which cannot be held to a glossary; "
+            "name a statistical one with --model DIR"
+        )
+    return Glossary.read(path, WordTokenizer(**manifest.tokenizer).tokenize)
 
 
 def limit_threads(system: Any, threads: int) -> None:

@@ -256,8 +256,9 @@ def _best_pairs(  # type: ignore[no-untyped-def]
 @lean
 def _keeps(sentence, i, j, target):  # type: ignore[no-untyped-def]
     """Whether a translation of words i … j has all of them that are verbatim."""
-    for k in range(i, j + 1):
-        if sentence.verbatim[k] >= 0 and not _occurs(sentence.verbatim[k : k + 1], target):
+    verbatim = sentence.verbatim[i : j + 1]
+    for w in verbatim:
+        if w >= 0 and _count(w, target) < _count(w, verbatim):
             return False
     return True
 
@@ -272,6 +273,14 @@ def _is_known(sentence, i, table, row, limit):  # type: ignore[no-untyped-def]
             if _keeps(sentence, i, i, table.target[table.t_begin[p] : table.t_begin[p + 1]]):
                 return True
     return False
+
+
+@lean
+def _count(word, words):  # type: ignore[no-untyped-def]
+    n = 0
+    for w in words:
+        n += w == word
+    return n
 
 
 @lean

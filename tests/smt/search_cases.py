@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ WORDS = ["a", "b", "c", "d"]
 UNPRUNED = Limits(100_000, 100_000, -1)
 SIX = (0.9, 0.4, 0.6, 0.8, 0.5, 0.7)
 NO_LEXICON = Lexicon.nothing(1000)
+NOTHING: dict[int, int] = {}
+Match = tuple[int, int, list[tuple[int, ...]]]  # start, end, translations
 Choice = tuple[float, tuple[int, ...], tuple[float, ...]]  # score, words, ln P of six orientations
 
 
@@ -54,11 +57,25 @@ class Case(NamedTuple):
         return score, words, tuple(weighted[:3]), tuple(weighted[3:])
 
 
-def asked(words: np.ndarray, copied: np.ndarray, given: tuple[int, ...] = ()) -> Sentence:
-    """A sentence of which nothing is asked, but perhaps to become ``given``."""
-    free = np.full(len(words), -1, np.int32)
-    none, zero = np.empty(0, np.int32), np.zeros(1, np.int64)
-    arrays = words, copied, free, free, zero, none, zero, np.array(given, np.int32)
+def asked(
+    words: np.ndarray,
+    copied: np.ndarray,
+    given: tuple[int, ...] = (),
+    matches: Sequence[Match] = (),
+    verbatim: dict[int, int] = NOTHING,
+) -> Sentence:
+    """A sentence of which nothing is asked, but perhaps to become ``given``, or to be translated
+    by some glossary ``matches``, or to keep the words that ``verbatim`` gives target ids.
+    """
+    kept = np.array([verbatim.get(i, -1) for i in range(len(words))], np.int32)
+    match = np.full(len(words), -1, np.int32)
+    for m, (start, end, _) in enumerate(matches):
+        match[start:end] = m
+    ways = [way for _, _, of in matches for way in of]
+    rows = np.cumsum([0, *(len(of) for _, _, of in matches)])
+    target = np.array([w for way in ways for w in way], np.int32)
+    begin = np.cumsum([0, *map(len, ways)])
+    arrays = words, copied, kept, match, rows, target, begin, np.array(given, np.int32)
     return Sentence(*read_only(arrays))
 
 
@@ -74,8 +91,13 @@ def make(
     reordering: tuple[float, ...] = (0.0,) * 6,
     lm_weight: float = 0.7,
     distortion: float = 0.3,
+    matches: Sequence[Match] = (),
+    verbatim: dict[int, int] = NOTHING,
 ) -> Case:
-    """The case of these choices; a single word without one is copied, for −2, as ``<unk>``."""
+    """The case of these choices; a single word without one is copied, for −2, as ``<unk>``.
+
+    matches, verbatim: see ``asked``.
+    """
     spans = np.array(sorted(choices), np.int64).reshape(-1, 2)
     sentence, length = np.arange(N, dtype=np.int32), spans[:, 1] - spans[:, 0]
     key = np.array([hash_phrase(sentence, i, j - 1) for i, j in spans.tolist()], np.uint64)
@@ -101,7 +123,8 @@ def make(
     copied, lm_id = np.zeros(N, np.int32), np.arange(len(model.words), dtype=np.int32)
     for array in table:
         array.flags.writeable = False  # as in a model: one type for the kernels
-    options = collect(asked(sentence, copied), table, NO_LEXICON, model.arrays, lm_id, weights, 20)
+    wanted = asked(sentence, copied, matches=matches, verbatim=verbatim)
+    options = collect(wanted, table, NO_LEXICON, model.arrays, lm_id, weights, 20)
     return Case(N, choices, model, weights, table, options)
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -8,7 +11,16 @@ from mtkit.smt.decoder import MAX_LIMIT, Limits
 from mtkit.smt.extract import MAX_PHRASE
 from mtkit.smt.options import future_costs
 from tests.oracles import all_derivations, beam_search
-from tests.smt.search_cases import SIX, UNPRUNED, Case, make, random_case, small_model, spans_of
+from tests.smt.search_cases import (
+    SIX,
+    UNPRUNED,
+    WORDS,
+    Case,
+    make,
+    random_case,
+    small_model,
+    spans_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +55,42 @@ def test_unpruned_search_finds_every_derivation_there_is(
             scores[words][1].append(s)
         for wanted, got in scores.values():
             assert got == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3, -1])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_glossary_leaves_the_derivations_that_keep_to_it(
+    seed: int, limit: int, model: lm.NgramModel
+) -> None:
+    rng = random.Random(seed)
+    case = random_case(4, model, seed, longest=4, reordering=SIX)
+    cuts = sorted(rng.sample(range(5), rng.randint(2, 4)))  # adjacent matches among them
+    ids = [model.encode([w]).item() for w in WORDS]
+    matches = [
+        (
+            start,
+            end,
+            [tuple(rng.choices(ids, k=rng.randint(1, 3))) for _ in range(rng.randint(1, 2))],
+        )
+        for start, end in pairwise(cuts)
+        if rng.random() < 0.8
+    ]
+    fixed = {
+        (start, end): [case.for_oracle(0.0, way, (0.0,) * 6) for way in ways]
+        for start, end, ways in matches
+    }
+    free = {
+        (i, j): [case.for_oracle(*c) for c in of]
+        for (i, j), of in case.choices.items()
+        if all(j <= start or end <= i for start, end, _ in matches)
+    }
+    expected = all_derivations(4, free | fixed, case.lm, 0.7, 0.3, limit)
+    case = make(4, case.choices, model, SIX, matches=matches)
+    graph = case.search(UNPRUNED._replace(distortion=limit))
+    found = case.n_best(graph, len(expected) + 1)
+    assert found.score.tolist() == pytest.approx([s for s, _ in expected], abs=1e-6)
+    words = [tuple(found.words[a:b].tolist()) for a, b in pairwise(found.w_begin.tolist())]
+    assert sorted(words) == sorted(w for _, w in expected)
 
 
 @pytest.mark.parametrize("limit", [1, 3, 6])

@@ -12,7 +12,8 @@ from mtkit.smt.extract import MAX_PHRASE
 from mtkit.smt.lm import ROOT, lm_step
 from mtkit.smt.options import CANDIDATES, COPIED, Weights, collect
 from mtkit.smt.system import SmtSystem
-from tests.smt.search_cases import asked
+from mtkit.vocabulary import UNK
+from tests.smt.search_cases import asked, make, small_model
 
 
 def likely_translations(ids: np.ndarray, lexicon: Lexicon) -> list[dict[int, float]]:
@@ -113,3 +114,39 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
                 assert options.state[w] == state
                 assert options.behind[w] == pytest.approx(behind, abs=1e-6)
     assert longest == MAX_PHRASE
+
+
+def test_a_phrase_pair_that_loses_a_number_is_no_option() -> None:
+    kept, other, none = 5, 6, (0.0,) * 6
+    words = {
+        (0, 1): [(other,), (kept,), (other, kept)],
+        (1, 2): [(other,), (kept,)],  # no number: as it likes
+        (0, 2): [(other, other), (other, kept)],
+        (1, 3): [(other,), (kept,)],  # word 2 is a number that no pair can keep
+    }
+    choices = {span: [(-float(k), w, none) for k, w in enumerate(of)] for span, of in words.items()}
+
+    def found(verbatim: dict[int, int]) -> dict[tuple[int, int], list[tuple[int, ...]]]:
+        o = make(3, choices, small_model(), lm_weight=0.0, verbatim=verbatim).options
+        return {
+            (i, i + k + 1): [
+                tuple(o.target[o.w_begin[p] : o.w_begin[p + 1]].tolist())
+                for p in range(*o.begin[i * MAX_PHRASE + k :][:2])
+            ]
+            for i in range(3)
+            for k in range(3 - i)
+        }
+
+    assert found({0: kept, 2: UNK}) == {
+        (0, 1): [(kept,), (other, kept)],
+        (1, 2): words[1, 2],
+        (0, 2): [(other, kept)],
+        (1, 3): [],
+        (0, 3): [],
+        (2, 3): [(-3,)],  # copied
+    }
+    # One that stands twice has to be kept twice.
+    choices[0, 2] = [(0.0, (kept, other), none), (-1.0, (kept, other, kept), none)]
+    assert found({0: kept, 1: kept})[0, 2] == [(kept, other, kept)]
+    choices[0, 2] = [(-float(k), w, none) for k, w in enumerate(words[0, 2])]
+    assert found({}) == {**words, (0, 3): [], (2, 3): [(-3,)]}
