@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +16,13 @@ import typer
 from mtkit.cli.options import Quiet, Threads, set_up
 
 if TYPE_CHECKING:
-    from mtkit.system import Hypothesis
+    from mtkit.system import Hypothesis, System
 
 BATCH = 1000  # lines that are read, translated and written at a time
 
 
 def translate(
+    context: typer.Context,
     model: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Model directory. [the newest under models/]"),
@@ -28,18 +31,24 @@ def translate(
     as_json: Annotated[
         bool, typer.Option("--json", help="One object a line: scores, alignment, tokens.")
     ] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Answer each line at once, as on a terminal.")
+    ] = False,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Translate lines from stdin to stdout: one line in, one line out.
+    """Translate lines from stdin to stdout: mtkit translate < in > out. One line in, one line out.
 
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
-    from mtkit.console import note
-    from mtkit.corpus import decode_lines
+    from mtkit.console import console, note
+    from mtkit.errors import InputError
     from mtkit.manifest import Manifest
     from mtkit.models import load, newest_model
 
+    if context.args:
+        name = shlex.quote(context.args[0])
+        raise InputError(f"translate reads stdin, no files: say mtkit translate < {name}")
     cores = set_up(quiet, threads)
     directory = model or newest_model()
     if model is None:
@@ -48,14 +57,54 @@ def translate(
     limit_threads(system, cores)
     if sys.stdin.isatty():
         note("reading lines from the keyboard; Ctrl-D ends them")
+    batches, total = _read(stream or sys.stdin.isatty())
+    done = _answer(system, batches, n_best, as_json)
+    # Not where the translations themselves go to the terminal.
+    if total and console.is_terminal and not sys.stdout.isatty():
+        _show(done, total)
+    for _ in done:
+        pass
+
+
+def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
+    """Stdin in batches, and how many lines it has: 0 if each comes by itself as it is typed."""
+    from mtkit.corpus import decode_lines, stream_lines
+
+    if singly:
+        return ([line] for line in stream_lines(sys.stdin.buffer, "stdin")), 0
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")
-    out = sys.stdout.buffer
-    for start in range(0, len(lines), BATCH):
-        batch = lines[start : start + BATCH]
-        for k, hypotheses in enumerate(system.translate(batch, n_best)):
-            for row in _rows(start + k, batch[k], hypotheses, n_best, as_json):
+    return (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)), len(lines)
+
+
+def _answer(
+    system: System, batches: Iterable[list[str]], n_best: int, as_json: bool
+) -> Iterator[int]:
+    """Translate and write batch after batch; after each, how many lines are done."""
+    from mtkit.console import note
+
+    out, number = sys.stdout.buffer, 0
+    for batch in batches:
+        for source, hypotheses in zip(batch, system.translate(batch, n_best), strict=True):
+            for row in rows(number, source, hypotheses, n_best, as_json):
                 out.write(row.encode("utf-8", "replace") + b"\n")
+            number += 1
+            if (pieces := hypotheses[0].pieces) > 1:
+                [words] = system.tokenize([source])
+                note(f"line {number}: {len(words):,} words, translated in {pieces} pieces")
         out.flush()
+        yield number
+
+
+def _show(done: Iterable[int], total: int) -> None:
+    """A progress bar over batches."""
+    from mtkit.console import progress
+
+    start = time.perf_counter()
+    with progress() as bar:
+        task = bar.add_task("translating", total=total, status="")
+        for n in done:
+            speed = n / (time.perf_counter() - start)
+            bar.update(task, completed=n, status=f"{speed:,.0f} sentences/s")
 
 
 def limit_threads(system: Any, threads: int) -> None:
@@ -68,24 +117,28 @@ def limit_threads(system: Any, threads: int) -> None:
         set_threads(threads)
 
 
-def _rows(
+def rows(
     number: int, source: str, hypotheses: Sequence[Hypothesis], n_best: int, as_json: bool
 ) -> list[str]:
+    """The lines that are written for line ``number``; none has a line break inside."""
     if as_json:
         return [json.dumps(as_object(source, hypotheses), ensure_ascii=False)]
+    # A neural system may spell the escape of a line break (``mtkit.tokenizer``), though none reads.
+    texts = [h.text.replace("\n", " ") for h in hypotheses]
     if n_best > 1:
-        return [f"{number} ||| {h.text} ||| {h.score:.4f}" for h in hypotheses]
-    return [hypotheses[0].text]
+        return [
+            f"{number} ||| {text} ||| {h.score:.4f}"
+            for text, h in zip(texts, hypotheses, strict=True)
+        ]
+    return texts[:1]
 
 
 def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
     """What ``--json`` prints of one line."""
-    shown = []
-    for hypothesis in hypotheses:
-        fields = asdict(hypothesis)
-        tokens = [{"text": text, "logprob": p} for text, p in hypothesis.token_logprobs]
-        names = ("text", "score", "features", "alignment", "segments")
-        shown.append({**{name: fields[name] for name in names}, "tokens": tokens})
+    names = ("text", "score", "features", "alignment", "segments")
+    shown = [
+        {**{name: getattr(h, name) for name in names}, "tokens": _tokens(h)} for h in hypotheses
+    ]
     best = hypotheses[0]
     return {
         "source": source,
@@ -94,3 +147,11 @@ def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
         "hypotheses": shown,
         "unknown": best.unknown,
     }
+
+
+def _tokens(hypothesis: Hypothesis) -> list[dict[str, Any]]:
+    """Every token with what the model thinks of it, and by how many words if it is an n-gram's."""
+    return [
+        {"text": text, "logprob": p} | ({"order": order} if order else {})
+        for (text, p), order in zip_longest(hypothesis.token_logprobs, hypothesis.orders)
+    ]
