@@ -7,9 +7,10 @@ import gzip
 import hashlib
 import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +22,19 @@ DEFAULT_CORPUS = "everyday"
 DEFAULT_PAIR = ("en", "de")
 
 
-def decode_lines(data: bytes, name: str) -> list[str]:
+def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
     r"""UTF-8 ``data`` as lines, split on ``\n`` only; a BOM and ``\r\n`` are tolerated.
 
-    Raises InputError naming ``name``, line and byte where the bytes are no UTF-8.
+    ``before`` so many lines came before it. Raises InputError naming ``name``, line and byte where
+    the bytes are no UTF-8.
     """
-    data = data.removeprefix(codecs.BOM_UTF8)
+    if not before:
+        data = data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         at = error.start
-        line = data.count(b"\n", 0, at) + 1
+        line = before + data.count(b"\n", 0, at) + 1
         column = at - (data.rfind(b"\n", 0, at) + 1) + 1
         raise InputError(
             f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); "
@@ -41,6 +44,14 @@ def decode_lines(data: bytes, name: str) -> list[str]:
     if lines[-1] == "":
         lines.pop()
     return [line[:-1] if line.endswith("\r") else line for line in lines]
+
+
+def stream_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of ``stream``, each as soon as it is there; see ``decode_lines``."""
+    for before, data in enumerate(iter(stream.readline, b"")):
+        yield from decode_lines(data, name, before)
+        if not data.endswith(b"\n"):
+            return  # on a terminal reading on would ask for the end once more
 
 
 def read_lines(path: Path) -> list[str]:

@@ -33,7 +33,7 @@ ESCAPE = "％"  # U+FF05
 # What no translator may change or break: never split, and copied by the statistical one.
 _VERBATIM = r"""
     https?://[^\s<>"]*[^\s<>".,;:!?)\]]        # a URL, without the punctuation behind it
-  | [\w.+-]+@[\w-]+(?:\.[\w-]+)+               # an e-mail address
+  | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+   # an e-mail address; looked for once in a run
   | </?[A-Za-z][^<>\s]*>                       # <b>, </b>, <br/>
   | \{\w*\} | %\(\w+\)[sd] | %[sd]\b           # {name}, %(name)s, %s
   | \d+(?:[.,:/]\d+)*%?                        # 3.50, 12:30, 1,000, 50%

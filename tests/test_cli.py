@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from mtkit.cli.translate import rows
 from mtkit.corpus import Corpus
 from mtkit.smt.symmetrize import HEURISTICS
+from mtkit.system import Hypothesis
+from tests.lines import random_lines
 
 MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
 
@@ -62,6 +68,7 @@ REFUSED = {
     "missing": (["train-smt", "--train", "none.en", "two.de"], "none.en: no such file"),
     "empty": (["train-smt", "--train", "empty.en", "empty.en"], "empty.en: the file is empty"),
     "not-utf8": (["train-smt", "--train", "bad.en", "two.de"], "bad.en: line 2, byte 2: not UTF-8"),
+    "a-file": (["translate", "three.en"], "reads stdin, no files: say mtkit translate < three.en"),
     "no-model": (["translate", "--model", "nowhere"], "nowhere: no such model"),
     "not-a-model": (["translate", "--model", "."], ".: not a model directory"),
     "nothing-trained": (["translate"], "no model under models/"),
@@ -165,7 +172,15 @@ def test_json_is_one_object_a_line(kind: str, project: Path) -> None:
             keys = {"text", "score", "features", "alignment", "segments", "tokens"}
             assert set(h) == keys
     shown = objects[0]["hypotheses"][0]
-    assert shown["segments"] if kind == "smt" else shown["tokens"][-1]["text"] == "</s>"
+    assert bool(shown["segments"]) == (kind == "smt")
+    assert shown["tokens"][-1]["text"] == "</s>"
+    fields = {"text", "logprob", "order"} if kind == "smt" else {"text", "logprob"}
+    assert all(set(token) == fields for token in shown["tokens"])
+    assert all(token["logprob"] < 0 for token in shown["tokens"])
+    if kind == "smt":
+        assert all(1 <= token["order"] <= 5 for token in shown["tokens"])
+        total = sum(token["logprob"] for token in shown["tokens"])
+        assert total == pytest.approx(shown["features"]["lm"], abs=1e-4)
 
 
 def test_n_best_lines_are_numbered(project: Path) -> None:
@@ -173,6 +188,96 @@ def test_n_best_lines_are_numbered(project: Path) -> None:
     rows = [line.split(" ||| ") for line in done.stdout.decode().splitlines()]
     assert {row[0] for row in rows} == {"0", "1"}
     assert all(len(row) == 3 and float(row[2]) < 0 for row in rows)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--n-best", "2")])
+def test_a_stream_is_answered_line_by_line(form: tuple[str, ...], project: Path) -> None:
+    options = ["translate", "-q", "--model", "models/smt", *form]
+    process = subprocess.Popen(
+        [*MTKIT, *options, "--stream"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin and process.stdout and process.stderr  # noqa: PT018
+    late = threading.Timer(60, process.kill)  # an answer held back would be waited for without end
+    late.start()
+    lines, answers = ["\ufeffThe train is here.\r", "", "\ufeffHello.", "two"], []
+    for line in lines:
+        process.stdin.write(f"{line}\n".encode())
+        process.stdin.flush()
+        answers.append(process.stdout.readline())
+        if form == ("--n-best", "2") and line:
+            answers.append(process.stdout.readline())
+    process.stdin.write(b"the last\xff")
+    rest, said = process.communicate()
+    late.cancel()
+    assert (rest, process.returncode) == (b"", 2)
+    assert said.decode().startswith("mtkit: stdin: line 5, byte 9: not UTF-8")
+    whole = mtkit(*options, cwd=project, stdin="\n".join(lines).encode())
+    assert b"".join(answers) == whole.stdout
+
+
+def test_a_stream_without_a_last_line_break_ends(project: Path) -> None:
+    options = ("translate", "-q", "--model", "models/smt", "--stream")
+    assert mtkit(*options, cwd=project, stdin=b"two\nHello.").stdout.count(b"\n") == 2
+    assert mtkit(*options, cwd=project).stdout == b""
+
+
+def test_an_interrupted_stream_ends_quietly(project: Path) -> None:
+    command = [*MTKIT, "translate", "-q", "--model", "models/smt", "--stream"]
+    process = subprocess.Popen(
+        command, cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin and process.stdout  # noqa: PT018
+    process.stdin.write(b"Hello.\n")
+    process.stdin.flush()
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, said = process.communicate(timeout=60)
+    assert (process.returncode, rest, said.strip()) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_terminal_sees_how_far_it_is(quiet: bool, project: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [*MTKIT, "translate", "--model", "models/smt", *(["-q"] if quiet else [])]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        command, cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs,
+        env=environment,
+    )  # fmt: skip
+    os.close(theirs)
+    out, _ = process.communicate(b"two\n" * 1500)
+    said = b""
+    with contextlib.suppress(OSError):  # how a terminal without a writer ends
+        while data := os.read(ours, 1000):
+            said += data
+    os.close(ours)
+    assert out.count(b"\n") == 1500
+    assert (b"1,500/1,500" in said) is not quiet
+    assert (b"sentences/s" in said) is not quiet
+
+
+def test_a_long_line_is_translated_in_pieces_and_said_so(project: Path) -> None:
+    text = f"Hello.\n{'The train is here. ' * 100}\n".encode()
+    done = mtkit("translate", "--model", "models/smt", cwd=project, stdin=text)
+    assert done.stderr.decode() == "line 2: 501 words, translated in 3 pieces\n"
+    assert done.stdout.count(b"\n") == 2
+
+
+def test_ten_thousand_odd_lines_come_out(project: Path) -> None:
+    lines = random_lines(10_000, seed=2, huge=8)
+    text = "".join(f"{line}\n" for line in lines).encode()
+    done = mtkit("translate", "-q", "--model", "models/smt", cwd=project, stdin=text)
+    answers = done.stdout.decode().split("\n")
+    assert len(answers) == 10_001
+    assert [not line.strip() for line in lines] == [not answer for answer in answers[:-1]]
+
+
+def test_no_translation_breaks_its_line() -> None:
+    broken = Hypothesis("a\nb", ["a％000ab"], -1.0)
+    for n_best, as_json in ((1, False), (2, False), (2, True)):
+        [row] = rows(0, "x", [broken], n_best, as_json)
+        assert "\n" not in row
 
 
 def test_the_newest_model_is_taken_and_named(project: Path) -> None:

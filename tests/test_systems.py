@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -21,8 +23,10 @@ from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.system import System
 from mtkit.tokenizer import WordTokenizer
 from mtkit.vocabulary import SPECIALS
+from tests.lines import random_lines
 
 UNKNOWN = "xqzvwy☃"
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(params=["smt", "nmt"])
@@ -99,6 +103,81 @@ def test_the_manifest_names_the_corpus_and_its_hashes(directory: Path, few: Corp
     assert np.array_equal(np.load(directory / HASHES), line_hashes(few.train.source))
 
 
+def test_a_long_line_is_the_sentences_it_is_made_of(system: System, few: Corpus) -> None:
+    sentences = [line for line in few.test.source if line.endswith(".")]
+    line = " ".join([*sentences] * 4)
+    hypotheses = system.translate([line], 30)[0]
+    assert len(hypotheses) > 1
+    for h in hypotheses:
+        assert h.pieces > 1
+        assert h.text == system.tokenizer.detokenize(h.tokens)
+        assert [text for text, _ in h.token_logprobs].count("</s>") == 1
+        last = len(system.tokenize([line])[0]) - 1
+        assert all(0 <= s <= last and 0 <= t < len(h.tokens) for s, t in h.alignment)
+    assert [h.score for h in hypotheses] == sorted((h.score for h in hypotheses), reverse=True)
+    best = hypotheses[0]
+    assert max(s for s, _ in best.alignment) > last - 20  # shifted to where the piece stands
+    assert system.translate([sentences[0]])[0][0].pieces == 1
+    assert system.translate(["", line])[1][0].text == best.text
+
+
+@pytest.mark.parametrize("name", ["sentences", "one word", "dots", "blanks", "symbols", "rare"])
+def test_a_line_of_any_length_takes_bounded_time(name: str, system: System, few: Corpus) -> None:
+    line = {
+        "sentences": " ".join(few.train.source[:300]),
+        "one word": "x" * 5000,
+        "dots": "q." * 5000,
+        "blanks": f"q{' ' * 5000}q",
+        "symbols": "🙂" * 2000,
+        "rare": " ".join(chr(0x4E00 + i) for i in range(2000)),
+    }[name]
+    start = time.process_time()
+    [[hypothesis]] = system.translate([line])
+    assert time.process_time() - start < 30
+    assert hypothesis.text
+    if name == "one word" or (system.kind == "smt" and name != "sentences"):
+        assert hypothesis.text == line
+
+
+@pytest.mark.parametrize(
+    ("n", "kind"), [(1000, "words"), (1000, "none"), pytest.param(10_000, "words", marks=SLOW)]
+)
+def test_no_line_is_too_odd(n: int, kind: Literal["words", "none"], smt: SmtSystem) -> None:
+    smt.tokenizer = WordTokenizer(kind)
+    check_lines(smt, random_lines(n, huge=10 if n == 1000 else 40))
+
+
+def test_no_line_is_too_odd_for_the_neural_one(nmt_directory: Path) -> None:
+    check_lines(load(nmt_directory), random_lines(100, huge=2))
+
+
+def check_lines(system: System, lines: list[str]) -> None:
+    answers = system.translate(lines)
+    assert len(answers) == len(lines)
+    for line, [hypothesis] in zip(lines, answers, strict=True):
+        assert "\n" not in hypothesis.text
+        if not line.strip():
+            assert hypothesis.text == ""
+        elif system.kind == "smt":
+            assert hypothesis.text.strip(" ")
+
+
+def test_the_language_model_judges_every_token(smt: SmtSystem, few: Corpus) -> None:
+    orders = set()
+    for hypotheses in smt.translate([*few.train.source[:20], f"A {UNKNOWN}!"], 3):
+        for h in hypotheses:
+            assert [text for text, _ in h.token_logprobs] == [*h.tokens, "</s>"]
+            total = sum(p for _, p in h.token_logprobs)
+            assert total == pytest.approx(h.features["lm"], abs=1e-4)
+            assert len(h.orders) == len(h.token_logprobs)
+            orders.update(h.orders)
+    assert orders == set(range(1, smt.models.lm.order + 1))
+    [[h]] = smt.translate([f"A {UNKNOWN}!"])
+    order = dict(zip(h.tokens, h.orders, strict=False))
+    assert order[UNKNOWN[:-1]] == 1
+    assert smt.translate([""])[0][0].token_logprobs == []
+
+
 def test_unknown_words_are_copied_and_listed(smt: SmtSystem) -> None:
     [[hypothesis]] = smt.translate([f"The {UNKNOWN} is here."])
     assert UNKNOWN in hypothesis.text
@@ -109,12 +188,14 @@ def test_unknown_words_are_copied_and_listed(smt: SmtSystem) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_features_times_weights_is_the_score(name: str, smt: SmtSystem, few: Corpus) -> None:
     smt.weights = PRESETS[name]
-    for hypotheses in smt.translate([*few.test.source, f"A {UNKNOWN}!"], n_best=10):
+    sentences = [*few.test.source, f"A {UNKNOWN}!", " ".join(few.train.source[:60])]
+    for hypotheses in smt.translate(sentences, n_best=10):
         for h in hypotheses:
             total = sum(smt.weights[k] * v for k, v in h.features.items())
             assert total == pytest.approx(h.score, abs=1e-4)
             assert h.segments[0][2] == 0
             assert h.segments[-1][3] == len(h.tokens)
+    assert h.pieces > 1
 
 
 def test_threads_change_nothing(smt: SmtSystem, few: Corpus) -> None:
@@ -187,7 +268,8 @@ def test_held_out_pairs_are_not_trained_on(few: Corpus) -> None:
 
 
 def test_phrases_tile_both_sides_and_links_stay_inside(smt: SmtSystem, few: Corpus) -> None:
-    sentences = [*few.train.source[:8], *few.test.source, f"A {UNKNOWN}!"]
+    long = " ".join([*few.train.source[:60], UNKNOWN])
+    sentences = [*few.train.source[:8], *few.test.source, f"A {UNKNOWN}!", long]
     for words, hypotheses in zip(smt.tokenize(sentences), smt.translate(sentences, 3), strict=True):
         for h in hypotheses:
             source = sorted(w for s0, s1, _, _ in h.segments for w in range(s0, s1))
@@ -196,7 +278,8 @@ def test_phrases_tile_both_sides_and_links_stay_inside(smt: SmtSystem, few: Corp
             assert target == list(range(len(h.tokens)))
             ends = [0, *(s1 for _, s1, _, _ in h.segments)]
             jumps = [abs(s[0] - end) for s, end in zip(h.segments, ends, strict=False)]
-            assert h.features["distortion"] == -sum(jumps)
+            if h.pieces == 1:  # each piece begins anew
+                assert h.features["distortion"] == -sum(jumps)
             inside = {
                 (s, t)
                 for s0, s1, t0, t1 in h.segments

@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 app.command("train-smt")(train_smt.train_smt)
 app.command("train-nmt")(train_nmt.train_nmt)
-app.command("translate")(translate.translate)
+app.command("translate", context_settings={"allow_extra_args": True})(translate.translate)
 app.command("compare")(compare.compare)
 app.command("perplexity")(perplexity.perplexity)
 app.command("align")(align.align)

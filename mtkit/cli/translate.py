@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +17,14 @@ from mtkit.cli.options import GlossaryFile, Quiet, Threads, set_up
 
 if TYPE_CHECKING:
     from mtkit.glossary import Glossary
-    from mtkit.system import Hypothesis
+    from mtkit.system import Hypothesis, System
 
+Answers = tuple[list[str], list[str]]
 BATCH = 1000  # lines that are read, translated and written at a time
 
 
 def translate(
+    context: typer.Context,
     model: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Model directory. [the newest under models/]"),
@@ -29,43 +33,46 @@ def translate(
     as_json: Annotated[
         bool, typer.Option("--json", help="One object a line: scores, alignment, tokens.")
     ] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Answer each line at once, as on a terminal.")
+    ] = False,
     glossary: GlossaryFile = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Translate lines from stdin to stdout: one line in, one line out.
+    """Translate lines from stdin to stdout: mtkit translate < in > out. One line in, one line out.
 
     Statistical models obey a --glossary; stderr says how often it was to be obeyed.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
-    from mtkit.console import note
-    from mtkit.corpus import decode_lines
+    from mtkit.console import console, note
+    from mtkit.errors import InputError
     from mtkit.glossary import Compliance
     from mtkit.manifest import Manifest
     from mtkit.models import load, newest_model
 
+    if context.args:
+        name = shlex.quote(context.args[0])
+        raise InputError(f"translate reads stdin, no files: say mtkit translate < {name}")
     cores = set_up(quiet, threads)
     directory = model or newest_model()
     if model is None:
         note(f"model: {directory} ({' → '.join(Manifest.read(directory).languages)})")
     wanted, counted = _glossary(glossary, directory), Compliance()
     system: Any = load(directory)
-    limit_threads(system, cores)
     if wanted:
         system.use_glossary(wanted)
+    limit_threads(system, cores)
     if sys.stdin.isatty():
         note("reading lines from the keyboard; Ctrl-D ends them")
-    lines = decode_lines(sys.stdin.buffer.read(), "stdin")
-    out = sys.stdout.buffer
-    for start in range(0, len(lines), BATCH):
-        batch = lines[start : start + BATCH]
-        for k, hypotheses in enumerate(system.translate(batch, n_best)):
-            for row in _rows(start + k, batch[k], hypotheses, n_best, as_json):
-                out.write(row.encode("utf-8", "replace") + b"\n")
-            if wanted:  # by what is written, not by what the search says of itself
-                source, output = system.tokenize([batch[k], hypotheses[0].text])
-                counted += wanted.compliance([source], [output])
-        out.flush()
+    batches, total = _read(stream or sys.stdin.isatty())
+    answers = _answer(system, batches, n_best, as_json)
+    # Not where the translations themselves go to the terminal.
+    if total and console.is_terminal and not sys.stdout.isatty():
+        answers = _shown(answers, total)
+    for sources, outputs in answers:
+        if wanted:  # by what is written, not by what the search says of itself
+            counted += wanted.compliance(system.tokenize(sources), system.tokenize(outputs))
     if wanted:
         note(f"glossary: {counted}")
 
@@ -88,6 +95,52 @@ def _glossary(path: Path | None, model: Path) -> Glossary | None:
     return Glossary.read(path, WordTokenizer(**manifest.tokenizer).tokenize)
 
 
+def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
+    """Stdin in batches, and how many lines it has: 0 if each comes by itself as it is typed."""
+    from mtkit.corpus import decode_lines, stream_lines
+
+    if singly:
+        return ([line] for line in stream_lines(sys.stdin.buffer, "stdin")), 0
+    lines = decode_lines(sys.stdin.buffer.read(), "stdin")
+    return (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)), len(lines)
+
+
+def _answer(
+    system: System, batches: Iterable[list[str]], n_best: int, as_json: bool
+) -> Iterator[Answers]:
+    """Translate and write batch after batch; each as its lines and their translations."""
+    from mtkit.console import note
+
+    out, number = sys.stdout.buffer, 0
+    for batch in batches:
+        best = []
+        for source, hypotheses in zip(batch, system.translate(batch, n_best), strict=True):
+            for row in rows(number, source, hypotheses, n_best, as_json):
+                out.write(row.encode("utf-8", "replace") + b"\n")
+            best.append(hypotheses[0].text)
+            number += 1
+            if (pieces := hypotheses[0].pieces) > 1:
+                [words] = system.tokenize([source])
+                note(f"line {number}: {len(words):,} words, translated in {pieces} pieces")
+        out.flush()
+        yield batch, best
+
+
+def _shown(answers: Iterable[Answers], total: int) -> Iterator[Answers]:
+    """The same, with a progress bar."""
+    from mtkit.console import progress
+
+    start = time.perf_counter()
+    with progress() as bar:
+        task = bar.add_task("translating", total=total, status="")
+        n = 0
+        for answer in answers:
+            yield answer
+            n += len(answer[0])
+            speed = n / (time.perf_counter() - start)
+            bar.update(task, completed=n, status=f"{speed:,.0f} sentences/s")
+
+
 def limit_threads(system: Any, threads: int) -> None:
     """Let a system use so many threads."""
     if system.kind == "smt":
@@ -98,24 +151,28 @@ def limit_threads(system: Any, threads: int) -> None:
         set_threads(threads)
 
 
-def _rows(
+def rows(
     number: int, source: str, hypotheses: Sequence[Hypothesis], n_best: int, as_json: bool
 ) -> list[str]:
+    """The lines that are written for line ``number``; none has a line break inside."""
     if as_json:
         return [json.dumps(as_object(source, hypotheses), ensure_ascii=False)]
+    # A neural system may spell the escape of a line break (``mtkit.tokenizer``), though none reads.
+    texts = [h.text.replace("\n", " ") for h in hypotheses]
     if n_best > 1:
-        return [f"{number} ||| {h.text} ||| {h.score:.4f}" for h in hypotheses]
-    return [hypotheses[0].text]
+        return [
+            f"{number} ||| {text} ||| {h.score:.4f}"
+            for text, h in zip(texts, hypotheses, strict=True)
+        ]
+    return texts[:1]
 
 
 def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
     """What ``--json`` prints of one line."""
-    shown = []
-    for hypothesis in hypotheses:
-        fields = asdict(hypothesis)
-        tokens = [{"text": text, "logprob": p} for text, p in hypothesis.token_logprobs]
-        names = ("text", "score", "features", "alignment", "segments")
-        shown.append({**{name: fields[name] for name in names}, "tokens": tokens})
+    names = ("text", "score", "features", "alignment", "segments")
+    shown = [
+        {**{name: getattr(h, name) for name in names}, "tokens": _tokens(h)} for h in hypotheses
+    ]
     best = hypotheses[0]
     return {
         "source": source,
@@ -124,3 +181,11 @@ def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
         "hypotheses": shown,
         "unknown": best.unknown,
     }
+
+
+def _tokens(hypothesis: Hypothesis) -> list[dict[str, Any]]:
+    """Every token with what the model thinks of it, and by how many words if it is an n-gram's."""
+    return [
+        {"text": text, "logprob": p} | ({"order": order} if order else {})
+        for (text, p), order in zip_longest(hypothesis.token_logprobs, hypothesis.orders)
+    ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -20,10 +22,14 @@ from mtkit.nmt.data import batch_rows
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output, beam_search, unknown_positions
 from mtkit.nmt.train import Data, Run, TrainConfig, log_probabilities, train
+from mtkit.pieces import by_pieces, cut
 from mtkit.subwords import Encoded, Subwords
-from mtkit.system import EMPTY, Hypothesis, LogProbability, Score
+from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.tokenizer import WordTokenizer
 from mtkit.vocabulary import EOS, UNK
+
+LONGEST = TrainConfig.max_length  # subwords that are translated at once, as in training
+BEAMS = 320  # hypotheses that are searched at once: what bounds the memory
 
 
 class NmtSystem:
@@ -76,15 +82,31 @@ class NmtSystem:
         return [self.tokenizer.tokenize(sentence) for sentence in sentences]
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
-        """See ``System``. The score is ln P(y|x) divided by the length in subwords."""
-        words = self.tokenize(sentences)
+        """See ``System``. The score is ln P(y|x) divided by the length in subwords.
+
+        Of a line in pieces it is the mean of theirs. A word of more than ``LONGEST`` subwords is
+        none that can be translated: it is copied, at score 0.
+        """
+        words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
+        spans = [
+            cut(w, [pieces[i] for i in range(len(w))], LONGEST)
+            for w, pieces in zip(
+                words, (Counter(e.words) for e in self.subwords.encode(words)), strict=True
+            )
+        ]
+        translate = partial(self._translate, n_best=n_best)
+        found = by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
+        return [[replace(h, score=h.score / h.pieces) for h in line] for line in found]
+
+    def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
         encoded = self.subwords.encode(words)
-        rows = [i for i, sentence in enumerate(sentences) if sentence.strip()]
-        result: list[list[Hypothesis]] = [[EMPTY] for _ in sentences]
+        result = [[self._copied(w)] for w in words]
+        rows = [i for i, e in enumerate(encoded) if len(e.ids) <= LONGEST]
         sources = [encoded[i].ids for i in rows]
-        for batch in batch_rows(sources, 64):
+        beam = max(self.beam, n_best)
+        for batch in batch_rows(sources, max(1, BEAMS // beam)):
             x = torch.tensor([[*sources[r], EOS] for r in batch], dtype=torch.int64)
-            found = beam_search(self.model, x, max(self.beam, n_best), self.normalisation)
+            found = beam_search(self.model, x, beam, self.normalisation)
             for r, outputs in zip(batch, found, strict=True):
                 i = rows[r]
                 made = [self._hypothesis(output, words[i], encoded[i]) for output in outputs]
@@ -93,7 +115,11 @@ class NmtSystem:
                 result[i] = best[:n_best]
         return result
 
-    def _hypothesis(self, output: Output, words: list[str], source: Encoded) -> Hypothesis:
+    def _copied(self, words: Sequence[str]) -> Hypothesis:
+        text = self.tokenizer.detokenize(words)
+        return Hypothesis(text, list(words), 0.0, alignment=[(0, 0)], unknown=list(words))
+
+    def _hypothesis(self, output: Output, words: Sequence[str], source: Encoded) -> Hypothesis:
         def word_at(position: int) -> int:
             return source.words[min(position, len(source.words) - 1)]
 

@@ -13,7 +13,8 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -22,6 +23,7 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.glossary import Glossary
 from mtkit.manifest import Manifest
+from mtkit.pieces import by_pieces, cut
 from mtkit.smt.context import Lexicon
 from mtkit.smt.decoder import Limits, search
 from mtkit.smt.flat import Flat, read_only, save_arrays
@@ -31,9 +33,11 @@ from mtkit.smt.nbest import COUNTS, NAMES, NBest, derivation, n_best, span_of
 from mtkit.smt.options import FREE, REORDERING, Options, Sentence, Weights, collect
 from mtkit.smt.phrases import FEATURES, PhraseTable
 from mtkit.smt.word_model import WordModels
-from mtkit.system import EMPTY, Hypothesis, LogProbability, Score
+from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.tokenizer import WordTokenizer, is_verbatim
-from mtkit.vocabulary import UNK, Vocabulary
+from mtkit.vocabulary import EOS, SPECIALS, UNK, Vocabulary
+
+LONGEST = 200  # words that are translated at once; more are translated in pieces
 
 # What tuning on Multi30k's val found, English to German, rounded.
 DEFAULT_WEIGHTS = {
@@ -165,20 +169,35 @@ class SmtSystem:
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is the log-linear sum of the module's head, in nats."""
-        tokens = self.tokenize(sentences)
 
-        def one(k: int) -> list[Hypothesis]:
-            return self._translate(tokens[k], n_best) if sentences[k].strip() else [EMPTY]
+        def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
+            with ThreadPoolExecutor(self.threads) as pool:
+                return self._judge(list(pool.map(lambda w: self._translate(w, n_best), pieces)))
 
-        with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(one, range(len(sentences))))
+        words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
+        spans = [cut(w, [1] * len(w), LONGEST) for w in words]
+        return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
+
+    def _judge(self, found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """Let the language model say what it thinks of every token."""
+        tokens = [h.tokens for hypotheses in found for h in hypotheses]
+        lm = self.models.lm.score(tokens)
+        log_p, order = lm.log_prob.tolist(), lm.order.tolist()
+        spans = pairwise(lm.offsets.tolist())
+
+        def judged(h: Hypothesis) -> Hypothesis:
+            at = slice(*next(spans))
+            pairs = zip([*h.tokens, SPECIALS[EOS]], log_p[at], strict=True)
+            return replace(h, token_logprobs=list(pairs), orders=order[at])
+
+        return [[judged(h) for h in hypotheses] for hypotheses in found]
 
     def n_best(self, sentences: Sequence[list[str]], k: int) -> list[NBest]:
         """The k best derivations of each sentence, given as tokens, at least one each."""
         with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(lambda words: self._decode(words, k, False)[1], sentences))
 
-    def _decode(self, words: list[str], k: int, distinct: bool) -> tuple[Options, NBest]:
+    def _decode(self, words: Sequence[str], k: int, distinct: bool) -> tuple[Options, NBest]:
         table, lm, begin = self.models.table, self.models.lm.arrays, self.models.lm.begin
         options = self._options(self._sentence(words), self.limits.table)
         graph = search(len(words), options, lm, begin, self._kernel_weights, self.limits)
@@ -188,7 +207,7 @@ class SmtSystem:
         m, weights = self.models, self._kernel_weights
         return collect(sentence, m.table, m.context, m.lm.arrays, self._lm_id, weights, limit)
 
-    def _sentence(self, words: list[str]) -> Sentence:
+    def _sentence(self, words: Sequence[str]) -> Sentence:
         """A sentence for the kernels, with what the glossary and numbers ask of it."""
         match, ways, rows = np.full(len(words), FREE, np.int32), list[list[int]](), [0]
         for m, (start, end, translations) in enumerate(self.glossary.matches(words)):
@@ -208,7 +227,7 @@ class SmtSystem:
         pairs = zip(words, self.models.target.encode(words), strict=True)
         return [self._new.get(word, i) for word, i in pairs]
 
-    def _translate(self, words: list[str], k: int) -> list[Hypothesis]:
+    def _translate(self, words: Sequence[str], k: int) -> list[Hypothesis]:
         options, best = self._decode(words, k, True)
         found: dict[str, Hypothesis] = {}  # other tokens may make the same text
         for row in range(len(best.score)):
@@ -222,7 +241,7 @@ class SmtSystem:
         phrase, reordering = (np.array([λ[n] for n in names]) for names in (FEATURES, REORDERING))
         return Weights(phrase, reordering, *(λ[name] for name in COUNTS))
 
-    def _spell(self, words: list[str], options: Options, best: NBest, row: int) -> Hypothesis:
+    def _spell(self, words: Sequence[str], options: Options, best: NBest, row: int) -> Hypothesis:
         """A derivation as text, with its features, its phrases and its word alignment."""
         ids = best.words[best.w_begin[row] : best.w_begin[row + 1]].tolist()
         tokens = [self._target[i] if i >= 0 else words[-1 - i] for i in ids]
