@@ -195,7 +195,7 @@ def test_a_stream_is_answered_line_by_line(form: tuple[str, ...], project: Path)
     options = ["translate", "-q", "--model", "models/smt", *form]
     process = subprocess.Popen(
         [*MTKIT, *options, "--stream"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": ""},
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr  # noqa: PT018
     late = threading.Timer(60, process.kill)  # an answer held back would be waited for without end

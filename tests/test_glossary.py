@@ -199,8 +199,8 @@ def test_every_match_is_complied_with(seed: int, smt: SmtSystem, few: Corpus) ->
     made = smt.translate(lines, 5)
     for rank in range(5):
         at_hand = [(x, h[rank]) for x, h in zip(words, made, strict=True) if len(h) > rank]
-        found = glossary.compliance([x for x, _ in at_hand], [h.tokens for _, h in at_hand])
-        assert found.complied == found.matches > 20
+        counted = glossary.compliance([x for x, _ in at_hand], [h.tokens for _, h in at_hand])
+        assert counted.complied == counted.matches > 20
     for x, hypotheses in zip(words, made, strict=True):
         for h in hypotheses:
             total = sum(smt.weights[k] * v for k, v in h.features.items())
@@ -208,6 +208,11 @@ def test_every_match_is_complied_with(seed: int, smt: SmtSystem, few: Corpus) ->
             spans = {(s0, s1): tuple(h.tokens[t0:t1]) for s0, s1, t0, t1 in h.segments}
             assert all(spans[i, j] in ways for i, j, ways in glossary.matches(x))
             assert not set(h.unknown) & {NEW} or NEW in x  # the user's words are no unknown ones
+    best = [(x, h.tokens) for x, [h, *_] in zip(words, made, strict=True) if x]
+    scores = [h.score for x, [h, *_] in zip(words, made, strict=True) if x]
+    for found, score in zip(smt.force(best), scores, strict=True):  # forced decoding obeys it too
+        assert found.hypothesis
+        assert found.hypothesis.score >= score - 1e-6
     for threads in (2, 3):
         smt.threads = threads
         assert smt.translate(lines, 5) == made

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +47,13 @@ def test_any_line_comes_back_whole(line: str) -> None:
 @settings(max_examples=500, deadline=None)
 def test_lines_of_marks_come_back_whole(line: str) -> None:
     assert WORDS.detokenize(WORDS.tokenize(line)) == line
+
+
+@pytest.mark.parametrize("run", ["a.", "_", "+-", "a-", "a@", "<a", "{a", "%(", "https://,", "n't"])
+def test_the_time_of_a_run_grows_with_its_length(run: str) -> None:
+    start = time.process_time()
+    WORDS.tokenize(run * 20_000)
+    assert time.process_time() - start < 2  # a look at all of the rest for each token takes 8
 
 
 @needs_shared

@@ -48,20 +48,12 @@ def translate(
     from mtkit.console import console, note
     from mtkit.errors import InputError
     from mtkit.glossary import Compliance
-    from mtkit.manifest import Manifest
-    from mtkit.models import load, newest_model
 
     if context.args:
         name = shlex.quote(context.args[0])
         raise InputError(f"translate reads stdin, no files: say mtkit translate < {name}")
     cores = set_up(quiet, threads)
-    directory = model or newest_model()
-    if model is None:
-        note(f"model: {directory} ({' → '.join(Manifest.read(directory).languages)})")
-    wanted, counted = _glossary(glossary, directory), Compliance()
-    system: Any = load(directory)
-    if wanted:
-        system.use_glossary(wanted)
+    system, wanted = _open(model, glossary)
     limit_threads(system, cores)
     if sys.stdin.isatty():
         note("reading lines from the keyboard; Ctrl-D ends them")
@@ -70,6 +62,7 @@ def translate(
     # Not where the translations themselves go to the terminal.
     if total and console.is_terminal and not sys.stdout.isatty():
         answers = _shown(answers, total)
+    counted = Compliance()
     for sources, outputs in answers:
         if wanted:  # by what is written, not by what the search says of itself
             counted += wanted.compliance(system.tokenize(sources), system.tokenize(outputs))
@@ -77,22 +70,29 @@ def translate(
         note(f"glossary: {counted}")
 
 
-def _glossary(path: Path | None, model: Path) -> Glossary | None:
-    """The glossary for ``model``. Raises InputError where that cannot honour one."""
+def _open(model: Path | None, glossary: Path | None) -> tuple[System, Glossary | None]:
+    """The model in that directory, or the newest, which is named; and what it has to obey."""
+    from mtkit.console import note
     from mtkit.errors import InputError
     from mtkit.glossary import Glossary
     from mtkit.manifest import Manifest
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.models import load, newest_model
 
-    if path is None:
-        return None
-    manifest = Manifest.read(model)
-    if manifest.kind == "nmt":
+    directory = model or newest_model()
+    manifest = Manifest.read(directory)
+    if model is None:
+        note(f"model: {directory} ({' → '.join(manifest.languages)})")
+    if glossary and manifest.kind == "nmt":
         raise InputError(
-            f"{model} is a neural model, which cannot be held to a glossary; "
+            f"{directory} is a neural model, which cannot be held to a glossary; "
             "name a statistical one with --model DIR"
         )
-    return Glossary.read(path, WordTokenizer(**manifest.tokenizer).tokenize)
+    system: Any = load(directory)
+    if not glossary:
+        return system, None
+    wanted = Glossary.read(glossary, system.tokenizer.tokenize)
+    system.use_glossary(wanted)
+    return system, wanted
 
 
 def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
