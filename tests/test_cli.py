@@ -166,7 +166,7 @@ def test_json_is_one_object_a_line(kind: str, project: Path) -> None:
     objects = [json.loads(line) for line in done.stdout.decode().splitlines()]
     assert [o["source"] for o in objects] == ["The train is here.", "", "Hello."]
     for o in objects:
-        assert set(o) == {"source", "translation", "score", "hypotheses", "unknown"}
+        assert set(o) == {"source", "translation", "score", "hypotheses", "unknown", "pieces"}
         assert o["translation"] == o["hypotheses"][0]["text"]
         for h in o["hypotheses"]:
             keys = {"text", "score", "features", "alignment", "segments", "tokens"}

@@ -180,6 +180,7 @@ def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
         "score": best.score,
         "hypotheses": shown,
         "unknown": best.unknown,
+        "pieces": best.pieces,
     }
 
 

@@ -38,7 +38,7 @@ from mtkit.errors import InputError
 from mtkit.smt.extract import MAX_PHRASE, hash_phrase, hash_word
 from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64, read_only
 from mtkit.smt.lm import ROOT, Lm, lm_step
-from mtkit.smt.phrases import FEATURES, PhraseTable, gather
+from mtkit.smt.phrases import FEATURES, PhraseTable, gather, links_of
 from mtkit.vocabulary import PAD, SPECIALS, Vocabulary
 
 CHANNEL_FIRST = [2, 3, 0, 1]  # Moses's four in FEATURES, and the other way round: its own inverse
@@ -246,7 +246,7 @@ def _lines_of(
         ids = table.target[table.t_begin[p] : table.t_begin[p + 1]].tolist()
         if min(ids) >= len(SPECIALS):
             pair = b" ".join([phrase, *(target[w] for w in ids), b"|||"])
-            links = _pharaoh(int(table.links[p]))
+            links = b" ".join([b"%d-%d" % link for link in links_of(int(table.links[p]))])
             four, six = _figures(table.features[p, CHANNEL_FIRST]), _figures(table.reordering[p])
             yield pair, b"%b ||| %b ||| ||| |||" % (four, links), six
 
@@ -254,12 +254,6 @@ def _lines_of(
 def _figures(log: Float32) -> bytes:
     """Probabilities with digits enough for the same float32 logarithms."""
     return b" ".join([b"%.9g" % p for p in np.exp(log, dtype=np.float64).tolist()])
-
-
-@lru_cache(1 << 16)
-def _pharaoh(mask: int) -> bytes:
-    """``i-j …`` of bits 8 i + j."""
-    return b" ".join([b"%d-%d" % divmod(b, 8) for b in range(64) if mask >> b & 1])
 
 
 # --- kernels

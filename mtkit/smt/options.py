@@ -27,7 +27,7 @@ from mtkit.smt.lm import ROOT, Lm, lm_step
 from mtkit.smt.phrases import PhraseTable
 
 WINDOW = 64  # positions behind the first gap that a hypothesis may cover; see ``decoder``
-CANDIDATES = 5  # times ``limit`` pairs of a source phrase are looked at, best φ(t̄|s̄) first
+CANDIDATES = 3  # times ``limit`` pairs of a source phrase are looked at, best φ(t̄|s̄) first
 COPIED = -1  # in place of a phrase pair: the source word itself
 FREE, CUT = -1, -2  # of a span: outside all glossary matches, or neither that nor one itself
 FIXED = -2  # FIXED − t: translation t of ``Sentence.target``

@@ -21,6 +21,7 @@ and φ(s̄|t̄) likewise. A look-up compares words, not only their hashes.
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +76,12 @@ class PhraseTable(NamedTuple):
     def load(cls, directory: Path) -> PhraseTable:
         """Read what ``save_arrays`` wrote of one."""
         return cls(*load_arrays(directory, cls._fields))
+
+
+@lru_cache(1 << 16)
+def links_of(mask: int) -> tuple[tuple[int, int], ...]:
+    """The links (i, j) of a phrase pair from their bits, 8 i + j."""
+    return tuple(divmod(b, 8) for b in range(64) if mask >> b & 1)
 
 
 WordWeights = tuple[Int64, NDArray[Any], Float64, Float64]  # see ``word_weights``

@@ -31,7 +31,7 @@ from mtkit.smt.forced import EVERY, force
 from mtkit.smt.lm import NgramModel
 from mtkit.smt.nbest import COUNTS, NAMES, NBest, derivation, n_best, span_of
 from mtkit.smt.options import FREE, REORDERING, Options, Sentence, Weights, collect
-from mtkit.smt.phrases import FEATURES, PhraseTable
+from mtkit.smt.phrases import FEATURES, PhraseTable, links_of
 from mtkit.smt.word_model import WordModels
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.tokenizer import WordTokenizer, is_verbatim
@@ -252,8 +252,8 @@ class SmtSystem:
             segments.append((s0, s1, t0, t1))
             pair = int(options.pair[option])
             if pair >= 0:
-                mask = int(self.models.table.links[pair])
-                links += [(s0 + b // 8, t0 + b % 8) for b in range(64) if mask >> b & 1]
+                within = links_of(int(self.models.table.links[pair]))
+                links += [(s0 + i, t0 + j) for i, j in within]
             else:  # copied, or by the glossary: as a whole
                 links += [(s, t) for s in range(s0, s1) for t in range(t0, t1)]
             t0 = t1
