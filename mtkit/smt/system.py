@@ -304,6 +304,8 @@ class SmtSystem:
     def _force(self, x: list[str], y: list[str]) -> Derivation:
         if not x or not y:
             return Derivation(None, "an empty sentence has no derivation")
+        if len(x) > LONGEST:
+            return Derivation(None, f"of more than {LONGEST} words only pieces are translated")
         size, new = len(self._target), dict[str, int]()  # words without an id get one here
         known = zip((*x, *y), self._encode_target((*x, *y)), strict=True)
         ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]

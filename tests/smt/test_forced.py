@@ -12,7 +12,7 @@ from mtkit.smt.flat import read_only
 from mtkit.smt.forced import Forced, force
 from mtkit.smt.nbest import derivation
 from mtkit.smt.options import Options, collect
-from mtkit.smt.system import SmtSystem
+from mtkit.smt.system import LONGEST, SmtSystem
 from tests.oracles import all_derivations
 from tests.smt.search_cases import (
     NO_LEXICON,
@@ -152,6 +152,12 @@ def test_what_is_out_of_reach_is_said(smt: SmtSystem) -> None:
     [score] = smt.score([("A man", f"{UNKNOWN}")])
     assert score.model is None
     assert UNKNOWN in score.why
+
+
+def test_of_a_line_in_pieces_there_is_no_derivation(smt: SmtSystem) -> None:
+    [found] = smt.force([(["a"] * (LONGEST + 1), ["ein"])])
+    assert found.hypothesis is None
+    assert "pieces" in found.why
 
 
 def test_score_gives_the_best_derivation(smt: SmtSystem, few: Corpus) -> None:
