@@ -180,11 +180,12 @@ def _errors_grid(systems: Sequence[SystemResult]) -> Grid:
             counts = e.reached, e.same, e.model, e.search, e.wider
             rows.append([Cell(s.name), *(_number(count, 0) for count in counts)])
     return Grid(
-        "Errors of the model and of the search. Reached: sentences whose reference the model can "
-        "make; of these, the system says the reference itself, the model prefers another "
-        "translation, or it prefers the reference and the search missed it. Wider: all sentences "
-        f"for which a search {WIDER} times as wide finds what the model prefers.",
-        ("System", "Reached", "Reference", "Model", "Search", "Wider"),
+        "Errors of the model and of the search. Reached: the sentences whose reference the model "
+        "can make at all. Of these: the output is the reference; the model gives the output the "
+        "higher score, its own error; or the reference has it, and the search missed it. Wider: "
+        f"of all sentences, those for which a search {WIDER} times as wide finds a translation "
+        "of a higher score.",
+        ("System", "Reached", "Reference", "Model's", "Search's", "Wider"),
         rows,
         [],
     )

@@ -17,7 +17,7 @@ from mtkit.errors import InputError
 app = typer.Typer(
     name="mtkit",
     help="Train a statistical and a neural translator on the same text, translate with either, "
-    "and see where and why one beats the other. Every command works without options.",
+    "and see where and why one beats the other. All but import and export work without options.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_show_locals=False,

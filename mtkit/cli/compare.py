@@ -95,6 +95,7 @@ def compare_systems(
 ) -> Comparison:
     """Translate and score a test set with every system."""
     from mtkit import report
+    from mtkit.console import step
     from mtkit.corpus import Bitext, language_of, read_lines, refuse_exchanged
     from mtkit.errors import InputError
     from mtkit.evaluate import check_parallel
@@ -118,22 +119,24 @@ def compare_systems(
             "some of the systems read tokenised text (--tokenizer none) and some plain text; "
             "they cannot be scored on the same lines"
         )
-    return report.compare(
-        text.source,
-        text.target,
-        _translations(systems, manifests, made, text, threads, glossary),
-        name=test[0].name,
-        paths=(str(test[0]), str(test[1])),
-        languages=pair,
-        tokenize="none" if tokenised == {True} else "13a",
-        examples=examples,
-        warnings=[
-            warning
-            for name, path in systems
-            if name in manifests
-            for warning in _seen_in_training(name, path, text)
-        ],
-    )
+    translations = _translations(systems, manifests, made, text, threads, glossary)
+    with step("metrics, intervals and significance"):
+        return report.compare(
+            text.source,
+            text.target,
+            translations,
+            name=test[0].name,
+            paths=(str(test[0]), str(test[1])),
+            languages=pair,
+            tokenize="none" if tokenised == {True} else "13a",
+            examples=examples,
+            warnings=[
+                warning
+                for name, path in systems
+                if name in manifests
+                for warning in _seen_in_training(name, path, text)
+            ],
+        )
 
 
 def _languages(manifests: dict[str, Manifest]) -> tuple[str, str] | None:

@@ -30,7 +30,7 @@ def perplexity(
 ) -> None:
     """Perplexity of models on text: exp(-1/N Σ ln p), N the word tokens and one end a sentence."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from mtkit.corpus import Bitext, read_lines
     from mtkit.errors import InputError
@@ -59,10 +59,12 @@ def perplexity(
         json.dump(shown, sys.stdout, ensure_ascii=False, indent=2)
         print()
         return
-    table = Table("Model", "Question", "Perplexity", "Without OOVs", "Tokens", "OOVs")
+    table = Table(
+        Column("Model", overflow="fold"), "Question", "Perplexity", "Without OOVs", "Tokens", "OOVs"
+    )
     for model, of in found.items():
         for question, value in of.items():
             figures = (value.value, value.without_oov)
             shown_figures = ("–" if x is None else f"{x:,.4f}" for x in figures)
-            table.add_row(model, question, *shown_figures, str(value.tokens), str(value.oov))
+            table.add_row(model, question, *shown_figures, f"{value.tokens:,}", f"{value.oov:,}")
     Console(highlight=False).print(table)

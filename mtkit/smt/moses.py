@@ -116,14 +116,16 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
         vocabularies = source.vocabulary(), target.vocabulary()
     if lines.left_out:
         note(
-            f"  {lines.left_out:,} pairs are left out: they have more than {MAX_PHRASE} words on "
-            f"a side, or one of {' '.join(SPECIALS)}"
+            f"  pairs left out: {lines.left_out:,}, with more than {MAX_PHRASE} words on a side, "
+            f"or one of {' '.join(SPECIALS)}"
         )
     path = _file(features[REORDERINGS], ini) if REORDERINGS in features else None
     with step("reordering table"):
         reordering = read_table(path, 6, source, target) if path else ()
         lm_id = lm.encode(vocabularies[1].words)
         table = assemble(lines, reordering, weights, lm.arrays, lm_id)
+    if path and (without := int((table.reordering == 0).all(1).sum())):
+        note(f"  pairs that the reordering table lacks: {without:,}; each order costs them 0")
     models = Models(*vocabularies, table, lm, Lexicon.nothing(len(vocabularies[0])))
     limits = Limits(distortion=distortion, table=_table_limit(features[TABLE]))
     tokenizer = WordTokenizer("none", lowercase)
@@ -132,17 +134,7 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
 
 def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
     """The features by their types, language models all as ``LM``, and the distortion limit."""
-    sections = dict[str, list[tuple[str, str]]]()
-    for number, line in enumerate(read_lines(ini), 1):
-        text = line.partition("#")[0].strip()
-        if text.startswith("["):
-            section = sections.setdefault(text.strip("[]"), [])
-        elif text and sections:
-            section.append((f"{ini}: line {number}", text))
-    if "feature" not in sections:
-        raise InputError(f"{ini}: no [feature]; only files of Moses 1.0 and later can be read")
-    if ignored := sorted(set(sections) - READ):
-        note(f"  not read, as these settings are Moses's own: {', '.join(ignored)}")
+    sections = _sections(ini)
     weights, features = _read_weights(sections.get("weight", [])), dict[str, Feature]()
     for where, text in sections["feature"]:
         kind, *pairs = text.split()
@@ -160,6 +152,25 @@ def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
         raise InputError(f"{ini}: [feature] has no {missing[0]}, which mtkit cannot do without")
     where, text = sections.get("distortion-limit", [("", "6")])[0]  # 6: Moses's default
     return features, _number(text, where)
+
+
+def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
+    """The lines of each section, with their places."""
+    sections = dict[str, list[tuple[str, str]]]()
+    for number, line in enumerate(read_lines(ini), 1):
+        text = line.partition("#")[0].strip()
+        if text.startswith("["):
+            section = sections.setdefault(text.strip("[]"), [])
+        elif text and sections:
+            section.append((f"{ini}: line {number}", text))
+    if "feature" not in sections:
+        raise InputError(f"{ini}: no [feature]; only files of Moses 1.0 and later can be read")
+    if ignored := sorted(set(sections) - READ):
+        note(f"  not read, as these settings are Moses's own: {', '.join(ignored)}")
+    for where, text in sections.get("mapping", []):
+        if text.split() != ["0", "T", "0"]:
+            raise InputError(f"{where}: of mappings mtkit has only 0 T 0: one table, no factors")
+    return sections
 
 
 def _read_weights(lines: list[tuple[str, str]]) -> dict[str, list[float]]:
@@ -188,8 +199,12 @@ def _check(kind: str, name: str, feature: Feature) -> None:
         raise InputError(f"{where}: of reordering models mtkit has only type={BIDIRECTIONAL[0]}")
     if any(options.get(f, "0") != "0" for f in ("factor", "input-factor", "output-factor")):
         raise InputError(f"{where}: mtkit has no factors; all of them must be 0")
-    if len(weights) != size or not all(map(math.isfinite, weights)):
-        raise InputError(f"{where}: [weight] must give {size} for {name}, not {len(weights)}")
+    if len(weights) != size:
+        raise InputError(
+            f"{where}: {name} takes {size} weights, of which [weight] gives {len(weights)}"
+        )
+    if not all(map(math.isfinite, weights)):
+        raise InputError(f"{where}: the weights of {name} in [weight] must be finite numbers")
 
 
 def _number(text: str, where: str) -> int:
@@ -232,7 +247,7 @@ def _file(feature: Feature, ini: Path) -> Path:
     path = ini.parent / feature.options["path"]
     packed = path.with_name(path.name + ".gz")
     if not path.exists() and not packed.exists():
-        raise InputError(f"{feature.where}: {path}: no such file; binary tables are not read")
+        raise InputError(f"{feature.where}: {path}: no such file")
     return path if path.exists() else packed
 
 

@@ -27,7 +27,7 @@ from mtkit.smt.phrases import FEATURES, PhraseTable
 
 COUNTS = ("phrases", "words", "unknown", "lm", "distortion", "context")
 NAMES = (*FEATURES, *REORDERING, *COUNTS)
-REPEATS = 20  # times k derivations are looked at for k different texts
+REPEATS, LEAST = 20, 5000  # derivations looked at for k different texts: REPEATS · k, or LEAST
 _R, _C, _F = len(FEATURES), len(FEATURES) + len(REORDERING), len(NAMES)
 
 
@@ -69,7 +69,7 @@ def n_best(
 ) -> NBest:
     """The k best derivations; if ``distinct``, of different words. ``begin`` as for ``search``."""
     N = graph[1].gap
-    tries = k * REPEATS if distinct and k > 1 else k
+    tries = max(k * REPEATS, LEAST) if distinct and k > 1 else k
     arcs = _sorted_arcs(graph) if tries > 1 else np.full(len(graph), -1, np.int32)
     ways = np.empty((tries * (N + 1) + 1, 2), np.int32)  # hypothesis, node of the options behind
     total, queue = np.empty(len(ways)), np.empty(len(ways), np.int32)

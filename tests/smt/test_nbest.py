@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +126,15 @@ def test_many_equal_derivations_are_told_apart(model: lm.NgramModel) -> None:
     best = case.n_best(case.search(Limits()), 1000)
     assert len({tuple(o) for o in best.options.reshape(-1, 14).tolist()}) == 1000
     assert best.score == pytest.approx(best.score[0], abs=1e-9)
+
+
+def test_a_text_with_hundreds_of_derivations_does_not_hide_the_next(model: lm.NgramModel) -> None:
+    N = 10
+    choices = {
+        (i, i + n): [(-0.1 * n, (3,) * n, (0.0,) * 6)] for n in (1, 2, 3) for i in range(N - n + 1)
+    }
+    choices[0, 1] = [*choices[0, 1], (-9.0, (4,), (0.0,) * 6)]
+    case = make(N, choices, model)
+    best = case.n_best(case.search(UNPRUNED._replace(distortion=0)), 2, distinct=True)
+    texts = [best.words[a:b].tolist() for a, b in pairwise(best.w_begin.tolist())]
+    assert texts == [[3] * N, [4] + [3] * (N - 1)]
