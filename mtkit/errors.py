@@ -1,4 +1,4 @@
-"""The one exception whose text is written for the person at the keyboard."""
+"""The exceptions whose text is written for the person at the keyboard."""
 
 
 class InputError(Exception):
@@ -6,3 +6,7 @@ class InputError(Exception):
 
     The command line prints it as one line on stderr and exits with code 2.
     """
+
+
+class WorkError(Exception):
+    """The work failed, though call and input are in order; one line on stderr, exit code 1."""

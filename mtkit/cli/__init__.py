@@ -12,7 +12,7 @@ import sys
 import typer
 
 from mtkit.cli import align, compare, info, moses, perplexity, train_nmt, train_smt, translate
-from mtkit.errors import InputError
+from mtkit.errors import InputError, WorkError
 
 app = typer.Typer(
     name="mtkit",
@@ -60,6 +60,6 @@ def main() -> None:
     gc.set_threshold(1_000_000)
     try:
         app()
-    except InputError as error:
+    except (InputError, WorkError) as error:
         print(f"mtkit: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError) else 1)

@@ -43,6 +43,14 @@ class Cell(StrEnum):
     lstm = "lstm"
 
 
+class Precision(StrEnum):
+    """How matrices are multiplied in training."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
 class AttentionKind(StrEnum):
     """How the decoder looks at the source."""
 
@@ -83,6 +91,13 @@ def train_nmt(
         int | None,
         typer.Option(min=1, help="Train exactly so many updates, whatever the time."),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a training that was interrupted; same options."),
+    ] = False,
+    precision: Annotated[
+        Precision, typer.Option(help="How matrices are multiplied; auto: bf16 on CPUs that can.")
+    ] = Precision.auto,
     seed: Seed = 1,
     threads: Threads = 0,
     quiet: Quiet = False,
@@ -95,9 +110,9 @@ def train_nmt(
     text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
 
     from mtkit.console import note
+    from mtkit.nmt.recipe import PRESETS
     from mtkit.nmt.system import set_threads
     from mtkit.nmt.system import train_nmt as run
-    from mtkit.nmt.train import PRESETS
 
     set_threads(cores)
     given: dict[str, Any] = {
@@ -106,7 +121,8 @@ def train_nmt(
         "clip": clip,
         "minutes": minutes,
         "updates": updates,
+        "precision": precision.value,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    run(text, words, replace(PRESETS[preset.value], seed=seed, **changes), directory)
+    run(text, words, replace(PRESETS[preset.value], seed=seed, **changes), directory, resume)
     note(f"model: {directory}")

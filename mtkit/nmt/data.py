@@ -12,6 +12,20 @@ from torch import Tensor
 
 from mtkit.vocabulary import BOS, EOS, PAD, UNK
 
+ROUND = 4
+
+
+@dataclass(frozen=True)
+class Data:
+    """Subword ids of sources and targets, without specials, and the targets' word counts."""
+
+    sources: list[list[int]]
+    targets: list[list[int]]
+    target_words: list[int]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -32,8 +46,12 @@ class Batch:
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """Sequences as rows of an int64 matrix, filled up with PAD."""
-    width = max(len(s) for s in sequences)
+    """Sequences as rows of an int64 matrix, filled up with PAD to a multiple of ``ROUND``.
+
+    For each size that it meets the library compiles and keeps a kernel; so there are fewer.
+    """
+    longest = max(len(s) for s in sequences)
+    width = longest + -longest % ROUND
     return torch.tensor([[*s, *[PAD] * (width - len(s))] for s in sequences], dtype=torch.int64)
 
 

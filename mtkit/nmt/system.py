@@ -18,10 +18,12 @@ from mtkit.console import note
 from mtkit.corpus import Bitext, Corpus, hold_out
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
-from mtkit.nmt.data import batch_rows
+from mtkit.nmt import checkpoint
+from mtkit.nmt.data import Data, batch_rows
 from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search, unknown_positions
-from mtkit.nmt.train import Data, Run, TrainConfig, log_probabilities, train
+from mtkit.nmt.train import Run, log_probabilities, train
 from mtkit.pieces import by_pieces, cut
 from mtkit.subwords import Encoded, Subwords
 from mtkit.system import Hypothesis, LogProbability, Score
@@ -170,8 +172,18 @@ def encode(text: Bitext, tokenizer: WordTokenizer, subwords: Subwords) -> Data:
     )
 
 
-def train_nmt(corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out: Path) -> Manifest:
-    """Train on ``corpus`` and write the model directory ``out``."""
+def train_nmt(
+    corpus: Corpus,
+    tokenizer: WordTokenizer,
+    config: TrainConfig,
+    out: Path,
+    resume: bool = False,
+) -> Manifest:
+    """Train on ``corpus`` and write the model directory ``out``.
+
+    What an interruption leaves beside ``out`` is gone on with if ``resume``, else started anew.
+    Raises InputError where there is none, or one of another text or other settings.
+    """
     train_text, dev_text = corpus.train.without_empty(), corpus.dev
     if dev_text is None:
         train_text, dev_text = hold_out(train_text, 20)
@@ -187,12 +199,20 @@ def train_nmt(corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out
         subwords = Subwords.train((s for side in words for s in side), size)
         data = _short(encode(train_text, tokenizer, subwords), config.max_length)
         dev = encode(dev_text.without_empty(), tokenizer, subwords)
-        run = Run(config, len(subwords), data, dev)
+        unfinished = checkpoint.path_of(out)
+        run = Run(config, len(subwords), data, dev, partial(spell, subwords), unfinished)
         parameters = sum(p.numel() for p in run.model.parameters())
         note(f"{len(subwords)} subwords, {parameters / 1e6:.1f} M parameters")
+        if resume:
+            run.restore()
+            note(f"going on from update {run.update} of {run.config.updates}")
+        elif unfinished.exists():
+            note(f"{unfinished}: an unfinished training that starts anew; --resume goes on with it")
         model = train(run)
         system = NmtSystem(model, subwords, tokenizer)
         system.save(directory)
+        lines = [json.dumps(entry) + "\n" for entry in run.history]
+        (directory / "log.jsonl").write_text("".join(lines), encoding="utf-8")
         save_training_hashes(corpus, directory)
         manifest = Manifest(
             kind="nmt",
@@ -204,11 +224,17 @@ def train_nmt(corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out
                 "dev_perplexity": run.best[0],
                 "best_update": run.best[1],
                 "parameters": parameters,
-                "log": run.history,
+                "skipped_updates": int(run.skipped),
             },
         )
         manifest.write(directory)
+    unfinished.unlink(missing_ok=True)
     return manifest
+
+
+def spell(subwords: Subwords, ids: Sequence[int]) -> str:
+    """The words that ``ids`` make, with spaces between."""
+    return " ".join(subwords.decode(ids))
 
 
 def _short(data: Data, limit: int) -> Data:

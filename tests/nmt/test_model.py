@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtkit.nmt.data import batch_rows, drop_words, epoch, make_batch
+from mtkit.nmt.data import Data, batch_rows, drop_words, epoch, make_batch
 from mtkit.nmt.model import Attention, ModelConfig, Seq2Seq, Source, VariationalDropout
-from mtkit.nmt.train import Data, TrainConfig, learning_rate, log_probabilities, loss_of, perplexity
+from mtkit.nmt.recipe import TrainConfig, learning_rate
+from mtkit.nmt.train import log_probabilities, loss_of, perplexity
 from mtkit.vocabulary import BOS, EOS, PAD, UNK
 
 torch.set_num_threads(1)

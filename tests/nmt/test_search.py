@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from mtkit.nmt.data import Data
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output, beam_search, unknown_positions
-from mtkit.nmt.train import Data, log_probabilities
+from mtkit.nmt.train import log_probabilities
 from mtkit.vocabulary import BOS, EOS, PAD, UNK
 
 WORDS = [4, 5, 6]

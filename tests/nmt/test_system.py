@@ -11,10 +11,10 @@ from mtkit import load
 from mtkit.corpus import Bitext, Corpus, hold_out
 from mtkit.manifest import Manifest
 from mtkit.nmt import system as nmt
+from mtkit.nmt.data import Data
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output
 from mtkit.nmt.system import NmtSystem
-from mtkit.nmt.train import Data
 from mtkit.subwords import Subwords
 from mtkit.tokenizer import WordTokenizer
 from mtkit.vocabulary import EOS, UNK

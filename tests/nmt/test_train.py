@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mtkit.nmt.data import drop_words
+from mtkit.nmt.data import Data, drop_words
+from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.nmt.search import beam_search
-from mtkit.nmt.train import Data, Run, TrainConfig, learning_rate, loss_of, plan_updates, train
+from mtkit.nmt.train import Run, loss_of, plan_updates, train
 from mtkit.vocabulary import EOS
 
 torch.set_num_threads(1)
@@ -25,6 +26,7 @@ TINY = TrainConfig(
     average=0.9,
     updates=150,
     validations=3,
+    precision="fp32",
 )
 
 
@@ -164,3 +166,19 @@ def test_a_budget_below_one_epoch_is_said() -> None:
     assert "within the first pass" in said[0]
     train(run_of(replace(TINY, batch=1, updates=10)), said.append)
     assert sum("within the first pass" in line for line in said) == 1
+
+
+def test_bf16_learns_as_fp32_does_but_only_in_training() -> None:
+    run = run_of(replace(TINY, precision="bf16"))
+    model = train(run, silent)
+    assert run.best[0] < 1.1
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    other = run_of(TINY)
+    train(other, silent)
+    assert run.best[0] != other.best[0]
+
+
+def test_a_precision_is_resolved_or_refused() -> None:
+    assert run_of(replace(TINY, precision="auto")).config.precision in ("fp32", "bf16")
+    with pytest.raises(ValueError, match="not one of auto, fp32, bf16"):
+        run_of(replace(TINY, precision="fp8"))

@@ -1,0 +1,79 @@
+"""A training run on disk, whole or not at all: one safetensors file of what decides how it goes on.
+
+Tensors: θ, its average θ̄, the best θ̄ so far, Adam's moments, the states of the generators and the
+batches of this epoch that are still to come. Beside them as JSON: where the run stands, and a
+fingerprint of text and settings, so that it is never continued with others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mtkit.errors import InputError
+
+if TYPE_CHECKING:
+    from mtkit.nmt.data import Data
+    from mtkit.nmt.recipe import TrainConfig
+
+Tensors = dict[str, Tensor]
+
+
+def path_of(out: Path) -> Path:
+    """Where the unfinished training of the model ``out`` lies."""
+    return out.with_name(f".{out.name}.checkpoint")
+
+
+def fingerprint(config: TrainConfig, train: Data, dev: Data) -> str:
+    """Of everything but ``updates``, which a time budget decides anew each time."""
+    settings = {**asdict(config), "updates": 0}
+    text = json.dumps([settings, *(asdict(data) for data in (train, dev))], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save(path: Path, tensors: Tensors, state: dict[str, Any], mark: str) -> None:
+    """Write a run, its old state standing until the new one is on the disk."""
+    new = path.with_name(path.name + ".new")
+    save_file(tensors, new, {"state": json.dumps(state), "fingerprint": mark})
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def load(path: Path, mark: str) -> tuple[Tensors, dict[str, Any]]:
+    """Read what ``save`` wrote. Raises InputError for a run of another text or other settings."""
+    if not path.is_file():
+        raise InputError(f"{path}: no unfinished training; start one without --resume")
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        if metadata["fingerprint"] != mark:
+            raise InputError(
+                f"{path}: the unfinished training has another text or other settings; "
+                "give those again, or start anew without --resume"
+            )
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    state: dict[str, Any] = json.loads(metadata["state"])
+    return tensors, state
+
+
+def flat(queue: list[list[int]]) -> Tensors:
+    """Batches of rows as two tensors."""
+    sizes = torch.tensor([len(rows) for rows in queue], dtype=torch.int64)
+    rows = torch.tensor([r for batch in queue for r in batch], dtype=torch.int64)
+    return {"queue.sizes": sizes, "queue.rows": rows}
+
+
+def unflat(tensors: Tensors) -> list[list[int]]:
+    """The other way round."""
+    rows = iter(tensors["queue.rows"].tolist())
+    return [list(islice(rows, size)) for size in tensors["queue.sizes"].tolist()]
