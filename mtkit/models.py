@@ -79,13 +79,16 @@ def load_word_models(directory: Path) -> WordModels:
         raise InputError(f"{error.filename}: missing; {directory} cannot align words") from None
 
 
-def load(directory: str | Path) -> System:
-    """Load a trained translator of either kind.
+def load(directory: str | Path, *others: str | Path) -> System:
+    """Load a trained translator of either kind; several neural models become an ensemble.
 
-    Raises InputError where ``directory`` is no model directory or no longer whole.
+    Raises InputError where ``directory`` is no model directory or no longer whole, and where the
+    others do not go with it.
     """
     directory = Path(directory)
     kind = Manifest.read(directory).kind
+    if others:
+        return _ensemble([directory, *map(Path, others)])
     try:
         if kind == "smt":
             from mtkit.smt.system import SmtSystem
@@ -105,3 +108,19 @@ def load(directory: str | Path) -> System:
     except KeyError as error:
         raise InputError(f"{directory}: the model lacks {error}; train it again") from None
     raise InputError(f"{directory}: a model of unknown kind {kind!r}")
+
+
+def _ensemble(directories: list[Path]) -> System:
+    from mtkit.nmt.system import NmtSystem
+
+    manifests = [Manifest.read(directory) for directory in directories]
+    for directory, manifest in zip(directories, manifests, strict=True):
+        if manifest.kind != "nmt":
+            raise InputError(f"{directory}: only neural models go together in an ensemble")
+        if manifest.languages != manifests[0].languages:
+            raise InputError(
+                f"{directory} translates {' → '.join(manifest.languages)}, "
+                f"{directories[0]} {' → '.join(manifests[0].languages)}"
+            )
+    systems = [system for d in directories if isinstance(system := load(d), NmtSystem)]
+    return NmtSystem.ensemble(systems, directories)

@@ -81,6 +81,20 @@ class Subwords:
             for words in sentences
         ]
 
+    def characters(self, word: str) -> list[int]:
+        """What a word is before any merge; ``UNK`` for a character that the text did not have."""
+        spelled = [*word[:-1], word[-1] + END_OF_WORD]
+        return [UNK if (i := self._id(c)) < len(SPECIALS) else i for c in spelled]
+
+    def merges(self) -> list[tuple[int, int, int]]:
+        """Ids of a, b and of the piece ab that they make, in the order they were learnt."""
+        learnt = json.loads(self._tokenizer.to_str())["model"]["merges"]
+        return [(self._id(a), self._id(b), self._id(a + b)) for a, b in learnt]
+
+    def _id(self, piece: str) -> int:
+        found = self._tokenizer.token_to_id(piece)
+        return UNK if found is None else int(found)
+
     def decode(self, ids: Sequence[int], unknown: Sequence[str] = ()) -> list[str]:
         """The word tokens that ``ids`` spell; the k-th unknown piece is spelled ``unknown[k]``."""
         words, current, k = [], "", 0

@@ -47,8 +47,8 @@ def smt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def nmt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A neural model of ``few``, barely trained."""
+    from mtkit.nmt.build import train_nmt
     from mtkit.nmt.recipe import TrainConfig
-    from mtkit.nmt.system import train_nmt
     from mtkit.tokenizer import WordTokenizer
 
     out = tmp_path_factory.mktemp("models") / "nmt"

@@ -561,3 +561,46 @@ def test_an_imported_model_is_a_model(project: Path, tmp_path: Path) -> None:
     done = mtkit("align", "--model", "models/moses", "--stdin", cwd=tmp_path,
                  stdin=b"a ||| b\n", check=2)  # fmt: skip
     assert "models/moses cannot align words" in done.stderr.decode()
+
+
+def test_seeds_give_several_models_which_translate_together(project: Path, tmp_path: Path) -> None:
+    """One after another, interrupted and gone on with; then an ensemble, and training further."""
+    options = ["--preset", "quick", "--updates", "8", "--bpe-dropout", "0.1"]
+    text = ["--train", project / "train.en", project / "train.de"]
+    call = ["train-nmt", *text, *options, "--seeds", 2, "--out", "m"]
+    done = mtkit(*call, cwd=tmp_path)
+    said = done.stderr.decode()
+    assert re.search(r"dev bleu of 2 seeds: mean [\d.]+, standard deviation [\d.]+ \(", said)
+    first = (tmp_path / "m-1/weights.safetensors").read_bytes()
+    second = (tmp_path / "m-2/weights.safetensors").read_bytes()
+    assert first != second
+    (tmp_path / "m-2").rename(tmp_path / "old")
+    said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
+    assert "seed 1: m-1, done already" in said
+    assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second
+    mtkit(*call, cwd=tmp_path, check=2)  # m-1 exists
+
+    both = mtkit(
+        *("translate", "--model", "m-1", "--model", "m-2", "--json"), cwd=tmp_path, stdin=b"Hi.\n"
+    )
+    each = [
+        mtkit("translate", "--model", m, "--json", cwd=tmp_path, stdin=b"Hi.\n").stdout
+        for m in ("m-1", "m-2")
+    ]
+    assert json.loads(both.stdout)["score"] not in [json.loads(line)["score"] for line in each]
+    refused = mtkit(
+        "translate", "--model", "m-1", "--model", project / "models/smt", cwd=tmp_path, check=2
+    )
+    assert b"only neural models go together" in refused.stderr
+
+    further = ["train-nmt", *text, "--preset", "quick", "--updates", 4, "--out", "further"]
+    mtkit(*further, "--from", "m-1", cwd=tmp_path)
+    shapes = [(tmp_path / m / "subwords.json").read_bytes() for m in ("m-1", "further")]
+    assert shapes[0] == shapes[1]
+    for wrong, message in (
+        (["--from", project / "models/smt"], "is no neural model"),
+        (["--from", "m-1", "--lowercase"], "has other tokens"),
+        (["--from", "m-1", "--pair", "de-en"], "but the text is de → en"),
+    ):
+        refused = mtkit(*further[:-1], "other", *wrong, cwd=tmp_path, check=2)
+        assert message in refused.stderr.decode()

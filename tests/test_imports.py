@@ -53,11 +53,13 @@ def test_torch_and_numba_stay_in_their_halves() -> None:
     assert users_of("torch")
     assert all(n.startswith("mtkit.nmt") for n in users_of("torch"))
     assert users_of("numba")
-    assert all(n.startswith("mtkit.smt") for n in users_of("numba"))
+    kernels = {"mtkit.nmt.bpe_dropout"}  # of the neural half, needed in training alone
+    assert {n for n in users_of("numba") if not n.startswith("mtkit.smt")} == kernels
 
 
 def test_only_the_command_line_imports_the_command_line() -> None:
-    assert all(n.startswith("mtkit.cli") for n in users_of("mtkit.cli"))
+    users = users_of("mtkit.cli") - {"mtkit.__main__"}
+    assert all(n.startswith("mtkit.cli") for n in users)
     core = ("mtkit.system", "mtkit.corpus", "mtkit.tokenizer", "mtkit.vocabulary", "mtkit.subwords")
     for name in core:
         inside = {i for i in EVERYWHERE[name] if i.startswith("mtkit.")}

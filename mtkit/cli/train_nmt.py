@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +26,10 @@ from mtkit.cli.options import (
     set_up,
     training_text,
 )
+
+if TYPE_CHECKING:
+    from mtkit.nmt.recipe import TrainConfig
+    from mtkit.tokenizer import WordTokenizer
 
 
 class Preset(StrEnum):
@@ -98,31 +103,95 @@ def train_nmt(
     precision: Annotated[
         Precision, typer.Option(help="How matrices are multiplied; auto: bf16 on CPUs that can.")
     ] = Precision.auto,
+    bpe_dropout: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Probability that a merge of subwords is passed over.",
+            show_default="preset",
+        ),
+    ] = None,
     seed: Seed = 1,
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, help="Train so many models, DIR-1 … DIR-N, by one seed after another."),
+    ] = 1,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="DIR", help="Train this model further; its shape and subwords stay."
+        ),
+    ] = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Train the neural translator: subwords, LSTM encoder-decoder."""
-    from mtkit.models import check_out
-
     cores = set_up(quiet, threads)
-    directory = check_out(out, "nmt", force)
+    directories = _directories(out, seeds, force, resume)
     text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+    old = _load_start(start, text.pair, words) if start else None
 
     from mtkit.console import note
-    from mtkit.nmt.recipe import PRESETS
+    from mtkit.nmt import parallel
+    from mtkit.nmt.build import train_nmt as run
+    from mtkit.nmt.build import train_seeds
     from mtkit.nmt.system import set_threads
-    from mtkit.nmt.system import train_nmt as run
 
-    set_threads(cores)
     given: dict[str, Any] = {
         "cell": cell and cell.value,
         "attention": attention and attention.value,
         "clip": clip,
         "minutes": minutes,
         "updates": updates,
+        "bpe_dropout": bpe_dropout,
         "precision": precision.value,
     }
+    config = _config(preset, seed, given)
+    set_threads(max(1, cores // parallel.LOCAL_WORLD))
+    with parallel.processes():
+        if seeds > 1:
+            train_seeds(text, words, config, directories, resume, old)
+        else:
+            run(text, words, config, directories[0], resume, old)
+    for directory in directories:
+        note(f"model: {directory}")
+
+
+def _config(preset: Preset, seed: int, given: dict[str, Any]) -> TrainConfig:
+    """The preset, but for what was given."""
+    from mtkit.nmt.recipe import PRESETS
+
     changes = {name: value for name, value in given.items() if value is not None}
-    run(text, words, replace(PRESETS[preset.value], seed=seed, **changes), directory, resume)
-    note(f"model: {directory}")
+    return replace(PRESETS[preset.value], seed=seed, **changes)
+
+
+def _directories(out: Path | None, seeds: int, force: bool, resume: bool) -> list[Path]:
+    """Where the models go: as ``check_out`` says, and numbered if they are several."""
+    from mtkit.models import MODELS, check_out
+
+    if seeds == 1:
+        return [check_out(out, "nmt", force)]
+    base = out or MODELS / "nmt"
+    numbered = [base.with_name(f"{base.name}-{k}") for k in range(1, seeds + 1)]
+    return [check_out(path, "nmt", force or resume or out is None) for path in numbered]
+
+
+def _load_start(directory: Path, pair: tuple[str, str], tokenizer: WordTokenizer) -> Any:
+    """The model to train further. Raises InputError where it is of another kind than the text."""
+    from mtkit.errors import InputError
+    from mtkit.manifest import Manifest
+    from mtkit.models import load
+
+    manifest = Manifest.read(directory)
+    if manifest.kind != "nmt":
+        raise InputError(f"{directory} is no neural model; only such can be trained further")
+    if manifest.languages != pair:
+        old, new = (" → ".join(languages) for languages in (manifest.languages, pair))
+        raise InputError(f"{directory} translates {old}, but the text is {new}")
+    system: Any = load(directory)
+    if system.tokenizer != tokenizer:
+        raise InputError(
+            f"{directory} has other tokens: give --tokenizer and --lowercase as they were for it"
+        )
+    return system

@@ -26,8 +26,12 @@ BATCH = 1000  # lines that are read, translated and written at a time
 def translate(
     context: typer.Context,
     model: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Model directory. [the newest under models/]"),
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Model directory, the newest under models/ if none is named. "
+            "Several neural ones translate together, as an ensemble.",
+        ),
     ] = None,
     n_best: Annotated[int, typer.Option(min=1, max=1000, help="Translations a line.")] = 1,
     as_json: Annotated[
@@ -53,7 +57,7 @@ def translate(
         name = shlex.quote(context.args[0])
         raise InputError(f"translate reads stdin, no files: say mtkit translate < {name}")
     cores = set_up(quiet, threads)
-    system, wanted = _open(model, glossary)
+    system, wanted = _open(model or [], glossary)
     limit_threads(system, cores)
     if sys.stdin.isatty():
         note("reading lines from the keyboard; Ctrl-D ends them")
@@ -70,24 +74,24 @@ def translate(
         note(f"glossary: {counted}")
 
 
-def _open(model: Path | None, glossary: Path | None) -> tuple[System, Glossary | None]:
-    """The model in that directory, or the newest, which is named; and what it has to obey."""
+def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary | None]:
+    """The models in those directories, or the newest, which is named; and what to obey."""
     from mtkit.console import note
     from mtkit.errors import InputError
     from mtkit.glossary import Glossary
     from mtkit.manifest import Manifest
     from mtkit.models import load, newest_model
 
-    directory = model or newest_model()
+    directory, *others = models or [newest_model()]
     manifest = Manifest.read(directory)
-    if model is None:
+    if not models:
         note(f"model: {directory} ({' → '.join(manifest.languages)})")
     if glossary and manifest.kind == "nmt":
         raise InputError(
             f"{directory} is a neural model, which cannot be held to a glossary; "
             "name a statistical one with --model DIR"
         )
-    system: Any = load(directory)
+    system: Any = load(directory, *others)
     if not glossary:
         return system, None
     wanted = Glossary.read(glossary, system.tokenizer.tokenize)

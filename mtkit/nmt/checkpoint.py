@@ -1,8 +1,8 @@
 """A training run on disk, whole or not at all: one safetensors file of what decides how it goes on.
 
-Tensors: θ, its average θ̄, the best θ̄ so far, Adam's moments, the states of the generators and the
-batches of this epoch that are still to come. Beside them as JSON: where the run stands, and a
-fingerprint of text and settings, so that it is never continued with others.
+Tensors: θ, its average θ̄, the best θ̄ so far, Adam's moments and the batches of this epoch that are
+still to come. Beside them as JSON: where the run stands, and a fingerprint of text and settings, so
+that it is never continued with others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save as to_bytes
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -34,11 +35,14 @@ def path_of(out: Path) -> Path:
     return out.with_name(f".{out.name}.checkpoint")
 
 
-def fingerprint(config: TrainConfig, train: Data, dev: Data) -> str:
-    """Of everything but ``updates``, which a time budget decides anew each time."""
+def fingerprint(config: TrainConfig, train: Data, dev: Data, weights: Tensors | None = None) -> str:
+    """Of everything but ``updates``, which a time budget decides anew each time.
+
+    weights: what the training begins with, if not at random.
+    """
     settings = {**asdict(config), "updates": 0}
     text = json.dumps([settings, *(asdict(data) for data in (train, dev))], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode() + to_bytes(weights or {})).hexdigest()
 
 
 def save(path: Path, tensors: Tensors, state: dict[str, Any], mark: str) -> None:

@@ -39,6 +39,22 @@ class Batch:
     y_out: Tensor
     rows: list[int]
 
+    def share(self, rank: int, world: int) -> Batch:
+        """Every ``world``-th sentence, from number ``rank`` on."""
+        if world == 1:
+            return self
+        own = slice(rank, None, world)
+        return Batch(self.x[own], self.y_in[own], self.y_out[own], self.rows[own])
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(self.x.to(device), self.y_in.to(device), self.y_out.to(device), self.rows)
+
+    @property
+    def real(self) -> Tensor:
+        """Where among the B·T places of ``y_out`` is no padding, int64 (N,)."""
+        return (self.y_out.flatten() != PAD).nonzero()[:, 0]
+
     @property
     def tokens(self) -> int:
         """Target subwords to predict, ``</s>`` included."""
@@ -101,9 +117,9 @@ def epoch(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def drop_words(y: Tensor, p: float, generator: torch.Generator) -> Tensor:
+def drop_words(y: Tensor, p: float) -> Tensor:
     """Word dropout: each token becomes ``<unk>`` with probability ``p`` (Sennrich & Zhang 2019)."""
     if p == 0:
         return y
-    dropped = torch.rand(y.shape, generator=generator) < p
+    dropped = torch.rand(y.shape, device=y.device) < p
     return torch.where(dropped & (y > EOS), UNK, y)

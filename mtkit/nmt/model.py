@@ -197,8 +197,13 @@ class Seq2Seq(nn.Module):
         """(…, E) → (…, vocabulary)."""
         return functional.linear(o, self.embedding.weight, self.bias)
 
-    def forward(self, x: Tensor, y_in: Tensor, y_out: Tensor) -> Tensor:
-        """Logits (N, vocabulary) of the N positions of ``y_out`` (B, T) that are not padding."""
+    def forward(self, x: Tensor, y_in: Tensor, at: Tensor) -> Tensor:
+        """Logits (N, vocabulary) of the words to follow ``y_in`` (B, T), at N of the B·T places."""
         source = self.encode(x)
         o, _, _ = self.decode(y_in, source, self.start(source))
-        return self.logits(o[y_out != PAD])
+        return self.logits(o.flatten(0, 1)[at])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.bias.device

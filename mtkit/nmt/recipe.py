@@ -1,8 +1,12 @@
 """The recipe of a training run: one frozen configuration, its presets and its schedule.
 
-schedule       linear warm-up, then half a cosine down to 2 % of the peak
-precision      bf16: matrices are multiplied as bfloat16, nearly twice as fast where the CPU
-               can; weights, sums and everything but training stay float32
+Sources of the recipe for small corpora: few subwords, word dropout, small batches (Sennrich & Zhang
+2019), dropout with one mask a sentence (Gal & Ghahramani 2016), label smoothing (Szegedy et al.
+2016), BPE-dropout (Provilkov et al. 2020), averaged weights.
+
+    schedule    linear warm-up, then half a cosine down to 2 % of the peak
+    precision   bf16: matrices are multiplied as bfloat16, nearly twice as fast where the CPU can;
+                weights, sums and everything but training stay float32
 """
 
 from __future__ import annotations
@@ -24,8 +28,9 @@ class TrainConfig:
 
     vocabulary: joint BPE pieces, 0 = 8 √N for N target words. batch: sentences. minutes: the
     budget of wall time, 0 = none. epochs: passes over the data at most. updates: exactly so many,
-    whatever the other two say (0 = they decide). clip: τ, 0 = no clipping. precision: one of
-    ``PRECISIONS``; auto becomes what the machine is faster with.
+    whatever the other two say (0 = they decide). clip: τ, 0 = no clipping. bpe_dropout: that
+    a merge of subwords is passed over. precision: one of ``PRECISIONS``; auto is bf16 where the CPU
+    multiplies such numbers.
     """
 
     cell: str = "lstm"
@@ -37,6 +42,7 @@ class TrainConfig:
     vocabulary: int = 0
     dropout: float = 0.25
     word_dropout: float = 0.1
+    bpe_dropout: float = 0.0
     smoothing: float = 0.1
     batch: int = 64
     learning_rate: float = 4e-3

@@ -1,5 +1,7 @@
 """Beam search for argmax_y ln P(y|x) / |y|^λ, in batches of equal source length.
 
+Several models make an ensemble: P(y_t | y_<t, x) is then the mean of what each gives.
+
 Letters: B sentences, K hypotheses each (the beam), V vocabulary, I source length.
 λ is the length normalisation: 0 compares bare probabilities and favours short output, 1 the mean
 per token (Wu et al. 2016, equation 14, has a softer form of the same idea).
@@ -7,6 +9,8 @@ per token (Wu et al. 2016, equation 14, has a softer form of the same idea).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,8 +42,10 @@ class _Step:
     attention: list[int]
 
 
-def _select(state: State, rows: Tensor) -> State:
-    return [tuple(part.index_select(1, rows) for part in layer) for layer in state]
+def _select(states: list[State], rows: Tensor) -> list[State]:
+    return [
+        [tuple(part.index_select(1, rows) for part in layer) for layer in state] for state in states
+    ]
 
 
 def _trace(steps: list[_Step], at: int) -> tuple[list[int], list[float], list[int]]:
@@ -54,7 +60,7 @@ def _trace(steps: list[_Step], at: int) -> tuple[list[int], list[float], list[in
 
 @torch.inference_mode()
 def beam_search(
-    model: Seq2Seq,
+    models: Sequence[Seq2Seq],
     x: Tensor,
     beam: int = 5,
     normalisation: float = 1.0,
@@ -68,20 +74,19 @@ def beam_search(
     B, I = x.shape
     K = beam
     limit = max_length or 2 * I + 10
-    source = model.encode(x)
-    state = model.start(source)
-    every = torch.arange(B).repeat_interleave(K)
-    source, state = source.select(every), _select(state, every)
-    scores = torch.full((B, K), -torch.inf)
+    every = torch.arange(B, device=x.device).repeat_interleave(K)
+    encoded = [model.encode(x) for model in models]
+    states = _select([m.start(s) for m, s in zip(models, encoded, strict=True)], every)
+    sources = [source.select(every) for source in encoded]
+    scores = torch.full((B, K), -torch.inf, device=x.device)
     scores[:, 0] = 0.0  # the K copies of the start are one hypothesis
-    tokens = torch.full((B * K, 1), BOS)
+    tokens = torch.full((B * K, 1), BOS, device=x.device)
     live = list(range(B))
     finished: list[list[Output]] = [[] for _ in range(B)]
     steps: list[_Step] = []
     while live:
         length = len(steps) + 1
-        choice = _advance(model, tokens, source, state, scores, last=length >= limit)
-        state, attention = choice.state, choice.attention
+        choice = _advance(models, tokens, sources, states, scores, last=length >= limit)
         kept_scores, kept_rows, kept_tokens, kept_logprobs = _split(
             choice, steps, finished, live, K, normalisation
         )
@@ -91,21 +96,22 @@ def beam_search(
             for b, sentence in enumerate(live)
             if length < limit and len(finished[sentence]) < K and best_live[b] > -torch.inf
         ]
-        index = torch.tensor(alive, dtype=torch.int64)
+        index = torch.tensor(alive, dtype=torch.int64, device=x.device)
         rows = kept_rows[index].reshape(-1)
         steps.append(
             _Step(
                 parent=rows.tolist(),
                 token=kept_tokens[index].reshape(-1).tolist(),
                 logprob=kept_logprobs[index].reshape(-1).tolist(),
-                attention=attention[rows].tolist(),
+                attention=choice.attention[rows].tolist(),
             )
         )
         scores = kept_scores[index]
         tokens = kept_tokens[index].reshape(-1, 1)
-        state = _select(state, rows)
+        states = _select(choice.states, rows)
         if len(alive) < len(live):
-            source = source.select((index[:, None] * K + torch.arange(K)).reshape(-1))
+            kept = (index[:, None] * K + torch.arange(K, device=x.device)).reshape(-1)
+            sources = [source.select(kept) for source in sources]
             live = [live[b] for b in alive]
     return [sorted(outputs, key=lambda o: -o.score)[:K] for outputs in finished]
 
@@ -119,26 +125,43 @@ class _Choice:
     rows: Tensor
     tokens: Tensor
     attention: Tensor
-    state: State
+    states: list[State]
 
 
 def _advance(
-    model: Seq2Seq, tokens: Tensor, source: Source, state: State, scores: Tensor, last: bool
+    models: Sequence[Seq2Seq],
+    tokens: Tensor,
+    sources: list[Source],
+    states: list[State],
+    scores: Tensor,
+    last: bool,
 ) -> _Choice:
     """One decoder step for all live hypotheses. 2K continuations leave K where K of them end."""
     B, K = scores.shape
-    o, alpha, state = model.decode(tokens, source, state)
-    logp = model.logits(o[:, 0]).float().log_softmax(-1)  # (B·K, V)
+    steps = [
+        model.decode(tokens, source, state)
+        for model, source, state in zip(models, sources, states, strict=True)
+    ]
+    each = [m.logits(o[:, 0]).log_softmax(-1) for m, (o, _, _) in zip(models, steps, strict=True)]
+    logp = mean_probability(each)  # (B·K, V)
+    alpha = torch.stack([alpha[:, 0] for _, alpha, _ in steps]).sum(0)
     logp[:, PAD] = logp[:, BOS] = -torch.inf
     if last:
         logp[:, :EOS] = logp[:, EOS + 1 :] = -torch.inf
     V = logp.shape[1]
     total = (scores.reshape(-1, 1) + logp).reshape(B, K * V)
     best, flat = total.topk(min(2 * K, K * V), dim=-1)
-    rows = flat // V + torch.arange(B)[:, None] * K
+    rows = flat // V + torch.arange(B, device=flat.device)[:, None] * K
     chosen = flat % V
     own = logp[rows, chosen]
-    return _Choice(best, own, rows, chosen, alpha[:, 0].argmax(-1), state)
+    return _Choice(best, own, rows, chosen, alpha.argmax(-1), [after for _, _, after in steps])
+
+
+def mean_probability(logp: Sequence[Tensor]) -> Tensor:
+    """ln (1/M) Σ_m p_m, from the logarithms of each p_m."""
+    if len(logp) == 1:
+        return logp[0]
+    return torch.stack(list(logp)).logsumexp(0) - math.log(len(logp))
 
 
 def _split(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,16 +13,15 @@ from typing import ClassVar, Self
 import torch
 from safetensors.torch import load_file, save_file
 
-from mtkit.console import note
-from mtkit.corpus import Bitext, Corpus, hold_out
+from mtkit.corpus import Bitext
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
-from mtkit.nmt import checkpoint
+from mtkit.manifest import Manifest
+from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, batch_rows
+from mtkit.nmt.loss import log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search, unknown_positions
-from mtkit.nmt.train import Run, log_probabilities, train
 from mtkit.pieces import by_pieces, cut
 from mtkit.subwords import Encoded, Subwords
 from mtkit.system import Hypothesis, LogProbability, Score
@@ -35,19 +33,22 @@ BEAMS = 320  # hypotheses that are searched at once: what bounds the memory
 
 
 class NmtSystem:
-    """LSTM encoder-decoder, BPE and word tokenizer together; meets ``mtkit.system.System``."""
+    """LSTM encoder-decoder, BPE and word tokenizer together; meets ``mtkit.system.System``.
+
+    Of several models, which then share their subwords, it is the ensemble.
+    """
 
     kind: ClassVar[str] = "nmt"
 
     def __init__(
         self,
-        model: Seq2Seq,
+        models: Sequence[Seq2Seq],
         subwords: Subwords,
         tokenizer: WordTokenizer,
         beam: int = 5,
         normalisation: float = 1.0,
     ) -> None:
-        self.model = model.eval()
+        self.models = [model.to(parallel.device()).eval() for model in models]
         self.subwords = subwords
         self.tokenizer = tokenizer
         self.beam = beam
@@ -65,17 +66,31 @@ class NmtSystem:
         model = Seq2Seq(config)
         model.load_state_dict(load_file(directory / "weights.safetensors"))
         return cls(
-            model,
+            [model],
             Subwords.load(directory / "subwords.json"),
             WordTokenizer(**manifest.tokenizer),
             beam=manifest.config["beam"],
             normalisation=manifest.config["normalisation"],
         )
 
+    @classmethod
+    def ensemble(cls, systems: Sequence[Self], names: Sequence[Path]) -> Self:
+        """Several systems as one. Raises InputError where they do not share tokens and subwords."""
+        first, *others = systems
+        for name, other in zip(names[1:], others, strict=True):
+            if (other.tokenizer, other.subwords.pieces) != (first.tokenizer, first.subwords.pieces):
+                raise InputError(
+                    f"{name}: its subwords are not those of {names[0]}; an ensemble is "
+                    "of models that were trained on the same text (train-nmt --seeds N)"
+                )
+        models = [model for system in systems for model in system.models]
+        return cls(models, first.subwords, first.tokenizer, first.beam, first.normalisation)
+
     def save(self, directory: Path) -> None:
-        """Write weights, shape and subwords, all but the manifest."""
-        save_file(self.model.state_dict(), directory / "weights.safetensors")
-        text = json.dumps(asdict(self.model.config), indent=2)
+        """Write weights, shape and subwords of the one model, all but the manifest."""
+        [model] = self.models
+        save_file(model.state_dict(), directory / "weights.safetensors")
+        text = json.dumps(asdict(model.config), indent=2)
         (directory / "model.json").write_text(text + "\n", encoding="utf-8")
         self.subwords.save(directory / "subwords.json")
 
@@ -107,8 +122,8 @@ class NmtSystem:
         sources = [encoded[i].ids for i in rows]
         beam = max(self.beam, n_best)
         for batch in batch_rows(sources, max(1, BEAMS // beam)):
-            x = torch.tensor([[*sources[r], EOS] for r in batch], dtype=torch.int64)
-            found = beam_search(self.model, x, beam, self.normalisation)
+            x = torch.tensor([[*sources[r], EOS] for r in batch], device=parallel.device())
+            found = beam_search(self.models, x, beam, self.normalisation)
             for r, outputs in zip(batch, found, strict=True):
                 i = rows[r]
                 made = [self._hypothesis(output, words[i], encoded[i]) for output in outputs]
@@ -137,15 +152,19 @@ class NmtSystem:
             text=self.tokenizer.detokenize(tokens),
             tokens=tokens,
             score=output.score,
-            alignment=sorted(links) if self.model.config.attention != "none" else [],
+            alignment=sorted(links) if self._attends else [],
             token_logprobs=list(zip(spelled, output.logprobs, strict=True)),
             unknown=copied,
         )
 
+    @property
+    def _attends(self) -> bool:
+        return any(model.config.attention != "none" for model in self.models)
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """See ``System``: ``direct`` of each pair, for the target's own segmentation."""
         data = self.data(Bitext([s for s, _ in pairs], [t for _, t in pairs], (Path(), Path())))
-        values = log_probabilities(self.model, data)
+        values = log_probabilities(self.models, data)
         return [
             Score(direct=LogProbability(value, words + 1), why="a neural model has no derivations")
             for value, words in zip(values, data.target_words, strict=True)
@@ -169,87 +188,4 @@ def encode(text: Bitext, tokenizer: WordTokenizer, subwords: Subwords) -> Data:
         [e.ids for e in subwords.encode(source)],
         [e.ids for e in subwords.encode(target)],
         [len(words) for words in target],
-    )
-
-
-def train_nmt(
-    corpus: Corpus,
-    tokenizer: WordTokenizer,
-    config: TrainConfig,
-    out: Path,
-    resume: bool = False,
-) -> Manifest:
-    """Train on ``corpus`` and write the model directory ``out``.
-
-    What an interruption leaves beside ``out`` is gone on with if ``resume``, else started anew.
-    Raises InputError where there is none, or one of another text or other settings.
-    """
-    train_text, dev_text = corpus.train.without_empty(), corpus.dev
-    if dev_text is None:
-        train_text, dev_text = hold_out(train_text, 20)
-        note(f"no dev set: {len(dev_text)} pairs of the training text are held out for it")
-    with replacing(out) as directory:
-        words = [
-            [tokenizer.tokenize(line) for line in side]
-            for side in (train_text.source, train_text.target)
-        ]
-        tokens = sum(len(sentence) for sentence in words[1])
-        size = config.vocabulary or max(500, min(32000, 8 * math.isqrt(tokens)))
-        config = replace(config, vocabulary=size)
-        subwords = Subwords.train((s for side in words for s in side), size)
-        data = _short(encode(train_text, tokenizer, subwords), config.max_length)
-        dev = encode(dev_text.without_empty(), tokenizer, subwords)
-        unfinished = checkpoint.path_of(out)
-        run = Run(config, len(subwords), data, dev, partial(spell, subwords), unfinished)
-        parameters = sum(p.numel() for p in run.model.parameters())
-        note(f"{len(subwords)} subwords, {parameters / 1e6:.1f} M parameters")
-        if resume:
-            run.restore()
-            note(f"going on from update {run.update} of {run.config.updates}")
-        elif unfinished.exists():
-            note(f"{unfinished}: an unfinished training that starts anew; --resume goes on with it")
-        model = train(run)
-        system = NmtSystem(model, subwords, tokenizer)
-        system.save(directory)
-        lines = [json.dumps(entry) + "\n" for entry in run.history]
-        (directory / "log.jsonl").write_text("".join(lines), encoding="utf-8")
-        save_training_hashes(corpus, directory)
-        manifest = Manifest(
-            kind="nmt",
-            languages=corpus.pair,
-            corpus=describe_corpus(corpus),
-            tokenizer=asdict(tokenizer),
-            config={**asdict(run.config), "beam": system.beam, "normalisation": 1.0},
-            figures={
-                "dev_perplexity": run.best[0],
-                "best_update": run.best[1],
-                "parameters": parameters,
-                "skipped_updates": int(run.skipped),
-            },
-        )
-        manifest.write(directory)
-    unfinished.unlink(missing_ok=True)
-    return manifest
-
-
-def spell(subwords: Subwords, ids: Sequence[int]) -> str:
-    """The words that ``ids`` make, with spaces between."""
-    return " ".join(subwords.decode(ids))
-
-
-def _short(data: Data, limit: int) -> Data:
-    """The pairs of at most ``limit`` subwords a side, said where any are left out."""
-    kept = [
-        i
-        for i, (s, t) in enumerate(zip(data.sources, data.targets, strict=True))
-        if 0 < len(s) <= limit and 0 < len(t) <= limit
-    ]
-    if len(kept) < len(data):
-        note(f"{len(data) - len(kept)} pairs longer than {limit} subwords are left out")
-    if not kept:
-        raise InputError(f"no training pair has at most {limit} subwords on both sides")
-    return Data(
-        [data.sources[i] for i in kept],
-        [data.targets[i] for i in kept],
-        [data.target_words[i] for i in kept],
     )

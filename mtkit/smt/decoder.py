@@ -156,10 +156,7 @@ def orientation(start: int, end: int, last_start: int, last_end: int) -> int:
 def _search(task, stack, pops):  # type: ignore[no-untyped-def]
     N = task.N
     graph = np.empty(N * pops + 2, HYPOTHESIS)
-    start = graph[0]
-    start.score, start.estimate, start.parent, start.option, start.next = 0.0, 0.0, -1, -1, -1
-    start.gap, start.start, start.end, start.state = 0, -1, 0, task.begin
-    start.covered = start.kind = np.uint64(0)
+    make_root(graph[0], task.begin)
     size = 2  # row 1 is kept for the goal
     kept = np.zeros(N * stack + 1, np.int32)  # living hypotheses, by stack and group
     groups = np.empty(N * stack + 1, GROUP)
@@ -243,6 +240,14 @@ def _edges(task, n, graph, groups, group_begin):  # type: ignore[no-untyped-def]
                     lead(task, edge, head, start, start + length)
                     count += 1
     return edges[:count]
+
+
+@lean
+def make_root(start, state):  # type: ignore[no-untyped-def]
+    """Make ``start`` the hypothesis that covers nothing."""
+    start.score, start.estimate, start.parent, start.option, start.next = 0.0, 0.0, -1, -1, -1
+    start.gap, start.start, start.end, start.state = 0, -1, 0, state
+    start.covered = start.kind = np.uint64(0)
 
 
 @lean

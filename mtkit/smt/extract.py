@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.flat import Flat, Int32, Int64, lean
+from mtkit.smt.flat import Bool, Flat, Int32, Int64, lean
 from mtkit.smt.reorder import orientation
 from mtkit.smt.symmetrize import Links
 
@@ -34,7 +34,6 @@ OCCURRENCE = np.dtype(
     + [(name, np.int8) for name in ("s_length", "t_length", "previous", "next")]
 )
 Rows = NDArray[Any]  # of OCCURRENCE
-Bool = NDArray[np.bool_]
 
 
 class Aligned(NamedTuple):

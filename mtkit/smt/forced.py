@@ -21,18 +21,26 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.decoder import EDGE, HYPOTHESIS, Limits, Task, extend, fits, lead, slot_of, task_of
+from mtkit.smt.decoder import (
+    EDGE,
+    HYPOTHESIS,
+    Limits,
+    Task,
+    extend,
+    fits,
+    lead,
+    make_root,
+    slot_of,
+    task_of,
+)
 from mtkit.smt.extract import MAX_PHRASE
-from mtkit.smt.flat import Int32, Int64, lean
+from mtkit.smt.flat import Bool, Int32, Int64, lean
 from mtkit.smt.lm import Lm
 from mtkit.smt.nbest import span_of
 from mtkit.smt.options import Options, Weights
 
-EVERY = (
-    1000  # translations of a source phrase that are looked at, before those that y does not have
-)
-MOST = 1 << 16
-Bool = NDArray[np.bool_]
+EVERY = 1000  # translations of a source phrase that are looked at for those that y has
+MOST = 1 << 16  # hypotheses of a stack
 
 
 class Forced(NamedTuple):
@@ -65,10 +73,7 @@ def force(
 def _force(task: Task, copied: Int32, y: Int32) -> tuple[Int32, Bool, Bool]:
     first, usable, source, target = _usable(task.options, copied, y, task.N)
     graph, size = np.empty(1024, HYPOTHESIS), 1
-    start = graph[0]
-    start.score, start.estimate, start.parent, start.option, start.next = 0.0, 0.0, -1, -1, -1
-    start.gap, start.start, start.end, start.state = 0, -1, 0, 0
-    start.covered = start.kind = np.uint64(0)
+    make_root(graph[0], 0)
     stack = np.zeros(len(y) + 2, np.int64)  # that of j words: graph[stack[j] : stack[j + 1]]
     stack[1] = 1
     edge, slots = np.empty(1, EDGE), np.empty(2 * MOST, np.int32)

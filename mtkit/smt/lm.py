@@ -53,7 +53,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from mtkit.smt.flat import lean
+from mtkit.smt.flat import Bool, lean
 
 UNK, BOS, EOS = 0, 1, 2
 SPECIALS = ("<unk>", "<s>", "</s>")
@@ -66,7 +66,6 @@ I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 
 class Lm(NamedTuple):

@@ -14,10 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from mtkit.errors import InputError
-from mtkit.smt.flat import Flat, Int32, Int64
+from mtkit.smt.flat import Bool, Flat, Int32, Int64
 
 HEURISTICS = (
     "intersection",
@@ -29,7 +28,6 @@ HEURISTICS = (
     "source-target",
     "target-source",
 )
-Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

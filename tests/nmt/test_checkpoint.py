@@ -8,29 +8,39 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from mtkit.corpus import Corpus
 from mtkit.errors import InputError, WorkError
 from mtkit.nmt import checkpoint
-from mtkit.nmt import train as training
-from mtkit.nmt.train import HALVINGS, ROW, Run, greedy, train
+from mtkit.nmt import run as running
+from mtkit.nmt.recipe import TrainConfig, learning_rate
+from mtkit.nmt.run import Run, Segmentation
+from mtkit.nmt.train import HALVINGS, ROW, greedy, train
 from tests.nmt.test_train import TINY, run_of, silent, ten_pairs
 
 CONFIG = replace(TINY, updates=30, validations=3, dropout=0.3, word_dropout=0.2, batch=3)
 MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
 
 
-def spelled(ids: list[int]) -> str:
+def spelled(ids: Sequence[int]) -> str:
     return " ".join(map(str, ids))
 
 
-def run_at(path: Path, config: training.TrainConfig = CONFIG) -> Run:
-    return Run(config, 14, ten_pairs(), ten_pairs(), spelled, path)
+def run_at(path: Path, config: TrainConfig = CONFIG) -> Run:
+    return Run(config, 14, ten_pairs(), ten_pairs(), spelled, path, segment)
+
+
+def segment(seed: int) -> Segmentation:
+    """The pairs with some of their ids left out, others by every seed."""
+    rng, data = np.random.default_rng(seed), ten_pairs()
+    return data.sources, [[i for i in ids if rng.random() < 0.7] for ids in data.targets]
 
 
 def bits(model: torch.nn.Module) -> list[bytes]:
@@ -81,6 +91,10 @@ def test_a_run_is_not_continued_with_other_text_or_settings(tmp_path: Path) -> N
     other = Run(CONFIG, 14, replace(data, targets=data.targets[::-1]), data, spelled, run.path)
     with pytest.raises(InputError, match="another text or other settings"):
         other.restore()
+    weights = {name: p + 1 for name, p in run.model.state_dict().items()}
+    other = Run(CONFIG, 14, data, data, spelled, run.path, segment, weights)
+    with pytest.raises(InputError, match="another text or other settings"):
+        other.restore()
 
 
 def test_an_interrupted_write_leaves_the_old_state(
@@ -104,7 +118,7 @@ def test_an_interrupted_write_leaves_the_old_state(
 
 def lose(monkeypatch: pytest.MonkeyPatch, when: list[int]) -> None:
     """Make the loss of some updates infinite or no number."""
-    loss_of = training.loss_of
+    loss_of = running.loss_of
 
     def lost(*arguments: object) -> torch.Tensor:
         at = calls.pop(0)
@@ -112,7 +126,7 @@ def lose(monkeypatch: pytest.MonkeyPatch, when: list[int]) -> None:
         return loss * (math.nan if at % 2 else math.inf) if at in when else loss
 
     calls = list(range(10_000))
-    monkeypatch.setattr(training, "loss_of", lost)
+    monkeypatch.setattr(running, "loss_of", lost)
 
 
 def test_a_step_without_a_finite_gradient_changes_no_weight(
@@ -144,14 +158,14 @@ def test_some_in_a_row_send_the_run_back_at_half_the_rate(
         assert line.startswith(f"{ROW} updates in a row")
         assert "back from update 20 to 10" in line
         assert (run.halvings, run.update) == (1, 30)
-        rate = training.learning_rate(29, 30, CONFIG)
+        rate = learning_rate(29, 30, CONFIG)
         assert run.optimiser.param_groups[0]["lr"] == pytest.approx(rate / 2)
 
 
 def test_a_run_that_cannot_be_saved_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     lose(monkeypatch, list(range(10_000)))
     run = run_of(CONFIG)
-    with pytest.raises(WorkError, match="gradients stay infinite"):
+    with pytest.raises(WorkError, match="no gradient is finite"):
         train(run, silent)
     assert run.halvings == HALVINGS + 1
 

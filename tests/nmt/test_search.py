@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from mtkit.nmt.data import Data
+from mtkit.nmt.loss import log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output, beam_search, unknown_positions
-from mtkit.nmt.train import log_probabilities
 from mtkit.vocabulary import BOS, EOS, PAD, UNK
 
 WORDS = [4, 5, 6]
@@ -51,7 +51,7 @@ def test_a_beam_of_one_is_a_greedy_loop(cell: str) -> None:
     for seed in range(8):
         model = tiny(seed, words=8, cell=cell)
         x = with_eos(rows(4, words=8))
-        for k, [output] in enumerate(beam_search(model, x, beam=1, max_length=7)):
+        for k, [output] in enumerate(beam_search([model], x, beam=1, max_length=7)):
             ids: list[int] = []
             while len(ids) < 6:
                 logp = next_logprobs(model, x[k : k + 1], ids)
@@ -71,7 +71,7 @@ def test_a_beam_of_one_is_a_greedy_loop(cell: str) -> None:
 def test_a_wide_beam_is_exhaustive_search(attention: str, normalisation: float) -> None:
     model = tiny(attention=attention)
     x = with_eos(rows(2))
-    found = beam_search(model, x, beam=200, normalisation=normalisation, max_length=4)
+    found = beam_search([model], x, beam=200, normalisation=normalisation, max_length=4)
     for k, outputs in enumerate(found):
         scores: dict[tuple[int, ...], float] = {}
         totals: dict[tuple[int, ...], float] = {(): 0.0}
@@ -94,7 +94,7 @@ def check(model: Seq2Seq, source: list[int], outputs: list[Output], limit: int) 
     assert len({tuple(o.ids) for o in outputs}) == len(outputs)
     n = len(outputs)
     data = Data([source] * n, [o.ids for o in outputs], [len(o.ids) for o in outputs])
-    for o, expected in zip(outputs, log_probabilities(model, data), strict=True):
+    for o, expected in zip(outputs, log_probabilities([model], data), strict=True):
         assert len(o.ids) + 1 == len(o.logprobs) <= limit
         assert not {PAD, BOS, EOS} & set(o.ids)
         assert sum(o.logprobs) == pytest.approx(expected, abs=1e-4)
@@ -105,7 +105,7 @@ def check(model: Seq2Seq, source: list[int], outputs: list[Output], limit: int) 
 def test_logprobs_are_the_models_for_every_batch_size(batch: int) -> None:
     model = tiny(words=8)
     sources = rows(batch, words=8)
-    found = beam_search(model, with_eos(sources), beam=4)
+    found = beam_search([model], with_eos(sources), beam=4)
     assert len(found) == batch
     for source, outputs in zip(sources, found, strict=True):
         assert len(outputs) <= 4
@@ -115,9 +115,9 @@ def test_logprobs_are_the_models_for_every_batch_size(batch: int) -> None:
 def test_a_sentence_is_answered_alike_alone_and_among_others() -> None:
     model = tiny(words=8)
     x = with_eos(rows(64, words=8))
-    together = beam_search(model, x, beam=3)
+    together = beam_search([model], x, beam=3)
     for k in range(0, 64, 9):
-        [alone] = beam_search(model, x[k : k + 1], beam=3)
+        [alone] = beam_search([model], x[k : k + 1], beam=3)
         assert [o.ids for o in together[k]] == [o.ids for o in alone]
         assert [o.attention for o in together[k]] == [o.attention for o in alone]
         assert [o.score for o in together[k]] == pytest.approx([o.score for o in alone], abs=1e-5)
@@ -128,18 +128,18 @@ def test_a_model_that_never_ends_is_ended_at_the_limit(limit: int) -> None:
     model = tiny(words=8)
     model.bias.data[EOS] = -50.0
     sources = rows(3, words=8)
-    found = beam_search(model, with_eos(sources), beam=3, max_length=limit)
+    found = beam_search([model], with_eos(sources), beam=3, max_length=limit)
     for source, outputs in zip(sources, found, strict=True):
         assert {len(o.ids) for o in outputs} == {limit - 1}
         check(model, source, outputs, limit)
-    [[unlimited]] = beam_search(model, with_eos(sources[:1]), beam=1)
+    [[unlimited]] = beam_search([model], with_eos(sources[:1]), beam=1)
     assert len(unlimited.logprobs) == 2 * 4 + 10
 
 
 def test_a_model_that_ends_at_once_answers_with_nothing() -> None:
     model = tiny()
     model.bias.data[EOS] = 50.0
-    for [best, *_] in beam_search(model, with_eos(rows(3)), beam=1):
+    for [best, *_] in beam_search([model], with_eos(rows(3)), beam=1):
         assert best.ids == best.attention == []
         assert math.isclose(best.score, 0.0, abs_tol=1e-4)
 
@@ -151,7 +151,7 @@ def test_attention_is_where_the_decoder_looked_when_it_made_the_subword() -> Non
     model.bias.data[UNK] = 2.0
     x = with_eos(rows(3, length=5, words=8))
     looked, unknown = set(), 0
-    for k, outputs in enumerate(beam_search(model, x, beam=4)):
+    for k, outputs in enumerate(beam_search([model], x, beam=4)):
         source = model.encode(x[k : k + 1])
         for o in outputs:
             y = torch.tensor([[BOS, *o.ids]])
@@ -192,7 +192,7 @@ def test_a_narrow_beam_is_the_plain_loop(beam: int) -> None:
         model = tiny(seed, words=8)
         model.bias.data[EOS] = 2.0
         x = with_eos(rows(6, words=8))
-        for k, outputs in enumerate(beam_search(model, x, beam=beam, max_length=7)):
+        for k, outputs in enumerate(beam_search([model], x, beam=beam, max_length=7)):
             expected = plain_beam(model, x[k : k + 1], beam, 7)
             found = {tuple(o.ids): o.score for o in outputs}
             assert list(found) == list(expected)

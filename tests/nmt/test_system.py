@@ -9,15 +9,16 @@ from torch import Tensor
 
 from mtkit import load
 from mtkit.corpus import Bitext, Corpus, hold_out
+from mtkit.errors import InputError
 from mtkit.manifest import Manifest
-from mtkit.nmt import system as nmt
-from mtkit.nmt.data import Data
+from mtkit.nmt import build
+from mtkit.nmt.data import Data, make_batch
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output
 from mtkit.nmt.system import NmtSystem
 from mtkit.subwords import Subwords
 from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import EOS, UNK
+from mtkit.vocabulary import EOS, PAD, UNK
 
 torch.set_num_threads(1)
 
@@ -29,7 +30,7 @@ def spelling(attention: str = "bilinear") -> NmtSystem:
     subwords = Subwords.train([["ab", "ba", "bb", "aa"]] * 3, 9)
     torch.manual_seed(1)
     config = ModelConfig(len(subwords), attention=attention, embedding=4, hidden=6)
-    return NmtSystem(Seq2Seq(config), subwords, WordTokenizer())
+    return NmtSystem([Seq2Seq(config)], subwords, WordTokenizer())
 
 
 def backwards(system: NmtSystem) -> tuple[list[int], list[int]]:
@@ -79,7 +80,7 @@ def test_the_search_is_asked_as_the_system_is_set(monkeypatch: pytest.MonkeyPatc
     [source], [a, b] = system.subwords.encode([["abba"]]), system.subwords.encode([["ab"], ["ba"]])
     asked = []
 
-    def search(_: Seq2Seq, x: Tensor, beam: int, normalisation: float) -> list[list[Output]]:
+    def search(_: list[Seq2Seq], x: Tensor, beam: int, normalisation: float) -> list[list[Output]]:
         asked.append((x.tolist(), beam, normalisation))
         found = [
             Output(w.ids, [s] * (len(w.ids) + 1), [0] * len(w.ids), s)
@@ -87,7 +88,7 @@ def test_the_search_is_asked_as_the_system_is_set(monkeypatch: pytest.MonkeyPatc
         ]
         return [found]
 
-    monkeypatch.setattr(nmt, "beam_search", search)
+    monkeypatch.setattr("mtkit.nmt.system.beam_search", search)
     # Of answers alike in text, the best is kept.
     assert [(h.text, h.score) for h in system.translate(["abba"], 3)[0]] == [("ab", -1), ("ba", -2)]
     system.translate(["abba"], 9)
@@ -104,7 +105,7 @@ def test_one_in_twenty_but_at_most_a_thousand_is_held_out(pairs: int, held: int)
 
 def test_pairs_too_long_on_either_side_are_left_out() -> None:
     data = Data([[4] * n for n in (2, 3, 2, 2)], [[5] * n for n in (2, 2, 3, 0)], [2, 1, 1, 0])
-    assert nmt._short(data, 2) == Data([[4, 4]], [[5, 5]], [2])
+    assert build._short(data, 2) == (Data([[4, 4]], [[5, 5]], [2]), [0])
 
 
 def test_dev_perplexity_is_the_saved_models_on_the_dev_set(
@@ -123,3 +124,46 @@ def test_the_subwords_spell_both_languages(nmt_directory: Path, few: Corpus) -> 
         assert not any(UNK in e.ids for e in encoded)
     german = system.subwords.encode(system.tokenize(few.train.target))
     assert len({i for e in german for i in e.ids}) > len(system.subwords) / 3
+
+
+def other(system: NmtSystem, seed: int) -> NmtSystem:
+    torch.manual_seed(seed)
+    return NmtSystem([Seq2Seq(system.models[0].config)], system.subwords, system.tokenizer)
+
+
+def test_an_ensembles_probability_is_the_mean_of_its_models() -> None:
+    """Of P(y_t | y_<t, x), subword by subword; here of targets of one subword and ``</s>``."""
+    systems = [spelling(), other(spelling(), 5), other(spelling(), 6)]
+    together = NmtSystem.ensemble(systems, [Path("a"), Path("b"), Path("c")])
+    pairs = [("abba ab", "aa"), ("ba", "bb")]
+    steps = []
+    for system in systems:
+        data = system.data(Bitext(["abba ab", "ba"], ["aa", "bb"], (Path(), Path())))
+        batches = [make_batch(data.sources, data.targets, [k]) for k in range(2)]
+        logits = [system.models[0](b.x, b.y_in, b.real) for b in batches]
+        each = [
+            row.softmax(-1).gather(1, b.y_out[b.y_out != PAD][:, None])[:, 0]
+            for row, b in zip(logits, batches, strict=True)
+        ]
+        steps.append(each)
+    for k, score in enumerate(together.score(pairs)):
+        mean = torch.stack([each[k] for each in steps]).mean(0)
+        assert score.direct is not None
+        assert score.direct.value == pytest.approx(mean.log().sum().item(), abs=1e-5)
+
+
+def test_an_ensemble_of_one_model_thrice_is_that_model() -> None:
+    system = spelling()
+    thrice = NmtSystem.ensemble([system] * 3, [Path()] * 3)
+    text = ["abba ab", "ba", "aa bb ab"]
+    one, three = (s.translate(text, n_best=3) for s in (system, thrice))
+    for a, b in zip(one, three, strict=True):
+        assert [h.text for h in a] == [h.text for h in b]
+        assert [h.score for h in a] == pytest.approx([h.score for h in b], abs=1e-5)
+
+
+def test_an_ensemble_shares_its_subwords() -> None:
+    subwords = Subwords.train([["ab", "ba", "bb", "aa"]] * 3, 8)
+    smaller = NmtSystem(spelling().models, subwords, WordTokenizer())
+    with pytest.raises(InputError, match="b: its subwords are not those of a"):
+        NmtSystem.ensemble([spelling(), smaller], [Path("a"), Path("b")])

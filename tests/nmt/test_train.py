@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from mtkit.nmt.data import Data, drop_words
+from mtkit.nmt.loss import loss_of, perplexity
 from mtkit.nmt.recipe import TrainConfig, learning_rate
+from mtkit.nmt.run import Run
 from mtkit.nmt.search import beam_search
-from mtkit.nmt.train import Run, loss_of, plan_updates, train
+from mtkit.nmt.train import plan_updates, train
 from mtkit.vocabulary import EOS
 
 torch.set_num_threads(1)
@@ -50,7 +52,7 @@ def test_ten_pairs_are_learnt_by_heart() -> None:
     assert run.best[0] < 1.05
     data = ten_pairs()
     x = torch.tensor([[*s, EOS] for s in data.sources])
-    assert [outputs[0].ids for outputs in beam_search(model, x, 3)] == data.targets
+    assert [outputs[0].ids for outputs in beam_search([model], x, 3)] == data.targets
 
 
 def test_clipping_caps_the_norm_and_reports_the_one_before() -> None:
@@ -90,8 +92,6 @@ def test_the_best_weights_on_dev_are_kept_and_patience_ends_the_run() -> None:
     best = next(e for e in run.history if e["dev_perplexity"] == run.best[0])
     assert run.best[1] == best["update"]
     assert len(run.history) - run.history.index(best) - 1 == 4
-    from mtkit.nmt.train import perplexity
-
     assert perplexity(run.average, unlike) == pytest.approx(run.best[0], rel=1e-6)
 
 
@@ -122,11 +122,11 @@ def test_a_step_follows_the_schedule_and_averages_the_weights() -> None:
 def test_a_steps_gradient_is_of_its_batch_with_words_dropped_out() -> None:
     run = run_of(replace(TINY, clip=0.0, word_dropout=0.5))
     for _ in range(3):
-        before, generator = copy.deepcopy(run.model), run.generator.get_state()
-        batch = run.next_batch()
+        before, batch = copy.deepcopy(run.model), run.next_batch()
+        run._seed()
+        y_in = drop_words(batch.y_in, 0.5)
         run.step(batch, 150)
         before.zero_grad()
-        y_in = drop_words(batch.y_in, 0.5, torch.Generator().set_state(generator))
         assert not torch.equal(y_in, batch.y_in)
         loss_of(before, batch, 0.0, y_in).backward()
         for p, q in zip(run.model.parameters(), before.parameters(), strict=True):
@@ -139,6 +139,16 @@ def test_the_seed_decides_the_first_weights_and_epochs_differ() -> None:
     epochs = [[a.next_batch().rows for _ in range(a.batches_per_epoch)] for _ in range(2)]
     assert epochs[0] != epochs[1]
     assert all(sorted(r for rows in e for r in rows) == list(range(10)) for e in epochs)
+
+
+def test_the_first_batch_is_the_largest() -> None:
+    data = ten_pairs()
+    data.targets[6] = [5] * 9
+    for seed in range(5):
+        run = Run(replace(TINY, batch=2, seed=seed), 14, data, data)
+        batches = [run.next_batch() for _ in range(run.batches_per_epoch)]
+        assert 6 in batches[0].rows
+        assert sorted(r for batch in batches for r in batch.rows) == list(range(10))
 
 
 def test_the_plan_fills_the_minutes() -> None:
@@ -182,3 +192,12 @@ def test_a_precision_is_resolved_or_refused() -> None:
     assert run_of(replace(TINY, precision="auto")).config.precision in ("fp32", "bf16")
     with pytest.raises(ValueError, match="not one of auto, fp32, bf16"):
         run_of(replace(TINY, precision="fp8"))
+
+
+def test_a_run_may_begin_with_weights_that_are_given() -> None:
+    trained = train(run_of(TINY), silent)
+    run = Run(replace(TINY, seed=2), 14, ten_pairs(), ten_pairs(), weights=trained.state_dict())
+    assert perplexity(run.model, ten_pairs()) < 1.05
+    assert all(
+        torch.equal(p, q) for p, q in zip(run.model.parameters(), trained.parameters(), strict=True)
+    )

@@ -1,0 +1,65 @@
+"""What training minimises and what validation reports: cross-entropy −Σ_t ln P(y_t | y_<t, x)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mtkit.nmt.data import Batch, Data, batch_rows, make_batch
+from mtkit.nmt.model import Seq2Seq
+from mtkit.nmt.search import mean_probability
+from mtkit.vocabulary import PAD
+
+ROUND = 64  # logits a batch: a multiple of this
+
+
+def loss_of(
+    model: Seq2Seq, batch: Batch, smoothing: float, y_in: Tensor, tokens: int = 0
+) -> Tensor:
+    """Smoothed cross-entropy (Szegedy et al. 2016) in nats, summed and shared among ``tokens``.
+
+    tokens: 0 = those of the batch, so that the loss is a mean. Only real positions get logits.
+    Their number is rounded up, by some that count for nothing, since the library compiles and
+    keeps a kernel for each size it meets.
+    """
+    n = len(batch.real)
+    at = functional.pad(batch.real, (0, -n % ROUND))
+    y = batch.y_out.flatten()[at]
+    y[n:] = PAD
+    total = functional.cross_entropy(
+        model(batch.x, y_in, at), y, ignore_index=PAD, label_smoothing=smoothing, reduction="sum"
+    )
+    return total / (tokens or n)
+
+
+@torch.inference_mode()
+def log_probabilities(models: Sequence[Seq2Seq], data: Data, batch: int = 64) -> list[float]:
+    """ln P(y|x) of every pair, for the subwords as they are given.
+
+    Of several models it is the logarithm of their mean probability, subword by subword.
+    """
+    result = [0.0] * len(data)
+    for rows in batch_rows(data.sources, batch):
+        b = make_batch(data.sources, data.targets, rows).to(models[0].device)
+        logp = torch.zeros(b.y_out.numel(), device=b.x.device)
+        logp[b.real] = mean_probability([-_surprise(model.eval(), b) for model in models])
+        by_sentence = logp.view(b.y_out.shape).double().sum(-1)
+        for row, value in zip(rows, by_sentence.tolist(), strict=True):
+            result[row] = value
+    return result
+
+
+def _surprise(model: Seq2Seq, batch: Batch) -> Tensor:
+    """−ln p of each subword that is no padding."""
+    y = batch.y_out.flatten()[batch.real]
+    return functional.cross_entropy(model(batch.x, batch.y_in, batch.real), y, reduction="none")
+
+
+def perplexity(model: Seq2Seq, data: Data) -> float:
+    """exp(−(1/N) Σ ln P(y|x)), N = target words and one ``</s>`` a sentence."""
+    tokens = sum(data.target_words) + len(data)
+    return math.exp(min(50.0, -sum(log_probabilities([model], data)) / tokens))

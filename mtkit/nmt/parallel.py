@@ -1,0 +1,82 @@
+"""Several processes, one training: each takes its share of every batch, and gradients are summed.
+
+They are started by ``torchrun``, which tells each by environment variables who it is. All build
+the same batches from the same seeds and take every n-th sentence, so that shares never overlap and
+nothing but gradients and sums is exchanged. A process by itself exchanges nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, distributed, nn
+
+from mtkit.console import console
+
+RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+LOCAL = int(os.environ.get("LOCAL_RANK", "0"))  # which of this machine's processes, of how many
+LOCAL_WORLD = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+@contextmanager
+def processes() -> Iterator[None]:
+    """Meet the other processes, if there are any, and part again.
+
+    Gradients travel by nccl from GPU to GPU, else by gloo. Only the first speaks.
+    """
+    if WORLD == 1:
+        yield
+        return
+    console.quiet |= RANK > 0
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def device() -> torch.device:
+    """This process's GPU where there is one, else the CPU."""
+    return torch.device("cuda", LOCAL) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def total(x: Tensor) -> Tensor:
+    """The sum of ``x`` over all processes, to all of them."""
+    if WORLD > 1:
+        distributed.all_reduce(x)
+    return x
+
+
+def agreed(x: float) -> float:
+    """What the first process thinks, to all of them."""
+    if WORLD == 1:
+        return x
+    value = torch.tensor(x, dtype=torch.float64, device=device())
+    distributed.broadcast(value, 0)
+    return float(value)
+
+
+def wait() -> None:
+    """Until all have come here."""
+    if WORLD > 1:
+        distributed.barrier()
+
+
+def add_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Let every gradient be its sum over all processes, exchanged in one piece.
+
+    A process that had no sentence has none, which counts as 0.
+    """
+    if WORLD == 1:
+        return
+    for p in parameters:
+        if p.grad is None:
+            p.grad = torch.zeros_like(p)
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    joined, at = total(torch.cat([g.flatten() for g in gradients])), 0
+    for g in gradients:
+        g.copy_(joined[at : at + g.numel()].view_as(g))
+        at += g.numel()

@@ -1,0 +1,60 @@
+"""Two processes do together what one does alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mtkit.corpus import Corpus
+from mtkit.manifest import Manifest
+from mtkit.nmt.data import epoch, make_batch
+from tests.nmt.test_train import ten_pairs
+from tests.nmt.two_processes import updated
+
+ROOT = Path(__file__).parents[2]
+TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def run(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*TWO, *arguments], cwd=cwd, env=environment, text=True, capture_output=True, check=False
+    )
+
+
+def test_two_processes_update_as_one_does(tmp_path: Path) -> None:
+    done = run(["-m", "tests.nmt.two_processes", str(tmp_path)], ROOT)
+    assert done.returncode == 0, done.stderr
+    a, b = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    alone = updated()
+    for name, expected in alone.model.state_dict().items():
+        assert torch.equal(a["weights"][name], b["weights"][name])
+        torch.testing.assert_close(a["weights"][name], expected, rtol=1e-4, atol=1e-6)
+    for one, two in zip(alone.history, a["history"], strict=True):
+        assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_shares_of_a_batch_are_the_batch() -> None:
+    data = ten_pairs()
+    for rows in epoch(data.sources, data.targets, 3, np.random.default_rng(1)):
+        batch = make_batch(data.sources, data.targets, rows)
+        shares = [batch.share(rank, 2) for rank in (0, 1)]
+        assert sorted(r for share in shares for r in share.rows) == sorted(rows)
+        assert sum(share.tokens for share in shares) == batch.tokens
+
+
+def test_the_command_trains_one_model_with_two_processes(few: Corpus, tmp_path: Path) -> None:
+    for language, lines in (("en", few.train.source), ("de", few.train.target)):
+        (tmp_path / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["--train", "t.en", "t.de", "--preset", "quick", "--updates", "6", "--out", "model"]
+    done = run(["-m", "mtkit", "train-nmt", *options], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("model: model") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "t.de", "t.en"]
+    Manifest.read(tmp_path / "model")
