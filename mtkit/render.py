@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtkit import evaluate
+from mtkit.chart import Chart, Line, draw
 from mtkit.errors import InputError
 from mtkit.evaluate import Metric, Pair, Question
 from mtkit.report import WIDER, Comparison, Example, SystemResult
@@ -78,6 +79,28 @@ def verdict(pair: Pair) -> str:
     return f"{ahead}, but that may be chance ({p})."
 
 
+# What is logged at a validation: a chart's title, its y axis, and whether that grows by factors.
+CURVES = {
+    "dev_perplexity": ("Training: perplexity on the dev set", "perplexity", True),
+    "bleu": ("Training: BLEU on the dev set, of greedy translations", "BLEU", False),
+    "gradient_norm": ("Training: median norm of the gradient, before clipping", "norm", True),
+}
+
+
+def charts(comparison: Comparison) -> list[Chart]:
+    """How the training of each system went, if that was logged."""
+    found = []
+    for key, (title, y, log) in CURVES.items():
+        lines = [
+            Line(s.name, points)
+            for s in comparison.systems
+            if (points := tuple((e["update"], e[key]) for e in s.training if e.get(key, 0) > 0))
+        ]
+        if lines:
+            found.append(Chart(title, "update", y, tuple(lines), log))
+    return found
+
+
 @dataclass(frozen=True)
 class Cell:
     """small: a second line. number: what the cell is sorted by, where it is a number."""
@@ -104,6 +127,7 @@ def grids(comparison: Comparison) -> list[Grid]:
     return [
         _scores_grid(systems, comparison.tokenize),
         _bleu_grid(systems),
+        _length_grid(comparison),
         *([_channel_grid(systems)] if any(s.channel for s in systems) else []),
         *([_errors_grid(systems)] if any(s.errors for s in systems) else []),
         *(grid for grid in perplexities if grid.rows),
@@ -154,6 +178,18 @@ def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
         ("System", "1-gram", "2-gram", "3-gram", "4-gram", "Brevity", "Length"),
         rows,
         [f"{s.name}: {s.metrics['bleu'].note}." for s in systems if s.metrics["bleu"].note],
+    )
+
+
+def _length_grid(comparison: Comparison) -> Grid:
+    groups = comparison.lengths
+    rows = [[Cell(s.name), *(_number(bleu) for bleu in s.by_length)] for s in comparison.systems]
+    counts = ", ".join(f"{len(group.rows):,} of {group.low}–{group.high}" for group in groups)
+    return Grid(
+        "BLEU by the length of the source, in words with blanks between them.",
+        ("System", *(f"{group.low}–{group.high}" for group in groups)),
+        rows,
+        [f"Sentences: {counts} words."],
     )
 
 
@@ -314,6 +350,7 @@ def as_html(comparison: Comparison) -> str:
         comparison=comparison,
         heading=heading(comparison),
         grids=grids(comparison),
+        drawings=[draw(chart) for chart in charts(comparison)],
         verdicts=[verdict(pair) for pair in comparison.pairs],
         bars=[(name, m.score, m.low, m.high, _interval(m)) for name, m in bleu],
         top=20 * max(1, math.ceil(max(m.high or m.score for _, m in bleu) / 20)),

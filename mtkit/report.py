@@ -18,6 +18,8 @@ from mtkit.system import Hypothesis, Score
 
 WIDER = 5
 EQUAL = 1e-6  # scores that differ by less are the same
+LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # words: the longest source of each group but the last
+GROUP = 20  # sentences that a group has at least
 FEW = 100  # fewer test sentences than this are remarked on
 
 # --- the data
@@ -66,7 +68,7 @@ class Translations:
     of translating. scores: its probabilities for the references. unknown: source words copied.
     channel: what a statistical system says with other weights, from the channel model alone to its
     own weights, by their names. errors: whose fault its errors are. glossary: how far one was
-    followed.
+    followed. training: what was logged at each validation, with "update" and perhaps "bleu".
     """
 
     name: str
@@ -78,13 +80,23 @@ class Translations:
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
     errors: Errors | None = None
     glossary: Compliance | None = None
+    training: Sequence[Mapping[str, float]] = ()
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The sentences ``rows`` whose sources have ``low`` to ``high`` words, blanks between them."""
+
+    low: int
+    high: int
+    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class SystemResult:
     """The figures of one system; ``None`` where nobody measured. Fields as in ``Translations``.
 
-    channel: name of the weights → BLEU.
+    channel: name of the weights → BLEU. by_length: BLEU of each of ``Comparison.lengths``.
     """
 
     name: str
@@ -97,6 +109,8 @@ class SystemResult:
     channel: dict[str, float]
     errors: Errors | None
     glossary: Compliance | None
+    by_length: tuple[float, ...]
+    training: tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -121,13 +135,18 @@ class Example:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything the report says. name, paths, languages: the test set's, (source, target)."""
+    """Everything the report says.
+
+    name, paths, languages: the test set's, (source, target). lengths: the groups that sentences
+    fall into by their sources' length.
+    """
 
     name: str
     paths: tuple[str, str]
     languages: tuple[str, str]
     sentences: int
     tokenize: str
+    lengths: tuple[Lengths, ...]
     systems: tuple[SystemResult, ...]
     pairs: tuple[Pair, ...]
     examples: tuple[Example, ...]
@@ -157,7 +176,8 @@ def compare(
     against the figures. Raises InputError where lines or names do not fit.
     """
     _check(sources, references, translations)
-    systems = [_result(t, references, tokenize, bootstrap) for t in translations]
+    lengths = _lengths(sources)
+    systems = [_result(t, references, tokenize, bootstrap, lengths) for t in translations]
     outputs = {t.name: t.outputs for t in translations}
     pairs = evaluate.significance(outputs, references, tokenize, resamples=bootstrap, trials=trials)
     return Comparison(
@@ -166,6 +186,7 @@ def compare(
         languages=languages,
         sentences=len(sources),
         tokenize=tokenize,
+        lengths=tuple(lengths),
         systems=tuple(systems),
         pairs=tuple(pairs),
         examples=_examples(sources, references, translations, systems, examples),
@@ -192,8 +213,28 @@ def _check(
         evaluate.check_parallel(t.outputs, references, t.name)
 
 
+def _lengths(sources: Sequence[str]) -> list[Lengths]:
+    """The groups of ``LENGTHS``; one with fewer than ``GROUP`` sentences joins a neighbour."""
+    words = [len(source.split()) for source in sources]
+    found: list[Lengths] = []
+    low, rows = 0, tuple[int, ...]()
+    for high in (*LENGTHS, max(words)):
+        rows = tuple(i for i, n in enumerate(words) if low <= n <= high)
+        if len(rows) >= GROUP:
+            found.append(Lengths(max(1, low), high, rows))
+            low = high + 1
+    if rows and len(rows) < GROUP:  # what is left at the end
+        last = found.pop() if found else Lengths(1, 0, ())
+        found.append(Lengths(last.low, max(words), (*last.rows, *rows)))
+    return found
+
+
 def _result(
-    system: Translations, references: Sequence[str], tokenize: str, bootstrap: int
+    system: Translations,
+    references: Sequence[str],
+    tokenize: str,
+    bootstrap: int,
+    lengths: Sequence[Lengths],
 ) -> SystemResult:
     seconds = system.seconds
     return SystemResult(
@@ -210,6 +251,15 @@ def _result(
         },
         errors=system.errors,
         glossary=system.glossary,
+        by_length=tuple(
+            evaluate.bleu(
+                [system.outputs[i] for i in group.rows],
+                [references[i] for i in group.rows],
+                tokenize,
+            )
+            for group in lengths
+        ),
+        training=tuple(system.training),
     )
 
 
@@ -290,14 +340,14 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             "sentences": comparison.sentences,
             "tokenize": comparison.tokenize,
         },
-        "systems": [_system_as_json(system) for system in comparison.systems],
+        "systems": [_system_as_json(s, comparison.lengths) for s in comparison.systems],
         "pairs": list(data["pairs"]),
         "examples": [e | {"outputs": list(e["outputs"])} for e in data["examples"]],
         "warnings": list(comparison.warnings),
     }
 
 
-def _system_as_json(system: SystemResult) -> dict[str, Any]:
+def _system_as_json(system: SystemResult, lengths: Sequence[Lengths]) -> dict[str, Any]:
     bleu, asked = system.metrics["bleu"], system.glossary
     shown = ("score", "low", "high", "signature")
     perplexities = {question: asdict(p) for question, p in system.perplexity.items()}
@@ -317,5 +367,9 @@ def _system_as_json(system: SystemResult) -> dict[str, Any]:
         "unknown": system.unknown,
         "channel": system.channel,
         "errors": system.errors and asdict(system.errors),
+        "by_length": [
+            {"low": group.low, "high": group.high, "sentences": len(group.rows), "bleu": score}
+            for group, score in zip(lengths, system.by_length, strict=True)
+        ],
         "glossary": asked and {"matches": asked.matches, "complied": asked.complied},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import unicodedata
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -22,7 +23,7 @@ from mtkit.errors import InputError
 from mtkit.evaluate import Pair
 from mtkit.glossary import Compliance
 from mtkit.render import as_html, grids, print_report, verdict, visible, write_html
-from mtkit.report import Comparison, Errors, Translations, as_json, compare, errors
+from mtkit.report import GROUP, Comparison, Errors, Translations, as_json, compare, errors
 from mtkit.system import Hypothesis, LogProbability, Score
 
 RNG = random.Random(11)
@@ -457,7 +458,7 @@ def test_narrow_terminals_lose_nothing(width: int) -> None:
             assert cell.small in text
         assert all(note in text for note in grid.notes)  # in one piece: signatures are copied
     pairs_naming_it = 4
-    assert text.count("Ω") == 50 * (3 + pairs_naming_it)
+    assert text.count("Ω") == 50 * (4 + pairs_naming_it)
 
 
 # --- HTML
@@ -480,7 +481,7 @@ def test_page_needs_nothing_from_elsewhere(made: Comparison) -> None:
 
 def test_page_is_readable_by_machines_that_read_aloud(made: Comparison) -> None:
     page = Page(as_html(made))
-    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 8
+    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 9
     assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
     (chart,) = page.attributes("svg")
     assert chart["role"] == "img"
@@ -511,3 +512,40 @@ def test_without_intervals_there_is_still_a_page() -> None:
 def test_unwritable_page_is_a_plain_error(made: Comparison, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         write_html(made, tmp_path / "missing" / "a.html")
+
+
+def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
+    rng = random.Random(1)
+    words = [rng.choice([0, 1, 4, 9, 12, 12, 13, 19, 33, 70]) for _ in range(200)]
+    sources = [" ".join("x" * n) for n in words]
+    references = [" ".join(rng.choices("abc", k=8)) for _ in words]
+    outputs = [line if rng.random() < 0.3 else line[::-1] for line in references]
+    made = compare(sources, references, [Translations("a", "file", outputs)], bootstrap=2, trials=2)
+    assert sorted(i for group in made.lengths for i in group.rows) == list(range(200))
+    assert len(made.lengths) > 3
+    for group, score in zip(made.lengths, made.systems[0].by_length, strict=True):
+        assert len(group.rows) >= GROUP
+        assert all(words[i] == 0 or group.low <= words[i] <= group.high for i in group.rows)
+        own = [[lines[i] for i in group.rows] for lines in (outputs, references)]
+        assert score == evaluate.bleu(*own)
+    one = compare(
+        sources[:3], references[:3], [Translations("a", "file", outputs[:3])], bootstrap=2
+    )
+    assert [group.rows for group in one.lengths] == [(0, 1, 2)]
+
+
+def test_what_training_logged_is_drawn() -> None:
+    log = [{"update": k, "dev_perplexity": 90 / k, "gradient_norm": 1.0} for k in (10, 20, 30)]
+    a = Translations(NASTY, "nmt", REFERENCES, training=log)
+    b = Translations("b", "nmt", REFERENCES, training=[e | {"bleu": 3.0} for e in log])
+    made = compare(SOURCES, REFERENCES, [a, b], bootstrap=2, trials=2)
+    page = as_html(made)
+    perplexity, bleu, norm = re.findall(r"<figure>.*?</svg>", page, re.DOTALL)[1:]
+    assert "perplexity on the dev set" in perplexity
+    assert perplexity.count("stroke-dasharray") == norm.count("stroke-dasharray") == 2
+    assert "b: 9 at 10, 3 at 30." in perplexity
+    assert bleu.count("stroke-dasharray") == 1
+    assert NASTY not in page
+    assert "<h2>Training</h2>" not in as_html(
+        compare(SOURCES, REFERENCES, [replace(a, training=())], bootstrap=2)
+    )

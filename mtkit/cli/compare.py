@@ -219,7 +219,25 @@ def _run(
             faults = errors(best, text.target, scores, wider)
         with step(f"{name}: the noisy channel, by other weights"):
             channel = _channel(system, text.source, outputs)
-    return Translations(name, system.kind, outputs, seconds, scores, unknown, channel, faults)
+    return Translations(
+        name,
+        system.kind,
+        outputs,
+        seconds,
+        scores,
+        unknown,
+        channel,
+        faults,
+        training=_training_log(path),
+    )
+
+
+def _training_log(path: Path) -> list[dict[str, float]]:
+    """What a neural model's training logged at each validation; nothing where it did not."""
+    file = path / "log.jsonl"
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def _wider(system: Any) -> Any:
