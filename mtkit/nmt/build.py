@@ -166,7 +166,8 @@ def _output(out: Path) -> AbstractContextManager[Path | None]:
 
 def _write(system: NmtSystem, run: Run, corpus: Corpus, directory: Path) -> Manifest:
     system.save(directory)
-    lines = [json.dumps(entry) + "\n" for entry in run.history]
+    finite = ({k: v for k, v in entry.items() if math.isfinite(v)} for entry in run.history)
+    lines = [json.dumps(entry) + "\n" for entry in finite]
     (directory / "log.jsonl").write_text("".join(lines), encoding="utf-8")
     save_training_hashes(corpus, directory)
     best = next(entry for entry in run.history if entry["update"] == run.best[1])

@@ -143,7 +143,9 @@ class Run:
 
     def _seed(self) -> None:
         """Let what is dropped depend on seed, update and process alone."""
-        torch.manual_seed((self.config.seed * 2**32 + self.update) * 2**10 + parallel.RANK)
+        # The library's generator looks at 32 bits of a seed.
+        mixed = np.random.SeedSequence((self.config.seed, self.update, parallel.RANK))
+        torch.manual_seed(int(mixed.generate_state(1)[0]))
 
     def validate(self) -> tuple[float, bool]:
         """Dev perplexity of the averaged weights, and whether it is the lowest so far."""

@@ -134,12 +134,12 @@ def _until(
         elif run.update % run.save_every == 0:
             run.keep()
         on_update()
-    gradient = torch.stack(norms)
+    gradient, loss = torch.stack(norms), torch.stack(losses)
     clip = run.config.clip or math.inf
     return {
         "update": run.update,
-        "loss": torch.stack(losses).mean().item(),
-        "gradient_norm": gradient.median().item(),
+        "loss": loss[loss.isfinite()].mean().item(),
+        "gradient_norm": gradient[gradient.isfinite()].quantile(0.5).item(),
         "clipped": (gradient > clip).float().mean().item(),
         "skipped": run.skipped.item(),
         "tokens_per_second": tokens / (time.perf_counter() - begun),

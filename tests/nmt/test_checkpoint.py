@@ -214,3 +214,22 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path) -> None:
     assert not unfinished.exists()
     log = (tmp_path / "killed/log.jsonl").read_text("utf-8").splitlines()
     assert {"update", "loss", "dev_perplexity", "bleu", "gradient_norm"} <= set(json.loads(log[-1]))
+
+
+def test_a_restored_run_is_the_run_that_was_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        lose(patch, [13])
+        run = run_at(tmp_path / "run")
+        train(run, silent)
+    again = run_at(tmp_path / "run")
+    again.restore()
+    assert again.best == run.best
+    assert again.history == run.history
+    assert all(map(math.isfinite, again.history[1].values()))  # of those that were not lost
+    assert again.skipped == run.skipped == 1
+    for name, weight in run.best_weights.items():
+        assert torch.equal(again.best_weights[name], weight)
+    rows = [r.next_batch().rows for r in (run, again)]
+    assert rows[0] == rows[1]

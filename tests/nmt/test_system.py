@@ -167,3 +167,13 @@ def test_an_ensemble_shares_its_subwords() -> None:
     smaller = NmtSystem(spelling().models, subwords, WordTokenizer())
     with pytest.raises(InputError, match="b: its subwords are not those of a"):
         NmtSystem.ensemble([spelling(), smaller], [Path("a"), Path("b")])
+
+
+def test_lines_of_all_lengths_are_translated_as_each_alone() -> None:
+    """In whatever batches and threads they are, and by an ensemble too."""
+    text = [" ".join(["ab", "ba", "bb", "aa"][: n % 4 + 1] * (n % 3 + 1)) for n in range(24)]
+    systems = [spelling(), other(spelling(), 5)]
+    for system in (systems[0], NmtSystem.ensemble(systems, [Path(), Path()])):
+        together, alone = system.translate(text), [system.translate([line])[0] for line in text]
+        assert [h[0].tokens for h in together] == [h[0].tokens for h in alone]
+        assert len({h[0].text for h in together}) > 2

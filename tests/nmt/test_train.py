@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, drop_words
 from mtkit.nmt.loss import loss_of, perplexity
 from mtkit.nmt.recipe import TrainConfig, learning_rate
@@ -201,3 +202,20 @@ def test_a_run_may_begin_with_weights_that_are_given() -> None:
     assert all(
         torch.equal(p, q) for p, q in zip(run.model.parameters(), trained.parameters(), strict=True)
     )
+
+
+def test_dropout_depends_on_seed_update_and_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(TINY, dropout=0.5, learning_rate=0.0)
+    run = run_of(config)
+    batch = run.next_batch()
+
+    def loss_at(update: int, seed: int = 1, rank: int = 0) -> float:
+        monkeypatch.setattr(parallel, "RANK", rank)
+        run.update, run.config = update, replace(config, seed=seed)
+        torch.manual_seed(rank)  # what was drawn before has no say
+        return run._backward(batch).item()
+
+    monkeypatch.setattr(type(batch), "share", lambda self, *_: self)
+    losses = [loss_at(0), loss_at(1), loss_at(0, seed=2), loss_at(0, rank=1), loss_at(1, rank=1)]
+    assert len(set(losses)) == 5
+    assert loss_at(1) == losses[1]
