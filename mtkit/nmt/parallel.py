@@ -31,6 +31,8 @@ def processes() -> Iterator[None]:
         yield
         return
     console.quiet |= RANK > 0
+    if torch.cuda.is_available():
+        torch.cuda.set_device(LOCAL)
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield

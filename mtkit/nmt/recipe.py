@@ -29,8 +29,8 @@ class TrainConfig:
     vocabulary: joint BPE pieces, 0 = 8 √N for N target words. batch: sentences. minutes: the
     budget of wall time, 0 = none. epochs: passes over the data at most. updates: exactly so many,
     whatever the other two say (0 = they decide). clip: τ, 0 = no clipping. bpe_dropout: that
-    a merge of subwords is passed over. precision: one of ``PRECISIONS``; auto is bf16 where the CPU
-    multiplies such numbers.
+    a merge of subwords is passed over. precision: one of ``PRECISIONS``; auto is bf16 where the
+    processor multiplies such numbers.
     """
 
     cell: str = "lstm"
@@ -94,6 +94,8 @@ def resolved(precision: str) -> str:
         raise ValueError(f"{precision}: not one of {', '.join(PRECISIONS)}")
     if precision != "auto":
         return precision
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     can = torch.cpu.get_capabilities()
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
 
