@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mtkit.manifest import Manifest
 from mtkit.nmt import build
 from mtkit.nmt.data import Data, make_batch
 from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.recipe import TrainConfig, model_config
 from mtkit.nmt.search import Output
 from mtkit.nmt.system import NmtSystem
 from mtkit.subwords import Subwords
@@ -177,3 +179,25 @@ def test_lines_of_all_lengths_are_translated_as_each_alone() -> None:
         together, alone = system.translate(text), [system.translate([line])[0] for line in text]
         assert [h[0].tokens for h in together] == [h[0].tokens for h in alone]
         assert len({h[0].text for h in together}) > 2
+
+
+def test_bpe_dropout_cuts_both_sides_anew_by_each_seed() -> None:
+    subwords = Subwords.train([["abba", "ab", "ba", "bb"]] * 3, 14)
+    sides = [[["abba", "ab"]] * 20, [["ba", "bb"]] * 20]
+    assert build._segment(subwords, sides, 0.0) is None
+    segment = build._segment(subwords, sides, 0.5)
+    assert segment is not None
+    first, again, other = segment(1), segment(1), segment(2)
+    assert first == again
+    for k, words in enumerate(sides):
+        assert first[k] != other[k]
+        assert first[k] != [e.ids for e in subwords.encode(words)]
+        assert [subwords.decode(ids) for ids in first[k]] == words
+
+
+def test_what_is_trained_further_keeps_its_shape() -> None:
+    old = spelling("dot")
+    resolved = build._resolved(TrainConfig(dropout=0.4), 100, old)
+    assert model_config(resolved, resolved.vocabulary) == replace(old.models[0].config, dropout=0.4)
+    assert build._resolved(TrainConfig(), 100, None).vocabulary == 500
+    assert build._resolved(TrainConfig(), 10_000, None).vocabulary == 800
