@@ -134,16 +134,22 @@ def _until(
         elif run.update % run.save_every == 0:
             run.keep()
         on_update()
-    gradient, loss = torch.stack(norms), torch.stack(losses)
-    clip = run.config.clip or math.inf
+    gradient, clip = _finite(norms), run.config.clip or math.inf
     return {
         "update": run.update,
-        "loss": loss[loss.isfinite()].mean().item(),
-        "gradient_norm": gradient[gradient.isfinite()].quantile(0.5).item(),
+        "loss": _finite(losses).mean().item(),
+        "gradient_norm": gradient.median().item(),
         "clipped": (gradient > clip).float().mean().item(),
         "skipped": run.skipped.item(),
         "tokens_per_second": tokens / (time.perf_counter() - begun),
     }
+
+
+def _finite(values: list[Tensor]) -> Tensor:
+    """Those that are finite, or NaN alone."""
+    stacked = torch.stack(values)
+    finite = stacked[stacked.isfinite()]
+    return finite if len(finite) else stacked.new_tensor([math.nan])
 
 
 def _roll_back(run: Run, log: Callable[[str], None]) -> None:

@@ -233,3 +233,11 @@ def test_a_restored_run_is_the_run_that_was_kept(
         assert torch.equal(again.best_weights[name], weight)
     rows = [r.next_batch().rows for r in (run, again)]
     assert rows[0] == rows[1]
+
+
+def test_a_validation_behind_lost_updates_alone_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    lose(monkeypatch, [4, 5])
+    run = run_of(replace(CONFIG, updates=8, validations=4))
+    train(run, silent)
+    assert [math.isfinite(entry["loss"]) for entry in run.history] == [True, True, False, True]
+    assert run.skipped == 2
