@@ -600,6 +600,7 @@ def test_seeds_give_several_models_which_translate_together(project: Path, tmp_p
     for wrong, message in (
         (["--from", project / "models/smt"], "is no neural model"),
         (["--from", "m-1", "--lowercase"], "has other tokens"),
+        (["--from", "m-1", "--cell", "gru"], "--from keeps a model's shape"),
         (["--from", "m-1", "--pair", "de-en"], "but the text is de → en"),
     ):
         refused = mtkit(*further[:-1], "other", *wrong, cwd=tmp_path, check=2)

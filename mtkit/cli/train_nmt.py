@@ -127,7 +127,11 @@ def train_nmt(
     quiet: Quiet = False,
 ) -> None:
     """Train the neural translator: subwords, LSTM encoder-decoder."""
+    from mtkit.errors import InputError
+
     cores = set_up(quiet, threads)
+    if start and (cell or attention):
+        raise InputError("--from keeps a model's shape; leave --cell and --attention out")
     directories = _directories(out, seeds, force, resume)
     text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
     old = _load_start(start, text.pair, words) if start else None
@@ -178,7 +182,7 @@ def _directories(out: Path | None, seeds: int, force: bool, resume: bool) -> lis
 
 
 def _load_start(directory: Path, pair: tuple[str, str], tokenizer: WordTokenizer) -> Any:
-    """The model to train further. Raises InputError where it is of another kind than the text."""
+    """The model to train further. Raises InputError where it does not go with the text."""
     from mtkit.errors import InputError
     from mtkit.manifest import Manifest
     from mtkit.models import load
