@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -48,6 +49,8 @@ def test_points_are_where_they_belong() -> None:
     assert [t.text for t in drawing.y_ticks] == ["1", "2", "5", "10", "20", "50", "100"]
     assert drawing.x_ticks[0].at == LEFT
     assert stroke.words == "a: 1 at 0, 100 at 100"
+    higher = replace(chart, lines=(Line("a", ((0.0, 10.0), (50.0, 100.0), (100.0, 1000.0))),))
+    assert draw(higher).strokes[0].path == stroke.path
     straight = draw(Chart("t", "x", "y", (Line("a", ((0.0, 0.0), (5.0, 20.0))),)))
     assert straight.strokes[0].path == f"M{LEFT} {BOTTOM}L{RIGHT} {TOP}"
     assert [t.text for t in straight.y_ticks] == ["0", "5", "10", "15", "20"]
