@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 # The plane between the axes, in a drawing of 375 × 200.
@@ -21,11 +21,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """x, y: what the axes show. log: whether y grows by factors."""
+    """x: what the axis below shows, as the title says of y. log: whether y grows by factors."""
 
     title: str
     x: str
-    y: str
     lines: tuple[Line, ...]
     log: bool = False
 
@@ -68,18 +67,8 @@ def draw(chart: Chart) -> Drawing:
     x_marks = ticks(min(0.0, *xs), max(xs))
     y_marks = log_ticks(min(ys), max(ys)) if chart.log else ticks(min(0.0, *ys), max(ys))
 
-    def place(value: float, marks: Sequence[float], start: float, end: float, log: bool) -> float:
-        low, high, v = (
-            math.log(number) if log else number for number in (marks[0], marks[-1], value)
-        )
-        return round(start + (end - start) * (v - low) / (high - low), 2)
-
-    def x_of(x: float) -> float:
-        return place(x, x_marks, LEFT, RIGHT, False)
-
-    def y_of(y: float) -> float:
-        return place(y, y_marks, BOTTOM, TOP, chart.log)
-
+    x_of = _scale(x_marks, LEFT, RIGHT)
+    y_of = _scale(y_marks, BOTTOM, TOP, chart.log)
     strokes = [
         Stroke(
             line.name,
@@ -97,6 +86,15 @@ def draw(chart: Chart) -> Drawing:
         [Tick(y_of(y), f"{y:,.4g}") for y in y_marks],
         strokes,
     )
+
+
+def _scale(
+    marks: Sequence[float], start: float, end: float, log: bool = False
+) -> Callable[[float], float]:
+    """Where numbers are drawn, if the first and last of ``marks`` are at ``start`` and ``end``."""
+    grows: Callable[[float], float] = math.log if log else float
+    low, high = grows(marks[0]), grows(marks[-1])
+    return lambda value: round(start + (end - start) * (grows(value) - low) / (high - low), 2)
 
 
 def ticks(low: float, high: float) -> list[float]:

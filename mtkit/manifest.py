@@ -19,6 +19,7 @@ from mtkit.errors import InputError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+LOG = "log.jsonl"  # of a neural training: an object for each validation
 HASHES = "train_hashes.npy"
 UNDETERMINED = "und"  # ISO 639's code for a language that nobody named
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mtkit.errors import InputError
 from mtkit.manifest import MANIFEST, Manifest
@@ -86,9 +86,9 @@ def load(directory: str | Path, *others: str | Path) -> System:
     others do not go with it.
     """
     directory = Path(directory)
-    kind = Manifest.read(directory).kind
     if others:
         return _ensemble([directory, *map(Path, others)])
+    kind = Manifest.read(directory).kind
     try:
         if kind == "smt":
             from mtkit.smt.system import SmtSystem
@@ -122,5 +122,5 @@ def _ensemble(directories: list[Path]) -> System:
                 f"{directory} translates {' → '.join(manifest.languages)}, "
                 f"{directories[0]} {' → '.join(manifests[0].languages)}"
             )
-    systems = [system for d in directories if isinstance(system := load(d), NmtSystem)]
+    systems = [cast(NmtSystem, load(directory)) for directory in directories]
     return NmtSystem.ensemble(systems, directories)

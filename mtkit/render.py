@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtkit import evaluate
-from mtkit.chart import Chart, Line, draw
+from mtkit.chart import LEFT, RIGHT, Chart, Line, draw
 from mtkit.errors import InputError
 from mtkit.evaluate import Metric, Pair, Question
 from mtkit.report import WIDER, Comparison, Example, SystemResult
@@ -79,25 +79,25 @@ def verdict(pair: Pair) -> str:
     return f"{ahead}, but that may be chance ({p})."
 
 
-# What is logged at a validation: a chart's title, its y axis, and whether that grows by factors.
+# What is logged at a validation: a chart's title, and whether its y axis grows by factors.
 CURVES = {
-    "dev_perplexity": ("Training: perplexity on the dev set", "perplexity", True),
-    "bleu": ("Training: BLEU on the dev set, of greedy translations", "BLEU", False),
-    "gradient_norm": ("Training: median norm of the gradient, before clipping", "norm", True),
+    "dev_perplexity": ("Training: perplexity on the dev set", True),
+    "bleu": ("Training: BLEU on the dev set, of greedy translations", False),
+    "gradient_norm": ("Training: median norm of the gradient, before clipping", True),
 }
 
 
 def charts(comparison: Comparison) -> list[Chart]:
     """How the training of each system went, if that was logged."""
     found = []
-    for key, (title, y, log) in CURVES.items():
+    for key, (title, log) in CURVES.items():
         lines = [
             Line(s.name, points)
             for s in comparison.systems
             if (points := tuple((e["update"], e[key]) for e in s.training if e.get(key, 0) > 0))
         ]
         if lines:
-            found.append(Chart(title, "update", y, tuple(lines), log))
+            found.append(Chart(title, "update", tuple(lines), log))
     return found
 
 
@@ -350,6 +350,8 @@ def as_html(comparison: Comparison) -> str:
         comparison=comparison,
         heading=heading(comparison),
         grids=grids(comparison),
+        left=LEFT,
+        right=RIGHT,
         drawings=[draw(chart) for chart in charts(comparison)],
         verdicts=[verdict(pair) for pair in comparison.pairs],
         bars=[(name, m.score, m.low, m.high, _interval(m)) for name, m in bleu],

@@ -40,7 +40,7 @@ def test_marks_in_factors_enclose(low: float, factor: float) -> None:
 
 
 def test_points_are_where_they_belong() -> None:
-    chart = Chart("t", "x", "y", (Line("a", ((0.0, 1.0), (50.0, 10.0), (100.0, 100.0))),), log=True)
+    chart = Chart("t", "x", (Line("a", ((0.0, 1.0), (50.0, 10.0), (100.0, 100.0))),), log=True)
     drawing = draw(chart)
     [stroke] = drawing.strokes
     points = [tuple(map(float, p.split())) for p in re.split("[ML]", stroke.path)[1:]]
@@ -51,16 +51,16 @@ def test_points_are_where_they_belong() -> None:
     assert stroke.words == "a: 1 at 0, 100 at 100"
     higher = replace(chart, lines=(Line("a", ((0.0, 10.0), (50.0, 100.0), (100.0, 1000.0))),))
     assert draw(higher).strokes[0].path == stroke.path
-    straight = draw(Chart("t", "x", "y", (Line("a", ((0.0, 0.0), (5.0, 20.0))),)))
+    straight = draw(Chart("t", "x", (Line("a", ((0.0, 0.0), (5.0, 20.0))),)))
     assert straight.strokes[0].path == f"M{LEFT} {BOTTOM}L{RIGHT} {TOP}"
     assert [t.text for t in straight.y_ticks] == ["0", "5", "10", "15", "20"]
 
 
 def test_lines_differ_in_more_than_colour() -> None:
     lines = tuple(Line(name, ((0.0, 1.0), (1.0, 2.0))) for name in "abcd")
-    strokes = draw(Chart("t", "x", "y", lines)).strokes
+    strokes = draw(Chart("t", "x", lines)).strokes
     assert len({s.dashes for s in strokes}) == len({s.colour for s in strokes}) == 4
 
 
 def test_one_point_is_a_chart() -> None:
-    assert draw(Chart("t", "x", "y", (Line("a", ((3.0, 5.0),)),), log=True)).strokes
+    assert draw(Chart("t", "x", (Line("a", ((3.0, 5.0),)),), log=True)).strokes

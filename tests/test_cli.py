@@ -579,6 +579,8 @@ def test_seeds_give_several_models_which_translate_together(project: Path, tmp_p
     assert "seed 1: m-1, done already" in said
     assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second
     mtkit(*call, cwd=tmp_path, check=2)  # m-1 exists
+    refused = mtkit(*call, "--resume", "--minutes", 1, cwd=tmp_path, check=2)
+    assert b"m-1 was trained with minutes 2.5, not 1" in refused.stderr
 
     both = mtkit(
         *("translate", "--model", "m-1", "--model", "m-2", "--json"), cwd=tmp_path, stdin=b"Hi.\n"

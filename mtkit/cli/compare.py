@@ -234,10 +234,16 @@ def _run(
 
 def _training_log(path: Path) -> list[dict[str, float]]:
     """What a neural model's training logged at each validation; nothing where it did not."""
-    file = path / "log.jsonl"
+    from mtkit.errors import InputError
+    from mtkit.manifest import LOG
+
+    file = path / LOG
     if not file.is_file():
         return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    try:
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except ValueError:
+        raise InputError(f"{file}: not a log of training; remove it, or train again") from None
 
 
 def _wider(system: Any) -> Any:

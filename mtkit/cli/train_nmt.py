@@ -65,6 +65,48 @@ class AttentionKind(StrEnum):
     mlp = "mlp"
 
 
+Recipe = Annotated[Preset, typer.Option(help="The recipe to start from.")]
+CellOption = Annotated[Cell | None, typer.Option(help="Recurrent cell.", show_default="preset")]
+AttentionOption = Annotated[
+    AttentionKind | None, typer.Option(help="Attention.", show_default="preset")
+]
+Clip = Annotated[
+    float | None,
+    typer.Option(min=0, help="Largest norm of a gradient; 0: no clipping.", show_default="preset"),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(min=0, help="Wall time to train for; 0: no limit.", show_default="preset"),
+]
+Updates = Annotated[
+    int | None, typer.Option(min=1, help="Train exactly so many updates, whatever the time.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with a training that was interrupted; same options.")
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option(help="How matrices are multiplied; auto: bf16 where the processor can.")
+]
+BpeDropout = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Probability that a merge of subwords is passed over.",
+        show_default="preset",
+    ),
+]
+Seeds = Annotated[
+    int, typer.Option(min=1, help="Train so many models, DIR-1 … DIR-N, by one seed after another.")
+]
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", metavar="DIR", help="Train this model further; its shape and subwords stay."
+    ),
+]
+
+
 def train_nmt(
     train: Train = None,
     dev: Dev = None,
@@ -75,54 +117,18 @@ def train_nmt(
     force: Force = False,
     tokenizer: Tokenizer = Tokens.words,
     lowercase: Lowercase = False,
-    preset: Annotated[Preset, typer.Option(help="The recipe to start from.")] = Preset.small,
-    cell: Annotated[
-        Cell | None, typer.Option(help="Recurrent cell.", show_default="preset")
-    ] = None,
-    attention: Annotated[
-        AttentionKind | None, typer.Option(help="Attention.", show_default="preset")
-    ] = None,
-    clip: Annotated[
-        float | None,
-        typer.Option(
-            min=0, help="Largest norm of a gradient; 0: no clipping.", show_default="preset"
-        ),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(min=0, help="Wall time to train for; 0: no limit.", show_default="preset"),
-    ] = None,
-    updates: Annotated[
-        int | None,
-        typer.Option(min=1, help="Train exactly so many updates, whatever the time."),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with a training that was interrupted; same options."),
-    ] = False,
-    precision: Annotated[
-        Precision, typer.Option(help="How matrices are multiplied; auto: bf16 on CPUs that can.")
-    ] = Precision.auto,
-    bpe_dropout: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Probability that a merge of subwords is passed over.",
-            show_default="preset",
-        ),
-    ] = None,
+    preset: Recipe = Preset.small,
+    cell: CellOption = None,
+    attention: AttentionOption = None,
+    clip: Clip = None,
+    minutes: Minutes = None,
+    updates: Updates = None,
+    resume: Resume = False,
+    precision: PrecisionOption = Precision.auto,
+    bpe_dropout: BpeDropout = None,
     seed: Seed = 1,
-    seeds: Annotated[
-        int,
-        typer.Option(min=1, help="Train so many models, DIR-1 … DIR-N, by one seed after another."),
-    ] = 1,
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", metavar="DIR", help="Train this model further; its shape and subwords stay."
-        ),
-    ] = None,
+    seeds: Seeds = 1,
+    start: From = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:

@@ -15,7 +15,14 @@ from pathlib import Path
 from mtkit.console import note
 from mtkit.corpus import Corpus, hold_out
 from mtkit.errors import InputError
-from mtkit.manifest import MANIFEST, Manifest, describe_corpus, replacing, save_training_hashes
+from mtkit.manifest import (
+    LOG,
+    MANIFEST,
+    Manifest,
+    describe_corpus,
+    replacing,
+    save_training_hashes,
+)
 from mtkit.nmt import checkpoint, parallel
 from mtkit.nmt.bpe_dropout import Segmenter
 from mtkit.nmt.data import Data
@@ -91,19 +98,19 @@ def train_seeds(
     """Train one model a directory, each by the next seed, and say how far they differ.
 
     With ``resume``, those that are done stay, and the one that was interrupted is gone on with.
+    Raises InputError where one that is done was trained with other settings.
     """
     best = []
     for k, out in enumerate(directories):
         done = resume and (out / MANIFEST).is_file()
         again = resume and not done and checkpoint.path_of(out).exists()
         note(f"seed {config.seed + k}: {out}{', done already' if done else ''}")
-        manifest = (
-            Manifest.read(out)
-            if done
-            else train_nmt(
-                corpus, tokenizer, replace(config, seed=config.seed + k), out, again, start
-            )
-        )
+        own = replace(config, seed=config.seed + k)
+        if done:
+            manifest: Manifest | None = Manifest.read(out)
+            _check_done(out, own)
+        else:
+            manifest = train_nmt(corpus, tokenizer, own, out, again, start)
         if manifest:
             best.append(manifest.figures)
     for name in ("dev_perplexity", "dev_bleu") if best else ():
@@ -113,6 +120,17 @@ def train_seeds(
             f"standard deviation {statistics.stdev(values):.2f} "
             f"({', '.join(f'{value:.2f}' for value in values)})"
         )
+
+
+def _check_done(out: Path, config: TrainConfig) -> None:
+    """Raise InputError unless the model ``out`` was trained with the settings of ``config``."""
+    found = Manifest.read(out).config
+    for name in ("seed", "batch", "dropout", "bpe_dropout", "learning_rate", "minutes", "epochs"):
+        if found.get(name) != getattr(config, name):
+            raise InputError(
+                f"{out} was trained with {name} {found.get(name)}, not {getattr(config, name)}; "
+                "give the same options, or begin anew without --resume"
+            )
 
 
 def spell(subwords: Subwords, ids: Sequence[int]) -> str:
@@ -168,7 +186,7 @@ def _write(system: NmtSystem, run: Run, corpus: Corpus, directory: Path) -> Mani
     system.save(directory)
     finite = ({k: v for k, v in entry.items() if math.isfinite(v)} for entry in run.history)
     lines = [json.dumps(entry) + "\n" for entry in finite]
-    (directory / "log.jsonl").write_text("".join(lines), encoding="utf-8")
+    (directory / LOG).write_text("".join(lines), encoding="utf-8")
     save_training_hashes(corpus, directory)
     best = next(entry for entry in run.history if entry["update"] == run.best[1])
     manifest = Manifest(

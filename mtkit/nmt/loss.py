@@ -1,4 +1,9 @@
-"""What training minimises and what validation reports: cross-entropy −Σ_t ln P(y_t | y_<t, x)."""
+"""What training minimises and what validation reports: cross-entropy −Σ_t ln P(y_t | y_<t, x).
+
+In training it is smoothed by ε (Szegedy et al. 2016, section 7), V the vocabulary:
+
+    −Σ_t [ (1 − ε) ln P(y_t | y_<t, x) + ε/V Σ_v ln P(v | y_<t, x) ]
+"""
 
 from __future__ import annotations
 
@@ -10,8 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtkit.nmt.data import Batch, Data, batch_rows, make_batch
-from mtkit.nmt.model import Seq2Seq
-from mtkit.nmt.search import mean_probability
+from mtkit.nmt.model import Seq2Seq, mean_probability
 from mtkit.vocabulary import PAD
 
 ROUND = 64  # logits a batch: a multiple of this
@@ -20,7 +24,7 @@ ROUND = 64  # logits a batch: a multiple of this
 def loss_of(
     model: Seq2Seq, batch: Batch, smoothing: float, y_in: Tensor, tokens: int = 0
 ) -> Tensor:
-    """Smoothed cross-entropy (Szegedy et al. 2016) in nats, summed and shared among ``tokens``.
+    """The smoothed cross-entropy in nats, summed over the batch and divided by ``tokens``.
 
     tokens: 0 = those of the batch, so that the loss is a mean. Only real positions get logits.
     Their number is rounded up, by some that count for nothing, since the library compiles and

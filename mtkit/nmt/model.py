@@ -22,6 +22,8 @@ All source sentences of a batch have the same length, so nothing on that side is
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -207,3 +209,10 @@ class Seq2Seq(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.bias.device
+
+
+def mean_probability(logp: Sequence[Tensor]) -> Tensor:
+    """ln (1/M) Σ_m p_m of M models, from ln p_m, tensors of one shape: what an ensemble says."""
+    if len(logp) == 1:
+        return logp[0]
+    return torch.stack(list(logp)).logsumexp(0) - math.log(len(logp))

@@ -16,7 +16,8 @@ from torch import Tensor, distributed, nn
 
 from mtkit.console import console
 
-RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+WORLD = int(os.environ.get("WORLD_SIZE", "1"))
+RANK = int(os.environ["RANK"]) if WORLD > 1 else 0  # others, too, name a variable RANK
 LOCAL = int(os.environ.get("LOCAL_RANK", "0"))  # which of this machine's processes, of how many
 LOCAL_WORLD = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
@@ -46,7 +47,7 @@ def device() -> torch.device:
 
 
 def total(x: Tensor) -> Tensor:
-    """The sum of ``x`` over all processes, to all of them."""
+    """Make ``x`` its sum over all processes, in place."""
     if WORLD > 1:
         distributed.all_reduce(x)
     return x

@@ -1,7 +1,8 @@
 """A training run: the network, the average of its weights, where it stands, and one update of it.
 
     clipping       g ← g · τ / max(τ, ‖g‖), the cure of exploding gradients (Pascanu et al. 2013)
-    averaging      θ̄ ← θ̄ + (1 − β)(θ − θ̄) after every update; θ̄ is what is validated and kept
+    averaging      θ̄ ← θ̄ + (1 − β)(θ − θ̄) after every update t, β = min(average, (1 + t)/(10 + t));
+                   θ̄ is what is validated and kept
 
 Dropout at update t draws from a generator seeded by (seed, t, process), batches from one seeded by
 the seed; so where a run stands is all that must be kept for it to go on with the same bits.

@@ -9,14 +9,13 @@ per token (Wu et al. 2016, equation 14, has a softer form of the same idea).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mtkit.nmt.model import Seq2Seq, Source, State
+from mtkit.nmt.model import Seq2Seq, Source, State, mean_probability
 from mtkit.vocabulary import BOS, EOS, PAD, UNK
 
 
@@ -155,13 +154,6 @@ def _advance(
     chosen = flat % V
     own = logp[rows, chosen]
     return _Choice(best, own, rows, chosen, alpha.argmax(-1), [after for _, _, after in steps])
-
-
-def mean_probability(logp: Sequence[Tensor]) -> Tensor:
-    """ln (1/M) Σ_m p_m, from the logarithms of each p_m."""
-    if len(logp) == 1:
-        return logp[0]
-    return torch.stack(list(logp)).logsumexp(0) - math.log(len(logp))
 
 
 def _split(
