@@ -581,6 +581,8 @@ def test_seeds_give_several_models_which_translate_together(project: Path, tmp_p
     mtkit(*call, cwd=tmp_path, check=2)  # m-1 exists
     refused = mtkit(*call, "--resume", "--minutes", 1, cwd=tmp_path, check=2)
     assert b"m-1 was trained with minutes 2.5, not 1" in refused.stderr
+    refused = mtkit(*call, "--resume", "--clip", 2, cwd=tmp_path, check=2)
+    assert b"m-1 was trained with clip 1.0, not 2.0" in refused.stderr
 
     both = mtkit(
         *("translate", "--model", "m-1", "--model", "m-2", "--json"), cwd=tmp_path, stdin=b"Hi.\n"
@@ -595,6 +597,11 @@ def test_seeds_give_several_models_which_translate_together(project: Path, tmp_p
     )
     assert b"only neural models go together" in refused.stderr
 
+    (tmp_path / "m-2/log.jsonl").write_text('{"update": 4\n')
+    text_of = ["--test", project / "test.en", project / "test.de"]
+    refused = mtkit("compare", "m-1", "m-2", *text_of, cwd=tmp_path, check=2)
+    assert b"m-2/log.jsonl: not a log of training; remove it, or train again" in refused.stderr
+
     further = ["train-nmt", *text, "--preset", "quick", "--updates", 4, "--out", "further"]
     mtkit(*further, "--from", "m-1", cwd=tmp_path)
     shapes = [(tmp_path / m / "subwords.json").read_bytes() for m in ("m-1", "further")]
@@ -604,6 +611,7 @@ def test_seeds_give_several_models_which_translate_together(project: Path, tmp_p
         (["--from", "m-1", "--lowercase"], "has other tokens"),
         (["--from", "m-1", "--cell", "gru"], "--from keeps a model's shape"),
         (["--from", "m-1", "--pair", "de-en"], "but the text is de → en"),
+        (["--device", "cuda"], "--device cuda: torch finds no GPU here"),
     ):
         refused = mtkit(*further[:-1], "other", *wrong, cwd=tmp_path, check=2)
         assert message in refused.stderr.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -56,6 +57,14 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 class AttentionKind(StrEnum):
     """How the decoder looks at the source."""
 
@@ -86,6 +95,9 @@ Resume = Annotated[
 ]
 PrecisionOption = Annotated[
     Precision, typer.Option(help="How matrices are multiplied; auto: bf16 where the processor can.")
+]
+DeviceOption = Annotated[
+    Device, typer.Option(help="Where to train; auto: on a GPU where torch finds one.")
 ]
 BpeDropout = Annotated[
     float | None,
@@ -125,6 +137,7 @@ def train_nmt(
     updates: Updates = None,
     resume: Resume = False,
     precision: PrecisionOption = Precision.auto,
+    device: DeviceOption = Device.auto,
     bpe_dropout: BpeDropout = None,
     seed: Seed = 1,
     seeds: Seeds = 1,
@@ -138,6 +151,7 @@ def train_nmt(
     cores = set_up(quiet, threads)
     if start and (cell or attention):
         raise InputError("--from keeps a model's shape; leave --cell and --attention out")
+    _choose(device)
     directories = _directories(out, seeds, force, resume)
     text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
     old = _load_start(start, text.pair, words) if start else None
@@ -166,6 +180,18 @@ def train_nmt(
             run(text, words, config, directories[0], resume, old)
     for directory in directories:
         note(f"model: {directory}")
+
+
+def _choose(device: Device) -> None:
+    """Hide the GPUs, or make sure that there is one."""
+    if device is Device.cpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch looks for them
+    elif device is Device.cuda:
+        from mtkit.errors import InputError
+        from mtkit.nmt import parallel
+
+        if parallel.device().type != "cuda":
+            raise InputError("--device cuda: torch finds no GPU here; leave the option out")
 
 
 def _config(preset: Preset, seed: int, given: dict[str, Any]) -> TrainConfig:

@@ -108,7 +108,7 @@ def train_seeds(
         own = replace(config, seed=config.seed + k)
         if done:
             manifest: Manifest | None = Manifest.read(out)
-            _check_done(out, own)
+            _check_done(out, own, start)
         else:
             manifest = train_nmt(corpus, tokenizer, own, out, again, start)
         if manifest:
@@ -122,13 +122,14 @@ def train_seeds(
         )
 
 
-def _check_done(out: Path, config: TrainConfig) -> None:
+def _check_done(out: Path, config: TrainConfig, start: NmtSystem | None) -> None:
     """Raise InputError unless the model ``out`` was trained with the settings of ``config``."""
+    open_ones = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # until the run decides
     found = Manifest.read(out).config
-    for name in ("seed", "batch", "dropout", "bpe_dropout", "learning_rate", "minutes", "epochs"):
-        if found.get(name) != getattr(config, name):
+    for name, wanted in asdict(_shaped(config, start) if start else config).items():
+        if wanted != found.get(name) and wanted != open_ones.get(name):
             raise InputError(
-                f"{out} was trained with {name} {found.get(name)}, not {getattr(config, name)}; "
+                f"{out} was trained with {name} {found.get(name)}, not {wanted}; "
                 "give the same options, or begin anew without --resume"
             )
 
@@ -140,9 +141,14 @@ def spell(subwords: Subwords, ids: Sequence[int]) -> str:
 
 def _resolved(config: TrainConfig, words: int, start: NmtSystem | None) -> TrainConfig:
     """With the number of subwords for so many target words, or the shape of what goes before."""
-    if start is None:
-        size = config.vocabulary or max(500, min(32000, 8 * math.isqrt(words)))
-        return replace(config, vocabulary=size)
+    if start:
+        return _shaped(config, start)
+    size = config.vocabulary or max(500, min(32000, 8 * math.isqrt(words)))
+    return replace(config, vocabulary=size)
+
+
+def _shaped(config: TrainConfig, start: NmtSystem) -> TrainConfig:
+    """With the shape of ``start``."""
     shape = asdict(start.models[0].config)
     del shape["dropout"]
     return replace(config, **shape | {"vocabulary": len(start.subwords)})
@@ -194,7 +200,12 @@ def _write(system: NmtSystem, run: Run, corpus: Corpus, directory: Path) -> Mani
         languages=corpus.pair,
         corpus=describe_corpus(corpus),
         tokenizer=asdict(system.tokenizer),
-        config={**asdict(run.config), "beam": system.beam, "normalisation": system.normalisation},
+        config={
+            **asdict(run.config),
+            "beam": system.beam,
+            "normalisation": system.normalisation,
+            "verbatim": system.verbatim,
+        },
         figures={
             "dev_perplexity": run.best[0],
             "dev_bleu": best["bleu"],

@@ -23,6 +23,7 @@ from mtkit.nmt.loss import log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search, unknown_positions
+from mtkit.nmt.verbatim import put_back
 from mtkit.pieces import by_pieces, cut
 from mtkit.subwords import Encoded, Subwords
 from mtkit.system import Hypothesis, LogProbability, Score
@@ -48,12 +49,15 @@ class NmtSystem:
         tokenizer: WordTokenizer,
         beam: int = 5,
         normalisation: float = 1.0,
+        verbatim: bool = True,
     ) -> None:
+        """verbatim: whether numbers, URLs and placeholders have to survive translation."""
         self.models = [model.to(parallel.device()).eval() for model in models]
         self.subwords = subwords
         self.tokenizer = tokenizer
         self.beam = beam
         self.normalisation = normalisation
+        self.verbatim = verbatim
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -72,6 +76,7 @@ class NmtSystem:
             WordTokenizer(**manifest.tokenizer),
             beam=manifest.config["beam"],
             normalisation=manifest.config["normalisation"],
+            verbatim=manifest.config["verbatim"],
         )
 
     @classmethod
@@ -85,7 +90,8 @@ class NmtSystem:
                     "of models that were trained on the same text (train-nmt --seeds N)"
                 )
         models = [model for system in systems for model in system.models]
-        return cls(models, first.subwords, first.tokenizer, first.beam, first.normalisation)
+        settings = first.beam, first.normalisation, first.verbatim
+        return cls(models, first.subwords, first.tokenizer, *settings)
 
     def save(self, directory: Path) -> None:
         """Write weights, shape and subwords of the one model, all but the manifest."""
@@ -163,11 +169,15 @@ class NmtSystem:
             if position < len(source.words):
                 links.add((word_at(position), target))
             target += i == UNK or self.subwords.pieces[i].endswith("</w>")
+        if not self._attends:
+            links = set()
+        if self.verbatim:
+            tokens, links = put_back(words, tokens, links)
         return Hypothesis(
             text=self.tokenizer.detokenize(tokens),
             tokens=tokens,
             score=output.score,
-            alignment=sorted(links) if self._attends else [],
+            alignment=sorted(links),
             token_logprobs=list(zip(spelled, output.logprobs, strict=True)),
             unknown=copied,
         )

@@ -59,6 +59,17 @@ def test_links_are_between_words_and_unknown_words_are_copied() -> None:
     assert system._hypothesis(nowhere, SOURCE, source).alignment == []
 
 
+def test_a_number_that_the_network_lost_comes_back() -> None:
+    system = spelling()
+    words = ["ab", "12"]
+    [source], [target] = system.subwords.encode([words]), system.subwords.encode([["ba"]])
+    output = Output(target.ids, [-1.0] * (len(target.ids) + 1), [0] * len(target.ids), -1.0)
+    hypothesis = system._hypothesis(output, words, source)
+    assert (hypothesis.text, hypothesis.alignment) == ("ba 12", [(0, 0), (1, 1)])
+    system.verbatim = False
+    assert system._hypothesis(output, words, source).text == "ba"
+
+
 def test_links_of_two_source_words() -> None:
     system = spelling()
     [source] = system.subwords.encode([SOURCE])

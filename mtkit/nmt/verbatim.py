@@ -1,0 +1,59 @@
+"""Numbers, URLs and placeholders that a network lost, put back where it looked at them.
+
+A network spells such a word by subwords and may misspell it or leave it out. Each one that is
+missing from the translation takes the place of the word that was made from it alone, by attention,
+one that is verbatim too for choice; otherwise it goes behind what was made from the words before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mtkit.tokenizer import JOINER, is_verbatim
+
+Links = set[tuple[int, int]]  # (source word, target word), 0-based
+
+
+def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tuple[list[str], Links]:
+    """The target words with all of the source's verbatim ones, and the links of these.
+
+    >>> put_back(["at", "12:30"], ["um", "12:3"], {(0, 0), (1, 1)})[0]
+    ['um', '12:30']
+    """
+    words, links = list(target), set(links)
+    there = Counter(word.strip(JOINER) for word in target)
+    kept: set[int] = set()
+    lost = []
+    for s, word in enumerate(source):
+        if not is_verbatim(word):
+            continue
+        if there[word.strip(JOINER)] == 0:
+            lost.append(s)
+            continue
+        there[word.strip(JOINER)] -= 1
+        kept.add(_find(words, word, kept))
+    for s in lost:
+        t = _place(words, links, s, kept)
+        if t is None:
+            t = 1 + max((b for a, b in links if a < s), default=-1 if links else len(words) - 1)
+            words.insert(t, "")
+            links = {(a, b + (b >= t)) for a, b in links}
+            kept = {b + (b >= t) for b in kept}
+        words[t] = source[s]
+        links.add((s, t))
+        kept.add(t)
+    return words, links
+
+
+def _find(words: Sequence[str], word: str, taken: set[int]) -> int:
+    """Where ``word`` stands, whatever its joiners, for the first time outside ``taken``."""
+    bare = word.strip(JOINER)
+    return next(t for t, w in enumerate(words) if w.strip(JOINER) == bare and t not in taken)
+
+
+def _place(words: Sequence[str], links: Links, s: int, kept: set[int]) -> int | None:
+    """The target word that was made from source word ``s`` alone, if there is one."""
+    shared = {t for a, t in links if a != s} | kept
+    made = sorted(t for a, t in links if a == s and t not in shared)
+    return next((t for t in made if is_verbatim(words[t])), made[0] if made else None)
