@@ -8,25 +8,31 @@ from dataclasses import dataclass
 
 # The plane between the axes, in a drawing of 375 × 200.
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 350.0, 10.0, 160.0
-DASHES = ("none", "6 3", "2 3", "8 3 2 3")  # colour is not all that tells lines apart
+# Colour is not all that tells lines apart. There are as many colours (page.html.j2).
+DASHES = ("none", "6 3", "2 3", "8 3 2 3", "12 3", "4 2 1 2", "1 2", "10 2 2 2 2 2")
 
 
 @dataclass(frozen=True)
 class Line:
-    """points: (x, y), in the order of x."""
+    """points: (x, y), in the order of x. band: (x, low, high) around them, or nothing."""
 
     name: str
     points: tuple[tuple[float, float], ...]
+    band: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Chart:
-    """x: what the axis below shows, as the title says of y. log: whether y grows by factors."""
+    """x: what the axis below shows, as the title says of y. log: whether y grows by factors.
+
+    equation: what is drawn, exactly, where the title is not enough.
+    """
 
     title: str
     x: str
     lines: tuple[Line, ...]
     log: bool = False
+    equation: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,13 @@ class Tick:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line as drawn: an SVG path, its dashes, which colour (from 0), and itself in words."""
+    """A line as drawn: SVG paths of it and of its band, which may be empty, its dashes, which
+    colour (from 0), and itself in words.
+    """
 
     name: str
     path: str
+    band: str
     dashes: str
     colour: int
     words: str
@@ -63,7 +72,9 @@ def draw(chart: Chart) -> Drawing:
 
     There must be a point, and with ``log`` every y must be positive.
     """
-    xs, ys = zip(*(point for line in chart.lines for point in line.points), strict=True)
+    points = [point for line in chart.lines for point in line.points]
+    edges = [(x, y) for line in chart.lines for x, *both in line.band for y in both]
+    xs, ys = zip(*points, *edges, strict=True)
     x_marks = ticks(min(0.0, *xs), max(xs))
     y_marks = log_ticks(min(ys), max(ys)) if chart.log else ticks(min(0.0, *ys), max(ys))
 
@@ -72,7 +83,11 @@ def draw(chart: Chart) -> Drawing:
     strokes = [
         Stroke(
             line.name,
-            "M" + "L".join(f"{x_of(x)} {y_of(y)}" for x, y in line.points),
+            _path([(x_of(x), y_of(y)) for x, y in line.points]),
+            _path(
+                [(x_of(x), y_of(low)) for x, low, _ in line.band]
+                + [(x_of(x), y_of(high)) for x, _, high in reversed(line.band)]
+            ),
             DASHES[k % len(DASHES)],
             k % len(DASHES),
             f"{line.name}: {line.points[0][1]:.4g} at {line.points[0][0]:,.0f}, "
@@ -83,9 +98,25 @@ def draw(chart: Chart) -> Drawing:
     return Drawing(
         chart,
         [Tick(x_of(x), f"{x:,.4g}" if x < 1e4 else f"{x:,.0f}") for x in x_marks],
-        [Tick(y_of(y), f"{y:,.4g}") for y in y_marks],
+        [Tick(y_of(y), _figure(y)) for y in y_marks],
         strokes,
     )
+
+
+def _figure(y: float) -> str:
+    """A round number, as a power of ten where it would be long.
+
+    >>> [_figure(y) for y in (0.0001, 0.5, 1000, 100000)]
+    ['10⁻⁴', '0.5', '1,000', '10⁵']
+    """
+    if y <= 0 or 1e-3 <= y < 1e5:
+        return f"{y:,.4g}"
+    power = str(round(math.log10(y)))
+    return "10" + power.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x} {y}" for x, y in points) if points else ""
 
 
 def _scale(
@@ -109,10 +140,10 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10 … or, if those are many, powers of ten; they enclose ``low`` and ``high``."""
+    """1, 2, 5, 10 … or, if those are many, powers of ten or of 100 …; they enclose both ends."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(max(high, low * 1.001)))
-    steps = (1, 2, 5) if last - first < 3 else (1,)
-    marks = [m * 10.0**k for k in range(first, last + 1) for m in steps]
+    steps, stride = ((1, 2, 5), 1) if last - first < 3 else ((1,), math.ceil((last - first) / 6))
+    marks = [m * 10.0**k for k in range(first, last + stride, stride) for m in steps]
     begin = max(i for i, mark in enumerate(marks) if mark <= low * (1 + 1e-9))
     end = min(i for i, mark in enumerate(marks) if mark >= high * (1 - 1e-9) and i > begin)
     return marks[begin : end + 1]

@@ -6,27 +6,19 @@ Both draw the same grids, so that they cannot come to differ.
 from __future__ import annotations
 
 import math
-import re
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from mtkit import evaluate
-from mtkit.chart import LEFT, RIGHT, Chart, Line, draw
-from mtkit.errors import InputError
+from mtkit.chart import Chart, Line, draw
 from mtkit.evaluate import Metric, Pair, Question
+from mtkit.page import Cell, Grid, html, number, print_grid, say, visible, write_page
 from mtkit.report import WIDER, Comparison, Example, SystemResult
-
-TEMPLATE = Path(__file__).with_name("report.html.j2")
-NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
 
 # --- what the renderings for people share
 
@@ -37,20 +29,6 @@ MEANINGS: dict[Question, str] = {
     "P(x|y)": "how well the channel model explains the source by the reference",
     "P(y|x)": "how well the model predicts the reference from the source",
 }
-
-# What would act on a terminal or reorder the text around it, instead of being seen.
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-
-
-def visible(text: str) -> str:
-    r"""``text`` with control characters and marks of direction spelled out.
-
-    >>> visible("a\x1b[1mb\u202e")
-    'a<U+001B>[1mb<U+202E>'
-    """
-    return _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
 def heading(comparison: Comparison) -> str:
@@ -101,25 +79,6 @@ def charts(comparison: Comparison) -> list[Chart]:
     return found
 
 
-@dataclass(frozen=True)
-class Cell:
-    """small: a second line. number: what the cell is sorted by, where it is a number."""
-
-    text: str
-    small: str = ""
-    number: float | None = None
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table whose first column names the systems; the others hold figures."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: list[list[Cell]]
-    notes: list[str]
-
-
 def grids(comparison: Comparison) -> list[Grid]:
     """The tables of the report, in order."""
     systems = comparison.systems
@@ -136,14 +95,6 @@ def grids(comparison: Comparison) -> list[Grid]:
     ]
 
 
-def _number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
-    if value is None:
-        return Cell("–")
-    if math.isinf(value):
-        return Cell("∞", small, sys.float_info.max)
-    return Cell(f"{value:,.{decimals}f}" if value < 1e9 else f"{value:.2e}", small, value)
-
-
 def _interval(metric: Metric) -> str:
     return "" if metric.low is None else f"{metric.low:.1f}–{metric.high:.1f}"
 
@@ -154,7 +105,7 @@ def _scores_grid(systems: Sequence[SystemResult], tokenize: str) -> Grid:
         tokens = f"sacreBLEU's tokenizer {tokenize} finds in the plain text, case included"
     rows = []
     for s in systems:
-        scores = [_number(s.metrics[k].score, small=_interval(s.metrics[k])) for k in LABELS]
+        scores = [number(s.metrics[k].score, small=_interval(s.metrics[k])) for k in LABELS]
         rows.append([Cell(s.name, small=KINDS.get(s.kind, s.kind)), *scores])
     signatures = [f"{LABELS[k]} {s.metrics[k].signature}" for k in LABELS for s in systems]
     return Grid(
@@ -169,8 +120,8 @@ def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
     rows = []
     for s in systems:
         parts = s.metrics["bleu"].parts
-        precisions = [_number(parts[f"precision_{n}"]) for n in range(1, 5)]
-        lengths = [_number(parts[part], 3) for part in ("brevity_penalty", "length_ratio")]
+        precisions = [number(parts[f"precision_{n}"]) for n in range(1, 5)]
+        lengths = [number(parts[part], 3) for part in ("brevity_penalty", "length_ratio")]
         rows.append([Cell(s.name), *precisions, *lengths])
     return Grid(
         "What BLEU is made of: n-gram precisions in per cent, brevity penalty, "
@@ -183,7 +134,7 @@ def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
 
 def _length_grid(comparison: Comparison) -> Grid:
     groups = comparison.lengths
-    rows = [[Cell(s.name), *(_number(bleu) for bleu in s.by_length)] for s in comparison.systems]
+    rows = [[Cell(s.name), *(number(bleu) for bleu in s.by_length)] for s in comparison.systems]
     counts = ", ".join(f"{len(group.rows):,} of {group.low}–{group.high}" for group in groups)
     return Grid(
         "BLEU by the length of the source, in words with blanks between them.",
@@ -196,7 +147,7 @@ def _length_grid(comparison: Comparison) -> Grid:
 def _channel_grid(systems: Sequence[SystemResult]) -> Grid:
     names = list(dict.fromkeys(name for s in systems for name in s.channel))
     rows = [
-        [Cell(s.name), *(_number(s.channel.get(name)) for name in names)]
+        [Cell(s.name), *(number(s.channel.get(name)) for name in names)]
         for s in systems
         if s.channel
     ]
@@ -214,7 +165,7 @@ def _errors_grid(systems: Sequence[SystemResult]) -> Grid:
     for s in systems:
         if e := s.errors:
             counts = e.reached, e.same, e.model, e.search, e.wider
-            rows.append([Cell(s.name), *(_number(count, 0) for count in counts)])
+            rows.append([Cell(s.name), *(number(count, 0) for count in counts)])
     return Grid(
         "Errors of the model and of the search. Reached: the sentences whose reference the model "
         "can make at all. Of these: the output is the reference; the model gives the output the "
@@ -232,8 +183,8 @@ def _perplexity_grid(question: Question, systems: Sequence[SystemResult]) -> Gri
     for s in systems:
         if (p := s.perplexity.get(question)) is None:
             continue
-        values = [_number(p.value, 2), _number(p.without_oov, 2)]
-        rows.append([Cell(s.name), *values, _number(p.tokens, 0), _number(p.oov, 0)])
+        values = [number(p.value, 2), number(p.without_oov, 2)]
+        rows.append([Cell(s.name), *values, number(p.tokens, 0), number(p.oov, 0)])
         notes += [f"{s.name}: {p.note}."] if p.note else []
         counts.add(p.tokens)
     if len(counts) > 1:
@@ -251,8 +202,8 @@ def _glossary_grid(systems: Sequence[SystemResult]) -> Grid:
     rows = []
     for s in systems:
         if g := s.glossary:
-            share = _number(100 * g.complied / g.matches if g.matches else None)
-            rows.append([Cell(s.name), _number(g.matches, 0), _number(g.complied, 0), share])
+            share = number(100 * g.complied / g.matches if g.matches else None)
+            rows.append([Cell(s.name), number(g.matches, 0), number(g.complied, 0), share])
     return Grid(
         "The glossary: its matches in the source, and those that were translated as it asks. "
         "Statistical systems translated by it, all others without.",
@@ -265,8 +216,8 @@ def _glossary_grid(systems: Sequence[SystemResult]) -> Grid:
 def _work_grid(systems: Sequence[SystemResult]) -> Grid:
     rows = []
     for s in systems:
-        speed = [_number(s.seconds), _number(s.sentences_per_second)]
-        rows.append([Cell(s.name), *speed, _number(s.unknown, 0)])
+        speed = [number(s.seconds), number(s.sentences_per_second)]
+        rows.append([Cell(s.name), *speed, number(s.unknown, 0)])
     return Grid(
         "Time to translate the test set, and the unknown source words that were copied.",
         ("System", "Seconds", "Sentences/s", "Words copied"),
@@ -281,43 +232,21 @@ def _work_grid(systems: Sequence[SystemResult]) -> Grid:
 def print_report(comparison: Comparison, console: Console) -> None:
     """The report as tables; whatever the corpus holds, it reaches the terminal as plain text."""
 
-    def say(text: str, style: str = "") -> None:
-        console.print(Text(visible(text), style=style))
-
-    say(heading(comparison), "bold")
+    say(console, heading(comparison), "bold")
     for warning in comparison.warnings:
-        say(f"Warning: {warning}", "yellow")
+        say(console, f"Warning: {warning}", "yellow")
     for grid in grids(comparison):
         console.print()
-        say(grid.caption, "bold")
-        table = _table(grid)
-        table.width = NARROW if console.width < NARROW else None
-        console.print(table, crop=False)
-        for note in grid.notes:  # a signature must not be cut: the terminal may wrap it
-            console.print(Text(visible(note), "dim"), soft_wrap=True)
+        print_grid(console, grid)
     if comparison.pairs:
         console.print()
-        say("Is the difference real?", "bold")
+        say(console, "Is the difference real?", "bold")
     for pair in comparison.pairs:
         console.print(Padding(Text(visible(verdict(pair))), (0, 0, 0, 2)))
     for example in comparison.examples:
         console.print()
-        say(f"Line {example.line}: {example.why}", "bold")
+        say(console, f"Line {example.line}: {example.why}", "bold")
         console.print(_example(example))
-
-
-def _table(grid: Grid) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    table.add_column(grid.columns[0], overflow="fold", min_width=8)
-    for column in grid.columns[1:]:
-        table.add_column(column, justify="right", overflow="fold")
-    for row in grid.rows:
-        texts = [Text(visible(cell.text)) for cell in row]
-        for text, cell in zip(texts, row, strict=True):
-            if cell.small:
-                text.append(f"\n{visible(cell.small)}", "dim")
-        table.add_row(*texts)
-    return table
 
 
 def _example(example: Example) -> Table:
@@ -337,21 +266,13 @@ def _example(example: Example) -> Table:
 
 def as_html(comparison: Comparison) -> str:
     """One page that needs nothing from elsewhere; the same comparison gives the same bytes."""
-    environment = Environment(
-        autoescape=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     bleu = [(s.name, s.metrics["bleu"]) for s in comparison.systems]
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return html(
+        "report.html.j2",
+        title=f"mtkit compare: {heading(comparison)}",
         comparison=comparison,
         heading=heading(comparison),
         grids=grids(comparison),
-        left=LEFT,
-        right=RIGHT,
         drawings=[draw(chart) for chart in charts(comparison)],
         verdicts=[verdict(pair) for pair in comparison.pairs],
         bars=[(name, m.score, m.low, m.high, _interval(m)) for name, m in bleu],
@@ -361,7 +282,4 @@ def as_html(comparison: Comparison) -> str:
 
 def write_html(comparison: Comparison, path: Path) -> None:
     """Write ``as_html`` to ``path``. Raises InputError where that is not possible."""
-    try:
-        path.write_text(as_html(comparison), encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+    write_page(as_html(comparison), path)

@@ -11,7 +11,17 @@ import sys
 
 import typer
 
-from mtkit.cli import align, compare, info, moses, perplexity, train_nmt, train_smt, translate
+from mtkit.cli import (
+    align,
+    compare,
+    gradients,
+    info,
+    moses,
+    perplexity,
+    train_nmt,
+    train_smt,
+    translate,
+)
 from mtkit.errors import InputError, WorkError
 
 app = typer.Typer(
@@ -28,6 +38,7 @@ app.command("train-nmt")(train_nmt.train_nmt)
 app.command("translate", context_settings={"allow_extra_args": True})(translate.translate)
 app.command("compare")(compare.compare)
 app.command("perplexity")(perplexity.perplexity)
+app.command("gradients")(gradients.gradients)
 app.command("align")(align.align)
 app.command("import")(moses.import_model)
 app.command("export")(moses.export_model)

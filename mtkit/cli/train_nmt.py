@@ -38,6 +38,7 @@ class Preset(StrEnum):
 
     small = "small"
     quick = "quick"
+    best = "best"
     textbook = "textbook"
 
 

@@ -1,0 +1,57 @@
+"""Figures with intervals, by the bootstrap (Efron 1979) over sentences and over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 1000
+SEED = 12345
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Band:
+    """A curve over x: its middle, and between low and high the central 80 % of what it is of."""
+
+    x: list[float]
+    middle: list[float]
+    low: list[float]
+    high: list[float]
+
+
+def resampled_means(values: Floats) -> Floats:
+    """Means over seeds and sentences of ``values`` (S, N, …), (RESAMPLES, …).
+
+    Seeds are drawn with replacement, and sentences likewise, the same for each seed.
+    """
+    rng = np.random.default_rng(SEED)
+    S, N = values.shape[:2]
+    seeds = rng.multinomial(S, [1 / S] * S, RESAMPLES) / S
+    sentences = rng.multinomial(N, [1 / N] * N, RESAMPLES) / N
+    by_sentence = np.tensordot(sentences, values, (1, 1))  # (RESAMPLES, S, …)
+    weighted: Floats = np.einsum("rs,rs...->r...", seeds, by_sentence)
+    return weighted
+
+
+def interval(value: float, resamples: Floats) -> Interval:
+    """The percentile interval of a figure."""
+    low, high = np.quantile(resamples, [0.025, 0.975])
+    return Interval(float(value), float(low), float(high))
+
+
+def band(x: list[float], values: Floats) -> Band:
+    """The median and the central 80 % of ``values`` (S, N, len(x)), all seeds together."""
+    low, middle, high = np.quantile(values.reshape(-1, len(x)), [0.1, 0.5, 0.9], axis=0)
+    return Band(x, middle.tolist(), low.tolist(), high.tolist())

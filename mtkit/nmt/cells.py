@@ -1,0 +1,80 @@
+"""The recurrent cells by their equations, one step at a time.
+
+Letters: x_t input, h_t hidden state, c_t cell, σ the logistic function, ⊙ element by element.
+
+    rnn     h_t = tanh(W x_t + U h_{t−1} + b)                                     (Elman 1990)
+    lstm    f, i, o = σ(W x_t + U h_{t−1} + b), each with its own W, U, b         (Hochreiter &
+            c̃   = tanh(W x_t + U h_{t−1} + b)                                      Schmidhuber 1997,
+            c_t = f ⊙ c_{t−1} + i ⊙ c̃                                              Gers et al. 2000)
+            h_t = o ⊙ tanh(c_t)
+    gru     r, z = σ(W x_t + U h_{t−1} + b)                                       (Cho et al. 2014)
+            h̃   = tanh(W x_t + r ⊙ (U h_{t−1} + b_U) + b_W)
+            h_t = z ⊙ h_{t−1} + (1 − z) ⊙ h̃
+
+Training runs torch's fused ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU`` over a whole sequence at once; by
+these steps one sees what happens inside, with the same weights.
+
+The state s is all that a cell hands on, one vector: h, or [h; c] of an LSTM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Gates = dict[str, Tensor]
+
+
+class Weights(NamedTuple):
+    """The weights of one layer and direction, named and stacked gate on gate as torch does.
+
+    W (G·D, E), U (G·D, D), and b_W, b_U (G·D,), which are b together, for G gates, D units and
+    inputs of size E.
+    """
+
+    W: Tensor
+    U: Tensor
+    b_W: Tensor  # noqa: N815  the papers' letters
+    b_U: Tensor  # noqa: N815
+
+
+def weights_of(layer: nn.RNNBase) -> Weights:
+    """The weights of a layer of torch's; one direction, one layer."""
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    return Weights(*(layer.get_parameter(name) for name in names))
+
+
+def rnn(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
+    """``x`` (B, E), ``s`` (B, D) → the next state; it has no gates."""
+    return torch.tanh(x @ w.W.T + w.b_W + s @ w.U.T + w.b_U), {}
+
+
+def lstm(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
+    """``x`` (B, E), ``s`` = [h; c] (B, 2 D) → the next state and the gates, (B, D) each."""
+    h, c = s.chunk(2, -1)
+    i, f, c_new, o = (x @ w.W.T + w.b_W + h @ w.U.T + w.b_U).chunk(4, -1)
+    f, i, o = f.sigmoid(), i.sigmoid(), o.sigmoid()
+    c = f * c + i * c_new.tanh()
+    return torch.cat((o * c.tanh(), c), -1), {"forget": f, "input": i, "output": o}
+
+
+def gru(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
+    """``x`` (B, E), ``s`` (B, D) → the next state and the gates; z is what is kept."""
+    r_x, z_x, h_x = (x @ w.W.T + w.b_W).chunk(3, -1)
+    r_h, z_h, h_h = (s @ w.U.T + w.b_U).chunk(3, -1)
+    r, z = (r_x + r_h).sigmoid(), (z_x + z_h).sigmoid()
+    new = torch.tanh(h_x + r * h_h)
+    return z * s + (1 - z) * new, {"update": z, "reset": r}
+
+
+Step = Callable[[Weights, Tensor, Tensor], tuple[Tensor, Gates]]
+STEPS: dict[str, Step] = {"rnn": rnn, "gru": gru, "lstm": lstm}
+KEEPING = {"lstm": "forget", "gru": "update"}  # the gate by which a cell keeps what it has
+
+
+def state_size(cell: str, units: int) -> int:
+    """How many numbers the state of a cell of so many units has."""
+    return 2 * units if cell == "lstm" else units
