@@ -155,7 +155,7 @@ def train_language_model(
         for group in optimiser.param_groups:
             group["lr"] = rate
         y = queue.pop()
-        # The cache of casts is one for all threads, and what one leaves in it changes sums of others.
+        # The cache of casts is one for all threads: what one drops from it changes sums of others.
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast, cache_enabled=False):
             loss = mean_loss(model, y)
         optimiser.zero_grad()
