@@ -136,7 +136,8 @@ def grids(comparison: Comparison) -> list[Grid]:
     ]
 
 
-def _number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
+def number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
+    """A figure as it is read; – for ``None``, ∞ for what exceeds a float."""
     if value is None:
         return Cell("–")
     if math.isinf(value):
@@ -154,7 +155,7 @@ def _scores_grid(systems: Sequence[SystemResult], tokenize: str) -> Grid:
         tokens = f"sacreBLEU's tokenizer {tokenize} finds in the plain text, case included"
     rows = []
     for s in systems:
-        scores = [_number(s.metrics[k].score, small=_interval(s.metrics[k])) for k in LABELS]
+        scores = [number(s.metrics[k].score, small=_interval(s.metrics[k])) for k in LABELS]
         rows.append([Cell(s.name, small=KINDS.get(s.kind, s.kind)), *scores])
     signatures = [f"{LABELS[k]} {s.metrics[k].signature}" for k in LABELS for s in systems]
     return Grid(
@@ -169,8 +170,8 @@ def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
     rows = []
     for s in systems:
         parts = s.metrics["bleu"].parts
-        precisions = [_number(parts[f"precision_{n}"]) for n in range(1, 5)]
-        lengths = [_number(parts[part], 3) for part in ("brevity_penalty", "length_ratio")]
+        precisions = [number(parts[f"precision_{n}"]) for n in range(1, 5)]
+        lengths = [number(parts[part], 3) for part in ("brevity_penalty", "length_ratio")]
         rows.append([Cell(s.name), *precisions, *lengths])
     return Grid(
         "What BLEU is made of: n-gram precisions in per cent, brevity penalty, "
@@ -183,7 +184,7 @@ def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
 
 def _length_grid(comparison: Comparison) -> Grid:
     groups = comparison.lengths
-    rows = [[Cell(s.name), *(_number(bleu) for bleu in s.by_length)] for s in comparison.systems]
+    rows = [[Cell(s.name), *(number(bleu) for bleu in s.by_length)] for s in comparison.systems]
     counts = ", ".join(f"{len(group.rows):,} of {group.low}–{group.high}" for group in groups)
     return Grid(
         "BLEU by the length of the source, in words with blanks between them.",
@@ -196,7 +197,7 @@ def _length_grid(comparison: Comparison) -> Grid:
 def _channel_grid(systems: Sequence[SystemResult]) -> Grid:
     names = list(dict.fromkeys(name for s in systems for name in s.channel))
     rows = [
-        [Cell(s.name), *(_number(s.channel.get(name)) for name in names)]
+        [Cell(s.name), *(number(s.channel.get(name)) for name in names)]
         for s in systems
         if s.channel
     ]
@@ -214,7 +215,7 @@ def _errors_grid(systems: Sequence[SystemResult]) -> Grid:
     for s in systems:
         if e := s.errors:
             counts = e.reached, e.same, e.model, e.search, e.wider
-            rows.append([Cell(s.name), *(_number(count, 0) for count in counts)])
+            rows.append([Cell(s.name), *(number(count, 0) for count in counts)])
     return Grid(
         "Errors of the model and of the search. Reached: the sentences whose reference the model "
         "can make at all. Of these: the output is the reference; the model gives the output the "
@@ -232,8 +233,8 @@ def _perplexity_grid(question: Question, systems: Sequence[SystemResult]) -> Gri
     for s in systems:
         if (p := s.perplexity.get(question)) is None:
             continue
-        values = [_number(p.value, 2), _number(p.without_oov, 2)]
-        rows.append([Cell(s.name), *values, _number(p.tokens, 0), _number(p.oov, 0)])
+        values = [number(p.value, 2), number(p.without_oov, 2)]
+        rows.append([Cell(s.name), *values, number(p.tokens, 0), number(p.oov, 0)])
         notes += [f"{s.name}: {p.note}."] if p.note else []
         counts.add(p.tokens)
     if len(counts) > 1:
@@ -251,8 +252,8 @@ def _glossary_grid(systems: Sequence[SystemResult]) -> Grid:
     rows = []
     for s in systems:
         if g := s.glossary:
-            share = _number(100 * g.complied / g.matches if g.matches else None)
-            rows.append([Cell(s.name), _number(g.matches, 0), _number(g.complied, 0), share])
+            share = number(100 * g.complied / g.matches if g.matches else None)
+            rows.append([Cell(s.name), number(g.matches, 0), number(g.complied, 0), share])
     return Grid(
         "The glossary: its matches in the source, and those that were translated as it asks. "
         "Statistical systems translated by it, all others without.",
@@ -265,8 +266,8 @@ def _glossary_grid(systems: Sequence[SystemResult]) -> Grid:
 def _work_grid(systems: Sequence[SystemResult]) -> Grid:
     rows = []
     for s in systems:
-        speed = [_number(s.seconds), _number(s.sentences_per_second)]
-        rows.append([Cell(s.name), *speed, _number(s.unknown, 0)])
+        speed = [number(s.seconds), number(s.sentences_per_second)]
+        rows.append([Cell(s.name), *speed, number(s.unknown, 0)])
     return Grid(
         "Time to translate the test set, and the unknown source words that were copied.",
         ("System", "Seconds", "Sentences/s", "Words copied"),
@@ -289,12 +290,7 @@ def print_report(comparison: Comparison, console: Console) -> None:
         say(f"Warning: {warning}", "yellow")
     for grid in grids(comparison):
         console.print()
-        say(grid.caption, "bold")
-        table = _table(grid)
-        table.width = NARROW if console.width < NARROW else None
-        console.print(table, crop=False)
-        for note in grid.notes:  # a signature must not be cut: the terminal may wrap it
-            console.print(Text(visible(note), "dim"), soft_wrap=True)
+        print_grid(grid, console)
     if comparison.pairs:
         console.print()
         say("Is the difference real?", "bold")
@@ -304,6 +300,16 @@ def print_report(comparison: Comparison, console: Console) -> None:
         console.print()
         say(f"Line {example.line}: {example.why}", "bold")
         console.print(_example(example))
+
+
+def print_grid(grid: Grid, console: Console) -> None:
+    """A grid with its caption and notes."""
+    console.print(Text(visible(grid.caption), "bold"))
+    table = _table(grid)
+    table.width = NARROW if console.width < NARROW else None
+    console.print(table, crop=False)
+    for note in grid.notes:  # a signature must not be cut: the terminal may wrap it
+        console.print(Text(visible(note), "dim"), soft_wrap=True)
 
 
 def _table(grid: Grid) -> Table:

@@ -17,9 +17,10 @@ into A (from e_m) and N (from e_0), the forward–backward recursions are
     N[j,m]  = p₀ t(f_j|e_0) M[m]
     B[j,m'] = Σ_m (1 − p₀) p(m|m') t(f_{j+1}|e_m) B[j+1,m]  +  p₀ t(f_{j+1}|e_0) B[j+1,m']
 
-each column divided by its sum z_j = P(f_j | f_1 … f_{j−1}, e), so that ln P(f|e) = Σ_j ln z_j. Jumps
-beyond ±``FAR`` share the two outermost values of s. p₀ is fixed; s is re-estimated as its expected
-share of all jumps, which leaves the normalisation by I out of account, as the original does.
+each column divided by its sum z_j = P(f_j | f_1 … f_{j−1}, e), so that ln P(f|e) = Σ_j ln z_j.
+Jumps beyond ±``FAR`` share the two outermost values of s. p₀ is fixed; s is re-estimated as its
+expected share of all jumps, which leaves the normalisation by I out of account, as the original
+does.
 """
 
 from __future__ import annotations
