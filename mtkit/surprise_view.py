@@ -125,8 +125,8 @@ def print_tokens(models: Sequence[Measured], console: Console) -> None:
                     key = question == "P(x|y)", tuple(judged.words[span])
                     label = Text(f"{question:<6}  {visible(model.name)}")
                     blocks.setdefault(key, []).extend(_rows(label, judged, span))
-        for (_, words), rows in blocks.items():
-            _print_block(words, rows, console)
+        for (of_source, words), rows in blocks.items():
+            _print_block("source" if of_source else "target", words, rows, console)
 
 
 def _legend() -> Text:
@@ -153,9 +153,12 @@ def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
         yield [Text("        n-gram", "dim"), Text(), *orders]
 
 
-def _print_block(words: Sequence[str], rows: Sequence[list[Text]], console: Console) -> None:
+def _print_block(
+    side: str, words: Sequence[str], rows: Sequence[list[Text]], console: Console
+) -> None:
     """Columns, a token each, in as many lines as the width asks for."""
-    head = [Text(), Text("perplexity", "bold"), *(Text(visible(word)) for word in words)]
+    first = Text(side, "dim"), Text("perplexity", "bold")
+    head = [*first, *(Text(visible(word)) for word in words)]
     lines = [head, *rows]
     widths = [max(cell_len(line[k].plain) for line in lines) + GAP for k in range(len(head))]
     begin = 1

@@ -27,6 +27,7 @@ from mtkit.manifest import training_text
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt import lm
 from mtkit.smt.arpa import write_arpa
+from mtkit.smt.spelling import Spelling
 from mtkit.smt.system import SmtSystem
 from mtkit.surprise import END, FREQUENCIES, POSITIONS, Judged, as_json, judge, splits
 from mtkit.surprise_view import Measured, print_tables, print_tokens
@@ -124,14 +125,23 @@ def test_the_ngrams_next_words_sum_to_one(smt: SmtSystem, few: Corpus) -> None:
     assert len(states) > 10
 
 
-def test_a_word_models_tokens_are_its_chain_rule(smt: SmtSystem, few: Corpus) -> None:
+def test_a_word_models_tokens_are_its_chain_rule(
+    smt: SmtSystem, judged: JudgedBy, pairs: list[tuple[str, str]]
+) -> None:
     """The shorter sentences themselves are held against enumeration in test_align."""
     words = smt.models.words
-    for x, y in zip(smt.tokenize(few.test.source), smt.tokenize(few.test.target), strict=True):
-        e, f = smt.models.source.encode(x), smt.models.target.encode(y)
-        sums = np.cumsum(words.forward.log_probabilities(e, f))
-        shorter = [words.forward.log_probability(e, f[: k + 1]) for k in range(len(f))]
-        assert sums.tolist() == pytest.approx(shorter)
+    sources, targets = (smt.tokenize([pair[k] for pair in pairs]) for k in (0, 1))
+    direct, channel = (judged["smt"][question] for question in ("P(y|x)", "P(x|y)"))
+    spans = zip(direct.spans, channel.spans, strict=True)
+    for x, y, (at_y, at_x) in zip(sources, targets, spans, strict=True):
+        s, t = smt.models.source.encode(x), smt.models.target.encode(y)
+        for model, e, f, found in (
+            (words.forward, s, t, direct.log_p[at_y]),
+            (words.backward, t, s, channel.log_p[at_x]),
+        ):
+            shorter = [model.log_probability(e, f[: k + 1]) for k in range(len(f))]
+            assert np.cumsum(found[:-1]).tolist() == pytest.approx(shorter)
+            assert found[-1] == 0  # the end, of a length that is given
 
 
 # --- sums
@@ -245,20 +255,21 @@ def test_bits_per_character_of_a_toy_by_hand() -> None:
     assert (first["characters"], second["characters"]) == (6, 1)
 
 
-def test_only_unknown_words_are_spelled(smt: SmtSystem, judged: JudgedBy) -> None:
+def test_only_unknown_words_are_spelled(smt: SmtSystem, judged: JudgedBy, few: Corpus) -> None:
+    for found in judged["smt"].values():
+        source = found.perplexity.question == "P(x|y)"
+        known = smt.tokenize(few.train.source if source else few.train.target)
+        spelling = Spelling.of(list({word for words in known for word in words}))
+        unknown = [w for w, oov in zip(found.words, found.is_oov, strict=True) if oov]
+        expected = spelling.log_probabilities(unknown)
+        assert found.spelling[found.is_oov].tolist() == pytest.approx(expected.tolist())
+        assert not found.spelling[~found.is_oov].any()
+        assert (expected < -1).all()
     found = judged["smt"]["P(y)"]
-    unknown = [w for w, oov in zip(found.words, found.is_oov, strict=True) if oov]
-    expected = smt.models.target_spelling.log_probabilities(unknown)
-    assert found.spelling[found.is_oov].tolist() == expected.tolist()
-    assert not found.spelling[~found.is_oov].any()
-    assert (expected < -1).all()
+    expected = found.spelling[found.is_oov]
     nats = -(found.log_p.sum() + expected.sum())
     characters = sum(len(line) + 1 for line in detokenized(found))
     assert found.bits_per_character == pytest.approx(nats / math.log(2) / characters)
-    source = judged["smt"]["P(x|y)"]
-    unknown = [w for w, oov in zip(source.words, source.is_oov, strict=True) if oov]
-    expected = smt.models.source_spelling.log_probabilities(unknown)
-    assert source.spelling[source.is_oov].tolist() == expected.tolist()
 
 
 def detokenized(found: Judged) -> list[str]:
@@ -333,7 +344,7 @@ def test_each_token_stands_over_its_bits(models: list[Measured]) -> None:
     assert len(blocks) == len(found.begin) - 1
     for block, span in zip(blocks, found.spans, strict=True):
         head, row, orders, *rest = block.split("\n")[1:]
-        assert head.split() == ["perplexity", *found.words[span]]
+        assert head.split() == ["target", "perplexity", *found.words[span]]
         assert re.findall(r"\S+", row)[:2] == ["P(y)", "smt"]
         figures = [cell.rstrip("*") for cell in row.split()[3:]]
         assert [float(f) for f in figures] == pytest.approx(found.bits[span].tolist(), abs=0.051)
