@@ -59,15 +59,21 @@ def print_tables(models: Sequence[Measured], console: Console) -> None:
 def _overall_grid(models: Sequence[Measured]) -> Grid:
     rows, notes = [], []
     for question in MEANINGS:
+        tokens = set()
         for model in models:
             if (judged := model.judged.get(question)) is None:
                 continue
             p = judged.perplexity
+            tokens.add(tuple(judged.words))
             counts = [number(p.tokens, 0), number(p.oov, 0)]
             figures = [number(p.value, 4), number(p.without_oov, 4), *counts]
             bits = number(judged.bits_per_character, 4)
             rows.append([Cell(model.name), Cell(question), *figures, bits])
             notes += [f"{model.name}, {question}: {p.note}."] if p.note else []
+        if len(tokens) > 1:
+            notes.append(
+                f"{question} is of different tokens here: only bits per character compare."
+            )
     return Grid(
         "Perplexity, and bits per character with every OOV spelled. Lower is better; "
         "different questions do not compare.",
@@ -133,8 +139,8 @@ def _legend() -> Text:
     text = Text("Under each token its surprise, −log2 p, in bits: ")
     low = 0.0
     for high, style in STYLES:
-        text.append(f"{low:g}–{'' if math.isinf(high) else f'{high:g}'}", style)
-        text.append(" " if high < math.inf else ". ")
+        text.append(f"{low:g}–{high:g}" if high < math.inf else f"over {low:g}", style)
+        text.append(", " if high < math.inf else ". ")
         low = high
     return text.append(LEGEND)
 

@@ -103,6 +103,10 @@ REFUSED = {
     "no-model-for-info": (["info"], "or name one as MODEL"),
     "no-pair": (["train-smt", "--pair", "en-", "--train", "two.de", "two.de"], "--pair en-: two"),
     "no-text": (["perplexity", ".", "--text", "empty.en"], "empty.en: the file is empty"),
+    "text-and-test": (
+        ["perplexity", ".", "--text", "two.de", "--test", "two.de", "two.de"],
+        "--test and --text name the text twice",
+    ),
     "one-name": (["compare", "a=two.de", "a=three.en"], "two systems are called 'a'"),
     "no-name": (["compare", "=two.de"], "a system without a name"),
     "exchanged": (

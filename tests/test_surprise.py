@@ -239,7 +239,7 @@ class Toy:
 
 
 def toy(*lines: str) -> Judged:
-    return judge(Toy(), WordTokenizer(), [("", line) for line in lines])["P(y)"]  # type: ignore[arg-type]
+    return judge(Toy(), WordTokenizer(), [("", line) for line in lines])["P(y)"]
 
 
 def test_bits_per_character_of_a_toy_by_hand() -> None:
@@ -413,6 +413,10 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
                     assert not group.tokens or f"{group.tokens:,}" in text, (name, group)
     assert "smt is not split by frequency: no text." in text
     assert "frequency of the word" not in text
+    assert "different tokens" not in text
+    others = [Measured(name, {"P(y)": toy(name)}, {}) for name in ("a", "b")]
+    text = shown(others, 200, colour=False, tokens=False)
+    assert "P(y) is of different tokens here: only bits per character compare." in text
 
 
 def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None:

@@ -53,6 +53,8 @@ def perplexity(
     from mtkit.render import visible
 
     set_up(quiet)
+    if text is not None and test is not None:
+        raise InputError("--test and --text name the text twice; give one of them")
     chosen = models or all_models()[::-1]
     if not chosen:
         raise InputError("no model under models/; train one, or name its directory")
