@@ -20,10 +20,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from mtkit import load
-from mtkit.corpus import Bitext, Corpus, read_lines
+from mtkit.corpus import Bitext, Corpus, line_hashes
 from mtkit.errors import InputError
 from mtkit.evaluate import Question
-from mtkit.manifest import training_text
+from mtkit.manifest import HASHES, training_text
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt import lm
 from mtkit.smt.arpa import write_arpa
@@ -308,10 +308,13 @@ def test_counts_are_of_the_text_that_was_trained_on(
     paths[0].write_text("\n".join(["x", *few.train.source[1:]]) + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"train\.en is not what"):
         training_text(copy)
+    lines = ["", *few.train.source[1:]]
+    paths[0].write_text("\n".join(lines) + "\n", encoding="utf-8")
+    np.save(copy / HASHES, line_hashes(lines))
+    assert training_text(copy).pairs() == few.train.pairs()[1:]  # nothing is learnt from a blank
     paths[0].unlink()
     with pytest.raises(InputError, match=r"train\.en: no such file"):
         training_text(copy)
-    assert read_lines(paths[1]) == few.train.target
 
 
 # --- what is shown
@@ -413,6 +416,7 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
                     assert not group.tokens or f"{group.tokens:,}" in text, (name, group)
     assert "smt is not split by frequency: no text." in text
     assert "frequency of the word" not in text
+    assert "P(y|x) by known and unknown words: perplexity, tokens" in text
     assert "different tokens" not in text
     others = [Measured(name, {"P(y)": toy(name)}, {}) for name in ("a", "b")]
     text = shown(others, 200, colour=False, tokens=False)
