@@ -47,7 +47,7 @@ def perplexity(
     from rich.console import Console
     from rich.text import Text
 
-    from mtkit import surprise, surprise_view
+    from mtkit import surprise_view
     from mtkit.errors import InputError
     from mtkit.models import all_models
     from mtkit.render import visible
@@ -60,15 +60,7 @@ def perplexity(
         raise InputError("no model under models/; train one, or name its directory")
     texts = measure(chosen, test, text, refuse=models is not None)
     if as_json:
-        found: dict[str, Any] = {
-            model.name: {
-                question: surprise.as_json(judged, model.splits[question], model.missing)
-                for question, judged in model.judged.items()
-            }
-            for of in texts.values()
-            for model in of
-        }
-        json.dump({str(path): found[str(path)] for path in chosen}, sys.stdout, ensure_ascii=False)
+        json.dump(_as_json(chosen, texts), sys.stdout, ensure_ascii=False)
         print()
         return
     console = Console(highlight=False)
@@ -76,6 +68,21 @@ def perplexity(
     for files, of in texts.items():
         console.print(Text(visible(", ".join(map(str, files))), "bold"), soft_wrap=True)
         show(of, console)
+
+
+def _as_json(chosen: list[Path], texts: Texts) -> dict[str, Any]:
+    """Model → question → all that is known of it; models in the order of ``chosen``."""
+    from mtkit.surprise import as_json
+
+    found = {
+        model.name: {
+            question: as_json(judged, model.splits[question], model.missing)
+            for question, judged in model.judged.items()
+        }
+        for of in texts.values()
+        for model in of
+    }
+    return {str(path): found[str(path)] for path in chosen}
 
 
 def measure(chosen: list[Path], test: Files | None, text: Path | None, refuse: bool) -> Texts:
