@@ -269,11 +269,11 @@ def perplexity(values: Sequence[LogProbability | None], question: Question) -> P
         notes.append(f"{missing} of {len(values)} sentences have no value and are left out")
     if len(possible) < len(given):
         note = f"{len(given) - len(possible)} of {len(values)} sentences have probability 0"
-        rest = _perplexity([v.value for v in possible], sum(v.tokens for v in possible))
+        rest = perplexity_of([v.value for v in possible], sum(v.tokens for v in possible))
         notes.append(note if rest is None else f"{note}; over the others it is {rest:.2f}")
     return Perplexity(
-        value=_perplexity([v.value for v in given], tokens),
-        without_oov=_perplexity(known, tokens - oov) if len(known) == len(given) else None,
+        value=perplexity_of([v.value for v in given], tokens),
+        without_oov=perplexity_of(known, tokens - oov) if len(known) == len(given) else None,
         tokens=tokens,
         oov=oov,
         question=question,
@@ -281,18 +281,23 @@ def perplexity(values: Sequence[LogProbability | None], question: Question) -> P
     )
 
 
-def perplexities(scores: Sequence[Score]) -> dict[Question, Perplexity]:
-    """The perplexity of a test set for each question that the system has a model of."""
+def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability | None]]:
+    """What a system answers to each question that it has a model of, sentence by sentence."""
     values: dict[Question, list[LogProbability | None]] = {
         "P(y)": [score.lm for score in scores],
         "P(x|y)": [score.channel for score in scores],
         "P(y|x)": [score.direct for score in scores],
     }
-    return {q: perplexity(v, q) for q, v in values.items() if any(p is not None for p in v)}
+    return {q: v for q, v in values.items() if any(p is not None for p in v)}
 
 
-def _perplexity(logs: Sequence[float], tokens: int) -> float | None:
-    """exp(−(1/N) Σ ln p), infinite where it exceeds the largest float."""
+def perplexities(scores: Sequence[Score]) -> dict[Question, Perplexity]:
+    """The perplexity of a test set for each question that the system has a model of."""
+    return {q: perplexity(v, q) for q, v in by_question(scores).items()}
+
+
+def perplexity_of(logs: Sequence[float], tokens: int) -> float | None:
+    """exp(−(1/N) Σ ln p) of N = ``tokens``; infinite beyond the largest float, ``None`` of none."""
     if not tokens:
         return None
     nats = -math.fsum(logs) / tokens

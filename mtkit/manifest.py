@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mtkit.corpus import Corpus, line_hashes
+from mtkit.corpus import Bitext, Corpus, line_hashes
 from mtkit.errors import InputError
 
 FORMAT = 1
@@ -79,6 +79,21 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
 def save_training_hashes(corpus: Corpus, directory: Path) -> None:
     """Keep hashes of the training source lines, to recognise test lines that were trained on."""
     np.save(directory / HASHES, line_hashes(corpus.train.source))
+
+
+def training_text(directory: Path) -> Bitext:
+    """The text that the model in ``directory`` was trained on, where it still lies where it lay.
+
+    Raises InputError where there is none, or another by now.
+    """
+    named = Manifest.read(directory).corpus.get("train")
+    if not named:
+        raise InputError(f"{directory} names no training text")
+    text = Bitext.read(Path(named[0]), Path(named[1]))
+    hashes = directory / HASHES
+    if not hashes.exists() or not np.array_equal(np.load(hashes), line_hashes(text.source)):
+        raise InputError(f"{named[0]} is not what {directory} was trained on")
+    return text.without_empty()
 
 
 @contextmanager

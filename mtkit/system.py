@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,39 @@ class Hypothesis:
 EMPTY = Hypothesis(text="", tokens=[], score=0.0)
 
 
+class TokenScores(NamedTuple):
+    """What a model thinks of the N tokens of a sentence, ``</s>`` the last of them.
+
+    log_p: ln of each token's probability given those before it, 0 for a ``</s>`` that the model
+    takes for granted; of a word in several subwords the sum of theirs. is_oov: whether the model
+    knows the word only as unknown. order: words of the n-gram that judged it, if it was one.
+    """
+
+    log_p: NDArray[np.float64]
+    is_oov: NDArray[np.bool_]
+    order: NDArray[np.int8] | None = None
+
+
 @dataclass(frozen=True)
 class LogProbability:
     """ln of a sentence's probability and the number N of tokens it is shared among.
 
     N counts word tokens and one ``</s>``. Of these, ``oov`` were unknown to the model; ``known`` is
     the part of ``value`` that the other tokens contributed, ``None`` where the model cannot tell.
+    by_token: the terms of these sums.
     """
 
     value: float
     tokens: int
     oov: int = 0
     known: float | None = None
+    by_token: TokenScores | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, scores: TokenScores) -> Self:
+        """The sums of ``scores``."""
+        log_p, oov = scores.log_p, scores.is_oov
+        return cls(float(log_p.sum()), len(log_p), int(oov.sum()), float(log_p[~oov].sum()), scores)
 
 
 @dataclass(frozen=True)
@@ -93,4 +117,12 @@ class System(Protocol):
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """The probabilities the system gives to (source, target) pairs."""
+        ...
+
+    def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
+        """ln P(spelling | unknown word) of words that the system does not know, (len(words),).
+
+        It multiplies the probability of an unknown word, so that what systems of different
+        vocabularies give to a text becomes comparable. source: words of the source language.
+        """
         ...

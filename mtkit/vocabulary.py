@@ -13,6 +13,7 @@ from pathlib import Path
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
+CODE_POINTS = 0x110000  # of Unicode: what a character may be that no training text had
 
 
 class Vocabulary:

@@ -22,7 +22,8 @@ from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Pair
 from mtkit.glossary import Compliance
-from mtkit.render import as_html, grids, print_report, verdict, visible, write_html
+from mtkit.page import visible
+from mtkit.render import as_html, grids, print_report, verdict, write_html
 from mtkit.report import GROUP, Comparison, Errors, Translations, as_json, compare, errors
 from mtkit.system import Hypothesis, LogProbability, Score
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.options import Quiet, Test, set_up, test_files
+from mtkit.cli.options import Files, Quiet, Test, set_up, test_files
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from mtkit.evaluate import Question
+    from mtkit.surprise import Judged
+    from mtkit.surprise_view import Measured
+    from mtkit.tokenizer import WordTokenizer
+
+Texts = dict[tuple[Path, ...], list["Measured"]]
 
 
 def perplexity(
@@ -25,46 +34,105 @@ def perplexity(
         Path | None,
         typer.Option(metavar="FILE", help="Target text alone: P(y) of the language models."),
     ] = None,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="Show every token with its surprise in bits.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Perplexity of models on text: exp(-1/N Σ ln p), N the word tokens and one end a sentence."""
-    from rich.console import Console
-    from rich.table import Column, Table
+    """Perplexity of models on text: exp(-1/N Σ ln p), N the word tokens and one end a sentence.
 
-    from mtkit.corpus import Bitext, read_lines
+    Also of groups of tokens, by what is known of them, and bits per character.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from mtkit import surprise_view
     from mtkit.errors import InputError
-    from mtkit.evaluate import perplexities
-    from mtkit.models import all_models, load
+    from mtkit.models import all_models
+    from mtkit.page import visible
 
     set_up(quiet)
+    if text is not None and test is not None:
+        raise InputError("--test and --text name the text twice; give one of them")
     chosen = models or all_models()[::-1]
     if not chosen:
         raise InputError("no model under models/; train one, or name its directory")
+    texts = measure(chosen, test, text, refuse=models is not None)
+    if as_json:
+        json.dump(_as_json(chosen, texts), sys.stdout, ensure_ascii=False)
+        print()
+        return
+    console = Console(highlight=False)
+    show = surprise_view.print_tokens if tokens else surprise_view.print_tables
+    for files, of in texts.items():
+        console.print(Text(visible(", ".join(map(str, files))), "bold"), soft_wrap=True)
+        show(of, console)
+
+
+def _as_json(chosen: list[Path], texts: Texts) -> dict[str, Any]:
+    """Model → question → all that is known of it; models in the order of ``chosen``."""
+    from mtkit.surprise import as_json
+
+    found = {
+        model.name: {
+            question: as_json(judged, model.splits[question], model.missing)
+            for question, judged in model.judged.items()
+        }
+        for of in texts.values()
+        for model in of
+    }
+    return {str(path): found[str(path)] for path in chosen}
+
+
+def measure(chosen: list[Path], test: Files | None, text: Path | None, refuse: bool) -> Texts:
+    """What every model thinks of its text: that of ``test`` or ``text``, or the one it names.
+
+    refuse: raise InputError where a model has no answer to any question.
+    """
+    from mtkit.corpus import Bitext, read_lines
+    from mtkit.errors import InputError
+    from mtkit.manifest import Manifest
+    from mtkit.models import load
+    from mtkit.surprise import judge
+    from mtkit.tokenizer import WordTokenizer
+
     lines = read_lines(text) if text else []
     if text is not None and not any(line.strip() for line in lines):
         raise InputError(f"{text}: the file is empty; there is nothing to measure")
-    found = {}
+    found: Texts = {}
     for path in chosen:
-        if text is not None:
-            pairs = [("", line) for line in lines]
+        tokenizer = WordTokenizer(**Manifest.read(path).tokenizer)
+        if text is None:
+            source, target = test_files(path, test)
+            pairs = Bitext.read(source, target).pairs()
+            judged = judge(load(path), tokenizer, pairs)
+            found.setdefault((source, target), []).append(_split(path, tokenizer, judged))
         else:
-            pairs = Bitext.read(*test_files(path, test)).pairs()
-        values = perplexities(load(path).score(pairs))
-        found[str(path)] = {q: v for q, v in values.items() if text is None or q == "P(y)"}
-        if models and not found[str(path)]:
+            judged = judge(load(path), tokenizer, [("", line) for line in lines])
+            judged = {q: j for q, j in judged.items() if q == "P(y)"}
+            found.setdefault((text,), []).append(_split(path, tokenizer, judged))
+        if refuse and not judged:
             raise InputError(f"{path} has no language model P(y): it needs --test SRC TGT")
-    if as_json:
-        shown = {model: {q: asdict(v) for q, v in of.items()} for model, of in found.items()}
-        json.dump(shown, sys.stdout, ensure_ascii=False, indent=2)
-        print()
-        return
-    table = Table(
-        Column("Model", overflow="fold"), "Question", "Perplexity", "Without OOVs", "Tokens", "OOVs"
-    )
-    for model, of in found.items():
-        for question, value in of.items():
-            figures = (value.value, value.without_oov)
-            shown_figures = ("–" if x is None else f"{x:,.4f}" for x in figures)
-            table.add_row(model, question, *shown_figures, f"{value.tokens:,}", f"{value.oov:,}")
-    Console(highlight=False).print(table)
+    return found
+
+
+def _split(path: Path, tokenizer: WordTokenizer, judged: dict[Question, Judged]) -> Measured:
+    """Into groups; by frequency where the training text is still there."""
+    from mtkit.console import busy
+    from mtkit.errors import InputError
+    from mtkit.manifest import training_text
+    from mtkit.surprise import frequencies, splits
+    from mtkit.surprise_view import Measured
+
+    counts: dict[bool, Counter[str]] = {}
+    missing = ""
+    try:
+        with busy(f"{path}: counting the words of its training text"):
+            known = training_text(path)
+            for source in {question == "P(x|y)" for question in judged}:
+                counts[source] = frequencies(tokenizer, known.source if source else known.target)
+    except InputError as error:
+        missing = str(error)
+    groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
+    return Measured(str(path), judged, groups, missing)

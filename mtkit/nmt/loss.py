@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,20 +43,27 @@ def loss_of(
 
 
 @torch.inference_mode()
-def log_probabilities(models: Sequence[Seq2Seq], data: Data, batch: int = 64) -> list[float]:
-    """ln P(y|x) of every pair, for the subwords as they are given.
+def subword_log_probabilities(
+    models: Sequence[Seq2Seq], data: Data, batch: int = 64
+) -> list[NDArray[np.float64]]:
+    """ln P(y_t | y_<t, x) of every pair's target subwords and ``</s>``, (T,) each.
 
-    Of several models it is the logarithm of their mean probability, subword by subword.
+    Of several models it is the logarithm of their mean probability.
     """
-    result = [0.0] * len(data)
+    result = [np.empty(0)] * len(data)
     for rows in batch_rows(data.sources, batch):
         b = make_batch(data.sources, data.targets, rows).to(models[0].device)
         logp = torch.zeros(b.y_out.numel(), device=b.x.device)
         logp[b.real] = mean_probability([-_surprise(model.eval(), b) for model in models])
-        by_sentence = logp.view(b.y_out.shape).double().sum(-1)
-        for row, value in zip(rows, by_sentence.tolist(), strict=True):
-            result[row] = value
+        by_sentence = logp.view(b.y_out.shape).double().cpu().numpy()
+        for row, values in zip(rows, by_sentence, strict=True):
+            result[row] = values[: len(data.targets[row]) + 1]
     return result
+
+
+def log_probabilities(models: Sequence[Seq2Seq], data: Data, batch: int = 64) -> list[float]:
+    """ln P(y|x) of every pair, for the subwords as they are given."""
+    return [float(logp.sum()) for logp in subword_log_probabilities(models, data, batch)]
 
 
 def _surprise(model: Seq2Seq, batch: Batch) -> Tensor:

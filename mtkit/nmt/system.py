@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from mtkit.corpus import Bitext
@@ -19,16 +22,16 @@ from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, batch_rows
-from mtkit.nmt.loss import log_probabilities
+from mtkit.nmt.loss import subword_log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search, unknown_positions
 from mtkit.nmt.verbatim import put_back
 from mtkit.pieces import by_pieces, cut
 from mtkit.subwords import Encoded, Subwords
-from mtkit.system import Hypothesis, LogProbability, Score
+from mtkit.system import Hypothesis, LogProbability, Score, TokenScores
 from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import EOS, UNK
+from mtkit.vocabulary import CODE_POINTS, EOS, UNK
 
 LONGEST = TrainConfig.max_length  # subwords that are translated at once, as in training
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
@@ -188,16 +191,35 @@ class NmtSystem:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """See ``System``: ``direct`` of each pair, for the target's own segmentation."""
-        data = self.data(Bitext([s for s, _ in pairs], [t for _, t in pairs], (Path(), Path())))
-        values = log_probabilities(self.models, data)
+        x, y = (self.subwords.encode(self.tokenize(side)) for side in _sides(pairs))
+        data = Data([e.ids for e in x], [e.ids for e in y], [])
         return [
-            Score(direct=LogProbability(value, words + 1), why="a neural model has no derivations")
-            for value, words in zip(values, data.target_words, strict=True)
+            Score(direct=_by_word(e, logp), why="a neural model has no derivations")
+            for e, logp in zip(y, subword_log_probabilities(self.models, data), strict=True)
         ]
+
+    def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
+        """See ``System``. A piece that no training text had may be any character, at the end of a
+        word or within it; all others spell themselves.
+        """
+        unknown = np.array([e.ids.count(UNK) for e in self.subwords.encode([[w] for w in words])])
+        return -math.log(2 * CODE_POINTS) * unknown
 
     def data(self, text: Bitext) -> Data:
         """Raw parallel text as subword ids."""
         return encode(text, self.tokenizer, self.subwords)
+
+
+def _sides(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    return [source for source, _ in pairs], [target for _, target in pairs]
+
+
+def _by_word(target: Encoded, logp: NDArray[np.float64]) -> LogProbability:
+    """ln p of subwords, ``</s>`` last, added up within words."""
+    word = [*target.words, target.words[-1] + 1 if target.words else 0]
+    summed = np.bincount(word, logp).astype(np.float64, copy=False)  # by its stubs it counts
+    unknown = np.bincount(word, [i == UNK for i in (*target.ids, EOS)])
+    return LogProbability.of(TokenScores(summed, unknown > 0))
 
 
 def set_threads(threads: int) -> None:

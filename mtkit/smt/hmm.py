@@ -17,9 +17,10 @@ into A (from e_m) and N (from e_0), the forward–backward recursions are
     N[j,m]  = p₀ t(f_j|e_0) M[m]
     B[j,m'] = Σ_m (1 − p₀) p(m|m') t(f_{j+1}|e_m) B[j+1,m]  +  p₀ t(f_{j+1}|e_0) B[j+1,m']
 
-each column divided by its sum z_j, so that ln P(f|e) = Σ_j ln z_j. Jumps beyond ±``FAR`` share the
-two outermost values of s. p₀ is fixed; s is re-estimated as its expected share of all jumps, which
-leaves the normalisation by I out of account, as the original does.
+each column divided by its sum z_j = P(f_j | f_1 … f_{j−1}, e), so that ln P(f|e) = Σ_j ln z_j.
+Jumps beyond ±``FAR`` share the two outermost values of s. p₀ is fixed; s is re-estimated as its
+expected share of all jumps, which leaves the normalisation by I out of account, as the original
+does.
 """
 
 from __future__ import annotations
@@ -79,18 +80,17 @@ def fold_jumps(jumps: Float64) -> Float64:
     return s
 
 
-def log_probability(T: Float64, jumps: Float64) -> float:
-    """ln P(f|e) of one pair from its emissions ``T`` (I + 1, J), ``T[i, j]`` = t(f_j|e_i).
+def log_probabilities(T: Float64, jumps: Float64) -> Float64:
+    """ln z_j of one pair, (J,), from its emissions ``T`` (I + 1, J), ``T[i, j]`` = t(f_j|e_i).
 
-    −inf where a word f_j has no probability under any e_i.
+    Their sum is ln P(f|e). −inf from a word f_j on that has no probability under any e_i.
     """
     I, J = T.shape[0] - 1, T.shape[1]
-    if J == 0:
-        return 0.0
     A, N, z = np.zeros((J, I + 1)), np.zeros((J, I + 1)), np.zeros(J)
     forward(T, transitions(jumps, I), A, N, z)
     with np.errstate(divide="ignore"):
-        return float(np.log(z).sum())
+        found: Float64 = np.log(z)
+    return found
 
 
 def sentence_posterior(T: Float64, jumps: Float64) -> Float64:

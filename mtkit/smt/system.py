@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Self
@@ -26,14 +27,15 @@ from mtkit.manifest import Manifest
 from mtkit.pieces import by_pieces, cut
 from mtkit.smt.context import Lexicon
 from mtkit.smt.decoder import Limits, search
-from mtkit.smt.flat import Flat, read_only, save_arrays
+from mtkit.smt.flat import Flat, Float64, read_only, save_arrays
 from mtkit.smt.forced import EVERY, force
 from mtkit.smt.lm import NgramModel
 from mtkit.smt.nbest import COUNTS, NAMES, NBest, derivation, n_best, span_of
 from mtkit.smt.options import FREE, REORDERING, Options, Sentence, Weights, collect
 from mtkit.smt.phrases import FEATURES, PhraseTable, links_of
-from mtkit.smt.word_model import WordModels
-from mtkit.system import Hypothesis, LogProbability, Score
+from mtkit.smt.spelling import Spelling
+from mtkit.smt.word_model import WordModel, WordModels
+from mtkit.system import Hypothesis, LogProbability, Score, TokenScores
 from mtkit.tokenizer import WordTokenizer, is_verbatim
 from mtkit.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
@@ -71,6 +73,16 @@ class Models:
     lm: NgramModel
     context: Lexicon
     words: WordModels | None = None
+
+    @cached_property
+    def source_spelling(self) -> Spelling:
+        """How unknown source words are spelled."""
+        return Spelling.of(self.source.words[len(SPECIALS) :])
+
+    @cached_property
+    def target_spelling(self) -> Spelling:
+        """How unknown target words are spelled."""
+        return Spelling.of(list(self.lm.ids))
 
     def save(self, directory: Path) -> None:
         """Write everything into ``directory``."""
@@ -277,24 +289,25 @@ class SmtSystem:
         result = []
         for k, (source, target, found) in enumerate(zip(x, y, forced, strict=True)):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
-            p, oov = lm.log_prob[span], lm.is_oov[span]
             s, t = self.models.source.encode(source), self.models.target.encode(target)
-            channel = direct = None
-            if words := self.models.words:
-                value = words.backward.log_probability(t, s)
-                channel = LogProbability(value, len(s) + 1, s.count(UNK))
-                value = words.forward.log_probability(s, t)
-                direct = LogProbability(value, len(t) + 1, t.count(UNK))
+            words = self.models.words
             result.append(
                 Score(
-                    lm=LogProbability(float(p.sum()), len(p), int(oov.sum()), float(p[~oov].sum())),
-                    channel=channel,
-                    direct=direct,
+                    LogProbability.of(
+                        TokenScores(lm.log_prob[span], lm.is_oov[span], lm.order[span])
+                    ),
+                    channel=_explained(words.backward, t, s) if words else None,
+                    direct=_explained(words.forward, s, t) if words else None,
                     model=found.hypothesis.score if found.hypothesis else None,
                     why=found.why,
                 )
             )
         return result
+
+    def spell(self, words: Sequence[str], source: bool = False) -> Float64:
+        """See ``System``: by a character n-gram of the words that are known."""
+        m = self.models
+        return (m.source_spelling if source else m.target_spelling).log_probabilities(words)
 
     def force(self, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Derivation]:
         """The best derivation of each target, source and target given as tokens."""
@@ -329,6 +342,12 @@ class SmtSystem:
             if words
         ]
         return Derivation(None, "; ".join(out_of_reach) or "its phrases do not fit together")
+
+
+def _explained(model: WordModel, e: list[int], f: list[int]) -> LogProbability:
+    """ln P(f|e), word by word; its ``</s>`` costs nothing, since the length of f is given."""
+    log_p = np.append(model.log_probabilities(e, f), 0.0)
+    return LogProbability.of(TokenScores(log_p, np.array([*f, EOS]) == UNK))
 
 
 def read_weights(path: Path) -> dict[str, float]:

@@ -50,12 +50,17 @@ class WordModel:
         read_only([row, column, probability])
         return cls(row, column, probability, jumps, f_size)
 
-    def log_probability(self, e: Sequence[int], f: Sequence[int]) -> float:
-        """ln P(f|e), the alignment summed out; t smoothed by ``FLOOR`` to reach every word.
+    def log_probabilities(self, e: Sequence[int], f: Sequence[int]) -> Float64:
+        """ln P(f_j | f_1 … f_{j−1}, e) of each word, (J,), the alignment summed out.
 
-        P(J|I), the length of f, is left out, as in the models' own definition.
+        t is smoothed by ``FLOOR`` to reach every word. P(J|I), the length of f, is left out, as in
+        the models' own definition.
         """
-        return hmm.log_probability(self._emissions(e, f), self.jumps)
+        return hmm.log_probabilities(self._emissions(e, f), self.jumps)
+
+    def log_probability(self, e: Sequence[int], f: Sequence[int]) -> float:
+        """ln P(f|e), the sum of ``log_probabilities``."""
+        return float(self.log_probabilities(e, f).sum())
 
     def best_links(self, e: Sequence[int], f: Sequence[int]) -> Int32:
         """The most likely a_j − 1 of each f_j, so that −1 is the empty word."""
