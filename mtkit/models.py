@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MODELS = Path("models")
 ALIGNMENT = "alignment"  # the kind of what `mtkit align --out` keeps
+LABORATORY = "laboratory"  # the kind of what `mtkit gradients` keeps, a directory of
+LANGUAGE_MODEL = "lm"  # models of this kind
 
 
 def check_out(out: Path | None, default: str, force: bool, mark: str = MANIFEST) -> Path:
@@ -47,7 +49,7 @@ def _is_replaceable(path: Path, mark: str) -> bool:
 def all_models() -> list[Path]:
     """The translators under ``models/``, newest first."""
     found = [p.parent for p in MODELS.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")]
-    found = [path for path in found if Manifest.read(path).kind != ALIGNMENT]
+    found = [path for path in found if Manifest.read(path).kind in ("smt", "nmt")]
     return sorted(found, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
 
 
@@ -80,8 +82,9 @@ def load_word_models(directory: Path) -> WordModels:
 
 
 def load(directory: str | Path, *others: str | Path) -> System:
-    """Load a trained translator of either kind; several neural models become an ensemble.
+    """Load a trained translator of either kind, or a language model; see ``System``.
 
+    Several neural translators become an ensemble.
     Raises InputError where ``directory`` is no model directory or no longer whole, and where the
     others do not go with it.
     """
@@ -98,6 +101,14 @@ def load(directory: str | Path, *others: str | Path) -> System:
             from mtkit.nmt.system import NmtSystem
 
             return NmtSystem.load(directory)
+        if kind == LANGUAGE_MODEL:
+            from mtkit.recurrent_lm import RecurrentLm
+
+            return RecurrentLm.load(directory)
+        if kind == LABORATORY:
+            raise InputError(
+                f"{directory} holds language models; name one, as in {directory}/lstm-1"
+            )
         if kind == ALIGNMENT:
             raise InputError(
                 f"{directory} aligns words (`mtkit align --model`), it cannot translate"

@@ -3,17 +3,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mtkit import laboratory
+from mtkit import laboratory, load, recurrent_lm
+from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
+from mtkit.findings import CUT, HISTORY, SHUFFLED, _exploded, context_of, decay_rate
 from mtkit.intervals import Interval, resampled_means
-from mtkit.laboratory import CUT, END, FIRST, HISTORY, RARE, SHUFFLED, Text, context_of
+from mtkit.laboratory import CELLS, WILD, Study, frequent, stream, windows_of
 from mtkit.laboratory_page import _seven, _vanishing
+from mtkit.nmt.language_model import next_logprobs
+from mtkit.recurrent_lm import RecurrentLm
 from mtkit.smt.history import cut_logprobs
 from mtkit.smt.lm import train as train_ngrams
+from mtkit.tokenizer import WordTokenizer
+from mtkit.vocabulary import EOS, UNK
 
 WORDS = ["a", "b", "c", "d", "e", "f"]
 
@@ -23,34 +32,37 @@ def sentences(n: int, seed: int = 1) -> list[list[str]]:
     return [[str(w) for w in rng.choice(WORDS, rng.integers(3, 9))] for _ in range(n)]
 
 
+TRAIN, DEV = sentences(100), sentences(15, 2)
+
+
 def test_rare_words_are_one_word_and_sentences_end() -> None:
-    text = Text.of([["a", "b"], ["a", "b", "x"]], [["a", "x", "new"]], words=9)
-    a, b = FIRST, FIRST + 1
-    assert text.train.tolist() == [a, b, END, a, b, RARE, END]
-    assert text.dev.tolist() == [a, RARE, RARE, END]
-    assert text.vocabulary == FIRST + 2
-    assert Text.of([["a", "b"], ["a", "b", "a"]], [], words=1).train.tolist().count(RARE) == 2
+    words = frequent([["a", "b"], ["a", "b", "x"]], 9)
+    a, b = words.encode(["a", "b"])
+    assert stream([["a", "b"], ["a", "x", "new"]], words).tolist() == [a, b, EOS, a, UNK, UNK, EOS]
+    assert len(words) == 6
+    assert frequent([["a", "b"], ["a", "b", "a"]], 1).words[-1] == "a"
 
 
 def test_too_little_text_is_refused() -> None:
-    with pytest.raises(InputError, match="the dev set has 5 words; more than 64 are needed"):
-        Text.of(sentences(9), [["a"] * 4], 9).windows()
+    with pytest.raises(InputError, match="the dev set has 5 words and ends of sentences; more"):
+        windows_of(np.arange(5))
 
 
 def test_an_ngram_model_sees_as_far_as_its_order() -> None:
     """At k ≥ n − 1 the cut history gives the whole one's figure exactly; a unigram needs none."""
-    text = Text.of(sentences(300), sentences(60, 2), 9)
-    windows = text.windows()
-    found = laboratory.ngram_contexts(text, windows)
+    words = frequent(sentences(300), 9)
+    train, dev = stream(sentences(300), words), stream(sentences(60, 2), words)
+    windows = windows_of(dev)
+    found = laboratory.ngram_contexts(train, windows)
     for order, context in found.items():
         at = dict(zip(context.cut.x, context.cut.middle, strict=True))
         assert all(at[k] == context.perplexity for k in CUT if k >= order - 1)
         assert context.effective.value <= order - 1
     assert found[1].effective == Interval(0, 0, 0)
     # The whole one is what the model says of the text as it stands.
-    model = train_ngrams([[str(i) for i in text.train]], 3)
-    whole = model.score([[str(i) for i in text.dev]])
-    starts = np.linspace(0, len(text.dev) - HISTORY - 1, len(windows)).astype(int)
+    model = train_ngrams([[str(i) for i in train]], 3)
+    whole = model.score([[str(i) for i in dev]])
+    starts = np.linspace(0, len(dev) - HISTORY - 1, len(windows)).astype(int)
     expected = whole.log_prob[starts + HISTORY]
     assert found[3].perplexity == pytest.approx(math.exp(-expected.mean()), rel=1e-9)
 
@@ -79,11 +91,11 @@ def test_the_least_history_within_a_hundredth() -> None:
 def test_the_decay_rate_is_the_slope() -> None:
     rng = np.random.default_rng(1)
     norms = 3 * 0.8 ** np.arange(51) * np.exp(rng.normal(0, 0.3, (3, 100, 51)))
-    found = laboratory.decay_rate(norms)
+    found = decay_rate(norms)
     assert found.value == pytest.approx(0.8, abs=0.002)
     assert found.low < 0.8 < found.high
     assert found.high - found.low < 0.004
-    assert laboratory.decay_rate(np.zeros((1, 2, 51))).value == pytest.approx(1)
+    assert decay_rate(np.zeros((1, 2, 51))).value == pytest.approx(1)
 
 
 def test_resampling_keeps_sentences_together_and_draws_seeds() -> None:
@@ -100,9 +112,7 @@ def test_resampling_keeps_sentences_together_and_draws_seeds() -> None:
     [(5, 10, ": supported"), (1, 4, "not supported"), (11, 20, "not supported"),
      (4, 7, "neither"), (8, 12, "neither")],
 )  # fmt: skip
-def test_the_claim_of_seven_tokens(study: laboratory.Study, low: int, high: int, said: str) -> None:
-    from dataclasses import replace
-
+def test_the_claim_of_seven_tokens(study: Study, low: int, high: int, said: str) -> None:
     m = study.models[0]
     found = replace(m.context, effective=Interval((low + high) / 2, low, high))
     assert said in _seven(replace(m, context=found))
@@ -115,15 +125,20 @@ def test_what_is_said_of_vanishing() -> None:
 
 
 def test_when_a_gradient_exploded() -> None:
-    assert laboratory._exploded([1.0, 99.0, 101.0, 200.0]) == 2
-    assert laboratory._exploded([1.0, float("nan")]) == 1
-    assert laboratory._exploded([1.0, 2.0]) is None
+    assert _exploded([1.0, 99.0, 101.0, 200.0]) == 2
+    assert _exploded([1.0, float("nan")]) == 1
+    assert _exploded([1.0, 2.0]) is None
+
+
+def whole_study(threads: int, step: laboratory.Step) -> Study:
+    words = frequent(TRAIN, 9)
+    train, dev = stream(TRAIN, words), stream(DEV, words)
+    lab = laboratory.train(train, words, [*CELLS, WILD], [1, 2], 8, 4, threads, step)
+    return laboratory.measure(lab, "x", train, dev, threads, step)
 
 
 @pytest.fixture(scope="module")
-def study() -> laboratory.Study:
-    from contextlib import contextmanager
-
+def study() -> Study:
     done = []
 
     @contextmanager
@@ -136,13 +151,13 @@ def study() -> laboratory.Study:
         yield on
         done.append((name, total, count[0]))
 
-    text = Text.of(sentences(100), sentences(15, 2), 9)
-    found = laboratory.study("x", text, [*laboratory.CELLS, laboratory.WILD], [1, 2], 8, 4, 2, step)
+    found = whole_study(2, step)
+    assert len(done) == 4
     assert all(total == count for _, total, count in done), done
     return found
 
 
-def test_a_study_has_everything(study: laboratory.Study) -> None:
+def test_a_study_has_everything(study: Study) -> None:
     assert [m.setup.name for m in study.models] == ["rnn", "gru", "lstm", "rnn, not clipped"]
     for m in study.models:
         assert len(m.states.x) == len(m.inputs.x) == 51
@@ -154,12 +169,54 @@ def test_a_study_has_everything(study: laboratory.Study) -> None:
     assert set(study.ngrams) == set(range(1, 8))
 
 
-def test_threads_change_nothing(study: laboratory.Study) -> None:
-    from contextlib import nullcontext
-
-    text = Text.of(sentences(100), sentences(15, 2), 9)
-    setups = [*laboratory.CELLS, laboratory.WILD]
-    again = laboratory.study(
-        "x", text, setups, [1, 2], 8, 4, 1, lambda *_: nullcontext(lambda: None)
-    )
+def test_threads_change_nothing(study: Study) -> None:
+    again = whole_study(1, lambda *_: nullcontext(lambda: None))
     assert json.dumps(laboratory.as_object(again)) == json.dumps(laboratory.as_object(study))
+
+
+def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
+    words = frequent(TRAIN, 9)
+    train, dev = stream(TRAIN, words), stream(DEV, words)
+
+    def quiet(*_: object) -> nullcontext:
+        return nullcontext(lambda: None)
+
+    lab = laboratory.train(train, words, [CELLS[2], WILD], [1, 2], 8, 4, 2, quiet)
+    files = (tmp_path / "a.en", tmp_path / "a.de")
+    lines = [" ".join(words) for words in TRAIN]
+    text = Corpus("x", ("en", "de"), Bitext(lines, lines, files), None, None)
+    recurrent_lm.save(lab, text, WordTokenizer("none"), tmp_path / "lab")
+    again, manifest = recurrent_lm.load_laboratory(tmp_path / "lab")
+    assert manifest.languages == ("en", "de")
+    first, second = (
+        laboratory.as_object(laboratory.measure(part, "x", train, dev, 1, quiet))
+        for part in (lab, again)
+    )
+    assert json.dumps(first) == json.dumps(second)
+    with pytest.raises(InputError, match="lab holds language models; name one, as in"):
+        load(tmp_path / "lab")
+    with pytest.raises(InputError, match="not what `mtkit gradients` wrote"):
+        recurrent_lm.load_laboratory(tmp_path / "lab/lstm-1")
+
+
+def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
+    """Against a plain loop over ln P(y_t | <s> </s> y_1 … y_{t−1}), rare words included."""
+    words = frequent(TRAIN, 4)
+    lab = laboratory.train(
+        stream(TRAIN, words), words, CELLS[:1], [1], 8, 4, 1,
+        lambda *_: nullcontext(lambda: None),
+    )  # fmt: skip
+    model = lab.trained[0][0].model
+    system = RecurrentLm(model, words, WordTokenizer("none"))
+    for line in ("a b", "new", "", "c d e a b"):
+        [score] = system.score([("", line)])
+        ids = [*words.encode(line.split()), EOS]
+        expected = [
+            next_logprobs(model, np.array([[EOS, *ids[:t]]]), np.array([i]))[0]
+            for t, i in enumerate(ids)
+        ]
+        np.testing.assert_allclose(score.lm.by_token.log_p, expected, rtol=1e-4)
+        assert score.lm.oov == ids.count(UNK)
+        assert score.lm.tokens == len(ids)
+    with pytest.raises(InputError, match="a language model cannot translate"):
+        system.translate(["a"])

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtkit.cli.options import (
     CorpusName,
     Dev,
+    Files,
+    Force,
     Lowercase,
     Pair,
     Quiet,
@@ -25,12 +27,25 @@ from mtkit.cli.options import (
     training_text,
 )
 
+if TYPE_CHECKING:
+    from mtkit.corpus import Corpus
+    from mtkit.laboratory import Laboratory
+    from mtkit.tokenizer import WordTokenizer
+
 Updates = Annotated[int, typer.Option(min=1, help="Updates of each recurrent model.")]
 Hidden = Annotated[int, typer.Option(min=2, help="Units of each recurrent model.")]
 Words = Annotated[
     int, typer.Option(min=1, help="Different words at most; the others count as one.")
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="Trainings of each recurrent model.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where the models go. [models/laboratory]"),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="DIR", help="Train nothing; measure what another call wrote."),
+]
 Full = Annotated[bool, typer.Option("--full", help="Residual connections in time, layer norm.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with charts.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -43,6 +58,9 @@ def gradients(
     pair: Pair = None,
     tokenizer: Tokenizer = Tokens.words,
     lowercase: Lowercase = False,
+    out: Out = None,
+    force: Force = False,
+    model: Model = None,
     updates: Updates = 400,
     hidden: Hidden = 192,
     words: Words = 4000,
@@ -57,22 +75,27 @@ def gradients(
     from rich.console import Console
 
     from mtkit import laboratory, laboratory_page
+    from mtkit.console import note
+    from mtkit.models import LABORATORY, check_out
     from mtkit.page import write_page
+    from mtkit.recurrent_lm import save
 
     cores = set_up(quiet, threads)
-    text, tokens = training_text(corpus, pair, train, dev, None, tokenizer, lowercase)
-    read, measured = _sentences(text, tokens)
-    setups = [*laboratory.CELLS, laboratory.WILD, *(laboratory.VARIANTS if full else [])]
-    found = laboratory.study(
-        text.name,
-        laboratory.Text.of(read, measured, words),
-        setups,
-        range(1, seeds + 1),
-        hidden,
-        updates,
-        cores,
-        _step,
-    )
+    if model:
+        lab, text, tokens = _load(model, train, dev)
+        read, measured = _sentences(text, tokens)
+    else:
+        directory = check_out(out, LABORATORY, force)
+        text, tokens = training_text(corpus, pair, train, dev, None, tokenizer, lowercase)
+        read, measured = _sentences(text, tokens)
+        setups = [*laboratory.CELLS, laboratory.WILD, *(laboratory.VARIANTS if full else [])]
+        known = laboratory.frequent(read, words)
+        budget = range(1, seeds + 1), hidden, updates, cores, _step
+        lab = laboratory.train(laboratory.stream(read, known), known, setups, *budget)
+        save(lab, text, tokens, directory)
+        note(f"models: {directory}")
+    read_ids, ids = (laboratory.stream(part, lab.words) for part in (read, measured))
+    found = laboratory.measure(lab, text.name, read_ids, ids, cores, _step)
     if html:
         write_page(laboratory_page.as_html(found), html)
     if as_json:
@@ -81,12 +104,10 @@ def gradients(
     else:
         laboratory_page.print_study(found, Console(highlight=False))
     if html:
-        from mtkit.console import note
-
         note(f"page: {html.resolve()}")
 
 
-def _sentences(text: Any, tokens: Any) -> tuple[list[list[str]], list[list[str]]]:
+def _sentences(text: Corpus, tokens: WordTokenizer) -> tuple[list[list[str]], list[list[str]]]:
     """The target words to train on and to measure on."""
     from mtkit.corpus import hold_out
 
@@ -95,6 +116,22 @@ def _sentences(text: Any, tokens: Any) -> tuple[list[list[str]], list[list[str]]
         train, dev = hold_out(train, 20)
     read, measured = ([tokens.tokenize(line) for line in side.target] for side in (train, dev))
     return read, measured
+
+
+def _load(
+    model: Path, train: Files | None, dev: Files | None
+) -> tuple[Laboratory, Corpus, WordTokenizer]:
+    """Models of another call, and the text that was theirs but for what is given."""
+    from mtkit.corpus import open_corpus
+    from mtkit.recurrent_lm import load_laboratory
+    from mtkit.tokenizer import WordTokenizer
+
+    lab, manifest = load_laboratory(model)
+    named = {split: manifest.corpus[split] for split in ("train", "dev")}
+    files = {split: (Path(of[0]), Path(of[1])) if of else None for split, of in named.items()}
+    pair = "-".join(manifest.languages)
+    text = open_corpus(None, pair, train or files["train"], dev or files["dev"])
+    return lab, text, WordTokenizer(**manifest.tokenizer)
 
 
 @contextmanager

@@ -28,8 +28,9 @@ from torch.nn import functional
 
 from mtkit.nmt.cells import KEEPING, weights_of
 from mtkit.nmt.data import Batch
-from mtkit.nmt.language_model import START, Ids, LanguageModel
+from mtkit.nmt.language_model import Ids, LanguageModel
 from mtkit.nmt.model import Seq2Seq
+from mtkit.vocabulary import BOS
 
 Norms = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Norms, Norm
     """
     model = copy.deepcopy(model).double()
     y = torch.from_numpy(windows)
-    states, embedded, _ = model.unroll(functional.pad(y[:, :-1], (1, 0), value=START))
+    states, embedded, _ = model.unroll(functional.pad(y[:, :-1], (1, 0), value=BOS))
     u = states[-1][:, : model.config.hidden]
     loss = functional.cross_entropy(model.logits(u), y[:, -1], reduction="sum")
     at = list(range(len(states) - 1, len(states) - 2 - K, -1))
@@ -54,7 +55,7 @@ def by_depth(model: LanguageModel, windows: Ids) -> Norms:
     """‖∂L/∂u^l‖ of each window (N, T) and layer, (N, layers)."""
     model = copy.deepcopy(model).double()
     y = torch.from_numpy(windows)
-    outputs = model.outputs(functional.pad(y[:, :-1], (1, 0), value=START))
+    outputs = model.outputs(functional.pad(y[:, :-1], (1, 0), value=BOS))
     loss = functional.cross_entropy(
         model.logits(outputs[-1]).flatten(0, 1), y.flatten(), reduction="sum"
     )

@@ -15,21 +15,25 @@ a history of any length, none included.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mtkit.nmt.cells import STEPS, Gates, state_size, weights_of
 from mtkit.nmt.model import CELLS
+from mtkit.vocabulary import BOS, EOS
 
-START = 0  # the mark before a chunk; an id that no word has
 Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ def train_language_model(
 
 def mean_loss(model: LanguageModel, y: Tensor) -> Tensor:
     """−ln P a token, in nats, of chunks ``y`` (B, T) behind the mark of their beginning."""
-    y_in = functional.pad(y[:, :-1], (1, 0), value=START)
+    y_in = functional.pad(y[:, :-1], (1, 0), value=BOS)
     u = model(y_in)
     return functional.cross_entropy(model.logits(u).flatten(0, 1).float(), y.flatten())
 
@@ -187,11 +191,40 @@ def _chunks(stream: Ids, batch: int, length: int, rng: np.random.Generator) -> l
 
 
 @torch.inference_mode()
-def next_logprobs(model: LanguageModel, histories: Ids, targets: Ids) -> NDArray[np.float64]:
+def next_logprobs(model: LanguageModel, histories: Ids, targets: Ids) -> Floats:
     """ln P(targets[n] | histories[n]), (N,), of histories (N, k), k = 0 included."""
     found = []
     for rows in np.array_split(np.arange(len(histories)), max(1, len(histories) // 250)):
-        y = functional.pad(torch.from_numpy(histories[rows]), (1, 0), value=START)
+        y = functional.pad(torch.from_numpy(histories[rows]), (1, 0), value=BOS)
         logp = model.logits(model(y)[:, -1]).log_softmax(-1)
         found.append(logp[torch.arange(len(rows)), torch.from_numpy(targets[rows])])
     return torch.cat(found).double().numpy()
+
+
+@torch.inference_mode()
+def text_logprobs(model: LanguageModel, sentences: Sequence[Sequence[int]]) -> list[Floats]:
+    """ln P of each sentence's words and end, after the end of another; (words + 1,) each."""
+    found: list[Floats] = [np.empty(0)] * len(sentences)
+    order = sorted(range(len(sentences)), key=lambda s: len(sentences[s]))
+    for rows in (order[i : i + 64] for i in range(0, len(order), 64)):
+        width = max(len(sentences[s]) for s in rows)
+        y = torch.tensor([[*sentences[s], *[EOS] * (width + 1 - len(sentences[s]))] for s in rows])
+        read = functional.pad(functional.pad(y[:, :-1], (1, 0), value=EOS), (1, 0), value=BOS)
+        logp = model.logits(model(read)[:, 1:]).log_softmax(-1).gather(-1, y[..., None])[..., 0]
+        for s, values in zip(rows, logp.double().numpy(), strict=True):
+            found[s] = values[: len(sentences[s]) + 1]
+    return found
+
+
+def save_model(model: LanguageModel, directory: Path) -> None:
+    """Write shape and weights."""
+    save_file(model.state_dict(), directory / "weights.safetensors")
+    text = json.dumps(asdict(model.config), indent=2)
+    (directory / "model.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_model(directory: Path) -> LanguageModel:
+    """Read what ``save_model`` wrote."""
+    model = LanguageModel(LmConfig(**json.loads((directory / "model.json").read_text("utf-8"))))
+    model.load_state_dict(load_file(directory / "weights.safetensors"))
+    return model

@@ -19,8 +19,9 @@ from mtkit.nmt.gradients import (
     memory_span,
     spectral_norm,
 )
-from mtkit.nmt.language_model import START, LanguageModel, LmConfig, mean_loss, next_logprobs
+from mtkit.nmt.language_model import LanguageModel, LmConfig, mean_loss, next_logprobs
 from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.vocabulary import BOS
 
 torch.set_num_threads(1)
 D, K = 6, 12
@@ -103,7 +104,7 @@ def test_an_lstm_that_neither_forgets_nor_writes_loses_nothing() -> None:
 def test_gradients_by_distance_equal_finite_differences(changes: dict) -> None:
     """The state after a token is disturbed in one direction after another."""
     found, w = model(**changes), windows(1)
-    y = functional.pad(torch.from_numpy(w[:, :-1]), (1, 0), value=START)
+    y = functional.pad(torch.from_numpy(w[:, :-1]), (1, 0), value=BOS)
     T, eps = y.shape[1], 1e-5
     states, embedded, _ = found.unroll(y)
     layer = weights_of(found.recurrent[0])
@@ -134,9 +135,9 @@ def test_gradients_by_distance_equal_finite_differences(changes: dict) -> None:
 def test_gradients_by_the_words_read() -> None:
     """The embedding of every token is its own, so that a row of E hears of one place alone."""
     found = model("gru")
-    w = np.array([[*range(1, 8)]])
+    w = np.array([[*range(3, 9), 3]])
     y = torch.from_numpy(w)
-    u = found(functional.pad(y[:, :-1], (1, 0), value=START))
+    u = found(functional.pad(y[:, :-1], (1, 0), value=BOS))
     found.bias.requires_grad_(False)
     with torch.no_grad():
         out = found.embedding.weight.clone()
@@ -144,7 +145,7 @@ def test_gradients_by_the_words_read() -> None:
     functional.cross_entropy(logits, y[:, -1]).backward()
     by_word = found.embedding.weight.grad.norm(dim=1)
     _, inputs = by_distance(found, w, 5)
-    np.testing.assert_allclose(inputs[0], by_word[[6, 5, 4, 3, 2, 1]], rtol=1e-9)
+    np.testing.assert_allclose(inputs[0], by_word[[8, 7, 6, 5, 4, 3]], rtol=1e-9)
 
 
 def test_gradients_by_depth_with_residuals_add_up() -> None:
