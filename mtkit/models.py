@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mtkit.errors import InputError
-from mtkit.manifest import MANIFEST, Manifest
+from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, Manifest
 
 if TYPE_CHECKING:
     from mtkit.smt.word_model import WordModels
     from mtkit.system import System
 
 MODELS = Path("models")
-ALIGNMENT = "alignment"  # the kind of what `mtkit align --out` keeps
-LABORATORY = "laboratory"  # the kind of what `mtkit gradients` keeps, a directory of
-LANGUAGE_MODEL = "lm"  # models of this kind
 
 
 def check_out(out: Path | None, default: str, force: bool, mark: str = MANIFEST) -> Path:

@@ -21,9 +21,14 @@ from mtkit.corpus import Corpus
 from mtkit.errors import InputError
 from mtkit.intervals import Floats
 from mtkit.laboratory import STACKS, Laboratory
-from mtkit.manifest import LOG, Manifest, describe_corpus, replacing
-from mtkit.models import LABORATORY as GROUP
-from mtkit.models import LANGUAGE_MODEL as KIND
+from mtkit.manifest import (
+    LABORATORY,
+    LANGUAGE_MODEL,
+    LOG,
+    Manifest,
+    describe_corpus,
+    replacing,
+)
 from mtkit.nmt.language_model import LanguageModel, Trace, load_model, save_model, text_logprobs
 from mtkit.nmt.probe import Setup, Trained
 from mtkit.smt.spelling import Spelling
@@ -38,7 +43,7 @@ WORDS = "words.json"
 class RecurrentLm:
     """Language model, vocabulary and tokenizer together; meets ``mtkit.system.System``."""
 
-    kind: ClassVar[str] = KIND
+    kind: ClassVar[str] = LANGUAGE_MODEL
     model: LanguageModel
     words: Vocabulary
     tokenizer: WordTokenizer
@@ -100,15 +105,15 @@ def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, direc
                 log = zip(trained.trace.loss, trained.trace.norm, strict=True)
                 lines = [json.dumps({"loss": a, "gradient_norm": b}) + "\n" for a, b in log]
                 (place / LOG).write_text("".join(lines), encoding="utf-8")
-                manifest(kind=KIND, config={**asdict(setup), **shared}).write(place)
+                manifest(kind=LANGUAGE_MODEL, config={**asdict(setup), **shared}).write(place)
         config = {**shared, "setups": len(laboratory.setups), "models": names}
-        manifest(kind=GROUP, config=config).write(scratch)
+        manifest(kind=LABORATORY, config=config).write(scratch)
 
 
 def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
     """Read what ``save`` wrote. Raises InputError where ``directory`` is no such thing."""
     manifest = Manifest.read(directory)
-    if manifest.kind != GROUP:
+    if manifest.kind != LABORATORY:
         raise InputError(f"{directory}: not what `mtkit gradients` wrote; it has no models to load")
     setups, groups = [], []
     for names in manifest.config["models"]:

@@ -166,8 +166,7 @@ def _learn(
 ) -> Links:
     """Align by what the text itself teaches, and keep that in ``out``."""
     from mtkit.console import note, step
-    from mtkit.manifest import Manifest, describe_corpus, replacing
-    from mtkit.models import ALIGNMENT
+    from mtkit.manifest import ALIGNMENT, Manifest, describe_corpus, replacing
     from mtkit.smt.align import align as run
 
     text.train.without_empty()  # raises where nothing can be learnt

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,7 +77,8 @@ def gradients(
 
     from mtkit import laboratory, laboratory_page
     from mtkit.console import note
-    from mtkit.models import LABORATORY, check_out
+    from mtkit.manifest import LABORATORY
+    from mtkit.models import check_out
     from mtkit.page import write_page
     from mtkit.recurrent_lm import save
 
@@ -131,6 +133,7 @@ def _load(
     files = {split: (Path(of[0]), Path(of[1])) if of else None for split, of in named.items()}
     pair = "-".join(manifest.languages)
     text = open_corpus(None, pair, train or files["train"], dev or files["dev"])
+    text = replace(text, name=text.name if train else manifest.corpus["name"])
     return lab, text, WordTokenizer(**manifest.tokenizer)
 
 
