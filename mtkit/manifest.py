@@ -21,7 +21,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 LOG = "log.jsonl"  # of a neural training: an object for each validation
 HASHES = "train_hashes.npy"
-# Kinds beside the translators' "smt" and "nmt": what `mtkit align --out` and `mtkit gradients` keep.
+# Kinds beside the translators' "smt" and "nmt": what `align --out` and `gradients` keep.
 ALIGNMENT, LABORATORY, LANGUAGE_MODEL = "alignment", "laboratory", "lm"
 UNDETERMINED = "und"  # ISO 639's code for a language that nobody named
 

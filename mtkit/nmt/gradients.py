@@ -9,6 +9,7 @@ layer l.
                    matrices shrinks or grows like ρ^k          (Hochreiter 1991, Bengio et al. 1994)
     a bound        of the rnn: ‖U‖₂ < 1 suffices for vanishing, ‖U‖₂ > 1 is necessary for exploding
                    (Pascanu et al. 2013, equation 7; γ = 1 for tanh)
+    by steps       ‖∂L_t / ∂e_i‖ of a translator, e_i the embedding of source word i
     by depth       ‖∂L / ∂u^l‖, l = 1 … the last, L the mean loss of a sentence
     memory span    1 / (1 − f̄): the tokens by which a gate that stays at its mean f̄ lets a value
                    fall to 1/e, about
@@ -30,7 +31,7 @@ from mtkit.nmt.cells import KEEPING, weights_of
 from mtkit.nmt.data import Batch
 from mtkit.nmt.language_model import Ids, LanguageModel
 from mtkit.nmt.model import Seq2Seq
-from mtkit.vocabulary import BOS
+from mtkit.vocabulary import BOS, PAD
 
 Norms = NDArray[np.float64]
 
@@ -86,23 +87,23 @@ def spectral_norm(model: LanguageModel) -> float:
     return max(float(torch.linalg.matrix_norm(u, 2)) for u in gates)
 
 
-def by_source_position(model: Seq2Seq, batch: Batch) -> tuple[Norms, NDArray[np.int64]]:
-    """‖∂L_t/∂e_i‖ of every target position t and source position i of a batch without padding.
+def by_steps(model: Seq2Seq, batch: Batch) -> tuple[Norms, NDArray[np.int64]]:
+    """‖∂L_t/∂e_i‖ of every source position i and target position t of a batch, (M,).
 
-    Returns (M,) norms and the distances they belong to, (M,): the steps from x_i to y_t along the
-    recurrences, (I − i) + t, which attention cuts short.
+    Beside them the steps from x_i to y_t along the recurrences, (I − i) + t, (M,), which attention
+    cuts short.
     """
     model = copy.deepcopy(model).double().eval()
     read: list[Tensor] = []
     hook = model.embedding.register_forward_hook(lambda _module, _inputs, out: read.append(out))
-    logp = model(batch.x, batch.y_in, batch.real).log_softmax(-1)
+    (B, T), I = batch.y_out.shape, batch.x.shape[1]
+    logits = model(batch.x, batch.y_in, torch.arange(B * T))
     hook.remove()
-    B, T = batch.y_out.shape
-    losses = -logp.gather(-1, batch.y_out.flatten()[batch.real][:, None]).view(B, T)
-    norms, distances = [], []
-    I = batch.x.shape[1]
+    losses = functional.cross_entropy(logits, batch.y_out.flatten(), reduction="none").view(B, T)
+    norms, steps = [], []
     for t in range(T):
-        [g] = torch.autograd.grad(losses[:, t].sum(), read[0], retain_graph=True)
-        norms.append(g.norm(dim=-1).flatten().numpy())
-        distances.append(np.tile(np.arange(I - 1, -1, -1) + t, B))
-    return np.concatenate(norms), np.concatenate(distances)
+        real = batch.y_out[:, t] != PAD
+        [g] = torch.autograd.grad(losses[real, t].sum(), read[0], retain_graph=True)
+        norms.append(g[real].norm(dim=-1).flatten().numpy())
+        steps.append(np.tile(np.arange(I - 1, -1, -1) + t, int(real.sum())))
+    return np.concatenate(norms), np.concatenate(steps)

@@ -14,7 +14,7 @@ from mtkit.nmt.data import make_batch
 from mtkit.nmt.gradients import (
     by_depth,
     by_distance,
-    by_source_position,
+    by_steps,
     mean_gates,
     memory_span,
     spectral_norm,
@@ -196,12 +196,33 @@ def test_clipping_caps_the_norm(norm: float, tau: float) -> None:
     torch.testing.assert_close(p.grad, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_gradients_by_source_position() -> None:
+@pytest.mark.parametrize("attention", ["none", "bilinear"])
+def test_gradients_by_steps_from_source_to_target(attention: str) -> None:
     torch.manual_seed(1)
-    for attention in ("none", "bilinear"):
-        config = ModelConfig(9, "lstm", attention, 4, D, dropout=0.0)
-        batch = make_batch([[4, 5, 6]] * 2, [[7, 8, 4]] * 2, [0, 1])
-        norms, distances = by_source_position(Seq2Seq(config), batch)
-        assert norms.shape == distances.shape == (4 * 4 * 2,)
-        assert np.all(norms > 0)
-        assert sorted(set(distances)) == list(range(7))  # from x_I to y_1, …, from x_1 to y_T
+    found = Seq2Seq(ModelConfig(9, "lstm", attention, 4, D, dropout=0.0)).double()
+    pairs = ([[4, 5, 6]] * 2, [[7, 8, 4, 5], [7]])
+    norms, steps = by_steps(found, make_batch(*pairs, [0, 1]))
+    assert norms.shape == steps.shape == (4 * 5 + 4 * 2,)  # with </s>, without padding
+    assert sorted(set(steps)) == list(range(8))  # from x_I to y_1, …, from x_1 to y_T
+    alone = [by_steps(found, make_batch(*pairs, [row])) for row in (0, 1)]
+    np.testing.assert_allclose(sorted(norms), sorted(np.concatenate([n for n, _ in alone])))
+    # The last target token of the first pair by its first source word, disturbed.
+    batch, eps = make_batch(*pairs, [0]), 1e-6
+    whole = found.embedding.forward
+
+    def loss(change: Tensor) -> float:
+        def disturbed(ids: Tensor) -> Tensor:
+            out = whole(ids).clone()
+            if ids.shape == batch.x.shape and torch.equal(ids, batch.x):
+                out[0, 0] += change
+            return out
+
+        found.embedding.forward = disturbed
+        logits = found(batch.x, batch.y_in, torch.arange(batch.y_out.numel()))
+        return functional.cross_entropy(logits[4:5], batch.y_out[0, 4:5]).item()
+
+    with torch.no_grad():
+        each = torch.eye(4, dtype=torch.float64) * eps
+        gradient = [(loss(e) - loss(-e)) / (2 * eps) for e in each]
+    (last,) = alone[0][0][alone[0][1] == 7]
+    assert last == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
