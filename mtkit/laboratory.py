@@ -12,22 +12,38 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
 from mtkit.findings import CUT, HISTORY, SHUFFLED, Context, K, Recurrent, context_of, recurrent
 from mtkit.intervals import Band, Interval, band
-from mtkit.nmt.probe import Setup, Texts, Trained, depth_norms, probe_all, train_all
+from mtkit.nmt.build import train_nmt
+from mtkit.nmt.probe import (
+    Setup,
+    Texts,
+    Trained,
+    depth_norms,
+    norms_by_steps,
+    probe_all,
+    train_all,
+)
+from mtkit.nmt.recipe import PRESETS
+from mtkit.nmt.system import NmtSystem
 from mtkit.smt.history import cut_logprobs
 from mtkit.smt.lm import train as train_ngrams
+from mtkit.tokenizer import WordTokenizer
 from mtkit.vocabulary import EOS, UNK, Vocabulary
 
 WINDOWS = 1000  # places that are asked for, at most
 ORDERS = range(1, 8)
 DEPTH = 8
+FEW = 20  # pairs of words that a number of steps must have
+TRANSLATORS = {"encoder-decoder": "none", "encoder-decoder-attention": "bilinear"}
 Sentences = Sequence[Sequence[str]]
 Ids = NDArray[np.int64]
 # Names a step and how much there is to do; gives what is called as it goes on.
@@ -63,7 +79,9 @@ class Laboratory:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that was measured. ngrams: by order. depth: gradient norms by layer, by name."""
+    """Everything that was measured. ngrams: by order. depth: gradient norms by layer, by name;
+    steps: by steps between source and target word, of translators.
+    """
 
     corpus: str
     words: int
@@ -75,6 +93,7 @@ class Study:
     models: list[Recurrent]
     ngrams: dict[int, Context]
     depth: dict[str, Band] = field(default_factory=dict)
+    steps: dict[str, Band] = field(default_factory=dict)
 
 
 def frequent(train: Sentences, words: int) -> Vocabulary:
@@ -155,6 +174,29 @@ def measure(
             for setup, group in zip(STACKS, laboratory.stacks, strict=True)
         },
     )
+
+
+def train_translators(
+    corpus: Corpus, tokenizer: WordTokenizer, updates: int, directory: Path
+) -> None:
+    """Train encoder-decoders without and with attention, each as ``directory/NAME``."""
+    for name, attention in TRANSLATORS.items():
+        config = replace(PRESETS["quick"], attention=attention, updates=updates)
+        train_nmt(corpus, tokenizer, config, directory / name)
+
+
+def measure_translators(directory: Path, dev: Bitext) -> dict[str, Band]:
+    """Gradient norms by the steps between source and target word; of those that are there."""
+    found = {}
+    for name in TRANSLATORS:
+        if (directory / name).is_dir():
+            norms = norms_by_steps(NmtSystem.load(directory / name), dev, K)
+            steps = [k for k, values in enumerate(norms) if len(values) >= FEW]
+            low, middle, high = np.transpose(
+                [np.quantile(norms[k], [0.1, 0.5, 0.9]) for k in steps]
+            ).tolist()
+            found[name] = Band(list(map(float, steps)), middle, low, high)
+    return found
 
 
 def ngram_contexts(

@@ -13,6 +13,7 @@ from mtkit.laboratory import Study
 from mtkit.page import Cell, Grid, html, number, print_grid, say
 
 DISTANCES = (1, 5, 10, 20, 50)
+STEPS = (0, 5, 10, 15, 20, 30)
 HISTORIES = (0, 1, 2, 3, 5, 7, 10, 20)
 DRAWN = (1, 2, 3, 5)  # orders of the n-gram models in the charts
 CLAIM = (5, 10)  # "about seven tokens" (Gers et al. 2000: five to ten steps, of plain RNNs)
@@ -32,7 +33,8 @@ def heading(study: Study) -> str:
 def grids(study: Study) -> list[Grid]:
     """The tables, in order."""
     found = [_gradients(study.models), _trainings(study.models), _contexts(study)]
-    return found + ([_depth(study)] if study.depth else [])
+    found += [_depth(study)] if study.depth else []
+    return found + ([_steps(study)] if study.steps else [])
 
 
 def _with_interval(found: Interval, decimals: int) -> Cell:
@@ -52,7 +54,7 @@ def _gradients(models: Sequence[Recurrent]) -> Grid:
             [
                 Cell(m.setup.name),
                 _with_interval(m.decay_rate, 3),
-                *(Cell(f"{norm:.2g}", number=norm) for norm in norms),
+                *map(_small, norms),
                 number(m.spectral_norm, 2),
                 span,
             ]
@@ -119,7 +121,7 @@ def _contexts(study: Study) -> Grid:
 
 
 def _depth(study: Study) -> Grid:
-    rows = [[Cell(name), *(Cell(f"{x:.2g}", number=x) for x in band.middle[::-1])]
+    rows = [[Cell(name), *map(_small, band.middle[::-1])]
             for name, band in study.depth.items()]  # fmt: skip
     layers = len(next(iter(study.depth.values())).x)
     return Grid(
@@ -129,6 +131,25 @@ def _depth(study: Study) -> Grid:
         rows,
         [],
     )
+
+
+def _steps(study: Study) -> Grid:
+    rows = []
+    for name, band in study.steps.items():
+        at = dict(zip(band.x, band.middle, strict=True))
+        norms = [at.get(k) for k in STEPS]
+        rows.append([Cell(name), *(_small(norm) for norm in norms)])
+    return Grid(
+        "Gradients of a translator: the norm of ∂L_t/∂e_i by the steps between source word i and "
+        "target word t along the recurrences, (I − i) + t, which attention cuts short (median).",
+        ("Model", *(f"{k} steps" for k in STEPS)),
+        rows,
+        [],
+    )
+
+
+def _small(norm: float | None) -> Cell:
+    return number(None) if norm is None else Cell(f"{norm:.2g}", number=norm)
 
 
 # --- sentences
@@ -235,6 +256,16 @@ def charts(study: Study) -> list[Chart]:
                 lines,
                 log=True,
                 equation="residual: u^l = LSTM_l(u^{l−1}) + u^{l−1}",
+            )
+        )
+    if study.steps:
+        found.append(
+            Chart(
+                "Gradient of the loss at a target word by a source word",
+                "steps",
+                tuple(_line(name, band) for name, band in study.steps.items()),
+                log=True,
+                equation="‖∂L_t / ∂e_i‖ by (I − i) + t",
             )
         )
     return found

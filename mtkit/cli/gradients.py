@@ -47,7 +47,10 @@ Model = Annotated[
     Path | None,
     typer.Option("--model", metavar="DIR", help="Train nothing; measure what another call wrote."),
 ]
-Full = Annotated[bool, typer.Option("--full", help="Residual connections in time, layer norm.")]
+Full = Annotated[
+    bool,
+    typer.Option("--full", help="Also residuals in time, layer norm, and encoder-decoders."),
+]
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with charts.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -85,6 +88,7 @@ def gradients(
     cores = set_up(quiet, threads)
     if model:
         lab, text, tokens = _load(model, train, dev)
+        directory = model
         read, measured = _sentences(text, tokens)
     else:
         directory = check_out(out, LABORATORY, force)
@@ -95,9 +99,13 @@ def gradients(
         budget = range(1, seeds + 1), hidden, updates, cores, _step
         lab = laboratory.train(laboratory.stream(read, known), known, setups, *budget)
         save(lab, text, tokens, directory)
+        if full:
+            laboratory.train_translators(text, tokens, 4 * updates, directory)
         note(f"models: {directory}")
     read_ids, ids = (laboratory.stream(part, lab.words) for part in (read, measured))
     found = laboratory.measure(lab, text.name, read_ids, ids, cores, _step)
+    steps = laboratory.measure_translators(directory, text.dev) if text.dev else {}
+    found = replace(found, steps=steps)
     if html:
         write_page(laboratory_page.as_html(found), html)
     if as_json:

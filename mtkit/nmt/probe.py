@@ -16,7 +16,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtkit.nmt.gradients import by_depth, by_distance, mean_gates, memory_span, spectral_norm
+from mtkit.corpus import Bitext
+from mtkit.nmt.data import batch_rows, make_batch
+from mtkit.nmt.gradients import (
+    by_depth,
+    by_distance,
+    by_steps,
+    mean_gates,
+    memory_span,
+    spectral_norm,
+)
 from mtkit.nmt.language_model import (
     Ids,
     LanguageModel,
@@ -26,7 +35,7 @@ from mtkit.nmt.language_model import (
     train_language_model,
 )
 from mtkit.nmt.recipe import resolved
-from mtkit.nmt.system import set_threads
+from mtkit.nmt.system import NmtSystem, set_threads
 
 Floats = NDArray[np.float64]
 
@@ -169,5 +178,18 @@ def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
     return np.stack([by_depth(t.model, windows[:GRADIENTS]) for t in trained])
 
 
+def norms_by_steps(system: NmtSystem, text: Bitext, K: int) -> list[Floats]:
+    """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, 0 … K."""
+    few = Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths)
+    data = system.data(few)
+    batches = (
+        make_batch(data.sources, data.targets, rows) for rows in batch_rows(data.sources, PAIRS)
+    )
+    norms, steps = zip(*(by_steps(system.models[0], batch) for batch in batches), strict=True)
+    found, at = np.concatenate(norms), np.concatenate(steps)
+    return [found[at == k] for k in range(K + 1)]
+
+
 GRADIENTS = 200  # windows whose gradients are taken
+PAIRS = 100  # of sentences, likewise
 SHUFFLE = 2018  # seed of the disorder
