@@ -11,7 +11,17 @@ import sys
 
 import typer
 
-from mtkit.cli import align, compare, info, moses, perplexity, train_nmt, train_smt, translate
+from mtkit.cli import (
+    align,
+    compare,
+    corpus,
+    info,
+    moses,
+    perplexity,
+    train_nmt,
+    train_smt,
+    translate,
+)
 from mtkit.errors import InputError, WorkError
 
 app = typer.Typer(
@@ -32,6 +42,7 @@ app.command("align")(align.align)
 app.command("import")(moses.import_model)
 app.command("export")(moses.export_model)
 app.command("info")(info.info)
+app.add_typer(corpus.app)
 
 
 def _version(value: bool) -> None:

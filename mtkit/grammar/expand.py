@@ -15,7 +15,8 @@ from mtkit.grammar.reader import class_of, read_draft
 from mtkit.grammar.rules import SOURCE, TARGET, Features, Language, Phrase, Tree, Word
 
 DEFAULT_GRAMMAR = Path("grammar", "en-de.grammar")  # among the corpora that come with mtkit
-TRIES = 60  # draws of one sentence rule before another one's turn
+TRIES = 20  # draws of one sentence rule before another one's turn
+MISSES = 8  # adjuncts too long for what is missing before a sentence is drawn anew
 
 T = TypeVar("T")
 
@@ -40,11 +41,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence as the grammar makes it: words by token, so that two can be held side by side."""
+    """A sentence's tree and the words of its target, of which ``ends[i]`` come from its first
+    i + 1 tokens, so that two sentences of one rule can be held side by side.
+    """
 
     phenomenon: str
     tree: Tree
-    sides: tuple[list[list[str]], list[list[str]]]
+    words: list[str]
+    ends: list[int]
 
     @property
     def rule(self) -> Phrase:
@@ -52,17 +56,21 @@ class Sentence:
         assert isinstance(self.tree.rule, Phrase)
         return self.tree.rule
 
-    def marked(self) -> tuple[int, int]:
-        """The two tokens of the target that depend on each other."""
-        first, second = (i for i, token in enumerate(self.rule.sides[TARGET]) if token.bracket)
+    @property
+    def places(self) -> tuple[int, int]:
+        """The two words that depend on each other."""
+        tokens = zip(self.rule.sides[TARGET], self.ends, strict=True)
+        first, second = (end - 1 for token, end in tokens if token.bracket)
         return first, second
 
-    def pair(self) -> Pair:
-        """As text: the first letter large, and marks where they belong."""
-        source, target = (_text(tokens) for tokens in self.sides)
-        ends = np.cumsum([len(token) for token in self.sides[TARGET]])
-        first, second = (int(ends[i]) - 1 for i in self.marked())
-        return Pair(source, target, self.phenomenon, (first, second))
+    @property
+    def distance(self) -> int:
+        """The words between them."""
+        return self.places[1] - self.places[0] - 1
+
+    def token(self, i: int) -> list[str]:
+        """The words of the i-th token."""
+        return self.words[self.ends[i - 1] if i else 0 : self.ends[i]]
 
 
 class Grammar:
@@ -100,7 +108,7 @@ class Grammar:
         for _ in range(TRIES):
             name = pick(rng, phenomena)
             if drawn := self.draw(rng, name, pick(rng, self.sentences[name]), distance):
-                return drawn.pair()
+                return self.pair(drawn)
         raise InputError(f"the grammar makes no sentence with {distance} words in between")
 
     def draw(
@@ -110,21 +118,25 @@ class Grammar:
         for _ in range(TRIES):
             used: set[Word] = set()
             tree = self._tree(rng, rule, used)
-            first, second = self.spelled(phenomenon, tree).pair().places
-            missing = distance - (second - first - 1)
-            often = next((n for n, sign in rule.slots().items() if sign == "*"), None)
-            if missing and often:
+            drawn = self.spelled(phenomenon, tree)
+            missing = distance - drawn.distance
+            often = next((name for name, sign in rule.slots.items() if sign == "*"), None)
+            if missing > 0 and often:
                 stretch = self._stretch(rng, often, missing, used)
                 tree = Tree(rule, tree.features, {**tree.parts, often: stretch})
-            drawn = self.spelled(phenomenon, tree)
-            if drawn.pair().distance == distance:
+                drawn = self.spelled(phenomenon, tree)
+            if drawn.distance == distance:
                 return drawn
         return None
 
     def spelled(self, phenomenon: str, tree: Tree) -> Sentence:
-        """The words of a sentence's tree, in both languages."""
-        source, target = (language.spell_tokens(tree) for language in self.languages)
-        return Sentence(phenomenon, tree, (source, target))
+        """The sentence of a tree."""
+        return Sentence(phenomenon, tree, *self.languages[TARGET].spell_tokens(tree, {}))
+
+    def pair(self, sentence: Sentence) -> Pair:
+        """A sentence as text, in both languages."""
+        source, _ = self.languages[SOURCE].spell_tokens(sentence.tree, {})
+        return Pair(text(source), text(sentence.words), sentence.phenomenon, sentence.places)
 
     def choose(self, rng: np.random.Generator, slot: str, used: set[Word]) -> Tree:
         """A random choice for a slot. A word comes back only when its whole class has been used."""
@@ -139,7 +151,7 @@ class Grammar:
             used.add(rule)
             return Tree(rule, rule.features, {})
         parts: dict[str, list[Tree]] = {}
-        for slot, often in rule.slots().items():
+        for slot, often in rule.slots.items():
             times = 1 if not often else int(rng.integers(2)) if often == "?" else 0
             parts[slot] = [self.choose(rng, slot, used) for _ in range(times)]
         features: Features = {}
@@ -152,23 +164,20 @@ class Grammar:
     def _stretch(
         self, rng: np.random.Generator, slot: str, length: int, used: set[Word]
     ) -> list[Tree]:
-        """Trees for ``X*`` that have ``length`` words together, if luck will have it; else none."""
-        target = self.languages[TARGET]
-        for _ in range(TRIES):
-            taken, trees, left = set(used), [], length
-            for _ in range(length + TRIES):
-                before = set(taken)
-                tree = self.choose(rng, slot, taken)
-                if (words := len(target.spell(tree))) > left:
-                    taken = before  # too long: another one may fit
-                    continue
+        """Trees for ``X*`` of ``length`` words together, or fewer where luck would not have it."""
+        trees: list[Tree] = []
+        misses = 0
+        while length > 0 and misses < MISSES:
+            tried = set(used)
+            tree = self.choose(rng, slot, tried)
+            words = len(self.languages[TARGET].spell(tree))
+            if words > length:
+                misses += 1  # too long; another one may fit
+            else:
                 trees.append(tree)
-                left -= words
-                if not left:
-                    return trees
-                if left == 1:
-                    break
-        return []
+                length -= words
+                used = tried
+        return trees
 
 
 def pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
@@ -176,6 +185,7 @@ def pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _text(tokens: Sequence[Sequence[str]]) -> str:
-    text = " ".join(word for words in tokens for word in words)
-    return text[0].upper() + text[1:]
+def text(words: Sequence[str]) -> str:
+    """Words as a sentence, its first letter large."""
+    joined = " ".join(words)
+    return joined[0].upper() + joined[1:]

@@ -172,7 +172,7 @@ def _check_marks(sentence: Phrase) -> None:
             f"{sentence.where}: two words of the target side are to be marked, "
             "as [X] and [Y] or [X] and <Y>"
         )
-    if "<" in brackets and [len(t.slots()) for t in target if t.bracket == "["] != [1]:
+    if "<" in brackets and [len(t.slots) for t in target if t.bracket == "["] != [1]:
         raise InputError(f"{sentence.where}: beside a contrast <Y>, [X] is to be one slot")
     if sum(token.often == "*" for token in target) > 1:
         raise InputError(f"{sentence.where}: X* may stand only once, or the distance is not its")
@@ -180,9 +180,7 @@ def _check_marks(sentence: Phrase) -> None:
 
 def _check_slots(phrase: Phrase, draft: Draft) -> None:
     """Every slot has a class, and what stands on one side alone leaves no choice."""
-    names = [
-        {name: token.often for token in side for name in token.slots()} for side in phrase.sides
-    ]
+    names = [{name: token.often for token in side for name in token.slots} for side in phrase.sides]
     for name, often in (names[SOURCE] | names[TARGET]).items():
         if class_of(name) not in draft.rules:
             raise InputError(f"{phrase.where}: {name}: no word and no phrase of this class")
@@ -190,7 +188,7 @@ def _check_slots(phrase: Phrase, draft: Draft) -> None:
             raise InputError(f"{phrase.where}: {name} stands on one side only, and has a choice")
         if any(side.get(name, often) != often for side in names):
             raise InputError(f"{phrase.where}: {name} has ? or * on one side only")
-    slots = phrase.slots()
+    slots = phrase.slots
     for side in phrase.sides:
         for part in (part for token in side for part in token.parts):
             for name in part.agrees:

@@ -9,7 +9,8 @@ to every word of it, where they choose its form.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 
 from mtkit.errors import InputError
@@ -47,7 +48,7 @@ class Part:
 
     text: str
     is_slot: bool = False
-    features: Features | None = None
+    features: Features = field(default_factory=dict)
     agrees: Sequence[str] = ()
 
 
@@ -64,6 +65,7 @@ class Token:
     often: str = ""
     after: str = ""
 
+    @cached_property
     def slots(self) -> list[str]:
         """The names of its slots."""
         return [part.text for part in self.parts if part.is_slot]
@@ -78,10 +80,11 @@ class Phrase:
     free: Sequence[str]
     sides: tuple[Sequence[Token], Sequence[Token]]
 
+    @cached_property
     def slots(self) -> dict[str, str]:
         """Each slot with ``?``, ``*`` or nothing behind it, in the order of the source."""
         tokens = chain(*self.sides)
-        return {name: token.often for token in tokens for name in token.slots()}
+        return {name: token.often for token in tokens for name in token.slots}
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,55 +113,40 @@ class Language:
 
     def spell(self, tree: Tree, features: Features | None = None) -> list[str]:
         """The words of a word or phrase under ``features``; a mark clings to the word before it."""
-        given = {**(features or {}), **tree.features}
+        given = {**features, **tree.features} if features else tree.features
         if isinstance(tree.rule, Word):
             return tree.rule.form(self.side, given).split()
-        return [word for words in self.spell_tokens(tree, given) for word in words]
+        return self.spell_tokens(tree, given)[0]
 
-    def spell_tokens(self, tree: Tree, features: Features | None = None) -> list[list[str]]:
-        """The words of each token of a phrase: where, in the sentence, something stands."""
+    def spell_tokens(self, tree: Tree, features: Features) -> tuple[list[str], list[int]]:
+        """The words of a phrase, and how many there are after each token of its template."""
         assert isinstance(tree.rule, Phrase)
-        spelled: list[list[str]] = []
+        words: list[str] = []
+        ends = []
         for token in tree.rule.sides[self.side]:
-            spelled.append([])
-            for words in self._fillings(token, tree, features or {}):
-                self._append(spelled, words)
-            if token.after:
-                _punctuate(spelled, token.after)
-        return spelled
-
-    def _fillings(self, token: Token, tree: Tree, features: Features) -> Iterator[list[str]]:
-        """The words of a token, once for each time that it stands there."""
-        slots = token.slots()
-        for nth in range(len(tree.parts[slots[0]]) if slots else 1):
-            words: list[str] = []
-            for part in token.parts:
-                more = self._part(part, tree, nth, features)
-                if words:  # joined: Küche + Tür, an + kommen
-                    words[-1] += more.pop(0).lower()
+            for nth in range(len(tree.parts[token.slots[0]]) if token.slots else 1):
+                more = self._token(token, tree, nth, features)
+                if words and (short := self.contractions.get((words[-1], more[0]))):
+                    words[-1] = short
+                    del more[0]
                 words += more
-            yield words
+            if token.after and words:  # it takes the place of a comma that stands there
+                words[-1] = words[-1].removesuffix(",") + token.after
+            ends.append(len(words))
+        return words, ends
 
-    def _part(self, part: Part, tree: Tree, nth: int, features: Features) -> list[str]:
-        if not part.is_slot:
-            return [part.text]
-        given = dict(features)
-        for name in part.agrees:
-            given.update(tree.parts[name][0].features)
-        given.update(part.features or {})
-        return self.spell(tree.parts[part.text][nth], given)
-
-    def _append(self, spelled: list[list[str]], words: list[str]) -> None:
-        """Put words behind those of the last token; two that contract become one."""
-        before = next((token for token in reversed(spelled) if token), None)
-        if before and words and (short := self.contractions.get((before[-1], words[0]))):
-            before[-1], words = short, words[1:]
-        spelled[-1] += words
-
-
-def _punctuate(spelled: list[list[str]], mark: str) -> None:
-    """Put a mark behind the last word, instead of a comma that stands there."""
-    for token in reversed(spelled):
-        if token:
-            token[-1] = token[-1].removesuffix(",") + mark
-            return
+    def _token(self, token: Token, tree: Tree, nth: int, features: Features) -> list[str]:
+        """The words of a token the ``nth`` time that it stands there."""
+        words: list[str] = []
+        for part in token.parts:
+            more = [part.text]
+            if part.is_slot:
+                given = dict(features)
+                for name in part.agrees:
+                    given.update(tree.parts[name][0].features)
+                given.update(part.features)
+                more = self.spell(tree.parts[part.text][nth], given)
+            if words:  # joined: Küchen + Tür, an + kommen
+                words[-1] += more.pop(0).lower()
+            words += more
+        return words

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from mtkit.corpus import read_lines
 from mtkit.errors import InputError
-from mtkit.grammar.expand import Grammar, Sentence, pick
-from mtkit.grammar.rules import SOURCE, TARGET, Phrase, Tree
+from mtkit.grammar.expand import Grammar, Sentence, pick, text
+from mtkit.grammar.rules import TARGET, Phrase, Tree
 
-TRIES = 40
+TRIES = 20  # draws of an item, and of its mirror item
 Z = 1.959963984540054  # the standard normal's 97.5 % quantile
 
 
@@ -51,7 +51,7 @@ def suite(grammar: Grammar, seed: int, items: int, distances: Sequence[int]) -> 
     rules = {
         name: contrasting
         for name, sentences in grammar.sentences.items()
-        if (contrasting := [rule for rule in sentences if _contrast(rule) is not None])
+        if (contrasting := [s for s in sentences if any(t.bracket == "<" for t in s.sides[TARGET])])
     }
     cells = [(name, distance) for distance in distances for name in rules]
     found: dict[str, Contrast] = {}
@@ -64,11 +64,6 @@ def suite(grammar: Grammar, seed: int, items: int, distances: Sequence[int]) -> 
             else:
                 cells.remove((name, distance))
     return list(found.values())
-
-
-def _contrast(rule: Phrase) -> int | None:
-    """The token of the target that is a contrast, if one is."""
-    return next((i for i, token in enumerate(rule.sides[TARGET]) if token.bracket == "<"), None)
 
 
 def _twins(
@@ -84,7 +79,7 @@ def _twins(
         one = grammar.draw(rng, phenomenon, pick(rng, rules), distance)
         other = _mirror(grammar, rng, one) if one else None
         if one and other:
-            twins = _item(one, other), _item(other, one)
+            twins = _item(grammar, one, other), _item(grammar, other, one)
             if not any(item.source in known for item in twins):
                 return twins
     return None
@@ -92,32 +87,27 @@ def _twins(
 
 def _mirror(grammar: Grammar, rng: np.random.Generator, one: Sentence) -> Sentence | None:
     """The same sentence with another governor, which asks for another form of the contrast."""
-    contrast = _contrast(one.rule)
-    governor = sum(one.marked()) - (contrast or 0)
-    [slot] = one.rule.sides[TARGET][governor].slots()
+    target = one.rule.sides[TARGET]
+    contrast, governor = ([t.bracket for t in target].index(bracket) for bracket in "<[")
     for _ in range(TRIES):
-        choice = grammar.choose(rng, slot, set(one.tree.words()))
-        tree = Tree(one.rule, one.tree.features, {**one.tree.parts, slot: [choice]})
-        other = grammar.spelled(one.phenomenon, tree)
-        differing = {
-            i
-            for i, tokens in enumerate(zip(one.sides[TARGET], other.sides[TARGET], strict=True))
-            if tokens[0][-1:] != tokens[1][-1:] or (i != governor and tokens[0] != tokens[1])
-        }
-        if differing == {governor, contrast}:
+        choice = grammar.choose(rng, target[governor].slots[0], set(one.tree.words()))
+        parts = {**one.tree.parts, target[governor].slots[0]: [choice]}
+        other = grammar.spelled(one.phenomenon, Tree(one.rule, one.tree.features, parts))
+        differing = {i for i in range(len(target)) if one.token(i) != other.token(i)}
+        marked = zip(one.places, other.places, strict=True)
+        if differing == {governor, contrast} and all(
+            one.words[place] != other.words[mirrored] for place, mirrored in marked
+        ):
             return other
     return None
 
 
-def _item(one: Sentence, other: Sentence) -> Contrast:
+def _item(grammar: Grammar, one: Sentence, other: Sentence) -> Contrast:
     """What is right by ``one``, and wrong because ``other`` has it so."""
-    contrast = _contrast(one.rule)
-    tokens = list(one.sides[TARGET])
-    assert contrast is not None
-    tokens[contrast] = other.sides[TARGET][contrast]
-    right = one.pair()
-    wrong = Sentence(one.phenomenon, one.tree, (one.sides[SOURCE], tokens)).pair()
-    return Contrast(right.source, right.target, wrong.target, right.phenomenon, right.distance)
+    contrast = [token.bracket for token in one.rule.sides[TARGET]].index("<")
+    right, wrong = grammar.pair(one), list(one.words)
+    wrong[one.ends[contrast] - 1] = other.words[other.ends[contrast] - 1]
+    return Contrast(right.source, right.target, text(wrong), right.phenomenon, right.distance)
 
 
 def write_suite(items: Iterable[Contrast], path: Path) -> None:
