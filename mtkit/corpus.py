@@ -155,10 +155,11 @@ def corpora_directory() -> Path:
 
 def find_corpus(name: str) -> Path:
     """The directory of a corpus named by path or by the name of an embedded one."""
-    for directory in (Path(name), corpora_directory() / name):
-        if directory.is_dir():
+    embedded = {path.parent.name: path.parent for path in corpora_directory().glob("*/train.*")}
+    for directory in (Path(name), embedded.get(name)):  # a grammar beside them is no corpus yet
+        if directory and directory.is_dir():
             return directory
-    known = ", ".join(sorted(p.name for p in corpora_directory().iterdir() if p.is_dir()))
+    known = ", ".join(sorted(embedded))
     raise InputError(f"no corpus {name!r}: neither a directory nor one of the embedded ({known})")
 
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 MODELS = Path("models")
 
 
-def check_out(out: Path | None, default: str, force: bool, mark: str = MANIFEST) -> Path:
+def check_out(
+    out: Path | None, default: str, force: bool, mark: str = MANIFEST, what: str = "model"
+) -> Path:
     """Where a new model goes; ``mark`` is the file by which one that may be replaced is known.
 
-    Raises InputError if the user's ``--out`` exists without --force, if what would be replaced is
-    no model, and if nothing can be written there.
+    what: its name in messages. Raises InputError if the user's ``--out`` exists without --force, if
+    what would be replaced is no model, and if nothing can be written there.
     """
     if out is not None and out.exists() and not force:
         raise InputError(f"{out} exists; name another --out, or add --force to replace it")
@@ -28,8 +30,8 @@ def check_out(out: Path | None, default: str, force: bool, mark: str = MANIFEST)
     real = chosen.resolve()  # a link keeps leading to its model
     if real == Path.cwd() or not _is_replaceable(real, mark):
         raise InputError(
-            f"{chosen} exists and is no model directory (it has no {mark}); "
-            "only models are replaced"
+            f"{chosen} exists and is no {what} directory (it has no {mark}); "
+            f"only {what}s are replaced"
         )
     above = next(p for p in real.parents if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):

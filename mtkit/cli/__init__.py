@@ -14,6 +14,7 @@ import typer
 from mtkit.cli import (
     align,
     compare,
+    corpus,
     gradients,
     info,
     moses,
@@ -43,6 +44,7 @@ app.command("align")(align.align)
 app.command("import")(moses.import_model)
 app.command("export")(moses.export_model)
 app.command("info")(info.info)
+app.add_typer(corpus.app)
 
 
 def _version(value: bool) -> None:

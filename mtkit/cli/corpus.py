@@ -1,0 +1,65 @@
+"""``mtkit corpus``: commands about parallel text itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.options import Force, Quiet, Seed, set_up
+
+app = typer.Typer(
+    name="corpus", help="Make parallel text.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def _corpus() -> None:
+    pass  # with it, a single command keeps its name
+
+
+@app.command("make")
+def make_corpus(
+    pairs: Annotated[
+        int, typer.Option(metavar="N", help="Sentence pairs, a fifth of them for dev and test.")
+    ] = 10_000,
+    distance: Annotated[
+        str,
+        typer.Option(metavar="FEWEST-MOST", help="Words between two that depend on each other."),
+    ] = "0-20",
+    items: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Contrastive items in suite.tsv.")
+    ] = 5_000,
+    seed: Seed = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where it goes. [grammar, which needs no --force]"),
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make English–German text by a grammar, its dependencies as long as asked.
+
+    A corpus directory, with the phenomenon and the distance of each pair beside it, and a suite of
+    contrasts that no n-gram decides.
+    """
+    from mtkit.console import note, step
+    from mtkit.errors import InputError
+    from mtkit.grammar.expand import Grammar
+    from mtkit.grammar.make import SUITE, make, parse_distances, write
+    from mtkit.manifest import replacing
+    from mtkit.models import check_out
+
+    set_up(quiet)
+    distances = parse_distances(distance)
+    if seed < 0:
+        raise InputError(f"--seed {seed}: 0 or more is meant")
+    directory = Path("grammar") if out is None else out
+    check_out(directory, "", force or out is None, SUITE, "suite")
+    with step("making sentences"):
+        made = make(Grammar.read(), pairs, distances, seed, items)
+    with replacing(directory) as scratch:
+        write(made, scratch)
+    counts = ", ".join(f"{split} {len(found):,}" for split, found in made.splits.items())
+    note(f"corpus: {directory} ({counts} pairs; {len(made.suite):,} contrasts in {SUITE})")

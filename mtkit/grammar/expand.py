@@ -1,0 +1,191 @@
+"""Sentence pairs drawn from a grammar, the distance of their dependency as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from mtkit.corpus import corpora_directory
+from mtkit.errors import InputError
+from mtkit.grammar.reader import class_of, read_draft
+from mtkit.grammar.rules import SOURCE, TARGET, Features, Language, Phrase, Tree, Word
+
+DEFAULT_GRAMMAR = Path("grammar", "en-de.grammar")  # among the corpora that come with mtkit
+TRIES = 20  # draws of one sentence rule before another one's turn
+MISSES = 8  # adjuncts too long for what is missing before a sentence is drawn anew
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A sentence, its translation, and what depends on what in it.
+
+    places: the two words of the target, counted from 0 and by blanks, that depend on each other.
+    """
+
+    source: str
+    target: str
+    phenomenon: str
+    places: tuple[int, int]
+
+    @property
+    def distance(self) -> int:
+        """The words between the two."""
+        return self.places[1] - self.places[0] - 1
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence's tree and the words of its target, of which ``ends[i]`` come from its first
+    i + 1 tokens, so that two sentences of one rule can be held side by side.
+    """
+
+    phenomenon: str
+    tree: Tree
+    words: list[str]
+    ends: list[int]
+
+    @property
+    def rule(self) -> Phrase:
+        """The line of the grammar that it comes from."""
+        assert isinstance(self.tree.rule, Phrase)
+        return self.tree.rule
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """The two words that depend on each other."""
+        tokens = zip(self.rule.sides[TARGET], self.ends, strict=True)
+        first, second = (end - 1 for token, end in tokens if token.bracket)
+        return first, second
+
+    @property
+    def distance(self) -> int:
+        """The words between them."""
+        return self.places[1] - self.places[0] - 1
+
+    def token(self, i: int) -> list[str]:
+        """The words of the i-th token."""
+        return self.words[self.ends[i - 1] if i else 0 : self.ends[i]]
+
+
+class Grammar:
+    """Words and phrases of two languages side by side, and the sentences made of them."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, Sequence[Word | Phrase]],
+        sentences: Mapping[str, Sequence[Phrase]],
+        kinds: Mapping[str, str],
+        contractions: Mapping[tuple[str, str], str],
+    ) -> None:
+        self.rules, self.sentences = rules, sentences
+        self.languages = Language(SOURCE, {}), Language(TARGET, contractions)
+        self._values: dict[str, list[str]] = {}  # of each kind of feature
+        for value, kind in kinds.items():
+            self._values.setdefault(kind, []).append(value)
+
+    @classmethod
+    def read(cls, path: Path | None = None) -> Grammar:
+        """Read a grammar's file; without ``path`` the one that comes with mtkit.
+
+        Raises InputError, naming file and line, for what is no grammar.
+        """
+        draft = read_draft(path or corpora_directory() / DEFAULT_GRAMMAR)
+        return cls(draft.rules, draft.sentences, draft.kinds, draft.contractions)
+
+    def sentence(self, rng: np.random.Generator, distance: int) -> Pair:
+        """A random pair with ``distance`` words between the two that depend on each other.
+
+        All phenomena are equally likely that can have this distance. Raises InputError where none
+        can.
+        """
+        phenomena = list(self.sentences)
+        for _ in range(TRIES):
+            name = pick(rng, phenomena)
+            if drawn := self.draw(rng, name, pick(rng, self.sentences[name]), distance):
+                return self.pair(drawn)
+        raise InputError(f"the grammar makes no sentence with {distance} words in between")
+
+    def draw(
+        self, rng: np.random.Generator, phenomenon: str, rule: Phrase, distance: int
+    ) -> Sentence | None:
+        """A sentence by one rule, or None where none of that distance turned up."""
+        for _ in range(TRIES):
+            used: set[Word] = set()
+            tree = self._tree(rng, rule, used)
+            drawn = self.spelled(phenomenon, tree)
+            missing = distance - drawn.distance
+            often = next((name for name, sign in rule.slots.items() if sign == "*"), None)
+            if missing > 0 and often:
+                stretch = self._stretch(rng, often, missing, used)
+                tree = Tree(rule, tree.features, {**tree.parts, often: stretch})
+                drawn = self.spelled(phenomenon, tree)
+            if drawn.distance == distance:
+                return drawn
+        return None
+
+    def spelled(self, phenomenon: str, tree: Tree) -> Sentence:
+        """The sentence of a tree."""
+        return Sentence(phenomenon, tree, *self.languages[TARGET].spell_tokens(tree, {}))
+
+    def pair(self, sentence: Sentence) -> Pair:
+        """A sentence as text, in both languages."""
+        source, _ = self.languages[SOURCE].spell_tokens(sentence.tree, {})
+        return Pair(text(source), text(sentence.words), sentence.phenomenon, sentence.places)
+
+    def choose(self, rng: np.random.Generator, slot: str, used: set[Word]) -> Tree:
+        """A random choice for a slot. A word comes back only when its whole class has been used."""
+        rules = self.rules[class_of(slot)]
+        fresh = [rule for rule in rules if rule not in used]
+        if not fresh:
+            used.difference_update(rule for rule in rules if isinstance(rule, Word))
+        return self._tree(rng, pick(rng, fresh or rules), used)
+
+    def _tree(self, rng: np.random.Generator, rule: Word | Phrase, used: set[Word]) -> Tree:
+        if isinstance(rule, Word):
+            used.add(rule)
+            return Tree(rule, rule.features, {})
+        parts: dict[str, list[Tree]] = {}
+        for slot, often in rule.slots.items():
+            times = 1 if not often else int(rng.integers(2)) if often == "?" else 0
+            parts[slot] = [self.choose(rng, slot, used) for _ in range(times)]
+        features: Features = {}
+        for trees in reversed(parts.values()):
+            for tree in trees:
+                features = {**features, **tree.features}
+        drawn = {kind: pick(rng, self._values[kind]) for kind in rule.free}
+        return Tree(rule, {**features, **rule.features, **drawn}, parts)
+
+    def _stretch(
+        self, rng: np.random.Generator, slot: str, length: int, used: set[Word]
+    ) -> list[Tree]:
+        """Trees for ``X*`` of ``length`` words together, or fewer where luck would not have it."""
+        trees: list[Tree] = []
+        misses = 0
+        while length > 0 and misses < MISSES:
+            tried = set(used)
+            tree = self.choose(rng, slot, tried)
+            words = len(self.languages[TARGET].spell(tree))
+            if words > length:
+                misses += 1  # too long; another one may fit
+            else:
+                trees.append(tree)
+                length -= words
+                used = tried
+        return trees
+
+
+def pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
+    """One of them, all equally likely."""
+    return choices[int(rng.integers(len(choices)))]
+
+
+def text(words: Sequence[str]) -> str:
+    """Words as a sentence, its first letter large."""
+    joined = " ".join(words)
+    return joined[0].upper() + joined[1:]

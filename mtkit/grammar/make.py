@@ -1,0 +1,94 @@
+"""A corpus directory by a grammar: training, dev and test text with tags, and a suite."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtkit.corpus import DEFAULT_PAIR, SPLITS
+from mtkit.errors import InputError
+from mtkit.grammar.expand import Grammar, Pair
+from mtkit.grammar.suite import Contrast, suite, write_suite
+
+SUITE = "suite.tsv"
+TRIES = 100  # draws in a row that bring nothing new before the grammar counts as exhausted
+
+
+@dataclass(frozen=True)
+class Made:
+    """The pairs of each split, and the contrastive items."""
+
+    splits: dict[str, list[Pair]]
+    suite: list[Contrast]
+
+
+def parse_distances(text: str) -> range:
+    """``0-20`` as the distances from 0 to 20, ``7`` as 7 alone. Raises InputError for others."""
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text, re.ASCII)
+    if not found or int(found[2] or found[1]) < int(found[1]):
+        raise InputError(f"--distance {text}: words from fewest to most are meant, as in 0-20")
+    return range(int(found[1]), int(found[2] or found[1]) + 1)
+
+
+def make(
+    grammar: Grammar, pairs: int, distances: Sequence[int], seed: int, items: int = 5000
+) -> Made:
+    """``pairs`` pairs in all, a tenth each but at most 1,000 of them for dev and for test.
+
+    In every split each distance has the same number of pairs, give or take one. No sentence comes
+    twice, on either side, and none is an item of the suite. Raises InputError for fewer than 10
+    pairs, and where the grammar has too few different sentences.
+    """
+    if pairs < 10:
+        raise InputError(f"--pairs {pairs}: at least 10 are meant; dev and test are a tenth each")
+    held = min(1000, pairs // 10)
+    contrasts = suite(grammar, seed, items, distances)
+    known = {text for item in contrasts for text in (item.source, item.right, item.wrong)}
+    rng = np.random.default_rng([seed, 1])  # not the suite's: the text does not depend on its size
+    splits = {
+        split: list(_new_pairs(grammar, rng, size, distances, known))
+        for split, size in zip(SPLITS, (pairs - 2 * held, held, held), strict=True)
+    }
+    return Made(splits, contrasts)
+
+
+def _new_pairs(
+    grammar: Grammar, rng: np.random.Generator, size: int, distances: Sequence[int], known: set[str]
+) -> Iterator[Pair]:
+    """``size`` pairs that are not ``known``, and become so; the distances in random order."""
+    for number in rng.permutation(size):
+        distance = distances[number % len(distances)]
+        for _ in range(TRIES):
+            pair = grammar.sentence(rng, distance)
+            if not known & {pair.source, pair.target}:
+                break
+        else:
+            raise InputError(
+                f"the grammar has too few different sentences with {distance} words in between; "
+                "ask for fewer --pairs, or for more distances"
+            )
+        known |= {pair.source, pair.target}
+        yield pair
+
+
+def write(made: Made, directory: Path) -> None:
+    """``train.en``, ``train.de``, ``train.tags.tsv`` … and ``suite.tsv``.
+
+    The n-th line of the text has its tags in the n-th line behind the header.
+    """
+    source, target = DEFAULT_PAIR
+    for split, pairs in made.splits.items():
+        columns = {
+            source: [pair.source for pair in pairs],
+            target: [pair.target for pair in pairs],
+            "tags.tsv": ["phenomenon\tdistance"]
+            + [f"{pair.phenomenon}\t{pair.distance}" for pair in pairs],
+        }
+        for ending, lines in columns.items():
+            text = "".join(f"{line}\n" for line in lines)
+            (directory / f"{split}.{ending}").write_text(text, encoding="utf-8", newline="")
+    write_suite(made.suite, directory / SUITE)

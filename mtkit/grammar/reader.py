@@ -1,0 +1,196 @@
+"""Reading the file of a grammar; corpora/grammar/en-de.grammar says what its lines mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, takewhile
+from pathlib import Path
+
+from mtkit.corpus import read_lines
+from mtkit.errors import InputError
+from mtkit.grammar.rules import SOURCE, TARGET, Features, Part, Phrase, Token, Word
+
+SECTIONS = ("features", "contractions", "words", "phrases", "sentences")
+SLOT = re.compile(r"([A-Z]{2,}\d*)((?:[.@]\w+)*)")
+TOKEN = re.compile(
+    r"(?P<open>[\[<]?)(?P<body>[^\[\]<>?*]+?)(?P<often>[?*]?)(?P<close>[\]>]?)(?P<after>[.,]?)"
+)
+BRACKETS = {"[": "]", "<": ">", "": ""}
+
+
+@dataclass
+class Draft:
+    """What has been read of a file.
+
+    kinds: value of a feature → its kind. rules: class → its words or phrases. sentences: phenomenon
+    → its phrases.
+    """
+
+    kinds: dict[str, str] = field(default_factory=dict)
+    contractions: dict[tuple[str, str], str] = field(default_factory=dict)
+    rules: dict[str, list[Word | Phrase]] = field(default_factory=dict)
+    sentences: dict[str, list[Phrase]] = field(default_factory=dict)
+
+
+def read_draft(path: Path) -> Draft:
+    """Read a grammar. Raises InputError, naming file and line, for what is none."""
+    draft, section = Draft(), ""
+    for where, line in _logical_lines(path):
+        if header := re.fullmatch(r"\[(.*)\]", line):
+            section = header[1]
+            if section not in SECTIONS:
+                known = ", ".join(SECTIONS)
+                raise InputError(f"{where}: no section [{section}]; there are {known}")
+        elif not section:
+            raise InputError(f"{where}: a section, as [words], must come first")
+        else:
+            _read_line(draft, section, line, where)
+    if not draft.sentences:
+        raise InputError(f"{path}: no sentence; they stand under [sentences]")
+    for rules in chain[Sequence[Word | Phrase]](draft.rules.values(), draft.sentences.values()):
+        for rule in rules:
+            if isinstance(rule, Phrase):
+                _check_slots(rule, draft)
+    return draft
+
+
+def class_of(slot: str) -> str:
+    """``PERSON2`` → ``PERSON``."""
+    return slot.rstrip("0123456789")
+
+
+def _logical_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(file and line, text) without comments; lines that begin with a blank are joined."""
+    begun: tuple[str, str] | None = None
+    for number, line in enumerate(read_lines(path), 1):
+        where = f"{path}: line {number}"
+        text = line.strip()
+        if not text or line.startswith("#"):
+            continue
+        if line[0].isspace():
+            if begun is None:
+                raise InputError(f"{where}: it begins with a blank, but there is no line to go on")
+            begun = (begun[0], f"{begun[1]} {text}")
+            continue
+        if begun:
+            yield begun
+        begun = (where, text)
+    if begun:
+        yield begun
+
+
+def _read_line(draft: Draft, section: str, line: str, where: str) -> None:
+    name, _, rest = line.partition(" ")
+    if section == "features":
+        draft.kinds |= dict.fromkeys(rest.split(), name)
+    elif section == "contractions":
+        if len(words := line.split()) != 3:
+            raise InputError(f"{where}: two words and what they become are meant: in dem im")
+        draft.contractions[words[0], words[1]] = words[2]
+    elif section == "words":
+        draft.rules.setdefault(name, []).append(_word(rest, draft, where))
+    elif section == "phrases":
+        draft.rules.setdefault(name, []).append(_phrase(rest, draft, where))
+    else:
+        sentence = _phrase(rest, draft, where)
+        _check_marks(sentence)
+        draft.sentences.setdefault(name, []).append(sentence)
+
+
+def _sides(text: str, where: str) -> tuple[str, str]:
+    sides = [side.strip() for side in text.split("|")]
+    if len(sides) != 2 or not all(sides):
+        raise InputError(f"{where}: two sides with one | between them are meant")
+    return sides[0], sides[1]
+
+
+def _features(words: Sequence[str], draft: Draft, where: str) -> dict[str, str]:
+    for word in words:
+        if word not in draft.kinds:
+            raise InputError(f"{where}: {word!r} is no value of a feature; see [features]")
+    return {draft.kinds[word]: word for word in words}
+
+
+def _declared(text: str) -> tuple[list[str], str]:
+    """``(sg) the HUMAN`` → (["sg"], "the HUMAN")."""
+    if found := re.match(r"\(([^)]*)\)\s*", text):
+        return found[1].split(), text[found.end() :]
+    return [], text
+
+
+def _word(text: str, draft: Draft, where: str) -> Word:
+    source, target = _sides(text, where)
+    own, target = _declared(target)
+
+    def forms(side: str) -> list[tuple[Features, str]]:
+        found: list[tuple[Features, str]] = []
+        for item in re.split(r",\s*", side):
+            words = item.split()  # features first, but one word at least is the form
+            asked = list(takewhile(draft.kinds.__contains__, words[:-1]))
+            found.append((_features(asked, draft, where), " ".join(words[len(asked) :])))
+            if not found[-1][1]:
+                raise InputError(f"{where}: a form is missing between two commas")
+        return found
+
+    return Word(where, _features(own, draft, where), (forms(source), forms(target)))
+
+
+def _phrase(text: str, draft: Draft, where: str) -> Phrase:
+    declared, text = _declared(text.strip())
+    free = [word for word in declared if word in draft.kinds.values()]
+    own = _features([word for word in declared if word not in free], draft, where)
+    source, target = (
+        [_token(word, draft, where) for word in side.split()] for side in _sides(text, where)
+    )
+    return Phrase(where, own, free, (source, target))
+
+
+def _token(text: str, draft: Draft, where: str) -> Token:
+    found = TOKEN.fullmatch(text)
+    if not found or BRACKETS[found["open"]] != found["close"]:
+        raise InputError(f"{where}: {text!r} is neither a word nor a slot, nor marked as one")
+    parts = [_part(part, draft, where) for part in found["body"].split("+")]
+    return Token(parts, found["open"], found["often"], found["after"])
+
+
+def _part(text: str, draft: Draft, where: str) -> Part:
+    if not (found := SLOT.fullmatch(text)):
+        return Part(text)
+    asked = re.findall(r"([.@])(\w+)", found[2])
+    features = _features([value for sign, value in asked if sign == "."], draft, where)
+    return Part(found[1], True, features, [value for sign, value in asked if sign == "@"])
+
+
+def _check_marks(sentence: Phrase) -> None:
+    """Two marks on the target side, at most one of them a contrast; at most one ``*``."""
+    source, target = sentence.sides
+    brackets = sorted(token.bracket for token in target if token.bracket)
+    if any(token.bracket for token in source) or brackets not in (["[", "["], ["<", "["]):
+        raise InputError(
+            f"{sentence.where}: two words of the target side are to be marked, "
+            "as [X] and [Y] or [X] and <Y>"
+        )
+    if "<" in brackets and [len(t.slots) for t in target if t.bracket == "["] != [1]:
+        raise InputError(f"{sentence.where}: beside a contrast <Y>, [X] is to be one slot")
+    if sum(token.often == "*" for token in target) > 1:
+        raise InputError(f"{sentence.where}: X* may stand only once, or the distance is not its")
+
+
+def _check_slots(phrase: Phrase, draft: Draft) -> None:
+    """Every slot has a class, and what stands on one side alone leaves no choice."""
+    names = [{name: token.often for token in side for name in token.slots} for side in phrase.sides]
+    for name, often in (names[SOURCE] | names[TARGET]).items():
+        if class_of(name) not in draft.rules:
+            raise InputError(f"{phrase.where}: {name}: no word and no phrase of this class")
+        if any(name not in side for side in names) and len(draft.rules[class_of(name)]) > 1:
+            raise InputError(f"{phrase.where}: {name} stands on one side only, and has a choice")
+        if any(side.get(name, often) != often for side in names):
+            raise InputError(f"{phrase.where}: {name} has ? or * on one side only")
+    slots = phrase.slots
+    for side in phrase.sides:
+        for part in (part for token in side for part in token.parts):
+            for name in part.agrees:
+                if slots.get(name) != "":
+                    raise InputError(f"{phrase.where}: @{name}: no slot that always stands there")
