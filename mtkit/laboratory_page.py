@@ -15,7 +15,7 @@ from mtkit.page import Cell, Grid, html, number, print_grid, say
 DISTANCES = (1, 5, 10, 20, 50)
 STEPS = (0, 5, 10, 15, 20, 30)
 HISTORIES = (0, 1, 2, 3, 5, 7, 10, 20)
-DRAWN = (1, 2, 3, 5)  # orders of the n-gram models in the charts
+DRAWN = (2, 5)  # orders of the n-gram models in the charts
 CLAIM = (5, 10)  # "about seven tokens" (Gers et al. 2000: five to ten steps, of plain RNNs)
 
 
@@ -300,7 +300,8 @@ def print_study(study: Study, console: Console) -> None:
 def as_html(study: Study) -> str:
     """One page that needs nothing from elsewhere."""
     return html(
-        "laboratory.html.j2",
+        "findings.html.j2",
+        question="How far back do models look?",
         title=f"mtkit gradients: {study.corpus}",
         heading=heading(study),
         verdicts=verdicts(study),

@@ -14,6 +14,7 @@ import typer
 from mtkit.cli import (
     align,
     compare,
+    contrast,
     corpus,
     gradients,
     info,
@@ -39,6 +40,7 @@ app.command("train-nmt")(train_nmt.train_nmt)
 app.command("translate", context_settings={"allow_extra_args": True})(translate.translate)
 app.command("compare")(compare.compare)
 app.command("perplexity")(perplexity.perplexity)
+app.command("contrast")(contrast.contrast)
 app.command("gradients")(gradients.gradients)
 app.command("align")(align.align)
 app.command("import")(moses.import_model)
