@@ -29,7 +29,7 @@ Voice = Callable[[Score], float | None]
 
 
 def _lm(score: Score) -> float | None:
-    return score.lm and score.lm.value
+    return score.lm.value if score.lm else None
 
 
 def _channel(score: Score) -> float | None:
@@ -37,7 +37,7 @@ def _channel(score: Score) -> float | None:
 
 
 def _direct(score: Score) -> float | None:
-    return score.direct and score.direct.value
+    return score.direct.value if score.direct else None
 
 
 VOICES: dict[str, dict[str, Voice]] = {
