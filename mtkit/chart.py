@@ -104,14 +104,14 @@ def draw(chart: Chart) -> Drawing:
 
 
 def _figure(y: float) -> str:
-    """A round number, as a power of ten where it would be long.
+    """A round number, a long one as a power of ten if it is one.
 
-    >>> [_figure(y) for y in (0.0001, 0.5, 1000, 100000)]
-    ['10⁻⁴', '0.5', '1,000', '10⁵']
+    >>> [_figure(y) for y in (0.0001, 0.5, 1000, 25000, 100000)]
+    ['10⁻⁴', '0.5', '1,000', '25,000', '10⁵']
     """
-    if y <= 0 or 1e-3 <= y < 1e5:
-        return f"{y:,.4g}"
-    power = str(round(math.log10(y)))
+    power = str(round(math.log10(y))) if y > 0 else ""
+    if not power or 1e-3 <= y < 1e4 or not math.isclose(y, 10.0 ** int(power)):
+        return f"{y:,.0f}" if y >= 1e4 else f"{y:,.4g}"
     return "10" + power.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
