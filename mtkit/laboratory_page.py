@@ -68,7 +68,13 @@ def _gradients(models: Sequence[Recurrent]) -> Grid:
         [
             "Of an rnn, ‖U‖₂ < 1 is enough for gradients to vanish, and ‖U‖₂ > 1 is needed for "
             "them to explode (Pascanu et al. 2013); tanh and the gates take their part.",
-            "Memory: median over units, and quartiles.",
+            "Memory: median over units, and quartiles. Mean gates: "
+            + "; ".join(
+                f"{m.setup.name} {', '.join(f'{g} {x:.2f}' for g, x in m.gates.items())}"
+                for m in models
+                if m.gates
+            )
+            + ".",
         ],
     )
 
