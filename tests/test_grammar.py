@@ -171,21 +171,22 @@ def test_prepositions_have_their_case(pairs: list[Pair]) -> None:
     )  # fmt: skip
 
 
-def test_verbs_agree_with_their_subjects(pairs: list[Pair]) -> None:
+def test_verbs_agree_with_their_subjects(grammar: Grammar) -> None:
     seen: Counter[bool] = Counter()
-    for pair in pairs:
-        words = [word.strip(".,") for word in pair.target.split()]
-        if pair.phenomenon != "agreement":
-            continue
-        noun = words[pair.places[0]]
+    rng = np.random.default_rng(2)
+    for rule in 500 * [*grammar.sentences["agreement"]]:
+        drawn = grammar.draw(rng, "agreement", rule, 2)
+        assert drawn is not None
+        words = [word.strip(".,") for word in drawn.words]
+        clause = first(words, CONJUNCTION)
         # Jungen and the like are plural here, as subjects: their singular is Junge.
-        singular = noun in SINGULAR_PEOPLE
+        singular = words[first(words, NOUN, clause)] in SINGULAR_PEOPLE
         seen[singular] += 1
-        assert (words[-1].endswith("n") and words[-1] != "erschien") is not singular, pair
-        article = words[first(words, CONJUNCTION) + 1]
+        assert (words[-1].endswith("n") and words[-1] != "erschien") is not singular, drawn
+        article = words[clause + 1]
         assert article in {"der", "die", "das", "dieser", "diese", "dieses", "mein", "meine"}
-        assert singular or article in {"die", "diese", "meine"}, pair
-    assert min(seen[True], seen[False]) > 20
+        assert singular or article in {"die", "diese", "meine"}, drawn
+    assert min(seen[True], seen[False]) > 300
 
 
 def test_participles_have_their_auxiliary(pairs: list[Pair]) -> None:
@@ -417,7 +418,11 @@ def test_ranges() -> None:
     assert (parse_distances("0-20"), parse_distances("7")) == (range(21), range(7, 8))
 
 
-def test_no_sentence_comes_twice(made: Made, pairs: list[Pair]) -> None:
+def test_no_sentence_comes_twice(made: Made, pairs: list[Pair], tmp_path: Path) -> None:
+    few = make(read(SMALL, tmp_path / "few.grammar"), 20, range(5), seed=1, items=8)  # of 40
+    texts = [pair.target for split in few.splits.values() for pair in split]
+    texts += [item.right for item in few.suite]
+    assert len(set(texts)) == len(texts) == 28
     assert {split: len(found) for split, found in made.splits.items()} == {
         "train": 960, "dev": 120, "test": 120,
     }  # fmt: skip
