@@ -16,12 +16,9 @@ from mtkit.errors import InputError
 from mtkit.grammar.expand import Grammar, Pair
 from mtkit.grammar.make import Made, make, parse_distances, write
 from mtkit.grammar.suite import (
-    COLUMNS,
     Contrast,
-    accuracy_by_distance,
     read_suite,
     suite,
-    wilson,
     write_suite,
 )
 
@@ -171,21 +168,22 @@ def test_prepositions_have_their_case(pairs: list[Pair]) -> None:
     )  # fmt: skip
 
 
-def test_verbs_agree_with_their_subjects(pairs: list[Pair]) -> None:
+def test_verbs_agree_with_their_subjects(grammar: Grammar) -> None:
     seen: Counter[bool] = Counter()
-    for pair in pairs:
-        words = [word.strip(".,") for word in pair.target.split()]
-        if pair.phenomenon != "agreement":
-            continue
-        noun = words[pair.places[0]]
+    rng = np.random.default_rng(2)
+    for rule in 500 * [*grammar.sentences["agreement"]]:
+        drawn = grammar.draw(rng, "agreement", rule, 2)
+        assert drawn is not None
+        words = [word.strip(".,") for word in drawn.words]
+        clause = first(words, CONJUNCTION)
         # Jungen and the like are plural here, as subjects: their singular is Junge.
-        singular = noun in SINGULAR_PEOPLE
+        singular = words[first(words, NOUN, clause)] in SINGULAR_PEOPLE
         seen[singular] += 1
-        assert (words[-1].endswith("n") and words[-1] != "erschien") is not singular, pair
-        article = words[first(words, CONJUNCTION) + 1]
+        assert (words[-1].endswith("n") and words[-1] != "erschien") is not singular, drawn
+        article = words[clause + 1]
         assert article in {"der", "die", "das", "dieser", "diese", "dieses", "mein", "meine"}
-        assert singular or article in {"die", "diese", "meine"}, pair
-    assert min(seen[True], seen[False]) > 20
+        assert singular or article in {"die", "diese", "meine"}, drawn
+    assert min(seen[True], seen[False]) > 300
 
 
 def test_participles_have_their_auxiliary(pairs: list[Pair]) -> None:
@@ -301,61 +299,6 @@ def test_a_suite_is_read_as_it_was_written(made: Made, tmp_path: Path) -> None:
     assert read_suite(tmp_path / "suite.tsv") == made.suite
 
 
-HEADER = "\t".join(COLUMNS)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "line 1: these columns are meant: source TAB right"),
-        ("a\tb\n", "line 1: these columns are meant: source TAB right"),
-        (f"{HEADER}\n", "no items behind the header"),
-        (f"{HEADER}\na\tb\tc\tx\t1\na\tb\n", "line 3: 5 columns are meant, not 2"),
-        (f"{HEADER}\na\tb\tc\tx\t-1\n", "line 2: the distance is a whole number of words"),
-        (f"{HEADER}\na\tb\tb\tx\t1\n", "line 2: right and wrong are the same"),
-    ],
-)
-def test_what_is_no_suite_is_refused_by_line(text: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "s.tsv").write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=message):
-        read_suite(tmp_path / "s.tsv")
-
-
-# --- accuracy by distance
-
-
-def test_accuracy_counts_ties_one_half_in_each_group() -> None:
-    right = np.array([1.0, 0.0, 2.0, 2.0, -np.inf, 5.0])
-    wrong = np.array([0.0, 1.0, 2.0, 1.0, -np.inf, 9.0])
-    found = accuracy_by_distance(right, wrong, [0, 1, 3, 2, 2, 30], starts=(0, 2, 5, 10))
-    assert [(g.nearest, g.farthest, g.items) for g in found] == [(0, 1, 2), (2, 3, 3), (30, 30, 1)]
-    assert [g.share for g in found] == [0.5, pytest.approx(2 / 3), 0.0]
-    assert all((g.low, g.high) == wilson(g.share, g.items) for g in found)
-
-
-@pytest.mark.parametrize(("share", "n"), [(0.5, 10), (0.9, 200), (0.0, 7), (1.0, 7), (0.25, 4)])
-def test_wilsons_interval_ends_where_the_score_test_does(share: float, n: int) -> None:
-    probabilities = np.linspace(0, 1, 1_000_001)
-    spread = np.sqrt(probabilities * (1 - probabilities) / n)
-    inside = probabilities[np.abs(share - probabilities) <= 1.959964 * spread + 1e-12]
-    assert wilson(share, n) == (
-        pytest.approx(inside.min(), abs=2e-6),
-        pytest.approx(inside.max(), abs=2e-6),
-    )
-
-
-def test_accuracy_refuses_what_cannot_be_compared() -> None:
-    one, two = np.ones(1), np.ones(2)
-    for right, wrong, distances, message in (
-        (one, two, [1], "one entry an item"),
-        (two, two, [1], "one entry an item"),
-        (two, np.array([0, np.nan]), [1, 2], "not a number"),
-        (one, one, [1], "before the first group"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            accuracy_by_distance(right, wrong, distances, starts=(2,))
-
-
 # --- the file, the directory, the command
 
 
@@ -417,7 +360,11 @@ def test_ranges() -> None:
     assert (parse_distances("0-20"), parse_distances("7")) == (range(21), range(7, 8))
 
 
-def test_no_sentence_comes_twice(made: Made, pairs: list[Pair]) -> None:
+def test_no_sentence_comes_twice(made: Made, pairs: list[Pair], tmp_path: Path) -> None:
+    few = make(read(SMALL, tmp_path / "few.grammar"), 20, range(5), seed=1, items=8)  # of 40
+    texts = [pair.target for split in few.splits.values() for pair in split]
+    texts += [item.right for item in few.suite]
+    assert len(set(texts)) == len(texts) == 28
     assert {split: len(found) for split, found in made.splits.items()} == {
         "train": 960, "dev": 120, "test": 120,
     }  # fmt: skip

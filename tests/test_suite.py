@@ -1,0 +1,62 @@
+"""Files of contrastive items, and accuracy by distance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.errors import InputError
+from mtkit.grammar.suite import COLUMNS, accuracy_by_distance, read_suite, wilson
+
+HEADER = "\t".join(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: these columns are meant: source TAB right"),
+        ("a\tb\n", "line 1: these columns are meant: source TAB right"),
+        (f"{HEADER}\n", "no items behind the header"),
+        (f"{HEADER}\na\tb\tc\tx\t1\na\tb\n", "line 3: 5 columns are meant, not 2"),
+        (f"{HEADER}\na\tb\tc\tx\t-1\n", "line 2: the distance is a whole number of words"),
+        (f"{HEADER}\na\tb\tb\tx\t1\n", "line 2: right and wrong are the same"),
+    ],
+)
+def test_what_is_no_suite_is_refused_by_line(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "s.tsv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_suite(tmp_path / "s.tsv")
+
+
+def test_accuracy_counts_ties_one_half_in_each_group() -> None:
+    right = np.array([1.0, 0.0, 2.0, 2.0, -np.inf, 5.0])
+    wrong = np.array([0.0, 1.0, 2.0, 1.0, -np.inf, 9.0])
+    found = accuracy_by_distance(right, wrong, [0, 1, 3, 2, 2, 30], starts=(0, 2, 5, 10))
+    assert [(g.nearest, g.farthest, g.items) for g in found] == [(0, 1, 2), (2, 3, 3), (30, 30, 1)]
+    assert [g.share for g in found] == [0.5, pytest.approx(2 / 3), 0.0]
+    assert all((g.low, g.high) == wilson(g.share, g.items) for g in found)
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.5, 10), (0.9, 200), (0.0, 7), (1.0, 7), (0.25, 4)])
+def test_wilsons_interval_ends_where_the_score_test_does(share: float, n: int) -> None:
+    probabilities = np.linspace(0, 1, 1_000_001)
+    spread = np.sqrt(probabilities * (1 - probabilities) / n)
+    inside = probabilities[np.abs(share - probabilities) <= 1.959964 * spread + 1e-12]
+    assert wilson(share, n) == (
+        pytest.approx(inside.min(), abs=2e-6),
+        pytest.approx(inside.max(), abs=2e-6),
+    )
+
+
+def test_accuracy_refuses_what_cannot_be_compared() -> None:
+    one, two = np.ones(1), np.ones(2)
+    for right, wrong, distances, message in (
+        (one, two, [1], "one entry an item"),
+        (two, two, [1], "one entry an item"),
+        (two, np.array([0, np.nan]), [1, 2], "not a number"),
+        (one, one, [1], "before the first group"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            accuracy_by_distance(right, wrong, distances, starts=(2,))
