@@ -75,7 +75,7 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
     found = []
     for model, voice in VOICES[system.kind].items():
         values = [[voice(score) for score in scores] for scores in (right, wrong)]
-        if None not in values[0]:
+        if None not in (*values[0], *values[1]):
             found.append(_judgement(name, model, items, *np.array(values, np.float64)))
     if not found:
         raise InputError(f"{name} gives translations no probability; it cannot choose")

@@ -18,7 +18,7 @@ from itertools import chain
 
 import numpy as np
 
-from mtkit.intervals import Band, Floats, Interval, band, interval, resampled_means
+from mtkit.intervals import Band, Floats, Interval, band, ends, interval, resampled_means
 from mtkit.nmt.probe import Probe, Setup, Trained
 
 HISTORY = 64  # words before the one asked for: "all" of its context
@@ -34,8 +34,9 @@ LEAST = 1e-300  # what a norm of 0 counts as
 class Context:
     """Perplexity by the words of history, and how many of them matter.
 
-    perplexity: given all. cut: given the last k words alone, x = k; shuffled: given all, those
-    before the last k in disorder (recurrent models).
+    perplexity: given all. cut: given the last k words alone, x = k, and its 95 % interval;
+    shuffled: given all, those before the last k in disorder (recurrent models). effective, order:
+    the effective context and the reach of the order, in words.
     """
 
     perplexity: float
@@ -49,11 +50,11 @@ class Context:
 class Recurrent:
     """What was found of one set-up, all seeds together.
 
-    states, inputs: gradient norms by distance k. spectral_norm: mean of ‖U‖₂ over seeds. gates:
-    their means; span: quartiles over units of the memory they imply, in tokens. norms: quantiles of
-    the gradient's norm before clipping; clipped: the share of updates that were. trace: norms by
-    update, of the first seed. exploded: of each seed, the update at which the norm was first above
-    ``EXPLODED`` or no number; ``None`` where it never was.
+    states, inputs: gradient norms by distance k, their median and central 80 %. spectral_norm:
+    mean of ‖U‖₂ over seeds. gates: their means; span: quartiles over units of the memory they
+    imply, in tokens. norms: quantiles of the gradient's norm before clipping; clipped: the share of
+    updates that were. trace: norms by update, of the first seed. exploded: of each seed, the update
+    at which the norm was first above ``EXPLODED`` or no number; ``None`` where it never was.
     """
 
     setup: Setup
@@ -82,7 +83,7 @@ def context_of(cut: Floats, shuffled: Floats | None = None) -> Context:
 
 def _perplexities(ks: Sequence[int], values: Floats) -> Band:
     """exp of the mean of −ln P, by k, with its 95 % interval."""
-    low, high = np.quantile(np.exp(resampled_means(values)), [0.025, 0.975], axis=0)
+    low, high = ends(np.exp(resampled_means(values)))
     middle = np.exp(values.mean((0, 1)))
     return Band(list(map(float, ks)), middle.tolist(), low.tolist(), high.tolist())
 
@@ -103,14 +104,14 @@ def decay_rate(norms: Floats) -> Interval:
     k = np.arange(1, norms.shape[-1])
     weights = (k - k.mean()) / ((k - k.mean()) ** 2).sum()
     slopes = np.log(np.maximum(norms[..., 1:], LEAST)) @ weights  # (S, N)
-    return interval(float(np.exp(slopes.mean())), np.exp(resampled_means(slopes[..., None])))
+    return interval(float(np.exp(slopes.mean())), np.exp(resampled_means(slopes)))
 
 
 def recurrent(setup: Setup, trained: Sequence[Trained], probes: Sequence[Probe]) -> Recurrent:
     """All seeds of one set-up as one finding."""
     states, inputs = np.stack([p.states for p in probes]), np.stack([p.inputs for p in probes])
     norms = np.array(list(chain(*(t.trace.norm for t in trained))))
-    finite = norms[np.isfinite(norms)]
+    finite = norms[np.isfinite(norms)] if np.isfinite(norms).any() else np.array([np.nan])
     distance = list(map(float, range(K + 1)))
     spans = [p.span for p in probes if p.span is not None]
     return Recurrent(

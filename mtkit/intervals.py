@@ -23,7 +23,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Band:
-    """A curve over x: its middle, and between low and high the central 80 % of what it is of."""
+    """A curve over x with its lower and upper edge; who makes it says what lies between them."""
 
     x: list[float]
     middle: list[float]
@@ -45,9 +45,15 @@ def resampled_means(values: Floats) -> Floats:
     return weighted
 
 
+def ends(resamples: Floats) -> tuple[Floats, Floats]:
+    """The ends of the 95 % percentile interval of figures that were resampled (RESAMPLES, …)."""
+    low, high = np.quantile(resamples, [0.025, 0.975], axis=0)
+    return low, high
+
+
 def interval(value: float, resamples: Floats) -> Interval:
-    """The percentile interval of a figure."""
-    low, high = np.quantile(resamples, [0.025, 0.975])
+    """A figure with its interval; ``resamples`` (RESAMPLES,)."""
+    low, high = ends(resamples)
     return Interval(float(value), float(low), float(high))
 
 

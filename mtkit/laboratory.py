@@ -37,7 +37,7 @@ from mtkit.nmt.system import NmtSystem
 from mtkit.smt.history import cut_logprobs
 from mtkit.smt.lm import train as train_ngrams
 from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import EOS, UNK, Vocabulary
+from mtkit.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 WINDOWS = 1000  # places that are asked for, at most
 ORDERS = range(1, 8)
@@ -79,8 +79,12 @@ class Laboratory:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that was measured. ngrams: by order. depth: gradient norms by layer, by name;
-    steps: by steps between source and target word, of translators.
+    """Everything that was measured.
+
+    corpus: its name; words: of training text, ends of sentences included; vocabulary: how many are
+    told apart; rare: the share of the others. updates, hidden: of each model. ngrams: by order.
+    depth: gradient norms by layer, by name; steps: by steps between source and target word, of
+    translators; both the median and the central 80 %.
     """
 
     corpus: str
@@ -108,11 +112,12 @@ def stream(sentences: Sentences, words: Vocabulary) -> Ids:
     return np.fromiter(chain.from_iterable(marked), np.int64)
 
 
-def windows_of(text: Ids) -> Ids:
+def windows(sentences: Sentences, words: Vocabulary) -> Ids:
     """Places of a text with all their history, (N, HISTORY + 1), spread evenly.
 
     Raises InputError where it is too short to have any.
     """
+    text = stream(sentences, words)
     places = len(text) - HISTORY
     if places < 1:
         raise InputError(
@@ -146,10 +151,9 @@ def train(
 
 
 def measure(
-    laboratory: Laboratory, name: str, train: Ids, dev: Ids, threads: int, step: Step
+    laboratory: Laboratory, name: str, train: Ids, windows: Ids, threads: int, step: Step
 ) -> Study:
-    """Measure the models on ``dev``, beside n-gram models of ``train``."""
-    windows = windows_of(dev)
+    """Measure the models on ``windows``, beside n-gram models of ``train``; see ``windows``."""
     models = [t.model for group in laboratory.trained for t in group]
     with step("following gradients and cutting histories", len(models)) as on_model:
         probes = iter(probe_all(models, Texts(windows, K, CUT, SHUFFLED), threads, on_model))
@@ -159,7 +163,7 @@ def measure(
     return Study(
         corpus=name,
         words=len(train),
-        vocabulary=len(laboratory.words),
+        vocabulary=len(laboratory.words) - len(SPECIALS),
         rare=float((train == UNK).mean()),
         updates=laboratory.updates,
         seeds=len(laboratory.trained[0]),
@@ -207,6 +211,7 @@ def ngram_contexts(
     flat = windows.ravel()
     at = np.arange(HISTORY, len(flat), HISTORY + 1)
     for order in ORDERS:
+        # One sentence, as the recurrent models see it; spelled by numbers, its marks are words.
         model = train_ngrams([[str(i) for i in train]], order)
         ids = model.encode(map(str, flat))
         cut = np.stack([-cut_logprobs(model, ids, at, k) for k in CUT], 1)

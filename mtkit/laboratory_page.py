@@ -211,70 +211,59 @@ def _seven(m: Recurrent) -> str:
 
 
 def charts(study: Study) -> list[Chart]:
-    """The plots, each with its equation."""
+    """The plots, each with its equation; all grow by factors."""
     clipped = [m for m in study.models if m.setup.clip]
-    found = [
-        Chart(
+    wide, narrow = "bands: 80 % of sentences and seeds", "bands: 95 % intervals"
+    drawn = [
+        (
             "Gradient of the loss by the state k tokens back",
             "k",
-            tuple(_line(m.setup.name, m.states) for m in study.models),
-            log=True,
-            equation="‖∂L_t / ∂s_{t−k}‖ ∝ ρ^k; bands: 80 % of sentences and seeds",
+            [_line(m.setup.name, m.states) for m in study.models],
+            f"‖∂L_t / ∂s_{{t−k}}‖ ∝ ρ^k; {wide}",
         ),
-        Chart(
+        (
             "Gradient of the loss by the word k tokens back",
             "k",
-            tuple(_line(m.setup.name, m.inputs) for m in study.models),
-            log=True,
-            equation="‖∂L_t / ∂e_{t−k}‖",
+            [_line(m.setup.name, m.inputs) for m in study.models],
+            f"‖∂L_t / ∂e_{{t−k}}‖; {wide}",
         ),
-        Chart(
+        (
             "Norm of the gradient before clipping",
             "update",
-            tuple(Line(m.setup.name, _finite(m.trace)) for m in study.models),
-            log=True,
-            equation="clipping: g ← g · τ / max(τ, ‖g‖), τ = 1",
+            [Line(m.setup.name, _finite(m.trace)) for m in study.models],
+            "clipping: g ← g · τ / max(τ, ‖g‖), τ = 1",
         ),
-        Chart(
+        (
             "Perplexity given the last k words",
             "k",
-            (
-                *(_line(f"{n}-gram", study.ngrams[n].cut) for n in DRAWN),
-                *(_line(m.setup.name, m.context.cut) for m in clipped),
-            ),
-            log=True,
-            equation="exp(−1/N Σ ln P(y_t | y_{t−k} … y_{t−1}))",
+            [_line(f"{n}-gram", study.ngrams[n].cut) for n in DRAWN]
+            + [_line(m.setup.name, m.context.cut) for m in clipped],
+            f"exp(−1/N Σ ln P(y_t | y_{{t−k}} … y_{{t−1}})); {narrow}",
         ),
-        Chart(
+        (
             "Perplexity with the words before the last k shuffled",
             "k",
-            tuple(_line(m.setup.name, m.context.shuffled) for m in clipped if m.context.shuffled),
-            log=True,
-            equation="exp(−1/N Σ ln P(y_t | π(y_1 … y_{t−k−1}) y_{t−k} … y_{t−1}))",
+            [_line(m.setup.name, m.context.shuffled) for m in clipped if m.context.shuffled],
+            f"exp(−1/N Σ ln P(y_t | π(y_1 … y_{{t−k−1}}) y_{{t−k}} … y_{{t−1}})); {narrow}",
+        ),
+        (
+            "Gradient of the loss by the output of layer l",
+            "l",
+            [_line(name, band) for name, band in study.depth.items()],
+            f"residual: u^l = LSTM_l(u^{{l−1}}) + u^{{l−1}}; {wide}",
+        ),
+        (
+            "Gradient of the loss at a target word by a source word",
+            "steps",
+            [_line(name, band) for name, band in study.steps.items()],
+            "‖∂L_t / ∂e_i‖ by (I − i) + t; bands: 80 % of pairs of words",
         ),
     ]
-    if study.depth:
-        lines = tuple(_line(name, band) for name, band in study.depth.items())
-        found.append(
-            Chart(
-                "Gradient of the loss by the output of layer l",
-                "l",
-                lines,
-                log=True,
-                equation="residual: u^l = LSTM_l(u^{l−1}) + u^{l−1}",
-            )
-        )
-    if study.steps:
-        found.append(
-            Chart(
-                "Gradient of the loss at a target word by a source word",
-                "steps",
-                tuple(_line(name, band) for name, band in study.steps.items()),
-                log=True,
-                equation="‖∂L_t / ∂e_i‖ by (I − i) + t",
-            )
-        )
-    return found
+    return [
+        Chart(title, x, tuple(lines), log=True, equation=equation)
+        for title, x, lines, equation in drawn
+        if lines
+    ]
 
 
 def _line(name: str, band: Band) -> Line:

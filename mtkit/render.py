@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
@@ -17,7 +16,7 @@ from rich.text import Text
 from mtkit import evaluate
 from mtkit.chart import Chart, Line, draw
 from mtkit.evaluate import Metric, Pair, Question
-from mtkit.page import Cell, Grid, html, number, print_grid, say, visible, write_page
+from mtkit.page import Cell, Grid, html, number, print_grid, say, visible
 from mtkit.report import WIDER, Comparison, Example, SystemResult
 
 # --- what the renderings for people share
@@ -278,8 +277,3 @@ def as_html(comparison: Comparison) -> str:
         bars=[(name, m.score, m.low, m.high, _interval(m)) for name, m in bleu],
         top=20 * max(1, math.ceil(max(m.high or m.score for _, m in bleu) / 20)),
     )
-
-
-def write_html(comparison: Comparison, path: Path) -> None:
-    """Write ``as_html`` to ``path``. Raises InputError where that is not possible."""
-    write_page(as_html(comparison), path)

@@ -43,7 +43,7 @@ def as_html(word: str, found: Watched) -> str:
     )
     return html(
         "findings.html.j2",
-        title=f"mtkit align --watch {word}",
+        title=f"mtkit watch {word}",
         question=f"How does Model 1 learn what “{word}” means?",
         heading="",
         verdicts=[],

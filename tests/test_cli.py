@@ -472,14 +472,14 @@ def test_perplexity_of_every_token_of_hostile_text(project: Path, tmp_path: Path
     ):
         (tmp_path / name).write_text(line + "\n", encoding="utf-8")
     (tmp_path / "models").symlink_to(project / "models")
-    done = mtkit("perplexity", "--tokens", "--test", "h.en", "h.de", cwd=tmp_path)
+    named = ("models/smt", "models/nmt")
+    done = mtkit("perplexity", *named, "--tokens", "--test", "h.en", "h.de", cwd=tmp_path)
     text = done.stdout.decode()
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", text)
     assert text.count("<U+001B>") == 2  # once a side: both models see one target
-    # In the order of the models, which is that of their training.
-    assert set(re.findall(r"^P\(.*?\) +\S+", text, re.MULTILINE)) == {
+    assert list(dict.fromkeys(re.findall(r"^P\(.*?\) +\S+", text, re.MULTILINE))) == [
         "P(y)    models/smt", "P(y|x)  models/smt", "P(y|x)  models/nmt", "P(x|y)  models/smt",
-    }  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_perplexity_by_frequency_in_the_training_text(project: Path) -> None:

@@ -47,6 +47,8 @@ def test_each_model_of_a_system_chooses_by_its_own_score() -> None:
     found = judgements("models/smt", Judge("smt", lm=lm, channel=channel), ITEMS)
     assert [j.name for j in found] == ["models/smt, P(y)", "models/smt, P(x|y) P(y)"]
     by_lm, by_both = found
+    lm_decides = Judge("smt", lm=lm, channel=lambda y: -5.0 - 0.1 * ("right" in y))
+    assert judgements("m", lm_decides, ITEMS)[1].whole.share == 0.5  # both are added up
     assert [(a.nearest, a.farthest, a.items, a.share) for a in by_lm.by_distance] == [
         (0, 1, 2, 1.0),
         (2, 3, 2, 1.0),

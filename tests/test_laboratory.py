@@ -9,15 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from mtkit import laboratory, load, recurrent_lm
+from mtkit import laboratory, laboratory_files, load
+from mtkit.cli.output import publish
 from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
-from mtkit.findings import CUT, HISTORY, SHUFFLED, _exploded, context_of, decay_rate
+from mtkit.findings import CUT, HISTORY, SHUFFLED, K, _exploded, context_of, decay_rate, recurrent
 from mtkit.intervals import Interval, resampled_means
-from mtkit.laboratory import CELLS, WILD, Study, frequent, stream, windows_of
-from mtkit.laboratory_page import _seven, _vanishing
+from mtkit.laboratory import CELLS, WILD, Study, frequent, stream, windows
+from mtkit.laboratory_page import _seven, _vanishing, charts, grids
+from mtkit.nmt.gradients import by_distance
 from mtkit.nmt.language_model import next_logprobs
+from mtkit.nmt.probe import Texts, Trained, probe, train_all
 from mtkit.recurrent_lm import RecurrentLm
 from mtkit.smt.history import cut_logprobs
 from mtkit.smt.lm import train as train_ngrams
@@ -45,15 +49,15 @@ def test_rare_words_are_one_word_and_sentences_end() -> None:
 
 def test_too_little_text_is_refused() -> None:
     with pytest.raises(InputError, match="the dev set has 5 words and ends of sentences; more"):
-        windows_of(np.arange(5))
+        windows([["a"] * 4], frequent([], 9))
 
 
 def test_an_ngram_model_sees_as_far_as_its_order() -> None:
     """At k ≥ n − 1 the cut history gives the whole one's figure exactly; a unigram needs none."""
     words = frequent(sentences(300), 9)
     train, dev = stream(sentences(300), words), stream(sentences(60, 2), words)
-    windows = windows_of(dev)
-    found = laboratory.ngram_contexts(train, windows)
+    places = windows(sentences(60, 2), words)
+    found = laboratory.ngram_contexts(train, places)
     for order, context in found.items():
         at = dict(zip(context.cut.x, context.cut.middle, strict=True))
         assert all(at[k] == context.perplexity for k in CUT if k >= order - 1)
@@ -62,7 +66,7 @@ def test_an_ngram_model_sees_as_far_as_its_order() -> None:
     # The whole one is what the model says of the text as it stands.
     model = train_ngrams([[str(i) for i in train]], 3)
     whole = model.score([[str(i) for i in dev]])
-    starts = np.linspace(0, len(dev) - HISTORY - 1, len(windows)).astype(int)
+    starts = np.linspace(0, len(dev) - HISTORY - 1, len(places)).astype(int)
     expected = whole.log_prob[starts + HISTORY]
     assert found[3].perplexity == pytest.approx(math.exp(-expected.mean()), rel=1e-9)
 
@@ -132,9 +136,9 @@ def test_when_a_gradient_exploded() -> None:
 
 def whole_study(threads: int, step: laboratory.Step) -> Study:
     words = frequent(TRAIN, 9)
-    train, dev = stream(TRAIN, words), stream(DEV, words)
+    train = stream(TRAIN, words)
     lab = laboratory.train(train, words, [*CELLS, WILD], [1, 2], 8, 4, threads, step)
-    return laboratory.measure(lab, "x", train, dev, threads, step)
+    return laboratory.measure(lab, "x", train, windows(DEV, words), threads, step)
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +147,9 @@ def study() -> Study:
 
     @contextmanager
     def step(name: str, total: int) -> Iterator[Callable[[], None]]:
-        count = [0]
-
-        def on() -> None:
-            count[0] += 1
-
-        yield on
-        done.append((name, total, count[0]))
+        count: list[None] = []  # append is one step, whatever thread takes it
+        yield lambda: count.append(None)
+        done.append((name, total, len(count)))
 
     found = whole_study(2, step)
     assert len(done) == 4
@@ -176,7 +176,7 @@ def test_threads_change_nothing(study: Study) -> None:
 
 def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
     words = frequent(TRAIN, 9)
-    train, dev = stream(TRAIN, words), stream(DEV, words)
+    train = stream(TRAIN, words)
 
     def quiet(*_: object) -> nullcontext:
         return nullcontext(lambda: None)
@@ -185,18 +185,18 @@ def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
     files = (tmp_path / "a.en", tmp_path / "a.de")
     lines = [" ".join(words) for words in TRAIN]
     text = Corpus("x", ("en", "de"), Bitext(lines, lines, files), None, None)
-    recurrent_lm.save(lab, text, WordTokenizer("none"), tmp_path / "lab")
-    again, manifest = recurrent_lm.load_laboratory(tmp_path / "lab")
+    laboratory_files.save(lab, text, WordTokenizer("none"), tmp_path / "lab")
+    again, manifest = laboratory_files.load_laboratory(tmp_path / "lab")
     assert manifest.languages == ("en", "de")
     first, second = (
-        laboratory.as_object(laboratory.measure(part, "x", train, dev, 1, quiet))
+        laboratory.as_object(laboratory.measure(part, "x", train, windows(DEV, words), 1, quiet))
         for part in (lab, again)
     )
     assert json.dumps(first) == json.dumps(second)
     with pytest.raises(InputError, match="lab holds language models; name one, as in"):
         load(tmp_path / "lab")
     with pytest.raises(InputError, match="not what `mtkit gradients` wrote"):
-        recurrent_lm.load_laboratory(tmp_path / "lab/lstm-1")
+        laboratory_files.load_laboratory(tmp_path / "lab/lstm-1")
 
 
 def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
     )  # fmt: skip
     model = lab.trained[0][0].model
     system = RecurrentLm(model, words, WordTokenizer("none"))
-    for line in ("a b", "new", "", "c d e a b"):
-        [score] = system.score([("", line)])
+    lines = ["a b", "new", "", "c d e a b"]
+    for line, score in zip(lines, system.score([("", line) for line in lines]), strict=True):
         ids = [*words.encode(line.split()), EOS]
         expected = [
             next_logprobs(model, np.array([[EOS, *ids[:t]]]), np.array([i]))[0]
@@ -220,3 +220,75 @@ def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
         assert score.lm.tokens == len(ids)
     with pytest.raises(InputError, match="a language model cannot translate"):
         system.translate(["a"])
+
+
+def test_a_probe_is_its_definitions() -> None:
+    """Cut and shuffled histories by hand; seeds that differ; gates and spans over all units."""
+    words = frequent(TRAIN, 9)
+    places = windows(DEV, words)
+    trained = train_all([CELLS[2], WILD], [1, 2], stream(TRAIN, words), len(words), 8, 4, 1)
+    (one, other), _ = trained
+    assert not torch.equal(one.model.embedding.weight, other.model.embedding.weight)
+    found = probe(one.model, Texts(places, K, CUT, SHUFFLED))
+    histories, targets = places[:, :-1], places[:, -1]
+    for k in (0, 1, 5, HISTORY):
+        expected = -next_logprobs(one.model, histories[:, HISTORY - k :], targets)
+        np.testing.assert_allclose(found.cut[:, CUT.index(k)], expected, rtol=1e-6)
+    assert found.cut.shape == (len(places), len(CUT))
+    assert found.shuffled.shape == (len(places), len(SHUFFLED))
+    assert found.states.shape == (min(200, len(places)), K + 1)
+
+    context = recurrent(
+        CELLS[2], trained[0], [found, probe(other.model, Texts(places, K, CUT, SHUFFLED))]
+    )
+    norms = [norm for t in trained[0] for norm in t.trace.norm]
+    assert context.clipped == np.mean([norm > 1 for norm in norms])
+    assert context.norms["100%"] == max(norms)
+    assert context.span[0] < context.span[1] < context.span[2]
+    low, middle, high = np.quantile(context_states(trained[0], places), [0.1, 0.5, 0.9], axis=0)
+    np.testing.assert_allclose(context.states.low, low)
+    np.testing.assert_allclose(context.states.middle, middle)
+    np.testing.assert_allclose(context.states.high, high)
+
+
+def context_states(trained: list[Trained], places: np.ndarray) -> np.ndarray:
+    return np.concatenate([by_distance(t.model, places[:200], K)[0] for t in trained])
+
+
+def test_stacks_have_half_the_units(study: Study) -> None:
+    words = frequent(TRAIN, 9)
+    lab = laboratory.train(
+        stream(TRAIN, words), words, CELLS[:1], [1], 8, 4, 1, lambda *_: nullcontext(lambda: None)
+    )
+    assert [group[0].model.config.hidden for group in lab.stacks] == [4, 4]
+    assert [group[0].model.config.layers for group in lab.stacks] == [8, 8]
+
+
+def test_without_clipping_nothing_is_clipped() -> None:
+    words = frequent(TRAIN, 9)
+    ids = stream(TRAIN, words)
+    free, capped, wide = (
+        train_all([replace(WILD, clip=clip)], [1], ids, len(words), 8, 8, 1)[0][0]
+        for clip in (0.0, 0.01, 1e9)
+    )
+    assert max(free.trace.norm) > 0.01
+    same, other = (
+        torch.equal(free.model.embedding.weight, x.model.embedding.weight) for x in (wide, capped)
+    )
+    assert (same, other) == (True, False)
+
+
+def test_norms_are_shown_as_parts_of_the_first(study: Study) -> None:
+    table = grids(study)[0]
+    m = study.models[0]
+    shown = [cell.number for cell in table.rows[0][2:7]]
+    assert shown == [m.states.middle[k] / m.states.middle[0] for k in (1, 5, 10, 20, 50)]
+    assert [c.title for c in charts(study)][-1] == "Gradient of the loss by the output of layer l"
+
+
+def test_the_page_is_valid_where_numbers_are_not(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = replace(study.models[3], trace=[1.0, math.inf, math.nan])
+    publish(None, str, True, lambda: laboratory.as_object(replace(study, models=[wild])), print)
+    assert json.loads(capsys.readouterr().out)["models"][0]["trace"] == [1.0, None, None]

@@ -22,8 +22,8 @@ from mtkit import evaluate
 from mtkit.errors import InputError
 from mtkit.evaluate import Pair
 from mtkit.glossary import Compliance
-from mtkit.page import visible
-from mtkit.render import as_html, grids, print_report, verdict, write_html
+from mtkit.page import visible, write_page
+from mtkit.render import as_html, grids, print_report, verdict
 from mtkit.report import GROUP, Comparison, Errors, Translations, as_json, compare, errors
 from mtkit.system import Hypothesis, LogProbability, Score
 
@@ -466,8 +466,8 @@ def test_narrow_terminals_lose_nothing(width: int) -> None:
 
 
 def test_same_input_same_bytes(made: Comparison, tmp_path: Path) -> None:
-    write_html(made, tmp_path / "a.html")
-    write_html(comparison(), tmp_path / "b.html")
+    write_page(as_html(made), tmp_path / "a.html")
+    write_page(as_html(comparison()), tmp_path / "b.html")
     first, second = ((tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
     assert first == second
     assert first.decode("utf-8") == as_html(made)
@@ -512,7 +512,7 @@ def test_without_intervals_there_is_still_a_page() -> None:
 
 def test_unwritable_page_is_a_plain_error(made: Comparison, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
-        write_html(made, tmp_path / "missing" / "a.html")
+        write_page(as_html(made), tmp_path / "missing" / "a.html")
 
 
 def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:

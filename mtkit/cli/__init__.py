@@ -23,13 +23,15 @@ from mtkit.cli import (
     train_nmt,
     train_smt,
     translate,
+    watch,
 )
 from mtkit.errors import InputError, WorkError
 
 app = typer.Typer(
     name="mtkit",
     help="Train a statistical and a neural translator on the same text, translate with either, "
-    "and see where and why one beats the other. All but import and export work without options.",
+    "and see where and why one beats the other. All but import, export and watch work without "
+    "options.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_show_locals=False,
@@ -43,6 +45,7 @@ app.command("perplexity")(perplexity.perplexity)
 app.command("contrast")(contrast.contrast)
 app.command("gradients")(gradients.gradients)
 app.command("align")(align.align)
+app.command("watch")(watch.watch)
 app.command("import")(moses.import_model)
 app.command("export")(moses.export_model)
 app.command("info")(info.info)

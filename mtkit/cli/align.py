@@ -56,16 +56,6 @@ def align(
         Path | None, typer.Option(metavar="DIR", help="Keep what is learnt, for --model.")
     ] = None,
     force: Force = False,
-    watch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WORD",
-            help="Print no links, but how IBM Model 1 learns to translate this source word.",
-        ),
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --watch: also a page with a chart.")
-    ] = None,
     gold: Annotated[
         Path | None,
         typer.Option(
@@ -84,16 +74,11 @@ def align(
     check_alignment(aligner, symmetrize)
     if model is not None and out is not None:
         raise InputError("--model learns nothing that --out could keep; leave one of them out")
-    if html and watch is None:
-        raise InputError("--html shows what --watch WORD sees; give both")
     if out is not None:
         check_out(out, "", force)
     text, words = _text(stdin, train, corpus, pair, tokenizer, lowercase, model)
     source = [words.tokenize(line) for line in text.train.source]
     target = [words.tokenize(line) for line in text.train.target]
-    if watch is not None:
-        _watch(source, target, watch, html)
-        return
     wanted = _gold_links(gold, source, target) if gold else []
     if model is not None:
         links = _by_model(model, source, target, symmetrize)
@@ -134,19 +119,6 @@ def _text(
         if train:
             refuse_exchanged("--train", train, manifest.languages)
     return text, words
-
-
-def _watch(source: list[list[str]], target: list[list[str]], word: str, html: Path | None) -> None:
-    from rich.console import Console
-
-    from mtkit import watch_page
-    from mtkit.page import print_grid, write_page
-    from mtkit.smt.watch import watch
-
-    found = watch(source, target, word)
-    print_grid(Console(highlight=False), watch_page.grid(word, found))
-    if html:
-        write_page(watch_page.as_html(word, found), html)
 
 
 def _gold_links(

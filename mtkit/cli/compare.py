@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.options import Files, GlossaryFile, Quiet, Test, Threads, set_up, test_files
+from mtkit.cli.output import AsJson, Html, check_page, publish
 from mtkit.cli.translate import limit_threads
 
 if TYPE_CHECKING:
@@ -35,36 +35,26 @@ def compare(
         ),
     ] = None,
     test: Test = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report as one HTML file.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    html: Html = None,
+    as_json: AsJson = False,
     examples: Annotated[int, typer.Option(min=0, help="Sentences to show.")] = 5,
     glossary: GlossaryFile = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Score systems on a test set: metrics with intervals, significance, perplexity, examples."""
-    from rich.console import Console
-
     from mtkit import render, report
-    from mtkit.errors import InputError
 
     cores = set_up(quiet, threads)
-    if html is not None and not html.parent.is_dir():
-        raise InputError(f"{html}: no such directory: {html.parent}")
+    check_page(html)
     comparison = compare_systems(_named(systems), test, examples, cores, glossary)
-    if html is not None:
-        render.write_html(comparison, html)
-    if as_json:
-        json.dump(report.as_json(comparison), sys.stdout, ensure_ascii=False, indent=2)
-        print()
-    else:
-        render.print_report(comparison, Console(highlight=False))
-    if html is not None:
-        from mtkit.console import note
-
-        note(f"report: {html.resolve()}")
+    publish(
+        html,
+        lambda: render.as_html(comparison),
+        as_json,
+        lambda: report.as_json(comparison),
+        lambda console: render.print_report(comparison, console),
+    )
 
 
 def _named(systems: list[str] | None) -> list[tuple[str, Path]]:

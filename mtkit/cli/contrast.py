@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mtkit.cli.options import Quiet, Threads, set_up
+from mtkit.cli.output import AsJson, Html, check_page, publish
 from mtkit.cli.translate import limit_threads
 
 
@@ -23,24 +22,20 @@ def contrast(
     suite: Annotated[
         Path, typer.Option(metavar="FILE", help="Contrastive items, as `corpus make` writes them.")
     ] = Path("grammar/suite.tsv"),
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write a page with a chart.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    html: Html = None,
+    as_json: AsJson = False,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """How far each system sees: does it prefer the right of two translations, by distance?"""
-    from rich.console import Console
-
     from mtkit import contrasts
-    from mtkit.console import note, step
+    from mtkit.console import step
     from mtkit.errors import InputError
     from mtkit.grammar.suite import read_suite
     from mtkit.models import all_models, load
-    from mtkit.page import write_page
 
     cores = set_up(quiet, threads)
+    check_page(html)
     items = read_suite(suite)
     chosen = models or all_models()[::-1]
     if not chosen:
@@ -52,12 +47,10 @@ def contrast(
         with step(f"scoring with {path}"):
             found += contrasts.judgements(str(path), system, items)
     heading = f"{suite}, {len(items):,} items"
-    if html:
-        write_page(contrasts.as_html(heading, found), html)
-    if as_json:
-        json.dump(contrasts.as_object(found), sys.stdout, ensure_ascii=False, indent=2)
-        print()
-    else:
-        contrasts.print_judgements(heading, found, Console(highlight=False))
-    if html:
-        note(f"page: {html.resolve()}")
+    publish(
+        html,
+        lambda: contrasts.as_html(heading, found),
+        as_json,
+        lambda: contrasts.as_object(found),
+        lambda console: contrasts.print_judgements(heading, found, console),
+    )

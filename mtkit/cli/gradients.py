@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,9 +25,10 @@ from mtkit.cli.options import (
     set_up,
     training_text,
 )
+from mtkit.cli.output import AsJson, Html, check_page, publish
 
 if TYPE_CHECKING:
-    from mtkit.corpus import Corpus
+    from mtkit.corpus import Bitext, Corpus
     from mtkit.laboratory import Laboratory
     from mtkit.tokenizer import WordTokenizer
 
@@ -51,8 +50,6 @@ Full = Annotated[
     bool,
     typer.Option("--full", help="Also residuals in time, layer norm, and encoder-decoders."),
 ]
-Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with charts.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 def gradients(
@@ -76,56 +73,56 @@ def gradients(
     quiet: Quiet = False,
 ) -> None:
     """How far back RNN, GRU, LSTM and n-gram models of the target text reach, measured."""
-    from rich.console import Console
-
     from mtkit import laboratory, laboratory_page
     from mtkit.console import note
+    from mtkit.laboratory_files import save
     from mtkit.manifest import LABORATORY
     from mtkit.models import check_out
-    from mtkit.page import write_page
-    from mtkit.recurrent_lm import save
+    from mtkit.nmt.system import set_threads
 
     cores = set_up(quiet, threads)
+    set_threads(cores)
+    check_page(html)
     if model:
         lab, text, tokens = _load(model, train, dev)
-        directory = model
-        read, measured = _sentences(text, tokens)
+        directory, known = model, lab.words
     else:
         directory = check_out(out, LABORATORY, force)
         text, tokens = training_text(corpus, pair, train, dev, None, tokenizer, lowercase)
-        read, measured = _sentences(text, tokens)
-        setups = [*laboratory.CELLS, laboratory.WILD, *(laboratory.VARIANTS if full else [])]
+    sides = _split(text)
+    read, measured = ([tokens.tokenize(line) for line in side.target] for side in sides)
+    if not model:
         known = laboratory.frequent(read, words)
-        budget = range(1, seeds + 1), hidden, updates, cores, _step
-        lab = laboratory.train(laboratory.stream(read, known), known, setups, *budget)
+    ids, windows = laboratory.stream(read, known), laboratory.windows(measured, known)
+    if not model:
+        setups = [*laboratory.CELLS, laboratory.WILD, *(laboratory.VARIANTS if full else [])]
+        seeded = range(1, seeds + 1)
+        lab = laboratory.train(ids, known, setups, seeded, hidden, updates, cores, _step)
         save(lab, text, tokens, directory)
         if full:
             laboratory.train_translators(text, tokens, 4 * updates, directory)
         note(f"models: {directory}")
-    read_ids, ids = (laboratory.stream(part, lab.words) for part in (read, measured))
-    found = laboratory.measure(lab, text.name, read_ids, ids, cores, _step)
-    steps = laboratory.measure_translators(directory, text.dev) if text.dev else {}
-    found = replace(found, steps=steps)
-    if html:
-        write_page(laboratory_page.as_html(found), html)
-    if as_json:
-        json.dump(laboratory.as_object(found), sys.stdout, ensure_ascii=False, indent=2)
-        print()
-    else:
-        laboratory_page.print_study(found, Console(highlight=False))
-    if html:
-        note(f"page: {html.resolve()}")
+    found = laboratory.measure(lab, text.name, ids, windows, cores, _step)
+    found = replace(found, steps=laboratory.measure_translators(directory, sides[1]))
+    publish(
+        html,
+        lambda: laboratory_page.as_html(found),
+        as_json,
+        lambda: laboratory.as_object(found),
+        lambda console: laboratory_page.print_study(found, console),
+    )
 
 
-def _sentences(text: Corpus, tokens: WordTokenizer) -> tuple[list[list[str]], list[list[str]]]:
-    """The target words to train on and to measure on."""
+def _split(text: Corpus) -> tuple[Bitext, Bitext]:
+    """What to train on and what to measure on, held out where there is no dev set."""
+    from mtkit.console import note
     from mtkit.corpus import hold_out
 
-    train, dev = text.train, text.dev
-    if dev is None:
-        train, dev = hold_out(train, 20)
-    read, measured = ([tokens.tokenize(line) for line in side.target] for side in (train, dev))
-    return read, measured
+    if text.dev:
+        return text.train, text.dev
+    train, dev = hold_out(text.train, 20)
+    note(f"no dev set: {len(dev)} pairs of the training text are held out for it")
+    return train, dev
 
 
 def _load(
@@ -133,7 +130,7 @@ def _load(
 ) -> tuple[Laboratory, Corpus, WordTokenizer]:
     """Models of another call, and the text that was theirs but for what is given."""
     from mtkit.corpus import open_corpus
-    from mtkit.recurrent_lm import load_laboratory
+    from mtkit.laboratory_files import load_laboratory
     from mtkit.tokenizer import WordTokenizer
 
     lab, manifest = load_laboratory(model)

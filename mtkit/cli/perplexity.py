@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.options import Files, Quiet, Test, set_up, test_files
+from mtkit.cli.output import AsJson
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -37,7 +38,7 @@ def perplexity(
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Show every token with its surprise in bits.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Perplexity of models on text: exp(-1/N Σ ln p), N the word tokens and one end a sentence.

@@ -14,7 +14,7 @@ layer l.
     memory span    1 / (1 − f̄): the tokens by which a gate that stays at its mean f̄ lets a value
                    fall to 1/e, about
 
-Norms are Euclidean; everything is computed in double precision.
+Floats are Euclidean; everything is computed in double precision.
 """
 
 from __future__ import annotations
@@ -23,20 +23,18 @@ import copy
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from mtkit.intervals import Floats
 from mtkit.nmt.cells import KEEPING, weights_of
 from mtkit.nmt.data import Batch
 from mtkit.nmt.language_model import Ids, LanguageModel
 from mtkit.nmt.model import Seq2Seq
 from mtkit.vocabulary import BOS, PAD
 
-Norms = NDArray[np.float64]
 
-
-def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Norms, Norms]:
+def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Floats, Floats]:
     """‖∂L_t/∂s_{t−k}‖ and ‖∂L_t/∂e_{t−k}‖ for k = 0 … K, (N, K + 1) each.
 
     windows: (N, T + 1) ids; the last is what the loss at t is about, and T > K.
@@ -52,7 +50,7 @@ def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Norms, Norm
     return np.stack(norms[: K + 1], 1), np.stack(norms[K + 1 :], 1)
 
 
-def by_depth(model: LanguageModel, windows: Ids) -> Norms:
+def by_depth(model: LanguageModel, windows: Ids) -> Floats:
     """‖∂L/∂u^l‖ of each window (N, T) and layer, (N, layers)."""
     model = copy.deepcopy(model).double()
     y = torch.from_numpy(windows)
@@ -65,7 +63,7 @@ def by_depth(model: LanguageModel, windows: Ids) -> Norms:
 
 
 @torch.inference_mode()
-def mean_gates(model: LanguageModel, windows: Ids) -> dict[str, Norms]:
+def mean_gates(model: LanguageModel, windows: Ids) -> dict[str, Floats]:
     """The mean of each gate over all tokens of ``windows`` (N, T), by unit: name → (D,)."""
     _, _, gates = model.unroll(torch.from_numpy(windows))
     return {
@@ -74,7 +72,7 @@ def mean_gates(model: LanguageModel, windows: Ids) -> dict[str, Norms]:
     }
 
 
-def memory_span(model: LanguageModel, gates: dict[str, Norms]) -> Norms | None:
+def memory_span(model: LanguageModel, gates: dict[str, Floats]) -> Floats | None:
     """1/(1 − f̄) of each unit, in tokens, (D,); ``None`` for a cell without such a gate."""
     name = KEEPING.get(model.config.cell)
     return 1 / (1 - gates[name]) if name else None
@@ -87,7 +85,7 @@ def spectral_norm(model: LanguageModel) -> float:
     return max(float(torch.linalg.matrix_norm(u, 2)) for u in gates)
 
 
-def by_steps(model: Seq2Seq, batch: Batch) -> tuple[Norms, NDArray[np.int64]]:
+def by_steps(model: Seq2Seq, batch: Batch) -> tuple[Floats, Ids]:
     """‖∂L_t/∂e_i‖ of every source position i and target position t of a batch, (M,).
 
     Beside them the steps from x_i to y_t along the recurrences, (I − i) + t, (M,), which attention

@@ -28,12 +28,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mtkit.intervals import Floats
 from mtkit.nmt.cells import STEPS, Gates, state_size, weights_of
 from mtkit.nmt.model import CELLS
 from mtkit.vocabulary import BOS, EOS
 
 Ids = NDArray[np.int64]
-Floats = NDArray[np.float64]
+WARMUP = 30  # updates
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,9 @@ def train_language_model(
 ) -> Trace:
     """Minimise −ln P of chunks of the ``stream`` of ids, ``batch`` chunks of ``length`` an update.
 
-    clip: τ, 0 = none. A pass takes every token once, from another offset each time. It ends early
-    where the loss is no longer a number. autocast: matrices are multiplied as bfloat16.
+    The learning rate rises to its peak and falls to a tenth of it, both linearly. clip: τ, 0 =
+    none. A pass takes every token once, from another offset each time. It ends early where the
+    loss or the gradient is no longer a number. autocast: matrices are multiplied as bfloat16.
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     rng = np.random.default_rng(seed)
@@ -155,7 +157,7 @@ def train_language_model(
     for update in range(updates):
         if not queue:
             queue = _chunks(stream, batch, length, rng)
-        rate = learning_rate * min(1.0, (update + 1) / 30) * (1 - 0.9 * update / updates)
+        rate = learning_rate * min(1.0, (update + 1) / WARMUP) * (1 - 0.9 * update / updates)
         for group in optimiser.param_groups:
             group["lr"] = rate
         y = queue.pop()

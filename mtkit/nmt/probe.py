@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mtkit.corpus import Bitext
+from mtkit.intervals import Floats
 from mtkit.nmt.data import batch_rows, make_batch
 from mtkit.nmt.gradients import (
     by_depth,
@@ -37,7 +37,9 @@ from mtkit.nmt.language_model import (
 from mtkit.nmt.recipe import resolved
 from mtkit.nmt.system import NmtSystem, set_threads
 
-Floats = NDArray[np.float64]
+GRADIENTS = 200  # windows whose gradients are taken
+PAIRS = 100  # of sentences, likewise
+SHUFFLE = 2018  # seed of the disorder
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Setup:
     clip: float = 1.0
     scale: float = 1.0
     share: float = 1.0  # of the updates that the others get
+
+    def shape(self, vocabulary: int, hidden: int) -> LmConfig:
+        """The network, of so many words and units."""
+        kinds = self.cell, hidden, self.layers, self.residual, self.norm
+        return LmConfig(vocabulary, *kinds, scale=self.scale)
 
     def updates(self, of: int) -> int:
         """How many updates a training has where the others have ``of``."""
@@ -101,22 +108,16 @@ def train_all(
     threads: int,
     on_update: Callable[[], None] = lambda: None,
 ) -> list[list[Trained]]:
-    """Every set-up by every seed, in the order given."""
+    """Every set-up by every seed, in the order given.
+
+    stream: the ids of the training text (T,). hidden: units; updates: of a set-up whose share is 1.
+    """
     autocast = resolved("auto") == "bf16"
     jobs = []
     for setup in setups:
         for seed in seeds:
             torch.manual_seed(seed)
-            config = LmConfig(
-                vocabulary,
-                setup.cell,
-                hidden,
-                setup.layers,
-                setup.residual,
-                setup.norm,
-                setup.scale,
-            )
-            model = LanguageModel(config)
+            model = LanguageModel(setup.shape(vocabulary, hidden))
             jobs.append((model, seed, setup.updates(updates), setup.clip))
 
     def run(job: tuple[LanguageModel, int, int, float]) -> Trained:
@@ -188,8 +189,3 @@ def norms_by_steps(system: NmtSystem, text: Bitext, K: int) -> list[Floats]:
     norms, steps = zip(*(by_steps(system.models[0], batch) for batch in batches), strict=True)
     found, at = np.concatenate(norms), np.concatenate(steps)
     return [found[at == k] for k in range(K + 1)]
-
-
-GRADIENTS = 200  # windows whose gradients are taken
-PAIRS = 100  # of sentences, likewise
-SHUFFLE = 2018  # seed of the disorder

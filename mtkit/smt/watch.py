@@ -40,13 +40,13 @@ def watch(
     iterations: int = 10,
     best: int = 5,
 ) -> Watched:
-    """Train P(f|e) on sentences that correspond, and look at ``word`` before each iteration.
+    """Train P(f|e) on sentences that correspond; ``word`` after 0, 1 … iterations.
 
     Raises InputError where no sentence e has the word.
     """
     e_words, f_words = Vocabulary.build(e), Vocabulary.build(f)
     if word not in e_words:
-        raise InputError(f"--watch {word}: the source text has no such word")
+        raise InputError(f"{word}: the source text has no such word")
     sides = Flat.of(e, e_words.encode), Flat.of(f, f_words.encode)
     places = Places.of(*sides, len(e_words), len(f_words))
     [number] = e_words.encode([word])

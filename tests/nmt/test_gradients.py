@@ -163,6 +163,16 @@ def test_gradients_by_depth_with_residuals_add_up() -> None:
             assert np.all(norms[:, :2] == 0)
 
 
+def test_gradients_by_depth_are_of_the_mean_loss() -> None:
+    """The last layer's u adds to nothing but the loss, so that by hand its gradient is that."""
+    found, w = model(layers=2), windows(1)
+    y = torch.from_numpy(w)
+    u = found(functional.pad(y[:, :-1], (1, 0), value=BOS)).detach().requires_grad_()
+    loss = functional.cross_entropy(found.logits(u).flatten(0, 1), y.flatten())  # a mean
+    [gradient] = torch.autograd.grad(loss, u)
+    assert by_depth(found, w)[0, -1] == pytest.approx(gradient.norm().item(), rel=1e-9)
+
+
 def test_steps_and_the_fused_call_agree() -> None:
     for cell in ("rnn", "gru", "lstm"):
         found = model(cell)

@@ -25,6 +25,12 @@ def test_model_1_converges_from_uniform() -> None:
     assert found.perplexity == sorted(found.perplexity, reverse=True)
 
 
+def test_perplexity_is_a_target_words() -> None:
+    """Sides of different lengths: Π_j 1/(I+1) Σ_i 1/V over six f's is 1/V a word."""
+    longer = [[*e, "x"] for e in E]
+    assert watch(longer, F, "x").perplexity[0] == pytest.approx(4)
+
+
 def test_what_is_shown() -> None:
     found = watch(E, F, "book", iterations=3)
     shown = grid("book", found)
@@ -35,5 +41,5 @@ def test_what_is_shown() -> None:
 
 
 def test_a_word_that_is_not_there() -> None:
-    with pytest.raises(InputError, match="--watch cat: the source text has no such word"):
+    with pytest.raises(InputError, match="cat: the source text has no such word"):
         watch(E, F, "cat")

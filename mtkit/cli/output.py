@@ -1,0 +1,63 @@
+"""What a command that reports writes: one JSON object or tables on stdout, and perhaps a page."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Html = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Also write a page that needs no network.")
+]
+
+
+def check_page(html: Path | None) -> None:
+    """Raise InputError where a page could not be written, before any work is done for it."""
+    from mtkit.errors import InputError
+
+    if html is not None and not html.parent.is_dir():
+        raise InputError(f"{html}: no such directory: {html.parent}")
+
+
+def publish(
+    html: Path | None,
+    page: Callable[[], str],
+    as_json: bool,
+    data: Callable[[], Any],
+    show: Callable[[Console], None],
+) -> None:
+    """Write the page, if one is wanted, and either ``data`` as JSON or what ``show`` prints.
+
+    Numbers that are not finite, which JSON has no word for, become null.
+    """
+    from rich.console import Console
+
+    from mtkit.console import note
+    from mtkit.page import write_page
+
+    if html is not None:
+        write_page(page(), html)
+    if as_json:
+        json.dump(_finite(data()), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        print()
+    else:
+        show(Console(highlight=False))
+    if html is not None:
+        note(f"report: {html.resolve()}")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,51 @@
+"""``mtkit watch WORD``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.options import (
+    CorpusName,
+    Lowercase,
+    Pair,
+    Quiet,
+    Tokenizer,
+    Tokens,
+    Train,
+    set_up,
+    training_text,
+)
+from mtkit.cli.output import AsJson, Html, check_page, publish
+
+
+def watch(
+    word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the source text.")],
+    train: Train = None,
+    corpus: CorpusName = None,
+    pair: Pair = None,
+    tokenizer: Tokenizer = Tokens.words,
+    lowercase: Lowercase = False,
+    html: Html = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """How IBM Model 1 learns to translate a word, from the uniform start on."""
+    from mtkit import watch_page
+    from mtkit.page import print_grid
+    from mtkit.smt.watch import watch as run
+
+    set_up(quiet)
+    check_page(html)
+    text, tokens = training_text(corpus, pair, train, None, None, tokenizer, lowercase)
+    sides = (text.train.source, text.train.target)
+    source, target = ([tokens.tokenize(line) for line in side] for side in sides)
+    found = run(source, target, word)
+    publish(
+        html,
+        lambda: watch_page.as_html(word, found),
+        as_json,
+        found._asdict,
+        lambda console: print_grid(console, watch_page.grid(word, found)),
+    )
