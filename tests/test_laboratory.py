@@ -228,7 +228,8 @@ def test_a_probe_is_its_definitions() -> None:
     places = windows(DEV, words)
     trained = train_all([CELLS[2], WILD], [1, 2], stream(TRAIN, words), len(words), 8, 4, 1)
     (one, other), _ = trained
-    assert not torch.equal(one.model.embedding.weight, other.model.embedding.weight)
+    apart = one.model.embedding.weight - other.model.embedding.weight
+    assert apart.abs().max() > 0.1  # from the start: four updates move a weight by less than 0.01
     found = probe(one.model, Texts(places, K, CUT, SHUFFLED))
     histories, targets = places[:, :-1], places[:, -1]
     for k in (0, 1, 5, HISTORY):
