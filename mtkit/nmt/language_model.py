@@ -152,7 +152,8 @@ def train_language_model(
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     rng = np.random.default_rng(seed)
-    losses, norms = [], []
+    # One array: a scalar kept from each update would lie where its large ones were, and pin them.
+    seen = torch.empty(updates, 2)
     queue: list[Tensor] = []
     for update in range(updates):
         if not queue:
@@ -167,13 +168,13 @@ def train_language_model(
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(model.parameters(), clip or float("inf"))
-        losses.append(loss.detach())
-        norms.append(norm)
-        if not (loss + norm).isfinite():
+        seen[update, 0], seen[update, 1] = loss.detach(), norm
+        if not seen[update].isfinite().all():
+            seen = seen[: update + 1]
             break
         optimiser.step()
         on_update()
-    return Trace(torch.stack(losses).tolist(), torch.stack(norms).tolist())
+    return Trace(seen[:, 0].tolist(), seen[:, 1].tolist())
 
 
 def mean_loss(model: LanguageModel, y: Tensor) -> Tensor:
