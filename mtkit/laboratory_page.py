@@ -12,9 +12,9 @@ from mtkit.intervals import Band, Interval
 from mtkit.laboratory import Study
 from mtkit.page import Cell, Grid, html, number, print_grid, say
 
-DISTANCES = (1, 5, 10, 20, 50)
+DISTANCES = (1, 10, 50)
 STEPS = (0, 5, 10, 15, 20, 30)
-HISTORIES = (0, 1, 2, 3, 5, 7, 10, 20)
+HISTORIES = (0, 1, 3, 7, 20)
 DRAWN = (2, 5)  # orders of the n-gram models in the charts
 CLAIM = (5, 10)  # "about seven tokens" (Gers et al. 2000: five to ten steps, of plain RNNs)
 

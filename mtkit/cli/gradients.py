@@ -102,7 +102,8 @@ def gradients(
         if full:
             laboratory.train_translators(text, tokens, 4 * updates, directory)
         note(f"models: {directory}")
-    found = laboratory.measure(lab, text.name, ids, windows, cores, _step)
+    name = f"{text.name} ({text.pair[1]})"  # its target side alone
+    found = laboratory.measure(lab, name, ids, windows, cores, _step)
     found = replace(found, steps=laboratory.measure_translators(directory, sides[1]))
     publish(
         html,
