@@ -83,11 +83,31 @@ def save_training_hashes(corpus: Corpus, directory: Path) -> None:
     np.save(directory / HASHES, line_hashes(corpus.train.source))
 
 
+@dataclass(frozen=True)
+class TrainingPair:
+    """A sentence pair and the number of its line in the files it came from, counted from 1."""
+
+    line: int
+    source: str
+    target: str
+
+
 def training_text(directory: Path) -> Bitext:
     """The text that the model in ``directory`` was trained on, where it still lies where it lay.
 
     Raises InputError where there is none, or another by now.
     """
+    return _training_files(directory).without_empty()
+
+
+def training_pairs(directory: Path) -> list[TrainingPair]:
+    """The same text with the numbers of its lines."""
+    pairs = _training_files(directory).pairs()
+    return [TrainingPair(n, s, t) for n, (s, t) in enumerate(pairs, 1) if s.strip() and t.strip()]
+
+
+def _training_files(directory: Path) -> Bitext:
+    """The training text with its blank lines; see ``training_text``."""
     named = Manifest.read(directory).corpus.get("train")
     if not named:
         raise InputError(f"{directory} names no training text")
@@ -95,7 +115,7 @@ def training_text(directory: Path) -> Bitext:
     hashes = directory / HASHES
     if not hashes.exists() or not np.array_equal(np.load(hashes), line_hashes(text.source)):
         raise InputError(f"{named[0]} is not what {directory} was trained on")
-    return text.without_empty()
+    return text
 
 
 @contextmanager

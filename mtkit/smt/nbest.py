@@ -60,6 +60,18 @@ def derivation(
     )
 
 
+def by_phrase(chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int) -> Float64:
+    """What each of the options ``chosen``, in target order, adds to the features: (len(chosen), F).
+
+    But for the column ``lm``, which is 0: it is the sum of what the words of the phrase cost.
+    """
+    sums = np.zeros((len(chosen) + 1, _F))
+    for n in range(1, len(sums)):
+        describe(chosen[:n], options, table, lm, begin, sums[n])
+    sums[:, NAMES.index("lm")] = 0.0  # it counts an end behind each of the beginnings
+    return np.diff(sums, axis=0)
+
+
 # --- kernels
 
 
