@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from mtkit.explain import Explanation, NmtExplanation, Phrase, SmtExplanation, Term
+from mtkit.explain import RIVALS, Explanation, NmtExplanation, Phrase, SmtExplanation, Term
 from mtkit.models import KINDS
 from mtkit.page import Cell, Grid, html, number, print_grid, say
 from mtkit.subwords import END_OF_WORD
+from mtkit.vocabulary import SPECIALS
 
 MEANINGS = {
     "direct": "ln φ(target phrase | source phrase)",
@@ -200,31 +201,29 @@ def spelled(piece: str) -> str:
     """
     if piece.endswith(END_OF_WORD):
         return piece.removesuffix(END_OF_WORD)
-    return piece if piece.startswith("<") and piece.endswith(">") else f"{piece}…"
+    return piece if piece in SPECIALS else f"{piece}…"
 
 
 def _pieces(found: NmtExplanation) -> Grid:
     rows = []
     for t, piece in enumerate(found.pieces):
         at = piece.looked_at
-        looked = [number(None), number(None)]
+        looked = Cell("–")
         if at is not None and found.attention is not None:
-            looked = [Cell(spelled(found.source[at])), number(found.attention[t][at], 2)]
-        rivals = " · ".join(f"{spelled(rival.text)} {rival.p:.3f}" for rival in piece.rivals)
-        mark = f"{piece.copied}, {COPIED}" if piece.copied else ""
+            looked = Cell(spelled(found.source[at]), f"{found.attention[t][at]:.2f}")
         rows.append(
             [
-                Cell(spelled(piece.text), mark),
+                Cell(spelled(piece.text), f"{piece.copied}, {COPIED}" if piece.copied else ""),
                 number(piece.log_p, 2),
                 number(math.exp(piece.log_p), 3),
-                *looked,
-                Cell(rivals),
+                looked,
+                *(Cell(spelled(r.text), f"{r.p:.3f}", r.p) for r in piece.rivals),
             ]
         )
     return Grid(
         "Each subword with its probability, the source subword that the network looked at most, "
-        "the weight of that, and the best rivals with their probabilities.",
-        ("Subword", "ln p", "p", "Looked at", "Weight", "Rivals"),
+        "with the weight of that, and the best rivals with their probabilities.",
+        ("Subword", "ln p", "p", "Looked at", *["Rival"] * RIVALS),
         rows,
         [
             f"The score, {found.score:.4f}, is Σ ln p / T^{found.normalisation:g} of T subwords. "
