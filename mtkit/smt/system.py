@@ -229,12 +229,9 @@ class SmtSystem:
             raise InputError(f"a sentence of 1 to {LONGEST} words is meant, not {len(words):,}")
         options, best = self._decode(words, 1, True)
         [[hypothesis]] = self._judge([[self._spell(words, options, best, 0)]])
-        lm = self.models.lm
-        parts = by_phrase(best.options, options, self.models.table, lm.arrays, lm.begin)
-        log_p = [p for _, p in hypothesis.token_logprobs]
-        column = parts[:, NAMES.index("lm")]
-        column[:] = [sum(log_p[t0:t1]) for _, _, t0, t1 in hypothesis.segments]
-        column[-1] += log_p[-1]
+        log_p = np.array([p for _, p in hypothesis.token_logprobs])
+        table, lm = self.models.table, self.models.lm
+        parts = by_phrase(best.options, options, table, lm.arrays, lm.begin, log_p)
         spans = [(-1, 0), *((s0, s1) for s0, s1, _, _ in hypothesis.segments)]
         turns = [ORIENTATIONS[orientation(*b, *a)] for a, b in pairwise(spans)]
         return Derived(words, hypothesis, parts, turns)
