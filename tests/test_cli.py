@@ -130,8 +130,7 @@ REFUSED = {
         ["compare", "a=two.de", "--test", "two.de", "two.de", "--glossary", "bad.tsv"],
         "bad.tsv: line 3: source TAB target is meant, with one TAB",
     ),
-    "nothing-to-encode": (["encode"], "nothing to do: say --out FILE.npy, --nearest K or both"),
-    "no-encoder": (["encode", "--nearest", "1"], "no neural model under models/; train one with"),
+    "no-encoder": (["encode"], "no neural model under models/; train one with"),
     "nothing-explains": (["explain", "x"], "no model under models/"),
     "no-explanation": (["explain", "x", "--model", "nowhere"], "nowhere: no such model"),
     "no-info": (["info", "three.en"], "three.en: not a model directory"),
@@ -530,7 +529,9 @@ def test_encode_writes_vectors_and_prints_neighbours(
     assert (vectors.dtype, vectors.shape) == (np.float32, (3, 32))
     assert vectors[0].any()
     assert not vectors[1].any()
+    assert mtkit("encode", "--model", whole, cwd=project, stdin=text).stdout.count(b"\n") == 6
     done = mtkit("encode", "--out", "v", cwd=project, stdin=text)
+    assert done.stdout == b""
     assert re.match(r"model: models/nmt \(en → de\)\n", done.stderr.decode())
     assert not np.array_equal(np.load(project / "v"), vectors)  # of the mean
 
@@ -539,7 +540,7 @@ def test_encode_writes_vectors_and_prints_neighbours(
     ("options", "message"),
     [
         (("--model", "models/smt", "--out", "v"), "models/smt: a model of kind smt; only a neural"),
-        (("--nearest", "1"), "is not what models/nmt was trained on"),
+        ((), "is not what models/nmt was trained on"),
         (("--out", "no/v"), "no/v: No such file or directory"),
     ],
 )

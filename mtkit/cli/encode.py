@@ -44,26 +44,25 @@ def encode(
         typer.Option(metavar="FILE.npy", help="Write the vectors: float32, a row a line."),
     ] = None,
     nearest: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="K",
-            min=0,
+            min=1,
             help="Print the K closest training sentences of each line, by cosine: number of the "
-            "line, number of the training line, cosine, text, with TABs between.",
+            "line, number of the training line, cosine, text, with TABs between. [3 without --out]",
             show_default=False,
         ),
-    ] = 0,
+    ] = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Sentence vectors of a neural model's encoder: mtkit encode --out v.npy < in."""
+    """Sentence vectors of a neural model's encoder, or what is close by them: mtkit encode < in."""
     from mtkit.corpus import decode_lines
-    from mtkit.errors import InputError
     from mtkit.manifest import training_pairs
 
     cores = set_up(quiet, threads)
-    if out is None and not nearest:
-        raise InputError("encode has nothing to do: say --out FILE.npy, --nearest K or both")
+    if out is None and nearest is None:
+        nearest = 3
     directory, system = _open(model)
     known = training_pairs(directory) if nearest else []  # missing, it is missed before the work
     limit_threads(system, cores)
