@@ -69,11 +69,12 @@ class Manifest:
 
 
 def describe_corpus(corpus: Corpus) -> dict[str, Any]:
-    """What a manifest keeps of a corpus: names and paths, not the text."""
+    """What a manifest keeps of a corpus: names, paths and a digest, not the text."""
     splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
     return {
         "name": corpus.name,
         "sentences": len(corpus.train),
+        "digest": corpus.train.digest(),
         **{k: [str(p.resolve()) for p in v.paths] if v else None for k, v in splits.items()},
     }
 
@@ -83,19 +84,39 @@ def save_training_hashes(corpus: Corpus, directory: Path) -> None:
     np.save(directory / HASHES, line_hashes(corpus.train.source))
 
 
+@dataclass(frozen=True)
+class TrainingPair:
+    """A sentence pair and the number of its line in the files it came from, counted from 1."""
+
+    line: int
+    source: str
+    target: str
+
+
 def training_text(directory: Path) -> Bitext:
     """The text that the model in ``directory`` was trained on, where it still lies where it lay.
 
     Raises InputError where there is none, or another by now.
     """
-    named = Manifest.read(directory).corpus.get("train")
+    return _training_files(directory).without_empty()
+
+
+def training_pairs(directory: Path) -> list[TrainingPair]:
+    """The same text with the numbers of its lines."""
+    pairs = _training_files(directory).pairs()
+    return [TrainingPair(n, s, t) for n, (s, t) in enumerate(pairs, 1) if s.strip() and t.strip()]
+
+
+def _training_files(directory: Path) -> Bitext:
+    """The training text with its blank lines; see ``training_text``."""
+    corpus = Manifest.read(directory).corpus
+    named = corpus.get("train")
     if not named:
         raise InputError(f"{directory} names no training text")
     text = Bitext.read(Path(named[0]), Path(named[1]))
-    hashes = directory / HASHES
-    if not hashes.exists() or not np.array_equal(np.load(hashes), line_hashes(text.source)):
+    if text.digest() != corpus.get("digest"):
         raise InputError(f"{named[0]} is not what {directory} was trained on")
-    return text.without_empty()
+    return text
 
 
 @contextmanager

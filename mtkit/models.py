@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mtkit.system import System
 
 MODELS = Path("models")
+KINDS = {"smt": "statistical", "nmt": "neural"}  # of translators
 
 
 def check_out(
@@ -48,16 +49,21 @@ def _is_replaceable(path: Path, mark: str) -> bool:
 def all_models() -> list[Path]:
     """The translators under ``models/``, newest first."""
     found = [p.parent for p in MODELS.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")]
-    found = [path for path in found if Manifest.read(path).kind in ("smt", "nmt")]
+    found = [path for path in found if Manifest.read(path).kind in KINDS]
     return sorted(found, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
 
 
-def newest_model(how: str = "with --model DIR") -> Path:
+def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path:
     """The model that was trained last. Raises InputError where there is none.
 
-    how: the way to name another, for the message.
+    how: the way to name another, for the message. kind: which alone counts, "smt" or "nmt".
     """
-    models = all_models()
+    models = [path for path in all_models() if kind in (None, Manifest.read(path).kind)]
+    if not models and kind:
+        raise InputError(
+            f"no {KINDS[kind]} model under {MODELS}/; train one with `mtkit train-{kind}`, "
+            f"or name one {how}"
+        )
     if not models:
         raise InputError(
             f"no model under {MODELS}/; train one with `mtkit train-smt` or `mtkit train-nmt`, "

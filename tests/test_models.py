@@ -132,3 +132,11 @@ def test_the_newest_model_is_the_last_one_written(
         os.utime(directory / MANIFEST, (k, k))
     assert newest_model() == models.MODELS / "a"
     assert json.loads((newest_model() / MANIFEST).read_text("utf-8"))["kind"] == "smt"
+    assert newest_model(kind="smt") == models.MODELS / "a"
+    manifest("nmt").write(models.MODELS / "b")
+    os.utime(models.MODELS / "b" / MANIFEST, (9, 9))
+    assert newest_model(kind="smt") == models.MODELS / "a"
+    assert newest_model() == newest_model(kind="nmt") == models.MODELS / "b"
+    (models.MODELS / "a" / MANIFEST).unlink()
+    with pytest.raises(InputError, match="no statistical model under models/"):
+        newest_model(kind="smt")

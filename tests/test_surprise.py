@@ -7,8 +7,8 @@ import itertools
 import math
 import random
 import re
-import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from mtkit import load
-from mtkit.corpus import Bitext, Corpus, line_hashes
+from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
 from mtkit.evaluate import Question
-from mtkit.manifest import HASHES, training_text
+from mtkit.manifest import Manifest, training_pairs, training_text
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt import lm
 from mtkit.smt.arpa import write_arpa
@@ -34,6 +34,7 @@ from mtkit.surprise_view import Measured, print_tables, print_tokens
 from mtkit.system import LogProbability, Score, TokenScores
 from mtkit.tokenizer import WordTokenizer
 from mtkit.vocabulary import BOS, CODE_POINTS, EOS, UNK
+from tests.conftest import beside_its_text
 
 ODD = [("A xqzvwy☃!", "Ein xqzvwy☃ Zebrafell!"), ("", ""), ("Hello.", ""), ("", "Hallo.")]
 JudgedBy = dict[str, dict[Question, Judged]]
@@ -296,25 +297,33 @@ def test_counts_are_of_the_text_that_was_trained_on(
 ) -> None:
     with pytest.raises(InputError, match=r"is not what .*smt was trained on"):
         training_text(smt_directory)  # of which few is the beginning
-    copy = shutil.copytree(smt_directory, tmp_path / "copy")
-    paths = tmp_path / "train.en", tmp_path / "train.de"
-    for path, lines in zip(paths, (few.train.source, few.train.target), strict=True):
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    manifest = (copy / "manifest.json").read_text("utf-8")
-    for old, new in zip(few.train.paths, paths, strict=True):
-        manifest = manifest.replace(str(old.resolve()), str(new))
-    (copy / "manifest.json").write_text(manifest, encoding="utf-8")
+    copy, paths = beside_its_text(smt_directory, few, tmp_path)
     assert training_text(copy).pairs() == Bitext.read(*paths).without_empty().pairs()
-    paths[0].write_text("\n".join(["x", *few.train.source[1:]]) + "\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"train\.en is not what"):
-        training_text(copy)
-    lines = ["", *few.train.source[1:]]
-    paths[0].write_text("\n".join(lines) + "\n", encoding="utf-8")
-    np.save(copy / HASHES, line_hashes(lines))
+    source, target = few.train.source, few.train.target
+    others = (
+        (["x", *source[1:]], target),
+        (source, ["x", *target[1:]]),
+        (source[::-1], target[::-1]),
+    )
+    for sides in others:
+        write(paths, *sides)
+        with pytest.raises(InputError, match=r"train\.en is not what"):
+            training_text(copy)
+    write(paths, ["", *source[1:]], target)
+    manifest = Manifest.read(copy)
+    corpus = manifest.corpus | {"digest": Bitext.read(*paths).digest()}
+    replace(manifest, corpus=corpus).write(copy)
     assert training_text(copy).pairs() == few.train.pairs()[1:]  # nothing is learnt from a blank
+    second = training_pairs(copy)[0]
+    assert (second.line, second.source, second.target) == (2, *few.train.pairs()[1])
     paths[0].unlink()
     with pytest.raises(InputError, match=r"train\.en: no such file"):
         training_text(copy)
+
+
+def write(paths: tuple[Path, Path], *sides: list[str]) -> None:
+    for path, lines in zip(paths, sides, strict=True):
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 # --- what is shown

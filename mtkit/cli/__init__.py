@@ -16,6 +16,8 @@ from mtkit.cli import (
     compare,
     contrast,
     corpus,
+    encode,
+    explain,
     gradients,
     info,
     moses,
@@ -43,6 +45,8 @@ app.command("translate", context_settings={"allow_extra_args": True})(translate.
 app.command("compare")(compare.compare)
 app.command("perplexity")(perplexity.perplexity)
 app.command("contrast")(contrast.contrast)
+app.command("explain")(explain.explain)
+app.command("encode")(encode.encode)
 app.command("gradients")(gradients.gradients)
 app.command("align")(align.align)
 app.command("watch")(watch.watch)

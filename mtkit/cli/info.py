@@ -26,7 +26,7 @@ def info(
     from rich.table import Table
 
     from mtkit.manifest import Manifest
-    from mtkit.models import newest_model
+    from mtkit.models import KINDS, newest_model
 
     set_up(quiet)
     directory = model or newest_model("as MODEL")
@@ -38,7 +38,7 @@ def info(
     size = sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())
     table = Table.grid(padding=(0, 2))
     table.add_row("model", str(directory))
-    table.add_row("kind", {"smt": "statistical", "nmt": "neural"}.get(manifest.kind, manifest.kind))
+    table.add_row("kind", KINDS.get(manifest.kind, manifest.kind))
     table.add_row("languages", " → ".join(manifest.languages))
     table.add_row("size", f"{size / 1e6:.1f} MB")
     for part in ("corpus", "tokenizer", "config", "figures"):

@@ -79,13 +79,10 @@ def export_model(
     from mtkit.console import note
     from mtkit.errors import InputError
     from mtkit.manifest import Manifest, replacing
-    from mtkit.models import all_models, check_out, load
+    from mtkit.models import check_out, load, newest_model
 
     set_up(quiet)
-    statistical = (path for path in all_models() if Manifest.read(path).kind == "smt")
-    directory = model or next(statistical, None)
-    if directory is None:
-        raise InputError("no statistical model under models/; train one, or name one as MODEL")
+    directory = model or newest_model("as MODEL", "smt")
     if (kind := Manifest.read(directory).kind) != "smt":
         raise InputError(f"{directory}: a model of kind {kind}; Moses has only statistical ones")
     if model is None:

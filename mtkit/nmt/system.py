@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
@@ -35,6 +35,23 @@ from mtkit.vocabulary import CODE_POINTS, EOS, UNK
 
 LONGEST = TrainConfig.max_length  # subwords that are translated at once, as in training
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The translation of the subwords ``source`` of the tokens ``words``, and how it was made.
+
+    made: the tokens that the network made; those of ``hypothesis`` may have verbatim words put back
+    among them. copied: for each ``<unk>`` of ``output``, in order, the source word that replaced
+    it.
+    """
+
+    words: list[str]
+    source: Encoded
+    output: Output
+    hypothesis: Hypothesis
+    made: list[str]
+    copied: list[str]
 
 
 class NmtSystem:
@@ -124,6 +141,22 @@ class NmtSystem:
         translate = partial(self._translate, n_best=n_best)
         found = by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
         return [[replace(h, score=h.score / h.pieces) for h in line] for line in found]
+
+    def derive(self, sentence: str) -> Derived:
+        """The best translation of one sentence with the subwords that the search found.
+
+        Raises InputError where it has no words, or too many subwords to be translated at once.
+        """
+        [words] = self.tokenize([sentence])
+        [source] = self.subwords.encode([words])
+        if not 0 < len(source.ids) <= LONGEST:
+            raise InputError(
+                f"a sentence of 1 to {LONGEST} subwords is meant, not {len(source.ids):,}"
+            )
+        [[[output, *_]]] = self._search([source.ids], [[0]], self.beam)
+        hypothesis = self._hypothesis(output, words, source)
+        made = self.subwords.decode(output.ids, hypothesis.unknown)
+        return Derived(words, source, output, hypothesis, made, hypothesis.unknown)
 
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
         encoded = self.subwords.encode(words)

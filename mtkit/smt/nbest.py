@@ -60,6 +60,23 @@ def derivation(
     )
 
 
+def by_phrase(
+    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, log_p: Float64
+) -> Float64:
+    """What each of the options ``chosen``, in target order, adds to the features: (len(chosen), F).
+
+    log_p: ln P of each target word and of the end, which goes with the last phrase.
+    """
+    sums = np.zeros((len(chosen) + 1, _F))
+    for n in range(1, len(sums)):
+        describe(chosen[:n], options, table, lm, begin, sums[n])
+    parts = np.diff(sums, axis=0)
+    ends = np.cumsum(options.w_begin[chosen + 1] - options.w_begin[chosen])
+    # Not by difference: each of the beginnings was described with an end of its own.
+    parts[:, NAMES.index("lm")] = np.add.reduceat(log_p, [0, *ends[:-1]])
+    return parts
+
+
 # --- kernels
 
 

@@ -26,12 +26,12 @@ from mtkit.glossary import Glossary
 from mtkit.manifest import Manifest
 from mtkit.pieces import by_pieces, cut
 from mtkit.smt.context import Lexicon
-from mtkit.smt.decoder import Limits, search
+from mtkit.smt.decoder import Limits, orientation, search
 from mtkit.smt.flat import Flat, Float64, read_only, save_arrays
 from mtkit.smt.forced import EVERY, force
 from mtkit.smt.lm import NgramModel
-from mtkit.smt.nbest import COUNTS, NAMES, NBest, derivation, n_best, span_of
-from mtkit.smt.options import FREE, REORDERING, Options, Sentence, Weights, collect
+from mtkit.smt.nbest import COUNTS, NAMES, NBest, by_phrase, derivation, n_best, span_of
+from mtkit.smt.options import FREE, ORIENTATIONS, REORDERING, Options, Sentence, Weights, collect
 from mtkit.smt.phrases import FEATURES, PhraseTable, links_of
 from mtkit.smt.spelling import Spelling
 from mtkit.smt.word_model import WordModel, WordModels
@@ -113,6 +113,21 @@ class Derivation:
 
     hypothesis: Hypothesis | None
     why: str = ""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The translation of the tokens ``words`` and what it is made of.
+
+    parts: float64 (phrases, len(NAMES)), what each phrase adds to the features, the last one with
+    the sentence's end; they sum to the hypothesis's. orientations: of each phrase, one of
+    ``options.ORIENTATIONS``.
+    """
+
+    words: list[str]
+    hypothesis: Hypothesis
+    parts: Float64
+    orientations: list[str]
 
 
 class SmtSystem:
@@ -203,6 +218,23 @@ class SmtSystem:
             return replace(h, token_logprobs=list(pairs), orders=order[at])
 
         return [[judged(h) for h in hypotheses] for hypotheses in found]
+
+    def derive(self, sentence: str) -> Derived:
+        """The best translation of one sentence, phrase by phrase.
+
+        Raises InputError where it has no words, or too many to be translated at once.
+        """
+        [words] = self.tokenize([sentence])
+        if not 0 < len(words) <= LONGEST:
+            raise InputError(f"a sentence of 1 to {LONGEST} words is meant, not {len(words):,}")
+        options, best = self._decode(words, 1, True)
+        [[hypothesis]] = self._judge([[self._spell(words, options, best, 0)]])
+        log_p = np.array([p for _, p in hypothesis.token_logprobs])
+        table, lm = self.models.table, self.models.lm
+        parts = by_phrase(best.options, options, table, lm.arrays, lm.begin, log_p)
+        spans = [(-1, 0), *((s0, s1) for s0, s1, _, _ in hypothesis.segments)]
+        turns = [ORIENTATIONS[orientation(*b, *a)] for a, b in pairwise(spans)]
+        return Derived(words, hypothesis, parts, turns)
 
     def n_best(self, sentences: Sequence[list[str]], k: int) -> list[NBest]:
         """The k best derivations of each sentence, given as tokens, at least one each."""

@@ -1,0 +1,131 @@
+"""``mtkit encode``."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtkit.cli.options import Quiet, Threads, set_up
+from mtkit.cli.translate import limit_threads
+
+if TYPE_CHECKING:
+    from mtkit.manifest import TrainingPair
+    from mtkit.nmt.system import NmtSystem
+
+
+class Pool(StrEnum):
+    """How many states become one vector."""
+
+    mean = "mean"
+    max = "max"
+    last = "last"
+
+
+def encode(
+    pool: Annotated[
+        Pool,
+        typer.Option(
+            help="Element-wise mean or maximum of the encoder's states, or the last state of each "
+            "direction."
+        ),
+    ] = Pool.mean,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A neural model. [the newest under models/]", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npy", help="Write the vectors: float32, a row a line."),
+    ] = None,
+    nearest: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            min=1,
+            help="Print the K closest training sentences of each line, by cosine: number of the "
+            "line, number of the training line, cosine, text, with TABs between. [3 without --out]",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Threads = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Sentence vectors of a neural model's encoder, or what is close by them: mtkit encode < in."""
+    from mtkit.corpus import decode_lines
+    from mtkit.manifest import training_pairs
+
+    cores = set_up(quiet, threads)
+    if out is None and nearest is None:
+        nearest = 3
+    directory, system = _open(model)
+    known = training_pairs(directory) if nearest else []  # missing, it is missed before the work
+    limit_threads(system, cores)
+    lines = decode_lines(sys.stdin.buffer.read(), "stdin")
+    if out is not None:
+        _write(system, lines, pool, out)
+    if nearest:
+        _print_nearest(system, lines, known, nearest, pool)
+
+
+def _open(model: Path | None) -> tuple[Path, NmtSystem]:
+    """The model in that directory, or the newest neural one, which is named."""
+    from mtkit.console import note
+    from mtkit.errors import InputError
+    from mtkit.manifest import Manifest
+    from mtkit.models import load, newest_model
+
+    directory = model or newest_model(kind="nmt")
+    manifest = Manifest.read(directory)
+    if manifest.kind != "nmt":
+        raise InputError(
+            f"{directory}: a model of kind {manifest.kind}; only a neural translator has an encoder"
+        )
+    if model is None:
+        note(f"model: {directory} ({' → '.join(manifest.languages)})")
+
+    from mtkit.nmt.system import NmtSystem
+
+    system = load(directory)
+    assert isinstance(system, NmtSystem)
+    return directory, system
+
+
+def _write(system: NmtSystem, lines: list[str], pool: str, out: Path) -> None:
+    import numpy as np
+
+    from mtkit.console import busy, note
+    from mtkit.errors import InputError
+    from mtkit.nmt.encode import encode_sentences
+
+    with busy(f"encoding {len(lines):,} lines"):
+        vectors = encode_sentences(system, lines, pool)
+    try:
+        with out.open("wb") as file:  # numpy would add .npy to a name without it
+            np.save(file, vectors)
+    except OSError as error:
+        raise InputError(f"{out}: {error.strerror or error}") from None
+    note(f"{out}: {vectors.shape[0]:,} vectors of {vectors.shape[1]}")
+
+
+def _print_nearest(
+    system: NmtSystem, lines: list[str], known: list[TrainingPair], k: int, pool: str
+) -> None:
+    """A row for each line and neighbour; a blank line has none."""
+    from mtkit.console import busy
+    from mtkit.nmt.encode import nearest
+    from mtkit.page import visible
+
+    asked = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    texts = [pair.source for pair in known]
+    with busy(f"encoding {len(known):,} training sentences"):
+        at, cosine = nearest(system, [line for _, line in asked], texts, k, pool)
+    for (number, _), places, values in zip(asked, at.tolist(), cosine.tolist(), strict=True):
+        for place, value in zip(places, values, strict=True):
+            pair = known[place]
+            print(number, pair.line, f"{value:.6f}", visible(pair.source), sep="\t")

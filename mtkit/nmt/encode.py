@@ -1,0 +1,83 @@
+"""Sentence vectors: one vector of D numbers for a sentence of any length.
+
+The encoder reads x_1 … x_I, the last one </s>, and leaves a state h_i of both directions at each of
+them (``model``). The vector v of the sentence is
+
+    mean    v_d = 1/I Σ_i h_{i,d}
+    max     v_d = max_i h_{i,d}
+    last    v = [→h_I; ←h_1], the last state of each direction: what the decoder starts from
+
+Batches have sources of one length, so that there is no padding that a mean or a maximum could take
+for a word. Sentences are close whose vectors have a small angle between them:
+
+    cos(v, w) = v·w / (‖v‖ ‖w‖)
+
+Limits: the encoder learnt to help its decoder, not to compare sentences; what is close for it often
+shares words and their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtkit.nmt.data import batch_rows
+from mtkit.nmt.model import Source
+from mtkit.nmt.system import NmtSystem
+from mtkit.vocabulary import EOS
+
+Float32 = NDArray[np.float32]
+POOLS: dict[str, Callable[[Source], Tensor]] = {
+    "mean": lambda source: source.H.mean(1),
+    "max": lambda source: source.H.amax(1),
+    "last": lambda source: source.summary,
+}
+BATCH = 64  # sentences that are encoded at once
+CHUNK = 4096  # sentences whose vectors are held beside those they are compared with
+
+
+@torch.inference_mode()
+def encode_sentences(system: NmtSystem, sentences: Sequence[str], pool: str = "mean") -> Float32:
+    """The vectors of raw sentences, float32 (len(sentences), D); a blank one has zeros.
+
+    pool: one of ``POOLS``. The system is one model, no ensemble.
+    """
+    [model] = system.models
+    words = system.tokenize([s if s.strip() else "" for s in sentences])
+    sources = [encoded.ids for encoded in system.subwords.encode(words)]
+    vectors = np.zeros((len(sentences), model.config.hidden), np.float32)
+    for rows in batch_rows(sources, BATCH):
+        if sources[rows[0]]:
+            x = torch.tensor([[*sources[r], EOS] for r in rows], device=model.device)
+            vectors[rows] = POOLS[pool](model.encode(x)).float().cpu().numpy()
+    return vectors
+
+
+def nearest(
+    system: NmtSystem, sentences: Sequence[str], known: Sequence[str], k: int, pool: str = "mean"
+) -> tuple[NDArray[np.int64], Float32]:
+    """The k of ``known`` that are closest to each sentence: their places and cosines, best first.
+
+    Both are (len(sentences), k), or narrower where fewer are known; of equals the first comes
+    first. A vector of zeros is at 0 from everything. Memory: CHUNK vectors, whatever is known.
+    """
+    vectors = _unit(encode_sentences(system, sentences, pool))
+    at = np.empty((len(sentences), 0), np.int64)
+    cosine = np.empty((len(sentences), 0), np.float32)
+    for begin in range(0, len(known), CHUNK):
+        near = _unit(encode_sentences(system, known[begin : begin + CHUNK], pool))
+        places = np.broadcast_to(begin + np.arange(len(near)), (len(vectors), len(near)))
+        at, cosine = np.hstack([at, places]), np.hstack([cosine, vectors @ near.T])
+        best = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
+        at, cosine = np.take_along_axis(at, best, 1), np.take_along_axis(cosine, best, 1)
+    return at, cosine
+
+
+def _unit(vectors: Float32) -> Float32:
+    """The same directions at length 1; zeros stay."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
