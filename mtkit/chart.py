@@ -23,7 +23,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """x: what the axis below shows, as the title says of y. log: whether y grows by factors.
+    """x: what the axis below shows, as the title says of y. log, log_x: whether y, x grows by
+    factors.
 
     equation: what is drawn, exactly, where the title is not enough.
     """
@@ -33,6 +34,7 @@ class Chart:
     lines: tuple[Line, ...]
     log: bool = False
     equation: str = ""
+    log_x: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,15 @@ class Drawing:
 def draw(chart: Chart) -> Drawing:
     """The coordinates of a chart, rounded so that they are the same on every machine.
 
-    There must be a point, and with ``log`` every y must be positive.
+    There must be a point, and where numbers grow by factors all must be positive.
     """
     points = [point for line in chart.lines for point in line.points]
     edges = [(x, y) for line in chart.lines for x, *both in line.band for y in both]
     xs, ys = zip(*points, *edges, strict=True)
-    x_marks = ticks(min(0.0, *xs), max(xs))
+    x_marks = log_ticks(min(xs), max(xs)) if chart.log_x else ticks(min(0.0, *xs), max(xs))
     y_marks = log_ticks(min(ys), max(ys)) if chart.log else ticks(min(0.0, *ys), max(ys))
 
-    x_of = _scale(x_marks, LEFT, RIGHT)
+    x_of = _scale(x_marks, LEFT, RIGHT, chart.log_x)
     y_of = _scale(y_marks, BOTTOM, TOP, chart.log)
     strokes = [
         Stroke(

@@ -31,15 +31,23 @@ class Band:
     high: list[float]
 
 
+def draws(S: int, N: int) -> tuple[Floats, Floats]:
+    """How often each of S seeds and of N sentences is drawn, with replacement, as shares.
+
+    (RESAMPLES, S) and (RESAMPLES, N).
+    """
+    rng = np.random.default_rng(SEED)
+    seeds = rng.multinomial(S, [1 / S] * S, RESAMPLES) / S
+    sentences = rng.multinomial(N, [1 / N] * N, RESAMPLES) / N
+    return seeds, sentences
+
+
 def resampled_means(values: Floats) -> Floats:
     """Means over seeds and sentences of ``values`` (S, N, …), (RESAMPLES, …).
 
-    Seeds are drawn with replacement, and sentences likewise, the same for each seed.
+    A sentence is drawn as often for each seed.
     """
-    rng = np.random.default_rng(SEED)
-    S, N = values.shape[:2]
-    seeds = rng.multinomial(S, [1 / S] * S, RESAMPLES) / S
-    sentences = rng.multinomial(N, [1 / N] * N, RESAMPLES) / N
+    seeds, sentences = draws(*values.shape[:2])
     by_sentence = np.tensordot(sentences, values, (1, 1))  # (RESAMPLES, S, …)
     weighted: Floats = np.einsum("rs,rs...->r...", seeds, by_sentence)
     return weighted

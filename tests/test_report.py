@@ -19,12 +19,20 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from mtkit import evaluate
+from mtkit.comparison.render import as_html, grids, print_report, verdict
+from mtkit.comparison.report import (
+    GROUP,
+    Comparison,
+    Errors,
+    Translations,
+    as_json,
+    compare,
+    errors,
+)
 from mtkit.errors import InputError
 from mtkit.evaluate import Pair
 from mtkit.glossary import Compliance
 from mtkit.page import visible, write_page
-from mtkit.render import as_html, grids, print_report, verdict
-from mtkit.report import GROUP, Comparison, Errors, Translations, as_json, compare, errors
 from mtkit.system import Hypothesis, LogProbability, Score
 
 RNG = random.Random(11)

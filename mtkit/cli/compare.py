@@ -15,11 +15,22 @@ from mtkit.cli.output import AsJson, Html, check_page, publish
 from mtkit.cli.translate import limit_threads
 
 if TYPE_CHECKING:
+    from mtkit.comparison.curve import Curve
+    from mtkit.comparison.report import Comparison, Translations
+    from mtkit.comparison.trainings import Training
     from mtkit.corpus import Bitext
     from mtkit.glossary import Glossary
     from mtkit.manifest import Manifest
-    from mtkit.report import Comparison, Translations
 
+CurveSizes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,…",
+        help="Also train the models again on so many pairs of their training text, and show "
+        "which is ahead from how many on. What is done stays in models/curve.",
+    ),
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Samples of each size of --curve.")]
 # Presets of a statistical system's weights, from Bayes' rule on, and what the report calls them.
 CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}
 
@@ -39,15 +50,23 @@ def compare(
     as_json: AsJson = False,
     examples: Annotated[int, typer.Option(min=0, help="Sentences to show.")] = 5,
     glossary: GlossaryFile = None,
+    curve: CurveSizes = None,
+    seeds: Seeds = 3,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Score systems on a test set: metrics with intervals, significance, perplexity, examples."""
-    from mtkit import render, report
+    from mtkit.comparison import render, report
 
     cores = set_up(quiet, threads)
     check_page(html)
-    comparison = compare_systems(_named(systems), test, examples, cores, glossary)
+    chosen = _named(systems)
+    sizes = _sizes(curve) if curve else []
+    needed = _trainings(chosen, sizes, seeds) if sizes else []
+    comparison = compare_systems(chosen, test, examples, cores, glossary)
+    if needed:
+        found = _learning_curve(needed, comparison, cores)
+        comparison = replace(comparison, curve=found)
     publish(
         html,
         lambda: render.as_html(comparison),
@@ -57,11 +76,67 @@ def compare(
     )
 
 
+def _sizes(given: str) -> list[int]:
+    """``--curve`` as numbers, in order."""
+    from mtkit.errors import InputError
+
+    numbers = given.replace(" ", "").split(",")
+    if not all(n.isdecimal() and int(n) > 0 for n in numbers) or len(set(numbers)) < 2:
+        raise InputError(f"--curve {given}: numbers of pairs are meant, as in --curve 1000,2000")
+    return sorted({int(n) for n in numbers})
+
+
+def _trainings(systems: list[tuple[str, Path]], sizes: list[int], seeds: int) -> list[Training]:
+    """What the curve of the models among ``systems`` needs."""
+    from mtkit.comparison.trainings import trainings
+    from mtkit.errors import InputError
+    from mtkit.models import MODELS
+
+    models = [(name, path) for name, path in systems if path.is_dir()]
+    if not models:
+        raise InputError("--curve trains models again, and only files are given; name a model")
+    return trainings(models, sizes, seeds, MODELS / "curve")
+
+
+def _learning_curve(needed: list[Training], comparison: Comparison, threads: int) -> Curve:
+    """Train what is not done yet, saying how long all of it will take."""
+    from mtkit.comparison.curve import curve
+    from mtkit.comparison.trainings import carry_out
+    from mtkit.console import note
+    from mtkit.corpus import Bitext
+
+    test = Bitext.read(*map(Path, comparison.paths))
+    points = {training.path: training.point(test) for training in needed}
+    left = [training for training in needed if not points[training.path]]
+    size = max(sum(p.stat().st_size for p in t.directory.glob("*")) for t in needed)
+    note(
+        f"learning curve: {len(needed)} trainings, {len(needed) - len(left)} done already; the "
+        f"others take about {_minutes(left)} and {size / 1e6:,.0f} MB of disk while they do"
+    )
+    planned = spent = 0.0
+    for k, training in enumerate(left, 1):
+        pace = spent / planned if planned else 1.0
+        note(
+            f"{k} of {len(left)}: {training.system}, {training.size:,} pairs, seed {training.seed};"
+            f" about {_minutes(left[k - 1 :], pace)} left"
+        )
+        start = time.perf_counter()
+        point = carry_out(training, test, threads)
+        training.keep(point, test)
+        points[training.path] = point
+        planned, spent = planned + training.seconds, spent + time.perf_counter() - start
+    return curve([p for p in points.values() if p], test.target, comparison.tokenize)
+
+
+def _minutes(trainings: list[Training], pace: float = 1.0) -> str:
+    return f"{pace * sum(t.seconds for t in trainings) / 60:,.0f} min"
+
+
 def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
     """(name, path) of each system; of a model directory the name is its last component."""
+    from mtkit.comparison.report import check_names
     from mtkit.errors import InputError
     from mtkit.models import MODELS, all_models
-    from mtkit.report import check_names
 
     if not systems:
         found = all_models()[::-1]
@@ -84,7 +159,7 @@ def compare_systems(
     glossary: Path | None = None,
 ) -> Comparison:
     """Translate and score a test set with every system."""
-    from mtkit import report
+    from mtkit.comparison import report
     from mtkit.console import step
     from mtkit.corpus import Bitext, language_of, read_lines, refuse_exchanged
     from mtkit.errors import InputError
@@ -162,8 +237,8 @@ def _translations(
     glossary: Path | None,
 ) -> list[Translations]:
     """Those of every system, ``made`` or to be made. Files are read in the first model's tokens."""
+    from mtkit.comparison.report import Translations
     from mtkit.glossary import Glossary
-    from mtkit.report import Translations
     from mtkit.tokenizer import WordTokenizer
 
     words = {name: WordTokenizer(**m.tokenizer) for name, m in manifests.items()}
@@ -186,9 +261,9 @@ def _run(
     name: str, path: Path, text: Bitext, threads: int, glossary: Glossary | None
 ) -> Translations:
     """A system's translations of ``text``, timed, and its probabilities for the references."""
+    from mtkit.comparison.report import Translations, errors
     from mtkit.console import step
     from mtkit.models import load
-    from mtkit.report import Translations, errors
 
     system: Any = load(path)
     limit_threads(system, threads)
@@ -238,7 +313,7 @@ def _training_log(path: Path) -> list[dict[str, float]]:
 
 def _wider(system: Any) -> Any:
     """The same system with a search ``WIDER`` times as wide."""
-    from mtkit.report import WIDER
+    from mtkit.comparison.report import WIDER
 
     limits = system.limits
     other = system.with_weights(system.weights)

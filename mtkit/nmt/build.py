@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
@@ -51,6 +52,7 @@ def train_nmt(
     processes only the first writes, the others return ``None``. Raises InputError where there is
     nothing to resume, or a training of another text or other settings.
     """
+    begun = time.perf_counter()
     text, dev = corpus.train.without_empty(), corpus.dev
     if dev is None:
         text, dev = hold_out(text, 20)
@@ -82,7 +84,7 @@ def train_nmt(
         system = NmtSystem([train(run)], subwords, tokenizer)
         if directory is None:
             return None
-        manifest = _write(system, run, corpus, directory)
+        manifest = _write(system, run, corpus, directory, time.perf_counter() - begun)
     unfinished.unlink(missing_ok=True)
     return manifest
 
@@ -188,7 +190,10 @@ def _output(out: Path) -> AbstractContextManager[Path | None]:
     return replacing(out) if parallel.RANK == 0 else nullcontext()
 
 
-def _write(system: NmtSystem, run: Run, corpus: Corpus, directory: Path) -> Manifest:
+def _write(
+    system: NmtSystem, run: Run, corpus: Corpus, directory: Path, seconds: float
+) -> Manifest:
+    """Write the model, its log and its manifest. seconds: of this process."""
     system.save(directory)
     finite = ({k: v for k, v in entry.items() if math.isfinite(v)} for entry in run.history)
     lines = [json.dumps(entry) + "\n" for entry in finite]
@@ -207,6 +212,7 @@ def _write(system: NmtSystem, run: Run, corpus: Corpus, directory: Path) -> Mani
             "verbatim": system.verbatim,
         },
         figures={
+            "seconds": seconds,
             "dev_perplexity": run.best[0],
             "dev_bleu": best["bleu"],
             "best_update": run.best[1],

@@ -152,6 +152,7 @@ def train_smt(
     threads: int = 2,
 ) -> Manifest:
     """Train on ``corpus`` and write the model directory ``out``; tuning begins at ``weights``."""
+    start = time.perf_counter()
     train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
     with replacing(out) as directory:
         compile_kernels(config.tune)
@@ -166,7 +167,7 @@ def train_smt(
             corpus=describe_corpus(corpus),
             tokenizer=asdict(tokenizer),
             config={**asdict(config), "limits": config.limits._asdict(), "verbatim": True},
-            figures=figures,
+            figures={"seconds": time.perf_counter() - start} | figures,
         )
         manifest.write(directory)
     return manifest

@@ -15,9 +15,10 @@ from rich.text import Text
 
 from mtkit import evaluate
 from mtkit.chart import Chart, Line, draw
+from mtkit.comparison.curve import Curve, Overtaking
+from mtkit.comparison.report import WIDER, Comparison, Example, SystemResult
 from mtkit.evaluate import Metric, Pair, Question
 from mtkit.page import Cell, Grid, html, number, print_grid, say, visible
-from mtkit.report import WIDER, Comparison, Example, SystemResult
 
 # --- what the renderings for people share
 
@@ -78,6 +79,53 @@ def charts(comparison: Comparison) -> list[Chart]:
     return found
 
 
+def curve_chart(curve: Curve) -> Chart:
+    """BLEU by training pairs, with its 95 % interval."""
+    lines = []
+    for of in curve.systems:
+        points = tuple((n, b.value) for n, b in zip(curve.sizes, of.bleu, strict=True))
+        band = tuple((n, b.low, b.high) for n, b in zip(curve.sizes, of.bleu, strict=True))
+        lines.append(Line(of.system, points, band))
+    return Chart("BLEU by training text", "sentence pairs", tuple(lines), log_x=True)
+
+
+def curve_verdicts(curve: Curve) -> list[str]:
+    """Which system overtakes which, and how sure that is."""
+    return [_overtaking(found, curve.sizes) for found in curve.overtaking]
+
+
+def _overtaking(found: Overtaking, sizes: Sequence[int]) -> str:
+    def said(size: float) -> str:
+        if size == 0:
+            return f"fewer than {sizes[0]:,}"
+        return f"more than {sizes[-1]:,}" if size == math.inf else f"{size:,.0f}"
+
+    at = found.size
+    if at.high == 0:
+        return f"{found.ahead} is ahead of {found.behind} at every size, nearly whatever is drawn."
+    within = f"95 % interval: {said(at.low)} to {said(at.high)}"
+    if at.value == 0:
+        return f"{found.ahead} is ahead of {found.behind} at every size ({within} pairs)."
+    return f"{found.ahead} overtakes {found.behind} at {said(at.value)} pairs ({within})."
+
+
+def _curve_grid(curve: Curve) -> Grid:
+    rows = []
+    for of in curve.systems:
+        bleu = [number(b.value, small=f"{b.low:.1f}–{b.high:.1f}") for b in of.bleu]
+        rows.append([Cell(of.system), *bleu])
+    seconds = "; ".join(
+        f"{of.system} {', '.join(f'{s:,.0f}' for s in of.seconds)}" for of in curve.systems
+    )
+    return Grid(
+        "Learning curves: BLEU after training on so many sentence pairs, the mean of "
+        f"{curve.seeds} samples, with 95 % intervals over samples and test sentences.",
+        ("System", *(f"{size:,}" for size in curve.sizes)),
+        rows,
+        [f"Seconds of training: {seconds}."],
+    )
+
+
 def grids(comparison: Comparison) -> list[Grid]:
     """The tables of the report, in order."""
     systems = comparison.systems
@@ -86,6 +134,7 @@ def grids(comparison: Comparison) -> list[Grid]:
         _scores_grid(systems, comparison.tokenize),
         _bleu_grid(systems),
         _length_grid(comparison),
+        *([_curve_grid(comparison.curve)] if comparison.curve else []),
         *([_channel_grid(systems)] if any(s.channel for s in systems) else []),
         *([_errors_grid(systems)] if any(s.errors for s in systems) else []),
         *(grid for grid in perplexities if grid.rows),
@@ -242,6 +291,11 @@ def print_report(comparison: Comparison, console: Console) -> None:
         say(console, "Is the difference real?", "bold")
     for pair in comparison.pairs:
         console.print(Padding(Text(visible(verdict(pair))), (0, 0, 0, 2)))
+    if comparison.curve:
+        console.print()
+        say(console, "How much text?", "bold")
+        for line in curve_verdicts(comparison.curve):
+            console.print(Padding(Text(visible(line)), (0, 0, 0, 2)))
     for example in comparison.examples:
         console.print()
         say(console, f"Line {example.line}: {example.why}", "bold")
@@ -266,6 +320,7 @@ def _example(example: Example) -> Table:
 def as_html(comparison: Comparison) -> str:
     """One page that needs nothing from elsewhere; the same comparison gives the same bytes."""
     bleu = [(s.name, s.metrics["bleu"]) for s in comparison.systems]
+    curve = comparison.curve
     return html(
         "report.html.j2",
         title=f"mtkit compare: {heading(comparison)}",
@@ -274,6 +329,8 @@ def as_html(comparison: Comparison) -> str:
         grids=grids(comparison),
         drawings=[draw(chart) for chart in charts(comparison)],
         verdicts=[verdict(pair) for pair in comparison.pairs],
+        curve=[draw(curve_chart(curve))] if curve else [],
+        curve_verdicts=curve_verdicts(curve) if curve else [],
         bars=[(name, m.score, m.low, m.high, _interval(m)) for name, m in bleu],
         top=20 * max(1, math.ceil(max(m.high or m.score for _, m in bleu) / 20)),
     )

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mtkit import evaluate
+from mtkit.comparison.curve import Curve
 from mtkit.errors import InputError
 from mtkit.evaluate import Metric, Pair, Perplexity, Question
 from mtkit.glossary import Compliance
@@ -138,7 +139,7 @@ class Comparison:
     """Everything the report says.
 
     name, paths, languages: the test set's, (source, target). lengths: the groups that sentences
-    fall into by their sources' length.
+    fall into by their sources' length. curve: what more training text would do.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     examples: tuple[Example, ...]
     warnings: tuple[str, ...]
+    curve: Curve | None = None
 
 
 # --- what is computed
@@ -344,6 +346,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "pairs": list(data["pairs"]),
         "examples": [e | {"outputs": list(e["outputs"])} for e in data["examples"]],
         "warnings": list(comparison.warnings),
+        "curve": data["curve"],
     }
 
 

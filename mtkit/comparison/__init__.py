@@ -1,0 +1,1 @@
+"""`mtkit compare`: what is computed of systems side by side, and how it is shown."""

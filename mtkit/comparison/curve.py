@@ -1,0 +1,157 @@
+"""Learning curves: what more text is worth to each system, and where one overtakes another.
+
+Every system is trained anew by its own recipe on n pairs of its training text, for several n and
+seeds. A seed puts the text in an order, of which the first n are taken: samples of one seed lie
+within each other.
+
+    BLEU(n)      its mean over the seeds, of one test set
+    overtakes    the least n from which on BLEU of the one is above BLEU of the other, on straight
+                 lines in ln n between the sizes; 0 where it is from the first size on, ∞ where it
+                 is not at the last
+
+Intervals are 95 %, by resampling seeds and test sentences together (Efron 1979).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sacrebleu.metrics.bleu import BLEU
+
+from mtkit.corpus import Bitext
+from mtkit.intervals import Floats, Interval, draws, interval
+from mtkit.smt.bleu import COLUMNS, ORDER
+from mtkit.smt.bleu import bleu as bleu_of
+
+
+@dataclass(frozen=True)
+class Point:
+    """What ``system`` makes of the test set, trained on ``size`` pairs in ``seconds`` of wall time.
+
+    Both kinds of system have a seed: it chooses the pairs.
+    """
+
+    system: str
+    size: int
+    seed: int
+    seconds: float
+    outputs: list[str]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Of one system: BLEU at each size, and the mean seconds that training took."""
+
+    system: str
+    bleu: list[Interval]
+    seconds: list[float]
+
+
+@dataclass(frozen=True)
+class Overtaking:
+    """``ahead`` overtakes ``behind`` at ``size`` pairs; see the module's docstring."""
+
+    ahead: str
+    behind: str
+    size: Interval
+
+
+@dataclass(frozen=True)
+class Curve:
+    """sizes: in pairs. overtaking: of every two systems of which one is ahead at the last size."""
+
+    sizes: list[int]
+    seeds: int
+    systems: list[Growth]
+    overtaking: list[Overtaking]
+
+
+def sample(text: Bitext, size: int, seed: int) -> Bitext:
+    """The first ``size`` pairs of the order that belongs to ``seed``."""
+    rows = np.random.default_rng(seed).permutation(len(text))[:size].tolist()
+    return Bitext([text.source[i] for i in rows], [text.target[i] for i in rows], text.paths)
+
+
+def curve(points: Sequence[Point], references: Sequence[str], tokenize: str = "13a") -> Curve:
+    """The figures of all trainings: a point for each system, size and seed."""
+    names = list(dict.fromkeys(p.system for p in points))
+    sizes = sorted({p.size for p in points})
+    seeds = sorted({p.seed for p in points})
+    at = {(p.system, p.size, p.seed): p for p in points}
+    grown, means = list[Growth](), dict[str, Floats]()
+    for name in names:
+        of = [[at[name, size, seed] for size in sizes] for seed in seeds]
+        counted = np.array(
+            [[_statistics(p.outputs, references, tokenize) for p in row] for row in of]
+        )
+        means[name] = resampled_bleu(counted)
+        values = np.mean([[_bleu(c) for c in row.sum(1)] for row in counted], axis=0)
+        bleu = [interval(v, r) for v, r in zip(values, means[name].T, strict=True)]
+        seconds = np.mean([[p.seconds for p in row] for row in of], axis=0)
+        grown.append(Growth(name, bleu, seconds.tolist()))
+    return Curve(sizes, len(seeds), grown, _overtakings(sizes, grown, means))
+
+
+def _statistics(outputs: Sequence[str], references: Sequence[str], tokenize: str) -> Floats:
+    """Of each sentence what BLEU counts, as in ``smt.bleu`` (N, COLUMNS), but for the edits."""
+    scorer = BLEU(tokenize=tokenize, effective_order=True)  # of which the counts know nothing
+    found = np.zeros((len(outputs), COLUMNS))
+    for row, output, reference in zip(found, outputs, references, strict=True):
+        score = scorer.sentence_score(output, [reference])
+        row[: 2 * ORDER + 1] = [*score.counts, *score.totals, score.ref_len]
+    return found
+
+
+def _bleu(counts: Floats) -> float:
+    return float(bleu_of(counts))
+
+
+def resampled_bleu(counted: Floats) -> Floats:
+    """Mean BLEU over resampled seeds, of resampled sentences: (RESAMPLES, sizes).
+
+    counted: (seeds, sizes, N, COLUMNS).
+    """
+    seeds, sentences = draws(counted.shape[0], counted.shape[2])
+    sums = np.einsum("rn,skn...->rsk...", sentences, counted, optimize=True)
+    bleu = np.apply_along_axis(_bleu, -1, sums)  # (RESAMPLES, seeds, sizes)
+    weighted: Floats = np.einsum("rs,rsk->rk", seeds, bleu)
+    return weighted
+
+
+def _overtakings(
+    sizes: Sequence[int], grown: Sequence[Growth], means: dict[str, Floats]
+) -> list[Overtaking]:
+    found = []
+    for i, one in enumerate(grown):
+        for two in grown[i + 1 :]:
+            last = one.bleu[-1].value - two.bleu[-1].value
+            if last == 0:
+                continue
+            ahead, behind = (one, two) if last > 0 else (two, one)
+            gaps = means[ahead.system] - means[behind.system]
+            own = [a.value - b.value for a, b in zip(ahead.bleu, behind.bleu, strict=True)]
+            value = overtakes(sizes, np.array([own]))[0]
+            # No interpolation between a size and ∞.
+            ends = np.quantile(overtakes(sizes, gaps), [0.025, 0.975], method="inverted_cdf")
+            size = Interval(float(value), *ends.tolist())
+            found.append(Overtaking(ahead.system, behind.system, size))
+    return found
+
+
+def overtakes(sizes: Sequence[int], gaps: Floats) -> Floats:
+    """The size from which on gaps (R, sizes) are positive, (R,); 0 and ∞ beyond the ends."""
+    found = np.zeros(len(gaps))
+    for r, gap in enumerate(gaps):
+        behind = np.flatnonzero(gap <= 0)
+        if behind.size == 0:
+            continue
+        k = behind[-1]
+        if k == len(sizes) - 1:
+            found[r] = math.inf
+            continue
+        share = -gap[k] / (gap[k + 1] - gap[k])
+        found[r] = math.exp((1 - share) * math.log(sizes[k]) + share * math.log(sizes[k + 1]))
+    return found
