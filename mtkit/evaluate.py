@@ -4,7 +4,9 @@ Metrics and their statistics are sacreBLEU's (Post 2018, "A Call for Clarity in 
 Scores"), so that a figure here is the figure its own command prints. Its random draws are seeded
 with 12345 or with its environment variable SACREBLEU_SEED; the signature says which.
 
-Limits: one reference a sentence. sacreBLEU draws all resamples at once, so that memory grows with
+Of several references a sentence ``also`` holds the further ones, each a list of lines.
+
+Limits: sacreBLEU draws all resamples at once, so that memory grows with
 sentences × resamples, about 0.1 GB for every 1,000 sentences.
 """
 
@@ -24,6 +26,7 @@ from mtkit.errors import InputError
 from mtkit.system import LogProbability, Score
 
 ALPHA = 0.05  # below this p a difference counts as real
+References = Sequence[Sequence[str]]  # each with a line for every hypothesis
 Question = Literal["P(y)", "P(x|y)", "P(y|x)"]
 
 # --- metrics
@@ -51,6 +54,7 @@ def corpus_scores(
     references: Sequence[str],
     tokenize: str = "13a",
     bootstrap: int = 1000,
+    also: References = (),
 ) -> dict[str, Metric]:
     """BLEU, chrF and TER of ``hypotheses``, under the names ``bleu``, ``chrf`` and ``ter``.
 
@@ -59,13 +63,14 @@ def corpus_scores(
     Raises InputError where the lines do not correspond.
     """
     check_parallel(hypotheses, references)
+    every = [list(lines) for lines in (references, *also)]
     result = {}
     for name, scorer in _scorers(tokenize).items():
-        score = scorer.corpus_score(list(hypotheses), [list(references)])
+        score = scorer.corpus_score(list(hypotheses), every)
         low = high = None
         signature = str(scorer.get_signature())
         if bootstrap > 1:
-            low, high, signature = _interval(scorer, hypotheses, references, bootstrap)
+            low, high, signature = _interval(scorer, hypotheses, every, bootstrap)
         bleu = name == "bleu"
         result[name] = Metric(
             score=float(score.score),
@@ -78,15 +83,21 @@ def corpus_scores(
     return result
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> float:
+def bleu(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    tokenize: str = "13a",
+    also: References = (),
+) -> float:
     """Corpus BLEU alone, 0 to 100, as in ``corpus_scores``."""
     check_parallel(hypotheses, references)
     scorer = _scorers(tokenize)["bleu"]
-    return float(scorer.corpus_score(list(hypotheses), [list(references)]).score)
+    every = [list(lines) for lines in (references, *also)]
+    return float(scorer.corpus_score(list(hypotheses), every).score)
 
 
 def _interval(
-    scorer: Any, hypotheses: Sequence[str], references: Sequence[str], bootstrap: int
+    scorer: Any, hypotheses: Sequence[str], references: References, bootstrap: int
 ) -> tuple[float, float, str]:
     """(low, high, signature) by sacreBLEU's bootstrap, cut at the ends of the scale.
 
@@ -94,7 +105,7 @@ def _interval(
     sacreBLEU 2.6 raises TypeError with numpy 2 once a single resample has a BLEU of 0.
     """
     named: list[tuple[str, Sequence[str]]] = [("", hypotheses)]
-    test = PairedTest(named, {"": scorer}, [references], test_type="bs", n_samples=bootstrap)
+    test = PairedTest(named, {"": scorer}, references, test_type="bs", n_samples=bootstrap)
     signatures, results = test()
     ((label, signature),) = signatures.items()
     found: Any = results[label][0]
@@ -103,11 +114,13 @@ def _interval(
     return low, high, str(signature)
 
 
-def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
+def sentence_chrf(
+    hypotheses: Sequence[str], references: Sequence[str], also: References = ()
+) -> list[float]:
     """chrF of each sentence by itself, 0 to 100."""
     scorer = CHRF()
-    pairs = zip(hypotheses, references, strict=True)
-    return [float(scorer.sentence_score(y, [reference]).score) for y, reference in pairs]
+    lines = zip(hypotheses, references, *also, strict=True)
+    return [float(scorer.sentence_score(y, list(every)).score) for y, *every in lines]
 
 
 def looks_tokenized(lines: Sequence[str]) -> bool:
@@ -195,6 +208,7 @@ def significance(
     metrics: Sequence[str] = ("bleu", "chrf"),
     resamples: int = 1000,
     trials: int = 10_000,
+    also: References = (),
 ) -> list[Pair]:
     """Every pair of systems by two tests: is the difference real, or this test set's chance?
 
@@ -205,12 +219,12 @@ def significance(
     """
     for name, lines in outputs.items():
         check_parallel(lines, references, name)
-    names = list(outputs)
+    names, every = list(outputs), [list(lines) for lines in (references, *also)]
     pairs = []
     for i, a in enumerate(names[:-1]):
         named = [(name, outputs[name]) for name in names[i:]]
         bootstrap, randomization = (
-            _paired_test(kind, n, named, list(references), tokenize, metrics)
+            _paired_test(kind, n, named, every, tokenize, metrics)
             for kind, n in (("bs", resamples), ("ar", trials))
         )
         for j, b in enumerate(names[i + 1 :], 1):
@@ -225,13 +239,13 @@ def _paired_test(
     kind: str,
     samples: int,
     named: list[tuple[str, Sequence[str]]],
-    references: list[str],
+    references: References,
     tokenize: str,
     metrics: Sequence[str],
 ) -> dict[str, list[Any]]:
     """The first of ``named`` against each other one: metric → ``Result`` of each of ``named``."""
     scorers = {name: _scorers(tokenize)[name] for name in metrics}
-    test = PairedTest(named, scorers, [references], test_type=kind, n_samples=samples)
+    test = PairedTest(named, scorers, references, test_type=kind, n_samples=samples)
     by_label: dict[str, Any] = test()[1]
     del by_label["System"]
     return dict(zip(metrics, by_label.values(), strict=True))

@@ -277,21 +277,23 @@ def print_explanations(sentence: str, found: Sequence[Explanation], console: Con
             say(console, remark)
 
 
+def shown(found: Explanation) -> dict[str, object]:
+    """What the template ``explanation.html.j2`` draws."""
+    return {
+        "title": title(found),
+        "translation": found.translation,
+        "heat": heat(found),
+        "grids": grids(found),
+        "evidence": list(evidence(found)),
+        "remarks": remarks(found),
+    }
+
+
 def as_html(sentence: str, found: Sequence[Explanation]) -> str:
     """One page that needs nothing from elsewhere."""
     return html(
         "explain.html.j2",
         title=f"mtkit explain: {sentence}",
         sentence=sentence,
-        systems=[
-            {
-                "title": title(system),
-                "translation": system.translation,
-                "heat": heat(system),
-                "grids": grids(system),
-                "evidence": list(evidence(system)),
-                "remarks": remarks(system),
-            }
-            for system in found
-        ],
+        systems=[shown(system) for system in found],
     )

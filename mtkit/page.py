@@ -87,9 +87,10 @@ def print_grid(console: Console, grid: Grid) -> None:
 
 def _table(grid: Grid) -> Table:
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    table.add_column(grid.columns[0], overflow="fold", min_width=8)
-    for column in grid.columns[1:]:
-        table.add_column(column, justify="right", overflow="fold")
+    heads = [Text(visible(column)) for column in grid.columns]
+    table.add_column(heads[0], overflow="fold", min_width=8)
+    for head in heads[1:]:
+        table.add_column(head, justify="right", overflow="fold")
     for row in grid.rows:
         texts = [Text(visible(cell.text)) for cell in row]
         for text, cell in zip(texts, row, strict=True):

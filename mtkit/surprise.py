@@ -167,12 +167,21 @@ def frequencies(tokenizer: WordTokenizer, lines: Sequence[str]) -> Counter[str]:
     return Counter(word for line in lines for word in tokenizer.tokenize(line))
 
 
+def ranges(begins: Sequence[int]) -> list[str]:
+    """Labels of groups that begin at these numbers.
+
+    >>> ranges((0, 1, 2, 10))
+    ['0', '1', '2–9', '10–']
+    """
+    inner = [f"{a}" if a + 1 == b else f"{a:,}–{b - 1:,}" for a, b in pairwise(begins)]
+    return [*inner, f"{begins[-1]:,}–"]
+
+
 def _binned(
     judged: Judged, values: NDArray[Any], begins: Sequence[int], is_end: NDArray[np.bool_]
 ) -> list[Group]:
     """Words by ranges of their value, and each ``</s>``, which is no word, by itself."""
-    labels = [f"{a}" if a + 1 == b else f"{a:,}–{b - 1:,}" for a, b in pairwise(begins)]
-    labels += [f"{begins[-1]:,}–", END]
+    labels = [*ranges(begins), END]
     index = np.where(is_end, len(begins), np.digitize(values, begins) - 1)
     return _groups(judged, index, labels)
 

@@ -83,8 +83,9 @@ class LogProbability:
 class Score:
     """What a system thinks of a given pair; ``None`` where it has no such model.
 
-    lm = ln P(y), channel = ln P(x|y), direct = ln P(y|x); ``model`` is the log-linear score of the
-    best derivation, no probability, with ``why`` it is missing where it is.
+    lm = ln P(y), channel = ln P(x|y), direct = ln P(y|x); ``model`` is what the system's search
+    maximises, no probability: the log-linear score of the best derivation (SMT), ln P(y|x) by the
+    length (NMT), with ``why`` it is missing where it is.
     """
 
     lm: LogProbability | None = None

@@ -119,6 +119,13 @@ REFUSED = {
         ["compare", "a=two.de", "--test", "three.en", "three.en"],
         "a: 2 lines for 3 references",
     ),
+    "curve-of-words": (["compare", "a=two.de", "--curve", "1000,x"], "--curve 1000,x: numbers"),
+    "curve-of-one": (["compare", "a=two.de", "--curve", "1000"], "--curve 1000: numbers of pairs"),
+    "curve-of-files": (["compare", "a=two.de", "--curve", "1,2"], "only files are given"),
+    "no-reference": (
+        ["compare", "a=two.de", "--test", "two.de", "two.de", "--reference", "none"],
+        "none: no such file",
+    ),
     "no-html": (["compare", "a=two.de", "--html", "no/r.html"], "no/r.html: no such directory: no"),
     "out-nowhere": (["train-smt", "--out", "two.de/m"], "nothing can be written into"),
     "no-moses": (["import", "moses.ini"], "moses.ini: no such file"),
@@ -379,9 +386,10 @@ def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
     assert list(smt["channel"]) == ["P(x|y)", "P(x|y) P(y)", "Default weights"]
     assert smt["channel"]["Default weights"] == smt["metrics"]["bleu"]["score"]
     assert nmt["channel"] == {}
-    faults = smt["errors"]
-    assert faults["reached"] == faults["same"] + faults["search"] + faults["model"]
-    assert nmt["errors"] is None
+    for system in (smt, nmt):
+        faults = system["errors"]
+        assert faults["reached"] == faults["same"] + faults["search"] + faults["model"]
+    assert nmt["errors"]["reached"] == 30 >= smt["errors"]["reached"]
     assert "<html" in (project / "r.html").read_text(encoding="utf-8")
 
 
@@ -393,6 +401,51 @@ def test_compare_reads_others_output_and_warns_of_training_lines(project: Path) 
     assert [s["name"] for s in found["systems"]] == ["smt", "other"]
     assert found["systems"][1]["metrics"]["bleu"]["score"] == pytest.approx(100)
     assert "400 of the 400 test sentences are in its training text" in found["warnings"][0]
+
+
+def test_a_second_report_has_the_same_bytes(project: Path) -> None:
+    test = ("--test", "test.en", "test.de")
+    for name in ("one.html", "two.html"):
+        done = mtkit("compare", *test, "--html", name, cwd=project)
+    assert done.stderr.decode().count("translations on record (") == 2
+    assert b"translating" not in done.stderr
+    one, two = ((project / name).read_bytes() for name in ("one.html", "two.html"))
+    assert one == two
+    assert b"Why <bdi>nmt, neural</bdi> says so" in one
+    fresh = mtkit("compare", "models/smt", *test, "--fresh", "--json", cwd=project)
+    assert b"smt: translating 30 sentences" in fresh.stderr
+    again = mtkit("compare", "models/smt", *test, "--json", "-q", cwd=project)
+    assert again.stdout == fresh.stdout
+    assert again.stderr == b""
+
+
+def test_further_references_count_as_sacrebleus_command_counts_them(project: Path) -> None:
+    target = (project / "test.de").read_text("utf-8").splitlines()
+    (project / "second.de").write_text("\n".join(target[1:] + target[:1]) + "\n", encoding="utf-8")
+    (project / "out.de").write_text("\n".join(target[::-1]) + "\n", encoding="utf-8")
+    test = ("--test", "test.en", "test.de")
+    options = ("compare", "o=out.de", *test, "--reference", "second.de", "--json", "-q")
+    found = json.loads(mtkit(*options, cwd=project).stdout)
+    assert found["test"]["references"] == 2
+    metrics = found["systems"][0]["metrics"]
+    command = [sys.executable, "-m", "sacrebleu", "test.de", "second.de", "-i", "out.de", "-b"]
+    for name, metric in metrics.items():
+        more = ["-w", "10", "-m", name]
+        said = subprocess.run([*command, *more], cwd=project, capture_output=True, check=True)
+        assert metric["score"] == pytest.approx(float(said.stdout), abs=1e-9)
+        assert "nrefs:2" in metric["signature"]
+    (project / "short.de").write_text("a\n", encoding="utf-8")
+    options = ("compare", "o=out.de", *test, "--reference", "short.de")
+    assert b"short.de: 1 lines for 30" in mtkit(*options, cwd=project, check=2).stderr
+
+
+def test_a_curve_needs_models_and_their_text(project: Path) -> None:
+    test = ("--test", "test.en", "test.de")
+    done = mtkit("compare", "models/smt", *test, "--curve", "100,200", cwd=project, check=2)
+    assert b"is not what models/smt was trained on" in done.stderr.splitlines()[-1]
+    done = mtkit("compare", "models/smt", *test, "--curve", "100,500", cwd=project, check=2)
+    [line] = done.stderr.decode().splitlines()
+    assert line.endswith("models/smt was trained on 400 pairs, no more")
 
 
 GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\n"
@@ -558,7 +611,7 @@ def test_explain_asks_the_newest_of_each_kind(project: Path) -> None:
     done = mtkit("explain", "The train is here.", "--html", "why.html", cwd=project)
     said = done.stderr.decode().splitlines()
     named = ["model: models/smt (en → de)", "model: models/nmt (en → de)"]
-    assert said == [*named, f"page: {project}/why.html"]
+    assert said == [*named, f"report: {project}/why.html"]
     text = done.stdout.decode()
     assert text.startswith("The train is here.\n")
     assert text.index("models/smt, statistical: ") < text.index("models/nmt, neural: ")

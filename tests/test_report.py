@@ -7,11 +7,13 @@ import math
 import random
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,16 +21,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from mtkit import evaluate
+from mtkit.cli.output import finite
+from mtkit.comparison import report
+from mtkit.comparison.as_json import as_json
+from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.render import as_html, grids, print_report, verdict
-from mtkit.comparison.report import (
-    GROUP,
-    Comparison,
-    Errors,
-    Translations,
-    as_json,
-    compare,
-    errors,
-)
+from mtkit.comparison.report import GROUP, Comparison, Translations
 from mtkit.errors import InputError
 from mtkit.evaluate import Pair
 from mtkit.glossary import Compliance
@@ -82,6 +80,17 @@ def systems() -> list[Translations]:
         Translations("nmt", "nmt", damaged(0.2, 2), 15.0, nmt_scores, 0),
         Translations("other", "file", damaged(0.3, 3)),
     ]
+
+
+def compare(
+    sources: Sequence[str],
+    references: Sequence[str],
+    translations: Sequence[Translations],
+    **options: Any,
+) -> Comparison:
+    of_test = ("also", "text", "tokenize", "bootstrap", "trials", "seen")
+    test = {name: options.pop(name) for name in of_test if name in options}
+    return report.compare(report.Test(sources, references, **test), translations, **options)
 
 
 def comparison(**options: object) -> Comparison:
@@ -183,17 +192,19 @@ def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> No
     bleu = {s.name: s.metrics["bleu"].score for s in made.systems}
     assert bleu["nmt"] > bleu["other"] > bleu["smt"]  # other is the best of another kind
     gaps = [a - b for a, b in zip(chrf["nmt"], chrf["other"], strict=True)]
-    first, second, *rest = made.examples
-    assert gaps[first.line - 1] == max(gaps) > 0
-    assert gaps[second.line - 1] == min(gaps) < 0
-    assert first.why == "nmt is furthest ahead of other in chrF"
-    assert second.why == "other is furthest ahead of nmt in chrF"
-    lines = [e.line for e in rest]
-    assert len(lines) == 3
-    assert all(later - earlier in range(8, 13) for earlier, later in pairwise(lines))
+    assert len(made.examples) == 12
+    ranked = sorted(gaps)
+    assert [gaps[e.line - 1] for e in made.examples[:8:2]] == ranked[:-5:-1]
+    assert [gaps[e.line - 1] for e in made.examples[1:8:2]] == ranked[:4]
+    assert ranked[3] < 0 < ranked[-4]
+    assert made.examples[0].why == f"nmt is ahead of other by {ranked[-1]:.1f} chrF"
+    assert made.examples[1].why == f"other is ahead of nmt by {-ranked[0]:.1f} chrF"
+    assert {e.why for e in made.examples[8:]} == {"one of some evenly spaced"}
+    lines = [e.line for e in made.examples[8:]]
+    assert all(later - earlier in range(3, 15) for earlier, later in pairwise(lines))
     for example in made.examples:
         i = example.line - 1
-        assert (example.source, example.reference) == (SOURCES[i], REFERENCES[i])
+        assert (example.source, example.references) == (SOURCES[i], (REFERENCES[i],))
         shown = [(o.system, o.text, o.chrf) for o in example.outputs]
         assert shown == [(t.name, t.outputs[i], chrf[t.name][i]) for t in systems()]
 
@@ -203,7 +214,7 @@ def test_rivals_are_of_different_kinds_where_there_are() -> None:
     made = compare(
         SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], bootstrap=5, trials=5
     )
-    assert made.examples[0].why == "nmt is furthest ahead of smt in chrF"
+    assert made.examples[0].why.startswith("nmt is ahead of smt by ")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +231,7 @@ def test_number_of_examples(sentences: int, wanted: int, got: int) -> None:
 def test_one_system_has_examples_and_no_pairs() -> None:
     made = compare(SOURCES, REFERENCES, systems()[:1], bootstrap=5)
     assert made.pairs == ()
-    assert len(made.examples) == 5
+    assert len(made.examples) == 12
     assert "Is the difference real?" not in printed(made) + as_html(made)
 
 
@@ -242,7 +253,7 @@ def test_misfits_are_refused() -> None:
 
 
 def test_json_has_the_documented_shape(made: Comparison) -> None:
-    data = json.loads(json.dumps(as_json(made), allow_nan=False))
+    data = json.loads(json.dumps(finite(as_json(made)), allow_nan=False))
     assert set(data) >= {"test", "systems", "pairs"}
     assert data["test"] == {
         "name": "everyday test",
@@ -250,6 +261,7 @@ def test_json_has_the_documented_shape(made: Comparison) -> None:
         "reference": "test.de",
         "languages": ["en", "de"],
         "sentences": 30,
+        "references": 1,
         "tokenize": "13a",
     }
     for system, result in zip(data["systems"], made.systems, strict=True):
@@ -352,14 +364,14 @@ def test_errors_are_the_searches_or_the_models() -> None:
     wider = said(("a", -1.0), ("b", -2.0), ("x", -2.9), ("d", -4.0 + 1e-9), ("y", -4.0))
     models = [-1.0, -2.5, -2.5, None, -5.0 + 1e-9]
     best = [Score(model=model) for model in models]
-    found = errors(outputs, ["a", "x", "z", "d", "q"], best, wider)
+    found = errors(outputs, ["a", "x", "z", "d", "q"], best, [h.score for h in wider])
     assert found == Errors(reached=4, same=1, search=1, model=2, wider=2)
 
 
 def test_errors_are_a_row_of_counts(made: Comparison) -> None:
     (grid,) = (g for g in grids(made) if g.caption.startswith("Errors of the model"))
     assert [[cell.text for cell in row] for row in grid.rows] == [
-        ["smt", "20", "7", "11", "2", "3"]
+        ["smt", "20", "7", "11", "2", "3", "–"]
     ]
 
 
@@ -466,8 +478,10 @@ def test_narrow_terminals_lose_nothing(width: int) -> None:
             assert cell.text in text
             assert cell.small in text
         assert all(note in text for note in grid.notes)  # in one piece: signatures are copied
-    pairs_naming_it = 4
-    assert text.count("Ω") == 50 * (4 + pairs_naming_it)
+    naming = [row for grid in grids(made) for row in grid.rows if "Ω" in row[0].text]
+    of_ngrams = 2 * 2  # two captions and two heads
+    pairs = 4
+    assert text.count("Ω") == 50 * (len(naming) + of_ngrams + pairs)
 
 
 # --- HTML
@@ -490,7 +504,7 @@ def test_page_needs_nothing_from_elsewhere(made: Comparison) -> None:
 
 def test_page_is_readable_by_machines_that_read_aloud(made: Comparison) -> None:
     page = Page(as_html(made))
-    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 9
+    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 15
     assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
     (chart,) = page.attributes("svg")
     assert chart["role"] == "img"

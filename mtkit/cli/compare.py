@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,14 +10,11 @@ import typer
 
 from mtkit.cli.options import Files, GlossaryFile, Quiet, Test, Threads, set_up, test_files
 from mtkit.cli.output import AsJson, Html, check_page, publish
-from mtkit.cli.translate import limit_threads
 
 if TYPE_CHECKING:
-    from mtkit.comparison.curve import Curve
-    from mtkit.comparison.report import Comparison, Translations
+    from mtkit.comparison.report import Comparison
     from mtkit.comparison.trainings import Training
-    from mtkit.corpus import Bitext
-    from mtkit.glossary import Glossary
+    from mtkit.explain import Explanation
     from mtkit.manifest import Manifest
 
 CurveSizes = Annotated[
@@ -31,8 +26,18 @@ CurveSizes = Annotated[
     ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="Samples of each size of --curve.")]
-# Presets of a statistical system's weights, from Bayes' rule on, and what the report calls them.
-CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}
+EXPLAINED = 24  # examples on a page, which would grow large
+References = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference", metavar="FILE", help="A further reference of --test; may be repeated."
+    ),
+]
+Examples = Annotated[int, typer.Option(min=0, help="Sentences to show.")]
+Fresh = Annotated[
+    bool,
+    typer.Option("--fresh", help="Translate anew, whatever is on record in the models."),
+]
 
 
 def compare(
@@ -48,30 +53,38 @@ def compare(
     test: Test = None,
     html: Html = None,
     as_json: AsJson = False,
-    examples: Annotated[int, typer.Option(min=0, help="Sentences to show.")] = 5,
+    reference: References = None,
+    examples: Examples = 12,
     glossary: GlossaryFile = None,
+    fresh: Fresh = False,
     curve: CurveSizes = None,
     seeds: Seeds = 3,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Score systems on a test set: metrics with intervals, significance, perplexity, examples."""
-    from mtkit.comparison import render, report
+    from mtkit.comparison import render
+    from mtkit.comparison.as_json import as_json as as_object
 
     cores = set_up(quiet, threads)
     check_page(html)
     chosen = _named(systems)
     sizes = _sizes(curve) if curve else []
     needed = _trainings(chosen, sizes, seeds) if sizes else []
-    comparison = compare_systems(chosen, test, examples, cores, glossary)
+    references = reference or []
+    comparison = compare_systems(chosen, test, references, examples, cores, glossary, fresh)
     if needed:
-        found = _learning_curve(needed, comparison, cores)
+        from mtkit.comparison.trainings import complete
+        from mtkit.corpus import Bitext
+
+        lines = Bitext.read(*map(Path, comparison.paths))
+        found = complete(needed, lines, comparison.tokenize, cores)
         comparison = replace(comparison, curve=found)
     publish(
         html,
-        lambda: render.as_html(comparison),
+        lambda: render.as_html(comparison, explained(chosen, comparison, cores)),
         as_json,
-        lambda: report.as_json(comparison),
+        lambda: as_object(comparison),
         lambda console: render.print_report(comparison, console),
     )
 
@@ -98,40 +111,6 @@ def _trainings(systems: list[tuple[str, Path]], sizes: list[int], seeds: int) ->
     return trainings(models, sizes, seeds, MODELS / "curve")
 
 
-def _learning_curve(needed: list[Training], comparison: Comparison, threads: int) -> Curve:
-    """Train what is not done yet, saying how long all of it will take."""
-    from mtkit.comparison.curve import curve
-    from mtkit.comparison.trainings import carry_out
-    from mtkit.console import note
-    from mtkit.corpus import Bitext
-
-    test = Bitext.read(*map(Path, comparison.paths))
-    points = {training.path: training.point(test) for training in needed}
-    left = [training for training in needed if not points[training.path]]
-    size = max(sum(p.stat().st_size for p in t.directory.glob("*")) for t in needed)
-    note(
-        f"learning curve: {len(needed)} trainings, {len(needed) - len(left)} done already; the "
-        f"others take about {_minutes(left)} and {size / 1e6:,.0f} MB of disk while they do"
-    )
-    planned = spent = 0.0
-    for k, training in enumerate(left, 1):
-        pace = spent / planned if planned else 1.0
-        note(
-            f"{k} of {len(left)}: {training.system}, {training.size:,} pairs, seed {training.seed};"
-            f" about {_minutes(left[k - 1 :], pace)} left"
-        )
-        start = time.perf_counter()
-        point = carry_out(training, test, threads)
-        training.keep(point, test)
-        points[training.path] = point
-        planned, spent = planned + training.seconds, spent + time.perf_counter() - start
-    return curve([p for p in points.values() if p], test.target, comparison.tokenize)
-
-
-def _minutes(trainings: list[Training], pace: float = 1.0) -> str:
-    return f"{pace * sum(t.seconds for t in trainings) / 60:,.0f} min"
-
-
 def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
     """(name, path) of each system; of a model directory the name is its last component."""
     from mtkit.comparison.report import check_names
@@ -151,15 +130,51 @@ def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
     return named
 
 
+def explained(
+    systems: list[tuple[str, Path]], comparison: Comparison, threads: int
+) -> dict[int, list[Explanation]]:
+    """Why the models translate the first examples as they do: line → one for each that can say."""
+    from mtkit.console import step
+    from mtkit.explain import explain
+    from mtkit.models import limit_threads, load
+
+    found: dict[int, list[Explanation]] = {}
+    for name, path in systems:
+        if not path.is_dir():
+            continue
+        with step(f"{name}: why it translates the examples so"):
+            system = load(path)
+            limit_threads(system, threads)
+            shown = [e for e in comparison.examples[:EXPLAINED] if _fits(system, e.source)]
+            every = explain(path, system, [example.source for example in shown])
+        for example, explanation in zip(shown, every, strict=True):
+            found.setdefault(example.line, []).append(replace(explanation, name=name))
+    return found
+
+
+def _fits(system: Any, sentence: str) -> bool:
+    """Whether a system translates the sentence at once, so that it can be explained."""
+    from mtkit.errors import InputError
+
+    try:
+        system.derive(sentence)
+    except InputError:
+        return False
+    return True
+
+
 def compare_systems(
     systems: list[tuple[str, Path]],
     test: Files | None,
+    references: list[Path],
     examples: int,
     threads: int,
     glossary: Path | None = None,
+    fresh: bool = False,
 ) -> Comparison:
     """Translate and score a test set with every system."""
     from mtkit.comparison import report
+    from mtkit.comparison.systems import Task, gather, seen_in_training
     from mtkit.console import step
     from mtkit.corpus import Bitext, language_of, read_lines, refuse_exchanged
     from mtkit.errors import InputError
@@ -170,13 +185,15 @@ def compare_systems(
     for name, path in systems:
         if name not in manifests and not path.is_file():
             raise InputError(f"{path}: neither a model directory nor a file of translations")
+    models = {name: path for name, path in systems if name in manifests}
     pair = _languages(manifests)
-    test = test or _common_test_files([path for name, path in systems if name in manifests])
+    test = test or _common_test_files(list(models.values()))
     pair = pair or (language_of(test[0]), language_of(test[1]))
     refuse_exchanged("--test", test, pair)
     text = Bitext.read(*test)
     made = {name: read_lines(path) for name, path in systems if name not in manifests}
-    for name, lines in made.items():
+    also = {str(path): read_lines(path) for path in references}
+    for name, lines in (made | also).items():
         check_parallel(lines, text.target, name)
     tokenised = {m.tokenizer["kind"] == "none" for m in manifests.values()}
     if len(tokenised) > 1:
@@ -184,22 +201,30 @@ def compare_systems(
             "some of the systems read tokenised text (--tokenizer none) and some plain text; "
             "they cannot be scored on the same lines"
         )
-    translations = _translations(systems, manifests, made, text, threads, glossary)
+    translations, words, missing = gather(systems, made, Task(text, threads, glossary, fresh))
+    seen = seen_in_training(models, text)
     with step("metrics, intervals and significance"):
         return report.compare(
-            text.source,
-            text.target,
+            report.Test(
+                text.source,
+                text.target,
+                list(also.values()),
+                words,
+                tokenize="none" if tokenised == {True} else "13a",
+                seen=sorted({row for rows in seen.values() for row in rows}),
+            ),
             translations,
             name=test[0].name,
             paths=(str(test[0]), str(test[1])),
             languages=pair,
-            tokenize="none" if tokenised == {True} else "13a",
             examples=examples,
             warnings=[
-                warning
-                for name, path in systems
-                if name in manifests
-                for warning in _seen_in_training(name, path, text)
+                *(
+                    f"{name}: {len(rows)} of the {len(text)} test sentences are in its training "
+                    "text; BLEU without them stands below"
+                    for name, rows in seen.items()
+                ),
+                *missing,
             ],
         )
 
@@ -226,125 +251,3 @@ def _common_test_files(models: list[Path]) -> Files:
     if len(named) > 1:
         raise InputError("the systems name different test sets; choose one with --test SRC TGT")
     return named.pop()
-
-
-def _translations(
-    systems: list[tuple[str, Path]],
-    manifests: dict[str, Manifest],
-    made: dict[str, list[str]],
-    text: Bitext,
-    threads: int,
-    glossary: Path | None,
-) -> list[Translations]:
-    """Those of every system, ``made`` or to be made. Files are read in the first model's tokens."""
-    from mtkit.comparison.report import Translations
-    from mtkit.glossary import Glossary
-    from mtkit.tokenizer import WordTokenizer
-
-    words = {name: WordTokenizer(**m.tokenizer) for name, m in manifests.items()}
-    usual, found = next(iter(words.values()), WordTokenizer()), []
-    for name, path in systems:
-        tokenize = words.get(name, usual).tokenize
-        wanted = Glossary.read(glossary, tokenize) if glossary else None
-        if name in made:
-            of = Translations(name, "file", made[name])
-        else:
-            of = _run(name, path, text, threads, wanted)
-        if wanted:
-            counted = wanted.compliance(map(tokenize, text.source), map(tokenize, of.outputs))
-            of = replace(of, glossary=counted)
-        found.append(of)
-    return found
-
-
-def _run(
-    name: str, path: Path, text: Bitext, threads: int, glossary: Glossary | None
-) -> Translations:
-    """A system's translations of ``text``, timed, and its probabilities for the references."""
-    from mtkit.comparison.report import Translations, errors
-    from mtkit.console import step
-    from mtkit.models import load
-
-    system: Any = load(path)
-    limit_threads(system, threads)
-    if glossary and system.kind == "smt":
-        system.use_glossary(glossary)
-    system.translate(text.source[:1])  # kernels and caches are loaded before the clock starts
-    with step(f"{name}: translating {len(text)} sentences"):
-        start = time.perf_counter()
-        best = [hypotheses[0] for hypotheses in system.translate(text.source)]
-        seconds = time.perf_counter() - start
-    with step(f"{name}: probabilities of the references"):
-        scores = system.score(text.pairs())
-    unknown, outputs = sum(len(h.unknown) for h in best), [h.text for h in best]
-    channel, faults = dict[str, list[str]](), None
-    if system.kind == "smt":
-        with step(f"{name}: errors of the search, by a wider one"):
-            wider = [hypotheses[0] for hypotheses in _wider(system).translate(text.source)]
-            faults = errors(best, text.target, scores, wider)
-        with step(f"{name}: the noisy channel, by other weights"):
-            channel = _channel(system, text.source, outputs)
-    return Translations(
-        name,
-        system.kind,
-        outputs,
-        seconds,
-        scores,
-        unknown,
-        channel,
-        faults,
-        training=_training_log(path),
-    )
-
-
-def _training_log(path: Path) -> list[dict[str, float]]:
-    """What a neural model's training logged at each validation; nothing where it did not."""
-    from mtkit.errors import InputError
-    from mtkit.manifest import LOG
-
-    file = path / LOG
-    if not file.is_file():
-        return []
-    try:
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    except ValueError:
-        raise InputError(f"{file}: not a log of training; remove it, or train again") from None
-
-
-def _wider(system: Any) -> Any:
-    """The same system with a search ``WIDER`` times as wide."""
-    from mtkit.comparison.report import WIDER
-
-    limits = system.limits
-    other = system.with_weights(system.weights)
-    other.limits = limits._replace(stack=WIDER * limits.stack, pops=WIDER * limits.pops)
-    return other
-
-
-def _channel(system: Any, source: list[str], outputs: list[str]) -> dict[str, list[str]]:
-    """Translations with the weights of ``CHANNEL``, and ``outputs``, if its own are others."""
-    from mtkit.smt.system import PRESETS
-
-    found = {}
-    for preset, label in CHANNEL.items():
-        if system.weights == PRESETS[preset]:
-            found[label] = outputs
-        else:
-            translated = system.with_weights(PRESETS[preset]).translate(source)
-            found[label] = [hypotheses[0].text for hypotheses in translated]
-    return found if system.weights in PRESETS.values() else found | {"Tuned weights": outputs}
-
-
-def _seen_in_training(name: str, path: Path, text: Bitext) -> list[str]:
-    """A warning where source lines of the test set were trained on."""
-    import numpy as np
-
-    from mtkit.corpus import line_hashes
-    from mtkit.manifest import HASHES
-
-    if not (path / HASHES).exists():
-        return []
-    seen = int(np.isin(line_hashes(text.source), np.load(path / HASHES)).sum())
-    if not seen:
-        return []
-    return [f"{name}: {seen} of the {len(text)} test sentences are in its training text"]

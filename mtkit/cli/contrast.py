@@ -9,7 +9,6 @@ import typer
 
 from mtkit.cli.options import Quiet, Threads, set_up
 from mtkit.cli.output import AsJson, Html, check_page, publish
-from mtkit.cli.translate import limit_threads
 
 
 def contrast(
@@ -32,7 +31,7 @@ def contrast(
     from mtkit.console import step
     from mtkit.errors import InputError
     from mtkit.grammar.suite import read_suite
-    from mtkit.models import all_models, load
+    from mtkit.models import all_models, limit_threads, load
 
     cores = set_up(quiet, threads)
     check_page(html)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.options import Quiet, Threads, set_up
-from mtkit.cli.translate import limit_threads
 
 if TYPE_CHECKING:
     from mtkit.manifest import TrainingPair
@@ -59,6 +58,7 @@ def encode(
     """Sentence vectors of a neural model's encoder, or what is close by them: mtkit encode < in."""
     from mtkit.corpus import decode_lines
     from mtkit.manifest import training_pairs
+    from mtkit.models import limit_threads
 
     cores = set_up(quiet, threads)
     if out is None and nearest is None:

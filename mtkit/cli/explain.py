@@ -9,7 +9,6 @@ import typer
 
 from mtkit.cli.options import Quiet, Threads, set_up
 from mtkit.cli.output import AsJson, Html, check_page, publish
-from mtkit.cli.translate import limit_threads
 
 
 def explain(
@@ -32,7 +31,7 @@ def explain(
     from mtkit.console import busy
     from mtkit.explain import as_object
     from mtkit.explain import explain as reasons
-    from mtkit.models import load
+    from mtkit.models import limit_threads, load
 
     cores = set_up(quiet, threads)
     check_page(html)

@@ -47,7 +47,7 @@ def publish(
     if html is not None:
         write_page(page(), html)
     if as_json:
-        json.dump(_finite(data()), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        json.dump(finite(data()), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
         print()
     else:
         show(Console(highlight=False))
@@ -55,9 +55,10 @@ def publish(
         note(f"report: {html.resolve()}")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same data with null for every number that JSON cannot write."""
     if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
+        return {key: finite(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(part) for part in value]
+        return [finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -57,6 +57,8 @@ def translate(
         name = shlex.quote(context.args[0])
         raise InputError(f"translate reads stdin, no files: say mtkit translate < {name}")
     cores = set_up(quiet, threads)
+    from mtkit.models import limit_threads
+
     system, wanted = _open(model or [], glossary)
     limit_threads(system, cores)
     if sys.stdin.isatty():
@@ -143,16 +145,6 @@ def _shown(answers: Iterable[Answers], total: int) -> Iterator[Answers]:
             n += len(answer[0])
             speed = n / (time.perf_counter() - start)
             bar.update(task, completed=n, status=f"{speed:,.0f} sentences/s")
-
-
-def limit_threads(system: Any, threads: int) -> None:
-    """Let a system use so many threads."""
-    if system.kind == "smt":
-        system.threads = threads
-    else:
-        from mtkit.nmt.system import set_threads
-
-        set_threads(threads)
 
 
 def rows(

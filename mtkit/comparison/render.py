@@ -6,7 +6,7 @@ Both draw the same grids, so that they cannot come to differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -16,12 +16,19 @@ from rich.text import Text
 from mtkit import evaluate
 from mtkit.chart import Chart, Line, draw
 from mtkit.comparison.curve import Curve, Overtaking
-from mtkit.comparison.report import WIDER, Comparison, Example, SystemResult
+from mtkit.comparison.examples import Example
+from mtkit.comparison.faults import WIDER
+from mtkit.comparison.report import DIFFERENCES, Comparison, SystemResult
+from mtkit.comparison.where import Accuracy, Grouping, Ngrams
 from mtkit.evaluate import Metric, Pair, Question
+from mtkit.explain import Explanation
+from mtkit.explain_view import shown
 from mtkit.page import Cell, Grid, html, number, print_grid, say, visible
+from mtkit.tokenizer import WordTokenizer
 
 # --- what the renderings for people share
 
+PRINTED = 4  # examples in a terminal
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 KINDS = {"smt": "statistical", "nmt": "neural", "file": "from a file"}
 MEANINGS: dict[Question, str] = {
@@ -128,29 +135,51 @@ def _curve_grid(curve: Curve) -> Grid:
 
 def grids(comparison: Comparison) -> list[Grid]:
     """The tables of the report, in order."""
+    return [grid for of in sections(comparison).values() for grid in of]
+
+
+def sections(comparison: Comparison) -> dict[str, list[Grid]]:
+    """The tables by the question that they answer."""
     systems = comparison.systems
     perplexities = [_perplexity_grid(question, systems) for question in MEANINGS]
-    return [
-        _scores_grid(systems, comparison.tokenize),
-        _bleu_grid(systems),
-        _length_grid(comparison),
-        *([_curve_grid(comparison.curve)] if comparison.curve else []),
-        *([_channel_grid(systems)] if any(s.channel for s in systems) else []),
-        *([_errors_grid(systems)] if any(s.errors for s in systems) else []),
-        *(grid for grid in perplexities if grid.rows),
-        *([_glossary_grid(systems)] if any(s.glossary for s in systems) else []),
-        _work_grid(systems),
-    ]
+    return {
+        "Who": [
+            _scores_grid(systems, comparison),
+            _bleu_grid(systems),
+            *([_unseen_grid(comparison)] if comparison.seen else []),
+            *([_spread_grid(comparison)] if comparison.spreads else []),
+            *([_curve_grid(comparison.curve)] if comparison.curve else []),
+            *(grid for grid in perplexities if grid.rows),
+            _work_grid(systems),
+        ],
+        "Where": [
+            _length_grid(comparison),
+            _difference_grid(systems),
+            _chrf_grid(systems),
+            *(_words_grid(grouping) for grouping in comparison.groupings),
+            *(_ngrams_grid(ngrams) for ngrams in comparison.ngrams),
+        ],
+        "Why": [
+            *([_errors_grid(systems)] if any(s.errors for s in systems) else []),
+            _coverage_grid(systems),
+            *([_unknown_grid(systems)] if any(s.unknown_words for s in systems) else []),
+            *([_channel_grid(systems)] if any(s.channel for s in systems) else []),
+            *([_glossary_grid(systems)] if any(s.glossary for s in systems) else []),
+        ],
+    }
 
 
 def _interval(metric: Metric) -> str:
     return "" if metric.low is None else f"{metric.low:.1f}–{metric.high:.1f}"
 
 
-def _scores_grid(systems: Sequence[SystemResult], tokenize: str) -> Grid:
+def _scores_grid(systems: Sequence[SystemResult], comparison: Comparison) -> Grid:
     tokens = "stand between spaces: the text is taken as already tokenised"
-    if tokenize != "none":
-        tokens = f"sacreBLEU's tokenizer {tokenize} finds in the plain text, case included"
+    if comparison.tokenize != "none":
+        found = f"sacreBLEU's tokenizer {comparison.tokenize} finds"
+        tokens = f"{found} in the plain text, case included"
+    several = comparison.references
+    against = f", against {several} references a sentence" if several > 1 else ""
     rows = []
     for s in systems:
         scores = [number(s.metrics[k].score, small=_interval(s.metrics[k])) for k in LABELS]
@@ -160,7 +189,7 @@ def _scores_grid(systems: Sequence[SystemResult], tokenize: str) -> Grid:
         "Scores with 95 % bootstrap intervals. BLEU and chrF: higher is better; TER: lower.",
         ("System", *LABELS.values()),
         rows,
-        [f"BLEU counts the tokens that {tokens}.", *dict.fromkeys(signatures)],
+        [f"BLEU counts the tokens that {tokens}{against}.", *dict.fromkeys(signatures)],
     )
 
 
@@ -177,6 +206,150 @@ def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
         ("System", "1-gram", "2-gram", "3-gram", "4-gram", "Brevity", "Length"),
         rows,
         [f"{s.name}: {s.metrics['bleu'].note}." for s in systems if s.metrics["bleu"].note],
+    )
+
+
+def _unseen_grid(comparison: Comparison) -> Grid:
+    n = comparison.sentences - comparison.seen
+    rows = [
+        [Cell(s.name), number(s.metrics["bleu"].score), number(s.unseen)]
+        for s in comparison.systems
+    ]
+    return Grid(
+        f"BLEU of all test sentences, and of the {n:,} that no system was trained on.",
+        ("System", "All", "Unseen"),
+        rows,
+        [],
+    )
+
+
+def _spread_grid(comparison: Comparison) -> Grid:
+    rows = []
+    for spread in comparison.spreads:
+        span = number(min(spread.bleu), 2), number(max(spread.bleu), 2)
+        figures = number(spread.mean, 2), number(spread.deviation, 2), *span
+        rows.append([Cell(", ".join(spread.systems)), *figures])
+    return Grid(
+        "BLEU of systems that differ in their seed alone: what a difference is worth that one "
+        "training more could bring.",
+        ("Systems", "Mean", "Deviation", "Lowest", "Highest"),
+        rows,
+        [],
+    )
+
+
+def _difference_grid(systems: Sequence[SystemResult]) -> Grid:
+    edges = [None, *DIFFERENCES], [*DIFFERENCES, None]
+    labels = [_span(above, to) for above, to in zip(*edges, strict=True)]
+    rows = [
+        [Cell(s.name), *(number(bleu, small=f"{n:,}") for n, bleu in s.by_difference)]
+        for s in systems
+    ]
+    return Grid(
+        "BLEU by how many words longer the output is than the reference, and below it the number "
+        "of such sentences.",
+        ("System", *labels),
+        rows,
+        [],
+    )
+
+
+def _span(above: int | None, to: int | None) -> str:
+    """The numbers above one and up to the other, with a sign."""
+
+    def signed(n: int) -> str:
+        return f"{n:+d}".replace("-", "−") if n else "0"
+
+    if above is None or to is None:
+        return f"≤ {signed(to)}" if to is not None else f"> {signed(above or 0)}"
+    return signed(to) if to - above == 1 else f"{signed(above + 1)} to {signed(to)}"
+
+
+def _chrf_grid(systems: Sequence[SystemResult]) -> Grid:
+    labels = [f"{10 * k}–" for k in range(10)]
+    return Grid(
+        "Sentences by their chrF, in tenths of the scale: how many are bad, and how many perfect.",
+        ("System", *labels),
+        [[Cell(s.name), *(number(n, 0) for n in s.by_chrf)] for s in systems],
+        [],
+    )
+
+
+GROUPINGS = {
+    "frequency": "F1 of the words, by how often they stand in the training text",
+    "kind": "F1 of the words, by kind",
+    "jump": "Recall of the reference's words, by the source words that they jump over",
+    "source frequency": "Source words whose reference is matched, by their frequency in training",
+}
+
+
+def _words_grid(grouping: Grouping) -> Grid:
+    rows = []
+    for name, groups in grouping.systems.items():
+        rows.append([Cell(name), *map(_accuracy, groups, grouping.words)])
+    counts = ", ".join(
+        f"{n:,} of {label}" for label, n in zip(grouping.labels, grouping.words, strict=True)
+    )
+    return Grid(
+        f"{GROUPINGS[grouping.by]}, in per cent with 95 % intervals.",
+        ("System", *grouping.labels),
+        rows,
+        [f"Words: {counts}."],
+    )
+
+
+def _accuracy(a: Accuracy, words: int) -> Cell:
+    """F1, or recall where there is no other."""
+    if not words:
+        return number(None)
+    of = a.f1 or a.recall
+    return number(100 * of.value, 1, f"{100 * of.low:.0f}–{100 * of.high:.0f}")
+
+
+def _ngrams_grid(ngrams: Ngrams) -> Grid:
+    rows = []
+    for found in ngrams.found:
+        counts = found.ahead, found.behind, found.reference
+        rows.append(
+            [Cell(WordTokenizer().detokenize(found.ngram)), *(number(n, 0) for n in counts)]
+        )
+    return Grid(
+        f"What {ngrams.ahead} gets and {ngrams.behind} misses: n-grams, how often each system "
+        "matches them, and how often they stand in the references.",
+        ("n-gram", ngrams.ahead, ngrams.behind, "Reference"),
+        rows,
+        [],
+    )
+
+
+def _coverage_grid(systems: Sequence[SystemResult]) -> Grid:
+    rows = []
+    for s in systems:
+        shares = s.coverage.repeated, s.coverage.uncovered, s.coverage.omitted
+        rows.append([Cell(s.name), *(number(None if x is None else 100 * x, 2) for x in shares)])
+    return Grid(
+        "Repetitions and omissions, in per cent of the words. Repeated: of the output, beyond the "
+        "reference. Uncovered: source words that nothing in the output was made from, by the "
+        "system's own phrases or attention. Omitted: source words that are aligned to the "
+        "reference, but to nothing in the output.",
+        ("System", "Repeated", "Uncovered", "Omitted"),
+        rows,
+        [],
+    )
+
+
+def _unknown_grid(systems: Sequence[SystemResult]) -> Grid:
+    rows = []
+    for s in systems:
+        if u := s.unknown_words:
+            figures = u.words, u.copied, u.right, u.expected
+            rows.append([Cell(s.name), *(number(n, 0) for n in figures)])
+    return Grid(
+        "Source words that the training text lacks: those that stand in the output as they are, "
+        "those of them that the reference has too, and all that the reference has.",
+        ("System", "Unknown", "Copied", "Rightly", "To be copied"),
+        rows,
+        [],
     )
 
 
@@ -213,14 +386,15 @@ def _errors_grid(systems: Sequence[SystemResult]) -> Grid:
     for s in systems:
         if e := s.errors:
             counts = e.reached, e.same, e.model, e.search, e.wider
-            rows.append([Cell(s.name), *(number(count, 0) for count in counts)])
+            figures = [number(count, 0) for count in counts]
+            rows.append([Cell(s.name), *figures, number(s.wider)])
     return Grid(
         "Errors of the model and of the search. Reached: the sentences whose reference the model "
         "can make at all. Of these: the output is the reference; the model gives the output the "
         "higher score, its own error; or the reference has it, and the search missed it. Wider: "
         f"of all sentences, those for which a search {WIDER} times as wide finds a translation "
-        "of a higher score.",
-        ("System", "Reached", "Reference", "Model's", "Search's", "Wider"),
+        "of a higher score; and the BLEU of that search.",
+        ("System", "Reached", "Reference", "Model's", "Search's", "Wider", "BLEU"),
         rows,
         [],
     )
@@ -264,11 +438,13 @@ def _glossary_grid(systems: Sequence[SystemResult]) -> Grid:
 def _work_grid(systems: Sequence[SystemResult]) -> Grid:
     rows = []
     for s in systems:
-        speed = [number(s.seconds), number(s.sentences_per_second)]
-        rows.append([Cell(s.name), *speed, number(s.unknown, 0)])
+        speed = [number(s.seconds), number(s.threads, 0), number(s.sentences_per_second)]
+        size = number(s.bytes and s.bytes / 1e6)
+        rows.append([Cell(s.name), *speed, size, number(s.unknown, 0)])
     return Grid(
-        "Time to translate the test set, and the unknown source words that were copied.",
-        ("System", "Seconds", "Sentences/s", "Words copied"),
+        "Time to translate the test set when that was done, size of the model, and the unknown "
+        "source words that it copied.",
+        ("System", "Seconds", "Threads", "Sentences/s", "MB", "Words copied"),
         rows,
         [],
     )
@@ -283,23 +459,30 @@ def print_report(comparison: Comparison, console: Console) -> None:
     say(console, heading(comparison), "bold")
     for warning in comparison.warnings:
         say(console, f"Warning: {warning}", "yellow")
-    for grid in grids(comparison):
-        console.print()
-        print_grid(console, grid)
-    if comparison.pairs:
-        console.print()
-        say(console, "Is the difference real?", "bold")
-    for pair in comparison.pairs:
-        console.print(Padding(Text(visible(verdict(pair))), (0, 0, 0, 2)))
+    _print_list(console, "Is the difference real?", [verdict(pair) for pair in comparison.pairs])
     if comparison.curve:
+        _print_list(console, "How much text?", curve_verdicts(comparison.curve))
+    for section, tables in sections(comparison).items():
         console.print()
-        say(console, "How much text?", "bold")
-        for line in curve_verdicts(comparison.curve):
-            console.print(Padding(Text(visible(line)), (0, 0, 0, 2)))
-    for example in comparison.examples:
+        say(console, f"{section}?", "bold underline")
+        for grid in tables:
+            console.print()
+            print_grid(console, grid)
+    for example in comparison.examples[:PRINTED]:
         console.print()
         say(console, f"Line {example.line}: {example.why}", "bold")
         console.print(_example(example))
+    if (more := len(comparison.examples) - PRINTED) > 0:
+        console.print()
+        say(console, f"{more} more examples, and why, with --html or --json", "dim")
+
+
+def _print_list(console: Console, title: str, lines: Sequence[str]) -> None:
+    if lines:
+        console.print()
+        say(console, title, "bold")
+    for line in lines:
+        console.print(Padding(Text(visible(line)), (0, 0, 0, 2)))
 
 
 def _example(example: Example) -> Table:
@@ -307,7 +490,8 @@ def _example(example: Example) -> Table:
     table.add_column(max_width=24, overflow="fold")
     table.add_column(justify="right", style="dim")
     table.add_column(overflow="fold")
-    rows = [("source", "", example.source), ("reference", "chrF", example.reference)]
+    rows = [("source", "", example.source), ("reference", "chrF", example.references[0])]
+    rows += [("reference", "", also) for also in example.references[1:]]
     rows += [(o.system, f"{o.chrf:.1f}", o.text) for o in example.outputs]
     for row in rows:
         table.add_row(*(Text(visible(text)) for text in row))
@@ -317,8 +501,14 @@ def _example(example: Example) -> Table:
 # --- HTML
 
 
-def as_html(comparison: Comparison) -> str:
-    """One page that needs nothing from elsewhere; the same comparison gives the same bytes."""
+def as_html(
+    comparison: Comparison, explained: Mapping[int, Sequence[Explanation]] | None = None
+) -> str:
+    """One page that needs nothing from elsewhere; the same comparison gives the same bytes.
+
+    explained: by the line of an example, why systems translate it as they do.
+    """
+    explained = explained or {}
     bleu = [(s.name, s.metrics["bleu"]) for s in comparison.systems]
     curve = comparison.curve
     return html(
@@ -326,7 +516,8 @@ def as_html(comparison: Comparison) -> str:
         title=f"mtkit compare: {heading(comparison)}",
         comparison=comparison,
         heading=heading(comparison),
-        grids=grids(comparison),
+        sections=sections(comparison),
+        explained={line: [shown(found) for found in of] for line, of in explained.items()},
         drawings=[draw(chart) for chart in charts(comparison)],
         verdicts=[verdict(pair) for pair in comparison.pairs],
         curve=[draw(curve_chart(curve))] if curve else [],

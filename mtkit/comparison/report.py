@@ -1,25 +1,27 @@
-"""The comparison of systems as data: ``compare`` computes it, ``as_json`` writes it out.
+"""The comparison of systems as data: ``compare`` computes it.
 
-What people see of it is made in ``render``.
+What programs see of it is made in ``as_json``, what people see in ``render``.
 """
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from mtkit import evaluate
+from mtkit.comparison import faults, where
 from mtkit.comparison.curve import Curve
+from mtkit.comparison.examples import Example, choose
+from mtkit.comparison.faults import Coverage, Errors, Unknown
+from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
 from mtkit.errors import InputError
-from mtkit.evaluate import Metric, Pair, Perplexity, Question
+from mtkit.evaluate import Metric, Pair, Perplexity, Question, References
 from mtkit.glossary import Compliance
-from mtkit.system import Hypothesis, Score
+from mtkit.system import Score
 
-WIDER = 5
-EQUAL = 1e-6  # scores that differ by less are the same
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # words: the longest source of each group but the last
+DIFFERENCES = (-5, -2, -1, 0, 1, 2, 5)  # words: the largest of each group but the last
 GROUP = 20  # sentences that a group has at least
 FEW = 100  # fewer test sentences than this are remarked on
 
@@ -27,49 +29,17 @@ FEW = 100  # fewer test sentences than this are remarked on
 
 
 @dataclass(frozen=True)
-class Errors:
-    """Of a statistical system, in how many test sentences (Germann et al. 2001)
-
-    reached: some derivation spells the reference; same: the system says just that; search: the
-    model prefers the reference, but the search did not find it; model: it prefers another
-    translation. wider: a search ``WIDER`` times as wide finds what the model prefers.
-    """
-
-    reached: int
-    same: int
-    search: int
-    model: int
-    wider: int
-
-
-def errors(
-    outputs: Sequence[Hypothesis],
-    references: Sequence[str],
-    best: Sequence[Score],
-    wider: Sequence[Hypothesis],
-) -> Errors:
-    """best: ``model`` is the score of each reference's best derivation; wider: found so."""
-    found = [
-        (h.text == reference, score.model - h.score)
-        for h, reference, score in zip(outputs, references, best, strict=True)
-        if score.model is not None
-    ]
-    other = [gain for same, gain in found if not same]
-    gains = [w.score - h.score for w, h in zip(wider, outputs, strict=True)]
-    search, more = (sum(gain > EQUAL for gain in of) for of in (other, gains))
-    same = len(found) - len(other)
-    return Errors(len(found), same, search, len(other) - search, more)
-
-
-@dataclass(frozen=True)
 class Translations:
     """What one system made of the test set.
 
     kind: ``smt``, ``nmt``, or ``file`` for lines that another system wrote. seconds: the wall time
-    of translating. scores: its probabilities for the references. unknown: source words copied.
-    channel: what a statistical system says with other weights, from the channel model alone to its
-    own weights, by their names. errors: whose fault its errors are. glossary: how far one was
-    followed. training: what was logged at each validation, with "update" and perhaps "bleu".
+    of translating, on ``threads``. scores: its probabilities for the references. unknown: source
+    words copied. channel: what a statistical system says with other weights, from the channel model
+    alone to its own weights, by their names. errors: whose fault its errors are. glossary: how far
+    one was followed. training: what was logged at each validation, with "update" and perhaps
+    "bleu". wider: what a wider search finds. bytes: of the model. tokens: of the outputs, by
+    default between blanks. made_from: (source, output) links by the system itself; aligned: by a
+    model of words. family: the same for systems that differ in their seed alone.
     """
 
     name: str
@@ -82,10 +52,17 @@ class Translations:
     errors: Errors | None = None
     glossary: Compliance | None = None
     training: Sequence[Mapping[str, float]] = ()
+    wider: Sequence[str] | None = None
+    threads: int | None = None
+    bytes: int | None = None
+    tokens: Sequence[Words] = ()
+    made_from: Sequence[Links] | None = None
+    aligned: Sequence[Links] | None = None
+    family: str = ""
 
 
 @dataclass(frozen=True)
-class Lengths:
+class Sentences:
     """The sentences ``rows`` whose sources have ``low`` to ``high`` words, blanks between them."""
 
     low: int
@@ -97,7 +74,10 @@ class Lengths:
 class SystemResult:
     """The figures of one system; ``None`` where nobody measured. Fields as in ``Translations``.
 
-    channel: name of the weights → BLEU. by_length: BLEU of each of ``Comparison.lengths``.
+    channel: name of the weights → BLEU. wider: BLEU of the wider search. by_length: BLEU of each
+    of ``Comparison.lengths``. by_difference: of each group of ``DIFFERENCES``, how many outputs are
+    so much longer than their references, and their BLEU. by_chrf: how many sentences have a chrF of
+    0–10, 10–20 … 90–100. unseen: BLEU without the sentences that any system was trained on.
     """
 
     name: str
@@ -105,51 +85,56 @@ class SystemResult:
     metrics: dict[str, Metric]
     perplexity: dict[Question, Perplexity]
     seconds: float | None
+    threads: int | None
     sentences_per_second: float | None
+    bytes: int | None
     unknown: int | None
     channel: dict[str, float]
     errors: Errors | None
+    wider: float | None
     glossary: Compliance | None
     by_length: tuple[float, ...]
+    by_difference: tuple[tuple[int, float | None], ...]
+    by_chrf: tuple[int, ...]
+    coverage: Coverage
+    unknown_words: Unknown | None
+    unseen: float | None
     training: tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True)
-class ExampleOutput:
-    """One system's translation of an example, with its sentence chrF."""
+class Spread:
+    """Of systems that differ in their seed alone: BLEU of each, mean and standard deviation."""
 
-    system: str
-    text: str
-    chrf: float
-
-
-@dataclass(frozen=True)
-class Example:
-    """A test sentence (``line`` counts from 1) and why it was chosen."""
-
-    line: int
-    why: str
-    source: str
-    reference: str
-    outputs: tuple[ExampleOutput, ...]
+    systems: list[str]
+    bleu: list[float]
+    mean: float
+    deviation: float
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Everything the report says.
 
-    name, paths, languages: the test set's, (source, target). lengths: the groups that sentences
-    fall into by their sources' length. curve: what more training text would do.
+    name, paths, languages: the test set's, (source, target). references: how many a sentence has.
+    lengths: the groups that sentences fall into by their sources' length. groupings: words, and
+    what is right of them. ngrams: of the best system and its best rival. seen: test sentences that
+    some system was trained on. curve: what more training text would do.
     """
 
     name: str
     paths: tuple[str, str]
     languages: tuple[str, str]
     sentences: int
+    references: int
     tokenize: str
-    lengths: tuple[Lengths, ...]
+    lengths: tuple[Sentences, ...]
     systems: tuple[SystemResult, ...]
     pairs: tuple[Pair, ...]
+    groupings: tuple[Grouping, ...]
+    ngrams: tuple[Ngrams, ...]
+    spreads: tuple[Spread, ...]
+    seen: int
     examples: tuple[Example, ...]
     warnings: tuple[str, ...]
     curve: Curve | None = None
@@ -158,41 +143,88 @@ class Comparison:
 # --- what is computed
 
 
+@dataclass(frozen=True)
+class Test:
+    """What the systems are compared on. also: further references. text: the same in tokens.
+
+    tokenize: BLEU's tokenizer. bootstrap, trials: how often the tests resample and shuffle.
+    seen: the rows of sentences that some system was trained on.
+    """
+
+    sources: Sequence[str]
+    references: Sequence[str]
+    also: References = ()
+    text: Text | None = None
+    tokenize: str = "13a"
+    bootstrap: int = 1000
+    trials: int = 10_000
+    seen: Sequence[int] = ()
+
+    @property
+    def words(self) -> Text:
+        """``text``, or what stands between blanks."""
+        if self.text:
+            return self.text
+        return Text([x.split() for x in self.sources], [y.split() for y in self.references])
+
+    def bleu(self, outputs: Sequence[str], rows: Sequence[int] | None = None) -> float | None:
+        """BLEU, of these rows alone; ``None`` of none."""
+        if rows is None:
+            return evaluate.bleu(outputs, self.references, self.tokenize, self.also)
+        if not rows:
+            return None
+        sides = ([side[i] for i in rows] for side in (outputs, self.references, *self.also))
+        chosen, references, *also = sides
+        return evaluate.bleu(chosen, references, self.tokenize, also)
+
+
 def compare(
-    sources: Sequence[str],
-    references: Sequence[str],
+    test: Test,
     translations: Sequence[Translations],
     *,
     name: str = "test",
     paths: tuple[str, str] = ("", ""),
     languages: tuple[str, str] = ("", ""),
-    tokenize: str = "13a",
-    bootstrap: int = 1000,
-    trials: int = 10_000,
-    examples: int = 5,
+    examples: int = 12,
     warnings: Sequence[str] = (),
 ) -> Comparison:
-    """Score every system, test every pair, choose examples.
+    """Score every system, test every pair, group words and sentences, choose examples.
 
-    bootstrap, trials: how often the tests resample and shuffle. warnings: what the caller knows
-    against the figures. Raises InputError where lines or names do not fit.
+    warnings: what the caller knows against the figures. Raises InputError where lines or names do
+    not fit.
     """
-    _check(sources, references, translations)
-    lengths = _lengths(sources)
-    systems = [_result(t, references, tokenize, bootstrap, lengths) for t in translations]
+    _check(test, translations)
+    lengths = _lengths(test.sources)
+    systems = [_result(t, test, lengths) for t in translations]
     outputs = {t.name: t.outputs for t in translations}
-    pairs = evaluate.significance(outputs, references, tokenize, resamples=bootstrap, trials=trials)
+    words = {t.name: _words(t) for t in translations}
+    rivals = _rivals(systems) if len(systems) > 1 else ()
+    tell = {systems[i].name: words[systems[i].name] for i in rivals}
     return Comparison(
         name=name,
         paths=paths,
         languages=languages,
-        sentences=len(sources),
-        tokenize=tokenize,
+        sentences=len(test.sources),
+        references=1 + len(test.also),
+        tokenize=test.tokenize,
         lengths=tuple(lengths),
         systems=tuple(systems),
-        pairs=tuple(pairs),
-        examples=_examples(sources, references, translations, systems, examples),
-        warnings=(*warnings, *_warnings(translations, len(references), tokenize)),
+        pairs=tuple(
+            evaluate.significance(
+                outputs,
+                test.references,
+                test.tokenize,
+                resamples=test.bootstrap,
+                trials=test.trials,
+                also=test.also,
+            )
+        ),
+        groupings=tuple(where.groupings(test.words, words)),
+        ngrams=tuple(where.ngrams(test.words.reference, tell)) if tell else (),
+        spreads=tuple(_spreads(translations, systems)),
+        seen=len(test.seen),
+        examples=choose(test.sources, test.references, test.also, outputs, rivals, examples),
+        warnings=(*warnings, *_warnings(translations, len(test.references), test.tokenize)),
     )
 
 
@@ -206,63 +238,93 @@ def check_names(names: Sequence[str]) -> None:
         raise InputError(f"two systems are called {twice[0]!r}; name one with NAME=…")
 
 
-def _check(
-    sources: Sequence[str], references: Sequence[str], translations: Sequence[Translations]
-) -> None:
-    evaluate.check_parallel(sources, references, "the source")
+def _check(test: Test, translations: Sequence[Translations]) -> None:
+    evaluate.check_parallel(test.sources, test.references, "the source")
+    for k, more in enumerate(test.also, 2):
+        evaluate.check_parallel(more, test.references, f"reference {k}")
     check_names([t.name for t in translations])
     for t in translations:
-        evaluate.check_parallel(t.outputs, references, t.name)
+        evaluate.check_parallel(t.outputs, test.references, t.name)
 
 
-def _lengths(sources: Sequence[str]) -> list[Lengths]:
+def _lengths(sources: Sequence[str]) -> list[Sentences]:
     """The groups of ``LENGTHS``; one with fewer than ``GROUP`` sentences joins a neighbour."""
     words = [len(source.split()) for source in sources]
-    found: list[Lengths] = []
+    found: list[Sentences] = []
     low, rows = 0, tuple[int, ...]()
     for high in (*LENGTHS, max(words)):
         rows = tuple(i for i, n in enumerate(words) if low <= n <= high)
         if len(rows) >= GROUP:
-            found.append(Lengths(max(1, low), high, rows))
+            found.append(Sentences(max(1, low), high, rows))
             low = high + 1
     if rows and len(rows) < GROUP:  # what is left at the end
-        last = found.pop() if found else Lengths(1, 0, ())
-        found.append(Lengths(last.low, max(words), (*last.rows, *rows)))
+        last = found.pop() if found else Sentences(1, 0, ())
+        found.append(Sentences(last.low, max(words), (*last.rows, *rows)))
     return found
 
 
-def _result(
-    system: Translations,
-    references: Sequence[str],
-    tokenize: str,
-    bootstrap: int,
-    lengths: Sequence[Lengths],
-) -> SystemResult:
-    seconds = system.seconds
+def _words(system: Translations) -> Sequence[Words]:
+    return system.tokens or [line.split() for line in system.outputs]
+
+
+def _result(system: Translations, test: Test, lengths: Sequence[Sentences]) -> SystemResult:
+    seconds, outputs, n = system.seconds, system.outputs, len(test.references)
+    metrics = evaluate.corpus_scores(
+        outputs, test.references, test.tokenize, test.bootstrap, test.also
+    )
+    seen = set(test.seen)
+    words = _words(system)
     return SystemResult(
         name=system.name,
         kind=system.kind,
-        metrics=evaluate.corpus_scores(system.outputs, references, tokenize, bootstrap),
+        metrics=metrics,
         perplexity=evaluate.perplexities(system.scores or ()),
         seconds=seconds,
-        sentences_per_second=len(references) / seconds if seconds else None,
+        threads=system.threads,
+        sentences_per_second=n / seconds if seconds else None,
+        bytes=system.bytes,
         unknown=system.unknown,
-        channel={
-            name: evaluate.bleu(outputs, references, tokenize)
-            for name, outputs in system.channel.items()
-        },
+        channel={name: test.bleu(made) or 0.0 for name, made in system.channel.items()},
         errors=system.errors,
+        wider=test.bleu(system.wider) if system.wider else None,
         glossary=system.glossary,
-        by_length=tuple(
-            evaluate.bleu(
-                [system.outputs[i] for i in group.rows],
-                [references[i] for i in group.rows],
-                tokenize,
-            )
-            for group in lengths
-        ),
+        by_length=tuple(test.bleu(outputs, group.rows) or 0.0 for group in lengths),
+        by_difference=tuple(_by_difference(outputs, words, test)),
+        by_chrf=_histogram(evaluate.sentence_chrf(outputs, test.references, test.also)),
+        coverage=faults.coverage(test.words, words, system.made_from, system.aligned),
+        unknown_words=faults.unknown(test.words, words),
+        unseen=test.bleu(outputs, [i for i in range(n) if i not in seen]) if seen else None,
         training=tuple(system.training),
     )
+
+
+def _by_difference(
+    outputs: Sequence[str], words: Sequence[Words], test: Test
+) -> list[tuple[int, float | None]]:
+    """Of each group of ``DIFFERENCES``: sentences and BLEU."""
+    sides = zip(words, test.words.reference, strict=True)
+    gaps = [len(output) - len(reference) for output, reference in sides]
+    groups: list[list[int]] = [[] for _ in range(len(DIFFERENCES) + 1)]
+    for row, gap in enumerate(gaps):
+        groups[sum(gap > edge for edge in DIFFERENCES)].append(row)
+    return [(len(rows), test.bleu(outputs, rows)) for rows in groups]
+
+
+def _histogram(chrf: Sequence[float]) -> tuple[int, ...]:
+    """How many are in each tenth of the scale."""
+    tenths = [min(9, int(score // 10)) for score in chrf]
+    return tuple(tenths.count(k) for k in range(10))
+
+
+def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResult]) -> list[Spread]:
+    found = []
+    for family in dict.fromkeys(t.family for t in translations if t.family):
+        rows = [i for i, t in enumerate(translations) if t.family == family]
+        if len(rows) > 1:
+            bleu = [systems[i].metrics["bleu"].score for i in rows]
+            names = [systems[i].name for i in rows]
+            found.append(Spread(names, bleu, statistics.mean(bleu), statistics.stdev(bleu)))
+    return found
 
 
 def _warnings(systems: Sequence[Translations], sentences: int, tokenize: str) -> list[str]:
@@ -279,43 +341,6 @@ def _warnings(systems: Sequence[Translations], sentences: int, tokenize: str) ->
     return found
 
 
-def _examples(
-    sources: Sequence[str],
-    references: Sequence[str],
-    translations: Sequence[Translations],
-    systems: Sequence[SystemResult],
-    count: int,
-) -> tuple[Example, ...]:
-    """``count`` sentences: the largest chrF difference either way, and others evenly spaced."""
-    chrf = [evaluate.sentence_chrf(t.outputs, references) for t in translations]
-    chosen: dict[int, str] = {}
-    if len(systems) > 1:
-        a, b = _rivals(systems)
-        for ahead, behind in ((a, b), (b, a)):
-            gaps = [x - y for x, y in zip(chrf[ahead], chrf[behind], strict=True)]
-            i = gaps.index(max(gaps))
-            if gaps[i] > 0 and len(chosen) < count:
-                names = systems[ahead].name, systems[behind].name
-                chosen[i] = f"{names[0]} is furthest ahead of {names[1]} in chrF"
-    rest = [i for i, x in enumerate(sources) if x.strip() and i not in chosen]
-    wanted = min(count - len(chosen), len(rest))
-    for k in range(wanted):
-        chosen[rest[(2 * k + 1) * len(rest) // (2 * wanted)]] = "one of some evenly spaced"
-    return tuple(
-        Example(
-            line=i + 1,
-            why=why,
-            source=sources[i],
-            reference=references[i],
-            outputs=tuple(
-                ExampleOutput(t.name, t.outputs[i], scores[i])
-                for t, scores in zip(translations, chrf, strict=True)
-            ),
-        )
-        for i, why in chosen.items()
-    )
-
-
 def _rivals(systems: Sequence[SystemResult]) -> tuple[int, int]:
     """The best system by BLEU and the best of the others, of another kind if there is one."""
 
@@ -325,54 +350,3 @@ def _rivals(systems: Sequence[SystemResult]) -> tuple[int, int]:
     a = best(list(range(len(systems))))
     others = [i for i in range(len(systems)) if i != a]
     return a, best([i for i in others if systems[i].kind != systems[a].kind] or others)
-
-
-# --- JSON
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The object that ``compare --json`` prints; figures that are not finite become ``None``."""
-    data = asdict(comparison)
-    return {
-        "test": {
-            "name": comparison.name,
-            "source": comparison.paths[0],
-            "reference": comparison.paths[1],
-            "languages": list(comparison.languages),
-            "sentences": comparison.sentences,
-            "tokenize": comparison.tokenize,
-        },
-        "systems": [_system_as_json(s, comparison.lengths) for s in comparison.systems],
-        "pairs": list(data["pairs"]),
-        "examples": [e | {"outputs": list(e["outputs"])} for e in data["examples"]],
-        "warnings": list(comparison.warnings),
-        "curve": data["curve"],
-    }
-
-
-def _system_as_json(system: SystemResult, lengths: Sequence[Lengths]) -> dict[str, Any]:
-    bleu, asked = system.metrics["bleu"], system.glossary
-    shown = ("score", "low", "high", "signature")
-    perplexities = {question: asdict(p) for question, p in system.perplexity.items()}
-    return {
-        "name": system.name,
-        "kind": system.kind,
-        "metrics": {k: {f: getattr(m, f) for f in shown} for k, m in system.metrics.items()},
-        "bleu_parts": bleu.parts,
-        "bleu_note": bleu.note,
-        "perplexity": {
-            question: {f: None if v == math.inf else v for f, v in fields.items()}
-            for question, fields in perplexities.items()
-        },
-        "seconds": system.seconds,
-        "sentences_per_second": system.sentences_per_second,
-        "length_ratio": bleu.parts["length_ratio"],
-        "unknown": system.unknown,
-        "channel": system.channel,
-        "errors": system.errors and asdict(system.errors),
-        "by_length": [
-            {"low": group.low, "high": group.high, "sentences": len(group.rows), "bleu": score}
-            for group, score in zip(lengths, system.by_length, strict=True)
-        ],
-        "glossary": asked and {"matches": asked.matches, "complied": asked.complied},
-    }

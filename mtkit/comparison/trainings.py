@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mtkit.comparison.curve import Point, sample
+from mtkit.comparison.curve import Curve, Point, curve, sample
+from mtkit.console import note
 from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, training_text
@@ -91,6 +92,34 @@ def trainings(
             for seed in range(1, seeds + 1)
         ]
     return sorted(found, key=lambda t: t.size)
+
+
+def complete(needed: Sequence[Training], test: Bitext, tokenize: str, threads: int) -> Curve:
+    """The curve, after the trainings that are not done yet; says how long they will take."""
+    points = {training.path: training.point(test) for training in needed}
+    left = [training for training in needed if not points[training.path]]
+    size = max(sum(p.stat().st_size for p in t.directory.rglob("*")) for t in needed)
+    note(
+        f"learning curve: {len(needed)} trainings, {len(needed) - len(left)} done already; the "
+        f"others take about {_minutes(left)} and {size / 1e6:,.0f} MB of disk while they do"
+    )
+    planned = spent = 0.0
+    for k, training in enumerate(left, 1):
+        pace = spent / planned if planned else 1.0
+        note(
+            f"{k} of {len(left)}: {training.system}, {training.size:,} pairs, seed {training.seed};"
+            f" about {_minutes(left[k - 1 :], pace)} left"
+        )
+        start = time.perf_counter()
+        point = carry_out(training, test, threads)
+        training.keep(point, test)
+        points[training.path] = point
+        planned, spent = planned + training.seconds, spent + time.perf_counter() - start
+    return curve([p for p in points.values() if p], test.target, tokenize)
+
+
+def _minutes(trainings: Sequence[Training], pace: float = 1.0) -> str:
+    return f"{pace * sum(t.seconds for t in trainings) / 60:,.0f} min"
 
 
 def carry_out(training: Training, test: Bitext, threads: int) -> Point:

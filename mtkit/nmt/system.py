@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -223,13 +224,23 @@ class NmtSystem:
         return any(model.config.attention != "none" for model in self.models)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
-        """See ``System``: ``direct`` of each pair, for the target's own segmentation."""
+        """See ``System``: ``direct`` of each pair, for the target's own segmentation, and as
+        ``model`` what the search maximises, Σ ln p over the length in subwords.
+        """
         x, y = (self.subwords.encode(self.tokenize(side)) for side in _sides(pairs))
         data = Data([e.ids for e in x], [e.ids for e in y], [])
         return [
-            Score(direct=_by_word(e, logp), why="a neural model has no derivations")
+            Score(
+                direct=_by_word(e, logp), model=float(logp.sum()) / len(logp) ** self.normalisation
+            )
             for e, logp in zip(y, subword_log_probabilities(self.models, data), strict=True)
         ]
+
+    def with_beam(self, beam: int) -> Self:
+        """The same models with a search of another width."""
+        other = copy(self)
+        other.beam = beam
+        return other
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
         """See ``System``. A piece that no training text had may be any character, at the end of a

@@ -41,11 +41,14 @@ class Links:
     target: Int32
     begin: Int64
 
+    def by_sentence(self) -> list[list[tuple[int, int]]]:
+        """The (source, target) links of every sentence."""
+        links = list(zip(self.source.tolist(), self.target.tolist(), strict=True))
+        return [links[first:last] for first, last in pairwise(self.begin.tolist())]
+
     def pharaoh(self) -> list[str]:
         """Every sentence as ``0-0 1-2 …``."""
-        pairs = zip(self.source.tolist(), self.target.tolist(), strict=True)
-        links = [f"{i}-{j}" for i, j in pairs]
-        return [" ".join(links[first:last]) for first, last in pairwise(self.begin.tolist())]
+        return [" ".join(f"{i}-{j}" for i, j in links) for links in self.by_sentence()]
 
 
 def read_pharaoh(line: str, place: str) -> set[tuple[int, int]]:

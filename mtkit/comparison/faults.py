@@ -1,0 +1,131 @@
+"""Why a system errs: its search or its model, words left out or said twice, words it never saw.
+
+Errors (Germann et al. 2001): score(reference) > score(output) is an error of the search, which
+missed what the model prefers; otherwise the model itself prefers another translation. A search
+``WIDER`` times as wide tells the same without a reference.
+
+    repeated    bigrams of the output beyond their number in the reference, each once free
+    uncovered   source words of which nothing in the output was made: no phrase of the derivation
+                links them, no subword of the output looked at them most
+    omitted     source words that are aligned to the reference but to nothing in the output, by one
+                model of words for all systems
+    unknown     source words that the training text lacks: copied if they stand in the output too,
+                rightly so if in the reference as well
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mtkit.comparison.where import Links, Text, Words
+from mtkit.system import Hypothesis, Score
+
+WIDER = 5
+EQUAL = 1e-5  # scores that differ by less are the same
+
+
+@dataclass(frozen=True)
+class Errors:
+    """In how many test sentences
+
+    reached: the system can make the reference; same: it does; search: the model prefers the
+    reference, but the search did not find it; model: it prefers another translation. wider: a
+    search ``WIDER`` times as wide finds what the model prefers.
+    """
+
+    reached: int
+    same: int
+    search: int
+    model: int
+    wider: int
+
+
+def errors(
+    outputs: Sequence[Hypothesis],
+    references: Sequence[str],
+    best: Sequence[Score],
+    wider: Sequence[float],
+) -> Errors:
+    """best: ``model`` is the score of each reference's best derivation; wider: the scores found so.
+
+    A reference without such a score is one that the system cannot make.
+    """
+    found = [
+        (h.text == reference, score.model - h.score)
+        for h, reference, score in zip(outputs, references, best, strict=True)
+        if score.model is not None
+    ]
+    other = [gain for same, gain in found if not same]
+    gains = [w - h.score for w, h in zip(wider, outputs, strict=True)]
+    search, more = (sum(gain > EQUAL for gain in of) for of in (other, gains))
+    same = len(found) - len(other)
+    return Errors(len(found), same, search, len(other) - search, more)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares, 0 to 1: of the output's words repeated, of the source's uncovered and omitted.
+
+    ``None`` where the output does not say what it was made from, or nobody can align words.
+    """
+
+    repeated: float
+    uncovered: float | None
+    omitted: float | None
+
+
+def coverage(
+    text: Text,
+    output: Sequence[Words],
+    made_from: Sequence[Links] | None = None,
+    aligned: Sequence[Links] | None = None,
+) -> Coverage:
+    """made_from: links of source and output words by the system; aligned: by the model of words."""
+    words, made = (sum(map(len, side)) for side in (text.source, output))
+    again = sum(map(_repeated, output, text.reference))
+    uncovered = omitted = None
+    if made_from is not None and any(made_from):
+        linked = [{i for i, _ in links} for links in made_from]
+        uncovered = 1 - sum(map(len, linked)) / max(1, words)
+    if aligned is not None and text.links is not None:
+        sides = zip(text.links, aligned, strict=True)
+        missing = [{i for i, _ in wanted} - {i for i, _ in links} for wanted, links in sides]
+        omitted = sum(map(len, missing)) / max(1, words)
+    return Coverage(again / max(1, made), uncovered, omitted)
+
+
+def _repeated(output: Words, reference: Words) -> int:
+    free = Counter(pairwise(reference))
+    return sum(max(0, n - max(1, free[pair])) for pair, n in Counter(pairwise(output)).items())
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Source words that the training text lacks, and those copied to the output and the reference.
+
+    expected: those in the reference; right: those in both.
+    """
+
+    words: int
+    copied: int
+    expected: int
+    right: int
+
+
+def unknown(text: Text, output: Sequence[Words]) -> Unknown | None:
+    """``None`` where the training text is not there."""
+    if text.source_counts is None:
+        return None
+    found = [
+        (word in made, word in reference)
+        for words, made, reference in zip(
+            text.source, map(set, output), map(set, text.reference), strict=True
+        )
+        for word in words
+        if not text.source_counts[word]
+    ]
+    copied, expected = (sum(side) for side in zip(*found, strict=True)) if found else (0, 0)
+    return Unknown(len(found), copied, expected, sum(a and b for a, b in found))

@@ -1,0 +1,97 @@
+"""What a model made of a test set, kept in its directory, so that it is translated once.
+
+A report made again from records has the same bytes, times included. A record belongs to one model,
+one test set and one glossary; training replaces the model's directory and the records with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mtkit.corpus import Bitext
+from mtkit.manifest import MANIFEST
+from mtkit.system import Hypothesis, LogProbability, Score
+
+FORMAT = 1
+RECORDS = "translations"  # in a model's directory
+
+
+@dataclass(frozen=True)
+class Record:
+    """best: of each source the best translation. seconds: the wall time of finding all of them, on
+    ``threads``. scores: of the references. wider, wider_texts: scores and translations that a wider
+    search finds. channel: what a statistical system says with other weights, by their names.
+    """
+
+    best: Sequence[Hypothesis]
+    seconds: float
+    threads: int
+    scores: Sequence[Score]
+    wider: Sequence[float]
+    wider_texts: Sequence[str]
+    channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def path_of(directory: Path, test: Bitext, glossary: Path | None) -> Path:
+    """Where the record of a model lies."""
+    of = [FORMAT, (directory / MANIFEST).read_text("utf-8"), test.digest()]
+    of += [glossary.read_text("utf-8")] if glossary else []
+    name = hashlib.blake2b(json.dumps(of).encode(), digest_size=8).hexdigest()
+    return directory / RECORDS / f"{name}.json"
+
+
+def write(record: Record, path: Path) -> bool:
+    """Keep it, whole or not at all; whether that was possible."""
+    data = dict(vars(record))
+    data["best"] = [_hypothesis(h) for h in record.best]
+    data["scores"] = [_score(score) for score in record.scores]
+    scratch = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        scratch.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+        scratch.replace(path)
+    except OSError:  # a model of others
+        return False
+    return True
+
+
+def read(path: Path) -> Record | None:
+    """``None`` where there is none, or one that was not written whole."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["best"] = [_as_hypothesis(h) for h in data["best"]]
+        data["scores"] = [_as_score(score) for score in data["scores"]]
+        return Record(**data)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+# The terms of the sums are many and no report shows them.
+
+
+def _hypothesis(h: Hypothesis) -> dict[str, Any]:
+    kept = ("text", "tokens", "score", "alignment", "unknown", "pieces")
+    return {name: getattr(h, name) for name in kept}
+
+
+def _as_hypothesis(data: dict[str, Any]) -> Hypothesis:
+    return Hypothesis(**data | {"alignment": [(i, j) for i, j in data["alignment"]]})
+
+
+def _score(score: Score) -> dict[str, Any]:
+    found: dict[str, Any] = {"model": score.model, "why": score.why}
+    for name in ("lm", "channel", "direct"):
+        p: LogProbability | None = getattr(score, name)
+        found[name] = p and [p.value, p.tokens, p.oov, p.known]
+    return found
+
+
+def _as_score(data: dict[str, Any]) -> Score:
+    models = {name: data[name] for name in ("lm", "channel", "direct")}
+    found = {name: p and LogProbability(*p) for name, p in models.items()}
+    return Score(**found, model=data["model"], why=data["why"])
