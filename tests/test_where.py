@@ -82,6 +82,22 @@ def test_words_by_frequency_are_counted_as_compare_mt_does(name: str, tmp_path: 
     assert len({a.recall.value for a in found.systems["a"]}) > 3
 
 
+def test_words_by_case_are_counted_as_compare_mt_does() -> None:
+    bucketers = pytest.importorskip("compare_mt.bucketers")
+
+    def cased(lines: list[list[str]]) -> list[list[str]]:
+        how = [str.upper, str.title, str.lower, lambda w: f"{w}Xy", lambda w: "7"]
+        return [[how[int(w[1:]) % 5](w) for w in line] for line in lines]
+
+    reference, outputs = cased(REFERENCE), {name: cased(o) for name, o in OUTPUTS.items()}
+    bucketer = bucketers.create_word_bucketer_from_profile("case")
+    expected, *_ = bucketer.calc_statistics(reference, list(outputs.values()))
+    found = by(groupings(Text(SOURCE, reference), outputs))["case"]
+    assert found.labels == bucketer.bucket_strs
+    for accuracies, rows in zip(found.systems.values(), expected, strict=True):
+        assert [a.f1.value for a in accuracies] == pytest.approx([row[5] for row in rows])
+
+
 def test_intervals_hold_their_figures_and_are_wider_for_fewer_words() -> None:
     found = by(groupings(TEXT, OUTPUTS))["frequency"]
     for accuracies in found.systems.values():
@@ -108,6 +124,8 @@ def test_what_is_not_known_is_not_grouped_by() -> None:
     assert list(by(groupings(bare, OUTPUTS))) == ["kind"]
     aligned = Text(SOURCE, REFERENCE, TEXT.links)
     assert list(by(groupings(aligned, OUTPUTS))) == ["kind", "jump"]
+    cased = Text(SOURCE, [["Ein", "Haus"]] * len(SOURCE))
+    assert list(by(groupings(cased, OUTPUTS))) == ["kind", "case"]
 
 
 def test_function_words_are_the_frequent_half() -> None:

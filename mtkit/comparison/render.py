@@ -278,6 +278,7 @@ def _chrf_grid(systems: Sequence[SystemResult]) -> Grid:
 GROUPINGS = {
     "frequency": "F1 of the words, by how often they stand in the training text",
     "kind": "F1 of the words, by kind",
+    "case": "F1 of the words, by case",
     "jump": "Recall of the reference's words, by the source words that they jump over",
     "source frequency": "Source words whose reference is matched, by their frequency in training",
 }

@@ -6,9 +6,10 @@ in an output, it matches the k-th time that it stands in the reference. Over the
     precision  P = matched / words of the output      recall  R = matched / words of the reference
     F1 = 2 P R / (P + R) = 2 matched / (words of both)
 
-Groups are of the reference's words by how often they stand in the training text, by kind, and by
-how far they jump; and of the source's words by frequency: of these one is right if all that it is
-aligned to in the reference is matched. Words are the tokens of mtkit's tokenizer, not BLEU's.
+Groups are of the reference's words by how often they stand in the training text, by kind, by case
+where there is any, and by how far they jump; and of the source's words by frequency: of these one
+is right if all that it is aligned to in the reference is matched. Words are the tokens of mtkit's
+tokenizer, not BLEU's.
 
     kind      number: with a digit; punctuation: no letter; function: of the most frequent words,
               which make half of the training text; name: with a capital, as in the source
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 from mtkit.intervals import Interval, draws, interval
 from mtkit.surprise import FREQUENCIES, ranges
 
+CASES = ("lower", "upper", "title", "other")
 KINDS = ("number", "punctuation", "function", "name", "other")
 JUMPS = (0, 1, 3, 6)  # where each group begins
 HALF = 0.5  # of the running words: function words
@@ -90,6 +92,10 @@ def groupings(text: Text, outputs: dict[str, Sequence[Words]]) -> list[Grouping]
         return KINDS.index(kind_of(word, common, sources[s]))
 
     found.append(_by_word(text, outputs, "kind", list(KINDS), kind))
+    if any(case_of(word) in ("upper", "title") for words in text.reference for word in words):
+        found.append(
+            _by_word(text, outputs, "case", list(CASES), lambda _, w: CASES.index(case_of(w)))
+        )
     if text.links is not None:
         found.append(_by_place(text, outputs, "jump", ranges(JUMPS), _jumps(text)))
         if text.source_counts is not None:
@@ -121,6 +127,19 @@ def kind_of(word: str, common: set[str], source: set[str]) -> str:
     if word in common or word.lower() in common:
         return "function"
     return "name" if word in source and word != word.lower() else "other"
+
+
+def case_of(word: str) -> str:
+    """One of ``CASES``.
+
+    >>> [case_of(w) for w in ("haus", "USA", "Haus", "3.5", "iPhone")]
+    ['lower', 'upper', 'title', 'other', 'other']
+    """
+    if word.islower():
+        return "lower"
+    if word.isupper():
+        return "upper"
+    return "title" if word.istitle() else "other"
 
 
 def matches(reference: Words, output: Words) -> list[int]:
