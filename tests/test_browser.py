@@ -32,6 +32,10 @@ from mtkit.manifest import TrainingPair
 from mtkit.page import write_page
 from tests.test_report import REFERENCES, SOURCES, systems
 
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+if not (BROWSER and DRIVER):
+    pytest.skip("needs Debian's chromium and chromium-driver", allow_module_level=True)
+
 LOG = [{"update": k, "dev_perplexity": 90 / k, "gradient_norm": 1.0, "bleu": k} for k in (10, 20)]
 HOSTILE = (
     "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'> \"double\" 'single' "
@@ -105,15 +109,12 @@ Press = Callable[[WebElement], None]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[webdriver.Chrome]:
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not driver:
-        pytest.skip("needs Debian's packages chromium and chromium-driver")
     options = webdriver.ChromeOptions()
-    options.binary_location = browser
+    options.binary_location = BROWSER
     options.add_argument("--headless=new")
     options.add_argument("--no-sandbox")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as running:
+    with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as running:
         yield running
 
 
@@ -261,6 +262,7 @@ def test_examples_come_six_at_a_time(show: Show, press: Press) -> None:
 
     first_page()
     press(following)
+    assert browser.switch_to.active_element == back  # not lost with the button that went
     assert [item.is_displayed() for item in items] == [False] * 6 + [True] * 6
     assert said.text == "7–12 of 12"
     assert (back.is_enabled(), following.is_enabled()) == (True, False)
