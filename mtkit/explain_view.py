@@ -280,6 +280,7 @@ def print_explanations(sentence: str, found: Sequence[Explanation], console: Con
 def shown(found: Explanation) -> dict[str, object]:
     """What the template ``explanation.html.j2`` draws."""
     return {
+        "name": found.name,
         "title": title(found),
         "translation": found.translation,
         "heat": heat(found),

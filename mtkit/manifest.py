@@ -119,6 +119,14 @@ def _training_files(directory: Path) -> Bitext:
     return text
 
 
+def write_whole(text: str, path: Path) -> None:
+    """Write a file, and the directory that it lies in, so that nobody ever finds half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.part")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)
+
+
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
     """A directory beside ``out`` that becomes ``out`` when the block ends well.

@@ -411,7 +411,7 @@ def test_a_second_report_has_the_same_bytes(project: Path) -> None:
     assert b"translating" not in done.stderr
     one, two = ((project / name).read_bytes() for name in ("one.html", "two.html"))
     assert one == two
-    assert b"Why <bdi>nmt, neural</bdi> says so" in one
+    assert b"Why <bdi>nmt</bdi> says so" in one
     fresh = mtkit("compare", "models/smt", *test, "--fresh", "--json", cwd=project)
     assert b"smt: translating 30 sentences" in fresh.stderr
     again = mtkit("compare", "models/smt", *test, "--json", "-q", cwd=project)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from mtkit.comparison.report import Comparison
     from mtkit.comparison.trainings import Training
     from mtkit.explain import Explanation
-    from mtkit.manifest import Manifest
 
 CurveSizes = Annotated[
     str | None,
@@ -71,8 +70,7 @@ def compare(
     chosen = _named(systems)
     sizes = _sizes(curve) if curve else []
     needed = _trainings(chosen, sizes, seeds) if sizes else []
-    references = reference or []
-    comparison = compare_systems(chosen, test, references, examples, cores, glossary, fresh)
+    comparison = compare_systems(chosen, test, reference or [], examples, cores, glossary, fresh)
     if needed:
         from mtkit.comparison.trainings import complete
         from mtkit.corpus import Bitext
@@ -176,67 +174,84 @@ def compare_systems(
     from mtkit.comparison import report
     from mtkit.comparison.systems import Task, gather, seen_in_training
     from mtkit.console import step
-    from mtkit.corpus import Bitext, language_of, read_lines, refuse_exchanged
-    from mtkit.errors import InputError
+    from mtkit.corpus import Bitext, read_lines
     from mtkit.evaluate import check_parallel
-    from mtkit.manifest import Manifest
 
-    manifests = {name: Manifest.read(path) for name, path in systems if path.is_dir()}
-    for name, path in systems:
-        if name not in manifests and not path.is_file():
-            raise InputError(f"{path}: neither a model directory nor a file of translations")
-    models = {name: path for name, path in systems if name in manifests}
-    pair = _languages(manifests)
-    test = test or _common_test_files(list(models.values()))
-    pair = pair or (language_of(test[0]), language_of(test[1]))
-    refuse_exchanged("--test", test, pair)
-    text = Bitext.read(*test)
-    made = {name: read_lines(path) for name, path in systems if name not in manifests}
+    models = _models(systems)
+    files, pair = _test_set(models, test)
+    text = Bitext.read(*files)
+    made = {name: read_lines(path) for name, path in systems if name not in models}
     also = {str(path): read_lines(path) for path in references}
     for name, lines in (made | also).items():
         check_parallel(lines, text.target, name)
-    tokenised = {m.tokenizer["kind"] == "none" for m in manifests.values()}
-    if len(tokenised) > 1:
+    tokenize = _tokenize(models)
+    translations, words, missing = gather(systems, made, Task(text, threads, glossary, fresh))
+    seen = seen_in_training(models, text)
+    rows = sorted({row for rows in seen.values() for row in rows})
+    warnings = [
+        f"{name}: {len(rows)} of the {len(text)} test sentences are in its training text; "
+        "BLEU without them stands below"
+        for name, rows in seen.items()
+    ]
+    material = report.Test(
+        text.source, text.target, list(also.values()), words, tokenize, seen=rows
+    )
+    with step("metrics, intervals and significance"):
+        return report.compare(
+            material,
+            translations,
+            name=files[0].name,
+            paths=(str(files[0]), str(files[1])),
+            languages=pair,
+            examples=examples,
+            warnings=warnings + missing,
+        )
+
+
+def _models(systems: list[tuple[str, Path]]) -> dict[str, Path]:
+    """Those that are model directories; all others must be files."""
+    from mtkit.errors import InputError
+
+    for _, path in systems:
+        if not path.is_dir() and not path.is_file():
+            raise InputError(f"{path}: neither a model directory nor a file of translations")
+    return {name: path for name, path in systems if path.is_dir()}
+
+
+def _test_set(models: dict[str, Path], test: Files | None) -> tuple[Files, tuple[str, str]]:
+    """The files of the test set and their languages."""
+    from mtkit.corpus import language_of, refuse_exchanged
+
+    pair = _languages(models)
+    files = test or _common_test_files(list(models.values()))
+    pair = pair or (language_of(files[0]), language_of(files[1]))
+    refuse_exchanged("--test", files, pair)
+    return files, pair
+
+
+def _tokenize(models: dict[str, Path]) -> str:
+    """BLEU's tokenizer for what the models read."""
+    from mtkit.errors import InputError
+    from mtkit.manifest import Manifest
+
+    kinds = {Manifest.read(path).tokenizer["kind"] == "none" for path in models.values()}
+    if len(kinds) > 1:
         raise InputError(
             "some of the systems read tokenised text (--tokenizer none) and some plain text; "
             "they cannot be scored on the same lines"
         )
-    translations, words, missing = gather(systems, made, Task(text, threads, glossary, fresh))
-    seen = seen_in_training(models, text)
-    with step("metrics, intervals and significance"):
-        return report.compare(
-            report.Test(
-                text.source,
-                text.target,
-                list(also.values()),
-                words,
-                tokenize="none" if tokenised == {True} else "13a",
-                seen=sorted({row for rows in seen.values() for row in rows}),
-            ),
-            translations,
-            name=test[0].name,
-            paths=(str(test[0]), str(test[1])),
-            languages=pair,
-            examples=examples,
-            warnings=[
-                *(
-                    f"{name}: {len(rows)} of the {len(text)} test sentences are in its training "
-                    "text; BLEU without them stands below"
-                    for name, rows in seen.items()
-                ),
-                *missing,
-            ],
-        )
+    return "none" if kinds == {True} else "13a"
 
 
-def _languages(manifests: dict[str, Manifest]) -> tuple[str, str] | None:
+def _languages(models: dict[str, Path]) -> tuple[str, str] | None:
     """The languages that all models translate; None where no model names any."""
     from mtkit.errors import InputError
-    from mtkit.manifest import UNDETERMINED
+    from mtkit.manifest import UNDETERMINED, Manifest
 
-    languages = {m.languages for m in manifests.values() if UNDETERMINED not in m.languages}
+    named = {name: Manifest.read(path).languages for name, path in models.items()}
+    languages = {of for of in named.values() if UNDETERMINED not in of}
     if len(languages) > 1:
-        pairs = ", ".join(f"{n}: {' → '.join(m.languages)}" for n, m in manifests.items())
+        pairs = ", ".join(f"{name}: {' → '.join(of)}" for name, of in named.items())
         raise InputError(f"the systems translate different languages ({pairs})")
     return languages.pop() if languages else None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.corpus import Bitext
-from mtkit.manifest import MANIFEST
+from mtkit.manifest import MANIFEST, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 
 FORMAT = 1
@@ -50,11 +50,8 @@ def write(record: Record, path: Path) -> bool:
     data = dict(vars(record))
     data["best"] = [_hypothesis(h) for h in record.best]
     data["scores"] = [_score(score) for score in record.scores]
-    scratch = path.with_suffix(".part")
     try:
-        path.parent.mkdir(exist_ok=True)
-        scratch.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-        scratch.replace(path)
+        write_whole(json.dumps(data, ensure_ascii=False), path)
     except OSError:  # a model of others
         return False
     return True

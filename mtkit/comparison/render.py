@@ -475,7 +475,7 @@ def print_report(comparison: Comparison, console: Console) -> None:
         console.print(_example(example))
     if (more := len(comparison.examples) - PRINTED) > 0:
         console.print()
-        say(console, f"{more} more examples, and why, with --html or --json", "dim")
+        say(console, f"{more} more examples, and why each system says so, with --html", "dim")
 
 
 def _print_list(console: Console, title: str, lines: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from mtkit.comparison.curve import Curve, Point, curve, sample
 from mtkit.console import note
 from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest, training_text
+from mtkit.manifest import Manifest, training_text, write_whole
 from mtkit.models import load
 from mtkit.tokenizer import WordTokenizer
 
@@ -45,11 +45,8 @@ class Training:
 
     def keep(self, point: Point, test: Bitext) -> None:
         """Keep it, whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self.path.with_suffix(".part")
-        text = json.dumps({"of": self._key(test), "point": asdict(point)}, ensure_ascii=False)
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(self.path)
+        kept = {"of": self._key(test), "point": asdict(point)}
+        write_whole(json.dumps(kept, ensure_ascii=False), self.path)
 
     def _key(self, test: Bitext) -> str:
         m = self.manifest
@@ -65,7 +62,7 @@ def trainings(
     Raises InputError where a model cannot be trained again as it was, and for sizes beyond its
     text.
     """
-    found = []
+    found = list[Training]()
     for name, directory in models:
         manifest = Manifest.read(directory)
         pairs, took = manifest.corpus.get("sentences"), manifest.figures.get("seconds")
@@ -78,6 +75,7 @@ def trainings(
             raise InputError(
                 f"--curve {max(sizes)}: {directory} was trained on {pairs:,} pairs, no more"
             )
+        training_text(directory)  # missing, it is missed before the work
         found += [
             Training(
                 name,
