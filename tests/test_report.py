@@ -504,7 +504,7 @@ def test_page_needs_nothing_from_elsewhere(made: Comparison) -> None:
 
 def test_page_is_readable_by_machines_that_read_aloud(made: Comparison) -> None:
     page = Page(as_html(made))
-    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 15
+    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 16
     assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
     (chart,) = page.attributes("svg")
     assert chart["role"] == "img"
