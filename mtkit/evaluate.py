@@ -28,6 +28,11 @@ from mtkit.system import LogProbability, Score
 ALPHA = 0.05  # below this p a difference counts as real
 References = Sequence[Sequence[str]]  # each with a line for every hypothesis
 Question = Literal["P(y)", "P(x|y)", "P(y|x)"]
+MEANINGS: dict[Question, str] = {
+    "P(y)": "how well the language model expects the reference, the source unseen",
+    "P(x|y)": "how well the channel model explains the source by the reference",
+    "P(y|x)": "how well the model predicts the reference from the source",
+}
 
 # --- metrics
 

@@ -10,8 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from mtkit.comparison.render import MEANINGS
-from mtkit.evaluate import Question, perplexity_of
+from mtkit.evaluate import MEANINGS, Question, perplexity_of
 from mtkit.page import Cell, Grid, number, print_grid, visible
 from mtkit.surprise import Group, Judged, Splits
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mtkit import evaluate
+from mtkit.comparison import curve_page
 from mtkit.comparison.curve import Point, curve, overtakes, sample
-from mtkit.comparison.render import curve_chart, curve_verdicts
 from mtkit.comparison.trainings import Training, carry_out, complete, trainings
 from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
@@ -64,7 +64,7 @@ def test_a_system_overtakes_where_the_lines_cross() -> None:
     assert (overtaking.ahead, overtaking.behind) == ("nmt", "smt")
     assert 4000 < overtaking.size.value < 16000
     assert 1000 < overtaking.size.low < overtaking.size.value < overtaking.size.high <= 16000
-    [said] = curve_verdicts(found)
+    [said] = curve_page.verdicts(found)
     assert said.startswith("nmt overtakes smt at ")
 
 
@@ -79,12 +79,14 @@ def test_a_system_that_is_ahead_everywhere_overtakes_nothing() -> None:
     found = curve(points({"smt": [0.1, 0.1, 0.1], "nmt": [0.9, 0.9, 0.9]}), REFERENCES)
     [overtaking] = found.overtaking
     assert (overtaking.ahead, overtaking.size.value, overtaking.size.high) == ("smt", 0, 0)
-    assert curve_verdicts(found) == ["smt is ahead of nmt at every size, nearly whatever is drawn."]
+    assert curve_page.verdicts(found) == [
+        "smt is ahead of nmt at every size, nearly whatever is drawn."
+    ]
 
 
 def test_the_chart_has_a_line_and_a_band_for_each_system() -> None:
     found = curve(points({"smt": [0.5, 0.4, 0.3], "nmt": [0.9, 0.5, 0.1]}), REFERENCES)
-    chart = curve_chart(found)
+    chart = curve_page.chart(found)
     assert chart.log_x
     assert [line.name for line in chart.lines] == ["smt", "nmt"]
     assert [x for x, _ in chart.lines[0].points] == list(SIZES)
