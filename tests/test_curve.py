@@ -13,7 +13,7 @@ import pytest
 from mtkit import evaluate
 from mtkit.comparison import curve_page
 from mtkit.comparison.curve import Point, curve, overtakes, sample
-from mtkit.comparison.trainings import Training, carry_out, complete, trainings
+from mtkit.comparison.trainings import Training, carry_out, complete, expected, trainings
 from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
@@ -116,7 +116,16 @@ def test_every_system_size_and_seed_is_trained_the_smallest_first(needed: list[T
         ("smt", 200, 1),
         ("nmt", 200, 1),
     ]
-    assert needed[2].seconds == pytest.approx(2 * needed[0].seconds)
+
+
+def test_what_a_training_will_take_is_learnt_from_the_others(needed: list[Training]) -> None:
+    small, large = needed[0], needed[2]  # 100 and 200 of 400 pairs
+    whole = small.manifest.figures["seconds"]
+    assert expected(small, []) == pytest.approx(whole / 4)
+    took = [Point("smt", 100, seed, whole * seed / 3, []) for seed in (1, 2)]
+    other = Point("nmt", 200, 1, 9999.0, [])
+    assert expected(small, [*took, other]) == pytest.approx(whole / 2)
+    assert expected(large, [*took, other]) == pytest.approx(whole * (1 / 2 + 1 / 6))
 
 
 def test_a_point_is_trained_kept_and_found_again(needed: list[Training], few: Corpus) -> None:
@@ -178,7 +187,7 @@ def test_what_is_done_is_not_trained_again(
 ) -> None:
     assert few.test is not None
     here = [replace(t, path=tmp_path / t.path.name) for t in needed]
-    for training in here[:-1]:
+    for training in here[1:]:
         training.keep(
             Point(training.system, training.size, 1, 1.0, list(few.test.source)), few.test
         )
@@ -190,7 +199,8 @@ def test_what_is_done_is_not_trained_again(
 
     monkeypatch.setattr("mtkit.comparison.trainings.carry_out", train)
     found = complete(here, few.test, "13a", 1)
-    assert done == here[-1:]
-    assert found.systems[1].bleu[1].value == pytest.approx(100)
+    assert done == here[:1]
+    assert [growth.system for growth in found.systems] == ["smt", "nmt"]
+    assert found.systems[0].bleu[0].value == pytest.approx(100)
     assert complete(here, few.test, "13a", 1) == found
     assert len(done) == 1

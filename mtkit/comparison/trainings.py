@@ -8,8 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from mtkit.comparison.curve import Curve, Point, curve, sample
 from mtkit.console import note
@@ -24,7 +27,7 @@ from mtkit.tokenizer import WordTokenizer
 class Training:
     """A system to be trained as the model ``directory`` was, on ``size`` of its pairs by ``seed``.
 
-    path: where its point is kept. seconds: how long it will take, by how long the model took.
+    path: where its point is kept.
     """
 
     system: str
@@ -33,7 +36,6 @@ class Training:
     size: int
     seed: int
     path: Path
-    seconds: float
 
     def point(self, test: Bitext) -> Point | None:
         """What is kept of it, if that is of this text, these settings and this test set."""
@@ -84,7 +86,6 @@ def trainings(
                 size,
                 seed,
                 where / f"{name}-{size}-{seed}.json",
-                took * size / pairs,
             )
             for size in sizes
             for seed in range(1, seeds + 1)
@@ -94,30 +95,37 @@ def trainings(
 
 def complete(needed: Sequence[Training], test: Bitext, tokenize: str, threads: int) -> Curve:
     """The curve, after the trainings that are not done yet; says how long they will take."""
-    points = {training.path: training.point(test) for training in needed}
-    left = [training for training in needed if not points[training.path]]
+    points = [point for training in needed if (point := training.point(test))]
+    done = {(p.system, p.size, p.seed) for p in points}
+    left = [t for t in needed if (t.system, t.size, t.seed) not in done]
     size = max(sum(p.stat().st_size for p in t.directory.rglob("*")) for t in needed)
     note(
-        f"learning curve: {len(needed)} trainings, {len(needed) - len(left)} done already; the "
-        f"others take about {_minutes(left)} and {size / 1e6:,.0f} MB of disk while they do"
+        f"learning curve: {len(needed)} trainings, {len(done)} done already; the others take about "
+        f"{_minutes(left, points)} and {size / 1e6:,.0f} MB of disk while they do"
     )
-    planned = spent = 0.0
-    for k, training in enumerate(left, 1):
-        pace = spent / planned if planned else 1.0
+    for k, training in enumerate(left):
         note(
-            f"{k} of {len(left)}: {training.system}, {training.size:,} pairs, seed {training.seed};"
-            f" about {_minutes(left[k - 1 :], pace)} left"
+            f"{k + 1} of {len(left)}: {training.system}, {training.size:,} pairs, "
+            f"seed {training.seed}; about {_minutes(left[k:], points)} left"
         )
-        start = time.perf_counter()
         point = carry_out(training, test, threads)
         training.keep(point, test)
-        points[training.path] = point
-        planned, spent = planned + training.seconds, spent + time.perf_counter() - start
-    return curve([p for p in points.values() if p], test.target, tokenize)
+        points.append(point)
+    points.sort(key=lambda p: [t.system for t in needed].index(p.system))
+    return curve(points, test.target, tokenize)
 
 
-def _minutes(trainings: Sequence[Training], pace: float = 1.0) -> str:
-    return f"{pace * sum(t.seconds for t in trainings) / 60:,.0f} min"
+def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
+    return f"{sum(expected(t, points) for t in trainings) / 60:,.0f} min"
+
+
+def expected(training: Training, points: Sequence[Point]) -> float:
+    """Seconds it will take: between what other sizes took and what the model itself took."""
+    manifest = training.manifest
+    known = {0: 0.0, manifest.corpus["sentences"]: manifest.figures["seconds"]}
+    own = [p for p in points if p.system == training.system]
+    known |= {p.size: mean(q.seconds for q in own if q.size == p.size) for p in own}
+    return float(np.interp(training.size, sorted(known), [known[n] for n in sorted(known)]))
 
 
 def carry_out(training: Training, test: Bitext, threads: int) -> Point:
