@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 console = Console(stderr=True, highlight=False)
+# What would act on a terminal or reorder the text around it, instead of being seen.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""``text`` with control characters and marks of direction spelled out.
+
+    >>> visible("a\x1b[1mb\u202e")
+    'a<U+001B>[1mb<U+202E>'
+    """
+    return _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
 def note(text: str) -> None:
     """One line for the user."""
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(visible(text), markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -27,13 +42,13 @@ def step(name: str) -> Iterator[None]:
     with busy(name):
         yield
     console.print(
-        f"  {name:<58} {time.perf_counter() - start:6.1f} s", markup=False, soft_wrap=True
+        f"  {visible(name):<58} {time.perf_counter() - start:6.1f} s", markup=False, soft_wrap=True
     )
 
 
 def busy(name: str) -> AbstractContextManager[object]:
     """Name what is going on while it does; only on a terminal."""
-    return console.status(f"{name} …") if console.is_terminal else nullcontext()
+    return console.status(Text(f"{visible(name)} …")) if console.is_terminal else nullcontext()
 
 
 def progress() -> Progress:

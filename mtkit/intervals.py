@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ class Band:
     high: list[float]
 
 
+@lru_cache(maxsize=4)
 def draws(S: int, N: int) -> tuple[Floats, Floats]:
     """How often each of S seeds and of N sentences is drawn, with replacement, as shares.
 

@@ -7,7 +7,6 @@ corpus holds reaches either as plain text.
 from __future__ import annotations
 
 import math
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,23 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mtkit.chart import LEFT, RIGHT
+from mtkit.console import visible
 from mtkit.errors import InputError
 
 NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
-
-# What would act on a terminal or reorder the text around it, instead of being seen.
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-
-
-def visible(text: str) -> str:
-    r"""``text`` with control characters and marks of direction spelled out.
-
-    >>> visible("a\x1b[1mb\u202e")
-    'a<U+001B>[1mb<U+202E>'
-    """
-    return _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from mtkit.console import visible
 from mtkit.evaluate import MEANINGS, Question, perplexity_of
-from mtkit.page import Cell, Grid, number, print_grid, visible
+from mtkit.page import Cell, Grid, number, print_grid
 from mtkit.surprise import Group, Judged, Splits
 
 CAPTIONS = {

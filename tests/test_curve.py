@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mtkit import evaluate
+from mtkit import evaluate, load
 from mtkit.comparison import curve_page
 from mtkit.comparison.curve import Point, curve, overtakes, sample
 from mtkit.comparison.trainings import Training, carry_out, complete, expected, trainings
@@ -58,6 +58,25 @@ def test_each_point_is_the_mean_bleu_of_the_seeds() -> None:
         assert growth.seconds == [15.0] * 3
 
 
+def test_intervals_hold_figures_without_a_match_too() -> None:
+    lines = [f"a{i} b{i} c{i} d{i} e{i}" for i in range(60)]
+    outputs = [f"a{i} x y z e{i}" for i in range(60)]  # no 2-gram of any matches
+    given = [Point("s", size, 1, 1.0, outputs) for size in (1, 2)]
+    [growth] = curve(given, lines).systems
+    assert growth.bleu[0].value == pytest.approx(evaluate.bleu(outputs, lines))
+    assert growth.bleu[0].low == pytest.approx(growth.bleu[0].value)
+    assert growth.bleu[0].high == pytest.approx(growth.bleu[0].value)
+
+
+def test_further_references_count_in_the_curve() -> None:
+    given = points({"smt": [0.5, 0.4, 0.3]}, 1)
+    second = damaged(0.5, 77)
+    [growth] = curve(given, REFERENCES, also=[second]).systems
+    expected = evaluate.bleu(given[0].outputs, REFERENCES, also=[second])
+    assert growth.bleu[0].value == pytest.approx(expected)
+    assert expected > evaluate.bleu(given[0].outputs, REFERENCES)
+
+
 def test_a_system_overtakes_where_the_lines_cross() -> None:
     found = curve(points({"smt": [0.5, 0.4, 0.35], "nmt": [0.9, 0.6, 0.05]}), REFERENCES)
     [overtaking] = found.overtaking
@@ -97,29 +116,44 @@ def test_the_chart_has_a_line_and_a_band_for_each_system() -> None:
 
 
 @pytest.fixture(scope="module")
-def needed(
+def models(
     smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPathFactory
-) -> list[Training]:
-    """Of models whose text lies there, the neural one trained for a single pass."""
-    where = tmp_path_factory.mktemp("curve")
+) -> list[tuple[str, Path]]:
+    """Models whose text lies there, the neural one trained for a single pass."""
+    where = tmp_path_factory.mktemp("models")
     smt, _ = beside_its_text(smt_directory, few, where)
     nmt, _ = beside_its_text(nmt_directory, few, where)
     manifest = Manifest.read(nmt)
     replace(manifest, config=manifest.config | {"epochs": 1}).write(nmt)
-    return trainings([("smt", smt), ("nmt", nmt)], [100, 200], 1, where / "points")
+    return [("smt", smt), ("nmt", nmt)]
 
 
-def test_every_system_size_and_seed_is_trained_the_smallest_first(needed: list[Training]) -> None:
+def the_test(few: Corpus) -> Bitext:
+    assert few.test is not None
+    return few.test
+
+
+def planned(
+    models: list[tuple[str, Path]], few: Corpus, where: Path, sizes: tuple[int, ...] = (100, 200)
+) -> list[Training]:
+    return trainings(models, sizes, 1, the_test(few), where)
+
+
+def test_every_system_size_and_seed_is_trained_the_smallest_first(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
+    needed = trainings(models, [100, 200], 2, the_test(few), tmp_path)
     assert [(t.system, t.size, t.seed) for t in needed] == [
-        ("smt", 100, 1),
-        ("nmt", 100, 1),
-        ("smt", 200, 1),
-        ("nmt", 200, 1),
+        (system, size, seed) for size in (100, 200) for system in ("smt", "nmt") for seed in (1, 2)
     ]
+    assert len({t.path for t in needed}) == 8
+    assert all(t.point() is None for t in needed)
 
 
-def test_what_a_training_will_take_is_learnt_from_the_others(needed: list[Training]) -> None:
-    small, large = needed[0], needed[2]  # 100 and 200 of 400 pairs
+def test_what_a_training_will_take_is_learnt_from_the_others(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
+    small, _, large, _ = planned(models, few, tmp_path)  # 100 and 200 of 400 pairs
     whole = small.manifest.figures["seconds"]
     assert expected(small, []) == pytest.approx(whole / 4)
     took = [Point("smt", 100, seed, whole * seed / 3, []) for seed in (1, 2)]
@@ -128,69 +162,74 @@ def test_what_a_training_will_take_is_learnt_from_the_others(needed: list[Traini
     assert expected(large, [*took, other]) == pytest.approx(whole * (1 / 2 + 1 / 6))
 
 
-def test_a_point_is_trained_kept_and_found_again(needed: list[Training], few: Corpus) -> None:
-    assert few.test is not None
-    for training in needed[:2]:
-        assert training.point(few.test) is None
-        point = carry_out(training, few.test, 1)
-        assert (point.system, point.size, point.seed) == (training.system, 100, 1)
-        assert len(point.outputs) == len(few.test)
-        assert point.seconds > 0
-        training.keep(point, few.test)
-        assert training.point(few.test) == point
-        other = Bitext(few.test.source[1:], few.test.target[1:], few.test.paths)
-        assert training.point(other) is None  # of another test set
-        changed = replace(training.manifest, config=training.manifest.config | {"order": 2})
-        assert replace(training, manifest=changed).point(few.test) is None
-        training.path.write_text(training.path.read_text("utf-8")[:-9], encoding="utf-8")
-        assert training.point(few.test) is None  # half of it
-
-
-def test_a_statistical_point_is_that_of_training_on_the_sample(
-    needed: list[Training], few: Corpus, tmp_path: Path
+def test_a_point_is_that_of_training_on_the_sample(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
 ) -> None:
-    from mtkit.smt.system import DEFAULT_WEIGHTS, SmtSystem
+    from mtkit.nmt.build import train_nmt
+    from mtkit.nmt.recipe import TrainConfig as NmtConfig
+    from mtkit.smt.system import DEFAULT_WEIGHTS
     from mtkit.smt.train import TrainConfig, train_smt
     from mtkit.tokenizer import WordTokenizer
 
-    assert few.test is not None
-    point = carry_out(needed[2], few.test, 1)
-    corpus = replace(few, train=sample(few.train, 200, 1))
-    train_smt(corpus, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, tmp_path / "m")
-    expected = SmtSystem.load(tmp_path / "m").translate(few.test.source)
-    assert point.outputs == [h[0].text for h in expected]
+    corpus = replace(few, train=sample(few.train, 100, 1))
+    train_smt(corpus, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, tmp_path / "smt")
+    config = NmtConfig(embedding=32, hidden=32, epochs=1, validations=2, learning_rate=5e-3, seed=1)
+    train_nmt(corpus, WordTokenizer(), config, tmp_path / "nmt")
+    for training in planned(models, few, tmp_path)[:2]:
+        point = carry_out(training, the_test(few), 2)
+        assert (point.system, point.size, point.seed) == (training.system, 100, 1)
+        assert point.seconds > 0
+        translated = load(tmp_path / training.system).translate(the_test(few).source)
+        assert point.outputs == [h[0].text for h in translated]
 
 
-def test_what_cannot_be_trained_again_is_refused(needed: list[Training], tmp_path: Path) -> None:
-    models = [("smt", needed[0].directory)]
+def test_a_kept_point_is_found_again_and_no_other_is(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
+    [first, *_] = planned(models, few, tmp_path)
+    point = Point("smt", 100, 1, 1.5, list(few.train.target[:30]))
+    first.keep(point)
+    assert first.point() == point
+    renamed = [("a/b", models[0][1])]
+    assert planned(renamed, few, tmp_path)[0].point() == replace(point, system="a/b")
+    shorter = Bitext(few.train.source[:9], few.train.target[:9], few.train.paths)
+    assert trainings(models, [100, 200], 1, shorter, tmp_path)[0].point() is None
+    manifest = first.manifest
+    weights = manifest.config["weights"] | {"lm": 7.0}
+    changed = tmp_path / "changed"
+    shutil.copytree(models[0][1], changed)
+    replace(manifest, config=manifest.config | {"weights": weights}).write(changed)
+    assert planned([("smt", changed)], few, tmp_path)[0].point() is None
+    assert [t.point() is None for t in planned(models, few, tmp_path)] == [False, True, True, True]
+
+
+def test_what_cannot_be_trained_again_is_refused(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=r"--curve 500: .* was trained on 400 pairs"):
-        trainings(models, [100, 500], 1, tmp_path)
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    manifest = needed[0].manifest
+        planned(models, few, tmp_path, (100, 500))
+    copy = shutil.copytree(models[0][1], tmp_path / "copy")
+    manifest = Manifest.read(copy)
     replace(manifest, figures={}).write(copy)
-    with pytest.raises(InputError, match="does not say what it was trained on and for how long"):
-        trainings([("copy", copy)], [100, 200], 1, tmp_path)
-
-
-def test_a_kept_point_names_what_it_is_of(needed: list[Training], few: Corpus) -> None:
-    assert few.test is not None
-    training = needed[3]
-    training.keep(Point("nmt", 200, 1, 1.0, list(few.test.target)), few.test)
-    kept = json.loads(training.path.read_text("utf-8"))
-    assert set(kept) == {"of", "point"}
-    assert not list(training.path.parent.glob("*.part"))
+    with pytest.raises(InputError, match="does not say how it was trained"):
+        planned([("copy", copy)], few, tmp_path)
+    replace(manifest, config=manifest.config | {"continued": True}).write(copy)
+    with pytest.raises(InputError, match=r"goes on from another model \(--from\)"):
+        planned([("copy", copy)], few, tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="it is to keep what is trained"):
+        planned(models, few, tmp_path / "file" / "points")
 
 
 def test_what_is_done_is_not_trained_again(
-    needed: list[Training], few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    models: list[tuple[str, Path]],
+    few: Corpus,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    assert few.test is not None
-    here = [replace(t, path=tmp_path / t.path.name) for t in needed]
-    for training in here[1:]:
-        training.keep(
-            Point(training.system, training.size, 1, 1.0, list(few.test.source)), few.test
-        )
+    here = planned(models, few, tmp_path)
+    for t in here[1:]:
+        t.keep(Point(t.system, t.size, 1, 1.0, list(the_test(few).source)))
     done = list[Training]()
 
     def train(training: Training, test: Bitext, threads: int) -> Point:
@@ -198,9 +237,9 @@ def test_what_is_done_is_not_trained_again(
         return Point(training.system, training.size, 1, 2.0, list(test.target))
 
     monkeypatch.setattr("mtkit.comparison.trainings.carry_out", train)
-    found = complete(here, few.test, "13a", 1)
+    found = complete(here, the_test(few), "13a", 1)
     assert done == here[:1]
     assert [growth.system for growth in found.systems] == ["smt", "nmt"]
     assert found.systems[0].bleu[0].value == pytest.approx(100)
-    assert complete(here, few.test, "13a", 1) == found
+    assert complete(here, the_test(few), "13a", 1) == found
     assert len(done) == 1

@@ -26,11 +26,12 @@ from mtkit.comparison import report
 from mtkit.comparison.as_json import as_json
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.render import as_html, grids, print_report, verdict
-from mtkit.comparison.report import GROUP, Comparison, Translations
+from mtkit.comparison.report import DIFFERENCES, GROUP, Comparison, Translations
+from mtkit.console import note, step, visible
 from mtkit.errors import InputError
 from mtkit.evaluate import Pair
 from mtkit.glossary import Compliance
-from mtkit.page import visible, write_page
+from mtkit.page import write_page
 from mtkit.system import Hypothesis, LogProbability, Score
 
 RNG = random.Random(11)
@@ -312,6 +313,17 @@ def test_no_rendering_passes_a_control_character_on(hostile: Comparison) -> None
         assert not set("\u202e\u200f") & set(rendered)
 
 
+def test_what_is_said_while_working_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Console(file=StringIO(), width=300, force_terminal=True)
+    monkeypatch.setattr("mtkit.console.console", said)
+    with step("a[/b]\x1b]0;title\x07"):
+        note("c[/d]\x1b]0;title\x07")
+    text = said.file.getvalue()
+    for name in ("a[/b]", "c[/d]"):
+        assert f"{name}<U+001B>]0;title<U+0007>" in text
+    assert "\x07" not in text
+
+
 def test_terminal_shows_hostile_text_as_text(hostile: Comparison) -> None:
     lines = printed(hostile).splitlines()
     assert any(line.startswith(SEEN) and line.endswith("6 sentences") for line in lines)
@@ -358,14 +370,58 @@ def test_no_table_ranks_different_questions(made: Comparison) -> None:
 
 def test_errors_are_the_searches_or_the_models() -> None:
     def said(*given: tuple[str, float]) -> list[Hypothesis]:
-        return [Hypothesis(text, [], score) for text, score in given]
+        return [Hypothesis(text.upper(), [text], score) for text, score in given]
 
     outputs = said(("a", -1.0), ("b", -2.0), ("c", -3.0), ("d", -4.0), ("e", -5.0))
     wider = said(("a", -1.0), ("b", -2.0), ("x", -2.9), ("d", -4.0 + 1e-9), ("y", -4.0))
     models = [-1.0, -2.5, -2.5, None, -5.0 + 1e-9]
     best = [Score(model=model) for model in models]
-    found = errors(outputs, ["a", "x", "z", "d", "q"], best, [h.score for h in wider])
+    references = [[word] for word in "axzdq"]
+    found = errors(outputs, references, best, [h.score for h in wider])
     assert found == Errors(reached=4, same=1, search=1, model=2, wider=2)
+    outputs[1] = replace(outputs[1], pieces=2)  # scored otherwise than its reference
+    assert errors(outputs, references, best, [h.score for h in wider]).reached == 3
+
+
+def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
+    smt, nmt, other = systems()
+    again = replace(nmt, name="nmt-2", outputs=other.outputs, family="f")
+    made = compare(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], bootstrap=5)
+    [spread] = made.spreads
+    bleu = [evaluate.bleu(o, REFERENCES) for o in (nmt.outputs, other.outputs)]
+    assert (spread.systems, spread.bleu) == (["nmt", "nmt-2"], bleu)
+    assert spread.mean == pytest.approx(sum(bleu) / 2)
+    assert spread.deviation == pytest.approx(abs(bleu[0] - bleu[1]) / math.sqrt(2))
+    assert "nmt, nmt-2" in printed(made)
+    assert compare(SOURCES, REFERENCES, systems(), bootstrap=5).spreads == ()
+
+
+def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
+    seen = [0, 7, 8]
+    made = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5, seen=seen)
+    rest = [i for i in range(30) if i not in seen]
+    for system, given_system in zip(made.systems, systems(), strict=True):
+        own = [[lines[i] for i in rest] for lines in (given_system.outputs, REFERENCES)]
+        assert system.unseen == evaluate.bleu(*own)
+    assert "of the 27 that are in no system's training text" in " ".join(printed(made).split())
+    all_seen = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5, seen=range(30))
+    assert [s.unseen for s in all_seen.systems] == [None] * 3
+
+
+def test_sentences_by_difference_of_length_and_by_chrf() -> None:
+    references = ["a b c d e f g"] * 6
+    outputs = ["a b c d e f g", "a", "a b c d e f", "a b c d e f g h h h", "", "x y z x y z q"]
+    made = compare(SOURCES[:6], references, [Translations("s", "file", outputs)], bootstrap=2)
+    [system] = made.systems
+    counts = dict(zip(DIFFERENCES, (n for n, _ in system.by_difference), strict=True))
+    wanted = {(None, -5): 2, (-2, -1): 1, (-1, 0): 2, (2, 5): 1}
+    assert {group: n for group, n in counts.items() if n} == wanted
+    bleu = dict(zip(DIFFERENCES, (b for _, b in system.by_difference), strict=True))
+    assert bleu[-1, 0] == evaluate.bleu([outputs[0], outputs[5]], references[:2])
+    assert bleu[0, 1] is None
+    tenths = [min(9, int(c // 10)) for c in evaluate.sentence_chrf(outputs, references)]
+    assert system.by_chrf == tuple(tenths.count(k) for k in range(10))
+    assert "−4 to −2" in printed(made)
 
 
 def test_errors_are_a_row_of_counts(made: Comparison) -> None:

@@ -136,9 +136,11 @@ def test_function_words_are_the_frequent_half() -> None:
 
 def test_kinds_of_words() -> None:
     common, source = {"the"}, {"Weber", "hall"}
-    said = {w: kind_of(w, common, source) for w in ("3rd", "￭.", "The", "Weber", "hall", "Halle")}
+    words = ("3rd", "￭％0020￭", "￭.", "The", "Weber", "hall", "Halle")
+    said = {w: kind_of(w, common, source) for w in words}
     assert said == {
         "3rd": "number",
+        "￭％0020￭": "punctuation",
         "￭.": "punctuation",
         "The": "function",
         "Weber": "name",
@@ -168,6 +170,20 @@ def test_words_that_jump_are_known_by_their_links() -> None:
     assert [a.recall.value for a in found.systems["all"]] == [1, 0, 1, 0]
     assert [a.recall.value for a in found.systems["some"]] == [0.5, 0, 0.5, 0]
     assert all(a.f1 is None and a.precision is None for a in found.systems["all"])
+
+
+def test_words_made_from_one_source_word_do_not_jump() -> None:
+    text = Text([["Haustür", "ist"]], [["front", "door", "is"]], [[(0, 0), (0, 1), (1, 2)]])
+    found = by(groupings(text, {"a": text.reference}))["jump"]
+    assert found.words == [3, 0, 0, 0]
+
+
+def test_resamples_without_a_word_of_the_group_tell_nothing() -> None:
+    reference = [["rare"]] * 3 + [["x"]] * 97
+    text = Text([["s"]] * 100, reference, None, None, Counter({"x": 5000, "rare": 1}))
+    found = by(groupings(text, {"all": reference}))["frequency"]
+    rare = found.systems["all"][1].f1
+    assert (found.words[1], rare.value, rare.low, rare.high) == (3, 1.0, 1.0, 1.0)
 
 
 def test_ngrams_that_one_system_alone_matches_come_first() -> None:

@@ -13,6 +13,7 @@ from mtkit.cli.output import AsJson, Html, check_page, publish
 
 if TYPE_CHECKING:
     from mtkit.comparison.report import Comparison
+    from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import Training
     from mtkit.explain import Explanation
 
@@ -64,23 +65,23 @@ def compare(
     """Score systems on a test set: metrics with intervals, significance, perplexity, examples."""
     from mtkit.comparison import render
     from mtkit.comparison.as_json import as_json as as_object
+    from mtkit.comparison.trainings import complete
 
     cores = set_up(quiet, threads)
     check_page(html)
     chosen = _named(systems)
     sizes = _sizes(curve) if curve else []
-    needed = _trainings(chosen, sizes, seeds) if sizes else []
-    comparison = compare_systems(chosen, test, reference or [], examples, cores, glossary, fresh)
+    models = _models(chosen)
+    files, pair = _test_set(models, test)
+    task = _task(files, reference or [], cores, glossary, fresh)
+    needed = _trainings(models, sizes, seeds, task) if sizes else []
+    comparison = compare_systems(chosen, models, task, pair, examples)
     if needed:
-        from mtkit.comparison.trainings import complete
-        from mtkit.corpus import Bitext
-
-        lines = Bitext.read(*map(Path, comparison.paths))
-        found = complete(needed, lines, comparison.tokenize, cores)
+        found = complete(needed, task.test, comparison.tokenize, cores, task.also)
         comparison = replace(comparison, curve=found)
     publish(
         html,
-        lambda: render.as_html(comparison, explained(chosen, comparison, cores)),
+        lambda: render.as_html(comparison, explained(models, comparison, task)),
         as_json,
         lambda: as_object(comparison),
         lambda console: render.print_report(comparison, console),
@@ -97,16 +98,15 @@ def _sizes(given: str) -> list[int]:
     return sorted({int(n) for n in numbers})
 
 
-def _trainings(systems: list[tuple[str, Path]], sizes: list[int], seeds: int) -> list[Training]:
-    """What the curve of the models among ``systems`` needs."""
+def _trainings(models: dict[str, Path], sizes: list[int], seeds: int, task: Task) -> list[Training]:
+    """What the curve of the models needs."""
     from mtkit.comparison.trainings import trainings
     from mtkit.errors import InputError
     from mtkit.models import MODELS
 
-    models = [(name, path) for name, path in systems if path.is_dir()]
     if not models:
         raise InputError("--curve trains models again, and only files are given; name a model")
-    return trainings(models, sizes, seeds, MODELS / "curve")
+    return trainings(list(models.items()), sizes, seeds, task.test, MODELS / "curve")
 
 
 def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
@@ -129,20 +129,17 @@ def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
 
 
 def explained(
-    systems: list[tuple[str, Path]], comparison: Comparison, threads: int
+    models: dict[str, Path], comparison: Comparison, task: Task
 ) -> dict[int, list[Explanation]]:
     """Why the models translate the first examples as they do: line → one for each that can say."""
+    from mtkit.comparison.systems import opened
     from mtkit.console import step
     from mtkit.explain import explain
-    from mtkit.models import limit_threads, load
 
     found: dict[int, list[Explanation]] = {}
-    for name, path in systems:
-        if not path.is_dir():
-            continue
+    for name, path in models.items() if comparison.examples else ():
         with step(f"{name}: why it translates the examples so"):
-            system = load(path)
-            limit_threads(system, threads)
+            system = opened(path, task)
             shown = [e for e in comparison.examples[:EXPLAINED] if _fits(system, e.source)]
             every = explain(path, system, [example.source for example in shown])
         for example, explanation in zip(shown, every, strict=True):
@@ -161,47 +158,53 @@ def _fits(system: Any, sentence: str) -> bool:
     return True
 
 
-def compare_systems(
-    systems: list[tuple[str, Path]],
-    test: Files | None,
-    references: list[Path],
-    examples: int,
-    threads: int,
-    glossary: Path | None = None,
-    fresh: bool = False,
-) -> Comparison:
-    """Translate and score a test set with every system."""
-    from mtkit.comparison import report
-    from mtkit.comparison.systems import Task, gather, seen_in_training
-    from mtkit.console import step
+def _task(
+    files: Files, references: list[Path], threads: int, glossary: Path | None, fresh: bool
+) -> Task:
+    """What is asked of every system."""
+    from mtkit.comparison.systems import Task
     from mtkit.corpus import Bitext, read_lines
     from mtkit.evaluate import check_parallel
 
-    models = _models(systems)
-    files, pair = _test_set(models, test)
     text = Bitext.read(*files)
-    made = {name: read_lines(path) for name, path in systems if name not in models}
     also = {str(path): read_lines(path) for path in references}
-    for name, lines in (made | also).items():
+    for name, lines in also.items():
         check_parallel(lines, text.target, name)
+    return Task(text, list(also.values()), threads, glossary, fresh)
+
+
+def compare_systems(
+    systems: list[tuple[str, Path]],
+    models: dict[str, Path],
+    task: Task,
+    pair: tuple[str, str],
+    examples: int,
+) -> Comparison:
+    """Translate and score a test set with every system; those that are no models are files."""
+    from mtkit.comparison import report
+    from mtkit.comparison.systems import gather, seen_in_training
+    from mtkit.console import step
+    from mtkit.corpus import read_lines
+    from mtkit.evaluate import check_parallel
+
+    made = {name: read_lines(path) for name, path in systems if name not in models}
+    for name, lines in made.items():
+        check_parallel(lines, task.test.target, name)
     tokenize = _tokenize(models)
-    translations, words, missing = gather(systems, made, Task(text, threads, glossary, fresh))
-    seen = seen_in_training(models, text)
+    translations, words, missing = gather(systems, made, task)
+    text, seen = task.test, seen_in_training(models, task.test)
     rows = sorted({row for rows in seen.values() for row in rows})
     warnings = [
         f"{name}: {len(rows)} of the {len(text)} test sentences are in its training text; "
         "BLEU without them stands below"
         for name, rows in seen.items()
     ]
-    material = report.Test(
-        text.source, text.target, list(also.values()), words, tokenize, seen=rows
-    )
     with step("metrics, intervals and significance"):
         return report.compare(
-            material,
+            report.Test(text.source, text.target, task.also, words, tokenize, seen=rows),
             translations,
-            name=files[0].name,
-            paths=(str(files[0]), str(files[1])),
+            name=text.paths[0].name,
+            paths=(str(text.paths[0]), str(text.paths[1])),
             languages=pair,
             examples=examples,
             warnings=warnings + missing,

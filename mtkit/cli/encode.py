@@ -117,9 +117,8 @@ def _print_nearest(
     system: NmtSystem, lines: list[str], known: list[TrainingPair], k: int, pool: str
 ) -> None:
     """A row for each line and neighbour; a blank line has none."""
-    from mtkit.console import busy
+    from mtkit.console import busy, visible
     from mtkit.nmt.encode import nearest
-    from mtkit.page import visible
 
     asked = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     texts = [pair.source for pair in known]

@@ -25,6 +25,7 @@ def info(
     from rich.console import Console
     from rich.table import Table
 
+    from mtkit.comparison.record import model_size
     from mtkit.manifest import Manifest
     from mtkit.models import KINDS, newest_model
 
@@ -35,7 +36,7 @@ def info(
         json.dump(asdict(manifest), sys.stdout, ensure_ascii=False, indent=2)
         print()
         return
-    size = sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())
+    size = model_size(directory)
     table = Table.grid(padding=(0, 2))
     table.add_row("model", str(directory))
     table.add_row("kind", KINDS.get(manifest.kind, manifest.kind))

@@ -49,9 +49,9 @@ def perplexity(
     from rich.text import Text
 
     from mtkit import surprise_view
+    from mtkit.console import visible
     from mtkit.errors import InputError
     from mtkit.models import all_models
-    from mtkit.page import visible
 
     set_up(quiet)
     if text is not None and test is not None:

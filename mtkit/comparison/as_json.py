@@ -10,7 +10,7 @@ from mtkit.comparison.report import DIFFERENCES, Comparison, Sentences, SystemRe
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Everything the report says. Perplexities may be infinite."""
+    """Everything the report says. Perplexities and sizes of a curve may be infinite."""
     data = asdict(comparison)
     kept = "pairs", "groupings", "ngrams", "spreads", "seen", "examples", "warnings", "curve"
     return {
@@ -34,7 +34,6 @@ def _system(system: SystemResult, lengths: Sequence[Sentences]) -> dict[str, Any
     kept = ("name", "kind", "seconds", "threads", "sentences_per_second", "bytes", "unknown")
     more = ("channel", "errors", "wider", "coverage", "unknown_words", "unseen", "by_chrf")
     data = asdict(system)
-    edges = [None, *DIFFERENCES], [*DIFFERENCES, None]
     return {
         **{name: data[name] for name in kept},
         "metrics": {k: {f: getattr(m, f) for f in shown} for k, m in system.metrics.items()},
@@ -49,7 +48,7 @@ def _system(system: SystemResult, lengths: Sequence[Sentences]) -> dict[str, Any
         ],
         "by_difference": [
             {"above": above, "to": to, "sentences": count, "bleu": score}
-            for above, to, (count, score) in zip(*edges, system.by_difference, strict=True)
+            for (above, to), (count, score) in zip(DIFFERENCES, system.by_difference, strict=True)
         ],
         "glossary": asked and {"matches": asked.matches, "complied": asked.complied},
     }

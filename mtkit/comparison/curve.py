@@ -22,6 +22,7 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
 from mtkit.corpus import Bitext
+from mtkit.evaluate import References
 from mtkit.intervals import Floats, Interval, draws, interval
 from mtkit.smt.bleu import COLUMNS, ORDER
 from mtkit.smt.bleu import bleu as bleu_of
@@ -75,8 +76,17 @@ def sample(text: Bitext, size: int, seed: int) -> Bitext:
     return Bitext([text.source[i] for i in rows], [text.target[i] for i in rows], text.paths)
 
 
-def curve(points: Sequence[Point], references: Sequence[str], tokenize: str = "13a") -> Curve:
-    """The figures of all trainings: a point for each system, size and seed."""
+def curve(
+    points: Sequence[Point],
+    references: Sequence[str],
+    tokenize: str = "13a",
+    also: References = (),
+) -> Curve:
+    """The figures of all trainings: a point for each system, size and seed.
+
+    also: further references.
+    """
+    every = list(zip(references, *also, strict=True))
     names = list(dict.fromkeys(p.system for p in points))
     sizes = sorted({p.size for p in points})
     seeds = sorted({p.seed for p in points})
@@ -84,9 +94,7 @@ def curve(points: Sequence[Point], references: Sequence[str], tokenize: str = "1
     grown, means = list[Growth](), dict[str, Floats]()
     for name in names:
         of = [[at[name, size, seed] for size in sizes] for seed in seeds]
-        counted = np.array(
-            [[_statistics(p.outputs, references, tokenize) for p in row] for row in of]
-        )
+        counted = np.array([[_statistics(p.outputs, every, tokenize) for p in row] for row in of])
         means[name] = resampled_bleu(counted)
         values = np.mean([[_bleu(c) for c in row.sum(1)] for row in counted], axis=0)
         bleu = [interval(v, r) for v, r in zip(values, means[name].T, strict=True)]
@@ -95,12 +103,14 @@ def curve(points: Sequence[Point], references: Sequence[str], tokenize: str = "1
     return Curve(sizes, len(seeds), grown, _overtakings(sizes, grown, means))
 
 
-def _statistics(outputs: Sequence[str], references: Sequence[str], tokenize: str) -> Floats:
+def _statistics(
+    outputs: Sequence[str], references: Sequence[Sequence[str]], tokenize: str
+) -> Floats:
     """Of each sentence what BLEU counts, as in ``smt.bleu`` (N, COLUMNS), but for the edits."""
     scorer = BLEU(tokenize=tokenize, effective_order=True)  # of which the counts know nothing
     found = np.zeros((len(outputs), COLUMNS))
-    for row, output, reference in zip(found, outputs, references, strict=True):
-        score = scorer.sentence_score(output, [reference])
+    for row, output, every in zip(found, outputs, references, strict=True):
+        score = scorer.sentence_score(output, every)
         row[: 2 * ORDER + 1] = [*score.counts, *score.totals, score.ref_len]
     return found
 
@@ -114,8 +124,10 @@ def resampled_bleu(counted: Floats) -> Floats:
 
     counted: (seeds, sizes, N, COLUMNS).
     """
-    seeds, sentences = draws(counted.shape[0], counted.shape[2])
-    sums = np.einsum("rn,skn...->rsk...", sentences, counted, optimize=True)
+    N = counted.shape[2]
+    seeds, sentences = draws(counted.shape[0], N)
+    # Counts, not means: BLEU smooths where an order has no match.
+    sums = N * np.einsum("rn,skn...->rsk...", sentences, counted, optimize=True)
     bleu = np.apply_along_axis(_bleu, -1, sums)  # (RESAMPLES, seeds, sizes)
     weighted: Floats = np.einsum("rs,rsk->rk", seeds, bleu)
     return weighted

@@ -42,7 +42,7 @@ def choose(
     """
     names = list(outputs)
     chrf = [evaluate.sentence_chrf(lines, references, also) for lines in outputs.values()]
-    chosen = _differing(names, chrf, rivals, count)
+    chosen = _differing(sources, names, chrf, rivals, count)
     rest = [i for i, x in enumerate(sources) if x.strip() and i not in chosen]
     wanted = min(count - len(chosen), len(rest))
     for k in range(wanted):
@@ -63,7 +63,11 @@ def choose(
 
 
 def _differing(
-    names: Sequence[str], chrf: Sequence[Sequence[float]], rivals: Sequence[int], count: int
+    sources: Sequence[str],
+    names: Sequence[str],
+    chrf: Sequence[Sequence[float]],
+    rivals: Sequence[int],
+    count: int,
 ) -> dict[int, str]:
     """The rows of the largest differences, those of both sides in turn, with why."""
     chosen: dict[int, str] = {}
@@ -73,7 +77,8 @@ def _differing(
     sides = []
     for ahead, behind in ((a, b), (b, a)):
         gaps = [x - y for x, y in zip(chrf[ahead], chrf[behind], strict=True)]
-        rows = sorted((i for i, gap in enumerate(gaps) if gap > 0), key=lambda i: -gaps[i])
+        rows = [i for i, gap in enumerate(gaps) if gap > 0 and sources[i].strip()]
+        rows.sort(key=lambda i: -gaps[i])
         said = f"{names[ahead]} is ahead of {names[behind]} by {{:.1f}} chrF"
         sides.append([(i, said.format(gaps[i])) for i in rows[: -(-count // 3)]])
     for k in range(-(-count // 3)):

@@ -4,7 +4,8 @@ Errors (Germann et al. 2001): score(reference) > score(output) is an error of th
 missed what the model prefers; otherwise the model itself prefers another translation. A search
 ``WIDER`` times as wide tells the same without a reference.
 
-    repeated    bigrams of the output beyond their number in the reference, each once free
+    repeated    bigrams of the output beyond their number in the reference, each once free, by the
+                words of the output
     uncovered   source words of which nothing in the output was made: no phrase of the derivation
                 links them, no subword of the output looked at them most
     omitted     source words that are aligned to the reference but to nothing in the output, by one
@@ -45,18 +46,20 @@ class Errors:
 
 def errors(
     outputs: Sequence[Hypothesis],
-    references: Sequence[str],
+    references: Sequence[Words],
     best: Sequence[Score],
     wider: Sequence[float],
 ) -> Errors:
-    """best: ``model`` is the score of each reference's best derivation; wider: the scores found so.
+    """references: in the system's tokens. best: ``model`` is the score of each one's best
+    derivation; wider: the scores found so.
 
-    A reference without such a score is one that the system cannot make.
+    A reference without such a score is one that the system cannot make; sentences that it made in
+    pieces, and those that are blank, are no part of this.
     """
     found = [
-        (h.text == reference, score.model - h.score)
+        (h.tokens == list(reference), score.model - h.score)
         for h, reference, score in zip(outputs, references, best, strict=True)
-        if score.model is not None
+        if score.model is not None and h.pieces == 1 and h.tokens
     ]
     other = [gain for same, gain in found if not same]
     gains = [w - h.score for w, h in zip(wider, outputs, strict=True)]
@@ -67,7 +70,7 @@ def errors(
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares, 0 to 1: of the output's words repeated, of the source's uncovered and omitted.
+    """repeated: by the words of the output; uncovered, omitted: shares of the source's, 0 to 1.
 
     ``None`` where the output does not say what it was made from, or nobody can align words.
     """

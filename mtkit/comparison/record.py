@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mtkit.corpus import Bitext
-from mtkit.manifest import MANIFEST, write_whole
+from mtkit import __version__
+from mtkit.corpus import Bitext, read_lines
+from mtkit.manifest import write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 
 FORMAT = 1
@@ -37,12 +38,23 @@ class Record:
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def path_of(directory: Path, test: Bitext, glossary: Path | None) -> Path:
-    """Where the record of a model lies."""
-    of = [FORMAT, (directory / MANIFEST).read_text("utf-8"), test.digest()]
-    of += [glossary.read_text("utf-8")] if glossary else []
-    name = hashlib.blake2b(json.dumps(of).encode(), digest_size=8).hexdigest()
+def path_of(directory: Path, test: Bitext, glossary: Path | None = None) -> Path:
+    """Where the record of a model lies: another place after any of its files has changed."""
+    files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in _files(directory)]
+    texts = [test.digest(), *(read_lines(glossary) if glossary else [])]
+    of = json.dumps([FORMAT, __version__, files, texts])
+    name = hashlib.blake2b(of.encode(), digest_size=8).hexdigest()
     return directory / RECORDS / f"{name}.json"
+
+
+def model_size(directory: Path) -> int:
+    """Bytes of a model, without what was recorded of it."""
+    return sum(p.stat().st_size for p in _files(directory))
+
+
+def _files(directory: Path) -> list[Path]:
+    found = (p for p in directory.rglob("*") if p.is_file())
+    return sorted(p for p in found if p.relative_to(directory).parts[0] != RECORDS)
 
 
 def write(record: Record, path: Path) -> bool:

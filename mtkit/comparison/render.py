@@ -19,10 +19,11 @@ from mtkit.comparison import curve_page, where_tables, who_tables, why_tables
 from mtkit.comparison.examples import Example
 from mtkit.comparison.report import Comparison
 from mtkit.comparison.who_tables import LABELS, span
+from mtkit.console import visible
 from mtkit.evaluate import Pair
 from mtkit.explain import Explanation
 from mtkit.explain_view import shown
-from mtkit.page import Grid, html, print_grid, say, visible
+from mtkit.page import Grid, html, print_grid, say
 
 # --- what the renderings for people share
 

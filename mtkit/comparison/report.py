@@ -21,7 +21,8 @@ from mtkit.glossary import Compliance
 from mtkit.system import Score
 
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # words: the longest source of each group but the last
-DIFFERENCES = (-5, -2, -1, 0, 1, 2, 5)  # words: the largest of each group but the last
+EDGES = (-5, -2, -1, 0, 1, 2, 5)  # words that an output is longer than its reference
+DIFFERENCES = list(zip((None, *EDGES), (*EDGES, None), strict=True))  # groups: above, up to
 GROUP = 20  # sentences that a group has at least
 FEW = 100  # fewer test sentences than this are remarked on
 
@@ -77,7 +78,7 @@ class SystemResult:
     channel: name of the weights → BLEU. wider: BLEU of the wider search. by_length: BLEU of each
     of ``Comparison.lengths``. by_difference: of each group of ``DIFFERENCES``, how many outputs are
     so much longer than their references, and their BLEU. by_chrf: how many sentences have a chrF of
-    0–10, 10–20 … 90–100. unseen: BLEU without the sentences that any system was trained on.
+    0–10, 10–20 … 90–100. unseen: BLEU without the sentences that are ``seen``.
     """
 
     name: str
@@ -119,7 +120,7 @@ class Comparison:
     name, paths, languages: the test set's, (source, target). references: how many a sentence has.
     lengths: the groups that sentences fall into by their sources' length. groupings: words, and
     what is right of them. ngrams: of the best system and its best rival. seen: test sentences that
-    some system was trained on. curve: what more training text would do.
+    are known to be in some system's training text. curve: what more training text would do.
     """
 
     name: str
@@ -304,9 +305,9 @@ def _by_difference(
     """Of each group of ``DIFFERENCES``: sentences and BLEU."""
     sides = zip(words, test.words.reference, strict=True)
     gaps = [len(output) - len(reference) for output, reference in sides]
-    groups: list[list[int]] = [[] for _ in range(len(DIFFERENCES) + 1)]
+    groups: list[list[int]] = [[] for _ in DIFFERENCES]
     for row, gap in enumerate(gaps):
-        groups[sum(gap > edge for edge in DIFFERENCES)].append(row)
+        groups[sum(gap > edge for edge in EDGES)].append(row)
     return [(len(rows), test.bleu(outputs, rows)) for rows in groups]
 
 

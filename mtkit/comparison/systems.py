@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from mtkit.comparison.where import Links, Text, Words
 from mtkit.console import note, step
 from mtkit.corpus import Bitext, line_hashes
 from mtkit.errors import InputError
+from mtkit.evaluate import References
 from mtkit.glossary import Glossary
 from mtkit.manifest import HASHES, LOG, Manifest, training_text
 from mtkit.models import limit_threads, load, load_word_models
@@ -27,17 +28,24 @@ from mtkit.surprise import frequencies
 from mtkit.system import Hypothesis
 from mtkit.tokenizer import WordTokenizer
 
+if TYPE_CHECKING:
+    from mtkit.smt.word_model import WordModels
+
 # Presets of a statistical system's weights, from Bayes' rule on, and what the report calls them.
 CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}
 
+Align = Callable[[Sequence[Words], Sequence[Words]], list[Links]]
 HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every system is asked. glossary: a file of how to translate phrases."""
+    """What every system is asked. also: further references; glossary: a file of how to translate
+    phrases; fresh: whatever is on record.
+    """
 
     test: Bitext
+    also: References
     threads: int
     glossary: Path | None = None
     fresh: bool = False
@@ -53,12 +61,15 @@ def gather(
     models = {name: path for name, path in systems if name not in made}
     tokenizers = {n: WordTokenizer(**Manifest.read(path).tokenizer) for n, path in models.items()}
     usual = next(iter(tokenizers.values()), WordTokenizer())
-    text, missing = in_tokens(task.test, usual, models)
+    if task.glossary:
+        Glossary.read(task.glossary, usual.tokenize)  # wrong, it is refused before the work
+    align = aligner(models)
+    text, missing = in_tokens(task.test, usual, models, align)
     found = []
     for name, path in systems:
         of = Translations(name, "file", made[name]) if name in made else run(name, path, task)
         tokens = [usual.tokenize(line) for line in of.outputs]
-        of = replace(of, tokens=tokens, aligned=aligned(models, text.source, tokens))
+        of = replace(of, tokens=tokens, aligned=align(text.source, tokens) if align else None)
         if task.glossary:
             tokenize = tokenizers.get(name, usual).tokenize
             wanted = Glossary.read(task.glossary, tokenize)
@@ -71,7 +82,8 @@ def gather(
 def run(name: str, directory: Path, task: Task) -> Translations:
     """A model's translations of the test set: those on record, or new ones, which are kept."""
     manifest = Manifest.read(directory)
-    path = record.path_of(directory, task.test, task.glossary)
+    glossary = task.glossary if manifest.kind == "smt" else None
+    path = record.path_of(directory, task.test, glossary)
     found = None if task.fresh else record.read(path)
     if found:
         note(f"{name}: translations on record ({path}); --fresh makes new ones")
@@ -79,7 +91,7 @@ def run(name: str, directory: Path, task: Task) -> Translations:
         found = _translate(name, directory, task)
         if not record.write(found, path):
             note(f"{name}: {directory} cannot be written; its translations are not kept")
-    size = sum(p.stat().st_size for p in directory.rglob("*") if p.parent != path.parent)
+    references = map(WordTokenizer(**manifest.tokenizer).tokenize, task.test.target)
     made_from = [h.alignment for h in found.best]
     return Translations(
         name,
@@ -89,22 +101,27 @@ def run(name: str, directory: Path, task: Task) -> Translations:
         found.scores,
         sum(len(h.unknown) for h in found.best),
         found.channel,
-        errors(found.best, task.test.target, found.scores, found.wider),
+        errors(found.best, list(references), found.scores, found.wider),
         training=_training_log(directory),
         wider=found.wider_texts,
         threads=found.threads,
-        bytes=size,
-        made_from=made_from if any(made_from) else None,
+        bytes=record.model_size(directory),
+        made_from=made_from,
         family=_family(manifest),
     )
 
 
-def _translate(name: str, directory: Path, task: Task) -> Record:
+def opened(directory: Path, task: Task) -> Any:
+    """The system in a directory, held to the glossary if it can be."""
     system: Any = load(directory)
     limit_threads(system, task.threads)
-    source = task.test.source
     if task.glossary and system.kind == "smt":
         system.use_glossary(Glossary.read(task.glossary, system.tokenizer.tokenize))
+    return system
+
+
+def _translate(name: str, directory: Path, task: Task) -> Record:
+    system, source = opened(directory, task), task.test.source
     system.translate(source[:1])  # kernels and caches are loaded before the clock starts
     with step(f"{name}: translating {len(source)} sentences"):
         start = time.perf_counter()
@@ -147,7 +164,7 @@ def _channel(system: Any, source: list[str], outputs: list[str]) -> dict[str, li
         else:
             other = system.with_weights(PRESETS[preset])
             found[label] = [h.text for h in _best(other, source)]
-    return found if system.weights in PRESETS.values() else found | {"Tuned weights": outputs}
+    return found if system.weights in PRESETS.values() else found | {"Its own weights": outputs}
 
 
 def _training_log(directory: Path) -> list[dict[str, float]]:
@@ -162,50 +179,64 @@ def _training_log(directory: Path) -> list[dict[str, float]]:
 
 
 def _family(manifest: Manifest) -> str:
-    """The same for models that differ in their seed alone."""
+    """The same for networks that differ in their seed alone; empty for all others."""
+    if manifest.kind != "nmt" or manifest.config.get("continued"):
+        return ""
     config = manifest.config | {"seed": 0, "updates": 0}  # of which time decided
-    of = [manifest.kind, config, manifest.tokenizer, manifest.corpus]
-    return hashlib.blake2b(json.dumps(of).encode(), digest_size=8).hexdigest()
+    return json.dumps([config, manifest.tokenizer, manifest.corpus])
 
 
 # --- the test set itself
 
 
 def in_tokens(
-    test: Bitext, tokenizer: WordTokenizer, models: Mapping[str, Path]
+    test: Bitext, tokenizer: WordTokenizer, models: Mapping[str, Path], align: Align | None
 ) -> tuple[Text, list[str]]:
-    """The test set in tokens, with what the models' training text tells of its words.
+    """The test set in tokens, with what the first training text that is there tells of its words.
 
-    Also what could not be told, and why.
+    Also what could not be told, and why, and of which models it is not the training text.
     """
     source, target = ([tokenizer.tokenize(line) for line in side] for side in _sides(test))
-    known, missing = None, list[str]()
-    for directory in models.values():
+    links = align(source, target) if align else None
+    whose, known, missing = "", None, list[str]()
+    for name, directory in models.items():
         try:
-            known = training_text(directory)
+            whose, known = name, training_text(directory)
             break
         except InputError as error:
             missing.append(f"words are not grouped by their frequency: {error}")
-    links = aligned(models, source, target)
     if not known:
         return Text(source, target, links), missing[:1]
     counts = [frequencies(tokenizer, side) for side in _sides(known)]
-    return Text(source, target, links, *counts), []
+    digests = {name: Manifest.read(path).corpus.get("digest") for name, path in models.items()}
+    notes = [
+        f"words are counted in the training text of {whose}; {name} was trained on another"
+        for name, digest in digests.items()
+        if digest != digests[whose]
+    ]
+    return Text(source, target, links, *counts), notes
 
 
-def aligned(
-    models: Mapping[str, Path], source: Sequence[Words], target: Sequence[Words]
-) -> list[Links] | None:
+def aligner(models: Mapping[str, Path]) -> Align | None:
     """Links by the words of the first statistical model that can align; ``None`` without one."""
     for directory in models.values():
-        if Manifest.read(directory).kind != "smt":
-            continue
+        manifest = Manifest.read(directory)
         try:
-            words = load_word_models(directory)
-        except InputError:
-            continue
-        return list(words.align(source, target, HEURISTIC).by_sentence())
+            words = load_word_models(directory) if manifest.kind == "smt" else None
+        except InputError:  # imported
+            words = None
+        if words:
+            fold = str.lower if manifest.tokenizer["lowercase"] else str
+            return partial(_align, words, fold)
     return None
+
+
+def _align(
+    words: WordModels, fold: Callable[[str], str], source: Sequence[Words], target: Sequence[Words]
+) -> list[Links]:
+    """fold: to the case that the models know."""
+    x, y = ([[fold(word) for word in line] for line in side] for side in (source, target))
+    return list(words.align(x, y, HEURISTIC).by_sentence())
 
 
 def _sides(text: Bitext) -> tuple[list[str], list[str]]:
@@ -215,10 +246,10 @@ def _sides(text: Bitext) -> tuple[list[str], list[str]]:
 def seen_in_training(models: Mapping[str, Path], test: Bitext) -> dict[str, list[int]]:
     """The rows of the test set whose source is in the training text of each model, where any is."""
     found = {}
+    lines = [line_hashes([line])[0] for line in test.source]
     for name, directory in models.items():
         if (directory / HASHES).exists():
-            hashes = np.load(directory / HASHES)
-            rows = [i for i, line in enumerate(test.source) if np.isin(line_hashes([line]), hashes)]
+            rows = np.flatnonzero(np.isin(lines, np.load(directory / HASHES))).tolist()
             if rows:
                 found[name] = rows
     return found

@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from mtkit import __version__
 from mtkit.comparison.curve import Curve, Point, curve, sample
+from mtkit.comparison.record import model_size
 from mtkit.console import note
 from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
+from mtkit.evaluate import References
 from mtkit.manifest import Manifest, training_text, write_whole
-from mtkit.models import load
+from mtkit.models import limit_threads, load
 from mtkit.tokenizer import WordTokenizer
 
 
@@ -27,7 +30,7 @@ from mtkit.tokenizer import WordTokenizer
 class Training:
     """A system to be trained as the model ``directory`` was, on ``size`` of its pairs by ``seed``.
 
-    path: where its point is kept.
+    path: where its point is kept, one place for each text, recipe, size, seed and test set.
     """
 
     system: str
@@ -37,68 +40,80 @@ class Training:
     seed: int
     path: Path
 
-    def point(self, test: Bitext) -> Point | None:
-        """What is kept of it, if that is of this text, these settings and this test set."""
+    def point(self) -> Point | None:
+        """What is kept of it."""
         try:
-            kept = json.loads(self.path.read_text(encoding="utf-8"))
-            return Point(**kept["point"]) if kept["of"] == self._key(test) else None
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None  # none, or half of one: it is done again
+            return Point(self.system, **json.loads(self.path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
 
-    def keep(self, point: Point, test: Bitext) -> None:
+    def keep(self, point: Point) -> None:
         """Keep it, whole or not at all."""
-        kept = {"of": self._key(test), "point": asdict(point)}
+        kept = {name: value for name, value in asdict(point).items() if name != "system"}
         write_whole(json.dumps(kept, ensure_ascii=False), self.path)
-
-    def _key(self, test: Bitext) -> str:
-        m = self.manifest
-        of = [m.kind, m.config, m.tokenizer, m.corpus, self.size, self.seed, test.digest()]
-        return hashlib.blake2b(json.dumps(of).encode(), digest_size=16).hexdigest()
 
 
 def trainings(
-    models: Sequence[tuple[str, Path]], sizes: Sequence[int], seeds: int, where: Path
+    models: Sequence[tuple[str, Path]],
+    sizes: Sequence[int],
+    seeds: int,
+    test: Bitext,
+    where: Path,
 ) -> list[Training]:
     """All trainings of the curve, the smallest first.
 
-    Raises InputError where a model cannot be trained again as it was, and for sizes beyond its
-    text.
+    Raises InputError where a model cannot be trained again as it was, for sizes beyond its text,
+    and where no points can be kept.
     """
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{where}: {error.strerror}; it is to keep what is trained") from None
     found = list[Training]()
     for name, directory in models:
         manifest = Manifest.read(directory)
-        pairs, took = manifest.corpus.get("sentences"), manifest.figures.get("seconds")
-        if pairs is None or took is None:
-            raise InputError(
-                f"{directory} does not say what it was trained on and for how long; "
-                "a learning curve needs models that mtkit trained"
-            )
-        if max(sizes) > pairs:
-            raise InputError(
-                f"--curve {max(sizes)}: {directory} was trained on {pairs:,} pairs, no more"
-            )
-        training_text(directory)  # missing, it is missed before the work
-        found += [
-            Training(
-                name,
-                directory,
-                manifest,
-                size,
-                seed,
-                where / f"{name}-{size}-{seed}.json",
-            )
-            for size in sizes
-            for seed in range(1, seeds + 1)
-        ]
+        _check(directory, manifest, max(sizes))
+        dev = _dev(manifest)
+        of = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus["digest"]]
+        of += [dev and dev.digest(), test.digest()]
+        for size in sizes:
+            for seed in range(1, seeds + 1):
+                text = json.dumps([__version__, *of, size, seed])
+                key = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+                path = where / f"{key}.json"
+                found.append(Training(name, directory, manifest, size, seed, path))
     return sorted(found, key=lambda t: t.size)
 
 
-def complete(needed: Sequence[Training], test: Bitext, tokenize: str, threads: int) -> Curve:
+def _check(directory: Path, manifest: Manifest, largest: int) -> None:
+    if "seconds" not in manifest.figures:
+        raise InputError(
+            f"{directory} does not say how it was trained; a curve needs models that mtkit trained"
+        )
+    if manifest.config.get("continued"):
+        raise InputError(f"{directory} goes on from another model (--from); a curve cannot do that")
+    pairs = len(training_text(directory))
+    if largest > pairs:
+        raise InputError(f"--curve {largest}: {directory} was trained on {pairs:,} pairs, no more")
+
+
+def _dev(manifest: Manifest) -> Bitext | None:
+    named = manifest.corpus.get("dev")
+    return Bitext.read(Path(named[0]), Path(named[1])) if named else None
+
+
+def complete(
+    needed: Sequence[Training],
+    test: Bitext,
+    tokenize: str,
+    threads: int,
+    also: References = (),
+) -> Curve:
     """The curve, after the trainings that are not done yet; says how long they will take."""
-    points = [point for training in needed if (point := training.point(test))]
+    points = [point for training in needed if (point := training.point())]
     done = {(p.system, p.size, p.seed) for p in points}
     left = [t for t in needed if (t.system, t.size, t.seed) not in done]
-    size = max(sum(p.stat().st_size for p in t.directory.rglob("*")) for t in needed)
+    size = max(model_size(t.directory) for t in needed)
     note(
         f"learning curve: {len(needed)} trainings, {len(done)} done already; the others take about "
         f"{_minutes(left, points)} and {size / 1e6:,.0f} MB of disk while they do"
@@ -109,10 +124,10 @@ def complete(needed: Sequence[Training], test: Bitext, tokenize: str, threads: i
             f"seed {training.seed}; about {_minutes(left[k:], points)} left"
         )
         point = carry_out(training, test, threads)
-        training.keep(point, test)
+        training.keep(point)
         points.append(point)
     points.sort(key=lambda p: [t.system for t in needed].index(p.system))
-    return curve(points, test.target, tokenize)
+    return curve(points, test.target, tokenize, also)
 
 
 def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
@@ -122,7 +137,7 @@ def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
 def expected(training: Training, points: Sequence[Point]) -> float:
     """Seconds it will take: between what other sizes took and what the model itself took."""
     manifest = training.manifest
-    known = {0: 0.0, manifest.corpus["sentences"]: manifest.figures["seconds"]}
+    known = {0: 0.0, manifest.corpus["sentences"]: float(manifest.figures["seconds"])}
     own = [p for p in points if p.system == training.system]
     known |= {p.size: mean(q.seconds for q in own if q.size == p.size) for p in own}
     return float(np.interp(training.size, sorted(known), [known[n] for n in sorted(known)]))
@@ -140,17 +155,18 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
         how: Any = _train_smt if training.manifest.kind == "smt" else _train_nmt
         how(training, corpus, WordTokenizer(**training.manifest.tokenizer), out, threads)
         seconds = time.perf_counter() - start
-        outputs = [hypotheses[0].text for hypotheses in load(out).translate(test.source)]
+        system = load(out)
+        limit_threads(system, threads)
+        outputs = [hypotheses[0].text for hypotheses in system.translate(test.source)]
     return Point(training.system, training.size, training.seed, seconds, outputs)
 
 
 def _corpus(training: Training, test: Bitext) -> Corpus:
-    named = training.manifest.corpus.get("dev")
     return Corpus(
         training.manifest.corpus["name"],
         training.manifest.languages,
         sample(training_text(training.directory), training.size, training.seed),
-        Bitext.read(Path(named[0]), Path(named[1])) if named else None,
+        _dev(training.manifest),
         test,
     )
 
@@ -159,15 +175,12 @@ def _train_smt(
     training: Training, corpus: Corpus, tokenizer: WordTokenizer, out: Path, threads: int
 ) -> None:
     from mtkit.smt.decoder import Limits
-    from mtkit.smt.system import DEFAULT_WEIGHTS, read_weights
     from mtkit.smt.train import TrainConfig, train_smt
 
     own = training.manifest.config
     config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig)})
     config = replace(config, prune=tuple(config.prune), limits=Limits(**own["limits"]))
-    given = config.tune == "none"  # then the weights are the user's
-    weights = read_weights(training.directory / "weights.json") if given else DEFAULT_WEIGHTS
-    train_smt(corpus, tokenizer, config, weights, out, threads)
+    train_smt(corpus, tokenizer, config, own["weights"], out, threads)
 
 
 def _train_nmt(

@@ -8,12 +8,14 @@ in an output, it matches the k-th time that it stands in the reference. Over the
 
 Groups are of the reference's words by how often they stand in the training text, by kind, by case
 where there is any, and by how far they jump; and of the source's words by frequency: of these one
-is right if all that it is aligned to in the reference is matched. Words are the tokens of mtkit's
-tokenizer, not BLEU's.
+is right if all that it is aligned to in the reference is matched, and wrong if that is nothing.
+Words are the tokens of mtkit's tokenizer, not BLEU's.
 
     kind      number: with a digit; punctuation: no letter; function: of the most frequent words,
-              which make half of the training text; name: with a capital, as in the source
-    jump      source words passed over, forward or back, from what the word before is aligned to
+              which make half of the training text (or of the references, if that is not there);
+              name: with a capital, as in the source
+    jump      source words between the end of what the aligned word before is aligned to and the
+              beginning of this one's, forward or back; 0 where the two share a source word
     n-gram    of the largest (m_a + 1)/(m_a + m_b + 2), m_a and m_b its matches by two systems
 
 Intervals are 95 %, over sentences.
@@ -30,6 +32,7 @@ from numpy.typing import NDArray
 
 from mtkit.intervals import Interval, draws, interval
 from mtkit.surprise import FREQUENCIES, ranges
+from mtkit.tokenizer import WordTokenizer
 
 CASES = ("lower", "upper", "title", "other")
 KINDS = ("number", "punctuation", "function", "name", "other")
@@ -120,9 +123,10 @@ def kind_of(word: str, common: set[str], source: set[str]) -> str:
     >>> [kind_of(w, {"the"}, {"Weber"}) for w in ("1st", "?!", "the", "Weber", "Haus")]
     ['number', 'punctuation', 'function', 'name', 'other']
     """
-    if any(c.isdigit() for c in word):
+    plain = WordTokenizer().detokenize([word])  # without marks and escapes
+    if any(c.isdigit() for c in plain):
         return "number"
-    if not any(c.isalpha() for c in word):
+    if not any(c.isalpha() for c in plain):
         return "punctuation"
     if word in common or word.lower() in common:
         return "function"
@@ -213,11 +217,13 @@ def _jumps(text: Text) -> list[list[int]]:
         places = defaultdict(list)
         for i, j in links:
             places[j].append(i)
-        end, groups = 0, []
+        before, groups = range(0), []
         for j in range(len(reference)):
             if at := places.get(j):
-                groups.append(int(np.digitize(abs(min(at) - end), JUMPS)) - 1)
-                end = max(at) + 1
+                shared = any(i in before for i in at)
+                jump = 0 if shared else abs(min(at) - before.stop)
+                groups.append(int(np.digitize(jump, JUMPS)) - 1)
+                before = range(min(at), max(at) + 1)
             else:
                 groups.append(-1)
         found.append(groups)
@@ -252,12 +258,16 @@ def _accuracies(matched: Counts, words: Counts, made: Counts | None = None) -> l
     _, sentences = draws(1, len(words))
 
     def shares(part: Counts, whole: Counts) -> list[Interval]:
-        def share(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-            total = weights @ whole
-            return np.divide(weights @ part, total, out=np.zeros_like(total), where=total > 0)
-
-        every = share(np.ones((1, len(part))))[0]
-        return [interval(v, r) for v, r in zip(every, share(sentences).T, strict=True)]
+        total, right = sentences @ whole, sentences @ part
+        found = list[Interval]()
+        for g in range(whole.shape[1]):
+            some = total[:, g] > 0  # a resample without such words tells nothing
+            if not some.any():
+                found.append(Interval(0.0, 0.0, 0.0))
+                continue
+            value = part[:, g].sum() / whole[:, g].sum()
+            found.append(interval(value, right[some, g] / total[some, g]))
+        return found
 
     recall = shares(matched, words)
     if made is None:

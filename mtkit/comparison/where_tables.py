@@ -14,7 +14,8 @@ GROUPINGS = {
     "kind": "F1 of the words, by kind",
     "case": "F1 of the words, by case",
     "jump": "Recall of the reference's words, by the source words that they jump over",
-    "source frequency": "Source words whose reference is matched, by their frequency in training",
+    "source frequency": "Source words by their frequency in training: how many have all that they "
+    "are aligned to in the reference matched",
 }
 
 
@@ -25,7 +26,7 @@ def grids(comparison: Comparison) -> list[Grid]:
         _difference_grid(comparison.systems),
         _chrf_grid(comparison.systems),
         *map(_words_grid, comparison.groupings),
-        *map(_ngrams_grid, comparison.ngrams),
+        *(_ngrams_grid(ngrams) for ngrams in comparison.ngrams if ngrams.found),
     ]
 
 
@@ -42,8 +43,7 @@ def _length_grid(comparison: Comparison) -> Grid:
 
 
 def _difference_grid(systems: Sequence[SystemResult]) -> Grid:
-    edges = [None, *DIFFERENCES], [*DIFFERENCES, None]
-    labels = [_span(above, to) for above, to in zip(*edges, strict=True)]
+    labels = [_span(above, to) for above, to in DIFFERENCES]
     rows = [
         [Cell(s.name), *(number(bleu, small=f"{n:,}") for n, bleu in s.by_difference)]
         for s in systems

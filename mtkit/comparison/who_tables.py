@@ -74,7 +74,7 @@ def _unseen_grid(comparison: Comparison) -> Grid:
         for s in comparison.systems
     ]
     return Grid(
-        f"BLEU of all test sentences, and of the {n:,} that no system was trained on.",
+        f"BLEU of all test sentences, and of the {n:,} that are in no system's training text.",
         ("System", "All", "Unseen"),
         rows,
         [],

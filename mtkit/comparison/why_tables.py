@@ -46,10 +46,10 @@ def _coverage_grid(systems: Sequence[SystemResult]) -> Grid:
         shares = s.coverage.repeated, s.coverage.uncovered, s.coverage.omitted
         rows.append([Cell(s.name), *(number(None if x is None else 100 * x, 2) for x in shares)])
     return Grid(
-        "Repetitions and omissions, in per cent of the words. Repeated: of the output, beyond the "
-        "reference. Uncovered: source words that nothing in the output was made from, by the "
-        "system's own phrases or attention. Omitted: source words that are aligned to the "
-        "reference, but to nothing in the output.",
+        "Repetitions and omissions. Repeated: bigrams said again, beyond the reference, in a "
+        "hundred words of the output. Uncovered: source words that nothing in the output was made "
+        "from, by the system's own phrases or attention, in per cent. Omitted: source words that "
+        "are aligned to the reference, but to nothing in the output.",
         ("System", "Repeated", "Uncovered", "Omitted"),
         rows,
         [],

@@ -84,7 +84,8 @@ def train_nmt(
         system = NmtSystem([train(run)], subwords, tokenizer)
         if directory is None:
             return None
-        manifest = _write(system, run, corpus, directory, time.perf_counter() - begun)
+        seconds = time.perf_counter() - begun
+        manifest = _write(system, run, corpus, directory, seconds, start is not None)
     unfinished.unlink(missing_ok=True)
     return manifest
 
@@ -191,9 +192,12 @@ def _output(out: Path) -> AbstractContextManager[Path | None]:
 
 
 def _write(
-    system: NmtSystem, run: Run, corpus: Corpus, directory: Path, seconds: float
+    system: NmtSystem, run: Run, corpus: Corpus, directory: Path, seconds: float, continued: bool
 ) -> Manifest:
-    """Write the model, its log and its manifest. seconds: of this process."""
+    """Write the model, its log and its manifest.
+
+    seconds: of this process. continued: whether it began with another model's weights.
+    """
     system.save(directory)
     finite = ({k: v for k, v in entry.items() if math.isfinite(v)} for entry in run.history)
     lines = [json.dumps(entry) + "\n" for entry in finite]
@@ -210,6 +214,7 @@ def _write(
             "beam": system.beam,
             "normalisation": system.normalisation,
             "verbatim": system.verbatim,
+            "continued": continued,
         },
         figures={
             "seconds": seconds,

@@ -166,7 +166,12 @@ def train_smt(
             languages=corpus.pair,
             corpus=describe_corpus(corpus),
             tokenizer=asdict(tokenizer),
-            config={**asdict(config), "limits": config.limits._asdict(), "verbatim": True},
+            config={
+                **asdict(config),
+                "limits": config.limits._asdict(),
+                "weights": weights,  # that tuning began at
+                "verbatim": True,
+            },
             figures={"seconds": time.perf_counter() - start} | figures,
         )
         manifest.write(directory)
