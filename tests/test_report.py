@@ -314,7 +314,7 @@ def test_no_rendering_passes_a_control_character_on(hostile: Comparison) -> None
 
 
 def test_what_is_said_while_working_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = Console(file=StringIO(), width=300, force_terminal=True)
+    said = Console(file=StringIO(), width=300, force_terminal=True, highlight=False)
     monkeypatch.setattr("mtkit.console.console", said)
     with step("a[/b]\x1b]0;title\x07"):
         note("c[/d]\x1b]0;title\x07")
