@@ -32,8 +32,8 @@ from mtkit.errors import InputError, WorkError
 app = typer.Typer(
     name="mtkit",
     help="Train a statistical and a neural translator on the same text, translate with either, "
-    "and see where and why one beats the other. All but import, export and watch work without "
-    "options.",
+    "and see where and why one beats the other. All but import, export, watch and explain work "
+    "without options.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_show_locals=False,

@@ -62,7 +62,7 @@ def compare(
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Score systems on a test set: metrics with intervals, significance, perplexity, examples."""
+    """Which system is better on a test set, and is that real? Where do they differ, and why?"""
     from mtkit.comparison import render
     from mtkit.comparison.as_json import as_json as as_object
     from mtkit.comparison.trainings import complete
