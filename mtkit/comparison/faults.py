@@ -59,7 +59,7 @@ def errors(
     found = [
         (h.tokens == list(reference), score.model - h.score)
         for h, reference, score in zip(outputs, references, best, strict=True)
-        if score.model is not None and h.pieces == 1 and h.tokens
+        if score.model is not None and h.pieces == 1 and (h.tokens or reference)
     ]
     other = [gain for same, gain in found if not same]
     gains = [w - h.score for w, h in zip(wider, outputs, strict=True)]

@@ -134,7 +134,8 @@ def _translate(name: str, directory: Path, task: Task) -> Record:
     channel = {}
     if system.kind == "smt":
         with step(f"{name}: the noisy channel, by other weights"):
-            channel = _channel(system, source, [h.text for h in best])
+            tuned = Manifest.read(directory).config.get("tune", "none") != "none"
+            channel = _channel(system, source, [h.text for h in best], tuned)
     scored = [h.score for h in wider], [h.text for h in wider]
     return Record(best, seconds, task.threads, scores, *scored, channel)
 
@@ -153,7 +154,9 @@ def _wider(system: Any) -> Any:
     return other
 
 
-def _channel(system: Any, source: list[str], outputs: list[str]) -> dict[str, list[str]]:
+def _channel(
+    system: Any, source: list[str], outputs: list[str], tuned: bool
+) -> dict[str, list[str]]:
     """Translations with the weights of ``CHANNEL``, and ``outputs``, if its own are others."""
     from mtkit.smt.system import PRESETS
 
@@ -164,7 +167,9 @@ def _channel(system: Any, source: list[str], outputs: list[str]) -> dict[str, li
         else:
             other = system.with_weights(PRESETS[preset])
             found[label] = [h.text for h in _best(other, source)]
-    return found if system.weights in PRESETS.values() else found | {"Its own weights": outputs}
+    if system.weights in PRESETS.values():
+        return found
+    return found | {"Tuned weights" if tuned else "Its own weights": outputs}
 
 
 def _training_log(directory: Path) -> list[dict[str, float]]:
