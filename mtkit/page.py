@@ -50,7 +50,9 @@ def number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
         return Cell("–")
     if math.isinf(value):
         return Cell("∞", small, sys.float_info.max)
-    return Cell(f"{value:,.{decimals}f}" if value < 1e9 else f"{value:.2e}", small, value)
+    return Cell(
+        f"{value:,.{decimals}f}" if value < 1e6 or not decimals else f"{value:.2e}", small, value
+    )
 
 
 # --- terminal

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # before torch is there; see mtkit.cli.main
+
 import shutil
 from collections.abc import Iterator
 from pathlib import Path

@@ -8,6 +8,7 @@ import math
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,8 @@ REFUSED = {
         ["compare", "a=two.de", "--test", "three.en", "three.en"],
         "a: 2 lines for 3 references",
     ),
+    "names-no-file": (["compare", "a="], "a= names no file; NAME=FILE is meant"),
+    "no-suite": (["contrast"], "grammar/suite.tsv: no such file; `mtkit corpus make` makes"),
     "curve-of-words": (["compare", "a=two.de", "--curve", "1000,x"], "--curve 1000,x: numbers"),
     "curve-of-one": (["compare", "a=two.de", "--curve", "1000"], "--curve 1000: numbers of pairs"),
     "curve-of-files": (["compare", "a=two.de", "--curve", "1,2"], "only files are given"),
@@ -441,6 +444,22 @@ def test_further_references_count_as_sacrebleus_command_counts_them(project: Pat
     (project / "short.de").write_text("a\n", encoding="utf-8")
     options = ("compare", "o=out.de", *test, "--reference", "short.de")
     assert b"short.de: 1 lines for 30" in mtkit(*options, cwd=project, check=2).stderr
+
+
+def test_a_model_without_a_test_set_takes_that_of_the_others(project: Path) -> None:
+    where = project / "alone"
+    (where / "models").mkdir(parents=True)
+    for name in ("smt", "nmt"):
+        copy = shutil.copytree(project / "models" / name, where / "models" / name)
+        manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
+        named = [str(project / f"test.{language}") for language in ("en", "de")]
+        manifest["corpus"]["test"] = named if name == "smt" else None
+        (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    done = mtkit("compare", "--json", cwd=where)
+    assert b"models/nmt: trained without a test set; that of the other models is" in done.stderr
+    assert json.loads(done.stdout)["test"]["sentences"] == 30
+    done = mtkit("compare", "models/nmt", cwd=where, check=2)
+    assert b"models/nmt was trained without a test set; name one with --test" in done.stderr
 
 
 def test_a_curve_needs_models_and_their_text(project: Path) -> None:

@@ -25,7 +25,7 @@ from mtkit.cli.output import finite
 from mtkit.comparison import report
 from mtkit.comparison.as_json import as_json
 from mtkit.comparison.faults import Errors, errors
-from mtkit.comparison.render import as_html, grids, print_report, verdict
+from mtkit.comparison.render import as_html, grids, print_report, verdict, verdicts
 from mtkit.comparison.report import DIFFERENCES, GROUP, Comparison, Translations
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
@@ -505,6 +505,17 @@ def test_zero_bleu_is_explained_in_every_rendering() -> None:
 )
 def test_verdict(pair: Pair, words: str) -> None:
     assert words in verdict(pair)
+
+
+def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
+    smt, nmt, other = systems()
+    made = compare(SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], bootstrap=5)
+    best = max(made.systems, key=lambda s: s.metrics["bleu"].score).name
+    *said, last = verdicts(made)
+    assert len(said) == 6
+    assert all(best in line for line in said)
+    assert last.startswith(f"These are of {best}; --json has all 12,")
+    assert len(verdicts(comparison())) == 6
 
 
 def test_warnings_stand_in_all_three_renderings(made: Comparison) -> None:

@@ -123,6 +123,8 @@ def _named(systems: list[str] | None) -> list[tuple[str, Path]]:
     named = []
     for system in systems:
         name, equals, path = system.partition("=")
+        if equals and not path:
+            raise InputError(f"{system} names no file; NAME=FILE is meant")
         named.append((name, Path(path)) if equals else (Path(system).name, Path(system)))
     check_names([name for name, _ in named])
     return named
@@ -260,12 +262,20 @@ def _languages(models: dict[str, Path]) -> tuple[str, str] | None:
 
 
 def _common_test_files(models: list[Path]) -> Files:
-    """The one test set that all manifests name."""
+    """The one test set that the manifests name."""
+    from mtkit.console import note
     from mtkit.errors import InputError
+    from mtkit.manifest import Manifest
 
     if not models:
         raise InputError("only files are given; name the test set with --test SRC TGT")
-    named = {test_files(path, None) for path in models}
+    silent = [path for path in models if not Manifest.read(path).corpus.get("test")]
+    named = {test_files(path, None) for path in models if path not in silent}
+    if not named:
+        test_files(silent[0], None)  # says so
+    if silent and len(named) == 1:
+        others = ", ".join(map(str, silent))
+        note(f"{others}: trained without a test set; that of the other models is taken")
     if len(named) > 1:
         raise InputError("the systems name different test sets; choose one with --test SRC TGT")
     return named.pop()

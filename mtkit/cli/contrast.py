@@ -35,6 +35,8 @@ def contrast(
 
     cores = set_up(quiet, threads)
     check_page(html)
+    if not suite.is_file():
+        raise InputError(f"{suite}: no such file; `mtkit corpus make` makes a suite of contrasts")
     items = read_suite(suite)
     chosen = models or all_models()[::-1]
     if not chosen:

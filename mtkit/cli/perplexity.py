@@ -102,10 +102,11 @@ def measure(chosen: list[Path], test: Files | None, text: Path | None, refuse: b
     if text is not None and not any(line.strip() for line in lines):
         raise InputError(f"{text}: the file is empty; there is nothing to measure")
     found: Texts = {}
+    files = {} if text else {path: test_files(path, test) for path in chosen}
     for path in chosen:
         tokenizer = WordTokenizer(**Manifest.read(path).tokenizer)
         if text is None:
-            source, target = test_files(path, test)
+            source, target = files[path]
             pairs = Bitext.read(source, target).pairs()
             judged = judge(load(path), tokenizer, pairs)
             found.setdefault((source, target), []).append(_split(path, tokenizer, judged))

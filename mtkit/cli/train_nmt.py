@@ -115,7 +115,9 @@ Seeds = Annotated[
 From = Annotated[
     Path | None,
     typer.Option(
-        "--from", metavar="DIR", help="Train this model further; its shape and subwords stay."
+        "--from",
+        metavar="DIR",
+        help="Train this model further; its shape and subwords stay. It may forget its old text.",
     ),
 ]
 

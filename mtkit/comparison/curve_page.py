@@ -17,7 +17,8 @@ def chart(curve: Curve) -> Chart:
         points = tuple((n, b.value) for n, b in zip(curve.sizes, of.bleu, strict=True))
         band = tuple((n, b.low, b.high) for n, b in zip(curve.sizes, of.bleu, strict=True))
         lines.append(Line(of.system, points, band))
-    return Chart("BLEU by training text", "sentence pairs", tuple(lines), log_x=True)
+    said = "bands: 95 % of samples and test sentences"
+    return Chart("BLEU by training text", "sentence pairs", tuple(lines), log_x=True, equation=said)
 
 
 def verdicts(curve: Curve) -> list[str]:
@@ -33,7 +34,8 @@ def _overtaking(found: Overtaking, sizes: Sequence[int]) -> str:
 
     at = found.size
     if at.high == 0:
-        return f"{found.ahead} is ahead of {found.behind} at every size, nearly whatever is drawn."
+        ahead = f"{found.ahead} is ahead of {found.behind} at every size"
+        return f"{ahead}, in 97.5 % of the resamples or more."
     within = f"95 % interval: {said(at.low)} to {said(at.high)}"
     if at.value == 0:
         return f"{found.ahead} is ahead of {found.behind} at every size ({within} pairs)."
@@ -51,7 +53,8 @@ def grid(curve: Curve) -> Grid:
     )
     return Grid(
         "Learning curves: BLEU after training on so many sentence pairs, the mean of "
-        f"{curve.seeds} samples, with 95 % intervals over samples and test sentences.",
+        f"{curve.seeds} sample{'s' * (curve.seeds > 1)}, with 95 % intervals over samples and "
+        "test sentences.",
         ("System", *(f"{size:,}" for size in curve.sizes)),
         rows,
         [f"Seconds of training: {seconds}."],

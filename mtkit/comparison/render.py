@@ -28,13 +28,17 @@ from mtkit.page import Grid, html, print_grid, say
 # --- what the renderings for people share
 
 PRINTED = 4  # examples in a terminal
+MANY = 3  # systems, of more than which not every pair is told
 
 
 def heading(comparison: Comparison) -> str:
     """The test set in one line."""
     count = f"{comparison.sentences:,} sentence" + "s" * (comparison.sentences != 1)
     languages = " → ".join(filter(None, comparison.languages))
-    return ", ".join(filter(None, [comparison.name, languages, count]))
+    several = ""
+    if comparison.references > 1:
+        several = f"{comparison.references} references (words are grouped by the first)"
+    return ", ".join(filter(None, [comparison.name, languages, count, several]))
 
 
 def verdict(pair: Pair) -> str:
@@ -54,6 +58,19 @@ def verdict(pair: Pair) -> str:
     if pair.disputed:
         return f"{ahead}; whether that is real the two tests dispute ({p})."
     return f"{ahead}, but that may be chance ({p})."
+
+
+def verdicts(comparison: Comparison) -> list[str]:
+    """Of every pair; of many systems, those of the best one."""
+    pairs = comparison.pairs
+    if len(comparison.systems) <= MANY:
+        return [verdict(pair) for pair in pairs]
+    best = max(comparison.systems, key=lambda s: s.metrics["bleu"].score).name
+    said = [verdict(pair) for pair in pairs if best in (pair.a, pair.b)]
+    return [
+        *said,
+        f"These are of {best}; --json has all {len(pairs)}, not corrected for their number.",
+    ]
 
 
 # What is logged at a validation: a chart's title, and whether its y axis grows by factors.
@@ -102,7 +119,7 @@ def print_report(comparison: Comparison, console: Console) -> None:
     say(console, heading(comparison), "bold")
     for warning in comparison.warnings:
         say(console, f"Warning: {warning}", "yellow")
-    _print_list(console, "Is the difference real?", [verdict(pair) for pair in comparison.pairs])
+    _print_list(console, "Is the difference real?", verdicts(comparison))
     if comparison.curve:
         _print_list(console, "How much text?", curve_page.verdicts(comparison.curve))
     for section, tables in sections(comparison).items():
@@ -162,7 +179,7 @@ def as_html(
         sections=sections(comparison),
         explained={line: [shown(found) for found in of] for line, of in explained.items()},
         drawings=[draw(chart) for chart in charts(comparison)],
-        verdicts=[verdict(pair) for pair in comparison.pairs],
+        verdicts=verdicts(comparison),
         curve=[draw(curve_page.chart(curve))] if curve else [],
         curve_verdicts=curve_page.verdicts(curve) if curve else [],
         bars=[(name, m.score, m.low, m.high, span(m)) for name, m in bleu],

@@ -114,10 +114,11 @@ def complete(
     done = {(p.system, p.size, p.seed) for p in points}
     left = [t for t in needed if (t.system, t.size, t.seed) not in done]
     size = max(model_size(t.directory) for t in needed)
-    note(
-        f"learning curve: {len(needed)} trainings, {len(done)} done already; the others take about "
-        f"{_minutes(left, points)} and {size / 1e6:,.0f} MB of disk while they do"
-    )
+    if left:
+        note(
+            f"learning curve: {len(needed)} trainings, {len(done)} done already; the others take "
+            f"about {_minutes(left, points)} and {size / 1e6:,.0f} MB of disk while they do"
+        )
     for k, training in enumerate(left):
         note(
             f"{k + 1} of {len(left)}: {training.system}, {training.size:,} pairs, "
@@ -131,7 +132,8 @@ def complete(
 
 
 def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
-    return f"{sum(expected(t, points) for t in trainings) / 60:,.0f} min"
+    minutes = sum(expected(t, points) for t in trainings) / 60
+    return f"{minutes:,.0f} min" if minutes >= 1 else "a minute"
 
 
 def expected(training: Training, points: Sequence[Point]) -> float:

@@ -9,13 +9,15 @@ from mtkit.comparison.where import Accuracy, Grouping, Ngrams
 from mtkit.page import Cell, Grid, number
 from mtkit.tokenizer import WordTokenizer
 
+FEW = 10  # words, of fewer than which a resample says nothing
 GROUPINGS = {
     "frequency": "F1 of the words, by how often they stand in the training text",
     "kind": "F1 of the words, by kind",
     "case": "F1 of the words, by case",
-    "jump": "Recall of the reference's words, by the source words that they jump over",
-    "source frequency": "Source words by their frequency in training: how many have all that they "
-    "are aligned to in the reference matched",
+    "jump": "Recall of the reference's words, by how far they are reordered: the source words "
+    "between what the word before was made from and what this one was",
+    "source frequency": "Source words that are translated as in the reference (all the words that "
+    "they are aligned to are matched), by their frequency in training",
 }
 
 
@@ -98,7 +100,8 @@ def _accuracy(a: Accuracy, words: int) -> Cell:
     if not words:
         return number(None)
     of = a.f1 or a.recall
-    return number(100 * of.value, 1, f"{100 * of.low:.0f}–{100 * of.high:.0f}")
+    interval = f"{100 * of.low:.0f}–{100 * of.high:.0f}" if words >= FEW else ""
+    return number(100 * of.value, 1, interval)
 
 
 def _ngrams_grid(ngrams: Ngrams) -> Grid:

@@ -64,7 +64,8 @@ def _unknown_grid(systems: Sequence[SystemResult]) -> Grid:
             rows.append([Cell(s.name), *(number(n, 0) for n in figures)])
     return Grid(
         "Source words that the training text lacks: those that stand in the output as they are, "
-        "those of them that the reference has too, and all that the reference has.",
+        "those of them that are right, since the reference has them too, and all that the "
+        "reference has as they are.",
         ("System", "Unknown", "Copied", "Rightly", "To be copied"),
         rows,
         [],

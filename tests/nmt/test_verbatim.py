@@ -63,3 +63,10 @@ def test_one_that_is_there_is_not_taken_for_another() -> None:
 
 def test_without_links_it_goes_to_the_end() -> None:
     assert put_back(["a", "%s"], ["ein"], set()) == (["ein", "%s"], {(1, 1)})
+
+
+def test_a_lost_word_is_never_put_behind_the_final_mark() -> None:
+    source, target = ["Gleis", "12", "￭."], ["platform", "￭."]
+    words, _ = put_back(source, target, {(0, 1), (2, 1)})
+    assert words == ["platform", "12", "￭."]
+    assert put_back(["12"], ["￭."], set())[0] == ["￭.", "12"]
