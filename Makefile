@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
 	touch $@
 
-demo: $(READY)  ## train both translators on the embedded corpus and compare them (5 minutes)
+demo: $(READY)  ## train both translators on the embedded corpus and compare them (3 minutes)
 	@mkdir -p $(DEMO)
 	cd $(DEMO) && ../$(BIN)/mtkit train-smt
 	cd $(DEMO) && ../$(BIN)/mtkit train-nmt --preset quick
