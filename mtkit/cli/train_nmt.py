@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -199,10 +198,10 @@ def _choose(device: Device) -> None:
 
 def _config(preset: Preset, seed: int, given: dict[str, Any]) -> TrainConfig:
     """The preset, but for what was given."""
-    from mtkit.nmt.recipe import PRESETS
+    from mtkit.nmt.recipe import preset as recipe
 
     changes = {name: value for name, value in given.items() if value is not None}
-    return replace(PRESETS[preset.value], seed=seed, **changes)
+    return recipe(preset.value, seed=seed, **changes)
 
 
 def _directories(out: Path | None, seeds: int, force: bool, resume: bool) -> list[Path]:

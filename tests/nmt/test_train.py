@@ -9,7 +9,7 @@ import torch
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, drop_words
 from mtkit.nmt.loss import loss_of, perplexity
-from mtkit.nmt.recipe import TrainConfig, learning_rate
+from mtkit.nmt.recipe import PRESETS, TrainConfig, learning_rate, preset
 from mtkit.nmt.run import Run
 from mtkit.nmt.search import beam_search
 from mtkit.nmt.train import plan_updates, train
@@ -103,6 +103,13 @@ def test_a_time_budget_becomes_a_number_of_updates() -> None:
     run = run_of(replace(TINY, updates=0, minutes=0, epochs=60))
     train(run, silent)
     assert run.config.updates == 60
+
+
+def test_a_plain_rnn_trains_at_an_eighth_of_the_learning_rate() -> None:
+    assert preset("small") == PRESETS["small"]
+    assert preset("quick", cell="gru", clip=2.0) == replace(PRESETS["quick"], cell="gru", clip=2.0)
+    assert preset("quick", cell="rnn").learning_rate == PRESETS["quick"].learning_rate / 8
+    assert preset("quick", cell="rnn", learning_rate=0.5).learning_rate == 0.5
 
 
 def test_a_step_follows_the_schedule_and_averages_the_weights() -> None:
