@@ -196,6 +196,12 @@ def _exploding(m: Recurrent) -> str:
 
 
 def _seven(m: Recurrent) -> str:
+    if _lost(m):
+        return (
+            f"“About seven tokens” cannot be asked of the {m.setup.name}: with all of its context "
+            f"it is worse (perplexity {m.context.perplexity:.3g}) than with none "
+            f"({m.context.cut.middle[0]:.3g}). Charts of perplexity leave it out."
+        )
     found, (low, high) = m.context.effective, CLAIM
     tokens = f"{found.value:.0f} tokens ({found.low:.0f}–{found.high:.0f})"
     if low <= found.low and found.high <= high:
@@ -207,12 +213,17 @@ def _seven(m: Recurrent) -> str:
     return f"“About seven tokens”, {low} to {high}, of the {m.setup.name}: {said}, {tokens} matter."
 
 
+def _lost(m: Recurrent) -> bool:
+    """Whether context does nothing but harm, as where training went astray."""
+    return m.context.perplexity > m.context.cut.middle[0]
+
+
 # --- charts
 
 
 def charts(study: Study) -> list[Chart]:
     """The plots, each with its equation; all grow by factors."""
-    clipped = [m for m in study.models if m.setup.clip]
+    clipped = [m for m in study.models if m.setup.clip and not _lost(m)]
     wide, narrow = "bands: 80 % of sentences and seeds", "bands: 95 % intervals"
     drawn = [
         (

@@ -118,8 +118,21 @@ def test_resampling_keeps_sentences_together_and_draws_seeds() -> None:
 )  # fmt: skip
 def test_the_claim_of_seven_tokens(study: Study, low: int, high: int, said: str) -> None:
     m = study.models[0]
-    found = replace(m.context, effective=Interval((low + high) / 2, low, high))
+    effective = Interval((low + high) / 2, low, high)
+    found = replace(m.context, effective=effective, perplexity=m.context.cut.middle[0] / 2)
     assert said in _seven(replace(m, context=found))
+
+
+def test_a_model_that_context_harms_is_no_witness(study: Study) -> None:
+    m = study.models[0]
+    none = m.context.cut.middle[0]
+    harmed = replace(m, context=replace(m.context, perplexity=1.1 * none))
+    helped = replace(m, context=replace(m.context, perplexity=0.9 * none))
+    assert "cannot be asked" in _seven(harmed)
+    assert "matter" in _seven(helped)
+    for models, lines in (([helped], 3), ([harmed], 2)):
+        [chart] = [c for c in charts(replace(study, models=models)) if "last k words" in c.title]
+        assert len(chart.lines) == lines
 
 
 def test_what_is_said_of_vanishing() -> None:
