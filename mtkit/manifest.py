@@ -21,6 +21,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 LOG = "log.jsonl"  # of a neural training: an object for each validation
 HASHES = "train_hashes.npy"
+RECORDS = "translations"  # a directory of what the model made of test sets; no part of it
 # Kinds beside the translators' "smt" and "nmt": what `align --out` and `gradients` keep.
 ALIGNMENT, LABORATORY, LANGUAGE_MODEL = "alignment", "laboratory", "lm"
 UNDETERMINED = "und"  # ISO 639's code for a language that nobody named
@@ -82,6 +83,17 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
 def save_training_hashes(corpus: Corpus, directory: Path) -> None:
     """Keep hashes of the training source lines, to recognise test lines that were trained on."""
     np.save(directory / HASHES, line_hashes(corpus.train.source))
+
+
+def model_files(directory: Path) -> list[Path]:
+    """The files that a model consists of."""
+    found = (p for p in directory.rglob("*") if p.is_file())
+    return sorted(p for p in found if p.relative_to(directory).parts[0] != RECORDS)
+
+
+def model_size(directory: Path) -> int:
+    """Bytes of a model."""
+    return sum(p.stat().st_size for p in model_files(directory))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ import pytest
 
 from mtkit import load
 from mtkit.comparison import record
-from mtkit.comparison.record import RECORDS
 from mtkit.comparison.systems import Task, aligner, gather, in_tokens, opened, run, seen_in_training
 from mtkit.corpus import Bitext, Corpus
-from mtkit.manifest import Manifest
+from mtkit.manifest import RECORDS, Manifest, model_size
 from mtkit.tokenizer import WordTokenizer
 from tests.conftest import beside_its_text, first
 
@@ -62,7 +61,7 @@ def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: B
         again = run(name, directory, replace(task, fresh=True))
         assert again.outputs == one.outputs
         assert again.seconds != one.seconds
-        assert record.model_size(directory) == one.bytes
+        assert model_size(directory) == one.bytes
 
 
 def test_a_record_is_of_the_files_as_they_were(copies: dict[str, Path], test: Bitext) -> None:

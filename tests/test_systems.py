@@ -13,10 +13,9 @@ from typing import Literal
 import pytest
 
 from mtkit import load
-from mtkit.comparison.record import RECORDS
 from mtkit.corpus import Bitext, Corpus, hold_out, line_hashes
 from mtkit.errors import InputError
-from mtkit.manifest import HASHES, MANIFEST, Manifest
+from mtkit.manifest import HASHES, MANIFEST, RECORDS, Manifest
 from mtkit.smt import train as smt_training
 from mtkit.smt.decoder import Limits
 from mtkit.smt.system import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS, SmtSystem, read_weights

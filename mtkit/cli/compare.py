@@ -269,13 +269,11 @@ def _common_test_files(models: list[Path]) -> Files:
 
     if not models:
         raise InputError("only files are given; name the test set with --test SRC TGT")
-    silent = [path for path in models if not Manifest.read(path).corpus.get("test")]
-    named = {test_files(path, None) for path in models if path not in silent}
-    if not named:
-        test_files(silent[0], None)  # says so
-    if silent and len(named) == 1:
-        others = ", ".join(map(str, silent))
-        note(f"{others}: trained without a test set; that of the other models is taken")
+    telling = [path for path in models if Manifest.read(path).corpus.get("test")]
+    named = {test_files(path, None) for path in telling or models}  # raises where none tells
     if len(named) > 1:
         raise InputError("the systems name different test sets; choose one with --test SRC TGT")
+    for path in models:
+        if path not in telling:
+            note(f"{path}: trained without a test set; that of the other models is taken")
     return named.pop()

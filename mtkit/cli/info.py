@@ -25,8 +25,7 @@ def info(
     from rich.console import Console
     from rich.table import Table
 
-    from mtkit.comparison.record import model_size
-    from mtkit.manifest import Manifest
+    from mtkit.manifest import Manifest, model_size
     from mtkit.models import KINDS, newest_model
 
     set_up(quiet)

@@ -15,11 +15,10 @@ from typing import Any
 
 from mtkit import __version__
 from mtkit.corpus import Bitext, read_lines
-from mtkit.manifest import write_whole
+from mtkit.manifest import RECORDS, model_files, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 
 FORMAT = 1
-RECORDS = "translations"  # in a model's directory
 
 
 @dataclass(frozen=True)
@@ -40,21 +39,11 @@ class Record:
 
 def path_of(directory: Path, test: Bitext, glossary: Path | None = None) -> Path:
     """Where the record of a model lies: another place after any of its files has changed."""
-    files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in _files(directory)]
+    files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in model_files(directory)]
     texts = [test.digest(), *(read_lines(glossary) if glossary else [])]
     of = json.dumps([FORMAT, __version__, files, texts])
     name = hashlib.blake2b(of.encode(), digest_size=8).hexdigest()
     return directory / RECORDS / f"{name}.json"
-
-
-def model_size(directory: Path) -> int:
-    """Bytes of a model, without what was recorded of it."""
-    return sum(p.stat().st_size for p in _files(directory))
-
-
-def _files(directory: Path) -> list[Path]:
-    found = (p for p in directory.rglob("*") if p.is_file())
-    return sorted(p for p in found if p.relative_to(directory).parts[0] != RECORDS)
 
 
 def write(record: Record, path: Path) -> bool:

@@ -168,15 +168,26 @@ class Test:
             return self.text
         return Text([x.split() for x in self.sources], [y.split() for y in self.references])
 
-    def bleu(self, outputs: Sequence[str], rows: Sequence[int] | None = None) -> float | None:
-        """BLEU, of these rows alone; ``None`` of none."""
+    def bleu(self, outputs: Sequence[str], rows: Sequence[int] | None = None) -> float:
+        """BLEU, 0 to 100, of all rows or of these alone. Raises InputError of none."""
         if rows is None:
             return evaluate.bleu(outputs, self.references, self.tokenize, self.also)
-        if not rows:
-            return None
         sides = ([side[i] for i in rows] for side in (outputs, self.references, *self.also))
         chosen, references, *also = sides
         return evaluate.bleu(chosen, references, self.tokenize, also)
+
+    def significance(self, outputs: Mapping[str, Sequence[str]]) -> tuple[Pair, ...]:
+        """Of every two systems: name → lines."""
+        return tuple(
+            evaluate.significance(
+                outputs,
+                self.references,
+                self.tokenize,
+                resamples=self.bootstrap,
+                trials=self.trials,
+                also=self.also,
+            )
+        )
 
 
 def compare(
@@ -210,16 +221,7 @@ def compare(
         tokenize=test.tokenize,
         lengths=tuple(lengths),
         systems=tuple(systems),
-        pairs=tuple(
-            evaluate.significance(
-                outputs,
-                test.references,
-                test.tokenize,
-                resamples=test.bootstrap,
-                trials=test.trials,
-                also=test.also,
-            )
-        ),
+        pairs=test.significance(outputs),
         groupings=tuple(where.groupings(test.words, words)),
         ngrams=tuple(where.ngrams(test.words.reference, tell)) if tell else (),
         spreads=tuple(_spreads(translations, systems)),
@@ -273,8 +275,7 @@ def _result(system: Translations, test: Test, lengths: Sequence[Sentences]) -> S
     metrics = evaluate.corpus_scores(
         outputs, test.references, test.tokenize, test.bootstrap, test.also
     )
-    seen = set(test.seen)
-    words = _words(system)
+    words, rest = _words(system), sorted(set(range(n)) - set(test.seen))
     return SystemResult(
         name=system.name,
         kind=system.kind,
@@ -285,16 +286,16 @@ def _result(system: Translations, test: Test, lengths: Sequence[Sentences]) -> S
         sentences_per_second=n / seconds if seconds else None,
         bytes=system.bytes,
         unknown=system.unknown,
-        channel={name: test.bleu(made) or 0.0 for name, made in system.channel.items()},
+        channel={name: test.bleu(made) for name, made in system.channel.items()},
         errors=system.errors,
         wider=test.bleu(system.wider) if system.wider else None,
         glossary=system.glossary,
-        by_length=tuple(test.bleu(outputs, group.rows) or 0.0 for group in lengths),
+        by_length=tuple(test.bleu(outputs, group.rows) for group in lengths),
         by_difference=tuple(_by_difference(outputs, words, test)),
         by_chrf=_histogram(evaluate.sentence_chrf(outputs, test.references, test.also)),
         coverage=faults.coverage(test.words, words, system.made_from, system.aligned),
         unknown_words=faults.unknown(test.words, words),
-        unseen=test.bleu(outputs, [i for i in range(n) if i not in seen]) if seen else None,
+        unseen=test.bleu(outputs, rest) if 0 < len(rest) < n else None,
         training=tuple(system.training),
     )
 
@@ -308,7 +309,7 @@ def _by_difference(
     groups: list[list[int]] = [[] for _ in DIFFERENCES]
     for row, gap in enumerate(gaps):
         groups[sum(gap > edge for edge in EDGES)].append(row)
-    return [(len(rows), test.bleu(outputs, rows)) for rows in groups]
+    return [(len(rows), test.bleu(outputs, rows) if rows else None) for rows in groups]
 
 
 def _histogram(chrf: Sequence[float]) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from mtkit.corpus import Bitext, line_hashes
 from mtkit.errors import InputError
 from mtkit.evaluate import References
 from mtkit.glossary import Glossary
-from mtkit.manifest import HASHES, LOG, Manifest, training_text
+from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
 from mtkit.models import limit_threads, load, load_word_models
 from mtkit.surprise import frequencies
 from mtkit.system import Hypothesis
@@ -105,7 +105,7 @@ def run(name: str, directory: Path, task: Task) -> Translations:
         training=_training_log(directory),
         wider=found.wider_texts,
         threads=found.threads,
-        bytes=record.model_size(directory),
+        bytes=model_size(directory),
         made_from=made_from,
         family=_family(manifest),
     )

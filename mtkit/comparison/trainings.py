@@ -16,12 +16,11 @@ import numpy as np
 
 from mtkit import __version__
 from mtkit.comparison.curve import Curve, Point, curve, sample
-from mtkit.comparison.record import model_size
 from mtkit.console import note
 from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
 from mtkit.evaluate import References
-from mtkit.manifest import Manifest, training_text, write_whole
+from mtkit.manifest import Manifest, model_size, training_text, write_whole
 from mtkit.models import limit_threads, load
 from mtkit.tokenizer import WordTokenizer
 

@@ -2,7 +2,8 @@
 
 A network spells such a word by subwords and may misspell it or leave it out. Each one that is
 missing from the translation takes the place of the word that was made from it alone, by attention,
-one that is verbatim too for choice; otherwise it goes behind what was made from the words before.
+one that is verbatim too for choice; otherwise it goes behind what was made from the words before,
+but not behind the final mark.
 """
 
 from __future__ import annotations
