@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mtkit.corpus import Bitext, Corpus, line_hashes
 from mtkit.errors import InputError
+from mtkit.text.corpus import Bitext, Corpus, line_hashes
 
 FORMAT = 1
 MANIFEST = "manifest.json"

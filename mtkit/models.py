@@ -10,7 +10,7 @@ from mtkit.errors import InputError
 from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, Manifest
 
 if TYPE_CHECKING:
-    from mtkit.smt.word_model import WordModels
+    from mtkit.smt.alignment.word_model import WordModels
     from mtkit.system import System
 
 MODELS = Path("models")
@@ -77,7 +77,7 @@ def load_word_models(directory: Path) -> WordModels:
 
     Raises InputError where ``directory`` has none.
     """
-    from mtkit.smt.word_model import WordModels
+    from mtkit.smt.alignment.word_model import WordModels
 
     Manifest.read(directory)
     try:
@@ -107,7 +107,7 @@ def load(directory: str | Path, *others: str | Path) -> System:
 
             return NmtSystem.load(directory)
         if kind == LANGUAGE_MODEL:
-            from mtkit.recurrent_lm import RecurrentLm
+            from mtkit.laboratory.recurrent_lm import RecurrentLm
 
             return RecurrentLm.load(directory)
         if kind == LABORATORY:

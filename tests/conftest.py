@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.console import console
-from mtkit.corpus import Bitext, Corpus, open_corpus
+from mtkit.text.corpus import Bitext, Corpus, open_corpus
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def smt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A statistical model of ``few``."""
     from mtkit.smt.system import DEFAULT_WEIGHTS
     from mtkit.smt.train import TrainConfig, train_smt
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.text.tokenizer import WordTokenizer
 
     out = tmp_path_factory.mktemp("models") / "smt"
     train_smt(few, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, out)
@@ -65,9 +65,9 @@ def smt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def nmt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A neural model of ``few``, barely trained."""
-    from mtkit.nmt.build import train_nmt
     from mtkit.nmt.recipe import TrainConfig
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.nmt.training.build import train_nmt
+    from mtkit.text.tokenizer import WordTokenizer
 
     out = tmp_path_factory.mktemp("models") / "nmt"
     config = TrainConfig(embedding=32, hidden=32, updates=60, validations=2, learning_rate=5e-3)

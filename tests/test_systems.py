@@ -13,17 +13,17 @@ from typing import Literal
 import pytest
 
 from mtkit import load
-from mtkit.corpus import Bitext, Corpus, hold_out, line_hashes
 from mtkit.errors import InputError
 from mtkit.manifest import HASHES, MANIFEST, RECORDS, Manifest
 from mtkit.smt import train as smt_training
-from mtkit.smt.decoder import Limits
+from mtkit.smt.search.decoder import Limits
 from mtkit.smt.system import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS, SmtSystem, read_weights
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.system import System
-from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import SPECIALS
-from tests.lines import random_lines
+from mtkit.text.corpus import Bitext, Corpus, hold_out, line_hashes
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import SPECIALS
+from tests.support.lines import random_lines
 
 UNKNOWN = "xqzvwy☃"
 SLOW = pytest.mark.slow

@@ -28,9 +28,9 @@ from mtkit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mtkit.corpus import Corpus
-    from mtkit.smt.symmetrize import Links
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.smt.alignment.symmetrize import Links
+    from mtkit.text.corpus import Corpus
+    from mtkit.text.tokenizer import WordTokenizer
 
 
 def align(
@@ -99,10 +99,10 @@ def _text(
     model: Path | None,
 ) -> tuple[Corpus, WordTokenizer]:
     """The text to align and its tokenizer: that of ``model``, if there is one."""
-    from mtkit.corpus import Corpus, decode_lines, parse_pair, refuse_exchanged, split_pairs
     from mtkit.errors import InputError
     from mtkit.manifest import Manifest
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.text.corpus import Corpus, decode_lines, parse_pair, refuse_exchanged, split_pairs
+    from mtkit.text.tokenizer import WordTokenizer
 
     if not stdin:
         text, words = training_text(corpus, pair, train, None, None, tokenizer, lowercase)
@@ -125,9 +125,9 @@ def _gold_links(
     gold: Path, source: list[list[str]], target: list[list[str]]
 ) -> list[set[tuple[int, int]]]:
     """The links by hand, which must lie inside their sentences."""
-    from mtkit.corpus import read_lines
     from mtkit.errors import InputError
-    from mtkit.smt.symmetrize import read_pharaoh
+    from mtkit.smt.alignment.symmetrize import read_pharaoh
+    from mtkit.text.corpus import read_lines
 
     lines = read_lines(gold)
     if not 0 < len(lines) <= len(source):
@@ -167,7 +167,7 @@ def _learn(
     """Align by what the text itself teaches, and keep that in ``out``."""
     from mtkit.console import note, step
     from mtkit.manifest import ALIGNMENT, Manifest, describe_corpus, replacing
-    from mtkit.smt.align import align as run
+    from mtkit.smt.alignment.align import align as run
 
     text.train.without_empty()  # raises where nothing can be learnt
     with step(f"word alignment ({aligner}), both directions"):
@@ -187,8 +187,8 @@ def _learn(
 
 
 def _print_aer(links: Links, gold: list[set[tuple[int, int]]]) -> None:
-    from mtkit.smt.align import aer
-    from mtkit.smt.symmetrize import read_pharaoh
+    from mtkit.smt.alignment.align import aer
+    from mtkit.smt.alignment.symmetrize import read_pharaoh
 
     found = [read_pharaoh(line, "here") for line in links.pharaoh()[: len(gold)]]
     error, precision, recall = aer(found, gold)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mtkit.comparison.report import Comparison
     from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import Training
-    from mtkit.explain import Explanation
+    from mtkit.explanation.reasons import Explanation
 
 CurveSizes = Annotated[
     str | None,
@@ -63,8 +63,8 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Which system is better on a test set, and is that real? Where do they differ, and why?"""
-    from mtkit.comparison import render
     from mtkit.comparison.as_json import as_json as as_object
+    from mtkit.comparison.page import render
     from mtkit.comparison.trainings import complete
 
     cores = set_up(quiet, threads)
@@ -136,7 +136,7 @@ def explained(
     """Why the models translate the first examples as they do: line → one for each that can say."""
     from mtkit.comparison.systems import opened
     from mtkit.console import step
-    from mtkit.explain import explain
+    from mtkit.explanation.reasons import explain
 
     found: dict[int, list[Explanation]] = {}
     for name, path in models.items() if comparison.examples else ():
@@ -165,8 +165,8 @@ def _task(
 ) -> Task:
     """What is asked of every system."""
     from mtkit.comparison.systems import Task
-    from mtkit.corpus import Bitext, read_lines
-    from mtkit.evaluate import check_parallel
+    from mtkit.evaluation.metrics import check_parallel
+    from mtkit.text.corpus import Bitext, read_lines
 
     text = Bitext.read(*files)
     also = {str(path): read_lines(path) for path in references}
@@ -186,8 +186,8 @@ def compare_systems(
     from mtkit.comparison import report
     from mtkit.comparison.systems import gather, seen_in_training
     from mtkit.console import step
-    from mtkit.corpus import read_lines
-    from mtkit.evaluate import check_parallel
+    from mtkit.evaluation.metrics import check_parallel
+    from mtkit.text.corpus import read_lines
 
     made = {name: read_lines(path) for name, path in systems if name not in models}
     for name, lines in made.items():
@@ -225,7 +225,7 @@ def _models(systems: list[tuple[str, Path]]) -> dict[str, Path]:
 
 def _test_set(models: dict[str, Path], test: Files | None) -> tuple[Files, tuple[str, str]]:
     """The files of the test set and their languages."""
-    from mtkit.corpus import language_of, refuse_exchanged
+    from mtkit.text.corpus import language_of, refuse_exchanged
 
     pair = _languages(models)
     files = test or _common_test_files(list(models.values()))

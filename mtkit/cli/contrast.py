@@ -27,9 +27,9 @@ def contrast(
     quiet: Quiet = False,
 ) -> None:
     """How far each system sees: does it prefer the right of two translations, by distance?"""
-    from mtkit import contrasts
     from mtkit.console import step
     from mtkit.errors import InputError
+    from mtkit.grammar import contrasts
     from mtkit.grammar.suite import read_suite
     from mtkit.models import all_models, limit_threads, load
 

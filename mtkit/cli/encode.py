@@ -56,9 +56,9 @@ def encode(
     quiet: Quiet = False,
 ) -> None:
     """Sentence vectors of a neural model's encoder, or what is close by them: mtkit encode < in."""
-    from mtkit.corpus import decode_lines
     from mtkit.manifest import training_pairs
     from mtkit.models import limit_threads
+    from mtkit.text.corpus import decode_lines
 
     cores = set_up(quiet, threads)
     if out is None and nearest is None:

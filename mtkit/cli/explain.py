@@ -27,10 +27,10 @@ def explain(
     quiet: Quiet = False,
 ) -> None:
     """Why does each system say what it says? Phrases, probabilities, attention, training text."""
-    from mtkit import explain_view
     from mtkit.console import busy
-    from mtkit.explain import as_object
-    from mtkit.explain import explain as reasons
+    from mtkit.explanation import page
+    from mtkit.explanation.reasons import as_object
+    from mtkit.explanation.reasons import explain as reasons
     from mtkit.models import limit_threads, load
 
     cores = set_up(quiet, threads)
@@ -43,10 +43,10 @@ def explain(
             found += reasons(directory, system, [sentence])
     publish(
         html,
-        lambda: explain_view.as_html(sentence, found),
+        lambda: page.as_html(sentence, found),
         as_json,
         lambda: as_object(sentence, found),
-        lambda console: explain_view.print_explanations(sentence, found, console),
+        lambda console: page.print_explanations(sentence, found, console),
     )
 
 

@@ -28,9 +28,9 @@ from mtkit.cli.options import (
 from mtkit.cli.output import AsJson, Html, check_page, publish
 
 if TYPE_CHECKING:
-    from mtkit.corpus import Bitext, Corpus
-    from mtkit.laboratory import Laboratory
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.laboratory.study import Laboratory
+    from mtkit.text.corpus import Bitext, Corpus
+    from mtkit.text.tokenizer import WordTokenizer
 
 Updates = Annotated[int, typer.Option(min=1, help="Updates of each recurrent model.")]
 Hidden = Annotated[int, typer.Option(min=2, help="Units of each recurrent model.")]
@@ -73,9 +73,9 @@ def gradients(
     quiet: Quiet = False,
 ) -> None:
     """How far back RNN, GRU, LSTM and n-gram models of the target text reach, measured."""
-    from mtkit import laboratory, laboratory_page
     from mtkit.console import note
-    from mtkit.laboratory_files import save
+    from mtkit.laboratory import page, study
+    from mtkit.laboratory.files import save
     from mtkit.manifest import LABORATORY
     from mtkit.models import check_out
     from mtkit.nmt.system import set_threads
@@ -92,32 +92,32 @@ def gradients(
     sides = _split(text)
     read, measured = ([tokens.tokenize(line) for line in side.target] for side in sides)
     if not model:
-        known = laboratory.frequent(read, words)
-    ids, windows = laboratory.stream(read, known), laboratory.windows(measured, known)
+        known = study.frequent(read, words)
+    ids, windows = study.stream(read, known), study.windows(measured, known)
     if not model:
-        setups = [*laboratory.CELLS, laboratory.WILD, *(laboratory.VARIANTS if full else [])]
+        setups = [*study.CELLS, study.WILD, *(study.VARIANTS if full else [])]
         seeded = range(1, seeds + 1)
-        lab = laboratory.train(ids, known, setups, seeded, hidden, updates, cores, _step)
+        lab = study.train(ids, known, setups, seeded, hidden, updates, cores, _step)
         save(lab, text, tokens, directory)
         if full:
-            laboratory.train_translators(text, tokens, 4 * updates, directory)
+            study.train_translators(text, tokens, 4 * updates, directory)
         note(f"models: {directory}")
     name = f"{text.name} ({text.pair[1]})"  # its target side alone
-    found = laboratory.measure(lab, name, ids, windows, cores, _step)
-    found = replace(found, steps=laboratory.measure_translators(directory, sides[1]))
+    found = study.measure(lab, name, ids, windows, cores, _step)
+    found = replace(found, steps=study.measure_translators(directory, sides[1]))
     publish(
         html,
-        lambda: laboratory_page.as_html(found),
+        lambda: page.as_html(found),
         as_json,
-        lambda: laboratory.as_object(found),
-        lambda console: laboratory_page.print_study(found, console),
+        lambda: study.as_object(found),
+        lambda console: page.print_study(found, console),
     )
 
 
 def _split(text: Corpus) -> tuple[Bitext, Bitext]:
     """What to train on and what to measure on, held out where there is no dev set."""
     from mtkit.console import note
-    from mtkit.corpus import hold_out
+    from mtkit.text.corpus import hold_out
 
     if text.dev:
         return text.train, text.dev
@@ -130,9 +130,9 @@ def _load(
     model: Path, train: Files | None, dev: Files | None
 ) -> tuple[Laboratory, Corpus, WordTokenizer]:
     """Models of another call, and the text that was theirs but for what is given."""
-    from mtkit.corpus import open_corpus
-    from mtkit.laboratory_files import load_laboratory
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.laboratory.files import load_laboratory
+    from mtkit.text.corpus import open_corpus
+    from mtkit.text.tokenizer import WordTokenizer
 
     lab, manifest = load_laboratory(model)
     named = {split: manifest.corpus[split] for split in ("train", "dev")}

@@ -36,9 +36,9 @@ def import_model(
     directory = check_out(out, "moses", force)
 
     from mtkit.console import note
-    from mtkit.corpus import parse_pair
     from mtkit.manifest import UNDETERMINED, Manifest, replacing
-    from mtkit.smt.moses import read_moses
+    from mtkit.smt.moses.ini import read_moses
+    from mtkit.text.corpus import parse_pair
 
     languages = parse_pair(pair) if pair else (UNDETERMINED, UNDETERMINED)
     system = read_moses(ini, lowercase)
@@ -88,7 +88,7 @@ def export_model(
     if model is None:
         note(f"model: {directory}")
 
-    from mtkit.smt.moses import MARK, write_moses
+    from mtkit.smt.moses.ini import MARK, write_moses
     from mtkit.smt.system import SmtSystem
 
     check_out(out, "", force, MARK)

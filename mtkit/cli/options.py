@@ -13,8 +13,8 @@ import typer
 from mtkit.console import console
 
 if TYPE_CHECKING:
-    from mtkit.corpus import Corpus
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.text.corpus import Corpus
+    from mtkit.text.tokenizer import WordTokenizer
 
 
 class Tokens(StrEnum):
@@ -108,8 +108,8 @@ def training_text(
     lowercase: bool,
 ) -> tuple[Corpus, WordTokenizer]:
     """The corpus and the tokenizer that the shared options name."""
-    from mtkit.corpus import open_corpus
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.text.corpus import open_corpus
+    from mtkit.text.tokenizer import WordTokenizer
 
     found = open_corpus(corpus, pair, train, dev, test)
     return found, WordTokenizer(tokenizer.value, lowercase)
@@ -117,8 +117,8 @@ def training_text(
 
 def check_alignment(aligner: str, heuristic: str) -> None:
     """Raise InputError for a model or a heuristic of another name."""
-    from mtkit.smt.align import ALIGNERS
-    from mtkit.smt.symmetrize import HEURISTICS
+    from mtkit.smt.alignment.align import ALIGNERS
+    from mtkit.smt.alignment.symmetrize import HEURISTICS
 
     check_choice("--aligner", aligner, ALIGNERS)
     check_choice("--symmetrize", heuristic, HEURISTICS)

@@ -42,7 +42,7 @@ def publish(
     from rich.console import Console
 
     from mtkit.console import note
-    from mtkit.page import write_page
+    from mtkit.page.tables import write_page
 
     if html is not None:
         write_page(page(), html)

@@ -15,10 +15,10 @@ from mtkit.cli.output import AsJson
 if TYPE_CHECKING:
     from collections import Counter
 
-    from mtkit.evaluate import Question
-    from mtkit.surprise import Judged
-    from mtkit.surprise_view import Measured
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.evaluation.metrics import Question
+    from mtkit.evaluation.perplexity import Judged
+    from mtkit.evaluation.perplexity_page import Measured
+    from mtkit.text.tokenizer import WordTokenizer
 
 Texts = dict[tuple[Path, ...], list["Measured"]]
 
@@ -48,9 +48,9 @@ def perplexity(
     from rich.console import Console
     from rich.text import Text
 
-    from mtkit import surprise_view
     from mtkit.console import visible
     from mtkit.errors import InputError
+    from mtkit.evaluation import perplexity_page
     from mtkit.models import all_models
 
     set_up(quiet)
@@ -65,7 +65,7 @@ def perplexity(
         print()
         return
     console = Console(highlight=False)
-    show = surprise_view.print_tokens if tokens else surprise_view.print_tables
+    show = perplexity_page.print_tokens if tokens else perplexity_page.print_tables
     for files, of in texts.items():
         console.print(Text(visible(", ".join(map(str, files))), "bold"), soft_wrap=True)
         show(of, console)
@@ -73,7 +73,7 @@ def perplexity(
 
 def _as_json(chosen: list[Path], texts: Texts) -> dict[str, Any]:
     """Model → question → all that is known of it; models in the order of ``chosen``."""
-    from mtkit.surprise import as_json
+    from mtkit.evaluation.perplexity import as_json
 
     found = {
         model.name: {
@@ -91,12 +91,12 @@ def measure(chosen: list[Path], test: Files | None, text: Path | None, refuse: b
 
     refuse: raise InputError where a model has no answer to any question.
     """
-    from mtkit.corpus import Bitext, read_lines
     from mtkit.errors import InputError
+    from mtkit.evaluation.perplexity import judge
     from mtkit.manifest import Manifest
     from mtkit.models import load
-    from mtkit.surprise import judge
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.text.corpus import Bitext, read_lines
+    from mtkit.text.tokenizer import WordTokenizer
 
     lines = read_lines(text) if text else []
     if text is not None and not any(line.strip() for line in lines):
@@ -123,9 +123,9 @@ def _split(path: Path, tokenizer: WordTokenizer, judged: dict[Question, Judged])
     """Into groups; by frequency where the training text is still there."""
     from mtkit.console import busy
     from mtkit.errors import InputError
+    from mtkit.evaluation.perplexity import frequencies, splits
+    from mtkit.evaluation.perplexity_page import Measured
     from mtkit.manifest import training_text
-    from mtkit.surprise import frequencies, splits
-    from mtkit.surprise_view import Measured
 
     counts: dict[bool, Counter[str]] = {}
     missing = ""

@@ -29,7 +29,7 @@ from mtkit.cli.options import (
 
 if TYPE_CHECKING:
     from mtkit.nmt.recipe import TrainConfig
-    from mtkit.tokenizer import WordTokenizer
+    from mtkit.text.tokenizer import WordTokenizer
 
 
 class Preset(StrEnum):
@@ -160,9 +160,9 @@ def train_nmt(
 
     from mtkit.console import note
     from mtkit.nmt import parallel
-    from mtkit.nmt.build import train_nmt as run
-    from mtkit.nmt.build import train_seeds
     from mtkit.nmt.system import set_threads
+    from mtkit.nmt.training.build import train_nmt as run
+    from mtkit.nmt.training.build import train_seeds
 
     given: dict[str, Any] = {
         "cell": cell and cell.value,

@@ -93,10 +93,10 @@ def train_smt(
     text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
 
     from mtkit.console import note
-    from mtkit.smt.phrases import DISCOUNTS
+    from mtkit.smt.phrases.table import DISCOUNTS
     from mtkit.smt.train import TrainConfig
     from mtkit.smt.train import train_smt as run
-    from mtkit.smt.tune import TUNERS
+    from mtkit.smt.tuning.tune import TUNERS
 
     check_alignment(aligner, symmetrize)
     check_choice("--discount", discount, DISCOUNTS)
@@ -121,7 +121,7 @@ def _weights(name: str) -> dict[str, float]:
 def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:
     """``--prune`` as numbers, in one string or in several."""
     from mtkit.errors import InputError
-    from mtkit.smt.lm import pruning_thresholds
+    from mtkit.smt.language_model.ngrams import pruning_thresholds
 
     given = " ".join(prune or ())
     if not all(number.isdecimal() for number in given.split()):

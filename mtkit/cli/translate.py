@@ -16,8 +16,8 @@ import typer
 from mtkit.cli.options import GlossaryFile, Quiet, Threads, set_up
 
 if TYPE_CHECKING:
-    from mtkit.glossary import Glossary
     from mtkit.system import Hypothesis, System
+    from mtkit.text.glossary import Glossary
 
 Answers = tuple[list[str], list[str]]
 BATCH = 1000  # lines that are read, translated and written at a time
@@ -51,7 +51,7 @@ def translate(
     """
     from mtkit.console import console, note
     from mtkit.errors import InputError
-    from mtkit.glossary import Compliance
+    from mtkit.text.glossary import Compliance
 
     if context.args:
         name = shlex.quote(context.args[0])
@@ -80,9 +80,9 @@ def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary |
     """The models in those directories, or the newest, which is named; and what to obey."""
     from mtkit.console import note
     from mtkit.errors import InputError
-    from mtkit.glossary import Glossary
     from mtkit.manifest import Manifest
     from mtkit.models import load, newest_model
+    from mtkit.text.glossary import Glossary
 
     directory, *others = models or [newest_model()]
     manifest = Manifest.read(directory)
@@ -103,7 +103,7 @@ def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary |
 
 def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
     """Stdin in batches, and how many lines it has: 0 if each comes by itself as it is typed."""
-    from mtkit.corpus import decode_lines, stream_lines
+    from mtkit.text.corpus import decode_lines, stream_lines
 
     if singly:
         return ([line] for line in stream_lines(sys.stdin.buffer, "stdin")), 0
@@ -153,7 +153,7 @@ def rows(
     """The lines that are written for line ``number``; none has a line break inside."""
     if as_json:
         return [json.dumps(as_object(source, hypotheses), ensure_ascii=False)]
-    # A neural system may spell the escape of a line break (``mtkit.tokenizer``), though none reads.
+    # A neural system may spell the escape of a line break (``text.tokenizer``), though none reads.
     texts = [h.text.replace("\n", " ") for h in hypotheses]
     if n_best > 1:
         return [

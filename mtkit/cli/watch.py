@@ -32,9 +32,9 @@ def watch(
     quiet: Quiet = False,
 ) -> None:
     """How IBM Model 1 learns to translate a word, from the uniform start on."""
-    from mtkit import watch_page
-    from mtkit.page import print_grid
-    from mtkit.smt.watch import watch as run
+    from mtkit.laboratory import watch_page
+    from mtkit.page.tables import print_grid
+    from mtkit.smt.alignment.watch import watch as run
 
     set_up(quiet)
     check_page(html)

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
-from mtkit.corpus import Bitext
-from mtkit.evaluate import References
-from mtkit.intervals import Floats, Interval, draws, interval
-from mtkit.smt.bleu import COLUMNS, ORDER
-from mtkit.smt.bleu import bleu as bleu_of
+from mtkit.evaluation.intervals import Floats, Interval, draws, interval
+from mtkit.evaluation.metrics import References
+from mtkit.smt.tuning.bleu import COLUMNS, ORDER
+from mtkit.smt.tuning.bleu import bleu as bleu_of
+from mtkit.text.corpus import Bitext
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mtkit import evaluate
-from mtkit.evaluate import References
+from mtkit.evaluation import metrics
+from mtkit.evaluation.metrics import References
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def choose(
     and a third evenly spaced.
     """
     names = list(outputs)
-    chrf = [evaluate.sentence_chrf(lines, references, also) for lines in outputs.values()]
+    chrf = [metrics.sentence_chrf(lines, references, also) for lines in outputs.values()]
     chosen = _differing(sources, names, chrf, rivals, count)
     rest = [i for i, x in enumerate(sources) if x.strip() and i not in chosen]
     wanted = min(count - len(chosen), len(rest))

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mtkit import __version__
-from mtkit.corpus import Bitext, read_lines
 from mtkit.manifest import RECORDS, model_files, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
+from mtkit.text.corpus import Bitext, read_lines
 
 FORMAT = 1
 

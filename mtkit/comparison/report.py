@@ -9,16 +9,16 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mtkit import evaluate
 from mtkit.comparison import faults, where
 from mtkit.comparison.curve import Curve
 from mtkit.comparison.examples import Example, choose
 from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
 from mtkit.errors import InputError
-from mtkit.evaluate import Metric, Pair, Perplexity, Question, References
-from mtkit.glossary import Compliance
+from mtkit.evaluation import metrics
+from mtkit.evaluation.metrics import Metric, Pair, Perplexity, Question, References
 from mtkit.system import Score
+from mtkit.text.glossary import Compliance
 
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # words: the longest source of each group but the last
 EDGES = (-5, -2, -1, 0, 1, 2, 5)  # words that an output is longer than its reference
@@ -171,15 +171,15 @@ class Test:
     def bleu(self, outputs: Sequence[str], rows: Sequence[int] | None = None) -> float:
         """BLEU, 0 to 100, of all rows or of these alone. Raises InputError of none."""
         if rows is None:
-            return evaluate.bleu(outputs, self.references, self.tokenize, self.also)
+            return metrics.bleu(outputs, self.references, self.tokenize, self.also)
         sides = ([side[i] for i in rows] for side in (outputs, self.references, *self.also))
         chosen, references, *also = sides
-        return evaluate.bleu(chosen, references, self.tokenize, also)
+        return metrics.bleu(chosen, references, self.tokenize, also)
 
     def significance(self, outputs: Mapping[str, Sequence[str]]) -> tuple[Pair, ...]:
         """Of every two systems: name → lines."""
         return tuple(
-            evaluate.significance(
+            metrics.significance(
                 outputs,
                 self.references,
                 self.tokenize,
@@ -242,12 +242,12 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def _check(test: Test, translations: Sequence[Translations]) -> None:
-    evaluate.check_parallel(test.sources, test.references, "the source")
+    metrics.check_parallel(test.sources, test.references, "the source")
     for k, more in enumerate(test.also, 2):
-        evaluate.check_parallel(more, test.references, f"reference {k}")
+        metrics.check_parallel(more, test.references, f"reference {k}")
     check_names([t.name for t in translations])
     for t in translations:
-        evaluate.check_parallel(t.outputs, test.references, t.name)
+        metrics.check_parallel(t.outputs, test.references, t.name)
 
 
 def _lengths(sources: Sequence[str]) -> list[Sentences]:
@@ -272,15 +272,15 @@ def _words(system: Translations) -> Sequence[Words]:
 
 def _result(system: Translations, test: Test, lengths: Sequence[Sentences]) -> SystemResult:
     seconds, outputs, n = system.seconds, system.outputs, len(test.references)
-    metrics = evaluate.corpus_scores(
+    scores = metrics.corpus_scores(
         outputs, test.references, test.tokenize, test.bootstrap, test.also
     )
     words, rest = _words(system), sorted(set(range(n)) - set(test.seen))
     return SystemResult(
         name=system.name,
         kind=system.kind,
-        metrics=metrics,
-        perplexity=evaluate.perplexities(system.scores or ()),
+        metrics=scores,
+        perplexity=metrics.perplexities(system.scores or ()),
         seconds=seconds,
         threads=system.threads,
         sentences_per_second=n / seconds if seconds else None,
@@ -292,7 +292,7 @@ def _result(system: Translations, test: Test, lengths: Sequence[Sentences]) -> S
         glossary=system.glossary,
         by_length=tuple(test.bleu(outputs, group.rows) for group in lengths),
         by_difference=tuple(_by_difference(outputs, words, test)),
-        by_chrf=_histogram(evaluate.sentence_chrf(outputs, test.references, test.also)),
+        by_chrf=_histogram(metrics.sentence_chrf(outputs, test.references, test.also)),
         coverage=faults.coverage(test.words, words, system.made_from, system.aligned),
         unknown_words=faults.unknown(test.words, words),
         unseen=test.bleu(outputs, rest) if 0 < len(rest) < n else None,
@@ -338,7 +338,7 @@ def _warnings(systems: Sequence[Translations], sentences: int, tokenize: str) ->
             f"{s.name}: most lines end in ' .', as tokenised text does; detokenise it, or score "
             "both sides as tokens with --tokenizer none"
             for s in systems
-            if evaluate.looks_tokenized(s.outputs)
+            if metrics.looks_tokenized(s.outputs)
         ]
     return found
 

@@ -18,18 +18,18 @@ from mtkit.comparison.record import Record
 from mtkit.comparison.report import Translations
 from mtkit.comparison.where import Links, Text, Words
 from mtkit.console import note, step
-from mtkit.corpus import Bitext, line_hashes
 from mtkit.errors import InputError
-from mtkit.evaluate import References
-from mtkit.glossary import Glossary
+from mtkit.evaluation.metrics import References
+from mtkit.evaluation.perplexity import frequencies
 from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
 from mtkit.models import limit_threads, load, load_word_models
-from mtkit.surprise import frequencies
 from mtkit.system import Hypothesis
-from mtkit.tokenizer import WordTokenizer
+from mtkit.text.corpus import Bitext, line_hashes
+from mtkit.text.glossary import Glossary
+from mtkit.text.tokenizer import WordTokenizer
 
 if TYPE_CHECKING:
-    from mtkit.smt.word_model import WordModels
+    from mtkit.smt.alignment.word_model import WordModels
 
 # Presets of a statistical system's weights, from Bayes' rule on, and what the report calls them.
 CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}

@@ -17,12 +17,12 @@ import numpy as np
 from mtkit import __version__
 from mtkit.comparison.curve import Curve, Point, curve, sample
 from mtkit.console import note
-from mtkit.corpus import Bitext, Corpus
 from mtkit.errors import InputError
-from mtkit.evaluate import References
+from mtkit.evaluation.metrics import References
 from mtkit.manifest import Manifest, model_size, training_text, write_whole
 from mtkit.models import limit_threads, load
-from mtkit.tokenizer import WordTokenizer
+from mtkit.text.corpus import Bitext, Corpus
+from mtkit.text.tokenizer import WordTokenizer
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _corpus(training: Training, test: Bitext) -> Corpus:
 def _train_smt(
     training: Training, corpus: Corpus, tokenizer: WordTokenizer, out: Path, threads: int
 ) -> None:
-    from mtkit.smt.decoder import Limits
+    from mtkit.smt.search.decoder import Limits
     from mtkit.smt.train import TrainConfig, train_smt
 
     own = training.manifest.config
@@ -188,9 +188,9 @@ def _train_nmt(
     training: Training, corpus: Corpus, tokenizer: WordTokenizer, out: Path, threads: int
 ) -> None:
     """As many subwords and updates as go with the size of the text."""
-    from mtkit.nmt.build import train_nmt
     from mtkit.nmt.recipe import TrainConfig
     from mtkit.nmt.system import set_threads
+    from mtkit.nmt.training.build import train_nmt
 
     own = training.manifest.config
     config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig)})

@@ -30,9 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.intervals import Interval, draws, interval
-from mtkit.surprise import FREQUENCIES, ranges
-from mtkit.tokenizer import WordTokenizer
+from mtkit.evaluation.intervals import Interval, draws, interval
+from mtkit.evaluation.perplexity import FREQUENCIES, ranges
+from mtkit.text.tokenizer import WordTokenizer
 
 CASES = ("lower", "upper", "title", "other")
 KINDS = ("number", "punctuation", "function", "name", "other")

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from mtkit.corpus import corpora_directory
 from mtkit.errors import InputError
 from mtkit.grammar.reader import class_of, read_draft
 from mtkit.grammar.rules import SOURCE, TARGET, Features, Language, Phrase, Tree, Word
+from mtkit.text.corpus import corpora_directory
 
 DEFAULT_GRAMMAR = Path("grammar", "en-de.grammar")  # among the corpora that come with mtkit
 TRIES = 20  # draws of one sentence rule before another one's turn

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from pathlib import Path
 
-from mtkit.corpus import read_lines
 from mtkit.errors import InputError
 from mtkit.grammar.rules import SOURCE, TARGET, Features, Part, Phrase, Token, Word
+from mtkit.text.corpus import read_lines
 
 SECTIONS = ("features", "contractions", "words", "phrases", "sentences")
 SLOT = re.compile(r"([A-Z]{2,}\d*)((?:[.@]\w+)*)")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtkit.vocabulary import BOS, EOS, PAD, UNK
+from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 ROUND = 4
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from mtkit.nmt.data import batch_rows
 from mtkit.nmt.model import Source
 from mtkit.nmt.system import NmtSystem
-from mtkit.vocabulary import EOS
+from mtkit.text.vocabulary import EOS
 
 Float32 = NDArray[np.float32]
 POOLS: dict[str, Callable[[Source], Tensor]] = {

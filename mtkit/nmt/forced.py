@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from mtkit.nmt.model import Seq2Seq, mean_probability
-from mtkit.vocabulary import BOS, EOS, PAD
+from mtkit.text.vocabulary import BOS, EOS, PAD
 
 
 class Forced(NamedTuple):

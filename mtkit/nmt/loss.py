@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from mtkit.nmt.data import Batch, Data, batch_rows, make_batch
 from mtkit.nmt.model import Seq2Seq, mean_probability
-from mtkit.vocabulary import PAD
+from mtkit.text.vocabulary import PAD
 
 ROUND = 64  # logits a batch: a multiple of this
 

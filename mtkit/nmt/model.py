@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtkit.vocabulary import PAD
+from mtkit.text.vocabulary import PAD
 
 CELLS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 State = list[tuple[Tensor, ...]]  # one tuple a decoder layer: (h, c) for an LSTM, (h,) otherwise

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mtkit.nmt.model import Seq2Seq, Source, State, mean_probability
-from mtkit.vocabulary import BOS, EOS, PAD, UNK
+from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from mtkit.corpus import Bitext
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.nmt import parallel
@@ -28,11 +27,12 @@ from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search, unknown_positions
 from mtkit.nmt.verbatim import put_back
-from mtkit.pieces import by_pieces, cut
-from mtkit.subwords import Encoded, Subwords
 from mtkit.system import Hypothesis, LogProbability, Score, TokenScores
-from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import CODE_POINTS, EOS, UNK
+from mtkit.text.corpus import Bitext
+from mtkit.text.pieces import by_pieces, cut
+from mtkit.text.subwords import Encoded, Subwords
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import CODE_POINTS, EOS, UNK
 
 LONGEST = TrainConfig.max_length  # subwords that are translated at once, as in training
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from mtkit.tokenizer import JOINER, is_verbatim
+from mtkit.text.tokenizer import JOINER, is_verbatim
 
 Links = set[tuple[int, int]]  # (source word, target word), 0-based
 

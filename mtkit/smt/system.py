@@ -22,22 +22,30 @@ from typing import ClassVar, Self
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.glossary import Glossary
 from mtkit.manifest import Manifest
-from mtkit.pieces import by_pieces, cut
-from mtkit.smt.context import Lexicon
-from mtkit.smt.decoder import Limits, orientation, search
+from mtkit.smt.alignment.word_model import WordModel, WordModels
 from mtkit.smt.flat import Flat, Float64, read_only, save_arrays
-from mtkit.smt.forced import EVERY, force
-from mtkit.smt.lm import NgramModel
-from mtkit.smt.nbest import COUNTS, NAMES, NBest, by_phrase, derivation, n_best, span_of
-from mtkit.smt.options import FREE, ORIENTATIONS, REORDERING, Options, Sentence, Weights, collect
-from mtkit.smt.phrases import FEATURES, PhraseTable, links_of
-from mtkit.smt.spelling import Spelling
-from mtkit.smt.word_model import WordModel, WordModels
+from mtkit.smt.language_model.ngrams import NgramModel
+from mtkit.smt.language_model.spelling import Spelling
+from mtkit.smt.phrases.context import Lexicon
+from mtkit.smt.phrases.table import FEATURES, PhraseTable, links_of
+from mtkit.smt.search.decoder import Limits, orientation, search
+from mtkit.smt.search.forced import EVERY, force
+from mtkit.smt.search.nbest import COUNTS, NAMES, NBest, by_phrase, derivation, n_best, span_of
+from mtkit.smt.search.options import (
+    FREE,
+    ORIENTATIONS,
+    REORDERING,
+    Options,
+    Sentence,
+    Weights,
+    collect,
+)
 from mtkit.system import Hypothesis, LogProbability, Score, TokenScores
-from mtkit.tokenizer import WordTokenizer, is_verbatim
-from mtkit.vocabulary import EOS, SPECIALS, UNK, Vocabulary
+from mtkit.text.glossary import Glossary
+from mtkit.text.pieces import by_pieces, cut
+from mtkit.text.tokenizer import WordTokenizer, is_verbatim
+from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 LONGEST = 200  # words that are translated at once; more are translated in pieces
 

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.console import busy, note, step
-from mtkit.corpus import Bitext, Corpus, hold_out
 from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
-from mtkit.smt.align import align, perplexity
-from mtkit.smt.context import train as train_context
-from mtkit.smt.decoder import Limits
-from mtkit.smt.lm import train as train_lm
-from mtkit.smt.phrases import build_table
+from mtkit.smt.alignment.align import align, perplexity
+from mtkit.smt.language_model.ngrams import train as train_lm
+from mtkit.smt.phrases.context import train as train_context
+from mtkit.smt.phrases.table import build_table
+from mtkit.smt.search.decoder import Limits
 from mtkit.smt.system import DEFAULT_WEIGHTS, Models, SmtSystem
-from mtkit.smt.tune import Round, tune
-from mtkit.tokenizer import WordTokenizer
+from mtkit.smt.tuning.tune import Round, tune
+from mtkit.text.corpus import Bitext, Corpus, hold_out
+from mtkit.text.tokenizer import WordTokenizer
 
 FEW = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
 

@@ -24,10 +24,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mtkit.smt import arpa, lm
-from mtkit.smt.align import aer
+from mtkit.smt.alignment.align import aer
+from mtkit.smt.alignment.symmetrize import read_pharaoh, symmetrize
 from mtkit.smt.flat import Flat
-from mtkit.smt.symmetrize import read_pharaoh, symmetrize
+from mtkit.smt.language_model import arpa, ngrams
 from mtkit.smt.system import SmtSystem
 
 HERE = Path(__file__).parent
@@ -223,7 +223,7 @@ def language_model(directory: Path, add: Add) -> None:
     """Order 5 on Multi30k's German: time to build, and queries beside KenLM's in turn."""
     sentences = [line.split() for line in (MULTI30K / "train.tok.de").open(encoding="utf-8")]
     start = time.perf_counter()
-    model = lm.train(sentences, 5)
+    model = ngrams.train(sentences, 5)
     add("5-gram model: build, s (lmplz: 0.6)", time.perf_counter() - start, 0.6)
     path = directory / "lm.arpa"
     arpa.write_arpa(model, path)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from mtkit.corpus import Corpus
 from mtkit.nmt import encode
 from mtkit.nmt.encode import POOLS, encode_sentences, nearest
 from mtkit.nmt.system import NmtSystem
-from mtkit.vocabulary import EOS
+from mtkit.text.corpus import Corpus
+from mtkit.text.vocabulary import EOS
 
 SENTENCES = ["Where is the train?", "", "Hello.", "The train is here.", "Hello!", " ", "xqz ☃"]
 

@@ -13,7 +13,7 @@ from mtkit.nmt.data import Data, batch_rows, drop_words, epoch, make_batch
 from mtkit.nmt.loss import log_probabilities, loss_of, perplexity
 from mtkit.nmt.model import Attention, ModelConfig, Seq2Seq, Source, VariationalDropout
 from mtkit.nmt.recipe import TrainConfig, learning_rate
-from mtkit.vocabulary import BOS, EOS, PAD, UNK
+from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 torch.set_num_threads(1)
 

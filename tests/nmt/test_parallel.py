@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from mtkit.corpus import Corpus
 from mtkit.manifest import Manifest
 from mtkit.nmt.data import epoch, make_batch
-from tests.nmt.test_train import ten_pairs
-from tests.nmt.two_processes import updated
+from mtkit.text.corpus import Corpus
+from tests.nmt.training.test_train import ten_pairs
+from tests.support.two_processes import updated
 
 ROOT = Path(__file__).parents[2]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -29,7 +29,7 @@ def run(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_two_processes_update_as_one_does(tmp_path: Path) -> None:
-    done = run(["-m", "tests.nmt.two_processes", str(tmp_path)], ROOT)
+    done = run(["-m", "tests.support.two_processes", str(tmp_path)], ROOT)
     assert done.returncode == 0, done.stderr
     a, b = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     alone = updated()

@@ -13,7 +13,7 @@ from mtkit.nmt.data import Data
 from mtkit.nmt.loss import log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output, beam_search, unknown_positions
-from mtkit.vocabulary import BOS, EOS, PAD, UNK
+from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 WORDS = [4, 5, 6]
 

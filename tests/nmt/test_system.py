@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from mtkit import load
-from mtkit.corpus import Bitext, Corpus, hold_out
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
-from mtkit.nmt import build
 from mtkit.nmt.data import Data, make_batch
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig, model_config
 from mtkit.nmt.search import Output
 from mtkit.nmt.system import NmtSystem
-from mtkit.subwords import Subwords
-from mtkit.tokenizer import WordTokenizer
-from mtkit.vocabulary import EOS, PAD, UNK
+from mtkit.nmt.training import build
+from mtkit.text.corpus import Bitext, Corpus, hold_out
+from mtkit.text.subwords import Subwords
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import EOS, PAD, UNK
 
 torch.set_num_threads(1)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.nmt.verbatim import put_back
-from mtkit.tokenizer import JOINER, is_verbatim
+from mtkit.text.tokenizer import JOINER, is_verbatim
 
 WORDS = st.sampled_from(["12", "3", "￭3", "{name}", "%s", "<b>￭", "um", "Uhr", "￭."])
 

@@ -1,0 +1,1 @@
+"""The comparison shown: who is better, where, why, and from how much text on."""

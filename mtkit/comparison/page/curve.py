@@ -1,0 +1,61 @@
+"""Learning curves as a chart, a table and sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mtkit.comparison.curve import Curve, Overtaking
+from mtkit.page.chart import Chart, Line
+from mtkit.page.tables import Cell, Grid, number
+
+
+def chart(curve: Curve) -> Chart:
+    """BLEU by training pairs, with its 95 % interval."""
+    lines = []
+    for of in curve.systems:
+        points = tuple((n, b.value) for n, b in zip(curve.sizes, of.bleu, strict=True))
+        band = tuple((n, b.low, b.high) for n, b in zip(curve.sizes, of.bleu, strict=True))
+        lines.append(Line(of.system, points, band))
+    said = "bands: 95 % of samples and test sentences"
+    return Chart("BLEU by training text", "sentence pairs", tuple(lines), log_x=True, equation=said)
+
+
+def verdicts(curve: Curve) -> list[str]:
+    """Which system overtakes which, and how sure that is."""
+    return [_overtaking(found, curve.sizes) for found in curve.overtaking]
+
+
+def _overtaking(found: Overtaking, sizes: Sequence[int]) -> str:
+    def said(size: float) -> str:
+        if size == 0:
+            return f"fewer than {sizes[0]:,}"
+        return f"more than {sizes[-1]:,}" if size == math.inf else f"{size:,.0f}"
+
+    at = found.size
+    if at.high == 0:
+        ahead = f"{found.ahead} is ahead of {found.behind} at every size"
+        return f"{ahead}, in 97.5 % of the resamples or more."
+    within = f"95 % interval: {said(at.low)} to {said(at.high)}"
+    if at.value == 0:
+        return f"{found.ahead} is ahead of {found.behind} at every size ({within} pairs)."
+    return f"{found.ahead} overtakes {found.behind} at {said(at.value)} pairs ({within})."
+
+
+def grid(curve: Curve) -> Grid:
+    """BLEU by system and size."""
+    rows = []
+    for of in curve.systems:
+        bleu = [number(b.value, small=f"{b.low:.1f}–{b.high:.1f}") for b in of.bleu]
+        rows.append([Cell(of.system), *bleu])
+    seconds = "; ".join(
+        f"{of.system} {', '.join(f'{s:,.0f}' for s in of.seconds)}" for of in curve.systems
+    )
+    return Grid(
+        "Learning curves: BLEU after training on so many sentence pairs, the mean of "
+        f"{curve.seeds} sample{'s' * (curve.seeds > 1)}, with 95 % intervals over samples and "
+        "test sentences.",
+        ("System", *(f"{size:,}" for size in curve.sizes)),
+        rows,
+        [f"Seconds of training: {seconds}."],
+    )

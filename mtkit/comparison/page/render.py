@@ -1,0 +1,188 @@
+"""The comparison as a page: Rich tables for the terminal, one HTML file for a browser.
+
+Both draw the same grids, so that they cannot come to differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mtkit.comparison.examples import Example
+from mtkit.comparison.page import curve as curve_page
+from mtkit.comparison.page import where, who, why
+from mtkit.comparison.page.who import LABELS, span
+from mtkit.comparison.report import Comparison
+from mtkit.console import visible
+from mtkit.evaluation import metrics
+from mtkit.evaluation.metrics import Pair
+from mtkit.explanation.page import shown
+from mtkit.explanation.reasons import Explanation
+from mtkit.page.chart import Chart, Line, draw
+from mtkit.page.tables import Grid, html, print_grid, say
+
+# --- what the renderings for people share
+
+PRINTED = 4  # examples in a terminal
+MANY = 3  # systems, of more than which not every pair is told
+
+
+def heading(comparison: Comparison) -> str:
+    """The test set in one line."""
+    count = f"{comparison.sentences:,} sentence" + "s" * (comparison.sentences != 1)
+    languages = " → ".join(filter(None, comparison.languages))
+    several = ""
+    if comparison.references > 1:
+        several = f"{comparison.references} references (words are grouped by the first)"
+    return ", ".join(filter(None, [comparison.name, languages, count, several]))
+
+
+def verdict(pair: Pair) -> str:
+    """What the tests of a pair say, in words."""
+    metric = LABELS[pair.metric]
+    if pair.delta == 0:
+        return f"{pair.a} and {pair.b} score the same {metric}."
+    a_better = (pair.delta > 0) != (pair.metric == "ter")
+    better, worse = (pair.a, pair.b) if a_better else (pair.b, pair.a)
+    ahead = f"{better} is better than {worse} by {abs(pair.delta):.2f} {metric}"
+    p = (
+        f"paired bootstrap p = {pair.p_bootstrap:.2g}, "
+        f"approximate randomisation p = {pair.p_randomization:.2g}"
+    )
+    if pair.significant:
+        return f"{ahead}, and that is real at p < {metrics.ALPHA} ({p})."
+    if pair.disputed:
+        return f"{ahead}; whether that is real the two tests dispute ({p})."
+    return f"{ahead}, but that may be chance ({p})."
+
+
+def verdicts(comparison: Comparison) -> list[str]:
+    """Of every pair; of many systems, those of the best one."""
+    pairs = comparison.pairs
+    if len(comparison.systems) <= MANY:
+        return [verdict(pair) for pair in pairs]
+    best = max(comparison.systems, key=lambda s: s.metrics["bleu"].score).name
+    said = [verdict(pair) for pair in pairs if best in (pair.a, pair.b)]
+    return [
+        *said,
+        f"These are of {best}; --json has all {len(pairs)}, not corrected for their number.",
+    ]
+
+
+# What is logged at a validation: a chart's title, and whether its y axis grows by factors.
+CURVES = {
+    "dev_perplexity": ("Training: perplexity on the dev set", True),
+    "bleu": ("Training: BLEU on the dev set, of greedy translations", False),
+    "gradient_norm": ("Training: median norm of the gradient, before clipping", True),
+}
+
+
+def charts(comparison: Comparison) -> list[Chart]:
+    """How the training of each system went, if that was logged."""
+    found = []
+    for key, (title, log) in CURVES.items():
+        lines = [
+            Line(s.name, points)
+            for s in comparison.systems
+            if (points := tuple((e["update"], e[key]) for e in s.training if e.get(key, 0) > 0))
+        ]
+        if lines:
+            found.append(Chart(title, "update", tuple(lines), log))
+    return found
+
+
+def sections(comparison: Comparison) -> dict[str, list[Grid]]:
+    """The tables by the question that they answer."""
+    curve = [curve_page.grid(comparison.curve)] if comparison.curve else []
+    return {
+        "Who": who.grids(comparison) + curve,
+        "Where": where.grids(comparison),
+        "Why": why.grids(comparison),
+    }
+
+
+def grids(comparison: Comparison) -> list[Grid]:
+    """The tables of the report, in order."""
+    return [grid for of in sections(comparison).values() for grid in of]
+
+
+# --- terminal
+
+
+def print_report(comparison: Comparison, console: Console) -> None:
+    """The report as tables; whatever the corpus holds, it reaches the terminal as plain text."""
+
+    say(console, heading(comparison), "bold")
+    for warning in comparison.warnings:
+        say(console, f"Warning: {warning}", "yellow")
+    _print_list(console, "Is the difference real?", verdicts(comparison))
+    if comparison.curve:
+        _print_list(console, "How much text?", curve_page.verdicts(comparison.curve))
+    for section, tables in sections(comparison).items():
+        console.print()
+        say(console, f"{section}?", "bold underline")
+        for grid in tables:
+            console.print()
+            print_grid(console, grid)
+    for example in comparison.examples[:PRINTED]:
+        console.print()
+        say(console, f"Line {example.line}: {example.why}", "bold")
+        console.print(_example(example))
+    if (more := len(comparison.examples) - PRINTED) > 0:
+        console.print()
+        say(console, f"{more} more examples, and why each system says so, with --html", "dim")
+
+
+def _print_list(console: Console, title: str, lines: Sequence[str]) -> None:
+    if lines:
+        console.print()
+        say(console, title, "bold")
+    for line in lines:
+        console.print(Padding(Text(visible(line)), (0, 0, 0, 2)))
+
+
+def _example(example: Example) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(max_width=24, overflow="fold")
+    table.add_column(justify="right", style="dim")
+    table.add_column(overflow="fold")
+    rows = [("source", "", example.source), ("reference", "chrF", example.references[0])]
+    rows += [("reference", "", also) for also in example.references[1:]]
+    rows += [(o.system, f"{o.chrf:.1f}", o.text) for o in example.outputs]
+    for row in rows:
+        table.add_row(*(Text(visible(text)) for text in row))
+    return table
+
+
+# --- HTML
+
+
+def as_html(
+    comparison: Comparison, explained: Mapping[int, Sequence[Explanation]] | None = None
+) -> str:
+    """One page that needs nothing from elsewhere; the same comparison gives the same bytes.
+
+    explained: by the line of an example, why systems translate it as they do.
+    """
+    explained = explained or {}
+    bleu = [(s.name, s.metrics["bleu"]) for s in comparison.systems]
+    curve = comparison.curve
+    return html(
+        "report.html.j2",
+        title=f"mtkit compare: {heading(comparison)}",
+        comparison=comparison,
+        heading=heading(comparison),
+        sections=sections(comparison),
+        explained={line: [shown(found) for found in of] for line, of in explained.items()},
+        drawings=[draw(chart) for chart in charts(comparison)],
+        verdicts=verdicts(comparison),
+        curve=[draw(curve_page.chart(curve))] if curve else [],
+        curve_verdicts=curve_page.verdicts(curve) if curve else [],
+        bars=[(name, m.score, m.low, m.high, span(m)) for name, m in bleu],
+        top=20 * max(1, math.ceil(max(m.high or m.score for _, m in bleu) / 20)),
+    )

@@ -1,0 +1,120 @@
+"""Where systems differ: tables by sentences, words and n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtkit.comparison.report import DIFFERENCES, Comparison, SystemResult
+from mtkit.comparison.where import Accuracy, Grouping, Ngrams
+from mtkit.page.tables import Cell, Grid, number
+from mtkit.text.tokenizer import WordTokenizer
+
+FEW = 10  # words, of fewer than which a resample says nothing
+GROUPINGS = {
+    "frequency": "F1 of the words, by how often they stand in the training text",
+    "kind": "F1 of the words, by kind",
+    "case": "F1 of the words, by case",
+    "jump": "Recall of the reference's words, by how far they are reordered: the source words "
+    "between what the word before was made from and what this one was",
+    "source frequency": "Source words that are translated as in the reference (all the words that "
+    "they are aligned to are matched), by their frequency in training",
+}
+
+
+def grids(comparison: Comparison) -> list[Grid]:
+    """The tables, in order."""
+    return [
+        _length_grid(comparison),
+        _difference_grid(comparison.systems),
+        _chrf_grid(comparison.systems),
+        *map(_words_grid, comparison.groupings),
+        *(_ngrams_grid(ngrams) for ngrams in comparison.ngrams if ngrams.found),
+    ]
+
+
+def _length_grid(comparison: Comparison) -> Grid:
+    groups = comparison.lengths
+    rows = [[Cell(s.name), *(number(bleu) for bleu in s.by_length)] for s in comparison.systems]
+    counts = ", ".join(f"{len(group.rows):,} of {group.low}–{group.high}" for group in groups)
+    return Grid(
+        "BLEU by the length of the source, in words with blanks between them.",
+        ("System", *(f"{group.low}–{group.high}" for group in groups)),
+        rows,
+        [f"Sentences: {counts} words."],
+    )
+
+
+def _difference_grid(systems: Sequence[SystemResult]) -> Grid:
+    labels = [_span(above, to) for above, to in DIFFERENCES]
+    rows = [
+        [Cell(s.name), *(number(bleu, small=f"{n:,}") for n, bleu in s.by_difference)]
+        for s in systems
+    ]
+    return Grid(
+        "BLEU by how many words longer the output is than the reference, and below it the number "
+        "of such sentences.",
+        ("System", *labels),
+        rows,
+        [],
+    )
+
+
+def _span(above: int | None, to: int | None) -> str:
+    """The numbers above one and up to the other, with a sign."""
+
+    def signed(n: int) -> str:
+        return f"{n:+d}".replace("-", "−") if n else "0"
+
+    if above is None or to is None:
+        return f"≤ {signed(to)}" if to is not None else f"> {signed(above or 0)}"
+    return signed(to) if to - above == 1 else f"{signed(above + 1)} to {signed(to)}"
+
+
+def _chrf_grid(systems: Sequence[SystemResult]) -> Grid:
+    labels = [f"{10 * k}–" for k in range(10)]
+    return Grid(
+        "Sentences by their chrF, in tenths of the scale: how many are bad, and how many perfect.",
+        ("System", *labels),
+        [[Cell(s.name), *(number(n, 0) for n in s.by_chrf)] for s in systems],
+        [],
+    )
+
+
+def _words_grid(grouping: Grouping) -> Grid:
+    rows = []
+    for name, groups in grouping.systems.items():
+        rows.append([Cell(name), *map(_accuracy, groups, grouping.words)])
+    counts = ", ".join(
+        f"{n:,} of {label}" for label, n in zip(grouping.labels, grouping.words, strict=True)
+    )
+    return Grid(
+        f"{GROUPINGS[grouping.by]}, in per cent with 95 % intervals.",
+        ("System", *grouping.labels),
+        rows,
+        [f"Words: {counts}."],
+    )
+
+
+def _accuracy(a: Accuracy, words: int) -> Cell:
+    """F1, or recall where there is no other."""
+    if not words:
+        return number(None)
+    of = a.f1 or a.recall
+    interval = f"{100 * of.low:.0f}–{100 * of.high:.0f}" if words >= FEW else ""
+    return number(100 * of.value, 1, interval)
+
+
+def _ngrams_grid(ngrams: Ngrams) -> Grid:
+    rows = []
+    for found in ngrams.found:
+        counts = found.ahead, found.behind, found.reference
+        rows.append(
+            [Cell(WordTokenizer().detokenize(found.ngram)), *(number(n, 0) for n in counts)]
+        )
+    return Grid(
+        f"What {ngrams.ahead} gets and {ngrams.behind} misses: n-grams, how often each system "
+        "matches them, and how often they stand in the references.",
+        ("n-gram", ngrams.ahead, ngrams.behind, "Reference"),
+        rows,
+        [],
+    )

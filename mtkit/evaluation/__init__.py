@@ -1,0 +1,1 @@
+"""BLEU, chrF, TER with intervals and significance; perplexity."""

@@ -1,0 +1,183 @@
+"""What ``mtkit perplexity`` shows: tables of perplexities, and each token with its surprise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from mtkit.console import visible
+from mtkit.evaluation.metrics import MEANINGS, Question, perplexity_of
+from mtkit.evaluation.perplexity import Group, Judged, Splits
+from mtkit.page.tables import Cell, Grid, number, print_grid
+
+CAPTIONS = {
+    "oov": "known and unknown words",
+    "frequency": "frequency of the word in the training text",
+    "position": "position of the word in its sentence",
+    "order": "words of the n-gram that the language model found, the word itself included",
+}
+STYLES = ((1.0, "green"), (3.0, "cyan"), (6.0, "yellow"), (10.0, "magenta"), (math.inf, "bold red"))
+GAP = 2  # blanks between two tokens
+LEGEND = (
+    "* a word that the model does not know; n-gram: the words of the n-gram that the language "
+    "model found. Each row answers its own question: P(y), the source unseen, P(y|x), the source "
+    "seen, and P(x|y) of the source's words are not ranked against each other."
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model by the name it is shown under; its splits by question.
+
+    missing: why there is none by frequency, if there is none.
+    """
+
+    name: str
+    judged: Mapping[Question, Judged]
+    splits: Mapping[Question, Splits]
+    missing: str = ""
+
+
+# --- tables
+
+
+def print_tables(models: Sequence[Measured], console: Console) -> None:
+    """Perplexities of one text by all models, then those of its groups, question by question."""
+    for grid in (_overall_grid(models), *split_grids(models)):
+        print_grid(console, grid)
+        console.print()
+    for model in models:
+        if model.missing:
+            why = f"{model.name} is not split by frequency: {model.missing}."
+            console.print(Text(visible(why), "dim"), soft_wrap=True)
+
+
+def _overall_grid(models: Sequence[Measured]) -> Grid:
+    rows, notes = [], []
+    for question in MEANINGS:
+        tokens = set()
+        for model in models:
+            if (judged := model.judged.get(question)) is None:
+                continue
+            p = judged.perplexity
+            tokens.add(tuple(judged.words))
+            counts = [number(p.tokens, 0), number(p.oov, 0)]
+            figures = [number(p.value, 4), number(p.without_oov, 4), *counts]
+            bits = number(judged.bits_per_character, 4)
+            rows.append([Cell(model.name), Cell(question), *figures, bits])
+            notes += [f"{model.name}, {question}: {p.note}."] if p.note else []
+        if len(tokens) > 1:
+            notes.append(
+                f"{question} is of different tokens here: only bits per character compare."
+            )
+    return Grid(
+        "Perplexity, and bits per character with every OOV spelled. Lower is better; "
+        "different questions do not compare.",
+        ("Model", "Question", "Perplexity", "Without OOVs", "Tokens", "OOVs", "Bits/char."),
+        rows,
+        notes,
+    )
+
+
+def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
+    """A table for each question and property: perplexity, and below it the tokens."""
+    for question in MEANINGS:
+        for name, what in CAPTIONS.items():
+            found = {
+                model.name: {group.label: group for group in model.splits[question][name]}
+                for model in models
+                if name in model.splits.get(question, ())
+            }
+            if found:
+                yield _split_grid(f"{question} by {what}: perplexity, tokens", found)
+
+
+def _split_grid(caption: str, found: Mapping[str, Mapping[str, Group]]) -> Grid:
+    labels = [
+        label
+        for label in max(found.values(), key=len)  # the shorter lists are its beginning
+        if any(label in of and of[label].tokens for of in found.values())
+    ]
+    nothing = Group("", 0, 0.0)
+    rows = []
+    for model, of in found.items():
+        groups = [of.get(label, nothing) for label in labels]
+        rows.append([Cell(model), *(number(g.perplexity, 1, f"{g.tokens:,}") for g in groups)])
+    return Grid(caption, ("Model", *labels), rows, [])
+
+
+# --- token by token
+
+
+def print_tokens(models: Sequence[Measured], console: Console) -> None:
+    """Each sentence with the surprise of its tokens by every model and question."""
+    console.print(_legend())
+    spans = {
+        (model.name, question): list(judged.spans)
+        for model in models
+        for question, judged in model.judged.items()
+    }
+    for s in range(len(next(iter(spans.values()), []))):
+        console.print(Text(f"\nLine {s + 1}", "bold"))
+        blocks: dict[tuple[bool, tuple[str, ...]], list[list[Text]]] = {}
+        for question in MEANINGS:
+            for model in models:
+                if judged := model.judged.get(question):
+                    span = spans[model.name, question][s]
+                    key = question == "P(x|y)", tuple(judged.words[span])
+                    label = Text(f"{question:<6}  {visible(model.name)}")
+                    blocks.setdefault(key, []).extend(_rows(label, judged, span))
+        for (of_source, words), rows in blocks.items():
+            _print_block("source" if of_source else "target", words, rows, console)
+
+
+def _legend() -> Text:
+    text = Text("Under each token its surprise, −log2 p, in bits: ")
+    low = 0.0
+    for high, style in STYLES:
+        text.append(f"{low:g}–{high:g}" if high < math.inf else f"over {low:g}", style)
+        text.append(", " if high < math.inf else ". ")
+        low = high
+    return text.append(LEGEND)
+
+
+def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
+    """A label, the sentence's perplexity, a cell for each token; of an n-gram a row of orders."""
+    bits = judged.bits[span].tolist()
+    cells = [
+        Text(number(value).text + "*" * oov, next(style for high, style in STYLES if value <= high))
+        for value, oov in zip(bits, judged.is_oov[span].tolist(), strict=True)
+    ]
+    whole = number(perplexity_of(judged.log_p[span].tolist(), len(bits))).text
+    yield [label, Text(whole, "bold"), *cells]
+    if judged.order is not None:
+        orders = [Text(str(order), "dim") for order in judged.order[span].tolist()]
+        yield [Text("        n-gram", "dim"), Text(), *orders]
+
+
+def _print_block(
+    side: str, words: Sequence[str], rows: Sequence[list[Text]], console: Console
+) -> None:
+    """Columns, a token each, in as many lines as the width asks for."""
+    first = Text(side, "dim"), Text("perplexity", "bold")
+    head = [*first, *(Text(visible(word)) for word in words)]
+    lines = [head, *rows]
+    widths = [max(cell_len(line[k].plain) for line in lines) + GAP for k in range(len(head))]
+    begin = 1
+    while begin < len(head):
+        end, used = begin + 1, widths[0] + widths[begin]
+        while end < len(head) and used + widths[end] - GAP <= console.width:
+            used += widths[end]
+            end += 1
+        for line in lines:
+            shown = Text()
+            for k in (0, *range(begin, end)):
+                shown.append_text(line[k]).append(" " * (widths[k] - cell_len(line[k].plain)))
+            shown.rstrip()
+            console.print(shown, soft_wrap=True)
+        begin = end

@@ -1,0 +1,1 @@
+"""Why each system said what it said."""

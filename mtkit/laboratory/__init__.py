@@ -1,0 +1,1 @@
+"""How far back recurrent and n-gram language models reach, measured on the user's text."""

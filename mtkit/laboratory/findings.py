@@ -1,0 +1,137 @@
+"""From what was measured in single models to figures with intervals.
+
+    decay rate           ρ of norm ∝ ρ^k, by least squares on ln ‖∂L_t/∂s_{t−k}‖ over k = 1 … K;
+                         1 = nothing is lost; below 1 gradients vanish, above they explode
+    effective context    the least k for which the perplexity given the last k words alone is within
+                         1 % of that given all
+    reach of the order   the least k for which it is within 1 % of that although the words before
+                         the last k are shuffled (Khandelwal et al. 2018)
+
+Intervals are 95 %, over sentences and seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from mtkit.evaluation.intervals import Band, Floats, Interval, band, ends, interval, resampled_means
+from mtkit.nmt.recurrent.probe import Probe, Setup, Trained
+
+HISTORY = 64  # words before the one asked for: "all" of its context
+K = 50  # the farthest that gradients are followed
+CUT = (*range(11), 12, 14, 16, 20, 25, 30, 40, 50, HISTORY)
+SHUFFLED = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
+WITHIN = 1.01  # of the perplexity with all of the context
+EXPLODED = 100.0  # a gradient of this norm has exploded: the others are clipped at 1
+LEAST = 1e-300  # what a norm of 0 counts as
+
+
+@dataclass(frozen=True)
+class Context:
+    """Perplexity by the words of history, and how many of them matter.
+
+    perplexity: given all. cut: given the last k words alone, x = k, and its 95 % interval;
+    shuffled: given all, those before the last k in disorder (recurrent models). effective, order:
+    the effective context and the reach of the order, in words.
+    """
+
+    perplexity: float
+    cut: Band
+    effective: Interval
+    shuffled: Band | None = None
+    order: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """What was found of one set-up, all seeds together.
+
+    states, inputs: gradient norms by distance k, their median and central 80 %. spectral_norm:
+    mean of ‖U‖₂ over seeds. gates: their means; span: quartiles over units of the memory they
+    imply, in tokens. norms: quantiles of the gradient's norm before clipping; clipped: the share of
+    updates that were. trace: norms by update, of the first seed. exploded: of each seed, the update
+    at which the norm was first above ``EXPLODED`` or no number; ``None`` where it never was.
+    """
+
+    setup: Setup
+    decay_rate: Interval
+    states: Band
+    inputs: Band
+    spectral_norm: float
+    gates: dict[str, float]
+    span: list[float] | None
+    norms: dict[str, float]
+    clipped: float
+    trace: list[float]
+    exploded: list[int | None]
+    context: Context
+
+
+def context_of(cut: Floats, shuffled: Floats | None = None) -> Context:
+    """From −ln P (S, N, k) for k of ``CUT``, the last all of the context, and of ``SHUFFLED``."""
+    full = cut[..., -1:]
+    found = Context(float(np.exp(full.mean())), _perplexities(CUT, cut), _least(CUT, cut - full))
+    if shuffled is None:
+        return found
+    mixed = _perplexities(SHUFFLED, shuffled)
+    return replace(found, shuffled=mixed, order=_least(SHUFFLED, shuffled - full))
+
+
+def _perplexities(ks: Sequence[int], values: Floats) -> Band:
+    """exp of the mean of −ln P, by k, with its 95 % interval."""
+    low, high = ends(np.exp(resampled_means(values)))
+    middle = np.exp(values.mean((0, 1)))
+    return Band(list(map(float, ks)), middle.tolist(), low.tolist(), high.tolist())
+
+
+def _least(ks: Sequence[int], excess: Floats) -> Interval:
+    """The least k at which the mean excess of nats is within 1 %; ``HISTORY`` where none is."""
+    ends = np.array([*ks, HISTORY], np.float64)
+
+    def least(mean: Floats) -> Floats:
+        within = np.pad(mean <= np.log(WITHIN), ((0, 0), (0, 1)), constant_values=True)
+        return np.asarray(ends[within.argmax(1)])
+
+    return interval(least(excess.mean((0, 1))[None])[0], least(resampled_means(excess)))
+
+
+def decay_rate(norms: Floats) -> Interval:
+    """ρ of norms (S, N, K + 1): exp of the slope of ln norm over k = 1 … K."""
+    k = np.arange(1, norms.shape[-1])
+    weights = (k - k.mean()) / ((k - k.mean()) ** 2).sum()
+    slopes = np.log(np.maximum(norms[..., 1:], LEAST)) @ weights  # (S, N)
+    return interval(float(np.exp(slopes.mean())), np.exp(resampled_means(slopes)))
+
+
+def recurrent(setup: Setup, trained: Sequence[Trained], probes: Sequence[Probe]) -> Recurrent:
+    """All seeds of one set-up as one finding."""
+    states, inputs = np.stack([p.states for p in probes]), np.stack([p.inputs for p in probes])
+    norms = np.array(list(chain(*(t.trace.norm for t in trained))))
+    finite = norms[np.isfinite(norms)] if np.isfinite(norms).any() else np.array([np.nan])
+    distance = list(map(float, range(K + 1)))
+    spans = [p.span for p in probes if p.span is not None]
+    return Recurrent(
+        setup=setup,
+        decay_rate=decay_rate(states),
+        states=band(distance, states),
+        inputs=band(distance, inputs),
+        spectral_norm=float(np.mean([p.spectral_norm for p in probes])),
+        gates={g: float(np.mean([p.gates[g] for p in probes])) for g in probes[0].gates},
+        span=np.quantile(spans, [0.25, 0.5, 0.75]).tolist() if spans else None,
+        norms={f"{q:.0%}": float(np.quantile(finite, q)) for q in (0.5, 0.9, 0.99, 1.0)},
+        clipped=float((norms > setup.clip).mean()) if setup.clip else 0.0,
+        trace=trained[0].trace.norm,
+        exploded=[_exploded(t.trace.norm) for t in trained],
+        context=context_of(
+            np.stack([p.cut for p in probes]), np.stack([p.shuffled for p in probes])
+        ),
+    )
+
+
+def _exploded(norms: Sequence[float]) -> int | None:
+    above = (update for update, norm in enumerate(norms) if not norm <= EXPLODED)
+    return next(above, None)

@@ -1,0 +1,76 @@
+"""A recurrent language model as a model directory: P(y) of any text, beside an n-gram model's.
+
+    ln P(y) = Σ_t ln P(y_t | <s> </s> y_1 … y_{t−1})
+
+The end of a sentence stands before the first word, as it does in the text that the model was
+trained on; a word outside the vocabulary is ``<unk>``. Limits: no translator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from mtkit.errors import InputError
+from mtkit.evaluation.intervals import Floats
+from mtkit.manifest import LANGUAGE_MODEL, Manifest
+from mtkit.nmt.recurrent.language_model import LanguageModel, load_model, save_model, text_logprobs
+from mtkit.smt.language_model.spelling import Spelling
+from mtkit.system import Hypothesis, LogProbability, Score, TokenScores
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
+
+WORDS = "words.json"
+
+
+@dataclass(frozen=True)
+class RecurrentLm:
+    """Language model, vocabulary and tokenizer together; meets ``mtkit.system.System``."""
+
+    kind: ClassVar[str] = LANGUAGE_MODEL
+    model: LanguageModel
+    words: Vocabulary
+    tokenizer: WordTokenizer
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read a model directory; see ``NmtSystem.load``."""
+        tokenizer = WordTokenizer(**Manifest.read(directory).tokenizer)
+        return cls(load_model(directory), Vocabulary.load(directory / WORDS), tokenizer)
+
+    def save(self, directory: Path) -> None:
+        """Write everything but the manifest."""
+        save_model(self.model, directory)
+        self.words.save(directory / WORDS)
+
+    def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
+        """See ``System``."""
+        return [self.tokenizer.tokenize(sentence) for sentence in sentences]
+
+    def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
+        """Raise InputError: there is no translating with P(y) alone."""
+        raise InputError("a language model cannot translate; `mtkit perplexity` measures with it")
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+        """See ``System``: ``lm`` of each target."""
+        ids = [self.words.encode(words) for words in self.tokenize([y for _, y in pairs])]
+        return [
+            Score(
+                LogProbability.of(TokenScores(log_p, np.array([i == UNK for i in (*target, EOS)]))),
+                why="a language model has no derivations",
+            )
+            for target, log_p in zip(ids, text_logprobs(self.model, ids), strict=True)
+        ]
+
+    def spell(self, words: Sequence[str], source: bool = False) -> Floats:
+        """See ``System``: by a character n-gram of the words that are known."""
+        return self._spelling.log_probabilities(words)
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        return Spelling.of(self.words.words[len(SPECIALS) :])

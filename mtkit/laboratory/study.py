@@ -1,0 +1,252 @@
+"""The laboratory: how far back recurrent and n-gram models of one's own text reach, measured.
+
+All models are of the same closed vocabulary, rare words being one word, and of the same text, one
+sentence after another with an end mark behind each; recurrent ones are trained on the same number
+of chunks of it. What is computed of them: ``nmt.recurrent.gradients``, ``findings``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.errors import InputError
+from mtkit.evaluation.intervals import Band, Interval, band
+from mtkit.laboratory.findings import (
+    CUT,
+    HISTORY,
+    SHUFFLED,
+    Context,
+    K,
+    Recurrent,
+    context_of,
+    recurrent,
+)
+from mtkit.nmt.recipe import PRESETS
+from mtkit.nmt.recurrent.probe import (
+    Setup,
+    Texts,
+    Trained,
+    depth_norms,
+    norms_by_steps,
+    probe_all,
+    train_all,
+)
+from mtkit.nmt.system import NmtSystem
+from mtkit.nmt.training.build import train_nmt
+from mtkit.smt.language_model.ngrams import cut_logprobs
+from mtkit.smt.language_model.ngrams import train as train_ngrams
+from mtkit.text.corpus import Bitext, Corpus
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
+
+WINDOWS = 1000  # places that are asked for, at most
+ORDERS = range(1, 8)
+DEPTH = 8
+FEW = 20  # pairs of words that a number of steps must have
+TRANSLATORS = {"encoder-decoder": "none", "encoder-decoder-attention": "bilinear"}
+Sentences = Sequence[Sequence[str]]
+Ids = NDArray[np.int64]
+# Names a step and how much there is to do; gives what is called as it goes on.
+Step = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+
+CELLS = [Setup(cell, cell) for cell in ("rnn", "gru", "lstm")]
+WILD = Setup("rnn, not clipped", "rnn", clip=0.0, scale=2.0, share=0.25)
+VARIANTS = [
+    Setup("rnn, residual in time", "rnn", residual="time"),
+    Setup("rnn, layer norm", "rnn", norm=True),
+    Setup("lstm, layer norm", "lstm", norm=True),
+]
+STACKS = [
+    Setup("lstm", "lstm", layers=DEPTH, share=0.1),
+    Setup("lstm, residual", "lstm", residual="layers", layers=DEPTH, share=0.1),
+]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Trained models: of each set-up one by each seed, and stacks of several layers.
+
+    words: the words that are not rare. hidden, updates: units and updates of each model.
+    """
+
+    words: Vocabulary
+    setups: list[Setup]
+    trained: list[list[Trained]]
+    stacks: list[list[Trained]]
+    hidden: int
+    updates: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that was measured.
+
+    corpus: its name; words: of training text, ends of sentences included; vocabulary: how many are
+    told apart; rare: the share of the others. updates, hidden: of each model. ngrams: by order.
+    depth: gradient norms by layer, by name; steps: by steps between source and target word, of
+    translators; both the median and the central 80 %.
+    """
+
+    corpus: str
+    words: int
+    vocabulary: int
+    rare: float
+    updates: int
+    seeds: int
+    hidden: int
+    models: list[Recurrent]
+    ngrams: dict[int, Context]
+    depth: dict[str, Band] = field(default_factory=dict)
+    steps: dict[str, Band] = field(default_factory=dict)
+
+
+def frequent(train: Sentences, words: int) -> Vocabulary:
+    """The ``words`` most frequent words that occur more than once."""
+    counts = Counter(chain.from_iterable(train)).most_common(words)
+    return Vocabulary([word for word, n in counts if n > 1])
+
+
+def stream(sentences: Sentences, words: Vocabulary) -> Ids:
+    """All sentences on end as ids, int64 (T,), an end mark behind each; ``UNK`` is a rare word."""
+    marked = ([*words.encode(sentence), EOS] for sentence in sentences)
+    return np.fromiter(chain.from_iterable(marked), np.int64)
+
+
+def windows(sentences: Sentences, words: Vocabulary) -> Ids:
+    """Places of a text with all their history, (N, HISTORY + 1), spread evenly.
+
+    Raises InputError where it is too short to have any.
+    """
+    text = stream(sentences, words)
+    places = len(text) - HISTORY
+    if places < 1:
+        raise InputError(
+            f"the dev set has {len(text)} words and ends of sentences; more than {HISTORY} are "
+            "needed"
+        )
+    starts = np.linspace(0, places - 1, min(WINDOWS, places)).astype(np.int64)
+    return np.asarray(text[starts[:, None] + np.arange(HISTORY + 1)])
+
+
+def train(
+    text: Ids,
+    words: Vocabulary,
+    setups: Sequence[Setup],
+    seeds: Sequence[int],
+    hidden: int,
+    updates: int,
+    threads: int,
+    step: Step,
+) -> Laboratory:
+    """Train all set-ups, and the stacks, by all seeds."""
+
+    def by_seeds(group: Sequence[Setup], units: int, name: str) -> list[list[Trained]]:
+        total = sum(len(seeds) * setup.updates(updates) for setup in group)
+        with step(name, total) as on_update:
+            return train_all(group, seeds, text, len(words), units, updates, threads, on_update)
+
+    trained = by_seeds(setups, hidden, "training recurrent language models")
+    stacks = by_seeds(STACKS, hidden // 2, f"training stacks of {DEPTH} layers")
+    return Laboratory(words, list(setups), trained, stacks, hidden, updates)
+
+
+def measure(
+    laboratory: Laboratory, name: str, train: Ids, windows: Ids, threads: int, step: Step
+) -> Study:
+    """Measure the models on ``windows``, beside n-gram models of ``train``; see ``windows``."""
+    models = [t.model for group in laboratory.trained for t in group]
+    with step("following gradients and cutting histories", len(models)) as on_model:
+        probes = iter(probe_all(models, Texts(windows, K, CUT, SHUFFLED), threads, on_model))
+    with step("n-gram models", len(ORDERS)) as on_order:
+        ngrams = ngram_contexts(train, windows, on_order)
+    layers = [float(layer) for layer in range(1, DEPTH + 1)]
+    return Study(
+        corpus=name,
+        words=len(train),
+        vocabulary=len(laboratory.words) - len(SPECIALS),
+        rare=float((train == UNK).mean()),
+        updates=laboratory.updates,
+        seeds=len(laboratory.trained[0]),
+        hidden=laboratory.hidden,
+        models=[
+            recurrent(setup, group, [next(probes) for _ in group])
+            for setup, group in zip(laboratory.setups, laboratory.trained, strict=True)
+        ],
+        ngrams=ngrams,
+        depth={
+            setup.name: band(layers, depth_norms(group, windows))
+            for setup, group in zip(STACKS, laboratory.stacks, strict=True)
+        },
+    )
+
+
+def train_translators(
+    corpus: Corpus, tokenizer: WordTokenizer, updates: int, directory: Path
+) -> None:
+    """Train encoder-decoders without and with attention, each as ``directory/NAME``."""
+    for name, attention in TRANSLATORS.items():
+        config = replace(PRESETS["quick"], attention=attention, updates=updates)
+        train_nmt(corpus, tokenizer, config, directory / name)
+
+
+def measure_translators(directory: Path, dev: Bitext) -> dict[str, Band]:
+    """Gradient norms by the steps between source and target word; of those that are there."""
+    found = {}
+    for name in TRANSLATORS:
+        if (directory / name).is_dir():
+            norms = norms_by_steps(NmtSystem.load(directory / name), dev, K)
+            steps = [k for k, values in enumerate(norms) if len(values) >= FEW]
+            low, middle, high = np.transpose(
+                [np.quantile(norms[k], [0.1, 0.5, 0.9]) for k in steps]
+            ).tolist()
+            found[name] = Band(list(map(float, steps)), middle, low, high)
+    return found
+
+
+def ngram_contexts(
+    train: Ids, windows: Ids, on_order: Callable[[], None] = lambda: None
+) -> dict[int, Context]:
+    """The n-gram models of all ``ORDERS``, by the same measure as the recurrent ones."""
+    found = {}
+    flat = windows.ravel()
+    at = np.arange(HISTORY, len(flat), HISTORY + 1)
+    for order in ORDERS:
+        # One sentence, as the recurrent models see it; spelled by numbers, its marks are words.
+        model = train_ngrams([[str(i) for i in train]], order)
+        ids = model.encode(map(str, flat))
+        cut = np.stack([-cut_logprobs(model, ids, at, k) for k in CUT], 1)
+        found[order] = context_of(cut[None])
+        on_order()
+    return found
+
+
+def as_object(study: Study) -> dict[str, Any]:
+    """What ``--json`` prints: the study, with what is asked for most often first in each model."""
+
+    def tokens(found: Interval | None) -> dict[str, float] | None:
+        return {"tokens": found.value, "low": found.low, "high": found.high} if found else None
+
+    models = [
+        {
+            **asdict(m.setup),
+            "decay_rate": asdict(m.decay_rate),
+            "effective_context": tokens(m.context.effective),
+            "order_context": tokens(m.context.order),
+            **{k: v for k, v in asdict(m).items() if k not in ("setup", "decay_rate")},
+        }
+        for m in study.models
+    ]
+    ngrams = [
+        {"order": n, "effective_context": tokens(c.effective), **asdict(c)}
+        for n, c in study.ngrams.items()
+    ]
+    return asdict(replace(study, models=[], ngrams={})) | {"models": models, "ngrams": ngrams}

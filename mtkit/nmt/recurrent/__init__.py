@@ -1,0 +1,1 @@
+"""Recurrent cells by their equations, language models of them, gradients through them."""

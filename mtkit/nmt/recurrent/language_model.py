@@ -1,0 +1,233 @@
+"""Recurrent language models, for the laboratory: P(y) = Π_t P(y_t | y_<t) over a closed vocabulary.
+
+    e_t = E y_t                                      embeddings, shared with the output
+    u_t = cell(e_t, u_{t−1})                         a layer; with ``residual`` u_t + its input
+    P(y_{t+1}) = softmax(E u_t + b)                  u of the last layer
+
+Variants of the one-layer cell: ``time`` adds the state before, h_t = h_{t−1} + f(x_t, h_{t−1})
+(a residual connection in time); ``norm`` normalises every h_t (Ba et al. 2016). Both need a loop
+over time in place of torch's fused call.
+
+The text is one stream of sentences with an end mark behind each. Training reads chunks of it from
+anywhere, behind one mark of their beginning and from a state of zeros, so that the model is used to
+a history of any length, none included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mtkit.evaluation.intervals import Floats
+from mtkit.nmt.model import CELLS
+from mtkit.nmt.recurrent.cells import STEPS, Gates, state_size, weights_of
+from mtkit.text.vocabulary import BOS, EOS
+
+Ids = NDArray[np.int64]
+WARMUP = 30  # updates
+
+
+@dataclass(frozen=True)
+class LmConfig:
+    """The shape of a language model. scale: the spectral norm of U in the beginning."""
+
+    vocabulary: int
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    hidden: int = 256
+    layers: int = 1
+    residual: Literal["none", "layers", "time"] = "none"
+    norm: bool = False
+    scale: float = 1.0
+
+
+class LanguageModel(nn.Module):
+    """The network of the module's docstring; V words, D units."""
+
+    def __init__(self, config: LmConfig) -> None:
+        super().__init__()
+        self.config = config
+        D = config.hidden
+        self.embedding = nn.Embedding(config.vocabulary, D)
+        self.layers = nn.ModuleList(
+            CELLS[config.cell](D, D, batch_first=True) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(D) if config.norm else nn.Identity()
+        self.bias = nn.Parameter(torch.zeros(config.vocabulary))
+        nn.init.normal_(self.embedding.weight, std=D**-0.5)
+        for layer in self.recurrent:
+            w = weights_of(layer)
+            nn.init.xavier_uniform_(w.W)
+            nn.init.zeros_(w.b_W)
+            nn.init.zeros_(w.b_U)
+            for gate in w.U.data.chunk(len(w.U) // D):
+                nn.init.orthogonal_(gate, gain=config.scale)
+            if config.cell == "lstm":
+                w.b_W.data[D : 2 * D] = 1.0  # forget gates begin open
+
+    @property
+    def recurrent(self) -> list[nn.RNNBase]:
+        """The layers, from below."""
+        return [layer for layer in self.layers if isinstance(layer, nn.RNNBase)]
+
+    def forward(self, y: Tensor) -> Tensor:
+        """The last layer's u (B, T, D) behind each of the tokens ``y`` (B, T)."""
+        return self.outputs(y)[-1]
+
+    def outputs(self, y: Tensor) -> list[Tensor]:
+        """u of every layer, (B, T, D) each."""
+        if self._needs_steps:
+            states, _, _ = self.unroll(y)
+            return [torch.stack(states, 1)[..., : self.config.hidden]]
+        found = [self.embedding(y)]
+        for layer in self.layers:
+            u = layer(found[-1])[0]
+            found.append(u + found[-1] if self.config.residual == "layers" else u)
+        return found[1:]
+
+    def unroll(self, y: Tensor) -> tuple[list[Tensor], list[Tensor], list[Gates]]:
+        """One layer step by step: its states (B, S) behind each token, the embeddings (B, D) that
+        went in, and its gates.
+        """
+        [layer] = self.recurrent
+        cell, D = self.config.cell, self.config.hidden
+        step, w = STEPS[cell], weights_of(layer)
+        embedded = list(self.embedding(y).unbind(1))
+        s = torch.zeros(len(y), state_size(cell, D), dtype=w.W.dtype)
+        states, gates = [], []
+        for e in embedded:
+            new, gate = step(w, e, s)
+            if self.config.residual == "time":
+                new = torch.cat((s[:, :D] + new[:, :D], new[:, D:]), -1)
+            if self.config.norm:
+                new = torch.cat((self.norm(new[:, :D]), new[:, D:]), -1)
+            s = new
+            states.append(s)
+            gates.append(gate)
+        return states, embedded, gates
+
+    def logits(self, u: Tensor) -> Tensor:
+        """(…, D) → (…, V)."""
+        return functional.linear(u, self.embedding.weight, self.bias)
+
+    @property
+    def _needs_steps(self) -> bool:
+        return self.config.norm or self.config.residual == "time"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What training saw, update by update: the loss in nats a token, and the gradient's norm."""
+
+    loss: list[float]
+    norm: list[float]
+
+
+def train_language_model(
+    model: LanguageModel,
+    stream: Ids,
+    seed: int,
+    updates: int,
+    clip: float = 1.0,
+    batch: int = 32,
+    length: int = 64,
+    learning_rate: float = 3e-3,
+    autocast: bool = False,
+    on_update: Callable[[], None] = lambda: None,
+) -> Trace:
+    """Minimise −ln P of chunks of the ``stream`` of ids, ``batch`` chunks of ``length`` an update.
+
+    The learning rate rises to its peak and falls to a tenth of it, both linearly. clip: τ, 0 =
+    none. A pass takes every token once, from another offset each time. It ends early where the
+    loss or the gradient is no longer a number. autocast: matrices are multiplied as bfloat16.
+    """
+    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    rng = np.random.default_rng(seed)
+    # One array: a scalar kept from each update would lie where its large ones were, and pin them.
+    seen = torch.empty(updates, 2)
+    queue: list[Tensor] = []
+    for update in range(updates):
+        if not queue:
+            queue = _chunks(stream, batch, length, rng)
+        rate = learning_rate * min(1.0, (update + 1) / WARMUP) * (1 - 0.9 * update / updates)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        y = queue.pop()
+        # The cache of casts is one for all threads: what one drops from it changes sums of others.
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast, cache_enabled=False):
+            loss = mean_loss(model, y)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), clip or float("inf"))
+        seen[update, 0], seen[update, 1] = loss.detach(), norm
+        if not seen[update].isfinite().all():
+            seen = seen[: update + 1]
+            break
+        optimiser.step()
+        on_update()
+    return Trace(seen[:, 0].tolist(), seen[:, 1].tolist())
+
+
+def mean_loss(model: LanguageModel, y: Tensor) -> Tensor:
+    """−ln P a token, in nats, of chunks ``y`` (B, T) behind the mark of their beginning."""
+    y_in = functional.pad(y[:, :-1], (1, 0), value=BOS)
+    u = model(y_in)
+    return functional.cross_entropy(model.logits(u).flatten(0, 1).float(), y.flatten())
+
+
+def _chunks(stream: Ids, batch: int, length: int, rng: np.random.Generator) -> list[Tensor]:
+    """The stream from a random offset as shuffled batches of chunks, int64 (batch, length)."""
+    offset = int(rng.integers(length))
+    n = (len(stream) - offset) // length
+    chunks = stream[offset : offset + n * length].reshape(n, length)[rng.permutation(n)]
+    batches = [chunks[i : i + batch] for i in range(0, n - batch + 1, batch)] or [chunks]
+    return [torch.from_numpy(np.ascontiguousarray(part)) for part in batches]
+
+
+@torch.inference_mode()
+def next_logprobs(model: LanguageModel, histories: Ids, targets: Ids) -> Floats:
+    """ln P(targets[n] | histories[n]), (N,), of histories (N, k), k = 0 included."""
+    found = []
+    for rows in np.array_split(np.arange(len(histories)), max(1, len(histories) // 250)):
+        y = functional.pad(torch.from_numpy(histories[rows]), (1, 0), value=BOS)
+        logp = model.logits(model(y)[:, -1]).log_softmax(-1)
+        found.append(logp[torch.arange(len(rows)), torch.from_numpy(targets[rows])])
+    return torch.cat(found).double().numpy()
+
+
+@torch.inference_mode()
+def text_logprobs(model: LanguageModel, sentences: Sequence[Sequence[int]]) -> list[Floats]:
+    """ln P of each sentence's words and end, after the end of another; (words + 1,) each."""
+    found: list[Floats] = [np.empty(0)] * len(sentences)
+    order = sorted(range(len(sentences)), key=lambda s: len(sentences[s]))
+    for rows in (order[i : i + 64] for i in range(0, len(order), 64)):
+        width = max(len(sentences[s]) for s in rows)
+        y = torch.tensor([[*sentences[s], *[EOS] * (width + 1 - len(sentences[s]))] for s in rows])
+        read = functional.pad(functional.pad(y[:, :-1], (1, 0), value=EOS), (1, 0), value=BOS)
+        logp = model.logits(model(read)[:, 1:]).log_softmax(-1).gather(-1, y[..., None])[..., 0]
+        for s, values in zip(rows, logp.double().numpy(), strict=True):
+            found[s] = values[: len(sentences[s]) + 1]
+    return found
+
+
+def save_model(model: LanguageModel, directory: Path) -> None:
+    """Write shape and weights."""
+    save_file(model.state_dict(), directory / "weights.safetensors")
+    text = json.dumps(asdict(model.config), indent=2)
+    (directory / "model.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_model(directory: Path) -> LanguageModel:
+    """Read what ``save_model`` wrote."""
+    model = LanguageModel(LmConfig(**json.loads((directory / "model.json").read_text("utf-8"))))
+    model.load_state_dict(load_file(directory / "weights.safetensors"))
+    return model

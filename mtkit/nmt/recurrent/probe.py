@@ -1,0 +1,191 @@
+"""Recurrent language models of the laboratory: trained under one budget, then looked into.
+
+Several are trained at once, one a thread; each draws from its own generator, so that the number of
+threads changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from mtkit.evaluation.intervals import Floats
+from mtkit.nmt.data import batch_rows, make_batch
+from mtkit.nmt.recipe import resolved
+from mtkit.nmt.recurrent.gradients import (
+    by_depth,
+    by_distance,
+    by_steps,
+    mean_gates,
+    memory_span,
+    spectral_norm,
+)
+from mtkit.nmt.recurrent.language_model import (
+    Ids,
+    LanguageModel,
+    LmConfig,
+    Trace,
+    next_logprobs,
+    train_language_model,
+)
+from mtkit.nmt.system import NmtSystem, set_threads
+from mtkit.text.corpus import Bitext
+
+GRADIENTS = 200  # windows whose gradients are taken
+PAIRS = 100  # of sentences, likewise
+SHUFFLE = 2018  # seed of the disorder
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is trained, by all seeds alike. clip: τ, 0 = none; scale: ‖U‖₂ in the beginning."""
+
+    name: str
+    cell: Literal["rnn", "gru", "lstm"]
+    residual: Literal["none", "layers", "time"] = "none"
+    norm: bool = False
+    layers: int = 1
+    clip: float = 1.0
+    scale: float = 1.0
+    share: float = 1.0  # of the updates that the others get
+
+    def shape(self, vocabulary: int, hidden: int) -> LmConfig:
+        """The network, of so many words and units."""
+        kinds = self.cell, hidden, self.layers, self.residual, self.norm
+        return LmConfig(vocabulary, *kinds, scale=self.scale)
+
+    def updates(self, of: int) -> int:
+        """How many updates a training has where the others have ``of``."""
+        return max(1, round(of * self.share))
+
+
+class Trained(NamedTuple):
+    """A model and what its training saw."""
+
+    model: LanguageModel
+    trace: Trace
+
+
+class Probe(NamedTuple):
+    """What is found in one trained model; N windows, contexts k = ``Texts.cut`` and so on.
+
+    states, inputs: ‖∂L_t/∂s_{t−k}‖, ‖∂L_t/∂e_{t−k}‖ (N, K + 1). cut: −ln P given the last k words
+    (N, len(cut)); shuffled: given all, those before the last k in disorder. gates: their means;
+    span: in tokens, of each unit, where the cell has one.
+    """
+
+    states: Floats
+    inputs: Floats
+    spectral_norm: float
+    gates: dict[str, float]
+    span: Floats | None
+    cut: Floats
+    shuffled: Floats
+
+
+class Texts(NamedTuple):
+    """What models are looked into with: windows (N, history + 1), the word asked for last."""
+
+    windows: Ids
+    K: int
+    cut: Sequence[int]
+    shuffled: Sequence[int]
+
+
+def train_all(
+    setups: Sequence[Setup],
+    seeds: Sequence[int],
+    stream: Ids,
+    vocabulary: int,
+    hidden: int,
+    updates: int,
+    threads: int,
+    on_update: Callable[[], None] = lambda: None,
+) -> list[list[Trained]]:
+    """Every set-up by every seed, in the order given.
+
+    stream: the ids of the training text (T,). hidden: units; updates: of a set-up whose share is 1.
+    """
+    autocast = resolved("auto") == "bf16"
+    jobs = []
+    for setup in setups:
+        for seed in seeds:
+            torch.manual_seed(seed)
+            model = LanguageModel(setup.shape(vocabulary, hidden))
+            jobs.append((model, seed, setup.updates(updates), setup.clip))
+
+    def run(job: tuple[LanguageModel, int, int, float]) -> Trained:
+        model, seed, budget, clip = job
+        trace = train_language_model(
+            model, stream, seed, budget, clip, autocast=autocast, on_update=on_update
+        )
+        return Trained(model, trace)
+
+    with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
+        found = list(pool.map(run, jobs))
+    return [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
+
+
+def probe_all(
+    models: Sequence[LanguageModel],
+    texts: Texts,
+    threads: int,
+    on_model: Callable[[], None] = lambda: None,
+) -> list[Probe]:
+    """``probe`` of each model, one a thread."""
+
+    def run(model: LanguageModel) -> Probe:
+        found = probe(model, texts)
+        on_model()
+        return found
+
+    with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
+        return list(pool.map(run, models))
+
+
+def probe(model: LanguageModel, texts: Texts) -> Probe:
+    """Look into one model."""
+    histories, targets = texts.windows[:, :-1], texts.windows[:, -1]
+    full = histories.shape[1]
+    few = texts.windows[:GRADIENTS]
+    states, inputs = by_distance(model, few, texts.K)
+    gates = mean_gates(model, few[:, :-1])
+    cut = [next_logprobs(model, histories[:, full - k :], targets) for k in texts.cut]
+    rng = np.random.default_rng(SHUFFLE)
+    shuffled = []
+    for k in texts.shuffled:
+        mixed = histories.copy()
+        mixed[:, : full - k] = rng.permuted(mixed[:, : full - k], axis=1)
+        shuffled.append(next_logprobs(model, mixed, targets))
+    return Probe(
+        states,
+        inputs,
+        spectral_norm(model),
+        {name: float(mean.mean()) for name, mean in gates.items()},
+        memory_span(model, gates),
+        -np.stack(cut, 1),
+        -np.stack(shuffled, 1),
+    )
+
+
+def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
+    """‖∂L/∂u^l‖ of stacked models, (S, N, layers)."""
+    return np.stack([by_depth(t.model, windows[:GRADIENTS]) for t in trained])
+
+
+def norms_by_steps(system: NmtSystem, text: Bitext, K: int) -> list[Floats]:
+    """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, 0 … K."""
+    few = Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths)
+    data = system.data(few)
+    batches = (
+        make_batch(data.sources, data.targets, rows) for rows in batch_rows(data.sources, PAIRS)
+    )
+    norms, steps = zip(*(by_steps(system.models[0], batch) for batch in batches), strict=True)
+    found, at = np.concatenate(norms), np.concatenate(steps)
+    return [found[at == k] for k in range(K + 1)]

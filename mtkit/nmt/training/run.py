@@ -1,0 +1,226 @@
+"""A training run: the network, the average of its weights, where it stands, and one update of it.
+
+    clipping       g ← g · τ / max(τ, ‖g‖), the cure of exploding gradients (Pascanu et al. 2013)
+    averaging      θ̄ ← θ̄ + (1 − β)(θ − θ̄) after every update t, β = min(average, (1 + t)/(10 + t));
+                   θ̄ is what is validated and kept
+
+Dropout at update t draws from a generator seeded by (seed, t, process), batches from one seeded by
+the seed; so where a run stands is all that must be kept for it to go on with the same bits.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtkit.nmt import parallel
+from mtkit.nmt.data import Batch, Data, batch_rows, drop_words, epoch, make_batch
+from mtkit.nmt.loss import loss_of, perplexity
+from mtkit.nmt.model import Seq2Seq
+from mtkit.nmt.recipe import TrainConfig, learning_rate, model_config, resolved
+from mtkit.nmt.training import checkpoint
+from mtkit.nmt.training.checkpoint import Tensors
+
+PLACE = ("update", "stale", "halvings", "save_every", "segmentation", "history")
+Segmentation = tuple[list[list[int]], list[list[int]]]  # pieces of all sources and all targets
+
+
+class Run:
+    """One training run.
+
+    spell: a translation's subword ids as words with spaces between, for BLEU on the dev set.
+    segment: other pieces of the training text, by a seed; ``None`` where they do not vary.
+    path: the file that the run is kept in, ``None`` for memory alone; see ``keep``.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        pieces: int,
+        train: Data,
+        dev: Data,
+        spell: Callable[[Sequence[int]], str] | None = None,
+        path: Path | None = None,
+        segment: Callable[[int], Segmentation] | None = None,
+        weights: Tensors | None = None,
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config = replace(config, precision=resolved(config.precision))
+        self.train, self.dev, self.spell, self.segment = train, dev, spell, segment
+        self.model = Seq2Seq(model_config(config, pieces))
+        if weights:
+            self.model.load_state_dict(weights)
+        self.model.to(parallel.device())
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.best: tuple[float, int] = (math.inf, 0)
+        self.best_weights = _clone(self.average.state_dict())
+        self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.98), fused=True)
+        self.rng = np.random.default_rng(config.seed)
+        self.update = self.stale = self.halvings = 0
+        self.save_every = 1
+        self.skipped, self.in_a_row = torch.zeros(2, device=self.model.device)
+        self.segmentation = 0
+        self.sources, self.targets = train.sources, train.targets
+        self.queue: list[list[int]] = []
+        self.history: list[dict[str, float]] = []
+        self.path, self.fingerprint = path, checkpoint.fingerprint(config, train, dev, weights)
+        self.kept: tuple[Tensors, dict[str, Any]] | None = None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Updates that one pass over the data takes."""
+        return sum(1 for _ in batch_rows(self.train.sources, self.config.batch))
+
+    def next_batch(self) -> Batch:
+        """The next batch; a new epoch in new order when the last one is used up.
+
+        The first of all is the largest, so that trouble with memory shows at once.
+        """
+        if not self.queue:
+            self.segmentation = int(self.rng.integers(2**62)) if self.segment else 0
+            self._segment()
+            self.queue = epoch(self.sources, self.targets, self.config.batch, self.rng)
+            if self.update == 0:
+                largest = max(range(len(self.queue)), key=lambda k: self._size(self.queue[k]))
+                self.queue.append(self.queue.pop(largest))
+        return make_batch(self.sources, self.targets, self.queue.pop())
+
+    def _size(self, rows: list[int]) -> int:
+        """Subwords that a batch of these rows holds, padding included."""
+        return len(rows) * (len(self.sources[rows[0]]) + max(len(self.targets[r]) for r in rows))
+
+    def _segment(self) -> None:
+        if self.segment:
+            self.sources, self.targets = self.segment(self.segmentation)
+
+    def step(self, batch: Batch, total: int) -> tuple[Tensor, Tensor]:
+        """One update; the loss and the gradient's norm before clipping, still as tensors.
+
+        Where either is not finite the weights stay as they are, and the update counts as skipped.
+        """
+        config = self.config
+        self.model.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.update, total, config) / 2**self.halvings
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = parallel.total(self._backward(batch))
+        parallel.add_gradients(list(self.model.parameters()))
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.model.parameters(), config.clip or math.inf, foreach=True
+        )
+        lost = (~(loss.isfinite() & norm.isfinite())).float()
+        self.optimiser.found_inf = lost  # type: ignore[attr-defined]  # Adam then does nothing
+        self.optimiser.step()
+        self.skipped += lost
+        self.in_a_row = (self.in_a_row + lost) * lost
+        self.update += 1
+        beta = min(config.average, (1 + self.update) / (10 + self.update))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.model.parameters()), 1 - beta
+            )
+        return loss, norm.detach()
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """Leave the gradient of this process's share of the batch; its part of the mean loss."""
+        config = self.config
+        share = batch.share(parallel.RANK, parallel.WORLD).to(self.model.device)
+        if not share.rows:
+            return torch.zeros((), device=self.model.device)
+        self._seed()
+        y_in = drop_words(share.y_in, config.word_dropout)
+        bf16 = config.precision == "bf16"
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
+            loss = loss_of(self.model, share, config.smoothing, y_in, batch.tokens)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _seed(self) -> None:
+        """Let what is dropped depend on seed, update and process alone."""
+        # The library's generator looks at 32 bits of a seed.
+        mixed = np.random.SeedSequence((self.config.seed, self.update, parallel.RANK))
+        torch.manual_seed(int(mixed.generate_state(1)[0]))
+
+    def validate(self) -> tuple[float, bool]:
+        """Dev perplexity of the averaged weights, and whether it is the lowest so far."""
+        value = parallel.agreed(perplexity(self.average, self.dev))
+        better = value < self.best[0]
+        if better:
+            self.best = (value, self.update)
+            self.best_weights = _clone(self.average.state_dict())
+        return value, better
+
+    # --- what outlives the process
+
+    def keep(self) -> None:
+        """Remember the run as it is now, in its file if it has one."""
+        if not self.path:
+            self.kept = _clone(self._tensors()), copy.deepcopy(self._place())
+        elif parallel.RANK == 0:
+            checkpoint.save(self.path, self._tensors(), self._place(), self.fingerprint)
+        parallel.wait()
+
+    def restore(self) -> None:
+        """Go on from where ``keep`` was called last. Raises InputError where the file is none."""
+        if self.path:
+            tensors, place = checkpoint.load(self.path, self.fingerprint)
+        else:
+            assert self.kept, "nothing was kept"
+            tensors, place = self.kept
+        self.model.load_state_dict(_part(tensors, "model"))
+        self.average.load_state_dict(_part(tensors, "average"))
+        self.best_weights = _part(tensors, "best")
+        self._load_moments(_part(tensors, "adam"))
+        self.queue = checkpoint.unflat(tensors)
+        self.skipped, self.in_a_row = torch.tensor([place["skipped"], 0.0]).to(self.model.device)
+        self.rng.bit_generator.state = place["generator"]
+        self.best = (place["best"][0], place["best"][1])
+        for name in PLACE:
+            setattr(self, name, place[name])
+        self.config = replace(self.config, updates=place["updates"])
+        self._segment()
+
+    def _place(self) -> dict[str, Any]:
+        """Where the run stands, as JSON can hold it."""
+        return {name: getattr(self, name) for name in PLACE} | {
+            "best": self.best,
+            "skipped": self.skipped.item(),
+            "generator": self.rng.bit_generator.state,
+            "updates": self.config.updates,
+        }
+
+    def _tensors(self) -> Tensors:
+        moments = self.optimiser.state_dict()["state"]
+        return {
+            **{f"model.{k}": v for k, v in self.model.state_dict().items()},
+            **{f"average.{k}": v for k, v in self.average.state_dict().items()},
+            **{f"best.{k}": v for k, v in self.best_weights.items()},
+            **{f"adam.{i}.{what}": v for i, m in moments.items() for what, v in m.items()},
+            **checkpoint.flat(self.queue),
+        }
+
+    def _load_moments(self, moments: Tensors) -> None:
+        """Adam's state from tensors named ``PARAMETER.WHAT``."""
+        adam = self.optimiser.state_dict()
+        adam["state"] = {}
+        for name, tensor in moments.items():
+            index, what = name.split(".")
+            adam["state"].setdefault(int(index), {})[what] = tensor.clone()
+        self.optimiser.load_state_dict(adam)
+
+
+def _clone(tensors: Tensors) -> Tensors:
+    return {name: tensor.clone() for name, tensor in tensors.items()}
+
+
+def _part(tensors: Tensors, name: str) -> Tensors:
+    """The tensors ``name.…`` by the rest of their names."""
+    return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}

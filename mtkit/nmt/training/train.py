@@ -1,0 +1,214 @@
+"""Training: update after update by a plan, looked after on the way.
+
+A time budget is turned once, by timing the first updates, into a number of updates, so that
+everything after that depends on counts and seeds only. A validation comes every so many updates;
+the averaged weights with the lowest dev perplexity win, and `patience` validations without better
+ones end the run. Updates whose gradient is not finite are skipped, and some in a row send the run
+back to where it was kept last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from mtkit.console import note, progress
+from mtkit.errors import WorkError
+from mtkit.evaluation.metrics import bleu
+from mtkit.nmt import parallel
+from mtkit.nmt.data import batch_rows
+from mtkit.nmt.loss import perplexity
+from mtkit.nmt.model import Seq2Seq
+from mtkit.nmt.search import beam_search
+from mtkit.nmt.training.run import Run
+from mtkit.text.vocabulary import EOS
+
+WARM = 10  # updates before the timed ones: the allocator and the caches settle
+TIMED = 30  # updates that are timed to turn minutes into updates
+SAVED = 120.0  # seconds, about, between two states that are kept
+LOOK = 10  # updates between two looks at how many were skipped in a row
+ROW = 5  # skipped ones in a row that send the run back
+HALVINGS = 8  # times that may happen: the learning rate is halved each time
+JUDGED = 200  # dev sentences that are translated at each validation
+
+
+def keep_memory() -> None:
+    """Let glibc keep what is freed, where that is the C library: a step frees and asks for the same
+    arrays again, and to get each from the system anew took an eighth of its time.
+    """
+    trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap, 1 << 25)  # the largest it takes
+        libc.mallopt(trim, (1 << 31) - 1)
+
+
+def plan_updates(run: Run, seconds_per_update: float, spent: float) -> int:
+    """How many updates fit into the budget, validations included."""
+    config = run.config
+    total = config.epochs * run.batches_per_epoch
+    if config.minutes > 0:
+        start = time.perf_counter()
+        perplexity(run.average, run.dev)
+        validation = time.perf_counter() - start
+        left = config.minutes * 60 * 0.97 - spent - (config.validations + 1) * validation
+        total = min(total, run.update + int(left / seconds_per_update))
+    return max(run.update + 1, total)
+
+
+def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
+    """Train to the end of the plan or of the patience; the best averaged weights, in eval mode.
+
+    A run that was restored goes on. Raises WorkError where it cannot be saved from divergence.
+    """
+    keep_memory()
+    start, begun = time.perf_counter(), run.update
+    if not begun:
+        _plan(run, start, log)
+        run.keep()
+    total = run.config.updates
+    every = max(1, total // run.config.validations)
+    with progress() as bar:
+        task = bar.add_task("training", total=total, completed=run.update, status="")
+
+        def on_update() -> None:
+            bar.update(task, completed=run.update)
+
+        while run.update < total and run.stale < run.config.patience:
+            entry = _until(run, min(total, (run.update // every + 1) * every), on_update, log)
+            dev, better = run.validate()
+            run.stale = 0 if better else run.stale + 1
+            entry |= {"dev_perplexity": dev, **_judged(run, entry, log)}
+            run.history.append(entry)
+            left = (time.perf_counter() - start) / (run.update - begun) * (total - run.update)
+            log(_line(entry, total, better, left))
+            run.keep()
+    run.average.load_state_dict(run.best_weights)
+    return run.average.eval()
+
+
+def _plan(run: Run, start: float, log: Callable[[str], None]) -> None:
+    """Decide how many updates the run will have, and how often it is kept."""
+    total, config = run.config.updates, run.config
+    run.save_every = max(1, (total or 1) // config.validations)
+    if not total:
+        provisional = config.epochs * run.batches_per_epoch
+        log(f"timing the first {WARM + TIMED} updates")
+        for _ in range(WARM):
+            run.step(run.next_batch(), provisional)
+        timed = time.perf_counter()
+        for _ in range(TIMED):
+            run.step(run.next_batch(), provisional)
+        now = time.perf_counter()
+        seconds = parallel.agreed((now - timed) / TIMED)
+        total = int(parallel.agreed(plan_updates(run, seconds, now - start)))
+        run.save_every = max(1, int(SAVED / seconds))
+    run.config = replace(config, updates=total)
+    if total < run.batches_per_epoch:
+        log("the budget ends within the first pass over the text: this will be no translator")
+    log(f"{total} updates = {total / run.batches_per_epoch:.1f} epochs of {len(run.train)} pairs")
+
+
+def _until(
+    run: Run, stop: int, on_update: Callable[[], None], log: Callable[[str], None]
+) -> dict[str, float]:
+    """Update until ``stop``; what was measured on the way."""
+    losses: list[Tensor] = []
+    norms: list[Tensor] = []
+    tokens, begun = 0, time.perf_counter()
+    while run.update < stop:
+        batch = run.next_batch()
+        tokens += batch.tokens
+        loss, norm = run.step(batch, run.config.updates)
+        losses.append(loss)
+        norms.append(norm)
+        if run.update % LOOK == 0 and run.in_a_row >= ROW:
+            _roll_back(run, log)
+        elif run.update % run.save_every == 0:
+            run.keep()
+        on_update()
+    gradient, clip = _finite(norms), run.config.clip or math.inf
+    return {
+        "update": run.update,
+        "loss": _finite(losses).mean().item(),
+        "gradient_norm": gradient.median().item(),
+        "clipped": (gradient > clip).float().mean().item(),
+        "skipped": run.skipped.item(),
+        "tokens_per_second": tokens / (time.perf_counter() - begun),
+    }
+
+
+def _finite(values: list[Tensor]) -> Tensor:
+    """Those that are finite, or NaN alone."""
+    stacked = torch.stack(values)
+    finite = stacked[stacked.isfinite()]
+    return finite if len(finite) else stacked.new_tensor([math.nan])
+
+
+def _roll_back(run: Run, log: Callable[[str], None]) -> None:
+    """Return to where the run was kept last, with half the learning rate."""
+    at, halvings = run.update, run.halvings + 1
+    run.restore()
+    run.halvings = halvings
+    if halvings > HALVINGS:
+        raise WorkError(
+            f"no gradient is finite, even at 1/{2**HALVINGS} of the learning rate; "
+            "look for broken lines in the training text"
+        )
+    run.keep()
+    log(
+        f"{ROW} updates in a row without a finite gradient: back from update {at} to {run.update}, "
+        "with half the learning rate"
+    )
+
+
+def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> dict[str, float]:
+    """BLEU of greedy translations of some dev sentences; a warning where they are all alike."""
+    if run.spell is None or parallel.RANK > 0:
+        return {}
+    sources = run.dev.sources[:JUDGED]
+    said = [run.spell(ids) for ids in greedy(run.average, sources)]
+    if len(set(map(tuple, sources))) > 10 and len(set(said)) == 1:
+        log(f"all dev sentences are translated alike, as {said[0]!r}: {_cause(run, entry)}")
+    references = [run.spell(ids) for ids in run.dev.targets[:JUDGED]]
+    return {"bleu": bleu(said, references, "none")}
+
+
+def _cause(run: Run, entry: dict[str, float]) -> str:
+    """Why a network may have collapsed."""
+    if entry["skipped"] or entry["gradient_norm"] > 10 * (run.config.clip or 1.0):
+        return "the gradients explode; a lower learning rate or --clip may help"
+    if run.update < 2 * run.config.warmup:
+        return "it is early, and only the target language is learnt yet"
+    if run.config.attention == "none":
+        return "without attention the whole source is one vector, which takes long to be of use"
+    return "the source is not looked at; are the lines translations of each other?"
+
+
+def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The most likely subword at each step, for every source."""
+    found: list[list[int]] = [[] for _ in sources]
+    for rows in batch_rows(sources, 64):
+        x = torch.tensor([[*sources[r], EOS] for r in rows], device=model.device)
+        for r, outputs in zip(rows, beam_search([model.eval()], x, 1), strict=True):
+            found[r] = outputs[0].ids
+    return found
+
+
+def _line(entry: dict[str, float], total: int, better: bool, left: float) -> str:
+    """A validation for the user."""
+    score = f"  BLEU {entry['bleu']:5.2f}" if "bleu" in entry else ""
+    skipped = f"  skipped {entry['skipped']:.0f}" if entry["skipped"] else ""
+    return (
+        f"{entry['update']:6.0f}/{total}  loss {entry['loss']:.3f}  "
+        f"dev ppl {entry['dev_perplexity']:8.2f}{' *' if better else '  '}{score}  "
+        f"grad {entry['gradient_norm']:.2f} clipped {entry['clipped']:4.0%}{skipped}  "
+        f"{entry['tokens_per_second']:6.0f} tok/s  {left / 60:4.1f} min left"
+    )

@@ -1,0 +1,1 @@
+"""What every HTML page and terminal report is made of: charts, tables, templates."""

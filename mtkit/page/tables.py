@@ -1,0 +1,118 @@
+"""What every page of mtkit's is made of: tables, charts and text, for a terminal and a browser.
+
+Both renderings draw the same grids and charts, so that they cannot come to differ; and whatever a
+corpus holds reaches either as plain text.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mtkit.console import visible
+from mtkit.errors import InputError
+from mtkit.page.chart import LEFT, RIGHT
+
+NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
+
+
+@dataclass(frozen=True)
+class Cell:
+    """small: a second line. number: what the cell is sorted by, where it is a number."""
+
+    text: str
+    small: str = ""
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table whose first column names the rows; the others hold figures."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: list[list[Cell]]
+    notes: list[str]
+
+
+def number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
+    """A figure as a cell; a dash where there is none."""
+    if value is None:
+        return Cell("–")
+    if math.isinf(value):
+        return Cell("∞", small, sys.float_info.max)
+    return Cell(
+        f"{value:,.{decimals}f}" if value < 1e6 or not decimals else f"{value:.2e}", small, value
+    )
+
+
+# --- terminal
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """A paragraph."""
+    console.print(Text(visible(text), style=style))
+
+
+def print_grid(console: Console, grid: Grid) -> None:
+    """A table with its caption and notes."""
+    say(console, grid.caption, "bold")
+    table = _table(grid)
+    table.width = NARROW if console.width < NARROW else None
+    console.print(table, crop=False)
+    for note in grid.notes:  # a signature must not be cut: the terminal may wrap it
+        console.print(Text(visible(note), "dim"), soft_wrap=True)
+
+
+def _table(grid: Grid) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    heads = [Text(visible(column)) for column in grid.columns]
+    table.add_column(heads[0], overflow="fold", min_width=8)
+    for head in heads[1:]:
+        table.add_column(head, justify="right", overflow="fold")
+    for row in grid.rows:
+        texts = [Text(visible(cell.text)) for cell in row]
+        for text, cell in zip(texts, row, strict=True):
+            if cell.small:
+                text.append(f"\n{visible(cell.small)}", "dim")
+        table.add_row(*texts)
+    return table
+
+
+# --- HTML
+
+
+def _shown(value: Any) -> Any:
+    """Text as ``visible`` makes it; what a template made of it already stays."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def html(template: str, **values: Any) -> str:
+    """A page that needs nothing from elsewhere; the same values give the same bytes."""
+    environment = Environment(
+        autoescape=True,
+        finalize=_shown,
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(left=LEFT, right=RIGHT, **values)
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page. Raises InputError where that is not possible."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None

@@ -1,0 +1,1 @@
+"""Word alignment: IBM Model 1, Model 2 with a diagonal prior, HMM, fertility."""

@@ -1,0 +1,152 @@
+"""Model 2 with a diagonal prior (Dyer, Chahuneau & Smith 2013): words keep their places, roughly.
+
+Letters as in ``places``. A word comes from the empty word with p₀, else from a position near the
+diagonal; λ, the *tension*, says how near, and is learnt with t:
+
+    h(i, j) = |i/I − j/J|                           distance from the diagonal,  i ∈ 1…I, j ∈ 1…J
+    p(i|j)  = (1 − p₀) exp(−λ h(i, j)) / Z_j        Z_j = Σ_i exp(−λ h(i, j)),   p(0|j) = p₀
+    P(f|e)  = Π_j Σ_i p(i|j) t(f_j|e_i)
+
+EM expects c(f|e) and the distance H = Σ_j Σ_i P(a_j = i|f, e) h(i, j). The best λ is where the
+model itself expects the same: with w_j = 1 − P(a_j = 0|f, e), the mass that is not the empty
+word's, and E_j, V_j the mean and variance of h under exp(−λ h)/Z_j,
+
+    Σ_j w_j E_j = H        by Newton's steps     λ ← λ + (Σ_j w_j E_j − H) / Σ_j w_j V_j
+
+All sentence pairs of one size (I, J) share E_j and V_j, so w is summed by size first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
+from mtkit.smt.flat import Float32, Float64, Int64, lean
+
+EMPTY_WORD = 0.08  # p₀
+TENSION = 4.0  # λ at the start
+LOWEST, HIGHEST = 0.1, 30.0  # bounds of λ
+NEWTON = 8  # steps
+
+
+def diagonal(
+    places: Places, iterations: int, alpha: float = 0.0, threads: int = 1
+) -> tuple[Float64, float, list[float]]:
+    """EM from uniform t: t, λ, and ln P(f|e) of the corpus before each iteration.
+
+    t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
+    """
+    t, tension, likelihood = places.uniform(), TENSION, []
+    sizes, which = _sizes(places)
+    w_begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[:, 1])])
+    n, own_w = len(t), w_begin[which]
+    for _ in range(iterations):
+
+        def share(first: int, last: int, counts: Float64, t=t, tension=tension) -> float:  # type: ignore[no-untyped-def]
+            return float(
+                _expect(places, t, tension, first, last, counts[:n], own_w, counts[n:], NOTHING)
+            )
+
+        value, counts = expect(share, places, n + 1 + int(w_begin[-1]), threads)
+        likelihood.append(value)
+        t, H, w = counts[:n], counts[n], counts[n + 1 :]
+        maximise(t, places.row, alpha)
+        for _ in range(NEWTON):
+            mean, variance = _moments(sizes, w, tension)
+            tension += (mean - H) / max(variance, 1e-9)
+            tension = float(min(max(tension, LOWEST), HIGHEST))
+    return t, tension, likelihood
+
+
+def posterior(places: Places, t: Float64, tension: float) -> Float32:
+    """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
+    out = np.empty(len(places.entry), np.float32)
+    sentences = len(places.begin) - 1
+    w_begin = np.zeros(sentences, np.int64)
+    w = np.zeros(1 + int(np.diff(places.f_begin).max(initial=0)))
+    _expect(places, t, tension, 0, sentences, np.zeros(len(t)), w_begin, w, out)
+    return out
+
+
+def _sizes(places: Places) -> tuple[Int64, Int64]:
+    """The different sizes (I, J), int64 (n, 2), and the size of each sentence pair."""
+    I, J = np.diff(places.e_begin), np.diff(places.f_begin)
+    key, which = np.unique(I << 32 | J, return_inverse=True)
+    return np.column_stack([key >> 32, key & 0xFFFFFFFF]), which
+
+
+# --- kernels
+
+
+@lean
+def near_diagonal(tension: float, I: int, J: int, j: int, p: Float64) -> float:
+    """Fill p[1 … I] with exp(−λ h(i, j)); Z_j. Away from the diagonal each is r times the last."""
+    r = np.exp(-tension / I)
+    x = j * I / J  # where the diagonal passes: h = |i − x| / I
+    low = min(int(x), I)
+    first = np.exp(-tension * (x - low) / I)
+    total, value = 0.0, first
+    for i in range(low, 0, -1):
+        p[i] = value
+        total += value
+        value *= r
+    value = r / first
+    for i in range(low + 1, I + 1):
+        p[i] = value
+        total += value
+        value *= r
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _expect(places, t, tension, first, last, counts, w_begin, w, posterior):  # type: ignore[no-untyped-def]
+    """Add the expected counts of sentences first … last − 1; their ln P(f|e).
+
+    w: the distance H, then w_j of each size, those of sentence s from ``1 + w_begin[s]`` on.
+    """
+    likelihood = 0.0
+    entry, p = places.entry, np.empty(np.diff(places.e_begin).max() + 1)
+    for s in range(first, last):
+        I = places.e_begin[s + 1] - places.e_begin[s]
+        J = places.f_begin[s + 1] - places.f_begin[s]
+        for j in range(1, J + 1):
+            at = places.begin[s] + (j - 1) * (I + 1)
+            scale = (1 - EMPTY_WORD) / near_diagonal(tension, I, J, j, p) if I > 0 else 0.0
+            p[0] = total = EMPTY_WORD * t[entry[at]]
+            for i in range(1, I + 1):
+                p[i] *= scale * t[entry[at + i]]
+                total += p[i]
+            x, distance, scale = j * I / J, 0.0, 1 / total  # h(i, j) = |i − x| / I
+            for i in range(I + 1):
+                p[i] *= scale
+                counts[entry[at + i]] += p[i]
+                distance += p[i] * abs(i - x)
+            if len(posterior) > 0:
+                posterior[at : at + I + 1] = p[: I + 1]
+            w[0] += (distance - p[0] * x) / max(I, 1)
+            w[w_begin[s] + j] += 1 - p[0]
+            likelihood += np.log(total)
+    return likelihood
+
+
+@njit(cache=True, nogil=True)
+def _moments(sizes: Int64, w: Float64, tension: float) -> tuple[float, float]:
+    """Σ_j w_j E_j and Σ_j w_j V_j."""
+    mean = variance = 0.0
+    p = np.empty(sizes[:, 0].max() + 1)
+    at = 0
+    for s in range(len(sizes)):
+        I, J = sizes[s]
+        for j in range(1, J + 1):
+            if I > 0:
+                Z = near_diagonal(tension, I, J, j, p)
+                first = second = 0.0
+                for i in range(1, I + 1):
+                    h = abs(i / I - j / J)
+                    first += p[i] / Z * h
+                    second += p[i] / Z * h * h
+                mean += w[at] * first
+                variance += w[at] * (second - first * first)
+            at += 1
+    return mean, variance

@@ -1,0 +1,242 @@
+"""HMM with fertility, sampled (Östling & Tiedemann 2016; Gal & Blunsom 2013).
+
+Letters as in ``places``. Beside what the HMM knows, each word e has a say in how many words it
+explains, its *fertility* φ: "to" often none, a compound two. Exact EM is out of reach then; Gibbs
+sampling is simple: visit each f_j, forget its link, draw a new one given all others.
+
+    n(e, f)  links between e and f in the corpus, f_j's left out        N(e) = Σ_f n(e, f)
+    R(e)     the number of words that ever meet e
+    s(d)     share of the jumps of width d                              m, m′   the positions of e
+    F_e(φ)   share of e's occurrences with fertility φ                          before and after:
+
+    P(a_j = i | rest) ∝ (1 − p₀) (n(e_i, f_j) + α) / (N(e_i) + α R(e_i))
+                        · s(i − m) s(m′ − i) · F_{e_i}(φ_i + 1) / F_{e_i}(φ_i)
+    P(a_j = 0 | rest) ∝ p₀ (n(e_0, f_j) + α) / (N(e_0) + α R(e_0)) · s(m′ − m)
+
+m and m′ are where the nearest words before and behind f_j come from that are not from e_0; 0 and
+I + 1 at the ends. t has a Dirichlet(α) prior and is integrated out, hence n(e, f) + α; s and F, of
+which each event gets a pseudo-count too, stay as they are during a sweep over the corpus and are
+counted again after it.
+
+A *sampler* begins with links drawn from another model's posterior and sweeps over the corpus. The
+distributions it draws from, averaged over the later sweeps and over several samplers, are the
+posterior: less noisy than averages of the links drawn. Several short samplers do better than one
+long: each stays near the good start and errs in its own way. Draws are from seeded generators, one
+a sampler, so that the number of threads decides nothing but the rounding of the sums.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.alignment.places import NOTHING, NULL, Places
+from mtkit.smt.flat import Float32, Float64, Int32, UInt64, mix
+
+EMPTY_WORD = 0.1  # p₀
+ALPHA = 0.005  # Dirichlet prior of t
+JUMP_PRIOR = 0.5  # pseudo-count of each jump
+FERTILITY_PRIOR = 5.0  # pseudo-count of each fertility
+HIGHEST = 7  # fertilities above count as this
+SAMPLERS = 4
+BURN_IN, KEPT = 2, 4  # sweeps
+
+
+def sample(
+    places: Places, start: Float32, threads: int = 1, seed: int = 1
+) -> tuple[Float32, Float64]:
+    """The posterior P(a_j = i | f, e) of every place, and the expected jumps.
+
+    start: a posterior to draw the first links from; the new one takes its place in memory. jumps:
+    float64 (2·L + 1,), the number of jumps of width d at ``L + d``, L = the longest sentence + 1.
+    """
+    random = [np.array([seed + k], np.uint64) for k in range(SAMPLERS)]
+    links = [_draw(places, start, r) for r in random]
+    start[:] = 0
+    sums = [start, *(np.zeros_like(start) for _ in range(1, min(threads, SAMPLERS)))]
+
+    def share(first: int) -> Float64:
+        own = range(first, SAMPLERS, len(sums))
+        found = [_sampler(places, links[k], random[k], sums[first]) for k in own]
+        total: Float64 = np.stack(found).sum(0)
+        return total
+
+    with ThreadPoolExecutor(len(sums)) as pool:
+        jumps = np.stack(list(pool.map(share, range(len(sums))))).sum(0)
+    for more in sums[1:]:
+        start += more
+    start /= SAMPLERS * KEPT
+    return start, jumps
+
+
+def _sampler(places: Places, a: Int32, random: UInt64, posterior: Float32) -> Float64:
+    """Add one sampler's kept sweeps to ``posterior``; its jumps. ``a``: the links to begin with."""
+    V = len(places.row) - 1
+    n, N = _count_links(places, a, len(places.column), V)
+    R = np.diff(places.row).astype(np.float32)
+    L = int(np.diff(places.e_begin).max()) + 1
+    jumps = np.zeros(2 * L + 1)
+    for sweep in range(BURN_IN + KEPT):
+        s, F = _count_jumps(places, a, L), _count_fertilities(places, a, V)
+        into = NOTHING if sweep < BURN_IN else posterior
+        _sweep(places, a, n, N, ALPHA * R, s, _gains(F), random, into)
+        if sweep >= BURN_IN:
+            jumps += s
+    return jumps
+
+
+def _gains(F: Float32) -> Float32:
+    """p₀ for the empty word, (1 − p₀) F_e(φ + 1) / F_e(φ) for the others, float32 (V, φ)."""
+    gains = np.empty_like(F)
+    gains[:, :-1] = (1 - EMPTY_WORD) * F[:, 1:] / F[:, :-1]
+    gains[:, -1] = gains[:, -2]
+    gains[NULL] = EMPTY_WORD
+    return gains
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _uniform(random: UInt64) -> float:
+    """The generator's next number in [0, 1): SplitMix64 (Steele et al. 2014)."""
+    random[0] += np.uint64(0x9E3779B97F4A7C15)
+    return float(mix(random[0]) >> np.uint64(11)) / 2.0**53
+
+
+@njit(cache=True, nogil=True)
+def _pick(p: Float32, total: float, random: UInt64) -> int:
+    """An index drawn by the weights ``p``, which sum to ``total``."""
+    rest = _uniform(random) * total
+    for i in range(len(p) - 1):
+        rest -= p[i]
+        if rest < 0:
+            return i
+    return len(p) - 1
+
+
+@njit(cache=True, nogil=True)
+def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
+    """A link a_j for every f_j of the corpus, drawn from the posterior ``start``."""
+    a = np.empty(places.f_begin[-1], np.int32)
+    for s in range(len(places.begin) - 1):
+        n = places.e_begin[s + 1] - places.e_begin[s] + 1
+        for j in range(places.f_begin[s + 1] - places.f_begin[s]):
+            at = places.begin[s] + j * n
+            a[places.f_begin[s] + j] = _pick(start[at : at + n], 1.0, random)
+    return a
+
+
+@njit(cache=True, nogil=True)
+def _count_links(places: Places, a: Int32, size: int, V: int) -> tuple[Float32, Float32]:
+    """n, float32 (size,), and N, float32 (V,)."""
+    n, N = np.zeros(size, np.float32), np.zeros(V, np.float32)
+    for s in range(len(places.begin) - 1):
+        I = places.e_begin[s + 1] - places.e_begin[s]
+        for j in range(places.f_begin[s + 1] - places.f_begin[s]):
+            i = a[places.f_begin[s] + j]
+            n[places.entry[places.begin[s] + j * (I + 1) + i]] += 1
+            N[places.e[places.e_begin[s] + i - 1] if i > 0 else NULL] += 1
+    return n, N
+
+
+@njit(cache=True, nogil=True)
+def _count_jumps(places: Places, a: Int32, L: int) -> Float64:
+    """How often each jump d occurs, at L + d."""
+    jumps = np.full(2 * L + 1, JUMP_PRIOR)
+    for s in range(len(places.begin) - 1):
+        m = 0
+        for j in range(places.f_begin[s], places.f_begin[s + 1]):
+            if a[j] > 0:
+                jumps[L + a[j] - m] += 1
+                m = a[j]
+        jumps[L + places.e_begin[s + 1] - places.e_begin[s] + 1 - m] += 1
+    return jumps
+
+
+@njit(cache=True, nogil=True)
+def _count_fertilities(places: Places, a: Int32, V: int) -> Float32:
+    """How often each word e has each fertility, float32 (V, HIGHEST + 1)."""
+    F = np.full((V, HIGHEST + 1), FERTILITY_PRIOR, np.float32)
+    for s in range(len(places.begin) - 1):
+        e = places.e[places.e_begin[s] : places.e_begin[s + 1]]
+        phi = np.zeros(len(e) + 1, np.int32)
+        for j in range(places.f_begin[s], places.f_begin[s + 1]):
+            phi[a[j]] += 1
+        for i in range(len(e)):
+            F[e[i], min(phi[i + 1], HIGHEST)] += 1
+    return F
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _sweep(places, a, n, N, prior, jumps, gains, random, posterior):  # type: ignore[no-untyped-def]
+    """Draw every link anew; add what it was drawn from to ``posterior``, unless that is empty.
+
+    w[i] holds all that depends on e_i and φ_i alone. It is refreshed where a link comes or goes; at
+    another occurrence of the same word in the sentence, only with the next sentence.
+    """
+    L = len(jumps) // 2
+    jumps = (jumps / jumps.sum()).astype(np.float32)
+    p, w, phi = np.empty(L, np.float32), np.empty(L, np.float32), np.empty(L, np.int32)
+    words = np.empty(L, np.int32)
+    words[0] = NULL
+    for s in range(len(places.begin) - 1):
+        I = places.e_begin[s + 1] - places.e_begin[s]
+        words[1 : I + 1] = places.e[places.e_begin[s] : places.e_begin[s + 1]]
+        links = a[places.f_begin[s] : places.f_begin[s + 1]]
+        phi[: I + 1] = 0
+        for i in links:
+            phi[i] += 1
+        for i in range(I + 1):
+            _weigh(i, words, phi, N, prior, gains, w)
+        m = 0
+        for j in range(len(links)):
+            begin = places.begin[s] + j * (I + 1)
+            entry, i = places.entry[begin : begin + I + 1], links[j]
+            n[entry[i]] -= 1
+            N[words[i]] -= 1
+            phi[i] -= 1
+            _weigh(i, words, phi, N, prior, gains, w)
+            total = _distribution(n, entry, w, jumps, m, _next(links, j, I), p)
+            i = links[j] = _pick(p[: I + 1], total, random)
+            n[entry[i]] += 1
+            N[words[i]] += 1
+            phi[i] += 1
+            _weigh(i, words, phi, N, prior, gains, w)
+            m = i if i > 0 else m
+            if len(posterior) > 0:
+                for k in range(I + 1):
+                    posterior[begin + k] += p[k] / total
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _weigh(i, words, phi, N, prior, gains, w):  # type: ignore[no-untyped-def]
+    e = words[i]
+    w[i] = gains[e, min(phi[i], HIGHEST)] / (N[e] + prior[e])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _next(links, j, I):  # type: ignore[no-untyped-def]
+    """m′ of f_j."""
+    for k in range(j + 1, len(links)):
+        if links[k] > 0:
+            return links[k]
+    return I + 1
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _distribution(n, entry, w, jumps, m, after, p):  # type: ignore[no-untyped-def]
+    """Fill p[0 … I] with the weights that the head of the module gives; their sum."""
+    L = len(jumps) // 2
+    I = len(entry) - 1
+    alpha = np.float32(ALPHA)
+    to, on = jumps[L - m :], jumps[L + after - I :]  # s(i − m) at i, s(m′ − i) at I − i
+    p[0] = (n[entry[0]] + alpha) * w[0] * jumps[L + after - m]
+    for i in range(1, I + 1):
+        p[i] = (n[entry[i]] + alpha) * w[i] * to[i] * on[I - i]
+    total = np.float32(0)
+    for i in range(I + 1):
+        total += p[i]
+    return total

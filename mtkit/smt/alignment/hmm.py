@@ -1,0 +1,214 @@
+"""HMM alignment (Vogel et al. 1996; the empty word after Och & Ney 2003).
+
+Letters as in ``places``. The alignment is a Markov chain over positions of e: after a word that
+came from position m, the next comes from position i with a probability that depends on the jump,
+
+    p(i|m, I) = s(i − m) / Σ_{l=1..I} s(l − m)                      i, m ∈ 1…I,  m = 0 at the start
+
+or, with probability p₀, from the empty word, which leaves m as it was:
+
+    P(f, a|e) = Π_j  (1 − p₀) p(a_j|m, I) t(f_j|e_{a_j})   or   p₀ t(f_j|e_0)
+
+State of the chain: the memory m ∈ 0…I and whether f_j came from e_m or from e_0. With α split so
+into A (from e_m) and N (from e_0), the forward–backward recursions are
+
+    M[m]    = A[j−1,m] + N[j−1,m]                                   the mass that remembers m
+    A[j,m]  = (1 − p₀) t(f_j|e_m) Σ_m' M[m'] p(m|m')                O(I²) a word
+    N[j,m]  = p₀ t(f_j|e_0) M[m]
+    B[j,m'] = Σ_m (1 − p₀) p(m|m') t(f_{j+1}|e_m) B[j+1,m]  +  p₀ t(f_{j+1}|e_0) B[j+1,m']
+
+each column divided by its sum z_j = P(f_j | f_1 … f_{j−1}, e), so that ln P(f|e) = Σ_j ln z_j.
+Jumps beyond ±``FAR`` share the two outermost values of s. p₀ is fixed; s is re-estimated as its
+expected share of all jumps, which leaves the normalisation by I out of account, as the original
+does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
+from mtkit.smt.flat import Float32, Float64
+
+FAR = 50
+EMPTY_WORD = 0.2  # p₀
+
+
+def first_jumps() -> Float64:
+    """s before the first iteration, float64 (2·FAR + 1,), s[d + FAR] for jump d: near is likely."""
+    d = np.arange(-FAR, FAR + 1)
+    s: Float64 = np.exp(-np.abs(d - 1) / 2.0) + 1e-3
+    s /= s.sum()
+    return s
+
+
+def hmm(
+    places: Places, t: Float64, iterations: int, alpha: float = 0.0, threads: int = 1
+) -> tuple[Float64, Float64, list[float]]:
+    """EM from the given t: the new t, s, and ln P(f|e) of the corpus before each iteration.
+
+    t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
+    """
+    jumps, likelihood = first_jumps(), []
+    n = len(t)
+    for _ in range(iterations):
+
+        def share(first: int, last: int, counts: Float64, t=t, jumps=jumps) -> float:  # type: ignore[no-untyped-def]
+            return float(_expect(places, t, jumps, first, last, counts[:n], counts[n:], NOTHING))
+
+        value, counts = expect(share, places, n + len(jumps), threads)
+        likelihood.append(value)
+        t, jumps = counts[:n], (counts[n:] + 1e-6) / (counts[n:] + 1e-6).sum()
+        maximise(t, places.row, alpha)
+    return t, jumps, likelihood
+
+
+def posterior(places: Places, t: Float64, jumps: Float64) -> Float32:
+    """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
+    out = np.empty(len(places.entry), np.float32)
+    sentences = len(places.begin) - 1
+    _expect(places, t, jumps, 0, sentences, np.zeros(len(t)), np.zeros(len(jumps)), out)
+    return out
+
+
+def fold_jumps(jumps: Float64) -> Float64:
+    """s of any table of jumps, that of jump 0 in its middle."""
+    d = np.arange(len(jumps)) - len(jumps) // 2
+    s = np.bincount(np.clip(d, -FAR, FAR) + FAR, jumps, 2 * FAR + 1).astype(np.float64) + 1e-6
+    s /= s.sum()
+    return s
+
+
+def log_probabilities(T: Float64, jumps: Float64) -> Float64:
+    """ln z_j of one pair, (J,), from its emissions ``T`` (I + 1, J), ``T[i, j]`` = t(f_j|e_i).
+
+    Their sum is ln P(f|e). −inf from a word f_j on that has no probability under any e_i.
+    """
+    I, J = T.shape[0] - 1, T.shape[1]
+    A, N, z = np.zeros((J, I + 1)), np.zeros((J, I + 1)), np.zeros(J)
+    forward(T, transitions(jumps, I), A, N, z)
+    with np.errstate(divide="ignore"):
+        found: Float64 = np.log(z)
+    return found
+
+
+def sentence_posterior(T: Float64, jumps: Float64) -> Float64:
+    """P(a_j = i | f, e) of one pair, (J, I + 1), from emissions none of which is 0."""
+    I, J = T.shape[0] - 1, T.shape[1]
+    A, N, B, z = np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty(J)
+    p, links = transitions(jumps, I), np.zeros((J, I + 1))
+    if J > 0:
+        forward(T, p, A, N, z)
+        backward(T, p, z, B)
+        link_posterior(A, N, B, links)
+    return links
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def transitions(jumps: Float64, I: int) -> Float64:
+    """p(i|m, I) as a matrix [m, i], both 0…I; column 0 is unused."""
+    p = np.zeros((I + 1, I + 1))
+    for m in range(I + 1):
+        total = 0.0
+        for i in range(1, I + 1):
+            p[m, i] = jumps[min(max(i - m, -FAR), FAR) + FAR]
+            total += p[m, i]
+        for i in range(1, I + 1):
+            p[m, i] /= total
+    return p
+
+
+@njit(cache=True, nogil=True)
+def forward(T: Float64, p: Float64, A: Float64, N: Float64, z: Float64) -> None:
+    """Fill A, N (J, I + 1) and the scales z (J,)."""
+    J, n = A.shape
+    M = np.zeros(n)
+    M[0] = 1.0
+    for j in range(J):
+        z[j] = 0.0
+        A[j, 0] = 0.0
+        for m in range(1, n):
+            total = 0.0
+            for before in range(n):
+                total += M[before] * p[before, m]
+            A[j, m] = (1 - EMPTY_WORD) * T[m, j] * total
+            z[j] += A[j, m]
+        for m in range(n):
+            N[j, m] = EMPTY_WORD * T[0, j] * M[m]
+            z[j] += N[j, m]
+        if z[j] == 0.0:
+            return
+        for m in range(n):
+            A[j, m] /= z[j]
+            N[j, m] /= z[j]
+            M[m] = A[j, m] + N[j, m]
+
+
+@njit(cache=True, nogil=True)
+def backward(T: Float64, p: Float64, z: Float64, B: Float64) -> None:
+    """Fill B (J, I + 1)."""
+    J, n = B.shape
+    B[J - 1] = 1.0
+    for j in range(J - 2, -1, -1):
+        for before in range(n):
+            total = EMPTY_WORD * T[0, j + 1] * B[j + 1, before]
+            for m in range(1, n):
+                total += (1 - EMPTY_WORD) * p[before, m] * T[m, j + 1] * B[j + 1, m]
+            B[j, before] = total / z[j + 1]
+
+
+@njit(cache=True, nogil=True)
+def _count_jumps(
+    T: Float64, p: Float64, A: Float64, N: Float64, B: Float64, z: Float64, counts: Float64
+) -> None:
+    """Add the expected number of jumps of each width."""
+    J, n = A.shape
+    for j in range(J):
+        for before in range(n):
+            M = 1.0 if before == 0 else 0.0
+            if j > 0:
+                M = A[j - 1, before] + N[j - 1, before]
+            if M > 1e-9:
+                for m in range(1, n):
+                    expected = M * p[before, m] * (1 - EMPTY_WORD) * T[m, j] * B[j, m] / z[j]
+                    counts[min(max(m - before, -FAR), FAR) + FAR] += expected
+
+
+@njit(cache=True, nogil=True)
+def link_posterior(A: Float64, N: Float64, B: Float64, p: Float64) -> None:
+    """Fill p (J, I + 1): from e_m by A·B, from e_0 by N·B, whatever is remembered."""
+    J, n = A.shape
+    for j in range(J):
+        for m in range(n):
+            p[j, m] += A[j, m] * B[j, m]
+            p[j, 0] += N[j, m] * B[j, m]
+
+
+@njit(cache=True, nogil=True)
+def _expect(places, t, jumps, first, last, counts, jump_counts, posterior):  # type: ignore[no-untyped-def]
+    """Add the expected counts of sentences first … last − 1; their ln P(f|e)."""
+    likelihood = 0.0
+    for s in range(first, last):
+        I = places.e_begin[s + 1] - places.e_begin[s]
+        J = places.f_begin[s + 1] - places.f_begin[s]
+        if J == 0:
+            continue
+        entry = places.entry[places.begin[s] : places.begin[s + 1]]
+        T = np.ascontiguousarray(t[entry].reshape((J, I + 1)).T)
+        A, N, B, z = np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty(J)
+        p = transitions(jumps, I)
+        forward(T, p, A, N, z)
+        backward(T, p, z, B)
+        likelihood += np.log(z).sum()
+        _count_jumps(T, p, A, N, B, z, jump_counts)
+        links = np.zeros((J, I + 1))
+        link_posterior(A, N, B, links)
+        for k, value in enumerate(links.ravel()):
+            counts[entry[k]] += value
+            if len(posterior) > 0:
+                posterior[places.begin[s] + k] = value
+    return likelihood

@@ -1,0 +1,61 @@
+"""How Model 1 learns what a word means: t(f|e) of one word e, from the uniform start on.
+
+    t_0(f|e) = 1 / V_f                    for all words f; then an iteration of EM at a time
+    perplexity = exp(−ln P(f|e) / J)      J words f in the corpus
+
+The likelihood of Model 1 has a single maximum, so that wherever EM starts it arrives at the same
+t, but for ties (Brown et al. 1993, section 4.3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mtkit.errors import InputError
+from mtkit.smt.alignment.ibm1 import ibm1
+from mtkit.smt.alignment.places import Places
+from mtkit.smt.flat import Flat
+from mtkit.text.vocabulary import Vocabulary
+
+
+class Watched(NamedTuple):
+    """words: the translations that are the best in the end, best first.
+
+    t: of these, by iteration, (iterations + 1, len(words)); perplexity: of the corpus, likewise.
+    """
+
+    words: list[str]
+    t: list[list[float]]
+    perplexity: list[float]
+
+
+def watch(
+    e: Sequence[Sequence[str]],
+    f: Sequence[Sequence[str]],
+    word: str,
+    iterations: int = 10,
+    best: int = 5,
+) -> Watched:
+    """Train P(f|e) on sentences that correspond; ``word`` after 0, 1 … iterations.
+
+    Raises InputError where no sentence e has the word.
+    """
+    e_words, f_words = Vocabulary.build(e), Vocabulary.build(f)
+    if word not in e_words:
+        raise InputError(f"{word}: the source text has no such word")
+    sides = Flat.of(e, e_words.encode), Flat.of(f, f_words.encode)
+    places = Places.of(*sides, len(e_words), len(f_words))
+    [number] = e_words.encode([word])
+    own = slice(int(places.row[number]), int(places.row[number + 1]))
+    tables = [ibm1(places, n)[0][own] for n in range(iterations + 1)]
+    chosen = np.argsort(-tables[-1], kind="stable")[:best]
+    _, likelihood = ibm1(places, iterations + 1)
+    return Watched(
+        f_words.decode(places.column[own][chosen].tolist()),
+        [t[chosen].tolist() for t in tables],
+        [math.exp(-value / len(sides[1].words)) for value in likelihood],
+    )

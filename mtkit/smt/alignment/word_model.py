@@ -1,0 +1,143 @@
+"""What word alignment leaves behind: P(f|e) of whole words in both directions, for any text.
+
+A ``WordModel`` is an HMM (see ``hmm``) with the t and s that training found. It gives ln P(f|e) to
+any pair of sentences, so the two directions are the translation model's P(y|x) and P(x|y), and
+aligns text that it was not trained on. Letters as in ``places``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.alignment import hmm
+from mtkit.smt.alignment.places import NULL, Places
+from mtkit.smt.alignment.symmetrize import Links, symmetrize
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, read_only, save_arrays
+from mtkit.text.vocabulary import Vocabulary
+
+FLOOR = 1e-6  # the share of t that is spread over all words, so that no pair is impossible
+KEPT = 1e-5  # smaller t are not written to the model
+
+
+@dataclass(frozen=True)
+class WordModel:
+    """P(f|e) of one direction.
+
+    row: int64 (V_e + 1,); column: int32, sorted within a row; t: float32, t(f|e) of each column;
+    jumps: float64, s of ``hmm``; f_size: number of ids of f.
+    """
+
+    row: Int64
+    column: Int32
+    t: Float32
+    jumps: Float64
+    f_size: int
+
+    @classmethod
+    def of(cls, t: Float64, places: Places, jumps: Float64, f_size: int) -> WordModel:
+        """The part of t worth writing, columns sorted within their rows."""
+        rows = np.repeat(np.arange(len(places.row) - 1), np.diff(places.row))
+        kept = np.flatnonzero(t >= KEPT)
+        kept = kept[np.lexsort((places.column[kept], rows[kept]))]
+        row = np.searchsorted(rows[kept], np.arange(len(places.row)))
+        column, probability = places.column[kept], t[kept].astype(np.float32)
+        read_only([row, column, probability])
+        return cls(row, column, probability, jumps, f_size)
+
+    def log_probabilities(self, e: Sequence[int], f: Sequence[int]) -> Float64:
+        """ln P(f_j | f_1 … f_{j−1}, e) of each word, (J,), the alignment summed out.
+
+        t is smoothed by ``FLOOR`` to reach every word. P(J|I), the length of f, is left out, as in
+        the models' own definition.
+        """
+        return hmm.log_probabilities(self._emissions(e, f), self.jumps)
+
+    def log_probability(self, e: Sequence[int], f: Sequence[int]) -> float:
+        """ln P(f|e), the sum of ``log_probabilities``."""
+        return float(self.log_probabilities(e, f).sum())
+
+    def best_links(self, e: Sequence[int], f: Sequence[int]) -> Int32:
+        """The most likely a_j − 1 of each f_j, so that −1 is the empty word."""
+        posterior = hmm.sentence_posterior(self._emissions(e, f), self.jumps)
+        best: Int32 = (posterior.argmax(1) - 1).astype(np.int32)
+        return best
+
+    def _emissions(self, e: Sequence[int], f: Sequence[int]) -> Float64:
+        given = np.array([NULL, *e], np.int32)
+        T = _emissions(self.row, self.column, self.t, given, np.array(f, np.int32))
+        smoothed: Float64 = (1 - FLOOR) * T + FLOOR / self.f_size
+        return smoothed
+
+    def save(self, directory: Path) -> None:
+        """Write three ``.npy`` and a JSON file into ``directory``, made if need be."""
+        save_arrays(directory, row=self.row, column=self.column, t=self.t)
+        text = json.dumps({"f_size": self.f_size, "jumps": self.jumps.tolist()})
+        (directory / "hmm.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> WordModel:
+        """Read what ``save`` wrote; the arrays are memory-mapped."""
+        rest = json.loads((directory / "hmm.json").read_text(encoding="utf-8"))
+        row, column, t = load_arrays(directory, ("row", "column", "t"))
+        return cls(row, column, t, np.array(rest["jumps"]), rest["f_size"])
+
+
+@dataclass(frozen=True)
+class WordModels:
+    """Both directions with their vocabularies. ``forward`` is P(y|x), ``backward`` P(x|y)."""
+
+    source: Vocabulary
+    target: Vocabulary
+    forward: WordModel
+    backward: WordModel
+
+    def align(
+        self, source: Sequence[Sequence[str]], target: Sequence[Sequence[str]], heuristic: str
+    ) -> Links:
+        """Align tokenised sentences by what is known, learning nothing."""
+        x = [self.source.encode(words) for words in source]
+        y = [self.target.encode(words) for words in target]
+        pairs = list(zip(x, y, strict=True))
+        nothing = [np.empty(0, np.int32)]
+        forward = np.concatenate(nothing + [self.forward.best_links(s, t) for s, t in pairs])
+        backward = np.concatenate(nothing + [self.backward.best_links(t, s) for s, t in pairs])
+        return symmetrize(forward, backward, Flat.of(x), Flat.of(y), heuristic)
+
+    def save(self, directory: Path) -> None:
+        """Write both vocabularies and both directions into ``directory``."""
+        self.source.save(directory / "source.json")
+        self.target.save(directory / "target.json")
+        self.forward.save(directory / "forward")
+        self.backward.save(directory / "backward")
+
+    @classmethod
+    def load(cls, directory: Path) -> WordModels:
+        """Read what ``save`` wrote. Raises FileNotFoundError where a part is missing."""
+        return cls(
+            Vocabulary.load(directory / "source.json"),
+            Vocabulary.load(directory / "target.json"),
+            WordModel.load(directory / "forward"),
+            WordModel.load(directory / "backward"),
+        )
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _emissions(row: Int64, column: Int32, t: Float32, e: Int32, f: Int32) -> Float64:
+    """t(f_j|e_i) as a matrix (I + 1, J), 0 where the model has none."""
+    T = np.zeros((len(e), len(f)))
+    for i in range(len(e)):
+        begin, end = row[e[i]], row[e[i] + 1]
+        for j in range(len(f)):
+            at = begin + np.searchsorted(column[begin:end], f[j])
+            if at < end and column[at] == f[j]:
+                T[i, j] = t[at]
+    return T

@@ -1,0 +1,195 @@
+"""ARPA files, the text format that n-gram tools exchange: log10 p, the words, log10 γ, by order."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mtkit.smt.language_model.ngrams import (
+    BOS,
+    EOS,
+    F32,
+    F64,
+    I32,
+    I64,
+    ROOT,
+    SPECIALS,
+    SPELLINGS,
+    UNK,
+    NgramModel,
+    layout,
+    suffix_links,
+)
+
+MISSING_UNK = -100 * math.log(10)  # what KenLM gives <unk> when an ARPA file leaves it out
+
+
+def write_arpa(model: NgramModel, path: str | Path) -> None:
+    """Write an ARPA file, gzipped if the name ends in ``.gz``.
+
+    Raises ValueError for a word that the format cannot hold: empty, or with white space inside.
+    """
+    for word in model.words:
+        if word.encode().split() != [word.encode()]:
+            raise ValueError(f"{path}: no ARPA file can hold the word {word!r}")
+    with Path(path).open("wb") as raw:
+        # Without a name and a time inside, the same model gives the same bytes.
+        is_gz = str(path).endswith(".gz")
+        with gzip.GzipFile("", "wb", 6, raw, mtime=0) if is_gz else nullcontext(raw) as file:
+            file.writelines(block.encode() for block in _arpa_blocks(model))
+
+
+def _arpa_blocks(model: NgramModel) -> Iterator[str]:
+    """The text of the file: the counts, then one block an order."""
+    counts = [f"ngram {k}={count}\n" for k, count in enumerate(model.counts, start=1)]
+    yield "".join(["\\data\\\n", *counts])
+    histories = [""]  # the n-grams of the order below
+    for k, (lo, hi) in enumerate(itertools.pairwise(model.level_starts), start=1):
+        n_children = np.diff(model.first_child[lo - len(histories) : lo + 1])
+        parents = np.repeat(np.arange(len(histories)), n_children).tolist()
+        words = [model.words[w] for w in model.word[lo:hi].tolist()]
+        grams = [histories[h] + word for h, word in zip(parents, words, strict=True)]
+        p, b = ((x[lo:hi] / math.log(10)).tolist() for x in (model.log_prob, model.backoff))
+        line = "%.8g\t%s\t%.8g\n" if k < model.order else "%.8g\t%s%.0s\n"  # no backoff on top
+        yield "".join([f"\n\\{k}-grams:\n", *(line % row for row in zip(p, grams, b, strict=True))])
+        histories = [gram + " " for gram in grams]
+    yield "\n\\end\\\n"
+
+
+def read_arpa(path: str | Path) -> NgramModel:
+    """Read an ARPA file (KenLM's, SRILM's …), gzipped if the name ends in ``.gz``.
+
+    Where the file was pruned of the history h of an n-gram hw, a blank node stands in: its
+    probability is what backing off gives it, its γ is 1, and so it changes no score. ``<unk>``
+    may be missing and then gets KenLM's log10 p = -100. ``notes`` says both. Raises ValueError
+    with file and line for anything that is no ARPA file.
+    """
+    words, sections = _read_sections(path)
+    keys, nodes = _place([section.text for section in sections], len(words))
+    word, first_child, _ = layout(keys, len(words))
+    suffix = suffix_links(word, first_child)
+
+    log_prob = np.full(len(word), np.nan, dtype=np.float32)
+    backoff = np.zeros(len(word), dtype=np.float32)
+    for section, node in zip(sections, nodes, strict=True):
+        _, first = np.unique(node, return_index=True)
+        if len(first) < len(node):
+            line = section.lines[np.setdiff1d(np.arange(len(node)), first)[0]]
+            raise ValueError(f"{path}:{line}: this n-gram stands above already")
+        log_prob[node] = section.log10_p * math.log(10)
+        if section is not sections[-1]:  # no history is as long as the longest n-gram
+            backoff[node] = section.log10_b * math.log(10)
+    log_prob[ROOT] = 0
+    if np.isnan(log_prob[[1 + BOS, 1 + EOS]]).any():
+        raise ValueError(
+            f"{path}:{max(sections[0].lines, default=0)}: the unigrams lack <s> or </s>"
+        )
+    notes = []
+    if np.isnan(log_prob[1 + UNK]):
+        log_prob[1 + UNK] = MISSING_UNK
+        notes.append(f"{path} has no <unk>: unknown words get log10 p = -100, as in KenLM")
+    if blanks := _fill_blanks(first_child, suffix, log_prob, backoff):
+        notes.append(f"{path} lacks {blanks} histories of its n-grams: they back off")
+    order = len(sections)
+    return NgramModel(order, words, word, first_child, suffix, log_prob, backoff, notes=notes)
+
+
+class _Section(NamedTuple):
+    """The n n-grams of one order k."""
+
+    text: I64  # (n, k) word ids
+    log10_p: F64  # (n,)
+    log10_b: F64  # (n,) the backoff
+    lines: list[int]  # n places in the file
+
+
+def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
+    """The words, specials first, and the n-grams of each order."""
+    try:
+        with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as file:
+            lines: list[bytes] = file.readlines()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: the gzip file is cut off or damaged: {error}") from error
+    announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
+    order = len(announced)
+    names = [b"\\data\\", *(b"\\%d-grams:" % k for k in range(1, order + 1)), b"\\end\\"]
+    heads = [(i, line.strip()) for i, line in enumerate(lines, start=1) if line[:1] == b"\\"]
+    end = len(lines), b""
+    for (i, head), name in zip([*heads, end], [*names, b""], strict=False):
+        if head != name or not order:
+            raise ValueError(f"{path}:{i}: expected {name.decode() or 'nothing more'} here")
+
+    ids: defaultdict[bytes, int] = defaultdict(itertools.count(len(SPECIALS)).__next__)
+    ids.update({word.encode(): i for word, i in SPELLINGS.items()})
+    sections: list[_Section] = []
+    for k, ((lo, _), (hi, _)) in enumerate(itertools.pairwise(heads[1:]), start=1):
+        numbers = [i for i in range(lo + 1, hi) if lines[i - 1].strip()]
+        if announced[k - 1] != b"ngram%d=%d" % (k, len(numbers)):
+            raise ValueError(f"{path}:{lo}: {len(numbers)} {k}-grams follow, not as announced")
+        sections.append(_read_section(path, lines, numbers, ids, k))
+        ids.default_factory = None  # a word that was no unigram is a mistake from here on
+    return [*SPECIALS, *(word.decode() for word, i in ids.items() if i > EOS)], sections
+
+
+def _read_section(
+    path: str | Path, lines: list[bytes], numbers: list[int], ids: dict[bytes, int], k: int
+) -> _Section:
+    """Parse ``log10 p, k words, log10 backoff``; new words enter ``ids`` if it lets them."""
+    text: list[int] = []
+    log10: list[float] = []
+    for number in numbers:
+        line = lines[number - 1]
+        fields = line.split()  # at ASCII white space alone, since these are bytes: not U+00A0
+        try:
+            p, b = float(fields[0]), float(fields[k + 1]) if len(fields) > k + 1 else 0.0
+            text += [ids[word] for word in fields[1 : k + 1]]
+            is_good = line.decode() and -math.inf < p <= 0 and abs(b) < math.inf
+        except (KeyError, ValueError):
+            is_good = False
+        if not (is_good and k < len(fields) <= k + 2):
+            raise ValueError(
+                f"{path}:{number}: expected log10 p ≤ 0, {k} words in UTF-8 that are unigrams "
+                f"and perhaps a backoff, found {line.decode(errors='replace').strip()!r}"
+            )
+        log10 += p, b
+    pairs = np.array(log10).reshape(-1, 2)
+    return _Section(np.array(text, np.int64).reshape(-1, k), pairs[:, 0], pairs[:, 1], numbers)
+
+
+def _place(texts: list[I64], V: int) -> tuple[list[I64], list[I64]]:
+    """The keys of each order, as ``_count`` gives them, and the node of each n-gram.
+
+    All n-grams grow together, word by word, so that the histories they share, listed or not,
+    become nodes.
+    """
+    keys, n_nodes = [np.arange(V)], 1 + V
+    nodes = [1 + text[:, 0] for text in texts]
+    for j in range(1, len(texts)):
+        grown = [node * V + text[:, j] for node, text in zip(nodes[j:], texts[j:], strict=True)]
+        key, rank = np.unique(np.concatenate(grown), return_inverse=True)
+        keys.append(key)
+        nodes[j:] = np.split(n_nodes + rank, np.cumsum([len(node) for node in grown[:-1]]))
+        n_nodes += len(key)
+    return keys, nodes
+
+
+def _fill_blanks(first_child: I32, suffix: I32, log_prob: F32, backoff: F32) -> int:
+    """Back off from h to the history of hw's suffix, for each hw without ln p; their number."""
+    blanks = np.flatnonzero(np.isnan(log_prob))
+    known = suffix[blanks]
+    parents = (np.searchsorted(first_child, x, side="right") - 1 for x in (blanks, known))
+    for node, shorter, h, end in zip(blanks, known, *parents, strict=True):  # by length
+        log_prob[node] = log_prob[shorter]
+        while h != end:
+            log_prob[node] += backoff[h]
+            h = suffix[h]
+    return len(blanks)

@@ -1,0 +1,1 @@
+"""Moses models, read and written."""

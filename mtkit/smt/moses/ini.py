@@ -1,0 +1,324 @@
+"""Moses's models, read and written (Koehn et al. 2007): moses.ini, its tables and an ARPA file.
+
+    [feature]            TYPE name=NAME path=FILE num-features=K …
+    [weight]             NAME= λ_1 … λ_K
+    [distortion-limit]   d
+
+Moses's score is Σ_k λ_k f_k, as ours is, and its f are nearly ours:
+
+    PhraseDictionaryMemory  four ln, at least −100              channel, channel-lexical, direct,
+                                                                direct-lexical
+    LexicalReordering       six ln; 0 without the pair          previous-…, next-…
+    KENLM                   ln P(y)                             lm
+    PhrasePenalty           number of phrases                   phrases
+    WordPenalty             −(number of words)                  words, λ of the other sign
+    Distortion              −(distance)                         distortion
+    UnknownWordPenalty      −100 · (number of words copied)     unknown, −100 λ
+
+``tables`` reads and writes what ``path`` names. Limits: one table, one reordering model, one
+language model, no factors, and nothing binary. Moses has no place for ``context`` and for words
+that must survive.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from mtkit.console import note, step
+from mtkit.errors import InputError
+from mtkit.smt.language_model.arpa import read_arpa, write_arpa
+from mtkit.smt.language_model.ngrams import NgramModel
+from mtkit.smt.moses.tables import (
+    CHANNEL_FIRST,
+    LOWEST,
+    Words,
+    assemble,
+    read_phrases,
+    read_table,
+    text_of,
+    write_tables,
+)
+from mtkit.smt.phrases.context import Lexicon
+from mtkit.smt.phrases.extract import MAX_PHRASE
+from mtkit.smt.phrases.table import FEATURES
+from mtkit.smt.search.decoder import Limits
+from mtkit.smt.search.options import REORDERING
+from mtkit.smt.system import Models, SmtSystem
+from mtkit.text.corpus import read_lines
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import SPECIALS
+
+TABLE, LM, REORDERINGS = "PhraseDictionaryMemory", "KENLM", "LexicalReordering"
+SIZES = {TABLE: 4, REORDERINGS: 6, LM: 1} | dict.fromkeys(
+    ("UnknownWordPenalty", "WordPenalty", "PhrasePenalty", "Distortion"), 1
+)
+LM_READERS = ("SRILM", "IRSTLM")  # of ARPA files as well
+BIDIRECTIONAL = ("wbe-msd-bidirectional-fe", "wbe-msd-bidirectional-fe-allff")
+READ = {"input-factors", "mapping", "distortion-limit", "feature", "weight"}
+ALL = 1000  # translations a phrase for table-limit=0
+MARK = "moses.ini"
+PHRASES, ORIENTATIONS = "phrase-table.gz", f"reordering-table.{BIDIRECTIONAL[0]}.gz"
+INI = """\
+[input-factors]
+0
+
+[mapping]
+0 T 0
+
+[distortion-limit]
+{distortion}
+
+[feature]
+UnknownWordPenalty
+WordPenalty
+PhrasePenalty
+PhraseDictionaryMemory name=TranslationModel0 num-features=4 path={phrases} \
+input-factor=0 output-factor=0 table-limit={limit}
+LexicalReordering name=LexicalReordering0 num-features=6 type={type} \
+input-factor=0 output-factor=0 path={orientations}
+Distortion
+KENLM name=LM0 factor=0 path=lm.arpa.gz order={order}
+
+[weight]
+{weights}
+"""
+
+
+class Feature(NamedTuple):
+    """A line of [feature], where it stands, and its weights."""
+
+    where: str
+    options: dict[str, str]
+    weights: list[float]
+
+
+# --- reading
+
+
+def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
+    """The system that ``ini`` describes, for text that is tokenised; notes say what it lacks.
+
+    Raises InputError, naming file and line, for what is missing, damaged, binary or no part of
+    mtkit.
+    """
+    features, distortion = _read_ini(ini)
+    with step("language model"):
+        lm = _read_lm(_file(features[LM], ini))
+    for remark in lm.notes:
+        note(f"  language model: {remark}")
+    weights = _weights(features)
+    with step("phrase table"):
+        source, target = Words(), Words()
+        lines = read_phrases(_file(features[TABLE], ini), source, target)
+        vocabularies = source.vocabulary(), target.vocabulary()
+    if lines.left_out:
+        note(
+            f"  pairs left out: {lines.left_out:,}, with more than {MAX_PHRASE} words on a side, "
+            f"or one of {' '.join(SPECIALS)}"
+        )
+    path = _file(features[REORDERINGS], ini) if REORDERINGS in features else None
+    with step("reordering table"):
+        reordering = read_table(path, 6, source, target) if path else ()
+        lm_id = lm.encode(vocabularies[1].words)
+        table = assemble(lines, reordering, weights, lm.arrays, lm_id)
+    if path and (without := int((table.reordering == 0).all(1).sum())):
+        note(f"  pairs that the reordering table lacks: {without:,}; each order costs them 0")
+    models = Models(*vocabularies, table, lm, Lexicon.nothing(len(vocabularies[0])))
+    limits = Limits(distortion=distortion, table=_table_limit(features[TABLE]))
+    tokenizer = WordTokenizer("none", lowercase)
+    return SmtSystem(models, tokenizer, weights, limits, verbatim=False)
+
+
+def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
+    """The features by their types, language models all as ``LM``, and the distortion limit."""
+    sections = _sections(ini)
+    weights, features = _read_weights(sections.get("weight", [])), dict[str, Feature]()
+    for where, text in sections["feature"]:
+        kind, *pairs = text.split()
+        options = dict(pair.partition("=")[::2] for pair in pairs)
+        name = options.get("name", f"{kind}0")  # a second one is refused
+        feature = Feature(where, options, weights.get(name, []))
+        kind = LM if kind in LM_READERS else kind
+        if kind not in SIZES and feature.weights and not any(feature.weights):
+            continue  # it takes no part
+        _check(kind, name, feature)
+        if kind in features:
+            raise InputError(f"{where}: a second {kind}; mtkit has one of each")
+        features[kind] = feature
+    if missing := [kind for kind in (TABLE, LM) if kind not in features]:
+        raise InputError(f"{ini}: [feature] has no {missing[0]}, which mtkit cannot do without")
+    where, text = sections.get("distortion-limit", [("", "6")])[0]  # 6: Moses's default
+    return features, _number(text, where)
+
+
+def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
+    """The lines of each section, with their places."""
+    sections = dict[str, list[tuple[str, str]]]()
+    for number, line in enumerate(read_lines(ini), 1):
+        text = line.partition("#")[0].strip()
+        if text.startswith("["):
+            section = sections.setdefault(text.strip("[]"), [])
+        elif text and sections:
+            section.append((f"{ini}: line {number}", text))
+    if "feature" not in sections:
+        raise InputError(f"{ini}: no [feature]; only files of Moses 1.0 and later can be read")
+    if ignored := sorted(set(sections) - READ):
+        note(f"  not read, as these settings are Moses's own: {', '.join(ignored)}")
+    for where, text in sections.get("mapping", []):
+        if text.split() != ["0", "T", "0"]:
+            raise InputError(f"{where}: of mappings mtkit has only 0 T 0: one table, no factors")
+    return sections
+
+
+def _read_weights(lines: list[tuple[str, str]]) -> dict[str, list[float]]:
+    """The lines ``NAME= λ …`` of [weight]."""
+    weights = {}
+    for where, text in lines:
+        name, _, values = text.partition("=")
+        try:
+            weights[name.strip()] = [float(value) for value in values.split()]
+        except ValueError:
+            raise InputError(f"{where}: NAME= and numbers are meant, not {text!r}") from None
+    return weights
+
+
+def _check(kind: str, name: str, feature: Feature) -> None:
+    """Raise InputError for a feature that mtkit does not have as it is."""
+    where, options, weights = feature
+    size = SIZES.get(kind)
+    if kind.startswith(("PhraseDictionary", "ProbingPT")) and kind != TABLE:
+        raise InputError(f"{where}: {kind} is none of text; name the text table, as {TABLE}")
+    if size is None:
+        raise InputError(f"{where}: the feature {kind} is none that mtkit has; take it out")
+    if _number(options.get("num-features", str(size)), where) != size:
+        raise InputError(f"{where}: {kind} must have num-features={size}")
+    if kind == REORDERINGS and options.get("type") not in BIDIRECTIONAL:
+        raise InputError(f"{where}: of reordering models mtkit has only type={BIDIRECTIONAL[0]}")
+    if any(options.get(f, "0") != "0" for f in ("factor", "input-factor", "output-factor")):
+        raise InputError(f"{where}: mtkit has no factors; all of them must be 0")
+    if len(weights) != size:
+        raise InputError(
+            f"{where}: {name} takes {size} weights, of which [weight] gives {len(weights)}"
+        )
+    if not all(map(math.isfinite, weights)):
+        raise InputError(f"{where}: the weights of {name} in [weight] must be finite numbers")
+
+
+def _number(text: str, where: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"{where}: a whole number is meant, not {text!r}") from None
+
+
+def _table_limit(table: Feature) -> int:
+    limit = _number(table.options.get("table-limit", "20"), table.where)
+    if limit < 0:
+        raise InputError(f"{table.where}: table-limit must not be below 0")
+    if limit == 0:
+        note(f"  table-limit=0: the {ALL:,} best translations of a phrase are tried")
+    return limit or ALL
+
+
+def _weights(features: dict[str, Feature]) -> dict[str, float]:
+    """λ by our names; see the head of the module. What [feature] does not name has 0."""
+    given = {kind: feature.weights for kind, feature in features.items()}
+    λ = {kind: given.get(kind, [0.0] * size) for kind, size in SIZES.items()}
+    phrase = [λ[TABLE][k] for k in CHANNEL_FIRST]
+    return {
+        **dict(zip(FEATURES, phrase, strict=True)),
+        **dict(zip(REORDERING, λ[REORDERINGS], strict=True)),
+        "phrases": λ["PhrasePenalty"][0],
+        "words": -λ["WordPenalty"][0],
+        "unknown": LOWEST * λ["UnknownWordPenalty"][0],
+        "lm": λ[LM][0],
+        "distortion": λ["Distortion"][0],
+        "context": 0.0,
+    }
+
+
+def _file(feature: Feature, ini: Path) -> Path:
+    """What ``path`` names, from where ``ini`` lies; as in Moses perhaps without its .gz."""
+    if "path" not in feature.options:
+        raise InputError(f"{feature.where}: no path=FILE")
+    path = ini.parent / feature.options["path"]
+    packed = path.with_name(path.name + ".gz")
+    if not path.exists() and not packed.exists():
+        raise InputError(f"{feature.where}: {path}: no such file")
+    return path if path.exists() else packed
+
+
+def _read_lm(path: Path) -> NgramModel:
+    next(text_of(path), None)  # raises for a binary file
+    try:
+        return read_arpa(path)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+# --- writing
+
+
+def write_moses(system: SmtSystem, directory: Path) -> None:
+    """Write ``system`` into ``directory``, the same bytes each time; notes say what it loses.
+
+    Raises InputError for a word that Moses's formats cannot hold.
+    """
+    models = system.models
+    source, target, lm_words = (
+        _spelled(words) for words in (models.source.words, models.target.words, models.lm.words)
+    )
+    with step("tables"):
+        files = directory / PHRASES, directory / ORIENTATIONS
+        left_out = write_tables(models.table, (source, target), *files)
+    with step("language model"):
+        words = [word.decode() for word in lm_words]
+        write_arpa(replace(models.lm, words=words), directory / "lm.arpa.gz")
+    (directory / MARK).write_text(_ini(system), encoding="utf-8")
+    note("  Moses translates tokens, not text: those of the model's tokenizer, spaces between them")
+    if system.weights["context"]:
+        note("  left out: the discriminative lexicon (`context`), so that scores differ")
+    if system.verbatim:
+        note("  left out: that numbers, URLs and placeholders must survive; Moses may break them")
+    if any(b"&#124;" in word for word in (*source, *target)):
+        note("  Moses separates factors by |: it is written &#124;, in what Moses reads too")
+    if left_out:
+        note(f"  left out: {left_out:,} pairs with a word that is spelled like a special symbol")
+
+
+def _spelled(words: list[str]) -> list[bytes]:
+    """Words as Moses's tokenizer escapes them, of which none may become another."""
+    spelled = [word.replace("|", "&#124;").encode() for word in words]
+    for word in spelled:
+        if word.split() != [word]:
+            raise InputError(f"Moses's formats cannot hold the word {word.decode()!r}")
+    if len(set(spelled)) < len(spelled):
+        raise InputError("the model has words that differ only in | and &#124;, Moses's spelling")
+    return spelled
+
+
+def _ini(system: SmtSystem) -> str:
+    """The text of moses.ini."""
+    λ, limits = system.weights, system.limits
+    weights = {
+        "LexicalReordering0": [λ[name] for name in REORDERING],
+        "Distortion0": [λ["distortion"]],
+        "LM0": [λ["lm"]],
+        "WordPenalty0": [-λ["words"]],
+        "PhrasePenalty0": [λ["phrases"]],
+        "TranslationModel0": [λ[FEATURES[k]] for k in CHANNEL_FIRST],
+        "UnknownWordPenalty0": [λ["unknown"] / LOWEST],
+    }
+    lines = [f"{name}= {' '.join(f'{x:.9g}' for x in of)}" for name, of in weights.items()]
+    return INI.format(
+        phrases=PHRASES,
+        limit=limits.table,
+        orientations=ORIENTATIONS,
+        type=BIDIRECTIONAL[1],
+        order=system.models.lm.order,
+        distortion=limits.distortion,
+        weights="\n".join(lines),
+    )

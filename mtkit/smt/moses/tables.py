@@ -1,0 +1,303 @@
+"""Moses's text tables: phrase pairs, and how their phrases are reordered, a line each.
+
+    phrase table       s̄ ||| t̄ ||| φ(s̄|t̄) lex(s̄|t̄) φ(t̄|s̄) lex(t̄|s̄) ||| i-j … ||| …
+    reordering table   s̄ ||| t̄ ||| P(o|s̄, t̄), o as in ``reorder``: of the previous word, of the next
+
+i-j are links; what follows them (counts, sparse features) has no part in the score and is not read.
+Logarithms of the figures are at least −100, as in Moses.
+
+Of the translations of s̄ Moses tries the best by
+
+    Σ_k λ_k f_k(s̄, t̄)  +  λ_words |t̄|  +  λ_lm ln P_lm(t̄)       the phrase by itself
+
+That is the order in which a table is kept here, since ``options`` looks at the first pairs of a
+phrase only and chooses among them by the same sum.
+
+Limits: no factors; phrases longer than ``MAX_PHRASE`` and words spelled like a special symbol are
+left out. Of source phrases that hash alike one stays (see ``extract`` for how rare that is).
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.errors import InputError
+from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64, read_only
+from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
+from mtkit.smt.phrases.extract import MAX_PHRASE, hash_phrase, hash_word
+from mtkit.smt.phrases.table import FEATURES, PhraseTable, gather, links_of
+from mtkit.text.vocabulary import PAD, SPECIALS, Vocabulary
+
+CHANNEL_FIRST = [2, 3, 0, 1]  # Moses's four in FEATURES, and the other way round: its own inverse
+LOWEST = -100.0  # Moses's least logarithm
+PART = 1 << 16  # lines that are read together
+_SPECIAL = {special.encode() for special in SPECIALS}
+Lengths = NDArray[np.int8]
+
+
+class Lines(NamedTuple):
+    """N lines of a table.
+
+    words: int32, source, then target ids of one line behind those of the other; length: int8
+    (N, 2), how many of each; log: float32 (N, K), ln of the figures; links: as in ``PhraseTable``.
+    """
+
+    words: Int32
+    length: Lengths
+    log: Float32
+    links: UInt64
+    left_out: int
+
+
+class Words(dict[bytes, int]):
+    """Ids of the words of one side as they appear, fit for ``Vocabulary``."""
+
+    def __missing__(self, word: bytes) -> int:
+        """The next id. Raises ValueError for a word in factors, or not in UTF-8."""
+        if "|" in word.decode():
+            raise ValueError
+        self[word] = number = len(SPECIALS) + len(self)
+        return number
+
+    def vocabulary(self) -> Vocabulary:
+        """All words so far."""
+        return Vocabulary([word.decode() for word in self])
+
+
+# --- reading
+
+
+def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of a file, one at a time; raises InputError where it is no text."""
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            if b"\0" in file.peek(4096)[:4096]:
+                raise InputError(f"{path}: binary; name the text file that it was made of")
+            yield from enumerate(file, 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a complete gzip file ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[Lines]:
+    """A table of ``size`` figures a line, part by part; new words enter ``source`` and ``target``.
+
+    Raises InputError, naming file and line, for anything that is no such table.
+    """
+    numbered = text_of(path)
+    while part := list(islice(numbered, PART)):
+        words, length, figures, links = array("i"), array("b"), array("d"), array("Q")
+        left_out = 0
+        for number, line in part:
+            try:
+                s, t, p, mask = _parse(line, size)
+                if max(len(s), len(t)) > MAX_PHRASE or not _SPECIAL.isdisjoint((*s, *t)):
+                    left_out += 1
+                    continue
+                words.extend([source[word] for word in s])
+                words.extend([target[word] for word in t])
+            except (ValueError, IndexError):
+                raise InputError(
+                    f"{path}: line {number}: `words ||| words ||| {size} probabilities` without "
+                    "factors, perhaps ` ||| links` inside the phrases, are meant, not "
+                    f"{line[:60].decode(errors='replace')!r}"
+                ) from None
+            length.extend((len(s), len(t)))
+            figures.extend(p)
+            links.append(mask)
+        log = np.log(np.maximum(np.array(figures).reshape(-1, size), math.exp(LOWEST)))
+        yield Lines(
+            np.array(words, np.int32),
+            np.array(length, np.int8).reshape(-1, 2),
+            log.astype(np.float32),
+            np.array(links, np.uint64),
+            left_out,
+        )
+
+
+def read_phrases(path: Path, source: Words, target: Words) -> Lines:
+    """All lines of a phrase table. Raises InputError as ``read_table`` does, and without any."""
+    parts = list(read_table(path, 4, source, target))
+    if not sum(len(part.links) for part in parts):
+        raise InputError(f"{path}: no phrase pair that mtkit can hold")
+    *arrays, left_out = zip(*parts, strict=True)
+    words, length, log, links = map(np.concatenate, arrays)
+    return Lines(words, length, log, links, sum(left_out))
+
+
+def _parse(line: bytes, size: int) -> tuple[list[bytes], list[bytes], list[float], int]:
+    """Both phrases, the figures and the links. Raises ValueError or IndexError without them."""
+    fields = line.split(b"|||")
+    s, t, p = fields[0].split(), fields[1].split(), [float(x) for x in fields[2].split()]
+    if not (s and t and len(p) == size and min(p) >= 0 and sum(p) < math.inf):  # no NaN either
+        raise ValueError
+    if max(len(s), len(t)) > MAX_PHRASE or len(fields) < 4:
+        return s, t, p, 0
+    return s, t, p, _mask(fields[3], len(s), len(t))
+
+
+@lru_cache(1 << 16)
+def _mask(links: bytes, I: int, J: int) -> int:
+    """``i-j …`` as bits 8 i + j. Raises ValueError for a link outside I and J words."""
+    mask = 0
+    for link in links.split():
+        i, j = map(int, link.split(b"-"))
+        if not (0 <= i < I and 0 <= j < J):
+            raise ValueError
+        mask |= 1 << (8 * i + j)
+    return mask
+
+
+def assemble(
+    lines: Lines, reordering: Iterable[Lines], weights: dict[str, float], lm: Lm, lm_id: Int32
+) -> PhraseTable:
+    """The table of these lines, of equal pairs the first."""
+    s_key, pair_key = _keys(lines.words, lines.length)
+    pairs, first = np.unique(pair_key, return_index=True)
+    features = lines.log[:, CHANNEL_FIRST]
+    estimate = features @ np.array([weights[name] for name in FEATURES])
+    estimate += weights["words"] * lines.length[:, 1]
+    estimate += weights["lm"] * _alone(lines.words, lines.length, lm, lm_id)
+    order = np.lexsort((first, -estimate[first], s_key[first]))  # into ``pairs``
+    at = _begins(lines.length)
+    order = order[_alike(lines.words, at, lines.length[:, 0], s_key, first[order])]
+    rows = first[order]
+    key, row = np.unique(s_key[rows], return_index=True)
+    heads, row = rows[row], np.append(row, len(rows))
+    arrays = (
+        *gather(lines.words, at[heads], lines.length[heads, 0]),
+        *gather(lines.words, at[rows] + lines.length[rows, 0], lines.length[rows, 1]),
+        key,
+        row,
+        features[rows],
+        _reordering(pairs, reordering)[order],
+        lines.links[rows],
+    )
+    return PhraseTable(*read_only(map(np.ascontiguousarray, arrays)))
+
+
+def _begins(length: Lengths) -> Int64:
+    """Where the words of each line begin."""
+    return np.append(0, np.cumsum(length.sum(axis=1, dtype=np.int64))[:-1])
+
+
+def _reordering(pairs: UInt64, parts: Iterable[Lines]) -> Float32:
+    """ln P(o) of each pair, given by sorted keys; 0 where the table lacks it."""
+    log = np.zeros((len(pairs), 6), np.float32)
+    for part in parts:
+        _, key = _keys(part.words, part.length)
+        at = np.minimum(np.searchsorted(pairs, key), len(pairs) - 1)
+        known = pairs[at] == key
+        log[at[known]] = part.log[known]
+    return log
+
+
+# --- writing
+
+
+def write_tables(
+    table: PhraseTable, words: tuple[list[bytes], list[bytes]], phrases: Path, reordering: Path
+) -> int:
+    """Write both tables, sorted as `LC_ALL=C sort` does; how many pairs are left out.
+
+    words: of the source and of the target, by their ids.
+    """
+    source, target = words
+    ends = zip(table.s_begin.tolist(), table.s_begin[1:].tolist(), strict=False)
+    ids = [table.source[i:j].tolist() for i, j in ends]
+    phrase = [b" ".join([*(source[w] for w in words), b"|||"]) for words in ids]
+    written = 0
+    with _packed(phrases) as one, _packed(reordering) as other:
+        for r in sorted(range(len(phrase)), key=phrase.__getitem__):
+            if min(ids[r]) >= len(SPECIALS):
+                lines = sorted(_lines_of(table, r, phrase[r], target))
+                one.writelines(b"%b %b\n" % (pair, scores) for pair, scores, _ in lines)
+                other.writelines(b"%b %b\n" % (pair, log) for pair, _, log in lines)
+                written += len(lines)
+    return len(table.links) - written
+
+
+@contextmanager
+def _packed(path: Path) -> Iterator[gzip.GzipFile]:
+    """A gzip file that without a name and a time inside gets the same bytes each time."""
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
+        yield file
+
+
+def _lines_of(
+    table: PhraseTable, r: int, phrase: bytes, target: list[bytes]
+) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """The pairs of source phrase r: ``s̄ ||| t̄ |||`` and what follows in either table."""
+    for p in range(int(table.row[r]), int(table.row[r + 1])):
+        ids = table.target[table.t_begin[p] : table.t_begin[p + 1]].tolist()
+        if min(ids) >= len(SPECIALS):
+            pair = b" ".join([phrase, *(target[w] for w in ids), b"|||"])
+            links = b" ".join([b"%d-%d" % link for link in links_of(int(table.links[p]))])
+            four, six = _figures(table.features[p, CHANNEL_FIRST]), _figures(table.reordering[p])
+            yield pair, b"%b ||| %b ||| ||| |||" % (four, links), six
+
+
+def _figures(log: Float32) -> bytes:
+    """Probabilities with digits enough for the same float32 logarithms."""
+    return b" ".join([b"%.9g" % p for p in np.exp(log, dtype=np.float64).tolist()])
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _keys(words: Int32, length: Lengths) -> tuple[UInt64, UInt64]:
+    """A hash of each line's source phrase, and one of its pair."""
+    s_key, key = np.empty(len(length), np.uint64), np.empty(len(length), np.uint64)
+    at = 0
+    for n in range(len(length)):
+        middle = at + length[n, 0]
+        s_key[n] = hash_phrase(words, at, middle - 1)
+        key[n] = hash_word(s_key[n], PAD)  # no word: so "a, b c" is not "a b, c"
+        at = middle + length[n, 1]
+        for j in range(middle, at):
+            key[n] = hash_word(key[n], words[j])
+    return s_key, key
+
+
+@njit(cache=True, nogil=True)
+def _alone(words: Int32, length: Lengths, lm: Lm, lm_id: Int32) -> Float64:
+    """ln P_lm of each line's target phrase by itself."""
+    log_p, at = np.zeros(len(length)), 0
+    for n in range(len(length)):
+        state, middle = ROOT, at + length[n, 0]
+        at = middle + length[n, 1]
+        for j in range(middle, at):
+            p, state = lm_step(lm, state, lm_id[words[j]])
+            log_p[n] += p
+    return log_p
+
+
+@njit(cache=True, nogil=True)
+def _alike(
+    words: Int32, at: Int64, length: Lengths, s_key: UInt64, rows: Int64
+) -> NDArray[np.bool_]:
+    """Whether the source phrase of a row is the first with its key, not one that hashes alike."""
+    same, first = np.ones(len(rows), np.bool_), 0
+    for n in range(len(rows)):
+        if s_key[rows[n]] != s_key[rows[first]]:
+            first = n
+        a, b = rows[n], rows[first]
+        same[n] = length[a] == length[b]
+        for i in range(length[a]):
+            same[n] = same[n] and words[at[a] + i] == words[at[b] + i]
+    return same

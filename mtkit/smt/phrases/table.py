@@ -1,0 +1,281 @@
+"""Phrase pairs and what they are worth (Koehn, Och & Marcu 2003).
+
+Letters: s̄ a source phrase, t̄ a target phrase; c counts occurrences, see ``extract``.
+
+    φ(t̄|s̄)   = c(s̄, t̄) / c(s̄)            φ(s̄|t̄) = c(s̄, t̄) / c(t̄)
+    w(t|s)    = c(s, t) / c(s)   over the corpus's links; w(t|NULL) over its unlinked words, which
+                                 count for NULL alone
+    lex(t̄|s̄) = Π_{t ∈ t̄} mean of w(t|s) over the s ∈ s̄ linked to t, or w(t|NULL)
+
+lex is that of the links the pair most often has. All four are kept as natural logarithms.
+
+Most pairs are seen once, and φ makes too much of that. Modified Kneser-Ney smoothing discounts them
+(Foster, Kuhn & Johnson 2006; D as in ``lm``, with t_r the number of pairs seen r times):
+
+    φ(t̄|s̄)   = (c(s̄, t̄) − D(c(s̄, t̄))) / c(s̄) + p(t̄) Σ_t̄′ D(c(s̄, t̄′)) / c(s̄)
+    p(t̄)      = different s̄ paired with t̄ / different pairs
+
+and φ(s̄|t̄) likewise. A look-up compares words, not only their hashes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.smt.alignment.symmetrize import Links
+from mtkit.smt.flat import (
+    Flat,
+    Float32,
+    Float64,
+    Int32,
+    Int64,
+    UInt64,
+    load_arrays,
+    read_only,
+)
+from mtkit.smt.language_model.ngrams import FALLBACK_DISCOUNTS, closed_form
+from mtkit.smt.phrases.extract import MAX_PHRASE, Rows, extract
+from mtkit.smt.phrases.reorder import log_probabilities
+
+DISCOUNTS = ("none", "kneser-ney")
+FEATURES = ("direct", "direct-lexical", "channel", "channel-lexical")
+CACHED = 1 << 14  # rows that are worked on together
+# A link: its target word in the flat corpus, w(t|s), w(s|t).
+LINK = np.dtype([("target", np.int64), ("forward", np.float64), ("backward", np.float64)])
+
+
+class PhraseTable(NamedTuple):
+    """P phrase pairs of R different source phrases, the pairs of one source best φ(t̄|s̄) first.
+
+    key: uint64 (R,) sorted hashes of the source phrases; row: int64 (R + 1,), the pairs of source
+    phrase r are ``row[r] : row[r + 1]``; source: int32, the words of source phrase r at
+    ``s_begin[r] : s_begin[r + 1]``; target: int32, those of pair p likewise by ``t_begin``;
+    features: float32 (P, 4), ln of φ(t̄|s̄), lex(t̄|s̄), φ(s̄|t̄), lex(s̄|t̄); reordering: float32 (P, 6),
+    ln P(o|s̄, t̄) of ``reorder``, monotone, swap and discontinuous, to the previous word, then to the
+    next; links: uint64 (P,), bit 8 i + j says that source word i is linked to target word j.
+    """
+
+    source: Int32
+    s_begin: Int64
+    target: Int32
+    t_begin: Int64
+    key: UInt64
+    row: Int64
+    features: Float32
+    reordering: Float32
+    links: UInt64
+
+    @classmethod
+    def load(cls, directory: Path) -> PhraseTable:
+        """Read what ``save_arrays`` wrote of one."""
+        return cls(*load_arrays(directory, cls._fields))
+
+
+@lru_cache(1 << 16)
+def links_of(mask: int) -> tuple[tuple[int, int], ...]:
+    """The links (i, j) of a phrase pair from their bits, 8 i + j."""
+    return tuple(divmod(b, 8) for b in range(64) if mask >> b & 1)
+
+
+WordWeights = tuple[Int64, NDArray[Any], Float64, Float64]  # see ``word_weights``
+
+
+class Pairs(NamedTuple):
+    """The P different pairs of a corpus, sorted by the hashes of s̄, then of t̄.
+
+    rows: OCCURRENCE (P,), one of each with the links that it most often has; seen: int32 (P,),
+    c(s̄, t̄); reordering: as in ``PhraseTable``.
+    """
+
+    rows: Rows
+    seen: Int32
+    reordering: Float32
+
+
+def build_table(source: Flat, target: Flat, links: Links, discount: str = "none") -> PhraseTable:
+    """Extract, count and score all phrase pairs of an aligned corpus.
+
+    discount: one of ``DISCOUNTS``; ValueError for any other.
+    """
+    if discount not in DISCOUNTS:
+        raise ValueError(f"{discount}: not one of {', '.join(DISCOUNTS)}")
+    rows, count, reordering = _count(source, target, links)
+    row = np.append(np.flatnonzero(_changes(rows["s_key"])), len(rows))
+    first = rows.take(row[:-1])
+    order, features = _score(rows, count, row, discount, word_weights(source, target, links))
+    arrays = (
+        *gather(source.words, first["source"], first["s_length"]),
+        *gather(target.words, rows["target"][order], rows["t_length"][order]),
+        first["s_key"].copy(),
+        row,
+        features,
+        reordering[order],
+        rows["links"][order],
+    )
+    return PhraseTable(*read_only(arrays))
+
+
+def _score(
+    rows: Rows, count: Int32, row: Int64, discount: str, weights: WordWeights
+) -> tuple[Int64, Float32]:
+    """The order of the pairs, best φ(t̄|s̄) first, and their features in that order."""
+    s_key, t_key = rows["s_key"].copy(), rows["t_key"].copy()
+    direct = _phi(s_key, t_key, count, discount)
+    channel = _phi(t_key, s_key, count, discount)
+    order = _best_first(direct, row)  # ties by hash: the same in every run
+    features = np.empty((len(rows), 4), np.float32)
+    for begin in range(0, len(rows), CACHED):
+        at = order[begin : begin + CACHED]
+        lexical = _lexical(rows.take(at), *weights)
+        value = direct[at], lexical[:, 0], channel[at], lexical[:, 1]
+        features[begin : begin + CACHED] = np.log(np.column_stack(value))
+    return order, features
+
+
+def _count(source: Flat, target: Flat, links: Links) -> Pairs:
+    """Extract all pairs and count them part by part, each small enough for a cache."""
+    rows, ends = extract(source, target, links)
+    count = np.empty(len(rows), np.int32)  # no page of it is touched before it is needed
+    reordering = np.empty((len(rows), 6), np.float32)
+    n = 0
+    for begin, end in itertools.pairwise(ends):
+        if begin < end:
+            part = _distinct(rows[begin:end])
+            m = n + len(part.rows)
+            rows[n:m], count[n:m], reordering[n:m] = part
+            n = m
+    return Pairs(rows[:n].copy(), count[:n], reordering[:n])
+
+
+def _distinct(rows: Rows) -> Pairs:
+    """Occurrences to different pairs; of links that are equally frequent the lowest mask."""
+    rows = rows.take(np.lexsort((rows["links"], rows["t_key"], rows["s_key"])))
+    new_pair = _changes(rows["s_key"]) | _changes(rows["t_key"])
+    at = np.flatnonzero(new_pair | _changes(rows["links"]))
+    pair = np.cumsum(new_pair) - 1
+    count = np.diff(np.append(at, len(rows)))
+    first = np.flatnonzero(new_pair[at])
+    most = at[count == np.maximum.reduceat(count, first)[pair[at]]]
+    pick = most[_changes(pair[most])]
+    reordering = log_probabilities(rows["previous"], rows["next"], pair)
+    return Pairs(rows.take(pick), np.add.reduceat(count, first), reordering)
+
+
+def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a value differs from the one before it; the first does."""
+    return np.concatenate([[True], values[1:] != values[:-1]])
+
+
+def _parts(key: UInt64) -> list[Int64]:
+    """Indices of rows by the first bits of their keys: parts of some 2¹⁴ rows that fit a cache."""
+    bits = 1 + (len(key) // CACHED).bit_length()
+    top = (key >> np.uint64(64 - bits)).astype(np.uint16)
+    order = np.argsort(top, kind="stable")  # of 16 bits: a radix sort
+    ends = np.searchsorted(top[order], np.arange(1, 1 << bits))
+    return [part for part in np.split(order, ends) if len(part)]
+
+
+def _total(key: UInt64, value: NDArray[Any]) -> Float64:
+    """For each row the sum of the values of all rows with the same key."""
+    total = np.empty(len(key))
+    for part in _parts(key):
+        _, which = np.unique(key[part], return_inverse=True)
+        total[part] = np.bincount(which, weights=value[part])[which]
+    return total
+
+
+def _phi(given: UInt64, made: UInt64, count: Int32, discount: str) -> Float64:
+    """φ(made|given) of each pair; see the module's head."""
+    mass = count.astype(np.float64)
+    if discount == "kneser-ney":
+        t = np.bincount(np.minimum(count, 5), minlength=5).tolist()
+        d = np.array([0, *(closed_form(t) or FALLBACK_DISCOUNTS)])[np.minimum(count, 3)]
+        p = _total(made, np.ones(len(made))) / len(made)
+        mass += p * _total(given, d) - d
+    return mass / _total(given, count)
+
+
+def word_weights(source: Flat, target: Flat, links: Links) -> WordWeights:
+    """w, as ``_lexical`` takes it.
+
+    The links of flat source word i are ``first[i] : first[i + 1]``; then LINK, one a link; then
+    w(·|NULL) of each flat target and of each flat source word.
+    """
+    sentence = np.repeat(np.arange(len(source)), np.diff(links.begin))
+    i, j = source.begin[sentence] + links.source, target.begin[sentence] + links.target
+    s, t = source.words[i], target.words[j]
+    both = s.astype(np.uint64) << np.uint64(32) | t.astype(np.uint64)
+    count = _total(both * np.uint64(0x9E3779B97F4A7C15), np.ones(len(i)))  # spread over all bits
+    linked = np.empty(len(i), LINK)
+    linked["target"] = j
+    linked["forward"], linked["backward"] = count / np.bincount(s)[s], count / np.bincount(t)[t]
+    first = np.searchsorted(i, np.arange(len(source.words) + 1))
+    return first, linked, _null(target.words, j), _null(source.words, i)
+
+
+def _null(words: Int32, linked: Int64) -> Float64:
+    """w(·|NULL) of each word of a side of the corpus."""
+    unlinked = np.delete(words, linked)
+    share = np.bincount(unlinked, minlength=int(words.max()) + 1) / max(1, len(unlinked))
+    return np.maximum(share, 1e-7)[words]
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _lexical(
+    rows: Rows, first: Int64, links: NDArray[Any], t_null: Float64, s_null: Float64
+) -> Float64:
+    """lex(t̄|s̄) and lex(s̄|t̄) of each row, (P, 2); see the module's head and ``word_weights``."""
+    out = np.empty((len(rows), 2))
+    total, n = np.zeros(MAX_PHRASE), np.zeros(MAX_PHRASE, np.int64)
+    for k in range(len(rows)):
+        row = rows[k]
+        forward = backward = 1.0
+        for i in range(row.source, row.source + row.s_length):
+            back, m = 0.0, 0
+            for at in range(first[i], first[i + 1]):
+                j = links[at].target - row.target
+                if 0 <= j < row.t_length:
+                    total[j] += links[at].forward
+                    n[j] += 1
+                    back += links[at].backward
+                    m += 1
+            backward *= back / m if m > 0 else s_null[i]
+        for j in range(row.t_length):
+            forward *= total[j] / n[j] if n[j] > 0 else t_null[row.target + j]
+            total[j], n[j] = 0.0, 0
+        out[k] = forward, backward
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _best_first(phi: Float64, row: Int64) -> Int64:
+    """The pairs ``row[r] : row[r + 1]`` of each source phrase by falling φ, ties as they are."""
+    order = np.arange(len(phi))
+    for r in range(len(row) - 1):
+        if row[r + 1] - row[r] > 1:
+            within = np.argsort(-phi[row[r] : row[r + 1]], kind="mergesort")
+            order[row[r] : row[r + 1]] = row[r] + within
+    return order
+
+
+@njit(cache=True, nogil=True)
+def gather(words: Int32, at: Int32 | Int64, length: NDArray[np.int8]) -> tuple[Int32, Int64]:
+    """The spans ``words[at : at + length]`` one behind the other, and where each begins."""
+    begin = np.zeros(len(at) + 1, np.int64)
+    for k in range(len(at)):
+        begin[k + 1] = begin[k] + length[k]
+    out = np.empty(begin[-1], np.int32)
+    for k in range(len(at)):
+        for i in range(length[k]):
+            out[begin[k] + i] = words[at[k] + i]
+    return out, begin

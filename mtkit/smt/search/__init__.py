@@ -1,0 +1,1 @@
+"""argmax_y: translation options, the decoder, forced decoding, n-best lists."""

@@ -1,0 +1,425 @@
+"""Phrase-based beam search with cube pruning (Koehn et al. 2003; Huang & Chiang 2007).
+
+A hypothesis translates some of the source words; each step appends the translation of one more
+span. Its score is what the derivation has earned so far,
+
+    Σ_phrases Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(y)  −  λ_d Σ |start of a span − end of the last|
+    + Σ_phrases λ_previous,o ln P(o | s̄, t̄)  +  Σ_phrases but the last λ_next,o′ ln P(o′ | s̄, t̄)
+
+o is the phrase's orientation towards the phrase before it: monotone if its span begins where the
+last one ends, swap if it ends where the last one begins, else discontinuous; the first phrase's is
+that towards an empty span in front of the sentence. o′ is the orientation of the phrase behind it
+(Koehn et al. 2005, "Edinburgh System Description"; Moses's msd-bidirectional-fe).
+
+Hypotheses that no future can tell apart are one (*recombination*): same words covered, same end of
+the last span, same start if the word before it can still become a swap, same λ_next ln P, same
+state of the language model. The worse ones stay as arcs, so that the hypothesis graph holds every
+derivation that was looked at, for the n-best list.
+
+Stack n holds the hypotheses that cover n words; the ``stack`` best by score + future cost live on.
+To fill it, *edges* join a group of hypotheses (same coverage, start and end) with the options of
+one span; both sides are sorted, so the corner of that grid is its most promising cell. A queue over
+all edges hands out the best cell, which opens its neighbours, ``pops`` times. Cells wait with a
+guess, the language model seeing the option by itself, and are scored when they are handed out. With
+unlimited pops and stack the search is exhaustive.
+
+Coverage is the first gap and a 64-bit mask of what is covered behind it. A span may start at most
+``limit`` words from the end of the last one, and may leave the first gap open only if it ends
+within ``limit`` words of it, so that the way back is always open: no hypothesis is a dead end. Work
+grows linearly with the length of the sentence.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.smt.flat import Float64, lean
+from mtkit.smt.language_model.ngrams import EOS, Lm, lm_step
+from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
+from mtkit.smt.phrases.reorder import DISCONTINUOUS, MONOTONE, SWAP
+from mtkit.smt.search.heap import pop, push
+from mtkit.smt.search.options import WINDOW, Options, Weights, future_costs
+
+MAX_LIMIT = WINDOW - MAX_PHRASE - 1
+
+HYPOTHESIS = np.dtype(
+    [
+        ("score", np.float64),
+        ("estimate", np.float64),  # score + future cost
+        ("parent", np.int32),
+        ("option", np.int32),  # the option appended to the parent
+        ("gap", np.int32),  # first source word not covered
+        ("start", np.int32),  # of the last span if a swap with it is still possible, else −1
+        ("end", np.int32),  # behind the last span
+        ("state", np.int32),  # of the language model
+        ("covered", np.uint64),  # bit k: word gap + k is covered
+        ("kind", np.uint64),  # of the option: see Options
+        ("next", np.int32),  # another arc into the same hypothesis, −1 = none
+    ]
+)
+GROUP = np.dtype([("first", np.int32), ("size", np.int32), ("head", np.int32)])
+EDGE = np.dtype(
+    [
+        ("first", np.int32),  # the group: ``kept[first : first + size]``
+        ("size", np.int32),
+        ("option", np.int32),  # the span's options: ``option`` and the ``options − 1`` behind it
+        ("options", np.int32),
+        ("orientation", np.int32),  # of the span towards the group's last one
+        ("gap", np.int32),  # after the span: see HYPOTHESIS
+        ("start", np.int32),
+        ("end", np.int32),
+        ("covered", np.uint64),
+        ("jump", np.float64),  # −λ_d times the distance from the group's end
+        ("rest", np.float64),  # future cost of what is not covered then
+    ]
+)
+CELL = np.dtype(
+    [
+        ("edge", np.int32),
+        ("row", np.int32),  # rank in the group
+        ("column", np.int32),  # rank among the options
+    ]
+)
+Records = NDArray[np.void]
+
+
+class Limits(NamedTuple):
+    """How much is searched.
+
+    distortion: words a span may be away from the last one's end; table: translations of one source
+    phrase.
+    """
+
+    stack: int = 100
+    pops: int = 200
+    distortion: int = 6
+    table: int = 20
+
+
+class Task(NamedTuple):
+    """What all kernels of one search share: a sentence of N words and its ``future_costs``."""
+
+    N: int
+    options: Options
+    lm: Lm
+    begin: int
+    lm_weight: float
+    distortion_weight: float
+    reorders: bool  # whether any orientation has a weight
+    limit: int
+    future: Float64
+    rest: Float64
+
+
+def search(
+    N: int, options: Options, lm: Lm, begin: int, weights: Weights, limits: Limits
+) -> Records:
+    """The hypothesis graph of a sentence of N > 0 words, HYPOTHESIS (n,).
+
+    Row 0 is the start, row 1 the goal, of which all complete hypotheses are arcs. ``begin`` is the
+    language model's state after ``<s>``.
+    """
+    task = task_of(N, options, lm, begin, weights, limits)
+    graph: Records = _search(task, limits.stack, limits.pops)
+    return graph
+
+
+def task_of(N: int, options: Options, lm: Lm, begin: int, weights: Weights, limits: Limits) -> Task:
+    """Everything that does not change while a sentence is searched."""
+    limit = min(limits.distortion, MAX_LIMIT) if limits.distortion >= 0 else MAX_LIMIT
+    reorders = bool(weights.reordering.any())
+    costs = future_costs(options.begin, options.estimate, N)
+    return Task(N, options, lm, begin, weights.lm, weights.distortion, reorders, limit, *costs)
+
+
+# --- kernels
+
+
+@lean
+def orientation(start: int, end: int, last_start: int, last_end: int) -> int:
+    """That of a phrase whose span is start : end after one of last_start : last_end."""
+    if start == last_end:
+        return MONOTONE
+    return SWAP if end == last_start else DISCONTINUOUS
+
+
+@njit(cache=True, nogil=True)
+def _search(task, stack, pops):  # type: ignore[no-untyped-def]
+    N = task.N
+    graph = np.empty(N * pops + 2, HYPOTHESIS)
+    make_root(graph[0], task.begin)
+    size = 2  # row 1 is kept for the goal
+    kept = np.zeros(N * stack + 1, np.int32)  # living hypotheses, by stack and group
+    groups = np.empty(N * stack + 1, GROUP)
+    groups[0].first, groups[0].size, groups[0].head = 0, 1, 0
+    group_begin = np.zeros(N + 2, np.int64)  # groups of stack n: group_begin[n : n + 2]
+    group_begin[1] = n_kept = 1
+    heads = np.empty(pops, np.int32)
+    slots = np.empty(_power_of_two(2 * pops), np.int32)
+    for n in range(1, N + 1):
+        edges = _edges(task, n, graph, groups, group_begin)
+        slots[:] = -1
+        size, n_heads = _fill(task, edges, pops, graph, size, kept, heads, slots)
+        group_begin[n + 1], n_kept = _keep(
+            graph, heads[:n_heads], stack, kept, n_kept, groups, group_begin[n], slots
+        )
+    graph[1] = graph[heads[0]]
+    graph[heads[0]].next = -1  # now the goal's
+    return graph[:size].copy()
+
+
+@njit(cache=True, nogil=True)
+def _fill(task, edges, pops, graph, size, kept, heads, slots):  # type: ignore[no-untyped-def]
+    """Hand out the ``pops`` best cells of all edges as hypotheses; the graph's size, new heads."""
+    cells = np.empty(len(edges) + 2 * pops, CELL)
+    guess, queue = np.empty(len(cells)), np.empty(len(cells), np.int32)
+    waiting, n_cells, n_heads = 0, len(edges), 0
+    for e in range(len(edges)):
+        guess[e] = _guess(task, cells[e], edges, e, 0, 0, graph, kept)
+        waiting = push(queue, waiting, guess, e)
+    for _ in range(pops):
+        if waiting == 0:
+            break
+        cell = cells[queue[0]]
+        waiting = pop(queue, waiting, guess)
+        e, row, column = cell.edge, cell.row, cell.column
+        edge = edges[e]
+        extend(task, edge, kept[edge.first + row], edge.option + column, graph, size)
+        if _recombine(graph, size, slots):
+            heads[n_heads] = size
+            n_heads += 1
+        size += 1
+        # Each cell of the grid is opened once: from its left, or in column 0 from above.
+        if column + 1 < edge.options:
+            guess[n_cells] = _guess(task, cells[n_cells], edges, e, row, column + 1, graph, kept)
+            waiting = push(queue, waiting, guess, n_cells)
+            n_cells += 1
+        if column == 0 and row + 1 < edge.size:
+            guess[n_cells] = _guess(task, cells[n_cells], edges, e, row + 1, 0, graph, kept)
+            waiting = push(queue, waiting, guess, n_cells)
+            n_cells += 1
+    return size, n_heads
+
+
+@lean
+def _power_of_two(n: int) -> int:
+    power = 1
+    while power < n:
+        power *= 2
+    return power
+
+
+@njit(cache=True, nogil=True)
+def _edges(task, n, graph, groups, group_begin):  # type: ignore[no-untyped-def]
+    """Every group of an earlier stack with every span that leads from it to stack ``n``."""
+    lowest = max(0, n - MAX_PHRASE)
+    n_groups = group_begin[n] - group_begin[lowest]
+    edges = np.empty(n_groups * (2 * task.limit + 2), EDGE)
+    count = 0
+    for m in range(lowest, n):
+        length = n - m
+        for g in range(group_begin[m], group_begin[m + 1]):
+            head = graph[groups[g].head]
+            last = min(task.N - length, head.end + task.limit)
+            for start in range(max(head.gap, head.end - task.limit), last + 1):
+                span = start * MAX_PHRASE + length - 1
+                first, behind = task.options.begin[span], task.options.begin[span + 1]
+                if first < behind and fits(task, head, start, start + length):
+                    edge = edges[count]
+                    edge.first, edge.size = groups[g].first, groups[g].size
+                    edge.option, edge.options = first, behind - first
+                    lead(task, edge, head, start, start + length)
+                    count += 1
+    return edges[:count]
+
+
+@lean
+def make_root(start, state):  # type: ignore[no-untyped-def]
+    """Make ``start`` the hypothesis that covers nothing."""
+    start.score, start.estimate, start.parent, start.option, start.next = 0.0, 0.0, -1, -1, -1
+    start.gap, start.start, start.end, start.state = 0, -1, 0, state
+    start.covered = start.kind = np.uint64(0)
+
+
+@lean
+def fits(task, head, start, end):  # type: ignore[no-untyped-def]
+    """Whether a hypothesis may go on with a span of the source."""
+    if start < head.gap or abs(start - head.end) > task.limit:
+        return False
+    if start > head.gap and end - head.gap > task.limit:
+        return False  # no way back to the gap
+    return not _bits(start, end, head.gap) & head.covered
+
+
+@lean
+def _bits(start, end, gap):  # type: ignore[no-untyped-def]
+    """The mask of a span, counted from the first gap."""
+    ones = (np.uint64(1) << np.uint64(end - start)) - np.uint64(1)
+    return ones << np.uint64(start - gap)
+
+
+@lean
+def lead(task, edge, head, start, end):  # type: ignore[no-untyped-def]
+    """Make ``edge`` lead from a hypothesis that the span fits to what it covers then."""
+    edge.orientation = orientation(start, end, head.start, head.end)
+    edge.jump = -task.distortion_weight * abs(start - head.end)
+    _advance(edge, head.gap, head.covered | _bits(start, end, head.gap))
+    edge.rest = _future(edge.gap, edge.covered, task.future, task.rest)
+    edge.start, edge.end = _last_span(task, edge, start, end)
+
+
+@lean
+def _advance(edge, gap, covered):  # type: ignore[no-untyped-def]
+    """Move the first gap behind what is covered without one."""
+    while covered & np.uint64(1):
+        covered >>= np.uint64(1)
+        gap += 1
+    edge.gap, edge.covered = gap, covered
+
+
+@lean
+def _last_span(task, edge, start, end):  # type: ignore[no-untyped-def]
+    """What the future can feel of the span's start and end."""
+    if edge.gap == task.N:
+        return -1, task.N  # nothing comes after: all complete hypotheses are the goal
+    before = start - 1 - edge.gap  # of the word that a swap would end with
+    if task.reorders and before >= 0 and not edge.covered >> np.uint64(before) & np.uint64(1):
+        return start, end
+    return -1, end
+
+
+@lean
+def _future(gap, covered, future, rest):  # type: ignore[no-untyped-def]
+    """The future cost of all gaps: each run of uncovered words, then the open end."""
+    total, at = 0.0, gap
+    while covered:
+        run = 0
+        while not covered & np.uint64(1):
+            covered >>= np.uint64(1)
+            run += 1
+        total += future[at, run]
+        at += run
+        while covered & np.uint64(1):
+            covered >>= np.uint64(1)
+            at += 1
+    return total + rest[at]
+
+
+@lean
+def _guess(task, cell, edges, e, row, column, graph, kept):  # type: ignore[no-untyped-def]
+    """Fill ``cell``: hypothesis ``row`` of edge ``e``'s group with the span's option ``column``.
+
+    Its estimate, as far as it is known without asking the language model.
+    """
+    edge, options = edges[e], task.options
+    before, option, o = graph[kept[edge.first + row]], edge.option + column, edge.orientation
+    cell.edge, cell.row, cell.column = e, row, column
+    score = before.score + options.estimate[option] + edge.jump + edge.rest
+    return score + options.next[before.option, o] + options.previous[option, o]
+
+
+@lean
+def extend(task, edge, parent, option, graph, at):  # type: ignore[no-untyped-def]
+    """Make row ``at`` the hypothesis ``parent`` with ``option`` appended."""
+    options, before, new, o = task.options, graph[parent], graph[at], edge.orientation
+    score = before.score + options.score[option] + edge.jump
+    score += options.next[before.option, o] + options.previous[option, o]
+    state = before.state
+    if task.lm_weight != 0:
+        for w in range(options.w_begin[option], options.w_begin[option + 1]):
+            log_p, state = lm_step(task.lm, state, options.words[w])
+            score += task.lm_weight * log_p
+            if state == options.state[w]:  # from here on the words before make no difference
+                score += options.behind[w]
+                state = options.state[options.w_begin[option + 1] - 1]
+                break
+        if edge.gap == task.N:
+            log_p, state = lm_step(task.lm, state, EOS)
+            score += task.lm_weight * log_p
+    new.score, new.estimate, new.parent, new.option = score, score + edge.rest, parent, option
+    new.gap, new.start, new.end, new.covered = edge.gap, edge.start, edge.end, edge.covered
+    new.state, new.kind, new.next = state, options.kind[option], -1
+    if edge.gap == task.N:
+        new.state, new.kind = 0, np.uint64(0)
+
+
+@lean
+def slot_of(graph, at, slots, whole):  # type: ignore[no-untyped-def]
+    """Where in the hash table ``slots`` a row equal to ``at`` stands, or a free place for it.
+
+    whole: equal as hypotheses; otherwise as members of one group.
+    """
+    new = graph[at]
+    key = hash_word(new.covered, (new.gap << 40) ^ (new.start << 20) ^ new.end)
+    if whole:
+        key = hash_word(key ^ new.kind, new.state)
+    mask = np.uint64(len(slots) - 1)
+    slot = key & mask
+    while slots[slot] >= 0:
+        old = graph[slots[slot]]
+        if (
+            old.covered == new.covered
+            and old.gap == new.gap
+            and old.start == new.start
+            and old.end == new.end
+            and (not whole or (old.state == new.state and old.kind == new.kind))
+        ):
+            break
+        slot = (slot + np.uint64(1)) & mask
+    return slot
+
+
+@lean
+def _recombine(graph, at, slots):  # type: ignore[no-untyped-def]
+    """Make row ``at`` an arc of the equal hypothesis in ``slots``; True if it is the first such.
+
+    The head of the arcs is always the best of them and keeps its row.
+    """
+    slot = slot_of(graph, at, slots, True)
+    if slots[slot] < 0:
+        slots[slot] = at
+        return True
+    old, new = graph[slots[slot]], graph[at]
+    if new.score > old.score:  # exchange where they came from
+        old.score, new.score = new.score, old.score
+        old.estimate, new.estimate = new.estimate, old.estimate
+        old.parent, new.parent = new.parent, old.parent
+        old.option, new.option = new.option, old.option
+    new.next = old.next
+    old.next = at
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _keep(graph, heads, stack, kept, n_kept, groups, n_groups, slots):  # type: ignore[no-untyped-def]
+    """Keep the ``stack`` best heads, in groups of equal coverage, start and end; the new counts."""
+    estimates = np.empty(len(heads))
+    for k in range(len(heads)):
+        estimates[k] = -graph[heads[k]].estimate
+    order = np.argsort(estimates, kind="mergesort")[:stack]
+    group_of = np.empty(len(order), np.int64)
+    first = n_groups
+    slots[:] = -1
+    number = np.empty(len(slots), np.int32)  # of the group whose head is in the slot
+    for k in range(len(order)):
+        at = heads[order[k]]
+        slot = slot_of(graph, at, slots, False)
+        if slots[slot] < 0:
+            slots[slot], number[slot] = at, n_groups
+            groups[n_groups].head, groups[n_groups].size = at, 0
+            n_groups += 1
+        group_of[k] = number[slot]
+        groups[group_of[k]].size += 1
+    for g in range(first, n_groups):
+        groups[g].first = n_kept
+        n_kept += groups[g].size
+    filled = np.zeros(n_groups - first, np.int32)
+    for k in range(len(order)):
+        g = group_of[k]
+        kept[groups[g].first + filled[g - first]] = heads[order[k]]
+        filled[g - first] += 1
+    return n_groups, n_kept

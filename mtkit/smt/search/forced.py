@@ -1,0 +1,155 @@
+"""Forced decoding: the best derivation of a translation that is given.
+
+Letters: x the source, N words; y the target, J words; j how many words of y are made.
+
+The words are known, and with them what the language model says of them. What is left to find is
+which phrases made them, in which order of x: the score of ``decoder`` without its language model,
+maximised over the derivations that spell y. Stack j holds the hypotheses that have made y_1 … y_j;
+each phrase that spells the next k words leads from stack j to stack j + k, if its span fits there.
+Hypotheses are recombined as in ``decoder``, and the worse of two equal ones is forgotten. Nothing
+is pruned, and the table limit does not hold here: this is what the model can say of y, whatever a
+search would find.
+
+Limits: a stack takes ``MOST`` hypotheses, which only texts full of repetitions can exceed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.smt.flat import Bool, Int32, Int64, lean
+from mtkit.smt.language_model.ngrams import Lm
+from mtkit.smt.phrases.extract import MAX_PHRASE
+from mtkit.smt.search.decoder import (
+    EDGE,
+    HYPOTHESIS,
+    Limits,
+    Task,
+    extend,
+    fits,
+    lead,
+    make_root,
+    slot_of,
+    task_of,
+)
+from mtkit.smt.search.nbest import span_of
+from mtkit.smt.search.options import Options, Weights
+
+EVERY = 1000  # translations of a source phrase that are looked at for those that y has
+MOST = 1 << 16  # hypotheses of a stack
+
+
+class Forced(NamedTuple):
+    """options: int32, those of the best derivation in target order, none where y is out of reach.
+
+    source, target: bool (N,), (J,), which words some phrase of x that stands in y translates.
+    """
+
+    options: Int32
+    source: Bool
+    target: Bool
+
+
+def force(
+    N: int, options: Options, copied: Int32, y: Int32, lm: Lm, weights: Weights, limits: Limits
+) -> Forced:
+    """The best derivation of ``y`` from a sentence of N > 0 words.
+
+    options: those collected with ``y`` given; copied: target id of each source word, should it be
+    copied. Words that the vocabulary lacks need ids here too.
+    """
+    free = task_of(N, options, lm, 0, weights._replace(lm=0.0), limits)
+    return Forced(*_force(free, copied, y))
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _force(task: Task, copied: Int32, y: Int32) -> tuple[Int32, Bool, Bool]:
+    first, usable, source, target = _usable(task.options, copied, y, task.N)
+    graph, size = np.empty(1024, HYPOTHESIS), 1
+    make_root(graph[0], 0)
+    stack = np.zeros(len(y) + 2, np.int64)  # that of j words: graph[stack[j] : stack[j + 1]]
+    stack[1] = 1
+    edge, slots = np.empty(1, EDGE), np.empty(2 * MOST, np.int32)
+    for j in range(1, len(y) + 1):
+        slots[:] = -1
+        for before in range(max(0, j - MAX_PHRASE), j):
+            for o in usable[first[before] : first[before + 1]]:
+                if before + task.options.w_begin[o + 1] - task.options.w_begin[o] != j:
+                    continue
+                begin, end = span_of(task.options, o)
+                for h in range(stack[before], stack[before + 1]):
+                    if fits(task, graph[h], begin, end) and size - stack[j] < MOST:
+                        if size + 1 >= len(graph):
+                            graph = np.concatenate((graph, np.empty(len(graph), HYPOTHESIS)))
+                        lead(task, edge[0], graph[h], begin, end)
+                        extend(task, edge[0], h, o, graph, size)
+                        size = _enter(graph, size, slots)
+        stack[j + 1] = size
+    goal = -1
+    for h in range(stack[len(y)], size):
+        if graph[h].gap == task.N:
+            goal = h
+    return _chosen(graph, goal), source, target
+
+
+@njit(cache=True, nogil=True)
+def _usable(options: Options, copied: Int32, y: Int32, N: int) -> tuple[Int64, Int32, Bool, Bool]:
+    """What spells y from word j on, options ``usable[first[j] : first[j + 1]]``; what it covers."""
+    source, target = np.zeros(N, np.bool_), np.zeros(len(y), np.bool_)
+    first, usable = np.zeros(len(y) + 1, np.int64), np.empty(64, np.int32)
+    n = 0
+    for j in range(len(y)):
+        for o in range(len(options.pair)):
+            words = options.target[options.w_begin[o] : options.w_begin[o + 1]]
+            if _spells(words, copied, y, j):
+                if n == len(usable):
+                    usable = np.concatenate((usable, np.empty(n, np.int32)))
+                usable[n] = o
+                n += 1
+                begin, end = span_of(options, o)
+                source[begin:end] = True
+                target[j : j + len(words)] = True
+        first[j + 1] = n
+    return first, usable[:n], source, target
+
+
+@lean
+def _spells(words, copied, y, j):  # type: ignore[no-untyped-def]
+    """Whether the words of an option are those of y from j on."""
+    if j + len(words) > len(y):
+        return False
+    for k in range(len(words)):
+        if y[j + k] != (words[k] if words[k] >= 0 else copied[-1 - words[k]]):
+            return False
+    return True
+
+
+@lean
+def _enter(graph, at, slots):  # type: ignore[no-untyped-def]
+    """Let row ``at`` live, or the better of it and the row that equals it; the graph's size."""
+    slot = slot_of(graph, at, slots, True)
+    if slots[slot] < 0:
+        slots[slot] = at
+        return at + 1
+    old, new = graph[slots[slot]], graph[at]
+    if new.score > old.score:
+        old.score, old.parent, old.option = new.score, new.parent, new.option
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _chosen(graph: NDArray[np.void], h: int) -> Int32:
+    """The options of the derivation that ends in row ``h``, in target order; none for −1."""
+    chosen, n = np.empty(len(graph), np.int32), len(graph)
+    while h > 0:
+        n -= 1
+        chosen[n] = graph[h].option
+        h = graph[h].parent
+    return chosen[n:]

@@ -1,0 +1,209 @@
+"""The k best derivations of a hypothesis graph, with their feature values and words as arrays.
+
+The best way to a hypothesis is its chain of parents. Each hypothesis that was recombined with one
+of that chain begins another derivation: what it scores less, the whole scores less. A queue holds
+whole derivations, each as the hypothesis where it leaves a better one and the options behind that;
+the arcs of a hypothesis, sorted, enter it one after the other (Huang & Chiang 2005, "Better k-best
+Parsing").
+
+The features of a derivation, in the order of ``NAMES``, are what the weights multiply: their inner
+product is the score. Tuning reads nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.flat import Float64, Int32, Int64, lean
+from mtkit.smt.language_model.ngrams import EOS, Lm, lm_step
+from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
+from mtkit.smt.phrases.table import FEATURES, PhraseTable
+from mtkit.smt.search.decoder import Records, orientation
+from mtkit.smt.search.heap import pop, push
+from mtkit.smt.search.options import COPIED, REORDERING, Options, Weights
+
+COUNTS = ("phrases", "words", "unknown", "lm", "distortion", "context")
+NAMES = (*FEATURES, *REORDERING, *COUNTS)
+REPEATS, LEAST = 20, 5000  # derivations looked at for k different texts: REPEATS · k, or LEAST
+_R, _C, _F = len(FEATURES), len(FEATURES) + len(REORDERING), len(NAMES)
+
+
+class NBest(NamedTuple):
+    """K derivations, best first.
+
+    score: float64 (K,); features: float64 (K, len(NAMES)); options: int32, those of derivation k,
+    in target order, at ``o_begin[k] : o_begin[k + 1]``; words: int32, its ids in the target
+    vocabulary by ``w_begin`` likewise, −1 − i for source word i, copied.
+    """
+
+    score: Float64
+    features: Float64
+    options: Int32
+    o_begin: Int64
+    words: Int32
+    w_begin: Int64
+
+
+def derivation(
+    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, weights: Weights
+) -> NBest:
+    """The derivation of the options ``chosen``, in target order, as the only one."""
+    features = np.zeros((1, _F))
+    describe(chosen, options, table, lm, begin, features[0])
+    λ = np.concatenate([weights.phrase, weights.reordering, weights[2:]])
+    words = np.concatenate([options.target[slice(*options.w_begin[[o, o + 1]])] for o in chosen])
+    return NBest(
+        features @ λ, features, chosen, np.array([0, len(chosen)]), words, np.array([0, len(words)])
+    )
+
+
+def by_phrase(
+    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, log_p: Float64
+) -> Float64:
+    """What each of the options ``chosen``, in target order, adds to the features: (len(chosen), F).
+
+    log_p: ln P of each target word and of the end, which goes with the last phrase.
+    """
+    sums = np.zeros((len(chosen) + 1, _F))
+    for n in range(1, len(sums)):
+        describe(chosen[:n], options, table, lm, begin, sums[n])
+    parts = np.diff(sums, axis=0)
+    ends = np.cumsum(options.w_begin[chosen + 1] - options.w_begin[chosen])
+    # Not by difference: each of the beginnings was described with an end of its own.
+    parts[:, NAMES.index("lm")] = np.add.reduceat(log_p, [0, *ends[:-1]])
+    return parts
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def n_best(
+    graph: Records, options: Options, table: PhraseTable, lm: Lm, begin: int, k: int, distinct: bool
+) -> NBest:
+    """The k best derivations; if ``distinct``, of different words. ``begin`` as for ``search``."""
+    N = graph[1].gap
+    tries = max(k * REPEATS, LEAST) if distinct and k > 1 else k
+    arcs = _sorted_arcs(graph) if tries > 1 else np.full(len(graph), -1, np.int32)
+    ways = np.empty((tries * (N + 1) + 1, 2), np.int32)  # hypothesis, node of the options behind
+    total, queue = np.empty(len(ways)), np.empty(len(ways), np.int32)
+    nodes = np.empty((tries * N + 1, 2), np.int32)  # option, the node behind it; node 0 is the end
+    score, features, key = np.empty(k), np.zeros((k, _F)), np.empty(k, np.uint64)
+    chosen, o_begin = np.empty(k * N, np.int32), np.zeros(k + 1, np.int64)
+    words, w_begin = np.empty(k * N * MAX_PHRASE, np.int32), np.zeros(k + 1, np.int64)
+    ways[0, 0], ways[0, 1], total[0] = 1, 0, graph[1].score
+    waiting, n_ways, n_nodes, n = push(queue, 0, total, 0), 1, 1, 0
+    for _ in range(tries):
+        if waiting == 0 or n == k:
+            break
+        way = queue[0]
+        waiting = pop(queue, waiting, total)
+        n_new, n_nodes = _follow(graph, arcs, ways, total, way, n_ways, nodes, n_nodes)
+        for new in range(n_ways, n_new):
+            waiting = push(queue, waiting, total, new)
+        n_ways = n_new
+        o_begin[n + 1] = _unroll(nodes, n_nodes - 1, chosen, o_begin[n])
+        found = chosen[o_begin[n] : o_begin[n + 1]]
+        w_begin[n + 1], key[n] = _spell(found, options, words, w_begin[n])
+        if not distinct or not (key[:n] == key[n]).any():
+            score[n] = total[way]
+            describe(found, options, table, lm, begin, features[n])
+            n += 1
+    return NBest(
+        score[:n], features[:n], chosen[: o_begin[n]], o_begin[: n + 1],
+        words[: w_begin[n]], w_begin[: n + 1],
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _sorted_arcs(graph):  # type: ignore[no-untyped-def]
+    """``next`` of every hypothesis, such that the arcs of each follow from best to worst."""
+    head = np.arange(len(graph))
+    for h in range(len(graph)):
+        if head[h] == h:
+            arc = graph[h].next
+            while arc >= 0:
+                head[arc] = h
+                arc = graph[arc].next
+    arcs = np.full(len(graph), -1, np.int32)
+    for arc in np.argsort(graph["score"]):
+        if head[arc] != arc:
+            arcs[arc] = arcs[head[arc]]
+            arcs[head[arc]] = arc
+    return arcs
+
+
+@lean
+def _follow(graph, arcs, ways, total, way, n_ways, nodes, n_nodes):  # type: ignore[no-untyped-def]
+    """The nodes of derivation ``way``, its first option the last, and the ways that leave it."""
+    hypothesis, node = ways[way]
+    arc = arcs[hypothesis]
+    while True:
+        if arc >= 0:
+            ways[n_ways, 0], ways[n_ways, 1] = arc, node
+            total[n_ways] = total[way] - graph[hypothesis].score + graph[arc].score
+            n_ways += 1
+        if hypothesis == 0:
+            return n_ways, n_nodes
+        nodes[n_nodes, 0], nodes[n_nodes, 1] = graph[hypothesis].option, node
+        node = n_nodes
+        n_nodes += 1
+        hypothesis = graph[hypothesis].parent
+        arc = arcs[hypothesis]
+
+
+@lean
+def _unroll(nodes, node, chosen, at):  # type: ignore[no-untyped-def]
+    """Write the options from ``node`` on to ``chosen[at:]``; the end."""
+    while node > 0:
+        chosen[at] = nodes[node, 0]
+        node = nodes[node, 1]
+        at += 1
+    return at
+
+
+@lean
+def _spell(chosen, options, words, at):  # type: ignore[no-untyped-def]
+    """Write the target words to ``words[at:]``; the end, and a hash of them."""
+    key = np.uint64(0)
+    for o in chosen:
+        for w in range(options.w_begin[o], options.w_begin[o + 1]):
+            words[at] = options.target[w]
+            key = hash_word(key, words[at])
+            at += 1
+    return at, key
+
+
+@lean
+def span_of(options: Options, option: int) -> tuple[int, int]:
+    """Start and end of the source words that an option translates."""
+    span = np.searchsorted(options.begin, option, side="right") - 1
+    start = span // MAX_PHRASE
+    return int(start), int(start + span % MAX_PHRASE + 1)
+
+
+@njit(cache=True, nogil=True)
+def describe(chosen, options, table, lm, begin, out):  # type: ignore[no-untyped-def]
+    """Add the features of a derivation to ``out``."""
+    last_start, last_end, last_pair, state = -1, 0, COPIED, begin
+    for option in chosen:
+        start, end = span_of(options, option)
+        pair, o = options.pair[option], orientation(start, end, last_start, last_end)
+        if pair >= 0:
+            out[:_R] += table.features[pair]
+            out[_R + o] += table.reordering[pair, o]
+        if last_pair >= 0:
+            out[_R + 3 + o] += table.reordering[last_pair, 3 + o]
+        for w in range(options.w_begin[option], options.w_begin[option + 1]):
+            log_p, state = lm_step(lm, state, options.words[w])
+            out[_C + 3] += log_p
+            out[_C + 1] += 1
+        out[_C] += 1
+        out[_C + 2] += pair == COPIED
+        out[_C + 4] -= abs(start - last_end)
+        out[_C + 5] += options.context[option]
+        last_start, last_end, last_pair = start, end, pair
+    out[_C + 3] += lm_step(lm, state, EOS)[0]

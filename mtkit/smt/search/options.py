@@ -1,0 +1,421 @@
+"""Which phrase translations a sentence can be built from, and what the rest of it will cost.
+
+For every span of the source, the phrase table's best ``limit`` pairs by
+
+    Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(t̄)          the language model seeing the phrase by itself
+
+f_k are those of the phrase table and, of the sentence, ``context``. A word that no phrase covers by
+itself is copied. The *future cost* of a span is the best such sum
+over its segmentations, reordering left out: an optimistic guess at what is still to come.
+
+What a sentence is asked for narrows this (see ``Sentence``): a phrase that loses a number or a URL
+is no option; where a glossary says how to translate, it is the only one who does; and where the
+translation is given, only its own phrases count.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.flat import Float64, Int32, Int64, UInt64, lean
+from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
+from mtkit.smt.phrases.context import MISSING, Lexicon, log_probabilities
+from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
+from mtkit.smt.phrases.table import PhraseTable
+
+WINDOW = 64  # positions behind the first gap that a hypothesis may cover; see ``decoder``
+CANDIDATES = 3  # times ``limit`` pairs of a source phrase are looked at, best φ(t̄|s̄) first
+COPIED = -1  # in place of a phrase pair: the source word itself
+FREE, CUT = -1, -2  # of a span: outside all glossary matches, or neither that nor one itself
+FIXED = -2  # FIXED − t: translation t of ``Sentence.target``
+ORIENTATIONS = ("monotone", "swap", "discontinuous")
+REORDERING = tuple(f"{side}-{o}" for side in ("previous", "next") for o in ORIENTATIONS)
+
+
+class Weights(NamedTuple):
+    """λ: of the four phrase features, of REORDERING, then of the counts and models named."""
+
+    phrase: Float64
+    reordering: Float64
+    phrases: float
+    words: float
+    unknown: float
+    lm: float
+    distortion: float
+    context: float
+
+
+class Sentence(NamedTuple):
+    """A sentence of N words, and what is asked of its translation.
+
+    words: int32 (N,), source ids; copied: int32 (N,), the language model's id of each, should it be
+    copied; verbatim: int32 (N,), the target id of a word that every translation must contain as it
+    is (``UNK`` if no pair can), −1 for the others.
+
+    match: int32 (N,), which glossary match a word belongs to, −1 = none; match m has the
+    translations ``row[m] : row[m + 1]``, and t of these the target ids ``target[t_begin[t] :
+    t_begin[t + 1]]``. given: int32, if not empty the translation that is wanted, as target ids.
+    """
+
+    words: Int32
+    copied: Int32
+    verbatim: Int32
+    match: Int32
+    row: Int64
+    target: Int32
+    t_begin: Int64
+    given: Int32
+
+
+class Options(NamedTuple):
+    """M options of a sentence of N words; W target words in all.
+
+    begin: int64 (N · MAX_PHRASE + 1,), those of the span of k + 1 words from i are
+    ``begin[i · MAX_PHRASE + k]`` and the following, best first; pair: int32 (M,), row of the phrase
+    table, COPIED, or FIXED and below; score: float64 (M,) without language model and reordering;
+    estimate: with the language model; context: float64 (M,), the feature of ``context``, part of
+    the score; words: int32 (W,), the language model's ids of option o at ``w_begin[o] :
+    w_begin[o + 1]``; target: int32 (W,), target ids likewise, −1 − i for source word i, copied.
+
+    previous, next: float64 (M + 1, 3), λ ln P(orientation | pair) towards the phrase before and
+    towards the one behind, 0 without a pair and in the last row, which stands for the sentence's
+    start; kind: uint64 (M,), equal where ``next`` is.
+
+    state: int32 (W,), the language model's after each word, seeing the phrase by itself; behind:
+    float64 (W,), λ_lm ln P of the phrase's words behind it then.
+    """
+
+    begin: Int64
+    pair: Int32
+    score: Float64
+    estimate: Float64
+    context: Float64
+    words: Int32
+    target: Int32
+    w_begin: Int64
+    previous: Float64
+    next: Float64
+    kind: UInt64
+    state: Int32
+    behind: Float64
+
+
+class Found(NamedTuple):
+    """Options while they are collected; see ``Options``."""
+
+    pair: Int32
+    score: Float64
+    estimate: Float64
+    context: Float64
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def collect(
+    sentence: Sentence,
+    table: PhraseTable,
+    lexicon: Lexicon,
+    lm: Lm,
+    lm_id: Int32,
+    weights: Weights,
+    limit: int,
+) -> Options:
+    """The options of a sentence, at most ``limit`` a source phrase.
+
+    lm_id: the language model's id of each target word.
+    """
+    N = len(sentence.words)
+    most = N * (MAX_PHRASE * limit + 1) + len(sentence.t_begin)
+    found = Found(np.empty(most, np.int32), np.empty(most), np.empty(most), np.zeros(most))
+    begin = np.zeros(N * MAX_PHRASE + 1, np.int64)
+    where, likely = log_probabilities(sentence.words, lexicon)
+    n = 0
+    for i in range(N):
+        key = np.uint64(0)
+        for k in range(MAX_PHRASE):
+            if i + k < N:
+                key = hash_word(key, sentence.words[i + k])
+                match = _match(sentence.match, i, i + k)
+                if match >= 0:
+                    n = _fix(sentence, match, lm, lm_id, weights, found, n)
+                elif match == FREE:
+                    row = _find(table, key, sentence.words, i, k + 1)
+                    near = where[i : i + k + 2], likely
+                    first = n
+                    if row >= 0:
+                        n = _best_pairs(
+                            sentence, i, i + k, table, lexicon, near, lm, lm_id, weights, row,
+                            limit, found, n,
+                        )  # fmt: skip
+                    if k == 0 and n == first and not _is_known(sentence, i, table, row, limit):
+                        value = weights.phrases + weights.words + weights.unknown
+                        log_p, _ = lm_step(lm, ROOT, sentence.copied[i])
+                        n = _insert(found, n, n, COPIED, value, value + weights.lm * log_p, 0.0)
+            begin[i * MAX_PHRASE + k + 1] = n
+    pair = found.pair[:n].copy()
+    words, target, w_begin = _spell(begin, pair, sentence, table, lm_id)
+    return Options(
+        begin, pair, found.score[:n].copy(), found.estimate[:n].copy(), found.context[:n].copy(),
+        words, target, w_begin, *_reorder(pair, table, weights.reordering),
+        *_alone(words, w_begin, lm, weights.lm),
+    )  # fmt: skip
+
+
+@lean
+def _match(match: Int32, first: int, last: int) -> int:
+    """The glossary match that words first … last are, FREE if none of them belongs to one."""
+    m = match[first]
+    for i in range(first, last + 1):
+        if match[i] != m:
+            return CUT
+    goes_on = (first > 0 and match[first - 1] == m, last + 1 < len(match) and match[last + 1] == m)
+    return CUT if m != FREE and (goes_on[0] or goes_on[1]) else m
+
+
+@lean
+def _insert(found, first, n, pair, score, estimate, context):  # type: ignore[no-untyped-def]
+    """Insert an option where it belongs, by estimate, among ``found[first:n]``; the new n."""
+    at = n
+    while at > first and found.estimate[at - 1] < estimate:
+        found.pair[at], found.score[at] = found.pair[at - 1], found.score[at - 1]
+        found.estimate[at], found.context[at] = found.estimate[at - 1], found.context[at - 1]
+        at -= 1
+    found.pair[at], found.score[at] = pair, score
+    found.estimate[at], found.context[at] = estimate, context
+    return n + 1
+
+
+@lean
+def _fix(sentence, match, lm, lm_id, weights, found, n):  # type: ignore[no-untyped-def]
+    """Insert the translations of a glossary match from index ``n`` on; the new ``n``."""
+    first = n
+    for t in range(sentence.row[match], sentence.row[match + 1]):
+        words = sentence.target[sentence.t_begin[t] : sentence.t_begin[t + 1]]
+        score = guess = weights.phrases + weights.words * len(words)
+        state = ROOT
+        for w in words:
+            log_p, state = lm_step(lm, state, lm_id[w])
+            guess += weights.lm * log_p
+        n = _insert(found, first, n, FIXED - t, score, guess, 0.0)
+    return n
+
+
+@lean
+def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
+    """The row of the source phrase ``sentence[i : i + length]``, or −1."""
+    row = int(np.searchsorted(table.key, key))
+    if row == len(table.key) or table.key[row] != key:
+        return -1
+    at = table.s_begin[row]
+    if table.s_begin[row + 1] - at != length:
+        return -1
+    for k in range(length):
+        if table.source[at + k] != sentence[i + k]:
+            return -1
+    return row
+
+
+@lean
+def _best_pairs(  # type: ignore[no-untyped-def]
+    sentence, i, j, table, lexicon, near, lm, lm_id, weights, row, limit, found, n
+):
+    """Insert the row's best pairs for words i … j from index ``n`` on; the new ``n``."""
+    first = n
+    last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
+    for p in range(table.row[row], last):
+        target = table.target[table.t_begin[p] : table.t_begin[p + 1]]
+        if not _keeps(sentence, i, j, target):
+            continue
+        if len(sentence.given) > 0 and not _occurs(target, sentence.given):
+            continue
+        value = weights.phrases + weights.words * len(target)
+        for f in range(len(weights.phrase)):
+            value += weights.phrase[f] * table.features[p, f]
+        fit = _fit(table, lexicon, sentence.words[i : j + 1], near, p)
+        value += weights.context * fit
+        full = n - first == limit
+        guess, state = value, ROOT
+        for w in target:
+            if full and guess <= found.estimate[n - 1] and weights.lm >= 0:
+                break  # the language model only takes away
+            log_p, state = lm_step(lm, state, lm_id[w])
+            guess += weights.lm * log_p
+        if full:
+            if guess <= found.estimate[n - 1]:
+                continue
+            n -= 1
+        n = _insert(found, first, n, p, value, guess, fit)
+    return n
+
+
+@lean
+def _keeps(sentence, i, j, target):  # type: ignore[no-untyped-def]
+    """Whether a translation of words i … j has all of them that are verbatim."""
+    verbatim = sentence.verbatim[i : j + 1]
+    for w in verbatim:
+        if w >= 0 and _count(w, target) < _count(w, verbatim):
+            return False
+    return True
+
+
+@lean
+def _is_known(sentence, i, table, row, limit):  # type: ignore[no-untyped-def]
+    """Whether the table translates word i, in any way: then it is not copied."""
+    if row >= 0:
+        for p in range(
+            table.row[row], min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
+        ):
+            if _keeps(sentence, i, i, table.target[table.t_begin[p] : table.t_begin[p + 1]]):
+                return True
+    return False
+
+
+@lean
+def _count(word, words):  # type: ignore[no-untyped-def]
+    n = 0
+    for w in words:
+        n += w == word
+    return n
+
+
+@lean
+def _occurs(part, whole):  # type: ignore[no-untyped-def]
+    """Whether the words ``part`` stand side by side in ``whole``."""
+    for at in range(len(whole) - len(part) + 1):
+        k = 0
+        while k < len(part) and whole[at + k] == part[k]:
+            k += 1
+        if k == len(part):
+            return True
+    return False
+
+
+@lean
+def _fit(table, lexicon, words, near, p):  # type: ignore[no-untyped-def]
+    """The feature of ``context`` for pair p of ``words``: Σ_{t ∈ t̄} ln P(t|x, a_t)."""
+    if len(lexicon.word) == 0:
+        return 0.0
+    begin, log_p = near
+    total, a = 0.0, -1
+    first, last = table.t_begin[p], table.t_begin[p + 1]
+    for j in range(last - first):  # unlinked words at the beginning go with the next
+        if a < 0:
+            a = _first_link(table.links[p], j, len(words))
+    for j in range(last - first):
+        i = _first_link(table.links[p], j, len(words))
+        a = i if i >= 0 else a
+        rivals, value = lexicon.row[words[a]], MISSING
+        for k in range(begin[a + 1] - begin[a]):
+            if lexicon.word[rivals + k] == table.target[first + j]:
+                value = log_p[begin[a] + k]
+        total += value
+    return total
+
+
+@lean
+def _first_link(links, j, length):  # type: ignore[no-untyped-def]
+    """The first source word of a pair that is linked to target word j, or −1."""
+    for i in range(length):
+        if links >> np.uint64(8 * i + j) & np.uint64(1):
+            return i
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _spell(
+    begin: Int64, pair: Int32, sentence: Sentence, table: PhraseTable, lm_id: Int32
+) -> tuple[Int32, Int32, Int64]:
+    """The target words of each option, as the language model's ids and as target ids."""
+    w_begin = np.zeros(len(pair) + 1, np.int64)
+    for o in range(len(pair)):
+        first, last = _extent(pair[o], sentence, table)
+        w_begin[o + 1] = w_begin[o] + last - first
+    words, target = np.empty(w_begin[-1], np.int32), np.empty(w_begin[-1], np.int32)
+    for span in range(len(begin) - 1):
+        for o in range(begin[span], begin[span + 1]):
+            first, _ = _extent(pair[o], sentence, table)
+            for w in range(w_begin[o], w_begin[o + 1]):
+                if pair[o] == COPIED:
+                    target[w] = -1 - span // MAX_PHRASE
+                    words[w] = sentence.copied[span // MAX_PHRASE]
+                    continue
+                text = table.target if pair[o] >= 0 else sentence.target
+                target[w] = text[first + w - w_begin[o]]
+                words[w] = lm_id[target[w]]
+    return words, target, w_begin
+
+
+@lean
+def _extent(pair, sentence, table):  # type: ignore[no-untyped-def]
+    """Where the words of an option stand, in the table's or in the sentence's ``target``."""
+    if pair == COPIED:
+        return 0, 1
+    if pair <= FIXED:
+        return sentence.t_begin[FIXED - pair], sentence.t_begin[FIXED - pair + 1]
+    return table.t_begin[pair], table.t_begin[pair + 1]
+
+
+@njit(cache=True, nogil=True)
+def _reorder(pair: Int32, table: PhraseTable, weights: Float64) -> tuple[Float64, Float64, UInt64]:
+    """``previous``, ``next`` and ``kind`` of the options."""
+    previous, following = np.zeros((len(pair) + 1, 3)), np.zeros((len(pair) + 1, 3))
+    for o in range(len(pair)):
+        if pair[o] >= 0:
+            for k in range(3):
+                previous[o, k] += weights[k] * table.reordering[pair[o], k]
+                following[o, k] += weights[3 + k] * table.reordering[pair[o], 3 + k]
+    kind = np.zeros(len(pair), np.uint64)
+    bits = following.view(np.int64)
+    for o in range(len(pair)):
+        for k in range(3):
+            kind[o] = hash_word(kind[o], bits[o, k])
+    return previous, following, kind
+
+
+@njit(cache=True, nogil=True)
+def _alone(words: Int32, w_begin: Int64, lm: Lm, weight: float) -> tuple[Int32, Float64]:
+    """``state`` and ``behind`` of the options' words."""
+    state, log_p, behind = (
+        np.empty(len(words), np.int32),
+        np.empty(len(words)),
+        np.zeros(len(words)),
+    )
+    for o in range(len(w_begin) - 1):
+        now = ROOT
+        for w in range(w_begin[o], w_begin[o + 1]):
+            log_p[w], now = lm_step(lm, now, words[w])
+            state[w] = now
+        for w in range(w_begin[o + 1] - 1, w_begin[o], -1):
+            behind[w - 1] = behind[w] + weight * log_p[w]
+    return state, behind
+
+
+@njit(cache=True, nogil=True)
+def future_costs(begin: Int64, estimate: Float64, N: int) -> tuple[Float64, Float64]:
+    """(future, rest): the best estimate of covering k words from i, ``future[i, k]``, k ≤ WINDOW,
+    and of covering everything from i on, ``rest[i]``.
+    """
+    best = np.full((N, MAX_PHRASE + 1), -np.inf)
+    for i in range(N):
+        for k in range(MAX_PHRASE):
+            span = i * MAX_PHRASE + k
+            if begin[span + 1] > begin[span]:
+                best[i, k + 1] = estimate[begin[span]]
+    future = np.full((N + 1, WINDOW + 1), -np.inf)
+    for i in range(N + 1):
+        future[i, 0] = 0.0
+        for k in range(1, min(WINDOW, N - i) + 1):
+            for last in range(1, min(k, MAX_PHRASE) + 1):
+                value = future[i, k - last] + best[i + k - last, last]
+                future[i, k] = max(future[i, k], value)
+    rest = np.full(N + 1, -np.inf)
+    rest[N] = 0.0
+    for i in range(N - 1, -1, -1):
+        for first in range(1, min(N - i, MAX_PHRASE) + 1):
+            rest[i] = max(rest[i], best[i, first] + rest[i + first])
+    return future, rest

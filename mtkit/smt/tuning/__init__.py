@@ -1,0 +1,1 @@
+"""The weights: BLEU statistics, n-best lists, MERT and batch MIRA."""

@@ -1,0 +1,108 @@
+"""Where on a line of weights the output is best, exactly (Och 2003, section 5).
+
+On the line λ + γd hypothesis h scores
+
+    a_h + γ b_h,      a_h = λ·x_h,      b_h = d·x_h
+
+which is a line itself; a sentence's best hypotheses, by γ, are the upper envelope of its lines, and
+merit changes only where an envelope *bends*, from g to h at γ = (a_g − a_h)/(b_h − b_g). All bends
+of all sentences in order, statistics added and taken away at each, give the merit of all intervals.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.flat import Float64, Int32, Int64
+from mtkit.smt.tuning.bleu import merit
+from mtkit.smt.tuning.lists import Lists
+
+NARROW = 1e-6  # an interval of γ that rounding could miss is no place to stop
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
+    """γ in the middle of the interval with the highest merit, and that merit.
+
+    a, b: float64 (n,). The outer intervals have no middle: γ is 1 beyond their bend, or 0 without.
+    """
+    at, old, new, total = _bends(nbest.begin, nbest.statistics, a, b)
+    order = np.argsort(at)
+    best, gamma, left = -np.inf, 0.0, -np.inf
+    for i in range(len(order) + 1):
+        right = at[order[i]] if i < len(order) else np.inf
+        if right - left > NARROW:
+            value = merit(total)
+            if value > best:
+                best = value
+                if left == -np.inf:
+                    gamma = right - 1 if right < np.inf else 0.0
+                else:
+                    gamma = (left + right) / 2 if right < np.inf else left + 1
+        if i < len(order):
+            total += nbest.statistics[new[order[i]]]
+            total -= nbest.statistics[old[order[i]]]
+            left = right
+    return gamma, best
+
+
+@njit(cache=True, nogil=True)
+def _bends(
+    begin: Int64, statistics: Int32, a: Float64, b: Float64
+) -> tuple[Float64, Int64, Int64, Int64]:
+    """All bends: γ, the best hypothesis before, after; the statistics' sum before the first bend.
+
+    Each envelope is walked from γ = −∞: of the lines steeper than the present one, the next is that
+    which it meets first.
+    """
+    at, old, new = np.empty(len(a)), np.empty(len(a), np.int64), np.empty(len(a), np.int64)
+    total = np.zeros(statistics.shape[1], np.int64)
+    m = 0
+    for s in range(len(begin) - 1):
+        if begin[s] == begin[s + 1]:
+            continue
+        best, lines = _contenders(a[begin[s] : begin[s + 1]], b[begin[s] : begin[s + 1]])
+        lines += begin[s]
+        following = begin[s] + best
+        total += statistics[following]
+        while following >= 0:
+            best, following = following, -1
+            down, up = np.inf, 1.0  # to the following line: a falls by down, b grows by up
+            for h in lines:
+                rise = b[h] - b[best]
+                if rise > 0 and (a[best] - a[h]) * up < down * rise:
+                    following, down, up = h, a[best] - a[h], rise
+            if following >= 0:
+                at[m], old[m], new[m] = down / up, best, following
+                m += 1
+    return at[:m], old[:m], new[:m], total
+
+
+@njit(cache=True, nogil=True)
+def _contenders(a: Float64, b: Float64) -> tuple[int, Int64]:
+    """The first line of the envelope, and all that may be in it: the walk is spared the others.
+
+    The best lines at γ = −∞, 0, ∞ bound the envelope from below; a line that is lower where these
+    meet is lower everywhere.
+    """
+    first = now = last = 0
+    for h in range(1, len(a)):
+        if b[h] < b[first] or (b[h] == b[first] and a[h] > a[first]):
+            first = h
+        if a[h] > a[now]:
+            now = h
+        if b[h] > b[last] or (b[h] == b[last] and a[h] > a[last]):
+            last = h
+    left = (a[first] - a[now]) / (b[now] - b[first]) if b[now] > b[first] else 0.0
+    right = (a[now] - a[last]) / (b[last] - b[now]) if b[last] > b[now] else 0.0
+    # Each by a line that must stay, so that no rounding drops it.
+    low_left, low_right = a[now] + left * b[now], a[last] + right * b[last]
+    lines = np.empty(len(a), np.int64)
+    n = 0
+    for h in range(len(a)):
+        lines[n] = h
+        n += a[h] + left * b[h] >= low_left or a[h] + right * b[h] >= low_right
+    return first, lines[:n]

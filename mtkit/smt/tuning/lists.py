@@ -1,0 +1,84 @@
+"""The n-best lists of a dev set as flat arrays: what tuning reads, whatever decoder wrote them.
+
+x_h   features of hypothesis h        λ   weights        its score   λ·x_h
+
+The best of a sentence is the hypothesis with the highest score, the first of several.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from mtkit.smt.flat import Float32, Float64, Int32, Int64
+from mtkit.smt.tuning.bleu import COLUMNS, merit
+
+
+class Lists(NamedTuple):
+    """The hypotheses of S sentences, n in all; those of sentence s: ``begin[s] : begin[s + 1]``.
+
+    begin: int64 (S + 1,); features: float32 (n, F); statistics: int32 (n, COLUMNS), as in ``bleu``.
+    A sentence without hypotheses takes no part in anything.
+    """
+
+    begin: Int64
+    features: Float32
+    statistics: Int32
+
+
+def corpus_merit(nbest: Lists, weights: Float64) -> float:
+    """``merit`` of every sentence's best hypothesis."""
+    return float(merit(best_total(nbest, scores(nbest.features, weights))))
+
+
+def merge(a: Lists, b: Lists) -> Lists:
+    """Both lists of every sentence, those of ``a`` first, without repeated hypotheses.
+
+    A hypothesis repeats another one of its sentence if features and statistics are equal; the first
+    stays. The result is as long as ``a`` where ``b`` brings nothing new.
+    """
+    assert len(a.begin) == len(b.begin), "two lists of the same sentences"
+    sentence = np.concatenate([_sentences(a), _sentences(b)])
+    features = np.concatenate([a.features, b.features]) + np.float32(0)  # no −0: its bits differ
+    statistics = np.concatenate([a.statistics, b.statistics])
+    key = np.zeros(len(sentence), np.uint64)
+    for column in (*features.view(np.uint32).T, *statistics.view(np.uint32).T):
+        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
+    order = np.lexsort((key, sentence))  # stable, so that repetitions follow their first
+    repeats = np.zeros(len(sentence), np.bool_)
+    repeats[order[1:]] = sentence[order[1:]] == sentence[order[:-1]]
+    for array in (features, statistics):
+        repeats[order[1:]] &= (array[order[1:]] == array[order[:-1]]).all(1)
+    kept = np.argsort(sentence, kind="stable")
+    kept = kept[~repeats[kept]]
+    begin = np.searchsorted(sentence[kept], np.arange(len(a.begin)))
+    return Lists(begin, features[kept], statistics[kept])
+
+
+def _sentences(nbest: Lists) -> Int64:
+    return np.repeat(np.arange(len(nbest.begin) - 1), np.diff(nbest.begin))
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def scores(features: Float32, weights: Float64) -> Float64:
+    """λ·x_h, float64 (n,)."""
+    out = np.zeros(len(features))
+    for h in range(len(features)):
+        for k in range(len(weights)):
+            out[h] += weights[k] * features[h, k]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def best_total(nbest: Lists, scores: Float64) -> Int64:
+    """The sum (COLUMNS,) of the statistics of each sentence's best hypothesis."""
+    begin, total = nbest.begin, np.zeros(COLUMNS, np.int64)
+    for s in range(len(begin) - 1):
+        if begin[s] < begin[s + 1]:
+            total += nbest.statistics[begin[s] + np.argmax(scores[begin[s] : begin[s + 1]])]
+    return total

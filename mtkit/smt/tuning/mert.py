@@ -1,0 +1,120 @@
+"""Minimum error rate training (Och 2003): the weights under which n-best lists are best.
+
+    λ̂ = argmax_λ merit( Σ_s statistics of argmax_h λ·x_h )                h in the list of s
+
+has no gradient, but along a line λ + γd the best point is found exactly (``envelope``). Lines d:
+each weight by itself, then as many random ones (Cer et al. 2008), until a round of them gains less
+than ``GAIN``. That from the weights given and, since it ends in a local optimum, from random points
+around them.
+
+Features differ in size, so that the unit of λ_k is u_k = m/σ_k: σ_k the standard deviation of x_k
+within a list, m the mean of |λ_k|σ_k. A step γ = 1 then moves every feature by a typical amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.smt.flat import Float32, Float64
+from mtkit.smt.tuning.bleu import merit
+from mtkit.smt.tuning.envelope import search_line
+from mtkit.smt.tuning.lists import Lists, best_total, corpus_merit, scores
+
+GAIN = 0.01  # of merit
+
+
+def mert(
+    nbest: Lists,
+    weights: Float64,
+    free: NDArray[np.bool_] | None = None,
+    restarts: int = 10,
+    seed: int = 1,
+    threads: int = 1,
+) -> tuple[Float64, float]:
+    """The best weights (F,) found and their merit on these lists, never below the start's.
+
+    free: bool (F,), False where a weight keeps its value. restarts: random points beside the
+    weights given. Σ|λ| stays what it was if all are free; with fixed ones it is not normalised. The
+    result depends on the seed, not on the number of threads.
+    """
+    if free is None:
+        free = np.ones(len(weights), np.bool_)
+    unit = _unit(nbest, weights, free)
+    size = float(np.abs(weights).sum()) or 1.0
+    columns = np.ascontiguousarray(nbest.features.T)
+
+    def climb(start: int) -> Float64:
+        rng = np.random.default_rng([seed, start])
+        jitter = unit * rng.standard_normal(len(unit)) if start else 0.0
+        found = _climb(nbest, columns, weights + jitter, unit, rng)
+        return found * (size / (np.abs(found).sum() or 1.0)) if free.all() else found
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = [weights.astype(float), *pool.map(climb, range(restarts + 1))]
+    reached = [corpus_merit(nbest, point) for point in found]
+    best = int(np.argmax(reached))
+    return found[best], reached[best]
+
+
+def _unit(nbest: Lists, weights: Float64, free: NDArray[np.bool_]) -> Float64:
+    """u (F,); 0 for a weight that is fixed or changes no ranking."""
+    n = np.diff(nbest.begin)
+    if not n.any():
+        return np.zeros(len(weights))
+    mean = np.add.reduceat(nbest.features, nbest.begin[:-1][n > 0], dtype=np.float64)
+    mean /= n[n > 0, None]
+    sigma = np.sqrt(((nbest.features - np.repeat(mean, n[n > 0], axis=0)) ** 2).mean(0))
+    moves = free & (sigma > 1e-6 * np.abs(mean).max(0))  # not a constant rounded
+    typical = np.mean(np.abs(weights) * sigma) or 1.0
+    unit = np.zeros(len(weights))
+    unit[moves] = typical / sigma[moves]
+    return unit
+
+
+def _climb(
+    nbest: Lists, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
+) -> Float64:
+    weights, a = start, scores(nbest.features, start)
+    score, before = merit(best_total(nbest, a)), -np.inf
+    while score - before >= GAIN:
+        before = score
+        for d in _directions(unit, rng):
+            b = _project(columns, d)
+            gamma, expected = search_line(nbest, a, b)
+            if expected > score:
+                moved = a + gamma * b
+                # What the move is worth is counted anew: rounding may part lines that coincide.
+                reached = merit(best_total(nbest, moved))
+                if reached > score:
+                    score, a, weights = reached, moved, weights + gamma * d
+    return weights
+
+
+def _directions(unit: Float64, rng: np.random.Generator) -> Iterator[Float64]:
+    """The axes, then as many random directions."""
+    axes = np.flatnonzero(unit)
+    for k in axes:
+        d = np.zeros(len(unit))
+        d[k] = unit[k]
+        yield d
+    for _ in axes:
+        yield unit * rng.standard_normal(len(unit))
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _project(columns: Float32, d: Float64) -> Float64:
+    """b_h = d·x_h, float64 (n,); ``columns`` (F, n) is ``features`` transposed, d mostly zeros."""
+    b = np.zeros(columns.shape[1])
+    for k in range(len(d)):
+        if d[k] != 0:
+            for h in range(len(b)):
+                b[h] += d[k] * columns[k, h]
+    return b

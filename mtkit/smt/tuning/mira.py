@@ -1,0 +1,110 @@
+"""Batch MIRA on n-best lists (Cherry & Foster 2012, Algorithm 1): small steps towards good output.
+
+For a list, with λ·x_h the score and B_h the sentence's merit, in words (below):
+
+    hope   e⁺ = argmax_h  λ·x_h + B_h               fear   e⁻ = argmax_h  λ·x_h − B_h
+    Δ = x_{e⁺} − x_{e⁻},    loss = B_{e⁺} − B_{e⁻} − λ·Δ  ≥ 0, by the choice of e⁺ and e⁻
+    λ ← λ + η Δ,            η = min(C, loss/|Δ|²)
+
+The weights after an epoch are the mean of λ after each list seen so far; the epoch whose mean has
+the best merit is kept. BLEU of one sentence is mostly 0, so that a *background* O of
+statistics stands around it (Chiang et al. 2008): hopes so far, each decayed with every list since,
+
+    B_h = (BLEU(O + statistics_h)/100 · (r_O + r_h) − edits_h) / 2
+    O   ← decay · (O + statistics_{e⁺})
+
+r: reference lengths. O begins as one perfect sentence of four words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.smt.flat import Float64, Int64
+from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu
+from mtkit.smt.tuning.lists import Lists, corpus_merit
+
+PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4, 0], float)
+
+
+def mira(
+    nbest: Lists,
+    weights: Float64,
+    free: NDArray[np.bool_] | None = None,
+    epochs: int = 60,
+    C: float = 0.01,
+    decay: float = 0.999,
+    seed: int = 1,
+) -> tuple[Float64, float]:
+    """The best weights (F,) found and their merit on these lists, never below the start's.
+
+    free: bool (F,), False where a weight keeps its value. C: the longest step. The weights' scale
+    has a meaning here, a word of B_h for a unit of score, and is not normalised.
+    """
+    rng = np.random.default_rng(seed)
+    moves = np.ones(len(weights)) if free is None else free.astype(float)
+    point, total, background = weights.astype(float), np.zeros(len(weights)), PERFECT.copy()
+    best, score = weights.astype(float), corpus_merit(nbest, weights)
+    lists = len(nbest.begin) - 1
+    for epoch in range(1, epochs + 1 if lists else 1):
+        _epoch(nbest, rng.permutation(lists), point, total, background, moves, C, decay)
+        mean = np.where(moves > 0, total / (epoch * lists), weights)
+        reached = corpus_merit(nbest, mean)
+        if reached > score:
+            best, score = mean, reached
+    return best, score
+
+
+# --- kernels
+
+
+@njit(cache=True, nogil=True)
+def _epoch(
+    nbest: Lists,
+    order: Int64,
+    weights: Float64,
+    total: Float64,
+    background: Float64,
+    moves: Float64,
+    C: float,
+    decay: float,
+) -> None:
+    """One pass over the lists; weights, their running total and the background change in place."""
+    for s in order:
+        if nbest.begin[s] < nbest.begin[s + 1]:
+            hope, fear, gain = _hope_and_fear(nbest, s, weights, background)
+            delta = (nbest.features[hope] - nbest.features[fear]).astype(np.float64)
+            loss = gain - (weights * delta).sum()
+            delta *= moves
+            length = (delta * delta).sum()
+            if length > 0:
+                weights += min(C, loss / length) * delta
+            background += nbest.statistics[hope]
+            background *= decay
+        total += weights
+
+
+@njit(cache=True, nogil=True)
+def _hope_and_fear(
+    nbest: Lists, s: int, weights: Float64, background: Float64
+) -> tuple[int, int, float]:
+    """e⁺, e⁻ and B_{e⁺} − B_{e⁻}."""
+    hope = fear = -1
+    best_hope = best_fear = -np.inf
+    hope_merit = fear_merit = 0.0
+    around = np.empty(COLUMNS)
+    for h in range(nbest.begin[s], nbest.begin[s + 1]):
+        score = 0.0
+        for k in range(len(weights)):
+            score += weights[k] * nbest.features[h, k]
+        for k in range(COLUMNS):
+            around[k] = background[k] + nbest.statistics[h, k]
+        words = bleu(around) / 100 * around[2 * ORDER] - nbest.statistics[h, 2 * ORDER + 1]
+        words /= 2
+        if score + words > best_hope:
+            hope, best_hope, hope_merit = h, score + words, words
+        if score - words > best_fear:
+            fear, best_fear, fear_merit = h, score - words, words
+    return hope, fear, hope_merit - fear_merit

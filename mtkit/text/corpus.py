@@ -1,0 +1,266 @@
+"""Parallel text: reading it, refusing what cannot be meant, and finding the embedded corpus."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.errors import InputError
+
+SPLITS = ("train", "dev", "test")
+DEFAULT_CORPUS = "everyday"
+DEFAULT_PAIR = ("en", "de")
+
+
+def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
+    r"""UTF-8 ``data`` as lines, split on ``\n`` only; a BOM and ``\r\n`` are tolerated.
+
+    ``before`` so many lines came before it. Raises InputError naming ``name``, line and byte where
+    the bytes are no UTF-8.
+    """
+    if not before:
+        data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = error.start
+        line = before + data.count(b"\n", 0, at) + 1
+        column = at - (data.rfind(b"\n", 0, at) + 1) + 1
+        raise InputError(
+            f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); "
+            "convert it first, for instance with iconv -t UTF-8"
+        ) from None
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line[:-1] if line.endswith("\r") else line for line in lines]
+
+
+def stream_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of ``stream``, each as soon as it is there; see ``decode_lines``."""
+    for before, data in enumerate(iter(stream.readline, b"")):
+        yield from decode_lines(data, name, before)
+        if not data.endswith(b"\n"):
+            return  # on a terminal reading on would ask for the end once more
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a plain or ``.gz`` file. Raises InputError if it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    if path.suffix == ".gz":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: not a complete gzip file ({error})") from None
+    return decode_lines(data, str(path))
+
+
+@dataclass(frozen=True)
+class Bitext:
+    """Sentences that translate each other: ``source[i]`` and ``target[i]``, raw lines."""
+
+    source: list[str]
+    target: list[str]
+    paths: tuple[Path, Path]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @classmethod
+    def read(cls, source: Path, target: Path) -> Bitext:
+        """Read two files of equally many lines. Raises InputError otherwise, and if empty."""
+        lines = read_lines(source), read_lines(target)
+        for path, side in zip((source, target), lines, strict=True):
+            if not any(line.strip() for line in side):
+                raise InputError(f"{path}: the file is empty; parallel text is needed here")
+        n, m = map(len, lines)
+        if n != m:
+            longer = source if n > m else target
+            raise InputError(
+                f"{source} has {n} lines but {target} has {m}; line {min(n, m) + 1} of {longer} "
+                "has no partner: the two files must correspond line by line"
+            )
+        return cls(*lines, paths=(source, target))
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The (source, target) lines."""
+        return list(zip(self.source, self.target, strict=True))
+
+    def digest(self) -> str:
+        """128 bits of every line in its place, in hexadecimal: other text has another one."""
+        found = hashlib.blake2b(digest_size=16)
+        for source, target in self.pairs():
+            found.update(f"{source}\n{target}\n".encode())
+        return found.hexdigest()
+
+    def without_empty(self) -> Bitext:
+        """The pairs of which neither side is blank."""
+        kept = [(s, t) for s, t in self.pairs() if s.strip() and t.strip()]
+        if not kept:
+            raise InputError(f"{self.paths[0]}: no line has text on both sides")
+        return Bitext([s for s, _ in kept], [t for _, t in kept], self.paths)
+
+
+def split_pairs(lines: Sequence[str], name: str) -> Bitext:
+    """``source ||| target`` lines as two sides. Raises InputError, naming the line, otherwise."""
+    sides = [line.split(" ||| ") for line in lines]
+    for number, side in enumerate(sides, 1):
+        if len(side) != 2:
+            raise InputError(
+                f"{name}: line {number}: one ' ||| ' between source and target is meant, "
+                f"not {lines[number - 1][:40]!r}"
+            )
+    return Bitext([s for s, _ in sides], [t for _, t in sides], (Path(name), Path(name)))
+
+
+def hold_out(text: Bitext, every: int) -> tuple[Bitext, Bitext]:
+    """(the rest, every ``every``-th pair, but at most 1,000): a dev set where there is none."""
+    every = max(every, math.ceil(len(text) / 1000))
+    rows = range(len(text))
+    held = set(rows[1::every])
+
+    def part(chosen: bool) -> Bitext:
+        picked = [i for i in rows if (i in held) == chosen]
+        return Bitext(
+            [text.source[i] for i in picked], [text.target[i] for i in picked], text.paths
+        )
+
+    return part(False), part(True)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A train/dev/test split of one language pair; ``dev`` and ``test`` may be absent."""
+
+    name: str
+    pair: tuple[str, str]
+    train: Bitext
+    dev: Bitext | None
+    test: Bitext | None
+
+
+def corpora_directory() -> Path:
+    """Where the corpora that come with mtkit lie: in the wheel, or in the source checkout."""
+    package = Path(__file__).parents[1]
+    packed = package / "_corpora"
+    return packed if packed.is_dir() else package.parent / "corpora"
+
+
+def find_corpus(name: str) -> Path:
+    """The directory of a corpus named by path or by the name of an embedded one."""
+    embedded = {path.parent.name: path.parent for path in corpora_directory().glob("*/train.*")}
+    for directory in (Path(name), embedded.get(name)):  # a grammar beside them is no corpus yet
+        if directory and directory.is_dir():
+            return directory
+    known = ", ".join(sorted(embedded))
+    raise InputError(f"no corpus {name!r}: neither a directory nor one of the embedded ({known})")
+
+
+def _find_side(directory: Path, split: str, language: str) -> Path | None:
+    for suffix in ("", ".gz"):
+        path = directory / f"{split}.{language}{suffix}"
+        if path.exists():
+            return path
+    return None
+
+
+def read_corpus_directory(directory: Path, pair: tuple[str, str]) -> Corpus:
+    """A directory with ``train.LL``, ``dev.LL``, ``test.LL``, each plain or ``.gz``."""
+    splits: dict[str, Bitext | None] = {}
+    for split in SPLITS:
+        source, target = (_find_side(directory, split, language) for language in pair)
+        splits[split] = Bitext.read(source, target) if source and target else None
+        if bool(source) != bool(target):
+            missing = pair[0] if source is None else pair[1]
+            raise InputError(f"{directory / split}.{missing}: no such file, its other half exists")
+    if splits["train"] is None:
+        raise InputError(
+            f"{directory}: no train.{pair[0]} and train.{pair[1]}; name the languages with --pair"
+        )
+    return Corpus(directory.name, pair, splits["train"], splits["dev"], splits["test"])
+
+
+def language_of(path: Path) -> str:
+    """The language a file name ends with: ``train.tok.de.gz`` → ``de``."""
+    stem = path.name.removesuffix(".gz")
+    return stem.rsplit(".", 1)[-1] if "." in stem else stem
+
+
+def parse_pair(pair: str) -> tuple[str, str]:
+    """``en-de`` as two codes. Raises InputError for anything else."""
+    source, _, target = pair.partition("-")
+    if not source or not target or "-" in target:
+        raise InputError(f"--pair {pair}: two language codes are meant, as in en-de")
+    return source, target
+
+
+def _pair_of(pair: str | None, train: tuple[Path, Path] | None) -> tuple[str, str]:
+    if pair is not None:
+        return parse_pair(pair)
+    return (language_of(train[0]), language_of(train[1])) if train else DEFAULT_PAIR
+
+
+def refuse_exchanged(option: str, files: tuple[Path, Path], pair: tuple[str, str]) -> None:
+    """Raise InputError where the names of ``files`` end in the languages the wrong way round."""
+    if pair[0] != pair[1] and tuple(map(language_of, files)) == pair[::-1]:
+        raise InputError(
+            f"{option} {files[0]} {files[1]}: source and target are exchanged; "
+            f"the languages are {pair[0]} → {pair[1]}"
+        )
+
+
+def open_corpus(
+    name: str | None = None,
+    pair: str | None = None,
+    train: tuple[Path, Path] | None = None,
+    dev: tuple[Path, Path] | None = None,
+    test: tuple[Path, Path] | None = None,
+) -> Corpus:
+    """The corpus that the shared command-line options name; with none, the embedded one.
+
+    Raises InputError for options that contradict each other and for text that cannot be read.
+    """
+    for option, files in (("--dev", dev), ("--test", test)):
+        if files:
+            refuse_exchanged(option, files, _pair_of(pair, train))
+    if train is None and (name is not None or (dev is None and test is None)):
+        corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), _pair_of(pair, None))
+        return Corpus(
+            corpus.name,
+            corpus.pair,
+            corpus.train,
+            Bitext.read(*dev) if dev else corpus.dev,
+            Bitext.read(*test) if test else corpus.test,
+        )
+    if name is not None:
+        raise InputError("--corpus and --train name the training text twice; give one of them")
+    if train is None:
+        raise InputError("--dev and --test need --train or --corpus beside them")
+    return Corpus(
+        train[0].name,
+        _pair_of(pair, train),
+        Bitext.read(*train),
+        Bitext.read(*dev) if dev else None,
+        Bitext.read(*test) if test else None,
+    )
+
+
+def line_hashes(lines: Iterable[str]) -> NDArray[np.uint64]:
+    """Sorted 64-bit hashes of ``lines``: enough to see later whether a line was trained on."""
+    digests = (hashlib.blake2b(line.encode(), digest_size=8).digest() for line in lines)
+    return np.sort(np.frombuffer(b"".join(digests), dtype=np.uint64))

@@ -1,0 +1,131 @@
+"""Byte-pair encoding (Sennrich et al. 2016): words as sequences of frequent pieces.
+
+The merges are learnt by the Hugging Face ``tokenizers`` library on source and target together, so
+that names and numbers are spelled alike on both sides. The last piece of a word ends in ``</w>``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Split
+from tokenizers.trainers import BpeTrainer
+
+from mtkit.text.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
+
+END_OF_WORD = "</w>"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A sentence in subwords: ``ids`` without specials; piece i is of word ``words[i]``."""
+
+    ids: list[int]
+    words: list[int]
+
+
+class Subwords:
+    """Word tokens ↔ subword ids; ids 0…3 are the specials of ``mtkit.text.vocabulary``."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.pieces: list[str] = [
+            tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())
+        ]
+
+    @classmethod
+    def train(cls, sentences: Iterable[Sequence[str]], size: int) -> Subwords:
+        """Learn a vocabulary of at most ``size`` pieces, specials and characters included.
+
+        The same text gives the same ids.
+        """
+        sentences = list(sentences)
+        # The library numbers the characters that end a word in the order of a hash table, which
+        # differs from run to run; named beforehand, they keep the order they are named in.
+        endings = sorted({word[-1] + END_OF_WORD for words in sentences for word in words})
+        learner = _tokenizer()
+        trainer = BpeTrainer(
+            vocab_size=size,
+            special_tokens=[*SPECIALS, *endings],
+            end_of_word_suffix=END_OF_WORD,
+            show_progress=False,
+        )
+        learner.train_from_iterator((" ".join(words) for words in sentences), trainer)
+        # What is learnt without what was named: text that spells such a piece must stay text.
+        model = json.loads(learner.to_str())["model"]
+        merges = [tuple(merge) for merge in model["merges"]]
+        return cls(_tokenizer(vocab=model["vocab"], merges=merges))
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+        """The pieces of each sentence of word tokens (which contain no blanks)."""
+        distinct = list(dict.fromkeys(word for words in sentences for word in words))
+        encodings = self._tokenizer.encode_batch(distinct, add_special_tokens=False)
+        pieces = {
+            word: [UNK if i < len(SPECIALS) else i for i in encoding.ids]
+            for word, encoding in zip(distinct, encodings, strict=True)
+        }
+        return [
+            Encoded(
+                ids=[i for word in words for i in pieces[word]],
+                words=[k for k, word in enumerate(words) for _ in pieces[word]],
+            )
+            for words in sentences
+        ]
+
+    def characters(self, word: str) -> list[int]:
+        """What a word is before any merge; ``UNK`` for a character that the text did not have."""
+        spelled = [*word[:-1], word[-1] + END_OF_WORD]
+        return [UNK if (i := self._id(c)) < len(SPECIALS) else i for c in spelled]
+
+    def merges(self) -> list[tuple[int, int, int]]:
+        """Ids of a, b and of the piece ab that they make, in the order they were learnt."""
+        learnt = json.loads(self._tokenizer.to_str())["model"]["merges"]
+        return [(self._id(a), self._id(b), self._id(a + b)) for a, b in learnt]
+
+    def _id(self, piece: str) -> int:
+        found = self._tokenizer.token_to_id(piece)
+        return UNK if found is None else int(found)
+
+    def decode(self, ids: Sequence[int], unknown: Sequence[str] = ()) -> list[str]:
+        """The word tokens that ``ids`` spell; the k-th unknown piece is spelled ``unknown[k]``."""
+        words, current, k = [], "", 0
+        for i in ids:
+            if i in (PAD, BOS, EOS):
+                continue
+            if i == UNK:
+                if current:
+                    words.append(current)
+                words.append(unknown[k] if k < len(unknown) else SPECIALS[UNK])
+                current, k = "", k + 1
+                continue
+            current += self.pieces[i]
+            if self.pieces[i].endswith(END_OF_WORD):
+                words.append(current.removesuffix(END_OF_WORD))
+                current = ""
+        if current:
+            words.append(current)
+        return words
+
+    def save(self, path: Path) -> None:
+        """Write the library's own JSON."""
+        self._tokenizer.save(str(path))
+
+    @classmethod
+    def load(cls, path: Path) -> Subwords:
+        """Read what ``save`` wrote."""
+        return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))
+
+
+def _tokenizer(**learnt: Any) -> Tokenizer:
+    tokenizer = Tokenizer(BPE(unk_token=SPECIALS[UNK], end_of_word_suffix=END_OF_WORD, **learnt))
+    tokenizer.pre_tokenizer = Split(" ", "removed")  # not at other blanks: a word may hold one
+    return tokenizer

@@ -1,0 +1,246 @@
+"""Learning curves: samples, figures and intervals, and trainings that are done once."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit import load
+from mtkit.comparison.curve import Point, curve, overtakes, sample
+from mtkit.comparison.page import curve as curve_page
+from mtkit.comparison.trainings import Training, carry_out, complete, expected, trainings
+from mtkit.errors import InputError
+from mtkit.evaluation import metrics
+from mtkit.manifest import Manifest
+from mtkit.text.corpus import Bitext, Corpus
+from tests.comparison.test_report import REFERENCES, damaged
+from tests.conftest import beside_its_text
+
+SIZES = (1000, 4000, 16000)
+
+
+def points(shares: dict[str, list[float]], seeds: int = 2) -> list[Point]:
+    """Outputs of which so much is wrong, by system and size."""
+    return [
+        Point(name, size, seed, 10.0 * seed, damaged(share, 100 * seed + k))
+        for name, of in shares.items()
+        for k, (size, share) in enumerate(zip(SIZES, of, strict=True))
+        for seed in range(1, seeds + 1)
+    ]
+
+
+def test_samples_of_one_seed_lie_within_each_other() -> None:
+    text = Bitext(
+        [f"s{i}" for i in range(50)], [f"t{i}" for i in range(50)], (Path("a"), Path("b"))
+    )
+    small, large = sample(text, 10, 1), sample(text, 30, 1)
+    assert large.pairs()[:10] == small.pairs()
+    assert set(large.pairs()) <= set(text.pairs())
+    assert len(set(large.pairs())) == 30
+    assert sample(text, 10, 2).pairs() != small.pairs()
+    assert sorted(sample(text, 50, 3).pairs()) == sorted(text.pairs())
+
+
+def test_each_point_is_the_mean_bleu_of_the_seeds() -> None:
+    given = points({"smt": [0.5, 0.4, 0.35], "nmt": [0.8, 0.4, 0.1]})
+    found = curve(given, REFERENCES)
+    assert (found.sizes, found.seeds) == (list(SIZES), 2)
+    for growth in found.systems:
+        for size, bleu in zip(SIZES, growth.bleu, strict=True):
+            own = [p for p in given if (p.system, p.size) == (growth.system, size)]
+            expected = np.mean([metrics.bleu(p.outputs, REFERENCES) for p in own])
+            assert bleu.value == pytest.approx(expected)
+            assert bleu.low < bleu.value < bleu.high
+        assert growth.seconds == [15.0] * 3
+
+
+def test_intervals_hold_figures_without_a_match_too() -> None:
+    lines = [f"a{i} b{i} c{i} d{i} e{i}" for i in range(60)]
+    outputs = [f"a{i} x y z e{i}" for i in range(60)]  # no 2-gram of any matches
+    given = [Point("s", size, 1, 1.0, outputs) for size in (1, 2)]
+    [growth] = curve(given, lines).systems
+    assert growth.bleu[0].value == pytest.approx(metrics.bleu(outputs, lines))
+    assert growth.bleu[0].low == pytest.approx(growth.bleu[0].value)
+    assert growth.bleu[0].high == pytest.approx(growth.bleu[0].value)
+
+
+def test_further_references_count_in_the_curve() -> None:
+    given = points({"smt": [0.5, 0.4, 0.3]}, 1)
+    second = damaged(0.5, 77)
+    [growth] = curve(given, REFERENCES, also=[second]).systems
+    expected = metrics.bleu(given[0].outputs, REFERENCES, also=[second])
+    assert growth.bleu[0].value == pytest.approx(expected)
+    assert expected > metrics.bleu(given[0].outputs, REFERENCES)
+
+
+def test_a_system_overtakes_where_the_lines_cross() -> None:
+    found = curve(points({"smt": [0.5, 0.4, 0.35], "nmt": [0.9, 0.6, 0.05]}), REFERENCES)
+    [overtaking] = found.overtaking
+    assert (overtaking.ahead, overtaking.behind) == ("nmt", "smt")
+    assert 4000 < overtaking.size.value < 16000
+    assert 1000 < overtaking.size.low < overtaking.size.value < overtaking.size.high <= 16000
+    [said] = curve_page.verdicts(found)
+    assert said.startswith("nmt overtakes smt at ")
+
+
+def test_overtaking_is_on_a_line_in_the_logarithm() -> None:
+    gaps = np.array([[-1, -1, 1], [1, 2, 3], [1, 2, -1], [2, -1, 3], [-3, 1, 1], [1, 0, 1.0]])
+    assert overtakes([1000, 4000, 16000], gaps).tolist() == pytest.approx(
+        [8000, 0, math.inf, 4000 * 4**0.25, 1000 * 4**0.75, 4000]
+    )
+
+
+def test_a_system_that_is_ahead_everywhere_overtakes_nothing() -> None:
+    found = curve(points({"smt": [0.1, 0.1, 0.1], "nmt": [0.9, 0.9, 0.9]}), REFERENCES)
+    [overtaking] = found.overtaking
+    assert (overtaking.ahead, overtaking.size.value, overtaking.size.high) == ("smt", 0, 0)
+    assert curve_page.verdicts(found) == [
+        "smt is ahead of nmt at every size, in 97.5 % of the resamples or more."
+    ]
+
+
+def test_the_chart_has_a_line_and_a_band_for_each_system() -> None:
+    found = curve(points({"smt": [0.5, 0.4, 0.3], "nmt": [0.9, 0.5, 0.1]}), REFERENCES)
+    chart = curve_page.chart(found)
+    assert chart.log_x
+    assert [line.name for line in chart.lines] == ["smt", "nmt"]
+    assert [x for x, _ in chart.lines[0].points] == list(SIZES)
+    assert len(chart.lines[0].band) == 3
+
+
+# --- trainings
+
+
+@pytest.fixture(scope="module")
+def models(
+    smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[str, Path]]:
+    """Models whose text lies there, the neural one trained for a single pass."""
+    where = tmp_path_factory.mktemp("models")
+    smt, _ = beside_its_text(smt_directory, few, where)
+    nmt, _ = beside_its_text(nmt_directory, few, where)
+    manifest = Manifest.read(nmt)
+    replace(manifest, config=manifest.config | {"epochs": 1}).write(nmt)
+    return [("smt", smt), ("nmt", nmt)]
+
+
+def the_test(few: Corpus) -> Bitext:
+    assert few.test is not None
+    return few.test
+
+
+def planned(
+    models: list[tuple[str, Path]], few: Corpus, where: Path, sizes: tuple[int, ...] = (100, 200)
+) -> list[Training]:
+    return trainings(models, sizes, 1, the_test(few), where)
+
+
+def test_every_system_size_and_seed_is_trained_the_smallest_first(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
+    needed = trainings(models, [100, 200], 2, the_test(few), tmp_path)
+    assert [(t.system, t.size, t.seed) for t in needed] == [
+        (system, size, seed) for size in (100, 200) for system in ("smt", "nmt") for seed in (1, 2)
+    ]
+    assert len({t.path for t in needed}) == 8
+    assert all(t.point() is None for t in needed)
+
+
+def test_what_a_training_will_take_is_learnt_from_the_others(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
+    small, _, large, _ = planned(models, few, tmp_path)  # 100 and 200 of 400 pairs
+    whole = small.manifest.figures["seconds"]
+    assert expected(small, []) == pytest.approx(whole / 4)
+    took = [Point("smt", 100, seed, whole * seed / 3, []) for seed in (1, 2)]
+    other = Point("nmt", 200, 1, 9999.0, [])
+    assert expected(small, [*took, other]) == pytest.approx(whole / 2)
+    assert expected(large, [*took, other]) == pytest.approx(whole * (1 / 2 + 1 / 6))
+
+
+def test_a_point_is_that_of_training_on_the_sample(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
+    from mtkit.nmt.recipe import TrainConfig as NmtConfig
+    from mtkit.nmt.training.build import train_nmt
+    from mtkit.smt.system import DEFAULT_WEIGHTS
+    from mtkit.smt.train import TrainConfig, train_smt
+    from mtkit.text.tokenizer import WordTokenizer
+
+    corpus = replace(few, train=sample(few.train, 100, 1))
+    train_smt(corpus, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, tmp_path / "smt")
+    config = NmtConfig(embedding=32, hidden=32, epochs=1, validations=2, learning_rate=5e-3, seed=1)
+    train_nmt(corpus, WordTokenizer(), config, tmp_path / "nmt")
+    for training in planned(models, few, tmp_path)[:2]:
+        point = carry_out(training, the_test(few), 2)
+        assert (point.system, point.size, point.seed) == (training.system, 100, 1)
+        assert point.seconds > 0
+        translated = load(tmp_path / training.system).translate(the_test(few).source)
+        assert point.outputs == [h[0].text for h in translated]
+
+
+def test_a_kept_point_is_found_again_and_no_other_is(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
+    [first, *_] = planned(models, few, tmp_path)
+    point = Point("smt", 100, 1, 1.5, list(few.train.target[:30]))
+    first.keep(point)
+    assert first.point() == point
+    renamed = [("a/b", models[0][1])]
+    assert planned(renamed, few, tmp_path)[0].point() == replace(point, system="a/b")
+    shorter = Bitext(few.train.source[:9], few.train.target[:9], few.train.paths)
+    assert trainings(models, [100, 200], 1, shorter, tmp_path)[0].point() is None
+    manifest = first.manifest
+    weights = manifest.config["weights"] | {"lm": 7.0}
+    changed = tmp_path / "changed"
+    shutil.copytree(models[0][1], changed)
+    replace(manifest, config=manifest.config | {"weights": weights}).write(changed)
+    assert planned([("smt", changed)], few, tmp_path)[0].point() is None
+    assert [t.point() is None for t in planned(models, few, tmp_path)] == [False, True, True, True]
+
+
+def test_what_cannot_be_trained_again_is_refused(
+    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"--curve 500: .* was trained on 400 pairs"):
+        planned(models, few, tmp_path, (100, 500))
+    copy = shutil.copytree(models[0][1], tmp_path / "copy")
+    manifest = Manifest.read(copy)
+    replace(manifest, figures={}).write(copy)
+    with pytest.raises(InputError, match="does not say how it was trained"):
+        planned([("copy", copy)], few, tmp_path)
+    replace(manifest, config=manifest.config | {"continued": True}).write(copy)
+    with pytest.raises(InputError, match=r"goes on from another model \(--from\)"):
+        planned([("copy", copy)], few, tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="it is to keep what is trained"):
+        planned(models, few, tmp_path / "file" / "points")
+
+
+def test_what_is_done_is_not_trained_again(
+    models: list[tuple[str, Path]],
+    few: Corpus,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    here = planned(models, few, tmp_path)
+    for t in here[1:]:
+        t.keep(Point(t.system, t.size, 1, 1.0, list(the_test(few).source)))
+    done = list[Training]()
+
+    def train(training: Training, test: Bitext, threads: int) -> Point:
+        done.append(training)
+        return Point(training.system, training.size, 1, 2.0, list(test.target))
+
+    monkeypatch.setattr("mtkit.comparison.trainings.carry_out", train)
+    found = complete(here, the_test(few), "13a", 1)
+    assert done == here[:1]
+    assert [growth.system for growth in found.systems] == ["smt", "nmt"]
+    assert found.systems[0].bleu[0].value == pytest.approx(100)
+    assert complete(here, the_test(few), "13a", 1) == found
+    assert len(done) == 1

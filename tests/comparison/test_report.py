@@ -1,0 +1,641 @@
+"""The comparison: what is computed, its JSON, and that hostile text stays text."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from mtkit.cli.output import finite
+from mtkit.comparison import report
+from mtkit.comparison.as_json import as_json
+from mtkit.comparison.faults import Errors, errors
+from mtkit.comparison.page.render import as_html, grids, print_report, verdict, verdicts
+from mtkit.comparison.report import DIFFERENCES, GROUP, Comparison, Translations
+from mtkit.console import note, step, visible
+from mtkit.errors import InputError
+from mtkit.evaluation import metrics
+from mtkit.evaluation.metrics import Pair
+from mtkit.page.tables import write_page
+from mtkit.system import Hypothesis, LogProbability, Score
+from mtkit.text.glossary import Compliance
+
+RNG = random.Random(11)
+WORDS = ["der", "die", "Hund", "Katze,", "Haus", "läuft", "schläft", "unter", "rot", "Baum."]
+REFERENCES = [" ".join(RNG.choices(WORDS, k=RNG.randint(4, 12))) for _ in range(30)]
+SOURCES = [f"source {i}" for i in range(len(REFERENCES))]
+HOSTILE = (
+    "<script>alert(1)</script> <unk> \"double\" 'single' &amp; [bold]loud[/bold] [/] :smile: "
+    "{{ 7*7 }} \x1b[31mred\x07 \x9b2J \u202eoverride \u200fmark שלום"
+)
+SEEN = HOSTILE.translate({ord(c): f"<U+{ord(c):04X}>" for c in "\x1b\x07\x9b\u202e\u200f"})
+NASTY = "</table><b onclick='x'>\"\x1b]0;title\x07"
+
+
+def damaged(share: float, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return [
+        " ".join(rng.choice(WORDS) if rng.random() < share else word for word in line.split())
+        for line in REFERENCES
+    ]
+
+
+CHANNEL = {
+    "P(x|y)": damaged(0.8, 4),
+    "P(x|y) P(y)": damaged(0.6, 5),
+    "Default weights": damaged(0.5, 6),
+    "Tuned weights": damaged(0.4, 1),
+}
+
+
+ERRORS = Errors(reached=20, same=7, search=2, model=11, wider=3)
+
+
+def systems() -> list[Translations]:
+    words = [len(line.split()) + 1 for line in REFERENCES]
+    smt_scores = [
+        Score(
+            lm=LogProbability(-2.0 * n, n, 1, known=-1.5 * (n - 1)),
+            channel=LogProbability(-3.0 * n if i else -math.inf, n),
+            direct=LogProbability(-2.5 * n, n),
+        )
+        for i, n in enumerate(words)
+    ]
+    nmt_scores = [Score(direct=LogProbability(-1.0 * n, n)) for n in words]
+    return [
+        Translations("smt", "smt", damaged(0.4, 1), 6.0, smt_scores, 17, CHANNEL, ERRORS),
+        Translations("nmt", "nmt", damaged(0.2, 2), 15.0, nmt_scores, 0),
+        Translations("other", "file", damaged(0.3, 3)),
+    ]
+
+
+def compare(
+    sources: Sequence[str],
+    references: Sequence[str],
+    translations: Sequence[Translations],
+    **options: Any,
+) -> Comparison:
+    of_test = ("also", "text", "tokenize", "bootstrap", "trials", "seen")
+    test = {name: options.pop(name) for name in of_test if name in options}
+    return report.compare(report.Test(sources, references, **test), translations, **options)
+
+
+def comparison(**options: object) -> Comparison:
+    known = {
+        "name": "everyday test",
+        "paths": ("test.en", "test.de"),
+        "languages": ("en", "de"),
+        "bootstrap": 60,
+        "trials": 60,
+        "warnings": ["3 test lines stood in the training text"],
+    }
+    return compare(SOURCES, REFERENCES, systems(), **(known | options))
+
+
+@pytest.fixture(scope="module")
+def made() -> Comparison:
+    return comparison()
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Comparison:
+    """Hostile text in every place that text can come from."""
+    outputs = [HOSTILE] * 6
+    translations = [
+        Translations(HOSTILE, HOSTILE, outputs),
+        Translations(NASTY, "smt", REFERENCES[:6], scores=[Score(lm=LogProbability(-math.inf, 2))]),
+    ]
+    return compare(
+        [HOSTILE] * 6,
+        [HOSTILE, *REFERENCES[1:6]],
+        translations,
+        name=HOSTILE,
+        paths=(HOSTILE, NASTY),
+        languages=(NASTY, HOSTILE),
+        bootstrap=10,
+        trials=10,
+        warnings=[HOSTILE, NASTY],
+    )
+
+
+def printed(report: Comparison, width: int = 2000) -> str:
+    console = Console(file=StringIO(), width=width, force_terminal=False, color_system=None)
+    print_report(report, console)
+    return console.file.getvalue()
+
+
+class Page(HTMLParser):
+    """The tags of a page in order, as (tag, attributes, text up to the next tag)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None], str]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.elements.append((f"/{tag}", {}, ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.elements:
+            tag, attrs, text = self.elements[-1]
+            self.elements[-1] = (tag, attrs, text + data)
+        self.text += data
+
+    def texts(self, tag: str) -> list[str]:
+        return [text for name, _, text in self.elements if name == tag]
+
+    def attributes(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs, _ in self.elements if name == tag]
+
+
+# --- what is computed
+
+
+def test_figures_are_those_of_evaluate(made: Comparison) -> None:
+    for system, given_system in zip(made.systems, systems(), strict=True):
+        assert system.metrics == metrics.corpus_scores(given_system.outputs, REFERENCES, "13a", 60)
+        assert system.perplexity == metrics.perplexities(given_system.scores or ())
+    outputs = {t.name: t.outputs for t in systems()}
+    assert list(made.pairs) == metrics.significance(outputs, REFERENCES, resamples=60, trials=60)
+    assert [s.sentences_per_second for s in made.systems] == [5.0, 2.0, None]
+
+
+def test_tokenize_reaches_scores_and_pairs() -> None:
+    made = comparison(tokenize="none")
+    outputs = {t.name: t.outputs for t in systems()}
+    expected = metrics.significance(outputs, REFERENCES, "none", resamples=60, trials=60)
+    assert list(made.pairs) == expected
+    assert "tok:none" in made.systems[0].metrics["bleu"].signature
+    assert "tok:none" in printed(made)
+    assert "stand between spaces" in printed(made)
+
+
+def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> None:
+    chrf = {t.name: metrics.sentence_chrf(t.outputs, REFERENCES) for t in systems()}
+    bleu = {s.name: s.metrics["bleu"].score for s in made.systems}
+    assert bleu["nmt"] > bleu["other"] > bleu["smt"]  # other is the best of another kind
+    gaps = [a - b for a, b in zip(chrf["nmt"], chrf["other"], strict=True)]
+    assert len(made.examples) == 12
+    ranked = sorted(gaps)
+    assert [gaps[e.line - 1] for e in made.examples[:8:2]] == ranked[:-5:-1]
+    assert [gaps[e.line - 1] for e in made.examples[1:8:2]] == ranked[:4]
+    assert ranked[3] < 0 < ranked[-4]
+    assert made.examples[0].why == f"nmt is ahead of other by {ranked[-1]:.1f} chrF"
+    assert made.examples[1].why == f"other is ahead of nmt by {-ranked[0]:.1f} chrF"
+    assert {e.why for e in made.examples[8:]} == {"one of some evenly spaced"}
+    lines = [e.line for e in made.examples[8:]]
+    assert all(later - earlier in range(3, 15) for earlier, later in pairwise(lines))
+    for example in made.examples:
+        i = example.line - 1
+        assert (example.source, example.references) == (SOURCES[i], (REFERENCES[i],))
+        shown = [(o.system, o.text, o.chrf) for o in example.outputs]
+        assert shown == [(t.name, t.outputs[i], chrf[t.name][i]) for t in systems()]
+
+
+def test_rivals_are_of_different_kinds_where_there_are() -> None:
+    smt, nmt, other = systems()
+    made = compare(
+        SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], bootstrap=5, trials=5
+    )
+    assert made.examples[0].why.startswith("nmt is ahead of smt by ")
+
+
+@pytest.mark.parametrize(
+    ("sentences", "wanted", "got"), [(30, 5, 5), (30, 0, 0), (3, 5, 3), (30, 1, 1)]
+)
+def test_number_of_examples(sentences: int, wanted: int, got: int) -> None:
+    two = [replace(t, outputs=t.outputs[:sentences], channel={}) for t in systems()[:2]]
+    made = compare(
+        SOURCES[:sentences], REFERENCES[:sentences], two, bootstrap=5, trials=5, examples=wanted
+    )
+    assert len({e.line for e in made.examples}) == len(made.examples) == got
+
+
+def test_one_system_has_examples_and_no_pairs() -> None:
+    made = compare(SOURCES, REFERENCES, systems()[:1], bootstrap=5)
+    assert made.pairs == ()
+    assert len(made.examples) == 12
+    assert "Is the difference real?" not in printed(made) + as_html(made)
+
+
+def test_misfits_are_refused() -> None:
+    smt = systems()[0]
+    with pytest.raises(InputError, match="two systems are called 'smt'"):
+        compare(SOURCES, REFERENCES, [smt, smt])
+    with pytest.raises(InputError, match="smt: 29 lines for 30 references"):
+        compare(SOURCES, REFERENCES, [replace(smt, outputs=smt.outputs[1:])])
+    with pytest.raises(InputError, match="the source: 29 lines"):
+        compare(SOURCES[1:], REFERENCES, [smt])
+    with pytest.raises(InputError, match="empty"):
+        compare([], [], [replace(smt, outputs=[])])
+    with pytest.raises(InputError, match="no system"):
+        compare(SOURCES, REFERENCES, [])
+
+
+# --- JSON
+
+
+def test_json_has_the_documented_shape(made: Comparison) -> None:
+    data = json.loads(json.dumps(finite(as_json(made)), allow_nan=False))
+    assert set(data) >= {"test", "systems", "pairs"}
+    assert data["test"] == {
+        "name": "everyday test",
+        "source": "test.en",
+        "reference": "test.de",
+        "languages": ["en", "de"],
+        "sentences": 30,
+        "references": 1,
+        "tokenize": "13a",
+    }
+    for system, result in zip(data["systems"], made.systems, strict=True):
+        documented = {"name", "kind", "metrics", "perplexity", "seconds", "sentences_per_second"}
+        assert set(system) >= documented
+        assert list(system["metrics"]) == ["bleu", "chrf", "ter"]
+        for name, metric in system["metrics"].items():
+            assert set(metric) == {"score", "low", "high", "signature"}
+            assert metric["score"] == result.metrics[name].score
+    pair = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
+    assert len(data["pairs"]) == 6
+    assert all(set(p) == pair for p in data["pairs"])
+    assert data["pairs"][0]["delta"] == made.pairs[0].delta
+    assert data["examples"][0]["outputs"][0]["text"] == made.examples[0].outputs[0].text
+    smt = data["systems"][0]
+    assert smt["perplexity"]["P(y)"]["value"] == pytest.approx(math.e**2)
+    assert smt["perplexity"]["P(x|y)"]["value"] is None  # infinite, and JSON has no infinity
+    assert "probability 0" in smt["perplexity"]["P(x|y)"]["note"]
+    assert smt["unknown"] == 17
+    assert list(smt["channel"]) == list(CHANNEL)
+    assert smt["channel"]["Tuned weights"] == smt["metrics"]["bleu"]["score"]
+    assert data["systems"][1]["channel"] == {}
+    assert smt["errors"] == {"reached": 20, "same": 7, "search": 2, "model": 11, "wider": 3}
+    assert data["systems"][1]["errors"] is None
+
+
+# --- hostile text
+
+
+def test_html_shows_hostile_text_as_text(hostile: Comparison) -> None:
+    page = Page(as_html(hostile))
+    assert len(page.texts("script")) == 1
+    assert "alert" not in page.texts("script")[0]
+    assert not page.attributes("b")
+    assert not page.attributes("unk")
+    assert SEEN in page.texts("dd")  # a source or an output
+    assert SEEN in page.texts("h1")[0]
+    assert SEEN in page.texts("li")  # a warning
+    assert SEEN in page.texts("bdi")  # a system's name
+    assert SEEN in page.texts("desc")[0]
+    assert {visible(NASTY), SEEN} == {a["lang"] for a in page.attributes("dd")}
+
+
+def test_no_rendering_passes_a_control_character_on(hostile: Comparison) -> None:
+    for rendered in (as_html(hostile), printed(hostile)):
+        others = {c for c in rendered if unicodedata.category(c) == "Cc"}
+        assert others == {"\n"}
+        assert not set("\u202e\u200f") & set(rendered)
+
+
+def test_what_is_said_while_working_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Console(file=StringIO(), width=300, force_terminal=True, highlight=False)
+    monkeypatch.setattr("mtkit.console.console", said)
+    with step("a[/b]\x1b]0;title\x07"):
+        note("c[/d]\x1b]0;title\x07")
+    text = said.file.getvalue()
+    for name in ("a[/b]", "c[/d]"):
+        assert f"{name}<U+001B>]0;title<U+0007>" in text
+    assert "\x07" not in text
+
+
+def test_terminal_shows_hostile_text_as_text(hostile: Comparison) -> None:
+    lines = printed(hostile).splitlines()
+    assert any(line.startswith(SEEN) and line.endswith("6 sentences") for line in lines)
+    assert f"Warning: {SEEN}" in lines
+    assert any(line.startswith("source") and line.rstrip().endswith(SEEN) for line in lines)
+    assert any(line.strip().startswith(f"{visible(NASTY)} ") for line in lines)
+
+
+@given(
+    st.text(st.characters() | st.sampled_from("\x00\x1b\x9b\u061c\u200e\u2028\u202d\u2067\ufeff"))
+)
+def test_visible_text_has_nothing_unseen_and_keeps_the_rest(text: str) -> None:
+    for c in text:
+        acts = unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        acts |= unicodedata.bidirectional(c)[:2] in ("RL", "LR", "FS", "PD")
+        if acts or c in "\u200e\u200f\u061c\ufeff":
+            assert visible(c) == f"<U+{ord(c):04X}>"
+        else:
+            assert visible(c) == c
+    assert visible(text) == "".join(map(visible, text))
+
+
+def test_joiners_that_spell_words_are_kept() -> None:
+    assert visible("می\u200cخواهم क्\u200dष ￭") == "می\u200cخواهم क्\u200dष ￭"
+
+
+# --- tables and words
+
+
+def test_no_table_ranks_different_questions(made: Comparison) -> None:
+    tables = {g.caption.split(":")[0]: g for g in grids(made)}
+    names = {k: [row[0].text for row in g.rows] for k, g in tables.items() if "Perplexity" in k}
+    assert names == {
+        "Perplexity by P(y)": ["smt"],
+        "Perplexity by P(x|y)": ["smt"],
+        "Perplexity by P(y|x)": ["smt", "nmt"],
+    }
+    (channel,) = tables["Perplexity by P(x|y)"].rows
+    assert channel[1].text == "∞"
+    assert "probability 0" in tables["Perplexity by P(x|y)"].notes[0]
+    assert [row[1].text for row in tables["Perplexity by P(y|x)"].rows] == ["12.18", "2.72"]
+    assert tables["Perplexity by P(y|x)"].notes == []
+
+
+def test_errors_are_the_searches_or_the_models() -> None:
+    def said(*given: tuple[str, float]) -> list[Hypothesis]:
+        return [Hypothesis(text.upper(), [text], score) for text, score in given]
+
+    outputs = said(("a", -1.0), ("b", -2.0), ("c", -3.0), ("d", -4.0), ("e", -5.0))
+    wider = said(("a", -1.0), ("b", -2.0), ("x", -2.9), ("d", -4.0 + 1e-9), ("y", -4.0))
+    models = [-1.0, -2.5, -2.5, None, -5.0 + 1e-9]
+    best = [Score(model=model) for model in models]
+    references = [[word] for word in "axzdq"]
+    found = errors(outputs, references, best, [h.score for h in wider])
+    assert found == Errors(reached=4, same=1, search=1, model=2, wider=2)
+    outputs[1] = replace(outputs[1], pieces=2)  # scored otherwise than its reference
+    assert errors(outputs, references, best, [h.score for h in wider]).reached == 3
+
+
+def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
+    smt, nmt, other = systems()
+    again = replace(nmt, name="nmt-2", outputs=other.outputs, family="f")
+    made = compare(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], bootstrap=5)
+    [spread] = made.spreads
+    bleu = [metrics.bleu(o, REFERENCES) for o in (nmt.outputs, other.outputs)]
+    assert (spread.systems, spread.bleu) == (["nmt", "nmt-2"], bleu)
+    assert spread.mean == pytest.approx(sum(bleu) / 2)
+    assert spread.deviation == pytest.approx(abs(bleu[0] - bleu[1]) / math.sqrt(2))
+    assert "nmt, nmt-2" in printed(made)
+    assert compare(SOURCES, REFERENCES, systems(), bootstrap=5).spreads == ()
+
+
+def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
+    seen = [0, 7, 8]
+    made = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5, seen=seen)
+    rest = [i for i in range(30) if i not in seen]
+    for system, given_system in zip(made.systems, systems(), strict=True):
+        own = [[lines[i] for i in rest] for lines in (given_system.outputs, REFERENCES)]
+        assert system.unseen == metrics.bleu(*own)
+    assert "of the 27 that are in no system's training text" in " ".join(printed(made).split())
+    all_seen = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5, seen=range(30))
+    assert [s.unseen for s in all_seen.systems] == [None] * 3
+
+
+def test_sentences_by_difference_of_length_and_by_chrf() -> None:
+    references = ["a b c d e f g"] * 6
+    outputs = ["a b c d e f g", "a", "a b c d e f", "a b c d e f g h h h", "", "x y z x y z q"]
+    made = compare(SOURCES[:6], references, [Translations("s", "file", outputs)], bootstrap=2)
+    [system] = made.systems
+    counts = dict(zip(DIFFERENCES, (n for n, _ in system.by_difference), strict=True))
+    wanted = {(None, -5): 2, (-2, -1): 1, (-1, 0): 2, (2, 5): 1}
+    assert {group: n for group, n in counts.items() if n} == wanted
+    bleu = dict(zip(DIFFERENCES, (b for _, b in system.by_difference), strict=True))
+    assert bleu[-1, 0] == metrics.bleu([outputs[0], outputs[5]], references[:2])
+    assert bleu[0, 1] is None
+    tenths = [min(9, int(c // 10)) for c in metrics.sentence_chrf(outputs, references)]
+    assert system.by_chrf == tuple(tenths.count(k) for k in range(10))
+    assert "−4 to −2" in printed(made)
+
+
+def test_errors_are_a_row_of_counts(made: Comparison) -> None:
+    (grid,) = (g for g in grids(made) if g.caption.startswith("Errors of the model"))
+    assert [[cell.text for cell in row] for row in grid.rows] == [
+        ["smt", "20", "7", "11", "2", "3", "–"]
+    ]
+
+
+def test_the_noisy_channel_is_a_row_of_bleu_by_weights(made: Comparison) -> None:
+    (grid,) = (g for g in grids(made) if g.caption.startswith("The noisy channel"))
+    assert grid.columns == ("System", *CHANNEL)
+    bleu = [
+        metrics.corpus_scores(lines, REFERENCES, bootstrap=0)["bleu"].score
+        for lines in CHANNEL.values()
+    ]
+    assert [[c.text for c in row] for row in grid.rows] == [["smt", *(f"{b:.1f}" for b in bleu)]]
+    assert grid.caption in printed(made)
+    assert grid.caption in Page(as_html(made)).texts("caption")
+    without = compare(SOURCES, REFERENCES, systems()[1:], bootstrap=5, trials=5)
+    assert "noisy channel" not in printed(without) + as_html(without)
+
+
+def test_a_glossary_is_a_row_of_who_followed_it() -> None:
+    counted = [Compliance(9, 12, 9), Compliance(), None]
+    known = [replace(t, glossary=c) for t, c in zip(systems(), counted, strict=True)]
+    made = compare(SOURCES, REFERENCES, known, bootstrap=5, trials=5)
+    (grid,) = (g for g in grids(made) if g.caption.startswith("The glossary"))
+    rows = [[cell.text for cell in row] for row in grid.rows]
+    assert rows == [["smt", "12", "9", "75.0"], ["nmt", "0", "0", "–"]]
+    assert grid.caption in printed(made)
+    assert grid.caption in Page(as_html(made)).texts("caption")
+    found = [s["glossary"] for s in as_json(made)["systems"]]
+    assert found == [{"matches": 12, "complied": 9}, {"matches": 0, "complied": 0}, None]
+    without = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5)
+    assert "glossary" not in (printed(without) + as_html(without)).lower()
+
+
+def test_different_tokens_are_said_not_to_compare() -> None:
+    smt, nmt, _ = systems()
+    nmt = replace(nmt, scores=nmt.scores[:-1])
+    made = compare(SOURCES, REFERENCES, [smt, nmt], bootstrap=5, trials=5)
+    assert printed(made).count("these figures do not compare") == 1
+
+
+def test_very_large_perplexity_is_still_readable() -> None:
+    bad = replace(systems()[0], scores=[Score(lm=LogProbability(-1200.0, 2))])
+    made = compare(SOURCES, REFERENCES, [bad], bootstrap=5)
+    assert "3.77e+260" in printed(made)
+
+
+def test_zero_bleu_is_explained_in_every_rendering() -> None:
+    bad = Translations("bad", "nmt", ["x"] * 30)
+    made = compare(SOURCES, REFERENCES, [bad], bootstrap=20)
+    for rendered in (printed(made), Page(as_html(made)).text, json.dumps(as_json(made))):
+        assert "BLEU is 0: no 1-gram matched" in rendered
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (
+            Pair("a", "b", "bleu", 2.5, 0.001, 0.002),
+            "a is better than b by 2.50 BLEU, and that is real",
+        ),
+        (
+            Pair("a", "b", "chrf", -2.5, 0.001, 0.002),
+            "b is better than a by 2.50 chrF, and that is",
+        ),
+        (
+            Pair("a", "b", "ter", 2.5, 0.001, 0.002),
+            "b is better than a by 2.50 TER, and that is real",
+        ),
+        (Pair("a", "b", "bleu", 0.1, 0.4, 0.5), "a is better than b by 0.10 BLEU, but that may be"),
+        (
+            Pair("a", "b", "bleu", 0.8, 0.04, 0.06),
+            "by 0.80 BLEU; whether that is real the two tests",
+        ),
+        (Pair("a", "b", "bleu", 0.0, 1.0, 1.0), "a and b score the same BLEU."),
+    ],
+)
+def test_verdict(pair: Pair, words: str) -> None:
+    assert words in verdict(pair)
+
+
+def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
+    smt, nmt, other = systems()
+    made = compare(SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], bootstrap=5)
+    best = max(made.systems, key=lambda s: s.metrics["bleu"].score).name
+    *said, last = verdicts(made)
+    assert len(said) == 6
+    assert all(best in line for line in said)
+    assert last.startswith(f"These are of {best}; --json has all 12,")
+    assert len(verdicts(comparison())) == 6
+
+
+def test_warnings_stand_in_all_three_renderings(made: Comparison) -> None:
+    wanted = ["3 test lines stood in the training text", "only 30 test sentences"]
+    for rendered in (printed(made), as_html(made), json.dumps(as_json(made))):
+        assert all(warning in rendered for warning in wanted)
+
+
+def test_tokenized_output_is_warned_of() -> None:
+    tokenized = Translations("raw", "file", [f"{line} ." for line in REFERENCES])
+    for tokenize, warned in (("13a", True), ("none", False)):
+        made = compare(SOURCES, REFERENCES, [tokenized], bootstrap=5, tokenize=tokenize)
+        assert any("raw: most lines end in ' .'" in w for w in made.warnings) is warned
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_narrow_terminals_lose_nothing(width: int) -> None:
+    smt, nmt, other = systems()
+    long_name = replace(other, name="Ω" * 50)
+    made = compare(SOURCES, REFERENCES, [smt, nmt, long_name], bootstrap=20, trials=5, examples=0)
+    text = printed(made, width)
+    assert "…" not in text
+    for grid in grids(made):
+        for column in grid.columns:
+            assert column in text
+        for cell in (cell for row in grid.rows for cell in row[1:]):
+            assert cell.text in text
+            assert cell.small in text
+        assert all(note in text for note in grid.notes)  # in one piece: signatures are copied
+    naming = [row for grid in grids(made) for row in grid.rows if "Ω" in row[0].text]
+    of_ngrams = 2 * 2  # two captions and two heads
+    pairs = 4
+    assert text.count("Ω") == 50 * (len(naming) + of_ngrams + pairs)
+
+
+# --- HTML
+
+
+def test_same_input_same_bytes(made: Comparison, tmp_path: Path) -> None:
+    write_page(as_html(made), tmp_path / "a.html")
+    write_page(as_html(comparison()), tmp_path / "b.html")
+    first, second = ((tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
+    assert first == second
+    assert first.decode("utf-8") == as_html(made)
+
+
+def test_page_needs_nothing_from_elsewhere(made: Comparison) -> None:
+    text = as_html(made)
+    for reference in ("http:", "https:", "//cdn", "src=", "href=", "url(", "@import", "<link"):
+        assert reference not in text
+    assert "default-src 'none'" in text
+
+
+def test_page_is_readable_by_machines_that_read_aloud(made: Comparison) -> None:
+    page = Page(as_html(made))
+    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 16
+    assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
+    (chart,) = page.attributes("svg")
+    assert chart["role"] == "img"
+    ids = {attrs["id"] for _, attrs, _ in page.elements if "id" in attrs}
+    labels = [a["aria-labelledby"] for _, a, _ in page.elements if "aria-labelledby" in a]
+    assert all(set(label.split()) <= ids for label in labels)
+    for system in made.systems:
+        bleu = system.metrics["bleu"]
+        spoken = f"{system.name}: {bleu.score:.1f}, 95 % interval {bleu.low:.1f}–{bleu.high:.1f}."
+        assert spoken in page.texts("desc")[0]
+
+
+def test_bars_are_as_long_as_the_scores(made: Comparison) -> None:
+    widths = [float(attrs["width"]) for attrs in Page(as_html(made)).attributes("rect")]
+    scores = [system.metrics["bleu"].score for system in made.systems]
+    assert [w / widths[0] for w in widths] == pytest.approx(
+        [s / scores[0] for s in scores], abs=1e-3
+    )
+    assert 350 / 2 < max(widths) <= 350
+
+
+def test_without_intervals_there_is_still_a_page() -> None:
+    made = compare(SOURCES, REFERENCES, systems()[2:], bootstrap=0)
+    assert "95 % interval" not in Page(as_html(made)).texts("desc")[0]
+    assert f"{made.systems[0].metrics['bleu'].score:.1f}" in printed(made)
+
+
+def test_unwritable_page_is_a_plain_error(made: Comparison, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        write_page(as_html(made), tmp_path / "missing" / "a.html")
+
+
+def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
+    rng = random.Random(1)
+    words = [rng.choice([0, 1, 4, 10, 12, 12, 15, 20, 33, 70]) for _ in range(200)]
+    sources = [" ".join("x" * n) for n in words]
+    references = [" ".join(rng.choices("abc", k=8)) for _ in words]
+    outputs = [line if rng.random() < 0.3 else line[::-1] for line in references]
+    made = compare(sources, references, [Translations("a", "file", outputs)], bootstrap=2, trials=2)
+    assert sorted(i for group in made.lengths for i in group.rows) == list(range(200))
+    assert len(made.lengths) > 3
+    for group, score in zip(made.lengths, made.systems[0].by_length, strict=True):
+        assert len(group.rows) >= GROUP
+        assert all(words[i] == 0 or group.low <= words[i] <= group.high for i in group.rows)
+        own = [[lines[i] for i in group.rows] for lines in (outputs, references)]
+        assert score == metrics.bleu(*own)
+    one = compare(
+        sources[:3], references[:3], [Translations("a", "file", outputs[:3])], bootstrap=2
+    )
+    assert [group.rows for group in one.lengths] == [(0, 1, 2)]
+
+
+def test_what_training_logged_is_drawn() -> None:
+    log = [{"update": k, "dev_perplexity": 90 / k, "gradient_norm": 1.0} for k in (10, 20, 30)]
+    a = Translations(NASTY, "nmt", REFERENCES, training=log)
+    b = Translations("b", "nmt", REFERENCES, training=[e | {"bleu": 3.0} for e in log])
+    made = compare(SOURCES, REFERENCES, [a, b], bootstrap=2, trials=2)
+    page = as_html(made)
+    perplexity, bleu, norm = re.findall(r"<figure>.*?</svg>", page, re.DOTALL)[1:]
+    assert "perplexity on the dev set" in perplexity
+    assert perplexity.count("stroke-dasharray") == norm.count("stroke-dasharray") == 2
+    assert "b: 9 at 10, 3 at 30." in perplexity
+    assert bleu.count("stroke-dasharray") == 1
+    assert NASTY not in page
+    assert "<h2>Training</h2>" not in as_html(
+        compare(SOURCES, REFERENCES, [replace(a, training=())], bootstrap=2)
+    )

@@ -1,0 +1,308 @@
+"""Scores, intervals and p-values against sacreBLEU itself; perplexity against a plain loop."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+
+import pytest
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+from sacrebleu.significance import PairedTest
+
+from mtkit.errors import InputError
+from mtkit.evaluation.metrics import (
+    Pair,
+    corpus_scores,
+    looks_tokenized,
+    perplexities,
+    perplexity,
+    sentence_chrf,
+    significance,
+)
+from mtkit.system import LogProbability, Score
+
+RNG = random.Random(7)
+TEXT = "the a dog, cat house runs sleeps under old-fashioned red (small) tree. near 3.5 Bob's"
+WORDS = TEXT.split()
+REFERENCES = [" ".join(RNG.choices(WORDS, k=RNG.randint(3, 12))) for _ in range(50)]
+
+
+def damaged(share: float, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return [
+        " ".join(rng.choice(WORDS) if rng.random() < share else word for word in line.split())
+        for line in REFERENCES
+    ]
+
+
+SYSTEMS = {"good": damaged(0.20, 1), "fair": damaged(0.24, 2), "poor": damaged(0.60, 3)}
+
+
+def scorers(tokenize: str) -> dict[str, BLEU | CHRF | TER]:
+    return {"bleu": BLEU(tokenize=tokenize), "chrf": CHRF(), "ter": TER()}
+
+
+# --- metrics
+
+
+@pytest.mark.parametrize("tokenize", ["13a", "none", "intl"])
+def test_scores_intervals_and_signatures_are_sacrebleus(tokenize: str) -> None:
+    ours = corpus_scores(SYSTEMS["fair"], REFERENCES, tokenize, bootstrap=200)
+    assert list(ours) == ["bleu", "chrf", "ter"]
+    for name, scorer in scorers(tokenize).items():
+        theirs = scorer.corpus_score(SYSTEMS["fair"], [REFERENCES], n_bootstrap=200)
+        assert ours[name].score == theirs.score
+        assert ours[name].signature == str(scorer.get_signature())
+        low, high = ours[name].low, ours[name].high
+        printed = f"μ = {(low + high) / 2:.2f} ± {(high - low) / 2:.2f}"
+        assert printed in theirs.format()
+    assert f"tok:{tokenize}" in ours["bleu"].signature
+    assert "bs:200|seed:" in ours["bleu"].signature
+
+
+def test_bleu_depends_on_the_tokenizer() -> None:
+    scores = {t: corpus_scores(SYSTEMS["fair"], REFERENCES, t, 0)["bleu"] for t in ("13a", "none")}
+    assert scores["13a"].score != scores["none"].score
+
+
+def test_bleu_is_its_parts() -> None:
+    bleu = corpus_scores([line[:-4] for line in SYSTEMS["good"]], REFERENCES, bootstrap=0)["bleu"]
+    logs = [math.log(bleu.parts[f"precision_{n}"]) for n in range(1, 5)]
+    assert bleu.parts["brevity_penalty"] < 1
+    assert bleu.parts["length_ratio"] < 1
+    assert bleu.score == pytest.approx(bleu.parts["brevity_penalty"] * math.exp(sum(logs) / 4))
+
+
+def test_intervals_repeat_and_leave_the_environment_alone() -> None:
+    before = dict(os.environ)
+    first = corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=50)
+    random.seed(99)
+    assert corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=50) == first
+    assert dict(os.environ) == before
+
+
+def test_seed_is_visible_where_the_user_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    default = corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=50)["bleu"]
+    monkeypatch.setenv("SACREBLEU_SEED", "5")
+    other = corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=50)["bleu"]
+    assert "seed:12345" in default.signature
+    assert "seed:5|" in other.signature
+    assert (other.low, other.high) != (default.low, default.high)
+
+
+def test_without_bootstrap_there_is_no_interval() -> None:
+    for metric in corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=0).values():
+        assert metric.low is None
+        assert metric.high is None
+        assert "bs:" not in metric.signature
+
+
+def test_intervals_stay_on_the_scale_and_survive_resamples_of_score_0() -> None:
+    poor = ["dog, cat", *["x"] * 9]
+    for hypotheses in (poor, REFERENCES[:10], [*REFERENCES[:9], "x"]):
+        for name, metric in corpus_scores(hypotheses, REFERENCES[:10], bootstrap=100).items():
+            assert 0 <= metric.low <= metric.high
+            assert metric.high <= 100 or name == "ter"
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "zero", "note"),
+    [
+        (["x y z u", "v w"], True, "no 1-gram matched"),
+        (["", " "], True, "every output is empty"),
+        (["a b", "f g"], True, "no 3-gram, every line is shorter than 3"),
+        (["a b x d", "x x"], False, "no 3-gram matched: without smoothing"),
+        (["a b c d e", "f g"], False, ""),
+    ],
+)
+def test_zero_bleu_is_explained(hypotheses: list[str], zero: bool, note: str) -> None:
+    bleu = corpus_scores(hypotheses, ["a b c d e", "f g"], bootstrap=10)["bleu"]
+    assert (bleu.score < 1e-9) is zero
+    assert note in bleu.note
+    assert bool(note) == bool(bleu.note)
+
+
+def test_sentence_chrf_is_sacrebleus() -> None:
+    theirs = [
+        CHRF().sentence_score(y, [r]).score
+        for y, r in zip(SYSTEMS["poor"], REFERENCES, strict=True)
+    ]
+    assert sentence_chrf(SYSTEMS["poor"], REFERENCES) == theirs
+
+
+def test_tokenized_text_is_recognised() -> None:
+    assert looks_tokenized(["Ein Hund .", "Zwei Hunde . ", "", "Wo ?"])
+    assert not looks_tokenized(["Ein Hund.", "Zwei Hunde .", "Drei .", "Vier.", "Wo?"])
+    assert not looks_tokenized(["", " "])
+
+
+def test_tokenized_text_is_scored_without_advice_on_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lines = ["ein Hund ."] * 200
+    corpus_scores(lines, lines, bootstrap=0)
+    assert not caplog.records
+
+
+def test_lines_must_correspond() -> None:
+    with pytest.raises(InputError, match="1 lines for 2 references"):
+        corpus_scores(["a"], ["a", "b"])
+    with pytest.raises(InputError, match="empty"):
+        corpus_scores([], [])
+    with pytest.raises(InputError, match="poor: 1 lines"):
+        significance({"good": ["a", "b"], "poor": ["a"]}, ["a", "b"])
+    with pytest.raises(InputError, match="no BLEU tokenizer '13b'"):
+        corpus_scores(["a"], ["a"], "13b")
+
+
+# --- significance
+
+
+def sacrebleu_p(kind: str, samples: int, a: str, b: str, metric: str, tokenize: str) -> float:
+    named = [(name, SYSTEMS[name]) for name in (a, b)]
+    scorer = {metric: scorers(tokenize)[metric]}
+    found = PairedTest(named, scorer, [REFERENCES], test_type=kind, n_samples=samples)()[1]
+    return float(next(v for k, v in found.items() if k != "System")[1].p_value)
+
+
+@pytest.mark.parametrize("tokenize", ["13a", "none"])
+def test_p_values_are_sacrebleus(tokenize: str) -> None:
+    pairs = significance(SYSTEMS, REFERENCES, tokenize, resamples=150, trials=250)
+    named = [(p.a, p.b, p.metric) for p in pairs]
+    assert named == [
+        (a, b, metric)
+        for a, b in (("good", "fair"), ("good", "poor"), ("fair", "poor"))
+        for metric in ("bleu", "chrf")
+    ]
+    for p in pairs:
+        scores = [
+            corpus_scores(SYSTEMS[s], REFERENCES, tokenize, 0)[p.metric].score for s in (p.a, p.b)
+        ]
+        assert p.delta == scores[0] - scores[1]
+        assert p.p_bootstrap == sacrebleu_p("bs", 150, p.a, p.b, p.metric, tokenize)
+        assert p.p_randomization == sacrebleu_p("ar", 250, p.a, p.b, p.metric, tokenize)
+    assert len({p.p_randomization for p in pairs}) > 1
+
+
+def test_default_trials_are_sacrebleus() -> None:
+    two = {name: SYSTEMS[name] for name in ("good", "poor")}
+    (pair,) = significance(two, REFERENCES, metrics=("bleu",))
+    assert pair.p_bootstrap == sacrebleu_p("bs", 0, "good", "poor", "bleu", "13a")
+    assert pair.p_randomization == sacrebleu_p("ar", 0, "good", "poor", "bleu", "13a")
+
+
+def test_a_system_does_not_differ_from_itself() -> None:
+    same = {"one": SYSTEMS["good"], "two": list(SYSTEMS["good"])}
+    for pair in significance(same, REFERENCES, resamples=50, trials=50):
+        assert (pair.delta, pair.p_bootstrap, pair.p_randomization) == (0.0, 1.0, 1.0)
+        assert not pair.significant
+
+
+def test_one_system_makes_no_pair() -> None:
+    assert significance({"good": SYSTEMS["good"]}, REFERENCES) == []
+
+
+@pytest.mark.parametrize(
+    ("p", "significant", "disputed"),
+    [
+        ((0.01, 0.02), True, False),
+        ((0.01, 0.05), False, True),
+        ((0.30, 0.02), False, True),
+        ((0.05, 0.50), False, False),
+    ],
+)
+def test_both_tests_must_agree(p: tuple[float, float], significant: bool, disputed: bool) -> None:
+    pair = Pair("a", "b", "bleu", 1.0, *p)
+    assert (pair.significant, pair.disputed) == (significant, disputed)
+
+
+# --- perplexity
+
+
+def test_perplexity_is_the_plain_loop() -> None:
+    rng = random.Random(3)
+    words = [
+        [(rng.uniform(0.001, 0.9), rng.random() < 0.2) for _ in range(rng.randint(1, 20))]
+        for _ in range(30)
+    ]
+    values = [
+        LogProbability(
+            value=sum(math.log(p) for p, _ in sentence),
+            tokens=len(sentence),
+            oov=sum(unknown for _, unknown in sentence),
+            known=sum(math.log(p) for p, unknown in sentence if not unknown),
+        )
+        for sentence in words
+    ]
+    product, known_product, n, known_n = 1.0, 1.0, 0, 0
+    for p, unknown in (word for sentence in words for word in sentence):
+        n += 1
+        product *= p ** (1 / 400)  # a root, so that the product does not underflow
+        if not unknown:
+            known_n += 1
+            known_product *= p ** (1 / 400)
+    found = perplexity(values, "P(y)")
+    assert found.value == pytest.approx(product ** (-400 / n))
+    assert found.without_oov == pytest.approx(known_product ** (-400 / known_n))
+    assert found.value != pytest.approx(found.without_oov)
+    assert (found.tokens, found.oov, found.question, found.note) == (n, n - known_n, "P(y)", "")
+
+
+def test_uniform_model_has_its_vocabulary_as_perplexity() -> None:
+    values = [LogProbability(n * math.log(1 / 8), n) for n in (1, 5, 9)]
+    assert perplexity(values, "P(y|x)").value == pytest.approx(8)
+
+
+def test_impossible_sentence_makes_it_infinite_and_is_named() -> None:
+    values = [LogProbability(-math.inf, 4), LogProbability(-6.0, 3), LogProbability(-8.0, 4)]
+    found = perplexity(values, "P(x|y)")
+    assert found.value == math.inf
+    assert (
+        found.note == f"1 of 3 sentences have probability 0; over the others it is {math.e**2:.2f}"
+    )
+    assert "over the others" not in perplexity(values[:1], "P(x|y)").note
+
+
+@pytest.mark.parametrize("gap", [None, LogProbability(math.nan, 7)])
+def test_missing_sentence_is_left_out_and_counted(gap: LogProbability | None) -> None:
+    found = perplexity([gap, LogProbability(-6.0, 3)], "P(y)")
+    assert found.value == pytest.approx(math.e**2)
+    assert found.tokens == 3
+    assert found.note == "1 of 2 sentences have no value and are left out"
+
+
+def test_nothing_to_go_by() -> None:
+    found = perplexity([None, None], "P(y)")
+    assert (found.value, found.without_oov, found.tokens) == (None, None, 0)
+    assert "2 of 2" in found.note
+    assert perplexity([], "P(y)").value is None
+
+
+def test_without_oov_only_where_every_sentence_can_tell() -> None:
+    knows, cannot = LogProbability(-9.0, 4, 1, known=-3.0), LogProbability(-5.0, 2)
+    assert perplexity([knows], "P(y)").without_oov == pytest.approx(math.e)
+    assert perplexity([knows, cannot], "P(y)").without_oov is None
+    assert perplexity([LogProbability(-9.0, 2, 2, known=0.0)], "P(y)").without_oov is None
+
+
+def test_too_large_for_a_float_is_infinite() -> None:
+    assert perplexity([LogProbability(-5000.0, 2)], "P(y)").value == math.inf
+
+
+def test_each_question_has_its_own_model() -> None:
+    scores = [
+        Score(
+            LogProbability(-2.0, 2), LogProbability(-4.0, 2), LogProbability(-6.0, 2), model=-9.0
+        ),
+        Score(LogProbability(-2.0, 2), None, LogProbability(-6.0, 2)),
+    ]
+    found = perplexities(scores)
+    values = {question: p.value for question, p in found.items()}
+    assert values == pytest.approx({"P(y)": math.e, "P(x|y)": math.e**2, "P(y|x)": math.e**3})
+    assert all(question == p.question for question, p in found.items())
+    assert "1 of 2" in found["P(x|y)"].note
+    assert list(perplexities([Score(direct=LogProbability(-6.0, 2))])) == ["P(y|x)"]
+    assert perplexities([]) == {}

@@ -1,0 +1,346 @@
+"""Explanations against the models asked directly; and that hostile text stays text."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from mtkit import load
+from mtkit.errors import InputError
+from mtkit.explanation.page import (
+    COPIED,
+    as_html,
+    evidence,
+    grids,
+    heat,
+    print_explanations,
+    remarks,
+    spelled,
+)
+from mtkit.explanation.reasons import (
+    RIVALS,
+    SHOWN,
+    Explanation,
+    NmtExplanation,
+    SmtExplanation,
+    as_object,
+    explain,
+)
+from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.system import NmtSystem
+from mtkit.smt.system import SmtSystem
+from mtkit.text.corpus import Corpus
+from mtkit.text.vocabulary import BOS, EOS, PAD, SPECIALS
+from tests.conftest import beside_its_text
+
+SENTENCES = ["Where is the train?", "I have a Xqzvw and 1234 books.", "Is she here today?"]
+HOSTILE = "The \x1b[31mtrain\x07 <b>is</b> [red]here[/red] \u202e."
+
+
+@pytest.fixture(scope="module")
+def smt_copy(smt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return beside_its_text(smt_directory, few, tmp_path_factory.mktemp("smt"))[0]
+
+
+@pytest.fixture(scope="module")
+def nmt_copy(nmt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return beside_its_text(nmt_directory, few, tmp_path_factory.mktemp("nmt"))[0]
+
+
+def smt_of(directory: Path, sentence: str) -> tuple[SmtSystem, SmtExplanation]:
+    system = SmtSystem.load(directory)
+    [found] = explain(directory, system, [sentence])
+    assert isinstance(found, SmtExplanation)
+    return system, found
+
+
+def nmt_of(directory: Path, sentence: str) -> tuple[NmtSystem, NmtExplanation]:
+    system = NmtSystem.load(directory)
+    [found] = explain(directory, system, [sentence])
+    assert isinstance(found, NmtExplanation)
+    return system, found
+
+
+# --- statistical
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_the_products_are_the_score(sentence: str, smt_copy: Path) -> None:
+    system, found = smt_of(smt_copy, sentence)
+    [[best]] = system.translate([sentence])
+    assert (found.translation, found.score) == (best.text, best.score)
+    assert {term.feature: term.value for term in found.terms} == best.features
+    assert sum(term.product for term in found.terms) == pytest.approx(best.score, abs=1e-6)
+    for k, term in enumerate(found.terms):
+        assert (term.weight, term.product) == (system.weights[term.feature],
+                                               term.value * term.weight)  # fmt: skip
+        of_phrases = sum(phrase.terms[k].value for phrase in found.phrases)
+        assert of_phrases == pytest.approx(term.value, abs=1e-6), term.feature
+    assert [w for phrase in found.phrases for w in phrase.target] == best.tokens
+    covered = [i for phrase in found.phrases for i in range(*phrase.span)]
+    assert sorted(covered) == list(range(len(found.source)))
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_phrase_has_the_scores_of_its_row_in_the_table(sentence: str, smt_copy: Path) -> None:
+    system, found = smt_of(smt_copy, sentence)
+    table, vocabularies = system.models.table, (system.models.source, system.models.target)
+    sources = [table.source[a:b].tolist() for a, b in zip(table.s_begin, table.s_begin[1:])]  # noqa: B905
+    end = 0
+    for phrase in found.phrases:
+        terms = {term.feature: term.value for term in phrase.terms}
+        x, y = (
+            v.encode(w) for v, w in zip(vocabularies, (phrase.source, phrase.target), strict=True)
+        )
+        assert terms["distortion"] == -abs(phrase.span[0] - end)
+        assert terms["words"] == len(phrase.target)
+        end = phrase.span[1]
+        assert phrase.copied == (terms["unknown"] == 1)
+        if phrase.copied:
+            assert phrase.source == phrase.target
+            continue
+        r = sources.index(x)
+        [pair] = [
+            p
+            for p in range(table.row[r], table.row[r + 1])
+            if table.target[table.t_begin[p] : table.t_begin[p + 1]].tolist() == y
+        ]
+        named = [terms[n] for n in ("direct", "direct-lexical", "channel", "channel-lexical")]
+        np.testing.assert_allclose(named, table.features[pair], atol=1e-9)
+        o = ["monotone", "swap", "discontinuous"].index(phrase.orientation)
+        reordering = terms[f"previous-{phrase.orientation}"]
+        assert reordering == pytest.approx(float(table.reordering[pair, o]), abs=1e-9)
+
+
+def test_orientations_are_those_of_the_spans(smt_copy: Path, few: Corpus) -> None:
+    system = SmtSystem.load(smt_copy)
+    eager = dict.fromkeys(system.weights, 0.0) | {"previous-swap": -5.0, "words": 0.1}
+    seen = set()
+    for one in (system, system.with_weights(eager)):
+        for sentence in few.train.source[:40]:
+            derived = one.derive(sentence)
+            last = (-1, 0)
+            for (s0, s1, _, _), o in zip(
+                derived.hypothesis.segments, derived.orientations, strict=True
+            ):
+                swap = s1 == last[0]
+                expected = "monotone" if s0 == last[1] else "swap" if swap else "discontinuous"
+                assert o == expected
+                last = (s0, s1)
+                seen.add(o)
+    assert seen == {"monotone", "swap", "discontinuous"}
+
+
+def test_words_are_judged_by_their_ngrams(smt_copy: Path) -> None:
+    system, found = smt_of(smt_copy, SENTENCES[0])
+    [[best]] = system.translate(SENTENCES[:1])
+    assert [(w.text, w.log_p) for w in found.words] == best.token_logprobs
+    assert [len(w.ngram) for w in found.words] == best.orders
+    text = ["<s>", *best.tokens, "</s>"]
+    for at, word in enumerate(found.words, 1):
+        assert word.ngram == text[at + 1 - len(word.ngram) : at + 1]
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_the_pairs_of_a_phrase_contain_both_sides(
+    sentence: str, smt_copy: Path, few: Corpus
+) -> None:
+    system, found = smt_of(smt_copy, sentence)
+
+    def contains(line: str, phrase: list[str]) -> bool:
+        [words] = system.tokenize([line])
+        return any(words[i : i + len(phrase)] == phrase for i in range(len(words)))
+
+    for phrase in found.phrases:
+        expected = [
+            n
+            for n, (s, t) in enumerate(few.train.pairs(), 1)
+            if contains(s, phrase.source) and contains(t, phrase.target)
+        ]
+        assert phrase.pairs == len(expected)
+        assert len(phrase.shown) == min(SHOWN, len(expected))
+        for pair in phrase.shown:
+            assert pair.line in expected
+            assert (pair.source, pair.target) == few.train.pairs()[pair.line - 1]
+        assert phrase.copied or phrase.pairs
+
+
+def test_copied_words_are_marked(smt_copy: Path) -> None:
+    _, found = smt_of(smt_copy, SENTENCES[1])
+    copied = [" ".join(phrase.target) for phrase in found.phrases if phrase.copied]
+    assert sorted(copied) == ["1234", "Xqzvw", "books"]  # of which the few pairs have none
+    marked = [row[0].text for row in grids(found)[0].rows if row[0].small == COPIED]
+    assert marked == copied
+
+
+# --- neural
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_attention_and_probabilities_are_the_networks(sentence: str, nmt_copy: Path) -> None:
+    system, found = nmt_of(nmt_copy, sentence)
+    [[best]] = system.translate([sentence])
+    assert found.translation == best.text
+    assert [p.text for p in found.pieces] == [text for text, _ in best.token_logprobs]
+    searched = [log_p for _, log_p in best.token_logprobs]
+    np.testing.assert_allclose([p.log_p for p in found.pieces], searched, atol=1e-4)
+    assert found.attention is not None
+    alpha = np.array(found.attention)
+    assert alpha.shape == (len(found.pieces), len(found.source))
+    np.testing.assert_allclose(alpha.sum(1), 1, atol=1e-5)
+    assert [p.looked_at for p in found.pieces] == alpha.argmax(1).tolist()
+    assert (found.source[-1], found.pieces[-1].text) == ("</s>", "</s>")
+    mean = sum(searched) / len(searched) ** found.normalisation
+    assert found.score == pytest.approx(mean, abs=1e-5)
+
+
+@torch.inference_mode()
+def test_rivals_are_the_best_that_were_not_chosen(nmt_copy: Path) -> None:
+    system, found = nmt_of(nmt_copy, SENTENCES[0])
+    [model], pieces = system.models, system.subwords.pieces
+    x, y = ([pieces.index(p) for p in side] for side in (found.source, shown_pieces(found)))
+    logits = model(torch.tensor([x]), torch.tensor([[BOS, *y[:-1]]]), torch.arange(len(y)))
+    for piece, chosen, p in zip(found.pieces, y, logits.softmax(-1).tolist(), strict=True):
+        others = [i for i in range(len(p)) if i not in (chosen, PAD, BOS)]
+        best = sorted(others, key=lambda i: -p[i])[:RIVALS]
+        assert [r.text for r in piece.rivals] == [pieces[i] for i in best]
+        np.testing.assert_allclose([r.p for r in piece.rivals], [p[i] for i in best], rtol=1e-3)
+        assert math.exp(piece.log_p) == pytest.approx(p[chosen], rel=1e-3)
+
+
+def shown_pieces(found: NmtExplanation) -> list[str]:
+    return [piece.text for piece in found.pieces]
+
+
+def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Corpus) -> None:
+    _, found = nmt_of(nmt_copy, few.train.source[7])
+    assert len(found.neighbours) == SHOWN
+    first = found.neighbours[0]
+    assert first.cosine == pytest.approx(1, abs=1e-5)
+    assert (first.pair.source, first.pair.target) == few.train.pairs()[first.pair.line - 1]
+    assert first.pair.source == few.train.source[7]
+    cosines = [n.cosine for n in found.neighbours]
+    assert cosines == sorted(cosines, reverse=True)
+    [training] = evidence(found)
+    assert training.heading.startswith("Evidence, not proof: close in the encoder's space.")
+
+
+def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> None:
+    system, found = nmt_of(nmt_copy, "Room 98765, {name}!")
+    lost = [w for w in ("98765", "{name}") if w in found.translation]
+    assert lost == found.put_back
+    assert "Copied, since the network lost it and it must survive: 98765, {name}." in remarks(found)
+    [model] = system.models
+    with torch.no_grad():
+        model.bias[1] = 30.0  # <unk> wherever it stands
+    [found] = explain(nmt_copy, system, ["Hello ☃."])  # type: ignore[assignment]
+    copied = [p.copied for p in found.pieces if p.text == "<unk>"]
+    assert copied
+    assert set(copied) <= {"Hello", "☃", "￭."}
+    assert f"{copied[0]}, copied, being unknown" in re.sub(r"\s+", " ", as_html("x", [found]))
+
+
+def test_without_attention_there_is_no_heat(nmt_copy: Path) -> None:
+    system = NmtSystem.load(nmt_copy)
+    size = len(system.subwords)
+    model = Seq2Seq(ModelConfig(size, attention="none", embedding=8, hidden=8))
+    other = NmtSystem([model], system.subwords, system.tokenizer)
+    [found] = explain(nmt_copy, other, ["Hello."])
+    assert isinstance(found, NmtExplanation)
+    assert found.attention is None
+    assert heat(found) is None
+    assert all(piece.looked_at is None for piece in found.pieces)
+    assert "no attention" in shown([found])
+
+
+# --- both
+
+
+@pytest.mark.parametrize("directory", ["smt_directory", "nmt_directory"])
+def test_without_its_training_text_a_system_still_explains(
+    directory: str, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(directory)
+    [found] = explain(path, load(path), ["Hello."])  # it lies under the path of a longer text
+    assert "is not what" in found.missing
+    assert not list(evidence(found))
+    assert "Its training text cannot be searched: " in " ".join(shown([found]).split())
+    if isinstance(found, SmtExplanation):
+        assert [phrase.pairs for phrase in found.phrases] == [None] * len(found.phrases)
+
+
+@pytest.mark.parametrize("directory", ["smt_directory", "nmt_directory"])
+@pytest.mark.parametrize(
+    ("sentence", "message"),
+    [(" \t", "the sentence is blank"), ("x " * 201, "a sentence of 1 to [12]00 .*words is meant")],
+)
+def test_what_cannot_be_explained_is_refused(
+    directory: str, sentence: str, message: str, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(directory)
+    with pytest.raises(InputError, match=message):
+        explain(path, load(path), [sentence])
+
+
+def shown(found: list[Explanation], sentence: str = "x") -> str:
+    console = Console(file=io.StringIO(), width=100, force_terminal=False)
+    print_explanations(sentence, found, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_several_sentences_are_explained_as_each_alone(smt_copy: Path, nmt_copy: Path) -> None:
+    for path in (smt_copy, nmt_copy):
+        system = load(path)
+        together = explain(path, system, SENTENCES)
+        alone = [found for sentence in SENTENCES for found in explain(path, system, [sentence])]
+        for a, b in zip(together, alone, strict=True):
+            if isinstance(a, NmtExplanation) and isinstance(b, NmtExplanation):
+                assert [n.pair for n in a.neighbours] == [n.pair for n in b.neighbours]
+                a, b = replace(a, neighbours=[]), replace(b, neighbours=[])
+            assert a == b
+
+
+def test_subwords_are_spelled_for_people() -> None:
+    assert [spelled(p) for p in ("a</w>", "a", "<b>", "<unk>")] == ["a", "a…", "<b>…", "<unk>"]
+
+
+def test_hostile_text_stays_text(smt_copy: Path, nmt_copy: Path) -> None:
+    found = [explain(path, load(path), [HOSTILE])[0] for path in (smt_copy, nmt_copy)]
+    found = [replace(f, name="</style><i>\x1b", missing="<u>\x07") for f in found]
+    text, page = shown(found, HOSTILE), as_html(HOSTILE, found)
+    for made in (text, page):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", made)
+        assert "<U+001B>" in made.replace("&lt;", "<").replace("&gt;", ">")
+    assert "[red]" in text
+    assert not re.search("<[biu]>", page)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids)) == 4 + 2  # the tables
+    assert set(re.findall(r'aria-labelledby="([^"]+)"', page)) == set(ids)
+    [attention] = re.findall(r'<table class="heat">.*?</table>', page, re.DOTALL)
+    rows = [[int(w or 0) for w in re.findall(r"<td style[^>]*>(\d*)</td>", row)]
+            for row in attention.split("<tr>")[2:]]  # fmt: skip
+    assert isinstance(found[1], NmtExplanation)
+    assert found[1].attention is not None
+    assert rows == [[round(100 * w) for w in row] for row in found[1].attention]
+    assert as_html(HOSTILE, found) == page
+
+
+def test_json_has_everything(smt_copy: Path, nmt_copy: Path) -> None:
+    found = [explain(path, load(path), SENTENCES[:1])[0] for path in (smt_copy, nmt_copy)]
+    one = json.loads(json.dumps(as_object(SENTENCES[0], found)))
+    assert one["source"] == SENTENCES[0]
+    smt, nmt = one["systems"]
+    assert (smt["kind"], nmt["kind"]) == ("smt", "nmt")
+    assert set(smt["phrases"][0]["shown"][0]) == {"line", "source", "target"}
+    assert set(nmt["pieces"][0]["rivals"][0]) == {"text", "p"}
+    assert nmt["pieces"][-1]["text"] == nmt["source"][-1] == SPECIALS[EOS]

@@ -1,0 +1,432 @@
+"""Text by a grammar: its German, its distances, and suites that no n-gram decides."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.errors import InputError
+from mtkit.grammar.expand import Grammar, Pair
+from mtkit.grammar.make import Made, make, parse_distances, write
+from mtkit.grammar.suite import (
+    Contrast,
+    read_suite,
+    suite,
+    write_suite,
+)
+from mtkit.text.corpus import SPLITS, read_corpus_directory
+
+SMALL = """\
+[features]
+gender m f
+number sg pl
+case nom
+[words]
+THE the | m nom der, f die, pl die
+HUMAN man, pl men | (m) Mann, pl Männer
+HUMAN woman, pl women | (f) Frau, pl Frauen
+VERB sleep, sg sleeps
+    | schlafen, sg schläft
+VERB work, sg works | arbeiten, sg arbeitet
+HOW often | oft
+[phrases]
+# a comment
+PERSON (number) the HUMAN | THE HUMAN
+[sentences]
+number I know that PERSON VERB@PERSON HOW*.
+     | Ich weiß, dass [PERSON.nom] HOW* <VERB@PERSON>.
+"""
+
+
+@pytest.fixture(scope="module")
+def grammar() -> Grammar:
+    return Grammar.read()
+
+
+@pytest.fixture(scope="module")
+def made(grammar: Grammar) -> Made:
+    return make(grammar, 1200, range(13), seed=3, items=600)
+
+
+@pytest.fixture(scope="module")
+def pairs(made: Made) -> list[Pair]:
+    return [pair for split in made.splits.values() for pair in split]
+
+
+def read(text: str, path: Path) -> Grammar:
+    path.write_text(text, encoding="utf-8")
+    return Grammar.read(path)
+
+
+# --- distances, from the German words alone
+
+
+def first(words: list[str], wanted: str, start: int = 0) -> int:
+    """The first word from ``start`` on that the pattern matches, whatever mark is behind it."""
+    return next(i for i in range(start, len(words)) if re.fullmatch(wanted, words[i].strip(",.")))
+
+
+NOUN = "[A-ZÄÖÜ].*"
+CONJUNCTION = "dass|ob|weil"
+BEFORE_VERB = {"Heute": 1, "Vielleicht": 1, "Leider": 1, "Natürlich": 1, "Am": 2, "Nach": 3}
+
+
+def ends_of_dependency(phenomenon: str, words: list[str]) -> tuple[int, int]:
+    last = len(words) - 1
+    clause = first(words, CONJUNCTION) if {"dass", "ob", "weil"} & set(words) else 0
+    subject = first(words, NOUN, clause + 1)
+    verb = BEFORE_VERB.get(words[0], subject + 1)
+    if phenomenon == "agreement":
+        return subject, last
+    if phenomenon == "verb-final":
+        return clause, last
+    if phenomenon == "case":
+        return subject + 1, last
+    if phenomenon == "tense" and clause:
+        return first(words, "gestern|vorgestern|Woche|damals|jetzt|heute|gerade|zurzeit"), last
+    if phenomenon == "relative":
+        comma = next(i for i, word in enumerate(words) if word.endswith(","))
+        return subject, comma + 1
+    if phenomenon == "compound":
+        return first(words, NOUN, subject + 1), last
+    if phenomenon == "negation" and words[-1] != "nicht.":
+        return verb, first(words, "kein.*")
+    return verb, last
+
+
+def test_the_distance_is_that_of_the_german_words(pairs: list[Pair]) -> None:
+    assert {pair.phenomenon for pair in pairs} == {
+        "agreement", "separable", "auxiliary", "relative", "case", "tense", "verb-second",
+        "verb-final", "negation", "compound",
+    }  # fmt: skip
+    for pair in pairs:
+        one, other = ends_of_dependency(pair.phenomenon, pair.target.split())
+        assert (one, other) == pair.places, pair
+        assert other - one - 1 == pair.distance
+
+
+def test_distances_are_spread_evenly_and_as_far_as_asked(made: Made, grammar: Grammar) -> None:
+    for found in made.splits.values():
+        counts = Counter(pair.distance for pair in found)
+        assert sorted(counts) == list(range(13))
+        assert max(counts.values()) - min(counts.values()) <= 1
+    assert grammar.sentence(np.random.default_rng(1), 150).distance == 150
+    phenomena = Counter(pair.phenomenon for pair in made.splits["train"])
+    assert min(phenomena.values()) > 50
+
+
+# --- German, by tables of its own
+
+MASCULINE = "Garten Park Wald Bahnhof Laden Stall Zoo Fluss See Turm Baum Hund"
+NEUTER = "Haus Hotel Museum Schloss Rathaus Zelt Kino Dorf Tor Denkmal Pferd Schwein"
+FEMININE = "Kirche Schule Scheune Werkstatt Fabrik Höhle Brücke Mauer Statue Katze Kuh"
+PLURAL = "Parks Gärten Häusern Kirchen Schulen Dörfern Toren Türmen Bäumen Brücken Zoos"
+DATIVE = dict.fromkeys(f"{MASCULINE} {NEUTER}".split(), "dem")
+DATIVE |= dict.fromkeys(FEMININE.split(), "der") | dict.fromkeys(PLURAL.split(), "den")
+SINGULAR_PEOPLE_LINES = """
+    Junge Mann Frau Kind Baby Arzt Nachbar Freund Student Sohn Tochter Bruder Schwester Tante
+    Großmutter Gast Koch König Königin Prinzessin Bauer Dieb Soldat Tourist Kunde
+    Krankenschwester Hexe Nonne Dame Mönch Clown Zwilling
+"""
+SINGULAR_PEOPLE = set(SINGULAR_PEOPLE_LINES.split())
+WOMEN_LINES = """
+    Frau Tochter Schwester Tante Großmutter Königin Prinzessin Krankenschwester Hexe Nonne Dame
+"""
+WOMEN = set(WOMEN_LINES.split())
+WITH_SEIN_LINES = """
+    verschwunden geblieben gestolpert erschienen gestürzt gestorben errötet gescheitert geflohen
+    verhungert angekommen abgestürzt eingeschlafen ausgestiegen ausgewandert aufgewacht
+    aufgestanden umgekehrt
+"""
+WITH_SEIN = set(WITH_SEIN_LINES.split())
+
+
+def test_prepositions_have_their_case(pairs: list[Pair]) -> None:
+    seen: Counter[str] = Counter()
+    for pair in pairs:
+        assert not re.search(r"\b(in|bei) dem\b", pair.target)
+        for article, adjective, noun in re.findall(
+            r"\b(?:hinter|neben|vor|mit|in|bei) (d\w+) (?:([a-zäöüß]+) )?([A-ZÄÖÜ]\w+)", pair.target
+        ):
+            if noun in DATIVE:
+                seen[noun] += 1
+                assert article == DATIVE[noun], pair
+                assert adjective in {"dort", "hier"} or adjective.endswith("en") or not adjective
+        for noun in re.findall(r"\b(?:im|beim) (?:[a-zäöüß]+en )?([A-ZÄÖÜ]\w+)", pair.target):
+            assert DATIVE.get(noun, "dem") == "dem", pair
+    assert len(seen) > 30
+    assert all(
+        re.search(r"ohne (die|das|den|meinen|meine|mein) ", pair.target)
+        for pair in pairs if "ohne " in pair.target
+        and not re.search("ohne (Grund|ein Wort)", pair.target)
+    )  # fmt: skip
+
+
+def test_verbs_agree_with_their_subjects(grammar: Grammar) -> None:
+    seen: Counter[bool] = Counter()
+    rng = np.random.default_rng(2)
+    for rule in 500 * [*grammar.sentences["agreement"]]:
+        drawn = grammar.draw(rng, "agreement", rule, 2)
+        assert drawn is not None
+        words = [word.strip(".,") for word in drawn.words]
+        clause = first(words, CONJUNCTION)
+        # Jungen and the like are plural here, as subjects: their singular is Junge.
+        singular = words[first(words, NOUN, clause)] in SINGULAR_PEOPLE
+        seen[singular] += 1
+        assert (words[-1].endswith("n") and words[-1] != "erschien") is not singular, drawn
+        article = words[clause + 1]
+        assert article in {"der", "die", "das", "dieser", "diese", "dieses", "mein", "meine"}
+        assert singular or article in {"die", "diese", "meine"}, drawn
+    assert min(seen[True], seen[False]) > 300
+
+
+def test_participles_have_their_auxiliary(pairs: list[Pair]) -> None:
+    seen: Counter[bool] = Counter()
+    for pair in pairs:
+        if pair.phenomenon == "auxiliary":
+            words = [word.strip(".") for word in pair.target.split()]
+            sein = words[-1] in WITH_SEIN
+            seen[sein] += 1
+            assert (words[pair.places[0]] in {"ist", "sind", "war", "waren"}) is sein, pair
+    assert min(seen[True], seen[False]) > 20
+
+
+def test_adjectives_have_their_endings(grammar: Grammar) -> None:
+    rng = np.random.default_rng(5)
+    text = " ".join(grammar.sentence(rng, 4).target for _ in range(600))
+    trait = "(?:alt|jung|klein|reich|arm|freundlich|traurig|neu|groß|schön|seltsam)"
+    seen = 0
+    for before, ending, after in re.findall(rf"(\w+) {trait}(e|en|er|es) (\w+)", text):
+        if after in SINGULAR_PEOPLE - {"Kind", "Baby"} and before in {"Mein", "mein"}:
+            assert ending == "er"
+        elif after in {"Kind", "Baby"} and before in {"Mein", "mein"}:
+            assert ending == "es"
+        elif before in {"dem", "den", "meinem", "meinen", "meiner", "im", "beim"}:
+            assert ending == "en"
+        elif after in SINGULAR_PEOPLE and before.lower() in {"der", "die", "das", "meine"}:
+            assert (ending == "en") is (before == "der" and after in WOMEN)  # die alte, der alten
+        else:
+            continue
+        seen += 1
+    assert seen > 200
+
+
+# --- suites
+
+
+def test_right_is_the_grammars_and_wrong_is_not(tmp_path: Path) -> None:
+    small = read(SMALL, tmp_path / "small.grammar")
+    rng = np.random.default_rng(1)
+    drawn = [small.sentence(rng, distance) for distance in (0, 1, 2) for _ in range(150)]
+    known = {pair.source: pair.target for pair in drawn}
+    assert len(known) == 3 * 2 * 2 * 2
+    assert set(known.values()) == {
+        f"Ich weiß, dass {subject} {'oft ' * distance}{verb}."
+        for distance in (0, 1, 2)
+        for subject, verbs in (
+            ("der Mann", "schläft arbeitet"), ("die Frau", "schläft arbeitet"),
+            ("die Männer", "schlafen arbeiten"), ("die Frauen", "schlafen arbeiten"),
+        )
+        for verb in verbs.split()
+    }  # fmt: skip
+    items = suite(small, 1, 12, (0, 1, 2))
+    assert len(items) == 12
+    for item in items:
+        assert known[item.source] == item.right
+        assert item.wrong not in known.values()
+
+
+def test_right_and_wrong_differ_by_one_word(made: Made) -> None:
+    assert len(made.suite) == 600
+    assert len({item.source for item in made.suite}) == 600
+    targets = {pair.target for split in made.splits.values() for pair in split}
+    rights = {item.right for item in made.suite}
+    for item in made.suite:
+        right, wrong = item.right.split(), item.wrong.split()
+        [place] = (i for i, words in enumerate(zip(right, wrong, strict=True)) if len({*words}) > 1)
+        ends = ends_of_dependency(item.phenomenon, right)
+        assert place in ends
+        assert ends[1] - ends[0] - 1 == item.distance
+        assert item.wrong not in targets | rights
+    counts = Counter((item.phenomenon, item.distance) for item in made.suite)
+    assert {phenomenon for phenomenon, _ in counts} == {
+        "agreement", "separable", "auxiliary", "relative", "case", "tense",
+    }  # fmt: skip
+    assert max(counts.values()) - min(counts.values()) <= 2  # a pair of mirror items
+
+
+def windows(item: Contrast, n: int, tokens: str) -> tuple[Counter[tuple[str, ...]], ...]:
+    """The windows of ``n`` tokens around the word that differs, in ``right`` and in ``wrong``."""
+    sides = [re.findall(tokens, side) for side in (item.right, item.wrong)]
+    place = next(i for i, (a, b) in enumerate(zip(*sides, strict=True)) if a != b)
+    return tuple(
+        Counter(
+            tuple(words[start : start + n])
+            for start in range(max(0, place - n + 1), place + 1)
+            if start + n <= len(words)
+        )
+        for words in sides
+    )
+
+
+@pytest.mark.parametrize("tokens", [r"\S+", r"\w+|[^\w\s]"])
+@pytest.mark.parametrize("n", range(2, 8))
+def test_no_window_tells_right_from_wrong(n: int, tokens: str, made: Made) -> None:
+    right: Counter[tuple[str, ...]] = Counter()
+    wrong: Counter[tuple[str, ...]] = Counter()
+    near: Counter[tuple[str, ...]] = Counter()
+    for item in made.suite:
+        ours, theirs = windows(item, n, tokens)
+        if item.distance >= n:
+            right += ours
+            wrong += theirs
+        elif item.distance == 0:
+            near += ours
+            near.subtract(theirs)
+    assert right.total() > 500
+    assert right == wrong
+    assert any(near.values())  # where the governor is in sight, windows do tell
+
+
+def test_a_suite_is_read_as_it_was_written(made: Made, tmp_path: Path) -> None:
+    write_suite(made.suite, tmp_path / "suite.tsv")
+    assert read_suite(tmp_path / "suite.tsv") == made.suite
+
+
+# --- the file, the directory, the command
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("[words]", "[wörter]", 5, "no section"),
+        ("[features]\n", "", 1, "a section, as [words], must come first"),
+        ("HOW often | oft", "HOW often oft", 12, "two sides with one |"),
+        ("(m) Mann", "(x) Mann", 7, "'x' is no value of a feature"),
+        ("man, pl men", "man,, pl men", 7, "a form is missing"),
+        ("the HUMAN | THE HUMAN", "PEOPLE | PEOPLE", 15, "PEOPLE: no word and no phrase of this"),
+        ("the HUMAN", "the", 15, "HUMAN stands on one side only, and has a choice"),
+        ("<VERB@PERSON>", "VERB@PERSON", 17, "two words of the target side are to be marked"),
+        ("[PERSON.nom]", "[PERSON.acc]", 17, "'acc' is no value"),
+        ("[PERSON.nom]", "[PERSON.nom>", 17, "neither a word nor a slot"),
+        ("[PERSON.nom]", "[Mann]", 17, "[X] is to be one slot"),
+        ("<VERB@PERSON>", "<VERB@THE>", 17, "@THE: no slot that always stands there"),
+        ("HOW* <", "HOW? <", 17, "HOW has ? or * on one side only"),
+        ("HOW* <", "HOW* HOW* <", 17, "may stand only once"),
+        ("[features]", "  [features]", 1, "there is no line to go on"),
+    ],
+)
+def test_a_broken_grammar_is_refused_by_line(
+    old: str, new: str, line: int, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.grammar"
+    assert old in SMALL
+    with pytest.raises(InputError) as refused:
+        read(SMALL.replace(old, new, 1), path)
+    assert str(refused.value).startswith(f"{path}: line {line}: ")
+    assert message in str(refused.value)
+
+
+def test_a_missing_form_is_named_by_line(tmp_path: Path) -> None:
+    small = read(SMALL.replace("m nom der, ", ""), tmp_path / "x.grammar")
+    with pytest.raises(InputError, match=r"line 6: no form of this word goes with .*nom"):
+        [small.sentence(np.random.default_rng(seed), 0) for seed in range(20)]
+
+
+def test_what_the_grammar_cannot_make_is_an_error(tmp_path: Path) -> None:
+    small = read(SMALL, tmp_path / "x.grammar")
+    with pytest.raises(InputError, match="too few different sentences with 0 words in between"):
+        make(small, 20, range(1), seed=1, items=0)
+    near = read(SMALL.replace("HOW*", "HOW?"), tmp_path / "x.grammar")
+    with pytest.raises(InputError, match="no sentence with 7 words in between"):
+        near.sentence(np.random.default_rng(1), 7)
+    with pytest.raises(InputError, match="--pairs 9: at least 10"):
+        make(small, 9, range(3), seed=1)
+
+
+@pytest.mark.parametrize("text", ["", "x", "3-", "5-2", "-1", "1-2-3", "²"])
+def test_a_bad_range_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="words from fewest to most"):
+        parse_distances(text)
+
+
+def test_ranges() -> None:
+    assert (parse_distances("0-20"), parse_distances("7")) == (range(21), range(7, 8))
+
+
+def test_no_sentence_comes_twice(made: Made, pairs: list[Pair], tmp_path: Path) -> None:
+    few = make(read(SMALL, tmp_path / "few.grammar"), 20, range(5), seed=1, items=8)  # of 40
+    texts = [pair.target for split in few.splits.values() for pair in split]
+    texts += [item.right for item in few.suite]
+    assert len(set(texts)) == len(texts) == 28
+    assert {split: len(found) for split, found in made.splits.items()} == {
+        "train": 960, "dev": 120, "test": 120,
+    }  # fmt: skip
+    sources = [pair.source for pair in pairs] + [item.source for item in made.suite]
+    targets = [pair.target for pair in pairs] + [item.right for item in made.suite]
+    assert len(set(sources)) == len(sources)
+    assert len(set(targets)) == len(targets)
+
+
+def test_the_directory_is_a_corpus_with_tags(made: Made, tmp_path: Path) -> None:
+    write(made, tmp_path)
+    corpus = read_corpus_directory(tmp_path, ("en", "de"))
+    for split, text in zip(SPLITS, (corpus.train, corpus.dev, corpus.test), strict=True):
+        assert text is not None
+        header, *tags = (tmp_path / f"{split}.tags.tsv").read_text("utf-8").splitlines()
+        assert header == "phenomenon\tdistance"
+        assert len(tags) == len(text)
+        for (source, target), tag, pair in zip(text.pairs(), tags, made.splits[split], strict=True):
+            assert (source, target) == (pair.source, pair.target)
+            assert tag == f"{pair.phenomenon}\t{pair.distance}"
+
+
+def run(*arguments: object, cwd: Path, seed: str = "0") -> subprocess.CompletedProcess[str]:
+    """The command, in a process whose order of hashes is ``seed``."""
+    code = f"import sys; sys.path[:0] = {sys.path!r}; from mtkit.cli import main; main()"
+    command = [sys.executable, "-c", code, "corpus", "make", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, env={"PYTHONHASHSEED": seed}
+    )
+
+
+SOME = ("--pairs", 60, "--items", 24, "--distance", "0-4")
+
+
+def test_same_seed_same_bytes(tmp_path: Path) -> None:
+    for name, seed, hashes in (("a", 5, "1"), ("b", 5, "2"), ("c", 6, "1")):
+        done = run(*SOME, "--seed", seed, "--out", name, cwd=tmp_path, seed=hashes)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    files = [{p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in "abc"]
+    assert files[0] == files[1]
+    assert len(files[0]) == 10
+    assert all(files[0][name] != files[2][name] for name in files[0])
+
+
+def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -> None:
+    done = run(*SOME, cwd=tmp_path)
+    assert "corpus: grammar (train 48, dev 6, test 6 pairs; 24 contrasts in suite.tsv)" in (
+        done.stderr
+    )
+    assert run(*SOME, "-q", cwd=tmp_path).stderr == ""  # the default place needs no --force
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter").write_text("dear")
+    for arguments, message in (
+        (("--out", "grammar"), "grammar exists; name another --out, or add --force"),
+        (("--out", "mine", "--force"), "mine exists and is no suite directory (it has no suite"),
+        (("--distance", "9-2"), "--distance 9-2: words from fewest to most"),
+        (("--pairs", 3), "--pairs 3: at least 10"),
+        (("--seed", -1), "--seed -1: 0 or more"),
+    ):
+        done = run(*SOME, *arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"mtkit: {message}")
+        assert done.stderr.count("\n") == 1
+    assert run(*SOME, "--out", "grammar", "--force", cwd=tmp_path).returncode == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["grammar", "mine"]

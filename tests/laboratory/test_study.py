@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mtkit import load
+from mtkit.cli.output import publish
+from mtkit.errors import InputError
+from mtkit.evaluation.intervals import Interval, resampled_means
+from mtkit.laboratory import study as laboratory
+from mtkit.laboratory.files import load_laboratory, save
+from mtkit.laboratory.findings import (
+    CUT,
+    HISTORY,
+    SHUFFLED,
+    K,
+    _exploded,
+    context_of,
+    decay_rate,
+    recurrent,
+)
+from mtkit.laboratory.page import _seven, _vanishing, charts, grids
+from mtkit.laboratory.recurrent_lm import RecurrentLm
+from mtkit.laboratory.study import CELLS, WILD, Study, frequent, stream, windows
+from mtkit.nmt.recurrent.gradients import by_distance
+from mtkit.nmt.recurrent.language_model import next_logprobs
+from mtkit.nmt.recurrent.probe import Texts, Trained, probe, train_all
+from mtkit.smt.language_model.ngrams import cut_logprobs
+from mtkit.smt.language_model.ngrams import train as train_ngrams
+from mtkit.text.corpus import Bitext, Corpus
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import EOS, UNK
+
+WORDS = ["a", "b", "c", "d", "e", "f"]
+
+
+def sentences(n: int, seed: int = 1) -> list[list[str]]:
+    rng = np.random.default_rng(seed)
+    return [[str(w) for w in rng.choice(WORDS, rng.integers(3, 9))] for _ in range(n)]
+
+
+TRAIN, DEV = sentences(100), sentences(15, 2)
+
+
+def test_rare_words_are_one_word_and_sentences_end() -> None:
+    words = frequent([["a", "b"], ["a", "b", "x"]], 9)
+    a, b = words.encode(["a", "b"])
+    assert stream([["a", "b"], ["a", "x", "new"]], words).tolist() == [a, b, EOS, a, UNK, UNK, EOS]
+    assert len(words) == 6
+    assert frequent([["a", "b"], ["a", "b", "a"]], 1).words[-1] == "a"
+
+
+def test_too_little_text_is_refused() -> None:
+    with pytest.raises(InputError, match="the dev set has 5 words and ends of sentences; more"):
+        windows([["a"] * 4], frequent([], 9))
+
+
+def test_an_ngram_model_sees_as_far_as_its_order() -> None:
+    """At k ≥ n − 1 the cut history gives the whole one's figure exactly; a unigram needs none."""
+    words = frequent(sentences(300), 9)
+    train, dev = stream(sentences(300), words), stream(sentences(60, 2), words)
+    places = windows(sentences(60, 2), words)
+    found = laboratory.ngram_contexts(train, places)
+    for order, context in found.items():
+        at = dict(zip(context.cut.x, context.cut.middle, strict=True))
+        assert all(at[k] == context.perplexity for k in CUT if k >= order - 1)
+        assert context.effective.value <= order - 1
+    assert found[1].effective == Interval(0, 0, 0)
+    # The whole one is what the model says of the text as it stands.
+    model = train_ngrams([[str(i) for i in train]], 3)
+    whole = model.score([[str(i) for i in dev]])
+    starts = np.linspace(0, len(dev) - HISTORY - 1, len(places)).astype(int)
+    expected = whole.log_prob[starts + HISTORY]
+    assert found[3].perplexity == pytest.approx(math.exp(-expected.mean()), rel=1e-9)
+
+
+def test_a_history_of_nothing_gives_the_unigram_probability() -> None:
+    model = train_ngrams(sentences(50), 3)
+    ids = model.encode(WORDS)
+    found = cut_logprobs(model, ids, np.arange(6), 0)
+    np.testing.assert_array_equal(found, model.log_prob[1 + ids])
+
+
+def test_the_least_history_within_a_hundredth() -> None:
+    """ln P falls short by 0.02 below k = 5 and by 0.005 from there on."""
+    k = np.array(CUT)
+    nats = np.where(k < 5, 2.02, np.where(k < HISTORY, 2.005, 2.0))
+    cut = np.tile(nats, (3, 50, 1))
+    mixed = np.tile(np.where(np.array(SHUFFLED) < 10, 2.1, 2.0), (3, 50, 1))
+    context = context_of(cut, mixed)
+    assert context.perplexity == pytest.approx(math.exp(2))
+    assert context.effective == Interval(5, 5, 5)
+    assert context.order == Interval(10, 10, 10)
+    never = context_of(cut, mixed + 1).order
+    assert never == Interval(HISTORY, HISTORY, HISTORY)
+
+
+def test_the_decay_rate_is_the_slope() -> None:
+    rng = np.random.default_rng(1)
+    norms = 3 * 0.8 ** np.arange(51) * np.exp(rng.normal(0, 0.3, (3, 100, 51)))
+    found = decay_rate(norms)
+    assert found.value == pytest.approx(0.8, abs=0.002)
+    assert found.low < 0.8 < found.high
+    assert found.high - found.low < 0.004
+    assert decay_rate(np.zeros((1, 2, 51))).value == pytest.approx(1)
+
+
+def test_resampling_keeps_sentences_together_and_draws_seeds() -> None:
+    values = np.zeros((2, 40, 1))
+    values[1] = 1.0
+    means = resampled_means(values)[:, 0]
+    assert sorted(set(np.round(means, 6))) == [0.0, 0.5, 1.0]  # whole seeds, every sentence alike
+    sample = np.random.default_rng(1).normal(size=(1, 400, 1))
+    assert resampled_means(sample).std() == pytest.approx(sample.std() / 20, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(5, 10, ": supported"), (1, 4, "not supported"), (11, 20, "not supported"),
+     (4, 7, "neither"), (8, 12, "neither")],
+)  # fmt: skip
+def test_the_claim_of_seven_tokens(study: Study, low: int, high: int, said: str) -> None:
+    m = study.models[0]
+    effective = Interval((low + high) / 2, low, high)
+    found = replace(m.context, effective=effective, perplexity=m.context.cut.middle[0] / 2)
+    assert said in _seven(replace(m, context=found))
+
+
+def test_a_model_that_context_harms_is_no_witness(study: Study) -> None:
+    m = study.models[0]
+    none = m.context.cut.middle[0]
+    harmed = replace(m, context=replace(m.context, perplexity=1.1 * none))
+    helped = replace(m, context=replace(m.context, perplexity=0.9 * none))
+    assert "cannot be asked" in _seven(harmed)
+    assert "matter" in _seven(helped)
+    for models, lines in (([helped], 3), ([harmed], 2)):
+        [chart] = [c for c in charts(replace(study, models=models)) if "last k words" in c.title]
+        assert len(chart.lines) == lines
+
+
+def test_what_is_said_of_vanishing() -> None:
+    assert "faster in an rnn" in _vanishing(Interval(0.5, 0.4, 0.6), Interval(0.8, 0.7, 0.9))
+    assert "against the textbooks" in _vanishing(Interval(0.9, 0.85, 1), Interval(0.8, 0.7, 0.82))
+    assert "is open" in _vanishing(Interval(0.7, 0.6, 0.8), Interval(0.8, 0.7, 0.9))
+
+
+def test_when_a_gradient_exploded() -> None:
+    assert _exploded([1.0, 99.0, 101.0, 200.0]) == 2
+    assert _exploded([1.0, float("nan")]) == 1
+    assert _exploded([1.0, 2.0]) is None
+
+
+def whole_study(threads: int, step: laboratory.Step) -> Study:
+    words = frequent(TRAIN, 9)
+    train = stream(TRAIN, words)
+    lab = laboratory.train(train, words, [*CELLS, WILD], [1, 2], 8, 4, threads, step)
+    return laboratory.measure(lab, "x", train, windows(DEV, words), threads, step)
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    done = []
+
+    @contextmanager
+    def step(name: str, total: int) -> Iterator[Callable[[], None]]:
+        count: list[None] = []  # append is one step, whatever thread takes it
+        yield lambda: count.append(None)
+        done.append((name, total, len(count)))
+
+    found = whole_study(2, step)
+    assert len(done) == 4
+    assert all(total == count for _, total, count in done), done
+    return found
+
+
+def test_a_study_has_everything(study: Study) -> None:
+    assert [m.setup.name for m in study.models] == ["rnn", "gru", "lstm", "rnn, not clipped"]
+    for m in study.models:
+        assert len(m.states.x) == len(m.inputs.x) == 51
+        assert m.states.low[5] <= m.states.middle[5] <= m.states.high[5]
+        assert len(m.exploded) == 2
+        assert m.spectral_norm == pytest.approx(m.setup.scale, rel=0.1)
+        assert (m.span is None) == (m.setup.cell == "rnn")
+    assert list(study.depth) == ["lstm", "lstm, residual"]
+    assert set(study.ngrams) == set(range(1, 8))
+
+
+def test_threads_change_nothing(study: Study) -> None:
+    again = whole_study(1, lambda *_: nullcontext(lambda: None))
+    assert json.dumps(laboratory.as_object(again)) == json.dumps(laboratory.as_object(study))
+
+
+def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
+    words = frequent(TRAIN, 9)
+    train = stream(TRAIN, words)
+
+    def quiet(*_: object) -> nullcontext:
+        return nullcontext(lambda: None)
+
+    lab = laboratory.train(train, words, [CELLS[2], WILD], [1, 2], 8, 4, 2, quiet)
+    files = (tmp_path / "a.en", tmp_path / "a.de")
+    lines = [" ".join(words) for words in TRAIN]
+    text = Corpus("x", ("en", "de"), Bitext(lines, lines, files), None, None)
+    save(lab, text, WordTokenizer("none"), tmp_path / "lab")
+    again, manifest = load_laboratory(tmp_path / "lab")
+    assert manifest.languages == ("en", "de")
+    first, second = (
+        laboratory.as_object(laboratory.measure(part, "x", train, windows(DEV, words), 1, quiet))
+        for part in (lab, again)
+    )
+    assert json.dumps(first) == json.dumps(second)
+    with pytest.raises(InputError, match="lab holds language models; name one, as in"):
+        load(tmp_path / "lab")
+    with pytest.raises(InputError, match="not what `mtkit gradients` wrote"):
+        load_laboratory(tmp_path / "lab/lstm-1")
+
+
+def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
+    """Against a plain loop over ln P(y_t | <s> </s> y_1 … y_{t−1}), rare words included."""
+    words = frequent(TRAIN, 4)
+    lab = laboratory.train(
+        stream(TRAIN, words), words, CELLS[:1], [1], 8, 4, 1,
+        lambda *_: nullcontext(lambda: None),
+    )  # fmt: skip
+    model = lab.trained[0][0].model
+    system = RecurrentLm(model, words, WordTokenizer("none"))
+    lines = ["a b", "new", "", "c d e a b"]
+    for line, score in zip(lines, system.score([("", line) for line in lines]), strict=True):
+        ids = [*words.encode(line.split()), EOS]
+        expected = [
+            next_logprobs(model, np.array([[EOS, *ids[:t]]]), np.array([i]))[0]
+            for t, i in enumerate(ids)
+        ]
+        np.testing.assert_allclose(score.lm.by_token.log_p, expected, rtol=1e-4)
+        assert score.lm.oov == ids.count(UNK)
+        assert score.lm.tokens == len(ids)
+    with pytest.raises(InputError, match="a language model cannot translate"):
+        system.translate(["a"])
+
+
+def test_a_probe_is_its_definitions() -> None:
+    """Cut and shuffled histories by hand; seeds that differ; gates and spans over all units."""
+    words = frequent(TRAIN, 9)
+    places = windows(DEV, words)
+    trained = train_all([CELLS[2], WILD], [1, 2], stream(TRAIN, words), len(words), 8, 4, 1)
+    (one, other), _ = trained
+    apart = one.model.embedding.weight - other.model.embedding.weight
+    assert apart.abs().max() > 0.1  # from the start: four updates move a weight by less than 0.01
+    found = probe(one.model, Texts(places, K, CUT, SHUFFLED))
+    histories, targets = places[:, :-1], places[:, -1]
+    for k in (0, 1, 5, HISTORY):
+        expected = -next_logprobs(one.model, histories[:, HISTORY - k :], targets)
+        np.testing.assert_allclose(found.cut[:, CUT.index(k)], expected, rtol=1e-6)
+    assert found.cut.shape == (len(places), len(CUT))
+    assert found.shuffled.shape == (len(places), len(SHUFFLED))
+    assert found.states.shape == (min(200, len(places)), K + 1)
+
+    context = recurrent(
+        CELLS[2], trained[0], [found, probe(other.model, Texts(places, K, CUT, SHUFFLED))]
+    )
+    norms = [norm for t in trained[0] for norm in t.trace.norm]
+    assert context.clipped == np.mean([norm > 1 for norm in norms])
+    assert context.norms["100%"] == max(norms)
+    assert context.span[0] < context.span[1] < context.span[2]
+    low, middle, high = np.quantile(context_states(trained[0], places), [0.1, 0.5, 0.9], axis=0)
+    np.testing.assert_allclose(context.states.low, low)
+    np.testing.assert_allclose(context.states.middle, middle)
+    np.testing.assert_allclose(context.states.high, high)
+
+
+def context_states(trained: list[Trained], places: np.ndarray) -> np.ndarray:
+    return np.concatenate([by_distance(t.model, places[:200], K)[0] for t in trained])
+
+
+def test_stacks_have_half_the_units(study: Study) -> None:
+    words = frequent(TRAIN, 9)
+    lab = laboratory.train(
+        stream(TRAIN, words), words, CELLS[:1], [1], 8, 4, 1, lambda *_: nullcontext(lambda: None)
+    )
+    assert [group[0].model.config.hidden for group in lab.stacks] == [4, 4]
+    assert [group[0].model.config.layers for group in lab.stacks] == [8, 8]
+
+
+def test_without_clipping_nothing_is_clipped() -> None:
+    words = frequent(TRAIN, 9)
+    ids = stream(TRAIN, words)
+    free, capped, wide = (
+        train_all([replace(WILD, clip=clip)], [1], ids, len(words), 8, 8, 1)[0][0]
+        for clip in (0.0, 0.01, 1e9)
+    )
+    assert max(free.trace.norm) > 0.01
+    same, other = (
+        torch.equal(free.model.embedding.weight, x.model.embedding.weight) for x in (wide, capped)
+    )
+    assert (same, other) == (True, False)
+
+
+def test_norms_are_shown_as_parts_of_the_first(study: Study) -> None:
+    table = grids(study)[0]
+    m = study.models[0]
+    shown = [cell.number for cell in table.rows[0][2:5]]
+    assert shown == [m.states.middle[k] / m.states.middle[0] for k in (1, 10, 50)]
+    assert [c.title for c in charts(study)][-1] == "Gradient of the loss by the output of layer l"
+
+
+def test_the_page_is_valid_where_numbers_are_not(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = replace(study.models[3], trace=[1.0, math.inf, math.nan])
+    publish(None, str, True, lambda: laboratory.as_object(replace(study, models=[wild])), print)
+    assert json.loads(capsys.readouterr().out)["models"][0]["trace"] == [1.0, None, None]

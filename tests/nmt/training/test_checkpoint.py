@@ -1,0 +1,243 @@
+"""What an interrupted training goes on from, and what a broken gradient does to one."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mtkit.errors import InputError, WorkError
+from mtkit.nmt.recipe import TrainConfig, learning_rate
+from mtkit.nmt.training import checkpoint
+from mtkit.nmt.training import run as running
+from mtkit.nmt.training.run import Run, Segmentation
+from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
+from mtkit.text.corpus import Corpus
+from tests.nmt.training.test_train import TINY, run_of, silent, ten_pairs
+
+CONFIG = replace(TINY, updates=30, validations=3, dropout=0.3, word_dropout=0.2, batch=3)
+MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
+
+
+def spelled(ids: Sequence[int]) -> str:
+    return " ".join(map(str, ids))
+
+
+def run_at(path: Path, config: TrainConfig = CONFIG) -> Run:
+    return Run(config, 14, ten_pairs(), ten_pairs(), spelled, path, segment)
+
+
+def segment(seed: int) -> Segmentation:
+    """The pairs with some of their ids left out, others by every seed."""
+    rng, data = np.random.default_rng(seed), ten_pairs()
+    return data.sources, [[i for i in ids if rng.random() < 0.7] for ids in data.targets]
+
+
+def bits(model: torch.nn.Module) -> list[bytes]:
+    return [p.detach().numpy().tobytes() for p in model.parameters()]
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 7, 10, 15, 29])
+def test_a_killed_run_ends_bit_by_bit_where_it_would_have(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_at(tmp_path / "whole")
+    expected = bits(train(whole, silent))
+    run, step = run_at(tmp_path / "run"), Run.step
+
+    def killed(self: Run, *arguments: object) -> object:
+        if self.update == at:
+            raise KilledError
+        return step(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Run, "step", killed)
+    with pytest.raises(KilledError):
+        train(run, silent)
+    monkeypatch.setattr(Run, "step", step)
+    torch.manual_seed(99)  # another process
+    again = run_at(tmp_path / "run")
+    again.restore()
+    assert again.update <= at
+    assert bits(train(again, silent)) == expected
+    assert bits(again.model) == bits(whole.model)
+    assert again.best == whole.best
+    values = [[entry["dev_perplexity"] for entry in r.history] for r in (again, whole)]
+    assert values[0] == values[1]
+
+
+def test_a_run_is_not_continued_with_other_text_or_settings(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no unfinished training"):
+        run_at(tmp_path / "run").restore()
+    run = run_at(tmp_path / "run")
+    run.keep()
+    run_at(tmp_path / "run").restore()
+    with pytest.raises(InputError, match="another text or other settings"):
+        run_at(tmp_path / "run", replace(CONFIG, learning_rate=0.03)).restore()
+    data = ten_pairs()
+    other = Run(CONFIG, 14, replace(data, targets=data.targets[::-1]), data, spelled, run.path)
+    with pytest.raises(InputError, match="another text or other settings"):
+        other.restore()
+    weights = {name: p + 1 for name, p in run.model.state_dict().items()}
+    other = Run(CONFIG, 14, data, data, spelled, run.path, segment, weights)
+    with pytest.raises(InputError, match="another text or other settings"):
+        other.restore()
+
+
+def test_an_interrupted_write_leaves_the_old_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_at(tmp_path / "run")
+    run.keep()
+    run.step(run.next_batch(), 30)
+
+    def broken(*_: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.os, "fsync", broken)
+        with pytest.raises(OSError):  # noqa: PT011
+            run.keep()
+    again = run_at(tmp_path / "run")
+    again.restore()
+    assert again.update == 0
+
+
+def lose(monkeypatch: pytest.MonkeyPatch, when: list[int]) -> None:
+    """Make the loss of some updates infinite or no number."""
+    loss_of = running.loss_of
+
+    def lost(*arguments: object) -> torch.Tensor:
+        at = calls.pop(0)
+        loss = loss_of(*arguments)  # type: ignore[arg-type]
+        return loss * (math.nan if at % 2 else math.inf) if at in when else loss
+
+    calls = list(range(10_000))
+    monkeypatch.setattr(running, "loss_of", lost)
+
+
+def test_a_step_without_a_finite_gradient_changes_no_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = run_of(CONFIG)
+    lose(monkeypatch, [2, 3])
+    for update in range(6):
+        before = bits(run.model)
+        run.step(run.next_batch(), 30)
+        assert (bits(run.model) == before) == (update in (2, 3))
+    assert run.skipped == 2
+    assert run.in_a_row == 0
+    assert all(
+        map(math.isfinite, torch.cat([p.detach().flatten() for p in run.model.parameters()]))
+    )
+
+
+def test_some_in_a_row_send_the_run_back_at_half_the_rate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for path in (tmp_path / "run", None):
+        said: list[str] = []
+        run = Run(CONFIG, 14, ten_pairs(), ten_pairs(), spelled, path)
+        with monkeypatch.context() as patch:
+            lose(patch, list(range(14, 20)))
+            train(run, said.append)
+        [line] = [line for line in said if "half the learning rate" in line]
+        assert line.startswith(f"{ROW} updates in a row")
+        assert "back from update 20 to 10" in line
+        assert (run.halvings, run.update) == (1, 30)
+        rate = learning_rate(29, 30, CONFIG)
+        assert run.optimiser.param_groups[0]["lr"] == pytest.approx(rate / 2)
+
+
+def test_a_run_that_cannot_be_saved_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    lose(monkeypatch, list(range(10_000)))
+    run = run_of(CONFIG)
+    with pytest.raises(WorkError, match="no gradient is finite"):
+        train(run, silent)
+    assert run.halvings == HALVINGS + 1
+
+
+def test_a_network_that_answers_all_alike_is_named() -> None:
+    data = ten_pairs()
+    many = replace(
+        data,
+        sources=[[4 + k % 10, 4 + k // 10] for k in range(20)],
+        targets=[[5, 6, 7]] * 20,
+        target_words=[3] * 20,
+    )
+    for attention, cause in (("none", "without attention"), ("dot", "the source is not looked at")):
+        said: list[str] = []
+        config = replace(TINY, attention=attention, updates=60, warmup=5)
+        train(Run(config, 14, many, many, spelled), said.append)
+        assert any("translated alike, as '5 6 7'" in line and cause in line for line in said)
+
+
+def test_the_log_has_bleu_of_greedy_translations() -> None:
+    run = Run(TINY, 14, ten_pairs(), ten_pairs(), lambda ids: spelled([*ids, *ids]))
+    train(run, silent)
+    assert run.history[-1]["bleu"] == pytest.approx(100)
+    assert greedy(run.average, run.dev.sources) == run.dev.targets
+
+
+def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path) -> None:
+    """The command, killed while it trains: the weights are those of the whole run."""
+    for language, lines in (("en", few.train.source), ("de", few.train.target)):
+        (tmp_path / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["train-nmt", "--train", "t.en", "t.de", "--updates", "24", "--threads", "1"]
+    call = [*MTKIT, *options, "--preset", "quick", "-q"]
+    subprocess.run([*call, "--out", "whole"], cwd=tmp_path, check=True)
+    process = subprocess.Popen([*call, "--out", "killed"], cwd=tmp_path)
+    late = time.monotonic() + 60
+    while not (unfinished := tmp_path / ".killed.checkpoint").exists():
+        assert time.monotonic() < late
+        time.sleep(0.05)
+    time.sleep(0.7)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed").exists()
+    subprocess.run([*call, "--out", "killed", "--resume"], cwd=tmp_path, check=True)
+    a, b = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert a == b
+    assert not unfinished.exists()
+    log = (tmp_path / "killed/log.jsonl").read_text("utf-8").splitlines()
+    assert {"update", "loss", "dev_perplexity", "bleu", "gradient_norm"} <= set(json.loads(log[-1]))
+
+
+def test_a_restored_run_is_the_run_that_was_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        lose(patch, [13])
+        run = run_at(tmp_path / "run")
+        train(run, silent)
+    again = run_at(tmp_path / "run")
+    again.restore()
+    assert again.best == run.best
+    assert again.history == run.history
+    assert all(map(math.isfinite, again.history[1].values()))  # of those that were not lost
+    assert again.skipped == run.skipped == 1
+    for name, weight in run.best_weights.items():
+        assert torch.equal(again.best_weights[name], weight)
+    rows = [r.next_batch().rows for r in (run, again)]
+    assert rows[0] == rows[1]
+
+
+def test_a_validation_behind_lost_updates_alone_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    lose(monkeypatch, [4, 5])
+    run = run_of(replace(CONFIG, updates=8, validations=4))
+    train(run, silent)
+    assert [math.isfinite(entry["loss"]) for entry in run.history] == [True, True, False, True]
+    assert run.skipped == 2

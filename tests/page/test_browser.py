@@ -1,0 +1,361 @@
+"""The report in a real browser: quiet, in need of nothing, sortable, paged, legible, and safe."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from mtkit.comparison.page.render import as_html
+from mtkit.comparison.report import Test as Material
+from mtkit.comparison.report import Translations, compare
+from mtkit.explanation.reasons import (
+    RIVALS,
+    Explanation,
+    Neighbour,
+    NmtExplanation,
+    Phrase,
+    Piece,
+    Rival,
+    SmtExplanation,
+    Term,
+    Word,
+)
+from mtkit.manifest import TrainingPair
+from mtkit.page.tables import write_page
+from tests.comparison.test_report import REFERENCES, SOURCES, systems
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+if not (BROWSER and DRIVER):
+    pytest.skip("needs Debian's chromium and chromium-driver", allow_module_level=True)
+
+LOG = [{"update": k, "dev_perplexity": 90 / k, "gradient_norm": 1.0, "bleu": k} for k in (10, 20)]
+HOSTILE = (
+    "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'> \"double\" 'single' "
+    '</dd></table> "onclick="window.hacked=1" &lt;b&gt; ' + "Donaudampfschifffahrt" * 8
+)
+PAGES = ("report", "hostile")
+SCHEMES = ("light", "dark")
+ENOUGH = 4.5  # contrast of text: WCAG 2, success criterion 1.4.3
+
+
+# --- pages
+
+
+def explanations(text: str) -> list[Explanation]:
+    """Of a network that looks at one subword alone, and of two phrases, all made of ``text``."""
+    n = 12
+    attention = [[float(i == t) for i in range(n)] for t in range(n)]
+    pieces = [Piece(text, -0.1 * t, t, [Rival(text, 0.01)] * RIVALS, text) for t in range(n)]
+    pair = TrainingPair(7, text, text)
+    near = [Neighbour(pair, 0.9)]
+    nmt = NmtExplanation(
+        "nmt", text, [text] * n, text, -0.5, 1.0, pieces, attention, [text], near, text
+    )
+    terms = [Term("lm", -2.0, 0.5, -1.0), Term("words", 1.0, -0.5, -0.5)]
+    phrases = [
+        Phrase([text], [text], (k, k + 1), "monotone", k > 0, terms, 1, [pair]) for k in range(2)
+    ]
+    words = [Word(text, -1.5, [text, text]), Word(text, -2.5, [text])]
+    return [nmt, SmtExplanation("smt", text, [text], text, -1.5, phrases, words, terms, text)]
+
+
+def report() -> str:
+    """What `mtkit compare` may write, with charts of training and heat maps."""
+    translations = [replace(t, training=LOG) for t in systems()]
+    test = Material(SOURCES, REFERENCES, bootstrap=20, trials=20)
+    made = compare(test, translations, languages=("en", "de"), warnings=["A warning"])
+    return as_html(made, {example.line: explanations("Zü") for example in made.examples[:2]})
+
+
+def hostile() -> str:
+    """Hostile text in every place that text can come from."""
+    lines = [HOSTILE] * 8
+    names = HOSTILE, f"{HOSTILE} again"
+    translations = [Translations(name, "nmt", lines, training=LOG) for name in names]
+    made = compare(
+        Material(lines, lines, bootstrap=20, trials=20),
+        translations,
+        name=HOSTILE,
+        paths=(HOSTILE, HOSTILE),
+        languages=(HOSTILE, HOSTILE),
+        warnings=[HOSTILE],
+    )
+    return as_html(made, {made.examples[0].line: explanations(HOSTILE)})
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The page's name → where the browser finds it."""
+    where = tmp_path_factory.mktemp("pages")
+    for make in (report, hostile):
+        write_page(make(), where / f"{make.__name__}.html")
+    return {name: (where / f"{name}.html").as_uri() for name in PAGES}
+
+
+# --- the browser
+
+
+Show = Callable[..., webdriver.Chrome]
+Press = Callable[[WebElement], None]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    options.add_argument("--headless=new")
+    options.add_argument("--no-sandbox")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as running:
+        yield running
+
+
+@pytest.fixture
+def show(chromium: webdriver.Chrome, addresses: dict[str, str]) -> Show:
+    """Opens one of ``PAGES``."""
+
+    def opened(page: str, width: int = 1280, scheme: str = "light") -> webdriver.Chrome:
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        chromium.get(addresses[page])
+        return chromium
+
+    return opened
+
+
+def enter(button: WebElement) -> None:
+    button.send_keys(Keys.ENTER)
+
+
+by_mouse_and_by_keyboard = pytest.mark.parametrize(
+    "press", [WebElement.click, enter], ids=["mouse", "keyboard"]
+)
+
+
+def unfold(browser: webdriver.Chrome) -> None:
+    """Show all that can be shown."""
+    browser.execute_script(
+        "document.querySelectorAll('[hidden]').forEach(e => e.hidden = false);"
+        "document.querySelectorAll('details').forEach(e => e.open = true);"
+    )
+
+
+def use_everything(browser: webdriver.Chrome) -> None:
+    """Press every button twice, as fast as a script can."""
+    unfold(browser)
+    browser.execute_script(
+        "for (const b of document.querySelectorAll('button')) { b.click(); b.click(); }"
+    )
+
+
+# --- quiet, and in need of nothing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_complained_of_and_nothing_is_fetched(
+    show: Show, addresses: dict[str, str], page: str
+) -> None:
+    browser = show(page)
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    browser.refresh()
+    use_everything(browser)
+    complaints = [e for e in browser.get_log("browser") if e["level"] in ("WARNING", "SEVERE")]
+    assert complaints == []
+    assert _requests(browser) == [addresses[page]]
+
+
+def _requests(browser: webdriver.Chrome) -> list[str]:
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+
+
+# --- sorting
+
+
+def test_every_head_of_a_table_with_several_rows_is_a_button(show: Show) -> None:
+    heads = show("report").execute_script(
+        "return [...document.querySelectorAll('table:not(.heat)')].flatMap(table =>"
+        "  [...table.querySelectorAll('th[scope=col]')].map(head => [table.tBodies[0].rows.length,"
+        "    head.childNodes.length === 1 && head.firstChild.tagName]))"
+    )
+    assert {rows > 1 for rows, _ in heads} == {True, False}
+    assert all((inside == "BUTTON") == (rows > 1) for rows, inside in heads)
+
+
+@by_mouse_and_by_keyboard
+def test_a_button_sorts_its_table(show: Show, press: Press) -> None:
+    table = show("report").find_element(By.TAG_NAME, "table")
+    names, *heads = table.find_elements(By.CSS_SELECTOR, "th[scope=col]")
+    before = _rows(table)
+    for at, head in enumerate(heads, 1):
+        for direction in ("ascending", "descending", "ascending"):
+            press(head.find_element(By.TAG_NAME, "button"))
+            numbers = _numbers(table, at)
+            assert numbers == sorted(numbers, reverse=direction == "descending")
+            assert len(set(numbers)) > 1
+            assert head.get_attribute("aria-sort") == direction
+        assert len(table.find_elements(By.CSS_SELECTOR, "[aria-sort]")) == 1
+    assert sorted(_rows(table)) == sorted(before)
+    press(names.find_element(By.TAG_NAME, "button"))
+    assert _rows(table) == sorted(before)
+
+
+def test_what_is_no_number_goes_last(show: Show) -> None:
+    head = show("report").find_element(By.XPATH, "//th[.='Seconds']")
+    table = head.find_element(By.XPATH, "ancestor::table")
+    button = head.find_element(By.TAG_NAME, "button")
+    for wanted in ([6.0, 15.0, None], [15.0, 6.0, None]):
+        button.click()
+        assert _numbers(table, 1) == wanted
+
+
+def test_the_tab_key_reaches_a_button_and_shows_where_it_is(show: Show) -> None:
+    browser = show("report")
+    browser.find_element(By.CSS_SELECTOR, ".scroll").send_keys(Keys.TAB)
+    reached = browser.switch_to.active_element
+    assert reached == browser.find_element(By.CSS_SELECTOR, "th button")
+    assert reached.value_of_css_property("outline-style") == "solid"
+
+
+def _rows(table: WebElement) -> list[str]:
+    return [row.text for row in table.find_elements(By.CSS_SELECTOR, "tbody tr")]
+
+
+def _numbers(table: WebElement, at: int) -> list[float | None]:
+    """What a column is sorted by."""
+    cells = table.find_elements(By.CSS_SELECTOR, f"tbody td:nth-child({at + 1})")
+    found = [cell.get_attribute("data-number") for cell in cells]
+    return [None if number is None else float(number) for number in found]
+
+
+# --- paging
+
+
+@by_mouse_and_by_keyboard
+def test_examples_come_six_at_a_time(show: Show, press: Press) -> None:
+    browser = show("report")
+    bar = browser.find_element(By.CSS_SELECTOR, "nav.pages:has(+ ol.paged#examples)")
+    back, following = bar.find_elements(By.TAG_NAME, "button")
+    said = bar.find_element(By.TAG_NAME, "span")
+    items = browser.find_elements(By.CSS_SELECTOR, "#examples > li")
+    assert (back.text, following.text) == ("Previous", "Next")
+
+    def first_page() -> None:
+        assert [item.is_displayed() for item in items] == [True] * 6 + [False] * 6
+        assert said.text == "1–6 of 12"
+        assert (back.is_enabled(), following.is_enabled()) == (False, True)
+
+    first_page()
+    press(following)
+    assert browser.switch_to.active_element == back  # not lost with the button that went
+    assert [item.is_displayed() for item in items] == [False] * 6 + [True] * 6
+    assert said.text == "7–12 of 12"
+    assert (back.is_enabled(), following.is_enabled()) == (True, False)
+    press(back)
+    first_page()
+
+
+# --- legible
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_scrolls_sideways(show: Show, width: int, scheme: str, page: str) -> None:
+    browser = show(page, width, scheme)
+    unfold(browser)
+    inner, visible, needed = browser.execute_script(
+        "const page = document.documentElement;"
+        "return [window.innerWidth, page.clientWidth, page.scrollWidth]"
+    )
+    assert inner == width
+    assert needed <= visible
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_caption_fits_where_only_its_table_scrolls(show: Show, page: str) -> None:
+    browser = show(page, 390)
+    unfold(browser)
+    cut = browser.execute_script(
+        "return [...document.querySelectorAll('caption')]"
+        "  .filter(e => e.offsetWidth > e.closest('.scroll').clientWidth).map(e => e.textContent)"
+    )
+    assert cut == []
+
+
+# A pixel is painted as an element is: the backgrounds from the outermost inwards, then its text.
+CONTRASTS = """
+const pixel = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+const luminance = colours => {
+  for (const colour of colours) { pixel.fillStyle = colour; pixel.fillRect(0, 0, 1, 1); }
+  const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map(byte => {
+    const c = byte / 255;
+    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = e => e ? [...behind(e.parentElement), getComputedStyle(e).backgroundColor] : [];
+const contrast = e => {
+  const style = getComputedStyle(e), drawn = e instanceof SVGElement;
+  const below = behind(e), text = drawn ? style.fill : style.color;
+  const [dark, light] = [luminance(below), luminance([...below, text])].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+};
+const says = e => [...e.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+return [...document.body.querySelectorAll("*")]
+  .filter(e => says(e) && e.checkVisibility() && e.getClientRects().length)
+  .map(e => [contrast(e), e.localName, e.textContent.trim().slice(0, 40)]);
+"""
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_all_text_stands_out(show: Show, scheme: str, page: str) -> None:
+    browser = show(page, scheme=scheme)
+    unfold(browser)
+    found = browser.execute_script(CONTRASTS)
+    assert {"button", "caption", "dd", "li", "p", "small", "summary", "td", "text"} <= {
+        tag for _, tag, _ in found
+    }
+    assert [text for text in found if text[0] < ENOUGH] == []
+
+
+@pytest.mark.parametrize(("scheme", "bright"), [("light", True), ("dark", False)])
+def test_the_page_follows_the_colour_scheme(show: Show, scheme: str, bright: bool) -> None:
+    body = show("report", scheme=scheme).find_element(By.TAG_NAME, "body")
+    assert (body.value_of_css_property("background-color") == "rgba(255, 255, 255, 1)") is bright
+
+
+# --- safe
+
+
+def test_hostile_text_stays_text(show: Show) -> None:
+    browser = show("hostile")
+    use_everything(browser)
+    assert browser.execute_script("return typeof window.hacked") == "undefined"
+    assert len(browser.find_elements(By.TAG_NAME, "script")) == 1
+    assert browser.find_elements(By.CSS_SELECTOR, "img, b, [onclick], [onerror]") == []
+    texts = {
+        kind: browser.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", kind
+        )
+        for kind in ("h1", ".warnings li", "th bdi", "dt bdi", "#examples > li > dl dd")
+    }
+    assert all(any(HOSTILE in text for text in found) for found in texts.values())
+    assert set(texts["#examples > li > dl dd"]) == {HOSTILE}
+    assert len(texts["#examples > li > dl dd"]) == 8 * 4

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.smt.alignment import diagonal, hmm, ibm1
+from mtkit.smt.alignment.align import ALIGNERS, aer, align, stem, stem_ids, train_direction
+from mtkit.smt.alignment.places import (
+    NOTHING,
+    Places,
+    best_links,
+    digamma,
+    expect,
+    link_counts,
+    maximise,
+)
+from mtkit.smt.alignment.word_model import FLOOR, WordModel
+from mtkit.smt.flat import Flat
+from mtkit.text.vocabulary import Vocabulary
+from tests.support.oracles import alignments, diagonal_joint, hmm_joint, ibm1_joint
+
+# Words repeat within a sentence and across, on both sides.
+E = [[1, 2], [2, 2, 3], [1], [3, 1, 2]]
+F = [[1, 2, 1], [3, 3], [2, 1], [1, 2, 3]]
+SIZES = (5, 5)
+
+
+def corpus() -> tuple[Flat, Flat, Places]:
+    e, f = Flat.of(E), Flat.of(F)
+    return e, f, Places.of(e, f, *SIZES)
+
+
+def random_corpus(seed: int, words: int = 30) -> tuple[Flat, Flat, Places]:
+    rng = np.random.default_rng(seed)
+    e, f = (
+        Flat.of([rng.integers(1, words, rng.integers(1, 9)).tolist() for _ in range(200)])
+        for _ in range(2)
+    )
+    return e, f, Places.of(e, f, words, words)
+
+
+def vocabulary(size: int) -> Vocabulary:
+    """Words that share no stem, with ids up to ``size`` − 1 (the specials are words here too)."""
+    return Vocabulary([f"{k}" for k in range(4, size)])
+
+
+def dense(t: np.ndarray, places: Places) -> np.ndarray:
+    """t(f|e) as a matrix [e, f]."""
+    table = np.zeros(SIZES)
+    for e in range(SIZES[0]):
+        for k in range(places.row[e], places.row[e + 1]):
+            table[e, places.column[k]] = t[k]
+    return table
+
+
+def expectations(table: np.ndarray, joint) -> tuple[np.ndarray, float, list[np.ndarray]]:
+    """By enumeration: counts [e, f], ln P(f|e), and P(a_j = i|f, e) [j, i] by sentence."""
+    counts, likelihood, posteriors = np.zeros(SIZES), 0.0, []
+    for e, f in zip(E, F, strict=True):
+        words = [0, *e]
+
+        def t(i: int, j: int, words=words, f=f) -> float:
+            return table[words[i], f[j]]
+
+        weights = {a: joint(t, len(e), a) for a in alignments(len(e), len(f))}
+        total = sum(weights.values())
+        likelihood += math.log(total)
+        posterior = np.zeros((len(f), len(words)))
+        for a, p in weights.items():
+            for j, i in enumerate(a):
+                counts[words[i], f[j]] += p / total
+                posterior[j, i] += p / total
+        posteriors.append(posterior)
+    return counts, likelihood, posteriors
+
+
+def normalised(counts: np.ndarray) -> np.ndarray:
+    total = counts.sum(1, keepdims=True)
+    return np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+
+
+def hmm_with(jumps: np.ndarray):
+    def joint(t, I, a):
+        return hmm_joint(t, lambda d: jumps[d + hmm.FAR], hmm.EMPTY_WORD, I, a)
+
+    return joint
+
+
+def check_posterior(found: np.ndarray, places: Places, wanted: list[np.ndarray]) -> None:
+    for s, posterior in enumerate(wanted):
+        mine = found[places.begin[s] : places.begin[s + 1]].reshape(posterior.shape)
+        np.testing.assert_allclose(mine, posterior, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_ibm1_equals_enumeration_of_all_alignments(threads: int) -> None:
+    places = corpus()[2]
+    start, _ = ibm1.ibm1(places, 0)
+    table = dense(start, places)
+    for n in range(1, 4):
+        counts, likelihood, posteriors = expectations(table, ibm1_joint)
+        check_posterior(ibm1.posterior(places, start), places, posteriors)
+        start, likelihoods = ibm1.ibm1(places, n, threads=threads)
+        assert likelihoods[-1] == pytest.approx(likelihood, rel=1e-12)
+        table = normalised(counts)
+        np.testing.assert_allclose(dense(start, places), table, rtol=1e-12)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_diagonal_model_equals_enumeration_of_all_alignments(threads: int) -> None:
+    places = corpus()[2]
+    t, tension = places.uniform(), diagonal.TENSION
+    for n in range(1, 4):
+
+        def joint(emission, I, a, tension=tension):
+            return diagonal_joint(emission, diagonal.EMPTY_WORD, tension, I, a)
+
+        counts, likelihood, posteriors = expectations(dense(t, places), joint)
+        check_posterior(diagonal.posterior(places, t, tension), places, posteriors)
+        t, tension, likelihoods = diagonal.diagonal(places, n, threads=threads)
+        assert likelihoods[-1] == pytest.approx(likelihood, rel=1e-12)
+        np.testing.assert_allclose(dense(t, places), normalised(counts), rtol=1e-12)
+        assert tension != diagonal.TENSION
+
+
+def test_the_tension_learnt_is_the_one_that_fits_best() -> None:
+    places = random_corpus(5)[2]
+    _, tension, _ = diagonal.diagonal(places, 6)
+
+    def expected(λ: float) -> float:
+        """E ln P(f, a|e) of the parts that λ decides, a as the model before the step saw it."""
+        total = 0.0
+        p = np.empty(20)
+        for s in range(len(places.begin) - 1):
+            I, J = (int(b[s + 1] - b[s]) for b in (places.e_begin, places.f_begin))
+            w = before[places.begin[s] : places.begin[s + 1]].reshape(J, I + 1)
+            for j in range(1, J + 1):
+                Z = sum(math.exp(-λ * abs(i / I - j / J)) for i in range(1, I + 1))
+                assert diagonal.near_diagonal(λ, I, J, j, p) == pytest.approx(Z, rel=1e-12)
+                total += sum(
+                    w[j - 1, i] * (-λ * abs(i / I - j / J) - math.log(Z)) for i in range(1, I + 1)
+                )
+        return total
+
+    last, λ, _ = diagonal.diagonal(places, 5)
+    before = diagonal.posterior(places, last, λ).astype(float)
+    assert diagonal.LOWEST < tension < diagonal.HIGHEST
+    assert expected(tension) >= max(expected(tension * k) for k in (0.98, 0.995, 1.005, 1.02))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_hmm_iteration_equals_enumeration_of_all_alignments(threads: int) -> None:
+    places = corpus()[2]
+    start, _ = ibm1.ibm1(places, 2)
+    counts, likelihood, posteriors = expectations(dense(start, places), hmm_with(hmm.first_jumps()))
+    check_posterior(hmm.posterior(places, start, hmm.first_jumps()), places, posteriors)
+    t, _, likelihoods = hmm.hmm(places, start, 1, threads=threads)
+    assert likelihoods == [pytest.approx(likelihood, rel=1e-12)]
+    np.testing.assert_allclose(dense(t, places), normalised(counts), rtol=1e-12)
+
+
+def test_the_likelihood_of_unsmoothed_em_never_falls_and_t_sums_to_one() -> None:
+    for seed in range(3):
+        places = random_corpus(seed)[2]
+        t, first = ibm1.ibm1(places, 12)
+        t, _, second = diagonal.diagonal(places, 12)
+        _, _, third = hmm.hmm(places, ibm1.ibm1(places, 3)[0], 12)
+        for likelihoods in (first, second, third):
+            assert np.all(np.diff(likelihoods) >= -1e-9)
+        sums = np.add.reduceat(t, places.row[:-1][np.diff(places.row) > 0])
+        np.testing.assert_allclose(sums, 1, rtol=1e-9)
+
+
+def test_the_variational_bound_of_ibm1_never_falls() -> None:
+    places, alpha = random_corpus(1)[2], 0.01
+    t, bounds = places.uniform(), []
+    for _ in range(10):
+
+        def share(first: int, last: int, counts: np.ndarray, t=t) -> float:
+            return ibm1._expect(places, t, first, last, counts, NOTHING)
+
+        counts = expect(share, places, len(t), 1)[1]
+        t = counts.copy()
+        maximise(t, places.row, alpha)
+        bound = expect(lambda a, b, c, t=t: ibm1._expect(places, t, a, b, c, NOTHING),
+                       places, len(t), 1)[0]  # fmt: skip
+        for lo, hi in pairwise(places.row.tolist()):
+            bound -= dirichlet_divergence(counts[lo:hi] + alpha, alpha)
+        bounds.append(bound)
+    assert np.all(np.diff(bounds) >= -1e-6)
+
+
+def dirichlet_divergence(q: np.ndarray, alpha: float) -> float:
+    """KL(Dirichlet(q) ‖ Dirichlet(α, …, α))."""
+    if not len(q):
+        return 0.0
+    ln_gamma = np.vectorize(math.lgamma)
+    total = math.lgamma(q.sum()) - ln_gamma(q).sum()
+    total += len(q) * math.lgamma(alpha) - math.lgamma(len(q) * alpha)
+    return total + sum((v - alpha) * (digamma(v) - digamma(q.sum())) for v in q)
+
+
+def test_the_variational_m_step_is_its_equation() -> None:
+    counts, row, alpha = np.array([2.0, 0.5, 0.0, 3.0, 1.0, 1.0]), np.array([0, 3, 3, 4, 6]), 0.3
+    t = counts.copy()
+    maximise(t, row, alpha)
+    for lo, hi in pairwise(row.tolist()):
+        total = sum(counts[lo:hi] + alpha)
+        wanted = [math.exp(digamma(c + alpha) - digamma(total)) for c in counts[lo:hi]]
+        np.testing.assert_allclose(t[lo:hi], wanted, rtol=1e-9)
+
+
+def test_posteriors_become_links_and_counts() -> None:
+    e, f = Flat.of([[1, 2], [2]]), Flat.of([[3, 4], [3]])
+    places = Places.of(e, f, *SIZES)
+    # Sentence by sentence, word by word of f: from e_0, then e_1 …
+    posterior = np.array([0.5, 0.2, 0.3, 0.1, 0.3, 0.6, 0.2, 0.8], np.float32)
+    assert best_links(posterior, places.begin, places.e_begin, places.f_begin).tolist() == [
+        -1,
+        1,
+        0,
+    ]
+    counts = dense(link_counts(posterior, places.entry, len(places.column)), places)
+    wanted = np.zeros(SIZES)
+    wanted[0, 3], wanted[1, 3], wanted[2, 3] = 0.5 + 0.2, 0.2, 0.3 + 0.8
+    wanted[0, 4], wanted[1, 4], wanted[2, 4] = 0.1, 0.3, 0.6
+    np.testing.assert_allclose(counts, wanted, rtol=1e-6)
+
+
+def test_jumps_of_any_table_are_folded_into_the_hmms() -> None:
+    jumps = np.zeros(2 * 70 + 1)
+    jumps[70 + 1], jumps[70 - 2], jumps[70 + 60], jumps[70 + 50] = 5, 3, 1, 1
+    s = hmm.fold_jumps(jumps)
+    assert s.sum() == pytest.approx(1)
+    found = [s[hmm.FAR + d] for d in (1, -2, 50, -50)]
+    np.testing.assert_allclose(found, [0.5, 0.3, 0.2, 0], atol=1e-5)
+
+
+def test_digamma_is_the_derivative_of_ln_gamma() -> None:
+    for x in (0.01, 0.3, 1.0, 4.2, 6.99, 7.0, 1e4):
+        h = 1e-4 * x
+        slope = (math.lgamma(x + h) - math.lgamma(x - h)) / (2 * h)
+        assert digamma(x) == pytest.approx(slope, rel=1e-6, abs=1e-6)
+    assert digamma(1.0) == pytest.approx(-0.5772156649015329, abs=1e-9)
+
+
+def test_a_word_model_gives_the_enumerated_probability_and_survives_saving(tmp_path: Path) -> None:
+    e, f, _ = corpus()
+    words = vocabulary(SIZES[0])
+    model = train_direction(e, words, f, words, "hmm").model()
+    model.save(tmp_path)
+    loaded = WordModel.load(tmp_path)
+    table = np.zeros(SIZES)
+    for word in range(SIZES[0]):
+        for k in range(model.row[word], model.row[word + 1]):
+            table[word, model.column[k]] = model.t[k]
+    for given, made in [([1, 2], [1, 2, 1]), ([3], [4]), ([], [1]), ([2, 3], [])]:
+        words = [0, *given]
+
+        def t(i: int, j: int, words=words, made=made) -> float:
+            return (1 - FLOOR) * table[words[i], made[j]] + FLOOR / SIZES[1]
+
+        joint = hmm_with(model.jumps)
+        total = sum(joint(t, len(given), a) for a in alignments(len(given), len(made)))
+        assert model.log_probability(given, made) == pytest.approx(math.log(total), rel=1e-9)
+        assert loaded.log_probability(given, made) == model.log_probability(given, made)
+
+
+@pytest.mark.parametrize("aligner", ALIGNERS)
+def test_aligning_twice_gives_the_same_and_finds_the_obvious(aligner: str) -> None:
+    source = [s.split() for s in ["a b", "b a", "a c", "c b", "a", "b", "c"] * 5]
+    target = [[w.upper() + "x" for w in s] for s in source]
+    a, b = (align(source, target, aligner) for _ in range(2))
+    np.testing.assert_array_equal(a.links.source, b.links.source)
+    np.testing.assert_array_equal(a.links.target, b.links.target)
+    np.testing.assert_array_equal(a.models.forward.t, b.models.forward.t)
+    known = a.models.align(source, target, "grow-diag-final-and")
+    wanted = ["0-0 1-1", "0-0 1-1", "0-0 1-1", "0-0 1-1", "0-0", "0-0", "0-0"]
+    if aligner != "ibm1":  # which knows no order, and so cannot tell …
+        assert a.links.pharaoh()[:7] == wanted
+        assert known.pharaoh()[:7] == wanted
+
+
+def test_more_threads_change_no_sample() -> None:
+    e, f, _ = random_corpus(4)
+    words = vocabulary(30)
+    a, b = (train_direction(e, words, f, words, "fertility", threads) for threads in (1, 3))
+    np.testing.assert_array_equal(a.best, b.best)
+    np.testing.assert_allclose(a.model().t, b.model().t, rtol=1e-5)
+
+
+def test_stems_are_first_letters_without_case_and_accents() -> None:
+    assert stem("ἀνθρώπους") == "ανθρω"
+    assert stem("Häuser") == "hause"
+    assert stem("STRASSE") == stem("Straße") == "stras"
+    words = Vocabulary(["walking", "walk", "Walking", "a", "walki"])
+    ids, size = stem_ids(words)
+    assert ids.tolist() == [0, 1, 2, 3, 4, 5, 4, 6, 4]
+    assert size == 7
+
+
+def test_aer_of_a_worked_example() -> None:
+    error, precision, recall = aer([{(0, 0), (1, 1)}, {(0, 1)}], [{(0, 0)}, {(0, 1), (1, 0)}])
+    assert (error, precision, recall) == pytest.approx((1 - 4 / 6, 2 / 3, 2 / 3))
+
+
+def test_the_hmm_counts_the_jumps_that_enumeration_counts() -> None:
+    places = corpus()[2]
+    start, _ = ibm1.ibm1(places, 2)
+    table, joint = dense(start, places), hmm_with(hmm.first_jumps())
+    counts = np.zeros(2 * hmm.FAR + 1)
+    for given, made in zip(E, F, strict=True):
+
+        def t(i: int, j: int, words=(0, *given), made=made) -> float:
+            return table[words[i], made[j]]
+
+        weights = {a: joint(t, len(given), a) for a in alignments(len(given), len(made))}
+        for a, p in weights.items():
+            path = [0, *(i for i in a if i > 0)]  # a word from e_0 leaves the memory as it was
+            for m, i in pairwise(path):
+                counts[i - m + hmm.FAR] += p / sum(weights.values())
+    _, jumps, _ = hmm.hmm(places, start, 1)
+    np.testing.assert_allclose(jumps, (counts + 1e-6) / (counts + 1e-6).sum(), rtol=1e-6)
+
+
+def test_aer_of_no_links_at_all_is_no_error() -> None:
+    assert aer([set()], [set()]) == (0.0, 0.0, 0.0)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from mtkit.smt.alignment import fertility as fe
+from mtkit.smt.alignment.places import Places
+from mtkit.smt.flat import Flat
+
+E = [[1, 2], [2, 2, 3], [1], [3, 1, 2, 4], [2, 4]]
+F = [[1, 2, 1], [3, 3], [2, 1], [1, 2, 3], [3]]
+SIZE = 5
+
+
+class Twin:
+    """The sampler by its equation: everything recounted from all links, for every draw."""
+
+    def __init__(self, a: list[list[int]], seed: int) -> None:
+        self.a, self.state = a, seed
+
+    def uniform(self) -> float:
+        """SplitMix64 in Python's integers."""
+        mask = 2**64 - 1
+        self.state = z = (self.state + 0x9E3779B97F4A7C15) & mask
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        return ((z ^ (z >> 31)) >> 11) / 2**53
+
+    def links(self, skip: tuple[int, int]) -> list[tuple[int, int]]:
+        """(e, f) of every link but one."""
+        return [
+            ([0, *E[s]][i], F[s][j])
+            for s, links in enumerate(self.a)
+            for j, i in enumerate(links)
+            if (s, j) != skip
+        ]
+
+    def jumps(self) -> dict[int, float]:
+        longest = max(map(len, E)) + 1
+        counts = dict.fromkeys(range(-longest, longest + 1), fe.JUMP_PRIOR)
+        for e, links in zip(E, self.a, strict=True):
+            path = [0, *(i for i in links if i), len(e) + 1]
+            for m, i in pairwise(path):
+                counts[i - m] += 1
+        return {d: n / sum(counts.values()) for d, n in counts.items()}
+
+    def fertilities(self) -> dict[int, list[float]]:
+        F_e = {e: [fe.FERTILITY_PRIOR] * (fe.HIGHEST + 1) for e in range(SIZE)}
+        for e, links in zip(E, self.a, strict=True):
+            for i, word in enumerate(e, 1):
+                F_e[word][links.count(i)] += 1
+        return F_e
+
+    def sweep(self) -> list[np.ndarray]:
+        """Draw every link anew; the distributions drawn from, [j, i] of each sentence."""
+        meets = {e: {f for es, fs in zip(E, F, strict=True) for f in fs if e in [0, *es]}
+                 for e in range(SIZE)}  # fmt: skip
+        jump, F_e = self.jumps(), self.fertilities()
+        drawn = []
+        for s, (e, f) in enumerate(zip(E, F, strict=True)):
+            words = [0, *e]
+            drawn.append(np.zeros((len(f), len(words))))
+            for j in range(len(f)):
+                links = self.links((s, j))
+                before = [i for i in self.a[s][:j] if i]
+                behind = [i for i in self.a[s][j + 1 :] if i]
+                m, m2 = (before or [0])[-1], (behind or [len(e) + 1])[0]
+                p = []
+                for i, word in enumerate(words):
+                    n = links.count((word, f[j])) + fe.ALPHA
+                    N = sum(w == word for w, _ in links) + fe.ALPHA * len(meets[word])
+                    phi = sum(k == i for x, k in enumerate(self.a[s]) if x != j)
+                    if i == 0:
+                        p.append(fe.EMPTY_WORD * n / N * jump[m2 - m])
+                    else:
+                        gain = F_e[word][phi + 1] / F_e[word][phi]
+                        p.append((1 - fe.EMPTY_WORD) * n / N * jump[i - m] * jump[m2 - i] * gain)
+                drawn[s][j] = np.array(p) / sum(p)
+                edges = np.cumsum(drawn[s][j])
+                self.a[s][j] = min(int(np.searchsorted(edges, self.uniform(), "right")), len(e))
+        return drawn
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_draw_is_from_the_distribution_of_the_equation(seed: int) -> None:
+    # Sentence 1 repeats a word, whose other occurrence the sampler weighs anew only later.
+    repeats = {1}
+    e, f = Flat.of(E), Flat.of(F)
+    places = Places.of(e, f, SIZE, SIZE)
+    rng = np.random.default_rng(seed)
+    links = [rng.integers(0, len(es) + 1, len(fs)).tolist() for es, fs in zip(E, F, strict=True)]
+    a = np.array([i for s in links for i in s], np.int32)
+    n, N = fe._count_links(places, a, len(places.column), SIZE)
+    prior = fe.ALPHA * np.diff(places.row).astype(np.float32)
+    posterior = np.zeros(len(places.entry), np.float32)
+    jumps = fe._count_jumps(places, a, max(map(len, E)) + 1)
+    gains = fe._gains(fe._count_fertilities(places, a, SIZE))
+    fe._sweep(places, a, n, N, prior, jumps, gains, np.array([seed], np.uint64), posterior)
+
+    drawn = Twin(links, seed).sweep()
+    for s, wanted in enumerate(drawn):
+        if s in repeats:
+            continue
+        found = posterior[places.begin[s] : places.begin[s + 1]].reshape(wanted.shape)
+        np.testing.assert_allclose(found, wanted, rtol=2e-5)
+    assert a.tolist() == [i for s in links for i in s]  # Twin drew into ``links``
+    left = fe._count_links(places, a, len(places.column), SIZE)
+    np.testing.assert_array_equal(n, left[0])
+    np.testing.assert_array_equal(N, left[1])
+
+
+def test_the_posterior_is_a_distribution_over_every_word() -> None:
+    places = Places.of(Flat.of(E), Flat.of(F), SIZE, SIZE)
+    start = np.zeros(len(places.entry), np.float32)
+    for s in range(len(E)):
+        n = len(E[s]) + 1
+        start[places.begin[s] : places.begin[s + 1]] = 1 / n
+    posterior, jumps = fe.sample(places, start)
+    for s, (es, fs) in enumerate(zip(E, F, strict=True)):
+        rows = posterior[places.begin[s] : places.begin[s + 1]].reshape(len(fs), len(es) + 1)
+        np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-5)
+    words = sum(map(len, F)) + len(F)
+    counted = jumps.sum() - fe.JUMP_PRIOR * len(jumps) * fe.SAMPLERS * fe.KEPT
+    assert 0 < counted <= words * fe.SAMPLERS * fe.KEPT
+
+
+def test_draws_follow_their_weights() -> None:
+    random = np.array([3], np.uint64)
+    p = np.array([0.2, 0.0, 0.5, 0.3], np.float32)
+    drawn = np.bincount([fe._pick(p, 1.0, random) for _ in range(20_000)], minlength=4) / 20_000
+    np.testing.assert_allclose(drawn, p, atol=0.015)

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nltk.translate.phrase_based import phrase_extraction
+
+from mtkit.smt.alignment.symmetrize import Links
+from mtkit.smt.flat import Flat, save_arrays
+from mtkit.smt.language_model.ngrams import FALLBACK_DISCOUNTS
+from mtkit.smt.phrases import table as tables
+from mtkit.smt.phrases.extract import extract
+from mtkit.smt.phrases.table import PhraseTable, build_table
+from tests.support.oracles import phrase_spans
+
+Pairs = list[tuple[list[int], list[int], set[tuple[int, int]]]]
+
+
+def random_pairs(seed: int, n: int = 40) -> Pairs:
+    """Sentence pairs of few different words, some of them unlinked, some linked twice."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for _ in range(n):
+        I, J = rng.integers(1, 8, 2)
+        links = {(int(rng.integers(I)), int(rng.integers(J))) for _ in range(rng.integers(1, 8))}
+        pairs.append((rng.integers(1, 4, I).tolist(), rng.integers(1, 4, J).tolist(), links))
+    return pairs
+
+
+def flat(pairs: Pairs) -> tuple[Flat, Flat, Links]:
+    links = [sorted(a) for _, _, a in pairs]
+    begin = np.cumsum([0, *map(len, links)])
+    s, t = np.array([link for a in links for link in a], np.int32).reshape(-1, 2).T.copy()
+    return Flat.of([s for s, _, _ in pairs]), Flat.of([t for _, t, _ in pairs]), Links(s, t, begin)
+
+
+@pytest.mark.parametrize("limit", [3, 7])
+def test_extraction_is_the_definition_and_nltks(limit: int) -> None:
+    for source, target, links in random_pairs(5):
+        found, _ = extract(*flat([(source, target, links)]), limit)
+        columns = (found[name].astype(int) for name in ("source", "s_length", "target", "t_length"))
+        spans = [(i, i + n, j, j + m) for i, n, j, m in zip(*columns, strict=True)]
+        assert len(spans) == len(set(spans))
+        consistent = phrase_spans(links, len(source), len(target), limit)
+        alone = {source[i0] for i0, i1, _, _ in consistent if i1 - i0 == 1}
+        lone = {(i, i + 1, j, j + 1) for i, j in links if source[i] not in alone}
+        assert set(spans) == consistent | lone
+        text = [" ".join(map(str, side)) for side in (source, target)]
+        nltk = {(*s, *t) for s, t, _, _ in phrase_extraction(*text, sorted(links))}
+        short = {(i0, i1, j0, j1) for i0, i1, j0, j1 in nltk if max(i1 - i0, j1 - j0) <= limit}
+        assert consistent == short  # NLTK's own limit holds for one side only
+
+
+def test_the_links_inside_a_pair_are_kept_as_a_mask() -> None:
+    found, _ = extract(*flat([([1, 2], [3, 4], {(0, 1), (1, 0)})]))
+    whole = found[(found["s_length"] == 2) & (found["t_length"] == 2)]
+    assert whole["links"].tolist() == [1 << 1 | 1 << 8]
+
+
+def test_one_word_linked_to_a_long_sentence_is_all_lone_links() -> None:
+    table = build_table(*flat([([1], list(range(1, 501)), {(0, j) for j in range(500)})]))
+    assert len(table.links) == 500
+    assert set(table.links.tolist()) == {1}
+
+
+def test_parts_of_any_size_hold_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = flat(random_pairs(2, n=200))
+    whole = build_table(*pairs)
+    monkeypatch.setattr(tables, "CACHED", 8)
+    for name in PhraseTable._fields:
+        assert np.array_equal(getattr(build_table(*pairs), name), getattr(whole, name)), name
+
+
+Occurrence = tuple[list[int], list[int], set[tuple[int, int]], tuple[int, int, int, int]]
+
+
+def occurrences(pairs: Pairs) -> list[Occurrence]:
+    """(source, target, links, span) of every phrase pair, then of every lone link."""
+    rows = []
+    for source, target, links in pairs:
+        spans = phrase_spans(links, len(source), len(target), 7)
+        rows += [(source, target, links, span) for span in spans]
+    alone = {s[i0] for s, _, _, (i0, i1, _, _) in rows if i1 - i0 == 1}
+    for source, target, links in pairs:
+        lone = [(i, j) for i, j in links if source[i] not in alone]
+        rows += [(source, target, links, (i, i + 1, j, j + 1)) for i, j in lone]
+    return rows
+
+
+def extracted(pairs: Pairs) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    return [(tuple(s[a:b]), tuple(t[c:d])) for s, t, _, (a, b, c, d) in occurrences(pairs)]
+
+
+def by_definition(
+    pairs: Pairs,
+) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:
+    """φ(t|s), lex(t|s), φ(s|t), lex(s|t) of every pair, straight from the equations."""
+    count: Counter = Counter()
+    masks: dict[tuple, Counter] = {}
+    words: Counter = Counter()
+    for source, target, links in pairs:
+        words.update((source[i], target[j]) for i, j in links)
+        linked_s, linked_t = {i for i, _ in links}, {j for _, j in links}
+        words.update((None, target[j]) for j in range(len(target)) if j not in linked_t)
+        words.update((source[i], None) for i in range(len(source)) if i not in linked_s)
+    for source, target, links, (i0, i1, j0, j1) in occurrences(pairs):
+        pair = tuple(source[i0:i1]), tuple(target[j0:j1])
+        inside = frozenset((i - i0, j - j0) for i, j in links if i0 <= i < i1 and j0 <= j < j1)
+        count[pair] += 1
+        masks.setdefault(pair, Counter())[inside] += 1
+    bits = {pair: max((n, -mask_of(a), a) for a, n in m.items()) for pair, m in masks.items()}
+
+    def w(made: int, given: int | None, forward: bool) -> float:
+        def key(g: int | None, m: int | None) -> tuple[int | None, int | None]:
+            return (g, m) if forward else (m, g)
+
+        if given is None:
+            total = sum(n for k, n in words.items() if k[0 if forward else 1] is None)
+        else:
+            side = 0 if forward else 1
+            total = sum(n for k, n in words.items() if k[side] == given and None not in k)
+        return words[key(given, made)] / max(1, total)
+
+    def lex(made: tuple, given: tuple, links: set[tuple[int, int]], forward: bool) -> float:
+        value = 1.0
+        for m, word in enumerate(made):
+            partners = [given[g] for g, x in links if x == m]
+            if partners:
+                value *= sum(w(word, g, forward) for g in partners) / len(partners)
+            else:
+                value *= max(w(word, None, forward), 1e-7)
+        return value
+
+    result = {}
+    for (s, t), n in count.items():
+        links = bits[s, t][2]
+        back = {(j, i) for i, j in links}
+        result[s, t] = [
+            n / sum(c for (a, _), c in count.items() if a == s),
+            lex(t, s, links, True),
+            n / sum(c for (_, b), c in count.items() if b == t),
+            lex(s, t, back, False),
+        ]
+    return result
+
+
+def mask_of(links: frozenset[tuple[int, int]]) -> int:
+    return sum(1 << (8 * i + j) for i, j in links)
+
+
+def test_the_table_holds_what_the_equations_say(tmp_path: Path) -> None:
+    pairs = random_pairs(8, n=25)
+    table = build_table(*flat(pairs))
+    save_arrays(tmp_path, **table._asdict())
+    expected = by_definition(pairs)
+    for t in (table, PhraseTable.load(tmp_path)):
+        found = dict(zip(spell(t), np.exp(t.features).tolist(), strict=True))
+        for r in range(len(t.key)):
+            assert np.all(np.diff(t.features[t.row[r] : t.row[r + 1], 0]) <= 0)
+        assert found.keys() == expected.keys()
+        for pair, values in expected.items():
+            assert found[pair] == pytest.approx(values, rel=1e-4), pair
+    assert np.all(np.diff(table.key.astype(object)) > 0)
+
+
+def test_a_word_that_is_no_phrase_by_itself_gets_its_links() -> None:
+    # Word 1 is always tangled with word 2: two source words to two target words, all linked.
+    pairs: Pairs = [([1, 2], [5, 6], {(0, 0), (0, 1), (1, 0), (1, 1)})]
+    table = build_table(*flat(pairs))
+    lengths = np.diff(table.s_begin)
+    rows = [r for r in range(len(table.key)) if lengths[r] == 1]
+    assert [table.source[table.s_begin[r]] for r in rows] in ([1, 2], [2, 1])
+    for r in rows:
+        assert table.row[r + 1] - table.row[r] == 2
+        assert table.features[table.row[r], 0] == pytest.approx(math.log(1 / 2))
+
+
+def closed_form(t: list[int]) -> list[float]:
+    """D(1), D(2), D(3+) of Chen & Goodman, where they make sense."""
+    if all(t[1:4]):
+        Y = t[1] / (t[1] + 2 * t[2])
+        D = [r - (r + 1) * Y * t[r + 1] / t[r] for r in (1, 2, 3)]
+        if all(0 < d <= r for r, d in enumerate(D, start=1)):
+            return D
+    return list(FALLBACK_DISCOUNTS)
+
+
+def spell(table: PhraseTable) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Source and target words of every pair, in the table's order."""
+    source = np.split(table.source, table.s_begin[1:-1])
+    target = np.split(table.target, table.t_begin[1:-1])
+    rows = np.repeat(np.arange(len(table.key)), np.diff(table.row))
+    return [
+        (tuple(source[r].tolist()), tuple(words.tolist()))
+        for r, words in zip(rows, target, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("n", [3, 100])  # too few pairs for the closed form of D, and enough
+def test_kneser_ney_discounts_sum_to_one_with_what_was_never_seen(n: int) -> None:
+    corpus = random_pairs(3, n)
+    smooth = build_table(*flat(corpus), discount="kneser-ney")
+    seen = Counter(extracted(corpus))
+    total = {k: Counter(pair[k] for pair in seen.elements()) for k in (0, 1)}
+    t = [sum(c == r for c in seen.values()) for r in range(5)]
+    D = [0.0, *closed_form(t)]
+    assert (D[1:] == list(FALLBACK_DISCOUNTS)) == (n == 3)
+    kinds = {k: Counter(pair[k] for pair in seen) for k in (0, 1)}
+    for column, given, made in ((0, 0, 1), (2, 1, 0)):
+        phi = dict(zip(spell(smooth), np.exp(smooth.features[:, column]).tolist(), strict=True))
+        for g, c_g in total[given].items():
+            listed = {pair: c for pair, c in seen.items() if pair[given] == g}
+            mass = sum(D[min(c, 3)] for c in listed.values()) / c_g
+            for pair, c in listed.items():
+                p = kinds[made][pair[made]] / len(seen)
+                assert phi[pair] == pytest.approx((c - D[min(c, 3)]) / c_g + mass * p, rel=1e-5)
+            unseen = set(kinds[made]) - {pair[made] for pair in listed}
+            rest = mass * sum(kinds[made][m] for m in unseen) / len(seen)
+            assert sum(phi[pair] for pair in listed) + rest == pytest.approx(1, rel=1e-5)
+    for r in range(len(smooth.key)):
+        assert np.all(np.diff(smooth.features[smooth.row[r] : smooth.row[r + 1], 0]) <= 0)
+
+
+def test_an_unknown_discount_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"good-turing: not one of none, kneser-ney"):
+        build_table(*flat(random_pairs(1, 2)), discount="good-turing")

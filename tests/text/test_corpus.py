@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtkit.errors import InputError
+from mtkit.text.corpus import (
+    Bitext,
+    corpora_directory,
+    decode_lines,
+    find_corpus,
+    language_of,
+    line_hashes,
+    open_corpus,
+    read_corpus_directory,
+    read_lines,
+)
+
+BOM = b"\xef\xbb\xbf"
+
+
+def write(path: Path, data: str | bytes) -> Path:
+    data = data.encode() if isinstance(data, str) else data
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+# --- lines
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))))
+def test_lines_come_back_whatever_is_in_them(lines: list[str]) -> None:
+    for end in ("\n", "\r\n"):
+        for mark in (b"", BOM):
+            data = mark + "".join(line + end for line in lines).encode()
+            expected = lines if mark else decode_lines(data, "x")  # a mark of the text's own is one
+            assert decode_lines(data, "x") == expected
+            assert len(expected) == len(lines)
+
+
+def test_only_a_newline_ends_a_line() -> None:
+    text = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\rh"
+    assert decode_lines(text.encode(), "x") == [text]
+    assert decode_lines(f"{text}\n{text}".encode(), "x") == [text, text]
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"\n", [""]),
+        (b"\n\n", ["", ""]),
+        (b"a", ["a"]),
+        (b"a\n", ["a"]),
+        (b"a\n\nb", ["a", "", "b"]),
+        (b" a \n", [" a "]),
+        (b"a\r\n\r\nb\r", ["a", "", "b"]),
+        (b"a\r\r\n", ["a\r"]),
+        (BOM + b"a\n", ["a"]),
+        (BOM, []),
+        (b"a" + BOM + b"\n", ["a\ufeff"]),
+    ],
+)
+def test_ends_of_lines_and_marks(data: bytes, lines: list[str]) -> None:
+    assert decode_lines(data, "x") == lines
+
+
+@pytest.mark.parametrize("name", ["t.en", "t.en.gz"])
+def test_plain_and_gzipped_files_read_alike(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path / name, BOM + "ä\u2028b\r\n\r\nc".encode())
+    assert read_lines(path) == ["ä\u2028b", "", "c"]
+
+
+# --- what cannot be read
+
+
+@pytest.mark.parametrize("name", ["t.en", "t.en.gz"])
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (b"\xff", "line 1, byte 1: not UTF-8 (0xff)"),
+        ("gut\nschön ".encode() + b"\xff\n", "line 2, byte 8: not UTF-8 (0xff)"),
+        (b"a\n\nab\xe4b\n", "line 3, byte 3: not UTF-8 (0xe4)"),
+        (b"a\xe2\x80", "line 1, byte 2: not UTF-8 (0xe2)"),  # cut off within a character
+        (b"a\nb\xed\xa0\x80", "line 2, byte 2: not UTF-8 (0xed)"),  # half a surrogate pair
+    ],
+)
+def test_bytes_that_are_no_utf8_are_placed(
+    name: str, data: bytes, place: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / name, data)
+    with pytest.raises(InputError) as raised:
+        read_lines(path)
+    assert str(raised.value).startswith(f"{path}: {place}; ")
+    assert "iconv" in str(raised.value)
+
+
+def test_bytes_are_placed_alike_behind_a_byte_order_mark() -> None:
+    with pytest.raises(InputError, match=r"^x: line 2, byte 2: not UTF-8 \(0xff\)"):
+        decode_lines(BOM + b"\nb\xff\n", "x")
+
+
+def test_every_cut_of_a_gzipped_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.en.gz", "a line\n" * 9)
+    whole = path.read_bytes()
+    for n in range(1, len(whole)):
+        path.write_bytes(whole[:n])
+        with pytest.raises(InputError, match=r"t\.en\.gz: not a complete gzip file"):
+            read_lines(path)
+
+
+def test_what_is_not_gzipped_or_is_damaged_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.en.gz"
+    damaged = bytearray(gzip.compress(b"a line of text\n" * 9))
+    damaged[-5] ^= 1  # in the check sum
+    for data in (b"plain text\n", bytes(damaged)):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"t\.en\.gz: not a complete gzip file"):
+            read_lines(path)
+
+
+def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.en: no such file"):
+        read_lines(tmp_path / "none.en")
+    with pytest.raises(InputError, match=f"^{tmp_path}: "):
+        read_lines(tmp_path)
+
+
+# --- two sides
+
+
+@pytest.mark.parametrize(
+    ("en", "de", "longer"), [("a\nb\nc\n", "x\ny\n", "t.en"), ("a\nb\n", "x\ny\n\n", "t.de")]
+)
+def test_the_first_line_without_a_partner_is_named(
+    en: str, de: str, longer: str, tmp_path: Path
+) -> None:
+    source, target = write(tmp_path / "t.en", en), write(tmp_path / "t.de", de)
+    n, m = en.count("\n"), de.count("\n")
+    with pytest.raises(InputError) as raised:
+        Bitext.read(source, target)
+    assert f"{source} has {n} lines but {target} has {m}" in str(raised.value)
+    assert f"line 3 of {tmp_path / longer} has no partner" in str(raised.value)
+
+
+@pytest.mark.parametrize("blank", ["", "\n", " \n\t\n", "\ufeff\n"])
+def test_a_side_without_text_is_refused(blank: str, tmp_path: Path) -> None:
+    full, empty = write(tmp_path / "t.en", "a\n"), write(tmp_path / "t.de", blank)
+    for sides in ((full, empty), (empty, full)):
+        with pytest.raises(InputError, match=r"t\.de: the file is empty"):
+            Bitext.read(*sides)
+
+
+def test_pairs_keep_their_order_and_blank_lines(tmp_path: Path) -> None:
+    en = write(tmp_path / "t.en.gz", "a\n\n c \n")
+    de = write(tmp_path / "t.de", "x\ny\n\t\n")
+    text = Bitext.read(en, de)
+    assert len(text) == 3
+    assert text.paths == (en, de)
+    assert text.pairs() == [("a", "x"), ("", "y"), (" c ", "\t")]
+    assert text.without_empty().pairs() == [("a", "x")]
+    with pytest.raises(InputError, match="no line has text on both sides"):
+        Bitext(["a", ""], ["", "x"], (en, de)).without_empty()
+
+
+# --- directories of corpora
+
+
+def test_a_directory_is_a_corpus_plain_and_gzipped(tmp_path: Path) -> None:
+    for name in ("train.fr", "train.cs.gz", "dev.fr.gz", "dev.cs"):
+        write(tmp_path / name, f"{name}\n")
+    corpus = read_corpus_directory(tmp_path, ("fr", "cs"))
+    assert (corpus.name, corpus.pair) == (tmp_path.name, ("fr", "cs"))
+    assert corpus.train.pairs() == [("train.fr", "train.cs.gz")]
+    assert corpus.dev is not None
+    assert corpus.dev.pairs() == [("dev.fr.gz", "dev.cs")]
+    assert corpus.test is None
+    assert read_corpus_directory(tmp_path, ("cs", "fr")).train.pairs() == [
+        ("train.cs.gz", "train.fr")
+    ]
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_half_a_split_is_refused(split: str, tmp_path: Path) -> None:
+    for name in ("train", "dev", "test"):
+        for language in ("fr", "cs"):
+            write(tmp_path / f"{name}.{language}", "a\n")
+    (tmp_path / f"{split}.cs").unlink()
+    with pytest.raises(InputError, match=rf"{split}\.cs: no such file, its other half exists"):
+        read_corpus_directory(tmp_path, ("fr", "cs"))
+
+
+def test_a_directory_without_training_text_asks_for_the_pair(tmp_path: Path) -> None:
+    write(tmp_path / "train.fr", "a\n")
+    write(tmp_path / "train.cs", "b\n")
+    with pytest.raises(InputError, match=r"no train\.en and train\.de; .*--pair"):
+        open_corpus(str(tmp_path))
+
+
+def test_the_embedded_corpus_is_found_by_name_and_by_default() -> None:
+    assert find_corpus("everyday") == corpora_directory() / "everyday"
+    named, default = open_corpus("everyday"), open_corpus()
+    assert named.train.pairs() == default.train.pairs()
+    assert default.pair == ("en", "de")
+    turned = open_corpus(pair="de-en")
+    assert turned.train.source == default.train.target
+
+
+def test_an_unknown_corpus_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(InputError, match=r"no corpus 'nix'.*\(.*everyday.*\)"):
+        find_corpus("nix")
+
+
+def test_a_directory_goes_before_an_embedded_corpus_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("everyday").mkdir()
+    write(Path("everyday/train.en"), "mine\n")
+    write(Path("everyday/train.de"), "meins\n")
+    assert open_corpus("everyday").train.pairs() == [("mine", "meins")]
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("train.en", "en"),
+        ("train.en.gz", "en"),
+        ("train.tok.de.gz", "de"),
+        ("a.b/gnt.grc", "grc"),
+        ("news.2016.pt-BR", "pt-BR"),
+        ("de", "de"),
+    ],
+)
+def test_a_file_name_ends_in_its_language(name: str, language: str) -> None:
+    assert language_of(Path(name)) == language
+
+
+# --- options
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    return write(tmp_path / "my.fr", "a\n"), write(tmp_path / "my.cs.gz", "b\n")
+
+
+def test_files_name_their_languages_unless_the_pair_does(files: tuple[Path, Path]) -> None:
+    corpus = open_corpus(train=files, test=files)
+    assert corpus.pair == ("fr", "cs")
+    assert corpus.train.pairs() == [("a", "b")]
+    assert corpus.dev is None
+    assert corpus.test is not None
+    assert open_corpus(pair="x-y", train=files).pair == ("x", "y")
+
+
+def test_named_files_replace_the_splits_of_a_corpus(files: tuple[Path, Path]) -> None:
+    whole = open_corpus("everyday")
+    corpus = open_corpus("everyday", test=files)
+    assert corpus.test is not None
+    assert corpus.test.pairs() == [("a", "b")]
+    assert corpus.dev == whole.dev
+    assert len(corpus.train) == len(whole.train)
+
+
+def test_training_text_is_named_once(files: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match="--corpus and --train name the training text twice"):
+        open_corpus("everyday", train=files)
+
+
+def test_held_out_text_alone_is_refused(files: tuple[Path, Path]) -> None:
+    for only in ({"dev": files}, {"test": files}, {"dev": files, "test": files}):
+        with pytest.raises(InputError, match="--dev and --test need --train or --corpus"):
+            open_corpus(**only)
+
+
+@pytest.mark.parametrize("pair", ["en", "en-", "-de", "en-de-fr", "-"])
+@pytest.mark.parametrize("by_files", [False, True])
+def test_a_pair_is_two_codes(pair: str, by_files: bool, files: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match=rf"^--pair {pair}: two language codes"):
+        open_corpus(pair=pair, train=files if by_files else None)
+
+
+# --- hashes
+
+
+def test_hashes_tell_lines_that_were_seen() -> None:
+    lines = ["b", "a", "", "ä", "a"]
+    hashes = line_hashes(lines)
+    assert hashes.dtype == np.uint64
+    assert (np.diff(hashes.astype(object)) >= 0).all()
+    assert np.isin(line_hashes(["a", "c", "ä", "A"]), hashes).sum() == 2
+    assert (line_hashes(lines[::-1]) == hashes).all()
+    assert line_hashes([]).size == 0

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtkit.text.tokenizer import WordTokenizer
+from tests.support.paths import SHARED, needs_shared
+
+WORDS = WordTokenizer()
+AWKWARD = [
+    "",
+    " ",
+    "a  b",
+    " a ",
+    "\ta\t\tb ",
+    "a\u2028b\u00a0c\u3000d",
+    "￭ a￭ ￭b ％ ％0020 ￭％ffed",
+    "https://e.org/％0020x ‹a％0041>",
+    "He said: \"It's (not) 3.50 €, isn't it?\"",
+    "don't can't I'll we've 'tis o'clock",
+    "שלום, عالم! \u200f123\u200e",
+    "नमस्ते दुनिया। สวัสดี 你好，世界",
+    "e\u0301te\u0301 🙂👍🏽 a\u0000b\x1b[31m",
+    "...--- !!! ?! (a) [b] {c} <d> </d> <<e>>",
+    "Visit https://example.org/a?b=1&c=d, or mail a.b@c-d.org.",
+]
+
+
+@pytest.mark.parametrize("line", AWKWARD)
+def test_awkward_lines_come_back_whole(line: str) -> None:
+    assert WORDS.detokenize(WORDS.tokenize(line)) == line
+
+
+@given(st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",))))
+@settings(max_examples=500, deadline=None)
+def test_any_line_comes_back_whole(line: str) -> None:
+    tokens = WORDS.tokenize(line)
+    assert WORDS.detokenize(tokens) == line
+    assert all(token and not any(c.isspace() for c in token) for token in tokens)
+    assert " ".join(tokens).split(" ") == (tokens or [""])
+
+
+@given(st.text("aZ1 ￭％'\"-.,\t{}<>%é", max_size=20))
+@settings(max_examples=500, deadline=None)
+def test_lines_of_marks_come_back_whole(line: str) -> None:
+    assert WORDS.detokenize(WORDS.tokenize(line)) == line
+
+
+@pytest.mark.parametrize("run", ["a.", "_", "+-", "a-", "a@", "<a", "{a", "%(", "https://,", "n't"])
+def test_the_time_of_a_run_grows_with_its_length(run: str) -> None:
+    start = time.process_time()
+    WORDS.tokenize(run * 20_000)
+    assert time.process_time() - start < 2  # a look at all of the rest for each token takes 8
+
+
+@needs_shared
+def test_every_line_of_real_text_comes_back_whole() -> None:
+    paths = [p for p in SHARED.rglob("*") if p.suffix in (".en", ".de", ".grc")]
+    assert paths
+    for path in paths:
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            assert WORDS.detokenize(WORDS.tokenize(line)) == line
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "https://example.org/a?b=1&c=d",
+        "a.b@c-d.org",
+        "3.50",
+        "12:30",
+        "1,000.5",
+        "50%",
+        "{name}",
+        "%s",
+        "%(count)d",
+        "<b>",
+        "</b>",
+        "<br/>",
+        "T-Shirt",
+    ],
+)
+def test_what_must_survive_is_one_token(whole: str) -> None:
+    assert whole in [t.strip("￭") for t in WORDS.tokenize(f"See ({whole}), or not.")]
+
+
+def test_a_word_looks_the_same_beside_punctuation() -> None:
+    tokens = WORDS.tokenize('"Hotel", (Hotel) Hotel. Hotel!')
+    assert tokens.count("Hotel") == 4
+
+
+def test_none_splits_on_spaces_alone() -> None:
+    none = WordTokenizer("none")
+    assert none.tokenize(" a  b's \u00a0 c\td ") == ["a", "b's", "\u00a0", "c\td"]
+    assert none.detokenize(["a", "b"]) == "a b"
+
+
+def test_lowercase_folds_case() -> None:
+    assert WordTokenizer(lowercase=True).tokenize("Das Haus.") == ["das", "haus", "￭."]
