@@ -35,8 +35,7 @@ References = Annotated[
 ]
 Examples = Annotated[int, typer.Option(min=0, help="Sentences to show.")]
 Fresh = Annotated[
-    bool,
-    typer.Option("--fresh", help="Translate anew, whatever is on record in the models."),
+    bool, typer.Option("--fresh", help="Translate anew, whatever is on record in the models.")
 ]
 
 

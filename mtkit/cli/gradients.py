@@ -47,8 +47,7 @@ Model = Annotated[
     typer.Option("--model", metavar="DIR", help="Train nothing; measure what another call wrote."),
 ]
 Full = Annotated[
-    bool,
-    typer.Option("--full", help="Also residuals in time, layer norm, and encoder-decoders."),
+    bool, typer.Option("--full", help="Also residuals in time, layer norm, and encoder-decoders.")
 ]
 
 

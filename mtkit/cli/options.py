@@ -54,8 +54,7 @@ Pair = Annotated[
     typer.Option("--pair", metavar="SRC-TGT", help="The languages, in order, as in en-de."),
 ]
 Tokenizer = Annotated[
-    Tokens,
-    typer.Option("--tokenizer", help="none: the text is tokenised; split it on spaces."),
+    Tokens, typer.Option("--tokenizer", help="none: the text is tokenised; split it on spaces.")
 ]
 Lowercase = Annotated[bool, typer.Option("--lowercase", help="Fold case before training.")]
 Symmetrize = Annotated[
@@ -75,8 +74,7 @@ Aligner = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Threads = Annotated[
-    int,
-    typer.Option("--threads", min=0, help="Threads; 0 takes every core.", show_default=False),
+    int, typer.Option("--threads", min=0, help="Threads; 0 takes every core.", show_default=False)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 GlossaryFile = Annotated[

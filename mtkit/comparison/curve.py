@@ -77,10 +77,7 @@ def sample(text: Bitext, size: int, seed: int) -> Bitext:
 
 
 def curve(
-    points: Sequence[Point],
-    references: Sequence[str],
-    tokenize: str = "13a",
-    also: References = (),
+    points: Sequence[Point], references: Sequence[str], tokenize: str = "13a", also: References = ()
 ) -> Curve:
     """The figures of all trainings: a point for each system, size and seed.
 

@@ -53,11 +53,7 @@ class Training:
 
 
 def trainings(
-    models: Sequence[tuple[str, Path]],
-    sizes: Sequence[int],
-    seeds: int,
-    test: Bitext,
-    where: Path,
+    models: Sequence[tuple[str, Path]], sizes: Sequence[int], seeds: int, test: Bitext, where: Path
 ) -> list[Training]:
     """All trainings of the curve, the smallest first.
 
@@ -102,11 +98,7 @@ def _dev(manifest: Manifest) -> Bitext | None:
 
 
 def complete(
-    needed: Sequence[Training],
-    test: Bitext,
-    tokenize: str,
-    threads: int,
-    also: References = (),
+    needed: Sequence[Training], test: Bitext, tokenize: str, threads: int, also: References = ()
 ) -> Curve:
     """The curve, after the trainings that are not done yet; says how long they will take."""
     points = [point for training in needed if (point := training.point())]

@@ -156,11 +156,7 @@ def _scorers(tokenize: str) -> dict[str, Any]:
 def _bleu_parts(score: Any) -> dict[str, float]:
     """BLEU = brevity penalty × geometric mean of the n-gram precisions (per cent)."""
     precisions = {f"precision_{n}": float(p) for n, p in enumerate(score.precisions, 1)}
-    return {
-        **precisions,
-        "brevity_penalty": float(score.bp),
-        "length_ratio": float(score.ratio),
-    }
+    return {**precisions, "brevity_penalty": float(score.bp), "length_ratio": float(score.ratio)}
 
 
 def _why_zero(score: Any) -> str:

@@ -20,10 +20,7 @@ from mtkit.text.tokenizer import WordTokenizer
 def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, directory: Path) -> None:
     """Write every model as ``directory/SET-UP-SEED``, and what they have in common."""
     manifest = partial(
-        Manifest,
-        languages=corpus.pair,
-        corpus=describe_corpus(corpus),
-        tokenizer=asdict(tokenizer),
+        Manifest, languages=corpus.pair, corpus=describe_corpus(corpus), tokenizer=asdict(tokenizer)
     )
     shared = {"hidden": laboratory.hidden, "updates": laboratory.updates}
     names = []

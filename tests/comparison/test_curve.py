@@ -223,10 +223,7 @@ def test_what_cannot_be_trained_again_is_refused(
 
 
 def test_what_is_done_is_not_trained_again(
-    models: list[tuple[str, Path]],
-    few: Corpus,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    models: list[tuple[str, Path]], few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     here = planned(models, few, tmp_path)
     for t in here[1:]:

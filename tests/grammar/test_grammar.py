@@ -14,12 +14,7 @@ import pytest
 from mtkit.errors import InputError
 from mtkit.grammar.expand import Grammar, Pair
 from mtkit.grammar.make import Made, make, parse_distances, write
-from mtkit.grammar.suite import (
-    Contrast,
-    read_suite,
-    suite,
-    write_suite,
-)
+from mtkit.grammar.suite import Contrast, read_suite, suite, write_suite
 from mtkit.text.corpus import SPLITS, read_corpus_directory
 
 SMALL = """\

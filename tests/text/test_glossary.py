@@ -79,16 +79,7 @@ def test_phrases_may_be_as_long_as_the_decoders(tmp_path: Path) -> None:
     assert read(tmp_path / "g", "a a a a a a a\tb b b b b b b\n").entries
 
 
-PHRASES = [
-    "fire engine",
-    "E-Mail",
-    "3.50",
-    "Dr.",
-    "Who?",
-    "the (old) inn",
-    "Inc.",
-    "{name}",
-]
+PHRASES = ["fire engine", "E-Mail", "3.50", "Dr.", "Who?", "the (old) inn", "Inc.", "{name}"]
 
 
 @pytest.mark.parametrize("phrase", PHRASES)

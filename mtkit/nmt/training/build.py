@@ -15,14 +15,7 @@ from pathlib import Path
 
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.manifest import (
-    LOG,
-    MANIFEST,
-    Manifest,
-    describe_corpus,
-    replacing,
-    save_training_hashes,
-)
+from mtkit.manifest import LOG, MANIFEST, Manifest, describe_corpus, replacing, save_training_hashes
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig

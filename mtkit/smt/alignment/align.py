@@ -110,12 +110,7 @@ def align(
 
 
 def train_direction(
-    e: Flat,
-    e_words: Vocabulary,
-    f: Flat,
-    f_words: Vocabulary,
-    aligner: str,
-    threads: int = 1,
+    e: Flat, e_words: Vocabulary, f: Flat, f_words: Vocabulary, aligner: str, threads: int = 1
 ) -> Direction:
     """Train P(f|e) by one of ``ALIGNERS``; at least one thread is taken."""
     (e_stem, e_size), (f_stem, f_size) = stem_ids(e_words), stem_ids(f_words)

@@ -30,16 +30,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import (
-    Flat,
-    Float32,
-    Float64,
-    Int32,
-    Int64,
-    UInt64,
-    load_arrays,
-    read_only,
-)
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, UInt64, load_arrays, read_only
 from mtkit.smt.language_model.ngrams import FALLBACK_DISCOUNTS, closed_form
 from mtkit.smt.phrases.extract import MAX_PHRASE, Rows, extract
 from mtkit.smt.phrases.reorder import log_probabilities

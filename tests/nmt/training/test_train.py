@@ -168,9 +168,7 @@ def test_the_plan_fills_the_minutes() -> None:
     assert plan_updates(run, seconds_per_update=1.0, spent=0.0) == 7
 
 
-def test_patience_starts_anew_with_every_better_validation(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_patience_starts_anew_with_every_better_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(replace(TINY, updates=50, validations=50, patience=3))
     answers = iter([True, False, False, True, False, False, True, False, False, False, True])
     monkeypatch.setattr(run, "validate", lambda: (2.0, next(answers)))

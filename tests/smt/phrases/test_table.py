@@ -94,9 +94,7 @@ def extracted(pairs: Pairs) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     return [(tuple(s[a:b]), tuple(t[c:d])) for s, t, _, (a, b, c, d) in occurrences(pairs)]
 
 
-def by_definition(
-    pairs: Pairs,
-) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:
+def by_definition(pairs: Pairs) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:
     """φ(t|s), lex(t|s), φ(s|t), lex(s|t) of every pair, straight from the equations."""
     count: Counter = Counter()
     masks: dict[tuple, Counter] = {}

@@ -71,9 +71,7 @@ def test_a_bad_optimiser_costs_nothing(
 
 
 def test_fewer_word_errors_at_the_price_of_bleu_are_not_kept(
-    smt: SmtSystem,
-    words: tuple[list[list[str]], list[list[str]]],
-    monkeypatch: pytest.MonkeyPatch,
+    smt: SmtSystem, words: tuple[list[list[str]], list[list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(1)
     scores, merits = iter([30.0, 29.0, 31.0, 32.0, 33.0]), iter([1.0, 2.0, 1.5, 1.5, 1.0])
@@ -87,9 +85,7 @@ def test_fewer_word_errors_at_the_price_of_bleu_are_not_kept(
 
 
 def test_it_ends_when_nothing_is_new_or_nothing_better(
-    smt: SmtSystem,
-    words: tuple[list[list[str]], list[list[str]]],
-    monkeypatch: pytest.MonkeyPatch,
+    smt: SmtSystem, words: tuple[list[list[str]], list[list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "optimise", optimiser(lambda weights: weights))
     first, second = tune.tune(smt, *words)
