@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from mtkit.errors import InputError
 from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, Manifest
@@ -124,16 +124,6 @@ def load(directory: str | Path, *others: str | Path) -> System:
     except KeyError as error:
         raise InputError(f"{directory}: the model lacks {error}; train it again") from None
     raise InputError(f"{directory}: a model of unknown kind {kind!r}")
-
-
-def limit_threads(system: Any, threads: int) -> None:
-    """Let a translator use so many threads."""
-    if system.kind == "smt":
-        system.threads = threads
-    else:
-        from mtkit.nmt.system import set_threads
-
-        set_threads(threads)
 
 
 def _ensemble(directories: list[Path]) -> System:

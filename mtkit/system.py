@@ -95,6 +95,105 @@ class Score:
     why: str = ""
 
 
+# --- why a system translates as it does
+
+RIVALS = 4  # subwords beside each one that was chosen
+
+
+@dataclass(frozen=True)
+class Term:
+    """One feature of a log-linear score: value · weight = product."""
+
+    feature: str
+    value: float
+    weight: float
+    product: float
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Source words ``span[0] : span[1]`` and their translation.
+
+    orientation: to the phrase before. copied: the system does not know the word. terms: what the
+    phrase adds to each feature.
+    """
+
+    source: list[str]
+    target: list[str]
+    span: tuple[int, int]
+    orientation: str
+    copied: bool
+    terms: list[Term]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A target word, or the end, with ln P by the language model and the n-gram that it is of."""
+
+    text: str
+    log_p: float
+    ngram: list[str]
+
+
+@dataclass(frozen=True)
+class PhraseReasons:
+    """A derivation, phrases in target order: score = Σ_k λ_k f_k = Σ over phrases of their terms.
+
+    source: word tokens. terms: the sum of the phrases'; their products sum to ``score``.
+    """
+
+    source: list[str]
+    translation: str
+    score: float
+    phrases: list[Phrase]
+    words: list[Word]
+    terms: list[Term]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A subword that was not chosen, and its probability."""
+
+    text: str
+    p: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A target subword with ln p of it and its ``RIVALS`` best rivals.
+
+    looked_at: the source subword with the largest weight, None without attention. copied: the
+    source word that stands for an ``<unk>``.
+    """
+
+    text: str
+    log_p: float
+    looked_at: int | None
+    rivals: list[Rival]
+    copied: str
+
+
+@dataclass(frozen=True)
+class SubwordReasons:
+    """source: its subwords, ``</s>`` last; attention: a row for each target subword, which sums
+    to 1 over the source's, None for a model without.
+
+    score: Σ ln p divided by the number of subwords to the power of ``normalisation``. put_back:
+    numbers, URLs and placeholders that the network lost.
+    """
+
+    source: list[str]
+    translation: str
+    score: float
+    normalisation: float
+    pieces: list[Piece]
+    attention: list[list[float]] | None
+    put_back: list[str]
+
+
+Reasons = PhraseReasons | SubwordReasons
+
+
 class System(Protocol):
     """A trained translator. Raw text in, raw text out; n sentences in, n answers out."""
 
@@ -126,4 +225,20 @@ class System(Protocol):
         It multiplies the probability of an unknown word, so that what systems of different
         vocabularies give to a text becomes comparable. source: words of the source language.
         """
+        ...
+
+    def explain(self, sentence: str) -> Reasons:
+        """Why the best translation of ``sentence`` is what it is.
+
+        Raises InputError where the sentence is blank or too long to be translated at once, and by a
+        system that cannot translate.
+        """
+        ...
+
+    def wider(self, k: int) -> Self:
+        """The same system with a search ``k`` times as wide."""
+        ...
+
+    def limit_threads(self, threads: int) -> None:
+        """Compute in so many threads; a network's count is one for the whole process."""
         ...

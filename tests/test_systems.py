@@ -15,6 +15,7 @@ import pytest
 from mtkit import load
 from mtkit.errors import InputError
 from mtkit.manifest import HASHES, MANIFEST, RECORDS, Manifest
+from mtkit.nmt.system import NmtSystem
 from mtkit.smt import train as smt_training
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.system import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS, SmtSystem, read_weights
@@ -65,6 +66,31 @@ def test_loading_twice_translates_alike_and_scores_alike(directory: Path, few: C
     assert a.translate(few.train.source[:5], 2) == b.translate(few.train.source[:5], 2)
     pairs = few.train.pairs()[:5]
     assert a.score(pairs) == b.score(pairs)
+
+
+def test_what_is_explained_is_the_translation(system: System, few: Corpus) -> None:
+    for sentence in few.train.source[:5]:
+        [[best]] = system.translate([sentence])
+        reasons = system.explain(sentence)
+        assert reasons.translation == best.text
+        assert reasons.score == pytest.approx(best.score, abs=1e-5)
+    for sentence in ("", " \t", "x " * 201):
+        with pytest.raises(InputError, match=r"a sentence of 1 to [12]00 .*words is meant"):
+            system.explain(sentence)
+
+
+def test_a_wider_search_leaves_the_system_as_it_is(
+    smt: SmtSystem, nmt_directory: Path, few: Corpus
+) -> None:
+    smt.limits = Limits(stack=2, pops=3)
+    assert smt.wider(4).limits == Limits(stack=8, pops=12)
+    assert smt.limits == Limits(stack=2, pops=3)
+    narrow = [h.score for [h] in smt.translate(few.test.source)]
+    wide = [h.score for [h] in smt.wider(50).translate(few.test.source)]
+    assert sum(wide) > sum(narrow)
+    nmt = NmtSystem.load(nmt_directory)
+    beam = nmt.beam
+    assert (nmt.wider(4).beam, nmt.beam) == (4 * beam, beam)
 
 
 def test_both_are_fed_the_identical_word_tokens(
@@ -200,9 +226,10 @@ def test_features_times_weights_is_the_score(name: str, smt: SmtSystem, few: Cor
 
 
 def test_threads_change_nothing(smt: SmtSystem, few: Corpus) -> None:
-    smt.threads = 1
+    smt.limit_threads(1)
     one = smt.translate(few.test.source, 3)
-    smt.threads = 2
+    smt.limit_threads(2)
+    assert smt.threads == 2
     assert smt.translate(few.test.source, 3) == one
 
 

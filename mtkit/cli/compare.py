@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import Training
     from mtkit.explanation.reasons import Explanation
+    from mtkit.system import System
 
 CurveSizes = Annotated[
     str | None,
@@ -148,12 +149,12 @@ def explained(
     return found
 
 
-def _fits(system: Any, sentence: str) -> bool:
+def _fits(system: System, sentence: str) -> bool:
     """Whether a system translates the sentence at once, so that it can be explained."""
     from mtkit.errors import InputError
 
     try:
-        system.derive(sentence)
+        system.explain(sentence)
     except InputError:
         return False
     return True

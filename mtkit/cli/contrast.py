@@ -31,7 +31,7 @@ def contrast(
     from mtkit.errors import InputError
     from mtkit.grammar import contrasts
     from mtkit.grammar.suite import read_suite
-    from mtkit.models import all_models, limit_threads, load
+    from mtkit.models import all_models, load
 
     cores = set_up(quiet, threads)
     check_page(html)
@@ -44,7 +44,7 @@ def contrast(
     found = []
     for path in chosen:
         system = load(path)
-        limit_threads(system, cores)
+        system.limit_threads(cores)
         with step(f"scoring with {path}"):
             found += contrasts.judgements(str(path), system, items)
     heading = f"{suite}, {len(items):,} items"

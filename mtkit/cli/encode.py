@@ -57,7 +57,6 @@ def encode(
 ) -> None:
     """Sentence vectors of a neural model's encoder, or what is close by them: mtkit encode < in."""
     from mtkit.manifest import training_pairs
-    from mtkit.models import limit_threads
     from mtkit.text.corpus import decode_lines
 
     cores = set_up(quiet, threads)
@@ -65,7 +64,7 @@ def encode(
         nearest = 3
     directory, system = _open(model)
     known = training_pairs(directory) if nearest else []  # missing, it is missed before the work
-    limit_threads(system, cores)
+    system.limit_threads(cores)
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")
     if out is not None:
         _write(system, lines, pool, out)

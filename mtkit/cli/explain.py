@@ -31,7 +31,7 @@ def explain(
     from mtkit.explanation import page
     from mtkit.explanation.reasons import as_object
     from mtkit.explanation.reasons import explain as reasons
-    from mtkit.models import limit_threads, load
+    from mtkit.models import load
 
     cores = set_up(quiet, threads)
     check_page(html)
@@ -39,7 +39,7 @@ def explain(
     for directory in model or _newest():
         with busy(f"asking {directory} and searching its training text"):
             system = load(directory)
-            limit_threads(system, cores)
+            system.limit_threads(cores)
             found += reasons(directory, system, [sentence])
     publish(
         html,

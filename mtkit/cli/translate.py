@@ -57,10 +57,8 @@ def translate(
         name = shlex.quote(context.args[0])
         raise InputError(f"translate reads stdin, no files: say mtkit translate < {name}")
     cores = set_up(quiet, threads)
-    from mtkit.models import limit_threads
-
     system, wanted = _open(model or [], glossary)
-    limit_threads(system, cores)
+    system.limit_threads(cores)
     if sys.stdin.isatty():
         note("reading lines from the keyboard; Ctrl-D ends them")
     batches, total = _read(stream or sys.stdin.isatty())

@@ -22,7 +22,7 @@ from mtkit.errors import InputError
 from mtkit.evaluation.metrics import References
 from mtkit.evaluation.perplexity import frequencies
 from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
-from mtkit.models import limit_threads, load, load_word_models
+from mtkit.models import load, load_word_models
 from mtkit.system import Hypothesis
 from mtkit.text.corpus import Bitext, line_hashes
 from mtkit.text.glossary import Glossary
@@ -114,7 +114,7 @@ def run(name: str, directory: Path, task: Task) -> Translations:
 def opened(directory: Path, task: Task) -> Any:
     """The system in a directory, held to the glossary if it can be."""
     system: Any = load(directory)
-    limit_threads(system, task.threads)
+    system.limit_threads(task.threads)
     if task.glossary and system.kind == "smt":
         system.use_glossary(Glossary.read(task.glossary, system.tokenizer.tokenize))
     return system
@@ -130,7 +130,7 @@ def _translate(name: str, directory: Path, task: Task) -> Record:
     with step(f"{name}: probabilities of the references"):
         scores = system.score(task.test.pairs())
     with step(f"{name}: errors of the search, by a wider one"):
-        wider = _best(_wider(system), source)
+        wider = _best(system.wider(WIDER), source)
     channel = {}
     if system.kind == "smt":
         with step(f"{name}: the noisy channel, by other weights"):
@@ -142,16 +142,6 @@ def _translate(name: str, directory: Path, task: Task) -> Record:
 
 def _best(system: Any, source: Sequence[str]) -> list[Hypothesis]:
     return [hypotheses[0] for hypotheses in system.translate(source)]
-
-
-def _wider(system: Any) -> Any:
-    """The same system with a search ``WIDER`` times as wide."""
-    if system.kind == "nmt":
-        return system.with_beam(WIDER * system.beam)
-    limits = system.limits
-    other = system.with_weights(system.weights)
-    other.limits = limits._replace(stack=WIDER * limits.stack, pops=WIDER * limits.pops)
-    return other
 
 
 def _channel(

@@ -20,7 +20,7 @@ from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.evaluation.metrics import References
 from mtkit.manifest import Manifest, model_size, training_text, write_whole
-from mtkit.models import limit_threads, load
+from mtkit.models import load
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -149,7 +149,7 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
         how(training, corpus, WordTokenizer(**training.manifest.tokenizer), out, threads)
         seconds = time.perf_counter() - start
         system = load(out)
-        limit_threads(system, threads)
+        system.limit_threads(threads)
         outputs = [hypotheses[0].text for hypotheses in system.translate(test.source)]
     return Point(training.system, training.size, training.seed, seconds, outputs)
 

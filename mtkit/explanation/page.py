@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
-from mtkit.explanation.reasons import (
-    RIVALS,
-    Explanation,
-    NmtExplanation,
-    Phrase,
-    SmtExplanation,
-    Term,
-)
+from mtkit.explanation.reasons import Explanation, Support
+from mtkit.manifest import TrainingPair
 from mtkit.models import KINDS
 from mtkit.page.tables import Cell, Grid, html, number, print_grid, say
+from mtkit.system import RIVALS, Phrase, PhraseReasons, SubwordReasons, Term
 from mtkit.text.subwords import END_OF_WORD
 from mtkit.text.vocabulary import SPECIALS
 
@@ -43,75 +38,68 @@ COLUMNS = (
     ("Context", ("context",)),
     ("Count", ("phrases", "words", "unknown")),
 )
-CLOSE = "Evidence, not proof: close in the encoder's space"
 COPIED = "copied, being unknown"
 
 
 @dataclass(frozen=True)
-class Found:
-    """Training sentences under a heading: rows of line number, source and target."""
+class Evidence:
+    """Training pairs under a heading."""
 
     heading: str
-    rows: list[tuple[int, str, str]]
+    pairs: list[TrainingPair]
 
 
-def title(found: Explanation) -> str:
-    """Which system this is, and of which kind."""
-    return f"{found.name}, {KINDS[found.kind]}"
+@dataclass(frozen=True)
+class Heat:
+    """Attention in whole per cent: a row for each target subword, a column for each source one."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[int]]]
 
 
-def grids(found: Explanation) -> list[Grid]:
-    """The tables, in order."""
-    if isinstance(found, NmtExplanation):
-        return [_pieces(found)]
-    return [_derivation(found), _scores(found), _words(found), _terms(found)]
+@dataclass(frozen=True)
+class View:
+    """An explanation as a terminal prints it and the template ``explanation.html.j2`` draws it.
+
+    title: which system this is, and of which kind. heat: None where there is no attention.
+    """
+
+    name: str
+    title: str
+    translation: str
+    heat: Heat | None
+    grids: list[Grid]
+    evidence: list[Evidence]
+    remarks: list[str]
 
 
-def evidence(found: Explanation) -> Iterator[Found]:
-    """The training sentences, with what they are to the translation."""
-    if isinstance(found, NmtExplanation):
-        if found.neighbours:
-            yield Found(
-                f"{CLOSE}. Cosines: {', '.join(f'{n.cosine:.3f}' for n in found.neighbours)}.",
-                [(n.pair.line, n.pair.source, n.pair.target) for n in found.neighbours],
-            )
-        return
-    for phrase in found.phrases:
-        if phrase.pairs is not None:
-            rows = [(pair.line, pair.source, pair.target) for pair in phrase.shown]
-            yield Found(_counted(phrase), rows)
-
-
-def _counted(phrase: Phrase) -> str:
-    sides = f"“{' '.join(phrase.source)}” → “{' '.join(phrase.target)}”"
-    n = phrase.pairs
-    if n == 0:
-        return f"{sides}: no training pair contains both."
-    if n == 1:
-        return f"{sides}: 1 training pair contains both."
-    return f"{sides}: {n:,} training pairs contain both; the shortest:"
-
-
-def remarks(found: Explanation) -> list[str]:
-    """What else there is to say."""
-    said = []
-    if isinstance(found, NmtExplanation):
-        if found.attention is None:
-            said.append("The model has no attention: one vector stands for the whole source.")
-        if found.put_back:
-            words = ", ".join(found.put_back)
-            said.append(f"Copied, since the network lost it and it must survive: {words}.")
-    if found.missing:
-        said.append(f"Its training text cannot be searched: {found.missing}.")
-    return said
+def view(explanation: Explanation) -> View:
+    """What there is to show of one system."""
+    reasons, missing = explanation.reasons, explanation.missing
+    if isinstance(reasons, PhraseReasons):
+        heat, remarks = None, list[str]()
+        grids = _phrase_grids(reasons, explanation.support)
+        pairs = zip(reasons.phrases, explanation.support, strict=not missing)
+        evidence = [Evidence(_count(phrase, support), support.shown) for phrase, support in pairs]
+    else:
+        heat, remarks, grids = _heat(reasons), _remarks(reasons), [_pieces(reasons)]
+        evidence = _closest(explanation)
+    if missing:
+        remarks.append(f"Its training text cannot be searched: {missing}.")
+    title = f"{explanation.name}, {KINDS[explanation.kind]}"
+    return View(explanation.name, title, reasons.translation, heat, grids, evidence, remarks)
 
 
 # --- statistical
 
 
-def _derivation(found: SmtExplanation) -> Grid:
-    rows = []
-    for phrase in found.phrases:
+def _phrase_grids(reasons: PhraseReasons, support: Sequence[Support]) -> list[Grid]:
+    return [_derivation(reasons, support), _scores(reasons), _words(reasons), _terms(reasons)]
+
+
+def _derivation(reasons: PhraseReasons, support: Sequence[Support]) -> Grid:
+    rows, counts = [], [s.pairs for s in support] if support else [None] * len(reasons.phrases)
+    for phrase, pairs in zip(reasons.phrases, counts, strict=True):
         first, last = phrase.span[0] + 1, phrase.span[1]
         rows.append(
             [
@@ -119,7 +107,7 @@ def _derivation(found: SmtExplanation) -> Grid:
                 Cell(" ".join(phrase.source)),
                 Cell(f"{first}–{last}" if first < last else f"{first}", number=first),
                 Cell(phrase.orientation),
-                number(phrase.pairs, 0),
+                number(pairs, 0),
             ]
         )
     return Grid(
@@ -131,12 +119,22 @@ def _derivation(found: SmtExplanation) -> Grid:
     )
 
 
-def _scores(found: SmtExplanation) -> Grid:
-    rows = [[Cell(" ".join(phrase.target)), *_products(phrase.terms)] for phrase in found.phrases]
+def _count(phrase: Phrase, support: Support) -> str:
+    sides = f"“{' '.join(phrase.source)}” → “{' '.join(phrase.target)}”"
+    n = support.pairs
+    if n == 0:
+        return f"{sides}: no training pair contains both."
+    if n == 1:
+        return f"{sides}: 1 training pair contains both."
+    return f"{sides}: {n:,} training pairs contain both; the shortest:"
+
+
+def _scores(reasons: PhraseReasons) -> Grid:
+    rows = [[Cell(" ".join(phrase.target)), *_products(phrase.terms)] for phrase in reasons.phrases]
     return Grid(
         "What each phrase adds to the score: features times weights.",
         ("Phrase", *(name for name, _ in COLUMNS), "Order", "Sum"),
-        [*rows, [Cell("Together"), *_products(found.terms)]],
+        [*rows, [Cell("Together"), *_products(reasons.terms)]],
         [
             "φ, and lex beside it: of the phrase table. LM: its words by the language model, the "
             "last phrase with the end. Context: its words by those of the whole source. Count: "
@@ -152,7 +150,7 @@ def _products(terms: Sequence[Term]) -> list[Cell]:
     return [number(x, 2) for x in (*sums, total - sum(sums), total)]
 
 
-def _words(found: SmtExplanation) -> Grid:
+def _words(reasons: PhraseReasons) -> Grid:
     return Grid(
         "The language model: each word given the words before it, as far back as it has seen "
         "them together.",
@@ -164,16 +162,16 @@ def _words(found: SmtExplanation) -> Grid:
                 number(len(word.ngram), 0),
                 number(word.log_p, 2),
             ]
-            for word in found.words
+            for word in reasons.words
         ],
         [],
     )
 
 
-def _terms(found: SmtExplanation) -> Grid:
-    zero = [term.feature for term in found.terms if term.value == 0]
+def _terms(reasons: PhraseReasons) -> Grid:
+    zero = [term.feature for term in reasons.terms if term.value == 0]
     return Grid(
-        f"The score, {found.score:.6f}, is the sum of these products.",
+        f"The score, {reasons.score:.6f}, is the sum of these products.",
         ("Feature", "Value", "Weight", "Product"),
         [
             [
@@ -182,7 +180,7 @@ def _terms(found: SmtExplanation) -> Grid:
                 number(term.weight, 4),
                 number(term.product, 4),
             ]
-            for term in found.terms
+            for term in reasons.terms
             if term.value != 0
         ],
         [
@@ -200,6 +198,23 @@ def _orientation(feature: str) -> str:
 # --- neural
 
 
+def _remarks(reasons: SubwordReasons) -> list[str]:
+    remarks = []
+    if reasons.attention is None:
+        remarks.append("The model has no attention: one vector stands for the whole source.")
+    if reasons.put_back:
+        words = ", ".join(reasons.put_back)
+        remarks.append(f"Copied, since the network lost it and it must survive: {words}.")
+    return remarks
+
+
+def _closest(explanation: Explanation) -> list[Evidence]:
+    near = explanation.neighbours
+    cosines = ", ".join(f"{neighbour.cosine:.3f}" for neighbour in near)
+    heading = f"Evidence, not proof: close in the encoder's space. Cosines: {cosines}."
+    return [Evidence(heading, [neighbour.pair for neighbour in near])] if near else []
+
+
 def spelled(piece: str) -> str:
     """A subword as people read it: … where the word goes on.
 
@@ -211,13 +226,13 @@ def spelled(piece: str) -> str:
     return piece if piece in SPECIALS else f"{piece}…"
 
 
-def _pieces(found: NmtExplanation) -> Grid:
+def _pieces(reasons: SubwordReasons) -> Grid:
     rows = []
-    for t, piece in enumerate(found.pieces):
+    for t, piece in enumerate(reasons.pieces):
         at = piece.looked_at
         looked = Cell("–")
-        if at is not None and found.attention is not None:
-            looked = Cell(spelled(found.source[at]), f"{found.attention[t][at]:.2f}")
+        if at is not None and reasons.attention is not None:
+            looked = Cell(spelled(reasons.source[at]), f"{reasons.attention[t][at]:.2f}")
         rows.append(
             [
                 Cell(spelled(piece.text), f"{piece.copied}, {COPIED}" if piece.copied else ""),
@@ -233,30 +248,21 @@ def _pieces(found: NmtExplanation) -> Grid:
         ("Subword", "ln p", "p", "Looked at", *["Rival"] * RIVALS),
         rows,
         [
-            f"The score, {found.score:.4f}, is Σ ln p / T^{found.normalisation:g} of T subwords. "
-            "…: the word goes on in the next one.",
+            f"The score, {reasons.score:.4f}, is Σ ln p / T^{reasons.normalisation:g} of T "
+            "subwords. …: the word goes on in the next one.",
             "Attention says where the network looked, not why it chose.",
         ],
     )
 
 
-@dataclass(frozen=True)
-class Heat:
-    """Attention in whole per cent: a row for each target subword, a column for each source one."""
-
-    columns: list[str]
-    rows: list[tuple[str, list[int]]]
-
-
-def heat(found: Explanation) -> Heat | None:
-    """The attention of a network that has one."""
-    if not isinstance(found, NmtExplanation) or found.attention is None:
+def _heat(reasons: SubwordReasons) -> Heat | None:
+    if reasons.attention is None:
         return None
     return Heat(
-        [spelled(piece) for piece in found.source],
+        [spelled(piece) for piece in reasons.source],
         [
             (spelled(piece.text), [round(100 * weight) for weight in weights])
-            for piece, weights in zip(found.pieces, found.attention, strict=True)
+            for piece, weights in zip(reasons.pieces, reasons.attention, strict=True)
         ],
     )
 
@@ -264,44 +270,34 @@ def heat(found: Explanation) -> Heat | None:
 # --- terminal and page
 
 
-def print_explanations(sentence: str, found: Sequence[Explanation], console: Console) -> None:
+def print_explanations(
+    sentence: str, explanations: Sequence[Explanation], console: Console
+) -> None:
     """All of it but the heat maps."""
     say(console, sentence, "bold")
-    for system in found:
+    for system in map(view, explanations):
         console.print()
-        say(console, f"{title(system)}: {system.translation}", "bold")
-        for grid in grids(system):
+        say(console, f"{system.title}: {system.translation}", "bold")
+        for grid in system.grids:
             console.print()
             print_grid(console, grid)
-        for training in evidence(system):
+        for evidence in system.evidence:
             console.print()
-            say(console, training.heading)
-            for line, source, target in training.rows:
-                say(console, f"  line {line:,}: {source}")
-                say(console, f"  {'→':>{len(f'line {line:,}:')}} {target}")
-        for remark in remarks(system):
+            say(console, evidence.heading)
+            for pair in evidence.pairs:
+                line = f"line {pair.line:,}:"
+                say(console, f"  {line} {pair.source}")
+                say(console, f"  {'→':>{len(line)}} {pair.target}")
+        for remark in system.remarks:
             console.print()
             say(console, remark)
 
 
-def shown(found: Explanation) -> dict[str, object]:
-    """What the template ``explanation.html.j2`` draws."""
-    return {
-        "name": found.name,
-        "title": title(found),
-        "translation": found.translation,
-        "heat": heat(found),
-        "grids": grids(found),
-        "evidence": list(evidence(found)),
-        "remarks": remarks(found),
-    }
-
-
-def as_html(sentence: str, found: Sequence[Explanation]) -> str:
+def as_html(sentence: str, explanations: Sequence[Explanation]) -> str:
     """One page that needs nothing from elsewhere."""
     return html(
         "explain.html.j2",
         title=f"mtkit explain: {sentence}",
         sentence=sentence,
-        systems=[shown(system) for system in found],
+        systems=[view(explanation) for explanation in explanations],
     )

@@ -20,12 +20,14 @@ from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Floats
 from mtkit.manifest import LANGUAGE_MODEL, Manifest
 from mtkit.nmt.recurrent.language_model import LanguageModel, load_model, save_model, text_logprobs
+from mtkit.nmt.system import set_threads
 from mtkit.smt.language_model.spelling import Spelling
-from mtkit.system import Hypothesis, LogProbability, Score, TokenScores
+from mtkit.system import Hypothesis, LogProbability, Reasons, Score, TokenScores
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 WORDS = "words.json"
+NO_TRANSLATOR = "a language model cannot translate; `mtkit perplexity` measures with it"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,19 @@ class RecurrentLm:
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """Raise InputError: there is no translating with P(y) alone."""
-        raise InputError("a language model cannot translate; `mtkit perplexity` measures with it")
+        raise InputError(NO_TRANSLATOR)
+
+    def explain(self, sentence: str) -> Reasons:
+        """Raise InputError: there is no translation to explain."""
+        raise InputError(NO_TRANSLATOR)
+
+    def wider(self, k: int) -> Self:
+        """The model itself: it has no search."""
+        return self
+
+    def limit_threads(self, threads: int) -> None:
+        """See ``System``."""
+        set_threads(threads)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """See ``System``: ``lm`` of each target."""

@@ -19,7 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from mtkit.nmt.model import Seq2Seq, mean_probability
-from mtkit.text.vocabulary import BOS, EOS, PAD
+from mtkit.system import RIVALS, Piece, Rival
+from mtkit.text.subwords import Subwords
+from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 
 class Forced(NamedTuple):
@@ -60,3 +62,29 @@ def force(models: Sequence[Seq2Seq], source: list[int], target: list[int], rival
             for i, p in zip(ids.tolist(), best.exp().tolist(), strict=True)
         ],
     )
+
+
+def explain_subwords(
+    models: Sequence[Seq2Seq],
+    subwords: Subwords,
+    source: list[int],
+    target: list[int],
+    copied: Sequence[str],
+) -> tuple[list[Piece], list[list[float]] | None]:
+    """The target subwords, and where the network looked for each: (T, I), if it can.
+
+    copied: for each ``<unk>`` of ``target``, in order, the source word that replaces it.
+    """
+    forced = force(models, source, target, RIVALS)
+    alpha, names, words = forced.attention, subwords.pieces, iter(copied)
+    pieces = [
+        Piece(
+            names[i],
+            float(forced.log_p[t]),
+            None if alpha is None else int(np.argmax(alpha[t])),
+            [Rival(names[rival], p) for rival, p in forced.rivals[t]],
+            next(words) if i == UNK else "",
+        )
+        for t, i in enumerate((*target, EOS))
+    ]
+    return pieces, None if alpha is None else alpha.tolist()

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
@@ -22,12 +22,13 @@ from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, batch_rows
+from mtkit.nmt.forced import explain_subwords
 from mtkit.nmt.loss import subword_log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search, unknown_positions
 from mtkit.nmt.verbatim import put_back
-from mtkit.system import Hypothesis, LogProbability, Score, TokenScores
+from mtkit.system import Hypothesis, LogProbability, Score, SubwordReasons, TokenScores
 from mtkit.text.corpus import Bitext
 from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.subwords import Encoded, Subwords
@@ -36,23 +37,6 @@ from mtkit.text.vocabulary import CODE_POINTS, EOS, UNK
 
 LONGEST = TrainConfig.max_length  # subwords that are translated at once, as in training
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
-
-
-@dataclass(frozen=True)
-class Derived:
-    """The translation of the subwords ``source`` of the tokens ``words``, and how it was made.
-
-    made: the tokens that the network made; those of ``hypothesis`` may have verbatim words put back
-    among them. copied: for each ``<unk>`` of ``output``, in order, the source word that replaced
-    it.
-    """
-
-    words: list[str]
-    source: Encoded
-    output: Output
-    hypothesis: Hypothesis
-    made: list[str]
-    copied: list[str]
 
 
 class NmtSystem:
@@ -143,21 +127,29 @@ class NmtSystem:
         found = by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
         return [[replace(h, score=h.score / h.pieces) for h in line] for line in found]
 
-    def derive(self, sentence: str) -> Derived:
-        """The best translation of one sentence with the subwords that the search found.
-
-        Raises InputError where it has no words, or too many subwords to be translated at once.
-        """
-        [words] = self.tokenize([sentence])
+    def explain(self, sentence: str) -> SubwordReasons:
+        """See ``System``."""
+        [words] = self.tokenize([sentence.strip() and sentence])
         [source] = self.subwords.encode([words])
         if not 0 < len(source.ids) <= LONGEST:
             raise InputError(
                 f"a sentence of 1 to {LONGEST} subwords is meant, not {len(source.ids):,}"
             )
         [[[output, *_]]] = self._search([source.ids], [[0]], self.beam)
-        hypothesis = self._hypothesis(output, words, source)
-        made = self.subwords.decode(output.ids, hypothesis.unknown)
-        return Derived(words, source, output, hypothesis, made, hypothesis.unknown)
+        best = self._hypothesis(output, words, source)
+        pieces, attention = explain_subwords(
+            self.models, self.subwords, source.ids, output.ids, best.unknown
+        )
+        kept = Counter(self.subwords.decode(output.ids, best.unknown))
+        return SubwordReasons(
+            [self.subwords.pieces[i] for i in (*source.ids, EOS)],
+            best.text,
+            best.score,
+            self.normalisation,
+            pieces,
+            attention,
+            put_back=list((Counter(best.tokens) - kept).elements()),
+        )
 
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
         encoded = self.subwords.encode(words)
@@ -236,11 +228,15 @@ class NmtSystem:
             for e, logp in zip(y, subword_log_probabilities(self.models, data), strict=True)
         ]
 
-    def with_beam(self, beam: int) -> Self:
-        """The same models with a search of another width."""
+    def wider(self, k: int) -> Self:
+        """See ``System``."""
         other = copy(self)
-        other.beam = beam
+        other.beam = k * self.beam
         return other
+
+    def limit_threads(self, threads: int) -> None:
+        """See ``System``."""
+        set_threads(threads)
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
         """See ``System``. A piece that no training text had may be any character, at the end of a

@@ -29,19 +29,12 @@ from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.table import FEATURES, PhraseTable, links_of
-from mtkit.smt.search.decoder import Limits, orientation, search
+from mtkit.smt.reasons import reasons
+from mtkit.smt.search.decoder import Limits, search
 from mtkit.smt.search.forced import EVERY, force
 from mtkit.smt.search.nbest import COUNTS, NAMES, NBest, by_phrase, derivation, n_best, span_of
-from mtkit.smt.search.options import (
-    FREE,
-    ORIENTATIONS,
-    REORDERING,
-    Options,
-    Sentence,
-    Weights,
-    collect,
-)
-from mtkit.system import Hypothesis, LogProbability, Score, TokenScores
+from mtkit.smt.search.options import FREE, REORDERING, Options, Sentence, Weights, collect
+from mtkit.system import Hypothesis, LogProbability, PhraseReasons, Score, TokenScores
 from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer, is_verbatim
@@ -123,21 +116,6 @@ class Derivation:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class Derived:
-    """The translation of the tokens ``words`` and what it is made of.
-
-    parts: float64 (phrases, len(NAMES)), what each phrase adds to the features, the last one with
-    the sentence's end; they sum to the hypothesis's. orientations: of each phrase, one of
-    ``options.ORIENTATIONS``.
-    """
-
-    words: list[str]
-    hypothesis: Hypothesis
-    parts: Float64
-    orientations: list[str]
-
-
 class SmtSystem:
     """Phrase table, language model, word models and weights; meets ``mtkit.system.System``."""
 
@@ -202,6 +180,16 @@ class SmtSystem:
         other.weights = weights
         return other
 
+    def wider(self, k: int) -> Self:
+        """See ``System``: stacks and pops of the cube are ``k`` times as many."""
+        other, limits = copy(self), self.limits
+        other.limits = limits._replace(stack=k * limits.stack, pops=k * limits.pops)
+        return other
+
+    def limit_threads(self, threads: int) -> None:
+        """See ``System``."""
+        self.threads = threads
+
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is the log-linear sum of the module's head, in nats."""
 
@@ -227,12 +215,9 @@ class SmtSystem:
 
         return [[judged(h) for h in hypotheses] for hypotheses in found]
 
-    def derive(self, sentence: str) -> Derived:
-        """The best translation of one sentence, phrase by phrase.
-
-        Raises InputError where it has no words, or too many to be translated at once.
-        """
-        [words] = self.tokenize([sentence])
+    def explain(self, sentence: str) -> PhraseReasons:
+        """See ``System``."""
+        [words] = self.tokenize([sentence.strip() and sentence])
         if not 0 < len(words) <= LONGEST:
             raise InputError(f"a sentence of 1 to {LONGEST} words is meant, not {len(words):,}")
         options, best = self._decode(words, 1, True)
@@ -240,9 +225,7 @@ class SmtSystem:
         log_p = np.array([p for _, p in hypothesis.token_logprobs])
         table, lm = self.models.table, self.models.lm
         parts = by_phrase(best.options, options, table, lm.arrays, lm.begin, log_p)
-        spans = [(-1, 0), *((s0, s1) for s0, s1, _, _ in hypothesis.segments)]
-        turns = [ORIENTATIONS[orientation(*b, *a)] for a, b in pairwise(spans)]
-        return Derived(words, hypothesis, parts, turns)
+        return reasons(words, hypothesis, parts, self.weights)
 
     def n_best(self, sentences: Sequence[list[str]], k: int) -> list[NBest]:
         """The k best derivations of each sentence, given as tokens, at least one each."""

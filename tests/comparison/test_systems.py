@@ -99,8 +99,8 @@ def test_a_glossary_holds_what_is_explained_too(copies: dict[str, Path], test: B
     glossary = copies["smt"].parent / "g.tsv"
     glossary.write_text("The\tXyz\nthe\tXyz\n", encoding="utf-8")
     system = opened(copies["smt"], Task(test, [], 1, glossary))
-    assert "Xyz" in system.derive("Where is the train?").hypothesis.text
-    assert "Xyz" not in opened(copies["smt"], Task(test, [], 1)).derive("the train").hypothesis.text
+    assert "Xyz" in system.explain("Where is the train?").translation
+    assert "Xyz" not in opened(copies["smt"], Task(test, [], 1)).explain("the train").translation
 
 
 # --- families

@@ -16,28 +16,12 @@ from rich.console import Console
 
 from mtkit import load
 from mtkit.errors import InputError
-from mtkit.explanation.page import (
-    COPIED,
-    as_html,
-    evidence,
-    grids,
-    heat,
-    print_explanations,
-    remarks,
-    spelled,
-)
-from mtkit.explanation.reasons import (
-    RIVALS,
-    SHOWN,
-    Explanation,
-    NmtExplanation,
-    SmtExplanation,
-    as_object,
-    explain,
-)
+from mtkit.explanation.page import COPIED, as_html, print_explanations, spelled, view
+from mtkit.explanation.reasons import SHOWN, Explanation, as_object, explain
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt.system import SmtSystem
+from mtkit.system import RIVALS, PhraseReasons, SubwordReasons
 from mtkit.text.corpus import Corpus
 from mtkit.text.vocabulary import BOS, EOS, PAD, SPECIALS
 from tests.conftest import beside_its_text
@@ -56,18 +40,19 @@ def nmt_copy(nmt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPath
     return beside_its_text(nmt_directory, few, tmp_path_factory.mktemp("nmt"))[0]
 
 
-def smt_of(directory: Path, sentence: str) -> tuple[SmtSystem, SmtExplanation]:
+def smt_of(directory: Path, sentence: str) -> tuple[SmtSystem, PhraseReasons]:
     system = SmtSystem.load(directory)
-    [found] = explain(directory, system, [sentence])
-    assert isinstance(found, SmtExplanation)
-    return system, found
+    return system, system.explain(sentence)
 
 
-def nmt_of(directory: Path, sentence: str) -> tuple[NmtSystem, NmtExplanation]:
+def nmt_of(directory: Path, sentence: str) -> tuple[NmtSystem, SubwordReasons]:
     system = NmtSystem.load(directory)
-    [found] = explain(directory, system, [sentence])
-    assert isinstance(found, NmtExplanation)
-    return system, found
+    return system, system.explain(sentence)
+
+
+def asked(directory: Path, sentence: str) -> Explanation:
+    [explanation] = explain(directory, load(directory), [sentence])
+    return explanation
 
 
 # --- statistical
@@ -127,16 +112,14 @@ def test_orientations_are_those_of_the_spans(smt_copy: Path, few: Corpus) -> Non
     seen = set()
     for one in (system, system.with_weights(eager)):
         for sentence in few.train.source[:40]:
-            derived = one.derive(sentence)
-            last = (-1, 0)
-            for (s0, s1, _, _), o in zip(
-                derived.hypothesis.segments, derived.orientations, strict=True
-            ):
+            [[best]] = one.translate([sentence])
+            phrases, last = one.explain(sentence).phrases, (-1, 0)
+            for (s0, s1, _, _), phrase in zip(best.segments, phrases, strict=True):
                 swap = s1 == last[0]
                 expected = "monotone" if s0 == last[1] else "swap" if swap else "discontinuous"
-                assert o == expected
+                assert phrase.orientation == expected
                 last = (s0, s1)
-                seen.add(o)
+                seen.add(expected)
     assert seen == {"monotone", "swap", "discontinuous"}
 
 
@@ -154,31 +137,33 @@ def test_words_are_judged_by_their_ngrams(smt_copy: Path) -> None:
 def test_the_pairs_of_a_phrase_contain_both_sides(
     sentence: str, smt_copy: Path, few: Corpus
 ) -> None:
-    system, found = smt_of(smt_copy, sentence)
+    system, found = SmtSystem.load(smt_copy), asked(smt_copy, sentence)
+    assert isinstance(found.reasons, PhraseReasons)
 
     def contains(line: str, phrase: list[str]) -> bool:
         [words] = system.tokenize([line])
         return any(words[i : i + len(phrase)] == phrase for i in range(len(words)))
 
-    for phrase in found.phrases:
+    for phrase, support in zip(found.reasons.phrases, found.support, strict=True):
         expected = [
             n
             for n, (s, t) in enumerate(few.train.pairs(), 1)
             if contains(s, phrase.source) and contains(t, phrase.target)
         ]
-        assert phrase.pairs == len(expected)
-        assert len(phrase.shown) == min(SHOWN, len(expected))
-        for pair in phrase.shown:
+        assert support.pairs == len(expected)
+        assert len(support.shown) == min(SHOWN, len(expected))
+        for pair in support.shown:
             assert pair.line in expected
             assert (pair.source, pair.target) == few.train.pairs()[pair.line - 1]
-        assert phrase.copied or phrase.pairs
+        assert phrase.copied or support.pairs
 
 
 def test_copied_words_are_marked(smt_copy: Path) -> None:
-    _, found = smt_of(smt_copy, SENTENCES[1])
-    copied = [" ".join(phrase.target) for phrase in found.phrases if phrase.copied]
+    found = asked(smt_copy, SENTENCES[1])
+    assert isinstance(found.reasons, PhraseReasons)
+    copied = [" ".join(phrase.target) for phrase in found.reasons.phrases if phrase.copied]
     assert sorted(copied) == ["1234", "Xqzvw", "books"]  # of which the few pairs have none
-    marked = [row[0].text for row in grids(found)[0].rows if row[0].small == COPIED]
+    marked = [row[0].text for row in view(found).grids[0].rows if row[0].small == COPIED]
     assert marked == copied
 
 
@@ -217,12 +202,12 @@ def test_rivals_are_the_best_that_were_not_chosen(nmt_copy: Path) -> None:
         assert math.exp(piece.log_p) == pytest.approx(p[chosen], rel=1e-3)
 
 
-def shown_pieces(found: NmtExplanation) -> list[str]:
+def shown_pieces(found: SubwordReasons) -> list[str]:
     return [piece.text for piece in found.pieces]
 
 
 def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Corpus) -> None:
-    _, found = nmt_of(nmt_copy, few.train.source[7])
+    found = asked(nmt_copy, few.train.source[7])
     assert len(found.neighbours) == SHOWN
     first = found.neighbours[0]
     assert first.cosine == pytest.approx(1, abs=1e-5)
@@ -230,20 +215,22 @@ def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Co
     assert first.pair.source == few.train.source[7]
     cosines = [n.cosine for n in found.neighbours]
     assert cosines == sorted(cosines, reverse=True)
-    [training] = evidence(found)
+    [training] = view(found).evidence
     assert training.heading.startswith("Evidence, not proof: close in the encoder's space.")
 
 
 def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> None:
-    system, found = nmt_of(nmt_copy, "Room 98765, {name}!")
-    lost = [w for w in ("98765", "{name}") if w in found.translation]
-    assert lost == found.put_back
-    assert "Copied, since the network lost it and it must survive: 98765, {name}." in remarks(found)
+    system, reasons = nmt_of(nmt_copy, "Room 98765, {name}!")
+    lost = [w for w in ("98765", "{name}") if w in reasons.translation]
+    assert lost == reasons.put_back
+    remarks = view(asked(nmt_copy, "Room 98765, {name}!")).remarks
+    assert "Copied, since the network lost it and it must survive: 98765, {name}." in remarks
     [model] = system.models
     with torch.no_grad():
         model.bias[1] = 30.0  # <unk> wherever it stands
-    [found] = explain(nmt_copy, system, ["Hello ☃."])  # type: ignore[assignment]
-    copied = [p.copied for p in found.pieces if p.text == "<unk>"]
+    [found] = explain(nmt_copy, system, ["Hello ☃."])
+    assert isinstance(found.reasons, SubwordReasons)
+    copied = [p.copied for p in found.reasons.pieces if p.text == "<unk>"]
     assert copied
     assert set(copied) <= {"Hello", "☃", "￭."}
     assert f"{copied[0]}, copied, being unknown" in re.sub(r"\s+", " ", as_html("x", [found]))
@@ -255,10 +242,10 @@ def test_without_attention_there_is_no_heat(nmt_copy: Path) -> None:
     model = Seq2Seq(ModelConfig(size, attention="none", embedding=8, hidden=8))
     other = NmtSystem([model], system.subwords, system.tokenizer)
     [found] = explain(nmt_copy, other, ["Hello."])
-    assert isinstance(found, NmtExplanation)
-    assert found.attention is None
-    assert heat(found) is None
-    assert all(piece.looked_at is None for piece in found.pieces)
+    assert isinstance(found.reasons, SubwordReasons)
+    assert found.reasons.attention is None
+    assert view(found).heat is None
+    assert all(piece.looked_at is None for piece in found.reasons.pieces)
     assert "no attention" in shown([found])
 
 
@@ -272,10 +259,12 @@ def test_without_its_training_text_a_system_still_explains(
     path: Path = request.getfixturevalue(directory)
     [found] = explain(path, load(path), ["Hello."])  # it lies under the path of a longer text
     assert "is not what" in found.missing
-    assert not list(evidence(found))
+    assert not view(found).evidence
+    assert not [*found.support, *found.neighbours]
     assert "Its training text cannot be searched: " in " ".join(shown([found]).split())
-    if isinstance(found, SmtExplanation):
-        assert [phrase.pairs for phrase in found.phrases] == [None] * len(found.phrases)
+    [system] = as_object("Hello.", [found])["systems"]
+    if isinstance(found.reasons, PhraseReasons):
+        assert {(phrase["pairs"], *phrase["shown"]) for phrase in system["phrases"]} == {(None,)}
 
 
 @pytest.mark.parametrize("directory", ["smt_directory", "nmt_directory"])
@@ -304,10 +293,8 @@ def test_several_sentences_are_explained_as_each_alone(smt_copy: Path, nmt_copy:
         together = explain(path, system, SENTENCES)
         alone = [found for sentence in SENTENCES for found in explain(path, system, [sentence])]
         for a, b in zip(together, alone, strict=True):
-            if isinstance(a, NmtExplanation) and isinstance(b, NmtExplanation):
-                assert [n.pair for n in a.neighbours] == [n.pair for n in b.neighbours]
-                a, b = replace(a, neighbours=[]), replace(b, neighbours=[])
-            assert a == b
+            assert [n.pair for n in a.neighbours] == [n.pair for n in b.neighbours]
+            assert replace(a, neighbours=[]) == replace(b, neighbours=[])
 
 
 def test_subwords_are_spelled_for_people() -> None:
@@ -329,9 +316,10 @@ def test_hostile_text_stays_text(smt_copy: Path, nmt_copy: Path) -> None:
     [attention] = re.findall(r'<table class="heat">.*?</table>', page, re.DOTALL)
     rows = [[int(w or 0) for w in re.findall(r"<td style[^>]*>(\d*)</td>", row)]
             for row in attention.split("<tr>")[2:]]  # fmt: skip
-    assert isinstance(found[1], NmtExplanation)
-    assert found[1].attention is not None
-    assert rows == [[round(100 * w) for w in row] for row in found[1].attention]
+    reasons = found[1].reasons
+    assert isinstance(reasons, SubwordReasons)
+    assert reasons.attention is not None
+    assert rows == [[round(100 * w) for w in row] for row in reasons.attention]
     assert as_html(HOSTILE, found) == page
 
 
@@ -341,6 +329,8 @@ def test_json_has_everything(smt_copy: Path, nmt_copy: Path) -> None:
     assert one["source"] == SENTENCES[0]
     smt, nmt = one["systems"]
     assert (smt["kind"], nmt["kind"]) == ("smt", "nmt")
+    assert {"phrases", "words", "terms", "missing"} < set(smt)
+    assert {"pieces", "attention", "put_back", "neighbours", "missing"} < set(nmt)
     assert set(smt["phrases"][0]["shown"][0]) == {"line", "source", "target"}
     assert set(nmt["pieces"][0]["rivals"][0]) == {"text", "p"}
     assert nmt["pieces"][-1]["text"] == nmt["source"][-1] == SPECIALS[EOS]

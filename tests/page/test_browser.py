@@ -16,20 +16,10 @@ from selenium.webdriver.remote.webelement import WebElement
 from mtkit.comparison.page.render import as_html
 from mtkit.comparison.report import Test as Material
 from mtkit.comparison.report import Translations, compare
-from mtkit.explanation.reasons import (
-    RIVALS,
-    Explanation,
-    Neighbour,
-    NmtExplanation,
-    Phrase,
-    Piece,
-    Rival,
-    SmtExplanation,
-    Term,
-    Word,
-)
+from mtkit.explanation.reasons import Explanation, Neighbour, Support
 from mtkit.manifest import TrainingPair
 from mtkit.page.tables import write_page
+from mtkit.system import RIVALS, Phrase, PhraseReasons, Piece, Rival, SubwordReasons, Term, Word
 from tests.comparison.test_report import REFERENCES, SOURCES, systems
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -55,16 +45,15 @@ def explanations(text: str) -> list[Explanation]:
     attention = [[float(i == t) for i in range(n)] for t in range(n)]
     pieces = [Piece(text, -0.1 * t, t, [Rival(text, 0.01)] * RIVALS, text) for t in range(n)]
     pair = TrainingPair(7, text, text)
-    near = [Neighbour(pair, 0.9)]
-    nmt = NmtExplanation(
-        "nmt", text, [text] * n, text, -0.5, 1.0, pieces, attention, [text], near, text
-    )
     terms = [Term("lm", -2.0, 0.5, -1.0), Term("words", 1.0, -0.5, -0.5)]
-    phrases = [
-        Phrase([text], [text], (k, k + 1), "monotone", k > 0, terms, 1, [pair]) for k in range(2)
-    ]
+    phrases = [Phrase([text], [text], (k, k + 1), "monotone", k > 0, terms) for k in range(2)]
     words = [Word(text, -1.5, [text, text]), Word(text, -2.5, [text])]
-    return [nmt, SmtExplanation("smt", text, [text], text, -1.5, phrases, words, terms, text)]
+    nmt = SubwordReasons([text] * n, text, -0.5, 1.0, pieces, attention, [text])
+    smt = PhraseReasons([text], text, -1.5, phrases, words, terms)
+    return [
+        Explanation("nmt", text, nmt, [], [Neighbour(pair, 0.9)], text),
+        Explanation("smt", text, smt, [Support(1, [pair])] * 2, [], text),
+    ]
 
 
 def report() -> str:

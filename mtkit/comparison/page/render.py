@@ -21,7 +21,7 @@ from mtkit.comparison.report import Comparison
 from mtkit.console import visible
 from mtkit.evaluation import metrics
 from mtkit.evaluation.metrics import Pair
-from mtkit.explanation.page import shown
+from mtkit.explanation.page import view
 from mtkit.explanation.reasons import Explanation
 from mtkit.page.chart import Chart, Line, draw
 from mtkit.page.tables import Grid, html, print_grid, say
@@ -178,7 +178,9 @@ def as_html(
         comparison=comparison,
         heading=heading(comparison),
         sections=sections(comparison),
-        explained={line: [shown(found) for found in of] for line, of in explained.items()},
+        explained={
+            line: [view(explanation) for explanation in of] for line, of in explained.items()
+        },
         drawings=[draw(chart) for chart in charts(comparison)],
         verdicts=verdicts(comparison),
         curve=[draw(curve_page.chart(curve))] if curve else [],
