@@ -1,0 +1,53 @@
+"""``mtkit align``: links of a text, of stdin, by a model that is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtkit.smt.alignment.symmetrize import HEURISTICS
+from tests.support.command import mtkit
+
+
+def test_align_prints_links_and_scores_gold(project: Path) -> None:
+    done = mtkit("align", "--train", "train.en", "train.de", cwd=project)
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == 400
+    assert all("-" in link for line in lines for link in line.split())
+    (project / "gold").write_bytes(done.stdout)
+    options = ("align", "--train", "train.en", "train.de", "--gold", "gold")
+    assert b"AER 0.0000" in mtkit(*options, cwd=project).stderr
+    assert b"AER 0.0000" in mtkit(*options, "--quiet", cwd=project).stderr
+    shown = mtkit("align", "--help", cwd=project).stdout.decode()
+    assert all(name in " ".join(shown.replace("│", " ").split()) for name in HEURISTICS)
+
+
+def test_align_keeps_what_it_learns_and_reads_pairs_from_stdin(project: Path) -> None:
+    trained = mtkit("align", "--train", "train.en", "train.de", "--out", "kept", cwd=project)
+    pairs = [
+        f"{s} ||| {t}"
+        for s, t in zip(
+            (project / "train.en").read_text("utf-8").splitlines(),
+            (project / "train.de").read_text("utf-8").splitlines(),
+            strict=True,
+        )
+    ]
+    text = "\n".join(pairs).encode()
+    assert mtkit("align", "--stdin", cwd=project, stdin=text).stdout == trained.stdout
+    for model in ("kept", "models/smt"):
+        known = mtkit("align", "--model", model, "--stdin", cwd=project, stdin=text).stdout
+        ours, theirs = (
+            {(n, link) for n, line in enumerate(x.decode().splitlines()) for link in line.split()}
+            for x in (known, trained.stdout)
+        )
+        assert len(known.splitlines()) == 400
+        assert 2 * len(ours & theirs) > 0.8 * (len(ours) + len(theirs))
+    done = mtkit("align", "--stdin", cwd=project, stdin=b"a ||| b\na | b\n", check=2)
+    assert done.stderr.decode().startswith("mtkit: stdin: line 2: one ' ||| ' between source")
+    done = mtkit("translate", "--model", "kept", cwd=project, check=2)
+    assert "kept aligns words (`mtkit align --model`)" in done.stderr.decode()
+    (project / "empty").mkdir()
+    (project / "empty/manifest.json").write_bytes((project / "kept/manifest.json").read_bytes())
+    done = mtkit(
+        "align", "--model", "empty", "--train", "train.en", "train.de", cwd=project, check=2
+    )
+    assert "empty cannot align words" in done.stderr.decode()

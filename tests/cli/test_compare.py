@@ -1,0 +1,151 @@
+"""``mtkit compare``: its object, its page, its records."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import mtkit
+
+
+def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
+    done = mtkit(
+        "compare", "--json", "--html", "r.html", "--test", "test.en", "test.de", cwd=project
+    )
+    found = json.loads(done.stdout)
+    assert {"test", "systems", "pairs"} <= set(found)
+    assert {s["name"]: s["kind"] for s in found["systems"]} == {"smt": "smt", "nmt": "nmt"}
+    for system in found["systems"]:
+        assert set(system["metrics"]) == {"bleu", "chrf", "ter"}
+        metric = system["metrics"]["bleu"]
+        assert set(metric) == {"score", "low", "high", "signature"}
+        assert system["sentences_per_second"] > 0
+    keys = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
+    assert all(set(pair) == keys for pair in found["pairs"])
+    assert "P(y|x)" in found["systems"][0]["perplexity"]
+    smt, nmt = sorted(found["systems"], key=lambda system: system["name"] == "nmt")
+    assert list(smt["channel"]) == ["P(x|y)", "P(x|y) P(y)", "Default weights"]
+    assert smt["channel"]["Default weights"] == smt["metrics"]["bleu"]["score"]
+    assert nmt["channel"] == {}
+    for system in (smt, nmt):
+        faults = system["errors"]
+        assert faults["reached"] == faults["same"] + faults["search"] + faults["model"]
+    assert nmt["errors"]["reached"] == 30 >= smt["errors"]["reached"]
+    assert "<html" in (project / "r.html").read_text(encoding="utf-8")
+
+
+def test_compare_reads_others_output_and_warns_of_training_lines(project: Path) -> None:
+    (project / "other.de").write_bytes((project / "train.de").read_bytes())
+    options = ("compare", "models/smt", "other=other.de", "--test", "train.en", "train.de")
+    done = mtkit(*options, "--json", cwd=project)
+    found = json.loads(done.stdout)
+    assert [s["name"] for s in found["systems"]] == ["smt", "other"]
+    assert found["systems"][1]["metrics"]["bleu"]["score"] == pytest.approx(100)
+    assert "400 of the 400 test sentences are in its training text" in found["warnings"][0]
+
+
+def test_a_second_report_has_the_same_bytes(project: Path) -> None:
+    test = ("--test", "test.en", "test.de")
+    for name in ("one.html", "two.html"):
+        done = mtkit("compare", *test, "--html", name, cwd=project)
+    assert done.stderr.decode().count("translations on record (") == 2
+    assert b"translating" not in done.stderr
+    one, two = ((project / name).read_bytes() for name in ("one.html", "two.html"))
+    assert one == two
+    assert b"Why <bdi>nmt</bdi> says so" in one
+    fresh = mtkit("compare", "models/smt", *test, "--fresh", "--json", cwd=project)
+    assert b"smt: translating 30 sentences" in fresh.stderr
+    again = mtkit("compare", "models/smt", *test, "--json", "-q", cwd=project)
+    assert again.stdout == fresh.stdout
+    assert again.stderr == b""
+
+
+def test_further_references_count_as_sacrebleus_command_counts_them(project: Path) -> None:
+    target = (project / "test.de").read_text("utf-8").splitlines()
+    (project / "second.de").write_text("\n".join(target[1:] + target[:1]) + "\n", encoding="utf-8")
+    (project / "out.de").write_text("\n".join(target[::-1]) + "\n", encoding="utf-8")
+    test = ("--test", "test.en", "test.de")
+    options = ("compare", "o=out.de", *test, "--reference", "second.de", "--json", "-q")
+    found = json.loads(mtkit(*options, cwd=project).stdout)
+    assert found["test"]["references"] == 2
+    metrics = found["systems"][0]["metrics"]
+    command = [sys.executable, "-m", "sacrebleu", "test.de", "second.de", "-i", "out.de", "-b"]
+    for name, metric in metrics.items():
+        more = ["-w", "10", "-m", name]
+        said = subprocess.run([*command, *more], cwd=project, capture_output=True, check=True)
+        assert metric["score"] == pytest.approx(float(said.stdout), abs=1e-9)
+        assert "nrefs:2" in metric["signature"]
+    (project / "short.de").write_text("a\n", encoding="utf-8")
+    options = ("compare", "o=out.de", *test, "--reference", "short.de")
+    assert b"short.de: 1 lines for 30" in mtkit(*options, cwd=project, check=2).stderr
+
+
+def test_a_model_without_a_test_set_takes_that_of_the_others(project: Path) -> None:
+    where = project / "alone"
+    (where / "models").mkdir(parents=True)
+    for name in ("smt", "nmt"):
+        copy = shutil.copytree(project / "models" / name, where / "models" / name)
+        manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
+        named = [str(project / f"test.{language}") for language in ("en", "de")]
+        manifest["corpus"]["test"] = named if name == "smt" else None
+        (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    done = mtkit("compare", "--json", cwd=where)
+    assert b"models/nmt: trained without a test set; that of the other models is" in done.stderr
+    assert json.loads(done.stdout)["test"]["sentences"] == 30
+    done = mtkit("compare", "models/nmt", cwd=where, check=2)
+    assert b"models/nmt was trained without a test set; name one with --test" in done.stderr
+
+
+def test_a_curve_needs_models_and_their_text(project: Path) -> None:
+    test = ("--test", "test.en", "test.de")
+    done = mtkit("compare", "models/smt", *test, "--curve", "100,200", cwd=project, check=2)
+    [line] = done.stderr.decode().splitlines()
+    assert line.endswith("is not what models/smt was trained on")
+
+
+GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\n"
+
+
+def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
+    (project / "g.tsv").write_bytes(GLOSSARY)
+    source = (project / "test.en").read_text("utf-8")
+    asked = len(re.findall(r"\b[Tt]he\b", source))
+    lines = ["das Neuwort" * ("the " in line) for line in source.splitlines()]
+    (project / "by-hand.de").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    complied = sum("the " in line for line in source.splitlines())
+    test = ("--test", "test.en", "test.de", "--glossary", "g.tsv")
+    systems = ("models/smt", "models/nmt", "hand=by-hand.de")
+    found = json.loads(mtkit("compare", *systems, *test, "--json", cwd=project).stdout)
+    assert 1 < complied < asked
+    assert {s["name"]: s["glossary"] for s in found["systems"]} == {
+        "smt": {"matches": asked, "complied": asked},
+        "nmt": {"matches": asked, "complied": 0},
+        "hand": {"matches": asked, "complied": complied},
+    }
+    done = mtkit("compare", "hand=by-hand.de", *test, "--html", "g.html", cwd=project)
+    row = f"hand +{asked} +{complied} +{100 * complied / asked:.1f}"
+    assert re.search(
+        rf"The glossary: .*\n(.*\n)* +{row}".replace(" +hand", " *hand"), done.stdout.decode()
+    )
+    assert "The glossary: " in (project / "g.html").read_text(encoding="utf-8")
+    done = mtkit("compare", "hand=by-hand.de", *test[:3], "--json", cwd=project)
+    assert json.loads(done.stdout)["systems"][0]["glossary"] is None
+
+
+def test_what_cannot_be_measured_or_compared_is_said(project: Path) -> None:
+    done = mtkit("perplexity", "models/nmt", "--text", "test.de", cwd=project, check=2)
+    assert b"models/nmt has no language model P(y)" in done.stderr
+    done = mtkit("compare", "--test", "test.de", "test.en", cwd=project, check=2)
+    assert b"source and target are exchanged" in done.stderr
+    (project / "other").mkdir()
+    manifest = json.loads((project / "models/smt/manifest.json").read_text("utf-8"))
+    other = json.dumps({**manifest, "languages": ["de", "en"]})
+    (project / "other/manifest.json").write_text(other, encoding="utf-8")
+    done = mtkit("compare", "models/smt", "other", cwd=project, check=2)
+    assert "different languages (smt: en → de, other: de → en)" in done.stderr.decode()

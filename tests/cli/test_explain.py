@@ -1,0 +1,91 @@
+"""``mtkit explain``, ``encode`` and ``info``: what a model is and why it says what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.text.corpus import Corpus
+from tests.conftest import beside_its_text
+from tests.support.command import mtkit
+
+
+def test_explain_asks_the_newest_of_each_kind(project: Path) -> None:
+    done = mtkit("explain", "The train is here.", "--html", "why.html", cwd=project)
+    said = done.stderr.decode().splitlines()
+    named = ["model: models/smt (en → de)", "model: models/nmt (en → de)"]
+    assert said == [*named, f"report: {project}/why.html"]
+    text = done.stdout.decode()
+    assert text.startswith("The train is here.\n")
+    assert text.index("models/smt, statistical: ") < text.index("models/nmt, neural: ")
+    assert "Why did it say that?" in (project / "why.html").read_text("utf-8")
+    options = ("explain", "Hello.", "--json", "-q", "--model", "models/nmt")
+    done = mtkit(*options, cwd=project)
+    [found] = json.loads(done.stdout)["systems"]
+    assert (found["kind"], found["name"], done.stderr) == ("nmt", "models/nmt", b"")
+
+
+@pytest.mark.parametrize("sentence", [" ", "x " * 201])
+def test_what_cannot_be_explained_is_said(sentence: str, project: Path) -> None:
+    done = mtkit("explain", "-q", sentence, cwd=project, check=2)
+    assert len(done.stderr.decode().splitlines()) == 1
+    assert done.stdout == b""
+
+
+@pytest.fixture(scope="module")
+def whole(project: Path, few: Corpus, nmt_directory: Path) -> Path:
+    """A neural model whose training text lies where its manifest says."""
+    where = project / "whole"
+    where.mkdir()
+    return beside_its_text(nmt_directory, few, where)[0]
+
+
+def test_encode_writes_vectors_and_prints_neighbours(
+    project: Path, whole: Path, few: Corpus
+) -> None:
+    lines = [few.train.source[5], "", "Hello \x1b[1m."]
+    text = "".join(f"{line}\n" for line in lines).encode()
+    options = ("encode", "--model", whole, "--nearest", 2, "--pool", "max", "--out", "v")
+    done = mtkit(*options, cwd=project, stdin=text)
+    rows = [row.split("\t") for row in done.stdout.decode().splitlines()]
+    assert [row[0] for row in rows] == ["1", "1", "3", "3"]  # none of the blank line
+    assert rows[0][1:] == [str(few.train.source.index(lines[0]) + 1), "1.000000", lines[0]]
+    assert all(few.train.source[int(row[1]) - 1] == row[3] for row in rows)
+    assert done.stderr.decode() == "v: 3 vectors of 32\n"
+    vectors = np.load(project / "v")
+    assert (vectors.dtype, vectors.shape) == (np.float32, (3, 32))
+    assert vectors[0].any()
+    assert not vectors[1].any()
+    assert mtkit("encode", "--model", whole, cwd=project, stdin=text).stdout.count(b"\n") == 6
+    done = mtkit("encode", "--out", "v", cwd=project, stdin=text)
+    assert done.stdout == b""
+    assert re.match(r"model: models/nmt \(en → de\)\n", done.stderr.decode())
+    assert not np.array_equal(np.load(project / "v"), vectors)  # of the mean
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "models/smt", "--out", "v"), "models/smt: a model of kind smt; only a neural"),
+        ((), "is not what models/nmt was trained on"),
+        (("--out", "no/v"), "no/v: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_encoded_is_said(
+    options: tuple[str, ...], message: str, project: Path
+) -> None:
+    done = mtkit("encode", "-q", *options, cwd=project, stdin=b"Hello.\n", check=2)
+    [line] = done.stderr.decode().splitlines()
+    assert message in line
+    assert done.stdout == b""
+
+
+def test_info_tells_what_a_model_is(project: Path) -> None:
+    text = mtkit("info", "models/smt", cwd=project).stdout.decode()
+    assert "statistical" in text
+    assert "en → de" in text
+    assert json.loads(mtkit("info", "models/nmt", "--json", cwd=project).stdout)["kind"] == "nmt"

@@ -1,0 +1,61 @@
+"""``mtkit export`` and ``import``: to Moses and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.command import mtkit
+
+
+def test_a_model_goes_to_moses_and_comes_back(project: Path, tmp_path: Path) -> None:
+    out = tmp_path / "moses"
+    said = mtkit("export", "--out", out, cwd=project).stderr.decode()
+    assert said.startswith("model: models/smt\n")
+    assert "left out: the discriminative lexicon" in said
+    assert "left out: that numbers, URLs and placeholders" in said
+    first = (out / "phrase-table.gz").read_bytes()
+    done = mtkit("export", "models/smt", "--out", out, cwd=project, check=2)
+    assert "moses exists; name another --out, or add --force" in done.stderr.decode()
+    assert mtkit("export", "--out", out, "--force", "-q", cwd=project).stderr == b""
+    assert (out / "phrase-table.gz").read_bytes() == first
+    done = mtkit("export", "--out", "models/smt", "--force", cwd=project, check=2)
+    assert "is no model directory (it has no moses.ini)" in done.stderr.decode()
+    done = mtkit("export", "models/nmt", "--out", "no", cwd=project, check=2)
+    assert done.stderr.decode().startswith("mtkit: models/nmt: a model of kind nmt; Moses has")
+
+    for _ in range(2):  # the default is replaced without --force
+        said = mtkit("import", "moses/moses.ini", cwd=tmp_path).stderr.decode()
+        assert "; --pair, as in --pair en-de, does\n" in said
+        assert said.endswith("model: models/moses\n")
+    done = mtkit("translate", cwd=tmp_path, stdin=b"The train is here \xef\xbf\xad.\n\n")
+    assert done.stderr == "model: models/moses (und → und)\n".encode()
+    assert len(done.stdout.split()) > 2
+    assert done.stdout.count(b"\n") == 2
+
+
+def test_an_imported_model_is_a_model(project: Path, tmp_path: Path) -> None:
+    mtkit("export", "models/smt", "--out", tmp_path / "moses", cwd=project)
+    (tmp_path / "models").mkdir()
+    options = ("import", "moses/moses.ini", "-q", "--lowercase")
+    assert mtkit(*options, cwd=tmp_path).stderr == b""
+    mtkit(*options, "--pair", "en-de", "--out", "models/named", cwd=tmp_path)
+    manifest = json.loads(mtkit("info", "models/named", "--json", cwd=tmp_path).stdout)
+    assert (manifest["kind"], manifest["languages"]) == ("smt", ["en", "de"])
+    assert manifest["tokenizer"] == {"kind": "none", "lowercase": True}
+    assert manifest["config"]["imported"] == str((tmp_path / "moses/moses.ini").resolve())
+    assert manifest["figures"]["phrase_pairs"] > 1000
+    assert "und → und" in mtkit("info", "models/moses", cwd=tmp_path).stdout.decode()
+    test = ("--test", project / "test.en", project / "test.de", "--json")
+    found = json.loads(mtkit("perplexity", *test, cwd=tmp_path).stdout)
+    assert {name: set(of) for name, of in found.items()} == {
+        "models/moses": {"P(y)"},
+        "models/named": {"P(y)"},
+    }
+    for models in (["models/moses"], ["models/moses", "models/named"]):
+        compared = json.loads(mtkit("compare", *models, *test, cwd=tmp_path).stdout)
+        assert compared["test"]["languages"] == ["en", "de"]
+        assert len({s["metrics"]["bleu"]["score"] for s in compared["systems"]}) == 1
+    done = mtkit("align", "--model", "models/moses", "--stdin", cwd=tmp_path,
+                 stdin=b"a ||| b\n", check=2)  # fmt: skip
+    assert "models/moses cannot align words" in done.stderr.decode()

@@ -1,0 +1,119 @@
+"""What is wrong with a call or its input is said in one line, and nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import mtkit
+
+FILES = {
+    "three.en": b"a\nb\nc\n",
+    "two.de": b"x\ny\n",
+    "empty.en": b"",
+    "bad.en": b"ok\nb\xff\n",
+    "outside.gold": b"5-0\n",
+    "bad.tsv": b"# source, target\na\tA\na b\n",
+}
+
+
+REFUSED = {
+    "unequal": (
+        ["train-smt", "--train", "three.en", "two.de"],
+        "line 3 of three.en has no partner",
+    ),
+    "unequal-nmt": (["train-nmt", "--train", "three.en", "two.de"], "3 lines but two.de has 2"),
+    "missing": (["train-smt", "--train", "none.en", "two.de"], "none.en: no such file"),
+    "empty": (["train-smt", "--train", "empty.en", "empty.en"], "empty.en: the file is empty"),
+    "not-utf8": (["train-smt", "--train", "bad.en", "two.de"], "bad.en: line 2, byte 2: not UTF-8"),
+    "a-file": (["translate", "three.en"], "reads stdin, no files: say mtkit translate < three.en"),
+    "no-model": (["translate", "--model", "nowhere"], "nowhere: no such model"),
+    "not-a-model": (["translate", "--model", "."], ".: not a model directory"),
+    "nothing-trained": (["translate"], "no model under models/"),
+    "nothing-to-compare": (["compare"], "nothing to compare under models/"),
+    "no-system": (["compare", "nowhere"], "nowhere: neither a model directory nor a file"),
+    "out-exists": (["train-smt", "--out", "."], ". exists; name another --out, or add --force"),
+    "out-is-mine": (["train-nmt", "--out", ".", "--force"], "is no model directory"),
+    "no-corpus": (["train-smt", "--corpus", "nix"], "no corpus 'nix'"),
+    "no-weights": (["train-smt", "--weights", "nix"], "--weights nix: neither default nor"),
+    "no-tuner": (["train-smt", "--tune", "x"], "--tune x: not one of mira, mert, none"),
+    "no-discount": (["train-smt", "--discount", "x"], "--discount x: not one of none, kneser-ney"),
+    "no-number": (["train-smt", "--prune", "0 x"], "--prune 0 x: whole numbers are meant"),
+    "no-threshold": (
+        ["train-smt", "--prune", "2", "--prune", "1"],
+        "--prune 2 1: one number for each order",
+    ),
+    "no-heuristic": (["align", "--symmetrize", "most"], "--symmetrize most: not one of"),
+    "no-aligner": (["align", "--aligner", "ibm9"], "--aligner ibm9: not one of ibm1, diagonal"),
+    "text-twice": (["align", "--stdin", "--corpus", "everyday"], "name the text twice"),
+    "learns-nothing": (["align", "--model", "a", "--out", "b"], "--model learns nothing"),
+    "no-alignment": (["align", "--model", "nowhere"], "nowhere: no such model"),
+    "nothing-on-stdin": (["align", "--stdin"], "stdin: no line has text on both sides"),
+    "gold-outside": (
+        ["align", "--train", "two.de", "two.de", "--gold", "outside.gold"],
+        "outside.gold: line 1: 5-0 lies outside sentences of",
+    ),
+    "gold-empty": (
+        ["align", "--train", "two.de", "two.de", "--gold", "empty.en"],
+        "empty.en: 0 lines of links for 2 pairs",
+    ),
+    "no-model-for-info": (["info"], "or name one as MODEL"),
+    "no-pair": (["train-smt", "--pair", "en-", "--train", "two.de", "two.de"], "--pair en-: two"),
+    "no-text": (["perplexity", ".", "--text", "empty.en"], "empty.en: the file is empty"),
+    "text-and-test": (
+        ["perplexity", ".", "--text", "two.de", "--test", "two.de", "two.de"],
+        "--test and --text name the text twice",
+    ),
+    "one-name": (["compare", "a=two.de", "a=three.en"], "two systems are called 'a'"),
+    "no-name": (["compare", "=two.de"], "a system without a name"),
+    "exchanged": (
+        ["train-smt", "--train", "three.en", "two.de", "--dev", "two.de", "three.en"],
+        "--dev two.de three.en: source and target are exchanged; the languages are en → de",
+    ),
+    "too-few-lines": (
+        ["compare", "a=two.de", "--test", "three.en", "three.en"],
+        "a: 2 lines for 3 references",
+    ),
+    "names-no-file": (["compare", "a="], "a= names no file; NAME=FILE is meant"),
+    "no-suite": (["contrast"], "grammar/suite.tsv: no such file; `mtkit corpus make` makes"),
+    "curve-of-words": (["compare", "a=two.de", "--curve", "1000,x"], "--curve 1000,x: numbers"),
+    "curve-of-one": (["compare", "a=two.de", "--curve", "1000"], "--curve 1000: numbers of pairs"),
+    "curve-of-files": (["compare", "a=two.de", "--curve", "1,2"], "only files are given"),
+    "no-reference": (
+        ["compare", "a=two.de", "--test", "two.de", "two.de", "--reference", "none"],
+        "none: no such file",
+    ),
+    "no-glossary": (
+        ["compare", "a=two.de", "--test", "two.de", "two.de", "--glossary", "none.tsv"],
+        "none.tsv: no such file",
+    ),
+    "no-html": (["compare", "a=two.de", "--html", "no/r.html"], "no/r.html: no such directory: no"),
+    "out-nowhere": (["train-smt", "--out", "two.de/m"], "nothing can be written into"),
+    "no-moses": (["import", "moses.ini"], "moses.ini: no such file"),
+    "not-moses": (["import", "two.de"], "two.de: no [feature]"),
+    "no-moses-pair": (["import", "two.de", "--pair", "x"], "--pair x: two language codes"),
+    "no-smt": (["export", "--out", "m"], "no statistical model under models/"),
+    "no-export": (["export", "nowhere", "--out", "m"], "nowhere: no such model"),
+    "bad-glossary": (
+        ["compare", "a=two.de", "--test", "two.de", "two.de", "--glossary", "bad.tsv"],
+        "bad.tsv: line 3: source TAB target is meant, with one TAB",
+    ),
+    "no-encoder": (["encode"], "no neural model under models/; train one with"),
+    "nothing-explains": (["explain", "x"], "no model under models/"),
+    "no-explanation": (["explain", "x", "--model", "nowhere"], "nowhere: no such model"),
+    "no-info": (["info", "three.en"], "three.en: not a model directory"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_gets_one_line_and_exit_code_2(case: str, tmp_path: Path) -> None:
+    for name, data in FILES.items():
+        (tmp_path / name).write_bytes(data)
+    arguments, message = REFUSED[case]
+    done = mtkit(*arguments, cwd=tmp_path, check=2)
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith("mtkit: ")
+    assert message in line
+    assert done.stdout == b""
+    assert {p.name for p in tmp_path.iterdir()} == set(FILES)

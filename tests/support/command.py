@@ -1,0 +1,103 @@
+"""The command ``mtkit``: run inside this process, or started as one of its own.
+
+A process costs seconds of imports, so that it is kept for what only a process shows: signals,
+pipes whose reader goes away, other environments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from unittest import mock
+
+from mtkit.cli import main
+from mtkit.console import console
+
+MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command that has ended leaves behind."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+def mtkit(
+    *arguments: object,
+    cwd: Path,
+    stdin: bytes | BinaryIO = b"",
+    stdout: io.BytesIO | None = None,
+    stderr: io.BytesIO | None = None,
+    check: int | None = 0,
+) -> Done:
+    """Run ``mtkit ARGUMENTS`` in this process by its entry point, and expect exit code ``check``.
+
+    Other streams than buffers of bytes may be named, a terminal for example.
+    """
+    out, err = stdout or io.BytesIO(), stderr or io.BytesIO()
+    streams = {
+        "stdin": _text(io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin),
+        "stdout": _text(out),
+        "stderr": _text(err),
+    }
+    code, rarely = 0, gc.get_threshold()
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.multiple(sys, argv=["mtkit", *map(str, arguments)], **streams),
+        mock.patch.object(sys, "excepthook", sys.excepthook),
+        mock.patch.object(console, "quiet", False),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            gc.set_threshold(*rarely)
+            if torch := sys.modules.get("torch"):
+                torch.set_num_threads(1)
+            for stream in streams.values():
+                stream.detach()
+    done = Done(code, out.getvalue(), err.getvalue())
+    assert check is None or code == check, done.stderr.decode()
+    return done
+
+
+def _text(stream: BinaryIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(stream, encoding="utf-8", write_through=True)
+
+
+def start(*arguments: object, cwd: Path, **options: object) -> subprocess.Popen[bytes]:
+    """The command as a process whose three streams are pipes, if ``options`` name no others."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    command = [*MTKIT, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=cwd, **{**pipes, **options})  # type: ignore[call-overload]
+
+
+class Terminal(io.BytesIO):
+    """A stream that passes for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Dialogue(io.BytesIO):
+    """A stdin that notes, whenever the next line is asked for, what ``heard`` says by then."""
+
+    def __init__(self, lines: bytes, heard: Callable[[], bytes]) -> None:
+        super().__init__(lines)
+        self.heard = heard
+        self.answers: list[bytes] = []
+
+    def readline(self, size: int | None = -1) -> bytes:
+        self.answers.append(self.heard())
+        return super().readline(size)
