@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # before torch is there; see mtkit.cli.main
+# Before torch is there: its threads do not wait awake (see mtkit.cli.main), and it has one.
+os.environ |= {"GOMP_SPINCOUNT": "2000", "OMP_NUM_THREADS": "1"}
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mtkit.console import console
-from mtkit.text.corpus import Bitext, Corpus, open_corpus
+from mtkit.text.corpus import Corpus, open_corpus
+from tests.support.corpora import first
 
 
 @pytest.fixture(autouse=True)
@@ -20,23 +21,6 @@ def _quiet() -> Iterator[None]:
     console.quiet, before = True, console.quiet
     yield
     console.quiet = before
-
-
-def first(text: Bitext, n: int) -> Bitext:
-    return Bitext(text.source[:n], text.target[:n], text.paths)
-
-
-def beside_its_text(directory: Path, corpus: Corpus, where: Path) -> tuple[Path, tuple[Path, Path]]:
-    """A copy of a model whose manifest names files of its own training text, and these files."""
-    copy = shutil.copytree(directory, where / directory.name)
-    paths = where / "train.en", where / "train.de"
-    for path, lines in zip(paths, (corpus.train.source, corpus.train.target), strict=True):
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    manifest = (copy / "manifest.json").read_text("utf-8")
-    for old, new in zip(corpus.train.paths, paths, strict=True):
-        manifest = manifest.replace(str(old.resolve()), str(new))
-    (copy / "manifest.json").write_text(manifest, encoding="utf-8")
-    return copy, paths
 
 
 @pytest.fixture(scope="session")

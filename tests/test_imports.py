@@ -124,6 +124,16 @@ def test_there_are_no_circles() -> None:
         done |= free
 
 
+def test_tests_share_helpers_by_support_alone() -> None:
+    used = {
+        f"{path.name} imports {name}"
+        for path in Path(__file__).parent.rglob("test_*.py")
+        for name in imported(path, lazily=True)
+        if name.startswith("tests.") and not name.startswith("tests.support")
+    }
+    assert not used
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"

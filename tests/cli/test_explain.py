@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mtkit.text.corpus import Corpus
-from tests.conftest import beside_its_text
 from tests.support.command import mtkit
+from tests.support.corpora import beside_its_text
 
 
 def test_explain_asks_the_newest_of_each_kind(project: Path) -> None:

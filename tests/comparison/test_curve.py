@@ -18,8 +18,8 @@ from mtkit.errors import InputError
 from mtkit.evaluation import metrics
 from mtkit.manifest import Manifest
 from mtkit.text.corpus import Bitext, Corpus
-from tests.comparison.test_report import REFERENCES, damaged
-from tests.conftest import beside_its_text
+from tests.support.comparisons import REFERENCES, damaged
+from tests.support.corpora import beside_its_text
 
 SIZES = (1000, 4000, 16000)
 

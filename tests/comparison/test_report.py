@@ -33,54 +33,14 @@ from mtkit.evaluation.metrics import Pair
 from mtkit.page.tables import write_page
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.glossary import Compliance
+from tests.support.comparisons import CHANNEL, REFERENCES, SOURCES, systems
 
-RNG = random.Random(11)
-WORDS = ["der", "die", "Hund", "Katze,", "Haus", "läuft", "schläft", "unter", "rot", "Baum."]
-REFERENCES = [" ".join(RNG.choices(WORDS, k=RNG.randint(4, 12))) for _ in range(30)]
-SOURCES = [f"source {i}" for i in range(len(REFERENCES))]
 HOSTILE = (
     "<script>alert(1)</script> <unk> \"double\" 'single' &amp; [bold]loud[/bold] [/] :smile: "
     "{{ 7*7 }} \x1b[31mred\x07 \x9b2J \u202eoverride \u200fmark שלום"
 )
 SEEN = HOSTILE.translate({ord(c): f"<U+{ord(c):04X}>" for c in "\x1b\x07\x9b\u202e\u200f"})
 NASTY = "</table><b onclick='x'>\"\x1b]0;title\x07"
-
-
-def damaged(share: float, seed: int) -> list[str]:
-    rng = random.Random(seed)
-    return [
-        " ".join(rng.choice(WORDS) if rng.random() < share else word for word in line.split())
-        for line in REFERENCES
-    ]
-
-
-CHANNEL = {
-    "P(x|y)": damaged(0.8, 4),
-    "P(x|y) P(y)": damaged(0.6, 5),
-    "Default weights": damaged(0.5, 6),
-    "Tuned weights": damaged(0.4, 1),
-}
-
-
-ERRORS = Errors(reached=20, same=7, search=2, model=11, wider=3)
-
-
-def systems() -> list[Translations]:
-    words = [len(line.split()) + 1 for line in REFERENCES]
-    smt_scores = [
-        Score(
-            lm=LogProbability(-2.0 * n, n, 1, known=-1.5 * (n - 1)),
-            channel=LogProbability(-3.0 * n if i else -math.inf, n),
-            direct=LogProbability(-2.5 * n, n),
-        )
-        for i, n in enumerate(words)
-    ]
-    nmt_scores = [Score(direct=LogProbability(-1.0 * n, n)) for n in words]
-    return [
-        Translations("smt", "smt", damaged(0.4, 1), 6.0, smt_scores, 17, CHANNEL, ERRORS),
-        Translations("nmt", "nmt", damaged(0.2, 2), 15.0, nmt_scores, 0),
-        Translations("other", "file", damaged(0.3, 3)),
-    ]
 
 
 def compare(

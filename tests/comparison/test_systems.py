@@ -16,7 +16,7 @@ from mtkit.comparison.systems import Task, aligner, gather, in_tokens, opened, r
 from mtkit.manifest import RECORDS, Manifest, model_size
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
-from tests.conftest import beside_its_text, first
+from tests.support.corpora import beside_its_text, first
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from mtkit.system import LogProbability, Score, TokenScores
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import BOS, CODE_POINTS, EOS, UNK
-from tests.conftest import beside_its_text
+from tests.support.corpora import beside_its_text
 
 ODD = [("A xqzvwy☃!", "Ein xqzvwy☃ Zebrafell!"), ("", ""), ("Hello.", ""), ("", "Hallo.")]
 JudgedBy = dict[str, dict[Question, Judged]]

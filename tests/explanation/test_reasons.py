@@ -24,7 +24,7 @@ from mtkit.smt.system import SmtSystem
 from mtkit.system import RIVALS, PhraseReasons, SubwordReasons
 from mtkit.text.corpus import Corpus
 from mtkit.text.vocabulary import BOS, EOS, PAD, SPECIALS
-from tests.conftest import beside_its_text
+from tests.support.corpora import beside_its_text
 
 SENTENCES = ["Where is the train?", "I have a Xqzvw and 1234 books.", "Is she here today?"]
 HOSTILE = "The \x1b[31mtrain\x07 <b>is</b> [red]here[/red] \u202e."

@@ -15,8 +15,6 @@ from mtkit.nmt.model import Attention, ModelConfig, Seq2Seq, Source, Variational
 from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
-torch.set_num_threads(1)
-
 
 def tiny(**changes: object) -> Seq2Seq:
     torch.manual_seed(1)

@@ -14,7 +14,7 @@ import torch
 from mtkit.manifest import Manifest
 from mtkit.nmt.data import epoch, make_batch
 from mtkit.text.corpus import Corpus
-from tests.nmt.training.test_train import ten_pairs
+from tests.support.neural_runs import ten_pairs
 from tests.support.two_processes import updated
 
 ROOT = Path(__file__).parents[2]

@@ -22,8 +22,6 @@ from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import EOS, PAD, UNK
 
-torch.set_num_threads(1)
-
 SOURCE = ["abba", "☃", "ab"]  # several pieces, an unknown one, one or two pieces
 
 

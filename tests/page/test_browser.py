@@ -20,7 +20,7 @@ from mtkit.explanation.reasons import Explanation, Neighbour, Support
 from mtkit.manifest import TrainingPair
 from mtkit.page.tables import write_page
 from mtkit.system import RIVALS, Phrase, PhraseReasons, Piece, Rival, SubwordReasons, Term, Word
-from tests.comparison.test_report import REFERENCES, SOURCES, systems
+from tests.support.comparisons import REFERENCES, SOURCES, systems
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (BROWSER and DRIVER):

@@ -10,7 +10,7 @@ import torch
 
 from mtkit.nmt import parallel
 from mtkit.nmt.training.run import Run
-from tests.nmt.training.test_train import TINY, ten_pairs
+from tests.support.neural_runs import TINY, ten_pairs
 
 UPDATES = 7
 CONFIG = replace(TINY, batch=3, smoothing=0.1)  # shares of 2 and 1, and of 1 and none

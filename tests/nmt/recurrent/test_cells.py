@@ -6,8 +6,6 @@ import torch
 from mtkit.nmt.model import CELLS
 from mtkit.nmt.recurrent.cells import STEPS, state_size, weights_of
 
-torch.set_num_threads(1)
-
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_a_step_is_torchs_own(cell: str) -> None:

@@ -23,7 +23,6 @@ from mtkit.nmt.recurrent.gradients import (
 from mtkit.nmt.recurrent.language_model import LanguageModel, LmConfig, mean_loss, next_logprobs
 from mtkit.text.vocabulary import BOS
 
-torch.set_num_threads(1)
 D, K = 6, 12
 
 

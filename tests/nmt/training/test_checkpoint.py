@@ -23,7 +23,7 @@ from mtkit.nmt.training import run as running
 from mtkit.nmt.training.run import Run, Segmentation
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
 from mtkit.text.corpus import Corpus
-from tests.nmt.training.test_train import TINY, run_of, silent, ten_pairs
+from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
 
 CONFIG = replace(TINY, updates=30, validations=3, dropout=0.3, word_dropout=0.2, batch=3)
 MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]

@@ -9,42 +9,12 @@ import torch
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, drop_words
 from mtkit.nmt.loss import loss_of, perplexity
-from mtkit.nmt.recipe import PRESETS, TrainConfig, learning_rate, preset
+from mtkit.nmt.recipe import PRESETS, learning_rate, preset
 from mtkit.nmt.search import beam_search
 from mtkit.nmt.training.run import Run
 from mtkit.nmt.training.train import plan_updates, train
 from mtkit.text.vocabulary import EOS
-
-torch.set_num_threads(1)
-
-TINY = TrainConfig(
-    embedding=24,
-    hidden=24,
-    dropout=0.0,
-    word_dropout=0.0,
-    smoothing=0.0,
-    batch=10,
-    learning_rate=0.02,
-    warmup=5,
-    average=0.9,
-    updates=150,
-    validations=3,
-    precision="fp32",
-)
-
-
-def ten_pairs() -> Data:
-    sources = [[4 + k, 4 + (3 * k + 1) % 10, 5] for k in range(10)]
-    targets = [[4 + (k * 7) % 10, 4 + k, 4 + (k + 5) % 10] for k in range(10)]
-    return Data(sources, targets, [3] * 10)
-
-
-def silent(_: str) -> None:
-    pass
-
-
-def run_of(config: TrainConfig) -> Run:
-    return Run(config, 14, ten_pairs(), ten_pairs())
+from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
 
 
 def test_ten_pairs_are_learnt_by_heart() -> None:

@@ -6,8 +6,8 @@ import pytest
 from mtkit.smt.phrases.extract import extract
 from mtkit.smt.phrases.reorder import DISCONTINUOUS, MONOTONE, SWAP
 from mtkit.smt.phrases.table import build_table
-from tests.smt.phrases.test_table import Pairs, extracted, flat, occurrences, random_pairs, spell
 from tests.support.oracles import orientations
+from tests.support.phrase_pairs import Pairs, extracted, flat, occurrences, random_pairs, spell
 
 
 def test_every_orientation_is_the_definition() -> None:
