@@ -10,8 +10,10 @@ from mtkit.errors import InputError
 from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, Manifest
 
 if TYPE_CHECKING:
+    from mtkit.nmt.system import NmtSystem
     from mtkit.smt.alignment.word_model import WordModels
     from mtkit.system import System
+    from mtkit.text.tokenizer import WordTokenizer
 
 MODELS = Path("models")
 KINDS = {"smt": "statistical", "nmt": "neural"}  # of translators
@@ -84,6 +86,25 @@ def load_word_models(directory: Path) -> WordModels:
         return WordModels.load(directory)
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: missing; {directory} cannot align words") from None
+
+
+def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordTokenizer) -> NmtSystem:
+    """The neural model in ``directory``, to train it further on a text of these languages.
+
+    Raises InputError where it is none, or of other languages or tokens.
+    """
+    manifest = Manifest.read(directory)
+    if manifest.kind != "nmt":
+        raise InputError(f"{directory} is no neural model; only such can be trained further")
+    if manifest.languages != languages:
+        old, new = (" → ".join(pair) for pair in (manifest.languages, languages))
+        raise InputError(f"{directory} translates {old}, but the text is {new}")
+    system = cast("NmtSystem", load(directory))
+    if system.tokenizer != tokenizer:
+        raise InputError(
+            f"{directory} has other tokens: give --tokenizer and --lowercase as they were for it"
+        )
+    return system
 
 
 def load(directory: str | Path, *others: str | Path) -> System:

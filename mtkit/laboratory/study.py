@@ -30,7 +30,7 @@ from mtkit.laboratory.findings import (
     context_of,
     recurrent,
 )
-from mtkit.nmt.recipe import PRESETS
+from mtkit.nmt.recipe import PRESETS, Attention
 from mtkit.nmt.recurrent.probe import (
     Setup,
     Texts,
@@ -52,7 +52,10 @@ WINDOWS = 1000  # places that are asked for, at most
 ORDERS = range(1, 8)
 DEPTH = 8
 FEW = 20  # pairs of words that a number of steps must have
-TRANSLATORS = {"encoder-decoder": "none", "encoder-decoder-attention": "bilinear"}
+TRANSLATORS: dict[str, Attention] = {
+    "encoder-decoder": "none",
+    "encoder-decoder-attention": "bilinear",
+}
 Sentences = Sequence[Sequence[str]]
 Ids = NDArray[np.int64]
 # Names a step and how much there is to do; gives what is called as it goes on.

@@ -26,6 +26,11 @@ class Data:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def select(self, rows: Sequence[int]) -> Data:
+        """The pairs ``rows``, in that order."""
+        sources, targets = ([side[r] for r in rows] for side in (self.sources, self.targets))
+        return Data(sources, targets, [self.target_words[r] for r in rows])
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -24,13 +24,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mtkit.nmt import recipe
 from mtkit.text.vocabulary import PAD
 
 CELLS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -42,13 +43,19 @@ class ModelConfig:
     """The shape of the network; sizes in units, dropout as probabilities."""
 
     vocabulary: int
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
-    attention: Literal["none", "dot", "bilinear", "mlp"] = "bilinear"
+    cell: recipe.Cell = "lstm"
+    attention: recipe.Attention = "bilinear"
     embedding: int = 256
     hidden: int = 512
     encoder_layers: int = 1
     decoder_layers: int = 2
     dropout: float = 0.3
+
+    @classmethod
+    def of(cls, config: recipe.TrainConfig, vocabulary: int) -> ModelConfig:
+        """The part of a recipe that shapes the network, of so many subwords."""
+        shape: dict[str, Any] = {f.name: getattr(config, f.name) for f in fields(cls)}
+        return cls(**shape | {"vocabulary": vocabulary})
 
 
 class Attention(nn.Module):

@@ -1,4 +1,6 @@
-"""Several processes, one training: each takes its share of every batch, and gradients are summed.
+"""What computes: this process's device, and several processes at one training.
+
+Several processes: each takes its share of every batch, and gradients are summed.
 
 They are started by ``torchrun``, which tells each by environment variables who it is. All build
 the same batches from the same seeds and take every n-th sentence, so that shares never overlap and
@@ -10,11 +12,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import get_args
 
 import torch
 from torch import Tensor, distributed, nn
 
 from mtkit.console import console
+from mtkit.errors import InputError
+from mtkit.nmt.recipe import Device, Precision
 
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 RANK = int(os.environ["RANK"]) if WORLD > 1 else 0  # others, too, name a variable RANK
@@ -23,11 +28,19 @@ LOCAL_WORLD = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 @contextmanager
-def processes() -> Iterator[None]:
-    """Meet the other processes, if there are any, and part again.
+def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
+    """Compute where ``choice`` says, and meet the other processes, if there are any.
 
-    Gradients travel by nccl from GPU to GPU, else by gloo. Only the first speaks.
+    cores: of this machine, which its processes share; 0 = as many as torch takes. Gradients travel
+    by nccl from GPU to GPU, else by gloo. Only the first process speaks. Raises InputError for
+    ``cuda`` where there is no GPU.
     """
+    if choice == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch first looks for them
+    elif choice == "cuda" and device().type != "cuda":
+        raise InputError("--device cuda: torch finds no GPU here; leave the option out")
+    if cores:
+        torch.set_num_threads(max(1, cores // LOCAL_WORLD))
     if WORLD == 1:
         yield
         return
@@ -44,6 +57,18 @@ def processes() -> Iterator[None]:
 def device() -> torch.device:
     """This process's GPU where there is one, else the CPU."""
     return torch.device("cuda", LOCAL) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def resolved(precision: Precision) -> Precision:
+    """What ``auto`` is on this machine. Raises ValueError for what is no ``Precision``."""
+    if precision not in get_args(Precision):
+        raise ValueError(f"{precision}: not one of {', '.join(get_args(Precision))}")
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    can = torch.cpu.get_capabilities()
+    return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
 
 
 def total(x: Tensor) -> Tensor:

@@ -7,19 +7,21 @@ Sources of the recipe for small corpora: few subwords, word dropout, small batch
     schedule    linear warm-up, then half a cosine down to 2 % of the peak
     precision   bf16: matrices are multiplied as bfloat16, nearly twice as fast where the CPU can;
                 weights, sums and everything but training stay float32
+
+Imports no torch, so that ``mtkit --help`` can show the choices at once.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
-import torch
-
-from mtkit.nmt.model import ModelConfig
-
-PRECISIONS = ("auto", "fp32", "bf16")
+Preset = Literal["small", "quick", "best", "textbook"]
+Cell = Literal["rnn", "gru", "lstm"]
+Attention = Literal["none", "dot", "bilinear", "mlp"]
+Precision = Literal["auto", "fp32", "bf16"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ class TrainConfig:
     vocabulary: joint BPE pieces, 0 = 8 √N for N target words. batch: sentences. minutes: the
     budget of wall time, 0 = none. epochs: passes over the data at most. updates: exactly so many,
     whatever the other two say (0 = they decide). clip: τ, 0 = no clipping. bpe_dropout: that
-    a merge of subwords is passed over. precision: one of ``PRECISIONS``; auto is bf16 where the
-    processor multiplies such numbers.
+    a merge of subwords is passed over. precision: auto is bf16 where the processor multiplies such
+    numbers.
     """
 
-    cell: str = "lstm"
-    attention: str = "bilinear"
+    cell: Cell = "lstm"
+    attention: Attention = "bilinear"
     embedding: int = 256
     hidden: int = 320
     encoder_layers: int = 1
@@ -55,11 +57,11 @@ class TrainConfig:
     validations: int = 20
     patience: int = 5
     max_length: int = 100
-    precision: str = "auto"
+    precision: Precision = "auto"
     seed: int = 1
 
 
-PRESETS = {
+PRESETS: dict[Preset, TrainConfig] = {
     "small": TrainConfig(),
     # Small batches of a small network: what a few thousand sentences and minutes are best spent on.
     "quick": TrainConfig(
@@ -81,12 +83,13 @@ PRESETS = {
 }
 
 
-def preset(name: str, **changes: Any) -> TrainConfig:
-    """A preset but for ``changes``.
+def preset(name: Preset, **changes: Any) -> TrainConfig:
+    """A preset but for ``changes``, of which ``None`` changes nothing.
 
     A plain RNN trains at an eighth of its learning rate, if that is not among them: at the whole
     its gradients explode, and what clipping leaves of them teaches nothing.
     """
+    changes = {option: value for option, value in changes.items() if value is not None}
     config = replace(PRESETS[name], **changes)
     if config.cell != "rnn" or "learning_rate" in changes:
         return config
@@ -100,22 +103,3 @@ def learning_rate(update: int, total: int, config: TrainConfig) -> float:
     return (
         config.learning_rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
     )
-
-
-def resolved(precision: str) -> str:
-    """What ``auto`` is on this machine. Raises ValueError for what is none of ``PRECISIONS``."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"{precision}: not one of {', '.join(PRECISIONS)}")
-    if precision != "auto":
-        return precision
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    can = torch.cpu.get_capabilities()
-    return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
-
-
-def model_config(config: TrainConfig, pieces: int) -> ModelConfig:
-    """The part of the configuration that shapes the network."""
-    names = ("cell", "attention", "embedding", "hidden", "encoder_layers", "decoder_layers")
-    shape: dict[str, Any] = {name: getattr(config, name) for name in (*names, "dropout")}
-    return ModelConfig(vocabulary=pieces, **shape)

@@ -13,7 +13,7 @@ from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.nmt.data import Data, make_batch
 from mtkit.nmt.model import ModelConfig, Seq2Seq
-from mtkit.nmt.recipe import TrainConfig, model_config
+from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output
 from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training import build
@@ -207,6 +207,8 @@ def test_bpe_dropout_cuts_both_sides_anew_by_each_seed() -> None:
 def test_what_is_trained_further_keeps_its_shape() -> None:
     old = spelling("dot")
     resolved = build._resolved(TrainConfig(dropout=0.4), 100, old)
-    assert model_config(resolved, resolved.vocabulary) == replace(old.models[0].config, dropout=0.4)
+    assert ModelConfig.of(resolved, resolved.vocabulary) == replace(
+        old.models[0].config, dropout=0.4
+    )
     assert build._resolved(TrainConfig(), 100, None).vocabulary == 500
     assert build._resolved(TrainConfig(), 10_000, None).vocabulary == 800

@@ -30,6 +30,7 @@ from torch.nn import functional
 
 from mtkit.evaluation.intervals import Floats
 from mtkit.nmt.model import CELLS
+from mtkit.nmt.recipe import Cell
 from mtkit.nmt.recurrent.cells import STEPS, Gates, state_size, weights_of
 from mtkit.text.vocabulary import BOS, EOS
 
@@ -42,7 +43,7 @@ class LmConfig:
     """The shape of a language model. scale: the spectral norm of U in the beginning."""
 
     vocabulary: int
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    cell: Cell = "lstm"
     hidden: int = 256
     layers: int = 1
     residual: Literal["none", "layers", "time"] = "none"

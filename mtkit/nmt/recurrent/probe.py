@@ -17,7 +17,8 @@ import torch
 
 from mtkit.evaluation.intervals import Floats
 from mtkit.nmt.data import batch_rows, make_batch
-from mtkit.nmt.recipe import resolved
+from mtkit.nmt.parallel import resolved
+from mtkit.nmt.recipe import Cell
 from mtkit.nmt.recurrent.gradients import (
     by_depth,
     by_distance,
@@ -47,7 +48,7 @@ class Setup:
     """What is trained, by all seeds alike. clip: τ, 0 = none; scale: ‖U‖₂ in the beginning."""
 
     name: str
-    cell: Literal["rnn", "gru", "lstm"]
+    cell: Cell
     residual: Literal["none", "layers", "time"] = "none"
     norm: bool = False
     layers: int = 1

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.bpe_dropout import Segmenter
 from mtkit.nmt.training.run import Run, Segmentation
 from mtkit.nmt.training.train import train
-from mtkit.text.corpus import Corpus, hold_out
+from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -39,37 +38,19 @@ def train_nmt(
     resume: bool = False,
     start: NmtSystem | None = None,
 ) -> Manifest | None:
-    """Train on ``corpus`` and write the model directory ``out``; what its manifest says.
+    """Train on ``corpus`` and write the model directory ``out``; its manifest.
 
-    What an interruption leaves beside ``out`` is gone on with if ``resume``, else started anew.
-    start: a model to train further; its weights, shape and subwords are taken over. Of several
-    processes only the first writes, the others return ``None``. Raises InputError where there is
-    nothing to resume, or a training of another text or other settings.
+    tokenizer: of both languages. config: the recipe, as ``recipe.preset`` builds one; its seed
+    decides everything random. resume: continue what an interruption left beside ``out``, else it
+    starts anew. start: a model to train further; its weights, shape and subwords are taken over.
+    Of several processes only the first writes, the others return ``None``. Raises InputError where
+    there is nothing to resume, or a training of another text or other settings.
     """
     begun = time.perf_counter()
-    text, dev = corpus.train.without_empty(), corpus.dev
-    if dev is None:
-        text, dev = hold_out(text, 20)
-        note(f"no dev set: {len(dev)} pairs of the training text are held out for it")
-    sides = [[tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)]
-    config = _resolved(config, sum(map(len, sides[1])), start)
-    subwords = start.subwords if start else Subwords.train(chain(*sides), config.vocabulary)
-    data, kept = _short(encode(text, tokenizer, subwords), config.max_length)
-    sides = [[side[i] for i in kept] for side in sides]
     unfinished = checkpoint.path_of(out)
+    run, subwords = _prepare(corpus, tokenizer, config, unfinished, start)
     with _output(out) as directory:
-        run = Run(
-            config,
-            len(subwords),
-            data,
-            encode(dev.without_empty(), tokenizer, subwords),
-            spell=partial(spell, subwords),
-            path=unfinished,
-            segment=_segment(subwords, sides, config.bpe_dropout),
-            weights=start.models[0].state_dict() if start else None,
-        )
-        parameters = sum(p.numel() for p in run.model.parameters())
-        note(f"{len(subwords)} subwords, {parameters / 1e6:.1f} M parameters")
+        note(f"{len(subwords)} subwords, {run.parameters / 1e6:.1f} M parameters")
         if resume:
             run.restore()
             note(f"going on from update {run.update} of {run.config.updates}")
@@ -84,6 +65,42 @@ def train_nmt(
     return manifest
 
 
+def _prepare(
+    corpus: Corpus,
+    tokenizer: WordTokenizer,
+    config: TrainConfig,
+    unfinished: Path,
+    start: NmtSystem | None,
+) -> tuple[Run, Subwords]:
+    """A training run at its beginning, and the subwords that it is about."""
+    text, dev = train_and_dev(corpus.train.without_empty(), corpus.dev)
+    sides = [[tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)]
+    config = _resolved(config, sum(map(len, sides[1])), start)
+    subwords = start.subwords if start else Subwords.train(chain(*sides), config.vocabulary)
+    data, kept = _short(encode(text, tokenizer, subwords), config.max_length)
+    sides = [[side[i] for i in kept] for side in sides]
+    run = Run(
+        config,
+        len(subwords),
+        data,
+        encode(dev.without_empty(), tokenizer, subwords),
+        spell=lambda ids: " ".join(subwords.decode(ids)),
+        path=unfinished,
+        segment=_segment(subwords, sides, config.bpe_dropout),
+        weights=start.models[0].state_dict() if start else None,
+    )
+    return run, subwords
+
+
+def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
+    """Both; without a dev set one in 20 pairs of the training text is held out, with a note."""
+    if dev is not None:
+        return train, dev
+    train, dev = hold_out(train, 20)
+    note(f"no dev set: {len(dev)} pairs of the training text are held out for it")
+    return train, dev
+
+
 def train_seeds(
     corpus: Corpus,
     tokenizer: WordTokenizer,
@@ -92,26 +109,29 @@ def train_seeds(
     resume: bool = False,
     start: NmtSystem | None = None,
 ) -> None:
-    """Train one model a directory, each by the next seed, and say how far they differ.
+    """Train a model in each of ``directories``, by consecutive seeds, and say how far they differ.
 
-    With ``resume``, those that are done stay, and the one that was interrupted is gone on with.
-    Raises InputError where one that is done was trained with other settings.
+    resume: models that are complete stay, and the one that was interrupted is continued. The other
+    arguments: see ``train_nmt``. Raises InputError where a complete one has other settings.
     """
-    best = []
-    for k, out in enumerate(directories):
-        done = resume and (out / MANIFEST).is_file()
-        again = resume and not done and checkpoint.path_of(out).exists()
-        note(f"seed {config.seed + k}: {out}{', done already' if done else ''}")
-        own = replace(config, seed=config.seed + k)
+    if len(directories) == 1:
+        train_nmt(corpus, tokenizer, config, directories[0], resume, start)
+        return
+    figures = []
+    for seed, directory in enumerate(directories, config.seed):
+        done = resume and (directory / MANIFEST).is_file()
+        note(f"seed {seed}: {directory}{', done already' if done else ''}")
+        own = replace(config, seed=seed)
+        manifest: Manifest | None
         if done:
-            manifest: Manifest | None = Manifest.read(out)
-            _check_done(out, own, start)
+            manifest = _done(directory, own, start)
         else:
-            manifest = train_nmt(corpus, tokenizer, own, out, again, start)
+            again = resume and checkpoint.path_of(directory).exists()
+            manifest = train_nmt(corpus, tokenizer, own, directory, again, start)
         if manifest:
-            best.append(manifest.figures)
-    for name in ("dev_perplexity", "dev_bleu") if best else ():
-        values = [figures[name] for figures in best]
+            figures.append(manifest.figures)
+    for name in ("dev_perplexity", "dev_bleu") if figures else ():
+        values = [of_model[name] for of_model in figures]
         note(
             f"{name.replace('_', ' ')} of {len(values)} seeds: mean {statistics.mean(values):.2f}, "
             f"standard deviation {statistics.stdev(values):.2f} "
@@ -119,21 +139,23 @@ def train_seeds(
         )
 
 
-def _check_done(out: Path, config: TrainConfig, start: NmtSystem | None) -> None:
-    """Raise InputError unless the model ``out`` was trained with the settings of ``config``."""
-    open_ones = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # until the run decides
-    found = Manifest.read(out).config
-    for name, wanted in asdict(_shaped(config, start) if start else config).items():
-        if wanted != found.get(name) and wanted != open_ones.get(name):
+def numbered(out: Path, seeds: int) -> list[Path]:
+    """The directories of models by several seeds, OUT-1 … OUT-N; ``out`` itself for one."""
+    return [out.with_name(f"{out.name}-{k}") for k in range(1, seeds + 1)] if seeds > 1 else [out]
+
+
+def _done(out: Path, config: TrainConfig, start: NmtSystem | None) -> Manifest:
+    """The manifest of a complete model. Raises InputError where ``config`` has other settings."""
+    undecided = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # until the run decides
+    manifest = Manifest.read(out)
+    for name, value in asdict(_shaped(config, start) if start else config).items():
+        trained = manifest.config.get(name)
+        if value not in (trained, undecided.get(name)):
             raise InputError(
-                f"{out} was trained with {name} {found.get(name)}, not {wanted}; "
+                f"{out} was trained with {name} {trained}, not {value}; "
                 "give the same options, or begin anew without --resume"
             )
-
-
-def spell(subwords: Subwords, ids: Sequence[int]) -> str:
-    """The words that ``ids`` make, with spaces between."""
-    return " ".join(subwords.decode(ids))
+    return manifest
 
 
 def _resolved(config: TrainConfig, words: int, start: NmtSystem | None) -> TrainConfig:
@@ -163,21 +185,13 @@ def _segment(
 
 def _short(data: Data, limit: int) -> tuple[Data, list[int]]:
     """The pairs of at most ``limit`` subwords a side, and which; said where any are left out."""
-    kept = [
-        i
-        for i, (s, t) in enumerate(zip(data.sources, data.targets, strict=True))
-        if 0 < len(s) <= limit and 0 < len(t) <= limit
-    ]
+    pairs = zip(data.sources, data.targets, strict=True)
+    kept = [i for i, pair in enumerate(pairs) if all(0 < len(ids) <= limit for ids in pair)]
     if len(kept) < len(data):
         note(f"{len(data) - len(kept)} pairs longer than {limit} subwords are left out")
     if not kept:
         raise InputError(f"no training pair has at most {limit} subwords on both sides")
-    short = Data(
-        [data.sources[i] for i in kept],
-        [data.targets[i] for i in kept],
-        [data.target_words[i] for i in kept],
-    )
-    return short, kept
+    return data.select(kept), kept
 
 
 def _output(out: Path) -> AbstractContextManager[Path | None]:
@@ -194,8 +208,8 @@ def _write(
     """
     system.save(directory)
     finite = ({k: v for k, v in entry.items() if math.isfinite(v)} for entry in run.history)
-    lines = [json.dumps(entry) + "\n" for entry in finite]
-    (directory / LOG).write_text("".join(lines), encoding="utf-8")
+    log = "".join(json.dumps(entry) + "\n" for entry in finite)
+    (directory / LOG).write_text(log, encoding="utf-8")
     save_training_hashes(corpus, directory)
     best = next(entry for entry in run.history if entry["update"] == run.best[1])
     manifest = Manifest(
@@ -215,7 +229,7 @@ def _write(
             "dev_perplexity": run.best[0],
             "dev_bleu": best["bleu"],
             "best_update": run.best[1],
-            "parameters": sum(p.numel() for p in run.model.parameters()),
+            "parameters": run.parameters,
             "skipped_updates": int(run.skipped),
         },
     )

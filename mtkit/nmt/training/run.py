@@ -24,8 +24,8 @@ from torch import Tensor
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Batch, Data, batch_rows, drop_words, epoch, make_batch
 from mtkit.nmt.loss import loss_of, perplexity
-from mtkit.nmt.model import Seq2Seq
-from mtkit.nmt.recipe import TrainConfig, learning_rate, model_config, resolved
+from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.checkpoint import Tensors
 
@@ -53,9 +53,9 @@ class Run:
         weights: Tensors | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
-        self.config = config = replace(config, precision=resolved(config.precision))
+        self.config = config = replace(config, precision=parallel.resolved(config.precision))
         self.train, self.dev, self.spell, self.segment = train, dev, spell, segment
-        self.model = Seq2Seq(model_config(config, pieces))
+        self.model = Seq2Seq(ModelConfig.of(config, pieces))
         if weights:
             self.model.load_state_dict(weights)
         self.model.to(parallel.device())
@@ -73,6 +73,11 @@ class Run:
         self.history: list[dict[str, float]] = []
         self.path, self.fingerprint = path, checkpoint.fingerprint(config, train, dev, weights)
         self.kept: tuple[Tensors, dict[str, Any]] | None = None
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.numel() for p in self.model.parameters())
 
     @property
     def batches_per_epoch(self) -> int:
