@@ -1,7 +1,13 @@
 """mtkit: a statistical and a neural translator from the same text, and their honest comparison.
 
->>> from mtkit import load                                   # doctest: +SKIP
->>> load("models/smt").translate(["Two men."])               # doctest: +SKIP
+>>> import mtkit
+>>> directory = mtkit.train_smt(out="models/smt")                         # doctest: +SKIP
+>>> mtkit.load(directory).translate(["Two men."])                         # doctest: +SKIP
+>>> from mtkit.text.corpus import open_corpus
+>>> mtkit.align(open_corpus("everyday")).pharaoh()                        # doctest: +SKIP
+
+Each function is what the command of its name calls. Nothing is imported before it is needed, so
+that ``mtkit --help`` waits neither for numpy nor for torch.
 """
 
 from __future__ import annotations
@@ -9,16 +15,110 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from mtkit.smt.alignment.symmetrize import Links
+    from mtkit.smt.train import TrainConfig as SmtConfig
     from mtkit.system import System
+    from mtkit.text.corpus import Corpus
+    from mtkit.text.tokenizer import WordTokenizer
 
-__all__ = ["load"]
+__all__ = ["align", "load", "train_smt"]
 __version__ = "0.1.0"
 
 
-def load(directory: str | Path) -> System:
-    """Load a trained translator of either kind; see ``mtkit.models.load``."""
-    from mtkit import models  # here, so that `mtkit --help` does not wait for numpy
+def load(directory: str | Path, *others: str | Path) -> System:
+    """Load a trained translator of either kind, or a language model; see ``System``.
 
-    return models.load(directory)
+    others: further neural translators, to make an ensemble. Raises InputError where one is no model
+    directory or no longer whole, and where they do not go together.
+    """
+    from mtkit import models
+
+    return models.load(directory, *others)
+
+
+def train_smt(
+    corpus: Corpus | None = None,
+    out: str | Path | None = None,
+    tokenizer: WordTokenizer | None = None,
+    config: SmtConfig | None = None,
+    weights: str | Mapping[str, float] = "default",
+    force: bool = False,
+    threads: int = 0,
+) -> Path:
+    """Train a statistical translator; returns its model directory.
+
+    corpus: see ``text.corpus.open_corpus``; the embedded one if none is named. out:
+    ``models/smt``, which is replaced, if none is named; another that exists only by ``force``.
+    tokenizer: ``WordTokenizer()``. config: ``smt.train.TrainConfig()``. weights: where tuning
+    begins, a preset of ``smt.system``, a JSON file or the numbers. threads: 0 takes every core.
+
+    Raises InputError for text that cannot be trained on, for weights that are none and for an
+    ``out`` that must not be replaced; ValueError for a name in ``config`` that is not known.
+    """
+    from mtkit.models import check_out, cores
+    from mtkit.smt import train
+    from mtkit.smt.system import weights_named
+    from mtkit.text.corpus import open_corpus
+    from mtkit.text.tokenizer import WordTokenizer
+
+    directory = check_out(out, "smt", force)
+    train.train_smt(
+        corpus or open_corpus(),
+        tokenizer or WordTokenizer(),
+        config or train.TrainConfig(),
+        weights_named(weights) if isinstance(weights, str) else dict(weights),
+        directory,
+        threads or cores(),
+    )
+    return directory
+
+
+def align(
+    corpus: Corpus | None = None,
+    tokenizer: WordTokenizer | None = None,
+    aligner: str = "fertility",
+    heuristic: str = "grow-diag-final-and",
+    model: str | Path | None = None,
+    out: str | Path | None = None,
+    force: bool = False,
+    threads: int = 0,
+) -> Links:
+    """Align the words of a corpus's training text; the links of each sentence pair.
+
+    corpus, threads: as in ``train_smt``. tokenizer: ``WordTokenizer()``, or that of ``model``.
+    aligner: one of ``smt.alignment.align.ALIGNERS``. heuristic: how the two directions become one,
+    one of ``smt.alignment.symmetrize.HEURISTICS``. model: a directory to align by instead of
+    learning from the text. out: a directory for what is learnt; replaced only by ``force``.
+
+    Raises InputError where nothing can be learnt, where ``model`` cannot align and where ``out``
+    must not be replaced; ValueError for an aligner or a heuristic of another name.
+    """
+    from pathlib import Path
+
+    from mtkit import models
+    from mtkit.console import step
+    from mtkit.manifest import Manifest
+    from mtkit.smt.alignment.align import align as learn
+    from mtkit.text.corpus import open_corpus
+    from mtkit.text.tokenizer import WordTokenizer
+
+    if out is not None:
+        models.check_out(out, "", force)
+    corpus = corpus or open_corpus()
+    if model is not None:
+        tokenizer = tokenizer or Manifest.read(Path(model)).word_tokenizer
+        known, sides = models.load_word_models(Path(model)), corpus.train.tokens(tokenizer)
+        with step(f"word alignment by {model}"):
+            return known.align(*sides, heuristic)
+    corpus.train.without_empty()  # raises where nothing can be learnt
+    tokenizer = tokenizer or WordTokenizer()
+    sides = corpus.train.tokens(tokenizer)
+    with step(f"word alignment ({aligner}), both directions"):
+        alignment = learn(*sides, aligner, heuristic, threads or models.cores())
+    if out is not None:
+        config = {"aligner": aligner, "heuristic": heuristic}
+        models.save_word_models(alignment.models, corpus, tokenizer, config, out)
+    return alignment.links

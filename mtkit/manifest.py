@@ -16,6 +16,7 @@ import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.text.corpus import Bitext, Corpus, line_hashes
+from mtkit.text.tokenizer import WordTokenizer
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -62,6 +63,11 @@ class Manifest:
                 f"{path}: format {manifest.format}, this mtkit reads {FORMAT}; train it again"
             )
         return manifest
+
+    @property
+    def word_tokenizer(self) -> WordTokenizer:
+        """The tokenizer that the model reads text with."""
+        return WordTokenizer(**self.tokenizer)
 
     def write(self, directory: Path) -> None:
         """Write the manifest into ``directory``."""

@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mtkit.errors import InputError
-from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, Manifest
+from mtkit.manifest import (
+    ALIGNMENT,
+    LABORATORY,
+    LANGUAGE_MODEL,
+    MANIFEST,
+    UNDETERMINED,
+    Manifest,
+    describe_corpus,
+    replacing,
+)
 
 if TYPE_CHECKING:
     from mtkit.nmt.system import NmtSystem
     from mtkit.smt.alignment.word_model import WordModels
     from mtkit.system import System
+    from mtkit.text.corpus import Corpus
+    from mtkit.text.glossary import Glossary
     from mtkit.text.tokenizer import WordTokenizer
 
 MODELS = Path("models")
 KINDS = {"smt": "statistical", "nmt": "neural"}  # of translators
 
 
+def cores() -> int:
+    """The processor's cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def check_out(
-    out: Path | None, default: str, force: bool, mark: str = MANIFEST, what: str = "model"
+    out: str | Path | None, default: str, force: bool, mark: str = MANIFEST, what: str = "model"
 ) -> Path:
     """Where a new model goes; ``mark`` is the file by which one that may be replaced is known.
 
     what: its name in messages. Raises InputError if the user's ``--out`` exists without --force, if
     what would be replaced is no model, and if nothing can be written there.
     """
-    if out is not None and out.exists() and not force:
+    chosen = MODELS / default if out is None else Path(out)
+    if out is not None and chosen.exists() and not force:
         raise InputError(f"{out} exists; name another --out, or add --force to replace it")
-    chosen = out or MODELS / default
     real = chosen.resolve()  # a link keeps leading to its model
     if real == Path.cwd() or not _is_replaceable(real, mark):
         raise InputError(
@@ -105,6 +122,97 @@ def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordToken
             f"{directory} has other tokens: give --tokenizer and --lowercase as they were for it"
         )
     return system
+
+
+def save_word_models(
+    words: WordModels,
+    corpus: Corpus,
+    tokenizer: WordTokenizer,
+    config: dict[str, str],
+    out: str | Path,
+) -> None:
+    """Keep what word alignment learnt in a directory for ``load_word_models``."""
+    with replacing(Path(out)) as directory:
+        words.save(directory)
+        Manifest(
+            kind=ALIGNMENT,
+            languages=corpus.pair,
+            corpus=describe_corpus(corpus),
+            tokenizer=asdict(tokenizer),
+            config=config,
+        ).write(directory)
+
+
+def import_moses(
+    ini: Path, out: Path, languages: tuple[str, str] | None = None, lowercase: bool = False
+) -> None:
+    """Make a model directory of the Moses model that ``ini`` describes.
+
+    languages: undetermined where none are named. lowercase: fold the case of what is translated.
+    """
+    from mtkit.smt.moses.ini import read_moses
+
+    system = read_moses(ini, lowercase)
+    models = system.models
+    with replacing(out) as directory:
+        system.save(directory)
+        Manifest(
+            kind=system.kind,
+            languages=languages or (UNDETERMINED, UNDETERMINED),
+            corpus={},
+            tokenizer=asdict(system.tokenizer),
+            config={
+                "limits": system.limits._asdict(),
+                "verbatim": system.verbatim,
+                "imported": str(ini.resolve()),
+            },
+            figures={"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts},
+        ).write(directory)
+
+
+def export_moses(model: Path, out: Path, force: bool = False) -> Path:
+    """Write a statistical model as Moses reads it; its ``moses.ini``.
+
+    Raises InputError where ``model`` is none, and for an ``out`` that must not be replaced.
+    """
+    from mtkit.smt.moses.ini import MARK, write_moses
+    from mtkit.smt.system import SmtSystem
+
+    check_out(out, "", force, MARK)
+    system = load(model)
+    if not isinstance(system, SmtSystem):
+        raise InputError(f"{model}: a model of kind {system.kind}; Moses has only statistical ones")
+    with replacing(out) as directory:
+        write_moses(system, directory)
+    return out / MARK
+
+
+def load_with_glossary(directory: Path, glossary: Path) -> tuple[System, Glossary]:
+    """A statistical system that translates phrases as a glossary asks, and that glossary.
+
+    Raises InputError for a system of another kind, and as ``load`` and ``Glossary.read`` do.
+    """
+    from mtkit.smt.system import SmtSystem
+    from mtkit.text.glossary import Glossary
+
+    system = load(directory)
+    if not isinstance(system, SmtSystem):
+        raise InputError(
+            f"{directory} is a {KINDS.get(system.kind, system.kind)} model, which cannot be held "
+            "to a glossary; name a statistical one with --model DIR"
+        )
+    wanted = Glossary.read(glossary, system.tokenizer.tokenize)
+    system.use_glossary(wanted)
+    return system, wanted
+
+
+def load_neural(directory: Path) -> NmtSystem:
+    """A neural translator. Raises InputError for a model of another kind, and as ``load`` does."""
+    if (kind := Manifest.read(directory).kind) != "nmt":
+        raise InputError(
+            f"{directory}: a model of kind {kind}; only a neural translator has an encoder"
+        )
+    return cast("NmtSystem", load(directory))
 
 
 def load(directory: str | Path, *others: str | Path) -> System:

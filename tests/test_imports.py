@@ -145,3 +145,10 @@ def test_help_loads_nothing_heavy() -> None:
     assert "train-smt" in run.stdout
     assert "typer" in run.stderr.split()
     assert not HEAVY & set(run.stderr.split())
+
+
+def test_importing_mtkit_loads_nothing_heavy() -> None:
+    code = "import sys, mtkit; assert mtkit.align and mtkit.train_smt; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "mtkit" in run.stdout.split()
+    assert not (HEAVY | {"typer", "rich"}) & set(run.stdout.split())

@@ -3,66 +3,64 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mtkit.cli.options import Quiet, Threads, set_up
+from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 
 if TYPE_CHECKING:
     from mtkit.manifest import TrainingPair
     from mtkit.nmt.system import NmtSystem
 
 
-class Pool(StrEnum):
-    """How many states become one vector."""
-
-    mean = "mean"
-    max = "max"
-    last = "last"
+Pool = Annotated[
+    Literal["mean", "max", "last"],
+    typer.Option(
+        help="Element-wise mean or maximum of the encoder's states, or the last state of each "
+        "direction."
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="A neural model. [the newest under models/]", show_default=False
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE.npy", help="Write the vectors: float32, a row a line.")
+]
+Nearest = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        min=1,
+        help="Print the K closest training sentences of each line, by cosine: number of the line, "
+        "number of the training line, cosine, text, with TABs between. [3 without --out]",
+        show_default=False,
+    ),
+]
 
 
 def encode(
-    pool: Annotated[
-        Pool,
-        typer.Option(
-            help="Element-wise mean or maximum of the encoder's states, or the last state of each "
-            "direction."
-        ),
-    ] = Pool.mean,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="A neural model. [the newest under models/]", show_default=False
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.npy", help="Write the vectors: float32, a row a line."),
-    ] = None,
-    nearest: Annotated[
-        int | None,
-        typer.Option(
-            metavar="K",
-            min=1,
-            help="Print the K closest training sentences of each line, by cosine: number of the "
-            "line, number of the training line, cosine, text, with TABs between. [3 without --out]",
-            show_default=False,
-        ),
-    ] = None,
+    pool: Pool = "mean",
+    model: Model = None,
+    out: Out = None,
+    nearest: Nearest = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Sentence vectors of a neural model's encoder, or what is close by them: mtkit encode < in."""
     from mtkit.manifest import training_pairs
+    from mtkit.models import load_neural
     from mtkit.text.corpus import decode_lines
 
     cores = set_up(quiet, threads)
     if out is None and nearest is None:
         nearest = 3
-    directory, system = _open(model)
+    directory = model_or_newest(model, kind="nmt")
+    system = load_neural(directory)
     known = training_pairs(directory) if nearest else []  # missing, it is missed before the work
     system.limit_threads(cores)
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")
@@ -70,29 +68,6 @@ def encode(
         _write(system, lines, pool, out)
     if nearest:
         _print_nearest(system, lines, known, nearest, pool)
-
-
-def _open(model: Path | None) -> tuple[Path, NmtSystem]:
-    """The model in that directory, or the newest neural one, which is named."""
-    from mtkit.console import note
-    from mtkit.errors import InputError
-    from mtkit.manifest import Manifest
-    from mtkit.models import load, newest_model
-
-    directory = model or newest_model(kind="nmt")
-    manifest = Manifest.read(directory)
-    if manifest.kind != "nmt":
-        raise InputError(
-            f"{directory}: a model of kind {manifest.kind}; only a neural translator has an encoder"
-        )
-    if model is None:
-        note(f"model: {directory} ({' → '.join(manifest.languages)})")
-
-    from mtkit.nmt.system import NmtSystem
-
-    system = load(directory)
-    assert isinstance(system, NmtSystem)
-    return directory, system
 
 
 def _write(system: NmtSystem, lines: list[str], pool: str, out: Path) -> None:

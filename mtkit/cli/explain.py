@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import Quiet, Threads, set_up
+from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.cli.output import AsJson, Html, check_page, publish
 
 
@@ -35,31 +35,26 @@ def explain(
 
     cores = set_up(quiet, threads)
     check_page(html)
-    found = []
+    explanations = []
     for directory in model or _newest():
         with busy(f"asking {directory} and searching its training text"):
             system = load(directory)
             system.limit_threads(cores)
-            found += reasons(directory, system, [sentence])
+            explanations += reasons(directory, system, [sentence])
     publish(
         html,
-        lambda: page.as_html(sentence, found),
+        lambda: page.as_html(sentence, explanations),
         as_json,
-        lambda: as_object(sentence, found),
-        lambda console: page.print_explanations(sentence, found, console),
+        lambda: as_object(sentence, explanations),
+        lambda console: page.print_explanations(sentence, explanations, console),
     )
 
 
 def _newest() -> list[Path]:
     """The newest model of each kind, which are named."""
-    from mtkit.console import note
     from mtkit.manifest import Manifest
-    from mtkit.models import all_models, newest_model
+    from mtkit.models import KINDS, all_models
 
-    newest: dict[str, Path] = {}
-    for path in all_models():
-        newest.setdefault(Manifest.read(path).kind, path)
-    chosen = [newest[kind] for kind in ("smt", "nmt") if kind in newest] or [newest_model()]
-    for path in chosen:
-        note(f"model: {path} ({' → '.join(Manifest.read(path).languages)})")
-    return chosen
+    kinds = {Manifest.read(path).kind for path in all_models()}
+    translators = [kind for kind in KINDS if kind in kinds]
+    return [model_or_newest(None, kind=kind) for kind in translators] or [model_or_newest(None)]

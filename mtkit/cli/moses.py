@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import Force, Pair, Quiet, set_up
+from mtkit.cli.options import Force, Pair, Quiet, model_or_newest, set_up
 
 
 def import_model(
@@ -30,33 +29,13 @@ def import_model(
 
     It translates text that is tokenised as Moses's was.
     """
-    from mtkit.models import check_out
+    from mtkit.console import note
+    from mtkit.models import check_out, import_moses
+    from mtkit.text.corpus import parse_pair
 
     set_up(quiet)
     directory = check_out(out, "moses", force)
-
-    from mtkit.console import note
-    from mtkit.manifest import UNDETERMINED, Manifest, replacing
-    from mtkit.smt.moses.ini import read_moses
-    from mtkit.text.corpus import parse_pair
-
-    languages = parse_pair(pair) if pair else (UNDETERMINED, UNDETERMINED)
-    system = read_moses(ini, lowercase)
-    models = system.models
-    with replacing(directory) as scratch:
-        system.save(scratch)
-        Manifest(
-            kind=system.kind,
-            languages=languages,
-            corpus={},
-            tokenizer=asdict(system.tokenizer),
-            config={
-                "limits": system.limits._asdict(),
-                "verbatim": system.verbatim,
-                "imported": str(ini.resolve()),
-            },
-            figures={"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts},
-        ).write(scratch)
+    import_moses(ini, directory, parse_pair(pair) if pair else None, lowercase)
     if not pair:
         note("  moses.ini names no languages; --pair, as in --pair en-de, does")
     note(f"model: {directory}")
@@ -77,23 +56,8 @@ def export_model(
 ) -> None:
     """Write a statistical model as Moses reads it: moses.ini, text tables, an ARPA file."""
     from mtkit.console import note
-    from mtkit.errors import InputError
-    from mtkit.manifest import Manifest, replacing
-    from mtkit.models import check_out, load, newest_model
+    from mtkit.models import export_moses
 
     set_up(quiet)
-    directory = model or newest_model("as MODEL", "smt")
-    if (kind := Manifest.read(directory).kind) != "smt":
-        raise InputError(f"{directory}: a model of kind {kind}; Moses has only statistical ones")
-    if model is None:
-        note(f"model: {directory}")
-
-    from mtkit.smt.moses.ini import MARK, write_moses
-    from mtkit.smt.system import SmtSystem
-
-    check_out(out, "", force, MARK)
-    system = load(directory)
-    assert isinstance(system, SmtSystem)
-    with replacing(out) as scratch:
-        write_moses(system, scratch)
-    note(f"Moses model: {out / MARK}")
+    directory = model_or_newest(model, "as MODEL", "smt")
+    note(f"Moses model: {export_moses(directory, out, force)}")

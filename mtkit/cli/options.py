@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -132,8 +131,25 @@ def check_choice(option: str, value: str, known: Iterable[str]) -> None:
 
 def set_up(quiet: bool, threads: int = 0) -> int:
     """Apply ``--quiet``; the number of threads ``--threads`` means."""
+    from mtkit.models import cores
+
     console.quiet = quiet
-    return threads or len(os.sched_getaffinity(0))
+    return threads or cores()
+
+
+def model_or_newest(
+    model: Path | None, how: str = "with --model DIR", kind: str | None = None
+) -> Path:
+    """The model that is named, or the newest, of the ``kind`` if one is wanted, which is said."""
+    from mtkit.console import note
+    from mtkit.manifest import Manifest
+    from mtkit.models import newest_model
+
+    if model is not None:
+        return model
+    newest = newest_model(how, kind)
+    note(f"model: {newest} ({' → '.join(Manifest.read(newest).languages)})")
+    return newest
 
 
 def test_files(model: Path, test: Files | None) -> Files:

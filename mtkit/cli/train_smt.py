@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -86,36 +85,22 @@ def train_smt(
     quiet: Quiet = False,
 ) -> None:
     """Train the statistical translator: alignment, phrase table, language model, weights."""
-    from mtkit.models import check_out
-
-    cores = set_up(quiet, threads)
-    directory = check_out(out, "smt", force)
-    text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
-
+    import mtkit
     from mtkit.console import note
     from mtkit.smt.phrases.table import DISCOUNTS
     from mtkit.smt.train import TrainConfig
-    from mtkit.smt.train import train_smt as run
     from mtkit.smt.tuning.tune import TUNERS
 
+    cores = set_up(quiet, threads)
     check_alignment(aligner, symmetrize)
     check_choice("--discount", discount, DISCOUNTS)
     tuner = tune or ("none" if weights else "mira")
     check_choice("--tune", tuner, (*TUNERS, "none"))
     thresholds = _thresholds(prune, order)
+    text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
     config = TrainConfig(aligner, symmetrize, discount, order, thresholds, tuner)
-    run(text, words, config, _weights(weights or "default"), directory, cores)
+    directory = mtkit.train_smt(text, out, words, config, weights or "default", force, cores)
     note(f"model: {directory}")
-
-
-def _weights(name: str) -> dict[str, float]:
-    """The weights of a preset or of a file."""
-    from mtkit.errors import InputError
-    from mtkit.smt.system import PRESETS, read_weights
-
-    if name not in PRESETS and not Path(name).is_file():
-        raise InputError(f"--weights {name}: neither {' nor '.join(PRESETS)} nor a file")
-    return PRESETS.get(name) or read_weights(Path(name))
 
 
 def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.options import GlossaryFile, Quiet, Threads, set_up
+from mtkit.cli.options import GlossaryFile, Quiet, Threads, model_or_newest, set_up
 
 if TYPE_CHECKING:
     from mtkit.system import Hypothesis, System
@@ -23,23 +23,30 @@ Answers = tuple[list[str], list[str]]
 BATCH = 1000  # lines that are read, translated and written at a time
 
 
+Models = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--model",
+        metavar="DIR",
+        help="Model directory, the newest under models/ if none is named. "
+        "Several neural ones translate together, as an ensemble.",
+    ),
+]
+NBest = Annotated[int, typer.Option("--n-best", min=1, max=1000, help="Translations a line.")]
+LineAsJson = Annotated[
+    bool, typer.Option("--json", help="One object a line: scores, alignment, tokens.")
+]
+Stream = Annotated[
+    bool, typer.Option("--stream", help="Answer each line at once, as on a terminal.")
+]
+
+
 def translate(
     context: typer.Context,
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="DIR",
-            help="Model directory, the newest under models/ if none is named. "
-            "Several neural ones translate together, as an ensemble.",
-        ),
-    ] = None,
-    n_best: Annotated[int, typer.Option(min=1, max=1000, help="Translations a line.")] = 1,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One object a line: scores, alignment, tokens.")
-    ] = False,
-    stream: Annotated[
-        bool, typer.Option("--stream", help="Answer each line at once, as on a terminal.")
-    ] = False,
+    model: Models = None,
+    n_best: NBest = 1,
+    as_json: LineAsJson = False,
+    stream: Stream = False,
     glossary: GlossaryFile = None,
     threads: Threads = 0,
     quiet: Quiet = False,
@@ -66,37 +73,25 @@ def translate(
     # Not where the translations themselves go to the terminal.
     if total and console.is_terminal and not sys.stdout.isatty():
         answers = _shown(answers, total)
-    counted = Compliance()
+    compliance = Compliance()
     for sources, outputs in answers:
         if wanted:  # by what is written, not by what the search says of itself
-            counted += wanted.compliance(system.tokenize(sources), system.tokenize(outputs))
+            compliance += wanted.compliance(system.tokenize(sources), system.tokenize(outputs))
     if wanted:
-        note(f"glossary: {counted}")
+        note(f"glossary: {compliance}")
 
 
 def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary | None]:
-    """The models in those directories, or the newest, which is named; and what to obey."""
-    from mtkit.console import note
+    """The models in those directories, or the newest; and the glossary that it follows."""
     from mtkit.errors import InputError
-    from mtkit.manifest import Manifest
-    from mtkit.models import load, newest_model
-    from mtkit.text.glossary import Glossary
+    from mtkit.models import load, load_with_glossary
 
-    directory, *others = models or [newest_model()]
-    manifest = Manifest.read(directory)
-    if not models:
-        note(f"model: {directory} ({' → '.join(manifest.languages)})")
-    if glossary and manifest.kind == "nmt":
-        raise InputError(
-            f"{directory} is a neural model, which cannot be held to a glossary; "
-            "name a statistical one with --model DIR"
-        )
-    system: Any = load(directory, *others)
-    if not glossary:
-        return system, None
-    wanted = Glossary.read(glossary, system.tokenizer.tokenize)
-    system.use_glossary(wanted)
-    return system, wanted
+    directory, *others = models or [model_or_newest(None)]
+    if glossary is None:
+        return load(directory, *others), None
+    if others:
+        raise InputError("an ensemble is of neural models, which cannot be held to a glossary")
+    return load_with_glossary(directory, glossary)
 
 
 def _read(singly: bool) -> tuple[Iterator[list[str]], int]:

@@ -39,13 +39,11 @@ def watch(
     set_up(quiet)
     check_page(html)
     text, tokens = training_text(corpus, pair, train, None, None, tokenizer, lowercase)
-    sides = (text.train.source, text.train.target)
-    source, target = ([tokens.tokenize(line) for line in side] for side in sides)
-    found = run(source, target, word)
+    history = run(*text.train.tokens(tokens), word)
     publish(
         html,
-        lambda: watch_page.as_html(word, found),
+        lambda: watch_page.as_html(word, history),
         as_json,
-        found._asdict,
-        lambda console: print_grid(console, watch_page.grid(word, found)),
+        history._asdict,
+        lambda console: print_grid(console, watch_page.grid(word, history)),
     )

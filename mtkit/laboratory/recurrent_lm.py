@@ -52,7 +52,7 @@ class RecurrentLm:
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
         """See ``System``."""
-        return [self.tokenizer.tokenize(sentence) for sentence in sentences]
+        return self.tokenizer.tokenize_all(sentences)
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """Raise InputError: there is no translating with P(y) alone."""

@@ -108,7 +108,7 @@ class NmtSystem:
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
         """The word tokens of each sentence, before subwords."""
-        return [self.tokenizer.tokenize(sentence) for sentence in sentences]
+        return self.tokenizer.tokenize_all(sentences)
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is ln P(y|x) divided by the length in subwords.
@@ -269,8 +269,7 @@ def set_threads(threads: int) -> None:
 
 def encode(text: Bitext, tokenizer: WordTokenizer, subwords: Subwords) -> Data:
     """Raw parallel text as subword ids."""
-    source = [tokenizer.tokenize(line) for line in text.source]
-    target = [tokenizer.tokenize(line) for line in text.target]
+    source, target = text.tokens(tokenizer)
     return Data(
         [e.ids for e in subwords.encode(source)],
         [e.ids for e in subwords.encode(target)],

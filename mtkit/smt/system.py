@@ -172,7 +172,7 @@ class SmtSystem:
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
         """The word tokens of each sentence."""
-        return [self.tokenizer.tokenize(sentence) for sentence in sentences]
+        return self.tokenizer.tokenize_all(sentences)
 
     def with_weights(self, weights: dict[str, float]) -> SmtSystem:
         """The same models with other weights."""
@@ -371,6 +371,13 @@ def _explained(model: WordModel, e: list[int], f: list[int]) -> LogProbability:
     """ln P(f|e), word by word; its ``</s>`` costs nothing, since the length of f is given."""
     log_p = np.append(model.log_probabilities(e, f), 0.0)
     return LogProbability.of(TokenScores(log_p, np.array([*f, EOS]) == UNK))
+
+
+def weights_named(name: str) -> dict[str, float]:
+    """The weights of one of ``PRESETS`` or of a file. Raises InputError where it is neither."""
+    if name not in PRESETS and not Path(name).is_file():
+        raise InputError(f"--weights {name}: neither {' nor '.join(PRESETS)} nor a file")
+    return PRESETS.get(name) or read_weights(Path(name))
 
 
 def read_weights(path: Path) -> dict[str, float]:

@@ -133,9 +133,7 @@ def build(
     elif dev is None and config.tune != "none":
         note(f"no dev set, and fewer than {FEW:,} pairs to hold one out of: no tuning")
     with step(f"tokens of {len(text):,} sentence pairs"):
-        source, target = (
-            [tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)
-        )
+        source, target = text.tokens(tokenizer)
     models, figures = estimate(source, target, config, threads)
     system = SmtSystem(models, tokenizer, weights, config.limits, threads)
     if dev is not None and config.tune != "none":

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.errors import InputError
+from mtkit.text.tokenizer import WordTokenizer
 
 SPLITS = ("train", "dev", "test")
 DEFAULT_CORPUS = "everyday"
@@ -100,6 +101,10 @@ class Bitext:
     def pairs(self) -> list[tuple[str, str]]:
         """The (source, target) lines."""
         return list(zip(self.source, self.target, strict=True))
+
+    def tokens(self, tokenizer: WordTokenizer) -> tuple[list[list[str]], list[list[str]]]:
+        """The word tokens of the source lines and of the target lines."""
+        return tokenizer.tokenize_all(self.source), tokenizer.tokenize_all(self.target)
 
     def digest(self) -> str:
         """128 bits of every line in its place, in hexadecimal: other text has another one."""

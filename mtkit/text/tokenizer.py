@@ -126,6 +126,10 @@ class WordTokenizer:
             for before, (piece, _), after in zip(marks_before, pieces, marks_after, strict=True)
         ]
 
+    def tokenize_all(self, lines: Sequence[str]) -> list[list[str]]:
+        """The word tokens of each line."""
+        return [self.tokenize(line) for line in lines]
+
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The line that ``tokens`` spell, whatever their order."""
         if self.kind == "none":

@@ -11,7 +11,7 @@ from tests.support.command import mtkit
 def test_a_model_goes_to_moses_and_comes_back(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "moses"
     said = mtkit("export", "--out", out, cwd=project).stderr.decode()
-    assert said.startswith("model: models/smt\n")
+    assert said.startswith("model: models/smt (en → de)\n")
     assert "left out: the discriminative lexicon" in said
     assert "left out: that numbers, URLs and placeholders" in said
     first = (out / "phrase-table.gz").read_bytes()

@@ -9,14 +9,17 @@ word not yet linked; *final* then adds any one-way links that reach an unlinked 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numba import njit
 
 from mtkit.errors import InputError
 from mtkit.smt.flat import Bool, Flat, Int32, Int64
+from mtkit.text.corpus import read_lines
 
 HEURISTICS = (
     "intersection",
@@ -57,6 +60,28 @@ def read_pharaoh(line: str, place: str) -> set[tuple[int, int]]:
         return {(int(i), int(j)) for i, j in (link.split("-") for link in line.split())}
     except ValueError:
         raise InputError(f"{place}: links such as 0-0 1-2 are meant, not {line[:40]!r}") from None
+
+
+def read_gold(
+    path: Path, source: Sequence[Sequence[str]], target: Sequence[Sequence[str]]
+) -> list[set[tuple[int, int]]]:
+    """Links by hand of the first sentences, a line ``0-0 1-2 …`` each.
+
+    Raises InputError where there are more lines than sentences, or none, and where a link lies
+    outside its sentences, which are tokens.
+    """
+    lines = read_lines(path)
+    if not 0 < len(lines) <= len(source):
+        raise InputError(f"{path}: {len(lines)} lines of links for {len(source)} pairs")
+    gold = [read_pharaoh(line, f"{path}: line {n}") for n, line in enumerate(lines, 1)]
+    for n, (links, x, y) in enumerate(zip(gold, source, target, strict=False), 1):
+        for i, j in links:
+            if not (0 <= i < len(x) and 0 <= j < len(y)):
+                raise InputError(
+                    f"{path}: line {n}: {i}-{j} lies outside sentences of {len(x)} and {len(y)} "
+                    "words; links count from 0"
+                )
+    return gold
 
 
 def symmetrize(

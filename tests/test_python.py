@@ -1,0 +1,49 @@
+"""The functions of ``mtkit`` itself, as a Python user calls them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import mtkit
+from mtkit.errors import InputError
+from mtkit.manifest import Manifest
+from mtkit.smt.system import PRESETS, SmtSystem
+from mtkit.smt.train import TrainConfig
+from mtkit.text.corpus import Corpus
+from mtkit.text.tokenizer import WordTokenizer
+
+
+def test_a_corpus_becomes_a_statistical_model(few: Corpus, tmp_path: Path) -> None:
+    lower, config = WordTokenizer(lowercase=True), TrainConfig("ibm1", order=2, tune="none")
+    directory = mtkit.train_smt(few, tmp_path / "smt", lower, config, "noisy-channel", threads=1)
+    system = mtkit.load(directory)
+    assert isinstance(system, SmtSystem)
+    assert system.weights == PRESETS["noisy-channel"]
+    assert system.tokenizer == lower
+    assert Manifest.read(directory).config["order"] == 2
+    for weights, force, message in (
+        ("default", False, "smt exists; name another --out"),
+        ("heavy", True, "heavy: neither default nor"),
+    ):
+        with pytest.raises(InputError, match=message):
+            mtkit.train_smt(few, directory, lower, config, weights, force)
+    own = {**PRESETS["channel"], "lm": 0.25}
+    mtkit.train_smt(few, directory, lower, config, own, force=True)
+    assert SmtSystem.load(directory).weights == own
+
+
+def test_words_are_aligned_and_what_was_learnt_aligns_again(few: Corpus, tmp_path: Path) -> None:
+    lower, out = WordTokenizer(lowercase=True), tmp_path / "words"
+    learnt = mtkit.align(few, lower, "hmm", "intersection", out=out)
+    assert len(learnt.begin) == len(few.train) + 1
+    assert Manifest.read(out).config == {"aligner": "hmm", "heuristic": "intersection"}
+    by_model = mtkit.align(few, heuristic="intersection", model=out)  # with its tokenizer
+    ours, theirs = (
+        {(n, link) for n, links in enumerate(a.by_sentence()) for link in links}
+        for a in (learnt, by_model)
+    )
+    assert 2 * len(ours & theirs) > 0.8 * (len(ours) + len(theirs))
+    with pytest.raises(InputError, match="words exists"):
+        mtkit.align(few, out=out)
