@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mtkit.nmt.recipe import Device
+    from mtkit.nmt.recipe import TrainConfig as NmtConfig
     from mtkit.smt.alignment.symmetrize import Links
     from mtkit.smt.train import TrainConfig as SmtConfig
     from mtkit.system import System
     from mtkit.text.corpus import Corpus
     from mtkit.text.tokenizer import WordTokenizer
 
-__all__ = ["align", "load", "train_smt"]
+__all__ = ["align", "load", "train_nmt", "train_smt"]
 __version__ = "0.1.0"
 
 
@@ -74,6 +76,49 @@ def train_smt(
         threads or cores(),
     )
     return directory
+
+
+def train_nmt(
+    corpus: Corpus | None = None,
+    out: str | Path | None = None,
+    tokenizer: WordTokenizer | None = None,
+    config: NmtConfig | None = None,
+    start: str | Path | None = None,
+    seeds: int = 1,
+    resume: bool = False,
+    device: Device = "auto",
+    force: bool = False,
+    threads: int = 0,
+) -> list[Path]:
+    """Train a neural translator, or several by consecutive seeds; returns the model directories.
+
+    corpus, tokenizer, force: as in ``train_smt``. out: ``models/nmt`` if none is named; of several
+    OUT-1 … OUT-N. config: ``nmt.recipe.TrainConfig()``, the preset ``small``; see
+    ``nmt.recipe.preset``. start: a model to train further. resume: continue what was interrupted.
+    threads: of this machine, which its processes share; 0 takes every core.
+
+    Raises InputError as ``train_smt`` does, where ``start`` does not go with the text, where there
+    is nothing to resume and for the device ``cuda`` without a GPU.
+    """
+    from pathlib import Path
+
+    from mtkit import models
+    from mtkit.nmt import parallel
+    from mtkit.nmt.recipe import TrainConfig
+    from mtkit.nmt.training.build import numbered, train_seeds
+    from mtkit.text.corpus import open_corpus
+    from mtkit.text.tokenizer import WordTokenizer
+
+    replace = force or out is None or (resume and seeds > 1)
+    with parallel.processes(device, threads or models.cores()):
+        directories = [
+            models.check_out(directory, "nmt", replace)
+            for directory in numbered(Path(out or models.MODELS / "nmt"), seeds)
+        ]
+        corpus, tokenizer = corpus or open_corpus(), tokenizer or WordTokenizer()
+        old = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
+        train_seeds(corpus, tokenizer, config or TrainConfig(), directories, resume, old)
+    return directories
 
 
 def align(

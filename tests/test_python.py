@@ -9,6 +9,7 @@ import pytest
 import mtkit
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
+from mtkit.nmt.recipe import TrainConfig as NmtConfig
 from mtkit.smt.system import PRESETS, SmtSystem
 from mtkit.smt.train import TrainConfig
 from mtkit.text.corpus import Corpus
@@ -32,6 +33,20 @@ def test_a_corpus_becomes_a_statistical_model(few: Corpus, tmp_path: Path) -> No
     own = {**PRESETS["channel"], "lm": 0.25}
     mtkit.train_smt(few, directory, lower, config, own, force=True)
     assert SmtSystem.load(directory).weights == own
+
+
+def test_a_corpus_becomes_neural_models_one_a_seed(few: Corpus, tmp_path: Path) -> None:
+    tiny = NmtConfig(embedding=8, hidden=8, vocabulary=300, updates=2, validations=1, seed=7)
+    directories = mtkit.train_nmt(few, tmp_path / "nmt", config=tiny, seeds=2, threads=1)
+    assert [directory.name for directory in directories] == ["nmt-1", "nmt-2"]
+    assert [Manifest.read(directory).config["seed"] for directory in directories] == [7, 8]
+    further = mtkit.train_nmt(few, tmp_path / "on", config=tiny, start=directories[0], threads=1)
+    assert further == [tmp_path / "on"]
+    assert Manifest.read(further[0]).config["continued"]
+    ensemble = mtkit.load(*directories)
+    assert len(ensemble.translate(["A man."])) == 1
+    with pytest.raises(InputError, match="on exists"):
+        mtkit.train_nmt(few, further[0], config=tiny)
 
 
 def test_words_are_aligned_and_what_was_learnt_aligns_again(few: Corpus, tmp_path: Path) -> None:

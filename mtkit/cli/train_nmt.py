@@ -101,11 +101,9 @@ def train_nmt(
     quiet: Quiet = False,
 ) -> None:
     """Train the neural translator: subwords, LSTM encoder-decoder."""
+    import mtkit
     from mtkit.console import note
     from mtkit.errors import InputError
-    from mtkit.models import MODELS, check_out, load_start
-    from mtkit.nmt import parallel
-    from mtkit.nmt.training.build import numbered, train_seeds
 
     cores = set_up(quiet, threads)
     if start and (cell or attention):
@@ -114,12 +112,8 @@ def train_nmt(
         preset, seed=seed, cell=cell, attention=attention, clip=clip, minutes=minutes,
         updates=updates, bpe_dropout=bpe_dropout, precision=precision,
     )  # fmt: skip
-    with parallel.processes(device, cores):
-        replace = force or out is None or (resume and seeds > 1)
-        numbers = numbered(out or MODELS / "nmt", seeds)
-        directories = [check_out(directory, "nmt", replace) for directory in numbers]
-        text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
-        old = load_start(start, text.pair, words) if start else None
-        train_seeds(text, words, config, directories, resume, old)
-    for directory in directories:
+    text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+    for directory in mtkit.train_nmt(
+        text, out, words, config, start, seeds, resume, device, force, cores
+    ):
         note(f"model: {directory}")
