@@ -41,17 +41,12 @@ def contrast(
     chosen = models or all_models()[::-1]
     if not chosen:
         raise InputError("no model under models/; train one, or name its directory")
-    found = []
+    judged = []
     for path in chosen:
         system = load(path)
         system.limit_threads(cores)
         with step(f"scoring with {path}"):
-            found += contrasts.judgements(str(path), system, items)
-    heading = f"{suite}, {len(items):,} items"
-    publish(
-        html,
-        lambda: contrasts.as_html(heading, found),
-        as_json,
-        lambda: contrasts.as_object(found),
-        lambda console: contrasts.print_judgements(heading, found, console),
-    )
+            judged += contrasts.judgements(str(path), system, items)
+    findings = contrasts.findings(f"{suite}, {len(items):,} items", judged)
+    data = contrasts.as_object(judged)
+    publish(html, findings.as_html, as_json, lambda: data, findings.show)

@@ -32,18 +32,12 @@ def watch(
     quiet: Quiet = False,
 ) -> None:
     """How IBM Model 1 learns to translate a word, from the uniform start on."""
-    from mtkit.laboratory import watch_page
-    from mtkit.page.tables import print_grid
+    from mtkit.laboratory.watch_page import findings
     from mtkit.smt.alignment.watch import watch as run
 
     set_up(quiet)
     check_page(html)
     text, tokens = training_text(corpus, pair, train, None, None, tokenizer, lowercase)
     history = run(*text.train.tokens(tokens), word)
-    publish(
-        html,
-        lambda: watch_page.as_html(word, history),
-        as_json,
-        history._asdict,
-        lambda console: print_grid(console, watch_page.grid(word, history)),
-    )
+    shown = findings(word, history)
+    publish(html, shown.as_html, as_json, history._asdict, shown.show)

@@ -11,39 +11,25 @@ Accuracy by the words between the wrong word and the one that decides shows how 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Floats
 from mtkit.grammar.suite import Accuracy, Contrast, accuracy_by_distance
-from mtkit.page.chart import Chart, Line, draw
-from mtkit.page.tables import Cell, Grid, html, number, print_grid, say
+from mtkit.page.chart import Chart, Line
+from mtkit.page.findings import Findings
+from mtkit.page.tables import Cell, Grid, number
 from mtkit.system import Score, System
 
-Voice = Callable[[Score], float | None]
-
-
-def _lm(score: Score) -> float | None:
-    return score.lm.value if score.lm else None
-
-
-def _channel(score: Score) -> float | None:
-    return score.lm.value + score.channel.value if score.lm and score.channel else None
-
-
-def _direct(score: Score) -> float | None:
-    return score.direct.value if score.direct else None
-
-
-VOICES: dict[str, dict[str, Voice]] = {
-    "smt": {"P(y)": _lm, "P(x|y) P(y)": _channel},
-    "nmt": {"P(y|x)": _direct},
-    "lm": {"P(y)": _lm},
+# Kind of system → its models, and the fields of ``Score`` that add up to ln p of each.
+MODELS: dict[str, dict[str, tuple[str, ...]]] = {
+    "smt": {"P(y)": ("lm",), "P(x|y) P(y)": ("lm", "channel")},
+    "nmt": {"P(y|x)": ("direct",)},
+    "lm": {"P(y)": ("lm",)},
 }
 
 
@@ -72,14 +58,19 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
         system.score([(item.source, getattr(item, side)) for item in items])
         for side in ("right", "wrong")
     )
-    found = []
-    for model, voice in VOICES[system.kind].items():
-        values = [[voice(score) for score in scores] for scores in (right, wrong)]
+    judged = []
+    for model, parts in MODELS[system.kind].items():
+        values = [[_log_p(score, parts) for score in scores] for scores in (right, wrong)]
         if None not in (*values[0], *values[1]):
-            found.append(_judgement(name, model, items, *np.array(values, np.float64)))
-    if not found:
+            judged.append(_judgement(name, model, items, *np.array(values, np.float64)))
+    if not judged:
         raise InputError(f"{name} gives translations no probability; it cannot choose")
-    return found
+    return judged
+
+
+def _log_p(score: Score, parts: Sequence[str]) -> float | None:
+    logs = [getattr(score, part) for part in parts]
+    return None if None in logs else sum(log.value for log in logs)
 
 
 def _judgement(
@@ -104,23 +95,28 @@ def _judgement(
 # --- tables and chart
 
 
-def grids(found: Sequence[Judgement]) -> list[Grid]:
+def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
+    """Everything that is shown; heading: which items."""
+    title = f"mtkit contrast: {heading}"
+    question = "Which models see what decides?"
+    return Findings(title, question, heading, [chart(judged)], grids(judged))
+
+
+def grids(judged: Sequence[Judgement]) -> list[Grid]:
     """By distance, and by phenomenon."""
-    groups = [f"{a.nearest}–{a.farthest}" for a in found[0].by_distance]
-    phenomena = list(found[0].by_phenomenon)
-    counts = ", ".join(f"{a.items:,}" for a in found[0].by_distance)
+    groups = judged[0].by_distance
     return [
         Grid(
             "Per cent of the items in which the right translation is preferred, by the words "
             "between the contrast and what decides it, with 95 % intervals. Who guesses has 50.",
-            ("System", *groups, "All"),
-            [[Cell(j.name), *map(_share, j.by_distance), _share(j.whole)] for j in found],
-            [f"Items: {counts}."],
+            ("System", *(f"{group.nearest}–{group.farthest}" for group in groups), "All"),
+            [[Cell(j.name), *map(_share, j.by_distance), _share(j.whole)] for j in judged],
+            [f"Items: {', '.join(f'{group.items:,}' for group in groups)}."],
         ),
         Grid(
             "The same by phenomenon.",
-            ("System", *phenomena),
-            [[Cell(j.name), *map(_share, j.by_phenomenon.values())] for j in found],
+            ("System", *judged[0].by_phenomenon),
+            [[Cell(j.name), *map(_share, j.by_phenomenon.values())] for j in judged],
             [],
         ),
     ]
@@ -130,48 +126,21 @@ def _share(a: Accuracy) -> Cell:
     return number(100 * a.share, 1, f"{100 * a.low:.0f}–{100 * a.high:.0f}")
 
 
-def chart(found: Sequence[Judgement]) -> Chart:
+def chart(judged: Sequence[Judgement]) -> Chart:
     """Accuracy by distance, each group at its middle."""
+    lines = []
+    for j in judged:
+        at = [((a.nearest + a.farthest) / 2, a) for a in j.by_distance]
+        points = tuple((x, 100 * a.share) for x, a in at)
+        lines.append(Line(j.name, points, tuple((x, 100 * a.low, 100 * a.high) for x, a in at)))
     return Chart(
         "Right translations preferred, per cent, by distance in words",
         "words between",
-        tuple(
-            Line(
-                j.name,
-                tuple((_middle(a), 100 * a.share) for a in j.by_distance),
-                tuple((_middle(a), 100 * a.low, 100 * a.high) for a in j.by_distance),
-            )
-            for j in found
-        ),
+        tuple(lines),
         equation="score(x, right) > score(x, wrong); bands: Wilson’s 95 % intervals",
     )
 
 
-def _middle(a: Accuracy) -> float:
-    return (a.nearest + a.farthest) / 2
-
-
-def print_judgements(heading: str, found: Sequence[Judgement], console: Console) -> None:
-    """The tables on a terminal."""
-    say(console, heading, "bold")
-    for grid in grids(found):
-        console.print()
-        print_grid(console, grid)
-
-
-def as_html(heading: str, found: Sequence[Judgement]) -> str:
-    """One page that needs nothing from elsewhere."""
-    return html(
-        "findings.html.j2",
-        title=f"mtkit contrast: {heading}",
-        question="Which models see what decides?",
-        heading=heading,
-        verdicts=[],
-        drawings=[draw(chart(found))],
-        grids=grids(found),
-    )
-
-
-def as_object(found: Sequence[Judgement]) -> dict[str, Any]:
+def as_object(judged: Sequence[Judgement]) -> dict[str, Any]:
     """What ``--json`` prints."""
-    return {"systems": [asdict(judgement) for judgement in found]}
+    return {"systems": [asdict(judgement) for judgement in judged]}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rich.console import Console
+from collections.abc import Callable, Iterable
+from math import inf
 
 from mtkit.evaluation.intervals import Band, Interval
-from mtkit.laboratory.findings import EXPLODED, HISTORY, Recurrent
+from mtkit.laboratory.findings import EXPLODED, HISTORY, Context, Recurrent
 from mtkit.laboratory.study import Study
-from mtkit.page.chart import Chart, Line, draw
-from mtkit.page.tables import Cell, Grid, html, number, print_grid, say
+from mtkit.page.chart import Chart, Line
+from mtkit.page.findings import Columns, Findings, columns_at, table
+from mtkit.page.tables import Cell, Grid, number
 
 DISTANCES = (1, 10, 50)
 STEPS = (0, 5, 10, 15, 20, 30)
@@ -19,143 +19,151 @@ DRAWN = (2, 5)  # orders of the n-gram models in the charts
 CLAIM = (5, 10)  # "about seven tokens" (Gers et al. 2000: five to ten steps, of plain RNNs)
 
 
-def heading(study: Study) -> str:
-    """What was measured on, in one line."""
-    return (
+def findings(study: Study) -> Findings:
+    """Everything that is shown of a study."""
+    return Findings(
+        f"mtkit gradients: {study.corpus}",
+        "How far back do models look?",
         f"{study.corpus}: {study.words:,} words of training text, {study.vocabulary:,} different, "
-        f"{study.rare:.1%} rare; {study.updates} updates, {study.seeds} seeds, {study.hidden} units"
+        f"{study.rare:.1%} rare; {study.updates} updates, {study.seeds} seeds, "
+        f"{study.hidden} units",
+        charts(study),
+        grids(study),
+        verdicts(study),
     )
 
 
-# --- tables
+# --- cells
 
 
-def grids(study: Study) -> list[Grid]:
-    """The tables, in order."""
-    found = [_gradients(study.models), _trainings(study.models), _contexts(study)]
-    found += [_depth(study)] if study.depth else []
-    return found + ([_steps(study)] if study.steps else [])
-
-
-def _with_interval(found: Interval, decimals: int) -> Cell:
-    low, high = (f"{x:.{decimals}f}" for x in (found.low, found.high))
-    return number(found.value, decimals, f"{low}–{high}")
-
-
-def _gradients(models: Sequence[Recurrent]) -> Grid:
-    rows = []
-    for m in models:
-        norms = [m.states.middle[k] / m.states.middle[0] for k in DISTANCES]
-        span = number(None)
-        if m.span:
-            low, middle, high = m.span
-            span = number(middle, 1, f"{low:.1f}–{high:.1f}")
-        rows.append(
-            [
-                Cell(m.setup.name),
-                _with_interval(m.decay_rate, 3),
-                *map(_small, norms),
-                number(m.spectral_norm, 2),
-                span,
-            ]
-        )
-    return Grid(
-        "Gradients by distance: the decay rate ρ a token, with its 95 % interval; the norm of "
-        "∂L_t/∂s_{t−k} for k tokens back, as a part of that for k = 0 (median); the spectral norm "
-        "of the recurrent matrix; and the memory that the mean gates imply, in tokens.",
-        ("Model", "ρ", *(f"k = {k}" for k in DISTANCES), "‖U‖₂", "1/(1 − f̄)"),
-        rows,
-        [
-            "Of an rnn, ‖U‖₂ < 1 is enough for gradients to vanish, and ‖U‖₂ > 1 is needed for "
-            "them to explode (Pascanu et al. 2013); tanh and the gates take their part.",
-            "Memory: median over units, and quartiles. Mean gates: "
-            + "; ".join(
-                f"{m.setup.name} {', '.join(f'{g} {x:.2f}' for g, x in m.gates.items())}"
-                for m in models
-                if m.gates
-            )
-            + ".",
-        ],
-    )
-
-
-def _trainings(models: Sequence[Recurrent]) -> Grid:
-    rows = []
-    for m in models:
-        exploded = [str(at) for at in m.exploded if at is not None]
-        rows.append(
-            [
-                Cell(m.setup.name, f"‖U‖₂ = {m.setup.scale:g} at first"),
-                number(m.context.perplexity, 1),
-                *(number(m.norms[q], 2) for q in ("50%", "99%", "100%")),
-                number(100 * m.clipped if m.setup.clip else None, 0),
-                Cell(", ".join(exploded) or "never"),
-            ]
-        )
-    return Grid(
-        "Training: perplexity in the end; the norm of the whole gradient before clipping, its "
-        "median, 99 % quantile and maximum; updates that were clipped; and when it exploded.",
-        ("Model", "Perplexity", "Median", "99 %", "Largest", "Clipped %", "Exploded at"),
-        rows,
-        [f"Exploded: the update, of each seed, at which the norm was first above {EXPLODED:g}."],
-    )
-
-
-def _contexts(study: Study) -> Grid:
-    named = [(f"{n}-gram", c) for n, c in study.ngrams.items()]
-    named += [(m.setup.name, m.context) for m in study.models]
-    rows = []
-    for name, context in named:
-        at = dict(zip(context.cut.x, context.cut.middle, strict=True))
-        rows.append(
-            [
-                Cell(name),
-                *(number(at[k], 1) for k in HISTORIES),
-                number(context.perplexity, 1),
-                _with_interval(context.effective, 0),
-                _with_interval(context.order, 0) if context.order else number(None),
-            ]
-        )
-    return Grid(
-        "Effective context: perplexity given the last k words alone; the least k for which it is "
-        "within 1 % of that given all, with its 95 % interval; and the least k for which it is so "
-        "although the words before the last k are shuffled, so that only their order is lost.",
-        ("Model", *(f"k = {k}" for k in HISTORIES), "All", "Context", "Order"),
-        rows,
-        [f"All: {HISTORY} words, over the ends of sentences."],
-    )
-
-
-def _depth(study: Study) -> Grid:
-    rows = [[Cell(name), *map(_small, band.middle[::-1])]
-            for name, band in study.depth.items()]  # fmt: skip
-    layers = len(next(iter(study.depth.values())).x)
-    return Grid(
-        "Gradients by depth: the norm of ∂L/∂u^l from the last layer down to the first, of stacked "
-        "LSTMs after a short training, without and with residual connections (median).",
-        ("Model", *(f"l = {layer}" for layer in range(layers, 0, -1))),
-        rows,
-        [],
-    )
-
-
-def _steps(study: Study) -> Grid:
-    rows = []
-    for name, band in study.steps.items():
-        at = dict(zip(band.x, band.middle, strict=True))
-        norms = [at.get(k) for k in STEPS]
-        rows.append([Cell(name), *(_small(norm) for norm in norms)])
-    return Grid(
-        "Gradients of a translator: the norm of ∂L_t/∂e_i by the steps between source word i and "
-        "target word t along the recurrences, (I − i) + t, which attention cuts short (median).",
-        ("Model", *(f"{k} steps" for k in STEPS)),
-        rows,
-        [],
-    )
+def _with_interval(figure: Interval | None, decimals: int) -> Cell:
+    if figure is None:
+        return number(None)
+    return number(figure.value, decimals, f"{figure.low:.{decimals}f}–{figure.high:.{decimals}f}")
 
 
 def _small(norm: float | None) -> Cell:
     return number(None) if norm is None else Cell(f"{norm:.2g}", number=norm)
+
+
+def _at(curve: Band, x: float) -> float | None:
+    return dict(zip(curve.x, curve.middle, strict=True)).get(x)
+
+
+def _relative_norm(m: Recurrent, k: int) -> Cell:
+    return _small(m.states.middle[k] / m.states.middle[0])
+
+
+def _norm(curve: tuple[str, Band], x: int) -> Cell:
+    return _small(_at(curve[1], x))
+
+
+def _perplexity(model: tuple[str, Context], k: int) -> Cell:
+    return number(_at(model[1].cut, k), 1)
+
+
+def _span(m: Recurrent) -> Cell:
+    if m.span is None:
+        return number(None)
+    low, middle, high = m.span
+    return number(middle, 1, f"{low:.1f}–{high:.1f}")
+
+
+def _explosions(m: Recurrent) -> Cell:
+    return Cell(", ".join(str(update) for update in m.exploded if update is not None) or "never")
+
+
+# --- tables
+
+GRADIENTS: Columns[Recurrent] = [
+    ("Model", lambda m: Cell(m.setup.name)),
+    ("ρ", lambda m: _with_interval(m.decay_rate, 3)),
+    *columns_at("k = {}", DISTANCES, _relative_norm),
+    ("‖U‖₂", lambda m: number(m.spectral_norm, 2)),
+    ("1/(1 − f̄)", _span),
+]
+TRAININGS: Columns[Recurrent] = [
+    ("Model", lambda m: Cell(m.setup.name, f"‖U‖₂ = {m.setup.scale:g} at first")),
+    ("Perplexity", lambda m: number(m.context.perplexity, 1)),
+    ("Median", lambda m: number(m.norms["50%"], 2)),
+    ("99 %", lambda m: number(m.norms["99%"], 2)),
+    ("Largest", lambda m: number(m.norms["100%"], 2)),
+    ("Clipped %", lambda m: number(100 * m.clipped if m.setup.clip else None, 0)),
+    ("Exploded at", _explosions),
+]
+CONTEXTS: Columns[tuple[str, Context]] = [
+    ("Model", lambda of: Cell(of[0])),
+    *columns_at("k = {}", HISTORIES, _perplexity),
+    ("All", lambda of: number(of[1].perplexity, 1)),
+    ("Context", lambda of: _with_interval(of[1].effective, 0)),
+    ("Order", lambda of: _with_interval(of[1].order, 0)),
+]
+
+
+def grids(study: Study) -> list[Grid]:
+    """The tables, in order."""
+    gates = "; ".join(
+        f"{m.setup.name} {', '.join(f'{g} {x:.2f}' for g, x in m.gates.items())}"
+        for m in study.models
+        if m.gates
+    )
+    tables = [
+        table(
+            "Gradients by distance: the decay rate ρ a token, with its 95 % interval; the norm of "
+            "∂L_t/∂s_{t−k} for k tokens back, as a part of that for k = 0 (median); the spectral "
+            "norm of the recurrent matrix; and the memory that the mean gates imply, in tokens.",
+            GRADIENTS,
+            study.models,
+            [
+                "Of an rnn, ‖U‖₂ < 1 is enough for gradients to vanish, and ‖U‖₂ > 1 is needed for "
+                "them to explode (Pascanu et al. 2013); tanh and the gates take their part.",
+                f"Memory: median over units, and quartiles. Mean gates: {gates}.",
+            ],
+        ),
+        table(
+            "Training: perplexity in the end; the norm of the whole gradient before clipping, its "
+            "median, 99 % quantile and maximum; updates that were clipped; and when it exploded.",
+            TRAININGS,
+            study.models,
+            [f"Exploded: the update of each seed at which the norm was first above {EXPLODED:g}."],
+        ),
+        table(
+            "Effective context: perplexity given the last k words alone; the least k for which it "
+            "is within 1 % of that given all, with its 95 % interval; and the least k for which it "
+            "is so although the words before the last k are shuffled, so that only their order is "
+            "lost.",
+            CONTEXTS,
+            [(f"{n}-gram", context) for n, context in study.ngrams.items()]
+            + [(m.setup.name, m.context) for m in study.models],
+            [f"All: {HISTORY} words, over the ends of sentences."],
+        ),
+    ]
+    return tables + _norms(study)
+
+
+def _norms(study: Study) -> list[Grid]:
+    """Tables of what only some studies have: gradients by depth, and of translators by steps."""
+    tables = []
+    if study.depth:
+        layers = len(next(iter(study.depth.values())).x)
+        caption = (
+            "Gradients by depth: the norm of ∂L/∂u^l from the last layer down to the first, of "
+            "stacked LSTMs after a short training, without and with residual connections (median)."
+        )
+        tables.append(_norms_at("l = {}", range(layers, 0, -1), caption, study.depth))
+    if study.steps:
+        caption = (
+            "Gradients of a translator: the norm of ∂L_t/∂e_i by the steps between source word i "
+            "and target word t along the recurrences, (I − i) + t, which attention cuts short "
+            "(median)."
+        )
+        tables.append(_norms_at("{} steps", STEPS, caption, study.steps))
+    return tables
+
+
+def _norms_at(heading: str, places: Iterable[int], caption: str, curves: dict[str, Band]) -> Grid:
+    columns = [("Model", lambda of: Cell(of[0])), *columns_at(heading, places, _norm)]
+    return table(caption, columns, curves.items())
 
 
 # --- sentences
@@ -164,12 +172,11 @@ def _small(norm: float | None) -> Cell:
 def verdicts(study: Study) -> list[str]:
     """What the figures say of what textbooks say."""
     by_name = {m.setup.name: m for m in study.models}
-    found = []
+    sentences = []
     if "rnn" in by_name and "lstm" in by_name:
-        found.append(_vanishing(by_name["rnn"].decay_rate, by_name["lstm"].decay_rate))
-    found += [_exploding(m) for m in study.models if not m.setup.clip]
-    found += [_seven(m) for m in study.models if m.setup.clip]
-    return found
+        sentences.append(_vanishing(by_name["rnn"].decay_rate, by_name["lstm"].decay_rate))
+    sentences += [_exploding(m) for m in study.models if not m.setup.clip]
+    return sentences + [_seven(m) for m in study.models if m.setup.clip]
 
 
 def _vanishing(rnn: Interval, lstm: Interval) -> str:
@@ -202,15 +209,17 @@ def _seven(m: Recurrent) -> str:
             f"it is worse (perplexity {m.context.perplexity:.3g}) than with none "
             f"({m.context.cut.middle[0]:.3g}). Charts of perplexity leave it out."
         )
-    found, (low, high) = m.context.effective, CLAIM
-    tokens = f"{found.value:.0f} tokens ({found.low:.0f}–{found.high:.0f})"
-    if low <= found.low and found.high <= high:
-        said = "supported"
-    elif found.high < low or found.low > high:
-        said = "not supported"
+    k, (low, high) = m.context.effective, CLAIM
+    tokens = f"{k.value:.0f} tokens ({k.low:.0f}–{k.high:.0f})"
+    if low <= k.low and k.high <= high:
+        claim = "supported"
+    elif k.high < low or k.low > high:
+        claim = "not supported"
     else:
-        said = "neither supported nor refuted"
-    return f"“About seven tokens”, {low} to {high}, of the {m.setup.name}: {said}, {tokens} matter."
+        claim = "neither supported nor refuted"
+    return (
+        f"“About seven tokens”, {low} to {high}, of the {m.setup.name}: {claim}, {tokens} matter."
+    )
 
 
 def _lost(m: Recurrent) -> bool:
@@ -220,97 +229,82 @@ def _lost(m: Recurrent) -> bool:
 
 # --- charts
 
+WIDE, NARROW = "bands: 80 % of sentences and seeds", "bands: 95 % intervals"
+
+
+def _lines(curves: Iterable[tuple[str, Band | None]]) -> list[Line]:
+    return [
+        Line(
+            name,
+            tuple(zip(curve.x, curve.middle, strict=True)),
+            tuple(zip(curve.x, curve.low, curve.high, strict=True)),
+        )
+        for name, curve in curves
+        if curve
+    ]
+
+
+def _trace(m: Recurrent) -> Line:
+    finite = ((float(n), norm) for n, norm in enumerate(m.trace, 1) if 0 < norm < inf)
+    return Line(m.setup.name, tuple(finite))
+
+
+def _helped(study: Study) -> list[Recurrent]:
+    """The models whose perplexities are drawn."""
+    return [m for m in study.models if m.setup.clip and not _lost(m)]
+
+
+# Title, axis, equation and lines; all grow by factors.
+CHARTS: list[tuple[str, str, str, Callable[[Study], list[Line]]]] = [
+    (
+        "Gradient of the loss by the state k tokens back",
+        "k",
+        f"‖∂L_t / ∂s_{{t−k}}‖ ∝ ρ^k; {WIDE}",
+        lambda study: _lines((m.setup.name, m.states) for m in study.models),
+    ),
+    (
+        "Gradient of the loss by the word k tokens back",
+        "k",
+        f"‖∂L_t / ∂e_{{t−k}}‖; {WIDE}",
+        lambda study: _lines((m.setup.name, m.inputs) for m in study.models),
+    ),
+    (
+        "Norm of the gradient before clipping",
+        "update",
+        "clipping: g ← g · τ / max(τ, ‖g‖), τ = 1",
+        lambda study: [_trace(m) for m in study.models],
+    ),
+    (
+        "Perplexity given the last k words",
+        "k",
+        f"exp(−1/N Σ ln P(y_t | y_{{t−k}} … y_{{t−1}})); {NARROW}",
+        lambda study: (
+            _lines((f"{n}-gram", study.ngrams[n].cut) for n in DRAWN)
+            + _lines((m.setup.name, m.context.cut) for m in _helped(study))
+        ),
+    ),
+    (
+        "Perplexity with the words before the last k shuffled",
+        "k",
+        f"exp(−1/N Σ ln P(y_t | π(y_1 … y_{{t−k−1}}) y_{{t−k}} … y_{{t−1}})); {NARROW}",
+        lambda study: _lines((m.setup.name, m.context.shuffled) for m in _helped(study)),
+    ),
+    (
+        "Gradient of the loss by the output of layer l",
+        "l",
+        f"residual: u^l = LSTM_l(u^{{l−1}}) + u^{{l−1}}; {WIDE}",
+        lambda study: _lines(study.depth.items()),
+    ),
+    (
+        "Gradient of the loss at a target word by a source word",
+        "steps",
+        "‖∂L_t / ∂e_i‖ by (I − i) + t; bands: 80 % of pairs of words",
+        lambda study: _lines(study.steps.items()),
+    ),
+]
+
 
 def charts(study: Study) -> list[Chart]:
-    """The plots, each with its equation; all grow by factors."""
-    clipped = [m for m in study.models if m.setup.clip and not _lost(m)]
-    wide, narrow = "bands: 80 % of sentences and seeds", "bands: 95 % intervals"
-    drawn = [
-        (
-            "Gradient of the loss by the state k tokens back",
-            "k",
-            [_line(m.setup.name, m.states) for m in study.models],
-            f"‖∂L_t / ∂s_{{t−k}}‖ ∝ ρ^k; {wide}",
-        ),
-        (
-            "Gradient of the loss by the word k tokens back",
-            "k",
-            [_line(m.setup.name, m.inputs) for m in study.models],
-            f"‖∂L_t / ∂e_{{t−k}}‖; {wide}",
-        ),
-        (
-            "Norm of the gradient before clipping",
-            "update",
-            [Line(m.setup.name, _finite(m.trace)) for m in study.models],
-            "clipping: g ← g · τ / max(τ, ‖g‖), τ = 1",
-        ),
-        (
-            "Perplexity given the last k words",
-            "k",
-            [_line(f"{n}-gram", study.ngrams[n].cut) for n in DRAWN]
-            + [_line(m.setup.name, m.context.cut) for m in clipped],
-            f"exp(−1/N Σ ln P(y_t | y_{{t−k}} … y_{{t−1}})); {narrow}",
-        ),
-        (
-            "Perplexity with the words before the last k shuffled",
-            "k",
-            [_line(m.setup.name, m.context.shuffled) for m in clipped if m.context.shuffled],
-            f"exp(−1/N Σ ln P(y_t | π(y_1 … y_{{t−k−1}}) y_{{t−k}} … y_{{t−1}})); {narrow}",
-        ),
-        (
-            "Gradient of the loss by the output of layer l",
-            "l",
-            [_line(name, band) for name, band in study.depth.items()],
-            f"residual: u^l = LSTM_l(u^{{l−1}}) + u^{{l−1}}; {wide}",
-        ),
-        (
-            "Gradient of the loss at a target word by a source word",
-            "steps",
-            [_line(name, band) for name, band in study.steps.items()],
-            "‖∂L_t / ∂e_i‖ by (I − i) + t; bands: 80 % of pairs of words",
-        ),
-    ]
-    return [
-        Chart(title, x, tuple(lines), log=True, equation=equation)
-        for title, x, lines, equation in drawn
-        if lines
-    ]
-
-
-def _line(name: str, band: Band) -> Line:
-    return Line(
-        name,
-        tuple(zip(band.x, band.middle, strict=True)),
-        tuple(zip(band.x, band.low, band.high, strict=True)),
-    )
-
-
-def _finite(norms: Sequence[float]) -> tuple[tuple[float, float], ...]:
-    return tuple((float(i), norm) for i, norm in enumerate(norms, 1) if 0 < norm < float("inf"))
-
-
-# --- pages
-
-
-def print_study(study: Study, console: Console) -> None:
-    """The tables and what they say."""
-    say(console, heading(study), "bold")
-    for grid in grids(study):
-        console.print()
-        print_grid(console, grid)
-    console.print()
-    for sentence in verdicts(study):
-        say(console, sentence)
-
-
-def as_html(study: Study) -> str:
-    """One page that needs nothing from elsewhere."""
-    return html(
-        "findings.html.j2",
-        question="How far back do models look?",
-        title=f"mtkit gradients: {study.corpus}",
-        heading=heading(study),
-        verdicts=verdicts(study),
-        drawings=[draw(chart) for chart in charts(study)],
-        grids=grids(study),
-    )
+    """The charts of ``CHARTS`` that have lines."""
+    drawn = [(title, x, tuple(lines(study)), equation) for title, x, equation, lines in CHARTS]
+    return [Chart(*chart[:3], log=True, equation=chart[3]) for chart in drawn if chart[2]]

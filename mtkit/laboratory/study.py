@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,32 +29,14 @@ from mtkit.laboratory.findings import (
     context_of,
     recurrent,
 )
-from mtkit.nmt.recipe import PRESETS, Attention
-from mtkit.nmt.recurrent.probe import (
-    Setup,
-    Texts,
-    Trained,
-    depth_norms,
-    norms_by_steps,
-    probe_all,
-    train_all,
-)
-from mtkit.nmt.system import NmtSystem
-from mtkit.nmt.training.build import train_nmt
+from mtkit.nmt.recurrent.probe import Setup, Texts, Trained, depth_norms, probe_all, train_all
 from mtkit.smt.language_model.ngrams import cut_logprobs
 from mtkit.smt.language_model.ngrams import train as train_ngrams
-from mtkit.text.corpus import Bitext, Corpus
-from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 WINDOWS = 1000  # places that are asked for, at most
 ORDERS = range(1, 8)
 DEPTH = 8
-FEW = 20  # pairs of words that a number of steps must have
-TRANSLATORS: dict[str, Attention] = {
-    "encoder-decoder": "none",
-    "encoder-decoder-attention": "bilinear",
-}
 Sentences = Sequence[Sequence[str]]
 Ids = NDArray[np.int64]
 # Names a step and how much there is to do; gives what is called as it goes on.
@@ -192,34 +173,11 @@ def measure(
     )
 
 
-def train_translators(
-    corpus: Corpus, tokenizer: WordTokenizer, updates: int, directory: Path
-) -> None:
-    """Train encoder-decoders without and with attention, each as ``directory/NAME``."""
-    for name, attention in TRANSLATORS.items():
-        config = replace(PRESETS["quick"], attention=attention, updates=updates)
-        train_nmt(corpus, tokenizer, config, directory / name)
-
-
-def measure_translators(directory: Path, dev: Bitext) -> dict[str, Band]:
-    """Gradient norms by the steps between source and target word; of those that are there."""
-    found = {}
-    for name in TRANSLATORS:
-        if (directory / name).is_dir():
-            norms = norms_by_steps(NmtSystem.load(directory / name), dev, K)
-            steps = [k for k, values in enumerate(norms) if len(values) >= FEW]
-            low, middle, high = np.transpose(
-                [np.quantile(norms[k], [0.1, 0.5, 0.9]) for k in steps]
-            ).tolist()
-            found[name] = Band(list(map(float, steps)), middle, low, high)
-    return found
-
-
 def ngram_contexts(
     train: Ids, windows: Ids, on_order: Callable[[], None] = lambda: None
 ) -> dict[int, Context]:
     """The n-gram models of all ``ORDERS``, by the same measure as the recurrent ones."""
-    found = {}
+    contexts = {}
     flat = windows.ravel()
     at = np.arange(HISTORY, len(flat), HISTORY + 1)
     for order in ORDERS:
@@ -227,16 +185,16 @@ def ngram_contexts(
         model = train_ngrams([[str(i) for i in train]], order)
         ids = model.encode(map(str, flat))
         cut = np.stack([-cut_logprobs(model, ids, at, k) for k in CUT], 1)
-        found[order] = context_of(cut[None])
+        contexts[order] = context_of(cut[None])
         on_order()
-    return found
+    return contexts
 
 
 def as_object(study: Study) -> dict[str, Any]:
     """What ``--json`` prints: the study, with what is asked for most often first in each model."""
 
-    def tokens(found: Interval | None) -> dict[str, float] | None:
-        return {"tokens": found.value, "low": found.low, "high": found.high} if found else None
+    def tokens(k: Interval | None) -> dict[str, float] | None:
+        return {"tokens": k.value, "low": k.low, "high": k.high} if k else None
 
     models = [
         {

@@ -1,52 +1,43 @@
-"""Model 1 on its way from the uniform start: a table and a chart."""
+"""Model 1 on its way from the uniform start: a table and two charts."""
 
 from __future__ import annotations
 
-from mtkit.page.chart import Chart, Line, draw
-from mtkit.page.tables import Cell, Grid, html, number
+from mtkit.page.chart import Chart, Line
+from mtkit.page.findings import Findings
+from mtkit.page.tables import Cell, Grid, number
 from mtkit.smt.alignment.watch import Watched
 
 
-def grid(word: str, found: Watched) -> Grid:
-    """A row an iteration."""
-    rows = [
-        [Cell(str(n)), number(perplexity, 2), *(number(p, 4) for p in t)]
-        for n, (t, perplexity) in enumerate(zip(found.t, found.perplexity, strict=True))
+def findings(word: str, watched: Watched) -> Findings:
+    """A row an iteration; t(f|word) and the perplexity as curves."""
+    learnt = [
+        Line(f, tuple((float(n), t[k]) for n, t in enumerate(watched.t)))
+        for k, f in enumerate(watched.words)
     ]
-    return Grid(
+    charts = [
+        Chart(
+            f"t(f|{word})",
+            "iteration",
+            tuple(learnt),
+            equation="t(f|e) = c(f|e) / Σ_f' c(f'|e),  c(f|e) = Σ t(f_j|e_i) / Σ_i' t(f_j|e_i')",
+        ),
+        Chart(
+            "Perplexity of the target words",
+            "iteration",
+            (Line("IBM Model 1", tuple(enumerate(watched.perplexity))),),
+            log=True,
+            equation="exp(−1/J ln Π_j 1/(I+1) Σ_i t(f_j|e_i))",
+        ),
+    ]
+    grid = Grid(
         f"IBM Model 1: t(f|{word}) by iterations of EM from the uniform start, for what it ends "
         "with, and the perplexity of the target words by P(f|e).",
-        ("EM", "Perplexity", *found.words),
-        rows,
+        ("EM", "Perplexity", *watched.words),
+        [
+            [Cell(str(n)), number(perplexity, 2), *(number(p, 4) for p in t)]
+            for n, (t, perplexity) in enumerate(zip(watched.t, watched.perplexity, strict=True))
+        ],
         [],
     )
-
-
-def as_html(word: str, found: Watched) -> str:
-    """One page that needs nothing from elsewhere."""
-    lines = (
-        Line(f, tuple((float(n), t[k]) for n, t in enumerate(found.t)))
-        for k, f in enumerate(found.words)
-    )
-    learnt = Chart(
-        f"t(f|{word})",
-        "iteration",
-        tuple(lines),
-        equation="t(f|e) = c(f|e) / Σ_f' c(f'|e),  c(f|e) = Σ t(f_j|e_i) / Σ_i' t(f_j|e_i')",
-    )
-    perplexity = Chart(
-        "Perplexity of the target words",
-        "iteration",
-        (Line("IBM Model 1", tuple(enumerate(found.perplexity))),),
-        log=True,
-        equation="exp(−1/J ln Π_j 1/(I+1) Σ_i t(f_j|e_i))",
-    )
-    return html(
-        "findings.html.j2",
-        title=f"mtkit watch {word}",
-        question=f"How does Model 1 learn what “{word}” means?",
-        heading="",
-        verdicts=[],
-        drawings=[draw(learnt), draw(perplexity)],
-        grids=[grid(word, found)],
-    )
+    question = f"How does Model 1 learn what “{word}” means?"
+    return Findings(f"mtkit watch {word}", question, "", charts, [grid])

@@ -74,7 +74,7 @@ def test_a_system_without_word_models_has_its_language_model_alone() -> None:
 
 def test_the_page_shows_every_judgement() -> None:
     found = judgements("<b>", Judge("lm", lm=lambda y: float("right" in y)), ITEMS)
-    page = contrasts.as_html("suite", found)
+    page = contrasts.findings("suite", found).as_html()
     assert "&lt;b&gt;, P(y)" in page
     assert "<b>" not in page
     assert "Which models see what decides?" in page

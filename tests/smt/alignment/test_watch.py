@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtkit.errors import InputError
-from mtkit.laboratory.watch_page import as_html, grid
+from mtkit.laboratory.watch_page import findings
 from mtkit.smt.alignment.watch import watch
 
 E = [["the", "house"], ["the", "book"], ["a", "book"]]
@@ -33,11 +33,11 @@ def test_perplexity_is_a_target_words() -> None:
 
 def test_what_is_shown() -> None:
     found = watch(E, F, "book", iterations=3)
-    shown = grid("book", found)
+    [shown] = findings("book", found).grids
     assert shown.columns == ("EM", "Perplexity", "Buch", *found.words[1:])
     assert [cell.text for cell in shown.rows[0]][:3] == ["0", "4.00", "0.2500"]
     assert len(shown.rows) == 4
-    assert "How does Model 1 learn what “&lt;b&gt;” means?" in as_html("<b>", found)
+    assert "How does Model 1 learn what “&lt;b&gt;” means?" in findings("<b>", found).as_html()
 
 
 def test_a_word_that_is_not_there() -> None:

@@ -1,0 +1,134 @@
+"""From a text to a study: models are trained, kept in a directory, and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mtkit.console import note, progress, step
+from mtkit.evaluation.intervals import Band
+from mtkit.laboratory import study
+from mtkit.laboratory.files import load_laboratory, save
+from mtkit.laboratory.findings import K
+from mtkit.laboratory.study import Ids, Laboratory, Study
+from mtkit.nmt.recipe import PRESETS, Attention
+from mtkit.nmt.recurrent.probe import norms_by_steps
+from mtkit.nmt.system import NmtSystem, set_threads
+from mtkit.nmt.training.build import train_and_dev, train_nmt
+from mtkit.text.corpus import Bitext, Corpus, open_corpus
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import Vocabulary
+
+LEAST_PAIRS = 20  # pairs of words that a number of steps must have
+TRANSLATORS: dict[str, Attention] = {
+    "encoder-decoder": "none",
+    "encoder-decoder-attention": "bilinear",
+}
+Files = tuple[Path, Path]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained.
+
+    updates, hidden: updates and units of each recurrent model. words: how many are told apart.
+    seeds: trainings of each model. full: also residuals in time, layer norm, and translators.
+    """
+
+    updates: int = 400
+    hidden: int = 192
+    words: int = 4000
+    seeds: int = 3
+    full: bool = False
+
+
+class Texts(NamedTuple):
+    """train: its ids (T,); windows: of the dev set, (N, HISTORY + 1); see ``study``."""
+
+    words: Vocabulary
+    train: Ids
+    windows: Ids
+    dev: Bitext
+
+
+def train_and_measure(
+    corpus: Corpus, tokenizer: WordTokenizer, plan: Plan, directory: Path, threads: int = 1
+) -> Study:
+    """Train the models of ``plan`` on the target side, write them to ``directory``, measure them.
+
+    Without a dev set, one in 20 pairs is held out to measure on. Raises InputError where the dev
+    set is too short.
+    """
+    set_threads(threads)
+    text = _texts(corpus, tokenizer, plan.words)
+    setups = [*study.CELLS, study.WILD, *(study.VARIANTS if plan.full else [])]
+    seeds, size = range(1, plan.seeds + 1), (plan.hidden, plan.updates)
+    laboratory = study.train(text.train, text.words, setups, seeds, *size, threads, _timed)
+    save(laboratory, corpus, tokenizer, directory)
+    if plan.full:
+        for name, attention in TRANSLATORS.items():
+            recipe = replace(PRESETS["quick"], attention=attention, updates=4 * plan.updates)
+            train_nmt(corpus, tokenizer, recipe, directory / name)
+    note(f"models: {directory}")
+    return _measure(laboratory, corpus, text, directory, threads)
+
+
+def measure_again(
+    directory: Path, train: Files | None = None, dev: Files | None = None, threads: int = 1
+) -> Study:
+    """Measure the models that ``train_and_measure`` wrote, by default on the text they are of.
+
+    Raises InputError where ``directory`` is no laboratory, or its text is gone.
+    """
+    set_threads(threads)
+    laboratory, manifest = load_laboratory(directory)
+    tokenizer = WordTokenizer(**manifest.tokenizer)
+    trained, held = (_files(manifest.corpus[split]) for split in ("train", "dev"))
+    corpus = open_corpus(None, "-".join(manifest.languages), train or trained, dev or held)
+    corpus = replace(corpus, name=corpus.name if train else manifest.corpus["name"])
+    text = _texts(corpus, tokenizer, laboratory.words)
+    return _measure(laboratory, corpus, text, directory, threads)
+
+
+def _files(named: list[str] | None) -> Files | None:
+    return (Path(named[0]), Path(named[1])) if named else None
+
+
+def _texts(corpus: Corpus, tokenizer: WordTokenizer, words: Vocabulary | int) -> Texts:
+    """words: those told apart, or how many; these are then the most frequent ones."""
+    text, dev = train_and_dev(corpus.train, corpus.dev)
+    read, measured = ([tokenizer.tokenize(line) for line in side.target] for side in (text, dev))
+    known = study.frequent(read, words) if isinstance(words, int) else words
+    return Texts(known, study.stream(read, known), study.windows(measured, known), dev)
+
+
+def _measure(
+    laboratory: Laboratory, corpus: Corpus, text: Texts, directory: Path, threads: int
+) -> Study:
+    name = f"{corpus.name} ({corpus.pair[1]})"  # its target side alone
+    measured = study.measure(laboratory, name, text.train, text.windows, threads, _timed)
+    translators = (name for name in TRANSLATORS if (directory / name).is_dir())
+    steps = {name: _by_steps(directory / name, text.dev) for name in translators}
+    return replace(measured, steps=steps)
+
+
+def _by_steps(translator: Path, dev: Bitext) -> Band:
+    """Gradient norms by the steps from source to target word: median and central 80 %."""
+    norms = norms_by_steps(NmtSystem.load(translator), dev, K)
+    steps = [k for k, values in enumerate(norms) if len(values) >= LEAST_PAIRS]
+    quantiles = [np.quantile(norms[k], [0.1, 0.5, 0.9]) for k in steps]
+    low, middle, high = np.transpose(quantiles).tolist()
+    return Band(list(map(float, steps)), middle, low, high)
+
+
+@contextmanager
+def _timed(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """A step with its time, and a bar while it lasts."""
+    with step(name), progress() as bar:
+        task = bar.add_task(name, total=total, status="")
+        yield lambda: bar.advance(task)
