@@ -8,29 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.options import (
-    Aligner,
-    CorpusName,
-    Files,
-    Force,
-    Lowercase,
-    Pair,
-    Quiet,
-    Symmetrize,
-    Threads,
-    Tokenizer,
-    Tokens,
-    Train,
-    check_alignment,
-    set_up,
-    training_text,
-)
+import mtkit.cli.options as options
+from mtkit.console import note
+from mtkit.errors import InputError
+from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:
     from mtkit.smt.alignment.symmetrize import Links
     from mtkit.text.corpus import Corpus
-    from mtkit.text.tokenizer import WordTokenizer
-
 
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read `source ||| target` lines from stdin.")]
 Model = Annotated[
@@ -56,35 +41,33 @@ Gold = Annotated[
 
 
 def align(
-    train: Train = None,
-    corpus: CorpusName = None,
-    pair: Pair = None,
+    train: options.Train = None,
+    corpus: options.CorpusName = None,
+    pair: options.Pair = None,
     stdin: Stdin = False,
-    tokenizer: Tokenizer = Tokens.words,
-    lowercase: Lowercase = False,
-    aligner: Aligner = "fertility",
-    symmetrize: Symmetrize = "grow-diag-final-and",
+    tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False,
+    aligner: options.Aligner = "fertility",
+    symmetrize: options.Symmetrize = "grow-diag-final-and",
     model: Model = None,
     out: Out = None,
-    force: Force = False,
+    force: options.Force = False,
     gold: Gold = None,
-    threads: Threads = 0,
-    quiet: Quiet = False,
+    threads: options.Threads = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
     import mtkit
-    from mtkit.console import note
-    from mtkit.errors import InputError
     from mtkit.smt.alignment.symmetrize import read_gold
 
-    cores = set_up(quiet, threads)
-    check_alignment(aligner, symmetrize)
+    cores = options.set_up(quiet, threads)
+    options.check_alignment(aligner, symmetrize)
     if model is not None and out is not None:
         raise InputError("--model learns nothing that --out could keep; leave one of them out")
     if stdin:
         text, words = _from_stdin(train, corpus, pair, tokenizer, lowercase)
     else:
-        text, words = training_text(corpus, pair, train, None, None, tokenizer, lowercase)
+        text, words = options.training_text(corpus, pair, train, None, None, tokenizer, lowercase)
     if model is not None:
         words = _tokenizer_of(model, train)
     by_hand = read_gold(gold, *text.train.tokens(words)) if gold else []
@@ -97,20 +80,22 @@ def align(
 
 
 def _from_stdin(
-    train: Files | None, corpus: str | None, pair: str | None, tokenizer: Tokens, lowercase: bool
+    train: options.Files | None,
+    corpus: str | None,
+    pair: str | None,
+    tokenizer: Kind,
+    lowercase: bool,
 ) -> tuple[Corpus, WordTokenizer]:
-    from mtkit.errors import InputError
     from mtkit.text.corpus import Corpus, decode_lines, parse_pair, split_pairs
-    from mtkit.text.tokenizer import WordTokenizer
 
     if train or corpus:
         raise InputError("--stdin and --train or --corpus name the text twice; give one of them")
     lines = split_pairs(decode_lines(sys.stdin.buffer.read(), "stdin"), "stdin")
     text = Corpus("stdin", parse_pair(pair or "source-target"), lines, None, None)
-    return text, WordTokenizer(tokenizer.value, lowercase)
+    return text, WordTokenizer(tokenizer, lowercase)
 
 
-def _tokenizer_of(model: Path, train: Files | None) -> WordTokenizer:
+def _tokenizer_of(model: Path, train: options.Files | None) -> WordTokenizer:
     """The model's tokenizer; it must have the languages of the text, as far as they are named."""
     from mtkit.manifest import Manifest
     from mtkit.text.corpus import refuse_exchanged

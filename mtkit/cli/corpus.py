@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from mtkit.cli.options import Force, Quiet, Seed, set_up
+from mtkit.console import note, step
+from mtkit.errors import InputError
 
 app = typer.Typer(
     name="corpus", help="Make parallel text.", no_args_is_help=True, rich_markup_mode=None
@@ -44,8 +46,6 @@ def make_corpus(
     A corpus directory, with the phenomenon and the distance of each pair beside it, and a suite of
     contrasts that no n-gram decides.
     """
-    from mtkit.console import note, step
-    from mtkit.errors import InputError
     from mtkit.grammar.expand import Grammar
     from mtkit.grammar.make import SUITE, make, parse_distances, write
     from mtkit.manifest import replacing

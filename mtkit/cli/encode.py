@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
+from mtkit.console import busy, note, visible
+from mtkit.errors import InputError
 
 if TYPE_CHECKING:
     from mtkit.manifest import TrainingPair
@@ -73,8 +75,6 @@ def encode(
 def _write(system: NmtSystem, lines: list[str], pool: str, out: Path) -> None:
     import numpy as np
 
-    from mtkit.console import busy, note
-    from mtkit.errors import InputError
     from mtkit.nmt.encode import encode_sentences
 
     with busy(f"encoding {len(lines):,} lines"):
@@ -91,7 +91,6 @@ def _print_nearest(
     system: NmtSystem, lines: list[str], known: list[TrainingPair], k: int, pool: str
 ) -> None:
     """A row for each line and neighbour; a blank line has none."""
-    from mtkit.console import busy, visible
     from mtkit.nmt.encode import nearest
 
     asked = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]

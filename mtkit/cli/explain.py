@@ -9,6 +9,7 @@ import typer
 
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.cli.output import AsJson, Html, check_page, publish
+from mtkit.console import busy
 
 
 def explain(
@@ -27,7 +28,6 @@ def explain(
     quiet: Quiet = False,
 ) -> None:
     """Why does each system say what it says? Phrases, probabilities, attention, training text."""
-    from mtkit.console import busy
     from mtkit.explanation import page
     from mtkit.explanation.reasons import as_object
     from mtkit.explanation.reasons import explain as reasons

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mtkit.cli.options import Force, Pair, Quiet, model_or_newest, set_up
+from mtkit.console import note
 
 
 def import_model(
@@ -29,7 +30,6 @@ def import_model(
 
     It translates text that is tokenised as Moses's was.
     """
-    from mtkit.console import note
     from mtkit.models import check_out, import_moses
     from mtkit.text.corpus import parse_pair
 
@@ -55,7 +55,6 @@ def export_model(
     quiet: Quiet = False,
 ) -> None:
     """Write a statistical model as Moses reads it: moses.ini, text tables, an ARPA file."""
-    from mtkit.console import note
     from mtkit.models import export_moses
 
     set_up(quiet)

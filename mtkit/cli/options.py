@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.console import console
+from mtkit.console import console, note
+from mtkit.errors import InputError
+from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:
     from mtkit.text.corpus import Corpus
-    from mtkit.text.tokenizer import WordTokenizer
-
-
-class Tokens(StrEnum):
-    """Where word tokens come from."""
-
-    words = "words"
-    none = "none"
-
 
 Files = tuple[Path, Path]
 Train = Annotated[
@@ -53,7 +45,7 @@ Pair = Annotated[
     typer.Option("--pair", metavar="SRC-TGT", help="The languages, in order, as in en-de."),
 ]
 Tokenizer = Annotated[
-    Tokens, typer.Option("--tokenizer", help="none: the text is tokenised; split it on spaces.")
+    Kind, typer.Option("--tokenizer", help="none: the text is tokenised; split it on spaces.")
 ]
 Lowercase = Annotated[bool, typer.Option("--lowercase", help="Fold case before training.")]
 Symmetrize = Annotated[
@@ -101,15 +93,13 @@ def training_text(
     train: Files | None,
     dev: Files | None,
     test: Files | None,
-    tokenizer: Tokens,
+    tokenizer: Kind,
     lowercase: bool,
 ) -> tuple[Corpus, WordTokenizer]:
     """The corpus and the tokenizer that the shared options name."""
     from mtkit.text.corpus import open_corpus
-    from mtkit.text.tokenizer import WordTokenizer
 
-    found = open_corpus(corpus, pair, train, dev, test)
-    return found, WordTokenizer(tokenizer.value, lowercase)
+    return open_corpus(corpus, pair, train, dev, test), WordTokenizer(tokenizer, lowercase)
 
 
 def check_alignment(aligner: str, heuristic: str) -> None:
@@ -123,8 +113,6 @@ def check_alignment(aligner: str, heuristic: str) -> None:
 
 def check_choice(option: str, value: str, known: Iterable[str]) -> None:
     """Raise InputError where ``value`` is none of those known."""
-    from mtkit.errors import InputError
-
     if value not in known:
         raise InputError(f"{option} {value}: not one of {', '.join(known)}")
 
@@ -141,7 +129,6 @@ def model_or_newest(
     model: Path | None, how: str = "with --model DIR", kind: str | None = None
 ) -> Path:
     """The model that is named, or the newest, of the ``kind`` if one is wanted, which is said."""
-    from mtkit.console import note
     from mtkit.manifest import Manifest
     from mtkit.models import newest_model
 
@@ -157,7 +144,6 @@ def test_files(model: Path, test: Files | None) -> Files:
 
     Raises InputError where there is neither.
     """
-    from mtkit.errors import InputError
     from mtkit.manifest import Manifest
 
     if test is not None:

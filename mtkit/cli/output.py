@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtkit.console import note
+from mtkit.errors import InputError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -22,8 +25,6 @@ Html = Annotated[
 
 def check_page(html: Path | None) -> None:
     """Raise InputError where a page could not be written, before any work is done for it."""
-    from mtkit.errors import InputError
-
     if html is not None and not html.parent.is_dir():
         raise InputError(f"{html}: no such directory: {html.parent}")
 
@@ -41,7 +42,6 @@ def publish(
     """
     from rich.console import Console
 
-    from mtkit.console import note
     from mtkit.page.tables import write_page
 
     if html is not None:

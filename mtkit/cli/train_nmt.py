@@ -7,23 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import (
-    CorpusName,
-    Dev,
-    Force,
-    Lowercase,
-    Out,
-    Pair,
-    Quiet,
-    Seed,
-    Test,
-    Threads,
-    Tokenizer,
-    Tokens,
-    Train,
-    set_up,
-    training_text,
-)
+import mtkit.cli.options as options
+from mtkit.console import note
+from mtkit.errors import InputError
 from mtkit.nmt import recipe
 
 Preset = Annotated[recipe.Preset, typer.Option(help="The recipe to start from.")]
@@ -75,15 +61,15 @@ From = Annotated[
 
 
 def train_nmt(
-    train: Train = None,
-    dev: Dev = None,
-    test: Test = None,
-    corpus: CorpusName = None,
-    pair: Pair = None,
-    out: Out = None,
-    force: Force = False,
-    tokenizer: Tokenizer = Tokens.words,
-    lowercase: Lowercase = False,
+    train: options.Train = None,
+    dev: options.Dev = None,
+    test: options.Test = None,
+    corpus: options.CorpusName = None,
+    pair: options.Pair = None,
+    out: options.Out = None,
+    force: options.Force = False,
+    tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False,
     preset: Preset = "small",
     cell: Cell = None,
     attention: Attention = None,
@@ -94,25 +80,23 @@ def train_nmt(
     precision: Precision = "auto",
     device: Device = "auto",
     bpe_dropout: BpeDropout = None,
-    seed: Seed = 1,
+    seed: options.Seed = 1,
     seeds: Seeds = 1,
     start: From = None,
-    threads: Threads = 0,
-    quiet: Quiet = False,
+    threads: options.Threads = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train the neural translator: subwords, LSTM encoder-decoder."""
     import mtkit
-    from mtkit.console import note
-    from mtkit.errors import InputError
 
-    cores = set_up(quiet, threads)
+    cores = options.set_up(quiet, threads)
     if start and (cell or attention):
         raise InputError("--from keeps a model's shape; leave --cell and --attention out")
     config = recipe.preset(
         preset, seed=seed, cell=cell, attention=attention, clip=clip, minutes=minutes,
         updates=updates, bpe_dropout=bpe_dropout, precision=precision,
     )  # fmt: skip
-    text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+    text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
     for directory in mtkit.train_nmt(
         text, out, words, config, start, seeds, resume, device, force, cores
     ):

@@ -6,26 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import (
-    Aligner,
-    CorpusName,
-    Dev,
-    Force,
-    Lowercase,
-    Out,
-    Pair,
-    Quiet,
-    Symmetrize,
-    Test,
-    Threads,
-    Tokenizer,
-    Tokens,
-    Train,
-    check_alignment,
-    check_choice,
-    set_up,
-    training_text,
-)
+import mtkit.cli.options as options
+from mtkit.console import note
+from mtkit.errors import InputError
 
 Discount = Annotated[
     str,
@@ -65,39 +48,38 @@ Order = Annotated[int, typer.Option(min=1, max=9, help="Order of the language mo
 
 
 def train_smt(
-    train: Train = None,
-    dev: Dev = None,
-    test: Test = None,
-    corpus: CorpusName = None,
-    pair: Pair = None,
-    out: Out = None,
-    force: Force = False,
-    tokenizer: Tokenizer = Tokens.words,
-    lowercase: Lowercase = False,
-    aligner: Aligner = "fertility",
-    symmetrize: Symmetrize = "grow-diag-final-and",
+    train: options.Train = None,
+    dev: options.Dev = None,
+    test: options.Test = None,
+    corpus: options.CorpusName = None,
+    pair: options.Pair = None,
+    out: options.Out = None,
+    force: options.Force = False,
+    tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False,
+    aligner: options.Aligner = "fertility",
+    symmetrize: options.Symmetrize = "grow-diag-final-and",
     discount: Discount = "none",
     order: Order = 5,
     prune: Prune = None,
     weights: Weights = None,
     tune: Tune = None,
-    threads: Threads = 0,
-    quiet: Quiet = False,
+    threads: options.Threads = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train the statistical translator: alignment, phrase table, language model, weights."""
     import mtkit
-    from mtkit.console import note
     from mtkit.smt.phrases.table import DISCOUNTS
     from mtkit.smt.train import TrainConfig
     from mtkit.smt.tuning.tune import TUNERS
 
-    cores = set_up(quiet, threads)
-    check_alignment(aligner, symmetrize)
-    check_choice("--discount", discount, DISCOUNTS)
+    cores = options.set_up(quiet, threads)
+    options.check_alignment(aligner, symmetrize)
+    options.check_choice("--discount", discount, DISCOUNTS)
     tuner = tune or ("none" if weights else "mira")
-    check_choice("--tune", tuner, (*TUNERS, "none"))
+    options.check_choice("--tune", tuner, (*TUNERS, "none"))
     thresholds = _thresholds(prune, order)
-    text, words = training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+    text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
     config = TrainConfig(aligner, symmetrize, discount, order, thresholds, tuner)
     directory = mtkit.train_smt(text, out, words, config, weights or "default", force, cores)
     note(f"model: {directory}")
@@ -105,15 +87,14 @@ def train_smt(
 
 def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:
     """``--prune`` as numbers, in one string or in several."""
-    from mtkit.errors import InputError
     from mtkit.smt.language_model.ngrams import pruning_thresholds
 
-    given = " ".join(prune or ())
-    if not all(number.isdecimal() for number in given.split()):
-        raise InputError(f"--prune {given}: whole numbers are meant, as in --prune '0 0 1'")
-    numbers = tuple(map(int, given.split()))
+    numbers = " ".join(prune or ())
+    if not all(number.isdecimal() for number in numbers.split()):
+        raise InputError(f"--prune {numbers}: whole numbers are meant, as in --prune '0 0 1'")
+    thresholds = tuple(map(int, numbers.split()))
     try:
-        pruning_thresholds(numbers, order)
+        pruning_thresholds(thresholds, order)
     except ValueError as error:
-        raise InputError(f"--prune {given}: {error}") from None
-    return numbers
+        raise InputError(f"--prune {numbers}: {error}") from None
+    return thresholds

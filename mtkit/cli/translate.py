@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.options import GlossaryFile, Quiet, Threads, model_or_newest, set_up
+from mtkit.console import console, note, progress
+from mtkit.errors import InputError
 
 if TYPE_CHECKING:
     from mtkit.system import Hypothesis, System
@@ -56,8 +58,6 @@ def translate(
     Statistical models obey a --glossary; stderr says how often it was to be obeyed.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
-    from mtkit.console import console, note
-    from mtkit.errors import InputError
     from mtkit.text.glossary import Compliance
 
     if context.args:
@@ -83,7 +83,6 @@ def translate(
 
 def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary | None]:
     """The models in those directories, or the newest; and the glossary that it follows."""
-    from mtkit.errors import InputError
     from mtkit.models import load, load_with_glossary
 
     directory, *others = models or [model_or_newest(None)]
@@ -108,7 +107,6 @@ def _answer(
     system: System, batches: Iterable[list[str]], n_best: int, as_json: bool
 ) -> Iterator[Answers]:
     """Translate and write batch after batch; each as its lines and their translations."""
-    from mtkit.console import note
 
     out, number = sys.stdout.buffer, 0
     for batch in batches:
@@ -127,7 +125,6 @@ def _answer(
 
 def _shown(answers: Iterable[Answers], total: int) -> Iterator[Answers]:
     """The same, with a progress bar."""
-    from mtkit.console import progress
 
     start = time.perf_counter()
     with progress() as bar:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 JOINER = "￭"  # U+FFED
 ESCAPE = "％"  # U+FF05
+Kind = Literal["words", "none"]
 
 # What no translator may change or break: never split, and copied by the statistical one.
 _VERBATIM = r"""
@@ -103,7 +104,7 @@ class WordTokenizer:
     spaces). lowercase: fold the case of what is tokenised; there is no way back from that.
     """
 
-    kind: Literal["words", "none"] = "words"
+    kind: Kind = "words"
     lowercase: bool = False
 
     def tokenize(self, line: str) -> list[str]:
