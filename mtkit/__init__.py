@@ -5,6 +5,7 @@
 >>> mtkit.load(directory).translate(["Two men."])                         # doctest: +SKIP
 >>> from mtkit.text.corpus import open_corpus
 >>> mtkit.align(open_corpus("everyday")).pharaoh()                        # doctest: +SKIP
+>>> mtkit.compare([directory, "other=other.de"]).systems[0].bleu          # doctest: +SKIP
 
 Each function is what the command of its name calls. Nothing is imported before it is needed, so
 that ``mtkit --help`` waits neither for numpy nor for torch.
@@ -14,10 +15,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mtkit.version import __version__
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mtkit.comparison.report import Comparison
     from mtkit.nmt.recipe import Device
     from mtkit.nmt.recipe import TrainConfig as NmtConfig
     from mtkit.smt.alignment.symmetrize import Links
@@ -26,8 +30,7 @@ if TYPE_CHECKING:
     from mtkit.text.corpus import Corpus
     from mtkit.text.tokenizer import WordTokenizer
 
-__all__ = ["align", "load", "train_nmt", "train_smt"]
-__version__ = "0.1.0"
+__all__ = ["__version__", "align", "compare", "load", "train_nmt", "train_smt"]
 
 
 def load(directory: str | Path, *others: str | Path) -> System:
@@ -167,3 +170,46 @@ def align(
         config = {"aligner": aligner, "heuristic": heuristic}
         models.save_word_models(alignment.models, corpus, tokenizer, config, out)
     return alignment.links
+
+
+def compare(
+    systems: Sequence[str | Path] = (),
+    test: tuple[str | Path, str | Path] | None = None,
+    *,
+    references: Sequence[str | Path] = (),
+    examples: int = 12,
+    glossary: str | Path | None = None,
+    fresh: bool = False,
+    curve: Sequence[int] = (),
+    seeds: int = 3,
+    threads: int = 0,
+    explain: bool = False,
+) -> Comparison:
+    """Score systems on a test set, with significance tests and error analysis.
+
+    systems: model directories, or ``"NAME=FILE"`` for lines that another system wrote; none: all
+    models under ``models/``. test: source and reference file; none: those that the models name.
+    references: files of further references. examples: how many sentences to choose. glossary: a
+    file of phrases and their translations, which statistical systems are held to. fresh: translate
+    again what is on record. curve: sizes, in sentence pairs, to train the models again on, each
+    with ``seeds`` samples. threads: 0 for every core. explain: also why the systems translate the
+    examples as they do.
+
+    ``comparison.report.as_json`` makes an object for programs of the answer,
+    ``comparison.page.render`` a page and tables. Raises InputError where systems, lines and
+    languages do not fit, and for files that cannot be read.
+    """
+    from mtkit.comparison import compare as comparing
+
+    return comparing.compare(
+        systems,
+        test,
+        references=references,
+        examples=examples,
+        glossary=glossary,
+        fresh=fresh,
+        curve=curve,
+        seeds=seeds,
+        threads=threads,
+        explain=explain,
+    )

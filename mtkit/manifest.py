@@ -102,6 +102,16 @@ def model_size(directory: Path) -> int:
     return sum(p.stat().st_size for p in model_files(directory))
 
 
+def named_test_set(directory: Path) -> tuple[Path, Path]:
+    """The files of the test set that the manifest of a model names. Raises InputError of none."""
+    named = Manifest.read(directory).corpus.get("test")
+    if not named:
+        raise InputError(
+            f"{directory} was trained without a test set; name one with --test SRC TGT"
+        )
+    return Path(named[0]), Path(named[1])
+
+
 @dataclass(frozen=True)
 class TrainingPair:
     """A sentence pair and the number of its line in the files it came from, counted from 1."""

@@ -137,18 +137,3 @@ def model_or_newest(
     newest = newest_model(how, kind)
     note(f"model: {newest} ({' → '.join(Manifest.read(newest).languages)})")
     return newest
-
-
-def test_files(model: Path, test: Files | None) -> Files:
-    """The test set: the one named, or the one the manifest of ``model`` names.
-
-    Raises InputError where there is neither.
-    """
-    from mtkit.manifest import Manifest
-
-    if test is not None:
-        return test
-    named = Manifest.read(model).corpus.get("test")
-    if not named:
-        raise InputError(f"{model} was trained without a test set; name one with --test SRC TGT")
-    return Path(named[0]), Path(named[1])

@@ -17,13 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
-from sacrebleu.metrics.bleu import BLEU
 
 from mtkit.evaluation.intervals import Floats, Interval, draws, interval
-from mtkit.evaluation.metrics import References
-from mtkit.smt.tuning.bleu import COLUMNS, ORDER
+from mtkit.evaluation.statistics import Scorer
+from mtkit.smt.tuning.bleu import ORDER
 from mtkit.smt.tuning.bleu import bleu as bleu_of
 from mtkit.text.corpus import Bitext
 
@@ -76,14 +76,8 @@ def sample(text: Bitext, size: int, seed: int) -> Bitext:
     return Bitext([text.source[i] for i in rows], [text.target[i] for i in rows], text.paths)
 
 
-def curve(
-    points: Sequence[Point], references: Sequence[str], tokenize: str = "13a", also: References = ()
-) -> Curve:
-    """The figures of all trainings: a point for each system, size and seed.
-
-    also: further references.
-    """
-    every = list(zip(references, *also, strict=True))
+def curve(points: Sequence[Point], scorer: Scorer) -> Curve:
+    """The figures of all trainings: a point for each system, size and seed."""
     names = list(dict.fromkeys(p.system for p in points))
     sizes = sorted({p.size for p in points})
     seeds = sorted({p.seed for p in points})
@@ -91,7 +85,7 @@ def curve(
     grown, means = list[Growth](), dict[str, Floats]()
     for name in names:
         of = [[at[name, size, seed] for size in sizes] for seed in seeds]
-        counted = np.array([[_statistics(p.outputs, every, tokenize) for p in row] for row in of])
+        counted = np.array([[_statistics(p.outputs, scorer) for p in row] for row in of])
         means[name] = resampled_bleu(counted)
         values = np.mean([[_bleu(c) for c in row.sum(1)] for row in counted], axis=0)
         bleu = [interval(v, r) for v, r in zip(values, means[name].T, strict=True)]
@@ -100,16 +94,10 @@ def curve(
     return Curve(sizes, len(seeds), grown, _overtakings(sizes, grown, means))
 
 
-def _statistics(
-    outputs: Sequence[str], references: Sequence[Sequence[str]], tokenize: str
-) -> Floats:
-    """Of each sentence what BLEU counts, as in ``smt.bleu`` (N, COLUMNS), but for the edits."""
-    scorer = BLEU(tokenize=tokenize, effective_order=True)  # of which the counts know nothing
-    found = np.zeros((len(outputs), COLUMNS))
-    for row, output, every in zip(found, outputs, references, strict=True):
-        score = scorer.sentence_score(output, every)
-        row[: 2 * ORDER + 1] = [*score.counts, *score.totals, score.ref_len]
-    return found
+def _statistics(outputs: Sequence[str], scorer: Scorer) -> Floats:
+    """What BLEU counts of each sentence, in the order of ``smt.tuning.bleu``: (N, 2 ORDER + 1)."""
+    rows = scorer.count(outputs, ["bleu"]).rows["bleu"]  # c, r, matches and totals
+    return rows[:, [*range(2, 2 * ORDER + 2), 1]].astype(np.float64)
 
 
 def _bleu(counts: Floats) -> float:
@@ -119,7 +107,7 @@ def _bleu(counts: Floats) -> float:
 def resampled_bleu(counted: Floats) -> Floats:
     """Mean BLEU over resampled seeds, of resampled sentences: (RESAMPLES, sizes).
 
-    counted: (seeds, sizes, N, COLUMNS).
+    counted: (seeds, sizes, N, columns).
     """
     N = counted.shape[2]
     seeds, sentences = draws(counted.shape[0], N)
@@ -133,34 +121,33 @@ def resampled_bleu(counted: Floats) -> Floats:
 def _overtakings(
     sizes: Sequence[int], grown: Sequence[Growth], means: dict[str, Floats]
 ) -> list[Overtaking]:
-    found = []
-    for i, one in enumerate(grown):
-        for two in grown[i + 1 :]:
-            last = one.bleu[-1].value - two.bleu[-1].value
-            if last == 0:
-                continue
-            ahead, behind = (one, two) if last > 0 else (two, one)
-            gaps = means[ahead.system] - means[behind.system]
-            own = [a.value - b.value for a, b in zip(ahead.bleu, behind.bleu, strict=True)]
-            value = overtakes(sizes, np.array([own]))[0]
-            # No interpolation between a size and ∞.
-            ends = np.quantile(overtakes(sizes, gaps), [0.025, 0.975], method="inverted_cdf")
-            size = Interval(float(value), *ends.tolist())
-            found.append(Overtaking(ahead.system, behind.system, size))
-    return found
+    overtakings = []
+    for one, two in combinations(grown, 2):
+        last = one.bleu[-1].value - two.bleu[-1].value
+        if last == 0:
+            continue
+        ahead, behind = (one, two) if last > 0 else (two, one)
+        gaps = means[ahead.system] - means[behind.system]
+        own = [a.value - b.value for a, b in zip(ahead.bleu, behind.bleu, strict=True)]
+        value = overtakes(sizes, np.array([own]))[0]
+        # No interpolation between a size and ∞.
+        ends = np.quantile(overtakes(sizes, gaps), [0.025, 0.975], method="inverted_cdf")
+        size = Interval(float(value), *ends.tolist())
+        overtakings.append(Overtaking(ahead.system, behind.system, size))
+    return overtakings
 
 
 def overtakes(sizes: Sequence[int], gaps: Floats) -> Floats:
     """The size from which on gaps (R, sizes) are positive, (R,); 0 and ∞ beyond the ends."""
-    found = np.zeros(len(gaps))
+    crossings = np.zeros(len(gaps))
     for r, gap in enumerate(gaps):
         behind = np.flatnonzero(gap <= 0)
         if behind.size == 0:
             continue
         k = behind[-1]
         if k == len(sizes) - 1:
-            found[r] = math.inf
+            crossings[r] = math.inf
             continue
         share = -gap[k] / (gap[k + 1] - gap[k])
-        found[r] = math.exp((1 - share) * math.log(sizes[k]) + share * math.log(sizes[k + 1]))
-    return found
+        crossings[r] = math.exp((1 - share) * math.log(sizes[k]) + share * math.log(sizes[k + 1]))
+    return crossings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
-from mtkit.evaluation import metrics
-from mtkit.evaluation.metrics import References
+SAMPLED = "systematic sample"
 
 
 @dataclass(frozen=True)
@@ -31,58 +31,51 @@ class Example:
 
 def choose(
     sources: Sequence[str],
-    references: Sequence[str],
-    also: References,
+    references: Sequence[Sequence[str]],
     outputs: Mapping[str, Sequence[str]],
-    rivals: Sequence[int],
+    chrf: Mapping[str, Sequence[float]],
+    rivals: Sequence[str],
     count: int,
 ) -> tuple[Example, ...]:
     """A third where one of two ``rivals`` is furthest ahead in chrF, a third where the other is,
-    and a third evenly spaced.
+    and a systematic sample.
+
+    references: the lines of each. outputs, chrf: of each system and sentence.
     """
-    names = list(outputs)
-    chrf = [metrics.sentence_chrf(lines, references, also) for lines in outputs.values()]
-    chosen = _differing(sources, names, chrf, rivals, count)
-    rest = [i for i, x in enumerate(sources) if x.strip() and i not in chosen]
-    wanted = min(count - len(chosen), len(rest))
+    chosen = _differing(sources, chrf, rivals, count)
+    others = [i for i, x in enumerate(sources) if x.strip() and i not in chosen]
+    wanted = min(count - len(chosen), len(others))
     for k in range(wanted):
-        chosen[rest[(2 * k + 1) * len(rest) // (2 * wanted)]] = "one of some evenly spaced"
+        chosen[others[(2 * k + 1) * len(others) // (2 * wanted)]] = SAMPLED
     return tuple(
         Example(
-            line=i + 1,
-            why=why,
-            source=sources[i],
-            references=(references[i], *(lines[i] for lines in also)),
-            outputs=tuple(
-                ExampleOutput(name, outputs[name][i], scores[i])
-                for name, scores in zip(names, chrf, strict=True)
-            ),
+            i + 1,
+            why,
+            sources[i],
+            tuple(lines[i] for lines in references),
+            tuple(ExampleOutput(name, outputs[name][i], chrf[name][i]) for name in outputs),
         )
         for i, why in chosen.items()
     )
 
 
 def _differing(
-    sources: Sequence[str],
-    names: Sequence[str],
-    chrf: Sequence[Sequence[float]],
-    rivals: Sequence[int],
-    count: int,
+    sources: Sequence[str], chrf: Mapping[str, Sequence[float]], rivals: Sequence[str], count: int
 ) -> dict[int, str]:
     """The rows of the largest differences, those of both sides in turn, with why."""
     chosen: dict[int, str] = {}
-    if not rivals:
-        return chosen
-    a, b = rivals
+    third = -(-count // 3)
     sides = []
-    for ahead, behind in ((a, b), (b, a)):
+    for ahead, behind in permutations(rivals, 2):
         gaps = [x - y for x, y in zip(chrf[ahead], chrf[behind], strict=True)]
         rows = [i for i, gap in enumerate(gaps) if gap > 0 and sources[i].strip()]
         rows.sort(key=lambda i: -gaps[i])
-        said = f"{names[ahead]} is ahead of {names[behind]} by {{:.1f}} chrF"
-        sides.append([(i, said.format(gaps[i])) for i in rows[: -(-count // 3)]])
-    for k in range(-(-count // 3)):
+        sides.append(
+            [(i, f"{ahead} is ahead of {behind} by {gaps[i]:.1f} chrF") for i in rows[:third]]
+        )
+    for k in range(third):
         for side in sides:
             if k < len(side) and len(chosen) < count:
-                chosen[side[k][0]] = side[k][1]
+                row, why = side[k]
+                chosen[row] = why
     return chosen

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mtkit import __version__
 from mtkit.manifest import RECORDS, model_files, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext, read_lines
+from mtkit.version import __version__
 
 FORMAT = 1
 

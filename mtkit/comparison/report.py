@@ -1,13 +1,16 @@
-"""The comparison of systems as data: ``compare`` computes it.
+"""The comparison of systems as data: ``build`` computes it from their translations.
 
-What programs see of it is made in ``as_json``, what people see in ``render``.
+Every score sums the rows that ``evaluation.statistics`` counts once for each system. What programs
+see is the record itself (``as_json``); what people see is made in ``page``.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
 
 from mtkit.comparison import faults, where
 from mtkit.comparison.curve import Curve
@@ -16,91 +19,173 @@ from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
-from mtkit.evaluation.metrics import Metric, Pair, Perplexity, Question, References
+from mtkit.evaluation.metrics import Metric, Pair
+from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
+from mtkit.evaluation.statistics import RESAMPLES, TRIALS, Scorer, Statistics, check_parallel
+from mtkit.explanation.reasons import Explanation
 from mtkit.system import Score
-from mtkit.text.glossary import Compliance
 
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # words: the longest source of each group but the last
 EDGES = (-5, -2, -1, 0, 1, 2, 5)  # words that an output is longer than its reference
 DIFFERENCES = list(zip((None, *EDGES), (*EDGES, None), strict=True))  # groups: above, up to
 GROUP = 20  # sentences that a group has at least
-FEW = 100  # fewer test sentences than this are remarked on
+SMALL = 100  # fewer test sentences than this are remarked on
 
-# --- the data
+# --- what is compared
 
 
 @dataclass(frozen=True)
-class Translations:
-    """What one system made of the test set.
+class TestSet:
+    """What the report says of the test set. source, reference: files; tokenize: BLEU's tokenizer;
+    references: how many a sentence has.
+    """
+
+    name: str
+    source: str
+    reference: str
+    languages: tuple[str, str]
+    sentences: int
+    references: int
+    tokenize: str
+
+
+@dataclass(frozen=True, eq=False)
+class Test:
+    """What the systems are compared on. also: further references. text: the same in tokens, by
+    default between blanks.
+
+    tokenize: BLEU's tokenizer. resamples, trials: how often the tests resample and shuffle. seen:
+    the rows of sentences that some system was trained on. paths, languages: (source, target).
+    """
+
+    sources: Sequence[str]
+    references: Sequence[str]
+    also: Sequence[Sequence[str]] = ()
+    text: Text | None = None
+    tokenize: str = "13a"
+    resamples: int = RESAMPLES
+    trials: int = TRIALS
+    seen: Sequence[int] = ()
+    name: str = "test"
+    paths: tuple[str, str] = ("", "")
+    languages: tuple[str, str] = ("", "")
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """BLEU, chrF and TER against all references."""
+        every = [self.references, *self.also]
+        return Scorer(every, self.tokenize, resamples=self.resamples, trials=self.trials)
+
+    @cached_property
+    def words(self) -> Text:
+        """``text``, or what stands between blanks."""
+        source, target = ([x.split() for x in side] for side in (self.sources, self.references))
+        return self.text or Text(source, target)
+
+    def bleu(self, outputs: Sequence[str]) -> float:
+        """Corpus BLEU, 0 to 100."""
+        return self.scorer.count(outputs, ["bleu"]).score("bleu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One system and its run over the test set; ``None`` for what was not measured.
 
     kind: ``smt``, ``nmt``, or ``file`` for lines that another system wrote. seconds: the wall time
-    of translating, on ``threads``. scores: its probabilities for the references. unknown: source
-    words copied. channel: what a statistical system says with other weights, from the channel model
-    alone to its own weights, by their names. errors: whose fault its errors are. glossary: how far
-    one was followed. training: what was logged at each validation, with "update" and perhaps
-    "bleu". wider: what a wider search finds. bytes: of the model. tokens: of the outputs, by
-    default between blanks. made_from: (source, output) links by the system itself; aligned: by a
-    model of words. family: the same for systems that differ in their seed alone.
+    of translating, on ``threads``. bytes: of the model. unknown: source words copied. errors: of
+    the search and of the model. glossary: its matches, and those complied with. training: what was
+    logged at each validation, with "update" and perhaps "bleu".
     """
 
     name: str
     kind: str
-    outputs: Sequence[str]
     seconds: float | None = None
-    scores: Sequence[Score] | None = None
-    unknown: int | None = None
-    channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    errors: Errors | None = None
-    glossary: Compliance | None = None
-    training: Sequence[Mapping[str, float]] = ()
-    wider: Sequence[str] | None = None
     threads: int | None = None
     bytes: int | None = None
+    unknown: int | None = None
+    errors: Errors | None = None
+    glossary: Mapping[str, int] | None = None
+    training: Sequence[Mapping[str, float]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translations(Run):
+    """A run with its texts: ``outputs``, a line for each source, and what comes with them.
+
+    scores: probabilities of the references. by_weights: what a statistical system says with other
+    weights, from the channel model alone to its own, by their names; by_wider: with a wider search.
+    tokens: of the outputs, by default between blanks. made_from: (source, output) links by the
+    system itself; aligned: by a model of words. family: equal for systems that differ in their
+    seed alone.
+    """
+
+    outputs: Sequence[str]
+    scores: Sequence[Score] = ()
+    by_weights: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    by_wider: Sequence[str] = ()
     tokens: Sequence[Words] = ()
     made_from: Sequence[Links] | None = None
     aligned: Sequence[Links] | None = None
     family: str = ""
 
+    @property
+    def words(self) -> Sequence[Words]:
+        """``tokens``, or what stands between blanks."""
+        return self.tokens or [line.split() for line in self.outputs]
+
+
+# --- what is computed
+
 
 @dataclass(frozen=True)
-class Sentences:
-    """The sentences ``rows`` whose sources have ``low`` to ``high`` words, blanks between them."""
+class LengthGroup:
+    """BLEU of the sentences whose sources have ``low`` to ``high`` words, blanks between them."""
 
     low: int
     high: int
-    rows: tuple[int, ...]
+    sentences: int
+    bleu: float
 
 
 @dataclass(frozen=True)
-class SystemResult:
-    """The figures of one system; ``None`` where nobody measured. Fields as in ``Translations``.
-
-    channel: name of the weights → BLEU. wider: BLEU of the wider search. by_length: BLEU of each
-    of ``Comparison.lengths``. by_difference: of each group of ``DIFFERENCES``, how many outputs are
-    so much longer than their references, and their BLEU. by_chrf: how many sentences have a chrF of
-    0–10, 10–20 … 90–100. unseen: BLEU without the sentences that are ``seen``.
+class DifferenceGroup:
+    """BLEU of the sentences whose outputs are more than ``above`` and at most ``to`` words longer
+    than their references; ``None`` for no limit, and for no sentence.
     """
 
-    name: str
-    kind: str
-    metrics: dict[str, Metric]
-    perplexity: dict[Question, Perplexity]
-    seconds: float | None
-    threads: int | None
+    above: int | None
+    to: int | None
+    sentences: int
+    bleu: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemResult(Run):
+    """A run with its figures.
+
+    channel: name of the weights → BLEU. wider: BLEU of the wider search. by_chrf: how many
+    sentences have a chrF of 0–10, 10–20 … 90–100. unseen: BLEU without the sentences of
+    ``Test.seen``.
+    """
+
     sentences_per_second: float | None
-    bytes: int | None
-    unknown: int | None
+    metrics: dict[str, Metric]
+    bleu_parts: dict[str, float]
+    bleu_note: str
+    perplexity: dict[Question, Perplexity]
     channel: dict[str, float]
-    errors: Errors | None
     wider: float | None
-    glossary: Compliance | None
-    by_length: tuple[float, ...]
-    by_difference: tuple[tuple[int, float | None], ...]
-    by_chrf: tuple[int, ...]
+    by_length: list[LengthGroup]
+    by_difference: list[DifferenceGroup]
+    by_chrf: list[int]
     coverage: Coverage
     unknown_words: Unknown | None
     unseen: float | None
-    training: tuple[Mapping[str, float], ...]
+
+    @property
+    def bleu(self) -> float:
+        """Corpus BLEU, 0 to 100."""
+        return self.metrics["bleu"].score
 
 
 @dataclass(frozen=True)
@@ -117,86 +202,37 @@ class Spread:
 class Comparison:
     """Everything the report says.
 
-    name, paths, languages: the test set's, (source, target). references: how many a sentence has.
-    lengths: the groups that sentences fall into by their sources' length. groupings: words, and
-    what is right of them. ngrams: of the best system and its best rival. seen: test sentences that
-    are known to be in some system's training text. curve: what more training text would do.
+    groupings: words, and what is right of them. ngrams: of the best system and its best rival.
+    seen: test sentences that are known to be in some system's training text. curve: what more
+    training text would do. explanations: why systems translate an example as they do, by its line.
     """
 
-    name: str
-    paths: tuple[str, str]
-    languages: tuple[str, str]
-    sentences: int
-    references: int
-    tokenize: str
-    lengths: tuple[Sentences, ...]
-    systems: tuple[SystemResult, ...]
-    pairs: tuple[Pair, ...]
-    groupings: tuple[Grouping, ...]
-    ngrams: tuple[Ngrams, ...]
-    spreads: tuple[Spread, ...]
+    test: TestSet
+    systems: list[SystemResult]
+    pairs: list[Pair]
+    groupings: list[Grouping]
+    ngrams: list[Ngrams]
+    spreads: list[Spread]
     seen: int
     examples: tuple[Example, ...]
-    warnings: tuple[str, ...]
+    warnings: list[str]
     curve: Curve | None = None
+    explanations: Mapping[int, Sequence[Explanation]] = field(default_factory=dict)
 
 
-# --- what is computed
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """What ``compare --json`` prints: the record without its explanations.
 
-
-@dataclass(frozen=True)
-class Test:
-    """What the systems are compared on. also: further references. text: the same in tokens.
-
-    tokenize: BLEU's tokenizer. bootstrap, trials: how often the tests resample and shuffle.
-    seen: the rows of sentences that some system was trained on.
+    Perplexities and sizes of a curve may be infinite.
     """
-
-    sources: Sequence[str]
-    references: Sequence[str]
-    also: References = ()
-    text: Text | None = None
-    tokenize: str = "13a"
-    bootstrap: int = 1000
-    trials: int = 10_000
-    seen: Sequence[int] = ()
-
-    @property
-    def words(self) -> Text:
-        """``text``, or what stands between blanks."""
-        if self.text:
-            return self.text
-        return Text([x.split() for x in self.sources], [y.split() for y in self.references])
-
-    def bleu(self, outputs: Sequence[str], rows: Sequence[int] | None = None) -> float:
-        """BLEU, 0 to 100, of all rows or of these alone. Raises InputError of none."""
-        if rows is None:
-            return metrics.bleu(outputs, self.references, self.tokenize, self.also)
-        sides = ([side[i] for i in rows] for side in (outputs, self.references, *self.also))
-        chosen, references, *also = sides
-        return metrics.bleu(chosen, references, self.tokenize, also)
-
-    def significance(self, outputs: Mapping[str, Sequence[str]]) -> tuple[Pair, ...]:
-        """Of every two systems: name → lines."""
-        return tuple(
-            metrics.significance(
-                outputs,
-                self.references,
-                self.tokenize,
-                resamples=self.bootstrap,
-                trials=self.trials,
-                also=self.also,
-            )
-        )
+    data = asdict(comparison)
+    del data["explanations"]
+    return data
 
 
-def compare(
+def build(
     test: Test,
     translations: Sequence[Translations],
-    *,
-    name: str = "test",
-    paths: tuple[str, str] = ("", ""),
-    languages: tuple[str, str] = ("", ""),
     examples: int = 12,
     warnings: Sequence[str] = (),
 ) -> Comparison:
@@ -205,29 +241,33 @@ def compare(
     warnings: what the caller knows against the figures. Raises InputError where lines or names do
     not fit.
     """
-    _check(test, translations)
-    lengths = _lengths(test.sources)
-    systems = [_result(t, test, lengths) for t in translations]
+    check_parallel(test.sources, test.references, "the source")
+    check_names([t.name for t in translations])
+    counted = {t.name: test.scorer.count(t.outputs, name=t.name) for t in translations}
+    chrf = {name: rows.by_sentence("chrf") for name, rows in counted.items()}
+    systems = [_result(t, test, counted[t.name], chrf[t.name]) for t in translations]
+    words = {t.name: t.words for t in translations}
+    rivals = _rivals(systems) if len(systems) > 1 else []
+    compared = {name: words[name] for name in rivals}
     outputs = {t.name: t.outputs for t in translations}
-    words = {t.name: _words(t) for t in translations}
-    rivals = _rivals(systems) if len(systems) > 1 else ()
-    tell = {systems[i].name: words[systems[i].name] for i in rivals}
+    references = test.scorer.references
     return Comparison(
-        name=name,
-        paths=paths,
-        languages=languages,
-        sentences=len(test.sources),
-        references=1 + len(test.also),
-        tokenize=test.tokenize,
-        lengths=tuple(lengths),
-        systems=tuple(systems),
-        pairs=test.significance(outputs),
-        groupings=tuple(where.groupings(test.words, words)),
-        ngrams=tuple(where.ngrams(test.words.reference, tell)) if tell else (),
-        spreads=tuple(_spreads(translations, systems)),
+        test=TestSet(
+            test.name,
+            *test.paths,
+            test.languages,
+            len(test.sources),
+            len(references),
+            test.tokenize,
+        ),
+        systems=systems,
+        pairs=metrics.significance(counted),
+        groupings=where.groupings(test.words, words),
+        ngrams=where.ngrams(test.words.reference, compared) if compared else [],
+        spreads=_spreads(translations, systems),
         seen=len(test.seen),
-        examples=choose(test.sources, test.references, test.also, outputs, rivals, examples),
-        warnings=(*warnings, *_warnings(translations, len(test.references), test.tokenize)),
+        examples=choose(test.sources, references, outputs, chrf, rivals, examples),
+        warnings=[*warnings, *_warnings(translations, test)],
     )
 
 
@@ -241,114 +281,97 @@ def check_names(names: Sequence[str]) -> None:
         raise InputError(f"two systems are called {twice[0]!r}; name one with NAME=…")
 
 
-def _check(test: Test, translations: Sequence[Translations]) -> None:
-    metrics.check_parallel(test.sources, test.references, "the source")
-    for k, more in enumerate(test.also, 2):
-        metrics.check_parallel(more, test.references, f"reference {k}")
-    check_names([t.name for t in translations])
-    for t in translations:
-        metrics.check_parallel(t.outputs, test.references, t.name)
-
-
-def _lengths(sources: Sequence[str]) -> list[Sentences]:
-    """The groups of ``LENGTHS``; one with fewer than ``GROUP`` sentences joins a neighbour."""
-    words = [len(source.split()) for source in sources]
-    found: list[Sentences] = []
-    low, rows = 0, tuple[int, ...]()
-    for high in (*LENGTHS, max(words)):
-        rows = tuple(i for i, n in enumerate(words) if low <= n <= high)
-        if len(rows) >= GROUP:
-            found.append(Sentences(max(1, low), high, rows))
-            low = high + 1
-    if rows and len(rows) < GROUP:  # what is left at the end
-        last = found.pop() if found else Sentences(1, 0, ())
-        found.append(Sentences(last.low, max(words), (*last.rows, *rows)))
-    return found
-
-
-def _words(system: Translations) -> Sequence[Words]:
-    return system.tokens or [line.split() for line in system.outputs]
-
-
-def _result(system: Translations, test: Test, lengths: Sequence[Sentences]) -> SystemResult:
-    seconds, outputs, n = system.seconds, system.outputs, len(test.references)
-    scores = metrics.corpus_scores(
-        outputs, test.references, test.tokenize, test.bootstrap, test.also
-    )
-    words, rest = _words(system), sorted(set(range(n)) - set(test.seen))
+def _result(
+    system: Translations, test: Test, rows: Statistics, chrf: Sequence[float]
+) -> SystemResult:
+    N, words = len(test.references), system.words
+    unseen = sorted(set(range(N)) - set(test.seen))
+    tenths = [min(9, int(score // 10)) for score in chrf]
     return SystemResult(
-        name=system.name,
-        kind=system.kind,
-        metrics=scores,
-        perplexity=metrics.perplexities(system.scores or ()),
-        seconds=seconds,
-        threads=system.threads,
-        sentences_per_second=n / seconds if seconds else None,
-        bytes=system.bytes,
-        unknown=system.unknown,
-        channel={name: test.bleu(made) for name, made in system.channel.items()},
-        errors=system.errors,
-        wider=test.bleu(system.wider) if system.wider else None,
-        glossary=system.glossary,
-        by_length=tuple(test.bleu(outputs, group.rows) for group in lengths),
-        by_difference=tuple(_by_difference(outputs, words, test)),
-        by_chrf=_histogram(metrics.sentence_chrf(outputs, test.references, test.also)),
+        **{f.name: getattr(system, f.name) for f in fields(Run)},
+        sentences_per_second=N / system.seconds if system.seconds else None,
+        metrics=metrics.corpus_scores(rows),
+        bleu_parts=metrics.bleu_parts(rows),
+        bleu_note=metrics.why_zero(rows),
+        perplexity=perplexities(system.scores),
+        channel={name: test.bleu(lines) for name, lines in system.by_weights.items()},
+        wider=test.bleu(system.by_wider) if system.by_wider else None,
+        by_length=[
+            LengthGroup(low, high, len(group), rows.score("bleu", group))
+            for low, high, group in length_groups(test.sources)
+        ],
+        by_difference=_by_difference(rows, words, test.words.reference),
+        by_chrf=[tenths.count(k) for k in range(10)],
         coverage=faults.coverage(test.words, words, system.made_from, system.aligned),
         unknown_words=faults.unknown(test.words, words),
-        unseen=test.bleu(outputs, rest) if 0 < len(rest) < n else None,
-        training=tuple(system.training),
+        unseen=rows.score("bleu", unseen) if 0 < len(unseen) < N else None,
     )
+
+
+def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:
+    """Rows by words of the source: (fewest, most, rows), each with ``GROUP`` rows if there are.
+
+    Groups end at ``LENGTHS``; one with fewer rows joins the next, and the last the one before.
+    """
+    words = [len(source.split()) for source in sources]
+    groups: list[tuple[int, int, list[int]]] = []
+    low, rows = 0, list[int]()
+    for high in (*LENGTHS, max(words)):
+        rows = [i for i, n in enumerate(words) if low <= n <= high]
+        if len(rows) >= GROUP:
+            groups.append((max(1, low), high, rows))
+            low = high + 1
+    if rows and len(rows) < GROUP:  # what is left at the end
+        first, _, before = groups.pop() if groups else (1, 0, [])
+        groups.append((first, max(words), [*before, *rows]))
+    return groups
 
 
 def _by_difference(
-    outputs: Sequence[str], words: Sequence[Words], test: Test
-) -> list[tuple[int, float | None]]:
-    """Of each group of ``DIFFERENCES``: sentences and BLEU."""
-    sides = zip(words, test.words.reference, strict=True)
-    gaps = [len(output) - len(reference) for output, reference in sides]
+    rows: Statistics, outputs: Sequence[Words], references: Sequence[Words]
+) -> list[DifferenceGroup]:
     groups: list[list[int]] = [[] for _ in DIFFERENCES]
-    for row, gap in enumerate(gaps):
-        groups[sum(gap > edge for edge in EDGES)].append(row)
-    return [(len(rows), test.bleu(outputs, rows) if rows else None) for rows in groups]
-
-
-def _histogram(chrf: Sequence[float]) -> tuple[int, ...]:
-    """How many are in each tenth of the scale."""
-    tenths = [min(9, int(score // 10)) for score in chrf]
-    return tuple(tenths.count(k) for k in range(10))
+    for row, (output, reference) in enumerate(zip(outputs, references, strict=True)):
+        longer = len(output) - len(reference)
+        groups[sum(longer > edge for edge in EDGES)].append(row)
+    return [
+        DifferenceGroup(above, to, len(group), rows.score("bleu", group) if group else None)
+        for (above, to), group in zip(DIFFERENCES, groups, strict=True)
+    ]
 
 
 def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResult]) -> list[Spread]:
-    found = []
+    spreads = []
     for family in dict.fromkeys(t.family for t in translations if t.family):
-        rows = [i for i, t in enumerate(translations) if t.family == family]
-        if len(rows) > 1:
-            bleu = [systems[i].metrics["bleu"].score for i in rows]
-            names = [systems[i].name for i in rows]
-            found.append(Spread(names, bleu, statistics.mean(bleu), statistics.stdev(bleu)))
-    return found
+        members = [s for t, s in zip(translations, systems, strict=True) if t.family == family]
+        if len(members) > 1:
+            bleu = [s.bleu for s in members]
+            mean, deviation = statistics.mean(bleu), statistics.stdev(bleu)
+            spreads.append(Spread([s.name for s in members], bleu, mean, deviation))
+    return spreads
 
 
-def _warnings(systems: Sequence[Translations], sentences: int, tokenize: str) -> list[str]:
-    found = []
-    if sentences < FEW:
-        found.append(f"only {sentences} test sentences: intervals and p-values are rough")
-    if tokenize != "none":
-        found += [
+def _warnings(systems: Sequence[Translations], test: Test) -> list[str]:
+    warnings = []
+    if len(test.references) < SMALL:
+        few = f"only {len(test.references)} test sentences"
+        warnings.append(f"{few}: intervals and p-values are rough")
+    if test.tokenize != "none":
+        warnings += [
             f"{s.name}: most lines end in ' .', as tokenised text does; detokenise it, or score "
             "both sides as tokens with --tokenizer none"
             for s in systems
             if metrics.looks_tokenized(s.outputs)
         ]
-    return found
+    return warnings
 
 
-def _rivals(systems: Sequence[SystemResult]) -> tuple[int, int]:
+def _rivals(systems: Sequence[SystemResult]) -> list[str]:
     """The best system by BLEU and the best of the others, of another kind if there is one."""
 
-    def best(candidates: list[int]) -> int:
-        return max(candidates, key=lambda i: systems[i].metrics["bleu"].score)
+    def best(candidates: Sequence[SystemResult]) -> SystemResult:
+        return max(candidates, key=lambda system: system.bleu)
 
-    a = best(list(range(len(systems))))
-    others = [i for i in range(len(systems)) if i != a]
-    return a, best([i for i in others if systems[i].kind != systems[a].kind] or others)
+    first = best(systems)
+    others = [s for s in systems if s is not first]
+    return [first.name, best([s for s in others if s.kind != first.kind] or others).name]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,11 +19,11 @@ from mtkit.comparison.report import Translations
 from mtkit.comparison.where import Links, Text, Words
 from mtkit.console import note, step
 from mtkit.errors import InputError
-from mtkit.evaluation.metrics import References
 from mtkit.evaluation.perplexity import frequencies
 from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
 from mtkit.models import load, load_word_models
-from mtkit.system import Hypothesis
+from mtkit.smt.system import PRESETS, SmtSystem
+from mtkit.system import Hypothesis, System
 from mtkit.text.corpus import Bitext, line_hashes
 from mtkit.text.glossary import Glossary
 from mtkit.text.tokenizer import WordTokenizer
@@ -41,81 +41,92 @@ HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
 @dataclass(frozen=True)
 class Task:
     """What every system is asked. also: further references; glossary: a file of how to translate
-    phrases; fresh: whatever is on record.
+    phrases; fresh: translate again, whatever is on record.
     """
 
     test: Bitext
-    also: References
+    also: Sequence[Sequence[str]]
     threads: int
     glossary: Path | None = None
     fresh: bool = False
 
 
 def gather(
-    systems: Sequence[tuple[str, Path]], made: Mapping[str, list[str]], task: Task
+    systems: Mapping[str, Path], outputs: Mapping[str, list[str]], task: Task
 ) -> tuple[list[Translations], Text, list[str]]:
-    """What all systems say, the test set in tokens, and what could not be told of it.
+    """What all systems say, the test set in tokens, and what is not known of it.
 
-    made: the lines of those that are files. Files are read in the tokens of the first model.
+    systems: name → model directory or file. outputs: the lines of those that are files, which are
+    read in the tokens of the first model.
     """
-    models = {name: path for name, path in systems if name not in made}
-    tokenizers = {n: WordTokenizer(**Manifest.read(path).tokenizer) for n, path in models.items()}
+    models = {name: path for name, path in systems.items() if name not in outputs}
+    tokenizers = {name: Manifest.read(path).word_tokenizer for name, path in models.items()}
     usual = next(iter(tokenizers.values()), WordTokenizer())
     if task.glossary:
         Glossary.read(task.glossary, usual.tokenize)  # wrong, it is refused before the work
     align = aligner(models)
-    text, missing = in_tokens(task.test, usual, models, align)
-    found = []
-    for name, path in systems:
-        of = Translations(name, "file", made[name]) if name in made else run(name, path, task)
-        tokens = [usual.tokenize(line) for line in of.outputs]
-        of = replace(of, tokens=tokens, aligned=align(text.source, tokens) if align else None)
-        if task.glossary:
-            tokenize = tokenizers.get(name, usual).tokenize
-            wanted = Glossary.read(task.glossary, tokenize)
-            sides = map(tokenize, task.test.source), map(tokenize, of.outputs)
-            of = replace(of, glossary=wanted.compliance(*sides))
-        found.append(of)
-    return found, text, missing
+    text, unknown = in_tokens(task.test, usual, models, align)
+    gathered = []
+    for name, path in systems.items():
+        if name in outputs:
+            system = Translations(name=name, kind="file", outputs=outputs[name])
+        else:
+            system = run(name, path, task)
+        tokens = usual.tokenize_all(system.outputs)
+        aligned = align(text.source, tokens) if align else None
+        glossary = _compliance(task, tokenizers.get(name, usual), system.outputs)
+        gathered.append(replace(system, tokens=tokens, aligned=aligned, glossary=glossary))
+    return gathered, text, unknown
+
+
+def _compliance(
+    task: Task, tokenizer: WordTokenizer, outputs: Sequence[str]
+) -> dict[str, int] | None:
+    """How far the outputs follow the glossary, if there is one."""
+    if not task.glossary:
+        return None
+    glossary = Glossary.read(task.glossary, tokenizer.tokenize)
+    sides = (map(tokenizer.tokenize, side) for side in (task.test.source, outputs))
+    compliance = glossary.compliance(*sides)
+    return {"matches": compliance.matches, "complied": compliance.complied}
 
 
 def run(name: str, directory: Path, task: Task) -> Translations:
     """A model's translations of the test set: those on record, or new ones, which are kept."""
     manifest = Manifest.read(directory)
-    glossary = task.glossary if manifest.kind == "smt" else None
+    glossary = task.glossary if manifest.kind == SmtSystem.kind else None
     path = record.path_of(directory, task.test, glossary)
-    found = None if task.fresh else record.read(path)
-    if found:
+    kept = None if task.fresh else record.read(path)
+    if kept:
         note(f"{name}: translations on record ({path}); --fresh makes new ones")
     else:
-        found = _translate(name, directory, task)
-        if not record.write(found, path):
+        kept = _translate(name, directory, task)
+        if not record.write(kept, path):
             note(f"{name}: {directory} cannot be written; its translations are not kept")
-    references = map(WordTokenizer(**manifest.tokenizer).tokenize, task.test.target)
-    made_from = [h.alignment for h in found.best]
+    references = manifest.word_tokenizer.tokenize_all(task.test.target)
     return Translations(
-        name,
-        manifest.kind,
-        [h.text for h in found.best],
-        found.seconds,
-        found.scores,
-        sum(len(h.unknown) for h in found.best),
-        found.channel,
-        errors(found.best, list(references), found.scores, found.wider),
-        training=_training_log(directory),
-        wider=found.wider_texts,
-        threads=found.threads,
+        name=name,
+        kind=manifest.kind,
+        seconds=kept.seconds,
+        threads=kept.threads,
         bytes=model_size(directory),
-        made_from=made_from,
+        unknown=sum(len(h.unknown) for h in kept.best),
+        errors=errors(kept.best, references, kept.scores, kept.wider),
+        training=_training_log(directory),
+        outputs=[h.text for h in kept.best],
+        scores=kept.scores,
+        by_weights=kept.channel,
+        by_wider=kept.wider_texts,
+        made_from=[h.alignment for h in kept.best],
         family=_family(manifest),
     )
 
 
-def opened(directory: Path, task: Task) -> Any:
+def opened(directory: Path, task: Task) -> System:
     """The system in a directory, held to the glossary if it can be."""
-    system: Any = load(directory)
+    system = load(directory)
     system.limit_threads(task.threads)
-    if task.glossary and system.kind == "smt":
+    if task.glossary and isinstance(system, SmtSystem):
         system.use_glossary(Glossary.read(task.glossary, system.tokenizer.tokenize))
     return system
 
@@ -132,34 +143,32 @@ def _translate(name: str, directory: Path, task: Task) -> Record:
     with step(f"{name}: errors of the search, by a wider one"):
         wider = _best(system.wider(WIDER), source)
     channel = {}
-    if system.kind == "smt":
+    if isinstance(system, SmtSystem):
         with step(f"{name}: the noisy channel, by other weights"):
             tuned = Manifest.read(directory).config.get("tune", "none") != "none"
             channel = _channel(system, source, [h.text for h in best], tuned)
-    scored = [h.score for h in wider], [h.text for h in wider]
-    return Record(best, seconds, task.threads, scores, *scored, channel)
+    wider_scores, wider_texts = [h.score for h in wider], [h.text for h in wider]
+    return Record(best, seconds, task.threads, scores, wider_scores, wider_texts, channel)
 
 
-def _best(system: Any, source: Sequence[str]) -> list[Hypothesis]:
+def _best(system: System, source: Sequence[str]) -> list[Hypothesis]:
     return [hypotheses[0] for hypotheses in system.translate(source)]
 
 
 def _channel(
-    system: Any, source: list[str], outputs: list[str], tuned: bool
+    system: SmtSystem, source: list[str], outputs: list[str], tuned: bool
 ) -> dict[str, list[str]]:
     """Translations with the weights of ``CHANNEL``, and ``outputs``, if its own are others."""
-    from mtkit.smt.system import PRESETS
-
-    found = {}
+    by_weights = {}
     for preset, label in CHANNEL.items():
         if system.weights == PRESETS[preset]:
-            found[label] = outputs
+            by_weights[label] = outputs
         else:
             other = system.with_weights(PRESETS[preset])
-            found[label] = [h.text for h in _best(other, source)]
-    if system.weights in PRESETS.values():
-        return found
-    return found | {"Tuned weights" if tuned else "Its own weights": outputs}
+            by_weights[label] = [h.text for h in _best(other, source)]
+    if system.weights not in PRESETS.values():
+        by_weights["Tuned weights" if tuned else "Its own weights"] = outputs
+    return by_weights
 
 
 def _training_log(directory: Path) -> list[dict[str, float]]:
@@ -191,7 +200,7 @@ def in_tokens(
 
     Also what could not be told, and why, and of which models it is not the training text.
     """
-    source, target = ([tokenizer.tokenize(line) for line in side] for side in _sides(test))
+    source, target = test.tokens(tokenizer)
     links = align(source, target) if align else None
     whose, known, missing = "", None, list[str]()
     for name, directory in models.items():
@@ -202,7 +211,7 @@ def in_tokens(
             missing.append(f"words are not grouped by their frequency: {error}")
     if not known:
         return Text(source, target, links), missing[:1]
-    counts = [frequencies(tokenizer, side) for side in _sides(known)]
+    counts = [frequencies(tokenizer, side) for side in (known.source, known.target)]
     digests = {name: Manifest.read(path).corpus.get("digest") for name, path in models.items()}
     notes = [
         f"words are counted in the training text of {whose}; {name} was trained on another"
@@ -213,16 +222,14 @@ def in_tokens(
 
 
 def aligner(models: Mapping[str, Path]) -> Align | None:
-    """Links by the words of the first statistical model that can align; ``None`` without one."""
+    """Links by the words of the first model that can align; ``None`` without one."""
     for directory in models.values():
-        manifest = Manifest.read(directory)
         try:
-            words = load_word_models(directory) if manifest.kind == "smt" else None
-        except InputError:  # imported
-            words = None
-        if words:
-            fold = str.lower if manifest.tokenizer["lowercase"] else str
-            return partial(_align, words, fold)
+            words = load_word_models(directory)
+        except InputError:  # a network, or imported
+            continue
+        fold = str.lower if Manifest.read(directory).tokenizer["lowercase"] else str
+        return partial(_align, words, fold)
     return None
 
 
@@ -234,17 +241,13 @@ def _align(
     return list(words.align(x, y, HEURISTIC).by_sentence())
 
 
-def _sides(text: Bitext) -> tuple[list[str], list[str]]:
-    return text.source, text.target
-
-
 def seen_in_training(models: Mapping[str, Path], test: Bitext) -> dict[str, list[int]]:
     """The rows of the test set whose source is in the training text of each model, where any is."""
-    found = {}
+    seen = {}
     lines = [line_hashes([line])[0] for line in test.source]
     for name, directory in models.items():
         if (directory / HASHES).exists():
             rows = np.flatnonzero(np.isin(lines, np.load(directory / HASHES))).tolist()
             if rows:
-                found[name] = rows
-    return found
+                seen[name] = rows
+    return seen

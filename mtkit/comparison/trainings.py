@@ -5,24 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
-from mtkit import __version__
 from mtkit.comparison.curve import Curve, Point, curve, sample
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.evaluation.metrics import References
+from mtkit.evaluation.statistics import Scorer
 from mtkit.manifest import Manifest, model_size, training_text, write_whole
 from mtkit.models import load
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
+from mtkit.version import __version__
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Training:
 
 
 def trainings(
-    models: Sequence[tuple[str, Path]], sizes: Sequence[int], seeds: int, test: Bitext, where: Path
+    models: Mapping[str, Path], sizes: Sequence[int], seeds: int, test: Bitext, where: Path
 ) -> list[Training]:
     """All trainings of the curve, the smallest first.
 
@@ -64,8 +63,8 @@ def trainings(
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror}; it is to keep what is trained") from None
-    found = list[Training]()
-    for name, directory in models:
+    needed = list[Training]()
+    for name, directory in models.items():
         manifest = Manifest.read(directory)
         _check(directory, manifest, max(sizes))
         dev = _dev(manifest)
@@ -76,8 +75,8 @@ def trainings(
                 text = json.dumps([__version__, *of, size, seed])
                 key = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
                 path = where / f"{key}.json"
-                found.append(Training(name, directory, manifest, size, seed, path))
-    return sorted(found, key=lambda t: t.size)
+                needed.append(Training(name, directory, manifest, size, seed, path))
+    return sorted(needed, key=lambda t: t.size)
 
 
 def _check(directory: Path, manifest: Manifest, largest: int) -> None:
@@ -97,9 +96,7 @@ def _dev(manifest: Manifest) -> Bitext | None:
     return Bitext.read(Path(named[0]), Path(named[1])) if named else None
 
 
-def complete(
-    needed: Sequence[Training], test: Bitext, tokenize: str, threads: int, also: References = ()
-) -> Curve:
+def complete(needed: Sequence[Training], test: Bitext, scorer: Scorer, threads: int) -> Curve:
     """The curve, after the trainings that are not done yet; says how long they will take."""
     points = [point for training in needed if (point := training.point())]
     done = {(p.system, p.size, p.seed) for p in points}
@@ -119,7 +116,7 @@ def complete(
         training.keep(point)
         points.append(point)
     points.sort(key=lambda p: [t.system for t in needed].index(p.system))
-    return curve(points, test.target, tokenize, also)
+    return curve(points, scorer)
 
 
 def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
@@ -145,8 +142,8 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
     with TemporaryDirectory(prefix="mtkit-curve-") as scratch:
         out = Path(scratch) / "model"
         start = time.perf_counter()
-        how: Any = _train_smt if training.manifest.kind == "smt" else _train_nmt
-        how(training, corpus, WordTokenizer(**training.manifest.tokenizer), out, threads)
+        train = _train_smt if training.manifest.kind == "smt" else _train_nmt
+        train(training, corpus, training.manifest.word_tokenizer, out, threads)
         seconds = time.perf_counter() - start
         system = load(out)
         system.limit_threads(threads)

@@ -24,8 +24,9 @@ Intervals are 95 %, over sentences.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,41 +81,49 @@ class Grouping:
     systems: dict[str, list[Accuracy]]
 
 
-def groupings(text: Text, outputs: dict[str, Sequence[Words]]) -> list[Grouping]:
+def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Grouping]:
     """All that ``text`` knows enough for. outputs: name → tokens of each sentence."""
-    found = []
-    if text.counts is not None:
-        counts = text.counts
-        found.append(
-            _by_word(text, outputs, "frequency", ranges(FREQUENCIES), lambda _, w: _bin(counts[w]))
+    matched = {
+        name: [matches(*sides) for sides in zip(text.reference, output, strict=True)]
+        for name, output in outputs.items()
+    }
+
+    def by_word(by: str, labels: Sequence[str], group: Callable[[int, str], int]) -> Grouping:
+        """group: the label of a word of a sentence, in output or reference."""
+        groups, *of_outputs = (
+            [[group(s, word) for word in words] for s, words in enumerate(side)]
+            for side in (text.reference, *outputs.values())
         )
+        return _grouping(by, labels, groups, matched, dict(zip(outputs, of_outputs, strict=True)))
+
     common = function_words(text.counts or Counter(w for words in text.reference for w in words))
     sources = [set(words) for words in text.source]
-
-    def kind(s: int, word: str) -> int:
-        return KINDS.index(kind_of(word, common, sources[s]))
-
-    found.append(_by_word(text, outputs, "kind", list(KINDS), kind))
+    frequencies, every = ranges(FREQUENCIES), list[Grouping]()
+    if (known := text.counts) is not None:
+        every.append(by_word("frequency", frequencies, lambda _, word: _bin(known[word])))
+    every.append(
+        by_word("kind", KINDS, lambda s, word: KINDS.index(kind_of(word, common, sources[s])))
+    )
     if any(case_of(word) in ("upper", "title") for words in text.reference for word in words):
-        found.append(
-            _by_word(text, outputs, "case", list(CASES), lambda _, w: CASES.index(case_of(w)))
-        )
+        every.append(by_word("case", CASES, lambda _, word: CASES.index(case_of(word))))
     if text.links is not None:
-        found.append(_by_place(text, outputs, "jump", ranges(JUMPS), _jumps(text)))
-        if text.source_counts is not None:
-            found.append(_by_source(text, outputs, text.source_counts))
-    return found
+        every.append(_grouping("jump", ranges(JUMPS), _jumps(text.reference, text.links), matched))
+    if text.links is not None and (counts := text.source_counts) is not None:
+        groups = [[_bin(counts[word]) for word in words] for words in text.source]
+        right = {name: list(map(_right, text.links, of)) for name, of in matched.items()}
+        every.append(_grouping("source frequency", frequencies, groups, right))
+    return every
 
 
 def function_words(counts: Counter[str]) -> set[str]:
     """The most frequent words, which together are half of the text."""
-    wanted, found = HALF * counts.total(), set()
+    needed, common = HALF * counts.total(), set()
     for word, count in counts.most_common():
-        if wanted <= 0:
+        if needed <= 0:
             break
-        found.add(word)
-        wanted -= count
-    return found
+        common.add(word)
+        needed -= count
+    return common
 
 
 def kind_of(word: str, common: set[str], source: set[str]) -> str:
@@ -157,68 +166,44 @@ def matches(reference: Words, output: Words) -> list[int]:
 
 # --- groups
 
+Groups = Sequence[Sequence[int]]  # the label of each word of each sentence, −1 for none
 
-def _by_word(
-    text: Text,
-    outputs: dict[str, Sequence[Words]],
+
+def _grouping(
     by: str,
-    labels: list[str],
-    group: Callable[[int, str], int],
+    labels: Sequence[str],
+    groups: Groups,
+    right: Mapping[str, Groups],
+    of_outputs: Mapping[str, Groups] | None = None,
 ) -> Grouping:
-    """group: the number of the label that a word of a sentence has, in output or reference."""
-    N, G = len(text.reference), len(labels)
-    words = np.zeros((N, G), np.int64)
-    for s, reference in enumerate(text.reference):
-        for word in reference:
-            words[s, group(s, word)] += 1
+    """groups: of the words that are counted; right: which of them, by place, each system got.
+
+    of_outputs: the groups of each system's own words, where they have any.
+    """
+    G = len(labels)
+    words = _count(groups, G)
     systems = {}
-    for name, output in outputs.items():
-        matched, made = np.zeros((N, G), np.int64), np.zeros((N, G), np.int64)
-        for s, reference in enumerate(text.reference):
-            for word, at in zip(output[s], matches(reference, output[s]), strict=True):
-                g = group(s, word)
-                made[s, g] += 1
-                matched[s, g] += at >= 0
-        systems[name] = _accuracies(matched, words, made)
-    return Grouping(by, labels, words.sum(0).tolist(), systems)
+    for name, places in right.items():
+        got = [[of[at] for at in line if at >= 0] for of, line in zip(groups, places, strict=True)]
+        own = None if of_outputs is None else _count(of_outputs[name], G)
+        systems[name] = _accuracies(_count(got, G), words, own)
+    return Grouping(by, list(labels), words.sum(0).tolist(), systems)
 
 
-def _by_place(
-    text: Text,
-    outputs: dict[str, Sequence[Words]],
-    by: str,
-    labels: list[str],
-    groups: Sequence[Sequence[int]],
-) -> Grouping:
-    """groups: the label of each word of the reference, −1 for none."""
-    N, G = len(text.reference), len(labels)
-
-    def count(chosen: Iterator[tuple[int, int]]) -> Counts:
-        found = np.zeros((N, G), np.int64)
-        for s, at in chosen:
-            if (g := groups[s][at]) >= 0:
-                found[s, g] += 1
-        return found
-
-    words = count((s, at) for s in range(N) for at in range(len(groups[s])))
-    systems = {}
-    for name, output in outputs.items():
-        found = [matches(r, o) for r, o in zip(text.reference, output, strict=True)]
-        right = count((s, at) for s in range(N) for at in found[s] if at >= 0)
-        systems[name] = _accuracies(right, words)
-    return Grouping(by, labels, words.sum(0).tolist(), systems)
+def _count(groups: Groups, G: int) -> Counts:
+    """Words of each sentence and group, (N, G)."""
+    return np.array([np.bincount([g for g in of if g >= 0], minlength=G) for of in groups])
 
 
-def _jumps(text: Text) -> list[list[int]]:
+def _jumps(reference: Sequence[Words], links: Sequence[Links]) -> Groups:
     """The group of each word of the reference that is aligned, as the one before it is."""
-    assert text.links is not None
-    found = []
-    for reference, links in zip(text.reference, text.links, strict=True):
+    jumps = []
+    for words, of in zip(reference, links, strict=True):
         places = defaultdict(list)
-        for i, j in links:
+        for i, j in of:
             places[j].append(i)
         before, groups = range(0), []
-        for j in range(len(reference)):
+        for j in range(len(words)):
             if at := places.get(j):
                 shared = any(i in before for i in at)
                 jump = 0 if shared else abs(min(at) - before.stop)
@@ -226,54 +211,43 @@ def _jumps(text: Text) -> list[list[int]]:
                 before = range(min(at), max(at) + 1)
             else:
                 groups.append(-1)
-        found.append(groups)
-    return found
+        jumps.append(groups)
+    return jumps
 
 
-def _by_source(text: Text, outputs: dict[str, Sequence[Words]], counts: Counter[str]) -> Grouping:
-    """Words of the source by their frequency, each right if all it is aligned to is matched."""
-    assert text.links is not None
-    labels = ranges(FREQUENCIES)
-    N, G = len(text.source), len(labels)
-    groups = [[_bin(counts[word]) for word in words] for words in text.source]
-    words = np.array([np.bincount(g, minlength=G) for g in groups])
-    systems = {}
-    for name, output in outputs.items():
-        right = np.zeros((N, G), np.int64)
-        for s, links in enumerate(text.links):
-            matched = set(matches(text.reference[s], output[s]))
-            missed = {i for i, j in links if j not in matched}
-            for i in {i for i, _ in links} - missed:
-                right[s, groups[s][i]] += 1
-        systems[name] = _accuracies(right, words)
-    return Grouping("source frequency", labels, words.sum(0).tolist(), systems)
+def _right(links: Links, matched: Sequence[int]) -> list[int]:
+    """The source words of which all that they are aligned to is matched."""
+    reached = set(matched)
+    missed = {i for i, j in links if j not in reached}
+    return sorted({i for i, _ in links} - missed)
 
 
 def _bin(count: int) -> int:
     return int(np.searchsorted(FREQUENCIES, count, "right")) - 1
 
 
-def _accuracies(matched: Counts, words: Counts, made: Counts | None = None) -> list[Accuracy]:
-    """From counts of each sentence and group, all (N, G)."""
-    _, sentences = draws(1, len(words))
-
-    def shares(part: Counts, whole: Counts) -> list[Interval]:
-        total, right = sentences @ whole, sentences @ part
-        found = list[Interval]()
-        for g in range(whole.shape[1]):
-            some = total[:, g] > 0  # a resample without such words tells nothing
-            if not some.any():
-                found.append(Interval(0.0, 0.0, 0.0))
-                continue
-            value = part[:, g].sum() / whole[:, g].sum()
-            found.append(interval(value, right[some, g] / total[some, g]))
-        return found
-
-    recall = shares(matched, words)
-    if made is None:
+def _accuracies(matched: Counts, words: Counts, own: Counts | None) -> list[Accuracy]:
+    """From counts of each sentence and group, all (N, G); own: of the output's words."""
+    recall = _shares(matched, words)
+    if own is None:
         return [Accuracy(None, r, None) for r in recall]
-    precision, f1 = shares(matched, made), shares(2 * matched, words + made)
+    precision, f1 = _shares(matched, own), _shares(2 * matched, words + own)
     return [Accuracy(p.value, r, f) for p, r, f in zip(precision, recall, f1, strict=True)]
+
+
+def _shares(part: Counts, whole: Counts) -> list[Interval]:
+    """Σ part / Σ whole of each group, with its interval over sentences."""
+    _, sentences = draws(1, len(whole))
+    total, right = sentences @ whole, sentences @ part
+    shares = []
+    for g in range(whole.shape[1]):
+        some = total[:, g] > 0  # a resample without such words tells nothing
+        if some.any():
+            value = part[:, g].sum() / whole[:, g].sum()
+            shares.append(interval(value, right[some, g] / total[some, g]))
+        else:
+            shares.append(Interval(0.0, 0.0, 0.0))
+    return shares
 
 
 # --- n-grams
@@ -298,7 +272,7 @@ class Ngrams:
     found: list[Telling]
 
 
-def ngrams(references: Sequence[Words], outputs: dict[str, Sequence[Words]]) -> list[Ngrams]:
+def ngrams(references: Sequence[Words], outputs: Mapping[str, Sequence[Words]]) -> list[Ngrams]:
     """Of two systems, both ways."""
     wanted = [_ngrams_of(words) for words in references]
     total = _sum(wanted)
@@ -306,21 +280,19 @@ def ngrams(references: Sequence[Words], outputs: dict[str, Sequence[Words]]) -> 
         name: _sum(_ngrams_of(o) & r for o, r in zip(output, wanted, strict=True))
         for name, output in outputs.items()
     }
-    one, two = outputs
-    found = []
-    for ahead, behind in ((one, two), (two, one)):
-        a, b = matched[ahead], matched[behind]
+    both_ways = []
+    for (ahead, a), (behind, b) in permutations(matched.items(), 2):
         best = sorted(a, key=lambda g: (-(a[g] + 1) / (a[g] + b[g] + 2), g))[:TELLING]
         telling = [Telling(tuple(g), total[g], a[g], b[g]) for g in best if a[g] > b[g]]
-        found.append(Ngrams(ahead, behind, telling))
-    return found
+        both_ways.append(Ngrams(ahead, behind, telling))
+    return both_ways
 
 
 def _sum(counts: Iterable[Counter[Words]]) -> Counter[Words]:
-    found = Counter[Words]()
+    total = Counter[Words]()
     for of in counts:
-        found.update(of)
-    return found
+        total.update(of)
+    return total
 
 
 def _ngrams_of(words: Words) -> Counter[Words]:

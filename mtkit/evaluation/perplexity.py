@@ -29,19 +29,94 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.evaluation.metrics import Perplexity, Question, by_question, perplexities, perplexity_of
-from mtkit.system import LogProbability, System
+from mtkit.system import LogProbability, Score, System
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import EOS, SPECIALS
 
+Question = Literal["P(y)", "P(x|y)", "P(y|x)"]
+MEANINGS: dict[Question, str] = {
+    "P(y)": "how well the language model expects the reference, the source unseen",
+    "P(x|y)": "how well the channel model explains the source by the reference",
+    "P(y|x)": "how well the model predicts the reference from the source",
+}
 END = SPECIALS[EOS]
 FREQUENCIES = (0, 1, 2, 10, 100, 1000)  # where each group begins
 POSITIONS = (1, 2, 3, 6, 11, 21)
+
+
+# --- perplexity
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """exp(−(1/N) Σ ln p), N = ``tokens``: word tokens and one ``</s>`` a sentence.
+
+    value: ``None`` where no sentence has one, infinite where one is impossible. without_oov: over
+    the ``tokens`` − ``oov`` tokens that the model knows, ``None`` where it cannot tell. Figures for
+    different questions are never ranked against each other. note: which sentences are in the way.
+    """
+
+    value: float | None
+    without_oov: float | None
+    tokens: int
+    oov: int
+    question: Question
+    note: str = ""
+
+
+def perplexity(values: Sequence[LogProbability | None], question: Question) -> Perplexity:
+    """The perplexity of the sentences whose log-probabilities are ``values``."""
+    scored = [v for v in values if v is not None and not math.isnan(v.value)]
+    possible = [v for v in scored if v.value > -math.inf]
+    tokens, oov = sum(v.tokens for v in scored), sum(v.oov for v in scored)
+    known = [v.known for v in scored if v.known is not None]
+    notes = []
+    if len(scored) < len(values):
+        missing = len(values) - len(scored)
+        notes.append(f"{missing} of {len(values)} sentences have no value and are left out")
+    if len(possible) < len(scored):
+        note = f"{len(scored) - len(possible)} of {len(values)} sentences have probability 0"
+        others = perplexity_of([v.value for v in possible], sum(v.tokens for v in possible))
+        notes.append(note if others is None else f"{note}; over the others it is {others:.2f}")
+    return Perplexity(
+        value=perplexity_of([v.value for v in scored], tokens),
+        without_oov=perplexity_of(known, tokens - oov) if len(known) == len(scored) else None,
+        tokens=tokens,
+        oov=oov,
+        question=question,
+        note="; ".join(notes),
+    )
+
+
+def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability | None]]:
+    """What a system answers to each question that it has a model of, sentence by sentence."""
+    values: dict[Question, list[LogProbability | None]] = {
+        "P(y)": [score.lm for score in scores],
+        "P(x|y)": [score.channel for score in scores],
+        "P(y|x)": [score.direct for score in scores],
+    }
+    return {q: v for q, v in values.items() if any(p is not None for p in v)}
+
+
+def perplexities(scores: Sequence[Score]) -> dict[Question, Perplexity]:
+    """The perplexity of a test set for each question that the system has a model of."""
+    return {q: perplexity(v, q) for q, v in by_question(scores).items()}
+
+
+def perplexity_of(logs: Sequence[float], tokens: int) -> float | None:
+    """exp(−(1/N) Σ ln p) of N = ``tokens``; infinite beyond the largest float, ``None`` of none."""
+    if not tokens:
+        return None
+    nats = -math.fsum(logs) / tokens
+    return math.exp(nats) if nats < 709.0 else math.inf
+
+
+# --- token by token
 
 
 @dataclass(frozen=True)
@@ -102,16 +177,15 @@ def judge(
 
     tokenizer: the system's own.
     """
-    scores = system.score(pairs)
-    found = {}
-    for question, overall in perplexities(scores).items():
+    by_model = {}
+    for question, values in by_question(system.score(pairs)).items():
         source = question == "P(x|y)"
         tokens = system.tokenize([pair[not source] for pair in pairs])
-        judged = _flat(overall, tokens, by_question(scores)[question], tokenizer)
+        judged = _flat(perplexity(values, question), tokens, values, tokenizer)
         unknown = [word for word, oov in zip(judged.words, judged.is_oov, strict=True) if oov]
         judged.spelling[judged.is_oov] = system.spell(unknown, source)
-        found[question] = judged
-    return found
+        by_model[question] = judged
+    return by_model
 
 
 def _flat(
@@ -151,15 +225,15 @@ def splits(judged: Judged, counts: Mapping[str, int] | None = None) -> Splits:
     is_end = np.zeros(len(judged.words), dtype=np.bool_)
     is_end[judged.begin[1:] - 1] = True
     position = np.arange(len(is_end)) - judged.begin[:-1].repeat(np.diff(judged.begin)) + 1
-    found = {"oov": _groups(judged, judged.is_oov, ["known", "unknown"])}
+    groups = {"oov": _groups(judged, judged.is_oov, ["known", "unknown"])}
     if counts is not None:
         frequency = np.array([counts.get(word, 0) for word in judged.words])
-        found["frequency"] = _binned(judged, frequency, FREQUENCIES, is_end)
-    found["position"] = _binned(judged, position, POSITIONS, is_end)
+        groups["frequency"] = _binned(judged, frequency, FREQUENCIES, is_end)
+    groups["position"] = _binned(judged, position, POSITIONS, is_end)
     if judged.order is not None:
         labels = [str(1 + k) for k in range(int(judged.order.max()))]
-        found["order"] = _groups(judged, judged.order - 1, labels)
-    return found
+        groups["order"] = _groups(judged, judged.order - 1, labels)
+    return groups
 
 
 def frequencies(tokenizer: WordTokenizer, lines: Sequence[str]) -> Counter[str]:
@@ -193,46 +267,49 @@ def _groups(judged: Judged, index: NDArray[Any], labels: Sequence[str]) -> list[
     return [Group(*of) for of in zip(labels, tokens, log_p, strict=True)]
 
 
-# --- JSON
+# --- models of a text
 
 
-def as_json(judged: Judged, groups: Splits, missing: str) -> dict[str, Any]:
-    """Figures of the text, of each group and of each sentence; ``None`` for what is infinite.
+@dataclass(frozen=True)
+class Measured:
+    """A model by the name it is shown under; its splits by question.
 
-    missing: why there is no split by frequency, if there is none.
+    missing: why there is none by frequency, if there is none.
     """
-    overall = {key: _finite(value) for key, value in asdict(judged.perplexity).items()}
+
+    name: str
+    judged: Mapping[Question, Judged]
+    splits: Mapping[Question, Splits]
+    missing: str = ""
+
+
+def as_json(model: Measured) -> dict[Question, dict[str, Any]]:
+    """Of each question the figures of the text, of each group and of each sentence."""
     return {
-        **overall,
-        "bits_per_character": _finite(judged.bits_per_character),
-        "characters": int(judged.characters.sum()),
-        "splits": {
-            name: [
-                {**asdict(g), "log_p": _finite(g.log_p), "perplexity": _finite(g.perplexity)}
-                for g in of
-            ]
-            for name, of in groups.items()
-        },
-        "no_frequency": missing,
-        "sentences": [_sentence(judged, s, span) for s, span in enumerate(judged.spans)],
+        question: {
+            **asdict(judged.perplexity),
+            "bits_per_character": judged.bits_per_character,
+            "characters": int(judged.characters.sum()),
+            "splits": {
+                name: [{**asdict(group), "perplexity": group.perplexity} for group in groups]
+                for name, groups in model.splits[question].items()
+            },
+            "no_frequency": model.missing,
+            "sentences": [_sentence(judged, s, span) for s, span in enumerate(judged.spans)],
+        }
+        for question, judged in model.judged.items()
     }
 
 
 def _sentence(judged: Judged, s: int, span: slice) -> dict[str, Any]:
     """A sentence: its figures, and an entry a token in ``text``, ``log_p``, ``oov``, ``order``."""
     log_p, characters = judged.log_p[span], int(judged.characters[s])
-    bits = _bits_per_character(log_p + judged.spelling[span], characters)
     return {
-        "perplexity": _finite(perplexity_of(log_p.tolist(), len(log_p))),
-        "bits_per_character": _finite(bits),
+        "perplexity": perplexity_of(log_p.tolist(), len(log_p)),
+        "bits_per_character": _bits_per_character(log_p + judged.spelling[span], characters),
         "characters": characters,
         "text": judged.words[span],
-        "log_p": [_finite(value) for value in log_p.tolist()],
+        "log_p": log_p.tolist(),
         "oov": judged.is_oov[span].tolist(),
         "order": None if judged.order is None else judged.order[span].tolist(),
     }
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

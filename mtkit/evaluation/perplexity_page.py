@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from mtkit.console import visible
-from mtkit.evaluation.metrics import MEANINGS, Question, perplexity_of
-from mtkit.evaluation.perplexity import Group, Judged, Splits
-from mtkit.page.tables import Cell, Grid, number, print_grid
+from mtkit.evaluation.perplexity import MEANINGS, Group, Judged, Measured, perplexity_of
+from mtkit.page.tables import Cell, Columns, Grid, number, print_grid
 
 CAPTIONS = {
     "oov": "known and unknown words",
@@ -30,19 +28,6 @@ LEGEND = (
 )
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A model by the name it is shown under; its splits by question.
-
-    missing: why there is none by frequency, if there is none.
-    """
-
-    name: str
-    judged: Mapping[Question, Judged]
-    splits: Mapping[Question, Splits]
-    missing: str = ""
-
-
 # --- tables
 
 
@@ -57,28 +42,31 @@ def print_tables(models: Sequence[Measured], console: Console) -> None:
             console.print(Text(visible(why), "dim"), soft_wrap=True)
 
 
+OVERALL: Columns[Judged] = [
+    ("Perplexity", lambda j: number(j.perplexity.value, 4)),
+    ("Without OOVs", lambda j: number(j.perplexity.without_oov, 4)),
+    ("Tokens", lambda j: number(j.perplexity.tokens, 0)),
+    ("OOVs", lambda j: number(j.perplexity.oov, 0)),
+    ("Bits/char.", lambda j: number(j.bits_per_character, 4)),
+]
+
+
 def _overall_grid(models: Sequence[Measured]) -> Grid:
+    by_question = {q: [(m.name, m.judged[q]) for m in models if q in m.judged] for q in MEANINGS}
     rows, notes = [], []
-    for question in MEANINGS:
-        tokens = set()
-        for model in models:
-            if (judged := model.judged.get(question)) is None:
-                continue
-            p = judged.perplexity
-            tokens.add(tuple(judged.words))
-            counts = [number(p.tokens, 0), number(p.oov, 0)]
-            figures = [number(p.value, 4), number(p.without_oov, 4), *counts]
-            bits = number(judged.bits_per_character, 4)
-            rows.append([Cell(model.name), Cell(question), *figures, bits])
-            notes += [f"{model.name}, {question}: {p.note}."] if p.note else []
-        if len(tokens) > 1:
+    for question, judged in by_question.items():
+        for name, j in judged:
+            figures = (cell(j) for _, cell in OVERALL)
+            rows.append([Cell(name), Cell(question), *figures])
+            notes += [f"{name}, {question}: {j.perplexity.note}."] if j.perplexity.note else []
+        if len({tuple(j.words) for _, j in judged}) > 1:
             notes.append(
                 f"{question} is of different tokens here: only bits per character compare."
             )
     return Grid(
         "Perplexity, and bits per character with every OOV spelled. Lower is better; "
         "different questions do not compare.",
-        ("Model", "Question", "Perplexity", "Without OOVs", "Tokens", "OOVs", "Bits/char."),
+        ("Model", "Question", *(heading for heading, _ in OVERALL)),
         rows,
         notes,
     )
@@ -88,27 +76,27 @@ def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
     """A table for each question and property: perplexity, and below it the tokens."""
     for question in MEANINGS:
         for name, what in CAPTIONS.items():
-            found = {
+            by_model = {
                 model.name: {group.label: group for group in model.splits[question][name]}
                 for model in models
                 if name in model.splits.get(question, ())
             }
-            if found:
-                yield _split_grid(f"{question} by {what}: perplexity, tokens", found)
+            if by_model:
+                yield _split_grid(f"{question} by {what}: perplexity, tokens", by_model)
 
 
-def _split_grid(caption: str, found: Mapping[str, Mapping[str, Group]]) -> Grid:
+def _split_grid(caption: str, by_model: Mapping[str, Mapping[str, Group]]) -> Grid:
     labels = [
         label
-        for label in max(found.values(), key=len)  # the shorter lists are its beginning
-        if any(label in of and of[label].tokens for of in found.values())
+        for label in max(by_model.values(), key=len)  # the shorter lists are its beginning
+        if any(label in of and of[label].tokens for of in by_model.values())
     ]
     nothing = Group("", 0, 0.0)
     rows = []
-    for model, of in found.items():
+    for model, of in by_model.items():
         groups = [of.get(label, nothing) for label in labels]
         rows.append([Cell(model), *(number(g.perplexity, 1, f"{g.tokens:,}") for g in groups)])
-    return Grid(caption, ("Model", *labels), rows, [])
+    return Grid(caption, ("Model", *labels), rows)
 
 
 # --- token by token

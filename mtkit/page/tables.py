@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich import box
@@ -41,7 +42,23 @@ class Grid:
     caption: str
     columns: tuple[str, ...]
     rows: list[list[Cell]]
-    notes: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+Record = TypeVar("Record")
+Columns = Sequence[tuple[str, Callable[[Record], Cell]]]  # heading, what the cell shows
+
+
+def table(
+    caption: str,
+    rows: Sequence[tuple[str, Record]],
+    columns: Columns[Record],
+    notes: Sequence[str] = (),
+    first: str = "System",
+) -> Grid:
+    """A row for each named record. first: the heading of the names."""
+    cells = [[Cell(name), *(cell(record) for _, cell in columns)] for name, record in rows]
+    return Grid(caption, (first, *(heading for heading, _ in columns)), cells, list(notes))
 
 
 def number(value: float | None, decimals: int = 1, small: str = "") -> Cell:

@@ -16,6 +16,7 @@ from mtkit.comparison.page import curve as curve_page
 from mtkit.comparison.trainings import Training, carry_out, complete, expected, trainings
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
+from mtkit.evaluation.statistics import Scorer
 from mtkit.manifest import Manifest
 from mtkit.text.corpus import Bitext, Corpus
 from tests.support.comparisons import REFERENCES, damaged
@@ -48,7 +49,7 @@ def test_samples_of_one_seed_lie_within_each_other() -> None:
 
 def test_each_point_is_the_mean_bleu_of_the_seeds() -> None:
     given = points({"smt": [0.5, 0.4, 0.35], "nmt": [0.8, 0.4, 0.1]})
-    found = curve(given, REFERENCES)
+    found = curve(given, Scorer([REFERENCES]))
     assert (found.sizes, found.seeds) == (list(SIZES), 2)
     for growth in found.systems:
         for size, bleu in zip(SIZES, growth.bleu, strict=True):
@@ -63,7 +64,7 @@ def test_intervals_hold_figures_without_a_match_too() -> None:
     lines = [f"a{i} b{i} c{i} d{i} e{i}" for i in range(60)]
     outputs = [f"a{i} x y z e{i}" for i in range(60)]  # no 2-gram of any matches
     given = [Point("s", size, 1, 1.0, outputs) for size in (1, 2)]
-    [growth] = curve(given, lines).systems
+    [growth] = curve(given, Scorer([lines])).systems
     assert growth.bleu[0].value == pytest.approx(metrics.bleu(outputs, lines))
     assert growth.bleu[0].low == pytest.approx(growth.bleu[0].value)
     assert growth.bleu[0].high == pytest.approx(growth.bleu[0].value)
@@ -72,14 +73,14 @@ def test_intervals_hold_figures_without_a_match_too() -> None:
 def test_further_references_count_in_the_curve() -> None:
     given = points({"smt": [0.5, 0.4, 0.3]}, 1)
     second = damaged(0.5, 77)
-    [growth] = curve(given, REFERENCES, also=[second]).systems
+    [growth] = curve(given, Scorer([REFERENCES, second])).systems
     expected = metrics.bleu(given[0].outputs, REFERENCES, also=[second])
     assert growth.bleu[0].value == pytest.approx(expected)
     assert expected > metrics.bleu(given[0].outputs, REFERENCES)
 
 
 def test_a_system_overtakes_where_the_lines_cross() -> None:
-    found = curve(points({"smt": [0.5, 0.4, 0.35], "nmt": [0.9, 0.6, 0.05]}), REFERENCES)
+    found = curve(points({"smt": [0.5, 0.4, 0.35], "nmt": [0.9, 0.6, 0.05]}), Scorer([REFERENCES]))
     [overtaking] = found.overtaking
     assert (overtaking.ahead, overtaking.behind) == ("nmt", "smt")
     assert 4000 < overtaking.size.value < 16000
@@ -96,7 +97,7 @@ def test_overtaking_is_on_a_line_in_the_logarithm() -> None:
 
 
 def test_a_system_that_is_ahead_everywhere_overtakes_nothing() -> None:
-    found = curve(points({"smt": [0.1, 0.1, 0.1], "nmt": [0.9, 0.9, 0.9]}), REFERENCES)
+    found = curve(points({"smt": [0.1, 0.1, 0.1], "nmt": [0.9, 0.9, 0.9]}), Scorer([REFERENCES]))
     [overtaking] = found.overtaking
     assert (overtaking.ahead, overtaking.size.value, overtaking.size.high) == ("smt", 0, 0)
     assert curve_page.verdicts(found) == [
@@ -105,7 +106,7 @@ def test_a_system_that_is_ahead_everywhere_overtakes_nothing() -> None:
 
 
 def test_the_chart_has_a_line_and_a_band_for_each_system() -> None:
-    found = curve(points({"smt": [0.5, 0.4, 0.3], "nmt": [0.9, 0.5, 0.1]}), REFERENCES)
+    found = curve(points({"smt": [0.5, 0.4, 0.3], "nmt": [0.9, 0.5, 0.1]}), Scorer([REFERENCES]))
     chart = curve_page.chart(found)
     assert chart.log_x
     assert [line.name for line in chart.lines] == ["smt", "nmt"]
@@ -119,14 +120,14 @@ def test_the_chart_has_a_line_and_a_band_for_each_system() -> None:
 @pytest.fixture(scope="module")
 def models(
     smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPathFactory
-) -> list[tuple[str, Path]]:
+) -> dict[str, Path]:
     """Models whose text lies there, the neural one trained for a single pass."""
     where = tmp_path_factory.mktemp("models")
     smt, _ = beside_its_text(smt_directory, few, where)
     nmt, _ = beside_its_text(nmt_directory, few, where)
     manifest = Manifest.read(nmt)
     replace(manifest, config=manifest.config | {"epochs": 1}).write(nmt)
-    return [("smt", smt), ("nmt", nmt)]
+    return {"smt": smt, "nmt": nmt}
 
 
 def the_test(few: Corpus) -> Bitext:
@@ -135,13 +136,13 @@ def the_test(few: Corpus) -> Bitext:
 
 
 def planned(
-    models: list[tuple[str, Path]], few: Corpus, where: Path, sizes: tuple[int, ...] = (100, 200)
+    models: dict[str, Path], few: Corpus, where: Path, sizes: tuple[int, ...] = (100, 200)
 ) -> list[Training]:
     return trainings(models, sizes, 1, the_test(few), where)
 
 
 def test_every_system_size_and_seed_is_trained_the_smallest_first(
-    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+    models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     needed = trainings(models, [100, 200], 2, the_test(few), tmp_path)
     assert [(t.system, t.size, t.seed) for t in needed] == [
@@ -152,7 +153,7 @@ def test_every_system_size_and_seed_is_trained_the_smallest_first(
 
 
 def test_what_a_training_will_take_is_learnt_from_the_others(
-    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+    models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     small, _, large, _ = planned(models, few, tmp_path)  # 100 and 200 of 400 pairs
     whole = small.manifest.figures["seconds"]
@@ -164,7 +165,7 @@ def test_what_a_training_will_take_is_learnt_from_the_others(
 
 
 def test_a_point_is_that_of_training_on_the_sample(
-    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+    models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     from mtkit.nmt.recipe import TrainConfig as NmtConfig
     from mtkit.nmt.training.build import train_nmt
@@ -185,45 +186,45 @@ def test_a_point_is_that_of_training_on_the_sample(
 
 
 def test_a_kept_point_is_found_again_and_no_other_is(
-    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+    models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     [first, *_] = planned(models, few, tmp_path)
     point = Point("smt", 100, 1, 1.5, list(few.train.target[:30]))
     first.keep(point)
     assert first.point() == point
-    renamed = [("a/b", models[0][1])]
+    renamed = {"a/b": models["smt"]}
     assert planned(renamed, few, tmp_path)[0].point() == replace(point, system="a/b")
     shorter = Bitext(few.train.source[:9], few.train.target[:9], few.train.paths)
     assert trainings(models, [100, 200], 1, shorter, tmp_path)[0].point() is None
     manifest = first.manifest
     weights = manifest.config["weights"] | {"lm": 7.0}
     changed = tmp_path / "changed"
-    shutil.copytree(models[0][1], changed)
+    shutil.copytree(models["smt"], changed)
     replace(manifest, config=manifest.config | {"weights": weights}).write(changed)
-    assert planned([("smt", changed)], few, tmp_path)[0].point() is None
+    assert planned({"smt": changed}, few, tmp_path)[0].point() is None
     assert [t.point() is None for t in planned(models, few, tmp_path)] == [False, True, True, True]
 
 
 def test_what_cannot_be_trained_again_is_refused(
-    models: list[tuple[str, Path]], few: Corpus, tmp_path: Path
+    models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"--curve 500: .* was trained on 400 pairs"):
         planned(models, few, tmp_path, (100, 500))
-    copy = shutil.copytree(models[0][1], tmp_path / "copy")
+    copy = shutil.copytree(models["smt"], tmp_path / "copy")
     manifest = Manifest.read(copy)
     replace(manifest, figures={}).write(copy)
     with pytest.raises(InputError, match="does not say how it was trained"):
-        planned([("copy", copy)], few, tmp_path)
+        planned({"copy": copy}, few, tmp_path)
     replace(manifest, config=manifest.config | {"continued": True}).write(copy)
     with pytest.raises(InputError, match=r"goes on from another model \(--from\)"):
-        planned([("copy", copy)], few, tmp_path)
+        planned({"copy": copy}, few, tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="it is to keep what is trained"):
         planned(models, few, tmp_path / "file" / "points")
 
 
 def test_what_is_done_is_not_trained_again(
-    models: list[tuple[str, Path]], few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    models: dict[str, Path], few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     here = planned(models, few, tmp_path)
     for t in here[1:]:
@@ -235,9 +236,10 @@ def test_what_is_done_is_not_trained_again(
         return Point(training.system, training.size, 1, 2.0, list(test.target))
 
     monkeypatch.setattr("mtkit.comparison.trainings.carry_out", train)
-    found = complete(here, the_test(few), "13a", 1)
+    scorer = Scorer([the_test(few).target])
+    found = complete(here, the_test(few), scorer, 1)
     assert done == here[:1]
     assert [growth.system for growth in found.systems] == ["smt", "nmt"]
     assert found.systems[0].bleu[0].value == pytest.approx(100)
-    assert complete(here, the_test(few), "13a", 1) == found
+    assert complete(here, the_test(few), scorer, 1) == found
     assert len(done) == 1

@@ -19,21 +19,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from sacrebleu.metrics.chrf import CHRF
 
 from mtkit.cli.output import finite
 from mtkit.comparison import report
-from mtkit.comparison.as_json import as_json
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.page.render import as_html, grids, print_report, verdict, verdicts
-from mtkit.comparison.report import DIFFERENCES, GROUP, Comparison, Translations
+from mtkit.comparison.report import GROUP, Comparison, Translations, as_json, length_groups
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
 from mtkit.evaluation.metrics import Pair
+from mtkit.evaluation.perplexity import perplexities
+from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.page.tables import write_page
 from mtkit.system import Hypothesis, LogProbability, Score
-from mtkit.text.glossary import Compliance
-from tests.support.comparisons import CHANNEL, REFERENCES, SOURCES, systems
+from tests.support.comparisons import CHANNEL, REFERENCES, SOURCES, of, systems
 
 HOSTILE = (
     "<script>alert(1)</script> <unk> \"double\" 'single' &amp; [bold]loud[/bold] [/] :smile: "
@@ -49,9 +50,14 @@ def compare(
     translations: Sequence[Translations],
     **options: Any,
 ) -> Comparison:
-    of_test = ("also", "text", "tokenize", "bootstrap", "trials", "seen")
-    test = {name: options.pop(name) for name in of_test if name in options}
-    return report.compare(report.Test(sources, references, **test), translations, **options)
+    of_report = {name: options.pop(name) for name in ("examples", "warnings") if name in options}
+    return report.build(report.Test(sources, references, **options), translations, **of_report)
+
+
+def counted(**options: Any) -> dict[str, Statistics]:
+    """The rows of ``systems()``, by name."""
+    scorer = Scorer([REFERENCES], **options)
+    return {t.name: scorer.count(t.outputs) for t in systems()}
 
 
 def comparison(**options: object) -> Comparison:
@@ -59,7 +65,7 @@ def comparison(**options: object) -> Comparison:
         "name": "everyday test",
         "paths": ("test.en", "test.de"),
         "languages": ("en", "de"),
-        "bootstrap": 60,
+        "resamples": 60,
         "trials": 60,
         "warnings": ["3 test lines stood in the training text"],
     }
@@ -76,8 +82,8 @@ def hostile() -> Comparison:
     """Hostile text in every place that text can come from."""
     outputs = [HOSTILE] * 6
     translations = [
-        Translations(HOSTILE, HOSTILE, outputs),
-        Translations(NASTY, "smt", REFERENCES[:6], scores=[Score(lm=LogProbability(-math.inf, 2))]),
+        of(HOSTILE, HOSTILE, outputs),
+        replace(of(NASTY, "smt", REFERENCES[:6]), scores=[Score(lm=LogProbability(-math.inf, 2))]),
     ]
     return compare(
         [HOSTILE] * 6,
@@ -86,7 +92,7 @@ def hostile() -> Comparison:
         name=HOSTILE,
         paths=(HOSTILE, NASTY),
         languages=(NASTY, HOSTILE),
-        bootstrap=10,
+        resamples=10,
         trials=10,
         warnings=[HOSTILE, NASTY],
     )
@@ -129,27 +135,26 @@ class Page(HTMLParser):
 # --- what is computed
 
 
-def test_figures_are_those_of_evaluate(made: Comparison) -> None:
-    for system, given_system in zip(made.systems, systems(), strict=True):
-        assert system.metrics == metrics.corpus_scores(given_system.outputs, REFERENCES, "13a", 60)
-        assert system.perplexity == metrics.perplexities(given_system.scores or ())
-    outputs = {t.name: t.outputs for t in systems()}
-    assert list(made.pairs) == metrics.significance(outputs, REFERENCES, resamples=60, trials=60)
+def test_figures_are_those_of_evaluation(made: Comparison) -> None:
+    rows = counted(resamples=60, trials=60)
+    for system, translations in zip(made.systems, systems(), strict=True):
+        assert system.metrics == metrics.corpus_scores(rows[system.name])
+        assert system.perplexity == perplexities(translations.scores)
+    assert made.pairs == metrics.significance(rows)
     assert [s.sentences_per_second for s in made.systems] == [5.0, 2.0, None]
 
 
 def test_tokenize_reaches_scores_and_pairs() -> None:
     made = comparison(tokenize="none")
-    outputs = {t.name: t.outputs for t in systems()}
-    expected = metrics.significance(outputs, REFERENCES, "none", resamples=60, trials=60)
-    assert list(made.pairs) == expected
+    rows = counted(tokenize="none", resamples=60, trials=60)
+    assert made.pairs == metrics.significance(rows)
     assert "tok:none" in made.systems[0].metrics["bleu"].signature
     assert "tok:none" in printed(made)
     assert "stand between spaces" in printed(made)
 
 
 def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> None:
-    chrf = {t.name: metrics.sentence_chrf(t.outputs, REFERENCES) for t in systems()}
+    chrf = {name: rows.by_sentence("chrf") for name, rows in counted().items()}
     bleu = {s.name: s.metrics["bleu"].score for s in made.systems}
     assert bleu["nmt"] > bleu["other"] > bleu["smt"]  # other is the best of another kind
     gaps = [a - b for a, b in zip(chrf["nmt"], chrf["other"], strict=True)]
@@ -160,7 +165,7 @@ def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> No
     assert ranked[3] < 0 < ranked[-4]
     assert made.examples[0].why == f"nmt is ahead of other by {ranked[-1]:.1f} chrF"
     assert made.examples[1].why == f"other is ahead of nmt by {-ranked[0]:.1f} chrF"
-    assert {e.why for e in made.examples[8:]} == {"one of some evenly spaced"}
+    assert {e.why for e in made.examples[8:]} == {"systematic sample"}
     lines = [e.line for e in made.examples[8:]]
     assert all(later - earlier in range(3, 15) for earlier, later in pairwise(lines))
     for example in made.examples:
@@ -173,7 +178,7 @@ def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> No
 def test_rivals_are_of_different_kinds_where_there_are() -> None:
     smt, nmt, other = systems()
     made = compare(
-        SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], bootstrap=5, trials=5
+        SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], resamples=5, trials=5
     )
     assert made.examples[0].why.startswith("nmt is ahead of smt by ")
 
@@ -182,18 +187,18 @@ def test_rivals_are_of_different_kinds_where_there_are() -> None:
     ("sentences", "wanted", "got"), [(30, 5, 5), (30, 0, 0), (3, 5, 3), (30, 1, 1)]
 )
 def test_number_of_examples(sentences: int, wanted: int, got: int) -> None:
-    two = [replace(t, outputs=t.outputs[:sentences], channel={}) for t in systems()[:2]]
+    two = [replace(t, outputs=t.outputs[:sentences], by_weights={}) for t in systems()[:2]]
     made = compare(
-        SOURCES[:sentences], REFERENCES[:sentences], two, bootstrap=5, trials=5, examples=wanted
+        SOURCES[:sentences], REFERENCES[:sentences], two, resamples=5, trials=5, examples=wanted
     )
     assert len({e.line for e in made.examples}) == len(made.examples) == got
 
 
 def test_one_system_has_examples_and_no_pairs() -> None:
-    made = compare(SOURCES, REFERENCES, systems()[:1], bootstrap=5)
-    assert made.pairs == ()
+    made = compare(SOURCES, REFERENCES, systems()[:1], resamples=5)
+    assert made.pairs == []
     assert len(made.examples) == 12
-    assert "Is the difference real?" not in printed(made) + as_html(made)
+    assert "Is the difference significant?" not in printed(made) + as_html(made)
 
 
 def test_misfits_are_refused() -> None:
@@ -346,41 +351,40 @@ def test_errors_are_the_searches_or_the_models() -> None:
 def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
     smt, nmt, other = systems()
     again = replace(nmt, name="nmt-2", outputs=other.outputs, family="f")
-    made = compare(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], bootstrap=5)
+    made = compare(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], resamples=5)
     [spread] = made.spreads
     bleu = [metrics.bleu(o, REFERENCES) for o in (nmt.outputs, other.outputs)]
     assert (spread.systems, spread.bleu) == (["nmt", "nmt-2"], bleu)
     assert spread.mean == pytest.approx(sum(bleu) / 2)
     assert spread.deviation == pytest.approx(abs(bleu[0] - bleu[1]) / math.sqrt(2))
     assert "nmt, nmt-2" in printed(made)
-    assert compare(SOURCES, REFERENCES, systems(), bootstrap=5).spreads == ()
+    assert compare(SOURCES, REFERENCES, systems(), resamples=5).spreads == []
 
 
 def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
     seen = [0, 7, 8]
-    made = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5, seen=seen)
+    made = compare(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=seen)
     rest = [i for i in range(30) if i not in seen]
     for system, given_system in zip(made.systems, systems(), strict=True):
         own = [[lines[i] for i in rest] for lines in (given_system.outputs, REFERENCES)]
         assert system.unseen == metrics.bleu(*own)
     assert "of the 27 that are in no system's training text" in " ".join(printed(made).split())
-    all_seen = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5, seen=range(30))
+    all_seen = compare(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=range(30))
     assert [s.unseen for s in all_seen.systems] == [None] * 3
 
 
 def test_sentences_by_difference_of_length_and_by_chrf() -> None:
     references = ["a b c d e f g"] * 6
     outputs = ["a b c d e f g", "a", "a b c d e f", "a b c d e f g h h h", "", "x y z x y z q"]
-    made = compare(SOURCES[:6], references, [Translations("s", "file", outputs)], bootstrap=2)
+    made = compare(SOURCES[:6], references, [of("s", "file", outputs)], resamples=2)
     [system] = made.systems
-    counts = dict(zip(DIFFERENCES, (n for n, _ in system.by_difference), strict=True))
+    groups = {(g.above, g.to): g for g in system.by_difference}
     wanted = {(None, -5): 2, (-2, -1): 1, (-1, 0): 2, (2, 5): 1}
-    assert {group: n for group, n in counts.items() if n} == wanted
-    bleu = dict(zip(DIFFERENCES, (b for _, b in system.by_difference), strict=True))
-    assert bleu[-1, 0] == metrics.bleu([outputs[0], outputs[5]], references[:2])
-    assert bleu[0, 1] is None
-    tenths = [min(9, int(c // 10)) for c in metrics.sentence_chrf(outputs, references)]
-    assert system.by_chrf == tuple(tenths.count(k) for k in range(10))
+    assert {limits: g.sentences for limits, g in groups.items() if g.sentences} == wanted
+    assert groups[-1, 0].bleu == metrics.bleu([outputs[0], outputs[5]], references[:2])
+    assert groups[0, 1].bleu is None
+    chrf = [CHRF().sentence_score(y, [x]).score for y, x in zip(outputs, references, strict=True)]
+    assert system.by_chrf == [sum(min(9, c // 10) == k for c in chrf) for k in range(10)]
     assert "−4 to −2" in printed(made)
 
 
@@ -394,48 +398,44 @@ def test_errors_are_a_row_of_counts(made: Comparison) -> None:
 def test_the_noisy_channel_is_a_row_of_bleu_by_weights(made: Comparison) -> None:
     (grid,) = (g for g in grids(made) if g.caption.startswith("The noisy channel"))
     assert grid.columns == ("System", *CHANNEL)
-    bleu = [
-        metrics.corpus_scores(lines, REFERENCES, bootstrap=0)["bleu"].score
-        for lines in CHANNEL.values()
-    ]
+    bleu = [metrics.bleu(lines, REFERENCES) for lines in CHANNEL.values()]
     assert [[c.text for c in row] for row in grid.rows] == [["smt", *(f"{b:.1f}" for b in bleu)]]
     assert grid.caption in printed(made)
     assert grid.caption in Page(as_html(made)).texts("caption")
-    without = compare(SOURCES, REFERENCES, systems()[1:], bootstrap=5, trials=5)
+    without = compare(SOURCES, REFERENCES, systems()[1:], resamples=5, trials=5)
     assert "noisy channel" not in printed(without) + as_html(without)
 
 
 def test_a_glossary_is_a_row_of_who_followed_it() -> None:
-    counted = [Compliance(9, 12, 9), Compliance(), None]
-    known = [replace(t, glossary=c) for t, c in zip(systems(), counted, strict=True)]
-    made = compare(SOURCES, REFERENCES, known, bootstrap=5, trials=5)
+    complied = [{"matches": 12, "complied": 9}, {"matches": 0, "complied": 0}, None]
+    known = [replace(t, glossary=c) for t, c in zip(systems(), complied, strict=True)]
+    made = compare(SOURCES, REFERENCES, known, resamples=5, trials=5)
     (grid,) = (g for g in grids(made) if g.caption.startswith("The glossary"))
     rows = [[cell.text for cell in row] for row in grid.rows]
     assert rows == [["smt", "12", "9", "75.0"], ["nmt", "0", "0", "–"]]
     assert grid.caption in printed(made)
     assert grid.caption in Page(as_html(made)).texts("caption")
-    found = [s["glossary"] for s in as_json(made)["systems"]]
-    assert found == [{"matches": 12, "complied": 9}, {"matches": 0, "complied": 0}, None]
-    without = compare(SOURCES, REFERENCES, systems(), bootstrap=5, trials=5)
+    assert [s["glossary"] for s in as_json(made)["systems"]] == complied
+    without = compare(SOURCES, REFERENCES, systems(), resamples=5, trials=5)
     assert "glossary" not in (printed(without) + as_html(without)).lower()
 
 
 def test_different_tokens_are_said_not_to_compare() -> None:
     smt, nmt, _ = systems()
     nmt = replace(nmt, scores=nmt.scores[:-1])
-    made = compare(SOURCES, REFERENCES, [smt, nmt], bootstrap=5, trials=5)
+    made = compare(SOURCES, REFERENCES, [smt, nmt], resamples=5, trials=5)
     assert printed(made).count("these figures do not compare") == 1
 
 
 def test_very_large_perplexity_is_still_readable() -> None:
     bad = replace(systems()[0], scores=[Score(lm=LogProbability(-1200.0, 2))])
-    made = compare(SOURCES, REFERENCES, [bad], bootstrap=5)
+    made = compare(SOURCES, REFERENCES, [bad], resamples=5)
     assert "3.77e+260" in printed(made)
 
 
 def test_zero_bleu_is_explained_in_every_rendering() -> None:
-    bad = Translations("bad", "nmt", ["x"] * 30)
-    made = compare(SOURCES, REFERENCES, [bad], bootstrap=20)
+    bad = of("bad", "nmt", ["x"] * 30)
+    made = compare(SOURCES, REFERENCES, [bad], resamples=20)
     for rendered in (printed(made), Page(as_html(made)).text, json.dumps(as_json(made))):
         assert "BLEU is 0: no 1-gram matched" in rendered
 
@@ -445,21 +445,11 @@ def test_zero_bleu_is_explained_in_every_rendering() -> None:
     [
         (
             Pair("a", "b", "bleu", 2.5, 0.001, 0.002),
-            "a is better than b by 2.50 BLEU, and that is real",
+            "a scores 2.50 BLEU higher than b (significant, p < 0.05; paired bootstrap p = 0.001",
         ),
-        (
-            Pair("a", "b", "chrf", -2.5, 0.001, 0.002),
-            "b is better than a by 2.50 chrF, and that is",
-        ),
-        (
-            Pair("a", "b", "ter", 2.5, 0.001, 0.002),
-            "b is better than a by 2.50 TER, and that is real",
-        ),
-        (Pair("a", "b", "bleu", 0.1, 0.4, 0.5), "a is better than b by 0.10 BLEU, but that may be"),
-        (
-            Pair("a", "b", "bleu", 0.8, 0.04, 0.06),
-            "by 0.80 BLEU; whether that is real the two tests",
-        ),
+        (Pair("a", "b", "chrf", -2.5, 0.001, 0.002), "b scores 2.50 chrF higher than a (signif"),
+        (Pair("a", "b", "bleu", 0.1, 0.4, 0.5), "higher than b (not significant, p ≥ 0.05; paired"),
+        (Pair("a", "b", "bleu", 0.8, 0.04, 0.06), "a scores 0.80 BLEU higher than b (disputed: "),
         (Pair("a", "b", "bleu", 0.0, 1.0, 1.0), "a and b score the same BLEU."),
     ],
 )
@@ -469,7 +459,7 @@ def test_verdict(pair: Pair, words: str) -> None:
 
 def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
     smt, nmt, other = systems()
-    made = compare(SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], bootstrap=5)
+    made = compare(SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], resamples=5)
     best = max(made.systems, key=lambda s: s.metrics["bleu"].score).name
     *said, last = verdicts(made)
     assert len(said) == 6
@@ -485,9 +475,9 @@ def test_warnings_stand_in_all_three_renderings(made: Comparison) -> None:
 
 
 def test_tokenized_output_is_warned_of() -> None:
-    tokenized = Translations("raw", "file", [f"{line} ." for line in REFERENCES])
+    tokenized = of("raw", "file", [f"{line} ." for line in REFERENCES])
     for tokenize, warned in (("13a", True), ("none", False)):
-        made = compare(SOURCES, REFERENCES, [tokenized], bootstrap=5, tokenize=tokenize)
+        made = compare(SOURCES, REFERENCES, [tokenized], resamples=5, tokenize=tokenize)
         assert any("raw: most lines end in ' .'" in w for w in made.warnings) is warned
 
 
@@ -495,7 +485,7 @@ def test_tokenized_output_is_warned_of() -> None:
 def test_narrow_terminals_lose_nothing(width: int) -> None:
     smt, nmt, other = systems()
     long_name = replace(other, name="Ω" * 50)
-    made = compare(SOURCES, REFERENCES, [smt, nmt, long_name], bootstrap=20, trials=5, examples=0)
+    made = compare(SOURCES, REFERENCES, [smt, nmt, long_name], resamples=20, trials=5, examples=0)
     text = printed(made, width)
     assert "…" not in text
     for grid in grids(made):
@@ -554,7 +544,7 @@ def test_bars_are_as_long_as_the_scores(made: Comparison) -> None:
 
 
 def test_without_intervals_there_is_still_a_page() -> None:
-    made = compare(SOURCES, REFERENCES, systems()[2:], bootstrap=0)
+    made = compare(SOURCES, REFERENCES, systems()[2:], resamples=0)
     assert "95 % interval" not in Page(as_html(made)).texts("desc")[0]
     assert f"{made.systems[0].metrics['bleu'].score:.1f}" in printed(made)
 
@@ -570,25 +560,24 @@ def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
     sources = [" ".join("x" * n) for n in words]
     references = [" ".join(rng.choices("abc", k=8)) for _ in words]
     outputs = [line if rng.random() < 0.3 else line[::-1] for line in references]
-    made = compare(sources, references, [Translations("a", "file", outputs)], bootstrap=2, trials=2)
-    assert sorted(i for group in made.lengths for i in group.rows) == list(range(200))
-    assert len(made.lengths) > 3
-    for group, score in zip(made.lengths, made.systems[0].by_length, strict=True):
-        assert len(group.rows) >= GROUP
-        assert all(words[i] == 0 or group.low <= words[i] <= group.high for i in group.rows)
-        own = [[lines[i] for i in group.rows] for lines in (outputs, references)]
-        assert score == metrics.bleu(*own)
-    one = compare(
-        sources[:3], references[:3], [Translations("a", "file", outputs[:3])], bootstrap=2
-    )
-    assert [group.rows for group in one.lengths] == [(0, 1, 2)]
+    made = compare(sources, references, [of("a", "file", outputs)], resamples=2, trials=2)
+    groups = length_groups(sources)
+    assert sorted(i for _, _, rows in groups for i in rows) == list(range(200))
+    assert len(groups) > 3
+    for (low, high, rows), group in zip(groups, made.systems[0].by_length, strict=True):
+        assert (group.low, group.high, group.sentences) == (low, high, len(rows))
+        assert len(rows) >= GROUP
+        assert all(words[i] == 0 or low <= words[i] <= high for i in rows)
+        own = [[lines[i] for i in rows] for lines in (outputs, references)]
+        assert group.bleu == metrics.bleu(*own)
+    assert [rows for _, _, rows in length_groups(sources[:3])] == [[0, 1, 2]]
 
 
 def test_what_training_logged_is_drawn() -> None:
     log = [{"update": k, "dev_perplexity": 90 / k, "gradient_norm": 1.0} for k in (10, 20, 30)]
-    a = Translations(NASTY, "nmt", REFERENCES, training=log)
-    b = Translations("b", "nmt", REFERENCES, training=[e | {"bleu": 3.0} for e in log])
-    made = compare(SOURCES, REFERENCES, [a, b], bootstrap=2, trials=2)
+    a = replace(of(NASTY, "nmt", REFERENCES), training=log)
+    b = replace(of("b", "nmt", REFERENCES), training=[e | {"bleu": 3.0} for e in log])
+    made = compare(SOURCES, REFERENCES, [a, b], resamples=2, trials=2)
     page = as_html(made)
     perplexity, bleu, norm = re.findall(r"<figure>.*?</svg>", page, re.DOTALL)[1:]
     assert "perplexity on the dev set" in perplexity
@@ -597,5 +586,5 @@ def test_what_training_logged_is_drawn() -> None:
     assert bleu.count("stroke-dasharray") == 1
     assert NASTY not in page
     assert "<h2>Training</h2>" not in as_html(
-        compare(SOURCES, REFERENCES, [replace(a, training=())], bootstrap=2)
+        compare(SOURCES, REFERENCES, [replace(a, training=())], resamples=2)
     )

@@ -171,7 +171,7 @@ def test_sentences_that_were_trained_on_are_found(
 
 
 def test_files_are_read_in_the_first_models_tokens(copies: dict[str, Path], test: Bitext) -> None:
-    systems = [("other", Path("other.de")), ("smt", copies["smt"])]
+    systems = {"other": Path("other.de"), "smt": copies["smt"]}
     made = {"other": test.target}
     [other, smt], text, _ = gather(systems, made, Task(test, [], 1))
     assert (other.kind, smt.kind) == ("file", "smt")

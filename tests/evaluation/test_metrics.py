@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+from typing import Any
 
 import pytest
 from sacrebleu.metrics.bleu import BLEU
@@ -14,14 +15,16 @@ from sacrebleu.significance import PairedTest
 
 from mtkit.errors import InputError
 from mtkit.evaluation.metrics import (
+    Metric,
     Pair,
+    bleu_parts,
     corpus_scores,
     looks_tokenized,
-    perplexities,
-    perplexity,
-    sentence_chrf,
     significance,
+    why_zero,
 )
+from mtkit.evaluation.perplexity import perplexities, perplexity
+from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.system import LogProbability, Score
 
 RNG = random.Random(7)
@@ -41,6 +44,14 @@ def damaged(share: float, seed: int) -> list[str]:
 SYSTEMS = {"good": damaged(0.20, 1), "fair": damaged(0.24, 2), "poor": damaged(0.60, 3)}
 
 
+def counted(outputs: list[str], references: list[str] = REFERENCES, **options: Any) -> Statistics:
+    return Scorer([references], **options).count(outputs)
+
+
+def scores(outputs: list[str], tokenize: str = "13a", resamples: int = 0) -> dict[str, Metric]:
+    return corpus_scores(counted(outputs, tokenize=tokenize, resamples=resamples))
+
+
 def scorers(tokenize: str) -> dict[str, BLEU | CHRF | TER]:
     return {"bleu": BLEU(tokenize=tokenize), "chrf": CHRF(), "ter": TER()}
 
@@ -50,7 +61,7 @@ def scorers(tokenize: str) -> dict[str, BLEU | CHRF | TER]:
 
 @pytest.mark.parametrize("tokenize", ["13a", "none", "intl"])
 def test_scores_intervals_and_signatures_are_sacrebleus(tokenize: str) -> None:
-    ours = corpus_scores(SYSTEMS["fair"], REFERENCES, tokenize, bootstrap=200)
+    ours = scores(SYSTEMS["fair"], tokenize, 200)
     assert list(ours) == ["bleu", "chrf", "ter"]
     for name, scorer in scorers(tokenize).items():
         theirs = scorer.corpus_score(SYSTEMS["fair"], [REFERENCES], n_bootstrap=200)
@@ -64,37 +75,39 @@ def test_scores_intervals_and_signatures_are_sacrebleus(tokenize: str) -> None:
 
 
 def test_bleu_depends_on_the_tokenizer() -> None:
-    scores = {t: corpus_scores(SYSTEMS["fair"], REFERENCES, t, 0)["bleu"] for t in ("13a", "none")}
-    assert scores["13a"].score != scores["none"].score
+    plain, tokenised = (scores(SYSTEMS["fair"], t)["bleu"].score for t in ("13a", "none"))
+    assert plain != tokenised
 
 
 def test_bleu_is_its_parts() -> None:
-    bleu = corpus_scores([line[:-4] for line in SYSTEMS["good"]], REFERENCES, bootstrap=0)["bleu"]
-    logs = [math.log(bleu.parts[f"precision_{n}"]) for n in range(1, 5)]
-    assert bleu.parts["brevity_penalty"] < 1
-    assert bleu.parts["length_ratio"] < 1
-    assert bleu.score == pytest.approx(bleu.parts["brevity_penalty"] * math.exp(sum(logs) / 4))
+    rows = counted([line[:-4] for line in SYSTEMS["good"]])
+    parts = bleu_parts(rows)
+    logs = [math.log(parts[f"precision_{n}"]) for n in range(1, 5)]
+    assert parts["brevity_penalty"] < 1
+    assert parts["length_ratio"] < 1
+    bleu = parts["brevity_penalty"] * math.exp(sum(logs) / 4)
+    assert rows.score("bleu") == pytest.approx(bleu)
 
 
 def test_intervals_repeat_and_leave_the_environment_alone() -> None:
     before = dict(os.environ)
-    first = corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=50)
+    first = scores(SYSTEMS["good"], resamples=50)
     random.seed(99)
-    assert corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=50) == first
+    assert scores(SYSTEMS["good"], resamples=50) == first
     assert dict(os.environ) == before
 
 
 def test_seed_is_visible_where_the_user_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    default = corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=50)["bleu"]
+    default = scores(SYSTEMS["good"], resamples=50)["bleu"]
     monkeypatch.setenv("SACREBLEU_SEED", "5")
-    other = corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=50)["bleu"]
+    other = scores(SYSTEMS["good"], resamples=50)["bleu"]
     assert "seed:12345" in default.signature
     assert "seed:5|" in other.signature
     assert (other.low, other.high) != (default.low, default.high)
 
 
 def test_without_bootstrap_there_is_no_interval() -> None:
-    for metric in corpus_scores(SYSTEMS["good"], REFERENCES, bootstrap=0).values():
+    for metric in scores(SYSTEMS["good"]).values():
         assert metric.low is None
         assert metric.high is None
         assert "bs:" not in metric.signature
@@ -103,7 +116,8 @@ def test_without_bootstrap_there_is_no_interval() -> None:
 def test_intervals_stay_on_the_scale_and_survive_resamples_of_score_0() -> None:
     poor = ["dog, cat", *["x"] * 9]
     for hypotheses in (poor, REFERENCES[:10], [*REFERENCES[:9], "x"]):
-        for name, metric in corpus_scores(hypotheses, REFERENCES[:10], bootstrap=100).items():
+        rows = counted(hypotheses, REFERENCES[:10], resamples=100)
+        for name, metric in corpus_scores(rows).items():
             assert 0 <= metric.low <= metric.high
             assert metric.high <= 100 or name == "ter"
 
@@ -119,18 +133,27 @@ def test_intervals_stay_on_the_scale_and_survive_resamples_of_score_0() -> None:
     ],
 )
 def test_zero_bleu_is_explained(hypotheses: list[str], zero: bool, note: str) -> None:
-    bleu = corpus_scores(hypotheses, ["a b c d e", "f g"], bootstrap=10)["bleu"]
-    assert (bleu.score < 1e-9) is zero
-    assert note in bleu.note
-    assert bool(note) == bool(bleu.note)
+    rows = counted(hypotheses, ["a b c d e", "f g"], resamples=10)
+    assert corpus_scores(rows)["bleu"].low >= 0
+    assert (rows.score("bleu") < 1e-9) is zero
+    assert note in why_zero(rows)
+    assert bool(note) == bool(why_zero(rows))
 
 
-def test_sentence_chrf_is_sacrebleus() -> None:
-    theirs = [
-        CHRF().sentence_score(y, [r]).score
-        for y, r in zip(SYSTEMS["poor"], REFERENCES, strict=True)
-    ]
-    assert sentence_chrf(SYSTEMS["poor"], REFERENCES) == theirs
+@pytest.mark.parametrize("references", [1, 3])
+def test_groups_and_sentences_are_scored_as_sacrebleu_scores_them(references: int) -> None:
+    every = [REFERENCES, damaged(0.3, 8), damaged(0.5, 9)][:references]
+    rows = Scorer(every, resamples=0).count(SYSTEMS["poor"])
+    group = [3, 4, 17, 41]
+    for name, scorer in scorers("13a").items():
+        lines, *chosen = ([side[i] for i in group] for side in (SYSTEMS["poor"], *every))
+        assert rows.score(name, group) == scorer.corpus_score(lines, chosen).score
+        assert rows.score(name) == scorer.corpus_score(SYSTEMS["poor"], every).score
+        sides = zip(SYSTEMS["poor"], *every, strict=True)
+        own = [scorer.sentence_score(output, refs).score for output, *refs in sides]
+        assert rows.by_sentence(name) == own
+    with pytest.raises(InputError, match="no sentence"):
+        rows.score("bleu", [])
 
 
 def test_tokenized_text_is_recognised() -> None:
@@ -143,22 +166,29 @@ def test_tokenized_text_is_scored_without_advice_on_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lines = ["ein Hund ."] * 200
-    corpus_scores(lines, lines, bootstrap=0)
+    counted(lines, lines).score("bleu")
     assert not caplog.records
 
 
 def test_lines_must_correspond() -> None:
     with pytest.raises(InputError, match="1 lines for 2 references"):
-        corpus_scores(["a"], ["a", "b"])
+        counted(["a"], ["a", "b"])
     with pytest.raises(InputError, match="empty"):
-        corpus_scores([], [])
+        counted([], [])
     with pytest.raises(InputError, match="poor: 1 lines"):
-        significance({"good": ["a", "b"], "poor": ["a"]}, ["a", "b"])
+        Scorer([["a", "b"]]).count(["a"], name="poor")
+    with pytest.raises(InputError, match="reference 2: 1 lines"):
+        Scorer([["a", "b"], ["a"]])
     with pytest.raises(InputError, match="no BLEU tokenizer '13b'"):
-        corpus_scores(["a"], ["a"], "13b")
+        counted(["a"], ["a"], tokenize="13b")
 
 
 # --- significance
+
+
+def pairs_of(systems: dict[str, list[str]], **options: Any) -> list[Pair]:
+    scorer = Scorer([REFERENCES], **options)
+    return significance({name: scorer.count(lines) for name, lines in systems.items()})
 
 
 def sacrebleu_p(kind: str, samples: int, a: str, b: str, metric: str, tokenize: str) -> float:
@@ -170,7 +200,7 @@ def sacrebleu_p(kind: str, samples: int, a: str, b: str, metric: str, tokenize: 
 
 @pytest.mark.parametrize("tokenize", ["13a", "none"])
 def test_p_values_are_sacrebleus(tokenize: str) -> None:
-    pairs = significance(SYSTEMS, REFERENCES, tokenize, resamples=150, trials=250)
+    pairs = pairs_of(SYSTEMS, tokenize=tokenize, resamples=150, trials=250)
     named = [(p.a, p.b, p.metric) for p in pairs]
     assert named == [
         (a, b, metric)
@@ -178,10 +208,8 @@ def test_p_values_are_sacrebleus(tokenize: str) -> None:
         for metric in ("bleu", "chrf")
     ]
     for p in pairs:
-        scores = [
-            corpus_scores(SYSTEMS[s], REFERENCES, tokenize, 0)[p.metric].score for s in (p.a, p.b)
-        ]
-        assert p.delta == scores[0] - scores[1]
+        a, b = (scores(SYSTEMS[s], tokenize)[p.metric].score for s in (p.a, p.b))
+        assert p.delta == a - b
         assert p.p_bootstrap == sacrebleu_p("bs", 150, p.a, p.b, p.metric, tokenize)
         assert p.p_randomization == sacrebleu_p("ar", 250, p.a, p.b, p.metric, tokenize)
     assert len({p.p_randomization for p in pairs}) > 1
@@ -189,20 +217,20 @@ def test_p_values_are_sacrebleus(tokenize: str) -> None:
 
 def test_default_trials_are_sacrebleus() -> None:
     two = {name: SYSTEMS[name] for name in ("good", "poor")}
-    (pair,) = significance(two, REFERENCES, metrics=("bleu",))
+    (pair,) = pairs_of(two, metrics=["bleu"])
     assert pair.p_bootstrap == sacrebleu_p("bs", 0, "good", "poor", "bleu", "13a")
     assert pair.p_randomization == sacrebleu_p("ar", 0, "good", "poor", "bleu", "13a")
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
     same = {"one": SYSTEMS["good"], "two": list(SYSTEMS["good"])}
-    for pair in significance(same, REFERENCES, resamples=50, trials=50):
+    for pair in pairs_of(same, resamples=50, trials=50):
         assert (pair.delta, pair.p_bootstrap, pair.p_randomization) == (0.0, 1.0, 1.0)
         assert not pair.significant
 
 
 def test_one_system_makes_no_pair() -> None:
-    assert significance({"good": SYSTEMS["good"]}, REFERENCES) == []
+    assert pairs_of({"good": SYSTEMS["good"]}) == []
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,20 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from mtkit import load
+from mtkit.cli.output import finite
 from mtkit.errors import InputError
-from mtkit.evaluation.metrics import Question
-from mtkit.evaluation.perplexity import END, FREQUENCIES, POSITIONS, Judged, as_json, judge, splits
-from mtkit.evaluation.perplexity_page import Measured, print_tables, print_tokens
+from mtkit.evaluation.perplexity import (
+    END,
+    FREQUENCIES,
+    POSITIONS,
+    Judged,
+    Measured,
+    Question,
+    as_json,
+    judge,
+    splits,
+)
+from mtkit.evaluation.perplexity_page import print_tables, print_tokens
 from mtkit.manifest import Manifest, training_pairs, training_text
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt.language_model import ngrams
@@ -251,7 +261,7 @@ def test_bits_per_character_of_a_toy_by_hand() -> None:
     found = toy("new ä", "")
     assert found.bits_per_character == pytest.approx((8 + 1) / (6 + 1))
     assert found.perplexity.value == pytest.approx(2 ** ((5 + 1) / 4))
-    [first, second] = as_json(found, {}, "")["sentences"]
+    [first, second] = as_json(Measured("m", {"P(y)": found}, {"P(y)": {}}))["P(y)"]["sentences"]
     assert (first["bits_per_character"], second["bits_per_character"]) == pytest.approx((8 / 6, 1))
     assert (first["characters"], second["characters"]) == (6, 1)
 
@@ -353,6 +363,7 @@ def test_each_token_stands_over_its_bits(models: list[Measured]) -> None:
     text = shown(models, 1000, colour=False)
     blocks = text.split("\nLine ")[1:]
     found = models[0].judged["P(y)"]
+    sentences = as_json(models[0])["P(y)"]["sentences"]
     assert len(blocks) == len(found.begin) - 1
     for block, span in zip(blocks, found.spans, strict=True):
         head, row, orders, *rest = block.split("\n")[1:]
@@ -363,7 +374,7 @@ def test_each_token_stands_over_its_bits(models: list[Measured]) -> None:
         assert [cell.endswith("*") for cell in row.split()[3:]] == found.is_oov[span].tolist()
         assert [int(n) for n in orders.split()[1:]] == found.order[span].tolist()
         assert [line.split()[:2] for line in rest[:2]] == [["P(y|x)", "smt"], ["P(y|x)", "nmt"]]
-        value = as_json(found, {}, "")["sentences"][blocks.index(block)]["perplexity"]
+        value = sentences[blocks.index(block)]["perplexity"]
         assert float(row.split()[2].replace(",", "")) == pytest.approx(value, abs=0.051)
     assert "-0.0" not in text
 
@@ -435,8 +446,9 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
 def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None:
     found = toy("a b")
     found.log_p[0] = -math.inf
-    assert "∞" in shown([Measured("m", {"P(y)": found}, {"P(y)": splits(found)})], 80, False)
-    data = as_json(found, splits(found), "")
+    model = Measured("m", {"P(y)": found}, {"P(y)": splits(found)})
+    assert "∞" in shown([model], 80, False)
+    data = finite(as_json(model)["P(y)"])
     assert data["bits_per_character"] is None
     assert data["sentences"][0]["log_p"] == [None, *found.log_p[1:].tolist()]
     assert data["splits"]["position"][0]["perplexity"] is None

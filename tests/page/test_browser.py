@@ -15,12 +15,12 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from mtkit.comparison.page.render import as_html
 from mtkit.comparison.report import Test as Material
-from mtkit.comparison.report import Translations, compare
+from mtkit.comparison.report import build
 from mtkit.explanation.reasons import Explanation, Neighbour, Support
 from mtkit.manifest import TrainingPair
 from mtkit.page.tables import write_page
 from mtkit.system import RIVALS, Phrase, PhraseReasons, Piece, Rival, SubwordReasons, Term, Word
-from tests.support.comparisons import REFERENCES, SOURCES, systems
+from tests.support.comparisons import REFERENCES, SOURCES, of, systems
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (BROWSER and DRIVER):
@@ -59,25 +59,20 @@ def explanations(text: str) -> list[Explanation]:
 def report() -> str:
     """What `mtkit compare` may write, with charts of training and heat maps."""
     translations = [replace(t, training=LOG) for t in systems()]
-    test = Material(SOURCES, REFERENCES, bootstrap=20, trials=20)
-    made = compare(test, translations, languages=("en", "de"), warnings=["A warning"])
-    return as_html(made, {example.line: explanations("Zü") for example in made.examples[:2]})
+    test = Material(SOURCES, REFERENCES, resamples=20, trials=20, languages=("en", "de"))
+    made = build(test, translations, warnings=["A warning"])
+    reasons = {example.line: explanations("Zü") for example in made.examples[:2]}
+    return as_html(replace(made, explanations=reasons))
 
 
 def hostile() -> str:
     """Hostile text in every place that text can come from."""
-    lines = [HOSTILE] * 8
+    lines, two = [HOSTILE] * 8, (HOSTILE, HOSTILE)
     names = HOSTILE, f"{HOSTILE} again"
-    translations = [Translations(name, "nmt", lines, training=LOG) for name in names]
-    made = compare(
-        Material(lines, lines, bootstrap=20, trials=20),
-        translations,
-        name=HOSTILE,
-        paths=(HOSTILE, HOSTILE),
-        languages=(HOSTILE, HOSTILE),
-        warnings=[HOSTILE],
-    )
-    return as_html(made, {made.examples[0].line: explanations(HOSTILE)})
+    translations = [replace(of(name, "nmt", lines), training=LOG) for name in names]
+    test = Material(lines, lines, name=HOSTILE, paths=two, languages=two, resamples=20, trials=20)
+    made = build(test, translations, warnings=[HOSTILE])
+    return as_html(replace(made, explanations={made.examples[0].line: explanations(HOSTILE)}))
 
 
 @pytest.fixture(scope="module")

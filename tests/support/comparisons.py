@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 from mtkit.comparison.faults import Errors
 from mtkit.comparison.report import Translations
@@ -44,7 +45,21 @@ def systems() -> list[Translations]:
     ]
     nmt_scores = [Score(direct=LogProbability(-1.0 * n, n)) for n in words]
     return [
-        Translations("smt", "smt", damaged(0.4, 1), 6.0, smt_scores, 17, CHANNEL, ERRORS),
-        Translations("nmt", "nmt", damaged(0.2, 2), 15.0, nmt_scores, 0),
-        Translations("other", "file", damaged(0.3, 3)),
+        Translations(
+            name="smt",
+            kind="smt",
+            outputs=damaged(0.4, 1),
+            seconds=6.0,
+            scores=smt_scores,
+            unknown=17,
+            by_weights=CHANNEL,
+            errors=ERRORS,
+        ),
+        replace(of("nmt", "nmt", damaged(0.2, 2)), seconds=15.0, scores=nmt_scores, unknown=0),
+        of("other", "file", damaged(0.3, 3)),
     ]
+
+
+def of(name: str, kind: str, outputs: list[str]) -> Translations:
+    """A system of which nothing but its outputs is known."""
+    return Translations(name=name, kind=kind, outputs=outputs)

@@ -6,7 +6,7 @@ Both draw the same grids, so that they cannot come to differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -19,10 +19,8 @@ from mtkit.comparison.page import where, who, why
 from mtkit.comparison.page.who import LABELS, span
 from mtkit.comparison.report import Comparison
 from mtkit.console import visible
-from mtkit.evaluation import metrics
-from mtkit.evaluation.metrics import Pair
+from mtkit.evaluation.metrics import ALPHA, Pair
 from mtkit.explanation.page import view
-from mtkit.explanation.reasons import Explanation
 from mtkit.page.chart import Chart, Line, draw
 from mtkit.page.tables import Grid, html, print_grid, say
 
@@ -34,12 +32,12 @@ MANY = 3  # systems, of more than which not every pair is told
 
 def heading(comparison: Comparison) -> str:
     """The test set in one line."""
-    count = f"{comparison.sentences:,} sentence" + "s" * (comparison.sentences != 1)
-    languages = " → ".join(filter(None, comparison.languages))
-    several = ""
-    if comparison.references > 1:
-        several = f"{comparison.references} references (words are grouped by the first)"
-    return ", ".join(filter(None, [comparison.name, languages, count, several]))
+    test, several = comparison.test, ""
+    count = f"{test.sentences:,} sentence" + "s" * (test.sentences != 1)
+    languages = " → ".join(filter(None, test.languages))
+    if test.references > 1:
+        several = f"{test.references} references (words are grouped by the first)"
+    return ", ".join(filter(None, [test.name, languages, count, several]))
 
 
 def verdict(pair: Pair) -> str:
@@ -47,18 +45,17 @@ def verdict(pair: Pair) -> str:
     metric = LABELS[pair.metric]
     if pair.delta == 0:
         return f"{pair.a} and {pair.b} score the same {metric}."
-    a_better = (pair.delta > 0) != (pair.metric == "ter")
-    better, worse = (pair.a, pair.b) if a_better else (pair.b, pair.a)
-    ahead = f"{better} is better than {worse} by {abs(pair.delta):.2f} {metric}"
-    p = (
-        f"paired bootstrap p = {pair.p_bootstrap:.2g}, "
-        f"approximate randomisation p = {pair.p_randomization:.2g}"
-    )
+    higher, lower = (pair.a, pair.b) if pair.delta > 0 else (pair.b, pair.a)
+    significance = f"not significant, p ≥ {ALPHA}"
     if pair.significant:
-        return f"{ahead}, and that is real at p < {metrics.ALPHA} ({p})."
+        significance = f"significant, p < {ALPHA}"
     if pair.disputed:
-        return f"{ahead}; whether that is real the two tests dispute ({p})."
-    return f"{ahead}, but that may be chance ({p})."
+        significance = "disputed: significant by one of two tests"
+    return (
+        f"{higher} scores {abs(pair.delta):.2f} {metric} higher than {lower} ({significance}; "
+        f"paired bootstrap p = {pair.p_bootstrap:.2g}, "
+        f"approximate randomisation p = {pair.p_randomization:.2g})."
+    )
 
 
 def verdicts(comparison: Comparison) -> list[str]:
@@ -66,10 +63,9 @@ def verdicts(comparison: Comparison) -> list[str]:
     pairs = comparison.pairs
     if len(comparison.systems) <= MANY:
         return [verdict(pair) for pair in pairs]
-    best = max(comparison.systems, key=lambda s: s.metrics["bleu"].score).name
-    said = [verdict(pair) for pair in pairs if best in (pair.a, pair.b)]
+    best = max(comparison.systems, key=lambda s: s.bleu).name
     return [
-        *said,
+        *(verdict(pair) for pair in pairs if best in (pair.a, pair.b)),
         f"These are of {best}; --json has all {len(pairs)}, not corrected for their number.",
     ]
 
@@ -84,7 +80,7 @@ CURVES = {
 
 def charts(comparison: Comparison) -> list[Chart]:
     """How the training of each system went, if that was logged."""
-    found = []
+    drawn = []
     for key, (title, log) in CURVES.items():
         lines = [
             Line(s.name, points)
@@ -92,8 +88,8 @@ def charts(comparison: Comparison) -> list[Chart]:
             if (points := tuple((e["update"], e[key]) for e in s.training if e.get(key, 0) > 0))
         ]
         if lines:
-            found.append(Chart(title, "update", tuple(lines), log))
-    return found
+            drawn.append(Chart(title, "update", tuple(lines), log))
+    return drawn
 
 
 def sections(comparison: Comparison) -> dict[str, list[Grid]]:
@@ -120,7 +116,7 @@ def print_report(comparison: Comparison, console: Console) -> None:
     say(console, heading(comparison), "bold")
     for warning in comparison.warnings:
         say(console, f"Warning: {warning}", "yellow")
-    _print_list(console, "Is the difference real?", verdicts(comparison))
+    _print_list(console, "Is the difference significant?", verdicts(comparison))
     if comparison.curve:
         _print_list(console, "How much text?", curve_page.verdicts(comparison.curve))
     for section, tables in sections(comparison).items():
@@ -162,25 +158,17 @@ def _example(example: Example) -> Table:
 # --- HTML
 
 
-def as_html(
-    comparison: Comparison, explained: Mapping[int, Sequence[Explanation]] | None = None
-) -> str:
-    """One page that needs nothing from elsewhere; the same comparison gives the same bytes.
-
-    explained: by the line of an example, why systems translate it as they do.
-    """
-    explained = explained or {}
+def as_html(comparison: Comparison) -> str:
+    """One page that needs nothing from elsewhere; the same comparison gives the same bytes."""
     bleu = [(s.name, s.metrics["bleu"]) for s in comparison.systems]
-    curve = comparison.curve
+    curve, explanations = comparison.curve, comparison.explanations
     return html(
         "report.html.j2",
         title=f"mtkit compare: {heading(comparison)}",
         comparison=comparison,
         heading=heading(comparison),
         sections=sections(comparison),
-        explained={
-            line: [view(explanation) for explanation in of] for line, of in explained.items()
-        },
+        explained={line: list(map(view, of)) for line, of in explanations.items()},
         drawings=[draw(chart) for chart in charts(comparison)],
         verdicts=verdicts(comparison),
         curve=[draw(curve_page.chart(curve))] if curve else [],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtkit.comparison.report import DIFFERENCES, Comparison, SystemResult
-from mtkit.comparison.where import Accuracy, Grouping, Ngrams
-from mtkit.page.tables import Cell, Grid, number
+from mtkit.comparison.where import Accuracy, Grouping, Ngrams, Telling
+from mtkit.page.tables import Cell, Columns, Grid, number, table
 from mtkit.text.tokenizer import WordTokenizer
 
-FEW = 10  # words, of fewer than which a resample says nothing
+RESAMPLED = 10  # words, of fewer than which a resample says nothing
 GROUPINGS = {
     "frequency": "F1 of the words, by how often they stand in the training text",
     "kind": "F1 of the words, by kind",
@@ -23,39 +23,37 @@ GROUPINGS = {
 
 def grids(comparison: Comparison) -> list[Grid]:
     """The tables, in order."""
+    systems = comparison.systems
     return [
-        _length_grid(comparison),
-        _difference_grid(comparison.systems),
-        _chrf_grid(comparison.systems),
+        _length_grid(systems),
+        Grid(
+            "BLEU by how many words longer the output is than the reference, and below it the "
+            "number of such sentences.",
+            ("System", *(_span(*limits) for limits in DIFFERENCES)),
+            [
+                [Cell(s.name), *(number(g.bleu, small=f"{g.sentences:,}") for g in s.by_difference)]
+                for s in systems
+            ],
+        ),
+        Grid(
+            "Sentences by their chrF, in tenths of the scale: how many are bad, and how many "
+            "perfect.",
+            ("System", *(f"{10 * k}–" for k in range(10))),
+            [[Cell(s.name), *(number(n, 0) for n in s.by_chrf)] for s in systems],
+        ),
         *map(_words_grid, comparison.groupings),
         *(_ngrams_grid(ngrams) for ngrams in comparison.ngrams if ngrams.found),
     ]
 
 
-def _length_grid(comparison: Comparison) -> Grid:
-    groups = comparison.lengths
-    rows = [[Cell(s.name), *(number(bleu) for bleu in s.by_length)] for s in comparison.systems]
-    counts = ", ".join(f"{len(group.rows):,} of {group.low}–{group.high}" for group in groups)
+def _length_grid(systems: Sequence[SystemResult]) -> Grid:
+    groups = systems[0].by_length
+    counts = ", ".join(f"{group.sentences:,}" for group in groups)
     return Grid(
         "BLEU by the length of the source, in words with blanks between them.",
         ("System", *(f"{group.low}–{group.high}" for group in groups)),
-        rows,
-        [f"Sentences: {counts} words."],
-    )
-
-
-def _difference_grid(systems: Sequence[SystemResult]) -> Grid:
-    labels = [_span(above, to) for above, to in DIFFERENCES]
-    rows = [
-        [Cell(s.name), *(number(bleu, small=f"{n:,}") for n, bleu in s.by_difference)]
-        for s in systems
-    ]
-    return Grid(
-        "BLEU by how many words longer the output is than the reference, and below it the number "
-        "of such sentences.",
-        ("System", *labels),
-        rows,
-        [],
+        [[Cell(s.name), *(number(group.bleu) for group in s.by_length)] for s in systems],
+        [f"Sentences per column: {counts}."],
     )
 
 
@@ -70,28 +68,16 @@ def _span(above: int | None, to: int | None) -> str:
     return signed(to) if to - above == 1 else f"{signed(above + 1)} to {signed(to)}"
 
 
-def _chrf_grid(systems: Sequence[SystemResult]) -> Grid:
-    labels = [f"{10 * k}–" for k in range(10)]
-    return Grid(
-        "Sentences by their chrF, in tenths of the scale: how many are bad, and how many perfect.",
-        ("System", *labels),
-        [[Cell(s.name), *(number(n, 0) for n in s.by_chrf)] for s in systems],
-        [],
-    )
-
-
 def _words_grid(grouping: Grouping) -> Grid:
-    rows = []
-    for name, groups in grouping.systems.items():
-        rows.append([Cell(name), *map(_accuracy, groups, grouping.words)])
-    counts = ", ".join(
-        f"{n:,} of {label}" for label, n in zip(grouping.labels, grouping.words, strict=True)
-    )
+    counts = ", ".join(f"{n:,}" for n in grouping.words)
     return Grid(
         f"{GROUPINGS[grouping.by]}, in per cent with 95 % intervals.",
         ("System", *grouping.labels),
-        rows,
-        [f"Words: {counts}."],
+        [
+            [Cell(name), *map(_accuracy, groups, grouping.words)]
+            for name, groups in grouping.systems.items()
+        ],
+        [f"Words per column: {counts}."],
     )
 
 
@@ -100,21 +86,20 @@ def _accuracy(a: Accuracy, words: int) -> Cell:
     if not words:
         return number(None)
     of = a.f1 or a.recall
-    interval = f"{100 * of.low:.0f}–{100 * of.high:.0f}" if words >= FEW else ""
+    interval = f"{100 * of.low:.0f}–{100 * of.high:.0f}" if words >= RESAMPLED else ""
     return number(100 * of.value, 1, interval)
 
 
 def _ngrams_grid(ngrams: Ngrams) -> Grid:
-    rows = []
-    for found in ngrams.found:
-        counts = found.ahead, found.behind, found.reference
-        rows.append(
-            [Cell(WordTokenizer().detokenize(found.ngram)), *(number(n, 0) for n in counts)]
-        )
-    return Grid(
+    columns: Columns[Telling] = [
+        (ngrams.ahead, lambda t: number(t.ahead, 0)),
+        (ngrams.behind, lambda t: number(t.behind, 0)),
+        ("Reference", lambda t: number(t.reference, 0)),
+    ]
+    return table(
         f"What {ngrams.ahead} gets and {ngrams.behind} misses: n-grams, how often each system "
         "matches them, and how often they stand in the references.",
-        ("n-gram", ngrams.ahead, ngrams.behind, "Reference"),
-        rows,
-        [],
+        [(WordTokenizer().detokenize(t.ngram), t) for t in ngrams.found],
+        columns,
+        first="n-gram",
     )

@@ -4,26 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtkit.comparison.report import Comparison, SystemResult
-from mtkit.evaluation.metrics import MEANINGS, Metric, Question
-from mtkit.page.tables import Cell, Grid, number
+from mtkit.comparison.report import Comparison, Spread, SystemResult
+from mtkit.evaluation.metrics import Metric
+from mtkit.evaluation.perplexity import MEANINGS, Perplexity, Question
+from mtkit.models import KINDS
+from mtkit.page.tables import Cell, Columns, Grid, number, table
 
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
-KINDS = {"smt": "statistical", "nmt": "neural", "file": "from a file"}
+FROM_FILE = {"file": "from a file"}
+
+BLEU_PARTS: Columns[dict[str, float]] = [
+    ("1-gram", lambda parts: number(parts["precision_1"])),
+    ("2-gram", lambda parts: number(parts["precision_2"])),
+    ("3-gram", lambda parts: number(parts["precision_3"])),
+    ("4-gram", lambda parts: number(parts["precision_4"])),
+    ("Brevity", lambda parts: number(parts["brevity_penalty"], 3)),
+    ("Length", lambda parts: number(parts["length_ratio"], 3)),
+]
+UNSEEN: Columns[SystemResult] = [
+    ("All", lambda s: number(s.bleu)),
+    ("Unseen", lambda s: number(s.unseen)),
+]
+SPREAD: Columns[Spread] = [
+    ("Mean", lambda s: number(s.mean, 2)),
+    ("Deviation", lambda s: number(s.deviation, 2)),
+    ("Lowest", lambda s: number(min(s.bleu), 2)),
+    ("Highest", lambda s: number(max(s.bleu), 2)),
+]
+PERPLEXITY: Columns[Perplexity] = [
+    ("Perplexity", lambda p: number(p.value, 2)),
+    ("Without OOVs", lambda p: number(p.without_oov, 2)),
+    ("Tokens", lambda p: number(p.tokens, 0)),
+    ("OOVs", lambda p: number(p.oov, 0)),
+]
+WORK: Columns[SystemResult] = [
+    ("Seconds", lambda s: number(s.seconds)),
+    ("Threads", lambda s: number(s.threads, 0)),
+    ("Sentences/s", lambda s: number(s.sentences_per_second)),
+    ("MB", lambda s: number(s.bytes and s.bytes / 1e6)),
+    ("Words copied", lambda s: number(s.unknown, 0)),
+]
 
 
 def grids(comparison: Comparison) -> list[Grid]:
-    """The tables, in order."""
+    """The tables, in order; those without rows are left out."""
     systems = comparison.systems
-    perplexities = [_perplexity_grid(question, systems) for question in MEANINGS]
-    return [
-        _scores_grid(systems, comparison),
-        _bleu_grid(systems),
-        *([_unseen_grid(comparison)] if comparison.seen else []),
-        *([_spread_grid(comparison)] if comparison.spreads else []),
-        *(grid for grid in perplexities if grid.rows),
-        _work_grid(systems),
+    unseen = comparison.test.sentences - comparison.seen
+    tables = [
+        _scores_grid(comparison),
+        table(
+            "What BLEU is made of: n-gram precisions in per cent, brevity penalty, "
+            "and length ratio (output : reference).",
+            [(s.name, s.bleu_parts) for s in systems],
+            BLEU_PARTS,
+            [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note],
+        ),
+        table(
+            f"BLEU of all test sentences, and of the {unseen:,} that are in no system's training "
+            "text.",
+            [(s.name, s) for s in systems if comparison.seen],
+            UNSEEN,
+        ),
+        table(
+            "BLEU of systems that differ in their seed alone: smaller differences between systems "
+            "may be seed noise.",
+            [(", ".join(spread.systems), spread) for spread in comparison.spreads],
+            SPREAD,
+            first="Systems",
+        ),
+        *(_perplexity_grid(question, systems) for question in MEANINGS),
+        table(
+            "Time to translate the test set when that was done, size of the model, and the unknown "
+            "source words that it copied.",
+            [(s.name, s) for s in systems],
+            WORK,
+        ),
     ]
+    return [grid for grid in tables if grid.rows]
 
 
 def span(metric: Metric) -> str:
@@ -31,17 +88,17 @@ def span(metric: Metric) -> str:
     return "" if metric.low is None else f"{metric.low:.1f}–{metric.high:.1f}"
 
 
-def _scores_grid(systems: Sequence[SystemResult], comparison: Comparison) -> Grid:
+def _scores_grid(comparison: Comparison) -> Grid:
+    systems, test = comparison.systems, comparison.test
     tokens = "stand between spaces: the text is taken as already tokenised"
-    if comparison.tokenize != "none":
-        found = f"sacreBLEU's tokenizer {comparison.tokenize} finds"
-        tokens = f"{found} in the plain text, case included"
-    several = comparison.references
+    if test.tokenize != "none":
+        tokens = f"sacreBLEU's tokenizer {test.tokenize} finds in the plain text, case included"
+    several = test.references
     against = f", against {several} references a sentence" if several > 1 else ""
     rows = []
     for s in systems:
         scores = [number(s.metrics[k].score, small=span(s.metrics[k])) for k in LABELS]
-        rows.append([Cell(s.name, small=KINDS.get(s.kind, s.kind)), *scores])
+        rows.append([Cell(s.name, small=(KINDS | FROM_FILE).get(s.kind, s.kind)), *scores])
     signatures = [f"{LABELS[k]} {s.metrics[k].signature}" for k in LABELS for s in systems]
     return Grid(
         "Scores with 95 % bootstrap intervals. BLEU and chrF: higher is better; TER: lower.",
@@ -51,81 +108,15 @@ def _scores_grid(systems: Sequence[SystemResult], comparison: Comparison) -> Gri
     )
 
 
-def _bleu_grid(systems: Sequence[SystemResult]) -> Grid:
-    rows = []
-    for s in systems:
-        parts = s.metrics["bleu"].parts
-        precisions = [number(parts[f"precision_{n}"]) for n in range(1, 5)]
-        lengths = [number(parts[part], 3) for part in ("brevity_penalty", "length_ratio")]
-        rows.append([Cell(s.name), *precisions, *lengths])
-    return Grid(
-        "What BLEU is made of: n-gram precisions in per cent, brevity penalty, "
-        "and length ratio (output : reference).",
-        ("System", "1-gram", "2-gram", "3-gram", "4-gram", "Brevity", "Length"),
-        rows,
-        [f"{s.name}: {s.metrics['bleu'].note}." for s in systems if s.metrics["bleu"].note],
-    )
-
-
-def _unseen_grid(comparison: Comparison) -> Grid:
-    n = comparison.sentences - comparison.seen
-    rows = [
-        [Cell(s.name), number(s.metrics["bleu"].score), number(s.unseen)]
-        for s in comparison.systems
-    ]
-    return Grid(
-        f"BLEU of all test sentences, and of the {n:,} that are in no system's training text.",
-        ("System", "All", "Unseen"),
-        rows,
-        [],
-    )
-
-
-def _spread_grid(comparison: Comparison) -> Grid:
-    rows = []
-    for spread in comparison.spreads:
-        span = number(min(spread.bleu), 2), number(max(spread.bleu), 2)
-        figures = number(spread.mean, 2), number(spread.deviation, 2), *span
-        rows.append([Cell(", ".join(spread.systems)), *figures])
-    return Grid(
-        "BLEU of systems that differ in their seed alone: what a difference is worth that one "
-        "training more could bring.",
-        ("Systems", "Mean", "Deviation", "Lowest", "Highest"),
-        rows,
-        [],
-    )
-
-
 def _perplexity_grid(question: Question, systems: Sequence[SystemResult]) -> Grid:
-    rows, notes, counts = [], [], set()
-    for s in systems:
-        if (p := s.perplexity.get(question)) is None:
-            continue
-        values = [number(p.value, 2), number(p.without_oov, 2)]
-        rows.append([Cell(s.name), *values, number(p.tokens, 0), number(p.oov, 0)])
-        notes += [f"{s.name}: {p.note}."] if p.note else []
-        counts.add(p.tokens)
-    if len(counts) > 1:
+    values = [(s.name, s.perplexity[question]) for s in systems if question in s.perplexity]
+    notes = [f"{name}: {p.note}." for name, p in values if p.note]
+    if len({p.tokens for _, p in values}) > 1:
         notes.append("The systems count different tokens, so these figures do not compare.")
-    return Grid(
+    return table(
         f"Perplexity by {question}: {MEANINGS[question]}. "
-        "Lower is better; it does not compare with another question's.",
-        ("System", "Perplexity", "Without OOVs", "Tokens", "OOVs"),
-        rows,
+        "Lower is better; questions are not comparable across these tables.",
+        values,
+        PERPLEXITY,
         notes,
-    )
-
-
-def _work_grid(systems: Sequence[SystemResult]) -> Grid:
-    rows = []
-    for s in systems:
-        speed = [number(s.seconds), number(s.threads, 0), number(s.sentences_per_second)]
-        size = number(s.bytes and s.bytes / 1e6)
-        rows.append([Cell(s.name), *speed, size, number(s.unknown, 0)])
-    return Grid(
-        "Time to translate the test set when that was done, size of the model, and the unknown "
-        "source words that it copied.",
-        ("System", "Seconds", "Threads", "Sentences/s", "MB", "Words copied"),
-        rows,
-        [],
     )
