@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from mtkit.explanation.reasons import Explanation, Support
+from mtkit.explanation.reasons import Explanation, Neighbour, Support
 from mtkit.manifest import TrainingPair
 from mtkit.models import KINDS
+from mtkit.page.findings import table
 from mtkit.page.tables import Cell, Grid, html, number, print_grid, say
 from mtkit.system import RIVALS, Phrase, PhraseReasons, SubwordReasons, Term
 from mtkit.text.subwords import END_OF_WORD
@@ -75,17 +76,18 @@ class View:
 
 def view(explanation: Explanation) -> View:
     """What there is to show of one system."""
-    reasons, missing = explanation.reasons, explanation.missing
+    reasons = explanation.reasons
     if isinstance(reasons, PhraseReasons):
         heat, remarks = None, list[str]()
-        grids = _phrase_grids(reasons, explanation.support)
-        pairs = zip(reasons.phrases, explanation.support, strict=not missing)
-        evidence = [Evidence(_count(phrase, support), support.shown) for phrase, support in pairs]
+        grids = [_derivation(explanation, reasons), _scores(reasons), _words(reasons)]
+        grids.append(_terms(reasons))
+        supported = zip(reasons.phrases, explanation.support, strict=False)  # none if missing
+        evidence = [Evidence(_count(*pair), pair[1].shown) for pair in supported]
     else:
         heat, remarks, grids = _heat(reasons), _remarks(reasons), [_pieces(reasons)]
-        evidence = _closest(explanation)
-    if missing:
-        remarks.append(f"Its training text cannot be searched: {missing}.")
+        evidence = _closest(explanation.neighbours)
+    if explanation.missing:
+        remarks.append(f"Its training text cannot be searched: {explanation.missing}.")
     title = f"{explanation.name}, {KINDS[explanation.kind]}"
     return View(explanation.name, title, reasons.translation, heat, grids, evidence, remarks)
 
@@ -93,30 +95,25 @@ def view(explanation: Explanation) -> View:
 # --- statistical
 
 
-def _phrase_grids(reasons: PhraseReasons, support: Sequence[Support]) -> list[Grid]:
-    return [_derivation(reasons, support), _scores(reasons), _words(reasons), _terms(reasons)]
-
-
-def _derivation(reasons: PhraseReasons, support: Sequence[Support]) -> Grid:
-    rows, counts = [], [s.pairs for s in support] if support else [None] * len(reasons.phrases)
-    for phrase, pairs in zip(reasons.phrases, counts, strict=True):
-        first, last = phrase.span[0] + 1, phrase.span[1]
-        rows.append(
-            [
-                Cell(" ".join(phrase.target), COPIED if phrase.copied else ""),
-                Cell(" ".join(phrase.source)),
-                Cell(f"{first}–{last}" if first < last else f"{first}", number=first),
-                Cell(phrase.orientation),
-                number(pairs, 0),
-            ]
-        )
-    return Grid(
+def _derivation(explanation: Explanation, reasons: PhraseReasons) -> Grid:
+    counts: list[int | None] = [support.pairs for support in explanation.support]
+    return table(
         "The phrases in the order of the translation: the source phrase, the numbers of its "
         "words, how it stands to the phrase before, and the training pairs that contain both.",
-        ("Phrase", "Source", "Words", "Order", "Pairs"),
-        rows,
-        [],
+        [
+            ("Phrase", lambda row: Cell(" ".join(row[0].target), COPIED * row[0].copied)),
+            ("Source", lambda row: Cell(" ".join(row[0].source))),
+            ("Words", lambda row: _span(*row[0].span)),
+            ("Order", lambda row: Cell(row[0].orientation)),
+            ("Pairs", lambda row: number(row[1], 0)),
+        ],
+        zip(reasons.phrases, counts or [None] * len(reasons.phrases), strict=True),
     )
+
+
+def _span(begin: int, end: int) -> Cell:
+    """Words from 1 on, the last one included."""
+    return Cell(f"{begin + 1}–{end}" if begin + 1 < end else f"{end}", number=begin + 1)
 
 
 def _count(phrase: Phrase, support: Support) -> str:
@@ -151,48 +148,40 @@ def _products(terms: Sequence[Term]) -> list[Cell]:
 
 
 def _words(reasons: PhraseReasons) -> Grid:
-    return Grid(
+    return table(
         "The language model: each word given the words before it, as far back as it has seen "
         "them together.",
-        ("Word", "After", "n-gram", "ln P"),
         [
-            [
-                Cell(word.text),
-                Cell(" ".join(word.ngram[:-1]) or "–"),
-                number(len(word.ngram), 0),
-                number(word.log_p, 2),
-            ]
-            for word in reasons.words
+            ("Word", lambda word: Cell(word.text)),
+            ("After", lambda word: Cell(" ".join(word.ngram[:-1]) or "–")),
+            ("n-gram", lambda word: number(len(word.ngram), 0)),
+            ("ln P", lambda word: number(word.log_p, 2)),
         ],
-        [],
+        reasons.words,
     )
 
 
 def _terms(reasons: PhraseReasons) -> Grid:
-    zero = [term.feature for term in reasons.terms if term.value == 0]
-    return Grid(
+    zero = ", ".join(term.feature for term in reasons.terms if term.value == 0)
+    return table(
         f"The score, {reasons.score:.6f}, is the sum of these products.",
-        ("Feature", "Value", "Weight", "Product"),
         [
-            [
-                Cell(term.feature, MEANINGS.get(term.feature) or _orientation(term.feature)),
-                number(term.value, 4),
-                number(term.weight, 4),
-                number(term.product, 4),
-            ]
-            for term in reasons.terms
-            if term.value != 0
+            ("Feature", lambda term: Cell(term.feature, _meaning(term.feature))),
+            ("Value", lambda term: number(term.value, 4)),
+            ("Weight", lambda term: number(term.weight, 4)),
+            ("Product", lambda term: number(term.product, 4)),
         ],
+        [term for term in reasons.terms if term.value != 0],
         [
-            *([f"Not shown, being 0: {', '.join(zero)}."] if zero else []),
+            *([f"Not shown, being 0: {zero}."] if zero else []),
             "A score of this kind is no probability; it compares within one system alone.",
         ],
     )
 
 
-def _orientation(feature: str) -> str:
-    side, _, how = feature.partition("-")
-    return f"ln P({how}) to the {side} phrase"
+def _meaning(feature: str) -> str:
+    side, _, orientation = feature.partition("-")
+    return MEANINGS.get(feature, f"ln P({orientation}) to the {side} phrase")
 
 
 # --- neural
@@ -208,11 +197,10 @@ def _remarks(reasons: SubwordReasons) -> list[str]:
     return remarks
 
 
-def _closest(explanation: Explanation) -> list[Evidence]:
-    near = explanation.neighbours
-    cosines = ", ".join(f"{neighbour.cosine:.3f}" for neighbour in near)
+def _closest(neighbours: Sequence[Neighbour]) -> list[Evidence]:
+    cosines = ", ".join(f"{neighbour.cosine:.3f}" for neighbour in neighbours)
     heading = f"Evidence, not proof: close in the encoder's space. Cosines: {cosines}."
-    return [Evidence(heading, [neighbour.pair for neighbour in near])] if near else []
+    return [Evidence(heading, [near.pair for near in neighbours])] if neighbours else []
 
 
 def spelled(piece: str) -> str:
@@ -227,32 +215,33 @@ def spelled(piece: str) -> str:
 
 
 def _pieces(reasons: SubwordReasons) -> Grid:
-    rows = []
-    for t, piece in enumerate(reasons.pieces):
-        at = piece.looked_at
-        looked = Cell("–")
-        if at is not None and reasons.attention is not None:
-            looked = Cell(spelled(reasons.source[at]), f"{reasons.attention[t][at]:.2f}")
-        rows.append(
-            [
-                Cell(spelled(piece.text), f"{piece.copied}, {COPIED}" if piece.copied else ""),
-                number(piece.log_p, 2),
-                number(math.exp(piece.log_p), 3),
-                looked,
-                *(Cell(spelled(r.text), f"{r.p:.3f}", r.p) for r in piece.rivals),
-            ]
-        )
     return Grid(
         "Each subword with its probability, the source subword that the network looked at most, "
         "with the weight of that, and the best rivals with their probabilities.",
         ("Subword", "ln p", "p", "Looked at", *["Rival"] * RIVALS),
-        rows,
+        [
+            [
+                Cell(spelled(piece.text), f"{piece.copied}, {COPIED}" if piece.copied else ""),
+                number(piece.log_p, 2),
+                number(math.exp(piece.log_p), 3),
+                _looked_at(reasons, t),
+                *(Cell(spelled(rival.text), f"{rival.p:.3f}", rival.p) for rival in piece.rivals),
+            ]
+            for t, piece in enumerate(reasons.pieces)
+        ],
         [
             f"The score, {reasons.score:.4f}, is Σ ln p / T^{reasons.normalisation:g} of T "
             "subwords. …: the word goes on in the next one.",
             "Attention says where the network looked, not why it chose.",
         ],
     )
+
+
+def _looked_at(reasons: SubwordReasons, t: int) -> Cell:
+    at = reasons.pieces[t].looked_at
+    if at is None or reasons.attention is None:
+        return Cell("–")
+    return Cell(spelled(reasons.source[at]), f"{reasons.attention[t][at]:.2f}")
 
 
 def _heat(reasons: SubwordReasons) -> Heat | None:
