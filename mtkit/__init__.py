@@ -148,7 +148,7 @@ def align(
 
     from mtkit import models
     from mtkit.console import step
-    from mtkit.manifest import Manifest
+    from mtkit.manifest import ALIGNMENT, Manifest, replacing
     from mtkit.smt.alignment.align import align as learn
     from mtkit.text.corpus import open_corpus
     from mtkit.text.tokenizer import WordTokenizer
@@ -168,7 +168,9 @@ def align(
         alignment = learn(*sides, aligner, heuristic, threads or models.cores())
     if out is not None:
         config = {"aligner": aligner, "heuristic": heuristic}
-        models.save_word_models(alignment.models, corpus, tokenizer, config, out)
+        with replacing(Path(out)) as directory:
+            alignment.models.save(directory)
+            Manifest.of(ALIGNMENT, corpus, tokenizer, config).write(directory)
     return alignment.links
 
 

@@ -45,6 +45,25 @@ class Manifest:
     format: int = FORMAT
 
     @classmethod
+    def of(
+        cls,
+        kind: str,
+        corpus: Corpus,
+        tokenizer: WordTokenizer,
+        config: dict[str, Any],
+        figures: dict[str, Any] | None = None,
+    ) -> Manifest:
+        """Of a model of ``corpus``: its names, paths and a digest are kept, not its text."""
+        splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
+        text = {
+            "name": corpus.name,
+            "sentences": len(corpus.train),
+            "digest": corpus.train.digest(),
+            **{k: [str(p.resolve()) for p in v.paths] if v else None for k, v in splits.items()},
+        }
+        return cls(kind, corpus.pair, text, asdict(tokenizer), config, figures or {})
+
+    @classmethod
     def read(cls, directory: Path) -> Manifest:
         """Read the manifest. Raises InputError where ``directory`` is no model directory."""
         path = directory / MANIFEST
@@ -73,17 +92,6 @@ class Manifest:
         """Write the manifest into ``directory``."""
         text = json.dumps(asdict(self), ensure_ascii=False, indent=2)
         (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
-
-
-def describe_corpus(corpus: Corpus) -> dict[str, Any]:
-    """What a manifest keeps of a corpus: names, paths and a digest, not the text."""
-    splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
-    return {
-        "name": corpus.name,
-        "sentences": len(corpus.train),
-        "digest": corpus.train.digest(),
-        **{k: [str(p.resolve()) for p in v.paths] if v else None for k, v in splits.items()},
-    }
 
 
 def save_training_hashes(corpus: Corpus, directory: Path) -> None:

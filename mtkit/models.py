@@ -15,7 +15,6 @@ from mtkit.manifest import (
     MANIFEST,
     UNDETERMINED,
     Manifest,
-    describe_corpus,
     replacing,
 )
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from mtkit.nmt.system import NmtSystem
     from mtkit.smt.alignment.word_model import WordModels
     from mtkit.system import System
-    from mtkit.text.corpus import Corpus
     from mtkit.text.glossary import Glossary
     from mtkit.text.tokenizer import WordTokenizer
 
@@ -67,9 +65,10 @@ def _is_replaceable(path: Path, mark: str) -> bool:
 
 def all_models() -> list[Path]:
     """The translators under ``models/``, newest first."""
-    found = [p.parent for p in MODELS.glob(f"*/{MANIFEST}") if not p.parent.name.startswith(".")]
-    found = [path for path in found if Manifest.read(path).kind in KINDS]
-    return sorted(found, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
+    directories = (path.parent for path in MODELS.glob(f"*/{MANIFEST}"))
+    whole = [path for path in directories if not path.name.startswith(".")]
+    translators = [path for path in whole if Manifest.read(path).kind in KINDS]
+    return sorted(translators, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
 
 
 def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path:
@@ -77,18 +76,12 @@ def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path
 
     how: the way to name another, for the message. kind: which alone counts, "smt" or "nmt".
     """
-    models = [path for path in all_models() if kind in (None, Manifest.read(path).kind)]
-    if not models and kind:
-        raise InputError(
-            f"no {KINDS[kind]} model under {MODELS}/; train one with `mtkit train-{kind}`, "
-            f"or name one {how}"
-        )
-    if not models:
-        raise InputError(
-            f"no model under {MODELS}/; train one with `mtkit train-smt` or `mtkit train-nmt`, "
-            f"or name one {how}"
-        )
-    return models[0]
+    for path in all_models():
+        if kind in (None, Manifest.read(path).kind):
+            return path
+    what = f"{KINDS[kind]} model" if kind else "model"
+    commands = " or ".join(f"`mtkit train-{k}`" for k in ([kind] if kind else KINDS))
+    raise InputError(f"no {what} under {MODELS}/; train one with {commands}, or name one {how}")
 
 
 def load_word_models(directory: Path) -> WordModels:
@@ -105,44 +98,6 @@ def load_word_models(directory: Path) -> WordModels:
         raise InputError(f"{error.filename}: missing; {directory} cannot align words") from None
 
 
-def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordTokenizer) -> NmtSystem:
-    """The neural model in ``directory``, to train it further on a text of these languages.
-
-    Raises InputError where it is none, or of other languages or tokens.
-    """
-    manifest = Manifest.read(directory)
-    if manifest.kind != "nmt":
-        raise InputError(f"{directory} is no neural model; only such can be trained further")
-    if manifest.languages != languages:
-        old, new = (" → ".join(pair) for pair in (manifest.languages, languages))
-        raise InputError(f"{directory} translates {old}, but the text is {new}")
-    system = cast("NmtSystem", load(directory))
-    if system.tokenizer != tokenizer:
-        raise InputError(
-            f"{directory} has other tokens: give --tokenizer and --lowercase as they were for it"
-        )
-    return system
-
-
-def save_word_models(
-    words: WordModels,
-    corpus: Corpus,
-    tokenizer: WordTokenizer,
-    config: dict[str, str],
-    out: str | Path,
-) -> None:
-    """Keep what word alignment learnt in a directory for ``load_word_models``."""
-    with replacing(Path(out)) as directory:
-        words.save(directory)
-        Manifest(
-            kind=ALIGNMENT,
-            languages=corpus.pair,
-            corpus=describe_corpus(corpus),
-            tokenizer=asdict(tokenizer),
-            config=config,
-        ).write(directory)
-
-
 def import_moses(
     ini: Path, out: Path, languages: tuple[str, str] | None = None, lowercase: bool = False
 ) -> None:
@@ -153,7 +108,7 @@ def import_moses(
     from mtkit.smt.moses.ini import read_moses
 
     system = read_moses(ini, lowercase)
-    models = system.models
+    models, config = system.models, {"limits": system.limits._asdict()}
     with replacing(out) as directory:
         system.save(directory)
         Manifest(
@@ -161,11 +116,7 @@ def import_moses(
             languages=languages or (UNDETERMINED, UNDETERMINED),
             corpus={},
             tokenizer=asdict(system.tokenizer),
-            config={
-                "limits": system.limits._asdict(),
-                "verbatim": system.verbatim,
-                "imported": str(ini.resolve()),
-            },
+            config=config | {"verbatim": system.verbatim, "imported": str(ini.resolve())},
             figures={"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts},
         ).write(directory)
 
@@ -206,13 +157,31 @@ def load_with_glossary(directory: Path, glossary: Path) -> tuple[System, Glossar
     return system, wanted
 
 
-def load_neural(directory: Path) -> NmtSystem:
-    """A neural translator. Raises InputError for a model of another kind, and as ``load`` does."""
+def load_neural(directory: Path, able: str) -> NmtSystem:
+    """A neural translator. Raises InputError for a model of another kind, and as ``load`` does.
+
+    able: what only a neural one is able to do, for the message.
+    """
     if (kind := Manifest.read(directory).kind) != "nmt":
-        raise InputError(
-            f"{directory}: a model of kind {kind}; only a neural translator has an encoder"
-        )
+        raise InputError(f"{directory}: a model of kind {kind}; only a neural translator {able}")
     return cast("NmtSystem", load(directory))
+
+
+def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordTokenizer) -> NmtSystem:
+    """The neural model in ``directory``, to train it further on a text of these languages.
+
+    Raises InputError where it is none, or of other languages or tokens.
+    """
+    system = load_neural(directory, "can be trained further")
+    own = Manifest.read(directory).languages
+    if own != languages:
+        old, new = (" → ".join(pair) for pair in (own, languages))
+        raise InputError(f"{directory} translates {old}, but the text is {new}")
+    if system.tokenizer != tokenizer:
+        raise InputError(
+            f"{directory} has other tokens: give --tokenizer and --lowercase as they were for it"
+        )
+    return system
 
 
 def load(directory: str | Path, *others: str | Path) -> System:
@@ -258,14 +227,12 @@ def load(directory: str | Path, *others: str | Path) -> System:
 def _ensemble(directories: list[Path]) -> System:
     from mtkit.nmt.system import NmtSystem
 
-    manifests = [Manifest.read(directory) for directory in directories]
-    for directory, manifest in zip(directories, manifests, strict=True):
-        if manifest.kind != "nmt":
-            raise InputError(f"{directory}: only neural models go together in an ensemble")
-        if manifest.languages != manifests[0].languages:
+    systems = [load_neural(directory, "can join an ensemble") for directory in directories]
+    first, *others = (Manifest.read(directory).languages for directory in directories)
+    for directory, languages in zip(directories[1:], others, strict=True):
+        if languages != first:
             raise InputError(
-                f"{directory} translates {' → '.join(manifest.languages)}, "
-                f"{directories[0]} {' → '.join(manifests[0].languages)}"
+                f"{directory} translates {' → '.join(languages)}, "
+                f"{directories[0]} {' → '.join(first)}"
             )
-    systems = [cast(NmtSystem, load(directory)) for directory in directories]
     return NmtSystem.ensemble(systems, directories)

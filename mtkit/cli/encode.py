@@ -62,7 +62,7 @@ def encode(
     if out is None and nearest is None:
         nearest = 3
     directory = model_or_newest(model, kind="nmt")
-    system = load_neural(directory)
+    system = load_neural(directory, "has an encoder")
     known = training_pairs(directory) if nearest else []  # missing, it is missed before the work
     system.limit_threads(cores)
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")

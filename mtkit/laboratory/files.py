@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
-from functools import partial
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from mtkit.errors import InputError
 from mtkit.laboratory.recurrent_lm import RecurrentLm
 from mtkit.laboratory.study import STACKS, Laboratory
-from mtkit.manifest import LABORATORY, LANGUAGE_MODEL, LOG, Manifest, describe_corpus, replacing
+from mtkit.manifest import LABORATORY, LANGUAGE_MODEL, LOG, Manifest, replacing
 from mtkit.nmt.recurrent.language_model import LanguageModel, Trace
 from mtkit.nmt.recurrent.probe import Setup, Trained
 from mtkit.text.corpus import Corpus
@@ -19,9 +18,7 @@ from mtkit.text.tokenizer import WordTokenizer
 
 def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, directory: Path) -> None:
     """Write every model as ``directory/SET-UP-SEED``, and what they have in common."""
-    manifest = partial(
-        Manifest, languages=corpus.pair, corpus=describe_corpus(corpus), tokenizer=asdict(tokenizer)
-    )
+    manifest = Manifest.of(LABORATORY, corpus, tokenizer, {})
     shared = {"hidden": laboratory.hidden, "updates": laboratory.updates}
     names = []
     with replacing(directory) as scratch:
@@ -33,9 +30,10 @@ def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, direc
                 log = zip(trained.trace.loss, trained.trace.norm, strict=True)
                 lines = [json.dumps({"loss": a, "gradient_norm": b}) + "\n" for a, b in log]
                 (place / LOG).write_text("".join(lines), encoding="utf-8")
-                manifest(kind=LANGUAGE_MODEL, config={**asdict(setup), **shared}).write(place)
+                config = {**asdict(setup), **shared}
+                replace(manifest, kind=LANGUAGE_MODEL, config=config).write(place)
         config = {**shared, "setups": len(laboratory.setups), "models": names}
-        manifest(kind=LABORATORY, config=config).write(scratch)
+        replace(manifest, config=config).write(scratch)
 
 
 def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:

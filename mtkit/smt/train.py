@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.console import busy, note, step
-from mtkit.manifest import Manifest, describe_corpus, replacing, save_training_hashes
+from mtkit.manifest import Manifest, replacing, save_training_hashes
 from mtkit.smt.alignment.align import align, perplexity
 from mtkit.smt.language_model.ngrams import train as train_lm
 from mtkit.smt.phrases.context import train as train_context
@@ -159,18 +159,13 @@ def train_smt(
         with step("writing the model"):
             system.save(directory)
             save_training_hashes(corpus, directory)
-        manifest = Manifest(
-            kind="smt",
-            languages=corpus.pair,
-            corpus=describe_corpus(corpus),
-            tokenizer=asdict(tokenizer),
-            config={
-                **asdict(config),
-                "limits": config.limits._asdict(),
-                "weights": weights,  # that tuning began at
-                "verbatim": True,
-            },
-            figures={"seconds": time.perf_counter() - start} | figures,
-        )
+        settings = {
+            **asdict(config),
+            "limits": config.limits._asdict(),
+            "weights": weights,  # that tuning began at
+            "verbatim": True,
+        }
+        figures = {"seconds": time.perf_counter() - start} | figures
+        manifest = Manifest.of("smt", corpus, tokenizer, settings, figures)
         manifest.write(directory)
     return manifest

@@ -41,7 +41,7 @@ def test_seeds_give_several_models_which_translate_together(project: Path, tmp_p
     refused = mtkit(
         "translate", "--model", "m-1", "--model", project / "models/smt", cwd=tmp_path, check=2
     )
-    assert b"only neural models go together" in refused.stderr
+    assert b"only a neural translator can join an ensemble" in refused.stderr
 
     (tmp_path / "m-2/log.jsonl").write_text('{"update": 4\n')
     text_of = ["--test", project / "test.en", project / "test.de"]
@@ -53,7 +53,7 @@ def test_seeds_give_several_models_which_translate_together(project: Path, tmp_p
     shapes = [(tmp_path / m / "subwords.json").read_bytes() for m in ("m-1", "further")]
     assert shapes[0] == shapes[1]
     for wrong, message in (
-        (["--from", project / "models/smt"], "is no neural model"),
+        (["--from", project / "models/smt"], "only a neural translator can be trained further"),
         (["--from", "m-1", "--lowercase"], "has other tokens"),
         (["--from", "m-1", "--cell", "gru"], "--from keeps a model's shape"),
         (["--from", "m-1", "--pair", "de-en"], "but the text is de → en"),

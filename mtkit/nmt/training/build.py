@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.manifest import LOG, MANIFEST, Manifest, describe_corpus, replacing, save_training_hashes
+from mtkit.manifest import LOG, MANIFEST, Manifest, replacing, save_training_hashes
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig
@@ -212,26 +212,21 @@ def _write(
     (directory / LOG).write_text(log, encoding="utf-8")
     save_training_hashes(corpus, directory)
     best = next(entry for entry in run.history if entry["update"] == run.best[1])
-    manifest = Manifest(
-        kind="nmt",
-        languages=corpus.pair,
-        corpus=describe_corpus(corpus),
-        tokenizer=asdict(system.tokenizer),
-        config={
-            **asdict(run.config),
-            "beam": system.beam,
-            "normalisation": system.normalisation,
-            "verbatim": system.verbatim,
-            "continued": continued,
-        },
-        figures={
-            "seconds": seconds,
-            "dev_perplexity": run.best[0],
-            "dev_bleu": best["bleu"],
-            "best_update": run.best[1],
-            "parameters": run.parameters,
-            "skipped_updates": int(run.skipped),
-        },
-    )
+    config = {
+        **asdict(run.config),
+        "beam": system.beam,
+        "normalisation": system.normalisation,
+        "verbatim": system.verbatim,
+        "continued": continued,
+    }
+    figures = {
+        "seconds": seconds,
+        "dev_perplexity": run.best[0],
+        "dev_bleu": best["bleu"],
+        "best_update": run.best[1],
+        "parameters": run.parameters,
+        "skipped_updates": int(run.skipped),
+    }
+    manifest = Manifest.of("nmt", corpus, system.tokenizer, config, figures)
     manifest.write(directory)
     return manifest
