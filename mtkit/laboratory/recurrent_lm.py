@@ -9,7 +9,7 @@ trained on; a word outside the vocabulary is ``<unk>``. Limits: no translator.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
@@ -19,7 +19,8 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Floats
 from mtkit.manifest import LANGUAGE_MODEL, Manifest
-from mtkit.nmt.recurrent.language_model import LanguageModel, load_model, save_model, text_logprobs
+from mtkit.nmt.model import load_network, save_network
+from mtkit.nmt.recurrent.language_model import LanguageModel, LmConfig, text_logprobs
 from mtkit.nmt.system import set_threads
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.system import Hypothesis, LogProbability, Reasons, Score, TokenScores
@@ -43,11 +44,12 @@ class RecurrentLm:
     def load(cls, directory: Path) -> Self:
         """Read a model directory; see ``NmtSystem.load``."""
         tokenizer = WordTokenizer(**Manifest.read(directory).tokenizer)
-        return cls(load_model(directory), Vocabulary.load(directory / WORDS), tokenizer)
+        model = load_network(lambda shape: LanguageModel(LmConfig(**shape)), directory)
+        return cls(model, Vocabulary.load(directory / WORDS), tokenizer)
 
     def save(self, directory: Path) -> None:
         """Write everything but the manifest."""
-        save_model(self.model, directory)
+        save_network(self.model, asdict(self.model.config), directory)
         self.words.save(directory / WORDS)
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:

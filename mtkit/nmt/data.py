@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtkit.text.subwords import Subwords
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 ROUND = 4
@@ -22,6 +23,12 @@ class Data:
     sources: list[list[int]]
     targets: list[list[int]]
     target_words: list[int]
+
+    @classmethod
+    def of(cls, sides: Sequence[Sequence[Sequence[str]]], subwords: Subwords) -> Data:
+        """The word tokens of all sources and of all targets as subword ids."""
+        sources, targets = ([e.ids for e in subwords.encode(side)] for side in sides)
+        return cls(sources, targets, [len(words) for words in sides[1]])
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -12,11 +12,9 @@ the means, of probabilities and of weights, as in ``search``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mtkit.nmt.model import Seq2Seq, mean_probability
 from mtkit.system import RIVALS, Piece, Rival
@@ -24,46 +22,7 @@ from mtkit.text.subwords import Subwords
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 
-class Forced(NamedTuple):
-    """log_p: float32 (T,), of each subword; attention: float32 (T, I), None where there is none.
-
-    rivals: of each place the best other subwords and their probabilities, best first.
-    """
-
-    log_p: NDArray[np.float32]
-    attention: NDArray[np.float32] | None
-    rivals: list[list[tuple[int, float]]]
-
-
 @torch.inference_mode()
-def force(models: Sequence[Seq2Seq], source: list[int], target: list[int], rivals: int) -> Forced:
-    """Read one pair of subword ids, without specials."""
-    device = models[0].device
-    x = torch.tensor([[*source, EOS]], device=device)
-    y_in, y = torch.tensor([[BOS, *target]], device=device), [*target, EOS]
-    logs, weights = [], []
-    for model in models:
-        encoded = model.encode(x)
-        o, alpha, _ = model.decode(y_in, encoded, model.start(encoded))
-        logs.append(model.logits(o[0]).log_softmax(-1))
-        if model.config.attention != "none":
-            weights.append(alpha[0])
-    log_p = mean_probability(logs)  # (T, V)
-    own = log_p[torch.arange(len(y)), y]
-    others = log_p.clone()
-    others[:, PAD] = others[:, BOS] = -torch.inf  # what no search may choose
-    others[torch.arange(len(y)), y] = -torch.inf
-    best, ids = others.topk(rivals, -1)
-    return Forced(
-        own.float().cpu().numpy(),
-        torch.stack(weights).mean(0).float().cpu().numpy() if weights else None,
-        [
-            list(zip(i, p, strict=True))
-            for i, p in zip(ids.tolist(), best.exp().tolist(), strict=True)
-        ],
-    )
-
-
 def explain_subwords(
     models: Sequence[Seq2Seq],
     subwords: Subwords,
@@ -71,20 +30,36 @@ def explain_subwords(
     target: list[int],
     copied: Sequence[str],
 ) -> tuple[list[Piece], list[list[float]] | None]:
-    """The target subwords, and where the network looked for each: (T, I), if it can.
+    """The target subwords with their rivals, and the weights α (T, I), if there is attention.
 
-    copied: for each ``<unk>`` of ``target``, in order, the source word that replaces it.
+    source, target: ids without specials. copied: for each ``<unk>`` of ``target``, in order, the
+    source word that replaces it.
     """
-    forced = force(models, source, target, RIVALS)
-    alpha, names, words = forced.attention, subwords.pieces, iter(copied)
+    x = torch.tensor([[*source, EOS]], device=models[0].device)
+    y_in, y = torch.tensor([[BOS, *target]], device=x.device), [*target, EOS]
+    logs, weights = [], []
+    for model in models:
+        encoded = model.encode(x)
+        o, attention, _ = model.decode(y_in, encoded, model.start(encoded))
+        logs.append(model.logits(o[0]).log_softmax(-1))
+        if model.config.attention != "none":
+            weights.append(attention[0])
+    alpha = torch.stack(weights).mean(0).float().cpu().numpy() if weights else None  # (T, I)
+    log_p = mean_probability(logs)  # (T, V)
+    own = log_p[torch.arange(len(y)), y].tolist()
+    log_p[:, [PAD, BOS]] = -torch.inf  # what no search may choose
+    log_p[torch.arange(len(y)), y] = -torch.inf
+    best, ids = log_p.topk(RIVALS, -1)
+    rivals = zip(ids.tolist(), best.exp().tolist(), strict=True)
+    names, words = subwords.pieces, iter(copied)
     pieces = [
         Piece(
             names[i],
-            float(forced.log_p[t]),
+            own[t],
             None if alpha is None else int(np.argmax(alpha[t])),
-            [Rival(names[rival], p) for rival, p in forced.rivals[t]],
+            [Rival(names[j], p) for j, p in zip(*others, strict=True)],
             next(words) if i == UNK else "",
         )
-        for t, i in enumerate((*target, EOS))
+        for t, (i, others) in enumerate(zip(y, rivals, strict=True))
     ]
     return pieces, None if alpha is None else alpha.tolist()

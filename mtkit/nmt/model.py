@@ -22,12 +22,15 @@ All source sentences of a batch have the same length, so nothing on that side is
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -35,6 +38,7 @@ from mtkit.nmt import recipe
 from mtkit.text.vocabulary import PAD
 
 CELLS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+Network = TypeVar("Network", bound=nn.Module)
 State = list[tuple[Tensor, ...]]  # one tuple a decoder layer: (h, c) for an LSTM, (h,) otherwise
 
 
@@ -223,3 +227,16 @@ def mean_probability(logp: Sequence[Tensor]) -> Tensor:
     if len(logp) == 1:
         return logp[0]
     return torch.stack(list(logp)).logsumexp(0) - math.log(len(logp))
+
+
+def save_network(network: nn.Module, shape: dict[str, Any], directory: Path) -> None:
+    """Write weights and shape."""
+    save_file(network.state_dict(), directory / "weights.safetensors")
+    (directory / "model.json").write_text(json.dumps(shape, indent=2) + "\n", encoding="utf-8")
+
+
+def load_network(build: Callable[[dict[str, Any]], Network], directory: Path) -> Network:
+    """Read what ``save_network`` wrote; ``build`` makes a network of its shape."""
+    network = build(json.loads((directory / "model.json").read_text("utf-8")))
+    network.load_state_dict(load_file(directory / "weights.safetensors"))
+    return network

@@ -10,9 +10,11 @@ nothing but gradients and sums is exchanged. A process by itself exchanges nothi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import get_args
+from functools import partial
+from typing import TypeVar, get_args
 
 import torch
 from torch import Tensor, distributed, nn
@@ -25,6 +27,8 @@ WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 RANK = int(os.environ["RANK"]) if WORLD > 1 else 0  # others, too, name a variable RANK
 LOCAL = int(os.environ.get("LOCAL_RANK", "0"))  # which of this machine's processes, of how many
 LOCAL_WORLD = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -69,6 +73,12 @@ def resolved(precision: Precision) -> Precision:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     can = torch.cpu.get_capabilities()
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
+
+
+def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) -> Iterator[Result]:
+    """``run`` of each job, in their order; each thread computes by itself."""
+    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+        yield from pool.map(run, jobs)
 
 
 def total(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mtkit.nmt.model import Seq2Seq, Source, State, mean_probability
+from mtkit.nmt.model import Seq2Seq, State, mean_probability
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 
@@ -31,32 +31,6 @@ class Output:
     score: float
 
 
-@dataclass(frozen=True)
-class _Step:
-    """What one step chose for each live hypothesis, to trace back later; all (B·K,)."""
-
-    parent: list[int]
-    token: list[int]
-    logprob: list[float]
-    attention: list[int]
-
-
-def _select(states: list[State], rows: Tensor) -> list[State]:
-    return [
-        [tuple(part.index_select(1, rows) for part in layer) for layer in state] for state in states
-    ]
-
-
-def _trace(steps: list[_Step], at: int) -> tuple[list[int], list[float], list[int]]:
-    ids, logprobs, attention = [], [], []
-    for step in reversed(steps):
-        ids.append(step.token[at])
-        logprobs.append(step.logprob[at])
-        attention.append(step.attention[at])
-        at = step.parent[at]
-    return ids[::-1], logprobs[::-1], attention[::-1]
-
-
 @torch.inference_mode()
 def beam_search(
     models: Sequence[Seq2Seq],
@@ -70,114 +44,128 @@ def beam_search(
     A sentence is done when it has ``beam`` complete hypotheses or when ``max_length`` (default
     2 I + 10), counted with ``</s>``, is reached, where every live hypothesis is made to end.
     """
-    B, I = x.shape
-    K = beam
-    limit = max_length or 2 * I + 10
-    every = torch.arange(B, device=x.device).repeat_interleave(K)
-    encoded = [model.encode(x) for model in models]
-    states = _select([m.start(s) for m, s in zip(models, encoded, strict=True)], every)
-    sources = [source.select(every) for source in encoded]
-    scores = torch.full((B, K), -torch.inf, device=x.device)
-    scores[:, 0] = 0.0  # the K copies of the start are one hypothesis
-    tokens = torch.full((B * K, 1), BOS, device=x.device)
-    live = list(range(B))
-    finished: list[list[Output]] = [[] for _ in range(B)]
-    steps: list[_Step] = []
-    while live:
-        length = len(steps) + 1
-        choice = _advance(models, tokens, sources, states, scores, last=length >= limit)
-        kept_scores, kept_rows, kept_tokens, kept_logprobs = _split(
-            choice, steps, finished, live, K, normalisation
-        )
-        best_live = kept_scores[:, 0].tolist()
-        alive = [
-            b
-            for b, sentence in enumerate(live)
-            if length < limit and len(finished[sentence]) < K and best_live[b] > -torch.inf
-        ]
-        index = torch.tensor(alive, dtype=torch.int64, device=x.device)
-        rows = kept_rows[index].reshape(-1)
-        steps.append(
-            _Step(
-                parent=rows.tolist(),
-                token=kept_tokens[index].reshape(-1).tolist(),
-                logprob=kept_logprobs[index].reshape(-1).tolist(),
-                attention=choice.attention[rows].tolist(),
-            )
-        )
-        scores = kept_scores[index]
-        tokens = kept_tokens[index].reshape(-1, 1)
-        states = _select(choice.states, rows)
-        if len(alive) < len(live):
-            kept = (index[:, None] * K + torch.arange(K, device=x.device)).reshape(-1)
-            sources = [source.select(kept) for source in sources]
-            live = [live[b] for b in alive]
-    return [sorted(outputs, key=lambda o: -o.score)[:K] for outputs in finished]
+    search = _Search(models, x, beam, normalisation)
+    limit = max_length or 2 * x.shape[1] + 10
+    for length in range(1, limit + 1):
+        choice = search.extend(last=length == limit)
+        search.finish(choice)
+        if length < limit:
+            search.keep(choice)
+        if not search.live:
+            break
+    return [sorted(outputs, key=lambda o: -o.score)[:beam] for outputs in search.finished]
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """The 2K best continuations a sentence: total and own ln p, row of their parent, token."""
+    """The 2K best continuations of each sentence, (B, 2K): total and own ln p, their hypothesis's
+    row, their token. attention: (B·K,), the source position each hypothesis looked at most.
+    """
 
     scores: Tensor
     logprobs: Tensor
     rows: Tensor
     tokens: Tensor
     attention: Tensor
-    states: list[State]
 
 
-def _advance(
-    models: Sequence[Seq2Seq],
-    tokens: Tensor,
-    sources: list[Source],
-    states: list[State],
-    scores: Tensor,
-    last: bool,
-) -> _Choice:
-    """One decoder step for all live hypotheses. 2K continuations leave K where K of them end."""
-    B, K = scores.shape
-    steps = [
-        model.decode(tokens, source, state)
-        for model, source, state in zip(models, sources, states, strict=True)
+@dataclass(frozen=True)
+class _Step:
+    """The choice that each live hypothesis goes back to, to trace it; all (B·K,)."""
+
+    parent: list[int]
+    token: list[int]
+    logprob: list[float]
+    attention: list[int]
+
+
+class _Search:
+    """The live hypotheses: K rows for each sentence ``live[b]``, from row K b on."""
+
+    def __init__(self, models: Sequence[Seq2Seq], x: Tensor, K: int, normalisation: float) -> None:
+        B = len(x)
+        self.models, self.K, self.normalisation = models, K, normalisation
+        rows = torch.arange(B, device=x.device).repeat_interleave(K)
+        encoded = [model.encode(x) for model in models]
+        self.sources = [source.select(rows) for source in encoded]
+        starts = [model.start(source) for model, source in zip(models, encoded, strict=True)]
+        self.states = _select(starts, rows)
+        self.scores = torch.full((B, K), -torch.inf, device=x.device)
+        self.scores[:, 0] = 0.0  # the K copies of the start are one hypothesis
+        self.tokens = torch.full((B * K, 1), BOS, device=x.device)
+        self.live = list(range(B))
+        self.finished: list[list[Output]] = [[] for _ in range(B)]
+        self.steps: list[_Step] = []
+
+    def extend(self, last: bool) -> _Choice:
+        """One decoder step for all. 2K continuations leave K where K of them end."""
+        B, K = self.scores.shape
+        rows = zip(self.models, self.sources, self.states, strict=True)
+        decoded = [model.decode(self.tokens, source, state) for model, source, state in rows]
+        self.states = [state for _, _, state in decoded]
+        outputs = zip(self.models, decoded, strict=True)
+        each = [model.logits(o[:, 0]).log_softmax(-1) for model, (o, _, _) in outputs]
+        logp = mean_probability(each)  # (B·K, V)
+        alpha = torch.stack([alpha[:, 0] for _, alpha, _ in decoded]).sum(0)  # (B·K, I)
+        logp[:, PAD] = logp[:, BOS] = -torch.inf
+        if last:
+            logp[:, :EOS] = logp[:, EOS + 1 :] = -torch.inf
+        V = logp.shape[1]
+        total = (self.scores.reshape(-1, 1) + logp).reshape(B, K * V)
+        best, flat = total.topk(min(2 * K, K * V), dim=-1)  # (B, 2K)
+        parents = flat // V + torch.arange(B, device=flat.device)[:, None] * K
+        tokens = flat % V
+        return _Choice(best, logp[parents, tokens], parents, tokens, alpha.argmax(-1))
+
+    def finish(self, choice: _Choice) -> None:
+        """Move what ends among the best K to ``finished``."""
+        for b, rank in (choice.tokens == EOS)[:, : self.K].nonzero().tolist():
+            total = choice.scores[b, rank].item()
+            if total == -torch.inf:
+                continue
+            ids, logprobs, attention = self._trace(int(choice.rows[b, rank]))
+            logprobs.append(choice.logprobs[b, rank].item())
+            score = total / len(logprobs) ** self.normalisation
+            self.finished[self.live[b]].append(Output(ids, logprobs, attention, score))
+
+    def keep(self, choice: _Choice) -> None:
+        """Go on with the K best that do not end, of the sentences that lack hypotheses."""
+        K, device = self.K, self.tokens.device
+        going = choice.scores.masked_fill(choice.tokens == EOS, -torch.inf)
+        scores, order = going.topk(K, dim=-1)  # (B, K)
+        best = scores[:, 0].tolist()
+        alive = [
+            b
+            for b, sentence in enumerate(self.live)
+            if len(self.finished[sentence]) < K and best[b] > -torch.inf
+        ]
+        index = torch.tensor(alive, dtype=torch.int64, device=device)
+        fields = choice.rows, choice.tokens, choice.logprobs
+        rows, tokens, logprobs = (f.gather(1, order)[index].reshape(-1) for f in fields)
+        attention = choice.attention[rows]
+        self.steps.append(_Step(*(f.tolist() for f in (rows, tokens, logprobs, attention))))
+        self.scores, self.tokens = scores[index], tokens[:, None]
+        self.states = _select(self.states, rows)
+        if len(alive) < len(self.live):
+            kept = (index[:, None] * K + torch.arange(K, device=device)).reshape(-1)
+            self.sources = [source.select(kept) for source in self.sources]
+            self.live = [self.live[b] for b in alive]
+
+    def _trace(self, row: int) -> tuple[list[int], list[float], list[int]]:
+        """Tokens, their ln p and attention of the hypothesis in ``row``."""
+        ids, logprobs, attention = [], [], []
+        for step in reversed(self.steps):
+            ids.append(step.token[row])
+            logprobs.append(step.logprob[row])
+            attention.append(step.attention[row])
+            row = step.parent[row]
+        return ids[::-1], logprobs[::-1], attention[::-1]
+
+
+def _select(states: list[State], rows: Tensor) -> list[State]:
+    return [
+        [tuple(part.index_select(1, rows) for part in layer) for layer in state] for state in states
     ]
-    each = [m.logits(o[:, 0]).log_softmax(-1) for m, (o, _, _) in zip(models, steps, strict=True)]
-    logp = mean_probability(each)  # (B·K, V)
-    alpha = torch.stack([alpha[:, 0] for _, alpha, _ in steps]).sum(0)
-    logp[:, PAD] = logp[:, BOS] = -torch.inf
-    if last:
-        logp[:, :EOS] = logp[:, EOS + 1 :] = -torch.inf
-    V = logp.shape[1]
-    total = (scores.reshape(-1, 1) + logp).reshape(B, K * V)
-    best, flat = total.topk(min(2 * K, K * V), dim=-1)
-    rows = flat // V + torch.arange(B, device=flat.device)[:, None] * K
-    chosen = flat % V
-    own = logp[rows, chosen]
-    return _Choice(best, own, rows, chosen, alpha.argmax(-1), [after for _, _, after in steps])
-
-
-def _split(
-    choice: _Choice,
-    steps: list[_Step],
-    finished: list[list[Output]],
-    live: list[int],
-    K: int,
-    normalisation: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Move what ends among the best K to ``finished``; keep the K best that go on, (B, K) each."""
-    ends = choice.tokens == EOS
-    for b, rank in ends[:, :K].nonzero().tolist():
-        total = choice.scores[b, rank].item()
-        if total == -torch.inf:
-            continue
-        ids, logprobs, attention = _trace(steps, int(choice.rows[b, rank]))
-        logprobs.append(choice.logprobs[b, rank].item())
-        score = total / len(logprobs) ** normalisation
-        finished[live[b]].append(Output(ids, logprobs, attention, score))
-    scores = choice.scores.masked_fill(ends, -torch.inf)
-    kept, order = scores.topk(K, dim=-1)
-    rows, tokens = choice.rows.gather(1, order), choice.tokens.gather(1, order)
-    return kept, rows, tokens, choice.logprobs.gather(1, order)
 
 
 def unknown_positions(output: Output) -> list[int]:

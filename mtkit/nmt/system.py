@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
@@ -24,7 +21,7 @@ from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, batch_rows
 from mtkit.nmt.forced import explain_subwords
 from mtkit.nmt.loss import subword_log_probabilities
-from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.model import ModelConfig, Seq2Seq, load_network, save_network
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search, unknown_positions
 from mtkit.nmt.verbatim import put_back
@@ -36,6 +33,7 @@ from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import CODE_POINTS, EOS, UNK
 
 LONGEST = TrainConfig.max_length  # subwords that are translated at once, as in training
+SETTINGS = ("beam", "normalisation", "verbatim")  # of a system, kept in its manifest
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
 
 
@@ -72,16 +70,11 @@ class NmtSystem:
         an InputError.
         """
         manifest = Manifest.read(directory)
-        config = ModelConfig(**json.loads((directory / "model.json").read_text("utf-8")))
-        model = Seq2Seq(config)
-        model.load_state_dict(load_file(directory / "weights.safetensors"))
         return cls(
-            [model],
+            [load_network(lambda shape: Seq2Seq(ModelConfig(**shape)), directory)],
             Subwords.load(directory / "subwords.json"),
             WordTokenizer(**manifest.tokenizer),
-            beam=manifest.config["beam"],
-            normalisation=manifest.config["normalisation"],
-            verbatim=manifest.config["verbatim"],
+            **{name: manifest.config[name] for name in SETTINGS},
         )
 
     @classmethod
@@ -95,15 +88,17 @@ class NmtSystem:
                     "of models that were trained on the same text (train-nmt --seeds N)"
                 )
         models = [model for system in systems for model in system.models]
-        settings = first.beam, first.normalisation, first.verbatim
-        return cls(models, first.subwords, first.tokenizer, *settings)
+        return cls(models, first.subwords, first.tokenizer, **first.settings)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it searches, and whether verbatim words are put back."""
+        return {name: getattr(self, name) for name in SETTINGS}
 
     def save(self, directory: Path) -> None:
         """Write weights, shape and subwords of the one model, all but the manifest."""
         [model] = self.models
-        save_file(model.state_dict(), directory / "weights.safetensors")
-        text = json.dumps(asdict(model.config), indent=2)
-        (directory / "model.json").write_text(text + "\n", encoding="utf-8")
+        save_network(model, asdict(model.config), directory)
         self.subwords.save(directory / "subwords.json")
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
@@ -117,15 +112,13 @@ class NmtSystem:
         none that can be translated: it is copied, at score 0.
         """
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
-        spans = [
-            cut(w, [pieces[i] for i in range(len(w))], LONGEST)
-            for w, pieces in zip(
-                words, (Counter(e.words) for e in self.subwords.encode(words)), strict=True
-            )
-        ]
+        spans = []
+        for line, encoded in zip(words, self.subwords.encode(words), strict=True):
+            sizes = Counter(encoded.words)
+            spans.append(cut(line, [sizes[i] for i in range(len(line))], LONGEST))
         translate = partial(self._translate, n_best=n_best)
-        found = by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
-        return [[replace(h, score=h.score / h.pieces) for h in line] for line in found]
+        lines = by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
+        return [[replace(h, score=h.score / h.pieces) for h in line] for line in lines]
 
     def explain(self, sentence: str) -> SubwordReasons:
         """See ``System``."""
@@ -158,11 +151,11 @@ class NmtSystem:
         sources = [encoded[i].ids for i in rows]
         beam = max(self.beam, n_best)
         batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
-        for batch, found in zip(batches, self._search(sources, batches, beam), strict=True):
-            for r, outputs in zip(batch, found, strict=True):
+        for batch, beams in zip(batches, self._search(sources, batches, beam), strict=True):
+            for r, outputs in zip(batch, beams, strict=True):
                 i = rows[r]
-                made = [self._hypothesis(output, words[i], encoded[i]) for output in outputs]
-                distinct = {h.text: h for h in reversed(made)}
+                hypotheses = [self._hypothesis(output, words[i], encoded[i]) for output in outputs]
+                distinct = {h.text: h for h in reversed(hypotheses)}
                 best = sorted(distinct.values(), key=lambda h: -h.score)
                 result[i] = best[:n_best]
         return result
@@ -170,7 +163,7 @@ class NmtSystem:
     def _search(
         self, sources: list[list[int]], batches: list[list[int]], beam: int
     ) -> Iterator[list[list[Output]]]:
-        """What is found for each batch. On a CPU each thread has a batch to itself, which is faster
+        """The outputs for each batch. On a CPU each thread has a batch to itself, which is faster
         than all threads at one.
         """
 
@@ -179,8 +172,7 @@ class NmtSystem:
             return beam_search(self.models, x, beam, self.normalisation)
 
         threads = torch.get_num_threads() if parallel.device().type == "cpu" else 1
-        with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
-            yield from pool.map(search, batches)
+        return parallel.in_threads(search, batches, threads)
 
     def _copied(self, words: Sequence[str]) -> Hypothesis:
         text = self.tokenizer.detokenize(words)
@@ -219,7 +211,8 @@ class NmtSystem:
         """See ``System``: ``direct`` of each pair, for the target's own segmentation, and as
         ``model`` what the search maximises, Σ ln p over the length in subwords.
         """
-        x, y = (self.subwords.encode(self.tokenize(side)) for side in _sides(pairs))
+        sides = ([pair[side] for pair in pairs] for side in (0, 1))
+        x, y = (self.subwords.encode(self.tokenize(side)) for side in sides)
         data = Data([e.ids for e in x], [e.ids for e in y], [])
         return [
             Score(
@@ -247,11 +240,7 @@ class NmtSystem:
 
     def data(self, text: Bitext) -> Data:
         """Raw parallel text as subword ids."""
-        return encode(text, self.tokenizer, self.subwords)
-
-
-def _sides(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    return [source for source, _ in pairs], [target for _, target in pairs]
+        return Data.of(text.tokens(self.tokenizer), self.subwords)
 
 
 def _by_word(target: Encoded, logp: NDArray[np.float64]) -> LogProbability:
@@ -265,13 +254,3 @@ def _by_word(target: Encoded, logp: NDArray[np.float64]) -> LogProbability:
 def set_threads(threads: int) -> None:
     """Let torch compute in so many threads."""
     torch.set_num_threads(threads)
-
-
-def encode(text: Bitext, tokenizer: WordTokenizer, subwords: Subwords) -> Data:
-    """Raw parallel text as subword ids."""
-    source, target = text.tokens(tokenizer)
-    return Data(
-        [e.ids for e in subwords.encode(source)],
-        [e.ids for e in subwords.encode(target)],
-        [len(words) for words in target],
-    )

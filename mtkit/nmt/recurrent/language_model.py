@@ -15,16 +15,13 @@ a history of any length, none included.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -218,17 +215,3 @@ def text_logprobs(model: LanguageModel, sentences: Sequence[Sequence[int]]) -> l
         for s, values in zip(rows, logp.double().numpy(), strict=True):
             found[s] = values[: len(sentences[s]) + 1]
     return found
-
-
-def save_model(model: LanguageModel, directory: Path) -> None:
-    """Write shape and weights."""
-    save_file(model.state_dict(), directory / "weights.safetensors")
-    text = json.dumps(asdict(model.config), indent=2)
-    (directory / "model.json").write_text(text + "\n", encoding="utf-8")
-
-
-def load_model(directory: Path) -> LanguageModel:
-    """Read what ``save_model`` wrote."""
-    model = LanguageModel(LmConfig(**json.loads((directory / "model.json").read_text("utf-8"))))
-    model.load_state_dict(load_file(directory / "weights.safetensors"))
-    return model

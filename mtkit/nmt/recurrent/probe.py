@@ -7,9 +7,7 @@ threads changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,7 +15,7 @@ import torch
 
 from mtkit.evaluation.intervals import Floats
 from mtkit.nmt.data import batch_rows, make_batch
-from mtkit.nmt.parallel import resolved
+from mtkit.nmt.parallel import in_threads, resolved
 from mtkit.nmt.recipe import Cell
 from mtkit.nmt.recurrent.gradients import (
     by_depth,
@@ -35,7 +33,7 @@ from mtkit.nmt.recurrent.language_model import (
     next_logprobs,
     train_language_model,
 )
-from mtkit.nmt.system import NmtSystem, set_threads
+from mtkit.nmt.system import NmtSystem
 from mtkit.text.corpus import Bitext
 
 GRADIENTS = 200  # windows whose gradients are taken
@@ -128,9 +126,8 @@ def train_all(
         )
         return Trained(model, trace)
 
-    with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
-        found = list(pool.map(run, jobs))
-    return [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
+    trained = list(in_threads(run, jobs, threads))
+    return [trained[i : i + len(seeds)] for i in range(0, len(trained), len(seeds))]
 
 
 def probe_all(
@@ -142,21 +139,20 @@ def probe_all(
     """``probe`` of each model, one a thread."""
 
     def run(model: LanguageModel) -> Probe:
-        found = probe(model, texts)
+        measured = probe(model, texts)
         on_model()
-        return found
+        return measured
 
-    with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
-        return list(pool.map(run, models))
+    return list(in_threads(run, models, threads))
 
 
 def probe(model: LanguageModel, texts: Texts) -> Probe:
     """Look into one model."""
     histories, targets = texts.windows[:, :-1], texts.windows[:, -1]
     full = histories.shape[1]
-    few = texts.windows[:GRADIENTS]
-    states, inputs = by_distance(model, few, texts.K)
-    gates = mean_gates(model, few[:, :-1])
+    sample = texts.windows[:GRADIENTS]
+    states, inputs = by_distance(model, sample, texts.K)
+    gates = mean_gates(model, sample[:, :-1])
     cut = [next_logprobs(model, histories[:, full - k :], targets) for k in texts.cut]
     rng = np.random.default_rng(SHUFFLE)
     shuffled = []
@@ -182,11 +178,10 @@ def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
 
 def norms_by_steps(system: NmtSystem, text: Bitext, K: int) -> list[Floats]:
     """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, 0 … K."""
-    few = Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths)
-    data = system.data(few)
+    data = system.data(Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths))
     batches = (
         make_batch(data.sources, data.targets, rows) for rows in batch_rows(data.sources, PAIRS)
     )
-    norms, steps = zip(*(by_steps(system.models[0], batch) for batch in batches), strict=True)
-    found, at = np.concatenate(norms), np.concatenate(steps)
-    return [found[at == k] for k in range(K + 1)]
+    by_batch = (by_steps(system.models[0], batch) for batch in batches)
+    norms, steps = map(np.concatenate, zip(*by_batch, strict=True))
+    return [norms[steps == k] for k in range(K + 1)]

@@ -18,7 +18,7 @@ from mtkit.manifest import LOG, MANIFEST, Manifest, replacing, save_training_has
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig
-from mtkit.nmt.system import NmtSystem, encode
+from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.bpe_dropout import Segmenter
 from mtkit.nmt.training.run import Run, Segmentation
@@ -74,19 +74,18 @@ def _prepare(
 ) -> tuple[Run, Subwords]:
     """A training run at its beginning, and the subwords that it is about."""
     text, dev = train_and_dev(corpus.train.without_empty(), corpus.dev)
-    sides = [[tokenizer.tokenize(line) for line in side] for side in (text.source, text.target)]
+    sides = text.tokens(tokenizer)
     config = _resolved(config, sum(map(len, sides[1])), start)
     subwords = start.subwords if start else Subwords.train(chain(*sides), config.vocabulary)
-    data, kept = _short(encode(text, tokenizer, subwords), config.max_length)
-    sides = [[side[i] for i in kept] for side in sides]
+    data, kept = _short(Data.of(sides, subwords), config.max_length)
     run = Run(
         config,
         len(subwords),
         data,
-        encode(dev.without_empty(), tokenizer, subwords),
+        Data.of(dev.without_empty().tokens(tokenizer), subwords),
         spell=lambda ids: " ".join(subwords.decode(ids)),
         path=unfinished,
-        segment=_segment(subwords, sides, config.bpe_dropout),
+        segment=_segment(subwords, [[side[i] for i in kept] for side in sides], config.bpe_dropout),
         weights=start.models[0].state_dict() if start else None,
     )
     return run, subwords
@@ -212,13 +211,6 @@ def _write(
     (directory / LOG).write_text(log, encoding="utf-8")
     save_training_hashes(corpus, directory)
     best = next(entry for entry in run.history if entry["update"] == run.best[1])
-    config = {
-        **asdict(run.config),
-        "beam": system.beam,
-        "normalisation": system.normalisation,
-        "verbatim": system.verbatim,
-        "continued": continued,
-    }
     figures = {
         "seconds": seconds,
         "dev_perplexity": run.best[0],
@@ -227,6 +219,7 @@ def _write(
         "parameters": run.parameters,
         "skipped_updates": int(run.skipped),
     }
+    config = {**asdict(run.config), **system.settings, "continued": continued}
     manifest = Manifest.of("nmt", corpus, system.tokenizer, config, figures)
     manifest.write(directory)
     return manifest
