@@ -57,3 +57,12 @@ def nmt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
     config = TrainConfig(embedding=32, hidden=32, updates=60, validations=2, learning_rate=5e-3)
     train_nmt(few, WordTokenizer(), config, out)
     return out
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preset quick is a tiny network, as in ``tests.support.tiny``."""
+    from mtkit.nmt.recipe import PRESETS
+    from tests.support.tiny import TINY
+
+    monkeypatch.setitem(PRESETS, "quick", TINY)

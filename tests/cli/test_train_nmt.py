@@ -9,7 +9,9 @@ from pathlib import Path
 from tests.support.command import mtkit
 
 
-def test_seeds_give_several_models_which_translate_together(project: Path, tmp_path: Path) -> None:
+def test_seeds_give_several_models_which_translate_together(
+    project: Path, tmp_path: Path, tiny: None
+) -> None:
     """One after another, interrupted and gone on with; then an ensemble, and training further."""
     options = ["--preset", "quick", "--updates", "8", "--bpe-dropout", "0.1"]
     text = ["--train", project / "train.en", project / "train.de"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mtkit.grammar.expand import Grammar, Pair
 from mtkit.grammar.make import Made, make, parse_distances, write
 from mtkit.grammar.suite import Contrast, read_suite, suite, write_suite
 from mtkit.text.corpus import SPLITS, read_corpus_directory
+from tests.support.command import mtkit, start
 
 SMALL = """\
 [features]
@@ -382,22 +382,16 @@ def test_the_directory_is_a_corpus_with_tags(made: Made, tmp_path: Path) -> None
             assert tag == f"{pair.phenomenon}\t{pair.distance}"
 
 
-def run(*arguments: object, cwd: Path, seed: str = "0") -> subprocess.CompletedProcess[str]:
-    """The command, in a process whose order of hashes is ``seed``."""
-    code = f"import sys; sys.path[:0] = {sys.path!r}; from mtkit.cli import main; main()"
-    command = [sys.executable, "-c", code, "corpus", "make", *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, env={"PYTHONHASHSEED": seed}
-    )
-
-
-SOME = ("--pairs", 60, "--items", 24, "--distance", "0-4")
+SOME = ("corpus", "make", "--pairs", 60, "--items", 24, "--distance", "0-4")
 
 
 def test_same_seed_same_bytes(tmp_path: Path) -> None:
-    for name, seed, hashes in (("a", 5, "1"), ("b", 5, "2"), ("c", 6, "1")):
-        done = run(*SOME, "--seed", seed, "--out", name, cwd=tmp_path, seed=hashes)
-        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    for name, seed, hashes in (("a", 5, "1"), ("b", 5, "2")):  # whatever the order of hashes
+        environment = {**os.environ, "PYTHONHASHSEED": hashes}
+        process = start(*SOME, "--seed", seed, "--out", name, cwd=tmp_path, env=environment)
+        out, said = process.communicate()
+        assert (process.returncode, out) == (0, b""), said.decode()
+    mtkit(*SOME, "--seed", 6, "--out", "c", cwd=tmp_path)
     files = [{p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in "abc"]
     assert files[0] == files[1]
     assert len(files[0]) == 10
@@ -405,11 +399,11 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -> None:
-    done = run(*SOME, cwd=tmp_path)
+    done = mtkit(*SOME, cwd=tmp_path)
     assert "corpus: grammar (train 48, dev 6, test 6 pairs; 24 contrasts in suite.tsv)" in (
-        done.stderr
+        done.stderr.decode()
     )
-    assert run(*SOME, "-q", cwd=tmp_path).stderr == ""  # the default place needs no --force
+    assert mtkit(*SOME, "-q", cwd=tmp_path).stderr == b""  # the default place needs no --force
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").write_text("dear")
     for arguments, message in (
@@ -419,9 +413,8 @@ def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -
         (("--pairs", 3), "--pairs 3: at least 10"),
         (("--seed", -1), "--seed -1: 0 or more"),
     ):
-        done = run(*SOME, *arguments, cwd=tmp_path)
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"mtkit: {message}")
-        assert done.stderr.count("\n") == 1
-    assert run(*SOME, "--out", "grammar", "--force", cwd=tmp_path).returncode == 0
+        done = mtkit(*SOME, *arguments, cwd=tmp_path, check=2)
+        assert done.stderr.decode().startswith(f"mtkit: {message}")
+        assert done.stderr.count(b"\n") == 1
+    mtkit(*SOME, "--out", "grammar", "--force", cwd=tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["grammar", "mine"]

@@ -15,23 +15,34 @@ from mtkit.manifest import Manifest
 from mtkit.nmt.data import epoch, make_batch
 from mtkit.text.corpus import Corpus
 from tests.support.neural_runs import ten_pairs
+from tests.support.paths import ROOT
 from tests.support.two_processes import updated
 
-ROOT = Path(__file__).parents[2]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-def run(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*TWO, *arguments], cwd=cwd, env=environment, text=True, capture_output=True, check=False
+@pytest.fixture(scope="module")
+def together(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where two processes worked, and what they said."""
+    where = tmp_path_factory.mktemp("together")
+    for language, lines in (("en", few.train.source), ("de", few.train.target)):
+        (where / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["--train", "t.en", "t.de", "--preset", "quick", "--updates", "6", "--out", "model"]
+    done = subprocess.run(
+        [*TWO, "-m", "tests.support.two_processes", "train-nmt", *options],
+        cwd=where,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        capture_output=True,
+        check=False,
     )
-
-
-def test_two_processes_update_as_one_does(tmp_path: Path) -> None:
-    done = run(["-m", "tests.support.two_processes", str(tmp_path)], ROOT)
     assert done.returncode == 0, done.stderr
-    a, b = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    return where, done.stderr
+
+
+def test_two_processes_update_as_one_does(together: tuple[Path, str]) -> None:
+    where, _ = together
+    a, b = (torch.load(where / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     alone = updated()
     for name, expected in alone.model.state_dict().items():
         assert torch.equal(a["weights"][name], b["weights"][name])
@@ -49,12 +60,9 @@ def test_shares_of_a_batch_are_the_batch() -> None:
         assert sum(share.tokens for share in shares) == batch.tokens
 
 
-def test_the_command_trains_one_model_with_two_processes(few: Corpus, tmp_path: Path) -> None:
-    for language, lines in (("en", few.train.source), ("de", few.train.target)):
-        (tmp_path / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    options = ["--train", "t.en", "t.de", "--preset", "quick", "--updates", "6", "--out", "model"]
-    done = run(["-m", "mtkit", "train-nmt", *options], tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("model: model") == 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "t.de", "t.en"]
-    Manifest.read(tmp_path / "model")
+def test_the_command_trains_one_model_with_two_processes(together: tuple[Path, str]) -> None:
+    where, said = together
+    assert said.count("model: model") == 1
+    kept = {p.name for p in where.iterdir()} - {"0.pt", "1.pt", "t.de", "t.en"}
+    assert kept == {"model"}
+    Manifest.read(where / "model")

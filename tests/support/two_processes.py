@@ -1,16 +1,19 @@
-"""What each of several processes does in ``test_parallel``: some updates, then what it has."""
+"""What each of several processes does in ``test_parallel``: some updates, then the command."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
+from mtkit.cli import main
 from mtkit.nmt import parallel
+from mtkit.nmt.recipe import PRESETS
 from mtkit.nmt.training.run import Run
 from tests.support.neural_runs import TINY, ten_pairs
+from tests.support.tiny import TINY as TINY_PRESET
 
 UPDATES = 7
 CONFIG = replace(TINY, batch=3, smoothing=0.1)  # shares of 2 and 1, and of 1 and none
@@ -25,8 +28,19 @@ def updated() -> Run:
     return run
 
 
-if __name__ == "__main__":
-    with parallel.processes():
+@contextmanager
+def processes() -> Iterator[None]:
+    """As the command meets the others, with the updates done and saved first."""
+    with meet():
         run = updated()
         content = {"weights": run.model.state_dict(), "history": run.history}
-        torch.save(content, Path(sys.argv[1]) / f"{parallel.RANK}.pt")
+        torch.save(content, f"{parallel.RANK}.pt")
+        yield
+
+
+meet = parallel.processes
+
+if __name__ == "__main__":
+    parallel.processes = processes
+    PRESETS["quick"] = TINY_PRESET
+    main()

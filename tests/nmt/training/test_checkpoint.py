@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -23,10 +24,11 @@ from mtkit.nmt.training import run as running
 from mtkit.nmt.training.run import Run, Segmentation
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
 from mtkit.text.corpus import Corpus
+from tests.support.command import mtkit
 from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
+from tests.support.paths import ROOT
 
 CONFIG = replace(TINY, updates=30, validations=3, dropout=0.3, word_dropout=0.2, batch=3)
-MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
 
 
 def spelled(ids: Sequence[int]) -> str:
@@ -192,23 +194,28 @@ def test_the_log_has_bleu_of_greedy_translations() -> None:
     assert greedy(run.average, run.dev.sources) == run.dev.targets
 
 
-def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path) -> None:
+def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> None:
     """The command, killed while it trains: the weights are those of the whole run."""
     for language, lines in (("en", few.train.source), ("de", few.train.target)):
         (tmp_path / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    options = ["train-nmt", "--train", "t.en", "t.de", "--updates", "24", "--threads", "1"]
-    call = [*MTKIT, *options, "--preset", "quick", "-q"]
-    subprocess.run([*call, "--out", "whole"], cwd=tmp_path, check=True)
-    process = subprocess.Popen([*call, "--out", "killed"], cwd=tmp_path)
-    late = time.monotonic() + 60
-    while not (unfinished := tmp_path / ".killed.checkpoint").exists():
+    options = ["--train", "t.en", "t.de", "--updates", "60", "--threads", "1"]
+    call = ["train-nmt", *options, "--preset", "quick", "-q"]
+    mtkit(*call, "--out", "whole", cwd=tmp_path)
+    command = [sys.executable, "-m", "tests.support.tiny", *call, "--out", "killed"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    late, unfinished = time.monotonic() + 60, tmp_path / ".killed.checkpoint"
+    states: set[int] = set()
+    while len(states) < 2:  # that of the start, and that of the middle
         assert time.monotonic() < late
-        time.sleep(0.05)
-    time.sleep(0.7)
+        time.sleep(0.01)
+        if unfinished.exists():
+            states.add(unfinished.stat().st_ino)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert unfinished.exists()
     assert not (tmp_path / "killed").exists()
-    subprocess.run([*call, "--out", "killed", "--resume"], cwd=tmp_path, check=True)
+    mtkit(*call, "--out", "killed", "--resume", cwd=tmp_path)
     a, b = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
     assert a == b
     assert not unfinished.exists()

@@ -1,0 +1,14 @@
+"""``mtkit`` whose preset quick is a tiny network: a module to start where a process is needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mtkit.cli import main
+from mtkit.nmt.recipe import PRESETS
+
+TINY = replace(PRESETS["quick"], embedding=32, hidden=32, vocabulary=500, validations=2)
+
+if __name__ == "__main__":
+    PRESETS["quick"] = TINY
+    main()
