@@ -41,13 +41,16 @@ def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
 
 
 def test_compare_reads_others_output_and_warns_of_training_lines(project: Path) -> None:
-    (project / "other.de").write_bytes((project / "train.de").read_bytes())
-    options = ("compare", "models/smt", "other=other.de", "--test", "train.en", "train.de")
+    for name in ("train.en", "train.de"):
+        lines = (project / name).read_bytes().splitlines(keepends=True)
+        (project / f"seen-{name}").write_bytes(b"".join(lines[:60]))
+    test = ("--test", "seen-train.en", "seen-train.de")
+    options = ("compare", "models/smt", "other=seen-train.de", *test)
     done = mtkit(*options, "--json", cwd=project)
     found = json.loads(done.stdout)
     assert [s["name"] for s in found["systems"]] == ["smt", "other"]
     assert found["systems"][1]["metrics"]["bleu"]["score"] == pytest.approx(100)
-    assert "400 of the 400 test sentences are in its training text" in found["warnings"][0]
+    assert "60 of the 60 test sentences are in its training text" in found["warnings"][0]
 
 
 def test_a_second_report_has_the_same_bytes(project: Path) -> None:

@@ -111,12 +111,12 @@ def test_a_long_line_is_translated_in_pieces_and_said_so(project: Path) -> None:
     assert done.stdout.count(b"\n") == 2
 
 
-def test_ten_thousand_odd_lines_come_out(project: Path) -> None:
-    lines = random_lines(10_000, seed=2, huge=8)
+def test_thousands_of_odd_lines_come_out(project: Path) -> None:
+    lines = random_lines(2_500, seed=2, huge=4)
     text = "".join(f"{line}\n" for line in lines).encode()
     done = mtkit("translate", "-q", "--model", "models/smt", cwd=project, stdin=text)
     answers = done.stdout.decode().split("\n")
-    assert len(answers) == 10_001
+    assert len(answers) == 2_501
     assert [not line.strip() for line in lines] == [not answer for answer in answers[:-1]]
 
 

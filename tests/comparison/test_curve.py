@@ -165,20 +165,22 @@ def test_what_a_training_will_take_is_learnt_from_the_others(
 
 
 def test_a_point_is_that_of_training_on_the_sample(
-    models: dict[str, Path], few: Corpus, tmp_path: Path
+    models: dict[str, Path], few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from mtkit.nmt.recipe import TrainConfig as NmtConfig
+    from mtkit.nmt.training import train as training_loop
     from mtkit.nmt.training.build import train_nmt
     from mtkit.smt.system import DEFAULT_WEIGHTS
     from mtkit.smt.train import TrainConfig, train_smt
     from mtkit.text.tokenizer import WordTokenizer
 
+    monkeypatch.setattr(training_loop, "TIMED", 2)
     corpus = replace(few, train=sample(few.train, 100, 1))
     train_smt(corpus, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, tmp_path / "smt")
     config = NmtConfig(embedding=32, hidden=32, epochs=1, validations=2, learning_rate=5e-3, seed=1)
     train_nmt(corpus, WordTokenizer(), config, tmp_path / "nmt")
     for training in planned(models, few, tmp_path)[:2]:
-        point = carry_out(training, the_test(few), 2)
+        point = carry_out(training, the_test(few), 1)
         assert (point.system, point.size, point.seed) == (training.system, 100, 1)
         assert point.seconds > 0
         translated = load(tmp_path / training.system).translate(the_test(few).source)

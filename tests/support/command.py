@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,6 +57,7 @@ def mtkit(
         mock.patch.multiple(sys, argv=["mtkit", *map(str, arguments)], **streams),
         mock.patch.object(sys, "excepthook", sys.excepthook),
         mock.patch.object(console, "quiet", False),
+        mock.patch.object(os, "sched_getaffinity", return_value={0}),  # one thread, one result
     ):
         try:
             main()
@@ -63,8 +65,6 @@ def mtkit(
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         finally:
             gc.set_threshold(*rarely)
-            if torch := sys.modules.get("torch"):
-                torch.set_num_threads(1)
             for stream in streams.values():
                 stream.detach()
     done = Done(code, out.getvalue(), err.getvalue())
