@@ -201,17 +201,22 @@ def compare(
     ``comparison.page.render`` a page and tables. Raises InputError where systems, lines and
     languages do not fit, and for files that cannot be read.
     """
-    from mtkit.comparison import compare as comparing
+    from dataclasses import replace
+    from pathlib import Path
 
-    return comparing.compare(
-        systems,
-        test,
-        references=references,
-        examples=examples,
-        glossary=glossary,
-        fresh=fresh,
-        curve=curve,
-        seeds=seeds,
-        threads=threads,
-        explain=explain,
-    )
+    from mtkit import models
+    from mtkit.comparison import compare as steps
+    from mtkit.comparison.systems import Task
+    from mtkit.comparison.trainings import complete, trainings
+
+    named, threads = steps.named(systems), threads or models.cores()
+    material = steps.material(named, test, references)
+    task = Task(named, material, threads, Path(glossary) if glossary else None, fresh)
+    needed = trainings(task.models, curve, seeds, task.test, models.MODELS / "curve")
+    comparison = steps.scored(task, examples)
+    if needed:
+        comparison = replace(comparison, curve=complete(needed, material, threads))
+    if explain:
+        explanations = steps.explanations(task, comparison.examples)
+        comparison = replace(comparison, explanations=explanations)
+    return comparison

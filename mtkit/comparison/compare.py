@@ -1,4 +1,4 @@
-"""Model directories and files of translations in, a report out: the work of ``mtkit compare``."""
+"""Systems, files and options in, a report out: the steps of ``mtkit.compare``."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mtkit.comparison import report
-from mtkit.comparison.report import Comparison, Test, check_names
+from mtkit.comparison.examples import Example
+from mtkit.comparison.report import Comparison, Material, build, check_names
 from mtkit.comparison.systems import Task, gather, opened, seen_in_training
-from mtkit.comparison.trainings import complete, trainings
 from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.statistics import check_parallel
-from mtkit.explanation.reasons import Explanation
-from mtkit.explanation.reasons import explain as reasons
+from mtkit.explanation.reasons import Explanation, explain
 from mtkit.manifest import UNDETERMINED, Manifest, named_test_set
-from mtkit.models import MODELS, all_models, cores
+from mtkit.models import MODELS, all_models
 from mtkit.system import System
 from mtkit.text.corpus import Bitext, language_of, read_lines, refuse_exchanged
 
@@ -24,104 +22,93 @@ EXPLAINED = 24  # examples on a page, which would grow large
 Files = tuple[Path, Path]
 
 
-def compare(
-    systems: Sequence[str | Path],
-    test: tuple[str | Path, str | Path] | None,
-    *,
-    references: Sequence[str | Path],
-    examples: int,
-    glossary: str | Path | None,
-    fresh: bool,
-    curve: Sequence[int],
-    seeds: int,
-    threads: int,
-    explain: bool,
-) -> Comparison:
-    """See ``mtkit.compare``."""
-    named = _named(systems)
-    models = {name: path for name, path in named.items() if path.is_dir()}
-    files = test and (Path(test[0]), Path(test[1]))
-    text, languages = _test_set(models, files)
-    also = {str(path): read_lines(Path(path)) for path in references}
-    for name, lines in also.items():
-        check_parallel(lines, text.target, name)
-    threads = threads or cores()
-    task = Task(text, list(also.values()), threads, Path(glossary) if glossary else None, fresh)
-    if curve and not models:
-        raise InputError("--curve trains models again, and only files are given; name a model")
-    needed = trainings(models, sorted(curve), seeds, text, MODELS / "curve") if curve else []
-    scored, comparison = _compared(named, models, task, languages, examples)
-    if needed:
-        comparison = replace(comparison, curve=complete(needed, text, scored.scorer, threads))
-    if explain:
-        comparison = replace(comparison, explanations=_explanations(models, comparison, task))
-    return comparison
-
-
-def _compared(
-    named: Mapping[str, Path],
-    models: Mapping[str, Path],
-    task: Task,
-    languages: tuple[str, str],
-    examples: int,
-) -> tuple[Test, Comparison]:
-    """Translate the test set with every system and score it; those that are no models are files."""
-    text, outputs = task.test, {n: read_lines(path) for n, path in named.items() if n not in models}
-    for name, lines in outputs.items():
-        check_parallel(lines, text.target, name)
-    tokenize = _tokenize(models)
-    translations, words, warnings = gather(named, outputs, task)
-    seen = seen_in_training(models, text)
+def scored(task: Task, examples: int) -> Comparison:
+    """Translate the test set with every system and score it."""
+    test = task.test
+    translations, text, warnings = gather(task)
+    seen = seen_in_training(task.models, test)
     trained_on = [
-        f"{name}: {len(rows)} of the {len(text)} test sentences are in its training text; "
+        f"{name}: {len(rows)} of the {len(test)} test sentences are in its training text; "
         "BLEU without them stands below"
         for name, rows in seen.items()
     ]
-    test = Test(
-        text.source,
-        text.target,
-        task.also,
-        words,
-        tokenize,
-        seen=sorted({row for rows in seen.values() for row in rows}),
-        name=text.paths[0].name,
-        paths=(str(text.paths[0]), str(text.paths[1])),
-        languages=languages,
-    )
     with step("metrics, intervals and significance"):
-        return test, report.build(test, translations, examples, trained_on + warnings)
+        return build(
+            task.material,
+            text,
+            translations,
+            examples=examples,
+            seen=sorted({row for rows in seen.values() for row in rows}),
+            warnings=trained_on + warnings,
+        )
+
+
+def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Explanation]]:
+    """Why the models translate the first examples as they do: line → one for each that can say."""
+    by_line: dict[int, list[Explanation]] = {}
+    for name, path in task.models.items() if examples else ():
+        with step(f"{name}: why it translates the examples so"):
+            system = opened(path, task)
+            shown = [example for example in examples[:EXPLAINED] if _fits(system, example.source)]
+            every = explain(path, system, [example.source for example in shown])
+        for example, explanation in zip(shown, every, strict=True):
+            by_line.setdefault(example.line, []).append(replace(explanation, name=name))
+    return by_line
+
+
+def _fits(system: System, sentence: str) -> bool:
+    """Whether a system translates the sentence at once, so that it can be explained."""
+    try:
+        system.explain(sentence)
+    except InputError:
+        return False
+    return True
 
 
 # --- what is named
 
 
-def _named(systems: Sequence[str | Path]) -> dict[str, Path]:
-    """Name → path of each system; of a model directory the name is its last component."""
+def named(systems: Sequence[str | Path]) -> dict[str, Path]:
+    """Name → path of each system; of a model directory the name is its last component.
+
+    Raises InputError where names are missing or the same, and for a path of neither kind.
+    """
     if not systems:
         paths = all_models()[::-1]
         if not paths:
             raise InputError(f"nothing to compare under {MODELS}/; train a model, or name systems")
         return {path.name: path for path in paths}
-    named = []
+    pairs = []
     for system in map(str, systems):
         name, equals, path = system.partition("=")
         if equals and not path:
             raise InputError(f"{system} names no file; NAME=FILE is meant")
-        named.append((name, Path(path)) if equals else (Path(system).name, Path(system)))
-    check_names([name for name, _ in named])
-    for _, place in named:
+        pairs.append((name, Path(path)) if equals else (Path(system).name, Path(system)))
+    check_names([name for name, _ in pairs])
+    for _, place in pairs:
         if not place.is_dir() and not place.is_file():
             raise InputError(f"{place}: neither a model directory nor a file of translations")
-    return dict(named)
+    return dict(pairs)
 
 
-def _test_set(models: Mapping[str, Path], test: Files | None) -> tuple[Bitext, tuple[str, str]]:
-    """The test set and its languages."""
+def material(
+    systems: Mapping[str, Path],
+    test: tuple[str | Path, str | Path] | None,
+    references: Sequence[str | Path],
+) -> Material:
+    """The test set that is named, or that the models name, with its further references.
+
+    Raises InputError where the models do not go together, and where lines do not correspond.
+    """
+    models = {name: path for name, path in systems.items() if path.is_dir()}
     languages = _languages(models)
-    files = test or _common_test_set(list(models.values()))
+    files = (Path(test[0]), Path(test[1])) if test else _common_test_set(list(models.values()))
     languages = languages or (language_of(files[0]), language_of(files[1]))
     refuse_exchanged("--test", files, languages)
-    return Bitext.read(*files), languages
+    text, also = Bitext.read(*files), [read_lines(Path(path)) for path in references]
+    for path, lines in zip(references, also, strict=True):
+        check_parallel(lines, text.target, str(path))
+    return Material(text, also, languages, _tokenize(models))
 
 
 def _common_test_set(models: Sequence[Path]) -> Files:
@@ -157,30 +144,3 @@ def _tokenize(models: Mapping[str, Path]) -> str:
             "they cannot be scored on the same lines"
         )
     return "none" if kinds == {True} else "13a"
-
-
-# --- why
-
-
-def _explanations(
-    models: Mapping[str, Path], comparison: Comparison, task: Task
-) -> dict[int, list[Explanation]]:
-    """Why the models translate the first examples as they do: line → one for each that can say."""
-    explanations: dict[int, list[Explanation]] = {}
-    for name, path in models.items() if comparison.examples else ():
-        with step(f"{name}: why it translates the examples so"):
-            system = opened(path, task)
-            shown = [e for e in comparison.examples[:EXPLAINED] if _fits(system, e.source)]
-            every = reasons(path, system, [example.source for example in shown])
-        for example, explanation in zip(shown, every, strict=True):
-            explanations.setdefault(example.line, []).append(replace(explanation, name=name))
-    return explanations
-
-
-def _fits(system: System, sentence: str) -> bool:
-    """Whether a system translates the sentence at once, so that it can be explained."""
-    try:
-        system.explain(sentence)
-    except InputError:
-        return False
-    return True

@@ -21,13 +21,14 @@ from mtkit.errors import InputError
 from mtkit.evaluation import metrics
 from mtkit.evaluation.metrics import Metric, Pair
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
-from mtkit.evaluation.statistics import RESAMPLES, TRIALS, Scorer, Statistics, check_parallel
+from mtkit.evaluation.statistics import RESAMPLES, TRIALS, Lines, Scorer, Statistics, check_parallel
 from mtkit.explanation.reasons import Explanation
 from mtkit.system import Score
+from mtkit.text.corpus import Bitext
 
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # words: the longest source of each group but the last
-EDGES = (-5, -2, -1, 0, 1, 2, 5)  # words that an output is longer than its reference
-DIFFERENCES = list(zip((None, *EDGES), (*EDGES, None), strict=True))  # groups: above, up to
+# By words that an output is longer than its reference: from, to.
+DIFFERENCES = ((None, -5), (-4, -2), (-1, -1), (0, 0), (1, 1), (2, 2), (3, 5), (6, None))
 GROUP = 20  # sentences that a group has at least
 SMALL = 100  # fewer test sentences than this are remarked on
 
@@ -36,8 +37,8 @@ SMALL = 100  # fewer test sentences than this are remarked on
 
 @dataclass(frozen=True)
 class TestSet:
-    """What the report says of the test set. source, reference: files; tokenize: BLEU's tokenizer;
-    references: how many a sentence has.
+    """What the report says of the test set. source, reference: files; references: how many a
+    sentence has; tokenize: BLEU's tokenizer.
     """
 
     name: str
@@ -50,41 +51,32 @@ class TestSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Test:
-    """What the systems are compared on. also: further references. text: the same in tokens, by
-    default between blanks.
+class Material:
+    """A test set with all that its scores depend on.
 
-    tokenize: BLEU's tokenizer. resamples, trials: how often the tests resample and shuffle. seen:
-    the rows of sentences that some system was trained on. paths, languages: (source, target).
+    also: further references. languages: of source and target. tokenize: BLEU's tokenizer.
+    resamples, trials: how often the significance tests resample and shuffle.
     """
 
-    sources: Sequence[str]
-    references: Sequence[str]
-    also: Sequence[Sequence[str]] = ()
-    text: Text | None = None
+    text: Bitext
+    also: Sequence[Lines] = ()
+    languages: tuple[str, str] = ("", "")
     tokenize: str = "13a"
     resamples: int = RESAMPLES
     trials: int = TRIALS
-    seen: Sequence[int] = ()
-    name: str = "test"
-    paths: tuple[str, str] = ("", "")
-    languages: tuple[str, str] = ("", "")
 
     @cached_property
     def scorer(self) -> Scorer:
         """BLEU, chrF and TER against all references."""
-        every = [self.references, *self.also]
-        return Scorer(every, self.tokenize, resamples=self.resamples, trials=self.trials)
+        references = [self.text.target, *self.also]
+        return Scorer(references, self.tokenize, resamples=self.resamples, trials=self.trials)
 
-    @cached_property
-    def words(self) -> Text:
-        """``text``, or what stands between blanks."""
-        source, target = ([x.split() for x in side] for side in (self.sources, self.references))
-        return self.text or Text(source, target)
-
-    def bleu(self, outputs: Sequence[str]) -> float:
-        """Corpus BLEU, 0 to 100."""
-        return self.scorer.count(outputs, ["bleu"]).score("bleu")
+    def described(self) -> TestSet:
+        """For the report."""
+        source, target = self.text.paths
+        sizes = len(self.text), 1 + len(self.also)
+        files = source.name, str(source), str(target)
+        return TestSet(*files, self.languages, *sizes, self.tokenize)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,47 +106,32 @@ class Translations(Run):
 
     scores: probabilities of the references. by_weights: what a statistical system says with other
     weights, from the channel model alone to its own, by their names; by_wider: with a wider search.
-    tokens: of the outputs, by default between blanks. made_from: (source, output) links by the
-    system itself; aligned: by a model of words. family: equal for systems that differ in their
-    seed alone.
+    words: the outputs in tokens. made_from: (source, output) links by the system itself; aligned:
+    by a model of words. family: equal for systems that differ in their seed alone.
     """
 
-    outputs: Sequence[str]
+    outputs: Lines
+    words: Sequence[Words] = ()
     scores: Sequence[Score] = ()
-    by_weights: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    by_wider: Sequence[str] = ()
-    tokens: Sequence[Words] = ()
+    by_weights: Mapping[str, Lines] = field(default_factory=dict)
+    by_wider: Lines = ()
     made_from: Sequence[Links] | None = None
     aligned: Sequence[Links] | None = None
     family: str = ""
-
-    @property
-    def words(self) -> Sequence[Words]:
-        """``tokens``, or what stands between blanks."""
-        return self.tokens or [line.split() for line in self.outputs]
 
 
 # --- what is computed
 
 
 @dataclass(frozen=True)
-class LengthGroup:
-    """BLEU of the sentences whose sources have ``low`` to ``high`` words, blanks between them."""
+class Group:
+    """BLEU of the sentences of which something is ``low`` to ``high``, ``None`` for no limit.
 
-    low: int
-    high: int
-    sentences: int
-    bleu: float
-
-
-@dataclass(frozen=True)
-class DifferenceGroup:
-    """BLEU of the sentences whose outputs are more than ``above`` and at most ``to`` words longer
-    than their references; ``None`` for no limit, and for no sentence.
+    bleu: ``None`` for no sentence.
     """
 
-    above: int | None
-    to: int | None
+    low: int | None
+    high: int | None
     sentences: int
     bleu: float | None
 
@@ -163,9 +140,10 @@ class DifferenceGroup:
 class SystemResult(Run):
     """A run with its figures.
 
-    channel: name of the weights → BLEU. wider: BLEU of the wider search. by_chrf: how many
-    sentences have a chrF of 0–10, 10–20 … 90–100. unseen: BLEU without the sentences of
-    ``Test.seen``.
+    channel: name of the weights → BLEU. wider: BLEU of the wider search. by_length: by words of the
+    source, blanks between them; by_difference: by words that the output is longer than its
+    reference; by_chrf: how many sentences have a chrF of 0–10, 10–20 … 90–100. unseen: BLEU without
+    the sentences that some system was trained on.
     """
 
     sentences_per_second: float | None
@@ -175,8 +153,8 @@ class SystemResult(Run):
     perplexity: dict[Question, Perplexity]
     channel: dict[str, float]
     wider: float | None
-    by_length: list[LengthGroup]
-    by_difference: list[DifferenceGroup]
+    by_length: list[Group]
+    by_difference: list[Group]
     by_chrf: list[int]
     coverage: Coverage
     unknown_words: Unknown | None
@@ -231,43 +209,41 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def build(
-    test: Test,
+    material: Material,
+    text: Text,
     translations: Sequence[Translations],
+    *,
     examples: int = 12,
+    seen: Sequence[int] = (),
     warnings: Sequence[str] = (),
 ) -> Comparison:
     """Score every system, test every pair, group words and sentences, choose examples.
 
-    warnings: what the caller knows against the figures. Raises InputError where lines or names do
-    not fit.
+    text: the test set in tokens. examples: how many. seen: the rows of sentences that some system
+    was trained on. warnings: what the caller knows against the figures. Raises InputError where
+    lines or names do not fit.
     """
-    check_parallel(test.sources, test.references, "the source")
+    sources, scorer = material.text.source, material.scorer
+    check_parallel(sources, material.text.target, "the source")
     check_names([t.name for t in translations])
-    counted = {t.name: test.scorer.count(t.outputs, name=t.name) for t in translations}
+    counted = {t.name: scorer.count(t.outputs, name=t.name) for t in translations}
     chrf = {name: rows.by_sentence("chrf") for name, rows in counted.items()}
-    systems = [_result(t, test, counted[t.name], chrf[t.name]) for t in translations]
+    lengths = length_groups(sources)
+    systems = [_result(t, counted[t.name], chrf[t.name], text, lengths, seen) for t in translations]
     words = {t.name: t.words for t in translations}
+    outputs = {t.name: t.outputs for t in translations}
     rivals = _rivals(systems) if len(systems) > 1 else []
     compared = {name: words[name] for name in rivals}
-    outputs = {t.name: t.outputs for t in translations}
-    references = test.scorer.references
     return Comparison(
-        test=TestSet(
-            test.name,
-            *test.paths,
-            test.languages,
-            len(test.sources),
-            len(references),
-            test.tokenize,
-        ),
+        test=material.described(),
         systems=systems,
         pairs=metrics.significance(counted),
-        groupings=where.groupings(test.words, words),
-        ngrams=where.ngrams(test.words.reference, compared) if compared else [],
+        groupings=where.groupings(text, words),
+        ngrams=where.ngrams(text.reference, compared) if compared else [],
         spreads=_spreads(translations, systems),
-        seen=len(test.seen),
-        examples=choose(test.sources, references, outputs, chrf, rivals, examples),
-        warnings=[*warnings, *_warnings(translations, test)],
+        seen=len(seen),
+        examples=choose(sources, scorer.references, outputs, chrf, rivals, examples),
+        warnings=[*warnings, *_warnings(translations, material)],
     )
 
 
@@ -282,11 +258,24 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def _result(
-    system: Translations, test: Test, rows: Statistics, chrf: Sequence[float]
+    system: Translations,
+    rows: Statistics,
+    chrf: Sequence[float],
+    text: Text,
+    lengths: Sequence[tuple[int, int, list[int]]],
+    seen: Sequence[int],
 ) -> SystemResult:
-    N, words = len(test.references), system.words
-    unseen = sorted(set(range(N)) - set(test.seen))
+    N, words = len(system.outputs), system.words
+    unseen = sorted(set(range(N)) - set(seen))
     tenths = [min(9, int(score // 10)) for score in chrf]
+    longer = [len(o) - len(r) for o, r in zip(words, text.reference, strict=True)]
+
+    def bleu(outputs: Lines) -> float:
+        return rows.scorer.count(outputs, ["bleu"]).score("bleu")
+
+    def group(low: int | None, high: int | None, chosen: Sequence[int]) -> Group:
+        return Group(low, high, len(chosen), rows.score("bleu", chosen) if chosen else None)
+
     return SystemResult(
         **{f.name: getattr(system, f.name) for f in fields(Run)},
         sentences_per_second=N / system.seconds if system.seconds else None,
@@ -294,18 +283,22 @@ def _result(
         bleu_parts=metrics.bleu_parts(rows),
         bleu_note=metrics.why_zero(rows),
         perplexity=perplexities(system.scores),
-        channel={name: test.bleu(lines) for name, lines in system.by_weights.items()},
-        wider=test.bleu(system.by_wider) if system.by_wider else None,
-        by_length=[
-            LengthGroup(low, high, len(group), rows.score("bleu", group))
-            for low, high, group in length_groups(test.sources)
+        channel={name: bleu(lines) for name, lines in system.by_weights.items()},
+        wider=bleu(system.by_wider) if system.by_wider else None,
+        by_length=[group(*of) for of in lengths],
+        by_difference=[
+            group(low, high, [i for i, n in enumerate(longer) if _within(n, low, high)])
+            for low, high in DIFFERENCES
         ],
-        by_difference=_by_difference(rows, words, test.words.reference),
         by_chrf=[tenths.count(k) for k in range(10)],
-        coverage=faults.coverage(test.words, words, system.made_from, system.aligned),
-        unknown_words=faults.unknown(test.words, words),
+        coverage=faults.coverage(text, words, system.made_from, system.aligned),
+        unknown_words=faults.unknown(text, words),
         unseen=rows.score("bleu", unseen) if 0 < len(unseen) < N else None,
     )
+
+
+def _within(n: int, low: int | None, high: int | None) -> bool:
+    return (low is None or low <= n) and (high is None or n <= high)
 
 
 def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:
@@ -327,19 +320,6 @@ def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:
     return groups
 
 
-def _by_difference(
-    rows: Statistics, outputs: Sequence[Words], references: Sequence[Words]
-) -> list[DifferenceGroup]:
-    groups: list[list[int]] = [[] for _ in DIFFERENCES]
-    for row, (output, reference) in enumerate(zip(outputs, references, strict=True)):
-        longer = len(output) - len(reference)
-        groups[sum(longer > edge for edge in EDGES)].append(row)
-    return [
-        DifferenceGroup(above, to, len(group), rows.score("bleu", group) if group else None)
-        for (above, to), group in zip(DIFFERENCES, groups, strict=True)
-    ]
-
-
 def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResult]) -> list[Spread]:
     spreads = []
     for family in dict.fromkeys(t.family for t in translations if t.family):
@@ -351,12 +331,11 @@ def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResul
     return spreads
 
 
-def _warnings(systems: Sequence[Translations], test: Test) -> list[str]:
-    warnings = []
-    if len(test.references) < SMALL:
-        few = f"only {len(test.references)} test sentences"
-        warnings.append(f"{few}: intervals and p-values are rough")
-    if test.tokenize != "none":
+def _warnings(systems: Sequence[Translations], material: Material) -> list[str]:
+    warnings, N = [], len(material.text)
+    if N < SMALL:
+        warnings.append(f"only {N} test sentences: intervals and p-values are rough")
+    if material.tokenize != "none":
         warnings += [
             f"{s.name}: most lines end in ' .', as tokenised text does; detokenise it, or score "
             "both sides as tokens with --tokenizer none"

@@ -15,16 +15,17 @@ import numpy as np
 from mtkit.comparison import record
 from mtkit.comparison.faults import WIDER, errors
 from mtkit.comparison.record import Record
-from mtkit.comparison.report import Translations
+from mtkit.comparison.report import Material, Translations
 from mtkit.comparison.where import Links, Text, Words
 from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import frequencies
+from mtkit.evaluation.statistics import check_parallel
 from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
 from mtkit.models import load, load_word_models
 from mtkit.smt.system import PRESETS, SmtSystem
 from mtkit.system import Hypothesis, System
-from mtkit.text.corpus import Bitext, line_hashes
+from mtkit.text.corpus import Bitext, line_hashes, read_lines
 from mtkit.text.glossary import Glossary
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -40,43 +41,55 @@ HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
 
 @dataclass(frozen=True)
 class Task:
-    """What every system is asked. also: further references; glossary: a file of how to translate
-    phrases; fresh: translate again, whatever is on record.
+    """What every system is asked.
+
+    systems: name → model directory, or file of another system's output. glossary: a file of how to
+    translate phrases. fresh: translate again, whatever is on record.
     """
 
-    test: Bitext
-    also: Sequence[Sequence[str]]
+    systems: Mapping[str, Path]
+    material: Material
     threads: int
     glossary: Path | None = None
     fresh: bool = False
 
+    @property
+    def test(self) -> Bitext:
+        """The test set."""
+        return self.material.text
 
-def gather(
-    systems: Mapping[str, Path], outputs: Mapping[str, list[str]], task: Task
-) -> tuple[list[Translations], Text, list[str]]:
+    @property
+    def models(self) -> dict[str, Path]:
+        """The systems that are no files."""
+        return {name: path for name, path in self.systems.items() if path.is_dir()}
+
+
+def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
     """What all systems say, the test set in tokens, and what is not known of it.
 
-    systems: name → model directory or file. outputs: the lines of those that are files, which are
-    read in the tokens of the first model.
+    Files are read in the tokens of the first model.
     """
-    models = {name: path for name, path in systems.items() if name not in outputs}
+    models = task.models
+    files = {n: read_lines(path) for n, path in task.systems.items() if n not in models}
+    for name, lines in files.items():
+        check_parallel(lines, task.test.target, name)
     tokenizers = {name: Manifest.read(path).word_tokenizer for name, path in models.items()}
     usual = next(iter(tokenizers.values()), WordTokenizer())
     if task.glossary:
         Glossary.read(task.glossary, usual.tokenize)  # wrong, it is refused before the work
     align = aligner(models)
     text, unknown = in_tokens(task.test, usual, models, align)
-    gathered = []
-    for name, path in systems.items():
-        if name in outputs:
-            system = Translations(name=name, kind="file", outputs=outputs[name])
+    translations = []
+    for name, path in task.systems.items():
+        if name in files:
+            system = Translations(name=name, kind="file", outputs=files[name])
         else:
             system = run(name, path, task)
-        tokens = usual.tokenize_all(system.outputs)
-        aligned = align(text.source, tokens) if align else None
+        words = usual.tokenize_all(system.outputs)
+        aligned = align(text.source, words) if align else None
         glossary = _compliance(task, tokenizers.get(name, usual), system.outputs)
-        gathered.append(replace(system, tokens=tokens, aligned=aligned, glossary=glossary))
-    return gathered, text, unknown
+        translations.append(replace(system, words=words, aligned=aligned, glossary=glossary))
+    return translations, text, unknown
 
 
 def _compliance(

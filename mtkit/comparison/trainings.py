@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mtkit.comparison.curve import Curve, Point, curve, sample
+from mtkit.comparison.report import Material
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.evaluation.statistics import Scorer
 from mtkit.manifest import Manifest, model_size, training_text, write_whole
 from mtkit.models import load
 from mtkit.text.corpus import Bitext, Corpus
@@ -54,11 +54,15 @@ class Training:
 def trainings(
     models: Mapping[str, Path], sizes: Sequence[int], seeds: int, test: Bitext, where: Path
 ) -> list[Training]:
-    """All trainings of the curve, the smallest first.
+    """All trainings of the curve, the smallest first; without sizes none.
 
     Raises InputError where a model cannot be trained again as it was, for sizes beyond its text,
     and where no points can be kept.
     """
+    if not sizes:
+        return []
+    if not models:
+        raise InputError("--curve trains models again, and only files are given; name a model")
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -76,7 +80,7 @@ def trainings(
                 key = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
                 path = where / f"{key}.json"
                 needed.append(Training(name, directory, manifest, size, seed, path))
-    return sorted(needed, key=lambda t: t.size)
+    return sorted(needed, key=lambda training: training.size)
 
 
 def _check(directory: Path, manifest: Manifest, largest: int) -> None:
@@ -96,7 +100,7 @@ def _dev(manifest: Manifest) -> Bitext | None:
     return Bitext.read(Path(named[0]), Path(named[1])) if named else None
 
 
-def complete(needed: Sequence[Training], test: Bitext, scorer: Scorer, threads: int) -> Curve:
+def complete(needed: Sequence[Training], material: Material, threads: int) -> Curve:
     """The curve, after the trainings that are not done yet; says how long they will take."""
     points = [point for training in needed if (point := training.point())]
     done = {(p.system, p.size, p.seed) for p in points}
@@ -112,11 +116,11 @@ def complete(needed: Sequence[Training], test: Bitext, scorer: Scorer, threads: 
             f"{k + 1} of {len(left)}: {training.system}, {training.size:,} pairs, "
             f"seed {training.seed}; about {_minutes(left[k:], points)} left"
         )
-        point = carry_out(training, test, threads)
+        point = carry_out(training, material.text, threads)
         training.keep(point)
         points.append(point)
     points.sort(key=lambda p: [t.system for t in needed].index(p.system))
-    return curve(points, scorer)
+    return curve(points, material.scorer)
 
 
 def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from mtkit import load
 from mtkit.comparison.curve import Point, curve, overtakes, sample
 from mtkit.comparison.page import curve as curve_page
+from mtkit.comparison.report import Material
 from mtkit.comparison.trainings import Training, carry_out, complete, expected, trainings
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
@@ -238,10 +239,10 @@ def test_what_is_done_is_not_trained_again(
         return Point(training.system, training.size, 1, 2.0, list(test.target))
 
     monkeypatch.setattr("mtkit.comparison.trainings.carry_out", train)
-    scorer = Scorer([the_test(few).target])
-    found = complete(here, the_test(few), scorer, 1)
+    material = Material(the_test(few))
+    found = complete(here, material, 1)
     assert done == here[:1]
     assert [growth.system for growth in found.systems] == ["smt", "nmt"]
     assert found.systems[0].bleu[0].value == pytest.approx(100)
-    assert complete(here, the_test(few), scorer, 1) == found
+    assert complete(here, material, 1) == found
     assert len(done) == 1

@@ -7,7 +7,6 @@ import math
 import random
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
@@ -22,10 +21,9 @@ from rich.console import Console
 from sacrebleu.metrics.chrf import CHRF
 
 from mtkit.cli.output import finite
-from mtkit.comparison import report
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.page.render import as_html, grids, print_report, verdict, verdicts
-from mtkit.comparison.report import GROUP, Comparison, Translations, as_json, length_groups
+from mtkit.comparison.report import GROUP, Comparison, as_json, length_groups
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
@@ -34,7 +32,7 @@ from mtkit.evaluation.perplexity import perplexities
 from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.page.tables import write_page
 from mtkit.system import Hypothesis, LogProbability, Score
-from tests.support.comparisons import CHANNEL, REFERENCES, SOURCES, of, systems
+from tests.support.comparisons import CHANNEL, REFERENCES, SOURCES, built, of, systems
 
 HOSTILE = (
     "<script>alert(1)</script> <unk> \"double\" 'single' &amp; [bold]loud[/bold] [/] :smile: "
@@ -42,16 +40,6 @@ HOSTILE = (
 )
 SEEN = HOSTILE.translate({ord(c): f"<U+{ord(c):04X}>" for c in "\x1b\x07\x9b\u202e\u200f"})
 NASTY = "</table><b onclick='x'>\"\x1b]0;title\x07"
-
-
-def compare(
-    sources: Sequence[str],
-    references: Sequence[str],
-    translations: Sequence[Translations],
-    **options: Any,
-) -> Comparison:
-    of_report = {name: options.pop(name) for name in ("examples", "warnings") if name in options}
-    return report.build(report.Test(sources, references, **options), translations, **of_report)
 
 
 def counted(**options: Any) -> dict[str, Statistics]:
@@ -62,14 +50,13 @@ def counted(**options: Any) -> dict[str, Statistics]:
 
 def comparison(**options: object) -> Comparison:
     known = {
-        "name": "everyday test",
         "paths": ("test.en", "test.de"),
         "languages": ("en", "de"),
         "resamples": 60,
         "trials": 60,
         "warnings": ["3 test lines stood in the training text"],
     }
-    return compare(SOURCES, REFERENCES, systems(), **(known | options))
+    return built(SOURCES, REFERENCES, systems(), **(known | options))
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +72,10 @@ def hostile() -> Comparison:
         of(HOSTILE, HOSTILE, outputs),
         replace(of(NASTY, "smt", REFERENCES[:6]), scores=[Score(lm=LogProbability(-math.inf, 2))]),
     ]
-    return compare(
+    return built(
         [HOSTILE] * 6,
         [HOSTILE, *REFERENCES[1:6]],
         translations,
-        name=HOSTILE,
         paths=(HOSTILE, NASTY),
         languages=(NASTY, HOSTILE),
         resamples=10,
@@ -177,9 +163,7 @@ def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> No
 
 def test_rivals_are_of_different_kinds_where_there_are() -> None:
     smt, nmt, other = systems()
-    made = compare(
-        SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], resamples=5, trials=5
-    )
+    made = built(SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], resamples=5, trials=5)
     assert made.examples[0].why.startswith("nmt is ahead of smt by ")
 
 
@@ -187,15 +171,15 @@ def test_rivals_are_of_different_kinds_where_there_are() -> None:
     ("sentences", "wanted", "got"), [(30, 5, 5), (30, 0, 0), (3, 5, 3), (30, 1, 1)]
 )
 def test_number_of_examples(sentences: int, wanted: int, got: int) -> None:
-    two = [replace(t, outputs=t.outputs[:sentences], by_weights={}) for t in systems()[:2]]
-    made = compare(
+    two = [of(t.name, t.kind, t.outputs[:sentences]) for t in systems()[:2]]
+    made = built(
         SOURCES[:sentences], REFERENCES[:sentences], two, resamples=5, trials=5, examples=wanted
     )
     assert len({e.line for e in made.examples}) == len(made.examples) == got
 
 
 def test_one_system_has_examples_and_no_pairs() -> None:
-    made = compare(SOURCES, REFERENCES, systems()[:1], resamples=5)
+    made = built(SOURCES, REFERENCES, systems()[:1], resamples=5)
     assert made.pairs == []
     assert len(made.examples) == 12
     assert "Is the difference significant?" not in printed(made) + as_html(made)
@@ -204,15 +188,15 @@ def test_one_system_has_examples_and_no_pairs() -> None:
 def test_misfits_are_refused() -> None:
     smt = systems()[0]
     with pytest.raises(InputError, match="two systems are called 'smt'"):
-        compare(SOURCES, REFERENCES, [smt, smt])
+        built(SOURCES, REFERENCES, [smt, smt])
     with pytest.raises(InputError, match="smt: 29 lines for 30 references"):
-        compare(SOURCES, REFERENCES, [replace(smt, outputs=smt.outputs[1:])])
+        built(SOURCES, REFERENCES, [replace(smt, outputs=smt.outputs[1:])])
     with pytest.raises(InputError, match="the source: 29 lines"):
-        compare(SOURCES[1:], REFERENCES, [smt])
+        built(SOURCES[1:], REFERENCES, [smt])
     with pytest.raises(InputError, match="empty"):
-        compare([], [], [replace(smt, outputs=[])])
+        built([], [], [of("smt", "smt", [])])
     with pytest.raises(InputError, match="no system"):
-        compare(SOURCES, REFERENCES, [])
+        built(SOURCES, REFERENCES, [])
 
 
 # --- JSON
@@ -222,7 +206,7 @@ def test_json_has_the_documented_shape(made: Comparison) -> None:
     data = json.loads(json.dumps(finite(as_json(made)), allow_nan=False))
     assert set(data) >= {"test", "systems", "pairs"}
     assert data["test"] == {
-        "name": "everyday test",
+        "name": "test.en",
         "source": "test.en",
         "reference": "test.de",
         "languages": ["en", "de"],
@@ -291,7 +275,7 @@ def test_what_is_said_while_working_is_text(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_terminal_shows_hostile_text_as_text(hostile: Comparison) -> None:
     lines = printed(hostile).splitlines()
-    assert any(line.startswith(SEEN) and line.endswith("6 sentences") for line in lines)
+    assert any(f"{visible(NASTY)} → {SEEN}, 6 sentences" in line for line in lines)
     assert f"Warning: {SEEN}" in lines
     assert any(line.startswith("source") and line.rstrip().endswith(SEEN) for line in lines)
     assert any(line.strip().startswith(f"{visible(NASTY)} ") for line in lines)
@@ -350,42 +334,42 @@ def test_errors_are_the_searches_or_the_models() -> None:
 
 def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
     smt, nmt, other = systems()
-    again = replace(nmt, name="nmt-2", outputs=other.outputs, family="f")
-    made = compare(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], resamples=5)
+    again = replace(other, name="nmt-2", kind="nmt", family="f")
+    made = built(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], resamples=5)
     [spread] = made.spreads
     bleu = [metrics.bleu(o, REFERENCES) for o in (nmt.outputs, other.outputs)]
     assert (spread.systems, spread.bleu) == (["nmt", "nmt-2"], bleu)
     assert spread.mean == pytest.approx(sum(bleu) / 2)
     assert spread.deviation == pytest.approx(abs(bleu[0] - bleu[1]) / math.sqrt(2))
     assert "nmt, nmt-2" in printed(made)
-    assert compare(SOURCES, REFERENCES, systems(), resamples=5).spreads == []
+    assert built(SOURCES, REFERENCES, systems(), resamples=5).spreads == []
 
 
 def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
     seen = [0, 7, 8]
-    made = compare(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=seen)
+    made = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=seen)
     rest = [i for i in range(30) if i not in seen]
     for system, given_system in zip(made.systems, systems(), strict=True):
         own = [[lines[i] for i in rest] for lines in (given_system.outputs, REFERENCES)]
         assert system.unseen == metrics.bleu(*own)
     assert "of the 27 that are in no system's training text" in " ".join(printed(made).split())
-    all_seen = compare(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=range(30))
+    all_seen = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=range(30))
     assert [s.unseen for s in all_seen.systems] == [None] * 3
 
 
 def test_sentences_by_difference_of_length_and_by_chrf() -> None:
     references = ["a b c d e f g"] * 6
     outputs = ["a b c d e f g", "a", "a b c d e f", "a b c d e f g h h h", "", "x y z x y z q"]
-    made = compare(SOURCES[:6], references, [of("s", "file", outputs)], resamples=2)
+    made = built(SOURCES[:6], references, [of("s", "file", outputs)], resamples=2)
     [system] = made.systems
-    groups = {(g.above, g.to): g for g in system.by_difference}
-    wanted = {(None, -5): 2, (-2, -1): 1, (-1, 0): 2, (2, 5): 1}
+    groups = {(g.low, g.high): g for g in system.by_difference}
+    wanted = {(None, -5): 2, (-1, -1): 1, (0, 0): 2, (3, 5): 1}
     assert {limits: g.sentences for limits, g in groups.items() if g.sentences} == wanted
-    assert groups[-1, 0].bleu == metrics.bleu([outputs[0], outputs[5]], references[:2])
-    assert groups[0, 1].bleu is None
+    assert groups[0, 0].bleu == metrics.bleu([outputs[0], outputs[5]], references[:2])
+    assert groups[1, 1].bleu is None
     chrf = [CHRF().sentence_score(y, [x]).score for y, x in zip(outputs, references, strict=True)]
     assert system.by_chrf == [sum(min(9, c // 10) == k for c in chrf) for k in range(10)]
-    assert "−4 to −2" in printed(made)
+    assert all(label in printed(made) for label in ("≤ −5", "−4 to −2", "+3 to +5", "≥ +6"))
 
 
 def test_errors_are_a_row_of_counts(made: Comparison) -> None:
@@ -402,40 +386,40 @@ def test_the_noisy_channel_is_a_row_of_bleu_by_weights(made: Comparison) -> None
     assert [[c.text for c in row] for row in grid.rows] == [["smt", *(f"{b:.1f}" for b in bleu)]]
     assert grid.caption in printed(made)
     assert grid.caption in Page(as_html(made)).texts("caption")
-    without = compare(SOURCES, REFERENCES, systems()[1:], resamples=5, trials=5)
+    without = built(SOURCES, REFERENCES, systems()[1:], resamples=5, trials=5)
     assert "noisy channel" not in printed(without) + as_html(without)
 
 
 def test_a_glossary_is_a_row_of_who_followed_it() -> None:
     complied = [{"matches": 12, "complied": 9}, {"matches": 0, "complied": 0}, None]
     known = [replace(t, glossary=c) for t, c in zip(systems(), complied, strict=True)]
-    made = compare(SOURCES, REFERENCES, known, resamples=5, trials=5)
+    made = built(SOURCES, REFERENCES, known, resamples=5, trials=5)
     (grid,) = (g for g in grids(made) if g.caption.startswith("The glossary"))
     rows = [[cell.text for cell in row] for row in grid.rows]
     assert rows == [["smt", "12", "9", "75.0"], ["nmt", "0", "0", "–"]]
     assert grid.caption in printed(made)
     assert grid.caption in Page(as_html(made)).texts("caption")
     assert [s["glossary"] for s in as_json(made)["systems"]] == complied
-    without = compare(SOURCES, REFERENCES, systems(), resamples=5, trials=5)
+    without = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5)
     assert "glossary" not in (printed(without) + as_html(without)).lower()
 
 
 def test_different_tokens_are_said_not_to_compare() -> None:
     smt, nmt, _ = systems()
     nmt = replace(nmt, scores=nmt.scores[:-1])
-    made = compare(SOURCES, REFERENCES, [smt, nmt], resamples=5, trials=5)
+    made = built(SOURCES, REFERENCES, [smt, nmt], resamples=5, trials=5)
     assert printed(made).count("these figures do not compare") == 1
 
 
 def test_very_large_perplexity_is_still_readable() -> None:
     bad = replace(systems()[0], scores=[Score(lm=LogProbability(-1200.0, 2))])
-    made = compare(SOURCES, REFERENCES, [bad], resamples=5)
+    made = built(SOURCES, REFERENCES, [bad], resamples=5)
     assert "3.77e+260" in printed(made)
 
 
 def test_zero_bleu_is_explained_in_every_rendering() -> None:
     bad = of("bad", "nmt", ["x"] * 30)
-    made = compare(SOURCES, REFERENCES, [bad], resamples=20)
+    made = built(SOURCES, REFERENCES, [bad], resamples=20)
     for rendered in (printed(made), Page(as_html(made)).text, json.dumps(as_json(made))):
         assert "BLEU is 0: no 1-gram matched" in rendered
 
@@ -459,7 +443,7 @@ def test_verdict(pair: Pair, words: str) -> None:
 
 def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
     smt, nmt, other = systems()
-    made = compare(SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], resamples=5)
+    made = built(SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], resamples=5)
     best = max(made.systems, key=lambda s: s.metrics["bleu"].score).name
     *said, last = verdicts(made)
     assert len(said) == 6
@@ -477,7 +461,7 @@ def test_warnings_stand_in_all_three_renderings(made: Comparison) -> None:
 def test_tokenized_output_is_warned_of() -> None:
     tokenized = of("raw", "file", [f"{line} ." for line in REFERENCES])
     for tokenize, warned in (("13a", True), ("none", False)):
-        made = compare(SOURCES, REFERENCES, [tokenized], resamples=5, tokenize=tokenize)
+        made = built(SOURCES, REFERENCES, [tokenized], resamples=5, tokenize=tokenize)
         assert any("raw: most lines end in ' .'" in w for w in made.warnings) is warned
 
 
@@ -485,7 +469,7 @@ def test_tokenized_output_is_warned_of() -> None:
 def test_narrow_terminals_lose_nothing(width: int) -> None:
     smt, nmt, other = systems()
     long_name = replace(other, name="Ω" * 50)
-    made = compare(SOURCES, REFERENCES, [smt, nmt, long_name], resamples=20, trials=5, examples=0)
+    made = built(SOURCES, REFERENCES, [smt, nmt, long_name], resamples=20, trials=5, examples=0)
     text = printed(made, width)
     assert "…" not in text
     for grid in grids(made):
@@ -544,7 +528,7 @@ def test_bars_are_as_long_as_the_scores(made: Comparison) -> None:
 
 
 def test_without_intervals_there_is_still_a_page() -> None:
-    made = compare(SOURCES, REFERENCES, systems()[2:], resamples=0)
+    made = built(SOURCES, REFERENCES, systems()[2:], resamples=0)
     assert "95 % interval" not in Page(as_html(made)).texts("desc")[0]
     assert f"{made.systems[0].metrics['bleu'].score:.1f}" in printed(made)
 
@@ -560,7 +544,7 @@ def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
     sources = [" ".join("x" * n) for n in words]
     references = [" ".join(rng.choices("abc", k=8)) for _ in words]
     outputs = [line if rng.random() < 0.3 else line[::-1] for line in references]
-    made = compare(sources, references, [of("a", "file", outputs)], resamples=2, trials=2)
+    made = built(sources, references, [of("a", "file", outputs)], resamples=2, trials=2)
     groups = length_groups(sources)
     assert sorted(i for _, _, rows in groups for i in rows) == list(range(200))
     assert len(groups) > 3
@@ -577,7 +561,7 @@ def test_what_training_logged_is_drawn() -> None:
     log = [{"update": k, "dev_perplexity": 90 / k, "gradient_norm": 1.0} for k in (10, 20, 30)]
     a = replace(of(NASTY, "nmt", REFERENCES), training=log)
     b = replace(of("b", "nmt", REFERENCES), training=[e | {"bleu": 3.0} for e in log])
-    made = compare(SOURCES, REFERENCES, [a, b], resamples=2, trials=2)
+    made = built(SOURCES, REFERENCES, [a, b], resamples=2, trials=2)
     page = as_html(made)
     perplexity, bleu, norm = re.findall(r"<figure>.*?</svg>", page, re.DOTALL)[1:]
     assert "perplexity on the dev set" in perplexity
@@ -586,5 +570,5 @@ def test_what_training_logged_is_drawn() -> None:
     assert bleu.count("stroke-dasharray") == 1
     assert NASTY not in page
     assert "<h2>Training</h2>" not in as_html(
-        compare(SOURCES, REFERENCES, [replace(a, training=())], resamples=2)
+        built(SOURCES, REFERENCES, [replace(a, training=())], resamples=2)
     )

@@ -7,11 +7,13 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mtkit import load
 from mtkit.comparison import record
+from mtkit.comparison.report import Material
 from mtkit.comparison.systems import Task, aligner, gather, in_tokens, opened, run, seen_in_training
 from mtkit.manifest import RECORDS, Manifest, model_size
 from mtkit.text.corpus import Bitext, Corpus
@@ -39,13 +41,17 @@ def test(few: Corpus) -> Bitext:
     return first(few.test, 8)
 
 
+def task(test: Bitext, **options: Any) -> Task:
+    return Task(**{"systems": {}, "material": Material(test), "threads": 1} | options)
+
+
 # --- records
 
 
 def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: Bitext) -> None:
-    task = Task(test, [], 1)
+    asked = task(test)
     for name, directory in copies.items():
-        one, two = run(name, directory, task), run(name, directory, task)
+        one, two = run(name, directory, asked), run(name, directory, asked)
         assert two == replace(one, scores=two.scores, training=two.training)
         for a, b in zip(one.scores or (), two.scores or (), strict=True):
             assert (a.lm, a.channel, a.direct, a.model, a.why) == (
@@ -58,7 +64,7 @@ def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: B
         translated = load(directory).translate(test.source)
         assert two.outputs == [h[0].text for h in translated]
         assert two.made_from == [h[0].alignment for h in translated]
-        again = run(name, directory, replace(task, fresh=True))
+        again = run(name, directory, replace(asked, fresh=True))
         assert again.outputs == one.outputs
         assert again.seconds != one.seconds
         assert model_size(directory) == one.bytes
@@ -67,7 +73,7 @@ def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: B
 def test_a_record_is_of_the_files_as_they_were(copies: dict[str, Path], test: Bitext) -> None:
     directory = copies["smt"]
     path = record.path_of(directory, test)
-    run("smt", directory, Task(test, [], 1))
+    run("smt", directory, task(test))
     assert path.is_file()
     assert record.path_of(directory, test) == path  # itself it changes nothing
     assert record.path_of(directory, replace(test, source=test.target)) != path
@@ -84,13 +90,13 @@ def test_a_record_is_of_the_files_as_they_were(copies: dict[str, Path], test: Bi
 
 def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
     directory = copies["smt"]
-    run("smt", directory, Task(test, [], 1))
+    run("smt", directory, task(test))
     path = record.path_of(directory, test)
     text = path.read_text("utf-8")
     assert record.read(path) is not None
     path.write_text(text[:-20], encoding="utf-8")
     assert record.read(path) is None
-    assert run("smt", directory, Task(test, [], 1)).outputs
+    assert run("smt", directory, task(test)).outputs
     assert record.read(path) is not None
     assert record.read(path.with_name("other.json")) is None
 
@@ -98,9 +104,9 @@ def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
 def test_a_glossary_holds_what_is_explained_too(copies: dict[str, Path], test: Bitext) -> None:
     glossary = copies["smt"].parent / "g.tsv"
     glossary.write_text("The\tXyz\nthe\tXyz\n", encoding="utf-8")
-    system = opened(copies["smt"], Task(test, [], 1, glossary))
+    system = opened(copies["smt"], task(test, glossary=glossary))
     assert "Xyz" in system.explain("Where is the train?").translation
-    assert "Xyz" not in opened(copies["smt"], Task(test, [], 1)).explain("the train").translation
+    assert "Xyz" not in opened(copies["smt"], task(test)).explain("the train").translation
 
 
 # --- families
@@ -113,12 +119,12 @@ def test_networks_that_differ_in_their_seed_are_a_family(
         copy = shutil.copytree(copies["nmt"], tmp_path / f"copy{len(list(tmp_path.iterdir()))}")
         manifest = Manifest.read(copy)
         replace(manifest, config=manifest.config | changes).write(copy)
-        return run("nmt", copy, Task(test, [], 1)).family
+        return run("nmt", copy, task(test)).family
 
     assert family(seed=1) == family(seed=2) == family(seed=3, updates=7) != ""
     assert family(seed=1, hidden=33) != family(seed=1)
     assert family(seed=2, continued=True) == ""
-    assert run("smt", copies["smt"], Task(test, [], 1)).family == ""
+    assert run("smt", copies["smt"], task(test)).family == ""
 
 
 # --- tokens, links and counts
@@ -171,10 +177,11 @@ def test_sentences_that_were_trained_on_are_found(
 
 
 def test_files_are_read_in_the_first_models_tokens(copies: dict[str, Path], test: Bitext) -> None:
-    systems = {"other": Path("other.de"), "smt": copies["smt"]}
-    made = {"other": test.target}
-    [other, smt], text, _ = gather(systems, made, Task(test, [], 1))
-    assert (other.kind, smt.kind) == ("file", "smt")
-    assert other.tokens == [WordTokenizer().tokenize(line) for line in test.target]
-    assert other.aligned == text.links
+    other = copies["smt"].parent / "other.de"
+    other.write_text("\n".join(test.target) + "\n", encoding="utf-8")
+    systems = {"other": other, "smt": copies["smt"]}
+    [by_hand, smt], text, _ = gather(task(test, systems=systems))
+    assert (by_hand.kind, smt.kind) == ("file", "smt")
+    assert by_hand.words == [WordTokenizer().tokenize(line) for line in test.target]
+    assert by_hand.aligned == text.links
     assert smt.aligned != text.links

@@ -14,13 +14,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from mtkit.comparison.page.render import as_html
-from mtkit.comparison.report import Test as Material
-from mtkit.comparison.report import build
 from mtkit.explanation.reasons import Explanation, Neighbour, Support
 from mtkit.manifest import TrainingPair
 from mtkit.page.tables import write_page
 from mtkit.system import RIVALS, Phrase, PhraseReasons, Piece, Rival, SubwordReasons, Term, Word
-from tests.support.comparisons import REFERENCES, SOURCES, of, systems
+from tests.support.comparisons import REFERENCES, SOURCES, built, of, systems
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (BROWSER and DRIVER):
@@ -59,8 +57,8 @@ def explanations(text: str) -> list[Explanation]:
 def report() -> str:
     """What `mtkit compare` may write, with charts of training and heat maps."""
     translations = [replace(t, training=LOG) for t in systems()]
-    test = Material(SOURCES, REFERENCES, resamples=20, trials=20, languages=("en", "de"))
-    made = build(test, translations, warnings=["A warning"])
+    options = {"languages": ("en", "de"), "warnings": ["A warning"]}
+    made = built(SOURCES, REFERENCES, translations, resamples=20, trials=20, **options)
     reasons = {example.line: explanations("Zü") for example in made.examples[:2]}
     return as_html(replace(made, explanations=reasons))
 
@@ -70,8 +68,8 @@ def hostile() -> str:
     lines, two = [HOSTILE] * 8, (HOSTILE, HOSTILE)
     names = HOSTILE, f"{HOSTILE} again"
     translations = [replace(of(name, "nmt", lines), training=LOG) for name in names]
-    test = Material(lines, lines, name=HOSTILE, paths=two, languages=two, resamples=20, trials=20)
-    made = build(test, translations, warnings=[HOSTILE])
+    options = {"paths": two, "languages": two, "warnings": [HOSTILE]}
+    made = built(lines, lines, translations, resamples=20, trials=20, **options)
     return as_html(replace(made, explanations={made.examples[0].line: explanations(HOSTILE)}))
 
 

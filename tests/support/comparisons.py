@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from mtkit.comparison.faults import Errors
-from mtkit.comparison.report import Translations
+from mtkit.comparison.report import Comparison, Material, Translations, build
+from mtkit.comparison.where import Text
 from mtkit.system import LogProbability, Score
+from mtkit.text.corpus import Bitext
 
 RNG = random.Random(11)
 WORDS = ["der", "die", "Hund", "Katze,", "Haus", "läuft", "schläft", "unter", "rot", "Baum."]
@@ -44,17 +48,9 @@ def systems() -> list[Translations]:
         for i, n in enumerate(words)
     ]
     nmt_scores = [Score(direct=LogProbability(-1.0 * n, n)) for n in words]
+    smt = replace(of("smt", "smt", damaged(0.4, 1)), seconds=6.0, scores=smt_scores, unknown=17)
     return [
-        Translations(
-            name="smt",
-            kind="smt",
-            outputs=damaged(0.4, 1),
-            seconds=6.0,
-            scores=smt_scores,
-            unknown=17,
-            by_weights=CHANNEL,
-            errors=ERRORS,
-        ),
+        replace(smt, by_weights=CHANNEL, errors=ERRORS),
         replace(of("nmt", "nmt", damaged(0.2, 2)), seconds=15.0, scores=nmt_scores, unknown=0),
         of("other", "file", damaged(0.3, 3)),
     ]
@@ -62,4 +58,26 @@ def systems() -> list[Translations]:
 
 def of(name: str, kind: str, outputs: list[str]) -> Translations:
     """A system of which nothing but its outputs is known."""
-    return Translations(name=name, kind=kind, outputs=outputs)
+    words = [line.split() for line in outputs]
+    return Translations(name=name, kind=kind, outputs=outputs, words=words)
+
+
+def built(
+    sources: list[str],
+    references: list[str],
+    translations: list[Translations],
+    languages: tuple[str, str] = ("", ""),
+    paths: tuple[str, str] = ("test.en", "test.de"),
+    **options: Any,
+) -> Comparison:
+    """The report on lines; options of ``Material`` and of ``build``."""
+    source, target = map(Path, paths)
+    for_material = {
+        name: options.pop(name)
+        for name in ("also", "tokenize", "resamples", "trials")
+        if name in options
+    }
+    text = Bitext(sources, references, (source, target))
+    material = Material(text, languages=languages, **for_material)
+    words = ([line.split() for line in side] for side in (sources, references))
+    return build(material, Text(*words), translations, **options)

@@ -1,1 +1,5 @@
-"""The comparison shown: who is better, where, why, and from how much text on."""
+"""The comparison shown: ``render`` puts the tables together for a terminal and for a browser.
+
+The tables by the question they answer: ``who`` is better, ``where``, ``why``; and ``curve``, from
+how much text on.
+"""

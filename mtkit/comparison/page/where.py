@@ -57,15 +57,15 @@ def _length_grid(systems: Sequence[SystemResult]) -> Grid:
     )
 
 
-def _span(above: int | None, to: int | None) -> str:
-    """The numbers above one and up to the other, with a sign."""
+def _span(low: int | None, high: int | None) -> str:
+    """The numbers from one to the other, with a sign."""
 
     def signed(n: int) -> str:
         return f"{n:+d}".replace("-", "−") if n else "0"
 
-    if above is None or to is None:
-        return f"≤ {signed(to)}" if to is not None else f"> {signed(above or 0)}"
-    return signed(to) if to - above == 1 else f"{signed(above + 1)} to {signed(to)}"
+    if low is None or high is None:
+        return f"≤ {signed(high)}" if high is not None else f"≥ {signed(low or 0)}"
+    return signed(low) if low == high else f"{signed(low)} to {signed(high)}"
 
 
 def _words_grid(grouping: Grouping) -> Grid:

@@ -115,7 +115,7 @@ def _perplexity_grid(question: Question, systems: Sequence[SystemResult]) -> Gri
         notes.append("The systems count different tokens, so these figures do not compare.")
     return table(
         f"Perplexity by {question}: {MEANINGS[question]}. "
-        "Lower is better; questions are not comparable across these tables.",
+        "Lower is better; not comparable across these tables.",
         values,
         PERPLEXITY,
         notes,
