@@ -29,6 +29,7 @@ from mtkit.smt.alignment.symmetrize import read_pharaoh, symmetrize
 from mtkit.smt.flat import Flat
 from mtkit.smt.language_model import arpa, ngrams
 from mtkit.smt.system import SmtSystem
+from mtkit.text.tokenizer import WordTokenizer
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("MTKIT_SHARED", HERE.parents[1].parent / "shared"))
@@ -243,8 +244,25 @@ def language_model(directory: Path, add: Add) -> None:
     add("5-gram model: M queries/s (peer: kenlm)", *speeds)
 
 
+RUNS = ["a.", "_", "+-", "a-", "a@", "<a", "{a", "%(", "https://,", "n't"]
+
+
+def tokenizer(_: Path, add: Add) -> None:
+    """The time of a run of marks beside that of half of it: about 2, or 4 if it is quadratic."""
+    words, ratios = WordTokenizer(), []
+    for mark in RUNS:
+        times = []
+        for n in (20_000, 40_000):
+            start = time.perf_counter()
+            words.tokenize(mark * n)
+            times.append(time.perf_counter() - start)
+        ratios.append(times[1] / times[0])
+    add("tokenizer: time of a run of marks / of its half, the most", max(ratios), 2)
+
+
 PARTS = {
     "everyday": everyday,
+    "tokenizer": tokenizer,
     "language-model": language_model,
     "alignment": alignment,
     "decoder": decoder,
@@ -265,7 +283,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         for name in sys.argv[1:] or PARTS:
-            if name == "everyday" or MULTI30K.is_dir():
+            if name in ("everyday", "tokenizer") or MULTI30K.is_dir():
                 PARTS[name](directory, add)
             else:
                 print(f"no {MULTI30K}: {name} is left out", file=sys.stderr)

@@ -179,7 +179,7 @@ def test_number_of_examples(sentences: int, wanted: int, got: int) -> None:
 
 
 def test_one_system_has_examples_and_no_pairs() -> None:
-    made = built(SOURCES, REFERENCES, systems()[:1], resamples=5)
+    made = built(SOURCES, REFERENCES, systems()[:1], resamples=5, trials=5)
     assert made.pairs == []
     assert len(made.examples) == 12
     assert "Is the difference significant?" not in printed(made) + as_html(made)
@@ -335,14 +335,14 @@ def test_errors_are_the_searches_or_the_models() -> None:
 def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
     smt, nmt, other = systems()
     again = replace(other, name="nmt-2", kind="nmt", family="f")
-    made = built(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], resamples=5)
+    made = built(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], resamples=5, trials=5)
     [spread] = made.spreads
     bleu = [metrics.bleu(o, REFERENCES) for o in (nmt.outputs, other.outputs)]
     assert (spread.systems, spread.bleu) == (["nmt", "nmt-2"], bleu)
     assert spread.mean == pytest.approx(sum(bleu) / 2)
     assert spread.deviation == pytest.approx(abs(bleu[0] - bleu[1]) / math.sqrt(2))
     assert "nmt, nmt-2" in printed(made)
-    assert built(SOURCES, REFERENCES, systems(), resamples=5).spreads == []
+    assert built(SOURCES, REFERENCES, systems(), resamples=5, trials=5).spreads == []
 
 
 def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
@@ -360,7 +360,7 @@ def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
 def test_sentences_by_difference_of_length_and_by_chrf() -> None:
     references = ["a b c d e f g"] * 6
     outputs = ["a b c d e f g", "a", "a b c d e f", "a b c d e f g h h h", "", "x y z x y z q"]
-    made = built(SOURCES[:6], references, [of("s", "file", outputs)], resamples=2)
+    made = built(SOURCES[:6], references, [of("s", "file", outputs)], resamples=2, trials=5)
     [system] = made.systems
     groups = {(g.low, g.high): g for g in system.by_difference}
     wanted = {(None, -5): 2, (-1, -1): 1, (0, 0): 2, (3, 5): 1}
@@ -413,13 +413,13 @@ def test_different_tokens_are_said_not_to_compare() -> None:
 
 def test_very_large_perplexity_is_still_readable() -> None:
     bad = replace(systems()[0], scores=[Score(lm=LogProbability(-1200.0, 2))])
-    made = built(SOURCES, REFERENCES, [bad], resamples=5)
+    made = built(SOURCES, REFERENCES, [bad], resamples=5, trials=5)
     assert "3.77e+260" in printed(made)
 
 
 def test_zero_bleu_is_explained_in_every_rendering() -> None:
     bad = of("bad", "nmt", ["x"] * 30)
-    made = built(SOURCES, REFERENCES, [bad], resamples=20)
+    made = built(SOURCES, REFERENCES, [bad], resamples=20, trials=5)
     for rendered in (printed(made), Page(as_html(made)).text, json.dumps(as_json(made))):
         assert "BLEU is 0: no 1-gram matched" in rendered
 
@@ -443,7 +443,9 @@ def test_verdict(pair: Pair, words: str) -> None:
 
 def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
     smt, nmt, other = systems()
-    made = built(SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], resamples=5)
+    made = built(
+        SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], resamples=5, trials=5
+    )
     best = max(made.systems, key=lambda s: s.metrics["bleu"].score).name
     *said, last = verdicts(made)
     assert len(said) == 6
@@ -528,7 +530,7 @@ def test_bars_are_as_long_as_the_scores(made: Comparison) -> None:
 
 
 def test_without_intervals_there_is_still_a_page() -> None:
-    made = built(SOURCES, REFERENCES, systems()[2:], resamples=0)
+    made = built(SOURCES, REFERENCES, systems()[2:], resamples=0, trials=5)
     assert "95 % interval" not in Page(as_html(made)).texts("desc")[0]
     assert f"{made.systems[0].metrics['bleu'].score:.1f}" in printed(made)
 
@@ -570,5 +572,5 @@ def test_what_training_logged_is_drawn() -> None:
     assert bleu.count("stroke-dasharray") == 1
     assert NASTY not in page
     assert "<h2>Training</h2>" not in as_html(
-        built(SOURCES, REFERENCES, [replace(a, training=())], resamples=2)
+        built(SOURCES, REFERENCES, [replace(a, training=())], resamples=2, trials=5)
     )

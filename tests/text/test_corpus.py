@@ -38,9 +38,8 @@ def test_lines_come_back_whatever_is_in_them(lines: list[str]) -> None:
     for end in ("\n", "\r\n"):
         for mark in (b"", BOM):
             data = mark + "".join(line + end for line in lines).encode()
-            expected = lines if mark else decode_lines(data, "x")  # a mark of the text's own is one
-            assert decode_lines(data, "x") == expected
-            assert len(expected) == len(lines)
+            first = lines[:1] if mark else [line.removeprefix("\ufeff") for line in lines[:1]]
+            assert decode_lines(data, "x") == first + lines[1:]
 
 
 def test_only_a_newline_ends_a_line() -> None:

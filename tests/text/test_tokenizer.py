@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,18 +48,19 @@ def test_lines_of_marks_come_back_whole(line: str) -> None:
 
 
 @pytest.mark.parametrize("run", ["a.", "_", "+-", "a-", "a@", "<a", "{a", "%(", "https://,", "n't"])
-def test_the_time_of_a_run_grows_with_its_length(run: str) -> None:
-    start = time.process_time()
-    WORDS.tokenize(run * 20_000)
-    assert time.process_time() - start < 2  # a look at all of the rest for each token takes 8
+def test_a_long_run_comes_back_whole(run: str) -> None:
+    """`make bench` measures that the time grows with the length, not with its square."""
+    line = run * 20_000
+    assert WORDS.detokenize(WORDS.tokenize(line)) == line
 
 
 @needs_shared
-def test_every_line_of_real_text_comes_back_whole() -> None:
+@pytest.mark.parametrize("step", [20, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_line_of_real_text_comes_back_whole(step: int) -> None:
     paths = [p for p in SHARED.rglob("*") if p.suffix in (".en", ".de", ".grc")]
     assert paths
     for path in paths:
-        for line in path.read_text(encoding="utf-8").split("\n"):
+        for line in path.read_text(encoding="utf-8").split("\n")[::step]:
             assert WORDS.detokenize(WORDS.tokenize(line)) == line
 
 
