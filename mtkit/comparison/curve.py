@@ -73,7 +73,7 @@ class Curve:
 def sample(text: Bitext, size: int, seed: int) -> Bitext:
     """The first ``size`` pairs of the order that belongs to ``seed``."""
     rows = np.random.default_rng(seed).permutation(len(text))[:size].tolist()
-    return Bitext([text.source[i] for i in rows], [text.target[i] for i in rows], text.paths)
+    return text.select(rows)
 
 
 def curve(points: Sequence[Point], scorer: Scorer) -> Curve:

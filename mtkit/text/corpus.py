@@ -8,7 +8,7 @@ import hashlib
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,19 +106,23 @@ class Bitext:
         """The word tokens of the source lines and of the target lines."""
         return tokenizer.tokenize_all(self.source), tokenizer.tokenize_all(self.target)
 
+    def select(self, rows: Sequence[int]) -> Bitext:
+        """Some of the pairs, in the order of ``rows``."""
+        return Bitext([self.source[i] for i in rows], [self.target[i] for i in rows], self.paths)
+
     def digest(self) -> str:
         """128 bits of every line in its place, in hexadecimal: other text has another one."""
-        found = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(digest_size=16)
         for source, target in self.pairs():
-            found.update(f"{source}\n{target}\n".encode())
-        return found.hexdigest()
+            digest.update(f"{source}\n{target}\n".encode())
+        return digest.hexdigest()
 
     def without_empty(self) -> Bitext:
-        """The pairs of which neither side is blank."""
-        kept = [(s, t) for s, t in self.pairs() if s.strip() and t.strip()]
-        if not kept:
+        """The pairs of which neither side is blank. Raises InputError where there is none."""
+        rows = [i for i, (s, t) in enumerate(self.pairs()) if s.strip() and t.strip()]
+        if not rows:
             raise InputError(f"{self.paths[0]}: no line has text on both sides")
-        return Bitext([s for s, _ in kept], [t for _, t in kept], self.paths)
+        return self.select(rows)
 
 
 def split_pairs(lines: Sequence[str], name: str) -> Bitext:
@@ -134,18 +138,9 @@ def split_pairs(lines: Sequence[str], name: str) -> Bitext:
 
 
 def hold_out(text: Bitext, every: int) -> tuple[Bitext, Bitext]:
-    """(the rest, every ``every``-th pair, but at most 1,000): a dev set where there is none."""
-    every = max(every, math.ceil(len(text) / 1000))
-    rows = range(len(text))
-    held = set(rows[1::every])
-
-    def part(chosen: bool) -> Bitext:
-        picked = [i for i in rows if (i in held) == chosen]
-        return Bitext(
-            [text.source[i] for i in picked], [text.target[i] for i in picked], text.paths
-        )
-
-    return part(False), part(True)
+    """(train, dev): dev is every ``every``-th pair, but at most 1,000."""
+    held = range(1, len(text), max(every, math.ceil(len(text) / 1000)))
+    return text.select([i for i in range(len(text)) if i not in held]), text.select(held)
 
 
 @dataclass(frozen=True)
@@ -176,28 +171,27 @@ def find_corpus(name: str) -> Path:
     raise InputError(f"no corpus {name!r}: neither a directory nor one of the embedded ({known})")
 
 
-def _find_side(directory: Path, split: str, language: str) -> Path | None:
-    for suffix in ("", ".gz"):
-        path = directory / f"{split}.{language}{suffix}"
-        if path.exists():
-            return path
-    return None
-
-
 def read_corpus_directory(directory: Path, pair: tuple[str, str]) -> Corpus:
     """A directory with ``train.LL``, ``dev.LL``, ``test.LL``, each plain or ``.gz``."""
-    splits: dict[str, Bitext | None] = {}
-    for split in SPLITS:
-        source, target = (_find_side(directory, split, language) for language in pair)
-        splits[split] = Bitext.read(source, target) if source and target else None
-        if bool(source) != bool(target):
-            missing = pair[0] if source is None else pair[1]
-            raise InputError(f"{directory / split}.{missing}: no such file, its other half exists")
-    if splits["train"] is None:
+    train, dev, test = (_read_split(directory, split, pair) for split in SPLITS)
+    if train is None:
         raise InputError(
             f"{directory}: no train.{pair[0]} and train.{pair[1]}; name the languages with --pair"
         )
-    return Corpus(directory.name, pair, splits["train"], splits["dev"], splits["test"])
+    return Corpus(directory.name, pair, train, dev, test)
+
+
+def _read_split(directory: Path, split: str, pair: tuple[str, str]) -> Bitext | None:
+    plain = [directory / f"{split}.{language}" for language in pair]
+    source, target = (
+        next((path for path in (p, p.with_name(f"{p.name}.gz")) if path.exists()), None)
+        for p in plain
+    )
+    if source and target:
+        return Bitext.read(source, target)
+    if source or target:
+        raise InputError(f"{plain[bool(source)]}: no such file, its other half exists")
+    return None
 
 
 def language_of(path: Path) -> str:
@@ -240,28 +234,22 @@ def open_corpus(
 
     Raises InputError for options that contradict each other and for text that cannot be read.
     """
+    languages = _pair_of(pair, train)
     for option, files in (("--dev", dev), ("--test", test)):
         if files:
-            refuse_exchanged(option, files, _pair_of(pair, train))
-    if train is None and (name is not None or (dev is None and test is None)):
-        corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), _pair_of(pair, None))
-        return Corpus(
-            corpus.name,
-            corpus.pair,
-            corpus.train,
-            Bitext.read(*dev) if dev else corpus.dev,
-            Bitext.read(*test) if test else corpus.test,
-        )
-    if name is not None:
+            refuse_exchanged(option, files, languages)
+    if train and name is not None:
         raise InputError("--corpus and --train name the training text twice; give one of them")
-    if train is None:
+    if train:
+        corpus = Corpus(train[0].name, languages, Bitext.read(*train), None, None)
+    elif name is None and (dev or test):
         raise InputError("--dev and --test need --train or --corpus beside them")
-    return Corpus(
-        train[0].name,
-        _pair_of(pair, train),
-        Bitext.read(*train),
-        Bitext.read(*dev) if dev else None,
-        Bitext.read(*test) if test else None,
+    else:
+        corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
+    return replace(
+        corpus,
+        dev=Bitext.read(*dev) if dev else corpus.dev,
+        test=Bitext.read(*test) if test else corpus.test,
     )
 
 
