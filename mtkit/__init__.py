@@ -155,15 +155,14 @@ def align(
 
     if out is not None:
         models.check_out(out, "", force)
-    corpus = corpus or open_corpus()
-    if model is not None:
-        tokenizer = tokenizer or Manifest.read(Path(model)).word_tokenizer
-        known, sides = models.load_word_models(Path(model)), corpus.train.tokens(tokenizer)
-        with step(f"word alignment by {model}"):
-            return known.align(*sides, heuristic)
-    corpus.train.without_empty()  # raises where nothing can be learnt
-    tokenizer = tokenizer or WordTokenizer()
+    corpus, own = corpus or open_corpus(), Manifest.read(Path(model)) if model else None
+    tokenizer = tokenizer or (own.word_tokenizer if own else WordTokenizer())
     sides = corpus.train.tokens(tokenizer)
+    if model is not None:
+        words = models.load_word_models(Path(model))
+        with step(f"word alignment by {model}"):
+            return words.align(*sides, heuristic)
+    corpus.train.without_empty()  # raises where nothing can be learnt
     with step(f"word alignment ({aligner}), both directions"):
         alignment = learn(*sides, aligner, heuristic, threads or models.cores())
     if out is not None:

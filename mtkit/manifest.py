@@ -101,8 +101,8 @@ def save_training_hashes(corpus: Corpus, directory: Path) -> None:
 
 def model_files(directory: Path) -> list[Path]:
     """The files that a model consists of."""
-    found = (p for p in directory.rglob("*") if p.is_file())
-    return sorted(p for p in found if p.relative_to(directory).parts[0] != RECORDS)
+    files = (p for p in directory.rglob("*") if p.is_file())
+    return sorted(p for p in files if p.relative_to(directory).parts[0] != RECORDS)
 
 
 def model_size(directory: Path) -> int:

@@ -58,8 +58,8 @@ def make_corpus(
     directory = Path("grammar") if out is None else out
     check_out(directory, "", force or out is None, SUITE, "suite")
     with step("making sentences"):
-        made = make(Grammar.read(), pairs, distances, seed, items)
+        text = make(Grammar.read(), pairs, distances, seed, items)
     with replacing(directory) as scratch:
-        write(made, scratch)
-    counts = ", ".join(f"{split} {len(found):,}" for split, found in made.splits.items())
-    note(f"corpus: {directory} ({counts} pairs; {len(made.suite):,} contrasts in {SUITE})")
+        write(text, scratch)
+    counts = ", ".join(f"{split} {len(part):,}" for split, part in text.splits.items())
+    note(f"corpus: {directory} ({counts} pairs; {len(text.suite):,} contrasts in {SUITE})")

@@ -1,1 +1,8 @@
-"""What goes in: corpora, word tokens, vocabularies and subwords, long lines and glossaries."""
+"""What goes in: lines of text, word tokens, and words and subwords as integers.
+
+Letters: x the source sentence, y the target sentence.
+
+In reading order: ``corpus`` (parallel text), ``tokenizer`` (lossless word tokens), ``vocabulary``
+(words as integers), ``subwords`` (byte-pair encoding), ``pieces`` (lines that are too long to
+translate at once), ``glossary`` (phrases and how the user wants them translated).
+"""

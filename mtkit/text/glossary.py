@@ -70,16 +70,16 @@ class Glossary:
 
         From left to right, the longest at each place; none overlap.
         """
-        found: list[tuple[int, int, list[Words]]] = []
+        matches: list[tuple[int, int, list[Words]]] = []
         longest, start = max(map(len, self.entries), default=0), 0
         while start < len(words) and longest:
             for end in range(min(start + longest, len(words)), start, -1):
                 if translations := self.entries.get(tuple(words[start:end])):
-                    found.append((start, end, translations))
+                    matches.append((start, end, translations))
                     start = end - 1
                     break
             start += 1
-        return found
+        return matches
 
     def compliance(
         self, sources: Iterable[Sequence[str]], outputs: Iterable[Sequence[str]]

@@ -28,7 +28,6 @@ from mtkit.text.tokenizer import JOINER
 SENTENCE_ENDS, COMMAS = frozenset(".!?;:"), frozenset(",")
 CLOSERS = frozenset("\"'”’»)]")
 Span = tuple[int, int]
-Way = tuple[int, "Way | None"]  # the last place of a sum, and the way to the sum before
 
 
 def by_pieces(
@@ -43,9 +42,9 @@ def by_pieces(
     ``translate`` gets all pieces of all sentences in one call. Nothing comes of no piece.
     """
     pieces = [s[a:b] for s, cuts in zip(sentences, spans, strict=True) for a, b in cuts]
-    found = iter(translate(pieces))
+    translations = iter(translate(pieces))
     return [
-        join(list(islice(found, len(cuts))), cuts, k, detokenize) if cuts else [EMPTY]
+        join(list(islice(translations, len(cuts))), cuts, k, detokenize) if cuts else [EMPTY]
         for cuts in spans
     ]
 
@@ -100,12 +99,12 @@ def join(
     """The k best of the whole from the k best of each piece, all of them best first."""
     if len(pieces) == 1:
         return list(pieces[0])
-    found: dict[str, Hypothesis] = {}  # other pieces may make the same text
+    by_text: dict[str, Hypothesis] = {}  # other pieces may make the same text
     for score, places in best_sums([[h.score for h in piece] for piece in pieces], k):
         parts = [piece[i] for piece, i in zip(pieces, places, strict=True)]
         whole = _concatenate(parts, spans, score, detokenize)
-        found.setdefault(whole.text, whole)
-    return list(found.values())
+        by_text.setdefault(whole.text, whole)
+    return list(by_text.values())
 
 
 def best_sums(rows: Sequence[Sequence[float]], k: int) -> list[tuple[float, list[int]]]:
@@ -116,22 +115,15 @@ def best_sums(rows: Sequence[Sequence[float]], k: int) -> list[tuple[float, list
     >>> best_sums([[0.0, -1.0], [0.0, -3.0]], 3)
     [(0.0, [0, 0]), (-1.0, [1, 0]), (-3.0, [0, 1])]
     """
-    best: list[tuple[float, Way | None]] = [(0.0, None)]
+    best: list[tuple[float, list[int]]] = [(0.0, [])]
     for row in rows:
         grown = (
-            (total + row[j], (j, way))
-            for i, (total, way) in enumerate(best)
+            (total + row[j], [*places, j])
+            for i, (total, places) in enumerate(best)
             for j in range(min(len(row), k // (i + 1)))
         )
         best = nlargest(k, grown, key=itemgetter(0))
-    found = []
-    for total, way in best:
-        places = []
-        while way is not None:
-            place, way = way
-            places.append(place)
-        found.append((total, places[::-1]))
-    return found
+    return best
 
 
 def _concatenate(

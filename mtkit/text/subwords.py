@@ -92,8 +92,8 @@ class Subwords:
         return [(self._id(a), self._id(b), self._id(a + b)) for a, b in learnt]
 
     def _id(self, piece: str) -> int:
-        found = self._tokenizer.token_to_id(piece)
-        return UNK if found is None else int(found)
+        number: int | None = self._tokenizer.token_to_id(piece)
+        return UNK if number is None else number
 
     def decode(self, ids: Sequence[int], unknown: Sequence[str] = ()) -> list[str]:
         """The word tokens that ``ids`` spell; the k-th unknown piece is spelled ``unknown[k]``."""
@@ -102,18 +102,14 @@ class Subwords:
             if i in (PAD, BOS, EOS):
                 continue
             if i == UNK:
-                if current:
-                    words.append(current)
-                words.append(unknown[k] if k < len(unknown) else SPECIALS[UNK])
+                words += [current, unknown[k] if k < len(unknown) else SPECIALS[UNK]]
                 current, k = "", k + 1
                 continue
             current += self.pieces[i]
             if self.pieces[i].endswith(END_OF_WORD):
                 words.append(current.removesuffix(END_OF_WORD))
                 current = ""
-        if current:
-            words.append(current)
-        return words
+        return [word for word in (*words, current) if word]
 
     def save(self, path: Path) -> None:
         """Write the library's own JSON."""
