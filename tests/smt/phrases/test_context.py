@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import Flat, save_arrays
+from mtkit.smt.flat import Flat, read_only, save_arrays
 from mtkit.smt.phrases import context
 from mtkit.smt.phrases.context import Lexicon, features, log_probabilities, train
 
@@ -104,7 +104,7 @@ def test_weights_are_those_of_adagrad_step_by_step(
 
 def test_probabilities_are_a_softmax_over_the_rivals() -> None:
     lexicon = learn(random_bitext(3))
-    sentence = np.array([5, 7, 5, 1, 9], np.int32)  # 1 is unknown: it has no rivals
+    [sentence] = read_only([np.array([5, 7, 5, 1, 9], np.int32)])  # 1 is unknown: it has no rivals
     begin, log_p = log_probabilities(sentence, lexicon)
     local, bag = features(sentence, np.array([0, 5]))
     for i, s in enumerate(sentence):
@@ -118,7 +118,7 @@ def test_probabilities_are_a_softmax_over_the_rivals() -> None:
 
 
 def test_features_tell_word_distance_and_neighbour_apart() -> None:
-    sentence = np.array([4, 5, 6, 4, 5], np.int32)
+    [sentence] = read_only([np.array([4, 5, 6, 4, 5], np.int32)])
     local, bag = features(sentence, np.array([0, 3, 5]))
     assert local.shape == (5, context.LOCAL)
     # The sentence's own word at distance 0, the same wherever it stands; nothing beyond its ends.
@@ -138,7 +138,7 @@ def test_a_word_far_away_decides() -> None:
     links = [[(i, i) for i in range(8)]] * 60
     lexicon = learn((source, target, links))
     for first, made in ((4, 8), (5, 9)):
-        sentence = np.array([first, *between, 7], np.int32)
+        [sentence] = read_only([np.array([first, *between, 7], np.int32)])
         begin, log_p = log_probabilities(sentence, lexicon)
         rivals = lexicon.word[lexicon.row[7] : lexicon.row[8]].tolist()
         assert math.exp(log_p[begin[7] + rivals.index(made)]) > 0.9

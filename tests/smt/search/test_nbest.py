@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtkit.smt.flat import read_only
 from mtkit.smt.language_model import ngrams
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.nbest import NAMES
@@ -28,7 +29,8 @@ def smt(smt_directory: Path) -> SmtSystem:
     system = SmtSystem.load(smt_directory)
     table, rng = system.models.table, np.random.default_rng(1)
     p = rng.dirichlet((1, 1, 1), (len(table.links), 2)).reshape(-1, 6)
-    table = table._replace(reordering=np.log(p).astype(np.float32))
+    [random] = read_only([np.log(p).astype(np.float32)])
+    table = table._replace(reordering=random)
     weights = {name: w + rng.uniform(0, 0.3) for name, w in DEFAULT_WEIGHTS.items()}
     models = replace(system.models, table=table)
     return SmtSystem(models, system.tokenizer, weights, Limits(), 2)

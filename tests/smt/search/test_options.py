@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtkit.smt.flat import read_only
 from mtkit.smt.language_model.ngrams import ROOT, lm_step
 from mtkit.smt.phrases.context import MISSING, Lexicon, log_probabilities
 from mtkit.smt.phrases.extract import MAX_PHRASE
@@ -34,7 +35,8 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     lm, source = smt.models.lm, smt.models.source
     rng = np.random.default_rng(1)
     p = rng.choice([0.2, 0.5], (len(smt.models.table.links), 6))
-    table = smt.models.table._replace(reordering=np.log(p).astype(np.float32))
+    [random] = read_only([np.log(p).astype(np.float32)])
+    table = smt.models.table._replace(reordering=random)
     smt = SmtSystem(replace(smt.models, table=table), smt.tokenizer, {})
     reordering = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), reordering, -0.5, 0.7, -9.0, 0.6, 0.3, 0.8)

@@ -71,5 +71,5 @@ def test_statistics_are_clipped_counts_of_each_hypothesis_against_its_own_refere
     ],
 )
 def test_edges_are_sacrebleus(total: list[int]) -> None:
-    assert bleu(np.array(total)) == pytest.approx(sacre_bleu(np.array(total)))
-    assert bleu(np.array(total, float)) == bleu(np.array(total))
+    for kind in (int, float):
+        assert bleu(np.array(total, kind)) == pytest.approx(sacre_bleu(np.array(total)))
