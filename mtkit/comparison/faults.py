@@ -51,21 +51,21 @@ def errors(
     wider: Sequence[float],
 ) -> Errors:
     """references: in the system's tokens. best: ``model`` is the score of each one's best
-    derivation; wider: the scores found so.
+    derivation; wider: the scores of a wider search.
 
     A reference without such a score is one that the system cannot make; sentences that it made in
     pieces, and those that are blank, are no part of this.
     """
-    found = [
+    reached = [
         (h.tokens == list(reference), score.model - h.score)
         for h, reference, score in zip(outputs, references, best, strict=True)
         if score.model is not None and h.pieces == 1 and (h.tokens or reference)
     ]
-    other = [gain for same, gain in found if not same]
-    gains = [w - h.score for w, h in zip(wider, outputs, strict=True)]
-    search, more = (sum(gain > EQUAL for gain in of) for of in (other, gains))
-    same = len(found) - len(other)
-    return Errors(len(found), same, search, len(other) - search, more)
+    others = [gain for same, gain in reached if not same]
+    search = sum(gain > EQUAL for gain in others)
+    better = sum(w - h.score > EQUAL for w, h in zip(wider, outputs, strict=True))
+    same = len(reached) - len(others)
+    return Errors(len(reached), same, search, len(others) - search, better)
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,17 @@ def coverage(
     aligned: Sequence[Links] | None = None,
 ) -> Coverage:
     """made_from: links of source and output words by the system; aligned: by the model of words."""
-    words, made = (sum(map(len, side)) for side in (text.source, output))
+    of_source, of_output = (max(1, sum(map(len, side))) for side in (text.source, output))
     again = sum(map(_repeated, output, text.reference))
     uncovered = omitted = None
     if made_from is not None and any(made_from):
         linked = [{i for i, _ in links} for links in made_from]
-        uncovered = 1 - sum(map(len, linked)) / max(1, words)
+        uncovered = 1 - sum(map(len, linked)) / of_source
     if aligned is not None and text.links is not None:
         sides = zip(text.links, aligned, strict=True)
         missing = [{i for i, _ in wanted} - {i for i, _ in links} for wanted, links in sides]
-        omitted = sum(map(len, missing)) / max(1, words)
-    return Coverage(again / max(1, made), uncovered, omitted)
+        omitted = sum(map(len, missing)) / of_source
+    return Coverage(again / of_output, uncovered, omitted)
 
 
 def _repeated(output: Words, reference: Words) -> int:
@@ -122,13 +122,12 @@ def unknown(text: Text, output: Sequence[Words]) -> Unknown | None:
     """``None`` where the training text is not there."""
     if text.source_counts is None:
         return None
-    found = [
-        (word in made, word in reference)
-        for words, made, reference in zip(
-            text.source, map(set, output), map(set, text.reference), strict=True
-        )
+    sides = zip(text.source, map(set, output), map(set, text.reference), strict=True)
+    stands_in = [
+        (word in output_words, word in reference_words)
+        for words, output_words, reference_words in sides
         for word in words
         if not text.source_counts[word]
     ]
-    copied, expected = (sum(side) for side in zip(*found, strict=True)) if found else (0, 0)
-    return Unknown(len(found), copied, expected, sum(a and b for a, b in found))
+    copied, expected = (sum(stands[side] for stands in stands_in) for side in (0, 1))
+    return Unknown(len(stands_in), copied, expected, right=sum(map(all, stands_in)))

@@ -82,14 +82,11 @@ def _as_hypothesis(data: dict[str, Any]) -> Hypothesis:
 
 
 def _score(score: Score) -> dict[str, Any]:
-    found: dict[str, Any] = {"model": score.model, "why": score.why}
-    for name in ("lm", "channel", "direct"):
-        p: LogProbability | None = getattr(score, name)
-        found[name] = p and [p.value, p.tokens, p.oov, p.known]
-    return found
+    models = {name: getattr(score, name) for name in ("lm", "channel", "direct")}
+    sums = {name: p and [p.value, p.tokens, p.oov, p.known] for name, p in models.items()}
+    return {"model": score.model, "why": score.why, **sums}
 
 
 def _as_score(data: dict[str, Any]) -> Score:
-    models = {name: data[name] for name in ("lm", "channel", "direct")}
-    found = {name: p and LogProbability(*p) for name, p in models.items()}
-    return Score(**found, model=data["model"], why=data["why"])
+    sums = {name: data[name] for name in ("lm", "channel", "direct")}
+    return Score(**data | {name: p and LogProbability(*p) for name, p in sums.items()})

@@ -211,7 +211,7 @@ def in_tokens(
 ) -> tuple[Text, list[str]]:
     """The test set in tokens, with what the first training text that is there tells of its words.
 
-    Also what could not be told, and why, and of which models it is not the training text.
+    Also what is not known, and why, and of which models it is not the training text.
     """
     source, target = test.tokens(tokenizer)
     links = align(source, target) if align else None

@@ -269,7 +269,7 @@ class Ngrams:
 
     ahead: str
     behind: str
-    found: list[Telling]
+    ngrams: list[Telling]
 
 
 def ngrams(references: Sequence[Words], outputs: Mapping[str, Sequence[Words]]) -> list[Ngrams]:

@@ -191,13 +191,13 @@ def test_ngrams_that_one_system_alone_matches_come_first() -> None:
     outputs = {"one": [["a", "b"], ["a", "b"], ["d", "c"]], "two": [["b"], ["b"], ["c", "d"]]}
     ahead, behind = ngrams(references, outputs)
     assert (ahead.ahead, ahead.behind) == ("one", "two")
-    assert ahead.found == [Telling(("a",), 2, 2, 0), Telling(("a", "b"), 2, 2, 0)]
-    assert behind.found == [Telling(("c", "d"), 1, 1, 0)]
+    assert ahead.ngrams == [Telling(("a",), 2, 2, 0), Telling(("a", "b"), 2, 2, 0)]
+    assert behind.ngrams == [Telling(("c", "d"), 1, 1, 0)]
 
 
 def test_the_most_telling_ngrams_are_those_of_the_largest_share() -> None:
     references = [["x"]] * 9 + [["y"]] * 4
     outputs = {"one": references, "two": [["x"]] * 2 + [[]] * 11}
     found, none = ngrams(references, outputs)
-    assert [t.ngram for t in found.found] == [("y",), ("x",)]  # 5/6, 10/13
-    assert none.found == []
+    assert [t.ngram for t in found.ngrams] == [("y",), ("x",)]  # 5/6, 10/13
+    assert none.ngrams == []

@@ -23,23 +23,23 @@ def chart(curve: Curve) -> Chart:
 
 def verdicts(curve: Curve) -> list[str]:
     """Which system overtakes which, and how sure that is."""
-    return [_overtaking(found, curve.sizes) for found in curve.overtaking]
+    return [_verdict(overtaking, curve.sizes) for overtaking in curve.overtaking]
 
 
-def _overtaking(found: Overtaking, sizes: Sequence[int]) -> str:
-    def said(size: float) -> str:
+def _verdict(overtaking: Overtaking, sizes: Sequence[int]) -> str:
+    def pairs(size: float) -> str:
         if size == 0:
             return f"fewer than {sizes[0]:,}"
         return f"more than {sizes[-1]:,}" if size == math.inf else f"{size:,.0f}"
 
-    at = found.size
-    if at.high == 0:
-        ahead = f"{found.ahead} is ahead of {found.behind} at every size"
-        return f"{ahead}, in 97.5 % of the resamples or more."
-    within = f"95 % interval: {said(at.low)} to {said(at.high)}"
-    if at.value == 0:
-        return f"{found.ahead} is ahead of {found.behind} at every size ({within} pairs)."
-    return f"{found.ahead} overtakes {found.behind} at {said(at.value)} pairs ({within})."
+    ahead, behind, size = overtaking.ahead, overtaking.behind, overtaking.size
+    everywhere = f"{ahead} is ahead of {behind} at every size"
+    if size.high == 0:
+        return f"{everywhere}, in 97.5 % of the resamples or more."
+    interval = f"95 % interval: {pairs(size.low)} to {pairs(size.high)}"
+    if size.value == 0:
+        return f"{everywhere} ({interval} pairs)."
+    return f"{ahead} overtakes {behind} at {pairs(size.value)} pairs ({interval})."
 
 
 def grid(curve: Curve) -> Grid:

@@ -42,7 +42,7 @@ def grids(comparison: Comparison) -> list[Grid]:
             [[Cell(s.name), *(number(n, 0) for n in s.by_chrf)] for s in systems],
         ),
         *map(_words_grid, comparison.groupings),
-        *(_ngrams_grid(ngrams) for ngrams in comparison.ngrams if ngrams.found),
+        *(_ngrams_grid(ahead) for ahead in comparison.ngrams if ahead.ngrams),
     ]
 
 
@@ -99,7 +99,7 @@ def _ngrams_grid(ngrams: Ngrams) -> Grid:
     return table(
         f"What {ngrams.ahead} gets and {ngrams.behind} misses: n-grams, how often each system "
         "matches them, and how often they stand in the references.",
-        [(WordTokenizer().detokenize(t.ngram), t) for t in ngrams.found],
+        [(WordTokenizer().detokenize(t.ngram), t) for t in ngrams.ngrams],
         columns,
         first="n-gram",
     )
