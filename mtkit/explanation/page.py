@@ -11,8 +11,7 @@ from rich.console import Console
 from mtkit.explanation.reasons import Explanation, Neighbour, Support
 from mtkit.manifest import TrainingPair
 from mtkit.models import KINDS
-from mtkit.page.findings import table
-from mtkit.page.tables import Cell, Grid, html, number, print_grid, say
+from mtkit.page.tables import Cell, Grid, html, number, print_grid, say, table
 from mtkit.system import RIVALS, Phrase, PhraseReasons, SubwordReasons, Term
 from mtkit.text.subwords import END_OF_WORD
 from mtkit.text.vocabulary import SPECIALS
@@ -96,18 +95,20 @@ def view(explanation: Explanation) -> View:
 
 
 def _derivation(explanation: Explanation, reasons: PhraseReasons) -> Grid:
+    names = [Cell(" ".join(phrase.target), COPIED * phrase.copied) for phrase in reasons.phrases]
     counts: list[int | None] = [support.pairs for support in explanation.support]
+    counted = zip(reasons.phrases, counts or [None] * len(names), strict=True)
     return table(
         "The phrases in the order of the translation: the source phrase, the numbers of its "
         "words, how it stands to the phrase before, and the training pairs that contain both.",
+        zip(names, counted, strict=True),
         [
-            ("Phrase", lambda row: Cell(" ".join(row[0].target), COPIED * row[0].copied)),
             ("Source", lambda row: Cell(" ".join(row[0].source))),
             ("Words", lambda row: _span(*row[0].span)),
             ("Order", lambda row: Cell(row[0].orientation)),
             ("Pairs", lambda row: number(row[1], 0)),
         ],
-        zip(reasons.phrases, counts or [None] * len(reasons.phrases), strict=True),
+        first="Phrase",
     )
 
 
@@ -151,13 +152,13 @@ def _words(reasons: PhraseReasons) -> Grid:
     return table(
         "The language model: each word given the words before it, as far back as it has seen "
         "them together.",
+        [(word.text, word) for word in reasons.words],
         [
-            ("Word", lambda word: Cell(word.text)),
             ("After", lambda word: Cell(" ".join(word.ngram[:-1]) or "–")),
             ("n-gram", lambda word: number(len(word.ngram), 0)),
             ("ln P", lambda word: number(word.log_p, 2)),
         ],
-        reasons.words,
+        first="Word",
     )
 
 
@@ -165,17 +166,17 @@ def _terms(reasons: PhraseReasons) -> Grid:
     zero = ", ".join(term.feature for term in reasons.terms if term.value == 0)
     return table(
         f"The score, {reasons.score:.6f}, is the sum of these products.",
+        [(Cell(t.feature, _meaning(t.feature)), t) for t in reasons.terms if t.value != 0],
         [
-            ("Feature", lambda term: Cell(term.feature, _meaning(term.feature))),
             ("Value", lambda term: number(term.value, 4)),
             ("Weight", lambda term: number(term.weight, 4)),
             ("Product", lambda term: number(term.product, 4)),
         ],
-        [term for term in reasons.terms if term.value != 0],
         [
             *([f"Not shown, being 0: {zero}."] if zero else []),
             "A score of this kind is no probability; it compares within one system alone.",
         ],
+        first="Feature",
     )
 
 

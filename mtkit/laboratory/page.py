@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from math import inf
 
 from mtkit.evaluation.intervals import Band, Interval
 from mtkit.laboratory.findings import EXPLODED, HISTORY, Context, Recurrent
 from mtkit.laboratory.study import Study
 from mtkit.page.chart import Chart, Line
-from mtkit.page.findings import Columns, Findings, columns_at, table
-from mtkit.page.tables import Cell, Grid, number
+from mtkit.page.findings import Findings
+from mtkit.page.tables import Cell, Columns, Grid, number, table
 
 DISTANCES = (1, 10, 50)
 STEPS = (0, 5, 10, 15, 20, 30)
@@ -54,12 +55,12 @@ def _relative_norm(m: Recurrent, k: int) -> Cell:
     return _small(m.states.middle[k] / m.states.middle[0])
 
 
-def _norm(curve: tuple[str, Band], x: int) -> Cell:
-    return _small(_at(curve[1], x))
+def _norm(curve: Band, x: int) -> Cell:
+    return _small(_at(curve, x))
 
 
-def _perplexity(model: tuple[str, Context], k: int) -> Cell:
-    return number(_at(model[1].cut, k), 1)
+def _perplexity(context: Context, k: int) -> Cell:
+    return number(_at(context.cut, k), 1)
 
 
 def _span(m: Recurrent) -> Cell:
@@ -76,14 +77,12 @@ def _explosions(m: Recurrent) -> Cell:
 # --- tables
 
 GRADIENTS: Columns[Recurrent] = [
-    ("Model", lambda m: Cell(m.setup.name)),
     ("ρ", lambda m: _with_interval(m.decay_rate, 3)),
-    *columns_at("k = {}", DISTANCES, _relative_norm),
+    *((f"k = {k}", partial(_relative_norm, k=k)) for k in DISTANCES),
     ("‖U‖₂", lambda m: number(m.spectral_norm, 2)),
     ("1/(1 − f̄)", _span),
 ]
 TRAININGS: Columns[Recurrent] = [
-    ("Model", lambda m: Cell(m.setup.name, f"‖U‖₂ = {m.setup.scale:g} at first")),
     ("Perplexity", lambda m: number(m.context.perplexity, 1)),
     ("Median", lambda m: number(m.norms["50%"], 2)),
     ("99 %", lambda m: number(m.norms["99%"], 2)),
@@ -91,12 +90,11 @@ TRAININGS: Columns[Recurrent] = [
     ("Clipped %", lambda m: number(100 * m.clipped if m.setup.clip else None, 0)),
     ("Exploded at", _explosions),
 ]
-CONTEXTS: Columns[tuple[str, Context]] = [
-    ("Model", lambda of: Cell(of[0])),
-    *columns_at("k = {}", HISTORIES, _perplexity),
-    ("All", lambda of: number(of[1].perplexity, 1)),
-    ("Context", lambda of: _with_interval(of[1].effective, 0)),
-    ("Order", lambda of: _with_interval(of[1].order, 0)),
+CONTEXTS: Columns[Context] = [
+    *((f"k = {k}", partial(_perplexity, k=k)) for k in HISTORIES),
+    ("All", lambda context: number(context.perplexity, 1)),
+    ("Context", lambda context: _with_interval(context.effective, 0)),
+    ("Order", lambda context: _with_interval(context.order, 0)),
 ]
 
 
@@ -112,30 +110,33 @@ def grids(study: Study) -> list[Grid]:
             "Gradients by distance: the decay rate ρ a token, with its 95 % interval; the norm of "
             "∂L_t/∂s_{t−k} for k tokens back, as a part of that for k = 0 (median); the spectral "
             "norm of the recurrent matrix; and the memory that the mean gates imply, in tokens.",
+            [(m.setup.name, m) for m in study.models],
             GRADIENTS,
-            study.models,
             [
                 "Of an rnn, ‖U‖₂ < 1 is enough for gradients to vanish, and ‖U‖₂ > 1 is needed for "
                 "them to explode (Pascanu et al. 2013); tanh and the gates take their part.",
                 f"Memory: median over units, and quartiles. Mean gates: {gates}.",
             ],
+            "Model",
         ),
         table(
             "Training: perplexity in the end; the norm of the whole gradient before clipping, its "
             "median, 99 % quantile and maximum; updates that were clipped; and when it exploded.",
+            [(Cell(m.setup.name, f"‖U‖₂ = {m.setup.scale:g} at first"), m) for m in study.models],
             TRAININGS,
-            study.models,
             [f"Exploded: the update of each seed at which the norm was first above {EXPLODED:g}."],
+            "Model",
         ),
         table(
             "Effective context: perplexity given the last k words alone; the least k for which it "
             "is within 1 % of that given all, with its 95 % interval; and the least k for which it "
             "is so although the words before the last k are shuffled, so that only their order is "
             "lost.",
-            CONTEXTS,
             [(f"{n}-gram", context) for n, context in study.ngrams.items()]
             + [(m.setup.name, m.context) for m in study.models],
+            CONTEXTS,
             [f"All: {HISTORY} words, over the ends of sentences."],
+            "Model",
         ),
     ]
     return tables + _norms(study)
@@ -162,8 +163,8 @@ def _norms(study: Study) -> list[Grid]:
 
 
 def _norms_at(heading: str, places: Iterable[int], caption: str, curves: dict[str, Band]) -> Grid:
-    columns = [("Model", lambda of: Cell(of[0])), *columns_at(heading, places, _norm)]
-    return table(caption, columns, curves.items())
+    columns = [(heading.format(x), partial(_norm, x=x)) for x in places]
+    return table(caption, curves.items(), columns, first="Model")
 
 
 # --- sentences

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeVar
 
 from rich.console import Console
 
 from mtkit.page.chart import Chart, draw
-from mtkit.page.tables import Cell, Grid, html, print_grid, say
-
-T = TypeVar("T")
-Columns = Sequence[tuple[str, Callable[[T], Cell]]]  # heading, and what a row's item has there
-
-
-def table(caption: str, columns: Columns[T], items: Iterable[T], notes: Sequence[str] = ()) -> Grid:
-    """A table with a row an item."""
-    rows = [[cell(item) for _, cell in columns] for item in items]
-    return Grid(caption, tuple(heading for heading, _ in columns), rows, list(notes))
-
-
-def columns_at(heading: str, places: Iterable[int], cell: Callable[[T, int], Cell]) -> Columns[T]:
-    """A column for each of ``places``, whose number the heading has at ``{}``."""
-
-    def at(item: T, place: int) -> Cell:
-        return cell(item, place)
-
-    return [(heading.format(place), partial(at, place=place)) for place in places]
+from mtkit.page.tables import Grid, html, print_grid, say
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,13 +51,16 @@ Columns = Sequence[tuple[str, Callable[[Record], Cell]]]  # heading, what the ce
 
 def table(
     caption: str,
-    rows: Sequence[tuple[str, Record]],
+    rows: Iterable[tuple[str | Cell, Record]],
     columns: Columns[Record],
     notes: Sequence[str] = (),
     first: str = "System",
 ) -> Grid:
     """A row for each named record. first: the heading of the names."""
-    cells = [[Cell(name), *(cell(record) for _, cell in columns)] for name, record in rows]
+    cells = [
+        [name if isinstance(name, Cell) else Cell(name), *(cell(record) for _, cell in columns)]
+        for name, record in rows
+    ]
     return Grid(caption, (first, *(heading for heading, _ in columns)), cells, list(notes))
 
 
