@@ -7,40 +7,33 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import Quiet, Threads, set_up
+import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, check_page, publish
+from mtkit.console import step
+from mtkit.errors import InputError
 
 
 def contrast(
-    models: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[MODEL]...", help="Model directories. [all under models/]", show_default=False
-        ),
-    ] = None,
+    models: options.Models = None,
     suite: Annotated[
         Path, typer.Option(metavar="FILE", help="Contrastive items, as `corpus make` writes them.")
     ] = Path("grammar/suite.tsv"),
     html: Html = None,
     as_json: AsJson = False,
-    threads: Threads = 0,
-    quiet: Quiet = False,
+    threads: options.Threads = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """How far each system sees: does it prefer the right of two translations, by distance?"""
-    from mtkit.console import step
-    from mtkit.errors import InputError
     from mtkit.grammar import contrasts
     from mtkit.grammar.suite import read_suite
-    from mtkit.models import all_models, load
+    from mtkit.models import load
 
-    cores = set_up(quiet, threads)
+    cores = options.set_up(quiet, threads)
     check_page(html)
     if not suite.is_file():
         raise InputError(f"{suite}: no such file; `mtkit corpus make` makes a suite of contrasts")
     items = read_suite(suite)
-    chosen = models or all_models()[::-1]
-    if not chosen:
-        raise InputError("no model under models/; train one, or name its directory")
+    chosen = options.models_or_all(models)
     judged = []
     for path in chosen:
         system = load(path)

@@ -7,19 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import (
-    CorpusName,
-    Dev,
-    Force,
-    Lowercase,
-    Pair,
-    Quiet,
-    Threads,
-    Tokenizer,
-    Train,
-    set_up,
-    training_text,
-)
+import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, check_page, publish
 
 Updates = Annotated[int, typer.Option(min=1, help="Updates of each recurrent model.")]
@@ -42,14 +30,14 @@ Full = Annotated[
 
 
 def gradients(
-    train: Train = None,
-    dev: Dev = None,
-    corpus: CorpusName = None,
-    pair: Pair = None,
-    tokenizer: Tokenizer = "words",
-    lowercase: Lowercase = False,
+    train: options.Train = None,
+    dev: options.Dev = None,
+    corpus: options.CorpusName = None,
+    pair: options.Pair = None,
+    tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False,
     out: Out = None,
-    force: Force = False,
+    force: options.Force = False,
     model: Model = None,
     updates: Updates = 400,
     hidden: Hidden = 192,
@@ -58,8 +46,8 @@ def gradients(
     full: Full = False,
     html: Html = None,
     as_json: AsJson = False,
-    threads: Threads = 0,
-    quiet: Quiet = False,
+    threads: options.Threads = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """How far back RNN, GRU, LSTM and n-gram models of the target text reach, measured."""
     from mtkit.laboratory.experiment import Plan, measure_again, train_and_measure
@@ -68,13 +56,13 @@ def gradients(
     from mtkit.manifest import LABORATORY
     from mtkit.models import check_out
 
-    cores = set_up(quiet, threads)
+    cores = options.set_up(quiet, threads)
     check_page(html)
     if model:
         study = measure_again(model, train, dev, cores)
     else:
         directory = check_out(out, LABORATORY, force)
-        text, tokens = training_text(corpus, pair, train, dev, None, tokenizer, lowercase)
+        text, tokens = options.training_text(corpus, pair, train, dev, None, tokenizer, lowercase)
         plan = Plan(updates, hidden, words, seeds, full)
         study = train_and_measure(text, tokens, plan, directory, cores)
     shown = findings(study)

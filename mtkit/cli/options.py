@@ -76,6 +76,12 @@ GlossaryFile = Annotated[
         help="How to translate phrases: lines of source phrase TAB target phrase.",
     ),
 ]
+Models = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[MODEL]...", help="Model directories. [all under models/]", show_default=False
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -123,6 +129,16 @@ def set_up(quiet: bool, threads: int = 0) -> int:
 
     console.quiet = quiet
     return threads or cores()
+
+
+def models_or_all(models: list[Path] | None) -> list[Path]:
+    """The models that are named, or all, the newest last. Raises InputError where there is none."""
+    from mtkit.models import all_models
+
+    chosen = models or all_models()[::-1]
+    if not chosen:
+        raise InputError("no model under models/; train one, or name its directory")
+    return chosen
 
 
 def model_or_newest(
