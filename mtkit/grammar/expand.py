@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.grammar.reader import class_of, read_draft
+from mtkit.grammar.reader import Draft, class_of, read_draft
 from mtkit.grammar.rules import SOURCE, TARGET, Features, Language, Phrase, Tree, Word
 from mtkit.text.corpus import corpora_directory
 
@@ -25,18 +25,15 @@ T = TypeVar("T")
 class Pair:
     """A sentence, its translation, and what depends on what in it.
 
-    places: the two words of the target, counted from 0 and by blanks, that depend on each other.
+    places: the two words of the target, counted from 0 and by blanks, that depend on each other;
+    distance: the words between them.
     """
 
     source: str
     target: str
     phenomenon: str
     places: tuple[int, int]
-
-    @property
-    def distance(self) -> int:
-        """The words between the two."""
-        return self.places[1] - self.places[0] - 1
+    distance: int
 
 
 @dataclass(frozen=True)
@@ -76,17 +73,11 @@ class Sentence:
 class Grammar:
     """Words and phrases of two languages side by side, and the sentences made of them."""
 
-    def __init__(
-        self,
-        rules: Mapping[str, Sequence[Word | Phrase]],
-        sentences: Mapping[str, Sequence[Phrase]],
-        kinds: Mapping[str, str],
-        contractions: Mapping[tuple[str, str], str],
-    ) -> None:
-        self.rules, self.sentences = rules, sentences
-        self.languages = Language(SOURCE, {}), Language(TARGET, contractions)
+    def __init__(self, draft: Draft) -> None:
+        self.rules, self.sentences = draft.rules, draft.sentences
+        self.languages = Language(SOURCE, {}), Language(TARGET, draft.contractions)
         self._values: dict[str, list[str]] = {}  # of each kind of feature
-        for value, kind in kinds.items():
+        for value, kind in draft.kinds.items():
             self._values.setdefault(kind, []).append(value)
 
     @classmethod
@@ -95,8 +86,7 @@ class Grammar:
 
         Raises InputError, naming file and line, for what is no grammar.
         """
-        draft = read_draft(path or corpora_directory() / DEFAULT_GRAMMAR)
-        return cls(draft.rules, draft.sentences, draft.kinds, draft.contractions)
+        return cls(read_draft(path or corpora_directory() / DEFAULT_GRAMMAR))
 
     def sentence(self, rng: np.random.Generator, distance: int) -> Pair:
         """A random pair with ``distance`` words between the two that depend on each other.
@@ -136,7 +126,8 @@ class Grammar:
     def pair(self, sentence: Sentence) -> Pair:
         """A sentence as text, in both languages."""
         source, _ = self.languages[SOURCE].spell_tokens(sentence.tree, {})
-        return Pair(text(source), text(sentence.words), sentence.phenomenon, sentence.places)
+        target, dependency = text(sentence.words), (sentence.places, sentence.distance)
+        return Pair(text(source), target, sentence.phenomenon, *dependency)
 
     def choose(self, rng: np.random.Generator, slot: str, used: set[Word]) -> Tree:
         """A random choice for a slot. A word comes back only when its whole class has been used."""

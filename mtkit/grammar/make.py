@@ -19,7 +19,7 @@ TRIES = 100  # draws in a row that bring nothing new before the grammar counts a
 
 
 @dataclass(frozen=True)
-class Made:
+class Text:
     """The pairs of each split, and the contrastive items."""
 
     splits: dict[str, list[Pair]]
@@ -28,15 +28,16 @@ class Made:
 
 def parse_distances(text: str) -> range:
     """``0-20`` as the distances from 0 to 20, ``7`` as 7 alone. Raises InputError for others."""
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text, re.ASCII)
-    if not found or int(found[2] or found[1]) < int(found[1]):
+    ends = re.fullmatch(r"(\d+)(?:-(\d+))?", text, re.ASCII)
+    first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, -1)
+    if last < first:
         raise InputError(f"--distance {text}: words from fewest to most are meant, as in 0-20")
-    return range(int(found[1]), int(found[2] or found[1]) + 1)
+    return range(first, last + 1)
 
 
 def make(
     grammar: Grammar, pairs: int, distances: Sequence[int], seed: int, items: int = 5000
-) -> Made:
+) -> Text:
     """``pairs`` pairs in all, a tenth each but at most 1,000 of them for dev and for test.
 
     In every split each distance has the same number of pairs, give or take one. No sentence comes
@@ -47,13 +48,13 @@ def make(
         raise InputError(f"--pairs {pairs}: at least 10 are meant; dev and test are a tenth each")
     held = min(1000, pairs // 10)
     contrasts = suite(grammar, seed, items, distances)
-    known = {text for item in contrasts for text in (item.source, item.right, item.wrong)}
+    known = {s for item in contrasts for s in (item.source, item.right, item.wrong)}
     rng = np.random.default_rng([seed, 1])  # not the suite's: the text does not depend on its size
     splits = {
         split: list(_new_pairs(grammar, rng, size, distances, known))
         for split, size in zip(SPLITS, (pairs - 2 * held, held, held), strict=True)
     }
-    return Made(splits, contrasts)
+    return Text(splits, contrasts)
 
 
 def _new_pairs(
@@ -75,13 +76,13 @@ def _new_pairs(
         yield pair
 
 
-def write(made: Made, directory: Path) -> None:
+def write(text: Text, directory: Path) -> None:
     """``train.en``, ``train.de``, ``train.tags.tsv`` … and ``suite.tsv``.
 
     The n-th line of the text has its tags in the n-th line behind the header.
     """
     source, target = DEFAULT_PAIR
-    for split, pairs in made.splits.items():
+    for split, pairs in text.splits.items():
         columns = {
             source: [pair.source for pair in pairs],
             target: [pair.target for pair in pairs],
@@ -89,6 +90,6 @@ def write(made: Made, directory: Path) -> None:
             + [f"{pair.phenomenon}\t{pair.distance}" for pair in pairs],
         }
         for ending, lines in columns.items():
-            text = "".join(f"{line}\n" for line in lines)
-            (directory / f"{split}.{ending}").write_text(text, encoding="utf-8", newline="")
-    write_suite(made.suite, directory / SUITE)
+            content = "".join(f"{line}\n" for line in lines)
+            (directory / f"{split}.{ending}").write_text(content, encoding="utf-8", newline="")
+    write_suite(text.suite, directory / SUITE)

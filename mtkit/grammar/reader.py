@@ -82,19 +82,19 @@ def _logical_lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _read_line(draft: Draft, section: str, line: str, where: str) -> None:
-    name, _, rest = line.partition(" ")
+    name, _, body = line.partition(" ")
     if section == "features":
-        draft.kinds |= dict.fromkeys(rest.split(), name)
+        draft.kinds |= dict.fromkeys(body.split(), name)
     elif section == "contractions":
         if len(words := line.split()) != 3:
             raise InputError(f"{where}: two words and what they become are meant: in dem im")
         draft.contractions[words[0], words[1]] = words[2]
     elif section == "words":
-        draft.rules.setdefault(name, []).append(_word(rest, draft, where))
+        draft.rules.setdefault(name, []).append(_word(body, draft, where))
     elif section == "phrases":
-        draft.rules.setdefault(name, []).append(_phrase(rest, draft, where))
+        draft.rules.setdefault(name, []).append(_phrase(body, draft, where))
     else:
-        sentence = _phrase(rest, draft, where)
+        sentence = _phrase(body, draft, where)
         _check_marks(sentence)
         draft.sentences.setdefault(name, []).append(sentence)
 
@@ -115,8 +115,8 @@ def _features(words: Sequence[str], draft: Draft, where: str) -> dict[str, str]:
 
 def _declared(text: str) -> tuple[list[str], str]:
     """``(sg) the HUMAN`` → (["sg"], "the HUMAN")."""
-    if found := re.match(r"\(([^)]*)\)\s*", text):
-        return found[1].split(), text[found.end() :]
+    if features := re.match(r"\(([^)]*)\)\s*", text):
+        return features[1].split(), text[features.end() :]
     return [], text
 
 
@@ -125,14 +125,14 @@ def _word(text: str, draft: Draft, where: str) -> Word:
     own, target = _declared(target)
 
     def forms(side: str) -> list[tuple[Features, str]]:
-        found: list[tuple[Features, str]] = []
+        pairs: list[tuple[Features, str]] = []
         for item in re.split(r",\s*", side):
             words = item.split()  # features first, but one word at least is the form
-            asked = list(takewhile(draft.kinds.__contains__, words[:-1]))
-            found.append((_features(asked, draft, where), " ".join(words[len(asked) :])))
-            if not found[-1][1]:
+            if not words:
                 raise InputError(f"{where}: a form is missing between two commas")
-        return found
+            asked = list(takewhile(draft.kinds.__contains__, words[:-1]))
+            pairs.append((_features(asked, draft, where), " ".join(words[len(asked) :])))
+        return pairs
 
     return Word(where, _features(own, draft, where), (forms(source), forms(target)))
 
@@ -148,19 +148,19 @@ def _phrase(text: str, draft: Draft, where: str) -> Phrase:
 
 
 def _token(text: str, draft: Draft, where: str) -> Token:
-    found = TOKEN.fullmatch(text)
-    if not found or BRACKETS[found["open"]] != found["close"]:
+    token = TOKEN.fullmatch(text)
+    if not token or BRACKETS[token["open"]] != token["close"]:
         raise InputError(f"{where}: {text!r} is neither a word nor a slot, nor marked as one")
-    parts = [_part(part, draft, where) for part in found["body"].split("+")]
-    return Token(parts, found["open"], found["often"], found["after"])
+    parts = [_part(part, draft, where) for part in token["body"].split("+")]
+    return Token(parts, token["open"], token["often"], token["after"])
 
 
 def _part(text: str, draft: Draft, where: str) -> Part:
-    if not (found := SLOT.fullmatch(text)):
+    if not (slot := SLOT.fullmatch(text)):
         return Part(text)
-    asked = re.findall(r"([.@])(\w+)", found[2])
+    asked = re.findall(r"([.@])(\w+)", slot[2])
     features = _features([value for sign, value in asked if sign == "."], draft, where)
-    return Part(found[1], True, features, [value for sign, value in asked if sign == "@"])
+    return Part(slot[1], True, features, [value for sign, value in asked if sign == "@"])
 
 
 def _check_marks(sentence: Phrase) -> None:
@@ -188,9 +188,7 @@ def _check_slots(phrase: Phrase, draft: Draft) -> None:
             raise InputError(f"{phrase.where}: {name} stands on one side only, and has a choice")
         if any(side.get(name, often) != often for side in names):
             raise InputError(f"{phrase.where}: {name} has ? or * on one side only")
-    slots = phrase.slots
-    for side in phrase.sides:
-        for part in (part for token in side for part in token.parts):
-            for name in part.agrees:
-                if slots.get(name) != "":
-                    raise InputError(f"{phrase.where}: @{name}: no slot that always stands there")
+    parts = (part for token in chain(*phrase.sides) for part in token.parts)
+    for name in chain.from_iterable(part.agrees for part in parts):
+        if phrase.slots.get(name) != "":
+            raise InputError(f"{phrase.where}: @{name}: no slot that always stands there")

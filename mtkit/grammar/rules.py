@@ -38,8 +38,8 @@ class Word:
         for asked, text in reversed(self.forms[side]):
             if asked.items() <= features.items():
                 return text
-        given = " ".join(features.values()) or "no features"
-        raise InputError(f"{self.where}: no form of this word goes with {given}")
+        names = " ".join(features.values()) or "no features"
+        raise InputError(f"{self.where}: no form of this word goes with {names}")
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ class Language:
 
     def spell(self, tree: Tree, features: Features | None = None) -> list[str]:
         """The words of a word or phrase under ``features``; a mark clings to the word before it."""
-        given = {**features, **tree.features} if features else tree.features
+        joined = {**(features or {}), **tree.features}
         if isinstance(tree.rule, Word):
-            return tree.rule.form(self.side, given).split()
-        return self.spell_tokens(tree, given)[0]
+            return tree.rule.form(self.side, joined).split()
+        return self.spell_tokens(tree, joined)[0]
 
     def spell_tokens(self, tree: Tree, features: Features) -> tuple[list[str], list[int]]:
         """The words of a phrase, and how many there are after each token of its template."""
@@ -141,11 +141,10 @@ class Language:
         for part in token.parts:
             more = [part.text]
             if part.is_slot:
-                given = dict(features)
+                asked = dict(features)
                 for name in part.agrees:
-                    given.update(tree.parts[name][0].features)
-                given.update(part.features)
-                more = self.spell(tree.parts[part.text][nth], given)
+                    asked |= tree.parts[name][0].features
+                more = self.spell(tree.parts[part.text][nth], {**asked, **part.features})
             if words:  # joined: Küchen + Tür, an + kommen
                 words[-1] += more.pop(0).lower()
             words += more

@@ -54,16 +54,16 @@ def suite(grammar: Grammar, seed: int, items: int, distances: Sequence[int]) -> 
         if (contrasting := [s for s in sentences if any(t.bracket == "<" for t in s.sides[TARGET])])
     }
     cells = [(name, distance) for distance in distances for name in rules]
-    found: dict[str, Contrast] = {}
-    while cells and len(found) < items:
+    by_source: dict[str, Contrast] = {}
+    while cells and len(by_source) < items:
         for name, distance in tuple(cells):
-            if len(found) >= items:
+            if len(by_source) >= items:
                 break
-            if twins := _twins(grammar, rng, name, rules[name], distance, found):
-                found |= {item.source: item for item in twins}
+            if twins := _twins(grammar, rng, name, rules[name], distance, by_source):
+                by_source |= {item.source: item for item in twins}
             else:
                 cells.remove((name, distance))
-    return list(found.values())
+    return list(by_source.values())
 
 
 def _twins(
@@ -155,6 +155,12 @@ class Accuracy:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, points: NDArray[np.float64], distances: NDArray[np.int64]) -> Accuracy:
+        """points: 1 of an item that was answered right, ½ of a tie, 0 of a wrong one."""
+        n, share = len(points), float(points.mean())
+        return cls(int(distances.min()), int(distances.max()), n, share, *wilson(share, n))
+
 
 def accuracy_by_distance(
     right: NDArray[np.float64],
@@ -178,14 +184,7 @@ def accuracy_by_distance(
     group = np.searchsorted(starts, far, side="right") - 1
     if (group < 0).any():
         raise ValueError(f"the distance {far.min()} lies before the first group, from {starts[0]}")
-    found = []
-    for number in np.unique(group):
-        inside = group == number
-        n = int(inside.sum())
-        share = float(points[inside].mean())
-        there = far[inside]
-        found.append(Accuracy(int(there.min()), int(there.max()), n, share, *wilson(share, n)))
-    return found
+    return [Accuracy.of(points[group == g], far[group == g]) for g in np.unique(group)]
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

@@ -130,8 +130,7 @@ def grids(study: Study) -> list[Grid]:
         table(
             "Effective context: perplexity given the last k words alone; the least k for which it "
             "is within 1 % of that given all, with its 95 % interval; and the least k for which it "
-            "is so although the words before the last k are shuffled, so that only their order is "
-            "lost.",
+            "is so although the words before the last k are shuffled: only their order is lost.",
             [(f"{n}-gram", context) for n, context in study.ngrams.items()]
             + [(m.setup.name, m.context) for m in study.models],
             CONTEXTS,
@@ -139,30 +138,24 @@ def grids(study: Study) -> list[Grid]:
             "Model",
         ),
     ]
-    return tables + _norms(study)
-
-
-def _norms(study: Study) -> list[Grid]:
-    """Tables of what only some studies have: gradients by depth, and of translators by steps."""
-    tables = []
     if study.depth:
         layers = len(next(iter(study.depth.values())).x)
         caption = (
             "Gradients by depth: the norm of ∂L/∂u^l from the last layer down to the first, of "
             "stacked LSTMs after a short training, without and with residual connections (median)."
         )
-        tables.append(_norms_at("l = {}", range(layers, 0, -1), caption, study.depth))
+        tables.append(_norms("l = {}", range(layers, 0, -1), caption, study.depth))
     if study.steps:
         caption = (
             "Gradients of a translator: the norm of ∂L_t/∂e_i by the steps between source word i "
             "and target word t along the recurrences, (I − i) + t, which attention cuts short "
             "(median)."
         )
-        tables.append(_norms_at("{} steps", STEPS, caption, study.steps))
+        tables.append(_norms("{} steps", STEPS, caption, study.steps))
     return tables
 
 
-def _norms_at(heading: str, places: Iterable[int], caption: str, curves: dict[str, Band]) -> Grid:
+def _norms(heading: str, places: Iterable[int], caption: str, curves: dict[str, Band]) -> Grid:
     columns = [(heading.format(x), partial(_norm, x=x)) for x in places]
     return table(caption, curves.items(), columns, first="Model")
 

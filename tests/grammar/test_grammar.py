@@ -12,7 +12,7 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.grammar.expand import Grammar, Pair
-from mtkit.grammar.make import Made, make, parse_distances, write
+from mtkit.grammar.make import Text, make, parse_distances, write
 from mtkit.grammar.suite import Contrast, read_suite, suite, write_suite
 from mtkit.text.corpus import SPLITS, read_corpus_directory
 from tests.support.command import mtkit, start
@@ -45,12 +45,12 @@ def grammar() -> Grammar:
 
 
 @pytest.fixture(scope="module")
-def made(grammar: Grammar) -> Made:
+def made(grammar: Grammar) -> Text:
     return make(grammar, 1200, range(13), seed=3, items=600)
 
 
 @pytest.fixture(scope="module")
-def pairs(made: Made) -> list[Pair]:
+def pairs(made: Text) -> list[Pair]:
     return [pair for split in made.splits.values() for pair in split]
 
 
@@ -106,7 +106,7 @@ def test_the_distance_is_that_of_the_german_words(pairs: list[Pair]) -> None:
         assert other - one - 1 == pair.distance
 
 
-def test_distances_are_spread_evenly_and_as_far_as_asked(made: Made, grammar: Grammar) -> None:
+def test_distances_are_spread_evenly_and_as_far_as_asked(made: Text, grammar: Grammar) -> None:
     for found in made.splits.values():
         counts = Counter(pair.distance for pair in found)
         assert sorted(counts) == list(range(13))
@@ -237,7 +237,7 @@ def test_right_is_the_grammars_and_wrong_is_not(tmp_path: Path) -> None:
         assert item.wrong not in known.values()
 
 
-def test_right_and_wrong_differ_by_one_word(made: Made) -> None:
+def test_right_and_wrong_differ_by_one_word(made: Text) -> None:
     assert len(made.suite) == 600
     assert len({item.source for item in made.suite}) == 600
     targets = {pair.target for split in made.splits.values() for pair in split}
@@ -272,7 +272,7 @@ def windows(item: Contrast, n: int, tokens: str) -> tuple[Counter[tuple[str, ...
 
 @pytest.mark.parametrize("tokens", [r"\S+", r"\w+|[^\w\s]"])
 @pytest.mark.parametrize("n", range(2, 8))
-def test_no_window_tells_right_from_wrong(n: int, tokens: str, made: Made) -> None:
+def test_no_window_tells_right_from_wrong(n: int, tokens: str, made: Text) -> None:
     right: Counter[tuple[str, ...]] = Counter()
     wrong: Counter[tuple[str, ...]] = Counter()
     near: Counter[tuple[str, ...]] = Counter()
@@ -289,7 +289,7 @@ def test_no_window_tells_right_from_wrong(n: int, tokens: str, made: Made) -> No
     assert any(near.values())  # where the governor is in sight, windows do tell
 
 
-def test_a_suite_is_read_as_it_was_written(made: Made, tmp_path: Path) -> None:
+def test_a_suite_is_read_as_it_was_written(made: Text, tmp_path: Path) -> None:
     write_suite(made.suite, tmp_path / "suite.tsv")
     assert read_suite(tmp_path / "suite.tsv") == made.suite
 
@@ -355,7 +355,7 @@ def test_ranges() -> None:
     assert (parse_distances("0-20"), parse_distances("7")) == (range(21), range(7, 8))
 
 
-def test_no_sentence_comes_twice(made: Made, pairs: list[Pair], tmp_path: Path) -> None:
+def test_no_sentence_comes_twice(made: Text, pairs: list[Pair], tmp_path: Path) -> None:
     few = make(read(SMALL, tmp_path / "few.grammar"), 20, range(5), seed=1, items=8)  # of 40
     texts = [pair.target for split in few.splits.values() for pair in split]
     texts += [item.right for item in few.suite]
@@ -369,7 +369,7 @@ def test_no_sentence_comes_twice(made: Made, pairs: list[Pair], tmp_path: Path) 
     assert len(set(targets)) == len(targets)
 
 
-def test_the_directory_is_a_corpus_with_tags(made: Made, tmp_path: Path) -> None:
+def test_the_directory_is_a_corpus_with_tags(made: Text, tmp_path: Path) -> None:
     write(made, tmp_path)
     corpus = read_corpus_directory(tmp_path, ("en", "de"))
     for split, text in zip(SPLITS, (corpus.train, corpus.dev, corpus.test), strict=True):
