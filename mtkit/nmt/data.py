@@ -13,7 +13,7 @@ from torch import Tensor
 from mtkit.text.subwords import Subwords
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
-ROUND = 4
+ROUND = 4  # the library compiles and keeps a kernel for each width it meets; so there are fewer
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,6 @@ class Batch:
 
     def share(self, rank: int, world: int) -> Batch:
         """Every ``world``-th sentence, from number ``rank`` on."""
-        if world == 1:
-            return self
         own = slice(rank, None, world)
         return Batch(self.x[own], self.y_in[own], self.y_out[own], self.rows[own])
 
@@ -74,11 +72,8 @@ class Batch:
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """Sequences as rows of an int64 matrix, filled up with PAD to a multiple of ``ROUND``.
-
-    For each size that it meets the library compiles and keeps a kernel; so there are fewer.
-    """
-    longest = max(len(s) for s in sequences)
+    """Sequences as rows of an int64 matrix, filled up with PAD to a multiple of ``ROUND``."""
+    longest = max(map(len, sequences))
     width = longest + -longest % ROUND
     return torch.tensor([[*s, *[PAD] * (width - len(s))] for s in sequences], dtype=torch.int64)
 

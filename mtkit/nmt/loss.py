@@ -53,8 +53,14 @@ def subword_log_probabilities(
     result = [np.empty(0)] * len(data)
     for rows in batch_rows(data.sources, batch):
         b = make_batch(data.sources, data.targets, rows).to(models[0].device)
+        y = b.y_out.flatten()[b.real]
         logp = torch.zeros(b.y_out.numel(), device=b.x.device)
-        logp[b.real] = mean_probability([-_surprise(model.eval(), b) for model in models])
+        logp[b.real] = mean_probability(
+            [
+                -functional.cross_entropy(model.eval()(b.x, b.y_in, b.real), y, reduction="none")
+                for model in models
+            ]
+        )
         by_sentence = logp.view(b.y_out.shape).double().cpu().numpy()
         for row, values in zip(rows, by_sentence, strict=True):
             result[row] = values[: len(data.targets[row]) + 1]
@@ -64,12 +70,6 @@ def subword_log_probabilities(
 def log_probabilities(models: Sequence[Seq2Seq], data: Data, batch: int = 64) -> list[float]:
     """ln P(y|x) of every pair, for the subwords as they are given."""
     return [float(logp.sum()) for logp in subword_log_probabilities(models, data, batch)]
-
-
-def _surprise(model: Seq2Seq, batch: Batch) -> Tensor:
-    """−ln p of each subword that is no padding."""
-    y = batch.y_out.flatten()[batch.real]
-    return functional.cross_entropy(model(batch.x, batch.y_in, batch.real), y, reduction="none")
 
 
 def perplexity(model: Seq2Seq, data: Data) -> float:

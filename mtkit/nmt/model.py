@@ -117,25 +117,21 @@ class VariationalDropout(nn.Module):
         return x * (keep / (1 - self.p))
 
 
-def _recurrent(cell: str, inputs: int, hidden: int, both: bool = False) -> nn.RNNBase:
-    return CELLS[cell](inputs, hidden, batch_first=True, bidirectional=both)
-
-
 class Seq2Seq(nn.Module):
     """The network of the module's docstring."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        E, D = config.embedding, config.hidden
+        E, D, cell = config.embedding, config.hidden, CELLS[config.cell]
         self.embedding = nn.Embedding(config.vocabulary, E, padding_idx=PAD)
         self.encoder = nn.ModuleList(
-            _recurrent(config.cell, E if k == 0 else D, D // 2, both=True)
+            cell(E if k == 0 else D, D // 2, batch_first=True, bidirectional=True)
             for k in range(config.encoder_layers)
         )
         self.initial = nn.Linear(D, D * config.decoder_layers)
         self.decoder = nn.ModuleList(
-            _recurrent(config.cell, E if k == 0 else 2 * D, D) for k in range(config.decoder_layers)
+            cell(E if k == 0 else 2 * D, D, batch_first=True) for k in range(config.decoder_layers)
         )
         self.attention = Attention(config.attention, D)
         self.combine = nn.Linear(2 * D, E)

@@ -94,13 +94,13 @@ class Run:
             self._segment()
             self.queue = epoch(self.sources, self.targets, self.config.batch, self.rng)
             if self.update == 0:
-                largest = max(range(len(self.queue)), key=lambda k: self._size(self.queue[k]))
-                self.queue.append(self.queue.pop(largest))
+                sizes = [
+                    len(rows)
+                    * (len(self.sources[rows[0]]) + max(len(self.targets[r]) for r in rows))
+                    for rows in self.queue  # subwords, padding included
+                ]
+                self.queue.append(self.queue.pop(sizes.index(max(sizes))))
         return make_batch(self.sources, self.targets, self.queue.pop())
-
-    def _size(self, rows: list[int]) -> int:
-        """Subwords that a batch of these rows holds, padding included."""
-        return len(rows) * (len(self.sources[rows[0]]) + max(len(self.targets[r]) for r in rows))
 
     def _segment(self) -> None:
         if self.segment:

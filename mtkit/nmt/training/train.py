@@ -100,15 +100,18 @@ def _plan(run: Run, start: float, log: Callable[[str], None]) -> None:
     run.save_every = max(1, (total or 1) // config.validations)
     if not total:
         provisional = config.epochs * run.batches_per_epoch
+
+        def timed(updates: int) -> float:
+            begun = time.perf_counter()
+            for _ in range(updates):
+                run.step(run.next_batch(), provisional)
+            return time.perf_counter() - begun
+
         log(f"timing the first {WARM + TIMED} updates")
-        for _ in range(WARM):
-            run.step(run.next_batch(), provisional)
-        timed = time.perf_counter()
-        for _ in range(TIMED):
-            run.step(run.next_batch(), provisional)
-        now = time.perf_counter()
-        seconds = parallel.agreed((now - timed) / TIMED)
-        total = int(parallel.agreed(plan_updates(run, seconds, now - start)))
+        timed(WARM)
+        seconds = parallel.agreed(timed(TIMED) / TIMED)
+        spent = time.perf_counter() - start
+        total = int(parallel.agreed(plan_updates(run, seconds, spent)))
         run.save_every = max(1, int(SAVED / seconds))
     run.config = replace(config, updates=total)
     if total < run.batches_per_epoch:
@@ -120,24 +123,22 @@ def _until(
     run: Run, stop: int, on_update: Callable[[], None], log: Callable[[str], None]
 ) -> dict[str, float]:
     """Update until ``stop``; what was measured on the way."""
-    losses: list[Tensor] = []
-    norms: list[Tensor] = []
+    steps: list[tuple[Tensor, Tensor]] = []
     tokens, begun = 0, time.perf_counter()
     while run.update < stop:
         batch = run.next_batch()
         tokens += batch.tokens
-        loss, norm = run.step(batch, run.config.updates)
-        losses.append(loss)
-        norms.append(norm)
+        steps.append(run.step(batch, run.config.updates))
         if run.update % LOOK == 0 and run.in_a_row >= ROW:
             _roll_back(run, log)
         elif run.update % run.save_every == 0:
             run.keep()
         on_update()
-    gradient, clip = _finite(norms), run.config.clip or math.inf
+    loss, gradient = (_finite(values) for values in zip(*steps, strict=True))
+    clip = run.config.clip or math.inf
     return {
         "update": run.update,
-        "loss": _finite(losses).mean().item(),
+        "loss": loss.mean().item(),
         "gradient_norm": gradient.median().item(),
         "clipped": (gradient > clip).float().mean().item(),
         "skipped": run.skipped.item(),
@@ -145,9 +146,9 @@ def _until(
     }
 
 
-def _finite(values: list[Tensor]) -> Tensor:
+def _finite(values: Sequence[Tensor]) -> Tensor:
     """Those that are finite, or NaN alone."""
-    stacked = torch.stack(values)
+    stacked = torch.stack(list(values))
     finite = stacked[stacked.isfinite()]
     return finite if len(finite) else stacked.new_tensor([math.nan])
 
@@ -174,11 +175,11 @@ def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> di
     if run.spell is None or parallel.RANK > 0:
         return {}
     sources = run.dev.sources[:JUDGED]
-    said = [run.spell(ids) for ids in greedy(run.average, sources)]
-    if len(set(map(tuple, sources))) > 10 and len(set(said)) == 1:
-        log(f"all dev sentences are translated alike, as {said[0]!r}: {_cause(run, entry)}")
+    outputs = [run.spell(ids) for ids in greedy(run.average, sources)]
+    if len(set(map(tuple, sources))) > 10 and len(set(outputs)) == 1:
+        log(f"all dev sentences are translated alike, as {outputs[0]!r}: {_cause(run, entry)}")
     references = [run.spell(ids) for ids in run.dev.targets[:JUDGED]]
-    return {"bleu": bleu(said, references, "none")}
+    return {"bleu": bleu(outputs, references, "none")}
 
 
 def _cause(run: Run, entry: dict[str, float]) -> str:
@@ -194,12 +195,12 @@ def _cause(run: Run, entry: dict[str, float]) -> str:
 
 def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[list[int]]:
     """The most likely subword at each step, for every source."""
-    found: list[list[int]] = [[] for _ in sources]
+    translations: list[list[int]] = [[] for _ in sources]
     for rows in batch_rows(sources, 64):
         x = torch.tensor([[*sources[r], EOS] for r in rows], device=model.device)
-        for r, outputs in zip(rows, beam_search([model.eval()], x, 1), strict=True):
-            found[r] = outputs[0].ids
-    return found
+        for r, [output] in zip(rows, beam_search([model.eval()], x, 1), strict=True):
+            translations[r] = output.ids
+    return translations
 
 
 def _line(entry: dict[str, float], total: int, better: bool, left: float) -> str:
