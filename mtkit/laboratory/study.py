@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -19,17 +20,9 @@ from numpy.typing import NDArray
 
 from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Band, Interval, band
-from mtkit.laboratory.findings import (
-    CUT,
-    HISTORY,
-    SHUFFLED,
-    Context,
-    K,
-    Recurrent,
-    context_of,
-    recurrent,
-)
-from mtkit.nmt.recurrent.probe import Setup, Texts, Trained, depth_norms, probe_all, train_all
+from mtkit.laboratory import findings
+from mtkit.nmt.parallel import in_threads
+from mtkit.nmt.recurrent.probe import Setup, Texts, Trained, depth_norms, probe, train_all
 from mtkit.smt.language_model.ngrams import cut_logprobs
 from mtkit.smt.language_model.ngrams import train as train_ngrams
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
@@ -87,8 +80,8 @@ class Study:
     updates: int
     seeds: int
     hidden: int
-    models: list[Recurrent]
-    ngrams: dict[int, Context]
+    models: list[findings.Recurrent]
+    ngrams: dict[int, findings.Context]
     depth: dict[str, Band] = field(default_factory=dict)
     steps: dict[str, Band] = field(default_factory=dict)
 
@@ -111,14 +104,14 @@ def windows(sentences: Sentences, words: Vocabulary) -> Ids:
     Raises InputError where it is too short to have any.
     """
     text = stream(sentences, words)
-    places = len(text) - HISTORY
+    places = len(text) - findings.HISTORY
     if places < 1:
         raise InputError(
-            f"the dev set has {len(text)} words and ends of sentences; more than {HISTORY} are "
-            "needed"
+            f"the dev set has {len(text)} words and ends of sentences; "
+            f"more than {findings.HISTORY} are needed"
         )
     starts = np.linspace(0, places - 1, min(WINDOWS, places)).astype(np.int64)
-    return np.asarray(text[starts[:, None] + np.arange(HISTORY + 1)])
+    return np.asarray(text[starts[:, None] + np.arange(findings.HISTORY + 1)])
 
 
 def train(
@@ -149,7 +142,8 @@ def measure(
     """Measure the models on ``windows``, beside n-gram models of ``train``; see ``windows``."""
     models = [t.model for group in laboratory.trained for t in group]
     with step("following gradients and cutting histories", len(models)) as on_model:
-        probes = iter(probe_all(models, Texts(windows, K, CUT, SHUFFLED), threads, on_model))
+        texts = Texts(windows, findings.K, findings.CUT, findings.SHUFFLED)
+        probes = iter(list(in_threads(partial(probe, texts=texts), models, threads, on_model)))
     with step("n-gram models", len(ORDERS)) as on_order:
         ngrams = ngram_contexts(train, windows, on_order)
     layers = [float(layer) for layer in range(1, DEPTH + 1)]
@@ -162,7 +156,7 @@ def measure(
         seeds=len(laboratory.trained[0]),
         hidden=laboratory.hidden,
         models=[
-            recurrent(setup, group, [next(probes) for _ in group])
+            findings.recurrent(setup, group, [next(probes) for _ in group])
             for setup, group in zip(laboratory.setups, laboratory.trained, strict=True)
         ],
         ngrams=ngrams,
@@ -175,17 +169,17 @@ def measure(
 
 def ngram_contexts(
     train: Ids, windows: Ids, on_order: Callable[[], None] = lambda: None
-) -> dict[int, Context]:
+) -> dict[int, findings.Context]:
     """The n-gram models of all ``ORDERS``, by the same measure as the recurrent ones."""
     contexts = {}
     flat = windows.ravel()
-    at = np.arange(HISTORY, len(flat), HISTORY + 1)
+    at = np.arange(findings.HISTORY, len(flat), findings.HISTORY + 1)
     for order in ORDERS:
         # One sentence, as the recurrent models see it; spelled by numbers, its marks are words.
         model = train_ngrams([[str(i) for i in train]], order)
         ids = model.encode(map(str, flat))
-        cut = np.stack([-cut_logprobs(model, ids, at, k) for k in CUT], 1)
-        contexts[order] = context_of(cut[None])
+        cut = np.stack([-cut_logprobs(model, ids, at, k) for k in findings.CUT], 1)
+        contexts[order] = findings.context_of(cut[None])
         on_order()
     return contexts
 

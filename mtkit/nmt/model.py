@@ -102,12 +102,8 @@ class Source:
         return Source(self.H[rows], self.keys[rows], self.summary[rows])
 
 
-class VariationalDropout(nn.Module):
+class VariationalDropout(nn.Dropout):
     """Dropout with one mask a sentence, the same at every time step (Gal & Ghahramani 2016)."""
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, T, D); the identity outside training."""

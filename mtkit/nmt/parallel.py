@@ -75,10 +75,21 @@ def resolved(precision: Precision) -> Precision:
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
 
 
-def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) -> Iterator[Result]:
+def in_threads(
+    run: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    threads: int,
+    on_done: Callable[[], None] = lambda: None,
+) -> Iterator[Result]:
     """``run`` of each job, in their order; each thread computes by itself."""
+
+    def announced(job: Job) -> Result:
+        result = run(job)
+        on_done()
+        return result
+
     with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
-        yield from pool.map(run, jobs)
+        yield from pool.map(announced, jobs)
 
 
 def total(x: Tensor) -> Tensor:

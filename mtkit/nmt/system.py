@@ -190,7 +190,7 @@ class NmtSystem:
             if position < len(source.words):
                 links.add((word_at(position), target))
             target += i == UNK or self.subwords.pieces[i].endswith("</w>")
-        if not self._attends:
+        if all(model.config.attention == "none" for model in self.models):
             links = set()
         if self.verbatim:
             tokens, links = put_back(words, tokens, links)
@@ -202,10 +202,6 @@ class NmtSystem:
             token_logprobs=list(zip(spelled, output.logprobs, strict=True)),
             unknown=copied,
         )
-
-    @property
-    def _attends(self) -> bool:
-        return any(model.config.attention != "none" for model in self.models)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """See ``System``: ``direct`` of each pair, for the target's own segmentation, and as

@@ -83,14 +83,14 @@ class LanguageModel(nn.Module):
 
     def outputs(self, y: Tensor) -> list[Tensor]:
         """u of every layer, (B, T, D) each."""
-        if self._needs_steps:
+        if self.config.norm or self.config.residual == "time":
             states, _, _ = self.unroll(y)
             return [torch.stack(states, 1)[..., : self.config.hidden]]
-        found = [self.embedding(y)]
+        below = [self.embedding(y)]
         for layer in self.layers:
-            u = layer(found[-1])[0]
-            found.append(u + found[-1] if self.config.residual == "layers" else u)
-        return found[1:]
+            u, _ = layer(below[-1])
+            below.append(u + below[-1] if self.config.residual == "layers" else u)
+        return below[1:]
 
     def unroll(self, y: Tensor) -> tuple[list[Tensor], list[Tensor], list[Gates]]:
         """One layer step by step: its states (B, S) behind each token, the embeddings (B, D) that
@@ -116,10 +116,6 @@ class LanguageModel(nn.Module):
     def logits(self, u: Tensor) -> Tensor:
         """(…, D) → (…, V)."""
         return functional.linear(u, self.embedding.weight, self.bias)
-
-    @property
-    def _needs_steps(self) -> bool:
-        return self.config.norm or self.config.residual == "time"
 
 
 @dataclass(frozen=True)
@@ -194,18 +190,18 @@ def _chunks(stream: Ids, batch: int, length: int, rng: np.random.Generator) -> l
 @torch.inference_mode()
 def next_logprobs(model: LanguageModel, histories: Ids, targets: Ids) -> Floats:
     """ln P(targets[n] | histories[n]), (N,), of histories (N, k), k = 0 included."""
-    found = []
+    parts = []
     for rows in np.array_split(np.arange(len(histories)), max(1, len(histories) // 250)):
         y = functional.pad(torch.from_numpy(histories[rows]), (1, 0), value=BOS)
         logp = model.logits(model(y)[:, -1]).log_softmax(-1)
-        found.append(logp[torch.arange(len(rows)), torch.from_numpy(targets[rows])])
-    return torch.cat(found).double().numpy()
+        parts.append(logp[torch.arange(len(rows)), torch.from_numpy(targets[rows])])
+    return torch.cat(parts).double().numpy()
 
 
 @torch.inference_mode()
 def text_logprobs(model: LanguageModel, sentences: Sequence[Sequence[int]]) -> list[Floats]:
     """ln P of each sentence's words and end, after the end of another; (words + 1,) each."""
-    found: list[Floats] = [np.empty(0)] * len(sentences)
+    log_p: list[Floats] = [np.empty(0)] * len(sentences)
     order = sorted(range(len(sentences)), key=lambda s: len(sentences[s]))
     for rows in (order[i : i + 64] for i in range(0, len(order), 64)):
         width = max(len(sentences[s]) for s in rows)
@@ -213,5 +209,5 @@ def text_logprobs(model: LanguageModel, sentences: Sequence[Sequence[int]]) -> l
         read = functional.pad(functional.pad(y[:, :-1], (1, 0), value=EOS), (1, 0), value=BOS)
         logp = model.logits(model(read)[:, 1:]).log_softmax(-1).gather(-1, y[..., None])[..., 0]
         for s, values in zip(rows, logp.double().numpy(), strict=True):
-            found[s] = values[: len(sentences[s]) + 1]
-    return found
+            log_p[s] = values[: len(sentences[s]) + 1]
+    return log_p

@@ -17,14 +17,7 @@ from mtkit.evaluation.intervals import Floats
 from mtkit.nmt.data import batch_rows, make_batch
 from mtkit.nmt.parallel import in_threads, resolved
 from mtkit.nmt.recipe import Cell
-from mtkit.nmt.recurrent.gradients import (
-    by_depth,
-    by_distance,
-    by_steps,
-    mean_gates,
-    memory_span,
-    spectral_norm,
-)
+from mtkit.nmt.recurrent import gradients
 from mtkit.nmt.recurrent.language_model import (
     Ids,
     LanguageModel,
@@ -130,29 +123,13 @@ def train_all(
     return [trained[i : i + len(seeds)] for i in range(0, len(trained), len(seeds))]
 
 
-def probe_all(
-    models: Sequence[LanguageModel],
-    texts: Texts,
-    threads: int,
-    on_model: Callable[[], None] = lambda: None,
-) -> list[Probe]:
-    """``probe`` of each model, one a thread."""
-
-    def run(model: LanguageModel) -> Probe:
-        measured = probe(model, texts)
-        on_model()
-        return measured
-
-    return list(in_threads(run, models, threads))
-
-
 def probe(model: LanguageModel, texts: Texts) -> Probe:
     """Look into one model."""
     histories, targets = texts.windows[:, :-1], texts.windows[:, -1]
     full = histories.shape[1]
     sample = texts.windows[:GRADIENTS]
-    states, inputs = by_distance(model, sample, texts.K)
-    gates = mean_gates(model, sample[:, :-1])
+    states, inputs = gradients.by_distance(model, sample, texts.K)
+    gates = gradients.mean_gates(model, sample[:, :-1])
     cut = [next_logprobs(model, histories[:, full - k :], targets) for k in texts.cut]
     rng = np.random.default_rng(SHUFFLE)
     shuffled = []
@@ -163,9 +140,9 @@ def probe(model: LanguageModel, texts: Texts) -> Probe:
     return Probe(
         states,
         inputs,
-        spectral_norm(model),
+        gradients.spectral_norm(model),
         {name: float(mean.mean()) for name, mean in gates.items()},
-        memory_span(model, gates),
+        gradients.memory_span(model, gates),
         -np.stack(cut, 1),
         -np.stack(shuffled, 1),
     )
@@ -173,7 +150,7 @@ def probe(model: LanguageModel, texts: Texts) -> Probe:
 
 def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
     """‖∂L/∂u^l‖ of stacked models, (S, N, layers)."""
-    return np.stack([by_depth(t.model, windows[:GRADIENTS]) for t in trained])
+    return np.stack([gradients.by_depth(t.model, windows[:GRADIENTS]) for t in trained])
 
 
 def norms_by_steps(system: NmtSystem, text: Bitext, K: int) -> list[Floats]:
@@ -182,6 +159,6 @@ def norms_by_steps(system: NmtSystem, text: Bitext, K: int) -> list[Floats]:
     batches = (
         make_batch(data.sources, data.targets, rows) for rows in batch_rows(data.sources, PAIRS)
     )
-    by_batch = (by_steps(system.models[0], batch) for batch in batches)
+    by_batch = (gradients.by_steps(system.models[0], batch) for batch in batches)
     norms, steps = map(np.concatenate, zip(*by_batch, strict=True))
     return [norms[steps == k] for k in range(K + 1)]

@@ -7,7 +7,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -49,7 +49,7 @@ def train_nmt(
     begun = time.perf_counter()
     unfinished = checkpoint.path_of(out)
     run, subwords = _prepare(corpus, tokenizer, config, unfinished, start)
-    with _output(out) as directory:
+    with replacing(out) if parallel.RANK == 0 else nullcontext() as directory:
         note(f"{len(subwords)} subwords, {run.parameters / 1e6:.1f} M parameters")
         if resume:
             run.restore()
@@ -147,7 +147,7 @@ def _done(out: Path, config: TrainConfig, start: NmtSystem | None) -> Manifest:
     """The manifest of a complete model. Raises InputError where ``config`` has other settings."""
     undecided = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # until the run decides
     manifest = Manifest.read(out)
-    for name, value in asdict(_shaped(config, start) if start else config).items():
+    for name, value in asdict(_shaped(config, start)).items():
         trained = manifest.config.get(name)
         if value not in (trained, undecided.get(name)):
             raise InputError(
@@ -158,17 +158,17 @@ def _done(out: Path, config: TrainConfig, start: NmtSystem | None) -> Manifest:
 
 
 def _resolved(config: TrainConfig, words: int, start: NmtSystem | None) -> TrainConfig:
-    """With the number of subwords for so many target words, or the shape of what goes before."""
-    if start:
-        return _shaped(config, start)
+    """With the number of subwords for so many target words, or the shape of ``start``."""
+    config = _shaped(config, start)
     size = config.vocabulary or max(500, min(32000, 8 * math.isqrt(words)))
     return replace(config, vocabulary=size)
 
 
-def _shaped(config: TrainConfig, start: NmtSystem) -> TrainConfig:
-    """With the shape of ``start``."""
-    shape = asdict(start.models[0].config)
-    del shape["dropout"]
+def _shaped(config: TrainConfig, start: NmtSystem | None) -> TrainConfig:
+    """With the shape of ``start``, all but its dropout."""
+    if start is None:
+        return config
+    shape = asdict(start.models[0].config) | {"dropout": config.dropout}
     return replace(config, **shape | {"vocabulary": len(start.subwords)})
 
 
@@ -191,11 +191,6 @@ def _short(data: Data, limit: int) -> tuple[Data, list[int]]:
     if not kept:
         raise InputError(f"no training pair has at most {limit} subwords on both sides")
     return data.select(kept), kept
-
-
-def _output(out: Path) -> AbstractContextManager[Path | None]:
-    """Where the model is written; nowhere by a process that is not the first."""
-    return replacing(out) if parallel.RANK == 0 else nullcontext()
 
 
 def _write(
