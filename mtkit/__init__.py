@@ -191,14 +191,12 @@ def compare(
     systems: model directories, or ``"NAME=FILE"`` for lines that another system wrote; none: all
     models under ``models/``. test: source and reference file; none: those that the models name.
     references: files of further references. examples: how many sentences to choose. glossary: a
-    file of phrases and their translations, which statistical systems are held to. fresh: translate
-    again what is on record. curve: sizes, in sentence pairs, to train the models again on, each
-    with ``seeds`` samples. threads: 0 for every core. explain: also why the systems translate the
-    examples as they do.
+    file of phrases and their translations, for statistical systems. fresh: translate again what is
+    on record. curve: sizes, in sentence pairs, to train the models again on, each with ``seeds``
+    samples. threads: 0 takes every core. explain: also why the systems translate the examples so.
 
-    ``comparison.report.as_json`` makes an object for programs of the answer,
-    ``comparison.page.render`` a page and tables. Raises InputError where systems, lines and
-    languages do not fit, and for files that cannot be read.
+    See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError where
+    systems, lines and languages do not fit, and for files that cannot be read.
     """
     from dataclasses import replace
     from pathlib import Path

@@ -10,6 +10,14 @@ import typer
 from mtkit.cli.options import GlossaryFile, Quiet, Test, Threads, set_up
 from mtkit.cli.output import AsJson, Html, check_page, publish
 
+Systems = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SYSTEM]...",
+        help="Model directories, or NAME=FILE for lines another system wrote. [all under models/]",
+        show_default=False,
+    ),
+]
 CurveSizes = Annotated[
     str | None,
     typer.Option(
@@ -32,15 +40,7 @@ Fresh = Annotated[
 
 
 def compare(
-    systems: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYSTEM]...",
-            help="Model directories, or NAME=FILE for lines another system wrote. "
-            "[all under models/]",
-            show_default=False,
-        ),
-    ] = None,
+    systems: Systems = None,
     test: Test = None,
     html: Html = None,
     as_json: AsJson = False,

@@ -36,30 +36,16 @@ def perplexity(
     Also of groups of tokens, by what is known of them, and bits per character.
     """
     from rich.console import Console
-    from rich.text import Text
 
     from mtkit.comparison.perplexity import measure
-    from mtkit.console import visible
-    from mtkit.errors import InputError
     from mtkit.evaluation import perplexity_page
     from mtkit.evaluation.perplexity import as_json as as_object
-    from mtkit.models import all_models
 
     set_up(quiet)
-    if text is not None and test is not None:
-        raise InputError("--test and --text name the text twice; give one of them")
-    chosen = models or all_models()[::-1]
-    if not chosen:
-        raise InputError("no model under models/; train one, or name its directory")
-    texts = measure(chosen, test, text, refuse=models is not None)
+    measured = measure(models or (), test, text)
     if as_json:
-        by_name = {model.name: as_object(model) for of in texts.values() for model in of}
-        ordered = {str(path): by_name[str(path)] for path in chosen}
-        json.dump(finite(ordered), sys.stdout, ensure_ascii=False, allow_nan=False)
+        data = {model.name: as_object(model) for model in measured}
+        json.dump(finite(data), sys.stdout, ensure_ascii=False, allow_nan=False)
         print()
-        return
-    console = Console(highlight=False)
-    show = perplexity_page.print_tokens if tokens else perplexity_page.print_tables
-    for files, of in texts.items():
-        console.print(Text(visible(", ".join(map(str, files))), "bold"), soft_wrap=True)
-        show(of, console)
+    else:
+        perplexity_page.print_texts(measured, Console(highlight=False), tokens)

@@ -9,50 +9,53 @@ from mtkit.console import busy
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import Judged, Measured, Question, frequencies, judge, splits
 from mtkit.manifest import Manifest, named_test_set, training_text
-from mtkit.models import load
+from mtkit.models import all_models, load
 from mtkit.text.corpus import Bitext, read_lines
 from mtkit.text.tokenizer import WordTokenizer
 
-Texts = dict[tuple[Path, ...], list[Measured]]  # files → models
-
 
 def measure(
-    models: Sequence[Path],
-    test: tuple[Path, Path] | None = None,
-    text: Path | None = None,
-    refuse: bool = True,
-) -> Texts:
+    models: Sequence[Path] = (), test: tuple[Path, Path] | None = None, text: Path | None = None
+) -> list[Measured]:
     """What every model thinks of its text: that of ``test`` or ``text``, or the one it names.
 
-    text: a file of target text alone, for P(y). refuse: raise InputError where a model has no
-    answer to any question. Raises InputError for an empty file, and where no text is named.
+    models: none for all under ``models/``. text: a file of target text alone, for P(y). Raises
+    InputError where there is no model, where one that was named has no answer to any question,
+    where the text is named twice or by nobody, and where it is empty.
     """
-    files: dict[Path, tuple[Path, ...]]
+    if text is not None and test is not None:
+        raise InputError("--test and --text name the text twice; give one of them")
+    chosen = models or all_models()[::-1]
+    if not chosen:
+        raise InputError("no model under models/; train one, or name its directory")
+    files: dict[Path, tuple[Path, ...]] = dict.fromkeys(chosen, (text,) if text else ())
     if text is None:
-        files = {path: test or named_test_set(path) for path in models}
-    else:
-        files = dict.fromkeys(models, (text,))
-        if not any(line.strip() for line in read_lines(text)):
-            raise InputError(f"{text}: the file is empty; there is nothing to measure")
-    texts: Texts = {}
-    for path in models:
+        files = {path: test or named_test_set(path) for path in chosen}
+    elif not any(line.strip() for line in read_lines(text)):
+        raise InputError(f"{text}: the file is empty; there is nothing to measure")
+    measured = []
+    for path in chosen:
         tokenizer = Manifest.read(path).word_tokenizer
-        pairs = [("", line) for line in read_lines(text)] if text else _pairs(files[path])
-        judged = judge(load(path), tokenizer, pairs)
+        judged = judge(load(path), tokenizer, _pairs(files[path]))
         if text:
-            judged = {q: j for q, j in judged.items() if q == "P(y)"}
-        if refuse and not judged:
+            judged = {question: j for question, j in judged.items() if question == "P(y)"}
+        if models and not judged:
             raise InputError(f"{path} has no language model P(y): it needs --test SRC TGT")
-        texts.setdefault(files[path], []).append(_split(path, tokenizer, judged))
-    return texts
+        measured.append(_split(path, files[path], tokenizer, judged))
+    return measured
 
 
 def _pairs(files: tuple[Path, ...]) -> list[tuple[str, str]]:
+    """Sentence pairs; of target text alone with empty sources."""
+    if len(files) == 1:
+        return [("", line) for line in read_lines(files[0])]
     source, target = files
     return Bitext.read(source, target).pairs()
 
 
-def _split(path: Path, tokenizer: WordTokenizer, judged: dict[Question, Judged]) -> Measured:
+def _split(
+    path: Path, files: tuple[Path, ...], tokenizer: WordTokenizer, judged: dict[Question, Judged]
+) -> Measured:
     """Into groups; by frequency where the training text is still there."""
     counts, missing = {}, ""
     try:
@@ -64,4 +67,4 @@ def _split(path: Path, tokenizer: WordTokenizer, judged: dict[Question, Judged])
     except InputError as error:
         missing = str(error)
     groups = {question: splits(j, counts.get(question)) for question, j in judged.items()}
-    return Measured(str(path), judged, groups, missing)
+    return Measured(str(path), judged, groups, missing, files)

@@ -29,6 +29,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -274,13 +275,14 @@ def _groups(judged: Judged, index: NDArray[Any], labels: Sequence[str]) -> list[
 class Measured:
     """A model by the name it is shown under; its splits by question.
 
-    missing: why there is none by frequency, if there is none.
+    missing: why there is none by frequency, if there is none. files: where the text comes from.
     """
 
     name: str
     judged: Mapping[Question, Judged]
     splits: Mapping[Question, Splits]
     missing: str = ""
+    files: tuple[Path, ...] = ()
 
 
 def as_json(model: Measured) -> dict[Question, dict[str, Any]]:

@@ -28,6 +28,14 @@ LEGEND = (
 )
 
 
+def print_texts(models: Sequence[Measured], console: Console, tokens: bool) -> None:
+    """Each text with all models of it: tables, or token by token."""
+    show = print_tokens if tokens else print_tables
+    for files in dict.fromkeys(model.files for model in models):
+        console.print(Text(visible(", ".join(map(str, files))), "bold"), soft_wrap=True)
+        show([model for model in models if model.files == files], console)
+
+
 # --- tables
 
 

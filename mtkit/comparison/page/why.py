@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mtkit.comparison.faults import WIDER, Coverage, Errors, Unknown
-from mtkit.comparison.report import Comparison
+from mtkit.comparison.report import Comparison, SystemResult
 from mtkit.page.tables import Cell, Columns, Grid, number, table
 
 ERRORS: Columns[tuple[Errors, float | None]] = [
@@ -37,7 +37,6 @@ GLOSSARY: Columns[Mapping[str, int]] = [
 def grids(comparison: Comparison) -> list[Grid]:
     """The tables, in order; those without rows are left out."""
     systems = comparison.systems
-    weights = dict.fromkeys(name for s in systems for name in s.channel)
     tables = [
         table(
             "Errors of the model and of the search. Reached: the sentences whose reference the "
@@ -62,16 +61,7 @@ def grids(comparison: Comparison) -> list[Grid]:
             [(s.name, s.unknown_words) for s in systems if s.unknown_words],
             UNKNOWN,
         ),
-        Grid(
-            "The noisy channel: BLEU of P(x|y) alone, times P(y) by Bayes' rule, and of the "
-            "log-linear model with more features, before and after tuning.",
-            ("System", *weights),
-            [
-                [Cell(s.name), *(number(s.channel.get(name)) for name in weights)]
-                for s in systems
-                if s.channel
-            ],
-        ),
+        _channel_grid([s for s in systems if s.channel]),
         table(
             "The glossary: its matches in the source, and those that were translated as it asks. "
             "Statistical systems translated by it, all others without.",
@@ -80,6 +70,16 @@ def grids(comparison: Comparison) -> list[Grid]:
         ),
     ]
     return [grid for grid in tables if grid.rows]
+
+
+def _channel_grid(systems: Sequence[SystemResult]) -> Grid:
+    weights = dict.fromkeys(name for s in systems for name in s.channel)
+    return Grid(
+        "The noisy channel: BLEU of P(x|y) alone, times P(y) by Bayes' rule, and of the "
+        "log-linear model with more features, before and after tuning.",
+        ("System", *weights),
+        [[Cell(s.name), *(number(s.channel.get(name)) for name in weights)] for s in systems],
+    )
 
 
 def _percent(share: float | None) -> Cell:
