@@ -74,7 +74,7 @@ def test_what_is_explained_is_the_translation(system: System, few: Corpus) -> No
         assert reasons.translation == best.text
         assert reasons.score == pytest.approx(best.score, abs=1e-5)
     for sentence in ("", " \t", "x " * 201):
-        with pytest.raises(InputError, match=r"a sentence of 1 to [12]00 .*words is meant"):
+        with pytest.raises(InputError, match=r"expected a sentence of 1 to [12]00 .*words, found"):
             system.explain(sentence)
 
 

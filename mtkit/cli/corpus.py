@@ -54,7 +54,7 @@ def make_corpus(
     set_up(quiet)
     distances = parse_distances(distance)
     if seed < 0:
-        raise InputError(f"--seed {seed}: 0 or more is meant")
+        raise InputError(f"--seed {seed}: expected 0 or more")
     directory = Path("grammar") if out is None else out
     check_out(directory, "", force or out is None, SUITE, "suite")
     with step("making sentences"):

@@ -91,7 +91,7 @@ def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:
 
     numbers = " ".join(prune or ())
     if not all(number.isdecimal() for number in numbers.split()):
-        raise InputError(f"--prune {numbers}: whole numbers are meant, as in --prune '0 0 1'")
+        raise InputError(f"--prune {numbers}: expected whole numbers, as in --prune '0 0 1'")
     thresholds = tuple(map(int, numbers.split()))
     try:
         pruning_thresholds(thresholds, order)

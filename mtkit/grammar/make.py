@@ -31,7 +31,7 @@ def parse_distances(text: str) -> range:
     ends = re.fullmatch(r"(\d+)(?:-(\d+))?", text, re.ASCII)
     first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, -1)
     if last < first:
-        raise InputError(f"--distance {text}: words from fewest to most are meant, as in 0-20")
+        raise InputError(f"--distance {text}: expected fewest and most words, as in 0-20")
     return range(first, last + 1)
 
 
@@ -45,7 +45,7 @@ def make(
     pairs, and where the grammar has too few different sentences.
     """
     if pairs < 10:
-        raise InputError(f"--pairs {pairs}: at least 10 are meant; dev and test are a tenth each")
+        raise InputError(f"--pairs {pairs}: expected at least 10; dev and test are a tenth each")
     held = min(1000, pairs // 10)
     contrasts = suite(grammar, seed, items, distances)
     known = {s for item in contrasts for s in (item.source, item.right, item.wrong)}

@@ -87,7 +87,7 @@ def _read_line(draft: Draft, section: str, line: str, where: str) -> None:
         draft.kinds |= dict.fromkeys(body.split(), name)
     elif section == "contractions":
         if len(words := line.split()) != 3:
-            raise InputError(f"{where}: two words and what they become are meant: in dem im")
+            raise InputError(f"{where}: expected two words and what they become, as in: in dem im")
         draft.contractions[words[0], words[1]] = words[2]
     elif section == "words":
         draft.rules.setdefault(name, []).append(_word(body, draft, where))
@@ -102,7 +102,7 @@ def _read_line(draft: Draft, section: str, line: str, where: str) -> None:
 def _sides(text: str, where: str) -> tuple[str, str]:
     sides = [side.strip() for side in text.split("|")]
     if len(sides) != 2 or not all(sides):
-        raise InputError(f"{where}: two sides with one | between them are meant")
+        raise InputError(f"{where}: expected two sides with one | between them")
     return sides[0], sides[1]
 
 

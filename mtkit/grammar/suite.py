@@ -123,7 +123,7 @@ def read_suite(path: Path) -> list[Contrast]:
     """
     header, *lines = read_lines(path) or [""]
     if header.split("\t") != COLUMNS:
-        raise InputError(f"{path}: line 1: these columns are meant: {' TAB '.join(COLUMNS)}")
+        raise InputError(f"{path}: line 1: expected the columns {' TAB '.join(COLUMNS)}")
     if not lines:
         raise InputError(f"{path}: no items behind the header")
     return [_read_item(line, f"{path}: line {number}") for number, line in enumerate(lines, 2)]
@@ -132,7 +132,7 @@ def read_suite(path: Path) -> list[Contrast]:
 def _read_item(line: str, where: str) -> Contrast:
     cells = line.split("\t")
     if len(cells) != len(COLUMNS):
-        raise InputError(f"{where}: {len(COLUMNS)} columns are meant, not {len(cells)}")
+        raise InputError(f"{where}: expected {len(COLUMNS)} columns, found {len(cells)}")
     source, right, wrong, phenomenon, distance = cells
     if not (distance.isascii() and distance.isdigit()):
         raise InputError(f"{where}: the distance is a whole number of words, not {distance!r}")
@@ -177,7 +177,7 @@ def accuracy_by_distance(
     """
     far = np.asarray(distances)
     if not right.shape == wrong.shape == far.shape or right.ndim != 1:
-        raise ValueError(f"{right.shape}, {wrong.shape}, {far.shape}: one entry an item is meant")
+        raise ValueError(f"{right.shape}, {wrong.shape}, {far.shape}: expected one entry an item")
     if np.isnan(right).any() or np.isnan(wrong).any():
         raise ValueError("a score that is not a number cannot be compared")
     points = np.where(right == wrong, 0.5, right > wrong)

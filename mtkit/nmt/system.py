@@ -126,7 +126,7 @@ class NmtSystem:
         [source] = self.subwords.encode([words])
         if not 0 < len(source.ids) <= LONGEST:
             raise InputError(
-                f"a sentence of 1 to {LONGEST} subwords is meant, not {len(source.ids):,}"
+                f"expected a sentence of 1 to {LONGEST} subwords, found {len(source.ids):,}"
             )
         [[[output, *_]]] = self._search([source.ids], [[0]], self.beam)
         best = self._hypothesis(output, words, source)

@@ -219,7 +219,7 @@ class SmtSystem:
         """See ``System``."""
         [words] = self.tokenize([sentence.strip() and sentence])
         if not 0 < len(words) <= LONGEST:
-            raise InputError(f"a sentence of 1 to {LONGEST} words is meant, not {len(words):,}")
+            raise InputError(f"expected a sentence of 1 to {LONGEST} words, found {len(words):,}")
         options, best = self._decode(words, 1, True)
         [[hypothesis]] = self._judge([[self._spell(words, options, best, 0)]])
         log_p = np.array([p for _, p in hypothesis.token_logprobs])

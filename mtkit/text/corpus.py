@@ -131,8 +131,8 @@ def split_pairs(lines: Sequence[str], name: str) -> Bitext:
     for number, side in enumerate(sides, 1):
         if len(side) != 2:
             raise InputError(
-                f"{name}: line {number}: one ' ||| ' between source and target is meant, "
-                f"not {lines[number - 1][:40]!r}"
+                f"{name}: line {number}: expected one ' ||| ' between source and target, "
+                f"found {lines[number - 1][:40]!r}"
             )
     return Bitext([s for s, _ in sides], [t for _, t in sides], (Path(name), Path(name)))
 
@@ -190,7 +190,10 @@ def _read_split(directory: Path, split: str, pair: tuple[str, str]) -> Bitext | 
     if source and target:
         return Bitext.read(source, target)
     if source or target:
-        raise InputError(f"{plain[bool(source)]}: no such file, its other half exists")
+        raise InputError(
+            f"found {source or target} but no {plain[bool(source)].name}; name the languages with "
+            "--pair"
+        )
     return None
 
 
@@ -204,7 +207,7 @@ def parse_pair(pair: str) -> tuple[str, str]:
     """``en-de`` as two codes. Raises InputError for anything else."""
     source, _, target = pair.partition("-")
     if not source or not target or "-" in target:
-        raise InputError(f"--pair {pair}: two language codes are meant, as in en-de")
+        raise InputError(f"--pair {pair}: expected two language codes, as in en-de")
     return source, target
 
 

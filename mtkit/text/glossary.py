@@ -101,7 +101,9 @@ class Glossary:
 def _entry(line: str, where: str, tokenize: Callable[[str], list[str]]) -> tuple[Words, Words]:
     sides = line.split("\t")
     if len(sides) != 2:
-        raise InputError(f"{where}: source TAB target is meant, with one TAB, not {len(sides) - 1}")
+        raise InputError(
+            f"{where}: expected two columns separated by one TAB; found {len(sides) - 1 or 'none'}"
+        )
     source, target = (tuple(tokenize(side.strip())) for side in sides)
     for name, words in (("source", source), ("target", target)):
         if not words:

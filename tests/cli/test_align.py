@@ -42,7 +42,9 @@ def test_align_keeps_what_it_learns_and_reads_pairs_from_stdin(project: Path) ->
         assert len(known.splitlines()) == 400
         assert 2 * len(ours & theirs) > 0.8 * (len(ours) + len(theirs))
     done = mtkit("align", "--stdin", cwd=project, stdin=b"a ||| b\na | b\n", check=2)
-    assert done.stderr.decode().startswith("mtkit: stdin: line 2: one ' ||| ' between source")
+    assert done.stderr.decode().startswith(
+        "mtkit: stdin: line 2: expected one ' ||| ' between source"
+    )
     done = mtkit("translate", "--model", "kept", cwd=project, check=2)
     assert "kept aligns words (`mtkit align --model`)" in done.stderr.decode()
     (project / "empty").mkdir()

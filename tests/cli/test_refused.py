@@ -39,7 +39,7 @@ REFUSED = {
     "no-weights": (["train-smt", "--weights", "nix"], "--weights nix: neither default nor"),
     "no-tuner": (["train-smt", "--tune", "x"], "--tune x: not one of mira, mert, none"),
     "no-discount": (["train-smt", "--discount", "x"], "--discount x: not one of none, kneser-ney"),
-    "no-number": (["train-smt", "--prune", "0 x"], "--prune 0 x: whole numbers are meant"),
+    "no-number": (["train-smt", "--prune", "0 x"], "--prune 0 x: expected whole numbers"),
     "no-threshold": (
         ["train-smt", "--prune", "2", "--prune", "1"],
         "--prune 2 1: one number for each order",
@@ -59,7 +59,10 @@ REFUSED = {
         "empty.en: 0 lines of links for 2 pairs",
     ),
     "no-model-for-info": (["info"], "or name one as MODEL"),
-    "no-pair": (["train-smt", "--pair", "en-", "--train", "two.de", "two.de"], "--pair en-: two"),
+    "no-pair": (
+        ["train-smt", "--pair", "en-", "--train", "two.de", "two.de"],
+        "--pair en-: expected two",
+    ),
     "no-text": (["perplexity", ".", "--text", "empty.en"], "empty.en: the file is empty"),
     "text-and-test": (
         ["perplexity", ".", "--text", "two.de", "--test", "two.de", "two.de"],
@@ -92,12 +95,12 @@ REFUSED = {
     "out-nowhere": (["train-smt", "--out", "two.de/m"], "nothing can be written into"),
     "no-moses": (["import", "moses.ini"], "moses.ini: no such file"),
     "not-moses": (["import", "two.de"], "two.de: no [feature]"),
-    "no-moses-pair": (["import", "two.de", "--pair", "x"], "--pair x: two language codes"),
+    "no-moses-pair": (["import", "two.de", "--pair", "x"], "--pair x: expected two language codes"),
     "no-smt": (["export", "--out", "m"], "no statistical model under models/"),
     "no-export": (["export", "nowhere", "--out", "m"], "nowhere: no such model"),
     "bad-glossary": (
         ["compare", "a=two.de", "--test", "two.de", "two.de", "--glossary", "bad.tsv"],
-        "bad.tsv: line 3: source TAB target is meant, with one TAB",
+        "bad.tsv: line 3: expected two columns separated by one TAB",
     ),
     "no-encoder": (["encode"], "no neural model under models/; train one with"),
     "nothing-explains": (["explain", "x"], "no model under models/"),

@@ -302,7 +302,7 @@ def test_a_suite_is_read_as_it_was_written(made: Text, tmp_path: Path) -> None:
     [
         ("[words]", "[wörter]", 5, "no section"),
         ("[features]\n", "", 1, "a section, as [words], must come first"),
-        ("HOW often | oft", "HOW often oft", 12, "two sides with one |"),
+        ("HOW often | oft", "HOW often oft", 12, "expected two sides with one |"),
         ("(m) Mann", "(x) Mann", 7, "'x' is no value of a feature"),
         ("man, pl men", "man,, pl men", 7, "a form is missing"),
         ("the HUMAN | THE HUMAN", "PEOPLE | PEOPLE", 15, "PEOPLE: no word and no phrase of this"),
@@ -341,13 +341,13 @@ def test_what_the_grammar_cannot_make_is_an_error(tmp_path: Path) -> None:
     near = read(SMALL.replace("HOW*", "HOW?"), tmp_path / "x.grammar")
     with pytest.raises(InputError, match="no sentence with 7 words in between"):
         near.sentence(np.random.default_rng(1), 7)
-    with pytest.raises(InputError, match="--pairs 9: at least 10"):
+    with pytest.raises(InputError, match="--pairs 9: expected at least 10"):
         make(small, 9, range(3), seed=1)
 
 
 @pytest.mark.parametrize("text", ["", "x", "3-", "5-2", "-1", "1-2-3", "²"])
 def test_a_bad_range_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="words from fewest to most"):
+    with pytest.raises(InputError, match="expected fewest and most words"):
         parse_distances(text)
 
 
@@ -409,9 +409,9 @@ def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -
     for arguments, message in (
         (("--out", "grammar"), "grammar exists; name another --out, or add --force"),
         (("--out", "mine", "--force"), "mine exists and is no suite directory (it has no suite"),
-        (("--distance", "9-2"), "--distance 9-2: words from fewest to most"),
-        (("--pairs", 3), "--pairs 3: at least 10"),
-        (("--seed", -1), "--seed -1: 0 or more"),
+        (("--distance", "9-2"), "--distance 9-2: expected fewest and most words"),
+        (("--pairs", 3), "--pairs 3: expected at least 10"),
+        (("--seed", -1), "--seed -1: expected 0 or more"),
     ):
         done = mtkit(*SOME, *arguments, cwd=tmp_path, check=2)
         assert done.stderr.decode().startswith(f"mtkit: {message}")

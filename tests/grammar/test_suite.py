@@ -16,10 +16,10 @@ HEADER = "\t".join(COLUMNS)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: these columns are meant: source TAB right"),
-        ("a\tb\n", "line 1: these columns are meant: source TAB right"),
+        ("", "line 1: expected the columns source TAB right"),
+        ("a\tb\n", "line 1: expected the columns source TAB right"),
         (f"{HEADER}\n", "no items behind the header"),
-        (f"{HEADER}\na\tb\tc\tx\t1\na\tb\n", "line 3: 5 columns are meant, not 2"),
+        (f"{HEADER}\na\tb\tc\tx\t1\na\tb\n", "line 3: expected 5 columns, found 2"),
         (f"{HEADER}\na\tb\tc\tx\t-1\n", "line 2: the distance is a whole number of words"),
         (f"{HEADER}\na\tb\tb\tx\t1\n", "line 2: right and wrong are the same"),
     ],

@@ -190,7 +190,7 @@ def test_half_a_split_is_refused(split: str, tmp_path: Path) -> None:
         for language in ("fr", "cs"):
             write(tmp_path / f"{name}.{language}", "a\n")
     (tmp_path / f"{split}.cs").unlink()
-    with pytest.raises(InputError, match=rf"{split}\.cs: no such file, its other half exists"):
+    with pytest.raises(InputError, match=rf"^found .*{split}\.fr but no {split}\.cs; name"):
         read_corpus_directory(tmp_path, ("fr", "cs"))
 
 
@@ -280,7 +280,7 @@ def test_held_out_text_alone_is_refused(files: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize("pair", ["en", "en-", "-de", "en-de-fr", "-"])
 @pytest.mark.parametrize("by_files", [False, True])
 def test_a_pair_is_two_codes(pair: str, by_files: bool, files: tuple[Path, Path]) -> None:
-    with pytest.raises(InputError, match=rf"^--pair {pair}: two language codes"):
+    with pytest.raises(InputError, match=rf"^--pair {pair}: expected two language codes"):
         open_corpus(pair=pair, train=files if by_files else None)
 
 

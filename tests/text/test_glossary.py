@@ -52,8 +52,8 @@ def test_lines_are_entries_in_the_tokens_of_the_system(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    b"a\tb\nc d\n": "line 2: source TAB target is meant, with one TAB, not 0",
-    b"a\tb\tc\n": "line 1: source TAB target is meant, with one TAB, not 2",
+    b"a\tb\nc d\n": "line 2: expected two columns separated by one TAB; found none",
+    b"a\tb\tc\n": "line 1: expected two columns separated by one TAB; found 2",
     b"\tb\n": "line 1: the source phrase is empty",
     b"#\n\na\t \n": "line 3: the target phrase is empty",
     b"a a a a a a a a\tb\n": "line 1: the source phrase has 8 tokens; .* at most 7",

@@ -59,7 +59,7 @@ def read_pharaoh(line: str, place: str) -> set[tuple[int, int]]:
     try:
         return {(int(i), int(j)) for i, j in (link.split("-") for link in line.split())}
     except ValueError:
-        raise InputError(f"{place}: links such as 0-0 1-2 are meant, not {line[:40]!r}") from None
+        raise InputError(f"{place}: expected links such as 0-0 1-2, found {line[:40]!r}") from None
 
 
 def read_gold(

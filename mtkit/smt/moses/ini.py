@@ -181,7 +181,7 @@ def _read_weights(lines: list[tuple[str, str]]) -> dict[str, list[float]]:
         try:
             weights[name.strip()] = [float(value) for value in values.split()]
         except ValueError:
-            raise InputError(f"{where}: NAME= and numbers are meant, not {text!r}") from None
+            raise InputError(f"{where}: expected NAME= and numbers, found {text!r}") from None
     return weights
 
 
@@ -211,7 +211,7 @@ def _number(text: str, where: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InputError(f"{where}: a whole number is meant, not {text!r}") from None
+        raise InputError(f"{where}: expected a whole number, found {text!r}") from None
 
 
 def _table_limit(table: Feature) -> int:

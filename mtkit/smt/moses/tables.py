@@ -112,8 +112,8 @@ def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[
                 words.extend([target[word] for word in t])
             except (ValueError, IndexError):
                 raise InputError(
-                    f"{path}: line {number}: `words ||| words ||| {size} probabilities` without "
-                    "factors, perhaps ` ||| links` inside the phrases, are meant, not "
+                    f"{path}: line {number}: expected `words ||| words ||| {size} probabilities` "
+                    "without factors, perhaps ` ||| links` inside the phrases; found "
                     f"{line[:60].decode(errors='replace')!r}"
                 ) from None
             length.extend((len(s), len(t)))

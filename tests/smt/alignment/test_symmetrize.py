@@ -66,5 +66,5 @@ def test_final_reaches_words_that_final_and_leaves() -> None:
 
 def test_bad_links_are_refused_with_their_place() -> None:
     assert read_pharaoh("0-1 2-0", "gold") == {(0, 1), (2, 0)}
-    with pytest.raises(InputError, match="gold: line 3: links such as"):
+    with pytest.raises(InputError, match="gold: line 3: expected links such as"):
         read_pharaoh("0:1", "gold: line 3")
