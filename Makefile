@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test coverage lint bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,8 +30,17 @@ demo: $(READY)  ## train both translators on the embedded corpus and compare the
 	  | ../$(BIN)/mtkit translate --model models/$$kind; done
 	cd $(DEMO) && ../$(BIN)/mtkit compare --html report.html
 
-test: $(READY)  ## run the tests (6 minutes)
-	$(BIN)/pytest -m 'not slow'
+TEST := -n auto --maxprocesses 4 --dist loadfile  # a file's tests share their models
+
+test: $(READY)  ## run the tests (2 minutes; the first time, with all kernels to compile, more)
+	$(BIN)/pytest -m 'not slow' $(TEST)
+
+coverage: $(READY)  ## which branches the tests reach, kernels run as plain Python
+	$(BIN)/coverage erase
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m 'not slow and not compiled' \
+	  -W ignore::RuntimeWarning $(TEST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under 90
 
 lint: $(READY)  ## check format, style and types
 	$(BIN)/ruff format --check .
@@ -43,5 +52,5 @@ bench: $(READY)  ## measure quality and speed against floors and peers; PARTS="s
 	$(BIN)/python -m tests.benchmarks $(PARTS)
 
 clean:  ## remove the environment, caches and the demo
-	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find mtkit tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,12 @@ from mtkit.console import console
 from mtkit.text.corpus import Corpus, open_corpus
 from tests.support.corpora import first
 
+if os.environ.get("NUMBA_DISABLE_JIT"):
+    from mtkit.smt.search import decoder, forced
+    from tests.support.plain import give_rows_attributes
+
+    give_rows_attributes(decoder, forced)
+
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:

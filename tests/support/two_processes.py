@@ -29,9 +29,9 @@ def updated() -> Run:
 
 
 @contextmanager
-def processes() -> Iterator[None]:
+def processes(*arguments: object) -> Iterator[None]:
     """As the command meets the others, with the updates done and saved first."""
-    with meet():
+    with meet(*arguments):  # type: ignore[arg-type]
         run = updated()
         content = {"weights": run.model.state_dict(), "history": run.history}
         torch.save(content, f"{parallel.RANK}.pt")
