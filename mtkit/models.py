@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -69,6 +70,14 @@ def all_models() -> list[Path]:
     whole = [path for path in directories if not path.name.startswith(".")]
     translators = [path for path in whole if Manifest.read(path).kind in KINDS]
     return sorted(translators, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
+
+
+def models_or_all(models: Sequence[Path] | None) -> list[Path]:
+    """The models that are named, or all, the newest last. Raises InputError where there is none."""
+    chosen = list(models or all_models()[::-1])
+    if not chosen:
+        raise InputError(f"no model under {MODELS}/; train one, or name its directory")
+    return chosen
 
 
 def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path:

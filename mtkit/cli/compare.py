@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import GlossaryFile, Quiet, Test, Threads, set_up
+import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, check_page, publish
+from mtkit.errors import InputError
 
 Systems = Annotated[
     list[str] | None,
@@ -41,24 +42,24 @@ Fresh = Annotated[
 
 def compare(
     systems: Systems = None,
-    test: Test = None,
+    test: options.Test = None,
     html: Html = None,
     as_json: AsJson = False,
     reference: References = None,
     examples: Examples = 12,
-    glossary: GlossaryFile = None,
+    glossary: options.GlossaryFile = None,
     fresh: Fresh = False,
     curve: CurveSizes = None,
     seeds: Seeds = 3,
-    threads: Threads = 0,
-    quiet: Quiet = False,
+    threads: options.Threads = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Score systems on a test set, with significance tests and error analysis."""
     import mtkit
     from mtkit.comparison import report
     from mtkit.comparison.page import render
 
-    cores = set_up(quiet, threads)
+    cores = options.set_up(quiet, threads)
     check_page(html)
     comparison = mtkit.compare(
         systems or (),
@@ -83,8 +84,6 @@ def compare(
 
 def _sizes(curve: str) -> list[int]:
     """``--curve`` as numbers, in order."""
-    from mtkit.errors import InputError
-
     numbers = curve.replace(" ", "").split(",")
     if not all(n.isdecimal() and int(n) > 0 for n in numbers) or len(set(numbers)) < 2:
         raise InputError(f"--curve {curve}: numbers of pairs are meant, as in --curve 1000,2000")

@@ -26,14 +26,14 @@ def contrast(
     """How far each system sees: does it prefer the right of two translations, by distance?"""
     from mtkit.grammar import contrasts
     from mtkit.grammar.suite import read_suite
-    from mtkit.models import load
+    from mtkit.models import load, models_or_all
 
     cores = options.set_up(quiet, threads)
     check_page(html)
     if not suite.is_file():
         raise InputError(f"{suite}: no such file; `mtkit corpus make` makes a suite of contrasts")
     items = read_suite(suite)
-    chosen = options.models_or_all(models)
+    chosen = models_or_all(models)
     judged = []
     for path in chosen:
         system = load(path)

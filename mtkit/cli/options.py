@@ -131,16 +131,6 @@ def set_up(quiet: bool, threads: int = 0) -> int:
     return threads or cores()
 
 
-def models_or_all(models: list[Path] | None) -> list[Path]:
-    """The models that are named, or all, the newest last. Raises InputError where there is none."""
-    from mtkit.models import all_models
-
-    chosen = models or all_models()[::-1]
-    if not chosen:
-        raise InputError("no model under models/; train one, or name its directory")
-    return chosen
-
-
 def model_or_newest(
     model: Path | None, how: str = "with --model DIR", kind: str | None = None
 ) -> Path:

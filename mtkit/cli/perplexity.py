@@ -9,18 +9,13 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import Quiet, Test, set_up
+import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, finite
 
 
 def perplexity(
-    models: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[MODEL]...", help="Model directories. [all under models/]", show_default=False
-        ),
-    ] = None,
-    test: Test = None,
+    models: options.Models = None,
+    test: options.Test = None,
     text: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Target text alone: P(y) of the language models."),
@@ -29,7 +24,7 @@ def perplexity(
         bool, typer.Option("--tokens", help="Show every token with its surprise in bits.")
     ] = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Perplexity of models on text: exp(-1/N Σ ln p), N the word tokens and one end a sentence.
 
@@ -41,8 +36,8 @@ def perplexity(
     from mtkit.evaluation import perplexity_page
     from mtkit.evaluation.perplexity import as_json as as_object
 
-    set_up(quiet)
-    measured = measure(models or (), test, text)
+    options.set_up(quiet)
+    measured = measure(models, test, text)
     if as_json:
         data = {model.name: as_object(model) for model in measured}
         json.dump(finite(data), sys.stdout, ensure_ascii=False, allow_nan=False)

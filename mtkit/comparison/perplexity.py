@@ -9,25 +9,25 @@ from mtkit.console import busy
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import Judged, Measured, Question, frequencies, judge, splits
 from mtkit.manifest import Manifest, named_test_set, training_text
-from mtkit.models import all_models, load
+from mtkit.models import load, models_or_all
 from mtkit.text.corpus import Bitext, read_lines
 from mtkit.text.tokenizer import WordTokenizer
 
 
 def measure(
-    models: Sequence[Path] = (), test: tuple[Path, Path] | None = None, text: Path | None = None
+    models: Sequence[Path] | None = None,
+    test: tuple[Path, Path] | None = None,
+    text: Path | None = None,
 ) -> list[Measured]:
     """What every model thinks of its text: that of ``test`` or ``text``, or the one it names.
 
-    models: none for all under ``models/``. text: a file of target text alone, for P(y). Raises
+    models: None for all under ``models/``. text: a file of target text alone, for P(y). Raises
     InputError where there is no model, where one that was named has no answer to any question,
     where the text is named twice or by nobody, and where it is empty.
     """
     if text is not None and test is not None:
         raise InputError("--test and --text name the text twice; give one of them")
-    chosen = models or all_models()[::-1]
-    if not chosen:
-        raise InputError("no model under models/; train one, or name its directory")
+    chosen = models_or_all(models)
     files: dict[Path, tuple[Path, ...]] = dict.fromkeys(chosen, (text,) if text else ())
     if text is None:
         files = {path: test or named_test_set(path) for path in chosen}

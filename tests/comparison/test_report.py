@@ -22,7 +22,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from mtkit.cli.output import finite
 from mtkit.comparison.faults import Errors, errors
-from mtkit.comparison.page.render import as_html, grids, print_report, verdict, verdicts
+from mtkit.comparison.page.render import as_html, print_report, sections, verdict, verdicts
 from mtkit.comparison.report import GROUP, Comparison, as_json, length_groups
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
@@ -30,7 +30,7 @@ from mtkit.evaluation import metrics
 from mtkit.evaluation.metrics import Pair
 from mtkit.evaluation.perplexity import perplexities
 from mtkit.evaluation.statistics import Scorer, Statistics
-from mtkit.page.tables import write_page
+from mtkit.page.tables import Grid, write_page
 from mtkit.system import Hypothesis, LogProbability, Score
 from tests.support.comparisons import CHANNEL, REFERENCES, SOURCES, built, of, systems
 
@@ -82,6 +82,10 @@ def hostile() -> Comparison:
         trials=10,
         warnings=[HOSTILE, NASTY],
     )
+
+
+def grids(report: Comparison) -> list[Grid]:
+    return [grid for tables in sections(report).values() for grid in tables]
 
 
 def printed(report: Comparison, width: int = 2000) -> str:

@@ -102,11 +102,6 @@ def sections(comparison: Comparison) -> dict[str, list[Grid]]:
     }
 
 
-def grids(comparison: Comparison) -> list[Grid]:
-    """The tables of the report, in order."""
-    return [grid for of in sections(comparison).values() for grid in of]
-
-
 # --- terminal
 
 
