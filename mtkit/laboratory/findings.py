@@ -48,7 +48,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Recurrent:
-    """What was found of one set-up, all seeds together.
+    """The figures of one set-up, all seeds together.
 
     states, inputs: gradient norms by distance k, their median and central 80 %. spectral_norm:
     mean of ‖U‖₂ over seeds. gates: their means; span: quartiles over units of the memory they
@@ -74,11 +74,12 @@ class Recurrent:
 def context_of(cut: Floats, shuffled: Floats | None = None) -> Context:
     """From −ln P (S, N, k) for k of ``CUT``, the last all of the context, and of ``SHUFFLED``."""
     full = cut[..., -1:]
-    found = Context(float(np.exp(full.mean())), _perplexities(CUT, cut), _least(CUT, cut - full))
+    perplexity = float(np.exp(full.mean()))
+    context = Context(perplexity, _perplexities(CUT, cut), _least(CUT, cut - full))
     if shuffled is None:
-        return found
+        return context
     mixed = _perplexities(SHUFFLED, shuffled)
-    return replace(found, shuffled=mixed, order=_least(SHUFFLED, shuffled - full))
+    return replace(context, shuffled=mixed, order=_least(SHUFFLED, shuffled - full))
 
 
 def _perplexities(ks: Sequence[int], values: Floats) -> Band:
@@ -107,8 +108,9 @@ def decay_rate(norms: Floats) -> Interval:
     return interval(float(np.exp(slopes.mean())), np.exp(resampled_means(slopes)))
 
 
-def recurrent(setup: Setup, trained: Sequence[Trained], probes: Sequence[Probe]) -> Recurrent:
+def recurrent(trained: Sequence[Trained], probes: Sequence[Probe]) -> Recurrent:
     """All seeds of one set-up as one finding."""
+    setup = trained[0].setup
     states, inputs = np.stack([p.states for p in probes]), np.stack([p.inputs for p in probes])
     norms = np.array(list(chain(*(t.trace.norm for t in trained))))
     finite = norms[np.isfinite(norms)] if np.isfinite(norms).any() else np.array([np.nan])

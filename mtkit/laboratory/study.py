@@ -50,15 +50,13 @@ STACKS = [
 
 @dataclass(frozen=True)
 class Laboratory:
-    """Trained models: of each set-up one by each seed, and stacks of several layers.
+    """Trained models: a list for each set-up, stacks of several layers last, of one by each seed.
 
     words: the words that are not rare. hidden, updates: units and updates of each model.
     """
 
     words: Vocabulary
-    setups: list[Setup]
     trained: list[list[Trained]]
-    stacks: list[list[Trained]]
     hidden: int
     updates: int
 
@@ -125,22 +123,23 @@ def train(
     step: Step,
 ) -> Laboratory:
     """Train all set-ups, and the stacks, by all seeds."""
-
-    def by_seeds(group: Sequence[Setup], units: int, name: str) -> list[list[Trained]]:
-        total = sum(len(seeds) * setup.updates(updates) for setup in group)
-        with step(name, total) as on_update:
-            return train_all(group, seeds, text, len(words), units, updates, threads, on_update)
-
-    trained = by_seeds(setups, hidden, "training recurrent language models")
-    stacks = by_seeds(STACKS, hidden // 2, f"training stacks of {DEPTH} layers")
-    return Laboratory(words, list(setups), trained, stacks, hidden, updates)
+    setups = [*setups, *STACKS]
+    total = sum(len(seeds) * setup.updates(updates) for setup in setups)
+    size = len(words), hidden, updates
+    with step("training recurrent language models", total) as on_update:
+        trained = train_all(setups, seeds, text, *size, threads, on_update)
+    return Laboratory(words, trained, hidden, updates)
 
 
 def measure(
     laboratory: Laboratory, name: str, train: Ids, windows: Ids, threads: int, step: Step
 ) -> Study:
     """Measure the models on ``windows``, beside n-gram models of ``train``; see ``windows``."""
-    models = [t.model for group in laboratory.trained for t in group]
+    cells, stacks = (
+        [group for group in laboratory.trained if (group[0].setup.layers > 1) == stacked]
+        for stacked in (False, True)
+    )
+    models = [trained.model for group in cells for trained in group]
     with step("following gradients and cutting histories", len(models)) as on_model:
         texts = Texts(windows, findings.K, findings.CUT, findings.SHUFFLED)
         probes = iter(list(in_threads(partial(probe, texts=texts), models, threads, on_model)))
@@ -153,17 +152,11 @@ def measure(
         vocabulary=len(laboratory.words) - len(SPECIALS),
         rare=float((train == UNK).mean()),
         updates=laboratory.updates,
-        seeds=len(laboratory.trained[0]),
+        seeds=len(cells[0]),
         hidden=laboratory.hidden,
-        models=[
-            findings.recurrent(setup, group, [next(probes) for _ in group])
-            for setup, group in zip(laboratory.setups, laboratory.trained, strict=True)
-        ],
+        models=[findings.recurrent(group, [next(probes) for _ in group]) for group in cells],
         ngrams=ngrams,
-        depth={
-            setup.name: band(layers, depth_norms(group, windows))
-            for setup, group in zip(STACKS, laboratory.stacks, strict=True)
-        },
+        depth={group[0].setup.name: band(layers, depth_norms(group, windows)) for group in stacks},
     )
 
 

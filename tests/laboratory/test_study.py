@@ -176,7 +176,7 @@ def study() -> Study:
         done.append((name, total, len(count)))
 
     found = whole_study(2, step)
-    assert len(done) == 4
+    assert len(done) == 3
     assert all(total == count for _, total, count in done), done
     return found
 
@@ -263,9 +263,7 @@ def test_a_probe_is_its_definitions() -> None:
     assert found.shuffled.shape == (len(places), len(SHUFFLED))
     assert found.states.shape == (min(200, len(places)), K + 1)
 
-    context = recurrent(
-        CELLS[2], trained[0], [found, probe(other.model, Texts(places, K, CUT, SHUFFLED))]
-    )
+    context = recurrent(trained[0], [found, probe(other.model, Texts(places, K, CUT, SHUFFLED))])
     norms = [norm for t in trained[0] for norm in t.trace.norm]
     assert context.clipped == np.mean([norm > 1 for norm in norms])
     assert context.norms["100%"] == max(norms)
@@ -285,8 +283,8 @@ def test_stacks_have_half_the_units(study: Study) -> None:
     lab = laboratory.train(
         stream(TRAIN, words), words, CELLS[:1], [1], 8, 4, 1, lambda *_: nullcontext(lambda: None)
     )
-    assert [group[0].model.config.hidden for group in lab.stacks] == [4, 4]
-    assert [group[0].model.config.layers for group in lab.stacks] == [8, 8]
+    assert [group[0].model.config.hidden for group in lab.trained] == [8, 4, 4]
+    assert [group[0].model.config.layers for group in lab.trained] == [1, 8, 8]
 
 
 def test_without_clipping_nothing_is_clipped() -> None:

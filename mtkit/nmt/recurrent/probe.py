@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -48,9 +50,10 @@ class Setup:
     share: float = 1.0  # of the updates that the others get
 
     def shape(self, vocabulary: int, hidden: int) -> LmConfig:
-        """The network, of so many words and units."""
-        kinds = self.cell, hidden, self.layers, self.residual, self.norm
-        return LmConfig(vocabulary, *kinds, scale=self.scale)
+        """The network, of so many words and units; of several layers half as wide."""
+        units = hidden // 2 if self.layers > 1 else hidden
+        kind = self.cell, units, self.layers, self.residual, self.norm
+        return LmConfig(vocabulary, *kind, scale=self.scale)
 
     def updates(self, of: int) -> int:
         """How many updates a training has where the others have ``of``."""
@@ -60,6 +63,7 @@ class Setup:
 class Trained(NamedTuple):
     """A model and what its training saw."""
 
+    setup: Setup
     model: LanguageModel
     trace: Trace
 
@@ -109,18 +113,18 @@ def train_all(
     for setup in setups:
         for seed in seeds:
             torch.manual_seed(seed)
-            model = LanguageModel(setup.shape(vocabulary, hidden))
-            jobs.append((model, seed, setup.updates(updates), setup.clip))
+            jobs.append((setup, LanguageModel(setup.shape(vocabulary, hidden)), seed))
 
-    def run(job: tuple[LanguageModel, int, int, float]) -> Trained:
-        model, seed, budget, clip = job
+    def run(job: tuple[Setup, LanguageModel, int]) -> Trained:
+        setup, model, seed = job
+        budget = setup.updates(updates), setup.clip
         trace = train_language_model(
-            model, stream, seed, budget, clip, autocast=autocast, on_update=on_update
+            model, stream, seed, *budget, autocast=autocast, on_update=on_update
         )
-        return Trained(model, trace)
+        return Trained(setup, model, trace)
 
-    trained = list(in_threads(run, jobs, threads))
-    return [trained[i : i + len(seeds)] for i in range(0, len(trained), len(seeds))]
+    trained = in_threads(run, jobs, threads)
+    return [list(group) for _, group in groupby(trained, key=attrgetter("setup"))]
 
 
 def probe(model: LanguageModel, texts: Texts) -> Probe:
