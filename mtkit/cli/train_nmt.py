@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,18 +12,19 @@ from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.nmt import recipe
 
+
+def _of_preset(help: str, **limits: Any) -> Any:  # noqa: A002
+    """An option whose default is the preset's."""
+    return typer.Option(help=help, show_default="preset", **limits)
+
+
 Preset = Annotated[recipe.Preset, typer.Option(help="The recipe to start from.")]
-Cell = Annotated[recipe.Cell | None, typer.Option(help="Recurrent cell.", show_default="preset")]
-Attention = Annotated[
-    recipe.Attention | None, typer.Option(help="Attention.", show_default="preset")
-]
-Clip = Annotated[
-    float | None,
-    typer.Option(min=0, help="Largest norm of a gradient; 0: no clipping.", show_default="preset"),
-]
-Minutes = Annotated[
-    float | None,
-    typer.Option(min=0, help="Wall time to train for; 0: no limit.", show_default="preset"),
+Cell = Annotated[recipe.Cell | None, _of_preset("Recurrent cell.")]
+Attention = Annotated[recipe.Attention | None, _of_preset("Attention.")]
+Clip = Annotated[float | None, _of_preset("Largest norm of a gradient; 0: no clipping.", min=0)]
+Minutes = Annotated[float | None, _of_preset("Wall time to train for; 0: no limit.", min=0)]
+BpeDropout = Annotated[
+    float | None, _of_preset("Probability that a merge of subwords is passed over.", min=0, max=1)
 ]
 Updates = Annotated[
     int | None, typer.Option(min=1, help="Train exactly so many updates, whatever the time.")
@@ -37,15 +38,6 @@ Precision = Annotated[
 ]
 Device = Annotated[
     recipe.Device, typer.Option(help="Where to train; auto: on a GPU where torch finds one.")
-]
-BpeDropout = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        max=1,
-        help="Probability that a merge of subwords is passed over.",
-        show_default="preset",
-    ),
 ]
 Seeds = Annotated[
     int, typer.Option(min=1, help="Train N models with consecutive seeds, in DIR-1 … DIR-N.")

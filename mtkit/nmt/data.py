@@ -30,6 +30,16 @@ class Data:
         sources, targets = ([e.ids for e in subwords.encode(side)] for side in sides)
         return cls(sources, targets, [len(words) for words in sides[1]])
 
+    def batch(self, rows: list[int]) -> Batch:
+        """The pairs ``rows``, whose sources are of one length, as tensors."""
+        targets = [self.targets[r] for r in rows]
+        return Batch(
+            x=torch.tensor([[*self.sources[r], EOS] for r in rows], dtype=torch.int64),
+            y_in=padded([[BOS, *y] for y in targets]),
+            y_out=padded([[*y, EOS] for y in targets]),
+            rows=rows,
+        )
+
     def __len__(self) -> int:
         return len(self.sources)
 
@@ -78,18 +88,6 @@ def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
     return torch.tensor([[*s, *[PAD] * (width - len(s))] for s in sequences], dtype=torch.int64)
 
 
-def make_batch(
-    sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], rows: list[int]
-) -> Batch:
-    """The pairs ``rows`` of the data, whose sources are of one length, as tensors."""
-    return Batch(
-        x=torch.tensor([[*sources[r], EOS] for r in rows], dtype=torch.int64),
-        y_in=padded([[BOS, *targets[r]] for r in rows]),
-        y_out=padded([[*targets[r], EOS] for r in rows]),
-        rows=rows,
-    )
-
-
 def by_length(sources: Sequence[Sequence[int]]) -> dict[int, list[int]]:
     """Source length → the rows that have it, shortest first."""
     groups: dict[int, list[int]] = defaultdict(list)
@@ -105,20 +103,15 @@ def batch_rows(sources: Sequence[Sequence[int]], size: int) -> Iterator[list[int
             yield rows[start : start + size]
 
 
-def epoch(
-    sources: Sequence[Sequence[int]],
-    targets: Sequence[Sequence[int]],
-    size: int,
-    rng: np.random.Generator,
-) -> list[list[int]]:
-    """One pass over the data in random order.
+def epoch(data: Data, size: int, rng: np.random.Generator) -> list[list[int]]:
+    """One pass over the data in random order, as rows of batches.
 
     Within a source length, rows are sorted by a blurred target length before they are cut, so that
     targets need little padding and yet batches differ from epoch to epoch.
     """
     batches = []
-    for rows in by_length(sources).values():
-        blurred = np.array([len(targets[r]) for r in rows]) + rng.normal(0, 2, len(rows))
+    for rows in by_length(data.sources).values():
+        blurred = np.array([len(data.targets[r]) for r in rows]) + rng.normal(0, 2, len(rows))
         order = [rows[i] for i in np.argsort(blurred, kind="stable")]
         batches += [order[start : start + size] for start in range(0, len(order), size)]
     return [batches[i] for i in rng.permutation(len(batches))]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from mtkit.nmt.data import Batch, Data, batch_rows, make_batch
+from mtkit.nmt.data import Batch, Data, batch_rows
 from mtkit.nmt.model import Seq2Seq, mean_probability
 from mtkit.text.vocabulary import PAD
 
@@ -52,7 +52,7 @@ def subword_log_probabilities(
     """
     result = [np.empty(0)] * len(data)
     for rows in batch_rows(data.sources, batch):
-        b = make_batch(data.sources, data.targets, rows).to(models[0].device)
+        b = data.batch(rows).to(models[0].device)
         y = b.y_out.flatten()[b.real]
         logp = torch.zeros(b.y_out.numel(), device=b.x.device)
         logp[b.real] = mean_probability(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtkit.nmt.data import Data, batch_rows, drop_words, epoch, make_batch
+from mtkit.nmt.data import Data, batch_rows, drop_words, epoch
 from mtkit.nmt.loss import log_probabilities, loss_of, perplexity
 from mtkit.nmt.model import Attention, ModelConfig, Seq2Seq, Source, VariationalDropout
 from mtkit.nmt.recipe import TrainConfig, learning_rate
@@ -76,7 +76,7 @@ def test_attention_is_its_equation(kind: str) -> None:
 @pytest.mark.parametrize("attention", ["none", "dot", "bilinear", "mlp"])
 def test_gradients_equal_finite_differences(cell: str, attention: str) -> None:
     model = tiny(cell=cell, attention=attention, embedding=2, hidden=4, encoder_layers=2).double()
-    batch = make_batch([[4, 5], [6, 7]], [[5], [7, 8, 4]], [0, 1])
+    batch = Data([[4, 5], [6, 7]], [[5], [7, 8, 4]], []).batch([0, 1])
 
     def loss() -> Tensor:
         return functional.cross_entropy(
@@ -116,7 +116,7 @@ def test_stacked_layers_are_residual() -> None:
     two.initial.weight.data[:6] = one.initial.weight.data
     for p in two.decoder[1].parameters():
         p.data.zero_()  # with zero weights and c = 0 the layer answers h = ½ tanh(0) = 0
-    batch = make_batch([[4, 5]], [[5, 6]], [0])
+    batch = Data([[4, 5]], [[5, 6]], []).batch([0])
     torch.testing.assert_close(
         two(batch.x, batch.y_in, batch.real), one(batch.x, batch.y_in, batch.real)
     )
@@ -158,13 +158,13 @@ def test_batches_have_one_source_length_and_an_epoch_has_every_row_once() -> Non
 
     data = some_data(100)
     rng = np.random.default_rng(1)
-    first, second = (epoch(data.sources, data.targets, 8, rng) for _ in range(2))
+    first, second = (epoch(data, 8, rng) for _ in range(2))
     for batches in (first, second, list(batch_rows(data.sources, 8))):
         assert sorted(r for rows in batches for r in rows) == list(range(100))
         assert all(len({len(data.sources[r]) for r in rows}) == 1 for rows in batches)
         assert max(map(len, batches)) <= 8
     assert first != second
-    again = epoch(data.sources, data.targets, 8, np.random.default_rng(1))
+    again = epoch(data, 8, np.random.default_rng(1))
     assert again == first
 
 
@@ -189,7 +189,7 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
 def test_epochs_mix_the_lengths_and_cut_other_batches() -> None:
     data = some_data(100)
     rng = np.random.default_rng(1)
-    first, second = (epoch(data.sources, data.targets, 8, rng) for _ in range(2))
+    first, second = (epoch(data, 8, rng) for _ in range(2))
     lengths = [len(data.sources[rows[0]]) for rows in first]
     assert lengths != sorted(lengths)
     assert {frozenset(rows) for rows in first} != {frozenset(rows) for rows in second}
@@ -235,7 +235,7 @@ def test_forget_gates_start_open() -> None:
 
 
 def test_the_network_drops_out_in_training_only() -> None:
-    batch = make_batch([[4, 5]], [[5, 6]], [0])
+    batch = Data([[4, 5]], [[5, 6]], []).batch([0])
     model = tiny(dropout=0.5, hidden=32).train()
     a, b = (model(batch.x, batch.y_in, batch.real) for _ in range(2))
     assert not torch.equal(a, b)
@@ -262,7 +262,7 @@ def test_perplexity_counts_words_and_drops_nothing_out() -> None:
 
 def test_the_loss_is_smoothed_and_blind_to_padding() -> None:
     model, smoothing = tiny(), 0.3
-    batch = make_batch([[4, 5], [6, 7]], [[5], [7, 8, 4]], [0, 1])
+    batch = Data([[4, 5], [6, 7]], [[5], [7, 8, 4]], []).batch([0, 1])
     logp = model(batch.x, batch.y_in, batch.real).log_softmax(-1)  # padding left out
     gold = batch.y_out[batch.y_out != PAD]
     nll = -logp[torch.arange(len(gold)), gold]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mtkit.manifest import Manifest
-from mtkit.nmt.data import epoch, make_batch
+from mtkit.nmt.data import epoch
 from mtkit.text.corpus import Corpus
 from tests.support.neural_runs import ten_pairs
 from tests.support.paths import ROOT
@@ -53,8 +53,8 @@ def test_two_processes_update_as_one_does(together: tuple[Path, str]) -> None:
 
 def test_shares_of_a_batch_are_the_batch() -> None:
     data = ten_pairs()
-    for rows in epoch(data.sources, data.targets, 3, np.random.default_rng(1)):
-        batch = make_batch(data.sources, data.targets, rows)
+    for rows in epoch(data, 3, np.random.default_rng(1)):
+        batch = data.batch(rows)
         shares = [batch.share(rank, 2) for rank in (0, 1)]
         assert sorted(r for share in shares for r in share.rows) == sorted(rows)
         assert sum(share.tokens for share in shares) == batch.tokens

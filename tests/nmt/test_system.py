@@ -11,7 +11,7 @@ from torch import Tensor
 from mtkit import load
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
-from mtkit.nmt.data import Data, make_batch
+from mtkit.nmt.data import Data
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output
@@ -150,7 +150,7 @@ def test_an_ensembles_probability_is_the_mean_of_its_models() -> None:
     steps = []
     for system in systems:
         data = system.data(Bitext(["abba ab", "ba"], ["aa", "bb"], (Path(), Path())))
-        batches = [make_batch(data.sources, data.targets, [k]) for k in range(2)]
+        batches = [data.batch([k]) for k in range(2)]
         logits = [system.models[0](b.x, b.y_in, b.real) for b in batches]
         each = [
             row.softmax(-1).gather(1, b.y_out[b.y_out != PAD][:, None])[:, 0]
@@ -196,7 +196,7 @@ def test_bpe_dropout_cuts_both_sides_anew_by_each_seed() -> None:
     assert build._segment(subwords, sides, 0.0) is None
     segment = build._segment(subwords, sides, 0.5)
     assert segment is not None
-    first, again, other = segment(1), segment(1), segment(2)
+    first, again, other = ((d.sources, d.targets) for d in map(segment, (1, 1, 2)))
     assert first == again
     for k, words in enumerate(sides):
         assert first[k] != other[k]

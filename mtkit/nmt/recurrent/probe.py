@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from mtkit.evaluation.intervals import Floats
-from mtkit.nmt.data import batch_rows, make_batch
+from mtkit.nmt.data import batch_rows
 from mtkit.nmt.parallel import in_threads, resolved
 from mtkit.nmt.recipe import Cell
 from mtkit.nmt.recurrent import gradients
@@ -160,9 +160,7 @@ def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
 def norms_by_steps(system: NmtSystem, text: Bitext, K: int) -> list[Floats]:
     """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, 0 … K."""
     data = system.data(Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths))
-    batches = (
-        make_batch(data.sources, data.targets, rows) for rows in batch_rows(data.sources, PAIRS)
-    )
+    batches = map(data.batch, batch_rows(data.sources, PAIRS))
     by_batch = (gradients.by_steps(system.models[0], batch) for batch in batches)
     norms, steps = map(np.concatenate, zip(*by_batch, strict=True))
     return [norms[steps == k] for k in range(K + 1)]

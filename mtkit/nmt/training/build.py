@@ -21,7 +21,7 @@ from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.bpe_dropout import Segmenter
-from mtkit.nmt.training.run import Run, Segmentation
+from mtkit.nmt.training.run import Run
 from mtkit.nmt.training.train import train
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.subwords import Subwords
@@ -172,14 +172,13 @@ def _shaped(config: TrainConfig, start: NmtSystem | None) -> TrainConfig:
     return replace(config, **shape | {"vocabulary": len(start.subwords)})
 
 
-def _segment(
-    subwords: Subwords, sides: Sequence[Words], p: float
-) -> Callable[[int], Segmentation] | None:
+def _segment(subwords: Subwords, sides: Sequence[Words], p: float) -> Callable[[int], Data] | None:
     """How the training text is cut into pieces anew in each epoch; ``None`` where it is not."""
     if p == 0:
         return None
     source, target = (Segmenter(subwords, side) for side in sides)
-    return lambda seed: (source.sample(p, 2 * seed), target.sample(p, 2 * seed + 1))
+    words = [len(sentence) for sentence in sides[1]]
+    return lambda seed: Data(source.sample(p, 2 * seed), target.sample(p, 2 * seed + 1), words)
 
 
 def _short(data: Data, limit: int) -> tuple[Data, list[int]]:

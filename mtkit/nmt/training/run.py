@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from mtkit.nmt import parallel
-from mtkit.nmt.data import Batch, Data, batch_rows, drop_words, epoch, make_batch
+from mtkit.nmt.data import Batch, Data, batch_rows, drop_words, epoch
 from mtkit.nmt.loss import loss_of, perplexity
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig, learning_rate
@@ -30,7 +30,6 @@ from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.checkpoint import Tensors
 
 PLACE = ("update", "stale", "halvings", "save_every", "segmentation", "history")
-Segmentation = tuple[list[list[int]], list[list[int]]]  # pieces of all sources and all targets
 
 
 class Run:
@@ -49,7 +48,7 @@ class Run:
         dev: Data,
         spell: Callable[[Sequence[int]], str] | None = None,
         path: Path | None = None,
-        segment: Callable[[int], Segmentation] | None = None,
+        segment: Callable[[int], Data] | None = None,
         weights: Tensors | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
@@ -68,7 +67,7 @@ class Run:
         self.save_every = 1
         self.skipped, self.in_a_row = torch.zeros(2, device=self.model.device)
         self.segmentation = 0
-        self.sources, self.targets = train.sources, train.targets
+        self.data = train  # as it is cut into pieces in this epoch
         self.queue: list[list[int]] = []
         self.history: list[dict[str, float]] = []
         self.path, self.fingerprint = path, checkpoint.fingerprint(config, train, dev, weights)
@@ -92,19 +91,22 @@ class Run:
         if not self.queue:
             self.segmentation = int(self.rng.integers(2**62)) if self.segment else 0
             self._segment()
-            self.queue = epoch(self.sources, self.targets, self.config.batch, self.rng)
+            self.queue = epoch(self.data, self.config.batch, self.rng)
             if self.update == 0:
                 sizes = [
                     len(rows)
-                    * (len(self.sources[rows[0]]) + max(len(self.targets[r]) for r in rows))
+                    * (
+                        len(self.data.sources[rows[0]])
+                        + max(len(self.data.targets[r]) for r in rows)
+                    )
                     for rows in self.queue  # subwords, padding included
                 ]
                 self.queue.append(self.queue.pop(sizes.index(max(sizes))))
-        return make_batch(self.sources, self.targets, self.queue.pop())
+        return self.data.batch(self.queue.pop())
 
     def _segment(self) -> None:
         if self.segment:
-            self.sources, self.targets = self.segment(self.segmentation)
+            self.data = self.segment(self.segmentation)
 
     def step(self, batch: Batch, total: int) -> tuple[Tensor, Tensor]:
         """One update; the loss and the gradient's norm before clipping, still as tensors.

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
-from mtkit.nmt.data import make_batch
+from mtkit.nmt.data import Data
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recurrent.cells import STEPS, weights_of
 from mtkit.nmt.recurrent.gradients import (
@@ -210,13 +210,13 @@ def test_gradients_by_steps_from_source_to_target(attention: str) -> None:
     torch.manual_seed(1)
     found = Seq2Seq(ModelConfig(9, "lstm", attention, 4, D, dropout=0.0)).double()
     pairs = ([[4, 5, 6]] * 2, [[7, 8, 4, 5], [7]])
-    norms, steps = by_steps(found, make_batch(*pairs, [0, 1]))
+    norms, steps = by_steps(found, Data(*pairs, []).batch([0, 1]))
     assert norms.shape == steps.shape == (4 * 5 + 4 * 2,)  # with </s>, without padding
     assert sorted(set(steps)) == list(range(8))  # from x_I to y_1, …, from x_1 to y_T
-    alone = [by_steps(found, make_batch(*pairs, [row])) for row in (0, 1)]
+    alone = [by_steps(found, Data(*pairs, []).batch([row])) for row in (0, 1)]
     np.testing.assert_allclose(sorted(norms), sorted(np.concatenate([n for n, _ in alone])))
     # The last target token of the first pair by its first source word, disturbed.
-    batch, eps = make_batch(*pairs, [0]), 1e-6
+    batch, eps = Data(*pairs, []).batch([0]), 1e-6
     whole = found.embedding.forward
 
     def loss(change: Tensor) -> float:

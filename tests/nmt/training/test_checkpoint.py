@@ -18,10 +18,11 @@ import pytest
 import torch
 
 from mtkit.errors import InputError, WorkError
+from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training import run as running
-from mtkit.nmt.training.run import Run, Segmentation
+from mtkit.nmt.training.run import Run
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
 from mtkit.text.corpus import Corpus
 from tests.support.command import mtkit
@@ -39,10 +40,11 @@ def run_at(path: Path, config: TrainConfig = CONFIG) -> Run:
     return Run(config, 14, ten_pairs(), ten_pairs(), spelled, path, segment)
 
 
-def segment(seed: int) -> Segmentation:
+def segment(seed: int) -> Data:
     """The pairs with some of their ids left out, others by every seed."""
     rng, data = np.random.default_rng(seed), ten_pairs()
-    return data.sources, [[i for i in ids if rng.random() < 0.7] for ids in data.targets]
+    targets = [[i for i in ids if rng.random() < 0.7] for ids in data.targets]
+    return replace(data, targets=targets)
 
 
 def bits(model: torch.nn.Module) -> list[bytes]:
