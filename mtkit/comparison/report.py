@@ -19,9 +19,10 @@ from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
+from mtkit.evaluation.intervals import RESAMPLES
 from mtkit.evaluation.metrics import Metric, Pair
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
-from mtkit.evaluation.statistics import RESAMPLES, TRIALS, Lines, Scorer, Statistics, check_parallel
+from mtkit.evaluation.statistics import TRIALS, Lines, Scorer, Statistics, check_parallel
 from mtkit.explanation.reasons import Explanation
 from mtkit.system import Score
 from mtkit.text.corpus import Bitext
@@ -29,7 +30,7 @@ from mtkit.text.corpus import Bitext
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # words: the longest source of each group but the last
 # By words that an output is longer than its reference: from, to.
 DIFFERENCES = ((None, -5), (-4, -2), (-1, -1), (0, 0), (1, 1), (2, 2), (3, 5), (6, None))
-GROUP = 20  # sentences that a group has at least
+GROUP_SIZE = 20  # sentences that a group has at least
 SMALL = 100  # fewer test sentences than this are remarked on
 
 # --- what is compared
@@ -124,7 +125,7 @@ class Translations(Run):
 
 
 @dataclass(frozen=True)
-class Group:
+class ScoredGroup:
     """BLEU of the sentences of which something is ``low`` to ``high``, ``None`` for no limit.
 
     bleu: ``None`` for no sentence.
@@ -153,8 +154,8 @@ class SystemResult(Run):
     perplexity: dict[Question, Perplexity]
     channel: dict[str, float]
     wider: float | None
-    by_length: list[Group]
-    by_difference: list[Group]
+    by_length: list[ScoredGroup]
+    by_difference: list[ScoredGroup]
     by_chrf: list[int]
     coverage: Coverage
     unknown_words: Unknown | None
@@ -273,8 +274,8 @@ def _result(
     def bleu(outputs: Lines) -> float:
         return rows.scorer.count(outputs, ["bleu"]).score("bleu")
 
-    def group(low: int | None, high: int | None, chosen: Sequence[int]) -> Group:
-        return Group(low, high, len(chosen), rows.score("bleu", chosen) if chosen else None)
+    def group(low: int | None, high: int | None, chosen: Sequence[int]) -> ScoredGroup:
+        return ScoredGroup(low, high, len(chosen), rows.score("bleu", chosen) if chosen else None)
 
     return SystemResult(
         **{f.name: getattr(system, f.name) for f in fields(Run)},
@@ -302,19 +303,19 @@ def _within(n: int, low: int | None, high: int | None) -> bool:
 
 
 def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:
-    """Rows by words of the source: (fewest, most, rows), each with ``GROUP`` rows if there are.
+    """Rows by words of the source: (fewest, most, rows), of ``GROUP_SIZE`` rows or more.
 
-    Groups end at ``LENGTHS``; one with fewer rows joins the next, and the last the one before.
+    Groups end at ``LENGTHS``; one with fewer rows joins the next, the last the one before it.
     """
     words = [len(source.split()) for source in sources]
     groups: list[tuple[int, int, list[int]]] = []
     low, rows = 0, list[int]()
     for high in (*LENGTHS, max(words)):
         rows = [i for i, n in enumerate(words) if low <= n <= high]
-        if len(rows) >= GROUP:
+        if len(rows) >= GROUP_SIZE:
             groups.append((max(1, low), high, rows))
             low = high + 1
-    if rows and len(rows) < GROUP:  # what is left at the end
+    if rows and len(rows) < GROUP_SIZE:  # what is left at the end
         first, _, before = groups.pop() if groups else (1, 0, [])
         groups.append((first, max(words), [*before, *rows]))
     return groups

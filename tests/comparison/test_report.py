@@ -23,7 +23,7 @@ from sacrebleu.metrics.chrf import CHRF
 from mtkit.cli.output import finite
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.page.render import as_html, print_report, sections, verdict, verdicts
-from mtkit.comparison.report import GROUP, Comparison, as_json, length_groups
+from mtkit.comparison.report import GROUP_SIZE, Comparison, as_json, length_groups
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
@@ -556,7 +556,7 @@ def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
     assert len(groups) > 3
     for (low, high, rows), group in zip(groups, made.systems[0].by_length, strict=True):
         assert (group.low, group.high, group.sentences) == (low, high, len(rows))
-        assert len(rows) >= GROUP
+        assert len(rows) >= GROUP_SIZE
         assert all(words[i] == 0 or low <= words[i] <= high for i in rows)
         own = [[lines[i] for i in rows] for lines in (outputs, references)]
         assert group.bleu == metrics.bleu(*own)
