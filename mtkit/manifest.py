@@ -88,6 +88,11 @@ class Manifest:
         """The tokenizer that the model reads text with."""
         return WordTokenizer(**self.tokenizer)
 
+    def files(self, split: str) -> tuple[Path, Path] | None:
+        """Source and target of "train", "dev" or "test", if the corpus has it."""
+        named = self.corpus.get(split)
+        return (Path(named[0]), Path(named[1])) if named else None
+
     def write(self, directory: Path) -> None:
         """Write the manifest into ``directory``."""
         text = json.dumps(asdict(self), ensure_ascii=False, indent=2)
@@ -112,12 +117,9 @@ def model_size(directory: Path) -> int:
 
 def named_test_set(directory: Path) -> tuple[Path, Path]:
     """The files of the test set that the manifest of a model names. Raises InputError of none."""
-    named = Manifest.read(directory).corpus.get("test")
-    if not named:
-        raise InputError(
-            f"{directory} was trained without a test set; name one with --test SRC TGT"
-        )
-    return Path(named[0]), Path(named[1])
+    if files := Manifest.read(directory).files("test"):
+        return files
+    raise InputError(f"{directory} was trained without a test set; name one with --test SRC TGT")
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,13 @@ def training_pairs(directory: Path) -> list[TrainingPair]:
 
 def _training_files(directory: Path) -> Bitext:
     """The training text with its blank lines; see ``training_text``."""
-    corpus = Manifest.read(directory).corpus
-    named = corpus.get("train")
-    if not named:
+    manifest = Manifest.read(directory)
+    files = manifest.files("train")
+    if not files:
         raise InputError(f"{directory} names no training text")
-    text = Bitext.read(Path(named[0]), Path(named[1]))
-    if text.digest() != corpus.get("digest"):
-        raise InputError(f"{named[0]} is not what {directory} was trained on")
+    text = Bitext.read(*files)
+    if text.digest() != manifest.corpus.get("digest"):
+        raise InputError(f"{files[0]} is not what {directory} was trained on")
     return text
 
 

@@ -115,7 +115,7 @@ def _common_test_set(models: Sequence[Path]) -> Files:
     """The one test set that the manifests name."""
     if not models:
         raise InputError("only files are given; name the test set with --test SRC TGT")
-    telling = [path for path in models if Manifest.read(path).corpus.get("test")]
+    telling = [path for path in models if Manifest.read(path).files("test")]
     named = {named_test_set(path) for path in telling or models}  # raises where none tells
     if len(named) > 1:
         raise InputError("the systems name different test sets; choose one with --test SRC TGT")

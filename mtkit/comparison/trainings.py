@@ -20,7 +20,6 @@ from mtkit.errors import InputError
 from mtkit.manifest import Manifest, model_size, training_text, write_whole
 from mtkit.models import load
 from mtkit.text.corpus import Bitext, Corpus
-from mtkit.text.tokenizer import WordTokenizer
 from mtkit.version import __version__
 
 
@@ -96,20 +95,19 @@ def _check(directory: Path, manifest: Manifest, largest: int) -> None:
 
 
 def _dev(manifest: Manifest) -> Bitext | None:
-    named = manifest.corpus.get("dev")
-    return Bitext.read(Path(named[0]), Path(named[1])) if named else None
+    files = manifest.files("dev")
+    return Bitext.read(*files) if files else None
 
 
 def complete(needed: Sequence[Training], material: Material, threads: int) -> Curve:
     """The curve, after the trainings that are not done yet; says how long they will take."""
     points = [point for training in needed if (point := training.point())]
-    done = {(p.system, p.size, p.seed) for p in points}
-    left = [t for t in needed if (t.system, t.size, t.seed) not in done]
-    size = max(model_size(t.directory) for t in needed)
+    left = [training for training in needed if not training.point()]
     if left:
+        megabytes = max(model_size(training.directory) for training in needed) / 1e6
         note(
-            f"learning curve: {len(needed)} trainings, {len(done)} done already; the others take "
-            f"about {_minutes(left, points)} and {size / 1e6:,.0f} MB of disk while they do"
+            f"learning curve: {len(needed)} trainings, {len(points)} done already; the others take "
+            f"about {_minutes(left, points)} and {megabytes:,.0f} MB of disk while they do"
         )
     for k, training in enumerate(left):
         note(
@@ -142,12 +140,15 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
 
     Raises InputError where the training text is no longer what it was.
     """
-    corpus = _corpus(training, test)
+    manifest = training.manifest
+    text = sample(training_text(training.directory), training.size, training.seed)
+    name, dev = manifest.corpus["name"], _dev(manifest)
+    corpus = Corpus(name, manifest.languages, text, dev, test)
     with TemporaryDirectory(prefix="mtkit-curve-") as scratch:
         out = Path(scratch) / "model"
         start = time.perf_counter()
-        train = _train_smt if training.manifest.kind == "smt" else _train_nmt
-        train(training, corpus, training.manifest.word_tokenizer, out, threads)
+        train = _train_smt if manifest.kind == "smt" else _train_nmt
+        train(training, corpus, out, threads)
         seconds = time.perf_counter() - start
         system = load(out)
         system.limit_threads(threads)
@@ -155,37 +156,23 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
     return Point(training.system, training.size, training.seed, seconds, outputs)
 
 
-def _corpus(training: Training, test: Bitext) -> Corpus:
-    return Corpus(
-        training.manifest.corpus["name"],
-        training.manifest.languages,
-        sample(training_text(training.directory), training.size, training.seed),
-        _dev(training.manifest),
-        test,
-    )
-
-
-def _train_smt(
-    training: Training, corpus: Corpus, tokenizer: WordTokenizer, out: Path, threads: int
-) -> None:
+def _train_smt(training: Training, corpus: Corpus, out: Path, threads: int) -> None:
     from mtkit.smt.search.decoder import Limits
     from mtkit.smt.train import TrainConfig, train_smt
 
-    own = training.manifest.config
+    own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
     config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig)})
     config = replace(config, prune=tuple(config.prune), limits=Limits(**own["limits"]))
     train_smt(corpus, tokenizer, config, own["weights"], out, threads)
 
 
-def _train_nmt(
-    training: Training, corpus: Corpus, tokenizer: WordTokenizer, out: Path, threads: int
-) -> None:
+def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> None:
     """As many subwords and updates as go with the size of the text."""
     from mtkit.nmt.recipe import TrainConfig
     from mtkit.nmt.system import set_threads
     from mtkit.nmt.training.build import train_nmt
 
-    own = training.manifest.config
+    own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
     config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig)})
     set_threads(threads)
     fitting = replace(config, vocabulary=0, updates=0, seed=training.seed)

@@ -18,7 +18,7 @@ for every 1,000 sentences.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -61,15 +61,12 @@ class Scorer:
         self.references = [list(lines) for lines in references]
         self.resamples, self.trials = resamples, trials
         # force: no advice on sacreBLEU's log; looks_tokenized() tells the reader of the report.
-        known: dict[str, tuple[Any, dict[str, Any]]] = {
-            "bleu": (BLEU, {"tokenize": tokenize, "force": True}),
-            "chrf": (CHRF, {}),
-            "ter": (TER, {}),
+        makers: dict[str, Callable[[], Any]] = {
+            "bleu": lambda: BLEU(tokenize=tokenize, force=True, references=self.references),
+            "chrf": lambda: CHRF(references=self.references),
+            "ter": lambda: TER(references=self.references),
         }
-        self.metrics: dict[str, Any] = {}
-        for name in metrics:
-            metric, options = known[name]
-            self.metrics[name] = metric(references=self.references, **options)
+        self.metrics = {name: makers[name]() for name in metrics}
 
     def count(self, outputs: Lines, metrics: Sequence[str] = (), name: str = "") -> Statistics:
         """The rows of a system's N outputs for ``metrics``, by default all.
