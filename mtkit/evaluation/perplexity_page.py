@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mtkit.console import visible
 from mtkit.evaluation.perplexity import MEANINGS, Group, Judged, Measured, perplexity_of
-from mtkit.page.tables import Cell, Columns, Grid, number, print_grid
+from mtkit.page.tables import Cell, Columns, Grid, number, print_grid, table
 
 CAPTIONS = {
     "oov": "known and unknown words",
@@ -51,6 +51,7 @@ def print_tables(models: Sequence[Measured], console: Console) -> None:
 
 
 OVERALL: Columns[Judged] = [
+    ("Question", lambda j: Cell(j.perplexity.question)),
     ("Perplexity", lambda j: number(j.perplexity.value, 4)),
     ("Without OOVs", lambda j: number(j.perplexity.without_oov, 4)),
     ("Tokens", lambda j: number(j.perplexity.tokens, 0)),
@@ -60,23 +61,20 @@ OVERALL: Columns[Judged] = [
 
 
 def _overall_grid(models: Sequence[Measured]) -> Grid:
-    by_question = {q: [(m.name, m.judged[q]) for m in models if q in m.judged] for q in MEANINGS}
-    rows, notes = [], []
-    for question, judged in by_question.items():
-        for name, j in judged:
-            figures = (cell(j) for _, cell in OVERALL)
-            rows.append([Cell(name), Cell(question), *figures])
-            notes += [f"{name}, {question}: {j.perplexity.note}."] if j.perplexity.note else []
+    rows, notes = list[tuple[str, Judged]](), list[str]()
+    for question in MEANINGS:
+        judged = [(m.name, m.judged[question]) for m in models if question in m.judged]
+        rows += judged
+        notes += [f"{n}, {question}: {j.perplexity.note}." for n, j in judged if j.perplexity.note]
         if len({tuple(j.words) for _, j in judged}) > 1:
-            notes.append(
-                f"{question} is of different tokens here: only bits per character compare."
-            )
-    return Grid(
+            notes.append(f"{question} is of different tokens: only bits per character compare.")
+    return table(
         "Perplexity, and bits per character with every OOV spelled. Lower is better; "
         "different questions do not compare.",
-        ("Model", "Question", *(heading for heading, _ in OVERALL)),
         rows,
+        OVERALL,
         notes,
+        first="Model",
     )
 
 

@@ -60,7 +60,7 @@ def comparison(**options: object) -> Comparison:
 
 
 @pytest.fixture(scope="module")
-def made() -> Comparison:
+def report() -> Comparison:
     return comparison()
 
 
@@ -125,40 +125,40 @@ class Page(HTMLParser):
 # --- what is computed
 
 
-def test_figures_are_those_of_evaluation(made: Comparison) -> None:
+def test_figures_are_those_of_evaluation(report: Comparison) -> None:
     rows = counted(resamples=60, trials=60)
-    for system, translations in zip(made.systems, systems(), strict=True):
+    for system, translations in zip(report.systems, systems(), strict=True):
         assert system.metrics == metrics.corpus_scores(rows[system.name])
         assert system.perplexity == perplexities(translations.scores)
-    assert made.pairs == metrics.significance(rows)
-    assert [s.sentences_per_second for s in made.systems] == [5.0, 2.0, None]
+    assert report.pairs == metrics.significance(rows)
+    assert [s.sentences_per_second for s in report.systems] == [5.0, 2.0, None]
 
 
 def test_tokenize_reaches_scores_and_pairs() -> None:
-    made = comparison(tokenize="none")
+    report = comparison(tokenize="none")
     rows = counted(tokenize="none", resamples=60, trials=60)
-    assert made.pairs == metrics.significance(rows)
-    assert "tok:none" in made.systems[0].metrics["bleu"].signature
-    assert "tok:none" in printed(made)
-    assert "stand between spaces" in printed(made)
+    assert report.pairs == metrics.significance(rows)
+    assert "tok:none" in report.systems[0].metrics["bleu"].signature
+    assert "tok:none" in printed(report)
+    assert "stand between spaces" in printed(report)
 
 
-def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> None:
+def test_examples_hold_the_largest_difference_either_way(report: Comparison) -> None:
     chrf = {name: rows.by_sentence("chrf") for name, rows in counted().items()}
-    bleu = {s.name: s.metrics["bleu"].score for s in made.systems}
+    bleu = {s.name: s.metrics["bleu"].score for s in report.systems}
     assert bleu["nmt"] > bleu["other"] > bleu["smt"]  # other is the best of another kind
     gaps = [a - b for a, b in zip(chrf["nmt"], chrf["other"], strict=True)]
-    assert len(made.examples) == 12
+    assert len(report.examples) == 12
     ranked = sorted(gaps)
-    assert [gaps[e.line - 1] for e in made.examples[:8:2]] == ranked[:-5:-1]
-    assert [gaps[e.line - 1] for e in made.examples[1:8:2]] == ranked[:4]
+    assert [gaps[e.line - 1] for e in report.examples[:8:2]] == ranked[:-5:-1]
+    assert [gaps[e.line - 1] for e in report.examples[1:8:2]] == ranked[:4]
     assert ranked[3] < 0 < ranked[-4]
-    assert made.examples[0].why == f"nmt is ahead of other by {ranked[-1]:.1f} chrF"
-    assert made.examples[1].why == f"other is ahead of nmt by {-ranked[0]:.1f} chrF"
-    assert {e.why for e in made.examples[8:]} == {"systematic sample"}
-    lines = [e.line for e in made.examples[8:]]
+    assert report.examples[0].why == f"nmt is ahead of other by {ranked[-1]:.1f} chrF"
+    assert report.examples[1].why == f"other is ahead of nmt by {-ranked[0]:.1f} chrF"
+    assert {e.why for e in report.examples[8:]} == {"systematic sample"}
+    lines = [e.line for e in report.examples[8:]]
     assert all(later - earlier in range(3, 15) for earlier, later in pairwise(lines))
-    for example in made.examples:
+    for example in report.examples:
         i = example.line - 1
         assert (example.source, example.references) == (SOURCES[i], (REFERENCES[i],))
         shown = [(o.system, o.text, o.chrf) for o in example.outputs]
@@ -167,8 +167,10 @@ def test_examples_hold_the_largest_difference_either_way(made: Comparison) -> No
 
 def test_rivals_are_of_different_kinds_where_there_are() -> None:
     smt, nmt, other = systems()
-    made = built(SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], resamples=5, trials=5)
-    assert made.examples[0].why.startswith("nmt is ahead of smt by ")
+    report = built(
+        SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], resamples=5, trials=5
+    )
+    assert report.examples[0].why.startswith("nmt is ahead of smt by ")
 
 
 @pytest.mark.parametrize(
@@ -176,17 +178,17 @@ def test_rivals_are_of_different_kinds_where_there_are() -> None:
 )
 def test_number_of_examples(sentences: int, wanted: int, got: int) -> None:
     two = [of(t.name, t.kind, t.outputs[:sentences]) for t in systems()[:2]]
-    made = built(
+    report = built(
         SOURCES[:sentences], REFERENCES[:sentences], two, resamples=5, trials=5, examples=wanted
     )
-    assert len({e.line for e in made.examples}) == len(made.examples) == got
+    assert len({e.line for e in report.examples}) == len(report.examples) == got
 
 
 def test_one_system_has_examples_and_no_pairs() -> None:
-    made = built(SOURCES, REFERENCES, systems()[:1], resamples=5, trials=5)
-    assert made.pairs == []
-    assert len(made.examples) == 12
-    assert "Is the difference significant?" not in printed(made) + as_html(made)
+    report = built(SOURCES, REFERENCES, systems()[:1], resamples=5, trials=5)
+    assert report.pairs == []
+    assert len(report.examples) == 12
+    assert "Is the difference significant?" not in printed(report) + as_html(report)
 
 
 def test_misfits_are_refused() -> None:
@@ -206,8 +208,8 @@ def test_misfits_are_refused() -> None:
 # --- JSON
 
 
-def test_json_has_the_documented_shape(made: Comparison) -> None:
-    data = json.loads(json.dumps(finite(as_json(made)), allow_nan=False))
+def test_json_has_the_documented_shape(report: Comparison) -> None:
+    data = json.loads(json.dumps(finite(as_json(report)), allow_nan=False))
     assert set(data) >= {"test", "systems", "pairs"}
     assert data["test"] == {
         "name": "test.en",
@@ -218,7 +220,7 @@ def test_json_has_the_documented_shape(made: Comparison) -> None:
         "references": 1,
         "tokenize": "13a",
     }
-    for system, result in zip(data["systems"], made.systems, strict=True):
+    for system, result in zip(data["systems"], report.systems, strict=True):
         documented = {"name", "kind", "metrics", "perplexity", "seconds", "sentences_per_second"}
         assert set(system) >= documented
         assert list(system["metrics"]) == ["bleu", "chrf", "ter"]
@@ -228,8 +230,8 @@ def test_json_has_the_documented_shape(made: Comparison) -> None:
     pair = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
     assert len(data["pairs"]) == 6
     assert all(set(p) == pair for p in data["pairs"])
-    assert data["pairs"][0]["delta"] == made.pairs[0].delta
-    assert data["examples"][0]["outputs"][0]["text"] == made.examples[0].outputs[0].text
+    assert data["pairs"][0]["delta"] == report.pairs[0].delta
+    assert data["examples"][0]["outputs"][0]["text"] == report.examples[0].outputs[0].text
     smt = data["systems"][0]
     assert smt["perplexity"]["P(y)"]["value"] == pytest.approx(math.e**2)
     assert smt["perplexity"]["P(x|y)"]["value"] is None  # infinite, and JSON has no infinity
@@ -306,8 +308,8 @@ def test_joiners_that_spell_words_are_kept() -> None:
 # --- tables and words
 
 
-def test_no_table_ranks_different_questions(made: Comparison) -> None:
-    tables = {g.caption.split(":")[0]: g for g in grids(made)}
+def test_no_table_ranks_different_questions(report: Comparison) -> None:
+    tables = {g.caption.split(":")[0]: g for g in grids(report)}
     names = {k: [row[0].text for row in g.rows] for k, g in tables.items() if "Perplexity" in k}
     assert names == {
         "Perplexity by P(y)": ["smt"],
@@ -339,24 +341,26 @@ def test_errors_are_the_searches_or_the_models() -> None:
 def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
     smt, nmt, other = systems()
     again = replace(other, name="nmt-2", kind="nmt", family="f")
-    made = built(SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], resamples=5, trials=5)
-    [spread] = made.spreads
+    report = built(
+        SOURCES, REFERENCES, [smt, replace(nmt, family="f"), again], resamples=5, trials=5
+    )
+    [spread] = report.spreads
     bleu = [metrics.bleu(o, REFERENCES) for o in (nmt.outputs, other.outputs)]
     assert (spread.systems, spread.bleu) == (["nmt", "nmt-2"], bleu)
     assert spread.mean == pytest.approx(sum(bleu) / 2)
     assert spread.deviation == pytest.approx(abs(bleu[0] - bleu[1]) / math.sqrt(2))
-    assert "nmt, nmt-2" in printed(made)
+    assert "nmt, nmt-2" in printed(report)
     assert built(SOURCES, REFERENCES, systems(), resamples=5, trials=5).spreads == []
 
 
 def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
     seen = [0, 7, 8]
-    made = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=seen)
+    report = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=seen)
     rest = [i for i in range(30) if i not in seen]
-    for system, given_system in zip(made.systems, systems(), strict=True):
+    for system, given_system in zip(report.systems, systems(), strict=True):
         own = [[lines[i] for i in rest] for lines in (given_system.outputs, REFERENCES)]
         assert system.unseen == metrics.bleu(*own)
-    assert "of the 27 that are in no system's training text" in " ".join(printed(made).split())
+    assert "of the 27 that are in no system's training text" in " ".join(printed(report).split())
     all_seen = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=range(30))
     assert [s.unseen for s in all_seen.systems] == [None] * 3
 
@@ -364,8 +368,8 @@ def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
 def test_sentences_by_difference_of_length_and_by_chrf() -> None:
     references = ["a b c d e f g"] * 6
     outputs = ["a b c d e f g", "a", "a b c d e f", "a b c d e f g h h h", "", "x y z x y z q"]
-    made = built(SOURCES[:6], references, [of("s", "file", outputs)], resamples=2, trials=5)
-    [system] = made.systems
+    report = built(SOURCES[:6], references, [of("s", "file", outputs)], resamples=2, trials=5)
+    [system] = report.systems
     groups = {(g.low, g.high): g for g in system.by_difference}
     wanted = {(None, -5): 2, (-1, -1): 1, (0, 0): 2, (3, 5): 1}
     assert {limits: g.sentences for limits, g in groups.items() if g.sentences} == wanted
@@ -373,23 +377,23 @@ def test_sentences_by_difference_of_length_and_by_chrf() -> None:
     assert groups[1, 1].bleu is None
     chrf = [CHRF().sentence_score(y, [x]).score for y, x in zip(outputs, references, strict=True)]
     assert system.by_chrf == [sum(min(9, c // 10) == k for c in chrf) for k in range(10)]
-    assert all(label in printed(made) for label in ("≤ −5", "−4 to −2", "+3 to +5", "≥ +6"))
+    assert all(label in printed(report) for label in ("≤ −5", "−4 to −2", "+3 to +5", "≥ +6"))
 
 
-def test_errors_are_a_row_of_counts(made: Comparison) -> None:
-    (grid,) = (g for g in grids(made) if g.caption.startswith("Errors of the model"))
+def test_errors_are_a_row_of_counts(report: Comparison) -> None:
+    (grid,) = (g for g in grids(report) if g.caption.startswith("Errors of the model"))
     assert [[cell.text for cell in row] for row in grid.rows] == [
         ["smt", "20", "7", "11", "2", "3", "–"]
     ]
 
 
-def test_the_noisy_channel_is_a_row_of_bleu_by_weights(made: Comparison) -> None:
-    (grid,) = (g for g in grids(made) if g.caption.startswith("The noisy channel"))
+def test_the_noisy_channel_is_a_row_of_bleu_by_weights(report: Comparison) -> None:
+    (grid,) = (g for g in grids(report) if g.caption.startswith("The noisy channel"))
     assert grid.columns == ("System", *CHANNEL)
     bleu = [metrics.bleu(lines, REFERENCES) for lines in CHANNEL.values()]
     assert [[c.text for c in row] for row in grid.rows] == [["smt", *(f"{b:.1f}" for b in bleu)]]
-    assert grid.caption in printed(made)
-    assert grid.caption in Page(as_html(made)).texts("caption")
+    assert grid.caption in printed(report)
+    assert grid.caption in Page(as_html(report)).texts("caption")
     without = built(SOURCES, REFERENCES, systems()[1:], resamples=5, trials=5)
     assert "noisy channel" not in printed(without) + as_html(without)
 
@@ -397,13 +401,13 @@ def test_the_noisy_channel_is_a_row_of_bleu_by_weights(made: Comparison) -> None
 def test_a_glossary_is_a_row_of_who_followed_it() -> None:
     complied = [{"matches": 12, "complied": 9}, {"matches": 0, "complied": 0}, None]
     known = [replace(t, glossary=c) for t, c in zip(systems(), complied, strict=True)]
-    made = built(SOURCES, REFERENCES, known, resamples=5, trials=5)
-    (grid,) = (g for g in grids(made) if g.caption.startswith("The glossary"))
+    report = built(SOURCES, REFERENCES, known, resamples=5, trials=5)
+    (grid,) = (g for g in grids(report) if g.caption.startswith("The glossary"))
     rows = [[cell.text for cell in row] for row in grid.rows]
     assert rows == [["smt", "12", "9", "75.0"], ["nmt", "0", "0", "–"]]
-    assert grid.caption in printed(made)
-    assert grid.caption in Page(as_html(made)).texts("caption")
-    assert [s["glossary"] for s in as_json(made)["systems"]] == complied
+    assert grid.caption in printed(report)
+    assert grid.caption in Page(as_html(report)).texts("caption")
+    assert [s["glossary"] for s in as_json(report)["systems"]] == complied
     without = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5)
     assert "glossary" not in (printed(without) + as_html(without)).lower()
 
@@ -411,20 +415,20 @@ def test_a_glossary_is_a_row_of_who_followed_it() -> None:
 def test_different_tokens_are_said_not_to_compare() -> None:
     smt, nmt, _ = systems()
     nmt = replace(nmt, scores=nmt.scores[:-1])
-    made = built(SOURCES, REFERENCES, [smt, nmt], resamples=5, trials=5)
-    assert printed(made).count("these figures do not compare") == 1
+    report = built(SOURCES, REFERENCES, [smt, nmt], resamples=5, trials=5)
+    assert printed(report).count("these figures do not compare") == 1
 
 
 def test_very_large_perplexity_is_still_readable() -> None:
     bad = replace(systems()[0], scores=[Score(lm=LogProbability(-1200.0, 2))])
-    made = built(SOURCES, REFERENCES, [bad], resamples=5, trials=5)
-    assert "3.77e+260" in printed(made)
+    report = built(SOURCES, REFERENCES, [bad], resamples=5, trials=5)
+    assert "3.77e+260" in printed(report)
 
 
 def test_zero_bleu_is_explained_in_every_rendering() -> None:
     bad = of("bad", "nmt", ["x"] * 30)
-    made = built(SOURCES, REFERENCES, [bad], resamples=20, trials=5)
-    for rendered in (printed(made), Page(as_html(made)).text, json.dumps(as_json(made))):
+    report = built(SOURCES, REFERENCES, [bad], resamples=20, trials=5)
+    for rendered in (printed(report), Page(as_html(report)).text, json.dumps(as_json(report))):
         assert "BLEU is 0: no 1-gram matched" in rendered
 
 
@@ -447,45 +451,45 @@ def test_verdict(pair: Pair, words: str) -> None:
 
 def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
     smt, nmt, other = systems()
-    made = built(
+    report = built(
         SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], resamples=5, trials=5
     )
-    best = max(made.systems, key=lambda s: s.metrics["bleu"].score).name
-    *said, last = verdicts(made)
+    best = max(report.systems, key=lambda s: s.metrics["bleu"].score).name
+    *said, last = verdicts(report)
     assert len(said) == 6
     assert all(best in line for line in said)
     assert last.startswith(f"These are of {best}; --json has all 12,")
     assert len(verdicts(comparison())) == 6
 
 
-def test_warnings_stand_in_all_three_renderings(made: Comparison) -> None:
+def test_warnings_stand_in_all_three_renderings(report: Comparison) -> None:
     wanted = ["3 test lines stood in the training text", "only 30 test sentences"]
-    for rendered in (printed(made), as_html(made), json.dumps(as_json(made))):
+    for rendered in (printed(report), as_html(report), json.dumps(as_json(report))):
         assert all(warning in rendered for warning in wanted)
 
 
 def test_tokenized_output_is_warned_of() -> None:
     tokenized = of("raw", "file", [f"{line} ." for line in REFERENCES])
     for tokenize, warned in (("13a", True), ("none", False)):
-        made = built(SOURCES, REFERENCES, [tokenized], resamples=5, tokenize=tokenize)
-        assert any("raw: most lines end in ' .'" in w for w in made.warnings) is warned
+        report = built(SOURCES, REFERENCES, [tokenized], resamples=5, tokenize=tokenize)
+        assert any("raw: most lines end in ' .'" in w for w in report.warnings) is warned
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_narrow_terminals_lose_nothing(width: int) -> None:
     smt, nmt, other = systems()
     long_name = replace(other, name="Ω" * 50)
-    made = built(SOURCES, REFERENCES, [smt, nmt, long_name], resamples=20, trials=5, examples=0)
-    text = printed(made, width)
+    report = built(SOURCES, REFERENCES, [smt, nmt, long_name], resamples=20, trials=5, examples=0)
+    text = printed(report, width)
     assert "…" not in text
-    for grid in grids(made):
+    for grid in grids(report):
         for column in grid.columns:
             assert column in text
         for cell in (cell for row in grid.rows for cell in row[1:]):
             assert cell.text in text
             assert cell.small in text
         assert all(note in text for note in grid.notes)  # in one piece: signatures are copied
-    naming = [row for grid in grids(made) for row in grid.rows if "Ω" in row[0].text]
+    naming = [row for grid in grids(report) for row in grid.rows if "Ω" in row[0].text]
     of_ngrams = 2 * 2  # two captions and two heads
     pairs = 4
     assert text.count("Ω") == 50 * (len(naming) + of_ngrams + pairs)
@@ -494,39 +498,39 @@ def test_narrow_terminals_lose_nothing(width: int) -> None:
 # --- HTML
 
 
-def test_same_input_same_bytes(made: Comparison, tmp_path: Path) -> None:
-    write_page(as_html(made), tmp_path / "a.html")
+def test_same_input_same_bytes(report: Comparison, tmp_path: Path) -> None:
+    write_page(as_html(report), tmp_path / "a.html")
     write_page(as_html(comparison()), tmp_path / "b.html")
     first, second = ((tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
     assert first == second
-    assert first.decode("utf-8") == as_html(made)
+    assert first.decode("utf-8") == as_html(report)
 
 
-def test_page_needs_nothing_from_elsewhere(made: Comparison) -> None:
-    text = as_html(made)
+def test_page_needs_nothing_from_elsewhere(report: Comparison) -> None:
+    text = as_html(report)
     for reference in ("http:", "https:", "//cdn", "src=", "href=", "url(", "@import", "<link"):
         assert reference not in text
     assert "default-src 'none'" in text
 
 
-def test_page_is_readable_by_machines_that_read_aloud(made: Comparison) -> None:
-    page = Page(as_html(made))
-    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(made)) == 16
+def test_page_is_readable_by_machines_that_read_aloud(report: Comparison) -> None:
+    page = Page(as_html(report))
+    assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(report)) == 16
     assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
     (chart,) = page.attributes("svg")
     assert chart["role"] == "img"
     ids = {attrs["id"] for _, attrs, _ in page.elements if "id" in attrs}
     labels = [a["aria-labelledby"] for _, a, _ in page.elements if "aria-labelledby" in a]
     assert all(set(label.split()) <= ids for label in labels)
-    for system in made.systems:
+    for system in report.systems:
         bleu = system.metrics["bleu"]
         spoken = f"{system.name}: {bleu.score:.1f}, 95 % interval {bleu.low:.1f}–{bleu.high:.1f}."
         assert spoken in page.texts("desc")[0]
 
 
-def test_bars_are_as_long_as_the_scores(made: Comparison) -> None:
-    widths = [float(attrs["width"]) for attrs in Page(as_html(made)).attributes("rect")]
-    scores = [system.metrics["bleu"].score for system in made.systems]
+def test_bars_are_as_long_as_the_scores(report: Comparison) -> None:
+    widths = [float(attrs["width"]) for attrs in Page(as_html(report)).attributes("rect")]
+    scores = [system.metrics["bleu"].score for system in report.systems]
     assert [w / widths[0] for w in widths] == pytest.approx(
         [s / scores[0] for s in scores], abs=1e-3
     )
@@ -534,14 +538,14 @@ def test_bars_are_as_long_as_the_scores(made: Comparison) -> None:
 
 
 def test_without_intervals_there_is_still_a_page() -> None:
-    made = built(SOURCES, REFERENCES, systems()[2:], resamples=0, trials=5)
-    assert "95 % interval" not in Page(as_html(made)).texts("desc")[0]
-    assert f"{made.systems[0].metrics['bleu'].score:.1f}" in printed(made)
+    report = built(SOURCES, REFERENCES, systems()[2:], resamples=0, trials=5)
+    assert "95 % interval" not in Page(as_html(report)).texts("desc")[0]
+    assert f"{report.systems[0].metrics['bleu'].score:.1f}" in printed(report)
 
 
-def test_unwritable_page_is_a_plain_error(made: Comparison, tmp_path: Path) -> None:
+def test_unwritable_page_is_a_plain_error(report: Comparison, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
-        write_page(as_html(made), tmp_path / "missing" / "a.html")
+        write_page(as_html(report), tmp_path / "missing" / "a.html")
 
 
 def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
@@ -550,11 +554,11 @@ def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
     sources = [" ".join("x" * n) for n in words]
     references = [" ".join(rng.choices("abc", k=8)) for _ in words]
     outputs = [line if rng.random() < 0.3 else line[::-1] for line in references]
-    made = built(sources, references, [of("a", "file", outputs)], resamples=2, trials=2)
+    report = built(sources, references, [of("a", "file", outputs)], resamples=2, trials=2)
     groups = length_groups(sources)
     assert sorted(i for _, _, rows in groups for i in rows) == list(range(200))
     assert len(groups) > 3
-    for (low, high, rows), group in zip(groups, made.systems[0].by_length, strict=True):
+    for (low, high, rows), group in zip(groups, report.systems[0].by_length, strict=True):
         assert (group.low, group.high, group.sentences) == (low, high, len(rows))
         assert len(rows) >= GROUP_SIZE
         assert all(words[i] == 0 or low <= words[i] <= high for i in rows)
@@ -567,8 +571,8 @@ def test_what_training_logged_is_drawn() -> None:
     log = [{"update": k, "dev_perplexity": 90 / k, "gradient_norm": 1.0} for k in (10, 20, 30)]
     a = replace(of(NASTY, "nmt", REFERENCES), training=log)
     b = replace(of("b", "nmt", REFERENCES), training=[e | {"bleu": 3.0} for e in log])
-    made = built(SOURCES, REFERENCES, [a, b], resamples=2, trials=2)
-    page = as_html(made)
+    report = built(SOURCES, REFERENCES, [a, b], resamples=2, trials=2)
+    page = as_html(report)
     perplexity, bleu, norm = re.findall(r"<figure>.*?</svg>", page, re.DOTALL)[1:]
     assert "perplexity on the dev set" in perplexity
     assert perplexity.count("stroke-dasharray") == norm.count("stroke-dasharray") == 2

@@ -440,7 +440,7 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
     assert "different tokens" not in text
     others = [Measured(name, {"P(y)": toy(name)}, {}) for name in ("a", "b")]
     text = shown(others, 200, colour=False, tokens=False)
-    assert "P(y) is of different tokens here: only bits per character compare." in text
+    assert "P(y) is of different tokens: only bits per character compare." in text
 
 
 def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None:
