@@ -168,8 +168,8 @@ def _train_smt(training: Training, corpus: Corpus, out: Path, threads: int) -> N
 
 def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> None:
     """As many subwords and updates as go with the size of the text."""
+    from mtkit.nmt.parallel import set_threads
     from mtkit.nmt.recipe import TrainConfig
-    from mtkit.nmt.system import set_threads
     from mtkit.nmt.training.build import train_nmt
 
     own, tokenizer = training.manifest.config, training.manifest.word_tokenizer

@@ -16,9 +16,10 @@ from mtkit.laboratory import study
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.findings import K
 from mtkit.laboratory.study import Ids, Laboratory, Study
+from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recipe import PRESETS, Attention
 from mtkit.nmt.recurrent.probe import norms_by_steps
-from mtkit.nmt.system import NmtSystem, set_threads
+from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training.build import train_and_dev, train_nmt
 from mtkit.text.corpus import Bitext, Corpus, open_corpus
 from mtkit.text.tokenizer import WordTokenizer

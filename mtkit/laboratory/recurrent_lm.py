@@ -20,8 +20,8 @@ from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Floats
 from mtkit.manifest import LANGUAGE_MODEL, Manifest
 from mtkit.nmt.model import load_network, save_network
+from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recurrent.language_model import LanguageModel, LmConfig, text_logprobs
-from mtkit.nmt.system import set_threads
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.system import Hypothesis, LogProbability, Reasons, Score, TokenScores
 from mtkit.text.tokenizer import WordTokenizer

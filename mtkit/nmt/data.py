@@ -30,6 +30,10 @@ class Data:
         sources, targets = ([e.ids for e in subwords.encode(side)] for side in sides)
         return cls(sources, targets, [len(words) for words in sides[1]])
 
+    def size(self, rows: list[int]) -> int:
+        """Subwords that a batch of these rows holds, padding included."""
+        return len(rows) * (len(self.sources[rows[0]]) + max(len(self.targets[r]) for r in rows))
+
     def batch(self, rows: list[int]) -> Batch:
         """The pairs ``rows``, whose sources are of one length, as tensors."""
         targets = [self.targets[r] for r in rows]

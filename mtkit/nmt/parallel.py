@@ -44,7 +44,7 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     elif choice == "cuda" and device().type != "cuda":
         raise InputError("--device cuda: torch finds no GPU here; leave the option out")
     if cores:
-        torch.set_num_threads(max(1, cores // LOCAL_WORLD))
+        set_threads(max(1, cores // LOCAL_WORLD))
     if WORLD == 1:
         yield
         return
@@ -75,6 +75,11 @@ def resolved(precision: Precision) -> Precision:
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
 
 
+def set_threads(threads: int) -> None:
+    """Let torch compute in so many threads."""
+    torch.set_num_threads(threads)
+
+
 def in_threads(
     run: Callable[[Job], Result],
     jobs: Iterable[Job],
@@ -88,7 +93,7 @@ def in_threads(
         on_done()
         return result
 
-    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+    with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
         yield from pool.map(announced, jobs)
 
 

@@ -179,16 +179,14 @@ class NmtSystem:
         return Hypothesis(text, list(words), 0.0, alignment=[(0, 0)], unknown=list(words))
 
     def _hypothesis(self, output: Output, words: Sequence[str], source: Encoded) -> Hypothesis:
-        def word_at(position: int) -> int:
-            return source.words[min(position, len(source.words) - 1)]
-
-        copied = [words[word_at(position)] for position in unknown_positions(output)]
+        word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as of the last word
+        copied = [words[word_at[position]] for position in unknown_positions(output)]
         tokens = self.subwords.decode(output.ids, copied)
         spelled = [self.subwords.pieces[i] for i in (*output.ids, EOS)]
         links, target = set(), 0
         for i, position in zip(output.ids, output.attention, strict=True):
             if position < len(source.words):
-                links.add((word_at(position), target))
+                links.add((word_at[position], target))
             target += i == UNK or self.subwords.pieces[i].endswith("</w>")
         if all(model.config.attention == "none" for model in self.models):
             links = set()
@@ -207,15 +205,15 @@ class NmtSystem:
         """See ``System``: ``direct`` of each pair, for the target's own segmentation, and as
         ``model`` what the search maximises, Σ ln p over the length in subwords.
         """
-        sides = ([pair[side] for pair in pairs] for side in (0, 1))
-        x, y = (self.subwords.encode(self.tokenize(side)) for side in sides)
+        x, y = (
+            self.subwords.encode(self.tokenize([pair[side] for pair in pairs])) for side in (0, 1)
+        )
         data = Data([e.ids for e in x], [e.ids for e in y], [])
-        return [
-            Score(
-                direct=_by_word(e, logp), model=float(logp.sum()) / len(logp) ** self.normalisation
-            )
-            for e, logp in zip(y, subword_log_probabilities(self.models, data), strict=True)
-        ]
+        scores = []
+        for target, logp in zip(y, subword_log_probabilities(self.models, data), strict=True):
+            mean = float(logp.sum()) / len(logp) ** self.normalisation
+            scores.append(Score(direct=_by_word(target, logp), model=mean))
+        return scores
 
     def wider(self, k: int) -> Self:
         """See ``System``."""
@@ -225,7 +223,7 @@ class NmtSystem:
 
     def limit_threads(self, threads: int) -> None:
         """See ``System``."""
-        set_threads(threads)
+        torch.set_num_threads(threads)
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
         """See ``System``. A piece that no training text had may be any character, at the end of a
@@ -245,8 +243,3 @@ def _by_word(target: Encoded, logp: NDArray[np.float64]) -> LogProbability:
     summed = np.bincount(word, logp).astype(np.float64, copy=False)  # by its stubs it counts
     unknown = np.bincount(word, [i == UNK for i in (*target.ids, EOS)])
     return LogProbability.of(TokenScores(summed, unknown > 0))
-
-
-def set_threads(threads: int) -> None:
-    """Let torch compute in so many threads."""
-    torch.set_num_threads(threads)

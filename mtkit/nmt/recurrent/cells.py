@@ -1,6 +1,6 @@
 """The recurrent cells by their equations, one step at a time.
 
-Letters: x_t input, h_t hidden state, c_t cell, σ the logistic function, ⊙ element by element.
+Letters: σ the logistic function, ⊙ element by element.
 
     rnn     h_t = tanh(W x_t + U h_{t−1} + b)                                     (Elman 1990)
     lstm    f, i, o = σ(W x_t + U h_{t−1} + b), each with its own W, U, b         (Hochreiter &

@@ -93,15 +93,8 @@ class Run:
             self._segment()
             self.queue = epoch(self.data, self.config.batch, self.rng)
             if self.update == 0:
-                sizes = [
-                    len(rows)
-                    * (
-                        len(self.data.sources[rows[0]])
-                        + max(len(self.data.targets[r]) for r in rows)
-                    )
-                    for rows in self.queue  # subwords, padding included
-                ]
-                self.queue.append(self.queue.pop(sizes.index(max(sizes))))
+                largest = max(range(len(self.queue)), key=lambda k: self.data.size(self.queue[k]))
+                self.queue.append(self.queue.pop(largest))
         return self.data.batch(self.queue.pop())
 
     def _segment(self) -> None:
