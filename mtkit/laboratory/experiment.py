@@ -88,7 +88,7 @@ def measure_again(
     """
     set_threads(threads)
     laboratory, manifest = load_laboratory(directory)
-    tokenizer = WordTokenizer(**manifest.tokenizer)
+    tokenizer = manifest.word_tokenizer
     trained, held = (_files(manifest.corpus[split]) for split in ("train", "dev"))
     corpus = open_corpus(None, "-".join(manifest.languages), train or trained, dev or held)
     corpus = replace(corpus, name=corpus.name if train else manifest.corpus["name"])

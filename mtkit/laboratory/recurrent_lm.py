@@ -43,7 +43,7 @@ class RecurrentLm:
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read a model directory; see ``NmtSystem.load``."""
-        tokenizer = WordTokenizer(**Manifest.read(directory).tokenizer)
+        tokenizer = Manifest.read(directory).word_tokenizer
         model = load_network(lambda shape: LanguageModel(LmConfig(**shape)), directory)
         return cls(model, Vocabulary.load(directory / WORDS), tokenizer)
 

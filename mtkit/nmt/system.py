@@ -73,7 +73,7 @@ class NmtSystem:
         return cls(
             [load_network(lambda shape: Seq2Seq(ModelConfig(**shape)), directory)],
             Subwords.load(directory / "subwords.json"),
-            WordTokenizer(**manifest.tokenizer),
+            manifest.word_tokenizer,
             **{name: manifest.config[name] for name in SETTINGS},
         )
 

@@ -158,7 +158,7 @@ class SmtSystem:
         manifest = Manifest.read(directory)
         return cls(
             Models.load(directory),
-            WordTokenizer(**manifest.tokenizer),
+            manifest.word_tokenizer,
             read_weights(directory / "weights.json"),
             Limits(**manifest.config["limits"]),
             verbatim=manifest.config["verbatim"],
