@@ -66,18 +66,11 @@ def train_smt(
     from mtkit.models import check_out, cores
     from mtkit.smt import train
     from mtkit.smt.system import weights_named
-    from mtkit.text.corpus import open_corpus
-    from mtkit.text.tokenizer import WordTokenizer
 
     directory = check_out(out, "smt", force)
-    train.train_smt(
-        corpus or open_corpus(),
-        tokenizer or WordTokenizer(),
-        config or train.TrainConfig(),
-        weights_named(weights) if isinstance(weights, str) else dict(weights),
-        directory,
-        threads or cores(),
-    )
+    numbers = weights_named(weights) if isinstance(weights, str) else dict(weights)
+    text, settings = _text(corpus, tokenizer), config or train.TrainConfig()
+    train.train_smt(*text, settings, numbers, directory, cores(threads))
     return directory
 
 
@@ -109,16 +102,14 @@ def train_nmt(
     from mtkit.nmt import parallel
     from mtkit.nmt.recipe import TrainConfig
     from mtkit.nmt.training.build import numbered, train_seeds
-    from mtkit.text.corpus import open_corpus
-    from mtkit.text.tokenizer import WordTokenizer
 
     replace = force or out is None or (resume and seeds > 1)
-    with parallel.processes(device, threads or models.cores()):
+    with parallel.processes(device, models.cores(threads)):
         directories = [
             models.check_out(directory, "nmt", replace)
             for directory in numbered(Path(out or models.MODELS / "nmt"), seeds)
         ]
-        corpus, tokenizer = corpus or open_corpus(), tokenizer or WordTokenizer()
+        corpus, tokenizer = _text(corpus, tokenizer)
         old = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
         train_seeds(corpus, tokenizer, config or TrainConfig(), directories, resume, old)
     return directories
@@ -150,21 +141,19 @@ def align(
     from mtkit.console import step
     from mtkit.manifest import ALIGNMENT, Manifest, replacing
     from mtkit.smt.alignment.align import align as learn
-    from mtkit.text.corpus import open_corpus
-    from mtkit.text.tokenizer import WordTokenizer
 
     if out is not None:
         models.check_out(out, "", force)
-    corpus, own = corpus or open_corpus(), Manifest.read(Path(model)) if model else None
-    tokenizer = tokenizer or (own.word_tokenizer if own else WordTokenizer())
+    own = Manifest.read(Path(model)).word_tokenizer if model else None
+    corpus, tokenizer = _text(corpus, tokenizer or own)
     sides = corpus.train.tokens(tokenizer)
-    if model is not None:
+    if model:
         words = models.load_word_models(Path(model))
         with step(f"word alignment by {model}"):
             return words.align(*sides, heuristic)
     corpus.train.without_empty()  # raises where nothing can be learnt
     with step(f"word alignment ({aligner}), both directions"):
-        alignment = learn(*sides, aligner, heuristic, threads or models.cores())
+        alignment = learn(*sides, aligner, heuristic, models.cores(threads))
     if out is not None:
         config = {"aligner": aligner, "heuristic": heuristic}
         with replacing(Path(out)) as directory:
@@ -206,7 +195,7 @@ def compare(
     from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import complete, trainings
 
-    named, threads = steps.named(systems), threads or models.cores()
+    named, threads = steps.named(systems), models.cores(threads)
     material = steps.material(named, test, references)
     task = Task(named, material, threads, Path(glossary) if glossary else None, fresh)
     needed = trainings(task.models, curve, seeds, task.test, models.MODELS / "curve")
@@ -217,3 +206,11 @@ def compare(
         explanations = steps.explanations(task, comparison.examples)
         comparison = replace(comparison, explanations=explanations)
     return comparison
+
+
+def _text(corpus: Corpus | None, tokenizer: WordTokenizer | None) -> tuple[Corpus, WordTokenizer]:
+    """What is named, or the embedded corpus and the tokenizer of raw text."""
+    from mtkit.text.corpus import open_corpus
+    from mtkit.text.tokenizer import WordTokenizer
+
+    return corpus or open_corpus(), tokenizer or WordTokenizer()

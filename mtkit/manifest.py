@@ -116,7 +116,7 @@ def model_size(directory: Path) -> int:
 
 
 def named_test_set(directory: Path) -> tuple[Path, Path]:
-    """The files of the test set that the manifest of a model names. Raises InputError of none."""
+    """The files of the test set that the manifest of a model names. Raises InputError if none."""
     if files := Manifest.read(directory).files("test"):
         return files
     raise InputError(f"{directory} was trained without a test set; name one with --test SRC TGT")
@@ -132,9 +132,9 @@ class TrainingPair:
 
 
 def training_text(directory: Path) -> Bitext:
-    """The text that the model in ``directory`` was trained on, where it still lies where it lay.
+    """The text that the model in ``directory`` was trained on.
 
-    Raises InputError where there is none, or another by now.
+    Raises InputError where the files are missing or have changed since.
     """
     return _training_files(directory).without_empty()
 

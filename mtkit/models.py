@@ -1,4 +1,4 @@
-"""Where models lie, which is the newest, and loading one of either kind."""
+"""Model directories: where they are, which is the newest; to load, import and export them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ MODELS = Path("models")
 KINDS = {"smt": "statistical", "nmt": "neural"}  # of translators
 
 
-def cores() -> int:
-    """The processor's cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+def cores(threads: int = 0) -> int:
+    """``threads``, or for 0 the processor's cores that this process may use."""
+    return threads or len(os.sched_getaffinity(0))
 
 
 def check_out(

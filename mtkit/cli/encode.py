@@ -53,7 +53,7 @@ def encode(
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Sentence vectors of a neural model's encoder, or what is close by them: mtkit encode < in."""
+    """Sentence vectors of a neural model, and the closest training sentences: mtkit encode < in."""
     from mtkit.manifest import training_pairs
     from mtkit.models import load_neural
     from mtkit.text.corpus import decode_lines

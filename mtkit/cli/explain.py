@@ -27,7 +27,7 @@ def explain(
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Why does each system say what it says? Phrases, probabilities, attention, training text."""
+    """Explain a translation: phrases, scores, probabilities, attention, training sentences."""
     from mtkit.explanation import page
     from mtkit.explanation.reasons import as_object
     from mtkit.explanation.reasons import explain as reasons

@@ -21,7 +21,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="The manifest as it is.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """What a model directory holds: languages, corpus, configuration, size, training figures."""
+    """Describe a model directory: languages, corpus, configuration, size, training figures."""
     from rich.console import Console
     from rich.table import Table
 

@@ -128,13 +128,13 @@ def set_up(quiet: bool, threads: int = 0) -> int:
     from mtkit.models import cores
 
     console.quiet = quiet
-    return threads or cores()
+    return cores(threads)
 
 
 def model_or_newest(
     model: Path | None, how: str = "with --model DIR", kind: str | None = None
 ) -> Path:
-    """The model that is named, or the newest, of the ``kind`` if one is wanted, which is said."""
+    """``model``, or else the newest model (of ``kind``), which stderr then names."""
     from mtkit.manifest import Manifest
     from mtkit.models import newest_model
 
