@@ -1,0 +1,58 @@
+"""``mtkit.compare`` from Python: models and files in, one record out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import mtkit
+from mtkit.errors import InputError
+from mtkit.evaluation import metrics
+from mtkit.text.corpus import Corpus
+from tests.support.corpora import beside_its_text
+
+N = 6  # sentences
+
+
+@pytest.fixture
+def model(smt_directory: Path, few: Corpus, tmp_path: Path) -> Path:
+    copy, _ = beside_its_text(smt_directory, few, tmp_path)
+    return copy
+
+
+@pytest.fixture
+def files(few: Corpus, tmp_path: Path) -> dict[str, Path]:
+    assert few.test is not None
+    source, target = few.test.source[:N], few.test.target[:N]
+    sides = {"x": source, "y": target, "second": [f"{y} !" for y in target], "out": target[::-1]}
+    for name, lines in sides.items():
+        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {name: tmp_path / name for name in sides}
+
+
+def test_models_and_files_are_compared(model: Path, files: dict[str, Path]) -> None:
+    test, other = (files["x"], files["y"]), f"other={files['out']}"
+    both = mtkit.compare([model, other], test, examples=3, threads=1, explain=True)
+    target, output = (files[name].read_text("utf-8").splitlines() for name in ("y", "out"))
+    assert [system.name for system in both.systems] == [model.name, "other"]
+    assert both.systems[1].bleu == metrics.bleu(output, target)
+    assert both.test.source == str(files["x"])
+    assert {example.line for example in both.examples} == set(both.explanations)
+    assert all([e.name for e in of] == [model.name] for of in both.explanations.values())
+    more = mtkit.compare([other], test, references=[files["second"]], examples=0)
+    second = files["second"].read_text("utf-8").splitlines()
+    assert (
+        more.systems[0].bleu == metrics.bleu(output, target, also=[second]) != both.systems[1].bleu
+    )
+    assert (more.examples, more.explanations, more.curve) == ((), {}, None)
+
+
+def test_what_does_not_fit_is_refused(model: Path, files: dict[str, Path]) -> None:
+    test = files["x"], files["y"]
+    with pytest.raises(InputError, match="neither a model directory nor a file"):
+        mtkit.compare([model.parent / "none"], test)
+    with pytest.raises(InputError, match="only files are given; name the test set"):
+        mtkit.compare([f"other={files['out']}"])
+    with pytest.raises(InputError, match="only files are given; name a model"):
+        mtkit.compare([f"other={files['out']}"], test, curve=[1, 2])
