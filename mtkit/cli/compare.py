@@ -86,5 +86,5 @@ def _sizes(curve: str) -> list[int]:
     """``--curve`` as numbers, in order."""
     numbers = curve.replace(" ", "").split(",")
     if not all(n.isdecimal() and int(n) > 0 for n in numbers) or len(set(numbers)) < 2:
-        raise InputError(f"--curve {curve}: numbers of pairs are meant, as in --curve 1000,2000")
+        raise InputError(f"--curve {curve}: expected numbers of pairs, as in --curve 1000,2000")
     return sorted({int(n) for n in numbers})

@@ -82,7 +82,7 @@ def named(systems: Sequence[str | Path]) -> dict[str, Path]:
     for system in map(str, systems):
         name, equals, path = system.partition("=")
         if equals and not path:
-            raise InputError(f"{system} names no file; NAME=FILE is meant")
+            raise InputError(f"{system} names no file; expected NAME=FILE")
         pairs.append((name, Path(path)) if equals else (Path(system).name, Path(system)))
     check_names([name for name, _ in pairs])
     for _, place in pairs:

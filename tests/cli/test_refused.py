@@ -78,10 +78,16 @@ REFUSED = {
         ["compare", "a=two.de", "--test", "three.en", "three.en"],
         "a: 2 lines for 3 references",
     ),
-    "names-no-file": (["compare", "a="], "a= names no file; NAME=FILE is meant"),
+    "names-no-file": (["compare", "a="], "a= names no file; expected NAME=FILE"),
     "no-suite": (["contrast"], "grammar/suite.tsv: no such file; `mtkit corpus make` makes"),
-    "curve-of-words": (["compare", "a=two.de", "--curve", "1000,x"], "--curve 1000,x: numbers"),
-    "curve-of-one": (["compare", "a=two.de", "--curve", "1000"], "--curve 1000: numbers of pairs"),
+    "curve-of-words": (
+        ["compare", "a=two.de", "--curve", "1000,x"],
+        "--curve 1000,x: expected numbers",
+    ),
+    "curve-of-one": (
+        ["compare", "a=two.de", "--curve", "1000"],
+        "--curve 1000: expected numbers of pairs",
+    ),
     "curve-of-files": (["compare", "a=two.de", "--curve", "1,2"], "only files are given"),
     "no-reference": (
         ["compare", "a=two.de", "--test", "two.de", "two.de", "--reference", "none"],
