@@ -108,7 +108,7 @@ def grids(judged: Sequence[Judgement]) -> list[Grid]:
     return [
         Grid(
             "Per cent of the items in which the right translation is preferred, by the words "
-            "between the contrast and what decides it, with 95 % intervals. Who guesses has 50.",
+            "between the contrast and what decides it, with 95 % intervals. Chance level: 50.",
             ("System", *(f"{group.nearest}–{group.farthest}" for group in groups), "All"),
             [[Cell(j.name), *map(_share, j.by_distance), _share(j.whole)] for j in judged],
             [f"Items: {', '.join(f'{group.items:,}' for group in groups)}."],

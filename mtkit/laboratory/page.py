@@ -8,7 +8,7 @@ from math import inf
 
 from mtkit.evaluation.intervals import Band, Interval
 from mtkit.laboratory.findings import EXPLODED, HISTORY, Context, Recurrent
-from mtkit.laboratory.study import Study
+from mtkit.laboratory.study import DEPTH, Study
 from mtkit.page.chart import Chart, Line
 from mtkit.page.findings import Findings
 from mtkit.page.tables import Cell, Columns, Grid, number, table
@@ -100,17 +100,19 @@ CONTEXTS: Columns[Context] = [
 
 def grids(study: Study) -> list[Grid]:
     """The tables, in order."""
+    models = [(m.setup.name, m) for m in study.models]
+    ngrams = [(f"{n}-gram", context) for n, context in study.ngrams.items()]
     gates = "; ".join(
-        f"{m.setup.name} {', '.join(f'{g} {x:.2f}' for g, x in m.gates.items())}"
-        for m in study.models
+        f"{name} {', '.join(f'{gate} {x:.2f}' for gate, x in m.gates.items())}"
+        for name, m in models
         if m.gates
     )
-    tables = [
+    return [
         table(
             "Gradients by distance: the decay rate ρ a token, with its 95 % interval; the norm of "
             "∂L_t/∂s_{t−k} for k tokens back, as a part of that for k = 0 (median); the spectral "
             "norm of the recurrent matrix; and the memory that the mean gates imply, in tokens.",
-            [(m.setup.name, m) for m in study.models],
+            models,
             GRADIENTS,
             [
                 "Of an rnn, ‖U‖₂ < 1 is enough for gradients to vanish, and ‖U‖₂ > 1 is needed for "
@@ -122,7 +124,7 @@ def grids(study: Study) -> list[Grid]:
         table(
             "Training: perplexity in the end; the norm of the whole gradient before clipping, its "
             "median, 99 % quantile and maximum; updates that were clipped; and when it exploded.",
-            [(Cell(m.setup.name, f"‖U‖₂ = {m.setup.scale:g} at first"), m) for m in study.models],
+            [(Cell(name, f"‖U‖₂ = {m.setup.scale:g} at first"), m) for name, m in models],
             TRAININGS,
             [f"Exploded: the update of each seed at which the norm was first above {EXPLODED:g}."],
             "Model",
@@ -131,33 +133,31 @@ def grids(study: Study) -> list[Grid]:
             "Effective context: perplexity given the last k words alone; the least k for which it "
             "is within 1 % of that given all, with its 95 % interval; and the least k for which it "
             "is so although the words before the last k are shuffled: only their order is lost.",
-            [(f"{n}-gram", context) for n, context in study.ngrams.items()]
-            + [(m.setup.name, m.context) for m in study.models],
+            ngrams + [(name, m.context) for name, m in models],
             CONTEXTS,
             [f"All: {HISTORY} words, over the ends of sentences."],
             "Model",
         ),
-    ]
-    if study.depth:
-        layers = len(next(iter(study.depth.values())).x)
-        caption = (
+        *_norms(
             "Gradients by depth: the norm of ∂L/∂u^l from the last layer down to the first, of "
-            "stacked LSTMs after a short training, without and with residual connections (median)."
-        )
-        tables.append(_norms("l = {}", range(layers, 0, -1), caption, study.depth))
-    if study.steps:
-        caption = (
+            "stacked LSTMs after a short training, without and with residual connections (median).",
+            study.depth,
+            [(f"l = {layer}", layer) for layer in range(DEPTH, 0, -1)],
+        ),
+        *_norms(
             "Gradients of a translator: the norm of ∂L_t/∂e_i by the steps between source word i "
             "and target word t along the recurrences, (I − i) + t, which attention cuts short "
-            "(median)."
-        )
-        tables.append(_norms("{} steps", STEPS, caption, study.steps))
-    return tables
+            "(median).",
+            study.steps,
+            [(f"{k} steps", k) for k in STEPS],
+        ),
+    ]
 
 
-def _norms(heading: str, places: Iterable[int], caption: str, curves: dict[str, Band]) -> Grid:
-    columns = [(heading.format(x), partial(_norm, x=x)) for x in places]
-    return table(caption, curves.items(), columns, first="Model")
+def _norms(caption: str, curves: dict[str, Band], places: Iterable[tuple[str, int]]) -> list[Grid]:
+    """A table of the norms at ``places``, if there are any curves."""
+    columns = [(heading, partial(_norm, x=x)) for heading, x in places]
+    return [table(caption, curves.items(), columns, first="Model")] if curves else []
 
 
 # --- sentences

@@ -53,9 +53,9 @@ def train_nmt(
         note(f"{len(subwords)} subwords, {run.parameters / 1e6:.1f} M parameters")
         if resume:
             run.restore()
-            note(f"going on from update {run.update} of {run.config.updates}")
+            note(f"resumed at update {run.update} of {run.config.updates}")
         elif unfinished.exists():
-            note(f"{unfinished}: an unfinished training that starts anew; --resume goes on with it")
+            note(f"{unfinished}: interrupted training, started anew; --resume continues it")
         system = NmtSystem([train(run)], subwords, tokenizer)
         if directory is None:
             return None
@@ -152,7 +152,7 @@ def _done(out: Path, config: TrainConfig, start: NmtSystem | None) -> Manifest:
         if value not in (trained, undecided.get(name)):
             raise InputError(
                 f"{out} was trained with {name} {trained}, not {value}; "
-                "give the same options, or begin anew without --resume"
+                "give the same options, or start anew without --resume"
             )
     return manifest
 

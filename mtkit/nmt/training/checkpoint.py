@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import defaultdict
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mtkit.nmt.recipe import TrainConfig
 
 Tensors = dict[str, Tensor]
+Groups = dict[str, Tensors]  # those of θ, of its average …; GROUP.NAME in the file
 
 
 def path_of(out: Path) -> Path:
@@ -45,16 +47,17 @@ def fingerprint(config: TrainConfig, train: Data, dev: Data, weights: Tensors | 
     return hashlib.sha256(text.encode() + to_bytes(weights or {})).hexdigest()
 
 
-def save(path: Path, tensors: Tensors, state: dict[str, Any], mark: str) -> None:
+def save(path: Path, groups: Groups, state: dict[str, Any], mark: str) -> None:
     """Write a run, its old state standing until the new one is on the disk."""
     new = path.with_name(path.name + ".new")
+    tensors = {f"{group}.{k}": v for group, part in groups.items() for k, v in part.items()}
     save_file(tensors, new, {"state": json.dumps(state), "fingerprint": mark})
     with new.open("rb") as file:
         os.fsync(file.fileno())
     new.replace(path)
 
 
-def load(path: Path, mark: str) -> tuple[Tensors, dict[str, Any]]:
+def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
     """Read what ``save`` wrote. Raises InputError for a run of another text or other settings."""
     if not path.is_file():
         raise InputError(f"{path}: no unfinished training; start one without --resume")
@@ -65,19 +68,22 @@ def load(path: Path, mark: str) -> tuple[Tensors, dict[str, Any]]:
                 f"{path}: the unfinished training has another text or other settings; "
                 "give those again, or start anew without --resume"
             )
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        groups: Groups = defaultdict(dict)
+        for name in file.keys():  # noqa: SIM118
+            group, _, key = name.partition(".")
+            groups[group][key] = file.get_tensor(name)
     state: dict[str, Any] = json.loads(metadata["state"])
-    return tensors, state
+    return groups, state
 
 
 def flat(queue: list[list[int]]) -> Tensors:
     """Batches of rows as two tensors."""
     sizes = torch.tensor([len(rows) for rows in queue], dtype=torch.int64)
     rows = torch.tensor([r for batch in queue for r in batch], dtype=torch.int64)
-    return {"queue.sizes": sizes, "queue.rows": rows}
+    return {"sizes": sizes, "rows": rows}
 
 
 def unflat(tensors: Tensors) -> list[list[int]]:
     """The other way round."""
-    rows = iter(tensors["queue.rows"].tolist())
-    return [list(islice(rows, size)) for size in tensors["queue.sizes"].tolist()]
+    rows = iter(tensors["rows"].tolist())
+    return [list(islice(rows, size)) for size in tensors["sizes"].tolist()]

@@ -27,7 +27,7 @@ from mtkit.nmt.loss import loss_of, perplexity
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.nmt.training import checkpoint
-from mtkit.nmt.training.checkpoint import Tensors
+from mtkit.nmt.training.checkpoint import Groups, Tensors
 
 PLACE = ("update", "stale", "halvings", "save_every", "segmentation", "history")
 
@@ -71,7 +71,7 @@ class Run:
         self.queue: list[list[int]] = []
         self.history: list[dict[str, float]] = []
         self.path, self.fingerprint = path, checkpoint.fingerprint(config, train, dev, weights)
-        self.kept: tuple[Tensors, dict[str, Any]] | None = None
+        self.kept: tuple[Groups, dict[str, Any]] | None = None
 
     @property
     def parameters(self) -> int:
@@ -163,7 +163,7 @@ class Run:
     def keep(self) -> None:
         """Remember the run as it is now, in its file if it has one."""
         if not self.path:
-            self.kept = _clone(self._tensors()), copy.deepcopy(self._place())
+            self.kept = copy.deepcopy((self._tensors(), self._place()))
         elif parallel.RANK == 0:
             checkpoint.save(self.path, self._tensors(), self._place(), self.fingerprint)
         parallel.wait()
@@ -171,15 +171,15 @@ class Run:
     def restore(self) -> None:
         """Go on from where ``keep`` was called last. Raises InputError where the file is none."""
         if self.path:
-            tensors, place = checkpoint.load(self.path, self.fingerprint)
+            groups, place = checkpoint.load(self.path, self.fingerprint)
         else:
             assert self.kept, "nothing was kept"
-            tensors, place = self.kept
-        self.model.load_state_dict(_part(tensors, "model"))
-        self.average.load_state_dict(_part(tensors, "average"))
-        self.best_weights = _part(tensors, "best")
-        self._load_moments(_part(tensors, "adam"))
-        self.queue = checkpoint.unflat(tensors)
+            groups, place = copy.deepcopy(self.kept)
+        self.model.load_state_dict(groups["model"])
+        self.average.load_state_dict(groups["average"])
+        self.best_weights = groups["best"]
+        self._load_moments(groups["adam"])
+        self.queue = checkpoint.unflat(groups["queue"])
         self.skipped, self.in_a_row = torch.tensor([place["skipped"], 0.0]).to(self.model.device)
         self.rng.bit_generator.state = place["generator"]
         self.best = (place["best"][0], place["best"][1])
@@ -197,14 +197,14 @@ class Run:
             "updates": self.config.updates,
         }
 
-    def _tensors(self) -> Tensors:
+    def _tensors(self) -> Groups:
         moments = self.optimiser.state_dict()["state"]
         return {
-            **{f"model.{k}": v for k, v in self.model.state_dict().items()},
-            **{f"average.{k}": v for k, v in self.average.state_dict().items()},
-            **{f"best.{k}": v for k, v in self.best_weights.items()},
-            **{f"adam.{i}.{what}": v for i, m in moments.items() for what, v in m.items()},
-            **checkpoint.flat(self.queue),
+            "model": dict(self.model.state_dict()),
+            "average": dict(self.average.state_dict()),
+            "best": self.best_weights,
+            "adam": {f"{i}.{what}": v for i, m in moments.items() for what, v in m.items()},
+            "queue": checkpoint.flat(self.queue),
         }
 
     def _load_moments(self, moments: Tensors) -> None:
@@ -213,14 +213,9 @@ class Run:
         adam["state"] = {}
         for name, tensor in moments.items():
             index, what = name.split(".")
-            adam["state"].setdefault(int(index), {})[what] = tensor.clone()
+            adam["state"].setdefault(int(index), {})[what] = tensor
         self.optimiser.load_state_dict(adam)
 
 
 def _clone(tensors: Tensors) -> Tensors:
     return {name: tensor.clone() for name, tensor in tensors.items()}
-
-
-def _part(tensors: Tensors, name: str) -> Tensors:
-    """The tensors ``name.…`` by the rest of their names."""
-    return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
