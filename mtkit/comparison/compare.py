@@ -11,7 +11,7 @@ from mtkit.comparison.report import Comparison, Material, build, check_names
 from mtkit.comparison.systems import Task, gather, opened, seen_in_training
 from mtkit.console import note, step
 from mtkit.errors import InputError
-from mtkit.evaluation.statistics import check_parallel
+from mtkit.evaluation.statistics import Scorer, check_parallel
 from mtkit.explanation.reasons import Explanation, explain
 from mtkit.manifest import UNDETERMINED, Manifest, named_test_set
 from mtkit.models import MODELS, all_models
@@ -108,7 +108,7 @@ def material(
     text, also = Bitext.read(*files), [read_lines(Path(path)) for path in references]
     for path, lines in zip(references, also, strict=True):
         check_parallel(lines, text.target, str(path))
-    return Material(text, also, languages, _tokenize(models))
+    return Material(text, Scorer([text.target, *also], _tokenize(models)), languages)
 
 
 def _common_test_set(models: Sequence[Path]) -> Files:

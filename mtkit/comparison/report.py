@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
 from typing import Any
 
 from mtkit.comparison import faults, where
@@ -19,10 +18,9 @@ from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
-from mtkit.evaluation.intervals import RESAMPLES
 from mtkit.evaluation.metrics import Metric, Pair
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
-from mtkit.evaluation.statistics import TRIALS, Lines, Scorer, Statistics, check_parallel
+from mtkit.evaluation.statistics import Lines, Scorer, Statistics, check_parallel
 from mtkit.explanation.reasons import Explanation
 from mtkit.system import Score
 from mtkit.text.corpus import Bitext
@@ -53,31 +51,18 @@ class TestSet:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """A test set with all that its scores depend on.
-
-    also: further references. languages: of source and target. tokenize: BLEU's tokenizer.
-    resamples, trials: how often the significance tests resample and shuffle.
-    """
+    """A test set, the scorer against all its references, and the languages (source, target)."""
 
     text: Bitext
-    also: Sequence[Lines] = ()
+    scorer: Scorer
     languages: tuple[str, str] = ("", "")
-    tokenize: str = "13a"
-    resamples: int = RESAMPLES
-    trials: int = TRIALS
-
-    @cached_property
-    def scorer(self) -> Scorer:
-        """BLEU, chrF and TER against all references."""
-        references = [self.text.target, *self.also]
-        return Scorer(references, self.tokenize, resamples=self.resamples, trials=self.trials)
 
     def described(self) -> TestSet:
         """For the report."""
         source, target = self.text.paths
-        sizes = len(self.text), 1 + len(self.also)
+        sizes = len(self.text), len(self.scorer.references)
         files = source.name, str(source), str(target)
-        return TestSet(*files, self.languages, *sizes, self.tokenize)
+        return TestSet(*files, self.languages, *sizes, self.scorer.tokenize)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,7 +321,7 @@ def _warnings(systems: Sequence[Translations], material: Material) -> list[str]:
     warnings, N = [], len(material.text)
     if N < SMALL:
         warnings.append(f"only {N} test sentences: intervals and p-values are rough")
-    if material.tokenize != "none":
+    if material.scorer.tokenize != "none":
         warnings += [
             f"{s.name}: most lines end in ' .', as tokenised text does; detokenise it, or score "
             "both sides as tokens with --tokenizer none"

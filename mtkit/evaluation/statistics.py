@@ -59,7 +59,7 @@ class Scorer:
         for k, lines in enumerate(references, 1):
             check_parallel(lines, references[0], f"reference {k}")
         self.references = [list(lines) for lines in references]
-        self.resamples, self.trials = resamples, trials
+        self.tokenize, self.resamples, self.trials = tokenize, resamples, trials
         # force: no advice on sacreBLEU's log; looks_tokenized() tells the reader of the report.
         makers: dict[str, Callable[[], Any]] = {
             "bleu": lambda: BLEU(tokenize=tokenize, force=True, references=self.references),

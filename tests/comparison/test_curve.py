@@ -239,7 +239,7 @@ def test_what_is_done_is_not_trained_again(
         return Point(training.system, training.size, 1, 2.0, list(test.target))
 
     monkeypatch.setattr("mtkit.comparison.trainings.carry_out", train)
-    material = Material(the_test(few))
+    material = Material(the_test(few), Scorer([the_test(few).target]))
     found = complete(here, material, 1)
     assert done == here[:1]
     assert [growth.system for growth in found.systems] == ["smt", "nmt"]

@@ -15,6 +15,7 @@ from mtkit import load
 from mtkit.comparison import record
 from mtkit.comparison.report import Material
 from mtkit.comparison.systems import Task, aligner, gather, in_tokens, opened, run, seen_in_training
+from mtkit.evaluation.statistics import Scorer
 from mtkit.manifest import RECORDS, Manifest, model_size
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
@@ -42,7 +43,9 @@ def test(few: Corpus) -> Bitext:
 
 
 def task(test: Bitext, **options: Any) -> Task:
-    return Task(**{"systems": {}, "material": Material(test), "threads": 1} | options)
+    return Task(
+        **{"systems": {}, "material": Material(test, Scorer([test.target])), "threads": 1} | options
+    )
 
 
 # --- records

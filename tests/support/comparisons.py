@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from mtkit.comparison.faults import Errors
 from mtkit.comparison.report import Comparison, Material, Translations, build
 from mtkit.comparison.where import Text
+from mtkit.evaluation.statistics import Scorer
 from mtkit.system import LogProbability, Score
 from mtkit.text.corpus import Bitext
 
@@ -68,16 +70,15 @@ def built(
     translations: list[Translations],
     languages: tuple[str, str] = ("", ""),
     paths: tuple[str, str] = ("test.en", "test.de"),
+    also: Sequence[list[str]] = (),
     **options: Any,
 ) -> Comparison:
-    """The report on lines; options of ``Material`` and of ``build``."""
-    source, target = map(Path, paths)
-    for_material = {
-        name: options.pop(name)
-        for name in ("also", "tokenize", "resamples", "trials")
-        if name in options
+    """The report on lines; options of ``Scorer`` and of ``build``."""
+    for_scorer = {
+        name: options.pop(name) for name in ("tokenize", "resamples", "trials") if name in options
     }
-    text = Bitext(sources, references, (source, target))
-    material = Material(text, languages=languages, **for_material)
+    scorer = Scorer([references, *also], **for_scorer)
+    source, target = map(Path, paths)
+    material = Material(Bitext(sources, references, (source, target)), scorer, languages)
     words = ([line.split() for line in side] for side in (sources, references))
     return build(material, Text(*words), translations, **options)
