@@ -134,6 +134,19 @@ def test_figures_are_those_of_evaluation(report: Comparison) -> None:
     assert [s.sentences_per_second for s in report.systems] == [5.0, 2.0, None]
 
 
+def test_every_output_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted_lines = list[list[str]]()
+    count = Scorer.count
+
+    def counting(scorer: Scorer, outputs: list[str], *more: Any, **options: Any) -> Statistics:
+        counted_lines.append(outputs)
+        return count(scorer, outputs, *more, **options)
+
+    monkeypatch.setattr(Scorer, "count", counting)
+    comparison()
+    assert counted_lines == [*(t.outputs for t in systems()), *CHANNEL.values()]
+
+
 def test_tokenize_reaches_scores_and_pairs() -> None:
     report = comparison(tokenize="none")
     rows = counted(tokenize="none", resamples=60, trials=60)
