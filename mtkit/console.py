@@ -51,8 +51,8 @@ def busy(name: str) -> AbstractContextManager[object]:
     return console.status(Text(f"{visible(name)} …")) if console.is_terminal else nullcontext()
 
 
-def progress() -> Progress:
-    """A bar with a free text field ``status``; shown only on a terminal."""
+def progress(shown: bool = True) -> Progress:
+    """A bar with a free text field ``status``; shown, if at all, only on a terminal."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -63,5 +63,5 @@ def progress() -> Progress:
         TextColumn("{task.fields[status]}"),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not (shown and console.is_terminal),
     )

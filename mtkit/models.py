@@ -47,7 +47,8 @@ def check_out(
     if out is not None and chosen.exists() and not force:
         raise InputError(f"{out} exists; name another --out, or add --force to replace it")
     real = chosen.resolve()  # a link keeps leading to its model
-    if real == Path.cwd() or not _is_replaceable(real, mark):
+    vacant = not real.exists() or (real.is_dir() and not any(real.iterdir()))
+    if real == Path.cwd() or not (vacant or (real / mark).is_file()):
         raise InputError(
             f"{chosen} exists and is no {what} directory (it has no {mark}); "
             f"only {what}s are replaced"
@@ -56,12 +57,6 @@ def check_out(
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise InputError(f"{chosen}: nothing can be written into {above}; name another --out")
     return chosen
-
-
-def _is_replaceable(path: Path, mark: str) -> bool:
-    if (path / mark).is_file() or not path.exists():
-        return True
-    return path.is_dir() and not any(path.iterdir())
 
 
 def all_models() -> list[Path]:

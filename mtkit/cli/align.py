@@ -11,7 +11,7 @@ import typer
 import mtkit.cli.options as options
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.text.tokenizer import Kind, WordTokenizer
+from mtkit.text.tokenizer import WordTokenizer
 
 if TYPE_CHECKING:
     from mtkit.smt.alignment.symmetrize import Links
@@ -65,7 +65,7 @@ def align(
     if model is not None and out is not None:
         raise InputError("--model learns nothing that --out could keep; leave one of them out")
     if stdin:
-        text, words = _from_stdin(train, corpus, pair, tokenizer, lowercase)
+        text, words = _from_stdin(train, corpus, pair), WordTokenizer(tokenizer, lowercase)
     else:
         text, words = options.training_text(corpus, pair, train, None, None, tokenizer, lowercase)
     if model is not None:
@@ -79,20 +79,13 @@ def align(
     sys.stdout.write("".join(f"{line}\n" for line in links.pharaoh()))
 
 
-def _from_stdin(
-    train: options.Files | None,
-    corpus: str | None,
-    pair: str | None,
-    tokenizer: Kind,
-    lowercase: bool,
-) -> tuple[Corpus, WordTokenizer]:
+def _from_stdin(train: options.Files | None, corpus: str | None, pair: str | None) -> Corpus:
     from mtkit.text.corpus import Corpus, decode_lines, parse_pair, split_pairs
 
     if train or corpus:
         raise InputError("--stdin and --train or --corpus name the text twice; give one of them")
     lines = split_pairs(decode_lines(sys.stdin.buffer.read(), "stdin"), "stdin")
-    text = Corpus("stdin", parse_pair(pair or "source-target"), lines, None, None)
-    return text, WordTokenizer(tokenizer, lowercase)
+    return Corpus("stdin", parse_pair(pair or "source-target"), lines, None, None)
 
 
 def _tokenizer_of(model: Path, train: options.Files | None) -> WordTokenizer:

@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.options import GlossaryFile, Quiet, Threads, model_or_newest, set_up
-from mtkit.console import console, note, progress
+from mtkit.console import note, progress
 from mtkit.errors import InputError
 
 if TYPE_CHECKING:
     from mtkit.system import Hypothesis, System
-    from mtkit.text.glossary import Glossary
+    from mtkit.text.glossary import Compliance, Glossary
 
-Answers = tuple[list[str], list[str]]
 BATCH = 1000  # lines that are read, translated and written at a time
-
 
 Models = Annotated[
     list[Path] | None,
@@ -58,7 +56,6 @@ def translate(
     Statistical models obey a --glossary; stderr says how often it was to be obeyed.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
-    from mtkit.text.glossary import Compliance
 
     if context.args:
         name = shlex.quote(context.args[0])
@@ -69,14 +66,7 @@ def translate(
     if sys.stdin.isatty():
         note("reading lines from the keyboard; Ctrl-D ends them")
     batches, total = _read(stream or sys.stdin.isatty())
-    answers = _answer(system, batches, n_best, as_json)
-    # Not where the translations themselves go to the terminal.
-    if total and console.is_terminal and not sys.stdout.isatty():
-        answers = _shown(answers, total)
-    compliance = Compliance()
-    for sources, outputs in answers:
-        if wanted:  # by what is written, not by what the search says of itself
-            compliance += wanted.compliance(system.tokenize(sources), system.tokenize(outputs))
+    compliance = _answer(system, batches, total, n_best, as_json, wanted)
     if wanted:
         note(f"glossary: {compliance}")
 
@@ -104,37 +94,38 @@ def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
 
 
 def _answer(
-    system: System, batches: Iterable[list[str]], n_best: int, as_json: bool
-) -> Iterator[Answers]:
-    """Translate and write batch after batch; each as its lines and their translations."""
+    system: System,
+    batches: Iterable[list[str]],
+    total: int,
+    n_best: int,
+    as_json: bool,
+    wanted: Glossary | None,
+) -> Compliance:
+    """Translate and write batch after batch; how often the glossary was followed.
 
-    out, number = sys.stdout.buffer, 0
-    for batch in batches:
-        best = []
-        for source, hypotheses in zip(batch, system.translate(batch, n_best), strict=True):
-            for row in rows(number, source, hypotheses, n_best, as_json):
-                out.write(row.encode("utf-8", "replace") + b"\n")
-            best.append(hypotheses[0].text)
-            number += 1
-            if (pieces := hypotheses[0].pieces) > 1:
-                [words] = system.tokenize([source])
-                note(f"line {number}: {len(words):,} words, translated in {pieces} pieces")
-        out.flush()
-        yield batch, best
+    A progress bar is shown, but not where the translations themselves go to the terminal.
+    """
+    from mtkit.text.glossary import Compliance
 
-
-def _shown(answers: Iterable[Answers], total: int) -> Iterator[Answers]:
-    """The same, with a progress bar."""
-
-    start = time.perf_counter()
-    with progress() as bar:
+    out, number, start, compliance = sys.stdout.buffer, 0, time.perf_counter(), Compliance()
+    with progress(shown=total > 0 and not sys.stdout.isatty()) as bar:
         task = bar.add_task("translating", total=total, status="")
-        n = 0
-        for answer in answers:
-            yield answer
-            n += len(answer[0])
-            speed = n / (time.perf_counter() - start)
-            bar.update(task, completed=n, status=f"{speed:,.0f} sentences/s")
+        for batch in batches:
+            best = []
+            for source, hypotheses in zip(batch, system.translate(batch, n_best), strict=True):
+                for row in rows(number, source, hypotheses, n_best, as_json):
+                    out.write(row.encode("utf-8", "replace") + b"\n")
+                best.append(hypotheses[0].text)
+                number += 1
+                if (pieces := hypotheses[0].pieces) > 1:
+                    [words] = system.tokenize([source])
+                    note(f"line {number}: {len(words):,} words, translated in {pieces} pieces")
+            out.flush()
+            speed = number / (time.perf_counter() - start)
+            bar.update(task, completed=number, status=f"{speed:,.0f} sentences/s")
+            if wanted:  # by what is written, not by what the search says of itself
+                compliance += wanted.compliance(system.tokenize(batch), system.tokenize(best))
+    return compliance
 
 
 def rows(
