@@ -10,7 +10,7 @@ from pathlib import Path
 from mtkit.errors import InputError
 from mtkit.text.corpus import read_lines
 
-LONGEST = 7  # tokens a side: no phrase of the decoder has more
+LONGEST_PHRASE = 7  # tokens a side: no phrase of the decoder has more
 Words = tuple[str, ...]
 
 
@@ -108,10 +108,10 @@ def _entry(line: str, where: str, tokenize: Callable[[str], list[str]]) -> tuple
     for name, words in (("source", source), ("target", target)):
         if not words:
             raise InputError(f"{where}: the {name} phrase is empty")
-        if len(words) > LONGEST:
+        if len(words) > LONGEST_PHRASE:
             raise InputError(
                 f"{where}: the {name} phrase has {len(words)} tokens; the decoder's phrases have "
-                f"at most {LONGEST}"
+                f"at most {LONGEST_PHRASE}"
             )
     return source, target
 

@@ -16,7 +16,7 @@ from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.system import DEFAULT_WEIGHTS, SmtSystem
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.text.corpus import Bitext, Corpus
-from mtkit.text.glossary import LONGEST, Compliance, Glossary, Words
+from mtkit.text.glossary import LONGEST_PHRASE, Compliance, Glossary, Words
 from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 NEW = "xqzvwy☃"  # in no vocabulary
@@ -75,7 +75,7 @@ def test_what_is_no_glossary_is_refused(data: bytes, tmp_path: Path) -> None:
 
 
 def test_phrases_may_be_as_long_as_the_decoders(tmp_path: Path) -> None:
-    assert LONGEST == MAX_PHRASE
+    assert LONGEST_PHRASE == MAX_PHRASE
     assert read(tmp_path / "g", "a a a a a a a\tb b b b b b b\n").entries
 
 
@@ -169,9 +169,11 @@ def random_glossary(smt: SmtSystem, lines: list[str], seed: int) -> Glossary:
     for _ in range(25):
         words = rng.choice(sentences)
         start = rng.randrange(len(words))
-        source = tuple(words[start : start + rng.randint(1, LONGEST)])
+        source = tuple(words[start : start + rng.randint(1, LONGEST_PHRASE)])
         entries[source] = [
-            tuple(rng.choice([*known, "Neuwort", NEW]) for _ in range(rng.randint(1, LONGEST)))
+            tuple(
+                rng.choice([*known, "Neuwort", NEW]) for _ in range(rng.randint(1, LONGEST_PHRASE))
+            )
             for _ in range(rng.randint(1, 3))
         ]
     return Glossary(entries)
