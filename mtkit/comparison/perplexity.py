@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,14 +58,14 @@ def _split(
     path: Path, files: tuple[Path, ...], tokenizer: WordTokenizer, judged: dict[Question, Judged]
 ) -> Measured:
     """Into groups; by frequency where the training text is still there."""
-    counts, missing = {}, ""
+    counts, missing = dict[bool, Counter[str]](), ""
     try:
         with busy(f"{path}: counting the words of its training text"):
             known = training_text(path)
-            for question in judged:
-                side = known.source if question == "P(x|y)" else known.target
-                counts[question] = frequencies(tokenizer, side)
+            for of_source in {question == "P(x|y)" for question in judged}:
+                side = known.source if of_source else known.target
+                counts[of_source] = frequencies(tokenizer, side)
     except InputError as error:
         missing = str(error)
-    groups = {question: splits(j, counts.get(question)) for question, j in judged.items()}
+    groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
     return Measured(str(path), judged, groups, missing, files)
