@@ -29,11 +29,9 @@ def measure(
     if text is not None and test is not None:
         raise InputError("--test and --text name the text twice; give one of them")
     chosen = models_or_all(models)
-    files: dict[Path, tuple[Path, ...]] = dict.fromkeys(chosen, (text,) if text else ())
-    if text is None:
-        files = {path: test or named_test_set(path) for path in chosen}
-    elif not any(line.strip() for line in read_lines(text)):
+    if text and not any(line.strip() for line in read_lines(text)):
         raise InputError(f"{text}: the file is empty; there is nothing to measure")
+    files = {path: (text,) if text else test or named_test_set(path) for path in chosen}
     measured = []
     for path in chosen:
         tokenizer = Manifest.read(path).word_tokenizer
