@@ -19,7 +19,7 @@ import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Floats
-from mtkit.grammar.suite import Accuracy, Contrast, accuracy_by_distance
+from mtkit.grammar.suite import Accuracy, Contrast, accuracy_by_distance, preferences
 from mtkit.page.chart import Chart, Line
 from mtkit.page.findings import Findings
 from mtkit.page.tables import Cell, Grid, number
@@ -78,17 +78,14 @@ def _judgement(
 ) -> Judgement:
     distances = np.array([item.distance for item in items])
     phenomena = np.array([item.phenomenon for item in items])
-
-    def whole(of: Any) -> Accuracy:
-        [accuracy] = accuracy_by_distance(right[of], wrong[of], distances[of], starts=(0,))
-        return accuracy
-
+    points = preferences(right, wrong)
+    groups = {p: phenomena == p for p in sorted(set(phenomena.tolist()))}
     return Judgement(
         name,
         model,
-        whole(slice(None)),
+        Accuracy.of(points, distances),
         accuracy_by_distance(right, wrong, distances),
-        {p: whole(phenomena == p) for p in sorted(set(phenomena.tolist()))},
+        {p: Accuracy.of(points[rows], distances[rows]) for p, rows in groups.items()},
     )
 
 

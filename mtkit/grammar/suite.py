@@ -157,9 +157,14 @@ class Accuracy:
 
     @classmethod
     def of(cls, points: NDArray[np.float64], distances: NDArray[np.int64]) -> Accuracy:
-        """points: 1 of an item that was answered right, ½ of a tie, 0 of a wrong one."""
+        """points: the ``preferences`` of the items."""
         n, share = len(points), float(points.mean())
         return cls(int(distances.min()), int(distances.max()), n, share, *wilson(share, n))
+
+
+def preferences(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 where the right translation has the higher score, ½ for a tie, else 0."""
+    return np.where(right == wrong, 0.5, right > wrong)
 
 
 def accuracy_by_distance(
@@ -180,7 +185,7 @@ def accuracy_by_distance(
         raise ValueError(f"{right.shape}, {wrong.shape}, {far.shape}: expected one entry an item")
     if np.isnan(right).any() or np.isnan(wrong).any():
         raise ValueError("a score that is not a number cannot be compared")
-    points = np.where(right == wrong, 0.5, right > wrong)
+    points = preferences(right, wrong)
     group = np.searchsorted(starts, far, side="right") - 1
     if (group < 0).any():
         raise ValueError(f"the distance {far.min()} lies before the first group, from {starts[0]}")

@@ -14,7 +14,6 @@ from mtkit.console import note, progress, step
 from mtkit.evaluation.intervals import Band
 from mtkit.laboratory import study
 from mtkit.laboratory.files import load_laboratory, save
-from mtkit.laboratory.findings import K
 from mtkit.laboratory.study import Ids, Laboratory, Study
 from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recipe import PRESETS, Attention
@@ -120,7 +119,7 @@ def _measure(
 
 def _by_steps(translator: Path, dev: Bitext) -> Band:
     """Gradient norms by the steps from source to target word: median and central 80 %."""
-    norms = norms_by_steps(NmtSystem.load(translator), dev, K)
+    norms = norms_by_steps(NmtSystem.load(translator), dev)
     steps = [k for k, values in enumerate(norms) if len(values) >= LEAST_PAIRS]
     quantiles = [np.quantile(norms[k], [0.1, 0.5, 0.9]) for k in steps]
     low, middle, high = np.transpose(quantiles).tolist()

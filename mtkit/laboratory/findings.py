@@ -19,12 +19,8 @@ from itertools import chain
 import numpy as np
 
 from mtkit.evaluation.intervals import Band, Floats, Interval, band, ends, interval, resampled_means
-from mtkit.nmt.recurrent.probe import Probe, Setup, Trained
+from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Probe, Setup, Trained
 
-HISTORY = 64  # words before the one asked for: "all" of its context
-K = 50  # the farthest that gradients are followed
-CUT = (*range(11), 12, 14, 16, 20, 25, 30, 40, 50, HISTORY)
-SHUFFLED = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 WITHIN = 1.01  # of the perplexity with all of the context
 EXPLODED = 100.0  # a gradient of this norm has exploded: the others are clipped at 1
 LEAST = 1e-300  # what a norm of 0 counts as

@@ -7,8 +7,9 @@ from functools import partial
 from math import inf
 
 from mtkit.evaluation.intervals import Band, Interval
-from mtkit.laboratory.findings import EXPLODED, HISTORY, Context, Recurrent
+from mtkit.laboratory.findings import EXPLODED, Context, Recurrent
 from mtkit.laboratory.study import DEPTH, Study
+from mtkit.nmt.recurrent.probe import HISTORY
 from mtkit.page.chart import Chart, Line
 from mtkit.page.findings import Findings
 from mtkit.page.tables import Cell, Columns, Grid, number, table

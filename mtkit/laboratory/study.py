@@ -22,7 +22,7 @@ from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Band, Interval, band
 from mtkit.laboratory import findings
 from mtkit.nmt.parallel import in_threads
-from mtkit.nmt.recurrent.probe import Setup, Texts, Trained, depth_norms, probe, train_all
+from mtkit.nmt.recurrent.probe import CUT, HISTORY, Setup, Trained, depth_norms, probe, train_all
 from mtkit.smt.language_model.ngrams import cut_logprobs
 from mtkit.smt.language_model.ngrams import train as train_ngrams
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
@@ -102,14 +102,14 @@ def windows(sentences: Sentences, words: Vocabulary) -> Ids:
     Raises InputError where it is too short to have any.
     """
     text = stream(sentences, words)
-    places = len(text) - findings.HISTORY
+    places = len(text) - HISTORY
     if places < 1:
         raise InputError(
             f"the dev set has {len(text)} words and ends of sentences; "
-            f"more than {findings.HISTORY} are needed"
+            f"more than {HISTORY} are needed"
         )
     starts = np.linspace(0, places - 1, min(WINDOWS, places)).astype(np.int64)
-    return np.asarray(text[starts[:, None] + np.arange(findings.HISTORY + 1)])
+    return np.asarray(text[starts[:, None] + np.arange(HISTORY + 1)])
 
 
 def train(
@@ -141,8 +141,7 @@ def measure(
     )
     models = [trained.model for group in cells for trained in group]
     with step("following gradients and cutting histories", len(models)) as on_model:
-        texts = Texts(windows, findings.K, findings.CUT, findings.SHUFFLED)
-        probes = iter(list(in_threads(partial(probe, texts=texts), models, threads, on_model)))
+        probes = iter(list(in_threads(partial(probe, windows=windows), models, threads, on_model)))
     with step("n-gram models", len(ORDERS)) as on_order:
         ngrams = ngram_contexts(train, windows, on_order)
     layers = [float(layer) for layer in range(1, DEPTH + 1)]
@@ -166,12 +165,12 @@ def ngram_contexts(
     """The n-gram models of all ``ORDERS``, by the same measure as the recurrent ones."""
     contexts = {}
     flat = windows.ravel()
-    at = np.arange(findings.HISTORY, len(flat), findings.HISTORY + 1)
+    at = np.arange(HISTORY, len(flat), HISTORY + 1)
     for order in ORDERS:
         # One sentence, as the recurrent models see it; spelled by numbers, its marks are words.
         model = train_ngrams([[str(i) for i in train]], order)
         ids = model.encode(map(str, flat))
-        cut = np.stack([-cut_logprobs(model, ids, at, k) for k in findings.CUT], 1)
+        cut = np.stack([-cut_logprobs(model, ids, at, k) for k in CUT], 1)
         contexts[order] = findings.context_of(cut[None])
         on_order()
     return contexts

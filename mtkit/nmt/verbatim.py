@@ -29,11 +29,13 @@ def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tupl
     for s, word in enumerate(source):
         if not is_verbatim(word):
             continue
-        if there[word.strip(JOINER)] == 0:
+        bare = word.strip(JOINER)
+        if there[bare] == 0:
             lost.append(s)
             continue
-        there[word.strip(JOINER)] -= 1
-        kept.add(_find(words, word, kept))
+        there[bare] -= 1
+        places = (t for t, w in enumerate(words) if w.strip(JOINER) == bare and t not in kept)
+        kept.add(next(places))
     for s in lost:
         t = _place(words, links, s, kept)
         if t is None:
@@ -49,14 +51,8 @@ def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tupl
     return words, links
 
 
-def _find(words: Sequence[str], word: str, taken: set[int]) -> int:
-    """Where ``word`` stands, whatever its joiners, for the first time outside ``taken``."""
-    bare = word.strip(JOINER)
-    return next(t for t, w in enumerate(words) if w.strip(JOINER) == bare and t not in taken)
-
-
 def _place(words: Sequence[str], links: Links, s: int, kept: set[int]) -> int | None:
     """The target word that was made from source word ``s`` alone, if there is one."""
     shared = {t for a, t in links if a != s} | kept
-    made = sorted(t for a, t in links if a == s and t not in shared)
-    return next((t for t in made if is_verbatim(words[t])), made[0] if made else None)
+    own = sorted(t for a, t in links if a == s and t not in shared)
+    return next((t for t in own if is_verbatim(words[t])), own[0] if own else None)

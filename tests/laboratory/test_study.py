@@ -17,22 +17,13 @@ from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Interval, resampled_means
 from mtkit.laboratory import study as laboratory
 from mtkit.laboratory.files import load_laboratory, save
-from mtkit.laboratory.findings import (
-    CUT,
-    HISTORY,
-    SHUFFLED,
-    K,
-    _exploded,
-    context_of,
-    decay_rate,
-    recurrent,
-)
+from mtkit.laboratory.findings import _exploded, context_of, decay_rate, recurrent
 from mtkit.laboratory.page import _seven, _vanishing, charts, grids
 from mtkit.laboratory.recurrent_lm import RecurrentLm
 from mtkit.laboratory.study import CELLS, WILD, Study, frequent, stream, windows
 from mtkit.nmt.recurrent.gradients import by_distance
 from mtkit.nmt.recurrent.language_model import next_logprobs
-from mtkit.nmt.recurrent.probe import Texts, Trained, probe, train_all
+from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Trained, probe, train_all
 from mtkit.smt.language_model.ngrams import cut_logprobs
 from mtkit.smt.language_model.ngrams import train as train_ngrams
 from mtkit.text.corpus import Bitext, Corpus
@@ -254,7 +245,7 @@ def test_a_probe_is_its_definitions() -> None:
     (one, other), _ = trained
     apart = one.model.embedding.weight - other.model.embedding.weight
     assert apart.abs().max() > 0.1  # from the start: four updates move a weight by less than 0.01
-    found = probe(one.model, Texts(places, K, CUT, SHUFFLED))
+    found = probe(one.model, places)
     histories, targets = places[:, :-1], places[:, -1]
     for k in (0, 1, 5, HISTORY):
         expected = -next_logprobs(one.model, histories[:, HISTORY - k :], targets)
@@ -263,7 +254,7 @@ def test_a_probe_is_its_definitions() -> None:
     assert found.shuffled.shape == (len(places), len(SHUFFLED))
     assert found.states.shape == (min(200, len(places)), K + 1)
 
-    context = recurrent(trained[0], [found, probe(other.model, Texts(places, K, CUT, SHUFFLED))])
+    context = recurrent(trained[0], [found, probe(other.model, places)])
     norms = [norm for t in trained[0] for norm in t.trace.norm]
     assert context.clipped == np.mean([norm > 1 for norm in norms])
     assert context.norms["100%"] == max(norms)

@@ -31,6 +31,10 @@ from mtkit.nmt.recurrent.language_model import (
 from mtkit.nmt.system import NmtSystem
 from mtkit.text.corpus import Bitext
 
+HISTORY = 64  # words before the one asked for: "all" of its context
+K = 50  # the farthest that gradients are followed
+CUT = (*range(11), 12, 14, 16, 20, 25, 30, 40, 50, HISTORY)
+SHUFFLED = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 GRADIENTS = 200  # windows whose gradients are taken
 PAIRS = 100  # of sentences, likewise
 SHUFFLE = 2018  # seed of the disorder
@@ -69,10 +73,10 @@ class Trained(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """What is found in one trained model; N windows, contexts k = ``Texts.cut`` and so on.
+    """What is found in one trained model; N windows, contexts k of ``CUT`` and ``SHUFFLED``.
 
     states, inputs: ‖∂L_t/∂s_{t−k}‖, ‖∂L_t/∂e_{t−k}‖ (N, K + 1). cut: −ln P given the last k words
-    (N, len(cut)); shuffled: given all, those before the last k in disorder. gates: their means;
+    (N, len(CUT)); shuffled: given all, those before the last k in disorder. gates: their means;
     span: in tokens, of each unit, where the cell has one.
     """
 
@@ -83,15 +87,6 @@ class Probe(NamedTuple):
     span: Floats | None
     cut: Floats
     shuffled: Floats
-
-
-class Texts(NamedTuple):
-    """What models are looked into with: windows (N, history + 1), the word asked for last."""
-
-    windows: Ids
-    K: int
-    cut: Sequence[int]
-    shuffled: Sequence[int]
 
 
 def train_all(
@@ -127,19 +122,18 @@ def train_all(
     return [list(group) for _, group in groupby(trained, key=attrgetter("setup"))]
 
 
-def probe(model: LanguageModel, texts: Texts) -> Probe:
-    """Look into one model."""
-    histories, targets = texts.windows[:, :-1], texts.windows[:, -1]
-    full = histories.shape[1]
-    sample = texts.windows[:GRADIENTS]
-    states, inputs = gradients.by_distance(model, sample, texts.K)
+def probe(model: LanguageModel, windows: Ids) -> Probe:
+    """Look into one model. windows: (N, HISTORY + 1) ids, the word asked for last."""
+    histories, targets = windows[:, :-1], windows[:, -1]
+    sample = windows[:GRADIENTS]
+    states, inputs = gradients.by_distance(model, sample, K)
     gates = gradients.mean_gates(model, sample[:, :-1])
-    cut = [next_logprobs(model, histories[:, full - k :], targets) for k in texts.cut]
+    cut = [next_logprobs(model, histories[:, HISTORY - k :], targets) for k in CUT]
     rng = np.random.default_rng(SHUFFLE)
     shuffled = []
-    for k in texts.shuffled:
+    for k in SHUFFLED:
         mixed = histories.copy()
-        mixed[:, : full - k] = rng.permuted(mixed[:, : full - k], axis=1)
+        mixed[:, : HISTORY - k] = rng.permuted(mixed[:, : HISTORY - k], axis=1)
         shuffled.append(next_logprobs(model, mixed, targets))
     return Probe(
         states,
@@ -157,7 +151,7 @@ def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
     return np.stack([gradients.by_depth(t.model, windows[:GRADIENTS]) for t in trained])
 
 
-def norms_by_steps(system: NmtSystem, text: Bitext, K: int) -> list[Floats]:
+def norms_by_steps(system: NmtSystem, text: Bitext) -> list[Floats]:
     """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, 0 … K."""
     data = system.data(Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths))
     batches = map(data.batch, batch_rows(data.sources, PAIRS))
