@@ -115,7 +115,7 @@ def _plan(run: Run, start: float, log: Callable[[str], None]) -> None:
         run.save_every = max(1, int(SAVED / seconds))
     run.config = replace(config, updates=total)
     if total < run.batches_per_epoch:
-        log("warning: training ends within the first pass over the text; raise --minutes")
+        log("warning: it ends within the first pass over the text; raise --minutes or --updates")
     log(f"{total} updates = {total / run.batches_per_epoch:.1f} epochs of {len(run.train)} pairs")
 
 
