@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from mtkit.comparison.systems import Task, gather, opened, seen_in_training
 from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.statistics import Scorer, check_parallel
-from mtkit.explanation.reasons import Explanation, explain
+from mtkit.explanation.reasons import Explanation, with_evidence
 from mtkit.manifest import UNDETERMINED, Manifest, named_test_set
 from mtkit.models import MODELS, all_models
-from mtkit.system import System
+from mtkit.system import Reasons
 from mtkit.text.corpus import Bitext, language_of, read_lines, refuse_exchanged
 
 EXPLAINED = 24  # examples on a page, which would grow large
@@ -49,20 +50,15 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
     for name, path in task.models.items() if examples else ():
         with step(f"{name}: why it translates the examples so"):
             system = opened(path, task)
-            shown = [example for example in examples[:EXPLAINED] if _fits(system, example.source)]
-            every = explain(path, system, [example.source for example in shown])
-        for example, explanation in zip(shown, every, strict=True):
+            reasons: dict[Example, Reasons] = {}
+            for example in examples[:EXPLAINED]:
+                with suppress(InputError):  # too long to be translated at once
+                    reasons[example] = system.explain(example.source)
+            sentences = [example.source for example in reasons]
+            every = with_evidence(path, system, sentences, list(reasons.values()))
+        for example, explanation in zip(reasons, every, strict=True):
             by_line.setdefault(example.line, []).append(replace(explanation, name=name))
     return by_line
-
-
-def _fits(system: System, sentence: str) -> bool:
-    """Whether a system translates the sentence at once, so that it can be explained."""
-    try:
-        system.explain(sentence)
-    except InputError:
-        return False
-    return True
 
 
 # --- what is named

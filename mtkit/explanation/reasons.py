@@ -65,7 +65,13 @@ def explain(directory: Path, system: System, sentences: Sequence[str]) -> list[E
     """
     if not all(sentence.strip() for sentence in sentences):
         raise InputError("the sentence is blank; there is nothing to explain")
-    reasons = [system.explain(sentence) for sentence in sentences]
+    return with_evidence(directory, system, sentences, [system.explain(s) for s in sentences])
+
+
+def with_evidence(
+    directory: Path, system: System, sentences: Sequence[str], reasons: Sequence[Reasons]
+) -> list[Explanation]:
+    """What ``system`` says of each sentence, and what of its training text tells of that."""
     known, missing = list[TrainingPair](), ""
     try:
         known = training_pairs(directory)
