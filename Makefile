@@ -35,9 +35,10 @@ TEST := -n auto --maxprocesses 4 --dist loadfile  # a file's tests share their m
 test: $(READY)  ## run the tests (2 minutes; the first time, with all kernels to compile, more)
 	$(BIN)/pytest -m 'not slow' $(TEST)
 
-coverage: $(READY)  ## which branches the tests reach, kernels run as plain Python
+coverage: $(READY)  ## which branches the tests reach; kernels run as plain Python (5 minutes)
 	$(BIN)/coverage erase
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m 'not slow and not compiled' \
+	$(BIN)/coverage run -m pytest -m 'not slow' $(TEST)
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest tests/smt -m 'not slow and not compiled' \
 	  -W ignore::RuntimeWarning $(TEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under 90

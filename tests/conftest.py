@@ -15,10 +15,16 @@ from mtkit.text.corpus import Corpus, open_corpus
 from tests.support.corpora import first
 
 if os.environ.get("NUMBA_DISABLE_JIT"):
-    from mtkit.smt.search import decoder, forced
     from tests.support.plain import give_rows_attributes
 
-    give_rows_attributes(decoder, forced)
+    give_rows_attributes()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Training and asking a statistical model takes minutes as plain Python."""
+    for item in items:
+        if "smt_directory" in getattr(item, "fixturenames", ()):
+            item.add_marker("compiled")
 
 
 @pytest.fixture(autouse=True)

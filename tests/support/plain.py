@@ -1,15 +1,23 @@
 """Kernels run as plain Python (``NUMBA_DISABLE_JIT=1``), which ``make coverage`` needs.
 
 Compiled, a row of a structured array has its fields as attributes; numpy's own rows have not, so
-the record types of the kernels' modules get rows that do.
+the record types of the kernels' modules are given rows that have.
 """
 
 from __future__ import annotations
 
-from types import ModuleType
+import os
+import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
+import mtkit.smt.moses.ini
+import mtkit.smt.train  # noqa: F401
+from mtkit.smt.language_model.ngrams import NgramModel
+
+PLAIN = bool(os.environ.get("NUMBA_DISABLE_JIT"))
 
 
 class Row(np.void):
@@ -23,9 +31,15 @@ class Row(np.void):
         self[name] = value
 
 
-def give_rows_attributes(*modules: ModuleType) -> None:
-    """In every record type that ``modules`` name."""
-    for module in modules:
+def give_rows_attributes() -> None:
+    """In every record type that a module of the statistical translator names."""
+    for module in [of for name, of in sys.modules.items() if name.startswith("mtkit.smt")]:
         for name, value in vars(module).copy().items():
             if isinstance(value, np.dtype) and value.names:
                 setattr(module, name, np.dtype((Row, value)))
+
+
+def in_double(model: NgramModel) -> NgramModel:
+    """The model in double precision, in which kernels add: numpy adds two float32 as such."""
+    p, backoff = (array.astype(np.float64) for array in (model.log_prob, model.backoff))
+    return replace(model, log_prob=p, backoff=backoff)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.decoder import Limits, Records, search
 from mtkit.smt.search.nbest import NBest, n_best
 from mtkit.smt.search.options import Options, Sentence, Weights, collect
+from tests.support.plain import PLAIN, in_double
 
 WORDS = ["a", "b", "c", "d"]
 UNPRUNED = Limits(100_000, 100_000, -1)
@@ -81,7 +82,8 @@ def asked(
 
 def small_model() -> ngrams.NgramModel:
     rng = random.Random(4)
-    return ngrams.train([rng.choices(WORDS, k=rng.randint(1, 6)) for _ in range(60)], 3)
+    model = ngrams.train([rng.choices(WORDS, k=rng.randint(1, 6)) for _ in range(60)], 3)
+    return in_double(model) if PLAIN else model
 
 
 def make(

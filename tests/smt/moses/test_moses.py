@@ -433,6 +433,7 @@ def val() -> Val:
     return Val([h for [h] in system.translate(lines)], printed, forced)
 
 
+@pytest.mark.compiled
 @needs_shared
 def test_our_search_loses_nothing_against_moses(val: Val) -> None:
     difference = np.array([h.score - p.score for h, p in zip(val.mine, val.printed, strict=True)])
@@ -441,6 +442,7 @@ def test_our_search_loses_nothing_against_moses(val: Val) -> None:
     assert difference.max() < 0.5  # Moses's own search is good: more would be another model
 
 
+@pytest.mark.compiled
 @needs_shared
 def test_moses_translations_have_the_scores_and_features_that_it_prints(val: Val) -> None:
     """No derivation of ours scores less than Moses's own; where it scores the same, it is it."""

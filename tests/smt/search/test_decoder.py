@@ -117,6 +117,7 @@ def test_a_wider_search_is_no_worse(model: ngrams.NgramModel) -> None:
     assert scores[0] <= scores[1] <= scores[2] + 1e-9
 
 
+@pytest.mark.compiled
 def test_three_hundred_words_are_translated(model: ngrams.NgramModel) -> None:
     case = random_case(300, model, 1, reordering=SIX)
     best = case.n_best(case.search(Limits()), 1)
@@ -183,6 +184,7 @@ def test_a_pruned_search_keeps_the_most_promising(
     assert compared >= 2
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("limit", [1000, -1])
 def test_a_search_that_loves_to_jump_stays_within_the_mask(
     limit: int, model: ngrams.NgramModel

@@ -176,6 +176,7 @@ def test_threads_change_nothing(smt: SmtSystem, few: Corpus) -> None:
     assert smt.force(pairs) == alone
 
 
+@pytest.mark.compiled
 def test_words_full_of_repetitions_end(model: ngrams.NgramModel) -> None:
     N = 40
     choices = {(i, i + 1): [(-0.1 * (i % 3), (3,), (0.0,) * 6)] for i in range(N)}

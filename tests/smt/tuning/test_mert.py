@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from mtkit.smt.tuning.bleu import COLUMNS
 from mtkit.smt.tuning.envelope import NARROW, search_line
 from mtkit.smt.tuning.lists import Lists, corpus_merit
 from mtkit.smt.tuning.mert import mert
@@ -142,7 +143,7 @@ def test_a_constant_feature_keeps_its_share() -> None:
 def test_lists_without_a_choice(sizes: list[int]) -> None:
     n = sum(sizes)
     begin = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    nbest = Lists(begin, np.ones((n, 4), np.float32), np.ones((n, 9), np.int32))
+    nbest = Lists(begin, np.ones((n, 4), np.float32), np.ones((n, COLUMNS), np.int32))
     weights, value = mert(nbest, START)
     assert weights.tolist() == START.tolist()
     assert value == (corpus_merit(nbest, START) if n else 0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mtkit.smt.tuning.bleu import COLUMNS
 from mtkit.smt.tuning.lists import Lists, corpus_merit
 from mtkit.smt.tuning.mira import mira
 from tests.support.lists import OPTIMUM, chosen_merit, planted, ragged, sacre_bleu
@@ -108,7 +109,7 @@ def test_fixed_weights_stay() -> None:
 def test_lists_without_a_choice(sizes: list[int]) -> None:
     n = sum(sizes)
     begin = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    nbest = Lists(begin, np.ones((n, 4), np.float32), np.ones((n, 9), np.int32))
+    nbest = Lists(begin, np.ones((n, 4), np.float32), np.ones((n, COLUMNS), np.int32))
     weights, value = mira(nbest, START)
     assert weights == pytest.approx(START)
     assert value == (corpus_merit(nbest, START) if n else 0)

@@ -180,6 +180,7 @@ def timeless(manifest: Manifest) -> dict[str, Any]:
     return {name: value for name, value in manifest.figures.items() if name != "seconds"}
 
 
+@pytest.mark.compiled
 def test_dev_pairs_with_a_blank_side_are_left_out(few: Corpus, tmp_path: Path) -> None:
     assert few.dev is not None
     blank = replace(
