@@ -50,9 +50,9 @@ def gradients(
     quiet: options.Quiet = False,
 ) -> None:
     """How far back RNN, GRU, LSTM and n-gram models of the target text reach, measured."""
-    from mtkit.laboratory.experiment import Plan, measure_again, train_and_measure
+    from mtkit.laboratory.experiment import measure_again, train_and_measure
     from mtkit.laboratory.page import findings
-    from mtkit.laboratory.study import as_object
+    from mtkit.laboratory.study import Plan, as_object
     from mtkit.manifest import LABORATORY
     from mtkit.models import check_out
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from mtkit.console import note, progress, step
-from mtkit.evaluation.intervals import Band
 from mtkit.laboratory import study
 from mtkit.laboratory.files import load_laboratory, save
-from mtkit.laboratory.study import Ids, Laboratory, Study
+from mtkit.laboratory.study import Ids, Laboratory, Plan, Study
 from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recipe import PRESETS, Attention
 from mtkit.nmt.recurrent.probe import norms_by_steps
@@ -24,27 +21,11 @@ from mtkit.text.corpus import Bitext, Corpus, open_corpus
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
 
-LEAST_PAIRS = 20  # pairs of words that a number of steps must have
 TRANSLATORS: dict[str, Attention] = {
     "encoder-decoder": "none",
     "encoder-decoder-attention": "bilinear",
 }
 Files = tuple[Path, Path]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is trained.
-
-    updates, hidden: updates and units of each recurrent model. words: how many are told apart.
-    seeds: trainings of each model. full: also residuals in time, layer norm, and translators.
-    """
-
-    updates: int = 400
-    hidden: int = 192
-    words: int = 4000
-    seeds: int = 3
-    full: bool = False
 
 
 class Texts(NamedTuple):
@@ -66,9 +47,7 @@ def train_and_measure(
     """
     set_threads(threads)
     text = _texts(corpus, tokenizer, plan.words)
-    setups = [*study.CELLS, study.WILD, *(study.VARIANTS if plan.full else [])]
-    seeds, size = range(1, plan.seeds + 1), (plan.hidden, plan.updates)
-    laboratory = study.train(text.train, text.words, setups, seeds, *size, threads, _timed)
+    laboratory = study.train(text.train, text.words, plan, threads, _timed)
     save(laboratory, corpus, tokenizer, directory)
     if plan.full:
         for name, attention in TRANSLATORS.items():
@@ -113,17 +92,10 @@ def _measure(
     name = f"{corpus.name} ({corpus.pair[1]})"  # its target side alone
     measured = study.measure(laboratory, name, text.train, text.windows, threads, _timed)
     translators = (name for name in TRANSLATORS if (directory / name).is_dir())
-    steps = {name: _by_steps(directory / name, text.dev) for name in translators}
+    steps = {
+        name: norms_by_steps(NmtSystem.load(directory / name), text.dev) for name in translators
+    }
     return replace(measured, steps=steps)
-
-
-def _by_steps(translator: Path, dev: Bitext) -> Band:
-    """Gradient norms by the steps from source to target word: median and central 80 %."""
-    norms = norms_by_steps(NmtSystem.load(translator), dev)
-    steps = [k for k, values in enumerate(norms) if len(values) >= LEAST_PAIRS]
-    quantiles = [np.quantile(norms[k], [0.1, 0.5, 0.9]) for k in steps]
-    low, middle, high = np.transpose(quantiles).tolist()
-    return Band(list(map(float, steps)), middle, low, high)
 
 
 @contextmanager

@@ -49,6 +49,21 @@ STACKS = [
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What is trained.
+
+    updates, hidden: updates and units of each recurrent model. words: how many are told apart.
+    seeds: trainings of each model. full: also residuals in time, layer norm, and translators.
+    """
+
+    updates: int = 400
+    hidden: int = 192
+    words: int = 4000
+    seeds: int = 3
+    full: bool = False
+
+
+@dataclass(frozen=True)
 class Laboratory:
     """Trained models: a list for each set-up, stacks of several layers last, of one by each seed.
 
@@ -112,23 +127,14 @@ def windows(sentences: Sentences, words: Vocabulary) -> Ids:
     return np.asarray(text[starts[:, None] + np.arange(HISTORY + 1)])
 
 
-def train(
-    text: Ids,
-    words: Vocabulary,
-    setups: Sequence[Setup],
-    seeds: Sequence[int],
-    hidden: int,
-    updates: int,
-    threads: int,
-    step: Step,
-) -> Laboratory:
-    """Train all set-ups, and the stacks, by all seeds."""
-    setups = [*setups, *STACKS]
-    total = sum(len(seeds) * setup.updates(updates) for setup in setups)
-    size = len(words), hidden, updates
+def train(text: Ids, words: Vocabulary, plan: Plan, threads: int, step: Step) -> Laboratory:
+    """Train all set-ups, and the stacks, by all seeds of the plan on the stream ``text``."""
+    setups = [*CELLS, WILD, *(VARIANTS if plan.full else []), *STACKS]
+    total = plan.seeds * sum(setup.updates(plan.updates) for setup in setups)
+    size = len(words), plan.hidden, plan.updates
     with step("training recurrent language models", total) as on_update:
-        trained = train_all(setups, seeds, text, *size, threads, on_update)
-    return Laboratory(words, trained, hidden, updates)
+        trained = train_all(setups, range(1, plan.seeds + 1), text, *size, threads, on_update)
+    return Laboratory(words, trained, plan.hidden, plan.updates)
 
 
 def measure(

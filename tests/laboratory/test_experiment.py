@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mtkit.errors import InputError
-from mtkit.laboratory.experiment import Plan, measure_again, train_and_measure
+from mtkit.laboratory.experiment import measure_again, train_and_measure
 from mtkit.laboratory.page import charts, findings
-from mtkit.laboratory.study import as_object
+from mtkit.laboratory.study import Plan, as_object
 from mtkit.text.corpus import hold_out, open_corpus
 from mtkit.text.tokenizer import WordTokenizer
 

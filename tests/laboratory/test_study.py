@@ -20,7 +20,7 @@ from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.findings import _exploded, context_of, decay_rate, recurrent
 from mtkit.laboratory.page import _seven, _vanishing, charts, grids
 from mtkit.laboratory.recurrent_lm import RecurrentLm
-from mtkit.laboratory.study import CELLS, WILD, Study, frequent, stream, windows
+from mtkit.laboratory.study import CELLS, WILD, Plan, Study, frequent, stream, windows
 from mtkit.nmt.recurrent.gradients import by_distance
 from mtkit.nmt.recurrent.language_model import next_logprobs
 from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Trained, probe, train_all
@@ -39,6 +39,11 @@ def sentences(n: int, seed: int = 1) -> list[list[str]]:
 
 
 TRAIN, DEV = sentences(100), sentences(15, 2)
+PLAN = Plan(updates=4, hidden=8, seeds=2)
+
+
+def quiet(*_: object) -> nullcontext:
+    return nullcontext(lambda: None)
 
 
 def test_rare_words_are_one_word_and_sentences_end() -> None:
@@ -152,7 +157,7 @@ def test_when_a_gradient_exploded() -> None:
 def whole_study(threads: int, step: laboratory.Step) -> Study:
     words = frequent(TRAIN, 9)
     train = stream(TRAIN, words)
-    lab = laboratory.train(train, words, [*CELLS, WILD], [1, 2], 8, 4, threads, step)
+    lab = laboratory.train(train, words, PLAN, threads, step)
     return laboratory.measure(lab, "x", train, windows(DEV, words), threads, step)
 
 
@@ -185,7 +190,7 @@ def test_a_study_has_everything(study: Study) -> None:
 
 
 def test_threads_change_nothing(study: Study) -> None:
-    again = whole_study(1, lambda *_: nullcontext(lambda: None))
+    again = whole_study(1, quiet)
     assert json.dumps(laboratory.as_object(again)) == json.dumps(laboratory.as_object(study))
 
 
@@ -193,10 +198,7 @@ def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
     words = frequent(TRAIN, 9)
     train = stream(TRAIN, words)
 
-    def quiet(*_: object) -> nullcontext:
-        return nullcontext(lambda: None)
-
-    lab = laboratory.train(train, words, [CELLS[2], WILD], [1, 2], 8, 4, 2, quiet)
+    lab = laboratory.train(train, words, PLAN, 2, quiet)
     files = (tmp_path / "a.en", tmp_path / "a.de")
     lines = [" ".join(words) for words in TRAIN]
     text = Corpus("x", ("en", "de"), Bitext(lines, lines, files), None, None)
@@ -217,10 +219,7 @@ def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
 def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
     """Against a plain loop over ln P(y_t | <s> </s> y_1 … y_{t−1}), rare words included."""
     words = frequent(TRAIN, 4)
-    lab = laboratory.train(
-        stream(TRAIN, words), words, CELLS[:1], [1], 8, 4, 1,
-        lambda *_: nullcontext(lambda: None),
-    )  # fmt: skip
+    lab = laboratory.train(stream(TRAIN, words), words, replace(PLAN, seeds=1), 1, quiet)
     model = lab.trained[0][0].model
     system = RecurrentLm(model, words, WordTokenizer("none"))
     lines = ["a b", "new", "", "c d e a b"]
@@ -271,11 +270,9 @@ def context_states(trained: list[Trained], places: np.ndarray) -> np.ndarray:
 
 def test_stacks_have_half_the_units(study: Study) -> None:
     words = frequent(TRAIN, 9)
-    lab = laboratory.train(
-        stream(TRAIN, words), words, CELLS[:1], [1], 8, 4, 1, lambda *_: nullcontext(lambda: None)
-    )
-    assert [group[0].model.config.hidden for group in lab.trained] == [8, 4, 4]
-    assert [group[0].model.config.layers for group in lab.trained] == [1, 8, 8]
+    lab = laboratory.train(stream(TRAIN, words), words, replace(PLAN, seeds=1), 1, quiet)
+    assert [group[0].model.config.hidden for group in lab.trained[-3:]] == [8, 4, 4]
+    assert [group[0].model.config.layers for group in lab.trained[-3:]] == [1, 8, 8]
 
 
 def test_without_clipping_nothing_is_clipped() -> None:

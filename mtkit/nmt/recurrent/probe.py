@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
-from mtkit.evaluation.intervals import Floats
+from mtkit.evaluation.intervals import Band, Floats
 from mtkit.nmt.data import batch_rows
 from mtkit.nmt.parallel import in_threads, resolved
 from mtkit.nmt.recipe import Cell
@@ -37,6 +37,7 @@ CUT = (*range(11), 12, 14, 16, 20, 25, 30, 40, 50, HISTORY)
 SHUFFLED = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 GRADIENTS = 200  # windows whose gradients are taken
 PAIRS = 100  # of sentences, likewise
+LEAST_PAIRS = 20  # of words that are a number of steps apart
 SHUFFLE = 2018  # seed of the disorder
 
 
@@ -151,10 +152,16 @@ def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
     return np.stack([gradients.by_depth(t.model, windows[:GRADIENTS]) for t in trained])
 
 
-def norms_by_steps(system: NmtSystem, text: Bitext) -> list[Floats]:
-    """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, 0 … K."""
+def norms_by_steps(system: NmtSystem, text: Bitext) -> Band:
+    """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, at most K.
+
+    The median and the central 80 %, where there are enough pairs of words.
+    """
     data = system.data(Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths))
     batches = map(data.batch, batch_rows(data.sources, PAIRS))
     by_batch = (gradients.by_steps(system.models[0], batch) for batch in batches)
     norms, steps = map(np.concatenate, zip(*by_batch, strict=True))
-    return [norms[steps == k] for k in range(K + 1)]
+    enough = [k for k in range(K + 1) if (steps == k).sum() >= LEAST_PAIRS]
+    quantiles = [np.quantile(norms[steps == k], [0.1, 0.5, 0.9]) for k in enough]
+    low, middle, high = np.transpose(quantiles).tolist()
+    return Band(list(map(float, enough)), middle, low, high)
