@@ -84,7 +84,7 @@ class Attention(nn.Module):
             mixed = torch.tanh(self.query(s)[:, :, None] + keys[:, None])  # (B, T, I, D)
             scores = self.v(mixed).squeeze(-1)
         else:
-            scores = s @ keys.transpose(1, 2)
+            scores = s @ keys.transpose(1, 2)  # (B, T, I)
         alpha = scores.softmax(-1)
         return alpha @ H, alpha
 
@@ -154,13 +154,13 @@ class Seq2Seq(nn.Module):
 
     def encode(self, x: Tensor) -> Source:
         """``x`` (B, I) int64, no padding."""
-        H = self.dropout(self.embedding(x))
+        H = self.dropout(self.embedding(x))  # (B, I, E)
         for k, layer in enumerate(self.encoder):
             out, last = layer(H)
             out = self.dropout(out)
             H = out + H if k > 0 else out  # (B, I, D), residual between stacked layers
         last = last[0] if isinstance(last, tuple) else last  # (2, B, D/2): forward, backward
-        summary = torch.cat((last[0], last[1]), -1)
+        summary = torch.cat((last[0], last[1]), -1)  # (B, D)
         return Source(H, self.attention.precompute(H), summary)
 
     def start(self, source: Source) -> State:
@@ -176,19 +176,19 @@ class Seq2Seq(nn.Module):
         Returns the vectors before the output matrix (B, T, E), the attention weights (B, T, I;
         uniform for ``none``) and the state behind the last token.
         """
-        u = self.dropout(self.embedding(y))
+        u = self.dropout(self.embedding(y))  # (B, T, E)
         after: State = []
         for k, layer in enumerate(self.decoder):
             initial = state[k] if self.config.cell == "lstm" else state[k][0]
             if k == 0:
                 u, last = layer(u, initial)
-                u = self.dropout(u)
-                c, alpha = self._context(u, source)
+                u = self.dropout(u)  # (B, T, D)
+                c, alpha = self._context(u, source)  # (B, T, D), (B, T, I)
             else:
                 out, last = layer(torch.cat((u, c), -1), initial)
                 u = u + self.dropout(out)
             after.append(last if isinstance(last, tuple) else (last,))
-        o = torch.tanh(self.combine(torch.cat((u, c), -1)))
+        o = torch.tanh(self.combine(torch.cat((u, c), -1)))  # (B, T, E)
         return self.dropout(o), alpha, after
 
     def _context(self, s: Tensor, source: Source) -> tuple[Tensor, Tensor]:

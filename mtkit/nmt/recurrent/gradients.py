@@ -42,7 +42,7 @@ def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Floats, Flo
     model = copy.deepcopy(model).double()
     y = torch.from_numpy(windows)
     states, embedded, _ = model.unroll(functional.pad(y[:, :-1], (1, 0), value=BOS))
-    u = states[-1][:, : model.config.hidden]
+    u = states[-1][:, : model.config.hidden]  # (N, D)
     loss = functional.cross_entropy(model.logits(u), y[:, -1], reduction="sum")
     at = list(range(len(states) - 1, len(states) - 2 - K, -1))
     wanted = [states[t] for t in at] + [embedded[t] for t in at]

@@ -99,7 +99,7 @@ class LanguageModel(nn.Module):
         [layer] = self.recurrent
         cell, D = self.config.cell, self.config.hidden
         step, w = STEPS[cell], weights_of(layer)
-        embedded = list(self.embedding(y).unbind(1))
+        embedded = list(self.embedding(y).unbind(1))  # T of (B, D)
         s = torch.zeros(len(y), state_size(cell, D), dtype=w.W.dtype)
         states, gates = [], []
         for e in embedded:
