@@ -41,9 +41,13 @@ def step(name: str) -> Iterator[None]:
     start = time.perf_counter()
     with busy(name):
         yield
-    console.print(
-        f"  {visible(name):<58} {time.perf_counter() - start:6.1f} s", markup=False, soft_wrap=True
-    )
+    finished(name, start)
+
+
+def finished(name: str, start: float) -> None:
+    """Name a step that is done, and how long it took since ``start``."""
+    seconds = time.perf_counter() - start
+    console.print(f"  {visible(name):<58} {seconds:6.1f} s", markup=False, soft_wrap=True)
 
 
 def busy(name: str) -> AbstractContextManager[object]:

@@ -49,7 +49,7 @@ def few() -> Corpus:
 @pytest.fixture(scope="session")
 def smt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A statistical model of ``few``."""
-    from mtkit.smt.system import DEFAULT_WEIGHTS
+    from mtkit.smt.search.features import DEFAULT_WEIGHTS
     from mtkit.smt.train import TrainConfig, train_smt
     from mtkit.text.tokenizer import WordTokenizer
 

@@ -10,7 +10,8 @@ import mtkit
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.nmt.recipe import TrainConfig as NmtConfig
-from mtkit.smt.system import PRESETS, SmtSystem
+from mtkit.smt.search.features import PRESETS
+from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer

@@ -87,7 +87,7 @@ def train_smt(
 
 def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:
     """``--prune`` as numbers, in one string or in several."""
-    from mtkit.smt.language_model.ngrams import pruning_thresholds
+    from mtkit.smt.language_model.estimate import pruning_thresholds
 
     numbers = " ".join(prune or ())
     if not all(number.isdecimal() for number in numbers.split()):

@@ -23,7 +23,8 @@ from mtkit.evaluation.perplexity import frequencies
 from mtkit.evaluation.statistics import check_parallel
 from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
 from mtkit.models import load, load_word_models
-from mtkit.smt.system import PRESETS, SmtSystem
+from mtkit.smt.search.features import PRESETS
+from mtkit.smt.system import SmtSystem
 from mtkit.system import Hypothesis, System
 from mtkit.text.corpus import Bitext, line_hashes, read_lines
 from mtkit.text.glossary import Glossary

@@ -23,8 +23,8 @@ from mtkit.evaluation.intervals import Band, Interval, band
 from mtkit.laboratory import findings
 from mtkit.nmt.parallel import in_threads
 from mtkit.nmt.recurrent.probe import CUT, HISTORY, Setup, Trained, depth_norms, probe, train_all
+from mtkit.smt.language_model.estimate import train as train_ngrams
 from mtkit.smt.language_model.ngrams import cut_logprobs
-from mtkit.smt.language_model.ngrams import train as train_ngrams
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 WINDOWS = 1000  # places that are asked for, at most

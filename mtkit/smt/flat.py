@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from mtkit.smt.kernels import lean
+
+Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 Bool = NDArray[np.bool_]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-
-# For small kernels that make no array. Counting the references to those they are given, which numba
-# then leaves out, took 70 % of the decoder's time.
-lean = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,9 @@ class Flat:
 
     words: Int32
     begin: Int64
+
+    def __post_init__(self) -> None:
+        read_only([self.words, self.begin])
 
     def __len__(self) -> int:
         return len(self.begin) - 1
@@ -71,6 +72,15 @@ def load_arrays(directory: Path, names: Iterable[str]) -> list[NDArray[Any]]:
 
 
 # --- kernels
+
+
+@lean
+def longest(begin: Int64) -> int:
+    """Words of the longest of the sentences that ``begin`` separates."""
+    words = 0
+    for s in range(len(begin) - 1):
+        words = max(words, begin[s + 1] - begin[s])
+    return words
 
 
 @lean

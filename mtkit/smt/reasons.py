@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from mtkit.smt.flat import Float64
-from mtkit.smt.search.decoder import orientation
-from mtkit.smt.search.options import ORIENTATIONS
 from mtkit.system import Hypothesis, Phrase, PhraseReasons, Term, Word
 from mtkit.text.vocabulary import BOS, EOS, SPECIALS
 
@@ -34,13 +32,20 @@ def reasons(
                 words[s0:s1],
                 best.tokens[t0:t1],
                 span,
-                ORIENTATIONS[orientation(*span, *before)],
+                _orientation(span, before),
                 features["unknown"] > 0,
                 _terms(features, weights),
             )
         )
     terms = _terms(best.features, weights)
     return PhraseReasons(words, best.text, best.score, phrases, _words(best), terms)
+
+
+def _orientation(span: tuple[int, int], before: tuple[int, int]) -> str:
+    """That of a phrase's span towards the one before, by ``search.decoder``'s rule."""
+    if span[0] == before[1]:
+        return "monotone"
+    return "swap" if span[1] == before[0] else "discontinuous"
 
 
 def _words(h: Hypothesis) -> list[Word]:

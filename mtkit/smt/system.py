@@ -28,12 +28,13 @@ from mtkit.smt.flat import Flat, Float64, read_only, save_arrays
 from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.smt.phrases.context import Lexicon
-from mtkit.smt.phrases.table import FEATURES, PhraseTable, links_of
+from mtkit.smt.phrases.table import PhraseTable, links_of
 from mtkit.smt.reasons import reasons
 from mtkit.smt.search.decoder import Limits, search
+from mtkit.smt.search.features import DEFAULT_WEIGHTS, NAMES, PRESETS
 from mtkit.smt.search.forced import EVERY, force
-from mtkit.smt.search.nbest import COUNTS, NAMES, NBest, by_phrase, derivation, n_best, span_of
-from mtkit.smt.search.options import FREE, REORDERING, Options, Sentence, Weights, collect
+from mtkit.smt.search.nbest import NBest, by_phrase, derivation, n_best
+from mtkit.smt.search.options import FREE, Options, Sentence, collect
 from mtkit.system import Hypothesis, LogProbability, PhraseReasons, Score, TokenScores
 from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
@@ -41,24 +42,6 @@ from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 LONGEST = 200  # words that are translated at once; more are translated in pieces
-
-# What tuning on Multi30k's val found, English to German, rounded.
-DEFAULT_WEIGHTS = {
-    "direct": 0.3,
-    "direct-lexical": 0.1,
-    "channel": 0.1,
-    "channel-lexical": 0.5,
-    **dict.fromkeys(REORDERING, 0.15),
-    "phrases": 0.0,
-    "words": 0.9,
-    "unknown": -10.0,
-    "lm": 0.5,
-    "distortion": 0.25,
-    "context": 0.3,
-}
-CHANNEL = {**dict.fromkeys(NAMES, 0.0), "channel": 1.0, "unknown": -10.0}
-NOISY_CHANNEL = {**CHANNEL, "lm": 1.0}
-PRESETS = {"default": DEFAULT_WEIGHTS, "noisy-channel": NOISY_CHANNEL, "channel": CHANNEL}
 
 
 @dataclass(frozen=True)
@@ -235,12 +218,12 @@ class SmtSystem:
     def _decode(self, words: Sequence[str], k: int, distinct: bool) -> tuple[Options, NBest]:
         table, lm, begin = self.models.table, self.models.lm.arrays, self.models.lm.begin
         options = self._options(self._sentence(words), self.limits.table)
-        graph = search(len(words), options, lm, begin, self._kernel_weights, self.limits)
+        graph = search(len(words), options, lm, begin, self._λ, self.limits)
         return options, n_best(graph, options, table, lm, begin, k, distinct)
 
     def _options(self, sentence: Sentence, limit: int) -> Options:
-        m, weights = self.models, self._kernel_weights
-        return collect(sentence, m.table, m.context, m.lm.arrays, self._lm_id, weights, limit)
+        m = self.models
+        return collect(sentence, m.table, m.context, m.lm.arrays, self._lm_id, self._λ, limit)
 
     def _sentence(self, words: Sequence[str]) -> Sentence:
         """A sentence for the kernels, with what the glossary and numbers ask of it."""
@@ -271,10 +254,9 @@ class SmtSystem:
         return list(found.values())
 
     @property
-    def _kernel_weights(self) -> Weights:
-        λ = self.weights
-        phrase, reordering = (np.array([λ[n] for n in names]) for names in (FEATURES, REORDERING))
-        return Weights(phrase, reordering, *(λ[name] for name in COUNTS))
+    def _λ(self) -> Float64:
+        """The weights as kernels take them, float64 (F,)."""
+        return np.array([self.weights[name] for name in NAMES])
 
     def _spell(self, words: Sequence[str], options: Options, best: NBest, row: int) -> Hypothesis:
         """A derivation as text, with its features, its phrases and its word alignment."""
@@ -282,7 +264,7 @@ class SmtSystem:
         tokens = [self._target[i] if i >= 0 else words[-1 - i] for i in ids]
         segments, links, t0 = [], list[tuple[int, int]](), 0
         for option in best.options[best.o_begin[row] : best.o_begin[row + 1]].tolist():
-            s0, s1 = span_of(options, option)
+            s0, s1 = int(options.start[option]), int(options.end[option])
             t1 = t0 + int(options.w_begin[option + 1] - options.w_begin[option])
             segments.append((s0, s1, t0, t1))
             pair = int(options.pair[option])
@@ -347,11 +329,11 @@ class SmtSystem:
         ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
         copied, given = np.array(ids[: len(x)], np.int32), np.array(ids[len(x) :], np.int32)
         sentence = self._sentence(x)._replace(given=read_only([given])[0])
-        options, weights = self._options(sentence, EVERY), self._kernel_weights
+        options, λ = self._options(sentence, EVERY), self._λ
         table, lm = self.models.table, self.models.lm
-        found = force(len(x), options, copied, given, lm.arrays, weights, self.limits)
+        found = force(len(x), options, copied, given, lm.arrays, λ, self.limits)
         if len(found.options):
-            best = derivation(found.options, options, table, lm.arrays, lm.begin, weights)
+            best = derivation(found.options, options, table, lm.arrays, lm.begin, λ)
             return Derivation(self._spell(x, options, best, 0))
         out_of_reach = [
             f"{what}: {', '.join(words)}"

@@ -15,12 +15,13 @@ from typing import Any
 from mtkit.console import busy, note, step
 from mtkit.manifest import Manifest, replacing, save_training_hashes
 from mtkit.smt.alignment.align import align, perplexity
-from mtkit.smt.language_model.ngrams import train as train_lm
+from mtkit.smt.language_model.estimate import train as train_lm
 from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import build_table
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.system import DEFAULT_WEIGHTS, Models, SmtSystem
+from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.tune import Round, tune
+from mtkit.smt.warm_up import compile_kernels
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -72,24 +73,6 @@ def estimate(
     figures |= {"phrase_pairs": len(table.links), "ngrams": lm.counts}
     models = Models(words.source, words.target, table, lm, context, words)
     return models, figures
-
-
-def compile_kernels(tuner: str) -> None:
-    """Run everything once on three tiny sentences, so that numba compiles what training needs."""
-    with step("kernels: compiled on the first run, then cached"):
-        source = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
-        target = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
-        found = align(source, target)
-        table = build_table(found.source, found.target, found.links)
-        sizes = len(found.models.source), len(found.models.target)
-        context = train_context(found.source, found.target, found.links, sizes)
-        words, lm = found.models, train_lm(target, 3)
-        models = Models(words.source, words.target, table, lm, context, words)
-        system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
-        system.translate(["a b c"])
-        system.score([("a b", "A B")])
-        if tuner != "none":
-            list(tune(system, source, target, tuner))
 
 
 def tuned(system: SmtSystem, dev: Bitext, tuner: str) -> tuple[SmtSystem, dict[str, Any]]:
@@ -153,8 +136,9 @@ def train_smt(
     start = time.perf_counter()
     train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
     with replacing(out) as directory:
-        compile_kernels(config.tune)
         text = replace(corpus, train=train, dev=dev)
+        tunes = config.tune != "none" and (dev is not None or len(train) >= FEW)
+        compile_kernels(config.aligner, config.tune if tunes else None)
         system, figures = build(text, tokenizer, config, weights, threads)
         with step("writing the model"):
             system.save(directory)

@@ -27,7 +27,7 @@ from rich.table import Table
 from mtkit.smt.alignment.align import aer
 from mtkit.smt.alignment.symmetrize import read_pharaoh, symmetrize
 from mtkit.smt.flat import Flat
-from mtkit.smt.language_model import arpa, ngrams
+from mtkit.smt.language_model import arpa, estimate
 from mtkit.smt.system import SmtSystem
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -224,7 +224,7 @@ def language_model(directory: Path, add: Add) -> None:
     """Order 5 on Multi30k's German: time to build, and queries beside KenLM's in turn."""
     sentences = [line.split() for line in (MULTI30K / "train.tok.de").open(encoding="utf-8")]
     start = time.perf_counter()
-    model = ngrams.train(sentences, 5)
+    model = estimate.train(sentences, 5)
     add("5-gram model: build, s (lmplz: 0.6)", time.perf_counter() - start, 0.6)
     path = directory / "lm.arpa"
     arpa.write_arpa(model, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.smt.system import NOISY_CHANNEL
+from mtkit.smt.search.features import NOISY_CHANNEL
 from tests.support.command import mtkit
 
 TEXT = ("--train", "train.en", "train.de", "--test", "test.en", "test.de")

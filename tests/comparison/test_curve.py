@@ -171,7 +171,7 @@ def test_a_point_is_that_of_training_on_the_sample(
     from mtkit.nmt.recipe import TrainConfig as NmtConfig
     from mtkit.nmt.training import train as training_loop
     from mtkit.nmt.training.build import train_nmt
-    from mtkit.smt.system import DEFAULT_WEIGHTS
+    from mtkit.smt.search.features import DEFAULT_WEIGHTS
     from mtkit.smt.train import TrainConfig, train_smt
     from mtkit.text.tokenizer import WordTokenizer
 

@@ -36,8 +36,8 @@ from mtkit.evaluation.perplexity import (
 from mtkit.evaluation.perplexity_page import print_tables, print_tokens
 from mtkit.manifest import Manifest, training_pairs, training_text
 from mtkit.nmt.system import NmtSystem
-from mtkit.smt.language_model import ngrams
 from mtkit.smt.language_model.arpa import write_arpa
+from mtkit.smt.language_model.ngrams import LM_BOS
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.smt.system import SmtSystem
 from mtkit.system import LogProbability, Score, TokenScores
@@ -45,6 +45,7 @@ from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import BOS, CODE_POINTS, EOS, UNK
 from tests.support.corpora import beside_its_text
+from tests.support.kernels import lm_step
 
 ODD = [("A xqzvwy☃!", "Ein xqzvwy☃ Zebrafell!"), ("", ""), ("Hello.", ""), ("", "Hallo.")]
 JudgedBy = dict[str, dict[Question, Judged]]
@@ -128,10 +129,10 @@ def test_the_ngrams_next_words_sum_to_one(smt: SmtSystem, few: Corpus) -> None:
     for words in rng.sample(smt.tokenize(few.test.target + few.train.target), 20):
         state = model.begin
         for word in model.encode(words[: rng.randrange(len(words))]):
-            _, state = ngrams.lm_step(model.arrays, state, word)
+            _, state = lm_step(model.arrays, state, word)
         states.add(state)
-        ids = [i for i in range(len(model.words)) if i != ngrams.BOS]
-        p = [math.exp(ngrams.lm_step(model.arrays, state, i)[0]) for i in ids]
+        ids = [i for i in range(len(model.words)) if i != LM_BOS]
+        p = [math.exp(lm_step(model.arrays, state, i)[0]) for i in ids]
         assert sum(p) == pytest.approx(1, abs=1e-5)
     assert len(states) > 10
 

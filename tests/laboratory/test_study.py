@@ -24,8 +24,8 @@ from mtkit.laboratory.study import CELLS, WILD, Plan, Study, frequent, stream, w
 from mtkit.nmt.recurrent.gradients import by_distance
 from mtkit.nmt.recurrent.language_model import next_logprobs
 from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Trained, probe, train_all
+from mtkit.smt.language_model.estimate import train as train_ngrams
 from mtkit.smt.language_model.ngrams import cut_logprobs
-from mtkit.smt.language_model.ngrams import train as train_ngrams
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import EOS, UNK

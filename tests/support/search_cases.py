@@ -9,13 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.smt.flat import read_only
-from mtkit.smt.language_model import ngrams
+from mtkit.smt.language_model import estimate, ngrams
+from mtkit.smt.language_model.ngrams import LM_EOS
 from mtkit.smt.phrases.context import Lexicon
-from mtkit.smt.phrases.extract import MAX_PHRASE, hash_phrase
+from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.decoder import Limits, Records, search
+from mtkit.smt.search.features import PHRASES, PREVIOUS
 from mtkit.smt.search.nbest import NBest, n_best
-from mtkit.smt.search.options import Options, Sentence, Weights, collect
+from mtkit.smt.search.options import Options, Sentence, collect
+from tests.support.kernels import hash_phrase, lm_step
 from tests.support.plain import PLAIN, in_double
 
 WORDS = ["a", "b", "c", "d"]
@@ -31,14 +34,12 @@ class Case(NamedTuple):
     N: int
     choices: dict[tuple[int, int], list[Choice]]
     model: ngrams.NgramModel
-    weights: Weights
+    λ: np.ndarray
     table: PhraseTable
     options: Options
 
     def search(self, limits: Limits) -> Records:
-        return search(
-            self.N, self.options, self.model.arrays, self.model.begin, self.weights, limits
-        )
+        return search(self.N, self.options, self.model.arrays, self.model.begin, self.λ, limits)
 
     def n_best(self, graph: Records, k: int, distinct: bool = False) -> NBest:
         return n_best(
@@ -47,14 +48,14 @@ class Case(NamedTuple):
 
     def lm(self, words: tuple[int, ...]) -> float:
         state, value = self.model.begin, 0.0
-        for w in (*words, ngrams.EOS):
-            log_p, state = ngrams.lm_step(self.model.arrays, state, w)
+        for w in (*words, LM_EOS):
+            log_p, state = lm_step(self.model.arrays, state, w)
             value += log_p
         return value
 
     def for_oracle(self, score: float, words: tuple[int, ...], six: tuple[float, ...]) -> tuple:
         """A choice with the scores of its orientations: towards the one before, the one behind."""
-        weighted = [w * p for w, p in zip(self.weights.reordering.tolist(), six, strict=True)]
+        weighted = [w * p for w, p in zip(self.λ[PREVIOUS:PHRASES].tolist(), six, strict=True)]
         return score, words, tuple(weighted[:3]), tuple(weighted[3:])
 
 
@@ -82,7 +83,7 @@ def asked(
 
 def small_model() -> ngrams.NgramModel:
     rng = random.Random(4)
-    model = ngrams.train([rng.choices(WORDS, k=rng.randint(1, 6)) for _ in range(60)], 3)
+    model = estimate.train([rng.choices(WORDS, k=rng.randint(1, 6)) for _ in range(60)], 3)
     return in_double(model) if PLAIN else model
 
 
@@ -120,14 +121,13 @@ def make(
         np.array([six for _, _, six in pairs], np.float32),
         np.ones(len(pairs), np.uint64),
     )
-    phrase = np.array([1.0, 0, 0, 0])
-    weights = Weights(phrase, np.array(reordering), 0.0, 0.0, -2.0, lm_weight, distortion, 0.0)
+    λ = np.array([1.0, 0, 0, 0, *reordering, 0.0, 0.0, -2.0, lm_weight, distortion, 0.0])
     copied, lm_id = np.zeros(N, np.int32), np.arange(len(model.words), dtype=np.int32)
     for array in table:
         array.flags.writeable = False  # as in a model: one type for the kernels
     wanted = asked(sentence, copied, matches=matches, verbatim=verbatim)
-    options = collect(wanted, table, NO_LEXICON, model.arrays, lm_id, weights, 20)
-    return Case(N, choices, model, weights, table, options)
+    options = collect(wanted, table, NO_LEXICON, model.arrays, lm_id, λ, 20)
+    return Case(N, choices, model, λ, table, options)
 
 
 def random_case(

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mtkit.errors import InputError
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.system import DEFAULT_WEIGHTS, SmtSystem
+from mtkit.smt.search.features import DEFAULT_WEIGHTS
+from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.glossary import LONGEST_PHRASE, Compliance, Glossary, Words

@@ -19,10 +19,10 @@ All sentence pairs of one size (I, J) share E_j and V_j, so w is summed by size 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
-from mtkit.smt.flat import Float32, Float64, Int64, lean
+from mtkit.smt.flat import Float32, Float64, Int64, longest
+from mtkit.smt.kernels import kernel, lean
 
 EMPTY_WORD = 0.08  # p₀
 TENSION = 4.0  # λ at the start
@@ -43,10 +43,10 @@ def diagonal(
     n, own_w = len(t), w_begin[which]
     for _ in range(iterations):
 
-        def share(first: int, last: int, counts: Float64, t=t, tension=tension) -> float:  # type: ignore[no-untyped-def]
-            return float(
-                _expect(places, t, tension, first, last, counts[:n], own_w, counts[n:], NOTHING)
-            )
+        def share(
+            first: int, last: int, counts: Float64, t: Float64 = t, tension: float = tension
+        ) -> float:
+            return _expect(places, t, tension, first, last, counts[:n], own_w, counts[n:], NOTHING)
 
         value, counts = expect(share, places, n + 1 + int(w_begin[-1]), threads)
         likelihood.append(value)
@@ -99,14 +99,24 @@ def near_diagonal(tension: float, I: int, J: int, j: int, p: Float64) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
-def _expect(places, t, tension, first, last, counts, w_begin, w, posterior):  # type: ignore[no-untyped-def]
+@kernel
+def _expect(
+    places: Places,
+    t: Float64,
+    tension: float,
+    first: int,
+    last: int,
+    counts: Float64,
+    w_begin: Int64,
+    w: Float64,
+    posterior: Float32,
+) -> float:
     """Add the expected counts of sentences first … last − 1; their ln P(f|e).
 
     w: the distance H, then w_j of each size, those of sentence s from ``1 + w_begin[s]`` on.
     """
-    likelihood = 0.0
-    entry, p = places.entry, np.empty(np.diff(places.e_begin).max() + 1)
+    likelihood, entry = 0.0, places.entry
+    p = np.empty(longest(places.e_begin) + 1)
     for s in range(first, last):
         I = places.e_begin[s + 1] - places.e_begin[s]
         J = places.f_begin[s + 1] - places.f_begin[s]
@@ -122,22 +132,24 @@ def _expect(places, t, tension, first, last, counts, w_begin, w, posterior):  # 
                 p[i] *= scale
                 counts[entry[at + i]] += p[i]
                 distance += p[i] * abs(i - x)
-            if len(posterior) > 0:
-                posterior[at : at + I + 1] = p[: I + 1]
+                if len(posterior) > 0:
+                    posterior[at + i] = p[i]
             w[0] += (distance - p[0] * x) / max(I, 1)
             w[w_begin[s] + j] += 1 - p[0]
             likelihood += np.log(total)
     return likelihood
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _moments(sizes: Int64, w: Float64, tension: float) -> tuple[float, float]:
     """Σ_j w_j E_j and Σ_j w_j V_j."""
     mean = variance = 0.0
-    p = np.empty(sizes[:, 0].max() + 1)
-    at = 0
+    most = 0
     for s in range(len(sizes)):
-        I, J = sizes[s]
+        most = max(most, sizes[s, 0])
+    p, at = np.empty(most + 1), 0
+    for s in range(len(sizes)):
+        I, J = sizes[s, 0], sizes[s, 1]
         for j in range(1, J + 1):
             if I > 0:
                 Z = near_diagonal(tension, I, J, j, p)

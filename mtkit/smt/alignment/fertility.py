@@ -30,10 +30,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 
 from mtkit.smt.alignment.places import NOTHING, NULL, Places
 from mtkit.smt.flat import Float32, Float64, Int32, UInt64, mix
+from mtkit.smt.kernels import compiled, kernel, lean
 
 EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
@@ -81,7 +81,8 @@ def _sampler(places: Places, a: Int32, random: UInt64, posterior: Float32) -> Fl
     for sweep in range(BURN_IN + KEPT):
         s, F = _count_jumps(places, a, L), _count_fertilities(places, a, V)
         into = NOTHING if sweep < BURN_IN else posterior
-        _sweep(places, a, n, N, ALPHA * R, s, _gains(F), random, into)
+        share = (s / s.sum()).astype(np.float32)
+        _sweep(places, a, n, N, ALPHA * R, share, _gains(F), random, into)
         if sweep >= BURN_IN:
             jumps += s
     return jumps
@@ -99,15 +100,15 @@ def _gains(F: Float32) -> Float32:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _uniform(random: UInt64) -> float:
     """The generator's next number in [0, 1): SplitMix64 (Steele et al. 2014)."""
     random[0] += np.uint64(0x9E3779B97F4A7C15)
     return float(mix(random[0]) >> np.uint64(11)) / 2.0**53
 
 
-@njit(cache=True, nogil=True)
-def _pick(p: Float32, total: float, random: UInt64) -> int:
+@lean
+def _pick(p: Float32, total: float | np.float32, random: UInt64) -> int:
     """An index drawn by the weights ``p``, which sum to ``total``."""
     rest = _uniform(random) * total
     for i in range(len(p) - 1):
@@ -117,7 +118,7 @@ def _pick(p: Float32, total: float, random: UInt64) -> int:
     return len(p) - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
     """A link a_j for every f_j of the corpus, drawn from the posterior ``start``."""
     a = np.empty(places.f_begin[-1], np.int32)
@@ -129,7 +130,7 @@ def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
     return a
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_links(places: Places, a: Int32, size: int, V: int) -> tuple[Float32, Float32]:
     """n, float32 (size,), and N, float32 (V,)."""
     n, N = np.zeros(size, np.float32), np.zeros(V, np.float32)
@@ -142,7 +143,7 @@ def _count_links(places: Places, a: Int32, size: int, V: int) -> tuple[Float32, 
     return n, N
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_jumps(places: Places, a: Int32, L: int) -> Float64:
     """How often each jump d occurs, at L + d."""
     jumps = np.full(2 * L + 1, JUMP_PRIOR)
@@ -156,7 +157,7 @@ def _count_jumps(places: Places, a: Int32, L: int) -> Float64:
     return jumps
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_fertilities(places: Places, a: Int32, V: int) -> Float32:
     """How often each word e has each fertility, float32 (V, HIGHEST + 1)."""
     F = np.full((V, HIGHEST + 1), FERTILITY_PRIOR, np.float32)
@@ -170,23 +171,32 @@ def _count_fertilities(places: Places, a: Int32, V: int) -> Float32:
     return F
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _sweep(places, a, n, N, prior, jumps, gains, random, posterior):  # type: ignore[no-untyped-def]
+@compiled(fastmath=True, error_model="numpy")
+def _sweep(
+    places: Places,
+    a: Int32,
+    n: Float32,
+    N: Float32,
+    prior: Float32,
+    jumps: Float32,
+    gains: Float32,
+    random: UInt64,
+    posterior: Float32,
+) -> None:
     """Draw every link anew; add what it was drawn from to ``posterior``, unless that is empty.
 
     w[i] holds all that depends on e_i and φ_i alone. It is refreshed where a link comes or goes; at
     another occurrence of the same word in the sentence, only with the next sentence.
     """
     L = len(jumps) // 2
-    jumps = (jumps / jumps.sum()).astype(np.float32)
     p, w, phi = np.empty(L, np.float32), np.empty(L, np.float32), np.empty(L, np.int32)
     words = np.empty(L, np.int32)
-    words[0] = NULL
     for s in range(len(places.begin) - 1):
         I = places.e_begin[s + 1] - places.e_begin[s]
-        words[1 : I + 1] = places.e[places.e_begin[s] : places.e_begin[s + 1]]
         links = a[places.f_begin[s] : places.f_begin[s + 1]]
-        phi[: I + 1] = 0
+        for i in range(I + 1):
+            words[i] = places.e[places.e_begin[s] + i - 1] if i > 0 else NULL
+            phi[i] = 0
         for i in links:
             phi[i] += 1
         for i in range(I + 1):
@@ -211,23 +221,27 @@ def _sweep(places, a, n, N, prior, jumps, gains, random, posterior):  # type: ig
                     posterior[begin + k] += p[k] / total
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _weigh(i, words, phi, N, prior, gains, w):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def _weigh(
+    i: int, words: Int32, phi: Int32, N: Float32, prior: Float32, gains: Float32, w: Float32
+) -> None:
     e = words[i]
     w[i] = gains[e, min(phi[i], HIGHEST)] / (N[e] + prior[e])
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _next(links, j, I):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def _next(links: Int32, j: int, I: int) -> int:
     """m′ of f_j."""
     for k in range(j + 1, len(links)):
         if links[k] > 0:
-            return links[k]
+            return int(links[k])
     return I + 1
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
-def _distribution(n, entry, w, jumps, m, after, p):  # type: ignore[no-untyped-def]
+@compiled(fastmath=True, inline="always")
+def _distribution(
+    n: Float32, entry: Int32, w: Float32, jumps: Float32, m: int, after: int, p: Float32
+) -> np.float32:
     """Fill p[0 … I] with the weights that the head of the module gives; their sum."""
     L = len(jumps) // 2
     I = len(entry) - 1

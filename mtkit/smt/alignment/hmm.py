@@ -26,10 +26,10 @@ does.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
 from mtkit.smt.flat import Float32, Float64
+from mtkit.smt.kernels import kernel
 
 FAR = 50
 EMPTY_WORD = 0.2  # p₀
@@ -54,8 +54,10 @@ def hmm(
     n = len(t)
     for _ in range(iterations):
 
-        def share(first: int, last: int, counts: Float64, t=t, jumps=jumps) -> float:  # type: ignore[no-untyped-def]
-            return float(_expect(places, t, jumps, first, last, counts[:n], counts[n:], NOTHING))
+        def share(
+            first: int, last: int, counts: Float64, t: Float64 = t, jumps: Float64 = jumps
+        ) -> float:
+            return _expect(places, t, jumps, first, last, counts[:n], counts[n:], NOTHING)
 
         value, counts = expect(share, places, n + len(jumps), threads)
         likelihood.append(value)
@@ -108,7 +110,7 @@ def sentence_posterior(T: Float64, jumps: Float64) -> Float64:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def transitions(jumps: Float64, I: int) -> Float64:
     """p(i|m, I) as a matrix [m, i], both 0…I; column 0 is unused."""
     p = np.zeros((I + 1, I + 1))
@@ -122,7 +124,7 @@ def transitions(jumps: Float64, I: int) -> Float64:
     return p
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def forward(T: Float64, p: Float64, A: Float64, N: Float64, z: Float64) -> None:
     """Fill A, N (J, I + 1) and the scales z (J,)."""
     J, n = A.shape
@@ -148,7 +150,7 @@ def forward(T: Float64, p: Float64, A: Float64, N: Float64, z: Float64) -> None:
             M[m] = A[j, m] + N[j, m]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def backward(T: Float64, p: Float64, z: Float64, B: Float64) -> None:
     """Fill B (J, I + 1)."""
     J, n = B.shape
@@ -161,7 +163,7 @@ def backward(T: Float64, p: Float64, z: Float64, B: Float64) -> None:
             B[j, before] = total / z[j + 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_jumps(
     T: Float64, p: Float64, A: Float64, N: Float64, B: Float64, z: Float64, counts: Float64
 ) -> None:
@@ -178,7 +180,7 @@ def _count_jumps(
                     counts[min(max(m - before, -FAR), FAR) + FAR] += expected
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def link_posterior(A: Float64, N: Float64, B: Float64, p: Float64) -> None:
     """Fill p (J, I + 1): from e_m by A·B, from e_0 by N·B, whatever is remembered."""
     J, n = A.shape
@@ -188,8 +190,17 @@ def link_posterior(A: Float64, N: Float64, B: Float64, p: Float64) -> None:
             p[j, 0] += N[j, m] * B[j, m]
 
 
-@njit(cache=True, nogil=True)
-def _expect(places, t, jumps, first, last, counts, jump_counts, posterior):  # type: ignore[no-untyped-def]
+@kernel
+def _expect(
+    places: Places,
+    t: Float64,
+    jumps: Float64,
+    first: int,
+    last: int,
+    counts: Float64,
+    jump_counts: Float64,
+    posterior: Float32,
+) -> float:
     """Add the expected counts of sentences first … last − 1; their ln P(f|e)."""
     likelihood = 0.0
     for s in range(first, last):

@@ -10,10 +10,10 @@ EM expects   c(f|e) += t(f_j|e_i) / Σ_i' t(f_j|e_i')   over all places where f_
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
 from mtkit.smt.flat import Float32, Float64
+from mtkit.smt.kernels import kernel
 
 
 def ibm1(
@@ -28,7 +28,7 @@ def ibm1(
     for _ in range(iterations):
 
         def share(first: int, last: int, counts: Float64, t: Float64 = t) -> float:
-            return float(_expect(places, t, first, last, counts, NOTHING))
+            return _expect(places, t, first, last, counts, NOTHING)
 
         value, t = expect(share, places, len(t), threads)
         maximise(t, places.row, alpha)
@@ -46,7 +46,7 @@ def posterior(places: Places, t: Float64) -> Float32:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _expect(
     places: Places, t: Float64, first: int, last: int, counts: Float64, posterior: Float32
 ) -> float:

@@ -25,9 +25,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
+from mtkit.smt.kernels import kernel, lean
 
 NULL = 0  # e_0; no word of a vocabulary has this id (it is PAD there)
 NOTHING = np.empty(0, np.float32)  # in place of posteriors that nobody asks for
@@ -94,7 +94,7 @@ def expect(
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _occurrences(e: Int32, e_begin: Int64, first: Int64) -> tuple[Int32, Int32]:
     """Sentence and position of every word; those of word e are at ``first[e] : first[e + 1]``."""
     sentence, position = np.empty(first[-1], np.int32), np.empty(first[-1], np.int32)
@@ -107,7 +107,7 @@ def _occurrences(e: Int32, e_begin: Int64, first: Int64) -> tuple[Int32, Int32]:
     return sentence, position
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _meet(
     sentence: Int32,
     position: Int32,
@@ -139,7 +139,7 @@ def _meet(
     return row, column[:n].copy(), entry
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def maximise(counts: Float64, row: Int64, alpha: float) -> None:
     """The M-step, in place: by ``alpha`` > 0 the variational one. A row without mass stays.
 
@@ -157,7 +157,7 @@ def maximise(counts: Float64, row: Int64, alpha: float) -> None:
                 c /= total
 
 
-@njit(cache=True, nogil=True)
+@lean
 def digamma(x: float) -> float:
     """ψ(x) = d ln Γ(x) / dx for x > 0, to 1e-9: by ψ(x) = ψ(x + 1) − 1/x, then asymptotically."""
     shift = 0.0
@@ -169,7 +169,7 @@ def digamma(x: float) -> float:
     return shift + float(np.log(x)) - 0.5 / x - rest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def link_counts(posterior: Float32, entry: Int32, size: int) -> Float64:
     """c(f|e) of given posteriors, float64 (size,)."""
     counts = np.zeros(size)
@@ -178,7 +178,7 @@ def link_counts(posterior: Float32, entry: Int32, size: int) -> Float64:
     return counts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_links(posterior: Float32, begin: Int64, e_begin: Int64, f_begin: Int64) -> Int32:
     """For every word f_j of the corpus its most likely a_j − 1, so that −1 is the empty word."""
     out = np.empty(f_begin[-1], np.int32)

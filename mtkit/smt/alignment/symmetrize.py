@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from mtkit.errors import InputError
-from mtkit.smt.flat import Bool, Flat, Int32, Int64
+from mtkit.smt.flat import Bool, Flat, Int8, Int32, Int64
+from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.text.corpus import read_lines
 
 HEURISTICS = (
@@ -94,20 +94,21 @@ def symmetrize(
     if heuristic not in HEURISTICS:
         raise ValueError(f"{heuristic}: not one of {', '.join(HEURISTICS)}")
     capacity = len(source.words) + len(target.words)
-    s, t, begin = _symmetrize(
-        forward, backward, source.begin, target.begin, capacity, HEURISTICS.index(heuristic)
-    )
-    return Links(s, t, begin)
+    number = HEURISTICS.index(heuristic)
+    s, t, begin = _symmetrize(forward, backward, source.begin, target.begin, capacity, number)
+    return Links(s.copy(), t.copy(), begin)
 
 
 # --- kernels
 
-INTERSECTION, UNION, GROW, GROW_DIAG, FINAL, FINAL_AND, FORWARD, BACKWARD = range(8)
+INTERSECTION, UNION, GROW, GROW_DIAG, FINAL, FINAL_AND, ONLY_FORWARD, ONLY_BACKWARD = range(8)
+FORWARD, BACKWARD = 1, 2  # bits: which directions link two words
+BOTH = FORWARD | BACKWARD
 # The neighbours in the order of Koehn et al.; grow uses the first four.
 _NEIGHBOURS = np.array([(-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _symmetrize(
     forward: Int32, backward: Int32, s_begin: Int64, t_begin: Int64, capacity: int, heuristic: int
 ) -> tuple[Int32, Int32, Int64]:
@@ -116,50 +117,49 @@ def _symmetrize(
     n = 0
     for s in range(len(s_begin) - 1):
         I, J = s_begin[s + 1] - s_begin[s], t_begin[s + 1] - t_begin[s]
-        f, b = np.zeros((I, J), np.bool_), np.zeros((I, J), np.bool_)
+        d = np.zeros((I, J), np.int8)
         for j in range(J):
             if forward[t_begin[s] + j] >= 0:
-                f[forward[t_begin[s] + j], j] = True
+                d[forward[t_begin[s] + j], j] |= FORWARD
         for i in range(I):
             if backward[s_begin[s] + i] >= 0:
-                b[i, backward[s_begin[s] + i]] = True
-        a = combine(f, b, heuristic)
+                d[i, backward[s_begin[s] + i]] |= BACKWARD
+        a = _combine(d, heuristic)
         for i in range(I):
             for j in range(J):
                 if a[i, j]:
                     source[n], target[n] = i, j
                     n += 1
         begin[s + 1] = n
-    return source[:n].copy(), target[:n].copy(), begin
+    return source[:n], target[:n], begin
 
 
-@njit(cache=True, nogil=True)
-def combine(f: Bool, b: Bool, heuristic: int) -> Bool:
-    """One sentence: ``f`` and ``b`` (I, J) to the symmetrised (I, J)."""
-    if heuristic == FORWARD:
-        return f
-    if heuristic == BACKWARD:
-        return b
-    if heuristic == UNION:
-        return f | b
-    a = f & b
-    if heuristic == INTERSECTION:
-        return a
-    I, J = a.shape
+@inner
+def _combine(d: Int8, heuristic: int) -> Bool:
+    """One sentence: from the directions ``d`` that link its words to its links, both (I, J)."""
+    I, J = d.shape
+    a = np.zeros((I, J), np.bool_)
     s_linked, t_linked = np.zeros(I, np.bool_), np.zeros(J, np.bool_)
     for i in range(I):
         for j in range(J):
-            if a[i, j]:
-                s_linked[i] = t_linked[j] = True
-    _grow(a, f | b, s_linked, t_linked, 4 if heuristic == GROW else 8)
-    if heuristic in (FINAL, FINAL_AND):
-        _final(a, f, s_linked, t_linked, heuristic == FINAL_AND)
-        _final(a, b, s_linked, t_linked, heuristic == FINAL_AND)
+            if heuristic == UNION:
+                a[i, j] = d[i, j] > 0
+            elif heuristic == ONLY_FORWARD:
+                a[i, j] = d[i, j] & FORWARD > 0
+            elif heuristic == ONLY_BACKWARD:
+                a[i, j] = d[i, j] & BACKWARD > 0
+            elif d[i, j] == BOTH:
+                a[i, j] = s_linked[i] = t_linked[j] = True
+    if GROW <= heuristic <= FINAL_AND:
+        _grow(a, d, s_linked, t_linked, 4 if heuristic == GROW else 8)
+    if FINAL <= heuristic <= FINAL_AND:
+        _final(a, d, FORWARD, s_linked, t_linked, heuristic == FINAL_AND)
+        _final(a, d, BACKWARD, s_linked, t_linked, heuristic == FINAL_AND)
     return a
 
 
-@njit(cache=True, nogil=True)
-def _grow(a: Bool, union: Bool, s_linked: Bool, t_linked: Bool, neighbours: int) -> None:
+@lean
+def _grow(a: Bool, d: Int8, s_linked: Bool, t_linked: Bool, neighbours: int) -> None:
     I, J = a.shape
     grown = True
     while grown:
@@ -170,19 +170,18 @@ def _grow(a: Bool, union: Bool, s_linked: Bool, t_linked: Bool, neighbours: int)
                     continue
                 for k in range(neighbours):
                     x, y = i + _NEIGHBOURS[k, 0], j + _NEIGHBOURS[k, 1]
-                    if not (0 <= x < I and 0 <= y < J) or a[x, y] or not union[x, y]:
+                    if not (0 <= x < I and 0 <= y < J) or a[x, y] or d[x, y] == 0:
                         continue
                     if not (s_linked[x] and t_linked[y]):
                         a[x, y] = s_linked[x] = t_linked[y] = grown = True
 
 
-@njit(cache=True, nogil=True)
-def _final(a: Bool, one_way: Bool, s_linked: Bool, t_linked: Bool, both: bool) -> None:
+@lean
+def _final(a: Bool, d: Int8, direction: int, s_linked: Bool, t_linked: Bool, both: bool) -> None:
     I, J = a.shape
     for i in range(I):
         for j in range(J):
-            if not one_way[i, j]:
-                continue
-            unlinked = (not s_linked[i]) + (not t_linked[j])
-            if unlinked == 2 or (unlinked == 1 and not both):
-                a[i, j] = s_linked[i] = t_linked[j] = True
+            if d[i, j] & direction:
+                unlinked = (not s_linked[i]) + (not t_linked[j])
+                if unlinked == 2 or (unlinked == 1 and not both):
+                    a[i, j] = s_linked[i] = t_linked[j] = True

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from mtkit.smt.alignment import hmm
 from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.alignment.symmetrize import Links, symmetrize
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, read_only, save_arrays
+from mtkit.smt.kernels import kernel
 from mtkit.text.vocabulary import Vocabulary
 
 FLOOR = 1e-6  # the share of t that is spread over all words, so that no pair is impossible
@@ -130,7 +130,7 @@ class WordModels:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _emissions(row: Int64, column: Int32, t: Float32, e: Int32, f: Int32) -> Float64:
     """t(f_j|e_i) as a matrix (I + 1, J), 0 where the model has none."""
     T = np.zeros((len(e), len(f)))

@@ -14,20 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtkit.smt.flat import Float32, Float64, Int32, Int64
+from mtkit.smt.language_model.estimate import layout, suffix_links
 from mtkit.smt.language_model.ngrams import (
-    BOS,
-    EOS,
-    F32,
-    F64,
-    I32,
-    I64,
+    LM_BOS,
+    LM_EOS,
+    LM_SPECIALS,
+    LM_UNK,
     ROOT,
-    SPECIALS,
     SPELLINGS,
-    UNK,
     NgramModel,
-    layout,
-    suffix_links,
 )
 
 MISSING_UNK = -100 * math.log(10)  # what KenLM gives <unk> when an ARPA file leaves it out
@@ -89,13 +85,13 @@ def read_arpa(path: str | Path) -> NgramModel:
         if section is not sections[-1]:  # no history is as long as the longest n-gram
             backoff[node] = section.log10_b * math.log(10)
     log_prob[ROOT] = 0
-    if np.isnan(log_prob[[1 + BOS, 1 + EOS]]).any():
+    if np.isnan(log_prob[[1 + LM_BOS, 1 + LM_EOS]]).any():
         raise ValueError(
             f"{path}:{max(sections[0].lines, default=0)}: the unigrams lack <s> or </s>"
         )
     notes = []
-    if np.isnan(log_prob[1 + UNK]):
-        log_prob[1 + UNK] = MISSING_UNK
+    if np.isnan(log_prob[1 + LM_UNK]):
+        log_prob[1 + LM_UNK] = MISSING_UNK
         notes.append(f"{path} has no <unk>: unknown words get log10 p = -100, as in KenLM")
     if blanks := _fill_blanks(first_child, suffix, log_prob, backoff):
         notes.append(f"{path} lacks {blanks} histories of its n-grams: they back off")
@@ -106,9 +102,9 @@ def read_arpa(path: str | Path) -> NgramModel:
 class _Section(NamedTuple):
     """The n n-grams of one order k."""
 
-    text: I64  # (n, k) word ids
-    log10_p: F64  # (n,)
-    log10_b: F64  # (n,) the backoff
+    text: Int64  # (n, k) word ids
+    log10_p: Float64  # (n,)
+    log10_b: Float64  # (n,) the backoff
     lines: list[int]  # n places in the file
 
 
@@ -128,7 +124,7 @@ def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
         if head != name or not order:
             raise ValueError(f"{path}:{i}: expected {name.decode() or 'nothing more'} here")
 
-    ids: defaultdict[bytes, int] = defaultdict(itertools.count(len(SPECIALS)).__next__)
+    ids: defaultdict[bytes, int] = defaultdict(itertools.count(len(LM_SPECIALS)).__next__)
     ids.update({word.encode(): i for word, i in SPELLINGS.items()})
     sections: list[_Section] = []
     for k, ((lo, _), (hi, _)) in enumerate(itertools.pairwise(heads[1:]), start=1):
@@ -137,7 +133,7 @@ def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
             raise ValueError(f"{path}:{lo}: {len(numbers)} {k}-grams follow, not as announced")
         sections.append(_read_section(path, lines, numbers, ids, k))
         ids.default_factory = None  # a word that was no unigram is a mistake from here on
-    return [*SPECIALS, *(word.decode() for word, i in ids.items() if i > EOS)], sections
+    return [*LM_SPECIALS, *(word.decode() for word, i in ids.items() if i > LM_EOS)], sections
 
 
 def _read_section(
@@ -165,7 +161,7 @@ def _read_section(
     return _Section(np.array(text, np.int64).reshape(-1, k), pairs[:, 0], pairs[:, 1], numbers)
 
 
-def _place(texts: list[I64], V: int) -> tuple[list[I64], list[I64]]:
+def _place(texts: list[Int64], V: int) -> tuple[list[Int64], list[Int64]]:
     """The keys of each order, as ``_count`` gives them, and the node of each n-gram.
 
     All n-grams grow together, word by word, so that the histories they share, listed or not,
@@ -182,7 +178,7 @@ def _place(texts: list[I64], V: int) -> tuple[list[I64], list[I64]]:
     return keys, nodes
 
 
-def _fill_blanks(first_child: I32, suffix: I32, log_prob: F32, backoff: F32) -> int:
+def _fill_blanks(first_child: Int32, suffix: Int32, log_prob: Float32, backoff: Float32) -> int:
     """Back off from h to the history of hw's suffix, for each hw without ln p; their number."""
     blanks = np.flatnonzero(np.isnan(log_prob))
     known = suffix[blanks]

@@ -2,10 +2,10 @@
 
     P(c_1 … c_n) = Π_i p(c_i | c_{i−4} … c_{i−1}) · p(</s> | c_{n−3} … c_n)
 
-by modified Kneser-Ney (see ``lm``), the known words being the text that it is trained on, each of
-them once: a new word is more like the many rare words than like the few frequent ones. Characters
-are Unicode code points, joiner marks among them. A character that no known word has is ``<unk>``
-and then any of Unicode's, all of them equally likely.
+by modified Kneser-Ney (see ``estimate``), the known words being the text that it is trained on,
+each of them once: a new word is more like the many rare words than like the few frequent ones.
+Characters are Unicode code points, joiner marks among them. A character that no known word has is
+``<unk>`` and then any of Unicode's, all of them equally likely.
 
 With P(w) = P(<unk>) · P(spelling) each unknown word has a probability of its own, and a text the
 probability of its characters, which no longer depends on what a vocabulary leaves out. Limits: the
@@ -23,7 +23,8 @@ from typing import Self
 import numpy as np
 
 from mtkit.smt.flat import Float64
-from mtkit.smt.language_model.ngrams import NgramModel, train
+from mtkit.smt.language_model.estimate import train
+from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.text.vocabulary import CODE_POINTS
 
 ORDER = 5

@@ -43,9 +43,8 @@ from mtkit.smt.moses.tables import (
 )
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.phrases.table import FEATURES
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.search.options import REORDERING
+from mtkit.smt.search.features import OF_PHRASES, OF_REORDERING
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.text.corpus import read_lines
 from mtkit.text.tokenizer import WordTokenizer
@@ -229,8 +228,8 @@ def _weights(features: dict[str, Feature]) -> dict[str, float]:
     λ = {kind: given.get(kind, [0.0] * size) for kind, size in SIZES.items()}
     phrase = [λ[TABLE][k] for k in CHANNEL_FIRST]
     return {
-        **dict(zip(FEATURES, phrase, strict=True)),
-        **dict(zip(REORDERING, λ[REORDERINGS], strict=True)),
+        **dict(zip(OF_PHRASES, phrase, strict=True)),
+        **dict(zip(OF_REORDERING, λ[REORDERINGS], strict=True)),
         "phrases": λ["PhrasePenalty"][0],
         "words": -λ["WordPenalty"][0],
         "unknown": LOWEST * λ["UnknownWordPenalty"][0],
@@ -304,12 +303,12 @@ def _ini(system: SmtSystem) -> str:
     """The text of moses.ini."""
     λ, limits = system.weights, system.limits
     weights = {
-        "LexicalReordering0": [λ[name] for name in REORDERING],
+        "LexicalReordering0": [λ[name] for name in OF_REORDERING],
         "Distortion0": [λ["distortion"]],
         "LM0": [λ["lm"]],
         "WordPenalty0": [-λ["words"]],
         "PhrasePenalty0": [λ["phrases"]],
-        "TranslationModel0": [λ[FEATURES[k]] for k in CHANNEL_FIRST],
+        "TranslationModel0": [λ[OF_PHRASES[k]] for k in CHANNEL_FIRST],
         "UnknownWordPenalty0": [λ["unknown"] / LOWEST],
     }
     lines = [f"{name}= {' '.join(f'{x:.9g}' for x in of)}" for name, of in weights.items()]

@@ -31,17 +31,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.errors import InputError
 from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64, read_only
+from mtkit.smt.kernels import kernel
 from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_phrase, hash_word
-from mtkit.smt.phrases.table import FEATURES, PhraseTable, gather, links_of
+from mtkit.smt.phrases.table import PhraseTable, gather, links_of
+from mtkit.smt.search.features import OF_PHRASES
 from mtkit.text.vocabulary import PAD, SPECIALS, Vocabulary
 
-CHANNEL_FIRST = [2, 3, 0, 1]  # Moses's four in FEATURES, and the other way round: its own inverse
+CHANNEL_FIRST = [2, 3, 0, 1]  # Moses's four in OF_PHRASES, and the other way round: its own inverse
 LOWEST = -100.0  # Moses's least logarithm
 PART = 1 << 16  # lines that are read together
 _SPECIAL = {special.encode() for special in SPECIALS}
@@ -169,7 +170,7 @@ def assemble(
     s_key, pair_key = _keys(lines.words, lines.length)
     pairs, first = np.unique(pair_key, return_index=True)
     features = lines.log[:, CHANNEL_FIRST]
-    estimate = features @ np.array([weights[name] for name in FEATURES])
+    estimate = features @ np.array([weights[name] for name in OF_PHRASES])
     estimate += weights["words"] * lines.length[:, 1]
     estimate += weights["lm"] * _alone(lines.words, lines.length, lm, lm_id)
     order = np.lexsort((first, -estimate[first], s_key[first]))  # into ``pairs``
@@ -259,7 +260,7 @@ def _figures(log: Float32) -> bytes:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _keys(words: Int32, length: Lengths) -> tuple[UInt64, UInt64]:
     """A hash of each line's source phrase, and one of its pair."""
     s_key, key = np.empty(len(length), np.uint64), np.empty(len(length), np.uint64)
@@ -274,7 +275,7 @@ def _keys(words: Int32, length: Lengths) -> tuple[UInt64, UInt64]:
     return s_key, key
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _alone(words: Int32, length: Lengths, lm: Lm, lm_id: Int32) -> Float64:
     """ln P_lm of each line's target phrase by itself."""
     log_p, at = np.zeros(len(length)), 0
@@ -287,7 +288,7 @@ def _alone(words: Int32, length: Lengths, lm: Lm, lm_id: Int32) -> Float64:
     return log_p
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _alike(
     words: Int32, at: Int64, length: Lengths, s_key: UInt64, rows: Int64
 ) -> NDArray[np.bool_]:

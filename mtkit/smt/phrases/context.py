@@ -32,11 +32,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import Flat, Float32, Int32, Int64, lean, load_arrays, mix, read_only
+from mtkit.smt.flat import Flat, Float32, Int8, Int32, Int64, load_arrays, mix, read_only
+from mtkit.smt.kernels import inner, kernel, lean
+from mtkit.smt.phrases.table import PhraseTable
 
 RIVALS = 40  # the most words of T(s)
 MISSING = -1.0  # ln P of a word that is none of them
@@ -48,7 +49,6 @@ SPREAD, LARGEST = 4, 1 << 16  # places of a table for each place in the text; th
 UNIT = 16  # of a weight as it is kept: int8, in sixteenths
 LOCAL = 9  # features of F besides the words of the sentence
 UInt32 = NDArray[np.uint32]
-Int8 = NDArray[np.int8]
 
 
 class Lexicon(NamedTuple):
@@ -116,7 +116,7 @@ def _rivals(s: Int32, t: Int32, s_size: int) -> tuple[Int64, Int32]:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _affiliations(
     s_begin: Int64, t_begin: Int64, link_s: Int32, link_t: Int32, link_begin: Int64
 ) -> Int64:
@@ -136,7 +136,7 @@ def _affiliations(
     return a
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _examples(s: Int32, t: Int32, row: Int64, word: Int32, t_size: int) -> tuple[Int64, Int32]:
     """The places j of the target where each t is a rival: ``examples[first[t] : first[t + 1]]``.
 
@@ -146,11 +146,13 @@ def _examples(s: Int32, t: Int32, row: Int64, word: Int32, t_size: int) -> tuple
     first = np.zeros(t_size + 1, np.int64)
     for j in range(len(t)):
         rivals = word[row[s[j]] : row[s[j] + 1]]
-        useful[j] = len(rivals) > 1 and (rivals == t[j]).any()
+        for rival in rivals:
+            useful[j] |= len(rivals) > 1 and rival == t[j]
         if useful[j]:
             for rival in rivals:
                 first[rival + 1] += 1
-    first = np.cumsum(first)
+    for t_after in range(1, t_size + 1):
+        first[t_after] += first[t_after - 1]
     at, examples = first.copy(), np.empty(first[-1], np.int32)
     for j in range(len(t)):
         if useful[j]:
@@ -167,28 +169,45 @@ def _hash(kind: int, a: int, b: int) -> np.uint32:
     return np.uint32(mix(z) >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def features(words: Int32, begin: Int64) -> tuple[UInt32, UInt32]:
     """F as hashes: uint32 (N, LOCAL), what each word sees nearby, and (N,), each word as seen from
     anywhere in its sentence.
     """
     local, bag = np.empty((len(words), LOCAL), np.uint32), np.empty(len(words), np.uint32)
     for k in range(len(begin) - 1):
-        for i in range(begin[k], begin[k + 1]):
-            for d in range(-3, 4):
-                inside = begin[k] <= i + d < begin[k + 1]
-                local[i, 3 + d] = _hash(3 + d, words[i + d] if inside else -1, -1)
-            left = words[i - 1] if i > begin[k] else -1
-            right = words[i + 1] if i + 1 < begin[k + 1] else -1
-            local[i, 7], local[i, 8] = _hash(7, left, words[i]), _hash(8, words[i], right)
-            bag[i] = _hash(9, words[i], -1)
+        _fill(words, begin[k], begin[k + 1], local, bag)
     return local, bag
 
 
-@njit(cache=True, nogil=True)
-def _learn(  # type: ignore[no-untyped-def]
-    t_first, t_last, first, examples, words, a, sentence, s_begin, local, bag, begin, weight
-):
+@lean
+def _fill(words: Int32, first: int, behind: int, local: UInt32, bag: UInt32) -> None:
+    """The features of one sentence."""
+    for i in range(first, behind):
+        for d in range(-3, 4):
+            inside = first <= i + d < behind
+            local[i, 3 + d] = _hash(3 + d, words[i + d] if inside else -1, -1)
+        left = words[i - 1] if i > first else -1
+        right = words[i + 1] if i + 1 < behind else -1
+        local[i, 7], local[i, 8] = _hash(7, left, words[i]), _hash(8, words[i], right)
+        bag[i] = _hash(9, words[i], -1)
+
+
+@kernel
+def _learn(
+    t_first: int,
+    t_last: int,
+    first: Int64,
+    examples: Int32,
+    words: Int32,
+    a: Int64,
+    sentence: Int32,
+    s_begin: Int64,
+    local: UInt32,
+    bag: UInt32,
+    begin: Int64,
+    weight: Int8,
+) -> None:
     """Fit the weights of the words t_first … t_last − 1, each by itself."""
     for t in range(t_first, t_last):
         w = np.zeros(begin[t + 1] - begin[t], np.float32)
@@ -227,11 +246,12 @@ def _step(w: Float32, squares: Float32, features: UInt32, error: np.float32) -> 
         w[f & mask] -= np.float32(STEP) * g / np.sqrt(squares[f & mask])
 
 
-@njit(cache=True, nogil=True)
+@inner
 def log_probabilities(sentence: Int32, lexicon: Lexicon) -> tuple[Int64, Float32]:
     """ln P(t|x, i) of T(s_i) for each word of a sentence: position i's from ``begin[i]`` on."""
     N = len(sentence)
-    local, bag = features(sentence, np.array([0, N]))
+    local, bag = np.empty((N, LOCAL), np.uint32), np.empty(N, np.uint32)
+    _fill(sentence, 0, N, local, bag)
     begin = np.zeros(N + 1, np.int64)
     for i in range(N):
         begin[i + 1] = begin[i] + lexicon.row[sentence[i] + 1] - lexicon.row[sentence[i]]
@@ -244,5 +264,47 @@ def log_probabilities(sentence: Int32, lexicon: Lexicon) -> tuple[Int64, Float32
             w = lexicon.weight[lexicon.begin[t] : lexicon.begin[t + 1]]
             z[k] = _margin(w, local[i], bag) / UNIT if len(w) > 0 else 0.0
             total += np.exp(z[k])
-        z -= np.log(total)
+        for k in range(len(z)):
+            z[k] -= np.log(total)
     return begin, log_p
+
+
+@lean
+def fit(
+    table: PhraseTable,
+    lexicon: Lexicon,
+    words: Int32,
+    near: tuple[Int64, Float32],
+    i: int,
+    j: int,
+    p: int,
+) -> float:
+    """The feature of pair p for words i … j of a sentence: Σ_{t ∈ t̄} ln P(t|x, a_t).
+
+    near: their ``log_probabilities``.
+    """
+    if len(lexicon.word) == 0:
+        return 0.0
+    begin, log_p = near
+    total, a = 0.0, -1
+    for at in range(table.t_begin[p], table.t_begin[p + 1]):
+        if a < 0:  # unlinked words at the beginning go with the next
+            a = _first_link(table.links[p], at - table.t_begin[p], j - i + 1)
+    for at in range(table.t_begin[p], table.t_begin[p + 1]):
+        linked = _first_link(table.links[p], at - table.t_begin[p], j - i + 1)
+        a = linked if linked >= 0 else a
+        rivals, value = lexicon.row[words[i + a]], MISSING
+        for k in range(begin[i + a + 1] - begin[i + a]):
+            if lexicon.word[rivals + k] == table.target[at]:
+                value = log_p[begin[i + a] + k]
+        total += value
+    return total
+
+
+@lean
+def _first_link(links: np.uint64, j: int, length: int) -> int:
+    """The first source word of a pair that is linked to target word j, or −1."""
+    for i in range(length):
+        if links >> np.uint64(8 * i + j) & np.uint64(1):
+            return i
+    return -1

@@ -18,11 +18,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import Bool, Flat, Int32, Int64, lean
+from mtkit.smt.flat import Bool, Flat, Int32, Int64, longest
+from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.phrases.reorder import orientation
 
 MAX_PHRASE = 7  # words; 7 · 8 links and fewer fit into one 64-bit mask, bit 8 i + j
@@ -84,7 +84,7 @@ def hash_word(key: np.uint64, word: int) -> np.uint64:
     return z ^ (z >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True)
+@lean
 def hash_phrase(words: Int32, first: int, last: int) -> np.uint64:
     """The hash of ``words[first : last + 1]``."""
     key = np.uint64(0)
@@ -93,7 +93,7 @@ def hash_phrase(words: Int32, first: int, last: int) -> np.uint64:
     return key
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _extract(
     corpus: Aligned, limit: int, covered: Bool, lone: bool, shift: np.uint64, at: Int64, rows: Rows
 ) -> None:
@@ -103,8 +103,7 @@ def _extract(
     links of those that are not, instead of the consistent spans.
     """
     source, s_begin, target, t_begin, s, t, begin = corpus
-    most = max(limit**3 * np.max(np.diff(s_begin)), np.max(np.diff(begin)))
-    spans = np.empty((most, 4), np.int32)
+    spans = np.empty((max(limit**3 * longest(s_begin), longest(begin)), 4), np.int32)
     for k in range(len(s_begin) - 1):
         s0, t0 = s_begin[k], t_begin[k]
         words = source[s0 : s_begin[k + 1]]
@@ -112,7 +111,7 @@ def _extract(
         a = _linked(len(words), t_begin[k + 1] - t0, *links)
         n = _lone(words, covered, *links, spans) if lone else _spans(a, limit, spans)
         for span in range(n):
-            i0, i1, j0, j1 = spans[span]
+            i0, i1, j0, j1 = spans[span, 0], spans[span, 1], spans[span, 2], spans[span, 3]
             if i0 == i1 and not lone:
                 covered[words[i0]] = True
             s_key = hash_phrase(source, s0 + i0, s0 + i1)
@@ -128,7 +127,7 @@ def _extract(
             at[part] += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _linked(I: int, J: int, s: Int32, t: Int32) -> Bool:
     """Whether i and j are linked, at [i + 1, j + 1]; the beginnings, [0, 0], and the ends are."""
     a = np.zeros((I + 2, J + 2), np.bool_)
@@ -138,22 +137,25 @@ def _linked(I: int, J: int, s: Int32, t: Int32) -> Bool:
     return a
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _lone(words: Int32, covered: Bool, s: Int32, t: Int32, spans: Int32) -> int:
     """Fill ``spans`` with the links of words that are not ``covered``; how many they are."""
     n = 0
     for link in range(len(s)):
         if not covered[words[s[link]]]:
-            spans[n] = s[link], s[link], t[link], t[link]
+            spans[n, 0] = spans[n, 1] = s[link]
+            spans[n, 2] = spans[n, 3] = t[link]
             n += 1
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _spans(a: Bool, limit: int, spans: Int32) -> int:
     """Fill ``spans`` with i0, i1, j0, j1 of all consistent spans; how many they are."""
     I, J = a.shape[0] - 2, a.shape[1] - 2
-    low, high = np.full(J, I), np.full(J, -1)  # the source span that each target word links to
+    low, high = np.empty(J, np.int64), np.empty(J, np.int64)  # the source span that j links to
+    for j in range(J):
+        low[j], high[j] = I, -1
     for i in range(I):
         for j in range(J):
             if a[i + 1, j + 1]:
@@ -170,21 +172,23 @@ def _spans(a: Bool, limit: int, spans: Int32) -> int:
     return n
 
 
-@njit(cache=True, nogil=True)
-def _widen(high, i0, i1, j0, j1, limit, spans, n):  # type: ignore[no-untyped-def]
+@lean
+def _widen(
+    high: Int64, i0: int, i1: int, j0: int, j1: int, limit: int, spans: Int32, n: int
+) -> int:
     """Add a pair of spans, and the target spans that reach over unlinked words beside j0 … j1."""
     b0 = j0
     while b0 >= 0 and (b0 == j0 or high[b0] < 0):
         b1 = j1
         while b1 < len(high) and b1 - b0 < limit and (b1 == j1 or high[b1] < 0):
-            spans[n] = i0, i1, b0, b1
+            spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = i0, i1, b0, b1
             n += 1
             b1 += 1
         b0 -= 1
     return n
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _inside(low: Int64, high: Int64, i0: int, i1: int, j0: int, j1: int) -> bool:
     """Whether every link of target words j0 … j1 leads into i0 … i1."""
     for j in range(j0, j1 + 1):
@@ -193,7 +197,7 @@ def _inside(low: Int64, high: Int64, i0: int, i1: int, j0: int, j1: int) -> bool
     return True
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _mask(a: Bool, i0: int, i1: int, j0: int, j1: int) -> np.uint64:
     """The links of the span, bit 8 i + j."""
     mask = np.uint64(0)

@@ -18,10 +18,10 @@ Tillmann 2004; Koehn et al. 2005; this is Moses's ``wbe-msd-bidirectional-fe``.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.flat import Float32, Int64
+from mtkit.smt.kernels import lean
 
 MONOTONE, SWAP, DISCONTINUOUS = range(3)
 
@@ -44,7 +44,7 @@ def log_probabilities(
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@lean
 def orientation(monotone: bool, swap: bool) -> int:
     """o, given whether the word beside j0 … j1 is linked to the two words beside i0 … i1."""
     if monotone == swap:

@@ -10,7 +10,8 @@ Letters: s̄ a source phrase, t̄ a target phrase; c counts occurrences, see ``e
 lex is that of the links the pair most often has. All four are kept as natural logarithms.
 
 Most pairs are seen once, and φ makes too much of that. Modified Kneser-Ney smoothing discounts them
-(Foster, Kuhn & Johnson 2006; D as in ``lm``, with t_r the number of pairs seen r times):
+(Foster, Kuhn & Johnson 2006; D as in ``language_model.estimate``, with t_r the number of pairs seen
+r times):
 
     φ(t̄|s̄)   = (c(s̄, t̄) − D(c(s̄, t̄))) / c(s̄) + p(t̄) Σ_t̄′ D(c(s̄, t̄′)) / c(s̄)
     p(t̄)      = different s̄ paired with t̄ / different pairs
@@ -26,17 +27,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, UInt64, load_arrays, read_only
-from mtkit.smt.language_model.ngrams import FALLBACK_DISCOUNTS, closed_form
+from mtkit.smt.flat import (
+    Flat,
+    Float32,
+    Float64,
+    Int8,
+    Int32,
+    Int64,
+    UInt64,
+    load_arrays,
+    read_only,
+)
+from mtkit.smt.kernels import kernel
+from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS, closed_form
 from mtkit.smt.phrases.extract import MAX_PHRASE, Rows, extract
 from mtkit.smt.phrases.reorder import log_probabilities
 
 DISCOUNTS = ("none", "kneser-ney")
-FEATURES = ("direct", "direct-lexical", "channel", "channel-lexical")
 CACHED = 1 << 14  # rows that are worked on together
 # A link: its target word in the flat corpus, w(t|s), w(s|t).
 LINK = np.dtype([("target", np.int64), ("forward", np.float64), ("backward", np.float64)])
@@ -102,7 +112,7 @@ def build_table(source: Flat, target: Flat, links: Links, discount: str = "none"
     first = rows.take(row[:-1])
     order, features = _score(rows, count, row, discount, word_weights(source, target, links))
     arrays = (
-        *gather(source.words, first["source"], first["s_length"]),
+        *gather(source.words, first["source"].copy(), first["s_length"].copy()),
         *gather(target.words, rows["target"][order], rows["t_length"][order]),
         first["s_key"].copy(),
         row,
@@ -128,6 +138,13 @@ def _score(
         value = direct[at], lexical[:, 0], channel[at], lexical[:, 1]
         features[begin : begin + CACHED] = np.log(np.column_stack(value))
     return order, features
+
+
+def _best_first(phi: Float64, row: Int64) -> Int64:
+    """The pairs ``row[r] : row[r + 1]`` of each source phrase by falling φ, ties as they are."""
+    source = np.repeat(np.arange(len(row) - 1), np.diff(row))
+    order: Int64 = np.lexsort((-phi, source))
+    return order
 
 
 def _count(source: Flat, target: Flat, links: Links) -> Pairs:
@@ -221,7 +238,7 @@ def _null(words: Int32, linked: Int64) -> Float64:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lexical(
     rows: Rows, first: Int64, links: NDArray[Any], t_null: Float64, s_null: Float64
 ) -> Float64:
@@ -244,23 +261,12 @@ def _lexical(
         for j in range(row.t_length):
             forward *= total[j] / n[j] if n[j] > 0 else t_null[row.target + j]
             total[j], n[j] = 0.0, 0
-        out[k] = forward, backward
+        out[k, 0], out[k, 1] = forward, backward
     return out
 
 
-@njit(cache=True, nogil=True)
-def _best_first(phi: Float64, row: Int64) -> Int64:
-    """The pairs ``row[r] : row[r + 1]`` of each source phrase by falling φ, ties as they are."""
-    order = np.arange(len(phi))
-    for r in range(len(row) - 1):
-        if row[r + 1] - row[r] > 1:
-            within = np.argsort(-phi[row[r] : row[r + 1]], kind="mergesort")
-            order[row[r] : row[r + 1]] = row[r] + within
-    return order
-
-
-@njit(cache=True, nogil=True)
-def gather(words: Int32, at: Int32 | Int64, length: NDArray[np.int8]) -> tuple[Int32, Int64]:
+@kernel
+def gather(words: Int32, at: Int32 | Int64, length: Int8) -> tuple[Int32, Int64]:
     """The spans ``words[at : at + length]`` one behind the other, and where each begins."""
     begin = np.zeros(len(at) + 1, np.int64)
     for k in range(len(at)):

@@ -31,18 +31,19 @@ grows linearly with the length of the sentence.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from mtkit.smt.flat import Float64, lean
-from mtkit.smt.language_model.ngrams import EOS, Lm, lm_step
+from mtkit.smt.flat import Float64, Int32, Int64
+from mtkit.smt.kernels import inner, kernel, lean
+from mtkit.smt.language_model.ngrams import LM_EOS, Lm, lm_step
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.reorder import DISCONTINUOUS, MONOTONE, SWAP
+from mtkit.smt.search.features import DISTORTION, LM, PHRASES, PREVIOUS
 from mtkit.smt.search.heap import pop, push
-from mtkit.smt.search.options import WINDOW, Options, Weights, future_costs
+from mtkit.smt.search.options import WINDOW, Options, future_costs
 
 MAX_LIMIT = WINDOW - MAX_PHRASE - 1
 
@@ -84,7 +85,8 @@ CELL = np.dtype(
         ("column", np.int32),  # rank among the options
     ]
 )
-Records = NDArray[np.void]
+Records = NDArray[Any]  # of HYPOTHESIS, GROUP, EDGE or CELL
+Row = Any  # one of them
 
 
 class Limits(NamedTuple):
@@ -107,33 +109,28 @@ class Task(NamedTuple):
     options: Options
     lm: Lm
     begin: int
-    lm_weight: float
-    distortion_weight: float
+    λ: Float64
     reorders: bool  # whether any orientation has a weight
     limit: int
     future: Float64
     rest: Float64
 
 
-def search(
-    N: int, options: Options, lm: Lm, begin: int, weights: Weights, limits: Limits
-) -> Records:
+def search(N: int, options: Options, lm: Lm, begin: int, λ: Float64, limits: Limits) -> Records:
     """The hypothesis graph of a sentence of N > 0 words, HYPOTHESIS (n,).
 
     Row 0 is the start, row 1 the goal, of which all complete hypotheses are arcs. ``begin`` is the
     language model's state after ``<s>``.
     """
-    task = task_of(N, options, lm, begin, weights, limits)
-    graph: Records = _search(task, limits.stack, limits.pops)
-    return graph
+    graph = _search(task_of(N, options, lm, begin, λ, limits), limits.stack, limits.pops)
+    return graph.copy()  # without the room for more
 
 
-def task_of(N: int, options: Options, lm: Lm, begin: int, weights: Weights, limits: Limits) -> Task:
+def task_of(N: int, options: Options, lm: Lm, begin: int, λ: Float64, limits: Limits) -> Task:
     """Everything that does not change while a sentence is searched."""
     limit = min(limits.distortion, MAX_LIMIT) if limits.distortion >= 0 else MAX_LIMIT
-    reorders = bool(weights.reordering.any())
     costs = future_costs(options.begin, options.estimate, N)
-    return Task(N, options, lm, begin, weights.lm, weights.distortion, reorders, limit, *costs)
+    return Task(N, options, lm, begin, λ, bool(λ[PREVIOUS:PHRASES].any()), limit, *costs)
 
 
 # --- kernels
@@ -147,8 +144,8 @@ def orientation(start: int, end: int, last_start: int, last_end: int) -> int:
     return SWAP if end == last_start else DISCONTINUOUS
 
 
-@njit(cache=True, nogil=True)
-def _search(task, stack, pops):  # type: ignore[no-untyped-def]
+@kernel
+def _search(task: Task, stack: int, pops: int) -> Records:
     N = task.N
     graph = np.empty(N * pops + 2, HYPOTHESIS)
     make_root(graph[0], task.begin)
@@ -169,11 +166,20 @@ def _search(task, stack, pops):  # type: ignore[no-untyped-def]
         )
     graph[1] = graph[heads[0]]
     graph[heads[0]].next = -1  # now the goal's
-    return graph[:size].copy()
+    return graph[:size]
 
 
-@njit(cache=True, nogil=True)
-def _fill(task, edges, pops, graph, size, kept, heads, slots):  # type: ignore[no-untyped-def]
+@inner
+def _fill(
+    task: Task,
+    edges: Records,
+    pops: int,
+    graph: Records,
+    size: int,
+    kept: Int32,
+    heads: Int32,
+    slots: Int32,
+) -> tuple[int, int]:
     """Hand out the ``pops`` best cells of all edges as hypotheses; the graph's size, new heads."""
     cells = np.empty(len(edges) + 2 * pops, CELL)
     guess, queue = np.empty(len(cells)), np.empty(len(cells), np.int32)
@@ -213,8 +219,8 @@ def _power_of_two(n: int) -> int:
     return power
 
 
-@njit(cache=True, nogil=True)
-def _edges(task, n, graph, groups, group_begin):  # type: ignore[no-untyped-def]
+@inner
+def _edges(task: Task, n: int, graph: Records, groups: Records, group_begin: Int64) -> Records:
     """Every group of an earlier stack with every span that leads from it to stack ``n``."""
     lowest = max(0, n - MAX_PHRASE)
     n_groups = group_begin[n] - group_begin[lowest]
@@ -238,7 +244,7 @@ def _edges(task, n, graph, groups, group_begin):  # type: ignore[no-untyped-def]
 
 
 @lean
-def make_root(start, state):  # type: ignore[no-untyped-def]
+def make_root(start: Row, state: int) -> None:
     """Make ``start`` the hypothesis that covers nothing."""
     start.score, start.estimate, start.parent, start.option, start.next = 0.0, 0.0, -1, -1, -1
     start.gap, start.start, start.end, start.state = 0, -1, 0, state
@@ -246,34 +252,34 @@ def make_root(start, state):  # type: ignore[no-untyped-def]
 
 
 @lean
-def fits(task, head, start, end):  # type: ignore[no-untyped-def]
+def fits(task: Task, head: Row, start: int, end: int) -> bool:
     """Whether a hypothesis may go on with a span of the source."""
     if start < head.gap or abs(start - head.end) > task.limit:
         return False
     if start > head.gap and end - head.gap > task.limit:
         return False  # no way back to the gap
-    return not _bits(start, end, head.gap) & head.covered
+    return bool(_bits(start, end, head.gap) & head.covered == 0)
 
 
 @lean
-def _bits(start, end, gap):  # type: ignore[no-untyped-def]
+def _bits(start: int, end: int, gap: int) -> np.uint64:
     """The mask of a span, counted from the first gap."""
     ones = (np.uint64(1) << np.uint64(end - start)) - np.uint64(1)
     return ones << np.uint64(start - gap)
 
 
 @lean
-def lead(task, edge, head, start, end):  # type: ignore[no-untyped-def]
+def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
     """Make ``edge`` lead from a hypothesis that the span fits to what it covers then."""
     edge.orientation = orientation(start, end, head.start, head.end)
-    edge.jump = -task.distortion_weight * abs(start - head.end)
+    edge.jump = -task.λ[DISTORTION] * abs(start - head.end)
     _advance(edge, head.gap, head.covered | _bits(start, end, head.gap))
     edge.rest = _future(edge.gap, edge.covered, task.future, task.rest)
     edge.start, edge.end = _last_span(task, edge, start, end)
 
 
 @lean
-def _advance(edge, gap, covered):  # type: ignore[no-untyped-def]
+def _advance(edge: Row, gap: int, covered: np.uint64) -> None:
     """Move the first gap behind what is covered without one."""
     while covered & np.uint64(1):
         covered >>= np.uint64(1)
@@ -282,7 +288,7 @@ def _advance(edge, gap, covered):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _last_span(task, edge, start, end):  # type: ignore[no-untyped-def]
+def _last_span(task: Task, edge: Row, start: int, end: int) -> tuple[int, int]:
     """What the future can feel of the span's start and end."""
     if edge.gap == task.N:
         return -1, task.N  # nothing comes after: all complete hypotheses are the goal
@@ -293,7 +299,7 @@ def _last_span(task, edge, start, end):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _future(gap, covered, future, rest):  # type: ignore[no-untyped-def]
+def _future(gap: int, covered: np.uint64, future: Float64, rest: Float64) -> float:
     """The future cost of all gaps: each run of uncovered words, then the open end."""
     total, at = 0.0, gap
     while covered:
@@ -306,11 +312,20 @@ def _future(gap, covered, future, rest):  # type: ignore[no-untyped-def]
         while covered & np.uint64(1):
             covered >>= np.uint64(1)
             at += 1
-    return total + rest[at]
+    return float(total + rest[at])
 
 
 @lean
-def _guess(task, cell, edges, e, row, column, graph, kept):  # type: ignore[no-untyped-def]
+def _guess(
+    task: Task,
+    cell: Row,
+    edges: Records,
+    e: int,
+    row: int,
+    column: int,
+    graph: Records,
+    kept: Int32,
+) -> float:
     """Fill ``cell``: hypothesis ``row`` of edge ``e``'s group with the span's option ``column``.
 
     Its estimate, as far as it is known without asking the language model.
@@ -319,27 +334,27 @@ def _guess(task, cell, edges, e, row, column, graph, kept):  # type: ignore[no-u
     before, option, o = graph[kept[edge.first + row]], edge.option + column, edge.orientation
     cell.edge, cell.row, cell.column = e, row, column
     score = before.score + options.estimate[option] + edge.jump + edge.rest
-    return score + options.next[before.option, o] + options.previous[option, o]
+    return float(score + options.next[before.option, o] + options.previous[option, o])
 
 
 @lean
-def extend(task, edge, parent, option, graph, at):  # type: ignore[no-untyped-def]
+def extend(task: Task, edge: Row, parent: int, option: int, graph: Records, at: int) -> None:
     """Make row ``at`` the hypothesis ``parent`` with ``option`` appended."""
     options, before, new, o = task.options, graph[parent], graph[at], edge.orientation
     score = before.score + options.score[option] + edge.jump
     score += options.next[before.option, o] + options.previous[option, o]
     state = before.state
-    if task.lm_weight != 0:
+    if task.λ[LM] != 0:
         for w in range(options.w_begin[option], options.w_begin[option + 1]):
             log_p, state = lm_step(task.lm, state, options.words[w])
-            score += task.lm_weight * log_p
+            score += task.λ[LM] * log_p
             if state == options.state[w]:  # from here on the words before make no difference
                 score += options.behind[w]
                 state = options.state[options.w_begin[option + 1] - 1]
                 break
         if edge.gap == task.N:
-            log_p, state = lm_step(task.lm, state, EOS)
-            score += task.lm_weight * log_p
+            log_p, state = lm_step(task.lm, state, LM_EOS)
+            score += task.λ[LM] * log_p
     new.score, new.estimate, new.parent, new.option = score, score + edge.rest, parent, option
     new.gap, new.start, new.end, new.covered = edge.gap, edge.start, edge.end, edge.covered
     new.state, new.kind, new.next = state, options.kind[option], -1
@@ -348,7 +363,7 @@ def extend(task, edge, parent, option, graph, at):  # type: ignore[no-untyped-de
 
 
 @lean
-def slot_of(graph, at, slots, whole):  # type: ignore[no-untyped-def]
+def slot_of(graph: Records, at: int, slots: Int32, whole: bool) -> np.uint64:
     """Where in the hash table ``slots`` a row equal to ``at`` stands, or a free place for it.
 
     whole: equal as hypotheses; otherwise as members of one group.
@@ -374,7 +389,7 @@ def slot_of(graph, at, slots, whole):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _recombine(graph, at, slots):  # type: ignore[no-untyped-def]
+def _recombine(graph: Records, at: int, slots: Int32) -> bool:
     """Make row ``at`` an arc of the equal hypothesis in ``slots``; True if it is the first such.
 
     The head of the arcs is always the best of them and keeps its row.
@@ -394,32 +409,57 @@ def _recombine(graph, at, slots):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
-def _keep(graph, heads, stack, kept, n_kept, groups, n_groups, slots):  # type: ignore[no-untyped-def]
+@inner
+def _keep(
+    graph: Records,
+    heads: Int32,
+    stack: int,
+    kept: Int32,
+    n_kept: int,
+    groups: Records,
+    n_groups: int,
+    slots: Int32,
+) -> tuple[int, int]:
     """Keep the ``stack`` best heads, in groups of equal coverage, start and end; the new counts."""
-    estimates = np.empty(len(heads))
-    for k in range(len(heads)):
-        estimates[k] = -graph[heads[k]].estimate
-    order = np.argsort(estimates, kind="mergesort")[:stack]
-    group_of = np.empty(len(order), np.int64)
+    best = _best(graph, heads, stack)
+    group_of = np.empty(len(best), np.int64)
     first = n_groups
     slots[:] = -1
     number = np.empty(len(slots), np.int32)  # of the group whose head is in the slot
-    for k in range(len(order)):
-        at = heads[order[k]]
-        slot = slot_of(graph, at, slots, False)
+    for k in range(len(best)):
+        slot = slot_of(graph, best[k], slots, False)
         if slots[slot] < 0:
-            slots[slot], number[slot] = at, n_groups
-            groups[n_groups].head, groups[n_groups].size = at, 0
+            slots[slot], number[slot] = best[k], n_groups
+            groups[n_groups].head, groups[n_groups].size = best[k], 0
             n_groups += 1
         group_of[k] = number[slot]
         groups[group_of[k]].size += 1
     for g in range(first, n_groups):
         groups[g].first = n_kept
         n_kept += groups[g].size
-    filled = np.zeros(n_groups - first, np.int32)
-    for k in range(len(order)):
-        g = group_of[k]
-        kept[groups[g].first + filled[g - first]] = heads[order[k]]
-        filled[g - first] += 1
+        groups[g].size = 0
+    for k in range(len(best)):
+        group = groups[group_of[k]]
+        kept[group.first + group.size] = best[k]
+        group.size += 1
     return n_groups, n_kept
+
+
+@inner
+def _best(graph: Records, heads: Int32, stack: int) -> Int32:
+    """At most ``stack`` heads by falling estimate, equal ones in their order."""
+    best = np.empty(min(stack, len(heads)), np.int32)
+    n = 0
+    for head in heads:  # they come nearly sorted
+        estimate = graph[head].estimate
+        if n == len(best):
+            if estimate <= graph[best[n - 1]].estimate:
+                continue
+            n -= 1
+        at = n
+        while at > 0 and graph[best[at - 1]].estimate < estimate:
+            best[at] = best[at - 1]
+            at -= 1
+        best[at] = head
+        n += 1
+    return best

@@ -18,16 +18,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-from mtkit.smt.flat import Bool, Int32, Int64, lean
+from mtkit.smt.flat import Bool, Float64, Int32, Int64
+from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import Lm
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.decoder import (
     EDGE,
     HYPOTHESIS,
     Limits,
+    Records,
     Task,
     extend,
     fits,
@@ -36,8 +36,8 @@ from mtkit.smt.search.decoder import (
     slot_of,
     task_of,
 )
-from mtkit.smt.search.nbest import span_of
-from mtkit.smt.search.options import Options, Weights
+from mtkit.smt.search.features import LM
+from mtkit.smt.search.options import Options
 
 EVERY = 1000  # translations of a source phrase that are looked at for those that y has
 MOST = 1 << 16  # hypotheses of a stack
@@ -55,21 +55,22 @@ class Forced(NamedTuple):
 
 
 def force(
-    N: int, options: Options, copied: Int32, y: Int32, lm: Lm, weights: Weights, limits: Limits
+    N: int, options: Options, copied: Int32, y: Int32, lm: Lm, λ: Float64, limits: Limits
 ) -> Forced:
     """The best derivation of ``y`` from a sentence of N > 0 words.
 
     options: those collected with ``y`` given; copied: target id of each source word, should it be
     copied. Words that the vocabulary lacks need ids here too.
     """
-    free = task_of(N, options, lm, 0, weights._replace(lm=0.0), limits)
-    return Forced(*_force(free, copied, y))
+    without_lm = λ.copy()
+    without_lm[LM] = 0.0
+    return Forced(*_force(task_of(N, options, lm, 0, without_lm, limits), copied, y))
 
 
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _force(task: Task, copied: Int32, y: Int32) -> tuple[Int32, Bool, Bool]:
     first, usable, source, target = _usable(task.options, copied, y, task.N)
     graph, size = np.empty(1024, HYPOTHESIS), 1
@@ -83,7 +84,7 @@ def _force(task: Task, copied: Int32, y: Int32) -> tuple[Int32, Bool, Bool]:
             for o in usable[first[before] : first[before + 1]]:
                 if before + task.options.w_begin[o + 1] - task.options.w_begin[o] != j:
                     continue
-                begin, end = span_of(task.options, o)
+                begin, end = task.options.start[o], task.options.end[o]
                 for h in range(stack[before], stack[before + 1]):
                     if fits(task, graph[h], begin, end) and size - stack[j] < MOST:
                         if size + 1 >= len(graph):
@@ -99,7 +100,7 @@ def _force(task: Task, copied: Int32, y: Int32) -> tuple[Int32, Bool, Bool]:
     return _chosen(graph, goal), source, target
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _usable(options: Options, copied: Int32, y: Int32, N: int) -> tuple[Int64, Int32, Bool, Bool]:
     """What spells y from word j on, options ``usable[first[j] : first[j + 1]]``; what it covers."""
     source, target = np.zeros(N, np.bool_), np.zeros(len(y), np.bool_)
@@ -113,15 +114,16 @@ def _usable(options: Options, copied: Int32, y: Int32, N: int) -> tuple[Int64, I
                     usable = np.concatenate((usable, np.empty(n, np.int32)))
                 usable[n] = o
                 n += 1
-                begin, end = span_of(options, o)
-                source[begin:end] = True
-                target[j : j + len(words)] = True
+                for i in range(options.start[o], options.end[o]):
+                    source[i] = True
+                for k in range(j, j + len(words)):
+                    target[k] = True
         first[j + 1] = n
     return first, usable[:n], source, target
 
 
 @lean
-def _spells(words, copied, y, j):  # type: ignore[no-untyped-def]
+def _spells(words: Int32, copied: Int32, y: Int32, j: int) -> bool:
     """Whether the words of an option are those of y from j on."""
     if j + len(words) > len(y):
         return False
@@ -132,7 +134,7 @@ def _spells(words, copied, y, j):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _enter(graph, at, slots):  # type: ignore[no-untyped-def]
+def _enter(graph: Records, at: int, slots: Int32) -> int:
     """Let row ``at`` live, or the better of it and the row that equals it; the graph's size."""
     slot = slot_of(graph, at, slots, True)
     if slots[slot] < 0:
@@ -144,8 +146,8 @@ def _enter(graph, at, slots):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(cache=True, nogil=True)
-def _chosen(graph: NDArray[np.void], h: int) -> Int32:
+@inner
+def _chosen(graph: Records, h: int) -> Int32:
     """The options of the derivation that ends in row ``h``, in target order; none for −1."""
     chosen, n = np.empty(len(graph), np.int32), len(graph)
     while h > 0:

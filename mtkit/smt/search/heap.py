@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mtkit.smt.flat import Float64, Int32, lean
+from mtkit.smt.flat import Float64, Int32
+from mtkit.smt.kernels import lean
 
 
 @lean

@@ -15,20 +15,29 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from mtkit.smt.flat import Float64, Int32, Int64, lean
-from mtkit.smt.language_model.ngrams import EOS, Lm, lm_step
+from mtkit.smt.flat import Float64, Int32, Int64, UInt64
+from mtkit.smt.kernels import inner, kernel, lean
+from mtkit.smt.language_model.ngrams import LM_EOS, Lm, lm_step
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
-from mtkit.smt.phrases.table import FEATURES, PhraseTable
+from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.decoder import Records, orientation
+from mtkit.smt.search.features import (
+    CONTEXT,
+    DISTORTION,
+    LM,
+    NAMES,
+    NEXT,
+    PHRASES,
+    PREVIOUS,
+    UNKNOWN,
+    WORDS,
+)
 from mtkit.smt.search.heap import pop, push
-from mtkit.smt.search.options import COPIED, REORDERING, Options, Weights
+from mtkit.smt.search.options import COPIED, Options
 
-COUNTS = ("phrases", "words", "unknown", "lm", "distortion", "context")
-NAMES = (*FEATURES, *REORDERING, *COUNTS)
 REPEATS, LEAST = 20, 5000  # derivations looked at for k different texts: REPEATS · k, or LEAST
-_R, _C, _F = len(FEATURES), len(FEATURES) + len(REORDERING), len(NAMES)
+F = len(NAMES)
 
 
 class NBest(NamedTuple):
@@ -48,16 +57,14 @@ class NBest(NamedTuple):
 
 
 def derivation(
-    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, weights: Weights
+    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, λ: Float64
 ) -> NBest:
     """The derivation of the options ``chosen``, in target order, as the only one."""
-    features = np.zeros((1, _F))
+    features = np.zeros((1, F))
     describe(chosen, options, table, lm, begin, features[0])
-    λ = np.concatenate([weights.phrase, weights.reordering, weights[2:]])
     words = np.concatenate([options.target[slice(*options.w_begin[[o, o + 1]])] for o in chosen])
-    return NBest(
-        features @ λ, features, chosen, np.array([0, len(chosen)]), words, np.array([0, len(words)])
-    )
+    ends = np.array([0, len(chosen)]), np.array([0, len(words)])
+    return NBest(features @ λ, features, chosen, ends[0], words, ends[1])
 
 
 def by_phrase(
@@ -67,35 +74,54 @@ def by_phrase(
 
     log_p: ln P of each target word and of the end, which goes with the last phrase.
     """
-    sums = np.zeros((len(chosen) + 1, _F))
+    sums = np.zeros((len(chosen) + 1, F))
     for n in range(1, len(sums)):
         describe(chosen[:n], options, table, lm, begin, sums[n])
     parts = np.diff(sums, axis=0)
     ends = np.cumsum(options.w_begin[chosen + 1] - options.w_begin[chosen])
     # Not by difference: each of the beginnings was described with an end of its own.
-    parts[:, NAMES.index("lm")] = np.add.reduceat(log_p, [0, *ends[:-1]])
+    parts[:, LM] = np.add.reduceat(log_p, [0, *ends[:-1]])
     return parts
+
+
+def n_best(
+    graph: Records, options: Options, table: PhraseTable, lm: Lm, begin: int, k: int, distinct: bool
+) -> NBest:
+    """The k best derivations; if ``distinct``, of different words. ``begin`` as for ``search``."""
+    tries = max(k * REPEATS, LEAST) if distinct and k > 1 else k
+    order = np.argsort(graph["score"] if tries > 1 else np.empty(0), kind="stable")
+    return NBest(*_n_best(graph, order, options, table, lm, begin, k, tries, distinct))
 
 
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
-def n_best(
-    graph: Records, options: Options, table: PhraseTable, lm: Lm, begin: int, k: int, distinct: bool
-) -> NBest:
-    """The k best derivations; if ``distinct``, of different words. ``begin`` as for ``search``."""
+@kernel
+def _n_best(
+    graph: Records,
+    order: Int64,
+    options: Options,
+    table: PhraseTable,
+    lm: Lm,
+    begin: int,
+    k: int,
+    tries: int,
+    distinct: bool,
+) -> tuple[Float64, Float64, Int32, Int64, Int32, Int64]:
     N = graph[1].gap
-    tries = max(k * REPEATS, LEAST) if distinct and k > 1 else k
-    arcs = _sorted_arcs(graph) if tries > 1 else np.full(len(graph), -1, np.int32)
-    ways = np.empty((tries * (N + 1) + 1, 2), np.int32)  # hypothesis, node of the options behind
+    arcs = _sorted_arcs(graph, order)
+    # Way w leaves a better one at the hypothesis ways[w, 0], with the options from node ways[w, 1]
+    # on behind that; node n is the option nodes[n, 0] with those from nodes[n, 1] on behind it.
+    ways, nodes = (
+        np.empty((tries * (N + 1) + 1, 2), np.int32),
+        np.empty((tries * N + 1, 2), np.int32),
+    )
     total, queue = np.empty(len(ways)), np.empty(len(ways), np.int32)
-    nodes = np.empty((tries * N + 1, 2), np.int32)  # option, the node behind it; node 0 is the end
-    score, features, key = np.empty(k), np.zeros((k, _F)), np.empty(k, np.uint64)
+    score, features, key = np.empty(k), np.zeros((k, F)), np.empty(k, np.uint64)
     chosen, o_begin = np.empty(k * N, np.int32), np.zeros(k + 1, np.int64)
     words, w_begin = np.empty(k * N * MAX_PHRASE, np.int32), np.zeros(k + 1, np.int64)
     ways[0, 0], ways[0, 1], total[0] = 1, 0, graph[1].score
-    waiting, n_ways, n_nodes, n = push(queue, 0, total, 0), 1, 1, 0
+    waiting, n_ways, n_nodes, n = push(queue, 0, total, 0), 1, 1, 0  # node 0 is the end
     for _ in range(tries):
         if waiting == 0 or n == k:
             break
@@ -106,30 +132,34 @@ def n_best(
             waiting = push(queue, waiting, total, new)
         n_ways = n_new
         o_begin[n + 1] = _unroll(nodes, n_nodes - 1, chosen, o_begin[n])
-        found = chosen[o_begin[n] : o_begin[n + 1]]
-        w_begin[n + 1], key[n] = _spell(found, options, words, w_begin[n])
-        if not distinct or not (key[:n] == key[n]).any():
+        derived = chosen[o_begin[n] : o_begin[n + 1]]
+        w_begin[n + 1], key[n] = _spell(derived, options, words, w_begin[n])
+        if not distinct or _is_new(key, n):
             score[n] = total[way]
-            describe(found, options, table, lm, begin, features[n])
+            _describe(derived, options, table, lm, begin, features[n])
             n += 1
-    return NBest(
+    return (
         score[:n], features[:n], chosen[: o_begin[n]], o_begin[: n + 1],
         words[: w_begin[n]], w_begin[: n + 1],
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
-def _sorted_arcs(graph):  # type: ignore[no-untyped-def]
-    """``next`` of every hypothesis, such that the arcs of each follow from best to worst."""
-    head = np.arange(len(graph))
+@inner
+def _sorted_arcs(graph: Records, order: Int64) -> Int32:
+    """``next`` of every hypothesis, such that the arcs of each follow from best to worst.
+
+    order: all hypotheses by rising score; if there are none, no arc is followed.
+    """
+    head, arcs = np.empty(len(graph), np.int32), np.empty(len(graph), np.int32)
     for h in range(len(graph)):
+        head[h], arcs[h] = h, -1
+    for h in range(len(order)):
         if head[h] == h:
             arc = graph[h].next
             while arc >= 0:
                 head[arc] = h
                 arc = graph[arc].next
-    arcs = np.full(len(graph), -1, np.int32)
-    for arc in np.argsort(graph["score"]):
+    for arc in order:
         if head[arc] != arc:
             arcs[arc] = arcs[head[arc]]
             arcs[head[arc]] = arc
@@ -137,9 +167,27 @@ def _sorted_arcs(graph):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _follow(graph, arcs, ways, total, way, n_ways, nodes, n_nodes):  # type: ignore[no-untyped-def]
+def _is_new(key: UInt64, n: int) -> bool:
+    """Whether key n is none of those before it."""
+    for k in range(n):
+        if key[k] == key[n]:
+            return False
+    return True
+
+
+@lean
+def _follow(
+    graph: Records,
+    arcs: Int32,
+    ways: Int32,
+    total: Float64,
+    way: int,
+    n_ways: int,
+    nodes: Int32,
+    n_nodes: int,
+) -> tuple[int, int]:
     """The nodes of derivation ``way``, its first option the last, and the ways that leave it."""
-    hypothesis, node = ways[way]
+    hypothesis, node = ways[way, 0], ways[way, 1]
     arc = arcs[hypothesis]
     while True:
         if arc >= 0:
@@ -156,7 +204,7 @@ def _follow(graph, arcs, ways, total, way, n_ways, nodes, n_nodes):  # type: ign
 
 
 @lean
-def _unroll(nodes, node, chosen, at):  # type: ignore[no-untyped-def]
+def _unroll(nodes: Int32, node: int, chosen: Int32, at: int) -> int:
     """Write the options from ``node`` on to ``chosen[at:]``; the end."""
     while node > 0:
         chosen[at] = nodes[node, 0]
@@ -166,7 +214,7 @@ def _unroll(nodes, node, chosen, at):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _spell(chosen, options, words, at):  # type: ignore[no-untyped-def]
+def _spell(chosen: Int32, options: Options, words: Int32, at: int) -> tuple[int, np.uint64]:
     """Write the target words to ``words[at:]``; the end, and a hash of them."""
     key = np.uint64(0)
     for o in chosen:
@@ -177,33 +225,35 @@ def _spell(chosen, options, words, at):  # type: ignore[no-untyped-def]
     return at, key
 
 
-@lean
-def span_of(options: Options, option: int) -> tuple[int, int]:
-    """Start and end of the source words that an option translates."""
-    span = np.searchsorted(options.begin, option, side="right") - 1
-    start = span // MAX_PHRASE
-    return int(start), int(start + span % MAX_PHRASE + 1)
-
-
-@njit(cache=True, nogil=True)
-def describe(chosen, options, table, lm, begin, out):  # type: ignore[no-untyped-def]
+@kernel
+def describe(
+    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, out: Float64
+) -> None:
     """Add the features of a derivation to ``out``."""
+    _describe(chosen, options, table, lm, begin, out)
+
+
+@lean
+def _describe(
+    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, out: Float64
+) -> None:
     last_start, last_end, last_pair, state = -1, 0, COPIED, begin
     for option in chosen:
-        start, end = span_of(options, option)
-        pair, o = options.pair[option], orientation(start, end, last_start, last_end)
+        start, end, pair = options.start[option], options.end[option], options.pair[option]
+        o = orientation(start, end, last_start, last_end)
         if pair >= 0:
-            out[:_R] += table.features[pair]
-            out[_R + o] += table.reordering[pair, o]
+            for f in range(PREVIOUS):
+                out[f] += table.features[pair, f]
+            out[PREVIOUS + o] += table.reordering[pair, o]
         if last_pair >= 0:
-            out[_R + 3 + o] += table.reordering[last_pair, 3 + o]
+            out[NEXT + o] += table.reordering[last_pair, 3 + o]
         for w in range(options.w_begin[option], options.w_begin[option + 1]):
             log_p, state = lm_step(lm, state, options.words[w])
-            out[_C + 3] += log_p
-            out[_C + 1] += 1
-        out[_C] += 1
-        out[_C + 2] += pair == COPIED
-        out[_C + 4] -= abs(start - last_end)
-        out[_C + 5] += options.context[option]
+            out[LM] += log_p
+            out[WORDS] += 1
+        out[PHRASES] += 1
+        out[UNKNOWN] += pair == COPIED
+        out[DISTORTION] -= abs(start - last_end)
+        out[CONTEXT] += options.context[option]
         last_start, last_end, last_pair = start, end, pair
-    out[_C + 3] += lm_step(lm, state, EOS)[0]
+    out[LM] += lm_step(lm, state, LM_EOS)[0]

@@ -5,8 +5,10 @@ For every span of the source, the phrase table's best ``limit`` pairs by
     Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(t̄)          the language model seeing the phrase by itself
 
 f_k are those of the phrase table and, of the sentence, ``context``. A word that no phrase covers by
-itself is copied. The *future cost* of a span is the best such sum
-over its segmentations, reordering left out: an optimistic guess at what is still to come.
+itself is copied. The *future cost* of a span is the best such sum over its segmentations,
+reordering left out: an optimistic guess at what is still to come.
+
+Letters: λ float64 (F,), the weights in the order of ``features``.
 
 What a sentence is asked for narrows this (see ``Sentence``): a phrase that loses a number or a URL
 is no option; where a glossary says how to translate, it is the only one who does; and where the
@@ -18,34 +20,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from mtkit.smt.flat import Float64, Int32, Int64, UInt64, lean
+from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64
+from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
-from mtkit.smt.phrases.context import MISSING, Lexicon, log_probabilities
+from mtkit.smt.phrases.context import Lexicon, fit, log_probabilities
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.table import PhraseTable
+from mtkit.smt.search.features import CONTEXT, LM, NEXT, PHRASES, PREVIOUS, UNKNOWN, WORDS
 
 WINDOW = 64  # positions behind the first gap that a hypothesis may cover; see ``decoder``
 CANDIDATES = 3  # times ``limit`` pairs of a source phrase are looked at, best φ(t̄|s̄) first
 COPIED = -1  # in place of a phrase pair: the source word itself
 FREE, CUT = -1, -2  # of a span: outside all glossary matches, or neither that nor one itself
 FIXED = -2  # FIXED − t: translation t of ``Sentence.target``
-ORIENTATIONS = ("monotone", "swap", "discontinuous")
-REORDERING = tuple(f"{side}-{o}" for side in ("previous", "next") for o in ORIENTATIONS)
-
-
-class Weights(NamedTuple):
-    """λ: of the four phrase features, of REORDERING, then of the counts and models named."""
-
-    phrase: Float64
-    reordering: Float64
-    phrases: float
-    words: float
-    unknown: float
-    lm: float
-    distortion: float
-    context: float
 
 
 class Sentence(NamedTuple):
@@ -74,11 +62,12 @@ class Options(NamedTuple):
     """M options of a sentence of N words; W target words in all.
 
     begin: int64 (N · MAX_PHRASE + 1,), those of the span of k + 1 words from i are
-    ``begin[i · MAX_PHRASE + k]`` and the following, best first; pair: int32 (M,), row of the phrase
-    table, COPIED, or FIXED and below; score: float64 (M,) without language model and reordering;
-    estimate: with the language model; context: float64 (M,), the feature of ``context``, part of
-    the score; words: int32 (W,), the language model's ids of option o at ``w_begin[o] :
-    w_begin[o + 1]``; target: int32 (W,), target ids likewise, −1 − i for source word i, copied.
+    ``begin[i · MAX_PHRASE + k]`` and the following, best first; start, end: int32 (M,), the span;
+    pair: int32 (M,), row of the phrase table, COPIED, or FIXED and below; score: float64 (M,)
+    without language model and reordering; estimate: with the language model; context: float64 (M,),
+    the feature of ``context``, part of the score; words: int32 (W,), the language model's ids of
+    option o at ``w_begin[o] : w_begin[o + 1]``; target: int32 (W,), target ids likewise, −1 − i for
+    source word i, copied.
 
     previous, next: float64 (M + 1, 3), λ ln P(orientation | pair) towards the phrase before and
     towards the one behind, 0 without a pair and in the last row, which stands for the sentence's
@@ -89,6 +78,8 @@ class Options(NamedTuple):
     """
 
     begin: Int64
+    start: Int32
+    end: Int32
     pair: Int32
     score: Float64
     estimate: Float64
@@ -103,7 +94,7 @@ class Options(NamedTuple):
     behind: Float64
 
 
-class Found(NamedTuple):
+class Ranked(NamedTuple):
     """Options while they are collected; see ``Options``."""
 
     pair: Int32
@@ -115,14 +106,14 @@ class Found(NamedTuple):
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def collect(
     sentence: Sentence,
     table: PhraseTable,
     lexicon: Lexicon,
     lm: Lm,
     lm_id: Int32,
-    weights: Weights,
+    λ: Float64,
     limit: int,
 ) -> Options:
     """The options of a sentence, at most ``limit`` a source phrase.
@@ -131,38 +122,37 @@ def collect(
     """
     N = len(sentence.words)
     most = N * (MAX_PHRASE * limit + 1) + len(sentence.t_begin)
-    found = Found(np.empty(most, np.int32), np.empty(most), np.empty(most), np.zeros(most))
+    ranked = Ranked(np.empty(most, np.int32), np.empty(most), np.empty(most), np.empty(most))
+    start, end = np.empty(most, np.int32), np.empty(most, np.int32)
     begin = np.zeros(N * MAX_PHRASE + 1, np.int64)
-    where, likely = log_probabilities(sentence.words, lexicon)
+    near = log_probabilities(sentence.words, lexicon)
     n = 0
     for i in range(N):
         key = np.uint64(0)
         for k in range(MAX_PHRASE):
+            first = n
             if i + k < N:
                 key = hash_word(key, sentence.words[i + k])
                 match = _match(sentence.match, i, i + k)
                 if match >= 0:
-                    n = _fix(sentence, match, lm, lm_id, weights, found, n)
+                    n = _fix(sentence, match, lm, lm_id, λ, ranked, n)
                 elif match == FREE:
                     row = _find(table, key, sentence.words, i, k + 1)
-                    near = where[i : i + k + 2], likely
-                    first = n
                     if row >= 0:
                         n = _best_pairs(
-                            sentence, i, i + k, table, lexicon, near, lm, lm_id, weights, row,
-                            limit, found, n,
+                            sentence, i, i + k, table, lexicon, near, lm, lm_id, λ, row, limit,
+                            ranked, n,
                         )  # fmt: skip
                     if k == 0 and n == first and not _is_known(sentence, i, table, row, limit):
-                        value = weights.phrases + weights.words + weights.unknown
-                        log_p, _ = lm_step(lm, ROOT, sentence.copied[i])
-                        n = _insert(found, n, n, COPIED, value, value + weights.lm * log_p, 0.0)
+                        n = _copy(sentence.copied[i], lm, λ, ranked, n)
+            for o in range(first, n):
+                start[o], end[o] = i, i + k + 1
             begin[i * MAX_PHRASE + k + 1] = n
-    pair = found.pair[:n].copy()
-    words, target, w_begin = _spell(begin, pair, sentence, table, lm_id)
+    words, target, w_begin = _spell(start[:n], ranked.pair, sentence, table, lm_id)
     return Options(
-        begin, pair, found.score[:n].copy(), found.estimate[:n].copy(), found.context[:n].copy(),
-        words, target, w_begin, *_reorder(pair, table, weights.reordering),
-        *_alone(words, w_begin, lm, weights.lm),
+        begin, start[:n], end[:n], ranked.pair[:n], ranked.score[:n], ranked.estimate[:n],
+        ranked.context[:n], words, target, w_begin, *_reorder(ranked.pair[:n], table, λ),
+        *_alone(words, w_begin, lm, λ),
     )  # fmt: skip
 
 
@@ -178,31 +168,43 @@ def _match(match: Int32, first: int, last: int) -> int:
 
 
 @lean
-def _insert(found, first, n, pair, score, estimate, context):  # type: ignore[no-untyped-def]
-    """Insert an option where it belongs, by estimate, among ``found[first:n]``; the new n."""
+def _insert(
+    ranked: Ranked, first: int, n: int, pair: int, score: float, estimate: float, context: float
+) -> int:
+    """Insert an option where it belongs, by estimate, among ``ranked[first:n]``; the new n."""
     at = n
-    while at > first and found.estimate[at - 1] < estimate:
-        found.pair[at], found.score[at] = found.pair[at - 1], found.score[at - 1]
-        found.estimate[at], found.context[at] = found.estimate[at - 1], found.context[at - 1]
+    while at > first and ranked.estimate[at - 1] < estimate:
+        ranked.pair[at], ranked.score[at] = ranked.pair[at - 1], ranked.score[at - 1]
+        ranked.estimate[at], ranked.context[at] = ranked.estimate[at - 1], ranked.context[at - 1]
         at -= 1
-    found.pair[at], found.score[at] = pair, score
-    found.estimate[at], found.context[at] = estimate, context
+    ranked.pair[at], ranked.score[at] = pair, score
+    ranked.estimate[at], ranked.context[at] = estimate, context
     return n + 1
 
 
 @lean
-def _fix(sentence, match, lm, lm_id, weights, found, n):  # type: ignore[no-untyped-def]
+def _fix(
+    sentence: Sentence, match: int, lm: Lm, lm_id: Int32, λ: Float64, ranked: Ranked, n: int
+) -> int:
     """Insert the translations of a glossary match from index ``n`` on; the new ``n``."""
     first = n
     for t in range(sentence.row[match], sentence.row[match + 1]):
         words = sentence.target[sentence.t_begin[t] : sentence.t_begin[t + 1]]
-        score = guess = weights.phrases + weights.words * len(words)
+        score = guess = λ[PHRASES] + λ[WORDS] * len(words)
         state = ROOT
         for w in words:
             log_p, state = lm_step(lm, state, lm_id[w])
-            guess += weights.lm * log_p
-        n = _insert(found, first, n, FIXED - t, score, guess, 0.0)
+            guess += λ[LM] * log_p
+        n = _insert(ranked, first, n, FIXED - t, score, guess, 0.0)
     return n
+
+
+@lean
+def _copy(word: int, lm: Lm, λ: Float64, ranked: Ranked, n: int) -> int:
+    """Insert a source word itself at index ``n``; the new ``n``."""
+    score = λ[PHRASES] + λ[WORDS] + λ[UNKNOWN]
+    log_p, _ = lm_step(lm, ROOT, word)
+    return _insert(ranked, n, n, COPIED, score, score + λ[LM] * log_p, 0.0)
 
 
 @lean
@@ -221,9 +223,21 @@ def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: i
 
 
 @lean
-def _best_pairs(  # type: ignore[no-untyped-def]
-    sentence, i, j, table, lexicon, near, lm, lm_id, weights, row, limit, found, n
-):
+def _best_pairs(
+    sentence: Sentence,
+    i: int,
+    j: int,
+    table: PhraseTable,
+    lexicon: Lexicon,
+    near: tuple[Int64, Float32],
+    lm: Lm,
+    lm_id: Int32,
+    λ: Float64,
+    row: int,
+    limit: int,
+    ranked: Ranked,
+    n: int,
+) -> int:
     """Insert the row's best pairs for words i … j from index ``n`` on; the new ``n``."""
     first = n
     last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
@@ -233,28 +247,28 @@ def _best_pairs(  # type: ignore[no-untyped-def]
             continue
         if len(sentence.given) > 0 and not _occurs(target, sentence.given):
             continue
-        value = weights.phrases + weights.words * len(target)
-        for f in range(len(weights.phrase)):
-            value += weights.phrase[f] * table.features[p, f]
-        fit = _fit(table, lexicon, sentence.words[i : j + 1], near, p)
-        value += weights.context * fit
+        score = λ[PHRASES] + λ[WORDS] * len(target)
+        for f in range(PREVIOUS):
+            score += λ[f] * table.features[p, f]
+        context = fit(table, lexicon, sentence.words, near, i, j, p)
+        score += λ[CONTEXT] * context
         full = n - first == limit
-        guess, state = value, ROOT
+        guess, state = score, ROOT
         for w in target:
-            if full and guess <= found.estimate[n - 1] and weights.lm >= 0:
+            if full and guess <= ranked.estimate[n - 1] and λ[LM] >= 0:
                 break  # the language model only takes away
             log_p, state = lm_step(lm, state, lm_id[w])
-            guess += weights.lm * log_p
+            guess += λ[LM] * log_p
         if full:
-            if guess <= found.estimate[n - 1]:
+            if guess <= ranked.estimate[n - 1]:
                 continue
             n -= 1
-        n = _insert(found, first, n, p, value, guess, fit)
+        n = _insert(ranked, first, n, p, score, guess, context)
     return n
 
 
 @lean
-def _keeps(sentence, i, j, target):  # type: ignore[no-untyped-def]
+def _keeps(sentence: Sentence, i: int, j: int, target: Int32) -> bool:
     """Whether a translation of words i … j has all of them that are verbatim."""
     verbatim = sentence.verbatim[i : j + 1]
     for w in verbatim:
@@ -264,19 +278,18 @@ def _keeps(sentence, i, j, target):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _is_known(sentence, i, table, row, limit):  # type: ignore[no-untyped-def]
+def _is_known(sentence: Sentence, i: int, table: PhraseTable, row: int, limit: int) -> bool:
     """Whether the table translates word i, in any way: then it is not copied."""
     if row >= 0:
-        for p in range(
-            table.row[row], min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
-        ):
+        last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
+        for p in range(table.row[row], last):
             if _keeps(sentence, i, i, table.target[table.t_begin[p] : table.t_begin[p + 1]]):
                 return True
     return False
 
 
 @lean
-def _count(word, words):  # type: ignore[no-untyped-def]
+def _count(word: int, words: Int32) -> int:
     n = 0
     for w in words:
         n += w == word
@@ -284,7 +297,7 @@ def _count(word, words):  # type: ignore[no-untyped-def]
 
 
 @lean
-def _occurs(part, whole):  # type: ignore[no-untyped-def]
+def _occurs(part: Int32, whole: Int32) -> bool:
     """Whether the words ``part`` stand side by side in ``whole``."""
     for at in range(len(whole) - len(part) + 1):
         k = 0
@@ -295,55 +308,22 @@ def _occurs(part, whole):  # type: ignore[no-untyped-def]
     return False
 
 
-@lean
-def _fit(table, lexicon, words, near, p):  # type: ignore[no-untyped-def]
-    """The feature of ``context`` for pair p of ``words``: Σ_{t ∈ t̄} ln P(t|x, a_t)."""
-    if len(lexicon.word) == 0:
-        return 0.0
-    begin, log_p = near
-    total, a = 0.0, -1
-    first, last = table.t_begin[p], table.t_begin[p + 1]
-    for j in range(last - first):  # unlinked words at the beginning go with the next
-        if a < 0:
-            a = _first_link(table.links[p], j, len(words))
-    for j in range(last - first):
-        i = _first_link(table.links[p], j, len(words))
-        a = i if i >= 0 else a
-        rivals, value = lexicon.row[words[a]], MISSING
-        for k in range(begin[a + 1] - begin[a]):
-            if lexicon.word[rivals + k] == table.target[first + j]:
-                value = log_p[begin[a] + k]
-        total += value
-    return total
-
-
-@lean
-def _first_link(links, j, length):  # type: ignore[no-untyped-def]
-    """The first source word of a pair that is linked to target word j, or −1."""
-    for i in range(length):
-        if links >> np.uint64(8 * i + j) & np.uint64(1):
-            return i
-    return -1
-
-
-@njit(cache=True, nogil=True)
+@inner
 def _spell(
-    begin: Int64, pair: Int32, sentence: Sentence, table: PhraseTable, lm_id: Int32
+    start: Int32, pair: Int32, sentence: Sentence, table: PhraseTable, lm_id: Int32
 ) -> tuple[Int32, Int32, Int64]:
     """The target words of each option, as the language model's ids and as target ids."""
-    w_begin = np.zeros(len(pair) + 1, np.int64)
-    for o in range(len(pair)):
+    w_begin = np.zeros(len(start) + 1, np.int64)
+    for o in range(len(start)):
         first, last = _extent(pair[o], sentence, table)
         w_begin[o + 1] = w_begin[o] + last - first
     words, target = np.empty(w_begin[-1], np.int32), np.empty(w_begin[-1], np.int32)
-    for span in range(len(begin) - 1):
-        for o in range(begin[span], begin[span + 1]):
-            first, _ = _extent(pair[o], sentence, table)
-            for w in range(w_begin[o], w_begin[o + 1]):
-                if pair[o] == COPIED:
-                    target[w] = -1 - span // MAX_PHRASE
-                    words[w] = sentence.copied[span // MAX_PHRASE]
-                    continue
+    for o in range(len(start)):
+        first, _ = _extent(pair[o], sentence, table)
+        for w in range(w_begin[o], w_begin[o + 1]):
+            if pair[o] == COPIED:
+                words[w], target[w] = sentence.copied[start[o]], -1 - start[o]
+            else:
                 text = table.target if pair[o] >= 0 else sentence.target
                 target[w] = text[first + w - w_begin[o]]
                 words[w] = lm_id[target[w]]
@@ -351,7 +331,7 @@ def _spell(
 
 
 @lean
-def _extent(pair, sentence, table):  # type: ignore[no-untyped-def]
+def _extent(pair: int, sentence: Sentence, table: PhraseTable) -> tuple[int, int]:
     """Where the words of an option stand, in the table's or in the sentence's ``target``."""
     if pair == COPIED:
         return 0, 1
@@ -360,15 +340,15 @@ def _extent(pair, sentence, table):  # type: ignore[no-untyped-def]
     return table.t_begin[pair], table.t_begin[pair + 1]
 
 
-@njit(cache=True, nogil=True)
-def _reorder(pair: Int32, table: PhraseTable, weights: Float64) -> tuple[Float64, Float64, UInt64]:
+@inner
+def _reorder(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, Float64, UInt64]:
     """``previous``, ``next`` and ``kind`` of the options."""
     previous, following = np.zeros((len(pair) + 1, 3)), np.zeros((len(pair) + 1, 3))
     for o in range(len(pair)):
         if pair[o] >= 0:
             for k in range(3):
-                previous[o, k] += weights[k] * table.reordering[pair[o], k]
-                following[o, k] += weights[3 + k] * table.reordering[pair[o], 3 + k]
+                previous[o, k] += λ[PREVIOUS + k] * table.reordering[pair[o], k]
+                following[o, k] += λ[NEXT + k] * table.reordering[pair[o], 3 + k]
     kind = np.zeros(len(pair), np.uint64)
     bits = following.view(np.int64)
     for o in range(len(pair)):
@@ -377,25 +357,22 @@ def _reorder(pair: Int32, table: PhraseTable, weights: Float64) -> tuple[Float64
     return previous, following, kind
 
 
-@njit(cache=True, nogil=True)
-def _alone(words: Int32, w_begin: Int64, lm: Lm, weight: float) -> tuple[Int32, Float64]:
+@inner
+def _alone(words: Int32, w_begin: Int64, lm: Lm, λ: Float64) -> tuple[Int32, Float64]:
     """``state`` and ``behind`` of the options' words."""
-    state, log_p, behind = (
-        np.empty(len(words), np.int32),
-        np.empty(len(words)),
-        np.zeros(len(words)),
-    )
+    state, log_p = np.empty(len(words), np.int32), np.empty(len(words))
+    behind = np.zeros(len(words))
     for o in range(len(w_begin) - 1):
         now = ROOT
         for w in range(w_begin[o], w_begin[o + 1]):
             log_p[w], now = lm_step(lm, now, words[w])
             state[w] = now
         for w in range(w_begin[o + 1] - 1, w_begin[o], -1):
-            behind[w - 1] = behind[w] + weight * log_p[w]
+            behind[w - 1] = behind[w] + λ[LM] * log_p[w]
     return state, behind
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def future_costs(begin: Int64, estimate: Float64, N: int) -> tuple[Float64, Float64]:
     """(future, rest): the best estimate of covering k words from i, ``future[i, k]``, k ≤ WINDOW,
     and of covering everything from i on, ``rest[i]``.

@@ -24,10 +24,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.flat import Flat, Int32, Int64
+from mtkit.smt.kernels import inner, kernel
 
 ORDER = 4
 COLUMNS = 2 * ORDER + 2
@@ -46,7 +46,7 @@ def statistics(hypotheses: Flat, references: Flat, begin: Int64) -> Int32:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bleu(total: NDArray[Any]) -> float:
     """BLEU, 0 to 100, of a sum (COLUMNS,) of statistics, integers or floats.
 
@@ -67,13 +67,13 @@ def bleu(total: NDArray[Any]) -> float:
     return float(100 * brevity * np.sqrt(np.sqrt(product)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merit(total: NDArray[Any]) -> float:
     """(BLEU − WER)/2 of a sum (COLUMNS,) of statistics, at most 50."""
     return float((bleu(total) - 100 * total[2 * ORDER + 1] / max(1, total[2 * ORDER])) / 2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count(
     h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin: Int64, out: Int32
 ) -> None:
@@ -88,7 +88,7 @@ def _count(
             out[h, 2 * ORDER + 1] = _edits(hypothesis, reference)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _match(hypothesis: Int32, reference: Int32, matches: Int32) -> None:
     """Count clipped matches: each n-gram takes an equal one of the reference that is still free."""
     J = len(reference)
@@ -104,7 +104,7 @@ def _match(hypothesis: Int32, reference: Int32, matches: Int32) -> None:
                     matches[n] += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _edits(hypothesis: Int32, reference: Int32) -> int:
     """row[j]: edits between the words of the hypothesis so far and the reference's first j."""
     row = np.arange(len(reference) + 1)

@@ -12,9 +12,9 @@ of all sentences in order, statistics added and taken away at each, give the mer
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mtkit.smt.flat import Float64, Int32, Int64
+from mtkit.smt.kernels import inner, kernel
 from mtkit.smt.tuning.bleu import merit
 from mtkit.smt.tuning.lists import Lists
 
@@ -23,7 +23,7 @@ NARROW = 1e-6  # an interval of γ that rounding could miss is no place to stop
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
     """γ in the middle of the interval with the highest merit, and that merit.
 
@@ -49,7 +49,7 @@ def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
     return gamma, best
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _bends(
     begin: Int64, statistics: Int32, a: Float64, b: Float64
 ) -> tuple[Float64, Int64, Int64, Int64]:
@@ -81,7 +81,7 @@ def _bends(
     return at[:m], old[:m], new[:m], total
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _contenders(a: Float64, b: Float64) -> tuple[int, Int64]:
     """The first line of the envelope, and all that may be in it: the walk is spared the others.
 

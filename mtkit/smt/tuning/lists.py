@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mtkit.smt.flat import Float32, Float64, Int32, Int64
+from mtkit.smt.kernels import kernel
 from mtkit.smt.tuning.bleu import COLUMNS, merit
 
 
@@ -64,7 +64,7 @@ def _sentences(nbest: Lists) -> Int64:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scores(features: Float32, weights: Float64) -> Float64:
     """λ·x_h, float64 (n,)."""
     out = np.zeros(len(features))
@@ -74,7 +74,7 @@ def scores(features: Float32, weights: Float64) -> Float64:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_total(nbest: Lists, scores: Float64) -> Int64:
     """The sum (COLUMNS,) of the statistics of each sentence's best hypothesis."""
     begin, total = nbest.begin, np.zeros(COLUMNS, np.int64)

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.flat import Float32, Float64
+from mtkit.smt.kernels import kernel
 from mtkit.smt.tuning.bleu import merit
 from mtkit.smt.tuning.envelope import search_line
 from mtkit.smt.tuning.lists import Lists, best_total, corpus_merit, scores
@@ -109,7 +109,7 @@ def _directions(unit: Float64, rng: np.random.Generator) -> Iterator[Float64]:
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _project(columns: Float32, d: Float64) -> Float64:
     """b_h = d·x_h, float64 (n,); ``columns`` (F, n) is ``features`` transposed, d mostly zeros."""
     b = np.zeros(columns.shape[1])

@@ -19,10 +19,10 @@ r: reference lengths. O begins as one perfect sentence of four words.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from mtkit.smt.flat import Float64, Int64
+from mtkit.smt.kernels import inner, kernel
 from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu
 from mtkit.smt.tuning.lists import Lists, corpus_merit
 
@@ -60,7 +60,7 @@ def mira(
 # --- kernels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _epoch(
     nbest: Lists,
     order: Int64,
@@ -86,7 +86,7 @@ def _epoch(
         total += weights
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _hope_and_fear(
     nbest: Lists, s: int, weights: Float64, background: Float64
 ) -> tuple[int, int, float]:

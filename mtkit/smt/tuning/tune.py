@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.smt.flat import Flat, Float64
-from mtkit.smt.search.nbest import NAMES
+from mtkit.smt.search.features import NAMES
 from mtkit.smt.system import SmtSystem
 from mtkit.smt.tuning.bleu import COLUMNS, bleu, merit, statistics
 from mtkit.smt.tuning.lists import Lists, merge

@@ -8,21 +8,16 @@ import numpy as np
 import pytest
 
 from mtkit.smt.alignment import diagonal, hmm, ibm1
+from mtkit.smt.alignment import places as meeting
 from mtkit.smt.alignment.align import ALIGNERS, aer, align, stem, stem_ids, train_direction
-from mtkit.smt.alignment.places import (
-    NOTHING,
-    Places,
-    best_links,
-    digamma,
-    expect,
-    link_counts,
-    maximise,
-)
+from mtkit.smt.alignment.places import NOTHING, Places, best_links, expect, link_counts, maximise
 from mtkit.smt.alignment.word_model import FLOOR, WordModel
 from mtkit.smt.flat import Flat
 from mtkit.text.vocabulary import Vocabulary
+from tests.support.kernels import outer
 from tests.support.oracles import alignments, diagonal_joint, hmm_joint, ibm1_joint
 
+digamma, near_diagonal = outer(meeting.digamma), outer(diagonal.near_diagonal)
 # Words repeat within a sentence and across, on both sides.
 E = [[1, 2], [2, 2, 3], [1], [3, 1, 2]]
 F = [[1, 2, 1], [3, 3], [2, 1], [1, 2, 3]]
@@ -140,7 +135,7 @@ def test_the_tension_learnt_is_the_one_that_fits_best() -> None:
             w = before[places.begin[s] : places.begin[s + 1]].reshape(J, I + 1)
             for j in range(1, J + 1):
                 Z = sum(math.exp(-λ * abs(i / I - j / J)) for i in range(1, I + 1))
-                assert diagonal.near_diagonal(λ, I, J, j, p) == pytest.approx(Z, rel=1e-12)
+                assert near_diagonal(λ, I, J, j, p) == pytest.approx(Z, rel=1e-12)
                 total += sum(
                     w[j - 1, i] * (-λ * abs(i / I - j / J) - math.log(Z)) for i in range(1, I + 1)
                 )

@@ -8,6 +8,7 @@ import pytest
 from mtkit.smt.alignment import fertility as fe
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
+from tests.support.kernels import outer
 
 E = [[1, 2], [2, 2, 3], [1], [3, 1, 2, 4], [2, 4]]
 F = [[1, 2, 1], [3, 3], [2, 1], [1, 2, 3], [3]]
@@ -96,8 +97,9 @@ def test_every_draw_is_from_the_distribution_of_the_equation(seed: int) -> None:
     prior = fe.ALPHA * np.diff(places.row).astype(np.float32)
     posterior = np.zeros(len(places.entry), np.float32)
     jumps = fe._count_jumps(places, a, max(map(len, E)) + 1)
+    share = (jumps / jumps.sum()).astype(np.float32)
     gains = fe._gains(fe._count_fertilities(places, a, SIZE))
-    fe._sweep(places, a, n, N, prior, jumps, gains, np.array([seed], np.uint64), posterior)
+    fe._sweep(places, a, n, N, prior, share, gains, np.array([seed], np.uint64), posterior)
 
     drawn = Twin(links, seed).sweep()
     for s, wanted in enumerate(drawn):
@@ -128,6 +130,6 @@ def test_the_posterior_is_a_distribution_over_every_word() -> None:
 
 def test_draws_follow_their_weights() -> None:
     random = np.array([3], np.uint64)
-    p = np.array([0.2, 0.0, 0.5, 0.3], np.float32)
-    drawn = np.bincount([fe._pick(p, 1.0, random) for _ in range(20_000)], minlength=4) / 20_000
+    p, pick = np.array([0.2, 0.0, 0.5, 0.3], np.float32), outer(fe._pick)
+    drawn = np.bincount([pick(p, 1.0, random) for _ in range(20_000)], minlength=4) / 20_000
     np.testing.assert_allclose(drawn, p, atol=0.015)

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mtkit.smt.language_model import arpa, ngrams
+from mtkit.smt.language_model import arpa, estimate, ngrams
+from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_UNK
+from tests.support.kernels import lm_step
 from tests.support.lm_oracle import Arpa, KneserNey
 from tests.support.paths import MULTI30K, SHARED
 
@@ -32,12 +34,12 @@ def read(path: Path) -> Sentences:
 
 @pytest.fixture(scope="module")
 def german() -> ngrams.NgramModel:
-    return ngrams.train(read(MULTI30K / "train.tok.de"), order=5)
+    return estimate.train(read(MULTI30K / "train.tok.de"), order=5)
 
 
 @pytest.fixture(scope="module")
 def pruned() -> ngrams.NgramModel:
-    return ngrams.train(read(MULTI30K / "train.tok.de"), order=5, prune=[0, 0, 1, 1, 2])
+    return estimate.train(read(MULTI30K / "train.tok.de"), order=5, prune=[0, 0, 1, 1, 2])
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +60,13 @@ def state_after(model: ngrams.NgramModel, history: Sequence[str]) -> int:
     if rest[:1] == ["<s>"]:
         state, rest = model.begin, rest[1:]
     for w in model.encode(rest):
-        _, state = ngrams.lm_step(model.arrays, state, w)
+        _, state = lm_step(model.arrays, state, w)
     return state
 
 
 def p(model: ngrams.NgramModel, w: str, state: int) -> float:
-    i = ngrams.EOS if w == "</s>" else model.encode([w])[0]
-    return math.exp(ngrams.lm_step(model.arrays, state, i)[0])
+    i = LM_EOS if w == "</s>" else model.encode([w])[0]
+    return math.exp(lm_step(model.arrays, state, i)[0])
 
 
 def assert_same(one: ngrams.NgramModel, other: ngrams.NgramModel, atol: float = 0) -> None:
@@ -135,13 +137,13 @@ def test_kenlm_reads_our_arpa_and_scores_the_same(
 @pytest.mark.parametrize("seed", range(4))
 def test_probabilities_are_the_textbooks(seed: int, order: int, prune: list[int]) -> None:
     sentences = corpus(seed, size=12 + 20 * seed)
-    model, oracle = ngrams.train(sentences, order, prune), KneserNey(sentences, order, prune)
+    model, oracle = estimate.train(sentences, order, prune), KneserNey(sentences, order, prune)
     kept = [sum(len(g) == k for g in {*oracle.a} - oracle.pruned) for k in range(1, order + 1)]
     assert model.counts == [n for n in (kept[0] + 2, *kept[1:]) if n]  # with <unk> and <s>
     np.testing.assert_allclose(
         model.discounts, [oracle.D[k][1:] for k in range(1, model.order + 1)]
     )
-    assert model.log_prob[1 + ngrams.BOS] == 0  # as lmplz writes it
+    assert model.log_prob[1 + LM_BOS] == 0  # as lmplz writes it
     rng = random.Random(seed)
     words = [*oracle.predicted, "never-seen"]
     seen = [["<s>", *s][: rng.randrange(9)] for s in sentences]
@@ -153,7 +155,7 @@ def test_probabilities_are_the_textbooks(seed: int, order: int, prune: list[int]
 
 
 def test_some_corpus_of_the_oracle_test_has_discounts_of_its_own_and_some_falls_back() -> None:
-    notes = [ngrams.train(corpus(seed, size=12 + 20 * seed), 4).notes for seed in range(4)]
+    notes = [estimate.train(corpus(seed, size=12 + 20 * seed), 4).notes for seed in range(4)]
     assert any(len(n) >= 2 for n in notes)
     assert any(len(n) <= 1 for n in notes)
 
@@ -178,7 +180,7 @@ thresholds = st.lists(st.integers(0, 3), max_size=4).map(lambda some: [0, *sorte
 def test_probabilities_sum_to_one_after_any_history(
     sentences: Sentences, order: int, prune: list[int], history: list[str]
 ) -> None:
-    model = ngrams.train(sentences, order, prune[:order])
+    model = estimate.train(sentences, order, prune[:order])
     outcomes = [*model.words[3:], "<unk>", "</s>"]
     for start in ([], ["<s>"], ["never-seen"]):
         state = state_after(model, [*start, *history])
@@ -187,17 +189,17 @@ def test_probabilities_sum_to_one_after_any_history(
 
 def test_scores_come_token_by_token_and_end_with_the_end_of_sentence() -> None:
     sentences = corpus(1)
-    model = ngrams.train(sentences, 3)
+    model = estimate.train(sentences, 3)
     batch = [["a", "zzz", "b"], [], ["c"], *sentences]
     scores = model.score(batch)
     assert scores.offsets.tolist() == [0, *np.cumsum([len(s) + 1 for s in batch])]
     assert [str(x.dtype) for x in scores] == ["float64", "int8", "bool", "int64"]
     for s, one in enumerate(batch):
-        state, tokens = model.begin, [*model.encode(one), ngrams.EOS]
+        state, tokens = model.begin, [*model.encode(one), LM_EOS]
         for t, w in enumerate(tokens, start=scores.offsets[s]):
-            expected, state = ngrams.lm_step(model.arrays, state, w)
+            expected, state = lm_step(model.arrays, state, w)
             assert scores.log_prob[t] == expected
-            assert scores.is_oov[t] == (w == ngrams.UNK)
+            assert scores.is_oov[t] == (w == LM_UNK)
     assert scores.order[:4].tolist() == [2, 1, 1, 2]  # <s> a · zzz · b · b </s>
     assert len(model.score([]).log_prob) == 0
 
@@ -208,7 +210,7 @@ def test_scores_come_token_by_token_and_end_with_the_end_of_sentence() -> None:
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_a_state_is_the_longest_history_that_matters_and_no_longer(order: int) -> None:
     sentences = corpus(2, size=30)
-    model = ngrams.train(sentences, order)
+    model = estimate.train(sentences, order)
     histories = {("<s>", *s[:i]) for s in sentences for i in range(len(s) + 1)}
     histories |= set(itertools.product("abcf", repeat=4))
     states = {history: state_after(model, history) for history in histories}
@@ -239,10 +241,10 @@ def node_of(model: ngrams.NgramModel, gram: Sequence[str]) -> int:
 
 @pytest.mark.parametrize("sentences", [[[]], [["a"]], [["a", "b", "c"]], [["a"] * 9] * 3])
 def test_a_tiny_corpus_falls_back_and_says_so(sentences: Sentences) -> None:
-    model = ngrams.train(sentences, 5)
+    model = estimate.train(sentences, 5)
     longest = min(5, len(sentences[0]) + 2)
     assert model.order == len(model.counts) == len(model.discounts) == longest
-    assert model.discounts[0] == list(ngrams.FALLBACK_DISCOUNTS)
+    assert model.discounts[0] == list(estimate.FALLBACK_DISCOUNTS)
     assert any("1-grams" in note and "0.5, 1.0, 1.5 are taken" in note for note in model.notes)
     assert any(f"order 5 → {longest}" in note for note in model.notes) == (longest < 5)
     oracle = KneserNey(sentences, 5)
@@ -252,25 +254,25 @@ def test_a_tiny_corpus_falls_back_and_says_so(sentences: Sentences) -> None:
 
 def test_what_cannot_be_trained_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one sentence"):
-        ngrams.train([])
+        estimate.train([])
     with pytest.raises(ValueError, match="order is 1 to 127, not 0"):
-        ngrams.train([["a"]], order=0)
+        estimate.train([["a"]], order=0)
 
 
 @pytest.mark.parametrize("prune", [[1], [0, 2, 1], [0, -1], [0, 0, 0, 0]])
 def test_thresholds_that_would_tear_the_trie_are_refused(prune: list[int]) -> None:
     with pytest.raises(ValueError, match="one number for each order up to 3, the first 0"):
-        ngrams.train([["a"]], order=3, prune=prune)
+        estimate.train([["a"]], order=3, prune=prune)
 
 
 def test_the_last_threshold_stands_for_all_longer_ngrams() -> None:
     sentences = corpus(3, size=72)
-    assert_same(ngrams.train(sentences, 4, [0, 1]), ngrams.train(sentences, 4, [0, 1, 1, 1]))
+    assert_same(estimate.train(sentences, 4, [0, 1]), estimate.train(sentences, 4, [0, 1, 1, 1]))
 
 
 def test_the_order_is_that_of_the_longest_ngram_that_stays() -> None:
     sentences = [["a", "b", "c"], ["a", "b"], ["c"]]
-    model = ngrams.train(sentences, 4, [0, 1])  # only <s> a, a b, c </s> and <s> a b occur twice
+    model = estimate.train(sentences, 4, [0, 1])  # only <s> a, a b, c </s> and <s> a b occur twice
     assert (model.order, model.counts) == (3, [6, 3, 1])
     assert len(model.discounts) == 3
     assert any("order 4 → 3" in note for note in model.notes)
@@ -278,8 +280,8 @@ def test_the_order_is_that_of_the_longest_ngram_that_stays() -> None:
 
 
 def test_text_spelled_like_a_special_symbol_is_left_out_of_training_and_unknown_after() -> None:
-    model = ngrams.train([["a", "<s>", "b", "<unk>"], ["</s>", "b"]], 3)
-    clean = ngrams.train([["a", "b"], ["b"]], 3)
+    model = estimate.train([["a", "<s>", "b", "<unk>"], ["</s>", "b"]], 3)
+    clean = estimate.train([["a", "b"], ["b"]], 3)
     assert_same(model, clean)
     assert model.notes[0].startswith("3 tokens spelled like")
     assert model.encode(["<s>", "</s>", "<unk>", "b"]).tolist() == [0, 0, 0, 4]
@@ -288,22 +290,21 @@ def test_text_spelled_like_a_special_symbol_is_left_out_of_training_and_unknown_
 # --- files
 
 
-@pytest.mark.parametrize("mmap", [True, False])
-def test_load_after_save_is_the_identity(mmap: bool, tmp_path: Path) -> None:
-    model = ngrams.train([*corpus(3), ["ü", "\u2028", "<s>"]], 4)
+def test_load_after_save_is_the_identity(tmp_path: Path) -> None:
+    model = estimate.train([*corpus(3), ["ü", "\u2028", "<s>"]], 4)
     model.save(tmp_path / "lm")
-    loaded = ngrams.NgramModel.load(tmp_path / "lm", mmap=mmap)
+    loaded = ngrams.NgramModel.load(tmp_path / "lm")
     assert_same(model, loaded)
     assert (loaded.discounts, loaded.notes) == (model.discounts, model.notes)
-    assert isinstance(loaded.word.base, np.memmap) == mmap
+    assert isinstance(loaded.word.base, np.memmap)
     sentences = [*corpus(4), ["ü", "?"]]
     np.testing.assert_array_equal(model.score(sentences).log_prob, loaded.score(sentences).log_prob)
     assert len(ngrams._score.signatures) == 1  # one numba type, mapped or not: one compilation
 
 
 def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
-    ngrams.train(corpus(3), 3).save(tmp_path)
-    ngrams.train(corpus(4), 3).save(tmp_path / "other")
+    estimate.train(corpus(3), 3).save(tmp_path)
+    estimate.train(corpus(4), 3).save(tmp_path / "other")
     (tmp_path / "other" / "suffix.npy").replace(tmp_path / "suffix.npy")
     with pytest.raises(ValueError, match="differ in length"):
         ngrams.NgramModel.load(tmp_path)
@@ -314,7 +315,7 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 def test_reading_what_was_written_gives_the_model_back(
     order: int, prune: list[int], name: str, tmp_path: Path
 ) -> None:
-    model = ngrams.train([*corpus(5), ["no\u00a0break", "\u2028", "\x85", "ü"]], order, prune)
+    model = estimate.train([*corpus(5), ["no\u00a0break", "\u2028", "\x85", "ü"]], order, prune)
     arpa.write_arpa(model, tmp_path / name)
     assert_same(arpa.read_arpa(tmp_path / name), model, atol=1e-6)
     if name.endswith(".gz"):
@@ -327,7 +328,7 @@ def test_reading_what_was_written_gives_the_model_back(
 @pytest.mark.parametrize("word", ["", "two words", "line\nend", "form\ffeed"])
 def test_a_word_that_arpa_cannot_hold_is_refused(word: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(word))):
-        arpa.write_arpa(ngrams.train([["a", word]], 2), tmp_path / "lm.arpa")
+        arpa.write_arpa(estimate.train([["a", word]], 2), tmp_path / "lm.arpa")
 
 
 def prune(text: str, is_dropped: Callable[[list[str]], bool]) -> str:
@@ -355,7 +356,7 @@ PRUNED: dict[str, Callable[[list[str]], bool]] = {
 
 @pytest.mark.parametrize("what", PRUNED)
 def test_a_pruned_arpa_file_means_what_its_lines_say(what: str, tmp_path: Path) -> None:
-    arpa.write_arpa(ngrams.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
+    arpa.write_arpa(estimate.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
     text = prune((tmp_path / "whole.arpa").read_text(encoding="utf-8"), PRUNED[what])
     (tmp_path / "lm.arpa").write_text(text, encoding="utf-8")
     model, oracle = arpa.read_arpa(tmp_path / "lm.arpa"), Arpa(text)
@@ -367,12 +368,12 @@ def test_a_pruned_arpa_file_means_what_its_lines_say(what: str, tmp_path: Path) 
         history = [*rng.choice([[], ["<s>"]]), *rng.choices("aabcdez", k=rng.randrange(5))]
         for w in ("a", "b", "f", "z"):
             expected = oracle.ln_p(w, history)
-            ours, _ = ngrams.lm_step(model.arrays, state_after(model, history), *model.encode([w]))
+            ours, _ = lm_step(model.arrays, state_after(model, history), *model.encode([w]))
             assert ours == pytest.approx(expected, abs=1e-5), (w, history)
 
 
 def test_kenlm_scores_an_arpa_file_without_some_suffixes_the_same(tmp_path: Path) -> None:
-    arpa.write_arpa(ngrams.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
+    arpa.write_arpa(estimate.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
     text = prune((tmp_path / "whole.arpa").read_text(encoding="utf-8"), PRUNED["suffixes"])
     grams = set(Arpa(text).p)
     assert any(g[1:] not in grams for g in grams if len(g) > 1)

@@ -15,9 +15,8 @@ from mtkit.errors import InputError
 from mtkit.smt.flat import read_only
 from mtkit.smt.moses.ini import ALL, read_moses, write_moses
 from mtkit.smt.moses.tables import _alike, _keys
-from mtkit.smt.phrases.table import FEATURES
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.search.nbest import NAMES
+from mtkit.smt.search.features import NAMES, OF_PHRASES
 from mtkit.smt.system import SmtSystem
 from mtkit.system import Hypothesis
 from mtkit.text.corpus import Corpus
@@ -157,7 +156,7 @@ def test_a_table_is_in_the_order_of_moses_estimates(small: Path) -> None:
 
     def estimate(target: str, pair: Pair) -> float:
         words = target.split()
-        known = sum(λ[name] * f for name, f in zip(FEATURES, pair[0], strict=True))
+        known = sum(λ[name] * f for name, f in zip(OF_PHRASES, pair[0], strict=True))
         log10 = {"A": -1, "B": -0.5, "X": -0.25}
         alone = sum(
             -0.1 if words[max(k - 1, 0) : k + 1] == ["B", "A"]

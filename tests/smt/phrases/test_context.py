@@ -10,7 +10,8 @@ import pytest
 from mtkit.smt.alignment.symmetrize import Links
 from mtkit.smt.flat import Flat, read_only, save_arrays
 from mtkit.smt.phrases import context
-from mtkit.smt.phrases.context import Lexicon, features, log_probabilities, train
+from mtkit.smt.phrases.context import Lexicon, features, train
+from tests.support.kernels import log_probabilities
 
 Bitext = tuple[list[list[int]], list[list[int]], list[list[tuple[int, int]]]]
 

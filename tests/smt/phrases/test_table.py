@@ -9,7 +9,7 @@ import pytest
 from nltk.translate.phrase_based import phrase_extraction
 
 from mtkit.smt.flat import save_arrays
-from mtkit.smt.language_model.ngrams import FALLBACK_DISCOUNTS
+from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS
 from mtkit.smt.phrases import table as tables
 from mtkit.smt.phrases.extract import extract
 from mtkit.smt.phrases.table import PhraseTable, build_table

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from mtkit.smt.language_model import ngrams
+from mtkit.smt.language_model.ngrams import LM_EOS
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.decoder import MAX_LIMIT, Limits
+from mtkit.smt.search.features import DISTORTION, LM
 from mtkit.smt.search.options import future_costs
+from tests.support.kernels import lm_step
 from tests.support.oracles import all_derivations, beam_search
 from tests.support.search_cases import (
     SIX,
@@ -30,8 +33,7 @@ def model() -> ngrams.NgramModel:
 
 def everything(case: Case, limit: int) -> list[tuple[float, tuple[int, ...]]]:
     choices = {span: [case.for_oracle(*c) for c in of] for span, of in case.choices.items()}
-    weights = case.weights
-    return all_derivations(case.N, choices, case.lm, weights.lm, weights.distortion, limit)
+    return all_derivations(case.N, choices, case.lm, case.λ[LM], case.λ[DISTORTION], limit)
 
 
 @pytest.mark.parametrize("reordering", [(0.0,) * 6, SIX, (*SIX[:3], 0, 0, 0), (0, 0, 0, *SIX[3:])])
@@ -173,8 +175,8 @@ def test_a_pruned_search_keeps_the_most_promising(
             for k in range(min(MAX_PHRASE, 9 - i))
         }
         expected, made, closest = beam_search(
-            9, rated, lambda state, w: ngrams.lm_step(model.arrays, state, w), model.begin,
-            ngrams.EOS, 0.7, 0.3, limit, stack, pops,
+            9, rated, lambda state, w: lm_step(model.arrays, state, w), model.begin,
+            LM_EOS, 0.7, 0.3, limit, stack, pops,
         )  # fmt: skip
         graph = case.search(Limits(stack, pops, limit))
         if closest > 1e-9:  # else rounding decides

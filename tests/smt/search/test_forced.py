@@ -8,6 +8,7 @@ import pytest
 from mtkit.smt.flat import read_only
 from mtkit.smt.language_model import ngrams
 from mtkit.smt.search.decoder import Limits
+from mtkit.smt.search.features import DISTORTION, LM
 from mtkit.smt.search.forced import Forced, force
 from mtkit.smt.search.nbest import derivation
 from mtkit.smt.search.options import Options, collect
@@ -43,11 +44,9 @@ def forced(case: Case, y: tuple[int, ...], limits: Limits) -> tuple[Forced, Opti
     arrays, size = case.model.arrays, len(case.model.words)
     words, copied = np.arange(case.N, dtype=np.int32), np.zeros(case.N, np.int32)
     lm_id, [given] = np.arange(size, dtype=np.int32), read_only([np.array(y, np.int32)])
-    options = collect(
-        asked(words, copied, y), case.table, NO_LEXICON, arrays, lm_id, case.weights, 20
-    )
+    options = collect(asked(words, copied, y), case.table, NO_LEXICON, arrays, lm_id, case.λ, 20)
     ids = np.arange(size, size + case.N, dtype=np.int32)  # a copied word is none of y's
-    return force(case.N, options, ids, given, arrays, case.weights, limits), options
+    return force(case.N, options, ids, given, arrays, case.λ, limits), options
 
 
 def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None:
@@ -56,7 +55,7 @@ def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None
     if not len(found.options):
         return None
     arrays, begin = case.model.arrays, case.model.begin
-    best = derivation(found.options, options, case.table, arrays, begin, case.weights)
+    best = derivation(found.options, options, case.table, arrays, begin, case.λ)
     assert tuple(best.words.tolist()) == y
     return float(best.score[0])
 
@@ -80,7 +79,7 @@ def test_it_is_the_best_of_all_derivations_that_spell_the_target(
         choices = {span: [case.for_oracle(*c) for c in of] for span, of in case.choices.items()}
         best: dict[tuple[int, ...], float] = {}
         for score, words in all_derivations(
-            N, choices, case.lm, case.weights.lm, case.weights.distortion, limit
+            N, choices, case.lm, case.λ[LM], case.λ[DISTORTION], limit
         ):
             best[words] = max(score, best.get(words, -np.inf))
         limits = UNPRUNED._replace(distortion=limit)

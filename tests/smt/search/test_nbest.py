@@ -10,9 +10,10 @@ import pytest
 
 from mtkit.smt.flat import read_only
 from mtkit.smt.language_model import ngrams
+from mtkit.smt.language_model.ngrams import LM_UNK
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.search.nbest import NAMES
-from mtkit.smt.system import CHANNEL, DEFAULT_WEIGHTS, SmtSystem
+from mtkit.smt.search.features import CHANNEL, DEFAULT_WEIGHTS, NAMES
+from mtkit.smt.system import SmtSystem
 from mtkit.text.corpus import Corpus
 from tests.support.oracles import orientation
 from tests.support.search_cases import SIX, UNPRUNED, make, random_case, small_model, spans_of
@@ -65,7 +66,7 @@ def test_features_are_those_of_the_options_in_order(model: ngrams.NgramModel) ->
         assert words == made
         expected["phrases"], expected["words"] = len(chosen), len(words)
         expected["unknown"] = sum(w < 0 for w in words)
-        expected["lm"] = case.lm(tuple(max(w, ngrams.UNK) for w in words))
+        expected["lm"] = case.lm(tuple(max(w, LM_UNK) for w in words))
         assert best.features[k].tolist() == pytest.approx([*expected.values()], abs=1e-5)
     assert 0 < copied < len(best.score)
 

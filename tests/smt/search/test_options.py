@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from mtkit.smt.flat import read_only
-from mtkit.smt.language_model.ngrams import ROOT, lm_step
-from mtkit.smt.phrases.context import MISSING, Lexicon, log_probabilities
+from mtkit.smt.language_model.ngrams import ROOT
+from mtkit.smt.phrases.context import MISSING, Lexicon
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.search.options import CANDIDATES, COPIED, Weights, collect
+from mtkit.smt.search.features import LM, PREVIOUS
+from mtkit.smt.search.options import CANDIDATES, COPIED, collect
 from mtkit.smt.system import SmtSystem
 from mtkit.text.corpus import Corpus
 from mtkit.text.vocabulary import UNK
+from tests.support.kernels import lm_step, log_probabilities
 from tests.support.search_cases import asked, make, small_model
 
 
@@ -39,7 +41,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     table = smt.models.table._replace(reordering=random)
     smt = SmtSystem(replace(smt.models, table=table), smt.tokenizer, {})
     reordering = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    weights = Weights(np.array([0.3, 0.1, 0.2, 0.4]), reordering, -0.5, 0.7, -9.0, 0.6, 0.3, 0.8)
+    λ = np.array([0.3, 0.1, 0.2, 0.4, *reordering, -0.5, 0.7, -9.0, 0.6, 0.3, 0.8])
     pairs = {
         tuple(table.source[table.s_begin[r] : table.s_begin[r + 1]].tolist()): range(
             table.row[r], table.row[r + 1]
@@ -51,7 +53,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
         state, total = ROOT, 0.0
         for w in ids:
             log_p, state = lm_step(lm.arrays, state, w)
-            total += weights.lm * log_p
+            total += λ[LM] * log_p
         return total
 
     def rated(p: int, near: list[dict[int, float]]) -> tuple[float, float, list[int], float]:
@@ -63,7 +65,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
         for j, t in enumerate(table.target[table.t_begin[p] : table.t_begin[p + 1]].tolist()):
             a = min((i for i, k in links if k == j), default=a)
             context += near[a].get(t, MISSING)
-        score = -0.5 + 0.7 * len(ids) + float(weights.phrase @ table.features[p]) + 0.8 * context
+        score = -0.5 + 0.7 * len(ids) + float(λ[:PREVIOUS] @ table.features[p]) + 0.8 * context
         return score + guess(ids), score, ids, context
 
     # German as the source: words that are copied, but that the language model knows.
@@ -71,7 +73,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     for words in smt.tokenize([*few.train.source[:8], *few.test.source, *few.test.target[:8]]):
         ids, copied = np.array(source.encode(words), np.int32), lm.encode(words)
         lexicon = smt.models.context
-        options = collect(asked(ids, copied), table, lexicon, lm.arrays, smt._lm_id, weights, limit)
+        options = collect(asked(ids, copied), table, lexicon, lm.arrays, smt._lm_id, λ, limit)
         likely = likely_translations(ids, lexicon)
         assert len(options.begin) == len(words) * MAX_PHRASE + 1
         for span in range(len(words) * MAX_PHRASE):
@@ -112,7 +114,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
             state, behind = ROOT, guess(options.words[a:b].tolist())
             for w in range(a, b):
                 log_p, state = lm_step(lm.arrays, state, options.words[w])
-                behind -= weights.lm * log_p
+                behind -= λ[LM] * log_p
                 assert options.state[w] == state
                 assert options.behind[w] == pytest.approx(behind, abs=1e-6)
     assert longest == MAX_PHRASE

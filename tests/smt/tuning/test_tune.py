@@ -13,7 +13,8 @@ from sacrebleu.metrics.bleu import BLEU
 from mtkit.console import console
 from mtkit.manifest import Manifest
 from mtkit.smt import train
-from mtkit.smt.system import DEFAULT_WEIGHTS, SmtSystem
+from mtkit.smt.search.features import DEFAULT_WEIGHTS
+from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.smt.tuning import tune
 from mtkit.smt.tuning.bleu import bleu

@@ -1,0 +1,74 @@
+"""Compiled functions: arrays in, arrays out, compiled by numba once a machine, then cached.
+
+    kernel   called from Python; whatever it calls is one of the other two
+    inner    called by kernels alone
+    lean     the same, for functions that make no array: counting the references to the arrays they
+             are given, which numba then leaves out, took 70 % of the decoder's time
+
+To compile is what a first run waits for. An inner function is therefore compiled for one set of
+types, its integers int64 whatever the caller has (numba compiles a caller's literal 0, an int32 and
+an int64 each anew), and without the wrapper through which Python could call it.
+
+With ``NUMBA_DISABLE_JIT=1`` all three are plain Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar, cast
+
+from numba import njit, types
+from numba.core.registry import CPUDispatcher
+
+F = TypeVar("F", bound=Callable[..., Any])
+KERNELS: list[Callable[..., Any]] = []  # all functions below, as Python
+
+
+class Inner(CPUDispatcher):
+    """What ``inner`` and ``lean`` make of a function."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        """Without a wrapper Python would crash here."""
+        raise TypeError(f"{self.py_func.__name__} is for kernels; Python may call its py_func")
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """How a call from a kernel is typed."""
+        return super().get_call_template(tuple(map(_plain, args)), kws)
+
+
+def _plain(argument: Any) -> Any:
+    """int64 for all signed integers; no literals."""
+    is_signed = isinstance(argument, types.Integer) and argument.signed  # type: ignore[attr-defined]
+    return types.int64 if is_signed else types.unliteral(argument)
+
+
+def compiled(**options: Any) -> Callable[[F], F]:
+    """A kernel with options of numba's."""
+
+    def decorate(function: F) -> F:
+        KERNELS.append(function)
+        return cast(F, njit(cache=True, nogil=True, **options)(function))
+
+    return decorate
+
+
+def kernel(function: F) -> F:
+    """A function that Python calls."""
+    return compiled()(function)
+
+
+def inner(function: F) -> F:
+    """A function that kernels call."""
+    return _inner(function)
+
+
+def lean(function: F) -> F:
+    """A function that kernels call and that makes no array."""
+    return _inner(function, _nrt=False)
+
+
+def _inner(function: F, **options: Any) -> F:
+    dispatcher = compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+    if isinstance(dispatcher, CPUDispatcher):  # not where numba is switched off
+        dispatcher.__class__ = Inner  # type: ignore[assignment]
+    return dispatcher

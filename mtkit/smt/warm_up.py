@@ -1,0 +1,143 @@
+"""What training runs, compiled before it is needed: once a machine, in two processes.
+
+A kernel is compiled for the types of its arguments, whatever they hold, so that three tiny
+sentences stand for any corpus. A process compiles on one core; so this one takes what estimates the
+models, and a second one the language model, the search and the tuning, which the first then finds
+in numba's cache.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from subprocess import DEVNULL, PIPE, Popen
+from threading import Thread
+from typing import IO, Any
+
+import numpy as np
+from numba.core import event
+
+from mtkit.console import finished, note, progress
+from mtkit.smt.alignment.align import align
+from mtkit.smt.alignment.places import Places
+from mtkit.smt.flat import Flat, read_only
+from mtkit.smt.kernels import KERNELS
+from mtkit.smt.language_model.estimate import train as train_lm
+from mtkit.smt.phrases.context import Lexicon
+from mtkit.smt.phrases.context import train as train_context
+from mtkit.smt.phrases.table import PhraseTable, build_table
+from mtkit.smt.search.features import DEFAULT_WEIGHTS
+from mtkit.smt.system import Models, SmtSystem
+from mtkit.smt.tuning.tune import tune
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import Vocabulary
+
+SOURCE = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
+TARGET = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
+# The modules whose kernels run: in every estimation and search, and by aligner and tuner.
+ESTIMATION = {"places", "symmetrize", "extract", "table", "reorder", "context"}
+SEARCH = {"estimate", "ngrams", "options", "decoder", "nbest", "heap", "bleu", "lists"}
+ALIGNERS = {
+    "ibm1": {"ibm1"},
+    "diagonal": {"diagonal"},
+    "hmm": {"ibm1", "hmm"},
+    "fertility": {"diagonal", "fertility"},
+}
+TUNERS = {"mira": {"mira"}, "mert": {"mert", "envelope"}}
+
+
+def compile_kernels(aligner: str, tuner: str | None) -> None:
+    """Compile what training with ``aligner`` and ``tuner`` needs; without tuning no search."""
+    modules = ESTIMATION | ALIGNERS[aligner] | (SEARCH | TUNERS[tuner] if tuner else set())
+    total = sum(kernel.__module__.split(".")[-1] in modules for kernel in KERNELS)
+    start, compiled = time.perf_counter(), 0
+    with progress() as bar:
+        task = bar.add_task("compiling kernels", total=total, visible=False, status="")
+
+        def count() -> None:
+            nonlocal compiled
+            compiled += 1
+            bar.update(task, completed=compiled, visible=True)
+
+        with _counted(count):
+            Places.of(Flat.of([[1]]), Flat.of([[1]]), 2, 2)
+            if compiled and tuner:  # if these are new here, so are all
+                with _second_process(tuner, count):
+                    _estimate(aligner)
+            else:
+                _estimate(aligner)
+                if tuner:
+                    _search(tuner)
+    finished(f"kernels: {compiled or 'none'} to compile, once a machine", start)
+
+
+@contextmanager
+def _counted(count: Callable[[], None]) -> Iterator[None]:
+    """Call ``count`` for each function of mtkit's that is compiled, not for its further types."""
+    seen = set()
+
+    class Listener(event.Listener):
+        def on_start(self, event: Any) -> None:
+            pass
+
+        def on_end(self, event: Any) -> None:
+            function = event.data["dispatcher"].py_func
+            if function.__module__.startswith("mtkit.") and function not in seen:
+                seen.add(function)
+                count()
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
+
+
+@contextmanager
+def _second_process(tuner: str, count: Callable[[], None]) -> Iterator[None]:
+    """Compile the search beside the block, which ends when both are done."""
+
+    def read(letters: IO[bytes]) -> None:
+        while letters.read(1):
+            count()
+
+    command = [sys.executable, "-m", __name__, tuner]
+    with Popen(command, stdout=PIPE, stderr=DEVNULL) as process:  # noqa: S603
+        assert process.stdout
+        reader = Thread(target=read, args=(process.stdout,))
+        reader.start()
+        try:
+            yield
+            reader.join()
+        finally:
+            process.kill()
+    if process.returncode:
+        note("  kernels: the second process failed; the search is compiled when it is needed")
+
+
+def _estimate(aligner: str) -> None:
+    """Run all that estimates models."""
+    alignment = align(SOURCE, TARGET, aligner)
+    corpus = alignment.source, alignment.target, alignment.links
+    words = alignment.models
+    build_table(*corpus)
+    train_context(*corpus, (len(words.source), len(words.target)))
+
+
+def _search(tuner: str) -> None:
+    """Run language model, search and tuning, of a system without a single phrase."""
+    source, target = Vocabulary.build(SOURCE), Vocabulary.build(TARGET)
+    none, ends = np.empty(0, np.int32), np.zeros(1, np.int64)
+    masks, features = np.empty(0, np.uint64), np.empty((0, 4), np.float32)
+    reordering = np.empty((0, 6), np.float32)
+    table = PhraseTable(
+        *read_only([none, ends, none, ends, masks, ends, features, reordering, masks])
+    )
+    models = Models(source, target, table, train_lm(TARGET, 3), Lexicon.nothing(len(source)))
+    system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
+    system.translate(["a b c"])
+    list(tune(system, SOURCE, TARGET, tuner))
+
+
+if __name__ == "__main__":
+    with _counted(lambda: print(end=".", flush=True)):
+        _search(sys.argv[1])

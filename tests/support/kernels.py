@@ -1,0 +1,25 @@
+"""A way in from Python to functions that only kernels call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+from mtkit.smt.language_model import ngrams
+from mtkit.smt.phrases import context, extract
+
+
+def outer(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel that calls ``inner`` with what it is given."""
+
+    @njit
+    def call(*arguments):  # type: ignore[no-untyped-def]
+        return inner(*arguments)
+
+    return call  # type: ignore[no-any-return]
+
+
+lm_step, hash_phrase = outer(ngrams.lm_step), outer(extract.hash_phrase)
+log_probabilities = outer(context.log_probabilities)
