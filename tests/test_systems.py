@@ -61,8 +61,8 @@ def test_n_best_are_different_and_best_first(system: System, few: Corpus) -> Non
         assert all(map(math.isfinite, scores))
 
 
-def test_loading_twice_translates_alike_and_scores_alike(directory: Path, few: Corpus) -> None:
-    a, b = load(directory), load(directory)
+def test_a_model_is_the_same_wherever_it_lies(directory: Path, few: Corpus, tmp_path: Path) -> None:
+    a, b = load(directory), load(shutil.copytree(directory, tmp_path / "elsewhere"))
     assert a.translate(few.train.source[:5], 2) == b.translate(few.train.source[:5], 2)
     pairs = few.train.pairs()[:5]
     assert a.score(pairs) == b.score(pairs)
