@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
 
@@ -103,25 +103,8 @@ def grids(study: Study) -> list[Grid]:
     """The tables, in order."""
     models = [(m.setup.name, m) for m in study.models]
     ngrams = [(f"{n}-gram", context) for n, context in study.ngrams.items()]
-    gates = "; ".join(
-        f"{name} {', '.join(f'{gate} {x:.2f}' for gate, x in m.gates.items())}"
-        for name, m in models
-        if m.gates
-    )
     return [
-        table(
-            "Gradients by distance: the decay rate ρ a token, with its 95 % interval; the norm of "
-            "∂L_t/∂s_{t−k} for k tokens back, as a part of that for k = 0 (median); the spectral "
-            "norm of the recurrent matrix; and the memory that the mean gates imply, in tokens.",
-            models,
-            GRADIENTS,
-            [
-                "Of an rnn, ‖U‖₂ < 1 is enough for gradients to vanish, and ‖U‖₂ > 1 is needed for "
-                "them to explode (Pascanu et al. 2013); tanh and the gates take their part.",
-                f"Memory: median over units, and quartiles. Mean gates: {gates}.",
-            ],
-            "Model",
-        ),
+        _gradients(models),
         table(
             "Training: perplexity in the end; the norm of the whole gradient before clipping, its "
             "median, 99 % quantile and maximum; updates that were clipped; and when it exploded.",
@@ -153,6 +136,27 @@ def grids(study: Study) -> list[Grid]:
             [(f"{k} steps", k) for k in STEPS],
         ),
     ]
+
+
+def _gradients(models: Sequence[tuple[str, Recurrent]]) -> Grid:
+    gates = "; ".join(
+        f"{name} {', '.join(f'{gate} {x:.2f}' for gate, x in m.gates.items())}"
+        for name, m in models
+        if m.gates
+    )
+    return table(
+        "Gradients by distance: the decay rate ρ a token, with its 95 % interval; the norm of "
+        "∂L_t/∂s_{t−k} for k tokens back, as a part of that for k = 0 (median); the spectral "
+        "norm of the recurrent matrix; and the memory that the mean gates imply, in tokens.",
+        models,
+        GRADIENTS,
+        [
+            "Of an rnn, ‖U‖₂ < 1 is enough for gradients to vanish, and ‖U‖₂ > 1 is needed for "
+            "them to explode (Pascanu et al. 2013); tanh and the gates take their part.",
+            f"Memory: median over units, and quartiles. Mean gates: {gates}.",
+        ],
+        "Model",
+    )
 
 
 def _norms(caption: str, curves: dict[str, Band], places: Iterable[tuple[str, int]]) -> list[Grid]:
