@@ -9,13 +9,13 @@ import threading
 import time
 from pathlib import Path
 
-from tests.support.command import mtkit, start
+from tests.support.command import WATCHDOG, mtkit, start
 
 
 def test_bytes_go_through_pipes(project: Path) -> None:
     options = ("translate", "-q", "--model", "models/smt")
     process = start(*options, cwd=project)
-    out, said = process.communicate("A café.\r\n\nHello.".encode(), timeout=60)
+    out, said = process.communicate("A café.\r\n\nHello.".encode(), timeout=WATCHDOG)
     assert (process.returncode, said) == (0, b"")
     assert out == mtkit(*options, cwd=project, stdin="A café.\n\nHello.\n".encode()).stdout
     assert out.count(b"\n") == 3
@@ -27,14 +27,14 @@ def test_an_interrupted_stream_ends_quietly(project: Path) -> None:
         "translate", "-q", "--model", "models/smt", "--stream", cwd=project, env=buffered
     )
     assert process.stdin and process.stdout  # noqa: PT018
-    late = threading.Timer(60, process.kill)
+    late = threading.Timer(WATCHDOG, process.kill)
     late.start()
     process.stdin.write(b"Hello.\n")
     process.stdin.flush()
     assert process.stdout.readline()
     late.cancel()
     process.send_signal(signal.SIGINT)
-    rest, said = process.communicate(timeout=60)
+    rest, said = process.communicate(timeout=WATCHDOG)
     assert (process.returncode, rest, said.strip()) == (130, b"", b"")
 
 
@@ -46,18 +46,18 @@ def test_a_reader_that_goes_away_ends_it_quietly(project: Path) -> None:
     process.stdin.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(60) == 1
+    assert process.wait(WATCHDOG) == 1
 
 
 def test_interrupted_training_leaves_no_model(project: Path, tmp_path: Path) -> None:
     arguments = ["train-nmt", "--train", project / "train.en", project / "train.de", "--out", "m"]
     nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     process = start(*arguments, cwd=tmp_path, **nowhere)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WATCHDOG
     while not any(tmp_path.iterdir()):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    assert process.wait(WATCHDOG) == 130
     assert os.listdir(tmp_path) == []  # noqa: PTH208

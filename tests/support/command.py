@@ -21,6 +21,7 @@ from unittest import mock
 from mtkit.cli import main
 from mtkit.console import console
 
+WATCHDOG = 300  # seconds after which a process is taken to hang; kernels may have to be compiled
 MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
 
 

@@ -25,7 +25,7 @@ from mtkit.nmt.training import run as running
 from mtkit.nmt.training.run import Run
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
 from mtkit.text.corpus import Corpus
-from tests.support.command import mtkit
+from tests.support.command import WATCHDOG, mtkit
 from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
 from tests.support.paths import ROOT
 
@@ -206,7 +206,7 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     command = [sys.executable, "-m", "tests.support.tiny", *call, "--out", "killed"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    late, unfinished = time.monotonic() + 60, tmp_path / ".killed.checkpoint"
+    late, unfinished = time.monotonic() + WATCHDOG, tmp_path / ".killed.checkpoint"
     states: set[int] = set()
     while len(states) < 2:  # that of the start, and that of the middle
         assert time.monotonic() < late
