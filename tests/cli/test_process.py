@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 from tests.support.command import WATCHDOG, mtkit, start
+
+
+def test_the_package_is_the_command() -> None:
+    call = [sys.executable, "-m", "mtkit", "--help"]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert "train-smt" in done.stdout
+    assert done.stderr == ""
 
 
 def test_bytes_go_through_pipes(project: Path) -> None:
