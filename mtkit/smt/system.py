@@ -34,7 +34,7 @@ from mtkit.smt.search.decoder import Limits, search
 from mtkit.smt.search.features import DEFAULT_WEIGHTS, NAMES, PRESETS
 from mtkit.smt.search.forced import EVERY, force
 from mtkit.smt.search.nbest import NBest, by_phrase, derivation, n_best
-from mtkit.smt.search.options import FREE, Options, Sentence, collect
+from mtkit.smt.search.options import FREE, Model, Options, Sentence, collect
 from mtkit.system import Hypothesis, LogProbability, PhraseReasons, Score, TokenScores
 from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
@@ -129,7 +129,8 @@ class SmtSystem:
         self.glossary = glossary
         self._target = [*known.words, *(w for w in new if known.encode([w]) == [UNK])]
         self._new = {w: i for i, w in enumerate(self._target) if i >= len(known)}
-        self._lm_id = self.models.lm.encode(self._target)
+        m, lm_id = self.models, self.models.lm.encode(self._target)
+        self._model = Model(m.table, m.context, m.lm.arrays, m.lm.begin, lm_id)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -206,8 +207,7 @@ class SmtSystem:
         options, best = self._decode(words, 1, True)
         [[hypothesis]] = self._judge([[self._spell(words, options, best, 0)]])
         log_p = np.array([p for _, p in hypothesis.token_logprobs])
-        table, lm = self.models.table, self.models.lm
-        parts = by_phrase(best.options, options, table, lm.arrays, lm.begin, log_p)
+        parts = by_phrase(best.options, options, self._model, log_p)
         return reasons(words, hypothesis, parts, self.weights)
 
     def n_best(self, sentences: Sequence[list[str]], k: int) -> list[NBest]:
@@ -216,14 +216,9 @@ class SmtSystem:
             return list(pool.map(lambda words: self._decode(words, k, False)[1], sentences))
 
     def _decode(self, words: Sequence[str], k: int, distinct: bool) -> tuple[Options, NBest]:
-        table, lm, begin = self.models.table, self.models.lm.arrays, self.models.lm.begin
-        options = self._options(self._sentence(words), self.limits.table)
-        graph = search(len(words), options, lm, begin, self._λ, self.limits)
-        return options, n_best(graph, options, table, lm, begin, k, distinct)
-
-    def _options(self, sentence: Sentence, limit: int) -> Options:
-        m = self.models
-        return collect(sentence, m.table, m.context, m.lm.arrays, self._lm_id, self._λ, limit)
+        options = collect(self._sentence(words), self._model, self._λ, self.limits.table)
+        graph = search(len(words), options, self._model, self._λ, self.limits)
+        return options, n_best(graph, options, self._model, k, distinct)
 
     def _sentence(self, words: Sequence[str]) -> Sentence:
         """A sentence for the kernels, with what the glossary and numbers ask of it."""
@@ -329,11 +324,10 @@ class SmtSystem:
         ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
         copied, given = np.array(ids[: len(x)], np.int32), np.array(ids[len(x) :], np.int32)
         sentence = self._sentence(x)._replace(given=read_only([given])[0])
-        options, λ = self._options(sentence, EVERY), self._λ
-        table, lm = self.models.table, self.models.lm
-        found = force(len(x), options, copied, given, lm.arrays, λ, self.limits)
+        options = collect(sentence, self._model, self._λ, EVERY)
+        found = force(len(x), options, copied, given, self._model.lm, self._λ, self.limits)
         if len(found.options):
-            best = derivation(found.options, options, table, lm.arrays, lm.begin, λ)
+            best = derivation(found.options, options, self._model, self._λ)
             return Derivation(self._spell(x, options, best, 0))
         out_of_reach = [
             f"{what}: {', '.join(words)}"

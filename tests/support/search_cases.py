@@ -17,7 +17,7 @@ from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.decoder import Limits, Records, search
 from mtkit.smt.search.features import PHRASES, PREVIOUS
 from mtkit.smt.search.nbest import NBest, n_best
-from mtkit.smt.search.options import Options, Sentence, collect
+from mtkit.smt.search.options import Model, Options, Sentence, collect
 from tests.support.kernels import hash_phrase, lm_step
 from tests.support.plain import PLAIN, in_double
 
@@ -33,23 +33,25 @@ Choice = tuple[float, tuple[int, ...], tuple[float, ...]]  # score, words, ln P 
 class Case(NamedTuple):
     N: int
     choices: dict[tuple[int, int], list[Choice]]
-    model: ngrams.NgramModel
+    lm_model: ngrams.NgramModel
     λ: np.ndarray
-    table: PhraseTable
+    model: Model
     options: Options
 
     def search(self, limits: Limits) -> Records:
-        return search(self.N, self.options, self.model.arrays, self.model.begin, self.λ, limits)
+        return search(self.N, self.options, self.model, self.λ, limits)
 
     def n_best(self, graph: Records, k: int, distinct: bool = False) -> NBest:
-        return n_best(
-            graph, self.options, self.table, self.model.arrays, self.model.begin, k, distinct
-        )
+        return n_best(graph, self.options, self.model, k, distinct)
+
+    @property
+    def table(self) -> PhraseTable:
+        return self.model.table
 
     def lm(self, words: tuple[int, ...]) -> float:
         state, value = self.model.begin, 0.0
         for w in (*words, LM_EOS):
-            log_p, state = lm_step(self.model.arrays, state, w)
+            log_p, state = lm_step(self.model.lm, state, w)
             value += log_p
         return value
 
@@ -126,8 +128,8 @@ def make(
     for array in table:
         array.flags.writeable = False  # as in a model: one type for the kernels
     wanted = asked(sentence, copied, matches=matches, verbatim=verbatim)
-    options = collect(wanted, table, NO_LEXICON, model.arrays, lm_id, λ, 20)
-    return Case(N, choices, model, λ, table, options)
+    estimated = Model(table, NO_LEXICON, model.arrays, model.begin, lm_id)
+    return Case(N, choices, model, λ, estimated, collect(wanted, estimated, λ, 20))
 
 
 def random_case(

@@ -101,16 +101,9 @@ def near_diagonal(tension: float, I: int, J: int, j: int, p: Float64) -> float:
 
 @kernel
 def _expect(
-    places: Places,
-    t: Float64,
-    tension: float,
-    first: int,
-    last: int,
-    counts: Float64,
-    w_begin: Int64,
-    w: Float64,
-    posterior: Float32,
-) -> float:
+    places: Places, t: Float64, tension: float, first: int, last: int, counts: Float64,
+    w_begin: Int64, w: Float64, posterior: Float32,
+) -> float:  # fmt: skip
     """Add the expected counts of sentences first … last − 1; their ln P(f|e).
 
     w: the distance H, then w_j of each size, those of sentence s from ``1 + w_begin[s]`` on.

@@ -173,16 +173,9 @@ def _count_fertilities(places: Places, a: Int32, V: int) -> Float32:
 
 @compiled(fastmath=True, error_model="numpy")
 def _sweep(
-    places: Places,
-    a: Int32,
-    n: Float32,
-    N: Float32,
-    prior: Float32,
-    jumps: Float32,
-    gains: Float32,
-    random: UInt64,
-    posterior: Float32,
-) -> None:
+    places: Places, a: Int32, n: Float32, N: Float32, prior: Float32, jumps: Float32,
+    gains: Float32, random: UInt64, posterior: Float32,
+) -> None:  # fmt: skip
     """Draw every link anew; add what it was drawn from to ``posterior``, unless that is empty.
 
     w[i] holds all that depends on e_i and φ_i alone. It is refreshed where a link comes or goes; at

@@ -192,15 +192,9 @@ def link_posterior(A: Float64, N: Float64, B: Float64, p: Float64) -> None:
 
 @kernel
 def _expect(
-    places: Places,
-    t: Float64,
-    jumps: Float64,
-    first: int,
-    last: int,
-    counts: Float64,
-    jump_counts: Float64,
-    posterior: Float32,
-) -> float:
+    places: Places, t: Float64, jumps: Float64, first: int, last: int, counts: Float64,
+    jump_counts: Float64, posterior: Float32,
+) -> float:  # fmt: skip
     """Add the expected counts of sentences first … last − 1; their ln P(f|e)."""
     likelihood = 0.0
     for s in range(first, last):

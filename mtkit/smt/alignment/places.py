@@ -109,15 +109,9 @@ def _occurrences(e: Int32, e_begin: Int64, first: Int64) -> tuple[Int32, Int32]:
 
 @kernel
 def _meet(
-    sentence: Int32,
-    position: Int32,
-    first: Int64,
-    e_begin: Int64,
-    f_words: Int32,
-    f_begin: Int64,
-    begin: Int64,
-    f_size: int,
-) -> tuple[Int64, Int32, Int32]:
+    sentence: Int32, position: Int32, first: Int64, e_begin: Int64, f_words: Int32, f_begin: Int64,
+    begin: Int64, f_size: int,
+) -> tuple[Int64, Int32, Int32]:  # fmt: skip
     row = np.zeros(len(first), np.int64)
     column = np.empty(begin[-1], np.int32)
     entry = np.empty(begin[-1], np.int32)

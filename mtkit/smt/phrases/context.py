@@ -195,19 +195,9 @@ def _fill(words: Int32, first: int, behind: int, local: UInt32, bag: UInt32) -> 
 
 @kernel
 def _learn(
-    t_first: int,
-    t_last: int,
-    first: Int64,
-    examples: Int32,
-    words: Int32,
-    a: Int64,
-    sentence: Int32,
-    s_begin: Int64,
-    local: UInt32,
-    bag: UInt32,
-    begin: Int64,
-    weight: Int8,
-) -> None:
+    t_first: int, t_last: int, first: Int64, examples: Int32, words: Int32, a: Int64,
+    sentence: Int32, s_begin: Int64, local: UInt32, bag: UInt32, begin: Int64, weight: Int8,
+) -> None:  # fmt: skip
     """Fit the weights of the words t_first … t_last − 1, each by itself."""
     for t in range(t_first, t_last):
         w = np.zeros(begin[t + 1] - begin[t], np.float32)
@@ -271,14 +261,9 @@ def log_probabilities(sentence: Int32, lexicon: Lexicon) -> tuple[Int64, Float32
 
 @lean
 def fit(
-    table: PhraseTable,
-    lexicon: Lexicon,
-    words: Int32,
-    near: tuple[Int64, Float32],
-    i: int,
-    j: int,
+    table: PhraseTable, lexicon: Lexicon, words: Int32, near: tuple[Int64, Float32], i: int, j: int,
     p: int,
-) -> float:
+) -> float:  # fmt: skip
     """The feature of pair p for words i … j of a sentence: Σ_{t ∈ t̄} ln P(t|x, a_t).
 
     near: their ``log_probabilities``.

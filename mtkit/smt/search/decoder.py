@@ -43,7 +43,7 @@ from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.reorder import DISCONTINUOUS, MONOTONE, SWAP
 from mtkit.smt.search.features import DISTORTION, LM, PHRASES, PREVIOUS
 from mtkit.smt.search.heap import pop, push
-from mtkit.smt.search.options import WINDOW, Options, future_costs
+from mtkit.smt.search.options import WINDOW, Model, Options, future_costs
 
 MAX_LIMIT = WINDOW - MAX_PHRASE - 1
 
@@ -116,13 +116,13 @@ class Task(NamedTuple):
     rest: Float64
 
 
-def search(N: int, options: Options, lm: Lm, begin: int, λ: Float64, limits: Limits) -> Records:
+def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) -> Records:
     """The hypothesis graph of a sentence of N > 0 words, HYPOTHESIS (n,).
 
-    Row 0 is the start, row 1 the goal, of which all complete hypotheses are arcs. ``begin`` is the
-    language model's state after ``<s>``.
+    Row 0 is the start, row 1 the goal, of which all complete hypotheses are arcs.
     """
-    graph = _search(task_of(N, options, lm, begin, λ, limits), limits.stack, limits.pops)
+    task = task_of(N, options, model.lm, model.begin, λ, limits)
+    graph = _search(task, limits.stack, limits.pops)
     return graph.copy()  # without the room for more
 
 
@@ -171,15 +171,9 @@ def _search(task: Task, stack: int, pops: int) -> Records:
 
 @inner
 def _fill(
-    task: Task,
-    edges: Records,
-    pops: int,
-    graph: Records,
-    size: int,
-    kept: Int32,
-    heads: Int32,
+    task: Task, edges: Records, pops: int, graph: Records, size: int, kept: Int32, heads: Int32,
     slots: Int32,
-) -> tuple[int, int]:
+) -> tuple[int, int]:  # fmt: skip
     """Hand out the ``pops`` best cells of all edges as hypotheses; the graph's size, new heads."""
     cells = np.empty(len(edges) + 2 * pops, CELL)
     guess, queue = np.empty(len(cells)), np.empty(len(cells), np.int32)
@@ -317,15 +311,9 @@ def _future(gap: int, covered: np.uint64, future: Float64, rest: Float64) -> flo
 
 @lean
 def _guess(
-    task: Task,
-    cell: Row,
-    edges: Records,
-    e: int,
-    row: int,
-    column: int,
-    graph: Records,
+    task: Task, cell: Row, edges: Records, e: int, row: int, column: int, graph: Records,
     kept: Int32,
-) -> float:
+) -> float:  # fmt: skip
     """Fill ``cell``: hypothesis ``row`` of edge ``e``'s group with the span's option ``column``.
 
     Its estimate, as far as it is known without asking the language model.
@@ -411,15 +399,9 @@ def _recombine(graph: Records, at: int, slots: Int32) -> bool:
 
 @inner
 def _keep(
-    graph: Records,
-    heads: Int32,
-    stack: int,
-    kept: Int32,
-    n_kept: int,
-    groups: Records,
-    n_groups: int,
-    slots: Int32,
-) -> tuple[int, int]:
+    graph: Records, heads: Int32, stack: int, kept: Int32, n_kept: int, groups: Records,
+    n_groups: int, slots: Int32,
+) -> tuple[int, int]:  # fmt: skip
     """Keep the ``stack`` best heads, in groups of equal coverage, start and end; the new counts."""
     best = _best(graph, heads, stack)
     group_of = np.empty(len(best), np.int64)

@@ -18,9 +18,8 @@ import numpy as np
 
 from mtkit.smt.flat import Float64, Int32, Int64, UInt64
 from mtkit.smt.kernels import inner, kernel, lean
-from mtkit.smt.language_model.ngrams import LM_EOS, Lm, lm_step
+from mtkit.smt.language_model.ngrams import LM_EOS, lm_step
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
-from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.decoder import Records, orientation
 from mtkit.smt.search.features import (
     CONTEXT,
@@ -34,7 +33,7 @@ from mtkit.smt.search.features import (
     WORDS,
 )
 from mtkit.smt.search.heap import pop, push
-from mtkit.smt.search.options import COPIED, Options
+from mtkit.smt.search.options import COPIED, Model, Options
 
 REPEATS, LEAST = 20, 5000  # derivations looked at for k different texts: REPEATS · k, or LEAST
 F = len(NAMES)
@@ -56,27 +55,23 @@ class NBest(NamedTuple):
     w_begin: Int64
 
 
-def derivation(
-    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, λ: Float64
-) -> NBest:
+def derivation(chosen: Int32, options: Options, model: Model, λ: Float64) -> NBest:
     """The derivation of the options ``chosen``, in target order, as the only one."""
     features = np.zeros((1, F))
-    describe(chosen, options, table, lm, begin, features[0])
+    describe(chosen, options, model, features[0])
     words = np.concatenate([options.target[slice(*options.w_begin[[o, o + 1]])] for o in chosen])
     ends = np.array([0, len(chosen)]), np.array([0, len(words)])
     return NBest(features @ λ, features, chosen, ends[0], words, ends[1])
 
 
-def by_phrase(
-    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, log_p: Float64
-) -> Float64:
+def by_phrase(chosen: Int32, options: Options, model: Model, log_p: Float64) -> Float64:
     """What each of the options ``chosen``, in target order, adds to the features: (len(chosen), F).
 
     log_p: ln P of each target word and of the end, which goes with the last phrase.
     """
     sums = np.zeros((len(chosen) + 1, F))
     for n in range(1, len(sums)):
-        describe(chosen[:n], options, table, lm, begin, sums[n])
+        describe(chosen[:n], options, model, sums[n])
     parts = np.diff(sums, axis=0)
     ends = np.cumsum(options.w_begin[chosen + 1] - options.w_begin[chosen])
     # Not by difference: each of the beginnings was described with an end of its own.
@@ -84,13 +79,11 @@ def by_phrase(
     return parts
 
 
-def n_best(
-    graph: Records, options: Options, table: PhraseTable, lm: Lm, begin: int, k: int, distinct: bool
-) -> NBest:
-    """The k best derivations; if ``distinct``, of different words. ``begin`` as for ``search``."""
+def n_best(graph: Records, options: Options, model: Model, k: int, distinct: bool) -> NBest:
+    """The k best derivations; if ``distinct``, of different words."""
     tries = max(k * REPEATS, LEAST) if distinct and k > 1 else k
     order = np.argsort(graph["score"] if tries > 1 else np.empty(0), kind="stable")
-    return NBest(*_n_best(graph, order, options, table, lm, begin, k, tries, distinct))
+    return NBest(*_n_best(graph, order, options, model, k, tries, distinct))
 
 
 # --- kernels
@@ -98,15 +91,7 @@ def n_best(
 
 @kernel
 def _n_best(
-    graph: Records,
-    order: Int64,
-    options: Options,
-    table: PhraseTable,
-    lm: Lm,
-    begin: int,
-    k: int,
-    tries: int,
-    distinct: bool,
+    graph: Records, order: Int64, options: Options, model: Model, k: int, tries: int, distinct: bool
 ) -> tuple[Float64, Float64, Int32, Int64, Int32, Int64]:
     N = graph[1].gap
     arcs = _sorted_arcs(graph, order)
@@ -136,7 +121,7 @@ def _n_best(
         w_begin[n + 1], key[n] = _spell(derived, options, words, w_begin[n])
         if not distinct or _is_new(key, n):
             score[n] = total[way]
-            _describe(derived, options, table, lm, begin, features[n])
+            _describe(derived, options, model, features[n])
             n += 1
     return (
         score[:n], features[:n], chosen[: o_begin[n]], o_begin[: n + 1],
@@ -177,15 +162,9 @@ def _is_new(key: UInt64, n: int) -> bool:
 
 @lean
 def _follow(
-    graph: Records,
-    arcs: Int32,
-    ways: Int32,
-    total: Float64,
-    way: int,
-    n_ways: int,
-    nodes: Int32,
+    graph: Records, arcs: Int32, ways: Int32, total: Float64, way: int, n_ways: int, nodes: Int32,
     n_nodes: int,
-) -> tuple[int, int]:
+) -> tuple[int, int]:  # fmt: skip
     """The nodes of derivation ``way``, its first option the last, and the ways that leave it."""
     hypothesis, node = ways[way, 0], ways[way, 1]
     arc = arcs[hypothesis]
@@ -226,18 +205,15 @@ def _spell(chosen: Int32, options: Options, words: Int32, at: int) -> tuple[int,
 
 
 @kernel
-def describe(
-    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, out: Float64
-) -> None:
+def describe(chosen: Int32, options: Options, model: Model, out: Float64) -> None:
     """Add the features of a derivation to ``out``."""
-    _describe(chosen, options, table, lm, begin, out)
+    _describe(chosen, options, model, out)
 
 
 @lean
-def _describe(
-    chosen: Int32, options: Options, table: PhraseTable, lm: Lm, begin: int, out: Float64
-) -> None:
-    last_start, last_end, last_pair, state = -1, 0, COPIED, begin
+def _describe(chosen: Int32, options: Options, model: Model, out: Float64) -> None:
+    table, lm, state = model.table, model.lm, model.begin
+    last_start, last_end, last_pair = -1, 0, COPIED
     for option in chosen:
         start, end, pair = options.start[option], options.end[option], options.pair[option]
         o = orientation(start, end, last_start, last_end)

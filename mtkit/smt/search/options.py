@@ -36,6 +36,19 @@ FREE, CUT = -1, -2  # of a span: outside all glossary matches, or neither that n
 FIXED = -2  # FIXED − t: translation t of ``Sentence.target``
 
 
+class Model(NamedTuple):
+    """What was estimated, as kernels take it.
+
+    begin: the language model's state after ``<s>``; lm_id: its id of each target word.
+    """
+
+    table: PhraseTable
+    lexicon: Lexicon
+    lm: Lm
+    begin: int
+    lm_id: Int32
+
+
 class Sentence(NamedTuple):
     """A sentence of N words, and what is asked of its translation.
 
@@ -107,25 +120,14 @@ class Ranked(NamedTuple):
 
 
 @kernel
-def collect(
-    sentence: Sentence,
-    table: PhraseTable,
-    lexicon: Lexicon,
-    lm: Lm,
-    lm_id: Int32,
-    λ: Float64,
-    limit: int,
-) -> Options:
-    """The options of a sentence, at most ``limit`` a source phrase.
-
-    lm_id: the language model's id of each target word.
-    """
+def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Options:
+    """The options of a sentence, at most ``limit`` a source phrase."""
     N = len(sentence.words)
     most = N * (MAX_PHRASE * limit + 1) + len(sentence.t_begin)
     ranked = Ranked(np.empty(most, np.int32), np.empty(most), np.empty(most), np.empty(most))
     start, end = np.empty(most, np.int32), np.empty(most, np.int32)
     begin = np.zeros(N * MAX_PHRASE + 1, np.int64)
-    near = log_probabilities(sentence.words, lexicon)
+    near = log_probabilities(sentence.words, model.lexicon)
     n = 0
     for i in range(N):
         key = np.uint64(0)
@@ -135,24 +137,25 @@ def collect(
                 key = hash_word(key, sentence.words[i + k])
                 match = _match(sentence.match, i, i + k)
                 if match >= 0:
-                    n = _fix(sentence, match, lm, lm_id, λ, ranked, n)
+                    n = _fix(sentence, match, model, λ, ranked, n)
                 elif match == FREE:
-                    row = _find(table, key, sentence.words, i, k + 1)
+                    row = _find(model.table, key, sentence.words, i, k + 1)
                     if row >= 0:
-                        n = _best_pairs(
-                            sentence, i, i + k, table, lexicon, near, lm, lm_id, λ, row, limit,
-                            ranked, n,
-                        )  # fmt: skip
-                    if k == 0 and n == first and not _is_known(sentence, i, table, row, limit):
-                        n = _copy(sentence.copied[i], lm, λ, ranked, n)
+                        n = _best_pairs(sentence, i, i + k, model, near, λ, row, limit, ranked, n)
+                    if (
+                        k == 0
+                        and n == first
+                        and not _is_known(sentence, i, model.table, row, limit)
+                    ):
+                        n = _copy(sentence.copied[i], model.lm, λ, ranked, n)
             for o in range(first, n):
                 start[o], end[o] = i, i + k + 1
             begin[i * MAX_PHRASE + k + 1] = n
-    words, target, w_begin = _spell(start[:n], ranked.pair, sentence, table, lm_id)
+    words, target, w_begin = _spell(start[:n], ranked.pair, sentence, model)
     return Options(
         begin, start[:n], end[:n], ranked.pair[:n], ranked.score[:n], ranked.estimate[:n],
-        ranked.context[:n], words, target, w_begin, *_reorder(ranked.pair[:n], table, λ),
-        *_alone(words, w_begin, lm, λ),
+        ranked.context[:n], words, target, w_begin, *_reorder(ranked.pair[:n], model.table, λ),
+        *_alone(words, w_begin, model.lm, λ),
     )  # fmt: skip
 
 
@@ -183,9 +186,7 @@ def _insert(
 
 
 @lean
-def _fix(
-    sentence: Sentence, match: int, lm: Lm, lm_id: Int32, λ: Float64, ranked: Ranked, n: int
-) -> int:
+def _fix(sentence: Sentence, match: int, model: Model, λ: Float64, ranked: Ranked, n: int) -> int:
     """Insert the translations of a glossary match from index ``n`` on; the new ``n``."""
     first = n
     for t in range(sentence.row[match], sentence.row[match + 1]):
@@ -193,7 +194,7 @@ def _fix(
         score = guess = λ[PHRASES] + λ[WORDS] * len(words)
         state = ROOT
         for w in words:
-            log_p, state = lm_step(lm, state, lm_id[w])
+            log_p, state = lm_step(model.lm, state, model.lm_id[w])
             guess += λ[LM] * log_p
         n = _insert(ranked, first, n, FIXED - t, score, guess, 0.0)
     return n
@@ -224,22 +225,11 @@ def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: i
 
 @lean
 def _best_pairs(
-    sentence: Sentence,
-    i: int,
-    j: int,
-    table: PhraseTable,
-    lexicon: Lexicon,
-    near: tuple[Int64, Float32],
-    lm: Lm,
-    lm_id: Int32,
-    λ: Float64,
-    row: int,
-    limit: int,
-    ranked: Ranked,
-    n: int,
-) -> int:
+    sentence: Sentence, i: int, j: int, model: Model, near: tuple[Int64, Float32], λ: Float64,
+    row: int, limit: int, ranked: Ranked, n: int,
+) -> int:  # fmt: skip
     """Insert the row's best pairs for words i … j from index ``n`` on; the new ``n``."""
-    first = n
+    table, first = model.table, n
     last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
     for p in range(table.row[row], last):
         target = table.target[table.t_begin[p] : table.t_begin[p + 1]]
@@ -250,14 +240,14 @@ def _best_pairs(
         score = λ[PHRASES] + λ[WORDS] * len(target)
         for f in range(PREVIOUS):
             score += λ[f] * table.features[p, f]
-        context = fit(table, lexicon, sentence.words, near, i, j, p)
+        context = fit(table, model.lexicon, sentence.words, near, i, j, p)
         score += λ[CONTEXT] * context
         full = n - first == limit
         guess, state = score, ROOT
         for w in target:
             if full and guess <= ranked.estimate[n - 1] and λ[LM] >= 0:
                 break  # the language model only takes away
-            log_p, state = lm_step(lm, state, lm_id[w])
+            log_p, state = lm_step(model.lm, state, model.lm_id[w])
             guess += λ[LM] * log_p
         if full:
             if guess <= ranked.estimate[n - 1]:
@@ -310,23 +300,23 @@ def _occurs(part: Int32, whole: Int32) -> bool:
 
 @inner
 def _spell(
-    start: Int32, pair: Int32, sentence: Sentence, table: PhraseTable, lm_id: Int32
+    start: Int32, pair: Int32, sentence: Sentence, model: Model
 ) -> tuple[Int32, Int32, Int64]:
     """The target words of each option, as the language model's ids and as target ids."""
     w_begin = np.zeros(len(start) + 1, np.int64)
     for o in range(len(start)):
-        first, last = _extent(pair[o], sentence, table)
+        first, last = _extent(pair[o], sentence, model.table)
         w_begin[o + 1] = w_begin[o] + last - first
     words, target = np.empty(w_begin[-1], np.int32), np.empty(w_begin[-1], np.int32)
     for o in range(len(start)):
-        first, _ = _extent(pair[o], sentence, table)
+        first, _ = _extent(pair[o], sentence, model.table)
         for w in range(w_begin[o], w_begin[o + 1]):
             if pair[o] == COPIED:
                 words[w], target[w] = sentence.copied[start[o]], -1 - start[o]
             else:
-                text = table.target if pair[o] >= 0 else sentence.target
+                text = model.table.target if pair[o] >= 0 else sentence.target
                 target[w] = text[first + w - w_begin[o]]
-                words[w] = lm_id[target[w]]
+                words[w] = model.lm_id[target[w]]
     return words, target, w_begin
 
 

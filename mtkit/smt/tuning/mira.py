@@ -62,15 +62,9 @@ def mira(
 
 @kernel
 def _epoch(
-    nbest: Lists,
-    order: Int64,
-    weights: Float64,
-    total: Float64,
-    background: Float64,
-    moves: Float64,
-    C: float,
-    decay: float,
-) -> None:
+    nbest: Lists, order: Int64, weights: Float64, total: Float64, background: Float64,
+    moves: Float64, C: float, decay: float,
+) -> None:  # fmt: skip
     """One pass over the lists; weights, their running total and the background change in place."""
     for s in order:
         if nbest.begin[s] < nbest.begin[s + 1]:

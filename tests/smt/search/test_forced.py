@@ -15,16 +15,7 @@ from mtkit.smt.search.options import Options, collect
 from mtkit.smt.system import LONGEST, SmtSystem
 from mtkit.text.corpus import Corpus
 from tests.support.oracles import all_derivations
-from tests.support.search_cases import (
-    NO_LEXICON,
-    SIX,
-    UNPRUNED,
-    Case,
-    asked,
-    make,
-    random_case,
-    small_model,
-)
+from tests.support.search_cases import SIX, UNPRUNED, Case, asked, make, random_case, small_model
 
 UNKNOWN = "xqzvwy"
 
@@ -41,12 +32,12 @@ def smt(smt_directory: Path) -> SmtSystem:
 
 def forced(case: Case, y: tuple[int, ...], limits: Limits) -> tuple[Forced, Options]:
     """The best derivation of ``y`` and the options it is made of."""
-    arrays, size = case.model.arrays, len(case.model.words)
+    size = len(case.lm_model.words)
     words, copied = np.arange(case.N, dtype=np.int32), np.zeros(case.N, np.int32)
-    lm_id, [given] = np.arange(size, dtype=np.int32), read_only([np.array(y, np.int32)])
-    options = collect(asked(words, copied, y), case.table, NO_LEXICON, arrays, lm_id, case.λ, 20)
+    [given] = read_only([np.array(y, np.int32)])
+    options = collect(asked(words, copied, y), case.model, case.λ, 20)
     ids = np.arange(size, size + case.N, dtype=np.int32)  # a copied word is none of y's
-    return force(case.N, options, ids, given, arrays, case.λ, limits), options
+    return force(case.N, options, ids, given, case.model.lm, case.λ, limits), options
 
 
 def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None:
@@ -54,8 +45,7 @@ def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None
     found, options = forced(case, y, limits)
     if not len(found.options):
         return None
-    arrays, begin = case.model.arrays, case.model.begin
-    best = derivation(found.options, options, case.table, arrays, begin, case.λ)
+    best = derivation(found.options, options, case.model, case.λ)
     assert tuple(best.words.tolist()) == y
     return float(best.score[0])
 

@@ -73,7 +73,8 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     for words in smt.tokenize([*few.train.source[:8], *few.test.source, *few.test.target[:8]]):
         ids, copied = np.array(source.encode(words), np.int32), lm.encode(words)
         lexicon = smt.models.context
-        options = collect(asked(ids, copied), table, lexicon, lm.arrays, smt._lm_id, λ, limit)
+        model = smt._model._replace(table=table)
+        options = collect(asked(ids, copied), model, λ, limit)
         likely = likely_translations(ids, lexicon)
         assert len(options.begin) == len(words) * MAX_PHRASE + 1
         for span in range(len(words) * MAX_PHRASE):
