@@ -27,6 +27,7 @@ WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 RANK = int(os.environ["RANK"]) if WORLD > 1 else 0  # others, too, name a variable RANK
 LOCAL = int(os.environ.get("LOCAL_RANK", "0"))  # which of this machine's processes, of how many
 LOCAL_WORLD = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+_choice: Device = "auto"  # that of ``processes``, while it lasts
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -39,28 +40,30 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     by nccl from GPU to GPU, else by gloo. Only the first process speaks. Raises InputError for
     ``cuda`` where there is no GPU.
     """
-    if choice == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch first looks for them
-    elif choice == "cuda" and device().type != "cuda":
+    global _choice
+    if choice == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no GPU here; leave the option out")
+    _choice = choice
     if cores:
         set_threads(max(1, cores // LOCAL_WORLD))
-    if WORLD == 1:
-        yield
-        return
-    console.quiet |= RANK > 0
-    if torch.cuda.is_available():
-        torch.cuda.set_device(LOCAL)
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    gpu = device().type == "cuda"
+    if WORLD > 1:
+        console.quiet |= RANK > 0
+        if gpu:
+            torch.cuda.set_device(LOCAL)
+        distributed.init_process_group("nccl" if gpu else "gloo")
     try:
         yield
     finally:
-        distributed.destroy_process_group()
+        _choice = "auto"
+        if WORLD > 1:
+            distributed.destroy_process_group()
 
 
 def device() -> torch.device:
-    """This process's GPU where there is one, else the CPU."""
-    return torch.device("cuda", LOCAL) if torch.cuda.is_available() else torch.device("cpu")
+    """This process's GPU where there is one and it may be used, else the CPU."""
+    gpu = _choice != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda", LOCAL) if gpu else torch.device("cpu")
 
 
 def resolved(precision: Precision) -> Precision:
@@ -69,7 +72,7 @@ def resolved(precision: Precision) -> Precision:
         raise ValueError(f"{precision}: not one of {', '.join(get_args(Precision))}")
     if precision != "auto":
         return precision
-    if torch.cuda.is_available():
+    if device().type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     can = torch.cpu.get_capabilities()
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from mtkit.errors import InputError
 from mtkit.manifest import Manifest
+from mtkit.nmt import parallel
 from mtkit.nmt.data import epoch
 from mtkit.text.corpus import Corpus
 from tests.support.neural_runs import ten_pairs
@@ -66,3 +68,14 @@ def test_the_command_trains_one_model_with_two_processes(together: tuple[Path, s
     kept = {p.name for p in where.iterdir()} - {"0.pt", "1.pt", "t.de", "t.en"}
     assert kept == {"model"}
     Manifest.read(where / "model")
+
+
+def test_a_gpu_is_used_unless_the_cpu_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="torch finds no GPU"), parallel.processes("cuda"):
+        pass
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for choice, kind in (("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")):
+        with parallel.processes(choice):
+            assert parallel.device().type == kind
+        assert parallel.device().type == "cuda"
