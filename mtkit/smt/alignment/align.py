@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -126,7 +127,8 @@ def _posterior(
 ) -> tuple[Float32, Float64, dict[str, list[float]]]:
     """P(a_j = i | f, e) of every place, s of ``hmm``, and ln P(f|e) by model and iteration."""
     if aligner in ("ibm1", "hmm"):
-        t, first = ibm1.ibm1(places, ITERATIONS, ALPHA, threads)
+        steps = list(islice(ibm1.ibm1(places, ALPHA, threads), ITERATIONS))
+        t, first = steps[-1][0], [likelihood for _, likelihood in steps]
         if aligner == "ibm1":
             return ibm1.posterior(places, t), hmm.first_jumps(), {"ibm1": first}
         t, jumps, second = hmm.hmm(places, t, ITERATIONS, ALPHA, threads)

@@ -9,6 +9,8 @@ EM expects   c(f|e) += t(f_j|e_i) / Σ_i' t(f_j|e_i')   over all places where f_
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
@@ -16,24 +18,20 @@ from mtkit.smt.flat import Float32, Float64
 from mtkit.smt.kernels import kernel
 
 
-def ibm1(
-    places: Places, iterations: int, alpha: float = 0.0, threads: int = 1
-) -> tuple[Float64, list[float]]:
-    """t after EM from the uniform start, and ln P(f|e) of the corpus before each iteration.
+def ibm1(places: Places, alpha: float = 0.0, threads: int = 1) -> Iterator[tuple[Float64, float]]:
+    """EM from the uniform start, an iteration at a time: its t, and ln P(f|e) under the one before.
 
     t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
     """
     t = places.uniform()
-    likelihood = []
-    for _ in range(iterations):
+    while True:
 
         def share(first: int, last: int, counts: Float64, t: Float64 = t) -> float:
             return _expect(places, t, first, last, counts, NOTHING)
 
-        value, t = expect(share, places, len(t), threads)
+        likelihood, t = expect(share, places, len(t), threads)
         maximise(t, places.row, alpha)
-        likelihood.append(value)
-    return t, likelihood
+        yield t, likelihood
 
 
 def posterior(places: Places, t: Float64) -> Float32:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -51,9 +52,9 @@ def watch(
     places = Places.of(*sides, len(e_words), len(f_words))
     [number] = e_words.encode([word])
     own = slice(int(places.row[number]), int(places.row[number + 1]))
-    tables = [ibm1(places, n)[0][own] for n in range(iterations + 1)]
+    after, likelihood = zip(*islice(ibm1(places), iterations + 1), strict=True)
+    tables = [t[own] for t in (places.uniform(), *after[:-1])]
     chosen = np.argsort(-tables[-1], kind="stable")[:best]
-    _, likelihood = ibm1(places, iterations + 1)
     return Watched(
         f_words.decode(places.column[own][chosen].tolist()),
         [t[chosen].tolist() for t in tables],

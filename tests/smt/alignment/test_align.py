@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,12 @@ SIZES = (5, 5)
 def corpus() -> tuple[Flat, Flat, Places]:
     e, f = Flat.of(E), Flat.of(F)
     return e, f, Places.of(e, f, *SIZES)
+
+
+def em(places: Places, iterations: int, threads: int = 1) -> tuple[np.ndarray, list[float]]:
+    """t of Model 1 after so many iterations, and ln P(f|e) before each."""
+    steps = list(islice(ibm1.ibm1(places, threads=threads), iterations))
+    return steps[-1][0] if steps else places.uniform(), [likelihood for _, likelihood in steps]
 
 
 def random_corpus(seed: int, words: int = 30) -> tuple[Flat, Flat, Places]:
@@ -94,12 +100,12 @@ def check_posterior(found: np.ndarray, places: Places, wanted: list[np.ndarray])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_ibm1_equals_enumeration_of_all_alignments(threads: int) -> None:
     places = corpus()[2]
-    start, _ = ibm1.ibm1(places, 0)
+    start = places.uniform()
     table = dense(start, places)
     for n in range(1, 4):
         counts, likelihood, posteriors = expectations(table, ibm1_joint)
         check_posterior(ibm1.posterior(places, start), places, posteriors)
-        start, likelihoods = ibm1.ibm1(places, n, threads=threads)
+        start, likelihoods = em(places, n, threads)
         assert likelihoods[-1] == pytest.approx(likelihood, rel=1e-12)
         table = normalised(counts)
         np.testing.assert_allclose(dense(start, places), table, rtol=1e-12)
@@ -150,7 +156,7 @@ def test_the_tension_learnt_is_the_one_that_fits_best() -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_hmm_iteration_equals_enumeration_of_all_alignments(threads: int) -> None:
     places = corpus()[2]
-    start, _ = ibm1.ibm1(places, 2)
+    start, _ = em(places, 2)
     counts, likelihood, posteriors = expectations(dense(start, places), hmm_with(hmm.first_jumps()))
     check_posterior(hmm.posterior(places, start, hmm.first_jumps()), places, posteriors)
     t, _, likelihoods = hmm.hmm(places, start, 1, threads=threads)
@@ -161,9 +167,9 @@ def test_an_hmm_iteration_equals_enumeration_of_all_alignments(threads: int) -> 
 def test_the_likelihood_of_unsmoothed_em_never_falls_and_t_sums_to_one() -> None:
     for seed in range(3):
         places = random_corpus(seed)[2]
-        t, first = ibm1.ibm1(places, 12)
+        t, first = em(places, 12)
         t, _, second = diagonal.diagonal(places, 12)
-        _, _, third = hmm.hmm(places, ibm1.ibm1(places, 3)[0], 12)
+        _, _, third = hmm.hmm(places, em(places, 3)[0], 12)
         for likelihoods in (first, second, third):
             assert np.all(np.diff(likelihoods) >= -1e-9)
         sums = np.add.reduceat(t, places.row[:-1][np.diff(places.row) > 0])
@@ -305,7 +311,7 @@ def test_aer_of_a_worked_example() -> None:
 
 def test_the_hmm_counts_the_jumps_that_enumeration_counts() -> None:
     places = corpus()[2]
-    start, _ = ibm1.ibm1(places, 2)
+    start, _ = em(places, 2)
     table, joint = dense(start, places), hmm_with(hmm.first_jumps())
     counts = np.zeros(2 * hmm.FAR + 1)
     for given, made in zip(E, F, strict=True):
