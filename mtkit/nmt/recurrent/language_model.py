@@ -32,7 +32,8 @@ from mtkit.nmt.recurrent.cells import STEPS, Gates, state_size, weights_of
 from mtkit.text.vocabulary import BOS, EOS
 
 Ids = NDArray[np.int64]
-WARMUP = 30  # updates
+BATCH, LENGTH = 32, 64  # chunks an update, ids a chunk
+PEAK, WARMUP = 3e-3, 30  # the highest learning rate, and updates until it is reached
 
 
 @dataclass(frozen=True)
@@ -132,27 +133,24 @@ def train_language_model(
     seed: int,
     updates: int,
     clip: float = 1.0,
-    batch: int = 32,
-    length: int = 64,
-    learning_rate: float = 3e-3,
     autocast: bool = False,
     on_update: Callable[[], None] = lambda: None,
 ) -> Trace:
-    """Minimise −ln P of chunks of the ``stream`` of ids, ``batch`` chunks of ``length`` an update.
+    """Minimise −ln P of chunks of the ``stream`` of ids, ``BATCH`` chunks of ``LENGTH`` an update.
 
-    The learning rate rises to its peak and falls to a tenth of it, both linearly. clip: τ, 0 =
+    The learning rate rises to ``PEAK`` and falls to a tenth of it, both linearly. clip: τ, 0 =
     none. A pass takes every token once, from another offset each time. It ends early where the
     loss or the gradient is no longer a number. autocast: matrices are multiplied as bfloat16.
     """
-    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    optimiser = torch.optim.Adam(model.parameters(), lr=PEAK, fused=True)
     rng = np.random.default_rng(seed)
     # One array: a scalar kept from each update would lie where its large ones were, and pin them.
     seen = torch.empty(updates, 2)
     queue: list[Tensor] = []
     for update in range(updates):
         if not queue:
-            queue = _chunks(stream, batch, length, rng)
-        rate = learning_rate * min(1.0, (update + 1) / WARMUP) * (1 - 0.9 * update / updates)
+            queue = _chunks(stream, rng)
+        rate = PEAK * min(1.0, (update + 1) / WARMUP) * (1 - 0.9 * update / updates)
         for group in optimiser.param_groups:
             group["lr"] = rate
         y = queue.pop()
@@ -178,12 +176,12 @@ def mean_loss(model: LanguageModel, y: Tensor) -> Tensor:
     return functional.cross_entropy(model.logits(u).flatten(0, 1).float(), y.flatten())
 
 
-def _chunks(stream: Ids, batch: int, length: int, rng: np.random.Generator) -> list[Tensor]:
-    """The stream from a random offset as shuffled batches of chunks, int64 (batch, length)."""
-    offset = int(rng.integers(length))
-    n = (len(stream) - offset) // length
-    chunks = stream[offset : offset + n * length].reshape(n, length)[rng.permutation(n)]
-    batches = [chunks[i : i + batch] for i in range(0, n - batch + 1, batch)] or [chunks]
+def _chunks(stream: Ids, rng: np.random.Generator) -> list[Tensor]:
+    """The stream from a random offset as shuffled batches of chunks, int64 (BATCH, LENGTH)."""
+    offset = int(rng.integers(LENGTH))
+    n = (len(stream) - offset) // LENGTH
+    chunks = stream[offset : offset + n * LENGTH].reshape(n, LENGTH)[rng.permutation(n)]
+    batches = [chunks[i : i + BATCH] for i in range(0, n - BATCH + 1, BATCH)] or [chunks]
     return [torch.from_numpy(np.ascontiguousarray(part)) for part in batches]
 
 

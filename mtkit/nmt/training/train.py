@@ -77,12 +77,9 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
     every = max(1, total // run.config.validations)
     with progress() as bar:
         task = bar.add_task("training", total=total, completed=run.update, status="")
-
-        def on_update() -> None:
-            bar.update(task, completed=run.update)
-
         while run.update < total and run.stale < run.config.patience:
-            entry = _until(run, min(total, (run.update // every + 1) * every), on_update, log)
+            stop = min(total, (run.update // every + 1) * every)
+            entry = _until(run, stop, lambda: bar.update(task, completed=run.update), log)
             dev, better = run.validate()
             run.stale = 0 if better else run.stale + 1
             entry |= {"dev_perplexity": dev, **_judged(run, entry, log)}
