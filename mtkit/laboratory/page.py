@@ -204,20 +204,20 @@ def _exploding(m: Recurrent) -> str:
 def _seven(m: Recurrent) -> str:
     if _lost(m):
         return (
-            f"“About seven tokens” cannot be asked of the {m.setup.name}: with all of its context "
-            f"it is worse (perplexity {m.context.perplexity:.3g}) than with none "
-            f"({m.context.cut.middle[0]:.3g}). Charts of perplexity leave it out."
+            f"{m.setup.name}: no effective context, as perplexity with all of its context "
+            f"({m.context.perplexity:.3g}) is higher than with none "
+            f"({m.context.cut.middle[0]:.3g}); left out of the charts of perplexity."
         )
     k, (low, high) = m.context.effective, CLAIM
-    tokens = f"{k.value:.0f} tokens ({k.low:.0f}–{k.high:.0f})"
     if low <= k.low and k.high <= high:
         claim = "supported"
     elif k.high < low or k.low > high:
         claim = "not supported"
     else:
-        claim = "neither supported nor refuted"
+        claim = "undecided"
     return (
-        f"“About seven tokens”, {low} to {high}, of the {m.setup.name}: {claim}, {tokens} matter."
+        f"{m.setup.name}: effective context {k.value:.0f} tokens (95 % interval "
+        f"{k.low:.0f}–{k.high:.0f}); the claim of {low}–{high} tokens is {claim}."
     )
 
 
