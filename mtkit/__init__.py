@@ -58,14 +58,15 @@ def train_smt(
     corpus: see ``text.corpus.open_corpus``; the embedded one if none is named. out:
     ``models/smt``, which is replaced, if none is named; another that exists only by ``force``.
     tokenizer: ``WordTokenizer()``. config: ``smt.train.TrainConfig()``. weights: where tuning
-    begins, a preset of ``smt.system``, a JSON file or the numbers. threads: 0 takes every core.
+    begins, a preset of ``smt.search.features``, a JSON file or the numbers. threads: 0 takes every
+    core.
 
     Raises InputError for text that cannot be trained on, for weights that are none and for an
     ``out`` that must not be replaced; ValueError for a name in ``config`` that is not known.
     """
     from mtkit.models import check_out, cores
     from mtkit.smt import train
-    from mtkit.smt.system import weights_named
+    from mtkit.smt.search.features import weights_named
 
     directory = check_out(out, "smt", force)
     numbers = weights_named(weights) if isinstance(weights, str) else dict(weights)

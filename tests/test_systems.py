@@ -17,8 +17,8 @@ from mtkit.manifest import HASHES, MANIFEST, RECORDS, Manifest
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt import train as smt_training
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.search.features import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS
-from mtkit.smt.system import SmtSystem, read_weights
+from mtkit.smt.search.features import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS, read_weights
+from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.system import System
 from mtkit.text.corpus import Bitext, Corpus, hold_out, line_hashes

@@ -8,7 +8,6 @@ and the distance of reordering (the log-linear model of Och & Ney 2002).
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +30,7 @@ from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.table import PhraseTable, links_of
 from mtkit.smt.reasons import reasons
 from mtkit.smt.search.decoder import Limits, search
-from mtkit.smt.search.features import DEFAULT_WEIGHTS, NAMES, PRESETS
+from mtkit.smt.search.features import NAMES, read_weights
 from mtkit.smt.search.forced import EVERY, force
 from mtkit.smt.search.nbest import NBest, by_phrase, derivation, n_best
 from mtkit.smt.search.options import FREE, Model, Options, Sentence, collect
@@ -185,9 +184,9 @@ class SmtSystem:
         spans = [cut(w, [1] * len(w), LONGEST) for w in words]
         return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
 
-    def _judge(self, found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+    def _judge(self, translations: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
         """Let the language model say what it thinks of every token."""
-        tokens = [h.tokens for hypotheses in found for h in hypotheses]
+        tokens = [h.tokens for hypotheses in translations for h in hypotheses]
         lm = self.models.lm.score(tokens)
         log_p, order = lm.log_prob.tolist(), lm.order.tolist()
         spans = pairwise(lm.offsets.tolist())
@@ -197,7 +196,7 @@ class SmtSystem:
             pairs = zip([*h.tokens, SPECIALS[EOS]], log_p[at], strict=True)
             return replace(h, token_logprobs=list(pairs), orders=order[at])
 
-        return [[judged(h) for h in hypotheses] for hypotheses in found]
+        return [[judged(h) for h in hypotheses] for hypotheses in translations]
 
     def explain(self, sentence: str) -> PhraseReasons:
         """See ``System``."""
@@ -242,11 +241,11 @@ class SmtSystem:
 
     def _translate(self, words: Sequence[str], k: int) -> list[Hypothesis]:
         options, best = self._decode(words, k, True)
-        found: dict[str, Hypothesis] = {}  # other tokens may make the same text
+        by_text: dict[str, Hypothesis] = {}  # other tokens may make the same text
         for row in range(len(best.score)):
             hypothesis = self._spell(words, options, best, row)
-            found.setdefault(hypothesis.text, hypothesis)
-        return list(found.values())
+            by_text.setdefault(hypothesis.text, hypothesis)
+        return list(by_text.values())
 
     @property
     def _λ(self) -> Float64:
@@ -285,23 +284,20 @@ class SmtSystem:
         """
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])
-        lm, forced = self.models.lm.score(y), self.force(list(zip(x, y, strict=True)))
+        lm, models = self.models.lm.score(y), self.models
         result = []
-        for k, (source, target, found) in enumerate(zip(x, y, forced, strict=True)):
+        for k, forced in enumerate(self.force(list(zip(x, y, strict=True)))):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
-            s, t = self.models.source.encode(source), self.models.target.encode(target)
-            words = self.models.words
-            result.append(
-                Score(
-                    LogProbability.of(
-                        TokenScores(lm.log_prob[span], lm.is_oov[span], lm.order[span])
-                    ),
-                    channel=_explained(words.backward, t, s) if words else None,
-                    direct=_explained(words.forward, s, t) if words else None,
-                    model=found.hypothesis.score if found.hypothesis else None,
-                    why=found.why,
-                )
+            tokens = TokenScores(lm.log_prob[span], lm.is_oov[span], lm.order[span])
+            s, t = models.source.encode(x[k]), models.target.encode(y[k])
+            score = Score(
+                LogProbability.of(tokens),
+                channel=_explained(models.words.backward, t, s) if models.words else None,
+                direct=_explained(models.words.forward, s, t) if models.words else None,
+                model=forced.hypothesis.score if forced.hypothesis else None,
+                why=forced.why,
             )
+            result.append(score)
         return result
 
     def spell(self, words: Sequence[str], source: bool = False) -> Float64:
@@ -325,46 +321,21 @@ class SmtSystem:
         copied, given = np.array(ids[: len(x)], np.int32), np.array(ids[len(x) :], np.int32)
         sentence = self._sentence(x)._replace(given=read_only([given])[0])
         options = collect(sentence, self._model, self._λ, EVERY)
-        found = force(len(x), options, copied, given, self._model.lm, self._λ, self.limits)
-        if len(found.options):
-            best = derivation(found.options, options, self._model, self._λ)
-            return Derivation(self._spell(x, options, best, 0))
-        out_of_reach = [
-            f"{what}: {', '.join(words)}"
-            for what, words in (
-                ("no phrase gives", [w for w, ok in zip(y, found.target, strict=True) if not ok]),
-                (
-                    "no phrase of the target translates",
-                    [w for w, ok in zip(x, found.source, strict=True) if not ok],
-                ),
-            )
-            if words
-        ]
-        return Derivation(None, "; ".join(out_of_reach) or "its phrases do not fit together")
+        best = force(len(x), options, copied, given, self._model.lm, self._λ, self.limits)
+        if len(best.options):
+            made = derivation(best.options, options, self._model, self._λ)
+            return Derivation(self._spell(x, options, made, 0))
+        unreached = {
+            "no phrase gives": [w for w, ok in zip(y, best.target, strict=True) if not ok],
+            "no phrase of the target translates": [
+                w for w, ok in zip(x, best.source, strict=True) if not ok
+            ],
+        }
+        why = "; ".join(f"{what}: {', '.join(w)}" for what, w in unreached.items() if w)
+        return Derivation(None, why or "its phrases do not fit together")
 
 
 def _explained(model: WordModel, e: list[int], f: list[int]) -> LogProbability:
     """ln P(f|e), word by word; its ``</s>`` costs nothing, since the length of f is given."""
     log_p = np.append(model.log_probabilities(e, f), 0.0)
     return LogProbability.of(TokenScores(log_p, np.array([*f, EOS]) == UNK))
-
-
-def weights_named(name: str) -> dict[str, float]:
-    """The weights of one of ``PRESETS`` or of a file. Raises InputError where it is neither."""
-    if name not in PRESETS and not Path(name).is_file():
-        raise InputError(f"--weights {name}: neither {' nor '.join(PRESETS)} nor a file")
-    return PRESETS.get(name) or read_weights(Path(name))
-
-
-def read_weights(path: Path) -> dict[str, float]:
-    """Weights from a JSON object, all names of ``DEFAULT_WEIGHTS``. Raises InputError otherwise."""
-    try:
-        weights = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    if not isinstance(weights, dict) or set(weights) != set(DEFAULT_WEIGHTS):
-        raise InputError(f"{path}: must give exactly these weights: {', '.join(DEFAULT_WEIGHTS)}")
-    for name, value in weights.items():
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            raise InputError(f"{path}: the weight {name!r} is {value!r}, not a finite number")
-    return {name: float(weights[name]) for name in DEFAULT_WEIGHTS}

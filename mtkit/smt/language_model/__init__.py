@@ -1,1 +1,5 @@
-"""P(y): n-grams with modified Kneser-Ney smoothing, ARPA files, spellings of unknown words."""
+"""P(y) by n-grams: modified Kneser-Ney smoothing.
+
+ngrams     the model: a trie, and what it says        estimate   from text
+arpa       the text format of other tools             spelling   characters of unknown words
+"""

@@ -1,1 +1,4 @@
-"""Moses models, read and written."""
+"""Models of Moses (Koehn et al. 2007).
+
+ini   moses.ini, both ways        tables   its phrase and reordering tables
+"""

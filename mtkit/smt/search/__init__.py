@@ -1,1 +1,9 @@
-"""argmax_y: translation options, the decoder, forced decoding, n-best lists."""
+"""argmax_y over derivations: which phrases, in which order.
+
+Letters: x the source, N words; λ the weights; a derivation is its phrases in the order of y.
+
+features   what is weighed: names, order, weights
+options    the phrases that a sentence can be built from, and what the rest will cost
+decoder    beam search with cube pruning; recombination        heap   its queue
+nbest      the k best derivations                              forced   those of a given y
+"""

@@ -10,7 +10,12 @@ order; a kernel finds one by the constants below. Of f_k
 
 from __future__ import annotations
 
+import json
+import math
+from pathlib import Path
 from typing import Literal, NamedTuple
+
+from mtkit.errors import InputError
 
 ORIENTATIONS = ("monotone", "swap", "discontinuous")
 
@@ -50,3 +55,24 @@ DEFAULT_WEIGHTS = {feature.name: feature.default for feature in FEATURES}
 CHANNEL = dict.fromkeys(NAMES, 0.0) | {"channel": 1.0, "unknown": -10.0}
 NOISY_CHANNEL = CHANNEL | {"lm": 1.0}
 PRESETS = {"default": DEFAULT_WEIGHTS, "noisy-channel": NOISY_CHANNEL, "channel": CHANNEL}
+
+
+def weights_named(name: str) -> dict[str, float]:
+    """The weights of one of ``PRESETS`` or of a file. Raises InputError where it is neither."""
+    if name not in PRESETS and not Path(name).is_file():
+        raise InputError(f"--weights {name}: neither {' nor '.join(PRESETS)} nor a file")
+    return PRESETS.get(name) or read_weights(Path(name))
+
+
+def read_weights(path: Path) -> dict[str, float]:
+    """Weights from a JSON object, all of ``NAMES``. Raises InputError otherwise."""
+    try:
+        weights = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    if not isinstance(weights, dict) or set(weights) != set(NAMES):
+        raise InputError(f"{path}: must give exactly these weights: {', '.join(NAMES)}")
+    for name, value in weights.items():
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise InputError(f"{path}: the weight {name!r} is {value!r}, not a finite number")
+    return {name: float(weights[name]) for name in NAMES}
