@@ -62,7 +62,7 @@ def train_smt(
     core.
 
     Raises InputError for text that cannot be trained on, for weights that are none and for an
-    ``out`` that must not be replaced; ValueError for a name in ``config`` that is not known.
+    ``out`` that must not be replaced.
     """
     from mtkit.models import check_out, cores
     from mtkit.smt import train
@@ -133,26 +133,28 @@ def align(
     one of ``smt.alignment.symmetrize.HEURISTICS``. model: a directory to align by instead of
     learning from the text. out: a directory for what is learnt; replaced only by ``force``.
 
-    Raises InputError where nothing can be learnt, where ``model`` cannot align and where ``out``
-    must not be replaced; ValueError for an aligner or a heuristic of another name.
+    Raises InputError for another name, where nothing can be learnt, where ``model`` cannot align
+    and where ``out`` must not be replaced.
     """
     from pathlib import Path
 
     from mtkit import models
     from mtkit.console import step
+    from mtkit.errors import check_choice
     from mtkit.manifest import ALIGNMENT, Manifest, replacing
+    from mtkit.smt.alignment.align import ALIGNERS
     from mtkit.smt.alignment.align import align as learn
+    from mtkit.smt.alignment.symmetrize import HEURISTICS
 
+    check_choice("aligner", aligner, ALIGNERS)
+    check_choice("heuristic", heuristic, HEURISTICS)
     if out is not None:
         models.check_out(out, "", force)
-    own = Manifest.read(Path(model)).word_tokenizer if model else None
-    corpus, tokenizer = _text(corpus, tokenizer or own)
-    sides = corpus.train.tokens(tokenizer)
-    if model:
-        words = models.load_word_models(Path(model))
-        with step(f"word alignment by {model}"):
-            return words.align(*sides, heuristic)
+    if model is not None:
+        return models.align_by(Path(model), _text(corpus, None)[0], tokenizer, heuristic)
+    corpus, tokenizer = _text(corpus, tokenizer)
     corpus.train.without_empty()  # raises where nothing can be learnt
+    sides = corpus.train.tokens(tokenizer)
     with step(f"word alignment ({aligner}), both directions"):
         alignment = learn(*sides, aligner, heuristic, models.cores(threads))
     if out is not None:

@@ -1,5 +1,9 @@
 """The exceptions whose text is written for the person at the keyboard."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class InputError(Exception):
     """The call or its input is wrong; the message names the place and says what to do.
@@ -10,3 +14,9 @@ class InputError(Exception):
 
 class WorkError(Exception):
     """The work failed, though call and input are in order; one line on stderr, exit code 1."""
+
+
+def check_choice(name: str, value: str, known: Iterable[str]) -> None:
+    """Raise InputError where the ``value`` of ``name`` is none of those known."""
+    if value not in known:
+        raise InputError(f"{name} {value}: not one of {', '.join(known)}")

@@ -63,3 +63,12 @@ def test_words_are_aligned_and_what_was_learnt_aligns_again(few: Corpus, tmp_pat
     assert 2 * len(ours & theirs) > 0.8 * (len(ours) + len(theirs))
     with pytest.raises(InputError, match="words exists"):
         mtkit.align(few, out=out)
+
+
+def test_names_that_are_not_known_are_refused_before_the_work(few: Corpus) -> None:
+    for name in ("aligner", "heuristic", "discount", "tune"):
+        with pytest.raises(InputError, match=rf"^{name} x: not one of "):
+            TrainConfig(**{name: "x"})  # type: ignore[arg-type]
+    for name in ("aligner", "heuristic"):
+        with pytest.raises(InputError, match=rf"^{name} x: not one of "):
+            mtkit.align(few, **{name: "x"})  # type: ignore[arg-type]

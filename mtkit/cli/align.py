@@ -61,7 +61,6 @@ def align(
     from mtkit.smt.alignment.symmetrize import read_gold
 
     cores = options.set_up(quiet, threads)
-    options.check_alignment(aligner, symmetrize)
     if model is not None and out is not None:
         raise InputError("--model learns nothing that --out could keep; leave one of them out")
     if stdin:

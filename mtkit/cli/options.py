@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtkit.console import console, note
-from mtkit.errors import InputError
 from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:
@@ -106,21 +104,6 @@ def training_text(
     from mtkit.text.corpus import open_corpus
 
     return open_corpus(corpus, pair, train, dev, test), WordTokenizer(tokenizer, lowercase)
-
-
-def check_alignment(aligner: str, heuristic: str) -> None:
-    """Raise InputError for a model or a heuristic of another name."""
-    from mtkit.smt.alignment.align import ALIGNERS
-    from mtkit.smt.alignment.symmetrize import HEURISTICS
-
-    check_choice("--aligner", aligner, ALIGNERS)
-    check_choice("--symmetrize", heuristic, HEURISTICS)
-
-
-def check_choice(option: str, value: str, known: Iterable[str]) -> None:
-    """Raise InputError where ``value`` is none of those known."""
-    if value not in known:
-        raise InputError(f"{option} {value}: not one of {', '.join(known)}")
 
 
 def set_up(quiet: bool, threads: int = 0) -> int:

@@ -69,18 +69,13 @@ def train_smt(
 ) -> None:
     """Train the statistical translator: alignment, phrase table, language model, weights."""
     import mtkit
-    from mtkit.smt.phrases.table import DISCOUNTS
     from mtkit.smt.train import TrainConfig
-    from mtkit.smt.tuning.tune import TUNERS
 
     cores = options.set_up(quiet, threads)
-    options.check_alignment(aligner, symmetrize)
-    options.check_choice("--discount", discount, DISCOUNTS)
     tuner = tune or ("none" if weights else "mira")
-    options.check_choice("--tune", tuner, (*TUNERS, "none"))
     thresholds = _thresholds(prune, order)
-    text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
     config = TrainConfig(aligner, symmetrize, discount, order, thresholds, tuner)
+    text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
     directory = mtkit.train_smt(text, out, words, config, weights or "default", force, cores)
     note(f"model: {directory}")
 

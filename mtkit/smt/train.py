@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.console import busy, note, step
+from mtkit.errors import check_choice
 from mtkit.manifest import Manifest, replacing, save_training_hashes
-from mtkit.smt.alignment.align import align, perplexity
+from mtkit.smt.alignment.align import ALIGNERS, align, perplexity
+from mtkit.smt.alignment.symmetrize import HEURISTICS
 from mtkit.smt.language_model.estimate import train as train_lm
 from mtkit.smt.phrases.context import train as train_context
-from mtkit.smt.phrases.table import build_table
+from mtkit.smt.phrases.table import DISCOUNTS, build_table
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.smt.tuning.tune import Round, tune
+from mtkit.smt.tuning.tune import TUNERS, Round, tune
 from mtkit.smt.warm_up import compile_kernels
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.tokenizer import WordTokenizer
@@ -39,6 +41,13 @@ class TrainConfig:
     prune: tuple[int, ...] = ()
     tune: str = "mira"
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a name that is not known."""
+        check_choice("aligner", self.aligner, ALIGNERS)
+        check_choice("heuristic", self.heuristic, HEURISTICS)
+        check_choice("discount", self.discount, DISCOUNTS)
+        check_choice("tune", self.tune, (*TUNERS, "none"))
 
 
 def estimate(
