@@ -13,13 +13,13 @@ that ``mtkit --help`` waits neither for numpy nor for torch.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtkit.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from mtkit.comparison.report import Comparison
     from mtkit.nmt.recipe import Device
@@ -97,8 +97,6 @@ def train_nmt(
     Raises InputError as ``train_smt`` does, where ``start`` does not go with the text, where there
     is nothing to resume and for the device ``cuda`` without a GPU.
     """
-    from pathlib import Path
-
     from mtkit import models
     from mtkit.nmt import parallel
     from mtkit.nmt.recipe import TrainConfig
@@ -136,8 +134,6 @@ def align(
     Raises InputError for another name, where nothing can be learnt, where ``model`` cannot align
     and where ``out`` must not be replaced.
     """
-    from pathlib import Path
-
     from mtkit import models
     from mtkit.console import step
     from mtkit.errors import check_choice
@@ -191,7 +187,6 @@ def compare(
     systems, lines and languages do not fit, and for files that cannot be read.
     """
     from dataclasses import replace
-    from pathlib import Path
 
     from mtkit import models
     from mtkit.comparison import compare as steps
