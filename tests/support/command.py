@@ -10,12 +10,14 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from unittest import mock
 
 from mtkit.cli import main
@@ -77,11 +79,15 @@ def _text(stream: BinaryIO) -> io.TextIOWrapper:
     return io.TextIOWrapper(stream, encoding="utf-8", write_through=True)
 
 
-def start(*arguments: object, cwd: Path, **options: object) -> subprocess.Popen[bytes]:
-    """The command as a process whose three streams are pipes, if ``options`` name no others."""
+def start(*arguments: object, cwd: Path, **options: Any) -> subprocess.Popen[bytes]:
+    """The command as a process whose three streams are pipes, if ``options`` name no others.
+
+    It hears Ctrl-C even where the tests, as a job in the background, do not.
+    """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     command = [*MTKIT, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=cwd, **{**pipes, **options})  # type: ignore[call-overload]
+    return subprocess.Popen(command, cwd=cwd, preexec_fn=hears, **{**pipes, **options})
 
 
 class Terminal(io.BytesIO):
