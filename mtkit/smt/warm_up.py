@@ -2,8 +2,7 @@
 
 A kernel is compiled for the types of its arguments, whatever they hold, so that three tiny
 sentences stand for any corpus. A process compiles on one core; so this one takes what estimates the
-models, and a second one the language model, the search and the tuning, which the first then finds
-in numba's cache.
+models, and a second one the search and the tuning, which the first then finds in numba's cache.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat, read_only
 from mtkit.smt.kernels import KERNELS
 from mtkit.smt.language_model.estimate import train as train_lm
+from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_SPECIALS, LM_UNK, NgramModel
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import PhraseTable, build_table
@@ -37,8 +37,8 @@ from mtkit.text.vocabulary import Vocabulary
 SOURCE = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
 TARGET = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
 # The modules whose kernels run: in every estimation and search, and by aligner and tuner.
-ESTIMATION = {"places", "symmetrize", "extract", "table", "reorder", "context"}
-SEARCH = {"estimate", "ngrams", "options", "decoder", "nbest", "heap", "bleu", "lists"}
+ESTIMATION = {"places", "symmetrize", "extract", "table", "reorder", "context", "estimate"}
+SEARCH = {"ngrams", "options", "decoder", "nbest", "heap", "bleu", "lists"}
 ALIGNERS = {
     "ibm1": {"ibm1"},
     "diagonal": {"diagonal"},
@@ -121,10 +121,11 @@ def _estimate(aligner: str) -> None:
     words = alignment.models
     build_table(*corpus)
     train_context(*corpus, (len(words.source), len(words.target)))
+    train_lm(TARGET, 3)
 
 
 def _search(tuner: str) -> None:
-    """Run language model, search and tuning, of a system without a single phrase."""
+    """Run search and tuning, of a system that knows neither phrase nor word."""
     source, target = Vocabulary.build(SOURCE), Vocabulary.build(TARGET)
     none, ends = np.empty(0, np.int32), np.zeros(1, np.int64)
     masks, features = np.empty(0, np.uint64), np.empty((0, 4), np.float32)
@@ -132,7 +133,15 @@ def _search(tuner: str) -> None:
     table = PhraseTable(
         *read_only([none, ends, none, ends, masks, ends, features, reordering, masks])
     )
-    models = Models(source, target, table, train_lm(TARGET, 3), Lexicon.nothing(len(source)))
+    # Of the language model only the specials: node 0 and a leaf for each of them.
+    ids, leaves = (
+        np.array([0, LM_UNK, LM_BOS, LM_EOS], np.int32),
+        np.array([1, 4, 4, 4, 4], np.int32),
+    )
+    lm = NgramModel(
+        1, [*LM_SPECIALS], ids, leaves, np.zeros_like(ids), *np.zeros((2, 4), np.float32)
+    )
+    models = Models(source, target, table, lm, Lexicon.nothing(len(source)))
     system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
     system.translate(["a b c"])
     list(tune(system, SOURCE, TARGET, tuner))

@@ -367,22 +367,23 @@ def future_costs(begin: Int64, estimate: Float64, N: int) -> tuple[Float64, Floa
     """(future, rest): the best estimate of covering k words from i, ``future[i, k]``, k ≤ WINDOW,
     and of covering everything from i on, ``rest[i]``.
     """
-    best = np.full((N, MAX_PHRASE + 1), -np.inf)
+    best = np.empty((N, MAX_PHRASE + 1))
     for i in range(N):
         for k in range(MAX_PHRASE):
             span = i * MAX_PHRASE + k
-            if begin[span + 1] > begin[span]:
-                best[i, k + 1] = estimate[begin[span]]
-    future = np.full((N + 1, WINDOW + 1), -np.inf)
+            is_covered = begin[span + 1] > begin[span]
+            best[i, k + 1] = estimate[begin[span]] if is_covered else -np.inf
+    future = np.empty((N + 1, WINDOW + 1))
     for i in range(N + 1):
         future[i, 0] = 0.0
-        for k in range(1, min(WINDOW, N - i) + 1):
-            for last in range(1, min(k, MAX_PHRASE) + 1):
+        for k in range(1, WINDOW + 1):
+            future[i, k] = -np.inf
+            for last in range(1, min(k, MAX_PHRASE) + 1 if i + k <= N else 1):
                 value = future[i, k - last] + best[i + k - last, last]
                 future[i, k] = max(future[i, k], value)
-    rest = np.full(N + 1, -np.inf)
-    rest[N] = 0.0
+    rest = np.zeros(N + 1)
     for i in range(N - 1, -1, -1):
+        rest[i] = -np.inf
         for first in range(1, min(N - i, MAX_PHRASE) + 1):
             rest[i] = max(rest[i], best[i, first] + rest[i + first])
     return future, rest
