@@ -290,6 +290,7 @@ def test_text_spelled_like_a_special_symbol_is_left_out_of_training_and_unknown_
 # --- files
 
 
+@pytest.mark.compiled
 def test_load_after_save_is_the_identity(tmp_path: Path) -> None:
     model = estimate.train([*corpus(3), ["ü", "\u2028", "<s>"]], 4)
     model.save(tmp_path / "lm")
@@ -354,6 +355,7 @@ PRUNED: dict[str, Callable[[list[str]], bool]] = {
 }
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("what", PRUNED)
 def test_a_pruned_arpa_file_means_what_its_lines_say(what: str, tmp_path: Path) -> None:
     arpa.write_arpa(estimate.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")

@@ -143,6 +143,7 @@ def test_a_model_by_hand_is_read_as_it_stands(small: Path) -> None:
     assert system.models.lm.counts == [6, 1]
 
 
+@pytest.mark.compiled
 def test_a_table_is_in_the_order_of_moses_estimates(small: Path) -> None:
     rng = np.random.default_rng(3)
     lines = [
