@@ -143,9 +143,8 @@ def _posterior(
 
 def stem_ids(words: Vocabulary) -> tuple[Int32, int]:
     """The id of each word's stem, int32 (V,), and the number of ids; specials keep theirs."""
-    ids = {special: i for i, special in enumerate(SPECIALS)}
-    plain = [stem(word) for word in words.words[len(SPECIALS) :]]
-    numbers = [*range(len(SPECIALS)), *(ids.setdefault(s, len(ids)) for s in plain)]
+    ids, stems = dict[str, int](), map(stem, words.words[len(SPECIALS) :])
+    numbers = [ids.setdefault(s, len(ids)) for s in (*SPECIALS, *stems)]
     return np.array(numbers, np.int32), len(ids)
 
 

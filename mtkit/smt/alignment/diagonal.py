@@ -18,6 +18,8 @@ All sentence pairs of one size (I, J) share E_j and V_j, so w is summed by size 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
@@ -38,42 +40,31 @@ def diagonal(
     t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
     """
     t, tension, likelihood = places.uniform(), TENSION, []
-    sizes, which = _sizes(places)
+    I, J = np.diff(places.e_begin), np.diff(places.f_begin)
+    key, which = np.unique(I << 32 | J, return_inverse=True)  # which size each sentence pair has
+    sizes = np.column_stack([key >> 32, key & 0xFFFFFFFF])
     w_begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[:, 1])])
-    n, own_w = len(t), w_begin[which]
+    n = len(t)
     for _ in range(iterations):
-
-        def share(
-            first: int, last: int, counts: Float64, t: Float64 = t, tension: float = tension
-        ) -> float:
-            return _expect(places, t, tension, first, last, counts[:n], own_w, counts[n:], NOTHING)
-
-        value, counts = expect(share, places, n + 1 + int(w_begin[-1]), threads)
+        e_step = partial(_expect, places, t, tension, w_begin[which], NOTHING)
+        value, counts = expect(e_step, places, n + 1 + int(w_begin[-1]), threads)
         likelihood.append(value)
         t, H, w = counts[:n], counts[n], counts[n + 1 :]
         maximise(t, places.row, alpha)
         for _ in range(NEWTON):
             mean, variance = _moments(sizes, w, tension)
-            tension += (mean - H) / max(variance, 1e-9)
-            tension = float(min(max(tension, LOWEST), HIGHEST))
+            newton = tension + (mean - H) / max(variance, 1e-9)
+            tension = float(min(max(newton, LOWEST), HIGHEST))
     return t, tension, likelihood
 
 
 def posterior(places: Places, t: Float64, tension: float) -> Float32:
     """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
     out = np.empty(len(places.entry), np.float32)
-    sentences = len(places.begin) - 1
-    w_begin = np.zeros(sentences, np.int64)
-    w = np.zeros(1 + int(np.diff(places.f_begin).max(initial=0)))
-    _expect(places, t, tension, 0, sentences, np.zeros(len(t)), w_begin, w, out)
+    w_begin = np.zeros(len(places.begin) - 1, np.int64)  # nobody asks for w here
+    size = len(t) + 1 + int(np.diff(places.f_begin).max(initial=0))
+    expect(partial(_expect, places, t, tension, w_begin, out), places, size, threads=1)
     return out
-
-
-def _sizes(places: Places) -> tuple[Int64, Int64]:
-    """The different sizes (I, J), int64 (n, 2), and the size of each sentence pair."""
-    I, J = np.diff(places.e_begin), np.diff(places.f_begin)
-    key, which = np.unique(I << 32 | J, return_inverse=True)
-    return np.column_stack([key >> 32, key & 0xFFFFFFFF]), which
 
 
 # --- kernels
@@ -101,14 +92,14 @@ def near_diagonal(tension: float, I: int, J: int, j: int, p: Float64) -> float:
 
 @kernel
 def _expect(
-    places: Places, t: Float64, tension: float, first: int, last: int, counts: Float64,
-    w_begin: Int64, w: Float64, posterior: Float32,
+    places: Places, t: Float64, tension: float, w_begin: Int64, posterior: Float32, first: int,
+    last: int, counts: Float64,
 ) -> float:  # fmt: skip
     """Add the expected counts of sentences first … last − 1; their ln P(f|e).
 
-    w: the distance H, then w_j of each size, those of sentence s from ``1 + w_begin[s]`` on.
+    counts: c, the distance H, then w_j of each size, those of sentence s from ``w_begin[s]`` on.
     """
-    likelihood, entry = 0.0, places.entry
+    likelihood, entry, w = 0.0, places.entry, counts[len(t) :]
     p = np.empty(longest(places.e_begin) + 1)
     for s in range(first, last):
         I = places.e_begin[s + 1] - places.e_begin[s]
@@ -135,14 +126,10 @@ def _expect(
 
 @kernel
 def _moments(sizes: Int64, w: Float64, tension: float) -> tuple[float, float]:
-    """Σ_j w_j E_j and Σ_j w_j V_j."""
-    mean = variance = 0.0
-    most = 0
-    for s in range(len(sizes)):
-        most = max(most, sizes[s, 0])
-    p, at = np.empty(most + 1), 0
-    for s in range(len(sizes)):
-        I, J = sizes[s, 0], sizes[s, 1]
+    """Σ_j w_j E_j and Σ_j w_j V_j; sizes: (I, J), int64 (n, 2), by rising I."""
+    mean, variance, at = 0.0, 0.0, 0
+    p = np.empty(sizes[-1, 0] + 1 if len(sizes) > 0 else 0)
+    for I, J in sizes:
         for j in range(1, J + 1):
             if I > 0:
                 Z = near_diagonal(tension, I, J, j, p)

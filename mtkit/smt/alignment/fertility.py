@@ -57,14 +57,12 @@ def sample(
     start[:] = 0
     sums = [start, *(np.zeros_like(start) for _ in range(1, min(threads, SAMPLERS)))]
 
-    def share(first: int) -> Float64:
+    def share(first: int) -> list[Float64]:
         own = range(first, SAMPLERS, len(sums))
-        found = [_sampler(places, links[k], random[k], sums[first]) for k in own]
-        total: Float64 = np.stack(found).sum(0)
-        return total
+        return [_sampler(places, links[k], random[k], sums[first]) for k in own]
 
     with ThreadPoolExecutor(len(sums)) as pool:
-        jumps = np.stack(list(pool.map(share, range(len(sums))))).sum(0)
+        jumps = np.concatenate(list(pool.map(share, range(len(sums))))).sum(0)
     for more in sums[1:]:
         start += more
     start /= SAMPLERS * KEPT
@@ -73,18 +71,15 @@ def sample(
 
 def _sampler(places: Places, a: Int32, random: UInt64, posterior: Float32) -> Float64:
     """Add one sampler's kept sweeps to ``posterior``; its jumps. ``a``: the links to begin with."""
-    V = len(places.row) - 1
-    n, N = _count_links(places, a, len(places.column), V)
     R = np.diff(places.row).astype(np.float32)
     L = int(np.diff(places.e_begin).max()) + 1
     jumps = np.zeros(2 * L + 1)
     for sweep in range(BURN_IN + KEPT):
-        s, F = _count_jumps(places, a, L), _count_fertilities(places, a, V)
+        n, N, s, F = _count(places, a, L)
         into = NOTHING if sweep < BURN_IN else posterior
         share = (s / s.sum()).astype(np.float32)
         _sweep(places, a, n, N, ALPHA * R, share, _gains(F), random, into)
-        if sweep >= BURN_IN:
-            jumps += s
+        jumps += s * (sweep >= BURN_IN)
     return jumps
 
 
@@ -110,10 +105,10 @@ def _uniform(random: UInt64) -> float:
 @lean
 def _pick(p: Float32, total: float | np.float32, random: UInt64) -> int:
     """An index drawn by the weights ``p``, which sum to ``total``."""
-    rest = _uniform(random) * total
+    left = _uniform(random) * total
     for i in range(len(p) - 1):
-        rest -= p[i]
-        if rest < 0:
+        left -= p[i]
+        if left < 0:
             return i
     return len(p) - 1
 
@@ -131,44 +126,31 @@ def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
 
 
 @kernel
-def _count_links(places: Places, a: Int32, size: int, V: int) -> tuple[Float32, Float32]:
-    """n, float32 (size,), and N, float32 (V,)."""
-    n, N = np.zeros(size, np.float32), np.zeros(V, np.float32)
-    for s in range(len(places.begin) - 1):
-        I = places.e_begin[s + 1] - places.e_begin[s]
-        for j in range(places.f_begin[s + 1] - places.f_begin[s]):
-            i = a[places.f_begin[s] + j]
-            n[places.entry[places.begin[s] + j * (I + 1) + i]] += 1
-            N[places.e[places.e_begin[s] + i - 1] if i > 0 else NULL] += 1
-    return n, N
-
-
-@kernel
-def _count_jumps(places: Places, a: Int32, L: int) -> Float64:
-    """How often each jump d occurs, at L + d."""
+def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float32, Float64, Float32]:
+    """n, float32, in the order of ``Places.column``, and N, float32 (V,), of all links; how often
+    each jump d occurs, float64, at L + d; and each fertility of e, float32 (V, HIGHEST + 1).
+    """
+    V = len(places.row) - 1
+    n, N = np.zeros(len(places.column), np.float32), np.zeros(V, np.float32)
     jumps = np.full(2 * L + 1, JUMP_PRIOR)
-    for s in range(len(places.begin) - 1):
-        m = 0
-        for j in range(places.f_begin[s], places.f_begin[s + 1]):
-            if a[j] > 0:
-                jumps[L + a[j] - m] += 1
-                m = a[j]
-        jumps[L + places.e_begin[s + 1] - places.e_begin[s] + 1 - m] += 1
-    return jumps
-
-
-@kernel
-def _count_fertilities(places: Places, a: Int32, V: int) -> Float32:
-    """How often each word e has each fertility, float32 (V, HIGHEST + 1)."""
     F = np.full((V, HIGHEST + 1), FERTILITY_PRIOR, np.float32)
+    phi = np.zeros(L, np.int32)
     for s in range(len(places.begin) - 1):
         e = places.e[places.e_begin[s] : places.e_begin[s + 1]]
-        phi = np.zeros(len(e) + 1, np.int32)
-        for j in range(places.f_begin[s], places.f_begin[s + 1]):
-            phi[a[j]] += 1
+        m, at = 0, places.begin[s]
+        for i in a[places.f_begin[s] : places.f_begin[s + 1]]:
+            n[places.entry[at + i]] += 1
+            N[e[i - 1] if i > 0 else NULL] += 1
+            phi[i] += 1
+            if i > 0:
+                jumps[L + i - m] += 1
+                m = i
+            at += len(e) + 1
+        jumps[L + len(e) + 1 - m] += 1
         for i in range(len(e)):
             F[e[i], min(phi[i + 1], HIGHEST)] += 1
-    return F
+            phi[i + 1] = 0
+    return n, N, jumps, F
 
 
 @compiled(fastmath=True, error_model="numpy")

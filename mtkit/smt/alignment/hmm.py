@@ -25,6 +25,8 @@ does.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
@@ -50,16 +52,10 @@ def hmm(
 
     t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
     """
-    jumps, likelihood = first_jumps(), []
-    n = len(t)
+    jumps, likelihood, n = first_jumps(), [], len(t)
     for _ in range(iterations):
-
-        def share(
-            first: int, last: int, counts: Float64, t: Float64 = t, jumps: Float64 = jumps
-        ) -> float:
-            return _expect(places, t, jumps, first, last, counts[:n], counts[n:], NOTHING)
-
-        value, counts = expect(share, places, n + len(jumps), threads)
+        e_step = partial(_expect, places, t, jumps, NOTHING)
+        value, counts = expect(e_step, places, n + len(jumps), threads)
         likelihood.append(value)
         t, jumps = counts[:n], (counts[n:] + 1e-6) / (counts[n:] + 1e-6).sum()
         maximise(t, places.row, alpha)
@@ -69,8 +65,7 @@ def hmm(
 def posterior(places: Places, t: Float64, jumps: Float64) -> Float32:
     """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
     out = np.empty(len(places.entry), np.float32)
-    sentences = len(places.begin) - 1
-    _expect(places, t, jumps, 0, sentences, np.zeros(len(t)), np.zeros(len(jumps)), out)
+    expect(partial(_expect, places, t, jumps, out), places, len(t) + len(jumps), threads=1)
     return out
 
 
@@ -87,24 +82,17 @@ def log_probabilities(T: Float64, jumps: Float64) -> Float64:
 
     Their sum is ln P(f|e). −inf from a word f_j on that has no probability under any e_i.
     """
-    I, J = T.shape[0] - 1, T.shape[1]
-    A, N, z = np.zeros((J, I + 1)), np.zeros((J, I + 1)), np.zeros(J)
-    forward(T, transitions(jumps, I), A, N, z)
+    z = forward(T, transitions(jumps, len(T) - 1))[-1]
     with np.errstate(divide="ignore"):
-        found: Float64 = np.log(z)
-    return found
+        log_p: Float64 = np.log(z)
+    return log_p
 
 
 def sentence_posterior(T: Float64, jumps: Float64) -> Float64:
     """P(a_j = i | f, e) of one pair, (J, I + 1), from emissions none of which is 0."""
-    I, J = T.shape[0] - 1, T.shape[1]
-    A, N, B, z = np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty(J)
-    p, links = transitions(jumps, I), np.zeros((J, I + 1))
-    if J > 0:
-        forward(T, p, A, N, z)
-        backward(T, p, z, B)
-        link_posterior(A, N, B, links)
-    return links
+    p = transitions(jumps, len(T) - 1)
+    A, N, z = forward(T, p)
+    return link_posterior(A, N, backward(T, p, z))
 
 
 # --- kernels
@@ -125,14 +113,13 @@ def transitions(jumps: Float64, I: int) -> Float64:
 
 
 @kernel
-def forward(T: Float64, p: Float64, A: Float64, N: Float64, z: Float64) -> None:
-    """Fill A, N (J, I + 1) and the scales z (J,)."""
-    J, n = A.shape
+def forward(T: Float64, p: Float64) -> tuple[Float64, Float64, Float64]:
+    """A, N (J, I + 1) and the scales z (J,), 0 from a word on that nothing explains."""
+    n, J = T.shape
+    A, N, z = np.zeros((J, n)), np.zeros((J, n)), np.zeros(J)
     M = np.zeros(n)
     M[0] = 1.0
     for j in range(J):
-        z[j] = 0.0
-        A[j, 0] = 0.0
         for m in range(1, n):
             total = 0.0
             for before in range(n):
@@ -143,24 +130,26 @@ def forward(T: Float64, p: Float64, A: Float64, N: Float64, z: Float64) -> None:
             N[j, m] = EMPTY_WORD * T[0, j] * M[m]
             z[j] += N[j, m]
         if z[j] == 0.0:
-            return
+            break
         for m in range(n):
             A[j, m] /= z[j]
             N[j, m] /= z[j]
             M[m] = A[j, m] + N[j, m]
+    return A, N, z
 
 
 @kernel
-def backward(T: Float64, p: Float64, z: Float64, B: Float64) -> None:
-    """Fill B (J, I + 1)."""
-    J, n = B.shape
-    B[J - 1] = 1.0
+def backward(T: Float64, p: Float64, z: Float64) -> Float64:
+    """B (J, I + 1)."""
+    n, J = T.shape
+    B = np.ones((J, n))
     for j in range(J - 2, -1, -1):
         for before in range(n):
             total = EMPTY_WORD * T[0, j + 1] * B[j + 1, before]
             for m in range(1, n):
                 total += (1 - EMPTY_WORD) * p[before, m] * T[m, j + 1] * B[j + 1, m]
             B[j, before] = total / z[j + 1]
+    return B
 
 
 @kernel
@@ -181,21 +170,23 @@ def _count_jumps(
 
 
 @kernel
-def link_posterior(A: Float64, N: Float64, B: Float64, p: Float64) -> None:
-    """Fill p (J, I + 1): from e_m by A·B, from e_0 by N·B, whatever is remembered."""
+def link_posterior(A: Float64, N: Float64, B: Float64) -> Float64:
+    """P(a_j = i | f, e), (J, I + 1): from e_m by A·B, from e_0 by N·B, whatever is remembered."""
     J, n = A.shape
+    p = np.zeros((J, n))
     for j in range(J):
         for m in range(n):
             p[j, m] += A[j, m] * B[j, m]
             p[j, 0] += N[j, m] * B[j, m]
+    return p
 
 
 @kernel
 def _expect(
-    places: Places, t: Float64, jumps: Float64, first: int, last: int, counts: Float64,
-    jump_counts: Float64, posterior: Float32,
+    places: Places, t: Float64, jumps: Float64, posterior: Float32, first: int, last: int,
+    counts: Float64,
 ) -> float:  # fmt: skip
-    """Add the expected counts of sentences first … last − 1; their ln P(f|e)."""
+    """Add the expected counts of sentences first … last − 1, of t, then of s; their ln P(f|e)."""
     likelihood = 0.0
     for s in range(first, last):
         I = places.e_begin[s + 1] - places.e_begin[s]
@@ -204,15 +195,12 @@ def _expect(
             continue
         entry = places.entry[places.begin[s] : places.begin[s + 1]]
         T = np.ascontiguousarray(t[entry].reshape((J, I + 1)).T)
-        A, N, B, z = np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty((J, I + 1)), np.empty(J)
         p = transitions(jumps, I)
-        forward(T, p, A, N, z)
-        backward(T, p, z, B)
+        A, N, z = forward(T, p)
+        B = backward(T, p, z)
         likelihood += np.log(z).sum()
-        _count_jumps(T, p, A, N, B, z, jump_counts)
-        links = np.zeros((J, I + 1))
-        link_posterior(A, N, B, links)
-        for k, value in enumerate(links.ravel()):
+        _count_jumps(T, p, A, N, B, z, counts[len(t) :])
+        for k, value in enumerate(link_posterior(A, N, B).ravel()):
             counts[entry[k]] += value
             if len(posterior) > 0:
                 posterior[places.begin[s] + k] = value

@@ -10,6 +10,7 @@ EM expects   c(f|e) += t(f_j|e_i) / Σ_i' t(f_j|e_i')   over all places where f_
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -25,11 +26,7 @@ def ibm1(places: Places, alpha: float = 0.0, threads: int = 1) -> Iterator[tuple
     """
     t = places.uniform()
     while True:
-
-        def share(first: int, last: int, counts: Float64, t: Float64 = t) -> float:
-            return _expect(places, t, first, last, counts, NOTHING)
-
-        likelihood, t = expect(share, places, len(t), threads)
+        likelihood, t = expect(partial(_expect, places, t, NOTHING), places, len(t), threads)
         maximise(t, places.row, alpha)
         yield t, likelihood
 
@@ -37,7 +34,7 @@ def ibm1(places: Places, alpha: float = 0.0, threads: int = 1) -> Iterator[tuple
 def posterior(places: Places, t: Float64) -> Float32:
     """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
     out = np.empty(len(places.entry), np.float32)
-    _expect(places, t, 0, len(places.begin) - 1, np.zeros(len(t)), out)
+    expect(partial(_expect, places, t, out), places, len(t), threads=1)
     return out
 
 
@@ -46,7 +43,7 @@ def posterior(places: Places, t: Float64) -> Float32:
 
 @kernel
 def _expect(
-    places: Places, t: Float64, first: int, last: int, counts: Float64, posterior: Float32
+    places: Places, t: Float64, posterior: Float32, first: int, last: int, counts: Float64
 ) -> float:
     """Add the expected counts of sentences first … last − 1; their ln P(f|e)."""
     likelihood = 0.0

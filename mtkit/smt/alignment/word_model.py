@@ -58,10 +58,6 @@ class WordModel:
         """
         return hmm.log_probabilities(self._emissions(e, f), self.jumps)
 
-    def log_probability(self, e: Sequence[int], f: Sequence[int]) -> float:
-        """ln P(f|e), the sum of ``log_probabilities``."""
-        return float(self.log_probabilities(e, f).sum())
-
     def best_links(self, e: Sequence[int], f: Sequence[int]) -> Int32:
         """The most likely a_j − 1 of each f_j, so that −1 is the empty word."""
         posterior = hmm.sentence_posterior(self._emissions(e, f), self.jumps)
@@ -83,9 +79,9 @@ class WordModel:
     @classmethod
     def load(cls, directory: Path) -> WordModel:
         """Read what ``save`` wrote; the arrays are memory-mapped."""
-        rest = json.loads((directory / "hmm.json").read_text(encoding="utf-8"))
+        saved = json.loads((directory / "hmm.json").read_text(encoding="utf-8"))
         row, column, t = load_arrays(directory, ("row", "column", "t"))
-        return cls(row, column, t, np.array(rest["jumps"]), rest["f_size"])
+        return cls(row, column, t, np.array(saved["jumps"]), saved["f_size"])
 
 
 @dataclass(frozen=True)

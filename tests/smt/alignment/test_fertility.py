@@ -93,12 +93,11 @@ def test_every_draw_is_from_the_distribution_of_the_equation(seed: int) -> None:
     rng = np.random.default_rng(seed)
     links = [rng.integers(0, len(es) + 1, len(fs)).tolist() for es, fs in zip(E, F, strict=True)]
     a = np.array([i for s in links for i in s], np.int32)
-    n, N = fe._count_links(places, a, len(places.column), SIZE)
+    n, N, jumps, F_e = fe._count(places, a, max(map(len, E)) + 1)
     prior = fe.ALPHA * np.diff(places.row).astype(np.float32)
     posterior = np.zeros(len(places.entry), np.float32)
-    jumps = fe._count_jumps(places, a, max(map(len, E)) + 1)
     share = (jumps / jumps.sum()).astype(np.float32)
-    gains = fe._gains(fe._count_fertilities(places, a, SIZE))
+    gains = fe._gains(F_e)
     fe._sweep(places, a, n, N, prior, share, gains, np.array([seed], np.uint64), posterior)
 
     drawn = Twin(links, seed).sweep()
@@ -108,9 +107,9 @@ def test_every_draw_is_from_the_distribution_of_the_equation(seed: int) -> None:
         found = posterior[places.begin[s] : places.begin[s + 1]].reshape(wanted.shape)
         np.testing.assert_allclose(found, wanted, rtol=2e-5)
     assert a.tolist() == [i for s in links for i in s]  # Twin drew into ``links``
-    left = fe._count_links(places, a, len(places.column), SIZE)
-    np.testing.assert_array_equal(n, left[0])
-    np.testing.assert_array_equal(N, left[1])
+    n_after, N_after, _, _ = fe._count(places, a, max(map(len, E)) + 1)
+    np.testing.assert_array_equal(n, n_after)
+    np.testing.assert_array_equal(N, N_after)
 
 
 def test_the_posterior_is_a_distribution_over_every_word() -> None:
