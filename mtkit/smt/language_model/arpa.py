@@ -8,12 +8,13 @@ import math
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 
+from mtkit.errors import InputError
 from mtkit.smt.flat import Float32, Float64, Int32, Int64
 from mtkit.smt.language_model.estimate import layout, suffix_links
 from mtkit.smt.language_model.ngrams import (
@@ -29,19 +30,40 @@ from mtkit.smt.language_model.ngrams import (
 MISSING_UNK = -100 * math.log(10)  # what KenLM gives <unk> when an ARPA file leaves it out
 
 
-def write_arpa(model: NgramModel, path: str | Path) -> None:
+@contextmanager
+def create(path: Path) -> Iterator[BinaryIO]:
+    """A new file, gzipped if its name ends in ``.gz``: without name and time, for equal bytes."""
+    with path.open("wb") as raw:
+        if path.suffix == ".gz":
+            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
+                yield cast(BinaryIO, file)
+        else:
+            yield raw
+
+
+def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of a file, one at a time; raises InputError where it is no text."""
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            if b"\0" in file.peek(4096)[:4096]:
+                raise InputError(f"{path}: binary; name the text file that it was made of")
+            yield from enumerate(file, 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a complete gzip file ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def write_arpa(model: NgramModel, path: Path) -> None:
     """Write an ARPA file, gzipped if the name ends in ``.gz``.
 
-    Raises ValueError for a word that the format cannot hold: empty, or with white space inside.
+    Raises InputError for a word that the format cannot hold: empty, or with white space inside.
     """
     for word in model.words:
         if word.encode().split() != [word.encode()]:
-            raise ValueError(f"{path}: no ARPA file can hold the word {word!r}")
-    with Path(path).open("wb") as raw:
-        # Without a name and a time inside, the same model gives the same bytes.
-        is_gz = str(path).endswith(".gz")
-        with gzip.GzipFile("", "wb", 6, raw, mtime=0) if is_gz else nullcontext(raw) as file:
-            file.writelines(block.encode() for block in _arpa_blocks(model))
+            raise InputError(f"{path}: no ARPA file can hold the word {word!r}")
+    with create(path) as file:
+        file.writelines(block.encode() for block in _arpa_blocks(model))
 
 
 def _arpa_blocks(model: NgramModel) -> Iterator[str]:
@@ -61,12 +83,12 @@ def _arpa_blocks(model: NgramModel) -> Iterator[str]:
     yield "\n\\end\\\n"
 
 
-def read_arpa(path: str | Path) -> NgramModel:
+def read_arpa(path: Path) -> NgramModel:
     """Read an ARPA file (KenLM's, SRILM's …), gzipped if the name ends in ``.gz``.
 
     Where the file was pruned of the history h of an n-gram hw, a blank node stands in: its
     probability is what backing off gives it, its γ is 1, and so it changes no score. ``<unk>``
-    may be missing and then gets KenLM's log10 p = -100. ``notes`` says both. Raises ValueError
+    may be missing and then gets KenLM's log10 p = -100. ``notes`` says both. Raises InputError
     with file and line for anything that is no ARPA file.
     """
     words, sections = _read_sections(path)
@@ -80,15 +102,14 @@ def read_arpa(path: str | Path) -> NgramModel:
         _, first = np.unique(node, return_index=True)
         if len(first) < len(node):
             line = section.lines[np.setdiff1d(np.arange(len(node)), first)[0]]
-            raise ValueError(f"{path}:{line}: this n-gram stands above already")
+            raise InputError(f"{path}:{line}: this n-gram stands above already")
         log_prob[node] = section.log10_p * math.log(10)
         if section is not sections[-1]:  # no history is as long as the longest n-gram
             backoff[node] = section.log10_b * math.log(10)
     log_prob[ROOT] = 0
     if np.isnan(log_prob[[1 + LM_BOS, 1 + LM_EOS]]).any():
-        raise ValueError(
-            f"{path}:{max(sections[0].lines, default=0)}: the unigrams lack <s> or </s>"
-        )
+        last = max(sections[0].lines, default=0)
+        raise InputError(f"{path}:{last}: the unigrams lack <s> or </s>")
     notes = []
     if np.isnan(log_prob[1 + LM_UNK]):
         log_prob[1 + LM_UNK] = MISSING_UNK
@@ -108,13 +129,9 @@ class _Section(NamedTuple):
     lines: list[int]  # n places in the file
 
 
-def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
+def _read_sections(path: Path) -> tuple[list[str], list[_Section]]:
     """The words, specials first, and the n-grams of each order."""
-    try:
-        with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as file:
-            lines: list[bytes] = file.readlines()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: the gzip file is cut off or damaged: {error}") from error
+    lines = [line for _, line in text_of(path)]
     announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
     order = len(announced)
     names = [b"\\data\\", *(b"\\%d-grams:" % k for k in range(1, order + 1)), b"\\end\\"]
@@ -122,7 +139,7 @@ def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
     end = len(lines), b""
     for (i, head), name in zip([*heads, end], [*names, b""], strict=False):
         if head != name or not order:
-            raise ValueError(f"{path}:{i}: expected {name.decode() or 'nothing more'} here")
+            raise InputError(f"{path}:{i}: expected {name.decode() or 'nothing more'} here")
 
     ids: defaultdict[bytes, int] = defaultdict(itertools.count(len(LM_SPECIALS)).__next__)
     ids.update({word.encode(): i for word, i in SPELLINGS.items()})
@@ -130,14 +147,14 @@ def _read_sections(path: str | Path) -> tuple[list[str], list[_Section]]:
     for k, ((lo, _), (hi, _)) in enumerate(itertools.pairwise(heads[1:]), start=1):
         numbers = [i for i in range(lo + 1, hi) if lines[i - 1].strip()]
         if announced[k - 1] != b"ngram%d=%d" % (k, len(numbers)):
-            raise ValueError(f"{path}:{lo}: {len(numbers)} {k}-grams follow, not as announced")
+            raise InputError(f"{path}:{lo}: {len(numbers)} {k}-grams follow, not as announced")
         sections.append(_read_section(path, lines, numbers, ids, k))
         ids.default_factory = None  # a word that was no unigram is a mistake from here on
     return [*LM_SPECIALS, *(word.decode() for word, i in ids.items() if i > LM_EOS)], sections
 
 
 def _read_section(
-    path: str | Path, lines: list[bytes], numbers: list[int], ids: dict[bytes, int], k: int
+    path: Path, lines: list[bytes], numbers: list[int], ids: dict[bytes, int], k: int
 ) -> _Section:
     """Parse ``log10 p, k words, log10 backoff``; new words enter ``ids`` if it lets them."""
     text: list[int] = []
@@ -152,7 +169,7 @@ def _read_section(
         except (KeyError, ValueError):
             is_good = False
         if not (is_good and k < len(fields) <= k + 2):
-            raise ValueError(
+            raise InputError(
                 f"{path}:{number}: expected log10 p ≤ 0, {k} words in UTF-8 that are unigrams "
                 f"and perhaps a backoff, found {line.decode(errors='replace').strip()!r}"
             )

@@ -23,6 +23,7 @@ that must survive.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,6 @@ from typing import NamedTuple
 from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.smt.language_model.arpa import read_arpa, write_arpa
-from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.smt.moses.tables import (
     CHANNEL_FIRST,
     LOWEST,
@@ -38,22 +38,28 @@ from mtkit.smt.moses.tables import (
     assemble,
     read_phrases,
     read_table,
-    text_of,
     write_tables,
 )
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.search.features import OF_PHRASES, OF_REORDERING
+from mtkit.smt.search.features import NAMES, OF_PHRASES, OF_REORDERING
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.text.corpus import read_lines
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import SPECIALS
 
 TABLE, LM, REORDERINGS = "PhraseDictionaryMemory", "KENLM", "LexicalReordering"
-SIZES = {TABLE: 4, REORDERINGS: 6, LM: 1} | dict.fromkeys(
-    ("UnknownWordPenalty", "WordPenalty", "PhrasePenalty", "Distortion"), 1
-)
+# Moses's features: which of ours they are, in their order, and how many of ours one of theirs is.
+FEATURES: dict[str, tuple[Sequence[str], float]] = {
+    REORDERINGS: (OF_REORDERING, 1),
+    "Distortion": (["distortion"], 1),
+    LM: (["lm"], 1),
+    "WordPenalty": (["words"], -1),
+    "PhrasePenalty": (["phrases"], 1),
+    TABLE: ([OF_PHRASES[k] for k in CHANNEL_FIRST], 1),
+    "UnknownWordPenalty": (["unknown"], LOWEST),
+}
 LM_READERS = ("SRILM", "IRSTLM")  # of ARPA files as well
 BIDIRECTIONAL = ("wbe-msd-bidirectional-fe", "wbe-msd-bidirectional-fe-allff")
 READ = {"input-factors", "mapping", "distortion-limit", "feature", "weight"}
@@ -105,7 +111,7 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
     """
     features, distortion = _read_ini(ini)
     with step("language model"):
-        lm = _read_lm(_file(features[LM], ini))
+        lm = read_arpa(_file(features[LM], ini))
     for remark in lm.notes:
         note(f"  language model: {remark}")
     weights = _weights(features)
@@ -141,7 +147,7 @@ def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
         name = options.get("name", f"{kind}0")  # a second one is refused
         feature = Feature(where, options, weights.get(name, []))
         kind = LM if kind in LM_READERS else kind
-        if kind not in SIZES and feature.weights and not any(feature.weights):
+        if kind not in FEATURES and feature.weights and not any(feature.weights):
             continue  # it takes no part
         _check(kind, name, feature)
         if kind in features:
@@ -187,11 +193,11 @@ def _read_weights(lines: list[tuple[str, str]]) -> dict[str, list[float]]:
 def _check(kind: str, name: str, feature: Feature) -> None:
     """Raise InputError for a feature that mtkit does not have as it is."""
     where, options, weights = feature
-    size = SIZES.get(kind)
     if kind.startswith(("PhraseDictionary", "ProbingPT")) and kind != TABLE:
         raise InputError(f"{where}: {kind} is none of text; name the text table, as {TABLE}")
-    if size is None:
+    if kind not in FEATURES:
         raise InputError(f"{where}: the feature {kind} is none that mtkit has; take it out")
+    size = len(FEATURES[kind][0])
     if _number(options.get("num-features", str(size)), where) != size:
         raise InputError(f"{where}: {kind} must have num-features={size}")
     if kind == REORDERINGS and options.get("type") not in BIDIRECTIONAL:
@@ -224,19 +230,11 @@ def _table_limit(table: Feature) -> int:
 
 def _weights(features: dict[str, Feature]) -> dict[str, float]:
     """λ by our names; see the head of the module. What [feature] does not name has 0."""
-    given = {kind: feature.weights for kind, feature in features.items()}
-    λ = {kind: given.get(kind, [0.0] * size) for kind, size in SIZES.items()}
-    phrase = [λ[TABLE][k] for k in CHANNEL_FIRST]
-    return {
-        **dict(zip(OF_PHRASES, phrase, strict=True)),
-        **dict(zip(OF_REORDERING, λ[REORDERINGS], strict=True)),
-        "phrases": λ["PhrasePenalty"][0],
-        "words": -λ["WordPenalty"][0],
-        "unknown": LOWEST * λ["UnknownWordPenalty"][0],
-        "lm": λ[LM][0],
-        "distortion": λ["Distortion"][0],
-        "context": 0.0,
-    }
+    λ = dict.fromkeys(NAMES, 0.0)
+    for kind, feature in features.items():
+        names, scale = FEATURES[kind]
+        λ |= {name: scale * x for name, x in zip(names, feature.weights, strict=True)}
+    return λ
 
 
 def _file(feature: Feature, ini: Path) -> Path:
@@ -248,14 +246,6 @@ def _file(feature: Feature, ini: Path) -> Path:
     if not path.exists() and not packed.exists():
         raise InputError(f"{feature.where}: {path}: no such file")
     return path if path.exists() else packed
-
-
-def _read_lm(path: Path) -> NgramModel:
-    next(text_of(path), None)  # raises for a binary file
-    try:
-        return read_arpa(path)
-    except ValueError as error:
-        raise InputError(str(error)) from None
 
 
 # --- writing
@@ -301,17 +291,11 @@ def _spelled(words: list[str]) -> list[bytes]:
 
 def _ini(system: SmtSystem) -> str:
     """The text of moses.ini."""
-    λ, limits = system.weights, system.limits
-    weights = {
-        "LexicalReordering0": [λ[name] for name in OF_REORDERING],
-        "Distortion0": [λ["distortion"]],
-        "LM0": [λ["lm"]],
-        "WordPenalty0": [-λ["words"]],
-        "PhrasePenalty0": [λ["phrases"]],
-        "TranslationModel0": [λ[OF_PHRASES[k]] for k in CHANNEL_FIRST],
-        "UnknownWordPenalty0": [λ["unknown"] / LOWEST],
-    }
-    lines = [f"{name}= {' '.join(f'{x:.9g}' for x in of)}" for name, of in weights.items()]
+    λ, limits, alias = system.weights, system.limits, {LM: "LM", TABLE: "TranslationModel"}
+    lines = []
+    for kind, (names, scale) in FEATURES.items():
+        values = " ".join(f"{λ[name] / scale:.9g}" for name in names)
+        lines.append(f"{alias.get(kind, kind)}0= {values}")
     return INI.format(
         phrases=PHRASES,
         limit=limits.table,

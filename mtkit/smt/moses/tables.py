@@ -19,12 +19,9 @@ left out. Of source phrases that hash alike one stays (see ``extract`` for how r
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -36,6 +33,7 @@ from numpy.typing import NDArray
 from mtkit.errors import InputError
 from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64, read_only
 from mtkit.smt.kernels import kernel
+from mtkit.smt.language_model.arpa import create, text_of
 from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_phrase, hash_word
 from mtkit.smt.phrases.table import PhraseTable, gather, links_of
@@ -70,8 +68,7 @@ class Words(dict[bytes, int]):
         """The next id. Raises ValueError for a word in factors, or not in UTF-8."""
         if "|" in word.decode():
             raise ValueError
-        self[word] = number = len(SPECIALS) + len(self)
-        return number
+        return self.setdefault(word, len(SPECIALS) + len(self))
 
     def vocabulary(self) -> Vocabulary:
         """All words so far."""
@@ -79,19 +76,6 @@ class Words(dict[bytes, int]):
 
 
 # --- reading
-
-
-def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The numbered lines of a file, one at a time; raises InputError where it is no text."""
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            if b"\0" in file.peek(4096)[:4096]:
-                raise InputError(f"{path}: binary; name the text file that it was made of")
-            yield from enumerate(file, 1)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a complete gzip file ({error})") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
 
 
 def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[Lines]:
@@ -174,7 +158,7 @@ def assemble(
     estimate += weights["words"] * lines.length[:, 1]
     estimate += weights["lm"] * _alone(lines.words, lines.length, lm, lm_id)
     order = np.lexsort((first, -estimate[first], s_key[first]))  # into ``pairs``
-    at = _begins(lines.length)
+    at = np.append(0, np.cumsum(lines.length.sum(axis=1, dtype=np.int64))[:-1])
     order = order[_alike(lines.words, at, lines.length[:, 0], s_key, first[order])]
     rows = first[order]
     key, row = np.unique(s_key[rows], return_index=True)
@@ -189,11 +173,6 @@ def assemble(
         lines.links[rows],
     )
     return PhraseTable(*read_only(map(np.ascontiguousarray, arrays)))
-
-
-def _begins(length: Lengths) -> Int64:
-    """Where the words of each line begin."""
-    return np.append(0, np.cumsum(length.sum(axis=1, dtype=np.int64))[:-1])
 
 
 def _reordering(pairs: UInt64, parts: Iterable[Lines]) -> Float32:
@@ -222,7 +201,7 @@ def write_tables(
     ids = [table.source[i:j].tolist() for i, j in ends]
     phrase = [b" ".join([*(source[w] for w in words), b"|||"]) for words in ids]
     written = 0
-    with _packed(phrases) as one, _packed(reordering) as other:
+    with create(phrases) as one, create(reordering) as other:
         for r in sorted(range(len(phrase)), key=phrase.__getitem__):
             if min(ids[r]) >= len(SPECIALS):
                 lines = sorted(_lines_of(table, r, phrase[r], target))
@@ -230,13 +209,6 @@ def write_tables(
                 other.writelines(b"%b %b\n" % (pair, log) for pair, _, log in lines)
                 written += len(lines)
     return len(table.links) - written
-
-
-@contextmanager
-def _packed(path: Path) -> Iterator[gzip.GzipFile]:
-    """A gzip file that without a name and a time inside gets the same bytes each time."""
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
-        yield file
 
 
 def _lines_of(

@@ -38,9 +38,7 @@ def statistics(hypotheses: Flat, references: Flat, begin: Int64) -> Int32:
 
     One hypothesis a reference: ``begin = np.arange(len(references) + 1)``.
     """
-    out = np.zeros((len(hypotheses), COLUMNS), np.int32)
-    _count(hypotheses.words, hypotheses.begin, references.words, references.begin, begin, out)
-    return out
+    return _count(hypotheses.words, hypotheses.begin, references.words, references.begin, begin)
 
 
 # --- kernels
@@ -74,9 +72,8 @@ def merit(total: NDArray[Any]) -> float:
 
 
 @kernel
-def _count(
-    h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin: Int64, out: Int32
-) -> None:
+def _count(h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin: Int64) -> Int32:
+    out = np.zeros((len(h_begin) - 1, COLUMNS), np.int32)
     for s in range(len(begin) - 1):
         reference = r_words[r_begin[s] : r_begin[s + 1]]
         for h in range(begin[s], begin[s + 1]):
@@ -86,6 +83,7 @@ def _count(
                 out[h, ORDER + n] = max(len(hypothesis) - n, 0)
             out[h, 2 * ORDER] = len(reference)
             out[h, 2 * ORDER + 1] = _edits(hypothesis, reference)
+    return out
 
 
 @inner
@@ -95,12 +93,12 @@ def _match(hypothesis: Int32, reference: Int32, matches: Int32) -> None:
     run = np.zeros(J + 1, np.int32)  # run[j + 1]: how many words up to i and up to j are equal
     taken = np.zeros((J, ORDER), np.bool_)
     for i in range(len(hypothesis)):
-        found = np.zeros(ORDER, np.bool_)
+        counted = np.zeros(ORDER, np.bool_)
         for j in range(J - 1, -1, -1):
             run[j + 1] = run[j] + 1 if hypothesis[i] == reference[j] else 0
             for n in range(min(run[j + 1], ORDER)):
-                if not found[n] and not taken[j, n]:
-                    found[n] = taken[j, n] = True
+                if not counted[n] and not taken[j, n]:
+                    counted[n] = taken[j, n] = True
                     matches[n] += 1
 
 

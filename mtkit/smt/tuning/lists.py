@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.flat import Float32, Float64, Int32, Int64
+from mtkit.smt.flat import Bool, Float32, Float64, Int32, Int64
 from mtkit.smt.kernels import kernel
 from mtkit.smt.tuning.bleu import COLUMNS, merit
+
+ALL: Bool = np.ones(1, np.bool_)  # the weights that tuning may change, broadcast: all of them
 
 
 class Lists(NamedTuple):
@@ -40,7 +42,9 @@ def merge(a: Lists, b: Lists) -> Lists:
     stays. The result is as long as ``a`` where ``b`` brings nothing new.
     """
     assert len(a.begin) == len(b.begin), "two lists of the same sentences"
-    sentence = np.concatenate([_sentences(a), _sentences(b)])
+    sentence = np.concatenate(
+        [np.repeat(np.arange(len(x.begin) - 1), np.diff(x.begin)) for x in (a, b)]
+    )
     features = np.concatenate([a.features, b.features]) + np.float32(0)  # no −0: its bits differ
     statistics = np.concatenate([a.statistics, b.statistics])
     key = np.zeros(len(sentence), np.uint64)
@@ -55,10 +59,6 @@ def merge(a: Lists, b: Lists) -> Lists:
     kept = kept[~repeats[kept]]
     begin = np.searchsorted(sentence[kept], np.arange(len(a.begin)))
     return Lists(begin, features[kept], statistics[kept])
-
-
-def _sentences(nbest: Lists) -> Int64:
-    return np.repeat(np.arange(len(nbest.begin) - 1), np.diff(nbest.begin))
 
 
 # --- kernels

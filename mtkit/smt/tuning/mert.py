@@ -17,51 +17,42 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mtkit.smt.flat import Float32, Float64
-from mtkit.smt.kernels import kernel
+from mtkit.smt.flat import Bool, Float64
 from mtkit.smt.tuning.bleu import merit
 from mtkit.smt.tuning.envelope import search_line
-from mtkit.smt.tuning.lists import Lists, best_total, corpus_merit, scores
+from mtkit.smt.tuning.lists import ALL, Lists, best_total, corpus_merit, scores
 
 GAIN = 0.01  # of merit
 
 
 def mert(
-    nbest: Lists,
-    weights: Float64,
-    free: NDArray[np.bool_] | None = None,
-    restarts: int = 10,
-    seed: int = 1,
+    nbest: Lists, weights: Float64, free: Bool = ALL, restarts: int = 10, seed: int = 1,
     threads: int = 1,
-) -> tuple[Float64, float]:
+) -> tuple[Float64, float]:  # fmt: skip
     """The best weights (F,) found and their merit on these lists, never below the start's.
 
     free: bool (F,), False where a weight keeps its value. restarts: random points beside the
     weights given. Σ|λ| stays what it was if all are free; with fixed ones it is not normalised. The
     result depends on the seed, not on the number of threads.
     """
-    if free is None:
-        free = np.ones(len(weights), np.bool_)
     unit = _unit(nbest, weights, free)
     size = float(np.abs(weights).sum()) or 1.0
-    columns = np.ascontiguousarray(nbest.features.T)
 
     def climb(start: int) -> Float64:
         rng = np.random.default_rng([seed, start])
         jitter = unit * rng.standard_normal(len(unit)) if start else 0.0
-        found = _climb(nbest, columns, weights + jitter, unit, rng)
-        return found * (size / (np.abs(found).sum() or 1.0)) if free.all() else found
+        top = _climb(nbest, weights + jitter, unit, rng)
+        return top * (size / (np.abs(top).sum() or 1.0)) if free.all() else top
 
     with ThreadPoolExecutor(threads) as pool:
-        found = [weights.astype(float), *pool.map(climb, range(restarts + 1))]
-    reached = [corpus_merit(nbest, point) for point in found]
-    best = int(np.argmax(reached))
-    return found[best], reached[best]
+        points = [weights.astype(float), *pool.map(climb, range(restarts + 1))]
+    merits = [corpus_merit(nbest, point) for point in points]
+    best = int(np.argmax(merits))
+    return points[best], merits[best]
 
 
-def _unit(nbest: Lists, weights: Float64, free: NDArray[np.bool_]) -> Float64:
+def _unit(nbest: Lists, weights: Float64, free: Bool) -> Float64:
     """u (F,); 0 for a weight that is fixed or changes no ranking."""
     n = np.diff(nbest.begin)
     if not n.any():
@@ -76,15 +67,13 @@ def _unit(nbest: Lists, weights: Float64, free: NDArray[np.bool_]) -> Float64:
     return unit
 
 
-def _climb(
-    nbest: Lists, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
-) -> Float64:
+def _climb(nbest: Lists, start: Float64, unit: Float64, rng: np.random.Generator) -> Float64:
     weights, a = start, scores(nbest.features, start)
     score, before = merit(best_total(nbest, a)), -np.inf
     while score - before >= GAIN:
         before = score
         for d in _directions(unit, rng):
-            b = _project(columns, d)
+            b = scores(nbest.features, d)
             gamma, expected = search_line(nbest, a, b)
             if expected > score:
                 moved = a + gamma * b
@@ -104,17 +93,3 @@ def _directions(unit: Float64, rng: np.random.Generator) -> Iterator[Float64]:
         yield d
     for _ in axes:
         yield unit * rng.standard_normal(len(unit))
-
-
-# --- kernels
-
-
-@kernel
-def _project(columns: Float32, d: Float64) -> Float64:
-    """b_h = d·x_h, float64 (n,); ``columns`` (F, n) is ``features`` transposed, d mostly zeros."""
-    b = np.zeros(columns.shape[1])
-    for k in range(len(d)):
-        if d[k] != 0:
-            for h in range(len(b)):
-                b[h] += d[k] * columns[k, h]
-    return b

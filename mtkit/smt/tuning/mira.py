@@ -19,41 +19,33 @@ r: reference lengths. O begins as one perfect sentence of four words.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mtkit.smt.flat import Float64, Int64
+from mtkit.smt.flat import Bool, Float64, Int64
 from mtkit.smt.kernels import inner, kernel
 from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu
-from mtkit.smt.tuning.lists import Lists, corpus_merit
+from mtkit.smt.tuning.lists import ALL, Lists, corpus_merit
 
 PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4, 0], float)
 
 
 def mira(
-    nbest: Lists,
-    weights: Float64,
-    free: NDArray[np.bool_] | None = None,
-    epochs: int = 60,
-    C: float = 0.01,
-    decay: float = 0.999,
-    seed: int = 1,
-) -> tuple[Float64, float]:
+    nbest: Lists, weights: Float64, free: Bool = ALL, epochs: int = 60, C: float = 0.01,
+    decay: float = 0.999, seed: int = 1,
+) -> tuple[Float64, float]:  # fmt: skip
     """The best weights (F,) found and their merit on these lists, never below the start's.
 
     free: bool (F,), False where a weight keeps its value. C: the longest step. The weights' scale
     has a meaning here, a word of B_h for a unit of score, and is not normalised.
     """
-    rng = np.random.default_rng(seed)
-    moves = np.ones(len(weights)) if free is None else free.astype(float)
+    rng, moves = np.random.default_rng(seed), free.astype(float)
     point, total, background = weights.astype(float), np.zeros(len(weights)), PERFECT.copy()
-    best, score = weights.astype(float), corpus_merit(nbest, weights)
-    lists = len(nbest.begin) - 1
+    best, score, lists = weights.astype(float), corpus_merit(nbest, weights), len(nbest.begin) - 1
     for epoch in range(1, epochs + 1 if lists else 1):
         _epoch(nbest, rng.permutation(lists), point, total, background, moves, C, decay)
         mean = np.where(moves > 0, total / (epoch * lists), weights)
-        reached = corpus_merit(nbest, mean)
-        if reached > score:
-            best, score = mean, reached
+        value = corpus_merit(nbest, mean)
+        if value > score:
+            best, score = mean, value
     return best, score
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.flat import Flat, Float64
+from mtkit.smt.flat import Bool, Flat, Float64
 from mtkit.smt.search.features import NAMES
 from mtkit.smt.system import SmtSystem
 from mtkit.smt.tuning.bleu import COLUMNS, bleu, merit, statistics
@@ -45,16 +45,12 @@ class Round(NamedTuple):
 
 
 def tune(
-    system: SmtSystem,
-    source: Sequence[list[str]],
-    target: Sequence[list[str]],
-    tuner: str = "mira",
-    seed: int = 1,
+    system: SmtSystem, source: Sequence[list[str]], target: Sequence[list[str]], tuner: str = "mira"
 ) -> Iterator[Round]:
     """Translate and improve the weights, round by round; the last ``best`` round's are the result.
 
     source, target: the dev set as word tokens. The weight of unknown words stays as it is: they are
-    copied whatever it says. Deterministic for a seed, whatever the number of threads.
+    copied whatever it says. Deterministic, whatever the number of threads.
     """
     free = np.array([name != "unknown" for name in NAMES])
     weights = np.array([system.weights[name] for name in NAMES])
@@ -66,11 +62,11 @@ def tune(
     first, best, waited = -np.inf, -np.inf, 0
     for _ in range(ROUNDS):
         named = dict(zip(NAMES, weights.tolist(), strict=True))
-        found = dev_lists(system.with_weights(named), source, target)
-        total = found.statistics[found.begin[:-1]].sum(0)
+        nbest = dev_lists(system.with_weights(named), source, target)
+        total = nbest.statistics[nbest.begin[:-1]].sum(0)
         score, value = float(bleu(total)), float(merit(total))
         before = len(known.features)
-        known = merge(known, found)
+        known = merge(known, nbest)
         new = len(known.features) - before
         better = value > best and score >= first
         first = score if first == -np.inf else first
@@ -78,37 +74,32 @@ def tune(
         best, waited = (value, 0) if better else (best, waited + 1)
         if not new or waited == PATIENCE:
             return
-        weights = optimise(tuner, known, weights, free, seed, system.threads)
+        weights = optimise(tuner, known, weights, free, system.threads)
 
 
-def optimise(
-    tuner: str, lists: Lists, weights: Float64, free: np.ndarray, seed: int, threads: int
-) -> Float64:
-    """The weights under which ``lists`` rank best. Raises ValueError for an unknown tuner."""
+def optimise(tuner: str, lists: Lists, weights: Float64, free: Bool, threads: int) -> Float64:
+    """The weights under which ``lists`` rank best, by one of ``TUNERS``."""
     if tuner == "mert":
-        return mert(lists, weights, free, seed=seed, threads=threads)[0]
-    if tuner == "mira":
-        return mira(lists, weights, free, seed=seed)[0]
-    raise ValueError(f"{tuner}: not one of {', '.join(TUNERS)}")
+        return mert(lists, weights, free, threads=threads)[0]
+    return mira(lists, weights, free)[0]
 
 
 def dev_lists(system: SmtSystem, source: Sequence[list[str]], target: Sequence[list[str]]) -> Lists:
     """The n-best lists of a dev set, the best hypothesis of each sentence first."""
     lists = system.n_best(source, SIZE)
-    ids = {word: i for i, word in enumerate(system.models.target.words)}
+    number_of = {word: i for i, word in enumerate(system.models.target.words)}
 
     def number(words: Sequence[str]) -> list[int]:
-        return [ids.setdefault(word, len(ids)) for word in words]
+        return [number_of.setdefault(word, len(number_of)) for word in words]
 
     hypotheses = []
-    for words, found in zip(source, lists, strict=True):
+    for words, nbest in zip(source, lists, strict=True):
         copied = np.array(number(words)[::-1], np.int32)  # source word i is −1 − i
-        hypotheses.append(
-            np.where(found.words < 0, copied[np.minimum(found.words, -1)], found.words)
-        )
-    sizes = [np.diff(found.w_begin) for found in lists]
-    begin = np.cumsum([0, *(len(found.score) for found in lists)])
-    flat = Flat(np.concatenate(hypotheses), np.cumsum([0, *np.concatenate(sizes)]))
+        ids = nbest.words
+        hypotheses.append(np.where(ids < 0, copied[np.minimum(ids, -1)], ids))
+    lengths = np.concatenate([np.diff(nbest.w_begin) for nbest in lists])
+    begin = np.cumsum([0, *(len(nbest.score) for nbest in lists)])
+    flat = Flat(np.concatenate(hypotheses), np.cumsum([0, *lengths]))
     references = Flat.of([number(words) for words in target])
-    features = np.concatenate([found.features for found in lists]).astype(np.float32)
+    features = np.concatenate([nbest.features for nbest in lists]).astype(np.float32)
     return Lists(begin, features, statistics(flat, references, begin))

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mtkit.errors import InputError
 from mtkit.smt.language_model import arpa, estimate, ngrams
 from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_UNK
 from tests.support.kernels import lm_step
@@ -328,7 +329,7 @@ def test_reading_what_was_written_gives_the_model_back(
 
 @pytest.mark.parametrize("word", ["", "two words", "line\nend", "form\ffeed"])
 def test_a_word_that_arpa_cannot_hold_is_refused(word: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=re.escape(repr(word))):
+    with pytest.raises(InputError, match=re.escape(repr(word))):
         arpa.write_arpa(estimate.train([["a", word]], 2), tmp_path / "lm.arpa")
 
 
@@ -448,15 +449,15 @@ def test_a_bad_arpa_file_is_refused_with_its_line(
 ) -> None:
     assert old in GOOD
     (tmp_path / "lm.arpa").write_text(GOOD.replace(old, new, 1))
-    with pytest.raises(ValueError, match=rf"lm\.arpa:{line}: .*{message}"):
+    with pytest.raises(InputError, match=rf"lm\.arpa:{line}: .*{message}"):
         arpa.read_arpa(tmp_path / "lm.arpa")
 
 
 def test_damaged_bytes_are_refused(tmp_path: Path) -> None:
     packed = gzip.compress(GOOD.encode() * 50)
     (tmp_path / "lm.arpa.gz").write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(ValueError, match=r"lm\.arpa\.gz: the gzip file is cut off"):
+    with pytest.raises(InputError, match=r"lm\.arpa\.gz: not a complete gzip file"):
         arpa.read_arpa(tmp_path / "lm.arpa.gz")
     (tmp_path / "lm.arpa").write_bytes(GOOD.encode().replace(b"a\t", b"\xff\t"))
-    with pytest.raises(ValueError, match=r"lm\.arpa:9: .*UTF-8"):
+    with pytest.raises(InputError, match=r"lm\.arpa:9: .*UTF-8"):
         arpa.read_arpa(tmp_path / "lm.arpa")
