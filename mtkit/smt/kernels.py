@@ -9,7 +9,8 @@ To compile is what a first run waits for. An inner function is therefore compile
 types, its integers int64 whatever the caller has (numba compiles a caller's literal 0, an int32 and
 an int64 each anew), and without the wrapper through which Python could call it.
 
-With ``NUMBA_DISABLE_JIT=1`` all three are plain Python.
+With ``NUMBA_DISABLE_JIT=1`` all three are plain Python. Limits: numba's cache sees an edit of the
+file in which a kernel stands, not of those that it calls; after one, ``make clean``.
 """
 
 from __future__ import annotations

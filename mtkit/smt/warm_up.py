@@ -38,7 +38,7 @@ SOURCE = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
 TARGET = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
 # The modules whose kernels run: in every estimation and search, and by aligner and tuner.
 ESTIMATION = {"places", "symmetrize", "extract", "table", "reorder", "context", "estimate"}
-SEARCH = {"ngrams", "options", "decoder", "nbest", "heap", "bleu", "lists"}
+SEARCH = {"ngrams", "options", "decoder", "hypothesis", "nbest", "heap", "bleu", "lists"}
 ALIGNERS = {
     "ibm1": {"ibm1"},
     "diagonal": {"diagonal"},

@@ -4,6 +4,7 @@ Letters: x the source, N words; λ the weights; a derivation is its phrases in t
 
 features   what is weighed: names, order, weights
 options    the phrases that a sentence can be built from, and what the rest will cost
-decoder    beam search with cube pruning; recombination        heap   its queue
+hypothesis a phrase more; recombination
+decoder    beam search with cube pruning                       heap   its queue
 nbest      the k best derivations                              forced   those of a given y
 """

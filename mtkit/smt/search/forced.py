@@ -23,10 +23,11 @@ from mtkit.smt.flat import Bool, Float64, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import Lm
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.search.decoder import (
+from mtkit.smt.search.decoder import Limits
+from mtkit.smt.search.features import LM
+from mtkit.smt.search.hypothesis import (
     EDGE,
     HYPOTHESIS,
-    Limits,
     Records,
     Task,
     extend,
@@ -36,7 +37,6 @@ from mtkit.smt.search.decoder import (
     slot_of,
     task_of,
 )
-from mtkit.smt.search.features import LM
 from mtkit.smt.search.options import Options
 
 EVERY = 1000  # translations of a source phrase that are looked at for those that y has
@@ -64,7 +64,7 @@ def force(
     """
     without_lm = λ.copy()
     without_lm[LM] = 0.0
-    return Forced(*_force(task_of(N, options, lm, 0, without_lm, limits), copied, y))
+    return Forced(*_force(task_of(N, options, lm, 0, without_lm, limits.distortion), copied, y))
 
 
 # --- kernels

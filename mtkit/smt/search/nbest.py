@@ -20,7 +20,6 @@ from mtkit.smt.flat import Float64, Int32, Int64, UInt64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import LM_EOS, lm_step
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
-from mtkit.smt.search.decoder import Records, orientation
 from mtkit.smt.search.features import (
     CONTEXT,
     DISTORTION,
@@ -33,6 +32,7 @@ from mtkit.smt.search.features import (
     WORDS,
 )
 from mtkit.smt.search.heap import pop, push
+from mtkit.smt.search.hypothesis import Records, orientation
 from mtkit.smt.search.options import COPIED, Model, Options
 
 REPEATS, LEAST = 20, 5000  # derivations looked at for k different texts: REPEATS · k, or LEAST
