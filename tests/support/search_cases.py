@@ -15,8 +15,8 @@ from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.decoder import Limits, search
-from mtkit.smt.search.hypothesis import Records
 from mtkit.smt.search.features import PHRASES, PREVIOUS
+from mtkit.smt.search.hypothesis import Records
 from mtkit.smt.search.nbest import NBest, n_best
 from mtkit.smt.search.options import Model, Options, Sentence, collect
 from tests.support.kernels import hash_phrase, lm_step

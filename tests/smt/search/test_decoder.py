@@ -10,8 +10,8 @@ from mtkit.smt.language_model import ngrams
 from mtkit.smt.language_model.ngrams import LM_EOS
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.search.hypothesis import MAX_LIMIT
 from mtkit.smt.search.features import DISTORTION, LM
+from mtkit.smt.search.hypothesis import MAX_LIMIT
 from mtkit.smt.search.options import future_costs
 from tests.support.kernels import lm_step
 from tests.support.oracles import all_derivations, beam_search
