@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from mtkit.explanation.reasons import Explanation, Neighbour, Support
+from mtkit.explanation.reasons import Explanation, Support
 from mtkit.manifest import TrainingPair
 from mtkit.models import KINDS
 from mtkit.page.tables import Cell, Grid, html, number, print_grid, say, table
@@ -42,34 +42,19 @@ COPIED = "copied, being unknown"
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Training pairs under a heading."""
-
-    heading: str
-    pairs: list[TrainingPair]
-
-
-@dataclass(frozen=True)
-class Heat:
-    """Attention in whole per cent: a row for each target subword, a column for each source one."""
-
-    columns: list[str]
-    rows: list[tuple[str, list[int]]]
-
-
-@dataclass(frozen=True)
 class View:
     """An explanation as a terminal prints it and the template ``explanation.html.j2`` draws it.
 
     title: which system this is, and of which kind. heat: None where there is no attention.
+    evidence: training pairs under a heading.
     """
 
     name: str
     title: str
     translation: str
-    heat: Heat | None
+    heat: Grid | None
     grids: list[Grid]
-    evidence: list[Evidence]
+    evidence: list[tuple[str, list[TrainingPair]]]
     remarks: list[str]
 
 
@@ -77,14 +62,21 @@ def view(explanation: Explanation) -> View:
     """What there is to show of one system."""
     reasons = explanation.reasons
     if isinstance(reasons, PhraseReasons):
-        heat, remarks = None, list[str]()
-        grids = [_derivation(explanation, reasons), _scores(reasons), _words(reasons)]
-        grids.append(_terms(reasons))
+        heat, remarks, grids = None, list[str](), [_derivation(explanation, reasons)]
+        grids += [_scores(reasons), _words(reasons), _terms(reasons)]
         supported = zip(reasons.phrases, explanation.support, strict=False)  # none if missing
-        evidence = [Evidence(_count(*pair), pair[1].shown) for pair in supported]
+        evidence = [(_count(*pair), pair[1].shown) for pair in supported]
     else:
-        heat, remarks, grids = _heat(reasons), _remarks(reasons), [_pieces(reasons)]
-        evidence = _closest(explanation.neighbours)
+        heat, remarks, grids = _heat(reasons), [], [_pieces(reasons)]
+        if heat is None:
+            remarks.append("The model has no attention: one vector stands for the whole source.")
+        if reasons.put_back:
+            words = ", ".join(reasons.put_back)
+            remarks.append(f"Copied, since the network lost it and it must survive: {words}.")
+        close = explanation.neighbours
+        cosines = ", ".join(f"{neighbour.cosine:.3f}" for neighbour in close)
+        heading = f"Evidence, not proof: close in the encoder's space. Cosines: {cosines}."
+        evidence = [(heading, [neighbour.pair for neighbour in close])] if close else []
     if explanation.missing:
         remarks.append(f"Its training text cannot be searched: {explanation.missing}.")
     title = f"{explanation.name}, {KINDS[explanation.kind]}"
@@ -118,13 +110,11 @@ def _span(begin: int, end: int) -> Cell:
 
 
 def _count(phrase: Phrase, support: Support) -> str:
-    sides = f"“{' '.join(phrase.source)}” → “{' '.join(phrase.target)}”"
     n = support.pairs
-    if n == 0:
-        return f"{sides}: no training pair contains both."
-    if n == 1:
-        return f"{sides}: 1 training pair contains both."
-    return f"{sides}: {n:,} training pairs contain both; the shortest:"
+    counted = f"{n:,} training pairs contain both; the shortest:"
+    if n <= 1:
+        counted = f"{n or 'no'} training pair contains both."
+    return f"“{' '.join(phrase.source)}” → “{' '.join(phrase.target)}”: {counted}"
 
 
 def _scores(reasons: PhraseReasons) -> Grid:
@@ -164,9 +154,14 @@ def _words(reasons: PhraseReasons) -> Grid:
 
 def _terms(reasons: PhraseReasons) -> Grid:
     zero = ", ".join(term.feature for term in reasons.terms if term.value == 0)
+
+    def named(feature: str) -> Cell:
+        side, _, orientation = feature.partition("-")
+        return Cell(feature, MEANINGS.get(feature, f"ln P({orientation}) to the {side} phrase"))
+
     return table(
         f"The score, {reasons.score:.6f}, is the sum of these products.",
-        [(Cell(t.feature, _meaning(t.feature)), t) for t in reasons.terms if t.value != 0],
+        [(named(term.feature), term) for term in reasons.terms if term.value != 0],
         [
             ("Value", lambda term: number(term.value, 4)),
             ("Weight", lambda term: number(term.weight, 4)),
@@ -180,28 +175,7 @@ def _terms(reasons: PhraseReasons) -> Grid:
     )
 
 
-def _meaning(feature: str) -> str:
-    side, _, orientation = feature.partition("-")
-    return MEANINGS.get(feature, f"ln P({orientation}) to the {side} phrase")
-
-
 # --- neural
-
-
-def _remarks(reasons: SubwordReasons) -> list[str]:
-    remarks = []
-    if reasons.attention is None:
-        remarks.append("The model has no attention: one vector stands for the whole source.")
-    if reasons.put_back:
-        words = ", ".join(reasons.put_back)
-        remarks.append(f"Copied, since the network lost it and it must survive: {words}.")
-    return remarks
-
-
-def _closest(neighbours: Sequence[Neighbour]) -> list[Evidence]:
-    cosines = ", ".join(f"{neighbour.cosine:.3f}" for neighbour in neighbours)
-    heading = f"Evidence, not proof: close in the encoder's space. Cosines: {cosines}."
-    return [Evidence(heading, [near.pair for near in neighbours])] if neighbours else []
 
 
 def spelled(piece: str) -> str:
@@ -216,6 +190,11 @@ def spelled(piece: str) -> str:
 
 
 def _pieces(reasons: SubwordReasons) -> Grid:
+    def looked_at(t: int, at: int | None) -> Cell:
+        if at is None or reasons.attention is None:
+            return Cell("–")
+        return Cell(spelled(reasons.source[at]), f"{reasons.attention[t][at]:.2f}")
+
     return Grid(
         "Each subword with its probability, the source subword that the network looked at most, "
         "with the weight of that, and the best rivals with their probabilities.",
@@ -225,7 +204,7 @@ def _pieces(reasons: SubwordReasons) -> Grid:
                 Cell(spelled(piece.text), f"{piece.copied}, {COPIED}" if piece.copied else ""),
                 number(piece.log_p, 2),
                 number(math.exp(piece.log_p), 3),
-                _looked_at(reasons, t),
+                looked_at(t, piece.looked_at),
                 *(Cell(spelled(rival.text), f"{rival.p:.3f}", rival.p) for rival in piece.rivals),
             ]
             for t, piece in enumerate(reasons.pieces)
@@ -238,43 +217,37 @@ def _pieces(reasons: SubwordReasons) -> Grid:
     )
 
 
-def _looked_at(reasons: SubwordReasons, t: int) -> Cell:
-    at = reasons.pieces[t].looked_at
-    if at is None or reasons.attention is None:
-        return Cell("–")
-    return Cell(spelled(reasons.source[at]), f"{reasons.attention[t][at]:.2f}")
-
-
-def _heat(reasons: SubwordReasons) -> Heat | None:
+def _heat(reasons: SubwordReasons) -> Grid | None:
     if reasons.attention is None:
         return None
-    return Heat(
-        [spelled(piece) for piece in reasons.source],
-        [
-            (spelled(piece.text), [round(100 * weight) for weight in weights])
-            for piece, weights in zip(reasons.pieces, reasons.attention, strict=True)
-        ],
+    rows = [
+        [Cell(spelled(piece.text)), *(number(round(100 * weight), 0) for weight in weights)]
+        for piece, weights in zip(reasons.pieces, reasons.attention, strict=True)
+    ]
+    return Grid(
+        "Attention: how much of each source subword (columns) the network looked at for each "
+        "target subword (rows), in per cent.",
+        tuple(map(spelled, reasons.source)),
+        rows,
     )
 
 
 # --- terminal and page
 
 
-def print_explanations(
-    sentence: str, explanations: Sequence[Explanation], console: Console
-) -> None:
+def print_explanations(sentence: str, systems: Sequence[Explanation], console: Console) -> None:
     """All of it but the heat maps."""
     say(console, sentence, "bold")
-    for system in map(view, explanations):
+    for system in map(view, systems):
         console.print()
         say(console, f"{system.title}: {system.translation}", "bold")
         for grid in system.grids:
             console.print()
             print_grid(console, grid)
-        for evidence in system.evidence:
+        for heading, pairs in system.evidence:
             console.print()
-            say(console, evidence.heading)
-            for pair in evidence.pairs:
+            say(console, heading)
+            for pair in pairs:
                 line = f"line {pair.line:,}:"
                 say(console, f"  {line} {pair.source}")
                 say(console, f"  {'→':>{len(line)}} {pair.target}")
@@ -285,9 +258,5 @@ def print_explanations(
 
 def as_html(sentence: str, explanations: Sequence[Explanation]) -> str:
     """One page that needs nothing from elsewhere."""
-    return html(
-        "explain.html.j2",
-        title=f"mtkit explain: {sentence}",
-        sentence=sentence,
-        systems=[view(explanation) for explanation in explanations],
-    )
+    title, systems = f"mtkit explain: {sentence}", list(map(view, explanations))
+    return html("explain.html.j2", title=title, sentence=sentence, systems=systems)

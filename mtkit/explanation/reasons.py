@@ -4,10 +4,9 @@ A statistical system is a sum that can be shown whole:
 
     score = Σ_k λ_k f_k = Σ over phrases of what each adds
 
-and what it knows of a phrase comes from training pairs that contain both of its sides. A neural
-system gives each subword a probability and looks at the source while it does; that, too, can be
-shown, but it is no sum of reasons, and no training sentence can be said to have caused it. The
-closest ones in the encoder's space are evidence, not proof.
+and what it knows of a phrase comes from training pairs that contain both of its sides. The
+probabilities and the attention of a neural system are no sum of reasons, and no training sentence
+caused them: the closest ones in the encoder's space are evidence, not proof.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def with_evidence(
 
 def as_object(sentence: str, explanations: Sequence[Explanation]) -> dict[str, Any]:
     """What ``--json`` prints."""
-    return {"source": sentence, "systems": [_flat(explanation) for explanation in explanations]}
+    return {"source": sentence, "systems": list(map(_flat, explanations))}
 
 
 def _flat(explanation: Explanation) -> dict[str, Any]:
@@ -109,25 +108,25 @@ def _support(
     More than supplied it, where they are not aligned to each other; fewer than tell of it, where
     the lexical weights have it from its single words.
     """
-    # Blanks separate tokens, so that tokens side by side are a substring.
+
+    def spaced(tokens: Sequence[str]) -> str:
+        """Between blanks, so that tokens side by side are a substring."""
+        return f" {' '.join(tokens)} "
+
     phrases = [
-        [(_spaced(phrase.source), _spaced(phrase.target)) for phrase in of.phrases]
+        [(spaced(phrase.source), spaced(phrase.target)) for phrase in of.phrases]
         for of in reasons
         if known and isinstance(of, PhraseReasons)
     ]
     if not phrases:
         return [[] for _ in reasons]
-    texts = [tuple(map(_spaced, system.tokenize([pair.source, pair.target]))) for pair in known]
+    texts = [tuple(map(spaced, system.tokenize([pair.source, pair.target]))) for pair in known]
 
     def support(source: str, target: str) -> Support:
         pairs = [p for p, (x, y) in zip(known, texts, strict=True) if source in x and target in y]
         return Support(len(pairs), nsmallest(SHOWN, pairs, key=lambda pair: len(pair.source)))
 
     return [[support(*sides) for sides in of] for of in phrases]
-
-
-def _spaced(tokens: Sequence[str]) -> str:
-    return f" {' '.join(tokens)} "
 
 
 def _neighbours(

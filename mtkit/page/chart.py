@@ -38,18 +38,8 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Tick:
-    """A mark on an axis: where in the drawing, and its number as text."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
 class Stroke:
-    """A line as drawn: SVG paths of it and of its band, which may be empty, its dashes, which
-    colour (from 0), and itself in words.
-    """
+    """A line as drawn: SVG paths of it and of its band, which may be empty; colour: from 0."""
 
     name: str
     path: str
@@ -61,11 +51,11 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything a template writes out of a chart."""
+    """Everything a template writes out of a chart. Ticks: where on the axis, the number as text."""
 
     chart: Chart
-    x_ticks: list[Tick]
-    y_ticks: list[Tick]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
     strokes: list[Stroke]
 
 
@@ -77,11 +67,8 @@ def draw(chart: Chart) -> Drawing:
     points = [point for line in chart.lines for point in line.points]
     edges = [(x, y) for line in chart.lines for x, *both in line.band for y in both]
     xs, ys = zip(*points, *edges, strict=True)
-    x_marks = log_ticks(min(xs), max(xs)) if chart.log_x else ticks(min(0.0, *xs), max(xs))
-    y_marks = log_ticks(min(ys), max(ys)) if chart.log else ticks(min(0.0, *ys), max(ys))
-
-    x_of = _scale(x_marks, LEFT, RIGHT, chart.log_x)
-    y_of = _scale(y_marks, BOTTOM, TOP, chart.log)
+    x_marks, x_of = _axis(xs, LEFT, RIGHT, chart.log_x)
+    y_marks, y_of = _axis(ys, BOTTOM, TOP, chart.log)
     strokes = [
         Stroke(
             line.name,
@@ -97,12 +84,8 @@ def draw(chart: Chart) -> Drawing:
         )
         for k, line in enumerate(chart.lines)
     ]
-    return Drawing(
-        chart,
-        [Tick(x_of(x), f"{x:,.4g}" if x < 1e4 else f"{x:,.0f}") for x in x_marks],
-        [Tick(y_of(y), _figure(y)) for y in y_marks],
-        strokes,
-    )
+    x_ticks = [(x_of(x), f"{x:,.4g}" if x < 1e4 else f"{x:,.0f}") for x in x_marks]
+    return Drawing(chart, x_ticks, [(y_of(y), _figure(y)) for y in y_marks], strokes)
 
 
 def _figure(y: float) -> str:
@@ -121,13 +104,15 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x} {y}" for x, y in points) if points else ""
 
 
-def _scale(
-    marks: Sequence[float], start: float, end: float, log: bool = False
-) -> Callable[[float], float]:
-    """Where numbers are drawn, if the first and last of ``marks`` are at ``start`` and ``end``."""
+def _axis(
+    values: Sequence[float], start: float, end: float, log: bool
+) -> tuple[list[float], Callable[[float], float]]:
+    """Marks that enclose ``values``; where numbers are drawn, the first mark at ``start``."""
+    low, high = min(values), max(values)
+    marks = log_ticks(low, high) if log else ticks(min(0.0, low), high)
     grows: Callable[[float], float] = math.log if log else float
-    low, high = grows(marks[0]), grows(marks[-1])
-    return lambda value: round(start + (end - start) * (grows(value) - low) / (high - low), 2)
+    first, last = grows(marks[0]), grows(marks[-1])
+    return marks, lambda v: round(start + (end - start) * (grows(v) - first) / (last - first), 2)
 
 
 def ticks(low: float, high: float) -> list[float]:

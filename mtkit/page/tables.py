@@ -1,7 +1,6 @@
-"""What every page of mtkit's is made of: tables, charts and text, for a terminal and a browser.
+"""Tables and text for a terminal and a browser, which draw the same grids.
 
-Both renderings draw the same grids and charts, so that they cannot come to differ; and whatever a
-corpus holds reaches either as plain text.
+Whatever a corpus holds reaches either as plain text.
 """
 
 from __future__ import annotations
@@ -70,9 +69,8 @@ def number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
         return Cell("–")
     if math.isinf(value):
         return Cell("∞", small, sys.float_info.max)
-    return Cell(
-        f"{value:,.{decimals}f}" if value < 1e6 or not decimals else f"{value:.2e}", small, value
-    )
+    fixed = value < 1e6 or not decimals
+    return Cell(f"{value:,.{decimals}f}" if fixed else f"{value:.2e}", small, value)
 
 
 # --- terminal
@@ -86,26 +84,22 @@ def say(console: Console, text: str, style: str = "") -> None:
 def print_grid(console: Console, grid: Grid) -> None:
     """A table with its caption and notes."""
     say(console, grid.caption, "bold")
-    table = _table(grid)
-    table.width = NARROW if console.width < NARROW else None
+    width = NARROW if console.width < NARROW else None
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, width=width)
+    first, *others = (Text(visible(column)) for column in grid.columns)
+    table.add_column(first, overflow="fold", min_width=8)
+    for head in others:
+        table.add_column(head, justify="right", overflow="fold")
+    for row in grid.rows:
+        table.add_row(*map(_text, row))
     console.print(table, crop=False)
     for note in grid.notes:  # a signature must not be cut: the terminal may wrap it
         console.print(Text(visible(note), "dim"), soft_wrap=True)
 
 
-def _table(grid: Grid) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    heads = [Text(visible(column)) for column in grid.columns]
-    table.add_column(heads[0], overflow="fold", min_width=8)
-    for head in heads[1:]:
-        table.add_column(head, justify="right", overflow="fold")
-    for row in grid.rows:
-        texts = [Text(visible(cell.text)) for cell in row]
-        for text, cell in zip(texts, row, strict=True):
-            if cell.small:
-                text.append(f"\n{visible(cell.small)}", "dim")
-        table.add_row(*texts)
-    return table
+def _text(cell: Cell) -> Text:
+    text = Text(visible(cell.text))
+    return text.append(f"\n{visible(cell.small)}", "dim") if cell.small else text
 
 
 # --- HTML

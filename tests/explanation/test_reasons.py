@@ -215,8 +215,8 @@ def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Co
     assert first.pair.source == few.train.source[7]
     cosines = [n.cosine for n in found.neighbours]
     assert cosines == sorted(cosines, reverse=True)
-    [training] = view(found).evidence
-    assert training.heading.startswith("Evidence, not proof: close in the encoder's space.")
+    [(heading, _)] = view(found).evidence
+    assert heading.startswith("Evidence, not proof: close in the encoder's space.")
 
 
 def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> None:
