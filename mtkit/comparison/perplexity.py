@@ -29,27 +29,20 @@ def measure(
     if text is not None and test is not None:
         raise InputError("--test and --text name the text twice; give one of them")
     chosen = models_or_all(models)
-    if text and not any(line.strip() for line in read_lines(text)):
+    alone = [("", line) for line in read_lines(text)] if text else []  # with empty sources
+    if text and not any(line.strip() for _, line in alone):
         raise InputError(f"{text}: the file is empty; there is nothing to measure")
     files = {path: (text,) if text else test or named_test_set(path) for path in chosen}
     measured = []
     for path in chosen:
         tokenizer = Manifest.read(path).word_tokenizer
-        judged = judge(load(path), tokenizer, _pairs(files[path]))
+        judged = judge(load(path), tokenizer, alone or Bitext.read(*files[path]).pairs())
         if text:
             judged = {question: j for question, j in judged.items() if question == "P(y)"}
         if models and not judged:
             raise InputError(f"{path} has no language model P(y): it needs --test SRC TGT")
         measured.append(_split(path, files[path], tokenizer, judged))
     return measured
-
-
-def _pairs(files: tuple[Path, ...]) -> list[tuple[str, str]]:
-    """Sentence pairs; of target text alone with empty sources."""
-    if len(files) == 1:
-        return [("", line) for line in read_lines(files[0])]
-    source, target = files
-    return Bitext.read(source, target).pairs()
 
 
 def _split(

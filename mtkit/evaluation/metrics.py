@@ -124,9 +124,9 @@ def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
     for (a, one), (b, two) in combinations(systems.items(), 2):
         for metric in (name for name in TESTED if name in one.rows):
             delta = one.score(metric) - two.score(metric)
-            p = _p_bootstrap, _p_randomization
-            values = (test(metric, one, two, abs(delta)) if delta else 1.0 for test in p)
-            pairs.append(Pair(a, b, metric, delta, *values))
+            tests = _p_bootstrap, _p_randomization
+            p = (test(metric, one, two, abs(delta)) if delta else 1.0 for test in tests)
+            pairs.append(Pair(a, b, metric, delta, *p))
     return pairs
 
 

@@ -28,7 +28,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,31 +77,22 @@ def perplexity(values: Sequence[LogProbability | None], question: Question) -> P
     tokens, oov = sum(v.tokens for v in scored), sum(v.oov for v in scored)
     known = [v.known for v in scored if v.known is not None]
     notes = []
-    if len(scored) < len(values):
-        missing = len(values) - len(scored)
+    if missing := len(values) - len(scored):
         notes.append(f"{missing} of {len(values)} sentences have no value and are left out")
-    if len(possible) < len(scored):
-        note = f"{len(scored) - len(possible)} of {len(values)} sentences have probability 0"
+    if impossible := len(scored) - len(possible):
+        note = f"{impossible} of {len(values)} sentences have probability 0"
         others = perplexity_of([v.value for v in possible], sum(v.tokens for v in possible))
         notes.append(note if others is None else f"{note}; over the others it is {others:.2f}")
-    return Perplexity(
-        value=perplexity_of([v.value for v in scored], tokens),
-        without_oov=perplexity_of(known, tokens - oov) if len(known) == len(scored) else None,
-        tokens=tokens,
-        oov=oov,
-        question=question,
-        note="; ".join(notes),
-    )
+    value = perplexity_of([v.value for v in scored], tokens)
+    without_oov = perplexity_of(known, tokens - oov) if len(known) == len(scored) else None
+    return Perplexity(value, without_oov, tokens, oov, question, "; ".join(notes))
 
 
 def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability | None]]:
     """What a system answers to each question that it has a model of, sentence by sentence."""
-    values: dict[Question, list[LogProbability | None]] = {
-        "P(y)": [score.lm for score in scores],
-        "P(x|y)": [score.channel for score in scores],
-        "P(y|x)": [score.direct for score in scores],
-    }
-    return {q: v for q, v in values.items() if any(p is not None for p in v)}
+    values = zip(*((score.lm, score.channel, score.direct) for score in scores), strict=True)
+    answers = zip(MEANINGS, map(list, values), strict=False)  # none to no sentence
+    return {question: of for question, of in answers if any(p is not None for p in of)}
 
 
 def perplexities(scores: Sequence[Score]) -> dict[Question, Perplexity]:
@@ -182,33 +173,25 @@ def judge(
     for question, values in by_question(system.score(pairs)).items():
         source = question == "P(x|y)"
         tokens = system.tokenize([pair[not source] for pair in pairs])
-        judged = _flat(perplexity(values, question), tokens, values, tokenizer)
-        unknown = [word for word, oov in zip(judged.words, judged.is_oov, strict=True) if oov]
-        judged.spelling[judged.is_oov] = system.spell(unknown, source)
-        by_model[question] = judged
+        scores = [value.by_token for value in values if value and value.by_token]
+        orders = [score.order for score in scores if score.order is not None]
+        lengths = [len(words) + 1 for words in tokens]
+        assert [len(score.log_p) for score in scores] == lengths, "a token without a value"
+        words = [word for words in tokens for word in (*words, END)]
+        is_oov = np.concatenate([score.is_oov for score in scores])
+        spelling = np.zeros(len(words))
+        spelling[is_oov] = system.spell(list(compress(words, is_oov)), source)
+        by_model[question] = Judged(
+            perplexity(values, question),
+            words,
+            np.concatenate([score.log_p for score in scores]),
+            is_oov,
+            order=np.concatenate(orders) if orders else None,
+            begin=np.cumsum([0, *lengths]),
+            spelling=spelling,
+            characters=np.array([len(tokenizer.detokenize(line)) + 1 for line in tokens]),
+        )
     return by_model
-
-
-def _flat(
-    overall: Perplexity,
-    tokens: Sequence[list[str]],
-    values: Sequence[LogProbability | None],
-    tokenizer: WordTokenizer,
-) -> Judged:
-    scores = [value.by_token for value in values if value and value.by_token]
-    orders = [score.order for score in scores if score.order is not None]
-    lengths = [len(words) + 1 for words in tokens]
-    assert [len(score.log_p) for score in scores] == lengths, "a token without a value"
-    return Judged(
-        overall,
-        words=[word for words in tokens for word in (*words, END)],
-        log_p=np.concatenate([score.log_p for score in scores]),
-        is_oov=np.concatenate([score.is_oov for score in scores]),
-        order=np.concatenate(orders) if orders else None,
-        begin=np.cumsum([0, *lengths]),
-        spelling=np.zeros(sum(lengths)),
-        characters=np.array([len(tokenizer.detokenize(words)) + 1 for words in tokens]),
-    )
 
 
 def _bits_per_character(log_p: NDArray[np.float64], characters: int) -> float:
@@ -226,14 +209,26 @@ def splits(judged: Judged, counts: Mapping[str, int] | None = None) -> Splits:
     is_end = np.zeros(len(judged.words), dtype=np.bool_)
     is_end[judged.begin[1:] - 1] = True
     position = np.arange(len(is_end)) - judged.begin[:-1].repeat(np.diff(judged.begin)) + 1
-    groups = {"oov": _groups(judged, judged.is_oov, ["known", "unknown"])}
+
+    def grouped(index: NDArray[Any], labels: Sequence[str]) -> list[Group]:
+        """index: (T,), the number of each token's label."""
+        tokens = np.bincount(index, minlength=len(labels)).tolist()
+        log_p = np.bincount(index, judged.log_p, len(labels)).tolist()
+        return list(map(Group, labels, tokens, log_p))
+
+    def binned(values: NDArray[Any], begins: Sequence[int]) -> list[Group]:
+        """Words by ranges of their value, and each ``</s>``, which is no word, by itself."""
+        index = np.where(is_end, len(begins), np.digitize(values, begins) - 1)
+        return grouped(index, [*ranges(begins), END])
+
+    groups = {"oov": grouped(judged.is_oov, ["known", "unknown"])}
     if counts is not None:
         frequency = np.array([counts.get(word, 0) for word in judged.words])
-        groups["frequency"] = _binned(judged, frequency, FREQUENCIES, is_end)
-    groups["position"] = _binned(judged, position, POSITIONS, is_end)
+        groups["frequency"] = binned(frequency, FREQUENCIES)
+    groups["position"] = binned(position, POSITIONS)
     if judged.order is not None:
         labels = [str(1 + k) for k in range(int(judged.order.max()))]
-        groups["order"] = _groups(judged, judged.order - 1, labels)
+        groups["order"] = grouped(judged.order - 1, labels)
     return groups
 
 
@@ -250,22 +245,6 @@ def ranges(begins: Sequence[int]) -> list[str]:
     """
     inner = [f"{a}" if a + 1 == b else f"{a:,}–{b - 1:,}" for a, b in pairwise(begins)]
     return [*inner, f"{begins[-1]:,}–"]
-
-
-def _binned(
-    judged: Judged, values: NDArray[Any], begins: Sequence[int], is_end: NDArray[np.bool_]
-) -> list[Group]:
-    """Words by ranges of their value, and each ``</s>``, which is no word, by itself."""
-    labels = [*ranges(begins), END]
-    index = np.where(is_end, len(begins), np.digitize(values, begins) - 1)
-    return _groups(judged, index, labels)
-
-
-def _groups(judged: Judged, index: NDArray[Any], labels: Sequence[str]) -> list[Group]:
-    """index: (T,), the number of each token's label."""
-    tokens = np.bincount(index, minlength=len(labels)).tolist()
-    log_p = np.bincount(index, judged.log_p, len(labels)).tolist()
-    return [Group(*of) for of in zip(labels, tokens, log_p, strict=True)]
 
 
 # --- models of a text

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product, zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -80,29 +81,19 @@ def _overall_grid(models: Sequence[Measured]) -> Grid:
 
 def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
     """A table for each question and property: perplexity, and below it the tokens."""
-    for question in MEANINGS:
-        for name, what in CAPTIONS.items():
-            by_model = {
-                model.name: {group.label: group for group in model.splits[question][name]}
-                for model in models
-                if name in model.splits.get(question, ())
-            }
-            if by_model:
-                yield _split_grid(f"{question} by {what}: perplexity, tokens", by_model)
-
-
-def _split_grid(caption: str, by_model: Mapping[str, Mapping[str, Group]]) -> Grid:
-    labels = [
-        label
-        for label in max(by_model.values(), key=len)  # the shorter lists are its beginning
-        if any(label in of and of[label].tokens for of in by_model.values())
-    ]
-    nothing = Group("", 0, 0.0)
-    rows = []
-    for model, of in by_model.items():
-        groups = [of.get(label, nothing) for label in labels]
-        rows.append([Cell(model), *(number(g.perplexity, 1, f"{g.tokens:,}") for g in groups)])
-    return Grid(caption, ("Model", *labels), rows)
+    for question, (name, what) in product(MEANINGS, CAPTIONS.items()):
+        splits = [(m.name, m.splits[question]) for m in models if question in m.splits]
+        known = {model: split[name] for model, split in splits if name in split}
+        # The shorter lists of groups are the beginning of the longest.
+        columns = zip_longest(*known.values(), fillvalue=Group("", 0, 0.0))
+        filled = [groups for groups in columns if any(group.tokens for group in groups)]
+        labels = [max(group.label for group in groups) for groups in filled]
+        rows = [
+            [Cell(model), *(number(g.perplexity, 1, f"{g.tokens:,}") for g in groups)]
+            for model, groups in zip(known, zip(*filled, strict=True), strict=True)
+        ]
+        if rows:
+            yield Grid(f"{question} by {what}: perplexity, tokens", ("Model", *labels), rows)
 
 
 # --- token by token
@@ -111,21 +102,14 @@ def _split_grid(caption: str, by_model: Mapping[str, Mapping[str, Group]]) -> Gr
 def print_tokens(models: Sequence[Measured], console: Console) -> None:
     """Each sentence with the surprise of its tokens by every model and question."""
     console.print(_legend())
-    spans = {
-        (model.name, question): list(judged.spans)
-        for model in models
-        for question, judged in model.judged.items()
-    }
-    for s in range(len(next(iter(spans.values()), []))):
-        console.print(Text(f"\nLine {s + 1}", "bold"))
+    texts = [(q, m.name, m.judged[q]) for q in MEANINGS for m in models if q in m.judged]
+    for line, spans in enumerate(zip(*(judged.spans for *_, judged in texts), strict=True), 1):
+        console.print(Text(f"\nLine {line}", "bold"))
         blocks: dict[tuple[bool, tuple[str, ...]], list[list[Text]]] = {}
-        for question in MEANINGS:
-            for model in models:
-                if judged := model.judged.get(question):
-                    span = spans[model.name, question][s]
-                    key = question == "P(x|y)", tuple(judged.words[span])
-                    label = Text(f"{question:<6}  {visible(model.name)}")
-                    blocks.setdefault(key, []).extend(_rows(label, judged, span))
+        for (question, name, judged), span in zip(texts, spans, strict=True):
+            key = question == "P(x|y)", tuple(judged.words[span])
+            label = Text(f"{question:<6}  {visible(name)}")
+            blocks.setdefault(key, []).extend(_rows(label, judged, span))
         for (of_source, words), rows in blocks.items():
             _print_block("source" if of_source else "target", words, rows, console)
 

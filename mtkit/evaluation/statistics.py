@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -61,12 +61,9 @@ class Scorer:
         self.references = [list(lines) for lines in references]
         self.tokenize, self.resamples, self.trials = tokenize, resamples, trials
         # force: no advice on sacreBLEU's log; looks_tokenized() tells the reader of the report.
-        makers: dict[str, Callable[[], Any]] = {
-            "bleu": lambda: BLEU(tokenize=tokenize, force=True, references=self.references),
-            "chrf": lambda: CHRF(references=self.references),
-            "ter": lambda: TER(references=self.references),
-        }
-        self.metrics = {name: makers[name]() for name in metrics}
+        bleu: Callable[..., Any] = partial(BLEU, tokenize=tokenize, force=True)
+        kinds = {"bleu": bleu, "chrf": CHRF, "ter": TER}
+        self.metrics = {name: kinds[name](references=self.references) for name in metrics}
 
     def count(self, outputs: Lines, metrics: Sequence[str] = (), name: str = "") -> Statistics:
         """The rows of a system's N outputs for ``metrics``, by default all.
@@ -117,9 +114,7 @@ class Statistics:
 
         Raises InputError where there is none.
         """
-        rows = self.rows[metric]
-        if sentences is not None:
-            rows = rows[list(sentences)]
+        rows = self.rows[metric][slice(None) if sentences is None else list(sentences)]
         if not len(rows):
             raise InputError("no sentence; there is nothing to score")
         return self.scorer.score(metric, rows.sum(0).tolist())
@@ -136,12 +131,12 @@ class Statistics:
     @cached_property
     def resampled(self) -> dict[str, NDArray[Any]]:
         """Scores of the resampled test sets by metric, (resamples,); float32 as in sacreBLEU."""
-        return {metric: self._resampled(metric) for metric in self.rows}
-
-    def _resampled(self, metric: str) -> NDArray[Any]:
-        rows = self.rows[metric].astype(np.float32)
-        totals = (rows[drawn].sum(0) for drawn in self.scorer.draws)
-        return np.array([self.scorer.score(metric, total).score for total in totals])
+        scores = {}
+        for metric, rows in self.rows.items():
+            single = rows.astype(np.float32)
+            totals = [single[drawn].sum(0) for drawn in self.scorer.draws]
+            scores[metric] = np.array([self.scorer.score(metric, row).score for row in totals])
+        return scores
 
 
 def check_parallel(lines: Lines, references: Lines, name: str = "") -> None:
@@ -150,10 +145,8 @@ def check_parallel(lines: Lines, references: Lines, name: str = "") -> None:
     if not references:
         raise InputError(f"{who}the test set is empty; there is nothing to score")
     if len(lines) != len(references):
-        raise InputError(
-            f"{who}{len(lines)} lines for {len(references)} references; "
-            "they must correspond line by line"
-        )
+        counts = f"{len(lines)} lines for {len(references)} references"
+        raise InputError(f"{who}{counts}; they must correspond line by line")
 
 
 def _seed() -> int | None:
