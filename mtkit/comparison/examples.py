@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, zip_longest
 
 SAMPLED = "systematic sample"
 
@@ -47,35 +47,25 @@ def choose(
     wanted = min(count - len(chosen), len(others))
     for k in range(wanted):
         chosen[others[(2 * k + 1) * len(others) // (2 * wanted)]] = SAMPLED
-    return tuple(
-        Example(
-            i + 1,
-            why,
-            sources[i],
-            tuple(lines[i] for lines in references),
-            tuple(ExampleOutput(name, outputs[name][i], chrf[name][i]) for name in outputs),
-        )
-        for i, why in chosen.items()
-    )
+
+    def example(i: int, why: str) -> Example:
+        said = tuple(ExampleOutput(name, outputs[name][i], chrf[name][i]) for name in outputs)
+        return Example(i + 1, why, sources[i], tuple(lines[i] for lines in references), said)
+
+    return tuple(example(i, why) for i, why in chosen.items())
 
 
 def _differing(
     sources: Sequence[str], chrf: Mapping[str, Sequence[float]], rivals: Sequence[str], count: int
 ) -> dict[int, str]:
     """The rows of the largest differences, those of both sides in turn, with why."""
-    chosen: dict[int, str] = {}
     third = -(-count // 3)
     sides = []
     for ahead, behind in permutations(rivals, 2):
         gaps = [x - y for x, y in zip(chrf[ahead], chrf[behind], strict=True)]
         rows = [i for i, gap in enumerate(gaps) if gap > 0 and sources[i].strip()]
         rows.sort(key=lambda i: -gaps[i])
-        sides.append(
-            [(i, f"{ahead} is ahead of {behind} by {gaps[i]:.1f} chrF") for i in rows[:third]]
-        )
-    for k in range(third):
-        for side in sides:
-            if k < len(side) and len(chosen) < count:
-                row, why = side[k]
-                chosen[row] = why
-    return chosen
+        leads = [f"{ahead} is ahead of {behind} by {gaps[i]:.1f} chrF" for i in rows]
+        sides.append(zip(rows[:third], leads, strict=False))
+    in_turn = [example for pair in zip_longest(*sides) for example in pair if example]
+    return dict(in_turn[:count])

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mtkit.manifest import RECORDS, model_files, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
@@ -19,6 +18,8 @@ from mtkit.text.corpus import Bitext, read_lines
 from mtkit.version import __version__
 
 FORMAT = 1
+KEPT = ("text", "tokens", "score", "alignment", "unknown", "pieces")  # of a hypothesis
+MODELS = ("lm", "channel", "direct")  # of a score
 
 
 @dataclass(frozen=True)
@@ -48,45 +49,29 @@ def path_of(directory: Path, test: Bitext, glossary: Path | None = None) -> Path
 
 def write(record: Record, path: Path) -> bool:
     """Keep it, whole or not at all; whether that was possible."""
-    data = dict(vars(record))
-    data["best"] = [_hypothesis(h) for h in record.best]
-    data["scores"] = [_score(score) for score in record.scores]
+    best = [{name: getattr(h, name) for name in KEPT} for h in record.best]
+    data = vars(record) | {"best": best, "scores": list(map(vars, record.scores))}
     try:
-        write_whole(json.dumps(data, ensure_ascii=False), path)
+        write_whole(json.dumps(data, ensure_ascii=False, default=_sums), path)
     except OSError:  # a model of others
         return False
     return True
+
+
+def _sums(p: LogProbability) -> list[float | None]:
+    """Without the terms, which are many and in no report."""
+    return [p.value, p.tokens, p.oov, p.known]
 
 
 def read(path: Path) -> Record | None:
     """``None`` where there is none, or one that was not written whole."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        data["best"] = [_as_hypothesis(h) for h in data["best"]]
-        data["scores"] = [_as_score(score) for score in data["scores"]]
-        return Record(**data)
+        for h in data["best"]:
+            h["alignment"] = [(i, j) for i, j in h["alignment"]]
+        for score in data["scores"]:
+            score |= {name: score[name] and LogProbability(*score[name]) for name in MODELS}
+        best, scores = [Hypothesis(**h) for h in data["best"]], [Score(**s) for s in data["scores"]]
+        return Record(**data | {"best": best, "scores": scores})
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-# The terms of the sums are many and no report shows them.
-
-
-def _hypothesis(h: Hypothesis) -> dict[str, Any]:
-    kept = ("text", "tokens", "score", "alignment", "unknown", "pieces")
-    return {name: getattr(h, name) for name in kept}
-
-
-def _as_hypothesis(data: dict[str, Any]) -> Hypothesis:
-    return Hypothesis(**data | {"alignment": [(i, j) for i, j in data["alignment"]]})
-
-
-def _score(score: Score) -> dict[str, Any]:
-    models = {name: getattr(score, name) for name in ("lm", "channel", "direct")}
-    sums = {name: p and [p.value, p.tokens, p.oov, p.known] for name, p in models.items()}
-    return {"model": score.model, "why": score.why, **sums}
-
-
-def _as_score(data: dict[str, Any]) -> Score:
-    sums = {name: data[name] for name in ("lm", "channel", "direct")}
-    return Score(**data | {name: p and LogProbability(*p) for name, p in sums.items()})

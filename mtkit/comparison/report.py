@@ -6,6 +6,7 @@ see is the record itself (``as_json``); what people see is made in ``page``.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -57,13 +58,6 @@ class Material:
     scorer: Scorer
     languages: tuple[str, str] = ("", "")
 
-    def described(self) -> TestSet:
-        """For the report."""
-        source, target = self.text.paths
-        sizes = len(self.text), len(self.scorer.references)
-        files = source.name, str(source), str(target)
-        return TestSet(*files, self.languages, *sizes, self.scorer.tokenize)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -111,9 +105,8 @@ class Translations(Run):
 
 @dataclass(frozen=True)
 class ScoredGroup:
-    """BLEU of the sentences of which something is ``low`` to ``high``, ``None`` for no limit.
-
-    bleu: ``None`` for no sentence.
+    """BLEU of the sentences of which something is ``low`` to ``high``; ``None`` for no limit, and
+    for the BLEU of no sentence.
     """
 
     low: int | None
@@ -210,6 +203,7 @@ def build(
     lines or names do not fit.
     """
     sources, scorer = material.text.source, material.scorer
+    files, sizes = list(map(str, material.text.paths)), (len(sources), len(scorer.references))
     check_parallel(sources, material.text.target, "the source")
     check_names([t.name for t in translations])
     counted = {t.name: scorer.count(t.outputs, name=t.name) for t in translations}
@@ -218,14 +212,14 @@ def build(
     systems = [_result(t, counted[t.name], chrf[t.name], text, lengths, seen) for t in translations]
     words = {t.name: t.words for t in translations}
     outputs = {t.name: t.outputs for t in translations}
-    rivals = _rivals(systems) if len(systems) > 1 else []
-    compared = {name: words[name] for name in rivals}
+    rivals = _rivals(systems)
+    name = material.text.paths[0].name
     return Comparison(
-        test=material.described(),
+        test=TestSet(name, files[0], files[1], material.languages, *sizes, scorer.tokenize),
         systems=systems,
         pairs=metrics.significance(counted),
         groupings=where.groupings(text, words),
-        ngrams=where.ngrams(text.reference, compared) if compared else [],
+        ngrams=where.ngrams(text.reference, {name: words[name] for name in rivals}),
         spreads=_spreads(translations, systems),
         seen=len(seen),
         examples=choose(sources, scorer.references, outputs, chrf, rivals, examples),
@@ -262,6 +256,10 @@ def _result(
     def group(low: int | None, high: int | None, chosen: Sequence[int]) -> ScoredGroup:
         return ScoredGroup(low, high, len(chosen), rows.score("bleu", chosen) if chosen else None)
 
+    def by_difference(low: int | None, high: int | None) -> ScoredGroup:
+        least, most = -math.inf if low is None else low, math.inf if high is None else high
+        return group(low, high, [i for i, n in enumerate(longer) if least <= n <= most])
+
     return SystemResult(
         **{f.name: getattr(system, f.name) for f in fields(Run)},
         sentences_per_second=N / system.seconds if system.seconds else None,
@@ -272,19 +270,12 @@ def _result(
         channel={name: bleu(lines) for name, lines in system.by_weights.items()},
         wider=bleu(system.by_wider) if system.by_wider else None,
         by_length=[group(*of) for of in lengths],
-        by_difference=[
-            group(low, high, [i for i, n in enumerate(longer) if _within(n, low, high)])
-            for low, high in DIFFERENCES
-        ],
+        by_difference=[by_difference(*limits) for limits in DIFFERENCES],
         by_chrf=[tenths.count(k) for k in range(10)],
         coverage=faults.coverage(text, words, system.made_from, system.aligned),
         unknown_words=faults.unknown(text, words),
         unseen=rows.score("bleu", unseen) if 0 < len(unseen) < N else None,
     )
-
-
-def _within(n: int, low: int | None, high: int | None) -> bool:
-    return (low is None or low <= n) and (high is None or n <= high)
 
 
 def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:
@@ -318,25 +309,18 @@ def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResul
 
 
 def _warnings(systems: Sequence[Translations], material: Material) -> list[str]:
-    warnings, N = [], len(material.text)
-    if N < SMALL:
-        warnings.append(f"only {N} test sentences: intervals and p-values are rough")
-    if material.scorer.tokenize != "none":
-        warnings += [
-            f"{s.name}: most lines end in ' .', as tokenised text does; detokenise it, or score "
-            "both sides as tokens with --tokenizer none"
-            for s in systems
-            if metrics.looks_tokenized(s.outputs)
-        ]
-    return warnings
+    N = len(material.text)
+    few = [f"only {N} test sentences: intervals and p-values are rough"] if N < SMALL else []
+    return few + [
+        f"{s.name}: most lines end in ' .', as tokenised text does; detokenise it, or score "
+        "both sides as tokens with --tokenizer none"
+        for s in systems
+        if material.scorer.tokenize != "none" and metrics.looks_tokenized(s.outputs)
+    ]
 
 
 def _rivals(systems: Sequence[SystemResult]) -> list[str]:
     """The best system by BLEU and the best of the others, of another kind if there is one."""
-
-    def best(candidates: Sequence[SystemResult]) -> SystemResult:
-        return max(candidates, key=lambda system: system.bleu)
-
-    first = best(systems)
-    others = [s for s in systems if s is not first]
-    return [first.name, best([s for s in others if s.kind != first.kind] or others).name]
+    first, *others = sorted(systems, key=lambda system: -system.bleu)
+    of_other_kinds = [s for s in others if s.kind != first.kind]
+    return [s.name for s in (first, *(of_other_kinds or others)[:1])] if others else []

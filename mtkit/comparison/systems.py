@@ -87,22 +87,15 @@ def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
         else:
             system = run(name, path, task)
         words = usual.tokenize_all(system.outputs)
-        aligned = align(text.source, words) if align else None
-        glossary = _compliance(task, tokenizers.get(name, usual), system.outputs)
-        translations.append(replace(system, words=words, aligned=aligned, glossary=glossary))
+        system = replace(system, words=words, aligned=align(text.source, words) if align else None)
+        if task.glossary:
+            tokenize = tokenizers.get(name, usual).tokenize
+            sides = (map(tokenize, side) for side in (task.test.source, system.outputs))
+            of = Glossary.read(task.glossary, tokenize).compliance(*sides)
+            compliance = {"matches": of.matches, "complied": of.complied}
+            system = replace(system, glossary=compliance)
+        translations.append(system)
     return translations, text, unknown
-
-
-def _compliance(
-    task: Task, tokenizer: WordTokenizer, outputs: Sequence[str]
-) -> dict[str, int] | None:
-    """How far the outputs follow the glossary, if there is one."""
-    if not task.glossary:
-        return None
-    glossary = Glossary.read(task.glossary, tokenizer.tokenize)
-    sides = (map(tokenizer.tokenize, side) for side in (task.test.source, outputs))
-    compliance = glossary.compliance(*sides)
-    return {"matches": compliance.matches, "complied": compliance.complied}
 
 
 def run(name: str, directory: Path, task: Task) -> Translations:
@@ -175,11 +168,10 @@ def _channel(
     """Translations with the weights of ``CHANNEL``, and ``outputs``, if its own are others."""
     by_weights = {}
     for preset, label in CHANNEL.items():
-        if system.weights == PRESETS[preset]:
-            by_weights[label] = outputs
-        else:
-            other = system.with_weights(PRESETS[preset])
-            by_weights[label] = [h.text for h in _best(other, source)]
+        by_weights[label] = outputs
+        if system.weights != PRESETS[preset]:
+            best = _best(system.with_weights(PRESETS[preset]), source)
+            by_weights[label] = [h.text for h in best]
     if system.weights not in PRESETS.values():
         by_weights["Tuned weights" if tuned else "Its own weights"] = outputs
     return by_weights
@@ -216,14 +208,14 @@ def in_tokens(
     """
     source, target = test.tokens(tokenizer)
     links = align(source, target) if align else None
-    whose, known, missing = "", None, list[str]()
+    whose, missing = "", list[str]()
     for name, directory in models.items():
         try:
             whose, known = name, training_text(directory)
             break
         except InputError as error:
             missing.append(f"words are not grouped by their frequency: {error}")
-    if not known:
+    else:
         return Text(source, target, links), missing[:1]
     counts = [frequencies(tokenizer, side) for side in (known.source, known.target)]
     digests = {name: Manifest.read(path).corpus.get("digest") for name, path in models.items()}
@@ -257,11 +249,8 @@ def _align(
 
 def seen_in_training(models: Mapping[str, Path], test: Bitext) -> dict[str, list[int]]:
     """The rows of the test set whose source is in the training text of each model, where any is."""
-    seen = {}
     lines = [line_hashes([line])[0] for line in test.source]
-    for name, directory in models.items():
-        if (directory / HASHES).exists():
-            rows = np.flatnonzero(np.isin(lines, np.load(directory / HASHES))).tolist()
-            if rows:
-                seen[name] = rows
-    return seen
+    files = {name: directory / HASHES for name, directory in models.items()}
+    hashes = {name: np.load(file) for name, file in files.items() if file.exists()}
+    seen = {name: np.flatnonzero(np.isin(lines, of)).tolist() for name, of in hashes.items()}
+    return {name: rows for name, rows in seen.items() if rows}

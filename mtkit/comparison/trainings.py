@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -46,7 +47,8 @@ class Training:
 
     def keep(self, point: Point) -> None:
         """Keep it, whole or not at all."""
-        kept = {name: value for name, value in asdict(point).items() if name != "system"}
+        kept = asdict(point)
+        del kept["system"]
         write_whole(json.dumps(kept, ensure_ascii=False), self.path)
 
 
@@ -73,12 +75,11 @@ def trainings(
         dev = _dev(manifest)
         of = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus["digest"]]
         of += [dev and dev.digest(), test.digest()]
-        for size in sizes:
-            for seed in range(1, seeds + 1):
-                text = json.dumps([__version__, *of, size, seed])
-                key = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-                path = where / f"{key}.json"
-                needed.append(Training(name, directory, manifest, size, seed, path))
+        for size, seed in product(sizes, range(1, seeds + 1)):
+            text = json.dumps([__version__, *of, size, seed])
+            key = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+            path = where / f"{key}.json"
+            needed.append(Training(name, directory, manifest, size, seed, path))
     return sorted(needed, key=lambda training: training.size)
 
 
@@ -142,8 +143,7 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
     """
     manifest = training.manifest
     text = sample(training_text(training.directory), training.size, training.seed)
-    name, dev = manifest.corpus["name"], _dev(manifest)
-    corpus = Corpus(name, manifest.languages, text, dev, test)
+    corpus = Corpus(manifest.corpus["name"], manifest.languages, text, _dev(manifest), test)
     with TemporaryDirectory(prefix="mtkit-curve-") as scratch:
         out = Path(scratch) / "model"
         start = time.perf_counter()

@@ -23,10 +23,12 @@ Intervals are 95 %, over sentences.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import accumulate, chain, permutations
+from operator import and_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +85,7 @@ class Grouping:
 
 def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Grouping]:
     """All that ``text`` knows enough for. outputs: name → tokens of each sentence."""
-    matched = {
-        name: [matches(*sides) for sides in zip(text.reference, output, strict=True)]
-        for name, output in outputs.items()
-    }
+    matched = {name: list(map(matches, text.reference, output)) for name, output in outputs.items()}
 
     def by_word(by: str, labels: Sequence[str], group: Callable[[int, str], int]) -> Grouping:
         """group: the label of a word of a sentence, in output or reference."""
@@ -100,7 +99,9 @@ def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Groupi
     sources = [set(words) for words in text.source]
     frequencies, every = ranges(FREQUENCIES), list[Grouping]()
     if (known := text.counts) is not None:
-        every.append(by_word("frequency", frequencies, lambda _, word: _bin(known[word])))
+        every.append(
+            by_word("frequency", frequencies, lambda _, word: bisect(FREQUENCIES, known[word]) - 1)
+        )
     every.append(
         by_word("kind", KINDS, lambda s, word: KINDS.index(kind_of(word, common, sources[s])))
     )
@@ -109,7 +110,9 @@ def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Groupi
     if text.links is not None:
         every.append(_grouping("jump", ranges(JUMPS), _jumps(text.reference, text.links), matched))
     if text.links is not None and (counts := text.source_counts) is not None:
-        groups = [[_bin(counts[word]) for word in words] for words in text.source]
+        groups = [
+            [bisect(FREQUENCIES, counts[word]) - 1 for word in words] for words in text.source
+        ]
         right = {name: list(map(_right, text.links, of)) for name, of in matched.items()}
         every.append(_grouping("source frequency", frequencies, groups, right))
     return every
@@ -117,13 +120,10 @@ def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Groupi
 
 def function_words(counts: Counter[str]) -> set[str]:
     """The most frequent words, which together are half of the text."""
-    needed, common = HALF * counts.total(), set()
-    for word, count in counts.most_common():
-        if needed <= 0:
-            break
-        common.add(word)
-        needed -= count
-    return common
+    ranked = counts.most_common()
+    before = accumulate((count for _, count in ranked), initial=0)
+    half = HALF * counts.total()
+    return {word for (word, _), words in zip(ranked, before, strict=False) if words < half}
 
 
 def kind_of(word: str, common: set[str], source: set[str]) -> str:
@@ -185,8 +185,16 @@ def _grouping(
     systems = {}
     for name, places in right.items():
         got = [[of[at] for at in line if at >= 0] for of, line in zip(groups, places, strict=True)]
-        own = None if of_outputs is None else _count(of_outputs[name], G)
-        systems[name] = _accuracies(_count(got, G), words, own)
+        matched = _count(got, G)
+        recall = _shares(matched, words)
+        if of_outputs is None:
+            systems[name] = [Accuracy(None, r, None) for r in recall]
+        else:
+            own = _count(of_outputs[name], G)
+            shares = zip(
+                _shares(matched, own), recall, _shares(2 * matched, words + own), strict=True
+            )
+            systems[name] = [Accuracy(p.value, r, f) for p, r, f in shares]
     return Grouping(by, list(labels), words.sum(0).tolist(), systems)
 
 
@@ -202,15 +210,11 @@ def _jumps(reference: Sequence[Words], links: Sequence[Links]) -> Groups:
         places = defaultdict(list)
         for i, j in of:
             places[j].append(i)
-        before, groups = range(0), []
-        for j in range(len(words)):
-            if at := places.get(j):
-                shared = any(i in before for i in at)
-                jump = 0 if shared else abs(min(at) - before.stop)
-                groups.append(int(np.digitize(jump, JUMPS)) - 1)
-                before = range(min(at), max(at) + 1)
-            else:
-                groups.append(-1)
+        before, groups = range(0), [-1] * len(words)
+        for j, at in sorted(places.items()):
+            shared = any(i in before for i in at)
+            groups[j] = bisect(JUMPS, 0 if shared else abs(min(at) - before.stop)) - 1
+            before = range(min(at), max(at) + 1)
         jumps.append(groups)
     return jumps
 
@@ -220,19 +224,6 @@ def _right(links: Links, matched: Sequence[int]) -> list[int]:
     reached = set(matched)
     missed = {i for i, j in links if j not in reached}
     return sorted({i for i, _ in links} - missed)
-
-
-def _bin(count: int) -> int:
-    return int(np.searchsorted(FREQUENCIES, count, "right")) - 1
-
-
-def _accuracies(matched: Counts, words: Counts, own: Counts | None) -> list[Accuracy]:
-    """From counts of each sentence and group, all (N, G); own: of the output's words."""
-    recall = _shares(matched, words)
-    if own is None:
-        return [Accuracy(None, r, None) for r in recall]
-    precision, f1 = _shares(matched, own), _shares(2 * matched, words + own)
-    return [Accuracy(p.value, r, f) for p, r, f in zip(precision, recall, f1, strict=True)]
 
 
 def _shares(part: Counts, whole: Counts) -> list[Interval]:
@@ -277,8 +268,7 @@ def ngrams(references: Sequence[Words], outputs: Mapping[str, Sequence[Words]]) 
     wanted = [_ngrams_of(words) for words in references]
     total = _sum(wanted)
     matched = {
-        name: _sum(_ngrams_of(o) & r for o, r in zip(output, wanted, strict=True))
-        for name, output in outputs.items()
+        name: _sum(map(and_, map(_ngrams_of, output), wanted)) for name, output in outputs.items()
     }
     both_ways = []
     for (ahead, a), (behind, b) in permutations(matched.items(), 2):
@@ -289,15 +279,10 @@ def ngrams(references: Sequence[Words], outputs: Mapping[str, Sequence[Words]]) 
 
 
 def _sum(counts: Iterable[Counter[Words]]) -> Counter[Words]:
-    total = Counter[Words]()
-    for of in counts:
-        total.update(of)
-    return total
+    return Counter(chain.from_iterable(map(Counter.elements, counts)))
 
 
 def _ngrams_of(words: Words) -> Counter[Words]:
     """The n-grams of a sentence for n = 1 … ``LONGEST``."""
-    spans = [
-        tuple(words[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(words) - n + 1)
-    ]
-    return Counter[Words](spans)
+    sizes = range(1, LONGEST + 1)
+    return Counter(tuple(words[i : i + n]) for n in sizes for i in range(len(words) - n + 1))
