@@ -176,7 +176,7 @@ def ngram_contexts(
         # One sentence, as the recurrent models see it; spelled by numbers, its marks are words.
         model = train_ngrams([[str(i) for i in train]], order)
         ids = model.encode(map(str, flat))
-        cut = np.stack([-cut_logprobs(model, ids, at, k) for k in CUT], 1)
+        cut = np.stack([-cut_logprobs(model.arrays, ids, at, k) for k in CUT], 1)
         contexts[order] = findings.context_of(cut[None])
         on_order()
     return contexts

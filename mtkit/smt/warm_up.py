@@ -24,7 +24,7 @@ from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat, read_only
 from mtkit.smt.kernels import KERNELS
 from mtkit.smt.language_model.estimate import train as train_lm
-from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_SPECIALS, LM_UNK, NgramModel
+from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_SPECIALS, LM_UNK, Lm, NgramModel
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import PhraseTable, build_table
@@ -134,13 +134,10 @@ def _search(tuner: str) -> None:
         *read_only([none, ends, none, ends, masks, ends, features, reordering, masks])
     )
     # Of the language model only the specials: node 0 and a leaf for each of them.
-    ids, leaves = (
-        np.array([0, LM_UNK, LM_BOS, LM_EOS], np.int32),
-        np.array([1, 4, 4, 4, 4], np.int32),
-    )
-    lm = NgramModel(
-        1, [*LM_SPECIALS], ids, leaves, np.zeros_like(ids), *np.zeros((2, 4), np.float32)
-    )
+    ids = np.array([0, LM_UNK, LM_BOS, LM_EOS], np.int32)
+    leaves = np.array([1, 4, 4, 4, 4], np.int32)
+    trie = Lm(ids, leaves, np.zeros_like(ids), *np.zeros((2, 4), np.float32))
+    lm = NgramModel(1, [*LM_SPECIALS], trie)
     models = Models(source, target, table, lm, Lexicon.nothing(len(source)))
     system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
     system.translate(["a b c"])

@@ -81,8 +81,8 @@ def test_an_ngram_model_sees_as_far_as_its_order() -> None:
 def test_a_history_of_nothing_gives_the_unigram_probability() -> None:
     model = train_ngrams(sentences(50), 3)
     ids = model.encode(WORDS)
-    found = cut_logprobs(model, ids, np.arange(6), 0)
-    np.testing.assert_array_equal(found, model.log_prob[1 + ids])
+    found = cut_logprobs(model.arrays, ids, np.arange(6), 0)
+    np.testing.assert_array_equal(found, model.arrays.log_prob[1 + ids])
 
 
 def test_the_least_history_within_a_hundredth() -> None:

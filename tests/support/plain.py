@@ -41,5 +41,5 @@ def give_rows_attributes() -> None:
 
 def in_double(model: NgramModel) -> NgramModel:
     """The model in double precision, in which kernels add: numpy adds two float32 as such."""
-    p, backoff = (array.astype(np.float64) for array in (model.log_prob, model.backoff))
-    return replace(model, log_prob=p, backoff=backoff)  # type: ignore[arg-type]
+    p, backoff = (a.astype(np.float64) for a in (model.arrays.log_prob, model.arrays.backoff))
+    return replace(model, arrays=model.arrays._replace(log_prob=p, backoff=backoff))

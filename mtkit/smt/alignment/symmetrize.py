@@ -87,12 +87,7 @@ def read_gold(
 def symmetrize(
     forward: Int32, backward: Int32, source: Flat, target: Flat, heuristic: str
 ) -> Links:
-    """Combine ``forward`` (for each target word its source position, or −1) and ``backward``.
-
-    Raises ValueError for a heuristic that is not one of ``HEURISTICS``.
-    """
-    if heuristic not in HEURISTICS:
-        raise ValueError(f"{heuristic}: not one of {', '.join(HEURISTICS)}")
+    """Combine ``forward`` (for each target word its source position, or −1) and ``backward``."""
     capacity = len(source.words) + len(target.words)
     number = HEURISTICS.index(heuristic)
     s, t, begin = _symmetrize(forward, backward, source.begin, target.begin, capacity, number)

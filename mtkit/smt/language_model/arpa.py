@@ -24,6 +24,7 @@ from mtkit.smt.language_model.ngrams import (
     LM_UNK,
     ROOT,
     SPELLINGS,
+    Lm,
     NgramModel,
 )
 
@@ -70,13 +71,13 @@ def _arpa_blocks(model: NgramModel) -> Iterator[str]:
     """The text of the file: the counts, then one block an order."""
     counts = [f"ngram {k}={count}\n" for k, count in enumerate(model.counts, start=1)]
     yield "".join(["\\data\\\n", *counts])
-    histories = [""]  # the n-grams of the order below
+    trie, histories = model.arrays, [""]  # the n-grams of the order below
     for k, (lo, hi) in enumerate(itertools.pairwise(model.level_starts), start=1):
-        n_children = np.diff(model.first_child[lo - len(histories) : lo + 1])
+        n_children = np.diff(trie.first_child[lo - len(histories) : lo + 1])
         parents = np.repeat(np.arange(len(histories)), n_children).tolist()
-        words = [model.words[w] for w in model.word[lo:hi].tolist()]
+        words = [model.words[w] for w in trie.word[lo:hi].tolist()]
         grams = [histories[h] + word for h, word in zip(parents, words, strict=True)]
-        p, b = ((x[lo:hi] / math.log(10)).tolist() for x in (model.log_prob, model.backoff))
+        p, b = ((x[lo:hi] / math.log(10)).tolist() for x in (trie.log_prob, trie.backoff))
         line = "%.8g\t%s\t%.8g\n" if k < model.order else "%.8g\t%s%.0s\n"  # no backoff on top
         yield "".join([f"\n\\{k}-grams:\n", *(line % row for row in zip(p, grams, b, strict=True))])
         histories = [gram + " " for gram in grams]
@@ -116,8 +117,8 @@ def read_arpa(path: Path) -> NgramModel:
         notes.append(f"{path} has no <unk>: unknown words get log10 p = -100, as in KenLM")
     if blanks := _fill_blanks(first_child, suffix, log_prob, backoff):
         notes.append(f"{path} lacks {blanks} histories of its n-grams: they back off")
-    order = len(sections)
-    return NgramModel(order, words, word, first_child, suffix, log_prob, backoff, notes=notes)
+    arrays = Lm(word, first_child, suffix, log_prob, backoff)
+    return NgramModel(len(sections), words, arrays, notes=notes)
 
 
 class _Section(NamedTuple):

@@ -83,7 +83,9 @@ def train(
 
     a = _adjusted_counts(c, starts, suffix, first_child)
     d, discounts, failures = _discount(a, starts)
-    kept = _is_kept(c, starts, thresholds)
+    kept = np.ones(len(c), np.bool_)  # the words all stay: <unk> and <s> have c = 0
+    for threshold, (lo, hi) in zip(thresholds[1:], itertools.pairwise(starts[1:]), strict=False):
+        kept[lo:hi] = c[lo:hi] > threshold
     np.copyto(d, a, where=~kept)  # a pruned n-gram leaves all it has to the shorter history
     p, gamma = _interpolate(a, d, first_child, suffix)
     log_prob, backoff = (np.log(x, out=x).astype(np.float32) for x in (p, gamma))
@@ -93,7 +95,7 @@ def train(
     longest = sum(bool(kept[lo:hi].any()) for lo, hi in itertools.pairwise(starts))
     if longest < order:
         notes.append(f"no n-gram is longer than {longest} words: order {order} → {longest}")
-    return NgramModel(longest, words, *lm, discounts[:longest], notes + failures[:longest])
+    return NgramModel(longest, words, lm, discounts[:longest], notes + failures[:longest])
 
 
 def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
@@ -105,15 +107,6 @@ def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
             f"as in 0 0 1; not {' '.join(map(str, prune))}"
         )
     return thresholds
-
-
-def _is_kept(c: Int32, starts: Int64, thresholds: list[int]) -> Bool:
-    """Which nodes are not pruned, (N,)."""
-    kept = np.ones(len(c), dtype=np.bool_)  # the words all stay: <unk> and <s> have c = 0
-    longer = itertools.pairwise(starts[1:])
-    for threshold, (lo, hi) in zip(thresholds[1:], longer, strict=False):
-        kept[lo:hi] = c[lo:hi] > threshold
-    return kept
 
 
 def _without_pruned(lm: Lm, kept: Bool) -> Lm:
@@ -131,9 +124,9 @@ def _encode_corpus(sentences: Iterable[Sequence[str]]) -> tuple[Int32, list[str]
         raise ValueError("a language model needs at least one sentence to train on")
     ids: defaultdict[str, int] = defaultdict(itertools.count(len(LM_SPECIALS)).__next__)
     ids.update(dict.fromkeys(SPELLINGS, LM_UNK))
-    found = np.fromiter(map(ids.__getitem__, itertools.chain.from_iterable(sentences)), np.int32)
+    tokens = np.fromiter(map(ids.__getitem__, itertools.chain.from_iterable(sentences)), np.int32)
     ends = np.cumsum([0, *map(len, sentences)]).repeat(2)[1:-1]  # 0 I I I+J I+J …
-    text = np.insert(found, ends, [LM_BOS, LM_EOS] * len(sentences))
+    text = np.insert(tokens, ends, [LM_BOS, LM_EOS] * len(sentences))
     notes = []
     if left_out := np.count_nonzero(text == LM_UNK):
         text = text[text != LM_UNK]
@@ -195,9 +188,8 @@ def _discount(a: Int64, starts: Int64) -> tuple[Float64, list[list[float]], list
         D = closed_form(t)
         if not D:
             D = list(FALLBACK_DISCOUNTS)
-            failures.append(
-                f"{k}-grams: too few to estimate discounts; {D[0]}, {D[1]}, {D[2]} are taken"
-            )
+            taken = ", ".join(map(str, D))
+            failures.append(f"{k}-grams: too few to estimate discounts; {taken} are taken")
         d[lo:hi] = np.array([0, *D])[np.minimum(a[lo:hi], 3)]
         discounts.append(D)
     return d, discounts, failures
@@ -240,11 +232,11 @@ def suffix_links(word: Int32, first_child: Int32) -> Int32:
     for h in range(1, len(word)):
         for node in range(first_child[h], first_child[h + 1]):
             shorter = suffix[h]
-            found = child(word, first_child, shorter, word[node])
-            while found < 0:
+            link = child(word, first_child, shorter, word[node])
+            while link < 0:
                 shorter = suffix[shorter]
-                found = child(word, first_child, shorter, word[node])
-            suffix[node] = found
+                link = child(word, first_child, shorter, word[node])
+            suffix[node] = link
     return suffix
 
 

@@ -48,13 +48,13 @@ ROOT = 0
 
 
 class Lm(NamedTuple):
-    """The arrays of ``NgramModel``, as kernels take them."""
+    """A trie of N nodes, as kernels take it; see the head of the module."""
 
-    word: Int32
-    first_child: Int32
-    suffix: Int32
-    log_prob: Float32
-    backoff: Float32
+    word: Int32  # (N,) the last word of each node
+    first_child: Int32  # (N + 1,) the children of h are first_child[h] : first_child[h + 1]
+    suffix: Int32  # (N,) the longest node that is a proper suffix of this one
+    log_prob: Float32  # (N,) ln p(w | h) of the node hw
+    backoff: Float32  # (N,) ln γ(h) of the node h; 0 without children
 
 
 class SentenceScores(NamedTuple):
@@ -68,25 +68,16 @@ class SentenceScores(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class NgramModel:
-    """A backoff language model as a trie of N nodes; see the head of the module."""
+    """A backoff language model."""
 
     order: int
     words: list[str]  # of each word id
-    word: Int32  # (N,) the last word of each node
-    first_child: Int32  # (N + 1,) the children of h are first_child[h] : first_child[h + 1]
-    suffix: Int32  # (N,) the longest node that is a proper suffix of this one
-    log_prob: Float32  # (N,) ln p(w | h) of the node hw
-    backoff: Float32  # (N,) ln γ(h) of the node h; 0 without children
+    arrays: Lm
     discounts: list[list[float]] = field(default_factory=list)  # D(1..3) by order, if known
     notes: list[str] = field(default_factory=list)  # what the user should hear about
 
     def __post_init__(self) -> None:
         read_only(self.arrays)
-
-    @property
-    def arrays(self) -> Lm:
-        """What the kernels read."""
-        return Lm(self.word, self.first_child, self.suffix, self.log_prob, self.backoff)
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -103,7 +94,7 @@ class NgramModel:
         """(order + 1,): the nodes of k words are ``level_starts[k - 1] : level_starts[k]``."""
         starts = [1, 1 + len(self.words)]
         for _ in range(1, self.order):
-            starts.append(int(self.first_child[starts[-1]]))
+            starts.append(int(self.arrays.first_child[starts[-1]]))
         return np.array(starts, dtype=np.int64)
 
     @property
@@ -136,20 +127,12 @@ class NgramModel:
 
         Raises ValueError when the arrays do not fit together.
         """
-        arrays = dict(zip(Lm._fields, load_arrays(directory, Lm._fields), strict=True))
-        n = len(arrays["word"])
-        if any(len(array) != n + (name == "first_child") for name, array in arrays.items()):
+        arrays = Lm(*load_arrays(directory, Lm._fields))
+        n = len(arrays.word)
+        if tuple(map(len, arrays)) != (n, n + 1, n, n, n):
             raise ValueError(f"{directory}: the language model's arrays differ in length")
         fields: dict[str, Any] = json.loads((directory / "lm.json").read_text(encoding="utf-8"))
-        return cls(**fields | arrays)
-
-
-def cut_logprobs(model: NgramModel, words: Int32, at: Int64, k: int) -> Float64:
-    """ln p of ``words[t]`` given ``words[t − k : t]`` alone, for each t of ``at``; (len(at),).
-
-    words: the model's ids (T,); every t is at least k.
-    """
-    return _cut(model.arrays, words, at, k)
+        return cls(arrays=arrays, **fields)
 
 
 # --- kernels
@@ -182,10 +165,11 @@ def _find(lm: Lm, state: int, w: int) -> tuple[float, int]:
 
 
 @lean
-def _shorten(first_child: Int32, suffix: Int32, backoff: Float32, node: int) -> int:
+def _shorten(lm: Lm, node: int) -> int:
     """The longest suffix of a node that a later word can feel: it has children or a backoff."""
-    while node != ROOT and first_child[node] == first_child[node + 1] and backoff[node] == 0:
-        node = suffix[node]
+    begin = lm.first_child
+    while node != ROOT and begin[node] == begin[node + 1] and lm.backoff[node] == 0:
+        node = lm.suffix[node]
     return node
 
 
@@ -193,12 +177,12 @@ def _shorten(first_child: Int32, suffix: Int32, backoff: Float32, node: int) -> 
 def lm_step(lm: Lm, state: int, w: int) -> tuple[float, int]:
     """ln p(w | state) and the state after w; from ``NgramModel.begin`` to ``LM_EOS``."""
     log_p, node = _find(lm, state, w)
-    return log_p, _shorten(lm.first_child, lm.suffix, lm.backoff, node)
+    return log_p, _shorten(lm, node)
 
 
 @kernel
 def _begin(lm: Lm) -> int:
-    return _shorten(lm.first_child, lm.suffix, lm.backoff, 1 + LM_BOS)
+    return _shorten(lm, 1 + LM_BOS)
 
 
 @kernel
@@ -214,7 +198,7 @@ def _score(
             # Each sentence before this one has a token, its </s>, that text has not.
             w = text[t - s] if t + 1 < offsets[s + 1] else LM_EOS
             log_p[t], node = _find(lm, state, w)
-            state = _shorten(lm.first_child, lm.suffix, lm.backoff, node)
+            state = _shorten(lm, node)
             k = 1
             while node >= level_starts[k]:
                 k += 1
@@ -223,7 +207,11 @@ def _score(
 
 
 @kernel
-def _cut(lm: Lm, words: Int32, at: Int64, k: int) -> Float64:
+def cut_logprobs(lm: Lm, words: Int32, at: Int64, k: int) -> Float64:
+    """ln p of ``words[t]`` given ``words[t − k : t]`` alone, for each t of ``at``; (len(at),).
+
+    words: the model's ids (T,); every t is at least k.
+    """
     log_p = np.empty(len(at))
     for n, t in enumerate(at):
         state = ROOT

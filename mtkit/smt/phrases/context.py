@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from mtkit.smt.alignment.symmetrize import Links
 from mtkit.smt.flat import Flat, Float32, Int8, Int32, Int64, load_arrays, mix, read_only
 from mtkit.smt.kernels import inner, kernel, lean
+from mtkit.smt.phrases.extract import Aligned
 from mtkit.smt.phrases.table import PhraseTable
 
 RIVALS = 40  # the most words of T(s)
@@ -80,7 +81,8 @@ def train(
     source: Flat, target: Flat, links: Links, sizes: tuple[int, int], threads: int = 1
 ) -> Lexicon:
     """Learn from an aligned corpus; ``sizes`` = ids of the source, of the target."""
-    a = _affiliations(source.begin, target.begin, links.source, links.target, links.begin)
+    corpus = Aligned.of(source, target, links)
+    a = _affiliations(corpus)
     row, word = _rivals(source.words[a], target.words, sizes[0])
     first, examples = _examples(source.words[a], target.words, row, word, sizes[1])
     sentence = np.repeat(np.arange(len(source), dtype=np.int32), np.diff(target.begin))
@@ -91,10 +93,7 @@ def train(
     weight = np.zeros(begin[-1], np.int8)
 
     def learn(share: tuple[int, int]) -> None:
-        _learn(
-            *share, first, examples, target.words, a, sentence, source.begin, local, bag, begin,
-            weight,
-        )  # fmt: skip
+        _learn(*share, corpus, first, examples, a, sentence, local, bag, begin, weight)
 
     shares = np.searchsorted(first, np.linspace(0, first[-1], 8 * threads + 1)[1:-1])
     with ThreadPoolExecutor(threads) as pool:
@@ -117,14 +116,13 @@ def _rivals(s: Int32, t: Int32, s_size: int) -> tuple[Int64, Int32]:
 
 
 @kernel
-def _affiliations(
-    s_begin: Int64, t_begin: Int64, link_s: Int32, link_t: Int32, link_begin: Int64
-) -> Int64:
+def _affiliations(corpus: Aligned) -> Int64:
     """a_t of every target word of the corpus, an index of the flat source."""
+    s_begin, t_begin, link_begin = corpus.s_begin, corpus.t_begin, corpus.begin
     a = np.full(t_begin[-1], -1, np.int64)
     for k in range(len(s_begin) - 1):
         for link in range(link_begin[k], link_begin[k + 1]):
-            j, i = t_begin[k] + link_t[link], s_begin[k] + link_s[link]
+            j, i = t_begin[k] + corpus.t[link], s_begin[k] + corpus.s[link]
             if a[j] < 0 or i < a[j]:
                 a[j] = i
         last = s_begin[k]
@@ -195,8 +193,8 @@ def _fill(words: Int32, first: int, behind: int, local: UInt32, bag: UInt32) -> 
 
 @kernel
 def _learn(
-    t_first: int, t_last: int, first: Int64, examples: Int32, words: Int32, a: Int64,
-    sentence: Int32, s_begin: Int64, local: UInt32, bag: UInt32, begin: Int64, weight: Int8,
+    t_first: int, t_last: int, corpus: Aligned, first: Int64, examples: Int32, a: Int64,
+    sentence: Int32, local: UInt32, bag: UInt32, begin: Int64, weight: Int8,
 ) -> None:  # fmt: skip
     """Fit the weights of the words t_first … t_last − 1, each by itself."""
     for t in range(t_first, t_last):
@@ -205,8 +203,8 @@ def _learn(
         for _ in range(EPOCHS):
             for j in examples[first[t] : first[t + 1]]:
                 near = local[a[j]]
-                far = bag[s_begin[sentence[j]] : s_begin[sentence[j] + 1]]
-                chosen = np.float32(words[j] == t)
+                far = bag[corpus.s_begin[sentence[j]] : corpus.s_begin[sentence[j] + 1]]
+                chosen = np.float32(corpus.target[j] == t)
                 error = 1 / (1 + np.exp(-_margin(w, near, far))) - chosen
                 if abs(error) > SURE:
                     _step(w, squares, near, error)

@@ -47,6 +47,12 @@ class Aligned(NamedTuple):
     t: Int32
     begin: Int64
 
+    @classmethod
+    def of(cls, source: Flat, target: Flat, links: Links) -> Aligned:
+        """An aligned corpus."""
+        sides = source.words, source.begin, target.words, target.begin
+        return cls(*sides, links.source, links.target, links.begin)
+
 
 def extract(
     source: Flat, target: Flat, links: Links, max_length: int = MAX_PHRASE
@@ -55,15 +61,12 @@ def extract(
 
     Parts go by the first bits of ``s_key`` and are small enough to be sorted within a cache.
     """
-    corpus = Aligned(
-        source.words, source.begin, target.words, target.begin, links.source, links.target,
-        links.begin,
-    )  # fmt: skip
+    corpus = Aligned.of(source, target, links)
     bits = 1 + (len(source.words) >> 13).bit_length()  # a word begins some four occurrences
     shift = np.uint64(64 - bits)
     covered = np.zeros(int(source.words.max()) + 1, np.bool_)
     size = np.zeros(1 + (1 << bits), np.int64)
-    for lone in (False, True):
+    for lone in (False, True):  # without rows, to count
         _extract(corpus, max_length, covered, lone, shift, size[1:], np.empty(0, OCCURRENCE))
     ends = np.cumsum(size)
     rows, at = np.empty(ends[-1], OCCURRENCE), ends[:-1].copy()

@@ -101,12 +101,7 @@ class Pairs(NamedTuple):
 
 
 def build_table(source: Flat, target: Flat, links: Links, discount: str = "none") -> PhraseTable:
-    """Extract, count and score all phrase pairs of an aligned corpus.
-
-    discount: one of ``DISCOUNTS``; ValueError for any other.
-    """
-    if discount not in DISCOUNTS:
-        raise ValueError(f"{discount}: not one of {', '.join(DISCOUNTS)}")
+    """Extract, count and score all phrase pairs of aligned text; discount: one of ``DISCOUNTS``."""
     rows, count, reordering = _count(source, target, links)
     row = np.append(np.flatnonzero(_changes(rows["s_key"])), len(rows))
     first = rows.take(row[:-1])
@@ -130,7 +125,8 @@ def _score(
     s_key, t_key = rows["s_key"].copy(), rows["t_key"].copy()
     direct = _phi(s_key, t_key, count, discount)
     channel = _phi(t_key, s_key, count, discount)
-    order = _best_first(direct, row)  # ties by hash: the same in every run
+    source = np.repeat(np.arange(len(row) - 1), np.diff(row))
+    order = np.lexsort((-direct, source))  # ties by hash: the same in every run
     features = np.empty((len(rows), 4), np.float32)
     for begin in range(0, len(rows), CACHED):
         at = order[begin : begin + CACHED]
@@ -138,13 +134,6 @@ def _score(
         value = direct[at], lexical[:, 0], channel[at], lexical[:, 1]
         features[begin : begin + CACHED] = np.log(np.column_stack(value))
     return order, features
-
-
-def _best_first(phi: Float64, row: Int64) -> Int64:
-    """The pairs ``row[r] : row[r + 1]`` of each source phrase by falling φ, ties as they are."""
-    source = np.repeat(np.arange(len(row) - 1), np.diff(row))
-    order: Int64 = np.lexsort((-phi, source))
-    return order
 
 
 def _count(source: Flat, target: Flat, links: Links) -> Pairs:

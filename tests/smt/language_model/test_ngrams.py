@@ -73,9 +73,10 @@ def p(model: ngrams.NgramModel, w: str, state: int) -> float:
 def assert_same(one: ngrams.NgramModel, other: ngrams.NgramModel, atol: float = 0) -> None:
     assert (one.order, one.words) == (other.order, other.words)
     for name in ("word", "first_child", "suffix"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name, strict=True)
+        x, y = getattr(one.arrays, name), getattr(other.arrays, name)
+        np.testing.assert_array_equal(x, y, name, strict=True)
     for name in ("log_prob", "backoff"):
-        x, y = getattr(one, name), getattr(other, name)
+        x, y = getattr(one.arrays, name), getattr(other.arrays, name)
         np.testing.assert_allclose(x, y, rtol=0, atol=atol, err_msg=name, strict=True)
 
 
@@ -144,7 +145,7 @@ def test_probabilities_are_the_textbooks(seed: int, order: int, prune: list[int]
     np.testing.assert_allclose(
         model.discounts, [oracle.D[k][1:] for k in range(1, model.order + 1)]
     )
-    assert model.log_prob[1 + LM_BOS] == 0  # as lmplz writes it
+    assert model.arrays.log_prob[1 + LM_BOS] == 0  # as lmplz writes it
     rng = random.Random(seed)
     words = [*oracle.predicted, "never-seen"]
     seen = [["<s>", *s][: rng.randrange(9)] for s in sentences]
@@ -232,8 +233,9 @@ def test_a_state_is_the_longest_history_that_matters_and_no_longer(order: int) -
 def node_of(model: ngrams.NgramModel, gram: Sequence[str]) -> int:
     node = ngrams.ROOT
     for w in gram:
-        children = range(model.first_child[node], model.first_child[node + 1])
-        (node,) = (child for child in children if model.words[model.word[child]] == w)
+        trie = model.arrays
+        children = range(trie.first_child[node], trie.first_child[node + 1])
+        (node,) = (child for child in children if model.words[trie.word[child]] == w)
     return node
 
 
@@ -298,7 +300,7 @@ def test_load_after_save_is_the_identity(tmp_path: Path) -> None:
     loaded = ngrams.NgramModel.load(tmp_path / "lm")
     assert_same(model, loaded)
     assert (loaded.discounts, loaded.notes) == (model.discounts, model.notes)
-    assert isinstance(loaded.word.base, np.memmap)
+    assert isinstance(loaded.arrays.word.base, np.memmap)
     sentences = [*corpus(4), ["ü", "?"]]
     np.testing.assert_array_equal(model.score(sentences).log_prob, loaded.score(sentences).log_prob)
     assert len(ngrams._score.signatures) == 1  # one numba type, mapped or not: one compilation

@@ -169,8 +169,3 @@ def test_kneser_ney_discounts_sum_to_one_with_what_was_never_seen(n: int) -> Non
             assert sum(phi[pair] for pair in listed) + rest == pytest.approx(1, rel=1e-5)
     for r in range(len(smooth.key)):
         assert np.all(np.diff(smooth.features[smooth.row[r] : smooth.row[r + 1], 0]) <= 0)
-
-
-def test_an_unknown_discount_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"good-turing: not one of none, kneser-ney"):
-        build_table(*flat(random_pairs(1, 2)), discount="good-turing")
