@@ -23,7 +23,7 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.smt.alignment.word_model import WordModel, WordModels
-from mtkit.smt.flat import Flat, Float64, read_only, save_arrays
+from mtkit.smt.flat import Flat, Float64, load_arrays, read_only, save_arrays
 from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.smt.phrases.context import Lexicon
@@ -83,9 +83,9 @@ class Models:
         return cls(
             Vocabulary.load(directory / "source.json"),
             Vocabulary.load(directory / "target.json"),
-            PhraseTable.load(directory / "phrases"),
+            PhraseTable(*load_arrays(directory / "phrases", PhraseTable._fields)),
             NgramModel.load(directory / "lm"),
-            Lexicon.load(directory / "context"),
+            Lexicon(*load_arrays(directory / "context", Lexicon._fields)),
             WordModels.load(directory) if (directory / "forward").exists() else None,
         )
 

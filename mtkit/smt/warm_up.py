@@ -45,7 +45,7 @@ ALIGNERS = {
     "hmm": {"ibm1", "hmm"},
     "fertility": {"diagonal", "fertility"},
 }
-TUNERS = {"mira": {"mira"}, "mert": {"envelope"}}
+TUNERS = {"mira": {"mira"}, "mert": {"mert", "envelope"}}
 
 
 def compile_kernels(aligner: str, tuner: str | None) -> None:

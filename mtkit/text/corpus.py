@@ -21,6 +21,7 @@ from mtkit.text.tokenizer import WordTokenizer
 SPLITS = ("train", "dev", "test")
 DEFAULT_CORPUS = "everyday"
 DEFAULT_PAIR = ("en", "de")
+Files = tuple[Path, Path]  # of the source, of the target
 
 
 def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
@@ -41,10 +42,8 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
             f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); "
             "convert it first, for instance with iconv -t UTF-8"
         ) from None
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [line[:-1] if line.endswith("\r") else line for line in lines]
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [line.removesuffix("\r") for line in lines]
 
 
 def stream_lines(stream: BinaryIO, name: str) -> Iterator[str]:
@@ -59,16 +58,13 @@ def read_lines(path: Path) -> list[str]:
     """The lines of a plain or ``.gz`` file. Raises InputError if it cannot be read."""
     try:
         data = path.read_bytes()
+        return decode_lines(gzip.decompress(data) if path.suffix == ".gz" else data, str(path))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: not a complete gzip file ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
-    if path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: not a complete gzip file ({error})") from None
-    return decode_lines(data, str(path))
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class Bitext:
 
     source: list[str]
     target: list[str]
-    paths: tuple[Path, Path]
+    paths: Files
 
     def __len__(self) -> int:
         return len(self.source)
@@ -211,13 +207,7 @@ def parse_pair(pair: str) -> tuple[str, str]:
     return source, target
 
 
-def _pair_of(pair: str | None, train: tuple[Path, Path] | None) -> tuple[str, str]:
-    if pair is not None:
-        return parse_pair(pair)
-    return (language_of(train[0]), language_of(train[1])) if train else DEFAULT_PAIR
-
-
-def refuse_exchanged(option: str, files: tuple[Path, Path], pair: tuple[str, str]) -> None:
+def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:
     """Raise InputError where the names of ``files`` end in the languages the wrong way round."""
     if pair[0] != pair[1] and tuple(map(language_of, files)) == pair[::-1]:
         raise InputError(
@@ -227,17 +217,16 @@ def refuse_exchanged(option: str, files: tuple[Path, Path], pair: tuple[str, str
 
 
 def open_corpus(
-    name: str | None = None,
-    pair: str | None = None,
-    train: tuple[Path, Path] | None = None,
-    dev: tuple[Path, Path] | None = None,
-    test: tuple[Path, Path] | None = None,
-) -> Corpus:
+    name: str | None = None, pair: str | None = None, train: Files | None = None,
+    dev: Files | None = None, test: Files | None = None,
+) -> Corpus:  # fmt: skip
     """The corpus that the shared command-line options name; with none, the embedded one.
 
     Raises InputError for options that contradict each other and for text that cannot be read.
     """
-    languages = _pair_of(pair, train)
+    languages = (language_of(train[0]), language_of(train[1])) if train else DEFAULT_PAIR
+    if pair is not None:
+        languages = parse_pair(pair)
     for option, files in (("--dev", dev), ("--test", test)):
         if files:
             refuse_exchanged(option, files, languages)

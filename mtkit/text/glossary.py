@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from operator import add
 from pathlib import Path
 
 from mtkit.errors import InputError
@@ -23,11 +24,7 @@ class Compliance:
     complied: int = 0
 
     def __add__(self, more: Compliance) -> Compliance:
-        return Compliance(
-            self.sentences + more.sentences,
-            self.matches + more.matches,
-            self.complied + more.complied,
-        )
+        return Compliance(*map(add, astuple(self), astuple(more)))
 
     def __str__(self) -> str:
         if not self.matches:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from heapq import nlargest
-from itertools import chain, islice
+from itertools import chain, islice, product
 from operator import itemgetter
 
 from mtkit.system import EMPTY, Hypothesis
@@ -28,15 +28,14 @@ from mtkit.text.tokenizer import JOINER
 SENTENCE_ENDS, COMMAS = frozenset(".!?;:"), frozenset(",")
 CLOSERS = frozenset("\"'”’»)]")
 Span = tuple[int, int]
+Translate = Callable[[list[Sequence[str]]], Sequence[Sequence[Hypothesis]]]
+Detokenize = Callable[[Sequence[str]], str]
 
 
 def by_pieces(
-    sentences: Sequence[Sequence[str]],
-    spans: Sequence[Sequence[Span]],
-    translate: Callable[[list[Sequence[str]]], Sequence[Sequence[Hypothesis]]],
-    k: int,
-    detokenize: Callable[[Sequence[str]], str],
-) -> list[list[Hypothesis]]:
+    sentences: Sequence[Sequence[str]], spans: Sequence[Sequence[Span]], translate: Translate,
+    k: int, detokenize: Detokenize,
+) -> list[list[Hypothesis]]:  # fmt: skip
     """The k best translations of sentences of words that ``cut`` divided into ``spans``.
 
     ``translate`` gets all pieces of all sentences in one call. Nothing comes of no piece.
@@ -70,11 +69,8 @@ def cut(words: Sequence[str], sizes: Sequence[int], longest: int) -> list[Span]:
 
 
 def _last_break(words: Sequence[str], start: int, end: int) -> int:
-    for marks in (SENTENCE_ENDS, COMMAS):
-        for at in range(end, start, -1):
-            if _ends_with(marks, words, at):
-                return at
-    return end
+    places = product((SENTENCE_ENDS, COMMAS), range(end, start, -1))
+    return next((at for marks, at in places if _ends_with(marks, words, at)), end)
 
 
 def _ends_with(marks: frozenset[str], words: Sequence[str], at: int) -> bool:
@@ -91,10 +87,7 @@ def _ends_with(marks: frozenset[str], words: Sequence[str], at: int) -> bool:
 
 
 def join(
-    pieces: Sequence[Sequence[Hypothesis]],
-    spans: Sequence[Span],
-    k: int,
-    detokenize: Callable[[Sequence[str]], str],
+    pieces: Sequence[Sequence[Hypothesis]], spans: Sequence[Span], k: int, detokenize: Detokenize
 ) -> list[Hypothesis]:
     """The k best of the whole from the k best of each piece, all of them best first."""
     if len(pieces) == 1:
@@ -127,15 +120,10 @@ def best_sums(rows: Sequence[Sequence[float]], k: int) -> list[tuple[float, list
 
 
 def _concatenate(
-    parts: Sequence[Hypothesis],
-    spans: Sequence[Span],
-    score: float,
-    detokenize: Callable[[Sequence[str]], str],
+    parts: Sequence[Hypothesis], spans: Sequence[Span], score: float, detokenize: Detokenize
 ) -> Hypothesis:
-    tokens: list[str] = []
-    links: list[tuple[int, int]] = []
-    segments: list[tuple[int, int, int, int]] = []
-    features: Counter[str] = Counter()
+    tokens, features = list[str](), Counter[str]()
+    links, segments = list[tuple[int, int]](), list[tuple[int, int, int, int]]()
     for h, (s, _) in zip(parts, spans, strict=True):
         t = len(tokens)
         links += [(i + s, j + t) for i, j in h.alignment]
@@ -144,14 +132,9 @@ def _concatenate(
         features.update(h.features)
     *inner, last = parts
     return Hypothesis(
-        detokenize(tokens),
-        tokens,
-        score,
-        dict(features),
-        links,
-        segments,
+        detokenize(tokens), tokens, score, dict(features), links, segments,
         [*chain(*(h.token_logprobs[:-1] for h in inner)), *last.token_logprobs],
         [*chain(*(h.orders[:-1] for h in inner)), *last.orders],
-        list(chain(*(h.unknown for h in parts))),
+        [*chain(*(h.unknown for h in parts))],
         len(parts),
-    )
+    )  # fmt: skip

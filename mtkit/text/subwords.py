@@ -35,9 +35,8 @@ class Subwords:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self.pieces: list[str] = [
-            tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())
-        ]
+        size = tokenizer.get_vocab_size()
+        self.pieces: list[str] = [tokenizer.id_to_token(i) or "" for i in range(size)]
 
     @classmethod
     def train(cls, sentences: Iterable[Sequence[str]], size: int) -> Subwords:
@@ -51,11 +50,9 @@ class Subwords:
         endings = sorted({word[-1] + END_OF_WORD for words in sentences for word in words})
         learner = _tokenizer()
         trainer = BpeTrainer(
-            vocab_size=size,
-            special_tokens=[*SPECIALS, *endings],
-            end_of_word_suffix=END_OF_WORD,
+            vocab_size=size, special_tokens=[*SPECIALS, *endings], end_of_word_suffix=END_OF_WORD,
             show_progress=False,
-        )
+        )  # fmt: skip
         learner.train_from_iterator((" ".join(words) for words in sentences), trainer)
         # What is learnt without what was named: text that spells such a piece must stay text.
         model = json.loads(learner.to_str())["model"]
@@ -73,13 +70,9 @@ class Subwords:
             word: [UNK if i < len(SPECIALS) else i for i in encoding.ids]
             for word, encoding in zip(distinct, encodings, strict=True)
         }
-        return [
-            Encoded(
-                ids=[i for word in words for i in pieces[word]],
-                words=[k for k, word in enumerate(words) for _ in pieces[word]],
-            )
-            for words in sentences
-        ]
+        ids = ([i for word in words for i in pieces[word]] for words in sentences)
+        owners = ([k for k, w in enumerate(words) for _ in pieces[w]] for words in sentences)
+        return list(map(Encoded, ids, owners))
 
     def characters(self, word: str) -> list[int]:
         """What a word is before any merge; ``UNK`` for a character that the text did not have."""

@@ -22,6 +22,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def _pieces(line: str) -> list[tuple[str, bool]]:
     end = 0
     for start, stop in [*_spans().span_tokenize(line), (len(line), len(line))]:
         gap = line[end:start]
-        at_edge = end == 0 or start == len(line)
-        plain = gap == " " and not at_edge
+        plain = gap == " " and end > 0 and start < len(line)
         if gap and not plain:
             pieces.append((_escape(gap), False))
         if stop > start:
@@ -114,18 +114,13 @@ class WordTokenizer:
         if self.kind == "none":
             return list(filter(None, line.split(" ")))
         pieces = _pieces(line)
-        marks_before, marks_after = [""] * len(pieces), [""] * len(pieces)
-        for i, (piece, spaced) in enumerate(pieces):
-            if i == 0 or spaced:
-                continue
-            if _is_word(piece) and not _is_word(pieces[i - 1][0]):
-                marks_after[i - 1] = JOINER
-            else:
-                marks_before[i] = JOINER
-        return [
-            before + piece + after
-            for before, (piece, _), after in zip(marks_before, pieces, marks_after, strict=True)
-        ]
+        tokens = [piece for piece, _ in pieces]
+        for i, ((before, _), (piece, spaced)) in enumerate(pairwise(pieces), 1):
+            if not spaced and _is_word(piece) and not _is_word(before):
+                tokens[i - 1] += JOINER
+            elif not spaced:
+                tokens[i] = JOINER + piece
+        return tokens
 
     def tokenize_all(self, lines: Sequence[str]) -> list[list[str]]:
         """The word tokens of each line."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
+Sentences = Sequence[Sequence[str]]  # as word tokens
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
 CODE_POINTS = 0x110000  # of Unicode: what a character may be that no training text had

@@ -31,10 +31,10 @@ import numpy as np
 
 from mtkit.smt.alignment import diagonal, fertility, hmm, ibm1
 from mtkit.smt.alignment.places import Places, best_links, link_counts, maximise
-from mtkit.smt.alignment.symmetrize import Links, symmetrize
+from mtkit.smt.alignment.symmetrize import Links, LinkSet, symmetrize
 from mtkit.smt.alignment.word_model import WordModel, WordModels
 from mtkit.smt.flat import Flat, Float32, Float64, Int32
-from mtkit.text.vocabulary import SPECIALS, Vocabulary
+from mtkit.text.vocabulary import SPECIALS, Sentences, Vocabulary
 
 ALIGNERS = ("ibm1", "diagonal", "hmm", "fertility")
 ITERATIONS = 5  # of EM, each model
@@ -87,12 +87,9 @@ class Alignment:
 
 
 def align(
-    source: Sequence[Sequence[str]],
-    target: Sequence[Sequence[str]],
-    aligner: str = "fertility",
-    heuristic: str = "grow-diag-final-and",
-    threads: int = 2,
-) -> Alignment:
+    source: Sentences, target: Sentences, aligner: str = "fertility",
+    heuristic: str = "grow-diag-final-and", threads: int = 2,
+) -> Alignment:  # fmt: skip
     """Align tokenised sentences that correspond, by one of ``ALIGNERS`` and ``HEURISTICS``.
 
     The two directions share nothing and run side by side, each with half of the threads.
@@ -100,9 +97,9 @@ def align(
     words = Vocabulary.build(source), Vocabulary.build(target)
     x, y = Flat.of(source, words[0].encode), Flat.of(target, words[1].encode)
     with ThreadPoolExecutor(2) as pool:
-        one_way = pool.submit(train_direction, x, words[0], y, words[1], aligner, threads // 2)
-        other_way = pool.submit(train_direction, y, words[1], x, words[0], aligner, threads // 2)
-        forward, backward = one_way.result(), other_way.result()
+        forward, backward = pool.map(
+            train_direction, (x, y), words, (y, x), words[::-1], [aligner] * 2, [threads // 2] * 2
+        )
     links = symmetrize(forward.best, backward.best, x, y, heuristic)
     return Alignment(x, y, words, links, forward, backward)
 
@@ -156,14 +153,12 @@ def perplexity(likelihood: float, f: Flat) -> float:
     return math.exp(-likelihood / (len(f.words) + len(f)))
 
 
-def aer(
-    links: Sequence[set[tuple[int, int]]], gold: Sequence[set[tuple[int, int]]]
-) -> tuple[float, float, float]:
+def aer(links: Sequence[LinkSet], gold: Sequence[LinkSet]) -> tuple[float, float, float]:
     """Alignment error rate, precision, recall where all gold links are sure (Och & Ney 2003).
 
     Without any link on either side there is no error: AER 0.
     """
-    found, wanted = sum(map(len, links)), sum(map(len, gold))
+    n, n_gold = sum(map(len, links)), sum(map(len, gold))
     both = sum(len(a & g) for a, g in zip(links, gold, strict=True))
-    error = 1 - 2 * both / (found + wanted) if found + wanted else 0.0
-    return error, both / max(1, found), both / max(1, wanted)
+    error = 1 - 2 * both / (n + n_gold) if n + n_gold else 0.0
+    return error, both / max(1, n), both / max(1, n_gold)

@@ -59,8 +59,7 @@ class Places(NamedTuple):
         first[1:] = np.bincount(e.words, minlength=e_size)
         first[NULL + 1] = len(e)  # the empty word stands in every sentence
         np.cumsum(first, out=first)
-        where = _occurrences(e.words, e.begin, first)
-        row, column, entry = _meet(*where, first, e.begin, f.words, f.begin, begin, f_size)
+        row, column, entry = _meet(e.words, e.begin, first, f.words, f.begin, begin, f_size)
         return cls(row, column, entry, begin, e.words, e.begin, f.begin)
 
     def uniform(self) -> Float64:
@@ -95,26 +94,20 @@ def expect(
 
 
 @kernel
-def _occurrences(e: Int32, e_begin: Int64, first: Int64) -> tuple[Int32, Int32]:
-    """Sentence and position of every word; those of word e are at ``first[e] : first[e + 1]``."""
+def _meet(
+    e_words: Int32, e_begin: Int64, first: Int64, f_words: Int32, f_begin: Int64, begin: Int64,
+    f_size: int,
+) -> tuple[Int64, Int32, Int32]:  # fmt: skip
+    """``row``, ``column``, ``entry``; e occurs ``first[e + 1] − first[e]`` times in the corpus."""
     sentence, position = np.empty(first[-1], np.int32), np.empty(first[-1], np.int32)
-    at = first.copy()
+    next_visit = first.copy()  # of each word, sentence by sentence
     for s in range(len(e_begin) - 1):
         for i in range(e_begin[s + 1] - e_begin[s] + 1):
-            word = e[e_begin[s] + i - 1] if i > 0 else NULL
-            sentence[at[word]], position[at[word]] = s, i
-            at[word] += 1
-    return sentence, position
-
-
-@kernel
-def _meet(
-    sentence: Int32, position: Int32, first: Int64, e_begin: Int64, f_words: Int32, f_begin: Int64,
-    begin: Int64, f_size: int,
-) -> tuple[Int64, Int32, Int32]:  # fmt: skip
+            word = e_words[e_begin[s] + i - 1] if i > 0 else NULL
+            sentence[next_visit[word]], position[next_visit[word]] = s, i
+            next_visit[word] += 1
     row = np.zeros(len(first), np.int64)
-    column = np.empty(begin[-1], np.int32)
-    entry = np.empty(begin[-1], np.int32)
+    column, entry = np.empty(begin[-1], np.int32), np.empty(begin[-1], np.int32)
     seen = np.full(f_size, -1, np.int32)  # the word e that last met f …
     slot = np.empty(f_size, np.int32)  # … and where t(f|e) is kept
     n = 0

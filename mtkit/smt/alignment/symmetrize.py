@@ -9,7 +9,6 @@ word not yet linked; *final* then adds any one-way links that reach an unlinked 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,17 +19,13 @@ from mtkit.errors import InputError
 from mtkit.smt.flat import Bool, Flat, Int8, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.text.corpus import read_lines
+from mtkit.text.vocabulary import Sentences
 
 HEURISTICS = (
-    "intersection",
-    "union",
-    "grow",
-    "grow-diag",
-    "grow-diag-final",
-    "grow-diag-final-and",
-    "source-target",
-    "target-source",
-)
+    "intersection", "union", "grow", "grow-diag", "grow-diag-final", "grow-diag-final-and",
+    "source-target", "target-source",
+)  # fmt: skip
+LinkSet = set[tuple[int, int]]  # (source, target) positions of one sentence pair
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Links:
         return [" ".join(f"{i}-{j}" for i, j in links) for links in self.by_sentence()]
 
 
-def read_pharaoh(line: str, place: str) -> set[tuple[int, int]]:
+def read_pharaoh(line: str, place: str) -> LinkSet:
     """The links of a line ``0-0 1-2 …``. Raises InputError, beginning with ``place``."""
     try:
         return {(int(i), int(j)) for i, j in (link.split("-") for link in line.split())}
@@ -62,9 +57,7 @@ def read_pharaoh(line: str, place: str) -> set[tuple[int, int]]:
         raise InputError(f"{place}: expected links such as 0-0 1-2, found {line[:40]!r}") from None
 
 
-def read_gold(
-    path: Path, source: Sequence[Sequence[str]], target: Sequence[Sequence[str]]
-) -> list[set[tuple[int, int]]]:
+def read_gold(path: Path, source: Sentences, target: Sentences) -> list[LinkSet]:
     """Links by hand of the first sentences, a line ``0-0 1-2 …`` each.
 
     Raises InputError where there are more lines than sentences, or none, and where a link lies

@@ -10,7 +10,6 @@ t, but for ties (Brown et al. 1993, section 4.3).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from mtkit.errors import InputError
 from mtkit.smt.alignment.ibm1 import ibm1
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
-from mtkit.text.vocabulary import Vocabulary
+from mtkit.text.vocabulary import Sentences, Vocabulary
 
 
 class Watched(NamedTuple):
@@ -34,13 +33,7 @@ class Watched(NamedTuple):
     perplexity: list[float]
 
 
-def watch(
-    e: Sequence[Sequence[str]],
-    f: Sequence[Sequence[str]],
-    word: str,
-    iterations: int = 10,
-    best: int = 5,
-) -> Watched:
+def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int = 5) -> Watched:
     """Train P(f|e) on sentences that correspond; ``word`` after 0, 1 … iterations.
 
     Raises InputError where no sentence e has the word.

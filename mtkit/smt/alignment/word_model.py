@@ -19,7 +19,7 @@ from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.alignment.symmetrize import Links, symmetrize
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, read_only, save_arrays
 from mtkit.smt.kernels import kernel
-from mtkit.text.vocabulary import Vocabulary
+from mtkit.text.vocabulary import Sentences, Vocabulary
 
 FLOOR = 1e-6  # the share of t that is spread over all words, so that no pair is impossible
 KEPT = 1e-5  # smaller t are not written to the model
@@ -65,8 +65,8 @@ class WordModel:
         return best
 
     def _emissions(self, e: Sequence[int], f: Sequence[int]) -> Float64:
-        given = np.array([NULL, *e], np.int32)
-        T = _emissions(self.row, self.column, self.t, given, np.array(f, np.int32))
+        with_null = np.array([NULL, *e], np.int32)
+        T = _emissions(self.row, self.column, self.t, with_null, np.array(f, np.int32))
         smoothed: Float64 = (1 - FLOOR) * T + FLOOR / self.f_size
         return smoothed
 
@@ -93,9 +93,7 @@ class WordModels:
     forward: WordModel
     backward: WordModel
 
-    def align(
-        self, source: Sequence[Sequence[str]], target: Sequence[Sequence[str]], heuristic: str
-    ) -> Links:
+    def align(self, source: Sentences, target: Sentences, heuristic: str) -> Links:
         """Align tokenised sentences by what is known, learning nothing."""
         x = [self.source.encode(words) for words in source]
         y = [self.target.encode(words) for words in target]

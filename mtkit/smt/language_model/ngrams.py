@@ -87,7 +87,9 @@ class NgramModel:
     @cached_property
     def begin(self) -> int:
         """The state after ``<s>``."""
-        return int(_begin(self.arrays))
+        trie, node = self.arrays, 1 + LM_BOS
+        matters = trie.first_child[node] < trie.first_child[node + 1] or trie.backoff[node] != 0
+        return node if matters else ROOT
 
     @cached_property
     def level_starts(self) -> Int64:
@@ -109,8 +111,7 @@ class NgramModel:
     def score(self, sentences: Sequence[Sequence[str]]) -> SentenceScores:
         """ln p of every word and of every sentence's ``</s>``, in one kernel call."""
         text = self.encode(itertools.chain.from_iterable(sentences))
-        lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
-        offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
+        offsets = np.cumsum([0, *(len(sentence) + 1 for sentence in sentences)])
         scores = _score(self.arrays, self.begin, self.level_starts, text, offsets)
         return SentenceScores(*scores, offsets)
 
@@ -178,11 +179,6 @@ def lm_step(lm: Lm, state: int, w: int) -> tuple[float, int]:
     """ln p(w | state) and the state after w; from ``NgramModel.begin`` to ``LM_EOS``."""
     log_p, node = _find(lm, state, w)
     return log_p, _shorten(lm, node)
-
-
-@kernel
-def _begin(lm: Lm) -> int:
-    return _shorten(lm, 1 + LM_BOS)
 
 
 @kernel

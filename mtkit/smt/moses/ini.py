@@ -47,7 +47,7 @@ from mtkit.smt.search.features import NAMES, OF_PHRASES, OF_REORDERING
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.text.corpus import read_lines
 from mtkit.text.tokenizer import WordTokenizer
-from mtkit.text.vocabulary import SPECIALS
+from mtkit.text.vocabulary import SPECIALS, Vocabulary
 
 TABLE, LM, REORDERINGS = "PhraseDictionaryMemory", "KENLM", "LexicalReordering"
 # Moses's features: which of ours they are, in their order, and how many of ours one of theirs is.
@@ -118,7 +118,7 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
     with step("phrase table"):
         source, target = Words(), Words()
         lines = read_phrases(_file(features[TABLE], ini), source, target)
-        vocabularies = source.vocabulary(), target.vocabulary()
+        x, y = (Vocabulary([word.decode() for word in side]) for side in (source, target))
     if lines.left_out:
         note(
             f"  pairs left out: {lines.left_out:,}, with more than {MAX_PHRASE} words on a side, "
@@ -127,12 +127,16 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
     path = _file(features[REORDERINGS], ini) if REORDERINGS in features else None
     with step("reordering table"):
         reordering = read_table(path, 6, source, target) if path else ()
-        lm_id = lm.encode(vocabularies[1].words)
-        table = assemble(lines, reordering, weights, lm.arrays, lm_id)
+        table = assemble(lines, reordering, weights, lm.arrays, lm.encode(y.words))
     if path and (without := int((table.reordering == 0).all(1).sum())):
         note(f"  pairs that the reordering table lacks: {without:,}; each order costs them 0")
-    models = Models(*vocabularies, table, lm, Lexicon.nothing(len(vocabularies[0])))
-    limits = Limits(distortion=distortion, table=_table_limit(features[TABLE]))
+    models = Models(x, y, table, lm, Lexicon.nothing(len(x)))
+    limit = _number(features[TABLE].options.get("table-limit", "20"), features[TABLE].where)
+    if limit < 0:
+        raise InputError(f"{features[TABLE].where}: table-limit must not be below 0")
+    if limit == 0:
+        note(f"  table-limit=0: the {ALL:,} best translations of a phrase are tried")
+    limits = Limits(distortion=distortion, table=limit or ALL)
     tokenizer = WordTokenizer("none", lowercase)
     return SmtSystem(models, tokenizer, weights, limits, verbatim=False)
 
@@ -217,15 +221,6 @@ def _number(text: str, where: str) -> int:
         return int(text)
     except ValueError:
         raise InputError(f"{where}: expected a whole number, found {text!r}") from None
-
-
-def _table_limit(table: Feature) -> int:
-    limit = _number(table.options.get("table-limit", "20"), table.where)
-    if limit < 0:
-        raise InputError(f"{table.where}: table-limit must not be below 0")
-    if limit == 0:
-        note(f"  table-limit=0: the {ALL:,} best translations of a phrase are tried")
-    return limit or ALL
 
 
 def _weights(features: dict[str, Feature]) -> dict[str, float]:

@@ -38,7 +38,7 @@ from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_phrase, hash_word
 from mtkit.smt.phrases.table import PhraseTable, gather, links_of
 from mtkit.smt.search.features import OF_PHRASES
-from mtkit.text.vocabulary import PAD, SPECIALS, Vocabulary
+from mtkit.text.vocabulary import PAD, SPECIALS
 
 CHANNEL_FIRST = [2, 3, 0, 1]  # Moses's four in OF_PHRASES, and the other way round: its own inverse
 LOWEST = -100.0  # Moses's least logarithm
@@ -69,10 +69,6 @@ class Words(dict[bytes, int]):
         if "|" in word.decode():
             raise ValueError
         return self.setdefault(word, len(SPECIALS) + len(self))
-
-    def vocabulary(self) -> Vocabulary:
-        """All words so far."""
-        return Vocabulary([word.decode() for word in self])
 
 
 # --- reading

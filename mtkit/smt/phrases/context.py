@@ -28,14 +28,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import Flat, Float32, Int8, Int32, Int64, load_arrays, mix, read_only
+from mtkit.smt.flat import Flat, Float32, Int8, Int32, Int64, mix, read_only
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.phrases.extract import Aligned
 from mtkit.smt.phrases.table import PhraseTable
@@ -64,11 +63,6 @@ class Lexicon(NamedTuple):
     word: Int32
     begin: Int64
     weight: Int8
-
-    @classmethod
-    def load(cls, directory: Path) -> Lexicon:
-        """Read what ``save_arrays`` wrote of one."""
-        return cls(*load_arrays(directory, cls._fields))
 
     @classmethod
     def nothing(cls, size: int) -> Lexicon:

@@ -23,24 +23,13 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import (
-    Flat,
-    Float32,
-    Float64,
-    Int8,
-    Int32,
-    Int64,
-    UInt64,
-    load_arrays,
-    read_only,
-)
+from mtkit.smt.flat import Flat, Float32, Float64, Int8, Int32, Int64, UInt64, read_only
 from mtkit.smt.kernels import kernel
 from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS, closed_form
 from mtkit.smt.phrases.extract import MAX_PHRASE, Rows, extract
@@ -72,11 +61,6 @@ class PhraseTable(NamedTuple):
     features: Float32
     reordering: Float32
     links: UInt64
-
-    @classmethod
-    def load(cls, directory: Path) -> PhraseTable:
-        """Read what ``save_arrays`` wrote of one."""
-        return cls(*load_arrays(directory, cls._fields))
 
 
 @lru_cache(1 << 16)
@@ -170,33 +154,21 @@ def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.concatenate([[True], values[1:] != values[:-1]])
 
 
-def _parts(key: UInt64) -> list[Int64]:
-    """Indices of rows by the first bits of their keys: parts of some 2¹⁴ rows that fit a cache."""
-    bits = 1 + (len(key) // CACHED).bit_length()
-    top = (key >> np.uint64(64 - bits)).astype(np.uint16)
-    order = np.argsort(top, kind="stable")  # of 16 bits: a radix sort
-    ends = np.searchsorted(top[order], np.arange(1, 1 << bits))
-    return [part for part in np.split(order, ends) if len(part)]
-
-
 def _total(key: UInt64, value: NDArray[Any]) -> Float64:
     """For each row the sum of the values of all rows with the same key."""
-    total = np.empty(len(key))
-    for part in _parts(key):
-        _, which = np.unique(key[part], return_inverse=True)
-        total[part] = np.bincount(which, weights=value[part])[which]
-    return total
+    _, which = np.unique(key, return_inverse=True)
+    return np.bincount(which, weights=value)[which].astype(np.float64, copy=False)
 
 
-def _phi(given: UInt64, made: UInt64, count: Int32, discount: str) -> Float64:
-    """φ(made|given) of each pair; see the module's head."""
+def _phi(condition: UInt64, outcome: UInt64, count: Int32, discount: str) -> Float64:
+    """φ(outcome|condition) of each pair; see the module's head."""
     mass = count.astype(np.float64)
     if discount == "kneser-ney":
         t = np.bincount(np.minimum(count, 5), minlength=5).tolist()
         d = np.array([0, *(closed_form(t) or FALLBACK_DISCOUNTS)])[np.minimum(count, 3)]
-        p = _total(made, np.ones(len(made))) / len(made)
-        mass += p * _total(given, d) - d
-    return mass / _total(given, count)
+        p = _total(outcome, np.ones(len(count))) / len(count)
+        mass += p * _total(condition, d) - d
+    return mass / _total(condition, count)
 
 
 def word_weights(source: Flat, target: Flat, links: Links) -> WordWeights:
@@ -209,7 +181,7 @@ def word_weights(source: Flat, target: Flat, links: Links) -> WordWeights:
     i, j = source.begin[sentence] + links.source, target.begin[sentence] + links.target
     s, t = source.words[i], target.words[j]
     both = s.astype(np.uint64) << np.uint64(32) | t.astype(np.uint64)
-    count = _total(both * np.uint64(0x9E3779B97F4A7C15), np.ones(len(i)))  # spread over all bits
+    count = _total(both, np.ones(len(i)))
     linked = np.empty(len(i), LINK)
     linked["target"] = j
     linked["forward"], linked["backward"] = count / np.bincount(s)[s], count / np.bincount(t)[t]

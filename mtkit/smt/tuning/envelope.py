@@ -55,8 +55,8 @@ def _bends(
 ) -> tuple[Float64, Int64, Int64, Int64]:
     """All bends: γ, the best hypothesis before, after; the statistics' sum before the first bend.
 
-    Each envelope is walked from γ = −∞: of the lines steeper than the present one, the next is that
-    which it meets first.
+    Each envelope is walked from γ = −∞, where the line that falls most steeply is the best: of the
+    lines steeper than the present one, the next is that which it meets first.
     """
     at, old, new = np.empty(len(a)), np.empty(len(a), np.int64), np.empty(len(a), np.int64)
     total = np.zeros(statistics.shape[1], np.int64)
@@ -64,14 +64,15 @@ def _bends(
     for s in range(len(begin) - 1):
         if begin[s] == begin[s + 1]:
             continue
-        best, lines = _contenders(a[begin[s] : begin[s + 1]], b[begin[s] : begin[s + 1]])
-        lines += begin[s]
-        following = begin[s] + best
+        following = begin[s]
+        for h in range(begin[s] + 1, begin[s + 1]):
+            if b[h] < b[following] or (b[h] == b[following] and a[h] > a[following]):
+                following = h
         total += statistics[following]
         while following >= 0:
             best, following = following, -1
             down, up = np.inf, 1.0  # to the following line: a falls by down, b grows by up
-            for h in lines:
+            for h in range(begin[s], begin[s + 1]):
                 rise = b[h] - b[best]
                 if rise > 0 and (a[best] - a[h]) * up < down * rise:
                     following, down, up = h, a[best] - a[h], rise
@@ -79,30 +80,3 @@ def _bends(
                 at[m], old[m], new[m] = down / up, best, following
                 m += 1
     return at[:m], old[:m], new[:m], total
-
-
-@inner
-def _contenders(a: Float64, b: Float64) -> tuple[int, Int64]:
-    """The first line of the envelope, and all that may be in it: the walk is spared the others.
-
-    The best lines at γ = −∞, 0, ∞ bound the envelope from below; a line that is lower where these
-    meet is lower everywhere.
-    """
-    first = now = last = 0
-    for h in range(1, len(a)):
-        if b[h] < b[first] or (b[h] == b[first] and a[h] > a[first]):
-            first = h
-        if a[h] > a[now]:
-            now = h
-        if b[h] > b[last] or (b[h] == b[last] and a[h] > a[last]):
-            last = h
-    left = (a[first] - a[now]) / (b[now] - b[first]) if b[now] > b[first] else 0.0
-    right = (a[now] - a[last]) / (b[last] - b[now]) if b[last] > b[now] else 0.0
-    # Each by a line that must stay, so that no rounding drops it.
-    low_left, low_right = a[now] + left * b[now], a[last] + right * b[last]
-    lines = np.empty(len(a), np.int64)
-    n = 0
-    for h in range(len(a)):
-        lines[n] = h
-        n += a[h] + left * b[h] >= low_left or a[h] + right * b[h] >= low_right
-    return first, lines[:n]

@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from mtkit.smt.flat import Bool, Float64
+from mtkit.smt.flat import Bool, Float32, Float64
+from mtkit.smt.kernels import kernel
 from mtkit.smt.tuning.bleu import merit
 from mtkit.smt.tuning.envelope import search_line
 from mtkit.smt.tuning.lists import ALL, Lists, best_total, corpus_merit, scores
@@ -38,11 +39,12 @@ def mert(
     """
     unit = _unit(nbest, weights, free)
     size = float(np.abs(weights).sum()) or 1.0
+    columns = np.ascontiguousarray(nbest.features.T)
 
     def climb(start: int) -> Float64:
         rng = np.random.default_rng([seed, start])
         jitter = unit * rng.standard_normal(len(unit)) if start else 0.0
-        top = _climb(nbest, weights + jitter, unit, rng)
+        top = _climb(nbest, columns, weights + jitter, unit, rng)
         return top * (size / (np.abs(top).sum() or 1.0)) if free.all() else top
 
     with ThreadPoolExecutor(threads) as pool:
@@ -67,13 +69,15 @@ def _unit(nbest: Lists, weights: Float64, free: Bool) -> Float64:
     return unit
 
 
-def _climb(nbest: Lists, start: Float64, unit: Float64, rng: np.random.Generator) -> Float64:
+def _climb(
+    nbest: Lists, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
+) -> Float64:
     weights, a = start, scores(nbest.features, start)
     score, before = merit(best_total(nbest, a)), -np.inf
     while score - before >= GAIN:
         before = score
         for d in _directions(unit, rng):
-            b = scores(nbest.features, d)
+            b = _project(columns, d)
             gamma, expected = search_line(nbest, a, b)
             if expected > score:
                 moved = a + gamma * b
@@ -93,3 +97,17 @@ def _directions(unit: Float64, rng: np.random.Generator) -> Iterator[Float64]:
         yield d
     for _ in axes:
         yield unit * rng.standard_normal(len(unit))
+
+
+# --- kernels
+
+
+@kernel
+def _project(columns: Float32, d: Float64) -> Float64:
+    """b_h = d·x_h, float64 (n,); ``columns`` (F, n) is ``features`` transposed, d mostly zeros."""
+    b = np.zeros(columns.shape[1])
+    for k in range(len(d)):
+        if d[k] != 0:
+            for h in range(len(b)):
+                b[h] += d[k] * columns[k, h]
+    return b

@@ -99,7 +99,7 @@ def test_restarts_leave_a_local_optimum() -> None:
 def test_restarts_begin_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     starts = []
 
-    def climb(nbest: Lists, start: np.ndarray, *_: object) -> np.ndarray:
+    def climb(nbest: Lists, columns: np.ndarray, start: np.ndarray, *_: object) -> np.ndarray:
         starts.append(start.tolist())
         return start
 
