@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from mtkit.comparison.examples import Example
@@ -25,23 +26,16 @@ Files = tuple[Path, Path]
 
 def scored(task: Task, examples: int) -> Comparison:
     """Translate the test set with every system and score it."""
-    test = task.test
-    translations, text, warnings = gather(task)
-    seen = seen_in_training(task.models, test)
-    trained_on = [
-        f"{name}: {len(rows)} of the {len(test)} test sentences are in its training text; "
+    translations, text, unknown = gather(task)
+    seen = seen_in_training(task.models, task.test)
+    warnings = [
+        f"{name}: {len(rows)} of the {len(task.test)} test sentences are in its training text; "
         "BLEU without them stands below"
         for name, rows in seen.items()
     ]
+    rows = sorted(set(chain.from_iterable(seen.values())))
     with step("metrics, intervals and significance"):
-        return build(
-            task.material,
-            text,
-            translations,
-            examples=examples,
-            seen=sorted({row for rows in seen.values() for row in rows}),
-            warnings=trained_on + warnings,
-        )
+        return build(task.material, text, translations, examples, rows, warnings + unknown)
 
 
 def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Explanation]]:

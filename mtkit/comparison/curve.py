@@ -27,6 +27,9 @@ from mtkit.smt.tuning.bleu import ORDER
 from mtkit.smt.tuning.bleu import bleu as bleu_of
 from mtkit.text.corpus import Bitext
 
+# What BLEU counts, which are c, r, matches and totals, in the order of ``smt.tuning.bleu``.
+COUNTS = [*range(2, 2 * ORDER + 2), 1]
+
 
 @dataclass(frozen=True)
 class Point:
@@ -85,19 +88,14 @@ def curve(points: Sequence[Point], scorer: Scorer) -> Curve:
     grown, means = list[Growth](), dict[str, Floats]()
     for name in names:
         of = [[at[name, size, seed] for size in sizes] for seed in seeds]
-        counted = np.array([[_statistics(p.outputs, scorer) for p in row] for row in of])
+        rows = [[scorer.count(p.outputs, ["bleu"]).rows["bleu"] for p in row] for row in of]
+        counted = np.array(rows)[..., COUNTS].astype(np.float64)  # (seeds, sizes, N, columns)
         means[name] = resampled_bleu(counted)
         values = np.mean([[_bleu(c) for c in row.sum(1)] for row in counted], axis=0)
         bleu = [interval(v, r) for v, r in zip(values, means[name].T, strict=True)]
         seconds = np.mean([[p.seconds for p in row] for row in of], axis=0)
         grown.append(Growth(name, bleu, seconds.tolist()))
     return Curve(sizes, len(seeds), grown, _overtakings(sizes, grown, means))
-
-
-def _statistics(outputs: Sequence[str], scorer: Scorer) -> Floats:
-    """What BLEU counts of each sentence, in the order of ``smt.tuning.bleu``: (N, 2 ORDER + 1)."""
-    rows = scorer.count(outputs, ["bleu"]).rows["bleu"]  # c, r, matches and totals
-    return rows[:, [*range(2, 2 * ORDER + 2), 1]].astype(np.float64)
 
 
 def _bleu(counts: Floats) -> float:
@@ -114,8 +112,7 @@ def resampled_bleu(counted: Floats) -> Floats:
     # Counts, not means: BLEU smooths where an order has no match.
     sums = N * np.einsum("rn,skn...->rsk...", sentences, counted, optimize=True)
     bleu = np.apply_along_axis(_bleu, -1, sums)  # (RESAMPLES, seeds, sizes)
-    weighted: Floats = np.einsum("rs,rsk->rk", seeds, bleu)
-    return weighted
+    return np.asarray(np.einsum("rs,rsk->rk", seeds, bleu))
 
 
 def _overtakings(
@@ -142,12 +139,11 @@ def overtakes(sizes: Sequence[int], gaps: Floats) -> Floats:
     crossings = np.zeros(len(gaps))
     for r, gap in enumerate(gaps):
         behind = np.flatnonzero(gap <= 0)
-        if behind.size == 0:
-            continue
-        k = behind[-1]
+        k = behind[-1] if behind.size else -1
         if k == len(sizes) - 1:
             crossings[r] = math.inf
-            continue
-        share = -gap[k] / (gap[k + 1] - gap[k])
-        crossings[r] = math.exp((1 - share) * math.log(sizes[k]) + share * math.log(sizes[k + 1]))
+        elif k >= 0:
+            share = -gap[k] / (gap[k + 1] - gap[k])
+            low, high = math.log(sizes[k]), math.log(sizes[k + 1])
+            crossings[r] = math.exp((1 - share) * low + share * high)
     return crossings

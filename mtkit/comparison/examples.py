@@ -42,7 +42,15 @@ def choose(
 
     references: the lines of each. outputs, chrf: of each system and sentence.
     """
-    chosen = _differing(sources, chrf, rivals, count)
+    third = -(-count // 3)
+    sides = []
+    for ahead, behind in permutations(rivals, 2):
+        gaps = [x - y for x, y in zip(chrf[ahead], chrf[behind], strict=True)]
+        rows = [i for i, gap in enumerate(gaps) if gap > 0 and sources[i].strip()]
+        rows = sorted(rows, key=lambda i: -gaps[i])[:third]
+        sides.append([(i, f"{ahead} is ahead of {behind} by {gaps[i]:.1f} chrF") for i in rows])
+    in_turn = [row for pair in zip_longest(*sides) for row in pair if row]
+    chosen = dict(in_turn[:count])
     others = [i for i, x in enumerate(sources) if x.strip() and i not in chosen]
     wanted = min(count - len(chosen), len(others))
     for k in range(wanted):
@@ -53,19 +61,3 @@ def choose(
         return Example(i + 1, why, sources[i], tuple(lines[i] for lines in references), said)
 
     return tuple(example(i, why) for i, why in chosen.items())
-
-
-def _differing(
-    sources: Sequence[str], chrf: Mapping[str, Sequence[float]], rivals: Sequence[str], count: int
-) -> dict[int, str]:
-    """The rows of the largest differences, those of both sides in turn, with why."""
-    third = -(-count // 3)
-    sides = []
-    for ahead, behind in permutations(rivals, 2):
-        gaps = [x - y for x, y in zip(chrf[ahead], chrf[behind], strict=True)]
-        rows = [i for i, gap in enumerate(gaps) if gap > 0 and sources[i].strip()]
-        rows.sort(key=lambda i: -gaps[i])
-        leads = [f"{ahead} is ahead of {behind} by {gaps[i]:.1f} chrF" for i in rows]
-        sides.append(zip(rows[:third], leads, strict=False))
-    in_turn = [example for pair in zip_longest(*sides) for example in pair if example]
-    return dict(in_turn[:count])

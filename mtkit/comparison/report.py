@@ -191,7 +191,6 @@ def build(
     material: Material,
     text: Text,
     translations: Sequence[Translations],
-    *,
     examples: int = 12,
     seen: Sequence[int] = (),
     warnings: Sequence[str] = (),

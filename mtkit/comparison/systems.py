@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -140,41 +141,31 @@ def opened(directory: Path, task: Task) -> System:
 
 def _translate(name: str, directory: Path, task: Task) -> Record:
     system, source = opened(directory, task), task.test.source
+
+    def best_of(asked: System) -> list[Hypothesis]:
+        return [hypotheses[0] for hypotheses in asked.translate(source)]
+
     system.translate(source[:1])  # kernels and caches are loaded before the clock starts
     with step(f"{name}: translating {len(source)} sentences"):
         start = time.perf_counter()
-        best = _best(system, source)
+        best = best_of(system)
         seconds = time.perf_counter() - start
     with step(f"{name}: probabilities of the references"):
         scores = system.score(task.test.pairs())
     with step(f"{name}: errors of the search, by a wider one"):
-        wider = _best(system.wider(WIDER), source)
+        wider = best_of(system.wider(WIDER))
     channel = {}
     if isinstance(system, SmtSystem):
         with step(f"{name}: the noisy channel, by other weights"):
+            for preset, label in CHANNEL.items():
+                other = system.weights != PRESETS[preset]
+                said = best_of(system.with_weights(PRESETS[preset])) if other else best
+                channel[label] = [h.text for h in said]
+        if system.weights not in PRESETS.values():
             tuned = Manifest.read(directory).config.get("tune", "none") != "none"
-            channel = _channel(system, source, [h.text for h in best], tuned)
+            channel["Tuned weights" if tuned else "Its own weights"] = [h.text for h in best]
     wider_scores, wider_texts = [h.score for h in wider], [h.text for h in wider]
     return Record(best, seconds, task.threads, scores, wider_scores, wider_texts, channel)
-
-
-def _best(system: System, source: Sequence[str]) -> list[Hypothesis]:
-    return [hypotheses[0] for hypotheses in system.translate(source)]
-
-
-def _channel(
-    system: SmtSystem, source: list[str], outputs: list[str], tuned: bool
-) -> dict[str, list[str]]:
-    """Translations with the weights of ``CHANNEL``, and ``outputs``, if its own are others."""
-    by_weights = {}
-    for preset, label in CHANNEL.items():
-        by_weights[label] = outputs
-        if system.weights != PRESETS[preset]:
-            best = _best(system.with_weights(PRESETS[preset]), source)
-            by_weights[label] = [h.text for h in best]
-    if system.weights not in PRESETS.values():
-        by_weights["Tuned weights" if tuned else "Its own weights"] = outputs
-    return by_weights
 
 
 def _training_log(directory: Path) -> list[dict[str, float]]:
@@ -230,12 +221,10 @@ def in_tokens(
 def aligner(models: Mapping[str, Path]) -> Align | None:
     """Links by the words of the first model that can align; ``None`` without one."""
     for directory in models.values():
-        try:
+        with suppress(InputError):  # a network, or imported
             words = load_word_models(directory)
-        except InputError:  # a network, or imported
-            continue
-        fold = str.lower if Manifest.read(directory).tokenizer["lowercase"] else str
-        return partial(_align, words, fold)
+            fold = str.lower if Manifest.read(directory).tokenizer["lowercase"] else str
+            return partial(_align, words, fold)
     return None
 
 

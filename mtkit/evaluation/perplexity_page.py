@@ -39,19 +39,11 @@ def print_texts(models: Sequence[Measured], console: Console, tokens: bool) -> N
 
 # --- tables
 
-
-def print_tables(models: Sequence[Measured], console: Console) -> None:
-    """Perplexities of one text by all models, then those of its groups, question by question."""
-    for grid in (_overall_grid(models), *split_grids(models)):
-        print_grid(console, grid)
-        console.print()
-    for model in models:
-        if model.missing:
-            why = f"{model.name} is not split by frequency: {model.missing}."
-            console.print(Text(visible(why), "dim"), soft_wrap=True)
-
-
-OVERALL: Columns[Judged] = [
+TITLE = (
+    "Perplexity, and bits per character with every OOV spelled. Lower is better; different "
+    "questions do not compare."
+)
+COLUMNS: Columns[Judged] = [
     ("Question", lambda j: Cell(j.perplexity.question)),
     ("Perplexity", lambda j: number(j.perplexity.value, 4)),
     ("Without OOVs", lambda j: number(j.perplexity.without_oov, 4)),
@@ -61,7 +53,8 @@ OVERALL: Columns[Judged] = [
 ]
 
 
-def _overall_grid(models: Sequence[Measured]) -> Grid:
+def print_tables(models: Sequence[Measured], console: Console) -> None:
+    """Perplexities of one text by all models, then those of its groups, question by question."""
     rows, notes = list[tuple[str, Judged]](), list[str]()
     for question in MEANINGS:
         judged = [(m.name, m.judged[question]) for m in models if question in m.judged]
@@ -69,14 +62,13 @@ def _overall_grid(models: Sequence[Measured]) -> Grid:
         notes += [f"{n}, {question}: {j.perplexity.note}." for n, j in judged if j.perplexity.note]
         if len({tuple(j.words) for _, j in judged}) > 1:
             notes.append(f"{question} is of different tokens: only bits per character compare.")
-    return table(
-        "Perplexity, and bits per character with every OOV spelled. Lower is better; "
-        "different questions do not compare.",
-        rows,
-        OVERALL,
-        notes,
-        first="Model",
-    )
+    for grid in (table(TITLE, rows, COLUMNS, notes, first="Model"), *split_grids(models)):
+        print_grid(console, grid)
+        console.print()
+    for model in models:
+        if model.missing:
+            why = f"{model.name} is not split by frequency: {model.missing}."
+            console.print(Text(visible(why), "dim"), soft_wrap=True)
 
 
 def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
@@ -101,7 +93,12 @@ def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
 
 def print_tokens(models: Sequence[Measured], console: Console) -> None:
     """Each sentence with the surprise of its tokens by every model and question."""
-    console.print(_legend())
+    legend, low = Text("Under each token its surprise, −log2 p, in bits: "), 0.0
+    for high, style in STYLES:
+        legend.append(f"{low:g}–{high:g}" if high < math.inf else f"over {low:g}", style)
+        legend.append(", " if high < math.inf else ". ")
+        low = high
+    console.print(legend.append(LEGEND))
     texts = [(q, m.name, m.judged[q]) for q in MEANINGS for m in models if q in m.judged]
     for line, spans in enumerate(zip(*(judged.spans for *_, judged in texts), strict=True), 1):
         console.print(Text(f"\nLine {line}", "bold"))
@@ -112,16 +109,6 @@ def print_tokens(models: Sequence[Measured], console: Console) -> None:
             blocks.setdefault(key, []).extend(_rows(label, judged, span))
         for (of_source, words), rows in blocks.items():
             _print_block("source" if of_source else "target", words, rows, console)
-
-
-def _legend() -> Text:
-    text = Text("Under each token its surprise, −log2 p, in bits: ")
-    low = 0.0
-    for high, style in STYLES:
-        text.append(f"{low:g}–{high:g}" if high < math.inf else f"over {low:g}", style)
-        text.append(", " if high < math.inf else ". ")
-        low = high
-    return text.append(LEGEND)
 
 
 def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
@@ -138,14 +125,12 @@ def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
         yield [Text("        n-gram", "dim"), Text(), *orders]
 
 
-def _print_block(
-    side: str, words: Sequence[str], rows: Sequence[list[Text]], console: Console
-) -> None:
+def _print_block(side: str, words: Sequence[str], rows: list[list[Text]], console: Console) -> None:
     """Columns, a token each, in as many lines as the width asks for."""
     first = Text(side, "dim"), Text("perplexity", "bold")
     head = [*first, *(Text(visible(word)) for word in words)]
     lines = [head, *rows]
-    widths = [max(cell_len(line[k].plain) for line in lines) + GAP for k in range(len(head))]
+    widths = [max(cell_len(cell.plain) for cell in of) + GAP for of in zip(*lines, strict=True)]
     begin = 1
     while begin < len(head):
         end, used = begin + 1, widths[0] + widths[begin]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from rich.console import Console
 
@@ -88,8 +89,7 @@ def view(explanation: Explanation) -> View:
 
 def _derivation(explanation: Explanation, reasons: PhraseReasons) -> Grid:
     names = [Cell(" ".join(phrase.target), COPIED * phrase.copied) for phrase in reasons.phrases]
-    counts: list[int | None] = [support.pairs for support in explanation.support]
-    counted = zip(reasons.phrases, counts or [None] * len(names), strict=True)
+    counted = zip_longest(reasons.phrases, (support.pairs for support in explanation.support))
     return table(
         "The phrases in the order of the translation: the source phrase, the numbers of its "
         "words, how it stands to the phrase before, and the training pairs that contain both.",

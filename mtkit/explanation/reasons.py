@@ -85,19 +85,17 @@ def with_evidence(
 
 
 def as_object(sentence: str, explanations: Sequence[Explanation]) -> dict[str, Any]:
-    """What ``--json`` prints."""
-    return {"source": sentence, "systems": list(map(_flat, explanations))}
-
-
-def _flat(explanation: Explanation) -> dict[str, Any]:
-    """One object, in which each phrase has its training pairs, or null where nobody could look."""
-    fields = asdict(explanation)
-    reasons, support = fields.pop("reasons"), fields.pop("support")
-    if isinstance(explanation.reasons, PhraseReasons):
-        del fields["neighbours"]
-        for k, phrase in enumerate(reasons["phrases"]):
-            phrase.update(support[k] if support else {"pairs": None, "shown": []})
-    return {**fields, **reasons}
+    """What ``--json`` prints: a phrase with its training pairs, null where nobody could look."""
+    systems = []
+    for explanation in explanations:
+        system = asdict(explanation)
+        reasons, support = system.pop("reasons"), system.pop("support")
+        if isinstance(explanation.reasons, PhraseReasons):
+            del system["neighbours"]
+            for k, phrase in enumerate(reasons["phrases"]):
+                phrase.update(support[k] if support else {"pairs": None, "shown": []})
+        systems.append(system | reasons)
+    return {"source": sentence, "systems": systems}
 
 
 def _support(

@@ -105,23 +105,21 @@ def _text(cell: Cell) -> Text:
 # --- HTML
 
 
-def _shown(value: Any) -> Any:
-    """Text as ``visible`` makes it; what a template made of it already stays."""
-    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+ENVIRONMENT = Environment(
+    autoescape=True,
+    # What a template made of text already, which is Markup, stays.
+    finalize=lambda value: visible(value) if type(value) is str else value,
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
 
 
 def html(template: str, **values: Any) -> str:
     """A page that needs nothing from elsewhere; the same values give the same bytes."""
-    environment = Environment(
-        autoescape=True,
-        finalize=_shown,
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(left=LEFT, right=RIGHT, **values)
+    return ENVIRONMENT.get_template(template).render(left=LEFT, right=RIGHT, **values)
 
 
 def write_page(text: str, path: Path) -> None:

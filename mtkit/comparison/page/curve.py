@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from mtkit.comparison.curve import Curve, Overtaking
+from mtkit.comparison.curve import Curve
+from mtkit.evaluation.intervals import Interval
 from mtkit.page.chart import Chart, Line
 from mtkit.page.tables import Cell, Grid, number
 
@@ -14,32 +14,31 @@ def chart(curve: Curve) -> Chart:
     """BLEU by training pairs, with its 95 % interval."""
     lines = []
     for of in curve.systems:
-        points = tuple((n, b.value) for n, b in zip(curve.sizes, of.bleu, strict=True))
-        band = tuple((n, b.low, b.high) for n, b in zip(curve.sizes, of.bleu, strict=True))
-        lines.append(Line(of.system, points, band))
+        bleu = list(zip(curve.sizes, of.bleu, strict=True))
+        band = tuple((n, b.low, b.high) for n, b in bleu)
+        lines.append(Line(of.system, tuple((n, b.value) for n, b in bleu), band))
     said = "bands: 95 % of samples and test sentences"
     return Chart("BLEU by training text", "sentence pairs", tuple(lines), log_x=True, equation=said)
 
 
 def verdicts(curve: Curve) -> list[str]:
     """Which system overtakes which, and how sure that is."""
-    return [_verdict(overtaking, curve.sizes) for overtaking in curve.overtaking]
 
-
-def _verdict(overtaking: Overtaking, sizes: Sequence[int]) -> str:
     def pairs(size: float) -> str:
         if size == 0:
-            return f"fewer than {sizes[0]:,}"
-        return f"more than {sizes[-1]:,}" if size == math.inf else f"{size:,.0f}"
+            return f"fewer than {curve.sizes[0]:,}"
+        return f"more than {curve.sizes[-1]:,}" if size == math.inf else f"{size:,.0f}"
 
-    ahead, behind, size = overtaking.ahead, overtaking.behind, overtaking.size
-    everywhere = f"{ahead} is ahead of {behind} at every size"
-    if size.high == 0:
-        return f"{everywhere}, in 97.5 % of the resamples or more."
-    interval = f"95 % interval: {pairs(size.low)} to {pairs(size.high)}"
-    if size.value == 0:
-        return f"{everywhere} ({interval} pairs)."
-    return f"{ahead} overtakes {behind} at {pairs(size.value)} pairs ({interval})."
+    def verdict(ahead: str, behind: str, size: Interval) -> str:
+        everywhere = f"{ahead} is ahead of {behind} at every size"
+        if size.high == 0:
+            return f"{everywhere}, in 97.5 % of the resamples or more."
+        interval = f"95 % interval: {pairs(size.low)} to {pairs(size.high)}"
+        if size.value == 0:
+            return f"{everywhere} ({interval} pairs)."
+        return f"{ahead} overtakes {behind} at {pairs(size.value)} pairs ({interval})."
+
+    return [verdict(of.ahead, of.behind, of.size) for of in curve.overtaking]
 
 
 def grid(curve: Curve) -> Grid:
@@ -48,9 +47,8 @@ def grid(curve: Curve) -> Grid:
     for of in curve.systems:
         bleu = [number(b.value, small=f"{b.low:.1f}–{b.high:.1f}") for b in of.bleu]
         rows.append([Cell(of.system), *bleu])
-    seconds = "; ".join(
-        f"{of.system} {', '.join(f'{s:,.0f}' for s in of.seconds)}" for of in curve.systems
-    )
+    times = [", ".join(f"{seconds:,.0f}" for seconds in of.seconds) for of in curve.systems]
+    seconds = "; ".join(f"{of.system} {t}" for of, t in zip(curve.systems, times, strict=True))
     return Grid(
         "Learning curves: BLEU after training on so many sentence pairs, the mean of "
         f"{curve.seeds} sample{'s' * (curve.seeds > 1)}, with 95 % intervals over samples and "

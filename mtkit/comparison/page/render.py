@@ -24,20 +24,18 @@ from mtkit.explanation.page import view
 from mtkit.page.chart import Chart, Line, draw
 from mtkit.page.tables import Grid, html, print_grid, say
 
-# --- what the renderings for people share
-
 PRINTED = 4  # examples in a terminal
 MANY = 3  # systems, of more than which not every pair is told
 
 
 def heading(comparison: Comparison) -> str:
     """The test set in one line."""
-    test, several = comparison.test, ""
+    test = comparison.test
     count = f"{test.sentences:,} sentence" + "s" * (test.sentences != 1)
-    languages = " → ".join(filter(None, test.languages))
+    parts = [test.name, " → ".join(filter(None, test.languages)), count]
     if test.references > 1:
-        several = f"{test.references} references (words are grouped by the first)"
-    return ", ".join(filter(None, [test.name, languages, count, several]))
+        parts.append(f"{test.references} references (words are grouped by the first)")
+    return ", ".join(filter(None, parts))
 
 
 def verdict(pair: Pair) -> str:
@@ -62,12 +60,10 @@ def verdicts(comparison: Comparison) -> list[str]:
     """Of every pair; of many systems, those of the best one."""
     pairs = comparison.pairs
     if len(comparison.systems) <= MANY:
-        return [verdict(pair) for pair in pairs]
+        return list(map(verdict, pairs))
     best = max(comparison.systems, key=lambda s: s.bleu).name
-    return [
-        *(verdict(pair) for pair in pairs if best in (pair.a, pair.b)),
-        f"These are of {best}; --json has all {len(pairs)}, not corrected for their number.",
-    ]
+    more = f"These are of {best}; --json has all {len(pairs)}, not corrected for their number."
+    return [*(verdict(pair) for pair in pairs if best in (pair.a, pair.b)), more]
 
 
 # What is logged at a validation: a chart's title, and whether its y axis grows by factors.
@@ -93,13 +89,11 @@ def charts(comparison: Comparison) -> list[Chart]:
 
 
 def sections(comparison: Comparison) -> dict[str, list[Grid]]:
-    """The tables by the question that they answer."""
+    """The tables by the question that they answer; those without rows are left out."""
     curve = [curve_page.grid(comparison.curve)] if comparison.curve else []
-    return {
-        "Who": who.grids(comparison) + curve,
-        "Where": where.grids(comparison),
-        "Why": why.grids(comparison),
-    }
+    tables = {"Who": who.grids(comparison) + curve, "Where": where.grids(comparison)}
+    tables["Why"] = why.grids(comparison)
+    return {name: [grid for grid in grids if grid.rows] for name, grids in tables.items()}
 
 
 # --- terminal
@@ -107,7 +101,6 @@ def sections(comparison: Comparison) -> dict[str, list[Grid]]:
 
 def print_report(comparison: Comparison, console: Console) -> None:
     """The report as tables; whatever the corpus holds, it reaches the terminal as plain text."""
-
     say(console, heading(comparison), "bold")
     for warning in comparison.warnings:
         say(console, f"Warning: {warning}", "yellow")
@@ -144,8 +137,7 @@ def _example(example: Example) -> Table:
     table.add_column(overflow="fold")
     rows = [("source", "", example.source), ("reference", "chrF", example.references[0])]
     rows += [("reference", "", also) for also in example.references[1:]]
-    rows += [(o.system, f"{o.chrf:.1f}", o.text) for o in example.outputs]
-    for row in rows:
+    for row in [*rows, *((o.system, f"{o.chrf:.1f}", o.text) for o in example.outputs)]:
         table.add_row(*(Text(visible(text)) for text in row))
     return table
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from mtkit.comparison.report import DIFFERENCES, Comparison, SystemResult
+from mtkit.comparison.report import DIFFERENCES, Comparison
 from mtkit.comparison.where import Accuracy, Grouping, Ngrams, Telling
 from mtkit.page.tables import Cell, Columns, Grid, number, table
 from mtkit.text.tokenizer import WordTokenizer
@@ -24,8 +22,15 @@ GROUPINGS = {
 def grids(comparison: Comparison) -> list[Grid]:
     """The tables, in order."""
     systems = comparison.systems
+    lengths = systems[0].by_length
+    counts = ", ".join(f"{group.sentences:,}" for group in lengths)
     return [
-        _length_grid(systems),
+        Grid(
+            "BLEU by the length of the source, in words with blanks between them.",
+            ("System", *(f"{group.low}–{group.high}" for group in lengths)),
+            [[Cell(s.name), *(number(group.bleu) for group in s.by_length)] for s in systems],
+            [f"Sentences per column: {counts}."],
+        ),
         Grid(
             "BLEU by how many words longer the output is than the reference, and below it the "
             "number of such sentences.",
@@ -42,19 +47,8 @@ def grids(comparison: Comparison) -> list[Grid]:
             [[Cell(s.name), *(number(n, 0) for n in s.by_chrf)] for s in systems],
         ),
         *map(_words_grid, comparison.groupings),
-        *(_ngrams_grid(ahead) for ahead in comparison.ngrams if ahead.ngrams),
+        *map(_ngrams_grid, comparison.ngrams),
     ]
-
-
-def _length_grid(systems: Sequence[SystemResult]) -> Grid:
-    groups = systems[0].by_length
-    counts = ", ".join(f"{group.sentences:,}" for group in groups)
-    return Grid(
-        "BLEU by the length of the source, in words with blanks between them.",
-        ("System", *(f"{group.low}–{group.high}" for group in groups)),
-        [[Cell(s.name), *(number(group.bleu) for group in s.by_length)] for s in systems],
-        [f"Sentences per column: {counts}."],
-    )
 
 
 def _span(low: int | None, high: int | None) -> str:
@@ -70,13 +64,11 @@ def _span(low: int | None, high: int | None) -> str:
 
 def _words_grid(grouping: Grouping) -> Grid:
     counts = ", ".join(f"{n:,}" for n in grouping.words)
+    accuracies = grouping.systems.items()
     return Grid(
         f"{GROUPINGS[grouping.by]}, in per cent with 95 % intervals.",
         ("System", *grouping.labels),
-        [
-            [Cell(name), *map(_accuracy, groups, grouping.words)]
-            for name, groups in grouping.systems.items()
-        ],
+        [[Cell(name), *map(_accuracy, of, grouping.words)] for name, of in accuracies],
         [f"Words per column: {counts}."],
     )
 

@@ -11,7 +11,7 @@ from mtkit.models import KINDS
 from mtkit.page.tables import Cell, Columns, Grid, number, table
 
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
-FROM_FILE = {"file": "from a file"}
+KINDS_OF_SYSTEM = KINDS | {"file": "from a file"}
 
 BLEU_PARTS: Columns[dict[str, float]] = [
     ("1-gram", lambda parts: number(parts["precision_1"])),
@@ -20,10 +20,6 @@ BLEU_PARTS: Columns[dict[str, float]] = [
     ("4-gram", lambda parts: number(parts["precision_4"])),
     ("Brevity", lambda parts: number(parts["brevity_penalty"], 3)),
     ("Length", lambda parts: number(parts["length_ratio"], 3)),
-]
-UNSEEN: Columns[SystemResult] = [
-    ("All", lambda s: number(s.bleu)),
-    ("Unseen", lambda s: number(s.unseen)),
 ]
 SPREAD: Columns[Spread] = [
     ("Mean", lambda s: number(s.mean, 2)),
@@ -47,10 +43,10 @@ WORK: Columns[SystemResult] = [
 
 
 def grids(comparison: Comparison) -> list[Grid]:
-    """The tables, in order; those without rows are left out."""
+    """The tables, in order."""
     systems = comparison.systems
     unseen = comparison.test.sentences - comparison.seen
-    tables = [
+    return [
         _scores_grid(comparison),
         table(
             "What BLEU is made of: n-gram precisions in per cent, brevity penalty, "
@@ -63,7 +59,7 @@ def grids(comparison: Comparison) -> list[Grid]:
             f"BLEU of all test sentences, and of the {unseen:,} that are in no system's training "
             "text.",
             [(s.name, s) for s in systems if comparison.seen],
-            UNSEEN,
+            [("All", lambda s: number(s.bleu)), ("Unseen", lambda s: number(s.unseen))],
         ),
         table(
             "BLEU of systems that differ in their seed alone: smaller differences between systems "
@@ -80,7 +76,6 @@ def grids(comparison: Comparison) -> list[Grid]:
             WORK,
         ),
     ]
-    return [grid for grid in tables if grid.rows]
 
 
 def span(metric: Metric) -> str:
@@ -98,7 +93,7 @@ def _scores_grid(comparison: Comparison) -> Grid:
     rows = []
     for s in systems:
         scores = [number(s.metrics[k].score, small=span(s.metrics[k])) for k in LABELS]
-        rows.append([Cell(s.name, small=(KINDS | FROM_FILE).get(s.kind, s.kind)), *scores])
+        rows.append([Cell(s.name, small=KINDS_OF_SYSTEM.get(s.kind, s.kind)), *scores])
     signatures = [f"{LABELS[k]} {s.metrics[k].signature}" for k in LABELS for s in systems]
     return Grid(
         "Scores with 95 % bootstrap intervals. BLEU and chrF: higher is better; TER: lower.",

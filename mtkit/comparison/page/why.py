@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mtkit.comparison.faults import WIDER, Coverage, Errors, Unknown
-from mtkit.comparison.report import Comparison, SystemResult
+from mtkit.comparison.report import Comparison
 from mtkit.page.tables import Cell, Columns, Grid, number, table
 
 ERRORS: Columns[tuple[Errors, float | None]] = [
@@ -35,9 +35,10 @@ GLOSSARY: Columns[Mapping[str, int]] = [
 
 
 def grids(comparison: Comparison) -> list[Grid]:
-    """The tables, in order; those without rows are left out."""
+    """The tables, in order."""
     systems = comparison.systems
-    tables = [
+    weights = dict.fromkeys(name for s in systems for name in s.channel)
+    return [
         table(
             "Errors of the model and of the search. Reached: the sentences whose reference the "
             "model can make at all. Of these: the output is the reference; the model gives the "
@@ -61,7 +62,16 @@ def grids(comparison: Comparison) -> list[Grid]:
             [(s.name, s.unknown_words) for s in systems if s.unknown_words],
             UNKNOWN,
         ),
-        _channel_grid([s for s in systems if s.channel]),
+        Grid(
+            "The noisy channel: BLEU of P(x|y) alone, times P(y) by Bayes' rule, and of the "
+            "log-linear model with more features, before and after tuning.",
+            ("System", *weights),
+            [
+                [Cell(s.name), *(number(s.channel.get(name)) for name in weights)]
+                for s in systems
+                if s.channel
+            ],
+        ),
         table(
             "The glossary: its matches in the source, and those that were translated as it asks. "
             "Statistical systems translated by it, all others without.",
@@ -69,17 +79,6 @@ def grids(comparison: Comparison) -> list[Grid]:
             GLOSSARY,
         ),
     ]
-    return [grid for grid in tables if grid.rows]
-
-
-def _channel_grid(systems: Sequence[SystemResult]) -> Grid:
-    weights = dict.fromkeys(name for s in systems for name in s.channel)
-    return Grid(
-        "The noisy channel: BLEU of P(x|y) alone, times P(y) by Bayes' rule, and of the "
-        "log-linear model with more features, before and after tuning.",
-        ("System", *weights),
-        [[Cell(s.name), *(number(s.channel.get(name)) for name in weights)] for s in systems],
-    )
 
 
 def _percent(share: float | None) -> Cell:
