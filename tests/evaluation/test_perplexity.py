@@ -151,7 +151,7 @@ def test_a_word_models_tokens_are_its_chain_rule(
             (words.forward, s, t, direct.log_p[at_y]),
             (words.backward, t, s, channel.log_p[at_x]),
         ):
-            shorter = [model.log_probability(e, f[: k + 1]) for k in range(len(f))]
+            shorter = [model.log_probabilities(e, f[: k + 1]).sum() for k in range(len(f))]
             assert np.cumsum(found[:-1]).tolist() == pytest.approx(shorter)
             assert found[-1] == 0  # the end, of a length that is given
 
