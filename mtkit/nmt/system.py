@@ -32,7 +32,7 @@ from mtkit.text.subwords import Encoded, Subwords
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import CODE_POINTS, EOS, UNK
 
-LONGEST = TrainConfig.max_length  # subwords that are translated at once, as in training
+MOST_SUBWORDS = TrainConfig.max_length  # subwords that are translated at once, as in training
 SETTINGS = ("beam", "normalisation", "verbatim")  # of a system, kept in its manifest
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
 
@@ -108,14 +108,14 @@ class NmtSystem:
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is ln P(y|x) divided by the length in subwords.
 
-        Of a line in pieces it is the mean of theirs. A word of more than ``LONGEST`` subwords is
-        none that can be translated: it is copied, at score 0.
+        Of a line in pieces it is the mean of theirs. A word of more than ``MOST_SUBWORDS`` cannot be
+        translated: it is copied, at score 0.
         """
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         spans = []
         for line, encoded in zip(words, self.subwords.encode(words), strict=True):
             sizes = Counter(encoded.words)
-            spans.append(cut(line, [sizes[i] for i in range(len(line))], LONGEST))
+            spans.append(cut(line, [sizes[i] for i in range(len(line))], MOST_SUBWORDS))
         translate = partial(self._translate, n_best=n_best)
         lines = by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
         return [[replace(h, score=h.score / h.pieces) for h in line] for line in lines]
@@ -124,9 +124,9 @@ class NmtSystem:
         """See ``System``."""
         [words] = self.tokenize([sentence.strip() and sentence])
         [source] = self.subwords.encode([words])
-        if not 0 < len(source.ids) <= LONGEST:
+        if not 0 < len(source.ids) <= MOST_SUBWORDS:
             raise InputError(
-                f"expected a sentence of 1 to {LONGEST} subwords, found {len(source.ids):,}"
+                f"expected a sentence of 1 to {MOST_SUBWORDS} subwords, found {len(source.ids):,}"
             )
         [[[output, *_]]] = self._search([source.ids], [[0]], self.beam)
         best = self._hypothesis(output, words, source)
@@ -147,7 +147,7 @@ class NmtSystem:
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
         encoded = self.subwords.encode(words)
         result = [[self._copied(w)] for w in words]
-        rows = [i for i, e in enumerate(encoded) if len(e.ids) <= LONGEST]
+        rows = [i for i, e in enumerate(encoded) if len(e.ids) <= MOST_SUBWORDS]
         sources = [encoded[i].ids for i in rows]
         beam = max(self.beam, n_best)
         batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]

@@ -40,7 +40,7 @@ from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
-LONGEST = 200  # words that are translated at once; more are translated in pieces
+MOST_WORDS = 200  # words that are translated at once; more are translated in pieces
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class SmtSystem:
                 return self._judge(list(pool.map(lambda w: self._translate(w, n_best), pieces)))
 
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
-        spans = [cut(w, [1] * len(w), LONGEST) for w in words]
+        spans = [cut(w, [1] * len(w), MOST_WORDS) for w in words]
         return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
 
     def _judge(self, translations: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
@@ -201,8 +201,10 @@ class SmtSystem:
     def explain(self, sentence: str) -> PhraseReasons:
         """See ``System``."""
         [words] = self.tokenize([sentence.strip() and sentence])
-        if not 0 < len(words) <= LONGEST:
-            raise InputError(f"expected a sentence of 1 to {LONGEST} words, found {len(words):,}")
+        if not 0 < len(words) <= MOST_WORDS:
+            raise InputError(
+                f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
+            )
         options, best = self._decode(words, 1, True)
         [[hypothesis]] = self._judge([[self._spell(words, options, best, 0)]])
         log_p = np.array([p for _, p in hypothesis.token_logprobs])
@@ -313,18 +315,20 @@ class SmtSystem:
     def _force(self, x: list[str], y: list[str]) -> Derivation:
         if not x or not y:
             return Derivation(None, "an empty sentence has no derivation")
-        if len(x) > LONGEST:
-            return Derivation(None, f"of more than {LONGEST} words only pieces are translated")
+        if len(x) > MOST_WORDS:
+            return Derivation(None, f"of more than {MOST_WORDS} words only pieces are translated")
         size, new = len(self._target), dict[str, int]()  # words without an id get one here
         known = zip((*x, *y), self._encode_target((*x, *y)), strict=True)
         ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
-        copied, given = np.array(ids[: len(x)], np.int32), np.array(ids[len(x) :], np.int32)
-        sentence = self._sentence(x)._replace(given=read_only([given])[0])
+        copied, wanted = read_only(
+            [np.array(ids[: len(x)], np.int32), np.array(ids[len(x) :], np.int32)]
+        )
+        sentence = self._sentence(x)._replace(given=wanted)
         options = collect(sentence, self._model, self._λ, EVERY)
-        best = force(len(x), options, copied, given, self._model.lm, self._λ, self.limits)
+        best = force(len(x), options, copied, wanted, self._model.lm, self._λ, self.limits)
         if len(best.options):
-            made = derivation(best.options, options, self._model, self._λ)
-            return Derivation(self._spell(x, options, made, 0))
+            derived = derivation(best.options, options, self._model, self._λ)
+            return Derivation(self._spell(x, options, derived, 0))
         unreached = {
             "no phrase gives": [w for w, ok in zip(y, best.target, strict=True) if not ok],
             "no phrase of the target translates": [

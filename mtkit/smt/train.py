@@ -27,7 +27,7 @@ from mtkit.smt.warm_up import compile_kernels
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.tokenizer import WordTokenizer
 
-FEW = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
+HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
 
 
 @dataclass(frozen=True)
@@ -55,31 +55,32 @@ def estimate(
 ) -> tuple[Models, dict[str, Any]]:
     """The models of tokenised parallel text, and what was measured on the way."""
     with step(f"word alignment ({config.aligner}), both directions"):
-        found = align(source, target, config.aligner, config.heuristic, threads)
-        words, x, y, links = found.models, found.source, found.target, found.links
-    figures: dict[str, Any] = {
-        "alignment_perplexity": {
-            direction: {
-                k: [perplexity(v, way.f) for v in values] for k, values in way.likelihood.items()
-            }
-            for direction, way in (("P(y|x)", found.forward), ("P(x|y)", found.backward))
-        },
-        "links": len(links.source),
-        "vocabulary": [len(words.source), len(words.target)],
+        alignment = align(source, target, config.aligner, config.heuristic, threads)
+        words, x, y = alignment.models, alignment.source, alignment.target
+    links, sizes = alignment.links, (len(words.source), len(words.target))
+    ways = {"P(y|x)": alignment.forward, "P(x|y)": alignment.backward}
+    likelihood = {
+        way: {k: [perplexity(v, d.f) for v in values] for k, values in d.likelihood.items()}
+        for way, d in ways.items()
     }
-    del found  # the posteriors are large
+    del alignment, ways  # the posteriors are large
     with (
         step(f"lexicon in context, phrase table, {config.order}-gram language model"),
         ThreadPoolExecutor(min(2, threads)) as pool,
     ):  # none of which needs another
-        sizes = len(words.source), len(words.target)
         training = pool.submit(train_context, x, y, links, sizes, threads)
         building = pool.submit(build_table, x, y, links, config.discount)
         lm = pool.submit(train_lm, target, config.order, config.prune).result()
         context, table = training.result(), building.result()
     for remark in lm.notes:
         note(f"  language model: {remark}")
-    figures |= {"phrase_pairs": len(table.links), "ngrams": lm.counts}
+    figures = {
+        "alignment_perplexity": likelihood,
+        "links": len(links.source),
+        "vocabulary": list(sizes),
+        "phrase_pairs": len(table.links),
+        "ngrams": lm.counts,
+    }
     models = Models(words.source, words.target, table, lm, context, words)
     return models, figures
 
@@ -91,18 +92,18 @@ def tuned(system: SmtSystem, dev: Bitext, tuner: str) -> tuple[SmtSystem, dict[s
     note(f"    {'round':>5}{'dev BLEU':>10}{'WER':>8}{'hypotheses':>14}{'new':>12}{'seconds':>9}")
     rounds, start = list[Round](), time.perf_counter()
     with busy("translating the dev set"):
-        for found in tune(system, source, target, tuner):
-            rounds.append(found)
+        for r in tune(system, source, target, tuner):
+            rounds.append(r)
             seconds, start = time.perf_counter() - start, time.perf_counter()
             note(
-                f"    {len(rounds):5}{found.bleu:10.2f}{found.wer:8.2f}{found.hypotheses:14,}"
-                f"{found.new:12,}{seconds:9.1f}"
+                f"    {len(rounds):5}{r.bleu:10.2f}{r.wer:8.2f}{r.hypotheses:14,}{r.new:12,}"
+                f"{seconds:9.1f}"
             )
-    best = [found for found in rounds if found.best][-1]
+    best = [r for r in rounds if r.best][-1]
     note(f"    the weights of round {rounds.index(best) + 1} are kept: dev BLEU {best.bleu:.2f}")
     names = ("bleu", "wer", "hypotheses", "new")
-    shown = [{name: getattr(found, name) for name in names} for found in rounds]
-    figures = {"tuning": shown, "dev_bleu": best.bleu, "weights": best.weights}
+    history = [{name: getattr(r, name) for name in names} for r in rounds]
+    figures = {"tuning": history, "dev_bleu": best.bleu, "weights": best.weights}
     return system.with_weights(best.weights), figures
 
 
@@ -115,7 +116,7 @@ def build(
 ) -> tuple[SmtSystem, dict[str, Any]]:
     """A system of ``corpus``, whose lines all have text, and the figures of its training."""
     text, dev, tuning = corpus.train, corpus.dev, dict[str, Any]()
-    if dev is None and config.tune != "none" and len(text) >= FEW:
+    if dev is None and config.tune != "none" and len(text) >= HELD_OUT_FROM:
         rest, held = hold_out(text, 10)
         note(f"no dev set: {len(held):,} pairs of the training text are held out to tune on")
         part = replace(corpus, train=rest, dev=held)
@@ -123,7 +124,7 @@ def build(
         weights = trial.weights
         note("now models of all pairs, with these weights")
     elif dev is None and config.tune != "none":
-        note(f"no dev set, and fewer than {FEW:,} pairs to hold one out of: no tuning")
+        note(f"no dev set, and fewer than {HELD_OUT_FROM:,} pairs to hold one out of: no tuning")
     with step(f"tokens of {len(text):,} sentence pairs"):
         source, target = text.tokens(tokenizer)
     models, figures = estimate(source, target, config, threads)
@@ -146,7 +147,7 @@ def train_smt(
     train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
     with replacing(out) as directory:
         text = replace(corpus, train=train, dev=dev)
-        tunes = config.tune != "none" and (dev is not None or len(train) >= FEW)
+        tunes = config.tune != "none" and (dev is not None or len(train) >= HELD_OUT_FROM)
         compile_kernels(config.aligner, config.tune if tunes else None)
         system, figures = build(text, tokenizer, config, weights, threads)
         with step("writing the model"):

@@ -156,7 +156,7 @@ def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
         return real(source, *rest)
 
     real = train.estimate
-    monkeypatch.setattr(train, "FEW", 400)
+    monkeypatch.setattr(train, "HELD_OUT_FROM", 400)
     monkeypatch.setattr(train, "estimate", estimate)
     console.quiet = False
     alone = replace(few, dev=None)
@@ -171,7 +171,7 @@ def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
     kept = json.loads((tmp_path / "m/weights.json").read_text("utf-8"))
     assert kept == manifest.figures["weights"] != DEFAULT_WEIGHTS
 
-    monkeypatch.setattr(train, "FEW", 401)
+    monkeypatch.setattr(train, "HELD_OUT_FROM", 401)
     manifest = train_smt(alone, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, tmp_path / "m")
     assert "no dev set, and fewer than 401 pairs to hold one out of: no" in capsys.readouterr().err
     assert timeless(manifest) == untuned
