@@ -108,8 +108,8 @@ class NmtSystem:
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is ln P(y|x) divided by the length in subwords.
 
-        Of a line in pieces it is the mean of theirs. A word of more than ``MOST_SUBWORDS`` cannot be
-        translated: it is copied, at score 0.
+        Of a line in pieces it is the mean of theirs. A word of more than ``MOST_SUBWORDS`` is
+        copied, at score 0.
         """
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         spans = []

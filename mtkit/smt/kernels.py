@@ -22,7 +22,7 @@ from numba import njit, types
 from numba.core.registry import CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
-KERNELS: list[Callable[..., Any]] = []  # all functions below, as Python
+KERNELS: list[Callable[..., Any]] = []  # all that are compiled, as Python
 
 
 class Inner(CPUDispatcher):
@@ -47,7 +47,8 @@ def compiled(**options: Any) -> Callable[[F], F]:
     """A kernel with options of numba's."""
 
     def decorate(function: F) -> F:
-        KERNELS.append(function)
+        if "inline" not in options:  # else it is a part of its callers
+            KERNELS.append(function)
         return cast(F, njit(cache=True, nogil=True, **options)(function))
 
     return decorate

@@ -60,7 +60,7 @@ def estimate(
     links, sizes = alignment.links, (len(words.source), len(words.target))
     ways = {"P(y|x)": alignment.forward, "P(x|y)": alignment.backward}
     likelihood = {
-        way: {k: [perplexity(v, d.f) for v in values] for k, values in d.likelihood.items()}
+        way: {k: [perplexity(v, d.f) for v in values] for k, values in d.learnt.likelihood.items()}
         for way, d in ways.items()
     }
     del alignment, ways  # the posteriors are large

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from subprocess import DEVNULL, PIPE, Popen
 from threading import Thread
 from typing import IO, Any
@@ -19,7 +20,7 @@ import numpy as np
 from numba.core import event
 
 from mtkit.console import finished, note, progress
-from mtkit.smt.alignment.align import align
+from mtkit.smt.alignment.align import ALIGNERS, align
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat, read_only
 from mtkit.smt.kernels import KERNELS
@@ -30,36 +31,28 @@ from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import PhraseTable, build_table
 from mtkit.smt.search.features import DEFAULT_WEIGHTS
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.smt.tuning.tune import tune
+from mtkit.smt.tuning.tune import TUNERS, tune
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
 
 SOURCE = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
 TARGET = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
-# The modules whose kernels run: in every estimation and search, and by aligner and tuner.
-ESTIMATION = {"places", "symmetrize", "extract", "table", "reorder", "context", "estimate"}
+# The modules whose kernels run in every estimation and every search.
+ESTIMATION = {"flat", "places", "symmetrize", "extract", "table", "reorder", "context", "estimate"}
 SEARCH = {"ngrams", "options", "decoder", "hypothesis", "nbest", "heap", "bleu", "lists"}
-ALIGNERS = {
-    "ibm1": {"ibm1"},
-    "diagonal": {"diagonal"},
-    "hmm": {"ibm1", "hmm"},
-    "fertility": {"diagonal", "fertility"},
-}
-TUNERS = {"mira": {"mira"}, "mert": {"mert", "envelope"}}
 
 
 def compile_kernels(aligner: str, tuner: str | None) -> None:
     """Compile what training with ``aligner`` and ``tuner`` needs; without tuning no search."""
-    modules = ESTIMATION | ALIGNERS[aligner] | (SEARCH | TUNERS[tuner] if tuner else set())
+    modules = ESTIMATION | ALIGNERS[aligner].modules | (SEARCH | TUNERS[tuner] if tuner else set())
     total = sum(kernel.__module__.split(".")[-1] in modules for kernel in KERNELS)
-    start, compiled = time.perf_counter(), 0
+    start, compiled = time.perf_counter(), set[str]()
     with progress() as bar:
         task = bar.add_task("compiling kernels", total=total, visible=False, status="")
 
-        def count() -> None:
-            nonlocal compiled
-            compiled += 1
-            bar.update(task, completed=compiled, visible=True)
+        def count(kernel: str) -> None:
+            compiled.add(kernel)
+            bar.update(task, completed=len(compiled), visible=True)
 
         with _counted(count):
             Places.of(Flat.of([[1]]), Flat.of([[1]]), 2, 2)
@@ -70,13 +63,12 @@ def compile_kernels(aligner: str, tuner: str | None) -> None:
                 _estimate(aligner)
                 if tuner:
                     _search(tuner)
-    finished(f"kernels: {compiled or 'none'} to compile, once a machine", start)
+    finished(f"kernels: {len(compiled) or 'none'} to compile, once a machine", start)
 
 
 @contextmanager
-def _counted(count: Callable[[], None]) -> Iterator[None]:
-    """Call ``count`` for each function of mtkit's that is compiled, not for its further types."""
-    seen = set()
+def _counted(count: Callable[[str], None]) -> Iterator[None]:
+    """Call ``count`` with the name of each kernel that is compiled."""
 
     class Listener(event.Listener):
         def on_start(self, event: Any) -> None:
@@ -84,24 +76,23 @@ def _counted(count: Callable[[], None]) -> Iterator[None]:
 
         def on_end(self, event: Any) -> None:
             function = event.data["dispatcher"].py_func
-            if function.__module__.startswith("mtkit.") and function not in seen:
-                seen.add(function)
-                count()
+            if function in KERNELS:  # not what numba has of its own
+                count(f"{function.__module__}.{function.__name__}")
 
     with event.install_listener("numba:compile", Listener()):
         yield
 
 
 @contextmanager
-def _second_process(tuner: str, count: Callable[[], None]) -> Iterator[None]:
+def _second_process(tuner: str, count: Callable[[str], None]) -> Iterator[None]:
     """Compile the search beside the block, which ends when both are done."""
 
-    def read(letters: IO[bytes]) -> None:
-        while letters.read(1):
-            count()
+    def read(lines: IO[str]) -> None:
+        for line in lines:
+            count(line.strip())
 
     command = [sys.executable, "-m", __name__, tuner]
-    with Popen(command, stdout=PIPE, stderr=DEVNULL) as process:  # noqa: S603
+    with Popen(command, stdout=PIPE, stderr=DEVNULL, text=True) as process:  # noqa: S603
         assert process.stdout
         reader = Thread(target=read, args=(process.stdout,))
         reader.start()
@@ -145,5 +136,5 @@ def _search(tuner: str) -> None:
 
 
 if __name__ == "__main__":
-    with _counted(lambda: print(end=".", flush=True)):
+    with _counted(partial(print, flush=True)):
         _search(sys.argv[1])

@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,34 +37,42 @@ from mtkit.smt.alignment.word_model import WordModel, WordModels
 from mtkit.smt.flat import Flat, Float32, Float64, Int32
 from mtkit.text.vocabulary import SPECIALS, Sentences, Vocabulary
 
-ALIGNERS = ("ibm1", "diagonal", "hmm", "fertility")
 ITERATIONS = 5  # of EM, each model
 ALPHA = 0.01  # Dirichlet prior of t in EM
 STEM = 5  # letters
+
+
+class Learnt(NamedTuple):
+    """What an aligner finds out of one direction.
+
+    posterior: P(a_j = i | f, e) of every place; jumps: s of ``hmm``, its start where the model has
+    no jumps; likelihood: ln P(f|e) by model and iteration.
+    """
+
+    posterior: Float32
+    jumps: Float64
+    likelihood: dict[str, list[float]]
 
 
 @dataclass(frozen=True)
 class Direction:
     """One direction after training.
 
-    e, f: ids of words; sizes: numbers of ids; posterior: P(a_j = i | f, e) of every place; jumps: s
-    of ``hmm``; best: a_j − 1 of every f_j; likelihood: ln P(f|e) by model and iteration.
+    e, f: ids of words; sizes: numbers of ids; best: a_j − 1 of every f_j.
     """
 
     e: Flat
     f: Flat
     sizes: tuple[int, int]
-    posterior: Float32
-    jumps: Float64
+    learnt: Learnt
     best: Int32
-    likelihood: dict[str, list[float]]
 
     def model(self) -> WordModel:
         """P(f|e) of whole words."""
         places = Places.of(self.e, self.f, *self.sizes)
-        t = link_counts(self.posterior, places.entry, len(places.column))
+        t = link_counts(self.learnt.posterior, places.entry, len(places.column))
         maximise(t, places.row, 0.0)
-        return WordModel.of(t, places, self.jumps, self.sizes[1])
+        return WordModel.of(t, places, self.learnt.jumps, self.sizes[1])
 
 
 @dataclass(frozen=True)
@@ -111,28 +120,52 @@ def train_direction(
     (e_stem, e_size), (f_stem, f_size) = stem_ids(e_words), stem_ids(f_words)
     stems = Flat(e_stem[e.words], e.begin), Flat(f_stem[f.words], f.begin)
     places = Places.of(*stems, e_size, f_size)
-    posterior, jumps, likelihood = _posterior(places, aligner, max(1, threads))
-    best = best_links(posterior, places.begin, places.e_begin, places.f_begin)
-    return Direction(e, f, (len(e_words), len(f_words)), posterior, jumps, best, likelihood)
+    learnt = ALIGNERS[aligner].learn(places, max(1, threads))
+    best = best_links(learnt.posterior, places.begin, places.e_begin, places.f_begin)
+    return Direction(e, f, (len(e_words), len(f_words)), learnt, best)
 
 
-def _posterior(
-    places: Places, aligner: str, threads: int
-) -> tuple[Float32, Float64, dict[str, list[float]]]:
-    """P(a_j = i | f, e) of every place, s of ``hmm``, and ln P(f|e) by model and iteration."""
-    if aligner in ("ibm1", "hmm"):
-        steps = list(islice(ibm1.ibm1(places, ALPHA, threads), ITERATIONS))
-        t, first = steps[-1][0], [likelihood for _, likelihood in steps]
-        if aligner == "ibm1":
-            return ibm1.posterior(places, t), hmm.first_jumps(), {"ibm1": first}
-        t, jumps, second = hmm.hmm(places, t, ITERATIONS, ALPHA, threads)
-        return hmm.posterior(places, t, jumps), jumps, {"ibm1": first, "hmm": second}
-    t, tension, first = diagonal.diagonal(places, ITERATIONS, ALPHA, threads)
+def _ibm1(places: Places, threads: int) -> tuple[Float64, list[float]]:
+    steps = list(islice(ibm1.ibm1(places, ALPHA, threads), ITERATIONS))
+    return steps[-1][0], [likelihood for _, likelihood in steps]
+
+
+def _by_ibm1(places: Places, threads: int) -> Learnt:
+    t, likelihood = _ibm1(places, threads)
+    return Learnt(ibm1.posterior(places, t), hmm.first_jumps(), {"ibm1": likelihood})
+
+
+def _by_hmm(places: Places, threads: int) -> Learnt:
+    t, first = _ibm1(places, threads)
+    t, jumps, second = hmm.hmm(places, t, ITERATIONS, ALPHA, threads)
+    return Learnt(hmm.posterior(places, t, jumps), jumps, {"ibm1": first, "hmm": second})
+
+
+def _by_diagonal(places: Places, threads: int) -> Learnt:
+    t, tension, likelihood = diagonal.diagonal(places, ITERATIONS, ALPHA, threads)
     posterior = diagonal.posterior(places, t, tension)
-    if aligner == "diagonal":
-        return posterior, hmm.first_jumps(), {"diagonal": first}
-    posterior, jumps = fertility.sample(places, posterior, threads)
-    return posterior, hmm.fold_jumps(jumps), {"diagonal": first}
+    return Learnt(posterior, hmm.first_jumps(), {"diagonal": likelihood})
+
+
+def _by_fertility(places: Places, threads: int) -> Learnt:
+    start = _by_diagonal(places, threads)
+    posterior, jumps = fertility.sample(places, start.posterior, threads)
+    return Learnt(posterior, hmm.fold_jumps(jumps), start.likelihood)
+
+
+class Aligner(NamedTuple):
+    """learn: of the places of one direction, with so many threads; modules: of its kernels."""
+
+    learn: Callable[[Places, int], Learnt]
+    modules: set[str]
+
+
+ALIGNERS = {
+    "ibm1": Aligner(_by_ibm1, {"ibm1"}),
+    "diagonal": Aligner(_by_diagonal, {"diagonal"}),
+    "hmm": Aligner(_by_hmm, {"ibm1", "hmm"}),
+    "fertility": Aligner(_by_fertility, {"diagonal", "fertility"}),
+}
 
 
 def stem_ids(words: Vocabulary) -> tuple[Int32, int]:

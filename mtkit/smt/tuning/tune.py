@@ -22,7 +22,7 @@ from mtkit.smt.tuning.lists import Lists, merge
 from mtkit.smt.tuning.mert import mert
 from mtkit.smt.tuning.mira import mira
 
-TUNERS = ("mira", "mert")
+TUNERS = {"mira": {"mira"}, "mert": {"envelope"}}  # and the modules of their kernels
 SIZE = 100  # hypotheses of a sentence and round
 ROUNDS = 10
 PATIENCE = 3  # rounds that are not the best so far
@@ -79,9 +79,10 @@ def tune(
 
 def optimise(tuner: str, lists: Lists, weights: Float64, free: Bool, threads: int) -> Float64:
     """The weights under which ``lists`` rank best, by one of ``TUNERS``."""
-    if tuner == "mert":
-        return mert(lists, weights, free, threads=threads)[0]
-    return mira(lists, weights, free)[0]
+    if tuner == "mira":
+        return mira(lists, weights, free)[0]
+    assert tuner == "mert", tuner
+    return mert(lists, weights, free, threads=threads)[0]
 
 
 def dev_lists(system: SmtSystem, source: Sequence[list[str]], target: Sequence[list[str]]) -> Lists:

@@ -1,0 +1,51 @@
+"""Compiling before training: in a process of its own, with a cache of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtkit.smt import warm_up
+from mtkit.smt.alignment.align import ALIGNERS
+from mtkit.smt.kernels import KERNELS
+from mtkit.smt.tuning.tune import TUNERS
+
+# What compiles nothing of its own: plain Python, run with the kernels as they are in the cache.
+SECOND = """
+from mtkit.smt.warm_up import compile_kernels
+compile_kernels("ibm1", "mira")
+"""
+
+
+def modules_of_kernels() -> set[str]:
+    return {kernel.__module__.split(".")[-1] for kernel in KERNELS}
+
+
+def test_every_module_that_is_counted_has_kernels() -> None:
+    named = set().union(*(a.modules for a in ALIGNERS.values()), *TUNERS.values())
+    assert named | warm_up.ESTIMATION | warm_up.SEARCH <= modules_of_kernels()
+
+
+@pytest.mark.compiled
+def test_the_second_run_finds_every_kernel(tmp_path: Path) -> None:
+    def run() -> str:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        command = [sys.executable, "-c", SECOND]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True
+        ).stderr
+
+    first, second = run(), run()
+    modules = warm_up.ESTIMATION | warm_up.SEARCH | {"ibm1", "mira"}
+    wanted = [k.__name__ for k in KERNELS if k.__module__.split(".")[-1] in modules]
+    unused = {"_cut", "describe"}  # of the laboratory and of explanations
+    compiled = re.search(r"kernels: (\d+) to compile", first)
+    assert compiled
+    assert int(compiled[1]) == len([name for name in wanted if name not in unused])
+    assert "failed" not in first
+    assert "kernels: none to compile" in second
