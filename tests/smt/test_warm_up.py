@@ -43,7 +43,7 @@ def test_the_second_run_finds_every_kernel(tmp_path: Path) -> None:
     first, second = run(), run()
     modules = warm_up.ESTIMATION | warm_up.SEARCH | {"ibm1", "mira"}
     wanted = [k.__name__ for k in KERNELS if k.__module__.split(".")[-1] in modules]
-    unused = {"_cut", "describe"}  # of the laboratory and of explanations
+    unused = {"cut_logprobs", "describe"}  # of the laboratory and of explanations
     compiled = re.search(r"kernels: (\d+) to compile", first)
     assert compiled
     assert int(compiled[1]) == len([name for name in wanted if name not in unused])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig
-from mtkit.nmt.training.run import Run
+from mtkit.nmt.training.update import Run
 
 TINY = TrainConfig(
     embedding=24,

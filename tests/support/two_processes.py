@@ -11,7 +11,7 @@ import torch
 from mtkit.cli import main
 from mtkit.nmt import parallel
 from mtkit.nmt.recipe import PRESETS
-from mtkit.nmt.training.run import Run
+from mtkit.nmt.training.update import Run
 from tests.support.neural_runs import TINY, ten_pairs
 from tests.support.tiny import TINY as TINY_PRESET
 

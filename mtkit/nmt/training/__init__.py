@@ -1,6 +1,6 @@
 """From a corpus to a trained network.
 
-In reading order: ``run`` (one update, and where a training stands), ``train`` (the plan, updates,
-validations), ``checkpoint`` (a training on disk), ``bpe_dropout`` (other subwords in every epoch),
+In reading order: ``update`` (one, clipping included; where a run stands), ``train`` (the plan,
+validations), ``checkpoint`` (a run on disk), ``bpe_dropout`` (other subwords in every epoch),
 ``build`` (from a corpus to a model directory; ``train_nmt``).
 """

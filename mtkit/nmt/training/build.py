@@ -21,8 +21,8 @@ from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.bpe_dropout import Segmenter
-from mtkit.nmt.training.run import Run
 from mtkit.nmt.training.train import train
+from mtkit.nmt.training.update import Run
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer

@@ -27,7 +27,7 @@ from mtkit.nmt.data import batch_rows
 from mtkit.nmt.loss import perplexity
 from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.search import beam_search
-from mtkit.nmt.training.run import Run
+from mtkit.nmt.training.update import Run
 from mtkit.text.vocabulary import EOS
 
 WARM = 10  # updates before the timed ones: the allocator and the caches settle

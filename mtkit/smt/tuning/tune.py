@@ -22,7 +22,7 @@ from mtkit.smt.tuning.lists import Lists, merge
 from mtkit.smt.tuning.mert import mert
 from mtkit.smt.tuning.mira import mira
 
-TUNERS = {"mira": {"mira"}, "mert": {"envelope"}}  # and the modules of their kernels
+TUNERS = {"mira": {"mira"}, "mert": {"mert", "envelope"}}  # and the modules of their kernels
 SIZE = 100  # hypotheses of a sentence and round
 ROUNDS = 10
 PATIENCE = 3  # rounds that are not the best so far

@@ -21,9 +21,9 @@ from mtkit.errors import InputError, WorkError
 from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.nmt.training import checkpoint
-from mtkit.nmt.training import run as running
-from mtkit.nmt.training.run import Run
+from mtkit.nmt.training import update as running
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
+from mtkit.nmt.training.update import Run
 from mtkit.text.corpus import Corpus
 from tests.support.command import WATCHDOG, mtkit
 from tests.support.neural_runs import TINY, run_of, silent, ten_pairs

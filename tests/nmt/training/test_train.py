@@ -11,8 +11,8 @@ from mtkit.nmt.data import Data, drop_words
 from mtkit.nmt.loss import loss_of, perplexity
 from mtkit.nmt.recipe import PRESETS, learning_rate, preset
 from mtkit.nmt.search import beam_search
-from mtkit.nmt.training.run import Run
 from mtkit.nmt.training.train import plan_updates, train
+from mtkit.nmt.training.update import Run
 from mtkit.text.vocabulary import EOS
 from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
 
