@@ -62,15 +62,11 @@ def cut(words: Sequence[str], sizes: Sequence[int], longest: int) -> list[Span]:
             room -= sizes[end]
             end += 1
         if end < len(words):
-            end = _last_break(words, start, end)
+            breaks = product((SENTENCE_ENDS, COMMAS), range(end, start, -1))
+            end = next((at for marks, at in breaks if _ends_with(marks, words, at)), end)
         spans.append((start, end))
         start = end
     return spans
-
-
-def _last_break(words: Sequence[str], start: int, end: int) -> int:
-    places = product((SENTENCE_ENDS, COMMAS), range(end, start, -1))
-    return next((at for marks, at in places if _ends_with(marks, words, at)), end)
 
 
 def _ends_with(marks: frozenset[str], words: Sequence[str], at: int) -> bool:

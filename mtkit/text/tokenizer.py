@@ -64,10 +64,6 @@ def _escape(text: str) -> str:
     return _TO_ESCAPE.sub(lambda match: f"{ESCAPE}{ord(match[0]):04x}", text)
 
 
-def _unescape(token: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), token)
-
-
 def _pieces(line: str) -> list[tuple[str, bool]]:
     """The line cut into (escaped text, whether a single space stands before it)."""
     pieces: list[tuple[str, bool]] = []
@@ -136,5 +132,5 @@ class WordTokenizer:
             if not glued and not token.startswith(JOINER):
                 parts.append(" ")
             glued = token.endswith(JOINER)
-            parts.append(_unescape(token.strip(JOINER)))
+            parts.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), token.strip(JOINER)))
         return "".join(parts)

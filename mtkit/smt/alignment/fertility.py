@@ -96,16 +96,10 @@ def _gains(F: Float32) -> Float32:
 
 
 @lean
-def _uniform(random: UInt64) -> float:
-    """The generator's next number in [0, 1): SplitMix64 (Steele et al. 2014)."""
-    random[0] += np.uint64(0x9E3779B97F4A7C15)
-    return float(mix(random[0]) >> np.uint64(11)) / 2.0**53
-
-
-@lean
 def _pick(p: Float32, total: float | np.float32, random: UInt64) -> int:
-    """An index drawn by the weights ``p``, which sum to ``total``."""
-    left = _uniform(random) * total
+    """An index drawn by the weights ``p``, of sum ``total``: SplitMix64 (Steele et al. 2014)."""
+    random[0] += np.uint64(0x9E3779B97F4A7C15)
+    left = float(mix(random[0]) >> np.uint64(11)) / 2.0**53 * total
     for i in range(len(p) - 1):
         left -= p[i]
         if left < 0:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -76,15 +75,11 @@ def expect(
     another, and the sums are the same for the same number of threads. Returns the sum of what the
     kernels return, ln P(f|e) of their sentences, and of the counts.
     """
-    shares = np.searchsorted(places.begin, np.linspace(0, places.begin[-1], threads + 1))
-    shares[0], shares[-1] = 0, len(places.begin) - 1
+    inner = np.searchsorted(places.begin, np.linspace(0, places.begin[-1], threads + 1)[1:-1])
+    ends = [0, *inner.tolist(), len(places.begin) - 1]
     counts = [np.zeros(size) for _ in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
-        done = [
-            pool.submit(kernel, first, last, c)
-            for (first, last), c in zip(pairwise(shares.tolist()), counts, strict=True)
-        ]
-        likelihood = sum(share.result() for share in done)
+        likelihood = sum(pool.map(kernel, ends[:-1], ends[1:], counts))
     for c in counts[1:]:
         counts[0] += c
     return likelihood, counts[0]

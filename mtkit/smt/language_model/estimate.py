@@ -39,7 +39,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from mtkit.smt.flat import Bool, Float64, Int32, Int64
+from mtkit.smt.flat import Float64, Int32, Int64
 from mtkit.smt.kernels import kernel
 from mtkit.smt.language_model.ngrams import (
     LM_BOS,
@@ -89,9 +89,9 @@ def train(
     np.copyto(d, a, where=~kept)  # a pruned n-gram leaves all it has to the shorter history
     p, gamma = _interpolate(a, d, first_child, suffix)
     log_prob, backoff = (np.log(x, out=x).astype(np.float32) for x in (p, gamma))
-    lm = Lm(word, first_child, suffix, log_prob, backoff)
-    if any(thresholds):
-        lm = _without_pruned(lm, kept)
+    place = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)  # of each node that stays
+    first_child = place[first_child[np.append(kept, True)]]
+    lm = Lm(word[kept], first_child, place[suffix[kept]], log_prob[kept], backoff[kept])
     longest = sum(bool(kept[lo:hi].any()) for lo, hi in itertools.pairwise(starts))
     if longest < order:
         notes.append(f"no n-gram is longer than {longest} words: order {order} → {longest}")
@@ -107,14 +107,6 @@ def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
             f"as in 0 0 1; not {' '.join(map(str, prune))}"
         )
     return thresholds
-
-
-def _without_pruned(lm: Lm, kept: Bool) -> Lm:
-    """The nodes that are kept, renumbered."""
-    place = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)  # how many stay before it
-    first_child = place[lm.first_child[np.append(kept, True)]]
-    suffix = place[lm.suffix[kept]]
-    return Lm(lm.word[kept], first_child, suffix, lm.log_prob[kept], lm.backoff[kept])
 
 
 def _encode_corpus(sentences: Iterable[Sequence[str]]) -> tuple[Int32, list[str], list[str]]:

@@ -144,7 +144,13 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
 def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
     """The features by their types, language models all as ``LM``, and the distortion limit."""
     sections = _sections(ini)
-    weights, features = _read_weights(sections.get("weight", [])), dict[str, Feature]()
+    weights, features = dict[str, list[float]](), dict[str, Feature]()
+    for where, text in sections.get("weight", []):
+        name, _, values = text.partition("=")
+        try:
+            weights[name.strip()] = [float(value) for value in values.split()]
+        except ValueError:
+            raise InputError(f"{where}: expected NAME= and numbers, found {text!r}") from None
     for where, text in sections["feature"]:
         kind, *pairs = text.split()
         options = dict(pair.partition("=")[::2] for pair in pairs)
@@ -180,18 +186,6 @@ def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
         if text.split() != ["0", "T", "0"]:
             raise InputError(f"{where}: of mappings mtkit has only 0 T 0: one table, no factors")
     return sections
-
-
-def _read_weights(lines: list[tuple[str, str]]) -> dict[str, list[float]]:
-    """The lines ``NAME= λ …`` of [weight]."""
-    weights = {}
-    for where, text in lines:
-        name, _, values = text.partition("=")
-        try:
-            weights[name.strip()] = [float(value) for value in values.split()]
-        except ValueError:
-            raise InputError(f"{where}: expected NAME= and numbers, found {text!r}") from None
-    return weights
 
 
 def _check(kind: str, name: str, feature: Feature) -> None:
@@ -257,7 +251,7 @@ def write_moses(system: SmtSystem, directory: Path) -> None:
     )
     with step("tables"):
         files = directory / PHRASES, directory / ORIENTATIONS
-        left_out = write_tables(models.table, (source, target), *files)
+        left_out = write_tables(models.table, source, target, *files)
     with step("language model"):
         words = [word.decode() for word in lm_words]
         write_arpa(replace(models.lm, words=words), directory / "lm.arpa.gz")

@@ -153,46 +153,35 @@ def assemble(
     estimate = features @ np.array([weights[name] for name in OF_PHRASES])
     estimate += weights["words"] * lines.length[:, 1]
     estimate += weights["lm"] * _alone(lines.words, lines.length, lm, lm_id)
+    log = np.zeros((len(pairs), 6), np.float32)  # ln P(o) of each pair, 0 without a line
+    for part in reordering:
+        _, part_key = _keys(part.words, part.length)
+        where = np.minimum(np.searchsorted(pairs, part_key), len(pairs) - 1)
+        known = pairs[where] == part_key
+        log[where[known]] = part.log[known]
     order = np.lexsort((first, -estimate[first], s_key[first]))  # into ``pairs``
     at = np.append(0, np.cumsum(lines.length.sum(axis=1, dtype=np.int64))[:-1])
     order = order[_alike(lines.words, at, lines.length[:, 0], s_key, first[order])]
     rows = first[order]
     key, row = np.unique(s_key[rows], return_index=True)
     heads, row = rows[row], np.append(row, len(rows))
-    arrays = (
-        *gather(lines.words, at[heads], lines.length[heads, 0]),
-        *gather(lines.words, at[rows] + lines.length[rows, 0], lines.length[rows, 1]),
-        key,
-        row,
-        features[rows],
-        _reordering(pairs, reordering)[order],
-        lines.links[rows],
-    )
+    s_length, t_length = lines.length[heads, 0], lines.length[rows, 1]
+    sources = gather(lines.words, at[heads], s_length)
+    targets = gather(lines.words, at[rows] + lines.length[rows, 0], t_length)
+    arrays = *sources, *targets, key, row, features[rows], log[order], lines.links[rows]
     return PhraseTable(*read_only(map(np.ascontiguousarray, arrays)))
-
-
-def _reordering(pairs: UInt64, parts: Iterable[Lines]) -> Float32:
-    """ln P(o) of each pair, given by sorted keys; 0 where the table lacks it."""
-    log = np.zeros((len(pairs), 6), np.float32)
-    for part in parts:
-        _, key = _keys(part.words, part.length)
-        at = np.minimum(np.searchsorted(pairs, key), len(pairs) - 1)
-        known = pairs[at] == key
-        log[at[known]] = part.log[known]
-    return log
 
 
 # --- writing
 
 
 def write_tables(
-    table: PhraseTable, words: tuple[list[bytes], list[bytes]], phrases: Path, reordering: Path
+    table: PhraseTable, source: list[bytes], target: list[bytes], phrases: Path, reordering: Path
 ) -> int:
     """Write both tables, sorted as `LC_ALL=C sort` does; how many pairs are left out.
 
-    words: of the source and of the target, by their ids.
+    source, target: words by their ids.
     """
-    source, target = words
     ends = zip(table.s_begin.tolist(), table.s_begin[1:].tolist(), strict=False)
     ids = [table.source[i:j].tolist() for i, j in ends]
     phrase = [b" ".join([*(source[w] for w in words), b"|||"]) for words in ids]

@@ -27,7 +27,7 @@ hash: features that fall together share a weight (Weinberger et al. 2009).
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,12 +86,11 @@ def train(
     begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(width)])
     weight = np.zeros(begin[-1], np.int8)
 
-    def learn(share: tuple[int, int]) -> None:
-        _learn(*share, corpus, first, examples, a, sentence, local, bag, begin, weight)
-
-    shares = np.searchsorted(first, np.linspace(0, first[-1], 8 * threads + 1)[1:-1])
+    learn = partial(_learn, corpus, first, examples, a, sentence, local, bag, begin, weight)
+    inner_ends = np.searchsorted(first, np.linspace(0, first[-1], 8 * threads + 1)[1:-1])
+    ends = [0, *inner_ends.tolist(), sizes[1]]
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(learn, pairwise([0, *shares.tolist(), sizes[1]])))
+        list(pool.map(learn, ends[:-1], ends[1:]))
     return Lexicon(*read_only([row, word, begin, weight]))
 
 
@@ -187,8 +186,8 @@ def _fill(words: Int32, first: int, behind: int, local: UInt32, bag: UInt32) -> 
 
 @kernel
 def _learn(
-    t_first: int, t_last: int, corpus: Aligned, first: Int64, examples: Int32, a: Int64,
-    sentence: Int32, local: UInt32, bag: UInt32, begin: Int64, weight: Int8,
+    corpus: Aligned, first: Int64, examples: Int32, a: Int64, sentence: Int32, local: UInt32,
+    bag: UInt32, begin: Int64, weight: Int8, t_first: int, t_last: int,
 ) -> None:  # fmt: skip
     """Fit the weights of the words t_first … t_last − 1, each by itself."""
     for t in range(t_first, t_last):

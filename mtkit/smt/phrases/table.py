@@ -90,15 +90,10 @@ def build_table(source: Flat, target: Flat, links: Links, discount: str = "none"
     row = np.append(np.flatnonzero(_changes(rows["s_key"])), len(rows))
     first = rows.take(row[:-1])
     order, features = _score(rows, count, row, discount, word_weights(source, target, links))
-    arrays = (
-        *gather(source.words, first["source"].copy(), first["s_length"].copy()),
-        *gather(target.words, rows["target"][order], rows["t_length"][order]),
-        first["s_key"].copy(),
-        row,
-        features,
-        reordering[order],
-        rows["links"][order],
-    )
+    sources = gather(source.words, first["source"].copy(), first["s_length"].copy())
+    targets = gather(target.words, rows["target"][order], rows["t_length"][order])
+    links_kept = rows["links"][order]
+    arrays = *sources, *targets, first["s_key"].copy(), row, features, reordering[order], links_kept
     return PhraseTable(*read_only(arrays))
 
 

@@ -13,7 +13,6 @@ within a list, m the mean of |λ_k|σ_k. A step γ = 1 then moves every feature 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -73,10 +72,11 @@ def _climb(
     nbest: Lists, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
 ) -> Float64:
     weights, a = start, scores(nbest.features, start)
-    score, before = merit(best_total(nbest, a)), -np.inf
+    score, before, axes = merit(best_total(nbest, a)), -np.inf, np.flatnonzero(unit)
     while score - before >= GAIN:
         before = score
-        for d in _directions(unit, rng):
+        random = unit * rng.standard_normal((len(axes), len(unit)))
+        for d in (*np.diag(unit)[axes], *random):
             b = _project(columns, d)
             gamma, expected = search_line(nbest, a, b)
             if expected > score:
@@ -86,17 +86,6 @@ def _climb(
                 if reached > score:
                     score, a, weights = reached, moved, weights + gamma * d
     return weights
-
-
-def _directions(unit: Float64, rng: np.random.Generator) -> Iterator[Float64]:
-    """The axes, then as many random directions."""
-    axes = np.flatnonzero(unit)
-    for k in axes:
-        d = np.zeros(len(unit))
-        d[k] = unit[k]
-        yield d
-    for _ in axes:
-        yield unit * rng.standard_normal(len(unit))
 
 
 # --- kernels
