@@ -43,29 +43,22 @@ STEM = 5  # letters
 
 
 class Learnt(NamedTuple):
-    """What an aligner finds out of one direction.
+    """What an aligner finds out of one direction."""
 
-    posterior: P(a_j = i | f, e) of every place; jumps: s of ``hmm``, its start where the model has
-    no jumps; likelihood: ln P(f|e) by model and iteration.
-    """
-
-    posterior: Float32
-    jumps: Float64
-    likelihood: dict[str, list[float]]
+    posterior: Float32  # P(a_j = i | f, e) of every place
+    jumps: Float64  # s of ``hmm``, its start where the model has no jumps
+    likelihood: dict[str, list[float]]  # ln P(f|e) by model and iteration
 
 
 @dataclass(frozen=True)
 class Direction:
-    """One direction after training.
+    """One direction after training."""
 
-    e, f: ids of words; sizes: numbers of ids; best: a_j − 1 of every f_j.
-    """
-
-    e: Flat
+    e: Flat  # ids of words
     f: Flat
-    sizes: tuple[int, int]
+    sizes: tuple[int, int]  # numbers of ids
     learnt: Learnt
-    best: Int32
+    best: Int32  # a_j − 1 of every f_j
 
     def model(self) -> WordModel:
         """P(f|e) of whole words."""

@@ -35,10 +35,7 @@ NEWTON = 8  # steps
 def diagonal(
     places: Places, iterations: int, alpha: float = 0.0, threads: int = 1
 ) -> tuple[Float64, float, list[float]]:
-    """EM from uniform t: t, λ, and ln P(f|e) of the corpus before each iteration.
-
-    t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
-    """
+    """EM from uniform t (see ``ibm1``): t, λ, and ln P(f|e) of the corpus before each iteration."""
     t, tension, likelihood = places.uniform(), TENSION, []
     I, J = np.diff(places.e_begin), np.diff(places.f_begin)
     key, which = np.unique(I << 32 | J, return_inverse=True)  # which size each sentence pair has

@@ -48,10 +48,7 @@ def first_jumps() -> Float64:
 def hmm(
     places: Places, t: Float64, iterations: int, alpha: float = 0.0, threads: int = 1
 ) -> tuple[Float64, Float64, list[float]]:
-    """EM from the given t: the new t, s, and ln P(f|e) of the corpus before each iteration.
-
-    t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
-    """
+    """EM from t (see ``ibm1``): the new t, s, and ln P(f|e) of the corpus before each iteration."""
     jumps, likelihood, n = first_jumps(), [], len(t)
     for _ in range(iterations):
         e_step = partial(_expect, places, t, jumps, NOTHING)

@@ -33,21 +33,15 @@ NOTHING = np.empty(0, np.float32)  # in place of posteriors that nobody asks for
 
 
 class Places(NamedTuple):
-    """The sparse shape of t for one direction of a corpus of S sentence pairs.
+    """The sparse shape of t for one direction of a corpus of S sentence pairs."""
 
-    row: int64 (V_e + 1,), row e of t is ``row[e] : row[e + 1]``; column: int32, its words f;
-    entry: int32, for place (j, i) of sentence s the index into t, at ``begin[s] + j·(I+1) + i``;
-    e: int32, the words e_1 … e_I of sentence s at ``e_begin[s] : e_begin[s + 1]``; f_begin: int64
-    (S + 1,), the same for f_1 … f_J.
-    """
-
-    row: Int64
-    column: Int32
-    entry: Int32
-    begin: Int64
-    e: Int32
-    e_begin: Int64
-    f_begin: Int64
+    row: Int64  # (V_e + 1,) row e of t is row[e] : row[e + 1]
+    column: Int32  # its words f
+    entry: Int32  # the index into t of place (j, i) of sentence s, at begin[s] + j·(I+1) + i
+    begin: Int64  # (S + 1,)
+    e: Int32  # the words e_1 … e_I of sentence s at e_begin[s] : e_begin[s + 1]
+    e_begin: Int64  # (S + 1,)
+    f_begin: Int64  # (S + 1,) the same for f_1 … f_J
 
     @classmethod
     def of(cls, e: Flat, f: Flat, e_size: int, f_size: int) -> Places:

@@ -30,14 +30,11 @@ LinkSet = set[tuple[int, int]]  # (source, target) positions of one sentence pai
 
 @dataclass(frozen=True)
 class Links:
-    """Word alignments of S sentence pairs, by source, then target position within a sentence.
+    """Word alignments of S sentence pairs, by source, then target position within a sentence."""
 
-    source, target: int32 (L,), 0-based positions; begin: int64 (S + 1,).
-    """
-
-    source: Int32
-    target: Int32
-    begin: Int64
+    source: Int32  # (L,) 0-based positions
+    target: Int32  # (L,)
+    begin: Int64  # (S + 1,)
 
     def by_sentence(self) -> list[list[tuple[int, int]]]:
         """The (source, target) links of every sentence."""

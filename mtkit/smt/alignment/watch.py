@@ -23,14 +23,11 @@ from mtkit.text.vocabulary import Sentences, Vocabulary
 
 
 class Watched(NamedTuple):
-    """words: the translations that are the best in the end, best first.
+    """How the translations of a word were learnt."""
 
-    t: of these, by iteration, (iterations + 1, len(words)); perplexity: of the corpus, likewise.
-    """
-
-    words: list[str]
-    t: list[list[float]]
-    perplexity: list[float]
+    words: list[str]  # those that are the best in the end, best first
+    t: list[list[float]]  # of these, by iteration, (iterations + 1, len(words))
+    perplexity: list[float]  # of the corpus, (iterations + 1,)
 
 
 def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int = 5) -> Watched:

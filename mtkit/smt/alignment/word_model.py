@@ -27,17 +27,13 @@ KEPT = 1e-5  # smaller t are not written to the model
 
 @dataclass(frozen=True)
 class WordModel:
-    """P(f|e) of one direction.
+    """P(f|e) of one direction."""
 
-    row: int64 (V_e + 1,); column: int32, sorted within a row; t: float32, t(f|e) of each column;
-    jumps: float64, s of ``hmm``; f_size: number of ids of f.
-    """
-
-    row: Int64
-    column: Int32
-    t: Float32
-    jumps: Float64
-    f_size: int
+    row: Int64  # (V_e + 1,)
+    column: Int32  # the words f of e at row[e] : row[e + 1], sorted
+    t: Float32  # t(f|e) of each column
+    jumps: Float64  # s of ``hmm``
+    f_size: int  # number of ids of f
 
     @classmethod
     def of(cls, t: Float64, places: Places, jumps: Float64, f_size: int) -> WordModel:

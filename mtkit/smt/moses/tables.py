@@ -48,17 +48,13 @@ Lengths = NDArray[np.int8]
 
 
 class Lines(NamedTuple):
-    """N lines of a table.
+    """N lines of a table."""
 
-    words: int32, source, then target ids of one line behind those of the other; length: int8
-    (N, 2), how many of each; log: float32 (N, K), ln of the figures; links: as in ``PhraseTable``.
-    """
-
-    words: Int32
-    length: Lengths
-    log: Float32
-    links: UInt64
-    left_out: int
+    words: Int32  # source, then target ids of one line behind those of the other
+    length: Lengths  # (N, 2) how many of each
+    log: Float32  # (N, K) ln of the figures
+    links: UInt64  # (N,) as in ``PhraseTable``
+    left_out: int  # lines
 
 
 class Words(dict[bytes, int]):

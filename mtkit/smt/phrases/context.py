@@ -52,17 +52,12 @@ UInt32 = NDArray[np.uint32]
 
 
 class Lexicon(NamedTuple):
-    """T(s) and w.
+    """T(s) and w."""
 
-    row: int64 (V_s + 1,), T(s) is ``word[row[s] : row[s + 1]]``, word: int32; begin: int64
-    (V_t + 1,), the weights of t are ``weight[begin[t] : begin[t + 1]]``, int8, 2^n of them, in
-    units of 1/``UNIT``.
-    """
-
-    row: Int64
+    row: Int64  # (V_s + 1,) T(s) is word[row[s] : row[s + 1]]
     word: Int32
-    begin: Int64
-    weight: Int8
+    begin: Int64  # (V_t + 1,) the weights of t are weight[begin[t] : begin[t + 1]], 2^n of them
+    weight: Int8  # in units of 1/UNIT
 
     @classmethod
     def nothing(cls, size: int) -> Lexicon:

@@ -42,25 +42,17 @@ LINK = np.dtype([("target", np.int64), ("forward", np.float64), ("backward", np.
 
 
 class PhraseTable(NamedTuple):
-    """P phrase pairs of R different source phrases, the pairs of one source best φ(t̄|s̄) first.
+    """P phrase pairs of R different source phrases, the pairs of one source best φ(t̄|s̄) first."""
 
-    key: uint64 (R,) sorted hashes of the source phrases; row: int64 (R + 1,), the pairs of source
-    phrase r are ``row[r] : row[r + 1]``; source: int32, the words of source phrase r at
-    ``s_begin[r] : s_begin[r + 1]``; target: int32, those of pair p likewise by ``t_begin``;
-    features: float32 (P, 4), ln of φ(t̄|s̄), lex(t̄|s̄), φ(s̄|t̄), lex(s̄|t̄); reordering: float32 (P, 6),
-    ln P(o|s̄, t̄) of ``reorder``, monotone, swap and discontinuous, to the previous word, then to the
-    next; links: uint64 (P,), bit 8 i + j says that source word i is linked to target word j.
-    """
-
-    source: Int32
-    s_begin: Int64
-    target: Int32
-    t_begin: Int64
-    key: UInt64
-    row: Int64
-    features: Float32
-    reordering: Float32
-    links: UInt64
+    source: Int32  # the words of source phrase r at s_begin[r] : s_begin[r + 1]
+    s_begin: Int64  # (R + 1,)
+    target: Int32  # those of the target phrase of pair p at t_begin[p] : t_begin[p + 1]
+    t_begin: Int64  # (P + 1,)
+    key: UInt64  # (R,) sorted hashes of the source phrases
+    row: Int64  # (R + 1,) the pairs of source phrase r are row[r] : row[r + 1]
+    features: Float32  # (P, 4) ln of φ(t̄|s̄), lex(t̄|s̄), φ(s̄|t̄), lex(s̄|t̄)
+    reordering: Float32  # (P, 6) ln P(o|s̄, t̄): m, s, d towards the previous word, then the next
+    links: UInt64  # (P,) bit 8 i + j: source word i is linked to target word j
 
 
 @lru_cache(1 << 16)
@@ -73,15 +65,11 @@ WordWeights = tuple[Int64, NDArray[Any], Float64, Float64]  # see ``word_weights
 
 
 class Pairs(NamedTuple):
-    """The P different pairs of a corpus, sorted by the hashes of s̄, then of t̄.
+    """The P different pairs of a corpus, sorted by the hashes of s̄, then of t̄."""
 
-    rows: OCCURRENCE (P,), one of each with the links that it most often has; seen: int32 (P,),
-    c(s̄, t̄); reordering: as in ``PhraseTable``.
-    """
-
-    rows: Rows
-    seen: Int32
-    reordering: Float32
+    rows: Rows  # OCCURRENCE (P,), one of each with the links that it most often has
+    seen: Int32  # (P,) c(s̄, t̄)
+    reordering: Float32  # as in ``PhraseTable``
 
 
 def build_table(source: Flat, target: Flat, links: Links, discount: str = "none") -> PhraseTable:

@@ -19,15 +19,11 @@ ALL: Bool = np.ones(1, np.bool_)  # the weights that tuning may change, broadcas
 
 
 class Lists(NamedTuple):
-    """The hypotheses of S sentences, n in all; those of sentence s: ``begin[s] : begin[s + 1]``.
+    """n hypotheses of S sentences; a sentence without any takes no part in anything."""
 
-    begin: int64 (S + 1,); features: float32 (n, F); statistics: int32 (n, COLUMNS), as in ``bleu``.
-    A sentence without hypotheses takes no part in anything.
-    """
-
-    begin: Int64
-    features: Float32
-    statistics: Int32
+    begin: Int64  # (S + 1,) those of sentence s are begin[s] : begin[s + 1]
+    features: Float32  # (n, F)
+    statistics: Int32  # (n, COLUMNS), as in ``bleu``
 
 
 def corpus_merit(nbest: Lists, weights: Float64) -> float:

@@ -29,19 +29,14 @@ PATIENCE = 3  # rounds that are not the best so far
 
 
 class Round(NamedTuple):
-    """One translation of the dev set.
+    """One translation of the dev set."""
 
-    weights: what it was translated with; bleu, wer: of the best hypotheses, per cent, word tokens
-    as they stand; hypotheses: in all lists so far, of which ``new`` were not known before; best:
-    whether it is the best so far.
-    """
-
-    weights: dict[str, float]
-    bleu: float
-    wer: float
-    hypotheses: int
-    new: int
-    best: bool
+    weights: dict[str, float]  # that it was translated with
+    bleu: float  # of the best hypotheses, per cent, word tokens as they stand
+    wer: float  # likewise
+    hypotheses: int  # in all lists so far
+    new: int  # those of them that were not known before
+    best: bool  # whether it is the best so far
 
 
 def tune(
