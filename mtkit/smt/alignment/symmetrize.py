@@ -78,10 +78,8 @@ def symmetrize(
     forward: Int32, backward: Int32, source: Flat, target: Flat, heuristic: str
 ) -> Links:
     """Combine ``forward`` (for each target word its source position, or −1) and ``backward``."""
-    capacity = len(source.words) + len(target.words)
     number = HEURISTICS.index(heuristic)
-    s, t, begin = _symmetrize(forward, backward, source.begin, target.begin, capacity, number)
-    return Links(s.copy(), t.copy(), begin)
+    return Links(*_symmetrize(forward, backward, source.begin, target.begin, number))
 
 
 # --- kernels
@@ -95,9 +93,10 @@ _NEIGHBOURS = np.array([(-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1,
 
 @kernel
 def _symmetrize(
-    forward: Int32, backward: Int32, s_begin: Int64, t_begin: Int64, capacity: int, heuristic: int
+    forward: Int32, backward: Int32, s_begin: Int64, t_begin: Int64, heuristic: int
 ) -> tuple[Int32, Int32, Int64]:
-    source, target = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
+    most = len(forward) + len(backward)
+    source, target = np.empty(most, np.int32), np.empty(most, np.int32)
     begin = np.zeros(len(s_begin), np.int64)
     n = 0
     for s in range(len(s_begin) - 1):
@@ -116,7 +115,7 @@ def _symmetrize(
                     source[n], target[n] = i, j
                     n += 1
         begin[s + 1] = n
-    return source[:n], target[:n], begin
+    return source[:n].copy(), target[:n].copy(), begin
 
 
 @inner

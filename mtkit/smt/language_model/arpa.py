@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from mtkit.smt.language_model.ngrams import (
     NgramModel,
 )
 
+# The n n-grams of one order k: word ids (n, k); log10 p and log10 backoff (n, 2); n line numbers.
+Section = tuple[Int64, Float64, list[int]]
 MISSING_UNK = -100 * math.log(10)  # what KenLM gives <unk> when an ARPA file leaves it out
 
 
@@ -93,23 +95,23 @@ def read_arpa(path: Path) -> NgramModel:
     with file and line for anything that is no ARPA file.
     """
     words, sections = _read_sections(path)
-    keys, nodes = _place([section.text for section in sections], len(words))
+    keys, nodes = _place([text for text, _, _ in sections], len(words))
     word, first_child, _ = layout(keys, len(words))
     suffix = suffix_links(word, first_child)
 
     log_prob = np.full(len(word), np.nan, dtype=np.float32)
     backoff = np.zeros(len(word), dtype=np.float32)
-    for section, node in zip(sections, nodes, strict=True):
+    for (text, log10, lines), node in zip(sections, nodes, strict=True):
         _, first = np.unique(node, return_index=True)
         if len(first) < len(node):
-            line = section.lines[np.setdiff1d(np.arange(len(node)), first)[0]]
+            line = lines[np.setdiff1d(np.arange(len(node)), first)[0]]
             raise InputError(f"{path}:{line}: this n-gram stands above already")
-        log_prob[node] = section.log10_p * math.log(10)
-        if section is not sections[-1]:  # no history is as long as the longest n-gram
-            backoff[node] = section.log10_b * math.log(10)
+        log_prob[node] = log10[:, 0] * math.log(10)
+        if text.shape[1] < len(sections):  # no history is as long as the longest n-gram
+            backoff[node] = log10[:, 1] * math.log(10)
     log_prob[ROOT] = 0
     if np.isnan(log_prob[[1 + LM_BOS, 1 + LM_EOS]]).any():
-        last = max(sections[0].lines, default=0)
+        last = max(sections[0][-1], default=0)
         raise InputError(f"{path}:{last}: the unigrams lack <s> or </s>")
     notes = []
     if np.isnan(log_prob[1 + LM_UNK]):
@@ -121,16 +123,7 @@ def read_arpa(path: Path) -> NgramModel:
     return NgramModel(len(sections), words, arrays, notes=notes)
 
 
-class _Section(NamedTuple):
-    """The n n-grams of one order k."""
-
-    text: Int64  # (n, k) word ids
-    log10_p: Float64  # (n,)
-    log10_b: Float64  # (n,) the backoff
-    lines: list[int]  # n places in the file
-
-
-def _read_sections(path: Path) -> tuple[list[str], list[_Section]]:
+def _read_sections(path: Path) -> tuple[list[str], list[Section]]:
     """The words, specials first, and the n-grams of each order."""
     lines = [line for _, line in text_of(path)]
     announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
@@ -144,7 +137,7 @@ def _read_sections(path: Path) -> tuple[list[str], list[_Section]]:
 
     ids: defaultdict[bytes, int] = defaultdict(itertools.count(len(LM_SPECIALS)).__next__)
     ids.update({word.encode(): i for word, i in SPELLINGS.items()})
-    sections: list[_Section] = []
+    sections: list[Section] = []
     for k, ((lo, _), (hi, _)) in enumerate(itertools.pairwise(heads[1:]), start=1):
         numbers = [i for i in range(lo + 1, hi) if lines[i - 1].strip()]
         if announced[k - 1] != b"ngram%d=%d" % (k, len(numbers)):
@@ -156,7 +149,7 @@ def _read_sections(path: Path) -> tuple[list[str], list[_Section]]:
 
 def _read_section(
     path: Path, lines: list[bytes], numbers: list[int], ids: dict[bytes, int], k: int
-) -> _Section:
+) -> Section:
     """Parse ``log10 p, k words, log10 backoff``; new words enter ``ids`` if it lets them."""
     text: list[int] = []
     log10: list[float] = []
@@ -175,8 +168,7 @@ def _read_section(
                 f"and perhaps a backoff, found {line.decode(errors='replace').strip()!r}"
             )
         log10 += p, b
-    pairs = np.array(log10).reshape(-1, 2)
-    return _Section(np.array(text, np.int64).reshape(-1, k), pairs[:, 0], pairs[:, 1], numbers)
+    return np.array(text, np.int64).reshape(-1, k), np.array(log10).reshape(-1, 2), numbers
 
 
 def _place(texts: list[Int64], V: int) -> tuple[list[Int64], list[Int64]]:

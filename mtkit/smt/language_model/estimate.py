@@ -152,12 +152,12 @@ def _count(text: Int32, V: int, order: int) -> tuple[Int32, Int32, Int64, Int32]
 
 
 def layout(keys: list[Int64], V: int) -> tuple[Int32, Int32, Int64]:
-    """``word``, ``first_child`` and the start of each order, from its sorted keys.
-
-    The key of a node hw is ``h · V + w``.
-    """
-    word, first_child = _unpack(np.concatenate(keys), V)
-    return word, first_child, np.cumsum([1, *map(len, keys)])
+    """``word``, ``first_child`` and the start of each order, from its sorted keys ``h · V + w``."""
+    parent, word = np.divmod(np.concatenate(keys), V)
+    n_children = np.bincount(parent, minlength=1 + len(word))
+    first_child = np.cumsum(np.append(1, n_children))
+    starts = np.cumsum([1, *map(len, keys)])
+    return np.append(0, word).astype(np.int32), first_child.astype(np.int32), starts
 
 
 def _adjusted_counts(c: Int32, starts: Int64, suffix: Int32, first_child: Int32) -> Int64:
@@ -200,21 +200,6 @@ def closed_form(t: Sequence[int]) -> list[float]:
 
 
 # --- kernels
-
-
-@kernel
-def _unpack(key: Int64, V: int) -> tuple[Int32, Int32]:
-    """``word`` and ``first_child`` of ε and the nodes that have the sorted keys ``h · V + w``."""
-    n = 1 + len(key)
-    word, first_child = np.zeros(n, np.int32), np.full(n + 1, n, np.int32)
-    begun = 0  # the nodes whose first child is known
-    for node in range(1, n):
-        parent = key[node - 1] // V
-        word[node] = key[node - 1] - parent * V
-        while begun <= parent:
-            first_child[begun] = node
-            begun += 1
-    return word, first_child
 
 
 @kernel
