@@ -44,9 +44,6 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
-    def __contains__(self, word: str) -> bool:
-        return word in self._ids
-
     def encode(self, words: Iterable[str]) -> list[int]:
         """The ids of ``words``; ``UNK`` where a word is not in the vocabulary."""
         get = self._ids.get

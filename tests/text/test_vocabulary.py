@@ -29,10 +29,11 @@ def test_words_stand_in_the_order_in_which_they_come(sentences: list[list[str]])
 @given(SENTENCES)
 def test_known_words_come_back_and_no_word_becomes_a_special(sentences: list[list[str]]) -> None:
     vocabulary = Vocabulary.build(sentences)
+    known = vocabulary.words[len(SPECIALS) :]
     for sentence in [*sentences, ["never seen"]]:
         ids = vocabulary.encode(sentence)
         assert not {PAD, BOS, EOS} & set(ids)
-        shown = [w if w in vocabulary else SPECIALS[UNK] for w in sentence]
+        shown = [w if w in known else SPECIALS[UNK] for w in sentence]
         assert vocabulary.decode(ids) == shown
 
 
@@ -40,7 +41,6 @@ def test_a_word_spelled_like_a_special_is_unknown() -> None:
     vocabulary = Vocabulary.build([[*SPECIALS, "a"]])
     assert vocabulary.words == [*SPECIALS, "a"]
     assert vocabulary.encode(SPECIALS) == [UNK] * len(SPECIALS)
-    assert not any(special in vocabulary for special in SPECIALS)
 
 
 def test_case_and_normal_forms_are_kept_apart() -> None:

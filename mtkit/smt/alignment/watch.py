@@ -19,7 +19,7 @@ from mtkit.errors import InputError
 from mtkit.smt.alignment.ibm1 import ibm1
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
-from mtkit.text.vocabulary import Sentences, Vocabulary
+from mtkit.text.vocabulary import UNK, Sentences, Vocabulary
 
 
 class Watched(NamedTuple):
@@ -36,11 +36,11 @@ def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int
     Raises InputError where no sentence e has the word.
     """
     e_words, f_words = Vocabulary.build(e), Vocabulary.build(f)
-    if word not in e_words:
+    [number] = e_words.encode([word])
+    if number == UNK:
         raise InputError(f"{word}: the source text has no such word")
     sides = Flat.of(e, e_words.encode), Flat.of(f, f_words.encode)
     places = Places.of(*sides, len(e_words), len(f_words))
-    [number] = e_words.encode([word])
     own = slice(int(places.row[number]), int(places.row[number + 1]))
     after, likelihood = zip(*islice(ibm1(places), iterations + 1), strict=True)
     tables = [t[own] for t in (places.uniform(), *after[:-1])]

@@ -75,32 +75,22 @@ class Pairs(NamedTuple):
 def build_table(source: Flat, target: Flat, links: Links, discount: str = "none") -> PhraseTable:
     """Extract, count and score all phrase pairs of aligned text; discount: one of ``DISCOUNTS``."""
     rows, count, reordering = _count(source, target, links)
-    row = np.append(np.flatnonzero(_changes(rows["s_key"])), len(rows))
-    first = rows.take(row[:-1])
-    order, features = _score(rows, count, row, discount, word_weights(source, target, links))
-    sources = gather(source.words, first["source"].copy(), first["s_length"].copy())
-    targets = gather(target.words, rows["target"][order], rows["t_length"][order])
-    links_kept = rows["links"][order]
-    arrays = *sources, *targets, first["s_key"].copy(), row, features, reordering[order], links_kept
-    return PhraseTable(*read_only(arrays))
-
-
-def _score(
-    rows: Rows, count: Int32, row: Int64, discount: str, weights: WordWeights
-) -> tuple[Int64, Float32]:
-    """The order of the pairs, best φ(t̄|s̄) first, and their features in that order."""
     s_key, t_key = rows["s_key"].copy(), rows["t_key"].copy()
-    direct = _phi(s_key, t_key, count, discount)
-    channel = _phi(t_key, s_key, count, discount)
-    source = np.repeat(np.arange(len(row) - 1), np.diff(row))
-    order = np.lexsort((-direct, source))  # ties by hash: the same in every run
-    features = np.empty((len(rows), 4), np.float32)
+    new_phrase = _changes(s_key)
+    direct, channel = _phi(s_key, t_key, count, discount), _phi(t_key, s_key, count, discount)
+    order = np.lexsort((-direct, np.cumsum(new_phrase)))  # ties by hash: the same in every run
+    weights, features = word_weights(source, target, links), np.empty((len(rows), 4), np.float32)
     for begin in range(0, len(rows), CACHED):
         at = order[begin : begin + CACHED]
         lexical = _lexical(rows.take(at), *weights)
         value = direct[at], lexical[:, 0], channel[at], lexical[:, 1]
         features[begin : begin + CACHED] = np.log(np.column_stack(value))
-    return order, features
+    row = np.append(np.flatnonzero(new_phrase), len(rows))
+    first = rows.take(row[:-1])
+    sources = gather(source.words, first["source"].copy(), first["s_length"].copy())
+    targets = gather(target.words, rows["target"][order], rows["t_length"][order])
+    ordered = features, reordering[order], rows["links"][order]
+    return PhraseTable(*read_only([*sources, *targets, first["s_key"].copy(), row, *ordered]))
 
 
 def _count(source: Flat, target: Flat, links: Links) -> Pairs:
