@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from mtkit.comparison.record import Record
 from mtkit.comparison.where import Links, Text, Words
-from mtkit.system import Hypothesis, Score
 
 WIDER = 5
 EQUAL = 1e-5  # scores that differ by less are the same
@@ -44,28 +44,22 @@ class Errors:
     wider: int
 
 
-def errors(
-    outputs: Sequence[Hypothesis],
-    references: Sequence[Words],
-    best: Sequence[Score],
-    wider: Sequence[float],
-) -> Errors:
-    """references: in the system's tokens. best: ``model`` is the score of each one's best
-    derivation; wider: the scores of a wider search.
+def errors(record: Record, references: Sequence[Words]) -> Errors:
+    """references: in the system's tokens; ``model`` of their scores is that of the best derivation.
 
     A reference without such a score is one that the system cannot make; sentences that it made in
     pieces, and those that are blank, are no part of this.
     """
     reached = [
         (h.tokens == list(reference), score.model - h.score)
-        for h, reference, score in zip(outputs, references, best, strict=True)
+        for h, reference, score in zip(record.best, references, record.scores, strict=True)
         if score.model is not None and h.pieces == 1 and (h.tokens or reference)
     ]
     others = [gain for same, gain in reached if not same]
     search = sum(gain > EQUAL for gain in others)
-    better = sum(w - h.score > EQUAL for w, h in zip(wider, outputs, strict=True))
+    wider = sum(w - h.score > EQUAL for w, h in zip(record.wider, record.best, strict=True))
     same = len(reached) - len(others)
-    return Errors(len(reached), same, search, len(others) - search, better)
+    return Errors(len(reached), same, search, len(others) - search, wider)
 
 
 @dataclass(frozen=True)

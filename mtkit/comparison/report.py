@@ -6,8 +6,8 @@ see is the record itself (``as_json``); what people see is made in ``page``.
 
 from __future__ import annotations
 
-import math
 import statistics
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -37,9 +37,7 @@ SMALL = 100  # fewer test sentences than this are remarked on
 
 @dataclass(frozen=True)
 class TestSet:
-    """What the report says of the test set. source, reference: files; references: how many a
-    sentence has; tokenize: BLEU's tokenizer.
-    """
+    """Files source and reference; how many references a sentence has; BLEU's tokenizer."""
 
     name: str
     source: str
@@ -105,9 +103,7 @@ class Translations(Run):
 
 @dataclass(frozen=True)
 class ScoredGroup:
-    """BLEU of the sentences of which something is ``low`` to ``high``; ``None`` for no limit, and
-    for the BLEU of no sentence.
-    """
+    """BLEU of sentences from ``low`` to ``high``; ``None``: without limit, without sentences."""
 
     low: int | None
     high: int | None
@@ -178,10 +174,7 @@ class Comparison:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """What ``compare --json`` prints: the record without its explanations.
-
-    Perplexities and sizes of a curve may be infinite.
-    """
+    """What ``compare --json`` prints; perplexities and sizes of a curve may be infinite."""
     data = asdict(comparison)
     del data["explanations"]
     return data
@@ -202,7 +195,6 @@ def build(
     lines or names do not fit.
     """
     sources, scorer = material.text.source, material.scorer
-    files, sizes = list(map(str, material.text.paths)), (len(sources), len(scorer.references))
     check_parallel(sources, material.text.target, "the source")
     check_names([t.name for t in translations])
     counted = {t.name: scorer.count(t.outputs, name=t.name) for t in translations}
@@ -212,9 +204,10 @@ def build(
     words = {t.name: t.words for t in translations}
     outputs = {t.name: t.outputs for t in translations}
     rivals = _rivals(systems)
-    name = material.text.paths[0].name
+    x, y = material.text.paths
+    sizes = len(sources), len(scorer.references)
     return Comparison(
-        test=TestSet(name, files[0], files[1], material.languages, *sizes, scorer.tokenize),
+        test=TestSet(x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize),
         systems=systems,
         pairs=metrics.significance(counted),
         groupings=where.groupings(text, words),
@@ -247,17 +240,15 @@ def _result(
     N, words = len(system.outputs), system.words
     unseen = sorted(set(range(N)) - set(seen))
     tenths = [min(9, int(score // 10)) for score in chrf]
-    longer = [len(o) - len(r) for o, r in zip(words, text.reference, strict=True)]
+    begins = [low for low, _ in DIFFERENCES if low is not None]
+    sides = zip(words, text.reference, strict=True)
+    differences = [bisect(begins, len(output) - len(reference)) for output, reference in sides]
 
     def bleu(outputs: Lines) -> float:
         return rows.scorer.count(outputs, ["bleu"]).score("bleu")
 
     def group(low: int | None, high: int | None, chosen: Sequence[int]) -> ScoredGroup:
         return ScoredGroup(low, high, len(chosen), rows.score("bleu", chosen) if chosen else None)
-
-    def by_difference(low: int | None, high: int | None) -> ScoredGroup:
-        least, most = -math.inf if low is None else low, math.inf if high is None else high
-        return group(low, high, [i for i, n in enumerate(longer) if least <= n <= most])
 
     return SystemResult(
         **{f.name: getattr(system, f.name) for f in fields(Run)},
@@ -269,7 +260,10 @@ def _result(
         channel={name: bleu(lines) for name, lines in system.by_weights.items()},
         wider=bleu(system.by_wider) if system.by_wider else None,
         by_length=[group(*of) for of in lengths],
-        by_difference=[by_difference(*limits) for limits in DIFFERENCES],
+        by_difference=[
+            group(*limits, [i for i, of in enumerate(differences) if of == k])
+            for k, limits in enumerate(DIFFERENCES)
+        ],
         by_chrf=[tenths.count(k) for k in range(10)],
         coverage=faults.coverage(text, words, system.made_from, system.aligned),
         unknown_words=faults.unknown(text, words),

@@ -119,7 +119,7 @@ def run(name: str, directory: Path, task: Task) -> Translations:
         threads=kept.threads,
         bytes=model_size(directory),
         unknown=sum(len(h.unknown) for h in kept.best),
-        errors=errors(kept.best, references, kept.scores, kept.wider),
+        errors=errors(kept, references),
         training=_training_log(directory),
         outputs=[h.text for h in kept.best],
         scores=kept.scores,

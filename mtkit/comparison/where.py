@@ -87,10 +87,10 @@ def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Groupi
     """All that ``text`` knows enough for. outputs: name → tokens of each sentence."""
     matched = {name: list(map(matches, text.reference, output)) for name, output in outputs.items()}
 
-    def by_word(by: str, labels: Sequence[str], group: Callable[[int, str], int]) -> Grouping:
-        """group: the label of a word of a sentence, in output or reference."""
+    def by_word(by: str, labels: Sequence[str], label: Callable[[int, str], str]) -> Grouping:
+        """label: of a word of a sentence, in output or reference."""
         groups, *of_outputs = (
-            [[group(s, word) for word in words] for s, words in enumerate(side)]
+            [[labels.index(label(s, word)) for word in words] for s, words in enumerate(side)]
             for side in (text.reference, *outputs.values())
         )
         return _grouping(by, labels, groups, matched, dict(zip(outputs, of_outputs, strict=True)))
@@ -99,20 +99,15 @@ def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Groupi
     sources = [set(words) for words in text.source]
     frequencies, every = ranges(FREQUENCIES), list[Grouping]()
     if (known := text.counts) is not None:
-        every.append(
-            by_word("frequency", frequencies, lambda _, word: bisect(FREQUENCIES, known[word]) - 1)
-        )
-    every.append(
-        by_word("kind", KINDS, lambda s, word: KINDS.index(kind_of(word, common, sources[s])))
-    )
+        seen = {word: frequencies[bisect(FREQUENCIES, n) - 1] for word, n in known.items()}
+        every.append(by_word("frequency", frequencies, lambda _, w: seen.get(w, frequencies[0])))
+    every.append(by_word("kind", KINDS, lambda s, word: kind_of(word, common, sources[s])))
     if any(case_of(word) in ("upper", "title") for words in text.reference for word in words):
-        every.append(by_word("case", CASES, lambda _, word: CASES.index(case_of(word))))
+        every.append(by_word("case", CASES, lambda _, word: case_of(word)))
     if text.links is not None:
         every.append(_grouping("jump", ranges(JUMPS), _jumps(text.reference, text.links), matched))
     if text.links is not None and (counts := text.source_counts) is not None:
-        groups = [
-            [bisect(FREQUENCIES, counts[word]) - 1 for word in words] for words in text.source
-        ]
+        groups = [[bisect(FREQUENCIES, counts[w]) - 1 for w in words] for words in text.source]
         right = {name: list(map(_right, text.links, of)) for name, of in matched.items()}
         every.append(_grouping("source frequency", frequencies, groups, right))
     return every

@@ -23,6 +23,7 @@ from sacrebleu.metrics.chrf import CHRF
 from mtkit.cli.output import finite
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.page.render import as_html, print_report, sections, verdict, verdicts
+from mtkit.comparison.record import Record
 from mtkit.comparison.report import GROUP_SIZE, Comparison, as_json, length_groups
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
@@ -345,10 +346,11 @@ def test_errors_are_the_searches_or_the_models() -> None:
     models = [-1.0, -2.5, -2.5, None, -5.0 + 1e-9]
     best = [Score(model=model) for model in models]
     references = [[word] for word in "axzdq"]
-    found = errors(outputs, references, best, [h.score for h in wider])
-    assert found == Errors(reached=4, same=1, search=1, model=2, wider=2)
+    record = Record(outputs, 1.0, 1, best, [h.score for h in wider], [h.text for h in wider])
+    counted = errors(record, references)
+    assert counted == Errors(reached=4, same=1, search=1, model=2, wider=2)
     outputs[1] = replace(outputs[1], pieces=2)  # scored otherwise than its reference
-    assert errors(outputs, references, best, [h.score for h in wider]).reached == 3
+    assert errors(record, references).reached == 3
 
 
 def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
