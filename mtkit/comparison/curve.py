@@ -33,10 +33,7 @@ COUNTS = [*range(2, 2 * ORDER + 2), 1]
 
 @dataclass(frozen=True)
 class Point:
-    """What ``system`` makes of the test set, trained on ``size`` pairs in ``seconds`` of wall time.
-
-    Both kinds of system have a seed: it chooses the pairs.
-    """
+    """What ``system`` makes of the test set after ``seconds`` of training on ``size`` pairs."""
 
     system: str
     size: int
@@ -91,27 +88,20 @@ def curve(points: Sequence[Point], scorer: Scorer) -> Curve:
         rows = [[scorer.count(p.outputs, ["bleu"]).rows["bleu"] for p in row] for row in of]
         counted = np.array(rows)[..., COUNTS].astype(np.float64)  # (seeds, sizes, N, columns)
         means[name] = resampled_bleu(counted)
-        values = np.mean([[_bleu(c) for c in row.sum(1)] for row in counted], axis=0)
+        values = np.apply_along_axis(bleu_of, -1, counted.sum(2)).mean(0)
         bleu = [interval(v, r) for v, r in zip(values, means[name].T, strict=True)]
         seconds = np.mean([[p.seconds for p in row] for row in of], axis=0)
         grown.append(Growth(name, bleu, seconds.tolist()))
     return Curve(sizes, len(seeds), grown, _overtakings(sizes, grown, means))
 
 
-def _bleu(counts: Floats) -> float:
-    return float(bleu_of(counts))
-
-
 def resampled_bleu(counted: Floats) -> Floats:
-    """Mean BLEU over resampled seeds, of resampled sentences: (RESAMPLES, sizes).
-
-    counted: (seeds, sizes, N, columns).
-    """
+    """Mean BLEU (RESAMPLES, sizes) of ``counted`` (seeds, sizes, N, columns), resampled."""
     N = counted.shape[2]
     seeds, sentences = draws(counted.shape[0], N)
     # Counts, not means: BLEU smooths where an order has no match.
     sums = N * np.einsum("rn,skn...->rsk...", sentences, counted, optimize=True)
-    bleu = np.apply_along_axis(_bleu, -1, sums)  # (RESAMPLES, seeds, sizes)
+    bleu = np.apply_along_axis(bleu_of, -1, sums)  # (RESAMPLES, seeds, sizes)
     return np.asarray(np.einsum("rs,rsk->rk", seeds, bleu))
 
 

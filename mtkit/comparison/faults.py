@@ -101,10 +101,7 @@ def _repeated(output: Words, reference: Words) -> int:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Source words that the training text lacks, and those copied to the output and the reference.
-
-    expected: those in the reference; right: those in both.
-    """
+    """Source words that the training text lacks; copied to output, reference (expected), both."""
 
     words: int
     copied: int

@@ -67,10 +67,7 @@ class Task:
 
 
 def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
-    """What all systems say, the test set in tokens, and what is not known of it.
-
-    Files are read in the tokens of the first model.
-    """
+    """What all systems say, the test set in the first model's tokens, what is not known of it."""
     models = task.models
     files = {n: read_lines(path) for n, path in task.systems.items() if n not in models}
     for name, lines in files.items():
@@ -193,10 +190,7 @@ def _family(manifest: Manifest) -> str:
 def in_tokens(
     test: Bitext, tokenizer: WordTokenizer, models: Mapping[str, Path], align: Align | None
 ) -> tuple[Text, list[str]]:
-    """The test set in tokens, with what the first training text that is there tells of its words.
-
-    Also what is not known, and why, and of which models it is not the training text.
-    """
+    """The test set, its words counted in the first training text that is there; what is missing."""
     source, target = test.tokens(tokenizer)
     links = align(source, target) if align else None
     whose, missing = "", list[str]()

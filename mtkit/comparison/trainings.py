@@ -137,10 +137,7 @@ def expected(training: Training, points: Sequence[Point]) -> float:
 
 
 def carry_out(training: Training, test: Bitext, threads: int) -> Point:
-    """Train, and translate the sources of ``test``; the model itself is not kept.
-
-    Raises InputError where the training text is no longer what it was.
-    """
+    """Train, and translate ``test``; InputError where the training text has changed."""
     manifest = training.manifest
     text = sample(training_text(training.directory), training.size, training.seed)
     corpus = Corpus(manifest.corpus["name"], manifest.languages, text, _dev(manifest), test)

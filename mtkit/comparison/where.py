@@ -171,10 +171,7 @@ def _grouping(
     right: Mapping[str, Groups],
     of_outputs: Mapping[str, Groups] | None = None,
 ) -> Grouping:
-    """groups: of the words that are counted; right: which of them, by place, each system got.
-
-    of_outputs: the groups of each system's own words, where they have any.
-    """
+    """groups: of the words that are counted; right: which of them, by place, each system got."""
     G = len(labels)
     words = _count(groups, G)
     systems = {}
@@ -186,10 +183,9 @@ def _grouping(
             systems[name] = [Accuracy(None, r, None) for r in recall]
         else:
             own = _count(of_outputs[name], G)
-            shares = zip(
-                _shares(matched, own), recall, _shares(2 * matched, words + own), strict=True
-            )
-            systems[name] = [Accuracy(p.value, r, f) for p, r, f in shares]
+            precision, f1 = _shares(matched, own), _shares(2 * matched, words + own)
+            values = [p.value for p in precision]
+            systems[name] = list(map(Accuracy, values, recall, f1))
     return Grouping(by, list(labels), words.sum(0).tolist(), systems)
 
 

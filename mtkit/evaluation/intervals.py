@@ -34,10 +34,7 @@ class Band:
 
 @lru_cache(maxsize=4)
 def draws(S: int, N: int) -> tuple[Floats, Floats]:
-    """How often each of S seeds and of N sentences is drawn, with replacement, as shares.
-
-    (RESAMPLES, S) and (RESAMPLES, N).
-    """
+    """Shares that S seeds, (RESAMPLES, S), and N sentences, (RESAMPLES, N), have of the draws."""
     rng = np.random.default_rng(SEED)
     seeds = rng.multinomial(S, [1 / S] * S, RESAMPLES) / S
     sentences = rng.multinomial(N, [1 / N] * N, RESAMPLES) / N
@@ -45,10 +42,7 @@ def draws(S: int, N: int) -> tuple[Floats, Floats]:
 
 
 def resampled_means(values: Floats) -> Floats:
-    """Means over seeds and sentences of ``values`` (S, N, …), (RESAMPLES, …).
-
-    A sentence is drawn as often for each seed.
-    """
+    """Means of ``values`` (S, N, …) over the same drawn sentences of each seed: (RESAMPLES, …)."""
     seeds, sentences = draws(*values.shape[:2])
     by_sentence = np.tensordot(sentences, values, (1, 1))  # (RESAMPLES, S, …)
     weighted: Floats = np.einsum("rs,rs...->r...", seeds, by_sentence)

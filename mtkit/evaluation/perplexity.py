@@ -165,10 +165,7 @@ class Judged:
 def judge(
     system: System, tokenizer: WordTokenizer, pairs: Sequence[tuple[str, str]]
 ) -> dict[Question, Judged]:
-    """What ``system`` thinks of the text, for each question that it has a model of.
-
-    tokenizer: the system's own.
-    """
+    """What ``system``, of this ``tokenizer``, thinks of the text, by question it has a model of."""
     by_model = {}
     for question, values in by_question(system.score(pairs)).items():
         source = question == "P(x|y)"
@@ -202,10 +199,7 @@ def _bits_per_character(log_p: NDArray[np.float64], characters: int) -> float:
 
 
 def splits(judged: Judged, counts: Mapping[str, int] | None = None) -> Splits:
-    """The text in groups by each property that is known, those without tokens among them.
-
-    counts: how often each word stands in the training text.
-    """
+    """The text in groups, some empty, by each property; counts: of words in the training text."""
     is_end = np.zeros(len(judged.words), dtype=np.bool_)
     is_end[judged.begin[1:] - 1] = True
     position = np.arange(len(is_end)) - judged.begin[:-1].repeat(np.diff(judged.begin)) + 1

@@ -110,10 +110,7 @@ class Statistics:
     rows: dict[str, Rows]
 
     def total(self, metric: str, sentences: Sequence[int] | None = None) -> Any:
-        """sacreBLEU's score object for all sentences, or for these.
-
-        Raises InputError where there is none.
-        """
+        """sacreBLEU's score object for all sentences, or for these; InputError for none."""
         rows = self.rows[metric][slice(None) if sentences is None else list(sentences)]
         if not len(rows):
             raise InputError("no sentence; there is nothing to score")

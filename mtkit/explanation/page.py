@@ -44,11 +44,7 @@ COPIED = "copied, being unknown"
 
 @dataclass(frozen=True)
 class View:
-    """An explanation as a terminal prints it and the template ``explanation.html.j2`` draws it.
-
-    title: which system this is, and of which kind. heat: None where there is no attention.
-    evidence: training pairs under a heading.
-    """
+    """What terminal and page show. heat: None without attention; evidence: pairs with a heading."""
 
     name: str
     title: str

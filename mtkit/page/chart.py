@@ -24,9 +24,7 @@ class Line:
 @dataclass(frozen=True)
 class Chart:
     """x: what the axis below shows, as the title says of y. log, log_x: whether y, x grows by
-    factors.
-
-    equation: what is drawn, exactly, where the title is not enough.
+    factors. equation: what is drawn, exactly, where the title is not enough.
     """
 
     title: str
