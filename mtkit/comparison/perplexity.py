@@ -8,11 +8,10 @@ from pathlib import Path
 
 from mtkit.console import busy
 from mtkit.errors import InputError
-from mtkit.evaluation.perplexity import Judged, Measured, Question, frequencies, judge, splits
+from mtkit.evaluation.perplexity import Measured, frequencies, judge, splits
 from mtkit.manifest import Manifest, named_test_set, training_text
 from mtkit.models import load, models_or_all
 from mtkit.text.corpus import Bitext, read_lines
-from mtkit.text.tokenizer import WordTokenizer
 
 
 def measure(
@@ -41,22 +40,15 @@ def measure(
             judged = {question: j for question, j in judged.items() if question == "P(y)"}
         if models and not judged:
             raise InputError(f"{path} has no language model P(y): it needs --test SRC TGT")
-        measured.append(_split(path, files[path], tokenizer, judged))
+        counts, missing = dict[bool, Counter[str]](), ""
+        try:
+            with busy(f"{path}: counting the words of its training text"):
+                known = training_text(path)
+                for of_source in {question == "P(x|y)" for question in judged}:
+                    side = known.source if of_source else known.target
+                    counts[of_source] = frequencies(tokenizer, side)
+        except InputError as error:
+            missing = str(error)
+        groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
+        measured.append(Measured(str(path), judged, groups, missing, files[path]))
     return measured
-
-
-def _split(
-    path: Path, files: tuple[Path, ...], tokenizer: WordTokenizer, judged: dict[Question, Judged]
-) -> Measured:
-    """Into groups; by frequency where the training text is still there."""
-    counts, missing = dict[bool, Counter[str]](), ""
-    try:
-        with busy(f"{path}: counting the words of its training text"):
-            known = training_text(path)
-            for of_source in {question == "P(x|y)" for question in judged}:
-                side = known.source if of_source else known.target
-                counts[of_source] = frequencies(tokenizer, side)
-    except InputError as error:
-        missing = str(error)
-    groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
-    return Measured(str(path), judged, groups, missing, files)

@@ -109,6 +109,10 @@ def run(name: str, directory: Path, task: Task) -> Translations:
         if not record.write(kept, path):
             note(f"{name}: {directory} cannot be written; its translations are not kept")
     references = manifest.word_tokenizer.tokenize_all(task.test.target)
+    # Networks that differ in their seed alone are a family; time decided on their updates.
+    config = manifest.config | {"seed": 0, "updates": 0}
+    family = json.dumps([config, manifest.tokenizer, manifest.corpus])
+    alone = manifest.kind != "nmt" or manifest.config.get("continued")
     return Translations(
         name=name,
         kind=manifest.kind,
@@ -123,7 +127,7 @@ def run(name: str, directory: Path, task: Task) -> Translations:
         by_weights=kept.channel,
         by_wider=kept.wider_texts,
         made_from=[h.alignment for h in kept.best],
-        family=_family(manifest),
+        family="" if alone else family,
     )
 
 
@@ -174,14 +178,6 @@ def _training_log(directory: Path) -> list[dict[str, float]]:
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     except ValueError:
         raise InputError(f"{file}: not a log of training; remove it, or train again") from None
-
-
-def _family(manifest: Manifest) -> str:
-    """The same for networks that differ in their seed alone; empty for all others."""
-    if manifest.kind != "nmt" or manifest.config.get("continued"):
-        return ""
-    config = manifest.config | {"seed": 0, "updates": 0}  # of which time decided
-    return json.dumps([config, manifest.tokenizer, manifest.corpus])
 
 
 # --- the test set itself

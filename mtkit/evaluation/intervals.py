@@ -45,8 +45,7 @@ def resampled_means(values: Floats) -> Floats:
     """Means of ``values`` (S, N, …) over the same drawn sentences of each seed: (RESAMPLES, …)."""
     seeds, sentences = draws(*values.shape[:2])
     by_sentence = np.tensordot(sentences, values, (1, 1))  # (RESAMPLES, S, …)
-    weighted: Floats = np.einsum("rs,rs...->r...", seeds, by_sentence)
-    return weighted
+    return np.asarray(np.einsum("rs,rs...->r...", seeds, by_sentence))
 
 
 def ends(resamples: Floats) -> tuple[Floats, Floats]:

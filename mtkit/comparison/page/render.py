@@ -1,12 +1,8 @@
-"""The comparison as a page: Rich tables for the terminal, one HTML file for a browser.
-
-Both draw the same grids, so that they cannot come to differ.
-"""
+"""The comparison as a page: Rich tables for the terminal, one HTML file for a browser."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -104,9 +100,14 @@ def print_report(comparison: Comparison, console: Console) -> None:
     say(console, heading(comparison), "bold")
     for warning in comparison.warnings:
         say(console, f"Warning: {warning}", "yellow")
-    _print_list(console, "Is the difference significant?", verdicts(comparison))
-    if comparison.curve:
-        _print_list(console, "How much text?", curve_page.verdicts(comparison.curve))
+    how_much = curve_page.verdicts(comparison.curve) if comparison.curve else []
+    lists = {"Is the difference significant?": verdicts(comparison), "How much text?": how_much}
+    for title, sentences in lists.items():
+        if sentences:
+            console.print()
+            say(console, title, "bold")
+        for sentence in sentences:
+            console.print(Padding(Text(visible(sentence)), (0, 0, 0, 2)))
     for section, tables in sections(comparison).items():
         console.print()
         say(console, f"{section}?", "bold underline")
@@ -120,14 +121,6 @@ def print_report(comparison: Comparison, console: Console) -> None:
     if (more := len(comparison.examples) - PRINTED) > 0:
         console.print()
         say(console, f"{more} more examples, and why each system says so, with --html", "dim")
-
-
-def _print_list(console: Console, title: str, lines: Sequence[str]) -> None:
-    if lines:
-        console.print()
-        say(console, title, "bold")
-    for line in lines:
-        console.print(Padding(Text(visible(line)), (0, 0, 0, 2)))
 
 
 def _example(example: Example) -> Table:
