@@ -124,29 +124,23 @@ def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
     for (a, one), (b, two) in combinations(systems.items(), 2):
         for metric in (name for name in TESTED if name in one.rows):
             delta = one.score(metric) - two.score(metric)
-            tests = _p_bootstrap, _p_randomization
-            p = (test(metric, one, two, abs(delta)) if delta else 1.0 for test in tests)
+            p = _p_values(metric, one, two, abs(delta)) if delta else [1.0, 1.0]
             pairs.append(Pair(a, b, metric, delta, *p))
     return pairs
 
 
-def _p_bootstrap(metric: str, a: Statistics, b: Statistics, delta: float) -> float:
-    """How often resampled differences, moved to have mean 0, exceed ``delta``."""
-    differences = np.abs(b.resampled[metric] - a.resampled[metric])
-    return _p_value(differences - differences.mean(), delta)
+def _p_values(metric: str, a: Statistics, b: Statistics, delta: float) -> list[float]:
+    """p = (1 + differences larger than ``delta``) / (1 + all), so that none is 0, by both tests.
 
-
-def _p_randomization(metric: str, a: Statistics, b: Statistics, delta: float) -> float:
-    """How often two systems that exchange sentences at random differ by more than ``delta``."""
+    Differences of resampled test sets are moved to have mean 0; others arise where two systems
+    exchange sentences at random.
+    """
+    resampled = np.abs(b.resampled[metric] - a.resampled[metric])
     scorer, x, y = a.scorer, a.rows[metric], b.rows[metric]
     gained = scorer.shuffles @ (x - y)  # (trials, columns)
     first, second = (
         np.array([scorer.score(metric, total).score for total in totals.tolist()])
         for totals in (y.sum(0) + gained, x.sum(0) - gained)
     )
-    return _p_value(np.abs(first - second), delta)
-
-
-def _p_value(differences: Any, delta: float) -> float:
-    """(1 + those larger than ``delta``) / (1 + all), so that no p is 0."""
-    return (int(np.sum(differences > delta)) + 1) / (len(differences) + 1)
+    differences = resampled - resampled.mean(), np.abs(first - second)
+    return [(int(np.sum(of > delta)) + 1) / (len(of) + 1) for of in differences]
