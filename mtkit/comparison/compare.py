@@ -73,11 +73,11 @@ def named(systems: Sequence[str | Path]) -> dict[str, Path]:
         name, equals, path = system.partition("=")
         if equals and not path:
             raise InputError(f"{system} names no file; expected NAME=FILE")
-        pairs.append((name, Path(path)) if equals else (Path(system).name, Path(system)))
-    check_names([name for name, _ in pairs])
-    for _, place in pairs:
+        place = Path(path if equals else system)
         if not place.is_dir() and not place.is_file():
             raise InputError(f"{place}: neither a model directory nor a file of translations")
+        pairs.append((name if equals else place.name, place))
+    check_names([name for name, _ in pairs])
     return dict(pairs)
 
 

@@ -235,21 +235,17 @@ def print_explanations(sentence: str, systems: Sequence[Explanation], console: C
     """All of it but the heat maps."""
     say(console, sentence, "bold")
     for system in map(view, systems):
-        console.print()
-        say(console, f"{system.title}: {system.translation}", "bold")
+        say(console, f"{system.title}: {system.translation}", "bold", above=True)
         for grid in system.grids:
-            console.print()
-            print_grid(console, grid)
+            print_grid(console, grid, above=True)
         for heading, pairs in system.evidence:
-            console.print()
-            say(console, heading)
+            say(console, heading, above=True)
             for pair in pairs:
                 line = f"line {pair.line:,}:"
                 say(console, f"  {line} {pair.source}")
                 say(console, f"  {'→':>{len(line)}} {pair.target}")
         for remark in system.remarks:
-            console.print()
-            say(console, remark)
+            say(console, remark, above=True)
 
 
 def as_html(sentence: str, explanations: Sequence[Explanation]) -> str:

@@ -31,9 +31,7 @@ class Findings:
         if self.heading:
             say(console, self.heading, "bold")
         for number, grid in enumerate(self.grids):
-            if self.heading or number:
-                console.print()
-            print_grid(console, grid)
+            print_grid(console, grid, above=bool(self.heading or number))
         if self.verdicts:
             console.print()
         for sentence in self.verdicts:

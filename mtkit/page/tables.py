@@ -76,14 +76,14 @@ def number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
 # --- terminal
 
 
-def say(console: Console, text: str, style: str = "") -> None:
-    """A paragraph."""
-    console.print(Text(visible(text), style=style))
+def say(console: Console, text: str, style: str = "", above: bool = False) -> None:
+    """A paragraph, perhaps with a blank line above."""
+    console.print(*[""] * above, Text(visible(text), style=style), sep="\n")
 
 
-def print_grid(console: Console, grid: Grid) -> None:
-    """A table with its caption and notes."""
-    say(console, grid.caption, "bold")
+def print_grid(console: Console, grid: Grid, above: bool = False) -> None:
+    """A table with its caption and notes, perhaps with a blank line above."""
+    say(console, grid.caption, "bold", above)
     width = NARROW if console.width < NARROW else None
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, width=width)
     first, *others = (Text(visible(column)) for column in grid.columns)

@@ -104,23 +104,19 @@ def print_report(comparison: Comparison, console: Console) -> None:
     lists = {"Is the difference significant?": verdicts(comparison), "How much text?": how_much}
     for title, sentences in lists.items():
         if sentences:
-            console.print()
-            say(console, title, "bold")
+            say(console, title, "bold", above=True)
         for sentence in sentences:
             console.print(Padding(Text(visible(sentence)), (0, 0, 0, 2)))
     for section, tables in sections(comparison).items():
-        console.print()
-        say(console, f"{section}?", "bold underline")
+        say(console, f"{section}?", "bold underline", above=True)
         for grid in tables:
-            console.print()
-            print_grid(console, grid)
+            print_grid(console, grid, above=True)
     for example in comparison.examples[:PRINTED]:
-        console.print()
-        say(console, f"Line {example.line}: {example.why}", "bold")
+        say(console, f"Line {example.line}: {example.why}", "bold", above=True)
         console.print(_example(example))
     if (more := len(comparison.examples) - PRINTED) > 0:
-        console.print()
-        say(console, f"{more} more examples, and why each system says so, with --html", "dim")
+        others = f"{more} more examples, and why each system says so, with --html"
+        say(console, others, "dim", above=True)
 
 
 def _example(example: Example) -> Table:
