@@ -109,11 +109,10 @@ def _overtakings(
     sizes: Sequence[int], grown: Sequence[Growth], means: dict[str, Floats]
 ) -> list[Overtaking]:
     overtakings = []
-    for one, two in combinations(grown, 2):
-        last = one.bleu[-1].value - two.bleu[-1].value
-        if last == 0:
+    for pair in combinations(grown, 2):
+        behind, ahead = sorted(pair, key=lambda growth: growth.bleu[-1].value)
+        if ahead.bleu[-1].value == behind.bleu[-1].value:
             continue
-        ahead, behind = (one, two) if last > 0 else (two, one)
         gaps = means[ahead.system] - means[behind.system]
         own = [a.value - b.value for a, b in zip(ahead.bleu, behind.bleu, strict=True)]
         value = overtakes(sizes, np.array([own]))[0]

@@ -218,11 +218,9 @@ def aligner(models: Mapping[str, Path]) -> Align | None:
     return None
 
 
-def _align(
-    words: WordModels, fold: Callable[[str], str], source: Sequence[Words], target: Sequence[Words]
-) -> list[Links]:
-    """fold: to the case that the models know."""
-    x, y = ([[fold(word) for word in line] for line in side] for side in (source, target))
+def _align(words: WordModels, fold: Callable[[str], str], *sides: Sequence[Words]) -> list[Links]:
+    """fold: to the case that the models know. sides: source and target."""
+    x, y = ([[fold(word) for word in line] for line in side] for side in sides)
     return list(words.align(x, y, HEURISTIC).by_sentence())
 
 
