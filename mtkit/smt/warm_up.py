@@ -2,7 +2,8 @@
 
 A kernel is compiled for the types of its arguments, whatever they hold, so that three tiny
 sentences stand for any corpus. A process compiles on one core; so this one takes what estimates the
-models, and a second one the search and the tuning, which the first then finds in numba's cache.
+models and tunes their weights, and a second one the search, which the first then finds in numba's
+cache.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from subprocess import DEVNULL, PIPE, Popen
 from threading import Thread
@@ -29,9 +30,11 @@ from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_SPECIALS, LM_UNK,
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import PhraseTable, build_table
-from mtkit.smt.search.features import DEFAULT_WEIGHTS
+from mtkit.smt.search.features import DEFAULT_WEIGHTS, NAMES
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.smt.tuning.tune import TUNERS, tune
+from mtkit.smt.tuning.bleu import bleu, merit, statistics
+from mtkit.smt.tuning.lists import Lists
+from mtkit.smt.tuning.tune import TUNERS, optimise
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
 
@@ -56,13 +59,13 @@ def compile_kernels(aligner: str, tuner: str | None) -> None:
 
         with _counted(count):
             Places.of(Flat.of([[1]]), Flat.of([[1]]), 2, 2)
-            if compiled and tuner:  # if these are new here, so are all
-                with _second_process(tuner, count):
-                    _estimate(aligner)
-            else:
+            is_first_run = bool(compiled)  # if these are new here, so are all
+            with _second_process(count) if is_first_run and tuner else nullcontext():
                 _estimate(aligner)
                 if tuner:
-                    _search(tuner)
+                    _tune(tuner)
+            if tuner and not is_first_run:
+                _search()
     finished(f"kernels: {len(compiled) or 'none'} to compile, once a machine", start)
 
 
@@ -84,14 +87,14 @@ def _counted(count: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _second_process(tuner: str, count: Callable[[str], None]) -> Iterator[None]:
+def _second_process(count: Callable[[str], None]) -> Iterator[None]:
     """Compile the search beside the block, which ends when both are done."""
 
     def read(lines: IO[str]) -> None:
         for line in lines:
             count(line.strip())
 
-    command = [sys.executable, "-m", __name__, tuner]
+    command = [sys.executable, "-m", __name__]
     with Popen(command, stdout=PIPE, stderr=DEVNULL, text=True) as process:  # noqa: S603
         assert process.stdout
         reader = Thread(target=read, args=(process.stdout,))
@@ -115,8 +118,18 @@ def _estimate(aligner: str) -> None:
     train_lm(TARGET, 3)
 
 
-def _search(tuner: str) -> None:
-    """Run search and tuning, of a system that knows neither phrase nor word."""
+def _tune(tuner: str) -> None:
+    """Find weights for the list of one sentence, of two hypotheses."""
+    hypotheses, reference, begin = Flat.of([[1], [1, 2]]), Flat.of([[1, 2]]), np.array([0, 2])
+    features, weights = np.zeros((2, len(NAMES)), np.float32), np.ones(len(NAMES))
+    lists = Lists(begin, features, statistics(hypotheses, reference, begin))
+    optimise(tuner, lists, weights, weights > 0, threads=1)
+    total = lists.statistics.sum(0)
+    bleu(total), merit(total)
+
+
+def _search() -> None:
+    """Translate by a system that knows neither phrase nor word."""
     source, target = Vocabulary.build(SOURCE), Vocabulary.build(TARGET)
     none, ends = np.empty(0, np.int32), np.zeros(1, np.int64)
     masks, features = np.empty(0, np.uint64), np.empty((0, 4), np.float32)
@@ -132,9 +145,8 @@ def _search(tuner: str) -> None:
     models = Models(source, target, table, lm, Lexicon.nothing(len(source)))
     system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
     system.translate(["a b c"])
-    list(tune(system, SOURCE, TARGET, tuner))
 
 
 if __name__ == "__main__":
     with _counted(partial(print, flush=True)):
-        _search(sys.argv[1])
+        _search()
