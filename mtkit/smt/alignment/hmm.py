@@ -74,24 +74,6 @@ def fold_jumps(jumps: Float64) -> Float64:
     return s
 
 
-def log_probabilities(T: Float64, jumps: Float64) -> Float64:
-    """ln z_j of one pair, (J,), from its emissions ``T`` (I + 1, J), ``T[i, j]`` = t(f_j|e_i).
-
-    Their sum is ln P(f|e). −inf from a word f_j on that has no probability under any e_i.
-    """
-    z = forward(T, transitions(jumps, len(T) - 1))[-1]
-    with np.errstate(divide="ignore"):
-        log_p: Float64 = np.log(z)
-    return log_p
-
-
-def sentence_posterior(T: Float64, jumps: Float64) -> Float64:
-    """P(a_j = i | f, e) of one pair, (J, I + 1), from emissions none of which is 0."""
-    p = transitions(jumps, len(T) - 1)
-    A, N, z = forward(T, p)
-    return link_posterior(A, N, backward(T, p, z))
-
-
 # --- kernels
 
 
@@ -111,7 +93,10 @@ def transitions(jumps: Float64, I: int) -> Float64:
 
 @kernel
 def forward(T: Float64, p: Float64) -> tuple[Float64, Float64, Float64]:
-    """A, N (J, I + 1) and the scales z (J,), 0 from a word on that nothing explains."""
+    """A, N (J, I + 1) and the scales z (J,), 0 from a word on that nothing explains.
+
+    T: the emissions (I + 1, J), T[i, j] = t(f_j|e_i); p: ``transitions``.
+    """
     n, J = T.shape
     A, N, z = np.zeros((J, n)), np.zeros((J, n)), np.zeros(J)
     M = np.zeros(n)

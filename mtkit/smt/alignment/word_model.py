@@ -52,11 +52,15 @@ class WordModel:
         t is smoothed by ``FLOOR`` to reach every word. P(J|I), the length of f, is left out, as in
         the models' own definition.
         """
-        return hmm.log_probabilities(self._emissions(e, f), self.jumps)
+        *_, z = hmm.forward(self._emissions(e, f), hmm.transitions(self.jumps, len(e)))
+        log_p: Float64 = np.log(z)
+        return log_p
 
     def best_links(self, e: Sequence[int], f: Sequence[int]) -> Int32:
         """The most likely a_j − 1 of each f_j, so that −1 is the empty word."""
-        posterior = hmm.sentence_posterior(self._emissions(e, f), self.jumps)
+        T, p = self._emissions(e, f), hmm.transitions(self.jumps, len(e))
+        A, N, z = hmm.forward(T, p)
+        posterior = hmm.link_posterior(A, N, hmm.backward(T, p, z))
         best: Int32 = (posterior.argmax(1) - 1).astype(np.int32)
         return best
 
