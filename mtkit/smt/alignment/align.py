@@ -82,10 +82,9 @@ class Alignment:
     @cached_property
     def models(self) -> WordModels:
         """Both directions, to align other text by; links alone can do without."""
+        directions = self.forward, self.backward
         with ThreadPoolExecutor(2) as pool:
-            return WordModels(
-                *self.words, *pool.map(Direction.model, (self.forward, self.backward))
-            )
+            return WordModels(*self.words, *pool.map(Direction.model, directions))
 
 
 def align(

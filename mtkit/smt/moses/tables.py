@@ -28,10 +28,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtkit.errors import InputError
-from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64, read_only
+from mtkit.smt.flat import Bool, Float32, Float64, Int8, Int32, Int64, UInt64, read_only
 from mtkit.smt.kernels import kernel
 from mtkit.smt.language_model.arpa import create, text_of
 from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
@@ -44,14 +43,13 @@ CHANNEL_FIRST = [2, 3, 0, 1]  # Moses's four in OF_PHRASES, and the other way ro
 LOWEST = -100.0  # Moses's least logarithm
 PART = 1 << 16  # lines that are read together
 _SPECIAL = {special.encode() for special in SPECIALS}
-Lengths = NDArray[np.int8]
 
 
 class Lines(NamedTuple):
     """N lines of a table."""
 
     words: Int32  # source, then target ids of one line behind those of the other
-    length: Lengths  # (N, 2) how many of each
+    length: Int8  # (N, 2) how many of each
     log: Float32  # (N, K) ln of the figures
     links: UInt64  # (N,) as in ``PhraseTable``
     left_out: int  # lines
@@ -214,7 +212,7 @@ def _figures(log: Float32) -> bytes:
 
 
 @kernel
-def _keys(words: Int32, length: Lengths) -> tuple[UInt64, UInt64]:
+def _keys(words: Int32, length: Int8) -> tuple[UInt64, UInt64]:
     """A hash of each line's source phrase, and one of its pair."""
     s_key, key = np.empty(len(length), np.uint64), np.empty(len(length), np.uint64)
     at = 0
@@ -229,7 +227,7 @@ def _keys(words: Int32, length: Lengths) -> tuple[UInt64, UInt64]:
 
 
 @kernel
-def _alone(words: Int32, length: Lengths, lm: Lm, lm_id: Int32) -> Float64:
+def _alone(words: Int32, length: Int8, lm: Lm, lm_id: Int32) -> Float64:
     """ln P_lm of each line's target phrase by itself."""
     log_p, at = np.zeros(len(length)), 0
     for n in range(len(length)):
@@ -242,9 +240,7 @@ def _alone(words: Int32, length: Lengths, lm: Lm, lm_id: Int32) -> Float64:
 
 
 @kernel
-def _alike(
-    words: Int32, at: Int64, length: Lengths, s_key: UInt64, rows: Int64
-) -> NDArray[np.bool_]:
+def _alike(words: Int32, at: Int64, length: Int8, s_key: UInt64, rows: Int64) -> Bool:
     """Whether the source phrase of a row is the first with its key, not one that hashes alike."""
     same, first = np.ones(len(rows), np.bool_), 0
     for n in range(len(rows)):

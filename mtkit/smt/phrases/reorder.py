@@ -18,17 +18,14 @@ Tillmann 2004; Koehn et al. 2005; this is Moses's ``wbe-msd-bidirectional-fe``.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mtkit.smt.flat import Float32, Int64
+from mtkit.smt.flat import Float32, Int8, Int64
 from mtkit.smt.kernels import lean
 
 MONOTONE, SWAP, DISCONTINUOUS = range(3)
 
 
-def log_probabilities(
-    previous: NDArray[np.int8], following: NDArray[np.int8], pair: Int64
-) -> Float32:
+def log_probabilities(previous: Int8, following: Int8, pair: Int64) -> Float32:
     """ln P(o | s̄, t̄), float32 (pairs, 6): m, s, d of the previous, then of the next word.
 
     previous, following: o of each occurrence; pair: its pair, numbered from 0 without a gap.
