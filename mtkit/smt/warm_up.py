@@ -95,7 +95,9 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
             count(line.strip())
 
     command = [sys.executable, "-m", __name__]
-    with Popen(command, stdout=PIPE, stderr=DEVNULL, text=True) as process:  # noqa: S603
+    with Popen(  # noqa: S603
+        command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, text=True
+    ) as process:
         assert process.stdout
         reader = Thread(target=read, args=(process.stdout,))
         reader.start()
