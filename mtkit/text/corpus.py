@@ -195,8 +195,7 @@ def _read_split(directory: Path, split: str, pair: tuple[str, str]) -> Bitext | 
 
 def language_of(path: Path) -> str:
     """The language a file name ends with: ``train.tok.de.gz`` → ``de``."""
-    stem = path.name.removesuffix(".gz")
-    return stem.rsplit(".", 1)[-1] if "." in stem else stem
+    return path.name.removesuffix(".gz").rpartition(".")[-1]
 
 
 def parse_pair(pair: str) -> tuple[str, str]:

@@ -69,13 +69,12 @@ class Glossary:
         """
         matches: list[tuple[int, int, list[Words]]] = []
         longest, start = max(map(len, self.entries), default=0), 0
-        while start < len(words) and longest:
-            for end in range(min(start + longest, len(words)), start, -1):
-                if translations := self.entries.get(tuple(words[start:end])):
-                    matches.append((start, end, translations))
-                    start = end - 1
-                    break
-            start += 1
+        while start < len(words):
+            ends = range(min(start + longest, len(words)), start, -1)
+            end = next((end for end in ends if tuple(words[start:end]) in self.entries), None)
+            if end:
+                matches.append((start, end, self.entries[tuple(words[start:end])]))
+            start = end or start + 1
         return matches
 
     def compliance(

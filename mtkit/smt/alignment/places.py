@@ -141,8 +141,8 @@ def digamma(x: float) -> float:
         shift -= 1 / x
         x += 1
     y = 1 / (x * x)
-    rest = y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y / 240)))
-    return shift + float(np.log(x)) - 0.5 / x - rest
+    series = y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y / 240)))
+    return shift + float(np.log(x)) - 0.5 / x - series
 
 
 @kernel

@@ -66,7 +66,7 @@ READ = {"input-factors", "mapping", "distortion-limit", "feature", "weight"}
 ALL = 1000  # translations a phrase for table-limit=0
 MARK = "moses.ini"
 PHRASES, ORIENTATIONS = "phrase-table.gz", f"reordering-table.{BIDIRECTIONAL[0]}.gz"
-INI = """\
+INI = f"""\
 [input-factors]
 0
 
@@ -74,21 +74,21 @@ INI = """\
 0 T 0
 
 [distortion-limit]
-{distortion}
+{{distortion}}
 
 [feature]
 UnknownWordPenalty
 WordPenalty
 PhrasePenalty
-PhraseDictionaryMemory name=TranslationModel0 num-features=4 path={phrases} \
-input-factor=0 output-factor=0 table-limit={limit}
-LexicalReordering name=LexicalReordering0 num-features=6 type={type} \
-input-factor=0 output-factor=0 path={orientations}
+PhraseDictionaryMemory name=TranslationModel0 num-features=4 path={PHRASES} \
+input-factor=0 output-factor=0 table-limit={{limit}}
+LexicalReordering name=LexicalReordering0 num-features=6 type={BIDIRECTIONAL[1]} \
+input-factor=0 output-factor=0 path={ORIENTATIONS}
 Distortion
-KENLM name=LM0 factor=0 path=lm.arpa.gz order={order}
+KENLM name=LM0 factor=0 path=lm.arpa.gz order={{order}}
 
 [weight]
-{weights}
+{{weights}}
 """
 
 
@@ -285,12 +285,7 @@ def _ini(system: SmtSystem) -> str:
     for kind, (names, scale) in FEATURES.items():
         values = " ".join(f"{λ[name] / scale:.9g}" for name in names)
         lines.append(f"{alias.get(kind, kind)}0= {values}")
+    order, weights = system.models.lm.order, "\n".join(lines)
     return INI.format(
-        phrases=PHRASES,
-        limit=limits.table,
-        orientations=ORIENTATIONS,
-        type=BIDIRECTIONAL[1],
-        order=system.models.lm.order,
-        distortion=limits.distortion,
-        weights="\n".join(lines),
+        distortion=limits.distortion, limit=limits.table, order=order, weights=weights
     )

@@ -95,13 +95,8 @@ def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[
             figures.extend(p)
             links.append(mask)
         log = np.log(np.maximum(np.array(figures).reshape(-1, size), math.exp(LOWEST)))
-        yield Lines(
-            np.array(words, np.int32),
-            np.array(length, np.int8).reshape(-1, 2),
-            log.astype(np.float32),
-            np.array(links, np.uint64),
-            left_out,
-        )
+        lengths, masks = np.array(length, np.int8).reshape(-1, 2), np.array(links, np.uint64)
+        yield Lines(np.array(words, np.int32), lengths, log.astype(np.float32), masks, left_out)
 
 
 def read_phrases(path: Path, source: Words, target: Words) -> Lines:

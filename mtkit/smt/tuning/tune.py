@@ -49,11 +49,8 @@ def tune(
     """
     free = np.array([name != "unknown" for name in NAMES])
     weights = np.array([system.weights[name] for name in NAMES])
-    known = Lists(
-        np.zeros(len(source) + 1, np.int64),
-        np.zeros((0, len(NAMES)), np.float32),
-        np.zeros((0, COLUMNS), np.int32),
-    )
+    no_features, no_counts = np.zeros((0, len(NAMES)), np.float32), np.zeros((0, COLUMNS), np.int32)
+    known = Lists(np.zeros(len(source) + 1, np.int64), no_features, no_counts)
     first, best, waited = -np.inf, -np.inf, 0
     for _ in range(ROUNDS):
         named = dict(zip(NAMES, weights.tolist(), strict=True))
