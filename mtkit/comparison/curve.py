@@ -33,7 +33,7 @@ COUNTS = [*range(2, 2 * ORDER + 2), 1]
 
 @dataclass(frozen=True)
 class Point:
-    """What ``system`` makes of the test set after ``seconds`` of training on ``size`` pairs."""
+    """What ``system`` makes of the test set, after ``seconds`` of wall time on ``size`` pairs."""
 
     system: str
     size: int

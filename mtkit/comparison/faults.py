@@ -101,7 +101,7 @@ def _repeated(output: Words, reference: Words) -> int:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Source words that the training text lacks; copied to output, reference (expected), both."""
+    """Unknown source words: all, copied to the output, in the reference (expected), in both."""
 
     words: int
     copied: int

@@ -171,7 +171,7 @@ def _grouping(
     right: Mapping[str, Groups],
     of_outputs: Mapping[str, Groups] | None = None,
 ) -> Grouping:
-    """groups: of the words that are counted; right: which of them, by place, each system got."""
+    """groups: of counted words; right: places of those each system got; of_outputs: of its own."""
     G = len(labels)
     words = _count(groups, G)
     systems = {}

@@ -34,7 +34,7 @@ class Band:
 
 @lru_cache(maxsize=4)
 def draws(S: int, N: int) -> tuple[Floats, Floats]:
-    """Shares that S seeds, (RESAMPLES, S), and N sentences, (RESAMPLES, N), have of the draws."""
+    """Shares of draws with replacement: S seeds (RESAMPLES, S), N sentences (RESAMPLES, N)."""
     rng = np.random.default_rng(SEED)
     seeds = rng.multinomial(S, [1 / S] * S, RESAMPLES) / S
     sentences = rng.multinomial(N, [1 / N] * N, RESAMPLES) / N

@@ -102,14 +102,9 @@ class Pair:
     p_randomization: float
 
     @property
-    def significant(self) -> bool:
-        """Whether both tests find the difference significant at p < ``ALPHA``."""
-        return max(self.p_bootstrap, self.p_randomization) < ALPHA
-
-    @property
-    def disputed(self) -> bool:
-        """Whether only one of them does."""
-        return min(self.p_bootstrap, self.p_randomization) < ALPHA and not self.significant
+    def rejections(self) -> int:
+        """How many of the two tests, 0 to 2, find the difference significant at p < ``ALPHA``."""
+        return (self.p_bootstrap < ALPHA) + (self.p_randomization < ALPHA)
 
 
 def significance(systems: Mapping[str, Statistics]) -> list[Pair]:

@@ -67,21 +67,18 @@ def draw(chart: Chart) -> Drawing:
     xs, ys = zip(*points, *edges, strict=True)
     x_marks, x_of = _axis(xs, LEFT, RIGHT, chart.log_x)
     y_marks, y_of = _axis(ys, BOTTOM, TOP, chart.log)
-    strokes = [
-        Stroke(
-            line.name,
-            _path([(x_of(x), y_of(y)) for x, y in line.points]),
-            _path(
-                [(x_of(x), y_of(low)) for x, low, _ in line.band]
-                + [(x_of(x), y_of(high)) for x, _, high in reversed(line.band)]
-            ),
-            DASHES[k % len(DASHES)],
-            k % len(DASHES),
-            f"{line.name}: {line.points[0][1]:.4g} at {line.points[0][0]:,.0f}, "
-            f"{line.points[-1][1]:.4g} at {line.points[-1][0]:,.0f}",
-        )
-        for k, line in enumerate(chart.lines)
-    ]
+
+    def path(points: Sequence[tuple[float, float]]) -> str:
+        return "M" + "L".join(f"{x_of(x)} {y_of(y)}" for x, y in points) if points else ""
+
+    strokes = []
+    for k, line in enumerate(chart.lines):
+        (x, y), (last_x, last_y) = line.points[0], line.points[-1]
+        words = f"{line.name}: {y:.4g} at {x:,.0f}, {last_y:.4g} at {last_x:,.0f}"
+        band = [(x, low) for x, low, _ in line.band] + [(x, top) for x, _, top in line.band[::-1]]
+        colour = k % len(DASHES)
+        paths = path(line.points), path(band)
+        strokes.append(Stroke(line.name, *paths, DASHES[colour], colour, words))
     x_ticks = [(x_of(x), f"{x:,.4g}" if x < 1e4 else f"{x:,.0f}") for x in x_marks]
     return Drawing(chart, x_ticks, [(y_of(y), _figure(y)) for y in y_marks], strokes)
 
@@ -96,10 +93,6 @@ def _figure(y: float) -> str:
     if not power or 1e-3 <= y < 1e4 or not math.isclose(y, 10.0 ** int(power)):
         return f"{y:,.0f}" if y >= 1e4 else f"{y:,.4g}"
     return "10" + power.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x} {y}" for x, y in points) if points else ""
 
 
 def _axis(

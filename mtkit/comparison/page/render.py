@@ -22,6 +22,12 @@ from mtkit.page.tables import Grid, html, print_grid, say
 
 PRINTED = 4  # examples in a terminal
 MANY = 3  # systems, of more than which not every pair is told
+# By the number of tests that find a difference.
+SIGNIFICANCE = (
+    f"not significant, p ≥ {ALPHA}",
+    "disputed: significant by one of two tests",
+    f"significant, p < {ALPHA}",
+)
 
 
 def heading(comparison: Comparison) -> str:
@@ -40,11 +46,7 @@ def verdict(pair: Pair) -> str:
     if pair.delta == 0:
         return f"{pair.a} and {pair.b} score the same {metric}."
     higher, lower = (pair.a, pair.b) if pair.delta > 0 else (pair.b, pair.a)
-    significance = f"not significant, p ≥ {ALPHA}"
-    if pair.significant:
-        significance = f"significant, p < {ALPHA}"
-    if pair.disputed:
-        significance = "disputed: significant by one of two tests"
+    significance = SIGNIFICANCE[pair.rejections]
     return (
         f"{higher} scores {abs(pair.delta):.2f} {metric} higher than {lower} ({significance}; "
         f"paired bootstrap p = {pair.p_bootstrap:.2g}, "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mtkit.comparison.report import DIFFERENCES, Comparison
-from mtkit.comparison.where import Accuracy, Grouping, Ngrams, Telling
-from mtkit.page.tables import Cell, Columns, Grid, number, table
+from mtkit.comparison.where import Accuracy, Grouping, Ngrams
+from mtkit.page.tables import Cell, Grid, number, table
 from mtkit.text.tokenizer import WordTokenizer
 
 RESAMPLED = 10  # words, of fewer than which a resample says nothing
@@ -83,15 +83,14 @@ def _accuracy(a: Accuracy, words: int) -> Cell:
 
 
 def _ngrams_grid(ngrams: Ngrams) -> Grid:
-    columns: Columns[Telling] = [
-        (ngrams.ahead, lambda t: number(t.ahead, 0)),
-        (ngrams.behind, lambda t: number(t.behind, 0)),
-        ("Reference", lambda t: number(t.reference, 0)),
-    ]
     return table(
         f"What {ngrams.ahead} gets and {ngrams.behind} misses: n-grams, how often each system "
         "matches them, and how often they stand in the references.",
         [(WordTokenizer().detokenize(t.ngram), t) for t in ngrams.ngrams],
-        columns,
+        [
+            (ngrams.ahead, lambda t: number(t.ahead, 0)),
+            (ngrams.behind, lambda t: number(t.behind, 0)),
+            ("Reference", lambda t: number(t.reference, 0)),
+        ],
         first="n-gram",
     )
