@@ -147,7 +147,10 @@ def measure(
     )
     models = [trained.model for group in cells for trained in group]
     with step("following gradients and cutting histories", len(models)) as on_model:
-        probes = iter(list(in_threads(partial(probe, windows=windows), models, threads, on_model)))
+        probes = []
+        for measured in in_threads(partial(probe, windows=windows), models, threads):
+            probes.append(measured)
+            on_model()
     with step("n-gram models", len(ORDERS)) as on_order:
         ngrams = ngram_contexts(train, windows, on_order)
     layers = [float(layer) for layer in range(1, DEPTH + 1)]
@@ -159,7 +162,7 @@ def measure(
         updates=laboratory.updates,
         seeds=len(cells[0]),
         hidden=laboratory.hidden,
-        models=[findings.recurrent(group, [next(probes) for _ in group]) for group in cells],
+        models=[findings.recurrent(group, [probes.pop(0) for _ in group]) for group in cells],
         ngrams=ngrams,
         depth={group[0].setup.name: band(layers, depth_norms(group, windows)) for group in stacks},
     )

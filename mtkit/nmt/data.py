@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -92,17 +92,16 @@ def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
     return torch.tensor([[*s, *[PAD] * (width - len(s))] for s in sequences], dtype=torch.int64)
 
 
-def by_length(sources: Sequence[Sequence[int]]) -> dict[int, list[int]]:
-    """Source length → the rows that have it, shortest first."""
-    groups: dict[int, list[int]] = defaultdict(list)
-    for row, source in enumerate(sources):
-        groups[len(source)].append(row)
-    return dict(sorted(groups.items()))
+def by_length(sources: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """The rows of each source length, shortest first."""
+    lengths = list(map(len, sources))
+    order = sorted(range(len(sources)), key=lengths.__getitem__)
+    return (list(rows) for _, rows in groupby(order, lengths.__getitem__))
 
 
 def batch_rows(sources: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
     """At most ``size`` rows of equal source length at a time, in a fixed order."""
-    for rows in by_length(sources).values():
+    for rows in by_length(sources):
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
@@ -114,7 +113,7 @@ def epoch(data: Data, size: int, rng: np.random.Generator) -> list[list[int]]:
     targets need little padding and yet batches differ from epoch to epoch.
     """
     batches = []
-    for rows in by_length(data.sources).values():
+    for rows in by_length(data.sources):
         blurred = np.array([len(data.targets[r]) for r in rows]) + rng.normal(0, 2, len(rows))
         order = [rows[i] for i in np.argsort(blurred, kind="stable")]
         batches += [order[start : start + size] for start in range(0, len(order), size)]

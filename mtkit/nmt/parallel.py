@@ -1,10 +1,7 @@
 """What computes: this process's device, and several processes at one training.
 
-Several processes: each takes its share of every batch, and gradients are summed.
-
-They are started by ``torchrun``, which tells each by environment variables who it is. All build
-the same batches from the same seeds and take every n-th sentence, so that shares never overlap and
-nothing but gradients and sums is exchanged. A process by itself exchanges nothing.
+Processes are started by ``torchrun``, which tells each by environment variables who it is. All
+build the same batches from the same seeds and take every n-th sentence; gradients are summed.
 """
 
 from __future__ import annotations
@@ -83,21 +80,10 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def in_threads(
-    run: Callable[[Job], Result],
-    jobs: Iterable[Job],
-    threads: int,
-    on_done: Callable[[], None] = lambda: None,
-) -> Iterator[Result]:
+def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) -> Iterator[Result]:
     """``run`` of each job, in their order; each thread computes by itself."""
-
-    def announced(job: Job) -> Result:
-        result = run(job)
-        on_done()
-        return result
-
     with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
-        yield from pool.map(announced, jobs)
+        yield from pool.map(run, jobs)
 
 
 def total(x: Tensor) -> Tensor:

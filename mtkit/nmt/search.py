@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mtkit.nmt.model import Seq2Seq, State, mean_probability
-from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
+from mtkit.text.vocabulary import BOS, EOS, PAD
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,6 @@ class _Choice:
     attention: Tensor
 
 
-@dataclass(frozen=True)
-class _Step:
-    """The choice that each live hypothesis goes back to, to trace it; all (B·K,)."""
-
-    parent: list[int]
-    token: list[int]
-    logprob: list[float]
-    attention: list[int]
-
-
 class _Search:
     """The live hypotheses: K rows for each sentence ``live[b]``, from row K b on."""
 
@@ -95,7 +85,8 @@ class _Search:
         self.tokens = torch.full((B * K, 1), BOS, device=x.device)
         self.live = list(range(B))
         self.finished: list[list[Output]] = [[] for _ in range(B)]
-        self.steps: list[_Step] = []
+        # What each live hypothesis goes back to: parent, token, its ln p, its attention; (B·K,).
+        self.steps: list[tuple[list[int], list[int], list[float], list[int]]] = []
 
     def extend(self, last: bool) -> _Choice:
         """One decoder step for all. 2K continuations leave K where K of them end."""
@@ -142,8 +133,8 @@ class _Search:
         index = torch.tensor(alive, dtype=torch.int64, device=device)
         fields = choice.rows, choice.tokens, choice.logprobs
         rows, tokens, logprobs = (f.gather(1, order)[index].reshape(-1) for f in fields)
-        attention = choice.attention[rows]
-        self.steps.append(_Step(*(f.tolist() for f in (rows, tokens, logprobs, attention))))
+        step = rows.tolist(), tokens.tolist(), logprobs.tolist(), choice.attention[rows].tolist()
+        self.steps.append(step)
         self.scores, self.tokens = scores[index], tokens[:, None]
         self.states = _select(self.states, rows)
         if len(alive) < len(self.live):
@@ -154,11 +145,11 @@ class _Search:
     def _trace(self, row: int) -> tuple[list[int], list[float], list[int]]:
         """Tokens, their ln p and attention of the hypothesis in ``row``."""
         ids, logprobs, attention = [], [], []
-        for step in reversed(self.steps):
-            ids.append(step.token[row])
-            logprobs.append(step.logprob[row])
-            attention.append(step.attention[row])
-            row = step.parent[row]
+        for parent, token, logprob, position in reversed(self.steps):
+            ids.append(token[row])
+            logprobs.append(logprob[row])
+            attention.append(position[row])
+            row = parent[row]
         return ids[::-1], logprobs[::-1], attention[::-1]
 
 
@@ -166,8 +157,3 @@ def _select(states: list[State], rows: Tensor) -> list[State]:
     return [
         [tuple(part.index_select(1, rows) for part in layer) for layer in state] for state in states
     ]
-
-
-def unknown_positions(output: Output) -> list[int]:
-    """For each ``<unk>`` of the output, in order, the source position it was made from."""
-    return [at for i, at in zip(output.ids, output.attention, strict=True) if i == UNK]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from copy import copy
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,7 +22,7 @@ from mtkit.nmt.forced import explain_subwords
 from mtkit.nmt.loss import subword_log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq, load_network, save_network
 from mtkit.nmt.recipe import TrainConfig
-from mtkit.nmt.search import Output, beam_search, unknown_positions
+from mtkit.nmt.search import Output, beam_search
 from mtkit.nmt.verbatim import put_back
 from mtkit.system import Hypothesis, LogProbability, Score, SubwordReasons, TokenScores
 from mtkit.text.corpus import Bitext
@@ -37,30 +36,24 @@ SETTINGS = ("beam", "normalisation", "verbatim")  # of a system, kept in its man
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
 
 
+@dataclass(eq=False)
 class NmtSystem:
     """LSTM encoder-decoder, BPE and word tokenizer together; meets ``mtkit.system.System``.
 
-    Of several models, which then share their subwords, it is the ensemble.
+    Of several models, which then share their subwords, it is the ensemble. verbatim: whether
+    numbers, URLs and placeholders have to survive translation.
     """
 
     kind: ClassVar[str] = "nmt"
+    models: Sequence[Seq2Seq]
+    subwords: Subwords
+    tokenizer: WordTokenizer
+    beam: int = 5
+    normalisation: float = 1.0
+    verbatim: bool = True
 
-    def __init__(
-        self,
-        models: Sequence[Seq2Seq],
-        subwords: Subwords,
-        tokenizer: WordTokenizer,
-        beam: int = 5,
-        normalisation: float = 1.0,
-        verbatim: bool = True,
-    ) -> None:
-        """verbatim: whether numbers, URLs and placeholders have to survive translation."""
-        self.models = [model.to(parallel.device()).eval() for model in models]
-        self.subwords = subwords
-        self.tokenizer = tokenizer
-        self.beam = beam
-        self.normalisation = normalisation
-        self.verbatim = verbatim
+    def __post_init__(self) -> None:
+        self.models = [model.to(parallel.device()).eval() for model in self.models]
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -146,7 +139,7 @@ class NmtSystem:
 
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
         encoded = self.subwords.encode(words)
-        result = [[self._copied(w)] for w in words]
+        result = [[self._copied(line)] for line in words]
         rows = [i for i, e in enumerate(encoded) if len(e.ids) <= MOST_SUBWORDS]
         sources = [encoded[i].ids for i in rows]
         beam = max(self.beam, n_best)
@@ -163,9 +156,7 @@ class NmtSystem:
     def _search(
         self, sources: list[list[int]], batches: list[list[int]], beam: int
     ) -> Iterator[list[list[Output]]]:
-        """The outputs for each batch. On a CPU each thread has a batch to itself, which is faster
-        than all threads at one.
-        """
+        """The outputs for each batch, which a CPU's thread has to itself: all at one are slower."""
 
         def search(batch: list[int]) -> list[list[Output]]:
             x = torch.tensor([[*sources[r], EOS] for r in batch], device=parallel.device())
@@ -180,16 +171,16 @@ class NmtSystem:
 
     def _hypothesis(self, output: Output, words: Sequence[str], source: Encoded) -> Hypothesis:
         word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as of the last word
-        copied = [words[word_at[position]] for position in unknown_positions(output)]
-        tokens = self.subwords.decode(output.ids, copied)
         spelled = [self.subwords.pieces[i] for i in (*output.ids, EOS)]
-        links, target = set(), 0
-        for i, position in zip(output.ids, output.attention, strict=True):
-            if position < len(source.words):
+        attends = any(model.config.attention != "none" for model in self.models)
+        links, copied, target = set(), [], 0
+        for i, piece, position in zip(output.ids, spelled[:-1], output.attention, strict=True):
+            if attends and position < len(source.words):
                 links.add((word_at[position], target))
-            target += i == UNK or self.subwords.pieces[i].endswith("</w>")
-        if all(model.config.attention == "none" for model in self.models):
-            links = set()
+            if i == UNK:
+                copied.append(words[word_at[position]])
+            target += i == UNK or piece.endswith("</w>")
+        tokens = self.subwords.decode(output.ids, copied)
         if self.verbatim:
             tokens, links = put_back(words, tokens, links)
         return Hypothesis(
@@ -209,26 +200,21 @@ class NmtSystem:
             self.subwords.encode(self.tokenize([pair[side] for pair in pairs])) for side in (0, 1)
         )
         data = Data([e.ids for e in x], [e.ids for e in y], [])
-        scores = []
-        for target, logp in zip(y, subword_log_probabilities(self.models, data), strict=True):
-            mean = float(logp.sum()) / len(logp) ** self.normalisation
-            scores.append(Score(direct=_by_word(target, logp), model=mean))
-        return scores
+        log_p = subword_log_probabilities(self.models, data)
+        means = (float(logs.sum()) / len(logs) ** self.normalisation for logs in log_p)
+        directs = map(_by_word, y, log_p)
+        return [Score(direct=d, model=mean) for d, mean in zip(directs, means, strict=True)]
 
     def wider(self, k: int) -> Self:
         """See ``System``."""
-        other = copy(self)
-        other.beam = k * self.beam
-        return other
+        return replace(self, beam=k * self.beam)
 
     def limit_threads(self, threads: int) -> None:
         """See ``System``."""
         torch.set_num_threads(threads)
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
-        """See ``System``. A piece that no training text had may be any character, at the end of a
-        word or within it; all others spell themselves.
-        """
+        """See ``System``. An unseen piece may be any character, at a word's end or within it."""
         unknown = np.array([e.ids.count(UNK) for e in self.subwords.encode([[w] for w in words])])
         return -math.log(2 * CODE_POINTS) * unknown
 
