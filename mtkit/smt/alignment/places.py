@@ -65,9 +65,8 @@ def expect(
 ) -> tuple[float, Float64]:
     """Run ``kernel(first, last, counts)`` over shares of the sentences, one a thread.
 
-    Each share has counts of its own, float64 (size,), added up in order: no thread waits for
-    another, and the sums are the same for the same number of threads. Returns the sum of what the
-    kernels return, ln P(f|e) of their sentences, and of the counts.
+    Each share has counts of its own, float64 (size,), added up in order: the sums are the same for
+    the same number of threads. Returns ln P(f|e) and the counts of all sentences.
     """
     inner = np.searchsorted(places.begin, np.linspace(0, places.begin[-1], threads + 1)[1:-1])
     ends = [0, *inner.tolist(), len(places.begin) - 1]

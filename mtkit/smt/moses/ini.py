@@ -4,17 +4,7 @@
     [weight]             NAME= λ_1 … λ_K
     [distortion-limit]   d
 
-Moses's score is Σ_k λ_k f_k, as ours is, and its f are nearly ours:
-
-    PhraseDictionaryMemory  four ln, at least −100              channel, channel-lexical, direct,
-                                                                direct-lexical
-    LexicalReordering       six ln; 0 without the pair          previous-…, next-…
-    KENLM                   ln P(y)                             lm
-    PhrasePenalty           number of phrases                   phrases
-    WordPenalty             −(number of words)                  words, λ of the other sign
-    Distortion              −(distance)                         distortion
-    UnknownWordPenalty      −100 · (number of words copied)     unknown, −100 λ
-
+Moses's score is Σ_k λ_k f_k, as ours is, and its f are ours but for a factor: see ``FEATURES``.
 ``tables`` reads and writes what ``path`` names. Limits: one table, one reordering model, one
 language model, no factors, and nothing binary. Moses has no place for ``context`` and for words
 that must survive.
@@ -52,13 +42,13 @@ from mtkit.text.vocabulary import SPECIALS, Vocabulary
 TABLE, LM, REORDERINGS = "PhraseDictionaryMemory", "KENLM", "LexicalReordering"
 # Moses's features: which of ours they are, in their order, and how many of ours one of theirs is.
 FEATURES: dict[str, tuple[Sequence[str], float]] = {
-    REORDERINGS: (OF_REORDERING, 1),
-    "Distortion": (["distortion"], 1),
-    LM: (["lm"], 1),
-    "WordPenalty": (["words"], -1),
-    "PhrasePenalty": (["phrases"], 1),
-    TABLE: ([OF_PHRASES[k] for k in CHANNEL_FIRST], 1),
-    "UnknownWordPenalty": (["unknown"], LOWEST),
+    REORDERINGS: (OF_REORDERING, 1),  # six ln; 0 without the pair
+    "Distortion": (["distortion"], 1),  # −(distance)
+    LM: (["lm"], 1),  # ln P(y)
+    "WordPenalty": (["words"], -1),  # −(number of words)
+    "PhrasePenalty": (["phrases"], 1),  # number of phrases
+    TABLE: ([OF_PHRASES[k] for k in CHANNEL_FIRST], 1),  # four ln, at least −100
+    "UnknownWordPenalty": (["unknown"], LOWEST),  # −100 · (number of words copied)
 }
 LM_READERS = ("SRILM", "IRSTLM")  # of ARPA files as well
 BIDIRECTIONAL = ("wbe-msd-bidirectional-fe", "wbe-msd-bidirectional-fe-allff")
