@@ -19,8 +19,9 @@ from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
-from mtkit.evaluation.metrics import Metric, Pair
+from mtkit.evaluation.metrics import Metric
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
+from mtkit.evaluation.significance import Pair, significance
 from mtkit.evaluation.statistics import Lines, Scorer, Statistics, check_parallel
 from mtkit.explanation.reasons import Explanation
 from mtkit.system import Score
@@ -209,7 +210,7 @@ def build(
     return Comparison(
         test=TestSet(x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize),
         systems=systems,
-        pairs=metrics.significance(counted),
+        pairs=significance(counted),
         groupings=where.groupings(text, words),
         ngrams=where.ngrams(text.reference, {name: words[name] for name in rivals}),
         spreads=_spreads(translations, systems),

@@ -3,7 +3,8 @@
 N sentences in a test set; row_s what a metric counts in sentence s; p a token's probability.
 
     statistics       what BLEU, chrF and TER count, one row a sentence
-    metrics          scores with intervals, significance between two systems
+    metrics          BLEU, chrF, TER
+    significance     their bootstrap intervals, and tests between two systems
     intervals        the bootstrap over sentences and seeds, for figures that are no such scores
     perplexity       exp(−(1/N) Σ ln p) of a text, of groups of its tokens and of each token
     perplexity_page  the same as tables, and token by token

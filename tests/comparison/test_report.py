@@ -28,8 +28,8 @@ from mtkit.comparison.report import GROUP_SIZE, Comparison, as_json, length_grou
 from mtkit.console import note, step, visible
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
-from mtkit.evaluation.metrics import Pair
 from mtkit.evaluation.perplexity import perplexities
+from mtkit.evaluation.significance import Pair, significance
 from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.page.tables import Grid, write_page
 from mtkit.system import Hypothesis, LogProbability, Score
@@ -131,7 +131,7 @@ def test_figures_are_those_of_evaluation(report: Comparison) -> None:
     for system, translations in zip(report.systems, systems(), strict=True):
         assert system.metrics == metrics.corpus_scores(rows[system.name])
         assert system.perplexity == perplexities(translations.scores)
-    assert report.pairs == metrics.significance(rows)
+    assert report.pairs == significance(rows)
     assert [s.sentences_per_second for s in report.systems] == [5.0, 2.0, None]
 
 
@@ -151,7 +151,7 @@ def test_every_output_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tokenize_reaches_scores_and_pairs() -> None:
     report = comparison(tokenize="none")
     rows = counted(tokenize="none", resamples=60, trials=60)
-    assert report.pairs == metrics.significance(rows)
+    assert report.pairs == significance(rows)
     assert "tok:none" in report.systems[0].metrics["bleu"].signature
     assert "tok:none" in printed(report)
     assert "stand between spaces" in printed(report)

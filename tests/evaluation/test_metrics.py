@@ -14,16 +14,9 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
 from mtkit.errors import InputError
-from mtkit.evaluation.metrics import (
-    Metric,
-    Pair,
-    bleu_parts,
-    corpus_scores,
-    looks_tokenized,
-    significance,
-    why_zero,
-)
+from mtkit.evaluation.metrics import Metric, bleu_parts, corpus_scores, looks_tokenized, why_zero
 from mtkit.evaluation.perplexity import perplexities, perplexity
+from mtkit.evaluation.significance import Pair, significance
 from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.system import LogProbability, Score
 

@@ -15,7 +15,7 @@ from mtkit.comparison.page import where, who, why
 from mtkit.comparison.page.who import LABELS, span
 from mtkit.comparison.report import Comparison
 from mtkit.console import visible
-from mtkit.evaluation.metrics import ALPHA, Pair
+from mtkit.evaluation.significance import ALPHA, Pair
 from mtkit.explanation.page import view
 from mtkit.page.chart import Chart, Line, draw
 from mtkit.page.tables import Grid, html, print_grid, say
