@@ -45,14 +45,10 @@ def load(directory: str | Path, *others: str | Path) -> System:
 
 
 def train_smt(
-    corpus: Corpus | None = None,
-    out: str | Path | None = None,
-    tokenizer: WordTokenizer | None = None,
-    config: SmtConfig | None = None,
-    weights: str | Mapping[str, float] = "default",
-    force: bool = False,
-    threads: int = 0,
-) -> Path:
+    corpus: Corpus | None = None, out: str | Path | None = None,
+    tokenizer: WordTokenizer | None = None, config: SmtConfig | None = None,
+    weights: str | Mapping[str, float] = "default", force: bool = False, threads: int = 0,
+) -> Path:  # fmt: skip
     """Train a statistical translator; returns its model directory.
 
     corpus: see ``text.corpus.open_corpus``; the embedded one if none is named. out:
@@ -76,17 +72,11 @@ def train_smt(
 
 
 def train_nmt(
-    corpus: Corpus | None = None,
-    out: str | Path | None = None,
-    tokenizer: WordTokenizer | None = None,
-    config: NmtConfig | None = None,
-    start: str | Path | None = None,
-    seeds: int = 1,
-    resume: bool = False,
-    device: Device = "auto",
-    force: bool = False,
-    threads: int = 0,
-) -> list[Path]:
+    corpus: Corpus | None = None, out: str | Path | None = None,
+    tokenizer: WordTokenizer | None = None, config: NmtConfig | None = None,
+    start: str | Path | None = None, seeds: int = 1, resume: bool = False, device: Device = "auto",
+    force: bool = False, threads: int = 0,
+) -> list[Path]:  # fmt: skip
     """Train a neural translator, or several by consecutive seeds; returns the model directories.
 
     corpus, tokenizer, force: as in ``train_smt``. out: ``models/nmt`` if none is named; of several
@@ -115,15 +105,11 @@ def train_nmt(
 
 
 def align(
-    corpus: Corpus | None = None,
-    tokenizer: WordTokenizer | None = None,
-    aligner: str = "fertility",
-    heuristic: str = "grow-diag-final-and",
-    model: str | Path | None = None,
-    out: str | Path | None = None,
-    force: bool = False,
+    corpus: Corpus | None = None, tokenizer: WordTokenizer | None = None,
+    aligner: str = "fertility", heuristic: str = "grow-diag-final-and",
+    model: str | Path | None = None, out: str | Path | None = None, force: bool = False,
     threads: int = 0,
-) -> Links:
+) -> Links:  # fmt: skip
     """Align the words of a corpus's training text; the links of each sentence pair.
 
     corpus, threads: as in ``train_smt``. tokenizer: ``WordTokenizer()``, or that of ``model``.
@@ -162,18 +148,11 @@ def align(
 
 
 def compare(
-    systems: Sequence[str | Path] = (),
-    test: tuple[str | Path, str | Path] | None = None,
-    *,
-    references: Sequence[str | Path] = (),
-    examples: int = 12,
-    glossary: str | Path | None = None,
-    fresh: bool = False,
-    curve: Sequence[int] = (),
-    seeds: int = 3,
-    threads: int = 0,
+    systems: Sequence[str | Path] = (), test: tuple[str | Path, str | Path] | None = None, *,
+    references: Sequence[str | Path] = (), examples: int = 12, glossary: str | Path | None = None,
+    fresh: bool = False, curve: Sequence[int] = (), seeds: int = 3, threads: int = 0,
     explain: bool = False,
-) -> Comparison:
+) -> Comparison:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis.
 
     systems: model directories, or ``"NAME=FILE"`` for lines that another system wrote; none: all

@@ -46,13 +46,9 @@ class Manifest:
 
     @classmethod
     def of(
-        cls,
-        kind: str,
-        corpus: Corpus,
-        tokenizer: WordTokenizer,
-        config: dict[str, Any],
+        cls, kind: str, corpus: Corpus, tokenizer: WordTokenizer, config: dict[str, Any],
         figures: dict[str, Any] | None = None,
-    ) -> Manifest:
+    ) -> Manifest:  # fmt: skip
         """Of a model of ``corpus``: its names, paths and a digest are kept, not its text."""
         splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
         text = {

@@ -21,19 +21,15 @@ Stdin = Annotated[bool, typer.Option("--stdin", help="Read `source ||| target` l
 Model = Annotated[
     Path | None,
     typer.Option(
-        "--model",
         metavar="DIR",
         help="Learn nothing: align by what an earlier --out or train-smt keeps, with its "
         "tokenizer. Faster, and not quite as good as learning from the text itself.",
     ),
 ]
-Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Keep what is learnt, for --model.")
-]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Keep what is learnt, for --model.")]
 Gold = Annotated[
     Path | None,
     typer.Option(
-        "--gold",
         metavar="FILE",
         help="Links by hand, `0-0 1-2 …` for each of the first lines: AER against them.",
     ),
@@ -41,21 +37,13 @@ Gold = Annotated[
 
 
 def align(
-    train: options.Train = None,
-    corpus: options.CorpusName = None,
-    pair: options.Pair = None,
-    stdin: Stdin = False,
-    tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False,
-    aligner: options.Aligner = "fertility",
-    symmetrize: options.Symmetrize = "grow-diag-final-and",
-    model: Model = None,
-    out: Out = None,
-    force: options.Force = False,
-    gold: Gold = None,
-    threads: options.Threads = 0,
+    train: options.Train = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    stdin: Stdin = False, tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False, aligner: options.Aligner = "fertility",
+    symmetrize: options.Symmetrize = "grow-diag-final-and", model: Model = None, out: Out = None,
+    force: options.Force = False, gold: Gold = None, threads: options.Threads = 0,
     quiet: options.Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
     import mtkit
     from mtkit.smt.alignment.symmetrize import read_gold

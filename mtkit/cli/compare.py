@@ -30,9 +30,7 @@ CurveSizes = Annotated[
 Seeds = Annotated[int, typer.Option(min=1, help="Samples of each size of --curve.")]
 References = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--reference", metavar="FILE", help="A further reference of --test; may be repeated."
-    ),
+    typer.Option(metavar="FILE", help="A further reference of --test; may be repeated."),
 ]
 Examples = Annotated[int, typer.Option(min=0, help="Sentences to show.")]
 Fresh = Annotated[
@@ -41,19 +39,11 @@ Fresh = Annotated[
 
 
 def compare(
-    systems: Systems = None,
-    test: options.Test = None,
-    html: Html = None,
-    as_json: AsJson = False,
-    reference: References = None,
-    examples: Examples = 12,
-    glossary: options.GlossaryFile = None,
-    fresh: Fresh = False,
-    curve: CurveSizes = None,
-    seeds: Seeds = 3,
-    threads: options.Threads = 0,
+    systems: Systems = None, test: options.Test = None, html: Html = None, as_json: AsJson = False,
+    reference: References = None, examples: Examples = 12, glossary: options.GlossaryFile = None,
+    fresh: Fresh = False, curve: CurveSizes = None, seeds: Seeds = 3, threads: options.Threads = 0,
     quiet: options.Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis."""
     import mtkit
     from mtkit.comparison import report

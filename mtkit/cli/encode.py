@@ -46,13 +46,9 @@ Nearest = Annotated[
 
 
 def encode(
-    pool: Pool = "mean",
-    model: Model = None,
-    out: Out = None,
-    nearest: Nearest = None,
-    threads: Threads = 0,
-    quiet: Quiet = False,
-) -> None:
+    pool: Pool = "mean", model: Model = None, out: Out = None, nearest: Nearest = None,
+    threads: Threads = 0, quiet: Quiet = False,
+) -> None:  # fmt: skip
     """Sentence vectors of a neural model, and the closest training sentences: mtkit encode < in."""
     from mtkit.manifest import training_pairs
     from mtkit.models import load_neural

@@ -17,12 +17,10 @@ Words = Annotated[
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="Trainings of each recurrent model.")]
 Out = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Where the models go. [models/laboratory]"),
+    Path | None, typer.Option(metavar="DIR", help="Where the models go. [models/laboratory]")
 ]
 Model = Annotated[
-    Path | None,
-    typer.Option("--model", metavar="DIR", help="Train nothing; measure what another call wrote."),
+    Path | None, typer.Option(metavar="DIR", help="Train nothing; measure what another call wrote.")
 ]
 Full = Annotated[
     bool, typer.Option("--full", help="Also residuals in time, layer norm, and encoder-decoders.")
@@ -30,25 +28,13 @@ Full = Annotated[
 
 
 def gradients(
-    train: options.Train = None,
-    dev: options.Dev = None,
-    corpus: options.CorpusName = None,
-    pair: options.Pair = None,
-    tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False,
-    out: Out = None,
-    force: options.Force = False,
-    model: Model = None,
-    updates: Updates = 400,
-    hidden: Hidden = 192,
-    words: Words = 4000,
-    seeds: Seeds = 3,
-    full: Full = False,
-    html: Html = None,
-    as_json: AsJson = False,
-    threads: options.Threads = 0,
-    quiet: options.Quiet = False,
-) -> None:
+    train: options.Train = None, dev: options.Dev = None, corpus: options.CorpusName = None,
+    pair: options.Pair = None, tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False, out: Out = None, force: options.Force = False,
+    model: Model = None, updates: Updates = 400, hidden: Hidden = 192, words: Words = 4000,
+    seeds: Seeds = 3, full: Full = False, html: Html = None, as_json: AsJson = False,
+    threads: options.Threads = 0, quiet: options.Quiet = False,
+) -> None:  # fmt: skip
     """How far back RNN, GRU, LSTM and n-gram models of the target text reach, measured."""
     from mtkit.laboratory.experiment import measure_again, train_and_measure
     from mtkit.laboratory.page import findings

@@ -15,36 +15,27 @@ if TYPE_CHECKING:
 
 Files = tuple[Path, Path]
 Train = Annotated[
-    Files | None,
-    typer.Option("--train", metavar="SRC TGT", help="Training text: two files of equal length."),
+    Files | None, typer.Option(metavar="SRC TGT", help="Training text: two files of equal length.")
 ]
 Dev = Annotated[
     Files | None,
-    typer.Option(
-        "--dev", metavar="SRC TGT", help="Text to choose by: when to stop, which weights to keep."
-    ),
+    typer.Option(metavar="SRC TGT", help="Text to choose by: when to stop, which weights to keep."),
 ]
 Test = Annotated[
     Files | None,
-    typer.Option(
-        "--test", metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."
-    ),
+    typer.Option(metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."),
 ]
 CorpusName = Annotated[
     str | None,
     typer.Option(
-        "--corpus",
         metavar="NAME|DIR",
         help="An embedded corpus, or a directory with train.LL, dev.LL, test.LL. [everyday]",
     ),
 ]
 Pair = Annotated[
-    str | None,
-    typer.Option("--pair", metavar="SRC-TGT", help="The languages, in order, as in en-de."),
+    str | None, typer.Option(metavar="SRC-TGT", help="The languages, in order, as in en-de.")
 ]
-Tokenizer = Annotated[
-    Kind, typer.Option("--tokenizer", help="none: the text is tokenised; split it on spaces.")
-]
+Tokenizer = Annotated[Kind, typer.Option(help="none: the text is tokenised; split it on spaces.")]
 Lowercase = Annotated[bool, typer.Option("--lowercase", help="Fold case before training.")]
 Symmetrize = Annotated[
     str,
@@ -61,17 +52,15 @@ Aligner = Annotated[
         help="ibm1, diagonal (Model 2 as fast_align's), hmm, or fertility (sampled, the best).",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Threads = Annotated[
-    int, typer.Option("--threads", min=0, help="Threads; 0 takes every core.", show_default=False)
+    int, typer.Option(min=0, help="Threads; 0 takes every core.", show_default=False)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 GlossaryFile = Annotated[
     Path | None,
     typer.Option(
-        "--glossary",
-        metavar="FILE",
-        help="How to translate phrases: lines of source phrase TAB target phrase.",
+        metavar="FILE", help="How to translate phrases: lines of source phrase TAB target phrase."
     ),
 ]
 Models = Annotated[
@@ -83,7 +72,6 @@ Models = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--out",
         metavar="DIR",
         help="Where the model goes. [models/smt or models/nmt, which need no --force]",
     ),
@@ -92,14 +80,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an --out that exis
 
 
 def training_text(
-    corpus: str | None,
-    pair: str | None,
-    train: Files | None,
-    dev: Files | None,
-    test: Files | None,
-    tokenizer: Kind,
-    lowercase: bool,
-) -> tuple[Corpus, WordTokenizer]:
+    corpus: str | None, pair: str | None, train: Files | None, dev: Files | None,
+    test: Files | None, tokenizer: Kind, lowercase: bool,
+) -> tuple[Corpus, WordTokenizer]:  # fmt: skip
     """The corpus and the tokenizer that the shared options name."""
     from mtkit.text.corpus import open_corpus
 

@@ -30,12 +30,9 @@ def check_page(html: Path | None) -> None:
 
 
 def publish(
-    html: Path | None,
-    page: Callable[[], str],
-    as_json: bool,
-    data: Callable[[], Any],
+    html: Path | None, page: Callable[[], str], as_json: bool, data: Callable[[], Any],
     show: Callable[[Console], None],
-) -> None:
+) -> None:  # fmt: skip
     """Write the page, if one is wanted, and either ``data`` as JSON or what ``show`` prints.
 
     Numbers that are not finite, which JSON has no word for, become null.

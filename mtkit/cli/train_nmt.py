@@ -53,31 +53,16 @@ From = Annotated[
 
 
 def train_nmt(
-    train: options.Train = None,
-    dev: options.Dev = None,
-    test: options.Test = None,
-    corpus: options.CorpusName = None,
-    pair: options.Pair = None,
-    out: options.Out = None,
-    force: options.Force = False,
-    tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False,
-    preset: Preset = "small",
-    cell: Cell = None,
-    attention: Attention = None,
-    clip: Clip = None,
-    minutes: Minutes = None,
-    updates: Updates = None,
-    resume: Resume = False,
-    precision: Precision = "auto",
-    device: Device = "auto",
-    bpe_dropout: BpeDropout = None,
-    seed: options.Seed = 1,
-    seeds: Seeds = 1,
-    start: From = None,
-    threads: options.Threads = 0,
+    train: options.Train = None, dev: options.Dev = None, test: options.Test = None,
+    corpus: options.CorpusName = None, pair: options.Pair = None, out: options.Out = None,
+    force: options.Force = False, tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False, preset: Preset = "small", cell: Cell = None,
+    attention: Attention = None, clip: Clip = None, minutes: Minutes = None,
+    updates: Updates = None, resume: Resume = False, precision: Precision = "auto",
+    device: Device = "auto", bpe_dropout: BpeDropout = None, seed: options.Seed = 1,
+    seeds: Seeds = 1, start: From = None, threads: options.Threads = 0,
     quiet: options.Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Train the neural translator: subwords, LSTM encoder-decoder."""
     import mtkit
 

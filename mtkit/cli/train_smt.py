@@ -48,25 +48,14 @@ Order = Annotated[int, typer.Option(min=1, max=9, help="Order of the language mo
 
 
 def train_smt(
-    train: options.Train = None,
-    dev: options.Dev = None,
-    test: options.Test = None,
-    corpus: options.CorpusName = None,
-    pair: options.Pair = None,
-    out: options.Out = None,
-    force: options.Force = False,
-    tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False,
-    aligner: options.Aligner = "fertility",
-    symmetrize: options.Symmetrize = "grow-diag-final-and",
-    discount: Discount = "none",
-    order: Order = 5,
-    prune: Prune = None,
-    weights: Weights = None,
-    tune: Tune = None,
-    threads: options.Threads = 0,
-    quiet: options.Quiet = False,
-) -> None:
+    train: options.Train = None, dev: options.Dev = None, test: options.Test = None,
+    corpus: options.CorpusName = None, pair: options.Pair = None, out: options.Out = None,
+    force: options.Force = False, tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False, aligner: options.Aligner = "fertility",
+    symmetrize: options.Symmetrize = "grow-diag-final-and", discount: Discount = "none",
+    order: Order = 5, prune: Prune = None, weights: Weights = None, tune: Tune = None,
+    threads: options.Threads = 0, quiet: options.Quiet = False,
+) -> None:  # fmt: skip
     """Train the statistical translator: alignment, phrase table, language model, weights."""
     import mtkit
     from mtkit.smt.train import TrainConfig

@@ -26,13 +26,12 @@ BATCH = 1000  # lines that are read, translated and written at a time
 Models = Annotated[
     list[Path] | None,
     typer.Option(
-        "--model",
         metavar="DIR",
         help="Model directory, the newest under models/ if none is named. "
         "Several neural ones translate together, as an ensemble.",
     ),
 ]
-NBest = Annotated[int, typer.Option("--n-best", min=1, max=1000, help="Translations a line.")]
+NBest = Annotated[int, typer.Option(min=1, max=1000, help="Translations a line.")]
 LineAsJson = Annotated[
     bool, typer.Option("--json", help="One object a line: scores, alignment, tokens.")
 ]
@@ -42,15 +41,10 @@ Stream = Annotated[
 
 
 def translate(
-    context: typer.Context,
-    model: Models = None,
-    n_best: NBest = 1,
-    as_json: LineAsJson = False,
-    stream: Stream = False,
-    glossary: GlossaryFile = None,
-    threads: Threads = 0,
+    context: typer.Context, model: Models = None, n_best: NBest = 1, as_json: LineAsJson = False,
+    stream: Stream = False, glossary: GlossaryFile = None, threads: Threads = 0,
     quiet: Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Translate lines from stdin to stdout: mtkit translate < in > out. One line in, one line out.
 
     Statistical models obey a --glossary; stderr says how often it was to be obeyed.
@@ -94,13 +88,9 @@ def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
 
 
 def _answer(
-    system: System,
-    batches: Iterable[list[str]],
-    total: int,
-    n_best: int,
-    as_json: bool,
+    system: System, batches: Iterable[list[str]], total: int, n_best: int, as_json: bool,
     wanted: Glossary | None,
-) -> Compliance:
+) -> Compliance:  # fmt: skip
     """Translate and write batch after batch; how often the glossary was followed.
 
     A progress bar is shown, but not where the translations themselves go to the terminal.

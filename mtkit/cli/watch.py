@@ -12,15 +12,10 @@ from mtkit.cli.output import AsJson, Html, check_page, publish
 
 def watch(
     word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the source text.")],
-    train: options.Train = None,
-    corpus: options.CorpusName = None,
-    pair: options.Pair = None,
-    tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False,
-    html: Html = None,
-    as_json: AsJson = False,
-    quiet: options.Quiet = False,
-) -> None:
+    train: options.Train = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False, html: Html = None,
+    as_json: AsJson = False, quiet: options.Quiet = False,
+) -> None:  # fmt: skip
     """How IBM Model 1 learns to translate a word, from the uniform start on."""
     from mtkit.laboratory.watch_page import findings
     from mtkit.smt.alignment.watch import watch as run

@@ -108,12 +108,9 @@ def tuned(system: SmtSystem, dev: Bitext, tuner: str) -> tuple[SmtSystem, dict[s
 
 
 def build(
-    corpus: Corpus,
-    tokenizer: WordTokenizer,
-    config: TrainConfig,
-    weights: dict[str, float],
+    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: dict[str, float],
     threads: int,
-) -> tuple[SmtSystem, dict[str, Any]]:
+) -> tuple[SmtSystem, dict[str, Any]]:  # fmt: skip
     """A system of ``corpus``, whose lines all have text, and the figures of its training."""
     text, dev, tuning = corpus.train, corpus.dev, dict[str, Any]()
     if dev is None and config.tune != "none" and len(text) >= HELD_OUT_FROM:
@@ -135,13 +132,9 @@ def build(
 
 
 def train_smt(
-    corpus: Corpus,
-    tokenizer: WordTokenizer,
-    config: TrainConfig,
-    weights: dict[str, float],
-    out: Path,
-    threads: int = 2,
-) -> Manifest:
+    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: dict[str, float],
+    out: Path, threads: int = 2,
+) -> Manifest:  # fmt: skip
     """Train on ``corpus`` and write the model directory ``out``; tuning begins at ``weights``."""
     start = time.perf_counter()
     train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
