@@ -57,15 +57,10 @@ def busy(name: str) -> AbstractContextManager[object]:
 
 def progress(shown: bool = True) -> Progress:
     """A bar with a free text field ``status``; shown, if at all, only on a terminal."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TimeElapsedColumn
 
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[status]}"),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
-    )
+        "{task.description}", BarColumn(), "{task.completed:,.0f}/{task.total:,.0f}",
+        TimeElapsedColumn(), "{task.fields[status]}",
+        console=console, transient=True, disable=not (shown and console.is_terminal),
+    )  # fmt: skip

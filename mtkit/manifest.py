@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.text.corpus import Bitext, Corpus, line_hashes
+from mtkit.text.corpus import SPLITS, Bitext, Corpus, line_hashes
 from mtkit.text.tokenizer import WordTokenizer
 
 FORMAT = 1
@@ -50,13 +50,10 @@ class Manifest:
         figures: dict[str, Any] | None = None,
     ) -> Manifest:  # fmt: skip
         """Of a model of ``corpus``: its names, paths and a digest are kept, not its text."""
-        splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
-        text = {
-            "name": corpus.name,
-            "sentences": len(corpus.train),
-            "digest": corpus.train.digest(),
-            **{k: [str(p.resolve()) for p in v.paths] if v else None for k, v in splits.items()},
-        }
+        train, text = corpus.train, dict[str, Any]()
+        text |= {"name": corpus.name, "sentences": len(train), "digest": train.digest()}
+        for name, split in zip(SPLITS, (train, corpus.dev, corpus.test), strict=True):
+            text[name] = [str(path.resolve()) for path in split.paths] if split else None
         return cls(kind, corpus.pair, text, asdict(tokenizer), config, figures or {})
 
     @classmethod
@@ -173,18 +170,18 @@ def replacing(out: Path) -> Iterator[Path]:
     try:
         yield scratch
         scratch.chmod(0o755)
-        if out.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-            try:
-                out.replace(old)
-                scratch.replace(out)
-            finally:
-                if out.exists():
-                    shutil.rmtree(old)
-                else:  # interrupted between the two
-                    old.replace(out)
-        else:
+        if not out.exists():
             scratch.replace(out)
+            return
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
+        try:
+            out.replace(old)
+            scratch.replace(out)
+        finally:
+            if out.exists():
+                shutil.rmtree(old)
+            else:  # interrupted between the two
+                old.replace(out)
     finally:
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(scratch)

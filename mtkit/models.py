@@ -128,17 +128,14 @@ def import_moses(
     from mtkit.smt.moses.ini import read_moses
 
     system = read_moses(ini, lowercase)
-    models, config = system.models, {"limits": system.limits._asdict()}
+    models, pair = system.models, languages or (UNDETERMINED, UNDETERMINED)
+    settings = {"limits": system.limits._asdict(), "verbatim": system.verbatim}
+    config = settings | {"imported": str(ini.resolve())}
+    figures = {"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts}
     with replacing(out) as directory:
         system.save(directory)
-        Manifest(
-            kind=system.kind,
-            languages=languages or (UNDETERMINED, UNDETERMINED),
-            corpus={},
-            tokenizer=asdict(system.tokenizer),
-            config=config | {"verbatim": system.verbatim, "imported": str(ini.resolve())},
-            figures={"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts},
-        ).write(directory)
+        manifest = Manifest(system.kind, pair, {}, asdict(system.tokenizer), config, figures)
+        manifest.write(directory)
 
 
 def export_moses(model: Path, out: Path, force: bool = False) -> Path:
@@ -205,12 +202,7 @@ def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordToken
 
 
 def load(directory: str | Path, *others: str | Path) -> System:
-    """Load a trained translator of either kind, or a language model; see ``System``.
-
-    Several neural translators become an ensemble.
-    Raises InputError where ``directory`` is no model directory or no longer whole, and where the
-    others do not go with it.
-    """
+    """See ``mtkit.load``."""
     directory = Path(directory)
     if others:
         return _ensemble([directory, *map(Path, others)])
@@ -248,11 +240,8 @@ def _ensemble(directories: list[Path]) -> System:
     from mtkit.nmt.system import NmtSystem
 
     systems = [load_neural(directory, "can join an ensemble") for directory in directories]
-    first, *others = (Manifest.read(directory).languages for directory in directories)
-    for directory, languages in zip(directories[1:], others, strict=True):
-        if languages != first:
-            raise InputError(
-                f"{directory} translates {' → '.join(languages)}, "
-                f"{directories[0]} {' → '.join(first)}"
-            )
+    languages = [" → ".join(Manifest.read(directory).languages) for directory in directories]
+    for directory, pair in zip(directories, languages, strict=True):
+        if pair != languages[0]:
+            raise InputError(f"{directory} translates {pair}, {directories[0]} {languages[0]}")
     return NmtSystem.ensemble(systems, directories)

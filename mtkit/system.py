@@ -202,22 +202,18 @@ class System(Protocol):
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read a model directory."""
-        ...
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
         """The word tokens the system sees: for the same settings the same in every system."""
-        ...
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """At most ``n_best`` different translations of each sentence, best first; at least one.
 
         A blank sentence is answered with a blank.
         """
-        ...
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """The probabilities the system gives to (source, target) pairs."""
-        ...
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
         """ln P(spelling | unknown word) of words that the system does not know, (len(words),).
@@ -225,7 +221,6 @@ class System(Protocol):
         It multiplies the probability of an unknown word, so that what systems of different
         vocabularies give to a text becomes comparable. source: words of the source language.
         """
-        ...
 
     def explain(self, sentence: str) -> Reasons:
         """Why the best translation of ``sentence`` is what it is.
@@ -233,12 +228,9 @@ class System(Protocol):
         Raises InputError where the sentence is blank or too long to be translated at once, and by a
         system that cannot translate.
         """
-        ...
 
     def wider(self, k: int) -> Self:
         """The same system with a search ``k`` times as wide."""
-        ...
 
     def limit_threads(self, threads: int) -> None:
         """Compute in so many threads; a network's count is one for the whole process."""
-        ...

@@ -14,7 +14,6 @@ from mtkit.errors import InputError
 from mtkit.text.tokenizer import WordTokenizer
 
 if TYPE_CHECKING:
-    from mtkit.smt.alignment.symmetrize import Links
     from mtkit.text.corpus import Corpus
 
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read `source ||| target` lines from stdin.")]
@@ -46,7 +45,10 @@ def align(
 ) -> None:  # fmt: skip
     """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
     import mtkit
+    from mtkit.manifest import Manifest
+    from mtkit.smt.alignment.align import aer
     from mtkit.smt.alignment.symmetrize import read_gold
+    from mtkit.text.corpus import refuse_exchanged
 
     cores = options.set_up(quiet, threads)
     if model is not None and out is not None:
@@ -56,13 +58,18 @@ def align(
     else:
         text, words = options.training_text(corpus, pair, train, None, None, tokenizer, lowercase)
     if model is not None:
-        words = _tokenizer_of(model, train)
+        manifest = Manifest.read(model)
+        words = manifest.word_tokenizer
+        if train:
+            refuse_exchanged("--train", train, manifest.languages)
     by_hand = read_gold(gold, *text.train.tokens(words)) if gold else []
     links = mtkit.align(text, words, aligner, symmetrize, model, out, force, cores)
     if out is not None:
         note(f"model: {out}")
     if by_hand:
-        _print_aer(links, by_hand)
+        rates = aer([set(sentence) for sentence in links.by_sentence()[: len(by_hand)]], by_hand)
+        score = "AER {:.4f}  precision {:.4f}  recall {:.4f}".format(*rates)
+        print(score, file=sys.stderr)  # asked for, so that --quiet does not silence it
     sys.stdout.write("".join(f"{line}\n" for line in links.pharaoh()))
 
 
@@ -73,23 +80,3 @@ def _from_stdin(train: options.Files | None, corpus: str | None, pair: str | Non
         raise InputError("--stdin and --train or --corpus name the text twice; give one of them")
     lines = split_pairs(decode_lines(sys.stdin.buffer.read(), "stdin"), "stdin")
     return Corpus("stdin", parse_pair(pair or "source-target"), lines, None, None)
-
-
-def _tokenizer_of(model: Path, train: options.Files | None) -> WordTokenizer:
-    """The model's tokenizer; it must have the languages of the text, as far as they are named."""
-    from mtkit.manifest import Manifest
-    from mtkit.text.corpus import refuse_exchanged
-
-    manifest = Manifest.read(model)
-    if train:
-        refuse_exchanged("--train", train, manifest.languages)
-    return manifest.word_tokenizer
-
-
-def _print_aer(links: Links, gold: list[set[tuple[int, int]]]) -> None:
-    from mtkit.smt.alignment.align import aer
-
-    first = [set(sentence) for sentence in links.by_sentence()[: len(gold)]]
-    error, precision, recall = aer(first, gold)
-    score = f"AER {error:.4f}  precision {precision:.4f}  recall {recall:.4f}"
-    print(score, file=sys.stderr)  # asked for, so that --quiet does not silence it

@@ -52,24 +52,14 @@ def compare(
     cores = options.set_up(quiet, threads)
     check_page(html)
     comparison = mtkit.compare(
-        systems or (),
-        test,
-        references=reference or (),
-        examples=examples,
-        glossary=glossary,
-        fresh=fresh,
-        curve=_sizes(curve) if curve else (),
-        seeds=seeds,
-        threads=cores,
+        systems or (), test, references=reference or (), examples=examples, glossary=glossary,
+        fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds, threads=cores,
         explain=html is not None,
-    )
+    )  # fmt: skip
     publish(
-        html,
-        lambda: render.as_html(comparison),
-        as_json,
-        lambda: report.as_json(comparison),
+        html, lambda: render.as_html(comparison), as_json, lambda: report.as_json(comparison),
         lambda console: render.print_report(comparison, console),
-    )
+    )  # fmt: skip
 
 
 def _sizes(curve: str) -> list[int]:

@@ -42,12 +42,10 @@ def explain(
             system.limit_threads(cores)
             explanations += reasons(directory, system, [sentence])
     publish(
-        html,
-        lambda: page.as_html(sentence, explanations),
-        as_json,
+        html, lambda: page.as_html(sentence, explanations), as_json,
         lambda: as_object(sentence, explanations),
         lambda console: page.print_explanations(sentence, explanations, console),
-    )
+    )  # fmt: skip
 
 
 def _newest() -> list[Path]:

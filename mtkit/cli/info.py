@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,15 +31,13 @@ def info(
     directory = model or newest_model("as MODEL")
     manifest = Manifest.read(directory)
     if as_json:
-        json.dump(asdict(manifest), sys.stdout, ensure_ascii=False, indent=2)
-        print()
+        print(json.dumps(asdict(manifest), ensure_ascii=False, indent=2))
         return
-    size = model_size(directory)
     table = Table.grid(padding=(0, 2))
     table.add_row("model", str(directory))
     table.add_row("kind", KINDS.get(manifest.kind, manifest.kind))
     table.add_row("languages", " → ".join(manifest.languages))
-    table.add_row("size", f"{size / 1e6:.1f} MB")
+    table.add_row("size", f"{model_size(directory) / 1e6:.1f} MB")
     for part in ("corpus", "tokenizer", "config", "figures"):
         for name, value in getattr(manifest, part).items():
             table.add_row(f"{part}.{name}", _short(value))

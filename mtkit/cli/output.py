@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,8 +43,7 @@ def publish(
     if html is not None:
         write_page(page(), html)
     if as_json:
-        json.dump(finite(data()), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
-        print()
+        print(json.dumps(finite(data()), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         show(Console(highlight=False))
     if html is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +39,6 @@ def perplexity(
     measured = measure(models, test, text)
     if as_json:
         data = {model.name: as_object(model) for model in measured}
-        json.dump(finite(data), sys.stdout, ensure_ascii=False, allow_nan=False)
-        print()
+        print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False))
     else:
         perplexity_page.print_texts(measured, Console(highlight=False), tokens)

@@ -50,7 +50,6 @@ def translate(
     Statistical models obey a --glossary; stderr says how often it was to be obeyed.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
-
     if context.args:
         name = shlex.quote(context.args[0])
         raise InputError(f"translate reads stdin, no files: say mtkit translate < {name}")
@@ -125,35 +124,23 @@ def rows(
     if as_json:
         return [json.dumps(as_object(source, hypotheses), ensure_ascii=False)]
     # A neural system may spell the escape of a line break (``text.tokenizer``), though none reads.
-    texts = [h.text.replace("\n", " ") for h in hypotheses]
+    texts = [(h.text.replace("\n", " "), h.score) for h in hypotheses]
     if n_best > 1:
-        return [
-            f"{number} ||| {text} ||| {h.score:.4f}"
-            for text, h in zip(texts, hypotheses, strict=True)
-        ]
-    return texts[:1]
+        return [f"{number} ||| {text} ||| {score:.4f}" for text, score in texts]
+    return [texts[0][0]]
 
 
 def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
     """What ``--json`` prints of one line."""
     names = ("text", "score", "features", "alignment", "segments")
-    shown = [
-        {**{name: getattr(h, name) for name in names}, "tokens": _tokens(h)} for h in hypotheses
-    ]
-    best = hypotheses[0]
+    shown, best = [], hypotheses[0]
+    for h in hypotheses:  # a token is judged by ``order`` words if the model is one of n-grams
+        tokens = [
+            {"text": text, "logprob": p} | ({"order": order} if order else {})
+            for (text, p), order in zip_longest(h.token_logprobs, h.orders)
+        ]
+        shown.append({name: getattr(h, name) for name in names} | {"tokens": tokens})
     return {
-        "source": source,
-        "translation": best.text,
-        "score": best.score,
-        "hypotheses": shown,
-        "unknown": best.unknown,
-        "pieces": best.pieces,
-    }
-
-
-def _tokens(hypothesis: Hypothesis) -> list[dict[str, Any]]:
-    """Every token with what the model thinks of it, and by how many words if it is an n-gram's."""
-    return [
-        {"text": text, "logprob": p} | ({"order": order} if order else {})
-        for (text, p), order in zip_longest(hypothesis.token_logprobs, hypothesis.orders)
-    ]
+        "source": source, "translation": best.text, "score": best.score, "hypotheses": shown,
+        "unknown": best.unknown, "pieces": best.pieces,
+    }  # fmt: skip

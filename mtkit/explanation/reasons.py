@@ -128,11 +128,9 @@ def _support(
 
 
 def _neighbours(
-    system: System,
-    sentences: Sequence[str],
-    reasons: Sequence[Reasons],
+    system: System, sentences: Sequence[str], reasons: Sequence[Reasons],
     known: Sequence[TrainingPair],
-) -> list[list[Neighbour]]:
+) -> list[list[Neighbour]]:  # fmt: skip
     """The training pairs whose sources are closest to each sentence, for a neural system."""
     if not any(isinstance(of, SubwordReasons) for of in reasons):
         return [[] for _ in sentences]

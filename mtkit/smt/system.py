@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -90,14 +90,6 @@ class Models:
         )
 
 
-@dataclass(frozen=True)
-class Derivation:
-    """The best derivation of a given target, or why there is none."""
-
-    hypothesis: Hypothesis | None
-    why: str = ""
-
-
 class SmtSystem:
     """Phrase table, language model, word models and weights; meets ``mtkit.system.System``."""
 
@@ -123,12 +115,10 @@ class SmtSystem:
 
     def use_glossary(self, glossary: Glossary) -> None:
         """Translate its phrases as it says; one without entries changes nothing."""
-        known = self.models.target
-        new = dict.fromkeys(w for ways in glossary.entries.values() for way in ways for w in way)
-        self.glossary = glossary
-        self._target = [*known.words, *(w for w in new if known.encode([w]) == [UNK])]
-        self._new = {w: i for i, w in enumerate(self._target) if i >= len(known)}
-        m, lm_id = self.models, self.models.lm.encode(self._target)
+        self.glossary, m = glossary, self.models
+        asked = [word for ways in glossary.entries.values() for way in ways for word in way]
+        self._target = Vocabulary(list(dict.fromkeys([*m.target.words[len(SPECIALS) :], *asked])))
+        lm_id = m.lm.encode(self._target.words)
         self._model = Model(m.table, m.context, m.lm.arrays, m.lm.begin, lm_id)
 
     @classmethod
@@ -139,13 +129,11 @@ class SmtSystem:
         an InputError.
         """
         manifest = Manifest.read(directory)
+        weights, limits = directory / "weights.json", Limits(**manifest.config["limits"])
         return cls(
-            Models.load(directory),
-            manifest.word_tokenizer,
-            read_weights(directory / "weights.json"),
-            Limits(**manifest.config["limits"]),
+            Models.load(directory), manifest.word_tokenizer, read_weights(weights), limits,
             verbatim=manifest.config["verbatim"],
-        )
+        )  # fmt: skip
 
     def save(self, directory: Path) -> None:
         """Write models and weights, all but the manifest."""
@@ -223,23 +211,18 @@ class SmtSystem:
 
     def _sentence(self, words: Sequence[str]) -> Sentence:
         """A sentence for the kernels, with what the glossary and numbers ask of it."""
-        match, ways, rows = np.full(len(words), FREE, np.int32), list[list[int]](), [0]
+        match, ways, rows = np.full(len(words), FREE, np.int32), list[tuple[str, ...]](), [0]
         for m, (start, end, translations) in enumerate(self.glossary.matches(words)):
             match[start:end] = m
-            ways += [self._encode_target(way) for way in translations]
+            ways += translations
             rows.append(len(ways))
         verbatim = np.full(len(words), -1, np.int32)
         if self.verbatim and (at := [i for i, word in enumerate(words) if is_verbatim(word)]):
             verbatim[at] = self.models.target.encode([words[i] for i in at])
-        target = Flat.of(ways)
+        target = Flat.of(ways, self._target.encode)
         ids = np.array(self.models.source.encode(words), np.int32)
         arrays = ids, self.models.lm.encode(words), verbatim, match, np.array(rows)
         return Sentence(*read_only([*arrays, target.words, target.begin, np.empty(0, np.int32)]))
-
-    def _encode_target(self, words: Sequence[str]) -> list[int]:
-        """Target ids, those of the glossary's own words among them."""
-        pairs = zip(words, self.models.target.encode(words), strict=True)
-        return [self._new.get(word, i) for word, i in pairs]
 
     def _translate(self, words: Sequence[str], k: int) -> list[Hypothesis]:
         options, best = self._decode(words, k, True)
@@ -257,28 +240,23 @@ class SmtSystem:
     def _spell(self, words: Sequence[str], options: Options, best: NBest, row: int) -> Hypothesis:
         """A derivation as text, with its features, its phrases and its word alignment."""
         ids = best.words[best.w_begin[row] : best.w_begin[row + 1]].tolist()
-        tokens = [self._target[i] if i >= 0 else words[-1 - i] for i in ids]
+        tokens = [self._target.words[i] if i >= 0 else words[-1 - i] for i in ids]
         segments, links, t0 = [], list[tuple[int, int]](), 0
         for option in best.options[best.o_begin[row] : best.o_begin[row + 1]].tolist():
             s0, s1 = int(options.start[option]), int(options.end[option])
             t1 = t0 + int(options.w_begin[option + 1] - options.w_begin[option])
             segments.append((s0, s1, t0, t1))
-            pair = int(options.pair[option])
-            if pair >= 0:
+            if (pair := options.pair[option]) >= 0:
                 within = links_of(int(self.models.table.links[pair]))
                 links += [(s0 + i, t0 + j) for i, j in within]
             else:  # copied, or by the glossary: as a whole
                 links += [(s, t) for s in range(s0, s1) for t in range(t0, t1)]
             t0 = t1
         return Hypothesis(
-            self.tokenizer.detokenize(tokens),
-            tokens,
-            float(best.score[row]),
-            dict(zip(NAMES, best.features[row].tolist(), strict=True)),
-            sorted(links),
-            segments,
+            self.tokenizer.detokenize(tokens), tokens, float(best.score[row]),
+            dict(zip(NAMES, best.features[row].tolist(), strict=True)), sorted(links), segments,
             unknown=[words[-1 - i] for i in ids if i < 0],
-        )
+        )  # fmt: skip
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """See ``System``: the n-gram model's ``lm``, the HMMs' ``channel`` and ``direct``, and as
@@ -287,8 +265,8 @@ class SmtSystem:
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])
         lm, models = self.models.lm.score(y), self.models
-        result = []
-        for k, forced in enumerate(self.force(list(zip(x, y, strict=True)))):
+        scores = []
+        for k, (forced, why) in enumerate(self.force(list(zip(x, y, strict=True)))):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
             tokens = TokenScores(lm.log_prob[span], lm.is_oov[span], lm.order[span])
             s, t = models.source.encode(x[k]), models.target.encode(y[k])
@@ -296,47 +274,46 @@ class SmtSystem:
                 LogProbability.of(tokens),
                 channel=_explained(models.words.backward, t, s) if models.words else None,
                 direct=_explained(models.words.forward, s, t) if models.words else None,
-                model=forced.hypothesis.score if forced.hypothesis else None,
-                why=forced.why,
+                model=forced.score if forced else None,
+                why=why,
             )
-            result.append(score)
-        return result
+            scores.append(score)
+        return scores
 
     def spell(self, words: Sequence[str], source: bool = False) -> Float64:
         """See ``System``: by a character n-gram of the words that are known."""
         m = self.models
         return (m.source_spelling if source else m.target_spelling).log_probabilities(words)
 
-    def force(self, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Derivation]:
-        """The best derivation of each target, source and target given as tokens."""
+    def force(
+        self, pairs: Sequence[tuple[list[str], list[str]]]
+    ) -> list[tuple[Hypothesis | None, str]]:
+        """The best derivation of each target, or why it has none; both sides as tokens."""
         with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(lambda pair: self._force(*pair), pairs))
 
-    def _force(self, x: list[str], y: list[str]) -> Derivation:
+    def _force(self, x: list[str], y: list[str]) -> tuple[Hypothesis | None, str]:
         if not x or not y:
-            return Derivation(None, "an empty sentence has no derivation")
+            return None, "an empty sentence has no derivation"
         if len(x) > MOST_WORDS:
-            return Derivation(None, f"of more than {MOST_WORDS} words only pieces are translated")
+            return None, f"of more than {MOST_WORDS} words only pieces are translated"
         size, new = len(self._target), dict[str, int]()  # words without an id get one here
-        known = zip((*x, *y), self._encode_target((*x, *y)), strict=True)
+        known = zip((*x, *y), self._target.encode((*x, *y)), strict=True)
         ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
-        copied, wanted = read_only(
-            [np.array(ids[: len(x)], np.int32), np.array(ids[len(x) :], np.int32)]
-        )
+        copied, wanted = read_only(np.split(np.array(ids, np.int32), [len(x)]))
         sentence = self._sentence(x)._replace(given=wanted)
         options = collect(sentence, self._model, self._λ, EVERY)
         best = force(len(x), options, copied, wanted, self._model.lm, self._λ, self.limits)
         if len(best.options):
             derived = derivation(best.options, options, self._model, self._λ)
-            return Derivation(self._spell(x, options, derived, 0))
+            return self._spell(x, options, derived, 0), ""
         unreached = {
-            "no phrase gives": [w for w, ok in zip(y, best.target, strict=True) if not ok],
-            "no phrase of the target translates": [
-                w for w, ok in zip(x, best.source, strict=True) if not ok
-            ],
+            "no phrase gives": compress(y, ~best.target),
+            "no phrase of the target translates": compress(x, ~best.source),
         }
-        why = "; ".join(f"{what}: {', '.join(w)}" for what, w in unreached.items() if w)
-        return Derivation(None, why or "its phrases do not fit together")
+        lists = {what: ", ".join(words) for what, words in unreached.items()}
+        why = "; ".join(f"{what}: {words}" for what, words in lists.items() if words)
+        return None, why or "its phrases do not fit together"
 
 
 def _explained(model: WordModel, e: list[int], f: list[int]) -> LogProbability:

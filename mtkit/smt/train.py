@@ -146,12 +146,8 @@ def train_smt(
         with step("writing the model"):
             system.save(directory)
             save_training_hashes(corpus, directory)
-        settings = {
-            **asdict(config),
-            "limits": config.limits._asdict(),
-            "weights": weights,  # that tuning began at
-            "verbatim": True,
-        }
+        searched = {"limits": config.limits._asdict(), "weights": weights, "verbatim": True}
+        settings = asdict(config) | searched  # the weights are those that tuning began at
         figures = {"seconds": time.perf_counter() - start} | figures
         manifest = Manifest.of("smt", corpus, tokenizer, settings, figures)
         manifest.write(directory)

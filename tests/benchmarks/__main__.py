@@ -215,7 +215,7 @@ def decoder(directory: Path, add: Add) -> None:
     add("Moses's model: the most that one scores less", -float(gain.min()), None)
     print(f"scores least beside Moses's: line {gain.argmin() + 1}: {best[gain.argmin()].text}")
     pairs = [(x.split(), fields[1].split()) for x, fields in zip(source, said, strict=True)]
-    forced = [d.hypothesis.score if d.hypothesis else -np.inf for d in system.force(pairs)]
+    forced = [best.score if best else -np.inf for best, _ in system.force(pairs)]
     least = float(np.min(forced - theirs))
     add("Moses's translations, forced: the least of ours − Moses's", least, None)
 

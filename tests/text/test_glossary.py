@@ -204,9 +204,9 @@ def test_every_match_is_complied_with(seed: int, smt: SmtSystem, few: Corpus) ->
             assert not set(h.unknown) & {NEW} or NEW in x  # the user's words are no unknown ones
     best = [(x, h.tokens) for x, [h, *_] in zip(words, made, strict=True) if x]
     scores = [h.score for x, [h, *_] in zip(words, made, strict=True) if x]
-    for found, score in zip(smt.force(best), scores, strict=True):  # forced decoding obeys it too
-        assert found.hypothesis
-        assert found.hypothesis.score >= score - 1e-6
+    for (forced, why), score in zip(smt.force(best), scores, strict=True):  # it is obeyed here too
+        assert forced, why
+        assert forced.score >= score - 1e-6
     for threads in (2, 3):
         smt.threads = threads
         assert smt.translate(lines, 5) == made

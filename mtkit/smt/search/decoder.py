@@ -38,13 +38,8 @@ from mtkit.smt.search.hypothesis import (
 from mtkit.smt.search.options import Model, Options
 
 GROUP = np.dtype([("first", np.int32), ("size", np.int32), ("head", np.int32)])
-CELL = np.dtype(
-    [
-        ("edge", np.int32),
-        ("row", np.int32),  # rank in the group
-        ("column", np.int32),  # rank among the options
-    ]
-)
+# row: rank in the group; column: rank among the options.
+CELL = np.dtype([("edge", np.int32), ("row", np.int32), ("column", np.int32)])
 
 
 class Limits(NamedTuple):
@@ -66,7 +61,8 @@ def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) 
     Row 0 is the start, row 1 the goal, of which all complete hypotheses are arcs.
     """
     task = task_of(N, options, model.lm, model.begin, λ, limits.distortion)
-    graph = _search(task, limits.stack, limits.pops)
+    slots = np.empty(1 << (2 * limits.pops - 1).bit_length(), np.int32)
+    graph = _search(task, limits.stack, limits.pops, slots)
     return graph.copy()  # without the room for more
 
 
@@ -74,7 +70,8 @@ def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) 
 
 
 @kernel
-def _search(task: Task, stack: int, pops: int) -> Records:
+def _search(task: Task, stack: int, pops: int, slots: Int32) -> Records:
+    """slots: room for a hash table of twice as many hypotheses as are popped, a power of two."""
     N = task.N
     graph = np.empty(N * pops + 2, HYPOTHESIS)
     make_root(graph[0], task.begin)
@@ -85,7 +82,6 @@ def _search(task: Task, stack: int, pops: int) -> Records:
     group_begin = np.zeros(N + 2, np.int64)  # groups of stack n: group_begin[n : n + 2]
     group_begin[1] = n_kept = 1
     heads = np.empty(pops, np.int32)
-    slots = np.empty(_power_of_two(2 * pops), np.int32)
     for n in range(1, N + 1):
         edges = _edges(task, n, graph, groups, group_begin)
         slots[:] = -1
@@ -132,14 +128,6 @@ def _fill(
             waiting = push(queue, waiting, guess, n_cells)
             n_cells += 1
     return size, n_heads
-
-
-@lean
-def _power_of_two(n: int) -> int:
-    power = 1
-    while power < n:
-        power *= 2
-    return power
 
 
 @inner

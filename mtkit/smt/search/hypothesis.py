@@ -135,29 +135,19 @@ def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
     """Make ``edge`` lead from a hypothesis that the span fits to what it covers then."""
     edge.orientation = orientation(start, end, head.start, head.end)
     edge.jump = -task.λ[DISTORTION] * abs(start - head.end)
-    _advance(edge, head.gap, head.covered | _bits(start, end, head.gap))
-    edge.rest = _future(edge.gap, edge.covered, task.future, task.rest)
-    edge.start, edge.end = _last_span(task, edge, start, end)
-
-
-@lean
-def _advance(edge: Row, gap: int, covered: np.uint64) -> None:
-    """Move the first gap behind what is covered without one."""
+    gap, covered = head.gap, head.covered | _bits(start, end, head.gap)
     while covered & np.uint64(1):
         covered >>= np.uint64(1)
         gap += 1
     edge.gap, edge.covered = gap, covered
-
-
-@lean
-def _last_span(task: Task, edge: Row, start: int, end: int) -> tuple[int, int]:
-    """What the future can feel of the span's start and end."""
-    if edge.gap == task.N:
-        return -1, task.N  # nothing comes after: all complete hypotheses are the goal
-    before = start - 1 - edge.gap  # of the word that a swap would end with
-    if task.reorders and before >= 0 and not edge.covered >> np.uint64(before) & np.uint64(1):
-        return start, end
-    return -1, end
+    edge.rest = _future(gap, covered, task.future, task.rest)
+    # Of the span's start and end only what the future can feel.
+    edge.start, edge.end = -1, end
+    before = start - 1 - gap  # of the word that a swap would end with
+    if gap == task.N:
+        edge.end = task.N  # nothing comes after: all complete hypotheses are the goal
+    elif task.reorders and before >= 0 and not covered >> np.uint64(before) & np.uint64(1):
+        edge.start = start
 
 
 @lean

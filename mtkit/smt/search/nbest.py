@@ -97,10 +97,8 @@ def _n_best(
     arcs = _sorted_arcs(graph, order)
     # Way w leaves a better one at the hypothesis ways[w, 0], with the options from node ways[w, 1]
     # on behind that; node n is the option nodes[n, 0] with those from nodes[n, 1] on behind it.
-    ways, nodes = (
-        np.empty((tries * (N + 1) + 1, 2), np.int32),
-        np.empty((tries * N + 1, 2), np.int32),
-    )
+    ways = np.empty((tries * (N + 1) + 1, 2), np.int32)
+    nodes = np.empty((tries * N + 1, 2), np.int32)
     total, queue = np.empty(len(ways)), np.empty(len(ways), np.int32)
     score, features, key = np.empty(k), np.zeros((k, F)), np.empty(k, np.uint64)
     chosen, o_begin = np.empty(k * N, np.int32), np.zeros(k + 1, np.int64)
@@ -116,12 +114,12 @@ def _n_best(
         for new in range(n_ways, n_new):
             waiting = push(queue, waiting, total, new)
         n_ways = n_new
-        o_begin[n + 1] = _unroll(nodes, n_nodes - 1, chosen, o_begin[n])
-        derived = chosen[o_begin[n] : o_begin[n + 1]]
-        w_begin[n + 1], key[n] = _spell(derived, options, words, w_begin[n])
+        o_begin[n + 1], w_begin[n + 1], key[n] = _unroll(
+            nodes, n_nodes - 1, options, chosen, o_begin[n], words, w_begin[n]
+        )
         if not distinct or _is_new(key, n):
             score[n] = total[way]
-            _describe(derived, options, model, features[n])
+            _describe(chosen[o_begin[n] : o_begin[n + 1]], options, model, features[n])
             n += 1
     return (
         score[:n], features[:n], chosen[: o_begin[n]], o_begin[: n + 1],
@@ -183,25 +181,23 @@ def _follow(
 
 
 @lean
-def _unroll(nodes: Int32, node: int, chosen: Int32, at: int) -> int:
-    """Write the options from ``node`` on to ``chosen[at:]``; the end."""
-    while node > 0:
-        chosen[at] = nodes[node, 0]
-        node = nodes[node, 1]
-        at += 1
-    return at
+def _unroll(
+    nodes: Int32, node: int, options: Options, chosen: Int32, o: int, words: Int32, w: int
+) -> tuple[int, int, np.uint64]:
+    """Write the options from ``node`` on to ``chosen[o:]``, their target words to ``words[w:]``.
 
-
-@lean
-def _spell(chosen: Int32, options: Options, words: Int32, at: int) -> tuple[int, np.uint64]:
-    """Write the target words to ``words[at:]``; the end, and a hash of them."""
+    The two ends, and a hash of the words.
+    """
     key = np.uint64(0)
-    for o in chosen:
-        for w in range(options.w_begin[o], options.w_begin[o + 1]):
-            words[at] = options.target[w]
-            key = hash_word(key, words[at])
-            at += 1
-    return at, key
+    while node > 0:
+        chosen[o] = nodes[node, 0]
+        for i in range(options.w_begin[chosen[o]], options.w_begin[chosen[o] + 1]):
+            words[w] = options.target[i]
+            key = hash_word(key, words[w])
+            w += 1
+        node = nodes[node, 1]
+        o += 1
+    return o, w, key
 
 
 @kernel

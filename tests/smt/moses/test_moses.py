@@ -429,7 +429,7 @@ def val() -> Val:
     said = (MOSES / "val.stack-nbest1.txt").read_text("utf-8").splitlines()
     printed = [Printed(line) for line in said]
     pairs = [(x.split(), p.text.split()) for x, p in zip(lines, printed, strict=True)]
-    forced = [d.hypothesis for d in system.force(pairs) if d.hypothesis]
+    forced = [best for best, _ in system.force(pairs) if best]
     return Val([h for [h] in system.translate(lines)], printed, forced)
 
 

@@ -105,15 +105,15 @@ def test_no_translation_scores_less_than_the_search_says(smt: SmtSystem, few: Co
     tokens = smt.tokenize(sources)
     for x, hypotheses in zip(tokens, smt.translate(sources, 5), strict=True):
         pairs = [(x, h.tokens) for h in hypotheses]
-        for h, found in zip(hypotheses, smt.force(pairs), strict=True):
-            assert found.hypothesis is not None
-            assert found.hypothesis.tokens == h.tokens
-            assert found.hypothesis.unknown == h.unknown
-            assert found.hypothesis.score >= h.score - 1e-6
-            total = sum(smt.weights[k] * v for k, v in found.hypothesis.features.items())
-            assert total == pytest.approx(found.hypothesis.score, abs=1e-6)
-            if found.hypothesis.segments == h.segments:
-                assert found.hypothesis.features == pytest.approx(h.features, abs=1e-6)
+        for h, (found, _) in zip(hypotheses, smt.force(pairs), strict=True):
+            assert found is not None
+            assert found.tokens == h.tokens
+            assert found.unknown == h.unknown
+            assert found.score >= h.score - 1e-6
+            total = sum(smt.weights[k] * v for k, v in found.features.items())
+            assert total == pytest.approx(found.score, abs=1e-6)
+            if found.segments == h.segments:
+                assert found.features == pytest.approx(h.features, abs=1e-6)
 
 
 def test_the_table_limit_is_no_limit_here(smt: SmtSystem, few: Corpus) -> None:
@@ -122,9 +122,9 @@ def test_the_table_limit_is_no_limit_here(smt: SmtSystem, few: Corpus) -> None:
     last = smt.translate(source, 1000)[0][-1]
     smt.limits = Limits(table=1)
     assert last.tokens != smt.translate(source)[0][0].tokens
-    [found] = smt.force([(source, last.tokens)])
-    assert found.hypothesis is not None
-    assert found.hypothesis.score == pytest.approx(last.score, abs=1e-6)
+    [(found, _)] = smt.force([(source, last.tokens)])
+    assert found is not None
+    assert found.score == pytest.approx(last.score, abs=1e-6)
 
 
 def test_what_is_out_of_reach_is_said(smt: SmtSystem) -> None:
@@ -135,26 +135,26 @@ def test_what_is_out_of_reach_is_said(smt: SmtSystem) -> None:
         "an empty sentence": [],
     }
     for why, y in cases.items():
-        [found] = smt.force([(x, y)])
-        assert found.hypothesis is None
-        assert why in found.why
+        [(found, reason)] = smt.force([(x, y)])
+        assert found is None
+        assert why in reason
     [score] = smt.score([("A man", f"{UNKNOWN}")])
     assert score.model is None
     assert UNKNOWN in score.why
 
 
 def test_of_a_line_in_pieces_there_is_no_derivation(smt: SmtSystem) -> None:
-    [found] = smt.force([(["a"] * (MOST_WORDS + 1), ["ein"])])
-    assert found.hypothesis is None
-    assert "pieces" in found.why
+    [(found, reason)] = smt.force([(["a"] * (MOST_WORDS + 1), ["ein"])])
+    assert found is None
+    assert "pieces" in reason
 
 
 def test_score_gives_the_best_derivation(smt: SmtSystem, few: Corpus) -> None:
     pairs = few.train.pairs()[:10]
     found = smt.force([(smt.tokenize([s])[0], smt.tokenize([t])[0]) for s, t in pairs])
-    for score, one in zip(smt.score(pairs), found, strict=True):
-        assert score.model == (one.hypothesis.score if one.hypothesis else None)
-        assert score.why == one.why
+    for score, (one, reason) in zip(smt.score(pairs), found, strict=True):
+        assert score.model == (one.score if one else None)
+        assert score.why == reason
 
 
 def test_threads_change_nothing(smt: SmtSystem, few: Corpus) -> None:
