@@ -16,7 +16,6 @@ Systems = Annotated[
     typer.Argument(
         metavar="[SYSTEM]...",
         help="Model directories, or NAME=FILE for lines another system wrote. [all under models/]",
-        show_default=False,
     ),
 ]
 CurveSizes = Annotated[

@@ -25,10 +25,7 @@ Pool = Annotated[
     ),
 ]
 Model = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR", help="A neural model. [the newest under models/]", show_default=False
-    ),
+    Path | None, typer.Option(metavar="DIR", help="A neural model. [the newest under models/]")
 ]
 Out = Annotated[
     Path | None, typer.Option(metavar="FILE.npy", help="Write the vectors: float32, a row a line.")
@@ -40,7 +37,6 @@ Nearest = Annotated[
         min=1,
         help="Print the K closest training sentences of each line, by cosine: number of the line, "
         "number of the training line, cosine, text, with TABs between. [3 without --out]",
-        show_default=False,
     ),
 ]
 

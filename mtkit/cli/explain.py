@@ -19,7 +19,6 @@ def explain(
         typer.Option(
             metavar="DIR",
             help="Model directory, perhaps several. [the newest of each kind under models/]",
-            show_default=False,
         ),
     ] = None,
     html: Html = None,

@@ -14,8 +14,7 @@ from mtkit.cli.options import Quiet, set_up
 
 def info(
     model: Annotated[
-        Path | None,
-        typer.Argument(metavar="MODEL", help="Model directory. [the newest]", show_default=False),
+        Path | None, typer.Argument(metavar="MODEL", help="Model directory. [the newest]")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The manifest as it is.")] = False,
     quiet: Quiet = False,

@@ -46,9 +46,7 @@ def export_model(
     model: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[MODEL]",
-            help="Directory of a statistical model. [the newest under models/]",
-            show_default=False,
+            metavar="[MODEL]", help="Directory of a statistical model. [the newest under models/]"
         ),
     ] = None,
     force: Force = False,

@@ -65,9 +65,7 @@ GlossaryFile = Annotated[
 ]
 Models = Annotated[
     list[Path] | None,
-    typer.Argument(
-        metavar="[MODEL]...", help="Model directories. [all under models/]", show_default=False
-    ),
+    typer.Argument(metavar="[MODEL]...", help="Model directories. [all under models/]"),
 ]
 Out = Annotated[
     Path | None,
