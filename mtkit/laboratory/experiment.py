@@ -29,7 +29,7 @@ Files = tuple[Path, Path]
 
 
 class Texts(NamedTuple):
-    """train: its ids (T,); windows: of the dev set, (N, HISTORY + 1); see ``study``."""
+    """train: ids (T,); windows: of the dev set, (N, HISTORY + 1); see ``study``."""
 
     words: Vocabulary
     train: Ids

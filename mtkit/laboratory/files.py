@@ -6,11 +6,12 @@ import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+import numpy as np
+
 from mtkit.errors import InputError
 from mtkit.laboratory.recurrent_lm import WORDS, RecurrentLm
 from mtkit.laboratory.study import Laboratory
 from mtkit.manifest import LABORATORY, LANGUAGE_MODEL, LOG, Manifest, replacing
-from mtkit.nmt.recurrent.language_model import Trace
 from mtkit.nmt.recurrent.probe import Setup, Trained
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
@@ -24,15 +25,17 @@ def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, direc
     names = []
     with replacing(directory) as scratch:
         for group in laboratory.trained:
-            slug = _slug(group[0].setup)
+            setup = group[0].setup
+            stack = f"-{setup.layers}-layers" if setup.layers > 1 else ""
+            slug = setup.name.replace(",", "").replace(" ", "-") + stack
             names.append([f"{slug}-{k}" for k in range(1, len(group) + 1)])
             for name, trained in zip(names[-1], group, strict=True):
                 (place := scratch / name).mkdir()
                 RecurrentLm(trained.model, laboratory.words, tokenizer).save(place)
-                log = zip(trained.trace.loss, trained.trace.norm, strict=True)
+                log = trained.trace.tolist()
                 lines = [json.dumps({"loss": a, "gradient_norm": b}) + "\n" for a, b in log]
                 (place / LOG).write_text("".join(lines), encoding="utf-8")
-                config = {**asdict(trained.setup), **shared}
+                config = {**asdict(setup), **shared}
                 replace(manifest, kind=LANGUAGE_MODEL, config=config).write(place)
         replace(manifest, config={**shared, "models": names}).write(scratch)
 
@@ -52,11 +55,5 @@ def _trained(directory: Path) -> Trained:
     config = Manifest.read(directory).config
     setup = Setup(**{f.name: config[f.name] for f in fields(Setup)})
     log = [json.loads(line) for line in (directory / LOG).read_text("utf-8").splitlines()]
-    trace = Trace([entry["loss"] for entry in log], [entry["gradient_norm"] for entry in log])
+    trace = np.array([(entry["loss"], entry["gradient_norm"]) for entry in log])
     return Trained(setup, RecurrentLm.load(directory).model, trace)
-
-
-def _slug(setup: Setup) -> str:
-    """A set-up's name as one of a directory."""
-    stack = f"-{setup.layers}-layers" if setup.layers > 1 else ""
-    return setup.name.replace(",", "").replace(" ", "-") + stack

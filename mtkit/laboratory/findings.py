@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 
@@ -108,7 +107,7 @@ def recurrent(trained: Sequence[Trained], probes: Sequence[Probe]) -> Recurrent:
     """All seeds of one set-up as one finding."""
     setup = trained[0].setup
     states, inputs = np.stack([p.states for p in probes]), np.stack([p.inputs for p in probes])
-    norms = np.array(list(chain(*(t.trace.norm for t in trained))))
+    norms = np.concatenate([t.trace[:, 1] for t in trained])
     finite = norms[np.isfinite(norms)] if np.isfinite(norms).any() else np.array([np.nan])
     distance = list(map(float, range(K + 1)))
     spans = [p.span for p in probes if p.span is not None]
@@ -122,14 +121,13 @@ def recurrent(trained: Sequence[Trained], probes: Sequence[Probe]) -> Recurrent:
         span=np.quantile(spans, [0.25, 0.5, 0.75]).tolist() if spans else None,
         norms={f"{q:.0%}": float(np.quantile(finite, q)) for q in (0.5, 0.9, 0.99, 1.0)},
         clipped=float((norms > setup.clip).mean()) if setup.clip else 0.0,
-        trace=trained[0].trace.norm,
-        exploded=[_exploded(t.trace.norm) for t in trained],
+        trace=trained[0].trace[:, 1].tolist(),
+        exploded=[_exploded(t.trace[:, 1]) for t in trained],
         context=context_of(
             np.stack([p.cut for p in probes]), np.stack([p.shuffled for p in probes])
         ),
     )
 
 
-def _exploded(norms: Sequence[float]) -> int | None:
-    above = (update for update, norm in enumerate(norms) if not norm <= EXPLODED)
-    return next(above, None)
+def _exploded(norms: Floats | Sequence[float]) -> int | None:
+    return next((update for update, norm in enumerate(norms) if not norm <= EXPLODED), None)

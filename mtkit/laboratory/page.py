@@ -64,15 +64,12 @@ def _perplexity(context: Context, k: int) -> Cell:
     return number(_at(context.cut, k), 1)
 
 
-def _span(m: Recurrent) -> Cell:
-    if m.span is None:
-        return number(None)
-    low, middle, high = m.span
-    return number(middle, 1, f"{low:.1f}–{high:.1f}")
+def _span(m: Recurrent) -> Interval | None:
+    return Interval(m.span[1], m.span[0], m.span[2]) if m.span else None
 
 
-def _explosions(m: Recurrent) -> Cell:
-    return Cell(", ".join(str(update) for update in m.exploded if update is not None) or "never")
+def _explosions(m: Recurrent) -> list[int]:
+    return [update for update in m.exploded if update is not None]
 
 
 # --- tables
@@ -81,7 +78,7 @@ GRADIENTS: Columns[Recurrent] = [
     ("ρ", lambda m: _with_interval(m.decay_rate, 3)),
     *((f"k = {k}", partial(_relative_norm, k=k)) for k in DISTANCES),
     ("‖U‖₂", lambda m: number(m.spectral_norm, 2)),
-    ("1/(1 − f̄)", _span),
+    ("1/(1 − f̄)", lambda m: _with_interval(_span(m), 1)),
 ]
 TRAININGS: Columns[Recurrent] = [
     ("Perplexity", lambda m: number(m.context.perplexity, 1)),
@@ -89,7 +86,7 @@ TRAININGS: Columns[Recurrent] = [
     ("99 %", lambda m: number(m.norms["99%"], 2)),
     ("Largest", lambda m: number(m.norms["100%"], 2)),
     ("Clipped %", lambda m: number(100 * m.clipped if m.setup.clip else None, 0)),
-    ("Exploded at", _explosions),
+    ("Exploded at", lambda m: Cell(", ".join(map(str, _explosions(m))) or "never")),
 ]
 CONTEXTS: Columns[Context] = [
     *((f"k = {k}", partial(_perplexity, k=k)) for k in HISTORIES),
@@ -191,7 +188,7 @@ def _vanishing(rnn: Interval, lstm: Interval) -> str:
 
 
 def _exploding(m: Recurrent) -> str:
-    at = [update for update in m.exploded if update is not None]
+    at = _explosions(m)
     begun = f"Without clipping and with ‖U‖₂ = {m.setup.scale:g} at first"
     if not at:
         return f"{begun} no gradient exploded: the largest norm was {m.norms['100%']:.3g}."

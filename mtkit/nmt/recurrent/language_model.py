@@ -15,7 +15,8 @@ a history of any length, none included.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,33 +120,18 @@ class LanguageModel(nn.Module):
         return functional.linear(u, self.embedding.weight, self.bias)
 
 
-@dataclass(frozen=True)
-class Trace:
-    """What training saw, update by update: the loss in nats a token, and the gradient's norm."""
-
-    loss: list[float]
-    norm: list[float]
-
-
 def train_language_model(
-    model: LanguageModel,
-    stream: Ids,
-    seed: int,
-    updates: int,
-    clip: float = 1.0,
-    autocast: bool = False,
-    on_update: Callable[[], None] = lambda: None,
-) -> Trace:
+    model: LanguageModel, stream: Ids, seed: int, updates: int, clip: float, autocast: bool
+) -> Iterator[tuple[float, float]]:
     """Minimise −ln P of chunks of the ``stream`` of ids, ``BATCH`` chunks of ``LENGTH`` an update.
 
-    The learning rate rises to ``PEAK`` and falls to a tenth of it, both linearly. clip: τ, 0 =
-    none. A pass takes every token once, from another offset each time. It ends early where the
-    loss or the gradient is no longer a number. autocast: matrices are multiplied as bfloat16.
+    Yields the loss of each update, in nats a token, and its gradient's norm before clipping; ends
+    early where one is no longer a number. The learning rate rises to ``PEAK`` and falls to a tenth
+    of it, both linearly. clip: τ, 0 = none. A pass takes every token once, from another offset each
+    time. autocast: matrices are multiplied as bfloat16.
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=PEAK, fused=True)
     rng = np.random.default_rng(seed)
-    # One array: a scalar kept from each update would lie where its large ones were, and pin them.
-    seen = torch.empty(updates, 2)
     queue: list[Tensor] = []
     for update in range(updates):
         if not queue:
@@ -159,20 +145,18 @@ def train_language_model(
             loss = mean_loss(model, y)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(model.parameters(), clip or float("inf"))
-        seen[update, 0], seen[update, 1] = loss.detach(), norm
-        if not seen[update].isfinite().all():
-            seen = seen[: update + 1]
-            break
-        optimiser.step()
-        on_update()
-    return Trace(seen[:, 0].tolist(), seen[:, 1].tolist())
+        norm = nn.utils.clip_grad_norm_(model.parameters(), clip or math.inf)
+        finite = bool(loss.isfinite() & norm.isfinite())
+        if finite:
+            optimiser.step()
+        yield loss.item(), norm.item()
+        if not finite:
+            return
 
 
 def mean_loss(model: LanguageModel, y: Tensor) -> Tensor:
     """−ln P a token, in nats, of chunks ``y`` (B, T) behind the mark of their beginning."""
-    y_in = functional.pad(y[:, :-1], (1, 0), value=BOS)
-    u = model(y_in)
+    u = model(functional.pad(y[:, :-1], (1, 0), value=BOS))
     return functional.cross_entropy(model.logits(u).flatten(0, 1).float(), y.flatten())
 
 

@@ -24,7 +24,6 @@ from mtkit.nmt.recurrent.language_model import (
     Ids,
     LanguageModel,
     LmConfig,
-    Trace,
     next_logprobs,
     train_language_model,
 )
@@ -66,11 +65,11 @@ class Setup:
 
 
 class Trained(NamedTuple):
-    """A model and what its training saw."""
+    """A model; of each update of its training loss and gradient's norm, (updates, 2)."""
 
     setup: Setup
     model: LanguageModel
-    trace: Trace
+    trace: Floats
 
 
 class Probe(NamedTuple):
@@ -113,11 +112,12 @@ def train_all(
 
     def run(job: tuple[Setup, LanguageModel, int]) -> Trained:
         setup, model, seed = job
+        trace = []
         budget = setup.updates(updates), setup.clip
-        trace = train_language_model(
-            model, stream, seed, *budget, autocast=autocast, on_update=on_update
-        )
-        return Trained(setup, model, trace)
+        for loss, norm in train_language_model(model, stream, seed, *budget, autocast):
+            trace.append((loss, norm))
+            on_update()
+        return Trained(setup, model, np.array(trace))
 
     trained = in_threads(run, jobs, threads)
     return [list(group) for _, group in groupby(trained, key=attrgetter("setup"))]
@@ -125,8 +125,7 @@ def train_all(
 
 def probe(model: LanguageModel, windows: Ids) -> Probe:
     """Look into one model. windows: (N, HISTORY + 1) ids, the word asked for last."""
-    histories, targets = windows[:, :-1], windows[:, -1]
-    sample = windows[:GRADIENTS]
+    histories, targets, sample = windows[:, :-1], windows[:, -1], windows[:GRADIENTS]
     states, inputs = gradients.by_distance(model, sample, K)
     gates = gradients.mean_gates(model, sample[:, :-1])
     cut = [next_logprobs(model, histories[:, HISTORY - k :], targets) for k in CUT]
