@@ -67,13 +67,9 @@ def suite(grammar: Grammar, seed: int, items: int, distances: Sequence[int]) -> 
 
 
 def _twins(
-    grammar: Grammar,
-    rng: np.random.Generator,
-    phenomenon: str,
-    rules: Sequence[Phrase],
-    distance: int,
-    known: Container[str],
-) -> tuple[Contrast, Contrast] | None:
+    grammar: Grammar, rng: np.random.Generator, phenomenon: str, rules: Sequence[Phrase],
+    distance: int, known: Container[str],
+) -> tuple[Contrast, Contrast] | None:  # fmt: skip
     """An item and its mirror item with new sources, or None where none turned up."""
     for _ in range(TRIES):
         one = grammar.draw(rng, phenomenon, pick(rng, rules), distance)

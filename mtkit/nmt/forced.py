@@ -24,12 +24,9 @@ from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 @torch.inference_mode()
 def explain_subwords(
-    models: Sequence[Seq2Seq],
-    subwords: Subwords,
-    source: list[int],
-    target: list[int],
+    models: Sequence[Seq2Seq], subwords: Subwords, source: list[int], target: list[int],
     copied: Sequence[str],
-) -> tuple[list[Piece], list[list[float]] | None]:
+) -> tuple[list[Piece], list[list[float]] | None]:  # fmt: skip
     """The target subwords with their rivals, and the weights α (T, I), if there is attention.
 
     source, target: ids without specials. copied: for each ``<unk>`` of ``target``, in order, the

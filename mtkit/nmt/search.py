@@ -33,12 +33,9 @@ class Output:
 
 @torch.inference_mode()
 def beam_search(
-    models: Sequence[Seq2Seq],
-    x: Tensor,
-    beam: int = 5,
-    normalisation: float = 1.0,
+    models: Sequence[Seq2Seq], x: Tensor, beam: int = 5, normalisation: float = 1.0,
     max_length: int | None = None,
-) -> list[list[Output]]:
+) -> list[list[Output]]:  # fmt: skip
     """At most ``beam`` translations of each row of ``x`` (B, I), best first; at least one.
 
     A sentence is done when it has ``beam`` complete hypotheses or when ``max_length`` (default

@@ -90,15 +90,9 @@ class Probe(NamedTuple):
 
 
 def train_all(
-    setups: Sequence[Setup],
-    seeds: Sequence[int],
-    stream: Ids,
-    vocabulary: int,
-    hidden: int,
-    updates: int,
-    threads: int,
-    on_update: Callable[[], None] = lambda: None,
-) -> list[list[Trained]]:
+    setups: Sequence[Setup], seeds: Sequence[int], stream: Ids, vocabulary: int, hidden: int,
+    updates: int, threads: int, on_update: Callable[[], None] = lambda: None,
+) -> list[list[Trained]]:  # fmt: skip
     """Every set-up by every seed, in the order given.
 
     stream: the ids of the training text (T,). hidden: units; updates: of a set-up whose share is 1.

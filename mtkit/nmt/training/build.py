@@ -31,13 +31,9 @@ Words = Sequence[Sequence[str]]
 
 
 def train_nmt(
-    corpus: Corpus,
-    tokenizer: WordTokenizer,
-    config: TrainConfig,
-    out: Path,
-    resume: bool = False,
+    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out: Path, resume: bool = False,
     start: NmtSystem | None = None,
-) -> Manifest | None:
+) -> Manifest | None:  # fmt: skip
     """Train on ``corpus`` and write the model directory ``out``; its manifest.
 
     tokenizer: of both languages. config: the recipe, as ``recipe.preset`` builds one; its seed
@@ -66,12 +62,9 @@ def train_nmt(
 
 
 def _prepare(
-    corpus: Corpus,
-    tokenizer: WordTokenizer,
-    config: TrainConfig,
-    unfinished: Path,
+    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, unfinished: Path,
     start: NmtSystem | None,
-) -> tuple[Run, Subwords]:
+) -> tuple[Run, Subwords]:  # fmt: skip
     """A training run at its beginning, and the subwords that it is about."""
     text, dev = train_and_dev(corpus.train.without_empty(), corpus.dev)
     sides = text.tokens(tokenizer)
@@ -101,13 +94,9 @@ def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
 
 
 def train_seeds(
-    corpus: Corpus,
-    tokenizer: WordTokenizer,
-    config: TrainConfig,
-    directories: Sequence[Path],
-    resume: bool = False,
-    start: NmtSystem | None = None,
-) -> None:
+    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, directories: Sequence[Path],
+    resume: bool = False, start: NmtSystem | None = None,
+) -> None:  # fmt: skip
     """Train a model in each of ``directories``, by consecutive seeds, and say how far they differ.
 
     resume: models that are complete stay, and the one that was interrupted is continued. The other

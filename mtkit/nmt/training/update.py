@@ -41,16 +41,10 @@ class Run:
     """
 
     def __init__(
-        self,
-        config: TrainConfig,
-        pieces: int,
-        train: Data,
-        dev: Data,
-        spell: Callable[[Sequence[int]], str] | None = None,
-        path: Path | None = None,
-        segment: Callable[[int], Data] | None = None,
-        weights: Tensors | None = None,
-    ) -> None:
+        self, config: TrainConfig, pieces: int, train: Data, dev: Data,
+        spell: Callable[[Sequence[int]], str] | None = None, path: Path | None = None,
+        segment: Callable[[int], Data] | None = None, weights: Tensors | None = None,
+    ) -> None:  # fmt: skip
         torch.manual_seed(config.seed)
         self.config = config = replace(config, precision=parallel.resolved(config.precision))
         self.train, self.dev, self.spell, self.segment = train, dev, spell, segment
