@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.evaluation.intervals import Floats
 from mtkit.grammar.suite import Accuracy, Contrast, accuracy_by_distance, preferences
 from mtkit.page.chart import Chart, Line
 from mtkit.page.findings import Findings
@@ -54,15 +53,24 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
 
     Raises InputError where it has none.
     """
-    right, wrong = (
+    scores = [
         system.score([(item.source, getattr(item, side)) for item in items])
         for side in ("right", "wrong")
-    )
+    ]
+    distances = np.array([item.distance for item in items])
+    phenomena = np.array([item.phenomenon for item in items])
     judged = []
     for model, parts in MODELS[system.kind].items():
-        values = [[_log_p(score, parts) for score in scores] for scores in (right, wrong)]
-        if None not in (*values[0], *values[1]):
-            judged.append(_judgement(name, model, items, *np.array(values, np.float64)))
+        values = [[_log_p(score, parts) for score in side] for side in scores]
+        if None in (*values[0], *values[1]):
+            continue
+        right, wrong = np.array(values, np.float64)
+        points = preferences(right, wrong)
+        groups = {p: phenomena == p for p in np.unique(phenomena).tolist()}
+        shares = {p: Accuracy.of(points[rows], distances[rows]) for p, rows in groups.items()}
+        whole = Accuracy.of(points, distances)
+        by_distance = accuracy_by_distance(right, wrong, distances)
+        judged.append(Judgement(name, model, whole, by_distance, shares))
     if not judged:
         raise InputError(f"{name} gives translations no probability; it cannot choose")
     return judged
@@ -73,29 +81,12 @@ def _log_p(score: Score, parts: Sequence[str]) -> float | None:
     return None if None in logs else sum(log.value for log in logs)
 
 
-def _judgement(
-    name: str, model: str, items: Sequence[Contrast], right: Floats, wrong: Floats
-) -> Judgement:
-    distances = np.array([item.distance for item in items])
-    phenomena = np.array([item.phenomenon for item in items])
-    points = preferences(right, wrong)
-    groups = {p: phenomena == p for p in sorted(set(phenomena.tolist()))}
-    return Judgement(
-        name,
-        model,
-        Accuracy.of(points, distances),
-        accuracy_by_distance(right, wrong, distances),
-        {p: Accuracy.of(points[rows], distances[rows]) for p, rows in groups.items()},
-    )
-
-
 # --- tables and chart
 
 
 def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
     """Everything that is shown; heading: which items."""
-    title = f"mtkit contrast: {heading}"
-    question = "Which models see what decides?"
+    title, question = f"mtkit contrast: {heading}", "Which models see what decides?"
     return Findings(title, question, heading, [chart(judged)], grids(judged))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.grammar.reader import Draft, class_of, read_draft
-from mtkit.grammar.rules import SOURCE, TARGET, Features, Language, Phrase, Tree, Word
+from mtkit.grammar.rules import SOURCE, TARGET, Language, Phrase, Tree, Word
 from mtkit.text.corpus import corpora_directory
 
 DEFAULT_GRAMMAR = Path("grammar", "en-de.grammar")  # among the corpora that come with mtkit
@@ -38,9 +39,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence's tree and the words of its target, of which ``ends[i]`` come from its first
-    i + 1 tokens, so that two sentences of one rule can be held side by side.
-    """
+    """A tree and its target's words, of which ``ends[i]`` come from its first i + 1 tokens."""
 
     phenomenon: str
     tree: Tree
@@ -91,8 +90,7 @@ class Grammar:
     def sentence(self, rng: np.random.Generator, distance: int) -> Pair:
         """A random pair with ``distance`` words between the two that depend on each other.
 
-        All phenomena are equally likely that can have this distance. Raises InputError where none
-        can.
+        Phenomena that can have it are equally likely. Raises InputError where none can.
         """
         phenomena = list(self.sentences)
         for _ in range(TRIES):
@@ -145,10 +143,9 @@ class Grammar:
         for slot, often in rule.slots.items():
             times = 1 if not often else int(rng.integers(2)) if often == "?" else 0
             parts[slot] = [self.choose(rng, slot, used) for _ in range(times)]
-        features: Features = {}
-        for trees in reversed(parts.values()):
-            for tree in trees:
-                features = {**features, **tree.features}
+        features: dict[str, str] = {}
+        for tree in chain.from_iterable(reversed(parts.values())):
+            features |= tree.features
         drawn = {kind: pick(rng, self._values[kind]) for kind in rule.free}
         return Tree(rule, {**features, **rule.features, **drawn}, parts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from pathlib import Path
@@ -37,7 +37,7 @@ class Draft:
 def read_draft(path: Path) -> Draft:
     """Read a grammar. Raises InputError, naming file and line, for what is none."""
     draft, section = Draft(), ""
-    for where, line in _logical_lines(path):
+    for where, line in _logical_lines(path).items():
         if header := re.fullmatch(r"\[(.*)\]", line):
             section = header[1]
             if section not in SECTIONS:
@@ -61,24 +61,23 @@ def class_of(slot: str) -> str:
     return slot.rstrip("0123456789")
 
 
-def _logical_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """(file and line, text) without comments; lines that begin with a blank are joined."""
-    begun: tuple[str, str] | None = None
+def _logical_lines(path: Path) -> dict[str, str]:
+    """File and line → text, without comments; lines that begin with a blank are joined."""
+    joined: dict[str, str] = {}
     for number, line in enumerate(read_lines(path), 1):
-        where = f"{path}: line {number}"
         text = line.strip()
         if not text or line.startswith("#"):
             continue
-        if line[0].isspace():
-            if begun is None:
-                raise InputError(f"{where}: it begins with a blank, but there is no line to go on")
-            begun = (begun[0], f"{begun[1]} {text}")
-            continue
-        if begun:
-            yield begun
-        begun = (where, text)
-    if begun:
-        yield begun
+        if not line[0].isspace():
+            where = f"{path}: line {number}"
+            joined[where] = text
+        elif joined:
+            joined[where] += f" {text}"
+        else:
+            raise InputError(
+                f"{path}: line {number}: it begins with a blank, but there is no line to go on"
+            )
+    return joined
 
 
 def _read_line(draft: Draft, section: str, line: str, where: str) -> None:

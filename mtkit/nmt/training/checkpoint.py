@@ -48,7 +48,7 @@ def fingerprint(config: TrainConfig, train: Data, dev: Data, weights: Tensors | 
 
 
 def save(path: Path, groups: Groups, state: dict[str, Any], mark: str) -> None:
-    """Write a run, its old state standing until the new one is on the disk."""
+    """Write a run; its old state stands until the new one is on the disk."""
     new = path.with_name(path.name + ".new")
     tensors = {f"{group}.{k}": v for group, part in groups.items() for k, v in part.items()}
     save_file(tensors, new, {"state": json.dumps(state), "fingerprint": mark})

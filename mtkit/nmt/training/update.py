@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Batch, Data, batch_rows, drop_words, epoch
@@ -54,13 +54,12 @@ class Run:
         self.model.to(parallel.device())
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.best: tuple[float, int] = (math.inf, 0)
-        self.best_weights = _clone(self.average.state_dict())
+        self.best_weights = copy.deepcopy(self.average.state_dict())
         self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.98), fused=True)
         self.rng = np.random.default_rng(config.seed)
-        self.update = self.stale = self.halvings = 0
+        self.update = self.stale = self.halvings = self.segmentation = 0
         self.save_every = 1
         self.skipped, self.in_a_row = torch.zeros(2, device=self.model.device)
-        self.segmentation = 0
         self.data = train  # as it is cut into pieces in this epoch
         self.queue: list[list[int]] = []
         self.history: list[dict[str, float]] = []
@@ -100,16 +99,14 @@ class Run:
 
         Where either is not finite the weights stay as they are, and the update counts as skipped.
         """
-        config = self.config
+        config, parameters = self.config, list(self.model.parameters())
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.update, total, config) / 2**self.halvings
         self.optimiser.zero_grad(set_to_none=True)
         loss = parallel.total(self._backward(batch))
-        parallel.add_gradients(list(self.model.parameters()))
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.model.parameters(), config.clip or math.inf, foreach=True
-        )
+        parallel.add_gradients(parameters)
+        norm = nn.utils.clip_grad_norm_(parameters, config.clip or math.inf, foreach=True)
         lost = (~(loss.isfinite() & norm.isfinite())).float()
         self.optimiser.found_inf = lost  # type: ignore[attr-defined]  # Adam then does nothing
         self.optimiser.step()
@@ -118,9 +115,7 @@ class Run:
         self.update += 1
         beta = min(config.average, (1 + self.update) / (10 + self.update))
         with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.average.parameters()), list(self.model.parameters()), 1 - beta
-            )
+            torch._foreach_lerp_(list(self.average.parameters()), list(parameters), 1 - beta)
         return loss, norm.detach()
 
     def _backward(self, batch: Batch) -> Tensor:
@@ -129,7 +124,9 @@ class Run:
         share = batch.share(parallel.RANK, parallel.WORLD).to(self.model.device)
         if not share.rows:
             return torch.zeros((), device=self.model.device)
-        self._seed()
+        # What is dropped depends on these alone. Torch looks at 32 bits of a seed.
+        mixed = np.random.SeedSequence((config.seed, self.update, parallel.RANK))
+        torch.manual_seed(int(mixed.generate_state(1)[0]))
         y_in = drop_words(share.y_in, config.word_dropout)
         bf16 = config.precision == "bf16"
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
@@ -137,19 +134,13 @@ class Run:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _seed(self) -> None:
-        """Let what is dropped depend on seed, update and process alone."""
-        # The library's generator looks at 32 bits of a seed.
-        mixed = np.random.SeedSequence((self.config.seed, self.update, parallel.RANK))
-        torch.manual_seed(int(mixed.generate_state(1)[0]))
-
     def validate(self) -> tuple[float, bool]:
         """Dev perplexity of the averaged weights, and whether it is the lowest so far."""
         value = parallel.agreed(perplexity(self.average, self.dev))
         better = value < self.best[0]
         if better:
             self.best = (value, self.update)
-            self.best_weights = _clone(self.average.state_dict())
+            self.best_weights = copy.deepcopy(self.average.state_dict())
         return value, better
 
     # --- what outlives the process
@@ -209,7 +200,3 @@ class Run:
             index, what = name.split(".")
             adam["state"].setdefault(int(index), {})[what] = tensor
         self.optimiser.load_state_dict(adam)
-
-
-def _clone(tensors: Tensors) -> Tensors:
-    return {name: tensor.clone() for name, tensor in tensors.items()}
