@@ -49,10 +49,7 @@ class Judgement:
 
 
 def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Judgement]:
-    """What ``system`` makes of a suite, by each of its models that can tell.
-
-    Raises InputError where it has none.
-    """
+    """What ``system`` makes of a suite, by each of its models; InputError where none can tell."""
     scores = [
         system.score([(item.source, getattr(item, side)) for item in items])
         for side in ("right", "wrong")

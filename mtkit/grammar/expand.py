@@ -26,8 +26,7 @@ T = TypeVar("T")
 class Pair:
     """A sentence, its translation, and what depends on what in it.
 
-    places: the two words of the target, counted from 0 and by blanks, that depend on each other;
-    distance: the words between them.
+    places: the two words of the target, counted from 0 and by blanks; distance: words between them.
     """
 
     source: str
@@ -39,7 +38,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A tree and its target's words, of which ``ends[i]`` come from its first i + 1 tokens."""
+    """A tree and its target, of whose words ``ends[i]`` come from its first i + 1 tokens."""
 
     phenomenon: str
     tree: Tree
@@ -81,16 +80,12 @@ class Grammar:
 
     @classmethod
     def read(cls, path: Path | None = None) -> Grammar:
-        """Read a grammar's file; without ``path`` the one that comes with mtkit.
-
-        Raises InputError, naming file and line, for what is no grammar.
-        """
+        """Read a grammar, by default mtkit's; InputError names file and line of what is wrong."""
         return cls(read_draft(path or corpora_directory() / DEFAULT_GRAMMAR))
 
     def sentence(self, rng: np.random.Generator, distance: int) -> Pair:
-        """A random pair with ``distance`` words between the two that depend on each other.
-
-        Phenomena that can have it are equally likely. Raises InputError where none can.
+        """A random pair with ``distance`` words between the two that depend on each other, by any
+        of the phenomena that can have it. Raises InputError where none can.
         """
         phenomena = list(self.sentences)
         for _ in range(TRIES):

@@ -77,10 +77,7 @@ def _new_pairs(
 
 
 def write(text: Text, directory: Path) -> None:
-    """``train.en``, ``train.de``, ``train.tags.tsv`` … and ``suite.tsv``.
-
-    The n-th line of the text has its tags in the n-th line behind the header.
-    """
+    """Texts, ``train.tags.tsv`` … (a line a pair behind a header) and ``suite.tsv``."""
     source, target = DEFAULT_PAIR
     for split, pairs in text.splits.items():
         columns = {

@@ -22,11 +22,7 @@ BRACKETS = {"[": "]", "<": ">", "": ""}
 
 @dataclass
 class Draft:
-    """What has been read of a file.
-
-    kinds: value of a feature → its kind. rules: class → its words or phrases. sentences: phenomenon
-    → its phrases.
-    """
+    """kinds: value of a feature → its kind; rules: by class; sentences: by phenomenon."""
 
     kinds: dict[str, str] = field(default_factory=dict)
     contractions: dict[tuple[str, str], str] = field(default_factory=dict)

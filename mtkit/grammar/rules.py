@@ -21,20 +21,14 @@ SOURCE, TARGET = 0, 1  # the sides of a rule
 
 @dataclass(frozen=True, eq=False)
 class Word:
-    """A word of both languages: ``forms[side]`` as (features that ask for it, text).
-
-    where: file and line, for messages.
-    """
+    """``forms[side]``: (features that ask for it, text); where: file and line, for messages."""
 
     where: str
     features: Features
     forms: tuple[Sequence[tuple[Features, str]], Sequence[tuple[Features, str]]]
 
     def form(self, side: int, features: Features) -> str:
-        """The last form all of whose features are among ``features``.
-
-        Raises InputError, naming the line, where there is none.
-        """
+        """The last form all of whose features are among ``features``; InputError where none is."""
         for asked, text in reversed(self.forms[side]):
             if asked.items() <= features.items():
                 return text

@@ -113,10 +113,7 @@ def write_suite(items: Iterable[Contrast], path: Path) -> None:
 
 
 def read_suite(path: Path) -> list[Contrast]:
-    """What ``write_suite`` wrote, or a table like it from elsewhere.
-
-    Raises InputError, naming file and line, where a line is no item.
-    """
+    """What ``write_suite`` wrote, or a table like it; InputError names a line that is none."""
     header, *lines = read_lines(path) or [""]
     if header.split("\t") != COLUMNS:
         raise InputError(f"{path}: line 1: expected the columns {' TAB '.join(COLUMNS)}")
@@ -139,9 +136,8 @@ def _read_item(line: str, where: str) -> Contrast:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of ``items`` items of ``nearest`` to ``farthest`` words, the share that was answered right.
-
-    low, high: Wilson's 95 % interval of the share.
+    """Of ``items`` items of ``nearest`` to ``farthest`` words, the share that was answered right,
+    and Wilson's 95 % interval of it, ``low`` to ``high``.
     """
 
     nearest: int
@@ -189,9 +185,8 @@ def accuracy_by_distance(
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a probability of which ``share`` was seen in ``n`` trials.
-
-    Its ends are the p with (share − p)² = z² p (1 − p) / n.
+    """The 95 % interval of a probability of which ``share`` was seen in ``n`` trials: the p with
+    (share − p)² = z² p (1 − p) / n are its ends.
     """
     spread = Z * math.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
     middle = share + Z * Z / (2 * n)

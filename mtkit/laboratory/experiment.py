@@ -41,9 +41,7 @@ def train_and_measure(
     corpus: Corpus, tokenizer: WordTokenizer, plan: Plan, directory: Path, threads: int = 1
 ) -> Study:
     """Train the models of ``plan`` on the target side, write them to ``directory``, measure them.
-
-    Without a dev set, one in 20 pairs is held out to measure on. Raises InputError where the dev
-    set is too short.
+    Without a dev set, one in 20 pairs is held out. Raises InputError where it is too short.
     """
     set_threads(threads)
     text = _texts(corpus, tokenizer, plan.words)
@@ -60,10 +58,7 @@ def train_and_measure(
 def measure_again(
     directory: Path, train: Files | None = None, dev: Files | None = None, threads: int = 1
 ) -> Study:
-    """Measure the models that ``train_and_measure`` wrote, by default on the text they are of.
-
-    Raises InputError where ``directory`` is no laboratory, or its text is gone.
-    """
+    """Measure ``directory`` again; InputError where it is no laboratory or its text is gone."""
     set_threads(threads)
     laboratory, manifest = load_laboratory(directory)
     tokenizer = manifest.word_tokenizer

@@ -50,10 +50,8 @@ STACKS = [
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained.
-
-    updates, hidden: updates and units of each recurrent model. words: how many are told apart.
-    seeds: trainings of each model. full: also residuals in time, layer norm, and translators.
+    """updates, hidden: of each recurrent model. words: how many are told apart. seeds: trainings of
+    each model. full: also residuals in time, layer norm, and translators.
     """
 
     updates: int = 400
@@ -65,9 +63,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """Trained models: a list for each set-up, stacks of several layers last, of one by each seed.
-
-    words: the words that are not rare. hidden, updates: units and updates of each model.
+    """Models by set-up, stacks of several layers last, and by seed; ``words`` are those not rare;
+    each model has ``hidden`` units and was trained by ``updates`` updates.
     """
 
     words: Vocabulary
@@ -112,9 +109,8 @@ def stream(sentences: Sentences, words: Vocabulary) -> Ids:
 
 
 def windows(sentences: Sentences, words: Vocabulary) -> Ids:
-    """Places of a text with all their history, (N, HISTORY + 1), spread evenly.
-
-    Raises InputError where it is too short to have any.
+    """Places of a text with all their history, (N, HISTORY + 1), spread evenly; InputError where it
+    is too short to have any.
     """
     text = stream(sentences, words)
     places = len(text) - HISTORY

@@ -56,7 +56,6 @@ class Data:
 @dataclass(frozen=True)
 class Batch:
     """x (B, I) sources with ``</s>``; y_in (B, T) = <s> y; y_out (B, T) = y </s>, padded; int64.
-
     rows: which sentences of the data these are.
     """
 

@@ -42,9 +42,8 @@ CHUNK = 4096  # sentences whose vectors are held beside those they are compared 
 
 @torch.inference_mode()
 def encode_sentences(system: NmtSystem, sentences: Sequence[str], pool: str = "mean") -> Float32:
-    """The vectors of raw sentences, float32 (len(sentences), D); a blank one has zeros.
-
-    pool: one of ``POOLS``. The system is one model, no ensemble.
+    """The vectors of raw sentences, float32 (len(sentences), D); a blank one has zeros. pool: one
+    of ``POOLS``. The system is one model, no ensemble.
     """
     [model] = system.models
     words = system.tokenize([s if s.strip() else "" for s in sentences])

@@ -28,9 +28,7 @@ def explain_subwords(
     copied: Sequence[str],
 ) -> tuple[list[Piece], list[list[float]] | None]:  # fmt: skip
     """The target subwords with their rivals, and the weights α (T, I), if there is attention.
-
-    source, target: ids without specials. copied: for each ``<unk>`` of ``target``, in order, the
-    source word that replaces it.
+    source, target: ids without specials. copied: the source word for each ``<unk>`` of ``target``.
     """
     x = torch.tensor([[*source, EOS]], device=models[0].device)
     y_in, y = torch.tensor([[BOS, *target]], device=x.device), [*target, EOS]

@@ -46,9 +46,8 @@ def loss_of(
 def subword_log_probabilities(
     models: Sequence[Seq2Seq], data: Data, batch: int = 64
 ) -> list[NDArray[np.float64]]:
-    """ln P(y_t | y_<t, x) of every pair's target subwords and ``</s>``, (T,) each.
-
-    Of several models it is the logarithm of their mean probability.
+    """ln P(y_t | y_<t, x) of every pair's target subwords and ``</s>``, (T,) each; of several
+    models the logarithm of their mean probability.
     """
     result = [np.empty(0)] * len(data)
     for rows in batch_rows(data.sources, batch):

@@ -171,10 +171,8 @@ class Seq2Seq(nn.Module):
         return [(part[None].contiguous(),) for part in h]
 
     def decode(self, y: Tensor, source: Source, state: State) -> tuple[Tensor, Tensor, State]:
-        """Read ``y`` (B, T), from ``state`` on.
-
-        Returns the vectors before the output matrix (B, T, E), the attention weights (B, T, I;
-        uniform for ``none``) and the state behind the last token.
+        """Read ``y`` (B, T), from ``state`` on: the vectors before the output matrix (B, T, E),
+        attention weights (B, T, I; uniform for ``none``), and the state behind the last token.
         """
         u = self.dropout(self.embedding(y))  # (B, T, E)
         after: State = []

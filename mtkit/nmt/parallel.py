@@ -109,9 +109,8 @@ def wait() -> None:
 
 
 def add_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Let every gradient be its sum over all processes, exchanged in one piece.
-
-    A process that had no sentence has none, which counts as 0.
+    """Let every gradient be its sum over all processes, exchanged in one piece; a process that had
+    no sentence has none, which counts as 0.
     """
     if WORLD == 1:
         return

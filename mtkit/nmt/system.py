@@ -57,11 +57,7 @@ class NmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory.
-
-        Raises FileNotFoundError or KeyError where it is not whole, of which ``mtkit.load`` makes
-        an InputError.
-        """
+        """Read a model directory; FileNotFoundError or KeyError where it is not whole."""
         manifest = Manifest.read(directory)
         return cls(
             [load_network(lambda shape: Seq2Seq(ModelConfig(**shape)), directory)],

@@ -29,10 +29,8 @@ Gates = dict[str, Tensor]
 
 
 class Weights(NamedTuple):
-    """The weights of one layer and direction, named and stacked gate on gate as torch does.
-
-    W (G·D, E), U (G·D, D), and b_W, b_U (G·D,), which are b together, for G gates, D units and
-    inputs of size E.
+    """One layer and direction, gate on gate as torch stacks them: W (G·D, E), U (G·D, D) and b_W,
+    b_U (G·D,), together b, for G gates, D units and inputs of size E.
     """
 
     W: Tensor

@@ -35,9 +35,8 @@ from mtkit.text.vocabulary import BOS, PAD
 
 
 def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Floats, Floats]:
-    """‖∂L_t/∂s_{t−k}‖ and ‖∂L_t/∂e_{t−k}‖ for k = 0 … K, (N, K + 1) each.
-
-    windows: (N, T + 1) ids; the last is what the loss at t is about, and T > K.
+    """‖∂L_t/∂s_{t−k}‖ and ‖∂L_t/∂e_{t−k}‖ for k = 0 … K, (N, K + 1) each. windows: (N, T + 1) ids,
+    T > K; the last is what the loss at t is about.
     """
     model = copy.deepcopy(model).double()
     y = torch.from_numpy(windows)
@@ -86,10 +85,8 @@ def spectral_norm(model: LanguageModel) -> float:
 
 
 def by_steps(model: Seq2Seq, batch: Batch) -> tuple[Floats, Ids]:
-    """‖∂L_t/∂e_i‖ of every source position i and target position t of a batch, (M,).
-
-    Beside them the steps from x_i to y_t along the recurrences, (I − i) + t, (M,), which attention
-    cuts short.
+    """‖∂L_t/∂e_i‖ of every source position i and target position t of a batch, (M,); and the steps
+    from x_i to y_t along the recurrences, (I − i) + t, (M,), which attention cuts short.
     """
     model = copy.deepcopy(model).double().eval()
     read: list[Tensor] = []

@@ -93,9 +93,8 @@ def train_all(
     setups: Sequence[Setup], seeds: Sequence[int], stream: Ids, vocabulary: int, hidden: int,
     updates: int, threads: int, on_update: Callable[[], None] = lambda: None,
 ) -> list[list[Trained]]:  # fmt: skip
-    """Every set-up by every seed, in the order given.
-
-    stream: the ids of the training text (T,). hidden: units; updates: of a set-up whose share is 1.
+    """Every set-up by every seed, in the order given, on the ids ``stream`` (T,) of a text. hidden:
+    units; updates: of a set-up whose share is 1.
     """
     autocast = resolved("auto") == "bf16"
     jobs = []
@@ -146,9 +145,8 @@ def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
 
 
 def norms_by_steps(system: NmtSystem, text: Bitext) -> Band:
-    """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, at most K.
-
-    The median and the central 80 %, where there are enough pairs of words.
+    """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, at most K: the
+    median and the central 80 %, where there are enough pairs of words.
     """
     data = system.data(Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths))
     batches = map(data.batch, batch_rows(data.sources, PAIRS))

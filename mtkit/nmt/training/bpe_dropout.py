@@ -52,10 +52,8 @@ def _segment(
     characters: Int32, begins: Int64, base: int, pairs: Int64, ranks: Int64, pieces: Int32,
     p: float, rng: np.random.Generator,
 ) -> tuple[Int32, Int64]:  # fmt: skip
-    """The pieces of all words in a row, and where each word begins.
-
-    Entry k of the sorted ``pairs`` is a·base + b, makes ``pieces[k]`` and was learnt as number
-    ``ranks[k]``.
+    """The pieces of all words in a row, and where each word begins. Entry k of the sorted ``pairs``
+    is a·base + b, makes ``pieces[k]`` and was learnt as number ``ranks[k]``.
     """
     out, at, n = np.empty_like(characters), np.zeros_like(begins), 0
     for i in range(len(begins) - 1):

@@ -184,9 +184,8 @@ def _short(data: Data, limit: int) -> tuple[Data, list[int]]:
 def _write(
     system: NmtSystem, run: Run, corpus: Corpus, directory: Path, seconds: float, continued: bool
 ) -> Manifest:
-    """Write the model, its log and its manifest.
-
-    seconds: of this process. continued: whether it began with another model's weights.
+    """Write the model, its log and its manifest. seconds: of this process. continued: whether it
+    began with another model's weights.
     """
     system.save(directory)
     finite = ({k: v for k, v in entry.items() if math.isfinite(v)} for entry in run.history)

@@ -38,10 +38,7 @@ def path_of(out: Path) -> Path:
 
 
 def fingerprint(config: TrainConfig, train: Data, dev: Data, weights: Tensors | None = None) -> str:
-    """Of everything but ``updates``, which a time budget decides anew each time.
-
-    weights: what the training begins with, if not at random.
-    """
+    """Of all but ``updates``, which a time budget decides anew. weights: those begun with."""
     settings = {**asdict(config), "updates": 0}
     text = json.dumps([settings, *(asdict(data) for data in (train, dev))], sort_keys=True)
     return hashlib.sha256(text.encode() + to_bytes(weights or {})).hexdigest()

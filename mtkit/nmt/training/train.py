@@ -64,9 +64,8 @@ def plan_updates(run: Run, seconds_per_update: float, spent: float) -> int:
 
 
 def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
-    """Train to the end of the plan or of the patience; the best averaged weights, in eval mode.
-
-    A run that was restored goes on. Raises WorkError where it cannot be saved from divergence.
+    """Train to the end of the plan or of the patience, from wherever the run stands; the best
+    averaged weights, in eval mode. Raises WorkError where it cannot be saved from divergence.
     """
     keep_memory()
     start, begun = time.perf_counter(), run.update

@@ -77,9 +77,8 @@ class Run:
         return sum(1 for _ in batch_rows(self.train.sources, self.config.batch))
 
     def next_batch(self) -> Batch:
-        """The next batch; a new epoch in new order when the last one is used up.
-
-        The first of all is the largest, so that trouble with memory shows at once.
+        """The next batch; a new epoch in new order when the last one is used up. The first of all
+        is the largest, so that trouble with memory shows at once.
         """
         if not self.queue:
             self.segmentation = int(self.rng.integers(2**62)) if self.segment else 0
@@ -95,9 +94,8 @@ class Run:
             self.data = self.segment(self.segmentation)
 
     def step(self, batch: Batch, total: int) -> tuple[Tensor, Tensor]:
-        """One update; the loss and the gradient's norm before clipping, still as tensors.
-
-        Where either is not finite the weights stay as they are, and the update counts as skipped.
+        """One update; the loss and the gradient's norm before clipping, still as tensors. Where
+        either is not finite the weights stay as they are, and the update counts as skipped.
         """
         config, parameters = self.config, list(self.model.parameters())
         self.model.train()
