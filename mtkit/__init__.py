@@ -132,9 +132,12 @@ def align(
     check_choice("heuristic", heuristic, HEURISTICS)
     if out is not None:
         models.check_out(out, "", force)
-    if model is not None:
-        return models.align_by(Path(model), _text(corpus, None)[0], tokenizer, heuristic)
+    tokenizer = tokenizer or (Manifest.read(Path(model)).word_tokenizer if model else None)
     corpus, tokenizer = _text(corpus, tokenizer)
+    if model is not None:
+        words, sides = models.load_word_models(Path(model)), corpus.train.tokens(tokenizer)
+        with step(f"word alignment by {model}"):
+            return words.align(*sides, heuristic)
     corpus.train.without_empty()  # raises where nothing can be learnt
     sides = corpus.train.tokens(tokenizer)
     with step(f"word alignment ({aligner}), both directions"):

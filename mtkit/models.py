@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mtkit.console import step
 from mtkit.errors import InputError
 from mtkit.manifest import (
     ALIGNMENT,
@@ -22,10 +21,8 @@ from mtkit.manifest import (
 
 if TYPE_CHECKING:
     from mtkit.nmt.system import NmtSystem
-    from mtkit.smt.alignment.symmetrize import Links
     from mtkit.smt.alignment.word_model import WordModels
     from mtkit.system import System
-    from mtkit.text.corpus import Corpus
     from mtkit.text.glossary import Glossary
     from mtkit.text.tokenizer import WordTokenizer
 
@@ -103,19 +100,6 @@ def load_word_models(directory: Path) -> WordModels:
         return WordModels.load(directory)
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: missing; {directory} cannot align words") from None
-
-
-def align_by(
-    directory: Path, corpus: Corpus, tokenizer: WordTokenizer | None, heuristic: str
-) -> Links:
-    """Align the words of a training text by the word models in ``directory``.
-
-    tokenizer: theirs, where none is named. Raises InputError as ``load_word_models`` does.
-    """
-    words = load_word_models(directory)
-    sides = corpus.train.tokens(tokenizer or Manifest.read(directory).word_tokenizer)
-    with step(f"word alignment by {directory}"):
-        return words.align(*sides, heuristic)
 
 
 def import_moses(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import mtkit.cli.options as options
-from mtkit.cli.output import AsJson, Html, check_page, publish
+from mtkit.cli.output import AsJson, Html, publish
 from mtkit.errors import InputError
 
 Systems = Annotated[
@@ -48,8 +48,7 @@ def compare(
     from mtkit.comparison import report
     from mtkit.comparison.page import render
 
-    cores = options.set_up(quiet, threads)
-    check_page(html)
+    cores = options.set_up(quiet, threads, html)
     comparison = mtkit.compare(
         systems or (), test, references=reference or (), examples=examples, glossary=glossary,
         fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds, threads=cores,

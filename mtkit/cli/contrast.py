@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import mtkit.cli.options as options
-from mtkit.cli.output import AsJson, Html, check_page, publish
+from mtkit.cli.output import AsJson, Html, publish
 from mtkit.console import step
 from mtkit.errors import InputError
 
@@ -28,8 +28,7 @@ def contrast(
     from mtkit.grammar.suite import read_suite
     from mtkit.models import load, models_or_all
 
-    cores = options.set_up(quiet, threads)
-    check_page(html)
+    cores = options.set_up(quiet, threads, html)
     if not suite.is_file():
         raise InputError(f"{suite}: no such file; `mtkit corpus make` makes a suite of contrasts")
     items = read_suite(suite)

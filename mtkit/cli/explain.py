@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
-from mtkit.cli.output import AsJson, Html, check_page, publish
+from mtkit.cli.output import AsJson, Html, publish
 from mtkit.console import busy
 
 
@@ -32,8 +32,7 @@ def explain(
     from mtkit.explanation.reasons import explain as reasons
     from mtkit.models import load
 
-    cores = set_up(quiet, threads)
-    check_page(html)
+    cores = set_up(quiet, threads, html)
     explanations = []
     for directory in model or _newest():
         with busy(f"asking {directory} and searching its training text"):

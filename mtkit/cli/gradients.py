@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import mtkit.cli.options as options
-from mtkit.cli.output import AsJson, Html, check_page, publish
+from mtkit.cli.output import AsJson, Html, publish
 
 Updates = Annotated[int, typer.Option(min=1, help="Updates of each recurrent model.")]
 Hidden = Annotated[int, typer.Option(min=2, help="Units of each recurrent model.")]
@@ -42,8 +42,7 @@ def gradients(
     from mtkit.manifest import LABORATORY
     from mtkit.models import check_out
 
-    cores = options.set_up(quiet, threads)
-    check_page(html)
+    cores = options.set_up(quiet, threads, html)
     if model:
         study = measure_again(model, train, dev, cores)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.console import console, note
+from mtkit.errors import InputError
 from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:
@@ -87,10 +88,15 @@ def training_text(
     return open_corpus(corpus, pair, train, dev, test), WordTokenizer(tokenizer, lowercase)
 
 
-def set_up(quiet: bool, threads: int = 0) -> int:
-    """Apply ``--quiet``; the number of threads ``--threads`` means."""
+def set_up(quiet: bool, threads: int = 0, html: Path | None = None) -> int:
+    """Apply ``--quiet``; the number of threads ``--threads`` means.
+
+    Raises InputError where the page ``--html`` could not be written, before any work for it.
+    """
     from mtkit.models import cores
 
+    if html is not None and not html.parent.is_dir():
+        raise InputError(f"{html}: no such directory: {html.parent}")
     console.quiet = quiet
     return cores(threads)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.console import note
-from mtkit.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,12 +19,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 Html = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Also write a page that needs no network.")
 ]
-
-
-def check_page(html: Path | None) -> None:
-    """Raise InputError where a page could not be written, before any work is done for it."""
-    if html is not None and not html.parent.is_dir():
-        raise InputError(f"{html}: no such directory: {html.parent}")
 
 
 def publish(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import mtkit.cli.options as options
-from mtkit.cli.output import AsJson, Html, check_page, publish
+from mtkit.cli.output import AsJson, Html, publish
 
 
 def watch(
@@ -20,8 +20,7 @@ def watch(
     from mtkit.laboratory.watch_page import findings
     from mtkit.smt.alignment.watch import watch as run
 
-    options.set_up(quiet)
-    check_page(html)
+    options.set_up(quiet, html=html)
     text, tokens = options.training_text(corpus, pair, train, None, None, tokenizer, lowercase)
     history = run(*text.train.tokens(tokens), word)
     shown = findings(word, history)

@@ -90,27 +90,22 @@ class Models:
         )
 
 
+@dataclass(eq=False)
 class SmtSystem:
-    """Phrase table, language model, word models and weights; meets ``mtkit.system.System``."""
+    """Phrase table, language model, word models and weights; meets ``mtkit.system.System``.
+
+    verbatim: whether numbers, URLs and placeholders have to survive translation.
+    """
 
     kind: ClassVar[str] = "smt"
+    models: Models
+    tokenizer: WordTokenizer
+    weights: dict[str, float]
+    limits: Limits = Limits()  # noqa: RUF009  a tuple: immutable
+    threads: int = os.cpu_count() or 1
+    verbatim: bool = True
 
-    def __init__(
-        self,
-        models: Models,
-        tokenizer: WordTokenizer,
-        weights: dict[str, float],
-        limits: Limits = Limits(),  # noqa: B008  a tuple: immutable
-        threads: int | None = None,
-        verbatim: bool = True,
-    ) -> None:
-        """verbatim: whether numbers, URLs and placeholders have to survive translation."""
-        self.models = models
-        self.tokenizer = tokenizer
-        self.weights = weights
-        self.limits = limits
-        self.threads = threads or os.cpu_count() or 1
-        self.verbatim = verbatim
+    def __post_init__(self) -> None:
         self.use_glossary(Glossary())
 
     def use_glossary(self, glossary: Glossary) -> None:
