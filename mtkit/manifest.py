@@ -30,18 +30,14 @@ UNDETERMINED = "und"  # ISO 639's code for a language that nobody named
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a model directory says of itself.
-
-    corpus: its name and, for each split, the two absolute paths. config: the resolved options.
-    tokenizer: the fields of ``WordTokenizer``. figures: what training measured (seconds, scores).
-    """
+    """What a model directory says of itself."""
 
     kind: str
     languages: tuple[str, str]
-    corpus: dict[str, Any]
-    tokenizer: dict[str, Any]
-    config: dict[str, Any]
-    figures: dict[str, Any] = field(default_factory=dict)
+    corpus: dict[str, Any]  # its name and, for each split, the two absolute paths
+    tokenizer: dict[str, Any]  # the fields of ``WordTokenizer``
+    config: dict[str, Any]  # the resolved options
+    figures: dict[str, Any] = field(default_factory=dict)  # what training measured
     format: int = FORMAT
 
     @classmethod
@@ -125,10 +121,7 @@ class TrainingPair:
 
 
 def training_text(directory: Path) -> Bitext:
-    """The text that the model in ``directory`` was trained on.
-
-    Raises InputError where the files are missing or have changed since.
-    """
+    """The text that a model was trained on. Raises InputError if it is missing or has changed."""
     return _training_files(directory).without_empty()
 
 

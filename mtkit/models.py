@@ -89,10 +89,7 @@ def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path
 
 
 def load_word_models(directory: Path) -> WordModels:
-    """The word models of a statistical model, or of what `mtkit align --out` kept.
-
-    Raises InputError where ``directory`` has none.
-    """
+    """The word models of a statistical model or of `mtkit align --out`; InputError without."""
     from mtkit.smt.alignment.word_model import WordModels
 
     Manifest.read(directory)
@@ -204,20 +201,16 @@ def load(directory: str | Path, *others: str | Path) -> System:
             from mtkit.laboratory.recurrent_lm import RecurrentLm
 
             return RecurrentLm.load(directory)
-        if kind == LABORATORY:
-            raise InputError(
-                f"{directory} holds language models; name one, as in {directory}/lstm-1"
-            )
-        if kind == ALIGNMENT:
-            raise InputError(
-                f"{directory} aligns words (`mtkit align --model`), it cannot translate"
-            )
     except FileNotFoundError as error:
         missing = error.filename or error  # not every library says which
         raise InputError(f"{missing}: missing; the model must be trained again") from None
     except KeyError as error:
         raise InputError(f"{directory}: the model lacks {error}; train it again") from None
-    raise InputError(f"{directory}: a model of unknown kind {kind!r}")
+    no_system = {
+        LABORATORY: f"{directory} holds language models; name one, as in {directory}/lstm-1",
+        ALIGNMENT: f"{directory} aligns words (`mtkit align --model`), it cannot translate",
+    }
+    raise InputError(no_system.get(kind, f"{directory}: a model of unknown kind {kind!r}"))
 
 
 def _ensemble(directories: list[Path]) -> System:

@@ -16,29 +16,20 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One translation.
-
-    score: what the search maximised; comparable only within one system.
-    features: name → value (SMT), empty for NMT.
-    alignment: (source token, target token) links, 0-based.
-    segments: (s0, s1, t0, t1), half-open token spans of the phrases used (SMT).
-    token_logprobs: ln p of every target subword (NMT) or, by the language model, of every target
-        token (SMT), ``</s>`` last.
-    orders: words of the n-gram that each of these is judged by, itself included (SMT).
-    unknown: source tokens that were copied because the system does not know them.
-    pieces: as how many the sentence was translated; more than 1 if it was too long.
-    """
+    """One translation. A statistical system (SMT) fills other fields than a neural one (NMT)."""
 
     text: str
     tokens: list[str]
-    score: float
-    features: dict[str, float] = field(default_factory=dict)
-    alignment: list[tuple[int, int]] = field(default_factory=list)
+    score: float  # what the search maximised; comparable only within one system
+    features: dict[str, float] = field(default_factory=dict)  # name → value (SMT)
+    alignment: list[tuple[int, int]] = field(default_factory=list)  # (source token, target token)
+    # (s0, s1, t0, t1), half-open token spans of the phrases used (SMT).
     segments: list[tuple[int, int, int, int]] = field(default_factory=list)
+    # ln p of every target subword (NMT) or, by the language model, token (SMT), ``</s>`` last.
     token_logprobs: list[tuple[str, float]] = field(default_factory=list)
-    orders: list[int] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    pieces: int = 1
+    orders: list[int] = field(default_factory=list)  # words of the n-gram that judged each (SMT)
+    unknown: list[str] = field(default_factory=list)  # source tokens copied, not translated
+    pieces: int = 1  # as how many the sentence was translated, 1 unless it was too long
 
 
 EMPTY = Hypothesis(text="", tokens=[], score=0.0)
@@ -48,28 +39,25 @@ class TokenScores(NamedTuple):
     """What a model thinks of the N tokens of a sentence, ``</s>`` the last of them.
 
     log_p: ln of each token's probability given those before it, 0 for a ``</s>`` that the model
-    takes for granted; of a word in several subwords the sum of theirs. is_oov: whether the model
-    knows the word only as unknown. order: words of the n-gram that judged it, if it was one.
+    takes for granted; of a word in several subwords the sum of theirs.
     """
 
     log_p: NDArray[np.float64]
-    is_oov: NDArray[np.bool_]
-    order: NDArray[np.int8] | None = None
+    is_oov: NDArray[np.bool_]  # whether the model knows the word only as unknown
+    order: NDArray[np.int8] | None = None  # words of the n-gram that judged it, if it was one
 
 
 @dataclass(frozen=True)
 class LogProbability:
     """ln of a sentence's probability and the number N of tokens it is shared among.
 
-    N counts word tokens and one ``</s>``. Of these, ``oov`` were unknown to the model; ``known`` is
-    the part of ``value`` that the other tokens contributed, ``None`` where the model cannot tell.
     by_token: the terms of these sums.
     """
 
     value: float
-    tokens: int
-    oov: int = 0
-    known: float | None = None
+    tokens: int  # word tokens and one ``</s>``
+    oov: int = 0  # of these, unknown to the model
+    known: float | None = None  # what the other tokens contributed; None: the model cannot tell
     by_token: TokenScores | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -83,16 +71,15 @@ class LogProbability:
 class Score:
     """What a system thinks of a given pair; ``None`` where it has no such model.
 
-    lm = ln P(y), channel = ln P(x|y), direct = ln P(y|x); ``model`` is what the system's search
-    maximises, no probability: the log-linear score of the best derivation (SMT), ln P(y|x) by the
-    length (NMT), with ``why`` it is missing where it is.
+    model: what the system's search maximises, no probability: the log-linear score of the best
+    derivation (SMT), ln P(y|x) by the length (NMT).
     """
 
-    lm: LogProbability | None = None
-    channel: LogProbability | None = None
-    direct: LogProbability | None = None
+    lm: LogProbability | None = None  # ln P(y)
+    channel: LogProbability | None = None  # ln P(x|y)
+    direct: LogProbability | None = None  # ln P(y|x)
     model: float | None = None
-    why: str = ""
+    why: str = ""  # ``model`` is missing, where it is
 
 
 # --- why a system translates as it does
@@ -112,18 +99,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Phrase:
-    """Source words ``span[0] : span[1]`` and their translation.
-
-    orientation: to the phrase before. copied: the system does not know the word. terms: what the
-    phrase adds to each feature.
-    """
+    """Source words ``span[0] : span[1]`` and their translation."""
 
     source: list[str]
     target: list[str]
     span: tuple[int, int]
-    orientation: str
-    copied: bool
-    terms: list[Term]
+    orientation: str  # to the phrase before
+    copied: bool  # the system does not know the word
+    terms: list[Term]  # what the phrase adds to each feature
 
 
 @dataclass(frozen=True)
@@ -137,17 +120,14 @@ class Word:
 
 @dataclass(frozen=True)
 class PhraseReasons:
-    """A derivation, phrases in target order: score = Σ_k λ_k f_k = Σ over phrases of their terms.
+    """A derivation, phrases in target order: score = Σ_k λ_k f_k = the sum of their terms."""
 
-    source: word tokens. terms: the sum of the phrases'; their products sum to ``score``.
-    """
-
-    source: list[str]
+    source: list[str]  # word tokens
     translation: str
     score: float
     phrases: list[Phrase]
     words: list[Word]
-    terms: list[Term]
+    terms: list[Term]  # the sum of the phrases'; their products sum to ``score``
 
 
 @dataclass(frozen=True)
@@ -160,35 +140,26 @@ class Rival:
 
 @dataclass(frozen=True)
 class Piece:
-    """A target subword with ln p of it and its ``RIVALS`` best rivals.
-
-    looked_at: the source subword with the largest weight, None without attention. copied: the
-    source word that stands for an ``<unk>``.
-    """
+    """A target subword with ln p of it and its ``RIVALS`` best rivals."""
 
     text: str
     log_p: float
-    looked_at: int | None
+    looked_at: int | None  # the source subword with the largest weight, None without attention
     rivals: list[Rival]
-    copied: str
+    copied: str  # the source word that stands for an ``<unk>``
 
 
 @dataclass(frozen=True)
 class SubwordReasons:
-    """source: its subwords, ``</s>`` last; attention: a row for each target subword, which sums
-    to 1 over the source's, None for a model without.
+    """A translation in subwords: score = Σ ln p / (number of subwords) ** ``normalisation``."""
 
-    score: Σ ln p divided by the number of subwords to the power of ``normalisation``. put_back:
-    numbers, URLs and placeholders that the network lost.
-    """
-
-    source: list[str]
+    source: list[str]  # its subwords, ``</s>`` last
     translation: str
     score: float
     normalisation: float
     pieces: list[Piece]
-    attention: list[list[float]] | None
-    put_back: list[str]
+    attention: list[list[float]] | None  # of each target subword, 1 in sum over the source's
+    put_back: list[str]  # numbers, URLs and placeholders that the network lost
 
 
 Reasons = PhraseReasons | SubwordReasons

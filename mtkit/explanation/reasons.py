@@ -42,18 +42,14 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the system ``name`` of this ``kind`` says of one sentence, and its evidence.
-
-    support: of each phrase, in order; neighbours: of the sentence, by a neural system. Where
-    ``missing`` says why the training text could not be searched, both are empty.
-    """
+    """What the system ``name`` of this ``kind`` says of one sentence, and its evidence."""
 
     kind: str
     name: str
     reasons: Reasons
-    support: list[Support]
-    neighbours: list[Neighbour]
-    missing: str
+    support: list[Support]  # of each phrase, in order
+    neighbours: list[Neighbour]  # of the sentence, by a neural system
+    missing: str  # why the training text could not be searched; then both are empty
 
 
 def explain(directory: Path, system: System, sentences: Sequence[str]) -> list[Explanation]:

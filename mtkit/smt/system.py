@@ -45,17 +45,14 @@ MOST_WORDS = 200  # words that are translated at once; more are translated in pi
 
 @dataclass(frozen=True)
 class Models:
-    """All that was estimated from the corpus, and the words by their ids.
-
-    words: P(y|x) and P(x|y), which a model from elsewhere may lack.
-    """
+    """All that was estimated from the corpus, and the words by their ids."""
 
     source: Vocabulary
     target: Vocabulary
     table: PhraseTable
     lm: NgramModel
     context: Lexicon
-    words: WordModels | None = None
+    words: WordModels | None = None  # P(y|x) and P(x|y), which a model from elsewhere may lack
 
     @cached_property
     def source_spelling(self) -> Spelling:
@@ -92,10 +89,7 @@ class Models:
 
 @dataclass(eq=False)
 class SmtSystem:
-    """Phrase table, language model, word models and weights; meets ``mtkit.system.System``.
-
-    verbatim: whether numbers, URLs and placeholders have to survive translation.
-    """
+    """Phrase table, language model, word models and weights; meets ``mtkit.system.System``."""
 
     kind: ClassVar[str] = "smt"
     models: Models
@@ -103,7 +97,7 @@ class SmtSystem:
     weights: dict[str, float]
     limits: Limits = Limits()  # noqa: RUF009  a tuple: immutable
     threads: int = os.cpu_count() or 1
-    verbatim: bool = True
+    verbatim: bool = True  # whether numbers, URLs and placeholders have to survive translation
 
     def __post_init__(self) -> None:
         self.use_glossary(Glossary())
@@ -118,11 +112,7 @@ class SmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory.
-
-        Raises FileNotFoundError or KeyError where it is not whole, of which ``mtkit.load`` makes
-        an InputError.
-        """
+        """Read a model directory. Raises FileNotFoundError or KeyError where it is not whole."""
         manifest = Manifest.read(directory)
         weights, limits = directory / "weights.json", Limits(**manifest.config["limits"])
         return cls(

@@ -43,16 +43,12 @@ CELL = np.dtype([("edge", np.int32), ("row", np.int32), ("column", np.int32)])
 
 
 class Limits(NamedTuple):
-    """How much is searched.
-
-    distortion: words a span may be away from the last one's end; table: translations of one source
-    phrase.
-    """
+    """How much is searched."""
 
     stack: int = 100
     pops: int = 200
-    distortion: int = 6
-    table: int = 20
+    distortion: int = 6  # words a span may be away from the last one's end
+    table: int = 20  # translations of one source phrase
 
 
 def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) -> Records:

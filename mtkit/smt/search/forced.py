@@ -44,14 +44,11 @@ MOST = 1 << 16  # hypotheses of a stack
 
 
 class Forced(NamedTuple):
-    """options: int32, those of the best derivation in target order, none where y is out of reach.
+    """The best derivation, and which words some phrase of x that stands in y translates."""
 
-    source, target: bool (N,), (J,), which words some phrase of x that stands in y translates.
-    """
-
-    options: Int32
-    source: Bool
-    target: Bool
+    options: Int32  # in target order, none where y is out of reach
+    source: Bool  # (N,)
+    target: Bool  # (J,)
 
 
 def force(

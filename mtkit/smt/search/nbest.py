@@ -40,19 +40,14 @@ F = len(NAMES)
 
 
 class NBest(NamedTuple):
-    """K derivations, best first.
+    """K derivations, best first."""
 
-    score: float64 (K,); features: float64 (K, len(NAMES)); options: int32, those of derivation k,
-    in target order, at ``o_begin[k] : o_begin[k + 1]``; words: int32, its ids in the target
-    vocabulary by ``w_begin`` likewise, −1 − i for source word i, copied.
-    """
-
-    score: Float64
-    features: Float64
-    options: Int32
-    o_begin: Int64
-    words: Int32
-    w_begin: Int64
+    score: Float64  # (K,)
+    features: Float64  # (K, F)
+    options: Int32  # those of derivation k, in target order: options[o_begin[k] : o_begin[k + 1]]
+    o_begin: Int64  # (K + 1,)
+    words: Int32  # target ids by ``w_begin`` likewise, −1 − i for source word i, copied
+    w_begin: Int64  # (K + 1,)
 
 
 def derivation(chosen: Int32, options: Options, model: Model, λ: Float64) -> NBest:

@@ -37,74 +37,49 @@ FIXED = -2  # FIXED − t: translation t of ``Sentence.target``
 
 
 class Model(NamedTuple):
-    """What was estimated, as kernels take it.
-
-    begin: the language model's state after ``<s>``; lm_id: its id of each target word.
-    """
+    """What was estimated, as kernels take it."""
 
     table: PhraseTable
     lexicon: Lexicon
     lm: Lm
-    begin: int
-    lm_id: Int32
+    begin: int  # the language model's state after ``<s>``
+    lm_id: Int32  # its id of each target word
 
 
 class Sentence(NamedTuple):
-    """A sentence of N words, and what is asked of its translation.
+    """A sentence of N words, and what is asked of its translation."""
 
-    words: int32 (N,), source ids; copied: int32 (N,), the language model's id of each, should it be
-    copied; verbatim: int32 (N,), the target id of a word that every translation must contain as it
-    is (``UNK`` if no pair can), −1 for the others.
-
-    match: int32 (N,), which glossary match a word belongs to, −1 = none; match m has the
-    translations ``row[m] : row[m + 1]``, and t of these the target ids ``target[t_begin[t] :
-    t_begin[t + 1]]``. given: int32, if not empty the translation that is wanted, as target ids.
-    """
-
-    words: Int32
-    copied: Int32
-    verbatim: Int32
-    match: Int32
-    row: Int64
-    target: Int32
+    words: Int32  # (N,) source ids
+    copied: Int32  # (N,) the language model's id of each, should it be copied
+    verbatim: Int32  # (N,) target id of what must stay as it is (UNK if no pair can), else −1
+    match: Int32  # (N,) which glossary match a word belongs to, −1 = none
+    row: Int64  # match m has the translations row[m] : row[m + 1]
+    target: Int32  # target ids, of translation t target[t_begin[t] : t_begin[t + 1]]
     t_begin: Int64
-    given: Int32
+    given: Int32  # if not empty the translation that is wanted, as target ids
 
 
 class Options(NamedTuple):
     """M options of a sentence of N words; W target words in all.
 
-    begin: int64 (N · MAX_PHRASE + 1,), those of the span of k + 1 words from i are
-    ``begin[i · MAX_PHRASE + k]`` and the following, best first; start, end: int32 (M,), the span;
-    pair: int32 (M,), row of the phrase table, COPIED, or FIXED and below; score: float64 (M,)
-    without language model and reordering; estimate: with the language model; context: float64 (M,),
-    the feature of ``context``, part of the score; words: int32 (W,), the language model's ids of
-    option o at ``w_begin[o] : w_begin[o + 1]``; target: int32 (W,), target ids likewise, −1 − i for
-    source word i, copied.
-
-    previous, next: float64 (M + 1, 3), λ ln P(orientation | pair) towards the phrase before and
-    towards the one behind, 0 without a pair and in the last row, which stands for the sentence's
-    start; kind: uint64 (M,), equal where ``next`` is.
-
-    state: int32 (W,), the language model's after each word, seeing the phrase by itself; behind:
-    float64 (W,), λ_lm ln P of the phrase's words behind it then.
+    The last row of ``previous`` and ``next`` stands for the sentence's start.
     """
 
-    begin: Int64
-    start: Int32
-    end: Int32
-    pair: Int32
-    score: Float64
-    estimate: Float64
-    context: Float64
-    words: Int32
-    target: Int32
-    w_begin: Int64
-    previous: Float64
-    next: Float64
-    kind: UInt64
-    state: Int32
-    behind: Float64
+    begin: Int64  # (N · MAX_PHRASE + 1,) of k + 1 words from i: from begin[i · MAX_PHRASE + k] on
+    start: Int32  # (M,) of the span; the options of one stand side by side, best first
+    end: Int32  # (M,)
+    pair: Int32  # (M,) row of the phrase table, COPIED, or FIXED and below
+    score: Float64  # (M,) without language model and reordering
+    estimate: Float64  # (M,) with the language model
+    context: Float64  # (M,) the feature of ``context``, part of the score
+    words: Int32  # (W,) the language model's ids, of option o words[w_begin[o] : w_begin[o + 1]]
+    target: Int32  # (W,) target ids likewise, −1 − i for source word i, copied
+    w_begin: Int64  # (M + 1,)
+    previous: Float64  # (M + 1, 3) λ ln P(orientation | pair) to the phrase before, 0 without pair
+    next: Float64  # (M + 1, 3) towards the one behind
+    kind: UInt64  # (M,) equal where ``next`` is
+    state: Int32  # (W,) the language model's after each word, seeing the phrase by itself
+    behind: Float64  # (W,) λ_lm ln P of the phrase's words behind it then
 
 
 class Ranked(NamedTuple):
