@@ -23,16 +23,12 @@ CLAIM = (5, 10)  # "about seven tokens" (Gers et al. 2000: five to ten steps, of
 
 def findings(study: Study) -> Findings:
     """Everything that is shown of a study."""
-    return Findings(
-        f"mtkit gradients: {study.corpus}",
-        "How far back do models look?",
+    title, question = f"mtkit gradients: {study.corpus}", "How far back do models look?"
+    summary = (
         f"{study.corpus}: {study.words:,} words of training text, {study.vocabulary:,} different, "
-        f"{study.rare:.1%} rare; {study.updates} updates, {study.seeds} seeds, "
-        f"{study.hidden} units",
-        charts(study),
-        grids(study),
-        verdicts(study),
+        f"{study.rare:.1%} rare; {study.updates} updates, {study.seeds} seeds, {study.hidden} units"
     )
+    return Findings(title, question, summary, charts(study), grids(study), verdicts(study))
 
 
 # --- cells
@@ -252,52 +248,29 @@ def _helped(study: Study) -> list[Recurrent]:
 
 # Title, axis, equation and lines; all grow by factors.
 CHARTS: list[tuple[str, str, str, Callable[[Study], list[Line]]]] = [
-    (
-        "Gradient of the loss by the state k tokens back",
-        "k",
-        f"‖∂L_t / ∂s_{{t−k}}‖ ∝ ρ^k; {WIDE}",
-        lambda study: _lines((m.setup.name, m.states) for m in study.models),
-    ),
-    (
-        "Gradient of the loss by the word k tokens back",
-        "k",
-        f"‖∂L_t / ∂e_{{t−k}}‖; {WIDE}",
-        lambda study: _lines((m.setup.name, m.inputs) for m in study.models),
-    ),
-    (
-        "Norm of the gradient before clipping",
-        "update",
-        "clipping: g ← g · τ / max(τ, ‖g‖), τ = 1",
-        lambda study: [_trace(m) for m in study.models],
-    ),
-    (
-        "Perplexity given the last k words",
-        "k",
-        f"exp(−1/N Σ ln P(y_t | y_{{t−k}} … y_{{t−1}})); {NARROW}",
-        lambda study: (
-            _lines((f"{n}-gram", study.ngrams[n].cut) for n in DRAWN)
-            + _lines((m.setup.name, m.context.cut) for m in _helped(study))
-        ),
-    ),
-    (
-        "Perplexity with the words before the last k shuffled",
-        "k",
-        f"exp(−1/N Σ ln P(y_t | π(y_1 … y_{{t−k−1}}) y_{{t−k}} … y_{{t−1}})); {NARROW}",
-        lambda study: _lines((m.setup.name, m.context.shuffled) for m in _helped(study)),
-    ),
-    (
-        "Gradient of the loss by the output of layer l",
-        "l",
-        f"residual: u^l = LSTM_l(u^{{l−1}}) + u^{{l−1}}; {WIDE}",
-        lambda study: _lines(study.depth.items()),
-    ),
-    (
-        "Gradient of the loss at a target word by a source word",
-        "steps",
-        "‖∂L_t / ∂e_i‖ by (I − i) + t; bands: 80 % of pairs of words",
-        lambda study: _lines(study.steps.items()),
-    ),
-]
+    ("Gradient of the loss by the state k tokens back", "k",
+     f"‖∂L_t / ∂s_{{t−k}}‖ ∝ ρ^k; {WIDE}",
+     lambda study: _lines((m.setup.name, m.states) for m in study.models)),
+    ("Gradient of the loss by the word k tokens back", "k",
+     f"‖∂L_t / ∂e_{{t−k}}‖; {WIDE}",
+     lambda study: _lines((m.setup.name, m.inputs) for m in study.models)),
+    ("Norm of the gradient before clipping", "update",
+     "clipping: g ← g · τ / max(τ, ‖g‖), τ = 1",
+     lambda study: [_trace(m) for m in study.models]),
+    ("Perplexity given the last k words", "k",
+     f"exp(−1/N Σ ln P(y_t | y_{{t−k}} … y_{{t−1}})); {NARROW}",
+     lambda study: (_lines((f"{n}-gram", study.ngrams[n].cut) for n in DRAWN)
+                    + _lines((m.setup.name, m.context.cut) for m in _helped(study)))),
+    ("Perplexity with the words before the last k shuffled", "k",
+     f"exp(−1/N Σ ln P(y_t | π(y_1 … y_{{t−k−1}}) y_{{t−k}} … y_{{t−1}})); {NARROW}",
+     lambda study: _lines((m.setup.name, m.context.shuffled) for m in _helped(study))),
+    ("Gradient of the loss by the output of layer l", "l",
+     f"residual: u^l = LSTM_l(u^{{l−1}}) + u^{{l−1}}; {WIDE}",
+     lambda study: _lines(study.depth.items())),
+    ("Gradient of the loss at a target word by a source word", "steps",
+     "‖∂L_t / ∂e_i‖ by (I − i) + t; bands: 80 % of pairs of words",
+     lambda study: _lines(study.steps.items())),
+]  # fmt: skip
 
 
 def charts(study: Study) -> list[Chart]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from mtkit.nmt.model import Seq2Seq, mean_probability
@@ -45,16 +44,12 @@ def explain_subwords(
     log_p[:, [PAD, BOS]] = -torch.inf  # what no search may choose
     log_p[torch.arange(len(y)), y] = -torch.inf
     best, ids = log_p.topk(RIVALS, -1)
-    rivals = zip(ids.tolist(), best.exp().tolist(), strict=True)
     names, words = subwords.pieces, iter(copied)
-    pieces = [
-        Piece(
-            names[i],
-            own[t],
-            None if alpha is None else int(np.argmax(alpha[t])),
-            [Rival(names[j], p) for j, p in zip(*others, strict=True)],
-            next(words) if i == UNK else "",
-        )
-        for t, (i, others) in enumerate(zip(y, rivals, strict=True))
+    rivals = [
+        [Rival(names[i], p) for i, p in zip(*others, strict=True)]
+        for others in zip(ids.tolist(), best.exp().tolist(), strict=True)
     ]
+    looked_at = [None] * len(y) if alpha is None else alpha.argmax(-1).tolist()
+    spelled = [next(words) if i == UNK else "" for i in y]
+    pieces = list(map(Piece, [names[i] for i in y], own, looked_at, rivals, spelled))
     return pieces, None if alpha is None else alpha.tolist()

@@ -54,12 +54,9 @@ def subword_log_probabilities(
         b = data.batch(rows).to(models[0].device)
         y = b.y_out.flatten()[b.real]
         logp = torch.zeros(b.y_out.numel(), device=b.x.device)
-        logp[b.real] = mean_probability(
-            [
-                -functional.cross_entropy(model.eval()(b.x, b.y_in, b.real), y, reduction="none")
-                for model in models
-            ]
-        )
+        logits = (model.eval()(b.x, b.y_in, b.real) for model in models)
+        own = [-functional.cross_entropy(z, y, reduction="none") for z in logits]
+        logp[b.real] = mean_probability(own)
         by_sentence = logp.view(b.y_out.shape).double().cpu().numpy()
         for row, values in zip(rows, by_sentence, strict=True):
             result[row] = values[: len(data.targets[row]) + 1]

@@ -65,22 +65,13 @@ PRESETS: dict[Preset, TrainConfig] = {
     "small": TrainConfig(),
     # Small batches of a small network: what a few thousand sentences and minutes are best spent on.
     "quick": TrainConfig(
-        embedding=192,
-        hidden=256,
-        decoder_layers=1,
-        vocabulary=4000,
-        dropout=0.15,
-        word_dropout=0.0,
-        batch=32,
-        learning_rate=8e-3,
-        warmup=100,
-        minutes=2.5,
-        validations=8,
+        embedding=192, hidden=256, decoder_layers=1, vocabulary=4000, dropout=0.15,
+        word_dropout=0.0, batch=32, learning_rate=8e-3, warmup=100, minutes=2.5, validations=8,
     ),
     # Wider, which pays only with more dropout, and then needs more passes.
     "best": TrainConfig(hidden=384, dropout=0.35, learning_rate=3e-3, epochs=45, minutes=85.0),
     "textbook": TrainConfig(attention="none"),
-}
+}  # fmt: skip
 
 
 def preset(name: Preset, **changes: Any) -> TrainConfig:
@@ -100,6 +91,5 @@ def learning_rate(update: int, total: int, config: TrainConfig) -> float:
     """The schedule of the module's docstring, ``update`` counted from 0."""
     warm = min(1.0, (update + 1) / max(1, config.warmup))
     done = max(0.0, (update - config.warmup) / max(1, total - config.warmup))
-    return (
-        config.learning_rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
-    )
+    cosine = (1 + math.cos(math.pi * min(done, 1.0))) / 2
+    return config.learning_rate * warm * (0.02 + 0.98 * cosine)

@@ -59,12 +59,10 @@ class NmtSystem:
     def load(cls, directory: Path) -> Self:
         """Read a model directory; FileNotFoundError or KeyError where it is not whole."""
         manifest = Manifest.read(directory)
-        return cls(
-            [load_network(lambda shape: Seq2Seq(ModelConfig(**shape)), directory)],
-            Subwords.load(directory / "subwords.json"),
-            manifest.word_tokenizer,
-            **{name: manifest.config[name] for name in SETTINGS},
-        )
+        network = load_network(lambda shape: Seq2Seq(ModelConfig(**shape)), directory)
+        subwords = Subwords.load(directory / "subwords.json")
+        settings = {name: manifest.config[name] for name in SETTINGS}
+        return cls([network], subwords, manifest.word_tokenizer, **settings)
 
     @classmethod
     def ensemble(cls, systems: Sequence[Self], names: Sequence[Path]) -> Self:
@@ -122,16 +120,12 @@ class NmtSystem:
         pieces, attention = explain_subwords(
             self.models, self.subwords, source.ids, output.ids, best.unknown
         )
-        kept = Counter(self.subwords.decode(output.ids, best.unknown))
+        read = [self.subwords.pieces[i] for i in (*source.ids, EOS)]
+        lost = Counter(best.tokens) - Counter(self.subwords.decode(output.ids, best.unknown))
         return SubwordReasons(
-            [self.subwords.pieces[i] for i in (*source.ids, EOS)],
-            best.text,
-            best.score,
-            self.normalisation,
-            pieces,
-            attention,
-            put_back=list((Counter(best.tokens) - kept).elements()),
-        )
+            read, best.text, best.score, self.normalisation, pieces, attention,
+            put_back=list(lost.elements()),
+        )  # fmt: skip
 
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
         encoded = self.subwords.encode(words)
@@ -179,12 +173,14 @@ class NmtSystem:
         tokens = self.subwords.decode(output.ids, copied)
         if self.verbatim:
             tokens, links = put_back(words, tokens, links)
+        text, log_p = self.tokenizer.detokenize(tokens), zip(spelled, output.logprobs, strict=True)
         return Hypothesis(
-            text=self.tokenizer.detokenize(tokens),
-            tokens=tokens,
-            score=output.score,
-            alignment=sorted(links),
-            token_logprobs=list(zip(spelled, output.logprobs, strict=True)),
+            text,
+            tokens,
+            output.score,
+            {},
+            sorted(links),
+            token_logprobs=list(log_p),
             unknown=copied,
         )
 

@@ -119,7 +119,7 @@ def train_all(
 def probe(model: LanguageModel, windows: Ids) -> Probe:
     """Look into one model. windows: (N, HISTORY + 1) ids, the word asked for last."""
     histories, targets, sample = windows[:, :-1], windows[:, -1], windows[:GRADIENTS]
-    states, inputs = gradients.by_distance(model, sample, K)
+    norms = gradients.by_distance(model, sample, K)
     gates = gradients.mean_gates(model, sample[:, :-1])
     cut = [next_logprobs(model, histories[:, HISTORY - k :], targets) for k in CUT]
     rng = np.random.default_rng(SHUFFLE)
@@ -128,15 +128,9 @@ def probe(model: LanguageModel, windows: Ids) -> Probe:
         mixed = histories.copy()
         mixed[:, : HISTORY - k] = rng.permuted(mixed[:, : HISTORY - k], axis=1)
         shuffled.append(next_logprobs(model, mixed, targets))
-    return Probe(
-        states,
-        inputs,
-        gradients.spectral_norm(model),
-        {name: float(mean.mean()) for name, mean in gates.items()},
-        gradients.memory_span(model, gates),
-        -np.stack(cut, 1),
-        -np.stack(shuffled, 1),
-    )
+    means = {name: float(mean.mean()) for name, mean in gates.items()}
+    span, spectral_norm = gradients.memory_span(model, gates), gradients.spectral_norm(model)
+    return Probe(*norms, spectral_norm, means, span, -np.stack(cut, 1), -np.stack(shuffled, 1))
 
 
 def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:

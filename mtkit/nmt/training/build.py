@@ -71,16 +71,12 @@ def _prepare(
     config = _resolved(config, sum(map(len, sides[1])), start)
     subwords = start.subwords if start else Subwords.train(chain(*sides), config.vocabulary)
     data, kept = _short(Data.of(sides, subwords), config.max_length)
+    held_out = Data.of(dev.without_empty().tokens(tokenizer), subwords)
+    segment = _segment(subwords, [[side[i] for i in kept] for side in sides], config.bpe_dropout)
     run = Run(
-        config,
-        len(subwords),
-        data,
-        Data.of(dev.without_empty().tokens(tokenizer), subwords),
-        spell=lambda ids: " ".join(subwords.decode(ids)),
-        path=unfinished,
-        segment=_segment(subwords, [[side[i] for i in kept] for side in sides], config.bpe_dropout),
-        weights=start.models[0].state_dict() if start else None,
-    )
+        config, len(subwords), data, held_out, lambda ids: " ".join(subwords.decode(ids)),
+        unfinished, segment, start.models[0].state_dict() if start else None,
+    )  # fmt: skip
     return run, subwords
 
 
