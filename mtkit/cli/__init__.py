@@ -11,6 +11,7 @@ import os
 import sys
 
 import typer
+from typer import Option
 
 from mtkit.cli import (
     align,
@@ -67,7 +68,7 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _main(
-    version: bool = typer.Option(
+    version: bool = Option(
         False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
     ),
 ) -> None:

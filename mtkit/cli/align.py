@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 import mtkit.cli.options as options
 from mtkit.console import note
@@ -16,19 +16,19 @@ from mtkit.text.tokenizer import WordTokenizer
 if TYPE_CHECKING:
     from mtkit.text.corpus import Corpus
 
-Stdin = Annotated[bool, typer.Option("--stdin", help="Read `source ||| target` lines from stdin.")]
+Stdin = Annotated[bool, Option("--stdin", help="Read `source ||| target` lines from stdin.")]
 Model = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         metavar="DIR",
         help="Learn nothing: align by what an earlier --out or train-smt keeps, with its "
         "tokenizer. Faster, and not quite as good as learning from the text itself.",
     ),
 ]
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Keep what is learnt, for --model.")]
+Out = Annotated[Path | None, Option(metavar="DIR", help="Keep what is learnt, for --model.")]
 Gold = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         metavar="FILE",
         help="Links by hand, `0-0 1-2 …` for each of the first lines: AER against them.",
     ),

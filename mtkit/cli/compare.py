@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
@@ -13,27 +13,27 @@ from mtkit.errors import InputError
 
 Systems = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="[SYSTEM]...",
         help="Model directories, or NAME=FILE for lines another system wrote. [all under models/]",
     ),
 ]
 CurveSizes = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="N,N,…",
         help="Also train the models again on so many pairs of their training text, and report the "
         "crossover size; results are cached in models/curve.",
     ),
 ]
-Seeds = Annotated[int, typer.Option(min=1, help="Samples of each size of --curve.")]
+Seeds = Annotated[int, Option(min=1, help="Samples of each size of --curve.")]
 References = Annotated[
     list[Path] | None,
-    typer.Option(metavar="FILE", help="A further reference of --test; may be repeated."),
+    Option(metavar="FILE", help="A further reference of --test; may be repeated."),
 ]
-Examples = Annotated[int, typer.Option(min=0, help="Sentences to show.")]
+Examples = Annotated[int, Option(min=0, help="Sentences to show.")]
 Fresh = Annotated[
-    bool, typer.Option("--fresh", help="Translate again, whatever is on record in the models.")
+    bool, Option("--fresh", help="Translate again, whatever is on record in the models.")
 ]
 
 

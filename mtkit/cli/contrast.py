@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
@@ -16,7 +16,7 @@ from mtkit.errors import InputError
 def contrast(
     models: options.Models = None,
     suite: Annotated[
-        Path, typer.Option(metavar="FILE", help="Contrastive items, as `corpus make` writes them.")
+        Path, Option(metavar="FILE", help="Contrastive items, as `corpus make` writes them.")
     ] = Path("grammar/suite.tsv"),
     html: Html = None,
     as_json: AsJson = False,

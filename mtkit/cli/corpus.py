@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from mtkit.cli.options import Force, Quiet, Seed, set_up
 from mtkit.console import note, step
@@ -24,19 +25,17 @@ def _corpus() -> None:
 @app.command("make")
 def make_corpus(
     pairs: Annotated[
-        int, typer.Option(metavar="N", help="Sentence pairs, a fifth of them for dev and test.")
+        int, Option(metavar="N", help="Sentence pairs, a fifth of them for dev and test.")
     ] = 10_000,
     distance: Annotated[
-        str,
-        typer.Option(metavar="FEWEST-MOST", help="Words between two that depend on each other."),
+        str, Option(metavar="FEWEST-MOST", help="Words between two that depend on each other.")
     ] = "0-20",
     items: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Contrastive items in suite.tsv.")
+        int, Option(metavar="N", min=0, help="Contrastive items in suite.tsv.")
     ] = 5_000,
     seed: Seed = 1,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where it goes. [grammar, which needs no --force]"),
+        Path | None, Option(metavar="DIR", help="Where it goes. [grammar, which needs no --force]")
     ] = None,
     force: Force = False,
     quiet: Quiet = False,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
+from typer import Option
 
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.console import busy, note, visible
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 Pool = Annotated[
     Literal["mean", "max", "last"],
-    typer.Option(
+    Option(
         help="Element-wise mean or maximum of the encoder's states, or the last state of each "
         "direction."
     ),
 ]
 Model = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="A neural model. [the newest under models/]")
+    Path | None, Option(metavar="DIR", help="A neural model. [the newest under models/]")
 ]
 Out = Annotated[
-    Path | None, typer.Option(metavar="FILE.npy", help="Write the vectors: float32, a row a line.")
+    Path | None, Option(metavar="FILE.npy", help="Write the vectors: float32, a row a line.")
 ]
 Nearest = Annotated[
     int | None,
-    typer.Option(
+    Option(
         metavar="K",
         min=1,
         help="Print the K closest training sentences of each line, by cosine: number of the line, "

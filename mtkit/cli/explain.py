@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.cli.output import AsJson, Html, publish
@@ -13,10 +13,10 @@ from mtkit.console import busy
 
 
 def explain(
-    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What is to be translated.")],
+    sentence: Annotated[str, Argument(metavar="SENTENCE", help="What is to be translated.")],
     model: Annotated[
         list[Path] | None,
-        typer.Option(
+        Option(
             metavar="DIR",
             help="Model directory, perhaps several. [the newest of each kind under models/]",
         ),

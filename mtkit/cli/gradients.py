@@ -5,25 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
 
-Updates = Annotated[int, typer.Option(min=1, help="Updates of each recurrent model.")]
-Hidden = Annotated[int, typer.Option(min=2, help="Units of each recurrent model.")]
-Words = Annotated[
-    int, typer.Option(min=1, help="Different words at most; the others count as one.")
-]
-Seeds = Annotated[int, typer.Option(min=1, help="Trainings of each recurrent model.")]
-Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where the models go. [models/laboratory]")
-]
+Updates = Annotated[int, Option(min=1, help="Updates of each recurrent model.")]
+Hidden = Annotated[int, Option(min=2, help="Units of each recurrent model.")]
+Words = Annotated[int, Option(min=1, help="Different words at most; the others count as one.")]
+Seeds = Annotated[int, Option(min=1, help="Trainings of each recurrent model.")]
+Out = Annotated[Path | None, Option(metavar="DIR", help="Where the models go. [models/laboratory]")]
 Model = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Train nothing; measure what another call wrote.")
+    Path | None, Option(metavar="DIR", help="Train nothing; measure what another call wrote.")
 ]
 Full = Annotated[
-    bool, typer.Option("--full", help="Also residuals in time, layer norm, and encoder-decoders.")
+    bool, Option("--full", help="Also residuals in time, layer norm, and encoder-decoders.")
 ]
 
 

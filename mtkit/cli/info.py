@@ -7,16 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from mtkit.cli.options import Quiet, set_up
 
 
 def info(
     model: Annotated[
-        Path | None, typer.Argument(metavar="MODEL", help="Model directory. [the newest]")
+        Path | None, Argument(metavar="MODEL", help="Model directory. [the newest]")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The manifest as it is.")] = False,
+    as_json: Annotated[bool, Option("--json", help="The manifest as it is.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Describe a model directory: languages, corpus, configuration, size, training figures."""

@@ -5,23 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from mtkit.cli.options import Force, Pair, Quiet, model_or_newest, set_up
 from mtkit.console import note
 
 
 def import_model(
-    ini: Annotated[
-        Path, typer.Argument(metavar="MOSES.INI", help="What describes the Moses model.")
-    ],
+    ini: Annotated[Path, Argument(metavar="MOSES.INI", help="What describes the Moses model.")],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where it goes. [models/moses, which needs no --force]"),
+        Option(metavar="DIR", help="Where it goes. [models/moses, which needs no --force]"),
     ] = None,
     pair: Pair = None,
     lowercase: Annotated[
-        bool, typer.Option("--lowercase", help="Fold the case of what is translated.")
+        bool, Option("--lowercase", help="Fold the case of what is translated.")
     ] = False,
     force: Force = False,
     quiet: Quiet = False,
@@ -42,10 +40,10 @@ def import_model(
 
 
 def export_model(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where moses.ini and its files go.")],
+    out: Annotated[Path, Option(metavar="DIR", help="Where moses.ini and its files go.")],
     model: Annotated[
         Path | None,
-        typer.Argument(
+        Argument(
             metavar="[MODEL]", help="Directory of a statistical model. [the newest under models/]"
         ),
     ] = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from mtkit.console import console, note
 from mtkit.errors import InputError
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
 Files = tuple[Path, Path]
 Train = Annotated[
-    Files | None, typer.Option(metavar="SRC TGT", help="Training text: two files of equal length.")
+    Files | None, Option(metavar="SRC TGT", help="Training text: two files of equal length.")
 ]
 Dev = Annotated[
     Files | None,
-    typer.Option(metavar="SRC TGT", help="Text to choose by: when to stop, which weights to keep."),
+    Option(metavar="SRC TGT", help="Text to choose by: when to stop, which weights to keep."),
 ]
 Test = Annotated[
     Files | None,
-    typer.Option(metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."),
+    Option(metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."),
 ]
 CorpusName = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="NAME|DIR",
         help="An embedded corpus, or a directory with train.LL, dev.LL, test.LL. [everyday]",
     ),
 ]
 Pair = Annotated[
-    str | None, typer.Option(metavar="SRC-TGT", help="The languages, in order, as in en-de.")
+    str | None, Option(metavar="SRC-TGT", help="The languages, in order, as in en-de.")
 ]
-Tokenizer = Annotated[Kind, typer.Option(help="none: the text is tokenised; split it on spaces.")]
-Lowercase = Annotated[bool, typer.Option("--lowercase", help="Fold case before training.")]
+Tokenizer = Annotated[Kind, Option(help="none: the text is tokenised; split it on spaces.")]
+Lowercase = Annotated[bool, Option("--lowercase", help="Fold case before training.")]
 Symmetrize = Annotated[
     str,
-    typer.Option(
+    Option(
         metavar="HEURISTIC",
         help="How the two alignment directions become one: intersection, union, grow, grow-diag, "
         "grow-diag-final, grow-diag-final-and, source-target or target-source.",
@@ -48,34 +48,31 @@ Symmetrize = Annotated[
 ]
 Aligner = Annotated[
     str,
-    typer.Option(
+    Option(
         metavar="MODEL",
         help="ibm1, diagonal (Model 2 as fast_align's), hmm, or fertility (sampled, the best).",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-Threads = Annotated[
-    int, typer.Option(min=0, help="Threads; 0 takes every core.", show_default=False)
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+Seed = Annotated[int, Option(help="Seed of everything random.")]
+Threads = Annotated[int, Option(min=0, help="Threads; 0 takes every core.", show_default=False)]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 GlossaryFile = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         metavar="FILE", help="How to translate phrases: lines of source phrase TAB target phrase."
     ),
 ]
 Models = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="[MODEL]...", help="Model directories. [all under models/]"),
+    list[Path] | None, Argument(metavar="[MODEL]...", help="Model directories. [all under models/]")
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         metavar="DIR",
         help="Where the model goes. [models/smt or models/nmt, which need no --force]",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace an --out that exists.")]
+Force = Annotated[bool, Option("--force", help="Replace an --out that exists.")]
 
 
 def training_text(

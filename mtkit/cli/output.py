@@ -8,16 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Option
 
 from mtkit.console import note
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+AsJson = Annotated[bool, Option("--json", help="One JSON object on stdout.")]
 Html = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Also write a page that needs no network.")
+    Path | None, Option(metavar="FILE", help="Also write a page that needs no network.")
 ]
 
 

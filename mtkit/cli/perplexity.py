@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, finite
@@ -16,11 +16,10 @@ def perplexity(
     models: options.Models = None,
     test: options.Test = None,
     text: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Target text alone: P(y) of the language models."),
+        Path | None, Option(metavar="FILE", help="Target text alone: P(y) of the language models.")
     ] = None,
     tokens: Annotated[
-        bool, typer.Option("--tokens", help="Show every token with its surprise in bits.")
+        bool, Option("--tokens", help="Show every token with its surprise in bits.")
     ] = False,
     as_json: AsJson = False,
     quiet: options.Quiet = False,

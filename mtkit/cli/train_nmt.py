@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Option
 
 import mtkit.cli.options as options
 from mtkit.console import note
@@ -15,10 +15,10 @@ from mtkit.nmt import recipe
 
 def _of_preset(help: str, **limits: Any) -> Any:  # noqa: A002
     """An option whose default is the preset's."""
-    return typer.Option(help=help, show_default="preset", **limits)
+    return Option(help=help, show_default="preset", **limits)
 
 
-Preset = Annotated[recipe.Preset, typer.Option(help="The recipe to start from.")]
+Preset = Annotated[recipe.Preset, Option(help="The recipe to start from.")]
 Cell = Annotated[recipe.Cell | None, _of_preset("Recurrent cell.")]
 Attention = Annotated[recipe.Attention | None, _of_preset("Attention.")]
 Clip = Annotated[float | None, _of_preset("Largest norm of a gradient; 0: no clipping.", min=0)]
@@ -27,24 +27,22 @@ BpeDropout = Annotated[
     float | None, _of_preset("Probability that a merge of subwords is passed over.", min=0, max=1)
 ]
 Updates = Annotated[
-    int | None, typer.Option(min=1, help="Train exactly so many updates, whatever the time.")
+    int | None, Option(min=1, help="Train exactly so many updates, whatever the time.")
 ]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Continue an interrupted training; same options.")
-]
+Resume = Annotated[bool, Option("--resume", help="Continue an interrupted training; same options.")]
 Precision = Annotated[
     recipe.Precision,
-    typer.Option(help="How matrices are multiplied; auto: bf16 where the processor can."),
+    Option(help="How matrices are multiplied; auto: bf16 where the processor can."),
 ]
 Device = Annotated[
-    recipe.Device, typer.Option(help="Where to train; auto: on a GPU where torch finds one.")
+    recipe.Device, Option(help="Where to train; auto: on a GPU where torch finds one.")
 ]
 Seeds = Annotated[
-    int, typer.Option(min=1, help="Train N models with consecutive seeds, in DIR-1 … DIR-N.")
+    int, Option(min=1, help="Train N models with consecutive seeds, in DIR-1 … DIR-N.")
 ]
 From = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--from",
         metavar="DIR",
         help="Train this model further; its shape and subwords stay. It may forget its old text.",

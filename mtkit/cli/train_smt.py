@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import mtkit.cli.options as options
 from mtkit.console import note
@@ -12,14 +12,14 @@ from mtkit.errors import InputError
 
 Discount = Annotated[
     str,
-    typer.Option(
+    Option(
         metavar="none|kneser-ney",
         help="kneser-ney: phrase pairs seen once or twice count for less (Foster et al. 2006).",
     ),
 ]
 Prune = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         metavar="N",
         help="Drop n-grams seen at most N times: an N for each order, the first 0, the last "
         "for all longer ones, none below the one before, as in --prune '0 0 1'. "
@@ -28,7 +28,7 @@ Prune = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="PRESET|FILE",
         help="Feature weights: default, noisy-channel (P(x|y) P(y)), channel (P(x|y)), or a "
         "JSON file such as a model's weights.json. They stay, unless --tune is given too. "
@@ -37,14 +37,14 @@ Weights = Annotated[
 ]
 Tune = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="mira|mert|none",
         help="How the weights are tuned on the dev set (without one, on pairs held out of the "
         "training text), from --weights on. "
         "[mira; none where --weights is given]",
     ),
 ]
-Order = Annotated[int, typer.Option(min=1, max=9, help="Order of the language model.")]
+Order = Annotated[int, Option(min=1, max=9, help="Order of the language model.")]
 
 
 def train_smt(

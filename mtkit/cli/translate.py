@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Option
 
 from mtkit.cli.options import GlossaryFile, Quiet, Threads, model_or_newest, set_up
 from mtkit.console import note, progress
@@ -25,19 +26,15 @@ BATCH = 1000  # lines that are read, translated and written at a time
 
 Models = Annotated[
     list[Path] | None,
-    typer.Option(
+    Option(
         metavar="DIR",
         help="Model directory, the newest under models/ if none is named. "
         "Several neural ones translate together, as an ensemble.",
     ),
 ]
-NBest = Annotated[int, typer.Option(min=1, max=1000, help="Translations a line.")]
-LineAsJson = Annotated[
-    bool, typer.Option("--json", help="One object a line: scores, alignment, tokens.")
-]
-Stream = Annotated[
-    bool, typer.Option("--stream", help="Answer each line at once, as on a terminal.")
-]
+NBest = Annotated[int, Option(min=1, max=1000, help="Translations a line.")]
+LineAsJson = Annotated[bool, Option("--json", help="One object a line: scores, alignment, tokens.")]
+Stream = Annotated[bool, Option("--stream", help="Answer each line at once, as on a terminal.")]
 
 
 def translate(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
 
 
 def watch(
-    word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the source text.")],
+    word: Annotated[str, Argument(metavar="WORD", help="A word of the source text.")],
     train: options.Train = None, corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False, html: Html = None,
     as_json: AsJson = False, quiet: options.Quiet = False,
