@@ -90,20 +90,17 @@ def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
 def grids(judged: Sequence[Judgement]) -> list[Grid]:
     """By distance, and by phenomenon."""
     groups = judged[0].by_distance
+    caption = (
+        "Per cent of the items in which the right translation is preferred, by the words "
+        "between the contrast and what decides it, with 95 % intervals. Chance level: 50."
+    )
+    distances = [f"{group.nearest}–{group.farthest}" for group in groups]
+    by_distance = [[Cell(j.name), *map(_share, [*j.by_distance, j.whole])] for j in judged]
+    by_phenomenon = [[Cell(j.name), *map(_share, j.by_phenomenon.values())] for j in judged]
+    items = f"Items: {', '.join(f'{group.items:,}' for group in groups)}."
     return [
-        Grid(
-            "Per cent of the items in which the right translation is preferred, by the words "
-            "between the contrast and what decides it, with 95 % intervals. Chance level: 50.",
-            ("System", *(f"{group.nearest}–{group.farthest}" for group in groups), "All"),
-            [[Cell(j.name), *map(_share, j.by_distance), _share(j.whole)] for j in judged],
-            [f"Items: {', '.join(f'{group.items:,}' for group in groups)}."],
-        ),
-        Grid(
-            "The same by phenomenon.",
-            ("System", *judged[0].by_phenomenon),
-            [[Cell(j.name), *map(_share, j.by_phenomenon.values())] for j in judged],
-            [],
-        ),
+        Grid(caption, ("System", *distances, "All"), by_distance, [items]),
+        Grid("The same by phenomenon.", ("System", *judged[0].by_phenomenon), by_phenomenon),
     ]
 
 
@@ -118,12 +115,9 @@ def chart(judged: Sequence[Judgement]) -> Chart:
         at = [((a.nearest + a.farthest) / 2, a) for a in j.by_distance]
         points = tuple((x, 100 * a.share) for x, a in at)
         lines.append(Line(j.name, points, tuple((x, 100 * a.low, 100 * a.high) for x, a in at)))
-    return Chart(
-        "Right translations preferred, per cent, by distance in words",
-        "words between",
-        tuple(lines),
-        equation="score(x, right) > score(x, wrong); bands: Wilson’s 95 % intervals",
-    )
+    title = "Right translations preferred, per cent, by distance in words"
+    equation = "score(x, right) > score(x, wrong); bands: Wilson’s 95 % intervals"
+    return Chart(title, "words between", tuple(lines), equation=equation)
 
 
 def as_object(judged: Sequence[Judgement]) -> dict[str, Any]:

@@ -50,10 +50,8 @@ def make(
     contrasts = suite(grammar, seed, items, distances)
     known = {s for item in contrasts for s in (item.source, item.right, item.wrong)}
     rng = np.random.default_rng([seed, 1])  # not the suite's: the text does not depend on its size
-    splits = {
-        split: list(_new_pairs(grammar, rng, size, distances, known))
-        for split, size in zip(SPLITS, (pairs - 2 * held, held, held), strict=True)
-    }
+    sizes = zip(SPLITS, (pairs - 2 * held, held, held), strict=True)
+    splits = {split: list(_new_pairs(grammar, rng, n, distances, known)) for split, n in sizes}
     return Text(splits, contrasts)
 
 
@@ -80,13 +78,9 @@ def write(text: Text, directory: Path) -> None:
     """Texts, ``train.tags.tsv`` … (a line a pair behind a header) and ``suite.tsv``."""
     source, target = DEFAULT_PAIR
     for split, pairs in text.splits.items():
-        columns = {
-            source: [pair.source for pair in pairs],
-            target: [pair.target for pair in pairs],
-            "tags.tsv": ["phenomenon\tdistance"]
-            + [f"{pair.phenomenon}\t{pair.distance}" for pair in pairs],
-        }
-        for ending, lines in columns.items():
+        sides = {source: [pair.source for pair in pairs], target: [pair.target for pair in pairs]}
+        tags = ["phenomenon\tdistance", *(f"{pair.phenomenon}\t{pair.distance}" for pair in pairs)]
+        for ending, lines in {**sides, "tags.tsv": tags}.items():
             content = "".join(f"{line}\n" for line in lines)
             (directory / f"{split}.{ending}").write_text(content, encoding="utf-8", newline="")
     write_suite(text.suite, directory / SUITE)

@@ -86,10 +86,8 @@ def _measure(
 ) -> Study:
     name = f"{corpus.name} ({corpus.pair[1]})"  # its target side alone
     measured = study.measure(laboratory, name, text.train, text.windows, threads, _timed)
-    translators = (name for name in TRANSLATORS if (directory / name).is_dir())
-    steps = {
-        name: norms_by_steps(NmtSystem.load(directory / name), text.dev) for name in translators
-    }
+    translators = {k: directory / k for k in TRANSLATORS if (directory / k).is_dir()}
+    steps = {k: norms_by_steps(NmtSystem.load(path), text.dev) for k, path in translators.items()}
     return replace(measured, steps=steps)
 
 

@@ -75,10 +75,8 @@ class Laboratory:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that was measured.
-
-    corpus: its name; words: of training text, ends of sentences included; vocabulary: how many are
-    told apart; rare: the share of the others. updates, hidden: of each model. ngrams: by order.
+    """corpus: its name; words: of training text, ends of sentences included; vocabulary: how many
+    are told apart; rare: the share of the others. updates, hidden: of each model. ngrams: by order.
     depth: gradient norms by layer, by name; steps: by steps between source and target word, of
     translators; both the median and the central 80 %.
     """
@@ -115,10 +113,8 @@ def windows(sentences: Sentences, words: Vocabulary) -> Ids:
     text = stream(sentences, words)
     places = len(text) - HISTORY
     if places < 1:
-        raise InputError(
-            f"the dev set has {len(text)} words and ends of sentences; "
-            f"more than {HISTORY} are needed"
-        )
+        size = f"{len(text)} words and ends of sentences"
+        raise InputError(f"the dev set has {size}; more than {HISTORY} are needed")
     starts = np.linspace(0, places - 1, min(WINDOWS, places)).astype(np.int64)
     return np.asarray(text[starts[:, None] + np.arange(HISTORY + 1)])
 
@@ -137,10 +133,9 @@ def measure(
     laboratory: Laboratory, name: str, train: Ids, windows: Ids, threads: int, step: Step
 ) -> Study:
     """Measure the models on ``windows``, beside n-gram models of ``train``; see ``windows``."""
-    cells, stacks = (
-        [group for group in laboratory.trained if (group[0].setup.layers > 1) == stacked]
-        for stacked in (False, True)
-    )
+    groups = laboratory.trained
+    cells = [group for group in groups if group[0].setup.layers == 1]
+    stacks = [group for group in groups if group[0].setup.layers > 1]
     models = [trained.model for group in cells for trained in group]
     with step("following gradients and cutting histories", len(models)) as on_model:
         probes = []
@@ -150,26 +145,18 @@ def measure(
     with step("n-gram models", len(ORDERS)) as on_order:
         ngrams = ngram_contexts(train, windows, on_order)
     layers = [float(layer) for layer in range(1, DEPTH + 1)]
-    return Study(
-        corpus=name,
-        words=len(train),
-        vocabulary=len(laboratory.words) - len(SPECIALS),
-        rare=float((train == UNK).mean()),
-        updates=laboratory.updates,
-        seeds=len(cells[0]),
-        hidden=laboratory.hidden,
-        models=[findings.recurrent(group, [probes.pop(0) for _ in group]) for group in cells],
-        ngrams=ngrams,
-        depth={group[0].setup.name: band(layers, depth_norms(group, windows)) for group in stacks},
-    )
+    depth = {group[0].setup.name: band(layers, depth_norms(group, windows)) for group in stacks}
+    recurrent = [findings.recurrent(group, [probes.pop(0) for _ in group]) for group in cells]
+    vocabulary, rare = len(laboratory.words) - len(SPECIALS), float((train == UNK).mean())
+    trained = laboratory.updates, len(cells[0]), laboratory.hidden
+    return Study(name, len(train), vocabulary, rare, *trained, recurrent, ngrams, depth)
 
 
 def ngram_contexts(
     train: Ids, windows: Ids, on_order: Callable[[], None] = lambda: None
 ) -> dict[int, findings.Context]:
     """The n-gram models of all ``ORDERS``, by the same measure as the recurrent ones."""
-    contexts = {}
-    flat = windows.ravel()
+    contexts, flat = dict[int, findings.Context](), windows.ravel()
     at = np.arange(HISTORY, len(flat), HISTORY + 1)
     for order in ORDERS:
         # One sentence, as the recurrent models see it; spelled by numbers, its marks are words.

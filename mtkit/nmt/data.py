@@ -47,11 +47,6 @@ class Data:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def select(self, rows: Sequence[int]) -> Data:
-        """The pairs ``rows``, in that order."""
-        sources, targets = ([side[r] for r in rows] for side in (self.sources, self.targets))
-        return Data(sources, targets, [self.target_words[r] for r in rows])
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -77,11 +72,6 @@ class Batch:
     def real(self) -> Tensor:
         """Where among the B·T places of ``y_out`` is no padding, int64 (N,)."""
         return (self.y_out.flatten() != PAD).nonzero()[:, 0]
-
-    @property
-    def tokens(self) -> int:
-        """Target subwords to predict, ``</s>`` included."""
-        return int((self.y_out != PAD).sum())
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:

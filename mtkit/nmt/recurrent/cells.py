@@ -71,8 +71,3 @@ def gru(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
 Step = Callable[[Weights, Tensor, Tensor], tuple[Tensor, Gates]]
 STEPS: dict[str, Step] = {"rnn": rnn, "gru": gru, "lstm": lstm}
 KEEPING = {"lstm": "forget", "gru": "update"}  # the gate by which a cell keeps what it has
-
-
-def state_size(cell: str, units: int) -> int:
-    """How many numbers the state of a cell of so many units has."""
-    return 2 * units if cell == "lstm" else units

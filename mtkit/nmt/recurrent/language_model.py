@@ -29,7 +29,7 @@ from torch.nn import functional
 from mtkit.evaluation.intervals import Floats
 from mtkit.nmt.model import CELLS
 from mtkit.nmt.recipe import Cell
-from mtkit.nmt.recurrent.cells import STEPS, Gates, state_size, weights_of
+from mtkit.nmt.recurrent.cells import STEPS, Gates, weights_of
 from mtkit.text.vocabulary import BOS, EOS
 
 Ids = NDArray[np.int64]
@@ -102,7 +102,7 @@ class LanguageModel(nn.Module):
         cell, D = self.config.cell, self.config.hidden
         step, w = STEPS[cell], weights_of(layer)
         embedded = list(self.embedding(y).unbind(1))  # T of (B, D)
-        s = torch.zeros(len(y), state_size(cell, D), dtype=w.W.dtype)
+        s = torch.zeros(len(y), 2 * D if cell == "lstm" else D, dtype=w.W.dtype)
         states, gates = [], []
         for e in embedded:
             new, gate = step(w, e, s)

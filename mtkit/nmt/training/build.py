@@ -174,7 +174,8 @@ def _short(data: Data, limit: int) -> tuple[Data, list[int]]:
         note(f"{len(data) - len(kept)} pairs longer than {limit} subwords are left out")
     if not kept:
         raise InputError(f"no training pair has at most {limit} subwords on both sides")
-    return data.select(kept), kept
+    sources, targets = ([side[i] for i in kept] for side in (data.sources, data.targets))
+    return Data(sources, targets, [data.target_words[i] for i in kept]), kept
 
 
 def _write(

@@ -123,7 +123,7 @@ def _until(
     tokens, begun = 0, time.perf_counter()
     while run.update < stop:
         batch = run.next_batch()
-        tokens += batch.tokens
+        tokens += len(batch.real)
         steps.append(run.step(batch, run.config.updates))
         if run.update % LOOK == 0 and run.in_a_row >= ROW:
             _roll_back(run, log)

@@ -128,7 +128,7 @@ class Run:
         y_in = drop_words(share.y_in, config.word_dropout)
         bf16 = config.precision == "bf16"
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
-            loss = loss_of(self.model, share, config.smoothing, y_in, batch.tokens)
+            loss = loss_of(self.model, share, config.smoothing, y_in, len(batch.real))
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
