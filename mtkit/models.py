@@ -120,10 +120,7 @@ def import_moses(
 
 
 def export_moses(model: Path, out: Path, force: bool = False) -> Path:
-    """Write a statistical model as Moses reads it; its ``moses.ini``.
-
-    Raises InputError where ``model`` is none, and for an ``out`` that must not be replaced.
-    """
+    """Write a statistical model as Moses reads it; its ``moses.ini``. InputError for another."""
     from mtkit.smt.moses.ini import MARK, write_moses
     from mtkit.smt.system import SmtSystem
 
@@ -137,10 +134,7 @@ def export_moses(model: Path, out: Path, force: bool = False) -> Path:
 
 
 def load_with_glossary(directory: Path, glossary: Path) -> tuple[System, Glossary]:
-    """A statistical system that translates phrases as a glossary asks, and that glossary.
-
-    Raises InputError for a system of another kind, and as ``load`` and ``Glossary.read`` do.
-    """
+    """A statistical system that obeys a glossary, and the glossary. InputError for another kind."""
     from mtkit.smt.system import SmtSystem
     from mtkit.text.glossary import Glossary
 
@@ -156,20 +150,14 @@ def load_with_glossary(directory: Path, glossary: Path) -> tuple[System, Glossar
 
 
 def load_neural(directory: Path, able: str) -> NmtSystem:
-    """A neural translator. Raises InputError for a model of another kind, and as ``load`` does.
-
-    able: what only a neural one is able to do, for the message.
-    """
+    """A neural translator. InputError for another kind: only a neural one is ``able``."""
     if (kind := Manifest.read(directory).kind) != "nmt":
         raise InputError(f"{directory}: a model of kind {kind}; only a neural translator {able}")
     return cast("NmtSystem", load(directory))
 
 
 def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordTokenizer) -> NmtSystem:
-    """The neural model in ``directory``, to train it further on a text of these languages.
-
-    Raises InputError where it is none, or of other languages or tokens.
-    """
+    """A neural model to train further. InputError if its kind, languages or tokens are others."""
     system = load_neural(directory, "can be trained further")
     own = Manifest.read(directory).languages
     if own != languages:

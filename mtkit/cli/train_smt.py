@@ -40,8 +40,7 @@ Tune = Annotated[
     Option(
         metavar="mira|mert|none",
         help="How the weights are tuned on the dev set (without one, on pairs held out of the "
-        "training text), from --weights on. "
-        "[mira; none where --weights is given]",
+        "training text), from --weights on. [mira; none where --weights is given]",
     ),
 ]
 Order = Annotated[int, Option(min=1, max=9, help="Order of the language model.")]

@@ -55,8 +55,7 @@ class Explanation:
 def explain(directory: Path, system: System, sentences: Sequence[str]) -> list[Explanation]:
     """Why ``system``, read from ``directory``, translates raw sentences as it does.
 
-    Raises InputError for a system that does not translate, and for a sentence that is blank or too
-    long to be translated at once.
+    Raises InputError for a blank sentence, and as ``System.explain`` does.
     """
     if not all(sentence.strip() for sentence in sentences):
         raise InputError("the sentence is blank; there is nothing to explain")

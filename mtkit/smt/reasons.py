@@ -15,11 +15,7 @@ from mtkit.text.vocabulary import BOS, EOS, SPECIALS
 def reasons(
     words: list[str], best: Hypothesis, parts: Float64, weights: Mapping[str, float]
 ) -> PhraseReasons:
-    """Why ``words`` became ``best``.
-
-    parts: float64 (phrases, features), what each phrase adds to the features, the last one with the
-    sentence's end; they sum to the hypothesis's.
-    """
+    """Why ``words`` became ``best``; its features are the sum of ``parts``, (phrases, F)."""
     phrases, before = [], (-1, 0)
     for (s0, s1, t0, t1), part in zip(best.segments, parts.tolist(), strict=True):
         features = dict(zip(best.features, part, strict=True))

@@ -81,8 +81,7 @@ def estimate(
         "phrase_pairs": len(table.links),
         "ngrams": lm.counts,
     }
-    models = Models(words.source, words.target, table, lm, context, words)
-    return models, figures
+    return Models(words.source, words.target, table, lm, context, words), figures
 
 
 def tuned(system: SmtSystem, dev: Bitext, tuner: str) -> tuple[SmtSystem, dict[str, Any]]:

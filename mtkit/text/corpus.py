@@ -223,9 +223,8 @@ def open_corpus(
 
     Raises InputError for options that contradict each other and for text that cannot be read.
     """
-    languages = (language_of(train[0]), language_of(train[1])) if train else DEFAULT_PAIR
-    if pair is not None:
-        languages = parse_pair(pair)
+    named = (language_of(train[0]), language_of(train[1])) if train else DEFAULT_PAIR
+    languages = named if pair is None else parse_pair(pair)
     for option, files in (("--dev", dev), ("--test", test)):
         if files:
             refuse_exchanged(option, files, languages)

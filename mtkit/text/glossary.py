@@ -63,10 +63,7 @@ class Glossary:
         return cls(entries)
 
     def matches(self, words: Sequence[str]) -> list[tuple[int, int, list[Words]]]:
-        """(start, end, translations) of each place in a sentence that the glossary knows.
-
-        From left to right, the longest at each place; none overlap.
-        """
+        """(start, end, translations) of the longest matches from left to right; none overlap."""
         matches: list[tuple[int, int, list[Words]]] = []
         longest, start = max(map(len, self.entries), default=0), 0
         while start < len(words):

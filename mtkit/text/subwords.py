@@ -40,10 +40,7 @@ class Subwords:
 
     @classmethod
     def train(cls, sentences: Iterable[Sequence[str]], size: int) -> Subwords:
-        """Learn a vocabulary of at most ``size`` pieces, specials and characters included.
-
-        The same text gives the same ids.
-        """
+        """Learn at most ``size`` pieces, specials and characters included, always the same ids."""
         sentences = list(sentences)
         # The library numbers the characters that end a word in the order of a hash table, which
         # differs from run to run; named beforehand, they keep the order they are named in.

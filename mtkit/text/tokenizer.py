@@ -94,14 +94,10 @@ def _is_word(piece: str) -> bool:
 
 @dataclass(frozen=True)
 class WordTokenizer:
-    """Raw line ↔ word tokens, the same for both translators.
+    """Raw line ↔ word tokens, the same for both translators."""
 
-    kind: ``words`` (lossless, see above) or ``none`` (already tokenised: split on spaces, joined by
-    spaces). lowercase: fold the case of what is tokenised; there is no way back from that.
-    """
-
-    kind: Kind = "words"
-    lowercase: bool = False
+    kind: Kind = "words"  # lossless, see above; ``none``: already tokenised, split on spaces
+    lowercase: bool = False  # fold the case of what is tokenised; there is no way back from that
 
     def tokenize(self, line: str) -> list[str]:
         """The word tokens of one line; an empty list for an empty line."""

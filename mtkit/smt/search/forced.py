@@ -34,7 +34,7 @@ from mtkit.smt.search.hypothesis import (
     fits,
     lead,
     make_root,
-    slot_of,
+    recombine,
     task_of,
 )
 from mtkit.smt.search.options import Options
@@ -88,7 +88,7 @@ def _force(task: Task, copied: Int32, y: Int32) -> tuple[Int32, Bool, Bool]:
                             graph = np.concatenate((graph, np.empty(len(graph), HYPOTHESIS)))
                         lead(task, edge[0], graph[h], begin, end)
                         extend(task, edge[0], h, o, graph, size)
-                        size = _enter(graph, size, slots)
+                        size += recombine(graph, size, slots)  # an arc is overwritten by the next
         stack[j + 1] = size
     goal = -1
     for h in range(stack[len(y)], size):
@@ -128,19 +128,6 @@ def _spells(words: Int32, copied: Int32, y: Int32, j: int) -> bool:
         if y[j + k] != (words[k] if words[k] >= 0 else copied[-1 - words[k]]):
             return False
     return True
-
-
-@lean
-def _enter(graph: Records, at: int, slots: Int32) -> int:
-    """Let row ``at`` live, or the better of it and the row that equals it; the graph's size."""
-    slot = slot_of(graph, at, slots, True)
-    if slots[slot] < 0:
-        slots[slot] = at
-        return at + 1
-    old, new = graph[slots[slot]], graph[at]
-    if new.score > old.score:
-        old.score, old.parent, old.option = new.score, new.parent, new.option
-    return at
 
 
 @inner

@@ -179,10 +179,7 @@ def _follow(
 def _unroll(
     nodes: Int32, node: int, options: Options, chosen: Int32, o: int, words: Int32, w: int
 ) -> tuple[int, int, np.uint64]:
-    """Write the options from ``node`` on to ``chosen[o:]``, their target words to ``words[w:]``.
-
-    The two ends, and a hash of the words.
-    """
+    """Write options to ``chosen[o:]``, their words to ``words[w:]``; both ends, the words' hash."""
     key = np.uint64(0)
     while node > 0:
         chosen[o] = nodes[node, 0]

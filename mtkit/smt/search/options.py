@@ -115,13 +115,10 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
                     n = _fix(sentence, match, model, λ, ranked, n)
                 elif match == FREE:
                     row = _find(model.table, key, sentence.words, i, k + 1)
-                    if row >= 0:
-                        n = _best_pairs(sentence, i, i + k, model, near, λ, row, limit, ranked, n)
-                    if (
-                        k == 0
-                        and n == first
-                        and not _is_known(sentence, i, model.table, row, limit)
-                    ):
+                    is_known, n = _best_pairs(
+                        sentence, i, i + k, model, near, λ, row, limit, ranked, n
+                    )
+                    if k == 0 and not is_known:
                         n = _copy(sentence.copied[i], model.lm, λ, ranked, n)
             for o in range(first, n):
                 start[o], end[o] = i, i + k + 1
@@ -202,14 +199,20 @@ def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: i
 def _best_pairs(
     sentence: Sentence, i: int, j: int, model: Model, near: tuple[Int64, Float32], λ: Float64,
     row: int, limit: int, ranked: Ranked, n: int,
-) -> int:  # fmt: skip
-    """Insert the row's best pairs for words i … j from index ``n`` on; the new ``n``."""
-    table, first = model.table, n
+) -> tuple[bool, int]:  # fmt: skip
+    """Insert the row's best pairs for words i … j from index ``n`` on.
+
+    Whether there is any pair, wanted or not, and the new ``n``; row −1 has none.
+    """
+    table, first, is_known = model.table, n, False
+    if row < 0:
+        return is_known, n
     last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
     for p in range(table.row[row], last):
         target = table.target[table.t_begin[p] : table.t_begin[p + 1]]
         if not _keeps(sentence, i, j, target):
             continue
+        is_known = True
         if len(sentence.given) > 0 and not _occurs(target, sentence.given):
             continue
         score = λ[PHRASES] + λ[WORDS] * len(target)
@@ -229,7 +232,7 @@ def _best_pairs(
                 continue
             n -= 1
         n = _insert(ranked, first, n, p, score, guess, context)
-    return n
+    return is_known, n
 
 
 @lean
@@ -240,17 +243,6 @@ def _keeps(sentence: Sentence, i: int, j: int, target: Int32) -> bool:
         if w >= 0 and _count(w, target) < _count(w, verbatim):
             return False
     return True
-
-
-@lean
-def _is_known(sentence: Sentence, i: int, table: PhraseTable, row: int, limit: int) -> bool:
-    """Whether the table translates word i, in any way: then it is not copied."""
-    if row >= 0:
-        last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
-        for p in range(table.row[row], last):
-            if _keeps(sentence, i, i, table.target[table.t_begin[p] : table.t_begin[p + 1]]):
-                return True
-    return False
 
 
 @lean
