@@ -48,10 +48,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Token:
-    """Parts that make one word, or a phrase; ``after`` is the mark behind it.
-
-    bracket: ``[`` or ``<`` where the token is one of the two that depend on each other. often:
-    ``?`` where it may be missing, ``*`` where it may come any number of times.
+    """Parts that make one word, or a phrase, and the mark ``after`` it. bracket: ``[`` or ``<`` of
+    the two tokens that depend on each other. often: ``?`` where it may be missing, ``*`` for any
+    number.
     """
 
     parts: Sequence[Part]

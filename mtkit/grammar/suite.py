@@ -42,10 +42,9 @@ COLUMNS = [column.name for column in fields(Contrast)]
 
 
 def suite(grammar: Grammar, seed: int, items: int, distances: Sequence[int]) -> list[Contrast]:
-    """About ``items`` items, an even number, each directly before or behind its mirror item.
-
-    They are spread evenly over the phenomena with a contrast and the distances these can have; no
-    source comes twice. Fewer come back where the grammar makes no more.
+    """About ``items`` items, an even number, each directly before or behind its mirror item; spread
+    evenly over the phenomena with a contrast and the distances these can have; no source comes
+    twice. Fewer come back where the grammar makes no more.
     """
     rng = np.random.default_rng(seed)
     rules = {

@@ -27,11 +27,9 @@ LEAST = 1e-300  # what a norm of 0 counts as
 
 @dataclass(frozen=True)
 class Context:
-    """Perplexity by the words of history, and how many of them matter.
-
-    perplexity: given all. cut: given the last k words alone, x = k, and its 95 % interval;
-    shuffled: given all, those before the last k in disorder (recurrent models). effective, order:
-    the effective context and the reach of the order, in words.
+    """perplexity: given all of the history. cut: given its last k words alone, x = k, and its 95 %
+    interval; shuffled: given all, those before the last k in disorder (recurrent models).
+    effective, order: the effective context and the reach of the order, in words.
     """
 
     perplexity: float
@@ -43,13 +41,12 @@ class Context:
 
 @dataclass(frozen=True)
 class Recurrent:
-    """The figures of one set-up, all seeds together.
-
-    states, inputs: gradient norms by distance k, their median and central 80 %. spectral_norm:
-    mean of ‖U‖₂ over seeds. gates: their means; span: quartiles over units of the memory they
-    imply, in tokens. norms: quantiles of the gradient's norm before clipping; clipped: the share of
-    updates that were. trace: norms by update, of the first seed. exploded: of each seed, the update
-    at which the norm was first above ``EXPLODED`` or no number; ``None`` where it never was.
+    """The figures of one set-up, all seeds together. states, inputs: gradient norms by distance k,
+    their median and central 80 %. spectral_norm: mean of ‖U‖₂ over seeds. gates: their means; span:
+    quartiles over units of the memory they imply, in tokens. norms: quantiles of the gradient's
+    norm before clipping; clipped: the share of updates that were. trace: norms by update, of the
+    first seed. exploded: of each seed, the update at which the norm was first above ``EXPLODED`` or
+    no number; ``None`` where it never was.
     """
 
     setup: Setup
@@ -107,6 +104,7 @@ def recurrent(trained: Sequence[Trained], probes: Sequence[Probe]) -> Recurrent:
     """All seeds of one set-up as one finding."""
     setup = trained[0].setup
     states, inputs = np.stack([p.states for p in probes]), np.stack([p.inputs for p in probes])
+    cut, shuffled = np.stack([p.cut for p in probes]), np.stack([p.shuffled for p in probes])
     norms = np.concatenate([t.trace[:, 1] for t in trained])
     finite = norms[np.isfinite(norms)] if np.isfinite(norms).any() else np.array([np.nan])
     distance = list(map(float, range(K + 1)))
@@ -123,9 +121,7 @@ def recurrent(trained: Sequence[Trained], probes: Sequence[Probe]) -> Recurrent:
         clipped=float((norms > setup.clip).mean()) if setup.clip else 0.0,
         trace=trained[0].trace[:, 1].tolist(),
         exploded=[_exploded(t.trace[:, 1]) for t in trained],
-        context=context_of(
-            np.stack([p.cut for p in probes]), np.stack([p.shuffled for p in probes])
-        ),
+        context=context_of(cut, shuffled),
     )
 
 

@@ -22,7 +22,8 @@ from mtkit.errors import InputError
 from mtkit.evaluation.intervals import Band, Interval, band
 from mtkit.laboratory import findings
 from mtkit.nmt.parallel import in_threads
-from mtkit.nmt.recurrent.probe import CUT, HISTORY, Setup, Trained, depth_norms, probe, train_all
+from mtkit.nmt.recurrent.gradients import by_depth
+from mtkit.nmt.recurrent.probe import CUT, GRADIENTS, HISTORY, Setup, Trained, probe, train_all
 from mtkit.smt.language_model.estimate import train as train_ngrams
 from mtkit.smt.language_model.ngrams import cut_logprobs
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
@@ -145,7 +146,10 @@ def measure(
     with step("n-gram models", len(ORDERS)) as on_order:
         ngrams = ngram_contexts(train, windows, on_order)
     layers = [float(layer) for layer in range(1, DEPTH + 1)]
-    depth = {group[0].setup.name: band(layers, depth_norms(group, windows)) for group in stacks}
+    depth = {}
+    for group in stacks:
+        norms = np.stack([by_depth(t.model, windows[:GRADIENTS]) for t in group])
+        depth[group[0].setup.name] = band(layers, norms)  # norms (S, N, layers)
     recurrent = [findings.recurrent(group, [probes.pop(0) for _ in group]) for group in cells]
     vocabulary, rare = len(laboratory.words) - len(SPECIALS), float((train == UNK).mean())
     trained = laboratory.updates, len(cells[0]), laboratory.hidden

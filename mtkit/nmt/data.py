@@ -96,10 +96,9 @@ def batch_rows(sources: Sequence[Sequence[int]], size: int) -> Iterator[list[int
 
 
 def epoch(data: Data, size: int, rng: np.random.Generator) -> list[list[int]]:
-    """One pass over the data in random order, as rows of batches.
-
-    Within a source length, rows are sorted by a blurred target length before they are cut, so that
-    targets need little padding and yet batches differ from epoch to epoch.
+    """One pass over the data in random order, as rows of batches. Within a source length, rows are
+    sorted by a blurred target length before they are cut, so that targets need little padding and
+    yet batches differ from epoch to epoch.
     """
     batches = []
     for rows in by_length(data.sources):

@@ -59,10 +59,9 @@ def encode_sentences(system: NmtSystem, sentences: Sequence[str], pool: str = "m
 def nearest(
     system: NmtSystem, sentences: Sequence[str], known: Sequence[str], k: int, pool: str = "mean"
 ) -> tuple[NDArray[np.int64], Float32]:
-    """The k of ``known`` that are closest to each sentence: their places and cosines, best first.
-
-    Both are (len(sentences), k), or narrower where fewer are known; of equals the first comes
-    first. A vector of zeros is at 0 from everything. Memory: CHUNK vectors, whatever is known.
+    """The k of ``known`` that are closest to each sentence: their places and cosines, best first,
+    each (len(sentences), k), or narrower where fewer are known; of equals the first comes first. A
+    vector of zeros is at 0 from everything. Memory: CHUNK vectors, whatever is known.
     """
     vectors = _unit(encode_sentences(system, sentences, pool))
     at = np.empty((len(sentences), 0), np.int64)

@@ -26,11 +26,9 @@ ROUND = 64  # logits a batch: a multiple of this
 def loss_of(
     model: Seq2Seq, batch: Batch, smoothing: float, y_in: Tensor, tokens: int = 0
 ) -> Tensor:
-    """The smoothed cross-entropy in nats, summed over the batch and divided by ``tokens``.
-
-    tokens: 0 = those of the batch, so that the loss is a mean. Only real positions get logits.
-    Their number is rounded up, by some that count for nothing, since the library compiles and
-    keeps a kernel for each size it meets.
+    """The smoothed cross-entropy in nats, summed over the batch and divided by ``tokens``, 0 =
+    those of the batch. Only real positions get logits; their number is rounded up by some that
+    count for nothing, as the library compiles and keeps a kernel for each size it meets.
     """
     n = len(batch.real)
     at = functional.pad(batch.real, (0, -n % ROUND))

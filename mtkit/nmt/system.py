@@ -93,10 +93,8 @@ class NmtSystem:
         return self.tokenizer.tokenize_all(sentences)
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
-        """See ``System``. The score is ln P(y|x) divided by the length in subwords.
-
-        Of a line in pieces it is the mean of theirs. A word of more than ``MOST_SUBWORDS`` is
-        copied, at score 0.
+        """See ``System``. The score is ln P(y|x) divided by the length in subwords, of a line in
+        pieces the mean of theirs. A word of more than ``MOST_SUBWORDS`` is copied, at score 0.
         """
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         spans = []
@@ -175,14 +173,9 @@ class NmtSystem:
             tokens, links = put_back(words, tokens, links)
         text, log_p = self.tokenizer.detokenize(tokens), zip(spelled, output.logprobs, strict=True)
         return Hypothesis(
-            text,
-            tokens,
-            output.score,
-            {},
-            sorted(links),
-            token_logprobs=list(log_p),
+            text, tokens, output.score, alignment=sorted(links), token_logprobs=list(log_p),
             unknown=copied,
-        )
+        )  # fmt: skip
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
         """See ``System``: ``direct`` of each pair, for the target's own segmentation, and as

@@ -73,11 +73,10 @@ class Trained(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """What is found in one trained model; N windows, contexts k of ``CUT`` and ``SHUFFLED``.
-
-    states, inputs: ‖∂L_t/∂s_{t−k}‖, ‖∂L_t/∂e_{t−k}‖ (N, K + 1). cut: −ln P given the last k words
-    (N, len(CUT)); shuffled: given all, those before the last k in disorder. gates: their means;
-    span: in tokens, of each unit, where the cell has one.
+    """Of one model, N windows and contexts k of ``CUT`` and ``SHUFFLED``: states, inputs:
+    ‖∂L_t/∂s_{t−k}‖, ‖∂L_t/∂e_{t−k}‖ (N, K + 1). cut: −ln P given the last k words (N, len(CUT));
+    shuffled: given all, those before the last k in disorder. gates: their means; span: in tokens,
+    of each unit, where the cell has one.
     """
 
     states: Floats
@@ -131,11 +130,6 @@ def probe(model: LanguageModel, windows: Ids) -> Probe:
     means = {name: float(mean.mean()) for name, mean in gates.items()}
     span, spectral_norm = gradients.memory_span(model, gates), gradients.spectral_norm(model)
     return Probe(*norms, spectral_norm, means, span, -np.stack(cut, 1), -np.stack(shuffled, 1))
-
-
-def depth_norms(trained: Sequence[Trained], windows: Ids) -> Floats:
-    """‖∂L/∂u^l‖ of stacked models, (S, N, layers)."""
-    return np.stack([gradients.by_depth(t.model, windows[:GRADIENTS]) for t in trained])
 
 
 def norms_by_steps(system: NmtSystem, text: Bitext) -> Band:

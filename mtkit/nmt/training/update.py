@@ -33,11 +33,9 @@ PLACE = ("update", "stale", "halvings", "save_every", "segmentation", "history")
 
 
 class Run:
-    """One training run.
-
-    spell: a translation's subword ids as words with spaces between, for BLEU on the dev set.
-    segment: other pieces of the training text, by a seed; ``None`` where they do not vary.
-    path: the file that the run is kept in, ``None`` for memory alone; see ``keep``.
+    """spell: a translation's subword ids as words with spaces between, for BLEU on the dev set.
+    segment: other pieces of the training text, by a seed; ``None`` where they do not vary. path:
+    the file that the run is kept in, ``None`` for memory alone; see ``keep``.
     """
 
     def __init__(
@@ -173,12 +171,10 @@ class Run:
 
     def _place(self) -> dict[str, Any]:
         """Where the run stands, as JSON can hold it."""
-        return {name: getattr(self, name) for name in PLACE} | {
-            "best": self.best,
-            "skipped": self.skipped.item(),
-            "generator": self.rng.bit_generator.state,
-            "updates": self.config.updates,
-        }
+        place = {name: getattr(self, name) for name in PLACE}
+        generator, skipped = self.rng.bit_generator.state, self.skipped.item()
+        place |= {"best": self.best, "skipped": skipped, "generator": generator}
+        return place | {"updates": self.config.updates}
 
     def _tensors(self) -> Groups:
         moments = self.optimiser.state_dict()["state"]
