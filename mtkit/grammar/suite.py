@@ -118,19 +118,18 @@ def read_suite(path: Path) -> list[Contrast]:
         raise InputError(f"{path}: line 1: expected the columns {' TAB '.join(COLUMNS)}")
     if not lines:
         raise InputError(f"{path}: no items behind the header")
-    return [_read_item(line, f"{path}: line {number}") for number, line in enumerate(lines, 2)]
-
-
-def _read_item(line: str, where: str) -> Contrast:
-    cells = line.split("\t")
-    if len(cells) != len(COLUMNS):
-        raise InputError(f"{where}: expected {len(COLUMNS)} columns, found {len(cells)}")
-    source, right, wrong, phenomenon, distance = cells
-    if not (distance.isascii() and distance.isdigit()):
-        raise InputError(f"{where}: the distance is a whole number of words, not {distance!r}")
-    if right == wrong:
-        raise InputError(f"{where}: right and wrong are the same")
-    return Contrast(source, right, wrong, phenomenon, int(distance))
+    items = []
+    for number, cells in enumerate((line.split("\t") for line in lines), 2):
+        where = f"{path}: line {number}"
+        if len(cells) != len(COLUMNS):
+            raise InputError(f"{where}: expected {len(COLUMNS)} columns, found {len(cells)}")
+        source, right, wrong, phenomenon, distance = cells
+        if not (distance.isascii() and distance.isdigit()):
+            raise InputError(f"{where}: the distance is a whole number of words, not {distance!r}")
+        if right == wrong:
+            raise InputError(f"{where}: right and wrong are the same")
+        items.append(Contrast(source, right, wrong, phenomenon, int(distance)))
+    return items
 
 
 @dataclass(frozen=True)

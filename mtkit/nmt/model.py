@@ -78,15 +78,18 @@ class Attention(nn.Module):
         """What of a(s, h) depends on h only: (B, I, D)."""
         return self.keys(H) if self.kind in ("bilinear", "mlp") else H
 
-    def forward(self, s: Tensor, keys: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
-        """Contexts (B, T, D) and weights (B, T, I) for queries ``s`` (B, T, D)."""
+    def forward(self, s: Tensor, source: Source) -> tuple[Tensor, Tensor]:
+        """Contexts (B, T, D) and weights (B, T, I; uniform for ``none``) for ``s`` (B, T, D)."""
+        if self.kind == "none":
+            alpha = s.new_full((*s.shape[:2], source.H.shape[1]), 1 / source.H.shape[1])
+            return source.summary[:, None].expand(-1, s.shape[1], -1), alpha
         if self.kind == "mlp":
-            mixed = torch.tanh(self.query(s)[:, :, None] + keys[:, None])  # (B, T, I, D)
+            mixed = torch.tanh(self.query(s)[:, :, None] + source.keys[:, None])  # (B, T, I, D)
             scores = self.v(mixed).squeeze(-1)
         else:
-            scores = s @ keys.transpose(1, 2)  # (B, T, I)
+            scores = s @ source.keys.transpose(1, 2)  # (B, T, I)
         alpha = scores.softmax(-1)
-        return alpha @ H, alpha
+        return alpha @ source.H, alpha
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class Seq2Seq(nn.Module):
 
     def decode(self, y: Tensor, source: Source, state: State) -> tuple[Tensor, Tensor, State]:
         """Read ``y`` (B, T), from ``state`` on: the vectors before the output matrix (B, T, E),
-        attention weights (B, T, I; uniform for ``none``), and the state behind the last token.
+        attention weights (B, T, I), and the state behind the last token.
         """
         u = self.dropout(self.embedding(y))  # (B, T, E)
         after: State = []
@@ -181,20 +184,13 @@ class Seq2Seq(nn.Module):
             if k == 0:
                 u, last = layer(u, initial)
                 u = self.dropout(u)  # (B, T, D)
-                c, alpha = self._context(u, source)  # (B, T, D), (B, T, I)
+                c, alpha = self.attention(u, source)  # (B, T, D), (B, T, I)
             else:
                 out, last = layer(torch.cat((u, c), -1), initial)
                 u = u + self.dropout(out)
             after.append(last if isinstance(last, tuple) else (last,))
         o = torch.tanh(self.combine(torch.cat((u, c), -1)))  # (B, T, E)
         return self.dropout(o), alpha, after
-
-    def _context(self, s: Tensor, source: Source) -> tuple[Tensor, Tensor]:
-        if self.config.attention == "none":
-            alpha = s.new_full((*s.shape[:2], source.H.shape[1]), 1 / source.H.shape[1])
-            return source.summary[:, None].expand(-1, s.shape[1], -1), alpha
-        c, alpha = self.attention(s, source.keys, source.H)
-        return c, alpha
 
     def logits(self, o: Tensor) -> Tensor:
         """(…, E) → (…, vocabulary)."""

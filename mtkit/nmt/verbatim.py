@@ -8,7 +8,6 @@ but not behind the final mark.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from mtkit.text.tokenizer import JOINER, is_verbatim
@@ -23,19 +22,13 @@ def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tupl
     ['um', '12:30']
     """
     words, links = list(target), set(links)
-    there = Counter(word.strip(JOINER) for word in target)
-    kept: set[int] = set()
-    lost = []
-    for s, word in enumerate(source):
-        if not is_verbatim(word):
-            continue
-        bare = word.strip(JOINER)
-        if there[bare] == 0:
+    kept, lost = set[int](), []
+    for s in (s for s, word in enumerate(source) if is_verbatim(word)):
+        alike = (t for t, w in enumerate(words) if w.strip(JOINER) == source[s].strip(JOINER))
+        if (t := next((t for t in alike if t not in kept), None)) is None:
             lost.append(s)
-            continue
-        there[bare] -= 1
-        places = (t for t, w in enumerate(words) if w.strip(JOINER) == bare and t not in kept)
-        kept.add(next(places))
+        else:
+            kept.add(t)
     for s in lost:
         t = _place(words, links, s, kept)
         if t is None:

@@ -53,7 +53,7 @@ def test_attention_is_its_equation(kind: str) -> None:
     torch.manual_seed(3)
     attention = Attention(kind, 4)
     s, H = torch.randn(2, 3, 4), torch.randn(2, 5, 4)
-    context, alpha = attention(s, attention.precompute(H), H)
+    context, alpha = attention(s, Source(H, attention.precompute(H), H[:, 0]))
 
     def a(query: Tensor, state: Tensor) -> Tensor:
         if kind == "dot":
