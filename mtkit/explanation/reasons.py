@@ -19,7 +19,7 @@ from typing import Any
 
 from mtkit.errors import InputError
 from mtkit.manifest import TrainingPair, training_pairs
-from mtkit.system import PhraseReasons, Reasons, SubwordReasons, System
+from mtkit.system import Phrase, PhraseReasons, Reasons, SubwordReasons, System
 
 SHOWN = 3  # training sentences of a phrase, and neighbours of a sentence
 
@@ -106,20 +106,17 @@ def _support(
         """Between blanks, so that tokens side by side are a substring."""
         return f" {' '.join(tokens)} "
 
-    phrases = [
-        [(spaced(phrase.source), spaced(phrase.target)) for phrase in of.phrases]
-        for of in reasons
-        if known and isinstance(of, PhraseReasons)
-    ]
-    if not phrases:
+    derivations = [of for of in reasons if known and isinstance(of, PhraseReasons)]
+    if not derivations:
         return [[] for _ in reasons]
     texts = [tuple(map(spaced, system.tokenize([pair.source, pair.target]))) for pair in known]
 
-    def support(source: str, target: str) -> Support:
+    def support(phrase: Phrase) -> Support:
+        source, target = spaced(phrase.source), spaced(phrase.target)
         pairs = [p for p, (x, y) in zip(known, texts, strict=True) if source in x and target in y]
         return Support(len(pairs), nsmallest(SHOWN, pairs, key=lambda pair: len(pair.source)))
 
-    return [[support(*sides) for sides in of] for of in phrases]
+    return [[support(phrase) for phrase in of.phrases] for of in derivations]
 
 
 def _neighbours(

@@ -301,15 +301,12 @@ def _extent(pair: int, sentence: Sentence, table: PhraseTable) -> tuple[int, int
 def _reorder(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, Float64, UInt64]:
     """``previous``, ``next`` and ``kind`` of the options."""
     previous, following = np.zeros((len(pair) + 1, 3)), np.zeros((len(pair) + 1, 3))
-    for o in range(len(pair)):
-        if pair[o] >= 0:
-            for k in range(3):
-                previous[o, k] += λ[PREVIOUS + k] * table.reordering[pair[o], k]
-                following[o, k] += λ[NEXT + k] * table.reordering[pair[o], 3 + k]
-    kind = np.zeros(len(pair), np.uint64)
-    bits = following.view(np.int64)
+    kind, bits = np.zeros(len(pair), np.uint64), following.view(np.int64)
     for o in range(len(pair)):
         for k in range(3):
+            if pair[o] >= 0:
+                previous[o, k] += λ[PREVIOUS + k] * table.reordering[pair[o], k]
+                following[o, k] += λ[NEXT + k] * table.reordering[pair[o], 3 + k]
             kind[o] = hash_word(kind[o], bits[o, k])
     return previous, following, kind
 
