@@ -74,13 +74,8 @@ def estimate(
         context, table = training.result(), building.result()
     for remark in lm.notes:
         note(f"  language model: {remark}")
-    figures = {
-        "alignment_perplexity": likelihood,
-        "links": len(links.source),
-        "vocabulary": list(sizes),
-        "phrase_pairs": len(table.links),
-        "ngrams": lm.counts,
-    }
+    figures: dict[str, Any] = {"alignment_perplexity": likelihood, "links": len(links.source)}
+    figures |= {"vocabulary": list(sizes), "phrase_pairs": len(table.links), "ngrams": lm.counts}
     return Models(words.source, words.target, table, lm, context, words), figures
 
 
@@ -113,9 +108,9 @@ def build(
     """A system of ``corpus``, whose lines all have text, and the figures of its training."""
     text, dev, tuning = corpus.train, corpus.dev, dict[str, Any]()
     if dev is None and config.tune != "none" and len(text) >= HELD_OUT_FROM:
-        rest, held = hold_out(text, 10)
+        kept, held = hold_out(text, 10)
         note(f"no dev set: {len(held):,} pairs of the training text are held out to tune on")
-        part = replace(corpus, train=rest, dev=held)
+        part = replace(corpus, train=kept, dev=held)
         trial, tuning = build(part, tokenizer, config, weights, threads)
         weights = trial.weights
         note("now models of all pairs, with these weights")

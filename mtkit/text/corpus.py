@@ -160,9 +160,9 @@ def corpora_directory() -> Path:
 def find_corpus(name: str) -> Path:
     """The directory of a corpus named by path or by the name of an embedded one."""
     embedded = {path.parent.name: path.parent for path in corpora_directory().glob("*/train.*")}
-    for directory in (Path(name), embedded.get(name)):  # a grammar beside them is no corpus yet
-        if directory and directory.is_dir():
-            return directory
+    directory = Path(name) if Path(name).is_dir() else embedded.get(name)
+    if directory:  # a grammar beside them is no corpus yet
+        return directory
     known = ", ".join(sorted(embedded))
     raise InputError(f"no corpus {name!r}: neither a directory nor one of the embedded ({known})")
 
@@ -236,11 +236,8 @@ def open_corpus(
         raise InputError("--dev and --test need --train or --corpus beside them")
     else:
         corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
-    return replace(
-        corpus,
-        dev=Bitext.read(*dev) if dev else corpus.dev,
-        test=Bitext.read(*test) if test else corpus.test,
-    )
+    own_dev, own_test = (Bitext.read(*files) if files else None for files in (dev, test))
+    return replace(corpus, dev=own_dev or corpus.dev, test=own_test or corpus.test)
 
 
 def line_hashes(lines: Iterable[str]) -> NDArray[np.uint64]:

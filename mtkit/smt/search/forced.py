@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.smt.flat import Bool, Float64, Int32, Int64
-from mtkit.smt.kernels import inner, kernel, lean
+from mtkit.smt.kernels import inner, kernel
 from mtkit.smt.language_model.ngrams import Lm
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.decoder import Limits
@@ -37,7 +37,7 @@ from mtkit.smt.search.hypothesis import (
     recombine,
     task_of,
 )
-from mtkit.smt.search.options import Options
+from mtkit.smt.search.options import Options, stands
 
 EVERY = 1000  # translations of a source phrase that are looked at for those that y has
 MOST = 1 << 16  # hypotheses of a stack
@@ -61,15 +61,18 @@ def force(
     """
     without_lm = λ.copy()
     without_lm[LM] = 0.0
-    return Forced(*_force(task_of(N, options, lm, 0, without_lm, limits.distortion), copied, y))
+    target = options.target
+    ids = np.where(target < 0, copied[-1 - np.minimum(target, -1)], target)  # of copied words, too
+    task = task_of(N, options._replace(target=ids), lm, 0, without_lm, limits.distortion)
+    return Forced(*_force(task, y))
 
 
 # --- kernels
 
 
 @kernel
-def _force(task: Task, copied: Int32, y: Int32) -> tuple[Int32, Bool, Bool]:
-    first, usable, source, target = _usable(task.options, copied, y, task.N)
+def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
+    first, usable, source, target = _usable(task.options, y, task.N)
     graph, size = np.empty(1024, HYPOTHESIS), 1
     make_root(graph[0], 0)
     stack = np.zeros(len(y) + 2, np.int64)  # that of j words: graph[stack[j] : stack[j + 1]]
@@ -98,7 +101,7 @@ def _force(task: Task, copied: Int32, y: Int32) -> tuple[Int32, Bool, Bool]:
 
 
 @inner
-def _usable(options: Options, copied: Int32, y: Int32, N: int) -> tuple[Int64, Int32, Bool, Bool]:
+def _usable(options: Options, y: Int32, N: int) -> tuple[Int64, Int32, Bool, Bool]:
     """What spells y from word j on, options ``usable[first[j] : first[j + 1]]``; what it covers."""
     source, target = np.zeros(N, np.bool_), np.zeros(len(y), np.bool_)
     first, usable = np.zeros(len(y) + 1, np.int64), np.empty(64, np.int32)
@@ -106,7 +109,7 @@ def _usable(options: Options, copied: Int32, y: Int32, N: int) -> tuple[Int64, I
     for j in range(len(y)):
         for o in range(len(options.pair)):
             words = options.target[options.w_begin[o] : options.w_begin[o + 1]]
-            if _spells(words, copied, y, j):
+            if stands(words, y, j):
                 if n == len(usable):
                     usable = np.concatenate((usable, np.empty(n, np.int32)))
                 usable[n] = o
@@ -117,17 +120,6 @@ def _usable(options: Options, copied: Int32, y: Int32, N: int) -> tuple[Int64, I
                     target[k] = True
         first[j + 1] = n
     return first, usable[:n], source, target
-
-
-@lean
-def _spells(words: Int32, copied: Int32, y: Int32, j: int) -> bool:
-    """Whether the words of an option are those of y from j on."""
-    if j + len(words) > len(y):
-        return False
-    for k in range(len(words)):
-        if y[j + k] != (words[k] if words[k] >= 0 else copied[-1 - words[k]]):
-            return False
-    return True
 
 
 @inner

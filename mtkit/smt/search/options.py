@@ -119,7 +119,9 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
                         sentence, i, i + k, model, near, λ, row, limit, ranked, n
                     )
                     if k == 0 and not is_known:
-                        n = _copy(sentence.copied[i], model.lm, λ, ranked, n)
+                        score = λ[PHRASES] + λ[WORDS] + λ[UNKNOWN]
+                        log_p, _ = lm_step(model.lm, ROOT, sentence.copied[i])
+                        n = _insert(ranked, n, n, COPIED, score, score + λ[LM] * log_p, 0.0)
             for o in range(first, n):
                 start[o], end[o] = i, i + k + 1
             begin[i * MAX_PHRASE + k + 1] = n
@@ -170,14 +172,6 @@ def _fix(sentence: Sentence, match: int, model: Model, λ: Float64, ranked: Rank
             guess += λ[LM] * log_p
         n = _insert(ranked, first, n, FIXED - t, score, guess, 0.0)
     return n
-
-
-@lean
-def _copy(word: int, lm: Lm, λ: Float64, ranked: Ranked, n: int) -> int:
-    """Insert a source word itself at index ``n``; the new ``n``."""
-    score = λ[PHRASES] + λ[WORDS] + λ[UNKNOWN]
-    log_p, _ = lm_step(lm, ROOT, word)
-    return _insert(ranked, n, n, COPIED, score, score + λ[LM] * log_p, 0.0)
 
 
 @lean
@@ -256,13 +250,21 @@ def _count(word: int, words: Int32) -> int:
 @lean
 def _occurs(part: Int32, whole: Int32) -> bool:
     """Whether the words ``part`` stand side by side in ``whole``."""
-    for at in range(len(whole) - len(part) + 1):
-        k = 0
-        while k < len(part) and whole[at + k] == part[k]:
-            k += 1
-        if k == len(part):
+    for at in range(len(whole)):
+        if stands(part, whole, at):
             return True
     return False
+
+
+@lean
+def stands(part: Int32, whole: Int32, at: int) -> bool:
+    """Whether the words of ``whole`` from ``at`` on begin with ``part``."""
+    if at + len(part) > len(whole):
+        return False
+    for k in range(len(part)):
+        if whole[at + k] != part[k]:
+            return False
+    return True
 
 
 @inner
