@@ -38,11 +38,9 @@ def parse_distances(text: str) -> range:
 def make(
     grammar: Grammar, pairs: int, distances: Sequence[int], seed: int, items: int = 5000
 ) -> Text:
-    """``pairs`` pairs in all, a tenth each but at most 1,000 of them for dev and for test.
-
-    In every split each distance has the same number of pairs, give or take one. No sentence comes
-    twice, on either side, and none is an item of the suite. Raises InputError for fewer than 10
-    pairs, and where the grammar has too few different sentences.
+    """``pairs`` pairs in all, a tenth each but at most 1,000 of them for dev and for test, each
+    split spread evenly over the distances. No sentence comes twice, on either side, and none is an
+    item of the suite. Raises InputError for fewer than 10 pairs or too few different sentences.
     """
     if pairs < 10:
         raise InputError(f"--pairs {pairs}: expected at least 10; dev and test are a tenth each")

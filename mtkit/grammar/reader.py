@@ -45,10 +45,9 @@ def read_draft(path: Path) -> Draft:
             _read_line(draft, section, line, where)
     if not draft.sentences:
         raise InputError(f"{path}: no sentence; they stand under [sentences]")
-    for rules in chain[Sequence[Word | Phrase]](draft.rules.values(), draft.sentences.values()):
-        for rule in rules:
-            if isinstance(rule, Phrase):
-                _check_slots(rule, draft)
+    for rule in chain(*draft.rules.values(), *draft.sentences.values()):
+        if isinstance(rule, Phrase):
+            _check_slots(rule, draft)
     return draft
 
 

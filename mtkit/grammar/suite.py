@@ -164,11 +164,10 @@ def accuracy_by_distance(
     starts: Sequence[int] = (0, 2, 4, 7, 10, 14, 18, 25, 40),
 ) -> list[Accuracy]:
     """How often the right one has the higher score, for each group of distances; a tie counts ½.
-
     right, wrong: scores of the two translations of each item. distances: of each item, in words.
-    starts: the first distance of each group, rising; groups without items are left out, and
-    ``nearest`` and ``farthest`` are the distances that there are. Raises ValueError for arrays of
-    different lengths, for scores that are not a number, and for an item before the first group.
+    starts: the first distance of each group, rising; groups without items are left out. Raises
+    ValueError for arrays of different lengths, for scores that are not a number, and for an item
+    before the first group.
     """
     far = np.asarray(distances)
     if not right.shape == wrong.shape == far.shape or right.ndim != 1:

@@ -17,7 +17,7 @@ from mtkit.nmt.recipe import PRESETS, Attention
 from mtkit.nmt.recurrent.probe import norms_by_steps
 from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training.build import train_and_dev, train_nmt
-from mtkit.text.corpus import Bitext, Corpus, open_corpus
+from mtkit.text.corpus import Bitext, Corpus, Files, open_corpus
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
 
@@ -25,7 +25,6 @@ TRANSLATORS: dict[str, Attention] = {
     "encoder-decoder": "none",
     "encoder-decoder-attention": "bilinear",
 }
-Files = tuple[Path, Path]
 
 
 class Texts(NamedTuple):

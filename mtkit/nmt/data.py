@@ -37,12 +37,9 @@ class Data:
     def batch(self, rows: list[int]) -> Batch:
         """The pairs ``rows``, whose sources are of one length, as tensors."""
         targets = [self.targets[r] for r in rows]
-        return Batch(
-            x=torch.tensor([[*self.sources[r], EOS] for r in rows], dtype=torch.int64),
-            y_in=padded([[BOS, *y] for y in targets]),
-            y_out=padded([[*y, EOS] for y in targets]),
-            rows=rows,
-        )
+        x = torch.tensor([[*self.sources[r], EOS] for r in rows], dtype=torch.int64)
+        y_in, y_out = padded([[BOS, *y] for y in targets]), padded([[*y, EOS] for y in targets])
+        return Batch(x, y_in, y_out, rows)
 
     def __len__(self) -> int:
         return len(self.sources)

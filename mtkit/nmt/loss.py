@@ -61,12 +61,8 @@ def subword_log_probabilities(
     return result
 
 
-def log_probabilities(models: Sequence[Seq2Seq], data: Data, batch: int = 64) -> list[float]:
-    """ln P(y|x) of every pair, for the subwords as they are given."""
-    return [float(logp.sum()) for logp in subword_log_probabilities(models, data, batch)]
-
-
 def perplexity(model: Seq2Seq, data: Data) -> float:
     """exp(−(1/N) Σ ln P(y|x)), N = target words and one ``</s>`` a sentence."""
     tokens = sum(data.target_words) + len(data)
-    return math.exp(min(50.0, -sum(log_probabilities([model], data)) / tokens))
+    total = sum(float(log_p.sum()) for log_p in subword_log_probabilities([model], data))
+    return math.exp(min(50.0, -total / tokens))

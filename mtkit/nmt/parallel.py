@@ -31,11 +31,9 @@ Result = TypeVar("Result")
 
 @contextmanager
 def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
-    """Compute where ``choice`` says, and meet the other processes, if there are any.
-
-    cores: of this machine, which its processes share; 0 = as many as torch takes. Gradients travel
-    by nccl from GPU to GPU, else by gloo. Only the first process speaks. Raises InputError for
-    ``cuda`` where there is no GPU.
+    """Compute where ``choice`` says, and meet the other processes, if there are any; only the first
+    speaks. cores: of this machine, which its processes share; 0 = as many as torch takes. Gradients
+    travel by nccl from GPU to GPU, else by gloo. Raises InputError for ``cuda`` without a GPU.
     """
     global _choice
     if choice == "cuda" and not torch.cuda.is_available():

@@ -75,10 +75,9 @@ PRESETS: dict[Preset, TrainConfig] = {
 
 
 def preset(name: Preset, **changes: Any) -> TrainConfig:
-    """A preset but for ``changes``, of which ``None`` changes nothing.
-
-    A plain RNN trains at an eighth of its learning rate, if that is not among them: at the whole
-    its gradients explode, and what clipping leaves of them teaches nothing.
+    """A preset but for ``changes``, of which ``None`` changes nothing. A plain RNN trains at an
+    eighth of its learning rate, if that is not among them: at the whole its gradients explode, and
+    what clipping leaves of them teaches nothing.
     """
     changes = {option: value for option, value in changes.items() if value is not None}
     config = replace(PRESETS[name], **changes)

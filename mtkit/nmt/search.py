@@ -36,10 +36,9 @@ def beam_search(
     models: Sequence[Seq2Seq], x: Tensor, beam: int = 5, normalisation: float = 1.0,
     max_length: int | None = None,
 ) -> list[list[Output]]:  # fmt: skip
-    """At most ``beam`` translations of each row of ``x`` (B, I), best first; at least one.
-
-    A sentence is done when it has ``beam`` complete hypotheses or when ``max_length`` (default
-    2 I + 10), counted with ``</s>``, is reached, where every live hypothesis is made to end.
+    """At most ``beam`` translations of each row of ``x`` (B, I), best first; at least one. A
+    sentence is done when it has ``beam`` complete hypotheses or when ``max_length`` (default 2 I +
+    10), counted with ``</s>``, is reached, where every live hypothesis is made to end.
     """
     search = _Search(models, x, beam, normalisation)
     limit = max_length or 2 * x.shape[1] + 10

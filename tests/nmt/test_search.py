@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtkit.nmt.data import Data
-from mtkit.nmt.loss import log_probabilities
+from mtkit.nmt.loss import subword_log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.search import Output, beam_search
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
@@ -94,7 +94,8 @@ def check(model: Seq2Seq, source: list[int], outputs: list[Output], limit: int) 
     assert len({tuple(o.ids) for o in outputs}) == len(outputs)
     n = len(outputs)
     data = Data([source] * n, [o.ids for o in outputs], [len(o.ids) for o in outputs])
-    for o, expected in zip(outputs, log_probabilities([model], data), strict=True):
+    for o, log_p in zip(outputs, subword_log_probabilities([model], data), strict=True):
+        expected = float(log_p.sum())
         assert len(o.ids) + 1 == len(o.logprobs) <= limit
         assert not {PAD, BOS, EOS} & set(o.ids)
         assert sum(o.logprobs) == pytest.approx(expected, abs=1e-4)

@@ -54,9 +54,8 @@ def by_depth(model: LanguageModel, windows: Ids) -> Floats:
     model = copy.deepcopy(model).double()
     y = torch.from_numpy(windows)
     outputs = model.outputs(functional.pad(y[:, :-1], (1, 0), value=BOS))
-    loss = functional.cross_entropy(
-        model.logits(outputs[-1]).flatten(0, 1), y.flatten(), reduction="sum"
-    )
+    logits = model.logits(outputs[-1]).flatten(0, 1)
+    loss = functional.cross_entropy(logits, y.flatten(), reduction="sum")
     gradients = torch.autograd.grad(loss / y.shape[1], outputs)
     return np.stack([g.flatten(1).norm(dim=-1).numpy() for g in gradients], 1)
 

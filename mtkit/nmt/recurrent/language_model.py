@@ -123,12 +123,11 @@ class LanguageModel(nn.Module):
 def train_language_model(
     model: LanguageModel, stream: Ids, seed: int, updates: int, clip: float, autocast: bool
 ) -> Iterator[tuple[float, float]]:
-    """Minimise −ln P of chunks of the ``stream`` of ids, ``BATCH`` chunks of ``LENGTH`` an update.
-
-    Yields the loss of each update, in nats a token, and its gradient's norm before clipping; ends
-    early where one is no longer a number. The learning rate rises to ``PEAK`` and falls to a tenth
-    of it, both linearly. clip: τ, 0 = none. A pass takes every token once, from another offset each
-    time. autocast: matrices are multiplied as bfloat16.
+    """Minimise −ln P of chunks of the ``stream`` of ids, ``BATCH`` chunks of ``LENGTH`` an update;
+    yields each one's loss in nats a token and its gradient's norm before clipping. It ends early
+    where one is no number. The learning rate rises to ``PEAK`` and falls to a tenth of it, both
+    linearly. clip: τ, 0 = none. A pass takes every token once, from another offset each time.
+    autocast: matrices are multiplied as bfloat16.
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=PEAK, fused=True)
     rng = np.random.default_rng(seed)

@@ -34,13 +34,11 @@ def train_nmt(
     corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out: Path, resume: bool = False,
     start: NmtSystem | None = None,
 ) -> Manifest | None:  # fmt: skip
-    """Train on ``corpus`` and write the model directory ``out``; its manifest.
-
-    tokenizer: of both languages. config: the recipe, as ``recipe.preset`` builds one; its seed
-    decides everything random. resume: continue what an interruption left beside ``out``, else it
-    starts anew. start: a model to train further; its weights, shape and subwords are taken over.
-    Of several processes only the first writes, the others return ``None``. Raises InputError where
-    there is nothing to resume, or a training of another text or other settings.
+    """Train on ``corpus`` and write the model directory ``out``; its manifest, for the first of
+    several processes. tokenizer: of both languages. config: the recipe, as ``recipe.preset`` builds
+    one; its seed decides everything random. resume: continue what an interruption left beside
+    ``out``. start: a model to train further; its weights, shape and subwords are taken over. Raises
+    InputError where there is nothing to resume, or a training of another text or other settings.
     """
     begun = time.perf_counter()
     unfinished = checkpoint.path_of(out)
@@ -94,9 +92,8 @@ def train_seeds(
     resume: bool = False, start: NmtSystem | None = None,
 ) -> None:  # fmt: skip
     """Train a model in each of ``directories``, by consecutive seeds, and say how far they differ.
-
-    resume: models that are complete stay, and the one that was interrupted is continued. The other
-    arguments: see ``train_nmt``. Raises InputError where a complete one has other settings.
+    resume: models that are complete stay, and the one that was interrupted is continued. Raises
+    InputError where a complete one has other settings. Else see ``train_nmt``.
     """
     if len(directories) == 1:
         train_nmt(corpus, tokenizer, config, directories[0], resume, start)
