@@ -15,7 +15,10 @@ from mtkit.text.vocabulary import BOS, EOS, SPECIALS
 def reasons(
     words: list[str], best: Hypothesis, parts: Float64, weights: Mapping[str, float]
 ) -> PhraseReasons:
-    """Why ``words`` became ``best``; its features are the sum of ``parts``, (phrases, F)."""
+    """Why ``words`` became ``best``, whose features are the sum of ``parts``.
+
+    parts: (phrases, F), what each phrase adds, the last one with the sentence's end.
+    """
     phrases, before = [], (-1, 0)
     for (s0, s1, t0, t1), part in zip(best.segments, parts.tolist(), strict=True):
         features = dict(zip(best.features, part, strict=True))

@@ -1,8 +1,5 @@
 """Phrase-based beam search with cube pruning (Koehn et al. 2003; Huang & Chiang 2007).
 
-A hypothesis (``hypothesis``) translates some of the source words; each step appends the translation
-of one more span.
-
 Stack n holds the hypotheses that cover n words; the ``stack`` best by score + future cost live on.
 To fill it, *edges* join a group of hypotheses (same coverage, start and end) with the options of
 one span; both sides are sorted, so the corner of that grid is its most promising cell. A queue over
