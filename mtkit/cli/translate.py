@@ -87,13 +87,11 @@ def _answer(
     system: System, batches: Iterable[list[str]], total: int, n_best: int, as_json: bool,
     wanted: Glossary | None,
 ) -> Compliance:  # fmt: skip
-    """Translate and write batch after batch; how often the glossary was followed.
-
-    A progress bar is shown, but not where the translations themselves go to the terminal.
-    """
+    """Translate and write batch after batch; how often the glossary was followed."""
     from mtkit.text.glossary import Compliance
 
     out, number, start, compliance = sys.stdout.buffer, 0, time.perf_counter(), Compliance()
+    # No bar where the translations themselves go to the terminal.
     with progress(shown=total > 0 and not sys.stdout.isatty()) as bar:
         task = bar.add_task("translating", total=total, status="")
         for batch in batches:

@@ -24,13 +24,10 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Flat:
-    """S sentences of N words in all: sentence s is ``words[begin[s] : begin[s + 1]]``.
+    """S sentences of N words in all: sentence s is ``words[begin[s] : begin[s + 1]]``."""
 
-    words: int32 (N,); begin: int64 (S + 1,).
-    """
-
-    words: Int32
-    begin: Int64
+    words: Int32  # (N,)
+    begin: Int64  # (S + 1,)
 
     def __post_init__(self) -> None:
         read_only([self.words, self.begin])
