@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -144,9 +145,9 @@ class Run:
     def keep(self) -> None:
         """Remember the run as it is now, in its file if it has one."""
         if not self.path:
-            self.kept = copy.deepcopy((self._tensors(), self._place()))
+            self.kept = copy.deepcopy(self._state())
         elif parallel.RANK == 0:
-            checkpoint.save(self.path, self._tensors(), self._place(), self.fingerprint)
+            checkpoint.save(self.path, *self._state(), self.fingerprint)
         parallel.wait()
 
     def restore(self) -> None:
@@ -159,7 +160,11 @@ class Run:
         self.model.load_state_dict(groups["model"])
         self.average.load_state_dict(groups["average"])
         self.best_weights = groups["best"]
-        self._load_moments(groups["adam"])
+        adam = self.optimiser.state_dict() | {"state": defaultdict(dict)}
+        for name, moment in groups["adam"].items():
+            index, what = name.split(".")
+            adam["state"][int(index)][what] = moment
+        self.optimiser.load_state_dict(adam)
         self.queue = checkpoint.unflat(groups["queue"])
         self.skipped, self.in_a_row = torch.tensor([place["skipped"], 0.0]).to(self.model.device)
         self.rng.bit_generator.state = place["generator"]
@@ -169,28 +174,17 @@ class Run:
         self.config = replace(self.config, updates=place["updates"])
         self._segment()
 
-    def _place(self) -> dict[str, Any]:
-        """Where the run stands, as JSON can hold it."""
+    def _state(self) -> tuple[Groups, dict[str, Any]]:
+        """Tensors, Adam's moments as ``PARAMETER.WHAT``; where the run stands, as JSON."""
         place = {name: getattr(self, name) for name in PLACE}
         generator, skipped = self.rng.bit_generator.state, self.skipped.item()
         place |= {"best": self.best, "skipped": skipped, "generator": generator}
-        return place | {"updates": self.config.updates}
-
-    def _tensors(self) -> Groups:
         moments = self.optimiser.state_dict()["state"]
-        return {
+        tensors = {
             "model": dict(self.model.state_dict()),
             "average": dict(self.average.state_dict()),
             "best": self.best_weights,
             "adam": {f"{i}.{what}": v for i, m in moments.items() for what, v in m.items()},
             "queue": checkpoint.flat(self.queue),
         }
-
-    def _load_moments(self, moments: Tensors) -> None:
-        """Adam's state from tensors named ``PARAMETER.WHAT``."""
-        adam = self.optimiser.state_dict()
-        adam["state"] = {}
-        for name, tensor in moments.items():
-            index, what = name.split(".")
-            adam["state"].setdefault(int(index), {})[what] = tensor
-        self.optimiser.load_state_dict(adam)
+        return tensors, place | {"updates": self.config.updates}
