@@ -57,7 +57,7 @@ def make_corpus(
     directory = Path("grammar") if out is None else out
     check_out(directory, "", force or out is None, SUITE, "suite")
     with step("making sentences"):
-        text = make(Grammar.read(), pairs, distances, seed, items)
+        text = make(Grammar(), pairs, distances, seed, items)
     with replacing(directory) as scratch:
         write(text, scratch)
     counts = ", ".join(f"{split} {len(part):,}" for split, part in text.splits.items())

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.grammar.reader import Draft, class_of, read_draft
+from mtkit.grammar.reader import class_of, read_draft
 from mtkit.grammar.rules import SOURCE, TARGET, Language, Phrase, Tree, Word
 from mtkit.text.corpus import corpora_directory
 
@@ -71,25 +71,21 @@ class Sentence:
 class Grammar:
     """Words and phrases of two languages side by side, and the sentences made of them."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        """Read a grammar, by default mtkit's; InputError names file and line of what is wrong."""
+        draft = read_draft(path or corpora_directory() / DEFAULT_GRAMMAR)
         self.rules, self.sentences = draft.rules, draft.sentences
         self.languages = Language(SOURCE, {}), Language(TARGET, draft.contractions)
         self._values: dict[str, list[str]] = {}  # of each kind of feature
         for value, kind in draft.kinds.items():
             self._values.setdefault(kind, []).append(value)
 
-    @classmethod
-    def read(cls, path: Path | None = None) -> Grammar:
-        """Read a grammar, by default mtkit's; InputError names file and line of what is wrong."""
-        return cls(read_draft(path or corpora_directory() / DEFAULT_GRAMMAR))
-
     def sentence(self, rng: np.random.Generator, distance: int) -> Pair:
         """A random pair with ``distance`` words between the two that depend on each other, by any
         of the phenomena that can have it. Raises InputError where none can.
         """
-        phenomena = list(self.sentences)
         for _ in range(TRIES):
-            name = pick(rng, phenomena)
+            name = pick(rng, list(self.sentences))
             if drawn := self.draw(rng, name, pick(rng, self.sentences[name]), distance):
                 return self.pair(drawn)
         raise InputError(f"the grammar makes no sentence with {distance} words in between")

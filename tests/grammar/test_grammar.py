@@ -41,7 +41,7 @@ number I know that PERSON VERB@PERSON HOW*.
 
 @pytest.fixture(scope="module")
 def grammar() -> Grammar:
-    return Grammar.read()
+    return Grammar()
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def pairs(made: Text) -> list[Pair]:
 
 def read(text: str, path: Path) -> Grammar:
     path.write_text(text, encoding="utf-8")
-    return Grammar.read(path)
+    return Grammar(path)
 
 
 # --- distances, from the German words alone
