@@ -25,7 +25,7 @@ HASHES = "train_hashes.npy"
 RECORDS = "translations"  # a directory of what the model made of test sets; no part of it
 # Kinds beside the translators' "smt" and "nmt": what `align --out` and `gradients` keep.
 ALIGNMENT, LABORATORY, LANGUAGE_MODEL = "alignment", "laboratory", "lm"
-UNDETERMINED = "und"  # ISO 639's code for a language that nobody named
+UND = "und"  # ISO 639's code for a language that nobody named
 
 
 @dataclass(frozen=True)

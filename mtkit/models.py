@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mtkit.errors import InputError
-from mtkit.manifest import (
-    ALIGNMENT,
-    LABORATORY,
-    LANGUAGE_MODEL,
-    MANIFEST,
-    UNDETERMINED,
-    Manifest,
-    replacing,
-)
+from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, UND, Manifest, replacing
 
 if TYPE_CHECKING:
     from mtkit.nmt.system import NmtSystem
@@ -109,7 +101,7 @@ def import_moses(
     from mtkit.smt.moses.ini import read_moses
 
     system = read_moses(ini, lowercase)
-    models, pair = system.models, languages or (UNDETERMINED, UNDETERMINED)
+    models, pair = system.models, languages or (UND, UND)
     settings = {"limits": system.limits._asdict(), "verbatim": system.verbatim}
     config = settings | {"imported": str(ini.resolve())}
     figures = {"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts}

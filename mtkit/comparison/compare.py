@@ -15,7 +15,7 @@ from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.statistics import Scorer, check_parallel
 from mtkit.explanation.reasons import Explanation, with_evidence
-from mtkit.manifest import UNDETERMINED, Manifest, named_test_set
+from mtkit.manifest import UND, Manifest, named_test_set
 from mtkit.models import MODELS, all_models
 from mtkit.system import Reasons
 from mtkit.text.corpus import Bitext, language_of, read_lines, refuse_exchanged
@@ -118,7 +118,7 @@ def _common_test_set(models: Sequence[Path]) -> Files:
 def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:
     """The languages that all models translate; None where no model names any."""
     named = {name: Manifest.read(path).languages for name, path in models.items()}
-    languages = {of for of in named.values() if UNDETERMINED not in of}
+    languages = {of for of in named.values() if UND not in of}
     if len(languages) > 1:
         pairs = ", ".join(f"{name}: {' → '.join(of)}" for name, of in named.items())
         raise InputError(f"the systems translate different languages ({pairs})")

@@ -21,7 +21,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mtkit.evaluation.intervals import Floats, Interval, draws, interval
+from mtkit.evaluation.means import Floats, Interval, draws, interval
 from mtkit.evaluation.statistics import Scorer
 from mtkit.smt.tuning.bleu import ORDER
 from mtkit.smt.tuning.bleu import bleu as bleu_of

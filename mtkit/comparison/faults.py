@@ -30,18 +30,13 @@ EQUAL = 1e-5  # scores that differ by less are the same
 
 @dataclass(frozen=True)
 class Errors:
-    """In how many test sentences
+    """In how many test sentences …"""
 
-    reached: the system can make the reference; same: it does; search: the model prefers the
-    reference, but the search did not find it; model: it prefers another translation. wider: a
-    search ``WIDER`` times as wide finds what the model prefers.
-    """
-
-    reached: int
-    same: int
-    search: int
-    model: int
-    wider: int
+    reached: int  # the system can make the reference
+    same: int  # it does
+    search: int  # the model prefers the reference, but the search did not find it
+    model: int  # it prefers another translation
+    wider: int  # a search ``WIDER`` times as wide finds what the model prefers
 
 
 def errors(record: Record, references: Sequence[Words]) -> Errors:
@@ -64,14 +59,11 @@ def errors(record: Record, references: Sequence[Words]) -> Errors:
 
 @dataclass(frozen=True)
 class Coverage:
-    """repeated: by the words of the output; uncovered, omitted: shares of the source's, 0 to 1.
+    """Shares, 0 to 1; ``None`` where nobody can align the words."""
 
-    ``None`` where the output does not say what it was made from, or nobody can align words.
-    """
-
-    repeated: float
-    uncovered: float | None
-    omitted: float | None
+    repeated: float  # of the words of the output
+    uncovered: float | None  # of the source's
+    omitted: float | None  # of the source's
 
 
 def coverage(

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from mtkit.manifest import RECORDS, model_files, write_whole
@@ -24,18 +25,15 @@ MODELS = ("lm", "channel", "direct")  # of a score
 
 @dataclass(frozen=True)
 class Record:
-    """best: of each source the best translation. seconds: the wall time of finding all of them, on
-    ``threads``. scores: of the references. wider, wider_texts: scores and translations that a wider
-    search finds. channel: what a statistical system says with other weights, by their names.
-    """
+    """What a model made of a test set."""
 
-    best: Sequence[Hypothesis]
-    seconds: float
+    best: Sequence[Hypothesis]  # of each source the best translation
+    seconds: float  # wall time of finding all of them, on ``threads``
     threads: int
-    scores: Sequence[Score]
-    wider: Sequence[float]
-    wider_texts: Sequence[str]
-    channel: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    scores: Sequence[Score]  # of the references
+    wider: Sequence[float]  # scores that a wider search finds
+    wider_texts: Sequence[str]  # and the translations
+    channel: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by other weights
 
 
 def path_of(directory: Path, test: Bitext, glossary: Path | None = None) -> Path:
@@ -52,15 +50,12 @@ def write(record: Record, path: Path) -> bool:
     best = [{name: getattr(h, name) for name in KEPT} for h in record.best]
     data = vars(record) | {"best": best, "scores": list(map(vars, record.scores))}
     try:
-        write_whole(json.dumps(data, ensure_ascii=False, default=_sums), path)
+        # Of a log-probability without its terms, which are many and in no report.
+        sums = attrgetter("value", "tokens", "oov", "known")
+        write_whole(json.dumps(data, ensure_ascii=False, default=sums), path)
     except OSError:  # a model of others
         return False
     return True
-
-
-def _sums(p: LogProbability) -> list[float | None]:
-    """Without the terms, which are many and in no report."""
-    return [p.value, p.tokens, p.oov, p.known]
 
 
 def read(path: Path) -> Record | None:

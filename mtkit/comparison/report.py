@@ -60,43 +60,31 @@ class Material:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One system and its run over the test set; ``None`` for what was not measured.
-
-    kind: ``smt``, ``nmt``, or ``file`` for lines that another system wrote. seconds: the wall time
-    of translating, on ``threads``. bytes: of the model. unknown: source words copied. errors: of
-    the search and of the model. glossary: its matches, and those complied with. training: what was
-    logged at each validation, with "update" and perhaps "bleu".
-    """
+    """One system and its run over the test set; ``None`` for what was not measured."""
 
     name: str
-    kind: str
-    seconds: float | None = None
+    kind: str  # ``smt``, ``nmt``, or ``file`` for lines that another system wrote
+    seconds: float | None = None  # wall time of translating, on ``threads``
     threads: int | None = None
-    bytes: int | None = None
-    unknown: int | None = None
-    errors: Errors | None = None
-    glossary: Mapping[str, int] | None = None
-    training: Sequence[Mapping[str, float]] = ()
+    bytes: int | None = None  # of the model
+    unknown: int | None = None  # source words copied
+    errors: Errors | None = None  # of the search and of the model
+    glossary: Mapping[str, int] | None = None  # its matches, and those complied with
+    training: Sequence[Mapping[str, float]] = ()  # the log, by "update"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Translations(Run):
-    """A run with its texts: ``outputs``, a line for each source, and what comes with them.
-
-    scores: probabilities of the references. by_weights: what a statistical system says with other
-    weights, from the channel model alone to its own, by their names; by_wider: with a wider search.
-    words: the outputs in tokens. made_from: (source, output) links by the system itself; aligned:
-    by a model of words. family: equal for systems that differ in their seed alone.
-    """
+    """A run with its texts: a line of ``outputs`` for each source, and what comes with them."""
 
     outputs: Lines
-    words: Sequence[Words] = ()
-    scores: Sequence[Score] = ()
-    by_weights: Mapping[str, Lines] = field(default_factory=dict)
-    by_wider: Lines = ()
-    made_from: Sequence[Links] | None = None
-    aligned: Sequence[Links] | None = None
-    family: str = ""
+    words: Sequence[Words] = ()  # the outputs in tokens
+    scores: Sequence[Score] = ()  # probabilities of the references
+    by_weights: Mapping[str, Lines] = field(default_factory=dict)  # channel model to tuned weights
+    by_wider: Lines = ()  # by a wider search
+    made_from: Sequence[Links] | None = None  # (source, output) links by the system
+    aligned: Sequence[Links] | None = None  # by a model of words
+    family: str = ""  # equal for systems that differ in their seed alone
 
 
 # --- what is computed
@@ -114,27 +102,21 @@ class ScoredGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemResult(Run):
-    """A run with its figures.
-
-    channel: name of the weights → BLEU. wider: BLEU of the wider search. by_length: by words of the
-    source, blanks between them; by_difference: by words that the output is longer than its
-    reference; by_chrf: how many sentences have a chrF of 0–10, 10–20 … 90–100. unseen: BLEU without
-    the sentences that some system was trained on.
-    """
+    """A run with its figures."""
 
     sentences_per_second: float | None
     metrics: dict[str, Metric]
     bleu_parts: dict[str, float]
     bleu_note: str
     perplexity: dict[Question, Perplexity]
-    channel: dict[str, float]
-    wider: float | None
-    by_length: list[ScoredGroup]
-    by_difference: list[ScoredGroup]
-    by_chrf: list[int]
+    channel: dict[str, float]  # BLEU by name of the weights
+    wider: float | None  # BLEU of the wider search
+    by_length: list[ScoredGroup]  # by words of the source, blanks between them
+    by_difference: list[ScoredGroup]  # by words more than the reference has
+    by_chrf: list[int]  # sentences with a chrF of 0–10, 10–20 … 90–100
     coverage: Coverage
     unknown_words: Unknown | None
-    unseen: float | None
+    unseen: float | None  # BLEU without sentences that some system was trained on
 
     @property
     def bleu(self) -> float:
@@ -154,24 +136,19 @@ class Spread:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything the report says.
-
-    groupings: words, and what is right of them. ngrams: of the best system and its best rival.
-    seen: test sentences that are known to be in some system's training text. curve: what more
-    training text would do. explanations: why systems translate an example as they do, by its line.
-    """
+    """Everything the report says."""
 
     test: TestSet
     systems: list[SystemResult]
     pairs: list[Pair]
-    groupings: list[Grouping]
-    ngrams: list[Ngrams]
+    groupings: list[Grouping]  # words, and what is right of them
+    ngrams: list[Ngrams]  # of the best system and its best rival
     spreads: list[Spread]
-    seen: int
+    seen: int  # test sentences that are in some system's training text
     examples: tuple[Example, ...]
     warnings: list[str]
-    curve: Curve | None = None
-    explanations: Mapping[int, Sequence[Explanation]] = field(default_factory=dict)
+    curve: Curve | None = None  # what more training text would do
+    explanations: Mapping[int, Sequence[Explanation]] = field(default_factory=dict)  # by line
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:

@@ -43,17 +43,13 @@ HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
 
 @dataclass(frozen=True)
 class Task:
-    """What every system is asked.
+    """What every system is asked."""
 
-    systems: name → model directory, or file of another system's output. glossary: a file of how to
-    translate phrases. fresh: translate again, whatever is on record.
-    """
-
-    systems: Mapping[str, Path]
+    systems: Mapping[str, Path]  # model directory, or file of another system's output
     material: Material
     threads: int
-    glossary: Path | None = None
-    fresh: bool = False
+    glossary: Path | None = None  # how to translate phrases
+    fresh: bool = False  # translate again, whatever is on record
 
     @property
     def test(self) -> Bitext:

@@ -26,17 +26,14 @@ from mtkit.version import __version__
 
 @dataclass(frozen=True)
 class Training:
-    """A system to be trained as the model ``directory`` was, on ``size`` of its pairs by ``seed``.
-
-    path: where its point is kept, one place for each text, recipe, size, seed and test set.
-    """
+    """A system to be trained as the model ``directory`` was, on ``size`` pairs, by ``seed``."""
 
     system: str
     directory: Path
     manifest: Manifest
     size: int
     seed: int
-    path: Path
+    path: Path  # of its point: one place for each text, recipe, size, seed and test set
 
     def point(self) -> Point | None:
         """What is kept of it."""

@@ -33,7 +33,7 @@ from operator import and_
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.evaluation.intervals import Interval, draws, interval
+from mtkit.evaluation.means import Interval, draws, interval
 from mtkit.evaluation.perplexity import FREQUENCIES, ranges
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -51,17 +51,13 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Text:
-    """A test set in tokens, and what is known of its words.
-
-    links: (source, reference) token numbers of each sentence; ``None`` where nobody can align.
-    source_counts, counts: how often words stand in the training text; ``None`` if it is not there.
-    """
+    """A test set in tokens, and what is known of its words."""
 
     source: Sequence[Words]
     reference: Sequence[Words]
-    links: Sequence[Links] | None = None
-    source_counts: Counter[str] | None = None
-    counts: Counter[str] | None = None
+    links: Sequence[Links] | None = None  # (source, reference) tokens; None: nobody can align
+    source_counts: Counter[str] | None = None  # in the training text; None: it is not there
+    counts: Counter[str] | None = None  # likewise
 
 
 @dataclass(frozen=True)

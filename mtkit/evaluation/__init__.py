@@ -5,7 +5,7 @@ N sentences in a test set; row_s what a metric counts in sentence s; p a token's
     statistics       what BLEU, chrF and TER count, one row a sentence
     metrics          BLEU, chrF, TER
     significance     their bootstrap intervals, and tests between two systems
-    intervals        the bootstrap over sentences and seeds, for figures that are no such scores
+    means            of measurements over sentences and seeds, with intervals
     perplexity       exp(−(1/N) Σ ln p) of a text, of groups of its tokens and of each token
     perplexity_page  the same as tables, and token by token
 """

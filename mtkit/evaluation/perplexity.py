@@ -130,21 +130,16 @@ Splits = dict[str, list[Group]]  # property → its groups, in order
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What a model thinks of S sentences of T tokens in all, each sentence's ``</s>`` its last.
-
-    words: (T,); log_p: ln p, (T,); is_oov: (T,); order: (T,), of an n-gram model; begin: (S + 1,),
-    sentence s is ``begin[s] : begin[s + 1]``; spelling: ln P(spelling), (T,), 0 of known words;
-    characters: (S,), what each line adds to C.
-    """
+    """What a model thinks of S sentences of T tokens in all, each sentence's ``</s>`` its last."""
 
     perplexity: Perplexity
-    words: list[str]
-    log_p: NDArray[np.float64]
-    is_oov: NDArray[np.bool_]
-    order: NDArray[np.int8] | None
-    begin: NDArray[np.int64]
-    spelling: NDArray[np.float64]
-    characters: NDArray[np.int64]
+    words: list[str]  # (T,)
+    log_p: NDArray[np.float64]  # ln p, (T,)
+    is_oov: NDArray[np.bool_]  # (T,)
+    order: NDArray[np.int8] | None  # (T,), of an n-gram model
+    begin: NDArray[np.int64]  # (S + 1,), sentence s is begin[s] : begin[s + 1]
+    spelling: NDArray[np.float64]  # ln P(spelling), (T,), 0 of known words
+    characters: NDArray[np.int64]  # (S,), what each line adds to C
 
     @property
     def bits(self) -> NDArray[np.float64]:
@@ -246,16 +241,13 @@ def ranges(begins: Sequence[int]) -> list[str]:
 
 @dataclass(frozen=True)
 class Measured:
-    """A model by the name it is shown under; its splits by question.
-
-    missing: why there is none by frequency, if there is none. files: where the text comes from.
-    """
+    """A model by the name it is shown under."""
 
     name: str
     judged: Mapping[Question, Judged]
-    splits: Mapping[Question, Splits]
-    missing: str = ""
-    files: tuple[Path, ...] = ()
+    splits: Mapping[Question, Splits]  # of its tokens, by question
+    missing: str = ""  # why there is none by frequency, if there is none
+    files: tuple[Path, ...] = ()  # where the text comes from
 
 
 def as_json(model: Measured) -> dict[Question, dict[str, Any]]:

@@ -30,7 +30,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from mtkit.errors import InputError
-from mtkit.evaluation.intervals import RESAMPLES, SEED
+from mtkit.evaluation.means import RESAMPLES, SEED
 
 METRICS = ("bleu", "chrf", "ter")
 TRIALS = 10_000  # of shuffling two systems' outputs

@@ -24,16 +24,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pair:
-    """A sentence, its translation, and what depends on what in it.
-
-    places: the two words of the target, counted from 0 and by blanks; distance: words between them.
-    """
+    """A sentence, its translation, and what depends on what in it."""
 
     source: str
     target: str
     phenomenon: str
-    places: tuple[int, int]
-    distance: int
+    places: tuple[int, int]  # the two words of the target, from 0, by blanks
+    distance: int  # words between them
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Token:
-    """Parts that make one word, or a phrase, and the mark ``after`` it. bracket: ``[`` or ``<`` of
-    the two tokens that depend on each other. often: ``?`` where it may be missing, ``*`` for any
-    number.
-    """
+    """Parts that make one word, or a phrase."""
 
     parts: Sequence[Part]
-    bracket: str = ""
-    often: str = ""
-    after: str = ""
+    bracket: str = ""  # ``[`` or ``<`` of the two tokens that depend on each other
+    often: str = ""  # ``?`` where it may be missing, ``*`` for any number
+    after: str = ""  # the mark behind it
 
     @cached_property
     def slots(self) -> list[str]:

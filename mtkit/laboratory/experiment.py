@@ -61,15 +61,11 @@ def measure_again(
     set_threads(threads)
     laboratory, manifest = load_laboratory(directory)
     tokenizer = manifest.word_tokenizer
-    trained, held = (_files(manifest.corpus[split]) for split in ("train", "dev"))
+    trained, held = manifest.files("train"), manifest.files("dev")
     corpus = open_corpus(None, "-".join(manifest.languages), train or trained, dev or held)
     corpus = replace(corpus, name=corpus.name if train else manifest.corpus["name"])
     text = _texts(corpus, tokenizer, laboratory.words)
     return _measure(laboratory, corpus, text, directory, threads)
-
-
-def _files(named: list[str] | None) -> Files | None:
-    return (Path(named[0]), Path(named[1])) if named else None
 
 
 def _texts(corpus: Corpus, tokenizer: WordTokenizer, words: Vocabulary | int) -> Texts:

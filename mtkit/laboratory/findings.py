@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mtkit.evaluation.intervals import Band, Floats, Interval, band, ends, interval, resampled_means
+from mtkit.evaluation.means import Band, Floats, Interval, band, ends, interval, resampled_means
 from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Probe, Setup, Trained
 
 WITHIN = 1.01  # of the perplexity with all of the context
@@ -27,39 +27,30 @@ LEAST = 1e-300  # what a norm of 0 counts as
 
 @dataclass(frozen=True)
 class Context:
-    """perplexity: given all of the history. cut: given its last k words alone, x = k, and its 95 %
-    interval; shuffled: given all, those before the last k in disorder (recurrent models).
-    effective, order: the effective context and the reach of the order, in words.
-    """
+    """What a model makes of a shorter history."""
 
-    perplexity: float
-    cut: Band
-    effective: Interval
-    shuffled: Band | None = None
-    order: Interval | None = None
+    perplexity: float  # given all of it
+    cut: Band  # given the last k words alone, x = k, with its 95 % interval
+    effective: Interval  # the effective context, in words
+    shuffled: Band | None = None  # given all, those before the last k in disorder
+    order: Interval | None = None  # the reach of the order, in words
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """The figures of one set-up, all seeds together. states, inputs: gradient norms by distance k,
-    their median and central 80 %. spectral_norm: mean of ‖U‖₂ over seeds. gates: their means; span:
-    quartiles over units of the memory they imply, in tokens. norms: quantiles of the gradient's
-    norm before clipping; clipped: the share of updates that were. trace: norms by update, of the
-    first seed. exploded: of each seed, the update at which the norm was first above ``EXPLODED`` or
-    no number; ``None`` where it never was.
-    """
+    """The figures of one set-up, all seeds together."""
 
     setup: Setup
     decay_rate: Interval
-    states: Band
-    inputs: Band
-    spectral_norm: float
-    gates: dict[str, float]
-    span: list[float] | None
-    norms: dict[str, float]
-    clipped: float
-    trace: list[float]
-    exploded: list[int | None]
+    states: Band  # gradient norms by distance k: median, central 80 %
+    inputs: Band  # likewise
+    spectral_norm: float  # mean of ‖U‖₂ over seeds
+    gates: dict[str, float]  # their means
+    span: list[float] | None  # quartiles over units of the memory they imply, in tokens
+    norms: dict[str, float]  # quantiles of the gradient's norm before clipping
+    clipped: float  # the share of updates that were
+    trace: list[float]  # norms by update, of the first seed
+    exploded: list[int | None]  # of each seed: first update above ``EXPLODED``, or None
     context: Context
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
 
-from mtkit.evaluation.intervals import Band, Interval
+from mtkit.evaluation.means import Band, Interval
 from mtkit.laboratory.findings import EXPLODED, Context, Recurrent
 from mtkit.laboratory.study import DEPTH, Study
 from mtkit.nmt.recurrent.probe import HISTORY
@@ -52,14 +52,6 @@ def _relative_norm(m: Recurrent, k: int) -> Cell:
     return _small(m.states.middle[k] / m.states.middle[0])
 
 
-def _norm(curve: Band, x: int) -> Cell:
-    return _small(_at(curve, x))
-
-
-def _perplexity(context: Context, k: int) -> Cell:
-    return number(_at(context.cut, k), 1)
-
-
 def _span(m: Recurrent) -> Interval | None:
     return Interval(m.span[1], m.span[0], m.span[2]) if m.span else None
 
@@ -85,7 +77,7 @@ TRAININGS: Columns[Recurrent] = [
     ("Exploded at", lambda m: Cell(", ".join(map(str, _explosions(m))) or "never")),
 ]
 CONTEXTS: Columns[Context] = [
-    *((f"k = {k}", partial(_perplexity, k=k)) for k in HISTORIES),
+    *((f"k = {k}", lambda context, k=k: number(_at(context.cut, k), 1)) for k in HISTORIES),
     ("All", lambda context: number(context.perplexity, 1)),
     ("Context", lambda context: _with_interval(context.effective, 0)),
     ("Order", lambda context: _with_interval(context.order, 0)),
@@ -154,7 +146,7 @@ def _gradients(models: Sequence[tuple[str, Recurrent]]) -> Grid:
 
 def _norms(caption: str, curves: dict[str, Band], places: Iterable[tuple[str, int]]) -> list[Grid]:
     """A table of the norms at ``places``, if there are any curves."""
-    columns = [(heading, partial(_norm, x=x)) for heading, x in places]
+    columns = [(heading, lambda curve, x=x: _small(_at(curve, x))) for heading, x in places]
     return [table(caption, curves.items(), columns, first="Model")] if curves else []
 
 

@@ -17,7 +17,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.evaluation.intervals import Floats
+from mtkit.evaluation.means import Floats
 from mtkit.manifest import LANGUAGE_MODEL, Manifest
 from mtkit.nmt.model import load_network, save_network
 from mtkit.nmt.parallel import set_threads

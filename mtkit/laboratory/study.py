@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.errors import InputError
-from mtkit.evaluation.intervals import Band, Interval, band
+from mtkit.evaluation.means import Band, Interval, band
 from mtkit.laboratory import findings
 from mtkit.nmt.parallel import in_threads
 from mtkit.nmt.recurrent.gradients import by_depth
@@ -76,23 +76,19 @@ class Laboratory:
 
 @dataclass(frozen=True)
 class Study:
-    """corpus: its name; words: of training text, ends of sentences included; vocabulary: how many
-    are told apart; rare: the share of the others. updates, hidden: of each model. ngrams: by order.
-    depth: gradient norms by layer, by name; steps: by steps between source and target word, of
-    translators; both the median and the central 80 %.
-    """
+    """A laboratory's figures."""
 
-    corpus: str
-    words: int
-    vocabulary: int
-    rare: float
-    updates: int
+    corpus: str  # its name
+    words: int  # of training text, ends of sentences included
+    vocabulary: int  # words that are told apart
+    rare: float  # share of the others
+    updates: int  # of each model
     seeds: int
-    hidden: int
+    hidden: int  # of each model
     models: list[findings.Recurrent]
-    ngrams: dict[int, findings.Context]
-    depth: dict[str, Band] = field(default_factory=dict)
-    steps: dict[str, Band] = field(default_factory=dict)
+    ngrams: dict[int, findings.Context]  # by order
+    depth: dict[str, Band] = field(default_factory=dict)  # gradient norms by layer
+    steps: dict[str, Band] = field(default_factory=dict)  # by steps from source to target word
 
 
 def frequent(train: Sentences, words: int) -> Vocabulary:

@@ -26,14 +26,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a run; the resolved one is saved with the model.
-
-    vocabulary: joint BPE pieces, 0 = 8 √N for N target words. batch: sentences. minutes: the
-    budget of wall time, 0 = none. epochs: passes over the data at most. updates: exactly so many,
-    whatever the other two say (0 = they decide). clip: τ, 0 = no clipping. bpe_dropout: that
-    a merge of subwords is passed over. precision: auto is bf16 where the processor multiplies such
-    numbers.
-    """
+    """Everything that decides a run; the resolved one is saved with the model."""
 
     cell: Cell = "lstm"
     attention: Attention = "bilinear"
@@ -41,23 +34,23 @@ class TrainConfig:
     hidden: int = 320
     encoder_layers: int = 1
     decoder_layers: int = 2
-    vocabulary: int = 0
+    vocabulary: int = 0  # joint BPE pieces; 0: 8 √N for N target words
     dropout: float = 0.25
     word_dropout: float = 0.1
-    bpe_dropout: float = 0.0
+    bpe_dropout: float = 0.0  # that a merge of subwords is passed over
     smoothing: float = 0.1
-    batch: int = 64
+    batch: int = 64  # sentences
     learning_rate: float = 4e-3
     warmup: int = 200
-    clip: float = 1.0
+    clip: float = 1.0  # τ; 0: no clipping
     average: float = 0.998
-    epochs: int = 30
-    minutes: float = 27.0
-    updates: int = 0
+    epochs: int = 30  # passes over the data at most
+    minutes: float = 27.0  # the budget of wall time; 0: none
+    updates: int = 0  # exactly so many, whatever the other two say; 0: they decide
     validations: int = 20
     patience: int = 5
     max_length: int = 100
-    precision: Precision = "auto"
+    precision: Precision = "auto"  # bf16 where the processor multiplies such numbers
     seed: int = 1
 
 

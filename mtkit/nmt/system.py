@@ -38,19 +38,15 @@ BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
 
 @dataclass(eq=False)
 class NmtSystem:
-    """LSTM encoder-decoder, BPE and word tokenizer together; meets ``mtkit.system.System``.
-
-    Of several models, which then share their subwords, it is the ensemble. verbatim: whether
-    numbers, URLs and placeholders have to survive translation.
-    """
+    """LSTM encoder-decoder, BPE and word tokenizer together; meets ``mtkit.system.System``."""
 
     kind: ClassVar[str] = "nmt"
-    models: Sequence[Seq2Seq]
+    models: Sequence[Seq2Seq]  # of several, which share their subwords, it is the ensemble
     subwords: Subwords
     tokenizer: WordTokenizer
     beam: int = 5
     normalisation: float = 1.0
-    verbatim: bool = True
+    verbatim: bool = True  # whether numbers, URLs and placeholders have to survive
 
     def __post_init__(self) -> None:
         self.models = [model.to(parallel.device()).eval() for model in self.models]

@@ -14,7 +14,7 @@ import torch
 from mtkit import load
 from mtkit.cli.output import publish
 from mtkit.errors import InputError
-from mtkit.evaluation.intervals import Interval, resampled_means
+from mtkit.evaluation.means import Interval, resampled_means
 from mtkit.laboratory import study as laboratory
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.findings import _exploded, context_of, decay_rate, recurrent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mtkit.comparison.curve import Curve
-from mtkit.evaluation.intervals import Interval
+from mtkit.evaluation.means import Interval
 from mtkit.page.chart import Chart, Line
 from mtkit.page.tables import Cell, Grid, number
 

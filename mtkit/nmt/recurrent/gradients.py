@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mtkit.evaluation.intervals import Floats
+from mtkit.evaluation.means import Floats
 from mtkit.nmt.data import Batch
 from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.recurrent.cells import KEEPING, weights_of

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtkit.evaluation.intervals import Floats
+from mtkit.evaluation.means import Floats
 from mtkit.nmt.model import CELLS
 from mtkit.nmt.recipe import Cell
 from mtkit.nmt.recurrent.cells import STEPS, Gates, weights_of

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
-from mtkit.evaluation.intervals import Band, Floats
+from mtkit.evaluation.means import Band, Floats
 from mtkit.nmt.data import batch_rows
 from mtkit.nmt.parallel import in_threads, resolved
 from mtkit.nmt.recipe import Cell
@@ -73,19 +73,15 @@ class Trained(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """Of one model, N windows and contexts k of ``CUT`` and ``SHUFFLED``: states, inputs:
-    ‖∂L_t/∂s_{t−k}‖, ‖∂L_t/∂e_{t−k}‖ (N, K + 1). cut: −ln P given the last k words (N, len(CUT));
-    shuffled: given all, those before the last k in disorder. gates: their means; span: in tokens,
-    of each unit, where the cell has one.
-    """
+    """Of one model, N windows and the K + 1 contexts k of ``CUT`` and ``SHUFFLED``."""
 
-    states: Floats
-    inputs: Floats
+    states: Floats  # ‖∂L_t/∂s_{t−k}‖, (N, K + 1)
+    inputs: Floats  # ‖∂L_t/∂e_{t−k}‖, (N, K + 1)
     spectral_norm: float
-    gates: dict[str, float]
-    span: Floats | None
-    cut: Floats
-    shuffled: Floats
+    gates: dict[str, float]  # their means
+    span: Floats | None  # in tokens, of each unit, where the cell has one
+    cut: Floats  # −ln P given the last k words alone, (N, len(CUT))
+    shuffled: Floats  # given all, those before the last k in disorder
 
 
 def train_all(

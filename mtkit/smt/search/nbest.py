@@ -20,23 +20,13 @@ from mtkit.smt.flat import Float64, Int32, Int64, UInt64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import LM_EOS, lm_step
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
-from mtkit.smt.search.features import (
-    CONTEXT,
-    DISTORTION,
-    LM,
-    NAMES,
-    NEXT,
-    PHRASES,
-    PREVIOUS,
-    UNKNOWN,
-    WORDS,
-)
+from mtkit.smt.search import features as feature
 from mtkit.smt.search.heap import pop, push
 from mtkit.smt.search.hypothesis import Records, orientation
 from mtkit.smt.search.options import COPIED, Model, Options
 
 REPEATS, LEAST = 20, 5000  # derivations looked at for k different texts: REPEATS · k, or LEAST
-F = len(NAMES)
+F = len(feature.NAMES)
 
 
 class NBest(NamedTuple):
@@ -70,7 +60,7 @@ def by_phrase(chosen: Int32, options: Options, model: Model, log_p: Float64) -> 
     parts = np.diff(sums, axis=0)
     ends = np.cumsum(options.w_begin[chosen + 1] - options.w_begin[chosen])
     # Not by difference: each of the beginnings was described with an end of its own.
-    parts[:, LM] = np.add.reduceat(log_p, [0, *ends[:-1]])
+    parts[:, feature.LM] = np.add.reduceat(log_p, [0, *ends[:-1]])
     return parts
 
 
@@ -206,18 +196,18 @@ def _describe(chosen: Int32, options: Options, model: Model, out: Float64) -> No
         start, end, pair = options.start[option], options.end[option], options.pair[option]
         o = orientation(start, end, last_start, last_end)
         if pair >= 0:
-            for f in range(PREVIOUS):
+            for f in range(feature.PREVIOUS):
                 out[f] += table.features[pair, f]
-            out[PREVIOUS + o] += table.reordering[pair, o]
+            out[feature.PREVIOUS + o] += table.reordering[pair, o]
         if last_pair >= 0:
-            out[NEXT + o] += table.reordering[last_pair, 3 + o]
+            out[feature.NEXT + o] += table.reordering[last_pair, 3 + o]
         for w in range(options.w_begin[option], options.w_begin[option + 1]):
             log_p, state = lm_step(lm, state, options.words[w])
-            out[LM] += log_p
-            out[WORDS] += 1
-        out[PHRASES] += 1
-        out[UNKNOWN] += pair == COPIED
-        out[DISTORTION] -= abs(start - last_end)
-        out[CONTEXT] += options.context[option]
+            out[feature.LM] += log_p
+            out[feature.WORDS] += 1
+        out[feature.PHRASES] += 1
+        out[feature.UNKNOWN] += pair == COPIED
+        out[feature.DISTORTION] -= abs(start - last_end)
+        out[feature.CONTEXT] += options.context[option]
         last_start, last_end, last_pair = start, end, pair
-    out[LM] += lm_step(lm, state, LM_EOS)[0]
+    out[feature.LM] += lm_step(lm, state, LM_EOS)[0]

@@ -1,4 +1,4 @@
-"""Figures with intervals, by the bootstrap (Efron 1979) over sentences and over seeds."""
+"""Means of measurements over sentences and seeds, with bootstrap intervals (Efron 1979)."""
 
 from __future__ import annotations
 
