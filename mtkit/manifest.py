@@ -36,7 +36,7 @@ class Manifest:
     languages: tuple[str, str]
     corpus: dict[str, Any]  # its name and, for each split, the two absolute paths
     tokenizer: dict[str, Any]  # the fields of ``WordTokenizer``
-    config: dict[str, Any]  # the resolved options
+    config: dict[str, Any]  # the resolved options: see ``smt.train``, ``nmt.training.build``
     figures: dict[str, Any] = field(default_factory=dict)  # what training measured
     format: int = FORMAT
 

@@ -2,7 +2,7 @@
 
 The bootstrap (Koehn 2004) draws test sets from this one, with replacement; approximate
 randomisation (Riezler & Maxwell 2005) exchanges two systems' sentences at random. Both sum the rows
-of ``statistics``; intervals and p-values are sacreBLEU's.
+of ``statistics``, whose ``Scorer`` draws and shuffles; intervals and p-values are sacreBLEU's.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtkit.smt.alignment.align import ALIGNERS
 from mtkit.smt.alignment.symmetrize import HEURISTICS
 from tests.support.command import mtkit
 
@@ -18,7 +19,9 @@ def test_align_prints_links_and_scores_gold(project: Path) -> None:
     assert b"AER 0.0000" in mtkit(*options, cwd=project).stderr
     assert b"AER 0.0000" in mtkit(*options, "--quiet", cwd=project).stderr
     shown = mtkit("align", "--help", cwd=project).stdout.decode()
-    assert all(name in " ".join(shown.replace("│", " ").split()) for name in HEURISTICS)
+    assert all(
+        name in " ".join(shown.replace("│", " ").split()) for name in (*HEURISTICS, *ALIGNERS)
+    )
 
 
 def test_align_keeps_what_it_learns_and_reads_pairs_from_stdin(project: Path) -> None:

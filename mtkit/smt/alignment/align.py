@@ -1,4 +1,4 @@
-"""Word alignment of a corpus: both directions by one of four models, then symmetrised.
+"""Word alignment of a corpus: both directions by one model, then symmetrised.
 
 Each model starts from a simpler one (Och & Ney 2003):
 
