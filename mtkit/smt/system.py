@@ -190,8 +190,9 @@ class SmtSystem:
             return list(pool.map(lambda words: self._decode(words, k, False)[1], sentences))
 
     def _decode(self, words: Sequence[str], k: int, distinct: bool) -> tuple[Options, NBest]:
-        options = collect(self._sentence(words), self._model, self._λ, self.limits.table)
-        graph = search(len(words), options, self._model, self._λ, self.limits)
+        λ = self._λ
+        options = collect(self._sentence(words), self._model, λ, self.limits.table)
+        graph = search(len(words), options, self._model, λ, self.limits)
         return options, n_best(graph, options, self._model, k, distinct)
 
     def _sentence(self, words: Sequence[str]) -> Sentence:

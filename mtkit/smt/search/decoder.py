@@ -55,8 +55,7 @@ def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) 
     """
     task = task_of(N, options, model.lm, model.begin, λ, limits.distortion)
     slots = np.empty(1 << (2 * limits.pops - 1).bit_length(), np.int32)
-    graph = _search(task, limits.stack, limits.pops, slots)
-    return graph.copy()  # without the room for more
+    return _search(task, limits.stack, limits.pops, slots)
 
 
 # --- kernels
@@ -84,7 +83,7 @@ def _search(task: Task, stack: int, pops: int, slots: Int32) -> Records:
         )
     graph[1] = graph[heads[0]]
     graph[heads[0]].next = -1  # now the goal's
-    return graph[:size]
+    return graph[:size].copy()  # without the room for more
 
 
 @inner

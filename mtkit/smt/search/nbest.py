@@ -67,7 +67,7 @@ def by_phrase(chosen: Int32, options: Options, model: Model, log_p: Float64) -> 
 def n_best(graph: Records, options: Options, model: Model, k: int, distinct: bool) -> NBest:
     """The k best derivations; if ``distinct``, of different words."""
     tries = max(k * REPEATS, LEAST) if distinct and k > 1 else k
-    order = np.argsort(graph["score"] if tries > 1 else np.empty(0), kind="stable")
+    order = np.argsort(graph["score"], kind="stable") if tries > 1 else np.empty(0, np.int64)
     return NBest(*_n_best(graph, order, options, model, k, tries, distinct))
 
 
