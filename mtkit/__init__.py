@@ -118,7 +118,7 @@ def align(
     learning from the text. out: a directory for what is learnt; replaced only by ``force``.
 
     Raises InputError for another name, where nothing can be learnt, where ``model`` cannot align
-    and where ``out`` must not be replaced.
+    and where ``out`` must not be replaced or stands beside ``model``.
     """
     from mtkit import models
     from mtkit.console import step
@@ -128,10 +128,9 @@ def align(
     from mtkit.smt.alignment.align import align as learn
     from mtkit.smt.alignment.symmetrize import HEURISTICS
 
-    check_choice("aligner", aligner, ALIGNERS)
-    check_choice("heuristic", heuristic, HEURISTICS)
-    if out is not None:
-        models.check_out(out, "", force)
+    check_choice("--aligner", aligner, ALIGNERS)
+    check_choice("--symmetrize", heuristic, HEURISTICS)
+    models.check_kept(out, model, force)
     tokenizer = tokenizer or (Manifest.read(Path(model)).word_tokenizer if model else None)
     corpus, tokenizer = _text(corpus, tokenizer)
     if model is not None:

@@ -14,6 +14,7 @@ from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, UND,
 if TYPE_CHECKING:
     from mtkit.nmt.system import NmtSystem
     from mtkit.smt.alignment.word_model import WordModels
+    from mtkit.smt.system import SmtSystem
     from mtkit.system import System
     from mtkit.text.glossary import Glossary
     from mtkit.text.tokenizer import WordTokenizer
@@ -49,6 +50,14 @@ def check_out(
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise InputError(f"{chosen}: nothing can be written into {above}; name another --out")
     return chosen
+
+
+def check_kept(out: str | Path | None, model: str | Path | None, force: bool) -> None:
+    """As ``check_out``, of what an alignment keeps; InputError beside a ``model`` to align by."""
+    if out is not None and model is not None:
+        raise InputError("--model learns nothing that --out could keep; leave one of them out")
+    if out is not None:
+        check_out(out, "", force)
 
 
 def all_models() -> list[Path]:
@@ -114,12 +123,11 @@ def import_moses(
 def export_moses(model: Path, out: Path, force: bool = False) -> Path:
     """Write a statistical model as Moses reads it; its ``moses.ini``. InputError for another."""
     from mtkit.smt.moses.ini import MARK, write_moses
-    from mtkit.smt.system import SmtSystem
 
     check_out(out, "", force, MARK)
-    system = load(model)
-    if not isinstance(system, SmtSystem):
-        raise InputError(f"{model}: a model of kind {system.kind}; Moses has only statistical ones")
+    if (kind := Manifest.read(model).kind) != "smt":
+        raise InputError(f"{model}: a model of kind {kind}; Moses has only statistical ones")
+    system = cast("SmtSystem", load(model))
     with replacing(out) as directory:
         write_moses(system, directory)
     return out / MARK
@@ -127,15 +135,14 @@ def export_moses(model: Path, out: Path, force: bool = False) -> Path:
 
 def load_with_glossary(directory: Path, glossary: Path) -> tuple[System, Glossary]:
     """A statistical system that obeys a glossary, and the glossary. InputError for another kind."""
-    from mtkit.smt.system import SmtSystem
     from mtkit.text.glossary import Glossary
 
-    system = load(directory)
-    if not isinstance(system, SmtSystem):
+    if (kind := Manifest.read(directory).kind) != "smt":
         raise InputError(
-            f"{directory} is a {KINDS.get(system.kind, system.kind)} model, which cannot be held "
+            f"{directory} is a {KINDS.get(kind, kind)} model, which cannot be held "
             "to a glossary; name a statistical one with --model DIR"
         )
+    system = cast("SmtSystem", load(directory))
     wanted = Glossary.read(glossary, system.tokenizer.tokenize)
     system.use_glossary(wanted)
     return system, wanted

@@ -22,12 +22,12 @@ class Hypothesis:
     tokens: list[str]
     score: float  # what the search maximised; comparable only within one system
     features: dict[str, float] = field(default_factory=dict)  # name → value (SMT)
-    alignment: list[tuple[int, int]] = field(default_factory=list)  # (source token, target token)
+    alignment: list[tuple[int, int]] = field(default_factory=list)  # (source, target) token, from 0
     # (s0, s1, t0, t1), half-open token spans of the phrases used (SMT).
     segments: list[tuple[int, int, int, int]] = field(default_factory=list)
     # ln p of every target subword (NMT) or, by the language model, token (SMT), ``</s>`` last.
     token_logprobs: list[tuple[str, float]] = field(default_factory=list)
-    orders: list[int] = field(default_factory=list)  # words of the n-gram that judged each (SMT)
+    orders: list[int] = field(default_factory=list)  # words of each's n-gram, it included (SMT)
     unknown: list[str] = field(default_factory=list)  # source tokens copied, not translated
     pieces: int = 1  # as how many the sentence was translated, 1 unless it was too long
 

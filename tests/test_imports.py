@@ -97,6 +97,21 @@ def test_chapters_import_those_before_them() -> None:
     assert not backwards
 
 
+def test_files_of_a_half_that_stand_in_no_folder_import_no_later_chapter() -> None:
+    loose = {
+        n for n in FILES if n.startswith(("mtkit.smt.", "mtkit.nmt.")) and chapter_of(n) is None
+    }
+    assert {"mtkit.smt.system", "mtkit.nmt.system"} <= loose
+    later = CHAPTERS[CHAPTERS.index("grammar") :]
+    assert not {
+        f"{name} imports {other}"
+        for name in loose
+        for other in EVERYWHERE[name]
+        if other in FILES and (k := chapter_of(other)) is not None and CHAPTERS[k] in later
+    }
+    assert all(n.startswith("mtkit.cli") for n in users_of("mtkit.cli") - {"mtkit.__main__"})
+
+
 def test_every_folder_is_a_chapter() -> None:
     folders = {".".join(p.parent.relative_to(PACKAGE).parts) for p in PACKAGE.rglob("*.py")}
     assert folders - {"", "smt", "nmt"} <= set(CHAPTERS)

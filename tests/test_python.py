@@ -66,9 +66,20 @@ def test_words_are_aligned_and_what_was_learnt_aligns_again(few: Corpus, tmp_pat
 
 
 def test_names_that_are_not_known_are_refused_before_the_work(few: Corpus) -> None:
-    for name in ("aligner", "heuristic", "discount", "tune"):
-        with pytest.raises(InputError, match=rf"^{name} x: not one of "):
+    options = {
+        "aligner": "aligner",
+        "heuristic": "symmetrize",
+        "discount": "discount",
+        "tune": "tune",
+    }
+    for name, option in options.items():
+        with pytest.raises(InputError, match=rf"^--{option} x: not one of "):
             TrainConfig(**{name: "x"})  # type: ignore[arg-type]
     for name in ("aligner", "heuristic"):
-        with pytest.raises(InputError, match=rf"^{name} x: not one of "):
+        with pytest.raises(InputError, match=rf"^--{options[name]} x: not one of "):
             mtkit.align(few, **{name: "x"})  # type: ignore[arg-type]
+
+
+def test_what_learns_nothing_keeps_nothing(few: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--model learns nothing that --out could keep"):
+        mtkit.align(few, model=tmp_path, out=tmp_path / "kept")

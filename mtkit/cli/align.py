@@ -46,13 +46,13 @@ def align(
     """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
     import mtkit
     from mtkit.manifest import Manifest
+    from mtkit.models import check_kept
     from mtkit.smt.alignment.align import aer
     from mtkit.smt.alignment.symmetrize import read_gold
     from mtkit.text.corpus import refuse_exchanged
 
     cores = options.set_up(quiet, threads)
-    if model is not None and out is not None:
-        raise InputError("--model learns nothing that --out could keep; leave one of them out")
+    check_kept(out, model, force)  # before anything is read
     if stdin:
         text, words = _from_stdin(train, corpus, pair), WordTokenizer(tokenizer, lowercase)
     else:

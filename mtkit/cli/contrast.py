@@ -40,5 +40,4 @@ def contrast(
         with step(f"scoring with {path}"):
             judged += contrasts.judgements(str(path), system, items)
     findings = contrasts.findings(f"{suite}, {len(items):,} items", judged)
-    data = contrasts.as_object(judged)
-    publish(html, findings.as_html, as_json, lambda: data, findings.show)
+    publish(html, findings.as_html, as_json, lambda: contrasts.as_object(judged), findings.show)

@@ -57,9 +57,11 @@ def train_smt(
 ) -> None:  # fmt: skip
     """Train the statistical translator: alignment, phrase table, language model, weights."""
     import mtkit
+    from mtkit.models import check_out
     from mtkit.smt.train import TrainConfig
 
     cores = options.set_up(quiet, threads)
+    check_out(out, "smt", force)  # before anything is read
     tuner = tune or ("none" if weights else "mira")
     thresholds = _thresholds(prune, order)
     config = TrainConfig(aligner, symmetrize, discount, order, thresholds, tuner)

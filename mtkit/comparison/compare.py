@@ -18,10 +18,9 @@ from mtkit.explanation.reasons import Explanation, with_evidence
 from mtkit.manifest import UND, Manifest, named_test_set
 from mtkit.models import MODELS, all_models
 from mtkit.system import Reasons
-from mtkit.text.corpus import Bitext, language_of, read_lines, refuse_exchanged
+from mtkit.text.corpus import Bitext, Files, language_of, read_lines, refuse_exchanged
 
 EXPLAINED = 24  # examples on a page, which would grow large
-Files = tuple[Path, Path]
 
 
 def scored(task: Task, examples: int) -> Comparison:

@@ -27,7 +27,7 @@ from mtkit.smt.tuning.bleu import ORDER
 from mtkit.smt.tuning.bleu import bleu as bleu_of
 from mtkit.text.corpus import Bitext
 
-# What BLEU counts, which are c, r, matches and totals, in the order of ``smt.tuning.bleu``.
+# Of sacreBLEU's row (c, r, matches, totals) what ``smt.tuning.bleu`` reads: matches, totals, r.
 COUNTS = [*range(2, 2 * ORDER + 2), 1]
 
 
@@ -96,7 +96,7 @@ def curve(points: Sequence[Point], scorer: Scorer) -> Curve:
 
 
 def resampled_bleu(counted: Floats) -> Floats:
-    """Mean BLEU (RESAMPLES, sizes) of ``counted`` (seeds, sizes, N, columns), resampled."""
+    """Mean BLEU (RESAMPLES, sizes) of ``counted`` (seeds, sizes, N, len(COUNTS))."""
     N = counted.shape[2]
     seeds, sentences = draws(counted.shape[0], N)
     # Counts, not means: BLEU smooths where an order has no match.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from bisect import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mtkit.comparison import faults, where
@@ -78,7 +78,7 @@ class Translations(Run):
     """A run with its texts: a line of ``outputs`` for each source, and what comes with them."""
 
     outputs: Lines
-    words: Sequence[Words] = ()  # the outputs in tokens
+    words: Sequence[Words] = ()  # the outputs in tokens, which ``build`` needs
     scores: Sequence[Score] = ()  # probabilities of the references
     by_weights: Mapping[str, Lines] = field(default_factory=dict)  # channel model to tuned weights
     by_wider: Lines = ()  # by a wider search
@@ -152,8 +152,8 @@ class Comparison:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """What ``compare --json`` prints; perplexities and sizes of a curve may be infinite."""
-    data = asdict(comparison)
+    """What ``compare --json`` prints; no explanations. Perplexities and sizes may be infinite."""
+    data = asdict(replace(comparison, explanations={}))
     del data["explanations"]
     return data
 

@@ -54,11 +54,13 @@ def trainings(
 ) -> list[Training]:
     """All trainings of the curve, the smallest first; without sizes none.
 
-    Raises InputError where a model cannot be trained again as it was, for sizes beyond its text,
-    and where no points can be kept.
+    Raises InputError where a model cannot be trained again as it was, for other sizes than
+    different ones from 1 to its text's, for no seed, and where no points can be kept.
     """
     if not sizes:
         return []
+    if len(set(sizes)) < max(2, len(sizes)) or min(sizes) < 1 or seeds < 1:
+        raise InputError("--curve: expected two or more different numbers of pairs, and a seed")
     if not models:
         raise InputError("--curve trains models again, and only files are given; name a model")
     try:
@@ -99,8 +101,9 @@ def _dev(manifest: Manifest) -> Bitext | None:
 
 def complete(needed: Sequence[Training], material: Material, threads: int) -> Curve:
     """The curve, after the trainings that are not done yet; says how long they will take."""
-    points = [point for training in needed if (point := training.point())]
-    left = [training for training in needed if not training.point()]
+    kept = [(training, training.point()) for training in needed]
+    points = [point for _, point in kept if point]
+    left = [training for training, point in kept if not point]
     if left:
         megabytes = max(model_size(training.directory) for training in needed) / 1e6
         note(

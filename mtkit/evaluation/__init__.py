@@ -1,6 +1,6 @@
 """Evaluation: how good translations are, and what models think of a text.
 
-N sentences in a test set; row_s what a metric counts in sentence s; p a token's probability.
+p is the probability of a token, N the number of tokens.
 
     statistics       what BLEU, chrF and TER count, one row a sentence
     metrics          BLEU, chrF, TER

@@ -90,9 +90,12 @@ def perplexity(values: Sequence[LogProbability | None], question: Question) -> P
 
 def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability | None]]:
     """What a system answers to each question that it has a model of, sentence by sentence."""
-    values = zip(*((score.lm, score.channel, score.direct) for score in scores), strict=True)
-    answers = zip(MEANINGS, map(list, values), strict=False)  # none to no sentence
-    return {question: of for question, of in answers if any(p is not None for p in of)}
+    answers: dict[Question, list[LogProbability | None]] = {
+        "P(y)": [score.lm for score in scores],
+        "P(x|y)": [score.channel for score in scores],
+        "P(y|x)": [score.direct for score in scores],
+    }
+    return {question: p for question, p in answers.items() if any(of is not None for of in p)}
 
 
 def perplexities(scores: Sequence[Score]) -> dict[Question, Perplexity]:
@@ -251,7 +254,7 @@ class Measured:
 
 
 def as_json(model: Measured) -> dict[Question, dict[str, Any]]:
-    """Of each question the figures of the text, of each group and of each sentence."""
+    """Of each question the figures of text, groups and sentences, of which some may be infinite."""
     return {
         question: {
             **asdict(judged.perplexity),

@@ -72,8 +72,8 @@ def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
 def _p_values(metric: str, a: Statistics, b: Statistics, delta: float) -> list[float]:
     """p = (1 + differences larger than ``delta``) / (1 + all), so that none is 0, by both tests.
 
-    Differences of resampled test sets are moved to have mean 0; others arise where two systems
-    exchange sentences at random.
+    Bootstrap: |score_b − score_a| of each resampled test set, less their mean. Randomisation:
+    |score_a − score_b| where the two exchange sentences at random.
     """
     resampled = np.abs(b.resampled[metric] - a.resampled[metric])
     scorer, x, y = a.scorer, a.rows[metric], b.rows[metric]

@@ -223,7 +223,7 @@ def _heat(reasons: SubwordReasons) -> Grid | None:
     return Grid(
         "Attention: how much of each source subword (columns) the network looked at for each "
         "target subword (rows), in per cent.",
-        tuple(map(spelled, reasons.source)),
+        ("", *map(spelled, reasons.source)),
         rows,
     )
 

@@ -30,7 +30,11 @@ class Pair:
     target: str
     phenomenon: str
     places: tuple[int, int]  # the two words of the target, from 0, by blanks
-    distance: int  # words between them
+
+    @property
+    def distance(self) -> int:
+        """The words between them."""
+        return self.places[1] - self.places[0] - 1
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,8 @@ class Grammar:
             self._values.setdefault(kind, []).append(value)
 
     def sentence(self, rng: np.random.Generator, distance: int) -> Pair:
-        """A random pair with ``distance`` words between the two that depend on each other, by any
-        of the phenomena that can have it. Raises InputError where none can.
+        """A random pair with ``distance`` words between the two that depend on each other; all
+        phenomena that can have it are equally likely. Raises InputError where none can.
         """
         for _ in range(TRIES):
             name = pick(rng, list(self.sentences))
@@ -112,8 +116,7 @@ class Grammar:
     def pair(self, sentence: Sentence) -> Pair:
         """A sentence as text, in both languages."""
         source, _ = self.languages[SOURCE].spell_tokens(sentence.tree, {})
-        target, dependency = text(sentence.words), (sentence.places, sentence.distance)
-        return Pair(text(source), target, sentence.phenomenon, *dependency)
+        return Pair(text(source), text(sentence.words), sentence.phenomenon, sentence.places)
 
     def choose(self, rng: np.random.Generator, slot: str, used: set[Word]) -> Tree:
         """A random choice for a slot. A word comes back only when its whole class has been used."""

@@ -50,7 +50,7 @@ class Recurrent:
     norms: dict[str, float]  # quantiles of the gradient's norm before clipping
     clipped: float  # the share of updates that were
     trace: list[float]  # norms by update, of the first seed
-    exploded: list[int | None]  # of each seed: first update above ``EXPLODED``, or None
+    exploded: list[int | None]  # of each seed: first update above ``EXPLODED`` or NaN; None
     context: Context
 
 

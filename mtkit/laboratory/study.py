@@ -65,7 +65,7 @@ class Plan:
 @dataclass(frozen=True)
 class Laboratory:
     """Models by set-up, stacks of several layers last, and by seed; ``words`` are those not rare;
-    each model has ``hidden`` units and was trained by ``updates`` updates.
+    ``hidden`` and ``updates`` were asked for, see ``Setup.shape`` and ``Setup.updates``.
     """
 
     words: Vocabulary
@@ -87,8 +87,9 @@ class Study:
     hidden: int  # of each model
     models: list[findings.Recurrent]
     ngrams: dict[int, findings.Context]  # by order
-    depth: dict[str, Band] = field(default_factory=dict)  # gradient norms by layer
-    steps: dict[str, Band] = field(default_factory=dict)  # by steps from source to target word
+    # Gradient norms, median and central 80 %: by layer; of translators by steps from x_i to y_t.
+    depth: dict[str, Band] = field(default_factory=dict)
+    steps: dict[str, Band] = field(default_factory=dict)
 
 
 def frequent(train: Sentences, words: int) -> Vocabulary:

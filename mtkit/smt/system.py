@@ -106,7 +106,8 @@ class SmtSystem:
         """Translate its phrases as it says; one without entries changes nothing."""
         self.glossary, m = glossary, self.models
         asked = [word for ways in glossary.entries.values() for way in ways for word in way]
-        self._target = Vocabulary(list(dict.fromkeys([*m.target.words[len(SPECIALS) :], *asked])))
+        known = m.target.words[len(SPECIALS) :]
+        self._target = Vocabulary(list(dict.fromkeys([*known, *asked]))) if asked else m.target
         lm_id = m.lm.encode(self._target.words)
         self._model = Model(m.table, m.context, m.lm.arrays, m.lm.begin, lm_id)
 

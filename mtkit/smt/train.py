@@ -44,10 +44,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raise InputError for a name that is not known."""
-        check_choice("aligner", self.aligner, ALIGNERS)
-        check_choice("heuristic", self.heuristic, HEURISTICS)
-        check_choice("discount", self.discount, DISCOUNTS)
-        check_choice("tune", self.tune, (*TUNERS, "none"))
+        check_choice("--aligner", self.aligner, ALIGNERS)
+        check_choice("--symmetrize", self.heuristic, HEURISTICS)
+        check_choice("--discount", self.discount, DISCOUNTS)
+        check_choice("--tune", self.tune, (*TUNERS, "none"))
 
 
 def estimate(

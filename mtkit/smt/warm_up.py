@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from subprocess import DEVNULL, PIPE, Popen
+from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO, Any
 
@@ -66,7 +67,8 @@ def compile_kernels(aligner: str, tuner: str | None) -> None:
                     _tune(tuner)
             if tuner and not is_first_run:
                 _search()
-    finished(f"kernels: {len(compiled) or 'none'} to compile, once a machine", start)
+    what = f"{len(compiled)} compiled, once a machine" if compiled else "compiled before"
+    finished(f"kernels: {what}", start)
 
 
 @contextmanager
@@ -95,19 +97,23 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
             count(line.strip())
 
     command = [sys.executable, "-m", __name__]
-    with Popen(  # noqa: S603
-        command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, text=True
-    ) as process:
+    with (
+        TemporaryFile("w+") as errors,
+        Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=errors, text=True) as process,  # noqa: S603
+    ):
         assert process.stdout
         reader = Thread(target=read, args=(process.stdout,))
         reader.start()
         try:
             yield
-            reader.join()
-        finally:
+        except BaseException:
             process.kill()
-    if process.returncode:
-        note("  kernels: the second process failed; the search is compiled when it is needed")
+            raise
+        reader.join()
+        if process.wait():
+            errors.seek(0)
+            why = (errors.read().splitlines() or [f"exit code {process.returncode}"])[-1]
+            note(f"  the search is compiled when it is needed; not here, beside the rest: {why}")
 
 
 def _estimate(aligner: str) -> None:

@@ -96,7 +96,7 @@ def _is_word(piece: str) -> bool:
 class WordTokenizer:
     """Raw line ↔ word tokens, the same for both translators."""
 
-    kind: Kind = "words"  # lossless, see above; ``none``: already tokenised, split on spaces
+    kind: Kind = "words"  # lossless, see above; ``none``: tokenised, split and joined by spaces
     lowercase: bool = False  # fold the case of what is tokenised; there is no way back from that
 
     def tokenize(self, line: str) -> list[str]:

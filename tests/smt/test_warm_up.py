@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mtkit.console import console
 from mtkit.smt import warm_up
 from mtkit.smt.alignment.align import ALIGNERS
 from mtkit.smt.kernels import KERNELS
@@ -44,8 +45,24 @@ def test_the_second_run_finds_every_kernel(tmp_path: Path) -> None:
     modules = warm_up.ESTIMATION | warm_up.SEARCH | {"ibm1", "mira"}
     wanted = [k.__name__ for k in KERNELS if k.__module__.split(".")[-1] in modules]
     unused = {"cut_logprobs", "describe"}  # of the laboratory and of explanations
-    compiled = re.search(r"kernels: (\d+) to compile", first)
+    compiled = re.search(r"kernels: (\d+) compiled", first)
     assert compiled
     assert int(compiled[1]) == len([name for name in wanted if name not in unused])
-    assert "failed" not in first
-    assert "kernels: none to compile" in second
+    assert "is compiled when it is needed" not in first
+    assert "kernels: compiled before" in second
+
+
+def test_a_second_process_that_fails_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho warning >&2\necho no memory left >&2\nexit 3\n", "utf-8")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    monkeypatch.setattr(console, "quiet", False)
+    with warm_up._second_process(lambda _: None):
+        done = True
+    assert done
+    said = capsys.readouterr().err
+    assert "the search is compiled when it is needed" in said
+    assert "no memory left" in said

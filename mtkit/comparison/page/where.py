@@ -7,7 +7,7 @@ from mtkit.comparison.where import Accuracy, Grouping, Ngrams
 from mtkit.page.tables import Cell, Grid, number, table
 from mtkit.text.tokenizer import WordTokenizer
 
-RESAMPLED = 10  # words, of fewer than which a resample says nothing
+FEWEST = 10  # words: of fewer no interval is shown, as a resample says nothing
 GROUPINGS = {
     "frequency": "F1 of the words, by how often they stand in the training text",
     "kind": "F1 of the words, by kind",
@@ -78,7 +78,7 @@ def _accuracy(a: Accuracy, words: int) -> Cell:
     if not words:
         return number(None)
     of = a.f1 or a.recall
-    interval = f"{100 * of.low:.0f}–{100 * of.high:.0f}" if words >= RESAMPLED else ""
+    interval = f"{100 * of.low:.0f}–{100 * of.high:.0f}" if words >= FEWEST else ""
     return number(100 * of.value, 1, interval)
 
 

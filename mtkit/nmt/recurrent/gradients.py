@@ -87,7 +87,7 @@ def by_steps(model: Seq2Seq, batch: Batch) -> tuple[Floats, Ids]:
     """‖∂L_t/∂e_i‖ of every source position i and target position t of a batch, (M,); and the steps
     from x_i to y_t along the recurrences, (I − i) + t, (M,), which attention cuts short.
     """
-    model = copy.deepcopy(model).double().eval()
+    model = copy.deepcopy(model).cpu().double().eval()
     read: list[Tensor] = []
     hook = model.embedding.register_forward_hook(lambda _module, _inputs, out: read.append(out))
     (B, T), I = batch.y_out.shape, batch.x.shape[1]

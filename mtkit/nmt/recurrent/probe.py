@@ -73,7 +73,7 @@ class Trained(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """Of one model, N windows and the K + 1 contexts k of ``CUT`` and ``SHUFFLED``."""
+    """Of one model and N windows: gradients by k = 0 … K, −ln P by k of ``CUT``, ``SHUFFLED``."""
 
     states: Floats  # ‖∂L_t/∂s_{t−k}‖, (N, K + 1)
     inputs: Floats  # ‖∂L_t/∂e_{t−k}‖, (N, K + 1)
@@ -81,7 +81,7 @@ class Probe(NamedTuple):
     gates: dict[str, float]  # their means
     span: Floats | None  # in tokens, of each unit, where the cell has one
     cut: Floats  # −ln P given the last k words alone, (N, len(CUT))
-    shuffled: Floats  # given all, those before the last k in disorder
+    shuffled: Floats  # given all, those before the last k in disorder, (N, len(SHUFFLED))
 
 
 def train_all(

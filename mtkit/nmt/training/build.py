@@ -111,7 +111,7 @@ def train_seeds(
             manifest = train_nmt(corpus, tokenizer, own, directory, again, start)
         if manifest:
             figures.append(manifest.figures)
-    for name in ("dev_perplexity", "dev_bleu") if figures else ():
+    for name in ("dev_perplexity", "dev_bleu") if len(figures) == len(directories) else ():
         values = [of_model[name] for of_model in figures]
         note(
             f"{name.replace('_', ' ')} of {len(values)} seeds: mean {statistics.mean(values):.2f}, "

@@ -17,21 +17,9 @@ import numpy as np
 from mtkit.smt.flat import Float64, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.phrases.extract import MAX_PHRASE
+from mtkit.smt.search import hypothesis
 from mtkit.smt.search.heap import pop, push
-from mtkit.smt.search.hypothesis import (
-    EDGE,
-    HYPOTHESIS,
-    Records,
-    Row,
-    Task,
-    extend,
-    fits,
-    lead,
-    make_root,
-    recombine,
-    slot_of,
-    task_of,
-)
+from mtkit.smt.search.hypothesis import EDGE, HYPOTHESIS, Records, Row, Task
 from mtkit.smt.search.options import Model, Options
 
 GROUP = np.dtype([("first", np.int32), ("size", np.int32), ("head", np.int32)])
@@ -53,7 +41,7 @@ def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) 
 
     Row 0 is the start, row 1 the goal, of which all complete hypotheses are arcs.
     """
-    task = task_of(N, options, model.lm, model.begin, λ, limits.distortion)
+    task = hypothesis.task_of(N, options, model.lm, model.begin, λ, limits.distortion)
     slots = np.empty(1 << (2 * limits.pops - 1).bit_length(), np.int32)
     return _search(task, limits.stack, limits.pops, slots)
 
@@ -66,7 +54,7 @@ def _search(task: Task, stack: int, pops: int, slots: Int32) -> Records:
     """slots: room for a hash table of twice as many hypotheses as are popped, a power of two."""
     N = task.N
     graph = np.empty(N * pops + 2, HYPOTHESIS)
-    make_root(graph[0], task.begin)
+    hypothesis.make_root(graph[0], task.begin)
     size = 2  # row 1 is kept for the goal
     kept = np.zeros(N * stack + 1, np.int32)  # living hypotheses, by stack and group
     groups = np.empty(N * stack + 1, GROUP)
@@ -105,8 +93,8 @@ def _fill(
         waiting = pop(queue, waiting, guess)
         e, row, column = cell.edge, cell.row, cell.column
         edge = edges[e]
-        extend(task, edge, kept[edge.first + row], edge.option + column, graph, size)
-        if recombine(graph, size, slots):
+        hypothesis.extend(task, edge, kept[edge.first + row], edge.option + column, graph, size)
+        if hypothesis.recombine(graph, size, slots):
             heads[n_heads] = size
             n_heads += 1
         size += 1
@@ -137,11 +125,11 @@ def _edges(task: Task, n: int, graph: Records, groups: Records, group_begin: Int
             for start in range(max(head.gap, head.end - task.limit), last + 1):
                 span = start * MAX_PHRASE + length - 1
                 first, behind = task.options.begin[span], task.options.begin[span + 1]
-                if first < behind and fits(task, head, start, start + length):
+                if first < behind and hypothesis.fits(task, head, start, start + length):
                     edge = edges[count]
                     edge.first, edge.size = groups[g].first, groups[g].size
                     edge.option, edge.options = first, behind - first
-                    lead(task, edge, head, start, start + length)
+                    hypothesis.lead(task, edge, head, start, start + length)
                     count += 1
     return edges[:count]
 
@@ -174,7 +162,7 @@ def _keep(
     slots[:] = -1
     number = np.empty(len(slots), np.int32)  # of the group whose head is in the slot
     for k in range(len(best)):
-        slot = slot_of(graph, best[k], slots, False)
+        slot = hypothesis.slot_of(graph, best[k], slots, False)
         if slots[slot] < 0:
             slots[slot], number[slot] = best[k], n_groups
             groups[n_groups].head, groups[n_groups].size = best[k], 0

@@ -6,9 +6,9 @@ The words are known, and with them what the language model says of them. What is
 which phrases made them, in which order of x: the score of ``decoder`` without its language model,
 maximised over the derivations that spell y. Stack j holds the hypotheses that have made y_1 … y_j;
 each phrase that spells the next k words leads from stack j to stack j + k, if its span fits there.
-Hypotheses are recombined as in ``decoder``, and the worse of two equal ones is forgotten. Nothing
-is pruned, and the table limit does not hold here: this is what the model can say of y, whatever a
-search would find.
+Hypotheses are recombined as in ``decoder``; the worse of two equal ones is forgotten, its row being
+the next one's. Nothing is pruned and the table limit does not hold: this is what the model can
+say of y, whatever a search would find.
 
 Limits: a stack takes ``MOST`` hypotheses, which only texts full of repetitions can exceed.
 """
@@ -23,20 +23,10 @@ from mtkit.smt.flat import Bool, Float64, Int32, Int64
 from mtkit.smt.kernels import inner, kernel
 from mtkit.smt.language_model.ngrams import Lm
 from mtkit.smt.phrases.extract import MAX_PHRASE
+from mtkit.smt.search import hypothesis
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import LM
-from mtkit.smt.search.hypothesis import (
-    EDGE,
-    HYPOTHESIS,
-    Records,
-    Task,
-    extend,
-    fits,
-    lead,
-    make_root,
-    recombine,
-    task_of,
-)
+from mtkit.smt.search.hypothesis import EDGE, HYPOTHESIS, Records, Task
 from mtkit.smt.search.options import Options, stands
 
 EVERY = 1000  # translations of a source phrase that are looked at for those that y has
@@ -63,7 +53,8 @@ def force(
     without_lm[LM] = 0.0
     target = options.target
     ids = np.where(target < 0, copied[-1 - np.minimum(target, -1)], target)  # of copied words, too
-    task = task_of(N, options._replace(target=ids), lm, 0, without_lm, limits.distortion)
+    spelled = options._replace(target=ids)
+    task = hypothesis.task_of(N, spelled, lm, 0, without_lm, limits.distortion)
     return Forced(*_force(task, y))
 
 
@@ -74,7 +65,7 @@ def force(
 def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
     first, usable, source, target = _usable(task.options, y, task.N)
     graph, size = np.empty(1024, HYPOTHESIS), 1
-    make_root(graph[0], 0)
+    hypothesis.make_root(graph[0], 0)
     stack = np.zeros(len(y) + 2, np.int64)  # that of j words: graph[stack[j] : stack[j + 1]]
     stack[1] = 1
     edge, slots = np.empty(1, EDGE), np.empty(2 * MOST, np.int32)
@@ -86,12 +77,12 @@ def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
                     continue
                 begin, end = task.options.start[o], task.options.end[o]
                 for h in range(stack[before], stack[before + 1]):
-                    if fits(task, graph[h], begin, end) and size - stack[j] < MOST:
+                    if hypothesis.fits(task, graph[h], begin, end) and size - stack[j] < MOST:
                         if size + 1 >= len(graph):
                             graph = np.concatenate((graph, np.empty(len(graph), HYPOTHESIS)))
-                        lead(task, edge[0], graph[h], begin, end)
-                        extend(task, edge[0], h, o, graph, size)
-                        size += recombine(graph, size, slots)  # an arc is overwritten by the next
+                        hypothesis.lead(task, edge[0], graph[h], begin, end)
+                        hypothesis.extend(task, edge[0], h, o, graph, size)
+                        size += hypothesis.recombine(graph, size, slots)
         stack[j + 1] = size
     goal = -1
     for h in range(stack[len(y)], size):

@@ -80,11 +80,11 @@ class Task(NamedTuple):
     options: Options
     lm: Lm
     begin: int
-    λ: Float64
+    λ: Float64  # (F,)
     reorders: bool  # whether any orientation has a weight
-    limit: int
-    future: Float64
-    rest: Float64
+    limit: int  # words
+    future: Float64  # (N + 1, WINDOW + 1)
+    rest: Float64  # (N + 1,)
 
 
 def task_of(N: int, options: Options, lm: Lm, begin: int, λ: Float64, limit: int) -> Task:

@@ -209,6 +209,7 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     late, unfinished = time.monotonic() + WATCHDOG, tmp_path / ".killed.checkpoint"
     states: set[int] = set()
     while len(states) < 2:  # that of the start, and that of the middle
+        assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < late
         time.sleep(0.01)
         if unfinished.exists():
