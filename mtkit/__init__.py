@@ -65,9 +65,10 @@ def train_smt(
     from mtkit.smt.search.features import weights_named
 
     directory = check_out(out, "smt", force)
-    numbers = weights_named(weights) if isinstance(weights, str) else dict(weights)
+    if isinstance(weights, str):
+        weights_named(weights)  # refused before anything is read
     text, settings = _text(corpus, tokenizer), config or train.TrainConfig()
-    train.train_smt(*text, settings, numbers, directory, cores(threads))
+    train.train_smt(*text, settings, weights, directory, cores(threads))
     return directory
 
 

@@ -36,6 +36,16 @@ def note(text: str) -> None:
 
 
 @contextmanager
+def silent() -> Iterator[None]:
+    """Say nothing while it lasts."""
+    quiet, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = quiet
+
+
+@contextmanager
 def step(name: str) -> Iterator[None]:
     """Name a step while it runs, and how long it took once it is done."""
     start = time.perf_counter()

@@ -10,7 +10,7 @@ import mtkit
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.nmt.recipe import TrainConfig as NmtConfig
-from mtkit.smt.search.features import PRESETS
+from mtkit.smt.search.features import CHANNEL, NOISY_CHANNEL
 from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig
 from mtkit.text.corpus import Corpus
@@ -22,7 +22,7 @@ def test_a_corpus_becomes_a_statistical_model(few: Corpus, tmp_path: Path) -> No
     directory = mtkit.train_smt(few, tmp_path / "smt", lower, config, "noisy-channel", threads=1)
     system = mtkit.load(directory)
     assert isinstance(system, SmtSystem)
-    assert system.weights == PRESETS["noisy-channel"]
+    assert system.weights == NOISY_CHANNEL
     assert system.tokenizer == lower
     assert Manifest.read(directory).config["order"] == 2
     for weights, force, message in (
@@ -31,7 +31,7 @@ def test_a_corpus_becomes_a_statistical_model(few: Corpus, tmp_path: Path) -> No
     ):
         with pytest.raises(InputError, match=message):
             mtkit.train_smt(few, directory, lower, config, weights, force)
-    own = {**PRESETS["channel"], "lm": 0.25}
+    own = {**CHANNEL, "lm": 0.25}
     mtkit.train_smt(few, directory, lower, config, own, force=True)
     assert SmtSystem.load(directory).weights == own
 

@@ -17,7 +17,13 @@ from mtkit.manifest import HASHES, MANIFEST, RECORDS, Manifest
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt import train as smt_training
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.search.features import DEFAULT_WEIGHTS, NOISY_CHANNEL, PRESETS, read_weights
+from mtkit.smt.search.features import (
+    DEFAULT_WEIGHTS,
+    NOISY_CHANNEL,
+    PRESETS,
+    read_weights,
+    weights_named,
+)
 from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.system import System
@@ -212,7 +218,7 @@ def test_unknown_words_are_copied_and_listed(smt: SmtSystem) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_features_times_weights_is_the_score(name: str, smt: SmtSystem, few: Corpus) -> None:
-    smt.weights = PRESETS[name]
+    smt.weights = weights_named(name)
     sentences = [*few.test.source, f"A {UNKNOWN}!", " ".join(few.train.source[:60])]
     for hypotheses in smt.translate(sentences, n_best=10):
         for h in hypotheses:

@@ -24,7 +24,7 @@ from mtkit.evaluation.perplexity import frequencies
 from mtkit.evaluation.statistics import check_parallel
 from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
 from mtkit.models import load, load_word_models
-from mtkit.smt.search.features import PRESETS
+from mtkit.smt.search.features import weights_named
 from mtkit.smt.system import SmtSystem
 from mtkit.system import Hypothesis, System
 from mtkit.text.corpus import Bitext, line_hashes, read_lines
@@ -154,12 +154,15 @@ def _translate(name: str, directory: Path, task: Task) -> Record:
     channel = {}
     if isinstance(system, SmtSystem):
         with step(f"{name}: the noisy channel, by other weights"):
-            for preset, label in CHANNEL.items():
-                other = system.weights != PRESETS[preset]
-                said = best_of(system.with_weights(PRESETS[preset])) if other else best
+            manifest = Manifest.read(directory)
+            ratio = manifest.figures.get("length_ratio", 1.0)
+            presets = {label: weights_named(name, ratio) for name, label in CHANNEL.items()}
+            for label, weights in presets.items():
+                other = system.weights != weights
+                said = best_of(system.with_weights(weights)) if other else best
                 channel[label] = [h.text for h in said]
-        if system.weights not in PRESETS.values():
-            tuned = Manifest.read(directory).config.get("tune", "none") != "none"
+        if system.weights not in presets.values():
+            tuned = manifest.config.get("tune", "none") != "none"
             channel["Tuned weights" if tuned else "Its own weights"] = [h.text for h in best]
     wider_scores, wider_texts = [h.score for h in wider], [h.text for h in wider]
     return Record(best, seconds, task.threads, scores, wider_scores, wider_texts, channel)

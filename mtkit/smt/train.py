@@ -1,18 +1,20 @@
 """From a corpus to a statistical model: align, extract phrases, estimate, tune.
 
 Weights are tuned on pairs that the models have not seen. Without a dev set these are held out of
-the training text: models of the rest find the weights, which then serve models of all the text.
+the training text: models of the rest find the weights, which then serve models of all the text. Of
+little text every pair is held out once, in folds (cross-validation).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mtkit.console import busy, note, step
+from mtkit.console import busy, note, silent, step
 from mtkit.errors import check_choice
 from mtkit.manifest import Manifest, replacing, save_training_hashes
 from mtkit.smt.alignment.align import ALIGNERS, align, perplexity
@@ -21,13 +23,18 @@ from mtkit.smt.language_model.estimate import train as train_lm
 from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import DISCOUNTS, build_table
 from mtkit.smt.search.decoder import Limits
+from mtkit.smt.search.features import weights_named
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.smt.tuning.tune import TUNERS, Round, tune
+from mtkit.smt.tuning.tune import TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
-from mtkit.text.corpus import Bitext, Corpus, hold_out
+from mtkit.text.corpus import Corpus, held_out
 from mtkit.text.tokenizer import WordTokenizer
 
 HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
+FOLDS, FOLDS_FROM = 5, 200  # pairs: fewer are too few for any tuning
+FEW, MEANINGFUL = 200, 2.0  # pairs, and BLEU, that tuning can be trusted from
+
+Weights = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -79,68 +86,103 @@ def estimate(
     return Models(words.source, words.target, table, lm, context, words), figures
 
 
-def tuned(system: SmtSystem, dev: Bitext, tuner: str) -> tuple[SmtSystem, dict[str, Any]]:
-    """The system with the weights that are best on ``dev``, and the figures of every round."""
-    source, target = system.tokenize(dev.source), system.tokenize(dev.target)
-    note(f"  tuning the weights ({tuner}) on {len(dev):,} pairs; scores of word tokens:")
-    note(f"    {'round':>5}{'dev BLEU':>10}{'WER':>8}{'hypotheses':>14}{'new':>12}{'seconds':>9}")
+def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str, Any]]:
+    """The weights that are best on a dev set, and the figures of every round."""
+    size = sum(len(part.source) for part in parts)
+    note(f"  tuning the weights ({tuner}) on {size:,} pairs; scores of word tokens, * the best:")
+    heads = "round  dev BLEU  length  step  hypotheses         new  seconds"
+    note(f"    {heads}")
     rounds, start = list[Round](), time.perf_counter()
     with busy("translating the dev set"):
-        for r in tune(system, source, target, tuner):
+        for r in tune(parts, tuner):
             rounds.append(r)
             seconds, start = time.perf_counter() - start, time.perf_counter()
             note(
-                f"    {len(rounds):5}{r.bleu:10.2f}{r.wer:8.2f}{r.hypotheses:14,}{r.new:12,}"
-                f"{seconds:9.1f}"
+                f"    {len(rounds):5}{r.bleu:9.2f}{' *'[r.best]}{r.length:8.2f}"
+                f"{r.step:6.2f}{r.hypotheses:12,}{r.new:12,}{seconds:9.1f}"
             )
     best = [r for r in rounds if r.best][-1]
     note(f"    the weights of round {rounds.index(best) + 1} are kept: dev BLEU {best.bleu:.2f}")
-    names = ("bleu", "wer", "hypotheses", "new")
+    if best is rounds[0]:
+        note(f"warning: tuning brought nothing, the weights stay as they were: {_why(best, size)}")
+    names = ("bleu", "length", "step", "hypotheses", "new")
     history = [{name: getattr(r, name) for name in names} for r in rounds]
-    figures = {"tuning": history, "dev_bleu": best.bleu, "weights": best.weights}
-    return system.with_weights(best.weights), figures
+    return best.weights, {"tuning": history, "dev_bleu": best.bleu, "weights": best.weights}
+
+
+def _why(first: Round, size: int) -> str:
+    """Why tuning may have brought nothing on a dev set of ``size`` pairs."""
+    if first.bleu < MEANINGFUL:
+        return "hardly a phrase is right; do dev and training text go together, line by line?"
+    if size < FEW:
+        return f"{size} pairs are few to tune on"
+    return "none that rank the translations found better stood up to a translation"
 
 
 def build(
-    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: dict[str, float],
+    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: str | Weights,
     threads: int,
 ) -> tuple[SmtSystem, dict[str, Any]]:  # fmt: skip
     """A system of ``corpus``, whose lines all have text, and the figures of its training."""
-    text, dev, tuning = corpus.train, corpus.dev, dict[str, Any]()
-    if dev is None and config.tune != "none" and len(text) >= HELD_OUT_FROM:
-        kept, held = hold_out(text, 10)
+    with step(f"tokens of {len(corpus.train):,} sentence pairs"):
+        source, target = corpus.train.tokens(tokenizer)
+    ratio = sum(map(len, target)) / sum(map(len, source))
+    begun = weights_named(weights, ratio) if isinstance(weights, str) else dict(weights)
+    tuning, best = dict[str, Any](), begun
+
+    def system(rows: Iterable[int], weights: Weights) -> tuple[SmtSystem, dict[str, Any]]:
+        x, y = ([side[i] for i in rows] for side in (source, target))
+        models, figures = estimate(x, y, config, threads)
+        return SmtSystem(models, tokenizer, dict(weights), config.limits, threads), figures
+
+    every = range(len(source))
+    if config.tune != "none" and corpus.dev is None:
+        parts = []
+        for name, held in _folds(len(source)).items():
+            with step(name), silent():
+                trial, _ = system(sorted(set(every) - set(held)), begun)
+            parts.append(Part(trial, *([side[i] for i in held] for side in (source, target))))
+        if parts:
+            best, tuning = tuned(parts, config.tune)
+    whole, figures = system(every, best)
+    if config.tune != "none" and corpus.dev is not None:
+        best, tuning = tuned([Part(whole, *corpus.dev.tokens(tokenizer))], config.tune)
+        whole = whole.with_weights(best)
+    return whole, tuning | figures | {"length_ratio": ratio, "began_at": begun}
+
+
+def _folds(size: int) -> dict[str, range]:
+    """The rows to hold out of so many, by what it is called to make models of the others."""
+    if size >= HELD_OUT_FROM:
+        held = held_out(size, 10)
         note(f"no dev set: {len(held):,} pairs of the training text are held out to tune on")
-        part = replace(corpus, train=kept, dev=held)
-        trial, tuning = build(part, tokenizer, config, weights, threads)
-        weights = trial.weights
-        note("now models of all pairs, with these weights")
-    elif dev is None and config.tune != "none":
-        note(f"no dev set, and fewer than {HELD_OUT_FROM:,} pairs to hold one out of: no tuning")
-    with step(f"tokens of {len(text):,} sentence pairs"):
-        source, target = text.tokens(tokenizer)
-    models, figures = estimate(source, target, config, threads)
-    system = SmtSystem(models, tokenizer, weights, config.limits, threads)
-    if dev is not None and config.tune != "none":
-        system, tuning = tuned(system, dev, config.tune)
-    return system, tuning | figures
+        return {"models of the other pairs": held}
+    if size >= FOLDS_FROM:
+        note(f"no dev set: tuned on each of {FOLDS} folds, translated by models of the others")
+        return {f"models without fold {k + 1}": range(k, size, FOLDS) for k in range(FOLDS)}
+    note(f"no dev set, and fewer than {FOLDS_FROM} pairs to hold one out of: no tuning")
+    return {}
 
 
 def train_smt(
-    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: dict[str, float],
+    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: str | Weights,
     out: Path, threads: int = 2,
 ) -> Manifest:  # fmt: skip
-    """Train on ``corpus`` and write the model directory ``out``; tuning begins at ``weights``."""
+    """Train on ``corpus`` and write the model directory ``out``; tuning begins at ``weights``, of
+    which a preset may be named (``search.features``).
+    """
     start = time.perf_counter()
     train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
     with replacing(out) as directory:
         text = replace(corpus, train=train, dev=dev)
-        tunes = config.tune != "none" and (dev is not None or len(train) >= HELD_OUT_FROM)
+        tunes = config.tune != "none" and (dev is not None or len(train) >= FOLDS_FROM)
         compile_kernels(config.aligner, config.tune if tunes else None)
         system, figures = build(text, tokenizer, config, weights, threads)
         with step("writing the model"):
             system.save(directory)
             save_training_hashes(corpus, directory)
-        searched = {"limits": config.limits._asdict(), "weights": weights, "verbatim": True}
+        begun = figures.pop("began_at")
+        searched = {"limits": config.limits._asdict(), "weights": begun, "verbatim": True}
         settings = asdict(config) | searched  # the weights are those that tuning began at
         figures = {"seconds": time.perf_counter() - start} | figures
         manifest = Manifest.of("smt", corpus, tokenizer, settings, figures)

@@ -33,8 +33,9 @@ from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import PhraseTable, build_table
 from mtkit.smt.search.features import DEFAULT_WEIGHTS, NAMES
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.smt.tuning.bleu import bleu, merit, statistics
+from mtkit.smt.tuning.bleu import bleu, statistics
 from mtkit.smt.tuning.lists import Lists
+from mtkit.smt.tuning.region import step
 from mtkit.smt.tuning.tune import TUNERS, optimise
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
@@ -131,9 +132,10 @@ def _tune(tuner: str) -> None:
     hypotheses, reference, begin = Flat.of([[1], [1, 2]]), Flat.of([[1, 2]]), np.array([0, 2])
     features, weights = np.zeros((2, len(NAMES)), np.float32), np.ones(len(NAMES))
     lists = Lists(begin, features, statistics(hypotheses, reference, begin))
-    optimise(tuner, lists, weights, weights > 0, threads=1)
+    optimum = optimise(tuner, lists, weights, weights > 0, threads=1)
     total = lists.statistics.sum(0)
-    bleu(total), merit(total)
+    bleu(total)
+    step(lists, weights, optimum, 0.0)
 
 
 def _search() -> None:

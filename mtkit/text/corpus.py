@@ -133,9 +133,14 @@ def split_pairs(lines: Sequence[str], name: str) -> Bitext:
     return Bitext([s for s, _ in sides], [t for _, t in sides], (Path(name), Path(name)))
 
 
+def held_out(size: int, every: int) -> range:
+    """Every ``every``-th of so many rows, but at most 1,000."""
+    return range(1, size, max(every, math.ceil(size / 1000)))
+
+
 def hold_out(text: Bitext, every: int) -> tuple[Bitext, Bitext]:
-    """(train, dev): dev is every ``every``-th pair, but at most 1,000."""
-    held = range(1, len(text), max(every, math.ceil(len(text) / 1000)))
+    """(train, dev): dev are the pairs that are ``held_out``."""
+    held = held_out(len(text), every)
     return text.select([i for i in range(len(text)) if i not in held]), text.select(held)
 
 

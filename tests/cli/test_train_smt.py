@@ -20,7 +20,9 @@ def test_tuning_tells_its_rounds_and_the_report_what_it_gained(project: Path) ->
         cwd=project,
     ).stderr.decode()  # fmt: skip
     header, *rounds = re.findall(r"^    +(?:round|\d).*", said, re.MULTILINE)
-    assert header.split() == ["round", "dev", "BLEU", "WER", "hypotheses", "new", "seconds"]
+    assert header.split() == [
+        "round", "dev", "BLEU", "length", "step", "hypotheses", "new", "seconds",
+    ]  # fmt: skip
     assert {len(line) for line in rounds} == {len(header)}
     manifest = json.loads((project / "tuned/manifest.json").read_text("utf-8"))
     assert [float(line.split()[1]) for line in rounds] == [

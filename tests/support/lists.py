@@ -1,4 +1,4 @@
-"""n-best lists with a known optimum, and the merit of a choice among them by sacreBLEU's BLEU."""
+"""n-best lists with a known optimum, and the BLEU of a choice among them by sacreBLEU's BLEU."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def sacre_bleu(total: np.ndarray) -> float:
     return BLEU.compute_bleu(matches, totals, totals[0], r, smooth_method="exp").score
 
 
-def chosen_merit(nbest: Lists, scores: np.ndarray) -> float:
-    """(BLEU − WER)/2 of the best hypotheses by ``scores``, one after the other."""
+def chosen_bleu(nbest: Lists, scores: np.ndarray) -> float:
+    """BLEU of the best hypotheses by ``scores``, one after the other."""
     total = np.zeros(nbest.statistics.shape[1], int)
     for first, end in zip(nbest.begin[:-1], nbest.begin[1:], strict=True):
         if first < end:
             total += nbest.statistics[max(range(first, end), key=lambda h: scores[h])]
-    return (sacre_bleu(total) - 100 * total[9] / max(1, total[8])) / 2
+    return sacre_bleu(total)

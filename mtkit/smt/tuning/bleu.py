@@ -5,15 +5,9 @@
 c, r: tokens of the hypotheses and of their references. A hypothesis' statistics are the ``COLUMNS``
 integers
 
-    matches_1 … matches_4,  totals_1 … totals_4,  r,  edits       c = totals_1
+    matches_1 … matches_4,  totals_1 … totals_4,  r       c = totals_1
 
-matches_n: its n-grams that stand in the reference, each at most as often as there (clipped); edits:
-the fewest words to insert, delete and replace until it is the reference (Levenshtein 1966), so that
-
-    WER  = 100 · edits / r                merit = (BLEU − WER) / 2
-
-Tuning maximises merit (Servan & Schwenk 2011, "Optimising Multiple Metrics with MERT"): BLEU alone
-makes output as long as the dev set's references, whatever the words are worth.
+matches_n: its n-grams that stand in the reference, each at most as often as there (clipped).
 
 Limits: one reference a sentence; tokens are given, so that the figure is sacreBLEU's for
 ``tokenize="none"``.
@@ -30,7 +24,7 @@ from mtkit.smt.flat import Flat, Int32, Int64
 from mtkit.smt.kernels import inner, kernel
 
 ORDER = 4
-COLUMNS = 2 * ORDER + 2
+COLUMNS = 2 * ORDER + 1
 
 
 def statistics(hypotheses: Flat, references: Flat, begin: Int64) -> Int32:
@@ -66,12 +60,6 @@ def bleu(total: NDArray[Any]) -> float:
 
 
 @kernel
-def merit(total: NDArray[Any]) -> float:
-    """(BLEU − WER)/2 of a sum (COLUMNS,) of statistics, at most 50."""
-    return float((bleu(total) - 100 * total[2 * ORDER + 1] / max(1, total[2 * ORDER])) / 2)
-
-
-@kernel
 def _count(h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin: Int64) -> Int32:
     out = np.zeros((len(h_begin) - 1, COLUMNS), np.int32)
     for s in range(len(begin) - 1):
@@ -82,7 +70,6 @@ def _count(h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin
             for n in range(ORDER):
                 out[h, ORDER + n] = max(len(hypothesis) - n, 0)
             out[h, 2 * ORDER] = len(reference)
-            out[h, 2 * ORDER + 1] = _edits(hypothesis, reference)
     return out
 
 
@@ -100,16 +87,3 @@ def _match(hypothesis: Int32, reference: Int32, matches: Int32) -> None:
                 if not counted[n] and not taken[j, n]:
                     counted[n] = taken[j, n] = True
                     matches[n] += 1
-
-
-@inner
-def _edits(hypothesis: Int32, reference: Int32) -> int:
-    """row[j]: edits between the words of the hypothesis so far and the reference's first j."""
-    row = np.arange(len(reference) + 1)
-    for i in range(len(hypothesis)):
-        corner, row[0] = row[0], i + 1
-        for j in range(len(reference)):
-            replaced = corner + (hypothesis[i] != reference[j])
-            corner = row[j + 1]
-            row[j + 1] = min(replaced, row[j] + 1, corner + 1)
-    return int(row[-1])

@@ -7,13 +7,14 @@ The best of a sentence is the hypothesis with the highest score, the first of se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mtkit.smt.flat import Bool, Float32, Float64, Int32, Int64
 from mtkit.smt.kernels import kernel
-from mtkit.smt.tuning.bleu import COLUMNS, merit
+from mtkit.smt.tuning.bleu import bleu
 
 ALL: Bool = np.ones(1, np.bool_)  # the weights that tuning may change, broadcast: all of them
 
@@ -26,9 +27,22 @@ class Lists(NamedTuple):
     statistics: Int32  # (n, COLUMNS), as in ``bleu``
 
 
-def corpus_merit(nbest: Lists, weights: Float64) -> float:
-    """``merit`` of every sentence's best hypothesis."""
-    return float(merit(best_total(nbest, scores(nbest.features, weights))))
+def corpus_bleu(nbest: Lists, weights: Float64) -> float:
+    """BLEU of every sentence's best hypothesis."""
+    return float(bleu(best_total(nbest, scores(nbest.features, weights))))
+
+
+def join(parts: Sequence[Lists]) -> Lists:
+    """The lists of several sets of sentences, one set behind the other."""
+    sizes = np.concatenate([np.diff(part.begin) for part in parts])
+    features, statistics = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
+    return Lists(np.cumsum([0, *sizes]), features, statistics)
+
+
+def best_total(nbest: Lists, scores: Float64) -> Int64:
+    """The sum (COLUMNS,) of the statistics of each sentence's best hypothesis."""
+    total: Int64 = nbest.statistics[best(nbest, scores)].sum(0, dtype=np.int64)
+    return total
 
 
 def merge(a: Lists, b: Lists) -> Lists:
@@ -71,10 +85,12 @@ def scores(features: Float32, weights: Float64) -> Float64:
 
 
 @kernel
-def best_total(nbest: Lists, scores: Float64) -> Int64:
-    """The sum (COLUMNS,) of the statistics of each sentence's best hypothesis."""
-    begin, total = nbest.begin, np.zeros(COLUMNS, np.int64)
+def best(nbest: Lists, scores: Float64) -> Int64:
+    """The best hypothesis of each sentence that has any."""
+    begin, rows = nbest.begin, np.empty(len(nbest.begin) - 1, np.int64)
+    n = 0
     for s in range(len(begin) - 1):
         if begin[s] < begin[s + 1]:
-            total += nbest.statistics[begin[s] + np.argmax(scores[begin[s] : begin[s + 1]])]
-    return total
+            rows[n] = begin[s] + np.argmax(scores[begin[s] : begin[s + 1]])
+            n += 1
+    return rows[:n]

@@ -13,15 +13,18 @@ from sacrebleu.metrics.bleu import BLEU
 from mtkit.console import console
 from mtkit.manifest import Manifest
 from mtkit.smt import train
-from mtkit.smt.search.features import DEFAULT_WEIGHTS
+from mtkit.smt.search.features import DEFAULT_WEIGHTS, default_weights
 from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.smt.tuning import tune
 from mtkit.smt.tuning.bleu import bleu
+from mtkit.smt.tuning.lists import Lists
+from mtkit.smt.tuning.tune import Part
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 
 UNKNOWN = "xqzvwy"
+Tokens = tuple[list[list[str]], list[list[str]]]
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def smt(smt_directory: Path) -> SmtSystem:
 
 
 @pytest.fixture
-def words(smt: SmtSystem, few: Corpus) -> tuple[list[list[str]], list[list[str]]]:
+def words(smt: SmtSystem, few: Corpus) -> Tokens:
     """The dev set as tokens."""
     assert few.dev is not None
     return smt.tokenize(few.dev.source), smt.tokenize(few.dev.target)
@@ -50,51 +53,74 @@ def optimiser(change: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.nd
 
 
 @pytest.mark.parametrize("tuner", tune.TUNERS)
-def test_tuning_gains_what_it_says(tuner: str, smt: SmtSystem, few: Corpus) -> None:
-    assert few.dev is not None
-    better, figures = train.tuned(smt, few.dev, tuner)
-    best = max(figures["tuning"], key=lambda r: r["bleu"] - r["wer"])  # none is below the first
-    assert figures["dev_bleu"] == best["bleu"]
-    assert figures["dev_bleu"] == pytest.approx(dev_bleu(better, few))
+def test_tuning_gains_what_it_says(tuner: str, smt: SmtSystem, few: Corpus, words: Tokens) -> None:
+    weights, figures = train.tuned([Part(smt, *words)], tuner)
+    assert figures["dev_bleu"] == max(r["bleu"] for r in figures["tuning"])
+    assert figures["dev_bleu"] == pytest.approx(dev_bleu(smt.with_weights(weights), few))
     assert figures["tuning"][0]["bleu"] == pytest.approx(dev_bleu(smt, few))
     assert figures["dev_bleu"] > figures["tuning"][0]["bleu"]
-    assert figures["weights"] == better.weights
+    assert figures["weights"] == weights
 
 
-def test_a_bad_optimiser_costs_nothing(
-    smt: SmtSystem, few: Corpus, monkeypatch: pytest.MonkeyPatch
+def test_a_bad_optimiser_costs_nothing_and_is_warned_of(
+    smt: SmtSystem,
+    words: Tokens,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert few.dev is not None
+    console.quiet = False
     monkeypatch.setattr(tune, "optimise", optimiser(lambda weights: -abs(weights)))
-    kept, figures = train.tuned(smt, few.dev, "mira")
+    monkeypatch.setattr(tune, "step", lambda *_: 1.0)
+    kept, figures = train.tuned([Part(smt, *words)], "mira")
     assert figures["tuning"][1]["bleu"] < figures["tuning"][0]["bleu"]
-    assert kept.weights == smt.weights
+    assert kept == smt.weights
+    warning = "warning: tuning brought nothing, the weights stay as they were: "
+    assert f"{warning}40 pairs are few to tune on\n" in capsys.readouterr().err
+    monkeypatch.setattr(train, "FEW", 40)
+    train.tuned([Part(smt, *words)], "mira")
+    assert f"{warning}none that rank the translations found" in capsys.readouterr().err
+    exchanged = words[0], [["nichts", "davon"]] * len(words[1])
+    train.tuned([Part(smt, *exchanged)], "mira")
+    assert f"{warning}hardly a phrase is right" in capsys.readouterr().err
 
 
-def test_fewer_word_errors_at_the_price_of_bleu_are_not_kept(
-    smt: SmtSystem, words: tuple[list[list[str]], list[list[str]]], monkeypatch: pytest.MonkeyPatch
+def test_a_round_that_is_no_better_halves_the_next_step(
+    smt: SmtSystem, words: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rng = np.random.default_rng(1)
-    scores, merits = iter([30.0, 29.0, 31.0, 32.0, 33.0]), iter([1.0, 2.0, 1.5, 1.5, 1.0])
+    rng, allowed = np.random.default_rng(1), []
+    scores = iter([30.0, 29.0, 31.0, 30.5, 31.0, 32.0])
+
+    def step(_lists: Lists, _weights: np.ndarray, _optimum: np.ndarray, loss: float) -> float:
+        allowed.append(loss)
+        return 0.1
+
     monkeypatch.setattr(tune, "optimise", optimiser(lambda w: w * rng.uniform(0.5, 2, len(w))))
     monkeypatch.setattr(tune, "bleu", lambda _: next(scores))
-    monkeypatch.setattr(tune, "merit", lambda _: next(merits))
-    monkeypatch.setattr(tune, "ROUNDS", 5)
-    rounds = list(tune.tune(smt, *words))
-    assert [r.best for r in rounds] == [True, False, True, False, False]
-    assert rounds[0].wer == 28.0  # merit = (BLEU − WER) / 2
+    monkeypatch.setattr(tune, "reach", lambda *_: 16.0)
+    monkeypatch.setattr(tune, "step", step)
+    monkeypatch.setattr(tune, "ROUNDS", 6)
+    rounds = list(tune.tune([Part(smt, *words)]))
+    assert [r.best for r in rounds] == [True, False, True, False, False, True]
+    assert [r.step for r in rounds] == [0.0] + [0.1] * 5
+    assert allowed[:5] == [8.0, 4.0, 8.0, 4.0, 2.0]  # ρ · reach, ρ from ½ on
+
+
+def test_a_dev_set_in_parts_is_one_dev_set(smt: SmtSystem, words: Tokens) -> None:
+    x, y = words
+    halves = [Part(smt, x[:15], y[:15]), Part(smt, x[15:], y[15:])]
+    assert list(tune.tune(halves)) == list(tune.tune([Part(smt, x, y)]))
 
 
 def test_it_ends_when_nothing_is_new_or_nothing_better(
-    smt: SmtSystem, words: tuple[list[list[str]], list[list[str]]], monkeypatch: pytest.MonkeyPatch
+    smt: SmtSystem, words: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "optimise", optimiser(lambda weights: weights))
-    first, second = tune.tune(smt, *words)
+    first, second = tune.tune([Part(smt, *words)])
     assert (first.new, second.new) == (first.hypotheses, 0)
     assert first.weights == second.weights
     rng = np.random.default_rng(1)
     monkeypatch.setattr(tune, "optimise", optimiser(lambda w: -rng.random(len(w))))
-    rounds = list(tune.tune(smt, *words))
+    rounds = list(tune.tune([Part(smt, *words)]))
     assert all(found.new for found in rounds)
     assert max(rounds[1:], key=lambda found: found.bleu).bleu < rounds[0].bleu
     assert len(rounds) == 1 + tune.PATIENCE
@@ -102,13 +128,13 @@ def test_it_ends_when_nothing_is_new_or_nothing_better(
 
 @pytest.mark.parametrize("tuner", tune.TUNERS)
 def test_threads_change_nothing_and_the_weight_of_unknown_words_stays(
-    tuner: str, smt: SmtSystem, words: tuple[list[list[str]], list[list[str]]]
+    tuner: str, smt: SmtSystem, words: Tokens
 ) -> None:
     smt.weights = {**DEFAULT_WEIGHTS, "unknown": -7.5}
     found = []
     for threads in (1, 2, 3):
         smt.threads = threads
-        found.append(list(tune.tune(smt, *words, tuner)))
+        found.append(list(tune.tune([Part(smt, *words)], tuner)))
     assert found[0] == found[1] == found[2]
     assert len(found[0]) > 2
     assert {r.weights["unknown"] for r in found[0]} == {-7.5}
@@ -122,7 +148,7 @@ def test_statistics_are_sacrebleus_of_the_spelled_hypotheses(
     system = SmtSystem(smt.models, WordTokenizer(kind), smt.weights)
     source = system.tokenize([*few.dev.source, f"the {UNKNOWN} and {UNKNOWN}s", f"a {UNKNOWN} ."])
     target = system.tokenize([*few.dev.target, f"{UNKNOWN} und die {UNKNOWN}", "ein Mann ."])
-    lists = tune.dev_lists(system, source, target)
+    lists = tune.dev_lists(Part(system, source, target), system.weights)
     scorer = BLEU(tokenize="none", force=True)
     vocabulary, row, copied = system.models.target.words, 0, 0
     for x, reference, found in zip(source, target, system.n_best(source, tune.SIZE), strict=True):
@@ -168,13 +194,44 @@ def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
     assert "on 40 pairs" in said
     untuned = timeless(Manifest.read(smt_directory))
     assert {k: manifest.figures[k] for k in untuned} == untuned
+    assert manifest.config["weights"] == DEFAULT_WEIGHTS
     kept = json.loads((tmp_path / "m/weights.json").read_text("utf-8"))
     assert kept == manifest.figures["weights"] != DEFAULT_WEIGHTS
 
     monkeypatch.setattr(train, "HELD_OUT_FROM", 401)
+    monkeypatch.setattr(train, "FOLDS_FROM", 401)
     manifest = train_smt(alone, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, tmp_path / "m")
     assert "no dev set, and fewer than 401 pairs to hold one out of: no" in capsys.readouterr().err
     assert timeless(manifest) == untuned
+
+
+@pytest.mark.compiled
+def test_little_text_is_tuned_on_fold_by_fold(
+    few: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, parts = [], list[Part]()
+
+    def estimate(source: list[list[str]], *rest: object) -> object:
+        trained.append({" ".join(x) for x in source})
+        return real(source, *rest)
+
+    real = train.estimate
+    monkeypatch.setattr(train, "estimate", estimate)
+    monkeypatch.setattr(train, "tune", lambda of, _: parts.extend(of) or tune.tune(of))
+    console.quiet = False
+    alone = replace(few, dev=None)
+    manifest = train_smt(alone, WordTokenizer(), TrainConfig(), "default", tmp_path / "m")
+    said = capsys.readouterr().err
+    assert "no dev set: tuned on each of 5 folds, translated by models of the others\n" in said
+    assert "on 400 pairs" in said
+    everything = {" ".join(x) for x in WordTokenizer().tokenize_all(few.train.source)}
+    assert trained[-1] == everything
+    assert [len(part.source) for part in parts] == [80] * 5
+    for part, text in zip(parts, trained, strict=False):
+        assert {" ".join(x) for x in part.source} >= everything - text
+    assert manifest.figures["dev_bleu"] >= manifest.figures["tuning"][0]["bleu"]
+    ratio = manifest.figures["length_ratio"]
+    assert manifest.config["weights"] == default_weights(ratio) != DEFAULT_WEIGHTS
 
 
 def timeless(manifest: Manifest) -> dict[str, Any]:
