@@ -27,7 +27,7 @@ demo: $(READY)  ## train both translators on the embedded corpus and compare the
 	cd $(DEMO) && ../$(BIN)/mtkit train-nmt --preset quick
 	@cd $(DEMO) && for kind in smt nmt; do \
 	  printf 'Where is the next train to Berlin?\nI would like to pay by card, please.\n' \
-	  | ../$(BIN)/mtkit translate --model models/$$kind; done
+	  | ../$(BIN)/mtkit translate --model models/$$kind-en-de; done
 	cd $(DEMO) && ../$(BIN)/mtkit compare --html report.html
 
 TEST := -n auto --maxprocesses 4 --dist loadfile  # a file's tests share their models

@@ -1,7 +1,7 @@
 """mtkit: a statistical and a neural translator from the same text, and their honest comparison.
 
 >>> import mtkit
->>> directory = mtkit.train_smt(out="models/smt")                         # doctest: +SKIP
+>>> directory = mtkit.train_smt()  # models/smt-en-de                     # doctest: +SKIP
 >>> mtkit.load(directory).translate(["Two men."])                         # doctest: +SKIP
 >>> from mtkit.text.corpus import open_corpus
 >>> mtkit.align(open_corpus("everyday")).pharaoh()                        # doctest: +SKIP
@@ -51,24 +51,26 @@ def train_smt(
 ) -> Path:  # fmt: skip
     """Train a statistical translator; returns its model directory.
 
-    corpus: see ``text.corpus.open_corpus``; the embedded one if none is named. out:
-    ``models/smt``, which is replaced, if none is named; another that exists only by ``force``.
-    tokenizer: ``WordTokenizer()``. config: ``smt.train.TrainConfig()``. weights: where tuning
-    begins, a preset of ``smt.search.features``, a JSON file or the numbers. threads: 0 takes every
-    core.
+    corpus: see ``text.corpus.open_corpus``; the embedded one if none is named. out: by default
+    ``models/smt-en-de``, after the languages. tokenizer: ``WordTokenizer()``. config:
+    ``smt.train.TrainConfig()``. weights: where tuning begins, a preset of ``smt.search.features``,
+    a JSON file or the numbers. force: replace an ``out`` that exists, or a model of another corpus
+    in its default place. threads: 0 takes every core.
 
     Raises InputError for text that cannot be trained on, for weights that are none and for an
-    ``out`` that must not be replaced.
+    ``out`` that must not be replaced; LossError, which is one, for a default place that holds a
+    model of another corpus.
     """
-    from mtkit.models import check_out, cores
+    from mtkit.models import cores, places
     from mtkit.smt import train
     from mtkit.smt.search.features import weights_named
 
-    directory = check_out(out, "smt", force)
     if isinstance(weights, str):
         weights_named(weights)  # refused before anything is read
-    text, settings = _text(corpus, tokenizer), config or train.TrainConfig()
-    train.train_smt(*text, settings, weights, directory, cores(threads))
+    corpus, tokenizer = _text(corpus, tokenizer)
+    [directory] = places(out, "smt", corpus, force)
+    settings = config or train.TrainConfig()
+    train.train_smt(corpus, tokenizer, settings, weights, directory, cores(threads))
     return directory
 
 
@@ -80,7 +82,7 @@ def train_nmt(
 ) -> list[Path]:  # fmt: skip
     """Train a neural translator, or several by consecutive seeds; returns the model directories.
 
-    corpus, tokenizer, force: as in ``train_smt``. out: ``models/nmt`` if none is named; of several
+    corpus, tokenizer, force: as in ``train_smt``. out: by default ``models/nmt-en-de``; of several
     OUT-1 … OUT-N. config: ``nmt.recipe.TrainConfig()``, the preset ``small``; see
     ``nmt.recipe.preset``. start: a model to train further. resume: continue what was interrupted.
     threads: of this machine, which its processes share; 0 takes every core.
@@ -91,15 +93,12 @@ def train_nmt(
     from mtkit import models
     from mtkit.nmt import parallel
     from mtkit.nmt.recipe import TrainConfig
-    from mtkit.nmt.training.build import numbered, train_seeds
+    from mtkit.nmt.training.build import train_seeds
 
-    replace = force or out is None or (resume and seeds > 1)
     with parallel.processes(device, models.cores(threads)):
-        directories = [
-            models.check_out(directory, "nmt", replace)
-            for directory in numbered(Path(out or models.MODELS / "nmt"), seeds)
-        ]
         corpus, tokenizer = _text(corpus, tokenizer)
+        replace = force or (out is not None and resume and seeds > 1)
+        directories = models.places(out, "nmt", corpus, replace, seeds)
         old = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
         train_seeds(corpus, tokenizer, config or TrainConfig(), directories, resume, old)
     return directories

@@ -12,6 +12,17 @@ class InputError(Exception):
     """
 
 
+class LossError(InputError):
+    """A model of another corpus, which the call does not name, would be replaced.
+
+    lost: which, and what it was trained on.
+    """
+
+    def __init__(self, lost: str) -> None:
+        super().__init__(f"{lost}; add --force to replace it, or name another place with --out")
+        self.lost = lost
+
+
 class WorkError(Exception):
     """The work failed, though call and input are in order; one line on stderr, exit code 1."""
 

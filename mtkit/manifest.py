@@ -82,6 +82,20 @@ class Manifest:
         named = self.corpus.get(split)
         return (Path(named[0]), Path(named[1])) if named else None
 
+    def is_of(self, corpus: Corpus) -> bool:
+        """Whether trained on ``corpus``: the same lines, or the same files, even if they grew."""
+        text, paths = corpus.train, [str(path.resolve()) for path in corpus.train.paths]
+        return self.languages == corpus.pair and (
+            self.corpus.get("train") == paths or self.corpus.get("digest") == text.digest()
+        )
+
+    @property
+    def origin(self) -> str:
+        """What the model was made from, for messages."""
+        if ini := self.config.get("imported"):
+            return f"imported from {ini}"
+        return f"trained on {self.corpus.get('name')} ({self.corpus.get('sentences', 0):,} pairs)"
+
     def write(self, directory: Path) -> None:
         """Write the manifest into ``directory``."""
         text = json.dumps(asdict(self), ensure_ascii=False, indent=2)

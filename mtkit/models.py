@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mtkit.errors import InputError
+from mtkit.errors import InputError, LossError
 from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, UND, Manifest, replacing
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtkit.smt.alignment.word_model import WordModels
     from mtkit.smt.system import SmtSystem
     from mtkit.system import System
+    from mtkit.text.corpus import Corpus
     from mtkit.text.glossary import Glossary
     from mtkit.text.tokenizer import WordTokenizer
 
@@ -52,12 +53,61 @@ def check_out(
     return chosen
 
 
+def place_of(kind: str, pair: Sequence[str]) -> Path:
+    """Where a model goes if no ``--out`` says it: ``models/smt-en-de``."""
+    return MODELS / "-".join([kind, *pair])
+
+
+def numbered(out: Path, seeds: int) -> list[Path]:
+    """The directories of models by several seeds, OUT-1 … OUT-N; ``out`` itself for one."""
+    return [out.with_name(f"{out.name}-{k}") for k in range(1, seeds + 1)] if seeds > 1 else [out]
+
+
+def check_named(out: str | Path | None, force: bool, seeds: int = 1) -> None:
+    """As ``check_out``, of what the user names, if anything, before any text is read."""
+    for directory in numbered(Path(out), seeds) if out is not None else ():
+        check_out(directory, "", force)
+
+
+def places(
+    out: str | Path | None, kind: str, corpus: Corpus, force: bool, seeds: int = 1
+) -> list[Path]:
+    """Where models of ``corpus`` go: to ``out``, or by kind and languages under ``models/``.
+
+    Raises InputError as ``check_out``, and LossError as ``check_loss`` does.
+    """
+    if out is not None:
+        check_named(out, force, seeds)
+        return numbered(Path(out), seeds)
+    directories = numbered(place_of(kind, corpus.pair), seeds)
+    for directory in directories:
+        check_out(None, directory.name, force)
+    if not force:
+        check_loss(directories, lambda old: old.kind == kind and old.is_of(corpus))
+    return directories
+
+
+def check_loss(directories: Iterable[Path], same: Callable[[Manifest], bool]) -> None:
+    """Raise LossError where ``directories`` hold models that are not of the ``same`` corpus."""
+    lost = []
+    for directory in directories:
+        if not (directory / MANIFEST).is_file():
+            continue
+        try:
+            old = Manifest.read(directory)
+            if not same(old):
+                lost.append(f"{directory} was {old.origin}")
+        except InputError:
+            lost.append(f"{directory} holds a model that this mtkit cannot read")
+    if lost:
+        raise LossError(", ".join(lost))
+
+
 def check_kept(out: str | Path | None, model: str | Path | None, force: bool) -> None:
     """As ``check_out``, of what an alignment keeps; InputError beside a ``model`` to align by."""
     if out is not None and model is not None:
         raise InputError("--model learns nothing that --out could keep; leave one of them out")
-    if out is not None:
-        check_out(out, "", force)
+    check_named(out, force)
 
 
 def all_models() -> list[Path]:
@@ -101,23 +151,29 @@ def load_word_models(directory: Path) -> WordModels:
 
 
 def import_moses(
-    ini: Path, out: Path, languages: tuple[str, str] | None = None, lowercase: bool = False
-) -> None:
+    ini: Path, out: Path | None = None, languages: tuple[str, str] | None = None,
+    lowercase: bool = False, force: bool = False,
+) -> Path:  # fmt: skip
     """Make a model directory of the Moses model that ``ini`` describes.
 
-    languages: undetermined where none are named. lowercase: fold the case of what is translated.
+    out: see ``places``; a model of the same ``ini`` is replaced. languages: undetermined where none
+    are named. lowercase: fold the case of what is translated. force: replace what is there.
     """
     from mtkit.smt.moses.ini import read_moses
 
+    place, imported = check_out(out, place_of("moses", languages or ()).name, force), ini.resolve()
+    if out is None and not force:
+        check_loss([place], lambda old: old.config.get("imported") == str(imported))
     system = read_moses(ini, lowercase)
     models, pair = system.models, languages or (UND, UND)
     settings = {"limits": system.limits._asdict(), "verbatim": system.verbatim}
-    config = settings | {"imported": str(ini.resolve())}
+    config = settings | {"imported": str(imported)}
     figures = {"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts}
-    with replacing(out) as directory:
+    with replacing(place) as directory:
         system.save(directory)
         manifest = Manifest(system.kind, pair, {}, asdict(system.tokenizer), config, figures)
         manifest.write(directory)
+    return place
 
 
 def export_moses(model: Path, out: Path, force: bool = False) -> Path:

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mtkit import load, models
-from mtkit.errors import InputError
+from mtkit.errors import InputError, LossError
 from mtkit.manifest import MANIFEST, Manifest, replacing
-from mtkit.models import check_out, newest_model
+from mtkit.models import check_out, newest_model, places
+from mtkit.text.corpus import Bitext, Corpus
+from mtkit.text.tokenizer import WordTokenizer
 
 
 def manifest(kind: str = "smt", **changes: object) -> Manifest:
@@ -61,7 +64,7 @@ def test_a_broken_replacement_leaves_the_old_and_nothing_else(
 
 
 def test_a_named_out_is_replaced_by_force_alone_and_only_if_a_model(tmp_path: Path) -> None:
-    assert check_out(None, "smt", force=False) == Path("models/smt")
+    assert check_out(None, "smt-en-de", force=False) == Path("models/smt-en-de")
     assert check_out(tmp_path / "new", "smt", force=False) == tmp_path / "new"
     (tmp_path / "thesis.tex").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="add --force"):
@@ -85,6 +88,57 @@ def test_the_default_place_is_guarded_too(tmp_path: Path, monkeypatch: pytest.Mo
         check_out(tmp_path, "smt", force=True)  # the directory one stands in
     with pytest.raises(InputError, match=r"thesis\.tex/m: nothing can be written into"):
         check_out(default / "thesis.tex/m", "smt", force=False)
+
+
+def test_models_go_by_kind_languages_and_seed(
+    few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert places(None, "smt", few, force=False) == [Path("models/smt-en-de")]
+    british = replace(few, pair=("en-GB", "de"))
+    assert places(None, "nmt", british, force=False, seeds=2) == [
+        Path("models/nmt-en-GB-de-1"),
+        Path("models/nmt-en-GB-de-2"),
+    ]
+    assert places("mine", "nmt", few, force=False, seeds=2) == [Path("mine-1"), Path("mine-2")]
+    (tmp_path / "mine-2").mkdir()
+    with pytest.raises(InputError, match=r"^mine-2 exists; name another --out"):
+        places("mine", "nmt", few, force=False, seeds=2)
+
+
+def test_only_a_model_of_the_same_corpus_is_replaced_without_force(
+    few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words, place = WordTokenizer(), Path("models/smt-en-de")
+    place.mkdir(parents=True)
+    old = Manifest.of("smt", few, words, {})
+    old.write(place)
+    train = few.train
+    grown = Bitext([*train.source, "One more."], [*train.target, "Noch einer."], train.paths)
+    copied = replace(train, paths=(Path("copy.en"), Path("copy.de")))
+    for same in (train, grown, copied):
+        assert places(None, "smt", replace(few, train=same), force=False) == [place]
+    other = replace(few, train=replace(grown, paths=copied.paths))
+    message = r"^models/smt-en-de was trained on few \(400 pairs\); add --force to replace it, or"
+    with pytest.raises(LossError, match=message):
+        places(None, "smt", other, force=False)
+    assert places(None, "smt", other, force=True) == [place]
+    for strange, said in (
+        (replace(old, kind="nmt"), r"was trained on few \(400 pairs\); "),
+        (replace(old, languages=("de", "en")), r"was trained on few \(400 pairs\); "),
+        (replace(old, corpus={}, config={"imported": "/m/moses.ini"}), "from /m/moses.ini; "),
+        (replace(old, format=99), "holds a model that this mtkit cannot read; "),
+    ):
+        strange.write(place)
+        with pytest.raises(LossError, match=said):
+            places(None, "smt", few, force=False)
+    for k in (1, 3):
+        numbered = Path(f"models/nmt-en-de-{k}")
+        numbered.mkdir()
+        replace(old, kind="nmt").write(numbered)
+    with pytest.raises(LossError, match=r"-1 was trained on few .*, models/nmt-en-de-3 was"):
+        places(None, "nmt", other, force=False, seeds=3)
 
 
 def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:

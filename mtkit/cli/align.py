@@ -45,17 +45,20 @@ def align(
 ) -> None:  # fmt: skip
     """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
     import mtkit
-    from mtkit.manifest import Manifest
+    from mtkit.manifest import UND, Manifest
     from mtkit.models import check_kept
     from mtkit.smt.alignment.align import aer
     from mtkit.smt.alignment.symmetrize import read_gold
     from mtkit.text.corpus import refuse_exchanged
+    from mtkit.text.languages import language_of
 
     cores = options.set_up(quiet, threads)
     check_kept(out, model, force)  # before anything is read
     if stdin:
         text, words = _from_stdin(train, corpus, pair), WordTokenizer(tokenizer, lowercase)
     else:
+        if train and pair is None and not all(map(language_of, train)):
+            pair = f"{UND}-{UND}"  # words are aligned alike in all languages
         text, words = options.training_text(corpus, pair, train, None, None, tokenizer, lowercase)
     if model is not None:
         manifest = Manifest.read(model)

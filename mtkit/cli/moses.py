@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from mtkit.cli.options import Force, Pair, Quiet, model_or_newest, set_up
+from mtkit.cli.options import Force, Pair, Quiet, ask_before_loss, model_or_newest, set_up
 from mtkit.console import note
 
 
@@ -15,7 +15,11 @@ def import_model(
     ini: Annotated[Path, Argument(metavar="MOSES.INI", help="What describes the Moses model.")],
     out: Annotated[
         Path | None,
-        Option(metavar="DIR", help="Where it goes. [models/moses, which needs no --force]"),
+        Option(
+            metavar="DIR",
+            help="Where it goes. [models/moses-SRC-TGT, or models/moses without --pair; replaced "
+            "if it was imported from the same file]",
+        ),
     ] = None,
     pair: Pair = None,
     lowercase: Annotated[
@@ -28,12 +32,14 @@ def import_model(
 
     It translates text that is tokenised as Moses's was.
     """
-    from mtkit.models import check_out, import_moses
+    from mtkit.models import import_moses
     from mtkit.text.corpus import parse_pair
 
     set_up(quiet)
-    directory = check_out(out, "moses", force)
-    import_moses(ini, directory, parse_pair(pair) if pair else None, lowercase)
+    languages = parse_pair(pair) if pair else None
+    directory = ask_before_loss(
+        lambda force: import_moses(ini, out, languages, lowercase, force), force
+    )
     if not pair:
         note("  moses.ini names no languages; --pair, as in --pair en-de, does")
     note(f"model: {directory}")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Argument, Option
 
-from mtkit.console import console, note
-from mtkit.errors import InputError
+from mtkit.console import console, note, visible
+from mtkit.errors import InputError, LossError, WorkError
 from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:
     from mtkit.text.corpus import Corpus
 
 Files = tuple[Path, Path]
+Result = TypeVar("Result")
 Train = Annotated[
     Files | None, Option(metavar="SRC TGT", help="Training text: two files of equal length.")
 ]
@@ -69,10 +73,11 @@ Out = Annotated[
     Path | None,
     Option(
         metavar="DIR",
-        help="Where the model goes. [models/smt or models/nmt, which need no --force]",
+        help="Where the model goes. [models/smt-SRC-TGT or models/nmt-SRC-TGT, replaced if it was "
+        "trained on the same corpus]",
     ),
 ]
-Force = Annotated[bool, Option("--force", help="Replace an --out that exists.")]
+Force = Annotated[bool, Option("--force", help="Replace what is there already.")]
 
 
 def training_text(
@@ -83,6 +88,23 @@ def training_text(
     from mtkit.text.corpus import open_corpus
 
     return open_corpus(corpus, pair, train, dev, test), WordTokenizer(tokenizer, lowercase)
+
+
+def ask_before_loss(work: Callable[[bool], Result], force: bool) -> Result:
+    """``work(force)``. Where a model would be lost, the user is asked on a terminal, and after a
+    yes it is ``work(True)``. Raises WorkError after a no, LossError where there is no terminal.
+    """
+    try:
+        return work(force)
+    except LossError as error:
+        several = os.environ.get("WORLD_SIZE", "1") != "1"  # processes, which would all ask
+        if several or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        question = f"{error.lost}; replace it? [y/N] "
+    print(visible(question), end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise WorkError("nothing is replaced; --out DIR names another place")
+    return work(True)
 
 
 def set_up(quiet: bool, threads: int = 0, html: Path | None = None) -> int:

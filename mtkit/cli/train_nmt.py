@@ -63,8 +63,10 @@ def train_nmt(
 ) -> None:  # fmt: skip
     """Train the neural translator: subwords, LSTM encoder-decoder."""
     import mtkit
+    from mtkit.models import check_named
 
     cores = options.set_up(quiet, threads)
+    check_named(out, force or (resume and seeds > 1), seeds)  # before anything is read
     if start and (cell or attention):
         raise InputError("--from keeps a model's shape; leave --cell and --attention out")
     config = recipe.preset(
@@ -72,7 +74,11 @@ def train_nmt(
         updates=updates, bpe_dropout=bpe_dropout, precision=precision,
     )  # fmt: skip
     text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
-    for directory in mtkit.train_nmt(
-        text, out, words, config, start, seeds, resume, device, force, cores
-    ):
+    directories = options.ask_before_loss(
+        lambda force: mtkit.train_nmt(
+            text, out, words, config, start, seeds, resume, device, force, cores
+        ),
+        force,
+    )
+    for directory in directories:
         note(f"model: {directory}")

@@ -57,16 +57,19 @@ def train_smt(
 ) -> None:  # fmt: skip
     """Train the statistical translator: alignment, phrase table, language model, weights."""
     import mtkit
-    from mtkit.models import check_out
+    from mtkit.models import check_named
     from mtkit.smt.train import TrainConfig
 
     cores = options.set_up(quiet, threads)
-    check_out(out, "smt", force)  # before anything is read
+    check_named(out, force)  # before anything is read
     tuner = tune or ("none" if weights else "mira")
     thresholds = _thresholds(prune, order)
     config = TrainConfig(aligner, symmetrize, discount, order, thresholds, tuner)
     text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
-    directory = mtkit.train_smt(text, out, words, config, weights or "default", force, cores)
+    start = weights or "default"
+    directory = options.ask_before_loss(
+        lambda force: mtkit.train_smt(text, out, words, config, start, force, cores), force
+    )
     note(f"model: {directory}")
 
 

@@ -18,7 +18,8 @@ from mtkit.explanation.reasons import Explanation, with_evidence
 from mtkit.manifest import UND, Manifest, named_test_set
 from mtkit.models import MODELS, all_models
 from mtkit.system import Reasons
-from mtkit.text.corpus import Bitext, Files, language_of, read_lines, refuse_exchanged
+from mtkit.text.corpus import Bitext, Files, read_lines, refuse_exchanged
+from mtkit.text.languages import language_of
 
 EXPLAINED = 24  # examples on a page, which would grow large
 

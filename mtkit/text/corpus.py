@@ -6,6 +6,7 @@ import codecs
 import gzip
 import hashlib
 import math
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.errors import InputError
+from mtkit.text.languages import base, language_of, surely_differ
+from mtkit.text.sanity import check_format, check_sides
 from mtkit.text.tokenizer import WordTokenizer
 
 SPLITS = ("train", "dev", "test")
@@ -80,11 +83,16 @@ class Bitext:
 
     @classmethod
     def read(cls, source: Path, target: Path) -> Bitext:
-        """Read two files of equally many lines. Raises InputError otherwise, and if empty."""
+        """Read two files of equally many lines, one sentence each.
+
+        Raises InputError for other numbers of lines, for an empty file and for what is no parallel
+        text: markup, a table, the same text twice (see ``sanity``). Warns of copied lines.
+        """
         lines = read_lines(source), read_lines(target)
         for path, side in zip((source, target), lines, strict=True):
             if not any(line.strip() for line in side):
                 raise InputError(f"{path}: the file is empty; parallel text is needed here")
+            check_format(path, side)
         n, m = map(len, lines)
         if n != m:
             longer = source if n > m else target
@@ -92,6 +100,7 @@ class Bitext:
                 f"{source} has {n} lines but {target} has {m}; line {min(n, m) + 1} of {longer} "
                 "has no partner: the two files must correspond line by line"
             )
+        check_sides((source, target), *lines)
         return cls(*lines, paths=(source, target))
 
     def pairs(self) -> list[tuple[str, str]]:
@@ -198,26 +207,44 @@ def _read_split(directory: Path, split: str, pair: tuple[str, str]) -> Bitext | 
     return None
 
 
-def language_of(path: Path) -> str:
-    """The language a file name ends with: ``train.tok.de.gz`` → ``de``."""
-    return path.name.removesuffix(".gz").rpartition(".")[-1]
-
-
 def parse_pair(pair: str) -> tuple[str, str]:
-    """``en-de`` as two codes. Raises InputError for anything else."""
-    source, _, target = pair.partition("-")
-    if not source or not target or "-" in target:
+    """``en-de`` or ``en-GB-de`` as two codes. Raises InputError for anything else."""
+    code = r"(\w+(?:-[A-Z0-9]\w*)*)"  # what follows a language begins with a capital or a digit
+    if not (codes := re.fullmatch(f"{code}-{code}", pair)):
         raise InputError(f"--pair {pair}: expected two language codes, as in en-de")
-    return source, target
+    return codes[1], codes[2]
+
+
+def languages_of(files: Files) -> tuple[str, str]:
+    """The languages that two file names end in. Raises InputError for a name that tells none."""
+    for path in files:
+        if not language_of(path):
+            raise InputError(
+                f"{path}: the file name does not end in a language, as {path.stem}.en does; "
+                "name the languages with --pair, as in --pair en-de"
+            )
+    return language_of(files[0]), language_of(files[1])
 
 
 def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:
     """Raise InputError where the names of ``files`` end in the languages the wrong way round."""
-    if pair[0] != pair[1] and tuple(map(language_of, files)) == pair[::-1]:
+    source, target = map(base, pair)
+    if source != target and [base(language_of(path)) for path in files] == [target, source]:
         raise InputError(
             f"{option} {files[0]} {files[1]}: source and target are exchanged; "
             f"the languages are {pair[0]} → {pair[1]}"
         )
+
+
+def check_languages(option: str, files: Files, pair: tuple[str, str]) -> None:
+    """Raise InputError where the names of ``files`` surely end in other languages than ``pair``."""
+    refuse_exchanged(option, files, pair)
+    for path, language in zip(files, pair, strict=True):
+        if surely_differ(language_of(path), language):
+            raise InputError(
+                f"{option} {path}: the name ends in {language_of(path)}, but the languages are "
+                f"{pair[0]} → {pair[1]}; name another file, or the languages with --pair"
+            )
 
 
 def open_corpus(
@@ -228,17 +255,17 @@ def open_corpus(
 
     Raises InputError for options that contradict each other and for text that cannot be read.
     """
-    named = (language_of(train[0]), language_of(train[1])) if train else DEFAULT_PAIR
-    languages = named if pair is None else parse_pair(pair)
-    for option, files in (("--dev", dev), ("--test", test)):
-        if files:
-            refuse_exchanged(option, files, languages)
     if train and name is not None:
         raise InputError("--corpus and --train name the training text twice; give one of them")
+    if name is None and not train and (dev or test):
+        raise InputError("--dev and --test need --train or --corpus beside them")
+    named = languages_of(train) if train and pair is None else DEFAULT_PAIR
+    languages = named if pair is None else parse_pair(pair)
+    for option, files in (("--train", train), ("--dev", dev), ("--test", test)):
+        if files:
+            check_languages(option, files, languages)
     if train:
         corpus = Corpus(train[0].name, languages, Bitext.read(*train), None, None)
-    elif name is None and (dev or test):
-        raise InputError("--dev and --test need --train or --corpus beside them")
     else:
         corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
     own_dev, own_test = (Bitext.read(*files) if files else None for files in (dev, test))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from mtkit.smt.alignment.align import ALIGNERS
@@ -56,3 +57,18 @@ def test_align_keeps_what_it_learns_and_reads_pairs_from_stdin(project: Path) ->
         "align", "--model", "empty", "--train", "train.en", "train.de", cwd=project, check=2
     )
     assert "empty cannot align words" in done.stderr.decode()
+
+
+def test_files_whose_names_tell_no_language_are_aligned(project: Path, tmp_path: Path) -> None:
+    for name, language in (("a.txt", "en"), ("b.txt", "de")):
+        (tmp_path / name).write_bytes((project / f"test.{language}").read_bytes())
+    options = ("align", "--aligner", "ibm1", "--train")
+    done = mtkit(*options, "a.txt", "b.txt", "--out", "kept", cwd=tmp_path)
+    named = mtkit(*options, project / "test.en", project / "test.de", cwd=tmp_path)
+    assert done.stdout == named.stdout
+    manifest = json.loads((tmp_path / "kept/manifest.json").read_text("utf-8"))
+    assert manifest["languages"] == ["und", "und"]
+    pair = ("--pair", "en-de", "--force")
+    mtkit(*options, "a.txt", "b.txt", "--out", "kept", *pair, cwd=tmp_path)
+    manifest = json.loads((tmp_path / "kept/manifest.json").read_text("utf-8"))
+    assert manifest["languages"] == ["en", "de"]

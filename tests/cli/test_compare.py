@@ -89,6 +89,16 @@ def test_further_references_count_as_sacrebleus_command_counts_them(project: Pat
     assert b"short.de: 1 lines for 30" in mtkit(*options, cwd=project, check=2).stderr
 
 
+def test_files_whose_names_tell_no_language_are_compared(project: Path, tmp_path: Path) -> None:
+    for name, language in (("a.txt", "en"), ("b.txt", "de"), ("c.txt", "de")):
+        lines = (project / f"test.{language}").read_bytes()
+        (tmp_path / name).write_bytes(lines)
+    options = ("compare", "c=c.txt", "--test", "a.txt", "b.txt")
+    found = json.loads(mtkit(*options, "--json", cwd=tmp_path).stdout)
+    assert found["test"]["languages"] == ["", ""]
+    assert mtkit(*options, cwd=tmp_path).stdout.startswith(b"a.txt, 30 sentences\n")
+
+
 def test_a_model_without_a_test_set_takes_that_of_the_others(project: Path) -> None:
     where = project / "alone"
     (where / "models").mkdir(parents=True)

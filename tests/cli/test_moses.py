@@ -24,7 +24,7 @@ def test_a_model_goes_to_moses_and_comes_back(project: Path, tmp_path: Path) -> 
     done = mtkit("export", "models/nmt", "--out", "no", cwd=project, check=2)
     assert done.stderr.decode().startswith("mtkit: models/nmt: a model of kind nmt; Moses has")
 
-    for _ in range(2):  # the default is replaced without --force
+    for _ in range(2):  # a model of the same moses.ini is replaced
         said = mtkit("import", "moses/moses.ini", cwd=tmp_path).stderr.decode()
         assert "; --pair, as in --pair en-de, does\n" in said
         assert said.endswith("model: models/moses\n")
@@ -32,6 +32,18 @@ def test_a_model_goes_to_moses_and_comes_back(project: Path, tmp_path: Path) -> 
     assert done.stderr == "model: models/moses (und → und)\n".encode()
     assert len(done.stdout.split()) > 2
     assert done.stdout.count(b"\n") == 2
+    said = mtkit("import", "moses/moses.ini", "--pair", "en-de", cwd=tmp_path).stderr.decode()
+    assert said.endswith("\nmodel: models/moses-en-de\n")
+
+    manifest = tmp_path / "models/moses/manifest.json"
+    before = manifest.read_bytes()
+    out.rename(tmp_path / "other")
+    done = mtkit("import", "other/moses.ini", cwd=tmp_path, check=2)
+    lost = f"models/moses was imported from {out.resolve() / 'moses.ini'}; add --force"
+    assert done.stderr.decode().startswith(f"mtkit: {lost}")
+    assert manifest.read_bytes() == before
+    mtkit("import", "other/moses.ini", "--force", cwd=tmp_path)
+    assert manifest.read_bytes() != before
 
 
 def test_an_imported_model_is_a_model(project: Path, tmp_path: Path) -> None:

@@ -11,6 +11,10 @@ from tests.support.command import mtkit
 FILES = {
     "three.en": b"a\nb\nc\n",
     "two.de": b"x\ny\n",
+    "two.en": b"a\nb\n",
+    "two.fr": b"p\nq\n",
+    "two.txt": b"p\nq\n",
+    "two.tmx": b"<tmx>\n</tmx>\n",
     "empty.en": b"",
     "bad.en": b"ok\nb\xff\n",
     "outside.gold": b"5-0\n",
@@ -51,21 +55,21 @@ REFUSED = {
     "no-alignment": (["align", "--model", "nowhere"], "nowhere: no such model"),
     "nothing-on-stdin": (["align", "--stdin"], "stdin: no line has text on both sides"),
     "gold-outside": (
-        ["align", "--train", "two.de", "two.de", "--gold", "outside.gold"],
+        ["align", "--train", "two.en", "two.de", "--gold", "outside.gold"],
         "outside.gold: line 1: 5-0 lies outside sentences of",
     ),
     "gold-empty": (
-        ["align", "--train", "two.de", "two.de", "--gold", "empty.en"],
+        ["align", "--train", "two.en", "two.de", "--gold", "empty.en"],
         "empty.en: 0 lines of links for 2 pairs",
     ),
     "no-model-for-info": (["info"], "or name one as MODEL"),
     "no-pair": (
-        ["train-smt", "--pair", "en-", "--train", "two.de", "two.de"],
+        ["train-smt", "--pair", "en-", "--train", "two.en", "two.de"],
         "--pair en-: expected two",
     ),
     "no-text": (["perplexity", ".", "--text", "empty.en"], "empty.en: the file is empty"),
     "text-and-test": (
-        ["perplexity", ".", "--text", "two.de", "--test", "two.de", "two.de"],
+        ["perplexity", ".", "--text", "two.de", "--test", "two.en", "two.de"],
         "--test and --text name the text twice",
     ),
     "one-name": (["compare", "a=two.de", "a=three.en"], "two systems are called 'a'"),
@@ -74,9 +78,29 @@ REFUSED = {
         ["train-smt", "--train", "three.en", "two.de", "--dev", "two.de", "three.en"],
         "--dev two.de three.en: source and target are exchanged; the languages are en → de",
     ),
+    "no-language": (
+        ["train-nmt", "--train", "two.txt", "two.de"],
+        "two.txt: the file name does not end in a language, as two.en does; name the languages",
+    ),
+    "other-language": (
+        ["train-smt", "--pair", "en-de", "--train", "two.fr", "two.de"],
+        "--train two.fr: the name ends in fr, but the languages are en → de",
+    ),
+    "other-dev": (
+        ["gradients", "--train", "two.en", "two.de", "--dev", "two.fr", "two.de"],
+        "--dev two.fr: the name ends in fr, but the languages are en → de",
+    ),
+    "same-text": (
+        ["align", "--train", "two.en", "two.en"],
+        "two.en and two.en are the same, line by line",
+    ),
+    "markup": (
+        ["compare", "a=two.de", "--test", "two.tmx", "two.de"],
+        "two.tmx: line 1: this is XML; expected plain text, one sentence a line",
+    ),
     "too-few-lines": (
-        ["compare", "a=two.de", "--test", "three.en", "three.en"],
-        "a: 2 lines for 3 references",
+        ["compare", "a=three.en", "--test", "two.en", "two.de"],
+        "a: 3 lines for 2 references",
     ),
     "names-no-file": (["compare", "a="], "a= names no file; expected NAME=FILE"),
     "no-suite": (["contrast"], "grammar/suite.tsv: no such file; `mtkit corpus make` makes"),
@@ -90,11 +114,11 @@ REFUSED = {
     ),
     "curve-of-files": (["compare", "a=two.de", "--curve", "1,2"], "only files are given"),
     "no-reference": (
-        ["compare", "a=two.de", "--test", "two.de", "two.de", "--reference", "none"],
+        ["compare", "a=two.de", "--test", "two.en", "two.de", "--reference", "none"],
         "none: no such file",
     ),
     "no-glossary": (
-        ["compare", "a=two.de", "--test", "two.de", "two.de", "--glossary", "none.tsv"],
+        ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "none.tsv"],
         "none.tsv: no such file",
     ),
     "no-html": (["compare", "a=two.de", "--html", "no/r.html"], "no/r.html: no such directory: no"),
@@ -105,7 +129,7 @@ REFUSED = {
     "no-smt": (["export", "--out", "m"], "no statistical model under models/"),
     "no-export": (["export", "nowhere", "--out", "m"], "nowhere: no such model"),
     "bad-glossary": (
-        ["compare", "a=two.de", "--test", "two.de", "two.de", "--glossary", "bad.tsv"],
+        ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "bad.tsv"],
         "bad.tsv: line 3: expected two columns separated by one TAB",
     ),
     "no-encoder": (["encode"], "no neural model under models/; train one with"),

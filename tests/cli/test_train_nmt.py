@@ -58,7 +58,7 @@ def test_seeds_give_several_models_which_translate_together(
         (["--from", project / "models/smt"], "only a neural translator can be trained further"),
         (["--from", "m-1", "--lowercase"], "has other tokens"),
         (["--from", "m-1", "--cell", "gru"], "--from keeps a model's shape"),
-        (["--from", "m-1", "--pair", "de-en"], "but the text is de → en"),
+        (["--from", "m-1", "--train", *text[:0:-1]], "but the text is de → en"),
         (["--device", "cuda"], "--device cuda: torch finds no GPU here"),
     ):
         refused = mtkit(*further[:-1], "other", *wrong, cwd=tmp_path, check=2)

@@ -14,9 +14,9 @@ from mtkit.text.corpus import (
     corpora_directory,
     decode_lines,
     find_corpus,
-    language_of,
     line_hashes,
     open_corpus,
+    parse_pair,
     read_corpus_directory,
     read_lines,
 )
@@ -225,21 +225,6 @@ def test_a_directory_goes_before_an_embedded_corpus_of_its_name(
     assert open_corpus("everyday").train.pairs() == [("mine", "meins")]
 
 
-@pytest.mark.parametrize(
-    ("name", "language"),
-    [
-        ("train.en", "en"),
-        ("train.en.gz", "en"),
-        ("train.tok.de.gz", "de"),
-        ("a.b/gnt.grc", "grc"),
-        ("news.2016.pt-BR", "pt-BR"),
-        ("de", "de"),
-    ],
-)
-def test_a_file_name_ends_in_its_language(name: str, language: str) -> None:
-    assert language_of(Path(name)) == language
-
-
 # --- options
 
 
@@ -257,7 +242,40 @@ def test_files_name_their_languages_unless_the_pair_does(files: tuple[Path, Path
     assert open_corpus(pair="x-y", train=files).pair == ("x", "y")
 
 
-def test_named_files_replace_the_splits_of_a_corpus(files: tuple[Path, Path]) -> None:
+def test_files_that_tell_no_language_need_the_pair(tmp_path: Path) -> None:
+    plain = write(tmp_path / "a.txt", "a\n"), write(tmp_path / "b.de", "b\n")
+    with pytest.raises(InputError, match=r"a\.txt: the file name .* a\.en does; .* --pair en-de$"):
+        open_corpus(train=plain)
+    with pytest.raises(InputError, match=r"a\.txt: the file name"):
+        open_corpus(train=plain[::-1])
+    assert open_corpus(pair="en-de", train=plain, dev=plain).pair == ("en", "de")
+
+
+def test_names_that_contradict_the_languages_are_refused(tmp_path: Path) -> None:
+    def files(*codes: str) -> tuple[Path, Path]:
+        source, target = (write(tmp_path / f"x.{code}", f"{code}\n") for code in codes)
+        return source, target
+
+    en_de, fr_de, british = files("en", "de"), files("fr", "de"), files("en-GB", "de")
+    message = r"^--{} .*x\.fr: the name ends in fr, but the languages are en → de; "
+    with pytest.raises(InputError, match=message.format("train")):
+        open_corpus(pair="en-de", train=fr_de)
+    for option in ("dev", "test"):
+        with pytest.raises(InputError, match=message.format(option)):
+            open_corpus(train=en_de, **{option: fr_de})
+        with pytest.raises(InputError, match=message.format(option)):
+            open_corpus(**{option: fr_de}, name="everyday")
+    for pair, train in (("de-en", en_de), ("de-en", british), ("de-en-GB", en_de)):
+        with pytest.raises(InputError, match=r"--train .* are exchanged; the languages are de → "):
+            open_corpus(pair=pair, train=train)
+    # A region, three letters and codes of one's own contradict nothing.
+    for pair in ("en-de", "en-GB-de-AT", "en_GB-de", "eng-deu", "x-y"):
+        for train in (en_de, british, files("eng", "deu"), files("txt", "tok")):
+            assert open_corpus(pair=pair, train=train, test=train).train.paths == train
+
+
+def test_named_files_replace_the_splits_of_a_corpus(tmp_path: Path) -> None:
+    files = write(tmp_path / "my.en", "a\n"), write(tmp_path / "my.de.gz", "b\n")
     whole = open_corpus("everyday")
     corpus = open_corpus("everyday", test=files)
     assert corpus.test is not None
@@ -277,7 +295,13 @@ def test_held_out_text_alone_is_refused(files: tuple[Path, Path]) -> None:
             open_corpus(**only)
 
 
-@pytest.mark.parametrize("pair", ["en", "en-", "-de", "en-de-fr", "-"])
+def test_a_pair_may_name_scripts_and_regions() -> None:
+    assert parse_pair("pt-BR-zh-Hans-CN") == ("pt-BR", "zh-Hans-CN")
+    assert parse_pair("es-419-en") == ("es-419", "en")
+    assert parse_pair("EN-DE") == ("EN", "DE")
+
+
+@pytest.mark.parametrize("pair", ["", "en", "en-", "-de", "en-de-fr", "-", "../en-de"])
 @pytest.mark.parametrize("by_files", [False, True])
 def test_a_pair_is_two_codes(pair: str, by_files: bool, files: tuple[Path, Path]) -> None:
     with pytest.raises(InputError, match=rf"^--pair {pair}: expected two language codes"):

@@ -120,11 +120,6 @@ def train_seeds(
         )
 
 
-def numbered(out: Path, seeds: int) -> list[Path]:
-    """The directories of models by several seeds, OUT-1 … OUT-N; ``out`` itself for one."""
-    return [out.with_name(f"{out.name}-{k}") for k in range(1, seeds + 1)] if seeds > 1 else [out]
-
-
 def _done(out: Path, config: TrainConfig, start: NmtSystem | None) -> Manifest:
     """The manifest of a complete model. Raises InputError where ``config`` has other settings."""
     undecided = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # until the run decides

@@ -1,0 +1,55 @@
+"""Which file names tell a language: those that end in an ISO 639 code, as train.en, my.pt-BR.gz do.
+
+A code of two letters is one that ISO 639-1 lists. Three letters are taken for a code unless files
+of other kinds usually end in them. A script, a region or both may follow: zh-Hans, en-GB, pt_BR.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ISO_639_1 = frozenset(
+    """aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da
+    de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy
+    hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg
+    li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or
+    os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta
+    te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu""".split()  # noqa: SIM905
+)
+# What names end in that says no language, though ISO 639-3 has some of these codes, too.
+_NO_LANGUAGE = frozenset(
+    """all asc ass bak bin bpe cfg csv cut dat dev doc exe gif htm hyp ids idx inc inf ini iso jpg
+    lem lex log low lst map new npy odt old one org out pdf php png pos pot raw ref rst rtf seg
+    set sgm snt spm src srt sub sys tag tar tbl tei tex tgt tgz tmp tmx tok trg trn tst tsv two
+    txt und utf val vcb vec vtt xlf xls xml yml zip""".split()  # noqa: SIM905
+)
+_PACKED = (".gz", ".xz", ".zst")
+_CODE = re.compile(
+    r"([a-z]{2,3}|[A-Z]{2})([-_][A-Z][a-z]{3})?([-_]([A-Z]{2}|\d{3})|_[a-z]{2})?"  # not en-de
+)
+
+
+def unpacked(path: Path) -> str:
+    """The name of a file without what says that it is compressed."""
+    return path.stem if path.suffix in _PACKED else path.name
+
+
+def language_of(path: Path) -> str:
+    """The language that a file name ends in: ``train.tok.de.gz`` → ``de``; "" where in none."""
+    stem, _, suffix = unpacked(path).rpartition(".")
+    if not (code := _CODE.fullmatch(suffix)):
+        return ""
+    base = code[1].lower()
+    known = base in ISO_639_1 or (stem and len(base) == 3 and base not in _NO_LANGUAGE)
+    return suffix if known else ""
+
+
+def base(language: str) -> str:
+    """A code without script and region: ``en-GB`` → ``en``."""
+    return re.split("[-_]", language)[0].lower()
+
+
+def surely_differ(a: str, b: str) -> bool:
+    """Whether two codes are of different languages, as far as two letters can tell."""
+    return base(a) != base(b) and {base(a), base(b)} <= ISO_639_1

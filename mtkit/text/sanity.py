@@ -1,0 +1,87 @@
+"""Files that are no parallel text, whatever their lines count: markup, tables, one side twice.
+
+Cheap next to reading: the first lines show the format, and some thousand show copied sides.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from itertools import islice
+from operator import eq
+from pathlib import Path
+
+from mtkit.console import note
+from mtkit.errors import InputError
+from mtkit.text.languages import unpacked
+
+FIRST = 20  # lines that show a format
+NEARLY_ALL = 0.9
+MANY = 20  # lines of which many can't be the same in two languages by chance
+NAME = 3  # words: a longer line is a sentence
+_XML = re.compile(
+    r"<(\?xml|!doctype|(tmx|xliff|tei|srcset|refset|tstset|mteval)\b|html\b(?!.*</html>))", re.I
+)
+_CSV = re.compile(r'"([^"]|"")*"(,"([^"]|"")*")+')  # "…","…"
+
+
+def check_format(path: Path, lines: Sequence[str]) -> None:
+    """Raise InputError for a file of XML, JSON lines, TSV or CSV; its lines are not all blank."""
+    numbered = ((n, line.strip()) for n, line in enumerate(lines, 1))
+    first = list(islice(((n, line) for n, line in numbered if line), FIRST))
+    if kind := _format(Path(unpacked(path)).suffix.lower(), [line for _, line in first]):
+        raise InputError(
+            f"{path}: line {first[0][0]}: this is {kind}; expected plain text, one sentence a line "
+            "in two files of equal length"
+        )
+
+
+def _format(suffix: str, lines: Sequence[str]) -> str | None:
+    """What the first lines that are not blank are, if no plain text."""
+    tabs = [line.count("\t") for line in lines]
+    usual = max(tabs, key=tabs.count)
+    if _XML.match(lines[0]):
+        return "XML"
+    if lines[0] in ("{", "[") or all(map(_is_object, lines)):
+        return "JSON"
+    if suffix == ".tsv" or _nearly_all([n == usual > 0 for n in tabs]):
+        return "a table with TABs (TSV)"
+    if suffix == ".csv" or _nearly_all([_CSV.fullmatch(line) is not None for line in lines]):
+        return "a table with commas (CSV)"
+    return None
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return line.startswith("{") and bool(json.loads(line))
+    except ValueError:
+        return False
+
+
+def _nearly_all(of_lines: Sequence[bool]) -> bool:
+    """Whether nearly all are true; one line alone says nothing."""
+    return len(of_lines) > 1 and sum(of_lines) >= NEARLY_ALL * len(of_lines)
+
+
+def check_sides(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str]) -> None:
+    """Raise InputError where the sides are the same, and warn where half of their lines are.
+
+    A few names and numbers may be the same in both languages, a sentence or many lines may not.
+    """
+    step = len(source) // 1000 + 1  # half a sample is the same before all lines are compared
+    if 2 * sum(map(eq, source[::step], target[::step])) < len(source[::step]):
+        return
+    numbered = enumerate(zip(source, target, strict=True), 1)
+    pairs = [(n, s, t) for n, (s, t) in numbered if s.strip() or t.strip()]
+    same = [n for n, s, t in pairs if s == t]
+    texts = len(pairs) >= MANY or any(len(s.split()) > NAME for s in source)
+    if len(same) == len(pairs) and (texts or paths[0].resolve() == paths[1].resolve()):
+        raise InputError(
+            f"{paths[0]} and {paths[1]} are the same, line by line; name a file of each language"
+        )
+    if len(pairs) >= MANY and 2 * len(same) >= len(pairs):
+        note(
+            f"warning: {paths[0]} and {paths[1]} are the same in {len(same):,} of {len(pairs):,} "
+            f"lines ({len(same) / len(pairs):.0%}), first in line {same[0]}"
+        )
