@@ -78,6 +78,8 @@ REFUSED = {
         ["compare", "a=two.de", "--test", "three.en", "three.en"],
         "a: 2 lines for 3 references",
     ),
+    "no-part": (["compare", "a=nowhere+two.de"], "nowhere: no such model"),
+    "no-model-part": (["compare", "./two.de+three.en"], "two.de: not a model directory"),
     "names-no-file": (["compare", "a="], "a= names no file; expected NAME=FILE"),
     "no-suite": (["contrast"], "grammar/suite.tsv: no such file; `mtkit corpus make` makes"),
     "curve-of-words": (
