@@ -248,7 +248,7 @@ def _result(
         return ScoredGroup(low, high, len(chosen), rows.score("bleu", chosen) if chosen else None)
 
     def of_length(low: int, high: int, chosen: Sequence[int]) -> ScoredGroup:
-        bleu_low, bleu_high = interval(rows.among(chosen), "bleu")
+        bleu_low, bleu_high = interval(rows.among("bleu", chosen), "bleu")
         return replace(group(low, high, chosen), bleu_low=bleu_low, bleu_high=bleu_high)
 
     return SystemResult(

@@ -124,10 +124,10 @@ class Statistics:
         """The figure alone, 0 to 100 (TER: from 0)."""
         return float(self.total(metric, sentences).score)
 
-    def among(self, sentences: Sequence[int]) -> Statistics:
-        """The same of these sentences alone: the others, drawn or not, count nothing."""
+    def among(self, metric: str, sentences: Sequence[int]) -> Statistics:
+        """One metric's rows of these sentences alone: the others, drawn or not, count nothing."""
         chosen = np.isin(np.arange(len(self.scorer.references[0])), sentences)[:, None]
-        return replace(self, rows={metric: rows * chosen for metric, rows in self.rows.items()})
+        return replace(self, rows={metric: self.rows[metric] * chosen})
 
     def by_sentence(self, metric: str) -> list[float]:
         """The score of each sentence by itself, N."""
