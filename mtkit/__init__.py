@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mtkit.smt.train import TrainConfig as SmtConfig
     from mtkit.system import System
     from mtkit.text.corpus import Corpus
-    from mtkit.text.tokenizer import WordTokenizer
+    from mtkit.text.tokenizer import Kind, WordTokenizer
 
 __all__ = ["__version__", "align", "compare", "load", "train_nmt", "train_smt"]
 
@@ -153,16 +153,19 @@ def compare(
     systems: Sequence[str | Path] = (), test: tuple[str | Path, str | Path] | None = None, *,
     references: Sequence[str | Path] = (), examples: int = 12, glossary: str | Path | None = None,
     fresh: bool = False, curve: Sequence[int] = (), seeds: int = 3, threads: int = 0,
-    explain: bool = False,
+    explain: bool = False, ignore_case: bool = False, tokenizer: Kind | None = None,
 ) -> Comparison:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis.
 
-    systems: model directories, or ``"NAME=FILE"`` for lines that another system wrote; none: all
-    models under ``models/``. test: source and reference file; none: those that the models name.
-    references: files of further references. examples: how many sentences to choose. glossary: a
-    file of phrases and their translations, for statistical systems. fresh: translate again what is
-    on record. curve: sizes, in sentence pairs, to train the models again on, each with ``seeds``
-    samples. threads: 0 takes every core. explain: also why the systems translate the examples so.
+    systems: model directories, ``"NAME=DIR+DIR"`` for an ensemble of networks, or ``"NAME=FILE"``
+    for lines that another system wrote; none: all models under ``models/``. test: source and
+    reference file; none: those that the models name. references: files of further references.
+    examples: how many sentences to choose. glossary: a file of phrases and their translations, for
+    statistical systems. fresh: translate again what is on record. curve: sizes, in sentence pairs,
+    to train the models again on, each with ``seeds`` samples. threads: 0 takes every core. explain:
+    also why the systems translate the examples so. ignore_case: score and group words without it.
+    tokenizer: ``none`` where all lines are tokenised, ``words`` where they are not, whatever the
+    models read.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError where
     systems, lines and languages do not fit, and for files that cannot be read.
@@ -173,10 +176,13 @@ def compare(
     from mtkit.comparison import compare as steps
     from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import complete, trainings
+    from mtkit.errors import check_choice
 
+    if tokenizer is not None:
+        check_choice("--tokenizer", tokenizer, steps.BLEU_TOKENS)
     named, threads = steps.named(systems), models.cores(threads)
-    material = steps.material(named, test, references)
-    task = Task(named, material, threads, Path(glossary) if glossary else None, fresh)
+    material = steps.material(named, test, references, ignore_case, tokenizer)
+    task = Task(named, material, threads, tokenizer, Path(glossary) if glossary else None, fresh)
     needed = trainings(task.models, curve, seeds, task.test, models.MODELS / "curve")
     comparison = steps.scored(task, examples)
     if needed:

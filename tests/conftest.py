@@ -49,12 +49,11 @@ def few() -> Corpus:
 @pytest.fixture(scope="session")
 def smt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A statistical model of ``few``."""
-    from mtkit.smt.search.features import DEFAULT_WEIGHTS
     from mtkit.smt.train import TrainConfig, train_smt
     from mtkit.text.tokenizer import WordTokenizer
 
     out = tmp_path_factory.mktemp("models") / "smt"
-    train_smt(few, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, out)
+    train_smt(few, WordTokenizer(), TrainConfig(tune="none"), "default", out)
     return out
 
 

@@ -10,12 +10,14 @@ from typer import Argument, Option
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
 from mtkit.errors import InputError
+from mtkit.text.tokenizer import Kind
 
 Systems = Annotated[
     list[str] | None,
     Argument(
         metavar="[SYSTEM]...",
-        help="Model directories, or NAME=FILE for lines another system wrote. [all under models/]",
+        help="Model directories, NAME=DIR+DIR for an ensemble of networks, or NAME=FILE for lines "
+        "another system wrote. [all under models/]",
     ),
 ]
 CurveSizes = Annotated[
@@ -35,12 +37,21 @@ Examples = Annotated[int, Option(min=0, help="Sentences to show.")]
 Fresh = Annotated[
     bool, Option("--fresh", help="Translate again, whatever is on record in the models.")
 ]
+IgnoreCase = Annotated[bool, Option("--ignore-case", help="Score, and group words, without case.")]
+Tokenizer = Annotated[
+    Kind | None,
+    Option(help="none: all lines are tokenised; words: they are not. [as the models read text]"),
+]
+Full = Annotated[
+    bool, Option("--full", help="All tables and examples, on a terminal by its pager.")
+]
 
 
 def compare(
     systems: Systems = None, test: options.Test = None, html: Html = None, as_json: AsJson = False,
     reference: References = None, examples: Examples = 12, glossary: options.GlossaryFile = None,
     fresh: Fresh = False, curve: CurveSizes = None, seeds: Seeds = 3, threads: options.Threads = 0,
+    ignore_case: IgnoreCase = False, tokenizer: Tokenizer = None, full: Full = False,
     quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis."""
@@ -52,11 +63,11 @@ def compare(
     comparison = mtkit.compare(
         systems or (), test, references=reference or (), examples=examples, glossary=glossary,
         fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds, threads=cores,
-        explain=html is not None,
+        explain=html is not None, ignore_case=ignore_case, tokenizer=tokenizer,
     )  # fmt: skip
     publish(
         html, lambda: render.as_html(comparison), as_json, lambda: report.as_json(comparison),
-        lambda console: render.print_report(comparison, console),
+        lambda console: render.print_report(comparison, console, full), paged=full,
     )  # fmt: skip
 
 

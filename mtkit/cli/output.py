@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,10 +26,11 @@ Html = Annotated[
 
 def publish(
     html: Path | None, page: Callable[[], str], as_json: bool, data: Callable[[], Any],
-    show: Callable[[Console], None],
+    show: Callable[[Console], None], paged: bool = False,
 ) -> None:  # fmt: skip
     """Write the page, if one is wanted, and either ``data`` as JSON or what ``show`` prints.
 
+    paged: by the user's pager, on a terminal.
     Numbers that are not finite, which JSON has no word for, become null.
     """
     from rich.console import Console
@@ -38,9 +42,16 @@ def publish(
     if as_json:
         print(json.dumps(finite(data()), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        show(Console(highlight=False))
+        console = Console(highlight=False)
+        with _pager(console) if paged and sys.stdout.isatty() else nullcontext():
+            show(console)
     if html is not None:
         note(f"report: {html.resolve()}")
+
+
+def _pager(console: Console) -> AbstractContextManager[object]:
+    os.environ.setdefault("LESS", "FRX")  # as git: with colours, and not for a single screen
+    return console.pager(styles=True)
 
 
 def finite(value: Any) -> Any:

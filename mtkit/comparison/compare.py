@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mtkit.comparison.examples import Example
 from mtkit.comparison.report import Comparison, Material, build, check_names
-from mtkit.comparison.systems import Task, gather, opened, seen_in_training
+from mtkit.comparison.systems import Parts, Task, gather, opened, seen_in_training
 from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.statistics import Scorer, check_parallel
@@ -20,7 +20,9 @@ from mtkit.models import MODELS, all_models
 from mtkit.system import Reasons
 from mtkit.text.corpus import Bitext, Files, read_lines, refuse_exchanged
 from mtkit.text.languages import language_of
+from mtkit.text.tokenizer import Kind
 
+BLEU_TOKENS: dict[Kind, str] = {"words": "13a", "none": "none"}  # sacreBLEU's names
 EXPLAINED = 24  # examples on a page, which would grow large
 
 
@@ -30,7 +32,7 @@ def scored(task: Task, examples: int) -> Comparison:
     seen = seen_in_training(task.models, task.test)
     warnings = [
         f"{name}: {len(rows)} of the {len(task.test)} test sentences are in its training text; "
-        "BLEU without them stands below"
+        "--full and the page have BLEU without them"
         for name, rows in seen.items()
     ]
     rows = sorted(set(chain.from_iterable(seen.values())))
@@ -41,15 +43,15 @@ def scored(task: Task, examples: int) -> Comparison:
 def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Explanation]]:
     """Why the models translate the first examples as they do: line → one for each that can say."""
     by_line: dict[int, list[Explanation]] = {}
-    for name, path in task.models.items() if examples else ():
+    for name, parts in task.models.items() if examples else ():
         with step(f"{name}: why it translates the examples so"):
-            system = opened(path, task)
+            system = opened(parts, task)
             reasons: dict[Example, Reasons] = {}
             for example in examples[:EXPLAINED]:
                 with suppress(InputError):  # too long to be translated at once
                     reasons[example] = system.explain(example.source)
             sentences = [example.source for example in reasons]
-            every = with_evidence(path, system, sentences, list(reasons.values()))
+            every = with_evidence(parts[0], system, sentences, list(reasons.values()))
         for example, explanation in zip(reasons, every, strict=True):
             by_line.setdefault(example.line, []).append(replace(explanation, name=name))
     return by_line
@@ -58,8 +60,9 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
 # --- what is named
 
 
-def named(systems: Sequence[str | Path]) -> dict[str, Path]:
-    """Name → path of each system; of a model directory the name is its last component.
+def named(systems: Sequence[str | Path]) -> dict[str, Parts]:
+    """Name → path of each system, or paths of an ensemble's networks; the name, if none is given,
+    is a path's last component, and of an ensemble those with + between them.
 
     Raises InputError where names are missing or the same, and for a path of neither kind.
     """
@@ -67,30 +70,42 @@ def named(systems: Sequence[str | Path]) -> dict[str, Path]:
         paths = all_models()[::-1]
         if not paths:
             raise InputError(f"nothing to compare under {MODELS}/; train a model, or name systems")
-        return {path.name: path for path in paths}
+        return {path.name: (path,) for path in paths}
     pairs = []
     for system in map(str, systems):
         name, equals, path = system.partition("=")
         if equals and not path:
             raise InputError(f"{system} names no file; expected NAME=FILE")
-        place = Path(path if equals else system)
-        if not place.is_dir() and not place.is_file():
-            raise InputError(f"{place}: neither a model directory nor a file of translations")
-        pairs.append((name if equals else place.name, place))
+        parts = _parts(path if equals else system)
+        pairs.append((name if equals else "+".join(part.name for part in parts), parts))
     check_names([name for name, _ in pairs])
     return dict(pairs)
 
 
+def _parts(system: str) -> Parts:
+    whole, parts = Path(system), list(map(Path, system.split("+")))
+    if len(parts) == 1 or whole.exists():  # a name may have a +
+        if not whole.is_dir() and not whole.is_file():
+            raise InputError(f"{whole}: neither a model directory nor a file of translations")
+        return (whole,)
+    for part in parts:
+        Manifest.read(part)  # raises where that is no model
+    return parts
+
+
 def material(
-    systems: Mapping[str, Path],
+    systems: Mapping[str, Parts],
     test: tuple[str | Path, str | Path] | None,
     references: Sequence[str | Path],
+    ignore_case: bool,
+    tokenizer: Kind | None,
 ) -> Material:
     """The test set that is named, or that the models name, with its further references.
 
-    Raises InputError where the models do not go together, and where lines do not correspond.
+    tokenizer: None for that of the models. Raises InputError where the models do not go together,
+    and where lines do not correspond.
     """
-    models = {name: path for name, path in systems.items() if path.is_dir()}
+    models = {name: parts[0] for name, parts in systems.items() if parts[0].is_dir()}
     languages = _languages(models)
     files = (Path(test[0]), Path(test[1])) if test else _common_test_set(list(models.values()))
     languages = languages or (language_of(files[0]), language_of(files[1]))
@@ -98,7 +113,9 @@ def material(
     text, also = Bitext.read(*files), [read_lines(Path(path)) for path in references]
     for path, lines in zip(references, also, strict=True):
         check_parallel(lines, text.target, str(path))
-    return Material(text, Scorer([text.target, *also], _tokenize(models)), languages)
+    tokenize = BLEU_TOKENS[tokenizer] if tokenizer else _tokenize(models)
+    scorer = Scorer([text.target, *also], tokenize, ignore_case=ignore_case)
+    return Material(text, scorer, languages)
 
 
 def _common_test_set(models: Sequence[Path]) -> Files:
@@ -127,10 +144,10 @@ def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:
 
 def _tokenize(models: Mapping[str, Path]) -> str:
     """BLEU's tokenizer for what the models read."""
-    kinds = {Manifest.read(path).tokenizer["kind"] == "none" for path in models.values()}
+    kinds = {BLEU_TOKENS[Manifest.read(path).tokenizer["kind"]] for path in models.values()}
     if len(kinds) > 1:
         raise InputError(
             "some of the systems read tokenised text (--tokenizer none) and some plain text; "
-            "they cannot be scored on the same lines"
+            "say which the test set is with --tokenizer none or --tokenizer words"
         )
-    return "none" if kinds == {True} else "13a"
+    return kinds.pop() if kinds else BLEU_TOKENS["words"]

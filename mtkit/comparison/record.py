@@ -36,13 +36,17 @@ class Record:
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by other weights
 
 
-def path_of(directory: Path, test: Bitext, glossary: Path | None = None) -> Path:
-    """Where the record of a model lies: another place after any of its files has changed."""
-    files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in model_files(directory)]
+def path_of(parts: Sequence[Path], test: Bitext, glossary: Path | None = None) -> Path:
+    """Where the record of a model lies: another place after any of its files has changed.
+
+    parts: its directory, or those of an ensemble, whose record lies in the first.
+    """
+    paths = [path for directory in parts for path in model_files(directory)]
+    files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
     texts = [test.digest(), *(read_lines(glossary) if glossary else [])]
     of = json.dumps([FORMAT, __version__, files, texts])
     name = hashlib.blake2b(of.encode(), digest_size=8).hexdigest()
-    return directory / RECORDS / f"{name}.json"
+    return parts[0] / RECORDS / f"{name}.json"
 
 
 def write(record: Record, path: Path) -> bool:

@@ -16,12 +16,13 @@ from mtkit.comparison import faults, where
 from mtkit.comparison.curve import Curve
 from mtkit.comparison.examples import Example, choose
 from mtkit.comparison.faults import Coverage, Errors, Unknown
+from mtkit.comparison.mismatch import mismatches
 from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
 from mtkit.evaluation.metrics import Metric
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
-from mtkit.evaluation.significance import Pair, significance
+from mtkit.evaluation.significance import Pair, interval, significance
 from mtkit.evaluation.statistics import Lines, Scorer, Statistics, check_parallel
 from mtkit.explanation.reasons import Explanation
 from mtkit.system import Score
@@ -38,7 +39,7 @@ SMALL = 100  # fewer test sentences than this are remarked on
 
 @dataclass(frozen=True)
 class TestSet:
-    """Files source and reference; how many references a sentence has; BLEU's tokenizer."""
+    """Files source and reference; how many references a sentence has; how it is scored."""
 
     name: str
     source: str
@@ -46,7 +47,8 @@ class TestSet:
     languages: tuple[str, str]
     sentences: int
     references: int
-    tokenize: str
+    tokenize: str  # BLEU's tokenizer
+    ignore_case: bool = False  # of words, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,7 @@ class Run:
     """One system and its run over the test set; ``None`` for what was not measured."""
 
     name: str
+    networks: int = 1  # of an ensemble more
     kind: str  # ``smt``, ``nmt``, or ``file`` for lines that another system wrote
     seconds: float | None = None  # wall time of translating, on ``threads``
     threads: int | None = None
@@ -92,12 +95,17 @@ class Translations(Run):
 
 @dataclass(frozen=True)
 class ScoredGroup:
-    """BLEU of sentences from ``low`` to ``high``; ``None``: without limit, without sentences."""
+    """BLEU of sentences from ``low`` to ``high``; ``None``: without limit, without sentences.
+
+    bleu_low, bleu_high: its 95 % interval, of groups by length.
+    """
 
     low: int | None
     high: int | None
     sentences: int
     bleu: float | None
+    bleu_low: float | None = None
+    bleu_high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +125,7 @@ class SystemResult(Run):
     coverage: Coverage
     unknown_words: Unknown | None
     unseen: float | None  # BLEU without sentences that some system was trained on
+    mismatches: list[str]  # with the references, which make the figures mislead
 
     @property
     def bleu(self) -> float:
@@ -178,14 +187,23 @@ def build(
     counted = {t.name: scorer.count(t.outputs, name=t.name) for t in translations}
     chrf = {name: rows.by_sentence("chrf") for name, rows in counted.items()}
     lengths = length_groups(sources)
-    systems = [_result(t, counted[t.name], chrf[t.name], text, lengths, seen) for t in translations]
+    how = scorer.ignore_case, scorer.tokenize
+    unlike = [mismatches(sources, scorer.references, t.outputs, *how) for t in translations]
+    systems = [
+        _result(t, counted[t.name], chrf[t.name], text, lengths, seen, clauses)
+        for t, clauses in zip(translations, unlike, strict=True)
+    ]
     words = {t.name: t.words for t in translations}
     outputs = {t.name: t.outputs for t in translations}
+    N = len(sources)
+    few = [f"only {N} test sentences: intervals and p-values are rough"] if N < SMALL else []
     rivals = _rivals(systems)
     x, y = material.text.paths
-    sizes = len(sources), len(scorer.references)
+    sizes = N, len(scorer.references)
     return Comparison(
-        test=TestSet(x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize),
+        test=TestSet(
+            x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case
+        ),
         systems=systems,
         pairs=significance(counted),
         groupings=where.groupings(text, words),
@@ -193,7 +211,7 @@ def build(
         spreads=_spreads(translations, systems),
         seen=len(seen),
         examples=choose(sources, scorer.references, outputs, chrf, rivals, examples),
-        warnings=[*warnings, *_warnings(translations, material)],
+        warnings=[*warnings, *few, *(f"{s.name}: {c}" for s in systems for c in s.mismatches)],
     )
 
 
@@ -214,6 +232,7 @@ def _result(
     text: Text,
     lengths: Sequence[tuple[int, int, list[int]]],
     seen: Sequence[int],
+    unlike: list[str],
 ) -> SystemResult:
     N, words = len(system.outputs), system.words
     unseen = sorted(set(range(N)) - set(seen))
@@ -228,6 +247,10 @@ def _result(
     def group(low: int | None, high: int | None, chosen: Sequence[int]) -> ScoredGroup:
         return ScoredGroup(low, high, len(chosen), rows.score("bleu", chosen) if chosen else None)
 
+    def of_length(low: int, high: int, chosen: Sequence[int]) -> ScoredGroup:
+        bleu_low, bleu_high = interval(rows.among("bleu", chosen), "bleu")
+        return replace(group(low, high, chosen), bleu_low=bleu_low, bleu_high=bleu_high)
+
     return SystemResult(
         **{f.name: getattr(system, f.name) for f in fields(Run)},
         sentences_per_second=N / system.seconds if system.seconds else None,
@@ -237,7 +260,7 @@ def _result(
         perplexity=perplexities(system.scores),
         channel={name: bleu(lines) for name, lines in system.by_weights.items()},
         wider=bleu(system.by_wider) if system.by_wider else None,
-        by_length=[group(*of) for of in lengths],
+        by_length=[of_length(*of) for of in lengths],
         by_difference=[
             group(*limits, [i for i, of in enumerate(differences) if of == k])
             for k, limits in enumerate(DIFFERENCES)
@@ -246,6 +269,7 @@ def _result(
         coverage=faults.coverage(text, words, system.made_from, system.aligned),
         unknown_words=faults.unknown(text, words),
         unseen=rows.score("bleu", unseen) if 0 < len(unseen) < N else None,
+        mismatches=unlike,
     )
 
 
@@ -277,17 +301,6 @@ def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResul
             mean, deviation = statistics.mean(bleu), statistics.stdev(bleu)
             spreads.append(Spread([s.name for s in members], bleu, mean, deviation))
     return spreads
-
-
-def _warnings(systems: Sequence[Translations], material: Material) -> list[str]:
-    N = len(material.text)
-    few = [f"only {N} test sentences: intervals and p-values are rough"] if N < SMALL else []
-    return few + [
-        f"{s.name}: most lines end in ' .', as tokenised text does; detokenise it, or score "
-        "both sides as tokens with --tokenizer none"
-        for s in systems
-        if material.scorer.tokenize != "none" and metrics.looks_tokenized(s.outputs)
-    ]
 
 
 def _rivals(systems: Sequence[SystemResult]) -> list[str]:

@@ -17,7 +17,7 @@ from mtkit.comparison import record
 from mtkit.comparison.faults import WIDER, errors
 from mtkit.comparison.record import Record
 from mtkit.comparison.report import Material, Translations
-from mtkit.comparison.where import Links, Text, Words
+from mtkit.comparison.where import Links, Text, Words, lower
 from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import frequencies
@@ -29,7 +29,7 @@ from mtkit.smt.system import SmtSystem
 from mtkit.system import Hypothesis, System
 from mtkit.text.corpus import Bitext, line_hashes, read_lines
 from mtkit.text.glossary import Glossary
-from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:
     from mtkit.smt.alignment.word_model import WordModels
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # Presets of a statistical system's weights, from Bayes' rule on, and what the report calls them.
 CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}
 
+Parts = Sequence[Path]  # a file, a model directory, or those of the networks of an ensemble
 Align = Callable[[Sequence[Words], Sequence[Words]], list[Links]]
 HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
 
@@ -45,9 +46,10 @@ HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
 class Task:
     """What every system is asked."""
 
-    systems: Mapping[str, Path]  # model directory, or file of another system's output
+    systems: Mapping[str, Parts]
     material: Material
     threads: int
+    tokenizer: Kind | None = None  # of the words in tables, where not the first model's
     glossary: Path | None = None  # how to translate phrases
     fresh: bool = False  # translate again, whatever is on record
 
@@ -57,29 +59,34 @@ class Task:
         return self.material.text
 
     @property
-    def models(self) -> dict[str, Path]:
+    def models(self) -> dict[str, Parts]:
         """The systems that are no files."""
-        return {name: path for name, path in self.systems.items() if path.is_dir()}
+        return {name: parts for name, parts in self.systems.items() if parts[0].is_dir()}
 
 
 def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
     """What all systems say, the test set in the first model's tokens, what is not known of it."""
     models = task.models
-    files = {n: read_lines(path) for n, path in task.systems.items() if n not in models}
+    files = {n: read_lines(parts[0]) for n, parts in task.systems.items() if n not in models}
     for name, lines in files.items():
         check_parallel(lines, task.test.target, name)
-    tokenizers = {name: Manifest.read(path).word_tokenizer for name, path in models.items()}
+    for parts in models.values():
+        if len(parts) > 1:
+            load(*parts)  # what is no ensemble is refused before the work
+    directories = {name: parts[0] for name, parts in models.items()}
+    tokenizers = {name: Manifest.read(path).word_tokenizer for name, path in directories.items()}
     usual = next(iter(tokenizers.values()), WordTokenizer())
+    usual = replace(usual, kind=task.tokenizer or usual.kind)
     if task.glossary:
         Glossary.read(task.glossary, usual.tokenize)  # wrong, it is refused before the work
-    align = aligner(models)
-    text, unknown = in_tokens(task.test, usual, models, align)
+    align = aligner(directories)
+    text, unknown = in_tokens(task.test, usual, directories, align)
     translations = []
-    for name, path in task.systems.items():
+    for name, parts in task.systems.items():
         if name in files:
             system = Translations(name=name, kind="file", outputs=files[name])
         else:
-            system = run(name, path, task)
+            system = run(name, parts, task)
         words = usual.tokenize_all(system.outputs)
         system = replace(system, words=words, aligned=align(text.source, words) if align else None)
         if task.glossary:
@@ -89,35 +96,40 @@ def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
             compliance = {"matches": of.matches, "complied": of.complied}
             system = replace(system, glossary=compliance)
         translations.append(system)
+    if task.material.scorer.ignore_case:  # not before words are aligned
+        translations = [replace(t, words=lower(t.words)) for t in translations]
+        text = text.lower()
     return translations, text, unknown
 
 
-def run(name: str, directory: Path, task: Task) -> Translations:
+def run(name: str, parts: Parts, task: Task) -> Translations:
     """A model's translations of the test set: those on record, or new ones, which are kept."""
+    directory, ensemble = parts[0], len(parts) > 1
     manifest = Manifest.read(directory)
     glossary = task.glossary if manifest.kind == SmtSystem.kind else None
-    path = record.path_of(directory, task.test, glossary)
+    path = record.path_of(parts, task.test, glossary)
     kept = None if task.fresh else record.read(path)
     if kept:
         note(f"{name}: translations on record ({path}); --fresh makes new ones")
     else:
-        kept = _translate(name, directory, task)
+        kept = _translate(name, parts, task)
         if not record.write(kept, path):
             note(f"{name}: {directory} cannot be written; its translations are not kept")
     references = manifest.word_tokenizer.tokenize_all(task.test.target)
     # Networks that differ in their seed alone are a family; time decided on their updates.
     config = manifest.config | {"seed": 0, "updates": 0}
     family = json.dumps([config, manifest.tokenizer, manifest.corpus])
-    alone = manifest.kind != "nmt" or manifest.config.get("continued")
+    alone = manifest.kind != "nmt" or manifest.config.get("continued") or ensemble
     return Translations(
         name=name,
+        networks=len(parts),
         kind=manifest.kind,
         seconds=kept.seconds,
         threads=kept.threads,
-        bytes=model_size(directory),
+        bytes=sum(map(model_size, parts)),
         unknown=sum(len(h.unknown) for h in kept.best),
         errors=errors(kept, references),
-        training=_training_log(directory),
+        training=() if ensemble else _training_log(directory),
         outputs=[h.text for h in kept.best],
         scores=kept.scores,
         by_weights=kept.channel,
@@ -127,17 +139,17 @@ def run(name: str, directory: Path, task: Task) -> Translations:
     )
 
 
-def opened(directory: Path, task: Task) -> System:
-    """The system in a directory, held to the glossary if it can be."""
-    system = load(directory)
+def opened(parts: Parts, task: Task) -> System:
+    """The system in a directory, or the ensemble of several, held to the glossary if it can be."""
+    system = load(*parts)
     system.limit_threads(task.threads)
     if task.glossary and isinstance(system, SmtSystem):
         system.use_glossary(Glossary.read(task.glossary, system.tokenizer.tokenize))
     return system
 
 
-def _translate(name: str, directory: Path, task: Task) -> Record:
-    system, source = opened(directory, task), task.test.source
+def _translate(name: str, parts: Parts, task: Task) -> Record:
+    system, source = opened(parts, task), task.test.source
 
     def best_of(asked: System) -> list[Hypothesis]:
         return [hypotheses[0] for hypotheses in asked.translate(source)]
@@ -154,7 +166,7 @@ def _translate(name: str, directory: Path, task: Task) -> Record:
     channel = {}
     if isinstance(system, SmtSystem):
         with step(f"{name}: the noisy channel, by other weights"):
-            manifest = Manifest.read(directory)
+            manifest = Manifest.read(parts[0])
             ratio = manifest.figures.get("length_ratio", 1.0)
             presets = {label: weights_named(name, ratio) for name, label in CHANNEL.items()}
             for label, weights in presets.items():
@@ -223,10 +235,12 @@ def _align(words: WordModels, fold: Callable[[str], str], *sides: Sequence[Words
     return list(words.align(x, y, HEURISTIC).by_sentence())
 
 
-def seen_in_training(models: Mapping[str, Path], test: Bitext) -> dict[str, list[int]]:
+def seen_in_training(models: Mapping[str, Parts], test: Bitext) -> dict[str, list[int]]:
     """The rows of the test set whose source is in the training text of each model, where any is."""
-    lines = [line_hashes([line])[0] for line in test.source]
-    files = {name: directory / HASHES for name, directory in models.items()}
-    hashes = {name: np.load(file) for name, file in files.items() if file.exists()}
-    seen = {name: np.flatnonzero(np.isin(lines, of)).tolist() for name, of in hashes.items()}
-    return {name: rows for name, rows in seen.items() if rows}
+    lines, seen = [line_hashes([line])[0] for line in test.source], {}
+    for name, parts in models.items():
+        files = [directory / HASHES for directory in parts]
+        known = [np.isin(lines, np.load(file)) for file in files if file.exists()]
+        if rows := np.flatnonzero(np.any(known, axis=0)).tolist():
+            seen[name] = rows
+    return seen

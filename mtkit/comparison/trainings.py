@@ -16,6 +16,7 @@ import numpy as np
 
 from mtkit.comparison.curve import Curve, Point, curve, sample
 from mtkit.comparison.report import Material
+from mtkit.comparison.systems import Parts
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, model_size, training_text, write_whole
@@ -50,12 +51,12 @@ class Training:
 
 
 def trainings(
-    models: Mapping[str, Path], sizes: Sequence[int], seeds: int, test: Bitext, where: Path
+    models: Mapping[str, Parts], sizes: Sequence[int], seeds: int, test: Bitext, where: Path
 ) -> list[Training]:
     """All trainings of the curve, the smallest first; without sizes none.
 
-    Raises InputError where a model cannot be trained again as it was, for other sizes than
-    different ones from 1 to its text's, for no seed, and where no points can be kept.
+    Raises InputError where a model cannot be trained again as it was, for an ensemble, for other
+    sizes than different ones from 1 to its text's, for no seed, and where no points can be kept.
     """
     if not sizes:
         return []
@@ -68,7 +69,9 @@ def trainings(
     except OSError as error:
         raise InputError(f"{where}: {error.strerror}; it is to keep what is trained") from None
     needed = list[Training]()
-    for name, directory in models.items():
+    for name, (directory, *others) in models.items():
+        if others:
+            raise InputError(f"--curve trains single models again; {name} is an ensemble")
         manifest = Manifest.read(directory)
         _check(directory, manifest, max(sizes))
         dev = _dev(manifest)

@@ -40,6 +40,7 @@ from mtkit.text.tokenizer import WordTokenizer
 CASES = ("lower", "upper", "title", "other")
 KINDS = ("number", "punctuation", "function", "name", "other")
 JUMPS = (0, 1, 3, 6)  # where each group begins
+FEWEST = 10  # words of a group: of fewer an interval says nothing
 HALF = 0.5  # of the running words: function words
 LONGEST = 4  # words of an n-gram
 TELLING = 10  # n-grams that are shown of each system
@@ -58,6 +59,20 @@ class Text:
     links: Sequence[Links] | None = None  # (source, reference) tokens; None: nobody can align
     source_counts: Counter[str] | None = None  # in the training text; None: it is not there
     counts: Counter[str] | None = None  # likewise
+
+    def lower(self) -> Text:
+        """The same without case."""
+
+        def folded(counts: Counter[str] | None) -> Counter[str] | None:
+            return None if counts is None else Counter(map(str.lower, counts.elements()))
+
+        counts = folded(self.source_counts), folded(self.counts)
+        return Text(lower(self.source), lower(self.reference), self.links, *counts)
+
+
+def lower(lines: Sequence[Words]) -> list[Words]:
+    """Tokens without case."""
+    return [[word.lower() for word in words] for words in lines]
 
 
 @dataclass(frozen=True)

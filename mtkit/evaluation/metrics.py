@@ -9,6 +9,8 @@ from typing import Any
 from mtkit.evaluation.significance import interval
 from mtkit.evaluation.statistics import Lines, Scorer, Statistics
 
+LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -61,9 +63,3 @@ def why_zero(statistics: Statistics) -> str:
         n = score.counts.index(0) + 1
         return f"no {n}-gram matched: without smoothing BLEU would be 0"
     return ""
-
-
-def looks_tokenized(lines: Lines) -> bool:
-    """Whether most lines end in `` .``, as text does that was never detokenised."""
-    lines = [line for line in lines if line.strip()]
-    return sum(line.rstrip().endswith(" .") for line in lines) > len(lines) / 2

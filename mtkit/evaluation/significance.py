@@ -53,6 +53,11 @@ class Pair:
         """How many of the two tests, 0 to 2, find the difference significant at p < ``ALPHA``."""
         return (self.p_bootstrap < ALPHA) + (self.p_randomization < ALPHA)
 
+    @property
+    def significance(self) -> str:
+        """The same in words."""
+        return ("not significant", "disputed", "significant")[self.rejections]
+
 
 def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
     """Every pair of systems by two tests: is the difference real, or this test set's chance?

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -43,7 +43,8 @@ class Scorer:
 
     references: one list of N lines or more, of which the first says what N is. tokenize: BLEU's
     tokenizer; ``none`` for text whose tokens already stand between spaces. metrics: those wanted.
-    Raises InputError for an unknown tokenizer and where the references do not correspond.
+    ignore_case: of BLEU and chrF; sacreBLEU's TER always does. Raises InputError for an unknown
+    tokenizer and where the references do not correspond.
     """
 
     def __init__(
@@ -53,16 +54,19 @@ class Scorer:
         metrics: Sequence[str] = METRICS,
         resamples: int = RESAMPLES,
         trials: int = TRIALS,
+        ignore_case: bool = False,
     ) -> None:
         if tokenize not in BLEU.TOKENIZERS:
             raise InputError(f"no BLEU tokenizer {tokenize!r}; one of {', '.join(BLEU.TOKENIZERS)}")
         for k, lines in enumerate(references, 1):
             check_parallel(lines, references[0], f"reference {k}")
         self.references = [list(lines) for lines in references]
-        self.tokenize, self.resamples, self.trials = tokenize, resamples, trials
-        # force: no advice on sacreBLEU's log; looks_tokenized() tells the reader of the report.
-        bleu: Callable[..., Any] = partial(BLEU, tokenize=tokenize, force=True)
-        kinds = {"bleu": bleu, "chrf": CHRF, "ter": TER}
+        self.tokenize, self.ignore_case = tokenize, ignore_case
+        self.resamples, self.trials = resamples, trials
+        # force: no advice on sacreBLEU's log; ``comparison.mismatch`` tells the report's reader.
+        bleu: Callable[..., Any] = partial(BLEU, ignore_case, force=True, tokenize=tokenize)
+        chrf: Callable[..., Any] = partial(CHRF, lowercase=ignore_case)
+        kinds = {"bleu": bleu, "chrf": chrf, "ter": TER}
         self.metrics = {name: kinds[name](references=self.references) for name in metrics}
 
     def count(self, outputs: Lines, metrics: Sequence[str] = (), name: str = "") -> Statistics:
@@ -119,6 +123,11 @@ class Statistics:
     def score(self, metric: str, sentences: Sequence[int] | None = None) -> float:
         """The figure alone, 0 to 100 (TER: from 0)."""
         return float(self.total(metric, sentences).score)
+
+    def among(self, metric: str, sentences: Sequence[int]) -> Statistics:
+        """One metric's rows of these sentences alone: the others, drawn or not, count nothing."""
+        chosen = np.isin(np.arange(len(self.scorer.references[0])), sentences)[:, None]
+        return replace(self, rows={metric: self.rows[metric] * chosen})
 
     def by_sentence(self, metric: str) -> list[float]:
         """The score of each sentence by itself, N."""

@@ -43,9 +43,9 @@ CHUNK = 4096  # sentences whose vectors are held beside those they are compared 
 @torch.inference_mode()
 def encode_sentences(system: NmtSystem, sentences: Sequence[str], pool: str = "mean") -> Float32:
     """The vectors of raw sentences, float32 (len(sentences), D); a blank one has zeros. pool: one
-    of ``POOLS``. The system is one model, no ensemble.
+    of ``POOLS``. Of an ensemble the first model encodes.
     """
-    [model] = system.models
+    model = system.models[0]
     words = system.tokenize([s if s.strip() else "" for s in sentences])
     sources = [encoded.ids for encoded in system.subwords.encode(words)]
     vectors = np.zeros((len(sentences), model.config.hidden), np.float32)

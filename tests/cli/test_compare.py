@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pydoc
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import mtkit
+from tests.support.command import Terminal, mtkit
 
 
 def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
@@ -99,6 +100,79 @@ def test_files_whose_names_tell_no_language_are_compared(project: Path, tmp_path
     assert mtkit(*options, cwd=tmp_path).stdout.startswith(b"a.txt, 30 sentences\n")
 
 
+def test_without_case_figures_are_those_of_sacrebleus_command(project: Path) -> None:
+    target = (project / "test.de").read_text("utf-8")
+    (project / "upper.de").write_text(target.upper().replace("IST", "WAR"), encoding="utf-8")
+    options = ("compare", "o=upper.de", "--test", "test.en", "test.de", "--json", "-q")
+    cased = json.loads(mtkit(*options, cwd=project).stdout)["systems"][0]["metrics"]
+    folded = json.loads(mtkit(*options, "--ignore-case", cwd=project).stdout)
+    assert folded["test"]["ignore_case"] is True
+    command = [sys.executable, "-m", "sacrebleu", "test.de", "-i", "upper.de", "-b", "-w", "10"]
+    for name, lowercase in (("bleu", ["-lc"]), ("chrf", ["--chrf-lowercase"]), ("ter", [])):
+        metric = folded["systems"][0]["metrics"][name]
+        line = [*command, "-m", name, *lowercase]
+        printed = subprocess.run(line, cwd=project, capture_output=True, check=True).stdout
+        assert metric["score"] == pytest.approx(float(printed), abs=1e-9)
+        assert "case:lc" in metric["signature"]
+    assert cased["bleu"]["score"] < folded["systems"][0]["metrics"]["bleu"]["score"] < 100
+
+
+def test_the_tokenizer_can_be_named(project: Path) -> None:
+    options = ("compare", "o=test.de", "--test", "test.en", "test.de", "--json", "-q")
+    for name, signed in (("none", "tok:none"), ("words", "tok:13a")):
+        found = json.loads(mtkit(*options, "--tokenizer", name, cwd=project).stdout)
+        assert signed in found["systems"][0]["metrics"]["bleu"]["signature"]
+    copy = shutil.copytree(project / "models/smt", project / "tokenised")
+    manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
+    manifest["tokenizer"]["kind"] = "none"
+    (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    mixed = ("compare", "models/smt", "tokenised", "--test", "test.en", "test.de", "-q")
+    refused = mtkit(*mixed, cwd=project, check=2)
+    assert b"say which the test set is with --tokenizer none or --tokenizer words" in refused.stderr
+    assert mtkit(*mixed, "--tokenizer", "words", cwd=project).stdout
+
+
+def test_an_ensemble_joins_by_its_directories(project: Path) -> None:
+    test = ("--test", "test.en", "test.de", "--examples", "2")
+    options = ("compare", "models/nmt", "models/nmt+models/nmt", "two=models/nmt+models/nmt", *test)
+    found = json.loads(mtkit(*options, "--json", "--html", "e.html", cwd=project).stdout)
+    assert [(s["name"], s["networks"]) for s in found["systems"]] == [
+        ("nmt", 1),
+        ("nmt+nmt", 2),
+        ("two", 2),
+    ]
+    one, *ensembles = found["systems"]
+    assert {s["bytes"] for s in ensembles} == {2 * one["bytes"]}
+    assert {s["metrics"]["bleu"]["score"] for s in ensembles} == {one["metrics"]["bleu"]["score"]}
+    assert b"Why <bdi>two</bdi> says so" in (project / "e.html").read_bytes()
+    (project / "a+b.de").write_bytes((project / "test.de").read_bytes())
+    found = json.loads(mtkit("compare", "a+b.de", *test, "--json", cwd=project).stdout)
+    assert [s["name"] for s in found["systems"]] == ["a+b.de"]  # a file whose name has a +
+
+
+def test_the_full_report_goes_through_a_pager_on_a_terminal_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pydoc, "pager", pydoc.pager)  # it remembers the first that was asked for
+    monkeypatch.setenv("PAGER", f"cat > {project}/paged")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("MANPAGER", raising=False)
+    command = ("compare", "o=test.de", "--test", "test.en", "test.de")
+    full = mtkit(*command, "--full", cwd=project)
+    assert b"n-gram precisions" in full.stdout
+    short = Terminal()
+    mtkit(*command, cwd=project, stdin=Terminal(), stdout=short)
+    assert b"Conclusion" in short.getvalue()
+    assert b"n-gram precisions" not in short.getvalue()
+    assert not (project / "paged").exists()
+    shown = Terminal()
+    mtkit(*command, "--full", cwd=project, stdin=Terminal(), stdout=shown)
+    assert shown.getvalue() == b""
+    paged = (project / "paged").read_text("utf-8")
+    assert "n-gram precisions" in paged
+    assert "\x1b[1m" in paged
+
+
 def test_a_model_without_a_test_set_takes_that_of_the_others(project: Path) -> None:
     where = project / "alone"
     (where / "models").mkdir(parents=True)
@@ -141,7 +215,7 @@ def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
         "nmt": {"matches": asked, "complied": 0},
         "hand": {"matches": asked, "complied": complied},
     }
-    done = mtkit("compare", "hand=by-hand.de", *test, "--html", "g.html", cwd=project)
+    done = mtkit("compare", "hand=by-hand.de", *test, "--full", "--html", "g.html", cwd=project)
     row = f"hand +{asked} +{complied} +{100 * complied / asked:.1f}"
     assert re.search(
         rf"The glossary: .*\n(.*\n)* +{row}".replace(" +hand", " *hand"), done.stdout.decode()

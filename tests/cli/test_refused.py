@@ -102,6 +102,8 @@ REFUSED = {
         ["compare", "a=three.en", "--test", "two.en", "two.de"],
         "a: 3 lines for 2 references",
     ),
+    "no-part": (["compare", "a=nowhere+two.de"], "nowhere: no such model"),
+    "no-model-part": (["compare", "./two.de+three.en"], "two.de: not a model directory"),
     "names-no-file": (["compare", "a="], "a= names no file; expected NAME=FILE"),
     "no-suite": (["contrast"], "grammar/suite.tsv: no such file; `mtkit corpus make` makes"),
     "curve-of-words": (

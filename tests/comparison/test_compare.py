@@ -56,6 +56,8 @@ def test_what_does_not_fit_is_refused(model: Path, files: dict[str, Path]) -> No
         mtkit.compare([f"other={files['out']}"])
     with pytest.raises(InputError, match="only files are given; name a model"):
         mtkit.compare([f"other={files['out']}"], test, curve=[1, 2])
+    with pytest.raises(InputError, match="--tokenizer x: not one of words, none"):
+        mtkit.compare([f"other={files['out']}"], test, tokenizer="x")  # type: ignore[arg-type]
     for sizes, seeds in (([2], 1), ([2, 2], 1), ([0, 2], 1), ([-3, 2], 1), ([1, 2], 0)):
         with pytest.raises(InputError, match="--curve: expected two or more different numbers"):
             mtkit.compare([model], test, curve=sizes, seeds=seeds)

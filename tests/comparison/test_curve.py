@@ -136,21 +136,30 @@ def the_test(few: Corpus) -> Bitext:
     return few.test
 
 
+def alone(models: dict[str, Path]) -> dict[str, list[Path]]:
+    return {name: [directory] for name, directory in models.items()}
+
+
 def planned(
     models: dict[str, Path], few: Corpus, where: Path, sizes: tuple[int, ...] = (100, 200)
 ) -> list[Training]:
-    return trainings(models, sizes, 1, the_test(few), where)
+    return trainings(alone(models), sizes, 1, the_test(few), where)
 
 
 def test_every_system_size_and_seed_is_trained_the_smallest_first(
     models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
-    needed = trainings(models, [100, 200], 2, the_test(few), tmp_path)
+    needed = trainings(alone(models), [100, 200], 2, the_test(few), tmp_path)
     assert [(t.system, t.size, t.seed) for t in needed] == [
         (system, size, seed) for size in (100, 200) for system in ("smt", "nmt") for seed in (1, 2)
     ]
     assert len({t.path for t in needed}) == 8
     assert all(t.point() is None for t in needed)
+
+
+def test_an_ensemble_has_no_curve(models: dict[str, Path], few: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--curve trains single models again; both is an ensemble"):
+        trainings({"both": [models["nmt"]] * 2}, [100, 200], 1, the_test(few), tmp_path)
 
 
 def test_what_a_training_will_take_is_learnt_from_the_others(
@@ -198,7 +207,7 @@ def test_a_kept_point_is_found_again_and_no_other_is(
     renamed = {"a/b": models["smt"]}
     assert planned(renamed, few, tmp_path)[0].point() == replace(point, system="a/b")
     shorter = Bitext(few.train.source[:9], few.train.target[:9], few.train.paths)
-    assert trainings(models, [100, 200], 1, shorter, tmp_path)[0].point() is None
+    assert trainings(alone(models), [100, 200], 1, shorter, tmp_path)[0].point() is None
     manifest = first.manifest
     weights = manifest.config["weights"] | {"lm": 7.0}
     changed = tmp_path / "changed"

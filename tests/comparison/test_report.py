@@ -21,6 +21,7 @@ from rich.console import Console
 from sacrebleu.metrics.chrf import CHRF
 
 from mtkit.cli.output import finite
+from mtkit.comparison.conclusion import conclude
 from mtkit.comparison.faults import Errors, errors
 from mtkit.comparison.page.render import as_html, print_report, sections, verdict, verdicts
 from mtkit.comparison.record import Record
@@ -89,9 +90,9 @@ def grids(report: Comparison) -> list[Grid]:
     return [grid for tables in sections(report).values() for grid in tables]
 
 
-def printed(report: Comparison, width: int = 2000) -> str:
+def printed(report: Comparison, width: int = 2000, full: bool = True) -> str:
     console = Console(file=StringIO(), width=width, force_terminal=False, color_system=None)
-    print_report(report, console)
+    print_report(report, console, full)
     return console.file.getvalue()
 
 
@@ -233,6 +234,7 @@ def test_json_has_the_documented_shape(report: Comparison) -> None:
         "sentences": 30,
         "references": 1,
         "tokenize": "13a",
+        "ignore_case": False,
     }
     for system, result in zip(data["systems"], report.systems, strict=True):
         documented = {"name", "kind", "metrics", "perplexity", "seconds", "sentences_per_second"}
@@ -443,7 +445,9 @@ def test_very_large_perplexity_is_still_readable() -> None:
 def test_zero_bleu_is_explained_in_every_rendering() -> None:
     bad = of("bad", "nmt", ["x"] * 30)
     report = built(SOURCES, REFERENCES, [bad], resamples=20, trials=5)
-    for rendered in (printed(report), Page(as_html(report)).text, json.dumps(as_json(report))):
+    short = printed(report, full=False)
+    page = Page(as_html(report)).text
+    for rendered in (short, printed(report), page, json.dumps(as_json(report))):
         assert "BLEU is 0: no 1-gram matched" in rendered
 
 
@@ -452,11 +456,11 @@ def test_zero_bleu_is_explained_in_every_rendering() -> None:
     [
         (
             Pair("a", "b", "bleu", 2.5, 0.001, 0.002),
-            "a scores 2.50 BLEU higher than b (significant, p < 0.05; paired bootstrap p = 0.001",
+            "a scores 2.50 BLEU higher than b (significant; p = 0.001, 0.002).",
         ),
         (Pair("a", "b", "chrf", -2.5, 0.001, 0.002), "b scores 2.50 chrF higher than a (signif"),
-        (Pair("a", "b", "bleu", 0.1, 0.4, 0.5), "higher than b (not significant, p ≥ 0.05; paired"),
-        (Pair("a", "b", "bleu", 0.8, 0.04, 0.06), "a scores 0.80 BLEU higher than b (disputed: "),
+        (Pair("a", "b", "bleu", 0.1, 0.4, 0.5), "higher than b (not significant; p = 0.4, 0.5)."),
+        (Pair("a", "b", "bleu", 0.8, 0.04, 0.06), "a scores 0.80 BLEU higher than b (disputed; "),
         (Pair("a", "b", "bleu", 0.0, 1.0, 1.0), "a and b score the same BLEU."),
     ],
 )
@@ -484,10 +488,20 @@ def test_warnings_stand_in_all_three_renderings(report: Comparison) -> None:
 
 
 def test_tokenized_output_is_warned_of() -> None:
-    tokenized = of("raw", "file", [f"{line} ." for line in REFERENCES])
-    for tokenize, warned in (("13a", True), ("none", False)):
-        report = built(SOURCES, REFERENCES, [tokenized], resamples=5, tokenize=tokenize)
-        assert any("raw: most lines end in ' .'" in w for w in report.warnings) is warned
+    lines = [f"{line} ." for line in REFERENCES]
+    for references, tokenize, warned in (
+        (REFERENCES, "13a", True),
+        (lines, "13a", True),
+        (lines, "none", False),
+    ):
+        report = built(
+            SOURCES, references, [of("raw", "file", lines)], resamples=5, tokenize=tokenize
+        )
+        assert any("tokenised" in w for w in report.warnings) is warned
+        assert report.warnings == [
+            "only 30 test sentences: intervals and p-values are rough",
+            *(f"raw: {clause}" for clause in report.systems[0].mismatches),
+        ]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
@@ -507,7 +521,76 @@ def test_narrow_terminals_lose_nothing(width: int) -> None:
     naming = [row for grid in grids(report) for row in grid.rows if "Ω" in row[0].text]
     of_ngrams = 2 * 2  # two captions and two heads
     pairs = 4
-    assert text.count("Ω") == 50 * (len(naming) + of_ngrams + pairs)
+    concluded = "".join(conclude(report)).count("Ω") // 50
+    assert concluded >= 1
+    assert text.count("Ω") == 50 * (len(naming) + of_ngrams + pairs + concluded)
+
+
+def test_the_short_report_has_scores_verdicts_and_the_conclusion(report: Comparison) -> None:
+    short, whole = printed(report, 80, full=False), printed(report)
+    assert set(conclude(report)) <= set(Page(as_html(report)).texts("li"))
+    for text in (short, whole):
+        assert all(sentence in " ".join(text.split()) for sentence in conclude(report))
+        assert all(f"Warning: {warning}" in text for warning in report.warnings)
+        assert " ".join(verdicts(report)[0].split()) in " ".join(text.split())
+    assert [text.count("\n System ") for text in (short, whole)] == [1, 14]
+    assert "nrefs:1" in whole
+    assert "nrefs:1" not in short
+    assert "Line " not in short
+    assert short.rstrip().endswith(
+        "--full: signatures, all tables, examples; --html FILE: as a page"
+    )
+    assert "--full" not in whole
+
+
+def test_the_short_report_of_two_systems_is_about_a_screen() -> None:
+    two = built(
+        SOURCES * 4,
+        REFERENCES * 4,
+        [
+            replace(t, outputs=t.outputs * 4, words=[*t.words] * 4, scores=[], by_weights={})
+            for t in systems()[:2]
+        ],
+        resamples=20,
+        trials=20,
+    )
+    assert printed(two, 80, full=False).count("\n") <= 28
+
+
+def test_groups_by_length_have_intervals() -> None:
+    longer = [line + " x" * (6 * (k % 2)) for k, line in enumerate(SOURCES * 2)]
+    outputs = systems()[0].outputs * 2
+    report = built(longer, REFERENCES * 2, [of("a", "file", outputs)], resamples=200, trials=2)
+    groups = report.systems[0].by_length
+    assert len(groups) == 2
+    for k, group in enumerate(groups):
+        rows = list(range(k, 60, 2))
+        own = Scorer([[(REFERENCES * 2)[i] for i in rows]], resamples=200)
+        alone = metrics.corpus_scores(own.count([outputs[i] for i in rows]))["bleu"]
+        assert group.bleu == pytest.approx(alone.score)
+        assert group.bleu_low == pytest.approx(alone.low, abs=3)
+        assert group.bleu_high == pytest.approx(alone.high, abs=3)
+        assert group.bleu_low < group.bleu < group.bleu_high
+    assert f"{groups[0].bleu_low:.1f}–{groups[0].bleu_high:.1f}" in printed(report)
+
+
+def test_case_is_ignored_where_that_is_asked() -> None:
+    folded = [line.lower() for line in REFERENCES]
+    for ignore_case, said in ((True, "case ignored, as in all tables"), (False, "case included")):
+        report = built(
+            SOURCES, REFERENCES, [of("a", "file", folded)], resamples=2, ignore_case=ignore_case
+        )
+        assert report.test.ignore_case is ignore_case
+        assert (report.systems[0].bleu == pytest.approx(100)) is ignore_case
+        assert said in printed(report)
+        assert said in as_html(report)
+        assert any("case counts" in warning for warning in report.warnings) is not ignore_case
+
+
+def test_an_ensemble_is_named_as_such() -> None:
+    report = built(SOURCES, REFERENCES, [replace(systems()[1], networks=3)], resamples=2, trials=2)
+    assert "neural, 3 networks" in printed(report)
+    assert as_json(report)["systems"][0]["networks"] == 3
 
 
 # --- HTML

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from mtkit import load
+from mtkit import load, train_nmt
 from mtkit.comparison import record
 from mtkit.comparison.report import Material
 from mtkit.comparison.systems import Task, aligner, gather, in_tokens, opened, run, seen_in_training
+from mtkit.errors import InputError
 from mtkit.evaluation.statistics import Scorer
-from mtkit.manifest import RECORDS, Manifest, model_size
+from mtkit.manifest import HASHES, RECORDS, Manifest, model_size
+from mtkit.nmt.recipe import TrainConfig
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.corpora import beside_its_text, first
@@ -54,7 +56,7 @@ def task(test: Bitext, **options: Any) -> Task:
 def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: Bitext) -> None:
     asked = task(test)
     for name, directory in copies.items():
-        one, two = run(name, directory, asked), run(name, directory, asked)
+        one, two = run(name, [directory], asked), run(name, [directory], asked)
         assert two == replace(one, scores=two.scores, training=two.training)
         for a, b in zip(one.scores or (), two.scores or (), strict=True):
             assert (a.lm, a.channel, a.direct, a.model, a.why) == (
@@ -67,7 +69,7 @@ def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: B
         translated = load(directory).translate(test.source)
         assert two.outputs == [h[0].text for h in translated]
         assert two.made_from == [h[0].alignment for h in translated]
-        again = run(name, directory, replace(asked, fresh=True))
+        again = run(name, [directory], replace(asked, fresh=True))
         assert again.outputs == one.outputs
         assert again.seconds != one.seconds
         assert model_size(directory) == one.bytes
@@ -75,31 +77,31 @@ def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: B
 
 def test_a_record_is_of_the_files_as_they_were(copies: dict[str, Path], test: Bitext) -> None:
     directory = copies["smt"]
-    path = record.path_of(directory, test)
-    run("smt", directory, task(test))
+    path = record.path_of([directory], test)
+    run("smt", [directory], task(test))
     assert path.is_file()
-    assert record.path_of(directory, test) == path  # itself it changes nothing
-    assert record.path_of(directory, replace(test, source=test.target)) != path
+    assert record.path_of([directory], test) == path  # itself it changes nothing
+    assert record.path_of([directory], replace(test, source=test.target)) != path
     weights = directory / "weights.json"
     edited = json.loads(weights.read_text("utf-8")) | {"lm": 9.5}
     weights.write_text(json.dumps(edited), encoding="utf-8")
-    assert record.path_of(directory, test) != path
+    assert record.path_of([directory], test) != path
     glossary = directory.parent / "g.tsv"
     glossary.write_text("a\tb\n", encoding="utf-8")
-    with_glossary = record.path_of(directory, test, glossary)
+    with_glossary = record.path_of([directory], test, glossary)
     glossary.write_text("a\tc\n", encoding="utf-8")
-    assert record.path_of(directory, test, glossary) not in (with_glossary, path)
+    assert record.path_of([directory], test, glossary) not in (with_glossary, path)
 
 
 def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
     directory = copies["smt"]
-    run("smt", directory, task(test))
-    path = record.path_of(directory, test)
+    run("smt", [directory], task(test))
+    path = record.path_of([directory], test)
     text = path.read_text("utf-8")
     assert record.read(path) is not None
     path.write_text(text[:-20], encoding="utf-8")
     assert record.read(path) is None
-    assert run("smt", directory, task(test)).outputs
+    assert run("smt", [directory], task(test)).outputs
     assert record.read(path) is not None
     assert record.read(path.with_name("other.json")) is None
 
@@ -107,9 +109,57 @@ def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
 def test_a_glossary_holds_what_is_explained_too(copies: dict[str, Path], test: Bitext) -> None:
     glossary = copies["smt"].parent / "g.tsv"
     glossary.write_text("The\tXyz\nthe\tXyz\n", encoding="utf-8")
-    system = opened(copies["smt"], task(test, glossary=glossary))
+    system = opened([copies["smt"]], task(test, glossary=glossary))
     assert "Xyz" in system.explain("Where is the train?").translation
-    assert "Xyz" not in opened(copies["smt"], task(test)).explain("the train").translation
+    assert "Xyz" not in opened([copies["smt"]], task(test)).explain("the train").translation
+
+
+# --- ensembles
+
+
+@pytest.fixture
+def second(few: Corpus, tmp_path: Path) -> Path:
+    """Another network of the same text."""
+    config = TrainConfig(embedding=32, hidden=32, updates=3, validations=1, seed=2)
+    [directory] = train_nmt(few, tmp_path / "second", config=config, threads=1)
+    return directory
+
+
+def test_an_ensemble_is_one_system(
+    copies: dict[str, Path], second: Path, few: Corpus, test: Bitext
+) -> None:
+    parts = [copies["nmt"], second]
+    both = run("both", parts, task(test))
+    assert (both.kind, both.networks, both.family, both.training) == ("nmt", 2, "", ())
+    assert both.outputs == [h[0].text for h in load(*parts).translate(test.source)]
+    assert both.bytes == sum(map(model_size, parts))
+    path = record.path_of(parts, test)
+    assert path.is_file()
+    assert path.parent == copies["nmt"] / RECORDS
+    assert path not in (record.path_of(parts[:1], test), record.path_of(parts[::-1], test))
+    (second / "log.jsonl").touch()
+    assert record.path_of(parts, test) != path
+    seen = [few.train.source[5], *test.source[1:]]
+    (copies["nmt"] / HASHES).unlink()
+    assert seen_in_training({"both": parts}, replace(test, source=seen)) == {"both": [0]}
+
+
+def test_what_is_no_ensemble_is_refused_before_the_work(
+    copies: dict[str, Path], few: Corpus, test: Bitext, tmp_path: Path
+) -> None:
+    config = TrainConfig(embedding=8, hidden=8, vocabulary=200, updates=1, validations=1)
+    [other] = train_nmt(few, tmp_path / "other", config=config, threads=1)
+    back = shutil.copytree(other, tmp_path / "back")
+    replace(Manifest.read(back), languages=("de", "en")).write(back)
+    for part, message in (
+        (copies["smt"], "smt: a model of kind smt; only a neural translator can join an ensemble"),
+        (other, "other: its subwords are not those of"),
+        (back, "back translates de → en, .* en → de"),
+    ):
+        systems = {"smt": [copies["smt"]], "both": [copies["nmt"], part]}
+        with pytest.raises(InputError, match=message):
+            gather(task(test, systems=systems))
+    assert not (copies["smt"] / RECORDS).exists()
 
 
 # --- families
@@ -122,12 +172,12 @@ def test_networks_that_differ_in_their_seed_are_a_family(
         copy = shutil.copytree(copies["nmt"], tmp_path / f"copy{len(list(tmp_path.iterdir()))}")
         manifest = Manifest.read(copy)
         replace(manifest, config=manifest.config | changes).write(copy)
-        return run("nmt", copy, task(test)).family
+        return run("nmt", [copy], task(test)).family
 
     assert family(seed=1) == family(seed=2) == family(seed=3, updates=7) != ""
     assert family(seed=1, hidden=33) != family(seed=1)
     assert family(seed=2, continued=True) == ""
-    assert run("smt", copies["smt"], task(test)).family == ""
+    assert run("smt", [copies["smt"]], task(test)).family == ""
 
 
 # --- tokens, links and counts
@@ -175,16 +225,43 @@ def test_sentences_that_were_trained_on_are_found(
     copies: dict[str, Path], few: Corpus, test: Bitext
 ) -> None:
     mixed = replace(test, source=[test.source[0], few.train.source[5], test.source[2]])
-    assert seen_in_training(copies, mixed) == {"smt": [1], "nmt": [1]}
-    assert seen_in_training(copies, test) == {}
+    models = {name: [directory] for name, directory in copies.items()}
+    assert seen_in_training(models, mixed) == {"smt": [1], "nmt": [1]}
+    assert seen_in_training(models, test) == {}
 
 
 def test_files_are_read_in_the_first_models_tokens(copies: dict[str, Path], test: Bitext) -> None:
     other = copies["smt"].parent / "other.de"
     other.write_text("\n".join(test.target) + "\n", encoding="utf-8")
-    systems = {"other": other, "smt": copies["smt"]}
+    systems = {"other": [other], "smt": [copies["smt"]]}
     [by_hand, smt], text, _ = gather(task(test, systems=systems))
     assert (by_hand.kind, smt.kind) == ("file", "smt")
     assert by_hand.words == [WordTokenizer().tokenize(line) for line in test.target]
     assert by_hand.aligned == text.links
     assert smt.aligned != text.links
+
+
+def test_without_case_words_are_grouped_so_but_aligned_as_they_stand(
+    copies: dict[str, Path], test: Bitext
+) -> None:
+    systems = {"smt": [copies["smt"]]}
+    scorer = Scorer([test.target], ignore_case=True)
+    [cased], text, _ = gather(task(test, systems=systems))
+    [folded], lower, _ = gather(task(test, systems=systems, material=Material(test, scorer)))
+    assert lower.reference == [[word.lower() for word in words] for words in text.reference]
+    assert folded.words == [[word.lower() for word in words] for words in cased.words]
+    assert (folded.outputs, folded.aligned) == (cased.outputs, cased.aligned)
+    assert lower.links == text.links
+    assert text.counts is not None
+    assert lower.counts is not None
+    assert lower.counts["die"] == text.counts["die"] + text.counts["Die"] > text.counts["die"]
+    assert lower.counts.total() == text.counts.total()
+
+
+def test_another_tokenizer_than_the_models_finds_the_words(
+    copies: dict[str, Path], test: Bitext
+) -> None:
+    asked = task(test, systems={"smt": [copies["smt"]]}, tokenizer="none")
+    [smt], text, _ = gather(asked)
+    assert text.reference == [line.split() for line in test.target]
+    assert smt.words == [line.split() for line in smt.outputs]

@@ -14,7 +14,7 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
 from mtkit.errors import InputError
-from mtkit.evaluation.metrics import Metric, bleu_parts, corpus_scores, looks_tokenized, why_zero
+from mtkit.evaluation.metrics import Metric, bleu_parts, corpus_scores, why_zero
 from mtkit.evaluation.perplexity import perplexities, perplexity
 from mtkit.evaluation.significance import Pair, significance
 from mtkit.evaluation.statistics import Scorer, Statistics
@@ -65,6 +65,18 @@ def test_scores_intervals_and_signatures_are_sacrebleus(tokenize: str) -> None:
         assert printed in theirs.format()
     assert f"tok:{tokenize}" in ours["bleu"].signature
     assert "bs:200|seed:" in ours["bleu"].signature
+
+
+def test_without_case_scores_are_sacrebleus_too() -> None:
+    outputs = [line.upper() if k % 2 else line for k, line in enumerate(SYSTEMS["fair"])]
+    ours = corpus_scores(counted(outputs, ignore_case=True, resamples=200))
+    kinds = {"bleu": BLEU(lowercase=True), "chrf": CHRF(lowercase=True), "ter": TER()}
+    for name, scorer in kinds.items():
+        theirs = scorer.corpus_score(outputs, [REFERENCES], n_bootstrap=200)
+        assert ours[name].score == theirs.score
+        assert ours[name].signature == str(scorer.get_signature())
+        assert "case:lc" in ours[name].signature
+    assert corpus_scores(counted(outputs, resamples=0))["bleu"].score < ours["bleu"].score - 5
 
 
 def test_bleu_depends_on_the_tokenizer() -> None:
@@ -147,12 +159,6 @@ def test_groups_and_sentences_are_scored_as_sacrebleu_scores_them(references: in
         assert rows.by_sentence(name) == own
     with pytest.raises(InputError, match="no sentence"):
         rows.score("bleu", [])
-
-
-def test_tokenized_text_is_recognised() -> None:
-    assert looks_tokenized(["Ein Hund .", "Zwei Hunde . ", "", "Wo ?"])
-    assert not looks_tokenized(["Ein Hund.", "Zwei Hunde .", "Drei .", "Vier.", "Wo?"])
-    assert not looks_tokenized(["", " "])
 
 
 def test_tokenized_text_is_scored_without_advice_on_the_log(

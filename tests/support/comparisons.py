@@ -75,7 +75,9 @@ def built(
 ) -> Comparison:
     """The report on lines; options of ``Scorer`` and of ``build``."""
     for_scorer = {
-        name: options.pop(name) for name in ("tokenize", "resamples", "trials") if name in options
+        name: options.pop(name)
+        for name in ("tokenize", "resamples", "trials", "ignore_case")
+        if name in options
     }
     scorer = Scorer([references, *also], **for_scorer)
     source, target = map(Path, paths)

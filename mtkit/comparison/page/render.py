@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mtkit.comparison.conclusion import conclude
 from mtkit.comparison.examples import Example
 from mtkit.comparison.page import curve as curve_page
 from mtkit.comparison.page import where, who, why
-from mtkit.comparison.page.who import LABELS, span
+from mtkit.comparison.page.who import span
 from mtkit.comparison.report import Comparison
 from mtkit.console import visible
-from mtkit.evaluation.significance import ALPHA, Pair
+from mtkit.evaluation.metrics import LABELS
+from mtkit.evaluation.significance import Pair
 from mtkit.explanation.page import view
 from mtkit.page.chart import Chart, Line, draw
 from mtkit.page.tables import Grid, html, print_grid, say
 
 PRINTED = 4  # examples in a terminal
 MANY = 3  # systems, of more than which not every pair is told
-# By the number of tests that find a difference.
-SIGNIFICANCE = (
-    f"not significant, p ≥ {ALPHA}",
-    "disputed: significant by one of two tests",
-    f"significant, p < {ALPHA}",
-)
+TESTED = "Is the difference significant? p by paired bootstrap, approximate randomisation"
 
 
 def heading(comparison: Comparison) -> str:
@@ -46,11 +44,9 @@ def verdict(pair: Pair) -> str:
     if pair.delta == 0:
         return f"{pair.a} and {pair.b} score the same {metric}."
     higher, lower = (pair.a, pair.b) if pair.delta > 0 else (pair.b, pair.a)
-    significance = SIGNIFICANCE[pair.rejections]
     return (
-        f"{higher} scores {abs(pair.delta):.2f} {metric} higher than {lower} ({significance}; "
-        f"paired bootstrap p = {pair.p_bootstrap:.2g}, "
-        f"approximate randomisation p = {pair.p_randomization:.2g})."
+        f"{higher} scores {abs(pair.delta):.2f} {metric} higher than {lower} "
+        f"({pair.significance}; p = {pair.p_bootstrap:.2g}, {pair.p_randomization:.2g})."
     )
 
 
@@ -97,18 +93,34 @@ def sections(comparison: Comparison) -> dict[str, list[Grid]]:
 # --- terminal
 
 
-def print_report(comparison: Comparison, console: Console) -> None:
-    """The report as tables; whatever the corpus holds, it reaches the terminal as plain text."""
+def print_report(comparison: Comparison, console: Console, full: bool = False) -> None:
+    """Scores, their significance and the conclusion; in ``full`` with all tables and examples.
+
+    Whatever the corpus holds, it reaches the terminal as plain text.
+    """
     say(console, heading(comparison), "bold")
     for warning in comparison.warnings:
         say(console, f"Warning: {warning}", "yellow")
+    if not full:
+        print_grid(console, who.scores(comparison, signatures=False), above=True)
     how_much = curve_page.verdicts(comparison.curve) if comparison.curve else []
-    lists = {"Is the difference significant?": verdicts(comparison), "How much text?": how_much}
-    for title, sentences in lists.items():
-        if sentences:
-            say(console, title, "bold", above=True)
-        for sentence in sentences:
-            console.print(Padding(Text(visible(sentence)), (0, 0, 0, 2)))
+    _list(console, TESTED, verdicts(comparison))
+    _list(console, "How much text?", how_much)
+    if full:
+        _print_tables(comparison, console)
+    _list(console, "Conclusion", conclude(comparison))
+    if not full:
+        say(console, "--full: signatures, all tables, examples; --html FILE: as a page", "dim")
+
+
+def _list(console: Console, title: str, sentences: Sequence[str]) -> None:
+    if sentences:
+        say(console, title, "bold", above=True)
+    for sentence in sentences:
+        console.print(Padding(Text(visible(sentence)), (0, 0, 0, 2)))
+
+
+def _print_tables(comparison: Comparison, console: Console) -> None:
     for section, tables in sections(comparison).items():
         say(console, f"{section}?", "bold underline", above=True)
         for grid in tables:
@@ -148,6 +160,8 @@ def as_html(comparison: Comparison) -> str:
         sections=sections(comparison),
         explained={line: list(map(view, of)) for line, of in explanations.items()},
         drawings=[draw(chart) for chart in charts(comparison)],
+        conclusion=conclude(comparison),
+        tested=TESTED,
         verdicts=verdicts(comparison),
         curve=[draw(curve_page.chart(curve))] if curve else [],
         curve_verdicts=curve_page.verdicts(curve) if curve else [],

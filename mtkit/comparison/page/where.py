@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from mtkit.comparison.report import DIFFERENCES, Comparison
-from mtkit.comparison.where import Accuracy, Grouping, Ngrams
+from mtkit.comparison.report import DIFFERENCES, Comparison, ScoredGroup
+from mtkit.comparison.where import FEWEST, Accuracy, Grouping, Ngrams
 from mtkit.page.tables import Cell, Grid, number, table
 from mtkit.text.tokenizer import WordTokenizer
 
-FEWEST = 10  # words: of fewer no interval is shown, as a resample says nothing
 GROUPINGS = {
     "frequency": "F1 of the words, by how often they stand in the training text",
     "kind": "F1 of the words, by kind",
@@ -26,9 +25,10 @@ def grids(comparison: Comparison) -> list[Grid]:
     counts = ", ".join(f"{group.sentences:,}" for group in lengths)
     return [
         Grid(
-            "BLEU by the length of the source, in words with blanks between them.",
+            "BLEU by the length of the source, in words with blanks between them, with 95 % "
+            "intervals.",
             ("System", *(f"{group.low}–{group.high}" for group in lengths)),
-            [[Cell(s.name), *(number(group.bleu) for group in s.by_length)] for s in systems],
+            [[Cell(s.name), *map(_bleu, s.by_length)] for s in systems],
             [f"Sentences per column: {counts}."],
         ),
         Grid(
@@ -49,6 +49,11 @@ def grids(comparison: Comparison) -> list[Grid]:
         *map(_words_grid, comparison.groupings),
         *map(_ngrams_grid, comparison.ngrams),
     ]
+
+
+def _bleu(group: ScoredGroup) -> Cell:
+    low, high = group.bleu_low, group.bleu_high
+    return number(group.bleu, small="" if low is None else f"{low:.1f}–{high:.1f}")
 
 
 def _span(low: int | None, high: int | None) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtkit.comparison.report import Comparison, Spread, SystemResult
-from mtkit.evaluation.metrics import Metric
+from mtkit.evaluation.metrics import LABELS, Metric
 from mtkit.evaluation.perplexity import MEANINGS, Perplexity, Question
 from mtkit.models import KINDS
 from mtkit.page.tables import Cell, Columns, Grid, number, table
 
-LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 KINDS_OF_SYSTEM = KINDS | {"file": "from a file"}
 
 BLEU_PARTS: Columns[dict[str, float]] = [
@@ -47,13 +46,12 @@ def grids(comparison: Comparison) -> list[Grid]:
     systems = comparison.systems
     unseen = comparison.test.sentences - comparison.seen
     return [
-        _scores_grid(comparison),
+        scores(comparison),
         table(
             "What BLEU is made of: n-gram precisions in per cent, brevity penalty, "
             "and length ratio (output : reference).",
             [(s.name, s.bleu_parts) for s in systems],
             BLEU_PARTS,
-            [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note],
         ),
         table(
             f"BLEU of all test sentences, and of the {unseen:,} that are in no system's training "
@@ -83,23 +81,29 @@ def span(metric: Metric) -> str:
     return "" if metric.low is None else f"{metric.low:.1f}–{metric.high:.1f}"
 
 
-def _scores_grid(comparison: Comparison) -> Grid:
+def scores(comparison: Comparison, signatures: bool = True) -> Grid:
+    """BLEU, chrF and TER of every system; what exactly they are, in ``signatures``."""
     systems, test = comparison.systems, comparison.test
-    tokens = "stand between spaces: the text is taken as already tokenised"
-    if test.tokenize != "none":
-        tokens = f"sacreBLEU's tokenizer {test.tokenize} finds in the plain text, case included"
+    tokens = f"of sacreBLEU's tokenizer {test.tokenize}"
+    if test.tokenize == "none":
+        tokens = "that stand between spaces"
+    case = "case ignored, as in all tables" if test.ignore_case else "case included"
     several = test.references
     against = f", against {several} references a sentence" if several > 1 else ""
     rows = []
     for s in systems:
-        scores = [number(s.metrics[k].score, small=span(s.metrics[k])) for k in LABELS]
-        rows.append([Cell(s.name, small=KINDS_OF_SYSTEM.get(s.kind, s.kind)), *scores])
-    signatures = [f"{LABELS[k]} {s.metrics[k].signature}" for k in LABELS for s in systems]
+        figures = [number(s.metrics[k].score, small=span(s.metrics[k])) for k in LABELS]
+        kind = KINDS_OF_SYSTEM.get(s.kind, s.kind)
+        ensemble = f", {s.networks} networks" if s.networks > 1 else ""
+        rows.append([Cell(s.name, small=kind + ensemble), *figures])
+    exactly = [f"{LABELS[k]} {s.metrics[k].signature}" for k in LABELS for s in systems]
     return Grid(
-        "Scores with 95 % bootstrap intervals. BLEU and chrF: higher is better; TER: lower.",
+        "Scores with 95 % bootstrap intervals; higher is better, but lower for TER.",
         ("System", *LABELS.values()),
         rows,
-        [f"BLEU counts the tokens that {tokens}{against}.", *dict.fromkeys(signatures)],
+        [f"BLEU counts the tokens {tokens}, {case}{against}."]
+        + [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note]
+        + list(dict.fromkeys(exactly)) * signatures,
     )
 
 

@@ -1,0 +1,170 @@
+"""What a comparison comes to, a sentence each: who, where, agreement, weak points, what to do next.
+
+Of several systems it is about the best by BLEU, a, and the next, b. A group of sentences or words
+counts where the 95 % intervals of a and b do not meet; of these the one with the largest difference
+is named, BLEU of sentences and F1 or recall of words all on 0 to 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mtkit.comparison.report import SMALL, Comparison, SystemResult
+from mtkit.comparison.where import FEWEST
+from mtkit.evaluation.metrics import LABELS
+
+GROUPS = {
+    "frequency": "words seen {} × in training",
+    "kind": "words of the kind {}",
+    "case": "words of {} case",
+    "jump": "words reordered over {} source words",
+    "source frequency": "source words seen {} × in training",
+}
+FALLING = 0.98  # a dev perplexity below this share of the best one before is still falling
+
+
+class Figure(NamedTuple):
+    """A system's score in a group, 0 to 100, with its interval."""
+
+    group: str
+    measure: str
+    value: float
+    low: float
+    high: float
+
+
+def conclude(comparison: Comparison) -> list[str]:
+    """The sentences: five, of one system alone four."""
+    a, *others = sorted(comparison.systems, key=lambda system: -system.bleu)
+    if not others:
+        about = [_scores(a), _weakest(comparison, a)]
+    else:
+        b = others[0]
+        about = [_ahead(comparison, a, b), _strongest(comparison, a, b), _agreement(comparison)]
+    return [*about, _weak_points(comparison), f"Next: {_advice(comparison)}."]
+
+
+def _scores(system: SystemResult) -> str:
+    bleu, chrf, ter = (system.metrics[metric] for metric in LABELS)
+    interval = "" if bleu.low is None else f" ({bleu.low:.1f}–{bleu.high:.1f})"
+    scores = f"{bleu.score:.1f} BLEU{interval}, {chrf.score:.1f} chrF, {ter.score:.1f} TER"
+    return f"{system.name} scores {scores}."
+
+
+def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
+    """By which metrics the one is ahead of the other, and how surely."""
+    tests = {p.metric: p.significance for p in comparison.pairs if {p.a, p.b} == {a.name, b.name}}
+    ahead, behind = list[str](), list[str]()
+    for metric, label in LABELS.items():
+        gap = a.metrics[metric].score - b.metrics[metric].score
+        gain = -gap if metric == "ter" else gap
+        if gap:
+            side = ahead if gain > 0 else behind
+            side.append(f"{abs(gap):.1f} {label} ({tests.get(metric, 'untested')})")
+    n = len(comparison.systems)
+    other = f"{b.name}, the next of {n}," if n > 2 else b.name
+    clauses = [f"ahead of {other} by {_and(ahead)}"] if ahead else []
+    if behind:
+        clauses.append(f"behind {'it' if ahead else other} by {_and(behind)}")
+    return f"{a.name} is {', '.join(clauses) or f'as good as {other} by every metric'}."
+
+
+def _figures(comparison: Comparison, system: SystemResult) -> Iterator[Figure]:
+    """Of every group that says something, in the same order for every system."""
+    for of in system.by_length:
+        if of.bleu is not None and of.bleu_low is not None and of.bleu_high is not None:
+            group = f"sentences of {of.low}–{of.high} words"
+            yield Figure(group, "BLEU", of.bleu, of.bleu_low, of.bleu_high)
+    for grouping in comparison.groupings:
+        accuracies = zip(
+            grouping.labels, grouping.words, grouping.systems[system.name], strict=True
+        )
+        for label, words, accuracy in accuracies:
+            if words >= FEWEST:
+                share = accuracy.f1 or accuracy.recall
+                ends = (100 * end for end in (share.value, share.low, share.high))
+                measure = "F1" if accuracy.f1 else "recall"
+                yield Figure(GROUPS[grouping.by].format(label), measure, *ends)
+
+
+def _strongest(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
+    sides = zip(_figures(comparison, a), _figures(comparison, b), strict=True)
+    beyond = [(x, y) for x, y in sides if x.low > y.high or y.low > x.high]
+    if not beyond:
+        return "No group of sentences or words differs beyond its 95 % intervals."
+    x, y = max(beyond, key=lambda pair: abs(pair[0].value - pair[1].value))
+    figures = f"{x.measure} {x.value:.1f} ({a.name}), {y.value:.1f} ({b.name})"
+    return f"Largest difference beyond its intervals: {x.group}, {figures}."
+
+
+def _weakest(comparison: Comparison, system: SystemResult) -> str:
+    of_words = [f for f in _figures(comparison, system) if f.measure != "BLEU"]
+    if not of_words:
+        return "Too few words for groups of them."
+    f = min(of_words, key=lambda figure: figure.value)
+    return f"It is weakest at {f.group}: {f.measure} {f.value:.1f} ({f.low:.0f}–{f.high:.0f})."
+
+
+def _agreement(comparison: Comparison) -> str:
+    """Whom each metric puts first."""
+    votes = dict[str, list[str]]()
+    for metric, label in LABELS.items():
+        sign = -1 if metric == "ter" else 1
+        first = max(comparison.systems, key=lambda s: sign * s.metrics[metric].score)
+        votes.setdefault(first.name, []).append(label)
+    if len(votes) == 1:
+        [(name, labels)] = votes.items()
+        return f"{_and(labels)} agree that {name} is best."
+    said = "; ".join(f"{name} is best by {_and(labels)}" for name, labels in votes.items())
+    return f"The metrics disagree: {said}."
+
+
+def _weak_points(comparison: Comparison) -> str:
+    N, repeated = comparison.test.sentences, {n for s in comparison.spreads for n in s.systems}
+    once = [
+        s.name
+        for s in comparison.systems
+        if s.kind == "nmt" and s.networks == 1 and s.name not in repeated
+    ]
+    warnings = len(comparison.warnings)
+    points = [f"{warnings} warning{'s' * (warnings > 1)}"] if warnings else []
+    if N < SMALL:
+        points.append(f"only {N} sentences")
+    if comparison.seen:
+        points.append(f"{comparison.seen} sentences seen in training")
+    if once:
+        points.append(f"only one seed of {_and(once)}")
+    return f"Weak points: {', '.join(points)}." if points else "No weak point is known."
+
+
+def _advice(comparison: Comparison) -> str:
+    """What is to be done first."""
+    systems, N = comparison.systems, comparison.test.sentences
+    if unlike := [s.name for s in systems if s.mismatches]:
+        return f"mend what the warnings say of {_and(unlike)}; until then the figures mislead"
+    if comparison.seen:
+        return "test on sentences that no system was trained on (--test SRC TGT)"
+    if N < SMALL:
+        return f"test on more sentences; {N} show only large differences"
+    if unfinished := [s.name for s in systems if _still_falls(s)]:
+        return f"train {_and(unfinished)} longer; the dev perplexity was still falling at the end"
+    if comparison.spreads and all(s.networks == 1 for s in systems):
+        return "combine the networks of several seeds as one system (NAME=DIR+DIR)"
+    kinds = {s.kind for s in systems}
+    best = max(systems, key=lambda system: system.bleu).kind
+    if best == "smt" and "nmt" in kinds and comparison.curve is None:
+        return "see with --curve how much more text the network needs"
+    if len(systems) == 1:
+        return "compare it with another system, a model or NAME=FILE"
+    return "look at the page (--html FILE) for what each gets and the other misses"
+
+
+def _still_falls(system: SystemResult) -> bool:
+    *before, last = [p for e in system.training if (p := e.get("dev_perplexity", 0)) > 0] or [0.0]
+    return bool(before) and last < FALLING * min(before)
+
+
+def _and(names: list[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

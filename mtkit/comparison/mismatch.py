@@ -1,0 +1,156 @@
+"""What makes figures incomparable: output that differs from the references in form, not in quality.
+
+    case      capitals among the letters
+    tokens    lines that end in " .", as tokenised text does, or in a full stop behind its word
+    quotes    lines where one side has only “typographic” marks and the other only "straight" ones
+    language  words of the output that are in its source and in no reference, or hardly any that are
+              in the references, beside what a line of these shares with the other lines
+
+Each is told only where chance or a weak system would not do as much.
+
+Limits: words are runs of letters, so that languages without blanks between words are not told
+apart; nor are quotes of two typographic kinds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from mtkit.evaluation.statistics import Lines
+
+CASED = 0.01  # capitals among the letters of text that has any
+FAR_FEWER = 0.25  # of the capitals, or of the shared words, that are to be expected
+ENOUGH = 10  # of them are to be expected before their absence tells anything
+COMMON = 0.2  # words of the references that are in two lines, where blanks part words
+COPIED = 0.6  # share of the words: the output is the source
+QUOTED = 0.01  # share of the lines with other quotes that is worth a word
+MARKS = (("„“”«»", '"'), ("‚‘’‹›", "'"))  # typographic and straight: quotes, apostrophes
+WORD = re.compile(r"[^\W\d_]+")
+
+
+def mismatches(
+    sources: Lines, references: Sequence[Lines], outputs: Lines, ignore_case: bool, tokenize: str
+) -> list[str]:
+    """What is wrong with scoring the output like this, and what to do: a clause each.
+
+    references: the lines of each. ignore_case, tokenize: as the scorer's.
+    """
+    merged = [" ".join(lines) for lines in zip(*references, strict=True)]
+    clauses = [
+        "" if ignore_case else case(merged, outputs),
+        tokens(references[0], outputs, tokenize),
+        quotes(merged, outputs),
+        language(sources, merged, outputs),
+    ]
+    return list(filter(None, clauses))
+
+
+def case(references: Lines, outputs: Lines) -> str:
+    """Output with far fewer capitals than the references', or references without any."""
+    (ref, ref_letters), (out, out_letters) = map(_capitals, (references, outputs))
+    if not ref_letters or not out_letters:
+        return ""
+    ref_share, out_share = ref / ref_letters, out / out_letters
+    lacking = ref_share >= CASED and _far_fewer(out, ref_share * out_letters)
+    if lacking or (out_share >= CASED > ref_share and _far_fewer(ref, out_share * ref_letters)):
+        return (
+            f"{100 * out_share:.1f} % of its letters are capitals, {100 * ref_share:.1f} % of the "
+            "references'; case counts, --ignore-case scores without"
+        )
+    return ""
+
+
+def _far_fewer(number: int, expected: float) -> bool:
+    return expected >= ENOUGH and number < FAR_FEWER * expected
+
+
+def _capitals(lines: Lines) -> tuple[int, int]:
+    """How many capitals and letters; none where most letters have no case."""
+    letters = Counter(c for line in lines for c in line if c.isalpha())
+    cased = sum(n for c, n in letters.items() if c.lower() != c.title())  # not Georgian
+    if cased <= letters.total() / 2:
+        return 0, 0
+    return sum(n for c, n in letters.items() if c.isupper()), cased
+
+
+def tokens(references: Lines, outputs: Lines, tokenize: str) -> str:
+    """Tokenised output against plain references, the reverse, or both scored as plain text."""
+    if looks_tokenized(outputs):
+        if not looks_tokenized(references):
+            return (
+                "most lines end in ' .', as tokenised text does, the references' do not; "
+                "detokenise it, or score both sides as tokens with --tokenizer none"
+            )
+        if tokenize != "none":
+            return "it is tokenised, and so are the references; --tokenizer none keeps these tokens"
+    elif looks_tokenized(references) and _most_end(outputs, r"\S\."):
+        return (
+            "it is plain text, but most references end in ' .', as tokenised text does; detokenise "
+            "them, or score both sides as tokens with --tokenizer none"
+        )
+    return ""
+
+
+def looks_tokenized(lines: Lines) -> bool:
+    """Whether most lines end in `` .``, as text does that was never detokenised."""
+    return _most_end(lines, r" \.")
+
+
+def _most_end(lines: Lines, pattern: str) -> bool:
+    lines = [line.rstrip() for line in lines if line.strip()]
+    return sum(bool(re.search(f"{pattern}$", line)) for line in lines) > len(lines) / 2
+
+
+def quotes(references: Lines, outputs: Lines) -> str:
+    """Typographic marks on one side where most lines of the other have straight ones."""
+    typographic = Counter[str]()  # lines, by the side that alone has such marks
+    for sides in zip(references, outputs, strict=True):
+        styles = (
+            [{k for k, marks in enumerate(kinds) if set(marks) & set(line)} for line in sides]
+            for kinds in MARKS
+        )
+        typographic.update(
+            {
+                "neither" if ref & out else "the references" if 0 in ref else "it"
+                for ref, out in styles
+                if ref and out
+            }
+        )
+    for side, has, other in (("the references", "have", "it"), ("it", "has", "the references")):
+        n = typographic[side]
+        if n >= max(2, QUOTED * len(outputs)) and n > typographic["neither"]:
+            return (
+                f"in {n:,} lines {side} {has} typographic quotes or apostrophes, {other} straight "
+                "ones; they count as errors until both sides are written alike"
+            )
+    return ""
+
+
+def language(sources: Lines, references: Lines, outputs: Lines) -> str:
+    """Output that is mostly its source, or whose words are not those of the references."""
+    x, refs, y = (
+        [WORD.findall(line.lower()) for line in side] for side in (sources, references, outputs)
+    )
+    lines_with = Counter(word for words in refs for word in set(words))
+    n = sum(map(len, y))
+    copied = sum(
+        w in of and w not in lines_with
+        for of, words in zip(map(set, x), y, strict=True)
+        for w in words
+    )
+    if n >= 2 * ENOUGH and copied > COPIED * n:
+        return (
+            f"{100 * copied / n:.0f} % of its words are the source's and in no reference; "
+            "is it a translation?"
+        )
+    shared = sum(w in lines_with for words in y for w in words)
+    again = [lines_with[w] > 1 for words in refs for w in words]
+    common = sum(again) / max(1, len(again))
+    if common >= COMMON and _far_fewer(shared, common * n):
+        return (
+            f"only {100 * shared / n:.0f} % of its words are in the references; "
+            "is it in their language?"
+        )
+    return ""

@@ -1,0 +1,146 @@
+"""The sentences that a comparison comes to, by facts that are made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mtkit.comparison.conclusion import conclude
+from mtkit.comparison.report import Comparison, ScoredGroup, Spread, SystemResult
+from mtkit.comparison.where import Accuracy, Grouping
+from mtkit.evaluation.means import Interval
+from mtkit.evaluation.metrics import Metric
+from mtkit.evaluation.significance import Pair
+from tests.support.comparisons import REFERENCES, SOURCES, built, of
+
+BASE = built(SOURCES, REFERENCES, [of("a", "file", REFERENCES)], resamples=2, trials=2)
+LOG = [{"update": k, "dev_perplexity": p} for k, p in ((1, 90.0), (2, 20.0), (3, 19.9))]
+
+
+def system(
+    name: str, kind: str, bleu: float, chrf: float, ter: float, **facts: Any
+) -> SystemResult:
+    figures = {"bleu": bleu, "chrf": chrf, "ter": ter}
+    metrics = {metric: Metric(score, score - 2, score + 2, "") for metric, score in figures.items()}
+    known = {"by_length": [], "training": LOG, "networks": 1, "mismatches": []} | facts
+    return replace(BASE.systems[0], name=name, kind=kind, metrics=metrics, **known)
+
+
+def compared(*systems: SystemResult, **facts: Any) -> Comparison:
+    known = {"pairs": [], "groupings": [], "spreads": [], "warnings": [], "seen": 0} | facts
+    test = replace(BASE.test, sentences=known.pop("sentences", 500))
+    return replace(BASE, test=test, systems=list(systems), **known)
+
+
+SMT = system("smt", "smt", 35.3, 63.8, 48.1)
+NMT = system("nmt", "nmt", 41.4, 63.4, 43.5)
+PAIRS = [Pair("smt", "nmt", "bleu", -6.1, 0.001, 0.001), Pair("smt", "nmt", "chrf", 0.4, 0.2, 0.6)]
+ONE = Spread(["nmt", "nmt-2"], [41.4, 41.0], 41.2, 0.3)
+
+
+def test_who_is_ahead_by_which_metric_and_how_surely() -> None:
+    who, _, agreement, *_ = conclude(compared(SMT, NMT, pairs=PAIRS))
+    assert who == (
+        "nmt is ahead of smt by 6.1 BLEU (significant) and 4.6 TER (untested), "
+        "behind it by 0.4 chrF (not significant)."
+    )
+    assert agreement == "The metrics disagree: nmt is best by BLEU and TER; smt is best by chrF."
+    disputed = [replace(PAIRS[0], p_randomization=0.06)]
+    better = system("nmt", "nmt", 41.4, 64.0, 43.5)
+    who, _, agreement, *_ = conclude(compared(better, SMT, pairs=disputed))
+    assert "6.1 BLEU (disputed), 0.2 chrF (untested) and 4.6 TER (untested)." in who
+    assert agreement == "BLEU, chrF and TER agree that nmt is best."
+
+
+def test_of_many_systems_the_best_two_are_compared() -> None:
+    third = system("third", "file", 20.0, 70.0, 60.0)
+    who, _, agreement, *_ = conclude(compared(third, SMT, NMT, pairs=PAIRS))
+    assert who.startswith("nmt is ahead of smt, the next of 3, by 6.1 BLEU (significant)")
+    assert agreement == "The metrics disagree: nmt is best by BLEU and TER; third is best by chrF."
+
+
+def test_equals_are_said_to_be_equal() -> None:
+    who, *_ = conclude(compared(SMT, replace(SMT, name="twin")))
+    assert who == "smt is as good as twin by every metric."
+
+
+def lengths(*bleu: tuple[float, float]) -> list[ScoredGroup]:
+    """BLEU of groups, and half the width of its interval."""
+    return [
+        ScoredGroup(5 * k + 1, 5 * k + 5, 50, b, b - half, b + half)
+        for k, (b, half) in enumerate(bleu)
+    ]
+
+
+def words(by: str, **shares: list[Interval]) -> Grouping:
+    systems = {name: [Accuracy(s.value, s, s) for s in of] for name, of in shares.items()}
+    return Grouping(by, ["0", "1"], [50, 5], systems)
+
+
+def test_the_largest_difference_beyond_its_intervals_is_named() -> None:
+    smt, nmt = (
+        replace(s, by_length=lengths(*bleu))
+        for s, bleu in ((SMT, [(30, 1), (20, 9)]), (NMT, [(35, 1), (36, 9)]))
+    )
+    _, where, *_ = conclude(compared(smt, nmt))
+    assert where == (
+        "Largest difference beyond its intervals: sentences of 1–5 words, BLEU 35.0 (nmt), "
+        "30.0 (smt)."
+    )
+    far, near = Interval(0.4, 0.38, 0.42), Interval(0.3, 0.28, 0.32)
+    apart = Interval(0.9, 0.9, 0.9), Interval(0.0, 0.0, 0.0)
+    frequency = words("frequency", smt=[far, apart[0]], nmt=[near, apart[1]])  # of 5 words nothing
+    _, where, *_ = conclude(compared(smt, nmt, groupings=[frequency]))
+    assert "words seen 0 × in training, F1 30.0 (nmt), 40.0 (smt)." in where
+    _, where, *_ = conclude(
+        compared(SMT, NMT, groupings=[words("kind", smt=[near, near], nmt=[near, near])])
+    )
+    assert where == "No group of sentences or words differs beyond its 95 % intervals."
+
+
+def test_one_system_alone_has_a_shorter_conclusion() -> None:
+    share = Interval(0.05, 0.01, 0.09)
+    said = conclude(compared(SMT, groupings=[words("frequency", smt=[share, share])]))
+    assert said == [
+        "smt scores 35.3 BLEU (33.3–37.3), 63.8 chrF, 48.1 TER.",
+        "It is weakest at words seen 0 × in training: F1 5.0 (1–9).",
+        "No weak point is known.",
+        "Next: compare it with another system, a model or NAME=FILE.",
+    ]
+
+
+def test_weak_points_are_counted() -> None:
+    assert conclude(compared(SMT, NMT))[3] == "Weak points: only one seed of nmt."
+    assert conclude(compared(SMT, replace(NMT, networks=2)))[3] == "No weak point is known."
+    assert conclude(compared(SMT, NMT, spreads=[ONE]))[3] == "No weak point is known."
+    facts = {"sentences": 60, "warnings": ["a", "b"], "seen": 7}
+    assert conclude(compared(SMT, NMT, **facts))[3] == (
+        "Weak points: 2 warnings, only 60 sentences, 7 sentences seen in training, "
+        "only one seed of nmt."
+    )
+
+
+FALLING = [*LOG, {"update": 4, "dev_perplexity": 15.0}]
+ADVICE: dict[str, tuple[Comparison, str]] = {
+    "alike": (compared(replace(SMT, mismatches=["x"]), NMT, seen=2), "mend what the warnings say"),
+    "unseen": (compared(SMT, NMT, seen=2, sentences=60), "test on sentences that no system"),
+    "more": (compared(SMT, replace(NMT, training=FALLING), sentences=60), "test on more sentences"),
+    "longer": (compared(SMT, replace(NMT, training=FALLING)), "train nmt longer; the dev perpl"),
+    "combine": (compared(SMT, NMT, spreads=[ONE]), "combine the networks of several seeds"),
+    "combined": (compared(SMT, NMT, replace(NMT, networks=2), spreads=[ONE]), "look at the page"),
+    "curve": (compared(system("smt", "smt", 44, 60, 40), NMT), "see with --curve how much more"),
+    "page": (compared(SMT, NMT), "look at the page"),
+}
+
+
+@pytest.mark.parametrize("case", ADVICE)
+def test_the_facts_choose_what_to_do_next(case: str) -> None:
+    comparison, advice = ADVICE[case]
+    assert conclude(comparison)[-1].startswith(f"Next: {advice}")
+
+
+def test_sentences_are_short() -> None:
+    for comparison, _ in ADVICE.values():
+        assert all(len(sentence) <= 115 for sentence in conclude(comparison))
