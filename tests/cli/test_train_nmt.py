@@ -155,4 +155,19 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
     mtkit(*call, "--out", "again", "--resume", cwd=tmp_path)
     a, b = (Manifest.read(tmp_path / name).config for name in ("whole", "again"))
     assert a == b
-    monkeypatch.undo()
+
+
+def test_seeds_share_what_auto_chose_when_they_are_resumed(
+    project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = ["--train", project / "train.en", project / "train.de"]
+    call = ["train-nmt", *text, "--updates", 4, "--seeds", 2, "--out", "m"]
+    mtkit(*call, cwd=tmp_path)
+    second = (tmp_path / "m-2/weights.safetensors").read_bytes()
+    (tmp_path / "m-2").rename(tmp_path / "old")
+    monkeypatch.setattr(recipe, "FEW", 1)  # as another rule might have it
+    said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
+    assert "seed 1: m-1, done already" in said
+    assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second
+    refused = mtkit(*call, "--resume", "--clip", 2, cwd=tmp_path, check=2)
+    assert b"m-1 was trained with clip 1.0, not 2.0" in refused.stderr

@@ -66,6 +66,7 @@ def _pace(run: Run, begun: float) -> Pace:
     perplexity(run.average, run.dev)
     validation = time.perf_counter() - start
     run.restore()
+    parallel.wait()  # until all have read what was kept
     overhead = time.perf_counter() - begun + run.config.validations * validation
     return Pace(parallel.agreed(update), parallel.agreed(overhead))
 
