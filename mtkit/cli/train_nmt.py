@@ -21,7 +21,7 @@ def _of_preset(help: str, **limits: Any) -> Any:  # noqa: A002
 
 Preset = Annotated[
     recipe.Preset,
-    Option(help="The recipe to start from; auto: few, small or short, by text and budget."),
+    Option(help="The recipe to start from; auto: tiny, few, small or short, by text and budget."),
 ]
 Cell = Annotated[recipe.Cell | None, _of_preset("Recurrent cell.")]
 Attention = Annotated[recipe.Attention | None, _of_preset("Attention.")]

@@ -81,7 +81,7 @@ def last_line(stderr: bytes) -> list[str]:
 @pytest.fixture
 def small_presets(monkeypatch: pytest.MonkeyPatch, tiny: None) -> None:
     """Tiny networks, but of different sizes."""
-    for name, hidden in (("few", 32), ("small", 48), ("short", 16)):
+    for name, hidden in (("tiny", 32), ("small", 48), ("short", 16)):
         shaped = recipe.preset(
             "quick", preset=name, hidden=hidden, epochs=recipe.PRESETS[name].epochs
         )
@@ -94,7 +94,7 @@ def test_the_last_line_repeats_the_run(project: Path, tmp_path: Path, small_pres
     call = ["train-nmt", *text, "--minutes", 0.08, "--seed", 3, "--clip", 0.5, "--out", "a b"]
     command = last_line(mtkit(*call, "--bpe-dropout", 0.1, cwd=tmp_path).stderr)
     config = Manifest.read(tmp_path / "a b").config
-    expected = f"--preset few --updates {config['updates']} --seed 3 --precision"
+    expected = f"--preset tiny --updates {config['updates']} --seed 3 --precision"
     assert expected in " ".join(command)
     assert command[-4:] == ["--threads", "1", "--out", "a b"]
     first = (tmp_path / "a b/weights.safetensors").read_bytes()
@@ -131,7 +131,7 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
         said = mtkit(*call, *options, "--force", "--out", "m", cwd=tmp_path).stderr.decode()
         return Manifest.read(tmp_path / "m").config["preset"], said
 
-    assert chosen()[0] == "few"
+    assert chosen()[0] == "tiny"
     monkeypatch.setattr(recipe, "FEW", 100)
     name, said = chosen("--seeds", 1)
     assert name == "short"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mtkit.nmt.recipe import FEW, PRESETS, SHORT, preset, suited
+from mtkit.nmt.recipe import FEW, PRESETS, SHORT, TINY, preset, suited
 
 
 def test_what_suits_depends_on_the_pairs_and_on_what_the_budget_buys() -> None:
-    assert suited(1) == suited(FEW - 1) == suited(FEW - 1, passes=1) == "few"
+    assert suited(1) == suited(TINY - 1) == suited(TINY - 1, passes=1) == "tiny"
+    assert suited(TINY) == suited(FEW - 1) == suited(FEW - 1, passes=1) == "few"
     assert suited(FEW) == suited(10**7) == suited(FEW, SHORT) == "small"
     assert suited(FEW, SHORT - 0.1) == suited(10**7, 0.1) == "short"
 
