@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mtkit.comparison.report import Comparison
     from mtkit.nmt.recipe import Device
-    from mtkit.nmt.recipe import TrainConfig as NmtConfig
+    from mtkit.nmt.training.build import Recipe
     from mtkit.smt.alignment.symmetrize import Links
     from mtkit.smt.train import TrainConfig as SmtConfig
     from mtkit.system import System
@@ -76,23 +76,23 @@ def train_smt(
 
 def train_nmt(
     corpus: Corpus | None = None, out: str | Path | None = None,
-    tokenizer: WordTokenizer | None = None, config: NmtConfig | None = None,
+    tokenizer: WordTokenizer | None = None, config: Recipe | None = None,
     start: str | Path | None = None, seeds: int = 1, resume: bool = False, device: Device = "auto",
     force: bool = False, threads: int = 0,
 ) -> list[Path]:  # fmt: skip
     """Train a neural translator, or several by consecutive seeds; returns the model directories.
 
     corpus, tokenizer, force: as in ``train_smt``. out: by default ``models/nmt-en-de``; of several
-    OUT-1 … OUT-N. config: ``nmt.recipe.TrainConfig()``, the preset ``small``; see
-    ``nmt.recipe.preset``. start: a model to train further. resume: continue what was interrupted.
-    threads: of this machine, which its processes share; 0 takes every core.
+    OUT-1 … OUT-N. config: a recipe, as ``nmt.recipe.preset`` makes one, or changes to the preset
+    that suits text and budget, as in ``{"minutes": 5}``. start: a model to train further. resume:
+    continue what was interrupted. threads: of this machine, which its processes share; 0 takes
+    every core.
 
     Raises InputError as ``train_smt`` does, where ``start`` does not go with the text, where there
     is nothing to resume and for the device ``cuda`` without a GPU.
     """
     from mtkit import models
     from mtkit.nmt import parallel
-    from mtkit.nmt.recipe import TrainConfig
     from mtkit.nmt.training.build import train_seeds
 
     with parallel.processes(device, models.cores(threads)):
@@ -100,7 +100,7 @@ def train_nmt(
         replace = force or (out is not None and resume and seeds > 1)
         directories = models.places(out, "nmt", corpus, replace, seeds)
         old = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
-        train_seeds(corpus, tokenizer, config or TrainConfig(), directories, resume, old)
+        train_seeds(corpus, tokenizer, config or {}, directories, resume, old)
     return directories
 
 

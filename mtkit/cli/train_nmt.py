@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Option
+from typer import Context, Option
 
 import mtkit.cli.options as options
 from mtkit.console import note
@@ -18,11 +19,17 @@ def _of_preset(help: str, **limits: Any) -> Any:  # noqa: A002
     return Option(help=help, show_default="preset", **limits)
 
 
-Preset = Annotated[recipe.Preset, Option(help="The recipe to start from.")]
+Preset = Annotated[
+    recipe.Preset,
+    Option(help="The recipe to start from; auto: tiny, few, small or short, by text and budget."),
+]
 Cell = Annotated[recipe.Cell | None, _of_preset("Recurrent cell.")]
 Attention = Annotated[recipe.Attention | None, _of_preset("Attention.")]
 Clip = Annotated[float | None, _of_preset("Largest norm of a gradient; 0: no clipping.", min=0)]
 Minutes = Annotated[float | None, _of_preset("Wall time to train for; 0: no limit.", min=0)]
+Epochs = Annotated[
+    int | None, _of_preset("Passes over the text; without --minutes no limit of time.", min=1)
+]
 BpeDropout = Annotated[
     float | None, _of_preset("Probability that a merge of subwords is passed over.", min=0, max=1)
 ]
@@ -50,12 +57,17 @@ From = Annotated[
 ]
 
 
+# What a number of updates stands for, how the machine is used, and what concerns one call alone.
+REPLACED = {"preset", "minutes", "epochs", "updates", "seed", "seeds", "precision", "threads"}
+REPLACED |= {"resume", "force", "quiet", "out"}
+
+
 def train_nmt(
-    train: options.Train = None, dev: options.Dev = None, test: options.Test = None,
-    corpus: options.CorpusName = None, pair: options.Pair = None, out: options.Out = None,
-    force: options.Force = False, tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False, preset: Preset = "small", cell: Cell = None,
-    attention: Attention = None, clip: Clip = None, minutes: Minutes = None,
+    context: Context, train: options.Train = None, dev: options.Dev = None,
+    test: options.Test = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    out: options.Out = None, force: options.Force = False, tokenizer: options.Tokenizer = "words",
+    lowercase: options.Lowercase = False, preset: Preset = "auto", cell: Cell = None,
+    attention: Attention = None, clip: Clip = None, minutes: Minutes = None, epochs: Epochs = None,
     updates: Updates = None, resume: Resume = False, precision: Precision = "auto",
     device: Device = "auto", bpe_dropout: BpeDropout = None, seed: options.Seed = 1,
     seeds: Seeds = 1, start: From = None, threads: options.Threads = 0,
@@ -69,10 +81,11 @@ def train_nmt(
     check_named(out, force or (resume and seeds > 1), seeds)  # before anything is read
     if start and (cell or attention):
         raise InputError("--from keeps a model's shape; leave --cell and --attention out")
-    config = recipe.preset(
-        preset, seed=seed, cell=cell, attention=attention, clip=clip, minutes=minutes,
-        updates=updates, bpe_dropout=bpe_dropout, precision=precision,
-    )  # fmt: skip
+    changes = {
+        "seed": seed, "cell": cell, "attention": attention, "clip": clip, "minutes": minutes,
+        "epochs": epochs, "updates": updates, "bpe_dropout": bpe_dropout, "precision": precision,
+    }  # fmt: skip
+    config = changes if preset == "auto" else recipe.preset(preset, **changes)
     text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
     directories = options.ask_before_loss(
         lambda force: mtkit.train_nmt(
@@ -82,3 +95,24 @@ def train_nmt(
     )
     for directory in directories:
         note(f"model: {directory}")
+    for directory in directories:
+        note(f"the same again: {_repeat(context, directory, cores)}")
+
+
+def _repeat(context: Context, directory: Path, threads: int) -> str:
+    """The command that trains the model in ``directory`` again, on any machine: what was given, but
+    for what a number of updates and a preset replace, and how the machine was used.
+    """
+    from mtkit.manifest import Manifest
+
+    words = ["mtkit", "train-nmt"]
+    for option in context.command.params:
+        name, value = str(option.name), context.params.get(str(option.name))
+        source = context.get_parameter_source(name)
+        if source and source.name == "COMMANDLINE" and name not in REPLACED:
+            values = value if isinstance(value, tuple) else () if value is True else (value,)
+            words += [option.opts[0], *map(str, values)]
+    own = Manifest.read(directory).config
+    for name in ("preset", "updates", "seed", "precision"):
+        words += [f"--{name}", str(own[name])]
+    return shlex.join([*words, "--threads", str(threads), "--out", str(directory)])

@@ -173,7 +173,7 @@ def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> N
     from mtkit.nmt.training.build import train_nmt
 
     own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
-    config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig)})
+    config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig) if f.name in own})
     set_threads(threads)
     fitting = replace(config, vocabulary=0, updates=0, seed=training.seed)
     train_nmt(corpus, tokenizer, fitting, out)

@@ -79,7 +79,7 @@ def everyday(directory: Path, add: Add) -> None:
     """The demo: both translators on the embedded corpus."""
     done = {
         "smt": mtkit("train-smt", cwd=directory),
-        "nmt": mtkit("train-nmt", "--preset", "quick", cwd=directory),
+        "nmt": mtkit("train-nmt", "--preset", "quick", "--updates", "5300", cwd=directory),
     }
     result = json.loads(mtkit("compare", "--json", cwd=directory).out)
     for system in result["systems"]:

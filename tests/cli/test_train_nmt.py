@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
+import pytest
+
+from mtkit.manifest import Manifest
+from mtkit.nmt import recipe
+from mtkit.nmt.training import checkpoint, train
 from tests.support.command import mtkit
 
 
@@ -63,3 +69,105 @@ def test_seeds_give_several_models_which_translate_together(
     ):
         refused = mtkit(*further[:-1], "other", *wrong, cwd=tmp_path, check=2)
         assert message in refused.stderr.decode()
+
+
+def last_line(stderr: bytes) -> list[str]:
+    """The command that it names."""
+    line = stderr.decode().splitlines()[-1]
+    assert line.startswith("the same again: mtkit ")
+    return shlex.split(line.removeprefix("the same again: mtkit "))
+
+
+@pytest.fixture
+def small_presets(monkeypatch: pytest.MonkeyPatch, tiny: None) -> None:
+    """Tiny networks, but of different sizes."""
+    for name, hidden in (("tiny", 32), ("small", 48), ("short", 16)):
+        shaped = recipe.preset(
+            "quick", preset=name, hidden=hidden, epochs=recipe.PRESETS[name].epochs
+        )
+        monkeypatch.setitem(recipe.PRESETS, name, shaped)
+
+
+def test_the_last_line_repeats_the_run(project: Path, tmp_path: Path, small_presets: None) -> None:
+    """A run by the clock that patience ended, by its number of updates: the same bits."""
+    text = ["--train", project / "train.en", project / "train.de", "--lowercase"]
+    call = ["train-nmt", *text, "--minutes", 0.08, "--seed", 3, "--clip", 0.5, "--out", "a b"]
+    command = last_line(mtkit(*call, "--bpe-dropout", 0.1, cwd=tmp_path).stderr)
+    config = Manifest.read(tmp_path / "a b").config
+    expected = f"--preset tiny --updates {config['updates']} --seed 3 --precision"
+    assert expected in " ".join(command)
+    assert command[-4:] == ["--threads", "1", "--out", "a b"]
+    first = (tmp_path / "a b/weights.safetensors").read_bytes()
+    assert "--minutes" not in command
+    said = mtkit(*command, "--force", cwd=tmp_path).stderr
+    assert (tmp_path / "a b/weights.safetensors").read_bytes() == first
+    assert last_line(said) == command
+
+
+def test_epochs_are_a_budget_and_a_short_one_is_said(
+    project: Path, tmp_path: Path, small_presets: None
+) -> None:
+    text = ["--train", project / "train.en", project / "train.de"]
+    call = ["train-nmt", *text, "--preset", "quick", "--epochs", 1]
+    said = mtkit(*call, "--out", "m", cwd=tmp_path).stderr.decode()
+    config = Manifest.read(tmp_path / "m").config
+    assert "timing" not in said
+    assert f"plan: 1 epoch of 380 pairs = {config['updates']} updates\n" in said
+    assert "warning: 1 epoch of this text; about 15 are needed for a usable network" in said
+    assert config["minutes"] == 0
+    seeds = mtkit(*call, "--seeds", 2, "--seed", 4, "--out", "s", cwd=tmp_path).stderr
+    assert last_line(seeds)[-6:-4] == ["--precision", config["precision"]]
+    assert [line.split()[-1] for line in seeds.decode().splitlines()[-2:]] == ["s-1", "s-2"]
+    assert last_line(seeds)[-8:-6] == ["--seed", "5"]
+
+
+def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
+    project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = ["--train", project / "train.en", project / "train.de"]
+    call = ["train-nmt", *text, "--epochs", 2]
+
+    def chosen(*options: object) -> tuple[str, str]:
+        said = mtkit(*call, *options, "--force", "--out", "m", cwd=tmp_path).stderr.decode()
+        return Manifest.read(tmp_path / "m").config["preset"], said
+
+    assert chosen()[0] == "tiny"
+    monkeypatch.setattr(recipe, "FEW", 100)
+    name, said = chosen("--seeds", 1)
+    assert name == "short"
+    assert "the budget buys 2.0 epochs of the preset small" in said
+    assert said.count("plan: ") == 1
+    assert chosen("--from", "m")[0] == "small"
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    mtkit(*call, "--out", "whole", cwd=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Run, "validate", killed)
+        with pytest.raises(KilledError):
+            mtkit(*call, "--out", "again", cwd=tmp_path)
+    assert checkpoint.path_of(tmp_path / "again").exists()
+    monkeypatch.setattr(recipe, "SHORT", 0)  # as another speed might have it
+    mtkit(*call, "--out", "again", "--resume", cwd=tmp_path)
+    a, b = (Manifest.read(tmp_path / name).config for name in ("whole", "again"))
+    assert a == b
+
+
+def test_seeds_share_what_auto_chose_when_they_are_resumed(
+    project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = ["--train", project / "train.en", project / "train.de"]
+    call = ["train-nmt", *text, "--updates", 4, "--seeds", 2, "--out", "m"]
+    mtkit(*call, cwd=tmp_path)
+    second = (tmp_path / "m-2/weights.safetensors").read_bytes()
+    (tmp_path / "m-2").rename(tmp_path / "old")
+    monkeypatch.setattr(recipe, "FEW", 1)  # as another rule might have it
+    said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
+    assert "seed 1: m-1, done already" in said
+    assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second
+    refused = mtkit(*call, "--resume", "--clip", 2, cwd=tmp_path, check=2)
+    assert b"m-1 was trained with clip 1.0, not 2.0" in refused.stderr

@@ -178,13 +178,13 @@ def test_a_point_is_that_of_training_on_the_sample(
     models: dict[str, Path], few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from mtkit.nmt.recipe import TrainConfig as NmtConfig
-    from mtkit.nmt.training import train as training_loop
+    from mtkit.nmt.training import plan
     from mtkit.nmt.training.build import train_nmt
     from mtkit.smt.search.features import DEFAULT_WEIGHTS
     from mtkit.smt.train import TrainConfig, train_smt
     from mtkit.text.tokenizer import WordTokenizer
 
-    monkeypatch.setattr(training_loop, "TIMED", 2)
+    monkeypatch.setattr(plan, "TIMED", 2)
     corpus = replace(few, train=sample(few.train, 100, 1))
     train_smt(corpus, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, tmp_path / "smt")
     config = NmtConfig(embedding=32, hidden=32, epochs=1, validations=2, learning_rate=5e-3, seed=1)

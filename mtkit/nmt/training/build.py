@@ -6,57 +6,86 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.manifest import LOG, MANIFEST, Manifest, replacing, save_training_hashes
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data
-from mtkit.nmt.recipe import TrainConfig
+from mtkit.nmt.recipe import TrainConfig, preset, suited
 from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.bpe_dropout import Segmenter
-from mtkit.nmt.training.train import train
+from mtkit.nmt.training.plan import plan
+from mtkit.nmt.training.train import keep_memory, train
 from mtkit.nmt.training.update import Run
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer
 
 Words = Sequence[Sequence[str]]
+Recipe = TrainConfig | Mapping[str, Any]  # settings, or changes to those that suit the text
 
 
 def train_nmt(
-    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, out: Path, resume: bool = False,
+    corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, out: Path, resume: bool = False,
     start: NmtSystem | None = None,
 ) -> Manifest | None:  # fmt: skip
     """Train on ``corpus`` and write the model directory ``out``; its manifest, for the first of
     several processes. tokenizer: of both languages. config: the recipe, as ``recipe.preset`` builds
-    one; its seed decides everything random. resume: continue what an interruption left beside
-    ``out``. start: a model to train further; its weights, shape and subwords are taken over. Raises
-    InputError where there is nothing to resume, or a training of another text or other settings.
+    one, or changes to the one that suits; its seed decides everything random. resume: continue what
+    an interruption left beside ``out``. start: a model to train further; its weights, shape and
+    subwords are taken over. Raises InputError where there is nothing to resume, or a training of
+    another text or other settings.
     """
     begun = time.perf_counter()
+    keep_memory()
     unfinished = checkpoint.path_of(out)
-    run, subwords = _prepare(corpus, tokenizer, config, unfinished, start)
+    if resume and not isinstance(config, TrainConfig):
+        config = preset(checkpoint.place_of(unfinished)["preset"], **config)
+    elif unfinished.exists() and not resume:
+        note(f"{unfinished}: interrupted training, started anew; --resume continues it")
     with replacing(out) if parallel.RANK == 0 else nullcontext() as directory:
-        note(f"{len(subwords)} subwords, {run.parameters / 1e6:.1f} M parameters")
-        if resume:
-            run.restore()
-            note(f"resumed at update {run.update} of {run.config.updates}")
-        elif unfinished.exists():
-            note(f"{unfinished}: interrupted training, started anew; --resume continues it")
+        run, subwords = _planned(corpus, tokenizer, config, unfinished, start, resume, begun)
         system = NmtSystem([train(run)], subwords, tokenizer)
-        if directory is None:
-            return None
-        seconds = time.perf_counter() - begun
-        manifest = _write(system, run, corpus, directory, seconds, start is not None)
+        manifest = None
+        if directory is not None:
+            seconds = time.perf_counter() - begun
+            manifest = _write(system, run, corpus, directory, seconds)
+    parallel.wait()  # for the directory to be there
     unfinished.unlink(missing_ok=True)
     return manifest
+
+
+def _planned(
+    corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, unfinished: Path,
+    start: NmtSystem | None, resume: bool, begun: float,
+) -> tuple[Run, Subwords]:  # fmt: skip
+    """A run whose length is decided: by the clock, where that is its budget."""
+    pairs = len(corpus.train)
+    settings = config if isinstance(config, TrainConfig) else preset(suited(pairs), **config)
+    run, subwords = _prepare(corpus, tokenizer, settings, unfinished, start)
+    if resume:
+        run.restore()
+        note(f"resumed at update {run.update} of {run.config.updates}")
+    lines = [] if run.config.updates and resume else plan(run, begun)
+    if not isinstance(config, TrainConfig):
+        passes = run.config.updates / run.batches_per_epoch
+        if (name := suited(pairs, passes)) != settings.preset:
+            note(f"the budget buys {passes:.1f} epochs of the preset {settings.preset}")
+            settings = preset(name, **config)
+            return _planned(corpus, tokenizer, settings, unfinished, start, resume, begun)
+    size = f"{len(subwords)} subwords, {run.parameters / 1e6:.1f} M parameters"
+    note(f"preset {settings.preset}: {size}")
+    for line in lines:
+        note(line)
+    return run, subwords
 
 
 def _prepare(
@@ -88,27 +117,33 @@ def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
 
 
 def train_seeds(
-    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, directories: Sequence[Path],
+    corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, directories: Sequence[Path],
     resume: bool = False, start: NmtSystem | None = None,
 ) -> None:  # fmt: skip
-    """Train a model in each of ``directories``, by consecutive seeds, and say how far they differ.
-    resume: models that are complete stay, and the one that was interrupted is continued. Raises
-    InputError where a complete one has other settings. Else see ``train_nmt``.
+    """Train a model in each of ``directories``, by consecutive seeds, and say how far they differ;
+    the first decides what recipe suits. resume: models that are complete stay, and the one that was
+    interrupted is continued. Raises InputError where a complete one has other settings. Else see
+    ``train_nmt``.
     """
+    if start and not isinstance(config, TrainConfig):
+        config = preset("small", **config)  # what suits is known of beginners only
     if len(directories) == 1:
         train_nmt(corpus, tokenizer, config, directories[0], resume, start)
         return
     figures = []
-    for seed, directory in enumerate(directories, config.seed):
+    first = config.seed if isinstance(config, TrainConfig) else config.get("seed", 1)
+    for seed, directory in enumerate(directories, first):
         done = resume and (directory / MANIFEST).is_file()
         note(f"seed {seed}: {directory}{', done already' if done else ''}")
-        own = replace(config, seed=seed)
+        own = _seeded(config, seed)
         manifest: Manifest | None
         if done:
             manifest = _done(directory, own, start)
         else:
             again = resume and checkpoint.path_of(directory).exists()
             manifest = train_nmt(corpus, tokenizer, own, directory, again, start)
+        if not isinstance(config, TrainConfig):
+            config = preset(Manifest.read(directory).config["preset"], **config)
         if manifest:
             figures.append(manifest.figures)
     for name in ("dev_perplexity", "dev_bleu") if len(figures) == len(directories) else ():
@@ -120,12 +155,20 @@ def train_seeds(
         )
 
 
-def _done(out: Path, config: TrainConfig, start: NmtSystem | None) -> Manifest:
+def _seeded(config: Recipe, seed: int) -> Recipe:
+    if isinstance(config, TrainConfig):
+        return replace(config, seed=seed)
+    return {**config, "seed": seed}
+
+
+def _done(out: Path, config: Recipe, start: NmtSystem | None) -> Manifest:
     """The manifest of a complete model. Raises InputError where ``config`` has other settings."""
     undecided = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # until the run decides
     manifest = Manifest.read(out)
+    if not isinstance(config, TrainConfig):
+        config = preset(manifest.config["preset"], **config)
     for name, value in asdict(_shaped(config, start)).items():
-        trained = manifest.config.get(name)
+        trained = manifest.config.get(name, value)  # an old model may lack it
         if value not in (trained, undecided.get(name)):
             raise InputError(
                 f"{out} was trained with {name} {trained}, not {value}; "
@@ -171,11 +214,9 @@ def _short(data: Data, limit: int) -> tuple[Data, list[int]]:
 
 
 def _write(
-    system: NmtSystem, run: Run, corpus: Corpus, directory: Path, seconds: float, continued: bool
+    system: NmtSystem, run: Run, corpus: Corpus, directory: Path, seconds: float
 ) -> Manifest:
-    """Write the model, its log and its manifest. seconds: of this process. continued: whether it
-    began with another model's weights.
-    """
+    """Write the model, its log and its manifest. seconds: of this process."""
     system.save(directory)
     finite = ({k: v for k, v in entry.items() if math.isfinite(v)} for entry in run.history)
     log = "".join(json.dumps(entry) + "\n" for entry in finite)
@@ -190,7 +231,7 @@ def _write(
         "parameters": run.parameters,
         "skipped_updates": int(run.skipped),
     }
-    config = {**asdict(run.config), **system.settings, "continued": continued}
+    config = {**asdict(run.config), **system.settings, "continued": run.continued}
     manifest = Manifest.of("nmt", corpus, system.tokenizer, config, figures)
     manifest.write(directory)
     return manifest

@@ -54,23 +54,30 @@ def save(path: Path, groups: Groups, state: dict[str, Any], mark: str) -> None:
     new.replace(path)
 
 
-def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
-    """Read what ``save`` wrote. Raises InputError for a run of another text or other settings."""
+def place_of(path: Path, mark: str | None = None) -> dict[str, Any]:
+    """Where a run stands. Raises InputError where there is none, or one with another ``mark``."""
     if not path.is_file():
         raise InputError(f"{path}: no unfinished training; start one without --resume")
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
-        if metadata["fingerprint"] != mark:
-            raise InputError(
-                f"{path}: the unfinished training has another text or other settings; "
-                "give those again, or start anew without --resume"
-            )
-        groups: Groups = defaultdict(dict)
+    if mark not in (None, metadata["fingerprint"]):
+        raise InputError(
+            f"{path}: the unfinished training has another text or other settings; "
+            "give those again, or start anew without --resume"
+        )
+    place: dict[str, Any] = json.loads(metadata["state"])
+    return place
+
+
+def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
+    """Read what ``save`` wrote. Raises InputError for a run of another text or other settings."""
+    place = place_of(path, mark)
+    groups: Groups = defaultdict(dict)
+    with safe_open(path, "pt") as file:
         for name in file.keys():  # noqa: SIM118
             group, _, key = name.partition(".")
             groups[group][key] = file.get_tensor(name)
-    state: dict[str, Any] = json.loads(metadata["state"])
-    return groups, state
+    return groups, place
 
 
 def flat(queue: list[list[int]]) -> Tensors:

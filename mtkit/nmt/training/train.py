@@ -1,10 +1,9 @@
 """Training: update after update by a plan, looked after on the way.
 
-A time budget is turned once, by timing the first updates, into a number of updates, so that
-everything after that depends on counts and seeds only. A validation comes every so many updates;
-the averaged weights with the lowest dev perplexity win, and `patience` validations without better
-ones end the run. Updates whose gradient is not finite are skipped, and some in a row send the run
-back to where it was kept last.
+The number of updates is planned before (see ``plan``), so that everything here depends on counts
+and seeds only. A validation comes every so many updates; the averaged weights with the lowest dev
+perplexity win, and `patience` validations without better ones end the run. Updates whose gradient
+is not finite are skipped, and some in a row send the run back to where it was kept last.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import ctypes
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -24,15 +22,12 @@ from mtkit.errors import WorkError
 from mtkit.evaluation.metrics import bleu
 from mtkit.nmt import parallel
 from mtkit.nmt.data import batch_rows
-from mtkit.nmt.loss import perplexity
 from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.search import beam_search
 from mtkit.nmt.training.update import Run
 from mtkit.text.vocabulary import EOS
 
-WARM = 10  # updates before the timed ones: the allocator and the caches settle
-TIMED = 30  # updates that are timed to turn minutes into updates
-SAVED = 120.0  # seconds, about, between two states that are kept
+SAVED = 1000  # updates at most between two states that are kept
 LOOK = 10  # updates between two looks at how many were skipped in a row
 ROW = 5  # skipped ones in a row that send the run back
 HALVINGS = 8  # times that may happen: the learning rate is halved each time
@@ -50,27 +45,12 @@ def keep_memory() -> None:
         libc.mallopt(trim, (1 << 31) - 1)
 
 
-def plan_updates(run: Run, seconds_per_update: float, spent: float) -> int:
-    """How many updates fit into the budget, validations included."""
-    config = run.config
-    total = config.epochs * run.batches_per_epoch
-    if config.minutes > 0:
-        start = time.perf_counter()
-        perplexity(run.average, run.dev)
-        validation = time.perf_counter() - start
-        left = config.minutes * 60 * 0.97 - spent - (config.validations + 1) * validation
-        total = min(total, run.update + int(left / seconds_per_update))
-    return max(run.update + 1, total)
-
-
 def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
     """Train to the end of the plan or of the patience, from wherever the run stands; the best
     averaged weights, in eval mode. Raises WorkError where it cannot be saved from divergence.
     """
-    keep_memory()
     start, begun = time.perf_counter(), run.update
     if not begun:
-        _plan(run, start, log)
         run.keep()
     total = run.config.updates
     every = max(1, total // run.config.validations)
@@ -90,31 +70,6 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
     return run.average.eval()
 
 
-def _plan(run: Run, start: float, log: Callable[[str], None]) -> None:
-    """Decide how many updates the run will have, and how often it is kept."""
-    total, config = run.config.updates, run.config
-    run.save_every = max(1, (total or 1) // config.validations)
-    if not total:
-        provisional = config.epochs * run.batches_per_epoch
-
-        def timed(updates: int) -> float:
-            begun = time.perf_counter()
-            for _ in range(updates):
-                run.step(run.next_batch(), provisional)
-            return time.perf_counter() - begun
-
-        log(f"timing the first {WARM + TIMED} updates")
-        timed(WARM)
-        seconds = parallel.agreed(timed(TIMED) / TIMED)
-        spent = time.perf_counter() - start
-        total = int(parallel.agreed(plan_updates(run, seconds, spent)))
-        run.save_every = max(1, int(SAVED / seconds))
-    run.config = replace(config, updates=total)
-    if total < run.batches_per_epoch:
-        log("warning: it ends within the first pass over the text; raise --minutes or --updates")
-    log(f"{total} updates = {total / run.batches_per_epoch:.1f} epochs of {len(run.train)} pairs")
-
-
 def _until(
     run: Run, stop: int, on_update: Callable[[], None], log: Callable[[str], None]
 ) -> dict[str, float]:
@@ -127,7 +82,7 @@ def _until(
         steps.append(run.step(batch, run.config.updates))
         if run.update % LOOK == 0 and run.in_a_row >= ROW:
             _roll_back(run, log)
-        elif run.update % run.save_every == 0:
+        elif run.update % SAVED == 0:
             run.keep()
         on_update()
     loss, gradient = (_finite(values) for values in zip(*steps, strict=True))

@@ -30,7 +30,7 @@ from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.checkpoint import Groups, Tensors
 
-PLACE = ("update", "stale", "halvings", "save_every", "segmentation", "history")
+PLACE = ("update", "stale", "halvings", "segmentation", "history")
 
 
 class Run:
@@ -48,6 +48,7 @@ class Run:
         self.config = config = replace(config, precision=parallel.resolved(config.precision))
         self.train, self.dev, self.spell, self.segment = train, dev, spell, segment
         self.model = Seq2Seq(ModelConfig.of(config, pieces))
+        self.continued = bool(weights)
         if weights:
             self.model.load_state_dict(weights)
         self.model.to(parallel.device())
@@ -57,7 +58,6 @@ class Run:
         self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.98), fused=True)
         self.rng = np.random.default_rng(config.seed)
         self.update = self.stale = self.halvings = self.segmentation = 0
-        self.save_every = 1
         self.skipped, self.in_a_row = torch.zeros(2, device=self.model.device)
         self.data = train  # as it is cut into pieces in this epoch
         self.queue: list[list[int]] = []
@@ -125,6 +125,7 @@ class Run:
         mixed = np.random.SeedSequence((config.seed, self.update, parallel.RANK))
         torch.manual_seed(int(mixed.generate_state(1)[0]))
         y_in = drop_words(share.y_in, config.word_dropout)
+        share = replace(share, x=drop_words(share.x, config.source_dropout))
         bf16 = config.precision == "bf16"
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
             loss = loss_of(self.model, share, config.smoothing, y_in, len(batch.real))
@@ -187,4 +188,4 @@ class Run:
             "adam": {f"{i}.{what}": v for i, m in moments.items() for what, v in m.items()},
             "queue": checkpoint.flat(self.queue),
         }
-        return tensors, place | {"updates": self.config.updates}
+        return tensors, place | {"updates": self.config.updates, "preset": self.config.preset}

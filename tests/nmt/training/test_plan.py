@@ -1,0 +1,100 @@
+"""A budget becomes a number of updates, once, and is said before the training."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtkit.nmt.recipe import TrainConfig
+from mtkit.nmt.training import plan as planning
+from mtkit.nmt.training.plan import Pace, in_words, plan, updates_of
+from mtkit.nmt.training.train import train
+from mtkit.nmt.training.update import Run
+from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
+
+
+def test_minutes_buy_updates_and_updates_take_minutes() -> None:
+    pace = Pace(update=0.5, overhead=60.0)
+    assert 100 < pace.updates_in(2.0) < 120
+    assert pace.updates_in(0.5) == 1
+    for updates in (100, 5400):
+        assert pace.updates_in(pace.minutes_for(updates) + 1e-9) == updates
+
+
+def test_the_smaller_of_passes_and_minutes_decides_unless_updates_are_fixed() -> None:
+    config, pace = TrainConfig(epochs=7, minutes=2.0), Pace(1.0, 0.0)
+    assert updates_of(config, 10, pace) == 70
+    assert updates_of(config, 100, pace) == pace.updates_in(2.0) == 116
+    assert updates_of(config, 100, None) == 700
+    assert updates_of(replace(config, updates=5), 100, None) == 5
+
+
+def test_the_plan_is_said_in_words() -> None:
+    pace = Pace(update=0.29, overhead=5.0)
+    enough = replace(TrainConfig(), updates=16_500)
+    assert in_words(enough, 550, 29_000, None) == [
+        "plan: 30 epochs of 29,000 pairs = 16,500 updates"
+    ]
+    assert in_words(replace(enough, updates=8_250), 550, 29_000, pace) == [
+        "plan: 15 epochs of 29,000 pairs = 8,250 updates in 41 minutes"
+    ]
+    assert in_words(replace(enough, updates=16), 16, 1, None)[0].startswith("plan: 1 epoch of 1 ")
+
+
+@pytest.mark.parametrize(
+    ("updates", "epochs", "preset", "remedy"),
+    [
+        (5_400, 30, "small", "about 15 are needed for a usable network; --minutes 56 would do"),
+        (5_400, 7, "small", "about 15 are needed for a usable network; --epochs 15"),
+        (5_400, 45, "best", "about 22 are needed for a usable network; --minutes 82 would do"),
+    ],
+)
+def test_a_short_budget_is_said_with_what_would_do(
+    updates: int, epochs: int, preset: str, remedy: str
+) -> None:
+    config = replace(TrainConfig(), updates=updates, epochs=epochs, preset=preset)
+    _, warning = in_words(config, 771, 37_000, Pace(0.28, 12.0))
+    assert warning == f"warning: 7 epochs of this text; {remedy}"
+    if "--minutes" in remedy:
+        passes = Pace(0.28, 12.0).updates_in(float(remedy.split()[-3])) / 771
+        assert passes >= int(remedy.split()[1])
+
+
+def test_a_budget_without_a_clock_times_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(planning, "_pace")
+    for config in (replace(TINY, updates=12), replace(TINY, updates=0, minutes=0, epochs=12)):
+        run = run_of(config)
+        plan(run, time.perf_counter())
+        assert run.config.updates == 12
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_run_by_the_clock_is_the_run_of_as_many_updates(on_disk: bool, tmp_path: Path) -> None:
+    """What is timed is undone: neither weights nor batches nor dropout remember it."""
+    config = replace(TINY, dropout=0.3, word_dropout=0.2, batch=3, epochs=100_000, patience=1)
+
+    def trained(name: str, **budget: float) -> tuple[Run, list[torch.Tensor]]:
+        path = tmp_path / name if on_disk else None
+        run = Run(replace(config, **budget), 14, ten_pairs(), ten_pairs(), path=path)
+        plan(run, time.perf_counter())
+        assert run.update == 0
+        return run, list(train(run, silent).state_dict().values())
+
+    timed, by_clock = trained("clock", updates=0, minutes=0.02)
+    counted, by_count = trained("count", updates=timed.config.updates)
+    assert timed.update == counted.update
+    assert all(torch.equal(a, b) for a, b in zip(by_clock, by_count, strict=True))
+    assert [e["dev_perplexity"] for e in timed.history] == [
+        e["dev_perplexity"] for e in counted.history
+    ]
+
+
+def test_a_network_that_is_trained_further_is_usable_already() -> None:
+    weights = train(run_of(TINY), silent).state_dict()
+    for start, lines in ((weights, 1), (None, 2)):
+        run = Run(replace(TINY, updates=3), 14, ten_pairs(), ten_pairs(), weights=start)
+        assert len(plan(run, time.perf_counter())) == lines
