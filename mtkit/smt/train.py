@@ -90,22 +90,21 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
     """The weights that are best on a dev set, and the figures of every round."""
     size = sum(len(part.source) for part in parts)
     note(f"  tuning the weights ({tuner}) on {size:,} pairs; scores of word tokens, * the best:")
-    heads = "round  dev BLEU  length  step  hypotheses         new  seconds"
-    note(f"    {heads}")
+    note("    round  dev BLEU       WER  length  step  hypotheses         new  seconds")
     rounds, start = list[Round](), time.perf_counter()
     with busy("translating the dev set"):
         for r in tune(parts, tuner):
             rounds.append(r)
             seconds, start = time.perf_counter() - start, time.perf_counter()
             note(
-                f"    {len(rounds):5}{r.bleu:9.2f}{' *'[r.best]}{r.length:8.2f}"
+                f"    {len(rounds):5}{r.bleu:10.2f} {' *'[r.best]}{r.wer:8.2f}{r.length:8.2f}"
                 f"{r.step:6.2f}{r.hypotheses:12,}{r.new:12,}{seconds:9.1f}"
             )
     best = [r for r in rounds if r.best][-1]
     note(f"    the weights of round {rounds.index(best) + 1} are kept: dev BLEU {best.bleu:.2f}")
     if best is rounds[0]:
         note(f"warning: tuning brought nothing, the weights stay as they were: {_why(best, size)}")
-    names = ("bleu", "length", "step", "hypotheses", "new")
+    names = ("bleu", "wer", "length", "step", "hypotheses", "new")
     history = [{name: getattr(r, name) for name in names} for r in rounds]
     return best.weights, {"tuning": history, "dev_bleu": best.bleu, "weights": best.weights}
 

@@ -33,7 +33,7 @@ from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import PhraseTable, build_table
 from mtkit.smt.search.features import DEFAULT_WEIGHTS, NAMES
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.smt.tuning.bleu import bleu, statistics
+from mtkit.smt.tuning.bleu import bleu, merit, statistics, wer
 from mtkit.smt.tuning.lists import Lists
 from mtkit.smt.tuning.region import step
 from mtkit.smt.tuning.tune import TUNERS, optimise
@@ -134,7 +134,7 @@ def _tune(tuner: str) -> None:
     lists = Lists(begin, features, statistics(hypotheses, reference, begin))
     optimum = optimise(tuner, lists, weights, weights > 0, threads=1)
     total = lists.statistics.sum(0)
-    bleu(total)
+    bleu(total), merit(total), wer(total)
     step(lists, weights, optimum, 0.0)
 
 

@@ -21,7 +21,7 @@ def test_tuning_tells_its_rounds_and_the_report_what_it_gained(project: Path) ->
     ).stderr.decode()  # fmt: skip
     header, *rounds = re.findall(r"^    +(?:round|\d).*", said, re.MULTILINE)
     assert header.split() == [
-        "round", "dev", "BLEU", "length", "step", "hypotheses", "new", "seconds",
+        "round", "dev", "BLEU", "WER", "length", "step", "hypotheses", "new", "seconds",
     ]  # fmt: skip
     assert {len(line) for line in rounds} == {len(header)}
     manifest = json.loads((project / "tuned/manifest.json").read_text("utf-8"))

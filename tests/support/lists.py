@@ -1,4 +1,4 @@
-"""n-best lists with a known optimum, and the BLEU of a choice among them by sacreBLEU's BLEU."""
+"""n-best lists with a known optimum, and the merit of a choice among them by sacreBLEU's BLEU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
 from mtkit.smt.flat import Flat
-from mtkit.smt.tuning.bleu import statistics
+from mtkit.smt.tuning.bleu import SHARE, statistics
 from mtkit.smt.tuning.lists import Lists
 
 OPTIMUM = np.array([2.0, -1.0, 2.0, 0.0])
@@ -46,10 +46,11 @@ def sacre_bleu(total: np.ndarray) -> float:
     return BLEU.compute_bleu(matches, totals, totals[0], r, smooth_method="exp").score
 
 
-def chosen_bleu(nbest: Lists, scores: np.ndarray) -> float:
-    """BLEU of the best hypotheses by ``scores``, one after the other."""
+def chosen_merit(nbest: Lists, scores: np.ndarray) -> float:
+    """The merit of the best hypotheses by ``scores``, one after the other."""
     total = np.zeros(nbest.statistics.shape[1], int)
     for first, end in zip(nbest.begin[:-1], nbest.begin[1:], strict=True):
         if first < end:
             total += nbest.statistics[max(range(first, end), key=lambda h: scores[h])]
-    return sacre_bleu(total)
+    wer = 100 * total[9] / max(1, total[8])
+    return (1 - SHARE) * sacre_bleu(total) - SHARE * wer

@@ -5,9 +5,17 @@
 c, r: tokens of the hypotheses and of their references. A hypothesis' statistics are the ``COLUMNS``
 integers
 
-    matches_1 … matches_4,  totals_1 … totals_4,  r       c = totals_1
+    matches_1 … matches_4,  totals_1 … totals_4,  r,  edits       c = totals_1
 
-matches_n: its n-grams that stand in the reference, each at most as often as there (clipped).
+matches_n: its n-grams that stand in the reference, each at most as often as there (clipped); edits:
+the fewest words to insert, delete and replace until it is the reference (Levenshtein 1966), so that
+
+    WER  = 100 · edits / r                merit = (1 − w) BLEU − w WER
+
+Tuning maximises merit (Servan & Schwenk 2011, "Optimising Multiple Metrics with MERT"): BLEU alone
+makes output as long as the dev set's references, whatever the words are worth; much of WER makes
+output of hard text too short. On dev sets of three corpora, by cross-validation, shares w from 0 to
+0.2 are alike, and larger ones worse.
 
 Limits: one reference a sentence; tokens are given, so that the figure is sacreBLEU's for
 ``tokenize="none"``.
@@ -24,7 +32,8 @@ from mtkit.smt.flat import Flat, Int32, Int64
 from mtkit.smt.kernels import inner, kernel
 
 ORDER = 4
-COLUMNS = 2 * ORDER + 1
+COLUMNS = 2 * ORDER + 2
+SHARE = 0.1  # w
 
 
 def statistics(hypotheses: Flat, references: Flat, begin: Int64) -> Int32:
@@ -60,6 +69,18 @@ def bleu(total: NDArray[Any]) -> float:
 
 
 @kernel
+def wer(total: NDArray[Any]) -> float:
+    """WER, from 0, of a sum (COLUMNS,) of statistics."""
+    return float(100 * total[2 * ORDER + 1] / max(1, total[2 * ORDER]))
+
+
+@kernel
+def merit(total: NDArray[Any]) -> float:
+    """Merit, at most 80, of a sum (COLUMNS,) of statistics."""
+    return float((1 - SHARE) * bleu(total) - SHARE * wer(total))
+
+
+@kernel
 def _count(h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin: Int64) -> Int32:
     out = np.zeros((len(h_begin) - 1, COLUMNS), np.int32)
     for s in range(len(begin) - 1):
@@ -70,6 +91,7 @@ def _count(h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin
             for n in range(ORDER):
                 out[h, ORDER + n] = max(len(hypothesis) - n, 0)
             out[h, 2 * ORDER] = len(reference)
+            out[h, 2 * ORDER + 1] = _edits(hypothesis, reference)
     return out
 
 
@@ -87,3 +109,16 @@ def _match(hypothesis: Int32, reference: Int32, matches: Int32) -> None:
                 if not counted[n] and not taken[j, n]:
                     counted[n] = taken[j, n] = True
                     matches[n] += 1
+
+
+@inner
+def _edits(hypothesis: Int32, reference: Int32) -> int:
+    """row[j]: edits between the words of the hypothesis so far and the reference's first j."""
+    row = np.arange(len(reference) + 1)
+    for i in range(len(hypothesis)):
+        corner, row[0] = row[0], i + 1
+        for j in range(len(reference)):
+            replaced = corner + (hypothesis[i] != reference[j])
+            corner = row[j + 1]
+            row[j + 1] = min(replaced, row[j] + 1, corner + 1)
+    return int(row[-1])

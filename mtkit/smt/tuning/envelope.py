@@ -5,8 +5,8 @@ On the line λ + γd hypothesis h scores
     a_h + γ b_h,      a_h = λ·x_h,      b_h = d·x_h
 
 which is a line itself; a sentence's best hypotheses, by γ, are the upper envelope of its lines, and
-BLEU changes only where an envelope *bends*, from g to h at γ = (a_g − a_h)/(b_h − b_g). All bends
-of all sentences in order, statistics added and taken away at each, give the BLEU of all intervals.
+merit changes only where an envelope *bends*, from g to h at γ = (a_g − a_h)/(b_h − b_g). All bends
+of all sentences in order, statistics added and taken away at each, give the merit of all intervals.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from mtkit.smt.flat import Float64, Int32, Int64
 from mtkit.smt.kernels import inner, kernel
-from mtkit.smt.tuning.bleu import bleu
+from mtkit.smt.tuning.bleu import merit
 from mtkit.smt.tuning.lists import Lists
 
 NARROW = 1e-6  # an interval of γ that rounding could miss is no place to stop
@@ -25,7 +25,7 @@ NARROW = 1e-6  # an interval of γ that rounding could miss is no place to stop
 
 @kernel
 def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
-    """γ in the middle of the interval with the highest BLEU, and that BLEU.
+    """γ in the middle of the interval with the highest merit, and that merit.
 
     a, b: float64 (n,). The outer intervals have no middle: γ is 1 beyond their bend, or 0 without.
     """
@@ -35,7 +35,7 @@ def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
     for i in range(len(order) + 1):
         right = at[order[i]] if i < len(order) else np.inf
         if right - left > NARROW:
-            value = bleu(total)
+            value = merit(total)
             if value > best:
                 best = value
                 if left == -np.inf:

@@ -14,7 +14,7 @@ import numpy as np
 
 from mtkit.smt.flat import Bool, Float32, Float64, Int32, Int64
 from mtkit.smt.kernels import kernel
-from mtkit.smt.tuning.bleu import bleu
+from mtkit.smt.tuning.bleu import merit
 
 ALL: Bool = np.ones(1, np.bool_)  # the weights that tuning may change, broadcast: all of them
 
@@ -27,9 +27,9 @@ class Lists(NamedTuple):
     statistics: Int32  # (n, COLUMNS), as in ``bleu``
 
 
-def corpus_bleu(nbest: Lists, weights: Float64) -> float:
-    """BLEU of every sentence's best hypothesis."""
-    return float(bleu(best_total(nbest, scores(nbest.features, weights))))
+def corpus_merit(nbest: Lists, weights: Float64) -> float:
+    """``merit`` of every sentence's best hypothesis."""
+    return float(merit(best_total(nbest, scores(nbest.features, weights))))
 
 
 def join(parts: Sequence[Lists]) -> Lists:

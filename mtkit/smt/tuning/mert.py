@@ -1,6 +1,6 @@
 """Minimum error rate training (Och 2003): the weights under which n-best lists are best.
 
-    λ̂ = argmax_λ BLEU( Σ_s statistics of argmax_h λ·x_h )                h in the list of s
+    λ̂ = argmax_λ merit( Σ_s statistics of argmax_h λ·x_h )                h in the list of s
 
 has no gradient, but along a line λ + γd the best point is found exactly (``envelope``). Lines d:
 each weight by itself, then as many random ones (Cer et al. 2008), until a round of them gains less
@@ -19,18 +19,18 @@ import numpy as np
 
 from mtkit.smt.flat import Bool, Float32, Float64
 from mtkit.smt.kernels import kernel
-from mtkit.smt.tuning.bleu import bleu
+from mtkit.smt.tuning.bleu import merit
 from mtkit.smt.tuning.envelope import search_line
-from mtkit.smt.tuning.lists import ALL, Lists, best_total, corpus_bleu, scores
+from mtkit.smt.tuning.lists import ALL, Lists, best_total, corpus_merit, scores
 
-GAIN = 0.01  # of BLEU
+GAIN = 0.01  # of merit
 
 
 def mert(
     nbest: Lists, weights: Float64, free: Bool = ALL, restarts: int = 10, seed: int = 1,
     threads: int = 1,
 ) -> tuple[Float64, float]:  # fmt: skip
-    """The best weights (F,) found and their BLEU on these lists, never below the start's.
+    """The best weights (F,) found and their merit on these lists, never below the start's.
 
     free: bool (F,), False where a weight keeps its value. restarts: random points beside the
     weights given. Σ|λ| stays what it was if all are free; with fixed ones it is not normalised. The
@@ -48,9 +48,9 @@ def mert(
 
     with ThreadPoolExecutor(threads) as pool:
         points = [weights.astype(float), *pool.map(climb, range(restarts + 1))]
-    bleus = [corpus_bleu(nbest, point) for point in points]
-    best = int(np.argmax(bleus))
-    return points[best], bleus[best]
+    merits = [corpus_merit(nbest, point) for point in points]
+    best = int(np.argmax(merits))
+    return points[best], merits[best]
 
 
 def _unit(nbest: Lists, weights: Float64, free: Bool) -> Float64:
@@ -72,7 +72,7 @@ def _climb(
     nbest: Lists, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
 ) -> Float64:
     weights, a = start, scores(nbest.features, start)
-    score, before, axes = bleu(best_total(nbest, a)), -np.inf, np.flatnonzero(unit)
+    score, before, axes = merit(best_total(nbest, a)), -np.inf, np.flatnonzero(unit)
     while score - before >= GAIN:
         before = score
         random = unit * rng.standard_normal((len(axes), len(unit)))
@@ -82,7 +82,7 @@ def _climb(
             if expected > score:
                 moved = a + gamma * b
                 # What the move is worth is counted anew: rounding may part lines that coincide.
-                reached = bleu(best_total(nbest, moved))
+                reached = merit(best_total(nbest, moved))
                 if reached > score:
                     score, a, weights = reached, moved, weights + gamma * d
     return weights

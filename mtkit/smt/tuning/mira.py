@@ -1,19 +1,19 @@
 """Batch MIRA on n-best lists (Cherry & Foster 2012, Algorithm 1): small steps towards good output.
 
-For a list, with λ·x_h the score and B_h the sentence's BLEU, in words (below):
+For a list, with λ·x_h the score and B_h the sentence's merit, in words (below):
 
     hope   e⁺ = argmax_h  λ·x_h + B_h               fear   e⁻ = argmax_h  λ·x_h − B_h
     Δ = x_{e⁺} − x_{e⁻},    loss = B_{e⁺} − B_{e⁻} − λ·Δ  ≥ 0, by the choice of e⁺ and e⁻
     λ ← λ + η Δ,            η = min(C, loss/|Δ|²)
 
 The weights after an epoch are the mean of λ after each list seen so far; the epoch whose mean has
-the best BLEU is kept. BLEU of one sentence is mostly 0, so that a *background* O of
+the best merit is kept. BLEU of one sentence is mostly 0, so that a *background* O of
 statistics stands around it (Chiang et al. 2008): hopes so far, each decayed with every list since,
 
-    B_h = BLEU(O + statistics_h)/100 · (r_O + r_h)
+    B_h = (1 − w) BLEU(O + statistics_h)/100 · (r_O + r_h) − w edits_h
     O   ← decay · (O + statistics_{e⁺})
 
-r: reference lengths. O begins as one perfect sentence of four words.
+r: reference lengths; w: that of ``merit``. O begins as one perfect sentence of four words.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import numpy as np
 
 from mtkit.smt.flat import Bool, Float64, Int64
 from mtkit.smt.kernels import inner, kernel
-from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu
-from mtkit.smt.tuning.lists import ALL, Lists, corpus_bleu
+from mtkit.smt.tuning.bleu import COLUMNS, ORDER, SHARE, bleu
+from mtkit.smt.tuning.lists import ALL, Lists, corpus_merit
 
-PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4], float)
+PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4, 0], float)
 
 
 def mira(
     nbest: Lists, weights: Float64, free: Bool = ALL, epochs: int = 60, C: float = 3e-4,
     decay: float = 0.999, seed: int = 1,
 ) -> tuple[Float64, float]:  # fmt: skip
-    """The best weights (F,) found and their BLEU on these lists, never below the start's.
+    """The best weights (F,) found and their merit on these lists, never below the start's.
 
     free: bool (F,), False where a weight keeps its value. C: the longest step; small ones overfit
     less. The weights' scale has a meaning here, a word of B_h for a unit of score, and is not
@@ -40,11 +40,11 @@ def mira(
     """
     rng, moves = np.random.default_rng(seed), free.astype(float)
     point, total, background = weights.astype(float), np.zeros(len(weights)), PERFECT.copy()
-    best, score, lists = weights.astype(float), corpus_bleu(nbest, weights), len(nbest.begin) - 1
+    best, score, lists = weights.astype(float), corpus_merit(nbest, weights), len(nbest.begin) - 1
     for epoch in range(1, epochs + 1 if lists else 1):
         _epoch(nbest, rng.permutation(lists), point, total, background, moves, C, decay)
         mean = np.where(moves > 0, total / (epoch * lists), weights)
-        value = corpus_bleu(nbest, mean)
+        value = corpus_merit(nbest, mean)
         if value > score:
             best, score = mean, value
     return best, score
@@ -80,7 +80,7 @@ def _hope_and_fear(
     """e⁺, e⁻ and B_{e⁺} − B_{e⁻}."""
     hope = fear = -1
     best_hope = best_fear = -np.inf
-    hope_words = fear_words = 0.0
+    hope_merit = fear_merit = 0.0
     around = np.empty(COLUMNS)
     for h in range(nbest.begin[s], nbest.begin[s + 1]):
         score = 0.0
@@ -88,9 +88,10 @@ def _hope_and_fear(
             score += weights[k] * nbest.features[h, k]
         for k in range(COLUMNS):
             around[k] = background[k] + nbest.statistics[h, k]
-        words = bleu(around) / 100 * around[2 * ORDER]
+        words = (1 - SHARE) * bleu(around) / 100 * around[2 * ORDER]
+        words -= SHARE * nbest.statistics[h, 2 * ORDER + 1]
         if score + words > best_hope:
-            hope, best_hope, hope_words = h, score + words, words
+            hope, best_hope, hope_merit = h, score + words, words
         if score - words > best_fear:
-            fear, best_fear, fear_words = h, score - words, words
-    return hope, fear, hope_words - fear_words
+            fear, best_fear, fear_merit = h, score - words, words
+    return hope, fear, hope_merit - fear_merit

@@ -4,9 +4,10 @@ Translate the dev set with the weights at hand, keep the k best of each sentence
 those of all rounds before, find the weights that rank these lists best (``mert``, ``mira``), go
 towards them as far as the lists reach (``region``), and again, until nothing new is found.
 
-What counts is a whole translation of the dev set: every step begins at the weights of the best one
-so far. A round that is no better halves ρ, the share of the reach that the next step
-may use, and a better one doubles it, up to ``RHO``. Tuning never ends worse on dev than it began.
+What counts is a whole translation of the dev set. Every step begins at the weights of the best one
+so far: that of most ``merit`` among those whose BLEU is not below the first's. A round that is no
+better halves ρ, the share of the reach that the next step may use, and a better one doubles it, up
+to ``RHO``. Tuning never ends worse on dev than it began.
 
 A dev set may come in parts, each translated by models of its own: so text can be tuned on that the
 models of all of it were estimated from, in folds that those of the other folds translate.
@@ -22,7 +23,7 @@ import numpy as np
 from mtkit.smt.flat import Bool, Flat, Float64
 from mtkit.smt.search.features import NAMES
 from mtkit.smt.system import SmtSystem
-from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu, statistics
+from mtkit.smt.tuning.bleu import COLUMNS, ORDER, bleu, merit, statistics, wer
 from mtkit.smt.tuning.lists import Lists, join, merge
 from mtkit.smt.tuning.mert import mert
 from mtkit.smt.tuning.mira import mira
@@ -48,6 +49,7 @@ class Round(NamedTuple):
 
     weights: dict[str, float]  # that it was translated with
     bleu: float  # of the best hypotheses, per cent, word tokens as they stand
+    wer: float  # likewise
     length: float  # their tokens for each of the references
     step: float  # μ, from the best weights before to these; 0 in the first round
     hypotheses: int  # in all lists so far
@@ -65,23 +67,24 @@ def tune(parts: Sequence[Part], tuner: str = "mira") -> Iterator[Round]:
     weights = centre = np.array([parts[0].system.weights[name] for name in NAMES])
     no_features, no_counts = np.zeros((0, len(NAMES)), np.float32), np.zeros((0, COLUMNS), np.int32)
     known = Lists(np.zeros(sum(len(p.source) for p in parts) + 1, np.int64), no_features, no_counts)
-    best, waited, rho, μ, trusted = -np.inf, 0, RHO, 0.0, 0.0
+    first, best, waited, rho, μ, trusted = -np.inf, -np.inf, 0, RHO, 0.0, 0.0
     for _ in range(ROUNDS):
         named = dict(zip(NAMES, weights.tolist(), strict=True))
         nbest = join([dev_lists(part, named) for part in parts])
         total = nbest.statistics[nbest.begin[:-1]].sum(0)
-        score = float(bleu(total))
+        score, value = float(bleu(total)), float(merit(total))
         length = total[ORDER] / max(1, total[2 * ORDER])
         before = len(known.features)
         known = merge(known, nbest)
         new = len(known.features) - before
-        better = score > best
+        better = value > best and score >= first
+        first = score if first == -np.inf else first
         if better:
-            best, centre, trusted, waited = score, weights, reach(nbest, weights), 0
+            best, centre, trusted, waited = value, weights, reach(nbest, weights), 0
         else:
             waited += 1
         rho = min(RHO, 2 * rho) if better else rho / 2
-        yield Round(named, score, length, μ, len(known.features), new, better)
+        yield Round(named, score, wer(total), length, μ, len(known.features), new, better)
         if not new or waited == PATIENCE:
             return
         optimum = optimise(tuner, known, centre, free, parts[0].system.threads)

@@ -5,10 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from nltk.metrics.distance import edit_distance
 from sacrebleu.metrics.bleu import BLEU
 
 from mtkit.smt.flat import Flat
-from mtkit.smt.tuning.bleu import bleu, statistics
+from mtkit.smt.tuning.bleu import SHARE, bleu, merit, statistics
 from tests.support.lists import sacre_bleu
 
 
@@ -30,7 +31,12 @@ def test_corpus_bleu_is_sacrebleus(longest: int) -> None:
         y, r = random_sentences(n, longest, rng), random_sentences(n, longest, rng)
         rows = statistics(Flat.of(y), Flat.of(r), np.arange(n + 1))
         expected = scorer.corpus_score(text(y), [text(r)])
-        assert rows.sum(0).tolist() == [*expected.counts, *expected.totals, expected.ref_len]
+        edits = sum(edit_distance(a, b) for a, b in zip(y, r, strict=True))
+        assert rows.sum(0).tolist() == [
+            *expected.counts, *expected.totals, expected.ref_len, edits,
+        ]  # fmt: skip
+        wer = 100 * edits / max(1, expected.ref_len)
+        assert merit(rows.sum(0)) == pytest.approx((1 - SHARE) * expected.score - SHARE * wer)
         assert bleu(rows.sum(0)) == pytest.approx(expected.score)
 
 
@@ -50,6 +56,7 @@ def test_statistics_are_clipped_counts_of_each_hypothesis_against_its_own_refere
             assert row[n - 1] == (ours & theirs).total()
             assert row[3 + n] == ours.total()
         assert row[8] == len(reference)
+        assert row[9] == edit_distance(y[h], reference)
 
 
 @pytest.mark.parametrize(

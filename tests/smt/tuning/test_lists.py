@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtkit.smt.tuning.lists import Lists, corpus_bleu, merge
-from tests.support.lists import chosen_bleu, ragged
+from mtkit.smt.tuning.lists import Lists, corpus_merit, merge
+from tests.support.lists import chosen_merit, ragged
 
 Row = tuple[float, ...]
 
@@ -48,8 +48,8 @@ def test_one_row_in_two_sentences_is_two_hypotheses() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_bleu_is_that_of_each_sentences_first_best(seed: int) -> None:
+def test_merit_is_that_of_each_sentences_first_best(seed: int) -> None:
     nbest = ragged(seed, longest=20)
     weights = np.random.default_rng(seed).integers(-2, 3, 3).astype(float)  # ties
-    expected = chosen_bleu(nbest, nbest.features @ weights)
-    assert corpus_bleu(nbest, weights) == pytest.approx(expected)
+    expected = chosen_merit(nbest, nbest.features @ weights)
+    assert corpus_merit(nbest, weights) == pytest.approx(expected)

@@ -5,11 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mtkit.smt.tuning.bleu import COLUMNS
+from mtkit.smt.tuning.bleu import COLUMNS, SHARE
 from mtkit.smt.tuning.envelope import NARROW, search_line
-from mtkit.smt.tuning.lists import Lists, corpus_bleu
+from mtkit.smt.tuning.lists import Lists, corpus_merit
 from mtkit.smt.tuning.mert import mert
-from tests.support.lists import OPTIMUM, chosen_bleu, planted, ragged
+from tests.support.lists import OPTIMUM, chosen_merit, planted, ragged
 
 START = np.array([-1.0, 0.3, 0.2, 0.7])
 
@@ -36,13 +36,13 @@ def test_no_point_of_the_line_is_better_than_the_one_found(seed: int, integers: 
     if not integers:
         a, b = rng.normal(size=len(a)), rng.normal(size=len(a))
     gamma, value = search_line(nbest, a, b)
-    assert value == pytest.approx(chosen_bleu(nbest, a + gamma * b))
+    assert value == pytest.approx(chosen_merit(nbest, a + gamma * b))
     at = [-1e3, *bends(nbest, a, b), 1e3]
     middles = [(x + y) / 2 for x, y in pairwise(at) if y - x > NARROW]
-    values = [chosen_bleu(nbest, a + g * b) for g in middles]
+    values = [chosen_merit(nbest, a + g * b) for g in middles]
     assert value == pytest.approx(max(values))
     grid = np.linspace(-5, 5, 400) + 1e-4
-    assert value >= max(chosen_bleu(nbest, a + g * b) for g in grid) - 1e-9
+    assert value >= max(chosen_merit(nbest, a + g * b) for g in grid) - 1e-9
 
 
 def test_a_line_along_which_nothing_changes_stays_where_it_is() -> None:
@@ -50,24 +50,24 @@ def test_a_line_along_which_nothing_changes_stays_where_it_is() -> None:
     a = nbest.features[:, 0].astype(float)
     gamma, value = search_line(nbest, a, np.ones(len(a)))
     assert gamma == 0
-    assert value == pytest.approx(chosen_bleu(nbest, a))
+    assert value == pytest.approx(chosen_merit(nbest, a))
 
 
 @pytest.mark.parametrize("best", [0, 1])
 def test_open_ends_are_reached(best: int) -> None:
     """Two hypotheses that swap at γ = 5: the better one is the first below, the second above."""
-    good, bad = [4, 3, 2, 1, 4, 3, 2, 1, 4], [1, 0, 0, 0, 4, 3, 2, 1, 4]
+    good, bad = [4, 3, 2, 1, 4, 3, 2, 1, 4, 0], [1, 0, 0, 0, 4, 3, 2, 1, 4, 3]
     counts = np.array([good, bad] if best == 0 else [bad, good], np.int32)
     nbest = Lists(np.array([0, 2]), np.zeros((2, 1), np.float32), counts)
     gamma, value = search_line(nbest, np.array([5.0, 0.0]), np.array([0.0, 1.0]))
-    assert (gamma, value) == (4.0 if best == 0 else 6.0, pytest.approx(100))
+    assert (gamma, value) == (4.0 if best == 0 else 6.0, pytest.approx(100 * (1 - SHARE)))
 
 
 def test_the_planted_optimum_is_found() -> None:
     nbest = planted()
     weights, value = mert(nbest, START, restarts=3)
-    assert corpus_bleu(nbest, START) < 5 < 98 < value <= corpus_bleu(nbest, OPTIMUM) + 1e-9
-    assert value == pytest.approx(chosen_bleu(nbest, nbest.features @ weights))
+    assert corpus_merit(nbest, START) < 0 < 86 < value <= corpus_merit(nbest, OPTIMUM) + 1e-9
+    assert value == pytest.approx(chosen_merit(nbest, nbest.features @ weights))
     assert np.abs(weights).sum() == pytest.approx(np.abs(START).sum())
     ratio = weights[:3] / OPTIMUM[:3]
     assert ratio.min() > 0.8 * ratio.max() > 0
@@ -75,17 +75,17 @@ def test_the_planted_optimum_is_found() -> None:
 
 def test_unseen_lists_gain_too() -> None:
     weights, _ = mert(planted(seed=1), START, restarts=3)
-    assert corpus_bleu(planted(seed=2), weights) > 90
+    assert corpus_merit(planted(seed=2), weights) > 80
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_bleu_never_falls_and_restarts_only_help(seed: int) -> None:
+def test_merit_never_falls_and_restarts_only_help(seed: int) -> None:
     nbest = ragged(seed)
     start = np.random.default_rng(seed).normal(size=3)
-    values = [corpus_bleu(nbest, start)]
+    values = [corpus_merit(nbest, start)]
     for restarts in (0, 2, 6):
         weights, value = mert(nbest, start, restarts=restarts)
-        assert value == corpus_bleu(nbest, weights)
+        assert value == corpus_merit(nbest, weights)
         values.append(value)
     assert values == sorted(values)
 
@@ -93,7 +93,7 @@ def test_bleu_never_falls_and_restarts_only_help(seed: int) -> None:
 def test_restarts_leave_a_local_optimum() -> None:
     nbest = ragged(5, longest=60)
     values = [mert(nbest, np.ones(3), restarts=n)[1] for n in (0, 10)]
-    assert corpus_bleu(nbest, np.ones(3)) < values[0] < values[1]
+    assert corpus_merit(nbest, np.ones(3)) < values[0] < values[1]
 
 
 def test_restarts_begin_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_restarts_begin_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_weights_may_begin_at_zero() -> None:
     weights, value = mert(planted(), np.zeros(4), restarts=0)
-    assert value > 95
+    assert value > 85
     assert np.abs(weights).sum() == pytest.approx(1)
     no_choice = planted(N=1)
     assert mert(no_choice, np.zeros(4))[0].tolist() == [0, 0, 0, 0]
@@ -129,7 +129,7 @@ def test_fixed_weights_stay() -> None:
     weights, value = mert(planted(), start, free=np.array([True, False, True, True]))
     assert weights[1] == START[1]
     assert weights[0] != START[0]
-    assert value > corpus_bleu(planted(), START)
+    assert value > corpus_merit(planted(), START)
     assert start.tolist() == START.tolist()
     assert mert(planted(), START, free=np.zeros(4, bool))[0].tolist() == START.tolist()
 
@@ -146,4 +146,4 @@ def test_lists_without_a_choice(sizes: list[int]) -> None:
     nbest = Lists(begin, np.ones((n, 4), np.float32), np.ones((n, COLUMNS), np.int32))
     weights, value = mert(nbest, START)
     assert weights.tolist() == START.tolist()
-    assert value == (corpus_bleu(nbest, START) if n else 0)
+    assert value == (corpus_merit(nbest, START) if n else 0)

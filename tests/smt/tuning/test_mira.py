@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtkit.smt.tuning.bleu import COLUMNS
-from mtkit.smt.tuning.lists import Lists, corpus_bleu
+from mtkit.smt.tuning.bleu import COLUMNS, SHARE
+from mtkit.smt.tuning.lists import Lists, corpus_merit
 from mtkit.smt.tuning.mira import mira
-from tests.support.lists import OPTIMUM, chosen_bleu, planted, ragged, sacre_bleu
+from tests.support.lists import OPTIMUM, chosen_merit, planted, ragged, sacre_bleu
 
 START = np.array([-1.0, 0.3, 0.2, 0.7])
 
@@ -21,14 +21,17 @@ def slow_mira(
 ) -> list[np.ndarray]:
     """The mean weights after each epoch, by the algorithm's lines."""
     w, seen, means = weights.copy(), [], []
-    background = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4], float)
+    background = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4, 0], float)
     for order in orders:
         for s in order:
             hypotheses = range(nbest.begin[s], nbest.begin[s + 1])
             if hypotheses:
                 x = {h: nbest.features[h].astype(float) for h in hypotheses}
                 with_h = {h: background + nbest.statistics[h] for h in hypotheses}
-                B = {h: smooth_bleu(y) / 100 * y[8] for h, y in with_h.items()}
+                B = {
+                    h: (1 - SHARE) * smooth_bleu(y) / 100 * y[8] - SHARE * nbest.statistics[h][9]
+                    for h, y in with_h.items()
+                }
                 hope = max(hypotheses, key=lambda h: w @ x[h] + B[h])
                 fear = max(hypotheses, key=lambda h: w @ x[h] - B[h])
                 delta = x[hope] - x[fear]
@@ -59,7 +62,7 @@ def test_the_algorithm_line_by_line(seed: int, free: list[bool], C: float) -> No
     draws = np.random.default_rng(seed)
     orders = [draws.permutation(len(nbest.begin) - 1) for _ in range(5)]
     candidates = [start, *slow_mira(nbest, start, np.array(free), orders, C, 0.9)]
-    values = [chosen_bleu(nbest, nbest.features @ w) for w in candidates]
+    values = [chosen_merit(nbest, nbest.features @ w) for w in candidates]
     weights, value = mira(nbest, start, np.array(free), epochs=5, C=C, decay=0.9, seed=seed)
     assert value == pytest.approx(max(values))
     assert weights == pytest.approx(candidates[int(np.argmax(values))])
@@ -74,17 +77,17 @@ def test_the_background_is_a_perfect_sentence() -> None:
 def test_the_planted_optimum_is_found() -> None:
     nbest = planted()
     weights, value = mira(nbest, START, C=0.01)
-    assert corpus_bleu(nbest, START) < 5 < 95 < value <= corpus_bleu(nbest, OPTIMUM) + 1e-9
-    assert value == pytest.approx(chosen_bleu(nbest, nbest.features @ weights))
-    assert corpus_bleu(planted(seed=2), weights) > 85
+    assert corpus_merit(nbest, START) < 0 < 75 < value <= corpus_merit(nbest, OPTIMUM) + 1e-9
+    assert value == pytest.approx(chosen_merit(nbest, nbest.features @ weights))
+    assert corpus_merit(planted(seed=2), weights) > 70
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_bleu_never_falls(seed: int) -> None:
+def test_merit_never_falls(seed: int) -> None:
     nbest = ragged(seed)
     start = np.random.default_rng(seed).normal(size=3)
     weights, value = mira(nbest, start, epochs=5)
-    assert value == corpus_bleu(nbest, weights) >= corpus_bleu(nbest, start)
+    assert value == corpus_merit(nbest, weights) >= corpus_merit(nbest, start)
 
 
 def test_the_seed_decides() -> None:
@@ -98,7 +101,7 @@ def test_fixed_weights_stay() -> None:
     weights, value = mira(planted(), start, free=np.array([True, False, True, True]), C=0.01)
     assert weights[1] == START[1]
     assert weights[0] != START[0]
-    assert value > corpus_bleu(planted(), START)
+    assert value > corpus_merit(planted(), START)
     assert start.tolist() == START.tolist()
 
 
@@ -109,4 +112,4 @@ def test_lists_without_a_choice(sizes: list[int]) -> None:
     nbest = Lists(begin, np.ones((n, 4), np.float32), np.ones((n, COLUMNS), np.int32))
     weights, value = mira(nbest, START)
     assert weights == pytest.approx(START)
-    assert value == (corpus_bleu(nbest, START) if n else 0)
+    assert value == (corpus_merit(nbest, START) if n else 0)
