@@ -13,6 +13,8 @@ that ``mtkit --help`` waits neither for numpy nor for torch.
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
     from mtkit.system import System
     from mtkit.text.corpus import Corpus
     from mtkit.text.tokenizer import Kind, WordTokenizer
+
+# What torch's libraries read once. oneDNN compiles a kernel for each shape and keeps so many: where
+# it forgets some and compiles them again, memory grows without end.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096")
+if "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:
+    # How long a thread waits awake for the others. By default it is so long that training beside
+    # one other busy program took fifty times as long as alone.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 __all__ = ["__version__", "align", "compare", "load", "train_nmt", "train_smt"]
 

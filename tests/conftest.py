@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import os
 
-# Before torch is there: its threads do not wait awake (see mtkit.cli.main), and it has one.
-os.environ |= {"GOMP_SPINCOUNT": "2000", "OMP_NUM_THREADS": "1"}
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is there
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -7,7 +7,6 @@ numba, sacrebleu) is imported inside the functions, so that ``--help`` answers a
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
 import typer
@@ -80,10 +79,6 @@ def main() -> None:
 
     Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C.
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        # How long a thread of torch waits awake for the others. By default it is so long that
-        # training beside one other busy program took fifty times as long as alone.
-        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     # A corpus is millions of small objects, none of them garbage: look at them rarely.
     gc.set_threshold(1_000_000)
     try:

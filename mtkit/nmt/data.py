@@ -13,7 +13,8 @@ from torch import Tensor
 from mtkit.text.subwords import Subwords
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
-ROUND = 4  # the library compiles and keeps a kernel for each width it meets; so there are fewer
+# The library compiles and keeps kernels for each shape it meets; so there are fewer.
+ROWS, ROUND = 16, 4  # sentences of a batch and widths of targets: multiples of these
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Data:
 
     def batch(self, rows: list[int]) -> Batch:
         """The pairs ``rows``, whose sources are of one length, as tensors."""
+        same = rows[:1] * (-len(rows) % ROWS)  # their targets are padding alone
+        x = torch.tensor([[*self.sources[r], EOS] for r in [*rows, *same]], dtype=torch.int64)
         targets = [self.targets[r] for r in rows]
-        x = torch.tensor([[*self.sources[r], EOS] for r in rows], dtype=torch.int64)
         y_in, y_out = padded([[BOS, *y] for y in targets]), padded([[*y, EOS] for y in targets])
         return Batch(x, y_in, y_out, rows)
 
@@ -48,7 +50,8 @@ class Data:
 @dataclass(frozen=True)
 class Batch:
     """x (B, I) sources with ``</s>``; y_in (B, T) = <s> y; y_out (B, T) = y </s>, padded; int64.
-    rows: which sentences of the data these are.
+    rows: which sentences of the data these are; what B has more of is the first source, without a
+    target.
     """
 
     x: Tensor
@@ -72,10 +75,11 @@ class Batch:
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """Sequences as rows of an int64 matrix, filled up with PAD to a multiple of ``ROUND``."""
+    """Sequences as an int64 matrix, with PAD up to multiples of ``ROWS`` and ``ROUND``."""
     longest = max(map(len, sequences))
     width = longest + -longest % ROUND
-    return torch.tensor([[*s, *[PAD] * (width - len(s))] for s in sequences], dtype=torch.int64)
+    rows = [*sequences, *[[]] * (-len(sequences) % ROWS)]
+    return torch.tensor([[*s, *[PAD] * (width - len(s))] for s in rows], dtype=torch.int64)
 
 
 def by_length(sources: Sequence[Sequence[int]]) -> Iterator[list[int]]:

@@ -8,16 +8,13 @@ In training it is smoothed by ε (Szegedy et al. 2016, section 7), V the vocabul
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from mtkit.nmt.data import Batch, Data, batch_rows
-from mtkit.nmt.model import Seq2Seq, mean_probability
+from mtkit.nmt.data import Batch, Data
+from mtkit.nmt.model import Seq2Seq
+from mtkit.nmt.prefixes import subword_log_probabilities
 from mtkit.text.vocabulary import PAD
 
 ROUND = 64  # logits a batch: a multiple of this
@@ -38,27 +35,6 @@ def loss_of(
         model(batch.x, y_in, at), y, ignore_index=PAD, label_smoothing=smoothing, reduction="sum"
     )
     return total / (tokens or n)
-
-
-@torch.inference_mode()
-def subword_log_probabilities(
-    models: Sequence[Seq2Seq], data: Data, batch: int = 64
-) -> list[NDArray[np.float64]]:
-    """ln P(y_t | y_<t, x) of every pair's target subwords and ``</s>``, (T,) each; of several
-    models the logarithm of their mean probability.
-    """
-    result = [np.empty(0)] * len(data)
-    for rows in batch_rows(data.sources, batch):
-        b = data.batch(rows).to(models[0].device)
-        y = b.y_out.flatten()[b.real]
-        logp = torch.zeros(b.y_out.numel(), device=b.x.device)
-        logits = (model.eval()(b.x, b.y_in, b.real) for model in models)
-        own = [-functional.cross_entropy(z, y, reduction="none") for z in logits]
-        logp[b.real] = mean_probability(own)
-        by_sentence = logp.view(b.y_out.shape).double().cpu().numpy()
-        for row, values in zip(rows, by_sentence, strict=True):
-            result[row] = values[: len(data.targets[row]) + 1]
-    return result
 
 
 def perplexity(model: Seq2Seq, data: Data) -> float:

@@ -39,7 +39,9 @@ from mtkit.text.vocabulary import PAD
 
 CELLS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 Network = TypeVar("Network", bound=nn.Module)
-State = list[tuple[Tensor, ...]]  # one tuple a decoder layer: (h, c) for an LSTM, (h,) otherwise
+Carried = tuple[Tensor, ...]  # of a layer: (h, c) for an LSTM, (h,) otherwise; (1, B, D) each
+State = list[Carried]  # of each decoder layer
+Recurrence = Callable[[nn.Module, Tensor, Carried], tuple[Tensor, Carried]]  # see ``fused``
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,12 @@ class VariationalDropout(nn.Dropout):
         return x * (keep / (1 - self.p))
 
 
+def fused(layer: nn.Module, inputs: Tensor, initial: Carried) -> tuple[Tensor, Carried]:
+    """The states (B, T, D) of a layer that reads ``inputs`` (B, T, ·) in one call, and the last."""
+    out, last = layer(inputs, initial if len(initial) > 1 else initial[0])
+    return out, last if isinstance(last, tuple) else (last,)
+
+
 class Seq2Seq(nn.Module):
     """The network of the module's docstring."""
 
@@ -173,22 +181,23 @@ class Seq2Seq(nn.Module):
             return [(part[None].contiguous(), torch.zeros_like(part)[None]) for part in h]
         return [(part[None].contiguous(),) for part in h]
 
-    def decode(self, y: Tensor, source: Source, state: State) -> tuple[Tensor, Tensor, State]:
+    def decode(
+        self, y: Tensor, source: Source, state: State, recur: Recurrence = fused
+    ) -> tuple[Tensor, Tensor, State]:
         """Read ``y`` (B, T), from ``state`` on: the vectors before the output matrix (B, T, E),
-        attention weights (B, T, I), and the state behind the last token.
+        attention weights (B, T, I), and the state behind the last token. recur: runs a layer.
         """
         u = self.dropout(self.embedding(y))  # (B, T, E)
         after: State = []
         for k, layer in enumerate(self.decoder):
-            initial = state[k] if self.config.cell == "lstm" else state[k][0]
             if k == 0:
-                u, last = layer(u, initial)
+                u, last = recur(layer, u, state[k])
                 u = self.dropout(u)  # (B, T, D)
                 c, alpha = self.attention(u, source)  # (B, T, D), (B, T, I)
             else:
-                out, last = layer(torch.cat((u, c), -1), initial)
+                out, last = recur(layer, torch.cat((u, c), -1), state[k])
                 u = u + self.dropout(out)
-            after.append(last if isinstance(last, tuple) else (last,))
+            after.append(last)
         o = torch.tanh(self.combine(torch.cat((u, c), -1)))  # (B, T, E)
         return self.dropout(o), alpha, after
 

@@ -7,6 +7,7 @@ build the same batches from the same seeds and take every n-th sentence; gradien
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TypeVar, get_args
 import torch
 from torch import Tensor, distributed, nn
 
-from mtkit.console import console
+from mtkit.console import console, note
 from mtkit.errors import InputError
 from mtkit.nmt.recipe import Device, Precision
 
@@ -42,6 +43,11 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     if cores:
         set_threads(max(1, cores // LOCAL_WORLD))
     gpu = device().type == "cuda"
+    if sys.platform == "linux" and not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        note(
+            "torch was imported before mtkit, so its threads wait awake: beside other programs it "
+            "may be many times slower; import mtkit first or set GOMP_SPINCOUNT=2000"
+        )
     if WORLD > 1:
         console.quiet |= RANK > 0
         if gpu:
@@ -76,6 +82,11 @@ def resolved(precision: Precision) -> Precision:
 def set_threads(threads: int) -> None:
     """Let torch compute in so many threads."""
     torch.set_num_threads(threads)
+
+
+def at_once() -> int:
+    """How many batches are best computed beside each other: on a CPU one a thread of torch's."""
+    return torch.get_num_threads() if device().type == "cpu" else 1
 
 
 def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) -> Iterator[Result]:

@@ -19,8 +19,8 @@ from mtkit.manifest import Manifest
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, batch_rows
 from mtkit.nmt.forced import explain_subwords
-from mtkit.nmt.loss import subword_log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq, load_network, save_network
+from mtkit.nmt.prefixes import subword_log_probabilities
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search
 from mtkit.nmt.verbatim import put_back
@@ -146,8 +146,7 @@ class NmtSystem:
             x = torch.tensor([[*sources[r], EOS] for r in batch], device=parallel.device())
             return beam_search(self.models, x, beam, self.normalisation)
 
-        threads = torch.get_num_threads() if parallel.device().type == "cpu" else 1
-        return parallel.in_threads(search, batches, threads)
+        return parallel.in_threads(search, batches, parallel.at_once())
 
     def _copied(self, words: Sequence[str]) -> Hypothesis:
         text = self.tokenizer.detokenize(words)
@@ -177,9 +176,9 @@ class NmtSystem:
         """See ``System``: ``direct`` of each pair, for the target's own segmentation, and as
         ``model`` what the search maximises, Σ ln p over the length in subwords.
         """
-        x, y = (
-            self.subwords.encode(self.tokenize([pair[side] for pair in pairs])) for side in (0, 1)
-        )
+        lines = list(dict.fromkeys(line for pair in pairs for line in pair))
+        encoded = dict(zip(lines, self.subwords.encode(self.tokenize(lines)), strict=True))
+        x, y = ([encoded[pair[side]] for pair in pairs] for side in (0, 1))
         data = Data([e.ids for e in x], [e.ids for e in y], [])
         log_p = subword_log_probabilities(self.models, data)
         means = (float(logs.sum()) / len(logs) ** self.normalisation for logs in log_p)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtkit.nmt.data import Data, batch_rows, drop_words, epoch
-from mtkit.nmt.loss import loss_of, perplexity, subword_log_probabilities
+from mtkit.nmt.data import Batch, Data, batch_rows, drop_words, epoch
+from mtkit.nmt.loss import loss_of, perplexity
 from mtkit.nmt.model import Attention, ModelConfig, Seq2Seq, Source, VariationalDropout
 from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
@@ -128,14 +128,6 @@ def test_variational_dropout_keeps_one_mask_over_time() -> None:
     assert torch.equal(out, out[:, :1].expand_as(out))
     assert set(out.unique().tolist()) == {0.0, 2.0}
     assert torch.equal(dropout.eval()(out), out)
-
-
-def test_a_sentences_probability_does_not_depend_on_its_batch() -> None:
-    model, data = tiny(), some_data()
-    alone = np.concatenate(subword_log_probabilities([model], data, batch=1))
-    for size in (2, 5, 64):
-        together = np.concatenate(subword_log_probabilities([model], data, size))
-        np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 def test_perplexity_is_its_definition() -> None:
@@ -270,3 +262,18 @@ def test_the_loss_is_smoothed_and_blind_to_padding() -> None:
     expected = ((1 - smoothing) * nll - smoothing * logp.mean(-1)).mean()
     assert len(gold) == 6
     torch.testing.assert_close(loss_of(model, batch, smoothing, batch.y_in), expected)
+
+
+@pytest.mark.parametrize("attention", ["none", "mlp"])
+def test_sentences_that_fill_up_a_batch_change_neither_loss_nor_gradients(attention: str) -> None:
+    model = tiny(attention=attention).double()
+    filled = Data([[4, 5], [6, 7], [8, 4]], [[5], [7, 8, 4], []], []).batch([0, 1, 2])
+    assert filled.x.shape == (16, 3)
+    bare = Batch(filled.x[:3], filled.y_in[:3], filled.y_out[:3], filled.rows)
+    losses, gradients = [], []
+    for batch in (bare, filled):
+        loss = loss_of(model, batch, 0.1, batch.y_in)
+        losses.append(loss)
+        gradients.append(torch.autograd.grad(loss, [*model.parameters()], allow_unused=True))
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*gradients)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from mtkit.nmt.data import Data
-from mtkit.nmt.loss import subword_log_probabilities
 from mtkit.nmt.model import ModelConfig, Seq2Seq
+from mtkit.nmt.prefixes import subword_log_probabilities
 from mtkit.nmt.search import Output, beam_search
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 

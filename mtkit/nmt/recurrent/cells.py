@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Gates = dict[str, Tensor]
 
@@ -38,6 +39,10 @@ class Weights(NamedTuple):
     b_W: Tensor  # noqa: N815  the papers' letters
     b_U: Tensor  # noqa: N815
 
+    def read(self, x: Tensor) -> Tensor:
+        """W x + b_W of inputs (…, E), (…, G·D): what need not wait for the state."""
+        return functional.linear(x, self.W, self.b_W)
+
 
 def weights_of(layer: nn.RNNBase) -> Weights:
     """The weights of a layer of torch's; one direction, one layer."""
@@ -45,24 +50,24 @@ def weights_of(layer: nn.RNNBase) -> Weights:
     return Weights(*(layer.get_parameter(name) for name in names))
 
 
-def rnn(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
-    """``x`` (B, E), ``s`` (B, D) → the next state; it has no gates."""
-    return torch.tanh(x @ w.W.T + w.b_W + s @ w.U.T + w.b_U), {}
+def rnn(w: Weights, read: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
+    """``read`` (B, D) of x, ``s`` (B, D) → the next state; it has no gates."""
+    return torch.tanh(read + functional.linear(s, w.U, w.b_U)), {}
 
 
-def lstm(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
-    """``x`` (B, E), ``s`` = [h; c] (B, 2 D) → the next state and the gates, (B, D) each."""
+def lstm(w: Weights, read: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
+    """``read`` (B, 4 D), ``s`` = [h; c] (B, 2 D) → the next state and the gates, (B, D) each."""
     h, c = s.chunk(2, -1)
-    i, f, c_new, o = (x @ w.W.T + w.b_W + h @ w.U.T + w.b_U).chunk(4, -1)
+    i, f, c_new, o = (read + functional.linear(h, w.U, w.b_U)).chunk(4, -1)
     f, i, o = f.sigmoid(), i.sigmoid(), o.sigmoid()
     c = f * c + i * c_new.tanh()
     return torch.cat((o * c.tanh(), c), -1), {"forget": f, "input": i, "output": o}
 
 
-def gru(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
-    """``x`` (B, E), ``s`` (B, D) → the next state and the gates; z is what is kept."""
-    r_x, z_x, h_x = (x @ w.W.T + w.b_W).chunk(3, -1)
-    r_h, z_h, h_h = (s @ w.U.T + w.b_U).chunk(3, -1)
+def gru(w: Weights, read: Tensor, s: Tensor) -> tuple[Tensor, Gates]:
+    """``read`` (B, 3 D), ``s`` (B, D) → the next state and the gates; z is what is kept."""
+    r_x, z_x, h_x = read.chunk(3, -1)
+    r_h, z_h, h_h = functional.linear(s, w.U, w.b_U).chunk(3, -1)
     r, z = (r_x + r_h).sigmoid(), (z_x + z_h).sigmoid()
     new = torch.tanh(h_x + r * h_h)
     return z * s + (1 - z) * new, {"update": z, "reset": r}

@@ -105,7 +105,7 @@ class LanguageModel(nn.Module):
         s = torch.zeros(len(y), 2 * D if cell == "lstm" else D, dtype=w.W.dtype)
         states, gates = [], []
         for e in embedded:
-            new, gate = step(w, e, s)
+            new, gate = step(w, w.read(e), s)
             if self.config.residual == "time":
                 new = torch.cat((s[:, :D] + new[:, :D], new[:, D:]), -1)
             if self.config.norm:

@@ -56,7 +56,7 @@ def test_a_linear_rnn_keeps_a_power_of_its_factor(lam: float) -> None:
 
     def after(k: int, s: Tensor) -> Tensor:
         for _ in range(k):
-            s, _ = STEPS["rnn"](w, torch.zeros(1, D, dtype=torch.float64), s)
+            s, _ = STEPS["rnn"](w, w.read(torch.zeros(1, D, dtype=torch.float64)), s)
         return s
 
     for k in (1, 5, 20):
@@ -76,7 +76,7 @@ def test_an_lstm_that_neither_forgets_nor_writes_loses_nothing() -> None:
     def cell_after(k: int, c: Tensor) -> Tensor:
         s = torch.cat((torch.zeros_like(c), c), -1)
         for _ in range(k):
-            s, _ = STEPS["lstm"](w, torch.zeros(1, D, dtype=torch.float64), s)
+            s, _ = STEPS["lstm"](w, w.read(torch.zeros(1, D, dtype=torch.float64)), s)
         return s[:, D:]
 
     for k in (1, 7, 50):
@@ -111,7 +111,7 @@ def test_gradients_by_distance_equal_finite_differences(changes: dict) -> None:
     def loss_after(t: int, s: Tensor) -> float:
         step, config = STEPS[found.config.cell], found.config
         for later in range(t + 1, T):
-            new, _ = step(layer, embedded[later], s)
+            new, _ = step(layer, layer.read(embedded[later]), s)
             h, rest = new[:, :D], new[:, D:]
             h = s[:, :D] + h if config.residual == "time" else h
             s = torch.cat((found.norm(h) if config.norm else h, rest), -1)

@@ -1,0 +1,183 @@
+"""ln P(y_t | y_<t, x) of given translations, every prefix of them read once.
+
+Translations of one source often begin alike, those of an n-best list above all. What the decoder
+says depends on x and on what it has read. So the targets of one source are a tree, whose nodes are
+their distinct prefixes, and each node is computed once:
+
+    <s> ─── ein ─┬─ mann ─── </s>
+                 └─ hund ─┬─ </s>              node y_t says ln P(y_t | y_<t, x) by its parent's
+                          └─ bellt ─── </s>    state; only </s> is never read
+
+Letters: S sources of one length in a batch, a tree each; M the nodes of the largest tree, to which
+the others are padded; N the nodes of all that are read; D units of a state.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mtkit.nmt import parallel
+from mtkit.nmt.data import Data
+from mtkit.nmt.model import Carried, Seq2Seq, mean_probability
+from mtkit.nmt.recurrent.cells import STEPS, Step, weights_of
+from mtkit.text.vocabulary import BOS, EOS, PAD
+
+Ids = tuple[int, ...]
+NODES = 2048  # S·M at most, but for a longer target: what bounds the memory of a batch
+CHUNK = 128  # distributions over the vocabulary that are held at once: they stay in the cache
+
+
+def subword_log_probabilities(models: Sequence[Seq2Seq], data: Data) -> list[NDArray[np.float64]]:
+    """ln P(y_t | y_<t, x) of every pair's target subwords and ``</s>``, (T,) each; of several
+    models the logarithm of their mean probability. On a CPU each thread has batches of its own,
+    which are the same whatever the order of the pairs.
+    """
+    pairs = list(zip(map(tuple, data.sources), map(tuple, data.targets), strict=True))
+    targets: dict[Ids, set[Ids]] = defaultdict(set)
+    for x, y in pairs:
+        targets[x].add(y)
+    batches = list(_batches([tree for x in targets for tree in _trees(x, targets[x])]))[::-1]
+    computed = parallel.in_threads(partial(_log_p, models), batches, parallel.at_once())
+    log_p = {
+        (tree.source, y): of_nodes[path]
+        for batch, values in zip(batches, computed, strict=True)
+        for tree, of_nodes in zip(batch, values, strict=True)
+        for y, path in tree.paths.items()
+    }
+    return [log_p[pair] for pair in pairs]
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """Node 0 is ``<s>``; node n is ``tokens[n]`` behind node ``parents[n]`` < n, ``depths[n]``
+    below the root. nodes: by parent and token; paths: of each target and its ``</s>`` the nodes.
+    """
+
+    source: Ids
+    tokens: list[int] = field(default_factory=lambda: [BOS])
+    parents: list[int] = field(default_factory=lambda: [0])
+    depths: list[int] = field(default_factory=lambda: [0])
+    nodes: dict[tuple[int, int], int] = field(default_factory=dict)
+    paths: dict[Ids, list[int]] = field(default_factory=dict)
+
+    def add(self, target: Ids) -> None:
+        node, path = 0, []
+        for depth, token in enumerate((*target, EOS), 1):
+            edge = node, token
+            node = self.nodes.setdefault(edge, len(self.tokens))
+            if node == len(self.tokens):
+                self.tokens.append(token)
+                self.parents.append(edge[0])
+                self.depths.append(depth)
+            path.append(node)
+        self.paths[target] = path
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def _trees(source: Ids, targets: set[Ids]) -> Iterator[_Tree]:
+    """The tree of all targets, or several of at most ``NODES`` nodes."""
+    tree = _Tree(source)
+    for target in sorted(targets):
+        if tree.paths and len(tree) + len(target) >= NODES:
+            yield tree
+            tree = _Tree(source)
+        tree.add(target)
+    yield tree
+
+
+def _batches(trees: Sequence[_Tree]) -> Iterator[list[_Tree]]:
+    """Trees whose sources have one length, of about one size, the largest last."""
+    order = sorted(trees, key=lambda tree: (len(tree.source), len(tree), tree.source))
+    for _, alike in groupby(order, lambda tree: len(tree.source)):
+        batch: list[_Tree] = []
+        for tree in alike:
+            if batch and (len(batch) + 1) * len(tree) > NODES:
+                yield batch
+                batch = []
+            batch.append(tree)
+        yield batch
+
+
+@torch.inference_mode()
+def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.float64]:
+    """ln P of each node's token behind its parent, (S, M); 0 for ``<s>`` and for padding."""
+    x = torch.tensor([[*tree.source, EOS] for tree in batch], device=models[0].device)
+    nodes = _Nodes.of(batch, x.device)
+    each = []
+    for model in models:
+        source = model.eval().encode(x)
+        recur = partial(nodes.recur, STEPS[model.config.cell])
+        o = model.decode(nodes.y, source, model.start(source), recur)[0].flatten(0, 1)
+        losses = [
+            functional.cross_entropy(model.logits(o[parents]), tokens, reduction="none")
+            for parents, tokens in nodes.said
+        ]
+        each.append(-torch.cat(losses))
+    log_p = np.zeros(nodes.y.shape)
+    log_p.flat[nodes.places] = mean_probability(each).double().cpu().numpy()
+    return log_p
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """Those of a batch of trees, whose places are numbered row by row in (S, M). y: their tokens,
+    (S, M). places: of all that have a probability. said: of ``CHUNK`` of these at a time, their
+    parents' places and their tokens. read: the places of all that are read, level by level from the
+    roots down, (N,). above: of each level, its parents' rows in the level before, of the roots
+    their sources. All int64.
+    """
+
+    y: Tensor
+    places: NDArray[np.int64]
+    said: list[tuple[Tensor, Tensor]]
+    read: Tensor
+    above: list[Tensor]
+
+    @classmethod
+    def of(cls, batch: Sequence[_Tree], device: torch.device) -> _Nodes:
+        """The last tree of a batch is the largest."""
+        S, M = len(batch), len(batch[-1])
+        y, parents, depths = np.full((3, S, M), PAD)
+        for s, tree in enumerate(batch):
+            y[s, : len(tree)], depths[s, : len(tree)] = tree.tokens, tree.depths
+            parents[s, : len(tree)] = np.array(tree.parents) + M * s
+        tokens, parents, depths = y.ravel(), parents.ravel(), depths.ravel()
+        said = np.flatnonzero((tokens != PAD) & (tokens != BOS))
+        read = np.flatnonzero((tokens != PAD) & (tokens != EOS))
+        read = read[np.argsort(depths[read], kind="stable")]
+        sizes = np.bincount(depths[read])
+        row = np.empty(S * M, np.int64)
+        row[read] = np.concatenate([np.arange(size) for size in sizes])
+        tensor = partial(torch.tensor, device=device)
+        chunks = [said[k : k + CHUNK] for k in range(0, len(said), CHUNK)]
+        return cls(
+            tensor(y), said, [(tensor(parents[at]), tensor(tokens[at])) for at in chunks],
+            tensor(read), list(map(tensor, np.split(row[parents[read]], sizes.cumsum()[:-1]))),
+        )  # fmt: skip
+
+    def recur(
+        self, step: Step, layer: nn.RNNBase, inputs: Tensor, initial: Carried
+    ) -> tuple[Tensor, Carried]:
+        """As ``model.fused``, but down the trees, which have no last state."""
+        w, D = weights_of(layer), layer.hidden_size
+        read = w.read(inputs.flatten(0, 1)[self.read])  # (N, G·D)
+        state, states, begin = torch.cat([part[0] for part in initial], -1), [], 0
+        for rows in self.above:
+            state, _ = step(w, read[begin : begin + len(rows)], state[rows])
+            states.append(state[:, :D])
+            begin += len(rows)
+        out = inputs.new_zeros(*inputs.shape[:2], D)
+        out.flatten(0, 1)[self.read] = torch.cat(states)
+        return out, initial
