@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,27 @@ def test_a_corpus_becomes_neural_models_one_a_seed(few: Corpus, tmp_path: Path) 
     assert len(ensemble.translate(["A man."])) == 1
     with pytest.raises(InputError, match="on exists"):
         mtkit.train_nmt(few, further[0], config=tiny)
+
+
+@pytest.mark.parametrize(
+    ("before", "own", "spins", "kernels"),
+    [
+        ("", {}, "2000", "4096"),
+        ("import torch", {}, None, "4096"),  # too late, torch has read it
+        ("", {"OMP_WAIT_POLICY": "active"}, None, "4096"),
+        ("", {"GOMP_SPINCOUNT": "7", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "9"}, "7", "9"),
+    ],
+)
+def test_torchs_libraries_are_told_how_to_wait_and_what_to_keep(
+    before: str, own: dict[str, str], spins: str | None, kernels: str
+) -> None:
+    wanted = ("GOMP_SPINCOUNT", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    code = f"{before}\nimport os, mtkit; print([os.environ.get(name) for name in {wanted}])"
+    env = {k: v for k, v in os.environ.items() if k not in (*wanted, "OMP_WAIT_POLICY")} | own
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, text=True, capture_output=True, check=True
+    )
+    assert done.stdout == f"{[spins, kernels]}\n"
 
 
 def test_words_are_aligned_and_what_was_learnt_aligns_again(few: Corpus, tmp_path: Path) -> None:

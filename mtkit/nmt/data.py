@@ -50,8 +50,8 @@ class Data:
 @dataclass(frozen=True)
 class Batch:
     """x (B, I) sources with ``</s>``; y_in (B, T) = <s> y; y_out (B, T) = y </s>, padded; int64.
-    rows: which sentences of the data these are; what B has more of is the first source, without a
-    target.
+    rows: which sentences of the data these are; further rows of B repeat the first source and have
+    no target.
     """
 
     x: Tensor

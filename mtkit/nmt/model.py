@@ -89,9 +89,18 @@ class Attention(nn.Module):
             mixed = torch.tanh(self.query(s)[:, :, None] + source.keys[:, None])  # (B, T, I, D)
             scores = self.v(mixed).squeeze(-1)
         else:
-            scores = s @ source.keys.transpose(1, 2)  # (B, T, I)
+            scores = product(s, source.keys.transpose(1, 2))  # (B, T, I)
         alpha = scores.softmax(-1)
-        return alpha @ source.H, alpha
+        return product(alpha, source.H), alpha
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """a b of each sentence, on a CPU never as bfloat16: that library would compile and keep kernels
+    for every combination of B, T and I, which cost more memory than they save time.
+    """
+    with torch.autocast("cpu", enabled=False):
+        dtype = torch.promote_types(a.dtype, torch.float32)
+        return a.to(dtype) @ b.to(dtype)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     if cores:
         set_threads(max(1, cores // LOCAL_WORLD))
     gpu = device().type == "cuda"
-    if sys.platform == "linux" and not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+    told = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
+    if sys.platform == "linux" and not gpu and not told:
         note(
             "torch was imported before mtkit, so its threads wait awake: beside other programs it "
             "may be many times slower; import mtkit first or set GOMP_SPINCOUNT=2000"

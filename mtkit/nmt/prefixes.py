@@ -71,6 +71,7 @@ class _Tree:
     paths: dict[Ids, list[int]] = field(default_factory=dict)
 
     def add(self, target: Ids) -> None:
+        """Make the nodes that ``target`` shares with none before it."""
         node, path = 0, []
         for depth, token in enumerate((*target, EOS), 1):
             edge = node, token

@@ -51,7 +51,7 @@ def test_a_model_of_another_corpus_is_replaced_by_force_alone(where: Path) -> No
 
 def test_neural_models_go_by_their_seeds_and_are_kept(where: Path, tiny: None) -> None:
     said = mtkit("train-nmt", *MINE, *TINY, "--seeds", 2, cwd=where).stderr
-    assert said.endswith(b"model: models/nmt-en-de-1\nmodel: models/nmt-en-de-2\n")
+    assert b"model: models/nmt-en-de-1\nmodel: models/nmt-en-de-2\n" in said
     before = content(where / "models/nmt-en-de-1")
     other = ("train-nmt", "--train", "train.en", "train.de", *TINY, "--seeds", 2)
     for resume in ((), ("--resume",)):

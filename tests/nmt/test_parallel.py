@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from mtkit.console import console
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.nmt import parallel
@@ -79,3 +80,16 @@ def test_a_gpu_is_used_unless_the_cpu_is_chosen(monkeypatch: pytest.MonkeyPatch)
         with parallel.processes(choice):
             assert parallel.device().type == kind
         assert parallel.device().type == "cuda"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have another library")
+def test_a_training_says_where_torchs_threads_wait_awake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "quiet", False)
+    for name, said in (("PATH", 1), ("GOMP_SPINCOUNT", 0), ("OMP_WAIT_POLICY", 0)):
+        monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+        with parallel.processes():
+            pass
+        assert capsys.readouterr().err.count("set GOMP_SPINCOUNT=2000") == said

@@ -15,10 +15,11 @@ from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.prefixes import subword_log_probabilities
 from mtkit.text.vocabulary import BOS, EOS
 
-A, B, C = [4, 5], [6, 7], [8, 4, 5]
+A, B, C, D, E = [4, 5], [6, 7], [8, 4, 5], [7, 7], [5, 5]
 PAIRS = [
     (A, [4]), (B, [5, 6, 7]), (A, [4, 5]), (C, []), (A, []), (B, [5, 6, 8]), (A, [4]), (C, [4, 4]),
     (B, [5, 6, 7, 8, 8]), (A, [5, 4, 4, 8]), (C, [4, 4, 7]), (B, [5, 6, 7]), (B, [1, 6, 7]),
+    (D, [6]), (E, [5]),
 ]  # fmt: skip
 
 
@@ -71,9 +72,14 @@ def test_pairs_in_small_batches_and_two_threads_are_each_pair_alone() -> None:
 
 
 def test_the_order_of_pairs_and_their_number_change_nothing() -> None:
-    expected = scored([model()], PAIRS)
-    assert scored([model()], PAIRS[::-1]) == expected[::-1]
-    assert scored([model()], PAIRS * 2) == expected * 2
+    network, encoded = model(), []
+    network.encoder[0].register_forward_pre_hook(lambda _, inputs: encoded.append(inputs[0]))
+    expected = scored([network], PAIRS)
+    assert scored([network], PAIRS[::-1]) == expected[::-1]
+    assert scored([network], PAIRS * 2) == expected * 2
+    for k in range(0, len(encoded), 2):  # sources of three and of four subwords
+        assert torch.equal(encoded[k], encoded[0])
+        assert torch.equal(encoded[k + 1], encoded[1])
 
 
 def test_several_models_say_the_mean_of_their_probabilities() -> None:
@@ -96,7 +102,7 @@ def test_each_source_is_encoded_and_each_prefix_read_once() -> None:
         patch.setitem(prefixes.STEPS, "lstm", counted)
         scored([network], PAIRS)
     distinct = {(*x, BOS, *y[:t]) for x, y in PAIRS for t in range(len(y) + 1)}
-    assert sum(encoded) == 3
+    assert sum(encoded) == 5
     assert sum(read) == 2 * len(distinct)  # by two layers
 
 
