@@ -167,8 +167,8 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
     if isinstance(system, SmtSystem):
         with step(f"{name}: the noisy channel, by other weights"):
             manifest = Manifest.read(parts[0])
-            ratio = manifest.figures.get("length_ratio", 1.0)
-            presets = {label: weights_named(name, ratio) for name, label in CHANNEL.items()}
+            ratio = manifest.figures.get("length_ratio", 1.0)  # an imported model has none
+            presets = {label: weights_named(key, ratio) for key, label in CHANNEL.items()}
             for label, weights in presets.items():
                 other = system.weights != weights
                 said = best_of(system.with_weights(weights)) if other else best

@@ -126,7 +126,7 @@ def build(
     with step(f"tokens of {len(corpus.train):,} sentence pairs"):
         source, target = corpus.train.tokens(tokenizer)
     ratio = sum(map(len, target)) / sum(map(len, source))
-    begun = weights_named(weights, ratio) if isinstance(weights, str) else dict(weights)
+    begun = _start(weights, ratio)
     tuning, best = dict[str, Any](), begun
 
     def system(rows: Iterable[int], weights: Weights) -> tuple[SmtSystem, dict[str, Any]]:
@@ -147,7 +147,12 @@ def build(
     if config.tune != "none" and corpus.dev is not None:
         best, tuning = tuned([Part(whole, *corpus.dev.tokens(tokenizer))], config.tune)
         whole = whole.with_weights(best)
-    return whole, tuning | figures | {"length_ratio": ratio, "began_at": begun}
+    return whole, tuning | figures | {"length_ratio": ratio}
+
+
+def _start(weights: str | Weights, ratio: float) -> dict[str, float]:
+    """What is named or given, as numbers; see ``weights_named``."""
+    return weights_named(weights, ratio) if isinstance(weights, str) else dict(weights)
 
 
 def _folds(size: int) -> dict[str, range]:
@@ -180,7 +185,7 @@ def train_smt(
         with step("writing the model"):
             system.save(directory)
             save_training_hashes(corpus, directory)
-        begun = figures.pop("began_at")
+        begun = _start(weights, figures["length_ratio"])
         searched = {"limits": config.limits._asdict(), "weights": begun, "verbatim": True}
         settings = asdict(config) | searched  # the weights are those that tuning began at
         figures = {"seconds": time.perf_counter() - start} | figures

@@ -111,6 +111,29 @@ def test_a_round_of_less_merit_or_bleu_is_no_better_and_halves_the_next_step(
     assert allowed[:5] == [8.0, 4.0, 8.0, 4.0, 2.0]  # ρ · reach, ρ from ½ on
 
 
+def test_a_step_goes_from_the_best_weights_a_part_of_the_way_to_the_optimum(
+    smt: SmtSystem, words: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, begun, found = np.random.default_rng(1), [], []
+
+    def optimise(_tuner: str, _lists: Lists, weights: np.ndarray, *_: object) -> np.ndarray:
+        begun.append(weights)
+        found.append(weights * rng.uniform(0.5, 2, len(weights)))
+        return found[-1]
+
+    scores, merits = iter([30.0, 31.0, 32.0, 33.0]), iter([20.0, 19.0, 21.0, 20.0])
+    monkeypatch.setattr(tune, "optimise", optimise)
+    monkeypatch.setattr(tune, "bleu", lambda _: next(scores))
+    monkeypatch.setattr(tune, "merit", lambda _: next(merits))
+    monkeypatch.setattr(tune, "step", lambda *_: 0.25)
+    monkeypatch.setattr(tune, "ROUNDS", 4)
+    rounds = [list(r.weights.values()) for r in tune.tune([Part(smt, *words)])]
+    best = [rounds[0], rounds[0], rounds[2]]  # the second round has less merit
+    assert [list(weights) for weights in begun[:3]] == best
+    for now, start, optimum in zip(rounds[1:], begun, found, strict=False):
+        assert now == pytest.approx(0.75 * start + 0.25 * optimum)
+
+
 def test_a_dev_set_in_parts_is_one_dev_set(smt: SmtSystem, words: Tokens) -> None:
     x, y = words
     halves = [Part(smt, x[:15], y[:15]), Part(smt, x[15:], y[15:])]
