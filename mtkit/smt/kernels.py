@@ -2,8 +2,9 @@
 
     kernel   called from Python; whatever it calls is one of the other two
     inner    called by kernels alone
-    lean     the same, for functions that make no array: counting the references to the arrays they
-             are given, which numba then leaves out, took 70 % of the decoder's time
+    lean     the same, for functions that make no array, and inlined. Counting the references to the
+             arrays they are given, which numba then leaves out, took 70 % of the decoder's time,
+             and handing over a tuple of arrays costs more than a look-up in one of them
 
 To compile is what a first run waits for. An inner function is therefore compiled for one set of
 types, its integers int64 whatever the caller has (numba compiles a caller's literal 0, an int32 and
@@ -15,14 +16,21 @@ file in which a kernel stands, not of those that it calls; after one, ``make cle
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar, cast
 
+from llvmlite import binding as llvm
 from numba import njit, types
 from numba.core.registry import CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
 KERNELS: list[Callable[..., Any]] = []  # all that are compiled, as Python
+
+# Else LLVM makes a branch of the conditional move in a binary search, and every second one is
+# predicted wrong: half of the time that a look-up in the language model takes.
+if platform.machine() in {"x86_64", "AMD64"}:
+    llvm.set_option("", "-x86-cmov-converter=false")
 
 
 class Inner(CPUDispatcher):
@@ -66,7 +74,7 @@ def inner(function: F) -> F:
 
 def lean(function: F) -> F:
     """A function that kernels call and that makes no array."""
-    return _inner(function, _nrt=False)
+    return _inner(function, _nrt=False, forceinline=True)
 
 
 def _inner(function: F, **options: Any) -> F:

@@ -138,7 +138,7 @@ class SmtSystem:
         return other
 
     def wider(self, k: int) -> Self:
-        """See ``System``: stacks and pops of the cube are ``k`` times as many."""
+        """See ``System``: stacks and what fills them are ``k`` times as large."""
         other, limits = copy(self), self.limits
         other.limits = limits._replace(stack=k * limits.stack, pops=k * limits.pops)
         return other

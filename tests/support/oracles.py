@@ -181,9 +181,9 @@ def beam_search(  # noqa: C901  one loop, to be read in one piece
     stack: int,
     pops: int,
 ) -> tuple[float, list[float], float]:
-    """The best score that cube pruning finds, and that of every hypothesis it makes on the way.
+    """The best score that beam search finds, and that of every hypothesis it makes on the way.
 
-    Last, by how much the closest decision fell of what to hand out and what to keep.
+    Last, by how much the closest decision fell of what to make and what to keep.
 
     options: (start, end) → (estimate, score, words, towards the phrase before, towards the one
     behind), best estimate first; ``step``: the language model, (state, word) → (ln p, state).
@@ -197,13 +197,17 @@ def beam_search(  # noqa: C901  one loop, to be read in one piece
         sums = [options[start, k][0][0] + future(k, end) for k in cuts]
         return max(sums, default=0.0 if start == end else -math.inf)
 
-    def rest(covered: frozenset[int]) -> float:
-        total, start = 0.0, 0
-        for end in range(N + 1):
-            if end == N or end in covered:
-                total += future(start, end)
-                start = end + 1
-        return total
+    def rest(covered: frozenset[int], end: int) -> float:
+        total, start, jumps = 0.0, 0, 0
+        for stop in range(N + 1):
+            if stop == N or stop in covered:
+                total += future(start, stop)
+                start = stop + 1
+        gaps = [i for i in range(N) if i not in covered]
+        for gap in gaps:  # from left to right
+            jumps += abs(gap - end)
+            end = gap + 1
+        return total - distortion_weight * jumps
 
     # A hypothesis is (estimate, score, covered, last span, following, state of the language model).
     stacks = [[(0.0, 0.0, frozenset[int](), (-1, 0), START, begin)]]
@@ -219,39 +223,37 @@ def beam_search(  # noqa: C901  one loop, to be read in one piece
                     groups.setdefault(h[2:4], []).append(h)
             grids += [(rows, start, stop, choices) for rows in groups.values()]
 
-        def cell(g: int, row: int, column: int, exact: bool) -> tuple:
+        def cell(g: int, row: int, column: int) -> tuple[float, tuple]:
             rows, start, stop, choices = grids[g]  # noqa: B023
             _, score, covered, last, following, state = rows[row]
             estimate, value, words, before, behind = choices[column]
             covered |= set(range(start, stop))
             o = orientation(start, stop, last)
             score += before[o] + following[o] - distortion_weight * abs(start - last[1])
-            if not exact:
-                return (score + estimate + rest(covered),)
+            guess = score + estimate + rest(covered, stop)
+            guess += lm_weight * (step(state, words[0])[0] - step(0, words[0])[0])
             score += value
             for w in (*words, end_of_sentence) if len(covered) == N else words:
                 log_p, state = step(state, w)
                 score += lm_weight * log_p
             swap = reorders and start and start - 1 not in covered  # can still be made
             last = (start if swap else -1, stop)
-            return score + rest(covered), score, covered, last, behind, state
+            return guess, (score + rest(covered, stop), score, covered, last, behind, state)
 
-        waiting = {(g, 0, 0): cell(g, 0, 0, False) for g in range(len(grids))}
+        cells = [
+            cell(g, row, column)
+            for g, (rows, _, _, choices) in enumerate(grids)
+            for row, column in itertools.product(range(len(rows)), range(len(choices)))
+        ]
+        cells.sort(key=lambda c: -c[0])
         alive: dict[object, tuple] = {}
-        for _ in range(min(pops, sum(len(rows) * len(c) for rows, _, _, c in grids))):
-            g, row, column = max(waiting, key=lambda at: waiting[at][0])
-            guess = waiting.pop((g, row, column))[0]
-            new = cell(g, row, column, True)
+        for _, new in cells[:pops]:
             made.append(new[1])
             same = new[2:] if n < N else "complete"
             alive[same] = max(alive.get(same, new), new, key=lambda h: h[0])
-            if column + 1 < len(grids[g][3]):
-                waiting[g, row, column + 1] = cell(g, row, column + 1, False)
-            if column == 0 and row + 1 < len(grids[g][0]):
-                waiting[g, row + 1, 0] = cell(g, row + 1, 0, False)
         best = sorted(alive.values(), key=lambda h: -h[0])
         stacks.append(best[:stack])
-        rejected = [(guess, left[0]) for left in waiting.values()]
+        rejected = [(cells[pops - 1][0], guess) for guess, _ in cells[pops:]]
         rejected += [(best[stack - 1][0], left[0]) for left in best[stack:]]
         closest = min([closest, *(abs(a - b) for a, b in rejected)])
     return stacks[N][0][1], sorted(made), closest

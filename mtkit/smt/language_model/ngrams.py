@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtkit.smt.flat import (
     Bool,
@@ -45,6 +46,10 @@ LM_UNK, LM_BOS, LM_EOS = 0, 1, 2
 LM_SPECIALS = ("<unk>", "<s>", "</s>")
 SPELLINGS = {"<unk>": LM_UNK, "<UNK>": LM_UNK, "<s>": LM_BOS, "</s>": LM_EOS}  # some shout
 ROOT = 0
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / φ: spreads what it multiplies (Knuth 1973, 6.4)
+# What ``lm_step`` said of a state and a word: one sentence's search asks the same again and again.
+ANSWER = np.dtype([("question", np.uint64), ("log_p", np.float64), ("state", np.int64)])
+LOG2_ANSWERS = 13  # 192 KiB, which a core's own cache holds
 
 
 class Lm(NamedTuple):
@@ -64,6 +69,13 @@ class SentenceScores(NamedTuple):
     order: Int8  # (T,) words of the longest n-gram found, w included
     is_oov: Bool  # (T,) whether w was scored as <unk>
     offsets: Int64  # (S + 1,) sentence s is offsets[s]:offsets[s + 1], its </s> the last
+
+
+def no_answers() -> NDArray[Any]:
+    """Room for answers, of which there are none yet."""
+    answers = np.empty(1 << LOG2_ANSWERS, ANSWER)
+    answers["question"] = np.iinfo(np.uint64).max
+    return answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +191,17 @@ def lm_step(lm: Lm, state: int, w: int) -> tuple[float, int]:
     """ln p(w | state) and the state after w; from ``NgramModel.begin`` to ``LM_EOS``."""
     log_p, node = _find(lm, state, w)
     return log_p, _shorten(lm, node)
+
+
+@lean
+def lm_ask(lm: Lm, state: int, w: int, answers: NDArray[Any]) -> tuple[float, int]:
+    """``lm_step``, from ``answers`` if it is there; a new answer ousts an old one."""
+    question = np.uint64(state) << np.uint64(32) | np.uint64(w)
+    answer = answers[(question * GOLDEN) >> np.uint64(64 - LOG2_ANSWERS)]
+    if answer.question != question:
+        answer.log_p, answer.state = lm_step(lm, state, w)
+        answer.question = question
+    return answer.log_p, answer.state
 
 
 @kernel

@@ -5,6 +5,6 @@ Letters: x the source, N words; λ the weights; a derivation is its phrases in t
 features   what is weighed: names, order, weights
 options    the phrases that a sentence can be built from, and what the rest will cost
 hypothesis a phrase more; recombination
-decoder    beam search with cube pruning                       heap   its queue
+decoder    beam search                                          heap   the best cells
 nbest      the k best derivations                              forced   those of a given y
 """

@@ -1,11 +1,15 @@
-"""Phrase-based beam search with cube pruning (Koehn et al. 2003; Huang & Chiang 2007).
+"""Phrase-based beam search (Koehn et al. 2003).
 
 Stack n holds the hypotheses that cover n words; the ``stack`` best by score + future cost live on.
 To fill it, *edges* join a group of hypotheses (same coverage, start and end) with the options of
-one span; both sides are sorted, so the corner of that grid is its most promising cell. A queue over
-all edges hands out the best cell, which opens its neighbours, ``pops`` times. Cells wait with a
-guess, the language model seeing the option by itself, and are scored when they are handed out. With
-unlimited pops and stack the search is exhaustive.
+one span. A *cell* is one hypothesis of the group with one of the options. Its guess is the estimate
+of what they make together, the language model seeing the option's first word in its context and the
+words behind that as if the option stood alone. The ``pops`` cells of best guess become hypotheses.
+
+Most cells are never looked at. Both sides of an edge are sorted by what they are worth apart, and a
+word is seldom more likely in its context than alone by more than ``SLACK``: the first cell that
+cannot be among the best even so ends its row. With unlimited pops and stack the search is
+exhaustive.
 """
 
 from __future__ import annotations
@@ -16,22 +20,32 @@ import numpy as np
 
 from mtkit.smt.flat import Float64, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
+from mtkit.smt.language_model.ngrams import lm_ask
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search import hypothesis
-from mtkit.smt.search.heap import pop, push
+from mtkit.smt.search.features import LM
+from mtkit.smt.search.heap import push, replace
 from mtkit.smt.search.hypothesis import EDGE, HYPOTHESIS, Records, Row, Task
 from mtkit.smt.search.options import Model, Options
 
 GROUP = np.dtype([("first", np.int32), ("size", np.int32), ("head", np.int32)])
-# row: rank in the group; column: rank among the options.
-CELL = np.dtype([("edge", np.int32), ("row", np.int32), ("column", np.int32)])
+CELL = np.dtype([("edge", np.int32), ("parent", np.int32), ("option", np.int32)])
+SLACK = 3.0  # nats of the language model, times λ_lm
+
+
+class Best(NamedTuple):
+    """The best K cells so far."""
+
+    cell: Records  # (K,) CELL
+    guess: Float64  # (K,) its sign turned: the queue has the worst cell in front
+    queue: Int32  # (K,)
 
 
 class Limits(NamedTuple):
     """How much is searched."""
 
     stack: int = 100
-    pops: int = 200
+    pops: int = 150  # hypotheses that are made for a stack
     distortion: int = 6  # words a span may be away from the last one's end
     table: int = 20  # translations of one source phrase
 
@@ -79,35 +93,73 @@ def _fill(
     task: Task, edges: Records, pops: int, graph: Records, size: int, kept: Int32, heads: Int32,
     slots: Int32,
 ) -> tuple[int, int]:  # fmt: skip
-    """Hand out the ``pops`` best cells of all edges as hypotheses; the graph's size, new heads."""
-    cells = np.empty(len(edges) + 2 * pops, CELL)
-    guess, queue = np.empty(len(cells)), np.empty(len(cells), np.int32)
-    waiting, n_cells, n_heads = 0, len(edges), 0
-    for e in range(len(edges)):
-        guess[e] = _guess(task, cells[e], edges, e, 0, 0, graph, kept)
-        waiting = push(queue, waiting, guess, e)
-    for _ in range(pops):
-        if waiting == 0:
-            break
-        cell = cells[queue[0]]
-        waiting = pop(queue, waiting, guess)
-        e, row, column = cell.edge, cell.row, cell.column
-        edge = edges[e]
-        hypothesis.extend(task, edge, kept[edge.first + row], edge.option + column, graph, size)
+    """Make hypotheses of the ``pops`` best cells of all edges; the graph's size, new heads."""
+    n_heads = 0
+    for cell in _best_cells(task, edges, pops, graph, kept):
+        hypothesis.extend(task, edges[cell.edge], cell.parent, cell.option, graph, size)
         if hypothesis.recombine(graph, size, slots):
             heads[n_heads] = size
             n_heads += 1
         size += 1
-        # Each cell of the grid is opened once: from its left, or in column 0 from above.
-        if column + 1 < edge.options:
-            guess[n_cells] = _guess(task, cells[n_cells], edges, e, row, column + 1, graph, kept)
-            waiting = push(queue, waiting, guess, n_cells)
-            n_cells += 1
-        if column == 0 and row + 1 < edge.size:
-            guess[n_cells] = _guess(task, cells[n_cells], edges, e, row + 1, 0, graph, kept)
-            waiting = push(queue, waiting, guess, n_cells)
-            n_cells += 1
     return size, n_heads
+
+
+@inner
+def _best_cells(task: Task, edges: Records, pops: int, graph: Records, kept: Int32) -> Records:
+    """The ``pops`` cells of best guess, CELL, in no order."""
+    best = Best(np.empty(pops, CELL), np.empty(pops), np.empty(pops, np.int32))
+    n, slack, promise = 0, SLACK * abs(task.λ[LM]), np.empty(len(edges))
+    for e in range(len(edges)):
+        promise[e] = _promise(task, edges[e], graph[kept[edges[e].first]])
+    open_edges, row = np.argsort(-promise), 0
+    while len(open_edges) > 0:  # a row of each, so that the weak ones soon meet strong ones
+        n_open = 0
+        for e in open_edges:
+            parent = kept[edges[e].first + row]
+            if _promise(task, edges[e], graph[parent]) + slack > _worst(best, n):
+                n = _open(task, edges[e], e, graph, parent, slack, best, n)
+                if row + 1 < edges[e].size:
+                    open_edges[n_open] = e
+                    n_open += 1
+        open_edges, row = open_edges[:n_open], row + 1
+    return best.cell[:n]
+
+
+@lean
+def _promise(task: Task, edge: Row, before: Row) -> float:
+    """What a hypothesis can make of an edge, as far as the two know of each other."""
+    return float(before.score + edge.jump + edge.rest + task.options.estimate[edge.option])
+
+
+@lean
+def _worst(best: Best, n: int) -> float:
+    """The guess that a cell has to surpass."""
+    return -best.guess[best.queue[0]] if n == len(best.queue) else -np.inf
+
+
+@lean
+def _open(
+    task: Task, edge: Row, e: int, graph: Records, parent: int, slack: float, best: Best, n: int
+) -> int:
+    """Put the cells of edge ``e`` and one hypothesis among the ``n`` best; the new ``n``."""
+    before, options, o, weight = graph[parent], task.options, edge.orientation, task.λ[LM]
+    state = before.state
+    so_far = before.score + edge.jump + edge.rest + options.next[before.option, o]
+    for option in range(edge.option, edge.option + edge.options):
+        worst = _worst(best, n)
+        if so_far + options.estimate[option] + slack <= worst:
+            break
+        log_p, _ = lm_ask(task.lm, state, options.first[option], task.answers)
+        guess = so_far + options.known[option] + options.previous[option, o] + weight * log_p
+        if guess > worst:
+            k = n if n < len(best.queue) else best.queue[0]
+            best.guess[k] = -guess
+            best.cell[k].edge, best.cell[k].parent, best.cell[k].option = e, parent, option
+            if n < len(best.queue):
+                n = push(best.queue, n, best.guess, k)
+            else:
+                replace(best.queue, n, best.guess, k)
+    return n
 
 
 @inner
@@ -132,22 +184,6 @@ def _edges(task: Task, n: int, graph: Records, groups: Records, group_begin: Int
                     hypothesis.lead(task, edge, head, start, start + length)
                     count += 1
     return edges[:count]
-
-
-@lean
-def _guess(
-    task: Task, cell: Row, edges: Records, e: int, row: int, column: int, graph: Records,
-    kept: Int32,
-) -> float:  # fmt: skip
-    """Fill ``cell``: hypothesis ``row`` of edge ``e``'s group with the span's option ``column``.
-
-    Its estimate, as far as it is known without asking the language model.
-    """
-    edge, options = edges[e], task.options
-    before, option, o = graph[kept[edge.first + row]], edge.option + column, edge.orientation
-    cell.edge, cell.row, cell.column = e, row, column
-    score = before.score + options.estimate[option] + edge.jump + edge.rest
-    return float(score + options.next[before.option, o] + options.previous[option, o])
 
 
 @inner
@@ -183,18 +219,7 @@ def _keep(
 @inner
 def _best(graph: Records, heads: Int32, stack: int) -> Int32:
     """At most ``stack`` heads by falling estimate, equal ones in their order."""
-    best = np.empty(min(stack, len(heads)), np.int32)
-    n = 0
-    for head in heads:  # they come nearly sorted
-        estimate = graph[head].estimate
-        if n == len(best):
-            if estimate <= graph[best[n - 1]].estimate:
-                continue
-            n -= 1
-        at = n
-        while at > 0 and graph[best[at - 1]].estimate < estimate:
-            best[at] = best[at - 1]
-            at -= 1
-        best[at] = head
-        n += 1
-    return best
+    worse = np.empty(len(heads))
+    for k in range(len(heads)):
+        worse[k] = -graph[heads[k]].estimate
+    return heads[np.argsort(worse, kind="mergesort")[:stack]]

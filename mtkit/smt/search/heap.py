@@ -23,15 +23,20 @@ def push(queue: Int32, size: int, value: Float64, new: int) -> int:
 @lean
 def pop(queue: Int32, size: int, value: Float64) -> int:
     """Remove the front, ``queue[0]``; the new size."""
-    size -= 1
-    last, at = queue[size], 0
+    replace(queue, size - 1, value, queue[size - 1])
+    return size - 1
+
+
+@lean
+def replace(queue: Int32, size: int, value: Float64, new: int) -> None:
+    """Put index ``new`` into ``queue[:size]`` in place of the front."""
+    at = 0
     while 2 * at + 1 < size:
         child = 2 * at + 1
         if child + 1 < size and value[queue[child + 1]] > value[queue[child]]:
             child += 1
-        if value[last] >= value[queue[child]]:
+        if value[new] >= value[queue[child]]:
             break
         queue[at] = queue[child]
         at = child
-    queue[at] = last
-    return size
+    queue[at] = new

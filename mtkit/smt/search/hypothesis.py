@@ -16,6 +16,11 @@ the last span, same start if the word before it can still become a swap, same λ
 state of the language model. The worse ones stay as arcs, so that the hypothesis graph holds every
 derivation that was looked at, for the n-best list.
 
+The estimate of a hypothesis adds what the rest will cost: of each gap the best that its options are
+worth (``future_costs``), and the jumps of going through the gaps from left to right (Moore & Quirk
+2007, "Faster Beam-Search Decoding for Phrasal SMT"). Without the latter a hypothesis that has left
+a gap behind looks better than one that has closed it, until it has to go back.
+
 Coverage is the first gap and a 64-bit mask of what is covered behind it. A span may start at most
 ``limit`` words from the end of the last one, and may leave the first gap open only if it ends
 within ``limit`` words of it, so that the way back is always open: no hypothesis is a dead end. Work
@@ -31,7 +36,7 @@ from numpy.typing import NDArray
 
 from mtkit.smt.flat import Float64, Int32
 from mtkit.smt.kernels import lean
-from mtkit.smt.language_model.ngrams import LM_EOS, Lm, lm_step
+from mtkit.smt.language_model.ngrams import LM_EOS, Lm, lm_ask, no_answers
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.reorder import DISCONTINUOUS, MONOTONE, SWAP
 from mtkit.smt.search.features import DISTORTION, LM, PHRASES, PREVIOUS
@@ -66,7 +71,7 @@ EDGE = np.dtype(
         ("end", np.int32),
         ("covered", np.uint64),
         ("jump", np.float64),  # −λ_d times the distance from the group's end
-        ("rest", np.float64),  # future cost of what is not covered then
+        ("rest", np.float64),  # future cost of what is not covered then, and of the way there
     ]
 )
 Records = NDArray[Any]  # of one of these types
@@ -80,6 +85,7 @@ class Task(NamedTuple):
     options: Options
     lm: Lm
     begin: int
+    answers: Records  # of the language model: see ``lm_ask``
     λ: Float64  # (F,)
     reorders: bool  # whether any orientation has a weight
     limit: int  # words
@@ -91,7 +97,8 @@ def task_of(N: int, options: Options, lm: Lm, begin: int, λ: Float64, limit: in
     """The task of a search that may jump ``limit`` words, any number if that is negative."""
     limit = min(limit, MAX_LIMIT) if limit >= 0 else MAX_LIMIT
     costs = future_costs(options.begin, options.estimate, N)
-    return Task(N, options, lm, begin, λ, bool(λ[PREVIOUS:PHRASES].any()), limit, *costs)
+    reorders = bool(λ[PREVIOUS:PHRASES].any())
+    return Task(N, options, lm, begin, no_answers(), λ, reorders, limit, *costs)
 
 
 # --- kernels
@@ -140,7 +147,7 @@ def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
         covered >>= np.uint64(1)
         gap += 1
     edge.gap, edge.covered = gap, covered
-    edge.rest = _future(gap, covered, task.future, task.rest)
+    edge.rest = _rest(task, gap, end, covered)
     # Of the span's start and end only what the future can feel.
     edge.start, edge.end = -1, end
     before = start - 1 - gap  # of the word that a swap would end with
@@ -151,20 +158,22 @@ def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
 
 
 @lean
-def _future(gap: int, covered: np.uint64, future: Float64, rest: Float64) -> float:
-    """The future cost of all gaps: each run of uncovered words, then the open end."""
-    total, at = 0.0, gap
+def _rest(task: Task, gap: int, end: int, covered: np.uint64) -> float:
+    """The future cost of every gap, and of the jumps if they are filled from left to right."""
+    total, at, jumps = 0.0, gap, abs(end - gap) if gap < task.N else 0
     while covered:
-        run = 0
+        gap = at
         while not covered & np.uint64(1):
             covered >>= np.uint64(1)
-            run += 1
-        total += future[at, run]
-        at += run
+            at += 1
+        total += task.future[gap, at - gap]
+        block = at
         while covered & np.uint64(1):
             covered >>= np.uint64(1)
             at += 1
-    return float(total + rest[at])
+        if at < task.N:
+            jumps += at - block
+    return float(total + task.rest[at] - task.λ[DISTORTION] * jumps)
 
 
 @lean
@@ -176,14 +185,14 @@ def extend(task: Task, edge: Row, parent: int, option: int, graph: Records, at: 
     state = before.state
     if task.λ[LM] != 0:
         for w in range(options.w_begin[option], options.w_begin[option + 1]):
-            log_p, state = lm_step(task.lm, state, options.words[w])
+            log_p, state = lm_ask(task.lm, state, options.words[w], task.answers)
             score += task.λ[LM] * log_p
             if state == options.state[w]:  # from here on the words before make no difference
                 score += options.behind[w]
                 state = options.state[options.w_begin[option + 1] - 1]
                 break
         if edge.gap == task.N:
-            log_p, state = lm_step(task.lm, state, LM_EOS)
+            log_p, state = lm_ask(task.lm, state, LM_EOS, task.answers)
             score += task.λ[LM] * log_p
     new.score, new.estimate, new.parent, new.option = score, score + edge.rest, parent, option
     new.gap, new.start, new.end, new.covered = edge.gap, edge.start, edge.end, edge.covered
