@@ -149,7 +149,7 @@ def _open(
         worst = _worst(best, n)
         if so_far + options.estimate[option] + slack <= worst:
             break
-        log_p, _ = lm_ask(task.lm, state, options.first[option], task.answers)
+        log_p, _ = lm_ask(task.lm, state, options.head[option], task.answers)
         guess = so_far + options.known[option] + options.previous[option, o] + weight * log_p
         if guess > worst:
             k = n if n < len(best.queue) else best.queue[0]

@@ -80,7 +80,7 @@ class Options(NamedTuple):
     kind: UInt64  # (M,) equal where ``next`` is
     state: Int32  # (W,) the language model's after each word, seeing the phrase by itself
     behind: Float64  # (W,) λ_lm ln P of the phrase's words behind it then
-    first: Int32  # (M,) the language model's id of the first word
+    head: Int32  # (M,) the language model's id of the first word
     known: Float64  # (M,) the estimate without that word's λ_lm ln P
 
 
@@ -128,10 +128,11 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
                 start[o], end[o] = i, i + k + 1
             begin[i * MAX_PHRASE + k + 1] = n
     words, target, w_begin = _spell(start[:n], ranked.pair, sentence, model)
+    state, behind, head, known = _alone(words, w_begin, ranked.score, model.lm, λ)
     return Options(
         begin, start[:n], end[:n], ranked.pair[:n], ranked.score[:n], ranked.estimate[:n],
         ranked.context[:n], words, target, w_begin, *_reorder(ranked.pair[:n], model.table, λ),
-        *_alone(words, w_begin, ranked.score, model.lm, λ),
+        state, behind, head, known,
     )  # fmt: skip
 
 
@@ -319,19 +320,19 @@ def _reorder(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, Flo
 def _alone(
     words: Int32, w_begin: Int64, score: Float64, lm: Lm, λ: Float64
 ) -> tuple[Int32, Float64, Int32, Float64]:
-    """``state``, ``behind``, ``first`` and ``known`` of the options."""
+    """``state``, ``behind``, ``head`` and ``known`` of the options."""
     state, log_p = np.empty(len(words), np.int32), np.empty(len(words))
     behind = np.zeros(len(words))
-    first, known = np.empty(len(w_begin) - 1, np.int32), np.empty(len(w_begin) - 1)
-    for o in range(len(first)):
+    head, known = np.empty(len(w_begin) - 1, np.int32), np.empty(len(w_begin) - 1)
+    for o in range(len(head)):
         now = ROOT
         for w in range(w_begin[o], w_begin[o + 1]):
             log_p[w], now = lm_step(lm, now, words[w])
             state[w] = now
         for w in range(w_begin[o + 1] - 1, w_begin[o], -1):
             behind[w - 1] = behind[w] + λ[LM] * log_p[w]
-        first[o], known[o] = words[w_begin[o]], score[o] + behind[w_begin[o]]
-    return state, behind, first, known
+        head[o], known[o] = words[w_begin[o]], score[o] + behind[w_begin[o]]
+    return state, behind, head, known
 
 
 @kernel
