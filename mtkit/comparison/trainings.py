@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from mtkit.manifest import Manifest, model_size, training_text, write_whole
 from mtkit.models import load
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.version import __version__
+
+if TYPE_CHECKING:
+    from mtkit.nmt.recipe import TrainConfig
+    from mtkit.nmt.training.build import Recipe
 
 
 @dataclass(frozen=True)
@@ -167,13 +172,27 @@ def _train_smt(training: Training, corpus: Corpus, out: Path, threads: int) -> N
 
 
 def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> None:
-    """As many subwords and updates as go with the size of the text."""
     from mtkit.nmt.parallel import set_threads
     from mtkit.nmt.recipe import TrainConfig
     from mtkit.nmt.training.build import train_nmt
 
     own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
     config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig) if f.name in own})
+    pairs = training.manifest.corpus["sentences"]
     set_threads(threads)
-    fitting = replace(config, vocabulary=0, updates=0, seed=training.seed)
-    train_nmt(corpus, tokenizer, fitting, out)
+    train_nmt(corpus, tokenizer, for_sample(config, pairs, training.seed), out)
+
+
+def for_sample(config: TrainConfig, pairs: int, seed: int) -> Recipe:
+    """A network's recipe for samples of the ``pairs`` that it was trained on.
+
+    As many subwords and updates as go with the sample's size; the preset, too, where the network's
+    is one that ``auto`` chooses for its own.
+    """
+    from mtkit.nmt.recipe import preset, suited
+
+    config = replace(config, vocabulary=0, updates=0, seed=seed)
+    if config.preset not in {suited(pairs), suited(pairs, passes=0)}:
+        return config
+    usual, own = asdict(preset(config.preset)), asdict(config)
+    return {name: value for name, value in own.items() if value != usual[name]}

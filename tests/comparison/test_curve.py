@@ -14,11 +14,19 @@ from mtkit import load
 from mtkit.comparison.curve import Point, curve, overtakes, sample
 from mtkit.comparison.page import curve as curve_page
 from mtkit.comparison.report import Material
-from mtkit.comparison.trainings import Training, carry_out, complete, expected, trainings
+from mtkit.comparison.trainings import (
+    Training,
+    carry_out,
+    complete,
+    expected,
+    for_sample,
+    trainings,
+)
 from mtkit.errors import InputError
 from mtkit.evaluation import metrics
 from mtkit.evaluation.statistics import Scorer
 from mtkit.manifest import Manifest
+from mtkit.nmt.recipe import preset
 from mtkit.text.corpus import Bitext, Corpus
 from tests.support.comparisons import REFERENCES, damaged
 from tests.support.corpora import beside_its_text
@@ -255,3 +263,16 @@ def test_what_is_done_is_not_trained_again(
     assert found.systems[0].bleu[0].value == pytest.approx(100)
     assert complete(here, material, 1) == found
     assert len(done) == 1
+
+
+def test_a_network_for_a_sample_is_what_suits_its_size_unless_its_own_preset_was_asked_for() -> (
+    None
+):
+    whole = preset("small", minutes=10.0, vocabulary=5000, updates=900)
+    assert for_sample(whole, 29_000, seed=3) == {"minutes": 10.0, "seed": 3}
+    short = preset("short", minutes=2.0)
+    assert for_sample(short, 29_000, seed=1) == {"minutes": 2.0}
+    assert for_sample(preset("few"), 4_000, seed=1) == {}
+    asked_for = preset("best", updates=900)
+    assert for_sample(asked_for, 29_000, seed=2) == preset("best", seed=2)
+    assert for_sample(preset("small"), 1_000, seed=2) == preset("small", seed=2)

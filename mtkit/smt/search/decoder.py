@@ -65,7 +65,7 @@ def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) 
 
 @kernel
 def _search(task: Task, stack: int, pops: int, slots: Int32) -> Records:
-    """slots: room for a hash table of twice as many hypotheses as are popped, a power of two."""
+    """slots: room for a hash table of ``2 · pops`` hypotheses, a power of two."""
     N = task.N
     graph = np.empty(N * pops + 2, HYPOTHESIS)
     hypothesis.make_root(graph[0], task.begin)
@@ -112,11 +112,11 @@ def _best_cells(task: Task, edges: Records, pops: int, graph: Records, kept: Int
     for e in range(len(edges)):
         promise[e] = _promise(task, edges[e], graph[kept[edges[e].first]])
     open_edges, row = np.argsort(-promise), 0
-    while len(open_edges) > 0:  # a row of each, so that the weak ones soon meet strong ones
+    while len(open_edges) > 0:  # a row of each, so that weak cells soon meet strong ones
         n_open = 0
         for e in open_edges:
             parent = kept[edges[e].first + row]
-            if _promise(task, edges[e], graph[parent]) + slack > _worst(best, n):
+            if not _is_beaten(best, n, _promise(task, edges[e], graph[parent]) + slack):
                 n = _open(task, edges[e], e, graph, parent, slack, best, n)
                 if row + 1 < edges[e].size:
                     open_edges[n_open] = e
@@ -132,9 +132,9 @@ def _promise(task: Task, edge: Row, before: Row) -> float:
 
 
 @lean
-def _worst(best: Best, n: int) -> float:
-    """The guess that a cell has to surpass."""
-    return -best.guess[best.queue[0]] if n == len(best.queue) else -np.inf
+def _is_beaten(best: Best, n: int, guess: float) -> bool:
+    """Whether there are enough cells that are at least as good."""
+    return bool(n == len(best.queue) and guess <= -best.guess[best.queue[0]])
 
 
 @lean
@@ -146,12 +146,11 @@ def _open(
     state = before.state
     so_far = before.score + edge.jump + edge.rest + options.next[before.option, o]
     for option in range(edge.option, edge.option + edge.options):
-        worst = _worst(best, n)
-        if so_far + options.estimate[option] + slack <= worst:
+        if _is_beaten(best, n, so_far + options.estimate[option] + slack):
             break
         log_p, _ = lm_ask(task.lm, state, options.head[option], task.answers)
         guess = so_far + options.known[option] + options.previous[option, o] + weight * log_p
-        if guess > worst:
+        if not _is_beaten(best, n, guess):
             k = n if n < len(best.queue) else best.queue[0]
             best.guess[k] = -guess
             best.cell[k].edge, best.cell[k].parent, best.cell[k].option = e, parent, option
