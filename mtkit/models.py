@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from mtkit.console import note
 from mtkit.errors import InputError, LossError
 from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, UND, Manifest, replacing
 
@@ -84,6 +85,9 @@ def places(
         check_out(None, directory.name, force)
     if not force:
         check_loss(directories, lambda old: old.kind == kind and old.is_of(corpus))
+        for directory in directories:
+            if seeds == 1 and directory.exists():  # of several seeds the whole ones may stay
+                note(f"{directory}: the model there, of the same text, will be replaced")
     return directories
 
 

@@ -40,7 +40,7 @@ Fresh = Annotated[
 IgnoreCase = Annotated[bool, Option("--ignore-case", help="Score, and group words, without case.")]
 Tokenizer = Annotated[
     Kind | None,
-    Option(help="none: all lines are tokenised; words: they are not. [as the models read text]"),
+    Option(help="What your files hold: words: plain text; none: tokens. [as the models read text]"),
 ]
 Full = Annotated[
     bool, Option("--full", help="All tables and examples, on a terminal by its pager.")

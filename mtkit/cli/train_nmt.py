@@ -115,4 +115,5 @@ def _repeat(context: Context, directory: Path, threads: int) -> str:
     own = Manifest.read(directory).config
     for name in ("preset", "updates", "seed", "precision"):
         words += [f"--{name}", str(own[name])]
-    return shlex.join([*words, "--threads", str(threads), "--out", str(directory)])
+    words += ["--threads", str(threads), "--out", str(directory)]
+    return shlex.join([*words, "--force"])  # it replaces the model by itself

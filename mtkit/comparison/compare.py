@@ -67,10 +67,7 @@ def named(systems: Sequence[str | Path]) -> dict[str, Parts]:
     Raises InputError where names are missing or the same, and for a path of neither kind.
     """
     if not systems:
-        paths = all_models()[::-1]
-        if not paths:
-            raise InputError(f"nothing to compare under {MODELS}/; train a model, or name systems")
-        return {path.name: (path,) for path in paths}
+        return {path.name: (path,) for path in _of_newest_pair(all_models())}
     pairs = []
     for system in map(str, systems):
         name, equals, path = system.partition("=")
@@ -80,6 +77,20 @@ def named(systems: Sequence[str | Path]) -> dict[str, Parts]:
         pairs.append((name if equals else "+".join(part.name for part in parts), parts))
     check_names([name for name, _ in pairs])
     return dict(pairs)
+
+
+def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
+    """Those of the ``models``, newest first, that translate what the newest does, the newest last.
+
+    Raises InputError where there are none.
+    """
+    if not models:
+        raise InputError(f"nothing to compare under {MODELS}/; train a model, or name systems")
+    languages = Manifest.read(models[0]).languages
+    chosen = [path for path in models if Manifest.read(path).languages == languages]
+    if left := [path.name for path in models if path not in chosen]:
+        note(f"models of {' → '.join(languages)}; of other languages, name them: {', '.join(left)}")
+    return chosen[::-1]
 
 
 def _parts(system: str) -> Parts:
@@ -138,7 +149,9 @@ def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:
     languages = {of for of in named.values() if UND not in of}
     if len(languages) > 1:
         pairs = ", ".join(f"{name}: {' → '.join(of)}" for name, of in named.items())
-        raise InputError(f"the systems translate different languages ({pairs})")
+        raise InputError(
+            f"the systems translate different languages ({pairs}); name some that go together"
+        )
     return languages.pop() if languages else None
 
 

@@ -107,15 +107,19 @@ def _weakest(comparison: Comparison, system: SystemResult) -> str:
 
 
 def _agreement(comparison: Comparison) -> str:
-    """Whom each metric puts first."""
+    """Whom each metric puts first; a metric by which several are first says nothing."""
     votes = dict[str, list[str]]()
     for metric, label in LABELS.items():
         sign = -1 if metric == "ter" else 1
-        first = max(comparison.systems, key=lambda s: sign * s.metrics[metric].score)
-        votes.setdefault(first.name, []).append(label)
+        scores = {s.name: sign * s.metrics[metric].score for s in comparison.systems}
+        first = [name for name, score in scores.items() if score == max(scores.values())]
+        if len(first) == 1:
+            votes.setdefault(first[0], []).append(label)
+    if not votes:
+        return "No metric puts one system before all others."
     if len(votes) == 1:
         [(name, labels)] = votes.items()
-        return f"{_and(labels)} agree that {name} is best."
+        return f"{_and(labels)} {'agree' if len(labels) > 1 else 'says'} that {name} is best."
     said = "; ".join(f"{name} is best by {_and(labels)}" for name, labels in votes.items())
     return f"The metrics disagree: {said}."
 
@@ -155,6 +159,8 @@ def _advice(comparison: Comparison) -> str:
     best = max(systems, key=lambda system: system.bleu).kind
     if best == "smt" and "nmt" in kinds and comparison.curve is None:
         return "see with --curve how much more text the network needs"
+    if len(systems) > 1 and len({tuple(s.metrics[m].score for m in LABELS) for s in systems}) == 1:
+        return "compare systems that differ; these score the same by every metric"
     if len(systems) == 1:
         return "compare it with another system, a model or NAME=FILE"
     return "look at the page (--html FILE) for what each gets and the other misses"

@@ -81,16 +81,21 @@ def tokens(references: Lines, outputs: Lines, tokenize: str) -> str:
         if not looks_tokenized(references):
             return (
                 "most lines end in ' .', as tokenised text does, the references' do not; "
-                "detokenise it, or score both sides as tokens with --tokenizer none"
+                f"detokenise it, or {_all_tokens('tokenise the references', tokenize)}"
             )
         if tokenize != "none":
             return "it is tokenised, and so are the references; --tokenizer none keeps these tokens"
     elif looks_tokenized(references) and _most_end(outputs, r"\S\."):
         return (
             "it is plain text, but most references end in ' .', as tokenised text does; detokenise "
-            "them, or score both sides as tokens with --tokenizer none"
+            f"them, or {_all_tokens('tokenise it', tokenize)}"
         )
     return ""
+
+
+def _all_tokens(remedy: str, tokenize: str) -> str:
+    """How to score tokens, where one side has none yet."""
+    return remedy if tokenize == "none" else f"{remedy} and add --tokenizer none"
 
 
 def looks_tokenized(lines: Lines) -> bool:

@@ -25,6 +25,7 @@ from mtkit.smt.phrases.table import DISCOUNTS, build_table
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import weights_named
 from mtkit.smt.system import Models, SmtSystem
+from mtkit.smt.tuning.bleu import SHARE
 from mtkit.smt.tuning.tune import TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
 from mtkit.text.corpus import Corpus, held_out
@@ -89,8 +90,11 @@ def estimate(
 def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str, Any]]:
     """The weights that are best on a dev set, and the figures of every round."""
     size = sum(len(part.source) for part in parts)
-    note(f"  tuning the weights ({tuner}) on {size:,} pairs; scores of word tokens, * the best:")
-    note("    round  dev BLEU       WER  length  step  hypotheses         new  seconds")
+    note(f"  tuning the weights ({tuner}) on {size:,} pairs; round 1 has those it begins at")
+    merit = f"{1 - SHARE:g} BLEU − {SHARE:g} WER"
+    note(f"    * the best so far, by {merit}; length: words for one of the references'")
+    note("    step: how far from the best weights to those that rank the hypotheses best")
+    note("    round      BLEU       WER  length  step  hypotheses         new  seconds")
     rounds, start = list[Round](), time.perf_counter()
     with busy("translating the dev set"):
         for r in tune(parts, tuner):
@@ -101,7 +105,8 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
                 f"{r.step:6.2f}{r.hypotheses:12,}{r.new:12,}{seconds:9.1f}"
             )
     best = [r for r in rounds if r.best][-1]
-    note(f"    the weights of round {rounds.index(best) + 1} are kept: dev BLEU {best.bleu:.2f}")
+    gain = f"BLEU {best.bleu:.2f}, {best.bleu - rounds[0].bleu:+.2f} to round 1"
+    note(f"    the weights of round {rounds.index(best) + 1} are kept: {gain}")
     if best is rounds[0]:
         note(f"warning: tuning brought nothing, the weights stay as they were: {_why(best, size)}")
     names = ("bleu", "wer", "length", "step", "hypotheses", "new")
@@ -162,8 +167,12 @@ def _folds(size: int) -> dict[str, range]:
         note(f"no dev set: {len(held):,} pairs of the training text are held out to tune on")
         return {"models of the other pairs": held}
     if size >= FOLDS_FROM:
-        note(f"no dev set: tuned on each of {FOLDS} folds, translated by models of the others")
-        return {f"models without fold {k + 1}": range(k, size, FOLDS) for k in range(FOLDS)}
+        note(
+            f"no dev set: each {FOLDS}th of the text is translated by models of the rest to tune on"
+        )
+        return {
+            f"models without part {k + 1} of {FOLDS}": range(k, size, FOLDS) for k in range(FOLDS)
+        }
     note(f"no dev set, and fewer than {FOLDS_FROM} pairs to hold one out of: no tuning")
     return {}
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mtkit.errors import InputError
 from mtkit.text.languages import base, language_of, surely_differ
-from mtkit.text.sanity import check_format, check_sides
+from mtkit.text.sanity import check_dev, check_format, check_sides
 from mtkit.text.tokenizer import WordTokenizer
 
 SPLITS = ("train", "dev", "test")
@@ -238,6 +238,8 @@ def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:
 
 def check_languages(option: str, files: Files, pair: tuple[str, str]) -> None:
     """Raise InputError where the names of ``files`` surely end in other languages than ``pair``."""
+    if files[0] == files[1]:
+        raise InputError(f"{option} names {files[0]} twice; name a file of each language")
     refuse_exchanged(option, files, pair)
     for path, language in zip(files, pair, strict=True):
         if surely_differ(language_of(path), language):
@@ -269,6 +271,8 @@ def open_corpus(
     else:
         corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
     own_dev, own_test = (Bitext.read(*files) if files else None for files in (dev, test))
+    if own_dev:
+        check_dev(own_dev.source, corpus.train.source)
     return replace(corpus, dev=own_dev or corpus.dev, test=own_test or corpus.test)
 
 

@@ -19,10 +19,12 @@ from mtkit.text.languages import unpacked
 FIRST = 20  # lines that show a format
 NEARLY_ALL = 0.9
 MANY = 20  # lines of which many can't be the same in two languages by chance
+SEEN = 0.1  # of the dev set: greetings and captions come back, but not so many
 NAME = 3  # words: a longer line is a sentence
 _XML = re.compile(
     r"<(\?xml|!doctype|(tmx|xliff|tei|srcset|refset|tstset|mteval)\b|html\b(?!.*</html>))", re.I
 )
+_TAGGED = re.compile(r"<[^<>]+>(.*<[^<>]+>)?")  # <seg>…</seg>, <p>
 _CSV = re.compile(r'"([^"]|"")*"(,"([^"]|"")*")+')  # "…","…"
 
 
@@ -37,11 +39,21 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
         )
 
 
+def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
+    """Warn where source lines of the dev set are in the training text."""
+    known = set(train)
+    if (seen := sum(line in known for line in dev)) > SEEN * len(dev):
+        note(
+            f"warning: {seen:,} of {len(dev):,} dev lines are in the training text; "
+            "what is chosen by them suits no other text"
+        )
+
+
 def _format(suffix: str, lines: Sequence[str]) -> str | None:
     """What the first lines that are not blank are, if no plain text."""
     tabs = [line.count("\t") for line in lines]
     usual = max(tabs, key=tabs.count)
-    if _XML.match(lines[0]):
+    if _XML.match(lines[0]) or _nearly_all([bool(_TAGGED.fullmatch(line)) for line in lines]):
         return "XML"
     if lines[0] in ("{", "[") or all(map(_is_object, lines)):
         return "JSON"

@@ -128,5 +128,6 @@ class WordTokenizer:
             if not glued and not token.startswith(JOINER):
                 parts.append(" ")
             glued = token.endswith(JOINER)
-            parts.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), token.strip(JOINER)))
+            bare = token.replace(JOINER, "")  # a network may put one anywhere
+            parts.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), bare))
         return "".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pydoc
 import re
 import shutil
@@ -235,4 +236,19 @@ def test_what_cannot_be_measured_or_compared_is_said(project: Path) -> None:
     other = json.dumps({**manifest, "languages": ["de", "en"]})
     (project / "other/manifest.json").write_text(other, encoding="utf-8")
     done = mtkit("compare", "models/smt", "other", cwd=project, check=2)
-    assert "different languages (smt: en → de, other: de → en)" in done.stderr.decode()
+    assert "different languages (smt: en → de, other: de → en); name" in done.stderr.decode()
+
+
+def test_without_names_the_models_of_the_newest_pair_are_compared(project: Path) -> None:
+    """A model of the other direction is left out, and said to be."""
+    place, manifest = project / "models/back", project / "models/smt/manifest.json"
+    place.mkdir()
+    other = json.loads(manifest.read_text("utf-8")) | {"languages": ["de", "en"]}
+    (place / "manifest.json").write_text(json.dumps(other), encoding="utf-8")
+    os.utime(place / "manifest.json", (1, 1))
+    try:
+        done = mtkit("compare", cwd=project)
+    finally:
+        shutil.rmtree(place)
+    assert b"models of en \xe2\x86\x92 de; of other languages, name them: back\n" in done.stderr
+    assert "back" not in done.stdout.decode()

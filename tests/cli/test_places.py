@@ -43,8 +43,10 @@ def test_a_model_of_another_corpus_is_replaced_by_force_alone(where: Path) -> No
     )
     assert content(place) == before
     assert [path.name for path in (where / "models").iterdir()] == ["smt-en-de"]
-    mtkit("train-smt", "--train", "train.en", "train.de", *QUICK, "--prune", "0 1", cwd=where)
-    assert content(place) != before  # of the same corpus
+    again = ("train-smt", "--train", "train.en", "train.de", *QUICK, "--prune", "0 1")
+    said = mtkit(*again, cwd=where).stderr
+    assert content(place) != before
+    assert b"models/smt-en-de: the model there, of the same text, will be replaced\n" in said
     mtkit("train-smt", *MINE, *QUICK, "--force", cwd=where)
     assert json.loads((place / "manifest.json").read_text("utf-8"))["corpus"]["sentences"] == 50
 

@@ -29,7 +29,7 @@ REFUSED = {
     ),
     "unequal-nmt": (["train-nmt", "--train", "three.en", "two.de"], "3 lines but two.de has 2"),
     "missing": (["train-smt", "--train", "none.en", "two.de"], "none.en: no such file"),
-    "empty": (["train-smt", "--train", "empty.en", "empty.en"], "empty.en: the file is empty"),
+    "empty": (["train-smt", "--train", "empty.en", "two.de"], "empty.en: the file is empty"),
     "not-utf8": (["train-smt", "--train", "bad.en", "two.de"], "bad.en: line 2, byte 2: not UTF-8"),
     "a-file": (["translate", "three.en"], "reads stdin, no files: say mtkit translate < three.en"),
     "no-model": (["translate", "--model", "nowhere"], "nowhere: no such model"),
@@ -92,7 +92,7 @@ REFUSED = {
     ),
     "same-text": (
         ["align", "--train", "two.en", "two.en"],
-        "two.en and two.en are the same, line by line",
+        "--train names two.en twice; name a file of each language",
     ),
     "markup": (
         ["compare", "a=two.de", "--test", "two.tmx", "two.de"],

@@ -96,10 +96,10 @@ def test_the_last_line_repeats_the_run(project: Path, tmp_path: Path, small_pres
     config = Manifest.read(tmp_path / "a b").config
     expected = f"--preset tiny --updates {config['updates']} --seed 3 --precision"
     assert expected in " ".join(command)
-    assert command[-4:] == ["--threads", "1", "--out", "a b"]
+    assert command[-5:] == ["--threads", "1", "--out", "a b", "--force"]
     first = (tmp_path / "a b/weights.safetensors").read_bytes()
     assert "--minutes" not in command
-    said = mtkit(*command, "--force", cwd=tmp_path).stderr
+    said = mtkit(*command, cwd=tmp_path).stderr  # as it stands
     assert (tmp_path / "a b/weights.safetensors").read_bytes() == first
     assert last_line(said) == command
 
@@ -116,9 +116,9 @@ def test_epochs_are_a_budget_and_a_short_one_is_said(
     assert "warning: 1 epoch of this text; about 15 are needed for a usable network" in said
     assert config["minutes"] == 0
     seeds = mtkit(*call, "--seeds", 2, "--seed", 4, "--out", "s", cwd=tmp_path).stderr
-    assert last_line(seeds)[-6:-4] == ["--precision", config["precision"]]
-    assert [line.split()[-1] for line in seeds.decode().splitlines()[-2:]] == ["s-1", "s-2"]
-    assert last_line(seeds)[-8:-6] == ["--seed", "5"]
+    assert last_line(seeds)[-7:-5] == ["--precision", config["precision"]]
+    assert [line.split()[-2] for line in seeds.decode().splitlines()[-2:]] == ["s-1", "s-2"]
+    assert last_line(seeds)[-9:-7] == ["--seed", "5"]
 
 
 def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(

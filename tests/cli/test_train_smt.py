@@ -21,14 +21,15 @@ def test_tuning_tells_its_rounds_and_the_report_what_it_gained(project: Path) ->
     ).stderr.decode()  # fmt: skip
     header, *rounds = re.findall(r"^    +(?:round|\d).*", said, re.MULTILINE)
     assert header.split() == [
-        "round", "dev", "BLEU", "WER", "length", "step", "hypotheses", "new", "seconds",
+        "round", "BLEU", "WER", "length", "step", "hypotheses", "new", "seconds",
     ]  # fmt: skip
     assert {len(line) for line in rounds} == {len(header)}
     manifest = json.loads((project / "tuned/manifest.json").read_text("utf-8"))
     assert [float(line.split()[1]) for line in rounds] == [
         pytest.approx(found["bleu"], abs=0.005) for found in manifest["figures"]["tuning"]
     ]
-    assert f"are kept: dev BLEU {manifest['figures']['dev_bleu']:.2f}\n" in said
+    gain = manifest["figures"]["dev_bleu"] - manifest["figures"]["tuning"][0]["bleu"]
+    assert f"are kept: BLEU {manifest['figures']['dev_bleu']:.2f}, {gain:+.2f} to round 1\n" in said
     assert (manifest["config"]["tune"], manifest["config"]["prune"]) == ("mira", [0, 0, 1])
     [system] = json.loads(mtkit("compare", "tuned", "--json", cwd=project).stdout)["systems"]
     names = ["P(x|y)", "P(x|y) P(y)", "Default weights", "Tuned weights"]

@@ -62,8 +62,12 @@ def test_of_many_systems_the_best_two_are_compared() -> None:
 
 
 def test_equals_are_said_to_be_equal() -> None:
-    who, *_ = conclude(compared(SMT, replace(SMT, name="twin")))
+    who, _, agreement, _, advice = conclude(compared(SMT, replace(SMT, name="twin")))
     assert who == "smt is as good as twin by every metric."
+    assert agreement == "No metric puts one system before all others."
+    assert advice.startswith("Next: compare systems that differ")
+    level = system("nmt", "nmt", 41.4, 63.8, 48.1)
+    assert conclude(compared(SMT, level))[2] == "BLEU says that nmt is best."
 
 
 def lengths(*bleu: tuple[float, float]) -> list[ScoredGroup]:

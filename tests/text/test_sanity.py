@@ -10,7 +10,7 @@ import pytest
 
 from mtkit.console import console
 from mtkit.errors import InputError
-from mtkit.text.corpus import Bitext
+from mtkit.text.corpus import Bitext, open_corpus
 
 SENTENCES = [f"The number {n} is a number." for n in range(40)]
 SAETZE = [f"Die Zahl {n} ist eine Zahl." for n in range(40)]
@@ -34,6 +34,7 @@ def pair(where: Path, source: list[str], target: list[str], suffix: str = "") ->
         (["<html>", "<body>"], "XML"),
         (['<TEI xmlns="http://www.tei-c.org/ns/1.0">'], "XML"),
         (['<srcset setid="x" srclang="any">'], "XML"),
+        (["<doc>", *("<seg>Ein Satz.</seg>" for _ in range(30))], "XML"),
         (['{"en": "a", "de": "b"}', '{"en": "c", "de": "d"}'], "JSON"),
         (['{"en": "a {b}"}'], "JSON"),
         (["[", '  {"en": "a"},', "]"], "JSON"),
@@ -103,6 +104,22 @@ def test_the_same_text_on_both_sides_is_refused(tmp_path: Path) -> None:
 def test_a_few_names_and_numbers_are_the_same_in_both_languages(tmp_path: Path) -> None:
     for lines in (["Berlin", "1970", "", "New York City"], [str(n) for n in range(19)]):
         assert len(Bitext.read(*pair(tmp_path, lines, lines))) == len(lines)
+
+
+def test_a_dev_set_from_the_training_text_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.quiet = False
+    train = pair(tmp_path, SENTENCES, SAETZE)
+    fresh = [f"{line} Again." for line in SENTENCES]
+    for seen in (4, 5):
+        (tmp_path / "d").mkdir(exist_ok=True)
+        dev = pair(tmp_path / "d", [*SENTENCES[:seen], *fresh[seen:]], SAETZE)
+        open_corpus(train=train, dev=dev)
+    assert capsys.readouterr().err == (
+        "warning: 5 of 40 dev lines are in the training text; "
+        "what is chosen by them suits no other text\n"
+    )
 
 
 def test_copied_lines_are_warned_of_from_a_half_on(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.tokenizer import JOINER, WordTokenizer
 from tests.support.paths import SHARED, needs_shared
 
 WORDS = WordTokenizer()
@@ -99,3 +99,7 @@ def test_none_splits_on_spaces_alone() -> None:
 
 def test_lowercase_folds_case() -> None:
     assert WordTokenizer(lowercase=True).tokenize("Das Haus.") == ["das", "haus", "￭."]
+
+
+def test_no_joiner_is_left_in_a_line_whatever_a_network_makes_of_one() -> None:
+    assert WORDS.detokenize(["a", f"B{JOINER}.", f"{JOINER}{JOINER}", "c"]) == "a B.c"

@@ -50,10 +50,17 @@ def train_nmt(
     if resume and not isinstance(config, TrainConfig):
         config = preset(checkpoint.place_of(unfinished)["preset"], **config)
     elif unfinished.exists() and not resume:
-        note(f"{unfinished}: interrupted training, started anew; --resume continues it")
+        note(
+            f"{unfinished}, of an interrupted training, will be overwritten; --resume goes on there"
+        )
     with replacing(out) if parallel.RANK == 0 else nullcontext() as directory:
         run, subwords = _planned(corpus, tokenizer, config, unfinished, start, resume, begun)
-        system = NmtSystem([train(run)], subwords, tokenizer)
+        try:
+            system = NmtSystem([train(run)], subwords, tokenizer)
+        except KeyboardInterrupt:
+            if unfinished.exists() and parallel.RANK == 0:
+                note("interrupted; the same command with --resume goes on from the last validation")
+            raise
         manifest = None
         if directory is not None:
             seconds = time.perf_counter() - begun

@@ -82,9 +82,10 @@ def in_words(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None)
     in which the network sees too little before its learning rate falls.
     """
     epochs, needed = config.updates / per_epoch, PRESETS[config.preset].epochs // 2
-    passes = f"{epochs:.1f}".removesuffix(".0") + (" epoch" if epochs == 1 else " epochs")
-    wall = f" in {_rounded(pace.minutes_for(config.updates))} minutes" if pace else ""
-    line = f"plan: {passes} of {pairs:,} pairs = {config.updates:,} updates{wall}"
+    passes = _of(f"{epochs:.1f}" if epochs >= 0.1 else f"{epochs:.1g}", "epoch")
+    minutes = pace and pace.minutes_for(config.updates)
+    wall = f" in {_of(f'{minutes:.{minutes < 10:d}f}', 'minute')}" if minutes else ""
+    line = f"plan: {passes} of {pairs:,} pairs = {_of(f'{config.updates:,}', 'update')}{wall}"
     if epochs >= needed:
         return [line]
     remedy = f"--epochs {needed}"
@@ -97,5 +98,6 @@ def in_words(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None)
     ]
 
 
-def _rounded(minutes: float) -> str:
-    return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.1f}".removesuffix(".0")
+def _of(number: str, what: str) -> str:
+    number = number.removesuffix(".0")
+    return f"{number} {what}{'' if number == '1' else 's'}"

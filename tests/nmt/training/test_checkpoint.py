@@ -17,14 +17,16 @@ import numpy as np
 import pytest
 import torch
 
+from mtkit.console import console
 from mtkit.errors import InputError, WorkError
 from mtkit.nmt.data import Data
-from mtkit.nmt.recipe import TrainConfig, learning_rate
-from mtkit.nmt.training import checkpoint
+from mtkit.nmt.recipe import TrainConfig, learning_rate, preset
+from mtkit.nmt.training import build, checkpoint
 from mtkit.nmt.training import update as running
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
 from mtkit.nmt.training.update import Run
 from mtkit.text.corpus import Corpus
+from mtkit.text.tokenizer import WordTokenizer
 from tests.support.command import WATCHDOG, mtkit
 from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
 from tests.support.paths import ROOT
@@ -251,3 +253,22 @@ def test_a_validation_behind_lost_updates_alone_is_logged(monkeypatch: pytest.Mo
     train(run, silent)
     assert [math.isfinite(entry["loss"]) for entry in run.history] == [True, True, False, True]
     assert run.skipped == 2
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(run: Run) -> None:
+        run.keep()
+        raise KeyboardInterrupt
+
+    console.quiet = False
+    monkeypatch.setattr(build, "train", stopped)
+    recipe = preset("quick", updates=2, hidden=8, embedding=8)
+    with pytest.raises(KeyboardInterrupt):
+        build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
+    said = capsys.readouterr().err
+    assert said.endswith("the same command with --resume goes on from the last validation\n")
+    with pytest.raises(KeyboardInterrupt):
+        build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
+    assert "will be overwritten; --resume goes on there" in capsys.readouterr().err

@@ -252,7 +252,9 @@ def test_little_text_is_tuned_on_fold_by_fold(
     alone = replace(few, dev=None)
     manifest = train_smt(alone, WordTokenizer(), TrainConfig(), "default", tmp_path / "m")
     said = capsys.readouterr().err
-    assert "no dev set: tuned on each of 5 folds, translated by models of the others\n" in said
+    assert (
+        "no dev set: each 5th of the text is translated by models of the rest to tune on\n" in said
+    )
     assert "on 400 pairs" in said
     everything = {" ".join(x) for x in WordTokenizer().tokenize_all(few.train.source)}
     assert trained[-1] == everything
