@@ -10,6 +10,14 @@ import mtkit.cli.options as options
 from mtkit.console import note
 from mtkit.errors import InputError
 
+Aligners = Annotated[
+    str,
+    Option(
+        metavar="MODEL[+MODEL]",
+        help="ibm1, diagonal (Model 2 as fast_align's), hmm, fertility (sampled, the best), or "
+        "several, for the phrases of each; auto: fertility, and hmm below 10,000 pairs.",
+    ),
+]
 Discount = Annotated[
     str,
     Option(
@@ -50,7 +58,7 @@ def train_smt(
     train: options.Train = None, dev: options.Dev = None, test: options.Test = None,
     corpus: options.CorpusName = None, pair: options.Pair = None, out: options.Out = None,
     force: options.Force = False, tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False, aligner: options.Aligner = "fertility",
+    lowercase: options.Lowercase = False, aligner: Aligners = "auto",
     symmetrize: options.Symmetrize = "grow-diag-final-and", discount: Discount = "none",
     order: Order = 5, prune: Prune = None, weights: Weights = None, tune: Tune = None,
     threads: options.Threads = 0, quiet: options.Quiet = False,

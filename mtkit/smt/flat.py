@@ -35,6 +35,11 @@ class Flat:
     def __len__(self) -> int:
         return len(self.begin) - 1
 
+    def repeated(self, times: int) -> Flat:
+        """The same sentences once more after the last, and again."""
+        begin = [self.begin[1:] + k * len(self.words) for k in range(times)]
+        return Flat(np.tile(self.words, times), np.concatenate([np.zeros(1, np.int64), *begin]))
+
     @classmethod
     def of(
         cls,

@@ -1,5 +1,9 @@
 """From a corpus to a statistical model: align, extract phrases, estimate, tune.
 
+Of little text phrases are extracted from the alignments of two models, which err in different ways:
+what both find counts twice, what one finds alone once. With 1,000 to 4,000 pairs that is worth 0.4
+BLEU on average, with 29,000 nothing.
+
 Weights are tuned on pairs that the models have not seen. Without a dev set these are held out of
 the training text: models of the rest find the weights, which then serve models of all the text. Of
 little text every pair is held out once, in folds (cross-validation).
@@ -18,7 +22,7 @@ from mtkit.console import busy, note, silent, step
 from mtkit.errors import check_choice
 from mtkit.manifest import Manifest, replacing, save_training_hashes
 from mtkit.smt.alignment.align import ALIGNERS, align, perplexity
-from mtkit.smt.alignment.symmetrize import HEURISTICS
+from mtkit.smt.alignment.symmetrize import HEURISTICS, Links, joined
 from mtkit.smt.language_model.estimate import train as train_lm
 from mtkit.smt.phrases.context import train as train_context
 from mtkit.smt.phrases.table import DISCOUNTS, build_table
@@ -33,6 +37,7 @@ from mtkit.text.tokenizer import WordTokenizer
 
 HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
 FOLDS, FOLDS_FROM = 5, 200  # pairs: fewer are too few for any tuning
+LITTLE = 10_000  # pairs
 FEW, MEANINGFUL = 200, 2.0  # pairs, and BLEU, that tuning can be trusted from
 
 Weights = Mapping[str, float]
@@ -42,7 +47,7 @@ Weights = Mapping[str, float]
 class TrainConfig:
     """Everything that decides a run; the resolved one is saved with the model."""
 
-    aligner: str = "fertility"
+    aligner: str = "auto"  # see ``aligners``
     heuristic: str = "grow-diag-final-and"
     discount: str = "none"
     order: int = 5
@@ -52,20 +57,31 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raise InputError for a name that is not known."""
-        check_choice("--aligner", self.aligner, ALIGNERS)
+        if self.aligner != "auto":
+            for aligner in self.aligner.split("+"):
+                check_choice("--aligner", aligner, ALIGNERS)
         check_choice("--symmetrize", self.heuristic, HEURISTICS)
         check_choice("--discount", self.discount, DISCOUNTS)
         check_choice("--tune", self.tune, (*TUNERS, "none"))
+
+    def aligners(self, pairs: int) -> list[str]:
+        """Those whose alignments phrases are extracted from: those named, or what suits so much."""
+        if self.aligner == "auto":
+            return ["fertility", "hmm"] if pairs < LITTLE else ["fertility"]
+        return self.aligner.split("+")
 
 
 def estimate(
     source: list[list[str]], target: list[list[str]], config: TrainConfig, threads: int
 ) -> tuple[Models, dict[str, Any]]:
     """The models of tokenised parallel text, and what was measured on the way."""
-    with step(f"word alignment ({config.aligner}), both directions"):
-        alignment = align(source, target, config.aligner, config.heuristic, threads)
-        words, x, y = alignment.models, alignment.source, alignment.target
-    links, sizes = alignment.links, (len(words.source), len(words.target))
+    links = list[Links]()
+    for aligner in config.aligners(len(source))[::-1]:  # the first is the one that is kept
+        with step(f"word alignment ({aligner}), both directions"):
+            alignment = align(source, target, aligner, config.heuristic, threads)
+            links.append(alignment.links)
+    words, x, y = alignment.models, alignment.source, alignment.target
+    sizes, several = (len(words.source), len(words.target)), len(links)
     ways = {"P(y|x)": alignment.forward, "P(x|y)": alignment.backward}
     likelihood = {
         way: {k: [perplexity(v, d.f) for v in values] for k, values in d.learnt.likelihood.items()}
@@ -76,13 +92,14 @@ def estimate(
         step(f"lexicon in context, phrase table, {config.order}-gram language model"),
         ThreadPoolExecutor(min(2, threads)) as pool,
     ):  # none of which needs another
-        training = pool.submit(train_context, x, y, links, sizes, threads)
-        building = pool.submit(build_table, x, y, links, config.discount)
+        training = pool.submit(train_context, x, y, links[-1], sizes, threads)
+        copies = x.repeated(several), y.repeated(several), joined(links)
+        building = pool.submit(build_table, *copies, config.discount)
         lm = pool.submit(train_lm, target, config.order, config.prune).result()
         context, table = training.result(), building.result()
     for remark in lm.notes:
         note(f"  language model: {remark}")
-    figures: dict[str, Any] = {"alignment_perplexity": likelihood, "links": len(links.source)}
+    figures: dict[str, Any] = {"alignment_perplexity": likelihood, "links": len(links[-1].source)}
     figures |= {"vocabulary": list(sizes), "phrase_pairs": len(table.links), "ngrams": lm.counts}
     return Models(words.source, words.target, table, lm, context, words), figures
 
@@ -189,7 +206,7 @@ def train_smt(
     with replacing(out) as directory:
         text = replace(corpus, train=train, dev=dev)
         tunes = config.tune != "none" and (dev is not None or len(train) >= FOLDS_FROM)
-        compile_kernels(config.aligner, config.tune if tunes else None)
+        compile_kernels(config.aligners(len(train)), config.tune if tunes else None)
         system, figures = build(text, tokenizer, config, weights, threads)
         with step("writing the model"):
             system.save(directory)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from subprocess import DEVNULL, PIPE, Popen
@@ -47,9 +47,10 @@ ESTIMATION = {"flat", "places", "symmetrize", "extract", "table", "reorder", "co
 SEARCH = {"ngrams", "options", "decoder", "hypothesis", "nbest", "heap", "bleu", "lists"}
 
 
-def compile_kernels(aligner: str, tuner: str | None) -> None:
-    """Compile what training with ``aligner`` and ``tuner`` needs; without tuning no search."""
-    modules = ESTIMATION | ALIGNERS[aligner].modules | (SEARCH | TUNERS[tuner] if tuner else set())
+def compile_kernels(aligners: Sequence[str], tuner: str | None) -> None:
+    """Compile what training with ``aligners`` and ``tuner`` needs; without tuning no search."""
+    modules = ESTIMATION.union(*(ALIGNERS[aligner].modules for aligner in aligners))
+    modules |= SEARCH | TUNERS[tuner] if tuner else set()
     total = sum(kernel.__module__.split(".")[-1] in modules for kernel in KERNELS)
     start, compiled = time.perf_counter(), set[str]()
     with progress() as bar:
@@ -63,7 +64,7 @@ def compile_kernels(aligner: str, tuner: str | None) -> None:
             Places.of(Flat.of([[1]]), Flat.of([[1]]), 2, 2)
             is_first_run = bool(compiled)  # if these are new here, so are all
             with _second_process(count) if is_first_run and tuner else nullcontext():
-                _estimate(aligner)
+                _estimate(aligners)
                 if tuner:
                     _tune(tuner)
             if tuner and not is_first_run:
@@ -117,9 +118,9 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
             note(f"  the search is compiled when it is needed; not here, beside the rest: {why}")
 
 
-def _estimate(aligner: str) -> None:
+def _estimate(aligners: Sequence[str]) -> None:
     """Run all that estimates models."""
-    alignment = align(SOURCE, TARGET, aligner)
+    *_, alignment = (align(SOURCE, TARGET, aligner) for aligner in aligners)
     corpus = alignment.source, alignment.target, alignment.links
     words = alignment.models
     build_table(*corpus)

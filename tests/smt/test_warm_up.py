@@ -19,7 +19,7 @@ from mtkit.smt.tuning.tune import TUNERS
 # What compiles nothing of its own: plain Python, run with the kernels as they are in the cache.
 SECOND = """
 from mtkit.smt.warm_up import compile_kernels
-compile_kernels("ibm1", "mira")
+compile_kernels(["ibm1"], "mira")
 """
 
 

@@ -9,6 +9,7 @@ word not yet linked; *final* then adds any one-way links that reach an unlinked 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -44,6 +45,14 @@ class Links:
     def pharaoh(self) -> list[str]:
         """Every sentence as ``0-0 1-2 …``."""
         return [" ".join(f"{i}-{j}" for i, j in links) for links in self.by_sentence()]
+
+
+def joined(parts: Sequence[Links]) -> Links:
+    """The links of the sentences of all parts, one after the other."""
+    source, target = ([getattr(part, side) for part in parts] for side in ("source", "target"))
+    counts = [np.diff(part.begin) for part in parts]
+    begin = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
+    return Links(np.concatenate(source), np.concatenate(target), begin)
 
 
 def read_pharaoh(line: str, place: str) -> LinkSet:
