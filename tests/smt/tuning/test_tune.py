@@ -252,9 +252,7 @@ def test_little_text_is_tuned_on_fold_by_fold(
     alone = replace(few, dev=None)
     manifest = train_smt(alone, WordTokenizer(), TrainConfig(), "default", tmp_path / "m")
     said = capsys.readouterr().err
-    assert (
-        "no dev set: each 5th of the text is translated by models of the rest to tune on\n" in said
-    )
+    assert "no dev set: models of the rest translate one of 5 parts each, to tune on all\n" in said
     assert "on 400 pairs" in said
     everything = {" ".join(x) for x in WordTokenizer().tokenize_all(few.train.source)}
     assert trained[-1] == everything
