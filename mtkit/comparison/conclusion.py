@@ -21,6 +21,7 @@ GROUPS = {
     "jump": "words reordered over {} source words",
     "source frequency": "source words seen {} × in training",
 }
+USELESS, PERFECT = 2.0, 99.9  # BLEU beyond which something else was compared than meant
 FALLING = 0.98  # a dev perplexity below this share of the best one before is still falling
 
 
@@ -131,8 +132,14 @@ def _weak_points(comparison: Comparison) -> str:
         for s in comparison.systems
         if s.kind == "nmt" and s.networks == 1 and s.name not in repeated
     ]
+    useless = [s.name for s in comparison.systems if s.bleu < USELESS]
+    perfect = [s.name for s in comparison.systems if s.bleu > PERFECT]
     warnings = len(comparison.warnings)
     points = [f"{warnings} warning{'s' * (warnings > 1)}"] if warnings else []
+    if useless:
+        points.append(f"hardly a word of {_and(useless)} is right")
+    if perfect:
+        points.append(f"{_and(perfect)} and the references are the same")
     if N < SMALL:
         points.append(f"only {N} sentences")
     if comparison.seen:

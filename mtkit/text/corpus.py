@@ -232,7 +232,7 @@ def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:
     if source != target and [base(language_of(path)) for path in files] == [target, source]:
         raise InputError(
             f"{option} {files[0]} {files[1]}: source and target are exchanged; "
-            f"the languages are {pair[0]} → {pair[1]}"
+            f"the languages are {pair[0]} → {pair[1]}; name the files in this order"
         )
 
 

@@ -148,3 +148,12 @@ def test_the_facts_choose_what_to_do_next(case: str) -> None:
 def test_sentences_are_short() -> None:
     for comparison, _ in ADVICE.values():
         assert all(len(sentence) <= 115 for sentence in conclude(comparison))
+
+
+def test_scores_of_something_else_than_was_meant_are_a_weak_point() -> None:
+    """Of the text of another test set, or of the references themselves."""
+    other, same = system("other", "file", 1.9, 12.0, 99.0), system("same", "file", 100.0, 100.0, 0)
+    *_, points, _ = conclude(compared(SMT, other))
+    assert points == "Weak points: hardly a word of other is right."
+    *_, points, _ = conclude(compared(SMT, same))
+    assert points == "Weak points: same and the references are the same."
