@@ -33,12 +33,19 @@ Gold = Annotated[
         help="Links by hand, `0-0 1-2 …` for each of the first lines: AER against them.",
     ),
 ]
+Aligner = Annotated[
+    str,
+    Option(
+        metavar="MODEL",
+        help="ibm1, diagonal (Model 2 as fast_align's), hmm, or fertility (sampled, the best).",
+    ),
+]
 
 
 def align(
     train: options.Train = None, corpus: options.CorpusName = None, pair: options.Pair = None,
     stdin: Stdin = False, tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False, aligner: options.Aligner = "fertility",
+    lowercase: options.Lowercase = False, aligner: Aligner = "fertility",
     symmetrize: options.Symmetrize = "grow-diag-final-and", model: Model = None, out: Out = None,
     force: options.Force = False, gold: Gold = None, threads: options.Threads = 0,
     quiet: options.Quiet = False,

@@ -50,13 +50,6 @@ Symmetrize = Annotated[
         "grow-diag-final, grow-diag-final-and, source-target or target-source.",
     ),
 ]
-Aligner = Annotated[
-    str,
-    Option(
-        metavar="MODEL",
-        help="ibm1, diagonal (Model 2 as fast_align's), hmm, or fertility (sampled, the best).",
-    ),
-]
 Seed = Annotated[int, Option(help="Seed of everything random.")]
 Threads = Annotated[int, Option(min=0, help="Threads; 0 takes every core.", show_default=False)]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Say nothing on stderr but errors.")]

@@ -137,9 +137,9 @@ def _weak_points(comparison: Comparison) -> str:
     warnings = len(comparison.warnings)
     points = [f"{warnings} warning{'s' * (warnings > 1)}"] if warnings else []
     if useless:
-        points.append(f"hardly a word of {_and(useless)} is right")
+        points.append(f"hardly a phrase of {_and(useless)} is right")
     if perfect:
-        points.append(f"{_and(perfect)} and the references are the same")
+        points.append(f"hardly a word of {_and(perfect)} is not the references'")
     if N < SMALL:
         points.append(f"only {N} sentences")
     if comparison.seen:

@@ -37,7 +37,7 @@ from mtkit.text.tokenizer import WordTokenizer
 
 HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
 FOLDS, FOLDS_FROM = 5, 200  # pairs: fewer are too few for any tuning
-LITTLE = 10_000  # pairs
+LITTLE = 10_000  # pairs, below which phrases come from two alignments
 FEW, MEANINGFUL = 200, 2.0  # pairs, and BLEU, that tuning can be trusted from
 
 Weights = Mapping[str, float]
@@ -150,10 +150,12 @@ def build(
     ratio = sum(map(len, target)) / sum(map(len, source))
     begun = _start(weights, ratio)
     tuning, best = dict[str, Any](), begun
+    # As suits all of the text, for models of a part of it, too: weights are tuned for their like.
+    settled = replace(config, aligner="+".join(config.aligners(len(source))))
 
     def system(rows: Iterable[int], weights: Weights) -> tuple[SmtSystem, dict[str, Any]]:
         x, y = ([side[i] for i in rows] for side in (source, target))
-        models, figures = estimate(x, y, config, threads)
+        models, figures = estimate(x, y, settled, threads)
         return SmtSystem(models, tokenizer, dict(weights), config.limits, threads), figures
 
     every = range(len(source))

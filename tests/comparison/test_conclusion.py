@@ -154,6 +154,6 @@ def test_scores_of_something_else_than_was_meant_are_a_weak_point() -> None:
     """Of the text of another test set, or of the references themselves."""
     other, same = system("other", "file", 1.9, 12.0, 99.0), system("same", "file", 100.0, 100.0, 0)
     *_, points, _ = conclude(compared(SMT, other))
-    assert points == "Weak points: hardly a word of other is right."
+    assert points == "Weak points: hardly a phrase of other is right."
     *_, points, _ = conclude(compared(SMT, same))
-    assert points == "Weak points: same and the references are the same."
+    assert points == "Weak points: hardly a word of same is not the references'."

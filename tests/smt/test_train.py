@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mtkit.errors import InputError
-from mtkit.smt.alignment.align import align
+from mtkit.smt import train
+from mtkit.smt.alignment.align import Alignment, align
 from mtkit.smt.alignment.symmetrize import Links, joined
 from mtkit.smt.flat import Flat
 from mtkit.smt.phrases.table import PhraseTable, build_table
+from mtkit.smt.search.features import DEFAULT_WEIGHTS
 from mtkit.smt.train import LITTLE, TrainConfig, estimate
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
@@ -63,3 +67,22 @@ def test_sentences_repeat_with_the_links_of_each_alignment() -> None:
     assert text.repeated(2).begin.tolist() == [0, 2, 2, 3, 5, 5, 6]
     a, b = (Links(*map(np.array, of)) for of in (([0, 1], [1, 0], [0, 2]), ([0], [0], [0, 1])))
     assert joined([a, b]).by_sentence() == [[(0, 1), (1, 0)], [(0, 0)]]
+
+
+def test_models_of_a_part_are_aligned_as_suits_the_whole(
+    few: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """400 pairs, tuned in folds of 320: the weights must serve models of the same make."""
+    asked = list[str]()
+
+    def seen(*arguments: Any) -> Alignment:
+        asked.append(arguments[2])
+        return align(*arguments)
+
+    monkeypatch.setattr(train, "align", seen)
+    for little, aligners in ((350, ["fertility"]), (450, ["hmm", "fertility"])):
+        monkeypatch.setattr(train, "LITTLE", little)
+        monkeypatch.setattr(train, "tuned", lambda *_: (DEFAULT_WEIGHTS, {}))
+        train.build(replace(few, dev=None), WordTokenizer(), TrainConfig(), "default", 1)
+        assert asked == aligners * 6
+        asked.clear()

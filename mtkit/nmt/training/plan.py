@@ -83,8 +83,7 @@ def in_words(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None)
     """
     epochs, needed = config.updates / per_epoch, PRESETS[config.preset].epochs // 2
     passes = _of(f"{epochs:.1f}" if epochs >= 0.1 else f"{epochs:.1g}", "epoch")
-    minutes = pace and pace.minutes_for(config.updates)
-    wall = f" in {_of(f'{minutes:.{minutes < 10:d}f}', 'minute')}" if minutes else ""
+    wall = f" in {_of(_rounded(pace.minutes_for(config.updates)), 'minute')}" if pace else ""
     line = f"plan: {passes} of {pairs:,} pairs = {_of(f'{config.updates:,}', 'update')}{wall}"
     if epochs >= needed:
         return [line]
@@ -96,6 +95,10 @@ def in_words(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None)
         line,
         f"warning: {passes} of this text; about {needed} are needed for a usable network; {remedy}",
     ]
+
+
+def _rounded(minutes: float) -> str:
+    return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.1f}"
 
 
 def _of(number: str, what: str) -> str:

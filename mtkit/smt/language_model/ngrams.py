@@ -195,7 +195,7 @@ def lm_step(lm: Lm, state: int, w: int) -> tuple[float, int]:
 
 @lean
 def lm_ask(lm: Lm, state: int, w: int, answers: NDArray[Any]) -> tuple[float, int]:
-    """``lm_step``, from ``answers`` if it is there; a new answer ousts an old one."""
+    """``lm_step``, from ``answers`` (ANSWER) if it is there; a new answer ousts an old one."""
     question = np.uint64(state) << np.uint64(32) | np.uint64(w)
     answer = answers[(question * GOLDEN) >> np.uint64(64 - LOG2_ANSWERS)]
     if answer.question != question:
