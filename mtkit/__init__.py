@@ -40,7 +40,7 @@ if "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:
     # one other busy program took fifty times as long as alone.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-__all__ = ["__version__", "align", "compare", "load", "train_nmt", "train_smt"]
+__all__ = ["__version__", "align", "combine", "compare", "load", "train_nmt", "train_smt"]
 
 
 def load(directory: str | Path, *others: str | Path) -> System:
@@ -112,6 +112,37 @@ def train_nmt(
         old = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
         train_seeds(corpus, tokenizer, config or {}, directories, resume, old)
     return directories
+
+
+def combine(
+    systems: Sequence[str | Path] = (), dev: tuple[str | Path, str | Path] | None = None,
+    out: str | Path | None = None, copy: bool = False, force: bool = False, threads: int = 0,
+) -> Path:  # fmt: skip
+    """Combine systems into one that chooses among what all propose; returns its model directory.
+
+    systems: model directories, ``"DIR+DIR"`` for an ensemble, or ``"NAME=FILE"`` for n-best lists
+    of the dev set; none: the newest model of each kind. dev: source and reference files to tune on;
+    by default those that the models name. out: ``models/combined``. copy: the models, too, instead
+    of referring to them. force: replace an ``out`` that exists. threads: 0 takes every core.
+
+    Raises InputError where the systems or the dev set do not go together, and for an ``out`` that
+    must not be replaced; LossError, which is one, for a default place that holds another model.
+    """
+    from mtkit import models
+    from mtkit.combination.combine import combine
+    from mtkit.manifest import COMBINATION, Manifest
+    from mtkit.text.corpus import Bitext
+
+    place = models.check_out(out, "combined", force)
+    named = models.named_systems(systems or models.newest_of_each())
+    if out is None and not force:
+        first = Manifest.read(next(iter(named.values()))[0])
+        models.check_loss(
+            [place], lambda old: (old.kind, old.languages) == (COMBINATION, first.languages)
+        )
+    text = Bitext.read(Path(dev[0]), Path(dev[1])) if dev else None
+    combine(named, text, place, copy, models.cores(threads))
+    return place
 
 
 def align(

@@ -23,8 +23,8 @@ MANIFEST = "manifest.json"
 LOG = "log.jsonl"  # of a neural training: an object for each validation
 HASHES = "train_hashes.npy"
 RECORDS = "translations"  # a directory of what the model made of test sets; no part of it
-# Kinds beside the translators' "smt" and "nmt": what `align --out` and `gradients` keep.
-ALIGNMENT, LABORATORY, LANGUAGE_MODEL = "alignment", "laboratory", "lm"
+# Kinds beside "smt" and "nmt": what `align --out`, `combine` and `gradients` keep.
+ALIGNMENT, COMBINATION, LABORATORY, LANGUAGE_MODEL = "alignment", "combination", "laboratory", "lm"
 UND = "und"  # ISO 639's code for a language that nobody named
 
 

@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, cast
 
 from mtkit.console import note
 from mtkit.errors import InputError, LossError
-from mtkit.manifest import ALIGNMENT, LABORATORY, LANGUAGE_MODEL, MANIFEST, UND, Manifest, replacing
+from mtkit.manifest import (
+    ALIGNMENT,
+    COMBINATION,
+    LABORATORY,
+    LANGUAGE_MODEL,
+    MANIFEST,
+    UND,
+    Manifest,
+    replacing,
+)
+from mtkit.translators import TRANSLATORS, load_neural, open_translator, whole
 
 if TYPE_CHECKING:
+    from mtkit.combination.system import Combination
     from mtkit.nmt.system import NmtSystem
     from mtkit.smt.alignment.word_model import WordModels
     from mtkit.smt.system import SmtSystem
@@ -22,7 +33,8 @@ if TYPE_CHECKING:
     from mtkit.text.tokenizer import WordTokenizer
 
 MODELS = Path("models")
-KINDS = {"smt": "statistical", "nmt": "neural"}  # of translators
+KINDS = TRANSLATORS | {COMBINATION: "combined"}
+Parts = Sequence[Path]  # a file, a model directory, or those of the networks of an ensemble
 
 
 def cores(threads: int = 0) -> int:
@@ -139,8 +151,68 @@ def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path
         if kind in (None, Manifest.read(path).kind):
             return path
     what = f"{KINDS[kind]} model" if kind else "model"
-    commands = " or ".join(f"`mtkit train-{k}`" for k in ([kind] if kind else KINDS))
+    commands = " or ".join(f"`mtkit train-{k}`" for k in ([kind] if kind else TRANSLATORS))
     raise InputError(f"no {what} under {MODELS}/; train one with {commands}, or name one {how}")
+
+
+def newest_of_each() -> list[Path]:
+    """The newest statistical and neural model of the newest one's languages; stderr names them.
+
+    Raises InputError where one is missing.
+    """
+    trained = {path: Manifest.read(path) for path in all_models()}
+    trained = {path: m for path, m in trained.items() if m.kind in TRANSLATORS}
+    languages = next((m.languages for m in trained.values()), ())
+    chosen = list[Path]()
+    for kind, what in TRANSLATORS.items():
+        of_kind = [p for p, m in trained.items() if (m.kind, m.languages) == (kind, languages)]
+        if not of_kind:
+            pair = f" for {' → '.join(languages)}" if languages else ""
+            raise InputError(
+                f"no {what} model{pair} under {MODELS}/; train one with `mtkit train-{kind}`, or "
+                "name the systems to combine"
+            )
+        chosen.append(of_kind[0])
+    note(f"systems: {', '.join(map(str, chosen))} ({' → '.join(languages)})")
+    return chosen
+
+
+def named_systems(systems: Sequence[str | Path]) -> dict[str, Parts]:
+    """Name → path of each system, or paths of an ensemble's networks; the name, if none is given,
+    is a path's last component, and of an ensemble those with + between them.
+
+    Raises InputError where names are missing or the same, and for a path of neither kind.
+    """
+    pairs = []
+    for system in map(str, systems):
+        name, equals, path = system.partition("=")
+        if equals and not path:
+            raise InputError(f"{system} names no file; expected NAME=FILE")
+        parts = _parts(path if equals else system)
+        pairs.append((name if equals else "+".join(part.name for part in parts), parts))
+    check_names([name for name, _ in pairs])
+    return dict(pairs)
+
+
+def _parts(system: str) -> Parts:
+    whole, parts = Path(system), list(map(Path, system.split("+")))
+    if len(parts) == 1 or whole.exists():  # a name may have a +
+        if not whole.is_dir() and not whole.is_file():
+            raise InputError(f"{whole}: neither a model directory nor a file of translations")
+        return (whole,)
+    for part in parts:
+        Manifest.read(part)  # raises where that is no model
+    return parts
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise InputError unless every system has a name of its own."""
+    if not names:
+        raise InputError("no system to compare; name a model directory or NAME=FILE")
+    if "" in names:
+        raise InputError("a system without a name; say NAME=FILE")
+    if twice := [n for n in names if names.count(n) > 1]:
+        raise InputError(f"two systems are called {twice[0]!r}; name one with NAME=…")
 
 
 def load_word_models(directory: Path) -> WordModels:
@@ -194,25 +266,18 @@ def export_moses(model: Path, out: Path, force: bool = False) -> Path:
 
 
 def load_with_glossary(directory: Path, glossary: Path) -> tuple[System, Glossary]:
-    """A statistical system that obeys a glossary, and the glossary. InputError for another kind."""
+    """A system that obeys a glossary, and the glossary. InputError for a neural one."""
     from mtkit.text.glossary import Glossary
 
-    if (kind := Manifest.read(directory).kind) != "smt":
+    if (kind := Manifest.read(directory).kind) not in ("smt", COMBINATION):
         raise InputError(
             f"{directory} is a {KINDS.get(kind, kind)} model, which cannot be held "
-            "to a glossary; name a statistical one with --model DIR"
+            "to a glossary; name a statistical one or a combination with --model DIR"
         )
-    system = cast("SmtSystem", load(directory))
+    system = cast("SmtSystem | Combination", load(directory))
     wanted = Glossary.read(glossary, system.tokenizer.tokenize)
     system.use_glossary(wanted)
     return system, wanted
-
-
-def load_neural(directory: Path, able: str) -> NmtSystem:
-    """A neural translator. InputError for another kind: only a neural one is ``able``."""
-    if (kind := Manifest.read(directory).kind) != "nmt":
-        raise InputError(f"{directory}: a model of kind {kind}; only a neural translator {able}")
-    return cast("NmtSystem", load(directory))
 
 
 def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordTokenizer) -> NmtSystem:
@@ -232,40 +297,20 @@ def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordToken
 def load(directory: str | Path, *others: str | Path) -> System:
     """See ``mtkit.load``."""
     directory = Path(directory)
-    if others:
-        return _ensemble([directory, *map(Path, others)])
     kind = Manifest.read(directory).kind
-    try:
-        if kind == "smt":
-            from mtkit.smt.system import SmtSystem
+    if others or kind in TRANSLATORS:
+        return open_translator(directory, *map(Path, others))
+    with whole(directory):
+        if kind == COMBINATION:
+            from mtkit.combination.system import Combination
 
-            return SmtSystem.load(directory)
-        if kind == "nmt":
-            from mtkit.nmt.system import NmtSystem
-
-            return NmtSystem.load(directory)
+            return Combination.load(directory)
         if kind == LANGUAGE_MODEL:
             from mtkit.laboratory.recurrent_lm import RecurrentLm
 
             return RecurrentLm.load(directory)
-    except FileNotFoundError as error:
-        missing = error.filename or error  # not every library says which
-        raise InputError(f"{missing}: missing; the model must be trained again") from None
-    except KeyError as error:
-        raise InputError(f"{directory}: the model lacks {error}; train it again") from None
     no_system = {
         LABORATORY: f"{directory} holds language models; name one, as in {directory}/lstm-1",
         ALIGNMENT: f"{directory} aligns words (`mtkit align --model`), it cannot translate",
     }
     raise InputError(no_system.get(kind, f"{directory}: a model of unknown kind {kind!r}"))
-
-
-def _ensemble(directories: list[Path]) -> System:
-    from mtkit.nmt.system import NmtSystem
-
-    systems = [load_neural(directory, "can join an ensemble") for directory in directories]
-    languages = [" → ".join(Manifest.read(directory).languages) for directory in directories]
-    for directory, pair in zip(directories, languages, strict=True):
-        if pair != languages[0]:
-            raise InputError(f"{directory} translates {pair}, {directories[0]} {languages[0]}")
-    return NmtSystem.ensemble(systems, directories)

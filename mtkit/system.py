@@ -30,6 +30,8 @@ class Hypothesis:
     orders: list[int] = field(default_factory=list)  # words of each's n-gram, it included (SMT)
     unknown: list[str] = field(default_factory=list)  # source tokens copied, not translated
     pieces: int = 1  # as how many the sentence was translated, 1 unless it was too long
+    # System → the place, from 0, in its own list (of a combination).
+    places: dict[str, int] = field(default_factory=dict)
 
 
 EMPTY = Hypothesis(text="", tokens=[], score=0.0)
@@ -162,7 +164,27 @@ class SubwordReasons:
     put_back: list[str]  # numbers, URLs and placeholders that the network lost
 
 
-Reasons = PhraseReasons | SubwordReasons
+@dataclass(frozen=True)
+class Candidate:
+    """One of the translations that a combination chose among; score = Σ of the terms' products."""
+
+    text: str
+    score: float
+    places: dict[str, int]  # system → place, from 0, in its list
+    terms: list[Term]  # features are called as in ``smt-en-de.lm``
+
+
+@dataclass(frozen=True)
+class PoolReasons:
+    """What a combination chose among, best first."""
+
+    source: list[str]  # word tokens
+    translation: str
+    score: float
+    candidates: list[Candidate]
+
+
+Reasons = PhraseReasons | SubwordReasons | PoolReasons
 
 
 class System(Protocol):
@@ -183,8 +205,11 @@ class System(Protocol):
         A blank sentence is answered with a blank.
         """
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
-        """The probabilities the system gives to (source, target) pairs."""
+    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
+        """The probabilities the system gives to (source, target) pairs.
+
+        derive: also what its search maximises, which a statistical system needs most time for.
+        """
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
         """ln P(spelling | unknown word) of words that the system does not know, (len(words),).

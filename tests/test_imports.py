@@ -66,6 +66,8 @@ CHAPTERS = [
     "nmt.training",
     "grammar",
     "laboratory",
+    "translators",
+    "combination",
     "models",
     "explanation",
     "comparison",

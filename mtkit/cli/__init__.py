@@ -14,6 +14,7 @@ from typer import Option
 
 from mtkit.cli import (
     align,
+    combine,
     compare,
     contrast,
     corpus,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command("train-smt")(train_smt.train_smt)
 app.command("train-nmt")(train_nmt.train_nmt)
 app.command("translate", context_settings={"allow_extra_args": True})(translate.translate)
+app.command("combine")(combine.combine)
 app.command("compare")(compare.compare)
 app.command("perplexity")(perplexity.perplexity)
 app.command("contrast")(contrast.contrast)

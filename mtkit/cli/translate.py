@@ -134,7 +134,8 @@ def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
             {"text": text, "logprob": p} | ({"order": order} if order else {})
             for (text, p), order in zip_longest(h.token_logprobs, h.orders)
         ]
-        shown.append({name: getattr(h, name) for name in names} | {"tokens": tokens})
+        places = {"places": h.places} if h.places else {}
+        shown.append({name: getattr(h, name) for name in names} | {"tokens": tokens} | places)
     return {
         "source": source, "translation": best.text, "score": best.score, "hypotheses": shown,
         "unknown": best.unknown, "pieces": best.pieces,

@@ -9,14 +9,14 @@ from itertools import chain
 from pathlib import Path
 
 from mtkit.comparison.examples import Example
-from mtkit.comparison.report import Comparison, Material, build, check_names
-from mtkit.comparison.systems import Parts, Task, gather, opened, seen_in_training
+from mtkit.comparison.report import Comparison, Material, build
+from mtkit.comparison.systems import Task, gather, opened, seen_in_training
 from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.statistics import Scorer, check_parallel
 from mtkit.explanation.reasons import Explanation, with_evidence
 from mtkit.manifest import UND, Manifest, named_test_set
-from mtkit.models import MODELS, all_models
+from mtkit.models import MODELS, Parts, all_models, named_systems
 from mtkit.system import Reasons
 from mtkit.text.corpus import Bitext, Files, read_lines, refuse_exchanged
 from mtkit.text.languages import language_of
@@ -61,22 +61,10 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
 
 
 def named(systems: Sequence[str | Path]) -> dict[str, Parts]:
-    """Name → path of each system, or paths of an ensemble's networks; the name, if none is given,
-    is a path's last component, and of an ensemble those with + between them.
-
-    Raises InputError where names are missing or the same, and for a path of neither kind.
-    """
+    """See ``named_systems``; none: all models under ``models/`` of the newest one's languages."""
     if not systems:
         return {path.name: (path,) for path in _of_newest_pair(all_models())}
-    pairs = []
-    for system in map(str, systems):
-        name, equals, path = system.partition("=")
-        if equals and not path:
-            raise InputError(f"{system} names no file; expected NAME=FILE")
-        parts = _parts(path if equals else system)
-        pairs.append((name if equals else "+".join(part.name for part in parts), parts))
-    check_names([name for name, _ in pairs])
-    return dict(pairs)
+    return named_systems(systems)
 
 
 def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
@@ -91,17 +79,6 @@ def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
     if left := [path.name for path in models if path not in chosen]:
         note(f"models of {' → '.join(languages)}; of other languages, name them: {', '.join(left)}")
     return chosen[::-1]
-
-
-def _parts(system: str) -> Parts:
-    whole, parts = Path(system), list(map(Path, system.split("+")))
-    if len(parts) == 1 or whole.exists():  # a name may have a +
-        if not whole.is_dir() and not whole.is_file():
-            raise InputError(f"{whole}: neither a model directory nor a file of translations")
-        return (whole,)
-    for part in parts:
-        Manifest.read(part)  # raises where that is no model
-    return parts
 
 
 def material(

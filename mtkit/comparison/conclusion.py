@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mtkit.comparison.report import SMALL, Comparison, SystemResult
 from mtkit.comparison.where import FEWEST
 from mtkit.evaluation.metrics import LABELS
+from mtkit.manifest import COMBINATION
 
 GROUPS = {
     "frequency": "words seen {} × in training",
@@ -166,6 +167,8 @@ def _advice(comparison: Comparison) -> str:
     best = max(systems, key=lambda system: system.bleu).kind
     if best == "smt" and "nmt" in kinds and comparison.curve is None:
         return "see with --curve how much more text the network needs"
+    if {"smt", "nmt"} <= kinds and COMBINATION not in kinds:
+        return "let both work together (mtkit combine)"
     if len(systems) > 1 and len({tuple(s.metrics[m].score for m in LABELS) for s in systems}) == 1:
         return "compare systems that differ; these score the same by every metric"
     if len(systems) == 1:

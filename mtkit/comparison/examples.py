@@ -36,14 +36,15 @@ def choose(
     chrf: Mapping[str, Sequence[float]],
     rivals: Sequence[str],
     count: int,
+    saves: Sequence[Sequence[tuple[int, str]]] = (),
 ) -> tuple[Example, ...]:
-    """A third where one of two ``rivals`` is furthest ahead in chrF, a third where the other is,
-    and a systematic sample.
+    """As many where one of two ``rivals`` is furthest ahead in chrF as where the other is, as the
+    first of each of ``saves``, rows and why, and as a systematic sample.
 
     references: the lines of each. outputs, chrf: of each system and sentence.
     """
-    third = -(-count // 3)
-    sides = []
+    third = -(-count // (3 + len(saves)))
+    sides = [list(side[:third]) for side in saves]
     for ahead, behind in permutations(rivals, 2):
         gaps = [x - y for x, y in zip(chrf[ahead], chrf[behind], strict=True)]
         rows = [i for i, gap in enumerate(gaps) if gap > 0 and sources[i].strip()]

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
+from mtkit.combination.parts import part_paths
+from mtkit.comparison.choices import Chosen
 from mtkit.manifest import RECORDS, model_files, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext, read_lines
 from mtkit.version import __version__
 
-FORMAT = 1
-KEPT = ("text", "tokens", "score", "alignment", "unknown", "pieces")  # of a hypothesis
+FORMAT = 2
+KEPT = ("text", "tokens", "score", "alignment", "unknown", "pieces", "places")  # of a hypothesis
 MODELS = ("lm", "channel", "direct")  # of a score
 
 
@@ -30,10 +32,11 @@ class Record:
     best: Sequence[Hypothesis]  # of each source the best translation
     seconds: float  # wall time of finding all of them, on ``threads``
     threads: int
-    scores: Sequence[Score]  # of the references
-    wider: Sequence[float]  # scores that a wider search finds
-    wider_texts: Sequence[str]  # and the translations
+    scores: Sequence[Score] = ()  # of the references
+    wider: Sequence[float] = ()  # scores that a wider search finds
+    wider_texts: Sequence[str] = ()  # and the translations
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by other weights
+    chosen: Chosen | None = None  # by a combination
 
 
 def path_of(parts: Sequence[Path], test: Bitext, glossary: Path | None = None) -> Path:
@@ -41,7 +44,8 @@ def path_of(parts: Sequence[Path], test: Bitext, glossary: Path | None = None) -
 
     parts: its directory, or those of an ensemble, whose record lies in the first.
     """
-    paths = [path for directory in parts for path in model_files(directory)]
+    every = [directory for part in parts for directory in (part, *part_paths(part))]
+    paths = [path for directory in every for path in model_files(directory)]
     files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
     texts = [test.digest(), *(read_lines(glossary) if glossary else [])]
     of = json.dumps([FORMAT, __version__, files, texts])
@@ -53,6 +57,7 @@ def write(record: Record, path: Path) -> bool:
     """Keep it, whole or not at all; whether that was possible."""
     best = [{name: getattr(h, name) for name in KEPT} for h in record.best]
     data = vars(record) | {"best": best, "scores": list(map(vars, record.scores))}
+    data["chosen"] = record.chosen and vars(record.chosen)
     try:
         # Of a log-probability without its terms, which are many and in no report.
         sums = attrgetter("value", "tokens", "oov", "known")
@@ -71,6 +76,7 @@ def read(path: Path) -> Record | None:
         for score in data["scores"]:
             score |= {name: score[name] and LogProbability(*score[name]) for name in MODELS}
         best, scores = [Hypothesis(**h) for h in data["best"]], [Score(**s) for s in data["scores"]]
-        return Record(**data | {"best": best, "scores": scores})
+        chosen = data["chosen"] and Chosen(**data["chosen"])
+        return Record(**data | {"best": best, "scores": scores, "chosen": chosen})
     except (OSError, ValueError, KeyError, TypeError):
         return None

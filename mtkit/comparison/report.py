@@ -13,18 +13,19 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mtkit.comparison import faults, where
+from mtkit.comparison.choices import Choices, Chosen, choices, saved
 from mtkit.comparison.curve import Curve
 from mtkit.comparison.examples import Example, choose
 from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.mismatch import mismatches
 from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
-from mtkit.errors import InputError
 from mtkit.evaluation import metrics
 from mtkit.evaluation.metrics import Metric
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
 from mtkit.evaluation.significance import Pair, interval, significance
 from mtkit.evaluation.statistics import Lines, Scorer, Statistics, check_parallel
 from mtkit.explanation.reasons import Explanation
+from mtkit.models import check_names
 from mtkit.system import Score
 from mtkit.text.corpus import Bitext
 
@@ -88,6 +89,7 @@ class Translations(Run):
     made_from: Sequence[Links] | None = None  # (source, output) links by the system
     aligned: Sequence[Links] | None = None  # by a model of words
     family: str = ""  # equal for systems that differ in their seed alone
+    chosen: Chosen | None = None  # by a combination
 
 
 # --- what is computed
@@ -126,6 +128,7 @@ class SystemResult(Run):
     unknown_words: Unknown | None
     unseen: float | None  # BLEU without sentences that some system was trained on
     mismatches: list[str]  # with the references, which make the figures mislead
+    choices: Choices | None  # of a combination
 
     @property
     def bleu(self) -> float:
@@ -200,6 +203,8 @@ def build(
     rivals = _rivals(systems)
     x, y = material.text.paths
     sizes = N, len(scorer.references)
+    combined = [(t.name, t.chosen, chrf[t.name], counted[t.name]) for t in translations if t.chosen]
+    saves = [side for of in combined for side in saved(*of)]
     return Comparison(
         test=TestSet(
             x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case
@@ -210,19 +215,9 @@ def build(
         ngrams=where.ngrams(text.reference, {name: words[name] for name in rivals}),
         spreads=_spreads(translations, systems),
         seen=len(seen),
-        examples=choose(sources, scorer.references, outputs, chrf, rivals, examples),
+        examples=choose(sources, scorer.references, outputs, chrf, rivals, examples, saves),
         warnings=[*warnings, *few, *(f"{s.name}: {c}" for s in systems for c in s.mismatches)],
     )
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Raise InputError unless every system has a name of its own."""
-    if not names:
-        raise InputError("no system to compare; name a model directory or NAME=FILE")
-    if "" in names:
-        raise InputError("a system without a name; say NAME=FILE")
-    if twice := [n for n in names if names.count(n) > 1]:
-        raise InputError(f"two systems are called {twice[0]!r}; name one with NAME=…")
 
 
 def _result(
@@ -270,6 +265,7 @@ def _result(
         unknown_words=faults.unknown(text, words),
         unseen=rows.score("bleu", unseen) if 0 < len(unseen) < N else None,
         mismatches=unlike,
+        choices=choices(system.chosen, rows) if system.chosen else None,
     )
 
 

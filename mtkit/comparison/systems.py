@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtkit.combination.parts import part_paths
+from mtkit.combination.system import Combination
 from mtkit.comparison import record
+from mtkit.comparison.choices import Chosen
 from mtkit.comparison.faults import WIDER, errors
 from mtkit.comparison.record import Record
 from mtkit.comparison.report import Material, Translations
@@ -23,7 +26,7 @@ from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import frequencies
 from mtkit.evaluation.statistics import check_parallel
 from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
-from mtkit.models import load, load_word_models
+from mtkit.models import Parts, load, load_word_models
 from mtkit.smt.search.features import weights_named
 from mtkit.smt.system import SmtSystem
 from mtkit.system import Hypothesis, System
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
 # Presets of a statistical system's weights, from Bayes' rule on, and what the report calls them.
 CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}
 
-Parts = Sequence[Path]  # a file, a model directory, or those of the networks of an ensemble
 Align = Callable[[Sequence[Words], Sequence[Words]], list[Links]]
+OBEYING = {SmtSystem.kind, Combination.kind}  # kinds that can be held to a glossary
 HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
 
 
@@ -106,7 +109,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
     """A model's translations of the test set: those on record, or new ones, which are kept."""
     directory, ensemble = parts[0], len(parts) > 1
     manifest = Manifest.read(directory)
-    glossary = task.glossary if manifest.kind == SmtSystem.kind else None
+    glossary = task.glossary if manifest.kind in OBEYING else None
     path = record.path_of(parts, task.test, glossary)
     kept = None if task.fresh else record.read(path)
     if kept:
@@ -126,15 +129,16 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
         kind=manifest.kind,
         seconds=kept.seconds,
         threads=kept.threads,
-        bytes=sum(map(model_size, parts)),
+        bytes=sum(model_size(p) for part in parts for p in (part, *part_paths(part))),
         unknown=sum(len(h.unknown) for h in kept.best),
-        errors=errors(kept, references),
+        errors=errors(kept, references) if kept.scores else None,
         training=() if ensemble else _training_log(directory),
         outputs=[h.text for h in kept.best],
         scores=kept.scores,
         by_weights=kept.channel,
         by_wider=kept.wider_texts,
         made_from=[h.alignment for h in kept.best],
+        chosen=kept.chosen,
         family="" if alone else family,
     )
 
@@ -143,7 +147,7 @@ def opened(parts: Parts, task: Task) -> System:
     """The system in a directory, or the ensemble of several, held to the glossary if it can be."""
     system = load(*parts)
     system.limit_threads(task.threads)
-    if task.glossary and isinstance(system, SmtSystem):
+    if task.glossary and isinstance(system, SmtSystem | Combination):
         system.use_glossary(Glossary.read(task.glossary, system.tokenizer.tokenize))
     return system
 
@@ -159,6 +163,10 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
         start = time.perf_counter()
         best = best_of(system)
         seconds = time.perf_counter() - start
+    if isinstance(system, Combination):
+        with step(f"{name}: what it chose among"):
+            chosen = Chosen.of(system, best, task.test)
+        return Record(best, seconds, task.threads, chosen=chosen)
     with step(f"{name}: probabilities of the references"):
         scores = system.score(task.test.pairs())
     with step(f"{name}: errors of the search, by a wider one"):
@@ -221,7 +229,7 @@ def in_tokens(
 
 def aligner(models: Mapping[str, Path]) -> Align | None:
     """Links by the words of the first model that can align; ``None`` without one."""
-    for directory in models.values():
+    for directory in (d for model in models.values() for d in (model, *part_paths(model))):
         with suppress(InputError):  # a network, or imported
             words = load_word_models(directory)
             fold = str.lower if Manifest.read(directory).tokenizer["lowercase"] else str

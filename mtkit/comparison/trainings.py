@@ -17,11 +17,10 @@ import numpy as np
 
 from mtkit.comparison.curve import Curve, Point, curve, sample
 from mtkit.comparison.report import Material
-from mtkit.comparison.systems import Parts
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest, model_size, training_text, write_whole
-from mtkit.models import load
+from mtkit.manifest import COMBINATION, Manifest, model_size, training_text, write_whole
+from mtkit.models import Parts, load
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.version import __version__
 
@@ -95,6 +94,8 @@ def _check(directory: Path, manifest: Manifest, largest: int) -> None:
         raise InputError(
             f"{directory} does not say how it was trained; a curve needs models that mtkit trained"
         )
+    if manifest.kind == COMBINATION:
+        raise InputError(f"--curve trains single models again; {directory} is a combination")
     if manifest.config.get("continued"):
         raise InputError(f"{directory} goes on from another model (--from); a curve cannot do that")
     pairs = len(training_text(directory))

@@ -9,11 +9,12 @@ from itertools import zip_longest
 
 from rich.console import Console
 
+from mtkit.combination.pool import OWN
 from mtkit.explanation.reasons import Explanation, Support
 from mtkit.manifest import TrainingPair
 from mtkit.models import KINDS
 from mtkit.page.tables import Cell, Grid, html, number, print_grid, say, table
-from mtkit.system import RIVALS, Phrase, PhraseReasons, SubwordReasons, Term
+from mtkit.system import RIVALS, Candidate, Phrase, PhraseReasons, PoolReasons, SubwordReasons, Term
 from mtkit.text.subwords import END_OF_WORD
 from mtkit.text.vocabulary import SPECIALS
 
@@ -40,6 +41,16 @@ COLUMNS = (
     ("Count", ("phrases", "words", "unknown")),
 )
 COPIED = "copied, being unknown"
+POOL_MEANINGS = {
+    "lm": "ln P(y)",
+    "channel": "ln P(x|y)",
+    "direct": "ln P(y|x)",
+    "model": "what its search maximises",
+    "unreached": "1 for what it cannot make",
+    "agreement": "with its list: chrF, 0 to 1",
+    "words": "number of words",
+}
+CANDIDATES = 10  # that are shown
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,9 @@ def view(explanation: Explanation) -> View:
         grids += [_scores(reasons), _words(reasons), _terms(reasons)]
         supported = zip(reasons.phrases, explanation.support, strict=False)  # none if missing
         evidence = [(_count(*pair), pair[1].shown) for pair in supported]
+    elif isinstance(reasons, PoolReasons):
+        heat, remarks, evidence = None, [], []
+        grids = [_candidates(reasons), _features(reasons)]
     else:
         heat, remarks, grids = _heat(reasons), [], [_pieces(reasons)]
         if heat is None:
@@ -225,6 +239,58 @@ def _heat(reasons: SubwordReasons) -> Grid | None:
         "target subword (rows), in per cent.",
         ("", *map(spelled, reasons.source)),
         rows,
+    )
+
+
+# --- combined
+
+
+def _candidates(reasons: PoolReasons) -> Grid:
+    systems = dict.fromkeys(term.feature.rpartition(".")[0] for term in reasons.candidates[0].terms)
+    proposers = [s for s in systems if any(s in y.places for y in reasons.candidates)]
+    first = reasons.candidates[:CANDIDATES]
+
+    def added(y: Candidate, system: str) -> Cell:
+        own = [t.product for t in y.terms if t.feature.rpartition(".")[0] == system]
+        return number(sum(own), 2)
+
+    return Grid(
+        f"The first {len(first)} of {len(reasons.candidates)} candidates: their places in the "
+        "systems' own lists, and what each system's features add to the score.",
+        ("Candidate", *(f"In {name}" for name in proposers), *systems, "Score"),
+        [
+            [
+                Cell(y.text),
+                *(number(None if (k := y.places.get(n)) is None else k + 1, 0) for n in proposers),
+                *(added(y, system) for system in systems),
+                number(y.score, 2),
+            ]
+            for y in first
+        ],
+        ["all: features of no system, the number of words."] if OWN in systems else [],
+    )
+
+
+def _features(reasons: PoolReasons) -> Grid:
+    chosen, *_ = candidates = reasons.candidates
+    shown = {"Chosen": chosen}
+    firsts = {name: y for y in candidates for name, place in y.places.items() if place == 0}
+    shown |= {f"Of {name}": firsts[name] for name in sorted(firsts)}
+    rows = [
+        [
+            Cell(term.feature, POOL_MEANINGS.get(term.feature.rpartition(".")[2], "")),
+            number(term.weight, 3),
+            *(number(y.terms[k].product, 2, f"{y.terms[k].value:.3g}") for y in shown.values()),
+        ]
+        for k, term in enumerate(chosen.terms)
+    ]
+    scores = [number(y.score, 2) for y in shown.values()]
+    return Grid(
+        "Why it was chosen: weight times feature, with the value of the feature below, of what was "
+        "chosen and of what each system says alone.",
+        ("Feature", "Weight", *shown),
+        [*rows, [Cell("Score"), Cell(""), *scores]],
+        ["A score of this kind is no probability; it compares the candidates of one sentence."],
     )
 
 

@@ -245,15 +245,16 @@ class SmtSystem:
             unknown=[words[-1 - i] for i in ids if i < 0],
         )  # fmt: skip
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
         """See ``System``: the n-gram model's ``lm``, the HMMs' ``channel`` and ``direct``, and as
         ``model`` the score of the best derivation.
         """
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])
         lm, models = self.models.lm.score(y), self.models
+        derived = self.force(list(zip(x, y, strict=True))) if derive else [(None, "")] * len(x)
         scores = []
-        for k, (forced, why) in enumerate(self.force(list(zip(x, y, strict=True)))):
+        for k, (forced, why) in enumerate(derived):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
             tokens = TokenScores(lm.log_prob[span], lm.is_oov[span], lm.order[span])
             s, t = models.source.encode(x[k]), models.target.encode(y[k])

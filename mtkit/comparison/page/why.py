@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
+from mtkit.comparison.choices import Choices, Origin
 from mtkit.comparison.faults import WIDER, Coverage, Errors, Unknown
 from mtkit.comparison.report import Comparison
 from mtkit.page.tables import Cell, Columns, Grid, number, table
@@ -39,6 +41,7 @@ def grids(comparison: Comparison) -> list[Grid]:
     systems = comparison.systems
     weights = dict.fromkeys(name for s in systems for name in s.channel)
     return [
+        *(_choices(s.name, s.choices) for s in systems if s.choices),
         table(
             "Errors of the model and of the search. Reached: the sentences whose reference the "
             "model can make at all. Of these: the output is the reference; the model gives the "
@@ -74,11 +77,34 @@ def grids(comparison: Comparison) -> list[Grid]:
         ),
         table(
             "The glossary: its matches in the source, and those that were translated as it asks. "
-            "Statistical systems translated by it, all others without.",
+            "Statistical systems and combinations translated by it, all others without.",
             [(s.name, s.glossary) for s in systems if s.glossary is not None],
             GLOSSARY,
         ),
     ]
+
+
+def _choices(name: str, choices: Choices) -> Grid:
+    systems = list(choices.origins[0].alone)
+    oracle = choices.oracle
+    return table(
+        f"What {name} chose, and BLEU of those sentences by it and by each of its systems alone.",
+        [(of.label, of) for of in choices.origins],
+        [
+            ("Sentences", lambda of: number(of.sentences, 0)),
+            (name, lambda of: number(of.bleu)),
+            *((system, partial(_alone, system)) for system in systems),
+        ],
+        [
+            f"Of {choices.candidates:.0f} candidates a sentence a perfect choice would reach "
+            f"{oracle['bleu']:.1f} BLEU and {oracle['chrf']:.1f} chrF."
+        ],
+        first="Output",
+    )
+
+
+def _alone(system: str, origin: Origin) -> Cell:
+    return number(origin.alone[system])
 
 
 def _percent(share: float | None) -> Cell:

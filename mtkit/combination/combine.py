@@ -1,0 +1,137 @@
+"""From trained systems and a dev set to a combination on disk."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtkit.combination.parts import OtherSystem, Part, write_parts
+from mtkit.combination.pool import build_pool
+from mtkit.combination.system import WEIGHTS
+from mtkit.combination.tune import Figures, Tuned, tune
+from mtkit.console import note, step
+from mtkit.errors import InputError
+from mtkit.manifest import COMBINATION, Manifest, replacing
+from mtkit.text.corpus import Bitext
+
+Paths = Sequence[Path]  # a model directory, those of an ensemble, or a file of n-best lists
+
+
+def combine(
+    named: Mapping[str, Paths], dev: Bitext | None, out: Path, copy: bool = False, threads: int = 2
+) -> Manifest:
+    """Tune the combination of the systems ``named`` on ``dev``, by default the one that all their
+    manifests name, and write its directory ``out``. copy: with the parts.
+
+    Raises InputError where the systems do not go together, and without a dev set.
+    """
+    start = time.perf_counter()
+    models = {name: paths for name, paths in named.items() if paths[0].is_dir()}
+    first = next((name for name, paths in models.items()), None)
+    if first is None:
+        raise InputError("a combination needs a model among its systems; name a model directory")
+    manifest = Manifest.read(models[first][0])
+    check(models)
+    dev = (dev or named_dev(models)).without_empty()
+    tokenizer = manifest.word_tokenizer
+    parts = list[Part]()
+    for name, paths in named.items():
+        if name in models:
+            parts.append(Part.open(name, paths, manifest.languages))
+        else:
+            other = OtherSystem(name)
+            other.read(paths[0], dev.source, tokenizer)
+            parts.append(Part(name, (), other))
+    for part in parts:
+        if not isinstance(part.system, OtherSystem):
+            part.system.limit_threads(threads)
+    systems = [part.name for part in parts if not part.reverse]
+    if len(systems) < 2:
+        raise InputError(f"{first} alone is no combination; name another that translates so")
+    with step(f"candidates for {len(dev):,} dev sentences, and what each system thinks of them"):
+        pool = build_pool(parts, dev.source)
+    with step("weights"):
+        tuned = tune(pool, systems, tokenizer.tokenize_all(dev.target))
+    report(tuned, len(pool.candidates) / len(dev))
+    with replacing(out) as directory:
+        write_parts(parts, out, directory, copy)
+        text = json.dumps(tuned.weights, ensure_ascii=False, indent=2)
+        (directory / WEIGHTS).write_text(text + "\n", encoding="utf-8")
+        corpus = manifest.corpus | {"dev": [str(path.resolve()) for path in dev.paths]}
+        config = {"systems": systems, "copied": copy}
+        figures = {"seconds": time.perf_counter() - start, "dev": _figures(tuned)}
+        result = Manifest(
+            COMBINATION, manifest.languages, corpus, manifest.tokenizer, config, figures
+        )
+        result.write(directory)
+    return result
+
+
+def check(models: Mapping[str, Paths]) -> None:
+    """Raise InputError where the tokens of the models are not the same."""
+    tokenizers = {name: Manifest.read(paths[0]).tokenizer for name, paths in models.items()}
+    first, *others = tokenizers
+    for name in others:
+        if tokenizers[name] != tokenizers[first]:
+            raise InputError(
+                f"{name} reads other tokens than {first}; train both with the same --tokenizer and "
+                "--lowercase"
+            )
+
+
+def named_dev(models: Mapping[str, Paths]) -> Bitext:
+    """The dev set that the manifests name; InputError where none does, or not all the same."""
+    languages = Manifest.read(next(iter(models.values()))[0]).languages
+    files = dict[str, tuple[Path, Path]]()
+    for name, paths in models.items():
+        manifest = Manifest.read(paths[0])
+        if named := manifest.files("dev"):
+            files[name] = named if manifest.languages == languages else named[::-1]
+    if not files:
+        raise InputError("the models were trained without a dev set; name one with --dev SRC TGT")
+    (first, common), *others = files.items()
+    for name, other in others:
+        if other != common:
+            raise InputError(
+                f"{first} and {name} were trained with different dev sets; name one with "
+                "--dev SRC TGT"
+            )
+    return Bitext.read(*common)
+
+
+def report(tuned: Tuned, candidates: float) -> None:
+    """Say what the weights are worth."""
+    note(f"  {candidates:.0f} candidates a sentence; BLEU and WER in word tokens")
+    rows = {
+        **tuned.alone,
+        "combination, cross-validated": tuned.validated,
+        "combination, as tuned": tuned.fitted,
+        "the best candidates": tuned.oracle,
+    }
+    note(f"    {'dev set':<32}{'BLEU':>8}{'WER':>8}")
+    for name, figures in rows.items():
+        note(f"    {name:<32}{figures.bleu:8.2f}{figures.wer:8.2f}")
+    best = tuned.alone[tuned.best]
+    if tuned.pays:
+        gain = tuned.validated.bleu - best.bleu
+        note(f"    {gain:+.2f} BLEU to {tuned.best}, cross-validated")
+    else:
+        note(
+            f"warning: on other sentences than it was tuned on the combination is not better than "
+            f"{tuned.best}, which therefore gets all the weight"
+        )
+
+
+def _figures(tuned: Tuned) -> dict[str, Any]:
+    def figures(of: Figures) -> dict[str, float]:
+        return {"bleu": of.bleu, "wer": of.wer}
+
+    return {
+        "alone": {name: figures(of) for name, of in tuned.alone.items()},
+        "cross-validated": figures(tuned.validated),
+        "tuned": figures(tuned.fitted),
+        "oracle": figures(tuned.oracle),
+    }

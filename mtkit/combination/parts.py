@@ -1,0 +1,182 @@
+"""What is combined: translators by their directories, and lists that other systems wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from mtkit.errors import InputError
+from mtkit.manifest import Manifest, model_files
+from mtkit.system import Hypothesis, Score, System
+from mtkit.text.corpus import read_lines
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.translators import open_translator
+
+PARTS = "parts.json"
+SIZES = {"smt": 30, "nmt": 5}  # of a part's list, by kind
+
+
+@dataclass(eq=False)
+class OtherSystem:
+    """A system that is known by its n-best lists, and says nothing of other translations."""
+
+    name: str
+    by_source: Mapping[str, list[Hypothesis]] = field(default_factory=dict)
+
+    def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
+        """The first ``n_best`` of each list, of some sentences none.
+
+        Raises InputError where there are no lists at all.
+        """
+        if not self.by_source:
+            raise InputError(
+                f"{self.name} is no model but lists; name those of this text: "
+                f"translate --lists {self.name}=FILE"
+            )
+        return [self.by_source.get(sentence, [])[:n_best] for sentence in sentences]
+
+    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
+        """Nothing."""
+        return [Score()] * len(pairs)
+
+    def read(self, file: Path, sources: Sequence[str], tokenizer: WordTokenizer) -> None:
+        """Take lines ``number ||| translation ||| … ||| score``, as Moses and mtkit write them;
+        numbers count ``sources`` from 0. Raises InputError, naming the line, for others.
+        """
+        lists: dict[str, list[Hypothesis]] = {}
+        for n, line in enumerate(read_lines(file), 1):
+            number, *rest = line.split(" ||| ")
+            try:
+                source, text, score = sources[_natural(number)], rest[0], float(rest[-1])
+            except (IndexError, ValueError):
+                raise InputError(
+                    f"{file}: line {n}: expected `number ||| translation ||| score`, numbers from "
+                    f"0 to {len(sources) - 1}, found {line[:60]!r}"
+                ) from None
+            text = text.strip()
+            lists.setdefault(source, []).append(Hypothesis(text, tokenizer.tokenize(text), score))
+        if not lists:
+            raise InputError(f"{file}: the file is empty; n-best lists are needed here")
+        self.by_source = lists
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the systems.
+
+    paths: its directory, those of the networks of an ensemble, or none of lists from elsewhere.
+    reverse: whether it translates the other way round, and so can only say what it thinks of x
+    given y. size: of its lists.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    system: System | OtherSystem
+    reverse: bool = False
+    size: int = 30
+
+    @classmethod
+    def open(cls, name: str, paths: Sequence[Path], languages: tuple[str, str]) -> Self:
+        """The translator in ``paths``. Raises InputError unless it goes between ``languages``."""
+        manifest = Manifest.read(paths[0])
+        if set(manifest.languages) != set(languages):
+            own, others = (" → ".join(pair) for pair in (manifest.languages, languages))
+            raise InputError(f"{paths[0]} translates {own}; it cannot be combined with {others}")
+        system = open_translator(*paths)
+        reverse = manifest.languages != languages
+        return cls(name, tuple(paths), system, reverse, SIZES[manifest.kind])
+
+
+def _natural(number: str) -> int:
+    if not number.strip().isdecimal():
+        raise ValueError(number)
+    return int(number)
+
+
+# --- on disk
+
+
+def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool) -> None:
+    """Write what the parts are into ``directory``, which will lie at ``place``.
+
+    They are referred to by the way from there and by a digest; or, by ``copy``, copied.
+    """
+    records = list[dict[str, Any]]()
+    for part in parts:
+        ways = []
+        for k, path in enumerate(part.paths):
+            way = Path(os.path.relpath(path.resolve(), place.resolve()))
+            if copy:
+                way = Path("parts") / f"{part.name}-{k + 1}"
+                for file in model_files(path):
+                    (target := directory / way / file.relative_to(path)).parent.mkdir(
+                        parents=True, exist_ok=True
+                    )
+                    shutil.copyfile(file, target)
+            ways.append(way.as_posix())
+        digests = list(map(digest, part.paths))
+        records.append({"name": part.name, "paths": ways, "digests": digests})
+    text = json.dumps(records, ensure_ascii=False, indent=2)
+    (directory / PARTS).write_text(text + "\n", encoding="utf-8")
+
+
+def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
+    """The parts of the combination in ``directory``.
+
+    Raises InputError where one is missing, or is no longer what was combined.
+    """
+    file = directory / PARTS
+    try:
+        records = json.loads(file.read_text(encoding="utf-8"))
+        named = [(r["name"], [directory / p for p in r["paths"]], r["digests"]) for r in records]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: not what `mtkit combine` wrote ({error})") from None
+    parts = []
+    for name, paths, digests in named:
+        for path, expected in zip(paths, digests, strict=True):
+            if not path.is_dir():
+                raise InputError(
+                    f"{directory}: its part {name} is missing ({_short(path)}); bring it back, or "
+                    "combine again"
+                )
+            if digest(path) != expected:
+                raise InputError(
+                    f"{directory}: its part {name} ({_short(path)}) has changed since they were "
+                    "combined; combine again"
+                )
+        if paths:
+            parts.append(Part.open(name, [_short(path) for path in paths], languages))
+        else:
+            parts.append(Part(name, (), OtherSystem(name)))
+    return parts
+
+
+def part_paths(directory: Path) -> list[Path]:
+    """Where the parts of a combination are; of any other model nothing."""
+    file = directory / PARTS
+    if not file.is_file():
+        return []
+    records = json.loads(file.read_text(encoding="utf-8"))
+    return [_short(directory / way) for record in records for way in record["paths"]]
+
+
+def digest(directory: Path) -> str:
+    """128 bits of all files of a model, by name and content, in hexadecimal."""
+    of = hashlib.blake2b(digest_size=16)
+    for path in model_files(directory):
+        of.update(f"{path.relative_to(directory).as_posix()}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                of.update(block)
+    return of.hexdigest()
+
+
+def _short(path: Path) -> Path:
+    """The path without the ups and downs of its way."""
+    return Path(os.path.relpath(path))

@@ -1,0 +1,182 @@
+"""The combination as a ``System``: argmax_{y ∈ Y(x)} Σ_k λ_k f_k(x, y), raw text in and out.
+
+A part all of whose weights are 0 is not asked. Where only one is left that translates, its own
+translations are the answer, in its own order.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from mtkit.combination.parts import OtherSystem, Part, read_parts
+from mtkit.combination.pool import OWN, Name, Pool, build_pool
+from mtkit.errors import InputError
+from mtkit.manifest import COMBINATION, Manifest
+from mtkit.smt.flat import Float64
+from mtkit.smt.system import SmtSystem
+from mtkit.system import Candidate, Hypothesis, PoolReasons, Score, System, Term
+from mtkit.text.glossary import Glossary
+from mtkit.text.pieces import by_pieces, cut
+from mtkit.text.tokenizer import WordTokenizer
+
+MOST_WORDS = 80  # that are translated at once: more are too long for networks
+WEIGHTS = "weights.json"
+Weights = Mapping[str, Mapping[str, float]]  # part → feature → λ
+
+
+@dataclass(eq=False)
+class Combination:
+    """Parts and weights; meets ``mtkit.system.System``."""
+
+    kind: ClassVar[str] = COMBINATION
+    parts: Sequence[Part]
+    tokenizer: WordTokenizer
+    weights: Weights
+    glossary: Glossary = field(default_factory=Glossary)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read a model directory. Raises InputError where a part is missing or has changed."""
+        manifest = Manifest.read(directory)
+        parts = read_parts(directory, manifest.languages)
+        weights = read_weights(directory / WEIGHTS, [part.name for part in parts])
+        return cls(parts, manifest.word_tokenizer, weights)
+
+    @property
+    def systems(self) -> dict[str, System]:
+        """The parts that are translators, by name."""
+        return {p.name: p.system for p in self.parts if not isinstance(p.system, OtherSystem)}
+
+    @property
+    def asked(self) -> list[Part]:
+        """The parts that have a weight other than 0."""
+        return [part for part in self.parts if any(self.weights.get(part.name, {}).values())]
+
+    def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
+        """See ``System``."""
+        return self.tokenizer.tokenize_all(sentences)
+
+    def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
+        """See ``System``. The score is Σ_k λ_k f_k, comparable only within a sentence; ``features``
+        are the f_k, as in ``smt-en-de.lm``, and ``places`` those in the parts' lists.
+        """
+        forward = [part for part in self.asked if not part.reverse]
+        if len(forward) == 1:
+            [part] = forward
+            lists = part.system.translate(sentences, n_best)
+            return [[replace(h, places={part.name: k}) for k, h in enumerate(of)] for of in lists]
+        words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
+        spans = [cut(line, [1] * len(line), MOST_WORDS) for line in words]
+
+        def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
+            return [of[:n_best] for of in self.choose(self.pool(pieces), pieces)]
+
+        return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
+
+    def pool(self, pieces: Sequence[Sequence[str]]) -> Pool:
+        """The candidates for sentences that are given as word tokens."""
+        return build_pool(self.asked, list(map(self.tokenizer.detokenize, pieces)))
+
+    def choose(self, pool: Pool, sentences: Sequence[Sequence[str]]) -> list[list[Hypothesis]]:
+        """The candidates of each sentence, best first. Those that obey the glossary are better."""
+        named = self._λ
+        try:
+            features = pool.matrix(named)
+        except KeyError as error:
+            part, feature = error.args[0]
+            raise InputError(f"{part} has no {feature}, which was weighed; combine again") from None
+        scores, names = features @ np.array(list(named.values())), [".".join(n) for n in named]
+        ranked = []
+        for words, (a, b) in zip(sentences, pairwise(pool.begin.tolist()), strict=True):
+            disobeys = [not self._obeys(words, y) for y in pool.candidates[a:b]]
+            order = a + np.lexsort((-scores[a:b], disobeys))
+            ranked.append([
+                replace(
+                    pool.candidates[i], score=float(scores[i]),
+                    features=dict(zip(names, features[i].tolist(), strict=True)),
+                )
+                for i in order.tolist()
+            ])  # fmt: skip
+        return ranked
+
+    @property
+    def _λ(self) -> dict[Name, float]:
+        """The weights that are not 0."""
+        asked = [*(part.name for part in self.asked), OWN]
+        named = {(p, f): w for p in asked for f, w in self.weights.get(p, {}).items()}
+        return {name: weight for name, weight in named.items() if weight}
+
+    def _obeys(self, words: Sequence[str], y: Hypothesis) -> bool:
+        compliance = self.glossary.compliance([words], [y.tokens])
+        return compliance.complied == compliance.matches
+
+    def use_glossary(self, glossary: Glossary) -> None:
+        """Let the parts that can obey it, and choose what does; without entries nothing changes."""
+        self.glossary = glossary
+        for system in self.systems.values():
+            if isinstance(system, SmtSystem):
+                system.use_glossary(glossary)
+
+    def explain(self, sentence: str) -> PoolReasons:
+        """See ``System``."""
+        [words] = self.tokenize([sentence.strip() and sentence])
+        if not 0 < len(words) <= MOST_WORDS:
+            raise InputError(
+                f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
+            )
+        [ranked] = self.choose(self.pool([words]), [words])
+        best = ranked[0]
+        candidates = [Candidate(y.text, y.score, y.places, self._terms(y)) for y in ranked]
+        return PoolReasons(words, best.text, best.score, candidates)
+
+    def _terms(self, y: Hypothesis) -> list[Term]:
+        sides = zip(self._λ.values(), y.features.items(), strict=True)
+        return [Term(name, value, weight, value * weight + 0.0) for weight, (name, value) in sides]
+
+    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
+        """See ``System``: nothing, since what a combination maximises holds among candidates."""
+        return [Score(why="a combination chooses among its parts' translations")] * len(pairs)
+
+    def spell(self, words: Sequence[str], source: bool = False) -> Float64:
+        """See ``System``: as its first part."""
+        return next(iter(self.systems.values())).spell(words, source)
+
+    def wider(self, k: int) -> Self:
+        """See ``System``: of all parts, with lists ``k`` times as long."""
+        parts = [
+            part
+            if isinstance(part.system, OtherSystem)
+            else replace(part, system=part.system.wider(k), size=k * part.size)
+            for part in self.parts
+        ]
+        return replace(self, parts=parts)
+
+    def limit_threads(self, threads: int) -> None:
+        """See ``System``."""
+        for system in self.systems.values():
+            system.limit_threads(threads)
+
+
+def read_weights(path: Path, parts: Sequence[str]) -> Weights:
+    """λ by part and feature. Raises InputError for what is no such JSON object."""
+    try:
+        weights = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    if not isinstance(weights, dict) or not set(weights) <= {*parts, OWN}:
+        raise InputError(f"{path}: must be weights of {', '.join((*parts, OWN))}")
+    for part, of in weights.items():
+        for feature, value in of.items() if isinstance(of, dict) else [("", of)]:
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise InputError(
+                    f"{path}: the weight {part}.{feature} is {value!r}, not a finite number"
+                )
+    return {part: dict(of) for part, of in weights.items()}

@@ -1,0 +1,146 @@
+"""The weights λ that choose best among the candidates of a dev set.
+
+The unit of λ_k is 1/σ_k, σ_k the standard deviation of f_k among the candidates of a sentence, so
+that steps in all directions are alike. Batch MIRA (``smt.tuning.mira``) starts once at each part's
+own choice, 1 for its ``model`` and −1 for what it cannot make; the best end is the result.
+
+What that is worth for other text is told by cross-validation: a part of the dev set is chosen by
+weights that were tuned on the other ``FOLDS`` − 1. Where that has no more ``merit``
+(``smt.tuning.bleu``) than the best system alone, that system gets all the weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mtkit.combination.pool import Name, Pool
+from mtkit.combination.system import Weights
+from mtkit.smt.flat import Bool, Flat, Float64, Int32, Int64
+from mtkit.smt.tuning.bleu import ORDER, bleu, merit, statistics, wer
+from mtkit.smt.tuning.lists import Lists, best, best_total, corpus_merit, scores
+from mtkit.smt.tuning.mira import mira
+
+FOLDS = 5
+C, EPOCHS = 0.01, 30  # of MIRA
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one choice for each sentence of the dev set, in word tokens as they stand."""
+
+    bleu: float
+    wer: float
+    merit: float
+
+    @classmethod
+    def of(cls, total: Int64) -> Figures:
+        """From the sum of its statistics."""
+        return cls(float(bleu(total)), float(wer(total)), float(merit(total)))
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Weights, and what they are worth on the dev set."""
+
+    weights: Weights
+    alone: dict[str, Figures]  # each system's own choice
+    validated: Figures  # by weights that were tuned on other sentences
+    fitted: Figures  # by ``weights``
+    oracle: Figures  # of the candidates that are most like the references
+
+    @property
+    def best(self) -> str:
+        """The system that is best alone."""
+        return max(self.alone, key=lambda name: self.alone[name].merit)
+
+    @property
+    def pays(self) -> bool:
+        """Whether the combination is better than that."""
+        return self.validated.merit > self.alone[self.best].merit
+
+
+def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]) -> Tuned:
+    """The best weights for a dev set. systems: those with lists. references: as word tokens."""
+    names = list(pool.columns)
+    features = pool.matrix(names).astype(np.float32)
+    lists = Lists(pool.begin, features, counts(pool, references))
+    sigma = _deviations(lists)
+    varies = sigma > 1e-6
+    names = [name for name, free in zip(names, varies, strict=True) if free]
+    features = (lists.features[:, varies] / sigma[varies]).astype(np.float32)
+    lists = lists._replace(features=np.ascontiguousarray(features))
+    starts = [own_choice(system, names) * sigma[varies] for system in systems]
+    λ = optimum(lists, starts)
+    fold = np.random.default_rng(1).permutation(len(references)) % FOLDS
+    parts = [(among(lists, fold != k), among(lists, fold == k)) for k in range(FOLDS)]
+    chosen = [_total(part, optimum(others, starts)) for others, part in parts]
+    weights: dict[str, dict[str, float]] = {}
+    for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
+        weights.setdefault(system, {})[feature] = weight
+    tuned = Tuned(
+        weights,
+        {s: Figures.of(_total(lists, w)) for s, w in zip(systems, starts, strict=True)},
+        Figures.of(np.sum(chosen, axis=0)),
+        Figures.of(_total(lists, λ)),
+        Figures.of(lists.statistics[oracle(lists.begin, lists.statistics)].sum(0, dtype=np.int64)),
+    )
+    return tuned if tuned.pays else replace(tuned, weights={tuned.best: {"model": 1.0}})
+
+
+def optimum(lists: Lists, starts: Sequence[Float64]) -> Float64:
+    """The best that MIRA finds from one of ``starts``."""
+    ends = [mira(lists, start, epochs=EPOCHS, C=C)[0] for start in starts]
+    return max(ends, key=lambda end: corpus_merit(lists, end))
+
+
+def own_choice(system: str, names: Sequence[Name]) -> Float64:
+    """λ by which ``system`` chooses what it would say alone."""
+    own = {(system, "model"): 1.0, (system, "unreached"): -1.0}
+    return np.array([own.get(name, 0.0) for name in names])
+
+
+def counts(pool: Pool, references: Sequence[Sequence[str]]) -> Int32:
+    """The statistics of the candidates, int32 (n, COLUMNS). references: as word tokens."""
+    number: dict[str, int] = {}
+
+    def flat(sentences: Sequence[Sequence[str]]) -> Flat:
+        return Flat.of([[number.setdefault(w, len(number)) for w in words] for words in sentences])
+
+    hypotheses, wanted = flat([y.tokens for y in pool.candidates]), flat(references)
+    return statistics(hypotheses, wanted, pool.begin)
+
+
+def among(lists: Lists, chosen: Bool) -> Lists:
+    """The lists of the sentences ``chosen``, bool (S,)."""
+    sizes = np.diff(lists.begin)
+    rows = np.repeat(chosen, sizes)
+    return Lists(np.cumsum([0, *sizes[chosen]]), lists.features[rows], lists.statistics[rows])
+
+
+def oracle(begin: Int64, statistics: Int32) -> Int64:
+    """Of each sentence the candidate of the highest BLEU, each count of n-grams but the first one
+    higher than it is (Lin & Och 2004), so that a short sentence has one.
+    """
+    counts = statistics.astype(float)
+    matches, totals = counts[:, :ORDER], counts[:, ORDER : 2 * ORDER]
+    more = np.array([0.0, *[1.0] * (ORDER - 1)])
+    with np.errstate(divide="ignore"):
+        log_p = np.log((matches + more) / np.maximum(totals + more, 1)).mean(1)
+        brevity = np.minimum(0, 1 - counts[:, 2 * ORDER] / np.maximum(totals[:, 0], 1e-9))
+    nothing = np.zeros((len(counts), 0), np.float32)
+    return best(Lists(begin, nothing, statistics), log_p + brevity)
+
+
+def _total(lists: Lists, weights: Float64) -> Int64:
+    return best_total(lists, scores(lists.features, weights))
+
+
+def _deviations(lists: Lists) -> Float64:
+    """σ (F,)."""
+    features, sizes = lists.features.astype(float), np.diff(lists.begin)
+    means = np.add.reduceat(features, lists.begin[:-1]) / sizes[:, None]
+    deviations: Float64 = np.sqrt(((features - np.repeat(means, sizes, axis=0)) ** 2).mean(0))
+    return deviations

@@ -1,0 +1,126 @@
+"""Whose translations a combination chose, where that was right, and what room is left.
+
+An output is of one of these origins, the first that holds:
+
+    first of all     each system alone says so, too
+    first of p       p alone says so
+    of p's list      p ranks another one higher, no other system has it
+    of several       several lists have it, in none of which it is the first
+    in pieces        the line was too long to be translated at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+from mtkit.combination.system import MOST_WORDS, Combination
+from mtkit.combination.tune import counts, oracle
+from mtkit.evaluation.statistics import Lines, Statistics
+from mtkit.system import Hypothesis
+from mtkit.text.corpus import Bitext
+
+ALL, SEVERAL, PIECES = "first of all", "of several lists", "in pieces"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a combination chose of what, for the N sentences of a test set."""
+
+    places: Sequence[Mapping[str, int]]  # of each output in the systems' lists
+    alone: Mapping[str, Lines]  # each system's own first
+    oracle: Lines  # the candidate that is most like the reference
+    candidates: float  # a sentence
+
+    @classmethod
+    def of(cls, system: Combination, best: Sequence[Hypothesis], test: Bitext) -> Chosen:
+        """``best``: its outputs."""
+        words = system.tokenize(test.source)
+        short = [i for i, line in enumerate(words) if 0 < len(line) <= MOST_WORDS]
+        pool = system.pool([words[i] for i in short])
+        references = system.tokenize([test.target[i] for i in short])
+        rows = oracle(pool.begin, counts(pool, references)).tolist()
+        perfect = [h.text for h in best]
+        alone = {part.name: list(perfect) for part in system.asked if not part.reverse}
+        for i, row in zip(short, rows, strict=True):
+            perfect[i] = pool.candidates[row].text
+        for k, i in enumerate(short):
+            for y in pool.candidates[pool.begin[k] : pool.begin[k + 1]]:
+                for name in (name for name, place in y.places.items() if place == 0):
+                    alone[name][i] = y.text
+        return cls([h.places for h in best], alone, perfect, len(pool.candidates) / len(short))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Some of the outputs, and BLEU of their sentences by the combination and by each system."""
+
+    label: str
+    sentences: int
+    bleu: float
+    alone: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """All origins that occur; candidates a sentence; BLEU and chrF of a perfect choice."""
+
+    origins: list[Origin]
+    candidates: float
+    oracle: dict[str, float]
+
+
+def choices(chosen: Chosen, rows: Statistics) -> Choices:
+    """rows: of the combination's outputs."""
+    scorer, names = rows.scorer, list(chosen.alone)
+    alone = {name: scorer.count(lines, ["bleu"]) for name, lines in chosen.alone.items()}
+    labels = [origin(places, names) for places in chosen.places]
+    order = [ALL, *(f"first of {n}" for n in names), *(f"of {n}'s list" for n in names)]
+    origins = [
+        Origin(
+            label, len(at), rows.score("bleu", at),
+            {name: of.score("bleu", at) for name, of in alone.items()},
+        )
+        for label in (*order, SEVERAL, PIECES)
+        if (at := [i for i, own in enumerate(labels) if own == label])
+    ]  # fmt: skip
+    perfect = scorer.count(chosen.oracle, ["bleu", "chrf"])
+    best = {metric: perfect.score(metric) for metric in perfect.rows}
+    return Choices(origins, chosen.candidates, best)
+
+
+def origin(places: Mapping[str, int], names: Sequence[str]) -> str:
+    """See the module's head."""
+    first = [name for name in names if places.get(name) == 0]
+    if len(first) == len(names):
+        return ALL
+    if first:
+        return f"first of {first[0]}"
+    if len(places) > 1:
+        return SEVERAL
+    return f"of {next(iter(places))}'s list" if places else PIECES
+
+
+def saved(
+    name: str, chosen: Chosen, chrf: Sequence[float], rows: Statistics
+) -> Iterator[list[tuple[int, str]]]:
+    """For each two systems the sentences whose translation is the first's and whose chrF is above
+    the other's own, the largest gain first, and why they are examples.
+
+    chrf: of the outputs of the combination ``name``.
+    """
+    alone = {
+        n: rows.scorer.count(lines, ["chrf"]).by_sentence("chrf")
+        for n, lines in chosen.alone.items()
+    }
+    for of, other in permutations(chosen.alone, 2):
+        gains = {
+            i: chrf[i] - alone[other][i]
+            for i, places in enumerate(chosen.places)
+            if places.get(of) == 0 and places.get(other) != 0 and chrf[i] > alone[other][i]
+        }
+        yield [
+            (i, f"{name} takes it from {of}, ahead of {other} alone by {gains[i]:.1f} chrF")
+            for i in sorted(gains, key=lambda i: -gains[i])
+        ]
