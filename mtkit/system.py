@@ -205,10 +205,10 @@ class System(Protocol):
         A blank sentence is answered with a blank.
         """
 
-    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
+    def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
         """The probabilities the system gives to (source, target) pairs.
 
-        derive: also what its search maximises, which a statistical system needs most time for.
+        brief: only ``model``, and what comes with it.
         """
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:

@@ -5,12 +5,12 @@
     P_n  = m_n / Σ_g c_y(g),  R_n = m_n / Σ_g c̄(g)
     agreement(y, L) = mean over n = 1 … 6 of (1 + β²) P_n R_n / (β² P_n + R_n),     β = 2
 
-It is chrF (Popović 2015) with the reference that nobody has replaced by the list: minimum Bayes
-risk (Kumar & Byrne 2004) in its fast form, which expects counts instead of scores (DeNero, Chiang &
-Knight 2009), every z as probable as the others. For |L| = 1 it is chrF.
+This is chrF (Popović 2015), the list standing for the reference that nobody has: minimum Bayes risk
+(Kumar & Byrne 2004) in its fast form, which takes the expectation of counts, not of scores (DeNero,
+Chiang & Knight 2009), all z being equally probable.
 
 Limits: n-grams are told apart by hashes of 64 bits. sacreBLEU's chrF ends with the F of the mean P
-and R; here as there orders that neither side has count nothing.
+and R; here as there an order counts that both sides have n-grams of.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtkit.smt.flat import Bool, Flat, Float64, Int32, Int64, mix
+from mtkit.smt.flat import Bool, Float64, Int32, Int64, mix
 from mtkit.smt.kernels import inner, kernel
 
 ORDER, BETA = 6, 2.0
@@ -31,8 +31,10 @@ def agreement(texts: Sequence[str], begin: Int64, listed: Bool) -> Float64:
     texts: the n candidates, those of sentence s ``begin[s] : begin[s + 1]``. listed: bool (n, P),
     whether a candidate stands in a list of its sentence.
     """
-    characters = Flat.of([[ord(c) for c in text if not c.isspace()] for text in texts])
-    return _agreement(characters.words, characters.begin, begin, listed)
+    spelled = ["".join(text.split()) for text in texts]
+    characters = np.frombuffer("".join(spelled).encode("utf-32-le", "surrogatepass"), np.int32)
+    first = np.cumsum([0, *map(len, spelled)])
+    return _agreement(characters, first, begin, listed)
 
 
 # --- kernels
@@ -41,59 +43,63 @@ def agreement(texts: Sequence[str], begin: Int64, listed: Bool) -> Float64:
 @kernel
 def _agreement(words: Int32, first: Int64, begin: Int64, listed: Bool) -> Float64:
     n, P = listed.shape
-    out = np.zeros((n, P))
-    orders = np.zeros((n, P), np.int64)
+    total, orders = np.zeros((n, P)), np.zeros((n, P), np.int64)
     for s in range(len(begin) - 1):
         a, b = begin[s], begin[s + 1]
         for order in range(1, ORDER + 1):
-            _of_order(words, first[a : b + 1], listed[a:b], order, out[a:b], orders[a:b])
-    return out / np.maximum(orders, 1)
+            grams, start, different = _number(words, first[a : b + 1], order)
+            for p in range(P):
+                expected = _expected(grams, start, different, listed[a:b, p])
+                _add(grams, start, expected, total[a:b, p], orders[a:b, p])
+    return total / np.maximum(orders, 1)
 
 
 @inner
-def _of_order(
-    words: Int32, first: Int64, listed: Bool, order: int, out: Float64, orders: Int64
-) -> None:
-    """Add F of the n-grams of one order to ``out``, (candidates, lists)."""
-    n, P = listed.shape
-    grams = np.zeros(first[-1] - first[0] + 1, np.uint64)  # a hash for each place
-    start = np.zeros(n + 1, np.int64)
+def _number(words: Int32, first: Int64, order: int) -> tuple[Int64, Int64, int]:
+    """The n-grams of candidate y, grams[start[y] : start[y + 1]], as numbers below the third."""
+    n = len(first) - 1
+    hashed, start = np.zeros(first[n] - first[0], np.uint64), np.zeros(n + 1, np.int64)
     for y in range(n):
-        start[y + 1] = start[y]
+        m = start[y]
         for i in range(first[y], first[y + 1] - order + 1):
-            hashed = np.uint64(0)
             for c in words[i : i + order]:
-                hashed = mix(hashed ^ np.uint64(c))
-            grams[start[y + 1]] = hashed
-            start[y + 1] += 1
-    by_gram = np.argsort(grams[: start[n]], kind="mergesort")
-    number = np.zeros(start[n], np.int64)  # of each place's n-gram among the different ones
-    different = 0
-    for k in range(len(by_gram)):
-        if k > 0 and grams[by_gram[k]] != grams[by_gram[k - 1]]:
+                hashed[m] = mix(hashed[m] ^ np.uint64(c))
+            m += 1
+        start[y + 1] = m
+    by_hash = np.argsort(hashed[: start[n]])
+    grams, different = np.zeros(start[n], np.int64), 0
+    for k in range(len(by_hash)):
+        if k == 0 or hashed[by_hash[k]] != hashed[by_hash[k - 1]]:
             different += 1
-        number[by_gram[k]] = different
-    expected, count = np.zeros((P, different + 1)), np.zeros(different + 1)
-    for p in range(P):
-        size = max(1, listed[:, p].sum())
-        for y in range(n):
-            if listed[y, p]:
-                for k in number[start[y] : start[y + 1]]:
-                    expected[p, k] += 1 / size
-    total = expected.sum(1)
-    for y in range(n):
-        own = number[start[y] : start[y + 1]]
-        for k in own:
-            count[k] += 1
-        for p in range(P):
-            if total[p] > 0 or len(own):
-                matches = 0.0
-                for k in own:  # each place its share, so that a repeated n-gram counts once
-                    matches += min(count[k], expected[p, k]) / count[k]
-                if matches > 0:
-                    precision, recall = matches / len(own), matches / total[p]
-                    f = (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall)
-                    out[y, p] += f
-                orders[y, p] += 1
-        for k in own:
-            count[k] = 0
+        grams[by_hash[k]] = different - 1
+    return grams, start, different
+
+
+@inner
+def _expected(grams: Int64, start: Int64, different: int, listed: Bool) -> Float64:
+    """c̄ of each n-gram in the candidates that are ``listed``."""
+    expected, share = np.zeros(different), 1 / max(1, listed.sum())
+    for y in range(len(listed)):
+        if listed[y]:
+            for g in grams[start[y] : start[y + 1]]:
+                expected[g] += share
+    return expected
+
+
+@inner
+def _add(grams: Int64, start: Int64, expected: Float64, total: Float64, orders: Int64) -> None:
+    """Add F of each candidate to ``total``, and 1 to ``orders`` where both sides have n-grams."""
+    count, expected_sum = np.zeros(len(expected)), expected.sum()
+    for y in range(len(total)):
+        own = grams[start[y] : start[y + 1]]
+        matches = 0.0
+        for g in own:
+            matches += min(count[g] + 1, expected[g]) - min(count[g], expected[g])
+            count[g] += 1
+        for g in own:
+            count[g] = 0
+        if matches > 0:
+            precision, recall = matches / len(own), matches / expected_sum
+            total[y] += (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall)
+        if len(own) > 0 and expected_sum > 0:
+            orders[y] += 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mtkit.combination.parts import OtherSystem, Part, write_parts
 from mtkit.combination.pool import build_pool
-from mtkit.combination.system import WEIGHTS
+from mtkit.combination.system import WEIGHTS, Combination
 from mtkit.combination.tune import Figures, Tuned, tune
 from mtkit.console import note, step
 from mtkit.errors import InputError
@@ -23,51 +24,57 @@ Paths = Sequence[Path]  # a model directory, those of an ensemble, or a file of 
 def combine(
     named: Mapping[str, Paths], dev: Bitext | None, out: Path, copy: bool = False, threads: int = 2
 ) -> Manifest:
-    """Tune the combination of the systems ``named`` on ``dev``, by default the one that all their
-    manifests name, and write its directory ``out``. copy: with the parts.
+    """Tune the combination of the systems ``named`` on ``dev``, by default the set that their
+    manifests name, and write its directory ``out``. copy: with the systems.
 
     Raises InputError where the systems do not go together, and without a dev set.
     """
     start = time.perf_counter()
     models = {name: paths for name, paths in named.items() if paths[0].is_dir()}
-    first = next((name for name, paths in models.items()), None)
-    if first is None:
+    if not models:
         raise InputError("a combination needs a model among its systems; name a model directory")
-    manifest = Manifest.read(models[first][0])
     check(models)
+    first = Manifest.read(next(iter(models.values()))[0])
     dev = (dev or named_dev(models)).without_empty()
-    tokenizer = manifest.word_tokenizer
-    parts = list[Part]()
-    for name, paths in named.items():
-        if name in models:
-            parts.append(Part.open(name, paths, manifest.languages))
-        else:
-            other = OtherSystem(name)
-            other.read(paths[0], dev.source, tokenizer)
-            parts.append(Part(name, (), other))
-    for part in parts:
-        if not isinstance(part.system, OtherSystem):
-            part.system.limit_threads(threads)
-    systems = [part.name for part in parts if not part.reverse]
-    if len(systems) < 2:
-        raise InputError(f"{first} alone is no combination; name another that translates so")
-    with step(f"candidates for {len(dev):,} dev sentences, and what each system thinks of them"):
-        pool = build_pool(parts, dev.source)
-    with step("weights"):
-        tuned = tune(pool, systems, tokenizer.tokenize_all(dev.target))
-    report(tuned, len(pool.candidates) / len(dev))
+    parts = [open_part(name, paths, first, dev) for name, paths in named.items()]
+    system = Combination(parts, first.word_tokenizer, {})
+    system.limit_threads(threads)
+    tuned, candidates = _tuned(system, dev)
+    report(tuned, candidates / len(dev))
     with replacing(out) as directory:
         write_parts(parts, out, directory, copy)
         text = json.dumps(tuned.weights, ensure_ascii=False, indent=2)
         (directory / WEIGHTS).write_text(text + "\n", encoding="utf-8")
-        corpus = manifest.corpus | {"dev": [str(path.resolve()) for path in dev.paths]}
-        config = {"systems": systems, "copied": copy}
+        corpus = first.corpus | {"dev": [str(path.resolve()) for path in dev.paths]}
+        config = {"systems": [part.name for part in parts], "copied": copy}
         figures = {"seconds": time.perf_counter() - start, "dev": _figures(tuned)}
-        result = Manifest(
-            COMBINATION, manifest.languages, corpus, manifest.tokenizer, config, figures
-        )
-        result.write(directory)
-    return result
+        manifest = Manifest(COMBINATION, first.languages, corpus, first.tokenizer, config, figures)
+        manifest.write(directory)
+    return manifest
+
+
+def open_part(name: str, paths: Paths, first: Manifest, dev: Bitext) -> Part:
+    """A model between the languages of ``first``, or the lists of the dev set in a file."""
+    if paths[0].is_dir():
+        return Part.open(name, paths, first.languages)
+    other = OtherSystem(name)
+    other.read(paths[0], dev.source, first.word_tokenizer)
+    return Part(name, (), other)
+
+
+def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, int]:
+    """Weights for the parts of ``system``, and how many candidates they choose among."""
+    proposing = [part.name for part in system.parts if not part.reverse]
+    if len(proposing) < 2:
+        raise InputError(f"{proposing[0]} alone is no combination; name another that translates so")
+    references = system.tokenize(dev.target)
+    with step(f"candidates for {len(dev):,} dev sentences, and what each system thinks of them"):
+        pool = build_pool(system.parts, dev.source, system.tokenizer)
+    with step("weights"):
+        tuned = tune(pool, proposing, references)
+    if not tuned.pays:
+        tuned = replace(tuned, weights={tuned.best: {"model": 1.0}})
+    return tuned, len(pool.candidates)
 
 
 def check(models: Mapping[str, Paths]) -> None:

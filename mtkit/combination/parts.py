@@ -41,9 +41,10 @@ class OtherSystem:
             )
         return [self.by_source.get(sentence, [])[:n_best] for sentence in sentences]
 
-    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
-        """Nothing."""
-        return [Score()] * len(pairs)
+    def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
+        """See ``System``: as ``model`` the scores of its lists."""
+        by_text = {x: {y.text: y.score for y in of} for x, of in self.by_source.items()}
+        return [Score(model=by_text.get(x, {}).get(y)) for x, y in pairs]
 
     def read(self, file: Path, sources: Sequence[str], tokenizer: WordTokenizer) -> None:
         """Take lines ``number ||| translation ||| … ||| score``, as Moses and mtkit write them;

@@ -1,33 +1,39 @@
 """What a combination chooses among: the candidates of a sentence, and their features.
 
-Candidates are the translations in the parts' lists, equal texts being one. Every part that can
-says what it thinks of every candidate, whoever proposed it (see ``System.score``):
+Candidates are the translations in the parts' lists, equal texts being one: of each list the first
+``FIRST``, and ``AGREEING`` that agree best with the other lists. With more the oracle is better and
+the choice is not. Of the ``PARENTS`` of these that agree best with all lists come crossings
+(``crossing``), ``CHILDREN`` by the same measure. Every part that can says what it thinks of every
+candidate, whoever proposed it (see ``System.score``):
 
-    lm         ln P(y)                  channel    ln P(x|y)               direct   ln P(y|x)
-    model      what its search maximises: as in its list, else of the best derivation; of a
+    model      what its search maximises: the score of the best derivation, the mean of ln p; of a
                candidate that it cannot make the lowest of the sentence, and
     unreached  is 1
+    direct     ln P(y|x), of a network
     agreement  of the candidate with its list, see ``agreement``
 
 and ``words``, the number of word tokens, belongs to no part. A network that translates the other
-way round has no list, and its P(x|y) is its ``channel``.
+way round has no list, and one feature, ``channel``: ln P(x|y). The n-gram model and the word models
+of a statistical system add nothing to these (see the table in the docs).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mtkit.combination.agreement import agreement
+from mtkit.combination.crossing import crossings
 from mtkit.combination.parts import Part
 from mtkit.smt.flat import Float64, Int64
 from mtkit.system import Hypothesis
+from mtkit.text.tokenizer import WordTokenizer
 
 OWN = "all"  # what the features of no part are filed under
-MODELS = ("lm", "channel", "direct")  # of a ``Score``
+FIRST, AGREEING = 2, 6
+PARENTS, CHILDREN = 6, 6
 Name = tuple[str, str]  # part, feature
 Column = Float64  # (n,)
 
@@ -48,34 +54,63 @@ class Pool:
         return np.stack([self.columns[name] for name in names], axis=1)
 
 
-def build_pool(parts: Sequence[Part], sentences: Sequence[str]) -> Pool:
-    """The candidates for raw ``sentences``; all parts work at once."""
-    forward = [part for part in parts if not part.reverse]
-    with ThreadPoolExecutor(len(parts)) as threads:
-        proposed = threads.map(lambda p: p.system.translate(sentences, p.size), forward)
-        lists = {part.name: of for part, of in zip(forward, proposed, strict=True)}
-        united = [
-            _unite({name: of[s] for name, of in lists.items()}) for s in range(len(sentences))
-        ]
-        begin = np.cumsum([0, *map(len, united)])
-        rows = [(s, y) for s, of in enumerate(united) for y in of]
-        pairs = [(sentences[s], y.text) for s, y in rows]
+def build_pool(parts: Sequence[Part], sentences: Sequence[str], tokenizer: WordTokenizer) -> Pool:
+    """The candidates for raw ``sentences``. One part works after the other, each on all cores: at
+    once they would wait for each other's Python.
+    """
+    lists = {p.name: p.system.translate(sentences, p.size) for p in parts if not p.reverse}
+    proposed = [_unite({name: of[s] for name, of in lists.items()}) for s in range(len(sentences))]
+    candidates, agreed = _shortlist(proposed, list(lists), tokenizer)
+    begin = np.cumsum([0, *map(len, candidates)])
+    pairs = [(x, y.text) for x, of in zip(sentences, candidates, strict=True) for y in of]
+    judged = {part.name: _judge(part, pairs, begin) for part in parts}
+    columns = {(name, f): column for name, of in judged.items() for f, column in of.items()}
+    columns |= {(name, "agreement"): agreed[:, k] for k, name in enumerate(lists)}
+    every = [y for of in candidates for y in of]
+    columns[OWN, "words"] = np.array([len(y.tokens) for y in every], float)
+    return Pool(begin, every, columns)
 
-        def judge(part: Part) -> dict[str, Column]:
-            if part.reverse:
-                return _reverse(part, pairs)
-            at = [(s, y.places.get(part.name)) for s, y in rows]
-            own = [None if k is None else lists[part.name][s][k].score for s, k in at]
-            return _forward(part, pairs, own, begin)
 
-        judged = list(threads.map(judge, parts))
-    columns = {(p.name, f): c for p, of in zip(parts, judged, strict=True) for f, c in of.items()}
-    texts = [y.text for _, y in rows]
-    listed = np.array([[p.name in y.places for p in forward] for _, y in rows], np.bool_)
-    agreed = agreement(texts, begin, listed)
-    columns |= {(p.name, "agreement"): agreed[:, k] for k, p in enumerate(forward)}
-    columns[OWN, "words"] = np.array([len(y.tokens) for _, y in rows], float)
-    return Pool(begin, [y for _, y in rows], columns)
+def _shortlist(
+    proposed: Sequence[Sequence[Hypothesis]], names: Sequence[str], tokenizer: WordTokenizer
+) -> tuple[list[list[Hypothesis]], Float64]:
+    """What is worth a closer look of what is ``proposed`` for each sentence, with crossings; and
+    the agreement of all that with each list, (n, P).
+    """
+    shortlist, children = list[list[Hypothesis]](), list[list[Hypothesis]]()
+    for of, agreed in zip(proposed, _agreement(proposed, names), strict=True):
+        listed = np.array([[name in y.places for name in names] for y in of])
+        stays = np.array([min(y.places.values()) < FIRST for y in of])
+        for p in range(len(names)):
+            others = np.where(listed[:, p], np.delete(agreed, p, axis=1).sum(1), -np.inf)
+            stays[_best(others, min(AGREEING, listed[:, p].sum()))] = True
+        kept = np.flatnonzero(stays)
+        parents = kept[_best(agreed[kept].sum(1), PARENTS)].tolist()
+        known = {y.text for y in of}
+        shortlist.append([of[i] for i in kept.tolist()])
+        crossed = crossings([of[i] for i in parents], tokenizer)
+        children.append([y for y in crossed if y.text not in known])
+    everything = [[*of, *new] for of, new in zip(proposed, children, strict=True)]
+    candidates, agreements = list[list[Hypothesis]](), [np.empty((0, len(names)))]
+    for s, agreed in enumerate(_agreement(everything, names)):
+        n, place = len(proposed[s]), {id(y): i for i, y in enumerate(proposed[s])}
+        best = _best(agreed[n:].sum(1), CHILDREN)
+        candidates.append([*shortlist[s], *(children[s][i] for i in best.tolist())])
+        agreements.append(agreed[[*(place[id(y)] for y in shortlist[s]), *(n + best)]])
+    return candidates, np.concatenate(agreements)
+
+
+def _agreement(of_sentence: Sequence[Sequence[Hypothesis]], names: Sequence[str]) -> list[Float64]:
+    """Of the candidates of each sentence with each list, (its candidates, P)."""
+    every = [y for of in of_sentence for y in of]
+    listed = np.array([[name in y.places for name in names] for y in every])
+    begin = np.cumsum([0, *map(len, of_sentence)])
+    return np.split(agreement([y.text for y in every], begin, listed), begin[1:-1])
+
+
+def _best(values: Float64, k: int) -> Int64:
+    """The places of the ``k`` largest, the largest first."""
+    return np.argsort(-values, kind="stable")[:k]
 
 
 def _unite(lists: Mapping[str, Sequence[Hypothesis]]) -> list[Hypothesis]:
@@ -88,31 +123,18 @@ def _unite(lists: Mapping[str, Sequence[Hypothesis]]) -> list[Hypothesis]:
     return list(by_text.values())
 
 
-def _forward(
-    part: Part, pairs: Sequence[tuple[str, str]], own: Sequence[float | None], begin: Int64
-) -> dict[str, Column]:
-    """own: the score of each candidate in the part's list, if it is there."""
-    scores = part.system.score(pairs, derive=False)
-    columns = {
-        name: np.array([p.value for p in values])
-        for name in MODELS
-        if None not in (values := [getattr(score, name) for score in scores])
-    }
-    models = [
-        score.model if mine is None else mine for mine, score in zip(own, scores, strict=True)
-    ]
-    missing = [i for i, model in enumerate(models) if model is None]
-    derived = part.system.score([pairs[i] for i in missing])
-    for i, score in zip(missing, derived, strict=True):
-        models[i] = score.model
-    model = np.array(models, np.float64)  # NaN for None
+def _judge(part: Part, pairs: Sequence[tuple[str, str]], begin: Int64) -> dict[str, Column]:
+    """What a part thinks of the pairs of sentence and candidate."""
+    if part.reverse:
+        scores = part.system.score([(y, x) for x, y in pairs], brief=True)
+        return {"channel": np.array([score.direct.value for score in scores if score.direct])}
+    scores = part.system.score(pairs, brief=True)
+    columns = dict[str, Column]()
+    if all(score.direct for score in scores):
+        columns["direct"] = np.array([score.direct.value for score in scores if score.direct])
+    model = np.array([score.model for score in scores], np.float64)  # NaN for None
     unreached = np.isnan(model)
     lowest = np.minimum.reduceat(np.where(unreached, np.inf, model), begin[:-1])
     lowest = np.repeat(np.where(np.isinf(lowest), 0.0, lowest), np.diff(begin))
     columns |= {"model": np.where(unreached, lowest, model), "unreached": unreached.astype(float)}
     return columns
-
-
-def _reverse(part: Part, pairs: Sequence[tuple[str, str]]) -> dict[str, Column]:
-    scores = part.system.score([(y, x) for x, y in pairs], derive=False)
-    return {"channel": np.array([score.direct.value for score in scores if score.direct])}

@@ -77,33 +77,37 @@ class Combination:
         spans = [cut(line, [1] * len(line), MOST_WORDS) for line in words]
 
         def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
-            return [of[:n_best] for of in self.choose(self.pool(pieces), pieces)]
+            return self.choose(self.pool(pieces), pieces, n_best)
 
         return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
 
     def pool(self, pieces: Sequence[Sequence[str]]) -> Pool:
         """The candidates for sentences that are given as word tokens."""
-        return build_pool(self.asked, list(map(self.tokenizer.detokenize, pieces)))
+        return build_pool(self.asked, list(map(self.tokenizer.detokenize, pieces)), self.tokenizer)
 
-    def choose(self, pool: Pool, sentences: Sequence[Sequence[str]]) -> list[list[Hypothesis]]:
-        """The candidates of each sentence, best first. Those that obey the glossary are better."""
-        named = self._λ
+    def choose(
+        self, pool: Pool, sentences: Sequence[Sequence[str]], n_best: int
+    ) -> list[list[Hypothesis]]:
+        """The best ``n_best`` candidates of each sentence; what obeys the glossary is better."""
+        λ = self._λ
         try:
-            features = pool.matrix(named)
+            features = pool.matrix(λ)
         except KeyError as error:
             part, feature = error.args[0]
             raise InputError(f"{part} has no {feature}, which was weighed; combine again") from None
-        scores, names = features @ np.array(list(named.values())), [".".join(n) for n in named]
+        scores, names = features @ np.array(list(λ.values())), [".".join(name) for name in λ]
         ranked = []
         for words, (a, b) in zip(sentences, pairwise(pool.begin.tolist()), strict=True):
-            disobeys = [not self._obeys(words, y) for y in pool.candidates[a:b]]
-            order = a + np.lexsort((-scores[a:b], disobeys))
+            order = a + np.argsort(-scores[a:b], kind="stable")
+            if self.glossary.matches(words):
+                disobeys = [not self._obeys(words, pool.candidates[i]) for i in order.tolist()]
+                order = order[np.argsort(disobeys, kind="stable")]
             ranked.append([
                 replace(
                     pool.candidates[i], score=float(scores[i]),
                     features=dict(zip(names, features[i].tolist(), strict=True)),
                 )
-                for i in order.tolist()
+                for i in order[:n_best].tolist()
             ])  # fmt: skip
         return ranked
 
@@ -132,7 +136,8 @@ class Combination:
             raise InputError(
                 f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
             )
-        [ranked] = self.choose(self.pool([words]), [words])
+        pool = self.pool([words])
+        [ranked] = self.choose(pool, [words], len(pool.candidates))
         best = ranked[0]
         candidates = [Candidate(y.text, y.score, y.places, self._terms(y)) for y in ranked]
         return PoolReasons(words, best.text, best.score, candidates)
@@ -141,7 +146,7 @@ class Combination:
         sides = zip(self._λ.values(), y.features.items(), strict=True)
         return [Term(name, value, weight, value * weight + 0.0) for weight, (name, value) in sides]
 
-    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
+    def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
         """See ``System``: nothing, since what a combination maximises holds among candidates."""
         return [Score(why="a combination chooses among its parts' translations")] * len(pairs)
 

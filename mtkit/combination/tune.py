@@ -5,14 +5,14 @@ that steps in all directions are alike. Batch MIRA (``smt.tuning.mira``) starts 
 own choice, 1 for its ``model`` and −1 for what it cannot make; the best end is the result.
 
 What that is worth for other text is told by cross-validation: a part of the dev set is chosen by
-weights that were tuned on the other ``FOLDS`` − 1. Where that has no more ``merit``
-(``smt.tuning.bleu``) than the best system alone, that system gets all the weight.
+weights that were tuned on the other ``FOLDS`` − 1. What has more ``merit`` (``smt.tuning.bleu``) is
+better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -80,14 +80,13 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
     weights: dict[str, dict[str, float]] = {}
     for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
         weights.setdefault(system, {})[feature] = weight
-    tuned = Tuned(
+    return Tuned(
         weights,
         {s: Figures.of(_total(lists, w)) for s, w in zip(systems, starts, strict=True)},
         Figures.of(np.sum(chosen, axis=0)),
         Figures.of(_total(lists, λ)),
         Figures.of(lists.statistics[oracle(lists.begin, lists.statistics)].sum(0, dtype=np.int64)),
     )
-    return tuned if tuned.pays else replace(tuned, weights={tuned.best: {"model": 1.0}})
 
 
 def optimum(lists: Lists, starts: Sequence[Float64]) -> Float64:

@@ -6,6 +6,7 @@ An output is of one of these origins, the first that holds:
     first of p       p alone says so
     of p's list      p ranks another one higher, no other system has it
     of several       several lists have it, in none of which it is the first
+    crossed          no list has it
     in pieces        the line was too long to be translated at once
 """
 
@@ -21,14 +22,14 @@ from mtkit.evaluation.statistics import Lines, Statistics
 from mtkit.system import Hypothesis
 from mtkit.text.corpus import Bitext
 
-ALL, SEVERAL, PIECES = "first of all", "of several lists", "in pieces"
+ALL, SEVERAL, CROSSED, PIECES = "first of all", "of several lists", "crossed", "in pieces"
 
 
 @dataclass(frozen=True)
 class Chosen:
     """What a combination chose of what, for the N sentences of a test set."""
 
-    places: Sequence[Mapping[str, int]]  # of each output in the systems' lists
+    places: Sequence[Mapping[str, int] | None]  # of each output in the lists; None: in pieces
     alone: Mapping[str, Lines]  # each system's own first
     oracle: Lines  # the candidate that is most like the reference
     candidates: float  # a sentence
@@ -49,7 +50,8 @@ class Chosen:
             for y in pool.candidates[pool.begin[k] : pool.begin[k + 1]]:
                 for name in (name for name, place in y.places.items() if place == 0):
                     alone[name][i] = y.text
-        return cls([h.places for h in best], alone, perfect, len(pool.candidates) / len(short))
+        places = [h.places if h.pieces == 1 else None for h in best]
+        return cls(places, alone, perfect, len(pool.candidates) / max(1, len(short)))
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
             label, len(at), rows.score("bleu", at),
             {name: of.score("bleu", at) for name, of in alone.items()},
         )
-        for label in (*order, SEVERAL, PIECES)
+        for label in (*order, SEVERAL, CROSSED, PIECES)
         if (at := [i for i, own in enumerate(labels) if own == label])
     ]  # fmt: skip
     perfect = scorer.count(chosen.oracle, ["bleu", "chrf"])
@@ -90,8 +92,10 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
     return Choices(origins, chosen.candidates, best)
 
 
-def origin(places: Mapping[str, int], names: Sequence[str]) -> str:
+def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
     """See the module's head."""
+    if places is None:
+        return PIECES
     first = [name for name in names if places.get(name) == 0]
     if len(first) == len(names):
         return ALL
@@ -99,7 +103,7 @@ def origin(places: Mapping[str, int], names: Sequence[str]) -> str:
         return f"first of {first[0]}"
     if len(places) > 1:
         return SEVERAL
-    return f"of {next(iter(places))}'s list" if places else PIECES
+    return f"of {next(iter(places))}'s list" if places else CROSSED
 
 
 def saved(
@@ -118,7 +122,8 @@ def saved(
         gains = {
             i: chrf[i] - alone[other][i]
             for i, places in enumerate(chosen.places)
-            if places.get(of) == 0 and places.get(other) != 0 and chrf[i] > alone[other][i]
+            if places and places.get(of) == 0 and places.get(other) != 0
+            if chrf[i] > alone[other][i]
         }
         yield [
             (i, f"{name} takes it from {of}, ahead of {other} alone by {gains[i]:.1f} chrF")

@@ -72,7 +72,7 @@ class RecurrentLm:
         """See ``System``."""
         set_threads(threads)
 
-    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
+    def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
         """See ``System``: ``lm`` of each target."""
         ids = [self.words.encode(words) for words in self.tokenize([y for _, y in pairs])]
         return [

@@ -172,7 +172,7 @@ class NmtSystem:
             unknown=copied,
         )  # fmt: skip
 
-    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
+    def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
         """See ``System``: ``direct`` of each pair, for the target's own segmentation, and as
         ``model`` what the search maximises, Σ ln p over the length in subwords.
         """

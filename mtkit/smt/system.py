@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress, pairwise
+from itertools import chain, compress, pairwise
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -23,7 +23,7 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.smt.alignment.word_model import WordModel, WordModels
-from mtkit.smt.flat import Flat, Float64, load_arrays, read_only, save_arrays
+from mtkit.smt.flat import Flat, Float64, Int32, load_arrays, read_only, save_arrays
 from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.smt.phrases.context import Lexicon
@@ -32,6 +32,7 @@ from mtkit.smt.reasons import reasons
 from mtkit.smt.search.decoder import Limits, search
 from mtkit.smt.search.features import NAMES, read_weights
 from mtkit.smt.search.forced import EVERY, force
+from mtkit.smt.search.forced import Forced as Coverage
 from mtkit.smt.search.nbest import NBest, by_phrase, derivation, n_best
 from mtkit.smt.search.options import FREE, Model, Options, Sentence, collect
 from mtkit.system import Hypothesis, LogProbability, PhraseReasons, Score, TokenScores
@@ -41,6 +42,9 @@ from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 MOST_WORDS = 200  # words that are translated at once; more are translated in pieces
+NOTHING = "an empty sentence has no derivation"
+BETWEEN = -1  # targets that are sought at once: no word
+Forced = tuple[Options | None, NBest | None, str]  # the best derivation, or why there is none
 
 
 @dataclass(frozen=True)
@@ -245,27 +249,24 @@ class SmtSystem:
             unknown=[words[-1 - i] for i in ids if i < 0],
         )  # fmt: skip
 
-    def score(self, pairs: Sequence[tuple[str, str]], derive: bool = True) -> list[Score]:
+    def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
         """See ``System``: the n-gram model's ``lm``, the HMMs' ``channel`` and ``direct``, and as
         ``model`` the score of the best derivation.
         """
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])
-        lm, models = self.models.lm.score(y), self.models
-        derived = self.force(list(zip(x, y, strict=True))) if derive else [(None, "")] * len(x)
-        scores = []
-        for k, (forced, why) in enumerate(derived):
+        derived = self._force(list(zip(x, y, strict=True)))
+        models = [None if best is None else float(best.score[0]) for _, best, _ in derived]
+        if brief:
+            return [Score(model=p, why=why) for p, (*_, why) in zip(models, derived, strict=True)]
+        m, lm, scores = self.models, self.models.lm.score(y), []
+        for k, (model, (*_, why)) in enumerate(zip(models, derived, strict=True)):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
             tokens = TokenScores(lm.log_prob[span], lm.is_oov[span], lm.order[span])
-            s, t = models.source.encode(x[k]), models.target.encode(y[k])
-            score = Score(
-                LogProbability.of(tokens),
-                channel=_explained(models.words.backward, t, s) if models.words else None,
-                direct=_explained(models.words.forward, s, t) if models.words else None,
-                model=forced.score if forced else None,
-                why=why,
-            )
-            scores.append(score)
+            s, t = m.source.encode(x[k]), m.target.encode(y[k])
+            channel = _explained(m.words.backward, t, s) if m.words else None
+            direct = _explained(m.words.forward, s, t) if m.words else None
+            scores.append(Score(LogProbability.of(tokens), channel, direct, model, why))
         return scores
 
     def spell(self, words: Sequence[str], source: bool = False) -> Float64:
@@ -277,31 +278,61 @@ class SmtSystem:
         self, pairs: Sequence[tuple[list[str], list[str]]]
     ) -> list[tuple[Hypothesis | None, str]]:
         """The best derivation of each target, or why it has none; both sides as tokens."""
-        with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(lambda pair: self._force(*pair), pairs))
+        return [
+            (self._spell(x, options, best, 0), "") if options and best else (None, why)
+            for (x, _), (options, best, why) in zip(pairs, self._force(pairs), strict=True)
+        ]
 
-    def _force(self, x: list[str], y: list[str]) -> tuple[Hypothesis | None, str]:
-        if not x or not y:
-            return None, "an empty sentence has no derivation"
+    def _force(self, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Forced]:
+        """The same, not spelled yet. Targets of one source share its options."""
+        of_source: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
+        for x, y in pairs:
+            of_source.setdefault(tuple(x), {})[tuple(y)] = None
+        with ThreadPoolExecutor(self.threads) as pool:
+            forced = pool.map(lambda x: self._derive(x, list(of_source[x])), of_source)
+            derived = dict(zip(of_source, forced, strict=True))
+        return [derived[tuple(x)][tuple(y)] for x, y in pairs]
+
+    def _derive(
+        self, x: tuple[str, ...], targets: Sequence[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], Forced]:
+        """The best derivation of each target of one source."""
+        if not x:
+            return dict.fromkeys(targets, (None, None, NOTHING))
         if len(x) > MOST_WORDS:
-            return None, f"of more than {MOST_WORDS} words only pieces are translated"
+            why = f"of more than {MOST_WORDS} words only pieces are translated"
+            return dict.fromkeys(targets, (None, None, why))
         size, new = len(self._target), dict[str, int]()  # words without an id get one here
-        known = zip((*x, *y), self._target.encode((*x, *y)), strict=True)
+        words = (*x, *chain.from_iterable(targets))
+        known = zip(words, self._target.encode(words), strict=True)
         ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
-        copied, wanted = read_only(np.split(np.array(ids, np.int32), [len(x)]))
-        sentence = self._sentence(x)._replace(given=wanted)
+        ends = np.cumsum([len(x), *map(len, targets)])
+        copied, *wanted = read_only(np.split(np.array(ids, np.int32), ends[:-1]))
+        between = np.full(1, BETWEEN, np.int32)
+        given = np.concatenate([part for y in wanted for part in (y, between)])
+        sentence = self._sentence(x)._replace(given=given)
         options = collect(sentence, self._model, self._λ, EVERY)
-        best = force(len(x), options, copied, wanted, self._model.lm, self._λ, self.limits)
-        if len(best.options):
-            derived = derivation(best.options, options, self._model, self._λ)
-            return self._spell(x, options, derived, 0), ""
-        unreached = {
-            "no phrase gives": compress(y, ~best.target),
-            "no phrase of the target translates": compress(x, ~best.source),
-        }
-        lists = {what: ", ".join(words) for what, words in unreached.items()}
-        why = "; ".join(f"{what}: {words}" for what, words in lists.items() if words)
-        return None, why or "its phrases do not fit together"
+
+        def derive(y: tuple[str, ...], ids: Int32) -> Forced:
+            if not y:
+                return None, None, NOTHING
+            best = force(len(x), options, copied, ids, self._model.lm, self._λ, self.limits)
+            if len(best.options):
+                return options, derivation(best.options, options, self._model, self._λ), ""
+            return None, None, _unreached(x, y, best)
+
+        return {y: derive(y, ids) for y, ids in zip(targets, wanted, strict=True)}
+
+
+def _unreached(x: Sequence[str], y: Sequence[str], best: Coverage) -> str:
+    """Why ``y`` has no derivation."""
+    unreached = {
+        "no phrase gives": compress(y, ~best.target),
+        "no phrase of the target translates": compress(x, ~best.source),
+    }
+    lists = {what: ", ".join(words) for what, words in unreached.items()}
+    why = "; ".join(f"{what}: {words}" for what, words in lists.items() if words)
+    return why or "its phrases do not fit together"
 
 
 def _explained(model: WordModel, e: list[int], f: list[int]) -> LogProbability:

@@ -115,8 +115,9 @@ class WordTokenizer:
         return tokens
 
     def tokenize_all(self, lines: Sequence[str]) -> list[list[str]]:
-        """The word tokens of each line."""
-        return [self.tokenize(line) for line in lines]
+        """The word tokens of each line; equal lines share theirs."""
+        tokens = {line: self.tokenize(line) for line in dict.fromkeys(lines)}
+        return [tokens[line] for line in lines]
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The line that ``tokens`` spell, whatever their order."""

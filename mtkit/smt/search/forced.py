@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.smt.flat import Bool, Float64, Int32, Int64
-from mtkit.smt.kernels import inner, kernel
+from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import Lm
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search import hypothesis
@@ -68,9 +68,8 @@ def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
     hypothesis.make_root(graph[0], 0)
     stack = np.zeros(len(y) + 2, np.int64)  # that of j words: graph[stack[j] : stack[j + 1]]
     stack[1] = 1
-    edge, slots = np.empty(1, EDGE), np.empty(2 * MOST, np.int32)
+    edge, slots = np.empty(1, EDGE), np.full(2 * MOST, -1, np.int32)
     for j in range(1, len(y) + 1):
-        slots[:] = -1
         for before in range(max(0, j - MAX_PHRASE), j):
             for o in usable[first[before] : first[before + 1]]:
                 if before + task.options.w_begin[o + 1] - task.options.w_begin[o] != j:
@@ -84,11 +83,19 @@ def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
                         hypothesis.extend(task, edge[0], h, o, graph, size)
                         size += hypothesis.recombine(graph, size, slots)
         stack[j + 1] = size
+        _clear(graph, stack[j], size, slots)
     goal = -1
     for h in range(stack[len(y)], size):
         if graph[h].gap == task.N:
             goal = h
     return _chosen(graph, goal), source, target
+
+
+@lean
+def _clear(graph: Records, begin: int, end: int, slots: Int32) -> None:
+    """Take the rows ``begin : end`` out of ``slots``; the last first, to which the others lead."""
+    for h in range(end - 1, begin - 1, -1):
+        slots[hypothesis.slot_of(graph, h, slots, True)] = -1
 
 
 @inner
