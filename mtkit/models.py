@@ -135,8 +135,14 @@ def all_models() -> list[Path]:
 
 
 def models_or_all(models: Sequence[Path] | None) -> list[Path]:
-    """The models that are named, or all, the newest last. Raises InputError where there is none."""
-    chosen = list(models or all_models()[::-1])
+    """The models that are named, or all, the newest last, of those that give probabilities.
+
+    Raises InputError where there is none, and for a combination, which gives none.
+    """
+    for path in models or ():
+        if Manifest.read(path).kind == COMBINATION:
+            raise InputError(f"{path}: a combination has no probabilities; name its systems")
+    chosen = list(models or (p for p in all_models()[::-1] if Manifest.read(p).kind in TRANSLATORS))
     if not chosen:
         raise InputError(f"no model under {MODELS}/; train one, or name its directory")
     return chosen

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is there
@@ -66,6 +67,25 @@ def nmt_directory(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path
     out = tmp_path_factory.mktemp("models") / "nmt"
     config = TrainConfig(embedding=32, hidden=32, updates=60, validations=2, learning_rate=5e-3)
     train_nmt(few, WordTokenizer(), config, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def combination_directory(
+    few: Corpus, smt_directory: Path, nmt_directory: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:  # fmt: skip
+    """Both of them combined, with weights that make each matter."""
+    from mtkit.combination.combine import combine
+    from mtkit.combination.system import WEIGHTS
+
+    assert few.dev is not None
+    out = tmp_path_factory.mktemp("models") / "combined"
+    combine({"smt": (smt_directory,), "nmt": (nmt_directory,)}, few.dev, out)
+    smt = {"model": 0.3, "unreached": -2.0, "agreement": 8.0}
+    nmt = {"model": 1.0, "direct": 0.1, "agreement": 4.0}
+    weights = {"smt": smt, "nmt": nmt, "all": {"words": 0.2}}
+    (out / WEIGHTS).write_text(json.dumps(weights), encoding="utf-8")
     return out
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from mtkit import load
 from mtkit.errors import InputError
-from mtkit.manifest import HASHES, MANIFEST, RECORDS, Manifest
+from mtkit.manifest import COMBINATION, HASHES, MANIFEST, RECORDS, Manifest
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt import train as smt_training
 from mtkit.smt.search.decoder import Limits
@@ -36,7 +36,7 @@ UNKNOWN = "xqzvwy☃"
 SLOW = pytest.mark.slow
 
 
-@pytest.fixture(params=["smt", "nmt"])
+@pytest.fixture(params=["smt", "nmt", "combination"])
 def directory(request: pytest.FixtureRequest) -> Path:
     return request.getfixturevalue(f"{request.param}_directory")
 
@@ -81,7 +81,7 @@ def test_what_is_explained_is_the_translation(system: System, few: Corpus) -> No
         assert reasons.translation == best.text
         assert reasons.score == pytest.approx(best.score, abs=1e-5)
     for sentence in ("", " \t", "x " * 201):
-        with pytest.raises(InputError, match=r"expected a sentence of 1 to [12]00 .*words, found"):
+        with pytest.raises(InputError, match=r"expected a sentence of 1 to \d+ .*words, found"):
             system.explain(sentence)
 
 
@@ -247,6 +247,8 @@ def test_a_model_that_is_not_whole_is_refused_in_one_line(directory: Path, tmp_p
             load(copy)
     copy = shutil.copytree(directory, tmp_path / "copy")
     replace(Manifest.read(copy), config={}).write(copy)
+    if Manifest.read(copy).kind == COMBINATION:  # which needs none
+        return
     with pytest.raises(InputError, match="the model lacks"):
         load(copy)
 

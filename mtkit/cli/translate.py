@@ -34,17 +34,24 @@ Models = Annotated[
 ]
 NBest = Annotated[int, Option(min=1, max=1000, help="Translations a line.")]
 LineAsJson = Annotated[bool, Option("--json", help="One object a line: scores, alignment, tokens.")]
+NBestLists = Annotated[
+    list[str] | None,
+    Option(
+        metavar="NAME=FILE",
+        help="N-best lists of these lines by another system, which a combination was tuned with.",
+    ),
+]
 Stream = Annotated[bool, Option("--stream", help="Answer each line at once, as on a terminal.")]
 
 
 def translate(
     context: typer.Context, model: Models = None, n_best: NBest = 1, as_json: LineAsJson = False,
-    stream: Stream = False, glossary: GlossaryFile = None, threads: Threads = 0,
-    quiet: Quiet = False,
+    stream: Stream = False, glossary: GlossaryFile = None, lists: NBestLists = None,
+    threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Translate lines from stdin to stdout: mtkit translate < in > out. One line in, one line out.
 
-    Statistical models obey a --glossary; stderr says how often it was to be obeyed.
+    Statistical models and combinations obey a --glossary; stderr says how often it was to be.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
     if context.args:
@@ -55,7 +62,11 @@ def translate(
     system.limit_threads(cores)
     if sys.stdin.isatty():
         note("reading lines from the keyboard; Ctrl-D ends them")
-    batches, total = _read(stream or sys.stdin.isatty())
+    batches, total = _read(not lists and (stream or sys.stdin.isatty()))
+    if lists:
+        every = list(batches)
+        _use_lists(system, lists, [line for batch in every for line in batch])
+        batches = iter(every)
     compliance = _answer(system, batches, total, n_best, as_json, wanted)
     if wanted:
         note(f"glossary: {compliance}")
@@ -71,6 +82,17 @@ def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary |
     if others:
         raise InputError("an ensemble is of neural models, which cannot be held to a glossary")
     return load_with_glossary(directory, glossary)
+
+
+def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:
+    """Let a combination know what other systems say of ``lines``."""
+    from mtkit.combination.system import Combination
+
+    if not isinstance(system, Combination):
+        raise InputError("--lists is for a combination; name one with --model DIR")
+    for each in named:
+        name, _, file = each.partition("=")
+        system.use_lists(name, Path(file), lines)
 
 
 def _read(singly: bool) -> tuple[Iterator[list[str]], int]:

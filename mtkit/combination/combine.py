@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from mtkit.combination.system import WEIGHTS, Combination
 from mtkit.combination.tune import Figures, Tuned, tune
 from mtkit.console import note, step
 from mtkit.errors import InputError
-from mtkit.manifest import COMBINATION, Manifest, replacing
+from mtkit.manifest import COMBINATION, HASHES, Manifest, replacing
 from mtkit.text.corpus import Bitext
 
 Paths = Sequence[Path]  # a model directory, those of an ensemble, or a file of n-best lists
@@ -45,6 +46,8 @@ def combine(
         write_parts(parts, out, directory, copy)
         text = json.dumps(tuned.weights, ensure_ascii=False, indent=2)
         (directory / WEIGHTS).write_text(text + "\n", encoding="utf-8")
+        if (hashes := next(iter(models.values()))[0] / HASHES).is_file():
+            shutil.copyfile(hashes, directory / HASHES)
         corpus = first.corpus | {"dev": [str(path.resolve()) for path in dev.paths]}
         config = {"systems": [part.name for part in parts], "copied": copy}
         figures = {"seconds": time.perf_counter() - start, "dev": _figures(tuned)}

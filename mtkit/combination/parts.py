@@ -112,7 +112,7 @@ def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool)
     for part in parts:
         ways = []
         for k, path in enumerate(part.paths):
-            way = Path(os.path.relpath(path.resolve(), place.resolve()))
+            way = Path(os.path.relpath(path.absolute(), place.absolute()))
             if copy:
                 way = Path("parts") / f"{part.name}-{k + 1}"
                 for file in model_files(path):

@@ -28,6 +28,7 @@ from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer
 
 MOST_WORDS = 80  # that are translated at once: more are too long for networks
+LONGEST = 100  # characters of a word; a longer one is copied
 WEIGHTS = "weights.json"
 Weights = Mapping[str, Mapping[str, float]]  # part → feature → λ
 
@@ -74,12 +75,19 @@ class Combination:
             lists = part.system.translate(sentences, n_best)
             return [[replace(h, places={part.name: k}) for k, h in enumerate(of)] for of in lists]
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
-        spans = [cut(line, [1] * len(line), MOST_WORDS) for line in words]
+        sizes = [[1 if len(w) <= LONGEST else MOST_WORDS + 1 for w in line] for line in words]
+        spans = [cut(line, of, MOST_WORDS) for line, of in zip(words, sizes, strict=True)]
 
         def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
-            return self.choose(self.pool(pieces), pieces, n_best)
+            usual = [piece for piece in pieces if len(piece[0]) <= LONGEST]
+            chosen = iter(self.choose(self.pool(usual), usual, n_best) if usual else [])
+            return [next(chosen) if len(p[0]) <= LONGEST else [self._copied(p)] for p in pieces]
 
         return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
+
+    def _copied(self, words: Sequence[str]) -> Hypothesis:
+        text = self.tokenizer.detokenize(words)
+        return Hypothesis(text, list(words), 0.0, alignment=[(0, 0)], unknown=list(words))
 
     def pool(self, pieces: Sequence[Sequence[str]]) -> Pool:
         """The candidates for sentences that are given as word tokens."""
@@ -129,12 +137,23 @@ class Combination:
             if isinstance(system, SmtSystem):
                 system.use_glossary(glossary)
 
+    def use_lists(self, name: str, file: Path, sources: Sequence[str]) -> None:
+        """Take the lists of the part ``name`` for ``sources`` from a file, see ``OtherSystem``.
+
+        Raises InputError where that is no part that is known by lists alone.
+        """
+        others = {p.name: p.system for p in self.parts if isinstance(p.system, OtherSystem)}
+        if name not in others:
+            raise InputError(f"--lists {name}: not one of {', '.join(others) or 'its systems'}")
+        others[name].read(file, sources, self.tokenizer)
+
     def explain(self, sentence: str) -> PoolReasons:
         """See ``System``."""
         [words] = self.tokenize([sentence.strip() and sentence])
-        if not 0 < len(words) <= MOST_WORDS:
+        if not takes(words):
             raise InputError(
-                f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
+                f"expected a sentence of 1 to {MOST_WORDS} words, none of more than {LONGEST} "
+                f"characters, found {len(words):,}"
             )
         pool = self.pool([words])
         [ranked] = self.choose(pool, [words], len(pool.candidates))
@@ -170,6 +189,11 @@ class Combination:
             system.limit_threads(threads)
 
 
+def takes(words: Sequence[str]) -> bool:
+    """Whether a line can be translated at once."""
+    return 0 < len(words) <= MOST_WORDS and max(map(len, words)) <= LONGEST
+
+
 def read_weights(path: Path, parts: Sequence[str]) -> Weights:
     """λ by part and feature. Raises InputError for what is no such JSON object."""
     try:
@@ -179,7 +203,9 @@ def read_weights(path: Path, parts: Sequence[str]) -> Weights:
     if not isinstance(weights, dict) or not set(weights) <= {*parts, OWN}:
         raise InputError(f"{path}: must be weights of {', '.join((*parts, OWN))}")
     for part, of in weights.items():
-        for feature, value in of.items() if isinstance(of, dict) else [("", of)]:
+        if not isinstance(of, dict):
+            raise InputError(f"{path}: the weights of {part} are {of!r}, not an object")
+        for feature, value in of.items():
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise InputError(
                     f"{path}: the weight {part}.{feature} is {value!r}, not a finite number"

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from mtkit.combination.system import MOST_WORDS, Combination
+from mtkit.combination.system import Combination, takes
 from mtkit.combination.tune import counts, oracle
 from mtkit.evaluation.statistics import Lines, Statistics
 from mtkit.system import Hypothesis
@@ -38,7 +38,7 @@ class Chosen:
     def of(cls, system: Combination, best: Sequence[Hypothesis], test: Bitext) -> Chosen:
         """``best``: its outputs."""
         words = system.tokenize(test.source)
-        short = [i for i, line in enumerate(words) if 0 < len(line) <= MOST_WORDS]
+        short = [i for i, line in enumerate(words) if takes(line)]
         pool = system.pool([words[i] for i in short])
         references = system.tokenize([test.target[i] for i in short])
         rows = oracle(pool.begin, counts(pool, references)).tolist()

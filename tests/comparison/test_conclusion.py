@@ -126,6 +126,7 @@ def test_weak_points_are_counted() -> None:
     )
 
 
+COMBINED = system("combined", "combination", 44, 66, 40)
 FALLING = [*LOG, {"update": 4, "dev_perplexity": 15.0}]
 ADVICE: dict[str, tuple[Comparison, str]] = {
     "alike": (compared(replace(SMT, mismatches=["x"]), NMT, seen=2), "mend what the warnings say"),
@@ -133,9 +134,10 @@ ADVICE: dict[str, tuple[Comparison, str]] = {
     "more": (compared(SMT, replace(NMT, training=FALLING), sentences=60), "test on more sentences"),
     "longer": (compared(SMT, replace(NMT, training=FALLING)), "train nmt longer; the dev perpl"),
     "combine": (compared(SMT, NMT, spreads=[ONE]), "combine the networks of several seeds"),
-    "combined": (compared(SMT, NMT, replace(NMT, networks=2), spreads=[ONE]), "look at the page"),
+    "combined": (compared(SMT, NMT, replace(NMT, networks=2), spreads=[ONE]), "let both work"),
     "curve": (compared(system("smt", "smt", 44, 60, 40), NMT), "see with --curve how much more"),
-    "page": (compared(SMT, NMT), "look at the page"),
+    "both": (compared(SMT, NMT), "let both work together (mtkit combine)"),
+    "page": (compared(SMT, NMT, COMBINED), "look at the page"),
 }
 
 

@@ -68,7 +68,7 @@ def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
     hypothesis.make_root(graph[0], 0)
     stack = np.zeros(len(y) + 2, np.int64)  # that of j words: graph[stack[j] : stack[j + 1]]
     stack[1] = 1
-    edge, slots = np.empty(1, EDGE), np.full(2 * MOST, -1, np.int32)
+    edge, slots = np.empty(1, EDGE), np.full(1024, -1, np.int32)
     for j in range(1, len(y) + 1):
         for before in range(max(0, j - MAX_PHRASE), j):
             for o in usable[first[before] : first[before + 1]]:
@@ -77,8 +77,9 @@ def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
                 begin, end = task.options.start[o], task.options.end[o]
                 for h in range(stack[before], stack[before + 1]):
                     if hypothesis.fits(task, graph[h], begin, end) and size - stack[j] < MOST:
-                        if size + 1 >= len(graph):
-                            graph = np.concatenate((graph, np.empty(len(graph), HYPOTHESIS)))
+                        graph = _with_room(graph, size)
+                        if 2 * (size - stack[j]) >= len(slots):
+                            slots = _larger(graph, stack[j], size, slots)
                         hypothesis.lead(task, edge[0], graph[h], begin, end)
                         hypothesis.extend(task, edge[0], h, o, graph, size)
                         size += hypothesis.recombine(graph, size, slots)
@@ -89,6 +90,23 @@ def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
         if graph[h].gap == task.N:
             goal = h
     return _chosen(graph, goal), source, target
+
+
+@inner
+def _with_room(graph: Records, size: int) -> Records:
+    """A graph for two rows more."""
+    if size + 1 < len(graph):
+        return graph
+    return np.concatenate((graph, np.empty(len(graph), HYPOTHESIS)))
+
+
+@inner
+def _larger(graph: Records, begin: int, end: int, slots: Int32) -> Int32:
+    """A hash table with twice the room for the rows ``begin : end``."""
+    larger = np.full(2 * len(slots), -1, np.int32)
+    for h in range(begin, end):
+        larger[hypothesis.slot_of(graph, h, larger, True)] = h
+    return larger
 
 
 @lean

@@ -1,0 +1,137 @@
+"""``mtkit combine``, and what other commands make of a combination."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import mtkit
+
+
+@pytest.fixture(scope="module")
+def combined(project: Path, combination_directory: Path) -> Path:
+    """The project with a combination as its newest model."""
+    where = project.parent / "with-combination"
+    shutil.copytree(project, where, symlinks=True)
+    mtkit("combine", "-q", "--dev", "test.en", "test.de", cwd=where)
+    shutil.copyfile(combination_directory / "weights.json", where / "models/combined/weights.json")
+    return where
+
+
+def test_without_options_it_takes_the_newest_of_each_kind_and_says_what_it_gained(
+    project: Path, tmp_path: Path
+) -> None:
+    where = Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
+    done = mtkit("combine", "--dev", "test.en", "test.de", cwd=where)
+    said = done.stderr.decode()
+    assert "systems: models/smt, models/nmt (en → de)" in said
+    for row in ("smt ", "nmt ", "combination, cross-validated", "the best candidates"):
+        assert f"    {row}" in said
+    assert said.rstrip().endswith("model: models/combined")
+    parts = json.loads((where / "models/combined/parts.json").read_text("utf-8"))
+    assert [part["paths"] for part in parts] == [["../smt"], ["../nmt"]] or all(
+        (where / "models/combined" / path).is_dir() for part in parts for path in part["paths"]
+    )
+    figures = json.loads((where / "models/combined/manifest.json").read_text("utf-8"))["figures"]
+    assert set(figures["dev"]) == {"alone", "cross-validated", "tuned", "oracle"}
+    again = mtkit("combine", "-q", "--dev", "test.en", "test.de", cwd=where)  # the same systems
+    assert again.returncode == 0
+
+
+def test_what_cannot_be_combined_is_told_in_one_line(project: Path, tmp_path: Path) -> None:
+    done = mtkit("combine", cwd=tmp_path, check=2)
+    assert done.stderr.decode() == (
+        "mtkit: no statistical model under models/; train one with `mtkit train-smt`, or name the "
+        "systems to combine\n"
+    )
+    done = mtkit("combine", "models/smt", cwd=project, check=2)
+    assert "smt alone is no combination" in done.stderr.decode()
+    done = mtkit("combine", "models/smt", "x=none.txt", cwd=project, check=2)
+    assert "none.txt: neither a model directory nor a file" in done.stderr.decode()
+    done = mtkit("combine", "--out", "models/smt", cwd=project, check=2)
+    assert "models/smt exists; name another --out" in done.stderr.decode()
+
+
+def test_it_is_the_newest_model_and_translates(combined: Path) -> None:
+    done = mtkit("translate", cwd=combined, stdin=b"Two men.\n\nThe train is here.\n")
+    assert "model: models/combined (en → de)" in done.stderr.decode()
+    lines = done.stdout.decode().split("\n")
+    assert len(lines) == 4
+    assert lines[0]
+    assert lines[1] == ""
+    done = mtkit("translate", "-q", "--json", "--n-best", 3, cwd=combined, stdin=b"Two men.\n")
+    shown = json.loads(done.stdout)
+    assert len(shown["hypotheses"]) == 3
+    assert "smt.model" in shown["hypotheses"][0]["features"]
+    assert any("places" in h for h in shown["hypotheses"])
+    stream = mtkit("translate", "-q", "--stream", cwd=combined, stdin=b"Two men.\n")
+    assert stream.stdout.decode() == lines[0] + "\n"
+
+
+def test_a_part_that_is_gone_is_one_error(combined: Path, tmp_path: Path) -> None:
+    where = Path(shutil.copytree(combined, tmp_path / "project", symlinks=True))
+    (where / "models/nmt").unlink()
+    for command in (["translate"], ["compare", "models/combined"], ["explain", "Two men."]):
+        done = mtkit(*command, "--model" if command[0] != "compare" else "-q",
+                     *(["models/combined"] if command[0] != "compare" else []),
+                     cwd=where, stdin=b"Two men.\n", check=2)  # fmt: skip
+        error = done.stderr.decode().splitlines()[-1]
+        assert error.startswith("mtkit: models/combined: its part nmt is missing (")
+
+
+def test_compare_says_whose_translations_it_chose(combined: Path) -> None:
+    test = ("--test", "test.en", "test.de")
+    done = mtkit("compare", "-q", *test, "--full", "--examples", 12, cwd=combined)
+    page = done.stdout.decode()
+    assert "combined" in page
+    assert "What combined chose, and BLEU of those sentences" in page
+    assert "a perfect choice would reach" in page
+    done = mtkit("compare", "-q", *test, "--json", cwd=combined)
+    by_name = {s["name"]: s for s in json.loads(done.stdout)["systems"]}
+    choices = by_name["combined"]["choices"]
+    assert sum(of["sentences"] for of in choices["origins"]) == 30
+    assert by_name["smt"]["choices"] is None
+    assert choices["oracle"]["bleu"] >= by_name["combined"]["metrics"]["bleu"]["score"]
+    for of in choices["origins"]:
+        if of["label"] == "first of smt":
+            assert of["bleu"] == pytest.approx(of["alone"]["smt"])
+    curve = ("compare", "-q", "models/combined", *test, "--curve", "20,30")
+    done = mtkit(*curve, cwd=combined, check=2)
+    assert "models/combined is a combination" in done.stderr.decode()
+
+
+def test_explain_shows_the_candidates(combined: Path) -> None:
+    options = ("explain", "The train is here.", "-q", "--model", "models/combined")
+    page = mtkit(*options, cwd=combined).stdout.decode()
+    assert "combined: " in page
+    for row in ("smt.unreached", "nmt.direct", "all.words", "Of smt", "Of nmt", "Chosen"):
+        assert row in page
+    shown = json.loads(mtkit(*options, "--json", cwd=combined).stdout)["systems"][0]
+    best = shown["candidates"][0]
+    assert best["text"] == shown["translation"]
+    assert best["score"] == pytest.approx(sum(term["product"] for term in best["terms"]))
+    html = mtkit(*options, "--html", "page.html", cwd=combined)
+    assert html.returncode == 0
+
+
+def test_it_has_no_probabilities_and_says_so(combined: Path) -> None:
+    text = ("--test", "test.en", "test.de")
+    done = mtkit("perplexity", "-q", "models/combined", *text, cwd=combined, check=2)
+    assert done.stderr.decode() == (
+        "mtkit: models/combined: a combination has no probabilities; name its systems\n"
+    )
+    done = mtkit("perplexity", "-q", *text, cwd=combined)  # of all models: those that have some
+    assert "models/smt" in done.stdout.decode()
+    assert "models/combined" not in done.stdout.decode()
+
+
+def test_lists_are_for_combinations(combined: Path) -> None:
+    (combined / "x.nbest").write_text("0 ||| x ||| 1\n", encoding="utf-8")
+    options = ("translate", "-q", "--lists", "x=x.nbest", "--model")
+    done = mtkit(*options, "models/smt", cwd=combined, stdin=b"Two.\n", check=2)
+    assert "--lists is for a combination" in done.stderr.decode()
+    done = mtkit(*options, "models/combined", cwd=combined, stdin=b"Two.\n", check=2)
+    assert "--lists x: not one of its systems" in done.stderr.decode()

@@ -1,0 +1,280 @@
+"""A combination as a system, and as a directory that refers to its parts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mtkit
+from mtkit.combination.combine import combine
+from mtkit.combination.parts import PARTS
+from mtkit.combination.pool import Pool
+from mtkit.combination.system import WEIGHTS, Combination
+from mtkit.combination.tune import tune
+from mtkit.errors import InputError
+from mtkit.manifest import Manifest
+from mtkit.system import Hypothesis
+from mtkit.text.corpus import Corpus
+from mtkit.text.glossary import Glossary
+from tests.support.corpora import first
+
+
+@pytest.fixture
+def combination(combination_directory: Path) -> Combination:
+    return Combination.load(combination_directory)
+
+
+def copied(directory: Path, to: Path) -> Path:
+    """The combination, its parts where they were, at another place."""
+    shutil.copytree(directory, to)
+    parts = json.loads((to / PARTS).read_text("utf-8"))
+    for part in parts:
+        part["paths"] = [str((directory / path).resolve()) for path in part["paths"]]
+    (to / PARTS).write_text(json.dumps(parts), encoding="utf-8")
+    return to
+
+
+# --- choosing
+
+
+@pytest.mark.parametrize("alone", ["smt", "nmt"])
+@pytest.mark.parametrize("n_best", [1, 4])
+def test_without_weights_of_one_part_the_other_says_what_it_says_alone(
+    alone: str, n_best: int, combination: Combination, few: Corpus, request: pytest.FixtureRequest
+) -> None:
+    other = {"smt": "nmt", "nmt": "smt"}[alone]
+    nothing = dict.fromkeys(combination.weights[other], 0.0)
+    combination.weights = {**combination.weights, other: nothing}
+    lines = [*few.test.source[:12], "", " ".join(few.test.source)]
+    system = mtkit.load(request.getfixturevalue(f"{alone}_directory"))
+    expected = [[h.text for h in of] for of in system.translate(lines, n_best)]
+    assert [[h.text for h in of] for of in combination.translate(lines, n_best)] == expected
+
+
+def test_the_score_is_the_sum_of_weights_times_features(
+    combination: Combination, few: Corpus
+) -> None:
+    for [best, *_] in combination.translate(few.test.source[:6], 3):
+        weighed = {
+            f"{part}.{feature}": weight
+            for part, of in combination.weights.items()
+            for feature, weight in of.items()
+        }
+        assert set(best.features) == set(weighed)
+        total = sum(weighed[name] * value for name, value in best.features.items())
+        assert best.score == pytest.approx(total)
+        assert best.features["all.words"] == len(best.tokens)
+
+
+def test_equal_translations_are_one_candidate_with_both_places(
+    combination: Combination, few: Corpus
+) -> None:
+    system = combination.systems["smt"]
+    twin = replace(combination.parts[0], name="twin")
+    combination.parts = [combination.parts[0], twin]
+    combination.weights = {"smt": {"model": 1.0}, "twin": {"model": 1.0}}
+    for line, [best] in zip(
+        few.test.source[:5], combination.translate(few.test.source[:5]), strict=True
+    ):
+        assert best.text == system.translate([line])[0][0].text
+        assert best.places == {"smt": 0, "twin": 0}
+
+
+def test_what_is_out_of_a_part_s_reach_says_so(combination: Combination) -> None:
+    words = combination.tokenize(["The train is here."])
+    pool = combination.pool(words)
+    unreached = pool.columns["smt", "unreached"]
+    listed = np.array(["smt" in y.places for y in pool.candidates])
+    assert not unreached[listed].any()
+    model = pool.columns["smt", "model"]
+    if unreached.any():
+        assert (model[unreached == 1] == model[unreached == 0].min()).all()
+    assert not pool.columns["nmt", "unreached"].any()
+
+
+def test_a_glossary_is_obeyed(combination: Combination) -> None:
+    entries = {("train",): [("Zauberzug",)]}
+    plain = combination.translate(["The train is here."])[0][0].text
+    combination.use_glossary(Glossary(entries))
+    assert "Zauberzug" in combination.translate(["The train is here."])[0][0].text
+    assert "Zauberzug" not in plain
+    combination.use_glossary(Glossary())
+    assert combination.translate(["The train is here."])[0][0].text == plain
+
+
+def test_numbers_survive(combination: Combination) -> None:
+    for [best] in combination.translate(["The 1984 train {name} costs 35 euros.", "At 7 or 7."]):
+        assert best.text.count("7") == 2 or all(n in best.text for n in ("1984", "35", "{name}"))
+
+
+# --- tuning
+
+
+def pool_of(columns: dict[tuple[str, str], list[float]], texts: list[str], each: int) -> Pool:
+    candidates = [Hypothesis(text, text.split(), 0.0) for text in texts]
+    arrays = {name: np.array(values, np.float64) for name, values in columns.items()}
+    return Pool(np.arange(0, len(texts) + 1, each), candidates, arrays)
+
+
+def test_what_tells_right_from_wrong_is_found() -> None:
+    rng, S = np.random.default_rng(3), 60
+    right, wrong = list("abcde"), list("vwxyz")
+    references = [[right[k] for k in rng.permutation(5)] for _ in range(S)]
+    texts = [t for r in references for t in (" ".join(r), " ".join(wrong), " ".join(r[:3]))]
+    noise = rng.standard_normal(3 * S).tolist()
+    better = [0.2, 0.0, 0.1] * S  # says what is right, but no part's model does
+    columns = {("p", "model"): noise, ("q", "model"): noise[::-1], ("p", "agreement"): better}
+    tuned = tune(pool_of(columns, texts, 3), ["p", "q"], references)
+    assert tuned.fitted.bleu == tuned.validated.bleu == tuned.oracle.bleu == pytest.approx(100)
+    assert tuned.pays
+    assert max(of.bleu for of in tuned.alone.values()) < 80
+
+
+def test_what_tells_nothing_does_not_pay() -> None:
+    rng, S = np.random.default_rng(4), 40
+    references = [list("abcdef") for _ in range(S)]
+    texts = ["a b c d e f", "a b c x e f"] * S
+    columns = {
+        ("p", "model"): [1.0, 0.0] * S,
+        ("q", "model"): [0.0, 1.0] * S,
+        ("q", "agreement"): rng.standard_normal(2 * S).tolist(),
+    }
+    tuned = tune(pool_of(columns, texts, 2), ["p", "q"], references)
+    assert tuned.alone["p"].bleu == pytest.approx(100)
+    assert (tuned.best, tuned.pays) == ("p", False)
+    assert tuned.fitted.bleu == pytest.approx(100)  # never below the best part
+
+
+# --- on disk
+
+
+def test_a_missing_or_changed_part_is_one_clear_error(
+    combination_directory: Path, smt_directory: Path, tmp_path: Path
+) -> None:
+    place = copied(combination_directory, tmp_path / "combined")
+    parts = json.loads((place / PARTS).read_text("utf-8"))
+    own = Path(shutil.copytree(smt_directory, tmp_path / "smt"))
+    parts[0]["paths"] = ["../smt"]
+    (place / PARTS).write_text(json.dumps(parts), encoding="utf-8")
+    assert Combination.load(place).translate(["Two men."])[0][0].text
+    manifest = Manifest.read(own)
+    replace(manifest, figures=manifest.figures | {"seconds": -1.0}).write(own)
+    with pytest.raises(InputError, match=r"part smt \(.*smt\) has changed .*; combine again"):
+        Combination.load(place)
+    shutil.rmtree(own)
+    with pytest.raises(InputError, match=r"part smt is missing \(.*smt\); bring it back"):
+        Combination.load(place)
+    (place / PARTS).write_text("[{}]", encoding="utf-8")
+    with pytest.raises(InputError, match="not what `mtkit combine` wrote"):
+        Combination.load(place)
+
+
+def test_with_copies_it_needs_nothing_else(
+    combination_directory: Path, smt_directory: Path, nmt_directory: Path, few: Corpus,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    parts = {}
+    for name, path in (("smt", smt_directory), ("nmt", nmt_directory)):
+        parts[name] = (Path(shutil.copytree(path, tmp_path / name)),)
+    combine(parts, few.dev, tmp_path / "here/combined", copy=True)
+    for [path] in parts.values():
+        shutil.rmtree(path)
+    moved = (tmp_path / "here").rename(tmp_path / "there") / "combined"
+    shutil.copyfile(combination_directory / WEIGHTS, moved / WEIGHTS)
+    expected = Combination.load(combination_directory).translate(few.test.source[:5])
+    assert Combination.load(moved).translate(few.test.source[:5]) == expected
+
+
+def test_bad_weights_are_refused(combination_directory: Path, tmp_path: Path) -> None:
+    place = copied(combination_directory, tmp_path / "combined")
+    for text, message in (
+        ("{", "not JSON"),
+        ('{"else": {}}', "must be weights of smt, nmt, all"),
+        ('{"smt": {"model": "1"}}', "the weight smt.model is '1', not a finite number"),
+        ('{"smt": {"model": NaN}}', "the weight smt.model is nan, not a finite number"),
+        ('{"smt": 3}', "the weights of smt are 3, not an object"),
+        ('{"smt": {"model": 1, "x": 1}, "nmt": {"model": 1}}', "smt has no x, which was weighed"),
+    ):
+        (place / WEIGHTS).write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=message):
+            Combination.load(place).translate(["Two men."])
+
+
+# --- what goes together
+
+
+def test_systems_that_do_not_go_together_are_refused(
+    smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path: Path
+) -> None:
+    def twisted(name: str, **changes: object) -> tuple[Path]:
+        path = Path(shutil.copytree(nmt_directory, tmp_path / name))
+        replace(Manifest.read(path), **changes).write(path)  # type: ignore[arg-type]
+        return (path,)
+
+    smt, out = (smt_directory,), tmp_path / "out"
+    tokens = {"kind": "none", "lowercase": False}
+    with pytest.raises(InputError, match="nmt reads other tokens than smt; train both"):
+        combine({"smt": smt, "nmt": twisted("a", tokenizer=tokens)}, few.dev, out)
+    with pytest.raises(InputError, match="translates en → fr; it cannot be combined with en → de"):
+        combine({"smt": smt, "nmt": twisted("b", languages=("en", "fr"))}, few.dev, out)
+    with pytest.raises(InputError, match="smt alone is no combination"):
+        combine({"smt": smt}, few.dev, out)
+    with pytest.raises(InputError, match="needs a model among its systems"):
+        combine({"x": (tmp_path / "x.nbest",)}, few.dev, out)
+    corpus = Manifest.read(smt_directory).corpus
+    other = twisted("c", corpus=corpus | {"dev": ["x.en", "x.de"]})
+    with pytest.raises(InputError, match="different dev sets; name one with --dev"):
+        combine({"smt": smt, "nmt": other}, None, out)
+    none = twisted("d", corpus=corpus | {"dev": None})
+    with pytest.raises(InputError, match="without a dev set; name one with --dev"):
+        combine({"a": none, "b": none}, None, out)
+    assert not out.exists()
+
+
+def test_a_network_of_the_other_direction_adds_one_feature(
+    smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path: Path
+) -> None:
+    reverse = Path(shutil.copytree(nmt_directory, tmp_path / "reverse"))
+    replace(Manifest.read(reverse), languages=("de", "en")).write(reverse)
+    parts = {"smt": (smt_directory,), "nmt": (nmt_directory,), "reverse": (reverse,)}
+    combine(parts, few.dev, tmp_path / "out")
+    system = Combination.load(tmp_path / "out")
+    assert [part.reverse for part in system.parts] == [False, False, True]
+    system.weights = {"smt": {"model": 1.0}, "nmt": {"model": 1.0}, "reverse": {"channel": 1.0}}
+    line = few.test.source[0]
+    pool = system.pool(system.tokenize([line]))
+    assert [feature for part, feature in pool.columns if part == "reverse"] == ["channel"]
+    expected = system.systems["reverse"].score([(pool.candidates[0].text, line)])[0].direct
+    assert expected is not None
+    assert pool.columns["reverse", "channel"][0] == pytest.approx(expected.value, abs=1e-4)
+
+
+def test_another_system_takes_part_by_its_lists(
+    smt_directory: Path, few: Corpus, tmp_path: Path
+) -> None:
+    dev, test = first(few.dev, 20), few.test.source[:3]
+    rows = [f"{n} ||| {line} ||| 0.5" for n, line in enumerate(dev.target)]
+    rows += [f"{n} ||| falsch ||| x= 1 ||| -2" for n in range(len(dev))]
+    (tmp_path / "dev.nbest").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    parts = {"smt": (smt_directory,), "oracle": (tmp_path / "dev.nbest",)}
+    combine(parts, dev, tmp_path / "out")
+    system = Combination.load(tmp_path / "out")
+    assert system.weights == {"oracle": {"model": 1.0}}  # nothing can be better
+    with pytest.raises(InputError, match="translate --lists oracle=FILE"):
+        system.translate(test)
+    (tmp_path / "test.nbest").write_text("2 ||| drei ||| 1\n0 ||| eins ||| 1\n", encoding="utf-8")
+    system.weights = {"smt": {"model": 0.01}, "oracle": {"model": 1.0, "unreached": -9.0}}
+    system.use_lists("oracle", tmp_path / "test.nbest", test)
+    [one], [two], [three] = system.translate(test)
+    assert (one.text, three.text) == ("eins", "drei")
+    assert two.places.keys() == {"smt"}
+    with pytest.raises(InputError, match="--lists smt: not one of oracle"):
+        system.use_lists("smt", tmp_path / "test.nbest", test)
+    (tmp_path / "bad").write_text("0 ||| x ||| 1\n3 ||| y ||| 1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"bad: line 2: expected `number .*from 0 to 2, found '3"):
+        system.use_lists("oracle", tmp_path / "bad", test)
