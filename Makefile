@@ -22,13 +22,14 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 # By a number of updates, not by the clock: on a slow machine the network learns as much.
-demo: $(READY)  ## train both translators on the embedded corpus and compare them (3 minutes)
+demo: $(READY)  ## train both translators on the embedded corpus, combine and compare them (4 minutes)
 	@mkdir -p $(DEMO)
 	cd $(DEMO) && ../$(BIN)/mtkit train-smt
 	cd $(DEMO) && ../$(BIN)/mtkit train-nmt --preset quick --updates 5300
-	@cd $(DEMO) && for kind in smt nmt; do \
+	cd $(DEMO) && ../$(BIN)/mtkit combine
+	@cd $(DEMO) && for model in smt-en-de nmt-en-de combined; do \
 	  printf 'Where is the next train to Berlin?\nI would like to pay by card, please.\n' \
-	  | ../$(BIN)/mtkit translate --model models/$$kind-en-de; done
+	  | ../$(BIN)/mtkit translate --model models/$$model; done
 	cd $(DEMO) && ../$(BIN)/mtkit compare --html report.html
 
 TEST := -n auto --maxprocesses 4 --dist loadfile  # a file's tests share their models
