@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 # By a number of updates, not by the clock: on a slow machine the network learns as much.
-demo: $(READY)  ## train both translators on the embedded corpus, combine and compare them (4 minutes)
+demo: $(READY)  ## train both translators on the embedded corpus, combine and compare them (5 minutes)
 	@mkdir -p $(DEMO)
 	cd $(DEMO) && ../$(BIN)/mtkit train-smt
 	cd $(DEMO) && ../$(BIN)/mtkit train-nmt --preset quick --updates 5300

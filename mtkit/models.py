@@ -140,7 +140,7 @@ def models_or_all(models: Sequence[Path] | None) -> list[Path]:
     Raises InputError where there is none, and for a combination, which gives none.
     """
     for path in models or ():
-        if Manifest.read(path).kind == COMBINATION:
+        if (path / MANIFEST).is_file() and Manifest.read(path).kind == COMBINATION:
             raise InputError(f"{path}: a combination has no probabilities; name its systems")
     chosen = list(models or (p for p in all_models()[::-1] if Manifest.read(p).kind in TRANSLATORS))
     if not chosen:

@@ -152,8 +152,8 @@ class Combination:
         [words] = self.tokenize([sentence.strip() and sentence])
         if not takes(words):
             raise InputError(
-                f"expected a sentence of 1 to {MOST_WORDS} words, none of more than {LONGEST} "
-                f"characters, found {len(words):,}"
+                f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
+                + f", some of more than {LONGEST} characters" * (0 < len(words) <= MOST_WORDS)
             )
         pool = self.pool([words])
         [ranked] = self.choose(pool, [words], len(pool.candidates))
