@@ -89,8 +89,10 @@ class Part:
         if set(manifest.languages) != set(languages):
             own, others = (" → ".join(pair) for pair in (manifest.languages, languages))
             raise InputError(f"{paths[0]} translates {own}; it cannot be combined with {others}")
-        system = open_translator(*paths)
         reverse = manifest.languages != languages
+        if reverse and manifest.kind != "nmt":
+            raise InputError(f"{paths[0]}: only a network can say P(x|y) the other way round")
+        system = open_translator(*paths)
         return cls(name, tuple(paths), system, reverse, SIZES[manifest.kind])
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -82,10 +83,10 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
         weights.setdefault(system, {})[feature] = weight
     return Tuned(
         weights,
-        {s: Figures.of(_total(lists, w)) for s, w in zip(systems, starts, strict=True)},
+        {s: Figures.of(_sum(lists, own_first(pool, s))) for s in systems},
         Figures.of(np.sum(chosen, axis=0)),
         Figures.of(_total(lists, λ)),
-        Figures.of(lists.statistics[oracle(lists.begin, lists.statistics)].sum(0, dtype=np.int64)),
+        Figures.of(_sum(lists, oracle(lists.begin, lists.statistics))),
     )
 
 
@@ -95,8 +96,15 @@ def optimum(lists: Lists, starts: Sequence[Float64]) -> Float64:
     return max(ends, key=lambda end: corpus_merit(lists, end))
 
 
+def own_first(pool: Pool, system: str) -> Int64:
+    """What ``system`` says alone, the candidate that is first in its list; (S,)."""
+    own = np.array([y.places.get(system) == 0 for y in pool.candidates])
+    spans = pairwise(pool.begin.tolist())
+    return np.array([a + np.argmax(own[a:b]) for a, b in spans])  # the first where it says nothing
+
+
 def own_choice(system: str, names: Sequence[Name]) -> Float64:
-    """λ by which ``system`` chooses what it would say alone."""
+    """λ by which ``system`` chooses among all candidates as its own search would."""
     own = {(system, "model"): 1.0, (system, "unreached"): -1.0}
     return np.array([own.get(name, 0.0) for name in names])
 
@@ -131,6 +139,11 @@ def oracle(begin: Int64, statistics: Int32) -> Int64:
         brevity = np.minimum(0, 1 - counts[:, 2 * ORDER] / np.maximum(totals[:, 0], 1e-9))
     nothing = np.zeros((len(counts), 0), np.float32)
     return best(Lists(begin, nothing, statistics), log_p + brevity)
+
+
+def _sum(lists: Lists, rows: Int64) -> Int64:
+    total: Int64 = lists.statistics[rows].sum(0, dtype=np.int64)
+    return total
 
 
 def _total(lists: Lists, weights: Float64) -> Int64:

@@ -116,7 +116,12 @@ def test_numbers_survive(combination: Combination) -> None:
 
 
 def pool_of(columns: dict[tuple[str, str], list[float]], texts: list[str], each: int) -> Pool:
-    candidates = [Hypothesis(text, text.split(), 0.0) for text in texts]
+    parts = [part for part, feature in columns if feature == "model"]
+    candidates = []
+    for i, text in enumerate(texts):
+        own = slice(i - i % each, i - i % each + each)
+        firsts = [p for p in parts if int(np.argmax(columns[p, "model"][own])) == i % each]
+        candidates.append(Hypothesis(text, text.split(), 0.0, places=dict.fromkeys(firsts, 0)))
     arrays = {name: np.array(values, np.float64) for name, values in columns.items()}
     return Pool(np.arange(0, len(texts) + 1, each), candidates, arrays)
 
@@ -226,6 +231,10 @@ def test_systems_that_do_not_go_together_are_refused(
         combine({"smt": smt}, few.dev, out)
     with pytest.raises(InputError, match="needs a model among its systems"):
         combine({"x": (tmp_path / "x.nbest",)}, few.dev, out)
+    reverse = Path(shutil.copytree(smt_directory, tmp_path / "reverse"))
+    replace(Manifest.read(reverse), languages=("de", "en")).write(reverse)
+    with pytest.raises(InputError, match="only a network can say"):
+        combine({"smt": smt, "reverse": (reverse,)}, few.dev, out)
     corpus = Manifest.read(smt_directory).corpus
     other = twisted("c", corpus=corpus | {"dev": ["x.en", "x.de"]})
     with pytest.raises(InputError, match="different dev sets; name one with --dev"):
