@@ -57,7 +57,9 @@ class Manifest:
         """Read the manifest. Raises InputError where ``directory`` is no model directory."""
         path = directory / MANIFEST
         if not directory.exists():
-            raise InputError(f"{directory}: no such model; train-smt or train-nmt makes one")
+            raise InputError(
+                f"{directory}: no such model; train-smt, train-nmt or combine makes one"
+            )
         if not path.is_file():
             raise InputError(f"{directory}: not a model directory (it has no {MANIFEST})")
         try:

@@ -19,6 +19,10 @@ Systems = Annotated[
         "[the newest model of each kind]",
     ),
 ]
+Dev = Annotated[
+    options.Files | None,
+    Option(metavar="SRC TGT", help="Text to tune on. [that which the models name]"),
+]
 Out = Annotated[
     Path | None, Option(metavar="DIR", help="Where the combination goes. [models/combined]")
 ]
@@ -26,7 +30,7 @@ Copy = Annotated[bool, Option("--copy", help="Copy the models into it, so that i
 
 
 def combine(
-    systems: Systems = None, dev: options.Dev = None, out: Out = None, copy: Copy = False,
+    systems: Systems = None, dev: Dev = None, out: Out = None, copy: Copy = False,
     force: options.Force = False, threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Combine systems of both kinds into one, which chooses among what all of them propose."""

@@ -92,6 +92,8 @@ def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:
         raise InputError("--lists is for a combination; name one with --model DIR")
     for each in named:
         name, _, file = each.partition("=")
+        if not file:
+            raise InputError(f"--lists {each}: expected NAME=FILE")
         system.use_lists(name, Path(file), lines)
 
 
@@ -149,15 +151,14 @@ def rows(
 
 def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
     """What ``--json`` prints of one line."""
-    names = ("text", "score", "features", "alignment", "segments")
+    names = ("text", "score", "features", "alignment", "segments", "places")
     shown, best = [], hypotheses[0]
     for h in hypotheses:  # a token is judged by ``order`` words if the model is one of n-grams
         tokens = [
             {"text": text, "logprob": p} | ({"order": order} if order else {})
             for (text, p), order in zip_longest(h.token_logprobs, h.orders)
         ]
-        places = {"places": h.places} if h.places else {}
-        shown.append({name: getattr(h, name) for name in names} | {"tokens": tokens} | places)
+        shown.append({name: getattr(h, name) for name in names} | {"tokens": tokens})
     return {
         "source": source, "translation": best.text, "score": best.score, "hypotheses": shown,
         "unknown": best.unknown, "pieces": best.pieces,

@@ -69,8 +69,9 @@ def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, int]:
     """Weights for the parts of ``system``, and how many candidates they choose among."""
     proposing = [part.name for part in system.parts if not part.reverse]
     if len(proposing) < 2:
-        raise InputError(f"{proposing[0]} alone is no combination; name another that translates so")
+        raise InputError(f"{proposing[0]} alone is no combination; name another of its languages")
     references = system.tokenize(dev.target)
+    note(f"tuning on {dev.paths[0]}, {dev.paths[1]}")
     with step(f"candidates for {len(dev):,} dev sentences, and what each system thinks of them"):
         pool = build_pool(system.parts, dev.source, system.tokenizer)
     with step("weights"):

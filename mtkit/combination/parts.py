@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest, model_files
+from mtkit.manifest import COMBINATION, Manifest, model_files
 from mtkit.system import Hypothesis, Score, System
 from mtkit.text.corpus import read_lines
 from mtkit.text.tokenizer import WordTokenizer
@@ -36,8 +36,8 @@ class OtherSystem:
         """
         if not self.by_source:
             raise InputError(
-                f"{self.name} is no model but lists; name those of this text: "
-                f"translate --lists {self.name}=FILE"
+                f"{self.name} is no model but lists; name those of this text, as "
+                f"`mtkit translate --lists {self.name}=FILE` does"
             )
         return [self.by_source.get(sentence, [])[:n_best] for sentence in sentences]
 
@@ -86,6 +86,8 @@ class Part:
     def open(cls, name: str, paths: Sequence[Path], languages: tuple[str, str]) -> Self:
         """The translator in ``paths``. Raises InputError unless it goes between ``languages``."""
         manifest = Manifest.read(paths[0])
+        if manifest.kind == COMBINATION:
+            raise InputError(f"{paths[0]}: a combination is no part of another; name its systems")
         if set(manifest.languages) != set(languages):
             own, others = (" → ".join(pair) for pair in (manifest.languages, languages))
             raise InputError(f"{paths[0]} translates {own}; it cannot be combined with {others}")

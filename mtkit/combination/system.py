@@ -18,6 +18,7 @@ import numpy as np
 
 from mtkit.combination.parts import OtherSystem, Part, read_parts
 from mtkit.combination.pool import OWN, Name, Pool, build_pool
+from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, Manifest
 from mtkit.smt.flat import Float64
@@ -61,6 +62,14 @@ class Combination:
         """The parts that have a weight other than 0."""
         return [part for part in self.parts if any(self.weights.get(part.name, {}).values())]
 
+    @property
+    def only(self) -> Part | None:
+        """The part whose translations are the answer, where no other that translates is asked."""
+        forward = [part for part in self.asked if not part.reverse]
+        if not forward:
+            raise InputError("no system of the combination has a weight; combine again")
+        return forward[0] if len(forward) == 1 else None
+
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
         """See ``System``."""
         return self.tokenizer.tokenize_all(sentences)
@@ -69,9 +78,7 @@ class Combination:
         """See ``System``. The score is Σ_k λ_k f_k, comparable only within a sentence; ``features``
         are the f_k, as in ``smt-en-de.lm``, and ``places`` those in the parts' lists.
         """
-        forward = [part for part in self.asked if not part.reverse]
-        if len(forward) == 1:
-            [part] = forward
+        if part := self.only:
             lists = part.system.translate(sentences, n_best)
             return [[replace(h, places={part.name: k}) for k, h in enumerate(of)] for of in lists]
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
@@ -144,8 +151,13 @@ class Combination:
         """
         others = {p.name: p.system for p in self.parts if isinstance(p.system, OtherSystem)}
         if name not in others:
-            raise InputError(f"--lists {name}: not one of {', '.join(others) or 'its systems'}")
+            known = f"; those are {', '.join(others)}" if others else ""
+            raise InputError(
+                f"--lists {name}: no system of the combination that lists stand for{known}"
+            )
         others[name].read(file, sources, self.tokenizer)
+        if missing := sum(source not in others[name].by_source for source in sources):
+            note(f"{file}: no list for {missing:,} of {len(sources):,} lines")
 
     def explain(self, sentence: str) -> PoolReasons:
         """See ``System``."""
@@ -155,10 +167,14 @@ class Combination:
                 f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
                 + f", some of more than {LONGEST} characters" * (0 < len(words) <= MOST_WORDS)
             )
-        pool = self.pool([words])
-        [ranked] = self.choose(pool, [words], len(pool.candidates))
+        if part := self.only:
+            [ranked] = self.translate([sentence], part.size)
+            candidates = [Candidate(y.text, y.score, y.places, []) for y in ranked]
+        else:
+            pool = self.pool([words])
+            [ranked] = self.choose(pool, [words], len(pool.candidates))
+            candidates = [Candidate(y.text, y.score, y.places, self._terms(y)) for y in ranked]
         best = ranked[0]
-        candidates = [Candidate(y.text, y.score, y.places, self._terms(y)) for y in ranked]
         return PoolReasons(words, best.text, best.score, candidates)
 
     def _terms(self, y: Hypothesis) -> list[Term]:

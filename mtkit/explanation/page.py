@@ -267,7 +267,7 @@ def _candidates(reasons: PoolReasons) -> Grid:
             ]
             for y in first
         ],
-        ["all: features of no system, the number of words."] if OWN in systems else [],
+        ["all: the number of words, a feature of no system."] if OWN in systems else [],
     )
 
 
@@ -290,7 +290,7 @@ def _features(reasons: PoolReasons) -> Grid:
         "chosen and of what each system says alone.",
         ("Feature", "Weight", *shown),
         [*rows, [Cell("Score"), Cell(""), *scores]],
-        ["A score of this kind is no probability; it compares the candidates of one sentence."],
+        ["The score is no probability; it compares the candidates of one sentence."],
     )
 
 

@@ -66,7 +66,7 @@ def test_it_is_the_newest_model_and_translates(combined: Path) -> None:
     shown = json.loads(done.stdout)
     assert len(shown["hypotheses"]) == 3
     assert "smt.model" in shown["hypotheses"][0]["features"]
-    assert any("places" in h for h in shown["hypotheses"])
+    assert all(set(h["places"]) <= {"smt", "nmt"} for h in shown["hypotheses"])
     stream = mtkit("translate", "-q", "--stream", cwd=combined, stdin=b"Two men.\n")
     assert stream.stdout.decode() == lines[0] + "\n"
 
@@ -134,4 +134,6 @@ def test_lists_are_for_combinations(combined: Path) -> None:
     done = mtkit(*options, "models/smt", cwd=combined, stdin=b"Two.\n", check=2)
     assert "--lists is for a combination" in done.stderr.decode()
     done = mtkit(*options, "models/combined", cwd=combined, stdin=b"Two.\n", check=2)
-    assert "--lists x: not one of its systems" in done.stderr.decode()
+    assert "--lists x: no system of the combination" in done.stderr.decode()
+    done = mtkit(*options[:3], "x", "--model", "models/combined", cwd=combined, check=2)
+    assert "--lists x: expected NAME=FILE" in done.stderr.decode()

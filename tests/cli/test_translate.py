@@ -46,7 +46,7 @@ def test_json_is_one_object_a_line(kind: str, project: Path) -> None:
         assert set(o) == {"source", "translation", "score", "hypotheses", "unknown", "pieces"}
         assert o["translation"] == o["hypotheses"][0]["text"]
         for h in o["hypotheses"]:
-            keys = {"text", "score", "features", "alignment", "segments", "tokens"}
+            keys = {"text", "score", "features", "alignment", "segments", "tokens", "places"}
             assert set(h) == keys
     shown = objects[0]["hypotheses"][0]
     assert bool(shown["segments"]) == (kind == "smt")

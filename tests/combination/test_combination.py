@@ -54,6 +54,10 @@ def test_without_weights_of_one_part_the_other_says_what_it_says_alone(
     system = mtkit.load(request.getfixturevalue(f"{alone}_directory"))
     expected = [[h.text for h in of] for of in system.translate(lines, n_best)]
     assert [[h.text for h in of] for of in combination.translate(lines, n_best)] == expected
+    assert combination.explain(lines[0]).translation == expected[0][0]
+    combination.weights = {"all": {"words": 1.0}}
+    with pytest.raises(InputError, match="no system of the combination has a weight"):
+        combination.translate(lines)
 
 
 def test_the_score_is_the_sum_of_weights_times_features(
@@ -274,7 +278,7 @@ def test_another_system_takes_part_by_its_lists(
     combine(parts, dev, tmp_path / "out")
     system = Combination.load(tmp_path / "out")
     assert system.weights == {"oracle": {"model": 1.0}}  # nothing can be better
-    with pytest.raises(InputError, match="translate --lists oracle=FILE"):
+    with pytest.raises(InputError, match="translate --lists oracle=FILE`"):
         system.translate(test)
     (tmp_path / "test.nbest").write_text("2 ||| drei ||| 1\n0 ||| eins ||| 1\n", encoding="utf-8")
     system.weights = {"smt": {"model": 0.01}, "oracle": {"model": 1.0, "unreached": -9.0}}
@@ -282,7 +286,7 @@ def test_another_system_takes_part_by_its_lists(
     [one], [two], [three] = system.translate(test)
     assert (one.text, three.text) == ("eins", "drei")
     assert two.places.keys() == {"smt"}
-    with pytest.raises(InputError, match="--lists smt: not one of oracle"):
+    with pytest.raises(InputError, match=r"--lists smt: no system .*; those are oracle"):
         system.use_lists("smt", tmp_path / "test.nbest", test)
     (tmp_path / "bad").write_text("0 ||| x ||| 1\n3 ||| y ||| 1\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"bad: line 2: expected `number .*from 0 to 2, found '3"):
