@@ -33,6 +33,11 @@ class Hypothesis:
     # System → the place, from 0, in its own list (of a combination).
     places: dict[str, int] = field(default_factory=dict)
 
+    @classmethod
+    def copied(cls, words: Sequence[str], text: str) -> Self:
+        """The source ``words``, which spell ``text``, as they are, at score 0."""
+        return cls(text, list(words), 0.0, alignment=[(0, 0)], unknown=list(words))
+
 
 EMPTY = Hypothesis(text="", tokens=[], score=0.0)
 
@@ -171,7 +176,7 @@ class Candidate:
     text: str
     score: float
     places: dict[str, int]  # system → place, from 0, in its list
-    terms: list[Term]  # features are called as in ``smt-en-de.lm``
+    terms: list[Term]  # features are called as in ``smt-en-de.model``
 
 
 @dataclass(frozen=True)

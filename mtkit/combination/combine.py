@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.combination.parts import OtherSystem, Part, write_parts
-from mtkit.combination.pool import build_pool
-from mtkit.combination.system import WEIGHTS, Combination
+from mtkit.combination.pool import OWN, build_pool
+from mtkit.combination.system import WEIGHTS, Combination, takes
 from mtkit.combination.tune import Figures, Tuned, tune
 from mtkit.console import note, step
 from mtkit.errors import InputError
@@ -34,6 +34,8 @@ def combine(
     models = {name: paths for name, paths in named.items() if paths[0].is_dir()}
     if not models:
         raise InputError("a combination needs a model among its systems; name a model directory")
+    if OWN in named:
+        raise InputError(f"a part cannot be called {OWN!r}; name it with NAME=DIR")
     check(models)
     first = Manifest.read(next(iter(models.values()))[0])
     dev = (dev or named_dev(models)).without_empty()
@@ -41,7 +43,7 @@ def combine(
     system = Combination(parts, first.word_tokenizer, {})
     system.limit_threads(threads)
     tuned, candidates = _tuned(system, dev)
-    report(tuned, candidates / len(dev))
+    report(tuned, candidates)
     with replacing(out) as directory:
         write_parts(parts, out, directory, copy)
         text = json.dumps(tuned.weights, ensure_ascii=False, indent=2)
@@ -49,7 +51,7 @@ def combine(
         if (hashes := next(iter(models.values()))[0] / HASHES).is_file():
             shutil.copyfile(hashes, directory / HASHES)
         corpus = first.corpus | {"dev": [str(path.resolve()) for path in dev.paths]}
-        config = {"systems": [part.name for part in parts], "copied": copy}
+        config = {"systems": [part.name for part in parts]}
         figures = {"seconds": time.perf_counter() - start, "dev": _figures(tuned)}
         manifest = Manifest(COMBINATION, first.languages, corpus, first.tokenizer, config, figures)
         manifest.write(directory)
@@ -65,11 +67,14 @@ def open_part(name: str, paths: Paths, first: Manifest, dev: Bitext) -> Part:
     return Part(name, (), other)
 
 
-def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, int]:
-    """Weights for the parts of ``system``, and how many candidates they choose among."""
+def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, float]:
+    """Weights for the parts of ``system``, and the candidates a sentence."""
     proposing = [part.name for part in system.parts if not part.reverse]
     if len(proposing) < 2:
         raise InputError(f"{proposing[0]} alone is no combination; name another of its languages")
+    dev = dev.select([i for i, words in enumerate(system.tokenize(dev.source)) if takes(words)])
+    if not len(dev):
+        raise InputError(f"{dev.paths[0]}: no line is short enough to be translated at once")
     references = system.tokenize(dev.target)
     note(f"tuning on {dev.paths[0]}, {dev.paths[1]}")
     with step(f"candidates for {len(dev):,} dev sentences, and what each system thinks of them"):
@@ -78,7 +83,7 @@ def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, int]:
         tuned = tune(pool, proposing, references)
     if not tuned.pays:
         tuned = replace(tuned, weights={tuned.best: {"model": 1.0}})
-    return tuned, len(pool.candidates)
+    return tuned, len(pool.candidates) / len(dev)
 
 
 def check(models: Mapping[str, Paths]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,7 +56,7 @@ class OtherSystem:
         for n, line in enumerate(read_lines(file), 1):
             number, *rest = line.split(" ||| ")
             try:
-                source, text, score = sources[_natural(number)], rest[0], float(rest[-1])
+                source, text, score = sources[_natural(number)], rest[0], _finite(rest[-1])
             except (IndexError, ValueError):
                 raise InputError(
                     f"{file}: line {n}: expected `number ||| translation ||| score`, numbers from "
@@ -98,6 +100,12 @@ class Part:
         return cls(name, tuple(paths), system, reverse, SIZES[manifest.kind])
 
 
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(number)
+    return value
+
+
 def _natural(number: str) -> int:
     if not number.strip().isdecimal():
         raise ValueError(number)
@@ -113,16 +121,16 @@ def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool)
     They are referred to by the way from there and by a digest; or, by ``copy``, copied.
     """
     records = list[dict[str, Any]]()
+    copies = count(1)
     for part in parts:
         ways = []
-        for k, path in enumerate(part.paths):
+        for path in part.paths:
             way = Path(os.path.relpath(path.absolute(), place.absolute()))
             if copy:
-                way = Path("parts") / f"{part.name}-{k + 1}"
+                way = Path("parts") / str(next(copies))
                 for file in model_files(path):
-                    (target := directory / way / file.relative_to(path)).parent.mkdir(
-                        parents=True, exist_ok=True
-                    )
+                    target = directory / way / file.relative_to(path)
+                    target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(file, target)
             ways.append(way.as_posix())
         digests = list(map(digest, part.paths))
@@ -136,39 +144,44 @@ def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
 
     Raises InputError where one is missing, or is no longer what was combined.
     """
-    file = directory / PARTS
-    try:
-        records = json.loads(file.read_text(encoding="utf-8"))
-        named = [(r["name"], [directory / p for p in r["paths"]], r["digests"]) for r in records]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: not what `mtkit combine` wrote ({error})") from None
     parts = []
-    for name, paths, digests in named:
+    for name, paths, digests in _recorded(directory):
         for path, expected in zip(paths, digests, strict=True):
             if not path.is_dir():
                 raise InputError(
-                    f"{directory}: its part {name} is missing ({_short(path)}); bring it back, or "
-                    "combine again"
+                    f"{directory}: its part {name} is missing ({path}); bring it back, or combine "
+                    "again"
                 )
             if digest(path) != expected:
                 raise InputError(
-                    f"{directory}: its part {name} ({_short(path)}) has changed since they were "
-                    "combined; combine again"
+                    f"{directory}: its part {name} ({path}) has changed since they were combined; "
+                    "combine again"
                 )
-        if paths:
-            parts.append(Part.open(name, [_short(path) for path in paths], languages))
-        else:
-            parts.append(Part(name, (), OtherSystem(name)))
+        opened = Part.open(name, paths, languages) if paths else Part(name, (), OtherSystem(name))
+        parts.append(opened)
     return parts
 
 
-def part_paths(directory: Path) -> list[Path]:
-    """Where the parts of a combination are; of any other model nothing."""
+def with_parts(models: Sequence[Path]) -> list[Path]:
+    """The directories of models, each combination before those of its parts."""
+    every = list[Path]()
+    for directory in models:
+        every.append(directory)
+        if (directory / PARTS).is_file():
+            every += [path for _, paths, _ in _recorded(directory) for path in paths]
+    return every
+
+
+def _recorded(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
+    """Name, directories and digests of each part; InputError for what nobody wrote so."""
     file = directory / PARTS
-    if not file.is_file():
-        return []
-    records = json.loads(file.read_text(encoding="utf-8"))
-    return [_short(directory / way) for record in records for way in record["paths"]]
+    try:
+        return [
+            (of["name"], [Path(os.path.relpath(directory / p)) for p in of["paths"]], of["digests"])
+            for of in json.loads(file.read_text(encoding="utf-8"))
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: not what `mtkit combine` wrote ({error})") from None
 
 
 def digest(directory: Path) -> str:
@@ -180,8 +193,3 @@ def digest(directory: Path) -> str:
             while block := file.read(1 << 20):
                 of.update(block)
     return of.hexdigest()
-
-
-def _short(path: Path) -> Path:
-    """The path without the ups and downs of its way."""
-    return Path(os.path.relpath(path))

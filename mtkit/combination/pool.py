@@ -14,7 +14,7 @@ candidate, whoever proposed it (see ``System.score``):
 
 and ``words``, the number of word tokens, belongs to no part. A network that translates the other
 way round has no list, and one feature, ``channel``: ln P(x|y). The n-gram model and the word models
-of a statistical system add nothing to these (see the table in the docs).
+of a statistical system add nothing to these (the README has the figures).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _shortlist(
     """What is worth a closer look of what is ``proposed`` for each sentence, with crossings; and
     the agreement of all that with each list, (n, P).
     """
-    shortlist, children = list[list[Hypothesis]](), list[list[Hypothesis]]()
+    shortlist, everything = list[Int64](), list[list[Hypothesis]]()
     for of, agreed in zip(proposed, _agreement(proposed, names), strict=True):
         listed = np.array([[name in y.places for name in names] for y in of])
         stays = np.array([min(y.places.values()) < FIRST for y in of])
@@ -87,16 +87,15 @@ def _shortlist(
         kept = np.flatnonzero(stays)
         parents = kept[_best(agreed[kept].sum(1), PARENTS)].tolist()
         known = {y.text for y in of}
-        shortlist.append([of[i] for i in kept.tolist()])
         crossed = crossings([of[i] for i in parents], tokenizer)
-        children.append([y for y in crossed if y.text not in known])
-    everything = [[*of, *new] for of, new in zip(proposed, children, strict=True)]
-    candidates, agreements = list[list[Hypothesis]](), [np.empty((0, len(names)))]
+        shortlist.append(kept)
+        everything.append([*of, *(y for y in crossed if y.text not in known)])
+    candidates, agreements = list[list[Hypothesis]](), list[Float64]()
     for s, agreed in enumerate(_agreement(everything, names)):
-        n, place = len(proposed[s]), {id(y): i for i, y in enumerate(proposed[s])}
-        best = _best(agreed[n:].sum(1), CHILDREN)
-        candidates.append([*shortlist[s], *(children[s][i] for i in best.tolist())])
-        agreements.append(agreed[[*(place[id(y)] for y in shortlist[s]), *(n + best)]])
+        n = len(proposed[s])
+        rows = np.concatenate([shortlist[s], n + _best(agreed[n:].sum(1), CHILDREN)])
+        candidates.append([everything[s][i] for i in rows.tolist()])
+        agreements.append(agreed[rows])
     return candidates, np.concatenate(agreements)
 
 

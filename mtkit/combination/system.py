@@ -76,7 +76,7 @@ class Combination:
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is Σ_k λ_k f_k, comparable only within a sentence; ``features``
-        are the f_k, as in ``smt-en-de.lm``, and ``places`` those in the parts' lists.
+        are the f_k, as in ``smt-en-de.model``, and ``places`` those in the parts' lists.
         """
         if part := self.only:
             lists = part.system.translate(sentences, n_best)
@@ -85,16 +85,17 @@ class Combination:
         sizes = [[1 if len(w) <= LONGEST else MOST_WORDS + 1 for w in line] for line in words]
         spans = [cut(line, of, MOST_WORDS) for line, of in zip(words, sizes, strict=True)]
 
+        detokenize = self.tokenizer.detokenize
+
         def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
-            usual = [piece for piece in pieces if len(piece[0]) <= LONGEST]
+            usual = [piece for piece in pieces if takes(piece)]
             chosen = iter(self.choose(self.pool(usual), usual, n_best) if usual else [])
-            return [next(chosen) if len(p[0]) <= LONGEST else [self._copied(p)] for p in pieces]
+            return [
+                next(chosen) if takes(piece) else [Hypothesis.copied(piece, detokenize(piece))]
+                for piece in pieces
+            ]
 
-        return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
-
-    def _copied(self, words: Sequence[str]) -> Hypothesis:
-        text = self.tokenizer.detokenize(words)
-        return Hypothesis(text, list(words), 0.0, alignment=[(0, 0)], unknown=list(words))
+        return by_pieces(words, spans, translate, n_best, detokenize)
 
     def pool(self, pieces: Sequence[Sequence[str]]) -> Pool:
         """The candidates for sentences that are given as word tokens."""

@@ -39,19 +39,22 @@ class Chosen:
         """``best``: its outputs."""
         words = system.tokenize(test.source)
         short = [i for i, line in enumerate(words) if takes(line)]
+        places = [h.places if h.pieces == 1 else None for h in best]
+        outputs = [h.text for h in best]
+        alone = {part.name: list(outputs) for part in system.asked if not part.reverse}
+        if not short:
+            return cls(places, alone, outputs, 0.0)
         pool = system.pool([words[i] for i in short])
         references = system.tokenize([test.target[i] for i in short])
         rows = oracle(pool.begin, counts(pool, references)).tolist()
-        perfect = [h.text for h in best]
-        alone = {part.name: list(perfect) for part in system.asked if not part.reverse}
+        perfect = list(outputs)
         for i, row in zip(short, rows, strict=True):
             perfect[i] = pool.candidates[row].text
         for k, i in enumerate(short):
             for y in pool.candidates[pool.begin[k] : pool.begin[k + 1]]:
                 for name in (name for name, place in y.places.items() if place == 0):
                     alone[name][i] = y.text
-        places = [h.places if h.pieces == 1 else None for h in best]
-        return cls(places, alone, perfect, len(pool.candidates) / max(1, len(short)))
+        return cls(places, alone, perfect, len(pool.candidates) / len(short))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
-from mtkit.combination.parts import part_paths
+from mtkit.combination.parts import with_parts
 from mtkit.comparison.choices import Chosen
 from mtkit.manifest import RECORDS, model_files, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
@@ -44,8 +44,7 @@ def path_of(parts: Sequence[Path], test: Bitext, glossary: Path | None = None) -
 
     parts: its directory, or those of an ensemble, whose record lies in the first.
     """
-    every = [directory for part in parts for directory in (part, *part_paths(part))]
-    paths = [path for directory in every for path in model_files(directory)]
+    paths = [path for directory in with_parts(parts) for path in model_files(directory)]
     files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
     texts = [test.digest(), *(read_lines(glossary) if glossary else [])]
     of = json.dumps([FORMAT, __version__, files, texts])

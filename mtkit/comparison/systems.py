@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtkit.combination.parts import part_paths
+from mtkit.combination.parts import with_parts
 from mtkit.combination.system import Combination
 from mtkit.comparison import record
 from mtkit.comparison.choices import Chosen
@@ -129,7 +129,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
         kind=manifest.kind,
         seconds=kept.seconds,
         threads=kept.threads,
-        bytes=sum(model_size(p) for part in parts for p in (part, *part_paths(part))),
+        bytes=model_size(*with_parts(parts)),
         unknown=sum(len(h.unknown) for h in kept.best),
         errors=errors(kept, references) if kept.scores else None,
         training=() if ensemble else _training_log(directory),
@@ -229,7 +229,7 @@ def in_tokens(
 
 def aligner(models: Mapping[str, Path]) -> Align | None:
     """Links by the words of the first model that can align; ``None`` without one."""
-    for directory in (d for model in models.values() for d in (model, *part_paths(model))):
+    for directory in with_parts(list(models.values())):
         with suppress(InputError):  # a network, or imported
             words = load_word_models(directory)
             fold = str.lower if Manifest.read(directory).tokenizer["lowercase"] else str

@@ -42,7 +42,6 @@ COLUMNS = (
 )
 COPIED = "copied, being unknown"
 POOL_MEANINGS = {
-    "lm": "ln P(y)",
     "channel": "ln P(x|y)",
     "direct": "ln P(y|x)",
     "model": "what its search maximises",

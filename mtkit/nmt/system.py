@@ -123,7 +123,8 @@ class NmtSystem:
 
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
         encoded = self.subwords.encode(words)
-        result = [[self._copied(line)] for line in words]
+        detokenize = self.tokenizer.detokenize
+        result = [[Hypothesis.copied(line, detokenize(line))] for line in words]
         rows = [i for i, e in enumerate(encoded) if len(e.ids) <= MOST_SUBWORDS]
         sources = [encoded[i].ids for i in rows]
         beam = max(self.beam, n_best)
@@ -147,10 +148,6 @@ class NmtSystem:
             return beam_search(self.models, x, beam, self.normalisation)
 
         return parallel.in_threads(search, batches, parallel.at_once())
-
-    def _copied(self, words: Sequence[str]) -> Hypothesis:
-        text = self.tokenizer.detokenize(words)
-        return Hypothesis(text, list(words), 0.0, alignment=[(0, 0)], unknown=list(words))
 
     def _hypothesis(self, output: Output, words: Sequence[str], source: Encoded) -> Hypothesis:
         word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as of the last word

@@ -32,9 +32,7 @@ def test_without_options_it_takes_the_newest_of_each_kind_and_says_what_it_gaine
         assert f"    {row}" in said
     assert said.rstrip().endswith("model: models/combined")
     parts = json.loads((where / "models/combined/parts.json").read_text("utf-8"))
-    assert [part["paths"] for part in parts] == [["../smt"], ["../nmt"]] or all(
-        (where / "models/combined" / path).is_dir() for part in parts for path in part["paths"]
-    )
+    assert [part["paths"] for part in parts] == [["../smt"], ["../nmt"]]
     figures = json.loads((where / "models/combined/manifest.json").read_text("utf-8"))["figures"]
     assert set(figures["dev"]) == {"alone", "cross-validated", "tuned", "oracle"}
     again = mtkit("combine", "-q", "--dev", "test.en", "test.de", cwd=where)  # the same systems
@@ -95,9 +93,9 @@ def test_compare_says_whose_translations_it_chose(combined: Path) -> None:
     assert sum(of["sentences"] for of in choices["origins"]) == 30
     assert by_name["smt"]["choices"] is None
     assert choices["oracle"]["bleu"] >= by_name["combined"]["metrics"]["bleu"]["score"]
-    for of in choices["origins"]:
-        if of["label"] == "first of smt":
-            assert of["bleu"] == pytest.approx(of["alone"]["smt"])
+    firsts = [of for of in choices["origins"] if of["label"] == "first of smt"]
+    assert firsts
+    assert all(of["bleu"] == pytest.approx(of["alone"]["smt"]) for of in firsts)
     curve = ("compare", "-q", "models/combined", *test, "--curve", "20,30")
     done = mtkit(*curve, cwd=combined, check=2)
     assert "models/combined is a combination" in done.stderr.decode()
@@ -113,8 +111,8 @@ def test_explain_shows_the_candidates(combined: Path) -> None:
     best = shown["candidates"][0]
     assert best["text"] == shown["translation"]
     assert best["score"] == pytest.approx(sum(term["product"] for term in best["terms"]))
-    html = mtkit(*options, "--html", "page.html", cwd=combined)
-    assert html.returncode == 0
+    mtkit(*options, "--html", "page.html", cwd=combined)
+    assert best["text"] in (combined / "page.html").read_text("utf-8")
 
 
 def test_it_has_no_probabilities_and_says_so(combined: Path) -> None:

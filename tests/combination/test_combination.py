@@ -12,14 +12,15 @@ import pytest
 
 import mtkit
 from mtkit.combination.combine import combine
-from mtkit.combination.parts import PARTS
+from mtkit.combination.parts import PARTS, with_parts
 from mtkit.combination.pool import Pool
 from mtkit.combination.system import WEIGHTS, Combination
 from mtkit.combination.tune import tune
+from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest
+from mtkit.manifest import Manifest, model_size
 from mtkit.system import Hypothesis
-from mtkit.text.corpus import Corpus
+from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.glossary import Glossary
 from tests.support.corpora import first
 
@@ -96,8 +97,8 @@ def test_what_is_out_of_a_part_s_reach_says_so(combination: Combination) -> None
     listed = np.array(["smt" in y.places for y in pool.candidates])
     assert not unreached[listed].any()
     model = pool.columns["smt", "model"]
-    if unreached.any():
-        assert (model[unreached == 1] == model[unreached == 0].min()).all()
+    assert unreached.any()
+    assert (model[unreached == 1] == model[unreached == 0].min()).all()
     assert not pool.columns["nmt", "unreached"].any()
 
 
@@ -112,8 +113,10 @@ def test_a_glossary_is_obeyed(combination: Combination) -> None:
 
 
 def test_numbers_survive(combination: Combination) -> None:
-    for [best] in combination.translate(["The 1984 train {name} costs 35 euros.", "At 7 or 7."]):
-        assert best.text.count("7") == 2 or all(n in best.text for n in ("1984", "35", "{name}"))
+    lines = ["The 1984 train {name} costs 35 euros.", "At 7 or 7."]
+    [[first], [second]] = combination.translate(lines)
+    assert all(word in first.text for word in ("1984", "35", "{name}"))
+    assert second.text.count("7") == 2
 
 
 # --- tuning
@@ -195,8 +198,21 @@ def test_with_copies_it_needs_nothing_else(
         shutil.rmtree(path)
     moved = (tmp_path / "here").rename(tmp_path / "there") / "combined"
     shutil.copyfile(combination_directory / WEIGHTS, moved / WEIGHTS)
+    parts = with_parts([moved])
+    assert [path.resolve() for path in parts[1:]] == [moved / "parts/1", moved / "parts/2"]
+    assert model_size(*parts) == model_size(moved)  # what lies inside counts once
     expected = Combination.load(combination_directory).translate(few.test.source[:5])
     assert Combination.load(moved).translate(few.test.source[:5]) == expected
+
+
+def test_lines_that_are_all_too_long_have_no_candidates(
+    combination: Combination, few: Corpus
+) -> None:
+    line = " ".join(few.test.source)
+    test = Bitext([line], [line], few.test.paths)
+    chosen = Chosen.of(combination, [combination.translate([line])[0][0]], test)
+    assert chosen.places == [None]
+    assert chosen.candidates == 0
 
 
 def test_bad_weights_are_refused(combination_directory: Path, tmp_path: Path) -> None:
@@ -233,6 +249,11 @@ def test_systems_that_do_not_go_together_are_refused(
         combine({"smt": smt, "nmt": twisted("b", languages=("en", "fr"))}, few.dev, out)
     with pytest.raises(InputError, match="smt alone is no combination"):
         combine({"smt": smt}, few.dev, out)
+    with pytest.raises(InputError, match="cannot be called 'all'; name it with NAME=DIR"):
+        combine({"smt": smt, "all": (nmt_directory,)}, few.dev, out)
+    endless = Bitext(["a " * 81], ["b"], few.dev.paths)
+    with pytest.raises(InputError, match="no line is short enough"):
+        combine({"smt": smt, "nmt": (nmt_directory,)}, endless, out)
     with pytest.raises(InputError, match="needs a model among its systems"):
         combine({"x": (tmp_path / "x.nbest",)}, few.dev, out)
     reverse = Path(shutil.copytree(smt_directory, tmp_path / "reverse"))
@@ -288,6 +309,7 @@ def test_another_system_takes_part_by_its_lists(
     assert two.places.keys() == {"smt"}
     with pytest.raises(InputError, match=r"--lists smt: no system .*; those are oracle"):
         system.use_lists("smt", tmp_path / "test.nbest", test)
-    (tmp_path / "bad").write_text("0 ||| x ||| 1\n3 ||| y ||| 1\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"bad: line 2: expected `number .*from 0 to 2, found '3"):
-        system.use_lists("oracle", tmp_path / "bad", test)
+    for row in ("3 ||| y ||| 1", "-1 ||| y ||| 1", "1 ||| y", "1 ||| y ||| nan", "1 ||| y ||| inf"):
+        (tmp_path / "bad").write_text(f"0 ||| x ||| 1\n{row}\n", encoding="utf-8")
+        with pytest.raises(InputError, match=r"bad: line 2: expected `number .*from 0 to 2, found"):
+            system.use_lists("oracle", tmp_path / "bad", test)
