@@ -115,10 +115,9 @@ def model_files(directory: Path) -> list[Path]:
     return sorted(p for p in files if p.relative_to(directory).parts[0] != RECORDS)
 
 
-def model_size(*directories: Path) -> int:
-    """Bytes of models, of what lies in several of them once."""
-    files = {path.resolve() for directory in directories for path in model_files(directory)}
-    return sum(path.stat().st_size for path in files)
+def model_size(directory: Path) -> int:
+    """Bytes of a model."""
+    return sum(p.stat().st_size for p in model_files(directory))
 
 
 def named_test_set(directory: Path) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mtkit.errors import InputError
-from mtkit.manifest import COMBINATION, Manifest, model_files
+from mtkit.manifest import COMBINATION, Manifest, model_files, model_size
 from mtkit.system import Hypothesis, Score, System
 from mtkit.text.corpus import read_lines
 from mtkit.text.tokenizer import WordTokenizer
@@ -170,6 +170,12 @@ def with_parts(models: Sequence[Path]) -> list[Path]:
         if (directory / PARTS).is_file():
             every += [path for _, paths, _ in _recorded(directory) for path in paths]
     return every
+
+
+def size(model: Path) -> int:
+    """Bytes of a model, of a combination with all parts: copies lie in it."""
+    outside = [p for p in with_parts([model])[1:] if model.resolve() not in p.resolve().parents]
+    return sum(map(model_size, (model, *outside)))
 
 
 def _recorded(directory: Path) -> list[tuple[str, list[Path], list[str]]]:

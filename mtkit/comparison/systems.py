@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtkit.combination.parts import with_parts
+from mtkit.combination.parts import size, with_parts
 from mtkit.combination.system import Combination
 from mtkit.comparison import record
 from mtkit.comparison.choices import Chosen
@@ -25,7 +25,7 @@ from mtkit.console import note, step
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import frequencies
 from mtkit.evaluation.statistics import check_parallel
-from mtkit.manifest import HASHES, LOG, Manifest, model_size, training_text
+from mtkit.manifest import HASHES, LOG, Manifest, training_text
 from mtkit.models import Parts, load, load_word_models
 from mtkit.smt.search.features import weights_named
 from mtkit.smt.system import SmtSystem
@@ -129,7 +129,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
         kind=manifest.kind,
         seconds=kept.seconds,
         threads=kept.threads,
-        bytes=model_size(*with_parts(parts)),
+        bytes=sum(map(size, parts)),
         unknown=sum(len(h.unknown) for h in kept.best),
         errors=errors(kept, references) if kept.scores else None,
         training=() if ensemble else _training_log(directory),

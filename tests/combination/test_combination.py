@@ -12,7 +12,7 @@ import pytest
 
 import mtkit
 from mtkit.combination.combine import combine
-from mtkit.combination.parts import PARTS, with_parts
+from mtkit.combination.parts import PARTS, size, with_parts
 from mtkit.combination.pool import Pool
 from mtkit.combination.system import WEIGHTS, Combination
 from mtkit.combination.tune import tune
@@ -200,7 +200,9 @@ def test_with_copies_it_needs_nothing_else(
     shutil.copyfile(combination_directory / WEIGHTS, moved / WEIGHTS)
     parts = with_parts([moved])
     assert [path.resolve() for path in parts[1:]] == [moved / "parts/1", moved / "parts/2"]
-    assert model_size(*parts) == model_size(moved)  # what lies inside counts once
+    assert size(moved) == model_size(moved)  # what lies inside counts once
+    outside = map(model_size, (combination_directory, moved / "parts/1", moved / "parts/2"))
+    assert size(combination_directory) == sum(outside)
     expected = Combination.load(combination_directory).translate(few.test.source[:5])
     assert Combination.load(moved).translate(few.test.source[:5]) == expected
 
