@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, compress, pairwise
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
 from mtkit.smt.alignment.word_model import WordModel, WordModels
-from mtkit.smt.flat import Flat, Float64, Int32, load_arrays, read_only, save_arrays
+from mtkit.smt.flat import Bool, Flat, Float64, load_arrays, read_only, save_arrays
 from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.smt.phrases.context import Lexicon
@@ -32,8 +32,7 @@ from mtkit.smt.reasons import reasons
 from mtkit.smt.search.decoder import Limits, search
 from mtkit.smt.search.features import NAMES, read_weights
 from mtkit.smt.search.forced import EVERY, force
-from mtkit.smt.search.forced import Forced as Coverage
-from mtkit.smt.search.nbest import NBest, by_phrase, derivation, n_best
+from mtkit.smt.search.nbest import NBest, by_phrase, derivations, n_best
 from mtkit.smt.search.options import FREE, Model, Options, Sentence, collect
 from mtkit.system import Hypothesis, LogProbability, PhraseReasons, Score, TokenScores
 from mtkit.text.glossary import Glossary
@@ -44,7 +43,14 @@ from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 MOST_WORDS = 200  # words that are translated at once; more are translated in pieces
 NOTHING = "an empty sentence has no derivation"
 BETWEEN = -1  # targets that are sought at once: no word
-Forced = tuple[Options | None, NBest | None, str]  # the best derivation, or why there is none
+
+
+class Derived(NamedTuple):
+    """The best derivation of a translation that is given, spelled when it is asked for."""
+
+    score: float | None = None
+    why: str = ""  # it has none
+    spell: Callable[[], Hypothesis] | None = None
 
 
 @dataclass(frozen=True)
@@ -256,17 +262,16 @@ class SmtSystem:
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])
         derived = self._force(list(zip(x, y, strict=True)))
-        models = [None if best is None else float(best.score[0]) for _, best, _ in derived]
         if brief:
-            return [Score(model=p, why=why) for p, (*_, why) in zip(models, derived, strict=True)]
+            return [Score(model=best.score, why=best.why) for best in derived]
         m, lm, scores = self.models, self.models.lm.score(y), []
-        for k, (model, (*_, why)) in enumerate(zip(models, derived, strict=True)):
+        for k, best in enumerate(derived):
             span = slice(lm.offsets[k], lm.offsets[k + 1])
             tokens = TokenScores(lm.log_prob[span], lm.is_oov[span], lm.order[span])
             s, t = m.source.encode(x[k]), m.target.encode(y[k])
             channel = _explained(m.words.backward, t, s) if m.words else None
             direct = _explained(m.words.forward, s, t) if m.words else None
-            scores.append(Score(LogProbability.of(tokens), channel, direct, model, why))
+            scores.append(Score(LogProbability.of(tokens), channel, direct, best.score, best.why))
         return scores
 
     def spell(self, words: Sequence[str], source: bool = False) -> Float64:
@@ -278,12 +283,9 @@ class SmtSystem:
         self, pairs: Sequence[tuple[list[str], list[str]]]
     ) -> list[tuple[Hypothesis | None, str]]:
         """The best derivation of each target, or why it has none; both sides as tokens."""
-        return [
-            (self._spell(x, options, best, 0), "") if options and best else (None, why)
-            for (x, _), (options, best, why) in zip(pairs, self._force(pairs), strict=True)
-        ]
+        return [(best.spell and best.spell(), best.why) for best in self._force(pairs)]
 
-    def _force(self, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Forced]:
+    def _force(self, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Derived]:
         """The same, not spelled yet. Targets of one source share its options."""
         of_source: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
         for x, y in pairs:
@@ -295,40 +297,40 @@ class SmtSystem:
 
     def _derive(
         self, x: tuple[str, ...], targets: Sequence[tuple[str, ...]]
-    ) -> dict[tuple[str, ...], Forced]:
+    ) -> dict[tuple[str, ...], Derived]:
         """The best derivation of each target of one source."""
         if not x:
-            return dict.fromkeys(targets, (None, None, NOTHING))
+            return dict.fromkeys(targets, Derived(why=NOTHING))
         if len(x) > MOST_WORDS:
             why = f"of more than {MOST_WORDS} words only pieces are translated"
-            return dict.fromkeys(targets, (None, None, why))
+            return dict.fromkeys(targets, Derived(why=why))
         size, new = len(self._target), dict[str, int]()  # words without an id get one here
         words = (*x, *chain.from_iterable(targets))
         known = zip(words, self._target.encode(words), strict=True)
         ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
-        ends = np.cumsum([len(x), *map(len, targets)])
-        copied, *wanted = read_only(np.split(np.array(ids, np.int32), ends[:-1]))
-        between = np.full(1, BETWEEN, np.int32)
-        given = np.concatenate([part for y in wanted for part in (y, between)])
+        copied, text = read_only(np.split(np.array(ids, np.int32), [len(x)]))
+        wanted = Flat(text, np.cumsum([0, *map(len, targets)]))
+        given = np.insert(text, wanted.begin[1:], BETWEEN)
         sentence = self._sentence(x)._replace(given=given)
         options = collect(sentence, self._model, self._λ, EVERY)
+        found = force(len(x), options, copied, wanted, self._model.lm, self._λ, self.limits)
+        best = derivations(found.options, found.begin, options, self._model, self._λ)
+        derived, scores = dict[tuple[str, ...], Derived](), best.score.tolist()
+        for k, y in enumerate(targets):
+            if found.begin[k] < found.begin[k + 1]:
+                derived[y] = Derived(scores[k], "", partial(self._spell, x, options, best, k))
+            else:
+                within = slice(*wanted.begin[[k, k + 1]])
+                why = _unreached(x, y, found.source[k], found.target[within]) if y else NOTHING
+                derived[y] = Derived(why=why)
+        return derived
 
-        def derive(y: tuple[str, ...], ids: Int32) -> Forced:
-            if not y:
-                return None, None, NOTHING
-            best = force(len(x), options, copied, ids, self._model.lm, self._λ, self.limits)
-            if len(best.options):
-                return options, derivation(best.options, options, self._model, self._λ), ""
-            return None, None, _unreached(x, y, best)
 
-        return {y: derive(y, ids) for y, ids in zip(targets, wanted, strict=True)}
-
-
-def _unreached(x: Sequence[str], y: Sequence[str], best: Coverage) -> str:
-    """Why ``y`` has no derivation."""
+def _unreached(x: Sequence[str], y: Sequence[str], source: Bool, target: Bool) -> str:
+    """Why ``y`` has no derivation: the words that phrases reach are marked."""
     unreached = {
-        "no phrase gives": compress(y, ~best.target),
-        "no phrase of the target translates": compress(x, ~best.source),
+        "no phrase gives": compress(y, ~target),
+        "no phrase of the target translates": compress(x, ~source),
     }
     lists = {what: ", ".join(words) for what, words in unreached.items()}
     why = "; ".join(f"{what}: {words}" for what, words in lists.items() if words)

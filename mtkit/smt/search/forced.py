@@ -1,6 +1,6 @@
 """Forced decoding: the best derivation of a translation that is given.
 
-Letters: x the source, N words; y the target, J words; j how many words of y are made.
+Letters: x the source, N words; y one of K targets, J words, W in all; j how many of y are made.
 
 The words are known, and with them what the language model says of them. What is left to find is
 which phrases made them, in which order of x: the score of ``decoder`` without its language model,
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.flat import Bool, Float64, Int32, Int64
+from mtkit.smt.flat import Bool, Flat, Float64, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import Lm
 from mtkit.smt.phrases.extract import MAX_PHRASE
@@ -34,20 +34,21 @@ MOST = 1 << 16  # hypotheses of a stack
 
 
 class Forced(NamedTuple):
-    """The best derivation, and which words some phrase of x that stands in y translates."""
+    """The best derivations of K targets, and the words that phrases of x which stand in y reach."""
 
-    options: Int32  # in target order, none where y is out of reach
-    source: Bool  # (N,)
-    target: Bool  # (J,)
+    options: Int32  # of target k, in its order: options[begin[k] : begin[k + 1]], or out of reach
+    begin: Int64  # (K + 1,)
+    source: Bool  # (K, N)
+    target: Bool  # (W,) as the targets
 
 
 def force(
-    N: int, options: Options, copied: Int32, y: Int32, lm: Lm, λ: Float64, limits: Limits
+    N: int, options: Options, copied: Int32, targets: Flat, lm: Lm, λ: Float64, limits: Limits
 ) -> Forced:
-    """The best derivation of ``y`` from a sentence of N > 0 words.
+    """The best derivation of each of ``targets`` from a sentence of N > 0 words.
 
-    options: those collected with ``y`` given; copied: target id of each source word, should it be
-    copied. Words that the vocabulary lacks need ids here too.
+    options: those collected with the targets given; copied: target id of each source word, should
+    it be copied. Words that the vocabulary lacks need ids here too.
     """
     without_lm = λ.copy()
     without_lm[LM] = 0.0
@@ -55,20 +56,36 @@ def force(
     ids = np.where(target < 0, copied[-1 - np.minimum(target, -1)], target)  # of copied words, too
     spelled = options._replace(target=ids)
     task = hypothesis.task_of(N, spelled, lm, 0, without_lm, limits.distortion)
-    return Forced(*_force(task, y))
+    return Forced(*_force(task, targets.words, targets.begin))
 
 
 # --- kernels
 
 
 @kernel
-def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
-    first, usable, source, target = _usable(task.options, y, task.N)
-    graph, size = np.empty(1024, HYPOTHESIS), 1
+def _force(task: Task, words: Int32, begin: Int64) -> tuple[Int32, Int64, Bool, Bool]:
+    K = len(begin) - 1
+    chosen, c_begin = np.empty(len(words), np.int32), np.zeros(K + 1, np.int64)
+    source, target = np.zeros((K, task.N), np.bool_), np.zeros(len(words), np.bool_)
+    graph, slots = np.empty(1024, HYPOTHESIS), np.full(1024, -1, np.int32)
+    for k in range(K):
+        y, covers = words[begin[k] : begin[k + 1]], target[begin[k] : begin[k + 1]]
+        first, usable = _usable(task.options, y, source[k], covers)
+        graph, slots, goal = _search(task, y, first, usable, graph, slots)
+        c_begin[k + 1] = _trace(graph, goal, chosen, c_begin[k])
+    return chosen[: c_begin[K]], c_begin, source, target
+
+
+@inner
+def _search(
+    task: Task, y: Int32, first: Int64, usable: Int32, graph: Records, slots: Int32
+) -> tuple[Records, Int32, int]:
+    """The graph, the empty hash table, both with room, and the row of the best derivation or −1."""
+    size = 1
     hypothesis.make_root(graph[0], 0)
     stack = np.zeros(len(y) + 2, np.int64)  # that of j words: graph[stack[j] : stack[j + 1]]
     stack[1] = 1
-    edge, slots = np.empty(1, EDGE), np.full(1024, -1, np.int32)
+    edge = np.empty(1, EDGE)
     for j in range(1, len(y) + 1):
         for before in range(max(0, j - MAX_PHRASE), j):
             for o in usable[first[before] : first[before + 1]]:
@@ -89,7 +106,7 @@ def _force(task: Task, y: Int32) -> tuple[Int32, Bool, Bool]:
     for h in range(stack[len(y)], size):
         if graph[h].gap == task.N:
             goal = h
-    return _chosen(graph, goal), source, target
+    return graph, slots, goal
 
 
 @inner
@@ -117,9 +134,10 @@ def _clear(graph: Records, begin: int, end: int, slots: Int32) -> None:
 
 
 @inner
-def _usable(options: Options, y: Int32, N: int) -> tuple[Int64, Int32, Bool, Bool]:
-    """What spells y from word j on, options ``usable[first[j] : first[j + 1]]``; what it covers."""
-    source, target = np.zeros(N, np.bool_), np.zeros(len(y), np.bool_)
+def _usable(options: Options, y: Int32, source: Bool, target: Bool) -> tuple[Int64, Int32]:
+    """What spells y from word j on, options ``usable[first[j] : first[j + 1]]``; and mark what that
+    covers in ``source`` (N,) and ``target`` (J,).
+    """
     first, usable = np.zeros(len(y) + 1, np.int64), np.empty(64, np.int32)
     n = 0
     for j in range(len(y)):
@@ -135,15 +153,20 @@ def _usable(options: Options, y: Int32, N: int) -> tuple[Int64, Int32, Bool, Boo
                 for k in range(j, j + len(words)):
                     target[k] = True
         first[j + 1] = n
-    return first, usable[:n], source, target
+    return first, usable[:n]
 
 
-@inner
-def _chosen(graph: Records, h: int) -> Int32:
-    """The options of the derivation that ends in row ``h``, in target order; none for −1."""
-    chosen, n = np.empty(len(graph), np.int32), len(graph)
+@lean
+def _trace(graph: Records, goal: int, chosen: Int32, at: int) -> int:
+    """Write the options of the derivation that ends in row ``goal`` to ``chosen[at:]``, in target
+    order, none for −1; their end.
+    """
+    end, h = at, goal
+    while h > 0:
+        end, h = end + 1, graph[h].parent
+    n, h = end, goal
     while h > 0:
         n -= 1
         chosen[n] = graph[h].option
         h = graph[h].parent
-    return chosen[n:]
+    return end

@@ -40,13 +40,14 @@ class NBest(NamedTuple):
     w_begin: Int64  # (K + 1,)
 
 
-def derivation(chosen: Int32, options: Options, model: Model, λ: Float64) -> NBest:
-    """The derivation of the options ``chosen``, in target order, as the only one."""
-    features = np.zeros((1, F))
-    describe(chosen, options, model, features[0])
-    words = np.concatenate([options.target[slice(*options.w_begin[[o, o + 1]])] for o in chosen])
-    ends = np.array([0, len(chosen)]), np.array([0, len(words)])
-    return NBest(features @ λ, features, chosen, ends[0], words, ends[1])
+def derivations(chosen: Int32, begin: Int64, options: Options, model: Model, λ: Float64) -> NBest:
+    """Those of the options ``chosen[begin[k] : begin[k + 1]]``, in target order, in this order."""
+    features = np.zeros((len(begin) - 1, F))
+    describe(chosen, begin, options, model, features)
+    first, lengths = options.w_begin[chosen], np.diff(options.w_begin)[chosen]
+    ends = np.cumsum([0, *lengths])
+    words = options.target[np.arange(ends[-1]) + np.repeat(first - ends[:-1], lengths)]
+    return NBest(features @ λ, features, chosen, begin, words, ends[begin])
 
 
 def by_phrase(chosen: Int32, options: Options, model: Model, log_p: Float64) -> Float64:
@@ -56,7 +57,7 @@ def by_phrase(chosen: Int32, options: Options, model: Model, log_p: Float64) -> 
     """
     sums = np.zeros((len(chosen) + 1, F))
     for n in range(1, len(sums)):
-        describe(chosen[:n], options, model, sums[n])
+        describe(chosen, np.array([0, n]), options, model, sums[n : n + 1])
     parts = np.diff(sums, axis=0)
     ends = np.cumsum(options.w_begin[chosen + 1] - options.w_begin[chosen])
     # Not by difference: each of the beginnings was described with an end of its own.
@@ -183,9 +184,10 @@ def _unroll(
 
 
 @kernel
-def describe(chosen: Int32, options: Options, model: Model, out: Float64) -> None:
-    """Add the features of a derivation to ``out``."""
-    _describe(chosen, options, model, out)
+def describe(chosen: Int32, begin: Int64, options: Options, model: Model, out: Float64) -> None:
+    """Add the features of derivation k to ``out[k]``."""
+    for k in range(len(out)):
+        _describe(chosen[begin[k] : begin[k + 1]], options, model, out[k])
 
 
 @lean

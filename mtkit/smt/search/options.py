@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.flat import Float32, Float64, Int32, Int64, UInt64
+from mtkit.smt.flat import Bool, Float32, Float64, Int32, Int64, UInt64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
 from mtkit.smt.phrases.context import Lexicon, fit, log_probabilities
@@ -104,6 +104,7 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
     ranked = Ranked(np.empty(most, np.int32), np.empty(most), np.empty(most), np.empty(most))
     start, end = np.empty(most, np.int32), np.empty(most, np.int32)
     begin = np.zeros(N * MAX_PHRASE + 1, np.int64)
+    heads = _heads(sentence.given, len(model.lm_id))
     near = log_probabilities(sentence.words, model.lexicon)
     n = 0
     for i in range(N):
@@ -118,7 +119,7 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
                 elif match == FREE:
                     row = _find(model.table, key, sentence.words, i, k + 1)
                     is_known, n = _best_pairs(
-                        sentence, i, i + k, model, near, λ, row, limit, ranked, n
+                        sentence, heads, i, i + k, model, near, λ, row, limit, ranked, n
                     )
                     if k == 0 and not is_known:
                         score = λ[PHRASES] + λ[WORDS] + λ[UNKNOWN]
@@ -134,6 +135,16 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
         ranked.context[:n], words, target, w_begin, *_reorder(ranked.pair[:n], model.table, λ),
         state, behind, head, known,
     )  # fmt: skip
+
+
+@inner
+def _heads(given: Int32, V: int) -> Bool:
+    """Which target ids stand in the translation that is given, (V,); none where any may: (0,)."""
+    heads = np.zeros(V if len(given) > 0 else 0, np.bool_)
+    for w in given:
+        if 0 <= w < V:
+            heads[w] = True
+    return heads
 
 
 @lean
@@ -194,8 +205,8 @@ def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: i
 
 @lean
 def _best_pairs(
-    sentence: Sentence, i: int, j: int, model: Model, near: tuple[Int64, Float32], λ: Float64,
-    row: int, limit: int, ranked: Ranked, n: int,
+    sentence: Sentence, heads: Bool, i: int, j: int, model: Model, near: tuple[Int64, Float32],
+    λ: Float64, row: int, limit: int, ranked: Ranked, n: int,
 ) -> tuple[bool, int]:  # fmt: skip
     """Insert the row's best pairs for words i … j from index ``n`` on.
 
@@ -210,7 +221,7 @@ def _best_pairs(
         if not _keeps(sentence, i, j, target):
             continue
         is_known = True
-        if len(sentence.given) > 0 and not _occurs(target, sentence.given):
+        if len(heads) > 0 and not (heads[target[0]] and _occurs(target, sentence.given)):
             continue
         score = λ[PHRASES] + λ[WORDS] * len(target)
         for f in range(PREVIOUS):

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.smt.flat import read_only
+from mtkit.smt.flat import Flat
 from mtkit.smt.language_model import ngrams
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import DISTORTION, LM
 from mtkit.smt.search.forced import Forced, force
-from mtkit.smt.search.nbest import derivation
+from mtkit.smt.search.nbest import derivations
 from mtkit.smt.search.options import Options, collect
 from mtkit.smt.system import MOST_WORDS, SmtSystem
 from mtkit.text.corpus import Corpus
@@ -34,10 +34,9 @@ def forced(case: Case, y: tuple[int, ...], limits: Limits) -> tuple[Forced, Opti
     """The best derivation of ``y`` and the options it is made of."""
     size = len(case.lm_model.words)
     words, copied = np.arange(case.N, dtype=np.int32), np.zeros(case.N, np.int32)
-    [given] = read_only([np.array(y, np.int32)])
     options = collect(asked(words, copied, y), case.model, case.λ, 20)
     ids = np.arange(size, size + case.N, dtype=np.int32)  # a copied word is none of y's
-    return force(case.N, options, ids, given, case.model.lm, case.λ, limits), options
+    return force(case.N, options, ids, Flat.of([y]), case.model.lm, case.λ, limits), options
 
 
 def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None:
@@ -45,7 +44,7 @@ def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None
     found, options = forced(case, y, limits)
     if not len(found.options):
         return None
-    best = derivation(found.options, options, case.model, case.λ)
+    best = derivations(found.options, found.begin, options, case.model, case.λ)
     assert tuple(best.words.tolist()) == y
     return float(best.score[0])
 
@@ -54,7 +53,7 @@ def test_words_in_and_out_of_reach_are_told_apart(model: ngrams.NgramModel) -> N
     choices = {(0, 2): [(-1.0, (3, 4), (0.0,) * 6)], (2, 3): [(-1.0, (5,), (0.0,) * 6)]}
     found, _ = forced(make(3, choices, model), (6, 3, 4), Limits())
     assert not len(found.options)
-    assert found.source.tolist() == [True, True, False]
+    assert found.source.tolist() == [[True, True, False]]
     assert found.target.tolist() == [False, True, True]
 
 
