@@ -164,10 +164,11 @@ def align(
     from mtkit import models
     from mtkit.console import step
     from mtkit.errors import check_choice
-    from mtkit.manifest import ALIGNMENT, Manifest, replacing
+    from mtkit.manifest import ALIGNMENT, Manifest
     from mtkit.smt.alignment.align import ALIGNERS
     from mtkit.smt.alignment.align import align as learn
     from mtkit.smt.alignment.symmetrize import HEURISTICS
+    from mtkit.storage.writing import replacing
 
     check_choice("--aligner", aligner, ALIGNERS)
     check_choice("--symmetrize", heuristic, HEURISTICS)

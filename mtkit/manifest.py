@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtkit.console import note
 from mtkit.errors import InputError
+from mtkit.storage.digests import SAMPLE, changed, digests_of
+from mtkit.storage.reading import as_fields, damaged, missing, read_json
+from mtkit.storage.writing import recover
 from mtkit.text.corpus import SPLITS, Bitext, Corpus, line_hashes
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -25,7 +26,19 @@ HASHES = "train_hashes.npy"
 RECORDS = "translations"  # a directory of what the model made of test sets; no part of it
 # Kinds beside "smt" and "nmt": what `align --out`, `combine` and `gradients` keep.
 ALIGNMENT, COMBINATION, LABORATORY, LANGUAGE_MODEL = "alignment", "combination", "laboratory", "lm"
+EDITABLE = {MANIFEST, "weights.json"}  # what a user may change
 UND = "und"  # ISO 639's code for a language that nobody named
+
+
+class _Text(NamedTuple):
+    """What the manifest of a trained model says of its text."""
+
+    train: list[Any] | None = None
+    dev: list[Any] | None = None
+    test: list[Any] | None = None
+    name: str = ""
+    sentences: int = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,8 @@ class Manifest:
     config: dict[str, Any]  # the resolved options: see ``smt.train``, ``nmt.training.build``
     figures: dict[str, Any] = field(default_factory=dict)  # what training measured
     format: int = FORMAT
+    digests: dict[str, Any] = field(default_factory=dict)  # see ``storage.digests``; once written
+    seal: str = ""  # a hash of all the other fields
 
     @classmethod
     def of(
@@ -57,21 +72,26 @@ class Manifest:
         """Read the manifest. Raises InputError where ``directory`` is no model directory."""
         path = directory / MANIFEST
         if not directory.exists():
+            recover(directory.parent)
+        if not directory.exists():
             raise InputError(
                 f"{directory}: no such model; train-smt, train-nmt or combine makes one"
             )
         if not path.is_file():
             raise InputError(f"{directory}: not a model directory (it has no {MANIFEST})")
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            data["languages"] = tuple(data["languages"])
-            manifest = cls(**data)
-        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not a manifest that mtkit wrote ({error})") from None
-        if manifest.format != FORMAT:
+        data = read_json(path, dict)
+        if "format" in data and data["format"] != FORMAT:
             raise InputError(
-                f"{path}: format {manifest.format}, this mtkit reads {FORMAT}; train it again"
+                f"{path}: format {str(data['format'])[:20]}, this mtkit reads {FORMAT}; "
+                "train it again"
             )
+        if isinstance(languages := data.get("languages"), list):
+            data["languages"] = tuple(languages)
+        manifest = as_fields(cls, data, path)
+        as_fields(WordTokenizer, manifest.tokenizer, path)
+        text = as_fields(_Text, manifest.corpus, path)
+        if not all(_is_two(pair) for pair in (manifest.languages, *text[:3]) if pair is not None):
+            raise damaged(path, "languages or files that are not two names")
         return manifest
 
     @property
@@ -99,9 +119,42 @@ class Manifest:
         return f"trained on {self.corpus.get('name')} ({self.corpus.get('sentences', 0):,} pairs)"
 
     def write(self, directory: Path) -> None:
-        """Write the manifest into ``directory``."""
-        text = json.dumps(asdict(self), ensure_ascii=False, indent=2)
-        (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        """Write the manifest into ``directory``, with digests of all files that are there."""
+        own = directory / MANIFEST
+        digests = digests_of(directory, (path for path in model_files(directory) if path != own))
+        complete = replace(self, digests=digests)
+        complete = replace(complete, seal=complete._hash())
+        text = json.dumps(asdict(complete), ensure_ascii=False, indent=2)
+        own.write_text(text + "\n", encoding="utf-8")
+
+    def _hash(self) -> str:
+        text = json.dumps(asdict(self) | {"seal": ""}, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def changed(self, directory: Path, sample: int | None = SAMPLE) -> dict[str, str]:
+        """What is wrong with which file of the model; see ``storage.digests.changed``."""
+        wrong = changed(directory, self.digests, directory / MANIFEST, sample)
+        if self.seal and self.seal != self._hash():
+            wrong[MANIFEST] = "other settings than were written"
+        return wrong
+
+
+def _is_two(pair: Sequence[Any]) -> bool:
+    """Whether ``pair`` is two names, of languages or of files."""
+    return len(pair) == 2 and all(isinstance(name, str) and "\0" not in name for name in pair)
+
+
+def check_whole(directory: Path) -> None:
+    """Raise InputError where a file of a model is missing or no longer what was written.
+
+    Of a large model a sample is read (``storage.digests``); what a user may edit is only said.
+    """
+    for name, what in Manifest.read(directory).changed(directory).items():
+        if what == "missing":
+            raise missing(directory / name)
+        if name not in EDITABLE:
+            raise damaged(directory / name, what)
+        note(f"{directory / name} is not as it was written: {what}")
 
 
 def save_training_hashes(corpus: Corpus, directory: Path) -> None:
@@ -157,40 +210,3 @@ def _training_files(directory: Path) -> Bitext:
     if text.digest() != manifest.corpus.get("digest"):
         raise InputError(f"{files[0]} is not what {directory} was trained on")
     return text
-
-
-def write_whole(text: str, path: Path) -> None:
-    """Write a file, and the directory that it lies in, so that nobody ever finds half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.part")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
-
-
-@contextmanager
-def replacing(out: Path) -> Iterator[Path]:
-    """A directory beside ``out`` that becomes ``out`` when the block ends well.
-
-    Left by an exception (Ctrl-C included), it disappears and ``out`` stays as it was.
-    """
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield scratch
-        scratch.chmod(0o755)
-        if not out.exists():
-            scratch.replace(out)
-            return
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-        try:
-            out.replace(old)
-            scratch.replace(out)
-        finally:
-            if out.exists():
-                shutil.rmtree(old)
-            else:  # interrupted between the two
-                old.replace(out)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(scratch)

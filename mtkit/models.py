@@ -18,9 +18,10 @@ from mtkit.manifest import (
     MANIFEST,
     UND,
     Manifest,
-    replacing,
+    check_whole,
 )
-from mtkit.translators import TRANSLATORS, load_neural, open_translator, whole
+from mtkit.storage.writing import recover, replacing
+from mtkit.translators import TRANSLATORS, load_neural, open_translator
 
 if TYPE_CHECKING:
     from mtkit.combination.system import Combination
@@ -128,10 +129,20 @@ def check_kept(out: str | Path | None, model: str | Path | None, force: bool) ->
 
 def all_models() -> list[Path]:
     """The translators under ``models/``, newest first."""
+    recover(MODELS)
     directories = (path.parent for path in MODELS.glob(f"*/{MANIFEST}"))
     whole = [path for path in directories if not path.name.startswith(".")]
-    translators = [path for path in whole if Manifest.read(path).kind in KINDS]
+    translators = [path for path in whole if _kind(path) in KINDS]
     return sorted(translators, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
+
+
+def _kind(directory: Path) -> str:
+    """The kind of a model, none of what cannot be read, which stderr names: others may be whole."""
+    try:
+        return Manifest.read(directory).kind
+    except InputError as error:
+        note(f"left out: {error}")
+        return ""
 
 
 def models_or_all(models: Sequence[Path] | None) -> list[Path]:
@@ -225,11 +236,10 @@ def load_word_models(directory: Path) -> WordModels:
     """The word models of a statistical model or of `mtkit align --out`; InputError without."""
     from mtkit.smt.alignment.word_model import WordModels
 
-    Manifest.read(directory)
-    try:
-        return WordModels.load(directory)
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: missing; {directory} cannot align words") from None
+    if not (directory / "forward").is_dir():
+        raise InputError(f"{directory / 'forward'}: missing; {directory} cannot align words")
+    check_whole(directory)
+    return WordModels.load(directory)
 
 
 def import_moses(
@@ -300,21 +310,34 @@ def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordToken
     return system
 
 
+def load_any(directory: Path) -> None:
+    """Load a model of any kind, translator or not. Raises InputError where that is not possible."""
+    kind = Manifest.read(directory).kind
+    if kind == ALIGNMENT:
+        load_word_models(directory)
+    elif kind == LABORATORY:
+        from mtkit.laboratory.files import load_laboratory
+
+        load_laboratory(directory)
+    else:
+        load(directory)
+
+
 def load(directory: str | Path, *others: str | Path) -> System:
     """See ``mtkit.load``."""
     directory = Path(directory)
     kind = Manifest.read(directory).kind
     if others or kind in TRANSLATORS:
         return open_translator(directory, *map(Path, others))
-    with whole(directory):
-        if kind == COMBINATION:
-            from mtkit.combination.system import Combination
+    check_whole(directory)
+    if kind == COMBINATION:
+        from mtkit.combination.system import Combination
 
-            return Combination.load(directory)
-        if kind == LANGUAGE_MODEL:
-            from mtkit.laboratory.recurrent_lm import RecurrentLm
+        return Combination.load(directory)
+    if kind == LANGUAGE_MODEL:
+        from mtkit.laboratory.recurrent_lm import RecurrentLm
 
-            return RecurrentLm.load(directory)
+        return RecurrentLm.load(directory)
     no_system = {
         LABORATORY: f"{directory} holds language models; name one, as in {directory}/lstm-1",
         ALIGNMENT: f"{directory} aligns words (`mtkit align --model`), it cannot translate",

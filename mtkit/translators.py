@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest
+from mtkit.manifest import Manifest, check_whole
 
 if TYPE_CHECKING:
     from mtkit.nmt.system import NmtSystem
@@ -28,26 +26,14 @@ def open_translator(directory: Path, *others: Path) -> System:
     kind = Manifest.read(directory).kind
     if kind not in TRANSLATORS:
         raise InputError(f"{directory}: a model of kind {kind}; only a translator can be used here")
-    with whole(directory):
-        if kind == "smt":
-            from mtkit.smt.system import SmtSystem
+    check_whole(directory)
+    if kind == "smt":
+        from mtkit.smt.system import SmtSystem
 
-            return SmtSystem.load(directory)
-        from mtkit.nmt.system import NmtSystem
+        return SmtSystem.load(directory)
+    from mtkit.nmt.system import NmtSystem
 
-        return NmtSystem.load(directory)
-
-
-@contextmanager
-def whole(directory: Path) -> Iterator[None]:
-    """Make an InputError of what a model that lacks something raises while it is read."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        missing = error.filename or error  # not every library says which
-        raise InputError(f"{missing}: missing; the model must be trained again") from None
-    except KeyError as error:
-        raise InputError(f"{directory}: the model lacks {error}; train it again") from None
+    return NmtSystem.load(directory)
 
 
 def load_neural(directory: Path, able: str) -> NmtSystem:

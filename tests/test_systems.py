@@ -249,7 +249,7 @@ def test_a_model_that_is_not_whole_is_refused_in_one_line(directory: Path, tmp_p
     replace(Manifest.read(copy), config={}).write(copy)
     if Manifest.read(copy).kind == COMBINATION:  # which needs none
         return
-    with pytest.raises(InputError, match="the model lacks"):
+    with pytest.raises(InputError, match=r"manifest\.json: damaged"):
         load(copy)
 
 
@@ -268,7 +268,7 @@ def test_bad_weights_are_refused(tmp_path: Path) -> None:
         read_weights(path)
     for value in ("1", None, math.nan):
         path.write_text(json.dumps({**DEFAULT_WEIGHTS, "lm": value}), encoding="utf-8")
-        with pytest.raises(InputError, match=r"the weight 'lm' is .*not a finite number"):
+        with pytest.raises(InputError, match=r"the weight lm is .*not a finite number"):
             read_weights(path)
     path.write_text(json.dumps(DEFAULT_WEIGHTS), encoding="utf-8")
     assert read_weights(path) == DEFAULT_WEIGHTS
@@ -398,7 +398,8 @@ def test_the_same_call_makes_the_same_bytes(few: Corpus, tmp_path: Path) -> None
     for file in set(files) - {Path(MANIFEST)}:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     a, b = (Manifest.read(tmp_path / name) for name in "ab")
-    assert a == replace(b, figures=b.figures | {"seconds": a.figures["seconds"]})
+    figures = b.figures | {"seconds": a.figures["seconds"]}
+    assert a == replace(b, figures=figures, seal=a.seal)
 
 
 def tokenizer_words(tokenizer: WordTokenizer, lines: list[str]) -> set[str]:

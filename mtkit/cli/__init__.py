@@ -6,7 +6,10 @@ numba, sacrebleu) is imported inside the functions, so that ``--help`` answers a
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
+import signal
 import sys
 
 import typer
@@ -79,12 +82,39 @@ def _main(
 def main() -> None:
     """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong.
 
-    Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C.
+    Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C, as which
+    SIGTERM and SIGHUP count.
     """
     # A corpus is millions of small objects, none of them garbage: look at them rarely.
     gc.set_threshold(1_000_000)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # not where nohup ignores one
+            signal.signal(number, signal.default_int_handler)
     try:
-        app()
+        check_streams()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except (InputError, WorkError) as error:
         print(f"mtkit: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        with contextlib.suppress(OSError):  # stderr may lie on the same disk
+            print(f"mtkit: {named}{error.strerror or error}", file=sys.stderr, flush=True)
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:  # at its end Python would try once more, and complain
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(1)
+
+
+def check_streams() -> None:
+    """Raise InputError where the caller has closed one of the standard streams."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
+        if stream is None:
+            raise InputError(f"standard {name} is closed; give the command one, or /dev/null")

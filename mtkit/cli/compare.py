@@ -28,12 +28,12 @@ CurveSizes = Annotated[
         "crossover size; results are cached in models/curve.",
     ),
 ]
-Seeds = Annotated[int, Option(min=1, help="Samples of each size of --curve.")]
+Seeds = Annotated[int, Option(min=1, max=100, help="Samples of each size of --curve.")]
 References = Annotated[
     list[Path] | None,
     Option(metavar="FILE", help="A further reference of --test; may be repeated."),
 ]
-Examples = Annotated[int, Option(min=0, help="Sentences to show.")]
+Examples = Annotated[int, Option(min=0, max=10**6, help="Sentences to show.")]
 Fresh = Annotated[
     bool, Option("--fresh", help="Translate again, whatever is on record in the models.")
 ]
@@ -74,6 +74,6 @@ def compare(
 def _sizes(curve: str) -> list[int]:
     """``--curve`` as numbers, in order."""
     numbers = curve.replace(" ", "").split(",")
-    if not all(n.isdecimal() and int(n) > 0 for n in numbers) or len(set(numbers)) < 2:
+    if not all(n.isdecimal() and len(n) < 12 and int(n) for n in numbers) or len(set(numbers)) < 2:
         raise InputError(f"--curve {curve}: expected numbers of pairs, as in --curve 1000,2000")
     return sorted({int(n) for n in numbers})

@@ -10,7 +10,6 @@ from typer import Option
 
 from mtkit.cli.options import Force, Quiet, Seed, set_up
 from mtkit.console import note, step
-from mtkit.errors import InputError
 
 app = typer.Typer(
     name="corpus", help="Make parallel text.", no_args_is_help=True, rich_markup_mode=None
@@ -25,13 +24,14 @@ def _corpus() -> None:
 @app.command("make")
 def make_corpus(
     pairs: Annotated[
-        int, Option(metavar="N", help="Sentence pairs, a fifth of them for dev and test.")
+        int,
+        Option(metavar="N", max=10**7, help="Sentence pairs, a fifth of them for dev and test."),
     ] = 10_000,
     distance: Annotated[
         str, Option(metavar="FEWEST-MOST", help="Words between two that depend on each other.")
     ] = "0-20",
     items: Annotated[
-        int, Option(metavar="N", min=0, help="Contrastive items in suite.tsv.")
+        int, Option(metavar="N", min=0, max=10**7, help="Contrastive items in suite.tsv.")
     ] = 5_000,
     seed: Seed = 1,
     out: Annotated[
@@ -47,13 +47,11 @@ def make_corpus(
     """
     from mtkit.grammar.expand import Grammar
     from mtkit.grammar.make import SUITE, make, parse_distances, write
-    from mtkit.manifest import replacing
     from mtkit.models import check_out
+    from mtkit.storage.writing import replacing
 
     set_up(quiet)
     distances = parse_distances(distance)
-    if seed < 0:
-        raise InputError(f"--seed {seed}: expected 0 or more")
     directory = Path("grammar") if out is None else out
     check_out(directory, "", force or out is None, SUITE, "suite")
     with step("making sentences"):

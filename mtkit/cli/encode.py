@@ -35,6 +35,7 @@ Nearest = Annotated[
     Option(
         metavar="K",
         min=1,
+        max=10**6,
         help="Print the K closest training sentences of each line, by cosine: number of the line, "
         "number of the training line, cosine, text, with TABs between. [3 without --out]",
     ),
@@ -68,14 +69,15 @@ def _write(system: NmtSystem, lines: list[str], pool: str, out: Path) -> None:
     import numpy as np
 
     from mtkit.nmt.encode import encode_sentences
+    from mtkit.storage.writing import create
 
     with busy(f"encoding {len(lines):,} lines"):
         vectors = encode_sentences(system, lines, pool)
     try:
-        with out.open("wb") as file:  # numpy would add .npy to a name without it
+        with create(out) as file:  # numpy would add .npy to a name without it
             np.save(file, vectors)
-    except OSError as error:
-        raise InputError(f"{out}: {error.strerror or error}") from None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{out}: {error.strerror}") from None
     note(f"{out}: {vectors.shape[0]:,} vectors of {vectors.shape[1]}")
 
 

@@ -10,10 +10,12 @@ from typer import Option
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
 
-Updates = Annotated[int, Option(min=1, help="Updates of each recurrent model.")]
-Hidden = Annotated[int, Option(min=2, help="Units of each recurrent model.")]
-Words = Annotated[int, Option(min=1, help="Different words at most; the others count as one.")]
-Seeds = Annotated[int, Option(min=1, help="Trainings of each recurrent model.")]
+Updates = Annotated[int, Option(min=1, max=10**9, help="Updates of each recurrent model.")]
+Hidden = Annotated[int, Option(min=2, max=2**16, help="Units of each recurrent model.")]
+Words = Annotated[
+    int, Option(min=1, max=10**7, help="Different words at most; the others count as one.")
+]
+Seeds = Annotated[int, Option(min=1, max=100, help="Trainings of each recurrent model.")]
 Out = Annotated[Path | None, Option(metavar="DIR", help="Where the models go. [models/laboratory]")]
 Model = Annotated[
     Path | None, Option(metavar="DIR", help="Train nothing; measure what another call wrote.")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
 from mtkit.cli.options import Quiet, set_up
+from mtkit.console import note
+from mtkit.errors import InputError
+
+if TYPE_CHECKING:
+    from mtkit.manifest import Manifest
 
 
 def info(
@@ -17,6 +22,9 @@ def info(
         Path | None, Argument(metavar="MODEL", help="Model directory. [the newest]")
     ] = None,
     as_json: Annotated[bool, Option("--json", help="The manifest as it is.")] = False,
+    check: Annotated[
+        bool, Option("--check", help="Read every file: is it still what was written?")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Describe a model directory: languages, corpus, configuration, size, training figures."""
@@ -29,6 +37,9 @@ def info(
     set_up(quiet)
     directory = model or newest_model("as MODEL")
     manifest = Manifest.read(directory)
+    if check:
+        _check(directory, manifest)
+        return
     if as_json:
         print(json.dumps(asdict(manifest), ensure_ascii=False, indent=2))
         return
@@ -41,6 +52,25 @@ def info(
         for name, value in getattr(manifest, part).items():
             table.add_row(f"{part}.{name}", _short(value))
     Console(highlight=False).print(table)
+
+
+def _check(directory: Path, manifest: Manifest) -> None:
+    """Say what is wrong with the files, if anything, and whether the model loads.
+
+    Raises InputError where something is.
+    """
+    from mtkit.models import load_any
+
+    wrong = manifest.changed(directory, sample=None)
+    for name, what in wrong.items():
+        print(f"{directory / name}: {what}")
+    load_any(directory)
+    if wrong:
+        raise InputError(f"{directory}: {len(wrong)} files are not as they were written")
+    if not manifest.digests:
+        note(f"{directory} was written without digests: only its structure could be checked")
+    files = len(manifest.digests) + bool(manifest.seal)
+    print(f"{directory}: {files} files as they were written; the model loads")
 
 
 def _short(value: Any) -> str:

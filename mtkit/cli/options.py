@@ -50,8 +50,10 @@ Symmetrize = Annotated[
         "grow-diag-final, grow-diag-final-and, source-target or target-source.",
     ),
 ]
-Seed = Annotated[int, Option(help="Seed of everything random.")]
-Threads = Annotated[int, Option(min=0, help="Threads; 0 takes every core.", show_default=False)]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
+Threads = Annotated[
+    int, Option(min=0, max=1024, help="Threads; 0 takes every core.", show_default=False)
+]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 GlossaryFile = Annotated[
     Path | None,

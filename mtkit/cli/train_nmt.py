@@ -25,16 +25,21 @@ Preset = Annotated[
 ]
 Cell = Annotated[recipe.Cell | None, _of_preset("Recurrent cell.")]
 Attention = Annotated[recipe.Attention | None, _of_preset("Attention.")]
-Clip = Annotated[float | None, _of_preset("Largest norm of a gradient; 0: no clipping.", min=0)]
-Minutes = Annotated[float | None, _of_preset("Wall time to train for; 0: no limit.", min=0)]
+Clip = Annotated[
+    float | None, _of_preset("Largest norm of a gradient; 0: no clipping.", min=0, max=1e9)
+]
+Minutes = Annotated[
+    float | None, _of_preset("Wall time to train for; 0: no limit.", min=0, max=1e6)
+]
 Epochs = Annotated[
-    int | None, _of_preset("Passes over the text; without --minutes no limit of time.", min=1)
+    int | None,
+    _of_preset("Passes over the text; without --minutes no limit of time.", min=1, max=10**6),
 ]
 BpeDropout = Annotated[
     float | None, _of_preset("Probability that a merge of subwords is passed over.", min=0, max=1)
 ]
 Updates = Annotated[
-    int | None, Option(min=1, help="Train exactly so many updates, whatever the time.")
+    int | None, Option(min=1, max=10**9, help="Train exactly so many updates, whatever the time.")
 ]
 Resume = Annotated[bool, Option("--resume", help="Continue an interrupted training; same options.")]
 Precision = Annotated[
@@ -45,7 +50,7 @@ Device = Annotated[
     recipe.Device, Option(help="Where to train; auto: on a GPU where torch finds one.")
 ]
 Seeds = Annotated[
-    int, Option(min=1, help="Train N models with consecutive seeds, in DIR-1 … DIR-N.")
+    int, Option(min=1, max=100, help="Train N models with consecutive seeds, in DIR-1 … DIR-N.")
 ]
 From = Annotated[
     Path | None,

@@ -86,7 +86,7 @@ def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:
     from mtkit.smt.language_model.estimate import pruning_thresholds
 
     numbers = " ".join(prune or ())
-    if not all(number.isdecimal() for number in numbers.split()):
+    if not all(n.isdecimal() and len(n) < 10 for n in numbers.split()):
         raise InputError(f"--prune {numbers}: expected whole numbers, as in --prune '0 0 1'")
     thresholds = tuple(map(int, numbers.split()))
     try:

@@ -16,7 +16,8 @@ from mtkit.combination.system import WEIGHTS, Combination, takes
 from mtkit.combination.tune import Figures, Tuned, tune
 from mtkit.console import note, step
 from mtkit.errors import InputError
-from mtkit.manifest import COMBINATION, HASHES, Manifest, replacing
+from mtkit.manifest import COMBINATION, HASHES, Manifest
+from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext
 
 Paths = Sequence[Path]  # a model directory, those of an ensemble, or a file of n-best lists

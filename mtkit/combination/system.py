@@ -6,8 +6,6 @@ translations are the answer, in its own order.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -23,6 +21,7 @@ from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, Manifest
 from mtkit.smt.flat import Float64
 from mtkit.smt.system import SmtSystem
+from mtkit.storage.reading import check_weight, read_json
 from mtkit.system import Candidate, Hypothesis, PoolReasons, Score, System, Term
 from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
@@ -213,18 +212,12 @@ def takes(words: Sequence[str]) -> bool:
 
 def read_weights(path: Path, parts: Sequence[str]) -> Weights:
     """λ by part and feature. Raises InputError for what is no such JSON object."""
-    try:
-        weights = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    if not isinstance(weights, dict) or not set(weights) <= {*parts, OWN}:
+    weights = read_json(path, dict)
+    if not set(weights) <= {*parts, OWN}:
         raise InputError(f"{path}: must be weights of {', '.join((*parts, OWN))}")
     for part, of in weights.items():
         if not isinstance(of, dict):
             raise InputError(f"{path}: the weights of {part} are {of!r}, not an object")
         for feature, value in of.items():
-            if not isinstance(value, int | float) or not math.isfinite(value):
-                raise InputError(
-                    f"{path}: the weight {part}.{feature} is {value!r}, not a finite number"
-                )
+            check_weight(path, f"{part}.{feature}", value)
     return {part: dict(of) for part, of in weights.items()}

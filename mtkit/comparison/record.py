@@ -9,13 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from mtkit.combination.parts import with_parts
 from mtkit.comparison.choices import Chosen
-from mtkit.manifest import RECORDS, model_files, write_whole
+from mtkit.errors import InputError
+from mtkit.manifest import RECORDS, model_files
+from mtkit.storage.reading import as_fields, damaged, read_json
+from mtkit.storage.writing import write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext, read_lines
 from mtkit.version import __version__
@@ -66,16 +70,39 @@ def write(record: Record, path: Path) -> bool:
     return True
 
 
-def read(path: Path) -> Record | None:
-    """``None`` where there is none, or one that was not written whole."""
+def read(path: Path, sentences: int) -> Record | None:
+    """``None`` where there is none of so many sentences, or one that is not as it was written."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        for h in data["best"]:
-            h["alignment"] = [(i, j) for i, j in h["alignment"]]
-        for score in data["scores"]:
-            score |= {name: score[name] and LogProbability(*score[name]) for name in MODELS}
-        best, scores = [Hypothesis(**h) for h in data["best"]], [Score(**s) for s in data["scores"]]
-        chosen = data["chosen"] and Chosen(**data["chosen"])
-        return Record(**data | {"best": best, "scores": scores, "chosen": chosen})
-    except (OSError, ValueError, KeyError, TypeError):
+        data = read_json(path, dict)
+        best = [_hypothesis(h, path) for h in data["best"]]
+        scores = [_score(score, path) for score in data["scores"]]
+        chosen = data["chosen"] and as_fields(Chosen, data["chosen"], path)
+        record = as_fields(Record, data | {"best": best, "scores": scores, "chosen": chosen}, path)
+        texts = [record.wider_texts, *record.channel.values()]
+        columns: list[Sequence[object]] = [best, scores, record.wider]
+        if chosen:
+            texts += [*chosen.alone.values(), chosen.oracle]
+            columns += [chosen.places]
+        lengths = {len(column) for column in (*columns, *texts) if column}
+        if not lengths <= {sentences} or not _are_texts(*texts):
+            return None
+    except (InputError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return record
+
+
+def _hypothesis(data: Any, path: Path) -> Hypothesis:
+    h = as_fields(Hypothesis, data, path)
+    links = [(int(i), int(j)) for i, j in h.alignment]
+    if not _are_texts(h.tokens, h.unknown):
+        raise damaged(path, "words that are none")
+    return replace(h, alignment=links)
+
+
+def _score(data: Any, path: Path) -> Score:
+    sums = {name: data[name] and LogProbability(*data[name]) for name in MODELS}
+    return as_fields(Score, data | sums, path)
+
+
+def _are_texts(*columns: Sequence[object]) -> bool:
+    return all(isinstance(text, str) for column in columns for text in column)

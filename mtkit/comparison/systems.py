@@ -29,6 +29,7 @@ from mtkit.manifest import HASHES, LOG, Manifest, training_text
 from mtkit.models import Parts, load, load_word_models
 from mtkit.smt.search.features import weights_named
 from mtkit.smt.system import SmtSystem
+from mtkit.storage.reading import damaged, parse_json, read_array, read_text
 from mtkit.system import Hypothesis, System
 from mtkit.text.corpus import Bitext, line_hashes, read_lines
 from mtkit.text.glossary import Glossary
@@ -111,7 +112,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
     manifest = Manifest.read(directory)
     glossary = task.glossary if manifest.kind in OBEYING else None
     path = record.path_of(parts, task.test, glossary)
-    kept = None if task.fresh else record.read(path)
+    kept = None if task.fresh else record.read(path, len(task.test))
     if kept:
         note(f"{name}: translations on record ({path}); --fresh makes new ones")
     else:
@@ -193,10 +194,10 @@ def _training_log(directory: Path) -> list[dict[str, float]]:
     file = directory / LOG
     if not file.is_file():
         return []
-    try:
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    except ValueError:
-        raise InputError(f"{file}: not a log of training; remove it, or train again") from None
+    entries = [parse_json(line, file, dict) for line in read_text(file).splitlines()]
+    if not all(type(value) in (int, float) for entry in entries for value in entry.values()):
+        raise damaged(file, "not a log of training")
+    return entries
 
 
 # --- the test set itself
@@ -232,7 +233,7 @@ def aligner(models: Mapping[str, Path]) -> Align | None:
     for directory in with_parts(list(models.values())):
         with suppress(InputError):  # a network, or imported
             words = load_word_models(directory)
-            fold = str.lower if Manifest.read(directory).tokenizer["lowercase"] else str
+            fold = str.lower if Manifest.read(directory).word_tokenizer.lowercase else str
             return partial(_align, words, fold)
     return None
 
@@ -248,7 +249,7 @@ def seen_in_training(models: Mapping[str, Parts], test: Bitext) -> dict[str, lis
     lines, seen = [line_hashes([line])[0] for line in test.source], {}
     for name, parts in models.items():
         files = [directory / HASHES for directory in parts]
-        known = [np.isin(lines, np.load(file)) for file in files if file.exists()]
+        known = [np.isin(lines, read_array(file, np.uint64)) for file in files if file.exists()]
         if rows := np.flatnonzero(np.any(known, axis=0)).tolist():
             seen[name] = rows
     return seen

@@ -19,8 +19,10 @@ from mtkit.comparison.curve import Curve, Point, curve, sample
 from mtkit.comparison.report import Material
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.manifest import COMBINATION, Manifest, model_size, training_text, write_whole
+from mtkit.manifest import COMBINATION, Manifest, model_size, training_text
 from mtkit.models import Parts, load
+from mtkit.storage.reading import as_fields, read_json
+from mtkit.storage.writing import write_whole
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.version import __version__
 
@@ -42,9 +44,13 @@ class Training:
 
     def point(self) -> Point | None:
         """What is kept of it."""
+        if not self.path.exists():
+            return None
         try:
-            return Point(self.system, **json.loads(self.path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            kept = read_json(self.path, dict)
+            return as_fields(Point, kept | {"system": self.system}, self.path)
+        except InputError as error:
+            note(f"trained again: {error}")
             return None
 
     def keep(self, point: Point) -> None:

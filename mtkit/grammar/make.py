@@ -28,7 +28,7 @@ class Text:
 
 def parse_distances(text: str) -> range:
     """``0-20`` as the distances from 0 to 20, ``7`` as 7 alone. Raises InputError for others."""
-    ends = re.fullmatch(r"(\d+)(?:-(\d+))?", text, re.ASCII)
+    ends = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text, re.ASCII)
     first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, -1)
     if last < first:
         raise InputError(f"--distance {text}: expected fewest and most words, as in 0-20")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.laboratory.recurrent_lm import WORDS, RecurrentLm
 from mtkit.laboratory.study import Laboratory
-from mtkit.manifest import LABORATORY, LANGUAGE_MODEL, LOG, Manifest, replacing
+from mtkit.manifest import LABORATORY, LANGUAGE_MODEL, LOG, MANIFEST, Manifest, check_whole
 from mtkit.nmt.recurrent.probe import Setup, Trained
+from mtkit.storage.reading import as_fields, damaged, parse_json, read_text
+from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
@@ -45,15 +49,42 @@ def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
     manifest = Manifest.read(directory)
     if manifest.kind != LABORATORY:
         raise InputError(f"{directory}: not what `mtkit gradients` wrote; it has no models to load")
-    config = manifest.config
-    groups = [[_trained(directory / name) for name in names] for names in config["models"]]
-    words = Vocabulary.load(directory / config["models"][0][0] / WORDS)
-    return Laboratory(words, groups, config["hidden"], config["updates"]), manifest
+    check_whole(directory)
+    file = directory / MANIFEST
+    shared = as_fields(_Shared, manifest.config, file)
+    for names in shared.models:
+        if not isinstance(names, list) or not all(_is_name(name) for name in names) or not names:
+            raise damaged(file, "models that are no names of directories in it")
+    groups = [[_trained(directory / name) for name in names] for names in shared.models]
+    if not groups:
+        raise damaged(file, "no models")
+    words = Vocabulary.load(directory / shared.models[0][0] / WORDS)
+    return Laboratory(words, groups, shared.hidden, shared.updates), manifest
+
+
+class _Shared(NamedTuple):
+    """What the manifest says of all models."""
+
+    hidden: int
+    updates: int
+    models: list[Any]
+
+
+class _Step(NamedTuple):
+    """A line of a model's log."""
+
+    loss: float
+    gradient_norm: float
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[\w-]+", name) is not None
 
 
 def _trained(directory: Path) -> Trained:
-    config = Manifest.read(directory).config
-    setup = Setup(**{f.name: config[f.name] for f in fields(Setup)})
-    log = [json.loads(line) for line in (directory / LOG).read_text("utf-8").splitlines()]
-    trace = np.array([(entry["loss"], entry["gradient_norm"]) for entry in log])
-    return Trained(setup, RecurrentLm.load(directory).model, trace)
+    config, log = Manifest.read(directory).config, directory / LOG
+    own = {f.name: config[f.name] for f in fields(Setup) if f.name in config}
+    setup = as_fields(Setup, own, directory / MANIFEST)
+    lines = read_text(log).splitlines()
+    trace = np.array([as_fields(_Step, parse_json(line, log, dict), log) for line in lines])
+    return Trained(setup, RecurrentLm.load(directory).model, trace.reshape(-1, 2))

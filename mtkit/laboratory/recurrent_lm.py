@@ -23,6 +23,7 @@ from mtkit.nmt.model import load_network, save_network
 from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recurrent.language_model import LanguageModel, LmConfig, text_logprobs
 from mtkit.smt.language_model.spelling import Spelling
+from mtkit.storage.reading import damaged
 from mtkit.system import Hypothesis, LogProbability, Reasons, Score, TokenScores
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
@@ -44,8 +45,11 @@ class RecurrentLm:
     def load(cls, directory: Path) -> Self:
         """Read a model directory; see ``NmtSystem.load``."""
         tokenizer = Manifest.read(directory).word_tokenizer
-        model = load_network(lambda shape: LanguageModel(LmConfig(**shape)), directory)
-        return cls(model, Vocabulary.load(directory / WORDS), tokenizer)
+        model = load_network(LanguageModel, LmConfig, directory)
+        words = Vocabulary.load(directory / WORDS)
+        if len(words) != model.config.vocabulary:
+            raise damaged(directory / WORDS, f"{len(words):,} words for another network")
+        return cls(model, words, tokenizer)
 
     def save(self, directory: Path) -> None:
         """Write everything but the manifest."""

@@ -30,15 +30,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mtkit.nmt import recipe
+from mtkit.storage.reading import as_fields, damaged, missing, read_json
 from mtkit.text.vocabulary import PAD
 
 CELLS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 Network = TypeVar("Network", bound=nn.Module)
+Shape = TypeVar("Shape")
+DEEPEST, LARGEST = 64, 1 << 20  # layers and units of a network that is read
+HEAVIEST = 1e6  # of its weights
 Carried = tuple[Tensor, ...]  # of a layer: (h, c) for an LSTM, (h,) otherwise; (1, B, D) each
 State = list[Carried]  # of each decoder layer
 Recurrence = Callable[[nn.Module, Tensor, Carried], tuple[Tensor, Carried]]  # see ``fused``
@@ -235,12 +241,39 @@ def mean_probability(logp: Sequence[Tensor]) -> Tensor:
 
 def save_network(network: nn.Module, shape: dict[str, Any], directory: Path) -> None:
     """Write weights and shape."""
-    save_file(network.state_dict(), directory / "weights.safetensors")
+    # Not by the library's own way to a file, which no other user could read.
+    (directory / "weights.safetensors").write_bytes(to_bytes(network.state_dict()))
     (directory / "model.json").write_text(json.dumps(shape, indent=2) + "\n", encoding="utf-8")
 
 
-def load_network(build: Callable[[dict[str, Any]], Network], directory: Path) -> Network:
-    """Read what ``save_network`` wrote; ``build`` makes a network of its shape."""
-    network = build(json.loads((directory / "model.json").read_text("utf-8")))
-    network.load_state_dict(load_file(directory / "weights.safetensors"))
+def load_network(build: Callable[[Shape], Network], shape: type[Shape], directory: Path) -> Network:
+    """Read what ``save_network`` wrote; ``build`` makes a network of its ``shape``, a dataclass.
+
+    No memory is taken for what the file only says. Raises InputError where shape and weights do not
+    go together, and for weights that are no numbers of a usual size.
+    """
+    file = directory / "model.json"
+    config = as_fields(shape, read_json(file, dict), file)
+    for name, value in vars(config).items():
+        if type(value) is int and not 0 < value <= (DEEPEST if "layers" in name else LARGEST):
+            raise damaged(file, f"{name} is {value}")
+    try:
+        with torch.device("meta"):
+            network = build(config)
+    except (ValueError, RuntimeError) as error:
+        raise damaged(file, error) from None
+    file = directory / "weights.safetensors"
+    try:
+        weights = load_file(file)
+    except FileNotFoundError:
+        raise missing(file) from None
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
+        raise damaged(file, error) from None
+    described = {name: (w.shape, w.dtype) for name, w in network.state_dict().items()}
+    if {name: (w.shape, w.dtype) for name, w in weights.items()} != described:
+        raise damaged(file, "weights of another network")
+    for name, w in weights.items():
+        if w.numel() and not w.abs().max() <= HEAVIEST:  # false for NaN
+            raise damaged(file, f"{name} has weights that are no numbers of a usual size")
+    network.to_empty(device="cpu").load_state_dict(weights)
     return network

@@ -17,6 +17,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from mtkit.errors import InputError
+
 Preset = Literal["auto", "tiny", "few", "short", "small", "quick", "best", "textbook"]
 Cell = Literal["rnn", "gru", "lstm"]
 Attention = Literal["none", "dot", "bilinear", "mlp"]
@@ -105,6 +107,9 @@ def preset(name: Preset, **changes: Any) -> TrainConfig:
     nothing.
     """
     changes = {option: value for option, value in changes.items() if value is not None}
+    for option, value in changes.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{option} {value}: not a finite number")
     if "epochs" in changes:
         changes.setdefault("minutes", 0.0)
     config = replace(PRESETS[name], **changes)

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest
+from mtkit.manifest import MANIFEST, Manifest
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data, batch_rows
 from mtkit.nmt.forced import explain_subwords
@@ -24,6 +24,7 @@ from mtkit.nmt.prefixes import subword_log_probabilities
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output, beam_search
 from mtkit.nmt.verbatim import put_back
+from mtkit.storage.reading import as_fields, damaged
 from mtkit.system import Hypothesis, LogProbability, Score, SubwordReasons, TokenScores
 from mtkit.text.corpus import Bitext
 from mtkit.text.pieces import by_pieces, cut
@@ -32,8 +33,19 @@ from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import CODE_POINTS, EOS, UNK
 
 MOST_SUBWORDS = TrainConfig.max_length  # subwords that are translated at once, as in training
-SETTINGS = ("beam", "normalisation", "verbatim")  # of a system, kept in its manifest
+WIDEST = 10_000  # beam
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
+
+
+class Settings(NamedTuple):
+    """Of a search, as the manifest has them: see ``search``, ``verbatim``."""
+
+    beam: int
+    normalisation: float
+    verbatim: bool  # whether numbers, URLs and placeholders have to survive
+
+
+SETTINGS = Settings._fields
 
 
 @dataclass(eq=False)
@@ -53,12 +65,16 @@ class NmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory; FileNotFoundError or KeyError where it is not whole."""
-        manifest = Manifest.read(directory)
-        network = load_network(lambda shape: Seq2Seq(ModelConfig(**shape)), directory)
-        subwords = Subwords.load(directory / "subwords.json")
-        settings = {name: manifest.config[name] for name in SETTINGS}
-        return cls([network], subwords, manifest.word_tokenizer, **settings)
+        """Read a model directory. Raises InputError where it is not whole."""
+        manifest, file = Manifest.read(directory), directory / "subwords.json"
+        network, subwords = load_network(Seq2Seq, ModelConfig, directory), Subwords.load(file)
+        if len(subwords) != network.config.vocabulary:
+            raise damaged(file, f"{len(subwords):,} pieces for {network.config.vocabulary:,}")
+        settings = {name: manifest.config[name] for name in SETTINGS if name in manifest.config}
+        search = as_fields(Settings, settings, directory / MANIFEST)
+        if not 0 < search.beam <= WIDEST or abs(search.normalisation) > 10:
+            raise damaged(directory / MANIFEST, f"a search that cannot be meant: {search}")
+        return cls([network], subwords, manifest.word_tokenizer, *search)
 
     @classmethod
     def ensemble(cls, systems: Sequence[Self], names: Sequence[Path]) -> Self:

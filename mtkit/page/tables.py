@@ -21,6 +21,7 @@ from rich.text import Text
 from mtkit.console import visible
 from mtkit.errors import InputError
 from mtkit.page.chart import LEFT, RIGHT
+from mtkit.storage.writing import create
 
 NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
 
@@ -123,8 +124,9 @@ def html(template: str, **values: Any) -> str:
 
 
 def write_page(text: str, path: Path) -> None:
-    """Write a page. Raises InputError where that is not possible."""
+    """Write a page, whole or not at all. Raises InputError where it cannot lie there."""
     try:
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        with create(path) as file:
+            file.write(text.encode("utf-8"))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{path}: {error.strerror}") from None

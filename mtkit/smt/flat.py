@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.smt.kernels import lean
+from mtkit.storage.reading import read_array
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
@@ -20,6 +21,7 @@ UInt64 = NDArray[np.uint64]
 Bool = NDArray[np.bool_]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,19 @@ def save_arrays(directory: Path, **arrays: NDArray[Any]) -> None:
         np.save(directory / f"{name}.npy", array)
 
 
-def load_arrays(directory: Path, names: Iterable[str]) -> list[NDArray[Any]]:
-    """What ``save_arrays`` wrote, memory-mapped: no page is read before it is needed."""
-    return read_only(np.load(directory / f"{name}.npy", mmap_mode="r") for name in names)
+def load_arrays(directory: Path, arrays: type[T], matrices: Collection[str] = ()) -> T:
+    """What ``save_arrays`` wrote of a named tuple, memory-mapped; all but ``matrices`` have one
+    dimension. Raises InputError for other arrays than its annotations name; ``storage.structure``
+    has checks of what is in them.
+    """
+    hints = get_type_hints(arrays)
+    parts = (
+        read_array(
+            directory / f"{name}.npy", get_args(get_args(hint)[1])[0], 1 + (name in matrices)
+        )
+        for name, hint in hints.items()
+    )
+    return arrays(*parts)
 
 
 # --- kernels

@@ -21,9 +21,9 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest
+from mtkit.manifest import MANIFEST, Manifest
 from mtkit.smt.alignment.word_model import WordModel, WordModels
-from mtkit.smt.flat import Bool, Flat, Float64, load_arrays, read_only, save_arrays
+from mtkit.smt.flat import Bool, Flat, Float64, read_only, save_arrays
 from mtkit.smt.language_model.ngrams import NgramModel
 from mtkit.smt.language_model.spelling import Spelling
 from mtkit.smt.phrases.context import Lexicon
@@ -34,6 +34,7 @@ from mtkit.smt.search.features import NAMES, read_weights
 from mtkit.smt.search.forced import EVERY, force
 from mtkit.smt.search.nbest import NBest, by_phrase, derivations, n_best
 from mtkit.smt.search.options import FREE, Model, Options, Sentence, collect
+from mtkit.storage.reading import as_fields, damaged
 from mtkit.system import Hypothesis, LogProbability, PhraseReasons, Score, TokenScores
 from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
@@ -86,15 +87,17 @@ class Models:
 
     @classmethod
     def load(cls, directory: Path) -> Models:
-        """Read what ``save`` wrote."""
-        return cls(
-            Vocabulary.load(directory / "source.json"),
-            Vocabulary.load(directory / "target.json"),
-            PhraseTable(*load_arrays(directory / "phrases", PhraseTable._fields)),
-            NgramModel.load(directory / "lm"),
-            Lexicon(*load_arrays(directory / "context", Lexicon._fields)),
-            WordModels.load(directory) if (directory / "forward").exists() else None,
+        """Read what ``save`` wrote. Raises InputError where that is missing or damaged."""
+        words = WordModels.load(directory) if (directory / "forward").exists() else None
+        source, target = (
+            (words.source, words.target)
+            if words
+            else (Vocabulary.load(directory / f"{side}.json") for side in ("source", "target"))
         )
+        sizes = len(source), len(target)
+        table = PhraseTable.load(directory / "phrases", *sizes)
+        context = Lexicon.load(directory / "context", *sizes)
+        return cls(source, target, table, NgramModel.load(directory / "lm"), context, words)
 
 
 @dataclass(eq=False)
@@ -123,13 +126,15 @@ class SmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory. Raises FileNotFoundError or KeyError where it is not whole."""
-        manifest = Manifest.read(directory)
-        weights, limits = directory / "weights.json", Limits(**manifest.config["limits"])
-        return cls(
-            Models.load(directory), manifest.word_tokenizer, read_weights(weights), limits,
-            verbatim=manifest.config["verbatim"],
-        )  # fmt: skip
+        """Read a model directory. Raises InputError where it is not whole."""
+        manifest, file = Manifest.read(directory), directory / MANIFEST
+        limits = as_fields(Limits, manifest.config.get("limits"), file)
+        limits.check(file)
+        if type(verbatim := manifest.config.get("verbatim")) is not bool:
+            raise damaged(file, f"verbatim is {verbatim!r}")
+        weights = read_weights(directory / "weights.json")
+        models = Models.load(directory)
+        return cls(models, manifest.word_tokenizer, weights, limits, verbatim=verbatim)
 
     def save(self, directory: Path) -> None:
         """Write models and weights, all but the manifest."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from mtkit.console import busy, note, silent, step
 from mtkit.errors import check_choice
-from mtkit.manifest import Manifest, replacing, save_training_hashes
+from mtkit.manifest import Manifest, save_training_hashes
 from mtkit.smt.alignment.align import ALIGNERS, align, perplexity
 from mtkit.smt.alignment.symmetrize import HEURISTICS, Links, joined
 from mtkit.smt.language_model.estimate import train as train_lm
@@ -32,6 +32,7 @@ from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.bleu import SHARE
 from mtkit.smt.tuning.tune import TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
+from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Corpus, held_out
 from mtkit.text.tokenizer import WordTokenizer
 

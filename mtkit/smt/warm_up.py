@@ -30,7 +30,7 @@ from mtkit.smt.language_model.estimate import train as train_lm
 from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_SPECIALS, LM_UNK, Lm, NgramModel
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.context import train as train_context
-from mtkit.smt.phrases.table import PhraseTable, build_table
+from mtkit.smt.phrases.table import PhraseTable, build_table, flaws
 from mtkit.smt.search.features import DEFAULT_WEIGHTS, NAMES
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.bleu import bleu, merit, statistics, wer
@@ -148,6 +148,7 @@ def _search() -> None:
     table = PhraseTable(
         *read_only([none, ends, none, ends, masks, ends, features, reordering, masks])
     )
+    flaws(table)
     # Of the language model only the specials: node 0 and a leaf for each of them.
     ids = np.array([0, LM_UNK, LM_BOS, LM_EOS], np.int32)
     leaves = np.array([1, 4, 4, 4, 4], np.int32)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
 import math
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.errors import InputError
+from mtkit.storage.reading import LONGEST_LINE, check_line, unpacked
 from mtkit.text.languages import base, language_of, surely_differ
 from mtkit.text.sanity import check_dev, check_format, check_sides
 from mtkit.text.tokenizer import WordTokenizer
@@ -51,23 +51,16 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
 
 def stream_lines(stream: BinaryIO, name: str) -> Iterator[str]:
     """The lines of ``stream``, each as soon as it is there; see ``decode_lines``."""
-    for before, data in enumerate(iter(stream.readline, b"")):
+    for before, data in enumerate(iter(partial(stream.readline, LONGEST_LINE + 1), b"")):
+        check_line(name, before + 1, data)
         yield from decode_lines(data, name, before)
         if not data.endswith(b"\n"):
             return  # on a terminal reading on would ask for the end once more
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a plain or ``.gz`` file. Raises InputError if it cannot be read."""
-    try:
-        data = path.read_bytes()
-        return decode_lines(gzip.decompress(data) if path.suffix == ".gz" else data, str(path))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a complete gzip file ({error})") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+    """The lines of a plain or ``.gz`` file. Raises InputError where ``unpacked`` does."""
+    return decode_lines(b"".join(unpacked(path)), str(path))
 
 
 @dataclass(frozen=True)

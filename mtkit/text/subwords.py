@@ -17,6 +17,8 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 from tokenizers.trainers import BpeTrainer
 
+from mtkit.storage.reading import damaged, read_json
+from mtkit.storage.structure import check_words
 from mtkit.text.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
 
 END_OF_WORD = "</w>"
@@ -107,8 +109,32 @@ class Subwords:
 
     @classmethod
     def load(cls, path: Path) -> Subwords:
-        """Read what ``save`` wrote."""
-        return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))
+        """Read vocabulary and merges of what ``save`` wrote; what else the file says is not done.
+
+        Raises InputError where they do not go together.
+        """
+        model = read_json(path, dict).get("model")
+        vocabulary, merges = (
+            model.get(name) if isinstance(model, dict) else None for name in ("vocab", "merges")
+        )
+        if not isinstance(vocabulary, dict) or not isinstance(merges, list):
+            raise damaged(path, "no vocabulary and merges")
+        check_words(path, list(vocabulary))
+        numbered = {i for i in vocabulary.values() if type(i) is int}
+        if numbered != set(range(len(vocabulary))):
+            raise damaged(path, "ids that are not 0, 1, 2 …")
+        if [vocabulary.get(special) for special in SPECIALS] != list(range(len(SPECIALS))):
+            raise damaged(path, f"without {', '.join(SPECIALS)} as its first pieces")
+        pairs = [tuple(merge) if isinstance(merge, list) else () for merge in merges]
+        if not all(_makes(pair, vocabulary) for pair in pairs):
+            raise damaged(path, "a merge of pieces that it has not")
+        return cls(_tokenizer(vocab=vocabulary, merges=pairs))
+
+
+def _makes(pair: tuple[Any, ...], vocabulary: dict[str, int]) -> bool:
+    """Whether a merge is one of pieces, and makes one."""
+    is_pair = len(pair) == 2 and all(isinstance(piece, str) for piece in pair)
+    return is_pair and vocabulary.keys() >= {*pair, "".join(pair)}
 
 
 def _tokenizer(**learnt: Any) -> Tokenizer:

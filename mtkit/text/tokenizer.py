@@ -64,6 +64,12 @@ def _escape(text: str) -> str:
     return _TO_ESCAPE.sub(lambda match: f"{ESCAPE}{ord(match[0]):04x}", text)
 
 
+def _unescape(match: re.Match[str]) -> str:
+    """The character; one for what is none, which only a model can spell."""
+    character = chr(int(match[1], 16))
+    return "\ufffd" if "\ud800" <= character <= "\udfff" else character
+
+
 def _pieces(line: str) -> list[tuple[str, bool]]:
     """The line cut into (escaped text, whether a single space stands before it)."""
     pieces: list[tuple[str, bool]] = []
@@ -130,5 +136,5 @@ class WordTokenizer:
                 parts.append(" ")
             glued = token.endswith(JOINER)
             bare = token.replace(JOINER, "")  # a network may put one anywhere
-            parts.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), bare))
+            parts.append(_ESCAPED.sub(_unescape, bare))
         return "".join(parts)

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
+from mtkit.storage.reading import damaged, read_json
+from mtkit.storage.structure import check_words
+
 Sentences = Sequence[Sequence[str]]  # as word tokens
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
@@ -60,5 +63,9 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
-        """Read what ``save`` wrote."""
-        return cls(json.loads(path.read_text(encoding="utf-8")))
+        """Read what ``save`` wrote. Raises InputError where it is no list of words."""
+        words = read_json(path, list)
+        check_words(path, words)
+        if not set(SPECIALS).isdisjoint(words):
+            raise damaged(path, "a word that is spelled like a special symbol")
+        return cls(words)

@@ -54,7 +54,7 @@ def test_seeds_give_several_models_which_translate_together(
     (tmp_path / "m-2/log.jsonl").write_text('{"update": 4\n')
     text_of = ["--test", project / "test.en", project / "test.de"]
     refused = mtkit("compare", "m-1", "m-2", *text_of, cwd=tmp_path, check=2)
-    assert b"m-2/log.jsonl: not a log of training; remove it, or train again" in refused.stderr
+    assert b"m-2/log.jsonl: damaged: 13 bytes instead of" in refused.stderr
 
     further = ["train-nmt", *text, "--preset", "quick", "--updates", 4, "--out", "further"]
     mtkit(*further, "--from", "m-1", cwd=tmp_path)

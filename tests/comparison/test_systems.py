@@ -98,12 +98,18 @@ def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
     run("smt", [directory], task(test))
     path = record.path_of([directory], test)
     text = path.read_text("utf-8")
-    assert record.read(path) is not None
-    path.write_text(text[:-20], encoding="utf-8")
-    assert record.read(path) is None
+    n, data = len(test), json.loads(text)
+    assert record.read(path, n) is not None
+    assert record.read(path, n + 1) is None
+    damaged = [text[:-20], "[]", text.replace("]", "", 1), text.replace('"text"', '"tex"')]
+    for name, value in {"best": data["best"][1:], "wider_texts": [1] * n, "threads": "2"}.items():
+        damaged.append(json.dumps(data | {name: value}))
+    for half in damaged:
+        path.write_text(half, encoding="utf-8")
+        assert record.read(path, n) is None
     assert run("smt", [directory], task(test)).outputs
-    assert record.read(path) is not None
-    assert record.read(path.with_name("other.json")) is None
+    assert record.read(path, n) is not None
+    assert record.read(path.with_name("other.json"), n) is None
 
 
 def test_a_glossary_holds_what_is_explained_too(copies: dict[str, Path], test: Bitext) -> None:

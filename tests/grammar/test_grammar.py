@@ -411,7 +411,7 @@ def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -
         (("--out", "mine", "--force"), "mine exists and is no suite directory (it has no suite"),
         (("--distance", "9-2"), "--distance 9-2: expected fewest and most words"),
         (("--pairs", 3), "--pairs 3: expected at least 10"),
-        (("--seed", -1), "--seed -1: expected 0 or more"),
+        (("--distance", "0-10000"), "--distance 0-10000: expected fewest and most words"),
     ):
         done = mtkit(*SOME, *arguments, cwd=tmp_path, check=2)
         assert done.stderr.decode().startswith(f"mtkit: {message}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+from mtkit.manifest import Manifest
 from mtkit.text.corpus import Bitext, Corpus
 
 
@@ -18,8 +20,7 @@ def beside_its_text(directory: Path, corpus: Corpus, where: Path) -> tuple[Path,
     paths = where / "train.en", where / "train.de"
     for path, lines in zip(paths, (corpus.train.source, corpus.train.target), strict=True):
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    manifest = (copy / "manifest.json").read_text("utf-8")
-    for old, new in zip(corpus.train.paths, paths, strict=True):
-        manifest = manifest.replace(str(old.resolve()), str(new))
-    (copy / "manifest.json").write_text(manifest, encoding="utf-8")
+    manifest = Manifest.read(copy)
+    text = manifest.corpus | {"train": [str(path) for path in paths]}
+    replace(manifest, corpus=text).write(copy)
     return copy, paths

@@ -15,7 +15,7 @@ from typing import Any
 
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.manifest import LOG, MANIFEST, Manifest, replacing, save_training_hashes
+from mtkit.manifest import LOG, MANIFEST, Manifest, save_training_hashes
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig, preset, suited
@@ -25,6 +25,7 @@ from mtkit.nmt.training.bpe_dropout import Segmenter
 from mtkit.nmt.training.plan import plan
 from mtkit.nmt.training.train import keep_memory, train
 from mtkit.nmt.training.update import Run
+from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer
@@ -118,7 +119,13 @@ def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
     """Both; without a dev set one in 20 pairs of the training text is held out, with a note."""
     if dev is not None:
         return train, dev
-    train, dev = hold_out(train, 20)
+    whole = train
+    train, dev = hold_out(whole, 20)
+    if not len(dev):
+        raise InputError(
+            f"{whole.paths[0]}: no pair can be held out of {len(whole)} for a dev set; name one "
+            "with --dev SRC TGT"
+        )
     note(f"no dev set: {len(dev)} pairs of the training text are held out for it")
     return train, dev
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import defaultdict
 from dataclasses import asdict
 from itertools import islice
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mtkit.errors import InputError
+from mtkit.storage.writing import write_whole
 
 if TYPE_CHECKING:
     from mtkit.nmt.data import Data
@@ -46,38 +45,54 @@ def fingerprint(config: TrainConfig, train: Data, dev: Data, weights: Tensors | 
 
 def save(path: Path, groups: Groups, state: dict[str, Any], mark: str) -> None:
     """Write a run; its old state stands until the new one is on the disk."""
-    new = path.with_name(path.name + ".new")
     tensors = {f"{group}.{k}": v for group, part in groups.items() for k, v in part.items()}
-    save_file(tensors, new, {"state": json.dumps(state), "fingerprint": mark})
-    with new.open("rb") as file:
-        os.fsync(file.fileno())
-    new.replace(path)
+    metadata = {"state": json.dumps(state), "fingerprint": mark}
+    write_whole(to_bytes(tensors, metadata | {"seal": _seal(tensors, metadata)}), path)
 
 
 def place_of(path: Path, mark: str | None = None) -> dict[str, Any]:
     """Where a run stands. Raises InputError where there is none, or one with another ``mark``."""
+    return _read(path, mark)[1]
+
+
+def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
+    """Read what ``save`` wrote. Raises InputError for a run of another text or other settings."""
+    tensors, place = _read(path, mark)
+    groups: Groups = defaultdict(dict)
+    for name, tensor in tensors.items():
+        group, _, key = name.partition(".")
+        groups[group][key] = tensor
+    return groups, place
+
+
+def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
+    """Tensors, if they are of the run with this ``mark``, and where the run stands."""
     if not path.is_file():
         raise InputError(f"{path}: no unfinished training; start one without --resume")
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata()
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        seal, place = metadata.pop("seal"), json.loads(metadata["state"])
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RecursionError):
+        seal = ""
+    if not seal or seal != _seal(tensors, metadata):
+        raise InputError(f"{path}: damaged, or of another mtkit; start anew without --resume")
     if mark not in (None, metadata["fingerprint"]):
         raise InputError(
             f"{path}: the unfinished training has another text or other settings; "
             "give those again, or start anew without --resume"
         )
-    place: dict[str, Any] = json.loads(metadata["state"])
-    return place
+    return tensors, place
 
 
-def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
-    """Read what ``save`` wrote. Raises InputError for a run of another text or other settings."""
-    place = place_of(path, mark)
-    groups: Groups = defaultdict(dict)
-    with safe_open(path, "pt") as file:
-        for name in file.keys():  # noqa: SIM118
-            group, _, key = name.partition(".")
-            groups[group][key] = file.get_tensor(name)
-    return groups, place
+def _seal(tensors: Tensors, metadata: dict[str, str]) -> str:
+    """A hash of all of it."""
+    of = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        of.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        of.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return of.hexdigest()
 
 
 def flat(queue: list[list[int]]) -> Tensors:

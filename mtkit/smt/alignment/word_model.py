@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -19,10 +20,31 @@ from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.alignment.symmetrize import Links, symmetrize
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, read_only, save_arrays
 from mtkit.smt.kernels import kernel
+from mtkit.storage.reading import as_fields, damaged, read_json
+from mtkit.storage.structure import (
+    check_ids,
+    check_length,
+    check_offsets,
+    check_range,
+    check_rising,
+)
 from mtkit.text.vocabulary import Sentences, Vocabulary
 
 FLOOR = 1e-6  # the share of t that is spread over all words, so that no pair is impossible
 KEPT = 1e-5  # smaller t are not written to the model
+
+
+class Translations(NamedTuple):
+    """t as it is kept; see ``WordModel``."""
+
+    row: Int64
+    column: Int32
+    t: Float32
+
+
+class _Saved(NamedTuple):
+    f_size: int
+    jumps: list[float]
 
 
 @dataclass(frozen=True)
@@ -77,11 +99,24 @@ class WordModel:
         (directory / "hmm.json").write_text(text, encoding="utf-8")
 
     @classmethod
-    def load(cls, directory: Path) -> WordModel:
-        """Read what ``save`` wrote; the arrays are memory-mapped."""
-        saved = json.loads((directory / "hmm.json").read_text(encoding="utf-8"))
-        row, column, t = load_arrays(directory, ("row", "column", "t"))
-        return cls(row, column, t, np.array(saved["jumps"]), saved["f_size"])
+    def load(cls, directory: Path, e_size: int, f_size: int) -> Self:
+        """Read what ``save`` wrote; the arrays are memory-mapped. Raises InputError where they are
+        no model of ``e_size`` and ``f_size`` words.
+        """
+        file = directory / "hmm.json"
+        saved = as_fields(_Saved, read_json(file, dict), file)
+        if saved.f_size != f_size or not all(type(s) is float and 0 < s <= 1 for s in saved.jumps):
+            raise damaged(file, f"no jumps between {f_size:,} words")
+        jumps = np.array(saved.jumps)
+        check_length(file, jumps, len(hmm.first_jumps()))
+        arrays = load_arrays(directory, Translations)
+        row, column, t = (directory / f"{name}.npy" for name in Translations._fields)
+        check_offsets(row, arrays.row, len(arrays.column), e_size)
+        check_ids(column, arrays.column, f_size)
+        check_rising(column, arrays.column, arrays.row)
+        check_length(t, arrays.t, len(arrays.column))
+        check_range(t, arrays.t, 0, 1 + FLOOR)
+        return cls(*arrays, jumps, f_size)
 
 
 @dataclass(frozen=True)
@@ -111,14 +146,14 @@ class WordModels:
         self.backward.save(directory / "backward")
 
     @classmethod
-    def load(cls, directory: Path) -> WordModels:
-        """Read what ``save`` wrote. Raises FileNotFoundError where a part is missing."""
-        return cls(
-            Vocabulary.load(directory / "source.json"),
-            Vocabulary.load(directory / "target.json"),
-            WordModel.load(directory / "forward"),
-            WordModel.load(directory / "backward"),
+    def load(cls, directory: Path) -> Self:
+        """Read what ``save`` wrote. Raises InputError where a part is missing or damaged."""
+        source, target = (
+            Vocabulary.load(directory / f"{side}.json") for side in ("source", "target")
         )
+        forward = WordModel.load(directory / "forward", len(source), len(target))
+        backward = WordModel.load(directory / "backward", len(target), len(source))
+        return cls(source, target, forward, backward)
 
 
 # --- kernels

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import math
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from mtkit.errors import InputError
 from mtkit.smt.flat import Float32, Float64, Int32, Int64
 from mtkit.smt.language_model.estimate import layout, suffix_links
 from mtkit.smt.language_model.ngrams import (
+    HIGHEST,
     LM_BOS,
     LM_EOS,
     LM_SPECIALS,
@@ -27,6 +27,7 @@ from mtkit.smt.language_model.ngrams import (
     Lm,
     NgramModel,
 )
+from mtkit.storage.reading import unpacked
 
 # The n n-grams of one order k: word ids (n, k); log10 p and log10 backoff (n, 2); n line numbers.
 Section = tuple[Int64, Float64, list[int]]
@@ -46,15 +47,10 @@ def create(path: Path) -> Iterator[BinaryIO]:
 
 def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
     """The numbered lines of a file, one at a time; raises InputError where it is no text."""
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            if b"\0" in file.peek(4096)[:4096]:
-                raise InputError(f"{path}: binary; name the text file that it was made of")
-            yield from enumerate(file, 1)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a complete gzip file ({error})") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+    for number, line in enumerate(unpacked(path), 1):
+        if b"\0" in line[:4096]:
+            raise InputError(f"{path}: binary; name the text file that it was made of")
+        yield number, line
 
 
 def write_arpa(model: NgramModel, path: Path) -> None:
@@ -127,7 +123,8 @@ def _read_sections(path: Path) -> tuple[list[str], list[Section]]:
     """The words, specials first, and the n-grams of each order."""
     lines = [line for _, line in text_of(path)]
     announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
-    order = len(announced)
+    if (order := len(announced)) > HIGHEST:
+        raise InputError(f"{path}: n-grams of {order} words; at most {HIGHEST} are read")
     names = [b"\\data\\", *(b"\\%d-grams:" % k for k in range(1, order + 1)), b"\\end\\"]
     heads = [(i, line.strip()) for i, line in enumerate(lines, start=1) if line[:1] == b"\\"]
     end = len(lines), b""

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +41,22 @@ from mtkit.smt.flat import (
     save_arrays,
 )
 from mtkit.smt.kernels import kernel, lean
+from mtkit.storage.reading import as_fields, damaged, read_json
+from mtkit.storage.structure import (
+    check_ids,
+    check_length,
+    check_offsets,
+    check_range,
+    check_rising,
+    check_words,
+)
 
 LM_UNK, LM_BOS, LM_EOS = 0, 1, 2
 LM_SPECIALS = ("<unk>", "<s>", "</s>")
 SPELLINGS = {"<unk>": LM_UNK, "<UNK>": LM_UNK, "<s>": LM_BOS, "</s>": LM_EOS}  # some shout
 ROOT = 0
+HIGHEST = 30  # order
+FARTHEST = 1e6  # from 0, of a logarithm
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / φ: spreads what it multiplies (Knuth 1973, 6.4)
 # What ``lm_step`` said of a state and a word: one sentence's search asks the same again and again.
 ANSWER = np.dtype([("question", np.uint64), ("log_p", np.float64), ("state", np.int64)])
@@ -135,17 +146,42 @@ class NgramModel:
         (directory / "lm.json").write_text(text, encoding="utf-8")
 
     @classmethod
-    def load(cls, directory: Path) -> NgramModel:
+    def load(cls, directory: Path) -> Self:
         """Read what ``save`` wrote; the arrays stay on disk until touched.
 
-        Raises ValueError when the arrays do not fit together.
+        Raises InputError where they are not what ``save`` writes.
         """
-        arrays = Lm(*load_arrays(directory, Lm._fields))
-        n = len(arrays.word)
-        if tuple(map(len, arrays)) != (n, n + 1, n, n, n):
-            raise ValueError(f"{directory}: the language model's arrays differ in length")
-        fields: dict[str, Any] = json.loads((directory / "lm.json").read_text(encoding="utf-8"))
-        return cls(arrays=arrays, **fields)
+        arrays, file = load_arrays(directory, Lm), directory / "lm.json"
+        lm = as_fields(cls, read_json(file, dict) | {"arrays": arrays}, file)
+        lm._check(directory)
+        return lm
+
+    def _check(self, directory: Path) -> None:
+        """Raise InputError unless the arrays are a trie whose suffix links lead to its root."""
+        lm, V, n = self.arrays, len(self.words), len(self.arrays.word)
+        path = {name: directory / f"{name}.npy" for name in Lm._fields}
+        check_words(directory / "lm.json", self.words)
+        if tuple(self.words[: len(LM_SPECIALS)]) != LM_SPECIALS or not 0 < self.order <= HIGHEST:
+            raise damaged(directory / "lm.json", "no n-gram model's words and order")
+        for name, array in lm._asdict().items():
+            check_length(path[name], array, n + (name == "first_child"))
+        check_ids(path["word"], lm.word, V)
+        check_offsets(path["first_child"], np.append(0, lm.first_child), n, n + 1)
+        if n <= V or lm.first_child[0] != 1 or lm.first_child[1] != 1 + V:
+            raise damaged(path["first_child"], f"the root has not {V:,} children")
+        if self.level_starts[-1] != n:
+            raise damaged(path["first_child"], f"n-grams of more than {self.order} words")
+        if not np.array_equal(lm.word[1 : V + 1], np.arange(V)):
+            raise damaged(path["word"], "unigrams that are not in the order of the words")
+        check_rising(path["word"], lm.word[1:], lm.first_child - 1)
+        longer = lm.suffix[V + 1 :]
+        if lm.suffix[: V + 1].any() or not (longer < np.arange(V + 1, n)).all():
+            raise damaged(path["suffix"], "suffixes that are no shorter n-grams")
+        check_range(path["suffix"], longer, 1, n)
+        if not np.array_equal(lm.word[longer], lm.word[V + 1 :]):
+            raise damaged(path["suffix"], "suffixes that end in another word")
+        check_range(path["log_prob"], lm.log_prob, -FARTHEST, 0)
+        check_range(path["backoff"], lm.backoff, -FARTHEST, FARTHEST)
 
 
 # --- kernels

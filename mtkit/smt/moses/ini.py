@@ -32,7 +32,7 @@ from mtkit.smt.moses.tables import (
 )
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.search.decoder import Limits
+from mtkit.smt.search.decoder import MOST, Limits
 from mtkit.smt.search.features import NAMES, OF_PHRASES, OF_REORDERING
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.text.corpus import read_lines
@@ -124,6 +124,8 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
     limit = _number(features[TABLE].options.get("table-limit", "20"), features[TABLE].where)
     if limit < 0:
         raise InputError(f"{features[TABLE].where}: table-limit must not be below 0")
+    if max(limit, abs(distortion)) > MOST:
+        raise InputError(f"{ini}: table-limit and distortion-limit must be at most {MOST:,}")
     if limit == 0:
         note(f"  table-limit=0: the {ALL:,} best translations of a phrase are tried")
     limits = Limits(distortion=distortion, table=limit or ALL)

@@ -28,16 +28,19 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import Flat, Float32, Int8, Int32, Int64, mix, read_only
+from mtkit.smt.flat import Flat, Float32, Int8, Int32, Int64, load_arrays, mix, read_only
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.phrases.extract import Aligned
 from mtkit.smt.phrases.table import PhraseTable
+from mtkit.storage.reading import damaged
+from mtkit.storage.structure import check_ids, check_offsets
 
 RIVALS = 40  # the most words of T(s)
 MISSING = -1.0  # ln P of a word that is none of them
@@ -64,6 +67,19 @@ class Lexicon(NamedTuple):
         """One that knows nothing of ``size`` source words; its feature is always 0."""
         none, zero = np.empty(0, np.int32), np.zeros(1, np.int64)
         return cls(*read_only([np.zeros(size + 1, np.int64), none, zero, none.astype(np.int8)]))
+
+    @classmethod
+    def load(cls, directory: Path, s_size: int, t_size: int) -> Self:
+        """Read it from its arrays. Raises InputError where they are none of so many words."""
+        lexicon = load_arrays(directory, cls)
+        row, word, begin, _ = (directory / f"{name}.npy" for name in cls._fields)
+        check_offsets(row, lexicon.row, len(lexicon.word), s_size, most=RIVALS)
+        check_ids(word, lexicon.word, t_size)
+        check_offsets(begin, lexicon.begin, len(lexicon.weight), t_size if len(lexicon.word) else 0)
+        widths = np.diff(lexicon.begin)
+        if (widths & (widths - 1)).any():  # a feature's place is the last bits of its hash
+            raise damaged(begin, "tables whose sizes are no powers of 2")
+        return lexicon
 
 
 def train(

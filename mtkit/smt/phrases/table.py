@@ -23,20 +23,41 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.smt.alignment.symmetrize import Links
-from mtkit.smt.flat import Flat, Float32, Float64, Int8, Int32, Int64, UInt64, read_only
+from mtkit.smt.flat import (
+    Flat,
+    Float32,
+    Float64,
+    Int8,
+    Int32,
+    Int64,
+    UInt64,
+    load_arrays,
+    read_only,
+)
 from mtkit.smt.kernels import kernel
 from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS, closed_form
-from mtkit.smt.phrases.extract import MAX_PHRASE, Rows, extract
+from mtkit.smt.phrases.extract import MAX_PHRASE, Rows, extract, hash_phrase
 from mtkit.smt.phrases.reorder import log_probabilities
+from mtkit.storage.reading import damaged
+from mtkit.storage.structure import (
+    check_ids,
+    check_length,
+    check_offsets,
+    check_range,
+    check_rising,
+)
 
 DISCOUNTS = ("none", "kneser-ney")
 CACHED = 1 << 14  # rows that are worked on together
+FARTHEST = 1e6  # from 0, of a logarithm
+BYTES = np.uint64(0x0101010101010101)
 # A link: its target word in the flat corpus, w(t|s), w(s|t).
 LINK = np.dtype([("target", np.int64), ("forward", np.float64), ("backward", np.float64)])
 
@@ -53,6 +74,31 @@ class PhraseTable(NamedTuple):
     features: Float32  # (P, 4) ln of φ(t̄|s̄), lex(t̄|s̄), φ(s̄|t̄), lex(s̄|t̄)
     reordering: Float32  # (P, 6) ln P(o|s̄, t̄): m, s, d towards the previous word, then the next
     links: UInt64  # (P,) bit 8 i + j: source word i is linked to target word j
+
+    @classmethod
+    def load(cls, directory: Path, s_size: int, t_size: int) -> Self:
+        """Read it from its arrays. Raises InputError where they are no table of so many words."""
+        table = load_arrays(directory, cls, ("features", "reordering"))
+        path = {name: directory / f"{name}.npy" for name in cls._fields}
+        R, P = len(table.key), len(table.t_begin) - 1
+        check_offsets(path["s_begin"], table.s_begin, len(table.source), R, 1, MAX_PHRASE)
+        check_offsets(path["t_begin"], table.t_begin, len(table.target), None, 1, MAX_PHRASE)
+        check_offsets(path["row"], table.row, P, R, 1)
+        check_ids(path["source"], table.source, s_size)
+        check_ids(path["target"], table.target, t_size)
+        check_rising(path["key"], table.key)
+        for name, width in (("features", 4), ("reordering", 6)):
+            check_length(path[name], getattr(table, name), P)
+            if getattr(table, name).shape[1] != width:
+                raise damaged(path[name], f"rows that are not of {width} numbers")
+            check_range(path[name], getattr(table, name), -FARTHEST, FARTHEST)
+        check_length(path["links"], table.links, P)
+        r, p = flaws(table)
+        if r >= 0:
+            raise damaged(path["key"], f"of source phrase {r:,} another than its words hash to")
+        if p >= 0:
+            raise damaged(path["links"], f"of pair {p:,} to words that it has not")
+        return table
 
 
 @lru_cache(1 << 16)
@@ -170,6 +216,25 @@ def _null(words: Int32, linked: Int64) -> Float64:
 
 
 # --- kernels
+
+
+@kernel
+def flaws(table: PhraseTable) -> tuple[int, int]:
+    """The first source phrase whose key is not its hash, and the first pair with links to words
+    that it has not; −1 for none.
+    """
+    for r in range(len(table.key)):
+        s_first, s_last = table.s_begin[r], table.s_begin[r + 1] - 1
+        if hash_phrase(table.source, s_first, s_last) != table.key[r]:
+            return r, -1
+        s_words = np.uint64(s_last + 1 - s_first)
+        for p in range(table.row[r], table.row[r + 1]):
+            t_words = np.uint64(table.t_begin[p + 1] - table.t_begin[p])
+            of_word = (np.uint64(1) << t_words) - np.uint64(1)  # bits 0 … t_words − 1 of each byte
+            most = (of_word * BYTES) & (~np.uint64(0) >> (np.uint64(64) - np.uint64(8) * s_words))
+            if table.links[p] & ~most:
+                return -1, p
+    return -1, -1
 
 
 @kernel

@@ -14,6 +14,7 @@ exhaustive.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +28,11 @@ from mtkit.smt.search.features import LM
 from mtkit.smt.search.heap import push, replace
 from mtkit.smt.search.hypothesis import EDGE, HYPOTHESIS, Records, Row, Task
 from mtkit.smt.search.options import Model, Options
+from mtkit.storage.reading import damaged
 
 GROUP = np.dtype([("first", np.int32), ("size", np.int32), ("head", np.int32)])
 CELL = np.dtype([("edge", np.int32), ("parent", np.int32), ("option", np.int32)])
+MOST = 100_000  # of any limit
 SLACK = 3.0  # nats of the language model, times λ_lm
 
 
@@ -48,6 +51,11 @@ class Limits(NamedTuple):
     pops: int = 150  # hypotheses that are made for a stack
     distortion: int = 6  # words a span may be away from the last one's end
     table: int = 20  # translations of one source phrase
+
+    def check(self, path: Path) -> None:
+        """Raise InputError for limits that no search can be meant to have."""
+        if min(self.stack, self.pops, self.table) < 1 or max(map(abs, self)) > MOST:
+            raise damaged(path, f"limits of the search that cannot be meant: {self}")
 
 
 def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) -> Records:

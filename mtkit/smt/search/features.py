@@ -10,12 +10,12 @@ order; a kernel finds one by the constants below. Of f_k
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mtkit.errors import InputError
+from mtkit.storage.reading import check_weight, read_json
 
 ORIENTATIONS = ("monotone", "swap", "discontinuous")
 
@@ -81,13 +81,9 @@ def weights_named(name: str, ratio: float = 1.0) -> dict[str, float]:
 
 def read_weights(path: Path) -> dict[str, float]:
     """Weights from a JSON object, all of ``NAMES``. Raises InputError otherwise."""
-    try:
-        weights = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    if not isinstance(weights, dict) or set(weights) != set(NAMES):
+    weights = read_json(path, dict)
+    if set(weights) != set(NAMES):
         raise InputError(f"{path}: must give exactly these weights: {', '.join(NAMES)}")
     for name, value in weights.items():
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            raise InputError(f"{path}: the weight {name!r} is {value!r}, not a finite number")
+        check_weight(path, name, value)
     return {name: float(weights[name]) for name in NAMES}

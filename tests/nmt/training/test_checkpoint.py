@@ -21,10 +21,11 @@ from mtkit.console import console
 from mtkit.errors import InputError, WorkError
 from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig, learning_rate, preset
-from mtkit.nmt.training import build, checkpoint
+from mtkit.nmt.training import build
 from mtkit.nmt.training import update as running
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
 from mtkit.nmt.training.update import Run
+from mtkit.storage import writing
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.command import WATCHDOG, mtkit
@@ -114,7 +115,7 @@ def test_an_interrupted_write_leaves_the_old_state(
         raise OSError
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.os, "fsync", broken)
+        patch.setattr(writing.os, "fsync", broken)
         with pytest.raises(OSError):  # noqa: PT011
             run.keep()
     again = run_at(tmp_path / "run")

@@ -250,7 +250,7 @@ def test_a_word_model_gives_the_enumerated_probability_and_survives_saving(tmp_p
     words = vocabulary(SIZES[0])
     model = train_direction(e, words, f, words, "hmm").model()
     model.save(tmp_path)
-    loaded = WordModel.load(tmp_path)
+    loaded = WordModel.load(tmp_path, len(model.row) - 1, model.f_size)
     table = np.zeros(SIZES)
     for word in range(SIZES[0]):
         for k in range(model.row[word], model.row[word + 1]):

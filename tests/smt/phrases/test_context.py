@@ -149,7 +149,7 @@ def test_threads_change_nothing_and_saving_neither(tmp_path: Path) -> None:
     bitext = random_bitext(5)
     a, b = learn(bitext), learn(bitext, threads=3)
     save_arrays(tmp_path, **a._asdict())
-    for other in (b, Lexicon(*load_arrays(tmp_path, Lexicon._fields))):
+    for other in (b, load_arrays(tmp_path, Lexicon)):
         for x, y in zip(a, other, strict=True):
             np.testing.assert_array_equal(x, y)
             assert not y.flags.writeable

@@ -1,0 +1,80 @@
+"""Whether the files of a directory are still those that were written.
+
+Of each file its size and a hash of every block are kept (BLAKE2b, 64 bits), so that a part of a
+large file can be checked by itself. This finds what went wrong on a disk or on the way; it proves
+nothing against somebody who writes files and hashes anew, which is what ``structure`` is for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtkit.storage.reading import as_fields
+
+BLOCK = 1 << 20  # bytes
+SAMPLE = 64  # blocks that are read where not all are: what takes less than 0.1 s
+DIGEST = 8  # bytes of a hash
+
+
+class Digest(NamedTuple):
+    """Of a file: its bytes, and the hashes of its blocks in hexadecimal, one behind the other."""
+
+    bytes: int
+    blake2b: str
+
+
+def digests_of(directory: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """The digest of each of ``files``, by its way from ``directory``."""
+    with ThreadPoolExecutor() as pool:
+        named = {file.relative_to(directory).as_posix(): file for file in files}
+        found = pool.map(_digest, named.values())
+        return {name: digest._asdict() for name, digest in zip(named, found, strict=True)}
+
+
+def changed(
+    directory: Path, kept: Mapping[str, Any], source: Path, sample: int | None = SAMPLE
+) -> dict[str, str]:
+    """What is wrong with which of the files whose digests are ``kept`` in the file ``source``.
+
+    sample: blocks that are read, chosen anew each time, where there are more; None: all are.
+    Raises InputError where ``kept`` are no digests.
+    """
+    wrong, blocks = dict[str, str](), list[tuple[str, int, str]]()
+    for name, value in kept.items():
+        digest, path = as_fields(Digest, value, source), directory / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            wrong[name] = "not a file of the model"
+        elif not path.is_file():
+            wrong[name] = "missing"
+        elif (size := path.stat().st_size) != digest.bytes:
+            wrong[name] = f"{size:,} bytes instead of {digest.bytes:,}"
+        else:
+            width = 2 * DIGEST
+            ends = range(0, len(digest.blake2b), width)
+            blocks += [(name, at // width, digest.blake2b[at : at + width]) for at in ends]
+            if len(ends) != -(-size // BLOCK):
+                wrong[name] = "without a hash of every block"
+    if sample is not None and len(blocks) > sample:
+        blocks = random.sample(blocks, sample)
+    with ThreadPoolExecutor() as pool:
+        hashes = pool.map(lambda block: _hash(directory / block[0], block[1]), blocks)
+        for (name, number, expected), found in zip(blocks, hashes, strict=True):
+            if found != expected:
+                wrong.setdefault(name, f"other bytes in its block {number + 1}")
+    return wrong
+
+
+def _digest(path: Path) -> Digest:
+    size = path.stat().st_size
+    return Digest(size, "".join(_hash(path, k) for k in range(-(-size // BLOCK))))
+
+
+def _hash(path: Path, block: int) -> str:
+    with path.open("rb") as file:
+        file.seek(block * BLOCK)
+        return hashlib.blake2b(file.read(BLOCK), digest_size=DIGEST).hexdigest()

@@ -1,0 +1,176 @@
+"""JSON, arrays and dataclasses from files that anybody may have written.
+
+Whatever is wrong with one is an InputError of one line, which names the file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from itertools import count
+from pathlib import Path
+from tokenize import TokenError
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mtkit.errors import InputError
+
+T = TypeVar("T")
+LARGEST = 1_000_000  # weight
+LONGEST_LINE = 1 << 24  # bytes
+MOST_TIMES, SMALL = 100, 1 << 24  # a packed file's size; bytes that it may unpack to in any case
+LONGEST = 200  # characters of a library's reason that are repeated
+
+
+def damaged(path: Path, reason: object) -> InputError:
+    """What to raise for a file that is not as mtkit writes it."""
+    said = " ".join(str(reason).split()) or type(reason).__name__
+    return InputError(
+        f"{path}: damaged: {said[:LONGEST]}; take the model again from where it came, or train it "
+        "again"
+    )
+
+
+def missing(path: Path | str) -> InputError:
+    """What to raise for a file that is not there."""
+    return InputError(f"{path}: missing; the model must be trained again")
+
+
+def unpacked(path: Path) -> Iterator[bytes]:
+    """A plain or ``.gz`` file by lines, each with its ``\\n``. Raises InputError where it cannot be
+    read, for a line of more than ``LONGEST_LINE`` bytes, and for what unpacks to more than
+    ``MOST_TIMES`` its size, as no text does.
+    """
+    packed, total = path.suffix == ".gz", 0
+    try:
+        most = max(SMALL, MOST_TIMES * path.stat().st_size) if packed else math.inf
+        with (gzip.open if packed else open)(path, "rb") as file:
+            for number in count(1):
+                if not (line := file.readline(LONGEST_LINE + 1)):
+                    return
+                total += len(line)
+                if total > most:
+                    raise InputError(
+                        f"{path}: unpacks to more than {MOST_TIMES} times its size, as no text does"
+                    )
+                check_line(str(path), number, line)
+                yield line
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a complete gzip file ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def check_line(name: str, number: int, line: bytes) -> None:
+    """Raise InputError for a line of more than ``LONGEST_LINE`` bytes."""
+    if len(line) > LONGEST_LINE:
+        raise InputError(f"{name}: line {number}: longer than {LONGEST_LINE:,} bytes; break it up")
+
+
+def read_text(path: Path) -> str:
+    """A file in UTF-8. Raises InputError where it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise missing(path) from None
+    except UnicodeDecodeError as error:
+        raise damaged(path, error) from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def read_json(path: Path, kind: type[T]) -> T:
+    """A JSON file with a value of ``kind``: dict or list. Raises InputError where it has none."""
+    return parse_json(read_text(path), path, kind)
+
+
+def parse_json(text: str, path: Path, kind: type[T]) -> T:
+    """The same of its ``text``."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of too many digits, too, is the first
+        raise damaged(path, f"not JSON ({error})") from None
+    if not isinstance(value, kind):
+        raise damaged(path, f"a {type(value).__name__} instead of a {kind.__name__}")
+    return value
+
+
+def read_array(path: Path, dtype: DTypeLike, dimensions: int = 1) -> NDArray[Any]:
+    """A ``.npy`` file, memory-mapped and read-only: no page is read before it is needed.
+
+    Raises InputError where it is none, or one of other numbers than ``dtype``.
+    """
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (OSError, ValueError, EOFError, TypeError, SyntaxError, TokenError) as error:
+        raise damaged(path, error) from None
+    except (RecursionError, MemoryError, OverflowError, KeyError) as error:
+        raise damaged(path, type(error).__name__) from None
+    if array.dtype != dtype or array.ndim != dimensions:
+        raise damaged(path, f"not {dimensions}-dimensional numbers of type {np.dtype(dtype)}")
+    if not array.flags.c_contiguous:
+        raise damaged(path, "columns before rows")
+    return np.asarray(array)  # np.memmap would be another type for kernels
+
+
+def check_weight(path: Path, name: str, value: object) -> None:
+    """Raise InputError where a weight λ is no number of a usual size."""
+    if type(value) not in (int, float) or not abs(value) <= LARGEST:  # type: ignore[arg-type]
+        shown = (
+            repr(value)[:40] if not isinstance(value, int) or value.bit_length() < 99 else "huge"
+        )
+        raise InputError(
+            f"{path}: the weight {name} is {shown}, not a finite number up to {LARGEST:,}"
+        )
+
+
+def as_fields(cls: type[T], data: Any, path: Path) -> T:
+    """A dataclass or named tuple of plain values from a JSON object that was read from ``path``.
+
+    Raises InputError for other names than its fields, and for values of other types or not finite.
+    """
+    if not isinstance(data, Mapping):
+        raise damaged(path, f"a {type(data).__name__} where {cls.__name__} is described")
+    hints = get_type_hints(cls)
+    if unknown := [name for name in data if name not in hints]:
+        raise damaged(path, f"{unknown[0]!r} is unknown here")
+    if lacking := [name for name in _needed(cls) if name not in data]:
+        raise damaged(path, f"{lacking[0]!r} is missing")
+    for name, value in data.items():
+        if not _is(value, hints[name]):
+            raise damaged(path, f"{name} is {str(value)[:40]}")
+    return cls(**data)
+
+
+def _needed(cls: Any) -> list[str]:
+    """The fields without a default."""
+    if issubclass(cls, tuple):
+        return [name for name in cls._fields if name not in cls._field_defaults]
+    return [f.name for f in fields(cls) if f.default is f.default_factory is MISSING]
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Whether a JSON value is of a type; containers are looked at from outside."""
+    if hint is Any:
+        return True
+    origin = get_origin(hint)
+    if origin is Literal:
+        return value in get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_is(value, part) for part in get_args(hint))
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if hint in (int, bool, str, type(None)):
+        return type(value) is hint
+    return isinstance(value, origin or hint)

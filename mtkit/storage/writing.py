@@ -1,0 +1,193 @@
+"""How a file or a directory takes the place of another: the old or the new is there, always whole.
+
+    .NAME.lock      who is writing NAME; the kernel drops the lock when that process ends, however
+    .NAME.new       the directory that is to be NAME
+    .NAME.old       the one that was, where the system cannot exchange two names in one step
+    .NAME.PID.part  the file that is to be NAME
+
+What a killed process left of these goes when the next one looks there. Everything is on the disk
+before it gets its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mtkit.errors import InputError
+
+NEW, OLD, LOCK, PART = "new", "old", "lock", "part"
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+def write_whole(content: str | bytes, path: Path) -> None:
+    """Write a file, and the directories that it lies in; text as UTF-8. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with create(path) as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def create(path: Path) -> Iterator[BinaryIO]:
+    """A file that becomes ``path`` when the block ends well. Raises OSError."""
+    path = path.resolve()  # a link keeps leading to its file
+    if path.exists() and not path.is_file():  # a device, a pipe
+        with path.open("wb") as file:
+            yield file
+        return
+    _sweep_parts(path.parent, _literal(path.name))
+    scratch = _beside(path, f"{os.getpid()}.{PART}")
+    try:
+        with scratch.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, scratch)
+        scratch.replace(path)
+        _sync(path.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A directory beside ``out`` that becomes ``out`` when the block ends well.
+
+    Left by an exception (Ctrl-C included), it disappears and ``out`` stays as it was. Raises
+    InputError where another process is writing there.
+    """
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        scratch = _beside(out, NEW)
+        scratch.mkdir()
+        try:
+            yield scratch
+            for path in (*scratch.rglob("*"), scratch):
+                _sync(path)
+            if not out.exists():
+                scratch.replace(out)
+            else:
+                _exchange(scratch, out)
+            _sync(out.parent)
+        finally:
+            _sweep(out)
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Nobody else may write ``out``; and what was left there by a process that died is gone.
+
+    Raises InputError where somebody does.
+    """
+    path = _beside(out, LOCK)
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(file, 200).decode(errors="replace") or "another process"
+            os.close(file)
+            raise InputError(
+                f"{out}: {holder} is writing there; wait for it, or name another --out"
+            ) from None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                break
+        os.close(file)  # its holder took the name away in between
+    try:
+        os.ftruncate(file, 0)
+        os.write(file, f"process {os.getpid()} (mtkit {' '.join(sys.argv[1:2])})".encode())
+        _sweep(out)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
+def recover(parent: Path) -> None:
+    """Put in order what processes that died have left in a directory; what others hold stays."""
+    with contextlib.suppress(OSError):
+        _sweep_parts(parent)
+    marks = [path for mark in (LOCK, NEW, OLD) for path in parent.glob(f".*.{mark}")]
+    for name in {path.name[1:].rpartition(".")[0] for path in marks}:
+        with contextlib.suppress(InputError, OSError), locked(parent / name):
+            pass
+
+
+def _sweep(out: Path) -> None:
+    """Take away what is left of a replacement, or give back what it was about to replace."""
+    new, old = _beside(out, NEW), _beside(out, OLD)
+    if old.exists() and not out.exists():
+        old.replace(out)
+    for left in (new, old):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(left)
+
+
+def _sweep_parts(parent: Path, name: str = "*") -> None:
+    """Take away the files that processes which died were writing."""
+    for left in parent.glob(f".{name}.*.{PART}"):
+        if not _lives(left.name.split(".")[-2]):
+            left.unlink(missing_ok=True)
+
+
+def _exchange(new: Path, out: Path) -> None:
+    """Let two directories exchange their names, or ``out`` become OLD before ``new`` takes its."""
+    try:
+        _rename_exchange(new, out)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+            raise
+        out.replace(_beside(out, OLD))
+        new.replace(out)
+
+
+def _rename_exchange(one: Path, other: Path) -> None:
+    """Linux's renameat2. Raises OSError, ENOSYS where there is none."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if call(AT_FDCWD, bytes(one), AT_FDCWD, bytes(other), RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(other))
+
+
+def _beside(path: Path, mark: str) -> Path:
+    return path.with_name(f".{path.name}.{mark}")
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a directory, on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _lives(process: str) -> bool:
+    """Whether there is a process of this number, as far as one can tell."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _literal(name: str) -> str:
+    """For ``glob``, a name whose characters stand for themselves."""
+    return re.sub(r"([*?[])", r"[\1]", name)

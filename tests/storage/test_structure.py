@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.errors import InputError
+from mtkit.storage import structure
+
+HERE = Path("row.npy")
+MOST, LEAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+
+@pytest.mark.parametrize(
+    ("begin", "reason"),
+    [
+        ([], "0 rows|1 rows"),
+        ([1, 5], "from 1 to 5"),
+        ([0, 4], "from 0 to 4"),
+        ([0, 3, 2, 5], "fall"),
+        ([0, MOST, LEAST, -1, 5], "fall"),  # whose differences overflow to what looks right
+        ([0, 0, 5], "values outside of 1 to 4"),
+        ([0, 5], "values outside of 1 to 4"),
+    ],
+)
+def test_offsets_cut_the_whole_and_nothing_else(begin: list[int], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        structure.check_offsets(HERE, np.array(begin, np.int64), 5, None, 1, 4)
+
+
+def test_offsets_of_parts_that_may_be_empty() -> None:
+    structure.check_offsets(HERE, np.array([0, 0, 2, 5]), 5, 3)
+    with pytest.raises(InputError, match="4 rows where 5 are needed"):
+        structure.check_offsets(HERE, np.array([0, 0, 2, 5]), 5, 4)
+
+
+@pytest.mark.parametrize("values", [[0, np.nan], [np.inf], [-np.inf, 0], [-2.0], [1.5]])
+def test_numbers_lie_in_their_range(values: list[float]) -> None:
+    with pytest.raises(InputError, match="values outside of -1 to 1"):
+        structure.check_range(HERE, np.array(values), -1, 1)
+    structure.check_range(HERE, np.array([-1, 0.5, 1]), -1, 1)
+    structure.check_range(HERE, np.empty(0), -1, 1)
+
+
+@pytest.mark.parametrize("ids", [[0, 3], [-1], [2**31 - 1]])
+def test_ids_are_below_the_size(ids: list[int]) -> None:
+    with pytest.raises(InputError, match="outside"):
+        structure.check_ids(HERE, np.array(ids, np.int32), 3)
+
+
+def test_values_rise_within_their_parts() -> None:
+    values, begin = np.array([1, 4, 2, 3, 0]), np.array([0, 2, 2, 4, 5])
+    structure.check_rising(HERE, values, begin)
+    for k in (1, 3):
+        wrong = values.copy()
+        wrong[k] = wrong[k - 1]
+        with pytest.raises(InputError, match="do not rise"):
+            structure.check_rising(HERE, wrong, begin)
+    with pytest.raises(InputError, match="do not rise"):
+        structure.check_rising(HERE, values)
+    structure.check_rising(HERE, np.empty(0, np.int32), np.zeros(3, np.int64))
+
+
+@pytest.mark.parametrize("words", [["a", "a"], [""], [1], ["a", None], ["\ud800"]])
+def test_words_are_different_texts(words: list[object]) -> None:
+    with pytest.raises(InputError, match="damaged"):
+        structure.check_words(HERE, words)
+    structure.check_words(HERE, ["a", "b", "\n", "\x00"])

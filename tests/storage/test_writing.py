@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mtkit.errors import InputError
+from mtkit.storage import writing
+from mtkit.storage.writing import create, recover, replacing, write_whole
+
+NOBODY = 2**22 + 1  # no process has such a number
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def put(out: Path, text: str) -> None:
+    with replacing(out) as directory:
+        (directory / "a").write_text(text, encoding="utf-8")
+
+
+def unable(one: Path, other: Path) -> None:
+    raise OSError(38, "no exchange here")
+
+
+@pytest.fixture(params=["exchange", "renames"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "renames":
+        monkeypatch.setattr(writing, "_rename_exchange", unable)
+
+
+@pytest.mark.usefixtures("either_way")
+def test_a_directory_is_replaced_and_nothing_stays(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        put(tmp_path / "m", text)
+        assert (tmp_path / "m" / "a").read_text(encoding="utf-8") == text
+        assert names(tmp_path) == ["m"]
+
+
+def killed_while_writing(out: Path, moment: str) -> None:
+    """A process that kills itself at ``moment``, a line of Python inside of ``replacing``."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from mtkit.storage import writing
+def die(*_): os.kill(os.getpid(), signal.SIGKILL)
+with writing.replacing(Path({str(out)!r})) as directory:
+    (directory / "a").write_text("new")
+    {moment}
+"""
+    ended = subprocess.run([sys.executable, "-c", code], check=False)
+    assert ended.returncode == -signal.SIGKILL
+
+
+MOMENTS = {  # and what is there afterwards
+    "die()": "old",
+    "writing._exchange = die": "old",
+    "writing._rename_exchange = die": "old",
+    "writing.shutil.rmtree = die": "new",
+    "writing._sweep = die": "new",
+}
+WITHOUT_EXCHANGE = """def no(*_): raise OSError(38, "")
+    writing._rename_exchange = no
+    replace, n = Path.replace, []
+    def counted(a, b):
+        n.append(a)
+        return die() if len(n) == {0} else replace(a, b)
+    Path.replace = counted"""
+MOMENTS |= {WITHOUT_EXCHANGE.format(k): "old" for k in (1, 2)}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_moment_the_old_or_the_new_is_found_whole(
+    moment: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "m"
+    put(out, "old")
+    killed_while_writing(out, moment)
+    recover(tmp_path)
+    assert (out / "a").read_text(encoding="utf-8") == MOMENTS[moment]
+    assert names(tmp_path) == ["m"]
+
+
+def test_what_a_living_process_writes_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    put(out, "old")
+    code = f"""
+from pathlib import Path
+from mtkit.storage.writing import replacing
+with replacing(Path({str(out)!r})) as directory:
+    (directory / "a").write_text("new")
+    print("writing", flush=True)
+    input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        recover(tmp_path)
+        assert names(tmp_path) == [".m.lock", ".m.new", "m"]
+        with pytest.raises(InputError, match=rf"process {other.pid} \(mtkit .*\) is writing there"):
+            put(out, "mine")
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert other.wait() == 0
+    assert (out / "a").read_text(encoding="utf-8") == "new"
+    assert names(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_command_that_is_told_to_end_leaves_nothing(number: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mtkit", "train-nmt", "--updates", "100000"]
+    usual = partial(signal.signal, number, signal.SIG_DFL)  # which nohup and & change
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=usual
+    ) as training:
+        assert training.stderr is not None
+        for line in training.stderr:
+            if line.startswith("plan"):
+                break
+        training.send_signal(number)
+        training.stderr.read()
+    assert training.returncode == 130
+    assert [p for p in names(tmp_path / "models") if not p.endswith(".checkpoint")] == []
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_whole("old", path)
+    path.chmod(0o640)
+
+    def fail() -> None:
+        with create(path) as file:
+            file.write(b"ne")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        fail()
+    assert path.read_bytes() == b"old"
+    write_whole("new", path)
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert names(tmp_path) == ["page.html"]
+
+
+def test_a_link_leads_to_the_new_file_and_a_device_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_whole("text", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"text"
+    write_whole("text", Path(os.devnull))
+    assert not Path(os.devnull).is_file()
+
+
+def test_parts_of_dead_processes_go_and_of_others_stay(tmp_path: Path) -> None:
+    dead, living = tmp_path / f".a.{NOBODY}.part", tmp_path / f".a.{os.getpid()}.part"
+    other, odd = tmp_path / f".b.{NOBODY}.part", tmp_path / ".a.notes.part"
+    for path in (dead, living, other, odd):
+        path.touch()
+    write_whole("", tmp_path / "a")
+    assert not dead.exists()
+    assert other.exists()
+    recover(tmp_path)
+    assert not other.exists()
+
+
+def test_two_that_begin_at_once_one_is_refused(tmp_path: Path) -> None:
+    code = f"""
+import time
+from functools import partial
+from pathlib import Path
+from mtkit.errors import InputError
+from mtkit.storage.writing import replacing
+try:
+    with replacing(Path({str(tmp_path / "m")!r})) as directory:
+        time.sleep(0.5)
+        (directory / "a").write_text("done")
+except InputError:
+    raise SystemExit(2)
+"""
+    for _ in range(3):
+        both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+        codes = sorted(process.wait() for process in both)
+        assert codes in ([0, 2], [0, 0])  # one after the other, on a slow machine
+        assert (tmp_path / "m" / "a").read_text(encoding="utf-8") == "done"
+        assert names(tmp_path) == ["m"]
+        time.sleep(0.01)

@@ -1,0 +1,1 @@
+"""What mtkit has to survive, tried by the thousand; `make torture`."""

@@ -1,0 +1,361 @@
+"""Model directories that are damaged by accident and on purpose.
+
+Every file of a model is cut, has single bits turned, and gets chosen values: of arrays the extremes
+of their type in places that matter, of JSON other values in the place of each. Of each such model
+
+    as it is    `info --check` must name it, unless no byte of what it says has changed
+    resealed    with digests that fit, as a forger would: every command must refuse it in one line,
+                or answer; a child process runs them, so that a signal kills that alone. Kernels
+                are compiled with bounds checks, and say where they look outside of an array
+
+Every choice comes from a seed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import numpy as np
+from typer.main import get_command
+
+from mtkit.cli import app
+from mtkit.errors import InputError
+from mtkit.manifest import MANIFEST, Manifest, model_files
+from tests.support.command import mtkit
+from tests.torture.models import copy, memory
+
+COMMAND = get_command(app)  # built once, not for each call
+LIMIT = 20  # seconds a command may take
+BATCH = 100  # spoilt files that one child tries
+SENTENCE = "Where is the next train to Berlin?"
+TEXT = f"{SENTENCE}\nI would like to pay by card, please.\n".encode()
+COMMANDS: dict[str, list[list[str]]] = {
+    "translator": [
+        ["translate", "--model", "M", "--n-best", "3"],
+        ["perplexity", "M", "--test", "t.en", "t.de"],
+        ["explain", SENTENCE, "--model", "M"], ["info", "M"],
+    ],
+    "combined": [
+        ["translate", "--model", "M"], ["explain", SENTENCE, "--model", "M"], ["info", "M"],
+    ],
+    "alignment": [["align", "--model", "M", "--train", "t.en", "t.de"], ["info", "M"]],
+    "laboratory": [["gradients", "--model", "M"], ["info", "M"], ["info", "M", "--check"]],
+}  # fmt: skip
+COMMANDS |= dict.fromkeys(("smt", "nmt", "moses"), COMMANDS["translator"])
+INTEGERS = [0, 1, -1, 2, 7, 8, 255, 2**15, 2**30, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63)]
+FLOATS = [0.0, 1.0, -1.0, 1e30, -1e30, 3e38, 1e-45, np.nan, np.inf, -np.inf, -0.0, 88.0]
+VALUES: list[Any] = [
+    None, True, -1, 0, 2**31, 10**23, 10**400, 1e308, float("nan"), float("inf"), "", "x",
+    "\ud800", "\x00", "../../etc", "x" * 10_000, [], {}, [[]] * 3, ["a", "a"], {"a": None},
+]  # fmt: skip
+
+
+class Spoilt(NamedTuple):
+    """Another content of a file, and how it came to be."""
+
+    file: Path
+    how: str
+    content: bytes
+
+
+class Outcome(NamedTuple):
+    """fault: what must not happen, or ""; loads: whether the model answered."""
+
+    fault: str
+    loads: bool
+    same: bool
+
+
+# --- ways to spoil a file
+
+
+def spoilt(
+    file: Path, content: bytes, counts: tuple[int, int, int], rng: np.random.Generator
+) -> Iterator[Spoilt]:
+    """Truncations, turned bits and chosen values, so many of each."""
+    truncations, flips, chosen = counts
+    size = len(content)
+    for at in _some(rng, size, truncations):
+        yield Spoilt(file, f"cut at {at}", content[:at])
+    for at in _some(rng, size * 8, flips):
+        turned = bytearray(content)
+        turned[at // 8] ^= 1 << at % 8
+        yield Spoilt(file, f"bit {at} turned", bytes(turned))
+    ways = {".npy": _array_values, ".json": _json_values, ".safetensors": _tensor_values}
+    if file.suffix in ways and content:
+        yield from (
+            Spoilt(file, how, other) for how, other in ways[file.suffix](content, chosen, rng)
+        )
+
+
+def _some(rng: np.random.Generator, size: int, n: int) -> list[int]:
+    """At most n different places, the first and the last among them."""
+    if size <= n:
+        return list(range(size))
+    return sorted({0, size - 1, *rng.choice(size, n, replace=False).tolist()})
+
+
+def _array_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+    """Extremes in the first, the last and a random place; then the array itself otherwise."""
+    start = 10 + struct.unpack("<H", content[8:10])[0]
+    fields = eval(content[10:start], {}, {})
+    dtype, shape = np.dtype(fields["descr"]), fields["shape"]
+    values = np.frombuffer(content[start:], dtype)
+    for value in FLOATS if dtype.kind == "f" else INTEGERS:
+        for at in (
+            {0, len(values) - 1, int(rng.integers(max(1, len(values))))} if len(values) else ()
+        ):
+            other = values.copy()
+            with np.errstate(all="ignore"):
+                other[at] = np.array(value).astype(dtype)
+            yield f"[{at}] = {value}", content[:start] + other.tobytes()
+    changes: dict[str, Callable[[Any], Any]] = {
+        "all zero": np.zeros_like, "turned round": lambda a: a[::-1], "doubled": lambda a: a + a,
+        "sorted": np.sort, "shuffled": rng.permutation, "one more": lambda a: a + dtype.type(1),
+        "rolled": lambda a: np.roll(a, 1), "largest": lambda a: np.full_like(a, a.max(initial=0)),
+    }  # fmt: skip
+    for how, change in changes.items():
+        with np.errstate(all="ignore"):
+            yield how, content[:start] + change(values).astype(dtype).tobytes()
+    for how, array in {
+        "half as long": values[: len(values) // 2], "empty": values[:0],
+        "twice as long": np.tile(values, 2), "int64": values.astype(np.int64),
+        "float32": values.astype(np.float32), "a matrix": values.reshape(1, -1),
+    }.items():  # fmt: skip
+        yield how, _npy(array)
+    huge = repr({"descr": fields["descr"], "fortran_order": False, "shape": (2**40,)})
+    yield "a huge shape", content[:8] + struct.pack("<H", len(huge) + 1) + f"{huge}\n".encode()
+    del shape, n
+
+
+def _npy(array: Any) -> bytes:
+    from io import BytesIO
+
+    file = BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _json_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+    """Each value, or some of many, replaced by each of VALUES; keys taken away and added."""
+    try:
+        whole = json.loads(content)
+    except ValueError:  # a line of JSON each, as in a log
+        return
+    yield "nested", b"[" * 100_000
+    ways = list(_ways(whole))
+    for way in [ways[i] for i in _some(rng, len(ways), n)]:
+        for value in VALUES:
+            yield f"{way} = {str(value)[:20]!r}", _encoded(_put(whole, way, value))
+        yield f"without {way}", _encoded(_put(whole, way, _GONE))
+    if isinstance(whole, dict):
+        yield "one more", _encoded(whole | {"evil": 1})
+
+
+_GONE = object()
+
+
+def _ways(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where values stand: the keys and places that lead there; of long lists the ends."""
+    yield way
+    if isinstance(value, dict):
+        for key in value:
+            yield from _ways(value[key], (*way, key))
+    if isinstance(value, list):
+        for k in sorted({0, 1, len(value) - 1} & set(range(len(value)))):
+            yield from _ways(value[k], (*way, k))
+
+
+def _put(whole: Any, way: tuple[Any, ...], value: Any) -> Any:
+    """A copy with another value at ``way``."""
+    if not way:
+        return None if value is _GONE else value
+    other = dict(whole) if isinstance(whole, dict) else list(whole)
+    if len(way) == 1 and value is _GONE:
+        del other[way[0]]
+    else:
+        other[way[0]] = _put(whole[way[0]], way[1:], value)
+    return other
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _tensor_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+    """Hostile headers, and hostile numbers behind an honest one."""
+    size = int.from_bytes(content[:8], "little")
+    header, body = json.loads(content[8 : 8 + size]), content[8 + size :]
+
+    def built(other: Any, data: bytes = body) -> bytes:
+        text = json.dumps(other).encode()
+        return len(text).to_bytes(8, "little") + text + data
+
+    for length in (0, 1, size - 1, size + 1, 2**32, 2**63, 2**64 - 1):
+        yield f"a header of {length}", length.to_bytes(8, "little") + content[8:]
+    for value in FLOATS:
+        other = bytearray(body)
+        at = 4 * int(rng.integers(len(body) // 4))
+        other[at : at + 4] = np.float32(value).tobytes()
+        yield f"a weight {value}", built(header, bytes(other))
+    yield "weights × 1e30", built(header, (np.frombuffer(body, "<f4") * 1e30).tobytes())
+    ways = list(_ways(header))
+    for way in [ways[i] for i in _some(rng, len(ways), max(1, n // 4))]:
+        for value in VALUES:
+            yield f"{way} = {str(value)[:20]!r}", built(_put(header, way, value))
+
+
+# --- trying them
+
+
+def torture(
+    kind: str, model: Path, counts: tuple[int, int, int], seed: int, text: tuple[bytes, bytes]
+) -> tuple[Counter[str], list[str]]:
+    """How often what happened, and the faults, a line each."""
+    tally, faults = Counter[str](), list[str]()
+    where = memory() / f"mtkit-torture-{os.getpid()}-{kind}"
+    where.mkdir(parents=True, exist_ok=True)
+    for name, lines in zip(("t.en", "t.de"), text, strict=True):
+        (where / name).write_bytes(lines)
+    target = copy(model, where / "M")
+    rng = np.random.default_rng(seed)
+    expected = _forked(lambda: _answers(kind, where))
+    for file in model_files(target):
+        content = file.read_bytes()
+        ways = list(spoilt(file, content, counts, rng))
+        for way, outcome in _tried(kind, where, target, ways, expected):
+            tally["tried"] += 1
+            tally["refused" if not outcome.loads else "answered"] += 1
+            tally["other answers"] += outcome.loads and not outcome.same
+            if outcome.fault:
+                tally["faults"] += 1
+                faults.append(f"{kind}/{file.relative_to(target)}: {way.how}: {outcome.fault}")
+        file.write_bytes(content)
+    return tally, faults
+
+
+def _tried(
+    kind: str, where: Path, target: Path, ways: list[Spoilt], expected: Any
+) -> Iterator[tuple[Spoilt, Outcome]]:
+    """The outcome of each way, by children that try one after the other until one dies."""
+    at = 0
+    while at < len(ways):
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(read)
+            _child(kind, where, target, ways[at : at + BATCH], expected, write)
+        os.close(write)
+        with os.fdopen(read, "rb") as lines:
+            done = [json.loads(line) for line in lines]
+        _, status = os.waitpid(child, 0)
+        for outcome in done:
+            yield ways[at], Outcome(*outcome)
+            at += 1
+        if len(done) < BATCH and at < len(ways):
+            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            slow = number == signal.SIGALRM
+            yield ways[at], Outcome(f"over {LIMIT} s" if slow else f"signal {number}", False, False)
+            at += 1
+
+
+def _child(
+    kind: str, where: Path, target: Path, ways: list[Spoilt], expected: Any, write: int
+) -> None:
+    """Try all ways and write a line of each."""
+    try:
+        manifest = Manifest.read(target)
+        manifests = (target / MANIFEST).read_bytes()
+        for way in ways:
+            signal.alarm(4 * LIMIT)
+            outcome = _try(kind, where, target, way, manifest, expected)
+            os.write(write, json.dumps(outcome).encode() + b"\n")
+            (target / MANIFEST).write_bytes(manifests)
+    finally:
+        os._exit(0)
+
+
+def _try(
+    kind: str, where: Path, target: Path, way: Spoilt, manifest: Manifest, expected: Any
+) -> Outcome:
+    """One way: as it is, then resealed."""
+    before = way.file.read_bytes()
+    new = way.file.with_name("new")  # what is mapped keeps its old bytes
+    new.write_bytes(way.content)
+    new.replace(way.file)
+    try:
+        fault = "" if before == way.content or _is_named(target) else "not named by --check"
+        if way.file.name != MANIFEST:
+            replace(manifest).write(target)
+        elif own := _resealed(target):
+            own.write(target)
+        answers = _answers(kind, where)
+    finally:
+        new.write_bytes(before)
+        new.replace(way.file)
+    faults = [fault, *(answer for answer in answers if isinstance(answer, str))]
+    loads = any(isinstance(answer, list) for answer in answers)
+    return Outcome("; ".join(filter(None, faults)), loads, answers == expected)
+
+
+def _is_named(target: Path) -> bool:
+    try:
+        return bool(Manifest.read(target).changed(target, sample=None))
+    except InputError:
+        return True
+
+
+def _resealed(target: Path) -> Manifest | None:
+    try:
+        return Manifest.read(target)
+    except InputError:
+        return None
+
+
+def _answers(kind: str, where: Path) -> list[Any]:
+    """What each command answers: its output, None where it refuses, or its fault as a text."""
+    answers = list[Any]()
+    for command in COMMANDS[kind]:
+        start = time.perf_counter()
+        try:
+            with mock.patch("mtkit.cli.app", COMMAND):
+                done = mtkit(*command, "-q", cwd=where, stdin=TEXT, check=None)
+        except Exception as error:
+            answers.append(f"{command[0]}: {type(error).__name__}: {str(error)[:80]}")
+            continue
+        lines = done.stderr.decode(errors="replace").strip().split("\n")
+        if time.perf_counter() - start > LIMIT:
+            answers.append(f"{command[0]}: over {LIMIT} s")
+        elif done.returncode in (1, 2) and len(lines) == 1 and lines[0].startswith("mtkit: "):
+            answers.append(None)
+        elif done.returncode:
+            answers.append(f"{command[0]}: exit {done.returncode}, {lines[-1][:80]}")
+        else:
+            answers.append([done.stdout.decode(errors="replace")])
+    return answers
+
+
+def _forked(work: Callable[[], Any]) -> Any:
+    """What ``work`` returns, done in a child: this process stays without threads."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(read)
+        with os.fdopen(write, "w") as file:
+            json.dump(work(), file)
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as file:
+        result = json.load(file)
+    os.waitpid(child, 0)
+    return result
