@@ -1,0 +1,109 @@
+"""What the shell, the disk and the user may do to a command."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mtkit.storage import reading
+from tests.support.command import MTKIT, mtkit
+
+FULL = Path("/dev/full")
+
+
+def ran(
+    *arguments: object, cwd: Path, close: int | None = None, **streams: object
+) -> tuple[int, str]:
+    """Exit code and stderr of a command whose stream ``close`` its caller has closed."""
+    call = [*MTKIT, *map(str, arguments)]
+    if close is not None:
+        call = ["sh", "-c", f'exec "$@" {close}>&-', "sh", *call]
+    done = subprocess.run(  # type: ignore[call-overload]
+        call, cwd=cwd, stderr=subprocess.PIPE, check=False, text=True,
+        **({"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} | streams),
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("command", [["translate", "-q", "--model"], ["info"]])
+def test_a_full_disk_is_one_line(command: list[str], smt_directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\n")
+    with FULL.open("w") as full, (tmp_path / "in").open() as lines:
+        code, said = ran(*command, smt_directory, cwd=tmp_path, stdout=full, stdin=lines)
+    assert (code, said) == (1, "mtkit: No space left on device\n")
+
+
+@pytest.mark.parametrize(("close", "name"), [(0, "input"), (1, "output")])
+def test_a_closed_stream_is_one_line(close: int, name: str, tmp_path: Path) -> None:
+    code, said = ran("translate", cwd=tmp_path, close=close)
+    expected = f"mtkit: standard {name} is closed; give the command one, or /dev/null\n"
+    assert (code, said) == (2, expected)
+
+
+def test_without_stderr_nothing_breaks(tmp_path: Path) -> None:
+    assert ran("info", cwd=tmp_path, close=2) == (2, "")
+
+
+def test_a_file_size_limit_keeps_the_old_page(smt_directory: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(smt_directory, tmp_path / "smt")
+    for name in ("a.en", "a.de"):
+        (tmp_path / name).write_text("The cat sleeps.\nThe dog is here.\n")
+    (tmp_path / "page.html").write_text("old")
+    call = [*MTKIT, "explain", "Hello.", "--model", str(copy), "--html", "page.html", "-q"]
+    limited = ["sh", "-c", 'ulimit -f 4 && exec "$@"', "sh", *call]
+    done = subprocess.run(limited, cwd=tmp_path, capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stderr) == (1, "mtkit: File too large\n")
+    assert (tmp_path / "page.html").read_text() == "old"
+    assert [p.name for p in tmp_path.glob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--minutes", "inf"), ("--minutes", "nan"), ("--minutes", "1e400"), ("--seed", "-1"),
+        ("--seed", 10**23), ("--threads", 100_000), ("--updates", 10**23), ("--clip", "nan"),
+        ("--epochs", "9" * 400), ("--seeds", 10**6),
+    ],
+)  # fmt: skip
+def test_numbers_that_cannot_be_meant_are_refused(
+    options: tuple[str, object], tmp_path: Path
+) -> None:
+    done = mtkit("train-nmt", *options, cwd=tmp_path, check=2)
+    assert options[0].strip("-") in done.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bomb_is_no_corpus(tmp_path: Path) -> None:
+    for name in ("a.en.gz", "a.de.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(b"a\n" * reading.SMALL))
+    done = mtkit("train-smt", "--train", "a.en.gz", "a.de.gz", cwd=tmp_path, check=2)
+    assert b"a.en.gz: unpacks to more than 100 times its size" in done.stderr
+
+
+def test_of_one_pair_nothing_can_be_held_out(tmp_path: Path) -> None:
+    for name, line in (("a.en", "one\n"), ("a.de", "eins\n")):
+        (tmp_path / name).write_text(line)
+    done = mtkit("train-nmt", "--train", "a.en", "a.de", cwd=tmp_path, check=2)
+    assert "no pair can be held out of 1 for a dev set" in done.stderr.decode()
+
+
+def test_kernels_are_kept_where_this_user_alone_can_write(tmp_path: Path) -> None:
+    code = "import numpy as np; from mtkit.smt.phrases.reorder import log_probabilities as f; " \
+           "from mtkit.smt.flat import Flat; from mtkit.smt.phrases.table import gather; " \
+           "gather(np.zeros(1, np.int32), np.zeros(1, np.int32), np.ones(1, np.int8))"  # fmt: skip
+    # As in a container whose files nobody may change: numba finds no place of its own.
+    nowhere = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator", "TMPDIR": str(tmp_path)}
+    call = [MTKIT[0], "-c", code]
+    subprocess.run(call, env=os.environ | nowhere, check=True)
+    own = tmp_path / f"mtkit-{os.getuid()}"
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert list(own.rglob("*.nbi"))
+    shutil.rmtree(own)
+    own.write_text("mine")  # somebody else's: nothing is kept
+    subprocess.run(call, env=os.environ | nowhere, check=True)
+    assert own.read_text() == "mine"
