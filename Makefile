@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage lint bench clean
+.PHONY: help install demo test coverage lint bench torture clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,10 @@ lint: $(READY)  ## check format, style and types
 bench: $(READY)  ## measure quality and speed against floors and peers; PARTS="smt alignment" only these
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m tests.benchmarks $(PARTS)
+
+torture: $(READY)  ## damage models, kill commands, fill disks, fuzz readers; PARTS="smt nmt"; FULL=--full all of it
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[torture]'
+	$(BIN)/python -m tests.torture $(FULL) $(PARTS)
 
 clean:  ## remove the environment, caches and the demo
 	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -15,7 +15,7 @@ from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.storage.digests import SAMPLE, changed, digests_of
 from mtkit.storage.reading import as_fields, damaged, missing, read_json
-from mtkit.storage.writing import recover
+from mtkit.storage.writing import settle
 from mtkit.text.corpus import SPLITS, Bitext, Corpus, line_hashes
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -71,8 +71,7 @@ class Manifest:
     def read(cls, directory: Path) -> Manifest:
         """Read the manifest. Raises InputError where ``directory`` is no model directory."""
         path = directory / MANIFEST
-        if not directory.exists():
-            recover(directory.parent)
+        settle(directory)
         if not directory.exists():
             raise InputError(
                 f"{directory}: no such model; train-smt, train-nmt or combine makes one"
@@ -91,7 +90,7 @@ class Manifest:
         as_fields(WordTokenizer, manifest.tokenizer, path)
         text = as_fields(_Text, manifest.corpus, path)
         if not all(_is_two(pair) for pair in (manifest.languages, *text[:3]) if pair is not None):
-            raise damaged(path, "languages or files that are not two names")
+            raise damaged(path, "languages or files are not pairs of names")
         return manifest
 
     @property
@@ -134,8 +133,8 @@ class Manifest:
     def changed(self, directory: Path, sample: int | None = SAMPLE) -> dict[str, str]:
         """What is wrong with which file of the model; see ``storage.digests.changed``."""
         wrong = changed(directory, self.digests, directory / MANIFEST, sample)
-        if self.seal and self.seal != self._hash():
-            wrong[MANIFEST] = "other settings than were written"
+        if (self.seal or self.digests) and self.seal != self._hash():
+            wrong[MANIFEST] = "other settings"
         return wrong
 
 
@@ -154,7 +153,7 @@ def check_whole(directory: Path) -> None:
             raise missing(directory / name)
         if name not in EDITABLE:
             raise damaged(directory / name, what)
-        note(f"{directory / name} is not as it was written: {what}")
+        note(f"{directory / name} has changed since it was written: {what}")
 
 
 def save_training_hashes(corpus: Corpus, directory: Path) -> None:

@@ -141,7 +141,7 @@ def _kind(directory: Path) -> str:
     try:
         return Manifest.read(directory).kind
     except InputError as error:
-        note(f"left out: {error}")
+        note(f"skipped: {error}")
         return ""
 
 

@@ -32,6 +32,7 @@ from mtkit.cli import (
     translate,
     watch,
 )
+from mtkit.console import visible
 from mtkit.errors import InputError, WorkError
 
 app = typer.Typer(
@@ -97,12 +98,13 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except (InputError, WorkError) as error:
-        print(f"mtkit: {error}", file=sys.stderr)
+        print(f"mtkit: {visible(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         with contextlib.suppress(OSError):  # stderr may lie on the same disk
-            print(f"mtkit: {named}{error.strerror or error}", file=sys.stderr, flush=True)
+            said = visible(f"{named}{error.strerror or error}")
+            print(f"mtkit: {said}", file=sys.stderr, flush=True)
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()

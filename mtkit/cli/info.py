@@ -23,7 +23,7 @@ def info(
     ] = None,
     as_json: Annotated[bool, Option("--json", help="The manifest as it is.")] = False,
     check: Annotated[
-        bool, Option("--check", help="Read every file: is it still what was written?")
+        bool, Option("--check", help="Check every file against its digest, and load the model.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -66,11 +66,13 @@ def _check(directory: Path, manifest: Manifest) -> None:
         print(f"{directory / name}: {what}")
     load_any(directory)
     if wrong:
-        raise InputError(f"{directory}: {len(wrong)} files are not as they were written")
+        raise InputError(
+            f"{directory}: {len(wrong)} of its files have changed since it was written"
+        )
     if not manifest.digests:
-        note(f"{directory} was written without digests: only its structure could be checked")
+        note(f"{directory} has no digests: only its structure was checked")
     files = len(manifest.digests) + bool(manifest.seal)
-    print(f"{directory}: {files} files as they were written; the model loads")
+    print(f"{directory}: {files} files unchanged; the model loads")
 
 
 def _short(value: Any) -> str:

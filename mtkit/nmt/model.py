@@ -271,9 +271,9 @@ def load_network(build: Callable[[Shape], Network], shape: type[Shape], director
         raise damaged(file, error) from None
     described = {name: (w.shape, w.dtype) for name, w in network.state_dict().items()}
     if {name: (w.shape, w.dtype) for name, w in weights.items()} != described:
-        raise damaged(file, "weights of another network")
+        raise damaged(file, "names, shapes or types of the weights do not match model.json")
     for name, w in weights.items():
         if w.numel() and not w.abs().max() <= HEAVIEST:  # false for NaN
-            raise damaged(file, f"{name} has weights that are no numbers of a usual size")
+            raise damaged(file, f"{name} has weights that are not finite or too large")
     network.to_empty(device="cpu").load_state_dict(weights)
     return network

@@ -73,7 +73,7 @@ class NmtSystem:
         settings = {name: manifest.config[name] for name in SETTINGS if name in manifest.config}
         search = as_fields(Settings, settings, directory / MANIFEST)
         if not 0 < search.beam <= WIDEST or abs(search.normalisation) > 10:
-            raise damaged(directory / MANIFEST, f"a search that cannot be meant: {search}")
+            raise damaged(directory / MANIFEST, f"search settings out of range: {search}")
         return cls([network], subwords, manifest.word_tokenizer, *search)
 
     @classmethod

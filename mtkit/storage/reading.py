@@ -33,8 +33,7 @@ def damaged(path: Path, reason: object) -> InputError:
     """What to raise for a file that is not as mtkit writes it."""
     said = " ".join(str(reason).split()) or type(reason).__name__
     return InputError(
-        f"{path}: damaged: {said[:LONGEST]}; take the model again from where it came, or train it "
-        "again"
+        f"{path}: damaged: {said[:LONGEST]}; download the model again, or train it again"
     )
 
 
@@ -58,7 +57,7 @@ def unpacked(path: Path) -> Iterator[bytes]:
                 total += len(line)
                 if total > most:
                     raise InputError(
-                        f"{path}: unpacks to more than {MOST_TIMES} times its size, as no text does"
+                        f"{path}: unpacks to more than {MOST_TIMES} times its size; no text does"
                     )
                 check_line(str(path), number, line)
                 yield line
@@ -118,9 +117,9 @@ def read_array(path: Path, dtype: DTypeLike, dimensions: int = 1) -> NDArray[Any
     except (RecursionError, MemoryError, OverflowError, KeyError) as error:
         raise damaged(path, type(error).__name__) from None
     if array.dtype != dtype or array.ndim != dimensions:
-        raise damaged(path, f"not {dimensions}-dimensional numbers of type {np.dtype(dtype)}")
+        raise damaged(path, f"expected {dimensions}-dimensional {np.dtype(dtype)}")
     if not array.flags.c_contiguous:
-        raise damaged(path, "columns before rows")
+        raise damaged(path, "Fortran order")
     return np.asarray(array)  # np.memmap would be another type for kernels
 
 
@@ -141,10 +140,10 @@ def as_fields(cls: type[T], data: Any, path: Path) -> T:
     Raises InputError for other names than its fields, and for values of other types or not finite.
     """
     if not isinstance(data, Mapping):
-        raise damaged(path, f"a {type(data).__name__} where {cls.__name__} is described")
+        raise damaged(path, f"a {type(data).__name__} instead of an object")
     hints = get_type_hints(cls)
     if unknown := [name for name in data if name not in hints]:
-        raise damaged(path, f"{unknown[0]!r} is unknown here")
+        raise damaged(path, f"{unknown[0]!r} is not a known field")
     if lacking := [name for name in _needed(cls) if name not in data]:
         raise damaged(path, f"{lacking[0]!r} is missing")
     for name, value in data.items():

@@ -45,7 +45,7 @@ def check_offsets(
 def check_range(path: Path, values: Array, low: float, high: float) -> None:
     """All ``values`` are numbers from ``low`` to ``high``, both included."""
     if values.size and not (low <= values.min() and values.max() <= high):  # false for NaN
-        raise damaged(path, f"values outside of {low:,g} to {high:,g}")
+        raise damaged(path, f"values outside {low:,g} to {high:,g}")
 
 
 def check_ids(path: Path, ids: Array, size: int) -> None:

@@ -122,12 +122,20 @@ def recover(parent: Path) -> None:
         _sweep_parts(parent)
     marks = [path for mark in (LOCK, NEW, OLD) for path in parent.glob(f".*.{mark}")]
     for name in {path.name[1:].rpartition(".")[0] for path in marks}:
-        with contextlib.suppress(InputError, OSError), locked(parent / name):
+        settle(parent / name)
+
+
+def settle(out: Path) -> None:
+    """The same of one directory."""
+    out = out.resolve()
+    if out.name and any(_beside(out, mark).exists() for mark in (LOCK, NEW, OLD)):
+        with contextlib.suppress(InputError, OSError), locked(out):
             pass
 
 
 def _sweep(out: Path) -> None:
     """Take away what is left of a replacement, or give back what it was about to replace."""
+    _sweep_parts(out.parent)
     new, old = _beside(out, NEW), _beside(out, OLD)
     if old.exists() and not out.exists():
         old.replace(out)

@@ -118,16 +118,16 @@ class Subwords:
             model.get(name) if isinstance(model, dict) else None for name in ("vocab", "merges")
         )
         if not isinstance(vocabulary, dict) or not isinstance(merges, list):
-            raise damaged(path, "no vocabulary and merges")
+            raise damaged(path, "vocabulary or merges missing")
         check_words(path, list(vocabulary))
         numbered = {i for i in vocabulary.values() if type(i) is int}
         if numbered != set(range(len(vocabulary))):
-            raise damaged(path, "ids that are not 0, 1, 2 …")
+            raise damaged(path, "ids are not 0 to the number of pieces")
         if [vocabulary.get(special) for special in SPECIALS] != list(range(len(SPECIALS))):
-            raise damaged(path, f"without {', '.join(SPECIALS)} as its first pieces")
+            raise damaged(path, f"the first pieces must be {', '.join(SPECIALS)}")
         pairs = [tuple(merge) if isinstance(merge, list) else () for merge in merges]
         if not all(_makes(pair, vocabulary) for pair in pairs):
-            raise damaged(path, "a merge of pieces that it has not")
+            raise damaged(path, "a merge of unknown pieces")
         return cls(_tokenizer(vocab=vocabulary, merges=pairs))
 
 

@@ -115,9 +115,9 @@ def test_an_array_is_mapped_and_empty_ones_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ([], "a list where Plain is described"),
+        ([], "a list instead of an object"),
         ({}, "'size' is missing"),
-        ({"size": 1, "evil": 2}, "'evil' is unknown"),
+        ({"size": 1, "evil": 2}, "'evil' is not a known field"),
         ({"size": True}, "size is True"),
         ({"size": 1.0}, "size is 1.0"),
         ({"size": 1, "share": "x"}, "share is x"),

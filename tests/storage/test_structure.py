@@ -20,8 +20,8 @@ MOST, LEAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
         ([0, 4], "from 0 to 4"),
         ([0, 3, 2, 5], "fall"),
         ([0, MOST, LEAST, -1, 5], "fall"),  # whose differences overflow to what looks right
-        ([0, 0, 5], "values outside of 1 to 4"),
-        ([0, 5], "values outside of 1 to 4"),
+        ([0, 0, 5], "values outside 1 to 4"),
+        ([0, 5], "values outside 1 to 4"),
     ],
 )
 def test_offsets_cut_the_whole_and_nothing_else(begin: list[int], reason: str) -> None:
@@ -37,7 +37,7 @@ def test_offsets_of_parts_that_may_be_empty() -> None:
 
 @pytest.mark.parametrize("values", [[0, np.nan], [np.inf], [-np.inf, 0], [-2.0], [1.5]])
 def test_numbers_lie_in_their_range(values: list[float]) -> None:
-    with pytest.raises(InputError, match="values outside of -1 to 1"):
+    with pytest.raises(InputError, match="values outside -1 to 1"):
         structure.check_range(HERE, np.array(values), -1, 1)
     structure.check_range(HERE, np.array([-1, 0.5, 1]), -1, 1)
     structure.check_range(HERE, np.empty(0), -1, 1)

@@ -1,53 +1,68 @@
-"""Print one table: what was tried how often, and what went wrong. Exit code 1 where anything did.
+"""Print what was tried how often, and what went wrong. Exit code 1 where anything did.
 
     python -m tests.torture [PART …] [--full]
 
-Parts: hostile. Without ``--full`` a twentieth of everything is tried. All is repeatable: the seed
-is the same each time.
+Parts: the kinds of models (``hostile``), ``killed``, ``together``, ``disk``, ``lines``,
+``readers``. Without ``--full`` about a twentieth of everything is tried. The seed is fixed.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch is there
-os.environ["NUMBA_BOUNDSCHECK"] = "1"
-os.environ.setdefault("NUMBA_CACHE_DIR", "/tmp/mtkit-torture-kernels")
-
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.torture import hostile, models
+from tests.torture import full, hostile, killed, lines, models, readers
 
 SEED = 1
+WHERE = Path("/tmp/mtkit-torture")
+Part = Callable[[], tuple[Counter[str], list[str]]]
+
+
+def parts(whole: bool) -> dict[str, Part]:
+    """Everything that can be tried."""
+    made = models.make(WHERE / "made")
+    text = tuple((WHERE / "made" / name).read_bytes() for name in ("test.en", "test.de"))
+    counts = (200, 1000, 100) if whole else (10, 50, 5)
+    kills, pairs, n, million = (100, 20, 10_000, 1_000_000) if whole else (5, 2, 500, 50_000)
+    every = {kind: partial(hostile.torture, kind, made[kind], counts, SEED, text) for kind in made}
+    for name in killed.COMMANDS:
+        every[f"killed: {name}"] = partial(killed.torture, name, WHERE / "made", kills, SEED)
+    return every | {
+        "together": partial(killed.together, WHERE / "made", pairs, SEED),
+        "disk": partial(full.torture, WHERE / "made", [0, 40, 400, 4000] if whole else [0, 400]),
+        "lines": partial(lines.torture, WHERE / "made", n, million, SEED),
+        "readers": partial(readers.torture, WHERE / "made", 300 if whole else 15, SEED),
+    }
 
 
 def main() -> None:
-    """Try everything."""
-    full = "--full" in sys.argv
-    parts = [part for part in sys.argv[1:] if not part.startswith("-")]
-    kinds = [kind for kind in models.KINDS if not parts or kind in parts]
-    where = Path("/tmp/mtkit-torture")
-    made = models.make(where)
-    text = (where / "test.en").read_bytes(), (where / "test.de").read_bytes()
-    counts = (200, 1000, 100) if full else (10, 50, 10)
-    table = Table("model", "tried", "refused", "answered", "other answers", "faults", "seconds")
+    """Try everything, or the parts whose names begin with one that is asked for."""
+    asked = tuple(part for part in sys.argv[1:] if not part.startswith("-"))
+    table = Table("part", "tried", "faults", "seconds")
     worst = list[str]()
-    for kind in kinds:
+    for name, part in parts("--full" in sys.argv).items():
+        if asked and not name.startswith(asked):
+            continue
         start = time.perf_counter()
-        tally, faults = hostile.torture(kind, made[kind], counts, SEED, text)
-        names = ("tried", "refused", "answered", "other answers", "faults")
+        tally, faults = part()
         seconds = time.perf_counter() - start
-        table.add_row(kind, *(f"{tally[name]:,}" for name in names), f"{seconds:.0f}")
-        print(kind, dict(tally), f"{seconds:.0f} s", flush=True)
+        tried = ", ".join(f"{what} {n:,}" for what, n in tally.items())
+        table.add_row(name, tried, f"{len(faults):,}", f"{seconds:.0f}")
+        print(
+            f"{name}: {tried}; {len(faults)} faults; {seconds:.0f} s",
+            *faults,
+            sep="\n  ",
+            flush=True,
+        )
         worst += faults
     Console().print(table)
-    for fault in worst:
-        print(fault)
     sys.exit(bool(worst))
 
 

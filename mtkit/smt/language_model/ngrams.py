@@ -162,13 +162,13 @@ class NgramModel:
         path = {name: directory / f"{name}.npy" for name in Lm._fields}
         check_words(directory / "lm.json", self.words)
         if tuple(self.words[: len(LM_SPECIALS)]) != LM_SPECIALS or not 0 < self.order <= HIGHEST:
-            raise damaged(directory / "lm.json", "no n-gram model's words and order")
+            raise damaged(directory / "lm.json", "words or order of no n-gram model")
         for name, array in lm._asdict().items():
             check_length(path[name], array, n + (name == "first_child"))
         check_ids(path["word"], lm.word, V)
         check_offsets(path["first_child"], np.append(0, lm.first_child), n, n + 1)
         if n <= V or lm.first_child[0] != 1 or lm.first_child[1] != 1 + V:
-            raise damaged(path["first_child"], f"the root has not {V:,} children")
+            raise damaged(path["first_child"], f"the root must have {V:,} children")
         if self.level_starts[-1] != n:
             raise damaged(path["first_child"], f"n-grams of more than {self.order} words")
         if not np.array_equal(lm.word[1 : V + 1], np.arange(V)):

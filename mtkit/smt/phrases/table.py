@@ -90,14 +90,16 @@ class PhraseTable(NamedTuple):
         for name, width in (("features", 4), ("reordering", 6)):
             check_length(path[name], getattr(table, name), P)
             if getattr(table, name).shape[1] != width:
-                raise damaged(path[name], f"rows that are not of {width} numbers")
+                raise damaged(path[name], f"rows must have {width} numbers")
             check_range(path[name], getattr(table, name), -FARTHEST, FARTHEST)
         check_length(path["links"], table.links, P)
         r, p = flaws(table)
         if r >= 0:
-            raise damaged(path["key"], f"of source phrase {r:,} another than its words hash to")
+            raise damaged(
+                path["key"], f"the key of source phrase {r:,} is not the hash of its words"
+            )
         if p >= 0:
-            raise damaged(path["links"], f"of pair {p:,} to words that it has not")
+            raise damaged(path["links"], f"pair {p:,} has links to words outside it")
         return table
 
 

@@ -55,7 +55,7 @@ class Limits(NamedTuple):
     def check(self, path: Path) -> None:
         """Raise InputError for limits that no search can be meant to have."""
         if min(self.stack, self.pops, self.table) < 1 or max(map(abs, self)) > MOST:
-            raise damaged(path, f"limits of the search that cannot be meant: {self}")
+            raise damaged(path, f"search limits out of range: {self}")
 
 
 def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) -> Records:
