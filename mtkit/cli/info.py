@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from mtkit.cli.options import Quiet, set_up
-from mtkit.console import note
+from mtkit.console import note, visible
 from mtkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def info(
     """Describe a model directory: languages, corpus, configuration, size, training figures."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from mtkit.manifest import Manifest, model_size
     from mtkit.models import KINDS, newest_model
@@ -43,14 +44,17 @@ def info(
     if as_json:
         print(json.dumps(asdict(manifest), ensure_ascii=False, indent=2))
         return
-    table = Table.grid(padding=(0, 2))
-    table.add_row("model", str(directory))
-    table.add_row("kind", KINDS.get(manifest.kind, manifest.kind))
-    table.add_row("languages", " → ".join(manifest.languages))
-    table.add_row("size", f"{model_size(directory) / 1e6:.1f} MB")
+    rows = {
+        "model": str(directory),
+        "kind": KINDS.get(manifest.kind, manifest.kind),
+        "languages": " → ".join(manifest.languages),
+        "size": f"{model_size(directory) / 1e6:.1f} MB",
+    }
     for part in ("corpus", "tokenizer", "config", "figures"):
-        for name, value in getattr(manifest, part).items():
-            table.add_row(f"{part}.{name}", _short(value))
+        rows |= {f"{part}.{name}": _short(v) for name, v in getattr(manifest, part).items()}
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(Text(visible(name)), Text(visible(value)))  # a stranger may have written both
     Console(highlight=False).print(table)
 
 

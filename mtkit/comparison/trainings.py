@@ -19,7 +19,7 @@ from mtkit.comparison.curve import Curve, Point, curve, sample
 from mtkit.comparison.report import Material
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.manifest import COMBINATION, Manifest, model_size, training_text
+from mtkit.manifest import COMBINATION, MANIFEST, Manifest, model_size, training_text
 from mtkit.models import Parts, load
 from mtkit.storage.reading import as_fields, read_json
 from mtkit.storage.writing import write_whole
@@ -85,7 +85,7 @@ def trainings(
         manifest = Manifest.read(directory)
         _check(directory, manifest, max(sizes))
         dev = _dev(manifest)
-        of = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus["digest"]]
+        of = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus.get("digest")]
         of += [dev and dev.digest(), test.digest()]
         for size, seed in product(sizes, range(1, seeds + 1)):
             text = json.dumps([__version__, *of, size, seed])
@@ -96,7 +96,7 @@ def trainings(
 
 
 def _check(directory: Path, manifest: Manifest, largest: int) -> None:
-    if "seconds" not in manifest.figures:
+    if type(manifest.figures.get("seconds")) not in (int, float):
         raise InputError(
             f"{directory} does not say how it was trained; a curve needs models that mtkit trained"
         )
@@ -145,7 +145,7 @@ def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
 def expected(training: Training, points: Sequence[Point]) -> float:
     """Seconds it will take: between what other sizes took and what the model itself took."""
     manifest = training.manifest
-    known = {0: 0.0, manifest.corpus["sentences"]: float(manifest.figures["seconds"])}
+    known = {0: 0.0, manifest.corpus.get("sentences", 0): float(manifest.figures["seconds"])}
     own = [p for p in points if p.system == training.system]
     known |= {p.size: mean(q.seconds for q in own if q.size == p.size) for p in own}
     return float(np.interp(training.size, sorted(known), [known[n] for n in sorted(known)]))
@@ -155,7 +155,7 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
     """Train, and translate ``test``; InputError where the training text has changed."""
     manifest = training.manifest
     text = sample(training_text(training.directory), training.size, training.seed)
-    corpus = Corpus(manifest.corpus["name"], manifest.languages, text, _dev(manifest), test)
+    corpus = Corpus(manifest.corpus.get("name", ""), manifest.languages, text, _dev(manifest), test)
     with TemporaryDirectory(prefix="mtkit-curve-") as scratch:
         out = Path(scratch) / "model"
         start = time.perf_counter()
@@ -170,12 +170,16 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
 
 def _train_smt(training: Training, corpus: Corpus, out: Path, threads: int) -> None:
     from mtkit.smt.search.decoder import Limits
+    from mtkit.smt.search.features import checked_weights
     from mtkit.smt.train import TrainConfig, train_smt
 
     own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
-    config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig)})
-    config = replace(config, prune=tuple(config.prune), limits=Limits(**own["limits"]))
-    train_smt(corpus, tokenizer, config, own["weights"], out, threads)
+    file = training.directory / MANIFEST
+    known = {f.name: own[f.name] for f in fields(TrainConfig) if f.name in own}
+    known["limits"] = as_fields(Limits, own.get("limits"), file)
+    known["prune"] = tuple(own.get("prune") or ())
+    config = as_fields(TrainConfig, known, file)
+    train_smt(corpus, tokenizer, config, checked_weights(own.get("weights"), file), out, threads)
 
 
 def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> None:
@@ -184,8 +188,9 @@ def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> N
     from mtkit.nmt.training.build import train_nmt
 
     own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
-    config = TrainConfig(**{f.name: own[f.name] for f in fields(TrainConfig) if f.name in own})
-    pairs = training.manifest.corpus["sentences"]
+    known = {f.name: own[f.name] for f in fields(TrainConfig) if f.name in own}
+    config = as_fields(TrainConfig, known, training.directory / MANIFEST)
+    pairs = training.manifest.corpus.get("sentences", 0)
     set_threads(threads)
     train_nmt(corpus, tokenizer, for_sample(config, pairs, training.seed), out)
 

@@ -12,6 +12,7 @@ from mtkit.console import note, progress, step
 from mtkit.laboratory import study
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.study import Ids, Laboratory, Plan, Study
+from mtkit.manifest import check_whole
 from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recipe import PRESETS, Attention
 from mtkit.nmt.recurrent.probe import norms_by_steps
@@ -63,7 +64,7 @@ def measure_again(
     tokenizer = manifest.word_tokenizer
     trained, held = manifest.files("train"), manifest.files("dev")
     corpus = open_corpus(None, "-".join(manifest.languages), train or trained, dev or held)
-    corpus = replace(corpus, name=corpus.name if train else manifest.corpus["name"])
+    corpus = replace(corpus, name=corpus.name if train else manifest.corpus.get("name", ""))
     text = _texts(corpus, tokenizer, laboratory.words)
     return _measure(laboratory, corpus, text, directory, threads)
 
@@ -82,6 +83,8 @@ def _measure(
     name = f"{corpus.name} ({corpus.pair[1]})"  # its target side alone
     measured = study.measure(laboratory, name, text.train, text.windows, threads, _timed)
     translators = {k: directory / k for k in TRANSLATORS if (directory / k).is_dir()}
+    for path in translators.values():
+        check_whole(path)
     steps = {k: norms_by_steps(NmtSystem.load(path), text.dev) for k, path in translators.items()}
     return replace(measured, steps=steps)
 

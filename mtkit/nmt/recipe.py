@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from mtkit.errors import InputError
+from mtkit.errors import InputError, check_choice
 
 Preset = Literal["auto", "tiny", "few", "short", "small", "quick", "best", "textbook"]
 Cell = Literal["rnn", "gru", "lstm"]
@@ -112,6 +112,7 @@ def preset(name: Preset, **changes: Any) -> TrainConfig:
             raise InputError(f"{option} {value}: not a finite number")
     if "epochs" in changes:
         changes.setdefault("minutes", 0.0)
+    check_choice("preset", name, PRESETS)
     config = replace(PRESETS[name], **changes)
     if config.cell != "rnn" or "learning_rate" in changes:
         return config

@@ -33,7 +33,7 @@ from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import CODE_POINTS, EOS, UNK
 
 MOST_SUBWORDS = TrainConfig.max_length  # subwords that are translated at once, as in training
-WIDEST = 10_000  # beam
+WIDEST = 1000  # beam
 BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
 
 

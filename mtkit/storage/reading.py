@@ -23,6 +23,7 @@ from numpy.typing import DTypeLike, NDArray
 from mtkit.errors import InputError
 
 T = TypeVar("T")
+DEEPEST = 20  # levels of JSON
 LARGEST = 1_000_000  # weight
 LONGEST_LINE = 1 << 24  # bytes
 MOST_TIMES, SMALL = 100, 1 << 24  # a packed file's size; bytes that it may unpack to in any case
@@ -100,7 +101,18 @@ def parse_json(text: str, path: Path, kind: type[T]) -> T:
         raise damaged(path, f"not JSON ({error})") from None
     if not isinstance(value, kind):
         raise damaged(path, f"a {type(value).__name__} instead of a {kind.__name__}")
+    if not _is_flat(value, DEEPEST):
+        raise damaged(path, f"nested more than {DEEPEST} levels deep")
     return value
+
+
+def _is_flat(value: object, levels: int) -> bool:
+    """Whether lists and objects lie in one another at most so deep."""
+    if not isinstance(value, dict | list):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    inner = [part for part in parts if isinstance(part, dict | list)]
+    return not inner or (levels > 1 and all(_is_flat(part, levels - 1) for part in inner))
 
 
 def read_array(path: Path, dtype: DTypeLike, dimensions: int = 1) -> NDArray[Any]:

@@ -49,7 +49,7 @@ def train_nmt(
     keep_memory()
     unfinished = checkpoint.path_of(out)
     if resume and not isinstance(config, TrainConfig):
-        config = preset(checkpoint.place_of(unfinished)["preset"], **config)
+        config = preset(checkpoint.place_of(unfinished).get("preset", "small"), **config)
     elif unfinished.exists() and not resume:
         note(
             f"{unfinished}, of an interrupted training, will be overwritten; --resume goes on there"
@@ -157,7 +157,7 @@ def train_seeds(
             again = resume and checkpoint.path_of(directory).exists()
             manifest = train_nmt(corpus, tokenizer, own, directory, again, start)
         if not isinstance(config, TrainConfig):
-            config = preset(Manifest.read(directory).config["preset"], **config)
+            config = preset(Manifest.read(directory).config.get("preset", "small"), **config)
         if manifest:
             figures.append(manifest.figures)
     for name in ("dev_perplexity", "dev_bleu") if len(figures) == len(directories) else ():
@@ -180,7 +180,7 @@ def _done(out: Path, config: Recipe, start: NmtSystem | None) -> Manifest:
     undecided = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # until the run decides
     manifest = Manifest.read(out)
     if not isinstance(config, TrainConfig):
-        config = preset(manifest.config["preset"], **config)
+        config = preset(manifest.config.get("preset", "small"), **config)
     for name, value in asdict(_shaped(config, start)).items():
         trained = manifest.config.get(name, value)  # an old model may lack it
         if value not in (trained, undecided.get(name)):

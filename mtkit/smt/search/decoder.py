@@ -32,7 +32,7 @@ from mtkit.storage.reading import damaged
 
 GROUP = np.dtype([("first", np.int32), ("size", np.int32), ("head", np.int32)])
 CELL = np.dtype([("edge", np.int32), ("parent", np.int32), ("option", np.int32)])
-MOST = 100_000  # of any limit
+MOST = 10_000  # of any limit
 SLACK = 3.0  # nats of the language model, times λ_lm
 
 

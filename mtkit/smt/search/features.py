@@ -81,8 +81,12 @@ def weights_named(name: str, ratio: float = 1.0) -> dict[str, float]:
 
 def read_weights(path: Path) -> dict[str, float]:
     """Weights from a JSON object, all of ``NAMES``. Raises InputError otherwise."""
-    weights = read_json(path, dict)
-    if set(weights) != set(NAMES):
+    return checked_weights(read_json(path, dict), path)
+
+
+def checked_weights(weights: object, path: Path) -> dict[str, float]:
+    """The same of what was read from ``path`` already."""
+    if not isinstance(weights, dict) or set(weights) != set(NAMES):
         raise InputError(f"{path}: must give exactly these weights: {', '.join(NAMES)}")
     for name, value in weights.items():
         check_weight(path, name, value)
