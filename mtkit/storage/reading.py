@@ -11,11 +11,12 @@ import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
+from functools import cache
 from itertools import count
 from pathlib import Path
 from tokenize import TokenError
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -153,7 +154,7 @@ def as_fields(cls: type[T], data: Any, path: Path) -> T:
     """
     if not isinstance(data, Mapping):
         raise damaged(path, f"a {type(data).__name__} instead of an object")
-    hints = get_type_hints(cls)
+    hints = _hints(cast(Any, cls))
     if unknown := [name for name in data if name not in hints]:
         raise damaged(path, f"{unknown[0]!r} is not a known field")
     if lacking := [name for name in _needed(cls) if name not in data]:
@@ -162,6 +163,11 @@ def as_fields(cls: type[T], data: Any, path: Path) -> T:
         if not _is(value, hints[name]):
             raise damaged(path, f"{name} is {str(value)[:40]}")
     return cls(**data)
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _needed(cls: Any) -> list[str]:

@@ -1,12 +1,12 @@
 """How a file or a directory takes the place of another: the old or the new is there, always whole.
 
-    .NAME.lock      who is writing NAME; the kernel drops the lock when that process ends, however
-    .NAME.new       the directory that is to be NAME
-    .NAME.old       the one that was, where the system cannot exchange two names in one step
-    .NAME.PID.part  the file that is to be NAME
+    .NAME.lock             which process is writing NAME; the kernel drops the lock when it ends
+    .NAME.new              the directory that is to become NAME
+    .NAME.old              the one that was NAME, on systems that cannot exchange two names
+    .NAME.HOST-PID.part    the file that is to become NAME
 
-What a killed process left of these goes when the next one looks there. Everything is on the disk
-before it gets its name.
+The next process that looks there removes what a killed one has left of these. Everything is flushed
+to the disk before it gets its name.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from mtkit.errors import InputError
 
 NEW, OLD, LOCK, PART = "new", "old", "lock", "part"
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
+HOST, DAY = os.uname().nodename.partition(".")[0], 86400
 
 
 def write_whole(content: str | bytes, path: Path) -> None:
@@ -46,7 +48,7 @@ def create(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     _sweep_parts(path.parent, _literal(path.name))
-    scratch = _beside(path, f"{os.getpid()}.{PART}")
+    scratch = _beside(path, f"{HOST}-{os.getpid()}.{PART}")
     try:
         with scratch.open("wb") as file:
             yield file
@@ -146,9 +148,10 @@ def _sweep(out: Path) -> None:
 
 def _sweep_parts(parent: Path, name: str = "*") -> None:
     """Take away the files that processes which died were writing."""
-    for left in parent.glob(f".{name}.*.{PART}"):
-        if not _lives(left.name.split(".")[-2]):
-            left.unlink(missing_ok=True)
+    for left in parent.glob(f".{name}.*-*.{PART}"):
+        with contextlib.suppress(FileNotFoundError):  # another process may sweep, too
+            if not _lives(left):
+                left.unlink()
 
 
 def _exchange(new: Path, out: Path) -> None:
@@ -185,11 +188,14 @@ def _sync(path: Path) -> None:
         os.close(file)
 
 
-def _lives(process: str) -> bool:
-    """Whether there is a process of this number, as far as one can tell."""
+def _lives(part: Path) -> bool:
+    """Whether the process that writes ``part`` may still do so; of another host, for a day."""
+    host, _, process = part.name.split(".")[-2].rpartition("-")
+    if host != HOST or not process.isdecimal():
+        return time.time() - part.stat().st_mtime < DAY
     try:
         os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass

@@ -162,15 +162,19 @@ def test_a_link_leads_to_the_new_file_and_a_device_is_written_to(tmp_path: Path)
 
 
 def test_parts_of_dead_processes_go_and_of_others_stay(tmp_path: Path) -> None:
-    dead, living = tmp_path / f".a.{NOBODY}.part", tmp_path / f".a.{os.getpid()}.part"
-    other, odd = tmp_path / f".b.{NOBODY}.part", tmp_path / ".a.notes.part"
-    for path in (dead, living, other, odd):
+    host = writing.HOST
+    dead, living = (tmp_path / f".a.{host}-{n}.part" for n in (NOBODY, os.getpid()))
+    other, odd = tmp_path / f".b.{host}-{NOBODY}.part", tmp_path / ".a.notes.part"
+    elsewhere, old = tmp_path / f".a.elsewhere-{NOBODY}.part", tmp_path / ".a.elsewhere-1.part"
+    for path in (dead, living, other, odd, elsewhere, old):
         path.touch()
+    os.utime(old, (0, 0))
     write_whole("", tmp_path / "a")
     assert not dead.exists()
     assert other.exists()
     recover(tmp_path)
     assert not other.exists()
+    assert set(names(tmp_path)) == {"a", *(path.name for path in (living, odd, elsewhere))}
 
 
 def test_two_that_begin_at_once_one_is_refused(tmp_path: Path) -> None:

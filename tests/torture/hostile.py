@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import struct
 import time
@@ -109,7 +110,7 @@ def _array_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[
     """Extremes in the first, the last and a random place; then the array itself otherwise."""
     start = 10 + struct.unpack("<H", content[8:10])[0]
     fields = eval(content[10:start], {}, {})
-    dtype, shape = np.dtype(fields["descr"]), fields["shape"]
+    dtype = np.dtype(fields["descr"])
     values = np.frombuffer(content[start:], dtype)
     for value in FLOATS if dtype.kind == "f" else INTEGERS:
         for at in (
@@ -135,7 +136,6 @@ def _array_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[
         yield how, _npy(array)
     huge = repr({"descr": fields["descr"], "fortran_order": False, "shape": (2**40,)})
     yield "a huge shape", content[:8] + struct.pack("<H", len(huge) + 1) + f"{huge}\n".encode()
-    del shape, n
 
 
 def _npy(array: Any) -> bytes:
@@ -223,7 +223,7 @@ def torture(
 ) -> tuple[Counter[str], list[str]]:
     """How often what happened, and the faults, a line each."""
     tally, faults = Counter[str](), list[str]()
-    where = memory() / f"mtkit-torture-{os.getpid()}-{kind}"
+    where = memory() / f"mtkit-torture-{kind}"
     where.mkdir(parents=True, exist_ok=True)
     for name, lines in zip(("t.en", "t.de"), text, strict=True):
         (where / name).write_bytes(lines)
@@ -243,6 +243,7 @@ def torture(
                 tally["faults"] += 1
                 faults.append(f"{kind}/{file.relative_to(target)}: {way.how}: {outcome.fault}")
         file.write_bytes(content)
+    shutil.rmtree(where)
     return tally, faults
 
 

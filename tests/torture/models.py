@@ -19,6 +19,10 @@ from pathlib import Path
 files = [(Path(f"{split}.en"), Path(f"{split}.de")) for split in ("train", "dev", "test")]
 config = TrainConfig(embedding=16, hidden=16, vocabulary=300, updates=20, validations=1)
 mtkit.train_nmt(open_corpus(None, None, *files), "models/nmt", config=config)
+
+import torch
+from mtkit.nmt.training import checkpoint
+checkpoint.save(Path("checkpoint"), {"weights": {"w": torch.zeros(3)}}, {"update": 1}, "mark")
 """
 KINDS = ("smt", "nmt", "combined", "alignment", "moses", "laboratory")
 

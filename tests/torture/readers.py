@@ -114,8 +114,8 @@ def main(name: str, seconds: str, seed: str, directory: str) -> None:
     corpus.mkdir(exist_ok=True)
     contents = [path.read_bytes() for path in sorted((SEEDS / name).glob("*"))]
     more = {
-        "array": made / "models/smt/lm/word.npy", "subwords": made / "models/nmt/subwords.json",
-        "gz": made / "moses/phrase-table.gz",
+        "array": made / "models/smt/lm/word.npy", "checkpoint": made / "checkpoint",
+        "subwords": made / "models/nmt/subwords.json", "gz": made / "moses/phrase-table.gz",
         "grammar": Path(__file__).parents[2] / "corpora/grammar/en-de.grammar",
     }  # fmt: skip
     if name in more:
