@@ -40,6 +40,14 @@ def forged(model: Path, where: Path, file: str, change: Change) -> Path:
     return copy
 
 
+def check_refused(model: Path) -> None:
+    """In one line, which begins with the file."""
+    with pytest.raises(InputError) as caught:
+        load(model)
+    assert str(caught.value).startswith(str(model))
+    assert "\n" not in str(caught.value)
+
+
 def put(at: Any, value: Any) -> Change:
     def change(values: Any) -> Any:
         values[at] = value
@@ -125,11 +133,7 @@ TEXTS: list[tuple[str, Change]] = [
 def test_a_forged_statistical_model_is_refused(
     file: str, change: Change, smt_directory: Path, tmp_path: Path
 ) -> None:
-    copy = forged(smt_directory, tmp_path, file, change)
-    with pytest.raises(InputError) as caught:
-        load(copy)
-    assert str(caught.value).startswith(str(copy))
-    assert "\n" not in str(caught.value)
+    check_refused(forged(smt_directory, tmp_path, file, change))
 
 
 NETWORKS: list[tuple[str, Change]] = [
@@ -161,11 +165,7 @@ NETWORKS: list[tuple[str, Change]] = [
 def test_a_forged_network_is_refused(
     file: str, change: Change, nmt_directory: Path, tmp_path: Path
 ) -> None:
-    copy = forged(nmt_directory, tmp_path, file, change)
-    with pytest.raises(InputError) as caught:
-        load(copy)
-    assert str(caught.value).startswith(str(copy))
-    assert "\n" not in str(caught.value)
+    check_refused(forged(nmt_directory, tmp_path, file, change))
 
 
 def test_what_else_subwords_may_say_is_not_done(nmt_directory: Path, tmp_path: Path) -> None:

@@ -104,6 +104,11 @@ def parse_json(text: str, path: Path, kind: type[T]) -> T:
         raise damaged(path, f"a {type(value).__name__} instead of a {kind.__name__}")
     if not _is_flat(value, DEEPEST):
         raise damaged(path, f"nested more than {DEEPEST} levels deep")
+    if "\\ud" in text.lower():  # half of a character may be escaped, though nobody can write it
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise damaged(path, error) from None
     return value
 
 
@@ -186,8 +191,10 @@ def _is(value: Any, hint: Any) -> bool:
         return value in get_args(hint)
     if origin in (Union, UnionType):
         return any(_is(value, part) for part in get_args(hint))
+    if type(value) is int:
+        return hint in (int, float) and abs(value) < 2**63
     if hint is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        return type(value) is float and math.isfinite(value)
     if hint in (int, bool, str, type(None)):
         return type(value) is hint
     return isinstance(value, origin or hint)
