@@ -5,10 +5,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SUPPLY := $(VENV)/.supply
 DEMO := demo
 
+# All packages come from constraints.txt, by their hashes, and so does what builds them. Not torch:
+# its build differs by machine, and so does what that brings for CUDA.
+TORCH := torch==2.13.0
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+PINNED = $(BIN)/python -m tests.support.pins $(1) >$(VENV)/pins.txt && PATH="$(CURDIR)/$(BIN):$$PATH" \
+  $(PIP) --require-hashes --no-deps --no-build-isolation -r $(VENV)/pins.txt
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage lint bench torture clean
+.PHONY: help install demo test coverage lint bench torture lock audit wheel sbom clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,7 +26,14 @@ install: $(READY)  ## make .venv with mtkit and everything it needs
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mtkit needs Python 3.11 or newer: PYTHON=… make")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	$(call PINNED,build)
+	$(call PINNED,run test lint)
+	$(PIP) $(TORCH)
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(SUPPLY): $(READY)
+	$(call PINNED,supply)
 	touch $@
 
 # By a number of updates, not by the clock: on a slow machine the network learns as much.
@@ -51,13 +66,29 @@ lint: $(READY)  ## check format, style and types
 	$(BIN)/mypy
 
 bench: $(READY)  ## measure quality and speed against floors and peers; PARTS="smt alignment" only these
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(call PINNED,bench)
 	$(BIN)/python -m tests.benchmarks $(PARTS)
 
 torture: $(READY)  ## damage models, kill commands, fill disks, fuzz readers; PARTS="smt nmt"; FULL=--full all of it
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[torture]'
+	$(call PINNED,torture)
 	$(BIN)/python -m tests.torture $(FULL) $(PARTS)
 
-clean:  ## remove the environment, caches and the demo
-	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+lock: $(SUPPLY)  ## write constraints.txt for what pyproject.toml asks; NEWER=--upgrade takes newer versions
+	$(BIN)/uv --config-file lock.toml pip compile --quiet $(NEWER) pyproject.toml -o constraints.txt
+
+audit: $(SUPPLY)  ## look up known vulnerabilities of all pins; fails where the service does not answer
+	@{ sed -n 's/^\([a-z0-9-]*==[^ ]*\).*/\1/p' constraints.txt; echo $(TORCH); } \
+	| $(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off $(SERVICE) -r /dev/stdin \
+	  >$(VENV)/audit 2>&1 && tail -n 1 $(VENV)/audit || { grep -A 999 '^Found' $(VENV)/audit \
+	  || echo "Not checked, no answer of the advisory service: $$(tail -n 1 $(VENV)/audit)"; exit 1; }
+
+wheel: $(READY)  ## build dist/mtkit-….whl; the same tree gives the same bytes
+	$(BIN)/hatchling build -t wheel
+
+sbom: $(READY)  ## list what mtkit needs, with versions and licences: dist/mtkit.cdx.json (CycloneDX)
+	@mkdir -p dist
+	$(BIN)/python -m tests.support.sbom > dist/mtkit.cdx.json
+
+clean:  ## remove the environment, caches, the demo and what was built
+	rm -rf $(VENV) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find mtkit tests -name __pycache__ -type d -prune -exec rm -rf {} +

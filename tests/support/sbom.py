@@ -1,0 +1,32 @@
+"""The software bill of materials of what mtkit needs to run: ``python -m tests.support.sbom``.
+
+CycloneDX lists all that is installed; what is there for tests, checks and builds alone is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.support.pins import PINS, ROOT, needed, normal
+
+
+def bill_of_materials() -> dict[str, Any]:
+    """CycloneDX's JSON as a dictionary."""
+    call = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible"]
+    call += ["--no-validate", "--pyproject", str(ROOT / "pyproject.toml"), sys.executable]
+    done = subprocess.run(call, check=True, capture_output=True)
+    bom: dict[str, Any] = json.loads(done.stdout)
+    others = set(PINS) - needed("run") | {"pip"}
+    bom["components"] = [c for c in bom["components"] if normal(c["name"]) not in others]
+    known = {"root-component", *(c["bom-ref"] for c in bom["components"])}
+    bom["dependencies"] = [d for d in bom["dependencies"] if d["ref"] in known]
+    for dependency in bom["dependencies"]:
+        dependency["dependsOn"] = [r for r in dependency.get("dependsOn", ()) if r in known]
+    return bom
+
+
+if __name__ == "__main__":
+    print(json.dumps(bill_of_materials(), indent=2))
