@@ -19,7 +19,7 @@ from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
 from mtkit.manifest import RECORDS, model_files
 from mtkit.storage.reading import as_fields, damaged, read_json
-from mtkit.storage.writing import write_whole
+from mtkit.storage.writing import recover, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext, read_lines
 from mtkit.version import __version__
@@ -72,6 +72,7 @@ def write(record: Record, path: Path) -> bool:
 
 def read(path: Path, sentences: int) -> Record | None:
     """``None`` where there is none of so many sentences, or one that is not as it was written."""
+    recover(path.parent)
     try:
         data = read_json(path, dict)
         best = [_hypothesis(h, path) for h in data["best"]]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from mtkit.errors import InputError
@@ -108,6 +109,12 @@ def main(name: str, seconds: str, seed: str, directory: str) -> None:
     import atheris
 
     place = Path(directory)
+    if name in (
+        "arpa",
+        "ini",
+    ):  # these run kernels, which numba cannot compile from what is counted
+        import_module("mtkit.smt.moses.tables")
+        import_module("mtkit.smt.system")
     with atheris.instrument_imports(include=["mtkit"]):
         read = reader(name, place)
     file, corpus, made = FILES[name], place / "corpus", place.parents[1] / "made"
