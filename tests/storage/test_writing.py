@@ -163,7 +163,7 @@ def test_a_link_leads_to_the_new_file_and_a_device_is_written_to(tmp_path: Path)
 
 def test_parts_of_dead_processes_go_and_of_others_stay(tmp_path: Path) -> None:
     host = writing.HOST
-    dead, living = (tmp_path / f".a.{host}-{n}.part" for n in (NOBODY, os.getpid()))
+    dead, living = (tmp_path / f".a.{host}-{n}.part" for n in (NOBODY, os.getppid()))
     other, odd = tmp_path / f".b.{host}-{NOBODY}.part", tmp_path / ".a.notes.part"
     elsewhere, old = tmp_path / f".a.elsewhere-{NOBODY}.part", tmp_path / ".a.elsewhere-1.part"
     for path in (dead, living, other, odd, elsewhere, old):
