@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from mtkit.storage.reading import as_fields
 
 BLOCK = 1 << 20  # bytes
-SAMPLE = 64  # blocks that are read where not all are: what takes less than 0.1 s
+SAMPLE = 32  # blocks that are read where not all are: what takes less than 0.1 s
 DIGEST = 8  # bytes of a hash
 
 

@@ -110,7 +110,7 @@ def _array_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator[
     start = 10 + struct.unpack("<H", content[8:10])[0]
     fields = eval(content[10:start], {}, {})
     dtype = np.dtype(fields["descr"])
-    values = np.frombuffer(content[start:], dtype)
+    values = np.frombuffer(content[start:], dtype).copy()
     for value in FLOATS if dtype.kind == "f" else INTEGERS:
         for at in (
             {0, len(values) - 1, int(rng.integers(max(1, len(values))))} if len(values) else ()
