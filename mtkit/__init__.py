@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -181,11 +182,11 @@ def align(
             return words.align(*sides, heuristic)
     corpus.train.without_empty()  # raises where nothing can be learnt
     sides = corpus.train.tokens(tokenizer)
-    with step(f"word alignment ({aligner}), both directions"):
-        alignment = learn(*sides, aligner, heuristic, models.cores(threads))
-    if out is not None:
-        config = {"aligner": aligner, "heuristic": heuristic}
-        with replacing(Path(out)) as directory:
+    with nullcontext() if out is None else replacing(Path(out)) as directory:
+        with step(f"word alignment ({aligner}), both directions"):
+            alignment = learn(*sides, aligner, heuristic, models.cores(threads))
+        if directory is not None:
+            config = {"aligner": aligner, "heuristic": heuristic}
             alignment.models.save(directory)
             Manifest.of(ALIGNMENT, corpus, tokenizer, config).write(directory)
     return alignment.links

@@ -256,12 +256,12 @@ def import_moses(
     place, imported = check_out(out, place_of("moses", languages or ()).name, force), ini.resolve()
     if out is None and not force:
         check_loss([place], lambda old: old.config.get("imported") == str(imported))
-    system = read_moses(ini, lowercase)
-    models, pair = system.models, languages or (UND, UND)
-    settings = {"limits": system.limits._asdict(), "verbatim": system.verbatim}
-    config = settings | {"imported": str(imported)}
-    figures = {"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts}
     with replacing(place) as directory:
+        system = read_moses(ini, lowercase)
+        models, pair = system.models, languages or (UND, UND)
+        settings = {"limits": system.limits._asdict(), "verbatim": system.verbatim}
+        config = settings | {"imported": str(imported)}
+        figures = {"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts}
         system.save(directory)
         manifest = Manifest(system.kind, pair, {}, asdict(system.tokenizer), config, figures)
         manifest.write(directory)

@@ -168,6 +168,33 @@ def test_a_forged_network_is_refused(
     check_refused(forged(nmt_directory, tmp_path, file, change))
 
 
+COMBINED: list[tuple[str, Change]] = [
+    ("parts.json", lambda parts: [1]),
+    ("parts.json", put((0), {"name": 1, "paths": [], "digests": []})),
+    ("parts.json", lambda parts: [parts[0] | {"digests": []}, *parts[1:]]),
+    ("parts.json", lambda parts: [parts[0] | {"paths": [None]}, *parts[1:]]),
+    ("parts.json", lambda parts: [parts[0] | {"paths": ["\0"]}, *parts[1:]]),
+    ("parts.json", lambda parts: [parts[0] | {"paths": ["/etc"]}, *parts[1:]]),
+    ("weights.json", lambda weights: {"evil": {}}),
+    ("weights.json", lambda weights: dict.fromkeys(weights, 1)),
+    ("weights.json", lambda weights: {name: {"model": 10**400} for name in weights}),
+]
+
+
+@pytest.mark.parametrize(("file", "change"), COMBINED)
+def test_a_forged_combination_is_refused(
+    file: str, change: Change, combination_directory: Path, tmp_path: Path
+) -> None:
+    check_refused(forged(combination_directory, tmp_path, file, change))
+
+
+def test_a_file_that_a_user_wrote_is_no_damaged_model(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text("{", encoding="utf-8")
+    done = mtkit("train-smt", "--weights", "mine.json", cwd=tmp_path, check=2)
+    assert done.stderr.startswith(b"mtkit: mine.json: not JSON")
+    assert b"download" not in done.stderr
+
+
 def test_what_else_subwords_may_say_is_not_done(nmt_directory: Path, tmp_path: Path) -> None:
     evil = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": "evil"}
     copy = forged(nmt_directory, tmp_path, "subwords.json", put("normalizer", evil))

@@ -10,7 +10,6 @@ from typer import Option
 
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.console import busy, note, visible
-from mtkit.errors import InputError
 
 if TYPE_CHECKING:
     from mtkit.manifest import TrainingPair
@@ -69,15 +68,12 @@ def _write(system: NmtSystem, lines: list[str], pool: str, out: Path) -> None:
     import numpy as np
 
     from mtkit.nmt.encode import encode_sentences
-    from mtkit.storage.writing import create
+    from mtkit.storage.writing import named_file
 
     with busy(f"encoding {len(lines):,} lines"):
         vectors = encode_sentences(system, lines, pool)
-    try:
-        with create(out) as file:  # numpy would add .npy to a name without it
-            np.save(file, vectors)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise InputError(f"{out}: {error.strerror}") from None
+    with named_file(out) as file:  # numpy would add .npy to a name without it
+        np.save(file, vectors)
     note(f"{out}: {vectors.shape[0]:,} vectors of {vectors.shape[1]}")
 
 

@@ -40,12 +40,12 @@ def combine(
     check(models)
     first = Manifest.read(next(iter(models.values()))[0])
     dev = (dev or named_dev(models)).without_empty()
-    parts = [open_part(name, paths, first, dev) for name, paths in named.items()]
-    system = Combination(parts, first.word_tokenizer, {})
-    system.limit_threads(threads)
-    tuned, candidates = _tuned(system, dev)
-    report(tuned, candidates)
     with replacing(out) as directory:
+        parts = [open_part(name, paths, first, dev) for name, paths in named.items()]
+        system = Combination(parts, first.word_tokenizer, {})
+        system.limit_threads(threads)
+        tuned, candidates = _tuned(system, dev)
+        report(tuned, candidates)
         write_parts(parts, out, directory, copy)
         text = json.dumps(tuned.weights, ensure_ascii=False, indent=2)
         (directory / WEIGHTS).write_text(text + "\n", encoding="utf-8")

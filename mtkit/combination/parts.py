@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, Manifest, model_files, model_size
+from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.system import Hypothesis, Score, System
 from mtkit.text.corpus import read_lines
 from mtkit.text.tokenizer import WordTokenizer
@@ -115,6 +116,14 @@ def _natural(number: str) -> int:
 # --- on disk
 
 
+class _Recorded(NamedTuple):
+    """A part in the file ``PARTS``: its directories by their ways from there, a digest of each."""
+
+    name: str
+    paths: list[str]
+    digests: list[str]
+
+
 def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool) -> None:
     """Write what the parts are into ``directory``, which will lie at ``place``.
 
@@ -181,13 +190,17 @@ def size(model: Path) -> int:
 def _recorded(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
     """Name, directories and digests of each part; InputError for what nobody wrote so."""
     file = directory / PARTS
-    try:
-        return [
-            (of["name"], [Path(os.path.relpath(directory / p)) for p in of["paths"]], of["digests"])
-            for of in json.loads(file.read_text(encoding="utf-8"))
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: not what `mtkit combine` wrote ({error})") from None
+    recorded = [as_fields(_Recorded, of, file) for of in read_json(file, list)]
+    for of in recorded:
+        names = [*of.paths, *of.digests]
+        if len(of.paths) != len(of.digests) or not all(isinstance(n, str) for n in names):
+            raise damaged(file, f"{of.name}: every path needs a digest")
+        if "\0" in "".join(of.paths):
+            raise damaged(file, f"{of.name}: a path that is none")
+    return [
+        (of.name, [Path(os.path.relpath(directory / p)) for p in of.paths], of.digests)
+        for of in recorded
+    ]
 
 
 def digest(directory: Path) -> str:

@@ -21,7 +21,7 @@ from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, Manifest
 from mtkit.smt.flat import Float64
 from mtkit.smt.system import SmtSystem
-from mtkit.storage.reading import check_weight, read_json
+from mtkit.storage.reading import check_weight, read_json, unfit
 from mtkit.system import Candidate, Hypothesis, PoolReasons, Score, System, Term
 from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
@@ -212,7 +212,7 @@ def takes(words: Sequence[str]) -> bool:
 
 def read_weights(path: Path, parts: Sequence[str]) -> Weights:
     """λ by part and feature. Raises InputError for what is no such JSON object."""
-    weights = read_json(path, dict)
+    weights = read_json(path, dict, unfit)
     if not set(weights) <= {*parts, OWN}:
         raise InputError(f"{path}: must be weights of {', '.join((*parts, OWN))}")
     for part, of in weights.items():

@@ -18,6 +18,7 @@ from mtkit.nmt.recipe import PRESETS, Attention
 from mtkit.nmt.recurrent.probe import norms_by_steps
 from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training.build import train_and_dev, train_nmt
+from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext, Corpus, Files, open_corpus
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
@@ -45,8 +46,9 @@ def train_and_measure(
     """
     set_threads(threads)
     text = _texts(corpus, tokenizer, plan.words)
-    laboratory = study.train(text.train, text.words, plan, threads, _timed)
-    save(laboratory, corpus, tokenizer, directory)
+    with replacing(directory) as scratch:
+        laboratory = study.train(text.train, text.words, plan, threads, _timed)
+        save(laboratory, corpus, tokenizer, scratch)
     if plan.full:
         for name, attention in TRANSLATORS.items():
             recipe = replace(PRESETS["quick"], attention=attention, updates=4 * plan.updates)

@@ -16,32 +16,32 @@ from mtkit.laboratory.study import Laboratory
 from mtkit.manifest import LABORATORY, LANGUAGE_MODEL, LOG, MANIFEST, Manifest, check_whole
 from mtkit.nmt.recurrent.probe import Setup, Trained
 from mtkit.storage.reading import as_fields, damaged, parse_json, read_text
-from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
 
 
 def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, directory: Path) -> None:
-    """Write every model as ``directory/SET-UP-SEED``, and what they have in common."""
+    """Write every model as ``directory/SET-UP-SEED``, and what they have in common; the directory
+    is there (see ``storage.writing.replacing``).
+    """
     manifest = Manifest.of(LABORATORY, corpus, tokenizer, {})
     shared = {"hidden": laboratory.hidden, "updates": laboratory.updates}
     names = []
-    with replacing(directory) as scratch:
-        for group in laboratory.trained:
-            setup = group[0].setup
-            stack = f"-{setup.layers}-layers" if setup.layers > 1 else ""
-            slug = setup.name.replace(",", "").replace(" ", "-") + stack
-            names.append([f"{slug}-{k}" for k in range(1, len(group) + 1)])
-            for name, trained in zip(names[-1], group, strict=True):
-                (place := scratch / name).mkdir()
-                RecurrentLm(trained.model, laboratory.words, tokenizer).save(place)
-                log = trained.trace.tolist()
-                lines = [json.dumps({"loss": a, "gradient_norm": b}) + "\n" for a, b in log]
-                (place / LOG).write_text("".join(lines), encoding="utf-8")
-                config = {**asdict(setup), **shared}
-                replace(manifest, kind=LANGUAGE_MODEL, config=config).write(place)
-        replace(manifest, config={**shared, "models": names}).write(scratch)
+    for group in laboratory.trained:
+        setup = group[0].setup
+        stack = f"-{setup.layers}-layers" if setup.layers > 1 else ""
+        slug = setup.name.replace(",", "").replace(" ", "-") + stack
+        names.append([f"{slug}-{k}" for k in range(1, len(group) + 1)])
+        for name, trained in zip(names[-1], group, strict=True):
+            (place := directory / name).mkdir()
+            RecurrentLm(trained.model, laboratory.words, tokenizer).save(place)
+            log = trained.trace.tolist()
+            lines = [json.dumps({"loss": a, "gradient_norm": b}) + "\n" for a, b in log]
+            (place / LOG).write_text("".join(lines), encoding="utf-8")
+            config = {**asdict(setup), **shared}
+            replace(manifest, kind=LANGUAGE_MODEL, config=config).write(place)
+    replace(manifest, config={**shared, "models": names}).write(directory)
 
 
 def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:

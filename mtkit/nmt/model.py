@@ -38,13 +38,13 @@ from torch.nn import functional
 
 from mtkit.nmt import recipe
 from mtkit.storage.reading import as_fields, damaged, missing, read_json
+from mtkit.storage.structure import FARTHEST
 from mtkit.text.vocabulary import PAD
 
 CELLS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 Network = TypeVar("Network", bound=nn.Module)
 Shape = TypeVar("Shape")
 DEEPEST, LARGEST = 64, 1 << 20  # layers and units of a network that is read
-HEAVIEST = 1e6  # of its weights
 Carried = tuple[Tensor, ...]  # of a layer: (h, c) for an LSTM, (h,) otherwise; (1, B, D) each
 State = list[Carried]  # of each decoder layer
 Recurrence = Callable[[nn.Module, Tensor, Carried], tuple[Tensor, Carried]]  # see ``fused``
@@ -273,7 +273,7 @@ def load_network(build: Callable[[Shape], Network], shape: type[Shape], director
     if {name: (w.shape, w.dtype) for name, w in weights.items()} != described:
         raise damaged(file, "names, shapes or types of the weights do not match model.json")
     for name, w in weights.items():
-        if w.numel() and not w.abs().max() <= HEAVIEST:  # false for NaN
+        if w.numel() and not w.abs().max() <= FARTHEST:  # false for NaN
             raise damaged(file, f"{name} has weights that are not finite or too large")
     network.to_empty(device="cpu").load_state_dict(weights)
     return network

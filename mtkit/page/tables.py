@@ -19,9 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mtkit.console import visible
-from mtkit.errors import InputError
 from mtkit.page.chart import LEFT, RIGHT
-from mtkit.storage.writing import create
+from mtkit.storage.writing import named_file
 
 NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
 
@@ -125,8 +124,5 @@ def html(template: str, **values: Any) -> str:
 
 def write_page(text: str, path: Path) -> None:
     """Write a page, whole or not at all. Raises InputError where it cannot lie there."""
-    try:
-        with create(path) as file:
-            file.write(text.encode("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+    with named_file(path) as file:
+        file.write(text.encode("utf-8"))

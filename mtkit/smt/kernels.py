@@ -30,6 +30,7 @@ from numba.core.registry import CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
 KERNELS: list[Callable[..., Any]] = []  # all that are compiled, as Python
+NOT_KEPT: list[Callable[..., Any]] = []  # those that every process compiles anew
 
 # Else LLVM makes a branch of the conditional move in a binary search, and every second one is
 # predicted wrong: half of the time that a look-up in the language model takes.
@@ -63,9 +64,14 @@ def compiled(**options: Any) -> Callable[[F], F]:
             KERNELS.append(function)
         try:
             return cast(F, njit(cache=True, nogil=True, **options)(function))
-        except RuntimeError:  # neither beside the source nor in a home may numba write
+        except RuntimeError as error:
+            if "cannot cache function" not in str(error):
+                raise
+            # Neither beside the source nor in a home may numba write.
             settings = cast(Any, config)
             settings.CACHE_DIR = settings.CACHE_DIR or _own_directory()
+            if not settings.CACHE_DIR:
+                NOT_KEPT.append(function)
             return cast(F, njit(cache=bool(settings.CACHE_DIR), nogil=True, **options)(function))
 
     return decorate

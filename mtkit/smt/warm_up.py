@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from subprocess import DEVNULL, PIPE, Popen
 from tempfile import TemporaryFile
@@ -25,7 +25,7 @@ from mtkit.console import finished, note, progress
 from mtkit.smt.alignment.align import ALIGNERS, align
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat, read_only
-from mtkit.smt.kernels import KERNELS
+from mtkit.smt.kernels import KERNELS, NOT_KEPT
 from mtkit.smt.language_model.estimate import train as train_lm
 from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_SPECIALS, LM_UNK, Lm, NgramModel
 from mtkit.smt.phrases.context import Lexicon
@@ -69,7 +69,8 @@ def compile_kernels(aligners: Sequence[str], tuner: str | None) -> None:
                     _tune(tuner)
             if tuner and not is_first_run:
                 _search()
-    what = f"{len(compiled)} compiled, once a machine" if compiled else "compiled before"
+    often = "for this run: no directory can be written" if NOT_KEPT else "once a machine"
+    what = f"{len(compiled)} compiled, {often}" if compiled else "compiled before"
     finished(f"kernels: {what}", start)
 
 
@@ -106,11 +107,10 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
         assert process.stdout
         reader = Thread(target=read, args=(process.stdout,))
         reader.start()
-        try:
+        with ExitStack() as unless_done:
+            unless_done.callback(process.kill)
             yield
-        except BaseException:
-            process.kill()
-            raise
+            unless_done.pop_all()
         reader.join()
         if process.wait():
             errors.seek(0)

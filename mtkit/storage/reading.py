@@ -9,7 +9,7 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
 from itertools import count
@@ -28,6 +28,7 @@ DEEPEST = 20  # levels of JSON
 LARGEST = 1_000_000  # weight
 LONGEST_LINE = 1 << 24  # bytes
 MOST_TIMES, SMALL = 100, 1 << 24  # a packed file's size; bytes that it may unpack to in any case
+Refusal = Callable[[Path, object], InputError]
 LONGEST = 200  # characters of a library's reason that are repeated
 
 
@@ -37,6 +38,11 @@ def damaged(path: Path, reason: object) -> InputError:
     return InputError(
         f"{path}: damaged: {said[:LONGEST]}; download the model again, or train it again"
     )
+
+
+def unfit(path: Path, reason: object) -> InputError:
+    """The same for a file that a user may have written."""
+    return InputError(f"{path}: {reason}")
 
 
 def missing(path: Path | str) -> InputError:
@@ -77,38 +83,40 @@ def check_line(name: str, number: int, line: bytes) -> None:
         raise InputError(f"{name}: line {number}: longer than {LONGEST_LINE:,} bytes; break it up")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, refusal: Refusal = damaged) -> str:
     """A file in UTF-8. Raises InputError where it is none."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise missing(path) from None
     except UnicodeDecodeError as error:
-        raise damaged(path, error) from None
+        raise refusal(path, error) from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
 
 
-def read_json(path: Path, kind: type[T]) -> T:
-    """A JSON file with a value of ``kind``: dict or list. Raises InputError where it has none."""
-    return parse_json(read_text(path), path, kind)
+def read_json(path: Path, kind: type[T], refusal: Refusal = damaged) -> T:
+    """A JSON file with a value of ``kind``: dict or list. Raises InputError where it has none, as
+    ``refusal`` words it.
+    """
+    return parse_json(read_text(path, refusal), path, kind, refusal)
 
 
-def parse_json(text: str, path: Path, kind: type[T]) -> T:
+def parse_json(text: str, path: Path, kind: type[T], refusal: Refusal = damaged) -> T:
     """The same of its ``text``."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:  # a number of too many digits, too, is the first
-        raise damaged(path, f"not JSON ({error})") from None
+        raise refusal(path, f"not JSON ({error})") from None
     if not isinstance(value, kind):
-        raise damaged(path, f"a {type(value).__name__} instead of a {kind.__name__}")
+        raise refusal(path, f"a {type(value).__name__} instead of a {kind.__name__}")
     if not _is_flat(value, DEEPEST):
-        raise damaged(path, f"nested more than {DEEPEST} levels deep")
+        raise refusal(path, f"nested more than {DEEPEST} levels deep")
     if "\\ud" in text.lower():  # half of a character may be escaped, though nobody can write it
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise damaged(path, error) from None
+            raise refusal(path, error) from None
     return value
 
 

@@ -35,12 +35,12 @@ HOST, DAY = os.uname().nodename.partition(".")[0], 86400
 def write_whole(content: str | bytes, path: Path) -> None:
     """Write a file, and the directories that it lies in; text as UTF-8. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with create(path) as file:
+    with whole_file(path) as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 @contextmanager
-def create(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that becomes ``path`` when the block ends well. Raises OSError."""
     path = path.resolve()  # a link keeps leading to its file
     if path.exists() and not path.is_file():  # a device, a pipe
@@ -60,6 +60,16 @@ def create(path: Path) -> Iterator[BinaryIO]:
         _sync(path.parent)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def named_file(path: Path) -> Iterator[BinaryIO]:
+    """The same of a file that the user names. Raises InputError where it cannot lie there."""
+    try:
+        with whole_file(path) as file:
+            yield file
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{path}: {error.strerror}") from None
 
 
 @contextmanager

@@ -31,8 +31,10 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
     r"""UTF-8 ``data`` as lines, split on ``\n`` only; a BOM and ``\r\n`` are tolerated.
 
     ``before`` so many lines came before it. Raises InputError naming ``name``, line and byte where
-    the bytes are no UTF-8.
+    the bytes are no UTF-8, and for a line that ``check_line`` refuses.
     """
+    for k, part in enumerate(data.split(b"\n") if len(data) > LONGEST_LINE else (), before + 1):
+        check_line(name, k, part)
     if not before:
         data = data.removeprefix(codecs.BOM_UTF8)
     try:
@@ -52,7 +54,6 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
 def stream_lines(stream: BinaryIO, name: str) -> Iterator[str]:
     """The lines of ``stream``, each as soon as it is there; see ``decode_lines``."""
     for before, data in enumerate(iter(partial(stream.readline, LONGEST_LINE + 1), b"")):
-        check_line(name, before + 1, data)
         yield from decode_lines(data, name, before)
         if not data.endswith(b"\n"):
             return  # on a terminal reading on would ask for the end once more

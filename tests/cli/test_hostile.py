@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.storage import reading
+from mtkit.storage.writing import locked
 from tests.support.command import MTKIT, mtkit
 
 FULL = Path("/dev/full")
@@ -83,6 +84,39 @@ def test_a_bomb_is_no_corpus(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(gzip.compress(b"a\n" * reading.SMALL))
     done = mtkit("train-smt", "--train", "a.en.gz", "a.de.gz", cwd=tmp_path, check=2)
     assert b"a.en.gz: unpacks to more than 100 times its size" in done.stderr
+
+
+def test_an_endless_line_is_refused_wherever_it_comes_from(
+    smt_directory: Path, tmp_path: Path
+) -> None:
+    line = b"a\n" + b"x" * (reading.LONGEST_LINE + 1)
+    for stream in ([], ["--stream"]):
+        call = ["translate", "--model", smt_directory, *stream]
+        done = mtkit(*call, cwd=tmp_path, stdin=line, check=2)
+        assert b"stdin: line 2: longer than 16,777,216 bytes" in done.stderr
+    (tmp_path / "a.en").write_bytes(line)
+    (tmp_path / "a.de").write_bytes(b"a\nb\n")
+    done = mtkit("align", "--train", "a.en", "a.de", cwd=tmp_path, check=2)
+    assert b"a.en: line 2: longer than 16,777,216 bytes" in done.stderr
+
+
+def test_a_place_that_another_writes_is_refused_before_the_work(
+    smt_directory: Path, nmt_directory: Path, tmp_path: Path
+) -> None:
+    for name in ("a.en", "a.de"):
+        (tmp_path / name).write_text("A cat.\nA dog.\n")
+    text = ["a.en", "a.de"]
+    with locked(tmp_path / "m"):
+        for command in (
+            ["combine", smt_directory, nmt_directory, "--dev", *text, "--out", "m"],
+            ["align", "--train", *text, "--out", "m"],
+            ["train-smt", "--train", *text, "--out", "m"],
+            ["train-nmt", "--train", *text, "--dev", *text, "--out", "m"],
+            ["gradients", "--out", "m"],
+        ):
+            said = mtkit(*command, cwd=tmp_path, check=2).stderr.decode().strip().split("\n")
+            assert "is writing there; wait for it, or name another --out" in said[-1]
+            assert not [line for line in said if "candidates" in line or "word alignment" in line]
 
 
 def test_of_one_pair_nothing_can_be_held_out(tmp_path: Path) -> None:

@@ -202,6 +202,7 @@ def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
     files = (tmp_path / "a.en", tmp_path / "a.de")
     lines = [" ".join(words) for words in TRAIN]
     text = Corpus("x", ("en", "de"), Bitext(lines, lines, files), None, None)
+    (tmp_path / "lab").mkdir()
     save(lab, text, WordTokenizer("none"), tmp_path / "lab")
     again, manifest = load_laboratory(tmp_path / "lab")
     assert manifest.languages == ("en", "de")

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.storage import writing
-from mtkit.storage.writing import create, recover, replacing, write_whole
+from mtkit.storage.writing import recover, replacing, whole_file, write_whole
 
 NOBODY = 2**22 + 1  # no process has such a number
 
@@ -139,7 +138,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path.chmod(0o640)
 
     def fail() -> None:
-        with create(path) as file:
+        with whole_file(path) as file:
             file.write(b"ne")
             raise OSError(28, "No space left on device")
 
@@ -180,7 +179,6 @@ def test_parts_of_dead_processes_go_and_of_others_stay(tmp_path: Path) -> None:
 def test_two_that_begin_at_once_one_is_refused(tmp_path: Path) -> None:
     code = f"""
 import time
-from functools import partial
 from pathlib import Path
 from mtkit.errors import InputError
 from mtkit.storage.writing import replacing
@@ -197,4 +195,3 @@ except InputError:
         assert codes in ([0, 2], [0, 0])  # one after the other, on a slow machine
         assert (tmp_path / "m" / "a").read_text(encoding="utf-8") == "done"
         assert names(tmp_path) == ["m"]
-        time.sleep(0.01)

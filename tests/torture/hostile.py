@@ -19,6 +19,7 @@ import shutil
 import signal
 import struct
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -270,8 +271,8 @@ def _tried(
             at += 1
         if len(done) < BATCH and at < len(ways):
             number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-            slow = number == signal.SIGALRM
-            yield ways[at], Outcome(f"over {LIMIT} s" if slow else f"signal {number}", False, False)
+            fault = {0: "the bench failed", signal.SIGALRM: f"over {LIMIT} s"}
+            yield ways[at], Outcome(fault.get(number, f"signal {number}"), False, False)
             at += 1
 
 
@@ -287,8 +288,10 @@ def _child(
             outcome = _try(kind, where, target, way, manifest, expected)
             os.write(write, json.dumps(outcome).encode() + b"\n")
             (target / MANIFEST).write_bytes(manifests)
-    finally:
         os._exit(0)
+    finally:  # reached by an error of this bench alone
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _try(

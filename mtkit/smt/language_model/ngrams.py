@@ -43,6 +43,7 @@ from mtkit.smt.flat import (
 from mtkit.smt.kernels import kernel, lean
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.structure import (
+    FARTHEST,
     check_ids,
     check_length,
     check_offsets,
@@ -56,7 +57,6 @@ LM_SPECIALS = ("<unk>", "<s>", "</s>")
 SPELLINGS = {"<unk>": LM_UNK, "<UNK>": LM_UNK, "<s>": LM_BOS, "</s>": LM_EOS}  # some shout
 ROOT = 0
 HIGHEST = 30  # order
-FARTHEST = 1e6  # from 0, of a logarithm
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / φ: spreads what it multiplies (Knuth 1973, 6.4)
 # What ``lm_step`` said of a state and a word: one sentence's search asks the same again and again.
 ANSWER = np.dtype([("question", np.uint64), ("log_p", np.float64), ("state", np.int64)])

@@ -47,6 +47,7 @@ from mtkit.smt.phrases.extract import MAX_PHRASE, Rows, extract, hash_phrase
 from mtkit.smt.phrases.reorder import log_probabilities
 from mtkit.storage.reading import damaged
 from mtkit.storage.structure import (
+    FARTHEST,
     check_ids,
     check_length,
     check_offsets,
@@ -56,7 +57,6 @@ from mtkit.storage.structure import (
 
 DISCOUNTS = ("none", "kneser-ney")
 CACHED = 1 << 14  # rows that are worked on together
-FARTHEST = 1e6  # from 0, of a logarithm
 BYTES = np.uint64(0x0101010101010101)
 # A link: its target word in the flat corpus, w(t|s), w(s|t).
 LINK = np.dtype([("target", np.int64), ("forward", np.float64), ("backward", np.float64)])

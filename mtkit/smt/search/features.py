@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mtkit.errors import InputError
-from mtkit.storage.reading import check_weight, read_json
+from mtkit.storage.reading import check_weight, read_json, unfit
 
 ORIENTATIONS = ("monotone", "swap", "discontinuous")
 
@@ -81,7 +81,7 @@ def weights_named(name: str, ratio: float = 1.0) -> dict[str, float]:
 
 def read_weights(path: Path) -> dict[str, float]:
     """Weights from a JSON object, all of ``NAMES``. Raises InputError otherwise."""
-    return checked_weights(read_json(path, dict), path)
+    return checked_weights(read_json(path, dict, unfit), path)
 
 
 def checked_weights(weights: object, path: Path) -> dict[str, float]:
