@@ -96,7 +96,8 @@ def trainings(
 
 
 def _check(directory: Path, manifest: Manifest, largest: int) -> None:
-    if type(manifest.figures.get("seconds")) not in (int, float):
+    timed = type(manifest.figures.get("seconds")) in (int, float)
+    if not timed or "sentences" not in manifest.corpus:
         raise InputError(
             f"{directory} does not say how it was trained; a curve needs models that mtkit trained"
         )
@@ -145,7 +146,7 @@ def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
 def expected(training: Training, points: Sequence[Point]) -> float:
     """Seconds it will take: between what other sizes took and what the model itself took."""
     manifest = training.manifest
-    known = {0: 0.0, manifest.corpus.get("sentences", 0): float(manifest.figures["seconds"])}
+    known = {0: 0.0, manifest.corpus["sentences"]: float(manifest.figures["seconds"])}
     own = [p for p in points if p.system == training.system]
     known |= {p.size: mean(q.seconds for q in own if q.size == p.size) for p in own}
     return float(np.interp(training.size, sorted(known), [known[n] for n in sorted(known)]))
@@ -190,7 +191,7 @@ def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> N
     own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
     known = {f.name: own[f.name] for f in fields(TrainConfig) if f.name in own}
     config = as_fields(TrainConfig, known, training.directory / MANIFEST)
-    pairs = training.manifest.corpus.get("sentences", 0)
+    pairs = training.manifest.corpus["sentences"]
     set_threads(threads)
     train_nmt(corpus, tokenizer, for_sample(config, pairs, training.seed), out)
 

@@ -47,9 +47,11 @@ def create(path: Path) -> Iterator[BinaryIO]:
 
 def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
     """The numbered lines of a file, one at a time; raises InputError where it is no text."""
+    left = 4096  # bytes at the beginning, by which a binary file is known
     for number, line in enumerate(unpacked(path), 1):
-        if b"\0" in line[:4096]:
+        if b"\0" in line[: max(0, left)]:
             raise InputError(f"{path}: binary; name the text file that it was made of")
+        left -= len(line)
         yield number, line
 
 
