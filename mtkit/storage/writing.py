@@ -76,12 +76,11 @@ def named_file(path: Path) -> Iterator[BinaryIO]:
 def replacing(out: Path) -> Iterator[Path]:
     """A directory beside ``out`` that becomes ``out`` when the block ends well.
 
-    Left by an exception (Ctrl-C included), it disappears and ``out`` stays as it was. Raises
-    InputError where another process is writing there.
+    Left by an exception (Ctrl-C included), it disappears with the parents that were made for it,
+    and ``out`` stays as it was. Raises InputError where another process is writing there.
     """
     out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with locked(out):
+    with _made(out.parent), locked(out):
         scratch = _beside(out, NEW)
         scratch.mkdir()
         try:
@@ -95,6 +94,19 @@ def replacing(out: Path) -> Iterator[Path]:
             _sync(out.parent)
         finally:
             _sweep(out)
+
+
+@contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """Make a directory and its parents; those where nothing came to lie go again."""
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for place in missing:
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 @contextmanager
