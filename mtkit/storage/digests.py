@@ -30,10 +30,13 @@ class Digest(NamedTuple):
 
 def digests_of(directory: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """The digest of each of ``files``, by its way from ``directory``."""
-    with ThreadPoolExecutor() as pool:
-        named = {file.relative_to(directory).as_posix(): file for file in files}
-        found = pool.map(_digest, named.values())
-        return {name: digest._asdict() for name, digest in zip(named, found, strict=True)}
+    digests = dict[str, dict[str, Any]]()
+    for file in files:
+        size = file.stat().st_size
+        hashes = _hashes([(file, k) for k in range(-(-size // BLOCK))])
+        name = file.relative_to(directory).as_posix()
+        digests[name] = Digest(size, "".join(hashes))._asdict()
+    return digests
 
 
 def changed(
@@ -61,20 +64,23 @@ def changed(
                 wrong[name] = "without a hash of every block"
     if sample is not None and len(blocks) > sample:
         blocks = random.sample(blocks, sample)
-    with ThreadPoolExecutor() as pool:
-        hashes = pool.map(lambda block: _hash(directory / block[0], block[1]), blocks)
-        for (name, number, expected), found in zip(blocks, hashes, strict=True):
-            if found != expected:
-                wrong.setdefault(name, f"other bytes in its block {number + 1}")
+    hashes = _hashes([(directory / name, number) for name, number, _ in blocks])
+    for (name, number, expected), found in zip(blocks, hashes, strict=True):
+        if found != expected:
+            wrong.setdefault(name, f"other bytes in its block {number + 1}")
     return wrong
 
 
-def _digest(path: Path) -> Digest:
-    size = path.stat().st_size
-    return Digest(size, "".join(_hash(path, k) for k in range(-(-size // BLOCK))))
+def _hashes(blocks: list[tuple[Path, int]]) -> list[str]:
+    """The hash of each block, by threads where they are worth their start."""
+    if sum(path.stat().st_size for path in {path for path, _ in blocks}) < 4 * BLOCK:
+        return [_hash(block) for block in blocks]
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_hash, blocks))
 
 
-def _hash(path: Path, block: int) -> str:
+def _hash(place: tuple[Path, int]) -> str:
+    path, block = place
     with path.open("rb") as file:
         file.seek(block * BLOCK)
         return hashlib.blake2b(file.read(BLOCK), digest_size=DIGEST).hexdigest()

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.support.command import MTKIT
-from tests.torture.killed import TINY, TRAIN
+from tests.torture.models import TINY, TRAIN
 from tests.torture.process import ended
 
 COMMANDS = {

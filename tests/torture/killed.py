@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.support.command import MTKIT
+from tests.torture.models import TINY, TRAIN
 from tests.torture.process import ended, run
 
 HOOK = """
@@ -32,18 +33,6 @@ sys.addaudithook(hook)
 from mtkit.cli import main
 main()
 """
-TINY = ["--updates", "2", "--hidden", "8", "--seeds", "1"]
-TRAIN = [
-    "--train",
-    "train.en",
-    "train.de",
-    "--dev",
-    "dev.en",
-    "dev.de",
-    "--test",
-    "test.en",
-    "test.de",
-]
 NEXT = ["info", "M", "--check"]
 # What is run, what it writes, and the next command, which must succeed.
 COMMANDS: dict[str, tuple[list[str], str, list[str]]] = {
@@ -68,7 +57,7 @@ COMMANDS: dict[str, tuple[list[str], str, list[str]]] = {
 def torture(name: str, made: Path, kills: int, seed: int) -> tuple[Counter[str], list[str]]:
     """How often what was found afterwards, and the faults."""
     arguments, written, following = COMMANDS[name]
-    where = made.with_name("killed")
+    where = made.with_name(f"killed {name}")
     shutil.rmtree(where, ignore_errors=True)
     shutil.copytree(made, where)
     start = time.perf_counter()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 from tests.support.command import MTKIT
@@ -19,50 +21,57 @@ from pathlib import Path
 files = [(Path(f"{split}.en"), Path(f"{split}.de")) for split in ("train", "dev", "test")]
 config = TrainConfig(embedding=16, hidden=16, vocabulary=300, updates=20, validations=1)
 mtkit.train_nmt(open_corpus(None, None, *files), "models/nmt", config=config)
-
-import torch
-from mtkit.nmt.training import checkpoint
-checkpoint.save(Path("checkpoint"), {"weights": {"w": torch.zeros(3)}}, {"update": 1}, "mark")
 """
 KINDS = ("smt", "nmt", "combined", "alignment", "moses", "laboratory")
+TRAIN = [
+    word
+    for split in ("train", "dev", "test")
+    for word in (f"--{split}", f"{split}.en", f"{split}.de")
+]
+TINY = ["--updates", "2", "--hidden", "8", "--seeds", "1"]  # of the laboratory
+INTERRUPTED = ["train-nmt", *TRAIN, "--preset", "few", "--updates", "20"]
+INTERRUPTED += ["--out", "models/interrupted"]
+CHECKPOINT = "models/.interrupted.checkpoint"
 
 
 def make(where: Path) -> dict[str, Path]:
     """The directories by kind, under ``where``; made once."""
     places = {kind: where / "models" / kind for kind in KINDS}
-    if all(path.is_dir() for path in places.values()):
+    if all(path.exists() for path in (*places.values(), where / CHECKPOINT)):
         return places
     where.mkdir(parents=True, exist_ok=True)
-    text = _text(where)
+    _text(where)
     for arguments in (
-        ["train-smt", *text, "--order", "3", "--tune", "none", "--out", "models/smt"],
+        ["train-smt", *TRAIN, "--order", "3", "--tune", "none", "--out", "models/smt"],
         [SMALL],
         ["combine", "models/smt", "models/nmt", "--copy", "--out", "models/combined"],
-        ["align", *text[:3], "--out", "models/alignment"],
+        ["align", *TRAIN[:3], "--out", "models/alignment"],
         ["export", "models/smt", "--out", "moses"],
         ["import", "moses/moses.ini", "--pair", "en-de", "--out", "models/moses"],
-        [
-            "gradients",
-            *text[:3],
-            *["--updates", "2", "--hidden", "8", "--seeds", "1", "--out", "models/laboratory"],
-        ],
+        ["gradients", *TRAIN[:3], *TINY, "--out", "models/laboratory"],
     ):
         call = [*MTKIT[:2], SMALL] if arguments == [SMALL] else [*MTKIT, *arguments]
         run(call, where)
+    _interrupt(where)
     return places
 
 
-def _text(where: Path) -> list[str]:
-    """Options that name a small part of the embedded corpus, which is written to ``where``."""
+def _interrupt(where: Path) -> None:
+    """Leave the checkpoint of a training that was killed."""
+    with subprocess.Popen([*MTKIT, *INTERRUPTED, "-q"], cwd=where) as training:
+        while not (where / CHECKPOINT).exists():
+            assert training.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        training.kill()
+
+
+def _text(where: Path) -> None:
+    """Write a small part of the embedded corpus to ``where``, in the files of TRAIN."""
     corpora = Path(__file__).parents[2] / "corpora" / "everyday"
-    options = []
     for split, n in (("train", PAIRS), ("dev", 20), ("test", 5)):
-        names = [f"{split}.en", f"{split}.de"]
-        for name in names:
+        for name in (f"{split}.en", f"{split}.de"):
             lines = (corpora / name).read_text(encoding="utf-8").split("\n")[:n]
             (where / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        options += [f"--{split}", *names]
-    return options
 
 
 def copy(model: Path, where: Path) -> Path:

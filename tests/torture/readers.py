@@ -8,16 +8,18 @@ made models as ``crash-*``. Each reader has a process of its own:
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 from mtkit.errors import InputError
+from tests.torture.models import CHECKPOINT
 
 Reader = Callable[[Path], object]
+PYTHON = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # kernels, too, are instrumented
 SEEDS = Path(__file__).with_name("seeds")  # contents to begin with
 FILES = {  # what the file is called that a reader reads
     "plain": "a.en",
@@ -48,7 +50,7 @@ def torture(made: Path, seconds: float, seed: int) -> tuple[Counter[str], list[s
         place = made.with_name("readers") / name
         place.mkdir(parents=True, exist_ok=True)
         call = [sys.executable, "-m", __name__, name, str(seconds), str(seed), str(place)]
-        done = subprocess.run(call, capture_output=True, check=False, text=True)
+        done = subprocess.run(call, env=PYTHON, capture_output=True, check=False, text=True)
         runs = [line for line in done.stderr.split("\n") if line.startswith("Done ")]
         tally[name] = int(runs[-1].split()[1]) if runs else 0
         if done.returncode or not runs:
@@ -109,19 +111,13 @@ def main(name: str, seconds: str, seed: str, directory: str) -> None:
     import atheris
 
     place = Path(directory)
-    if name in (
-        "arpa",
-        "ini",
-    ):  # these run kernels, which numba cannot compile from what is counted
-        import_module("mtkit.smt.moses.tables")
-        import_module("mtkit.smt.system")
     with atheris.instrument_imports(include=["mtkit"]):
         read = reader(name, place)
     file, corpus, made = FILES[name], place / "corpus", place.parents[1] / "made"
     corpus.mkdir(exist_ok=True)
     contents = [path.read_bytes() for path in sorted((SEEDS / name).glob("*"))]
     more = {
-        "array": made / "models/smt/lm/word.npy", "checkpoint": made / "checkpoint",
+        "array": made / "models/smt/lm/word.npy", "checkpoint": made / CHECKPOINT,
         "subwords": made / "models/nmt/subwords.json", "gz": made / "moses/phrase-table.gz",
         "grammar": Path(__file__).parents[2] / "corpora/grammar/en-de.grammar",
     }  # fmt: skip
@@ -137,7 +133,6 @@ def main(name: str, seconds: str, seed: str, directory: str) -> None:
 
     for k, content in enumerate(contents):
         (corpus / f"seed-{k}").write_bytes(content)
-        once(content)  # kernels are compiled before the clock runs
     options = [f"-max_total_time={seconds}", f"-seed={seed}", f"-artifact_prefix={place}/crash-"]
     atheris.Setup([sys.argv[0], str(corpus), *options, "-timeout=20", "-rss_limit_mb=4096"], once)
     atheris.Fuzz()
