@@ -16,7 +16,7 @@ PINNED = $(BIN)/python -m tests.support.pins $(1) >$(VENV)/pins.txt && PATH="$(C
   $(PIP) --require-hashes --no-deps --no-build-isolation -r $(VENV)/pins.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage lint bench torture lock audit wheel sbom clean
+.PHONY: help install demo test coverage lint bench torture mutants lock audit wheel sbom clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,10 @@ bench: $(READY)  ## measure quality and speed against floors and peers; PARTS="s
 torture: $(READY)  ## damage models, kill commands, fill disks, fuzz readers; PARTS="smt nmt"; FULL=--full all of it
 	$(call PINNED,torture)
 	$(BIN)/python -m tests.torture $(FULL) $(PARTS)
+
+mutants: $(READY)  ## change the code where it may not be changed; do the tests notice? PARTS="hmm decoder"
+	$(call PINNED,mutants)
+	$(BIN)/python -m tests.mutants $(PARTS)
 
 lock: $(SUPPLY)  ## write constraints.txt for what pyproject.toml asks; NEWER=--upgrade takes newer versions
 	$(BIN)/uv --config-file lock.toml pip compile --quiet $(NEWER) pyproject.toml -o constraints.txt

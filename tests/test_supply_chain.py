@@ -45,8 +45,9 @@ FREE = {
     *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC"),
     *("CNRI-Python", "LLVM-exception", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib"),
 }
-# Only what mtkit runs without may ask for its own licence: the peers of tests and benchmarks.
-PEERS = {"kenlm": "LGPL-2.1-or-later", "eflomal": "GPL-3.0"}
+# Only what mtkit runs without may ask for its own licence: the peers of tests and benchmarks, and
+# what writes the mutation tool's HTML.
+OUTSIDE = {"kenlm": "LGPL-2.1-or-later", "eflomal": "GPL-3.0", "yattag": "LGPL"}
 # Their metadata says nothing, their file LICENSE does.
 IN_A_FILE = {"atheris": "Apache-2.0", "kenlm": "LGPL-2.1-or-later"}
 SPDX = {
@@ -56,6 +57,7 @@ SPDX = {
     "BSD 3-Clause": "BSD-3-Clause",
     "BSD License": "BSD",
     "GNU GPLv3": "GPL-3.0",
+    "GNU Library or Lesser General Public License (LGPL)": "LGPL",
     "ISC License": "ISC",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
@@ -79,7 +81,7 @@ def licence(distribution: Distribution) -> str:
 def refused(name: str, text: str) -> bool:
     """Whether mtkit may not use a package with this licence for what it does with it."""
     terms = set(re.split(r" (?:AND|OR|WITH) ", text)) - FREE
-    return bool(terms) and (name in needed("run") or terms != {PEERS.get(name)})
+    return bool(terms) and (name in needed("run") or terms != {OUTSIDE.get(name)})
 
 
 def test_licences_are_compatible_and_listed() -> None:

@@ -1,9 +1,9 @@
 """How a file or a directory takes the place of another: the old or the new is there, always whole.
 
-    .NAME.lock             which process is writing NAME; the kernel drops the lock when it ends
-    .NAME.new              the directory that is to become NAME
-    .NAME.old              the one that was NAME, on systems that cannot exchange two names
-    .NAME.HOST-PID.part    the file that is to become NAME
+    .NAME.lock                which process writes NAME; the kernel drops the lock when it ends
+    .NAME.new                 the directory that is to become NAME
+    .NAME.old                 the one that was NAME, on systems that cannot exchange two names
+    .NAME.HOST-PID-N.part     the file that is to become NAME, written by thread N
 
 The next process that looks there removes what a killed one has left of these. Everything is flushed
 to the disk before it gets its name.
@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     _sweep_parts(path.parent, _literal(path.name))
-    scratch = _beside(path, f"{HOST}-{os.getpid()}.{PART}")
+    scratch = _beside(path, f"{HOST}-{os.getpid()}-{threading.get_native_id()}.{PART}")
     try:
         with scratch.open("wb") as file:
             yield file
@@ -170,7 +171,7 @@ def _sweep(out: Path) -> None:
 
 def _sweep_parts(parent: Path, name: str = "*") -> None:
     """Take away the files that processes which died were writing."""
-    for left in parent.glob(f".{name}.*-*.{PART}"):
+    for left in parent.glob(f".{name}.*-*-*.{PART}"):
         with contextlib.suppress(FileNotFoundError):  # another process may sweep, too
             if not _lives(left):
                 left.unlink()
@@ -212,7 +213,7 @@ def _sync(path: Path) -> None:
 
 def _lives(part: Path) -> bool:
     """Whether the process that writes ``part`` may still do so; of another host, for a day."""
-    host, _, process = part.name.split(".")[-2].rpartition("-")
+    host, process, _ = part.name.split(".")[-2].rsplit("-", 2)
     if host != HOST or not process.isdecimal():
         return time.time() - part.stat().st_mtime < DAY
     try:

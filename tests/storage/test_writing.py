@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -163,6 +164,17 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert names(tmp_path) == ["page.html"]
 
 
+def test_two_threads_write_one_file_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with whole_file(path) as one:
+        one.write(b"one")
+        with ThreadPoolExecutor() as pool:
+            pool.submit(write_whole, "two", path).result()
+        assert path.read_bytes() == b"two"
+    assert path.read_bytes() == b"one"
+    assert names(tmp_path) == ["a"]
+
+
 def test_a_link_leads_to_the_new_file_and_a_device_is_written_to(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
     write_whole("text", tmp_path / "link")
@@ -174,9 +186,9 @@ def test_a_link_leads_to_the_new_file_and_a_device_is_written_to(tmp_path: Path)
 
 def test_parts_of_dead_processes_go_and_of_others_stay(tmp_path: Path) -> None:
     host = writing.HOST
-    dead, living = (tmp_path / f".a.{host}-{n}.part" for n in (NOBODY, os.getppid()))
-    other, odd = tmp_path / f".b.{host}-{NOBODY}.part", tmp_path / ".a.notes.part"
-    elsewhere, old = tmp_path / f".a.elsewhere-{NOBODY}.part", tmp_path / ".a.elsewhere-1.part"
+    dead, living = (tmp_path / f".a.{host}-{n}-1.part" for n in (NOBODY, os.getppid()))
+    other, odd = tmp_path / f".b.{host}-{NOBODY}-1.part", tmp_path / ".a.notes.part"
+    elsewhere, old = (tmp_path / f".a.elsewhere-{n}-1.part" for n in (NOBODY, 1))
     for path in (dead, living, other, odd, elsewhere, old):
         path.touch()
     os.utime(old, (0, 0))

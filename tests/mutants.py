@@ -1,0 +1,111 @@
+"""Whether the tests notice a fault: modules are changed in one place at a time (cosmic-ray).
+
+    python -m tests.mutants [MODULE …]
+
+Of all changes of a module SAMPLE are drawn by a fixed seed. A change that no test notices survives
+and is printed; exit code 1 where more than a tenth of a module's do. Kernels run as plain Python,
+so their decorators are left alone, and so are annotations, which nothing evaluates.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cosmic_ray.work_db import WorkDB, use_db
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
+
+MODULES = {
+    "smt/language_model/ngrams": "tests/smt/language_model",
+    "smt/alignment/hmm": "tests/smt/alignment tests/smt/test_train.py",
+    "smt/search/decoder": "tests/smt/search",
+    "evaluation/metrics": "tests/evaluation",
+    "evaluation/statistics": "tests/evaluation",
+    "nmt/search": "tests/nmt/test_search.py tests/nmt/test_system.py tests/nmt/test_verbatim.py",
+}
+SAMPLE, SEED, LIMIT = 60, 1, 120  # changes of a module; seconds that its tests may take
+ROOT, WHERE = Path(__file__).parents[1], Path("/tmp/mtkit-mutants")
+PYTEST = f"{sys.executable} -m pytest -x -q -p no:cacheprovider -W ignore::RuntimeWarning"
+Lines = list[str]
+
+
+def survivors(module: str) -> tuple[int, Lines]:
+    """How many changes of a module were tried, and those that no test noticed."""
+    where, file = WHERE / module.replace("/", "-"), f"mtkit/{module}.py"
+    shutil.rmtree(where, ignore_errors=True)
+    shutil.copytree(ROOT, where, ignore=shutil.ignore_patterns(".*", "demo", "dist"))
+    settings = {
+        "module-path": file,
+        "timeout": LIMIT,
+        "excluded-modules": [],
+        "test-command": f"{PYTEST} -m 'not slow and not compiled' {MODULES[module]}",
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    distributor = ["[cosmic-ray.distributor]", 'name = "local"']
+    config = "\n".join(["[cosmic-ray]", *lines, *distributor])
+    (where / "mutants.toml").write_text(config, encoding="utf-8")
+    _cosmic_ray(where, "init", "mutants.toml", "session.sqlite")
+    with use_db(where / "session.sqlite", WorkDB.Mode.open) as session:
+        _draw(session, (where / file).read_text(encoding="utf-8"))
+    _cosmic_ray(where, "exec", "mutants.toml", "session.sqlite")
+    with use_db(where / "session.sqlite", WorkDB.Mode.open) as session:
+        done = [r for _, r in session.completed_work_items if r.worker_outcome != _SKIPPED]
+    return len(done), [r.diff or "" for r in done if r.test_outcome == TestOutcome.SURVIVED]
+
+
+def _draw(session: WorkDB, source: str) -> None:
+    """Mark all changes but a sample as done."""
+    items = sorted(session.work_items, key=lambda item: _place(item.mutations[0]))
+    code = [item for item in items if not _is_idle(item, source)]
+    drawn = random.Random(SEED).sample(code, min(SAMPLE, len(code)))
+    others = {item.job_id for item in items} - {item.job_id for item in drawn}
+    session.set_multiple_results(others, WorkResult(worker_outcome=_SKIPPED))
+
+
+def _is_idle(item: WorkItem, source: str) -> bool:
+    """Whether a change is one of a decorator or inside an annotation."""
+    [change] = item.mutations
+    spans = [
+        ((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset))
+        for parent in ast.walk(ast.parse(source))
+        for node in (getattr(parent, "annotation", None), getattr(parent, "returns", None))
+        if node is not None
+    ]
+    inside = any(start <= tuple(change.start_pos) <= end for start, end in spans)
+    return inside or "RemoveDecorator" in change.operator_name
+
+
+def _place(change: MutationSpec) -> tuple[object, ...]:
+    return (tuple(change.start_pos), change.operator_name, change.occurrence)
+
+
+def _cosmic_ray(where: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "cosmic_ray.cli", *arguments]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(where)}
+    subprocess.run(command, cwd=where, env=environment, check=True)
+
+
+_SKIPPED = WorkerOutcome.SKIPPED
+
+
+def main() -> None:
+    """Try all modules, or those whose names hold one of the arguments."""
+    asked = sys.argv[1:] or [""]
+    names = [name for name in MODULES if any(word in name for word in asked)]
+    too_many = False
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, (tried, found) in zip(names, pool.map(survivors, names), strict=True):
+            print(f"{name}: {len(found)} of {tried} changes survived", *found, sep="\n", flush=True)
+            too_many |= len(found) > tried / 10
+    sys.exit(too_many)
+
+
+if __name__ == "__main__":
+    main()
