@@ -140,15 +140,19 @@ def random_case(
     longest: int = 3,
     reordering: tuple[float, ...] = (0.0,) * 6,
     lm_weight: float = 0.7,
+    highest: float = 0.0,
 ) -> Case:
-    """Up to three random options for each span up to ``longest``; single words always have one."""
+    """Up to three random options for each span up to ``longest``; single words always have one.
+
+    highest: their score, that of the lowest is 4 less.
+    """
     rng = random.Random(seed)
     choices: dict[tuple[int, int], list[Choice]] = {}
     for start in range(N):
         for length in range(1, min(longest, N - start) + 1):
             made = [
                 (
-                    float(np.float32(rng.uniform(-4, 0))),
+                    float(np.float32(rng.uniform(-4, 0) + highest)),
                     tuple(model.encode(rng.choices(WORDS, k=rng.randint(1, 2))).tolist()),
                     tuple(float(np.float32(rng.choice((-0.2, -1.0, -2.5)))) for _ in range(6)),
                 )

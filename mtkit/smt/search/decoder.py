@@ -174,7 +174,7 @@ def _edges(task: Task, n: int, graph: Records, groups: Records, group_begin: Int
     """Every group of an earlier stack with every span that leads from it to stack ``n``."""
     lowest = max(0, n - MAX_PHRASE)
     n_groups = group_begin[n] - group_begin[lowest]
-    edges = np.empty(n_groups * (2 * task.limit + 2), EDGE)
+    edges = np.empty(n_groups * (2 * task.limit + 1), EDGE)
     count = 0
     for m in range(lowest, n):
         length = n - m

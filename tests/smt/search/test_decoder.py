@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import math
 import random
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mtkit.errors import InputError
 from mtkit.smt.language_model import ngrams
+from mtkit.smt.language_model.arpa import read_arpa
 from mtkit.smt.language_model.ngrams import LM_EOS
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.search.decoder import Limits
+from mtkit.smt.search.decoder import MOST, SLACK, Limits
 from mtkit.smt.search.features import DISTORTION, LM
 from mtkit.smt.search.hypothesis import MAX_LIMIT
 from mtkit.smt.search.options import future_costs
@@ -159,7 +163,7 @@ def test_a_pruned_search_keeps_the_most_promising(
 ) -> None:
     compared = 0
     for seed in range(4):
-        case = random_case(9, model, seed, MAX_PHRASE, reordering)
+        case = random_case(9, model, seed, MAX_PHRASE, reordering, highest=3.0 * (seed % 2))
         options = case.options
         rated = {
             (i, i + k + 1): [
@@ -185,6 +189,35 @@ def test_a_pruned_search_keeps_the_most_promising(
             assert sorted(graph["score"][2:].tolist()) == pytest.approx(made, abs=1e-6)
             compared += 1
     assert compared >= 2
+
+
+@pytest.mark.parametrize("difference", [-0.1, 0.1])
+def test_a_row_ends_where_slack_would_not_save_a_word(difference: float, tmp_path: Path) -> None:
+    """b alone is less likely than c by SLACK + difference, and behind a nearly certain."""
+    e = math.log(10)
+    alone = -1 - SLACK - difference
+    lines = [
+        *("\\data\\", "ngram 1=6", "ngram 2=1", "", "\\1-grams:"),
+        *("-9\t<unk>\t0", "-99\t<s>\t0", "-1\t</s>\t0", "-1\ta\t0"),
+        *(f"{alone / e}\tb\t0", f"{-1 / e}\tc\t0"),
+        *("", "\\2-grams:", "-0.01\ta b", "", "\\end\\"),
+    ]
+    (tmp_path / "lm.arpa").write_text("\n".join(lines), encoding="utf-8")
+    model = read_arpa(tmp_path / "lm.arpa")
+    a, b, c = (tuple(model.encode([w]).tolist()) for w in "abc")
+    choices = {(0, 1): [(0.0, a, (0.0,) * 6)], (1, 2): [(0.0, w, (0.0,) * 6) for w in (b, c)]}
+    case = make(2, choices, model)
+    [words] = [case.n_best(case.search(Limits(1, 1, 0)), 1).words.tolist()]
+    assert words == [*a, *(b if difference < 0 else c)]
+
+
+def test_limits_are_those_that_can_be_meant() -> None:
+    for limits in (Limits(), Limits(1, 1, -1, 1), Limits(MOST, MOST, MOST, MOST)):
+        limits.check(Path("manifest.json"))
+    for name in Limits._fields:
+        for value in (MOST + 1, -MOST - 1, *(() if name == "distortion" else (0, -1))):
+            with pytest.raises(InputError, match=r"^manifest.json: .*out of range"):
+                Limits()._replace(**{name: value}).check(Path("manifest.json"))
 
 
 @pytest.mark.compiled
