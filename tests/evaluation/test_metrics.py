@@ -109,6 +109,10 @@ def test_seed_is_visible_where_the_user_sets_it(monkeypatch: pytest.MonkeyPatch)
     assert "seed:12345" in default.signature
     assert "seed:5|" in other.signature
     assert (other.low, other.high) != (default.low, default.high)
+    monkeypatch.setenv("SACREBLEU_SEED", "None")
+    drawn = [scores(SYSTEMS["good"], resamples=50)["bleu"] for _ in range(2)]
+    assert "seed:none|" in drawn[0].signature
+    assert (drawn[0].low, drawn[0].high) != (drawn[1].low, drawn[1].high)
 
 
 def test_without_bootstrap_there_is_no_interval() -> None:
@@ -116,6 +120,7 @@ def test_without_bootstrap_there_is_no_interval() -> None:
         assert metric.low is None
         assert metric.high is None
         assert "bs:" not in metric.signature
+    assert "bs:" not in scores(SYSTEMS["good"], resamples=1)["bleu"].signature
 
 
 def test_intervals_stay_on_the_scale_and_survive_resamples_of_score_0() -> None:
@@ -159,6 +164,9 @@ def test_groups_and_sentences_are_scored_as_sacrebleu_scores_them(references: in
         sides = zip(SYSTEMS["poor"], *every, strict=True)
         own = [scorer.sentence_score(output, refs).score for output, *refs in sides]
         assert rows.by_sentence(name) == own
+        alone = rows.among(name, group)
+        assert list(alone.rows) == [name]
+        assert alone.score(name) == rows.score(name, group)
     with pytest.raises(InputError, match="no sentence"):
         rows.score("bleu", [])
 
@@ -174,6 +182,8 @@ def test_tokenized_text_is_scored_without_advice_on_the_log(
 def test_lines_must_correspond() -> None:
     with pytest.raises(InputError, match="1 lines for 2 references"):
         counted(["a"], ["a", "b"])
+    with pytest.raises(InputError, match="2 lines for 1 references"):
+        counted(["a", "b"], ["a"])
     with pytest.raises(InputError, match="empty"):
         counted([], [])
     with pytest.raises(InputError, match="poor: 1 lines"):

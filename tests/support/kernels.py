@@ -21,5 +21,6 @@ def outer(inner: Callable[..., Any]) -> Callable[..., Any]:
     return call  # type: ignore[no-any-return]
 
 
-lm_step, hash_phrase = outer(ngrams.lm_step), outer(extract.hash_phrase)
+lm_step, lm_ask = outer(ngrams.lm_step), outer(ngrams.lm_ask)
+hash_phrase = outer(extract.hash_phrase)
 log_probabilities = outer(context.log_probabilities)

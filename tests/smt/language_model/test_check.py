@@ -1,0 +1,155 @@
+"""What a language model from a file must be: one value changed, and it is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtkit.errors import InputError
+from mtkit.smt.language_model import arpa, estimate, ngrams
+from mtkit.smt.language_model.ngrams import HIGHEST, LM_BOS, LM_EOS, LM_UNK, LOG2_ANSWERS
+from mtkit.storage.structure import FARTHEST
+from tests.support.kernels import lm_ask, lm_step
+
+SENTENCES = ["a b a c", "b a c b", "a b a b c", "c c a b", "a c"]
+V = 6  # the three specials, a, b, c
+Change = Callable[[Any], Any]
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Path:
+    estimate.train([line.split() for line in SENTENCES], 3).save(tmp_path)
+    return tmp_path
+
+
+def put(at: int, value: float) -> Change:
+    def change(array: Any) -> Any:
+        array[at] = value
+        return array
+
+    return change
+
+
+def exchanged(i: int, j: int) -> Change:
+    def change(array: Any) -> Any:
+        array[[i, j]] = array[[j, i]]
+        return array
+
+    return change
+
+
+REFUSED: list[tuple[str, Change, str]] = [
+    *((name, lambda a: a[:-1], "rows where") for name in ngrams.Lm._fields[1:]),
+    *((name, lambda a: np.append(a, a[-1:]), "rows where") for name in ngrams.Lm._fields[1:]),
+    ("word", put(-1, V), "outside 0 to 5"),
+    ("word", put(-1, -1), "outside 0 to 5"),
+    ("word", exchanged(1, 2), "not in the order of the words"),
+    ("word", put(V, V - 2), "not in the order of the words"),
+    ("word", lambda a: a[[0, *range(1, V + 1), *range(len(a) - 1, V, -1)]], "do not rise"),
+    ("first_child", put(0, 0), "6 children"),
+    ("first_child", put(0, 2), "6 children"),
+    ("first_child", put(1, V), "6 children"),
+    (
+        "first_child",
+        lambda a: np.maximum(a, [1] + [V + 2] * (len(a) - 1), dtype=a.dtype),
+        "6 children",
+    ),
+    ("first_child", put(-1, 2**30), "offsets from"),
+    ("first_child", put(-2, 0), "offsets that fall"),
+    ("first_child", lambda a: np.full_like(a, len(a) - 1), "6 children"),
+    ("suffix", put(1, 1), "no shorter n-grams"),
+    ("suffix", put(V, 1), "no shorter n-grams"),
+    ("suffix", lambda a: np.where(np.arange(len(a)) == len(a) - 1, len(a) - 1, a), "no shorter"),
+    ("suffix", put(-1, 0), "outside 1 to"),
+    ("suffix", put(-1, -1), "outside 1 to"),
+    ("suffix", put(-1, 1 + LM_BOS), "another word"),
+    ("suffix", put(V + 1, 1 + LM_BOS), "another word"),
+    ("log_prob", put(2, 0.001), "outside"),
+    ("log_prob", put(-1, -1.01 * FARTHEST), "outside"),
+    ("log_prob", put(-1, np.nan), "outside"),
+    ("backoff", put(-1, 1.01 * FARTHEST), "outside"),
+    ("backoff", put(1, -1.01 * FARTHEST), "outside"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "message"), REFUSED)
+def test_changed_arrays_are_refused(name: str, change: Change, message: str, where: Path) -> None:
+    file = where / f"{name}.npy"
+    np.save(file, change(np.load(file)))
+    with pytest.raises(InputError, match=f"^{file}: damaged: .*{message}"):
+        ngrams.NgramModel.load(where)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value"),
+    [("log_prob", 2, 0), ("log_prob", 2, -FARTHEST)]
+    + [("backoff", 3, sign * FARTHEST) for sign in (1, -1)],
+)
+def test_values_at_the_border_are_none_the_worse(
+    name: str, at: int, value: float, where: Path
+) -> None:
+    array = np.load(where / f"{name}.npy")
+    array[at] = value
+    np.save(where / f"{name}.npy", array)
+    assert getattr(ngrams.NgramModel.load(where).arrays, name)[at] == value
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("order", 0, "order"), ("order", HIGHEST + 1, "order"), ("order", 2, "more than 2 words"),
+        ("order", -1, "order"), ("words", ["<s>", "<unk>", "</s>", "a", "b", "c"], "words"),
+        ("words", ["<unk>", "<s>", "</s>", "a", "b", "b"], "twice"),
+        ("words", ["<unk>", "<s>", "</s>", "a", "b"], "outside"),
+    ],
+)  # fmt: skip
+def test_changed_names_are_refused(field: str, value: Any, message: str, where: Path) -> None:
+    file = where / "lm.json"
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(fields | {field: value}), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        ngrams.NgramModel.load(where)
+
+
+def test_a_model_of_the_highest_order_is_loaded(tmp_path: Path) -> None:
+    estimate.train([["a"] * (HIGHEST + 2)], HIGHEST).save(tmp_path)
+    assert ngrams.NgramModel.load(tmp_path).order == HIGHEST
+
+
+# --- look-ups
+
+
+def test_all_words_below_one_may_follow_a_history(tmp_path: Path) -> None:
+    lines = [
+        *("\\data\\", "ngram 1=4", "ngram 2=4", "", "\\1-grams:", "-1\t<unk>", "-1\t<s>\t0"),
+        *("-1\t</s>", "-1\ta\t-0.5", "", "\\2-grams:", "-0.1\ta <unk>", "-0.2\ta <s>"),
+        *("-0.3\ta </s>", "-0.4\ta a", "", "\\end\\"),
+    ]
+    (tmp_path / "lm.arpa").write_text("\n".join(lines), encoding="utf-8")
+    model = arpa.read_arpa(tmp_path / "lm.arpa")
+    [a] = model.encode(["a"]).tolist()
+    _, state = lm_step(model.arrays, model.begin, a)
+    for log10, w in ((-0.1, LM_UNK), (-0.2, LM_BOS), (-0.3, LM_EOS), (-0.4, a)):
+        assert lm_step(model.arrays, state, w)[0] / np.log(10) == pytest.approx(log10)
+
+
+def test_answers_are_those_of_the_model_whatever_was_asked_before(where: Path) -> None:
+    model = ngrams.NgramModel.load(where)
+    answers = ngrams.no_answers()
+    assert len(answers) == 1 << LOG2_ANSWERS
+    states = range(len(model.arrays.word))
+    for _ in range(2):
+        for state in states:
+            for w in range(V):
+                asked = lm_ask(model.arrays, state, w, answers)
+                assert asked == lm_step(model.arrays, state, w)
+    places = len(np.unique(answers["question"])) - 1
+    assert places > 0.9 * len(states) * V  # they hardly oust each other
+    lm_ask(model.arrays, 3, 4, answers)
+    answers["log_p"] = 1
+    assert lm_ask(model.arrays, 3, 4, answers)[0] == 1  # not worked out anew
