@@ -3,8 +3,9 @@
     python -m tests.mutants [MODULE …]
 
 Of all changes of a module SAMPLE are drawn by a fixed seed. A change that no test notices survives
-and is printed; exit code 1 where more than a tenth of a module's do. Kernels run as plain Python,
-so their decorators are left alone, and so are annotations, which nothing evaluates.
+and is printed, with the reason where HARMLESS has one; exit code 1 where more than a tenth of a
+module's do. Kernels run as plain Python, so their decorators are left alone, and so are
+annotations, which nothing evaluates.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import ast
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,20 @@ MODULES = {
     "evaluation/metrics": "tests/evaluation",
     "evaluation/statistics": "tests/evaluation",
     "nmt/search": "tests/nmt/test_search.py tests/nmt/test_system.py tests/nmt/test_verbatim.py",
+}
+HARMLESS = {  # what a changed line holds → why it may be so
+    "best, flat = total.topk(min(2 * K, K + V)": "V is at least K: the same number",
+    "choice = search.extend(last=length": "no length is greater, and small numbers are one object",
+    "states, strict=False)": "the lists are as long as each other by construction",
+    "beam: int = 6": "a default, which commands do not leave to it",
+    "slots = np.empty(1 << ": "another size of a hash table that is large enough",
+    "slots[:] = ": "any negative number marks an empty slot",
+    ".next = ~1": "any negative number ends a list of arcs",
+    "n is len(": "small numbers are one object",
+    "frozen=False": "nothing assigns to a field",
+    "distortion: int = 5": "a default of the search: quality, which `make bench` measures",
+    "HIGHEST = ": "the tests name it, whatever it is",
+    "SLACK = ": "the tests name it, whatever it is",
 }
 SAMPLE, SEED, LIMIT = 60, 1, 120  # changes of a module; seconds that its tests may take
 ROOT, WHERE = Path(__file__).parents[1], Path("/tmp/mtkit-mutants")
@@ -58,6 +74,13 @@ def survivors(module: str) -> tuple[int, Lines]:
     with use_db(where / "session.sqlite", WorkDB.Mode.open) as session:
         done = [r for _, r in session.completed_work_items if r.worker_outcome != _SKIPPED]
     return len(done), [r.diff or "" for r in done if r.test_outcome == TestOutcome.SURVIVED]
+
+
+def _explained(diff: str) -> str:
+    """The changed line, and why no test need notice."""
+    lines = [line for line in diff.splitlines() if re.match(r"[-+] ", line)]
+    reasons = [why for part, why in HARMLESS.items() if part in lines[-1]]
+    return "\n".join(["", *lines, *(reasons or ["NOT EXPLAINED"])])
 
 
 def _draw(session: WorkDB, source: str) -> None:
@@ -102,7 +125,8 @@ def main() -> None:
     too_many = False
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, (tried, found) in zip(names, pool.map(survivors, names), strict=True):
-            print(f"{name}: {len(found)} of {tried} changes survived", *found, sep="\n", flush=True)
+            print(f"{name}: {len(found)} of {tried} changes survived", flush=True)
+            print(*map(_explained, found), sep="\n", flush=True)
             too_many |= len(found) > tried / 10
     sys.exit(too_many)
 
