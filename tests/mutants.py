@@ -37,6 +37,10 @@ HARMLESS = {  # what a changed line holds → why it may be so
     "choice = search.extend(last=length": "no length is greater, and small numbers are one object",
     "states, strict=False)": "the lists are as long as each other by construction",
     "beam: int = 6": "a default, which commands do not leave to it",
+    "n = min(first_child[h + 1] % last": "a node has fewer children than its first one's number",
+    "begin[node] >= begin[node + 1]": "offsets never fall",
+    "if t + 1 != offsets[s + 1]": "t + 1 never exceeds it",
+    "k = 0": "every node lies behind level_starts[0]",
     "slots = np.empty(1 << ": "another size of a hash table that is large enough",
     "slots[:] = ": "any negative number marks an empty slot",
     ".next = ~1": "any negative number ends a list of arcs",
@@ -78,7 +82,7 @@ def survivors(module: str) -> tuple[int, Lines]:
 
 def _explained(diff: str) -> str:
     """The changed line, and why no test need notice."""
-    lines = [line for line in diff.splitlines() if re.match(r"[-+] ", line)]
+    lines = [line for line in diff.splitlines() if re.match(r"[-+](?![-+])", line)]
     reasons = [why for part, why in HARMLESS.items() if part in lines[-1]]
     return "\n".join(["", *lines, *(reasons or ["NOT EXPLAINED"])])
 
