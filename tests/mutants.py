@@ -46,7 +46,6 @@ HARMLESS = {  # what a changed line holds → why it may be so
     ".next = ~1": "any negative number ends a list of arcs",
     "n is len(": "small numbers are one object",
     "frozen=False": "nothing assigns to a field",
-    "distortion: int = 5": "a default of the search: quality, which `make bench` measures",
     "HIGHEST = ": "the tests name it, whatever it is",
     "SLACK = ": "the tests name it, whatever it is",
 }

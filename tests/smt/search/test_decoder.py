@@ -211,6 +211,10 @@ def test_a_row_ends_where_slack_would_not_save_a_word(difference: float, tmp_pat
     assert words == [*a, *(b if difference < 0 else c)]
 
 
+def test_by_default_the_search_may_reorder_and_choose_as_much_as_moses_does() -> None:
+    assert (Limits().distortion, Limits().table) == (6, 20)
+
+
 def test_limits_are_those_that_can_be_meant() -> None:
     for limits in (Limits(), Limits(1, 1, -1, 1), Limits(MOST, MOST, MOST, MOST)):
         limits.check(Path("manifest.json"))
