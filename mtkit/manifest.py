@@ -16,7 +16,8 @@ from mtkit.errors import InputError
 from mtkit.storage.digests import SAMPLE, changed, digests_of
 from mtkit.storage.reading import as_fields, damaged, missing, read_json
 from mtkit.storage.writing import settle
-from mtkit.text.corpus import SPLITS, Bitext, Corpus, line_hashes
+from mtkit.text.catalog import SPLITS
+from mtkit.text.corpus import Bitext, Corpus, line_hashes
 from mtkit.text.tokenizer import WordTokenizer
 
 FORMAT = 1

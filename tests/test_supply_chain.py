@@ -128,7 +128,7 @@ def test_the_wheel_holds_mtkit_its_corpora_and_the_licence(tmp_path: Path) -> No
         names = set(archive.namelist())
     own = {p.relative_to(ROOT) for p in ROOT.glob("mtkit/**/*") if p.is_file()}
     code = {p.as_posix() for p in own if p.suffix in (".py", ".j2") or p.name == "py.typed"}
-    corpora = {f"mtkit/_{p.relative_to(ROOT).as_posix()}" for p in ROOT.glob("corpora/*/*")}
+    corpora = {f"mtkit/_{p.relative_to(ROOT).as_posix()}" for p in ROOT.glob("corpora/**/*.*")}
     about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     assert names == code | corpora | {f"mtkit-{VERSION}.dist-info/{name}" for name in about}
 

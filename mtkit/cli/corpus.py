@@ -8,17 +8,20 @@ from typing import Annotated
 import typer
 from typer import Option
 
+from mtkit.cli.corpus_catalog import get_corpus, list_corpora
 from mtkit.cli.options import Force, Quiet, Seed, set_up
 from mtkit.console import note, step
 
 app = typer.Typer(
-    name="corpus", help="Make parallel text.", no_args_is_help=True, rich_markup_mode=None
+    name="corpus",
+    help="Find, fetch and make parallel text.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
-@app.callback()
-def _corpus() -> None:
-    pass  # with it, a single command keeps its name
+app.command("list")(list_corpora)
+app.command("get")(get_corpus)
 
 
 @app.command("make")

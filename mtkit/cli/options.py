@@ -34,7 +34,8 @@ CorpusName = Annotated[
     str | None,
     Option(
         metavar="NAME|DIR",
-        help="An embedded corpus, or a directory with train.LL, dev.LL, test.LL. [everyday]",
+        help="A corpus that is embedded or that `mtkit corpus get` fetched, or a directory with "
+        "train.LL, dev.LL, test.LL. [everyday]",
     ),
 ]
 Pair = Annotated[

@@ -13,7 +13,7 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.grammar.reader import class_of, read_draft
 from mtkit.grammar.rules import SOURCE, TARGET, Language, Phrase, Tree, Word
-from mtkit.text.corpus import corpora_directory
+from mtkit.text.catalog import corpora_directory
 
 DEFAULT_GRAMMAR = Path("grammar", "en-de.grammar")  # among the corpora that come with mtkit
 TRIES = 20  # draws of one sentence rule before another one's turn

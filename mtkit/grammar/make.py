@@ -12,7 +12,8 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.grammar.expand import Grammar, Pair
 from mtkit.grammar.suite import Contrast, suite, write_suite
-from mtkit.text.corpus import DEFAULT_PAIR, SPLITS
+from mtkit.text.catalog import SPLITS
+from mtkit.text.corpus import DEFAULT_PAIR
 
 SUITE = "suite.tsv"
 TRIES = 100  # draws in a row that bring nothing new before the grammar counts as exhausted

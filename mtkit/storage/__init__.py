@@ -4,4 +4,6 @@ reading     JSON, arrays and dataclasses from files, or one line that says what 
 structure   what arrays have to be, so that no kernel can look outside them
 digests     whether the files are still those that were written
 writing     how a file or a directory takes the place of another, under a lock
+download    a file from a server, resumed and verified
+archives    named members out of archives of strangers
 """

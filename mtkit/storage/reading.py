@@ -160,21 +160,22 @@ def check_weight(path: Path, name: str, value: object) -> None:
         )
 
 
-def as_fields(cls: type[T], data: Any, path: Path) -> T:
+def as_fields(cls: type[T], data: Any, path: Path, refusal: Refusal = damaged) -> T:
     """A dataclass or named tuple of plain values from a JSON object that was read from ``path``.
 
-    Raises InputError for other names than its fields, and for values of other types or not finite.
+    Raises InputError for other names than its fields, and for values of other types or not finite,
+    as ``refusal`` words it.
     """
     if not isinstance(data, Mapping):
-        raise damaged(path, f"a {type(data).__name__} instead of an object")
+        raise refusal(path, f"a {type(data).__name__} instead of an object")
     hints = _hints(cast(Any, cls))
     if unknown := [name for name in data if name not in hints]:
-        raise damaged(path, f"{unknown[0]!r} is not a known field")
+        raise refusal(path, f"{unknown[0]!r} is not a known field")
     if lacking := [name for name in _needed(cls) if name not in data]:
-        raise damaged(path, f"{lacking[0]!r} is missing")
+        raise refusal(path, f"{lacking[0]!r} is missing")
     for name, value in data.items():
         if not _is(value, hints[name]):
-            raise damaged(path, f"{name} is {str(value)[:40]}")
+            raise refusal(path, f"{name} is {str(value)[:40]}")
     return cls(**data)
 
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from mtkit.errors import InputError
 from mtkit.storage.reading import LONGEST_LINE, check_line, unpacked
+from mtkit.text.catalog import SPLITS, Provenance, corpora_directory, fetched, read_catalog
 from mtkit.text.languages import base, language_of, surely_differ
 from mtkit.text.sanity import check_dev, check_format, check_sides
 from mtkit.text.tokenizer import WordTokenizer
 
-SPLITS = ("train", "dev", "test")
 DEFAULT_CORPUS = "everyday"
 DEFAULT_PAIR = ("en", "de")
 Files = tuple[Path, Path]  # of the source, of the target
@@ -158,26 +158,31 @@ class Corpus:
     test: Bitext | None
 
 
-def corpora_directory() -> Path:
-    """Where the corpora that come with mtkit lie: in the wheel, or in the source checkout."""
-    package = Path(__file__).parents[1]
-    packed = package / "_corpora"
-    return packed if packed.is_dir() else package.parent / "corpora"
-
-
 def find_corpus(name: str) -> Path:
-    """The directory of a corpus named by path or by the name of an embedded one."""
+    """The directory of a corpus named by path, or by the name of one embedded or fetched."""
     embedded = {path.parent.name: path.parent for path in corpora_directory().glob("*/train.*")}
-    directory = Path(name) if Path(name).is_dir() else embedded.get(name)
+    places = fetched() | embedded
+    directory = Path(name) if Path(name).is_dir() else places.get(name)
     if directory:  # a grammar beside them is no corpus yet
         return directory
-    known = ", ".join(sorted(embedded))
-    raise InputError(f"no corpus {name!r}: neither a directory nor one of the embedded ({known})")
+    known = ", ".join(sorted(embedded) + sorted(places.keys() - embedded.keys()))
+    step = f"`mtkit corpus get {name}` fetches it"
+    if name not in read_catalog():
+        step = "`mtkit corpus list` shows what can be fetched"
+    raise InputError(
+        f"no corpus {name!r}: neither a directory nor one of the embedded or fetched ({known}); "
+        f"{step}"
+    )
 
 
 def read_corpus_directory(directory: Path, pair: tuple[str, str]) -> Corpus:
     """A directory with ``train.LL``, ``dev.LL``, ``test.LL``, each plain or ``.gz``."""
     train, dev, test = (_read_split(directory, split, pair) for split in SPLITS)
+    if train is None and test is not None:
+        source, target = test.paths
+        raise InputError(
+            f"{directory}: a test set without training text; name it as --test {source} {target}"
+        )
     if train is None:
         raise InputError(
             f"{directory}: no train.{pair[0]} and train.{pair[1]}; name the languages with --pair"
@@ -255,19 +260,30 @@ def open_corpus(
         raise InputError("--corpus and --train name the training text twice; give one of them")
     if name is None and not train and (dev or test):
         raise InputError("--dev and --test need --train or --corpus beside them")
-    named = languages_of(train) if train and pair is None else DEFAULT_PAIR
-    languages = named if pair is None else parse_pair(pair)
+    directory = None if train else find_corpus(name or DEFAULT_CORPUS)
+    languages = _languages(pair, train, directory)
     for option, files in (("--train", train), ("--dev", dev), ("--test", test)):
         if files:
             check_languages(option, files, languages)
-    if train:
-        corpus = Corpus(train[0].name, languages, Bitext.read(*train), None, None)
+    if directory:
+        corpus = read_corpus_directory(directory, languages)
     else:
-        corpus = read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
+        assert train is not None
+        corpus = Corpus(train[0].name, languages, Bitext.read(*train), None, None)
     own_dev, own_test = (Bitext.read(*files) if files else None for files in (dev, test))
     if own_dev:
         check_dev(own_dev.source, corpus.train.source)
     return replace(corpus, dev=own_dev or corpus.dev, test=own_test or corpus.test)
+
+
+def _languages(pair: str | None, train: Files | None, directory: Path | None) -> tuple[str, str]:
+    """The languages that ``--pair`` names, else the files, else what a fetched corpus says."""
+    if pair is not None:
+        return parse_pair(pair)
+    if train:
+        return languages_of(train)
+    origin = Provenance.read(directory) if directory else None
+    return (origin.languages[0], origin.languages[1]) if origin else DEFAULT_PAIR
 
 
 def line_hashes(lines: Iterable[str]) -> NDArray[np.uint64]:

@@ -1,0 +1,155 @@
+"""``mtkit corpus list`` and ``mtkit corpus get``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+from rich.text import Text
+from typer import Argument, Option
+
+from mtkit.cli.options import Quiet, set_up
+from mtkit.cli.output import AsJson
+from mtkit.console import note, progress, visible
+from mtkit.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.table import Table
+
+    from mtkit.text.catalog import Entry
+
+
+def list_corpora(
+    pattern: Annotated[
+        str, Argument(metavar="[PATTERN]", help="Part of a name or title; * stands for anything.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the public corpora that can be fetched: mtkit corpus list europarl."""
+    from rich.console import Console
+
+    from mtkit.text.catalog import fetched, read_catalog
+
+    entries = [entry for entry in read_catalog().values() if entry.matches(pattern)]
+    if not entries:
+        raise InputError(f"no corpus matches {pattern!r}; `mtkit corpus list` shows all")
+    here = fetched()
+    if as_json:
+        print(json.dumps([_as_object(e, here) for e in entries], ensure_ascii=False, indent=2))
+    else:
+        console = Console(highlight=False)
+        console.print("Public corpora; MB of the download, ~ estimated.", _table(entries, here))
+        console.print(
+            "`mtkit corpus get NAME` fetches one, with licence and citation; then --corpus NAME."
+        )
+
+
+def get_corpus(
+    name: Annotated[str, Argument(metavar="NAME", help="As `mtkit corpus list` shows it.")],
+    place: Annotated[
+        str | None,
+        Option(
+            "--from",
+            metavar="URL|PATH",
+            help="A mirror, or a local copy of the file or of the directory with the files.",
+        ),
+    ] = None,
+    force: Annotated[bool, Option("--force", help="Fetch it again if it is here.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch a public corpus for --corpus NAME: mtkit corpus get multi30k-en-de.
+
+    What was interrupted is resumed. Corpora go to ~/.cache/mtkit, or where MTKIT_CACHE says.
+    """
+    from mtkit.text.catalog import fetched, read_catalog
+
+    set_up(quiet)
+    entry = read_catalog().get(name)
+    if entry is None:
+        raise InputError(f"no corpus {name!r} in the catalog; `mtkit corpus list` shows what is")
+    if name in fetched() and not force:
+        note(f"{_found(fetched()[name])} (it was here already; --force fetches it again)")
+        return
+    _describe(entry)
+    note(_found(_fetch(entry, place)))
+
+
+def _fetch(entry: Entry, place: str | None) -> Path:
+    """Fetch it, with a bar on a terminal."""
+    from mtkit.text.fetch import fetch
+
+    with progress() as bar:
+        task = bar.add_task("fetching", total=entry.download, status="bytes")
+
+        def show(here: int, total: int | None) -> None:
+            bar.update(task, completed=here, total=total or max(here, entry.download))
+
+        return fetch(entry, place, progress=show)
+
+
+def _describe(entry: Entry) -> None:
+    """What it is, on what terms, how much room it needs."""
+    from mtkit.text.fetch import space_needed
+
+    download, room = _size(entry.download), _size(space_needed(entry))
+    note(f"{entry.title} ({' → '.join(entry.languages)}), about {entry.pairs:,} pairs")
+    note(f"  licence   {entry.licence}")
+    note(f"  citation  {entry.citation}")
+    note(f"  source    {entry.homepage}")
+    note(f"  splits    {entry.splits()}")
+    note(f"  disk      {download} to download, {_size(entry.unpacked)} unpacked, {room} meanwhile")
+    if entry.note:
+        note(f"  note      {entry.note}")
+    if not entry.verified:
+        note("  mtkit's authors have not tried this address; sizes are estimates")
+
+
+def _found(directory: Path) -> str:
+    """Where a corpus lies, how large it is and how it is used."""
+    from mtkit.text.catalog import Provenance
+
+    origin = Provenance.read(directory)
+    assert origin is not None
+    counts = ", ".join(f"{split} {pairs:,}" for split, pairs in origin.pairs.items())
+    usage = f"--corpus {origin.name}"
+    if "train" not in origin.pairs:
+        usage = " ".join(
+            ["--test", *(str(directory / f"test.{lang}") for lang in origin.languages)]
+        )
+    return f"corpus: {directory} ({counts} pairs); use it by {usage}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size < 10e6 else f"{size / 1e6:,.0f} MB"
+
+
+def _table(entries: list[Entry], here: dict[str, Path]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in ("Name", "Languages", "Pairs", "MB", "Licence", "Here"):
+        table.add_column(name, justify="right" if name in ("Pairs", "MB") else "left")
+        table.columns[-1].no_wrap = name != "Licence"
+    for entry in entries:
+        about = "" if entry.verified else "~"
+        table.add_row(
+            entry.name, " → ".join(entry.languages), f"{about}{entry.pairs:,}",
+            f"{about}{entry.download / 1e6:,.1f}", Text(visible(entry.licence)),
+            "yes" if entry.name in here else "",
+        )  # fmt: skip
+    return table
+
+
+def _as_object(entry: Entry, here: dict[str, Path]) -> dict[str, object]:
+    """What ``--json`` prints of one corpus."""
+    names = (
+        "name", "title", "languages", "pairs", "download", "unpacked", "licence", "citation",
+        "homepage", "verified", "note",
+    )  # fmt: skip
+    place = here.get(entry.name)
+    return {name: getattr(entry, name) for name in names} | {
+        "splits": entry.splits(), "here": str(place) if place else None,
+    }  # fmt: skip

@@ -1,0 +1,140 @@
+"""Named members out of a ``.zip``, ``.tar``, ``.tar.gz`` or ``.tgz`` that a stranger may have made.
+
+Only what is asked for leaves the archive, under names of the caller's, so that no name inside can
+choose a place; an archive with names that try to (``../x``, ``/x``) is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from mtkit.errors import InputError
+from mtkit.storage.reading import MOST_TIMES, SMALL
+
+CHUNK = 1 << 20  # bytes
+MOST_MEMBERS = 100_000
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+
+
+def is_archive(path: Path | str) -> bool:
+    """Whether the name says that there are members to take out."""
+    return str(path).endswith(SUFFIXES)
+
+
+def take_out(archive: Path, members: Mapping[str, Path], most: int) -> None:
+    """Write each of the ``members`` of an archive to its path; parents are made.
+
+    most: bytes that all of them may have together.
+    Raises InputError for a damaged or encrypted archive, a member that is missing or no plain file,
+    names that lead out of the archive, and what unpacks to more than ``most`` bytes or, beyond
+    ``SMALL``, to more than ``MOST_TIMES`` its packed size.
+    """
+    try:
+        if archive.name.endswith(".zip"):
+            _from_zip(archive, members, most)
+        else:
+            _from_tar(archive, members, most)
+    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise InputError(f"{archive}: not a complete archive ({error}); fetch it again") from None
+    except (RuntimeError, NotImplementedError) as error:  # encrypted; packed in an unknown way
+        raise InputError(f"{archive}: cannot be unpacked ({error})") from None
+
+
+def _from_zip(archive: Path, members: Mapping[str, Path], most: int) -> None:
+    with zipfile.ZipFile(archive) as file:
+        entries = {entry.filename: entry for entry in file.infolist()}
+        _check_names(archive, file.namelist())
+        _check_all_there(archive, members, entries)
+        for name in members:
+            entry = entries[name]
+            kind = stat.S_IFMT(entry.external_attr >> 16)
+            if entry.is_dir() or kind not in (0, stat.S_IFREG):
+                raise InputError(f"{archive}: {name} is no plain file; it is not taken out")
+            if entry.file_size > max(SMALL, MOST_TIMES * entry.compress_size):
+                raise _bomb(archive)
+            most -= entry.file_size
+            if most < 0:
+                raise _too_large(archive)
+        for name, path in members.items():
+            with file.open(entries[name]) as source:  # ends at the size that was checked
+                _write(source, path)
+
+
+def _from_tar(archive: Path, members: Mapping[str, Path], most: int) -> None:
+    left, seen = dict(members), list[str]()
+    with archive.open("rb") as packed:
+        stream: Any = _Measured(packed, archive) if archive.name.endswith("gz") else packed
+        with tarfile.open(fileobj=stream, mode="r|") as file:
+            for entry in file:
+                name = entry.name.removeprefix("./")
+                seen.append(name)
+                _check_names(archive, [name], len(seen))
+                if (path := left.pop(name, None)) is None:
+                    continue
+                if not entry.isreg():
+                    raise InputError(f"{archive}: {name} is no plain file; it is not taken out")
+                most -= entry.size
+                if most < 0:
+                    raise _too_large(archive)
+                source = file.extractfile(entry)
+                assert source is not None
+                _write(source, path)
+                if not left:
+                    return
+    _check_all_there(archive, left, seen)
+
+
+class _Measured:
+    """What a gzip file unpacks to, refused as soon as it is far more than was read of the file."""
+
+    def __init__(self, packed: IO[bytes], archive: Path) -> None:
+        self.packed, self.archive = packed, archive
+        self.file, self.total = gzip.GzipFile(fileobj=packed), 0
+
+    def read(self, size: int) -> bytes:
+        data = self.file.read(size)
+        self.total += len(data)
+        if self.total > max(SMALL, MOST_TIMES * self.packed.tell()):
+            raise _bomb(self.archive)
+        return data
+
+
+def _write(source: IO[bytes], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        while data := source.read(CHUNK):
+            file.write(data)
+
+
+def _check_names(archive: Path, names: list[str], number: int = 0) -> None:
+    """Raise InputError for a name that leads out of the archive, and for too many names."""
+    for name in names:
+        plain = name.replace("\\", "/")
+        if plain.startswith("/") or ":" in name[:2] or ".." in plain.split("/"):
+            raise InputError(
+                f"{archive}: the name {name[:80]!r} leads out of the archive; it is not unpacked"
+            )
+    if max(number, len(names)) > MOST_MEMBERS:
+        raise InputError(f"{archive}: more than {MOST_MEMBERS:,} members; it is not unpacked")
+
+
+def _check_all_there(archive: Path, wanted: Iterable[str], there: Iterable[str]) -> None:
+    names = list(there)
+    if missing := [name for name in wanted if name not in set(names)]:
+        shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+        raise InputError(f"{archive}: no {missing[0]} in it; it has {shown or 'no members'}")
+
+
+def _bomb(archive: Path) -> InputError:
+    return InputError(f"{archive}: unpacks to more than {MOST_TIMES} times its size; no text does")
+
+
+def _too_large(archive: Path) -> InputError:
+    return InputError(f"{archive}: unpacks to far more than the catalog says; it is not unpacked")

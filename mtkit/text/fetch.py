@@ -1,0 +1,276 @@
+"""Fetch a corpus of the catalog into the cache: download, verify, unpack, split, all or nothing."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from mtkit.errors import InputError, WorkError
+from mtkit.storage.archives import is_archive, take_out
+from mtkit.storage.download import PATIENCE, Patience, Progress, Source, download, is_url, verify
+from mtkit.storage.reading import SMALL, unpacked
+from mtkit.storage.writing import replacing
+from mtkit.text.catalog import (
+    MEMBER,
+    PROVENANCE,
+    SPLITS,
+    Entry,
+    Provenance,
+    cache_directory,
+    place_of,
+)
+from mtkit.text.corpus import decode_lines
+from mtkit.text.held_out import draw
+
+MANY_TIMES = 4  # a file may be so much larger than the catalog says it roughly is
+Pair = tuple[str, str]
+Pairs = Callable[[], Iterator[Pair]]  # each call reads the text from its beginning
+
+
+def fetch(
+    entry: Entry, place: str | None = None, patience: Patience | None = None,
+    progress: Progress = lambda here, total: None,
+) -> Path:  # fmt: skip
+    """The directory of the corpus in the cache, fetched anew whether it is there or not.
+
+    place: URL or path from which its files come instead; that of the file itself, if it is one.
+    Raises InputError for files that are not what the catalog says, and WorkError where a server
+    fails or the disk is too small. The cache then is as it was, but for unfinished downloads.
+    """
+    out, sources = place_of(entry.name), sources_of(entry, place)
+    check_space(entry)
+    with replacing(out) as scratch:
+        parts = cache_directory() / "downloads"
+        files = {
+            name: _obtain(source, parts / _part_name(source), patience or PATIENCE, progress)
+            for name, source in sources.items()
+        }
+        room = scratch / "unpacked"
+        room.mkdir()
+        counts = _write(entry, _texts(entry, files, room), scratch)
+        shutil.rmtree(room)
+        hashes = {s.address: verify(files[name], s) for name, s in sources.items()}
+        known = {n: getattr(entry, n) for n in ("name", "title", "licence", "citation", "homepage")}
+        origin = Provenance(
+            **known, languages=entry.languages, files=hashes, pairs=counts, splits=entry.splits()
+        )
+        text = json.dumps(origin.as_dict(), ensure_ascii=False, indent=2) + "\n"
+        (scratch / PROVENANCE).write_text(text, encoding="utf-8")
+    for file in files.values():
+        if file.parent == parts:
+            file.unlink()
+    return out
+
+
+# --- where its files come from
+
+
+def sources_of(entry: Entry, place: str | None = None) -> dict[str, Source]:
+    """The files that the corpus is made of, by name. Raises InputError for a bad ``place``."""
+    most = MANY_TIMES * entry.download + SMALL
+    if entry.sacrebleu:
+        data = _test_set(entry)
+        [address], [md5] = data.data, data.md5
+        base, _, name = address.rpartition("/")
+        return {name: Source(_address(f"{base}/", name, place, True), most=most, md5=md5)}
+    names = entry.files()
+    return {
+        name: Source(
+            _address(entry.address, name, place, len(names) == 1),
+            entry.bytes.get(name, 0), most, entry.sha256.get(name, ""),
+        )
+        for name in names
+    }  # fmt: skip
+
+
+def _address(base: str, name: str, place: str | None, only: bool) -> str:
+    """Where the file ``name`` is: behind ``base``, or at ``place``, which may be the file itself
+    where it is the ``only`` one.
+    """
+    if place is None:
+        return base + name
+    if is_url(place):
+        if not place.startswith(("http://", "https://")):
+            raise InputError(f"--from {place}: expected http:// or https://, or a local path")
+        return place if only and not place.endswith("/") else f"{place.rstrip('/')}/{name}"
+    path = Path(place)
+    if not only or path.is_dir():
+        path /= name
+    if not path.is_file():
+        raise InputError(f"--from {place}: no file {path}")
+    return str(path)
+
+
+def check_space(entry: Entry) -> None:
+    """Raise WorkError where the disk of the cache has not the room that the corpus needs."""
+    need, where = space_needed(entry), cache_directory().absolute()
+    while not where.exists():
+        where = where.parent
+    if (free := shutil.disk_usage(where).free) < need:
+        raise WorkError(
+            f"{where}: {free / 1e6:,.0f} MB free, but {entry.name} needs {need / 1e6:,.0f} MB; "
+            "MTKIT_CACHE names another place"
+        )
+
+
+def space_needed(entry: Entry) -> int:
+    """Bytes of disk while it is fetched: the download, what it unpacks to, and the splits."""
+    return entry.download + 2 * entry.unpacked
+
+
+def _part_name(source: Source) -> str:
+    """The name of a download in the cache: another one for every address."""
+    digest = hashlib.sha256(source.address.encode()).hexdigest()[:12]
+    return f"{digest}-{source.address.rpartition('/')[2]}"
+
+
+def _obtain(source: Source, to: Path, patience: Patience, progress: Progress) -> Path:
+    """The whole file, verified: where it lies locally, or as downloaded now or by a call before."""
+    path = to if is_url(source.address) else Path(source.address)
+    if path == to and not to.exists():
+        download(source, to, patience, progress)
+    else:
+        verify(path, source)
+    return path
+
+
+# --- what its texts are
+
+
+def _texts(entry: Entry, files: Mapping[str, Path], room: Path) -> dict[str, Pairs]:
+    """The pairs of each split, or of ``all``; what lies in archives is unpacked into ``room``."""
+    if entry.sacrebleu:
+        [archive] = files.values()
+        return {"test": partial(_read_lines, *_test_files(entry, archive, room))}
+    wanted = dict[str, dict[str, Path]]()  # of each archive its members
+    texts = dict[str, list[Path]]()
+    for split, names in entry.texts().items():
+        for name in names:
+            file, _, member = name.partition(MEMBER)
+            path = files[file]
+            if member:
+                path = room / f"{len(wanted)}-{len(texts)}-{split}-{names.index(name)}"
+                wanted.setdefault(file, {})[member] = path
+            texts.setdefault(split, []).append(path)
+    for file, members in wanted.items():
+        if not is_archive(file):
+            raise InputError(f"{entry.name}: {file} is no archive that mtkit unpacks")
+        take_out(files[file], members, MANY_TIMES * entry.unpacked + SMALL)
+    return {split: partial(_pairs, entry, paths) for split, paths in texts.items()}
+
+
+def _pairs(entry: Entry, paths: list[Path]) -> Iterator[Pair]:
+    """The pairs of a split in these files, as the entry says that they are written."""
+    if entry.layout == "comtrans":
+        return _read_comtrans(paths[0], entry.encoding)
+    return _read_lines(paths[0], paths[1], entry.encoding)
+
+
+def _lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+    """The lines of a plain or ``.gz`` file, as ``read_lines`` has them, one after the other."""
+    for number, line in enumerate(unpacked(path)):
+        if encoding != "utf-8":
+            if not line.isascii() and _is_utf8(line):
+                raise InputError(
+                    f"{path.name}: line {number + 1}: UTF-8, though the catalog says {encoding}"
+                )
+            line = line.decode(encoding).encode()
+        yield from decode_lines(line, str(path), number)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _read_lines(source: Path, target: Path, encoding: str = "utf-8") -> Iterator[Pair]:
+    """Two files of equally many lines. Raises InputError where they are not."""
+    pairs = zip_longest(_lines(source, encoding), _lines(target, encoding))
+    for number, (x, y) in enumerate(pairs, 1):
+        if x is None or y is None:
+            raise InputError(
+                f"{source.name} and {target.name}: line {number} of one has no partner; "
+                "the two do not correspond line by line"
+            )
+        yield x, y
+
+
+def _read_comtrans(path: Path, encoding: str) -> Iterator[Pair]:
+    """NLTK's aligned sentences: a line of source words, one of target words, one of links."""
+    lines = _lines(path, encoding)
+    for x in lines:
+        y, links = next(lines, None), next(lines, None)
+        if y is None or links is None:
+            raise InputError(f"{path.name}: the number of lines is no multiple of three")
+        yield x.strip(), y.strip()
+
+
+# --- test sets that sacreBLEU knows
+
+
+def _test_set(entry: Entry) -> Any:
+    """sacreBLEU's description of a test set, of which it downloads nothing.
+
+    Raises InputError where it has none of this name and pair, in one file.
+    """
+    from sacrebleu.dataset import DATASETS
+
+    known = DATASETS.get(entry.sacrebleu)
+    if known is None or "-".join(entry.languages) not in known.langpairs:
+        pair = " → ".join(entry.languages)
+        raise InputError(f"{entry.name}: sacreBLEU has no test set {entry.sacrebleu} for {pair}")
+    if not (known.data and known.md5 and len(known.data) == len(known.md5) == 1):
+        raise InputError(f"{entry.name}: {entry.sacrebleu} is not one file with a checksum")
+    return copy.copy(known)
+
+
+def _test_files(entry: Entry, archive: Path, room: Path) -> tuple[Path, Path]:
+    """Source and first reference of a test set as sacreBLEU reads them from its archive."""
+    data, pair = _test_set(entry), "-".join(entry.languages)
+    listed = data.langpairs[pair]
+    members = [listed["path"]] if isinstance(listed, dict) else listed
+    take_out(archive, {m: room / m for m in members}, MANY_TIMES * entry.unpacked + SMALL)
+    data.maybe_download = lambda: None  # all that it reads is there
+    data._rawdir, data._outdir = str(room), str(room)
+    return Path(data.get_source_file(pair)), Path(data.get_reference_files(pair)[0])
+
+
+# --- what is written
+
+
+def _write(entry: Entry, texts: Mapping[str, Pairs], scratch: Path) -> dict[str, int]:
+    """Write ``train.LL``, ``dev.LL``, ``test.LL``, as far as there are such; pairs of each."""
+    counts = dict[str, int]()
+    with ExitStack() as stack:
+        files = dict[str, Any]()
+        for split, pair in _assigned(entry, texts):
+            if split not in files:
+                paths = [scratch / f"{split}.{language}" for language in entry.languages]
+                files[split] = [stack.enter_context(path.open("wb")) for path in paths]
+            for file, line in zip(files[split], pair, strict=True):
+                file.write(line.encode("utf-8") + b"\n")
+            counts[split] = counts.get(split, 0) + 1
+    expected = {split for split in SPLITS if split in texts} or {"train"}
+    if empty := sorted(expected - counts.keys()):
+        raise InputError(f"{entry.name}: the text of {empty[0]} is empty")
+    return {split: counts[split] for split in SPLITS if split in counts}
+
+
+def _assigned(entry: Entry, texts: Mapping[str, Pairs]) -> Iterable[tuple[str, Pair]]:
+    """Every pair with its split: the official one, or the one that is drawn."""
+    if not entry.all:
+        return ((split, pair) for split, pairs in texts.items() for pair in pairs())
+    sizes = {split: entry.held_out[split] for split in ("dev", "test")}
+    split_of = draw(texts["all"](), sizes, entry.held_out["seed"])
+    return ((split_of.get(row, "train"), pair) for row, pair in enumerate(texts["all"]()))
