@@ -42,7 +42,7 @@ def list_corpora(
         console = Console(highlight=False)
         console.print("Public corpora; MB of the download, ~ estimated.", _table(entries, here))
         console.print(
-            "`mtkit corpus get NAME` fetches one, with licence and citation; then --corpus NAME."
+            "`mtkit corpus get NAME` says more about one and fetches it, for --corpus NAME."
         )
 
 
@@ -129,7 +129,7 @@ def _table(entries: list[Entry], here: dict[str, Path]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in ("Name", "Languages", "Pairs", "MB", "Licence", "Here"):
         table.add_column(name, justify="right" if name in ("Pairs", "MB") else "left")
         table.columns[-1].no_wrap = name != "Licence"

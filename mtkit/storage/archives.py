@@ -43,8 +43,8 @@ def take_out(archive: Path, members: Mapping[str, Path], most: int) -> None:
             _from_tar(archive, members, most)
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(f"{archive}: not a complete archive ({error}); fetch it again") from None
-    except (RuntimeError, NotImplementedError) as error:  # encrypted; packed in an unknown way
-        raise InputError(f"{archive}: cannot be unpacked ({error})") from None
+    except NotImplementedError as error:
+        raise InputError(f"{archive}: packed in a way that is not known ({error})") from None
 
 
 def _from_zip(archive: Path, members: Mapping[str, Path], most: int) -> None:
@@ -57,6 +57,8 @@ def _from_zip(archive: Path, members: Mapping[str, Path], most: int) -> None:
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if entry.is_dir() or kind not in (0, stat.S_IFREG):
                 raise InputError(f"{archive}: {name} is no plain file; it is not taken out")
+            if entry.flag_bits & 1:
+                raise InputError(f"{archive}: {name} is encrypted; it cannot be taken out")
             if entry.file_size > max(SMALL, MOST_TIMES * entry.compress_size):
                 raise _bomb(archive)
             most -= entry.file_size

@@ -5,7 +5,7 @@ their own by a file that the environment variable ``MTKIT_CATALOG`` names: an en
 before one of the same name here. What ``mtkit corpus get`` fetches lies in the cache,
 
     $MTKIT_CACHE, else $XDG_CACHE_HOME/mtkit, else ~/.cache/mtkit
-        corpora/NAME/       train.LL, dev.LL, test.LL and corpus.json, which says where they are from
+        corpora/NAME/       train.LL, dev.LL, test.LL and corpus.json, where they are from
         downloads/          what has come of files that are not yet whole
 """
 

@@ -55,7 +55,15 @@ def fetch(
         }
         room = scratch / "unpacked"
         room.mkdir()
-        counts = _write(entry, _texts(entry, files, room), scratch)
+        try:
+            counts = _write(entry, _texts(entry, files, room), scratch)
+        except InputError as error:  # what is cached is of no use, and its names say nothing
+            said = str(error).replace(f"{room}/", "")
+            for name, file in files.items():
+                said = said.replace(str(file), sources[name].address)
+                if file.parent == parts:
+                    file.unlink()
+            raise InputError(said) from None
         shutil.rmtree(room)
         hashes = {s.address: verify(files[name], s) for name, s in sources.items()}
         known = {n: getattr(entry, n) for n in ("name", "title", "licence", "citation", "homepage")}
@@ -157,7 +165,7 @@ def _texts(entry: Entry, files: Mapping[str, Path], room: Path) -> dict[str, Pai
             file, _, member = name.partition(MEMBER)
             path = files[file]
             if member:
-                path = room / f"{len(wanted)}-{len(texts)}-{split}-{names.index(name)}"
+                path = room / file / member
                 wanted.setdefault(file, {})[member] = path
             texts.setdefault(split, []).append(path)
     for file, members in wanted.items():
@@ -180,7 +188,7 @@ def _lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
         if encoding != "utf-8":
             if not line.isascii() and _is_utf8(line):
                 raise InputError(
-                    f"{path.name}: line {number + 1}: UTF-8, though the catalog says {encoding}"
+                    f"{path}: line {number + 1}: UTF-8, though the catalog says {encoding}"
                 )
             line = line.decode(encoding).encode()
         yield from decode_lines(line, str(path), number)
@@ -200,7 +208,7 @@ def _read_lines(source: Path, target: Path, encoding: str = "utf-8") -> Iterator
     for number, (x, y) in enumerate(pairs, 1):
         if x is None or y is None:
             raise InputError(
-                f"{source.name} and {target.name}: line {number} of one has no partner; "
+                f"{source} and {target}: line {number} of one has no partner; "
                 "the two do not correspond line by line"
             )
         yield x, y
@@ -212,7 +220,7 @@ def _read_comtrans(path: Path, encoding: str) -> Iterator[Pair]:
     for x in lines:
         y, links = next(lines, None), next(lines, None)
         if y is None or links is None:
-            raise InputError(f"{path.name}: the number of lines is no multiple of three")
+            raise InputError(f"{path}: the number of lines is no multiple of three")
         yield x.strip(), y.strip()
 
 
