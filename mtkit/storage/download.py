@@ -201,14 +201,22 @@ def _answer(
                 yield response
                 return
             there = urljoin(address, response.headers["Location"])
-        before, after = urlsplit(address).scheme, urlsplit(there).scheme
-        if after not in ("http", "https") or (before, after) == ("https", "http"):
-            raise WorkError(
-                f"{first}: redirects from {before} to {there[:200]}, which is not safe; "
-                "nothing is fetched"
-            )
+        check_redirect(first, address, there)
         address = there
     raise WorkError(f"{first}: more than {redirects} redirects; --from names another place")
+
+
+def check_redirect(first: str, before: str, after: str) -> None:
+    """Raise WorkError for a redirect to anything but http(s), and for one from https to http.
+
+    first: the address that was asked for, which the message names.
+    """
+    schemes = urlsplit(before).scheme, urlsplit(after).scheme
+    if schemes[1] not in ("http", "https") or schemes == ("https", "http"):
+        raise WorkError(
+            f"{first}: redirects from {schemes[0]} to {after[:200]}, which is not safe; "
+            "nothing is fetched"
+        )
 
 
 def _refuse(address: str, status: int) -> None:

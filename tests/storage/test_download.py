@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.errors import InputError, WorkError
-from mtkit.storage.download import Patience, Source, download
+from mtkit.storage.download import Patience, Source, check_redirect, download
 from tests.support.server import Handler, Site, cut, site, stall, status, whole
 
 __all__ = ["site"]
@@ -162,6 +162,15 @@ def test_redirects_to_other_schemes_are_refused(there: str, site: Site, tmp_path
     with pytest.raises(WorkError, match=rf"redirects from http to {there}, which is not safe"):
         fetch(source(site, "/a"), tmp_path / "file")
     assert left(tmp_path) == {}
+
+
+def test_encryption_is_not_given_up_by_a_redirect() -> None:
+    with pytest.raises(
+        WorkError, match=r"^a: redirects from https to http://y/, which is not safe"
+    ):
+        check_redirect("a", "https://x/", "http://y/")
+    check_redirect("a", "https://x/", "https://y/")
+    check_redirect("a", "http://x/", "https://y/")
 
 
 # --- servers that fail

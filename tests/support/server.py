@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
         start = 0
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if asked and self.site.ranges and self.headers.get("If-Range") == tag:
+        if asked and self.site.ranges and self.headers.get("If-Range", tag) == tag:
             start = int(asked[1])
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
