@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mtkit.smt.alignment.symmetrize import Links
     from mtkit.smt.train import TrainConfig as SmtConfig
     from mtkit.system import System
-    from mtkit.text.corpus import Corpus
+    from mtkit.text.corpus import Corpus, Named
     from mtkit.text.tokenizer import Kind, WordTokenizer
 
 # What torch's libraries read once. oneDNN compiles a kernel for each shape and keeps so many: where
@@ -116,14 +116,16 @@ def train_nmt(
 
 
 def combine(
-    systems: Sequence[str | Path] = (), dev: tuple[str | Path, str | Path] | None = None,
+    systems: Sequence[str | Path] = (), dev: Named | None = None,
     out: str | Path | None = None, copy: bool = False, force: bool = False, threads: int = 0,
+    file_format: str = "",
 ) -> Path:  # fmt: skip
     """Combine systems into one that chooses among what all propose; returns its model directory.
 
     systems: model directories, ``"DIR+DIR"`` for an ensemble, or ``"NAME=FILE"`` for n-best lists
-    of the dev set; none: the newest model of each kind. dev: source and reference files to tune on;
-    by default those that the models name. out: ``models/combined``. copy: the models, too, instead
+    of the dev set; none: the newest model of each kind. dev: source and reference files to tune on,
+    or one that holds both (file_format: of this, where its name does not tell); by default those
+    that the models name. out: ``models/combined``. copy: the models, too, instead
     of referring to them. force: replace an ``out`` that exists. threads: 0 takes every core.
 
     Raises InputError where the systems or the dev set do not go together, and for an ``out`` that
@@ -132,7 +134,7 @@ def combine(
     from mtkit import models
     from mtkit.combination.combine import combine
     from mtkit.manifest import COMBINATION, Manifest
-    from mtkit.text.corpus import Bitext
+    from mtkit.text.corpus import Bitext, files_of
 
     place = models.check_out(out, "combined", force)
     named = models.named_systems(systems or models.newest_of_each())
@@ -141,7 +143,9 @@ def combine(
         models.check_loss(
             [place], lambda old: (old.kind, old.languages) == (COMBINATION, first.languages)
         )
-    text = Bitext.read(Path(dev[0]), Path(dev[1])) if dev else None
+    models_named = [parts[0] for parts in named.values() if parts[0].is_dir()]
+    languages = Manifest.read(models_named[0]).languages if dev and models_named else None
+    text = Bitext.read(*files_of(dev), languages, file_format) if dev else None
     combine(named, text, place, copy, models.cores(threads))
     return place
 
@@ -193,16 +197,18 @@ def align(
 
 
 def compare(
-    systems: Sequence[str | Path] = (), test: tuple[str | Path, str | Path] | None = None, *,
+    systems: Sequence[str | Path] = (), test: Named | None = None, *,
     references: Sequence[str | Path] = (), examples: int = 12, glossary: str | Path | None = None,
     fresh: bool = False, curve: Sequence[int] = (), seeds: int = 3, threads: int = 0,
     explain: bool = False, ignore_case: bool = False, tokenizer: Kind | None = None,
+    file_format: str = "",
 ) -> Comparison:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis.
 
     systems: model directories, ``"NAME=DIR+DIR"`` for an ensemble of networks, or ``"NAME=FILE"``
     for lines that another system wrote; none: all models under ``models/``. test: source and
-    reference file; none: those that the models name. references: files of further references.
+    reference file, or one that holds both (file_format: of this, where its name does not tell);
+    none: those that the models name. references: files of further references.
     examples: how many sentences to choose. glossary: a file of phrases and their translations, for
     statistical systems. fresh: translate again what is on record. curve: sizes, in sentence pairs,
     to train the models again on, each with ``seeds`` samples. threads: 0 takes every core. explain:
@@ -224,7 +230,7 @@ def compare(
     if tokenizer is not None:
         check_choice("--tokenizer", tokenizer, steps.BLEU_TOKENS)
     named, threads = steps.named(systems), models.cores(threads)
-    material = steps.material(named, test, references, ignore_case, tokenizer)
+    material = steps.material(named, test, references, ignore_case, tokenizer, file_format)
     task = Task(named, material, threads, tokenizer, Path(glossary) if glossary else None, fresh)
     needed = trainings(task.models, curve, seeds, task.test, models.MODELS / "curve")
     comparison = steps.scored(task, examples)

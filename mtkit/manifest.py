@@ -18,6 +18,7 @@ from mtkit.storage.reading import as_fields, damaged, missing, read_json
 from mtkit.storage.writing import settle
 from mtkit.text.catalog import SPLITS
 from mtkit.text.corpus import Bitext, Corpus, line_hashes
+from mtkit.text.formats.bilingual import READERS
 from mtkit.text.tokenizer import WordTokenizer
 
 FORMAT = 1
@@ -40,6 +41,7 @@ class _Text(NamedTuple):
     name: str = ""
     sentences: int = 0
     digest: str = ""
+    formats: dict[str, Any] = {}  # noqa: RUF012  (read only)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Manifest:
         train, text = corpus.train, dict[str, Any]()
         text |= {"name": corpus.name, "sentences": len(train), "digest": train.digest()}
         for name, split in zip(SPLITS, (train, corpus.dev, corpus.test), strict=True):
-            text[name] = [str(path.resolve()) for path in split.paths] if split else None
+            text |= {name: None} if split is None else naming(name, split, text)
         return cls(kind, corpus.pair, text, asdict(tokenizer), config, figures or {})
 
     @classmethod
@@ -92,6 +94,8 @@ class Manifest:
         text = as_fields(_Text, manifest.corpus, path)
         if not all(_is_two(pair) for pair in (manifest.languages, *text[:3]) if pair is not None):
             raise damaged(path, "languages or files are not pairs of names")
+        if not set(text.formats.values()) <= set(READERS):
+            raise damaged(path, "a format of files that is none")
         return manifest
 
     @property
@@ -103,6 +107,16 @@ class Manifest:
         """Source and target of "train", "dev" or "test", if the corpus has it."""
         named = self.corpus.get(split)
         return (Path(named[0]), Path(named[1])) if named else None
+
+    def file_format(self, split: str) -> str:
+        """Of a bilingual file, where its name does not tell."""
+        name: str = self.corpus.get("formats", {}).get(split, "")
+        return name
+
+    def text(self, split: str) -> Bitext | None:
+        """The text of these files, if any. Raises InputError where it cannot be read."""
+        files = self.files(split)
+        return Bitext.read(*files, self.languages, self.file_format(split)) if files else None
 
     def is_of(self, corpus: Corpus) -> bool:
         """Whether trained on ``corpus``: the same lines, or the same files, even if they grew."""
@@ -137,6 +151,14 @@ class Manifest:
         if (self.seal or self.digests) and self.seal != self._hash():
             wrong[MANIFEST] = "other settings"
         return wrong
+
+
+def naming(split: str, text: Bitext, known: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest says of the files of a split, beside what is ``known`` of others."""
+    formats = known.get("formats", {}) | {split: text.file_format}
+    formats = {name: file_format for name, file_format in formats.items() if file_format}
+    paths = {split: [str(path.resolve()) for path in text.paths]}
+    return paths | ({"formats": formats} if formats or "formats" in known else {})
 
 
 def _is_two(pair: Sequence[Any]) -> bool:
@@ -203,10 +225,9 @@ def training_pairs(directory: Path) -> list[TrainingPair]:
 def _training_files(directory: Path) -> Bitext:
     """The training text with its blank lines; see ``training_text``."""
     manifest = Manifest.read(directory)
-    files = manifest.files("train")
-    if not files:
+    text = manifest.text("train")
+    if text is None:
         raise InputError(f"{directory} names no training text")
-    text = Bitext.read(*files)
     if text.digest() != manifest.corpus.get("digest"):
-        raise InputError(f"{files[0]} is not what {directory} was trained on")
+        raise InputError(f"{text.paths[0]} is not what {directory} was trained on")
     return text

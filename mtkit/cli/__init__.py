@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 import typer
 from typer import Option
@@ -34,6 +35,8 @@ from mtkit.cli import (
 )
 from mtkit.console import visible
 from mtkit.errors import InputError, WorkError
+
+FILES = ("--train", "--dev", "--test")  # options of a source and a target file
 
 app = typer.Typer(
     name="mtkit",
@@ -94,7 +97,7 @@ def main() -> None:
     try:
         check_streams()
         try:
-            app()
+            app(complete(sys.argv[1:]))
         finally:
             sys.stdout.flush()
     except (InputError, WorkError) as error:
@@ -111,6 +114,27 @@ def main() -> None:
             except OSError:  # at its end Python would try once more, and complain
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(1)
+
+
+def complete(arguments: Sequence[str]) -> list[str]:
+    """Let one file stand alone where typer expects a file of each language.
+
+    After --train, --dev or --test a name that nothing or an option follows stands for both:
+
+    >>> complete(["train-smt", "--train", "text.tmx", "--dev", "a.en", "a.de"])
+    ['train-smt', '--train', 'text.tmx', 'text.tmx', '--dev', 'a.en', 'a.de']
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    completed = list[str]()
+    for k, word in enumerate(arguments):
+        completed.append(word)
+        option, _, name = word.partition("=")
+        before = arguments[k - 1] if k else ""
+        name = word if before in FILES else name * (option in FILES)
+        alone = k + 1 >= end or arguments[k + 1].startswith("-")
+        if name and k < end and alone and not name.startswith("-"):
+            completed.append(name)
+    return completed
 
 
 def check_streams() -> None:

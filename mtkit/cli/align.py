@@ -43,7 +43,8 @@ Aligner = Annotated[
 
 
 def align(
-    train: options.Train = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    train: options.Train = None, file_format: options.FileFormat = None,
+    corpus: options.CorpusName = None, pair: options.Pair = None,
     stdin: Stdin = False, tokenizer: options.Tokenizer = "words",
     lowercase: options.Lowercase = False, aligner: Aligner = "fertility",
     symmetrize: options.Symmetrize = "grow-diag-final-and", model: Model = None, out: Out = None,
@@ -57,16 +58,16 @@ def align(
     from mtkit.smt.alignment.align import aer
     from mtkit.smt.alignment.symmetrize import read_gold
     from mtkit.text.corpus import refuse_exchanged
-    from mtkit.text.languages import language_of
 
     cores = options.set_up(quiet, threads)
     check_kept(out, model, force)  # before anything is read
     if stdin:
         text, words = _from_stdin(train, corpus, pair), WordTokenizer(tokenizer, lowercase)
     else:
-        if train and pair is None and not all(map(language_of, train)):
-            pair = f"{UND}-{UND}"  # words are aligned alike in all languages
-        text, words = options.training_text(corpus, pair, train, None, None, tokenizer, lowercase)
+        text, words = options.training_text(
+            corpus, pair, train, None, None, tokenizer, lowercase, file_format,
+            unnamed=UND,  # words are aligned alike in all languages
+        )  # fmt: skip
     if model is not None:
         manifest = Manifest.read(model)
         words = manifest.word_tokenizer

@@ -30,7 +30,8 @@ Copy = Annotated[bool, Option("--copy", help="Copy the models into it, so that i
 
 
 def combine(
-    systems: Systems = None, dev: Dev = None, out: Out = None, copy: Copy = False,
+    systems: Systems = None, dev: Dev = None, file_format: options.FileFormat = None,
+    out: Out = None, copy: Copy = False,
     force: options.Force = False, threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Combine systems of both kinds into one, which chooses among what all of them propose."""
@@ -38,6 +39,7 @@ def combine(
 
     cores = options.set_up(quiet, threads)
     directory = options.ask_before_loss(
-        lambda force: mtkit.combine(systems or (), dev, out, copy, force, cores), force
+        lambda force: mtkit.combine(systems or (), dev, out, copy, force, cores, file_format or ""),
+        force,
     )
     note(f"model: {directory}")

@@ -48,7 +48,8 @@ Full = Annotated[
 
 
 def compare(
-    systems: Systems = None, test: options.Test = None, html: Html = None, as_json: AsJson = False,
+    systems: Systems = None, test: options.Test = None, file_format: options.FileFormat = None,
+    html: Html = None, as_json: AsJson = False,
     reference: References = None, examples: Examples = 12, glossary: options.GlossaryFile = None,
     fresh: Fresh = False, curve: CurveSizes = None, seeds: Seeds = 3, threads: options.Threads = 0,
     ignore_case: IgnoreCase = False, tokenizer: Tokenizer = None, full: Full = False,
@@ -64,6 +65,7 @@ def compare(
         systems or (), test, references=reference or (), examples=examples, glossary=glossary,
         fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds, threads=cores,
         explain=html is not None, ignore_case=ignore_case, tokenizer=tokenizer,
+        file_format=file_format or "",
     )  # fmt: skip
     publish(
         html, lambda: render.as_html(comparison), as_json, lambda: report.as_json(comparison),

@@ -26,7 +26,8 @@ Full = Annotated[
 
 
 def gradients(
-    train: options.Train = None, dev: options.Dev = None, corpus: options.CorpusName = None,
+    train: options.Train = None, dev: options.Dev = None,
+    file_format: options.FileFormat = None, corpus: options.CorpusName = None,
     pair: options.Pair = None, tokenizer: options.Tokenizer = "words",
     lowercase: options.Lowercase = False, out: Out = None, force: options.Force = False,
     model: Model = None, updates: Updates = 400, hidden: Hidden = 192, words: Words = 4000,
@@ -42,10 +43,12 @@ def gradients(
 
     cores = options.set_up(quiet, threads, html)
     if model:
-        study = measure_again(model, train, dev, cores)
+        study = measure_again(model, train, dev, cores, file_format or "")
     else:
         directory = check_out(out, LABORATORY, force)
-        text, tokens = options.training_text(corpus, pair, train, dev, None, tokenizer, lowercase)
+        text, tokens = options.training_text(
+            corpus, pair, train, dev, None, tokenizer, lowercase, file_format
+        )
         plan = Plan(updates, hidden, words, seeds, full)
         study = train_and_measure(text, tokens, plan, directory, cores)
     shown = findings(study)

@@ -12,6 +12,7 @@ from typer import Argument, Option
 
 from mtkit.console import console, note, visible
 from mtkit.errors import InputError, LossError, WorkError
+from mtkit.text.formats.codes import Format
 from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 Files = tuple[Path, Path]
 Result = TypeVar("Result")
 Train = Annotated[
-    Files | None, Option(metavar="SRC TGT", help="Training text: two files of equal length.")
+    Files | None,
+    Option(
+        metavar="SRC TGT",
+        help="Training text: two files of equal length, or one that holds both languages, as in "
+        "--train text.tmx.",
+    ),
 ]
 Dev = Annotated[
     Files | None,
@@ -30,12 +36,21 @@ Test = Annotated[
     Files | None,
     Option(metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."),
 ]
+FileFormat = Annotated[
+    Format | None,
+    Option(
+        "--format",
+        help="What a file of both languages holds. [as its name says: .tsv, .jsonl, .tmx, .xlf, "
+        ".po, each also .gz, .xz, .zst]",
+        show_default=False,
+    ),
+]
 CorpusName = Annotated[
     str | None,
     Option(
         metavar="NAME|DIR",
         help="A corpus that is embedded or that `mtkit corpus get` fetched, or a directory with "
-        "train.LL, dev.LL, test.LL. [everyday]",
+        "train.LL, dev.LL, test.LL, or train.tmx … [everyday]",
     ),
 ]
 Pair = Annotated[
@@ -78,12 +93,14 @@ Force = Annotated[bool, Option("--force", help="Replace what is there already.")
 
 def training_text(
     corpus: str | None, pair: str | None, train: Files | None, dev: Files | None,
-    test: Files | None, tokenizer: Kind, lowercase: bool,
+    test: Files | None, tokenizer: Kind, lowercase: bool, file_format: str | None = None,
+    unnamed: str = "",
 ) -> tuple[Corpus, WordTokenizer]:  # fmt: skip
-    """The corpus and the tokenizer that the shared options name."""
+    """The corpus and the tokenizer that the shared options name; unnamed: see ``open_corpus``."""
     from mtkit.text.corpus import open_corpus
 
-    return open_corpus(corpus, pair, train, dev, test), WordTokenizer(tokenizer, lowercase)
+    text = open_corpus(corpus, pair, train, dev, test, file_format or "", unnamed)
+    return text, WordTokenizer(tokenizer, lowercase)
 
 
 def ask_before_loss(work: Callable[[bool], Result], force: bool) -> Result:

@@ -15,6 +15,7 @@ from mtkit.cli.output import AsJson, finite
 def perplexity(
     models: options.Models = None,
     test: options.Test = None,
+    file_format: options.FileFormat = None,
     text: Annotated[
         Path | None, Option(metavar="FILE", help="Target text alone: P(y) of the language models.")
     ] = None,
@@ -35,7 +36,7 @@ def perplexity(
     from mtkit.evaluation.perplexity import as_json as as_object
 
     options.set_up(quiet)
-    measured = measure(models, test, text)
+    measured = measure(models, test, text, file_format or "")
     if as_json:
         data = {model.name: as_object(model) for model in measured}
         print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False))

@@ -69,7 +69,8 @@ REPLACED |= {"resume", "force", "quiet", "out"}
 
 def train_nmt(
     context: Context, train: options.Train = None, dev: options.Dev = None,
-    test: options.Test = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    test: options.Test = None, file_format: options.FileFormat = None,
+    corpus: options.CorpusName = None, pair: options.Pair = None,
     out: options.Out = None, force: options.Force = False, tokenizer: options.Tokenizer = "words",
     lowercase: options.Lowercase = False, preset: Preset = "auto", cell: Cell = None,
     attention: Attention = None, clip: Clip = None, minutes: Minutes = None, epochs: Epochs = None,
@@ -91,7 +92,9 @@ def train_nmt(
         "epochs": epochs, "updates": updates, "bpe_dropout": bpe_dropout, "precision": precision,
     }  # fmt: skip
     config = changes if preset == "auto" else recipe.preset(preset, **changes)
-    text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+    text, words = options.training_text(
+        corpus, pair, train, dev, test, tokenizer, lowercase, file_format
+    )
     directories = options.ask_before_loss(
         lambda force: mtkit.train_nmt(
             text, out, words, config, start, seeds, resume, device, force, cores
@@ -115,7 +118,8 @@ def _repeat(context: Context, directory: Path, threads: int) -> str:
         name, value = str(option.name), context.params.get(str(option.name))
         source = context.get_parameter_source(name)
         if source and source.name == "COMMANDLINE" and name not in REPLACED:
-            values = value if isinstance(value, tuple) else () if value is True else (value,)
+            files = dict.fromkeys(value) if isinstance(value, tuple) else ()  # one stands alone
+            values = files or (() if value is True else (value,))
             words += [option.opts[0], *map(str, values)]
     own = Manifest.read(directory).config
     for name in ("preset", "updates", "seed", "precision"):

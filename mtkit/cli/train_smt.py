@@ -56,7 +56,8 @@ Order = Annotated[int, Option(min=1, max=9, help="Order of the language model.")
 
 def train_smt(
     train: options.Train = None, dev: options.Dev = None, test: options.Test = None,
-    corpus: options.CorpusName = None, pair: options.Pair = None, out: options.Out = None,
+    file_format: options.FileFormat = None, corpus: options.CorpusName = None,
+    pair: options.Pair = None, out: options.Out = None,
     force: options.Force = False, tokenizer: options.Tokenizer = "words",
     lowercase: options.Lowercase = False, aligner: Aligners = "auto",
     symmetrize: options.Symmetrize = "grow-diag-final-and", discount: Discount = "none",
@@ -73,7 +74,9 @@ def train_smt(
     tuner = tune or ("none" if weights else "mira")
     thresholds = _thresholds(prune, order)
     config = TrainConfig(aligner, symmetrize, discount, order, thresholds, tuner)
-    text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+    text, words = options.training_text(
+        corpus, pair, train, dev, test, tokenizer, lowercase, file_format
+    )
     start = weights or "default"
     directory = options.ask_before_loss(
         lambda force: mtkit.train_smt(text, out, words, config, start, force, cores), force

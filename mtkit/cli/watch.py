@@ -12,7 +12,8 @@ from mtkit.cli.output import AsJson, Html, publish
 
 def watch(
     word: Annotated[str, Argument(metavar="WORD", help="A word of the source text.")],
-    train: options.Train = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    train: options.Train = None, file_format: options.FileFormat = None,
+    corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False, html: Html = None,
     as_json: AsJson = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
@@ -21,7 +22,9 @@ def watch(
     from mtkit.smt.alignment.watch import watch as run
 
     options.set_up(quiet, html=html)
-    text, tokens = options.training_text(corpus, pair, train, None, None, tokenizer, lowercase)
+    text, tokens = options.training_text(
+        corpus, pair, train, None, None, tokenizer, lowercase, file_format
+    )
     history = run(*text.train.tokens(tokens), word)
     shown = findings(word, history)
     publish(html, shown.as_html, as_json, history._asdict, shown.show)

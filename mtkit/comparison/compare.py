@@ -18,8 +18,7 @@ from mtkit.explanation.reasons import Explanation, with_evidence
 from mtkit.manifest import UND, Manifest, named_test_set
 from mtkit.models import MODELS, Parts, all_models, named_systems
 from mtkit.system import Reasons
-from mtkit.text.corpus import Bitext, Files, read_lines, refuse_exchanged
-from mtkit.text.languages import language_of
+from mtkit.text.corpus import Bitext, Files, Named, files_of, read_lines, refuse_exchanged
 from mtkit.text.tokenizer import Kind
 
 BLEU_TOKENS: dict[Kind, str] = {"words": "13a", "none": "none"}  # sacreBLEU's names
@@ -83,22 +82,29 @@ def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
 
 def material(
     systems: Mapping[str, Parts],
-    test: tuple[str | Path, str | Path] | None,
+    test: Named | None,
     references: Sequence[str | Path],
     ignore_case: bool,
     tokenizer: Kind | None,
+    file_format: str = "",
 ) -> Material:
     """The test set that is named, or that the models name, with its further references.
 
-    tokenizer: None for that of the models. Raises InputError where the models do not go together,
-    and where lines do not correspond.
+    tokenizer: None for that of the models. file_format: of a bilingual ``test``, where its name
+    does not tell. Raises InputError where the models do not go together, and where lines do not
+    correspond.
     """
     models = {name: parts[0] for name, parts in systems.items() if parts[0].is_dir()}
     languages = _languages(models)
-    files = (Path(test[0]), Path(test[1])) if test else _common_test_set(list(models.values()))
-    languages = languages or (language_of(files[0]), language_of(files[1]))
-    refuse_exchanged("--test", files, languages)
-    text, also = Bitext.read(*files), [read_lines(Path(path)) for path in references]
+    if test:
+        files = files_of(test)
+    else:
+        files, file_format = _common_test_set(list(models.values()))
+    if languages:
+        refuse_exchanged("--test", files, languages)
+    text = Bitext.read(*files, languages, file_format)
+    languages = languages or text.languages
+    also = [read_lines(Path(path)) for path in references]
     for path, lines in zip(references, also, strict=True):
         check_parallel(lines, text.target, str(path))
     tokenize = BLEU_TOKENS[tokenizer] if tokenizer else _tokenize(models)
@@ -106,8 +112,8 @@ def material(
     return Material(text, scorer, languages)
 
 
-def _common_test_set(models: Sequence[Path]) -> Files:
-    """The one test set that the manifests name."""
+def _common_test_set(models: Sequence[Path]) -> tuple[Files, str]:
+    """The one test set that the manifests name, and its format; see ``Manifest.file_format``."""
     if not models:
         raise InputError("only files are given; name the test set with --test SRC TGT")
     telling = [path for path in models if Manifest.read(path).files("test")]
@@ -117,7 +123,7 @@ def _common_test_set(models: Sequence[Path]) -> Files:
     for path in models:
         if path not in telling:
             note(f"{path}: trained without a test set; that of the other models is taken")
-    return named.pop()
+    return named.pop(), Manifest.read(telling[0]).file_format("test")
 
 
 def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:

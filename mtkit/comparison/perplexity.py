@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from mtkit.console import busy
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import Measured, frequencies, judge, splits
 from mtkit.manifest import Manifest, named_test_set, training_text
 from mtkit.models import load, models_or_all
-from mtkit.text.corpus import Bitext, read_lines
+from mtkit.text.corpus import Bitext, Files, read_lines
 
 
 def measure(
     models: Sequence[Path] | None = None,
-    test: tuple[Path, Path] | None = None,
+    test: Files | None = None,
     text: Path | None = None,
+    file_format: str = "",
 ) -> list[Measured]:
     """What every model thinks of its text: that of ``test`` or ``text``, or the one it names.
 
-    models: None for all under ``models/``. text: a file of target text alone, for P(y). Raises
-    InputError where there is no model, where one that was named has no answer to any question,
-    where the text is named twice or by nobody, and where it is empty.
+    models: None for all under ``models/``. text: a file of target text alone, for P(y).
+    file_format: of a bilingual ``test``, where its name does not tell. Raises InputError where
+    there is no model, where one that was named has no answer to any question, where the text is
+    named twice or by nobody, and where it is empty.
     """
     if text is not None and test is not None:
         raise InputError("--test and --text name the text twice; give one of them")
@@ -34,8 +37,10 @@ def measure(
     files = {path: (text,) if text else test or named_test_set(path) for path in chosen}
     measured = []
     for path in chosen:
-        tokenizer = Manifest.read(path).word_tokenizer
-        judged = judge(load(path), tokenizer, alone or Bitext.read(*files[path]).pairs())
+        manifest = Manifest.read(path)
+        tokenizer = manifest.word_tokenizer
+        pairs = alone or _named(manifest, test, file_format).pairs()
+        judged = judge(load(path), tokenizer, pairs)
         if text:
             judged = {question: j for question, j in judged.items() if question == "P(y)"}
         if models and not judged:
@@ -52,3 +57,10 @@ def measure(
         groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
         measured.append(Measured(str(path), judged, groups, missing, files[path]))
     return measured
+
+
+def _named(manifest: Manifest, test: Files | None, file_format: str) -> Bitext:
+    """``test``, or the test set that the manifest names, by the languages of the model."""
+    if test:
+        return Bitext.read(*test, manifest.languages, file_format)
+    return cast(Bitext, manifest.text("test"))

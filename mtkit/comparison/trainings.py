@@ -84,7 +84,7 @@ def trainings(
             raise InputError(f"--curve trains single models again; {name} is an ensemble")
         manifest = Manifest.read(directory)
         _check(directory, manifest, max(sizes))
-        dev = _dev(manifest)
+        dev = manifest.text("dev")
         of = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus.get("digest")]
         of += [dev and dev.digest(), test.digest()]
         for size, seed in product(sizes, range(1, seeds + 1)):
@@ -108,11 +108,6 @@ def _check(directory: Path, manifest: Manifest, largest: int) -> None:
     pairs = len(training_text(directory))
     if largest > pairs:
         raise InputError(f"--curve {largest}: {directory} was trained on {pairs:,} pairs, no more")
-
-
-def _dev(manifest: Manifest) -> Bitext | None:
-    files = manifest.files("dev")
-    return Bitext.read(*files) if files else None
 
 
 def complete(needed: Sequence[Training], material: Material, threads: int) -> Curve:
@@ -156,7 +151,8 @@ def carry_out(training: Training, test: Bitext, threads: int) -> Point:
     """Train, and translate ``test``; InputError where the training text has changed."""
     manifest = training.manifest
     text = sample(training_text(training.directory), training.size, training.seed)
-    corpus = Corpus(manifest.corpus.get("name", ""), manifest.languages, text, _dev(manifest), test)
+    name, dev = manifest.corpus.get("name", ""), manifest.text("dev")
+    corpus = Corpus(name, manifest.languages, text, dev, test)
     with TemporaryDirectory(prefix="mtkit-curve-") as scratch:
         out = Path(scratch) / "model"
         start = time.perf_counter()

@@ -58,14 +58,17 @@ def train_and_measure(
 
 
 def measure_again(
-    directory: Path, train: Files | None = None, dev: Files | None = None, threads: int = 1
-) -> Study:
+    directory: Path, train: Files | None = None, dev: Files | None = None, threads: int = 1,
+    file_format: str = "",
+) -> Study:  # fmt: skip
     """Measure ``directory`` again; InputError where it is no laboratory or its text is gone."""
     set_threads(threads)
     laboratory, manifest = load_laboratory(directory)
     tokenizer = manifest.word_tokenizer
     trained, held = manifest.files("train"), manifest.files("dev")
-    corpus = open_corpus(None, "-".join(manifest.languages), train or trained, dev or held)
+    known = file_format or manifest.file_format("train") or manifest.file_format("dev")
+    pair = "-".join(manifest.languages)
+    corpus = open_corpus(None, pair, train or trained, dev or held, file_format=known)
     corpus = replace(corpus, name=corpus.name if train else manifest.corpus.get("name", ""))
     text = _texts(corpus, tokenizer, laboratory.words)
     return _measure(laboratory, corpus, text, directory, threads)

@@ -5,28 +5,37 @@ Whatever is wrong with one is an InputError of one line, which names the file.
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
-from itertools import count
 from pathlib import Path
 from tokenize import TokenError
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    BinaryIO,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mtkit.errors import InputError
+from mtkit.storage.packing import BROKEN, PACKED, open_packed
 
 T = TypeVar("T")
 DEEPEST = 20  # levels of JSON
 LARGEST = 1_000_000  # weight
 LONGEST_LINE = 1 << 24  # bytes
+BLOCK = 1 << 17  # bytes
 MOST_TIMES, SMALL = 100, 1 << 24  # a packed file's size; bytes that it may unpack to in any case
 Refusal = Callable[[Path, object], InputError]
 LONGEST = 200  # characters of a library's reason that are repeated
@@ -51,28 +60,39 @@ def missing(path: Path | str) -> InputError:
 
 
 def unpacked(path: Path) -> Iterator[bytes]:
-    """A plain or ``.gz`` file by lines, each with its ``\\n``. Raises InputError where it cannot be
-    read, for a line of more than ``LONGEST_LINE`` bytes, and for what unpacks to more than
+    """A plain or packed (``.gz``, ``.xz``, ``.zst``) file by lines, each with its ``\\n``.
+
+    Raises InputError where ``blocks`` does, and for a line of more than ``LONGEST_LINE`` bytes.
+    """
+    lines = blocks(path, lambda file: file.readline(LONGEST_LINE + 1))
+    for number, line in enumerate(lines, 1):
+        check_line(str(path), number, line)
+        yield line
+
+
+def blocks(
+    path: Path, read: Callable[[BinaryIO], bytes] = lambda file: file.read(BLOCK)
+) -> Iterator[bytes]:
+    """The same by what ``read`` takes at a time.
+
+    Raises InputError where the file cannot be read, and for what unpacks to more than
     ``MOST_TIMES`` its size, as no text does.
     """
-    packed, total = path.suffix == ".gz", 0
+    packing, total = PACKED.get(path.suffix), 0
     try:
-        most = max(SMALL, MOST_TIMES * path.stat().st_size) if packed else math.inf
-        with (gzip.open if packed else open)(path, "rb") as file:
-            for number in count(1):
-                if not (line := file.readline(LONGEST_LINE + 1)):
-                    return
-                total += len(line)
+        most = max(SMALL, MOST_TIMES * path.stat().st_size) if packing else math.inf
+        with open_packed(path) as file:
+            while block := read(file):
+                total += len(block)
                 if total > most:
                     raise InputError(
                         f"{path}: unpacks to more than {MOST_TIMES} times its size; no text does"
                     )
-                check_line(str(path), number, line)
-                yield line
+                yield block
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a complete gzip file ({error})") from None
+    except BROKEN as error:
+        raise InputError(f"{path}: not a complete {packing} file ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
 

@@ -2,86 +2,75 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.storage.reading import LONGEST_LINE, check_line, unpacked
+from mtkit.storage.packing import PACKED
 from mtkit.text.catalog import SPLITS, Provenance, corpora_directory, fetched, read_catalog
+from mtkit.text.formats import bilingual
 from mtkit.text.languages import base, language_of, surely_differ
-from mtkit.text.sanity import check_dev, check_format, check_sides
+from mtkit.text.lines import decode_lines as decode_lines
+from mtkit.text.lines import read_lines as read_lines
+from mtkit.text.lines import stream_lines as stream_lines
+from mtkit.text.sanity import check_alone, check_dev, check_format, check_sides
 from mtkit.text.tokenizer import WordTokenizer
 
 DEFAULT_CORPUS = "everyday"
 DEFAULT_PAIR = ("en", "de")
-Files = tuple[Path, Path]  # of the source, of the target
+Files = tuple[Path, Path]  # of the source, of the target; twice the same: it holds both
+Named = str | Path | tuple[str | Path, str | Path]  # files as a caller names them
 
 
-def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
-    r"""UTF-8 ``data`` as lines, split on ``\n`` only; a BOM and ``\r\n`` are tolerated.
-
-    ``before`` so many lines came before it. Raises InputError naming ``name``, line and byte where
-    the bytes are no UTF-8, and for a line that ``check_line`` refuses.
-    """
-    for k, part in enumerate(data.split(b"\n") if len(data) > LONGEST_LINE else (), before + 1):
-        check_line(name, k, part)
-    if not before:
-        data = data.removeprefix(codecs.BOM_UTF8)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        at = error.start
-        line = before + data.count(b"\n", 0, at) + 1
-        column = at - (data.rfind(b"\n", 0, at) + 1) + 1
-        raise InputError(
-            f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); "
-            "convert it first, for instance with iconv -t UTF-8"
-        ) from None
-    lines = text.removesuffix("\n").split("\n") if text else []
-    return [line.removesuffix("\r") for line in lines]
-
-
-def stream_lines(stream: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of ``stream``, each as soon as it is there; see ``decode_lines``."""
-    for before, data in enumerate(iter(partial(stream.readline, LONGEST_LINE + 1), b"")):
-        yield from decode_lines(data, name, before)
-        if not data.endswith(b"\n"):
-            return  # on a terminal reading on would ask for the end once more
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a plain or ``.gz`` file. Raises InputError where ``unpacked`` does."""
-    return decode_lines(b"".join(unpacked(path)), str(path))
+def files_of(named: Named) -> Files:
+    """The file of each side: two, or twice the one that holds both."""
+    source, target = named if isinstance(named, tuple) else (named, named)
+    return Path(source), Path(target)
 
 
 @dataclass(frozen=True)
 class Bitext:
-    """Sentences that translate each other: ``source[i]`` and ``target[i]``, raw lines."""
+    """Sentences that translate each other: ``source[i]`` and ``target[i]``, raw lines.
+
+    languages: as the files say, "" where they don't. file_format: of a bilingual file, where its
+    name does not tell.
+    """
 
     source: list[str]
     target: list[str]
     paths: Files
+    languages: tuple[str, str] = ("", "")
+    file_format: str = ""
 
     def __len__(self) -> int:
         return len(self.source)
 
     @classmethod
-    def read(cls, source: Path, target: Path) -> Bitext:
-        """Read two files of equally many lines, one sentence each.
+    def read(
+        cls, source: Path, target: Path, languages: tuple[str, str] | None = None,
+        file_format: str = "",
+    ) -> Bitext:  # fmt: skip
+        """Read two files of equally many lines, one sentence each; or one bilingual file that is
+        named twice, see ``formats.bilingual.read``.
 
-        Raises InputError for other numbers of lines, for an empty file and for what is no parallel
-        text: markup, a table, the same text twice (see ``sanity``). Warns of copied lines.
+        languages: those to take of a bilingual file; None for its own. file_format: of a bilingual
+        file, where its name does not tell. Raises InputError for other numbers of lines, for an
+        empty file and for what is no parallel text: markup, a table, the same text twice (see
+        ``sanity``). Warns of copied lines.
         """
+        if source == target:
+            x, y, of = bilingual.read(source, languages, file_format)
+            check_sides((source, target), x, y)
+            return cls(x, y, (source, target), of, file_format)
+        check_alone(source, target)
         lines = read_lines(source), read_lines(target)
         for path, side in zip((source, target), lines, strict=True):
             if not any(line.strip() for line in side):
@@ -95,7 +84,7 @@ class Bitext:
                 "has no partner: the two files must correspond line by line"
             )
         check_sides((source, target), *lines)
-        return cls(*lines, paths=(source, target))
+        return cls(*lines, (source, target), (language_of(source), language_of(target)))
 
     def pairs(self) -> list[tuple[str, str]]:
         """The (source, target) lines."""
@@ -107,7 +96,8 @@ class Bitext:
 
     def select(self, rows: Sequence[int]) -> Bitext:
         """Some of the pairs, in the order of ``rows``."""
-        return Bitext([self.source[i] for i in rows], [self.target[i] for i in rows], self.paths)
+        source, target = ([side[i] for i in rows] for side in (self.source, self.target))
+        return replace(self, source=source, target=target)
 
     def digest(self) -> str:
         """128 bits of every line in its place, in hexadecimal: other text has another one."""
@@ -175,9 +165,18 @@ def find_corpus(name: str) -> Path:
     )
 
 
-def read_corpus_directory(directory: Path, pair: tuple[str, str]) -> Corpus:
-    """A directory with ``train.LL``, ``dev.LL``, ``test.LL``, each plain or ``.gz``."""
-    train, dev, test = (_read_split(directory, split, pair) for split in SPLITS)
+def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corpus:
+    """A directory with ``train.LL``, ``dev.LL``, ``test.LL``, or a bilingual ``train.tmx`` …, each
+    plain or packed.
+
+    pair: None for the languages of a fetched corpus or of a bilingual training file, else
+    ``DEFAULT_PAIR``.
+    """
+    if pair is None and (origin := Provenance.read(directory)):
+        pair = origin.languages[0], origin.languages[1]
+    train = _read_split(directory, "train", pair)
+    languages = pair or (named(train) if train and _is_one(train.paths) else DEFAULT_PAIR)
+    dev, test = (_read_split(directory, split, languages) for split in SPLITS[1:])
     if train is None and test is not None:
         source, target = test.paths
         raise InputError(
@@ -185,25 +184,58 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str]) -> Corpus:
         )
     if train is None:
         raise InputError(
-            f"{directory}: no train.{pair[0]} and train.{pair[1]}; name the languages with --pair"
+            f"{directory}: no train.{languages[0]} and train.{languages[1]}; name the languages "
+            "with --pair"
         )
-    return Corpus(directory.name, pair, train, dev, test)
+    return Corpus(directory.name, languages, train, dev, test)
 
 
-def _read_split(directory: Path, split: str, pair: tuple[str, str]) -> Bitext | None:
-    plain = [directory / f"{split}.{language}" for language in pair]
-    source, target = (
-        next((path for path in (p, p.with_name(f"{p.name}.gz")) if path.exists()), None)
-        for p in plain
-    )
+def _read_split(directory: Path, split: str, pair: tuple[str, str] | None) -> Bitext | None:
+    """pair: None for a bilingual file's own languages, else ``DEFAULT_PAIR``."""
+    both = [
+        path for suffix in bilingual.SUFFIXES for path in _packed(directory, f"{split}{suffix}")
+    ]
+    names = [f"{split}.{language}" for language in pair or DEFAULT_PAIR]
+    source, target = (next(iter(_packed(directory, name)), None) for name in names)
+    files = [path for path in (source, target) if path]
     if source and target:
+        if both:
+            note(f"{source} and {target.name} are read, not {both[0].name} beside them")
         return Bitext.read(source, target)
-    if source or target:
+    if len(both) > 1:
+        raise InputError(f"{directory}: {both[0].name} and {both[1].name} are there; leave one")
+    if both:
+        return Bitext.read(both[0], both[0], pair)
+    if files:
         raise InputError(
-            f"found {source or target} but no {plain[bool(source)].name}; name the languages with "
-            "--pair"
+            f"found {files[0]} but no {names[source is not None]}; name the languages with --pair"
         )
     return None
+
+
+def _packed(directory: Path, name: str) -> list[Path]:
+    """The files of this name, plain or packed, that are there."""
+    return [path for end in ("", *PACKED) if (path := directory / f"{name}{end}").exists()]
+
+
+def _is_one(files: Files) -> bool:
+    """Whether one file holds both languages."""
+    return files[0] == files[1]
+
+
+def named(text: Bitext, unnamed: str = "") -> tuple[str, str]:
+    """The languages of a bilingual file.
+
+    unnamed: what stands for both where one is not named; "": raise InputError.
+    """
+    if all(text.languages):
+        return text.languages
+    if not unnamed:
+        raise InputError(
+            f"{text.paths[0]}: does not name both of its languages; name them with --pair, as in "
+            "--pair en-de"
+        )
+    return unnamed, unnamed
 
 
 def parse_pair(pair: str) -> tuple[str, str]:
@@ -214,10 +246,15 @@ def parse_pair(pair: str) -> tuple[str, str]:
     return codes[1], codes[2]
 
 
-def languages_of(files: Files) -> tuple[str, str]:
-    """The languages that two file names end in. Raises InputError for a name that tells none."""
+def languages_of(files: Files, unnamed: str = "") -> tuple[str, str]:
+    """The languages that two file names end in.
+
+    unnamed: what stands for both where a name tells none; "": raise InputError.
+    """
     for path in files:
         if not language_of(path):
+            if unnamed:
+                return unnamed, unnamed
             raise InputError(
                 f"{path}: the file name does not end in a language, as {path.stem}.en does; "
                 "name the languages with --pair, as in --pair en-de"
@@ -237,8 +274,8 @@ def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:
 
 def check_languages(option: str, files: Files, pair: tuple[str, str]) -> None:
     """Raise InputError where the names of ``files`` surely end in other languages than ``pair``."""
-    if files[0] == files[1]:
-        raise InputError(f"{option} names {files[0]} twice; name a file of each language")
+    if _is_one(files):
+        return
     refuse_exchanged(option, files, pair)
     for path, language in zip(files, pair, strict=True):
         if surely_differ(language_of(path), language):
@@ -249,41 +286,51 @@ def check_languages(option: str, files: Files, pair: tuple[str, str]) -> None:
 
 
 def open_corpus(
-    name: str | None = None, pair: str | None = None, train: Files | None = None,
-    dev: Files | None = None, test: Files | None = None,
+    name: str | None = None, pair: str | None = None, train: Named | None = None,
+    dev: Named | None = None, test: Named | None = None, file_format: str = "", unnamed: str = "",
 ) -> Corpus:  # fmt: skip
     """The corpus that the shared command-line options name; with none, the embedded one.
 
-    Raises InputError for options that contradict each other and for text that cannot be read.
+    train, dev, test: two files, or one that holds both languages. file_format: of the latter, where
+    its name does not tell. unnamed: what languages count as that nothing names; "": they are asked
+    for. Raises InputError for options that contradict each other and for text that cannot be read.
     """
     if train and name is not None:
         raise InputError("--corpus and --train name the training text twice; give one of them")
     if name is None and not train and (dev or test):
         raise InputError("--dev and --test need --train or --corpus beside them")
-    directory = None if train else find_corpus(name or DEFAULT_CORPUS)
-    languages = _languages(pair, train, directory)
-    for option, files in (("--train", train), ("--dev", dev), ("--test", test)):
-        if files:
-            check_languages(option, files, languages)
-    if directory:
-        corpus = read_corpus_directory(directory, languages)
-    else:
-        assert train is not None
-        corpus = Corpus(train[0].name, languages, Bitext.read(*train), None, None)
-    own_dev, own_test = (Bitext.read(*files) if files else None for files in (dev, test))
-    if own_dev:
-        check_dev(own_dev.source, corpus.train.source)
-    return replace(corpus, dev=own_dev or corpus.dev, test=own_test or corpus.test)
+    languages, corpus = None if pair is None else parse_pair(pair), None
+    given = {k: files_of(f) for k, f in zip(SPLITS, (train, dev, test), strict=True) if f}
+    if languages is None and train and not _is_one(given["train"]):
+        languages = languages_of(given["train"], unnamed)
+    if languages is None and (train or name is not None):  # a bilingual file may name them
+        corpus = _read_text(name, None, given.get("train"), file_format, unnamed)
+    languages = languages or (corpus.pair if corpus else DEFAULT_PAIR)
+    for split, files in given.items():
+        check_languages(f"--{split}", files, languages)
+    corpus = corpus or _read_text(name, languages, given.get("train"), file_format, unnamed)
+    own = {
+        split: Bitext.read(*files, languages, file_format)
+        for split, files in given.items()
+        if split != "train"
+    }
+    if "dev" in own:
+        check_dev(own["dev"].source, corpus.train.source)
+    return replace(corpus, dev=own.get("dev", corpus.dev), test=own.get("test", corpus.test))
 
 
-def _languages(pair: str | None, train: Files | None, directory: Path | None) -> tuple[str, str]:
-    """The languages that ``--pair`` names, else the files, else what a fetched corpus says."""
-    if pair is not None:
-        return parse_pair(pair)
-    if train:
-        return languages_of(train)
-    origin = Provenance.read(directory) if directory else None
-    return (origin.languages[0], origin.languages[1]) if origin else DEFAULT_PAIR
+def _read_text(
+    name: str | None, languages: tuple[str, str] | None, train: Files | None, file_format: str,
+    unnamed: str,
+) -> Corpus:  # fmt: skip
+    """The training text that is named, alone, or the corpus with all that it has.
+
+    languages: None for those of a bilingual file.
+    """
+    if train is None:
+        return read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
+    text = Bitext.read(*train, languages, file_format)
+    return Corpus(train[0].name, languages or named(text, unnamed), text, None, None)
 
 
 def line_hashes(lines: Iterable[str]) -> NDArray[np.uint64]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mtkit.storage.packing import PACKED
+
 ISO_639_1 = frozenset(
     """aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da
     de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy
@@ -24,7 +26,6 @@ _NO_LANGUAGE = frozenset(
     set sgm snt spm src srt sub sys tag tar tbl tei tex tgt tgz tmp tmx tok trg trn tst tsv two
     txt und utf val vcb vec vtt xlf xls xml yml zip""".split()  # noqa: SIM905
 )
-_PACKED = (".gz", ".xz", ".zst")
 _CODE = re.compile(
     r"([a-z]{2,3}|[A-Z]{2})([-_][A-Z][a-z]{3})?([-_]([A-Z]{2}|\d{3})|_[a-z]{2})?"  # not en-de
 )
@@ -32,7 +33,7 @@ _CODE = re.compile(
 
 def unpacked(path: Path) -> str:
     """The name of a file without what says that it is compressed."""
-    return path.stem if path.suffix in _PACKED else path.name
+    return path.stem if path.suffix in PACKED else path.name
 
 
 def language_of(path: Path) -> str:
@@ -43,6 +44,11 @@ def language_of(path: Path) -> str:
     base = code[1].lower()
     known = base in ISO_639_1 or (stem and len(base) == 3 and base not in _NO_LANGUAGE)
     return suffix if known else ""
+
+
+def is_listed(code: str) -> bool:
+    """Whether ``code`` is a language that ISO 639-1 lists, script and region apart."""
+    return bool(_CODE.fullmatch(code)) and base(code) in ISO_639_1
 
 
 def base(language: str) -> str:

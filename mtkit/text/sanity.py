@@ -1,4 +1,4 @@
-"""Files that are no parallel text, whatever their lines count: markup, tables, one side twice.
+"""Files that are no two plain texts, whatever their lines count: markup, tables, one side twice.
 
 Cheap next to reading: the first lines show the format, and some thousand show copied sides.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mtkit.console import note
 from mtkit.errors import InputError
+from mtkit.text.formats.bilingual import format_of
 from mtkit.text.languages import unpacked
 
 FIRST = 20  # lines that show a format
@@ -21,6 +22,9 @@ NEARLY_ALL = 0.9
 MANY = 20  # lines of which many can't be the same in two languages by chance
 SEEN = 0.1  # of the dev set: greetings and captions come back, but not so many
 NAME = 3  # words: a longer line is a sentence
+XML, JSON = "XML", "JSON"
+TSV, CSV = "a table with TABs (TSV)", "a table with commas (CSV)"
+_ROOTS = (("tmx", "<tmx"), ("xliff", "<xliff"))
 _XML = re.compile(
     r"<(\?xml|!doctype|(tmx|xliff|tei|srcset|refset|tstset|mteval)\b|html\b(?!.*</html>))", re.I
 )
@@ -29,14 +33,31 @@ _CSV = re.compile(r'"([^"]|"")*"(,"([^"]|"")*")+')  # "…","…"
 
 
 def check_format(path: Path, lines: Sequence[str]) -> None:
-    """Raise InputError for a file of XML, JSON lines, TSV or CSV; its lines are not all blank."""
+    """Raise InputError for a file of XML, JSON lines, TSV or CSV; its lines are not all blank.
+
+    The message says how a file is named that ``formats`` reads.
+    """
     numbered = ((n, line.strip()) for n, line in enumerate(lines, 1))
     first = list(islice(((n, line) for n, line in numbered if line), FIRST))
-    if kind := _format(Path(unpacked(path)).suffix.lower(), [line for _, line in first]):
+    start = [line for _, line in first]
+    if kind := _format(Path(unpacked(path)).suffix.lower(), start):
+        known = format_of(path) or _bilingual(kind, start)
+        how = f", or this file alone, as in --train {path.name}" if known else ""
+        how += f" --format {known}" if known and not format_of(path) else ""
         raise InputError(
             f"{path}: line {first[0][0]}: this is {kind}; expected plain text, one sentence a line "
-            "in two files of equal length"
+            f"in two files of equal length{how}"
         )
+
+
+def check_alone(source: Path, target: Path) -> None:
+    """Raise InputError where a bilingual file is named beside what is no file, as a model is."""
+    for path, other in ((source, target), (target, source)):
+        if format_of(path) and not other.is_file():
+            raise InputError(
+                f"{path} holds both languages and needs no {other} beside it; name it last, or "
+                "before another option"
+            )
 
 
 def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
@@ -54,14 +75,21 @@ def _format(suffix: str, lines: Sequence[str]) -> str | None:
     tabs = [line.count("\t") for line in lines]
     usual = max(tabs, key=tabs.count)
     if _XML.match(lines[0]) or _nearly_all([bool(_TAGGED.fullmatch(line)) for line in lines]):
-        return "XML"
+        return XML
     if lines[0] in ("{", "[") or all(map(_is_object, lines)):
-        return "JSON"
+        return JSON
     if suffix == ".tsv" or _nearly_all([n == usual > 0 for n in tabs]):
-        return "a table with TABs (TSV)"
+        return TSV
     if suffix == ".csv" or _nearly_all([_CSV.fullmatch(line) is not None for line in lines]):
-        return "a table with commas (CSV)"
+        return CSV
     return None
+
+
+def _bilingual(kind: str, lines: Sequence[str]) -> str:
+    """The format of ``formats`` that a kind of file may be in; "" for none."""
+    if kind == XML:
+        return next((name for name, root in _ROOTS if any(root in line for line in lines)), "")
+    return "jsonl" if kind == JSON and lines[0][:1] == "{" != lines[0] else "tsv" * (kind == TSV)
 
 
 def _is_object(line: str) -> bool:
@@ -87,13 +115,15 @@ def check_sides(paths: tuple[Path, Path], source: Sequence[str], target: Sequenc
     numbered = enumerate(zip(source, target, strict=True), 1)
     pairs = [(n, s, t) for n, (s, t) in numbered if s.strip() or t.strip()]
     same = [n for n, s, t in pairs if s == t]
+    one = paths[0] == paths[1]
+    both = f"the sides of {paths[0]}" if one else f"{paths[0]} and {paths[1]}"
     texts = len(pairs) >= MANY or any(len(s.split()) > NAME for s in source)
-    if len(same) == len(pairs) and (texts or paths[0].resolve() == paths[1].resolve()):
-        raise InputError(
-            f"{paths[0]} and {paths[1]} are the same, line by line; name a file of each language"
-        )
+    linked = not one and paths[0].resolve() == paths[1].resolve()
+    if len(same) == len(pairs) and (texts or linked):
+        what = "choose two languages with --pair" if one else "name a file of each language"
+        raise InputError(f"{both} are the same, line by line; {what}")
     if len(pairs) >= MANY and 2 * len(same) >= len(pairs):
         note(
-            f"warning: {paths[0]} and {paths[1]} are the same in {len(same):,} of {len(pairs):,} "
+            f"warning: {both} are the same in {len(same):,} of {len(pairs):,} "
             f"lines ({len(same) / len(pairs):.0%}), first in line {same[0]}"
         )

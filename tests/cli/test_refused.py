@@ -92,7 +92,7 @@ REFUSED = {
     ),
     "same-text": (
         ["align", "--train", "two.en", "two.en"],
-        "--train names two.en twice; name a file of each language",
+        "two.en: one file for both languages, whose name does not say its format; name a file",
     ),
     "markup": (
         ["compare", "a=two.de", "--test", "two.tmx", "two.de"],

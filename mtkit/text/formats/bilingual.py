@@ -1,0 +1,60 @@
+"""One file that holds both languages: what it is by its name, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtkit.console import note
+from mtkit.errors import InputError
+from mtkit.text.formats import jsonl, po, tmx, tsv, xliff
+from mtkit.text.formats.choice import Choice, Pair
+from mtkit.text.languages import unpacked
+
+READERS = {
+    "tsv": tsv.read, "jsonl": jsonl.read, "tmx": tmx.read, "xliff": xliff.read, "po": po.read,
+}  # fmt: skip
+SUFFIXES = {
+    ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".tmx": "tmx",
+    ".xlf": "xliff", ".xliff": "xliff", ".po": "po",
+}  # fmt: skip
+
+
+def format_of(path: Path) -> str:
+    """The format that a file name says, packed or not; "" where it says none."""
+    return SUFFIXES.get(Path(unpacked(path)).suffix.lower(), "")
+
+
+def stream(path: Path, choice: Choice, file_format: str = "") -> Iterator[Pair]:
+    """The pairs of a bilingual file, one after the other; see ``Choice.pairs``.
+
+    file_format: one of READERS; "" for what the name says. Raises InputError where neither says,
+    and for what cannot be read.
+    """
+    known = file_format or format_of(path)
+    if known not in READERS:
+        raise InputError(
+            f"{path}: one file for both languages, whose name does not say its format; name a file "
+            f"of each language, or say --format {'|'.join(READERS)}"
+        )
+    return choice.pairs(READERS[known](path, choice.wanted))
+
+
+def read(
+    path: Path, wanted: Pair | None = None, file_format: str = ""
+) -> tuple[list[str], list[str], Pair]:
+    """Both sides of a bilingual file, and their languages: ``wanted``, or the file's own, each ""
+    where nothing names it. A PO file's source is taken for English, as gettext advises.
+
+    Raises InputError where ``stream`` does.
+    """
+    choice = Choice(path, wanted)
+    source, target = list[str](), list[str]()
+    for x, y in stream(path, choice, file_format):
+        source.append(x)
+        target.append(y)
+    languages = choice.languages
+    if (file_format or format_of(path)) == "po" and not languages[0] and languages[1]:
+        languages = "en", languages[1]
+        note(f"{path}: a PO file does not name its source language; --pair does, en is taken")
+    return source, target, languages

@@ -1,0 +1,134 @@
+"""Which two languages of a bilingual file are its source and its target."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mtkit.console import note
+from mtkit.errors import InputError
+from mtkit.text.formats.codes import ROLES, distance
+
+Unit = dict[str, str]  # language, or one of ROLES → text
+Pair = tuple[str, str]
+_BREAKS = re.compile(r"\s*[\r\n]\s*")
+
+
+class Choice:
+    """Takes source and target from units, and counts what it meets.
+
+    wanted: the languages; None for the file's own, which are those of its first complete unit.
+    """
+
+    def __init__(self, path: Path, wanted: Pair | None) -> None:
+        self.path = path
+        self.wanted = wanted
+        self.seen = Counter[str]()  # units in a language, by order of appearance
+        self.chosen = Counter[Pair]()  # the keys of a unit that were taken
+        self.units = self.broken = 0
+        self._keys: dict[tuple[str, ...], Pair | None] = {}  # of a unit → those to take
+
+    @property
+    def languages(self) -> Pair:
+        """Of the sides, each "" where nothing names it."""
+        source, target = self.wanted or next(iter(self.chosen))
+        return ("" if source in ROLES else source), ("" if target in ROLES else target)
+
+    def pairs(self, units: Iterable[Unit]) -> Iterator[Pair]:
+        """(source, target) of each unit with text in both, as one line each.
+
+        In the end it says on stderr what was taken for what. Raises InputError where no unit is
+        complete, and where none is ``wanted`` and the file has more than two languages.
+        """
+        for unit in units:
+            self.units += 1
+            self.seen.update(unit.keys())
+            if (keys := self._of(unit)) is None:
+                continue
+            source, target = unit[keys[0]], unit[keys[1]]
+            if not (source.strip() and target.strip()):
+                continue
+            pair = one_line(source), one_line(target)
+            self.broken += pair != (source, target)
+            self.chosen[keys] += 1
+            yield pair
+        self._check()
+        self._report()
+
+    def _of(self, unit: Unit) -> Pair | None:
+        """The keys of the texts to take; None where one is missing."""
+        names = tuple(unit)
+        if names not in self._keys:
+            if self.wanted is None and len(names) > 1 and not self.chosen:
+                return names[0], names[1]
+            wanted = self.wanted or next(iter(self.chosen), None)
+            self._keys[names] = pick(names, wanted) if wanted else None
+        return self._keys[names]
+
+    def _check(self) -> None:
+        spoken = ", ".join(f"{name} ({n:,} units)" for name, n in self.seen.items())
+        if self.wanted is None and len(self.seen) > 2:
+            raise InputError(
+                f"{self.path}: holds more than two languages: {spoken}; name two of them with "
+                "--pair, as in --pair en-de"
+            )
+        if self.chosen:
+            return
+        if not self.units:
+            raise InputError(f"{self.path}: holds no sentence pair; parallel text is needed here")
+        if self.wanted and pick(tuple(self.seen), self.wanted) is None:
+            raise InputError(
+                f"{self.path}: no text in {' and '.join(self.wanted)}; it holds {spoken}; name two "
+                "of these with --pair"
+            )
+        raise InputError(f"{self.path}: none of {self.units:,} units has text in both languages")
+
+    def _report(self) -> None:
+        complete = self.chosen.total()
+        if left := self.units - complete:
+            note(f"{self.path}: {left:,} of {self.units:,} units lack text on a side; left out")
+        if self.broken:
+            note(f"{self.path}: line breaks became blanks in {self.broken:,} of {complete:,} pairs")
+        for side in (0, 1):
+            wanted, taken = self.languages[side], Counter[str]()
+            for keys, n in self.chosen.items():
+                taken[keys[side]] += n
+            others = [f"{name} ({n:,} pairs)" for name, n in taken.items() if name != wanted]
+            if others and not set(taken) & set(ROLES):
+                note(f"{self.path}: taken for {wanted}: {', '.join(others)}")
+
+
+def pick(names: tuple[str, ...], wanted: Pair) -> Pair | None:
+    """The keys of the texts closest to the languages ``wanted``; None where one is missing.
+
+    A text whose language is not named is in the language that no other text is in.
+
+    >>> pick(("en-US", "en", "de-AT"), ("en", "de")), pick(("source", "de"), ("de", "en"))
+    (('en', 'de-AT'), ('de', 'source'))
+    """
+    keys: list[str | None] = []
+    for language in wanted:
+        left = [name for name in names if name not in keys]
+        apart = [(distance(language, name), k) for k, name in enumerate(left)]
+        near = [(d, k) for d, k in apart if d is not None]
+        keys.append(left[min(near)[1]] if near else None)
+    roles = [role for role in ROLES if role in names]
+    for side, end in ((0, 0), (1, -1)):
+        if keys[side] is None and roles:
+            keys[side] = roles.pop(end)
+    source, target = keys
+    return None if source is None or target is None else (source, target)
+
+
+def one_line(text: str) -> str:
+    r"""``text`` with a blank for each line break in it, and none at its ends.
+
+    >>> one_line("\n  two\n  lines\n")
+    'two lines'
+    """
+    if "\n" not in text and "\r" not in text:
+        return text
+    pieces = _BREAKS.split(text)
+    return " ".join(piece for piece in pieces if piece)

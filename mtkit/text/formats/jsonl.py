@@ -1,0 +1,49 @@
+"""JSON lines: one object a line, ``{"en": …, "de": …}``, ``{"translation": {"en": …, "de": …}}`` or
+``{"source": …, "target": …}``. What other keys hold is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mtkit.errors import InputError
+from mtkit.storage.reading import parse_json
+from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.codes import ROLES, parse_code
+from mtkit.text.languages import is_listed
+from mtkit.text.lines import iterate_lines
+
+HOW = 'expected one object a line, as {"en": "…", "de": "…"}'
+
+
+def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
+    """A unit for each line that is not blank.
+
+    wanted: codes that are keys, too. Raises InputError, naming the line, for what is no such
+    object, and where ``iterate_lines`` does.
+    """
+    for number, line in enumerate(iterate_lines(path), 1):
+        if not line.strip():
+            continue
+        value: Any = parse_json(line, path, dict, partial(_refusal, number))
+        value = inner if isinstance(inner := value.get("translation"), dict) else value
+        keys = list(ROLES) if all(role in value for role in ROLES) else _languages(value, wanted)
+        if len(keys) < 2:
+            raise InputError(f"{path}: line {number}: no texts of two languages; {HOW}")
+        yield {
+            key if key in ROLES else parse_code(key, path, number): value[key]
+            for key in keys
+            if isinstance(value[key], str)
+        }
+
+
+def _languages(value: dict[str, Any], wanted: Pair | None) -> list[str]:
+    return [key for key in value if is_listed(key) or (wanted and key in wanted)]
+
+
+def _refusal(number: int, path: Path, reason: object) -> InputError:
+    said = " ".join(str(reason).split())[:100]
+    return InputError(f"{path}: line {number}: {said}; {HOW}")

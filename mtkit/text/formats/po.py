@@ -1,0 +1,88 @@
+"""PO: the messages of a program and their translations (gettext), read by polib.
+
+Of plural forms the first two are read: (msgid, msgstr[0]) and (msgid_plural, msgstr[1]). Entries
+that are fuzzy or obsolete are not read, nor is the header.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mtkit.errors import InputError
+from mtkit.storage.reading import unpacked
+from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.codes import SOURCE, TARGET, parse_code
+from mtkit.text.lines import decode_lines
+
+_CHARSET = re.compile(rb'"Content-Type:[^"\n]*?charset=([\w.-]+)', re.I)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
+    """A unit for each entry, two for one with a plural.
+
+    The target is in the language of the header ``Language``; of the source PO says nothing, unless
+    ``X-Source-Language`` does. Raises InputError for what is no PO file.
+    """
+    catalog = _parse(path)
+    source = _language(catalog, "X-Source-Language", path) or SOURCE
+    target = _language(catalog, "Language", path) or TARGET
+    target = TARGET if target == source else target
+    for entry in catalog:
+        if entry.obsolete or entry.fuzzy:
+            continue
+        if entry.msgid_plural:
+            forms = entry.msgstr_plural
+            yield {source: entry.msgid, target: forms.get(0, "")}
+            if 1 in forms:
+                yield {source: entry.msgid_plural, target: forms[1]}
+        else:
+            yield {source: entry.msgid, target: entry.msgstr}
+
+
+def _parse(path: Path) -> Any:
+    """What polib makes of a file."""
+    try:
+        import polib
+    except ImportError:
+        raise InputError(
+            f"{path}: PO files need the package polib: pip install 'mtkit[formats]'"
+        ) from None
+    text = _decoded(b"".join(unpacked(path)), path)
+    # polib takes a text for the name of a file, and splits it where no line ends.
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", suffix=".po") as copy:
+        copy.write(text)
+        copy.flush()
+        try:
+            return polib.pofile(copy.name, encoding="utf-8")
+        except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+            number = re.search(r"line (\d+)", str(error))
+            where = f"line {number[1]}: " if number else ""
+            raise InputError(
+                f"{path}: {where}not a PO file; say what it is with --format, or repair it"
+            ) from None
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    r"""The text of a PO file by the charset of its header, with ``\n`` for each end of a line."""
+    declared = _CHARSET.search(data)
+    charset = declared[1].decode().lower() if declared else "utf-8"
+    if charset in ("utf-8", "utf8", "ascii", "us-ascii", "charset"):  # CHARSET: a template's
+        return "\n".join(decode_lines(data, str(path)))
+    try:
+        text = data.decode(charset)
+    except (LookupError, ValueError) as error:
+        said = " ".join(str(error).split())[:100]
+        raise InputError(f"{path}: not {charset} ({said}); convert it to UTF-8") from None
+    if _SURROGATE.search(text):
+        raise InputError(f"{path}: not {charset}; convert it to UTF-8")
+    return text
+
+
+def _language(catalog: Any, name: str, path: Path) -> str:
+    code = catalog.metadata.get(name, "").strip()
+    return parse_code(code, path) if code else ""

@@ -1,0 +1,52 @@
+"""TSV: one pair a line, its columns separated by TABs. Nothing is quoted or escaped.
+
+A first line of language codes (or the words source and target) names the columns, of which others
+may stand among them; without one the first two columns are source and target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtkit.errors import InputError
+from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.codes import ROLES, parse_code
+from mtkit.text.languages import is_listed
+from mtkit.text.lines import iterate_lines
+
+
+def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
+    """A unit for each line that is not empty.
+
+    wanted: codes that name a column, too. Raises InputError, naming the line, for a line with fewer
+    columns than it needs, and where ``iterate_lines`` does.
+    """
+    columns: dict[str, int] = {}
+    for number, line in enumerate(iterate_lines(path), 1):
+        if not line:
+            continue
+        cells = line.split("\t")
+        if not columns:
+            if columns := _header(cells, wanted or (), path, number):
+                continue
+            columns = {role: k for k, role in enumerate(ROLES)}
+        if len(cells) <= max(columns.values()):
+            found = f"{len(cells)} columns" if len(cells) > 1 else "no TAB"
+            raise InputError(
+                f"{path}: line {number}: expected source TAB target; found {found}: {line[:40]!r}"
+            )
+        yield {name: cells[k] for name, k in columns.items()}
+
+
+def _header(cells: list[str], wanted: Pair | tuple[()], path: Path, line: int) -> dict[str, int]:
+    """The place of each language in a line that names some; {} for a line of text."""
+    names = [cell.strip() for cell in cells]
+    if not all(name and len(name) <= 20 and " " not in name for name in names):
+        return {}
+    known = {
+        name if name in ROLES else parse_code(name, path, line): k
+        for k, name in reversed(list(enumerate(names)))
+        if name in ROLES or name in wanted or is_listed(name)
+    }
+    return dict(reversed(known.items())) if len(known) > 1 else {}

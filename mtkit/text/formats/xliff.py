@@ -1,0 +1,47 @@
+"""XLIFF 1.2 and 2.x: texts to translate, with the translations of some.
+
+1.2: <trans-unit> <source>Two men.</source> <target>Zwei Männer.</target> </trans-unit>
+2.x: <unit> <segment> <source> … </source> <target> … </target> </segment> … </unit>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.codes import ROLES, SOURCE, TARGET, parse_code
+from mtkit.text.formats.markup import Shape, elements
+
+UNITS = frozenset({"trans-unit", "segment"})  # of 1.2, of 2.x
+SHAPE = Shape("XLIFF", "xliff", dict.fromkeys(ROLES, UNITS), frozenset({"bpt", "ept", "it", "ph"}))
+# The names of both languages on <file> of 1.2, on <xliff> of 2.x.
+ATTRIBUTES = {"file": ("source-language", "target-language"), "xliff": ("srcLang", "trgLang")}
+
+
+def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
+    """Each unit of 1.2 or segment of 2.x, one without target included.
+
+    Raises InputError where ``elements`` does.
+    """
+    languages = {SOURCE: SOURCE, TARGET: TARGET}
+    unit: Unit = {}
+    for name, value, line in elements(path, SHAPE):
+        if value is None:
+            if name in UNITS:
+                yield unit
+        elif isinstance(value, str):
+            unit.setdefault(languages[name], value)
+        elif name in UNITS:
+            unit = {}
+        elif name in ATTRIBUTES:
+            languages |= _languages(value, name, path, line)
+
+
+def _languages(attributes: Mapping[str, str], name: str, path: Path, line: int) -> dict[str, str]:
+    """The languages that an element names, of the two roles."""
+    codes = [(role, attributes.get(a)) for role, a in zip(ROLES, ATTRIBUTES[name], strict=True)]
+    named = {role: parse_code(code, path, line) for role, code in codes if code}
+    if named.get(SOURCE) == named.get(TARGET):
+        named.pop(TARGET, None)  # a file that is not translated yet may name its source twice
+    return named

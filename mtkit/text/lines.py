@@ -1,0 +1,55 @@
+"""Lines of text: UTF-8, split on ``\\n`` only, and bytes that are none are named by their place."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from mtkit.errors import InputError
+from mtkit.storage.reading import LONGEST_LINE, check_line, unpacked
+
+
+def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
+    r"""UTF-8 ``data`` as lines, split on ``\n`` only; a BOM and ``\r\n`` are tolerated.
+
+    ``before`` so many lines came before it. Raises InputError naming ``name``, line and byte where
+    the bytes are no UTF-8, and for a line that ``check_line`` refuses.
+    """
+    for k, part in enumerate(data.split(b"\n") if len(data) > LONGEST_LINE else (), before + 1):
+        check_line(name, k, part)
+    if not before:
+        data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = error.start
+        line = before + data.count(b"\n", 0, at) + 1
+        column = at - (data.rfind(b"\n", 0, at) + 1) + 1
+        raise InputError(
+            f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); "
+            "convert it first, for instance with iconv -t UTF-8"
+        ) from None
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [line.removesuffix("\r") for line in lines]
+
+
+def stream_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of ``stream``, each as soon as it is there; see ``decode_lines``."""
+    for before, data in enumerate(iter(partial(stream.readline, LONGEST_LINE + 1), b"")):
+        yield from decode_lines(data, name, before)
+        if not data.endswith(b"\n"):
+            return  # on a terminal reading on would ask for the end once more
+
+
+def iterate_lines(path: Path) -> Iterator[str]:
+    """The lines of a plain or packed file, one by one. Raises InputError as ``unpacked`` does."""
+    for before, data in enumerate(unpacked(path)):
+        yield from decode_lines(data, str(path), before)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The same, all at once."""
+    return decode_lines(b"".join(unpacked(path)), str(path))
