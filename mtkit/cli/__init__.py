@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 from typer import Option
@@ -119,7 +120,8 @@ def main() -> None:
 def complete(arguments: Sequence[str]) -> list[str]:
     """Let one file stand alone where typer expects a file of each language.
 
-    After --train, --dev or --test a name that nothing or an option follows stands for both:
+    After --train, --dev or --test a name stands for both where nothing or an option follows, or,
+    if it is that of a bilingual format, what is no file, such as a model:
 
     >>> complete(["train-smt", "--train", "text.tmx", "--dev", "a.en", "a.de"])
     ['train-smt', '--train', 'text.tmx', 'text.tmx', '--dev', 'a.en', 'a.de']
@@ -129,12 +131,24 @@ def complete(arguments: Sequence[str]) -> list[str]:
     for k, word in enumerate(arguments):
         completed.append(word)
         option, _, name = word.partition("=")
-        before = arguments[k - 1] if k else ""
-        name = word if before in FILES else name * (option in FILES)
-        alone = k + 1 >= end or arguments[k + 1].startswith("-")
-        if name and k < end and alone and not name.startswith("-"):
+        name = word if k and arguments[k - 1] in FILES else name * (option in FILES)
+        if (
+            k < end
+            and name
+            and not name.startswith("-")
+            and _is_alone(name, arguments[k + 1 : end])
+        ):
             completed.append(name)
     return completed
+
+
+def _is_alone(name: str, following: Sequence[str]) -> bool:
+    """See ``complete``."""
+    from mtkit.text.formats.bilingual import format_of
+
+    if not following or following[0].startswith("-"):
+        return True
+    return bool(format_of(Path(name))) and not Path(following[0]).is_file()
 
 
 def check_streams() -> None:

@@ -21,7 +21,7 @@ from mtkit.text.languages import base, language_of, surely_differ
 from mtkit.text.lines import decode_lines as decode_lines
 from mtkit.text.lines import read_lines as read_lines
 from mtkit.text.lines import stream_lines as stream_lines
-from mtkit.text.sanity import check_alone, check_dev, check_format, check_sides
+from mtkit.text.sanity import check_dev, check_format, check_sides
 from mtkit.text.tokenizer import WordTokenizer
 
 DEFAULT_CORPUS = "everyday"
@@ -70,7 +70,6 @@ class Bitext:
             x, y, of = bilingual.read(source, languages, file_format)
             check_sides((source, target), x, y)
             return cls(x, y, (source, target), of, file_format)
-        check_alone(source, target)
         lines = read_lines(source), read_lines(target)
         for path, side in zip((source, target), lines, strict=True):
             if not any(line.strip() for line in side):

@@ -50,16 +50,6 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
         )
 
 
-def check_alone(source: Path, target: Path) -> None:
-    """Raise InputError where a bilingual file is named beside what is no file, as a model is."""
-    for path, other in ((source, target), (target, source)):
-        if format_of(path) and not other.is_file():
-            raise InputError(
-                f"{path} holds both languages and needs no {other} beside it; name it last, or "
-                "before another option"
-            )
-
-
 def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
     """Warn where source lines of the dev set are in the training text."""
     known = set(train)

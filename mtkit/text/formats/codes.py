@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from mtkit.errors import InputError
+from mtkit.text.languages import is_listed
 
 Format = Literal["plain", "tsv", "jsonl", "tmx", "xliff", "po"]
 SOURCE, TARGET = ROLES = ("source", "target")  # the keys of texts whose language nothing names
@@ -30,6 +32,16 @@ def _canonical(code: str) -> str:
         return ""
     first, *others = re.split("[-_]", code)
     return "-".join([first.lower(), *(p.upper() if len(p) == 2 else p.title() for p in others)])
+
+
+def languages_among(names: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """Which ``names`` of columns or keys are languages: listed in ISO 639-1, or ``wanted``.
+
+    ``id`` is Indonesian only where it is wanted or fewer than two others are there.
+    """
+    known = [name for name in names if name in wanted or is_listed(name)]
+    others = [name for name in known if name != "id"]
+    return known if "id" in wanted or len(others) < 2 else others
 
 
 @cache

@@ -12,8 +12,7 @@ from typing import Any
 from mtkit.errors import InputError
 from mtkit.storage.reading import parse_json
 from mtkit.text.formats.choice import Pair, Unit
-from mtkit.text.formats.codes import ROLES, parse_code
-from mtkit.text.languages import is_listed
+from mtkit.text.formats.codes import ROLES, languages_among, parse_code
 from mtkit.text.lines import iterate_lines
 
 HOW = 'expected one object a line, as {"en": "…", "de": "…"}'
@@ -30,7 +29,11 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
             continue
         value: Any = parse_json(line, path, dict, partial(_refusal, number))
         value = inner if isinstance(inner := value.get("translation"), dict) else value
-        keys = list(ROLES) if all(role in value for role in ROLES) else _languages(value, wanted)
+        keys = (
+            list(ROLES)
+            if all(role in value for role in ROLES)
+            else languages_among(value, wanted or ())
+        )
         if len(keys) < 2:
             raise InputError(f"{path}: line {number}: no texts of two languages; {HOW}")
         yield {
@@ -38,10 +41,6 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
             for key in keys
             if isinstance(value[key], str)
         }
-
-
-def _languages(value: dict[str, Any], wanted: Pair | None) -> list[str]:
-    return [key for key in value if is_listed(key) or (wanted and key in wanted)]
 
 
 def _refusal(number: int, path: Path, reason: object) -> InputError:

@@ -140,11 +140,12 @@ class _Target:
         where = f"{self.path}: line {line}"
         if not self.open and not self.events:
             return InputError(f"{where}: not XML, as {self.shape.name} is ({said}); {_SAY}")
-        if said == "no element found":
+        if said in _CUT:
             return InputError(
                 f"{where}: the file ends inside <{self.open[-1][:40]}>; it is cut off, get it again"
             )
         return InputError(f"{where}, column {column + 1}: not XML ({said}); {REPAIR}")
 
 
+_CUT = {"no element found", "unclosed token", "unclosed CDATA section", "partial character"}
 _SAY = "say what it is with --format"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from mtkit.errors import InputError
 from mtkit.text.formats.choice import Pair, Unit
-from mtkit.text.formats.codes import ROLES, parse_code
-from mtkit.text.languages import is_listed
+from mtkit.text.formats.codes import ROLES, languages_among, parse_code
 from mtkit.text.lines import iterate_lines
 
 
@@ -44,9 +43,6 @@ def _header(cells: list[str], wanted: Pair | tuple[()], path: Path, line: int) -
     names = [cell.strip() for cell in cells]
     if not all(name and len(name) <= 20 and " " not in name for name in names):
         return {}
-    known = {
-        name if name in ROLES else parse_code(name, path, line): k
-        for k, name in reversed(list(enumerate(names)))
-        if name in ROLES or name in wanted or is_listed(name)
-    }
-    return dict(reversed(known.items())) if len(known) > 1 else {}
+    columns = list(ROLES) if set(ROLES) <= set(names) else languages_among(names, wanted)
+    known = {parse_code(name, path, line): names.index(name) for name in columns}
+    return known if len(known) > 1 else {}
