@@ -24,6 +24,13 @@ SEEDS = Path(__file__).with_name("seeds")  # contents to begin with
 FILES = {  # what the file is called that a reader reads
     "plain": "a.en",
     "gz": "a.en.gz",
+    "xz": "a.en.xz",
+    "zst": "a.en.zst",
+    "tsv": "a.tsv",
+    "jsonl": "a.jsonl",
+    "tmx": "a.tmx",
+    "xliff": "a.xlf",
+    "po": "a.po",
     "pharaoh": "links",
     "arpa": "lm.arpa",
     "table": "phrase-table",
@@ -77,6 +84,7 @@ def reader(name: str, place: Path) -> Reader:
     from mtkit.smt.search.features import read_weights
     from mtkit.storage.reading import read_array
     from mtkit.text.corpus import read_lines
+    from mtkit.text.formats.bilingual import READERS, read
     from mtkit.text.glossary import Glossary
     from mtkit.text.subwords import Subwords
     from mtkit.text.tokenizer import WordTokenizer
@@ -91,7 +99,8 @@ def reader(name: str, place: Path) -> Reader:
         WordTokenizer("none").detokenize(WordTokenizer("none").tokenize(line))
 
     readers: dict[str, Reader] = {
-        "plain": read_lines, "gz": read_lines, "arpa": read_arpa, "ini": read_moses,
+        **dict.fromkeys(("plain", "gz", "xz", "zst"), read_lines),
+        **dict.fromkeys(READERS, read), "arpa": read_arpa, "ini": read_moses,
         "pharaoh": lambda path: [read_pharaoh(line, "l") for line in read_lines(path)],
         "table": lambda path: list(read_table(path, 4, Words(), Words())),
         "glossary": lambda path: Glossary.read(path, str.split),

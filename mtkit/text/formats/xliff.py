@@ -24,7 +24,7 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
 
     Raises InputError where ``elements`` does.
     """
-    languages = {SOURCE: SOURCE, TARGET: TARGET}
+    whole = languages = {SOURCE: SOURCE, TARGET: TARGET}
     unit: Unit = {}
     for name, value, line in elements(path, SHAPE):
         if value is None:
@@ -34,8 +34,10 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
             unit.setdefault(languages[name], value)
         elif name in UNITS:
             unit = {}
-        elif name in ATTRIBUTES:
-            languages |= _languages(value, name, path, line)
+        elif name == "xliff":
+            whole = languages | _languages(value, name, path, line)
+        elif name == "file":
+            languages = whole | _languages(value, name, path, line)
 
 
 def _languages(attributes: Mapping[str, str], name: str, path: Path, line: int) -> dict[str, str]:

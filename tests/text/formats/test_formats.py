@@ -155,6 +155,19 @@ def test_codes_are_no_text_and_marks_hold_some(name: str, tmp_path: Path) -> Non
     assert read(tmp_path / name) == (["Press the red key."], ["Taste"], ("en", "de"))
 
 
+def test_each_file_of_an_xliff_names_its_languages(tmp_path: Path) -> None:
+    unit = "<body><trans-unit><source>{}</source><target>{}</target></trans-unit></body>"
+    files = (
+        '<file source-language="en" target-language="fr">' + unit.format("a", "b") + "</file>",
+        '<file source-language="en">' + unit.format("c", "d") + "</file>",
+        '<file source-language="en" target-language="en">' + unit.format("e", "f") + "</file>",
+        '<file source-language="it" target-language="en">' + unit.format("g", "h") + "</file>",
+    )
+    (tmp_path / "a.xlf").write_text(f"<xliff>{''.join(files)}</xliff>")
+    assert read(tmp_path / "a.xlf", ("en", "fr"))[:2] == (["a", "c", "e"], ["b", "d", "f"])
+    assert read(tmp_path / "a.xlf", ("en", "it"))[:2] == (["c", "e", "h"], ["d", "f", "g"])
+
+
 PO = r"""
 msgid ""
 msgstr "Language: de_AT\n"
@@ -291,6 +304,16 @@ def test_the_source_language_comes_first(tmp_path: Path) -> None:
     for named, pair in (("en", ("en-US", "de-DE")), ("*all*", ("de-DE", "en-US"))):
         assert read(tmx_of(tmp_path / "a.tmx", unit, source=named))[2] == pair
     assert read(tmx_of(tmp_path / "a.tmx", {"en": "a", "en-GB": "b"}), ("en-GB", "en"))[0] == ["b"]
+
+
+def test_of_several_texts_in_a_language_the_first_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.tmx"
+    texts = "".join(
+        f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>'
+        for code, text in (("en", "a"), ("de", "first"), ("de", "second"))
+    )
+    path.write_text(f"<tmx><body><tu>{texts}</tu></body></tmx>")
+    assert read(path)[1] == ["first"]
 
 
 def test_what_nothing_names_is_und_where_that_will_do(tmp_path: Path) -> None:
