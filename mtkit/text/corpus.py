@@ -252,6 +252,8 @@ def languages_of(files: Files, unnamed: str = "") -> tuple[str, str]:
     """
     for path in files:
         if not language_of(path):
+            if bilingual.format_of(path):
+                raise InputError(f"{path} holds both languages; name it alone: --train {path}")
             if unnamed:
                 return unnamed, unnamed
             raise InputError(

@@ -136,6 +136,32 @@ def test_a_model_may_follow_a_file_of_both(where: Path, plain: Path) -> None:
         assert b"mtkit: test-t.tmx: line 1: this is XML; expected plain text" in done.stderr
 
 
+def test_two_files_of_both_are_refused(where: Path) -> None:
+    for command in ("train-smt", "align"):
+        done = mtkit(command, "--train", "train-t.tmx", "train-t.po", cwd=where, check=2)
+        expected = b"mtkit: train-t.tmx holds both languages; name it alone: --train train-t.tmx\n"
+        assert done.stderr == expected
+
+
+def test_a_combination_is_tuned_on_a_file_of_both(where: Path, plain: Path) -> None:
+    """And its manifest says how to read it."""
+    lists = mtkit(
+        "translate",
+        "--model",
+        plain,
+        "--n-best",
+        3,
+        cwd=where,
+        stdin=(where / "dev.en").read_bytes(),
+    )
+    (where / "dev.nbest").write_bytes(lists.stdout)
+    call = ("combine", plain, "other=dev.nbest", "--dev", "dev-pairs", "--format", "tsv", "--out")
+    mtkit(*call, "both", cwd=where)
+    text = Manifest.read(where / "both").text("dev")
+    assert text is not None
+    assert text.pairs() == Bitext.read(where / "dev.en", where / "dev.de").pairs()
+
+
 HINTS = {
     "a.en": ("a\tb\nc\td\n", "a table with TABs (TSV)", "--train a.en --format tsv"),
     "b.en": ('{"en": "a"}\n{"en": "b"}\n', "JSON", "--train b.en --format jsonl"),
@@ -152,7 +178,7 @@ def test_what_is_no_plain_text_is_told_how_to_be_named(name: str, tmp_path: Path
     text, kind, how = HINTS[name]
     (tmp_path / name).write_text(text)
     (tmp_path / "x.de").write_text("a\n")
-    call = ("align", "--train", name, "x.de")
+    call = ("align", "--pair", "en-de", "--train", name, "x.de")
     message = f"mtkit: {name}: line 1: this is {kind}; expected plain text, one sentence a line in "
     message += "two files of equal length" + (f", or this file alone, as in {how}" if how else "")
     assert mtkit(*call, cwd=tmp_path, check=2).stderr.decode() == f"{message}\n"
