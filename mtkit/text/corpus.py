@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -300,24 +300,26 @@ def open_corpus(
         raise InputError("--corpus and --train name the training text twice; give one of them")
     if name is None and not train and (dev or test):
         raise InputError("--dev and --test need --train or --corpus beside them")
-    languages, corpus = None if pair is None else parse_pair(pair), None
-    given = {k: files_of(f) for k, f in zip(SPLITS, (train, dev, test), strict=True) if f}
-    if languages is None and train and not _is_one(given["train"]):
-        languages = languages_of(given["train"], unnamed)
-    if languages is None and (train or name is not None):  # a bilingual file may name them
-        corpus = _read_text(name, None, given.get("train"), file_format, unnamed)
-    languages = languages or (corpus.pair if corpus else DEFAULT_PAIR)
-    for split, files in given.items():
-        check_languages(f"--{split}", files, languages)
-    corpus = corpus or _read_text(name, languages, given.get("train"), file_format, unnamed)
-    own = {
-        split: Bitext.read(*files, languages, file_format)
-        for split, files in given.items()
-        if split != "train"
-    }
+    languages = None if pair is None else parse_pair(pair)
+    files = {k: files_of(f) for k, f in zip(SPLITS, (train, dev, test), strict=True) if f}
+    if languages is None and train and not _is_one(files["train"]):
+        languages = languages_of(files["train"], unnamed)
+    if languages is None and not train and name is None:
+        languages = DEFAULT_PAIR
+    _check_names(files, languages)  # before anything is read
+    corpus = _read_text(name, languages, files.pop("train", None), file_format, unnamed)
+    _check_names(files, corpus.pair)
+    own = {split: Bitext.read(*of, corpus.pair, file_format) for split, of in files.items()}
     if "dev" in own:
         check_dev(own["dev"].source, corpus.train.source)
     return replace(corpus, dev=own.get("dev", corpus.dev), test=own.get("test", corpus.test))
+
+
+def _check_names(files: Mapping[str, Files], languages: tuple[str, str] | None) -> None:
+    """See ``check_languages``; None: a bilingual file is to name them."""
+    for split, of in files.items():
+        if languages:
+            check_languages(f"--{split}", of, languages)
 
 
 def _read_text(
