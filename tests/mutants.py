@@ -3,8 +3,8 @@
     python -m tests.mutants [MODULE …]
 
 Of all changes of a module SAMPLE are drawn by a fixed seed. A change that no test notices survives
-and is printed, with the reason that HARMLESS gives; exit code 1 where it gives none. Kernels run as plain Python, so their decorators are left alone, and so are
-annotations, which nothing evaluates.
+and is printed, with the reason that HARMLESS gives; exit code 1 where it gives none. Kernels run as
+plain Python, so their decorators are left alone, and so are annotations, which nothing evaluates.
 """
 
 from __future__ import annotations
