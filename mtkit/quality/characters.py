@@ -1,0 +1,123 @@
+"""What single characters show: found by regular expressions over the bytes of a whole file."""
+
+from __future__ import annotations
+
+import html.entities
+import re
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from mtkit.quality.finding import Finding, numbers, quoted
+from mtkit.quality.side import Side
+from mtkit.smt.flat import Int64
+
+BOM = b"\xef\xbb\xbf"
+# UTF-8 continuation bytes, read as Windows-1252 or Latin-1, as UTF-8 again.
+_CONTINUED = sorted(
+    {bytes([b]).decode(code, "replace").encode() for b in range(0x80, 0xC0)
+     for code in ("cp1252", "latin-1")} - {"\ufffd".encode()}
+)  # fmt: skip
+
+
+def _one_of(characters: Iterable[bytes]) -> bytes:
+    return b"(?:" + b"|".join(map(re.escape, characters)) + b")"
+
+
+def _pattern() -> re.Pattern[bytes]:
+    """Letters of two bytes read as two characters: not after a capital, as in SÃO or AMANHÃ…"""
+    any_continued = _one_of(_CONTINUED)
+    lead = _one_of([c.encode() for c in "ÎÏÐÑØÙÚÛ×"])
+    return re.compile(
+        rb"[a-z]\xc3\x83" + any_continued  # schÃ¶n
+        + rb"|\xc3\x83" + any_continued + rb"[a-z]"  # Ã¼ber
+        + rb"|(?<![A-Z])\xc3\x82\xc2[\xa0-\xbf]"  # 25Â°
+        + rb"|\xc3\xa2(?:\xe2\x82\xac|\xc2\x80)" + any_continued  # â€™
+        + rb"|(?:" + lead + any_continued + rb"){2,}"  # Ð¿Ñ€
+    )  # fmt: skip
+
+
+_CONTROL = re.compile(
+    rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xc2[\x80-\x84\x86-\x9f]"
+)  # a \r at the end of the line is no character of it
+_TAG = re.compile(rb"</?[A-Za-z][\w:.-]*(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<>\n]*\"|'[^'<>\n]*'))*\s*/?>")
+_ENTITY = re.compile(rb"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_NAMED = {name[:-1].encode() for name in html.entities.html5 if name.endswith(";")}
+
+PATTERNS = {  # kind: what matches, and bytes of which one is in every match
+    "nul": (re.compile(rb"\x00"), (b"\x00",)),
+    "control": (_CONTROL, ()),
+    "line-separator": (
+        re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2\x85"), (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85")
+    ),
+    "replacement": (re.compile("\ufffd".encode()), ("\ufffd".encode(),)),
+    "mojibake": (
+        _pattern(), tuple(c.encode() for c in ("Ã", "Â", "â€", "â\x80", *"ÎÏÐÑØÙÚÛ×"))
+    ),
+    "bars": (re.compile(rb"\|\|\|"), (b"|||",)),
+    "joiner": (re.compile("￭".encode()), ("￭".encode(),)),
+}  # fmt: skip
+
+
+def check_characters(split: str, side: Side) -> Iterator[Finding]:
+    """All findings about one file alone."""
+    if side.bad:
+        yield _encoding(split, side)
+    for kind, (pattern, first) in PATTERNS.items():
+        yield from _finding(kind, split, side, side.holds(pattern, first))
+    entities = (m.start() for m in _ENTITY.finditer(side.data) if _is_entity(m[1]))
+    yield from _finding("entity", split, side, side.at(entities) if b"&" in side.data else _NONE)
+    yield from _marks(split, side)
+    yield from _finding("line-ends", split, side, _mixed(side))
+
+
+def tags(side: Side) -> dict[int, tuple[bytes, ...]]:
+    """The sorted tags of each line that has some; lines from 0."""
+    lines: dict[int, list[bytes]] = {}
+    if b"<" in side.data:
+        matches = list(_TAG.finditer(side.data))
+        rows = np.searchsorted(side.begin, [m.start() for m in matches], side="right") - 1
+        for row, match in zip(rows.tolist(), matches, strict=True):
+            lines.setdefault(row, []).append(match[0])
+    return {row: tuple(sorted(some)) for row, some in lines.items()}
+
+
+_NONE = np.empty(0, np.int64)
+
+
+def _is_entity(name: bytes) -> bool:
+    return name.startswith(b"#") or name in _NAMED
+
+
+def _finding(kind: str, split: str, side: Side, rows: Int64) -> Iterator[Finding]:
+    if len(rows):
+        shown = quoted(rows, side.lines)
+        yield Finding(kind, split, side.path.name, numbers(rows), len(side), shown)
+
+
+def _encoding(split: str, side: Side) -> Finding:
+    lines = np.unique([line for line, _, _ in side.bad]).astype(np.int64)
+    line, byte, value = side.bad[0]
+    detail = f"{len(side.bad):,} bytes; the first 0x{value:02x} in line {line}, byte {byte}"
+    shown = quoted(lines - 1, side.lines)
+    return Finding("encoding", split, side.path.name, lines, len(side), shown, detail, side.bad)
+
+
+def _marks(split: str, side: Side) -> Iterator[Finding]:
+    """Byte order marks at the beginning of the file and elsewhere."""
+    if BOM not in side.data:
+        return
+    starts = [m.start() for m in re.finditer(BOM, side.data)]
+    if starts[0] == 0:
+        yield Finding("bom", split, side.path.name, np.ones(1, np.int64), len(side))
+    yield from _finding("bom-inside", split, side, side.at(at for at in starts if at))
+
+
+def _mixed(side: Side) -> Int64:
+    r"""The lines that end otherwise than most, by ``\r\n`` or ``\n``."""
+    if b"\r\n" not in side.data:
+        return _NONE
+    before = np.maximum(side.begin[1:] - 2, 0)
+    windows = np.frombuffer(side.data, np.uint8)[before] == ord("\r")
+    rare: Int64 = np.flatnonzero(windows if 2 * windows.sum() <= len(windows) else ~windows)
+    return rare

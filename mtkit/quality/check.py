@@ -1,0 +1,262 @@
+"""Everything that is wrong with a corpus, found in one pass over its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mtkit.errors import InputError
+from mtkit.quality import languages, lengths, repeats
+from mtkit.quality.characters import check_characters, tags
+from mtkit.quality.coverage import Unknown, unknown, unspaced
+from mtkit.quality.finding import KINDS, Finding, numbers, quoted, rows_of
+from mtkit.quality.parallel import doubt
+from mtkit.quality.side import Side
+from mtkit.quality.slip import find_slips, shared
+from mtkit.quality.words import Ids
+from mtkit.smt.flat import Bool, Flat, Int64
+from mtkit.text.corpus import Files
+from mtkit.text.tokenizer import Kind as Tokenizer
+from mtkit.text.vocabulary import SPECIALS
+
+NAME = 3  # words that may be the same in both languages: a name, a number
+Sides = tuple[Side, Side]
+
+
+@dataclass(frozen=True)
+class Report:
+    """findings: in the order of the splits. keep: rows, from 0, of each split that stay. notes:
+    what was not checked, and why.
+    """
+
+    texts: dict[str, Sides]
+    findings: list[Finding]
+    keep: dict[str, Int64]
+    unknown: list[Unknown]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Pairs:
+    """The splits whose sides have equally many lines, one after the other."""
+
+    texts: dict[str, Sides]
+    source: list[str] = field(default_factory=list)
+    target: list[str] = field(default_factory=list)
+    first: dict[str, int] = field(default_factory=dict)  # row of each split
+
+    def __post_init__(self) -> None:
+        for split, (source, target) in self.texts.items():
+            self.first[split] = len(self.source)
+            self.source += source.lines
+            self.target += target.lines
+        self.damaged = np.zeros(len(self.source), bool)  # by what was found so far
+
+    def rows(self, split: str) -> slice:
+        """Where a split stands."""
+        return slice(self.first[split], self.first[split] + len(self.texts[split][0]))
+
+    def findings(self, kind: str, mask: Bool, splits: tuple[str, ...] = ()) -> Iterator[Finding]:
+        """A finding for each split in which ``mask``, bool (S,), is true somewhere."""
+        for split, (source, target) in self.texts.items():
+            rows = rows_of(mask[self.rows(split)])
+            if len(rows) and (not splits or split in splits):
+                shown = quoted(rows, source.lines, target.lines)
+                yield Finding(kind, split, split, numbers(rows), len(source), shown)
+
+
+def read_sides(files: dict[str, Files]) -> dict[str, Sides]:
+    """Both files of each split. Raises InputError where one cannot be read, or has no text."""
+    texts = {split: (Side.read(a), Side.read(b)) for split, (a, b) in files.items()}
+    for side in (side for sides in texts.values() for side in sides):
+        if side.blank().all():
+            raise InputError(f"{side.path}: the file is empty; parallel text is needed here")
+    return texts
+
+
+def check(texts: dict[str, Sides], tokenizer: Tokenizer = "words") -> Report:
+    """Check all splits; ``train`` is one of them, and what the others are compared with."""
+    findings = [f for split, sides in texts.items() for f in _by_side(split, sides)]
+    notes: list[str] = []
+    uneven = [split for split, (source, target) in texts.items() if len(source) != len(target)]
+    findings += [_unequal(split, texts[split], tokenizer) for split in uneven]
+    if uneven:
+        notes.append(f"pairs not checked, because counts are unequal: {', '.join(uneven)}")
+    pairs = _Pairs({split: sides for split, sides in texts.items() if split not in uneven})
+    for finding in findings:
+        _mark(pairs, finding)
+    coverage: list[Unknown] = []
+    for finding in _by_pair(pairs, tokenizer, coverage, notes):
+        findings.append(finding)
+        _mark(pairs, finding)
+    keep = {split: rows_of(~pairs.damaged[pairs.rows(split)]) for split in pairs.texts}
+    order = {split: k for k, split in enumerate(texts)}
+    findings.sort(key=lambda f: (not KINDS[f.kind].damage, order[f.split], [*KINDS].index(f.kind)))
+    return Report(texts, findings, keep, coverage, notes)
+
+
+def _mark(pairs: _Pairs, finding: Finding) -> None:
+    """The pairs of a finding that a clean corpus lacks are damaged."""
+    if KINDS[finding.kind].drops and finding.split in pairs.first:
+        pairs.damaged[finding.lines - 1 + pairs.first[finding.split]] = True
+
+
+def _by_side(split: str, sides: Sides) -> Iterator[Finding]:
+    for side in sides:
+        yield from check_characters(split, side)
+        script, rows = unspaced(side.lines)
+        if script:
+            name, shown = side.path.name, quoted(rows, side.lines)
+            where = numbers(rows)
+            yield Finding("unspaced", split, name, where, len(side), shown, f"{script}, a sample")
+
+
+def _unequal(split: str, sides: Sides, tokenizer: Tokenizer) -> Finding:
+    source, target = sides
+    ids = Ids()
+    x, y = ids.flat(source.lines, tokenizer), ids.flat(target.lines, tokenizer)
+    names = shared(x, y, len(ids) + len(SPECIALS))
+    s, t = lengths.characters(source.lines), lengths.characters(target.lines)
+    slips = find_slips(s, t, x, y, names)
+    longer = int(len(target) > len(source))
+    rows = np.concatenate(
+        [np.empty(0, np.int64)]
+        + [np.arange(slip.first, slip.last + 1) for slip in slips if slip.side == longer]
+    )
+    where = ", ".join(
+        f"{sides[slip.side].path.name} line {slip.first:,}"
+        + (f"–{slip.last:,}" if slip.last > slip.first else "")
+        for slip in slips[:5]
+    )
+    detail = f"{source.path.name} has {len(source):,} lines, {target.path.name} {len(target):,}; "
+    detail += f"without a partner, probably: {where}" if where else "they differ too much to say where"
+    return Finding(
+        "unequal", split, sides[longer].path.name, rows, len(sides[longer]),
+        quoted(rows - 1, sides[longer].lines), detail,
+    )  # fmt: skip
+
+
+def _by_pair(
+    pairs: _Pairs, tokenizer: Tokenizer, coverage: list[Unknown], notes: list[str]
+) -> Iterator[Finding]:
+    """What the two sides show together; each check looks at what those before it left whole."""
+    yield from _plain(pairs)
+    if "train" not in pairs.texts:
+        return
+    ids = Ids()
+    x, y = ids.flat(pairs.source, tokenizer), ids.flat(pairs.target, tokenizer)
+    yield from _languages(pairs, x, y, ids)
+    size, train = len(ids) + len(SPECIALS), pairs.rows("train")
+    for split, sides in pairs.texts.items():
+        for words, side in zip((x, y), sides, strict=True):
+            counts = np.bincount(words.words[_span(words, train)], minlength=size)
+            if split != "train":
+                part = Flat(words.words[_span(words, pairs.rows(split))], np.zeros(1, np.int64))
+                coverage.append(unknown(split, side.path.name, part, counts))
+    s, t = lengths.characters(pairs.source), lengths.characters(pairs.target)
+    yield from pairs.findings("length-ratio", lengths.extreme(s, t, ~pairs.damaged))
+    yield from _parallel(pairs, x, y, ids, notes)
+    yield from _repeats(pairs)
+
+
+def _span(words: Flat, rows: slice) -> slice:
+    return slice(int(words.begin[rows.start]), int(words.begin[rows.stop]))
+
+
+def _plain(pairs: _Pairs) -> Iterator[Finding]:
+    """Blank sides, tags, sides that are the same."""
+    blank, differ = np.zeros((2, len(pairs.source)), bool)
+    alike = differ.copy()
+    for split, (source, target) in pairs.texts.items():
+        rows, first = pairs.rows(split), pairs.first[split]
+        blank[rows] = source.blank() | target.blank()
+        of_source, of_target = tags(source), tags(target)
+        for row in of_source.keys() | of_target.keys():
+            same = of_source.get(row) == of_target.get(row)
+            (alike if same else differ)[first + row] = True
+    yield from pairs.findings("empty", blank)
+    yield from pairs.findings("markup", differ)
+    yield from pairs.findings("markup-both", alike)
+    same = zip(pairs.source, pairs.target, strict=True)
+    identical = np.fromiter(
+        (s == t and len(s.split()) > NAME for s, t in same), bool, len(pairs.source)
+    )
+    yield from pairs.findings("identical", identical & ~blank)
+
+
+def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
+    size, train = len(ids) + len(SPECIALS), pairs.rows("train")
+    counts = [np.bincount(f.words[_span(f, train)], minlength=size) for f in (x, y)]
+    trained = np.zeros(len(pairs.source), bool)
+    trained[train] = True
+    a = languages.evidence(x, counts[0], counts[1], trained)
+    b = languages.evidence(y, counts[1], counts[0], trained)
+    whole = ~pairs.damaged
+    swapped = (a > languages.SURE) & (b > languages.SURE)
+    for split in pairs.texts:
+        rows = pairs.rows(split)
+        if split != "train" and 2 * swapped[rows].sum() > len(swapped[rows]):
+            mask = np.zeros(len(swapped), bool)
+            mask[rows] = True
+            yield from pairs.findings("exchanged", mask)
+            whole[rows] = False
+            pairs.damaged[rows] = True  # no other check can judge them
+    letters = np.zeros(size, bool)
+    letters[len(SPECIALS) :] = [word[0].isalpha() for word in ids]
+    other = (a > languages.SURER) ^ (b > languages.SURER)
+    for f, count in zip((x, y), counts, strict=True):
+        other |= languages.foreign(f, count, letters, trained)
+    yield from pairs.findings("swapped", swapped & whole)
+    yield from pairs.findings("wrong-language", other & whole & ~swapped)
+
+
+def _parallel(pairs: _Pairs, x: Flat, y: Flat, ids: Ids, notes: list[str]) -> Iterator[Finding]:
+    judged = doubt(x, y, list(ids), ~pairs.damaged)
+    if judged is None:
+        notes.append("not checked: whether the pairs are parallel; there are too few to learn from")
+    elif not judged.apart:
+        notes.append(
+            "by IBM Model 1 the pairs explain each other no better than random ones do: is this "
+            "parallel text, in the same order on both sides?"
+        )
+    else:
+        yield from pairs.findings("not-parallel", judged.not_parallel)
+
+
+def _repeats(pairs: _Pairs) -> Iterator[Finding]:
+    """Duplicates in the training text, and lines of it that are in dev or test."""
+    blank = np.fromiter((not s.strip() for s in pairs.source), bool, len(pairs.source))
+    exact = [repeats.exact(side) for side in (pairs.source, pairs.target)]
+    near = [repeats.near(side) for side in (pairs.source, pairs.target)]
+    train = pairs.rows("train")
+    again, nearly = np.zeros((2, len(blank)), bool)
+    whole = ~pairs.damaged[train]
+    again[train][whole] = False
+    rows = np.flatnonzero(whole) + train.start
+    again[rows] = repeats.repeated(repeats.together(*(key[rows] for key in exact)))
+    nearly[rows] = repeats.repeated(repeats.together(*(key[rows] for key in near)))
+    yield from pairs.findings("duplicate", again)
+    yield from pairs.findings("near-duplicate", nearly & ~again)
+    held = np.ones(len(blank), bool)
+    held[train] = False
+    held &= ~blank
+    leak = _also(exact[0], held, pairs.rows("train"))
+    close = np.logical_or.reduce([_also(key, held, pairs.rows("train")) for key in near])
+    blank |= pairs.damaged
+    yield from pairs.findings("leak", leak & ~blank, ("train",))
+    yield from pairs.findings("near-leak", close & ~leak & ~blank, ("train",))
+
+
+def _also(keys: Int64, held: Bool, train: slice) -> Bool:
+    """Which rows of the training text have the key of a row that is ``held`` out."""
+    found = np.zeros(len(keys), bool)
+    found[train] = np.isin(keys[train], keys[held])
+    return found
+
+
+def paths(report: Report) -> dict[str, list[Path]]:
+    """The files of each split."""
+    return {split: [side.path for side in sides] for split, sides in report.texts.items()}

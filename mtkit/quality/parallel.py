@@ -1,0 +1,207 @@
+"""Pairs that do not look parallel: how much better than chance do the sides explain each other?
+
+Letters as in ``smt.alignment.places``. IBM Model 1 gives t(f|e); of a word e seen c(e) times it is
+believed in part, and a word f seen c(f) times can surprise in part, with C = ``RARE``,
+
+    b(e) = c(e) / (c(e) + C)           d(f) = (1 − λ) c(f) / (c(f) + C)            λ: ``CHANCE``
+    g_j  = ln ( d(f_j) · 1/(I+1) Σ_i [ b(e_i) t(f_j|e_i) / p(f_j) + 1 − b(e_i) ]  +  1 − d(f_j) )
+
+so that rare words, of which nothing is known, say nothing. The *gain* of a pair is the mean of g_j
+over its words in both directions: 1 to 3 where one side translates the other, below 0 where chance
+explains it better. A pair must not be its own evidence, so each half of a sample is scored by the t
+of the other half. What is usual for pairs, and for lines that were put together at random, is
+measured on the same text, by length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from mtkit.smt.alignment.align import ALPHA, stem
+from mtkit.smt.alignment.ibm1 import ibm1
+from mtkit.smt.alignment.places import NULL, Places
+from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int32, Int64, read_only
+from mtkit.smt.kernels import kernel
+from mtkit.text.vocabulary import SPECIALS
+
+CHANCE = 0.1  # λ
+RARE = 5.0  # C
+ITERATIONS = 4
+KEPT = 1e-4  # smaller t are 0
+SAMPLE = 100_000  # pairs that t is learnt from
+ENOUGH = 1_000  # pairs; of fewer too little is learnt
+RANDOM = 20_000  # pairs put together at random
+BINS, BIN = 10, 300  # by length; pairs that each has at least
+ODDS = 1e-4  # that a pair is not parallel, before it is seen
+LONGEST = 200  # words of a sentence that is learnt from
+
+
+class Doubt(NamedTuple):
+    """not_parallel: bool (S,). gains: float64 (S,), NaN where none was asked for. apart: whether
+    pairs differ from random ones at all; where not, no pair is doubted by itself.
+    """
+
+    not_parallel: Bool
+    gains: Float64
+    apart: bool
+
+
+def doubt(x: Flat, y: Flat, words: Sequence[str], usable: Bool) -> Doubt | None:
+    """Which pairs do not look parallel; None where there are too few to learn from.
+
+    words: those of the ids of both sides, after the specials. usable: pairs without other damage.
+    """
+    lengths = np.diff(x.begin) + np.diff(y.begin)
+    rows = np.flatnonzero(usable & (np.minimum(np.diff(x.begin), np.diff(y.begin)) > 0))
+    if len(rows) < ENOUGH:
+        return None
+    ids, size = _stems(words)
+    x, y = Flat(ids[x.words], x.begin), Flat(ids[y.words], y.begin)
+    learnt = rows[lengths[rows] <= LONGEST]
+    learnt = learnt[:: len(learnt) // SAMPLE + 1]
+    halves = learnt[::2], learnt[1::2]
+    with ThreadPoolExecutor(2) as pool:
+        models = list(pool.map(_train, *zip(*((x, y, size, half) for half in halves), strict=True)))
+        first = np.isin(rows, halves[0], assume_unique=True)
+        gains = np.full(len(x), np.nan)
+        for own, model in ((rows[~first], models[0]), (rows[first], models[1])):
+            gains[own] = _gains_of(model, x, y, own, own, pool)
+        own = rows[first][:RANDOM]
+        chance = _gains_of(models[1], x, y, own, _partners(own, lengths), pool)
+    return _decide(gains, chance, lengths, rows, lengths[own])
+
+
+def _stems(words: Sequence[str]) -> tuple[Int32, int]:
+    numbers: dict[str, int] = {}
+    ids = [*range(len(SPECIALS))]
+    ids += [numbers.setdefault(stem(word), len(numbers) + len(SPECIALS)) for word in words]
+    return np.array(ids, np.int32), len(numbers) + len(SPECIALS)
+
+
+def _partners(rows: Int64, lengths: Int64) -> Int64:
+    """For each row another of nearly its length: the next but one by length."""
+    order = np.argsort(lengths[rows], kind="stable")
+    partners = np.empty_like(rows)
+    partners[order] = rows[np.roll(order, 2)]
+    return partners
+
+
+def _decide(
+    gains: Float64, chance: Float64, lengths: Int64, rows: Int64, chance_lengths: Int64
+) -> Doubt:
+    """Compare each gain with those of pairs and of random pairs of about its length.
+
+    Both are taken for normal; the deviation is that of the side that faces the other one.
+    """
+    bins = int(min(BINS, max(1, len(chance) // BIN)))
+    edges = np.unique(np.quantile(chance_lengths, np.linspace(0, 1, bins + 1)[1:-1]))
+    of_pair = np.searchsorted(edges, lengths, side="right")
+    of_chance = np.searchsorted(edges, chance_lengths, side="right")
+    flagged, apart = np.zeros(len(gains), bool), False
+    for number in range(len(edges) + 1):
+        own = rows[of_pair[rows] == number]
+        other = chance[of_chance == number]
+        if len(own) < 2 or len(other) < 2:
+            continue
+        low, middle = np.quantile(gains[own], [0.16, 0.5])
+        center, high = np.quantile(other, [0.5, 0.95])
+        is_apart = middle > max(high, 0)
+        apart |= bool(is_apart)
+        if is_apart:
+            s, s0 = max(middle - low, 1e-3), max((high - center) / 1.645, 1e-3)
+            g = gains[own]
+            true = -(((g - middle) / s) ** 2) / 2 - np.log(s)
+            random = -((np.maximum(g - center, 0) / s0) ** 2) / 2 - np.log(s0)
+            flagged[own] = (random + np.log(ODDS) > true) & (g < high)
+    return Doubt(flagged, gains, apart)
+
+
+class _Direction(NamedTuple):
+    row: Int64
+    column: Int32
+    t: Float32
+    p: Float64  # p(f)
+    b: Float64
+    d: Float64
+
+
+def _train(x: Flat, y: Flat, size: int, rows: Int64) -> tuple[_Direction, _Direction]:
+    a, b = select(x, rows), select(y, rows)
+    return _direction(a, b, size), _direction(b, a, size)
+
+
+def _direction(e: Flat, f: Flat, size: int) -> _Direction:
+    places = Places.of(e, f, size, size)
+    *_, (t, _) = islice(ibm1(places, ALPHA), ITERATIONS)
+    row_of = np.repeat(np.arange(len(places.row) - 1), np.diff(places.row))
+    kept = np.flatnonzero(t >= KEPT)
+    kept = kept[np.lexsort((places.column[kept], row_of[kept]))]
+    row = np.searchsorted(row_of[kept], np.arange(len(places.row)))
+    c_e, c_f = (np.bincount(side.words, minlength=size) for side in (e, f))
+    b, d = c_e / (c_e + RARE), (1 - CHANCE) * c_f / (c_f + RARE)
+    b[NULL] = 1.0
+    arrays = row, places.column[kept], t[kept].astype(np.float32), c_f / max(1, c_f.sum()), b, d
+    return _Direction(*read_only(arrays))
+
+
+def _gains_of(
+    model: tuple[_Direction, _Direction], x: Flat, y: Flat, own: Int64, partner: Int64,
+    pool: ThreadPoolExecutor,
+) -> Float64:  # fmt: skip
+    """The gains of the pairs x[own], y[partner]."""
+    forward, backward = (
+        pool.submit(_gains, model[0], x.words, x.begin, own, y.words, y.begin, partner),
+        pool.submit(_gains, model[1], y.words, y.begin, partner, x.words, x.begin, own),
+    )
+    (g, J), (h, I) = forward.result(), backward.result()
+    gains: Float64 = (g + h) / np.maximum(1, I + J)
+    return gains
+
+
+def select(text: Flat, rows: Int64) -> Flat:
+    """Some of the sentences."""
+    lengths = np.diff(text.begin)[rows]
+    begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    shift = np.repeat(text.begin[rows] - begin[:-1], lengths)
+    return Flat(text.words[np.arange(begin[-1]) + shift], begin)
+
+
+# --- kernels
+
+
+@kernel
+def _gains(
+    model: _Direction, e: Int32, e_begin: Int64, e_rows: Int64, f: Int32, f_begin: Int64,
+    f_rows: Int64,
+) -> tuple[Float64, Int64]:  # fmt: skip
+    """Σ_j g_j of each pair, and the number of its words f that the model knows."""
+    gains, known = np.zeros(len(e_rows)), np.zeros(len(e_rows), np.int64)
+    for k in range(len(e_rows)):
+        first, I = e_begin[e_rows[k]], e_begin[e_rows[k] + 1] - e_begin[e_rows[k]]
+        for j in range(f_begin[f_rows[k]], f_begin[f_rows[k] + 1]):
+            word, p = f[j], model.p[f[j]]
+            if p == 0:
+                continue
+            total = 0.0
+            for i in range(-1, I):
+                given = e[first + i] if i >= 0 else NULL
+                low, end = model.row[given], model.row[given + 1]
+                high = end
+                while low < high:
+                    middle = (low + high) // 2
+                    if model.column[middle] < word:
+                        low = middle + 1
+                    else:
+                        high = middle
+                total += 1 - model.b[given]
+                if low < end and model.column[low] == word:
+                    total += model.b[given] * model.t[low] / p
+            d = model.d[word]
+            known[k] += 1
+            gains[k] += np.log(d * total / (I + 1) + 1 - d)
+    return gains, known

@@ -1,0 +1,59 @@
+"""Lines that come again: the same, or the same but for case, digits, punctuation and blanks."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtkit.smt.flat import Bool, Int64
+
+_DELETED = (string.punctuation + string.whitespace.replace("\n", "")).encode()
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_ZEROS = re.compile(rb"00+")
+# Punctuation beyond ASCII: Latin-1, General Punctuation, of Arabic, CJK and full width.
+_PUNCTUATION = re.compile(
+    rb"\xc2[\xa0-\xbf]|\xe2[\x80-\x81][\x80-\xbf]|\xd8[\x8c\x9b\x9f]|\xe3\x80[\x80-\xa0]"
+    rb"|\xef\xbc[\x81-\x8f\x9a-\xa0]|\xef\xbd[\x9b-\xad]"
+)
+
+
+def exact(lines: Sequence[str]) -> Int64:
+    """A 64-bit number for each line, the same for the same line; of this process alone."""
+    return np.fromiter(map(hash, lines), np.int64, len(lines))
+
+
+def near(lines: Sequence[str]) -> Int64:
+    """The same of what is left without case, punctuation and blanks, each number being one digit.
+
+    A line of which nothing is left keeps its own number.
+    """
+    data = "\n".join(lines).lower().encode("utf-8", "surrogatepass")
+    if not data.isascii():
+        data = _PUNCTUATION.sub(b"", data)
+    data = _ZEROS.sub(b"0", data.translate(_DIGITS, _DELETED))
+    parts = data.split(b"\n") if lines else []
+    nothing = hash(b"")
+    keys = np.fromiter(map(hash, parts), np.int64, len(parts))
+    for row in np.flatnonzero(keys == nothing).tolist():
+        keys[row] = hash(lines[row])
+    return keys
+
+
+def together(*keys: Int64) -> Int64:
+    """One number for the numbers of several sides."""
+    mixed = np.zeros(len(keys[0]), np.uint64)
+    for key in keys:
+        mixed = (mixed ^ key.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return mixed.astype(np.int64)
+
+
+def repeated(keys: Int64) -> Bool:
+    """Which rows have the key of an earlier row."""
+    _, first = np.unique(keys, return_index=True)
+    later = np.ones(len(keys), bool)
+    later[first] = False
+    return later

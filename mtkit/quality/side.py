@@ -1,0 +1,75 @@
+"""One file of a corpus as it is: nothing is refused, so that everything wrong can be counted."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtkit.smt.flat import Bool, Int64
+from mtkit.storage.reading import unpacked
+
+_BAD = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True)
+class Side:
+    """The lines of one language. Lines are split on ``\\n`` only, as in ``text.corpus``."""
+
+    path: Path
+    data: bytes  # the file, unpacked; ends in \n unless it is empty
+    begin: Int64  # (n + 1,) line k, from 0, is data[begin[k] : begin[k + 1]] with its \n
+    lines: list[str]  # decoded, without a BOM and \r at the ends; U+FFFD for what is no UTF-8
+    bad: tuple[tuple[int, int, int], ...]  # bytes that are no UTF-8: (line, byte, value), from 1
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @classmethod
+    def read(cls, path: Path) -> Side:
+        """Read a plain or packed file. Raises InputError only where it cannot be read at all."""
+        data = b"".join(unpacked(path))
+        if data and not data.endswith(b"\n"):
+            data += b"\n"
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        begin = np.concatenate([np.zeros(1, np.int64), ends + 1])
+        try:
+            text, bad = data.decode("utf-8"), ()
+        except UnicodeDecodeError:
+            text, bad = data.decode("utf-8", "replace"), _bad_bytes(data)
+        lines = text.removeprefix("\ufeff").split("\n")[:-1]
+        if b"\r\n" in data:
+            lines = [line.removesuffix("\r") for line in lines]
+        return cls(path, data, begin, lines, bad)
+
+    def at(self, offsets: Iterable[int]) -> Int64:
+        """The lines, from 0 and rising, in which some bytes of ``data`` lie."""
+        where = np.fromiter(offsets, np.int64)
+        return np.unique(np.searchsorted(self.begin, where, side="right") - 1)
+
+    def holds(self, pattern: re.Pattern[bytes], first: tuple[bytes, ...] = ()) -> Int64:
+        """The lines in which ``pattern`` matches. first: one of these is in every match."""
+        if first and not any(part in self.data for part in first):
+            return np.empty(0, np.int64)
+        return self.at(match.start() for match in pattern.finditer(self.data))
+
+    def blank(self) -> Bool:
+        """Which lines have no text, bool (n,)."""
+        return np.fromiter((not line or line.isspace() for line in self.lines), bool, len(self))
+
+
+def _bad_bytes(data: bytes) -> tuple[tuple[int, int, int], ...]:
+    bad = []
+    for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            text = line.decode("utf-8", "surrogateescape")
+            for match in _BAD.finditer(text):
+                byte = len(text[: match.start()].encode("utf-8", "surrogateescape")) + 1
+                bad.append((number, byte, ord(match[0]) - 0xDC00))
+    return tuple(bad)

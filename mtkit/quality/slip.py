@@ -1,0 +1,154 @@
+"""Where two files of unequal length slipped: a monotone alignment of lines (Gale & Church 1993).
+
+A line stands opposite one line or none. The cost of a pair is how little its lengths fit, less a
+reward for each number, name or other rare word that both lines have,
+
+    min(z²/2, ``WORST``) − ``REWARD`` · |shared words|        z: as in ``lengths``, by σ
+
+and a line without a partner costs ``ALONE``, each further one of a run ``FURTHER``. A cheap way is
+found in a band about the diagonal (the cheapest, but for what runs save: the best way into a cell
+does not know how it goes on).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mtkit.quality.lengths import MAD
+from mtkit.smt.flat import Flat, Float64, Int8, Int64
+from mtkit.smt.kernels import kernel
+
+ALONE, FURTHER = 7.0, 1.0
+WORST = 5.0
+REWARD = 3.0
+SPREAD = 2.0  # σ of the first pass
+SIDEWAYS = 30  # lines that the band is wider than the difference needs, to each side
+MOST = 400_000_000  # cells of the band: beyond, no place is looked for
+RARE = 0.01  # share of the lines that may have a word by which lines are matched
+
+
+class Slip(NamedTuple):
+    """Lines of one side, from 1, that seem to have no partner."""
+
+    side: int  # 0: source, 1: target
+    first: int
+    last: int
+
+
+def find_slips(s: Float64, t: Float64, x: Flat, y: Flat, names: Int64) -> list[Slip]:
+    """Where the sides slipped; empty where they differ too much to look for it.
+
+    s, t: characters of each line; x, y: its words; names: those that may tell, as ``shared``.
+    """
+    n, m = len(s), len(t)
+    low, high = min(0, m - n) - SIDEWAYS, max(0, m - n) + SIDEWAYS
+    if not n or not m or (n + 1) * (high - low + 1) > MOST:
+        return []
+    a, b = _only(x, names), _only(y, names)
+    r, spread = float(t.sum() / max(1.0, s.sum())), SPREAD
+    moves = np.empty(0, np.int8)
+    for _ in range(2):
+        back = _cheapest(s, t, a.words, a.begin, b.words, b.begin, r, spread, low, high)
+        moves = _way(back, n, m, low)
+        i, j = np.cumsum(moves != 2)[moves == 0] - 1, np.cumsum(moves != 1)[moves == 0] - 1
+        z = (t[j] - r * s[i]) / np.sqrt((r * s[i] + t[j]) / 2 + 1)
+        spread = max(0.5, MAD * float(np.median(np.abs(z)))) if len(z) else SPREAD
+    return _runs(moves)
+
+
+def shared(x: Flat, y: Flat, size: int) -> Int64:
+    """Words of both sides that are rare on each: names, numbers, what is copied."""
+    most = max(2.0, RARE * min(len(x), len(y)))
+    counts = [np.bincount(side.words, minlength=size) for side in (x, y)]
+    return np.flatnonzero((np.minimum(*counts) > 0) & (np.maximum(*counts) <= most))
+
+
+def _only(text: Flat, names: Int64) -> Flat:
+    """The words that are ``names``, sorted within each line."""
+    row = np.repeat(np.arange(len(text)), np.diff(text.begin))
+    kept = np.isin(text.words, names)
+    words, row = text.words[kept], row[kept]
+    order = np.lexsort((words, row))
+    begin = np.searchsorted(row[order], np.arange(len(text) + 1))
+    return Flat(words[order], begin)
+
+
+def _runs(moves: Int8) -> list[Slip]:
+    """The lines without a partner, those that follow each other as one."""
+    slips: list[Slip] = []
+    i = j = 0
+    for move in moves.tolist():
+        i, j = i + (move != 2), j + (move != 1)
+        if move:
+            side, line = (0, i) if move == 1 else (1, j)
+            last = slips[-1] if slips else None
+            if last and last.side == side and last.last == line - 1:
+                slips[-1] = last._replace(last=line)
+            else:
+                slips.append(Slip(side, line, line))
+    return slips
+
+
+# --- kernels
+
+
+@kernel
+def _cheapest(
+    s: Float64, t: Float64, a: Int64, a_begin: Int64, b: Int64, b_begin: Int64, r: float,
+    spread: float, low: int, high: int,
+) -> Int8:  # fmt: skip
+    """The move into each cell (i, j), int8 (n + 1, band), j = i + low + k at [i, k].
+
+    0: a pair; 1: a source line alone; 2: a target line alone.
+    """
+    n, m, band = len(s), len(t), high - low + 1
+    back = np.zeros((n + 1, band), np.int8)
+    before = np.full(band, np.inf)
+    for i in range(n + 1):
+        now = np.full(band, np.inf)
+        for k in range(band):
+            j = i + low + k
+            if j < 0 or j > m:
+                continue
+            if i == 0 and j == 0:
+                now[k] = 0.0
+                continue
+            if i > 0 and j > 0 and before[k] < np.inf:
+                z = (t[j - 1] - r * s[i - 1]) / (
+                    spread * np.sqrt((r * s[i - 1] + t[j - 1]) / 2 + 1)
+                )
+                cost = min(z * z / 2, WORST)
+                p, q = a_begin[i - 1], b_begin[j - 1]
+                while p < a_begin[i] and q < b_begin[j]:
+                    if a[p] == b[q]:
+                        cost -= REWARD
+                    step = a[p] <= b[q]
+                    q += b[q] <= a[p]
+                    p += step
+                now[k] = before[k] + cost
+            if i > 0 and k + 1 < band:
+                alone = before[k + 1] + (FURTHER if back[i - 1, k + 1] == 1 else ALONE)
+                if alone < now[k]:
+                    now[k], back[i, k] = alone, 1
+            if k > 0:
+                alone = now[k - 1] + (FURTHER if back[i, k - 1] == 2 else ALONE)
+                if alone < now[k]:
+                    now[k], back[i, k] = alone, 2
+        before = now
+    return back
+
+
+@kernel
+def _way(back: Int8, n: int, m: int, low: int) -> Int8:
+    """The moves of the cheapest way from the beginning to (n, m), int8."""
+    moves = np.empty(n + m, np.int8)
+    i, j, at = n, m, n + m
+    while i > 0 or j > 0:
+        at -= 1
+        move = back[i, j - i - low]
+        moves[at] = move
+        i -= move != 2
+        j -= move != 1
+    return moves[at:]
