@@ -69,6 +69,7 @@ CHAPTERS = [
     "grammar",
     "laboratory",
     "translators",
+    "quality",
     "combination",
     "models",
     "explanation",

@@ -9,19 +9,23 @@ import typer
 from typer import Option
 
 from mtkit.cli.corpus_catalog import get_corpus, list_corpora
+from mtkit.cli.corpus_check import check
+from mtkit.cli.corpus_split import split
+from mtkit.cli.corpus_stats import stats
 from mtkit.cli.options import Force, Quiet, Seed, set_up
 from mtkit.console import note, step
 
 app = typer.Typer(
     name="corpus",
-    help="Find, fetch and make parallel text.",
+    help="Find, fetch, check, split, describe and make parallel text.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-
 app.command("list")(list_corpora)
 app.command("get")(get_corpus)
+app.command("check")(check)
+app.command("split")(split)
+app.command("stats")(stats)
 
 
 @app.command("make")

@@ -1,7 +1,8 @@
 """The quality of parallel text: what is wrong with it, splits that do not leak, and its figures.
 
 In reading order: ``scripts``, ``side`` (a file as it is), ``words`` (fast tokens as numbers);
-``finding`` (the kinds of findings); the checks ``characters``, ``repeats``, ``languages``,
-``lengths``, ``slip``, ``parallel``; ``coverage`` (out-of-vocabulary rates); ``check`` (all of them),
-``clean`` (what is left), ``report``; ``split``; ``stats`` and ``stats_report``.
+``files`` (which a command names); ``finding`` (the kinds of findings); the checks ``characters``,
+``repeats``, ``languages``, ``lengths``, ``slip``, ``parallel``; ``coverage`` (out-of-vocabulary
+rates); ``check`` (all of them), ``clean`` (what is left), ``report``; ``split``; ``stats`` and
+``stats_report``.
 """

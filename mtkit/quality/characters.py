@@ -40,7 +40,9 @@ def _pattern() -> re.Pattern[bytes]:
 _CONTROL = re.compile(
     rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xc2[\x80-\x84\x86-\x9f]"
 )  # a \r at the end of the line is no character of it
-_TAG = re.compile(rb"</?[A-Za-z][\w:.-]*(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<>\n]*\"|'[^'<>\n]*'))*\s*/?>")
+_TAG = re.compile(
+    rb"</?[A-Za-z][\w:.-]*(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<>\n]*\"|'[^'<>\n]*'))*\s*/?>"
+)
 _ENTITY = re.compile(rb"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _NAMED = {name[:-1].encode() for name in html.entities.html5 if name.endswith(";")}
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from mtkit.quality.coverage import Unknown, unknown, unspaced
 from mtkit.quality.finding import KINDS, Finding, numbers, quoted, rows_of
 from mtkit.quality.parallel import doubt
 from mtkit.quality.side import Side
-from mtkit.quality.slip import find_slips, shared
+from mtkit.quality.slip import Slip, find_slips, shared
 from mtkit.quality.words import Ids
 from mtkit.smt.flat import Bool, Flat, Int64
 from mtkit.text.corpus import Files
@@ -23,6 +22,8 @@ from mtkit.text.tokenizer import Kind as Tokenizer
 from mtkit.text.vocabulary import SPECIALS
 
 NAME = 3  # words that may be the same in both languages: a name, a number
+SLIPS = 5  # that are named
+RUN = 20  # pairs that are not parallel, which may be a slip
 Sides = tuple[Side, Side]
 
 
@@ -59,11 +60,11 @@ class _Pairs:
         """Where a split stands."""
         return slice(self.first[split], self.first[split] + len(self.texts[split][0]))
 
-    def findings(self, kind: str, mask: Bool, splits: tuple[str, ...] = ()) -> Iterator[Finding]:
+    def findings(self, kind: str, mask: Bool) -> Iterator[Finding]:
         """A finding for each split in which ``mask``, bool (S,), is true somewhere."""
         for split, (source, target) in self.texts.items():
             rows = rows_of(mask[self.rows(split)])
-            if len(rows) and (not splits or split in splits):
+            if len(rows):
                 shown = quoted(rows, source.lines, target.lines)
                 yield Finding(kind, split, split, numbers(rows), len(source), shown)
 
@@ -116,27 +117,33 @@ def _by_side(split: str, sides: Sides) -> Iterator[Finding]:
 
 def _unequal(split: str, sides: Sides, tokenizer: Tokenizer) -> Finding:
     source, target = sides
-    ids = Ids()
-    x, y = ids.flat(source.lines, tokenizer), ids.flat(target.lines, tokenizer)
-    names = shared(x, y, len(ids) + len(SPECIALS))
-    s, t = lengths.characters(source.lines), lengths.characters(target.lines)
-    slips = find_slips(s, t, x, y, names)
+    slips = _slips(sides, tokenizer)
     longer = int(len(target) > len(source))
-    rows = np.concatenate(
-        [np.empty(0, np.int64)]
-        + [np.arange(slip.first, slip.last + 1) for slip in slips if slip.side == longer]
-    )
-    where = ", ".join(
+    rows = [np.arange(slip.first, slip.last + 1) for slip in slips if slip.side == longer]
+    lines = np.concatenate([np.empty(0, np.int64), *rows])
+    detail = f"{source.path.name} has {len(source):,} lines, {target.path.name} {len(target):,}; "
+    detail += _where(slips, sides) or "they differ too much to say where"
+    shown = quoted(lines - 1, sides[longer].lines)
+    name = sides[longer].path.name
+    return Finding("unequal", split, name, lines, len(sides[longer]), shown, detail)
+
+
+def _slips(sides: Sides, tokenizer: Tokenizer) -> list[Slip]:
+    ids, (source, target) = Ids(), (side.lines for side in sides)
+    x, y = ids.flat(source, tokenizer), ids.flat(target, tokenizer)
+    names = shared(x, y, len(ids) + len(SPECIALS))
+    return find_slips(lengths.characters(source), lengths.characters(target), x, y, names)
+
+
+def _where(slips: list[Slip], sides: Sides) -> str:
+    """The first slips in words; "" where there is none."""
+    places = (
         f"{sides[slip.side].path.name} line {slip.first:,}"
         + (f"–{slip.last:,}" if slip.last > slip.first else "")
-        for slip in slips[:5]
+        for slip in slips[:SLIPS]
     )
-    detail = f"{source.path.name} has {len(source):,} lines, {target.path.name} {len(target):,}; "
-    detail += f"without a partner, probably: {where}" if where else "they differ too much to say where"
-    return Finding(
-        "unequal", split, sides[longer].path.name, rows, len(sides[longer]),
-        quoted(rows - 1, sides[longer].lines), detail,
-    )  # fmt: skip
+    more = f" and {len(slips) - SLIPS:,} more" if len(slips) > SLIPS else ""
+    return f"without a partner, probably: {', '.join(places)}{more}" if slips else ""
 
 
 def _by_pair(
@@ -158,7 +165,7 @@ def _by_pair(
                 coverage.append(unknown(split, side.path.name, part, counts))
     s, t = lengths.characters(pairs.source), lengths.characters(pairs.target)
     yield from pairs.findings("length-ratio", lengths.extreme(s, t, ~pairs.damaged))
-    yield from _parallel(pairs, x, y, ids, notes)
+    yield from _parallel(pairs, x, y, ids, tokenizer, notes)
     yield from _repeats(pairs)
 
 
@@ -180,9 +187,9 @@ def _plain(pairs: _Pairs) -> Iterator[Finding]:
     yield from pairs.findings("empty", blank)
     yield from pairs.findings("markup", differ)
     yield from pairs.findings("markup-both", alike)
-    same = zip(pairs.source, pairs.target, strict=True)
+    both = zip(pairs.source, pairs.target, strict=True)
     identical = np.fromiter(
-        (s == t and len(s.split()) > NAME for s, t in same), bool, len(pairs.source)
+        (s == t and len(s.split()) > NAME for s, t in both), bool, len(pairs.source)
     )
     yield from pairs.findings("identical", identical & ~blank)
 
@@ -213,17 +220,24 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
     yield from pairs.findings("wrong-language", other & whole & ~swapped)
 
 
-def _parallel(pairs: _Pairs, x: Flat, y: Flat, ids: Ids, notes: list[str]) -> Iterator[Finding]:
+def _parallel(
+    pairs: _Pairs, x: Flat, y: Flat, ids: Ids, tokenizer: Tokenizer, notes: list[str]
+) -> Iterator[Finding]:
     judged = doubt(x, y, list(ids), ~pairs.damaged)
     if judged is None:
-        notes.append("not checked: whether the pairs are parallel; there are too few to learn from")
-    elif not judged.apart:
+        notes.append("not checked: whether pairs are parallel; there are too few to learn from")
+        return
+    if not judged.apart:
+        slips = _slips(pairs.texts["train"], tokenizer)
         notes.append(
             "by IBM Model 1 the pairs explain each other no better than random ones do: is this "
-            "parallel text, in the same order on both sides?"
+            f"parallel text, line by line? {_where(slips, pairs.texts['train'])}".rstrip()
         )
-    else:
-        yield from pairs.findings("not-parallel", judged.not_parallel)
+    for finding in pairs.findings("not-parallel", judged.not_parallel):
+        slips, sides = [], pairs.texts[finding.split]
+        if len(finding.lines) >= RUN:  # both sides may have lost lines, each somewhere else
+            slips = _slips(sides, tokenizer)
+        yield replace(finding, detail=_where(slips, sides))
 
 
 def _repeats(pairs: _Pairs) -> Iterator[Finding]:
@@ -233,9 +247,7 @@ def _repeats(pairs: _Pairs) -> Iterator[Finding]:
     near = [repeats.near(side) for side in (pairs.source, pairs.target)]
     train = pairs.rows("train")
     again, nearly = np.zeros((2, len(blank)), bool)
-    whole = ~pairs.damaged[train]
-    again[train][whole] = False
-    rows = np.flatnonzero(whole) + train.start
+    rows = np.flatnonzero(~pairs.damaged[train]) + train.start
     again[rows] = repeats.repeated(repeats.together(*(key[rows] for key in exact)))
     nearly[rows] = repeats.repeated(repeats.together(*(key[rows] for key in near)))
     yield from pairs.findings("duplicate", again)
@@ -243,11 +255,10 @@ def _repeats(pairs: _Pairs) -> Iterator[Finding]:
     held = np.ones(len(blank), bool)
     held[train] = False
     held &= ~blank
-    leak = _also(exact[0], held, pairs.rows("train"))
-    close = np.logical_or.reduce([_also(key, held, pairs.rows("train")) for key in near])
-    blank |= pairs.damaged
-    yield from pairs.findings("leak", leak & ~blank, ("train",))
-    yield from pairs.findings("near-leak", close & ~leak & ~blank, ("train",))
+    leak = _also(exact[0], held, train)
+    close = _also(near[0], held, train) | _also(near[1], held, train)
+    yield from pairs.findings("leak", leak & ~blank)
+    yield from pairs.findings("near-leak", close & ~leak & ~blank & ~pairs.damaged)
 
 
 def _also(keys: Int64, held: Bool, train: slice) -> Bool:
@@ -255,8 +266,3 @@ def _also(keys: Int64, held: Bool, train: slice) -> Bool:
     found = np.zeros(len(keys), bool)
     found[train] = np.isin(keys[train], keys[held])
     return found
-
-
-def paths(report: Report) -> dict[str, list[Path]]:
-    """The files of each split."""
-    return {split: [side.path for side in sides] for split, sides in report.texts.items()}

@@ -1,4 +1,4 @@
-"""How much of the dev and test set the training text does not know, and who writes without spaces."""
+"""What the training text does not know of the dev and test set, and text without spaces."""
 
 from __future__ import annotations
 

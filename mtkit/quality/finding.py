@@ -37,14 +37,14 @@ KINDS = {
     "bom-inside": Kind("U+FEFF inside a line", "delete it: files were joined without care"),
     "line-ends": Kind("mixed line ends", "convert with dos2unix; --clean writes \\n", False),
     "replacement": Kind("U+FFFD", "text was lost in a conversion; convert the original again"),
-    "mojibake": Kind("mojibake (Ã¤ for ä)", "UTF-8 was read as Latin-1; convert the original again"),
+    "mojibake": Kind("mojibake (Ã¤ for ä)", "UTF-8 was read as Latin-1; convert it again"),
     "markup": Kind("tags on one side", "remove markup, or give both sides the same tags"),
     "markup-both": Kind(
         "tags on both sides", "nothing if they are meant: translators copy them", False, False
     ),
-    "entity": Kind("entities (&amp;)", "unescape the text, for instance with Python's html module", False),
+    "entity": Kind("entities (&amp;)", "unescape the text, as Python's html.unescape does", False),
     "bars": Kind("|||", "drop the lines: it separates fields in alignments and phrase tables"),
-    "joiner": Kind("joiner ￭", "give mtkit the text before tokenisation, or --tokenizer none", False),
+    "joiner": Kind("joiner ￭", "give mtkit untokenised text, or --tokenizer none", False),
     "empty": Kind("no text on a side", "drop the lines; training skips them"),
     "identical": Kind("identical sides", "drop the lines: nothing is translated"),
     "swapped": Kind("sides swapped", "exchange the sides of these lines, or drop them"),
@@ -54,7 +54,7 @@ KINDS = {
     "not-parallel": Kind("not parallel", "look at the lines; a run of them is a slip"),
     "duplicate": Kind("duplicate pairs", "keep one of each, unless counts matter", True, False),
     "near-duplicate": Kind(
-        "near duplicates", "the same but for case, digits, punctuation; rarely harmful", False, False
+        "near duplicates", "they differ in case, digits, punctuation; rarely harmful", False, False
     ),
     "leak": Kind("in dev or test, too", "drop from train: scores would be too high"),
     "near-leak": Kind(

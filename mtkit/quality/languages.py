@@ -27,8 +27,8 @@ def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -
     """
     N, M = max(1, own_counts.sum()), max(1, other_counts.sum())
     tables = []
-    for itself in (0, 1):
-        seen = np.maximum(own_counts - itself, 0)
+    for own_count in (0, 1):
+        seen = np.maximum(own_counts - own_count, 0)
         ratio = np.log((other_counts + 0.5) / M) - np.log((seen + 0.5) / N)
         ratio[(seen == 0) & (other_counts == 0)] = 0
         tables.append(np.clip(ratio, -MOST, MOST).astype(np.float32))

@@ -5,7 +5,7 @@ Church 1993),
 
     z = (t − r s) / √((r s + t)/2 + 1)            in robust standard deviations from its median
 
-An extreme pair is beyond ``FAR`` of these and ``TIMES`` times as long as usual, in either direction.
+An extreme pair is beyond ``FAR`` of these, and one side ``TIMES`` times as long as usual.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ class Side:
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
         begin = np.concatenate([np.zeros(1, np.int64), ends + 1])
         try:
-            text, bad = data.decode("utf-8"), ()
+            text = data.decode("utf-8")
+            bad: tuple[tuple[int, int, int], ...] = ()
         except UnicodeDecodeError:
             text, bad = data.decode("utf-8", "replace"), _bad_bytes(data)
         lines = text.removeprefix("\ufeff").split("\n")[:-1]

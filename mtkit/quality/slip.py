@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.quality.lengths import MAD
-from mtkit.smt.flat import Flat, Float64, Int8, Int64
-from mtkit.smt.kernels import kernel
+from mtkit.smt.flat import Flat, Float64, Int8, Int32, Int64
+from mtkit.smt.kernels import kernel, lean
 
 ALONE, FURTHER = 7.0, 1.0
 WORST = 5.0
@@ -94,9 +94,21 @@ def _runs(moves: Int8) -> list[Slip]:
 # --- kernels
 
 
+@lean
+def _in_both(a: Int32, b: Int32) -> int:
+    """How many words two sorted lists share."""
+    i = j = n = 0
+    while i < len(a) and j < len(b):
+        n += a[i] == b[j]
+        forward = a[i] <= b[j]
+        j += b[j] <= a[i]
+        i += forward
+    return n
+
+
 @kernel
 def _cheapest(
-    s: Float64, t: Float64, a: Int64, a_begin: Int64, b: Int64, b_begin: Int64, r: float,
+    s: Float64, t: Float64, a: Int32, a_begin: Int64, b: Int32, b_begin: Int64, r: float,
     spread: float, low: int, high: int,
 ) -> Int8:  # fmt: skip
     """The move into each cell (i, j), int8 (n + 1, band), j = i + low + k at [i, k].
@@ -116,18 +128,10 @@ def _cheapest(
                 now[k] = 0.0
                 continue
             if i > 0 and j > 0 and before[k] < np.inf:
-                z = (t[j - 1] - r * s[i - 1]) / (
-                    spread * np.sqrt((r * s[i - 1] + t[j - 1]) / 2 + 1)
-                )
-                cost = min(z * z / 2, WORST)
-                p, q = a_begin[i - 1], b_begin[j - 1]
-                while p < a_begin[i] and q < b_begin[j]:
-                    if a[p] == b[q]:
-                        cost -= REWARD
-                    step = a[p] <= b[q]
-                    q += b[q] <= a[p]
-                    p += step
-                now[k] = before[k] + cost
+                x, y = r * s[i - 1], t[j - 1]
+                z = (y - x) / (spread * np.sqrt((x + y) / 2 + 1))
+                names = _in_both(a[a_begin[i - 1] : a_begin[i]], b[b_begin[j - 1] : b_begin[j]])
+                now[k] = before[k] + min(z * z / 2, WORST) - REWARD * names
             if i > 0 and k + 1 < band:
                 alone = before[k + 1] + (FURTHER if back[i - 1, k + 1] == 1 else ALONE)
                 if alone < now[k]:

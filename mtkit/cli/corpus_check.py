@@ -1,0 +1,69 @@
+"""``mtkit corpus check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+import mtkit.cli.options as options
+from mtkit.cli.output import AsJson, Html, publish
+from mtkit.console import busy, note
+
+SourceTarget = Annotated[
+    list[Path] | None,
+    Argument(metavar="[SRC TGT]", help="Two files of corresponding lines; the same as --train."),
+]
+Keep = Annotated[
+    Path | None,
+    Option(metavar="FILE", help="Write the numbers of the training lines that stay, from 1."),
+]
+Clean = Annotated[
+    Path | None,
+    Option(
+        metavar="DIR",
+        help="Write the corpus without damaged pairs and duplicates, and the old line numbers in "
+        "train.lines …",
+    ),
+]
+CLEANED = "train.lines"
+
+
+def check(
+    files: SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
+    test: options.Test = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    tokenizer: options.Tokenizer = "words", keep: Keep = None, clean: Clean = None,
+    force: options.Force = False, html: Html = None, as_json: AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:  # fmt: skip
+    """Report what is wrong with parallel text: mtkit corpus check my.en my.de
+
+    Encoding, characters, markup, lengths, languages, duplicates, leaks, pairs that are not
+    parallel. The exit code is 0 whatever is found.
+    """
+    from mtkit.models import check_out
+    from mtkit.quality import report as reports
+    from mtkit.quality.check import check as run
+    from mtkit.quality.check import read_sides
+    from mtkit.quality.clean import line_numbers, refuse_unclean, write_clean
+    from mtkit.quality.files import name_files
+    from mtkit.storage.writing import named_file, replacing
+
+    options.set_up(quiet, html=html)
+    languages, named = name_files(files, corpus, pair, train, dev, test)
+    if clean is not None:
+        check_out(clean, "", force, CLEANED, "cleaned corpus")
+    with busy("checking"):
+        report = run(read_sides(named), tokenizer)
+    refuse_unclean(report, named if clean is not None else ["train"] if keep is not None else [])
+    if keep is not None:
+        with named_file(keep) as file:
+            file.write(line_numbers(report, "train"))
+    if clean is not None:
+        with replacing(clean) as scratch:
+            write_clean(report, languages, scratch)
+        counts = ", ".join(f"{split} {len(rows):,}" for split, rows in report.keep.items())
+        note(f"cleaned corpus: {clean} ({counts} pairs)")
+    shown = reports.findings(report)
+    publish(html, shown.as_html, as_json, lambda: reports.as_json(report), shown.show)

@@ -1,0 +1,70 @@
+"""``mtkit corpus split``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+import mtkit.cli.options as options
+from mtkit.console import busy, note
+from mtkit.errors import InputError
+
+Source = Annotated[Path, Argument(metavar="SRC", help="Source lines.")]
+Target = Annotated[Path, Argument(metavar="TGT", help="Their translations.")]
+DevSize = Annotated[int, Option("--dev", metavar="N", min=0, help="Pairs of the dev set.")]
+TestSize = Annotated[int, Option("--test", metavar="N", min=0, help="Pairs of the test set.")]
+Documents = Annotated[
+    Path | None,
+    Option(
+        metavar="FILE",
+        help="The document of each line, one id a line: documents stay whole; what dev or test "
+        "repeat is left out of train.",
+    ),
+]
+BlankLines = Annotated[
+    bool, Option("--blank-lines", help="Lines that are blank on both sides separate documents.")
+]
+Out = Annotated[
+    Path, Option(metavar="DIR", help="Where train, dev and test go, with old line numbers.")
+]
+MARK = "train.lines"
+
+
+def split(
+    source: Source, target: Target, out: Out, dev: DevSize = 1000, test: TestSize = 1000,
+    seed: options.Seed = 1, documents: Documents = None, blank_lines: BlankLines = False,
+    pair: options.Pair = None, force: options.Force = False, quiet: options.Quiet = False,
+) -> None:  # fmt: skip
+    """Split a corpus without leaks: mtkit corpus split my.en my.de --out split
+
+    Pairs that share a source or a target, but for case, digits and punctuation, stay together.
+    """
+    from mtkit.models import check_out
+    from mtkit.quality.split import blank_line_documents, split_text, write_split
+    from mtkit.storage.writing import replacing
+    from mtkit.text.corpus import Bitext, check_languages, languages_of, parse_pair, read_lines
+
+    options.set_up(quiet)
+    if documents and blank_lines:
+        raise InputError("--documents and --blank-lines name the documents twice; give one of them")
+    languages = languages_of((source, target)) if pair is None else parse_pair(pair)
+    check_languages("SRC TGT:", (source, target), languages)
+    check_out(out, "", force, MARK, "split corpus")
+    with busy("splitting"):
+        text = Bitext.read(source, target)
+        ids = blank_line_documents(text) if blank_lines else None
+        if documents:
+            ids = read_lines(documents)
+            if len(ids) != len(text):
+                raise InputError(f"{documents}: {len(ids):,} lines for {len(text):,} pairs")
+        parts = split_text(text, dev, test, seed, ids)
+        with replacing(out) as scratch:
+            write_split(text, parts, languages, scratch)
+    counts = ", ".join(f"{name} {len(rows):,}" for name, rows in parts.rows.items())
+    note(f"corpus: {out} ({counts} pairs)")
+    if parts.blank:
+        note(f"left out: {parts.blank:,} pairs without text on both sides")
+    if parts.repeated:
+        note(f"left out: {parts.repeated:,} pairs whose source or target another split has")

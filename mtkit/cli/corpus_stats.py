@@ -1,0 +1,43 @@
+"""``mtkit corpus stats``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument
+
+import mtkit.cli.options as options
+from mtkit.cli.output import AsJson, Html, publish
+from mtkit.console import busy
+from mtkit.errors import InputError
+
+SourceTarget = Annotated[
+    list[Path] | None,
+    Argument(metavar="[SRC TGT]", help="Two files of corresponding lines; the same as --train."),
+]
+
+
+def stats(
+    files: SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
+    test: options.Test = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False,
+    html: Html = None, as_json: AsJson = False, quiet: options.Quiet = False,
+) -> None:  # fmt: skip
+    """Describe a corpus: sizes, lengths, unknown words, type growth, ambiguous words.
+
+    Example: mtkit corpus stats my.en my.de --test test.en test.de
+    """
+    from mtkit.quality import stats_report
+    from mtkit.quality.stats import statistics
+
+    options.set_up(quiet, html=html)
+    if files:
+        if len(files) != 2 or train:
+            raise InputError("expected two files once: SRC TGT, or --train SRC TGT")
+        train = files[0], files[1]
+    with busy("counting"):
+        text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+        figures = statistics(text, words)
+    shown = stats_report.findings(figures, text)
+    publish(html, shown.as_html, as_json, lambda: stats_report.as_json(figures), shown.show)

@@ -1,0 +1,43 @@
+"""What stays of a checked corpus, with the line numbers that it had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mtkit.errors import InputError
+from mtkit.quality.check import Report
+
+
+def refuse_unclean(report: Report, splits: Iterable[str]) -> None:
+    """Raise InputError where it cannot be said which pairs of one of ``splits`` stay."""
+    for split in splits:
+        source, target = report.texts[split]
+        if split not in report.keep:
+            raise InputError(
+                f"{source.path} has {len(source):,} lines but {target.path} has {len(target):,}; "
+                "without --keep and --clean the check says where they slipped"
+            )
+        if any(f.kind == "exchanged" and f.split == split for f in report.findings):
+            raise InputError(
+                f"{source.path} and {target.path} are exchanged; name them in the other order"
+            )
+        if not len(report.keep[split]):
+            raise InputError(f"{source.path}: no pair is without damage; nothing would stay")
+
+
+def line_numbers(report: Report, split: str) -> bytes:
+    """The lines of a split, from 1, that stay: one number a line."""
+    return b"".join(b"%d\n" % (row + 1) for row in report.keep[split].tolist())
+
+
+def write_clean(report: Report, pair: tuple[str, str], directory: Path) -> None:
+    r"""Write ``SPLIT.LL`` and ``SPLIT.lines``, the old line numbers, of every split into
+    ``directory``. Lines end in ``\n`` and are UTF-8.
+    """
+    for split, sides in report.texts.items():
+        (directory / f"{split}.lines").write_bytes(line_numbers(report, split))
+        for side, language in zip(sides, pair, strict=True):
+            lines = [side.lines[row] for row in report.keep[split].tolist()]
+            content = "".join(f"{line}\n" for line in lines).encode()
+            (directory / f"{split}.{language}").write_bytes(content)

@@ -1,0 +1,63 @@
+"""The files that a command names, whatever is wrong with what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtkit.errors import InputError
+from mtkit.text.corpus import (
+    DEFAULT_CORPUS,
+    DEFAULT_PAIR,
+    SPLITS,
+    Files,
+    check_languages,
+    find_corpus,
+    languages_of,
+    parse_pair,
+)
+
+
+def name_files(
+    positional: list[Path] | None, corpus: str | None, pair: str | None, train: Files | None,
+    dev: Files | None, test: Files | None,
+) -> tuple[tuple[str, str], dict[str, Files]]:  # fmt: skip
+    """The languages, and the files of each split that there is; ``train`` always.
+
+    positional: SRC TGT, which mean the same as --train. Raises InputError for options that
+    contradict each other, and where a file of the training text is missing.
+    """
+    if positional and len(positional) != 2:
+        raise InputError(f"{positional[0]}: expected two files, SRC TGT, one of each language")
+    if positional and train:
+        raise InputError("SRC TGT and --train name the training text twice; give one of them")
+    train = (positional[0], positional[1]) if positional else train
+    if train and corpus is not None:
+        raise InputError("--corpus and --train name the training text twice; give one of them")
+    if corpus is None and not train and (dev or test):
+        raise InputError("--dev and --test need --train or --corpus beside them")
+    languages = parse_pair(pair) if pair else languages_of(train) if train else DEFAULT_PAIR
+    files = {} if train else _of_directory(find_corpus(corpus or DEFAULT_CORPUS), languages)
+    for split, named in zip(SPLITS, (train, dev, test), strict=True):
+        if named:
+            check_languages(f"--{split}", named, languages)
+            files[split] = named
+    return languages, {split: files[split] for split in SPLITS if split in files}
+
+
+def _of_directory(directory: Path, pair: tuple[str, str]) -> dict[str, Files]:
+    files = {}
+    for split in SPLITS:
+        both = [_plain_or_packed(directory / f"{split}.{language}") for language in pair]
+        if both[0] and both[1]:
+            files[split] = both[0], both[1]
+        elif both[0] or both[1] or split == "train":
+            raise InputError(
+                f"{directory}: no {split}.{pair[0]} and {split}.{pair[1]}; name the languages "
+                "with --pair"
+            )
+    return files
+
+
+def _plain_or_packed(path: Path) -> Path | None:
+    packed = path.with_name(f"{path.name}.gz")
+    return path if path.exists() else packed if packed.exists() else None

@@ -1,0 +1,138 @@
+"""What a check found, as tables for a terminal and a page, and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mtkit.page.findings import Findings
+from mtkit.page.tables import Cell, Grid, number, table
+from mtkit.quality.check import Report
+from mtkit.quality.coverage import Unknown
+from mtkit.quality.finding import KINDS, Finding
+
+FIRST = 5  # line numbers of a finding in a table
+
+
+def findings(report: Report) -> Findings:
+    """The report as tables and a verdict."""
+    grids = [
+        grid
+        for caption, damage in (("Damage", True), ("Other findings", False))
+        if (grid := _findings(caption, [f for f in report.findings if _is(f) == damage]))
+    ]
+    if examples := _examples(report.findings):
+        grids.append(examples)
+    if report.unknown:
+        grids.append(_unknown(report.unknown))
+    files = ", ".join(
+        f"{split}: {source.path.name} ({len(source):,} lines), {target.path.name} ({len(target):,})"
+        for split, (source, target) in report.texts.items()
+    )
+    return Findings(
+        "Quality of a corpus", "What is wrong with this text?", files, [], grids, verdict(report)
+    )
+
+
+def verdict(report: Report) -> list[str]:
+    """What was not checked, then how much is damaged and what to do."""
+    said = [f"{note[0].upper()}{note[1:]}." for note in report.notes]
+    for split, (source, _) in report.texts.items():
+        damaged = damaged_lines(report, split)
+        uneven = split not in report.keep
+        if not damaged and not uneven:
+            said.append(f"{split}: no damage found in {len(source):,} pairs.")
+            continue
+        stays = "" if uneven else f"; {len(report.keep[split]):,} stay with --clean DIR"
+        said.append(
+            f"{split}: {damaged:,} of {len(source):,} lines damaged "
+            f"({_share(damaged, len(source))}){stays}."
+        )
+    return said
+
+
+def damaged_lines(report: Report, split: str) -> int:
+    """How many line numbers of a split are in a finding that is damage."""
+    lines = [f.lines for f in report.findings if f.split == split and _is(f)]
+    return len(np.unique(np.concatenate(lines))) if lines else 0
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Everything, with all line numbers."""
+    return {
+        "texts": {
+            split: {
+                side: {"path": str(text.path), "lines": len(text)}
+                for side, text in zip(("source", "target"), sides, strict=True)
+            }
+            for split, sides in report.texts.items()
+        },
+        "findings": [_object(f) for f in report.findings],
+        "unknown": [row._asdict() for row in report.unknown],
+        "keep": {split: len(rows) for split, rows in report.keep.items()},
+        "damaged": {split: damaged_lines(report, split) for split in report.texts},
+        "verdict": verdict(report),
+    }
+
+
+def _object(finding: Finding) -> dict[str, Any]:
+    kind = KINDS[finding.kind]
+    data = {
+        "kind": finding.kind, "title": kind.title, "damage": kind.damage, "split": finding.split,
+        "where": finding.where, "count": len(finding.lines), "of": finding.of,
+        "lines": finding.lines.tolist(), "detail": finding.detail, "advice": kind.advice,
+        "examples": [{"line": line, "text": text} for line, text in finding.examples],
+    }  # fmt: skip
+    if finding.places:
+        data["bytes"] = [{"line": n, "byte": at, "value": b} for n, at, b in finding.places]
+    return data
+
+
+def _is(finding: Finding) -> bool:
+    return KINDS[finding.kind].damage
+
+
+def _findings(caption: str, some: list[Finding]) -> Grid | None:
+    if not some:
+        return None
+    columns = (
+        ("In", lambda f: Cell(f.where)),
+        ("Count", lambda f: number(len(f.lines), 0)),
+        ("Share", lambda f: Cell(_share(len(f.lines), f.of), number=len(f.lines) / max(1, f.of))),
+        ("First lines", lambda f: Cell(_first(f))),
+    )
+    kinds = dict.fromkeys(f.kind for f in some)
+    notes = [f"{f.where}: {f.detail}" for f in some if f.detail]
+    notes += [f"{KINDS[kind].title}: {KINDS[kind].advice}." for kind in kinds]
+    return table(caption, [(KINDS[f.kind].title, f) for f in some], columns, notes, "Finding")
+
+
+def _first(finding: Finding) -> str:
+    shown = [f"{line}" for line in finding.lines[:FIRST].tolist()]
+    return ", ".join(shown + ["…"] * (len(finding.lines) > FIRST))
+
+
+def _share(part: int, whole: int) -> str:
+    share = 100 * part / max(1, whole)
+    return f"{share:.1f} %" if share >= 0.1 or not part else f"{share:.2g} %"
+
+
+def _examples(some: list[Finding]) -> Grid | None:
+    rows = [
+        [Cell(text), Cell(KINDS[f.kind].title), Cell(f.where), number(line, 0)]
+        for f in some
+        for line, text in f.examples
+    ]
+    return Grid("Examples", ("Text", "Finding", "In", "Line"), rows) if rows else None
+
+
+def _unknown(rows: list[Unknown]) -> Grid:
+    columns = (
+        ("Words", lambda u: number(u.tokens, 0)),
+        ("Unknown", lambda u: number(100 * u.unknown / max(1, u.tokens), 1)),
+        ("Types", lambda u: number(u.types, 0)),
+        ("Unknown types", lambda u: number(100 * u.unknown_types / max(1, u.types), 1)),
+    )
+    caption = "Words that the training text does not have, in per cent"
+    return table(caption, [(row.side, row) for row in rows], columns, first="File")

@@ -1,0 +1,156 @@
+"""Splits of a corpus that do not leak: what is nearly the same stays on one side.
+
+Lines are the same if they differ at most in case, digits, punctuation, blanks (``repeats.near``).
+Pairs with the same source or the same target belong together, and so do those that hang together
+by others: the connected components of the graph of sources and targets. A component goes to one
+split as a whole. With documents, a document does; then pairs of the training text that the dev or
+test set has too, and pairs of the dev set that the test set has, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mtkit.errors import InputError
+from mtkit.quality.repeats import near
+from mtkit.smt.flat import Bool, Int64
+from mtkit.smt.kernels import kernel
+from mtkit.text.corpus import SPLITS, Bitext
+
+TRAIN, DEV, TEST = range(3)
+
+
+class Split(NamedTuple):
+    """rows: of each split, from 0, rising. blank, repeated: pairs that are in none, because a side
+    has no text, or because another split has the pair's source or target.
+    """
+
+    rows: Mapping[str, Int64]
+    blank: int
+    repeated: int
+
+
+def split_text(
+    text: Bitext, dev: int, test: int, seed: int, documents: Sequence[str] | None = None
+) -> Split:
+    """Split a text at random. documents: the id of each pair's document.
+
+    A split has as many pairs as asked, or a few less where only larger groups are left. Raises
+    InputError where one would be empty.
+    """
+    name = text.paths[0]
+    pairs = text.pairs()
+    filled = np.fromiter((bool(s.strip() and t.strip()) for s, t in pairs), bool, len(pairs))
+    rows = np.flatnonzero(filled)
+    if dev + test >= len(rows):
+        raise InputError(
+            f"{name}: {len(rows):,} pairs with text; --dev {dev} and --test {test} leave none to "
+            "train on"
+        )
+    source, target = (_numbered(near(side))[rows] for side in (text.source, text.target))
+    if documents is None:
+        group = _numbered(_components(source, target))
+    else:
+        group = _numbered_texts([documents[row] for row in rows.tolist()])
+    where = _draw(group, dev, test, seed)
+    whole = np.ones(len(rows), bool)
+    if documents is not None:
+        whole = _without_repeats(where, source, target)
+    parts = {split: rows[whole & (where == k)] for k, split in enumerate(SPLITS)}
+    for split, wanted in zip(SPLITS, (1, dev, test), strict=True):
+        if wanted and not len(parts[split]):
+            raise InputError(
+                f"{name}: nothing fits into {split}: the groups that stay together are larger "
+                f"than {wanted}; ask for more pairs"
+            )
+    return Split(parts, int((~filled).sum()), int((~whole).sum()))
+
+
+def blank_line_documents(text: Bitext) -> list[str]:
+    """Documents that lines without text on both sides separate."""
+    document, ids = 0, []
+    for source, target in text.pairs():
+        document += not source.strip() and not target.strip()
+        ids.append(str(document))
+    return ids
+
+
+def write_split(text: Bitext, split: Split, pair: tuple[str, str], directory: Path) -> None:
+    """Write ``SPLIT.LL`` and ``SPLIT.lines``, the line numbers from 1, into ``directory``."""
+    for name, rows in split.rows.items():
+        if len(rows):
+            numbers = "".join(f"{row + 1}\n" for row in rows.tolist())
+            (directory / f"{name}.lines").write_text(numbers, encoding="utf-8")
+            for side, language in zip((text.source, text.target), pair, strict=True):
+                content = "".join(f"{side[row]}\n" for row in rows.tolist())
+                (directory / f"{name}.{language}").write_bytes(content.encode())
+
+
+def _draw(group: Int64, dev: int, test: int, seed: int) -> Int64:
+    """The split of each row: groups in random order, each to the first split that has room."""
+    sizes = np.bincount(group)
+    left = {TEST: test, DEV: dev}
+    of_group = np.full(len(sizes), TRAIN, np.int64)
+    for number in np.random.default_rng(seed).permutation(len(sizes)).tolist():
+        for split, room in left.items():
+            if sizes[number] <= room:
+                of_group[number] = split
+                left[split] -= int(sizes[number])
+                break
+        if not any(left.values()):
+            break
+    drawn: Int64 = of_group[group]
+    return drawn
+
+
+def _without_repeats(where: Int64, source: Int64, target: Int64) -> Bool:
+    """Which rows neither side of which stands in a split that goes before: test, dev, train."""
+    whole = np.ones(len(where), bool)
+    for split, before in ((DEV, where == TEST), (TRAIN, where != TRAIN)):
+        for keys in (source, target):
+            whole[(where == split) & np.isin(keys, keys[before])] = False
+    return whole
+
+
+def _numbered(keys: Int64) -> Int64:
+    """The same keys as numbers from 0, by first appearance."""
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    numbers: Int64 = rank[which]
+    return numbers
+
+
+def _numbered_texts(texts: Sequence[str]) -> Int64:
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.int64)
+
+
+# --- kernels
+
+
+@kernel
+def _components(a: Int64, b: Int64) -> Int64:
+    """A number for each row, the same for rows that are connected by shared a[i] or b[i]."""
+    n = a.max() + 1
+    parent = np.arange(n + b.max() + 1)
+    for i in range(len(a)):
+        x, y = a[i], n + b[i]
+        while parent[x] != x:
+            parent[x] = parent[parent[x]]
+            x = parent[x]
+        while parent[y] != y:
+            parent[y] = parent[parent[y]]
+            y = parent[y]
+        parent[y] = x
+    roots = np.empty(len(a), np.int64)
+    for i in range(len(a)):
+        x = a[i]
+        while parent[x] != x:
+            x = parent[x]
+        roots[i] = x
+    return roots

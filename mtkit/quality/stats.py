@@ -1,0 +1,160 @@
+"""A corpus in figures, by the tokens that translators see.
+
+Type growth after Heaps: V types among the first N tokens, V = K N^β; β is fitted to the logarithms.
+Ambiguity of a source word x: the entropy −Σ_y t(y|x) log₂ t(y|x) of IBM Model 1.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, islice
+from typing import NamedTuple
+
+import numpy as np
+
+from mtkit.quality.coverage import Unknown
+from mtkit.smt.alignment.align import ALPHA, ITERATIONS
+from mtkit.smt.alignment.ibm1 import ibm1
+from mtkit.smt.alignment.places import Places
+from mtkit.smt.flat import Flat, Int64
+from mtkit.text.corpus import Corpus
+from mtkit.text.tokenizer import JOINER, WordTokenizer
+from mtkit.text.vocabulary import SPECIALS, Sentences, Vocabulary
+
+POINTS = 12  # of type growth
+OFTEN = 20  # times that a word must stand there for its entropy to mean something
+AMBIGUOUS = 15  # words that are listed
+TRANSLATIONS = 5  # of each
+SAMPLE = 100_000  # pairs that Model 1 learns from
+
+
+class Text(NamedTuple):
+    """One side of one split. quartiles: of sentence lengths in tokens. once: types seen once."""
+
+    split: str
+    language: str
+    sentences: int
+    tokens: int
+    types: int
+    once: int
+    characters: int
+    quartiles: tuple[float, float, float]
+    longest: int
+    longest_line: int  # from 1
+
+
+class Growth(NamedTuple):
+    """points: (N tokens, V types) of the training text."""
+
+    language: str
+    points: tuple[tuple[int, int], ...]
+    K: float
+    beta: float
+
+
+class Ambiguous(NamedTuple):
+    """A source word, how often it occurs, its entropy in bits, and its likeliest translations."""
+
+    word: str
+    occurrences: int
+    entropy: float
+    translations: tuple[tuple[str, float], ...]
+
+
+class Stats(NamedTuple):
+    """All figures. sampled: the pairs that ambiguity was learnt from."""
+
+    texts: list[Text]
+    unknown: list[Unknown]
+    growth: list[Growth]
+    ambiguous: list[Ambiguous]
+    sampled: int
+
+
+def statistics(corpus: Corpus, tokenizer: WordTokenizer) -> Stats:
+    """The figures of every split; the dev and test set against the training text."""
+    texts: list[Text] = []
+    unseen: list[Unknown] = []
+    growth: list[Growth] = []
+    train = corpus.train.tokens(tokenizer)
+    known = [set(chain.from_iterable(side)) for side in train]
+    for name, split in (("train", corpus.train), ("dev", corpus.dev), ("test", corpus.test)):
+        if split is None:
+            continue
+        sides = train if split is corpus.train else split.tokens(tokenizer)
+        raw = split.source, split.target
+        for k, (tokens, lines) in enumerate(zip(sides, raw, strict=True)):
+            texts.append(describe(name, corpus.pair[k], tokens, lines))
+            if name == "train":
+                growth.append(type_growth(corpus.pair[k], tokens))
+            else:
+                unseen.append(_unknown(name, corpus.pair[k], tokens, known[k]))
+    step = len(corpus.train) // SAMPLE + 1
+    source, target = (side[::step] for side in train)
+    return Stats(texts, unseen, growth, ambiguity(source, target), len(source))
+
+
+def describe(split: str, language: str, tokens: Sentences, lines: Sequence[str]) -> Text:
+    """The figures of one side; there must be a sentence."""
+    lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
+    counts = Counter(chain.from_iterable(tokens))
+    low, middle, high = np.quantile(lengths, [0.25, 0.5, 0.75]).tolist()
+    longest = int(lengths.argmax())
+    return Text(
+        split, language, len(tokens), int(lengths.sum()), len(counts),
+        sum(count == 1 for count in counts.values()), sum(map(len, lines)), (low, middle, high),
+        int(lengths[longest]), longest + 1,
+    )  # fmt: skip
+
+
+def type_growth(language: str, tokens: Sentences) -> Growth:
+    """How the number of types grows with the tokens, in the order of the text."""
+    seen: dict[str, int] = {}
+    total = 0
+    for word in chain.from_iterable(tokens):
+        seen.setdefault(word, total)
+        total += 1
+    first = np.sort(np.fromiter(seen.values(), np.int64, len(seen)))
+    at = np.unique(np.geomspace(min(100, max(1, total)), max(1, total), POINTS).round())
+    points = tuple((int(n), int(np.searchsorted(first, n))) for n in at)
+    if len(points) < 2:
+        return Growth(language, points, float("nan"), float("nan"))
+    n, v = np.log(np.array(points, float)).T
+    beta, log_k = np.polyfit(n, v, 1)
+    return Growth(language, points, float(np.exp(log_k)), float(beta))
+
+
+def _unknown(split: str, language: str, tokens: Sentences, known: set[str]) -> Unknown:
+    counts = Counter(chain.from_iterable(tokens))
+    new = [count for word, count in counts.items() if word not in known]
+    return Unknown(split, language, counts.total(), sum(new), len(counts), len(new))
+
+
+def ambiguity(source: Sentences, target: Sentences) -> list[Ambiguous]:
+    """The source words whose translations are least certain, of those seen ``OFTEN``."""
+    words = Vocabulary.build(source), Vocabulary.build(target)
+    e, f = Flat.of(source, words[0].encode), Flat.of(target, words[1].encode)
+    if not len(e.words) or not len(f.words):
+        return []
+    places = Places.of(e, f, len(words[0]), len(words[1]))
+    *_, (t, _) = islice(ibm1(places, ALPHA), ITERATIONS)
+    counts = np.bincount(e.words, minlength=len(words[0]))
+    found = [
+        _entropy(places, t, word, words, counts)
+        for word in range(len(SPECIALS), len(words[0]))
+        if counts[word] >= OFTEN and words[0].words[word].strip(JOINER)[:1].isalpha()
+    ]
+    return sorted(found, key=lambda a: (-a.entropy, a.word))[:AMBIGUOUS]
+
+
+def _entropy(
+    places: Places, t: np.ndarray, word: int, words: tuple[Vocabulary, Vocabulary], counts: Int64
+) -> Ambiguous:
+    row = slice(places.row[word], places.row[word + 1])
+    p, column = t[row] / t[row].sum(), places.column[row]
+    some = p[p > 0]
+    best = np.lexsort((column, -p))[:TRANSLATIONS]
+    translations = tuple((words[1].words[column[k]], float(p[k])) for k in best)
+    entropy = float(-(some * np.log2(some)).sum())
+    return Ambiguous(words[0].words[word], int(counts[word]), entropy, translations)
