@@ -164,8 +164,9 @@ def _by_pair(
                 part = Flat(words.words[_span(words, pairs.rows(split))], np.zeros(1, np.int64))
                 coverage.append(unknown(split, side.path.name, part, counts))
     s, t = lengths.characters(pairs.source), lengths.characters(pairs.target)
-    yield from pairs.findings("length-ratio", lengths.extreme(s, t, ~pairs.damaged))
-    yield from _parallel(pairs, x, y, ids, tokenizer, notes)
+    extreme = lengths.extreme(s, t, ~pairs.damaged)
+    yield from pairs.findings("length-ratio", extreme)
+    yield from _parallel(pairs, x, y, ids, extreme, tokenizer, notes)
     yield from _repeats(pairs)
 
 
@@ -195,7 +196,9 @@ def _plain(pairs: _Pairs) -> Iterator[Finding]:
 
 
 def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
-    size, train = len(ids) + len(SPECIALS), pairs.rows("train")
+    fold, size = ids.folded()
+    x, y = Flat(fold[x.words], x.begin), Flat(fold[y.words], y.begin)
+    train = pairs.rows("train")
     counts = [np.bincount(f.words[_span(f, train)], minlength=size) for f in (x, y)]
     trained = np.zeros(len(pairs.source), bool)
     trained[train] = True
@@ -212,7 +215,7 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
             whole[rows] = False
             pairs.damaged[rows] = True  # no other check can judge them
     letters = np.zeros(size, bool)
-    letters[len(SPECIALS) :] = [word[0].isalpha() for word in ids]
+    letters[fold[len(SPECIALS) :]] = [word[0].isalpha() for word in ids]
     other = (a > languages.SURER) ^ (b > languages.SURER)
     for f, count in zip((x, y), counts, strict=True):
         other |= languages.foreign(f, count, letters, trained)
@@ -221,21 +224,22 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
 
 
 def _parallel(
-    pairs: _Pairs, x: Flat, y: Flat, ids: Ids, tokenizer: Tokenizer, notes: list[str]
+    pairs: _Pairs, x: Flat, y: Flat, ids: Ids, extreme: Bool, tokenizer: Tokenizer, notes: list[str]
 ) -> Iterator[Finding]:
     judged = doubt(x, y, list(ids), ~pairs.damaged)
     if judged is None:
         notes.append("not checked: whether pairs are parallel; there are too few to learn from")
         return
     if not judged.apart:
-        slips = _slips(pairs.texts["train"], tokenizer)
-        notes.append(
-            "by IBM Model 1 the pairs explain each other no better than random ones do: is this "
-            f"parallel text, line by line? {_where(slips, pairs.texts['train'])}".rstrip()
-        )
+        sides = pairs.texts["train"]
+        detail = _where(_slips(sides, tokenizer), sides)
+        everything = np.arange(1, len(sides[0]) + 1)
+        yield Finding("unrelated", "train", "train", everything, len(sides[0]), (), detail)
+        return
     for finding in pairs.findings("not-parallel", judged.not_parallel):
         slips, sides = [], pairs.texts[finding.split]
-        if len(finding.lines) >= RUN:  # both sides may have lost lines, each somewhere else
+        odd = judged.not_parallel | extreme
+        if odd[pairs.rows(finding.split)].sum() >= RUN:  # both sides may have lost lines somewhere
             slips = _slips(sides, tokenizer)
         yield replace(finding, detail=_where(slips, sides))
 

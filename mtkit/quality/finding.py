@@ -52,6 +52,11 @@ KINDS = {
     "exchanged": Kind("files exchanged", "name the two files in the other order", False),
     "length-ratio": Kind("extreme length ratio", "look at the lines; drop what is cut or joined"),
     "not-parallel": Kind("not parallel", "look at the lines; a run of them is a slip"),
+    "unrelated": Kind(
+        "sides do not correspond",
+        "by IBM Model 1 the pairs explain each other no better than random ones; find the slip",
+        False,
+    ),
     "duplicate": Kind("duplicate pairs", "keep one of each, unless counts matter", True, False),
     "near-duplicate": Kind(
         "near duplicates", "they differ in case, digits, punctuation; rarely harmful", False, False

@@ -17,7 +17,8 @@ MOST = 4.0  # nats of one word
 SURE = 5.0  # nats for a side, where the other is wrong, too
 SURER = 10.0  # nats for one side alone
 LONG = 8  # words of a line that may be called foreign
-KNOWN = 0.2  # share of its words that stand elsewhere on its side
+KNOWN = 0.2  # share of its words that its side knows otherwise
+SELDOM = 2e-5  # share of a side's words that a word may have and still not count as known
 
 
 def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -> Float64:
@@ -37,13 +38,13 @@ def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -
 
 
 def foreign(own: Flat, counts: Int64, letters: Bool, trained: Bool) -> Bool:
-    """Which long sentences are made of words that stand nowhere else on their side.
+    """Which long sentences are made of words that stand nowhere else on their side, or hardly.
 
     letters: bool (V,), which words begin with a letter.
     """
     with_it = np.repeat(trained, np.diff(own.begin))
     words = letters[own.words]
-    known = words & (counts[own.words] > with_it)
+    known = words & (counts[own.words] > with_it + SELDOM * counts.sum())
     n, k = sums(words, own.begin), sums(known, own.begin)
     is_foreign: Bool = (n >= LONG) & (k <= KNOWN * n)
     return is_foreign

@@ -43,7 +43,7 @@ LONGEST = 200  # words of a sentence that is learnt from
 
 class Doubt(NamedTuple):
     """not_parallel: bool (S,). gains: float64 (S,), NaN where none was asked for. apart: whether
-    pairs differ from random ones at all; where not, no pair is doubted by itself.
+    most pairs differ from random ones; where not, no pair is doubted by itself.
     """
 
     not_parallel: Bool
@@ -102,7 +102,7 @@ def _decide(
     edges = np.unique(np.quantile(chance_lengths, np.linspace(0, 1, bins + 1)[1:-1]))
     of_pair = np.searchsorted(edges, lengths, side="right")
     of_chance = np.searchsorted(edges, chance_lengths, side="right")
-    flagged, apart = np.zeros(len(gains), bool), False
+    flagged, apart = np.zeros(len(gains), bool), 0
     for number in range(len(edges) + 1):
         own = rows[of_pair[rows] == number]
         other = chance[of_chance == number]
@@ -110,15 +110,14 @@ def _decide(
             continue
         low, middle = np.quantile(gains[own], [0.16, 0.5])
         center, high = np.quantile(other, [0.5, 0.95])
-        is_apart = middle > max(high, 0)
-        apart |= bool(is_apart)
-        if is_apart:
+        if middle > max(high, 0):
+            apart += len(own)
             s, s0 = max(middle - low, 1e-3), max((high - center) / 1.645, 1e-3)
             g = gains[own]
             true = -(((g - middle) / s) ** 2) / 2 - np.log(s)
             random = -((np.maximum(g - center, 0) / s0) ** 2) / 2 - np.log(s0)
             flagged[own] = (random + np.log(ODDS) > true) & (g < high)
-    return Doubt(flagged, gains, apart)
+    return Doubt(flagged, gains, 2 * apart > len(rows))
 
 
 class _Direction(NamedTuple):

@@ -21,7 +21,7 @@ from mtkit.text.languages import base, language_of, surely_differ
 from mtkit.text.lines import decode_lines as decode_lines
 from mtkit.text.lines import read_lines as read_lines
 from mtkit.text.lines import stream_lines as stream_lines
-from mtkit.text.sanity import check_dev, check_format, check_sides
+from mtkit.text.sanity import check_dev, check_format, check_sides, remark
 from mtkit.text.tokenizer import WordTokenizer
 
 DEFAULT_CORPUS = "everyday"
@@ -309,6 +309,7 @@ def open_corpus(
     _check_names(files, languages)  # before anything is read
     corpus = _read_text(name, languages, files.pop("train", None), file_format, unnamed)
     _check_names(files, corpus.pair)
+    remark(corpus.train.paths, corpus.train.source, corpus.train.target)
     own = {split: Bitext.read(*of, corpus.pair, file_format) for split, of in files.items()}
     if "dev" in own:
         check_dev(own["dev"].source, corpus.train.source)

@@ -25,6 +25,8 @@ NAME = 3  # words: a longer line is a sentence
 XML, JSON = "XML", "JSON"
 TSV, CSV = "a table with TABs (TSV)", "a table with commas (CSV)"
 _ROOTS = (("tmx", "<tmx"), ("xliff", "<xliff"))
+# Control characters but TAB, what other tools take for line ends, a BOM inside, lost text, fields.
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffd]|\\|\\|\\|")
 _XML = re.compile(
     r"<(\?xml|!doctype|(tmx|xliff|tei|srcset|refset|tstset|mteval)\b|html\b(?!.*</html>))", re.I
 )
@@ -58,6 +60,33 @@ def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
             f"warning: {seen:,} of {len(dev):,} dev lines are in the training text; "
             "what is chosen by them suits no other text"
         )
+
+
+def remark(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str]) -> None:
+    """Say in one line what most likely is damage; nothing of clean text."""
+    blank = []
+    if "" in source or "" in target:
+        blank = [n for n, pair in enumerate(zip(source, target, strict=True), 1) if "" in pair]
+    odd = sorted({*_odd(source), *_odd(target)})
+    said = [
+        f"{len(lines):,} {what} (first: line {lines[0]:,})"
+        for lines, what in (
+            (odd, "pairs with control characters, U+FFFD or |||"),
+            (blank, "pairs without text on a side, which are skipped"),
+        )
+        if lines
+    ]
+    if said:
+        files = f"{paths[0]} {paths[1]}"
+        note(f"note: {files}: {'; '.join(said)}; see `mtkit corpus check {files}`")
+
+
+def _odd(lines: Sequence[str]) -> list[int]:
+    """The numbers of lines in which ``_ODD`` matches; most texts are clean at first sight."""
+    text = " ".join(lines).replace("\xa0", " ").replace("\t", " ")
+    if text.isprintable() and "\ufffd" not in text and "|||" not in text:
+        return []
+    return [n for n, line in enumerate(lines, 1) if _ODD.search(line)]
 
 
 def _format(suffix: str, lines: Sequence[str]) -> str | None:
