@@ -37,9 +37,9 @@ def _pattern() -> re.Pattern[bytes]:
     )  # fmt: skip
 
 
-_CONTROL = re.compile(
-    rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xc2[\x80-\x84\x86-\x9f]"
-)  # a \r at the end of the line is no character of it
+_ASCII_CONTROLS = bytes({*range(1, 32), 127} - set(b"\t\n\r"))
+_CONTROL = re.compile(rb"[" + re.escape(_ASCII_CONTROLS) + rb"]|\r(?!\n)")  # no \r at the end
+_C1 = re.compile(rb"\xc2[\x80-\x84\x86-\x9f]")
 _TAG = re.compile(
     rb"</?[A-Za-z][\w:.-]*(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<>\n]*\"|'[^'<>\n]*'))*\s*/?>"
 )
@@ -48,7 +48,6 @@ _NAMED = {name[:-1].encode() for name in html.entities.html5 if name.endswith(";
 
 PATTERNS = {  # kind: what matches, and bytes of which one is in every match
     "nul": (re.compile(rb"\x00"), (b"\x00",)),
-    "control": (_CONTROL, ()),
     "line-separator": (
         re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2\x85"), (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85")
     ),
@@ -67,6 +66,7 @@ def check_characters(split: str, side: Side) -> Iterator[Finding]:
         yield _encoding(split, side)
     for kind, (pattern, first) in PATTERNS.items():
         yield from _finding(kind, split, side, side.holds(pattern, first))
+    yield from _finding("control", split, side, _controls(side))
     entities = (m.start() for m in _ENTITY.finditer(side.data) if _is_entity(m[1]))
     yield from _finding("entity", split, side, side.at(entities) if b"&" in side.data else _NONE)
     yield from _marks(split, side)
@@ -85,6 +85,15 @@ def tags(side: Side) -> dict[int, tuple[bytes, ...]]:
 
 
 _NONE = np.empty(0, np.int64)
+
+
+def _controls(side: Side) -> Int64:
+    """The lines with control characters; in most files there is none, which is seen quickly."""
+    data = side.data
+    ascii_ones = len(data.translate(None, _ASCII_CONTROLS)) < len(data)
+    if not ascii_ones and data.count(b"\r") == data.count(b"\r\n"):
+        return side.holds(_C1, (b"\xc2",))
+    return np.union1d(side.holds(_CONTROL), side.holds(_C1))
 
 
 def _is_entity(name: bytes) -> bool:

@@ -23,7 +23,7 @@ from mtkit.text.vocabulary import SPECIALS
 
 NAME = 3  # words that may be the same in both languages: a name, a number
 SLIPS = 5  # that are named
-RUN = 20  # pairs that are not parallel, which may be a slip
+RUN, WINDOW = 20, 400  # so many pairs of so many that are not parallel may be a slip
 Sides = tuple[Side, Side]
 
 
@@ -238,8 +238,8 @@ def _parallel(
         return
     for finding in pairs.findings("not-parallel", judged.not_parallel):
         slips, sides = [], pairs.texts[finding.split]
-        odd = judged.not_parallel | extreme
-        if odd[pairs.rows(finding.split)].sum() >= RUN:  # both sides may have lost lines somewhere
+        odd = np.flatnonzero((judged.not_parallel | extreme)[pairs.rows(finding.split)])
+        if (odd[RUN - 1 :] - odd[: 1 - RUN] < WINDOW).any():  # both sides may have lost lines
             slips = _slips(sides, tokenizer)
         yield replace(finding, detail=_where(slips, sides))
 

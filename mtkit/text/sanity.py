@@ -69,10 +69,10 @@ def remark(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str
         blank = [n for n, pair in enumerate(zip(source, target, strict=True), 1) if "" in pair]
     odd = sorted({*_odd(source), *_odd(target)})
     said = [
-        f"{len(lines):,} {what} (first: line {lines[0]:,})"
+        f"{what} in {len(lines):,} of {len(source):,} pairs (first: line {lines[0]:,})"
         for lines, what in (
-            (odd, "pairs with control characters, U+FFFD or |||"),
-            (blank, "pairs without text on a side, which are skipped"),
+            (odd, "control characters, U+FFFD or |||"),
+            (blank, "no text on a side"),
         )
         if lines
     ]

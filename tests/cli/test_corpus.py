@@ -1,0 +1,113 @@
+"""``mtkit corpus check, split, stats``: files, JSON, pages, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtkit.text.corpus import Bitext, corpora_directory
+from tests.support.command import mtkit
+
+EVERYDAY = corpora_directory() / "everyday"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """400 pairs, one of them twice, with damage in lines 7 and 9, and their first 8 as dev."""
+    for language in ("en", "de"):
+        lines = (EVERYDAY / f"train.{language}").read_bytes().split(b"\n")[:399]
+        dev = lines[:8]
+        lines[6] += b"\xff" if language == "en" else b""
+        lines[8] += "\ufffd".encode() if language == "de" else b""
+        lines.append(lines[20])
+        (tmp_path / f"t.{language}").write_bytes(b"\n".join([*lines, b""]))
+        (tmp_path / f"d.{language}").write_bytes(b"\n".join([*dev, b""]))
+    (tmp_path / "one.en").write_bytes(b"a\n")
+    return tmp_path
+
+
+def test_check_reports_and_cleans(place: Path) -> None:
+    options = ("--dev", "d.en", "d.de", "--keep", "keep", "--clean", "clean", "--html", "r.html")
+    done = mtkit("corpus", "check", "t.en", "t.de", *options, "--json", cwd=place)
+    data = json.loads(done.stdout)
+    lines = {f["kind"]: f["lines"] for f in data["findings"]}
+    assert lines["encoding"] == [7]
+    assert data["findings"][0]["bytes"][0]["value"] == 255
+    assert lines["replacement"] == [9]
+    assert lines["duplicate"] == [400]
+    assert lines["leak"] == [1, 2, 3, 4, 5, 6, 8]
+    keep = [int(n) for n in (place / "keep").read_text("utf-8").split()]
+    assert keep == list(range(10, 400))
+    assert (place / "clean/train.lines").read_bytes() == (place / "keep").read_bytes()
+    cleaned = Bitext.read(place / "clean/train.en", place / "clean/train.de")
+    assert len(cleaned) == 390
+    assert {p.name for p in (place / "clean").iterdir()} == {
+        f"{split}.{end}" for split in ("train", "dev") for end in ("en", "de", "lines")
+    }
+    assert "not UTF-8" in (place / "r.html").read_text("utf-8")
+    assert b"cleaned corpus: clean (train 390, dev 8 pairs)" in done.stderr
+    shown = mtkit("corpus", "check", "t.en", "t.de", cwd=place).stdout.decode()
+    assert "train: 2 of 400 lines damaged (0.5 %); 397 stay with --clean DIR." in shown
+    again = mtkit("corpus", "check", "t.en", "t.de", "--clean", "clean", cwd=place, check=2)
+    assert b"clean exists; name another --out, or add --force" in again.stderr
+
+
+def test_split_and_stats(place: Path) -> None:
+    sides = EVERYDAY / "train.en", EVERYDAY / "train.de"
+    sizes = ("--dev", "30", "--test", "20", "--seed", "3")
+    done = mtkit("corpus", "split", *sides, *sizes, "--out", "split", cwd=place)
+    assert b"corpus: split (train 8,048, dev 30, test 20 pairs)" in done.stderr
+    done = mtkit("corpus", "stats", "--corpus", "split", "--json", "--html", "s.html", cwd=place)
+    data = json.loads(done.stdout)
+    assert [text["sentences"] for text in data["texts"]] == [8048, 8048, 30, 30, 20, 20]
+    assert "Most ambiguous words" in (place / "s.html").read_text("utf-8")
+    again = mtkit("corpus", "check", "--corpus", "split", "--json", cwd=place)
+    assert not [f for f in json.loads(again.stdout)["findings"] if "leak" in f["kind"]]
+
+
+def test_training_says_in_one_line_what_most_likely_is_damage(place: Path) -> None:
+    (place / "t.en").write_bytes((place / "t.en").read_bytes().replace(b"\xff", b"\x07"))
+    text = ("--train", "t.en", "t.de")
+    said = mtkit("align", *text, "--aligner", "ibm1", cwd=place).stderr.decode().splitlines()
+    assert [line for line in said if line.startswith("note:")] == [
+        "note: t.en t.de: control characters, U+FFFD or ||| in 2 of 400 pairs (first: line 7); see "
+        "`mtkit corpus check t.en t.de`"
+    ]
+    clean = "--train", EVERYDAY / "dev.en", EVERYDAY / "dev.de"
+    assert b"note:" not in mtkit("align", *clean, "--aligner", "ibm1", cwd=place).stderr
+
+
+REFUSED = {
+    "missing": (["check", "t.en", "none.de"], "none.de: no such file"),
+    "one-file": (["check", "t.en"], "t.en: expected two files, SRC TGT"),
+    "no-corpus": (["check", "--corpus", "nix"], "no corpus 'nix'"),
+    "exchanged": (["check", "t.en", "t.de", "--dev", "d.de", "d.en"], "are exchanged"),
+    "unequal": (
+        ["check", "one.en", "t.de", "--clean", "c"],
+        "one.en has 1 lines but t.de has 400; without --keep and --clean the check says where",
+    ),
+    "too-few": (["split", "d.en", "d.de", "--out", "s"], "d.en: 8 pairs with text; --dev 1000"),
+    "documents": (
+        ["split", "d.en", "d.de", "--out", "s", "--dev", "1", "--documents", "one.en"],
+        "one.en: 1 lines for 8 pairs",
+    ),
+    "both": (
+        ["split", "d.en", "d.de", "--out", "s", "--blank-lines", "--documents", "one.en"],
+        "--documents and --blank-lines name the documents twice",
+    ),
+    "three-files": (["stats", "d.en", "d.de", "t.en"], "expected two files once"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_gets_one_line_and_nothing_is_written(case: str, place: Path) -> None:
+    before = {path.name for path in place.iterdir()}
+    arguments, message = REFUSED[case]
+    done = mtkit("corpus", *arguments, cwd=place, check=2)
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith("mtkit: ")
+    assert message in line
+    assert done.stdout == b""
+    assert {path.name for path in place.iterdir()} == before
