@@ -196,10 +196,10 @@ def _plain(pairs: _Pairs) -> Iterator[Finding]:
 
 
 def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
-    fold, size = ids.folded()
+    fold, words = ids.folded()
     x, y = Flat(fold[x.words], x.begin), Flat(fold[y.words], y.begin)
     train = pairs.rows("train")
-    counts = [np.bincount(f.words[_span(f, train)], minlength=size) for f in (x, y)]
+    counts = [np.bincount(f.words[_span(f, train)], minlength=len(words)) for f in (x, y)]
     trained = np.zeros(len(pairs.source), bool)
     trained[train] = True
     a = languages.evidence(x, counts[0], counts[1], trained)
@@ -214,11 +214,9 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
             yield from pairs.findings("exchanged", mask)
             whole[rows] = False
             pairs.damaged[rows] = True  # no other check can judge them
-    letters = np.zeros(size, bool)
-    letters[fold[len(SPECIALS) :]] = [word[0].isalpha() for word in ids]
     other = (a > languages.SURER) ^ (b > languages.SURER)
     for f, count in zip((x, y), counts, strict=True):
-        other |= languages.foreign(f, count, letters, trained)
+        other |= languages.foreign(f, count, words, trained)
     yield from pairs.findings("swapped", swapped & whole)
     yield from pairs.findings("wrong-language", other & whole & ~swapped)
 
@@ -226,7 +224,8 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
 def _parallel(
     pairs: _Pairs, x: Flat, y: Flat, ids: Ids, extreme: Bool, tokenizer: Tokenizer, notes: list[str]
 ) -> Iterator[Finding]:
-    judged = doubt(x, y, list(ids), ~pairs.damaged)
+    again = repeats.repeated(repeats.exact(list(zip(pairs.source, pairs.target, strict=True))))
+    judged = doubt(x, y, list(ids), ~pairs.damaged, again)
     if judged is None:
         notes.append("not checked: whether pairs are parallel; there are too few to learn from")
         return

@@ -37,7 +37,7 @@ SAMPLE = 100_000  # pairs that t is learnt from
 ENOUGH = 1_000  # pairs; of fewer too little is learnt
 RANDOM = 20_000  # pairs put together at random
 BINS, BIN = 10, 300  # by length; pairs that each has at least
-ODDS = 1e-4  # that a pair is not parallel, before it is seen
+ODDS = 3e-5  # that a pair is not parallel, before it is seen
 LONGEST = 200  # words of a sentence that is learnt from
 
 
@@ -51,18 +51,22 @@ class Doubt(NamedTuple):
     apart: bool
 
 
-def doubt(x: Flat, y: Flat, words: Sequence[str], usable: Bool) -> Doubt | None:
+def doubt(
+    x: Flat, y: Flat, words: Sequence[str], usable: Bool, repeated: Bool
+) -> Doubt | None:  # fmt: skip
     """Which pairs do not look parallel; None where there are too few to learn from.
 
     words: those of the ids of both sides, after the specials. usable: pairs without other damage.
+    repeated: pairs that stand there before, from which nothing more is learnt. Both bool (S,).
     """
     lengths = np.diff(x.begin) + np.diff(y.begin)
     rows = np.flatnonzero(usable & (np.minimum(np.diff(x.begin), np.diff(y.begin)) > 0))
-    if len(rows) < ENOUGH:
+    learnt = rows[~repeated[rows]]
+    if len(learnt) < ENOUGH:
         return None
     ids, size = _stems(words)
     x, y = Flat(ids[x.words], x.begin), Flat(ids[y.words], y.begin)
-    learnt = rows[lengths[rows] <= LONGEST]
+    learnt = learnt[lengths[learnt] <= LONGEST]
     learnt = learnt[:: len(learnt) // SAMPLE + 1]
     halves = learnt[::2], learnt[1::2]
     with ThreadPoolExecutor(2) as pool:
@@ -71,7 +75,7 @@ def doubt(x: Flat, y: Flat, words: Sequence[str], usable: Bool) -> Doubt | None:
         gains = np.full(len(x), np.nan)
         for own, model in ((rows[~first], models[0]), (rows[first], models[1])):
             gains[own] = _gains_of(model, x, y, own, own, pool)
-        own = rows[first][:RANDOM]
+        own = halves[0][:RANDOM]
         chance = _gains_of(models[1], x, y, own, _partners(own, lengths), pool)
     return _decide(gains, chance, lengths, rows, lengths[own])
 

@@ -12,7 +12,7 @@ from mtkit.quality.check import Report
 from mtkit.quality.coverage import Unknown
 from mtkit.quality.finding import KINDS, Finding
 
-FIRST = 5  # line numbers of a finding in a table
+FIRST = 4  # line numbers of a finding in a table
 
 
 def findings(report: Report) -> Findings:
@@ -38,17 +38,21 @@ def findings(report: Report) -> Findings:
 def verdict(report: Report) -> list[str]:
     """What was not checked, then how much is damaged and what to do."""
     said = [f"{note[0].upper()}{note[1:]}." for note in report.notes]
-    for split, (source, _) in report.texts.items():
+    for split, (source, target) in report.texts.items():
         damaged = damaged_lines(report, split)
-        uneven = split not in report.keep
-        if not damaged and not uneven:
+        if split not in report.keep:
+            said.append(
+                f"{split}: the sides do not correspond, {len(source):,} and {len(target):,} lines; "
+                "mend the files and check them again."
+            )
+        elif damaged:
+            said.append(
+                f"{split}: {damaged:,} of {len(source):,} lines damaged "
+                f"({_share(damaged, len(source))}); {len(report.keep[split]):,} stay with "
+                "--clean DIR."
+            )
+        else:
             said.append(f"{split}: no damage found in {len(source):,} pairs.")
-            continue
-        stays = "" if uneven else f"; {len(report.keep[split]):,} stay with --clean DIR"
-        said.append(
-            f"{split}: {damaged:,} of {len(source):,} lines damaged "
-            f"({_share(damaged, len(source))}){stays}."
-        )
     return said
 
 

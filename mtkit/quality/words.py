@@ -33,12 +33,12 @@ class Ids(dict[str, int]):
         self[word] = number = len(self) + len(SPECIALS)
         return number
 
-    def folded(self) -> tuple[Int32, int]:
-        """The number of each word without its case, int32 (V,), and how many numbers there are."""
-        numbers: dict[str, int] = {}
+    def folded(self) -> tuple[Int32, list[str]]:
+        """The number of each word without its case, int32 (V,), and these words by number."""
+        numbers = {special: k for k, special in enumerate(SPECIALS)}
         ids = [*range(len(SPECIALS))]
-        ids += [numbers.setdefault(w.casefold(), len(numbers) + len(SPECIALS)) for w in self]
-        return np.array(ids, np.int32), len(numbers) + len(SPECIALS)
+        ids += [numbers.setdefault(word.casefold(), len(numbers)) for word in self]
+        return np.array(ids, np.int32), list(numbers)
 
     def flat(self, lines: Sequence[str], tokenizer: Kind = "words") -> Flat:
         """The words of all lines as numbers."""
