@@ -224,7 +224,8 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
 def _parallel(
     pairs: _Pairs, x: Flat, y: Flat, ids: Ids, extreme: Bool, tokenizer: Tokenizer, notes: list[str]
 ) -> Iterator[Finding]:
-    again = repeats.repeated(repeats.exact(list(zip(pairs.source, pairs.target, strict=True))))
+    keys = repeats.exact(pairs.source), repeats.exact(pairs.target)
+    again = repeats.repeated(repeats.together(*keys))
     judged = doubt(x, y, list(ids), ~pairs.damaged, again)
     if judged is None:
         notes.append("not checked: whether pairs are parallel; there are too few to learn from")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,8 +20,8 @@ _PUNCTUATION = re.compile(
 )
 
 
-def exact(lines: Sequence[Hashable]) -> Int64:
-    """A 64-bit number for each line or pair, the same for the same; of this process alone."""
+def exact(lines: Sequence[str]) -> Int64:
+    """A 64-bit number for each line, the same for the same line; of this process alone."""
     return np.fromiter(map(hash, lines), np.int64, len(lines))
 
 

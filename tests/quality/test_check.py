@@ -49,7 +49,10 @@ def found(report: Report, split: str = "train") -> dict[tuple[str, str], set[int
     return {(f.kind, f.where): set(f.lines.tolist()) for f in report.findings if f.split == split}
 
 
-@pytest.fixture(scope="module", params=["everyday", pytest.param("multi30k", marks=needs_shared)])
+@pytest.fixture(
+    scope="module",
+    params=["everyday", pytest.param("multi30k", marks=[needs_shared, pytest.mark.compiled])],
+)
 def case(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Report, Damaged, Report]:
@@ -106,6 +109,7 @@ def test_a_clean_corpus_has_its_duplicates_alone(case: tuple[Report, Damaged, Re
 
 
 @needs_shared
+@pytest.mark.compiled
 @pytest.mark.parametrize("size", [5000, 7919])
 def test_another_script_and_lists_of_rare_words_bring_no_false_alarm(
     size: int, tmp_path: Path
@@ -171,6 +175,7 @@ def everyday(split: str = "train") -> tuple[list[str], list[str]]:
     return source, target
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("row", "count"), [(1500, 1), (5000, 25)])
 def test_unequal_counts_name_the_place(row: int, count: int, tmp_path: Path) -> None:
     source, target = everyday()
@@ -186,6 +191,7 @@ def test_unequal_counts_name_the_place(row: int, count: int, tmp_path: Path) -> 
         refuse_unclean(report, ["train"])
 
 
+@pytest.mark.compiled
 def test_sides_that_lost_a_line_each_slip_between(tmp_path: Path) -> None:
     source, target = everyday()
     paths = small(tmp_path, source[:3000] + source[3001:], target[:3100] + target[3101:])
@@ -198,6 +204,7 @@ def test_sides_that_lost_a_line_each_slip_between(tmp_path: Path) -> None:
     assert np.abs(np.array(places) - [3001, 3100]).max() <= 10
 
 
+@pytest.mark.compiled
 def test_text_that_does_not_correspond_is_one_finding(tmp_path: Path) -> None:
     source, target = everyday()
     report = check(read_sides({"train": small(tmp_path, source, target[4000:] + target[:4000])}))
