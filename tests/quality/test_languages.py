@@ -22,7 +22,9 @@ def test_a_sentence_is_not_evidence_for_itself() -> None:
     assert wrong == pytest.approx(2 * (math.log(10.5 / 10) - math.log(0.5 / 10)), rel=1e-6)
     held_out, *_ = evidence(text, own, other, ~trained)
     assert held_out == pytest.approx(math.log(0.5 / 10) - math.log(1.5 / 10), rel=1e-6)
-    [most] = evidence(Flat.of([[1]]), np.array([0, 0]), np.array([0, 10**6]), np.array([False]))
+    [most] = evidence(
+        Flat.of([[1]]), np.array([999, 0, 0]), np.array([0, 10**6, 0]), np.array([False])
+    )
     assert most == MOST
 
 
