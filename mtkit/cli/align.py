@@ -85,7 +85,8 @@ def align(
 
 
 def _from_stdin(train: options.Files | None, corpus: str | None, pair: str | None) -> Corpus:
-    from mtkit.text.corpus import Corpus, decode_lines, parse_pair, split_pairs
+    from mtkit.text.corpus import Corpus, parse_pair, split_pairs
+    from mtkit.text.lines import decode_lines
 
     if train or corpus:
         raise InputError("--stdin and --train or --corpus name the text twice; give one of them")

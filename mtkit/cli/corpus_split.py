@@ -44,7 +44,8 @@ def split(
     from mtkit.models import check_out
     from mtkit.quality.split import blank_line_documents, split_text, write_split
     from mtkit.storage.writing import replacing
-    from mtkit.text.corpus import Bitext, check_languages, languages_of, parse_pair, read_lines
+    from mtkit.text.corpus import Bitext, check_languages, languages_of, parse_pair
+    from mtkit.text.lines import read_lines
 
     options.set_up(quiet)
     if documents and blank_lines:

@@ -47,7 +47,7 @@ def encode(
 ) -> None:  # fmt: skip
     """Sentence vectors of a neural model, and the closest training sentences: mtkit encode < in."""
     from mtkit.manifest import training_pairs
-    from mtkit.text.corpus import decode_lines
+    from mtkit.text.lines import decode_lines
     from mtkit.translators import load_neural
 
     cores = set_up(quiet, threads)

@@ -99,7 +99,7 @@ def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:
 
 def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
     """Stdin in batches, and how many lines it has: 0 if each comes by itself as it is typed."""
-    from mtkit.text.corpus import decode_lines, stream_lines
+    from mtkit.text.lines import decode_lines, stream_lines
 
     if singly:
         return ([line] for line in stream_lines(sys.stdin.buffer, "stdin")), 0

@@ -17,7 +17,7 @@ from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, Manifest, model_files, model_size
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.system import Hypothesis, Score, System
-from mtkit.text.corpus import read_lines
+from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.translators import open_translator
 

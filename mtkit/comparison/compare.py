@@ -18,7 +18,8 @@ from mtkit.explanation.reasons import Explanation, with_evidence
 from mtkit.manifest import UND, Manifest, named_test_set
 from mtkit.models import MODELS, Parts, all_models, named_systems
 from mtkit.system import Reasons
-from mtkit.text.corpus import Bitext, Files, Named, files_of, read_lines, refuse_exchanged
+from mtkit.text.corpus import Bitext, Files, Named, files_of, refuse_exchanged
+from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import Kind
 
 BLEU_TOKENS: dict[Kind, str] = {"words": "13a", "none": "none"}  # sacreBLEU's names

@@ -12,7 +12,8 @@ from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import Measured, frequencies, judge, splits
 from mtkit.manifest import Manifest, named_test_set, training_text
 from mtkit.models import load, models_or_all
-from mtkit.text.corpus import Bitext, Files, read_lines
+from mtkit.text.corpus import Bitext, Files
+from mtkit.text.lines import read_lines
 
 
 def measure(

@@ -21,7 +21,8 @@ from mtkit.manifest import RECORDS, model_files
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.writing import recover, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
-from mtkit.text.corpus import Bitext, read_lines
+from mtkit.text.corpus import Bitext
+from mtkit.text.lines import read_lines
 from mtkit.version import __version__
 
 FORMAT = 2

@@ -31,8 +31,9 @@ from mtkit.smt.search.features import weights_named
 from mtkit.smt.system import SmtSystem
 from mtkit.storage.reading import damaged, parse_json, read_array, read_text
 from mtkit.system import Hypothesis, System
-from mtkit.text.corpus import Bitext, line_hashes, read_lines
+from mtkit.text.corpus import Bitext, line_hashes
 from mtkit.text.glossary import Glossary
+from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mtkit.errors import InputError
 from mtkit.grammar.rules import SOURCE, TARGET, Features, Part, Phrase, Token, Word
-from mtkit.text.corpus import read_lines
+from mtkit.text.lines import read_lines
 
 SECTIONS = ("features", "contractions", "words", "phrases", "sentences")
 SLOT = re.compile(r"([A-Z]{2,}\d*)((?:[.@]\w+)*)")

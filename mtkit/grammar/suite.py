@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mtkit.errors import InputError
 from mtkit.grammar.expand import Grammar, Sentence, pick, text
 from mtkit.grammar.rules import TARGET, Phrase, Tree
-from mtkit.text.corpus import read_lines
+from mtkit.text.lines import read_lines
 
 TRIES = 20  # draws of an item, and of its mirror item
 Z = 1.959963984540054  # the standard normal's 97.5 % quantile

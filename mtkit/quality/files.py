@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtkit.errors import InputError
+from mtkit.text.catalog import SPLITS, Provenance
 from mtkit.text.corpus import (
     DEFAULT_CORPUS,
     DEFAULT_PAIR,
-    SPLITS,
     Files,
     check_languages,
     find_corpus,
@@ -35,13 +35,22 @@ def name_files(
         raise InputError("--corpus and --train name the training text twice; give one of them")
     if corpus is None and not train and (dev or test):
         raise InputError("--dev and --test need --train or --corpus beside them")
-    languages = parse_pair(pair) if pair else languages_of(train) if train else DEFAULT_PAIR
-    files = {} if train else _of_directory(find_corpus(corpus or DEFAULT_CORPUS), languages)
+    directory = None if train else find_corpus(corpus or DEFAULT_CORPUS)
+    languages = parse_pair(pair) if pair else _languages(train, directory)
+    files = _of_directory(directory, languages) if directory else {}
     for split, named in zip(SPLITS, (train, dev, test), strict=True):
         if named:
             check_languages(f"--{split}", named, languages)
             files[split] = named
     return languages, {split: files[split] for split in SPLITS if split in files}
+
+
+def _languages(train: Files | None, directory: Path | None) -> tuple[str, str]:
+    """Those of the files' names, or of a fetched corpus."""
+    if train:
+        return languages_of(train)
+    origin = Provenance.read(directory) if directory else None
+    return (origin.languages[0], origin.languages[1]) if origin else DEFAULT_PAIR
 
 
 def _of_directory(directory: Path, pair: tuple[str, str]) -> dict[str, Files]:

@@ -19,7 +19,8 @@ from mtkit.errors import InputError
 from mtkit.quality.repeats import near
 from mtkit.smt.flat import Bool, Int64
 from mtkit.smt.kernels import kernel
-from mtkit.text.corpus import SPLITS, Bitext
+from mtkit.text.catalog import SPLITS
+from mtkit.text.corpus import Bitext
 
 TRAIN, DEV, TEST = range(3)
 

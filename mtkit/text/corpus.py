@@ -18,9 +18,7 @@ from mtkit.storage.packing import PACKED
 from mtkit.text.catalog import SPLITS, Provenance, corpora_directory, fetched, read_catalog
 from mtkit.text.formats import bilingual
 from mtkit.text.languages import base, language_of, surely_differ
-from mtkit.text.lines import decode_lines as decode_lines
-from mtkit.text.lines import read_lines as read_lines
-from mtkit.text.lines import stream_lines as stream_lines
+from mtkit.text.lines import read_lines
 from mtkit.text.sanity import check_dev, check_format, check_sides, remark
 from mtkit.text.tokenizer import WordTokenizer
 

@@ -27,8 +27,8 @@ from mtkit.text.catalog import (
     cache_directory,
     place_of,
 )
-from mtkit.text.corpus import decode_lines
 from mtkit.text.held_out import draw
+from mtkit.text.lines import decode_lines
 
 MANY_TIMES = 4  # a file may be so much larger than the catalog says it roughly is
 Pair = tuple[str, str]

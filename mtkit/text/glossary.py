@@ -9,7 +9,7 @@ from operator import add
 from pathlib import Path
 
 from mtkit.errors import InputError
-from mtkit.text.corpus import read_lines
+from mtkit.text.lines import read_lines
 
 LONGEST_PHRASE = 7  # tokens a side: no phrase of the decoder has more
 Words = tuple[str, ...]

@@ -12,14 +12,13 @@ from mtkit.errors import InputError
 from mtkit.text.corpus import (
     Bitext,
     corpora_directory,
-    decode_lines,
     find_corpus,
     line_hashes,
     open_corpus,
     parse_pair,
     read_corpus_directory,
-    read_lines,
 )
+from mtkit.text.lines import decode_lines, read_lines
 
 BOM = b"\xef\xbb\xbf"
 

@@ -19,8 +19,8 @@ from sacrebleu.dataset import DATASETS
 from mtkit.errors import InputError, WorkError
 from mtkit.storage.download import Patience
 from mtkit.text.catalog import Entry, Provenance, place_of, read_catalog
-from mtkit.text.corpus import read_lines
 from mtkit.text.fetch import fetch
+from mtkit.text.lines import read_lines
 from tests.support.server import Site, cut, site, stall, status
 
 __all__ = ["site"]

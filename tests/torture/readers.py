@@ -83,9 +83,9 @@ def reader(name: str, place: Path) -> Reader:
     from mtkit.smt.moses.tables import Words, read_table
     from mtkit.smt.search.features import read_weights
     from mtkit.storage.reading import read_array
-    from mtkit.text.corpus import read_lines
     from mtkit.text.formats.bilingual import READERS, read
     from mtkit.text.glossary import Glossary
+    from mtkit.text.lines import read_lines
     from mtkit.text.subwords import Subwords
     from mtkit.text.tokenizer import WordTokenizer
     from mtkit.text.vocabulary import Vocabulary

@@ -19,7 +19,7 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.smt.flat import Bool, Flat, Int8, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
-from mtkit.text.corpus import read_lines
+from mtkit.text.lines import read_lines
 from mtkit.text.vocabulary import Sentences
 
 HEURISTICS = (

@@ -35,7 +35,7 @@ from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.decoder import MOST, Limits
 from mtkit.smt.search.features import NAMES, OF_PHRASES, OF_REORDERING
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.text.corpus import read_lines
+from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import SPECIALS, Vocabulary
 

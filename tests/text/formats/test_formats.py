@@ -12,8 +12,9 @@ import pytest
 from translate.storage import pypo, tmx, xliff, xliff2
 
 from mtkit.console import console
-from mtkit.text.corpus import Bitext, files_of, open_corpus, read_lines
+from mtkit.text.corpus import Bitext, files_of, open_corpus
 from mtkit.text.formats.bilingual import read
+from mtkit.text.lines import read_lines
 from tests.support.bilingual import PACKERS, WRITERS, Pairs, write
 from tests.support.paths import MULTI30K, needs_shared
 

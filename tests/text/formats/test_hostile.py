@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from mtkit.errors import InputError
 from mtkit.storage import reading
-from mtkit.text.corpus import Bitext, files_of, open_corpus, read_lines
+from mtkit.text.corpus import Bitext, files_of, open_corpus
 from mtkit.text.formats import markup
 from mtkit.text.formats.bilingual import read
+from mtkit.text.lines import read_lines
 from tests.support.bilingual import PACKERS, WRITERS, write
 from tests.support.command import mtkit
 
