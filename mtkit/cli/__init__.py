@@ -132,12 +132,8 @@ def complete(arguments: Sequence[str]) -> list[str]:
         completed.append(word)
         option, _, name = word.partition("=")
         name = word if k and arguments[k - 1] in FILES else name * (option in FILES)
-        if (
-            k < end
-            and name
-            and not name.startswith("-")
-            and _is_alone(name, arguments[k + 1 : end])
-        ):
+        is_name = name and not name.startswith("-") and not name.isdecimal()  # a count of pairs
+        if k < end and is_name and _is_alone(name, arguments[k + 1 : end]):
             completed.append(name)
     return completed
 
