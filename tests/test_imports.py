@@ -58,6 +58,7 @@ CHAPTERS = [
     "page",
     "evaluation",
     "manifest",
+    "documents",
     "smt.alignment",
     "smt.language_model",
     "smt.phrases",

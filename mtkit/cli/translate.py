@@ -1,18 +1,20 @@
-"""``mtkit translate < in > out``."""
+"""``mtkit translate < in > out``, and ``mtkit translate FILE -o FILE``."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
-from typer import Option
+from typer import Argument, Option
 
 from mtkit.cli.options import GlossaryFile, Quiet, Threads, model_or_newest, set_up
 from mtkit.console import note, progress
@@ -42,41 +44,143 @@ NBestLists = Annotated[
     ),
 ]
 Stream = Annotated[bool, Option("--stream", help="Answer each line at once, as on a terminal.")]
+InFile = Annotated[
+    Path | None,
+    Argument(metavar="[FILE]", help="Lines (also .gz), or a document: .xlf, .xliff, .po. [stdin]"),
+]
+OutFile = Annotated[
+    Path | None, Option("--out", "-o", metavar="FILE", help="Where the translation goes. [stdout]")
+]
+EveryTarget = Annotated[
+    bool, Option("--all", help="Of a document, translate also what has a translation.")
+]
 
 
 def translate(
-    context: typer.Context, model: Models = None, n_best: NBest = 1, as_json: LineAsJson = False,
+    context: typer.Context, file: InFile = None, out: OutFile = None, model: Models = None,
+    every: EveryTarget = False, n_best: NBest = 1, as_json: LineAsJson = False,
     stream: Stream = False, glossary: GlossaryFile = None, lists: NBestLists = None,
     threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Translate lines from stdin to stdout: mtkit translate < in > out. One line in, one line out.
+    """Translate lines: mtkit translate < in > out. One line in, one line out. Or the empty targets
+    of an XLIFF or PO file: mtkit translate app.xlf -o app.xlf. Nothing else in it changes.
 
     Statistical models and combinations obey a --glossary; stderr says how often it was to be.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
-    if context.args:
-        name = shlex.quote(context.args[0])
-        raise InputError(f"translate reads stdin, no files: say mtkit translate < {name}")
+    _check(context.args, file, out, every)
+    if file and _is_document(file):
+        if n_best > 1 or as_json or stream or lists:
+            raise InputError(f"{file}: --n-best, --json, --stream and --lists are for plain text")
+        cores = set_up(quiet, threads)
+        _fill(file, out, model or [model_or_newest(None)], glossary, every, cores)
+        return
     cores = set_up(quiet, threads)
-    system, wanted = _open(model or [], glossary)
+    batches, total = _file_lines(file, stream) if file else (iter(()), 0)
+    system, wanted = _open(model or [model_or_newest(None)], glossary)
     system.limit_threads(cores)
-    if sys.stdin.isatty():
-        note("reading lines from the keyboard; Ctrl-D ends them")
-    batches, total = _read(not lists and (stream or sys.stdin.isatty()))
+    if file is None:
+        if sys.stdin.isatty():
+            note("reading lines from the keyboard; Ctrl-D ends them")
+        batches, total = _read(not lists and (stream or sys.stdin.isatty()))
     if lists:
-        every = list(batches)
-        _use_lists(system, lists, [line for batch in every for line in batch])
-        batches = iter(every)
-    compliance = _answer(system, batches, total, n_best, as_json, wanted)
+        lines = list(batches)
+        _use_lists(system, lists, [line for batch in lines for line in batch])
+        batches = iter(lines)
+    with _output(out) as stdout:
+        compliance = _answer(system, batches, total, n_best, as_json, wanted, stdout)
+    if wanted:
+        note(f"glossary: {compliance}")
+
+
+def _check(more: Sequence[str], file: Path | None, out: Path | None, every: bool) -> None:
+    """Raise InputError where files or options do not go together."""
+    if more:
+        name = shlex.quote(more[0])
+        raise InputError(f"translate takes one file; translate {name} by a command of its own")
+    if every and not (file and _is_document(file)):
+        raise InputError("--all is for a document; name an .xlf, .xliff or .po file")
+    if out and _is_document(out) and not (file and _is_document(file)):
+        raise InputError(f"{out}: plain text becomes no document; name another file")
+    if file and out and _is_document(file) != _is_document(out):
+        raise InputError(f"{out}: the translation is a {_is_document(file)} file as {file} is")
+
+
+def _is_document(file: Path) -> str:
+    """The kind of a document, none of plain text."""
+    from mtkit.documents.fill import kind_of
+
+    return kind_of(file)
+
+
+def _file_lines(file: Path, singly: bool) -> tuple[Iterator[list[str]], int]:
+    """The lines of a file in batches, or each by itself, and how many there are."""
+    from mtkit.text.corpus import read_lines
+
+    lines, size = read_lines(file), 1 if singly else BATCH
+    if lines and lines[0].lstrip().startswith(("<?xml", "<xliff")):
+        raise InputError(
+            f"{file}: line 1: this is XML; of XML only XLIFF can be translated, "
+            "in files whose names end in .xlf or .xliff"
+        )
+    return (lines[i : i + size] for i in range(0, len(lines), size)), len(lines)
+
+
+@contextmanager
+def _output(out: Path | None) -> Iterator[BinaryIO | gzip.GzipFile]:
+    """Stdout, or a file that takes its name when everything is written; packed, if it ends so."""
+    from mtkit.storage.writing import named_file
+
+    if out is None:
+        yield sys.stdout.buffer
+        return
+    with named_file(out) as file:
+        if out.suffix == ".gz":
+            with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                yield packed
+        else:
+            yield file
+
+
+def _fill(
+    file: Path, out: Path | None, models: list[Path], glossary: Path | None, every: bool, cores: int
+) -> None:
+    """Translate a document."""
+    from mtkit.documents.fill import fill, open_document
+    from mtkit.manifest import Manifest
+    from mtkit.text.glossary import Compliance
+
+    manifest = Manifest.read(models[0])
+    document = open_document(file, manifest.languages, every)  # what is wrong with it comes first
+    system, wanted = _open(models, glossary)
+    system.limit_threads(cores)
+    compliance = Compliance()
+
+    def translate(lines: Sequence[str]) -> list[Hypothesis]:
+        nonlocal compliance
+        best: list[Hypothesis] = []
+        with progress() as bar:
+            task = bar.add_task("translating", total=len(lines), status="")
+            for i in range(0, len(lines), BATCH):
+                batch = lines[i : i + BATCH]
+                best += [hypotheses[0] for hypotheses in system.translate(batch)]
+                bar.update(task, completed=len(best))
+                if wanted:
+                    words = system.tokenize(batch), system.tokenize([h.text for h in best[i:]])
+                    compliance += wanted.compliance(*words)
+        return best
+
+    with _output(out) as stdout:
+        stdout.write(fill(document, translate, manifest.word_tokenizer, str(file)))
     if wanted:
         note(f"glossary: {compliance}")
 
 
 def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary | None]:
-    """The models in those directories, or the newest; and the glossary that it follows."""
+    """The models in those directories; and the glossary that they follow."""
     from mtkit.models import load, load_with_glossary
 
-    directory, *others = models or [model_or_newest(None)]
+    directory, *others = models
     if glossary is None:
         return load(directory, *others), None
     if others:
@@ -109,12 +213,12 @@ def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
 
 def _answer(
     system: System, batches: Iterable[list[str]], total: int, n_best: int, as_json: bool,
-    wanted: Glossary | None,
+    wanted: Glossary | None, out: BinaryIO | gzip.GzipFile,
 ) -> Compliance:  # fmt: skip
     """Translate and write batch after batch; how often the glossary was followed."""
     from mtkit.text.glossary import Compliance
 
-    out, number, start, compliance = sys.stdout.buffer, 0, time.perf_counter(), Compliance()
+    number, start, compliance = 0, time.perf_counter(), Compliance()
     # No bar where the translations themselves go to the terminal.
     with progress(shown=total > 0 and not sys.stdout.isatty()) as bar:
         task = bar.add_task("translating", total=total, status="")

@@ -1,0 +1,173 @@
+r"""Codes: what stands in a text and is not language — tags, placeholders, line breaks.
+
+>>> [item.raw if isinstance(item, Code) else item for item in find_codes("See <b>%s</b>, {name}!")]
+['See ', '<b>', '%s', '</b>', ', ', '{name}', '!']
+
+A code has a role: ``open`` and ``close`` go around words; a ``point`` stands between words; a
+``word`` works as one in the sentence (``Delete %s files?``); a ``space`` is white space other than
+one blank; a ``break`` ends a line, and what stands on its two sides is translated by itself.
+
+Limits: quotation marks do not protect ``>`` in a tag that is written as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Literal, NamedTuple
+
+Role = Literal["open", "close", "point", "word", "space", "break"]
+DEEPEST = 50  # tags inside one another, of those that are written as text
+ORDERED = "%"  # the key of placeholders that mean, by their order, the next argument
+ACCELERATOR = "&"  # the key of marks in a word that name a key on the keyboard
+ELEMENT = "<"  # how the keys of XML elements begin, in which other pairs must close again
+
+
+class Code(NamedTuple):
+    """A code as the file writes it; codes of the same ``key`` make a pair."""
+
+    raw: str
+    role: Role
+    key: str = ""
+    text: str = ""  # what it says as plain text, of a code that was found in text
+
+
+Item = str | Code
+_ICU = re.compile(r"\{\s*[\w.-]+\s*,\s*(?:plural|select|selectordinal)\s*,")
+_CODE = re.compile(
+    r"""
+    (?P<break>[ ]*(?:[^\S ]*[\n\r\t\v\f\u2028\u2029\x85][^\S]*)|\\[nrt])  # a line break; \n spelled
+  | (?P<space>[ ]*[^\S \n\r\t\v\f\u2028\u2029\x85]\s*|[ ]{2,})
+  | (?P<tag></?(?P<name>[A-Za-z][\w:.-]*)(?:[\s/][^<>]*)?>
+      | &lt;/?(?P<escaped>[A-Za-z][\w:.-]*)(?:[\s/](?:(?!&[lg]t;).)*)?&gt;)
+  | (?P<comment><!--[^<>]*-->)
+  | (?P<word>
+        https?://[^\s<>"]*[^\s<>".,;:!?)\]]
+      | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+
+      | \{\{[^{}]*\}\} | [$#]\{[^{}]*\} | %\{\w+\}              # {{x}}, ${x}, #{x}, %{x}
+      | \{\s*[\w.\-\[\]]+\s*(?:,\s*\w+[^{}]*)?(?:![rsa])?(?::[^{}]*)?\}  # {name}, {0:.2f}
+      | %\(\w+\)[-+\ #0-9.]*[A-Za-z]                              # %(name)s
+      | %[A-Za-z_]\w{2,}%(?!%)                                    # %NAME%
+      | %\d+\$[-+#0]*\d*(?:\.\d+)?(?:hh?|ll?|[Lqjzt])?[A-Za-z@]   # %1$s
+      | \$\([\w.]+\) | \$[A-Za-z_]\w*                             # $(x), $x
+      | &(?:\#\d+|\#x[\dA-Fa-f]+|[A-Za-z]\w*);                    # &amp;
+      | %% | %L?\d+(?![\d.]*[A-Za-z]) | \\["'\\]                  # Qt's %1
+      | [A-Z]+(?:&[A-Z]+)+ | (?<![^\W_])&(?![^\W_])              # R&D; a & by itself
+    )
+  | (?P<accelerator>&(?=[^\W_])|(?<!\w)_(?=[^\W\d_]))          # E&xit, _File
+  | (?P<ordered>%[-+#0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh?|ll?|[Lqjzt])?[diouxXeEfFgGaAcspn@]
+      | \{(?:![rsa])?(?::[^{}]*)?\})                              # %s, {}
+    """,
+    re.VERBOSE,
+)
+_ALONE = frozenset("area br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
+
+
+def is_message(text: str) -> bool:
+    """Whether a text is in the syntax of ICU messages that choose: plurals and select."""
+    return _ICU.search(text) is not None
+
+
+def find_codes(text: str, escape: Callable[[str], str] = str) -> Iterator[Item]:
+    """``text`` with its codes told apart; ``escape`` gives how the file writes a code's text."""
+    at = 0
+    for found in _CODE.finditer(text):
+        if found.start() > at:
+            yield text[at : found.start()]
+        at = found.end()
+        role, key = _role_of(found)
+        yield Code(escape(found[0]), role, key, found[0])
+    if at < len(text):
+        yield text[at:]
+
+
+def _role_of(found: re.Match[str]) -> tuple[Role, str]:
+    kind, whole = found.lastgroup, found[0]
+    if kind == "break" or kind == "space" or kind == "word":
+        return kind, ""  # type: ignore[return-value]
+    if kind == "ordered":
+        return "word", ORDERED
+    if kind in ("comment", "accelerator"):
+        return "point", ACCELERATOR * (kind == "accelerator")
+    name = (found["name"] or found["escaped"] or "").lower()
+    inner = whole.removesuffix(">").removesuffix("&gt;")
+    if name == "br":
+        return "break", ""
+    if inner.endswith("/") or name in _ALONE:
+        return "point", ""
+    closes = whole.startswith(("</", "&lt;/"))
+    return ("close" if closes else "open"), name
+
+
+def partners(items: Sequence[Item]) -> dict[int, int]:
+    """The places of opening and closing codes that belong together, each way; pairs nest.
+
+    What opens inside an XML element and does not close there has no partner, nor has what other
+    pairs cross.
+    """
+    matched, open_ = dict[int, int](), list[int]()
+    keys = [item.key if isinstance(item, Code) else "" for item in items]
+    for i, item in enumerate(items):
+        if not isinstance(item, Code):
+            continue
+        if item.role == "open" and (len(open_) < DEEPEST or item.key.startswith(ELEMENT)):
+            open_.append(i)
+        elif item.role == "close":
+            for depth in range(len(open_) - 1, -1, -1):
+                j = open_[depth]
+                if keys[j] == item.key:
+                    matched |= {i: j, j: i}
+                    del open_[depth:]
+                    break
+                if keys[j].startswith(ELEMENT):
+                    break
+    return matched
+
+
+def with_roles(items: Sequence[Item]) -> tuple[list[Item], dict[int, int]]:
+    """The items with final roles, and their ``partners``: an opening or closing code without one is
+    a point, and so is a break within a sentence, where the line goes on with a small letter.
+    """
+    matched, resolved = partners(items), list[Item]()
+    for i, item in enumerate(items):
+        if isinstance(item, Code) and item.role in ("open", "close") and i not in matched:
+            item = item._replace(role="point")
+        elif isinstance(item, Code) and item.role == "break" and _within_sentence(items, i):
+            item = item._replace(role="point" if item.raw.strip() else "space")
+        resolved.append(item)
+    return resolved, matched
+
+
+def _within_sentence(items: Sequence[Item], i: int) -> bool:
+    if (code := items[i]) and isinstance(code, Code) and code.key:  # the border of a segment
+        return False
+    before = next((t for t in reversed(items[:i]) if isinstance(t, str) and t.strip()), "")
+    here = items[i]
+    assert isinstance(here, Code)
+    if here.text.count("\n") > 1 or "\t" in here.text:
+        return False
+    after = next((t for t in items[i + 1 :] if isinstance(t, str) and t.strip()), "")
+    return after.lstrip()[:1].islower() and before.rstrip()[-1:] not in (*".:!?;", "")
+
+
+def lines_of(items: Sequence[Item]) -> Iterator[range]:
+    """The places of the items of each line, with a line of its own for each break."""
+    start = 0
+    for i, item in enumerate(items):
+        if isinstance(item, Code) and item.role == "break":
+            yield from (range(start, i), range(i, i + 1))
+            start = i + 1
+    yield range(start, len(items))
+
+
+def codes_of(items: Sequence[Item], escape: Callable[[str], str]) -> list[Item]:
+    """``items`` with the codes in their texts told apart, too; neighbouring texts are one."""
+    merged = list[Item]()
+    for item in items:
+        if isinstance(item, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += item
+        elif item:
+            merged.append(item)
+    found = (find_codes(m, escape) if isinstance(m, str) else iter((m,)) for m in merged)
+    return list(chain.from_iterable(found))

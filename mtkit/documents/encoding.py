@@ -1,0 +1,120 @@
+"""Bytes of a document as text and back, without loss; and text with some stretches replaced."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import AnyStr, Generic, NamedTuple, Self
+
+from mtkit.errors import InputError
+from mtkit.storage.reading import unpacked
+
+LARGEST = 1 << 28  # bytes of a document
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# What people write documents in; Python's other codecs are no encodings of text, or not of bytes.
+_KNOWN = re.compile(
+    r"utf-8|utf-16-[bl]e|ascii|iso8859-\d+|cp\d+|koi8-[rut]|mac-\w+|euc_\w+|shift_jis\w*|gb\w+|big5\w*"
+)
+_DECLARED = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']""")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A codec that spells ``text`` as the bytes that it was read from."""
+
+    codec: str
+    bom: bytes = b""
+
+    @classmethod
+    def of_xml(cls, data: bytes, path: Path) -> Self:
+        """As the BOM or the declaration says, else UTF-8. Raises InputError for an unknown one."""
+        for bom, codec in _BOMS:
+            if data.startswith(bom):
+                return cls(codec, bom)
+        for start, codec in ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be")):
+            if data.startswith(start):
+                return cls(codec)
+        declared = _DECLARED.match(data[:200])
+        return cls(_codec(declared[1].decode() if declared else "utf-8", path))
+
+    @classmethod
+    def named(cls, name: str, data: bytes, path: Path) -> Self:
+        """The encoding called ``name``, with a BOM of UTF-8 where ``data`` begins with one."""
+        bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+        return cls("utf-8" if bom else _codec(name, path), bom)
+
+    def decode(self, data: bytes, path: Path) -> str:
+        """The text behind the BOM. Raises InputError where it is in another encoding."""
+        body = data.removeprefix(self.bom)
+        try:
+            text = body.decode(self.codec)
+        except UnicodeDecodeError as error:
+            line = body.count(b"\n", 0, error.start) + 1
+            raise InputError(
+                f"{path}: line {line}: not {self.codec} ({error.reason}); correct the encoding "
+                "that the file declares, or convert it to UTF-8"
+            ) from None
+        if self.encode(text, path) != data:
+            raise InputError(f"{path}: {self.codec} does not give its bytes back; convert to UTF-8")
+        return text
+
+    def encode(self, text: str, path: Path, errors: str = "strict") -> bytes:
+        """The bytes of ``text``. Raises InputError for characters that the encoding lacks."""
+        try:
+            return self.bom + text.encode(self.codec, errors)
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{path}: {self.codec} has no {text[error.start]!r}, which the translation needs; "
+                "convert the file to UTF-8"
+            ) from None
+
+
+def _codec(name: str, path: Path) -> str:
+    try:
+        codec = codecs.lookup(name).name
+    except LookupError:
+        codec = ""
+    if not _KNOWN.fullmatch(codec):
+        raise InputError(f"{path}: unknown encoding {name!r}; convert the file to UTF-8")
+    return codec
+
+
+def read_document(path: Path) -> bytes:
+    """A plain or ``.gz`` file. Raises InputError as ``unpacked``, and above ``LARGEST`` bytes."""
+    lines, size = [], 0
+    for line in unpacked(path):
+        lines.append(line)
+        if (size := size + len(line)) > LARGEST:
+            raise InputError(f"{path}: larger than {LARGEST >> 20} MB; split it into several files")
+    return b"".join(lines)
+
+
+class Edit(NamedTuple, Generic[AnyStr]):
+    """Put ``text`` in the place of ``start : stop``; an insertion where these are equal."""
+
+    start: int
+    stop: int
+    text: AnyStr
+
+
+def splice(data: AnyStr, edits: Iterable[Edit[AnyStr]]) -> AnyStr:
+    """``data`` with all ``edits``, which do not overlap.
+
+    >>> splice(b"abc", [Edit(3, 3, b"!"), Edit(1, 2, b"xy")])
+    b'axyc!'
+    """
+    parts: list[AnyStr] = []
+    at = 0
+    for start, stop, text in sorted(edits, key=lambda edit: edit[:2]):
+        assert start >= at, "edits overlap"
+        parts += [data[at:start], text]
+        at = stop
+    parts.append(data[at:])
+    return data[:0].join(parts)

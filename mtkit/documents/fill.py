@@ -1,0 +1,64 @@
+"""A file by its name: read it, have its segments translated, and what there is to say of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtkit.console import note
+from mtkit.documents.document import Document, Languages
+from mtkit.documents.encoding import read_document
+from mtkit.documents.po import read_po
+from mtkit.documents.segments import Filled, Translate, translate_segments
+from mtkit.documents.xliff import read_xliff
+from mtkit.text.languages import unpacked
+from mtkit.text.tokenizer import WordTokenizer
+
+READERS = {".xlf": read_xliff, ".xliff": read_xliff, ".po": read_po}
+
+
+def kind_of(path: Path) -> str:
+    """The suffix of a document's name, packed or not; "" for plain text."""
+    suffix = Path(unpacked(path)).suffix.lower()
+    return suffix if suffix in READERS else ""
+
+
+def open_document(path: Path, languages: Languages, every: bool) -> Document:
+    """The document in a file, read by its suffix.
+
+    languages: the model's. every: fill also what has a translation. Raises InputError where the
+    file cannot be read, is not what its suffix says, or is of other languages.
+    """
+    return READERS[kind_of(path)](read_document(path), path, languages, every)
+
+
+def fill(document: Document, translate: Translate, tokenizer: WordTokenizer, name: str) -> bytes:
+    """The document with its segments translated; stderr says how many, and why others are not."""
+    translations = translate_segments(document.segments, translate, tokenizer)
+    note(f"{name}: {_summary(translations, document.kept)}")
+    return document.write(translations)
+
+
+def _summary(translations: Sequence[Filled], kept: Counter[str]) -> str:
+    """How many segments were translated, copied, left empty and kept.
+
+    >>> _summary([Filled("a"), Filled("b"), Filled("c", "a message")], Counter(approved=4))
+    '2 segments translated; 1 copied untranslated (a message: 1); 4 kept (approved: 4)'
+    """
+    translated = sum(t.raw is not None and not t.why for t in translations)
+    parts = [f"{translated:,} segment{'s' * (translated != 1)} translated"]
+    for what, reasons in (
+        (
+            "copied untranslated",
+            Counter(t.why for t in translations if t.why and t.raw is not None),
+        ),
+        ("left empty", Counter(t.why for t in translations if t.raw is None)),
+        ("kept", +kept),
+    ):
+        if reasons:
+            by_reason = ", ".join(f"{reason}: {n:,}" for reason, n in reasons.most_common())
+            parts.append(f"{reasons.total():,} {what} ({by_reason})")
+    if not translations:
+        parts[0] = "nothing to fill"
+    return "; ".join(parts)

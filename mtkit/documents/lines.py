@@ -1,0 +1,165 @@
+"""A line with codes as plain text for a translator.
+
+Codes that work as words stay in the sentence, as masks: their own text where the tokenizer takes it
+for one token that no translator changes, ``{1}`` otherwise. All others are taken out:
+
+    Click <b>Save</b> to keep %1$s.
+    Click Save to keep {1}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mtkit.documents.codes import ACCELERATOR, Code, Item, Role
+from mtkit.text.tokenizer import WordTokenizer, is_verbatim
+
+_ENDS = frozenset(".,;:!?)")
+
+
+@dataclass
+class Line:
+    """The items ``places`` of a segment, which are translated at once.
+
+    text: what is translated. tokens: its word tokens. masks: token → place of the code that it
+    stands for. at: place of any other code → the token behind it.
+    """
+
+    items: Sequence[Item]
+    places: range
+    text: str = ""
+    tokens: list[str] = field(default_factory=list)
+    masks: dict[int, int] = field(default_factory=dict)
+    at: dict[int, int] = field(default_factory=dict)
+    spaced: bool = False  # masks stand between blanks, whether the source has any there or not
+
+    @property
+    def is_language(self) -> bool:
+        """Whether there is a letter beside the codes."""
+        texts = (item for item in self.items_here if isinstance(item, str))
+        return any(c.isalpha() for text in texts for c in text)
+
+    @property
+    def items_here(self) -> Sequence[Item]:
+        """The items of this line."""
+        return self.items[self.places.start : self.places.stop]
+
+    def code(self, place: int) -> Code:
+        """The code at ``place``."""
+        code = self.items[place]
+        assert isinstance(code, Code)
+        return code
+
+    def role(self, place: int) -> Role:
+        """How a code stands beside words: the mark of an accelerator as what opens one."""
+        code = self.code(place)
+        return "open" if code.key == ACCELERATOR else code.role
+
+    def blanks(self, place: int) -> tuple[bool, bool]:
+        """Whether a blank stands directly before a code, and directly behind it."""
+        before, behind = (
+            item if j in self.places and isinstance(item := self.items[j], str) else ""
+            for j in (place - 1, place + 1)
+        )
+        return before.endswith(" "), behind.startswith(" ")
+
+    def is_tight(self, place: int) -> bool:
+        """Whether a code stands between words or marks without a blank anywhere."""
+        sides = (range(place - 1, self.places.start - 1, -1), range(place + 1, self.places.stop))
+        left, right = (next((i for i in side if not self.is_markup(i)), None) for side in sides)
+        if left is None or right is None:
+            return False
+        before, behind = self.items[left], self.items[right]
+        return not (isinstance(before, str) and before.endswith(" ")) and not (
+            isinstance(behind, str) and behind.startswith(" ")
+        )
+
+    def is_markup(self, place: int) -> bool:
+        """Whether a code stands there that is no word."""
+        item = self.items[place]
+        return isinstance(item, Code) and item.role != "word"
+
+
+def plain_line(items: Sequence[Item], places: range, tokenizer: WordTokenizer) -> Line:
+    """The items at ``places`` as a line, ready to be translated."""
+    line = Line(items, places)
+    names = _masks(line, tokenizer)
+    for line.spaced in (tokenizer.kind == "none", True):  # if a mask does not become a token
+        starts = _write(line, names)
+        line.tokens = tokenizer.tokenize(line.text)
+        spans = _spans(line, tokenizer)
+        token_at = {span: t for t, span in enumerate(spans)}
+        wanted = {i: token_at.get((starts[i], starts[i] + len(name))) for i, name in names.items()}
+        line.masks = {t: i for i, t in wanted.items() if t is not None}
+        if len(line.masks) == len(names):
+            break
+    else:
+        raise AssertionError(f"no token for each mask in {line.text!r}")
+    for i in filter(line.is_markup, places):
+        opens = line.role(i) == "open"  # one inside a word goes around the whole
+        line.at[i] = sum(b <= starts[i] if opens else a < starts[i] for a, b in spans)
+    return line
+
+
+def _masks(line: Line, tokenizer: WordTokenizer) -> dict[int, str]:
+    """Place → mask of the codes that are words."""
+    words = {i: line.code(i) for i in line.places if _is_word(line.items[i])}
+    taken = "".join(item if isinstance(item, str) else item.text for item in line.items_here)
+    names, k = dict[int, str](), 0
+    for i, code in words.items():
+        if is_verbatim(code.text) and tokenizer.tokenize(code.text) == [code.text]:
+            names[i] = code.text
+            continue
+        k += 1
+        while f"{{{k}}}" in taken:
+            k += 1
+        names[i] = f"{{{k}}}"
+    return names
+
+
+def _is_word(item: Item) -> bool:
+    return isinstance(item, Code) and item.role == "word"
+
+
+def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
+    """Write ``line.text``; the character at which each code stands in it."""
+    text, starts, run = "", dict[int, int](), list[str]()
+    for i in line.places:
+        item = line.items[i]
+        if line.is_markup(i):
+            starts[i] = len(text)
+            run.append(line.role(i))
+            continue
+        chunk = item if isinstance(item, str) else f" {names[i]} " if line.spaced else names[i]
+        if text and run and _need_blank(text[-1], run, chunk[0]):
+            text += " "
+        if text[-1:] in ("", " "):
+            chunk = chunk.removeprefix(" ")
+        starts[i] = len(text) + chunk.startswith(" ")
+        text, run = text + chunk, []
+    line.text = text.removesuffix(" ")
+    return starts
+
+
+def _need_blank(left: str, roles: Sequence[str], right: str) -> bool:
+    """Whether codes of ``roles`` keep two characters apart that no blank does."""
+    if left == " " or right == " ":
+        return False
+    if "space" in roles:
+        return True
+    apart = "point" in roles or ("close" in roles and "open" in roles[roles.index("close") :])
+    return apart and (right.isalnum() or right in "{%") and (left.isalnum() or left in _ENDS)
+
+
+def _spans(line: Line, tokenizer: WordTokenizer) -> list[tuple[int, int]]:
+    """Where each token stands in the text."""
+    text, spans, at = line.text, list[tuple[int, int]](), 0
+    if tokenizer.lowercase:
+        text = "".join(low if len(low := c.lower()) == 1 else c for c in text)
+    for token in line.tokens:
+        surface = tokenizer.detokenize([token])
+        start = max(text.find(surface, at), at)
+        at = start + len(surface)
+        spans.append((start, at))
+    return spans

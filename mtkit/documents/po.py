@@ -1,0 +1,245 @@
+r"""PO files of gettext: translations are put in by splicing; no other byte changes.
+
+An entry that is filled gets the flag ``fuzzy``, for a translator to review: gettext has no place
+for the name of a tool. ``msgstr[0]`` is the translation of ``msgid``, the others that of
+``msgid_plural``, and so is the only form of a language that has one; there are as many as the
+header's ``nplurals``.
+
+Limits: lines are broken behind ``\n`` alone; the context (``msgctxt``) is not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from mtkit.documents.document import EMPTY, HAS_TARGET, Document, Languages, at, check_language
+from mtkit.documents.encoding import Edit, Encoding, splice
+from mtkit.documents.segments import Filled, Segment
+from mtkit.errors import InputError
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_FIELD = re.compile(rf"\s*(msgctxt|msgid|msgid_plural|msgstr(?:\[(\d+)\])?)\s*({_STRING})\s*")
+_MORE = re.compile(rf"\s*({_STRING})\s*")
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([\dA-Fa-f]{1,2})|(.))")
+_SPELLED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_WRITTEN = str.maketrans({"\\": "\\\\", '"': '\\"'} | {c: f"\\{n}" for n, c in _SPELLED.items()})
+_CHARSET = re.compile(rb"charset=([\w.:-]+)", re.IGNORECASE)
+_PLURALS = re.compile(r"nplurals\s*=\s*(\d+)")
+MOST_PLURALS = 10
+
+
+@dataclass
+class _Field:
+    """``msgid "…"`` and the lines that go on with it; ``start : stop`` are its strings."""
+
+    name: str
+    number: int | None
+    line: int
+    start: int
+    stop: int
+    raw: list[str]
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return "".join(_ESCAPE.sub(_unescape, string[1:-1]) for string in self.raw)
+
+
+@dataclass
+class _Entry:
+    """The fields of a message, and where it gets a flag."""
+
+    fields: list[_Field] = field(default_factory=list)
+    begin: int = 0  # of its first field
+    previous: int | None = None  # of the comment with its former msgid
+    flags: int | None = None  # behind the mark of the comment with its flags
+    is_fuzzy: bool = False
+
+    def of(self, name: str = "") -> _Field | None:
+        """The first field of a name, or of any."""
+        return next((f for f in self.fields if name in ("", f.name)), None)
+
+    def add(self, found: re.Match[str], line: int, start: int) -> None:
+        """A field that is ``found`` in the line which begins at ``start``."""
+        self.begin = self.begin if self.fields else start
+        name, number = found[1].partition("[")[0], int(found[2]) if found[2] else None
+        a, b = found.span(3)
+        self.fields.append(_Field(name, number, line, start + a, start + b, [found[3]]))
+
+    def comment(self, line: str, start: int) -> None:
+        """A line of comment."""
+        body = line.strip()
+        if body.startswith("#,"):
+            self.flags = self.flags or start + line.index("#,") + 2
+            self.is_fuzzy |= "fuzzy" in [flag.strip() for flag in body[2:].split(",")]
+        elif body.startswith("#|") and self.previous is None:
+            self.previous = start
+
+    @property
+    def forms(self) -> list[_Field]:
+        """Its translations."""
+        return [f for f in self.fields if f.name == "msgstr"]
+
+
+class _Slot(NamedTuple):
+    """Forms of an entry that one translation goes to."""
+
+    entry: _Entry
+    numbers: Sequence[int | None]
+
+
+def read_po(data: bytes, path: Path, languages: Languages, every: bool) -> Document:
+    """The document in ``data``. every: also what has a translation is filled.
+
+    Raises InputError for what is no PO file, and where its languages are not ``languages``.
+    """
+    charset = _CHARSET.search(data)
+    name = charset[1].decode() if charset else "utf-8"
+    encoding = Encoding.named("utf-8" if name == "CHARSET" else name, data, path)
+    text = encoding.decode(data, path)
+    document, slots, plurals = Document(), list[_Slot](), None
+    entries, document.kept["obsolete"] = _parse(text, path)
+    for entry in entries:
+        if _is_header(entry):
+            plurals = _read_header(entry, path, languages)
+            continue
+        for slot, source in _slots(entry, plurals, document, every):
+            slots.append(slot)
+            document.segments.append(Segment([source.text], str, source.line))
+
+    def write(translations: Sequence[Filled]) -> bytes:
+        newline, edits = "\r\n" if "\r\n" in text else "\n", list[Edit[str]]()
+        marked = set[int]()
+        for slot, filled in zip(slots, translations, strict=True):
+            if filled.raw is None:
+                continue
+            if id(slot.entry) not in marked:
+                edits += _fuzzy(slot.entry, newline)
+                marked.add(id(slot.entry))
+            edits += _written(slot, filled.raw, newline)
+        return encoding.encode(splice(text, edits), path)
+
+    document.write = write
+    return document
+
+
+# --- reading
+
+
+def _parse(text: str, path: Path) -> tuple[list[_Entry], int]:
+    """The entries, and how many are obsolete. Raises InputError, naming the line."""
+    entries, obsolete, start = [_Entry()], 0, 0
+    for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", text), 1):
+        body, found = line.strip(), _FIELD.fullmatch(line)
+        ends = not body or body.startswith("#") or (found and not found[1].startswith("msgstr"))
+        if ends and entries[-1].of("msgstr" if found else ""):
+            entries.append(_Entry())
+        if body.startswith("#~"):
+            obsolete += body.removeprefix("#~").lstrip().startswith("msgid ")
+        elif body.startswith("#"):
+            entries[-1].comment(line, start)
+        elif found:
+            entries[-1].add(found, number, start)
+        elif more := _MORE.fullmatch(line) if entries[-1].fields else None:
+            entries[-1].fields[-1].raw.append(more[1])
+            entries[-1].fields[-1].stop = start + more.end(1)
+        elif body:
+            raise InputError(f"{at(path, number)}: expected msgid, msgstr or a string, as in PO")
+        start += len(line)
+    return [_complete(entry, path) for entry in entries if entry.fields], obsolete
+
+
+def _complete(entry: _Entry, path: Path) -> _Entry:
+    """The entry. Raises InputError where it is none."""
+    names = [f.name for f in entry.fields if f.name != "msgstr"]
+    where = at(path, entry.fields[0].line)
+    if names[:1] == ["msgctxt"]:
+        names = names[1:]
+    if names not in (["msgid"], ["msgid", "msgid_plural"]) or entry.fields[0].name == "msgstr":
+        raise InputError(f"{where}: expected one msgid and perhaps msgid_plural, in this order")
+    numbers = [f.number for f in entry.forms]
+    expected = list(range(len(numbers))) if "msgid_plural" in names else [None]
+    if not numbers or numbers != expected:
+        raise InputError(
+            f"{where}: the message has no msgstr, or not those that it needs; add them"
+        )
+    return entry
+
+
+def _is_header(entry: _Entry) -> bool:
+    source = entry.of("msgid")
+    return source is not None and not source.text and entry.of("msgctxt") is None
+
+
+def _read_header(entry: _Entry, path: Path, languages: Languages) -> int | None:
+    """How many plural forms there are. Raises InputError for another language than the model's."""
+    lines = (line.partition(":") for line in entry.forms[0].text.split("\n"))
+    named = {name.strip().lower(): value.strip() for name, _, value in lines}
+    where = at(path, entry.forms[0].line)
+    check_language(where, "source", named.get("x-source-language", ""), languages[0])
+    check_language(where, "target", named.get("language", ""), languages[1])
+    if not (plurals := _PLURALS.search(named.get("plural-forms", ""))):
+        return None
+    if not 0 < (n := int(plurals[1][:9])) <= MOST_PLURALS:
+        raise InputError(f"{where}: nplurals={plurals[1]}; expected 1 to {MOST_PLURALS}")
+    return n
+
+
+def _slots(
+    entry: _Entry, plurals: int | None, document: Document, every: bool
+) -> Iterator[tuple[_Slot, _Field]]:
+    """What of an entry is to be filled, and from which source; or why it stays is counted."""
+    one, many = entry.of("msgid"), entry.of("msgid_plural")
+    assert one
+    texts = {f.number: f.text for f in entry.forms}
+    wanted = dict.fromkeys(range(plurals or len(texts))) if many else {None: None}
+    empty = [number for number in wanted if every or not texts.get(number)]
+    if not one.text.strip():
+        document.kept[EMPTY] += 1
+    elif not empty:
+        document.kept[HAS_TARGET] += 1
+    elif not many:
+        yield _Slot(entry, empty), one
+    else:
+        singular = [0] if 0 in empty and len(wanted) > 1 else []
+        plural = [number for number in empty if number not in singular]
+        for numbers, source in ((singular, one), (plural, many)):
+            if numbers:
+                yield _Slot(entry, numbers), source
+
+
+def _unescape(found: re.Match[str]) -> str:
+    octal, hexadecimal, character = found.groups()
+    if octal or hexadecimal:
+        return chr(int(octal or hexadecimal, 8 if octal else 16))
+    return _SPELLED.get(character, character)
+
+
+# --- writing
+
+
+def _fuzzy(entry: _Entry, newline: str) -> Iterator[Edit[str]]:
+    if entry.is_fuzzy:
+        return
+    if entry.flags is not None:
+        yield Edit(entry.flags, entry.flags, " fuzzy,")
+    else:
+        place = entry.begin if entry.previous is None else entry.previous
+        yield Edit(place, place, f"#, fuzzy{newline}")
+
+
+def _written(slot: _Slot, text: str, newline: str) -> Iterator[Edit[str]]:
+    """The forms of an entry with a translation; those that are missing follow the last."""
+    lines = [line.translate(_WRITTEN) for line in re.findall(r"[^\n]*\n|[^\n]+", text)]
+    strings = newline.join(f'"{line}"' for line in (lines if len(lines) == 1 else ["", *lines]))
+    forms = {f.number: f for f in slot.entry.forms}
+    end = slot.entry.fields[-1].stop
+    for number in slot.numbers:
+        if number in forms:
+            yield Edit(forms[number].start, forms[number].stop, strings)
+        else:
+            yield Edit(end, end, f"{newline}msgstr[{number}] {strings}")

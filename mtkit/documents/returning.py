@@ -1,0 +1,223 @@
+"""The codes of a line back in its translation, each exactly once.
+
+Whatever a translator does with the masks: one that it lost is put where the words around it went;
+one that it doubled or made up is taken away. Blanks stand around a code as in the source.
+
+Limits: placeholders that mean the next argument (``%s``, ``{}``) keep their order, even where the
+words change theirs, since a program that gets them otherwise fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mtkit.documents.codes import ORDERED, Code, find_codes
+from mtkit.documents.lines import Line
+from mtkit.documents.projection import Pair, Point, Projection
+from mtkit.system import Hypothesis
+from mtkit.text.tokenizer import JOINER, WordTokenizer
+
+Escape = Callable[[str], str]
+Step = tuple[bool, int]  # (False, target token) or (True, place of a code)
+
+
+@dataclass
+class _Target:
+    """A translation whose masks are settled. masks: token → place of the code it stands for."""
+
+    tokens: list[str]
+    links: set[tuple[int, int]]
+    masks: dict[int, int]
+
+
+def put_back(
+    line: Line, hypothesis: Hypothesis, partners: Mapping[int, int], tokenizer: WordTokenizer,
+    escape: Escape,
+) -> str | None:  # fmt: skip
+    """The translation as the file is to have it; None where it says nothing, or has a code that is
+    none of the source's.
+
+    partners: the places of opening and closing codes that belong together. escape: how the file
+    writes a text.
+    """
+    if not hypothesis.text.strip():
+        return None
+    target = _settle(line, hypothesis, tokenizer)
+    projection = Projection(len(line.tokens), len(target.tokens), target.links)
+    steps = _in_order(projection.order(_tree(line, partners)), line)
+    return _spell(line, target, steps, tokenizer, escape)
+
+
+# --- masks
+
+
+def _settle(line: Line, hypothesis: Hypothesis, tokenizer: WordTokenizer) -> _Target:
+    """Each mask once among the tokens of the translation, and linked to its own place alone."""
+    source, tokens = line.tokens, hypothesis.tokens
+    links = set(hypothesis.alignment)
+    if tokens == source:
+        links = {(i, i) for i in range(len(source))}
+    elif not links:  # of a network without attention: along the diagonal
+        links = {(s, s * len(tokens) // len(source)) for s in range(len(source))}
+    surfaces = [tokenizer.detokenize([token]) for token in tokens]
+    place = _matches(line, surfaces, links, tokenizer)  # source token → target token
+    masks = {t: s for s, t in place.items()}
+    kept = [t for t, text in enumerate(surfaces) if t in masks or not _has_code(text)]
+    new = {t: i for i, t in enumerate(kept)}
+    links = {
+        (s, new[t]) for s, t in links if t in new and t not in masks and s not in line.masks
+    } | {(s, new[t]) for s, t in place.items()}
+    target = _Target([tokens[t] for t in kept], links, {new[t]: s for t, s in masks.items()})
+    for s in sorted(line.masks.keys() - place.keys()):
+        _insert(target, source, s)
+    codes = {t: line.masks[s] for t, s in target.masks.items()}
+    ordered = sorted(t for t, i in codes.items() if line.code(i).key == ORDERED)
+    codes |= dict(zip(ordered, sorted(codes[t] for t in ordered), strict=True))
+    return _Target(target.tokens, target.links, codes)
+
+
+def _matches(
+    line: Line, surfaces: Sequence[str], links: set[tuple[int, int]], tokenizer: WordTokenizer
+) -> dict[int, int]:
+    """Masks of the source, by token, and theirs in the target: by their links, else in order."""
+    place = dict[int, int]()
+    free: dict[str, list[int]] = {}
+    for t, surface in enumerate(surfaces):
+        free.setdefault(surface, []).append(t)
+    names = {s: tokenizer.detokenize([line.tokens[s]]) for s in sorted(line.masks)}
+    for by_link in (True, False):
+        for s, name in names.items():
+            candidates = [] if s in place else free.get(name, [])
+            if linked := [t for t in candidates if (s, t) in links or not by_link]:
+                place[s] = linked[0]
+                candidates.remove(linked[0])
+    return place
+
+
+def _has_code(text: str) -> bool:
+    return any(isinstance(item, Code) for item in find_codes(text))
+
+
+def _insert(target: _Target, source: Sequence[str], s: int) -> None:
+    """Put the lost mask ``source[s]`` behind what was made of the word before it."""
+    m = len(target.tokens)
+    t = Projection(len(source), m, target.links).between(s, sticks_left=True)
+    last = target.tokens[-1] if m else ""
+    if t == m > 1 and s < len(source) - 1 and not any(c.isalnum() for c in last):
+        t -= 1  # not behind the final mark
+    target.tokens.insert(t, source[s])
+    target.links = {(a, b + (b >= t)) for a, b in target.links} | {(s, t)}
+    target.masks = {b + (b >= t): a for b, a in target.masks.items()} | {t: s}
+
+
+# --- all other codes
+
+
+def _tree(line: Line, partners: Mapping[int, int]) -> list[Pair | Point]:
+    """The codes of the line that are no words, pairs with what they have inside."""
+    n, here = len(line.tokens), list[Pair | Point]()
+    around = list[tuple[int, list[Pair | Point]]]()  # the pairs that are open, and what was before
+    for i in filter(line.is_markup, line.places):
+        role, at = line.code(i).role, line.at[i]
+        if role == "open":
+            around.append((i, here))
+            here = []
+        elif role == "close" and partners[i] in line.places:
+            start, outside = around.pop()
+            here = [*outside, Pair(start, i, line.at[start], max(at, line.at[start]), here)]
+        elif role == "close":  # what opened in a line before
+            here = [Pair(None, i, 0, at, here)]
+        else:
+            before, behind = line.blanks(i)
+            sticks = behind and not before and line.role(i) == "point"
+            here.append(Point(i, at, sticks))
+    while around:  # what closes in a later line
+        start, outside = around.pop()
+        here = [*outside, Pair(start, None, line.at[start], n, here)]
+    return here
+
+
+def _in_order(steps: list[Step], line: Line) -> list[Step]:
+    """``steps``, where an opening code that other pairs cross stands before its closing one."""
+    by_key: dict[str, list[int]] = {}
+    for at, (is_code, i) in enumerate(steps):
+        if is_code and line.code(i).role == "point" and line.code(i).key:
+            by_key.setdefault(line.code(i).key, []).append(at)
+    for places in by_key.values():
+        in_source = sorted(steps[at] for at in places)
+        for at, step in zip(places, in_source, strict=True):
+            steps[at] = step
+    return steps
+
+
+# --- text
+
+
+def _spell(
+    line: Line, target: _Target, steps: Sequence[Step], tokenizer: WordTokenizer, escape: Escape
+) -> str | None:
+    """The translation with its codes; None where the words between these make up a code."""
+    raw, plain, run = list[str](), list[str](), list[int]()
+    glued = True  # nothing before, or what wants no blank behind it
+    for is_code, i in [*steps, (False, -1)]:
+        if is_code:
+            run.append(i)
+            continue
+        left, right = _glue(line, target, i, tokenizer) if i >= 0 else (True, True)
+        blanks = _blanks(line, run, glued, left)
+        for blank, code in zip(blanks, [*map(line.code, run), None], strict=True):
+            raw += [" " * blank, code.raw if code else ""]
+            plain += [" " * blank, "\0" if code else ""]
+        if i >= 0:
+            surface = tokenizer.detokenize([target.tokens[i]])
+            masked = target.masks.get(i)
+            raw.append(escape(surface) if masked is None else line.code(masked).raw)
+            plain.append(surface if masked is None else "\0")
+        run, glued = [], right
+    return None if _has_code("".join(plain)) else "".join(raw)
+
+
+def _glue(line: Line, target: _Target, t: int, tokenizer: WordTokenizer) -> tuple[bool, bool]:
+    """Whether a token wants no blank before it, and none behind it."""
+    if line.spaced and t in target.masks:
+        before, behind = line.blanks(target.masks[t])
+        first, last = line.places.start, line.places.stop - 1
+        i = target.masks[t]
+        return not before and i != first, not behind and i != last
+    if tokenizer.kind == "none":
+        return False, False
+    token = target.tokens[t]
+    return token.startswith(JOINER), token.endswith(JOINER)
+
+
+def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -> list[bool]:
+    """Whether a blank stands before each code of ``run``, which stand between two tokens, and
+    behind the last.
+
+    Each point has those of the source, each pair those that it has inside. If that is none though
+    the tokens want one, it goes behind what closes, else before what opens.
+    """
+    slots, roles = [False] * (len(run) + 1), [line.role(i) for i in run]
+    wanted = not (glue_left or glue_right)
+    for k, (i, role) in enumerate(zip(run, roles, strict=True)):
+        before, behind = line.blanks(i)
+        if role == "point":
+            slots[k] |= before
+            slots[k + 1] |= behind
+        elif role == "open" and behind:
+            slots[k] |= before
+            slots[k + 1] = True
+        elif role == "close" and before:
+            slots[k] = True
+            slots[k + 1] |= behind
+        if role == "space" or (role == "point" and line.is_tight(i)):
+            wanted = False
+    if wanted and not any(slots):
+        after = max((k + 1 for k, role in enumerate(roles) if role == "close"), default=0)
+        sticks = not any(role == "open" for role in roles) and any(line.blanks(i)[1] for i in run)
+        opens = next((k for k, role in enumerate(roles) if role == "open"), len(run) * sticks)
+        slots[after or opens] = True
+    slots[0] &= not glue_left
+    slots[-1] &= not glue_right
+    return slots

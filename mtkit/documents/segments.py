@@ -1,0 +1,91 @@
+"""Segments of a document, translated line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mtkit.documents.codes import Code, Item, codes_of, is_message, lines_of, with_roles
+from mtkit.documents.lines import Line, plain_line
+from mtkit.documents.returning import Escape, put_back
+from mtkit.system import Hypothesis
+from mtkit.text.tokenizer import WordTokenizer
+
+Translate = Callable[[Sequence[str]], Sequence[Hypothesis]]
+MESSAGE = "an ICU message that chooses (plural, select)"
+NOTHING = "no translation by the model"
+MADE_UP = "a placeholder that the model made up"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a document wants translated: text, and codes that the format tells apart.
+
+    escape: how the file writes a text.
+    """
+
+    items: Sequence[Item]
+    escape: Escape
+    line: int  # of the file
+
+
+class Filled(NamedTuple):
+    """A translation as the file is to have it. why: it is the source, untranslated; where ``raw``
+    is None, there is none at all.
+    """
+
+    raw: str | None
+    why: str = ""
+
+
+def translate_segments(
+    segments: Sequence[Segment], translate: Translate, tokenizer: WordTokenizer
+) -> list[Filled]:
+    """The translation of each segment; equal lines are translated once."""
+    prepared = [_Prepared(segment, tokenizer) for segment in segments]
+    wanted = dict.fromkeys(
+        line.text for segment in prepared for line in segment.lines if line.is_language
+    )
+    hypotheses = dict(zip(wanted, translate(list(wanted)), strict=True)) if wanted else {}
+    return [segment.filled(hypotheses, tokenizer) for segment in prepared]
+
+
+class _Prepared:
+    """A segment cut into lines."""
+
+    def __init__(self, segment: Segment, tokenizer: WordTokenizer) -> None:
+        self.escape = segment.escape
+        items = codes_of(segment.items, segment.escape)
+        self.items, self.partners = with_roles(items)
+        text = "".join(item if isinstance(item, str) else item.text for item in items)
+        whole = "".join(item for item in segment.items if isinstance(item, str))
+        self.is_message = is_message(whole) or is_message(text)
+        self.lines = list[Line]()
+        if not self.is_message:
+            self.lines = [plain_line(self.items, r, tokenizer) for r in lines_of(self.items)]
+
+    def source(self, places: range | None = None) -> str:
+        """The items at ``places`` as they are."""
+        items = self.items if places is None else self.items[places.start : places.stop]
+        return "".join(item.raw if isinstance(item, Code) else self.escape(item) for item in items)
+
+    def filled(self, hypotheses: dict[str, Hypothesis], tokenizer: WordTokenizer) -> Filled:
+        if self.is_message:
+            return Filled(self.source(), MESSAGE)
+        parts = list[str]()
+        for line in self.lines:
+            if not line.is_language:
+                parts.append(self.source(line.places))
+                continue
+            best = hypotheses[line.text]
+            if not best.text.strip():
+                return Filled(None, NOTHING)
+            made = put_back(line, best, self.partners, tokenizer, self.escape)
+            if made is None:
+                return Filled(self.source(), MADE_UP)
+            first, last = line.items_here[0], line.items_here[-1]
+            start = " " * (isinstance(first, str) and first.startswith(" "))
+            end = " " * (isinstance(last, str) and last.endswith(" "))
+            parts += [start, made, end]
+        return Filled("".join(parts))

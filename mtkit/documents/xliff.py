@@ -1,0 +1,294 @@
+"""XLIFF 1.2 and 2.x: targets are put in by splicing; no other byte changes.
+
+1.2: ``<target state="needs-review-translation" state-qualifier="leveraged-mt">``, behind
+``<source>`` or ``<seg-source>``. A target has no place of its own for the name
+of a tool: ``tool-id`` is for ``<file>``, ``<phase>`` and ``<alt-trans>``, and a ``phase-name`` must
+be declared in the header, which would change. That a machine translated is what ``leveraged-mt``
+says.
+2.x: ``<segment state="translated" subState="mtkit:machine">``, since its states have none for what
+is to be reviewed; and ``trgLang`` where the file lacks it, which targets need.
+What is copied untranslated has ``needs-translation``, or ``initial``.
+
+Units with ``translate="no"``, 1.2's with ``approved="yes"`` and 2.x's segments with
+``state="final"`` stay. Of a ``<seg-source>`` each ``<mrk mtype="seg">`` is translated by itself,
+and the target has the same ones.
+
+Limits: a comment inside a source does not come to its target; ``canReorder="no"`` is not heeded;
+``<bin-unit>``, ``<alt-trans>`` and the modules of 2.x stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from mtkit.documents.codes import ELEMENT, Code, Item, find_codes
+from mtkit.documents.document import EMPTY, HAS_TARGET, Document, Languages, at, check_language
+from mtkit.documents.encoding import Edit, Encoding, splice
+from mtkit.documents.markup import Node, attribute_span, elements, raw_name
+from mtkit.documents.segments import Filled, Segment
+from mtkit.errors import InputError
+
+_REFERENCE = re.compile(r"&(?:#(\d+)|#x([\dA-Fa-f]+)|(lt|gt|amp|quot|apos));")
+_NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ANGULAR = re.compile("(START|CLOSE)_(.+)")
+_PAIRED = {"g", "pc", "mrk"}
+# Opening and closing codes that are elements without words: by what they name each other.
+_OPENS = {"bx": ("rid", "id"), "bpt": ("rid", "id"), "sc": ("id",), "sm": ("id",)}
+_CLOSES = {"ex": ("rid", "id"), "ept": ("rid", "id"), "ec": ("startRef", "id"), "em": ("startRef",)}
+_MACHINE = (
+    {"state": "needs-review-translation", "state-qualifier": "leveraged-mt"},
+    {"state": "translated", "subState": "mtkit:machine"},
+)
+_COPIED = "needs-translation", "initial"
+
+
+class _Place(NamedTuple):
+    """Where a translation goes. holder: the element with the state, the target's own in 1.2."""
+
+    source: Node
+    behind: Node  # ``<source>``, or ``<seg-source>``
+    target: Node | None
+    holder: Node | None
+
+
+def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Document:
+    """The document in ``data``. every: also the targets that have a translation are filled.
+
+    Raises InputError for what is no XLIFF, and where its languages are not ``languages``.
+    """
+    encoding = Encoding.of_xml(data, path)
+    text = encoding.decode(data, path)
+    data = text.encode()
+    document, places, root = Document(), list[_Place](), None
+    for node in elements(data, path, {"trans-unit", "unit"}):
+        if root is None:
+            root = _root(node, path, languages)
+        elif node.name == "file" and _is_first(root):
+            _check(node, path, ("source-language", "target-language"), languages)
+        elif node.name in ("trans-unit", "unit"):
+            for place in _places(node, path, document, every):
+                places.append(place)
+                document.segments.append(_segment(data, place))
+
+    def write(translations: Sequence[Filled]) -> bytes:
+        assert root
+        edits = list[Edit[bytes]]()
+        for place, filled in zip(places, translations, strict=True):
+            if filled.raw is not None:
+                edits += _edits(data, place, filled, _is_first(root))
+        if edits and not _is_first(root) and "trgLang" not in root.attributes:
+            edits.append(_attribute(data, root, "trgLang", languages[1]))
+        return encoding.encode(splice(data, edits).decode(), path, "xmlcharrefreplace")
+
+    document.write = write
+    return document
+
+
+def _is_first(root: Node) -> bool:
+    """Whether XLIFF 1.x."""
+    return root.attributes["version"].startswith("1.")
+
+
+def _root(node: Node, path: Path, languages: Languages) -> Node:
+    if node.name != "xliff":
+        name = node.name.rpartition(" ")[2]
+        raise InputError(f"{at(path, node.line)}: <{name}>, not <xliff>; this is no XLIFF file")
+    version = node.attributes.get("version", "")
+    if not version.startswith(("1.", "2.")):
+        raise InputError(f"{at(path, node.line)}: XLIFF version {version!r}; expected 1.2 or 2.x")
+    if version.startswith("2."):
+        _check(node, path, ("srcLang", "trgLang"), languages)
+    return node
+
+
+def _check(node: Node, path: Path, names: tuple[str, str], languages: Languages) -> None:
+    """Raise InputError where an element does not say the model's languages."""
+    source, target = (node.attributes.get(name, "") for name in names)
+    where = at(path, node.line)
+    if not source:
+        raise InputError(f"{where}: <{node.name}> has no {names[0]}; add {names[0]}=…")
+    check_language(where, "source", source, languages[0])
+    check_language(where, "target", target, languages[1])
+
+
+def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator[_Place]:
+    """The places in a unit that are to be filled; the others are counted."""
+    first = unit.name == "trans-unit"
+    for holder in [unit] if first else unit.children("segment"):
+        source, target = holder.child("source"), holder.child("target")
+        if source is None:
+            raise InputError(f"{at(path, holder.line)}: <{holder.name}> has no <source>; add one")
+        if reason := _why_kept(holder, source, target, every):
+            document.kept[reason] += 1
+            continue
+        behind = holder.child("seg-source") or source
+        yield _Place(behind, behind, target, target if first else holder)
+
+
+def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> str:
+    if holder.inherited("translate") == "no":
+        return 'translate="no"'
+    if holder.attributes.get("approved") == "yes":
+        return "approved"
+    if holder.attributes.get("state") == "final":
+        return "final"
+    if not source.text().strip() and not any(isinstance(c, Node) for c in source.content):
+        return EMPTY
+    return HAS_TARGET if target and not every and _says_something(target) else ""
+
+
+def _says_something(node: Node) -> bool:
+    """Whether there is text, or a code; marks without any are nothing."""
+    return any(
+        c.name != "mrk" or _says_something(c) if isinstance(c, Node) else c.strip()
+        for c in node.content
+    )
+
+
+# --- what is in a source
+
+
+def _segment(data: bytes, place: _Place) -> Segment:
+    source = place.source
+    escape = _escape(data[source.inner : source.outer].decode())
+    return Segment(_in_words(list(_items(data, source, count()))), escape, source.line)
+
+
+def _escape(raw: str) -> Callable[[str], str]:
+    """How to write a text: with the references that ``raw`` has for marks and white space."""
+    table = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+    for found in _REFERENCE.finditer(raw):
+        character = _NAMED.get(found[3]) or chr(int(found[1] or found[2], 10 if found[1] else 16))
+        if not character.isalnum() and character != " ":
+            table[character] = found[0]
+    if "\r\n" in raw:
+        table.setdefault("\n", "\r\n")
+    translated = str.maketrans(table)
+    return lambda text: _ILLEGAL.sub("\ufffd", text).translate(translated)
+
+
+def _items(data: bytes, node: Node, numbers: count[int]) -> Iterator[Item]:
+    """The content of a source as text and codes."""
+    for child in node.content:
+        if isinstance(child, str):
+            yield child
+        elif child.name in _PAIRED and not child.is_empty_tag and not _is_protected(child):
+            opening, closing = (
+                data[a:b].decode()
+                for a, b in ((child.open, child.inner), (child.outer, child.close))
+            )
+            if child.attributes.get("mtype") == "seg":
+                yield Code(opening, "break", "segment")
+                yield from _items(data, child, numbers)
+                yield Code(closing, "break", "segment")
+            else:
+                key = f"{ELEMENT}{next(numbers)}"
+                yield Code(opening, "open", key)
+                yield from _items(data, child, numbers)
+                yield Code(closing, "close", key)
+        else:
+            yield _code(child, data[child.open : child.close].decode())
+
+
+def _is_protected(mark: Node) -> bool:
+    return mark.attributes.get("mtype") == "protected" or mark.attributes.get("translate") == "no"
+
+
+def _code(node: Node, raw: str) -> Code:
+    """An element without words to be translated."""
+    name, attributes = node.name, node.attributes
+    for role, named in (("open", _OPENS), ("close", _CLOSES)):
+        if name in named:
+            key = next((attributes[n] for n in named[name] if n in attributes), "")
+            return Code(raw, "open" if role == "open" else "close", f"{_family(name)} {key}")
+    if name == "mrk" and not node.is_empty_tag:
+        return Code(raw, "word")
+    if name == "x" and (pair := _ANGULAR.fullmatch(attributes.get("id", ""))):
+        return Code(raw, "open" if pair[1] == "START" else "close", f"x {pair[2]}")
+    if name in ("x", "ph"):
+        kind = attributes.get("ctype", attributes.get("type", ""))
+        if kind == "lb" or attributes.get("subType") == "xlf:lb":
+            return Code(raw, "break")
+        return _shown(node, raw) or Code(raw, "point" if kind == "fmt" else "word")
+    return Code(raw, "point")
+
+
+def _shown(node: Node, raw: str) -> Code | None:
+    """A placeholder that stands for a tag: as that tag."""
+    shown = (node.attributes.get(n, "") for n in ("equiv-text", "equiv", "disp"))
+    for text in (node.text(), *shown):
+        match list(find_codes(text.strip())):
+            case [Code(role="open" | "close" | "point" | "break") as code]:
+                key = f"{node.name} {code.key}" if code.role in ("open", "close") else ""
+                return Code(raw, code.role, key)
+    return None
+
+
+def _family(name: str) -> str:
+    return {"bx": "x", "ex": "x", "bpt": "pt", "ept": "pt", "sc": "c", "ec": "c"}.get(name, "m")
+
+
+def _in_words(items: list[Item]) -> list[Item]:
+    """Elements work as words where they stand like one: no letter or digit touches them."""
+
+    def touches(side: Sequence[Item], end: int) -> bool:
+        for item in side:
+            if isinstance(item, str):
+                return item[end].isalnum()
+            if item.role not in ("open", "close"):
+                break
+        return False
+
+    return [
+        item._replace(role="point")
+        if isinstance(item, Code)
+        and item.role == "word"
+        and (touches(items[:i][::-1], -1) or touches(items[i + 1 :], 0))
+        else item
+        for i, item in enumerate(items)
+    ]
+
+
+# --- what is put in
+
+
+def _edits(data: bytes, place: _Place, filled: Filled, first: bool) -> Iterator[Edit[bytes]]:
+    assert filled.raw is not None
+    state = _MACHINE[not first] if not filled.why else {"state": _COPIED[not first]}
+    if place.holder:
+        for name, value in state.items():
+            if first or not filled.why or name in place.holder.attributes:
+                yield _attribute(data, place.holder, name, value)
+    target, raw = place.target, filled.raw.encode()
+    if target is None:
+        prefix, colon, _ = raw_name(data, place.source).rpartition(":")
+        tag = f"{prefix}{colon}target"
+        own = "".join(f' {n}="{v}"' for n, v in state.items()) if first else ""
+        space = attribute_span(data, place.source, "xml:space")
+        if space:
+            own += f' xml:space="{data[slice(*space)].decode()}"'
+        before = data[: place.behind.open]
+        lead = before[len(before.rstrip(b" \t\r\n")) :]
+        yield Edit(
+            place.behind.close, place.behind.close,
+            lead + f"<{tag}{own}>".encode() + raw + f"</{tag}>".encode(),
+        )  # fmt: skip
+    elif target.is_empty_tag:
+        end = len(data[target.open : target.inner - 2].rstrip()) + target.open
+        tag = raw_name(data, target)
+        yield Edit(end, target.inner, b">" + raw + f"</{tag}>".encode())
+    else:
+        yield Edit(target.inner, target.outer, raw)
+
+
+def _attribute(data: bytes, node: Node, name: str, value: str) -> Edit[bytes]:
+    """Give an element an attribute, or an attribute a value."""
+    if span := attribute_span(data, node, name):
+        return Edit(*span, value.encode())
+    behind = node.open + 1 + len(raw_name(data, node).encode())
+    return Edit(behind, behind, f' {name}="{value}"'.encode())
