@@ -134,12 +134,16 @@ class Projection:
         return round(at * self.m / max(1, self.n))
 
     def _unlinked(self, start: int, end: int, lo: int, hi: int) -> tuple[int, int]:
-        """The stretch without links between the targets of the words around, perhaps empty."""
+        """For words without links: what has none between the targets of the words around, or else
+        the target of the word before.
+        """
         before = next((self.to[s][-1] + 1 for s in range(start - 1, -1, -1) if self.to[s]), lo)
         after = next((self.to[s][0] for s in range(end, self.n) if self.to[s]), hi)
         a = b = min(max(before, lo), hi)
         while b < min(after, hi) and b not in self.linked:
             b += 1
+        if a == b:
+            a, b = (a - 1, a) if a > lo else (a, min(a + 1, hi))
         return a, b
 
 

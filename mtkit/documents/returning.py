@@ -211,7 +211,8 @@ def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -
         elif role == "close" and before:
             slots[k] = True
             slots[k + 1] |= behind
-        if role == "space" or (role == "point" and line.is_tight(i)):
+        meets = role == "close" and roles[k + 1 : k + 2] == ["open"] and run[k + 1] == i + 1
+        if role == "space" or ((role == "point" or meets) and line.is_tight(i)):
             wanted = False
     if wanted and not any(slots):
         after = max((k + 1 for k, role in enumerate(roles) if role == "close"), default=0)

@@ -1,0 +1,220 @@
+"""XLIFF: only targets change, and they have every code of their source."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from mtkit.documents.fill import fill, open_document
+from mtkit.errors import InputError
+from tests.support.documents import (
+    AROUND_2,
+    AROUND_12,
+    EMPTY_2,
+    EMPTY_12,
+    WORDS,
+    mirror,
+    shout,
+    sources,
+    xliff_2,
+    xliff_12,
+)
+
+HEAD = '<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2">'
+HEAD += '<file original="a" source-language="en" target-language="de" datatype="x"><body>'
+TAIL = "</body></file></xliff>"
+STATE = ' state="needs-review-translation" state-qualifier="leveraged-mt"'
+
+
+def filled(data: bytes | str, tmp_path: Path, every: bool = False, translate=shout) -> bytes:  # type: ignore[no-untyped-def]
+    path = tmp_path / "a.xlf"
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return fill(open_document(path, ("en", "de"), every), translate, WORDS, "a.xlf")
+
+
+def unit(content: str, tmp_path: Path, attributes: str = "") -> str:
+    """What becomes of a unit with ``content``."""
+    data = f"{HEAD}<trans-unit id='1'{attributes}>{content}</trans-unit>{TAIL}"
+    done = filled(data, tmp_path).decode()
+    assert done.startswith(HEAD) and done.endswith(TAIL)
+    return done.removeprefix(HEAD).removesuffix(TAIL)[len(f"<trans-unit id='1'{attributes}>") : -13]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("<source>a</source>", "<source>a</source><target{}>A</target>"),
+        ("<source>a</source><target/>", "<source>a</source><target{}>A</target>"),
+        ("<source>a</source><target  />", "<source>a</source><target{}>A</target>"),
+        ("<source>a</source><target> </target>", "<source>a</source><target{}>A</target>"),
+        ("\r\n\t<source >a</source >\r\n", "\r\n\t<source >a</source >\r\n\t<target{}>A</target>\r\n"),
+        ("<source>a</source><target>b</target>", None),
+        ("<source></source>", None),
+        ("<source/>", None),
+        ("<source>a<!-- <b> -->b</source>", "<source>a<!-- <b> -->b</source><target{}>AB</target>"),
+        (
+            "<source><![CDATA[a < b]]> &#160;&quot;c&quot;</source>",
+            "<source><![CDATA[a < b]]> &#160;&quot;c&quot;</source>"
+            "<target{}>A &lt; B &#160;&quot;C&quot;</target>",
+        ),
+        (
+            '<source>a <g id="1" ctype="x-a>b">b</g></source>',
+            '<source>a <g id="1" ctype="x-a>b">b</g></source>'
+            '<target{}>A <g id="1" ctype="x-a>b">B</g></target>',
+        ),
+        (
+            "<source>a b</source><seg-source><mrk mtype='seg' mid='1'>a</mrk> "
+            "<mrk mtype='seg' mid='2'>b</mrk></seg-source><target><mrk mtype='seg' mid='1'/></target>",
+            "<source>a b</source><seg-source><mrk mtype='seg' mid='1'>a</mrk> "
+            "<mrk mtype='seg' mid='2'>b</mrk></seg-source>"
+            "<target{}><mrk mtype='seg' mid='1'>A</mrk> <mrk mtype='seg' mid='2'>B</mrk></target>",
+        ),
+        (
+            "<source>a</source><alt-trans><source>b</source><target/></alt-trans>",
+            "<source>a</source><target{}>A</target><alt-trans><source>b</source><target/></alt-trans>",
+        ),
+    ],
+)  # fmt: skip
+def test_a_unit(content: str, expected: str | None, tmp_path: Path) -> None:
+    assert unit(content, tmp_path) == (content if expected is None else expected.format(STATE))
+
+
+def test_what_is_not_to_be_translated_stays(tmp_path: Path) -> None:
+    source = "<source>a</source>"
+    assert unit(source, tmp_path, ' translate="no"') == source
+    assert unit(source, tmp_path, ' approved="yes"') == source
+    data = f'{HEAD}<group translate="no"><trans-unit id="1">{source}</trans-unit></group>{TAIL}'
+    assert filled(data, tmp_path) == data.encode()
+
+
+def test_the_state_of_a_target_is_replaced(tmp_path: Path) -> None:
+    content = "<source>a</source><target xml:lang='de' state='new'/>"
+    done = unit(content, tmp_path)
+    assert "xml:lang='de' state='needs-review-translation'>A</target>" in done
+    message = "<source>{n, plural, one {a} other {b}}</source>"
+    assert '<target state="needs-translation">{n, plural, one {a}' in unit(message, tmp_path)
+
+
+def test_all_fills_every_target(tmp_path: Path) -> None:
+    data = f"{HEAD}<trans-unit id='1'><source>a</source><target>x<g id='1'/></target></trans-unit>{TAIL}"
+    assert f"<target{STATE}>A</target>" in filled(data, tmp_path, every=True).decode()
+
+
+def test_prefixes_and_other_namespaces(tmp_path: Path) -> None:
+    data = (
+        '<x:xliff version="1.2" xmlns:x="urn:oasis:names:tc:xliff:document:1.2" xmlns="urn:o">'
+        '<x:file source-language="en"><x:body><x:trans-unit id="1"><source>no</source>'
+        "<x:source>a</x:source></x:trans-unit></x:body></x:file></x:xliff>"
+    )
+    done = filled(data, tmp_path).decode()
+    assert done == data.replace("</x:source>", f"</x:source><x:target{STATE}>A</x:target>")
+
+
+@pytest.mark.parametrize(
+    ("codec", "bom"),
+    [
+        ("utf-8", codecs.BOM_UTF8), ("utf-16-le", codecs.BOM_UTF16_LE),
+        ("utf-16-be", codecs.BOM_UTF16_BE), ("iso8859-1", b""), ("cp1252", b""),
+    ],
+)  # fmt: skip
+def test_the_encoding_stays(codec: str, bom: bytes, tmp_path: Path) -> None:
+    declared = "utf-16" if codec.startswith("utf-16") else codec
+    text = f'<?xml version="1.0" encoding="{declared}"?>\r\n{HEAD}'
+    text += f"<trans-unit id='1'><source>für</source></trans-unit>{TAIL}"
+
+    def answer(lines: list[str]):  # type: ignore[no-untyped-def]
+        assert lines == ["für"]
+        return [h.__class__("Łü", ["Łü"], 0.0) for h in shout(lines)]
+
+    done = filled(bom + text.encode(codec), tmp_path, translate=answer)
+    word = "Łü" if codec.startswith("utf") else "&#321;ü"
+    expected = text.replace("</source>", f"</source><target{STATE}>{word}</target>")
+    assert done == bom + expected.encode(codec)
+
+
+def without_targets(data: bytes) -> bytes:
+    """A document without what filling may put in."""
+    data = re.sub(rb"\s*<target[^>]*?(/>|>.*?</target\s*>)", b"", data, flags=re.DOTALL)
+    return re.sub(rb' (state|subState)="[^"]*"(?=[^<]*>\s*<source)', b"", data)
+
+
+def shape(node: etree._Element) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
+    """Every element inside with the one around it, but for those that work as words."""
+    found = []
+    for element in node.iter():
+        if element is not node:
+            attributes = tuple(sorted((str(k), str(v)) for k, v in element.attrib.items()))
+            found.append((str(element.tag), "", attributes))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("translate", [shout, mirror])
+@pytest.mark.parametrize(
+    "data",
+    [
+        xliff_12(sources(EMPTY_12, AROUND_12)), xliff_12(sources(EMPTY_12, AROUND_12), "\r\n"),
+        xliff_2(sources(EMPTY_2, AROUND_2)),
+    ],
+)  # fmt: skip
+def test_targets_have_the_codes_of_their_sources(data: bytes, translate, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    done = filled(data, tmp_path, translate=translate)
+    assert without_targets(done) == without_targets(data)
+    root = etree.fromstring(done)
+    pairs = [
+        (s, s.getnext()) for s in root.iter("{*}source") if s.getparent().tag[-9:] != "ignorable"
+    ]
+    assert len(pairs) > 100
+    for source, target in pairs:
+        assert shape(source) == shape(target)
+        ids = [e.get("id") or e.get("startRef") or "" for e in target.iter() if e is not target]
+        assert ids, etree.tostring(target)
+    assert filled(done, tmp_path) == done
+
+
+def test_in_version_2_segments_have_the_state(tmp_path: Path) -> None:
+    data = xliff_2(["a", "b", "c <pc id='1'>d</pc>"])
+    done = filled(data, tmp_path).decode()
+    assert done.count('state="translated"') == 3
+    assert done.count('subState="mtkit:machine"') == 3
+    assert "<target xml:space=\"preserve\">C <pc id='1'>D</pc></target>" in done
+    without = data.replace(b' trgLang="de"', b"")
+    assert filled(without, tmp_path).count(b' trgLang="de"') == 1
+    final = data.replace(b"<segment", b'<segment state="final" ').replace(b' state="initial"', b"")
+    assert filled(final, tmp_path) == final
+
+
+REFUSED = {
+    "not nested": (f"{HEAD}<trans-unit><source><g>a</source></g></trans-unit>{TAIL}", "line 1: not well-formed XML (mismatched tag)"),
+    "bomb": ('<!DOCTYPE x [\n<!ENTITY a "b">]>' + HEAD + TAIL, "line 1: a document type declaration"),
+    "deep": (HEAD + "<g>" * 200, "line 1: nested more than 100 levels deep"),
+    "empty": ("", "line 1: not well-formed XML (no element found)"),
+    "text": ("hello", "line 1: not well-formed XML"),
+    "tmx": ("<tmx/>", "line 1: <tmx>, not <xliff>"),
+    "version": ("<xliff version='3.0'/>", "line 1: XLIFF version '3.0'"),
+    "no language": (HEAD.replace('source-language="en"', "") + TAIL, "<file> has no source-language"),
+    "other source": (HEAD.replace('"en"', '"fr"') + TAIL, "line 1: the source language is fr, the model's en"),
+    "other target": (HEAD.replace('"de"', '"cs"') + TAIL, "line 1: the target language is cs, the model's de"),
+    "2 without": ("<xliff version='2.0'/>", "line 1: <xliff> has no srcLang"),
+    "no source": (f"{HEAD}\n<trans-unit id='1'/>{TAIL}", "line 2: <trans-unit> has no <source>"),
+    "encoding": ("<?xml version='1.0' encoding='hex'?><a/>", "unknown encoding 'hex'"),
+    "cut": (f"{HEAD}\n<trans-unit><source>a", "line 2: not well-formed XML"),
+    "entity": (f"{HEAD}<trans-unit><source>&x;</source></trans-unit>{TAIL}", "(undefined entity)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_document_is_refused(case: str, tmp_path: Path) -> None:
+    data, message = REFUSED[case]
+    with pytest.raises(InputError) as error:
+        filled(data, tmp_path)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_bytes_in_another_encoding_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 2: not utf-8"):
+        filled(b"<?xml version='1.0'?>\n<a>\xff</a>", tmp_path)
