@@ -43,12 +43,12 @@ _CODE = re.compile(
       | &lt;/?(?P<escaped>[A-Za-z][\w:.-]*)(?:[\s/](?:(?!&[lg]t;).)*)?&gt;)
   | (?P<comment><!--[^<>]*-->)
   | (?P<word>
-        https?://[^\s<>"]*[^\s<>".,;:!?)\]]
+        https?://(?:(?!&[lg]t;)[^\s<>"])*(?<![.,;:!?)\]])
       | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+
       | \{\{[^{}]*\}\} | [$#]\{[^{}]*\} | %\{\w+\}              # {{x}}, ${x}, #{x}, %{x}
       | \{\s*[\w.\-\[\]]+\s*(?:,\s*\w+[^{}]*)?(?:![rsa])?(?::[^{}]*)?\}  # {name}, {0:.2f}
       | %\(\w+\)[-+\ #0-9.]*[A-Za-z]                              # %(name)s
-      | %[A-Za-z_]\w{2,}%(?!%)                                    # %NAME%
+      | (?<![\w%])%[A-Za-z_]\w{2,}%(?![\w%])                                    # %NAME%
       | %\d+\$[-+#0]*\d*(?:\.\d+)?(?:hh?|ll?|[Lqjzt])?[A-Za-z@]   # %1$s
       | \$\([\w.]+\) | \$[A-Za-z_]\w*                             # $(x), $x
       | &(?:\#\d+|\#x[\dA-Fa-f]+|[A-Za-z]\w*);                    # &amp;
@@ -127,14 +127,19 @@ def partners(items: Sequence[Item]) -> dict[int, int]:
 
 def with_roles(items: Sequence[Item]) -> tuple[list[Item], dict[int, int]]:
     """The items with final roles, and their ``partners``: an opening or closing code without one is
-    a point, and so is a break within a sentence, where the line goes on with a small letter.
+    a point, and so are a break within a sentence, where the line goes on with a small letter, and
+    a word behind the end of the last sentence.
     """
     matched, resolved = partners(items), list[Item]()
+    texts = [i for i, item in enumerate(items) if isinstance(item, str) and item.strip()]
+    last = texts[-1] if texts and str(items[texts[-1]]).rstrip().endswith((".", "!", "?")) else None
     for i, item in enumerate(items):
         if isinstance(item, Code) and item.role in ("open", "close") and i not in matched:
             item = item._replace(role="point")
         elif isinstance(item, Code) and item.role == "break" and _within_sentence(items, i):
             item = item._replace(role="point" if item.raw.strip() else "space")
+        elif isinstance(item, Code) and item.role == "word" and last is not None and i > last:
+            item = item._replace(role="point")
         resolved.append(item)
     return resolved, matched
 

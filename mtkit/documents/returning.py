@@ -46,6 +46,7 @@ def put_back(
     target = _settle(line, hypothesis, tokenizer)
     projection = Projection(len(line.tokens), len(target.tokens), target.links)
     steps = _in_order(projection.order(_tree(line, partners)), line)
+    steps = _spaces_between(steps, line, target, tokenizer)
     return _spell(line, target, steps, tokenizer, escape)
 
 
@@ -149,6 +150,31 @@ def _in_order(steps: list[Step], line: Line) -> list[Step]:
         for at, step in zip(places, in_source, strict=True):
             steps[at] = step
     return steps
+
+
+def _spaces_between(
+    steps: list[Step], line: Line, target: _Target, tokenizer: WordTokenizer
+) -> list[Step]:
+    """``steps`` with white space where the tokens want a blank, as far as there are such places."""
+    m = len(target.tokens)
+    glue = [_glue(line, target, t, tokenizer) for t in range(m)]
+    free = {t for t in range(1, m) if not (glue[t - 1][1] or glue[t][0])}
+    before, t = dict[int, Step](), 0  # target token → the white space that goes before it
+    for is_code, i in steps:
+        t += not is_code
+        if is_code and line.code(i).role == "space" and line.at[i] not in (0, len(line.tokens)):
+            if free and t not in free:
+                t_free = min(free, key=lambda place, t=t: (abs(place - t), place))
+                before[t_free] = (True, i)
+                free.discard(t_free)
+            free.discard(t)
+    moved = set(before.values())
+    settled = list[Step]()
+    for step in steps:
+        if not step[0] and step[1] in before:
+            settled.append(before[step[1]])
+        settled += [] if step in moved else [step]
+    return settled
 
 
 # --- text

@@ -258,30 +258,29 @@ def _in_words(items: list[Item]) -> list[Item]:
 
 
 def _edits(data: bytes, place: _Place, filled: Filled, first: bool) -> Iterator[Edit[bytes]]:
-    assert filled.raw is not None
+    """How a target comes in, with its state and the white space rule of its source."""
+    source, target = place.source, place.target
     state = _MACHINE[not first] if not filled.why else {"state": _COPIED[not first]}
     if place.holder:
         for name, value in state.items():
             if first or not filled.why or name in place.holder.attributes:
                 yield _attribute(data, place.holder, name, value)
-    target, raw = place.target, filled.raw.encode()
+    own = dict(state) if first and not target else {}
+    if space := attribute_span(data, source, "xml:space"):
+        own["xml:space"] = data[slice(*space)].decode()
+    raw = (filled.raw or "").encode()
     if target is None:
-        prefix, colon, _ = raw_name(data, place.source).rpartition(":")
+        prefix, colon, _ = raw_name(data, source).rpartition(":")
         tag = f"{prefix}{colon}target"
-        own = "".join(f' {n}="{v}"' for n, v in state.items()) if first else ""
-        space = attribute_span(data, place.source, "xml:space")
-        if space:
-            own += f' xml:space="{data[slice(*space)].decode()}"'
-        before = data[: place.behind.open]
-        lead = before[len(before.rstrip(b" \t\r\n")) :]
-        yield Edit(
-            place.behind.close, place.behind.close,
-            lead + f"<{tag}{own}>".encode() + raw + f"</{tag}>".encode(),
-        )  # fmt: skip
-    elif target.is_empty_tag:
-        end = len(data[target.open : target.inner - 2].rstrip()) + target.open
-        tag = raw_name(data, target)
-        yield Edit(end, target.inner, b">" + raw + f"</{tag}>".encode())
+        start = "".join([f"<{tag}", *(f' {name}="{value}"' for name, value in own.items()), ">"])
+        lead = _white_before(data, place.behind.open)
+        text = lead + start.encode() + raw + f"</{tag}>".encode()
+        yield Edit(place.behind.close, place.behind.close, text)
+        return
+    yield from (_attribute(data, target, name, value) for name, value in own.items())
+    if target.is_empty_tag:
+        end = target.open + len(data[target.open : target.inner - 2].rstrip())
+        yield Edit(end, target.inner, b">" + raw + f"</{raw_name(data, target)}>".encode())
     else:
         yield Edit(target.inner, target.outer, raw)
 
@@ -292,3 +291,11 @@ def _attribute(data: bytes, node: Node, name: str, value: str) -> Edit[bytes]:
         return Edit(*span, value.encode())
     behind = node.open + 1 + len(raw_name(data, node).encode())
     return Edit(behind, behind, f' {name}="{value}"'.encode())
+
+
+def _white_before(data: bytes, end: int) -> bytes:
+    """The white space that ends at ``end``."""
+    start = end
+    while start and data[start - 1] in b" \t\r\n":
+        start -= 1
+    return data[start:end]

@@ -88,7 +88,7 @@ def test_other_encodings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("translate", [shout, mirror])
 def test_translations_have_the_codes_of_their_sources(translate, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    data = po(sources(PLACEHOLDERS, AROUND))
+    data = po(sources(PLACEHOLDERS, AROUND, " "))
     done = filled(data, tmp_path, translate=translate)
     before, after = polib.pofile(data.decode()), polib.pofile(done.decode())
     assert len(after) > 300

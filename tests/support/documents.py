@@ -78,8 +78,8 @@ AROUND_2 = [
 ]  # fmt: skip
 
 
-def sources(empty: Sequence[str], around: Sequence[tuple[str, str]]) -> list[str]:
-    """Sentences with a code, a pair, or both at every place."""
+def sources(empty: Sequence[str], around: Sequence[tuple[str, str]], blank: str = "") -> list[str]:
+    """Sentences with a code, a pair, or both at every place; ``blank`` beside some."""
     texts = []
     for i, (code, (left, right)) in enumerate(product(empty, around)):
         thing, other = _THINGS[i % len(_THINGS)], _THINGS[(i + 1) % len(_THINGS)]
@@ -88,8 +88,8 @@ def sources(empty: Sequence[str], around: Sequence[tuple[str, str]]) -> list[str
             text.replace(thing, f"{left}{thing}{right}"),
             text.replace(thing, f"{code} {thing}"),
             f"{left}{text}{right} {code}",
-            text.replace(thing, f"{left}old {code}{right}{thing}") + f"{code}",
-            f"{code}{text} {left}The {other}{right}: {code}.",
+            text.replace(thing, f"{left}old {code}{right}{blank}{thing}") + f"{blank}{code}",
+            f"{code}{blank}{text} {left}The {other}{right}: {code}.",
         ]
     return list(dict.fromkeys(texts))
 
