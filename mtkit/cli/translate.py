@@ -118,7 +118,7 @@ def _file_lines(file: Path, singly: bool) -> tuple[Iterator[list[str]], int]:
     from mtkit.text.corpus import read_lines
 
     lines, size = read_lines(file), 1 if singly else BATCH
-    if lines and lines[0].lstrip().startswith(("<?xml", "<xliff")):
+    if lines and lines[0].lstrip().startswith(("<?xml", "<xliff", "<tmx")):
         raise InputError(
             f"{file}: line 1: this is XML; of XML only XLIFF can be translated, "
             "in files whose names end in .xlf or .xliff"

@@ -145,15 +145,20 @@ def with_roles(items: Sequence[Item]) -> tuple[list[Item], dict[int, int]]:
 
 
 def _within_sentence(items: Sequence[Item], i: int) -> bool:
-    if (code := items[i]) and isinstance(code, Code) and code.key:  # the border of a segment
+    """Whether the sentence before a break goes on behind it."""
+    code = items[i]
+    assert isinstance(code, Code)
+    if code.key or code.text.count("\n") > 1 or "\t" in code.text:  # with a key, of a segment
         return False
-    before = next((t for t in reversed(items[:i]) if isinstance(t, str) and t.strip()), "")
-    here = items[i]
-    assert isinstance(here, Code)
-    if here.text.count("\n") > 1 or "\t" in here.text:
-        return False
-    after = next((t for t in items[i + 1 :] if isinstance(t, str) and t.strip()), "")
-    return after.lstrip()[:1].islower() and before.rstrip()[-1:] not in (*".:!?;", "")
+    before = _text(items, range(i - 1, -1, -1)).rstrip()
+    after = _text(items, range(i + 1, len(items))).lstrip()
+    return after[:1].islower() and not before.endswith((".", ":", "!", "?", ";")) and before != ""
+
+
+def _text(items: Sequence[Item], places: range) -> str:
+    """The first text at ``places`` that is not blank."""
+    texts = (items[j] for j in places if isinstance(items[j], str))
+    return next((str(text) for text in texts if str(text).strip()), "")
 
 
 def lines_of(items: Sequence[Item]) -> Iterator[range]:

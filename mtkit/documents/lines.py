@@ -9,6 +9,7 @@ for one token that no translator changes, ``{1}`` otherwise. All others are take
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,7 +24,8 @@ class Line:
     """The items ``places`` of a segment, which are translated at once.
 
     text: what is translated. tokens: its word tokens. masks: token → place of the code that it
-    stands for. at: place of any other code → the token behind it.
+    stands for. at: place of any other code → the token behind it. tight: places of codes between
+    words or marks where there is no blank.
     """
 
     items: Sequence[Item]
@@ -32,6 +34,7 @@ class Line:
     tokens: list[str] = field(default_factory=list)
     masks: dict[int, int] = field(default_factory=dict)
     at: dict[int, int] = field(default_factory=dict)
+    tight: set[int] = field(default_factory=set)
     spaced: bool = False  # masks stand between blanks, whether the source has any there or not
 
     @property
@@ -64,17 +67,6 @@ class Line:
         )
         return before.endswith(" "), behind.startswith(" ")
 
-    def is_tight(self, place: int) -> bool:
-        """Whether a code stands between words or marks without a blank anywhere."""
-        sides = (range(place - 1, self.places.start - 1, -1), range(place + 1, self.places.stop))
-        left, right = (next((i for i in side if not self.is_markup(i)), None) for side in sides)
-        if left is None or right is None:
-            return False
-        before, behind = self.items[left], self.items[right]
-        return not (isinstance(before, str) and before.endswith(" ")) and not (
-            isinstance(behind, str) and behind.startswith(" ")
-        )
-
     def is_markup(self, place: int) -> bool:
         """Whether a code stands there that is no word."""
         item = self.items[place]
@@ -96,9 +88,10 @@ def plain_line(items: Sequence[Item], places: range, tokenizer: WordTokenizer) -
             break
     else:
         raise AssertionError(f"no token for each mask in {line.text!r}")
+    begins, ends = [a for a, _ in spans], [b for _, b in spans]
     for i in filter(line.is_markup, places):
         opens = line.role(i) == "open"  # one inside a word goes around the whole
-        line.at[i] = sum(b <= starts[i] if opens else a < starts[i] for a, b in spans)
+        line.at[i] = bisect_right(ends, starts[i]) if opens else bisect_left(begins, starts[i])
     return line
 
 
@@ -124,28 +117,31 @@ def _is_word(item: Item) -> bool:
 
 def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
     """Write ``line.text``; the character at which each code stands in it."""
-    text, starts, run = "", dict[int, int](), list[str]()
+    text, starts, run, before = "", dict[int, int](), list[int](), str()
+    line.tight = set()
     for i in line.places:
         item = line.items[i]
         if line.is_markup(i):
             starts[i] = len(text)
-            run.append(line.role(i))
+            run.append(i)
             continue
-        chunk = item if isinstance(item, str) else f" {names[i]} " if line.spaced else names[i]
-        if text and run and _need_blank(text[-1], run, chunk[0]):
-            text += " "
+        chunk = item if isinstance(item, str) else names[i]
+        if run and before and not before.endswith(" ") and not chunk.startswith(" "):
+            line.tight.update(run)
+            text += " " * _need_blank(text[-1], [line.role(j) for j in run], chunk[0])
+        before, run = chunk, []
+        if line.spaced and not isinstance(item, str):
+            chunk = f" {chunk} "
         if text[-1:] in ("", " "):
             chunk = chunk.removeprefix(" ")
         starts[i] = len(text) + chunk.startswith(" ")
-        text, run = text + chunk, []
+        text += chunk
     line.text = text.removesuffix(" ")
     return starts
 
 
 def _need_blank(left: str, roles: Sequence[str], right: str) -> bool:
     """Whether codes of ``roles`` keep two characters apart that no blank does."""
-    if left == " " or right == " ":
-        return False
     if "space" in roles:
         return True
     apart = "point" in roles or ("close" in roles and "open" in roles[roles.index("close") :])

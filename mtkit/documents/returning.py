@@ -90,9 +90,10 @@ def _matches(
     for by_link in (True, False):
         for s, name in names.items():
             candidates = [] if s in place else free.get(name, [])
-            if linked := [t for t in candidates if (s, t) in links or not by_link]:
-                place[s] = linked[0]
-                candidates.remove(linked[0])
+            t = next((t for t in candidates if (s, t) in links or not by_link), -1)
+            if t >= 0:
+                place[s] = t
+                candidates.remove(t)
     return place
 
 
@@ -164,9 +165,9 @@ def _spaces_between(
         t += not is_code
         if is_code and line.code(i).role == "space" and line.at[i] not in (0, len(line.tokens)):
             if free and t not in free:
-                t_free = min(free, key=lambda place, t=t: (abs(place - t), place))
-                before[t_free] = (True, i)
-                free.discard(t_free)
+                _, place = min((abs(place - t), place) for place in free)
+                before[place] = (True, i)
+                free.discard(place)
             free.discard(t)
     moved = set(before.values())
     settled = list[Step]()
@@ -238,7 +239,7 @@ def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -
             slots[k] = True
             slots[k + 1] |= behind
         meets = role == "close" and roles[k + 1 : k + 2] == ["open"] and run[k + 1] == i + 1
-        if role == "space" or ((role == "point" or meets) and line.is_tight(i)):
+        if role == "space" or ((role == "point" or meets) and i in line.tight):
             wanted = False
     if wanted and not any(slots):
         after = max((k + 1 for k, role in enumerate(roles) if role == "close"), default=0)

@@ -1,10 +1,9 @@
 """XLIFF 1.2 and 2.x: targets are put in by splicing; no other byte changes.
 
-1.2: ``<target state="needs-review-translation" state-qualifier="leveraged-mt">``, behind
-``<source>`` or ``<seg-source>``. A target has no place of its own for the name
-of a tool: ``tool-id`` is for ``<file>``, ``<phase>`` and ``<alt-trans>``, and a ``phase-name`` must
-be declared in the header, which would change. That a machine translated is what ``leveraged-mt``
-says.
+1.2: ``<target state="needs-review-translation" state-qualifier="x-mtkit">``, behind ``<source>`` or
+``<seg-source>``. Of a target's attributes the qualifier alone has room for the name of a tool, as a
+value of its own kind, which begins with ``x-``: ``tool-id`` is for ``<file>``, ``<phase>`` and
+``<alt-trans>``, and a ``phase-name`` must be declared in the header, which would change.
 2.x: ``<segment state="translated" subState="mtkit:machine">``, since its states have none for what
 is to be reviewed; and ``trgLang`` where the file lacks it, which targets need.
 What is copied untranslated has ``needs-translation``, or ``initial``.
@@ -41,7 +40,7 @@ _PAIRED = {"g", "pc", "mrk"}
 _OPENS = {"bx": ("rid", "id"), "bpt": ("rid", "id"), "sc": ("id",), "sm": ("id",)}
 _CLOSES = {"ex": ("rid", "id"), "ept": ("rid", "id"), "ec": ("startRef", "id"), "em": ("startRef",)}
 _MACHINE = (
-    {"state": "needs-review-translation", "state-qualifier": "leveraged-mt"},
+    {"state": "needs-review-translation", "state-qualifier": "x-mtkit"},
     {"state": "translated", "subState": "mtkit:machine"},
 )
 _COPIED = "needs-translation", "initial"
@@ -236,22 +235,21 @@ def _family(name: str) -> str:
 def _in_words(items: list[Item]) -> list[Item]:
     """Elements work as words where they stand like one: no letter or digit touches them."""
 
-    def touches(side: Sequence[Item], end: int) -> bool:
-        for item in side:
+    def touches(side: range, end: int) -> bool:
+        for item in (items[j] for j in side):
             if isinstance(item, str):
                 return item[end].isalnum()
             if item.role not in ("open", "close"):
                 break
         return False
 
-    return [
-        item._replace(role="point")
-        if isinstance(item, Code)
-        and item.role == "word"
-        and (touches(items[:i][::-1], -1) or touches(items[i + 1 :], 0))
-        else item
-        for i, item in enumerate(items)
-    ]
+    def settled(i: int, item: Item) -> Item:
+        if isinstance(item, str) or item.role != "word":
+            return item
+        glued = touches(range(i - 1, -1, -1), -1) or touches(range(i + 1, len(items)), 0)
+        return item._replace(role="point") if glued else item
+
+    return [settled(i, item) for i, item in enumerate(items)]
 
 
 # --- what is put in

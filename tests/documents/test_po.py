@@ -33,11 +33,20 @@ def filled(text: str | bytes, tmp_path: Path, every: bool = False, translate=sho
     [
         ('msgid "a"\nmsgstr ""\n', '#, fuzzy\nmsgid "a"\nmsgstr "A"\n'),
         ('msgid "a"\nmsgstr ""', '#, fuzzy\nmsgid "a"\nmsgstr "A"'),
-        ('# t\n#, c-format\nmsgid "a"\nmsgstr ""\n', '# t\n#, fuzzy, c-format\nmsgid "a"\nmsgstr "A"\n'),
+        (
+            '# t\n#, c-format\nmsgid "a"\nmsgstr ""\n',
+            '# t\n#, fuzzy, c-format\nmsgid "a"\nmsgstr "A"\n',
+        ),
         ('#, fuzzy\nmsgid "a"\nmsgstr ""\n', '#, fuzzy\nmsgid "a"\nmsgstr "A"\n'),
         ('#| msgid "b"\nmsgid "a"\nmsgstr ""\n', '#, fuzzy\n#| msgid "b"\nmsgid "a"\nmsgstr "A"\n'),
-        ('msgctxt ""\nmsgid ""\n"a\\n"\n"b."\nmsgstr ""\n', '#, fuzzy\nmsgctxt ""\nmsgid ""\n"a\\n"\n"b."\nmsgstr ""\n"A\\n"\n"B."\n'),
-        ('msgid "\\"\\\\n\\t\\101"\nmsgstr ""\n', '#, fuzzy\nmsgid "\\"\\\\n\\t\\101"\nmsgstr "\\"\\\\n\\tA"\n'),
+        (
+            'msgctxt ""\nmsgid ""\n"a\\n"\n"b."\nmsgstr ""\n',
+            '#, fuzzy\nmsgctxt ""\nmsgid ""\n"a\\n"\n"b."\nmsgstr ""\n"A\\n"\n"B."\n',
+        ),
+        (
+            'msgid "\\"\\\\n\\t\\101"\nmsgstr ""\n',
+            '#, fuzzy\nmsgid "\\"\\\\n\\t\\101"\nmsgstr "\\"\\\\n\\tA"\n',
+        ),
         (
             'msgid "a"\nmsgid_plural "%d b"\nmsgstr[0] ""\nmsgstr[1] ""\n',
             '#, fuzzy\nmsgid "a"\nmsgid_plural "%d b"\nmsgstr[0] "A"\nmsgstr[1] "%d B"\n',

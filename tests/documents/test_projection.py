@@ -33,7 +33,11 @@ def spelled(m: int, n: int, links: list[tuple[int, int]], codes: Sequence[Pair |
         # Beside each other in the source, exchanged in the target.
         ([(0, 2), (1, 3), (2, 0), (3, 1)], [Pair(1, 2, 0, 2), Pair(3, 4, 2, 4)], "3ab41cd2"),
         # Overlapping stretches a–c and b–d: cut where one token is in the wrong one.
-        ([(0, 0), (0, 2), (1, 0), (2, 1), (3, 3)], [Pair(1, 2, 0, 2), Pair(3, 4, 2, 4)], "1a23bcd4"),
+        (
+            [(0, 0), (0, 2), (1, 0), (2, 1), (3, 3)],
+            [Pair(1, 2, 0, 2), Pair(3, 4, 2, 4)],
+            "1a23bcd4",
+        ),
         ([], [Pair(1, 2, 0, 4)], "1abcd2"),
         (MONOTONE[:1] + MONOTONE[2:], [Pair(1, 2, 1, 2)], "a1b2cd"),  # b has no link: the gap
         ([(0, 0), (2, 1), (3, 2), (3, 3)], [Pair(1, 2, 1, 2)], "1a2bcd"),  # no gap
