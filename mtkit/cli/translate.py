@@ -69,7 +69,7 @@ def translate(
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
     _check(context.args, file, out, every)
-    if file and _is_document(file):
+    if file and _document_kind(file):
         if n_best > 1 or as_json or stream or lists:
             raise InputError(f"{file}: --n-best, --json, --stream and --lists are for plain text")
         cores = set_up(quiet, threads)
@@ -98,16 +98,16 @@ def _check(more: Sequence[str], file: Path | None, out: Path | None, every: bool
     if more:
         name = shlex.quote(more[0])
         raise InputError(f"translate takes one file; translate {name} by a command of its own")
-    if every and not (file and _is_document(file)):
+    if every and not (file and _document_kind(file)):
         raise InputError("--all is for a document; name an .xlf, .xliff or .po file")
-    if out and _is_document(out) and not (file and _is_document(file)):
+    if out and _document_kind(out) and not (file and _document_kind(file)):
         raise InputError(f"{out}: plain text becomes no document; name another file")
-    if file and out and _is_document(file) != _is_document(out):
-        raise InputError(f"{out}: the translation is a {_is_document(file)} file as {file} is")
+    if file and out and _document_kind(file) != _document_kind(out):
+        raise InputError(f"{out}: the translation is {_document_kind(file)} as {file} is")
 
 
-def _is_document(file: Path) -> str:
-    """The kind of a document, none of plain text."""
+def _document_kind(file: Path) -> str:
+    """What a document is, nothing for plain text."""
     from mtkit.documents.fill import kind_of
 
     return kind_of(file)

@@ -27,11 +27,13 @@ class Document:
 
 
 def check_language(where: str, side: str, named: str, model: str) -> None:
-    """Raise InputError where a document is of another language than the model's.
+    """Raise InputError where a document is of another language than the model's, as far as codes
+    of the same length can tell.
 
     where: file and line. side: "source" or "target".
     """
-    if named and UND not in (named, model) and base(named) != base(model):
+    a, b = base(named.partition("@")[0]), base(model)
+    if UND not in (a, b) and a != b and len(a) == len(b):
         raise InputError(
             f"{where}: the {side} language is {named}, the model's {model}; name a model of these "
             "languages with --model DIR"

@@ -15,13 +15,13 @@ from mtkit.documents.xliff import read_xliff
 from mtkit.text.languages import unpacked
 from mtkit.text.tokenizer import WordTokenizer
 
-READERS = {".xlf": read_xliff, ".xliff": read_xliff, ".po": read_po}
+KINDS = {".xlf": "XLIFF", ".xliff": "XLIFF", ".po": "PO"}
+READERS = {"XLIFF": read_xliff, "PO": read_po}
 
 
 def kind_of(path: Path) -> str:
-    """The suffix of a document's name, packed or not; "" for plain text."""
-    suffix = Path(unpacked(path)).suffix.lower()
-    return suffix if suffix in READERS else ""
+    """What a document is by its name, packed or not; "" for plain text."""
+    return KINDS.get(Path(unpacked(path)).suffix.lower(), "")
 
 
 def open_document(path: Path, languages: Languages, every: bool) -> Document:

@@ -117,7 +117,7 @@ def _is_word(item: Item) -> bool:
 
 def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
     """Write ``line.text``; the character at which each code stands in it."""
-    text, starts, run, before = "", dict[int, int](), list[int](), str()
+    text, starts, run, before = "", dict[int, int](), list[int](), ""
     line.tight = set()
     for i in line.places:
         item = line.items[i]

@@ -67,7 +67,7 @@ def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Do
     for node in elements(data, path, {"trans-unit", "unit"}):
         if root is None:
             root = _root(node, path, languages)
-        elif node.name == "file" and _is_first(root):
+        elif node.name == "file" and _is_version_1(root):
             _check(node, path, ("source-language", "target-language"), languages)
         elif node.name in ("trans-unit", "unit"):
             for place in _places(node, path, document, every):
@@ -79,8 +79,8 @@ def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Do
         edits = list[Edit[bytes]]()
         for place, filled in zip(places, translations, strict=True):
             if filled.raw is not None:
-                edits += _edits(data, place, filled, _is_first(root))
-        if edits and not _is_first(root) and "trgLang" not in root.attributes:
+                edits += _edits(data, place, filled, _is_version_1(root))
+        if edits and not _is_version_1(root) and "trgLang" not in root.attributes:
             edits.append(_attribute(data, root, "trgLang", languages[1]))
         return encoding.encode(splice(data, edits).decode(), path, "xmlcharrefreplace")
 
@@ -88,7 +88,7 @@ def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Do
     return document
 
 
-def _is_first(root: Node) -> bool:
+def _is_version_1(root: Node) -> bool:
     """Whether XLIFF 1.x."""
     return root.attributes["version"].startswith("1.")
 

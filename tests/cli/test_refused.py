@@ -42,7 +42,7 @@ REFUSED = {
     "text-to-xliff": (["translate", "three.en", "-o", "a.xlf"], "a.xlf: plain text becomes no doc"),
     "xliff-to-po": (
         ["translate", "a.xlf", "-o", "a.po"],
-        "a.po: the translation is a .xlf file as",
+        "a.po: the translation is XLIFF as a.xlf",
     ),
     "n-best-of-po": (
         ["translate", "a.po", "--n-best", "2"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -44,15 +45,18 @@ def units(path: Path):  # type: ignore[no-untyped-def]
     return [unit for unit in factory.getobject(str(path)).units if unit.istranslatable()]
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("kind", ["smt", "nmt"])
+FEW = {"c.xlf": xliff_12(sources(EMPTY_12, AROUND_12)[::20])}
+CASES = [*product(FILES, ["smt", "nmt"]), ("c.xlf", "combination")]
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
 def test_a_toolkit_finds_every_target_and_no_fault(
-    name: str, kind: str, smt_directory: Path, nmt_directory: Path, tmp_path: Path
+    name: str, kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    directory = {"smt": smt_directory, "nmt": nmt_directory}[kind]
+    directory = request.getfixturevalue(f"{kind}_directory")
     system, manifest = load(directory), Manifest.read(directory)
     path = tmp_path / name
-    path.write_bytes(FILES[name])
+    path.write_bytes((FILES | FEW)[name])
 
     def translate(lines: Sequence[str]) -> list[Hypothesis]:
         return [hypotheses[0] for hypotheses in system.translate(lines)]
@@ -68,8 +72,7 @@ def test_a_toolkit_finds_every_target_and_no_fault(
             if (found := KEPT & checker.run_filters(unit).keys())
         ]  # fmt: skip
     assert not faults
-    assert filled >= 0.9 * len(document.segments) * (
-        name != "a.po" or 0.8
-    )  # a tiny network is mute at times
+    forms = 1.25 if name == "a.po" else 1  # of an entry, which is one unit here, on average
+    assert filled * forms > 0.95 * len(document.segments)  # a tiny network may have nothing to say
     again = open_document(path, manifest.languages, False)
-    assert len(again.segments) < len(document.segments) - filled * (name != "a.po") + 1
+    assert len(again.segments) <= 0.05 * len(document.segments)

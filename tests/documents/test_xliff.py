@@ -183,6 +183,17 @@ def test_targets_have_the_codes_of_their_sources(data: bytes, translate, tmp_pat
     assert filled(done, tmp_path) == done
 
 
+@pytest.mark.parametrize("translate", [shout, mirror])
+def test_codes_that_cross_still_open_before_they_close(translate, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    crossing = '<sc id="1"/>a <sc id="2"/>b<ec startRef="1"/> c d<ec startRef="2"/> e'
+    done = filled(xliff_2([crossing]), tmp_path, translate=translate)
+    [target] = etree.fromstring(done).iter("{*}target")
+    found = [element.get("id") or f"/{element.get('startRef')}" for element in target]
+    assert sorted(found) == ["/1", "/2", "1", "2"]
+    assert found.index("1") < found.index("/1")
+    assert found.index("2") < found.index("/2")
+
+
 def test_in_version_2_segments_have_the_state(tmp_path: Path) -> None:
     data = xliff_2(["a", "b", "c <pc id='1'>d</pc>"])
     done = filled(data, tmp_path).decode()
@@ -222,6 +233,12 @@ def test_what_is_no_document_is_refused(case: str, tmp_path: Path) -> None:
         filled(data, tmp_path)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("code", ["de-AT", "de_CH", "deu", "DE", ""])
+def test_variants_of_a_language_are_taken(code: str, tmp_path: Path) -> None:
+    data = HEAD.replace('"de"', f'"{code}"') + UNIT % "a" + TAIL
+    assert b">A</target>" in filled(data, tmp_path)
 
 
 def test_bytes_in_another_encoding_are_named(tmp_path: Path) -> None:
