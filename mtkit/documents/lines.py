@@ -24,8 +24,8 @@ class Line:
     """The items ``places`` of a segment, which are translated at once.
 
     text: what is translated. tokens: its word tokens. masks: token → place of the code that it
-    stands for. at: place of any other code → the token behind it. tight: places of codes between
-    words or marks where there is no blank.
+    stands for. at: place of any other code → the token behind it. tight: places of codes that
+    alone keep two words apart.
     """
 
     items: Sequence[Item]
@@ -66,6 +66,15 @@ class Line:
             for j in (place - 1, place + 1)
         )
         return before.endswith(" "), behind.startswith(" ")
+
+    def sticks_left(self, place: int) -> bool:
+        """Whether a code belongs to the word before it rather than to the one behind."""
+        around = (place - 1, place + 1)
+        before, behind = (self.items[i] if i in self.places else "" for i in around)
+        left, right = (item if isinstance(item, str) else "" for item in (before, behind))
+        if right.startswith(" "):
+            return left != "" and not left.endswith(" ")
+        return left[-1:].isalnum() and not right[:1].isalnum()
 
     def is_markup(self, place: int) -> bool:
         """Whether a code stands there that is no word."""
@@ -126,9 +135,10 @@ def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
             run.append(i)
             continue
         chunk = item if isinstance(item, str) else names[i]
-        if run and before and not before.endswith(" ") and not chunk.startswith(" "):
+        roles = [line.role(j) for j in run]
+        if before and _need_blank(before[-1], roles, chunk[0]):
             line.tight.update(run)
-            text += " " * _need_blank(text[-1], [line.role(j) for j in run], chunk[0])
+            text += " "
         before, run = chunk, []
         if line.spaced and not isinstance(item, str):
             chunk = f" {chunk} "
@@ -142,6 +152,8 @@ def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
 
 def _need_blank(left: str, roles: Sequence[str], right: str) -> bool:
     """Whether codes of ``roles`` keep two characters apart that no blank does."""
+    if not roles or left == " " or right == " ":
+        return False
     if "space" in roles:
         return True
     apart = "point" in roles or ("close" in roles and "open" in roles[roles.index("close") :])

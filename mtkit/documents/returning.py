@@ -131,9 +131,7 @@ def _tree(line: Line, partners: Mapping[int, int]) -> list[Pair | Point]:
         elif role == "close":  # what opened in a line before
             here = [Pair(None, i, 0, at, here)]
         else:
-            before, behind = line.blanks(i)
-            sticks = behind and not before and line.role(i) == "point"
-            here.append(Point(i, at, sticks))
+            here.append(Point(i, at, line.sticks_left(i) and line.role(i) == "point"))
     while around:  # what closes in a later line
         start, outside = around.pop()
         here = [*outside, Pair(start, None, line.at[start], n, here)]
@@ -223,7 +221,8 @@ def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -
     behind the last.
 
     Each point has those of the source, each pair those that it has inside. If that is none though
-    the tokens want one, it goes behind what closes, else before what opens.
+    the tokens want one, it goes behind what closes or belongs to the word before, else before what
+    opens.
     """
     slots, roles = [False] * (len(run) + 1), [line.role(i) for i in run]
     wanted = not (glue_left or glue_right)
@@ -242,10 +241,13 @@ def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -
         if role == "space" or ((role == "point" or meets) and i in line.tight):
             wanted = False
     if wanted and not any(slots):
-        after = max((k + 1 for k, role in enumerate(roles) if role == "close"), default=0)
-        sticks = not any(role == "open" for role in roles) and any(line.blanks(i)[1] for i in run)
-        opens = next((k for k, role in enumerate(roles) if role == "open"), len(run) * sticks)
-        slots[after or opens] = True
+        first_open = roles.index("open") if "open" in roles else len(roles)
+        sticking = [
+            k + 1
+            for k, (i, role) in enumerate(zip(run[:first_open], roles, strict=False))
+            if role == "close" or line.sticks_left(i)
+        ]
+        slots[max(sticking, default=first_open if "open" in roles else 0)] = True
     slots[0] &= not glue_left
     slots[-1] &= not glue_right
     return slots

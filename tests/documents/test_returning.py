@@ -60,6 +60,11 @@ def test_word_for_word_nothing_but_the_words_changes(source: str, expected: str)
         ("Delete %1$s files?", "files %1$s Delete?"),
         ("a %s b %d c", "c %s b %d a"),  # the next argument is the next one
         ("a %1$s b %2$d c", "c %2$d b %1$s a"),
+        ("Two\u00a0dogs.", "dogs\u00a0Two."),  # white space is not put at an end
+        ("One two<hr>.", "two<hr> One."),
+        ("One<hr>two three", "three<hr>two One"),
+        ("See (<hr>this) now", "now <hr>this See ()"),
+        ("One <b>two</b>, three", "three <b>two</b> One,"),
     ],
 )
 def test_codes_go_with_their_words(source: str, expected: str) -> None:

@@ -57,6 +57,7 @@ def unit(content: str, tmp_path: Path, attributes: str = "") -> str:
             "\r\n\t<source >a</source >\r\n",
             "\r\n\t<source >a</source >\r\n\t<target{}>A</target>\r\n",
         ),
+        ("<source>a.\r\nb</source>", "<source>a.\r\nb</source><target{}>A.\r\nB</target>"),
         ("<source>a</source><target>b</target>", None),
         ("<source></source>", None),
         ("<source/>", None),
