@@ -8,8 +8,8 @@ value of its own kind, which begins with ``x-``: ``tool-id`` is for ``<file>``, 
 is to be reviewed; and ``trgLang`` where the file lacks it, which targets need.
 What is copied untranslated has ``needs-translation``, or ``initial``.
 
-Units with ``translate="no"``, 1.2's with ``approved="yes"`` and 2.x's segments with
-``state="final"`` stay. Of a ``<seg-source>`` each ``<mrk mtype="seg">`` is translated by itself,
+Units with ``translate="no"``, 1.2's with ``approved="yes"`` and what has the state ``final`` or
+``signed-off`` stay. Of a ``<seg-source>`` each ``<mrk mtype="seg">`` is translated by itself,
 and the target has the same ones.
 
 Limits: a comment inside a source does not come to its target; ``canReorder="no"`` is not heeded;
@@ -130,15 +130,19 @@ def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator
 
 
 def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> str:
+    """Why nothing is to be filled in, if so."""
     if holder.inherited("translate") == "no":
         return 'translate="no"'
     if holder.attributes.get("approved") == "yes":
         return "approved"
+    says = target is not None and _says_something(target)
     if holder.attributes.get("state") == "final":
+        return "final"
+    if says and target and target.attributes.get("state") in ("final", "signed-off"):
         return "final"
     if not source.text().strip() and not any(isinstance(c, Node) for c in source.content):
         return EMPTY
-    return HAS_TARGET if target and not every and _says_something(target) else ""
+    return HAS_TARGET if says and not every else ""
 
 
 def _says_something(node: Node) -> bool:

@@ -46,7 +46,10 @@ def units(path: Path):  # type: ignore[no-untyped-def]
 
 
 FEW = {"c.xlf": xliff_12(sources(EMPTY_12, AROUND_12)[::20])}
-CASES = [*product(FILES, ["smt", "nmt"]), ("c.xlf", "combination")]
+CASES = [
+    pytest.param(name, kind, marks=[pytest.mark.compiled] if kind != "nmt" else [])
+    for name, kind in [*product(FILES, ["smt", "nmt"]), ("c.xlf", "combination")]
+]
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)

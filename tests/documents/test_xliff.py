@@ -111,6 +111,8 @@ def test_all_fills_every_target(tmp_path: Path) -> None:
     target = "<target>x<g id='1'/></target>"
     data = f"{HEAD}<trans-unit id='1'><source>a</source>{target}</trans-unit>{TAIL}"
     assert f"<target{STATE}>A</target>" in filled(data, tmp_path, every=True).decode()
+    final = data.replace("<target>", "<target state='final'>")
+    assert filled(final, tmp_path, every=True) == final.encode()
 
 
 def test_prefixes_and_other_namespaces(tmp_path: Path) -> None:
