@@ -47,7 +47,10 @@ FREE = {
 }
 # Only what mtkit runs without may ask for its own licence: the peers of tests and benchmarks, and
 # what writes the mutation tool's HTML.
-OUTSIDE = {"kenlm": "LGPL-2.1-or-later", "eflomal": "GPL-3.0", "yattag": "LGPL"}
+OUTSIDE = {
+    "eflomal": "GPL-3.0", "kenlm": "LGPL-2.1-or-later",
+    "translate-toolkit": "GPL-3.0-or-later", "yattag": "LGPL",
+}  # fmt: skip
 # Their metadata says nothing, their file LICENSE does.
 IN_A_FILE = {"atheris": "Apache-2.0", "kenlm": "LGPL-2.1-or-later"}
 SPDX = {

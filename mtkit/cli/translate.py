@@ -115,7 +115,7 @@ def _document_kind(file: Path) -> str:
 
 def _file_lines(file: Path, singly: bool) -> tuple[Iterator[list[str]], int]:
     """The lines of a file in batches, or each by itself, and how many there are."""
-    from mtkit.text.corpus import read_lines
+    from mtkit.text.lines import read_lines
 
     lines, size = read_lines(file), 1 if singly else BATCH
     if lines and lines[0].lstrip().startswith(("<?xml", "<xliff", "<tmx")):
