@@ -154,7 +154,7 @@ def align(
     corpus: Corpus | None = None, tokenizer: WordTokenizer | None = None,
     aligner: str = "fertility", heuristic: str = "grow-diag-final-and",
     model: str | Path | None = None, out: str | Path | None = None, force: bool = False,
-    threads: int = 0,
+    threads: int = 0, score: bool = False,
 ) -> Links:  # fmt: skip
     """Align the words of a corpus's training text; the links of each sentence pair.
 
@@ -162,10 +162,13 @@ def align(
     aligner: one of ``smt.alignment.align.ALIGNERS``. heuristic: how the two directions become one,
     one of ``smt.alignment.symmetrize.HEURISTICS``. model: a directory to align by instead of
     learning from the text. out: a directory for what is learnt; replaced only by ``force``.
+    score: also ln P(y|x) of each pair.
 
     Raises InputError for another name, where nothing can be learnt, where ``model`` cannot align
     and where ``out`` must not be replaced or stands beside ``model``.
     """
+    from dataclasses import replace
+
     from mtkit import models
     from mtkit.console import step
     from mtkit.errors import check_choice
@@ -183,7 +186,8 @@ def align(
     if model is not None:
         words, sides = models.load_word_models(Path(model)), corpus.train.tokens(tokenizer)
         with step(f"word alignment by {model}"):
-            return words.align(*sides, heuristic)
+            links = words.align(*sides, heuristic)
+            return replace(links, score=words.score(*sides)) if score else links
     corpus.train.without_empty()  # raises where nothing can be learnt
     sides = corpus.train.tokens(tokenizer)
     with nullcontext() if out is None else replacing(Path(out)) as directory:
@@ -193,7 +197,8 @@ def align(
             config = {"aligner": aligner, "heuristic": heuristic}
             alignment.models.save(directory)
             Manifest.of(ALIGNMENT, corpus, tokenizer, config).write(directory)
-    return alignment.links
+    links = alignment.links
+    return replace(links, score=alignment.models.score(*sides)) if score else links
 
 
 def compare(

@@ -33,6 +33,16 @@ Gold = Annotated[
         help="Links by hand, `0-0 1-2 …` for each of the first lines: AER against them.",
     ),
 ]
+Probabilities = Annotated[
+    bool, Option("--probabilities", help="How likely each link is: 3-4:0.93.")
+]
+Score = Annotated[
+    bool,
+    Option(
+        "--score",
+        help="Behind the links ' ||| ' and ln P(target|source) a word, to filter pairs by.",
+    ),
+]
 Aligner = Annotated[
     str,
     Option(
@@ -48,7 +58,8 @@ def align(
     stdin: Stdin = False, tokenizer: options.Tokenizer = "words",
     lowercase: options.Lowercase = False, aligner: Aligner = "fertility",
     symmetrize: options.Symmetrize = "grow-diag-final-and", model: Model = None, out: Out = None,
-    force: options.Force = False, gold: Gold = None, threads: options.Threads = 0,
+    force: options.Force = False, gold: Gold = None, probabilities: Probabilities = False,
+    score: Score = False, threads: options.Threads = 0,
     quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
@@ -74,14 +85,14 @@ def align(
         if train:
             refuse_exchanged("--train", train, manifest.languages)
     by_hand = read_gold(gold, *text.train.tokens(words)) if gold else []
-    links = mtkit.align(text, words, aligner, symmetrize, model, out, force, cores)
+    links = mtkit.align(text, words, aligner, symmetrize, model, out, force, cores, score)
     if out is not None:
         note(f"model: {out}")
     if by_hand:
         rates = aer([set(sentence) for sentence in links.by_sentence()[: len(by_hand)]], by_hand)
-        score = "AER {:.4f}  precision {:.4f}  recall {:.4f}".format(*rates)
-        print(score, file=sys.stderr)  # asked for, so that --quiet does not silence it
-    sys.stdout.write("".join(f"{line}\n" for line in links.pharaoh()))
+        quality = "AER {:.4f}  precision {:.4f}  recall {:.4f}".format(*rates)
+        print(quality, file=sys.stderr)  # asked for, so that --quiet does not silence it
+    sys.stdout.write("".join(f"{line}\n" for line in links.pharaoh(probabilities)))
 
 
 def _from_stdin(train: options.Files | None, corpus: str | None, pair: str | None) -> Corpus:

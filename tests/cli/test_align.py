@@ -72,3 +72,34 @@ def test_files_whose_names_tell_no_language_are_aligned(project: Path, tmp_path:
     mtkit(*options, "a.txt", "b.txt", "--out", "kept", *pair, cwd=tmp_path)
     manifest = json.loads((tmp_path / "kept/manifest.json").read_text("utf-8"))
     assert manifest["languages"] == ["en", "de"]
+
+
+def test_links_have_probabilities_and_pairs_scores(project: Path) -> None:
+    plain = mtkit("align", "--train", "train.en", "train.de", "--out", "rated", cwd=project)
+    for way in (
+        ["--train", "train.en", "train.de"],
+        ["--model", "rated", "--train", "train.en", "train.de"],
+    ):
+        done = mtkit("align", *way, "--probabilities", "--score", cwd=project)
+        rows = [line.split(" ||| ") for line in done.stdout.decode().splitlines()]
+        links = [[link.split(":") for link in row[0].split()] for row in rows]
+        if "--model" not in way:
+            again = "".join(" ".join(a for a, _ in line) + "\n" for line in links)
+            assert again.encode() == plain.stdout
+        probabilities = [float(p) for line in links for _, p in line]
+        assert all(0 <= p <= 1 for p in probabilities)
+        assert sum(probabilities) > 0.6 * len(probabilities)
+        assert all(-30 < float(score) < 0 for _, score in rows)
+    exchanged = [*(project / "train.de").read_text("utf-8").splitlines()]
+    exchanged[0], exchanged[1] = exchanged[1], exchanged[0]
+    (project / "exchanged.de").write_text("\n".join([*exchanged[:2], ""]) + "\n", encoding="utf-8")
+    first = (project / "train.en").read_text("utf-8").splitlines()[:3]
+    (project / "first.en").write_text("\n".join(first) + "\n", encoding="utf-8")
+    call = ["align", "--model", "rated", "--train", "first.en", "exchanged.de", "--score"]
+    scores = [
+        float(line.split("||| ")[1])
+        for line in mtkit(*call, cwd=project).stdout.decode().splitlines()
+    ]
+    assert scores[0] < float(rows[0][1]) - 1
+    assert scores[1] < float(rows[1][1]) - 1
+    assert scores[2] == float("-inf")

@@ -32,7 +32,7 @@ import numpy as np
 
 from mtkit.smt.alignment import diagonal, fertility, hmm, ibm1
 from mtkit.smt.alignment.places import Places, best_links, link_counts, maximise
-from mtkit.smt.alignment.symmetrize import Links, LinkSet, symmetrize
+from mtkit.smt.alignment.symmetrize import Links, LinkSet, rated, symmetrize
 from mtkit.smt.alignment.word_model import WordModel, WordModels
 from mtkit.smt.flat import Flat, Float32, Float64, Int32
 from mtkit.text.vocabulary import SPECIALS, Sentences, Vocabulary
@@ -102,6 +102,7 @@ def align(
             train_direction, (x, y), words, (y, x), words[::-1], [aligner] * 2, [threads // 2] * 2
         )
     links = symmetrize(forward.best, backward.best, x, y, heuristic)
+    links = rated(links, forward.learnt.posterior, backward.learnt.posterior, x, y)
     return Alignment(x, y, words, links, forward, backward)
 
 

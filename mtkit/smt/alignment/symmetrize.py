@@ -10,14 +10,14 @@ word not yet linked; *final* then adds any one-way links that reach an unlinked 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.smt.flat import Bool, Flat, Int8, Int32, Int64
+from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int8, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.text.lines import read_lines
 from mtkit.text.vocabulary import Sentences
@@ -36,15 +36,26 @@ class Links:
     source: Int32  # (L,) 0-based positions
     target: Int32  # (L,)
     begin: Int64  # (S + 1,)
+    probability: Float32 | None = None  # (L,) see ``rated``
+    score: Float64 | None = None  # (S,) ln P(y|x) a word of y, −inf where a side is blank
 
     def by_sentence(self) -> list[list[tuple[int, int]]]:
         """The (source, target) links of every sentence."""
         links = list(zip(self.source.tolist(), self.target.tolist(), strict=True))
         return [links[first:last] for first, last in pairwise(self.begin.tolist())]
 
-    def pharaoh(self) -> list[str]:
-        """Every sentence as ``0-0 1-2 …``."""
-        return [" ".join(f"{i}-{j}" for i, j in links) for links in self.by_sentence()]
+    def pharaoh(self, probabilities: bool = False) -> list[str]:
+        """Every sentence as ``0-0 1-2 …``; with probabilities as ``0-0:0.98 1-2:0.73 …``; with a
+        score as ``0-0 1-2 … ||| -2.1345``.
+        """
+        links = [f"{i}-{j}" for i, j in zip(self.source, self.target, strict=True)]
+        if probabilities:
+            assert self.probability is not None, "links of a search have none"
+            links = [f"{a}:{p:.2f}" for a, p in zip(links, self.probability, strict=True)]
+        lines = [" ".join(links[a:b]) for a, b in pairwise(self.begin.tolist())]
+        if self.score is not None:
+            lines = [f"{a} ||| {s:.4f}" for a, s in zip(lines, self.score, strict=True)]
+        return lines
 
 
 def joined(parts: Sequence[Links]) -> Links:
@@ -89,6 +100,25 @@ def symmetrize(
     """Combine ``forward`` (for each target word its source position, or −1) and ``backward``."""
     number = HEURISTICS.index(heuristic)
     return Links(*_symmetrize(forward, backward, source.begin, target.begin, number))
+
+
+def rated(links: Links, forward: Float32, backward: Float32, source: Flat, target: Flat) -> Links:
+    """The same links with the mean of what both directions hold of each,
+
+        P(i–j) = ½ P(a_j = i | x, y) + ½ P(b_i = j | x, y)        (DeNero & Klein 2007, soft union)
+
+    forward, backward: the posterior of every place, as in ``places``.
+    """
+    I, J = np.diff(source.begin), np.diff(target.begin)
+    s = np.repeat(np.arange(len(I)), np.diff(links.begin))  # the sentence of each link
+    places = []
+    for given, explained, i, j in (
+        (I, J, links.source, links.target),
+        (J, I, links.target, links.source),
+    ):
+        begin = np.cumsum(np.append(0, explained * (given + 1)))
+        places.append(begin[s] + j * (given[s] + 1) + i + 1)
+    return replace(links, probability=(forward[places[0]] + backward[places[1]]) / 2)
 
 
 # --- kernels

@@ -17,7 +17,7 @@ import numpy as np
 
 from mtkit.smt.alignment import hmm
 from mtkit.smt.alignment.places import NULL, Places
-from mtkit.smt.alignment.symmetrize import Links, symmetrize
+from mtkit.smt.alignment.symmetrize import Links, rated, symmetrize
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, read_only, save_arrays
 from mtkit.smt.kernels import kernel
 from mtkit.storage.reading import as_fields, damaged, read_json
@@ -78,13 +78,11 @@ class WordModel:
         log_p: Float64 = np.log(z)
         return log_p
 
-    def best_links(self, e: Sequence[int], f: Sequence[int]) -> Int32:
-        """The most likely a_j − 1 of each f_j, so that −1 is the empty word."""
+    def posterior(self, e: Sequence[int], f: Sequence[int]) -> Float32:
+        """P(a_j = i | f, e), (J, I + 1), of which column 0 is the empty word's."""
         T, p = self._emissions(e, f), hmm.transitions(self.jumps, len(e))
         A, N, z = hmm.forward(T, p)
-        posterior = hmm.link_posterior(A, N, hmm.backward(T, p, z))
-        best: Int32 = (posterior.argmax(1) - 1).astype(np.int32)
-        return best
+        return hmm.link_posterior(A, N, hmm.backward(T, p, z)).astype(np.float32)
 
     def _emissions(self, e: Sequence[int], f: Sequence[int]) -> Float64:
         with_null = np.array([NULL, *e], np.int32)
@@ -129,14 +127,30 @@ class WordModels:
     backward: WordModel
 
     def align(self, source: Sentences, target: Sentences, heuristic: str) -> Links:
-        """Align tokenised sentences by what is known, learning nothing."""
-        x = [self.source.encode(words) for words in source]
-        y = [self.target.encode(words) for words in target]
+        """Align tokenised sentences by what is known, learning nothing; ``rated`` links."""
+        x, y = self._encoded(source, target)
         pairs = list(zip(x, y, strict=True))
-        nothing = [np.empty(0, np.int32)]
-        forward = np.concatenate(nothing + [self.forward.best_links(s, t) for s, t in pairs])
-        backward = np.concatenate(nothing + [self.backward.best_links(t, s) for s, t in pairs])
-        return symmetrize(forward, backward, Flat.of(x), Flat.of(y), heuristic)
+        forward = [self.forward.posterior(s, t) for s, t in pairs]
+        backward = [self.backward.posterior(t, s) for s, t in pairs]
+        sides = Flat.of(x), Flat.of(y)
+        links = symmetrize(_best(forward), _best(backward), *sides, heuristic)
+        return rated(links, _joined(forward), _joined(backward), *sides)
+
+    def score(self, source: Sentences, target: Sentences) -> Float64:
+        """ln P(y|x) a word of y, for each of S pairs (S,); −inf where a side has no word."""
+        pairs = zip(*self._encoded(source, target), strict=True)
+        return np.array(
+            [
+                self.forward.log_probabilities(x, y).mean() if len(x) and len(y) else -np.inf
+                for x, y in pairs
+            ],
+            np.float64,
+        )
+
+    def _encoded(
+        self, source: Sentences, target: Sentences
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        return list(map(self.source.encode, source)), list(map(self.target.encode, target))
 
     def save(self, directory: Path) -> None:
         """Write both vocabularies and both directions into ``directory``."""
@@ -154,6 +168,17 @@ class WordModels:
         forward = WordModel.load(directory / "forward", len(source), len(target))
         backward = WordModel.load(directory / "backward", len(target), len(source))
         return cls(source, target, forward, backward)
+
+
+def _best(posteriors: Sequence[Float32]) -> Int32:
+    """The most likely a_j − 1 of each f_j of all sentences, so that −1 is the empty word."""
+    best = (posterior.argmax(1).astype(np.int32) - 1 for posterior in posteriors)
+    return np.concatenate([np.empty(0, np.int32), *best])
+
+
+def _joined(posteriors: Sequence[Float32]) -> Float32:
+    """As of the places of a corpus."""
+    return np.concatenate([np.empty(0, np.float32), *(p.ravel() for p in posteriors)])
 
 
 # --- kernels

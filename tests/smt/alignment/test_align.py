@@ -12,6 +12,7 @@ from mtkit.smt.alignment import diagonal, hmm, ibm1
 from mtkit.smt.alignment import places as meeting
 from mtkit.smt.alignment.align import ALIGNERS, aer, align, stem, stem_ids, train_direction
 from mtkit.smt.alignment.places import NOTHING, Places, best_links, expect, link_counts, maximise
+from mtkit.smt.alignment.symmetrize import Links, rated
 from mtkit.smt.alignment.word_model import FLOOR, WordModel
 from mtkit.smt.flat import Flat
 from mtkit.text.vocabulary import Vocabulary
@@ -209,6 +210,21 @@ def test_the_variational_m_step_is_its_equation() -> None:
         total = sum(counts[lo:hi] + alpha)
         wanted = [math.exp(digamma(c + alpha) - digamma(total)) for c in counts[lo:hi]]
         np.testing.assert_allclose(t[lo:hi], wanted, rtol=1e-9)
+
+
+def test_a_link_is_as_likely_as_both_directions_say_on_average() -> None:
+    x, y = Flat.of([[1], [], [1, 2]]), Flat.of([[3, 4], [3], [3]])
+    # Of each pair, word by word of what is explained: from the empty word, then from the others.
+    forward = np.array([0.9, 0.1, 0.8, 0.2, 1.0, 0.3, 0.4, 0.3], np.float32)
+    backward = np.array([0.7, 0.1, 0.2, 0.5, 0.5, 0.1, 0.9], np.float32)
+    links = Links(np.array([0, 0, 0, 1]), np.array([0, 1, 0, 0]), np.array([0, 2, 2, 4]))
+    both = rated(links, forward, backward, x, y).probability
+    np.testing.assert_allclose(both, [0.1, 0.2, 0.45, 0.6], rtol=1e-6)
+    assert rated(links, forward, backward, x, y).pharaoh(True) == [
+        "0-0:0.10 0-1:0.20",
+        "",
+        "0-0:0.45 1-0:0.60",
+    ]
 
 
 def test_posteriors_become_links_and_counts() -> None:
