@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from mtkit.storage.writing import recover
 from tests.support.command import MTKIT
 from tests.torture.process import run
 
@@ -63,6 +64,7 @@ def _interrupt(where: Path) -> None:
             assert training.poll() is None, "it ended before it could be killed"
             time.sleep(0.01)
         training.kill()
+    recover((where / CHECKPOINT).parent)  # all else that it left
 
 
 def _text(where: Path) -> None:
