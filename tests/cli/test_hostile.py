@@ -79,7 +79,8 @@ def test_numbers_that_cannot_be_meant_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bomb_is_no_corpus(tmp_path: Path) -> None:
+def test_a_bomb_is_no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "SMALL", 1 << 16)
     for name in ("a.en.gz", "a.de.gz"):
         (tmp_path / name).write_bytes(gzip.compress(b"a\n" * reading.SMALL))
     done = mtkit("train-smt", "--train", "a.en.gz", "a.de.gz", cwd=tmp_path, check=2)

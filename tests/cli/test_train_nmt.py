@@ -91,7 +91,7 @@ def small_presets(monkeypatch: pytest.MonkeyPatch, tiny: None) -> None:
 def test_the_last_line_repeats_the_run(project: Path, tmp_path: Path, small_presets: None) -> None:
     """A run by the clock that patience ended, by its number of updates: the same bits."""
     text = ["--train", project / "train.en", project / "train.de", "--lowercase"]
-    call = ["train-nmt", *text, "--minutes", 0.08, "--seed", 3, "--clip", 0.5, "--out", "a b"]
+    call = ["train-nmt", *text, "--minutes", 0.04, "--seed", 3, "--clip", 0.5, "--out", "a b"]
     command = last_line(mtkit(*call, "--bpe-dropout", 0.1, cwd=tmp_path).stderr)
     config = Manifest.read(tmp_path / "a b").config
     expected = f"--preset tiny --updates {config['updates']} --seed 3 --precision"

@@ -32,6 +32,7 @@ def test_every_module_that_is_counted_has_kernels() -> None:
     assert named | warm_up.ESTIMATION | warm_up.SEARCH <= modules_of_kernels()
 
 
+@pytest.mark.slow  # compiles all kernels once more
 @pytest.mark.compiled
 def test_the_second_run_finds_every_kernel(tmp_path: Path) -> None:
     def run() -> str:

@@ -128,7 +128,7 @@ with replacing(Path({str(out)!r})) as directory:
     assert names(tmp_path) == ["m"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_told_to_end_leaves_nothing(number: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mtkit", "train-nmt", "--updates", "100000"]
     usual = partial(signal.signal, number, signal.SIG_DFL)  # which nohup and & change
