@@ -204,9 +204,9 @@ def align(
 def compare(
     systems: Sequence[str | Path] = (), test: Named | None = None, *,
     references: Sequence[str | Path] = (), examples: int = 12, glossary: str | Path | None = None,
-    fresh: bool = False, curve: Sequence[int] = (), seeds: int = 3, threads: int = 0,
-    explain: bool = False, ignore_case: bool = False, tokenizer: Kind | None = None,
-    file_format: str = "",
+    inflected: bool = False, fresh: bool = False, curve: Sequence[int] = (), seeds: int = 3,
+    threads: int = 0, explain: bool = False, ignore_case: bool = False,
+    tokenizer: Kind | None = None, file_format: str = "",
 ) -> Comparison:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis.
 
@@ -215,11 +215,11 @@ def compare(
     reference file, or one that holds both (file_format: of this, where its name does not tell);
     none: those that the models name. references: files of further references.
     examples: how many sentences to choose. glossary: a file of phrases and their translations, for
-    statistical systems. fresh: translate again what is on record. curve: sizes, in sentence pairs,
-    to train the models again on, each with ``seeds`` samples. threads: 0 takes every core. explain:
-    also why the systems translate the examples so. ignore_case: score and group words without it.
-    tokenizer: ``none`` where all lines are tokenised, ``words`` where they are not, whatever the
-    models read.
+    statistical systems; inflected: these match other forms of the same words, too. fresh: translate
+    again what is on record. curve: sizes, in sentence pairs, to train the models again on, each
+    with ``seeds`` samples. threads: 0 takes every core. explain: also why the systems translate the
+    examples so. ignore_case: score and group words without it. tokenizer: ``none`` where all lines
+    are tokenised, ``words`` where they are not, whatever the models read.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError where
     systems, lines and languages do not fit, and for files that cannot be read.
@@ -236,7 +236,8 @@ def compare(
         check_choice("--tokenizer", tokenizer, steps.BLEU_TOKENS)
     named, threads = steps.named(systems), models.cores(threads)
     material = steps.material(named, test, references, ignore_case, tokenizer, file_format)
-    task = Task(named, material, threads, tokenizer, Path(glossary) if glossary else None, fresh)
+    terms = Path(glossary) if glossary else None
+    task = Task(named, material, threads, tokenizer, terms, inflected, fresh)
     needed = trainings(task.models, curve, seeds, task.test, models.MODELS / "curve")
     comparison = steps.scored(task, examples)
     if needed:

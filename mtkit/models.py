@@ -281,17 +281,22 @@ def export_moses(model: Path, out: Path, force: bool = False) -> Path:
     return out / MARK
 
 
-def load_with_glossary(directory: Path, glossary: Path) -> tuple[System, Glossary]:
+def load_with_glossary(
+    directory: Path, glossary: Path, inflected: bool = False
+) -> tuple[System, Glossary]:
     """A system that obeys a glossary, and the glossary. InputError for a neural one."""
     from mtkit.text.glossary import Glossary
 
-    if (kind := Manifest.read(directory).kind) not in ("smt", COMBINATION):
+    manifest = Manifest.read(directory)
+    if (kind := manifest.kind) not in ("smt", COMBINATION):
         raise InputError(
             f"{directory} is a {KINDS.get(kind, kind)} model, which cannot be held "
             "to a glossary; name a statistical one or a combination with --model DIR"
         )
     system = cast("SmtSystem | Combination", load(directory))
-    wanted = Glossary.read(glossary, system.tokenizer.tokenize)
+    tokenize = system.tokenizer.tokenize
+    wanted = Glossary.read(glossary, tokenize, manifest.languages, inflected)
+    wanted.note_left_out(glossary)
     system.use_glossary(wanted)
     return system, wanted
 

@@ -51,20 +51,21 @@ def compare(
     systems: Systems = None, test: options.Test = None, file_format: options.FileFormat = None,
     html: Html = None, as_json: AsJson = False,
     reference: References = None, examples: Examples = 12, glossary: options.GlossaryFile = None,
-    fresh: Fresh = False, curve: CurveSizes = None, seeds: Seeds = 3, threads: options.Threads = 0,
-    ignore_case: IgnoreCase = False, tokenizer: Tokenizer = None, full: Full = False,
-    quiet: options.Quiet = False,
+    inflected: options.Inflected = False, fresh: Fresh = False, curve: CurveSizes = None,
+    seeds: Seeds = 3, threads: options.Threads = 0, ignore_case: IgnoreCase = False,
+    tokenizer: Tokenizer = None, full: Full = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis."""
     import mtkit
     from mtkit.comparison import report
     from mtkit.comparison.page import render
 
+    options.check_inflected(inflected, glossary)
     cores = options.set_up(quiet, threads, html)
     comparison = mtkit.compare(
         systems or (), test, references=reference or (), examples=examples, glossary=glossary,
-        fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds, threads=cores,
-        explain=html is not None, ignore_case=ignore_case, tokenizer=tokenizer,
+        inflected=inflected, fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds,
+        threads=cores, explain=html is not None, ignore_case=ignore_case, tokenizer=tokenizer,
         file_format=file_format or "",
     )  # fmt: skip
     publish(

@@ -74,7 +74,16 @@ Quiet = Annotated[bool, Option("--quiet", "-q", help="Say nothing on stderr but 
 GlossaryFile = Annotated[
     Path | None,
     Option(
-        metavar="FILE", help="How to translate phrases: lines of source phrase TAB target phrase."
+        metavar="FILE",
+        help="How to translate phrases: lines of source phrase TAB target phrase, .csv or .tbx.",
+    ),
+]
+Inflected = Annotated[
+    bool,
+    Option(
+        "--inflected",
+        help="A phrase of the glossary also matches words that share its first five letters, "
+        "whatever their case, accents and endings.",
     ),
 ]
 Models = Annotated[
@@ -131,6 +140,12 @@ def set_up(quiet: bool, threads: int = 0, html: Path | None = None) -> int:
         raise InputError(f"{html}: no such directory: {html.parent}")
     console.quiet = quiet
     return cores(threads)
+
+
+def check_inflected(inflected: bool, glossary: Path | None) -> None:
+    """Raise InputError for ``--inflected`` without a glossary."""
+    if inflected and glossary is None:
+        raise InputError("--inflected is for a glossary; name one with --glossary FILE")
 
 
 def model_or_newest(

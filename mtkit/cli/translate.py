@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 from typer import Argument, Option
 
-from mtkit.cli.options import GlossaryFile, Quiet, Threads, model_or_newest, set_up
+from mtkit.cli.options import (
+    GlossaryFile,
+    Inflected,
+    Quiet,
+    Threads,
+    check_inflected,
+    model_or_newest,
+    set_up,
+)
 from mtkit.console import note, progress
 from mtkit.errors import InputError
 
@@ -59,8 +67,8 @@ EveryTarget = Annotated[
 def translate(
     context: typer.Context, file: InFile = None, out: OutFile = None, model: Models = None,
     every: EveryTarget = False, n_best: NBest = 1, as_json: LineAsJson = False,
-    stream: Stream = False, glossary: GlossaryFile = None, lists: NBestLists = None,
-    threads: Threads = 0, quiet: Quiet = False,
+    stream: Stream = False, glossary: GlossaryFile = None, inflected: Inflected = False,
+    lists: NBestLists = None, threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Translate lines: mtkit translate < in > out. One line in, one line out. Or the empty targets
     of an XLIFF or PO file: mtkit translate app.xlf -o app.xlf. Nothing else in it changes.
@@ -69,15 +77,16 @@ def translate(
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
     _check(context.args, file, out, every)
+    check_inflected(inflected, glossary)
     if file and _document_kind(file):
         if n_best > 1 or as_json or stream or lists:
             raise InputError(f"{file}: --n-best, --json, --stream and --lists are for plain text")
         cores = set_up(quiet, threads)
-        _fill(file, out, model or [model_or_newest(None)], glossary, every, cores)
+        _fill(file, out, model or [model_or_newest(None)], (glossary, inflected), every, cores)
         return
     cores = set_up(quiet, threads)
     batches, total = _file_lines(file, stream) if file else (iter(()), 0)
-    system, wanted = _open(model or [model_or_newest(None)], glossary)
+    system, wanted = _open(model or [model_or_newest(None)], glossary, inflected)
     system.limit_threads(cores)
     if file is None:
         if sys.stdin.isatty():
@@ -90,7 +99,7 @@ def translate(
     with _output(out) as stdout:
         compliance = _answer(system, batches, total, n_best, as_json, wanted, stdout)
     if wanted:
-        note(f"glossary: {compliance}")
+        note(f"glossary: {wanted.summary(compliance)}")
 
 
 def _check(more: Sequence[str], file: Path | None, out: Path | None, every: bool) -> None:
@@ -143,16 +152,17 @@ def _output(out: Path | None) -> Iterator[BinaryIO | gzip.GzipFile]:
 
 
 def _fill(
-    file: Path, out: Path | None, models: list[Path], glossary: Path | None, every: bool, cores: int
-) -> None:
-    """Translate a document."""
+    file: Path, out: Path | None, models: list[Path], glossary: tuple[Path | None, bool],
+    every: bool, cores: int,
+) -> None:  # fmt: skip
+    """Translate a document. glossary: its file, and whether inflected forms match."""
     from mtkit.documents.fill import fill, open_document
     from mtkit.manifest import Manifest
     from mtkit.text.glossary import Compliance
 
     manifest = Manifest.read(models[0])
     document = open_document(file, manifest.languages, every)  # what is wrong with it comes first
-    system, wanted = _open(models, glossary)
+    system, wanted = _open(models, *glossary)
     system.limit_threads(cores)
     compliance = Compliance()
 
@@ -173,10 +183,12 @@ def _fill(
     with _output(out) as stdout:
         stdout.write(fill(document, translate, manifest.word_tokenizer, str(file)))
     if wanted:
-        note(f"glossary: {compliance}")
+        note(f"glossary: {wanted.summary(compliance)}")
 
 
-def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary | None]:
+def _open(
+    models: list[Path], glossary: Path | None, inflected: bool
+) -> tuple[System, Glossary | None]:
     """The models in those directories; and the glossary that they follow."""
     from mtkit.models import load, load_with_glossary
 
@@ -185,7 +197,7 @@ def _open(models: list[Path], glossary: Path | None) -> tuple[System, Glossary |
         return load(directory, *others), None
     if others:
         raise InputError("an ensemble is of neural models, which cannot be held to a glossary")
-    return load_with_glossary(directory, glossary)
+    return load_with_glossary(directory, glossary, inflected)
 
 
 def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:

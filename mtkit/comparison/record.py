@@ -22,7 +22,7 @@ from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.writing import recover, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext
-from mtkit.text.lines import read_lines
+from mtkit.text.glossary import Glossary
 from mtkit.version import __version__
 
 FORMAT = 2
@@ -44,15 +44,15 @@ class Record:
     chosen: Chosen | None = None  # by a combination
 
 
-def path_of(parts: Sequence[Path], test: Bitext, glossary: Path | None = None) -> Path:
+def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = None) -> Path:
     """Where the record of a model lies: another place after any of its files has changed.
 
     parts: its directory, or those of an ensemble, whose record lies in the first.
     """
     paths = [path for directory in with_parts(parts) for path in model_files(directory)]
     files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
-    texts = [test.digest(), *(read_lines(glossary) if glossary else [])]
-    of = json.dumps([FORMAT, __version__, files, texts])
+    asked = [[glossary.inflected, *glossary.entries.items()]] if glossary else []
+    of = json.dumps([FORMAT, __version__, files, [test.digest(), *asked]])
     name = hashlib.blake2b(of.encode(), digest_size=8).hexdigest()
     return parts[0] / RECORDS / f"{name}.json"
 

@@ -73,7 +73,8 @@ class Run:
     bytes: int | None = None  # of the model
     unknown: int | None = None  # source words copied
     errors: Errors | None = None  # of the search and of the model
-    glossary: Mapping[str, int] | None = None  # its matches, and those complied with
+    glossary: Mapping[str, int] | None = None  # matches, complied; entries, unmatched
+    unmatched: Sequence[str] = ()  # the first entries of the glossary that the test set lacks
     training: Sequence[Mapping[str, float]] = ()  # the log, by "update"
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ from mtkit.system import Hypothesis, System
 from mtkit.text.corpus import Bitext, line_hashes
 from mtkit.text.glossary import Glossary
 from mtkit.text.lines import read_lines
+from mtkit.text.terms import Term, read_terms
 from mtkit.text.tokenizer import Kind, WordTokenizer
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Defa
 
 Align = Callable[[Sequence[Words], Sequence[Words]], list[Links]]
 OBEYING = {SmtSystem.kind, Combination.kind}  # kinds that can be held to a glossary
+UNMATCHED = 5  # phrases of the glossary that the report names
 HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
 
 
@@ -56,6 +58,7 @@ class Task:
     threads: int
     tokenizer: Kind | None = None  # of the words in tables, where not the first model's
     glossary: Path | None = None  # how to translate phrases
+    inflected: bool = False  # whether these match other forms of the same words
     fresh: bool = False  # translate again, whatever is on record
 
     @property
@@ -67,6 +70,16 @@ class Task:
     def models(self) -> dict[str, Parts]:
         """The systems that are no files."""
         return {name: parts for name, parts in self.systems.items() if parts[0].is_dir()}
+
+    @cached_property
+    def _terms(self) -> list[Term]:
+        return read_terms(self.glossary, self.material.languages) if self.glossary else []
+
+    def glossary_in(self, tokenizer: WordTokenizer) -> Glossary | None:
+        """The glossary in tokens; None without one. Raises InputError as ``Glossary.read`` does."""
+        if self.glossary is None:
+            return None
+        return Glossary.of(self._terms, tokenizer.tokenize, self.inflected)
 
 
 def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
@@ -82,8 +95,9 @@ def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
     tokenizers = {name: Manifest.read(path).word_tokenizer for name, path in directories.items()}
     usual = next(iter(tokenizers.values()), WordTokenizer())
     usual = replace(usual, kind=task.tokenizer or usual.kind)
-    if task.glossary:
-        Glossary.read(task.glossary, usual.tokenize)  # wrong, it is refused before the work
+    glossary = task.glossary_in(usual)  # wrong, it is refused before the work
+    if glossary and task.glossary:
+        glossary.note_left_out(task.glossary)
     align = aligner(directories)
     text, unknown = in_tokens(task.test, usual, directories, align)
     translations = []
@@ -94,24 +108,33 @@ def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
             system = run(name, parts, task)
         words = usual.tokenize_all(system.outputs)
         system = replace(system, words=words, aligned=align(text.source, words) if align else None)
-        if task.glossary:
-            tokenize = tokenizers.get(name, usual).tokenize
-            sides = (map(tokenize, side) for side in (task.test.source, system.outputs))
-            of = Glossary.read(task.glossary, tokenize).compliance(*sides)
-            compliance = {"matches": of.matches, "complied": of.complied}
-            system = replace(system, glossary=compliance)
-        translations.append(system)
+        translations.append(_with_compliance(system, task, tokenizers.get(name, usual)))
     if task.material.scorer.ignore_case:  # not before words are aligned
         translations = [replace(t, words=lower(t.words)) for t in translations]
         text = text.lower()
     return translations, text, unknown
 
 
+def _with_compliance(system: Translations, task: Task, tokenizer: WordTokenizer) -> Translations:
+    """The system, and how far it followed the glossary."""
+    if (glossary := task.glossary_in(tokenizer)) is None:
+        return system
+    sides = (map(tokenizer.tokenize, side) for side in (task.test.source, system.outputs))
+    of = glossary.compliance(*sides)
+    unmatched = glossary.unmatched(of)
+    counts = {
+        "matches": of.matches, "complied": of.complied, "entries": len(glossary.entries),
+        "unmatched": len(unmatched),
+    }  # fmt: skip
+    first = [tokenizer.detokenize(list(phrase)) for phrase in unmatched[:UNMATCHED]]
+    return replace(system, glossary=counts, unmatched=first)
+
+
 def run(name: str, parts: Parts, task: Task) -> Translations:
     """A model's translations of the test set: those on record, or new ones, which are kept."""
     directory, ensemble = parts[0], len(parts) > 1
     manifest = Manifest.read(directory)
-    glossary = task.glossary if manifest.kind in OBEYING else None
+    glossary = task.glossary_in(manifest.word_tokenizer) if manifest.kind in OBEYING else None
     path = record.path_of(parts, task.test, glossary)
     kept = None if task.fresh else record.read(path, len(task.test))
     if kept:
@@ -149,8 +172,8 @@ def opened(parts: Parts, task: Task) -> System:
     """The system in a directory, or the ensemble of several, held to the glossary if it can be."""
     system = load(*parts)
     system.limit_threads(task.threads)
-    if task.glossary and isinstance(system, SmtSystem | Combination):
-        system.use_glossary(Glossary.read(task.glossary, system.tokenizer.tokenize))
+    if isinstance(system, SmtSystem | Combination):
+        system.use_glossary(task.glossary_in(system.tokenizer) or Glossary())
     return system
 
 

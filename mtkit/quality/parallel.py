@@ -22,11 +22,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.alignment.align import ALPHA, stem
+from mtkit.smt.alignment.align import ALPHA
 from mtkit.smt.alignment.ibm1 import ibm1
 from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int32, Int64, read_only
 from mtkit.smt.kernels import kernel
+from mtkit.text.stems import stem
 from mtkit.text.vocabulary import SPECIALS
 
 CHANCE = 0.1  # λ

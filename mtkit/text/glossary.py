@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, field
-from operator import add
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.text.lines import read_lines
+from mtkit.text.stems import stem
+from mtkit.text.terms import Term, read_terms
+from mtkit.text.tokenizer import is_verbatim
 
 LONGEST_PHRASE = 7  # tokens a side: no phrase of the decoder has more
 Words = tuple[str, ...]
@@ -17,14 +20,23 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Compliance:
-    """Matches of a glossary in so many sentences, and those that were translated as it asks."""
+    """Matches of a glossary in so many sentences, and those that were translated as it asks.
+
+    matched: the entries, by their source phrases, that matched at least once.
+    """
 
     sentences: int = 0
     matches: int = 0
     complied: int = 0
+    matched: frozenset[Words] = field(default=frozenset(), compare=False)
 
     def __add__(self, more: Compliance) -> Compliance:
-        return Compliance(*map(add, astuple(self), astuple(more)))
+        return Compliance(
+            self.sentences + more.sentences,
+            self.matches + more.matches,
+            self.complied + more.complied,
+            self.matched | more.matched,
+        )
 
     def __str__(self) -> str:
         if not self.matches:
@@ -37,42 +49,115 @@ class Compliance:
 
 @dataclass(frozen=True)
 class Glossary:
-    """Source phrase → its translations, as word tokens."""
+    """Source phrase → its translations, as word tokens.
+
+    inflected: a phrase also matches where only the stems of its words are those of the sentence.
+    left_out: terms of a termbase that are too long for an entry.
+    """
 
     entries: dict[Words, list[Words]] = field(default_factory=dict)
+    inflected: bool = False
+    left_out: int = 0
 
     @classmethod
-    def read(cls, path: Path, tokenize: Callable[[str], list[str]]) -> Glossary:
-        """One entry a line: source phrase, TAB, target phrase; blank lines and # lines are skipped.
+    def read(
+        cls, path: Path, tokenize: Callable[[str], list[str]],
+        languages: tuple[str, str] | None = None, inflected: bool = False,
+    ) -> Glossary:  # fmt: skip
+        """The entries of a file; see ``read_terms`` for files and languages, ``of`` for the rest.
 
-        Lines of the same source are alternatives. Raises InputError, naming the line, for others.
+        Raises InputError where these do.
+        """
+        return cls.of(read_terms(path, languages), tokenize, inflected)
+
+    @classmethod
+    def of(
+        cls, terms: Sequence[Term], tokenize: Callable[[str], list[str]], inflected: bool = False
+    ) -> Glossary:
+        """Terms as entries; those of the same source are alternatives.
+
+        Raises InputError, naming the line, for a phrase that is empty or too long; too long ones of
+        a termbase are left out, unless all are.
 
         Limits: a phrase matches where a sentence has exactly its tokens, case included. Words have
         the same everywhere; a mark at the edge of the phrase has those it has beside a space, so
         that it does not match where the sentence glues it to what stands outside: ``pre-`` in
         ``pre-war``, ``'s`` in ``Ann's``, ``"Ox"`` in ``("Ox")``.
+
+        ``inflected`` compares the first letters of words, without case and accents. Endings of
+        words that are longer match (``machine``, ``machines``); those of shorter words do not
+        (``car``, ``cars``), nor do changes inside a word (``mouse``, ``mice``), and other words
+        that begin alike match, too (``community``, ``communism``). The translation is as in the
+        file: nothing inflects it.
         """
         entries: dict[Words, list[Words]] = {}
-        for number, line in enumerate(read_lines(path), 1):
-            if line.strip() and not line.startswith("#"):
-                source, target = _entry(line, f"{path}: line {number}", tokenize)
-                ways = entries.setdefault(source, [])
-                ways += [] if target in ways else [target]
-        if not entries:
-            raise InputError(f"{path}: no entry; a line of a glossary is source TAB target")
-        return cls(entries)
+        left_out, refusal = 0, ""
+        for term in terms:
+            source, target = tuple(tokenize(term.source)), tuple(tokenize(term.target))
+            _check_not_empty(term, source, target)
+            if too_long := _too_long(term, source, target):
+                left_out, refusal = left_out + 1, refusal or too_long
+                if not term.foreign:
+                    raise InputError(too_long)
+                continue
+            ways = entries.setdefault(source, [])
+            ways += [] if target in ways else [target]
+        if refusal and not entries:
+            raise InputError(refusal)
+        return cls(entries, inflected, left_out)
 
     def matches(self, words: Sequence[str]) -> list[tuple[int, int, list[Words]]]:
-        """(start, end, translations) of the longest matches from left to right; none overlap."""
-        matches: list[tuple[int, int, list[Words]]] = []
-        longest, start = max(map(len, self.entries), default=0), 0
-        while start < len(words):
-            ends = range(min(start + longest, len(words)), start, -1)
-            end = next((end for end in ends if tuple(words[start:end]) in self.entries), None)
-            if end:
-                matches.append((start, end, self.entries[tuple(words[start:end])]))
-            start = end or start + 1
+        """(start, end, translations) of the longest matches from left to right; none overlap.
+
+        Inflected ones are looked for where no exact one is.
+        """
+        matches = []
+        for start, end in self._spans(words):
+            ways = (w for source in self._sources(words[start:end]) for w in self.entries[source])
+            matches.append((start, end, list(dict.fromkeys(ways))))
         return matches
+
+    def note_left_out(self, path: Path) -> None:
+        """Say on stderr what of the file ``path`` is no entry."""
+        if self.left_out:
+            pairs = f"{self.left_out:,} pair" + "s" * (self.left_out > 1)
+            note(
+                f"{path}: {pairs} of terms with more than {LONGEST_PHRASE} tokens a side; left out"
+            )
+
+    def unmatched(self, compliance: Compliance) -> list[Words]:
+        """The source phrases that matched nothing."""
+        return [source for source in self.entries if source not in compliance.matched]
+
+    def summary(self, compliance: Compliance) -> str:
+        """What to say after translating: how often it was followed, and how much never matched."""
+        total, unmatched = len(self.entries), len(self.unmatched(compliance))
+        if not unmatched:
+            return str(compliance)
+        return f"{compliance}; {unmatched:,} of {total:,} entries matched nothing"
+
+    def _spans(self, words: Sequence[str]) -> list[tuple[int, int]]:
+        exact = _longest(words, self.entries)
+        if not self.inflected:
+            return exact
+        spans, begin = list[tuple[int, int]](), 0
+        for start, end in [*exact, (len(words), len(words))]:
+            within = _longest(_stems(words[begin:start]), self._by_stems)
+            spans += [(begin + i, begin + j) for i, j in within]
+            spans += [(start, end)] * (end > start)
+            begin = end
+        return spans
+
+    def _sources(self, span: Sequence[str]) -> list[Words]:
+        """The source phrases that match there: one if exactly, perhaps several by their stems."""
+        return [tuple(span)] if tuple(span) in self.entries else self._by_stems[_stems(span)]
+
+    @cached_property
+    def _by_stems(self) -> dict[Words, list[Words]]:
+        sources: dict[Words, list[Words]] = {}
+        for source in self.entries:
+            sources.setdefault(_stems(source), []).append(source)
+        return sources
 
     def compliance(
         self, sources: Iterable[Sequence[str]], outputs: Iterable[Sequence[str]]
@@ -83,30 +168,49 @@ class Glossary:
         counted as if each had the output to itself.
         """
         sentences = matches = complied = 0
+        matched = set[Words]()
         for source, output in zip(sources, outputs, strict=True):
-            asked = Counter(frozenset(ways) for _, _, ways in self.matches(source))
+            places = self.matches(source)
+            matched.update(entry for i, j, _ in places for entry in self._sources(source[i:j]))
+            asked = Counter(frozenset(ways) for _, _, ways in places)
             sentences += bool(asked)
             matches += asked.total()
             complied += sum(min(n, _places(ways, output)) for ways, n in asked.items())
-        return Compliance(sentences, matches, complied)
+        return Compliance(sentences, matches, complied, frozenset(matched))
 
 
-def _entry(line: str, where: str, tokenize: Callable[[str], list[str]]) -> tuple[Words, Words]:
-    sides = line.split("\t")
-    if len(sides) != 2:
-        raise InputError(
-            f"{where}: expected two columns separated by one TAB; found {len(sides) - 1 or 'none'}"
-        )
-    source, target = (tuple(tokenize(side.strip())) for side in sides)
+def _check_not_empty(term: Term, source: Words, target: Words) -> None:
     for name, words in (("source", source), ("target", target)):
         if not words:
-            raise InputError(f"{where}: the {name} phrase is empty")
+            raise InputError(f"{term.where}: the {name} phrase is empty")
+
+
+def _too_long(term: Term, source: Words, target: Words) -> str:
+    """Which side has too many tokens, "" for none."""
+    for name, words in (("source", source), ("target", target)):
         if len(words) > LONGEST_PHRASE:
-            raise InputError(
-                f"{where}: the {name} phrase has {len(words)} tokens; the decoder's phrases have "
-                f"at most {LONGEST_PHRASE}"
+            return (
+                f"{term.where}: the {name} phrase has {len(words)} tokens; the decoder's phrases "
+                f"have at most {LONGEST_PHRASE}"
             )
-    return source, target
+    return ""
+
+
+def _longest(words: Sequence[str], phrases: Collection[Words]) -> list[tuple[int, int]]:
+    """(start, end) of the longest phrases in ``words`` from left to right; none overlap."""
+    spans, start = list[tuple[int, int]](), 0
+    longest = max(map(len, phrases), default=0)
+    while start < len(words):
+        ends = range(min(start + longest, len(words)), start, -1)
+        end = next((end for end in ends if tuple(words[start:end]) in phrases), None)
+        spans += [(start, end)] if end else []
+        start = end or start + 1
+    return spans
+
+
+def _stems(words: Sequence[str]) -> Words:
+    """By which words match; numbers and placeholders only by themselves."""
+    return tuple(word if is_verbatim(word) else stem(word) for word in words)
 
 
 def _places(ways: frozenset[Words], output: Sequence[str]) -> int:

@@ -197,7 +197,7 @@ def test_a_curve_needs_models_and_their_text(project: Path) -> None:
     assert line.endswith("is not what models/smt was trained on")
 
 
-GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\n"
+GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\nxyzzy's foo\tbar\n"
 
 
 def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
@@ -211,17 +211,26 @@ def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
     systems = ("models/smt", "models/nmt", "hand=by-hand.de")
     found = json.loads(mtkit("compare", *systems, *test, "--json", cwd=project).stdout)
     assert 1 < complied < asked
+    entries = {"entries": 3, "unmatched": 1}
     assert {s["name"]: s["glossary"] for s in found["systems"]} == {
-        "smt": {"matches": asked, "complied": asked},
-        "nmt": {"matches": asked, "complied": 0},
-        "hand": {"matches": asked, "complied": complied},
+        "smt": {"matches": asked, "complied": asked} | entries,
+        "nmt": {"matches": asked, "complied": 0} | entries,
+        "hand": {"matches": asked, "complied": complied} | entries,
     }
+    assert [s["unmatched"] for s in found["systems"]] == [["xyzzy's foo"]] * 3
     done = mtkit("compare", "hand=by-hand.de", *test, "--full", "--html", "g.html", cwd=project)
     row = f"hand +{asked} +{complied} +{100 * complied / asked:.1f}"
     assert re.search(
         rf"The glossary: .*\n(.*\n)* +{row}".replace(" +hand", " *hand"), done.stdout.decode()
     )
+    assert '1 of 3 entries match nothing in the test set: "xyzzy\'s foo"\n' in done.stdout.decode()
     assert "The glossary: " in (project / "g.html").read_text(encoding="utf-8")
+    (project / "g.tsv").write_bytes(b"hotels\tXyz\n")
+    for inflected, matches in ((), 0), (("--inflected",), len(re.findall("[Hh]otel", source))):
+        done = mtkit("compare", "models/smt", *test, "--json", *inflected, cwd=project)
+        counts = json.loads(done.stdout)["systems"][0]["glossary"]
+        assert (counts["matches"], counts["complied"]) == (matches, matches)
+    assert matches
     done = mtkit("compare", "hand=by-hand.de", *test[:3], "--json", cwd=project)
     assert json.loads(done.stdout)["systems"][0]["glossary"] is None
 

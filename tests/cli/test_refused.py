@@ -18,6 +18,10 @@ FILES = {
     "empty.en": b"",
     "bad.en": b"ok\nb\xff\n",
     "outside.gold": b"5-0\n",
+    "fr.tbx": b"<martif><termEntry><langSet xml:lang='fr'><tig><term>a</term></tig></langSet>"
+    b"</termEntry></martif>",
+    "bomb.tbx": b"<!DOCTYPE tbx [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]>\n<tbx>&b;</tbx>",
+    "bad.csv": b"a,A\n\nb\n",
     "bad.tsv": b"# source, target\na\tA\na b\n",
 }
 
@@ -151,6 +155,20 @@ REFUSED = {
         ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "bad.tsv"],
         "bad.tsv: line 3: expected two columns separated by one TAB",
     ),
+    "tbx-of-others": (
+        ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "fr.tbx"],
+        "fr.tbx: no concept has terms in en and de; it holds fr (1 concepts); export",
+    ),
+    "tbx-bomb": (
+        ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "bomb.tbx"],
+        "bomb.tbx: line 1: declares an entity or a document type of its own",
+    ),
+    "bad-csv": (
+        ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "bad.csv"],
+        "bad.csv: line 3: expected two columns separated by commas; found 1",
+    ),
+    "inflected-nothing": (["translate", "--inflected"], "--inflected is for a glossary; name one"),
+    "inflected-compare": (["compare", "--inflected"], "--inflected is for a glossary; name one"),
     "no-encoder": (["encode"], "no neural model under models/; train one with"),
     "nothing-explains": (["explain", "x"], "no model under models/"),
     "no-explanation": (["explain", "x", "--model", "nowhere"], "nowhere: no such model"),

@@ -136,6 +136,16 @@ def test_the_newest_model_is_taken_and_named(project: Path) -> None:
 GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\n"
 
 
+CONCEPT = (
+    '<conceptEntry><langSec xml:lang="de-AT"><termSec><term>{}</term></termSec></langSec>'
+    '<langSec xml:lang="en"><termSec><term>{}</term></termSec></langSec></conceptEntry>'
+)
+TERMS = {
+    "g.csv": b'de,en\n"Xyz","hotel"\nHaus,mice\n',
+    "g.tbx": f"<tbx>{CONCEPT}{CONCEPT}</tbx>".format("Xyz", "hotel", "Haus", "mice").encode(),
+}
+
+
 def test_translate_obeys_a_glossary_and_says_how_often(project: Path) -> None:
     (project / "g.tsv").write_bytes(GLOSSARY)
     options = ("translate", "--model", "models/smt", "--glossary", "g.tsv")
@@ -145,13 +155,27 @@ def test_translate_obeys_a_glossary_and_says_how_often(project: Path) -> None:
         said = "glossary: 3 matches in 2 sentences, 3 translated as asked (100 %)\n"
         assert done.stderr.decode() == said
     assert mtkit(*options, cwd=project, stdin=text).stdout.count(b"as Neuwort") == 3
-    assert mtkit(*options, cwd=project).stderr == b"glossary: no match\n"
+    done = mtkit(*options, cwd=project)
+    assert done.stderr == b"glossary: no match; 2 of 2 entries matched nothing\n"
     assert mtkit(*options, "-q", cwd=project, stdin=text).stderr == b""
     done = mtkit("translate", "--model", "models/nmt", "--glossary", "g.tsv", cwd=project, check=2)
     [line] = done.stderr.decode().splitlines()
     assert line.startswith(
         "mtkit: models/nmt is a neural model, which cannot be held to a glossary"
     )
+    for name, data in TERMS.items():
+        (project / name).write_bytes(data)
+        options = ("translate", "--model", "models/smt", "--glossary", name)
+        done = mtkit(*options, "--inflected", cwd=project, stdin=b"The hotels of the train.\n")
+        assert b"Xyz" in done.stdout
+        said = (
+            "glossary: 1 match in 1 sentence, 1 translated as asked (100 %); "
+            "1 of 2 entries matched nothing\n"
+        )
+        assert done.stderr.decode() == said
+        done = mtkit(*options, cwd=project, stdin=b"The hotels of the train.\n")
+        assert b"Xyz" not in done.stdout
+        assert done.stderr == b"glossary: no match; 2 of 2 entries matched nothing\n"
     (project / "bad.tsv").write_bytes(b"# source, target\na\tA\na b\n")
     options = ("translate", "--model", "models/smt", "--glossary", "bad.tsv")
     assert b"mtkit: bad.tsv: line 3: " in mtkit(*options, cwd=project, check=2).stderr

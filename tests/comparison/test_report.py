@@ -416,12 +416,21 @@ def test_the_noisy_channel_is_a_row_of_bleu_by_weights(report: Comparison) -> No
 
 
 def test_a_glossary_is_a_row_of_who_followed_it() -> None:
-    complied = [{"matches": 12, "complied": 9}, {"matches": 0, "complied": 0}, None]
-    known = [replace(t, glossary=c) for t, c in zip(systems(), complied, strict=True)]
+    entries = {"entries": 20, "unmatched": 7}
+    complied = [
+        {"matches": 12, "complied": 9} | entries, {"matches": 0, "complied": 0} | entries, None,
+    ]  # fmt: skip
+    known = [
+        replace(t, glossary=c, unmatched=["fire engine", "A, B"] if c else ())
+        for t, c in zip(systems(), complied, strict=True)
+    ]
     report = built(SOURCES, REFERENCES, known, resamples=5, trials=5)
     (grid,) = (g for g in grids(report) if g.caption.startswith("The glossary"))
     rows = [[cell.text for cell in row] for row in grid.rows]
     assert rows == [["smt", "12", "9", "75.0"], ["nmt", "0", "0", "–"]]
+    lacked = '7 of 20 entries match nothing in the test set: "fire engine", "A, B", …'
+    assert grid.notes == [lacked]
+    assert lacked in " ".join(printed(report).split())
     assert grid.caption in printed(report)
     assert grid.caption in Page(as_html(report)).texts("caption")
     assert [s["glossary"] for s in as_json(report)["systems"]] == complied

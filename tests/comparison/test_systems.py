@@ -20,6 +20,7 @@ from mtkit.evaluation.statistics import Scorer
 from mtkit.manifest import HASHES, RECORDS, Manifest, model_size
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.text.corpus import Bitext, Corpus
+from mtkit.text.glossary import Glossary
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.corpora import beside_its_text, first
 
@@ -86,11 +87,11 @@ def test_a_record_is_of_the_files_as_they_were(copies: dict[str, Path], test: Bi
     edited = json.loads(weights.read_text("utf-8")) | {"lm": 9.5}
     weights.write_text(json.dumps(edited), encoding="utf-8")
     assert record.path_of([directory], test) != path
-    glossary = directory.parent / "g.tsv"
-    glossary.write_text("a\tb\n", encoding="utf-8")
-    with_glossary = record.path_of([directory], test, glossary)
-    glossary.write_text("a\tc\n", encoding="utf-8")
-    assert record.path_of([directory], test, glossary) not in (with_glossary, path)
+    entries = {("a",): [("b",)]}
+    glossaries = [
+        None, Glossary(entries), Glossary(entries, inflected=True), Glossary({("a",): [("c",)]}),
+    ]  # fmt: skip
+    assert len({record.path_of([directory], test, glossary) for glossary in glossaries}) == 4
 
 
 def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import random
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mtkit.console import console
 from mtkit.errors import InputError
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search.features import DEFAULT_WEIGHTS
@@ -18,6 +21,7 @@ from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.glossary import LONGEST_PHRASE, Compliance, Glossary, Words
+from mtkit.text.terms import read_terms
 from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 NEW = "xqzvwy☃"  # in no vocabulary
@@ -159,6 +163,262 @@ def test_compliance_adds_up_and_says_so() -> None:
     assert str(Compliance()) == "no match"
 
 
+# --- termbases and spreadsheets
+
+MARTIF = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE martif SYSTEM "TBXcoreStructV02.dtd">
+<martif type="TBX" xml:lang="en"><martifHeader><fileDesc><sourceDesc><p>terms</p></sourceDesc>
+</fileDesc></martifHeader><text><body>
+<termEntry id="c1"><descrip type="definition">a <hi>red</hi> car</descrip>
+ <langSet xml:lang="de-DE"><tig><term>Löschzug</term></tig>
+  <tig><term>Feuer-<hi>Auto</hi></term><termNote type="register">colloquial</termNote></tig>
+  <tig><term>Spritze</term>
+   <termNote type="administrativeStatus">deprecatedTerm-admn-sts</termNote></tig></langSet>
+ <langSet xml:lang="en"><ntig><termGrp><term>fire
+   engine</term></termGrp></ntig><tig><term>R&amp;D "x"</term></tig></langSet>
+ <langSet xml:lang="fr"><tig><term/></tig></langSet></termEntry>
+<termEntry id="c2"><langSet xml:lang="en"><tig><term>pump</term></tig></langSet></termEntry>
+<termEntry id="c3"><langSet xml:lang="en"><tig><term>a b c d e f g h</term></tig></langSet>
+ <langSet xml:lang="de"><tig><term>x</term></tig></langSet></termEntry>
+</body></text></martif>
+"""
+TBX = """<?xml version="1.0" encoding="UTF-8"?>
+<tbx type="TBX-Basic" style="dct" xml:lang="en" xmlns="urn:iso:std:iso:30042:ed-2"
+ xmlns:min="http://www.tbxinfo.net/ns/min" xmlns:basic="http://www.tbxinfo.net/ns/basic">
+<tbxHeader/><text><body>
+<conceptEntry id="c1">
+ <langSec xml:lang="fr"><termSec><term/></termSec></langSec>
+ <langSec xml:lang="de-DE"><termSec><term>Löschzug</term></termSec>
+  <termSec><term>Feuer-Auto</term><min:partOfSpeech>noun</min:partOfSpeech></termSec>
+  <termSec><term>Spritze</term>
+   <min:administrativeStatus>supersededTerm-admn-sts</min:administrativeStatus></termSec></langSec>
+ <langSec xml:lang="en"><termSec><term>fire engine</term></termSec>
+  <termSec><term>R&amp;D "x"</term></termSec></langSec>
+</conceptEntry>
+<conceptEntry id="c2"><langSec xml:lang="en"><termSec><term>pump</term></termSec></langSec>
+</conceptEntry>
+<conceptEntry id="c3">
+ <langSec xml:lang="en"><termSec><term>a b c d e f g h</term></termSec></langSec>
+ <langSec xml:lang="de"><termSec><term>x</term></termSec></langSec></conceptEntry>
+</body></text></tbx>
+"""
+WAYS: list[Words] = [("Löschzug",), ("Feuer-Auto",)]
+
+
+@pytest.mark.parametrize("text", [MARTIF, TBX], ids=["martif", "tbx"])
+def test_concepts_of_a_termbase_are_entries(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "quiet", False)
+    path, tokenize = tmp_path / "g.tbx", WordTokenizer().tokenize
+    path.write_text(text, encoding="utf-8")
+    glossary = Glossary.read(path, tokenize, ("en", "de"))
+    expected = {("fire", "engine"): WAYS, tuple(tokenize('R&D "x"')): WAYS}
+    assert (glossary.entries, glossary.left_out) == (expected, 1)
+    said = f"{path}: 1 of 3 concepts lack a term in en or de; left out\n"
+    assert capsys.readouterr().err == said
+    glossary.note_left_out(path)
+    assert "1 pair of terms with more than 7 tokens a side" in capsys.readouterr().err
+    back = Glossary.read(path, tokenize, ("de", "en")).entries
+    assert back["Spritze",] == [("fire", "engine"), tuple(tokenize('R&D "x"'))]  # old source terms
+    data = gzip.compress(text.replace("UTF-8", "UTF-16").encode("utf-16"))
+    (tmp_path / "G.TBX.gz").write_bytes(data)
+    assert Glossary.read(tmp_path / "G.TBX.gz", tokenize, ("en", "de")).entries == expected
+
+
+def test_terms_are_those_that_translate_toolkit_reads(tmp_path: Path) -> None:
+    from translate.storage.tbx import tbxfile
+
+    theirs = tbxfile()
+    for source, target in (("fire engine", "Löschzug"), ("R&D <x>", "F&E"), ("a", "b c")):
+        unit = theirs.addsourceunit(source)
+        unit.target = target
+    data = bytes(theirs).replace(b'xml:lang="xx"', b'xml:lang="de"')
+    (tmp_path / "g.tbx").write_bytes(data)
+    again = tbxfile.parsestring(data)
+    ours = read_terms(tmp_path / "g.tbx", ("en", "de"))
+    assert [(t.source, t.target) for t in ours] == [(u.source, u.target) for u in again.units]
+    assert len(ours) == 3
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=8)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=4))
+def test_rows_are_those_that_csv_writes(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "g.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("source", "target"), *rows])
+    wanted = [(x.strip(), y.strip()) for x, y in rows if (x + y).strip()]
+    if wanted:
+        assert [(t.source, t.target) for t in read_terms(path)] == wanted
+    else:
+        with pytest.raises(InputError, match="no entry; a row of a glossary is source,target"):
+            read_terms(path)
+
+
+PAIR = [("a b", 'c, "d"')]
+SHEETS: dict[str, tuple[str, int]] = {  # and the line where the pair stands
+    'a b,"c, ""d"""\n': ('a b,"c, ""d"""\n', 1),
+    "bom": ('\ufeffsource,target\r\n\r\n"a b","c, ""d"""\r\n', 3),
+    "codes": ('de-AT,note,en_GB\n"c, ""d""",x,a b\n', 2),
+    "wide": ('target,source,id\n"c, ""d""","a\n  b",7,8\n', 2),
+}
+
+
+@pytest.mark.parametrize("case", SHEETS)
+def test_a_header_says_which_columns_are_meant(case: str, tmp_path: Path) -> None:
+    text, line = SHEETS[case]
+    path = tmp_path / "g.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    [term] = read_terms(path, ("en", "de"))
+    assert (term.source, term.target) == PAIR[0]
+    assert term.where == f"{path}: line {line}"
+
+
+def test_without_languages_a_file_of_two_is_taken_in_its_order(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("de,en\nHaus,house\n", encoding="utf-8")
+    (tmp_path / "g.tbx").write_text(
+        "<tbx><conceptEntry><langSec xml:lang='de'><termSec><term>Haus</term></termSec></langSec>"
+        "<langSec xml:lang='en'><termSec><term>house</term></termSec></langSec>"
+        "</conceptEntry></tbx>",
+        encoding="utf-8",
+    )
+    for name in ("g.csv", "g.tbx"):
+        for languages in (None, ("", ""), ("und", "und")):
+            [term] = read_terms(tmp_path / name, languages)
+            assert (term.source, term.target) == ("Haus", "house")
+
+
+ENTRY = "<martif>\n<termEntry>{}</termEntry></martif>"
+TERM = "<langSet xml:lang='{}'><tig>\n<term>{}</term></tig></langSet>"
+TWO = TERM.format("en", "a") + TERM.format("de", "b")
+LAUGHS = "".join(f"<!ENTITY l{n} '&l{n - 1};&l{n - 1};'>" for n in range(1, 99))
+WRONG: dict[str, tuple[str, str, str]] = {
+    "others": (
+        "g.tbx", ENTRY.format(TWO.replace("de", "fr")),
+        "no concept has terms in en and de; it holds en (1 concepts), fr (1 concepts); export it",
+    ),
+    "no-terms": ("g.tbx", "<tbx/>", "no concept has terms in en and de; it holds no terms"),
+    "bomb": (
+        "g.tbx", f"<!DOCTYPE tbx [<!ENTITY l0 'ha'>{LAUGHS}]>\n<tbx>&l98;</tbx>",
+        "line 1: declares an entity or a document type of its own",
+    ),
+    "empty": ("g.tbx", ENTRY.format(TWO.replace("b<", " <")), "line 4: an empty term; write it"),
+    "avoided": (
+        "g.tbx",
+        ENTRY.format(TWO.replace("b</term>", "b</term><termNote>deprecatedTerm</termNote>")),
+        "no entry; the termbase says to avoid all target terms",
+    ),
+    "long": (
+        "g.tbx", ENTRY.format(TWO.replace("b<", "b b b b b b b b<")),
+        "line 3: the target phrase has 8 tokens; the decoder's phrases have at most 7",
+    ),
+    "no-language": (
+        "g.tbx", ENTRY.format("\n<langSet/>"), "line 3: <langSet> without its language, xml:lang",
+    ),
+    "html": ("g.tbx", "<html/>", "line 1: <html> is not how TBX begins; export the termbase"),
+    "no-xml": ("g.tbx", "a\tb\n", "line 1: not XML, as TBX is (syntax error); export the termbase"),
+    "cut": ("g.tbx", ENTRY[:20], "the file ends inside <termEntry>; it is cut off, get it again"),
+    "one-column": ("g.csv", "a,b\n\nc\n", "line 3: expected two columns separated by commas; foun"),
+    "three-columns": ("g.csv", "a,b\nc,d,e\n", "line 2: expected two columns separated by commas"),
+    "semicolons": ("g.csv", "a;b\n", "line 1: expected two columns separated by commas; found 1"),
+    "few-columns": ("g.csv", "id,en,de\n1,a\n", "line 2: expected 3 columns or more separated by"),
+    "quote": ("g.csv", 'a,b\n"c"d,e\n', "line 2: not CSV ("),
+    "open-quote": ("g.csv", 'a,b\n"c,e\nf,g\n', "line 2: not CSV (unexpected end of data)"),
+    "after-a-break": ("g.csv", 'a,"b\nc"\nd\n', "line 3: expected two columns separated by commas"),
+    "empty-cell": ("g.csv", "a,b\nc, \n", "line 2: the target phrase is empty"),
+    "long-cell": ("g.csv", "a,b b b b b b b b\n", "line 1: the target phrase has 8 tokens"),
+    "other-columns": ("g.csv", "en,fr\na,b\n", "line 1: no columns of en and de; it names en, fr"),
+    "only-header": ("g.csv", "en,de\n", "no entry; a row of a glossary is source,target"),
+    "nothing": ("g.csv", "", "no entry; a row of a glossary is source,target"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_one_line_says_what_is_wrong_with_terms(case: str, tmp_path: Path) -> None:
+    name, text, message = WRONG[case]
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    with pytest.raises(InputError) as raised:
+        Glossary.read(tmp_path / name, WordTokenizer().tokenize, ("en", "de"))
+    assert str(raised.value).startswith(f"{tmp_path / name}: ")
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_of_three_languages_two_must_be_known(tmp_path: Path) -> None:
+    text = ENTRY.format(TWO + TERM.format("fr", "c"))
+    for name, content, message in (
+        ("g.tbx", text, r"terms of two languages are needed.* holds en \(1 concepts\), de \("),
+        ("g.csv", "en,de,fr\na,b,c\n", "line 1: columns of more than two languages: en, de, fr"),
+    ):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        with pytest.raises(InputError, match=message):
+            read_terms(tmp_path / name)
+        assert len(read_terms(tmp_path / name, ("de", "fr"))) == 1
+
+
+# --- inflected forms
+
+STEMMED = {
+    ("fire", "engine"): [("L",)], ("machine",): [("M",)], ("Machines",): [("N",), ("M",)],
+    ("12345678",): [("Z",)], ("engines", "stop"): [("E",)], ("café",): [("C",)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ways"),
+    [
+        ("Fire engines", {(0, 2): ["L"]}),
+        ("fire engines stop", {(1, 3): ["E"]}),  # exact ones come first
+        ("machines", {(0, 1): ["M", "N"]}),  # all whose stems are those
+        ("Machines machine", {(0, 1): ["N", "M"], (1, 2): ["M"]}),
+        ("12345679 12345678", {(1, 2): ["Z"]}),  # no number is a form of another
+        ("Cafe", {(0, 1): ["C"]}),
+        ("fires engine", {}),  # short words keep their endings
+        ("machination", {(0, 1): ["M", "N"]}),  # a known limit
+    ],
+)
+def test_stems_match_where_nothing_exact_does(
+    sentence: str, ways: dict[tuple[int, int], list[str]]
+) -> None:
+    glossary = Glossary(cast("dict[Words, list[Words]]", STEMMED), inflected=True)
+    found = {(i, j): [way for (way,) in ways] for i, j, ways in glossary.matches(sentence.split())}
+    assert found == ways
+
+
+@given(ENTRIES, TEXT, st.booleans())
+def test_inflected_forms_only_add_matches(
+    entries: dict[Words, list[Words]], words: Words, upper: bool
+) -> None:
+    words = tuple(w.upper() if upper and k % 2 else w for k, w in enumerate(words))
+    exact, more = (Glossary(entries, inflected).matches(words) for inflected in (False, True))
+    assert all(match in more for match in exact)
+    spans = [(i, j) for i, j, _ in more]
+    assert all(j <= i for (_, j), (i, _) in pairwise(spans))
+    folded = tuple(w.lower() for w in words)
+    assert all(folded[i:j] in entries for i, j in spans)
+    taken = {k for i, j in spans for k in range(i, j)}
+    left = [(i, j) for i, j in combinations(range(len(words) + 1), 2) if folded[i:j] in entries]
+    assert all(taken & set(range(i, j)) for i, j in left)
+
+
+def test_what_never_matched_is_counted() -> None:
+    entries: dict[Words, list[Words]] = {("a",): [("A",)], ("b",): [("B",)], ("c", "d"): [("C",)]}
+    glossary = Glossary(entries)
+    some = glossary.compliance([["a", "x"]], [["A"]])
+    assert glossary.unmatched(some) == [("b",), ("c", "d")]
+    assert glossary.summary(some).endswith("(100 %); 2 of 3 entries matched nothing")
+    every = some + glossary.compliance([["b", "c", "d"], ["a"]], [["B", "C"], ["A"]])
+    assert glossary.unmatched(every) == []
+    assert glossary.summary(every) == str(every)
+    stems = Glossary({("machine",): [("M",)], ("machines",): [("N",)]}, inflected=True)
+    assert stems.unmatched(stems.compliance([["Machine"]], [["M"]])) == []
+    assert stems.unmatched(stems.compliance([["machine"]], [["M"]])) == [("machines",)]
+
+
 # --- the statistical translator
 
 
@@ -276,3 +536,12 @@ def test_a_glossary_outranks_verbatim_words(wrong: Path) -> None:
     smt = SmtSystem.load(wrong)
     smt.use_glossary(Glossary({("12",): [("zwölf",)]}))
     assert smt.translate(["12 bark"])[0][0].tokens == ["zwölf", "bellt"]
+
+
+def test_an_inflected_form_is_translated_as_the_glossary_says(smt: SmtSystem) -> None:
+    entries: dict[Words, list[Words]] = {("hotel",): [(NEW,)]}
+    for inflected in (False, True):
+        smt.use_glossary(Glossary(entries, inflected))
+        for line in ("Where are the hotels?", "HOTELS are here."):
+            assert (NEW in smt.translate([line])[0][0].text) is inflected
+        assert NEW in smt.translate(["Where is the hotel?"])[0][0].text

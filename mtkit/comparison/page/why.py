@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from mtkit.comparison.choices import Choices, Origin
 from mtkit.comparison.faults import WIDER, Coverage, Errors, Unknown
-from mtkit.comparison.report import Comparison
+from mtkit.comparison.report import Comparison, SystemResult
 from mtkit.page.tables import Cell, Columns, Grid, number, table
 
 ERRORS: Columns[tuple[Errors, float | None]] = [
@@ -80,8 +80,20 @@ def grids(comparison: Comparison) -> list[Grid]:
             "Statistical systems and combinations translated by it, all others without.",
             [(s.name, s.glossary) for s in systems if s.glossary is not None],
             GLOSSARY,
+            _unmatched(systems),
         ),
     ]
+
+
+def _unmatched(systems: Sequence[SystemResult]) -> list[str]:
+    """Which entries of the glossary the test set lacks, in the tokens of the first system."""
+    for s in systems:
+        if s.glossary and s.unmatched:
+            count = f"{s.glossary['unmatched']:,} of {s.glossary['entries']:,} entries"
+            more = ", …" if s.glossary["unmatched"] > len(s.unmatched) else ""
+            phrases = ", ".join(f'"{phrase}"' for phrase in s.unmatched)
+            return [f"{count} match nothing in the test set: {phrases}{more}"]
+    return []
 
 
 def _choices(name: str, choices: Choices) -> Grid:

@@ -20,7 +20,6 @@ Letters as in ``places``; e is what is given, f what is explained.
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,11 +34,11 @@ from mtkit.smt.alignment.places import Places, best_links, link_counts, maximise
 from mtkit.smt.alignment.symmetrize import Links, LinkSet, rated, symmetrize
 from mtkit.smt.alignment.word_model import WordModel, WordModels
 from mtkit.smt.flat import Flat, Float32, Float64, Int32
+from mtkit.text.stems import stem
 from mtkit.text.vocabulary import SPECIALS, Sentences, Vocabulary
 
 ITERATIONS = 5  # of EM, each model
 ALPHA = 0.01  # Dirichlet prior of t in EM
-STEM = 5  # letters
 
 
 class Learnt(NamedTuple):
@@ -166,12 +165,6 @@ def stem_ids(words: Vocabulary) -> tuple[Int32, int]:
     ids, stems = dict[str, int](), map(stem, words.words[len(SPECIALS) :])
     numbers = [ids.setdefault(s, len(ids)) for s in (*SPECIALS, *stems)]
     return np.array(numbers, np.int32), len(ids)
-
-
-def stem(word: str) -> str:
-    """The first letters, without accents and case: of ἀνθρώπους ανθρω."""
-    bare = unicodedata.normalize("NFD", word.casefold())
-    return "".join(c for c in bare if not unicodedata.combining(c))[:STEM]
 
 
 def perplexity(likelihood: float, f: Flat) -> float:

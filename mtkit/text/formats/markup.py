@@ -25,9 +25,10 @@ class Shape(NamedTuple):
     """What of a kind of file matters."""
 
     name: str
-    root: str
+    roots: frozenset[str]  # what its first element may be
     texts: Mapping[str, frozenset[str]]  # elements whose text is wanted → what they stand in
     codes: frozenset[str]  # elements in such a text whose content is code, not text
+    otherwise: str = "say what it is with --format"  # what to do where it is none of this kind
 
 
 def elements(path: Path, shape: Shape) -> Iterator[Event]:
@@ -81,8 +82,10 @@ class _Target:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Called by the parser."""
         name, open_ = tag.rpartition("}")[2], self.open
-        if not open_ and name != self.shape.root:
-            raise self.refusal(f"<{name[:40]}> is not how {self.shape.name} begins; {_SAY}")
+        if not open_ and name not in self.shape.roots:
+            raise self.refusal(
+                f"<{name[:40]}> is not how {self.shape.name} begins; {self.shape.otherwise}"
+            )
         if len(open_) >= DEEPEST:
             raise self.refusal(f"more than {DEEPEST} elements in one another; {REPAIR}")
         if self.text is not None:
@@ -139,7 +142,9 @@ class _Target:
         said = str(error).split(":")[0]
         where = f"{self.path}: line {line}"
         if not self.open and not self.events:
-            return InputError(f"{where}: not XML, as {self.shape.name} is ({said}); {_SAY}")
+            return InputError(
+                f"{where}: not XML, as {self.shape.name} is ({said}); {self.shape.otherwise}"
+            )
         if said in _CUT:
             return InputError(
                 f"{where}: the file ends inside <{self.open[-1][:40]}>; it is cut off, get it again"
@@ -148,4 +153,3 @@ class _Target:
 
 
 _CUT = {"no element found", "unclosed token", "unclosed CDATA section", "partial character"}
-_SAY = "say what it is with --format"

@@ -14,7 +14,10 @@ from mtkit.text.formats.codes import distance, parse_code
 from mtkit.text.formats.markup import LANGUAGE, Shape, elements
 
 SHAPE = Shape(
-    "TMX", "tmx", {"seg": frozenset({"tuv"})}, frozenset({"bpt", "ept", "it", "ph", "ut"})
+    "TMX",
+    frozenset({"tmx"}),
+    {"seg": frozenset({"tuv"})},
+    frozenset({"bpt", "ept", "it", "ph", "ut"}),
 )
 ALL = "*all*"  # the source language of a file or unit that has none
 

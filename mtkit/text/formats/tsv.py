@@ -27,7 +27,7 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
             continue
         cells = line.split("\t")
         if not columns:
-            if columns := _header(cells, wanted or (), path, number):
+            if columns := header(cells, wanted or (), path, number):
                 continue
             columns = {role: k for k, role in enumerate(ROLES)}
         if len(cells) <= max(columns.values()):
@@ -38,7 +38,7 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
         yield {name: cells[k] for name, k in columns.items()}
 
 
-def _header(cells: list[str], wanted: Pair | tuple[()], path: Path, line: int) -> dict[str, int]:
+def header(cells: list[str], wanted: Pair | tuple[()], path: Path, line: int) -> dict[str, int]:
     """The place of each language in a line that names some; {} for a line of text."""
     names = [cell.strip() for cell in cells]
     if not all(name and len(name) <= 20 and " " not in name for name in names):

@@ -14,7 +14,12 @@ from mtkit.text.formats.codes import ROLES, SOURCE, TARGET, parse_code
 from mtkit.text.formats.markup import Shape, elements
 
 UNITS = frozenset({"trans-unit", "segment"})  # of 1.2, of 2.x
-SHAPE = Shape("XLIFF", "xliff", dict.fromkeys(ROLES, UNITS), frozenset({"bpt", "ept", "it", "ph"}))
+SHAPE = Shape(
+    "XLIFF",
+    frozenset({"xliff"}),
+    dict.fromkeys(ROLES, UNITS),
+    frozenset({"bpt", "ept", "it", "ph"}),
+)
 # The names of both languages on <file> of 1.2, on <xliff> of 2.x.
 ATTRIBUTES = {"file": ("source-language", "target-language"), "xliff": ("srcLang", "trgLang")}
 

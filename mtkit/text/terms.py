@@ -1,0 +1,153 @@
+"""Files of terms: TAB-separated lines, CSV and TBX as pairs of a source and a target phrase."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mtkit.console import note
+from mtkit.errors import InputError
+from mtkit.text.formats import tbx
+from mtkit.text.formats.choice import Pair, one_line, pick
+from mtkit.text.formats.tsv import header
+from mtkit.text.languages import unpacked
+from mtkit.text.lines import iterate_lines
+
+_UNNAMED = {"", "und"}  # what stands where a language is not known
+
+
+class Term(NamedTuple):
+    """where: file and line, for messages. foreign: from a termbase, not written for mtkit."""
+
+    where: str
+    source: str
+    target: str
+    foreign: bool = False
+
+
+def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
+    """The terms of a file, which is what its name says: ``.tbx``, ``.csv``, or else lines with a
+    TAB; each may be packed.
+
+    languages: source and target; None, or codes that say nothing, for the file's own two. Raises
+    InputError, naming the line, for what is no such file, and where it has no term in them.
+    """
+    wanted = None if languages is None or _UNNAMED & set(languages) else languages
+    read, form = READERS.get(Path(unpacked(path)).suffix.lower(), LINES)
+    terms = list(read(path, wanted))
+    if not terms:
+        raise InputError(f"{path}: no entry; {form}")
+    return terms
+
+
+def _of_lines(path: Path, _: Pair | None) -> Iterator[Term]:
+    """Blank lines and # lines are skipped."""
+    for number, line in enumerate(iterate_lines(path), 1):
+        if line.strip() and not line.startswith("#"):
+            where, sides = f"{path}: line {number}", line.split("\t")
+            if len(sides) != 2:
+                raise InputError(
+                    f"{where}: expected two columns separated by one TAB; "
+                    f"found {len(sides) - 1 or 'none'}"
+                )
+            source, target = (side.strip() for side in sides)
+            yield Term(where, source, target)
+
+
+def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
+    """Blank rows are skipped. A first row of language codes, or of the words source and target,
+    says which columns are meant, of which others may stand among them.
+    """
+    columns: tuple[int, int] | None = None
+    exactly_two = False
+    for number, row in _rows(path):
+        where = f"{path}: line {number}"
+        if columns is None:
+            if named := header(row, wanted or (), path, number):
+                columns = _columns(named, wanted, where)
+                continue
+            columns, exactly_two = (0, 1), True
+        if len(row) <= max(columns) or (exactly_two and len(row) > 2):
+            expected = "two columns" if exactly_two else f"{max(columns) + 1} columns or more"
+            raise InputError(f"{where}: expected {expected} separated by commas; found {len(row)}")
+        source, target = (one_line(row[column]).strip() for column in columns)
+        yield Term(where, source, target)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file that are not blank, and the line where each begins."""
+    rows = csv.reader((f"{line}\n" for line in iterate_lines(path)), strict=True)
+    begin = 1
+    try:
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                yield begin, row
+            begin = rows.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: line {begin}: not CSV ({error}); quote a cell that holds a comma or a quote, "
+            'as in "a ""b"", c"'
+        ) from None
+
+
+def _columns(named: dict[str, int], wanted: Pair | None, where: str) -> tuple[int, int]:
+    """Of source and target among the columns that a header names."""
+    names = tuple(named)
+    if wanted is None and len(names) > 2:
+        raise InputError(
+            f"{where}: columns of more than two languages: {', '.join(names)}; the systems do not "
+            "name theirs, so that the file must have two"
+        )
+    keys = pick(names, wanted) if wanted else (names[0], names[1])
+    if keys is None:
+        raise InputError(
+            f"{where}: no columns of {' and '.join(wanted or ())}; it names {', '.join(names)}; "
+            "name the columns source and target, or those languages"
+        )
+    return named[keys[0]], named[keys[1]]
+
+
+def _of_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
+    """Each term of a concept in the source language with each in the target language, but for
+    target terms that the termbase says to avoid. Concepts that lack a language are counted.
+    """
+    concepts = list(tbx.read(path))
+    seen = Counter(language for concept in concepts for language in concept)
+    spoken = ", ".join(f"{name} ({n:,} concepts)" for name, n in seen.items()) or "no terms"
+    if wanted is None:
+        if len(seen) != 2:
+            raise InputError(
+                f"{path}: terms of two languages are needed, since the systems do not name "
+                f"theirs; it holds {spoken}"
+            )
+        source, target = seen
+        wanted = source, target
+    complete = 0
+    for concept in concepts:
+        if (keys := pick(tuple(concept), wanted)) is None:
+            continue
+        complete += 1
+        for word in (word for key in keys for word in concept[key] if not word.text):
+            raise InputError(f"{path}: line {word.line}: an empty term; write it, or remove it")
+        for x in concept[keys[0]]:
+            targets = (y.text for y in concept[keys[1]] if not y.avoided)
+            yield from (Term(f"{path}: line {x.line}", x.text, y, foreign=True) for y in targets)
+    if not complete:
+        raise InputError(
+            f"{path}: no concept has terms in {' and '.join(wanted)}; it holds {spoken}; export "
+            "it with these languages"
+        )
+    if left := len(concepts) - complete:
+        languages = " or ".join(wanted)
+        note(f"{path}: {left:,} of {len(concepts):,} concepts lack a term in {languages}; left out")
+
+
+Read = Callable[[Path, Pair | None], Iterator[Term]]
+READERS: dict[str, tuple[Read, str]] = {  # by suffix, and what an entry is
+    ".csv": (_of_csv, "a row of a glossary is source,target"),
+    ".tbx": (_of_tbx, "the termbase says to avoid all target terms"),
+}
+LINES: tuple[Read, str] = _of_lines, "a line of a glossary is source TAB target"
