@@ -13,7 +13,10 @@ from mtkit.console import busy, note
 
 SourceTarget = Annotated[
     list[Path] | None,
-    Argument(metavar="[SRC TGT]", help="Two files of corresponding lines; the same as --train."),
+    Argument(
+        metavar="[SRC TGT]",
+        help="Two files of corresponding lines, or one of both languages; the same as --train.",
+    ),
 ]
 Keep = Annotated[
     Path | None,
@@ -32,7 +35,8 @@ CLEANED = "train.lines"
 
 def check(
     files: SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
-    test: options.Test = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    test: options.Test = None, file_format: options.FileFormat = None,
+    corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", keep: Keep = None, clean: Clean = None,
     force: options.Force = False, html: Html = None, as_json: AsJson = False,
     quiet: options.Quiet = False,
@@ -55,7 +59,7 @@ def check(
     if clean is not None:
         check_out(clean, "", force, CLEANED, "cleaned corpus")
     with busy("checking"):
-        report = run(read_sides(named), tokenizer)
+        report = run(read_sides(named, languages, file_format or ""), tokenizer)
     refuse_unclean(report, named if clean is not None else ["train"] if keep is not None else [])
     if keep is not None:
         with named_file(keep) as file:

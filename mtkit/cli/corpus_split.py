@@ -11,8 +11,10 @@ import mtkit.cli.options as options
 from mtkit.console import busy, note
 from mtkit.errors import InputError
 
-Source = Annotated[Path, Argument(metavar="SRC", help="Source lines.")]
-Target = Annotated[Path, Argument(metavar="TGT", help="Their translations.")]
+SourceTarget = Annotated[
+    list[Path],
+    Argument(metavar="SRC TGT", help="Two files of corresponding lines, or one of both languages."),
+]
 DevSize = Annotated[int, Option("--dev", metavar="N", min=0, help="Pairs of the dev set.")]
 TestSize = Annotated[int, Option("--test", metavar="N", min=0, help="Pairs of the test set.")]
 Documents = Annotated[
@@ -33,28 +35,31 @@ MARK = "train.lines"
 
 
 def split(
-    source: Source, target: Target, out: Out, dev: DevSize = 1000, test: TestSize = 1000,
-    seed: options.Seed = 1, documents: Documents = None, blank_lines: BlankLines = False,
-    pair: options.Pair = None, force: options.Force = False, quiet: options.Quiet = False,
+    files: SourceTarget, out: Out, file_format: options.FileFormat = None, dev: DevSize = 1000,
+    test: TestSize = 1000, seed: options.Seed = 1, documents: Documents = None,
+    blank_lines: BlankLines = False, pair: options.Pair = None, force: options.Force = False,
+    quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Split a corpus without leaks: mtkit corpus split my.en my.de --out split
 
     Pairs that share a source or a target, but for case, digits and punctuation, stay together.
     """
     from mtkit.models import check_out
+    from mtkit.quality.files import name_files
     from mtkit.quality.split import blank_line_documents, split_text, write_split
     from mtkit.storage.writing import replacing
-    from mtkit.text.corpus import Bitext, check_languages, languages_of, parse_pair
+    from mtkit.text.corpus import Bitext
+    from mtkit.text.corpus import named as languages_in
     from mtkit.text.lines import read_lines
 
     options.set_up(quiet)
     if documents and blank_lines:
         raise InputError("--documents and --blank-lines name the documents twice; give one of them")
-    languages = languages_of((source, target)) if pair is None else parse_pair(pair)
-    check_languages("SRC TGT:", (source, target), languages)
+    languages, named = name_files(files, None, pair, None, None, None)
     check_out(out, "", force, MARK, "split corpus")
     with busy("splitting"):
-        text = Bitext.read(source, target)
+        text = Bitext.read(*named["train"], languages, file_format or "")
+        languages = languages or languages_in(text)
         ids = blank_line_documents(text) if blank_lines else None
         if documents:
             ids = read_lines(documents)

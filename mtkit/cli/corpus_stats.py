@@ -14,13 +14,17 @@ from mtkit.errors import InputError
 
 SourceTarget = Annotated[
     list[Path] | None,
-    Argument(metavar="[SRC TGT]", help="Two files of corresponding lines; the same as --train."),
+    Argument(
+        metavar="[SRC TGT]",
+        help="Two files of corresponding lines, or one of both languages; the same as --train.",
+    ),
 ]
 
 
 def stats(
     files: SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
-    test: options.Test = None, corpus: options.CorpusName = None, pair: options.Pair = None,
+    test: options.Test = None, file_format: options.FileFormat = None,
+    corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False,
     html: Html = None, as_json: AsJson = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
@@ -33,11 +37,13 @@ def stats(
 
     options.set_up(quiet, html=html)
     if files:
-        if len(files) != 2 or train:
+        if len(files) > 2 or train:
             raise InputError("expected two files once: SRC TGT, or --train SRC TGT")
-        train = files[0], files[1]
+        train = files[0], files[-1]
     with busy("counting"):
-        text, words = options.training_text(corpus, pair, train, dev, test, tokenizer, lowercase)
+        text, words = options.training_text(
+            corpus, pair, train, dev, test, tokenizer, lowercase, file_format
+        )
         figures = statistics(text, words)
     shown = stats_report.findings(figures, text)
     publish(html, shown.as_html, as_json, lambda: stats_report.as_json(figures), shown.show)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -18,12 +19,14 @@ from mtkit.quality.slip import Slip, find_slips, shared
 from mtkit.quality.words import Ids
 from mtkit.smt.flat import Bool, Flat, Int64
 from mtkit.text.corpus import Files
+from mtkit.text.formats import bilingual
 from mtkit.text.tokenizer import Kind as Tokenizer
 from mtkit.text.vocabulary import SPECIALS
 
 NAME = 3  # words that may be the same in both languages: a name, a number
 SLIPS = 5  # that are named
 RUN, WINDOW = 20, 400  # so many pairs of so many that are not parallel may be a slip
+UNNAMED = ("source", "target")  # languages that a bilingual file does not name
 Sides = tuple[Side, Side]
 
 
@@ -69,13 +72,32 @@ class _Pairs:
                 yield Finding(kind, split, split, numbers(rows), len(source), shown)
 
 
-def read_sides(files: dict[str, Files]) -> dict[str, Sides]:
-    """Both files of each split. Raises InputError where one cannot be read, or has no text."""
-    texts = {split: (Side.read(a), Side.read(b)) for split, (a, b) in files.items()}
+def read_sides(
+    files: dict[str, Files], languages: tuple[str, str] | None = None, file_format: str = ""
+) -> dict[str, Sides]:
+    """Both files of each split. Raises InputError where one cannot be read, or has no text.
+
+    languages, file_format: of bilingual files, see ``Bitext.read``. Their lines are the pairs that
+    have both sides, counted from 1; the sides are called FILE:LL.
+    """
+    texts = {
+        split: (Side.read(a), Side.read(b)) if a != b else _both(a, languages, file_format)
+        for split, (a, b) in files.items()
+    }
     for side in (side for sides in texts.values() for side in sides):
         if side.blank().all():
             raise InputError(f"{side.path}: the file is empty; parallel text is needed here")
     return texts
+
+
+def _both(path: Path, languages: tuple[str, str] | None, file_format: str) -> Sides:
+    *texts, of = bilingual.read(path, languages, file_format)
+    names = of if all(of) else UNNAMED
+    source, target = (
+        Side.of(path.with_name(f"{path.name}:{name}"), "".join(f"{y}\n" for y in lines).encode())
+        for name, lines in zip(names, texts, strict=True)
+    )
+    return source, target
 
 
 def check(texts: dict[str, Sides], tokenizer: Tokenizer = "words") -> Report:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mtkit.errors import InputError
-from mtkit.quality.check import Report
+from mtkit.quality.check import UNNAMED, Report
 
 
 def refuse_unclean(report: Report, splits: Iterable[str]) -> None:
@@ -31,13 +31,25 @@ def line_numbers(report: Report, split: str) -> bytes:
     return b"".join(b"%d\n" % (row + 1) for row in report.keep[split].tolist())
 
 
-def write_clean(report: Report, pair: tuple[str, str], directory: Path) -> None:
+def write_clean(report: Report, pair: tuple[str, str] | None, directory: Path) -> None:
     r"""Write ``SPLIT.LL`` and ``SPLIT.lines``, the old line numbers, of every split into
     ``directory``. Lines end in ``\n`` and are UTF-8.
+
+    pair: the languages LL; None where the sides of a bilingual file name them, FILE:LL. Raises
+    InputError where they don't.
     """
+    pair = pair or _named(report)
     for split, sides in report.texts.items():
         (directory / f"{split}.lines").write_bytes(line_numbers(report, split))
         for side, language in zip(sides, pair, strict=True):
             lines = [side.lines[row] for row in report.keep[split].tolist()]
             content = "".join(f"{line}\n" for line in lines).encode()
             (directory / f"{split}.{language}").write_bytes(content)
+
+
+def _named(report: Report) -> tuple[str, str]:
+    source, target = (side.path.name.rpartition(":")[2] for side in report.texts["train"])
+    if (source, target) == UNNAMED:
+        name = report.texts["train"][0].path.name.rpartition(":")[0]
+        raise InputError(f"{name}: does not name both of its languages; name them with --pair")
+    return source, target

@@ -32,7 +32,11 @@ class Side:
     @classmethod
     def read(cls, path: Path) -> Side:
         """Read a plain or packed file. Raises InputError only where it cannot be read at all."""
-        data = b"".join(unpacked(path))
+        return cls.of(path, b"".join(unpacked(path)))
+
+    @classmethod
+    def of(cls, path: Path, data: bytes) -> Side:
+        """The lines of ``data``; path: what messages call them."""
         if data and not data.endswith(b"\n"):
             data += b"\n"
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))

@@ -67,6 +67,22 @@ def test_split_and_stats(place: Path) -> None:
     assert not [f for f in json.loads(again.stdout)["findings"] if "leak" in f["kind"]]
 
 
+def test_one_file_of_both_languages(place: Path) -> None:
+    sides = [(EVERYDAY / name).read_text("utf-8").splitlines() for name in ("dev.en", "dev.de")]
+    pairs = [*zip(*sides, strict=True)]
+    rows = ["en\tde", *("\t".join(pair) for pair in (*pairs, *pairs[:5]))]
+    (place / "m.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    said = mtkit("corpus", "check", "m.tsv", "--json", "--clean", "kept", cwd=place)
+    findings = {f["kind"]: f for f in json.loads(said.stdout)["findings"]}
+    assert findings["duplicate"]["lines"] == [len(pairs) + k for k in range(1, 6)]
+    assert (place / "kept/train.en").read_text("utf-8").splitlines() == sides[0]
+    call = ["corpus", "split", "m.tsv", "--dev", "9", "--test", "9", "--out", "parts"]
+    mtkit(*call, cwd=place)
+    assert len((place / "parts/dev.de").read_text("utf-8").splitlines()) == 9
+    data = json.loads(mtkit("corpus", "stats", "m.tsv", "--json", cwd=place).stdout)
+    assert [text["sentences"] for text in data["texts"]] == [len(rows) - 1] * 2
+
+
 def test_training_says_in_one_line_what_most_likely_is_damage(place: Path) -> None:
     (place / "t.en").write_bytes((place / "t.en").read_bytes().replace(b"\xff", b"\x07"))
     text = ("--train", "t.en", "t.de")
@@ -81,7 +97,7 @@ def test_training_says_in_one_line_what_most_likely_is_damage(place: Path) -> No
 
 REFUSED = {
     "missing": (["check", "t.en", "none.de"], "none.de: no such file"),
-    "one-file": (["check", "t.en"], "t.en: expected two files, SRC TGT"),
+    "one-file": (["check", "t.en"], "t.en: one file for both languages, whose name does not say"),
     "no-corpus": (["check", "--corpus", "nix"], "no corpus 'nix'"),
     "exchanged": (["check", "t.en", "t.de", "--dev", "d.de", "d.en"], "are exchanged"),
     "unequal": (

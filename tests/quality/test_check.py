@@ -286,9 +286,11 @@ def test_near_keys_are_those_of_the_definition() -> None:
 def test_files_are_named_as_in_other_commands(tmp_path: Path) -> None:
     paths = small(tmp_path, ["a"], ["b"])
     assert name_files(list(paths), None, None, None, None, None) == (("en", "de"), {"train": paths})
+    alone = {"train": (paths[0], paths[0])}  # it holds both, and is to name them
+    assert name_files([paths[0]], None, None, None, None, None) == (None, alone)
     assert list(name_files(None, None, None, None, None, None)[1]) == ["train", "dev", "test"]
     for arguments, message in (
-        (([paths[0]], None, None, None, None, None), "expected two files"),
+        (([*paths, paths[0]], None, None, None, None, None), "expected two files"),
         ((list(paths), None, None, paths, None, None), "name the training text twice"),
         ((list(paths), "everyday", None, None, None, None), "name the training text twice"),
         ((None, None, None, None, paths, None), "--dev and --test need --train or --corpus"),
