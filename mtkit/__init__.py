@@ -152,14 +152,15 @@ def combine(
 
 def align(
     corpus: Corpus | None = None, tokenizer: WordTokenizer | None = None,
-    aligner: str = "fertility", heuristic: str = "grow-diag-final-and",
+    aligner: str | None = None, heuristic: str = "grow-diag-final-and",
     model: str | Path | None = None, out: str | Path | None = None, force: bool = False,
     threads: int = 0, score: bool = False,
 ) -> Links:  # fmt: skip
     """Align the words of a corpus's training text; the links of each sentence pair.
 
     corpus, threads: as in ``train_smt``. tokenizer: ``WordTokenizer()``, or that of ``model``.
-    aligner: one of ``smt.alignment.align.ALIGNERS``. heuristic: how the two directions become one,
+    aligner: one of ``smt.alignment.align.ALIGNERS``; None: hmm with ``score``, as it tells wrong
+    pairs best, else fertility. heuristic: how the two directions become one,
     one of ``smt.alignment.symmetrize.HEURISTICS``. model: a directory to align by instead of
     learning from the text. out: a directory for what is learnt; replaced only by ``force``.
     score: also ln P(y|x) of each pair.
@@ -178,6 +179,7 @@ def align(
     from mtkit.smt.alignment.symmetrize import HEURISTICS
     from mtkit.storage.writing import replacing
 
+    aligner = aligner or ("hmm" if score else "fertility")
     check_choice("--aligner", aligner, ALIGNERS)
     check_choice("--symmetrize", heuristic, HEURISTICS)
     models.check_kept(out, model, force)

@@ -32,7 +32,7 @@ MODULES = {
     "nmt/search": "tests/nmt/test_search.py tests/nmt/test_system.py tests/nmt/test_verbatim.py",
 }
 HARMLESS = {  # what a changed line holds → why it may be so
-    "best, flat = total.topk(min(2 * K, K + V)": "another number only of a beam wider than the vocabulary",
+    "best, flat = total.topk(min(2 * K, K + V)": "another number of wider beams than words",
     "choice = search.extend(last=length": "no length is greater, and small numbers are one object",
     "states, strict=False)": "the lists are as long as each other by construction",
     "beam: int = 6": "a default, which commands do not leave to it",

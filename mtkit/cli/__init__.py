@@ -101,13 +101,15 @@ def main() -> None:
             app(complete(sys.argv[1:]))
         finally:
             sys.stdout.flush()
+    except KeyboardInterrupt:  # before Typer took over
+        sys.exit(130)
     except (InputError, WorkError) as error:
         print(f"mtkit: {visible(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         with contextlib.suppress(OSError):  # stderr may lie on the same disk
-            said = visible(f"{named}{error.strerror or error}")
+            said = visible(f"{named}{error.strerror or _cut_short(error)}")
             print(f"mtkit: {said}", file=sys.stderr, flush=True)
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -115,6 +117,11 @@ def main() -> None:
             except OSError:  # at its end Python would try once more, and complain
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(1)
+
+
+def _cut_short(error: OSError) -> str:
+    """An error without a number is NumPy's, of an array that could not be written to its end."""
+    return f"not all could be written; is the disk full? ({error})"
 
 
 def complete(arguments: Sequence[str]) -> list[str]:
@@ -140,7 +147,7 @@ def complete(arguments: Sequence[str]) -> list[str]:
 
 def _is_alone(name: str, following: Sequence[str]) -> bool:
     """See ``complete``."""
-    from mtkit.text.formats.bilingual import format_of
+    from mtkit.text.formats.names import format_of
 
     if not following or following[0].startswith("-"):
         return True

@@ -44,10 +44,11 @@ Score = Annotated[
     ),
 ]
 Aligner = Annotated[
-    str,
+    str | None,
     Option(
         metavar="MODEL",
-        help="ibm1, diagonal (Model 2 as fast_align's), hmm, or fertility (sampled, the best).",
+        help="ibm1, diagonal (Model 2 as fast_align's), hmm, or fertility (sampled, the best). "
+        "[fertility; with --score hmm, which tells wrong pairs better]",
     ),
 ]
 
@@ -56,7 +57,7 @@ def align(
     train: options.Train = None, file_format: options.FileFormat = None,
     corpus: options.CorpusName = None, pair: options.Pair = None,
     stdin: Stdin = False, tokenizer: options.Tokenizer = "words",
-    lowercase: options.Lowercase = False, aligner: Aligner = "fertility",
+    lowercase: options.Lowercase = False, aligner: Aligner = None,
     symmetrize: options.Symmetrize = "grow-diag-final-and", model: Model = None, out: Out = None,
     force: options.Force = False, gold: Gold = None, probabilities: Probabilities = False,
     score: Score = False, threads: options.Threads = 0,

@@ -13,7 +13,7 @@ from mtkit.manifest import UND
 from mtkit.text.languages import base
 
 Languages = tuple[str, str]
-HAS_TARGET = "already translated"
+HAS_TARGET = "with a target"
 EMPTY = "empty"
 
 

@@ -17,6 +17,7 @@ from mtkit.errors import InputError
 from mtkit.storage.packing import PACKED
 from mtkit.text.catalog import SPLITS, Provenance, corpora_directory, fetched, read_catalog
 from mtkit.text.formats import bilingual
+from mtkit.text.formats.names import SUFFIXES, format_of
 from mtkit.text.languages import base, language_of, surely_differ
 from mtkit.text.lines import read_lines
 from mtkit.text.sanity import check_dev, check_format, check_sides, remark
@@ -189,9 +190,7 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corp
 
 def _read_split(directory: Path, split: str, pair: tuple[str, str] | None) -> Bitext | None:
     """pair: None for a bilingual file's own languages, else ``DEFAULT_PAIR``."""
-    both = [
-        path for suffix in bilingual.SUFFIXES for path in _packed(directory, f"{split}{suffix}")
-    ]
+    both = [path for suffix in SUFFIXES for path in _packed(directory, f"{split}{suffix}")]
     names = [f"{split}.{language}" for language in pair or DEFAULT_PAIR]
     source, target = (next(iter(_packed(directory, name)), None) for name in names)
     files = [path for path in (source, target) if path]
@@ -250,7 +249,7 @@ def languages_of(files: Files, unnamed: str = "") -> tuple[str, str]:
     """
     for path in files:
         if not language_of(path):
-            if bilingual.format_of(path):
+            if format_of(path):
                 raise InputError(f"{path} holds both languages; name it alone: --train {path}")
             if unnamed:
                 return unnamed, unnamed

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.text.formats.bilingual import format_of
+from mtkit.text.formats.names import format_of
 from mtkit.text.languages import unpacked
 
 FIRST = 20  # lines that show a format

@@ -50,11 +50,12 @@ def train_nmt(
     unfinished = checkpoint.path_of(out)
     if resume and not isinstance(config, TrainConfig):
         config = preset(checkpoint.place_of(unfinished).get("preset", "small"), **config)
-    elif unfinished.exists() and not resume:
-        note(
-            f"{unfinished}, of an interrupted training, will be overwritten; --resume goes on there"
-        )
     with replacing(out) if parallel.RANK == 0 else nullcontext() as directory:
+        if unfinished.exists() and not resume:
+            note(
+                f"{unfinished}, of an interrupted training, will be overwritten; "
+                "--resume goes on there"
+            )
         run, subwords = _planned(corpus, tokenizer, config, unfinished, start, resume, begun)
         try:
             system = NmtSystem([train(run)], subwords, tokenizer)

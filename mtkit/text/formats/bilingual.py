@@ -9,20 +9,11 @@ from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.formats import jsonl, po, tmx, tsv, xliff
 from mtkit.text.formats.choice import Choice, Pair
-from mtkit.text.languages import unpacked
+from mtkit.text.formats.names import format_of
 
 READERS = {
     "tsv": tsv.read, "jsonl": jsonl.read, "tmx": tmx.read, "xliff": xliff.read, "po": po.read,
 }  # fmt: skip
-SUFFIXES = {
-    ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".tmx": "tmx",
-    ".xlf": "xliff", ".xliff": "xliff", ".po": "po",
-}  # fmt: skip
-
-
-def format_of(path: Path) -> str:
-    """The format that a file name says, packed or not; "" where it says none."""
-    return SUFFIXES.get(Path(unpacked(path)).suffix.lower(), "")
 
 
 def stream(path: Path, choice: Choice, file_format: str = "") -> Iterator[Pair]:
