@@ -75,7 +75,11 @@ def test_files_whose_names_tell_no_language_are_aligned(project: Path, tmp_path:
 
 
 def test_links_have_probabilities_and_pairs_scores(project: Path) -> None:
-    plain = mtkit("align", "--train", "train.en", "train.de", "--out", "rated", cwd=project)
+    call = ["align", "--train", "train.en", "train.de"]
+    plain = mtkit(*call, "--aligner", "hmm", "--out", "rated", cwd=project)
+    assert json.loads((project / "rated/manifest.json").read_text())["config"]["aligner"] == "hmm"
+    scored = mtkit(*call, "--score", cwd=project).stdout.splitlines()
+    assert [line.split(b" ||| ")[0] for line in scored] == plain.stdout.splitlines()
     for way in (
         ["--train", "train.en", "train.de"],
         ["--model", "rated", "--train", "train.en", "train.de"],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mtkit import cli
 from mtkit.storage import reading
 from mtkit.storage.writing import locked
 from tests.support.command import MTKIT, mtkit
@@ -107,6 +108,7 @@ def test_a_place_that_another_writes_is_refused_before_the_work(
     for name in ("a.en", "a.de"):
         (tmp_path / name).write_text("A cat.\nA dog.\n")
     text = ["a.en", "a.de"]
+    (tmp_path / ".m.checkpoint").touch()  # of whoever writes
     with locked(tmp_path / "m"):
         for command in (
             ["combine", smt_directory, nmt_directory, "--dev", *text, "--out", "m"],
@@ -117,7 +119,29 @@ def test_a_place_that_another_writes_is_refused_before_the_work(
         ):
             said = mtkit(*command, cwd=tmp_path, check=2).stderr.decode().strip().split("\n")
             assert "is writing there; wait for it, or name another --out" in said[-1]
-            assert not [line for line in said if "candidates" in line or "word alignment" in line]
+            too_early = ("candidates", "word alignment", "will be overwritten")
+            assert not [line for line in said if any(text in line for text in too_early)]
+
+
+def test_ctrl_c_before_the_command_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "complete", interrupted)
+    assert mtkit("info", cwd=tmp_path, check=130).stderr == b""
+
+
+def test_an_array_that_is_cut_short_speaks_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:  # as NumPy says it
+        raise OSError("223553 requested and 77792 written")
+
+    monkeypatch.setattr(cli, "complete", full)
+    said = mtkit("info", cwd=tmp_path, check=1).stderr.decode()
+    assert said == (
+        "mtkit: not all could be written; is the disk full? (223553 requested and 77792 written)\n"
+    )
 
 
 def test_of_one_pair_nothing_can_be_held_out(tmp_path: Path) -> None:
