@@ -13,7 +13,7 @@ from mtkit.console import note
 Systems = Annotated[
     list[str] | None,
     Argument(
-        metavar="[SYSTEM]...",
+        metavar="SYSTEM",
         help="Model directories, DIR+DIR for an ensemble, or NAME=FILE for the n-best lists of the "
         "dev set that another system wrote. A network of the other direction adds P(x|y). "
         "[the newest model of each kind]",

@@ -15,7 +15,7 @@ from mtkit.text.tokenizer import Kind
 Systems = Annotated[
     list[str] | None,
     Argument(
-        metavar="[SYSTEM]...",
+        metavar="SYSTEM",
         help="Model directories, NAME=DIR+DIR for an ensemble of networks, or NAME=FILE for lines "
         "another system wrote. [all under models/]",
     ),

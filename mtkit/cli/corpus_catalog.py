@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def list_corpora(
     pattern: Annotated[
-        str, Argument(metavar="[PATTERN]", help="Part of a name or title; * stands for anything.")
+        str, Argument(metavar="PATTERN", help="Part of a name or title; * stands for anything.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:

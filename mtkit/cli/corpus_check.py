@@ -14,7 +14,7 @@ from mtkit.console import busy, note
 SourceTarget = Annotated[
     list[Path] | None,
     Argument(
-        metavar="[SRC TGT]",
+        metavar="SRC TGT",
         help="Two files of corresponding lines, or one of both languages; the same as --train.",
     ),
 ]

@@ -15,7 +15,7 @@ from mtkit.errors import InputError
 SourceTarget = Annotated[
     list[Path] | None,
     Argument(
-        metavar="[SRC TGT]",
+        metavar="SRC TGT",
         help="Two files of corresponding lines, or one of both languages; the same as --train.",
     ),
 ]

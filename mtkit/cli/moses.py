@@ -50,7 +50,7 @@ def export_model(
     model: Annotated[
         Path | None,
         Argument(
-            metavar="[MODEL]", help="Directory of a statistical model. [the newest under models/]"
+            metavar="MODEL", help="Directory of a statistical model. [the newest under models/]"
         ),
     ] = None,
     force: Force = False,

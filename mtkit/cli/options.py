@@ -87,7 +87,7 @@ Inflected = Annotated[
     ),
 ]
 Models = Annotated[
-    list[Path] | None, Argument(metavar="[MODEL]...", help="Model directories. [all under models/]")
+    list[Path] | None, Argument(metavar="MODEL", help="Model directories. [all under models/]")
 ]
 Out = Annotated[
     Path | None,

@@ -54,7 +54,7 @@ NBestLists = Annotated[
 Stream = Annotated[bool, Option("--stream", help="Answer each line at once, as on a terminal.")]
 InFile = Annotated[
     Path | None,
-    Argument(metavar="[FILE]", help="Lines (also .gz), or a document: .xlf, .xliff, .po. [stdin]"),
+    Argument(metavar="FILE", help="Lines (also .gz), or a document: .xlf, .xliff, .po. [stdin]"),
 ]
 OutFile = Annotated[
     Path | None, Option("--out", "-o", metavar="FILE", help="Where the translation goes. [stdout]")
