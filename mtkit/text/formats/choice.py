@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from mtkit.console import note
@@ -88,16 +89,24 @@ class Choice:
     def _report(self) -> None:
         complete = self.chosen.total()
         if left := self.units - complete:
-            note(f"{self.path}: {left:,} of {self.units:,} units lack text on a side; left out")
+            _once(f"{self.path}: {left:,} of {self.units:,} units lack text on a side; left out")
         if self.broken:
-            note(f"{self.path}: line breaks became blanks in {self.broken:,} of {complete:,} pairs")
+            _once(
+                f"{self.path}: line breaks became blanks in {self.broken:,} of {complete:,} pairs"
+            )
         for side in (0, 1):
             wanted, taken = self.languages[side], Counter[str]()
             for keys, n in self.chosen.items():
                 taken[keys[side]] += n
             others = [f"{name} ({n:,} pairs)" for name, n in taken.items() if name != wanted]
             if others and not set(taken) & set(ROLES):
-                note(f"{self.path}: taken for {wanted}: {', '.join(others)}")
+                _once(f"{self.path}: taken for {wanted}: {', '.join(others)}")
+
+
+@cache
+def _once(text: str) -> None:
+    """A note, unless it was given before: several stages of a command may read one file."""
+    note(text)
 
 
 def pick(names: tuple[str, ...], wanted: Pair) -> Pair | None:
