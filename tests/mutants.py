@@ -31,25 +31,38 @@ MODULES = {
     "evaluation/statistics": "tests/evaluation",
     "nmt/search": "tests/nmt/test_search.py tests/nmt/test_system.py tests/nmt/test_verbatim.py",
 }
-HARMLESS = {  # what a changed line holds → why it may be so
-    "best, flat = total.topk(min(2 * K, K + V)": "another number of wider beams than words",
-    "choice = search.extend(last=length": "no length is greater, and small numbers are one object",
-    "states, strict=False)": "the lists are as long as each other by construction",
-    "beam: int = 6": "a default, which commands do not leave to it",
-    "n = min(first_child[h + 1] % last": "a node has fewer children than its first one's number",
-    "begin[node] >= begin[node + 1]": "offsets never fall",
-    "if t + 1 != offsets[s + 1]": "t + 1 never exceeds it",
+HARMLESS = {  # a changed line → why no test need notice it
+    "best, flat = total.topk(min(2 * K, K + V), dim=-1)  # (B, 2K)": "as many, but for a beam wider"
+    " than the vocabulary",
+    "choice = search.extend(last=length >= limit)": "no length is greater",
+    "choice = search.extend(last=length is limit)": "small numbers are one object",
+    "rows = zip(self.models, self.sources, self.states, strict=False)": "all are as long",
+    "models: Sequence[Seq2Seq], x: Tensor, beam: int = 6, normalisation: float = 1.0,": "a default"
+    " that no command uses",
+    "n = min(first_child[h + 1] % last, w + 1)  # sorted, distinct: at most w + 1 of them"
+    " are ≤ w": "a node has fewer children than the number of its first one",
+    "while node != ROOT and begin[node] >= begin[node + 1] and lm.backoff[node] == 0:": "offsets"
+    " never fall",
+    "w = text[t - s] if t + 1 != offsets[s + 1] else LM_EOS": "t + 1 never exceeds it",
     "k = 0": "every node lies behind level_starts[0]",
-    "slots = np.empty(1 << ": "another size of a hash table that is large enough",
-    "slots[:] = ": "any negative number marks an empty slot",
-    ".next = ~1": "any negative number ends a list of arcs",
-    "n is len(": "small numbers are one object",
-    "frozen=False": "nothing assigns to a field",
-    "eq=True": "nothing compares them",
-    "references[ -1]": "all references have as many lines",
-    'seed.lower() >= "none"': "what is neither a number nor none is no seed",
-    "HIGHEST = ": "the tests name it, whatever it is",
-    "SLACK = ": "the tests name it, whatever it is",
+    "slots = np.empty(1 << (2 * limits.pops >> 1).bit_length(), np.int32)": "a smaller hash table"
+    " that is still large enough",
+    "slots[:] = ~1": "any negative number marks an empty slot",
+    "slots[:] = - 2": "any negative number marks an empty slot",
+    "graph[heads[0]].next = ~1  # now the goal's": "any negative number ends a list of arcs",
+    "return bool(n is len(best.queue) and guess <= -best.guess[best.queue[0]])": "small numbers are"
+    " one object",
+    "HIGHEST = 29  # order": "the tests name it, whatever it is",
+    "SLACK = 4.0  # nats of the language model, times λ_lm": "the tests name it, whatever it is",
+    "@dataclass(frozen=False)": "nothing assigns to a field",
+    "@dataclass(frozen=False, eq=False)": "nothing assigns to a field",
+    "@dataclass(frozen=True, eq=True)": "nothing compares them",
+    "check_parallel(outputs, self.references[ -1], name)": "all references have as many lines",
+    "N = len(self.references[ -1])": "all references have as many lines",
+    "size = self.trials, len(self.references[ -1])": "all references have as many lines",
+    "chosen = np.isin(np.arange(len(self.scorer.references[ -1])), sentences)[:, None]": "all"
+    " references have as many lines",
+    'return None if seed.lower() >= "none" else int(seed)': "what is neither is no seed",
 }
 SAMPLE, SEED, LIMIT = 60, 1, 120  # changes of a module; seconds that its tests may take
 ROOT, WHERE = Path(__file__).parents[1], Path("/tmp/mtkit-mutants")
@@ -85,8 +98,7 @@ def survivors(module: str) -> tuple[int, Lines]:
 def _explained(diff: str) -> str:
     """The changed line, and why no test need notice."""
     lines = [line for line in diff.splitlines() if re.match(r"[-+](?![-+])", line)]
-    reasons = [why for part, why in HARMLESS.items() if part in lines[-1]]
-    return "\n".join(["", *lines, *(reasons or [UNEXPLAINED])])
+    return "\n".join(["", *lines, HARMLESS.get(lines[-1][1:].strip(), UNEXPLAINED)])
 
 
 def _draw(session: WorkDB, source: str) -> None:

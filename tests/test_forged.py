@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,8 @@ from mtkit.errors import InputError
 from mtkit.laboratory.files import load_laboratory
 from mtkit.manifest import MANIFEST, Manifest
 from mtkit.models import load_any
+from tests.support.changes import Change, put
 from tests.support.command import mtkit
-
-Change = Callable[[Any], Any]
 
 
 def forged(model: Path, where: Path, file: str, change: Change) -> Path:
@@ -46,14 +44,6 @@ def check_refused(model: Path) -> None:
         load(model)
     assert str(caught.value).startswith(str(model))
     assert "\n" not in str(caught.value)
-
-
-def put(at: Any, value: Any) -> Change:
-    def change(values: Any) -> Any:
-        values[at] = value
-        return values
-
-    return change
 
 
 def configured(name: str, value: Any) -> Change:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -109,7 +110,7 @@ def main() -> None:
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         with contextlib.suppress(OSError):  # stderr may lie on the same disk
-            said = visible(f"{named}{error.strerror or _cut_short(error)}")
+            said = visible(f"{named}{error.strerror or _in_words(error)}")
             print(f"mtkit: {said}", file=sys.stderr, flush=True)
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -119,9 +120,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def _cut_short(error: OSError) -> str:
-    """An error without a number is NumPy's, of an array that could not be written to its end."""
-    return f"not all could be written; is the disk full? ({error})"
+def _in_words(error: OSError) -> str:
+    """NumPy gives only two numbers of an array that could not be written to its end."""
+    cut_short = re.fullmatch(r"\d+ requested and \d+ written", str(error))
+    return f"not all could be written; is the disk full? ({error})" if cut_short else str(error)
 
 
 def complete(arguments: Sequence[str]) -> list[str]:

@@ -5,19 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Option
 
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
 from mtkit.console import busy, note
 
-SourceTarget = Annotated[
-    list[Path] | None,
-    Argument(
-        metavar="SRC TGT",
-        help="Two files of corresponding lines, or one of both languages; the same as --train.",
-    ),
-]
 Keep = Annotated[
     Path | None,
     Option(metavar="FILE", help="Write the numbers of the training lines that stay, from 1."),
@@ -34,7 +27,7 @@ CLEANED = "train.lines"
 
 
 def check(
-    files: SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
+    files: options.SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
     test: options.Test = None, file_format: options.FileFormat = None,
     corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", keep: Keep = None, clean: Clean = None,

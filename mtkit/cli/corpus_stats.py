@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-from typer import Argument
-
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
 from mtkit.console import busy
 from mtkit.errors import InputError
 
-SourceTarget = Annotated[
-    list[Path] | None,
-    Argument(
-        metavar="SRC TGT",
-        help="Two files of corresponding lines, or one of both languages; the same as --train.",
-    ),
-]
-
 
 def stats(
-    files: SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
+    files: options.SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
     test: options.Test = None, file_format: options.FileFormat = None,
     corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False,

@@ -36,6 +36,13 @@ Test = Annotated[
     Files | None,
     Option(metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."),
 ]
+SourceTarget = Annotated[
+    list[Path] | None,
+    Argument(
+        metavar="SRC TGT",
+        help="Two files of corresponding lines, or one of both languages; the same as --train.",
+    ),
+]
 FileFormat = Annotated[
     Format | None,
     Option(

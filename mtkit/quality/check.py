@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.quality import languages, lengths, repeats
+from mtkit.quality import languages, lengths
 from mtkit.quality.characters import check_characters, tags
 from mtkit.quality.coverage import Unknown, unknown, unspaced
 from mtkit.quality.finding import KINDS, Finding, numbers, quoted, rows_of
@@ -18,6 +18,7 @@ from mtkit.quality.side import Side
 from mtkit.quality.slip import Slip, find_slips, shared
 from mtkit.quality.words import Ids
 from mtkit.smt.flat import Bool, Flat, Int64
+from mtkit.text import repeats
 from mtkit.text.corpus import Files
 from mtkit.text.formats import bilingual
 from mtkit.text.tokenizer import Kind as Tokenizer

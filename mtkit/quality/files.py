@@ -11,9 +11,11 @@ from mtkit.text.corpus import (
     DEFAULT_PAIR,
     Files,
     check_languages,
+    check_options,
     find_corpus,
     languages_of,
     parse_pair,
+    split_files,
 )
 
 
@@ -32,13 +34,10 @@ def name_files(
     if positional and train:
         raise InputError("SRC TGT and --train name the training text twice; give one of them")
     train = (positional[0], positional[-1]) if positional else train
-    if train and corpus is not None:
-        raise InputError("--corpus and --train name the training text twice; give one of them")
-    if corpus is None and not train and (dev or test):
-        raise InputError("--dev and --test need --train or --corpus beside them")
+    check_options(corpus, train, dev, test)
     directory = None if train else find_corpus(corpus or DEFAULT_CORPUS)
     languages = parse_pair(pair) if pair else _languages(train, directory)
-    files = _of_directory(directory, languages or DEFAULT_PAIR) if directory else {}
+    files = {} if directory is None else _of_directory(directory, languages)
     for split, named in zip(SPLITS, (train, dev, test), strict=True):
         if named:
             if languages:
@@ -51,24 +50,18 @@ def _languages(train: Files | None, directory: Path | None) -> tuple[str, str] |
     """Those of the files' names, or of a fetched corpus; None of a bilingual file."""
     if train:
         return None if train[0] == train[1] else languages_of(train)
-    origin = Provenance.read(directory) if directory else None
-    return (origin.languages[0], origin.languages[1]) if origin else DEFAULT_PAIR
+    assert directory is not None
+    if origin := Provenance.read(directory):
+        return origin.pair
+    files = split_files(directory, "train", None)
+    return None if files and files[0] == files[1] else DEFAULT_PAIR
 
 
-def _of_directory(directory: Path, pair: tuple[str, str]) -> dict[str, Files]:
-    files = {}
-    for split in SPLITS:
-        both = [_plain_or_packed(directory / f"{split}.{language}") for language in pair]
-        if both[0] and both[1]:
-            files[split] = both[0], both[1]
-        elif both[0] or both[1] or split == "train":
-            raise InputError(
-                f"{directory}: no {split}.{pair[0]} and {split}.{pair[1]}; name the languages "
-                "with --pair"
-            )
-    return files
-
-
-def _plain_or_packed(path: Path) -> Path | None:
-    packed = path.with_name(f"{path.name}.gz")
-    return path if path.exists() else packed if packed.exists() else None
+def _of_directory(directory: Path, pair: tuple[str, str] | None) -> dict[str, Files]:
+    found = {split: split_files(directory, split, pair) for split in SPLITS}
+    if not found["train"]:
+        source, target = pair or DEFAULT_PAIR
+        raise InputError(
+            f"{directory}: no train.{source} and train.{target}; name the languages with --pair"
+        )
+    return {split: files for split, files in found.items() if files}

@@ -43,12 +43,11 @@ LONGEST = 200  # words of a sentence that is learnt from
 
 
 class Doubt(NamedTuple):
-    """not_parallel: bool (S,). gains: float64 (S,), NaN where none was asked for. apart: whether
-    most pairs differ from random ones; where not, no pair is doubted by itself.
+    """not_parallel: bool (S,). apart: whether most pairs differ from random ones; where not, no
+    pair is doubted by itself.
     """
 
     not_parallel: Bool
-    gains: Float64
     apart: bool
 
 
@@ -122,7 +121,7 @@ def _decide(
             true = -(((g - middle) / s) ** 2) / 2 - np.log(s)
             random = -((np.maximum(g - center, 0) / s0) ** 2) / 2 - np.log(s0)
             flagged[own] = (random + np.log(ODDS) > true) & (g < high)
-    return Doubt(flagged, gains, 2 * apart > len(rows))
+    return Doubt(flagged, 2 * apart > len(rows))
 
 
 class _Direction(NamedTuple):

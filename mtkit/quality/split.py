@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.quality.repeats import near
 from mtkit.smt.flat import Bool, Int64
 from mtkit.smt.kernels import kernel
 from mtkit.text.catalog import SPLITS
 from mtkit.text.corpus import Bitext
+from mtkit.text.repeats import near
 
 TRAIN, DEV, TEST = range(3)
 

@@ -116,6 +116,11 @@ class Provenance:
     pairs: dict[str, int]
     splits: str
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Source and target language."""
+        return self.languages[0], self.languages[1]
+
     def as_dict(self) -> dict[str, Any]:
         """What ``corpus.json`` holds."""
         return asdict(self)

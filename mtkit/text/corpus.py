@@ -171,7 +171,7 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corp
     ``DEFAULT_PAIR``.
     """
     if pair is None and (origin := Provenance.read(directory)):
-        pair = origin.languages[0], origin.languages[1]
+        pair = origin.pair
     train = _read_split(directory, "train", pair)
     languages = pair or (named(train) if train and _is_one(train.paths) else DEFAULT_PAIR)
     dev, test = (_read_split(directory, split, languages) for split in SPLITS[1:])
@@ -189,7 +189,16 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corp
 
 
 def _read_split(directory: Path, split: str, pair: tuple[str, str] | None) -> Bitext | None:
-    """pair: None for a bilingual file's own languages, else ``DEFAULT_PAIR``."""
+    files = split_files(directory, split, pair)
+    return Bitext.read(*files, pair) if files else None
+
+
+def split_files(directory: Path, split: str, pair: tuple[str, str] | None) -> Files | None:
+    """The files of a split, plain or packed; None where there are none.
+
+    pair: None for a bilingual file's own languages, else ``DEFAULT_PAIR``. Raises InputError where
+    one of two is missing, and for several bilingual ones.
+    """
     both = [path for suffix in SUFFIXES for path in _packed(directory, f"{split}{suffix}")]
     names = [f"{split}.{language}" for language in pair or DEFAULT_PAIR]
     source, target = (next(iter(_packed(directory, name)), None) for name in names)
@@ -197,11 +206,11 @@ def _read_split(directory: Path, split: str, pair: tuple[str, str] | None) -> Bi
     if source and target:
         if both:
             note(f"{source} and {target.name} are read, not {both[0].name} beside them")
-        return Bitext.read(source, target)
+        return source, target
     if len(both) > 1:
         raise InputError(f"{directory}: {both[0].name} and {both[1].name} are there; leave one")
     if both:
-        return Bitext.read(both[0], both[0], pair)
+        return both[0], both[0]
     if files:
         raise InputError(
             f"found {files[0]} but no {names[source is not None]}; name the languages with --pair"
@@ -293,10 +302,7 @@ def open_corpus(
     its name does not tell. unnamed: what languages count as that nothing names; "": they are asked
     for. Raises InputError for options that contradict each other and for text that cannot be read.
     """
-    if train and name is not None:
-        raise InputError("--corpus and --train name the training text twice; give one of them")
-    if name is None and not train and (dev or test):
-        raise InputError("--dev and --test need --train or --corpus beside them")
+    check_options(name, train, dev, test)
     languages = None if pair is None else parse_pair(pair)
     files = {k: files_of(f) for k, f in zip(SPLITS, (train, dev, test), strict=True) if f}
     if languages is None and train and not _is_one(files["train"]):
@@ -311,6 +317,14 @@ def open_corpus(
     if "dev" in own:
         check_dev(own["dev"].source, corpus.train.source)
     return replace(corpus, dev=own.get("dev", corpus.dev), test=own.get("test", corpus.test))
+
+
+def check_options(name: str | None, train: object, dev: object, test: object) -> None:
+    """Raise InputError where the options of ``open_corpus`` contradict each other."""
+    if train and name is not None:
+        raise InputError("--corpus and --train name the training text twice; give one of them")
+    if name is None and not train and (dev or test):
+        raise InputError("--dev and --test need --train or --corpus beside them")
 
 
 def _check_names(files: Mapping[str, Files], languages: tuple[str, str] | None) -> None:

@@ -183,7 +183,7 @@ def _pairs(entry: Entry, paths: list[Path]) -> Iterator[Pair]:
 
 
 def _lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of a plain or ``.gz`` file, as ``read_lines`` has them, one after the other."""
+    """The lines of a plain or packed file, as ``iterate_lines`` has them, in any encoding."""
     for number, line in enumerate(unpacked(path)):
         if encoding != "utf-8":
             if not line.isascii() and _is_utf8(line):

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from mtkit.errors import InputError
-from mtkit.quality import repeats
 from mtkit.quality.check import Report, check, read_sides
 from mtkit.quality.clean import line_numbers, refuse_unclean, write_clean
 from mtkit.quality.files import name_files
 from mtkit.quality.report import as_json, findings, verdict
+from mtkit.text import repeats
 from mtkit.text.corpus import corpora_directory
 from tests.support.damage import Damaged, plant
 from tests.support.paths import MULTI30K, SHARED, needs_shared
@@ -288,6 +288,10 @@ def test_files_are_named_as_in_other_commands(tmp_path: Path) -> None:
     assert name_files(list(paths), None, None, None, None, None) == (("en", "de"), {"train": paths})
     alone = {"train": (paths[0], paths[0])}  # it holds both, and is to name them
     assert name_files([paths[0]], None, None, None, None, None) == (None, alone)
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both/train.tsv").write_text("en\tde\na\tb\n", encoding="utf-8")
+    files = {"train": (tmp_path / "both/train.tsv",) * 2}
+    assert name_files(None, str(tmp_path / "both"), None, None, None, None) == (None, files)
     assert list(name_files(None, None, None, None, None, None)[1]) == ["train", "dev", "test"]
     for arguments, message in (
         (([*paths, paths[0]], None, None, None, None, None), "expected two files"),

@@ -26,8 +26,14 @@ from tests.support.server import Site, cut, site, stall, status
 __all__ = ["site"]
 
 QUICK = Patience(timeout=0.3, tries=2, pause=0)
-SOURCE = [f"sentence {k}" for k in range(60)] + ["twice", "Twice", "", "once"]
-TARGET = [f"Satz {k}" for k in range(60)] + ["zweimal", "doppelt", "leer", "Satz 3"]
+NAMES = [a + b for a in "abcdefgh" for b in "abcdefgh"]  # numbers alone make no other sentence
+SOURCE = [f"sentence {name}" for name in NAMES[:60]] + ["twice", "Twice", "", "once"]
+TARGET = [f"Satz {name}" for name in NAMES[:60]] + [
+    "zweimal",
+    "doppelt",
+    "leer",
+    f"Satz {NAMES[3]}",
+]
 TEXTS = {"T.de-en.en": SOURCE, "T.de-en.de": TARGET, "LICENSE": ["free"]}
 
 
@@ -162,7 +168,7 @@ def test_a_place_that_is_none_is_refused(cache: Path, tmp_path: Path) -> None:
 
 
 def test_comtrans_is_three_lines_a_pair(site: Site, cache: Path) -> None:
-    lines = [x for k in range(30) for x in (f" Schön {k} ", f"beautiful {k}", "0-0 1-1")]
+    lines = [x for k in NAMES[:30] for x in (f" Schön {k} ", f"beautiful {k}", "0-0 1-1")]
     text = "\n".join(lines).encode("latin-1")
     site.files["/v1/c.zip"] = zipped({"c/a.txt": text})
     comtrans = entry(

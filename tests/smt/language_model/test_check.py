@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from mtkit.errors import InputError
 from mtkit.smt.language_model import arpa, estimate, ngrams
 from mtkit.smt.language_model.ngrams import HIGHEST, LM_BOS, LM_EOS, LM_UNK, LOG2_ANSWERS
 from mtkit.storage.structure import FARTHEST
+from tests.support.changes import Change, put
 from tests.support.kernels import lm_ask, lm_step
 
 SENTENCES = ["a b a c", "b a c b", "a b a b c", "c c a b", "a c"]
 V = 6  # the three specials, a, b, c
-Change = Callable[[Any], Any]
 
 
 @pytest.fixture
@@ -28,28 +27,12 @@ def where(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def put(at: int, value: float) -> Change:
-    def change(array: Any) -> Any:
-        array[at] = value
-        return array
-
-    return change
-
-
-def exchanged(i: int, j: int) -> Change:
-    def change(array: Any) -> Any:
-        array[[i, j]] = array[[j, i]]
-        return array
-
-    return change
-
-
 REFUSED: list[tuple[str, Change, str]] = [
     *((name, lambda a: a[:-1], "rows where") for name in ngrams.Lm._fields[1:]),
     *((name, lambda a: np.append(a, a[-1:]), "rows where") for name in ngrams.Lm._fields[1:]),
     ("word", put(-1, V), "outside 0 to 5"),
     ("word", put(-1, -1), "outside 0 to 5"),
-    ("word", exchanged(1, 2), "not in the order of the words"),
+    ("word", put([1, 2], [1, 0]), "not in the order of the words"),
     ("word", put(V, V - 2), "not in the order of the words"),
     ("word", lambda a: a[[0, *range(1, V + 1), *range(len(a) - 1, V, -1)]], "do not rise"),
     ("first_child", put(0, 0), "6 children"),

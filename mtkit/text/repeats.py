@@ -7,9 +7,10 @@ import string
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mtkit.smt.flat import Bool, Int64
-
+Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
 _DELETED = (string.punctuation + string.whitespace.replace("\n", "")).encode()
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _ZEROS = re.compile(rb"00+")
