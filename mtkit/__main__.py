@@ -1,6 +1,87 @@
-"""``python -m mtkit``, which is what ``torchrun -m mtkit`` starts."""
+"""The process of a command: its signals, its last words and its exit code."""
 
-from mtkit.cli import main
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import re
+import signal
+import sys
+
+from mtkit.console import visible
+from mtkit.errors import InputError, WorkError
+
+
+def main() -> None:
+    """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong.
+
+    Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C, as which
+    SIGTERM and SIGHUP count.
+    """
+    # A corpus is millions of small objects, none of them garbage: look at them rarely.
+    gc.set_threshold(1_000_000)
+    try:
+        _listen()
+        from mtkit.cli import app, complete
+
+        _check_streams()
+        try:
+            app(complete(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:  # before Typer took over
+        sys.exit(130)
+    except (InputError, WorkError) as error:
+        print(f"mtkit: {visible(str(error))}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        with contextlib.suppress(OSError):  # stderr may lie on the same disk
+            said = visible(f"{named}{error.strerror or _in_words(error)}")
+            print(f"mtkit: {said}", file=sys.stderr, flush=True)
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:  # at its end Python would try once more, and complain
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(1)
+
+
+def _listen() -> None:
+    """Let SIGTERM and SIGHUP count as Ctrl-C, and no Ctrl-C be lost.
+
+    Python drops what is raised while it cleans up, as it does after each of a thousand imports: an
+    alarm then says it again.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # not where nohup ignores one
+            signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if what.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        else:
+            sys.__unraisablehook__(what)
+
+    sys.unraisablehook = dropped
+
+
+def _check_streams() -> None:
+    """Raise InputError where the caller has closed one of the standard streams."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
+        if stream is None:
+            raise InputError(f"standard {name} is closed; give the command one, or /dev/null")
+
+
+def _in_words(error: OSError) -> str:
+    """NumPy gives only two numbers of an array that could not be written to its end."""
+    cut_short = re.fullmatch(r"\d+ requested and \d+ written", str(error))
+    return f"not all could be written; is the disk full? ({error})" if cut_short else str(error)
+
 
 if __name__ == "__main__":
     main()

@@ -6,12 +6,6 @@ numba, sacrebleu) is imported inside the functions, so that ``--help`` answers a
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import os
-import re
-import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,8 +29,6 @@ from mtkit.cli import (
     translate,
     watch,
 )
-from mtkit.console import visible
-from mtkit.errors import InputError, WorkError
 
 FILES = ("--train", "--dev", "--test")  # options of a source and a target file
 
@@ -85,47 +77,6 @@ def _main(
     pass
 
 
-def main() -> None:
-    """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong.
-
-    Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C, as which
-    SIGTERM and SIGHUP count.
-    """
-    # A corpus is millions of small objects, none of them garbage: look at them rarely.
-    gc.set_threshold(1_000_000)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # not where nohup ignores one
-            signal.signal(number, signal.default_int_handler)
-    try:
-        check_streams()
-        try:
-            app(complete(sys.argv[1:]))
-        finally:
-            sys.stdout.flush()
-    except KeyboardInterrupt:  # before Typer took over
-        sys.exit(130)
-    except (InputError, WorkError) as error:
-        print(f"mtkit: {visible(str(error))}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
-    except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
-        with contextlib.suppress(OSError):  # stderr may lie on the same disk
-            said = visible(f"{named}{error.strerror or _in_words(error)}")
-            print(f"mtkit: {said}", file=sys.stderr, flush=True)
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except OSError:  # at its end Python would try once more, and complain
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        sys.exit(1)
-
-
-def _in_words(error: OSError) -> str:
-    """NumPy gives only two numbers of an array that could not be written to its end."""
-    cut_short = re.fullmatch(r"\d+ requested and \d+ written", str(error))
-    return f"not all could be written; is the disk full? ({error})" if cut_short else str(error)
-
-
 def complete(arguments: Sequence[str]) -> list[str]:
     """Let one file stand alone where typer expects a file of each language.
 
@@ -154,12 +105,3 @@ def _is_alone(name: str, following: Sequence[str]) -> bool:
     if not following or following[0].startswith("-"):
         return True
     return bool(format_of(Path(name))) and not Path(following[0]).is_file()
-
-
-def check_streams() -> None:
-    """Raise InputError where the caller has closed one of the standard streams."""
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
-        if stream is None:
-            raise InputError(f"standard {name} is closed; give the command one, or /dev/null")

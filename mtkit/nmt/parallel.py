@@ -69,15 +69,29 @@ def device() -> torch.device:
 
 
 def resolved(precision: Precision) -> Precision:
-    """What ``auto`` is on this machine. Raises ValueError for what is no ``Precision``."""
+    """What ``auto`` is on this machine. Raises ValueError for what is no ``Precision``, InputError
+    for bf16 where this processor has no such LSTM.
+    """
     if precision not in get_args(Precision):
         raise ValueError(f"{precision}: not one of {', '.join(get_args(Precision))}")
+    if precision == "bf16" and not _has_bf16():
+        raise InputError("bf16: not on this processor, which lacks AVX-512; --precision fp32")
     if precision != "auto":
         return precision
     if device().type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     can = torch.cpu.get_capabilities()
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
+
+
+def _has_bf16() -> bool:
+    """Tried, for torch has no public question for it."""
+    try:
+        with torch.autocast(device().type, torch.bfloat16):
+            nn.LSTM(8, 8, device=device())(torch.zeros(1, 1, 8, device=device()))
+    except RuntimeError:
+        return False
+    return True
 
 
 def set_threads(threads: int) -> None:

@@ -51,7 +51,7 @@ class Run(NamedTuple):
 
 def mtkit(*arguments: str, cwd: Path) -> Run:
     """Run a command of mtkit as a process of its own."""
-    call = [sys.executable, "-c", "from mtkit.cli import main; main()", *arguments]
+    call = [sys.executable, "-m", "mtkit", *arguments]
     return run(call, cwd)
 
 
@@ -159,9 +159,7 @@ def multi30k(directory: Path, add: Add, kind: str) -> None:
         add("Multi30k, smt: training without tuning, s (Moses: 32)", done.seconds - tuning, 32)
         add("Multi30k, smt: tuning, s (Moses: 482)", tuning, 482)
         add("Multi30k, smt: peak memory of training, GB", done.memory, None)
-        call = (
-            f"exec {sys.executable} -c 'from mtkit.cli import main; main()' translate --model smt"
-        )
+        call = f"exec {sys.executable} -m mtkit translate --model smt"
         used = run(["sh", "-c", f"{call} < {files['--test'][0]}"], directory).memory
         add("Multi30k, smt: peak memory of translation, GB (Moses: 0.95)", used, 0.95)
     else:

@@ -57,6 +57,28 @@ def test_a_reader_that_goes_away_ends_it_quietly(project: Path) -> None:
     assert process.wait(WATCHDOG) == 1
 
 
+def test_an_interrupt_that_python_drops_is_said_again() -> None:
+    code = """
+import signal, sys, time, weakref
+from mtkit.__main__ import main
+
+class Thing: pass
+
+def app(arguments):
+    thing = Thing()
+    told = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))  # dropped there
+    del thing
+    time.sleep(60)
+
+sys.modules["mtkit.cli"] = type(sys)("mtkit.cli")
+sys.modules["mtkit.cli"].app, sys.modules["mtkit.cli"].complete = app, list
+main()
+"""
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, capture_output=True, stdin=subprocess.DEVNULL, timeout=WATCHDOG)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_interrupted_training_leaves_no_model(project: Path, tmp_path: Path) -> None:
     arguments = ["train-nmt", "--train", project / "train.en", project / "train.de", "--out", "m"]
     nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from unittest import mock
 
-from mtkit.cli import main
+from mtkit.__main__ import main
 from mtkit.console import console
 
 WATCHDOG = 300  # seconds after which a process is taken to hang; kernels may have to be compiled
-MTKIT = [sys.executable, "-c", "from mtkit.cli import main; main()"]
+MTKIT = [sys.executable, "-m", "mtkit"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def mtkit(
         contextlib.chdir(cwd),
         mock.patch.multiple(sys, argv=["mtkit", *map(str, arguments)], **streams),
         mock.patch.object(sys, "excepthook", sys.excepthook),
+        mock.patch.object(sys, "unraisablehook", sys.unraisablehook),
         mock.patch.object(console, "quiet", False),
         mock.patch.object(os, "sched_getaffinity", return_value={0}),  # one thread, one result
     ):

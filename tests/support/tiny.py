@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mtkit.cli import main
+from mtkit.__main__ import main
 from mtkit.nmt.recipe import PRESETS
 
 TINY = replace(PRESETS["quick"], embedding=32, hidden=32, vocabulary=500, validations=2)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from mtkit.cli import main
+from mtkit.__main__ import main
 from mtkit.nmt import parallel
 from mtkit.nmt.recipe import PRESETS
 from mtkit.nmt.training.update import Run

@@ -30,7 +30,7 @@ def hook(event, args):
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(hook)
-from mtkit.cli import main
+from mtkit.__main__ import main
 main()
 """
 NEXT = ["info", "M", "--check"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.command import MTKIT
 
-CODE = "import resource, sys; from mtkit.cli import main\ntry: main()\nfinally: print(" \
+CODE = "import resource, sys; from mtkit.__main__ import main\ntry: main()\nfinally: print(" \
        "'peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"  # fmt: skip
 SCRIPTS = [(0x20, 0x7F), (0xA0, 0x250), (0x370, 0x600), (0x900, 0xE80), (0x2000, 0x2070),
            (0x3040, 0xA000), (0xE000, 0xE010), (0xFE00, 0x10000), (0x1F300, 0x1FA00),
