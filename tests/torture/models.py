@@ -51,7 +51,7 @@ def make(where: Path) -> dict[str, Path]:
         ["import", "moses/moses.ini", "--pair", "en-de", "--out", "models/moses"],
         ["gradients", *TRAIN[:3], *TINY, "--out", "models/laboratory"],
     ):
-        call = [*MTKIT[:2], SMALL] if arguments == [SMALL] else [*MTKIT, *arguments]
+        call = [MTKIT[0], "-c", SMALL] if arguments == [SMALL] else [*MTKIT, *arguments]
         run(call, where)
     _interrupt(where)
     return places
