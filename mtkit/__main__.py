@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import re
 import signal
 import sys
 
@@ -38,7 +37,7 @@ def main() -> None:
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         with contextlib.suppress(OSError):  # stderr may lie on the same disk
-            said = visible(f"{named}{error.strerror or _in_words(error)}")
+            said = visible(f"{named}{error.strerror or error}")
             print(f"mtkit: {said}", file=sys.stderr, flush=True)
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -75,12 +74,6 @@ def _check_streams() -> None:
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
             raise InputError(f"standard {name} is closed; give the command one, or /dev/null")
-
-
-def _in_words(error: OSError) -> str:
-    """NumPy gives only two numbers of an array that could not be written to its end."""
-    cut_short = re.fullmatch(r"\d+ requested and \d+ written", str(error))
-    return f"not all could be written; is the disk full? ({error})" if cut_short else str(error)
 
 
 if __name__ == "__main__":

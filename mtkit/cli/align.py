@@ -78,7 +78,7 @@ def align(
     else:
         text, words = options.training_text(
             corpus, pair, train, None, None, tokenizer, lowercase, file_format,
-            unnamed=UND,  # words are aligned alike in all languages
+            unnamed=(UND, UND),  # words are aligned alike in all languages
         )  # fmt: skip
     if model is not None:
         manifest = Manifest.read(model)

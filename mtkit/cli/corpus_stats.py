@@ -21,6 +21,7 @@ def stats(
     """
     from mtkit.quality import stats_report
     from mtkit.quality.stats import statistics
+    from mtkit.text.formats.codes import ROLES
 
     options.set_up(quiet, html=html)
     if files:
@@ -29,8 +30,9 @@ def stats(
         train = files[0], files[-1]
     with busy("counting"):
         text, words = options.training_text(
-            corpus, pair, train, dev, test, tokenizer, lowercase, file_format
-        )
+            corpus, pair, train, dev, test, tokenizer, lowercase, file_format,
+            unnamed=ROLES,  # words are counted alike in all languages
+        )  # fmt: skip
         figures = statistics(text, words)
     shown = stats_report.findings(figures, text)
     publish(html, shown.as_html, as_json, lambda: stats_report.as_json(figures), shown.show)

@@ -71,7 +71,8 @@ def _check(directory: Path, manifest: Manifest) -> None:
     load_any(directory)
     if wrong:
         raise InputError(
-            f"{directory}: {len(wrong)} of its files have changed since it was written"
+            f"{directory}: not as it was written, {len(wrong)} of {len(manifest.digests)} files; "
+            "copy it anew, or train again"
         )
     if not manifest.digests:
         note(f"{directory} has no digests: only its structure was checked")

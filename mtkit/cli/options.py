@@ -110,7 +110,7 @@ Force = Annotated[bool, Option("--force", help="Replace what is there already.")
 def training_text(
     corpus: str | None, pair: str | None, train: Files | None, dev: Files | None,
     test: Files | None, tokenizer: Kind, lowercase: bool, file_format: str | None = None,
-    unnamed: str = "",
+    unnamed: tuple[str, str] | None = None,
 ) -> tuple[Corpus, WordTokenizer]:  # fmt: skip
     """The corpus and the tokenizer that the shared options name; unnamed: see ``open_corpus``."""
     from mtkit.text.corpus import open_corpus

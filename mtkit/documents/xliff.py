@@ -44,6 +44,7 @@ _MACHINE = (
     {"state": "translated", "subState": "mtkit:machine"},
 )
 _COPIED = "needs-translation", "initial"
+_UNTRANSLATED = {"new", *_COPIED}
 
 
 class _Place(NamedTuple):
@@ -142,7 +143,17 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
         return "final"
     if not source.text().strip() and not any(isinstance(c, Node) for c in source.content):
         return EMPTY
-    return HAS_TARGET if says and not every else ""
+    if not says or every:
+        return ""
+    state = _state(holder, target)
+    is_open = state in _UNTRANSLATED
+    return f"{HAS_TARGET} marked {state}, which --all fills" if is_open else HAS_TARGET
+
+
+def _state(holder: Node, target: Node | None) -> str:
+    """Of 1.2's target, or of 2.x's segment."""
+    carrier = target if holder.name == "trans-unit" else holder
+    return carrier.attributes.get("state", "") if carrier else ""
 
 
 def _says_something(node: Node) -> bool:

@@ -21,13 +21,13 @@ from mtkit.smt.flat import Bool, Flat, Int64
 from mtkit.text import repeats
 from mtkit.text.corpus import Files
 from mtkit.text.formats import bilingual
+from mtkit.text.formats.codes import ROLES
 from mtkit.text.tokenizer import Kind as Tokenizer
 from mtkit.text.vocabulary import SPECIALS
 
 NAME = 3  # words that may be the same in both languages: a name, a number
 SLIPS = 5  # that are named
 RUN, WINDOW = 20, 400  # so many pairs of so many that are not parallel may be a slip
-UNNAMED = ("source", "target")  # languages that a bilingual file does not name
 Sides = tuple[Side, Side]
 
 
@@ -93,7 +93,7 @@ def read_sides(
 
 def _both(path: Path, languages: tuple[str, str] | None, file_format: str) -> Sides:
     *texts, of = bilingual.read(path, languages, file_format)
-    names = of if all(of) else UNNAMED
+    names = of if all(of) else ROLES
     source, target = (
         Side.of(path.with_name(f"{path.name}:{name}"), "".join(f"{y}\n" for y in lines).encode())
         for name, lines in zip(names, texts, strict=True)

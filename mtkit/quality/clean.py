@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mtkit.errors import InputError
-from mtkit.quality.check import UNNAMED, Report
+from mtkit.quality.check import Report
+from mtkit.text.formats.codes import ROLES
 
 
 def refuse_unclean(report: Report, splits: Iterable[str]) -> None:
@@ -49,7 +50,7 @@ def write_clean(report: Report, pair: tuple[str, str] | None, directory: Path) -
 
 def _named(report: Report) -> tuple[str, str]:
     source, target = (side.path.name.rpartition(":")[2] for side in report.texts["train"])
-    if (source, target) == UNNAMED:
+    if (source, target) == ROLES:
         name = report.texts["train"][0].path.name.rpartition(":")[0]
         raise InputError(f"{name}: does not name both of its languages; name them with --pair")
     return source, target

@@ -67,7 +67,8 @@ def changed(
     hashes = _hashes([(directory / name, number) for name, number, _ in blocks])
     for (name, number, expected), found in zip(blocks, hashes, strict=True):
         if found != expected:
-            wrong.setdefault(name, f"other bytes in its block {number + 1}")
+            begin = number * BLOCK
+            wrong.setdefault(name, f"changed, somewhere in bytes {begin:,} to {begin + BLOCK:,}")
     return wrong
 
 

@@ -43,7 +43,7 @@ def write_whole(content: str | bytes, path: Path) -> None:
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that becomes ``path`` when the block ends well. Raises OSError."""
-    path = path.resolve()  # a link keeps leading to its file
+    said, path = path, path.resolve()  # a link keeps leading to its file
     if path.exists() and not path.is_file():  # a device, a pipe
         with path.open("wb") as file:
             yield file
@@ -51,7 +51,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     _sweep_parts(path.parent, _literal(path.name))
     scratch = _beside(path, f"{HOST}-{os.getpid()}-{threading.get_native_id()}.{PART}")
     try:
-        with scratch.open("wb") as file:
+        with _naming(said), scratch.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -80,8 +80,8 @@ def replacing(out: Path) -> Iterator[Path]:
     Left by an exception (Ctrl-C included), it disappears with the parents that were made for it,
     and ``out`` stays as it was. Raises InputError where another process is writing there.
     """
-    out = out.resolve()
-    with _made(out.parent), locked(out):
+    said, out = out, out.resolve()
+    with _naming(said), _made(out.parent), locked(out):
         scratch = _beside(out, NEW)
         scratch.mkdir()
         try:
@@ -95,6 +95,20 @@ def replacing(out: Path) -> Iterator[Path]:
             _sync(out.parent)
         finally:
             _sweep(out)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let a full disk say what could not be written; NumPy even gives two numbers only."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and not error.filename:
+            error.filename = str(path)
+        elif re.fullmatch(r"\d+ requested and \d+ written", str(error)):
+            said = "not all could be written; is the disk full?"
+            raise OSError(errno.ENOSPC, said, str(path)) from error
+        raise
 
 
 @contextmanager

@@ -228,19 +228,19 @@ def _is_one(files: Files) -> bool:
     return files[0] == files[1]
 
 
-def named(text: Bitext, unnamed: str = "") -> tuple[str, str]:
+def named(text: Bitext, unnamed: tuple[str, str] | None = None) -> tuple[str, str]:
     """The languages of a bilingual file.
 
-    unnamed: what stands for both where one is not named; "": raise InputError.
+    unnamed: what stands for them where one is not named; None: raise InputError.
     """
     if all(text.languages):
         return text.languages
-    if not unnamed:
+    if unnamed is None:
         raise InputError(
             f"{text.paths[0]}: does not name both of its languages; name them with --pair, as in "
             "--pair en-de"
         )
-    return unnamed, unnamed
+    return unnamed
 
 
 def parse_pair(pair: str) -> tuple[str, str]:
@@ -251,17 +251,17 @@ def parse_pair(pair: str) -> tuple[str, str]:
     return codes[1], codes[2]
 
 
-def languages_of(files: Files, unnamed: str = "") -> tuple[str, str]:
+def languages_of(files: Files, unnamed: tuple[str, str] | None = None) -> tuple[str, str]:
     """The languages that two file names end in.
 
-    unnamed: what stands for both where a name tells none; "": raise InputError.
+    unnamed: what stands for them where a name tells none; None: raise InputError.
     """
     for path in files:
         if not language_of(path):
             if format_of(path):
                 raise InputError(f"{path} holds both languages; name it alone: --train {path}")
-            if unnamed:
-                return unnamed, unnamed
+            if unnamed is not None:
+                return unnamed
             raise InputError(
                 f"{path}: the file name does not end in a language, as {path.stem}.en does; "
                 "name the languages with --pair, as in --pair en-de"
@@ -294,13 +294,15 @@ def check_languages(option: str, files: Files, pair: tuple[str, str]) -> None:
 
 def open_corpus(
     name: str | None = None, pair: str | None = None, train: Named | None = None,
-    dev: Named | None = None, test: Named | None = None, file_format: str = "", unnamed: str = "",
+    dev: Named | None = None, test: Named | None = None, file_format: str = "",
+    unnamed: tuple[str, str] | None = None,
 ) -> Corpus:  # fmt: skip
     """The corpus that the shared command-line options name; with none, the embedded one.
 
     train, dev, test: two files, or one that holds both languages. file_format: of the latter, where
-    its name does not tell. unnamed: what languages count as that nothing names; "": they are asked
-    for. Raises InputError for options that contradict each other and for text that cannot be read.
+    its name does not tell. unnamed: what languages count as that nothing names; None: they are
+    asked for. Raises InputError for options that contradict each other and for text that cannot be
+    read.
     """
     check_options(name, train, dev, test)
     languages = None if pair is None else parse_pair(pair)
@@ -336,7 +338,7 @@ def _check_names(files: Mapping[str, Files], languages: tuple[str, str] | None) 
 
 def _read_text(
     name: str | None, languages: tuple[str, str] | None, train: Files | None, file_format: str,
-    unnamed: str,
+    unnamed: tuple[str, str] | None,
 ) -> Corpus:  # fmt: skip
     """The training text that is named, alone, or the corpus with all that it has.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -79,10 +79,12 @@ class Glossary:
         Raises InputError, naming the line, for a phrase that is empty or too long; too long ones of
         a termbase are left out, unless all are.
 
-        Limits: a phrase matches where a sentence has exactly its tokens, case included. Words have
-        the same everywhere; a mark at the edge of the phrase has those it has beside a space, so
-        that it does not match where the sentence glues it to what stands outside: ``pre-`` in
-        ``pre-war``, ``'s`` in ``Ann's``, ``"Ox"`` in ``("Ox")``.
+        A phrase matches where a sentence has its tokens, case included; but the word with which a
+        sentence begins, or which follows a mark, may have a capital letter, and then so may the
+        first word of the translation. Limits: words have the same tokens everywhere; a mark at the
+        edge of the phrase has those it has beside a space, so that it does not match where the
+        sentence glues it to what stands outside: ``pre-`` in ``pre-war``, ``'s`` in ``Ann's``,
+        ``"Ox"`` in ``("Ox")``.
 
         ``inflected`` compares the first letters of words, without case and accents. Endings of
         words that are longer match (``machine``, ``machines``); those of shorter words do not
@@ -113,8 +115,13 @@ class Glossary:
         """
         matches = []
         for start, end in self._spans(words):
-            ways = (w for source in self._sources(words[start:end]) for w in self.entries[source])
-            matches.append((start, end, list(dict.fromkeys(ways))))
+            ways = dict[Words, None]()
+            for source in self._sources(words, start, end):
+                asked = self.entries[source]
+                ways |= dict.fromkeys(asked)
+                if _is_capital(words, start) and source[0][:1].islower():
+                    ways |= dict.fromkeys((_capital(first), *rest) for first, *rest in asked)
+            matches.append((start, end, list(ways)))
         return matches
 
     def note_left_out(self, path: Path) -> None:
@@ -148,9 +155,10 @@ class Glossary:
             begin = end
         return spans
 
-    def _sources(self, span: Sequence[str]) -> list[Words]:
+    def _sources(self, words: Sequence[str], start: int, end: int) -> list[Words]:
         """The source phrases that match there: one if exactly, perhaps several by their stems."""
-        return [tuple(span)] if tuple(span) in self.entries else self._by_stems[_stems(span)]
+        exact = next((r for r in _readings(words, start, end) if r in self.entries), None)
+        return [exact] if exact else self._by_stems[_stems(words[start:end])]
 
     @cached_property
     def _by_stems(self) -> dict[Words, list[Words]]:
@@ -171,7 +179,7 @@ class Glossary:
         matched = set[Words]()
         for source, output in zip(sources, outputs, strict=True):
             places = self.matches(source)
-            matched.update(entry for i, j, _ in places for entry in self._sources(source[i:j]))
+            matched.update(entry for i, j, _ in places for entry in self._sources(source, i, j))
             asked = Counter(frozenset(ways) for _, _, ways in places)
             sentences += bool(asked)
             matches += asked.total()
@@ -202,10 +210,28 @@ def _longest(words: Sequence[str], phrases: Collection[Words]) -> list[tuple[int
     longest = max(map(len, phrases), default=0)
     while start < len(words):
         ends = range(min(start + longest, len(words)), start, -1)
-        end = next((end for end in ends if tuple(words[start:end]) in phrases), None)
+        end = next((e for e in ends if any(r in phrases for r in _readings(words, start, e))), None)
         spans += [(start, end)] if end else []
         start = end or start + 1
     return spans
+
+
+def _readings(words: Sequence[str], start: int, end: int) -> Iterator[Words]:
+    """The words there, and with a small letter where the capital may be the sentence's."""
+    yield tuple(words[start:end])
+    if _is_capital(words, start):
+        first = words[start]
+        yield (first[0].lower() + first[1:], *words[start + 1 : end])
+
+
+def _is_capital(words: Sequence[str], i: int) -> bool:
+    """Whether a word has a capital letter and begins the sentence, or follows a mark."""
+    begins = i == 0 or not any(map(str.isalnum, words[i - 1]))
+    return begins and words[i][:1].isupper()
+
+
+def _capital(word: str) -> str:
+    return word[:1].upper() + word[1:]
 
 
 def _stems(words: Sequence[str]) -> Words:

@@ -72,14 +72,23 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
             columns, exactly_two = (0, 1), True
         if len(row) <= max(columns) or (exactly_two and len(row) > 2):
             expected = "two columns" if exactly_two else f"{max(columns) + 1} columns or more"
-            raise InputError(f"{where}: expected {expected} separated by commas; found {len(row)}")
+            raise InputError(
+                f"{where}: expected {expected} separated by commas, or by semicolons; found "
+                f"{len(row)}"
+            )
         source, target = (one_line(row[column]).strip() for column in columns)
         yield Term(where, source, target)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file that are not blank, and the line where each begins."""
-    rows = csv.reader((f"{line}\n" for line in iterate_lines(path)), strict=True)
+    """The rows of a CSV file that are not blank, and the line where each begins.
+
+    Where a comma is the decimal mark, spreadsheets separate cells by semicolons.
+    """
+    first = next(filter(str.strip, iterate_lines(path)), "")
+    mark = ";" if ";" in first and "," not in first else ","
+    lines = (f"{line}\n" for line in iterate_lines(path))
+    rows = csv.reader(lines, delimiter=mark, strict=True)
     begin = 1
     try:
         for row in rows:

@@ -69,7 +69,10 @@ def test_a_document_is_filled_and_a_second_time_left(
     assert whole.stderr.decode() == said
     again = mtkit(*model, "-o", path.name, cwd=tmp_path)
     assert path.read_bytes() == content
-    said = 'nothing to fill; 22 kept (with a target: 21, translate="no": 1)'
+    said = (
+        'nothing to fill; 22 kept (with a target: 20, translate="no": 1, with a target marked '
+        "needs-translation, which --all fills: 1)"
+    )
     assert again.stderr.decode() == f"{path.name}: {said}\n"
     every = mtkit(*model, "--all", cwd=tmp_path)
     assert every.stdout == whole.stdout

@@ -30,7 +30,7 @@ def test_every_byte_counts(files: list[Path], tmp_path: Path) -> None:
         content[at] ^= 1
         large.write_bytes(content)
         wrong = changed(tmp_path, kept, tmp_path, sample=None)
-        assert wrong == {"lm/large": f"other bytes in its block {at // BLOCK + 1}"}
+        assert wrong == {"lm/large": f"changed, somewhere in bytes {at:,} to {at + BLOCK:,}"}
         content[at] ^= 1
         large.write_bytes(content)
 

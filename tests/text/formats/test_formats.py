@@ -319,7 +319,7 @@ def test_of_several_texts_in_a_language_the_first_counts(tmp_path: Path) -> None
 
 def test_what_nothing_names_is_und_where_that_will_do(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("a\tb\n")
-    corpus = open_corpus(train=tmp_path / "a.tsv", unnamed="und")
+    corpus = open_corpus(train=tmp_path / "a.tsv", unnamed=("und", "und"))
     assert corpus.pair == ("und", "und")
     assert open_corpus(train=tmp_path / "a.tsv", pair="und-und").train.pairs() == [("a", "b")]
 
