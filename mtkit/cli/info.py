@@ -59,7 +59,7 @@ def info(
 
 
 def _check(directory: Path, manifest: Manifest) -> None:
-    """Say what is wrong with the files, if anything, and whether the model loads.
+    """Say what is wrong with the files, or that nothing is and the model loads.
 
     Raises InputError where something is.
     """
@@ -68,12 +68,12 @@ def _check(directory: Path, manifest: Manifest) -> None:
     wrong = manifest.changed(directory, sample=None)
     for name, what in wrong.items():
         print(f"{directory / name}: {what}")
-    load_any(directory)
     if wrong:
         raise InputError(
-            f"{directory}: not as it was written, {len(wrong)} of {len(manifest.digests)} files; "
-            "copy it anew, or train again"
+            f"{directory}: changed since it was written, {len(wrong)} of its files; download the "
+            "model again, or train it again"
         )
+    load_any(directory)
     if not manifest.digests:
         note(f"{directory} has no digests: only its structure was checked")
     files = len(manifest.digests) + bool(manifest.seal)
