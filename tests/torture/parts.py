@@ -28,11 +28,13 @@ def parts(whole: bool) -> dict[str, Part]:
     every["checkpoint"] = partial(hostile.checkpoint, WHERE / "made", counts, SEED)
     for name in killed.COMMANDS:
         every[f"killed: {name}"] = partial(killed.torture, name, WHERE / "made", kills, SEED)
+    for name in readers.FILES:
+        seconds = 300 if whole else 15
+        every[f"readers: {name}"] = partial(readers.torture, name, WHERE / "made", seconds, SEED)
     return every | {
         "together": partial(killed.together, WHERE / "made", pairs, SEED),
         "disk": partial(full.torture, WHERE / "made", [0, 40, 400, 4000] if whole else [0, 400]),
         "lines": partial(lines.torture, WHERE / "made", n, million, SEED),
-        "readers": partial(readers.torture, WHERE / "made", 300 if whole else 15, SEED),
     }
 
 

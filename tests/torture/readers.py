@@ -52,23 +52,19 @@ FILES = {  # what the file is called that a reader reads
 }
 
 
-def torture(made: Path, seconds: float, seed: int) -> tuple[Counter[str], list[str]]:
-    """Each reader for so many seconds."""
-    tally, faults = Counter[str](), list[str]()
-    for name in FILES:
-        place = made.with_name("readers") / name
-        place.mkdir(parents=True, exist_ok=True)
-        call = [sys.executable, "-m", __name__, name, str(seconds), str(seed), str(place)]
-        done = subprocess.run(call, env=PYTHON, capture_output=True, check=False, text=True)
-        runs = [line for line in done.stderr.split("\n") if line.startswith("Done ")]
-        tally[name] = int(runs[-1].split()[1]) if runs else 0
-        if done.returncode or not runs:
-            said = [line for line in done.stderr.split("\n") if "Error" in line or "==" in line]
-            crash = max(place.glob("crash-*"), key=lambda p: p.stat().st_mtime, default=place)
-            faults.append(
-                f"{name}: {(said or ['exit ' + str(done.returncode)])[0][:150]} ({crash})"
-            )
-    return tally, faults
+def torture(name: str, made: Path, seconds: float, seed: int) -> tuple[Counter[str], list[str]]:
+    """One reader for so many seconds."""
+    place = made.with_name("readers") / name
+    place.mkdir(parents=True, exist_ok=True)
+    call = [sys.executable, "-m", __name__, name, str(seconds), str(seed), str(place)]
+    done = subprocess.run(call, env=PYTHON, capture_output=True, check=False, text=True)
+    runs = [line for line in done.stderr.split("\n") if line.startswith("Done ")]
+    faults = list[str]()
+    if done.returncode or not runs:
+        said = [line for line in done.stderr.split("\n") if "Error" in line or "==" in line]
+        crash = max(place.glob("crash-*"), key=lambda p: p.stat().st_mtime, default=place)
+        faults.append(f"{(said or ['exit ' + str(done.returncode)])[0][:150]} ({crash})")
+    return Counter(contents=int(runs[-1].split()[1]) if runs else 0), faults
 
 
 def reader(name: str, place: Path) -> Reader:
