@@ -1,7 +1,8 @@
 """TSV: one pair a line, its columns separated by TABs. Nothing is quoted or escaped.
 
 A first line of language codes (or the words source and target) names the columns, of which others
-may stand among them; without one the first two columns are source and target.
+may stand among them; without one the first two columns are source and target. A line has as many
+columns as the first: further TABs belong to the text of its last one.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
     columns than it needs, and where ``iterate_lines`` does.
     """
     columns: dict[str, int] = {}
+    width = 0  # of all lines; 0 before the first
     for number, line in enumerate(iterate_lines(path), 1):
         if not line:
             continue
-        cells = line.split("\t")
+        cells = line.split("\t", width - 1)
         if not columns:
+            width = len(cells)
             if columns := header(cells, wanted or (), path, number):
                 continue
             columns = {role: k for k, role in enumerate(ROLES)}

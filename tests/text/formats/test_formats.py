@@ -255,6 +255,7 @@ TSV = {
     "named": ("eng\tdeu\na\tb\n", ("eng", "deu"), [("a", "b")]),
     "no header": ("cat\tdog\na\tb\n", ("en", "de"), [("cat", "dog"), ("a", "b")]),
     "sentences": ("de en\tx y\na\tb\n", ("en", "de"), [("de en", "x y"), ("a", "b")]),
+    "TAB": ("en\tde\na\tb \tc\n", ("en", "de"), [("a", "b \tc")]),
     "blank": ("\na\tb\n\n \tc\n", ("en", "de"), [("a", "b")]),
 }  # fmt: skip
 
