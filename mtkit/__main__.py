@@ -8,9 +8,6 @@ import os
 import signal
 import sys
 
-from mtkit.console import visible
-from mtkit.errors import InputError, WorkError
-
 
 def main() -> None:
     """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong.
@@ -22,15 +19,23 @@ def main() -> None:
     gc.set_threshold(1_000_000)
     try:
         _listen()
-        from mtkit.cli import app, complete
+        _run()
+    except KeyboardInterrupt:  # before Typer took over
+        sys.exit(130)
 
+
+def _run() -> None:
+    """Run it; what goes wrong is one line. Modules are imported where Ctrl-C is heard."""
+    from mtkit.cli import app, complete
+    from mtkit.console import visible
+    from mtkit.errors import InputError, WorkError
+
+    try:
         _check_streams()
         try:
             app(complete(sys.argv[1:]))
         finally:
             sys.stdout.flush()
-    except KeyboardInterrupt:  # before Typer took over
-        sys.exit(130)
     except (InputError, WorkError) as error:
         print(f"mtkit: {visible(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
@@ -69,6 +74,8 @@ def _listen() -> None:
 
 def _check_streams() -> None:
     """Raise InputError where the caller has closed one of the standard streams."""
+    from mtkit.errors import InputError
+
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
