@@ -35,8 +35,8 @@ def put_back(
     line: Line, hypothesis: Hypothesis, partners: Mapping[int, int], tokenizer: WordTokenizer,
     escape: Escape,
 ) -> str | None:  # fmt: skip
-    """The translation as the file is to have it; None where it says nothing, or has a code that is
-    none of the source's.
+    """The translation as the file is to have it; None where it says nothing but codes, or has one
+    that is none of the source's.
 
     partners: the places of opening and closing codes that belong together. escape: how the file
     writes a text.
@@ -44,6 +44,8 @@ def put_back(
     if not hypothesis.text.strip():
         return None
     target = _settle(line, hypothesis, tokenizer)
+    if len(target.masks) == len(target.tokens):
+        return None
     projection = Projection(len(line.tokens), len(target.tokens), target.links)
     steps = _in_order(projection.order(_tree(line, partners)), line)
     steps = _spaces_between(steps, line, target, tokenizer)

@@ -38,7 +38,7 @@ from mtkit.storage.reading import as_fields, damaged
 from mtkit.system import Hypothesis, LogProbability, PhraseReasons, Score, TokenScores
 from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
-from mtkit.text.tokenizer import WordTokenizer, is_verbatim
+from mtkit.text.tokenizer import WordTokenizer, is_code, is_verbatim
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 MOST_WORDS = 200  # words that are translated at once; more are translated in pieces
@@ -122,7 +122,9 @@ class SmtSystem:
         known = m.target.words[len(SPECIALS) :]
         self._target = Vocabulary(list(dict.fromkeys([*known, *asked]))) if asked else m.target
         lm_id = m.lm.encode(self._target.words)
-        self._model = Model(m.table, m.context, m.lm.arrays, m.lm.begin, lm_id)
+        made = [self.verbatim and not w.isalnum() and is_code(w) for w in self._target.words]
+        code = np.array(made, np.bool_)
+        self._model = Model(m.table, m.context, m.lm.arrays, m.lm.begin, lm_id, code)
 
     @classmethod
     def load(cls, directory: Path) -> Self:

@@ -94,6 +94,13 @@ def is_verbatim(token: str) -> bool:
     return _IS_VERBATIM.fullmatch(token.strip(JOINER)) is not None
 
 
+def is_code(token: str) -> bool:
+    """Whether a token is verbatim and no number, which languages spell: no translation has one that
+    its source lacks.
+    """
+    return is_verbatim(token) and not token.strip(JOINER)[0].isdigit()
+
+
 def _is_word(piece: str) -> bool:
     return piece[0].isalnum() or (piece[0] in "<{%" and len(piece) > 1)
 

@@ -22,7 +22,7 @@ from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.glossary import LONGEST_PHRASE, Compliance, Glossary, Words
 from mtkit.text.terms import read_terms
-from mtkit.text.tokenizer import WordTokenizer, is_verbatim
+from mtkit.text.tokenizer import WordTokenizer, is_code, is_verbatim
 
 NEW = "xqzvwy☃"  # in no vocabulary
 
@@ -560,6 +560,24 @@ def test_what_is_verbatim_survives_a_table_that_would_lose_it(word: str, wrong: 
             assert word in h.text
     smt.verbatim = False
     assert (word in smt.translate([f"{word} bark"])[0][0].text) is (word not in KEPT)
+
+
+CODES = [word for word in KEPT if not word[0].isdigit()]
+
+
+def test_no_code_is_made_up(tmp_path: Path) -> None:
+    source = [f"{verb}" for verb in ("bark", "sleep") for _ in CODES] + ["no 4 bark"] * 9
+    target = [f"{code} {verb}" for verb in ("bellt", "schläft") for code in CODES]
+    text = Bitext(source, [*target, *["keine vier bellen"] * 9], (tmp_path, tmp_path))
+    corpus = Corpus("made", ("en", "de"), text, None, None)
+    directory = tmp_path / "smt"
+    train_smt(corpus, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, directory)
+    smt = SmtSystem.load(directory)
+    phrases = {smt.models.target.words[i] for i in smt.models.table.target.tolist()}
+    assert phrases & set(CODES)  # the table has them
+    for line in ("bark", "sleep bark", f"bark {CODES[0]}", f"bark {NEW}"):
+        for h in smt.translate([line], 9)[0]:
+            assert [w for w in h.tokens if is_code(w)] == [w for w in line.split() if is_code(w)]
 
 
 def test_a_glossary_outranks_verbatim_words(wrong: Path) -> None:

@@ -44,6 +44,7 @@ class Model(NamedTuple):
     lm: Lm
     begin: int  # the language model's state after ``<s>``
     lm_id: Int32  # its id of each target word
+    code: Bool  # whether a target word may only come from itself: a tag, a placeholder, a URL
 
 
 class Sentence(NamedTuple):
@@ -218,7 +219,7 @@ def _best_pairs(
     last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
     for p in range(table.row[row], last):
         target = table.target[table.t_begin[p] : table.t_begin[p + 1]]
-        if not _keeps(sentence, i, j, target):
+        if not _keeps(sentence, i, j, target, model.code):
             continue
         is_known = True
         if len(heads) > 0 and not (heads[target[0]] and _occurs(target, sentence.given)):
@@ -244,11 +245,14 @@ def _best_pairs(
 
 
 @lean
-def _keeps(sentence: Sentence, i: int, j: int, target: Int32) -> bool:
-    """Whether a translation of words i … j has all of them that are verbatim."""
+def _keeps(sentence: Sentence, i: int, j: int, target: Int32, code: Bool) -> bool:
+    """Whether a translation of words i … j has all of them that are verbatim, and no code more."""
     verbatim = sentence.verbatim[i : j + 1]
     for w in verbatim:
         if w >= 0 and _count(w, target) < _count(w, verbatim):
+            return False
+    for w in target:
+        if code[w] and _count(w, target) > _count(w, verbatim):
             return False
     return True
 
