@@ -44,16 +44,17 @@ def cores(threads: int = 0) -> int:
 
 
 def check_out(
-    out: str | Path | None, default: str, force: bool, mark: str = MANIFEST, what: str = "model"
-) -> Path:
+    out: str | Path | None, default: str, force: bool, mark: str = MANIFEST, what: str = "model",
+    option: str = "--out",
+) -> Path:  # fmt: skip
     """Where a new model goes; ``mark`` is the file by which one that may be replaced is known.
 
-    what: its name in messages. Raises InputError if the user's ``--out`` exists without --force, if
-    what would be replaced is no model, and if nothing can be written there.
+    what, option: names in messages. Raises InputError if the user's ``--out`` exists without
+    --force, if what would be replaced is no model, and if nothing can be written there.
     """
     chosen = MODELS / default if out is None else Path(out)
     if out is not None and chosen.exists() and not force:
-        raise InputError(f"{out} exists; name another --out, or add --force to replace it")
+        raise InputError(f"{out} exists; name another {option}, or add --force to replace it")
     real = chosen.resolve()  # a link keeps leading to its model
     vacant = not real.exists() or (real.is_dir() and not any(real.iterdir()))
     if real == Path.cwd() or not (vacant or (real / mark).is_file()):
@@ -63,7 +64,7 @@ def check_out(
         )
     above = next(p for p in real.parents if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise InputError(f"{chosen}: nothing can be written into {above}; name another --out")
+        raise InputError(f"{chosen}: nothing can be written into {above}; name another {option}")
     return chosen
 
 

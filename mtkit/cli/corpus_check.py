@@ -50,7 +50,7 @@ def check(
     options.set_up(quiet, html=html)
     languages, named = name_files(files, corpus, pair, train, dev, test)
     if clean is not None:
-        check_out(clean, "", force, CLEANED, "cleaned corpus")
+        check_out(clean, "", force, CLEANED, "cleaned corpus", "--clean")
     with busy("checking"):
         report = run(read_sides(named, languages, file_format or ""), tokenizer)
     refuse_unclean(report, named if clean is not None else ["train"] if keep is not None else [])

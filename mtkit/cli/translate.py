@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import shlex
 import sys
@@ -112,7 +111,8 @@ def _check(more: Sequence[str], file: Path | None, out: Path | None, every: bool
     if out and _document_kind(out) and not (file and _document_kind(file)):
         raise InputError(f"{out}: plain text becomes no document; name another file")
     if file and out and _document_kind(file) != _document_kind(out):
-        raise InputError(f"{out}: the translation is {_document_kind(file)} as {file} is")
+        kind = _document_kind(file) or "plain text"
+        raise InputError(f"{out}: the translation is {kind}, as {file} is; name it so")
 
 
 def _document_kind(file: Path) -> str:
@@ -124,8 +124,13 @@ def _document_kind(file: Path) -> str:
 
 def _file_lines(file: Path, singly: bool) -> tuple[Iterator[list[str]], int]:
     """The lines of a file in batches, or each by itself, and how many there are."""
+    from mtkit.text.formats.names import format_of
     from mtkit.text.lines import read_lines
 
+    if form := format_of(file):
+        raise InputError(
+            f"{file}: {form} holds both languages; translate reads plain text, XLIFF and PO"
+        )
     lines, size = read_lines(file), 1 if singly else BATCH
     if lines and lines[0].lstrip().startswith(("<?xml", "<xliff", "<tmx")):
         raise InputError(
@@ -136,19 +141,16 @@ def _file_lines(file: Path, singly: bool) -> tuple[Iterator[list[str]], int]:
 
 
 @contextmanager
-def _output(out: Path | None) -> Iterator[BinaryIO | gzip.GzipFile]:
+def _output(out: Path | None) -> Iterator[BinaryIO]:
     """Stdout, or a file that takes its name when everything is written; packed, if it ends so."""
+    from mtkit.storage.packing import packing
     from mtkit.storage.writing import named_file
 
     if out is None:
         yield sys.stdout.buffer
         return
-    with named_file(out) as file:
-        if out.suffix == ".gz":
-            with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-                yield packed
-        else:
-            yield file
+    with named_file(out) as file, packing(file, out) as packed:
+        yield packed
 
 
 def _fill(
@@ -225,7 +227,7 @@ def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
 
 def _answer(
     system: System, batches: Iterable[list[str]], total: int, n_best: int, as_json: bool,
-    wanted: Glossary | None, out: BinaryIO | gzip.GzipFile,
+    wanted: Glossary | None, out: BinaryIO,
 ) -> Compliance:  # fmt: skip
     """Translate and write batch after batch; how often the glossary was followed."""
     from mtkit.text.glossary import Compliance

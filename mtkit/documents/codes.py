@@ -12,7 +12,9 @@ Limits: quotation marks do not protect ``>`` in a tag that is written as text.
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -39,24 +41,30 @@ _CODE = re.compile(
     r"""
     (?P<break>[ ]*(?:[^\S ]*[\n\r\t\v\f\u2028\u2029\x85][^\S]*)|\\[nrt])  # a line break; \n spelled
   | (?P<space>[ ]*[^\S \n\r\t\v\f\u2028\u2029\x85]\s*|[ ]{2,})
-  | (?P<tag></?(?P<name>[A-Za-z][\w:.-]*)(?:[\s/][^<>]*)?>
+  | (?P<tag></?(?P<name>[A-Za-z][\w:.-]*|\d+)(?:[\s/][^<>]*)?>
       | &lt;/?(?P<escaped>[A-Za-z][\w:.-]*)(?:[\s/](?:(?!&[lg]t;).)*)?&gt;)
   | (?P<comment><!--[^<>]*-->)
   | (?P<word>
         https?://(?:(?!&[lg]t;)[^\s<>"])*(?<![.,;:!?)\]])
       | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+
       | \{\{[^{}]*\}\} | [$#]\{[^{}]*\} | %\{\w+\}              # {{x}}, ${x}, #{x}, %{x}
+      | \{%[^{}]*%\} | \{\$[^{}\s]+\} | \$t\([^()]*\)              # {% if x %}, {$x.y}, $t(x)
+      | %<\w+>[-+\ #0-9.]*[A-Za-z] | %[-+#0]*\[\d+\][-+#0-9.]*[A-Za-z]  # %<n>d, %[1]s
+      | %\d+![^!\s]+! | __[A-Za-z]\w*__                           # %1!s!, __name__
+      | (?<![\w:/@]):[a-z_]\w*(?![\w:])                          # :name
+      | (?<![\w@])@[a-z]\w+(?![\w@]|\.\w) | (?<![\w!])![a-z]\w+(?![\w!])  # @name, !name
       | \{\s*[\w.\-\[\]]+\s*(?:,\s*\w+[^{}]*)?(?:![rsa])?(?::[^{}]*)?\}  # {name}, {0:.2f}
       | %\(\w+\)[-+\ #0-9.]*[A-Za-z]                              # %(name)s
       | (?<![\w%])%[A-Za-z_]\w{2,}%(?![\w%])                                    # %NAME%
-      | %\d+\$[-+#0]*\d*(?:\.\d+)?(?:hh?|ll?|[Lqjzt])?[A-Za-z@]   # %1$s
+      | %\d+\$(?:'.|[-+#0])*\d*(?:\.\d+)?(?:hh?|ll?|[Lqjzt])?[A-Za-z@]   # %1$s
       | \$\([\w.]+\) | \$[A-Za-z_]\w*                             # $(x), $x
       | &(?:\#\d+|\#x[\dA-Fa-f]+|[A-Za-z]\w*);                    # &amp;
       | %% | %L?\d+(?![\d.]*[A-Za-z]) | \\["'\\]                  # Qt's %1
       | [A-Z]+(?:&[A-Z]+)+ | (?<![^\W_])&(?![^\W_])              # R&D; a & by itself
     )
   | (?P<accelerator>&(?=[^\W_])|(?<!\w)_(?=[^\W\d_]))          # E&xit, _File
-  | (?P<ordered>%[-+#0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh?|ll?|[Lqjzt])?[diouxXeEfFgGaAcspn@]
+  | (?P<ordered>%['+#0-]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh?|ll?|[Lqjzt])?
+        [diouxXeEfFgGaAcspn@]
       | \{(?:![rsa])?(?::[^{}]*)?\})                              # %s, {}
     """,
     re.VERBOSE,
@@ -84,6 +92,8 @@ def find_codes(text: str, escape: Callable[[str], str] = str) -> Iterator[Item]:
 
 def _role_of(found: re.Match[str]) -> tuple[Role, str]:
     kind, whole = found.lastgroup, found[0]
+    if kind == "word" and whole.startswith("&") and (role := _role_of_character(whole)):
+        return role, ""
     if kind == "break" or kind == "space" or kind == "word":
         return kind, ""  # type: ignore[return-value]
     if kind == "ordered":
@@ -98,6 +108,19 @@ def _role_of(found: re.Match[str]) -> tuple[Role, str]:
         return "point", ""
     closes = whole.startswith(("</", "&lt;/"))
     return ("close" if closes else "open"), name
+
+
+def _role_of_character(reference: str) -> Role | None:
+    """Of a space or a mark that is written as a reference; None of ``&amp;`` and of letters.
+
+    >>> [_role_of_character(code) for code in ("&nbsp;", "&mdash;", "&amp;", "&eacute;", "&#39;")]
+    ['space', 'point', None, None, None]
+    """
+    character = html.unescape(reference)
+    if character.isspace():
+        return "space"
+    is_mark = unicodedata.category(character[0])[0] == "P" or character in "<>"
+    return "point" if is_mark and character not in ("&", "'", "’") else None
 
 
 def partners(items: Sequence[Item]) -> dict[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mtkit.console import note
 from mtkit.documents.segments import Filled, Segment
 from mtkit.errors import InputError
 from mtkit.manifest import UND
@@ -33,7 +34,11 @@ def check_language(where: str, side: str, named: str, model: str) -> None:
     where: file and line. side: "source" or "target".
     """
     a, b = base(named.partition("@")[0]), base(model)
-    if UND not in (a, b) and a != b and len(a) == len(b):
+    if UND in (a, b) or a == b:
+        return
+    if len(a) != len(b):
+        note(f"{where}: the {side} language is {named}; taken for the model's {model}")
+    else:
         raise InputError(
             f"{where}: the {side} language is {named}, the model's {model}; name a model of these "
             "languages with --model DIR"

@@ -48,7 +48,11 @@ class Node:
 
     def children(self, name: str) -> list[Node]:
         """The children of that name."""
-        return [c for c in self.content if isinstance(c, Node) and c.name == name]
+        return [c for c in self.nodes() if c.name == name]
+
+    def nodes(self) -> list[Node]:
+        """All children."""
+        return [c for c in self.content if isinstance(c, Node)]
 
     def text(self) -> str:
         """All text inside."""

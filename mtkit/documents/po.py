@@ -20,6 +20,7 @@ from mtkit.documents.document import EMPTY, HAS_TARGET, Document, Languages, at,
 from mtkit.documents.encoding import Edit, Encoding, splice
 from mtkit.documents.segments import Filled, Segment
 from mtkit.errors import InputError
+from mtkit.text.formats.po import CHARSET
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _FIELD = re.compile(rf"\s*(msgctxt|msgid|msgid_plural|msgstr(?:\[(\d+)\])?)\s*({_STRING})\s*")
@@ -27,7 +28,6 @@ _MORE = re.compile(rf"\s*({_STRING})\s*")
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([\dA-Fa-f]{1,2})|(.))")
 _SPELLED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _WRITTEN = str.maketrans({"\\": "\\\\", '"': '\\"'} | {c: f"\\{n}" for n, c in _SPELLED.items()})
-_CHARSET = re.compile(rb"charset=([\w.:-]+)", re.IGNORECASE)
 _PLURALS = re.compile(r"nplurals\s*=\s*(\d+)")
 MOST_PLURALS = 10
 
@@ -97,7 +97,7 @@ def read_po(data: bytes, path: Path, languages: Languages, every: bool) -> Docum
 
     Raises InputError for what is no PO file, and where its languages are not ``languages``.
     """
-    charset = _CHARSET.search(data)
+    charset = CHARSET.search(data)
     name = charset[1].decode() if charset else "utf-8"
     encoding = Encoding.named("utf-8" if name == "CHARSET" else name, data, path)
     text = encoding.decode(data, path)

@@ -9,8 +9,9 @@ is to be reviewed; and ``trgLang`` where the file lacks it, which targets need.
 What is copied untranslated has ``needs-translation``, or ``initial``.
 
 Units with ``translate="no"``, 1.2's with ``approved="yes"`` and what has the state ``final`` or
-``signed-off`` stay. Of a ``<seg-source>`` each ``<mrk mtype="seg">`` is translated by itself,
-and the target has the same ones.
+``signed-off`` stay, and every target with a text, unless it is marked as untranslated (``new``,
+``needs-translation``, ``initial``) and a copy of its source. Of a ``<seg-source>`` each
+``<mrk mtype="seg">`` is translated by itself, and the target has the same ones.
 
 Limits: a comment inside a source does not come to its target; ``canReorder="no"`` is not heeded;
 ``<bin-unit>``, ``<alt-trans>`` and the modules of 2.x stay.
@@ -139,21 +140,24 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
     says = target is not None and _says_something(target)
     if holder.attributes.get("state") == "final":
         return "final"
-    if says and target and target.attributes.get("state") in ("final", "signed-off"):
+    if target and target.attributes.get("state") in ("final", "signed-off"):
         return "final"
     if not source.text().strip() and not any(isinstance(c, Node) for c in source.content):
         return EMPTY
     if not says or every:
         return ""
-    state = _state(holder, target)
-    is_open = state in _UNTRANSLATED
-    return f"{HAS_TARGET} marked {state}, which --all fills" if is_open else HAS_TARGET
+    assert target
+    if (state := _state(holder, target)) in _UNTRANSLATED:
+        copied = target.text() == source.text()
+        return "" if copied else f"{HAS_TARGET} marked {state}, which --all fills"
+    lacks = any(c.name == "mrk" and not _says_something(c) for c in target.nodes())
+    return f"{HAS_TARGET} of some of its segments, which --all fills" if lacks else HAS_TARGET
 
 
-def _state(holder: Node, target: Node | None) -> str:
+def _state(holder: Node, target: Node) -> str:
     """Of 1.2's target, or of 2.x's segment."""
     carrier = target if holder.name == "trans-unit" else holder
-    return carrier.attributes.get("state", "") if carrier else ""
+    return carrier.attributes.get("state", "")
 
 
 def _says_something(node: Node) -> bool:

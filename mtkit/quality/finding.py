@@ -27,7 +27,7 @@ class Kind:
 
 
 KINDS = {
-    "encoding": Kind("not UTF-8", "convert the file with iconv -t UTF-8, or drop the lines"),
+    "encoding": Kind("not UTF-8", "convert with iconv -f CP1252 -t UTF-8, or drop the lines"),
     "nul": Kind("NUL bytes", "drop the lines; a file full of them is UTF-16: iconv -f UTF-16"),
     "control": Kind("control characters", "delete the characters or drop the lines"),
     "line-separator": Kind(

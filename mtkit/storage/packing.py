@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import zlib
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -40,6 +41,31 @@ def open_packed(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+def packing(file: BinaryIO, path: Path) -> AbstractContextManager[Any]:
+    """What packs into ``file`` what is written to it, as the suffix of ``path`` asks; closing it
+    leaves ``file`` open. Raises InputError where zstandard is missing.
+    """
+    if path.suffix == ".gz":
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
+    if path.suffix == ".xz":
+        return lzma.LZMAFile(file, "wb")
+    if path.suffix == ".zst":
+        packer: AbstractContextManager[Any]
+        packer = _zstandard(path).ZstdCompressor().stream_writer(file, closefd=False)
+        return packer
+    return nullcontext(file)
+
+
+def _zstandard(path: Path) -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise InputError(
+            f"{path}: .zst files need the package zstandard: pip install 'mtkit[formats]'"
+        ) from None
+    return zstandard
+
+
 class _Zstandard(io.RawIOBase):
     """What the frames of a ``.zst`` file hold, one behind the other.
 
@@ -47,13 +73,7 @@ class _Zstandard(io.RawIOBase):
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            import zstandard
-        except ImportError:
-            raise InputError(
-                f"{path}: .zst files need the package zstandard: pip install 'mtkit[formats]'"
-            ) from None
-        self.module: Any = zstandard
+        self.module = _zstandard(path)
         self.file = path.open("rb")
         self.frame: Any = None  # None between two frames
         self.packed = self.ready = b""

@@ -69,7 +69,9 @@ def named_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with whole_file(path) as file:
             yield file
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such directory: {path.parent}") from None
+    except (NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}") from None
 
 

@@ -17,6 +17,7 @@ from mtkit.errors import InputError
 from mtkit.storage.packing import PACKED
 from mtkit.text.catalog import SPLITS, Provenance, corpora_directory, fetched, read_catalog
 from mtkit.text.formats import bilingual
+from mtkit.text.formats.codes import distance
 from mtkit.text.formats.names import SUFFIXES, format_of
 from mtkit.text.languages import base, language_of, surely_differ
 from mtkit.text.lines import read_lines
@@ -194,14 +195,14 @@ def _read_split(directory: Path, split: str, pair: tuple[str, str] | None) -> Bi
 
 
 def split_files(directory: Path, split: str, pair: tuple[str, str] | None) -> Files | None:
-    """The files of a split, plain or packed; None where there are none.
+    """The files of a split, plain or packed, ``en-GB`` where ``en`` lacks; None for none.
 
     pair: None for a bilingual file's own languages, else ``DEFAULT_PAIR``. Raises InputError where
     one of two is missing, and for several bilingual ones.
     """
     both = [path for suffix in SUFFIXES for path in _packed(directory, f"{split}{suffix}")]
     names = [f"{split}.{language}" for language in pair or DEFAULT_PAIR]
-    source, target = (next(iter(_packed(directory, name)), None) for name in names)
+    source, target = (_closest(directory, split, language) for language in pair or DEFAULT_PAIR)
     files = [path for path in (source, target) if path]
     if source and target:
         if both:
@@ -216,6 +217,15 @@ def split_files(directory: Path, split: str, pair: tuple[str, str] | None) -> Fi
             f"found {files[0]} but no {names[source is not None]}; name the languages with --pair"
         )
     return None
+
+
+def _closest(directory: Path, split: str, language: str) -> Path | None:
+    """The file of a split in ``language``, or in the variant that stands for it best."""
+    if exact := _packed(directory, f"{split}.{language}"):
+        return exact[0]
+    found = {path: distance(language, language_of(path)) for path in directory.glob(f"{split}.*")}
+    usable = {path: far for path, far in found.items() if far is not None and language_of(path)}
+    return min(sorted(usable), key=usable.__getitem__, default=None)
 
 
 def _packed(directory: Path, name: str) -> list[Path]:

@@ -28,9 +28,12 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
         at = error.start
         line = before + data.count(b"\n", 0, at) + 1
         column = at - (data.rfind(b"\n", 0, at) + 1) + 1
+        likely = (
+            "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "CP1252"
+        )
         raise InputError(
-            f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); "
-            "convert it first, for instance with iconv -t UTF-8"
+            f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); convert it first, "
+            f"for instance with iconv -f {likely} -t UTF-8"
         ) from None
     lines = text.removesuffix("\n").split("\n") if text else []
     return [line.removesuffix("\r") for line in lines]

@@ -77,7 +77,7 @@ def remark(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str
         if lines
     ]
     if said:
-        files = f"{paths[0]} {paths[1]}"
+        files = " ".join(map(str, dict.fromkeys(paths)))
         note(f"note: {files}: {'; '.join(said)}; see `mtkit corpus check {files}`")
 
 

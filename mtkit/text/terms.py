@@ -12,6 +12,7 @@ from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.formats import tbx
 from mtkit.text.formats.choice import Pair, one_line, pick
+from mtkit.text.formats.codes import ROLES
 from mtkit.text.formats.tsv import header
 from mtkit.text.languages import unpacked
 from mtkit.text.lines import iterate_lines
@@ -43,11 +44,17 @@ def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
     return terms
 
 
-def _of_lines(path: Path, _: Pair | None) -> Iterator[Term]:
-    """Blank lines and # lines are skipped."""
+def _of_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
+    """Blank lines and # lines are skipped, and a first line that says source and target, or names
+    the languages in their order.
+    """
+    is_first = True
     for number, line in enumerate(iterate_lines(path), 1):
         if line.strip() and not line.startswith("#"):
             where, sides = f"{path}: line {number}", line.split("\t")
+            heading, is_first = is_first and tuple(s.strip().lower() for s in sides), False
+            if heading in (ROLES, wanted):
+                continue
             if len(sides) != 2:
                 raise InputError(
                     f"{where}: expected two columns separated by one TAB; "
@@ -74,7 +81,7 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
             expected = "two columns" if exactly_two else f"{max(columns) + 1} columns or more"
             raise InputError(
                 f"{where}: expected {expected} separated by commas, or by semicolons; found "
-                f"{len(row)}"
+                f"{len(row)}; of more columns the first line is to name two, as in en,de,note"
             )
         source, target = (one_line(row[column]).strip() for column in columns)
         yield Term(where, source, target)

@@ -51,7 +51,7 @@ def test_check_reports_and_cleans(place: Path) -> None:
     shown = mtkit("corpus", "check", "t.en", "t.de", cwd=place).stdout.decode()
     assert "train: 2 of 400 lines damaged (0.5 %); 397 stay with --clean DIR." in shown
     again = mtkit("corpus", "check", "t.en", "t.de", "--clean", "clean", cwd=place, check=2)
-    assert b"clean exists; name another --out, or add --force" in again.stderr
+    assert b"clean exists; name another --clean, or add --force" in again.stderr
 
 
 def test_split_and_stats(place: Path) -> None:

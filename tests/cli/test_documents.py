@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mtkit.storage.reading import unpacked
 from tests.support.command import mtkit
 from tests.support.documents import AROUND_12, EMPTY_12, po, sources, xliff_12
 
@@ -29,6 +30,12 @@ def test_a_file_is_translated_as_stdin_is(kind: str, project: Path, tmp_path: Pa
     assert (tmp_path / "out.de").read_bytes() == expected
     mtkit(*model, "in.en", "-o", "out.gz", cwd=tmp_path)
     assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == expected
+    for name in ("out.xz", "out.zst"):
+        mtkit(*model, "in.en", "-o", name, cwd=tmp_path)
+        assert b"".join(unpacked(tmp_path / name)) == expected
+    refused = mtkit(*model, "in.tsv", cwd=tmp_path, check=2).stderr
+    assert refused == b"mtkit: in.tsv: tsv holds both languages; translate reads plain text, " \
+                      b"XLIFF and PO\n"  # fmt: skip
     mtkit(*model, "-o", "out.2", cwd=tmp_path, stdin=LINES)
     assert (tmp_path / "out.2").read_bytes() == expected
     best = mtkit(*model, "in.en", "--n-best", 2, cwd=tmp_path).stdout
@@ -70,8 +77,8 @@ def test_a_document_is_filled_and_a_second_time_left(
     again = mtkit(*model, "-o", path.name, cwd=tmp_path)
     assert path.read_bytes() == content
     said = (
-        'nothing to fill; 22 kept (with a target: 20, translate="no": 1, with a target marked '
-        "needs-translation, which --all fills: 1)"
+        "0 segments translated; 1 copied untranslated (an ICU message that chooses (plural, "
+        'select): 1); 21 kept (with a target: 20, translate="no": 1)'
     )
     assert again.stderr.decode() == f"{path.name}: {said}\n"
     every = mtkit(*model, "--all", cwd=tmp_path)

@@ -23,6 +23,7 @@ def test_a_placeholder_is_found_whole(code: str) -> None:
     [
         "It costs 5 % or 50% of $5.", "a < b and c > d", "Tom's dog, and Ann's.", "1 < 2, 3 > 2",
         "snake_case is fine", "{ not one }", "me@", "Really?! (yes)", "50%-60%", "a - b",
+        "Stop!now", "Note:see 12:30 a:b", "I <3 you", "a__b", "Wait! go: on @ home", "std::map ::x",
     ],
 )  # fmt: skip
 def test_language_is_no_code(text: str) -> None:
@@ -34,6 +35,12 @@ def test_the_roles() -> None:
     codes = [c for c in codes_of([text], str) if isinstance(c, Code)]
     roles = ["open", "close", "word", "point", "break", "point", "break", "break", "space", "word"]
     assert [c.role for c in codes] == roles
+
+
+def test_a_reference_is_what_its_character_is() -> None:
+    codes = [c for c in codes_of(["a&nbsp;b&#160;c&mdash;d&amp;e&eacute;f&quot;"], str) if c[1:]]
+    roles = ["space", "space", "point", "word", "word", "point"]
+    assert [c.role for c in codes if isinstance(c, Code)] == roles
 
 
 def test_pairs_nest_and_others_are_points() -> None:

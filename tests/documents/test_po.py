@@ -132,3 +132,10 @@ def test_what_is_no_document_is_refused(case: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         filled(text, tmp_path)
     assert message in str(error.value)
+
+
+def test_a_charset_is_that_of_the_header(tmp_path: Path) -> None:
+    data = b"# charset=ISO-8859-1\n" + po(["ä charset=utf-16"])
+    path = tmp_path / "a.po"
+    path.write_bytes(data)
+    assert fill(open_document(path, ("en", "de"), False), shout, WORDS, "a.po").count("Ä".encode())

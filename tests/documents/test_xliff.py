@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from mtkit.console import console
 from mtkit.documents.fill import fill, open_document
 from mtkit.errors import InputError
 from tests.support.documents import (
@@ -59,6 +60,12 @@ def unit(content: str, tmp_path: Path, attributes: str = "") -> str:
         ),
         ("<source>a.\r\nb</source>", "<source>a.\r\nb</source><target{}>A.\r\nB</target>"),
         ("<source>a</source><target>b</target>", None),
+        ("<source>a</source><target state='signed-off'></target>", None),
+        ("<source>a</source><target state='new'>b</target>", None),
+        (
+            '<source>a</source><target state="new" state-qualifier="x">a</target>',
+            "<source>a</source><target{}>A</target>",
+        ),
         ("<source></source>", None),
         ("<source/>", None),
         ("<source>a<!-- <b> -->b</source>", "<source>a<!-- <b> -->b</source><target{}>AB</target>"),
@@ -247,3 +254,37 @@ def test_variants_of_a_language_are_taken(code: str, tmp_path: Path) -> None:
 def test_bytes_in_another_encoding_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 2: not utf-8"):
         filled(b"<?xml version='1.0'?>\n<a>\xff</a>", tmp_path)
+
+
+def test_what_stays_is_counted_by_its_reason(tmp_path: Path) -> None:
+    data = HEAD + "".join(
+        f"<trans-unit id='{k}'><source>a</source><target{target}</target></trans-unit>"
+        for k, target in enumerate((
+            ">b", " state='new'>b", " state='needs-translation'>a", " state='final'>",
+            "><mrk mtype='seg' mid='1'>a</mrk><mrk mtype='seg' mid='2'/>",
+        ))
+    ) + TAIL  # fmt: skip
+    path = tmp_path / "a.xlf"
+    path.write_text(data)
+    document = open_document(path, ("en", "de"), every=False)
+    assert len(document.segments) == 1
+    assert document.kept == {
+        "with a target": 1, "with a target marked new, which --all fills": 1, "final": 1,
+        "with a target of some of its segments, which --all fills": 1,
+    }  # fmt: skip
+
+
+def test_a_language_of_three_letters_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "quiet", False)
+    data = HEAD.replace('"de"', '"deu"') + TAIL
+    filled(data, tmp_path)
+    said = capsys.readouterr().err
+    assert "a.xlf: line 1: the target language is deu; taken for the model's de" in said
+
+
+def test_utf_32_is_refused(tmp_path: Path) -> None:
+    for codec in ("utf-32", "utf-32-le", "utf-32-be"):
+        with pytest.raises(InputError, match=r"a\.xlf: UTF-32; convert the file to UTF-8"):
+            filled((HEAD + TAIL).encode(codec), tmp_path)

@@ -51,7 +51,8 @@ PLACEHOLDERS = [
     "%s", "%d", "%1$s", "%-10s", "%5.2f", "%(count)d", "{name}", "{0}", "{}", "{0:.2f}", "${x}",
     "{{x}}", "%{n}", "$HOME", "%1", "&amp;", "&#8230;", "100%%", "https://example.org/a?b=%s&c=d",
     "help@example.org", "R&D", "<br/>", "<img src=\"a.png\">", "&lt;b&gt;", "\\n", "\n", "\n\n",
-    "\t", "  ", "{n, number}", "%@", "%lu",
+    "\t", "  ", "{n, number}", "%@", "%lu", "%<n>s", "%'d", "%1$'05d", "%[1]s", "@count", "!name",
+    ":count", "{$user.name}", "{% if x %}", "$t(key)", "<0/>", "%1!s!", "__name__", "&nbsp;",
 ]  # fmt: skip
 AROUND = [("<b>", "</b>"), ('<a href="x?y=1&amp;z=2">', "</a>"), ("&lt;i&gt;", "&lt;/i&gt;")]
 # The same as elements of XLIFF.

@@ -17,6 +17,7 @@ from mtkit.text.corpus import (
     open_corpus,
     parse_pair,
     read_corpus_directory,
+    split_files,
 )
 from mtkit.text.lines import decode_lines, read_lines
 
@@ -95,7 +96,7 @@ def test_bytes_that_are_no_utf8_are_placed(
     with pytest.raises(InputError) as raised:
         read_lines(path)
     assert str(raised.value).startswith(f"{path}: {place}; ")
-    assert "iconv" in str(raised.value)
+    assert "iconv -f CP1252 -t UTF-8" in str(raised.value)
 
 
 def test_bytes_are_placed_alike_behind_a_byte_order_mark() -> None:
@@ -318,3 +319,20 @@ def test_hashes_tell_lines_that_were_seen() -> None:
     assert np.isin(line_hashes(["a", "c", "ä", "A"]), hashes).sum() == 2
     assert (line_hashes(lines[::-1]) == hashes).all()
     assert line_hashes([]).size == 0
+
+
+def test_a_variant_stands_for_a_language_that_a_corpus_lacks(tmp_path: Path) -> None:
+    for name in (
+        "train.en-US",
+        "train.en",
+        "train.de-AT.gz",
+        "dev.en-GB",
+        "dev.de-DE",
+        "train.log",
+    ):
+        write(tmp_path / name, b"a\n")
+    files = split_files(tmp_path, "train", ("en", "de"))
+    assert files == (tmp_path / "train.en", tmp_path / "train.de-AT.gz")
+    files = split_files(tmp_path, "dev", ("en", "de"))
+    assert files == (tmp_path / "dev.en-GB", tmp_path / "dev.de-DE")
+    assert split_files(tmp_path, "dev", ("fr", "cs")) is None

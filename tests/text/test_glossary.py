@@ -79,6 +79,17 @@ def test_what_is_no_glossary_is_refused(data: bytes, tmp_path: Path) -> None:
         Glossary.read(tmp_path / "none", WordTokenizer().tokenize)
 
 
+def test_a_first_line_may_be_a_heading(tmp_path: Path) -> None:
+    tokenize = WordTokenizer().tokenize
+    for heading, of in (("Source\tTarget", None), ("en\tde", ("en", "de")), ("en\tde", None)):
+        (tmp_path / "g.tsv").write_text(f"# terms\n{heading}\ncat\tKatze\n")
+        entries = Glossary.read(tmp_path / "g.tsv", tokenize, of).entries
+        expected: dict[Words, list[Words]] = {("cat",): [("Katze",)]}
+        assert entries == (
+            expected if of or heading[0] == "S" else {("en",): [("de",)], **expected}
+        )
+
+
 def test_phrases_may_be_as_long_as_the_decoders(tmp_path: Path) -> None:
     assert LONGEST_PHRASE == MAX_PHRASE
     assert read(tmp_path / "g", "a a a a a a a\tb b b b b b b\n").entries
@@ -293,6 +304,7 @@ SHEETS: dict[str, tuple[str, int]] = {  # and the line where the pair stands
     'a b,"c, ""d"""\n': ('a b,"c, ""d"""\n', 1),
     "bom": ('\ufeffsource,target\r\n\r\n"a b","c, ""d"""\r\n', 3),
     "codes": ('de-AT,note,en_GB\n"c, ""d""",x,a b\n', 2),
+    "Roles": ('Source,NOTE,TARGET\na b,x,"c, ""d"""\n', 2),
     "semicolons": ('en;note;de\na b;x;"c, ""d"""\n', 2),
     "wide": ('target,source,id\n"c, ""d""","a\n  b",7,8\n', 2),
 }

@@ -23,6 +23,8 @@ def stream(path: Path, choice: Choice, file_format: str = "") -> Iterator[Pair]:
     and for what cannot be read.
     """
     known = file_format or format_of(path)
+    if known not in READERS and not path.exists():
+        raise InputError(f"{path}: no such file")
     if known not in READERS:
         raise InputError(
             f"{path}: one file for both languages, whose name does not say its format; name a file "

@@ -91,9 +91,9 @@ class _Target:
         if self.text is not None:
             if not self.code and name in self.shape.codes:
                 self.code = len(open_)
-        elif name in self.shape.texts and open_ and open_[-1] in self.shape.texts[name]:
-            self.text, self.size, self.outside = [], 0, len(open_)
         else:
+            if name in self.shape.texts and open_ and open_[-1] in self.shape.texts[name]:
+                self.text, self.size, self.outside = [], 0, len(open_)
             self.events.append((name, attributes, self.line))
         open_.append(name)
 

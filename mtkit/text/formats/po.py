@@ -18,8 +18,9 @@ from mtkit.text.formats.choice import Pair, Unit
 from mtkit.text.formats.codes import SOURCE, TARGET, parse_code
 from mtkit.text.lines import decode_lines
 
-_CHARSET = re.compile(rb'"Content-Type:[^"\n]*?charset=([\w.-]+)', re.I)
+CHARSET = re.compile(rb'"Content-Type:[^"\n]*?charset=([\w.-]+)', re.I)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_STRING = re.compile(r'[^#"]*"(?:[^"\\]|\\.)*"\s*')
 
 
 def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
@@ -53,6 +54,10 @@ def _parse(path: Path) -> Any:
             f"{path}: PO files need the package polib: pip install 'mtkit[formats]'"
         ) from None
     text = _decoded(b"".join(unpacked(path)), path)
+    for n, line in enumerate(text.split("\n"), 1):
+        if '"' in line and line.lstrip()[:1] != "#" and not _STRING.fullmatch(line):
+            # polib would cut its last letter off
+            raise InputError(f"{path}: line {n}: a string that does not end; repair it")
     # polib takes a text for the name of a file, and splits it where no line ends.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", suffix=".po") as copy:
         copy.write(text)
@@ -69,7 +74,7 @@ def _parse(path: Path) -> Any:
 
 def _decoded(data: bytes, path: Path) -> str:
     r"""The text of a PO file by the charset of its header, with ``\n`` for each end of a line."""
-    declared = _CHARSET.search(data)
+    declared = CHARSET.search(data)
     charset = declared[1].decode().lower() if declared else "utf-8"
     if charset in ("utf-8", "utf8", "ascii", "us-ascii", "charset"):  # CHARSET: a template's
         return "\n".join(decode_lines(data, str(path)))

@@ -43,7 +43,7 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
 
 def header(cells: list[str], wanted: Pair | tuple[()], path: Path, line: int) -> dict[str, int]:
     """The place of each language in a line that names some; {} for a line of text."""
-    names = [cell.strip() for cell in cells]
+    names = [c.lower() if (c := cell.strip()).lower() in ROLES else c for cell in cells]
     if not all(name and len(name) <= 20 and " " not in name for name in names):
         return {}
     columns = list(ROLES) if set(ROLES) <= set(names) else languages_among(names, wanted)

@@ -21,28 +21,41 @@ SHAPE = Shape(
     frozenset({"bpt", "ept", "it", "ph"}),
 )
 # The names of both languages on <file> of 1.2, on <xliff> of 2.x.
+OPEN = {"new", "needs-translation", "initial"}  # states of targets that nobody has translated yet
+MACHINE = {"x-mtkit", "mtkit:machine"}  # how what mtkit itself has filled in says so
 ATTRIBUTES = {"file": ("source-language", "target-language"), "xliff": ("srcLang", "trgLang")}
 
 
 def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
-    """Each unit of 1.2 or segment of 2.x, one without target included.
+    """Each unit of 1.2 or segment of 2.x, one without target included; a target that is marked as
+    not translated, or as translated by mtkit, counts as none.
 
     Raises InputError where ``elements`` does.
     """
     whole = languages = {SOURCE: SOURCE, TARGET: TARGET}
     unit: Unit = {}
+    marks = set[str]()
     for name, value, line in elements(path, SHAPE):
         if value is None:
             if name in UNITS:
+                if marks & (OPEN | MACHINE):
+                    unit.pop(languages[TARGET], None)
                 yield unit
         elif isinstance(value, str):
             unit.setdefault(languages[name], value)
         elif name in UNITS:
-            unit = {}
+            unit, marks = {}, _marks(value)
+        elif name == TARGET:
+            marks |= _marks(value)
         elif name == "xliff":
             whole = languages | _languages(value, name, path, line)
         elif name == "file":
             languages = whole | _languages(value, name, path, line)
+
+
+def _marks(attributes: Mapping[str, str]) -> set[str]:
+    """What an element says of how far a translation is."""
+    return {attributes.get(name, "") for name in ("state", "state-qualifier", "subState")}
 
 
 def _languages(attributes: Mapping[str, str], name: str, path: Path, line: int) -> dict[str, str]:

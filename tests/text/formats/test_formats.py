@@ -268,6 +268,24 @@ def test_tsv_has_a_header_or_none(case: str, tmp_path: Path) -> None:
     assert list(zip(source, target, strict=True)) == pairs
 
 
+def test_a_target_that_is_none_yet_is_left_out(tmp_path: Path) -> None:
+    states = (
+        "state='new'",
+        "state='needs-translation'",
+        "state-qualifier='x-mtkit'",
+        "state='final'",
+    )
+    units = "".join(
+        f"<trans-unit id='{k}'><source>a{k}</source><target {state}>b{k}</target></trans-unit>"
+        for k, state in enumerate(states)
+    )
+    (tmp_path / "a.xlf").write_text(
+        '<xliff version="1.2"><file source-language="en" target-language="de" original="a" '
+        f'datatype="plaintext"><body>{units}</body></file></xliff>'
+    )
+    assert read(tmp_path / "a.xlf")[:2] == (["a3"], ["b3"])
+
+
 # --- languages
 
 
