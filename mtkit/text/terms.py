@@ -81,7 +81,7 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
             expected = "two columns" if exactly_two else f"{max(columns) + 1} columns or more"
             raise InputError(
                 f"{where}: expected {expected} separated by commas, or by semicolons; found "
-                f"{len(row)}; of more columns the first line is to name two, as in en,de,note"
+                f"{len(row)}" + "; name them in a first line, as in en,de,note" * (len(row) > 2)
             )
         source, target = (one_line(row[column]).strip() for column in columns)
         yield Term(where, source, target)

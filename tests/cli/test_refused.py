@@ -41,12 +41,12 @@ REFUSED = {
     ),
     "no-file": (["translate", "none.en"], "none.en: no such file"),
     "no-document": (["translate", "none.po", "--model", "."], ".: not a model directory"),
-    "xml-as-text": (["translate", "two.tmx"], "two.tmx: line 1: this is XML; of XML only XLIFF"),
+    "xml-as-text": (["translate", "two.tmx"], "two.tmx: tmx holds both languages; translate reads"),
     "all-of-text": (["translate", "three.en", "--all"], "--all is for a document"),
     "text-to-xliff": (["translate", "three.en", "-o", "a.xlf"], "a.xlf: plain text becomes no doc"),
     "xliff-to-po": (
         ["translate", "a.xlf", "-o", "a.po"],
-        "a.po: the translation is XLIFF as a.xlf",
+        "a.po: the translation is XLIFF, as a.xlf",
     ),
     "n-best-of-po": (
         ["translate", "a.po", "--n-best", "2"],
@@ -165,7 +165,7 @@ REFUSED = {
     ),
     "bad-csv": (
         ["compare", "a=two.de", "--test", "two.en", "two.de", "--glossary", "bad.csv"],
-        "bad.csv: line 3: expected two columns separated by commas; found 1",
+        "bad.csv: line 3: expected two columns separated by commas, or by semicolons; found 1",
     ),
     "inflected-nothing": (["translate", "--inflected"], "--inflected is for a glossary; name one"),
     "inflected-compare": (["compare", "--inflected"], "--inflected is for a glossary; name one"),
