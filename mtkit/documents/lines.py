@@ -25,7 +25,8 @@ class Line:
 
     text: what is translated. tokens: its word tokens. masks: token → place of the code that it
     stands for. at: place of any other code → the token behind it. tight: places of codes that
-    alone keep two words apart.
+    alone keep two words apart. glued: of these, tags of a footnote or an index, which stays at
+    its word.
     """
 
     items: Sequence[Item]
@@ -35,6 +36,7 @@ class Line:
     masks: dict[int, int] = field(default_factory=dict)
     at: dict[int, int] = field(default_factory=dict)
     tight: set[int] = field(default_factory=set)
+    glued: set[int] = field(default_factory=set)
     spaced: bool = False  # masks stand between blanks, whether the source has any there or not
 
     @property
@@ -127,7 +129,7 @@ def _is_word(item: Item) -> bool:
 def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
     """Write ``line.text``; the character at which each code stands in it."""
     text, starts, run, before = "", dict[int, int](), list[int](), ""
-    line.tight = set()
+    line.tight, line.glued = set(), set()
     for i in line.places:
         item = line.items[i]
         if line.is_markup(i):
@@ -138,6 +140,8 @@ def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
         roles = [line.role(j) for j in run]
         if before and _need_blank(before[-1], roles, chunk[0]):
             line.tight.update(run)
+            if _is_index(before[-1], chunk[0]):
+                line.glued.update(run)
             text += " "
         before, run = chunk, []
         if line.spaced and not isinstance(item, str):
@@ -154,10 +158,15 @@ def _need_blank(left: str, roles: Sequence[str], right: str) -> bool:
     """Whether codes of ``roles`` keep two characters apart that no blank does."""
     if not roles or left == " " or right == " ":
         return False
-    if "space" in roles:
+    if "space" in roles or _is_index(left, right):
         return True
     apart = "point" in roles or ("close" in roles and "open" in roles[roles.index("close") :])
     return apart and (right.isalnum() or right in "{%") and (left.isalnum() or left in _ENDS)
+
+
+def _is_index(left: str, right: str) -> bool:
+    """Whether what tags divide is a word and its footnote or index: ``dog<sup>2</sup>``."""
+    return left.isalnum() and right.isalnum() and left.isdigit() != right.isdigit()
 
 
 def _spans(line: Line, tokenizer: WordTokenizer) -> list[tuple[int, int]]:

@@ -240,7 +240,8 @@ def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -
             slots[k] = True
             slots[k + 1] |= behind
         meets = role == "close" and roles[k + 1 : k + 2] == ["open"] and run[k + 1] == i + 1
-        if role == "space" or ((role == "point" or meets) and i in line.tight):
+        tight = (role == "point" or meets) and i in line.tight
+        if role == "space" or tight or i in line.glued:
             wanted = False
     if wanted and not any(slots):
         first_open = roles.index("open") if "open" in roles else len(roles)

@@ -97,6 +97,18 @@ def test_what_a_model_says_of_nothing_or_makes_up() -> None:
     assert translate_segments([message], shout, WORDS) == [(message.items[0], MESSAGE)]
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("Terms<sup>1</sup> apply<sup>2</sup>.", "TERMS<sup>1</sup> APPLY<sup>2</sup>."),
+        ("See H<sub>2</sub>O here", "SEE H<sub>2</sub>O HERE"),
+        ("One w<b>or</b>d more", "ONE <b>WORD</b> MORE"),
+    ],
+)
+def test_a_digit_in_a_tag_is_no_part_of_the_word(source: str, expected: str) -> None:
+    assert translated(source, shout, WordTokenizer()) == expected
+
+
 def test_equal_lines_are_translated_once() -> None:
     asked = list[str]()
 
