@@ -34,6 +34,7 @@ def info(
 
     from mtkit.manifest import Manifest, model_size
     from mtkit.models import KINDS, newest_model
+    from mtkit.text.catalog import SPLITS
 
     set_up(quiet)
     directory = model or newest_model("as MODEL")
@@ -51,7 +52,9 @@ def info(
         "size": f"{model_size(directory) / 1e6:.1f} MB",
     }
     for part in ("corpus", "tokenizer", "config", "figures"):
-        rows |= {f"{part}.{name}": _short(v) for name, v in getattr(manifest, part).items()}
+        for name, v in getattr(manifest, part).items():
+            one_file = name in SPLITS and isinstance(v, list) and len(set(v)) == 1
+            rows[f"{part}.{name}"] = _short(v[:1] if one_file else v)
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(Text(visible(name)), Text(visible(value)))  # a stranger may have written both

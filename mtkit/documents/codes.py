@@ -111,16 +111,18 @@ def _role_of(found: re.Match[str]) -> tuple[Role, str]:
 
 
 def _role_of_character(reference: str) -> Role | None:
-    """Of a space or a mark that is written as a reference; None of ``&amp;`` and of letters.
+    """Of a space or a mark that is written as a reference; None of ``&amp;``, apostrophes, letters
+    and what is no reference.
 
-    >>> [_role_of_character(code) for code in ("&nbsp;", "&mdash;", "&amp;", "&eacute;", "&#39;")]
+    >>> [_role_of_character(code) for code in ("&nbsp;", "&mdash;", "&amp;", "&eacute;", "&none;")]
     ['space', 'point', None, None, None]
     """
     character = html.unescape(reference)
     if character.isspace():
         return "space"
-    is_mark = unicodedata.category(character[0])[0] == "P" or character in "<>"
-    return "point" if is_mark and character not in ("&", "'", "’") else None
+    if len(character) > 1 or character in "&'’":
+        return None
+    return "point" if unicodedata.category(character)[0] == "P" or character in "<>" else None
 
 
 def partners(items: Sequence[Item]) -> dict[int, int]:

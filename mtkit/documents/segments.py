@@ -15,7 +15,7 @@ from mtkit.text.tokenizer import WordTokenizer
 Translate = Callable[[Sequence[str]], Sequence[Hypothesis]]
 MESSAGE = "an ICU message that chooses (plural, select)"
 NOTHING = "no translation by the model"
-MADE_UP = "a placeholder that the model made up"
+MADE_UP = "words lost or a code made up by the model"
 
 
 @dataclass(frozen=True)

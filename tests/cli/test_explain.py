@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,14 @@ def test_what_cannot_be_encoded_is_said(
     [line] = done.stderr.decode().splitlines()
     assert message in line
     assert done.stdout == b""
+
+
+def test_info_names_a_file_of_both_languages_once(project: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(project / "models/smt", tmp_path / "smt"))
+    manifest = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
+    manifest["corpus"]["train"] = ["/x/a.tmx"] * 2
+    (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert mtkit("info", copy, cwd=tmp_path).stdout.count(b"a.tmx") == 1
 
 
 def test_info_tells_what_a_model_is(project: Path) -> None:
