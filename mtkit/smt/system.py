@@ -123,7 +123,7 @@ class SmtSystem:
         self._target = Vocabulary(list(dict.fromkeys([*known, *asked]))) if asked else m.target
         lm_id = m.lm.encode(self._target.words)
         made = [self.verbatim and not w.isalnum() and is_code(w) for w in self._target.words]
-        code = np.array(made, np.bool_)
+        code = np.array(made if any(made) else [], np.bool_)
         self._model = Model(m.table, m.context, m.lm.arrays, m.lm.begin, lm_id, code)
 
     @classmethod

@@ -129,7 +129,7 @@ def make(
     for array in table:
         array.flags.writeable = False  # as in a model: one type for the kernels
     wanted = asked(sentence, copied, matches=matches, verbatim=verbatim)
-    code = np.zeros(len(lm_id), np.bool_)
+    code = np.zeros(0, np.bool_)
     estimated = Model(table, NO_LEXICON, model.arrays, model.begin, lm_id, code)
     return Case(N, choices, model, λ, estimated, collect(wanted, estimated, λ, 20))
 

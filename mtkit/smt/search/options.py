@@ -44,7 +44,7 @@ class Model(NamedTuple):
     lm: Lm
     begin: int  # the language model's state after ``<s>``
     lm_id: Int32  # its id of each target word
-    code: Bool  # whether a target word may only come from itself: a tag, a placeholder, a URL
+    code: Bool  # whether a target word is a tag, a placeholder or an address; (0,): none is
 
 
 class Sentence(NamedTuple):
@@ -251,9 +251,10 @@ def _keeps(sentence: Sentence, i: int, j: int, target: Int32, code: Bool) -> boo
     for w in verbatim:
         if w >= 0 and _count(w, target) < _count(w, verbatim):
             return False
-    for w in target:
-        if code[w] and _count(w, target) > _count(w, verbatim):
-            return False
+    if len(code) > 0:
+        for w in target:
+            if code[w] and _count(w, target) > _count(w, verbatim):
+                return False
     return True
 
 
