@@ -20,11 +20,10 @@ from mtkit.documents.document import EMPTY, HAS_TARGET, Document, Languages, at,
 from mtkit.documents.encoding import Edit, Encoding, splice
 from mtkit.documents.segments import Filled, Segment
 from mtkit.errors import InputError
-from mtkit.text.formats.po import CHARSET
+from mtkit.text.formats.po import CHARSET, STRING
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_FIELD = re.compile(rf"\s*(msgctxt|msgid|msgid_plural|msgstr(?:\[(\d+)\])?)\s*({_STRING})\s*")
-_MORE = re.compile(rf"\s*({_STRING})\s*")
+_FIELD = re.compile(rf"\s*(msgctxt|msgid|msgid_plural|msgstr(?:\[(\d+)\])?)\s*({STRING})\s*")
+_MORE = re.compile(rf"\s*({STRING})\s*")
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([\dA-Fa-f]{1,2})|(.))")
 _SPELLED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _WRITTEN = str.maketrans({"\\": "\\\\", '"': '\\"'} | {c: f"\\{n}" for n, c in _SPELLED.items()})

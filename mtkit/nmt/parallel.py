@@ -74,7 +74,7 @@ def resolved(precision: Precision) -> Precision:
     """
     if precision not in get_args(Precision):
         raise ValueError(f"{precision}: not one of {', '.join(get_args(Precision))}")
-    if precision == "bf16" and not _has_bf16():
+    if precision == "bf16" and device().type == "cpu" and not _has_bf16():
         raise InputError("bf16: not on this processor, which lacks AVX-512; --precision fp32")
     if precision != "auto":
         return precision
@@ -85,10 +85,10 @@ def resolved(precision: Precision) -> Precision:
 
 
 def _has_bf16() -> bool:
-    """Tried, for torch has no public question for it."""
+    """Of this CPU; tried, for torch has no public question for it."""
     try:
-        with torch.autocast(device().type, torch.bfloat16):
-            nn.LSTM(8, 8, device=device())(torch.zeros(1, 1, 8, device=device()))
+        with torch.autocast("cpu", torch.bfloat16):
+            nn.LSTM(8, 8)(torch.zeros(1, 1, 8))
     except RuntimeError:
         return False
     return True

@@ -122,8 +122,9 @@ class SmtSystem:
         known = m.target.words[len(SPECIALS) :]
         self._target = Vocabulary(list(dict.fromkeys([*known, *asked]))) if asked else m.target
         lm_id = m.lm.encode(self._target.words)
-        made = [self.verbatim and not w.isalnum() and is_code(w) for w in self._target.words]
-        code = np.array(made if any(made) else [], np.bool_)
+        words = self._target.words if self.verbatim else ()
+        code = np.array([not w.isalnum() and is_code(w) for w in words], np.bool_)
+        code = code[: len(code) * code.any()]
         self._model = Model(m.table, m.context, m.lm.arrays, m.lm.begin, lm_id, code)
 
     @classmethod

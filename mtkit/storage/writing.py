@@ -66,12 +66,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def named_file(path: Path) -> Iterator[BinaryIO]:
     """The same of a file that the user names. Raises InputError where it cannot lie there."""
+    if not path.parent.exists():
+        raise InputError(f"{path}: no such directory: {path.parent}")
     try:
         with whole_file(path) as file:
             yield file
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such directory: {path.parent}") from None
-    except (NotADirectoryError, IsADirectoryError, PermissionError) as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}") from None
 
 

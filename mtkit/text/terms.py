@@ -48,12 +48,12 @@ def _of_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
     """Blank lines and # lines are skipped, and a first line that says source and target, or names
     the languages in their order.
     """
-    is_first = True
+    is_first, headings = True, {ROLES, tuple(code.lower() for code in wanted or ())}
     for number, line in enumerate(iterate_lines(path), 1):
         if line.strip() and not line.startswith("#"):
             where, sides = f"{path}: line {number}", line.split("\t")
-            heading, is_first = is_first and tuple(s.strip().lower() for s in sides), False
-            if heading in (ROLES, wanted):
+            was_first, is_first = is_first, False
+            if was_first and tuple(s.strip().lower() for s in sides) in headings:
                 continue
             if len(sides) != 2:
                 raise InputError(

@@ -15,6 +15,7 @@ FILES = {
     "two.fr": b"p\nq\n",
     "two.txt": b"p\nq\n",
     "two.tmx": b"<tmx>\n</tmx>\n",
+    "two.xml": b"<tmx>\n</tmx>\n",
     "empty.en": b"",
     "bad.en": b"ok\nb\xff\n",
     "outside.gold": b"5-0\n",
@@ -41,7 +42,11 @@ REFUSED = {
     ),
     "no-file": (["translate", "none.en"], "none.en: no such file"),
     "no-document": (["translate", "none.po", "--model", "."], ".: not a model directory"),
-    "xml-as-text": (["translate", "two.tmx"], "two.tmx: tmx holds both languages; translate reads"),
+    "xml-as-text": (["translate", "two.xml"], "two.xml: line 1: this is XML; of XML only XLIFF"),
+    "memory-as-text": (
+        ["translate", "two.tmx"],
+        "two.tmx: tmx holds both languages; translate reads",
+    ),
     "all-of-text": (["translate", "three.en", "--all"], "--all is for a document"),
     "text-to-xliff": (["translate", "three.en", "-o", "a.xlf"], "a.xlf: plain text becomes no doc"),
     "xliff-to-po": (

@@ -20,7 +20,8 @@ from mtkit.text.lines import decode_lines
 
 CHARSET = re.compile(rb'"Content-Type:[^"\n]*?charset=([\w.-]+)', re.I)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_STRING = re.compile(r'[^#"]*"(?:[^"\\]|\\.)*"\s*')
+STRING = r'"(?:[^"\\]|\\.)*"'
+_LINE = re.compile(rf'[^#"]*{STRING}\s*')  # one with a string
 
 
 def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
@@ -55,7 +56,7 @@ def _parse(path: Path) -> Any:
         ) from None
     text = _decoded(b"".join(unpacked(path)), path)
     for n, line in enumerate(text.split("\n"), 1):
-        if '"' in line and line.lstrip()[:1] != "#" and not _STRING.fullmatch(line):
+        if '"' in line and line.lstrip()[:1] != "#" and not _LINE.fullmatch(line):
             # polib would cut its last letter off
             raise InputError(f"{path}: line {n}: a string that does not end; repair it")
     # polib takes a text for the name of a file, and splits it where no line ends.

@@ -99,6 +99,7 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
     "long-number": ("a.jsonl", '{"en": ' + "1" * 9999 + "}", "line 1: not JSON (Exceeds the limit"),
     "not-po": ("a.po", "Two men.\n", "not a PO file; say what it is with --format, or repair it"),
     "broken-po": ("a.po", PO.format('msgid "a"b"\nmsgstr "c"\n'), "line 4: a string that"),
+    "open-po": ("a.po", PO.format('msgid "a"\nmsgstr "bc\n'), "line 5: a string that does not end"),
     "po-not-utf8": ("a.po", PO.format("").encode() + b'msgid "\xff"', "line 4, byte 8: not UTF-8"),
     "po-charset": ("a.po", '"Content-Type: x; charset=x-y\\n"', "not x-y (unknown encoding: x-y)"),
     "po-bytes": ("a.po", b'msgid ""\nmsgstr "Content-Type: x; charset=koi8-r"', "no sentence pair"),
