@@ -85,9 +85,9 @@ def resolved(precision: Precision) -> Precision:
 
 
 def _has_bf16() -> bool:
-    """Of this CPU; tried, for torch has no public question for it."""
+    """Of this CPU; tried, for torch has no public question for it. No random number is taken."""
     try:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
             nn.LSTM(8, 8)(torch.zeros(1, 1, 8))
     except RuntimeError:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -80,6 +81,14 @@ def test_a_gpu_is_used_unless_the_cpu_is_chosen(monkeypatch: pytest.MonkeyPatch)
         with parallel.processes(choice):
             assert parallel.device().type == kind
         assert parallel.device().type == "cuda"
+
+
+def test_to_look_for_bf16_takes_no_random_number() -> None:
+    """Else a run that names the precision which another's ``auto`` chose would be another run."""
+    before = torch.get_rng_state()
+    with contextlib.suppress(InputError):  # where the processor has none
+        parallel.resolved("bf16")
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have another library")
