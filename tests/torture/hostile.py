@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import struct
@@ -22,6 +23,8 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -37,7 +40,7 @@ from tests.torture.models import CHECKPOINT, INTERRUPTED, copy, memory
 
 COMMAND = get_command(app)  # built once, not for each call
 LIMIT = 20  # seconds a command may take
-BATCH = 1000  # spoilt files that one child tries; loading the kernels takes it seconds
+MEMORY = 6 << 30  # bytes that a command may ask for; no model here has a hundredth of that
 SENTENCE = "Where is the next train to Berlin?"
 TEXT = f"{SENTENCE}\nI would like to pay by card, please.\n".encode()
 COMMANDS: dict[str, list[list[str]]] = {
@@ -227,25 +230,24 @@ def checkpoint(
     where = copy(made, memory() / "mtkit-torture-checkpoint")
     file = where / CHECKPOINT
     content = file.read_bytes()
-    ways = [*spoilt(file, content, counts, np.random.default_rng(seed))]
-    ways += [
-        Spoilt(file, how, other)
-        for how, other in _tensor_values(content, counts[2], np.random.default_rng(seed))
-    ]
 
-    def attempt() -> list[Any]:
-        said = list[Any]()
-        for way in ways:
+    def attempt() -> list[tuple[str, Any]]:
+        said = list[tuple[str, Any]]()
+        tensors = _tensor_values(content, counts[2], np.random.default_rng(seed))
+        for way in chain(
+            spoilt(file, content, counts, np.random.default_rng(seed)),
+            (Spoilt(file, how, other) for how, other in tensors),
+        ):
             file.write_bytes(way.content)
             [answer] = _answers("checkpoint", where)
-            said.append("accepted" if answer and way.content != content else answer)
+            said.append((way.how, "accepted" if answer and way.content != content else answer))
         return said
 
-    for way, said in zip(ways, _forked(attempt), strict=True):
+    for how, said in _forked(attempt):
         tally["tried"] += 1
         tally["refused"] += said is None
         if said is not None:
-            faults.append(f"checkpoint: {way.how}: {said}")
+            faults.append(f"checkpoint: {how}: {said}")
     shutil.rmtree(where)
     return tally, faults
 
@@ -265,8 +267,9 @@ def torture(
     manifest = (target / MANIFEST).read_bytes()
     for file in model_files(target):
         content = file.read_bytes()
-        ways = list(spoilt(file, content, counts, rng))
-        for way, outcome in _tried(kind, where, target, ways, expected):
+        seeded = int(rng.integers(2**32))
+        ways = partial(_ways_of, file, content, counts, seeded)
+        for how, outcome in _tried(kind, where, target, ways, expected):
             if outcome.fault:  # perhaps a child died before it put things in order
                 file.write_bytes(content)
                 (target / MANIFEST).write_bytes(manifest)
@@ -274,46 +277,57 @@ def torture(
             tally["refused" if not outcome.loads else "answered"] += 1
             tally["other answers"] += outcome.loads and not outcome.same
             if outcome.fault:
-                faults.append(f"{kind}/{file.relative_to(target)}: {way.how}: {outcome.fault}")
+                faults.append(f"{kind}/{file.relative_to(target)}: {how}: {outcome.fault}")
         file.write_bytes(content)
     shutil.rmtree(where)
     return tally, faults
 
 
+def _ways_of(
+    file: Path, content: bytes, counts: tuple[int, int, int], seed: int
+) -> Iterator[Spoilt]:
+    """The same ones whenever they are asked for: each is made when it is tried, and forgotten."""
+    return spoilt(file, content, counts, np.random.default_rng(seed))
+
+
 def _tried(
-    kind: str, where: Path, target: Path, ways: list[Spoilt], expected: Any
-) -> Iterator[tuple[Spoilt, Outcome]]:
-    """The outcome of each way, by children that try one after the other until one dies."""
-    at = 0
-    while at < len(ways):
+    kind: str, where: Path, target: Path, ways: Callable[[], Iterator[Spoilt]], expected: Any
+) -> Iterator[tuple[str, Outcome]]:
+    """How a file was spoilt and the outcome, by children that go on where the last one died."""
+    at, status = 0, 1
+    while status:
         read, write = os.pipe()
         child = os.fork()
         if not child:
             os.close(read)
-            _child(kind, where, target, ways[at : at + BATCH], expected, write)
+            _child(kind, where, target, islice(ways(), at, None), expected, write)
         os.close(write)
         with os.fdopen(read, "rb") as lines:
             done = [json.loads(line) for line in lines]
         _, status = os.waitpid(child, 0)
-        for outcome in done:
-            yield ways[at], Outcome(*outcome)
+        for how, outcome in zip(done[::2], done[1::2], strict=False):
+            yield how, Outcome(*outcome)
             at += 1
-        if len(done) < BATCH and at < len(ways):
+        if len(done) % 2:
             number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
             fault = {0: "the bench failed", signal.SIGALRM: f"over {LIMIT} s"}
-            yield ways[at], Outcome(fault.get(number, f"signal {number}"), False, False)
+            yield done[-1], Outcome(fault.get(number, f"signal {number}"), False, False)
             at += 1
+        elif status:
+            raise SystemExit(f"{kind}: a child ended with {status} between two attempts")
 
 
 def _child(
-    kind: str, where: Path, target: Path, ways: list[Spoilt], expected: Any, write: int
+    kind: str, where: Path, target: Path, ways: Iterator[Spoilt], expected: Any, write: int
 ) -> None:
-    """Try all ways and write a line of each."""
+    """Try all ways, and write a line of each before it is tried and one when it has been."""
     try:
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         manifest = Manifest.read(target)
         manifests = (target / MANIFEST).read_bytes()
         for way in ways:
             signal.alarm(4 * LIMIT)
+            os.write(write, json.dumps(way.how).encode() + b"\n")
             outcome = _try(kind, where, target, way, manifest, expected)
             os.write(write, json.dumps(outcome).encode() + b"\n")
             (target / MANIFEST).write_bytes(manifests)
@@ -376,6 +390,8 @@ def _answers(kind: str, where: Path) -> list[Any]:
         lines = done.stderr.decode(errors="replace").strip().split("\n")
         if time.perf_counter() - start > LIMIT:
             answers.append(f"{command[0]}: over {LIMIT} s")
+        elif "memory" in lines[-1].lower():
+            answers.append(f"{command[0]}: asked for more than {MEMORY >> 30} GiB")
         elif done.returncode in (1, 2) and len(lines) == 1 and lines[0].startswith("mtkit: "):
             answers.append(None)
         elif done.returncode:
@@ -391,6 +407,7 @@ def _forked(work: Callable[[], Any]) -> Any:
     child = os.fork()
     if not child:
         os.close(read)
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         with os.fdopen(write, "w") as file:
             json.dump(work(), file)
         os._exit(0)
