@@ -15,8 +15,19 @@ SourceTarget = Annotated[
     list[Path],
     Argument(metavar="SRC TGT", help="Two files of corresponding lines, or one of both languages."),
 ]
-DevSize = Annotated[int, Option("--dev", metavar="N", min=0, help="Pairs of the dev set.")]
-TestSize = Annotated[int, Option("--test", metavar="N", min=0, help="Pairs of the test set.")]
+USUAL = 1000  # pairs of a dev or test set, but of a small corpus a twentieth
+DevSize = Annotated[
+    int | None,
+    Option(
+        "--dev", metavar="N", min=0, help=f"Pairs of the dev set. [{USUAL}, at most a twentieth]"
+    ),
+]
+TestSize = Annotated[
+    int | None,
+    Option(
+        "--test", metavar="N", min=0, help=f"Pairs of the test set. [{USUAL}, at most a twentieth]"
+    ),
+]
 Documents = Annotated[
     Path | None,
     Option(
@@ -35,8 +46,8 @@ MARK = "train.lines"
 
 
 def split(
-    files: SourceTarget, out: Out, file_format: options.FileFormat = None, dev: DevSize = 1000,
-    test: TestSize = 1000, seed: options.Seed = 1, documents: Documents = None,
+    files: SourceTarget, out: Out, file_format: options.FileFormat = None, dev: DevSize = None,
+    test: TestSize = None, seed: options.Seed = 1, documents: Documents = None,
     blank_lines: BlankLines = False, pair: options.Pair = None, force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
@@ -65,6 +76,8 @@ def split(
             ids = read_lines(documents)
             if len(ids) != len(text):
                 raise InputError(f"{documents}: {len(ids):,} lines for {len(text):,} pairs")
+        usual = min(USUAL, -(-len(text) // 20))
+        dev, test = (usual if size is None else size for size in (dev, test))
         parts = split_text(text, dev, test, seed, ids)
         with replacing(out) as scratch:
             write_split(text, parts, languages, scratch)

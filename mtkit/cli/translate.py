@@ -184,7 +184,7 @@ def _fill(
 
     with _output(out) as stdout:
         stdout.write(fill(document, translate, manifest.word_tokenizer, str(file)))
-    if wanted:
+    if wanted and document.segments:
         note(f"glossary: {wanted.summary(compliance)}")
 
 

@@ -8,10 +8,11 @@ value of its own kind, which begins with ``x-``: ``tool-id`` is for ``<file>``, 
 is to be reviewed; and ``trgLang`` where the file lacks it, which targets need.
 What is copied untranslated has ``needs-translation``, or ``initial``.
 
-Units with ``translate="no"``, 1.2's with ``approved="yes"`` and what has the state ``final`` or
-``signed-off`` stay, and every target with a text, unless it is marked as untranslated (``new``,
-``needs-translation``, ``initial``) and a copy of its source. Of a ``<seg-source>`` each
-``<mrk mtype="seg">`` is translated by itself, and the target has the same ones.
+Units with ``translate="no"``, 1.2's with ``approved="yes"``, those that an editor locked and what
+has the state ``final`` or ``signed-off`` stay, and every target with a text, unless it is marked as
+untranslated (``new``, ``needs-translation``, ``initial``) and a copy of its source. Of a
+``<seg-source>`` each ``<mrk mtype="seg">`` is translated by itself, and the target has the same
+ones; of those that a target has already the empty ones are filled.
 
 Limits: a comment inside a source does not come to its target; ``canReorder="no"`` is not heeded;
 ``<bin-unit>``, ``<alt-trans>`` and the modules of 2.x stay.
@@ -36,6 +37,7 @@ _REFERENCE = re.compile(r"&(?:#(\d+)|#x([\dA-Fa-f]+)|(lt|gt|amp|quot|apos));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ANGULAR = re.compile("(START|CLOSE)_(.+)")
+_LOCKED = re.compile("(^| )locked$")  # as editors write, each in a namespace of its own
 _PAIRED = {"g", "pc", "mrk"}
 # Opening and closing codes that are elements without words: by what they name each other.
 _OPENS = {"bx": ("rid", "id"), "bpt": ("rid", "id"), "sc": ("id",), "sm": ("id",)}
@@ -46,14 +48,16 @@ _MACHINE = (
 )
 _COPIED = "needs-translation", "initial"
 _UNTRANSLATED = {"new", *_COPIED}
+SOME = f"{HAS_TARGET} of some of its segments, which --all fills"
 
 
 class _Place(NamedTuple):
-    """Where a translation goes. holder: the element with the state, the target's own in 1.2."""
+    """Where a translation goes. holder: the element with the state, the target's own in 1.2; None
+    where there is none yet, or another place of the same target gives it one.
+    """
 
-    source: Node
-    behind: Node  # ``<source>``, or ``<seg-source>``
-    target: Node | None
+    source: Node  # ``<source>``, ``<seg-source>``, or a mark in it
+    target: Node | None  # or the same mark in it
     holder: Node | None
 
 
@@ -124,11 +128,15 @@ def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator
         source, target = holder.child("source"), holder.child("target")
         if source is None:
             raise InputError(f"{at(path, holder.line)}: <{holder.name}> has no <source>; add one")
-        if reason := _why_kept(holder, source, target, every):
+        source = holder.child("seg-source") or source
+        reason = _why_kept(holder, source, target, every)
+        lacking = list(_lacking(source, target)) if reason == SOME else []
+        if reason and not lacking:
             document.kept[reason] += 1
-            continue
-        behind = holder.child("seg-source") or source
-        yield _Place(behind, behind, target, target if first else holder)
+        carrier = target if first else holder
+        places = lacking if reason else [(source, target)]
+        for i, (of, to) in enumerate(places):
+            yield _Place(of, to, None if i else carrier)
 
 
 def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> str:
@@ -137,6 +145,8 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
         return 'translate="no"'
     if holder.attributes.get("approved") == "yes":
         return "approved"
+    if any(_LOCKED.search(name) and value != "false" for name, value in holder.attributes.items()):
+        return "locked"
     says = target is not None and _says_something(target)
     if holder.attributes.get("state") == "final":
         return "final"
@@ -147,11 +157,33 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
     if not says or every:
         return ""
     assert target
-    if (state := _state(holder, target)) in _UNTRANSLATED:
-        copied = target.text() == source.text()
-        return "" if copied else f"{HAS_TARGET} marked {state}, which --all fills"
-    lacks = any(c.name == "mrk" and not _says_something(c) for c in target.nodes())
-    return f"{HAS_TARGET} of some of its segments, which --all fills" if lacks else HAS_TARGET
+    state = _state(holder, target)
+    if state in _UNTRANSLATED and target.text() == source.text():
+        return ""
+    if any(not _says_something(mark) for mark in _segments(target)):
+        return SOME
+    return (
+        f"{HAS_TARGET} marked {state}, which --all fills" if state in _UNTRANSLATED else HAS_TARGET
+    )
+
+
+def _segments(node: Node) -> Iterator[Node]:
+    """The marks of sentences in it."""
+    for child in node.nodes():
+        if child.name == "mrk" and child.attributes.get("mtype") == "seg":
+            yield child
+        else:
+            yield from _segments(child)
+
+
+def _lacking(source: Node, target: Node | None) -> Iterator[tuple[Node, Node]]:
+    """The marks of a source with a text whose like in the target is empty, and that one."""
+    assert target
+    by_id = {mark.attributes.get("mid"): mark for mark in _segments(target)}
+    for mark in _segments(source):
+        other = by_id.get(mark.attributes.get("mid"))
+        if other and _says_something(mark) and not _says_something(other):
+            yield mark, other
 
 
 def _state(holder: Node, target: Node) -> str:
@@ -290,9 +322,9 @@ def _edits(data: bytes, place: _Place, filled: Filled, first: bool) -> Iterator[
         prefix, colon, _ = raw_name(data, source).rpartition(":")
         tag = f"{prefix}{colon}target"
         start = "".join([f"<{tag}", *(f' {name}="{value}"' for name, value in own.items()), ">"])
-        lead = _white_before(data, place.behind.open)
+        lead = _white_before(data, source.open)
         text = lead + start.encode() + raw + f"</{tag}>".encode()
-        yield Edit(place.behind.close, place.behind.close, text)
+        yield Edit(source.close, source.close, text)
         return
     yield from (_attribute(data, target, name, value) for name, value in own.items())
     if target.is_empty_tag:

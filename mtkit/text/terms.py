@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,25 +89,37 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file that are not blank, and the line where each begins.
-
-    Where a comma is the decimal mark, spreadsheets separate cells by semicolons.
-    """
-    first = next(filter(str.strip, iterate_lines(path)), "")
-    mark = ";" if ";" in first and "," not in first else ","
-    lines = (f"{line}\n" for line in iterate_lines(path))
-    rows = csv.reader(lines, delimiter=mark, strict=True)
-    begin = 1
+    """The rows of a CSV file that are not blank, and the line where each begins."""
+    lines = [f"{line}\n" for line in iterate_lines(path)]
+    mark, first = _mark(lines)
+    rows = csv.reader(lines[first:], delimiter=mark, strict=True)
+    begin = first + 1
     try:
         for row in rows:
             if any(cell.strip() for cell in row):
                 yield begin, row
-            begin = rows.line_num + 1
+            begin = first + rows.line_num + 1
     except csv.Error as error:
         raise InputError(
             f"{path}: line {begin}: not CSV ({error}); quote a cell that holds a comma or a quote, "
             'as in "a ""b"", c"'
         ) from None
+
+
+def _mark(lines: Sequence[str]) -> tuple[str, int]:
+    """What separates cells, and where rows begin.
+
+    A spreadsheet may say so in a line ``sep=;`` of its own. Else it is the mark by which all rows
+    have as many cells: semicolons stand where a comma is the decimal mark.
+    """
+    if lines and (said := re.fullmatch(r"sep=(.)\s*", lines[0])):
+        return said[1], 1
+    for mark in ",;":
+        widths = {len(row) for row in csv.reader(lines, delimiter=mark) if any(row)}
+        if len(widths) == 1 and widths != {1}:
+            return mark, 0
+    first = next(filter(str.strip, lines), "")
+    return ";" if ";" in first and "," not in first else ",", 0
 
 
 def _columns(named: dict[str, int], wanted: Pair | None, where: str) -> tuple[int, int]:

@@ -54,6 +54,12 @@ def test_check_reports_and_cleans(place: Path) -> None:
     assert b"clean exists; name another --clean, or add --force" in again.stderr
 
 
+def test_a_split_of_a_small_corpus_takes_a_twentieth(tmp_path: Path) -> None:
+    sides = EVERYDAY / "dev.en", EVERYDAY / "dev.de"
+    said = mtkit("corpus", "split", *sides, "--out", "few", cwd=tmp_path).stderr
+    assert b"corpus: few (train 450, dev 25, test 25 pairs)" in said, said
+
+
 def test_split_and_stats(place: Path) -> None:
     sides = EVERYDAY / "train.en", EVERYDAY / "train.de"
     sizes = ("--dev", "30", "--test", "20", "--seed", "3")
@@ -104,7 +110,10 @@ REFUSED = {
         ["check", "one.en", "t.de", "--clean", "c"],
         "one.en has 1 lines but t.de has 400; without --keep and --clean the check says where",
     ),
-    "too-few": (["split", "d.en", "d.de", "--out", "s"], "d.en: 8 pairs with text; --dev 1000"),
+    "too-few": (
+        ["split", "d.en", "d.de", "--out", "s", "--dev", "1000"],
+        "d.en: 8 pairs with text; --dev 1000 and --test 1 leave none",
+    ),
     "documents": (
         ["split", "d.en", "d.de", "--out", "s", "--dev", "1", "--documents", "one.en"],
         "one.en: 1 lines for 8 pairs",

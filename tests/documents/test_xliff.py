@@ -98,10 +98,30 @@ def test_a_unit(content: str, expected: str | None, tmp_path: Path) -> None:
     assert unit(content, tmp_path) == (content if expected is None else expected.format(STATE))
 
 
+def test_empty_segments_of_a_target_are_filled_and_the_others_stay(tmp_path: Path) -> None:
+    source = (
+        "<source>a b c</source><seg-source><g id='1'><mrk mtype='seg' mid='1'>a</mrk></g> "
+        "<mrk mtype='seg' mid='2'>b</mrk> <mrk mtype='seg' mid='3'>c</mrk></seg-source>"
+    )
+    content = (
+        "<target state='new'><g id='1'><mrk mtype='seg' mid='1'/></g> "
+        "<mrk mtype='seg' mid='2'>mine</mrk> <mrk mtype='seg' mid='3'> </mrk></target>"
+    )
+    done = unit(source + content, tmp_path)
+    assert done == source + (
+        "<target state-qualifier=\"x-mtkit\" state='needs-review-translation'><g id='1'>"
+        "<mrk mtype='seg' mid='1'>A</mrk></g> "
+        "<mrk mtype='seg' mid='2'>mine</mrk> <mrk mtype='seg' mid='3'>C</mrk></target>"
+    )
+    assert unit(done, tmp_path) == done
+
+
 def test_what_is_not_to_be_translated_stays(tmp_path: Path) -> None:
     source = "<source>a</source>"
     assert unit(source, tmp_path, ' translate="no"') == source
     assert unit(source, tmp_path, ' approved="yes"') == source
+    assert unit(source, tmp_path, ' xmlns:m="urn:m" m:locked="true"') == source
+    assert unit(source, tmp_path, ' xmlns:m="urn:m" m:locked="false"') != source
     data = f'{HEAD}<group translate="no"><trans-unit id="1">{source}</trans-unit></group>{TAIL}'
     assert filled(data, tmp_path) == data.encode()
 
@@ -261,7 +281,7 @@ def test_what_stays_is_counted_by_its_reason(tmp_path: Path) -> None:
         f"<trans-unit id='{k}'><source>a</source><target{target}</target></trans-unit>"
         for k, target in enumerate((
             ">b", " state='new'>b", " state='needs-translation'>a", " state='final'>",
-            "><mrk mtype='seg' mid='1'>a</mrk><mrk mtype='seg' mid='2'/>",
+            "><mrk mtype='seg' mid='1'>a</mrk><mrk mtype='seg' mid='2'/>",  # of no such source
         ))
     ) + TAIL  # fmt: skip
     path = tmp_path / "a.xlf"

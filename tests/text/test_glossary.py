@@ -390,6 +390,23 @@ def test_one_line_says_what_is_wrong_with_terms(case: str, tmp_path: Path) -> No
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sep=;\na, b;c\n", [("a, b", "c")]),
+        ("sep=\t\na;b\tc, d\n", [("a;b", "c, d")]),
+        ("a, b;c\nd;e\n", [("a, b", "c"), ("d", "e")]),
+        ('"a, b";c\nd;e\n', [("a, b", "c"), ("d", "e")]),
+        ("a;b,c\nd,e\n", [("a;b", "c"), ("d", "e")]),
+    ],
+)
+def test_commas_or_semicolons_separate_cells(
+    text: str, expected: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "g.csv").write_text(text, encoding="utf-8")
+    assert [(t.source, t.target) for t in read_terms(tmp_path / "g.csv")] == expected
+
+
 def test_of_three_languages_two_must_be_known(tmp_path: Path) -> None:
     text = ENTRY.format(TWO + TERM.format("fr", "c"))
     for name, content, message in (

@@ -82,6 +82,11 @@ def _planned(
     run, subwords = _prepare(corpus, tokenizer, settings, unfinished, start)
     if resume:
         run.restore()
+        if settings.updates not in (0, run.config.updates):
+            raise InputError(
+                f"{unfinished}: the unfinished training has {run.config.updates:,} updates; give "
+                "those again, or start anew without --resume"
+            )
         note(f"resumed at update {run.update} of {run.config.updates}")
     lines = [] if run.config.updates and resume else plan(run, begun)
     if not isinstance(config, TrainConfig):

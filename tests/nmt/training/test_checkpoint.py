@@ -221,6 +221,8 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     process.wait()
     assert unfinished.exists()
     assert not (tmp_path / "killed").exists()
+    longer = mtkit(*call, "--updates", 90, "--out", "killed", "--resume", cwd=tmp_path, check=2)
+    assert b"has 60 updates; give those again, or start anew" in longer.stderr
     mtkit(*call, "--out", "killed", "--resume", cwd=tmp_path)
     a, b = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
     assert a == b
