@@ -41,6 +41,7 @@ from tests.torture.models import CHECKPOINT, INTERRUPTED, copy, memory
 COMMAND = get_command(app)  # built once, not for each call
 LIMIT = 20  # seconds a command may take
 MEMORY = 6 << 30  # bytes that a command may ask for; no model here has a hundredth of that
+NETWORK = "lstm-1"  # of a laboratory's, which are alike
 SENTENCE = "Where is the next train to Berlin?"
 TEXT = f"{SENTENCE}\nI would like to pay by card, please.\n".encode()
 COMMANDS: dict[str, list[list[str]]] = {
@@ -216,7 +217,9 @@ def _tensor_values(content: bytes, n: int, rng: np.random.Generator) -> Iterator
     ways = list(_ways(header))
     for way in [ways[i] for i in _some(rng, len(ways), max(1, n // 4))]:
         for value in VALUES:
-            yield f"{way} = {str(value)[:20]!r}", built(_put(header, way, value))
+            other = _put(header, way, value)
+            if other != header:
+                yield f"{way} = {str(value)[:20]!r}", built(other)
 
 
 # --- trying them
@@ -266,6 +269,8 @@ def torture(
     expected = _forked(lambda: _answers(kind, where))
     manifest = (target / MANIFEST).read_bytes()
     for file in model_files(target):
+        if kind == "laboratory" and file.parent not in (target, target / NETWORK):
+            continue
         content = file.read_bytes()
         seeded = int(rng.integers(2**32))
         ways = partial(_ways_of, file, content, counts, seeded)
