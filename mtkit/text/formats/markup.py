@@ -6,6 +6,7 @@ file and one text, whatever the size of the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,9 @@ from mtkit.storage.reading import LONGEST_LINE, blocks
 
 DEEPEST = 100  # elements in one another
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+POINTS = {"ph", "ut", "x"}  # codes in a text, of TMX and XLIFF, that have no other end
+_POINT = "\0"  # such a code, which no text of XML can hold
+_BETWEEN_WORDS = re.compile(r"(?<=\w)\0+(?=\w)")
 REPAIR = "export the file again, or repair it"
 # (name without its namespace, attributes, line) at the start of an element, (name, None, line) at
 # its end; (name, its text, line) at the end of one whose text is wanted.
@@ -32,7 +36,8 @@ class Shape(NamedTuple):
 
 
 def elements(path: Path, shape: Shape) -> Iterator[Event]:
-    """The elements of a file in their order; of those within a wanted text only their text.
+    """The elements of a file in their order; of those within a wanted text only their text, with a
+    blank for a code that stands alone between two words, such as a line break.
 
     Raises InputError, naming the line, for what is no XML, not of this ``shape``, not safe or
     beyond a limit, and where ``blocks`` does.
@@ -89,6 +94,8 @@ class _Target:
         if len(open_) >= DEEPEST:
             raise self.refusal(f"more than {DEEPEST} elements in one another; {REPAIR}")
         if self.text is not None:
+            if not self.code and name in POINTS:
+                self.text.append(_POINT)
             if not self.code and name in self.shape.codes:
                 self.code = len(open_)
         else:
@@ -111,7 +118,8 @@ class _Target:
         if self.text is None:
             self.events.append((name, None, self.line))
         elif depth == self.outside:
-            self.events.append((name, "".join(self.text), self.line))
+            text = _BETWEEN_WORDS.sub(" ", "".join(self.text)).replace(_POINT, "")
+            self.events.append((name, text, self.line))
             self.text = None
         elif depth == self.code:
             self.code = 0

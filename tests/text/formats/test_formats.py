@@ -156,6 +156,13 @@ def test_codes_are_no_text_and_marks_hold_some(name: str, tmp_path: Path) -> Non
     assert read(tmp_path / name) == (["Press the red key."], ["Taste"], ("en", "de"))
 
 
+def test_a_code_alone_between_words_parts_them(tmp_path: Path) -> None:
+    text = 'one<ph>&lt;br/></ph>two<ph/><ph/>three<ph/>, <bpt i="1"/>f<ept i="1"/>our<ph/> five'
+    data = INLINE["a.tmx"].replace("<seg>Press", f"<seg>{text} Press")
+    (tmp_path / "a.tmx").write_text(data)
+    assert read(tmp_path / "a.tmx")[0] == ["one two three, four five Press the red key."]
+
+
 def test_each_file_of_an_xliff_names_its_languages(tmp_path: Path) -> None:
     unit = "<body><trans-unit><source>{}</source><target>{}</target></trans-unit></body>"
     files = (
