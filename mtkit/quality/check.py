@@ -21,6 +21,7 @@ from mtkit.smt.flat import Bool, Flat, Int64
 from mtkit.text import repeats
 from mtkit.text.corpus import Files
 from mtkit.text.formats import bilingual
+from mtkit.text.formats.choice import Choice
 from mtkit.text.formats.codes import ROLES
 from mtkit.text.tokenizer import Kind as Tokenizer
 from mtkit.text.vocabulary import SPECIALS
@@ -78,8 +79,9 @@ def read_sides(
 ) -> dict[str, Sides]:
     """Both files of each split. Raises InputError where one cannot be read, or has no text.
 
-    languages, file_format: of bilingual files, see ``Bitext.read``. Their lines are the pairs that
-    have both sides, counted from 1; the sides are called FILE:LL.
+    languages, file_format: of bilingual files, see ``Bitext.read``. Their sides, called FILE:LL,
+    are the pairs that have both, with the lines where they begin; they are counted from 1 where
+    several begin on one line.
     """
     texts = {
         split: (Side.read(a), Side.read(b)) if a != b else _both(a, languages, file_format)
@@ -92,11 +94,15 @@ def read_sides(
 
 
 def _both(path: Path, languages: tuple[str, str] | None, file_format: str) -> Sides:
-    *texts, of = bilingual.read(path, languages, file_format)
-    names = of if all(of) else ROLES
+    choice = Choice(path, languages)
+    *texts, of = bilingual.read_choice(path, choice, file_format)
+    begin = np.array(choice.lines, np.int64)
+    places = begin if (np.diff(begin) > 0).all() else None
     source, target = (
-        Side.of(path.with_name(f"{path.name}:{name}"), "".join(f"{y}\n" for y in lines).encode())
-        for name, lines in zip(names, texts, strict=True)
+        Side.of(
+            path.with_name(f"{path.name}:{name}"), "".join(f"{y}\n" for y in lines).encode(), places
+        )
+        for name, lines in zip(of if all(of) else ROLES, texts, strict=True)
     )
     return source, target
 
@@ -119,7 +125,17 @@ def check(texts: dict[str, Sides], tokenizer: Tokenizer = "words") -> Report:
     keep = {split: rows_of(~pairs.damaged[pairs.rows(split)]) for split in pairs.texts}
     order = {split: k for k, split in enumerate(texts)}
     findings.sort(key=lambda f: (not KINDS[f.kind].damage, order[f.split], [*KINDS].index(f.kind)))
+    findings = [_in_file(finding, texts[finding.split][0]) for finding in findings]
     return Report(texts, findings, keep, coverage, notes)
+
+
+def _in_file(finding: Finding, side: Side) -> Finding:
+    """With the line numbers of the file instead of those of its pairs."""
+    if side.numbers is None:
+        return finding
+    shown = side.number(np.array([row - 1 for row, _ in finding.examples], np.int64)).tolist()
+    examples = tuple((line, text) for line, (_, text) in zip(shown, finding.examples, strict=True))
+    return replace(finding, lines=side.number(finding.lines - 1), examples=examples)
 
 
 def _mark(pairs: _Pairs, finding: Finding) -> None:
@@ -161,9 +177,9 @@ def _slips(sides: Sides, tokenizer: Tokenizer) -> list[Slip]:
 def _where(slips: list[Slip], sides: Sides) -> str:
     """The first slips in words; "" where there is none."""
     places = (
-        f"{sides[slip.side].path.name} line {slip.first:,}"
-        + (f"–{slip.last:,}" if slip.last > slip.first else "")
+        f"{sides[slip.side].path.name} line {first:,}" + (f"–{last:,}" if last > first else "")
         for slip in slips[:SLIPS]
+        for first, last in [sides[slip.side].number(np.array([slip.first, slip.last]) - 1).tolist()]
     )
     more = f" and {len(slips) - SLIPS:,} more" if len(slips) > SLIPS else ""
     return f"without a partner, probably: {', '.join(places)}{more}" if slips else ""

@@ -28,8 +28,9 @@ def refuse_unclean(report: Report, splits: Iterable[str]) -> None:
 
 
 def line_numbers(report: Report, split: str) -> bytes:
-    """The lines of a split, from 1, that stay: one number a line."""
-    return b"".join(b"%d\n" % (row + 1) for row in report.keep[split].tolist())
+    """The lines of a split, from 1, that stay: one number a line; of a bilingual file its lines."""
+    lines = report.texts[split][0].number(report.keep[split])
+    return b"".join(b"%d\n" % line for line in lines.tolist())
 
 
 def write_clean(report: Report, pair: tuple[str, str] | None, directory: Path) -> None:

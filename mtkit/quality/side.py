@@ -25,6 +25,7 @@ class Side:
     begin: Int64  # (n + 1,) line k, from 0, is data[begin[k] : begin[k + 1]] with its \n
     lines: list[str]  # decoded, without a BOM and \r at the ends; U+FFFD for what is no UTF-8
     bad: tuple[tuple[int, int, int], ...]  # bytes that are no UTF-8: (line, byte, value), from 1
+    numbers: Int64 | None = None  # (n,) of lines from a bilingual file: where they stand there
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -35,7 +36,7 @@ class Side:
         return cls.of(path, b"".join(unpacked(path)))
 
     @classmethod
-    def of(cls, path: Path, data: bytes) -> Side:
+    def of(cls, path: Path, data: bytes, numbers: Int64 | None = None) -> Side:
         """The lines of ``data``; path: what messages call them."""
         if data and not data.endswith(b"\n"):
             data += b"\n"
@@ -49,7 +50,11 @@ class Side:
         lines = text.removeprefix("\ufeff").split("\n")[:-1]
         if b"\r\n" in data:
             lines = [line.removesuffix("\r") for line in lines]
-        return cls(path, data, begin, lines, bad)
+        return cls(path, data, begin, lines, bad, numbers)
+
+    def number(self, rows: Int64) -> Int64:
+        """The line numbers of rows from 0."""
+        return rows + 1 if self.numbers is None else self.numbers[rows]
 
     def at(self, offsets: Iterable[int]) -> Int64:
         """The lines, from 0 and rising, in which some bytes of ``data`` lie."""

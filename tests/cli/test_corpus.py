@@ -80,13 +80,31 @@ def test_one_file_of_both_languages(place: Path) -> None:
     (place / "m.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     said = mtkit("corpus", "check", "m.tsv", "--json", "--clean", "kept", cwd=place)
     findings = {f["kind"]: f for f in json.loads(said.stdout)["findings"]}
-    assert findings["duplicate"]["lines"] == [len(pairs) + k for k in range(1, 6)]
+    behind_header = [1 + len(pairs) + k for k in range(1, 6)]
+    assert findings["duplicate"]["lines"] == behind_header
+    assert findings["duplicate"]["examples"][0]["line"] == behind_header[0]
+    assert (place / "kept/train.lines").read_text().split()[:2] == ["2", "3"]
     assert (place / "kept/train.en").read_text("utf-8").splitlines() == sides[0]
     call = ["corpus", "split", "m.tsv", "--dev", "9", "--test", "9", "--out", "parts"]
     mtkit(*call, cwd=place)
     assert len((place / "parts/dev.de").read_text("utf-8").splitlines()) == 9
     data = json.loads(mtkit("corpus", "stats", "m.tsv", "--json", cwd=place).stdout)
     assert [text["sentences"] for text in data["texts"]] == [len(rows) - 1] * 2
+
+
+def test_pairs_of_a_memory_are_named_by_their_lines(tmp_path: Path) -> None:
+    """Those of its units, which may take several; by their number where a line holds several."""
+    unit = "<tu>\n<tuv xml:lang='en'><seg>a b c d</seg></tuv>{}\n</tu>\n"
+    target = "<tuv xml:lang='de'><seg>{}</seg></tuv>"
+    texts = [target.format("x y z"), "", target.format("a b c d")]
+    tmx = "<tmx version='1.4'>\n<header srclang='en'/>\n<body>\n{}</body>\n</tmx>"
+    tmx = tmx.format("".join(map(unit.format, texts)))
+    for content, line in ((tmx, 10), (tmx.replace("\n", ""), 2)):
+        (tmp_path / "m.tmx").write_text(content, encoding="utf-8")
+        said = mtkit("corpus", "check", "m.tmx", "--json", "--keep", "k", cwd=tmp_path)
+        findings = {f["kind"]: f for f in json.loads(said.stdout)["findings"]}
+        assert findings["identical"]["lines"] == [line]
+        assert (tmp_path / "k").read_text() == ("4\n" if line == 10 else "1\n")
 
 
 def test_training_says_in_one_line_what_most_likely_is_damage(place: Path) -> None:

@@ -41,7 +41,13 @@ def read(
 
     Raises InputError where ``stream`` does.
     """
-    choice = Choice(path, wanted)
+    return read_choice(path, Choice(path, wanted), file_format)
+
+
+def read_choice(
+    path: Path, choice: Choice, file_format: str = ""
+) -> tuple[list[str], list[str], Pair]:
+    """The same, by ``choice``, which then knows where each pair stands."""
     source, target = list[str](), list[str]()
     for x, y in stream(path, choice, file_format):
         source.append(x)

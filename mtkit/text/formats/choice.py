@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -13,6 +14,7 @@ from mtkit.errors import InputError
 from mtkit.text.formats.codes import ROLES, distance
 
 Unit = dict[str, str]  # language, or one of ROLES → text
+Numbered = tuple[int, Unit]  # with the line of the file where it begins
 Pair = tuple[str, str]
 _BREAKS = re.compile(r"\s*[\r\n]\s*")
 
@@ -29,6 +31,7 @@ class Choice:
         self.seen = Counter[str]()  # units in a language, by order of appearance
         self.chosen = Counter[Pair]()  # the keys of a unit that were taken
         self.units = self.broken = 0
+        self.lines = array("q")  # where the unit of each pair begins
         self._keys: dict[tuple[str, ...], Pair | None] = {}  # of a unit → those to take
 
     @property
@@ -37,13 +40,13 @@ class Choice:
         source, target = self.wanted or next(iter(self.chosen))
         return ("" if source in ROLES else source), ("" if target in ROLES else target)
 
-    def pairs(self, units: Iterable[Unit]) -> Iterator[Pair]:
+    def pairs(self, units: Iterable[Numbered]) -> Iterator[Pair]:
         """(source, target) of each unit with text in both, as one line each.
 
         In the end it says on stderr what was taken for what. Raises InputError where no unit is
         complete, and where none is ``wanted`` and the file has more than two languages.
         """
-        for unit in units:
+        for line, unit in units:
             self.units += 1
             self.seen.update(unit.keys())
             if (keys := self._of(unit)) is None:
@@ -54,6 +57,7 @@ class Choice:
             pair = one_line(source), one_line(target)
             self.broken += pair != (source, target)
             self.chosen[keys] += 1
+            self.lines.append(line)
             yield pair
         self._check()
         self._report()

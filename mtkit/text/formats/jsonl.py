@@ -11,14 +11,14 @@ from typing import Any
 
 from mtkit.errors import InputError
 from mtkit.storage.reading import parse_json
-from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.choice import Numbered, Pair
 from mtkit.text.formats.codes import ROLES, languages_among, parse_code
 from mtkit.text.lines import iterate_lines
 
 HOW = 'expected one object a line, as {"en": "…", "de": "…"}'
 
 
-def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
+def read(path: Path, wanted: Pair | None = None) -> Iterator[Numbered]:
     """A unit for each line that is not blank.
 
     wanted: codes that are keys, too. Raises InputError, naming the line, for what is no such
@@ -36,11 +36,14 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
         )
         if len(keys) < 2:
             raise InputError(f"{path}: line {number}: no texts of two languages; {HOW}")
-        yield {
-            key if key in ROLES else parse_code(key, path, number): value[key]
-            for key in keys
-            if isinstance(value[key], str)
-        }
+        yield (
+            number,
+            {
+                key if key in ROLES else parse_code(key, path, number): value[key]
+                for key in keys
+                if isinstance(value[key], str)
+            },
+        )
 
 
 def _refusal(number: int, path: Path, reason: object) -> InputError:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mtkit.errors import InputError
 from mtkit.storage.reading import unpacked
-from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.choice import Numbered, Pair
 from mtkit.text.formats.codes import SOURCE, TARGET, parse_code
 from mtkit.text.lines import decode_lines
 
@@ -24,7 +24,7 @@ STRING = r'"(?:[^"\\]|\\.)*"'
 _LINE = re.compile(rf'[^#"]*{STRING}\s*')  # one with a string
 
 
-def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
+def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
     """A unit for each entry, two for one with a plural.
 
     The target is in the language of the header ``Language``; of the source PO says nothing, unless
@@ -39,11 +39,11 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
             continue
         if entry.msgid_plural:
             forms = entry.msgstr_plural
-            yield {source: entry.msgid, target: forms.get(0, "")}
+            yield entry.linenum, {source: entry.msgid, target: forms.get(0, "")}
             if 1 in forms:
-                yield {source: entry.msgid_plural, target: forms[1]}
+                yield entry.linenum + 1, {source: entry.msgid_plural, target: forms[1]}
         else:
-            yield {source: entry.msgid, target: entry.msgstr}
+            yield entry.linenum, {source: entry.msgid, target: entry.msgstr}
 
 
 def _parse(path: Path) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtkit.errors import InputError
-from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.choice import Numbered, Pair, Unit
 from mtkit.text.formats.codes import distance, parse_code
 from mtkit.text.formats.markup import LANGUAGE, Shape, elements
 
@@ -22,17 +22,18 @@ SHAPE = Shape(
 ALL = "*all*"  # the source language of a file or unit that has none
 
 
-def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
+def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
     """Each ``<tu>``, its source language first. Of several variants in a language the first counts.
 
     Raises InputError where ``elements`` does, and for a variant without language.
     """
     usual = source = language = ""
     unit: Unit = {}
+    begin = 0
     for name, value, line in elements(path, SHAPE):
         if value is None:
             if name == "tu":
-                yield _source_first(unit, source)
+                yield begin, _source_first(unit, source)
         elif isinstance(value, str):
             unit.setdefault(language, value)
         elif name == "tuv":
@@ -41,7 +42,7 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
                 raise InputError(f"{path}: line {line}: <tuv> without its language, xml:lang")
             language = parse_code(code, path, line)
         elif name == "tu":
-            unit, source = {}, value.get("srclang", usual)
+            unit, source, begin = {}, value.get("srclang", usual), line
         elif name == "header":
             usual = value.get("srclang", "")
 

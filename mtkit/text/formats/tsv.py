@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtkit.errors import InputError
-from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.choice import Numbered, Pair
 from mtkit.text.formats.codes import ROLES, languages_among, parse_code
 from mtkit.text.lines import iterate_lines
 
 
-def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
+def read(path: Path, wanted: Pair | None = None) -> Iterator[Numbered]:
     """A unit for each line that is not empty.
 
     wanted: codes that name a column, too. Raises InputError, naming the line, for a line with fewer
@@ -38,7 +38,7 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Unit]:
             raise InputError(
                 f"{path}: line {number}: expected source TAB target; found {found}: {line[:40]!r}"
             )
-        yield {name: cells[k] for name, k in columns.items()}
+        yield number, {name: cells[k] for name, k in columns.items()}
 
 
 def header(cells: list[str], wanted: Pair | tuple[()], path: Path, line: int) -> dict[str, int]:

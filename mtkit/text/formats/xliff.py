@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mtkit.text.formats.choice import Pair, Unit
+from mtkit.text.formats.choice import Numbered, Pair, Unit
 from mtkit.text.formats.codes import ROLES, SOURCE, TARGET, parse_code
 from mtkit.text.formats.markup import Shape, elements
 
@@ -26,7 +26,7 @@ MACHINE = {"x-mtkit", "mtkit:machine"}  # how what mtkit itself has filled in sa
 ATTRIBUTES = {"file": ("source-language", "target-language"), "xliff": ("srcLang", "trgLang")}
 
 
-def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
+def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
     """Each unit of 1.2 or segment of 2.x, one without target included; a target that is marked as
     not translated, or as translated by mtkit, counts as none.
 
@@ -34,17 +34,17 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Unit]:
     """
     whole = languages = {SOURCE: SOURCE, TARGET: TARGET}
     unit: Unit = {}
-    marks = set[str]()
+    marks, begin = set[str](), 0
     for name, value, line in elements(path, SHAPE):
         if value is None:
             if name in UNITS:
                 if marks & (OPEN | MACHINE):
                     unit.pop(languages[TARGET], None)
-                yield unit
+                yield begin, unit
         elif isinstance(value, str):
             unit.setdefault(languages[name], value)
         elif name in UNITS:
-            unit, marks = {}, _marks(value)
+            unit, marks, begin = {}, _marks(value), line
         elif name == TARGET:
             marks |= _marks(value)
         elif name == "xliff":
