@@ -2,17 +2,26 @@
 
 The bootstrap (Koehn 2004) draws test sets from this one, with replacement; approximate
 randomisation (Riezler & Maxwell 2005) exchanges two systems' sentences at random. Both sum the rows
-of ``statistics``, whose ``Scorer`` draws and shuffles; intervals and p-values are sacreBLEU's.
+of ``statistics``, whose ``Scorer`` draws and shuffles. With δ = score(a) − score(b), and δ* that of
+a trial, two-sided and never 0 (Davison & Hinkley 1997, 4.4; Phipson & Smyth 2010):
+
+    bootstrap       p = (1 + #{|δ* − δ| ≥ |δ|}) / (1 + trials)       δ* − δ: as if there were none
+    randomisation   p = (1 + #{|δ*| ≥ |δ|}) / (1 + trials)
+
+Of m pairs of systems the Holm (1979) correction keeps the chance of any false find below α:
+
+    p̂_(k) = max_{j ≤ k} min(1, (m − j + 1) p_(j))                   p_(1) ≤ … ≤ p_(m)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from sacrebleu.significance import estimate_ci
 
 from mtkit.evaluation.statistics import Statistics
@@ -38,7 +47,9 @@ def interval(statistics: Statistics, metric: str) -> tuple[float, float] | tuple
 class Pair:
     """Two systems on one metric: delta = score of ``a`` − score of ``b``.
 
-    The p-values are two-sided: how often a difference as large arises where there is none.
+    The p-values are two-sided: how often a difference as large arises where there is none; by
+    holm, corrected for the number of pairs on this metric. p_sacrebleu: what sacreBLEU's command
+    prints for the paired bootstrap, #{|δ*| − mean |δ*| > |δ|}: about the half of ``p_bootstrap``.
     """
 
     a: str
@@ -47,11 +58,14 @@ class Pair:
     delta: float
     p_bootstrap: float
     p_randomization: float
+    holm_bootstrap: float
+    holm_randomization: float
+    p_sacrebleu: float
 
     @property
     def rejections(self) -> int:
-        """How many of the two tests, 0 to 2, find the difference significant at p < ``ALPHA``."""
-        return (self.p_bootstrap < ALPHA) + (self.p_randomization < ALPHA)
+        """How many of the two tests, 0 to 2, find the difference significant: holm < ``ALPHA``."""
+        return (self.holm_bootstrap < ALPHA) + (self.holm_randomization < ALPHA)
 
     @property
     def significance(self) -> str:
@@ -62,30 +76,57 @@ class Pair:
 def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
     """Every pair of systems by two tests: is the difference real, or this test set's chance?
 
-    systems: name → rows by one scorer. Where two systems score the same, p is 1: sacreBLEU counts
-    only what exceeds the difference, and would say 0.001.
+    systems: name → rows by one scorer.
     """
-    pairs = []
-    for (a, one), (b, two) in combinations(systems.items(), 2):
-        for metric in (name for name in TESTED if name in one.rows):
-            delta = one.score(metric) - two.score(metric)
-            p = _p_values(metric, one, two, abs(delta)) if delta else [1.0, 1.0]
-            pairs.append(Pair(a, b, metric, delta, *p))
-    return pairs
+    metrics = [metric for metric in TESTED if all(metric in s.rows for s in systems.values())]
+    by_metric = [
+        corrected([_tested(a, b, metric, systems) for a, b in combinations(systems, 2)])
+        for metric in metrics
+    ]
+    return [pair for pairs in zip(*by_metric, strict=True) for pair in pairs]
 
 
-def _p_values(metric: str, a: Statistics, b: Statistics, delta: float) -> list[float]:
-    """p = (1 + differences larger than ``delta``) / (1 + all), so that none is 0, by both tests.
+def corrected(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs of one metric with their p-values by Holm's correction."""
+    bootstrap = holm([pair.p_bootstrap for pair in pairs])
+    randomization = holm([pair.p_randomization for pair in pairs])
+    return [
+        replace(pair, holm_bootstrap=p, holm_randomization=q)
+        for pair, p, q in zip(pairs, bootstrap, randomization, strict=True)
+    ]
 
-    Bootstrap: |score_b − score_a| of each resampled test set, less their mean. Randomisation:
-    |score_a − score_b| where the two exchange sentences at random.
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p̂ of each of m p-values.
+
+    >>> holm([0.04, 0.01, 0.03])
+    [0.06, 0.03, 0.06]
     """
-    resampled = np.abs(b.resampled[metric] - a.resampled[metric])
-    scorer, x, y = a.scorer, a.rows[metric], b.rows[metric]
+    order = np.argsort(p, kind="stable")
+    factors = len(p) - np.arange(len(p))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(factors * np.array(p)[order]))
+    values: list[float] = adjusted.tolist()
+    return values
+
+
+def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> Pair:
+    """Both tests of two systems, each p by itself."""
+    one, two = systems[a], systems[b]
+    δ = one.score(metric) - two.score(metric)
+    drawn = one.resampled[metric] - two.resampled[metric]
+    halved = np.abs(drawn) - np.abs(drawn).mean()
+    scorer, x, y = one.scorer, one.rows[metric], two.rows[metric]
     gained = scorer.shuffles @ (x - y)  # (trials, columns)
     first, second = (
         np.array([scorer.score(metric, total).score for total in totals.tolist()])
         for totals in (y.sum(0) + gained, x.sum(0) - gained)
     )
-    differences = resampled - resampled.mean(), np.abs(first - second)
-    return [(int(np.sum(of > delta)) + 1) / (len(of) + 1) for of in differences]
+    p = _p_value(np.abs(drawn - δ) >= abs(δ))
+    q = _p_value(np.abs(first - second) >= abs(δ))
+    return Pair(a, b, metric, δ, p, q, p, q, _p_value(halved > abs(δ)) if δ else 1.0)
+
+
+def _p_value(as_large: NDArray[np.bool_]) -> float:
+    """So that none is 0. as_large: bool (trials,)."""
+    return (int(as_large.sum()) + 1) / (len(as_large) + 1)

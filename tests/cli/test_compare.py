@@ -29,6 +29,7 @@ def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
         assert set(metric) == {"score", "low", "high", "signature"}
         assert system["sentences_per_second"] > 0
     keys = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
+    keys |= {"holm_bootstrap", "holm_randomization", "p_sacrebleu"}
     assert all(set(pair) == keys for pair in found["pairs"])
     assert "P(y|x)" in found["systems"][0]["perplexity"]
     smt, nmt = sorted(found["systems"], key=lambda system: system["name"] == "nmt")

@@ -12,8 +12,7 @@ from mtkit.comparison.report import Comparison, ScoredGroup, Spread, SystemResul
 from mtkit.comparison.where import Accuracy, Grouping
 from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import Metric
-from mtkit.evaluation.significance import Pair
-from tests.support.comparisons import REFERENCES, SOURCES, built, of
+from tests.support.comparisons import REFERENCES, SOURCES, built, gap, of
 
 BASE = built(SOURCES, REFERENCES, [of("a", "file", REFERENCES)], resamples=2, trials=2)
 LOG = [{"update": k, "dev_perplexity": p} for k, p in ((1, 90.0), (2, 20.0), (3, 19.9))]
@@ -36,7 +35,7 @@ def compared(*systems: SystemResult, **facts: Any) -> Comparison:
 
 SMT = system("smt", "smt", 35.3, 63.8, 48.1)
 NMT = system("nmt", "nmt", 41.4, 63.4, 43.5)
-PAIRS = [Pair("smt", "nmt", "bleu", -6.1, 0.001, 0.001), Pair("smt", "nmt", "chrf", 0.4, 0.2, 0.6)]
+PAIRS = [gap("smt", "nmt", "bleu", -6.1, 0.001, 0.001), gap("smt", "nmt", "chrf", 0.4, 0.2, 0.6)]
 ONE = Spread(["nmt", "nmt-2"], [41.4, 41.0], 41.2, 0.3)
 
 
@@ -47,7 +46,7 @@ def test_who_is_ahead_by_which_metric_and_how_surely() -> None:
         "behind it by 0.4 chrF (not significant)."
     )
     assert agreement == "The metrics disagree: nmt is best by BLEU and TER; smt is best by chrF."
-    disputed = [replace(PAIRS[0], p_randomization=0.06)]
+    disputed = [replace(PAIRS[0], holm_randomization=0.06)]
     better = system("nmt", "nmt", 41.4, 64.0, 43.5)
     who, _, agreement, *_ = conclude(compared(better, SMT, pairs=disputed))
     assert "6.1 BLEU (disputed), 0.2 chrF (untested) and 4.6 TER (untested)." in who

@@ -34,7 +34,7 @@ from mtkit.evaluation.significance import Pair, significance
 from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.page.tables import Grid, write_page
 from mtkit.system import Hypothesis, LogProbability, Score
-from tests.support.comparisons import CHANNEL, REFERENCES, SOURCES, built, of, systems
+from tests.support.comparisons import CHANNEL, REFERENCES, SOURCES, built, gap, of, systems
 
 HOSTILE = (
     "<script>alert(1)</script> <unk> \"double\" 'single' &amp; [bold]loud[/bold] [/] :smile: "
@@ -244,6 +244,7 @@ def test_json_has_the_documented_shape(report: Comparison) -> None:
             assert set(metric) == {"score", "low", "high", "signature"}
             assert metric["score"] == result.metrics[name].score
     pair = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
+    pair |= {"holm_bootstrap", "holm_randomization", "p_sacrebleu"}
     assert len(data["pairs"]) == 6
     assert all(set(p) == pair for p in data["pairs"])
     assert data["pairs"][0]["delta"] == report.pairs[0].delta
@@ -464,13 +465,17 @@ def test_zero_bleu_is_explained_in_every_rendering() -> None:
     ("pair", "words"),
     [
         (
-            Pair("a", "b", "bleu", 2.5, 0.001, 0.002),
+            gap("a", "b", "bleu", 2.5, 0.001, 0.002),
             "a scores 2.50 BLEU higher than b (significant; p = 0.001, 0.002).",
         ),
-        (Pair("a", "b", "chrf", -2.5, 0.001, 0.002), "b scores 2.50 chrF higher than a (signif"),
-        (Pair("a", "b", "bleu", 0.1, 0.4, 0.5), "higher than b (not significant; p = 0.4, 0.5)."),
-        (Pair("a", "b", "bleu", 0.8, 0.04, 0.06), "a scores 0.80 BLEU higher than b (disputed; "),
-        (Pair("a", "b", "bleu", 0.0, 1.0, 1.0), "a and b score the same BLEU."),
+        (gap("a", "b", "chrf", -2.5, 0.001, 0.002), "b scores 2.50 chrF higher than a (signif"),
+        (gap("a", "b", "bleu", 0.1, 0.4, 0.5), "higher than b (not significant; p = 0.4, 0.5)."),
+        (
+            Pair("a", "b", "bleu", 0.8, 0.02, 0.03, 0.04, 0.06, 0.01),
+            "(disputed; p = 0.02, 0.03; Holm 0.04, 0.06).",
+        ),
+        (gap("a", "b", "bleu", 0.8, 0.04, 0.06), "a scores 0.80 BLEU higher than b (disputed; "),
+        (gap("a", "b", "bleu", 0.0, 1.0, 1.0), "a and b score the same BLEU."),
     ],
 )
 def test_verdict(pair: Pair, words: str) -> None:
@@ -486,7 +491,7 @@ def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
     *said, last = verdicts(report)
     assert len(said) == 6
     assert all(best in line for line in said)
-    assert last.startswith(f"These are of {best}; --json has all 12,")
+    assert last.startswith(f"These are of {best}; --json has all 12.")
     assert len(verdicts(comparison())) == 6
 
 

@@ -16,7 +16,7 @@ from sacrebleu.significance import PairedTest
 from mtkit.errors import InputError
 from mtkit.evaluation.metrics import Metric, bleu_parts, corpus_scores, why_zero
 from mtkit.evaluation.perplexity import perplexities, perplexity
-from mtkit.evaluation.significance import Pair, significance
+from mtkit.evaluation.significance import Pair, holm, significance
 from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.system import LogProbability, Score
 
@@ -221,15 +221,21 @@ def test_p_values_are_sacrebleus(tokenize: str) -> None:
     for p in pairs:
         a, b = (scores(SYSTEMS[s], tokenize)[p.metric].score for s in (p.a, p.b))
         assert p.delta == a - b
-        assert p.p_bootstrap == sacrebleu_p("bs", 150, p.a, p.b, p.metric, tokenize)
+        assert p.p_sacrebleu == sacrebleu_p("bs", 150, p.a, p.b, p.metric, tokenize)
+        assert p.p_bootstrap >= p.p_sacrebleu
         assert p.p_randomization == sacrebleu_p("ar", 250, p.a, p.b, p.metric, tokenize)
     assert len({p.p_randomization for p in pairs}) > 1
+    assert any(p.p_bootstrap > 1.5 * p.p_sacrebleu for p in pairs)
+    for metric in ("bleu", "chrf"):
+        of = [p for p in pairs if p.metric == metric]
+        assert [p.holm_bootstrap for p in of] == holm([p.p_bootstrap for p in of])
+        assert [p.holm_randomization for p in of] == holm([p.p_randomization for p in of])
 
 
 def test_default_trials_are_sacrebleus() -> None:
     two = {name: SYSTEMS[name] for name in ("good", "poor")}
     (pair,) = pairs_of(two, metrics=["bleu"])
-    assert pair.p_bootstrap == sacrebleu_p("bs", 0, "good", "poor", "bleu", "13a")
+    assert pair.p_sacrebleu == sacrebleu_p("bs", 0, "good", "poor", "bleu", "13a")
     assert pair.p_randomization == sacrebleu_p("ar", 0, "good", "poor", "bleu", "13a")
 
 
@@ -251,7 +257,7 @@ def test_one_system_makes_no_pair() -> None:
 def test_the_tests_that_find_a_difference_are_counted(
     p: tuple[float, float], rejections: int
 ) -> None:
-    assert Pair("a", "b", "bleu", 1.0, *p).rejections == rejections
+    assert Pair("a", "b", "bleu", 1.0, 0.0, 0.0, *p, 0.0).rejections == rejections
 
 
 # --- perplexity

@@ -12,6 +12,7 @@ from typing import Any
 from mtkit.comparison.faults import Errors
 from mtkit.comparison.report import Comparison, Material, Translations, build
 from mtkit.comparison.where import Text
+from mtkit.evaluation.significance import Pair
 from mtkit.evaluation.statistics import Scorer
 from mtkit.system import LogProbability, Score
 from mtkit.text.corpus import Bitext
@@ -28,6 +29,11 @@ def damaged(share: float, seed: int) -> list[str]:
         " ".join(rng.choice(WORDS) if rng.random() < share else word for word in line.split())
         for line in REFERENCES
     ]
+
+
+def gap(a: str, b: str, metric: str, delta: float, p: float, q: float) -> Pair:
+    """Two systems that are the only ones."""
+    return Pair(a, b, metric, delta, p, q, p, q, p / 2)
 
 
 CHANNEL = {

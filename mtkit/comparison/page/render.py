@@ -26,6 +26,7 @@ from mtkit.page.tables import Grid, html, print_grid, say
 PRINTED = 4  # examples in a terminal
 MANY = 3  # systems, of more than which not every pair is told
 TESTED = "Is the difference significant? p by paired bootstrap, approximate randomisation"
+HOLM = "; of several pairs also by Holm's correction"
 
 
 def heading(comparison: Comparison) -> str:
@@ -38,16 +39,22 @@ def heading(comparison: Comparison) -> str:
     return ", ".join(filter(None, parts))
 
 
+def tested(comparison: Comparison) -> str:
+    """What stands above the verdicts."""
+    return TESTED + HOLM * (len(comparison.systems) > 2)
+
+
 def verdict(pair: Pair) -> str:
     """What the tests of a pair say, in words."""
     metric = LABELS[pair.metric]
     if pair.delta == 0:
         return f"{pair.a} and {pair.b} score the same {metric}."
     higher, lower = (pair.a, pair.b) if pair.delta > 0 else (pair.b, pair.a)
-    return (
-        f"{higher} scores {abs(pair.delta):.2f} {metric} higher than {lower} "
-        f"({pair.significance}; p = {pair.p_bootstrap:.2g}, {pair.p_randomization:.2g})."
-    )
+    p = pair.p_bootstrap, pair.p_randomization
+    said = f"{pair.significance}; p = {p[0]:.2g}, {p[1]:.2g}"
+    if (holm := (pair.holm_bootstrap, pair.holm_randomization)) != p:
+        said += f"; Holm {holm[0]:.2g}, {holm[1]:.2g}"
+    return f"{higher} scores {abs(pair.delta):.2f} {metric} higher than {lower} ({said})."
 
 
 def verdicts(comparison: Comparison) -> list[str]:
@@ -56,7 +63,7 @@ def verdicts(comparison: Comparison) -> list[str]:
     if len(comparison.systems) <= MANY:
         return list(map(verdict, pairs))
     best = max(comparison.systems, key=lambda s: s.bleu).name
-    more = f"These are of {best}; --json has all {len(pairs)}, not corrected for their number."
+    more = f"These are of {best}; --json has all {len(pairs)}."
     return [*(verdict(pair) for pair in pairs if best in (pair.a, pair.b)), more]
 
 
@@ -104,7 +111,7 @@ def print_report(comparison: Comparison, console: Console, full: bool = False) -
     if not full:
         print_grid(console, who.scores(comparison, signatures=False), above=True)
     how_much = curve_page.verdicts(comparison.curve) if comparison.curve else []
-    _list(console, TESTED, verdicts(comparison))
+    _list(console, tested(comparison), verdicts(comparison))
     _list(console, "How much text?", how_much)
     if full:
         _print_tables(comparison, console)
@@ -161,7 +168,7 @@ def as_html(comparison: Comparison) -> str:
         explained={line: list(map(view, of)) for line, of in explanations.items()},
         drawings=[draw(chart) for chart in charts(comparison)],
         conclusion=conclude(comparison),
-        tested=TESTED,
+        tested=tested(comparison),
         verdicts=verdicts(comparison),
         curve=[draw(curve_page.chart(curve))] if curve else [],
         curve_verdicts=curve_page.verdicts(curve) if curve else [],
