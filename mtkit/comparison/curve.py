@@ -9,7 +9,8 @@ within each other.
                  lines in ln n between the sizes; 0 where it is from the first size on, ∞ where it
                  is not at the last
 
-Intervals are 95 %, by resampling seeds and test sentences together (Efron 1979).
+Intervals are 95 %, over seeds and test sentences together (see ``evaluation.means``); of one seed,
+and of where one system overtakes, over test sentences alone: given these samples.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mtkit.evaluation.means import Floats, Interval, draws, interval
+from mtkit.evaluation.means import Floats, Interval, draws, interval, over_seeds
 from mtkit.evaluation.statistics import Scorer
 from mtkit.smt.tuning.bleu import ORDER
 from mtkit.smt.tuning.bleu import bleu as bleu_of
@@ -82,38 +83,39 @@ def curve(points: Sequence[Point], scorer: Scorer) -> Curve:
     sizes = sorted({p.size for p in points})
     seeds = sorted({p.seed for p in points})
     at = {(p.system, p.size, p.seed): p for p in points}
-    grown, means = list[Growth](), dict[str, Floats]()
+    grown, resampled = list[Growth](), dict[str, Floats]()
     for name in names:
         of = [[at[name, size, seed] for size in sizes] for seed in seeds]
         rows = [[scorer.count(p.outputs, ["bleu"]).rows["bleu"] for p in row] for row in of]
         counted = np.array(rows)[..., COUNTS].astype(np.float64)  # (seeds, sizes, N, columns)
-        means[name] = resampled_bleu(counted)
-        values = np.apply_along_axis(bleu_of, -1, counted.sum(2)).mean(0)
-        bleu = [interval(v, r) for v, r in zip(values, means[name].T, strict=True)]
+        by_seed, resampled[name] = _by_seed(counted)
+        means = np.clip(over_seeds(by_seed, resampled[name]), 0, 100)
+        bleu = [interval(v, r) for v, r in zip(by_seed.mean(0), means.T, strict=True)]
         seconds = np.mean([[p.seconds for p in row] for row in of], axis=0)
         grown.append(Growth(name, bleu, seconds.tolist()))
-    return Curve(sizes, len(seeds), grown, _overtakings(sizes, grown, means))
+    return Curve(sizes, len(seeds), grown, _overtakings(sizes, grown, resampled))
 
 
-def resampled_bleu(counted: Floats) -> Floats:
-    """Mean BLEU (RESAMPLES, sizes) of ``counted`` (seeds, sizes, N, len(COUNTS))."""
+def _by_seed(counted: Floats) -> tuple[Floats, Floats]:
+    """BLEU (seeds, sizes) of ``counted`` (seeds, sizes, N, len(COUNTS)); and of drawn sentences,
+    (RESAMPLES, seeds, sizes).
+    """
     N = counted.shape[2]
-    seeds, sentences = draws(counted.shape[0], N)
     # Counts, not means: BLEU smooths where an order has no match.
-    sums = N * np.einsum("rn,skn...->rsk...", sentences, counted, optimize=True)
-    bleu = np.apply_along_axis(bleu_of, -1, sums)  # (RESAMPLES, seeds, sizes)
-    return np.asarray(np.einsum("rs,rsk->rk", seeds, bleu))
+    sums = N * np.einsum("rn,skn...->rsk...", draws(N), counted, optimize=True)
+    of_all, of_drawn = (np.apply_along_axis(bleu_of, -1, c) for c in (counted.sum(2), sums))
+    return of_all, of_drawn
 
 
 def _overtakings(
-    sizes: Sequence[int], grown: Sequence[Growth], means: dict[str, Floats]
+    sizes: Sequence[int], grown: Sequence[Growth], resampled: dict[str, Floats]
 ) -> list[Overtaking]:
     overtakings = []
     for pair in combinations(grown, 2):
         behind, ahead = sorted(pair, key=lambda growth: growth.bleu[-1].value)
         if ahead.bleu[-1].value == behind.bleu[-1].value:
             continue
-        gaps = means[ahead.system] - means[behind.system]
+        gaps = (resampled[ahead.system] - resampled[behind.system]).mean(1)  # (RESAMPLES, sizes)
         own = [a.value - b.value for a, b in zip(ahead.bleu, behind.bleu, strict=True)]
         value = overtakes(sizes, np.array([own]))[0]
         # No interpolation between a size and ∞.

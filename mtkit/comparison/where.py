@@ -230,7 +230,7 @@ def _right(links: Links, matched: Sequence[int]) -> list[int]:
 
 def _shares(part: Counts, whole: Counts) -> list[Interval]:
     """Σ part / Σ whole of each group, with its interval over sentences."""
-    _, sentences = draws(1, len(whole))
+    sentences = draws(len(whole))
     total, right = sentences @ whole, sentences @ part
     shares = []
     for g in range(whole.shape[1]):

@@ -1,4 +1,17 @@
-"""Means of measurements over sentences and seeds, with bootstrap intervals (Efron 1979)."""
+"""Means of measurements over sentences and seeds, with 95 % intervals.
+
+Sentences are drawn with replacement (Efron 1979). Of three or five seeds that would reach no
+further than from the least to the largest; what their mean v̄ may be is Student's t instead:
+
+    v̄ + t_ν √(A + B − C)
+
+    A = σ̂²/S                     what seeds vary, of their figures v_1 … v_S
+    B = Var_r(v̄_r)               what sentences vary, of resamples r
+    C = (Var_r(v_sr) − B)/(S − 1)   their interaction, which A and B both have; mean over s
+    ν = (S − 1) (A + B − C)²/A²   degrees of freedom (Satterthwaite 1946), those of B being many
+
+One seed says nothing of others: only sentences vary then.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +23,8 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 SEED = 12345
+TINY = 1e-300
+MANY = 200  # degrees of freedom, of which more change nothing
 Floats = NDArray[np.float64]
 
 
@@ -33,19 +48,38 @@ class Band:
 
 
 @lru_cache(maxsize=4)
-def draws(S: int, N: int) -> tuple[Floats, Floats]:
-    """Shares of draws with replacement: S seeds (RESAMPLES, S), N sentences (RESAMPLES, N)."""
+def draws(N: int) -> Floats:
+    """Shares of N sentences in RESAMPLES draws with replacement: (RESAMPLES, N)."""
     rng = np.random.default_rng(SEED)
-    seeds = rng.multinomial(S, [1 / S] * S, RESAMPLES) / S
-    sentences = rng.multinomial(N, [1 / N] * N, RESAMPLES) / N
-    return seeds, sentences
+    return rng.multinomial(N, [1 / N] * N, RESAMPLES) / N
 
 
 def resampled_means(values: Floats) -> Floats:
-    """Means of ``values`` (S, N, …) over the same drawn sentences of each seed: (RESAMPLES, …)."""
-    seeds, sentences = draws(*values.shape[:2])
-    by_sentence = np.tensordot(sentences, values, (1, 1))  # (RESAMPLES, S, …)
-    return np.asarray(np.einsum("rs,rs...->r...", seeds, by_sentence))
+    """Means of ``values`` (S, N, …) over seeds and drawn sentences: (RESAMPLES, …)."""
+    return over_seeds(values.mean(1), np.tensordot(draws(values.shape[1]), values, (1, 1)))
+
+
+def over_seeds(v: Floats, resampled: Floats) -> Floats:
+    """What the mean of seeds may be, (R, …): as many values as ``resampled`` has, whose quantiles
+    are the interval.
+
+    v: a figure by seed, (S, …). resampled: the same of drawn sentences, (R, S, …).
+    """
+    R, S = resampled.shape[:2]
+    mean = resampled.mean(1)
+    if S == 1:
+        return np.asarray(mean)
+    with np.errstate(invalid="ignore"):  # NaN where a seed has no figure
+        A, B = v.var(0, ddof=1) / S, mean.var(0)
+        C = (resampled.var(0).mean(0) - B) / (S - 1)
+        of_seeds = np.maximum(A - C, 0)
+        more = np.clip((of_seeds + B) / np.maximum(A, TINY), 1, MANY)
+    ν = np.minimum((S - 1) * np.nan_to_num(more, nan=1) ** 2, MANY).astype(int)
+    rng = np.random.default_rng(SEED)
+    g = rng.standard_normal((R, *[1] * (v.ndim - 1)))
+    χ2 = np.cumsum(rng.standard_normal((R, MANY)) ** 2, axis=1)[:, ν - 1]
+    centre = mean.mean(0)
+    return np.asarray(centre + (mean - centre + g * np.sqrt(of_seeds)) * np.sqrt(ν / χ2))
 
 
 def ends(resamples: Floats) -> tuple[Floats, Floats]:

@@ -110,7 +110,7 @@ def test_a_system_that_is_ahead_everywhere_overtakes_nothing() -> None:
     [overtaking] = found.overtaking
     assert (overtaking.ahead, overtaking.size.value, overtaking.size.high) == ("smt", 0, 0)
     assert curve_page.verdicts(found) == [
-        "smt is ahead of nmt at every size, in 97.5 % of the resamples or more."
+        "smt is ahead of nmt at every size, in 97.5 % of the resampled test sets or more."
     ]
 
 

@@ -8,6 +8,7 @@ import random
 import numpy as np
 import pytest
 
+from mtkit.evaluation.means import ends, resampled_means
 from mtkit.evaluation.significance import ALPHA, significance
 from mtkit.evaluation.statistics import Scorer
 
@@ -54,6 +55,20 @@ def test_where_there_is_no_difference_p_is_uniform() -> None:
         bound = 2.58 * math.sqrt(ALPHA * (1 - ALPHA) / REPETITIONS)
         assert abs(np.mean(p < ALPHA) - ALPHA) < bound
     assert _kolmogorov_smirnov(found["sacreBLEU bleu"]) < 1e-6
+
+
+@pytest.mark.parametrize(("seeds", "spread"), [(3, 1.0), (3, 0.1), (5, 1.0), (1, 0.0)])
+def test_intervals_over_seeds_and_sentences_cover(seeds: int, spread: float) -> None:
+    """How often the interval of a mean has what all seeds and sentences would have, which is 0."""
+    rng = np.random.default_rng(3)
+    N, inside = 40, 0
+    for _ in range(1000):
+        by_seed = spread * rng.standard_normal((seeds, 1))
+        values = by_seed + rng.standard_normal(N) + rng.standard_normal((seeds, N))
+        low, high = ends(resampled_means(values))
+        inside += low <= 0 <= high
+    print(inside)
+    assert 0.93 <= inside / 1000 <= 0.97
 
 
 def _kolmogorov_smirnov(p: list[float]) -> float:

@@ -14,7 +14,7 @@ import torch
 from mtkit import load
 from mtkit.cli.output import publish
 from mtkit.errors import InputError
-from mtkit.evaluation.means import Interval, resampled_means
+from mtkit.evaluation.means import Interval, ends, resampled_means
 from mtkit.laboratory import study as laboratory
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.findings import _exploded, context_of, decay_rate, recurrent
@@ -109,11 +109,13 @@ def test_the_decay_rate_is_the_slope() -> None:
     assert decay_rate(np.zeros((1, 2, 51))).value == pytest.approx(1)
 
 
-def test_resampling_keeps_sentences_together_and_draws_seeds() -> None:
+def test_resampling_keeps_sentences_together_and_seeds_vary_as_student_t() -> None:
     values = np.zeros((2, 40, 1))
     values[1] = 1.0
-    means = resampled_means(values)[:, 0]
-    assert sorted(set(np.round(means, 6))) == [0.0, 0.5, 1.0]  # whole seeds, every sentence alike
+    values = np.concatenate([values, values, values])[:5]  # 0, 1, 0, 1, 0: sentences are all alike
+    low, high = ends(resampled_means(values)[:, 0])
+    half = 2.776 * values[:, 0].std(ddof=1) / math.sqrt(5)  # t of 4 degrees of freedom
+    assert (0.4 - low, high - 0.4) == pytest.approx((half, half), rel=0.15)
     sample = np.random.default_rng(1).normal(size=(1, 400, 1))
     assert resampled_means(sample).std() == pytest.approx(sample.std() / 20, rel=0.1)
 

@@ -17,8 +17,13 @@ def chart(curve: Curve) -> Chart:
         bleu = list(zip(curve.sizes, of.bleu, strict=True))
         band = tuple((n, b.low, b.high) for n, b in bleu)
         lines.append(Line(of.system, tuple((n, b.value) for n, b in bleu), band))
-    said = "bands: 95 % of samples and test sentences"
+    said = f"bands: 95 % intervals over {_over(curve)}"
     return Chart("BLEU by training text", "sentence pairs", tuple(lines), log_x=True, equation=said)
+
+
+def _over(curve: Curve) -> str:
+    """What varies. Of one sample nobody knows how others would differ."""
+    return "samples and test sentences" if curve.seeds > 1 else "test sentences alone"
 
 
 def verdicts(curve: Curve) -> list[str]:
@@ -32,8 +37,8 @@ def verdicts(curve: Curve) -> list[str]:
     def verdict(ahead: str, behind: str, size: Interval) -> str:
         everywhere = f"{ahead} is ahead of {behind} at every size"
         if size.high == 0:
-            return f"{everywhere}, in 97.5 % of the resamples or more."
-        interval = f"95 % interval: {pairs(size.low)} to {pairs(size.high)}"
+            return f"{everywhere}, in 97.5 % of the resampled test sets or more."
+        interval = f"given these samples, 95 % interval: {pairs(size.low)} to {pairs(size.high)}"
         if size.value == 0:
             return f"{everywhere} ({interval} pairs)."
         return f"{ahead} overtakes {behind} at {pairs(size.value)} pairs ({interval})."
@@ -51,8 +56,8 @@ def grid(curve: Curve) -> Grid:
     seconds = "; ".join(f"{of.system} {t}" for of, t in zip(curve.systems, times, strict=True))
     return Grid(
         "Learning curves: BLEU after training on so many sentence pairs, the mean of "
-        f"{curve.seeds} sample{'s' * (curve.seeds > 1)}, with 95 % intervals over samples and "
-        "test sentences.",
+        f"{curve.seeds} sample{'s' * (curve.seeds > 1)}, with 95 % intervals over "
+        f"{_over(curve)}.",
         ("System", *(f"{size:,}" for size in curve.sizes)),
         rows,
         [f"Seconds of training: {seconds}."],
