@@ -58,6 +58,13 @@ def test_lines_keep_their_number_and_order(system: System, few: Corpus) -> None:
     assert together == [*alone, "", *alone[::-1], ""]
 
 
+def test_how_many_are_asked_for_does_not_change_the_best(system: System, few: Corpus) -> None:
+    text = few.train.source[:8]
+    for ten, five, one in zip(*(system.translate(text, n) for n in (10, 5, 1)), strict=True):
+        assert [h.text for h in ten[: len(five)]] == [h.text for h in five]
+        assert five[0].text == one[0].text
+
+
 def test_n_best_are_different_and_best_first(system: System, few: Corpus) -> None:
     for hypotheses in system.translate(few.train.source[:8], n_best=5):
         texts = [h.text for h in hypotheses]

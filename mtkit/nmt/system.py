@@ -138,21 +138,26 @@ class NmtSystem:
         )  # fmt: skip
 
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
+        """The best of the system's own beam, and behind them what a beam of ``n_best`` adds: how
+        many are asked for does not change the best.
+        """
         encoded = self.subwords.encode(words)
-        detokenize = self.tokenizer.detokenize
-        result = [[Hypothesis.copied(line, detokenize(line))] for line in words]
+        found = [dict[str, Hypothesis]() for _ in words]  # by text, the best first
         rows = [i for i, e in enumerate(encoded) if len(e.ids) <= MOST_SUBWORDS]
         sources = [encoded[i].ids for i in rows]
-        beam = max(self.beam, n_best)
-        batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
-        for batch, beams in zip(batches, self._search(sources, batches, beam), strict=True):
-            for r, outputs in zip(batch, beams, strict=True):
-                i = rows[r]
-                hypotheses = [self._hypothesis(output, words[i], encoded[i]) for output in outputs]
-                distinct = {h.text: h for h in reversed(hypotheses)}
-                best = sorted(distinct.values(), key=lambda h: -h.score)
-                result[i] = best[:n_best]
-        return result
+        for beam in sorted({self.beam, max(self.beam, n_best)}):
+            batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
+            for batch, beams in zip(batches, self._search(sources, batches, beam), strict=True):
+                for r, outputs in zip(batch, beams, strict=True):
+                    i = rows[r]
+                    for output in outputs:
+                        hypothesis = self._hypothesis(output, words[i], encoded[i])
+                        found[i].setdefault(hypothesis.text, hypothesis)
+        detokenize = self.tokenizer.detokenize
+        return [
+            list(of.values())[:n_best] or [Hypothesis.copied(line, detokenize(line))]
+            for line, of in zip(words, found, strict=True)
+        ]
 
     def _search(
         self, sources: list[list[int]], batches: list[list[int]], beam: int
