@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -132,12 +132,22 @@ def _file_lines(file: Path, singly: bool) -> tuple[Iterator[list[str]], int]:
             f"{file}: {form} holds both languages; translate reads plain text, XLIFF and PO"
         )
     lines, size = read_lines(file), 1 if singly else BATCH
-    if lines and lines[0].lstrip().startswith(("<?xml", "<xliff", "<tmx")):
-        raise InputError(
-            f"{file}: line 1: this is XML; of XML only XLIFF can be translated, "
-            "in files whose names end in .xlf or .xliff"
-        )
+    if what := _no_plain_text(lines):
+        raise InputError(f"{file}: {what}")
     return (lines[i : i + size] for i in range(0, len(lines), size)), len(lines)
+
+
+def _no_plain_text(lines: Sequence[str]) -> str:
+    """What lines are that belong into a file whose name says so; "" for plain text."""
+    if lines and lines[0].lstrip("\ufeff \t").startswith(("<?xml", "<xliff", "<tmx")):
+        return (
+            "line 1: this is XML; of XML only XLIFF can be translated, in files whose names end in "
+            ".xlf or .xliff"
+        )
+    for number, (line, following) in enumerate(pairwise(lines[:200]), 1):
+        if line.startswith('msgid "') and following.startswith(('msgstr "', '"')):
+            return f"line {number}: this is PO; it can be translated in a file NAME.po"
+    return ""
 
 
 @contextmanager
@@ -222,6 +232,8 @@ def _read(singly: bool) -> tuple[Iterator[list[str]], int]:
     if singly:
         return ([line] for line in stream_lines(sys.stdin.buffer, "stdin")), 0
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")
+    if what := _no_plain_text(lines):
+        note(f"warning: stdin: {what}")
     return (lines[i : i + BATCH] for i in range(0, len(lines), BATCH)), len(lines)
 
 

@@ -39,7 +39,9 @@ Item = str | Code
 _ICU = re.compile(r"\{\s*[\w.-]+\s*,\s*(?:plural|select|selectordinal)\s*,")
 _CODE = re.compile(
     r"""
-    (?P<break>[ ]*(?:[^\S ]*[\n\r\t\v\f\u2028\u2029\x85][^\S]*)|\\[nrt])  # a line break; \n spelled
+      (?P<path>\b[A-Za-z]:\\{1,2}(?![nrt](?:[A-Z\s]|$))[^\s<>"|?*]*[\w\\]          # C:\temp
+      | \\\\\w[^\s<>"|?*]*\w)                                           # \\host\share
+  | (?P<break>[ ]*(?:[^\S ]*[\n\r\t\v\f\u2028\u2029\x85][^\S]*)|\\[nrt])  # a line break; \n spelled
   | (?P<space>[ ]*[^\S \n\r\t\v\f\u2028\u2029\x85]\s*|[ ]{2,})
   | (?P<tag></?(?P<name>[A-Za-z][\w:.-]*|\d+)(?:[\s/][^<>]*)?>
       | &lt;/?(?P<escaped>[A-Za-z][\w:.-]*)(?:[\s/](?:(?!&[lg]t;).)*)?&gt;)
@@ -47,6 +49,10 @@ _CODE = re.compile(
   | (?P<word>
         https?://(?:(?!&[lg]t;)[^\s<>"])*(?<![.,;:!?)\]])
       | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+
+      | \b(?:Ctrl|Control|Alt|Shift|Cmd|Meta|Strg)(?:[+-](?:[A-Z][a-z]+\d*|[A-Z\d]|F\d+))+\b
+      | (?<![\w-])--[a-z][\w-]*\w                                 # --help
+      | \bv\d+(?:\.\d+)+\b | (?<![\w.])\d+(?:\.\d+){2,}(?![\w.]*\w)     # v1.2, 1.2.3
+      | \[\[[^\[\]]*\]\] | \$[A-Z][A-Z\d_]*\$                      # [[x]], $NAME$
       | \{\{[^{}]*\}\} | [$#]\{[^{}]*\} | %\{\w+\}              # {{x}}, ${x}, #{x}, %{x}
       | \{%[^{}]*%\} | \{\$[^{}\s]+\} | \$t\([^()]*\)              # {% if x %}, {$x.y}, $t(x)
       | %<\w+>[-+\ #0-9.]*[A-Za-z] | %[-+#0]*\[\d+\][-+#0-9.]*[A-Za-z]  # %<n>d, %[1]s
@@ -96,6 +102,8 @@ def _role_of(found: re.Match[str]) -> tuple[Role, str]:
         return role, ""
     if kind == "break" or kind == "space" or kind == "word":
         return kind, ""  # type: ignore[return-value]
+    if kind == "path":
+        return "word", ""
     if kind == "ordered":
         return "word", ORDERED
     if kind in ("comment", "accelerator"):

@@ -34,7 +34,7 @@ def check_language(where: str, side: str, named: str, model: str) -> None:
     where: file and line. side: "source" or "target".
     """
     a, b = base(named.partition("@")[0]), base(model)
-    if UND in (a, b) or a == b:
+    if not a or UND in (a, b) or a == b:
         return
     if len(a) != len(b):
         note(f"{where}: the {side} language is {named}; taken for the model's {model}")

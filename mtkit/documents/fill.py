@@ -15,7 +15,10 @@ from mtkit.documents.xliff import read_xliff
 from mtkit.text.languages import unpacked
 from mtkit.text.tokenizer import WordTokenizer
 
-KINDS = {".xlf": "XLIFF", ".xliff": "XLIFF", ".po": "PO"}
+KINDS = {
+    ".xlf": "XLIFF", ".xliff": "XLIFF", ".sdlxliff": "XLIFF", ".mqxliff": "XLIFF",
+    ".mxliff": "XLIFF", ".po": "PO", ".pot": "PO",
+}  # fmt: skip
 READERS = {"XLIFF": read_xliff, "PO": read_po}
 
 

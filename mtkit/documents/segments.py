@@ -10,12 +10,13 @@ from mtkit.documents.codes import Code, Item, codes_of, is_message, lines_of, wi
 from mtkit.documents.lines import Line, plain_line
 from mtkit.documents.returning import Escape, put_back
 from mtkit.system import Hypothesis
-from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 Translate = Callable[[Sequence[str]], Sequence[Hypothesis]]
 MESSAGE = "an ICU message that chooses (plural, select)"
 NOTHING = "no translation by the model"
 MADE_UP = "words lost or a code made up by the model"
+UNKNOWN = "no word that the model knows"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class _Prepared:
     def filled(self, hypotheses: dict[str, Hypothesis], tokenizer: WordTokenizer) -> Filled:
         if self.is_message:
             return Filled(self.source(), MESSAGE)
-        parts = list[str]()
+        parts, known = list[str](), not any(line.is_language for line in self.lines)
         for line in self.lines:
             if not line.is_language:
                 parts.append(self.source(line.places))
@@ -81,6 +82,7 @@ class _Prepared:
             best = hypotheses[line.text]
             if not best.text.strip():
                 return Filled(None, NOTHING)
+            known |= _knows_some(best)
             made = put_back(line, best, self.partners, tokenizer, self.escape)
             if made is None:
                 return Filled(self.source(), MADE_UP)
@@ -88,4 +90,10 @@ class _Prepared:
             start = " " * (isinstance(first, str) and first.startswith(" "))
             end = " " * (isinstance(last, str) and last.endswith(" "))
             parts += [start, made, end]
-        return Filled("".join(parts))
+        return Filled("".join(parts)) if known else Filled(self.source(), UNKNOWN)
+
+
+def _knows_some(hypothesis: Hypothesis) -> bool:
+    """Whether a word of a translation is more than a copy of one that the system does not know."""
+    words = (w for w in hypothesis.tokens if any(map(str.isalpha, w)) and not is_verbatim(w))
+    return any(word not in hypothesis.unknown for word in words)

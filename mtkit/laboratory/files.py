@@ -12,7 +12,7 @@ import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.laboratory.recurrent_lm import WORDS, RecurrentLm
-from mtkit.laboratory.study import Laboratory
+from mtkit.laboratory.study import DEPTH, Laboratory
 from mtkit.manifest import LABORATORY, LANGUAGE_MODEL, LOG, MANIFEST, Manifest, check_whole
 from mtkit.nmt.recurrent.probe import Setup, Trained
 from mtkit.storage.reading import as_fields, damaged, parse_json, read_text
@@ -55,7 +55,7 @@ def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
     for names in shared.models:
         if not isinstance(names, list) or not all(_is_name(name) for name in names) or not names:
             raise damaged(file, "models that are no names of directories in it")
-    groups = [[_trained(directory / name) for name in names] for names in shared.models]
+    groups = [[_trained(directory / n, shared.hidden) for n in names] for names in shared.models]
     if not groups:
         raise damaged(file, "no models")
     words = Vocabulary.load(directory / shared.models[0][0] / WORDS)
@@ -81,10 +81,14 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and re.fullmatch(r"[\w-]+", name) is not None
 
 
-def _trained(directory: Path) -> Trained:
+def _trained(directory: Path, hidden: int) -> Trained:
     config, log = Manifest.read(directory).config, directory / LOG
     own = {f.name: config[f.name] for f in fields(Setup) if f.name in config}
     setup = as_fields(Setup, own, directory / MANIFEST)
     lines = read_text(log).splitlines()
     trace = np.array([as_fields(_Step, parse_json(line, log, dict), log) for line in lines])
-    return Trained(setup, RecurrentLm.load(directory).model, trace.reshape(-1, 2))
+    model = RecurrentLm.load(directory).model
+    shape = setup.shape(model.config.vocabulary, hidden)
+    if model.config != shape or setup.layers not in (1, DEPTH):
+        raise damaged(directory / MANIFEST, "the set-up of another network")
+    return Trained(setup, model, trace.reshape(-1, 2))

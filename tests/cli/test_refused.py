@@ -16,6 +16,7 @@ FILES = {
     "two.txt": b"p\nq\n",
     "two.tmx": b"<tmx>\n</tmx>\n",
     "two.xml": b"<tmx>\n</tmx>\n",
+    "po.txt": b'# a\nmsgid "a"\nmsgstr ""\n',
     "empty.en": b"",
     "bad.en": b"ok\nb\xff\n",
     "outside.gold": b"5-0\n",
@@ -43,6 +44,7 @@ REFUSED = {
     "no-file": (["translate", "none.en"], "none.en: no such file"),
     "no-document": (["translate", "none.po", "--model", "."], ".: not a model directory"),
     "xml-as-text": (["translate", "two.xml"], "two.xml: line 1: this is XML; of XML only XLIFF"),
+    "po-as-text": (["translate", "po.txt"], "po.txt: line 2: this is PO; it can be translated in"),
     "memory-as-text": (
         ["translate", "two.tmx"],
         "two.tmx: tmx holds both languages; translate reads",

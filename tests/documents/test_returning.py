@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from mtkit.documents.codes import Code, Item, codes_of
-from mtkit.documents.segments import MADE_UP, MESSAGE, NOTHING, Segment, translate_segments
+from mtkit.documents.segments import MADE_UP, MESSAGE, NOTHING, UNKNOWN, Segment, translate_segments
 from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.documents import PLACEHOLDERS, WORDS, mirror, reply, shout
@@ -95,6 +97,19 @@ def test_what_a_model_says_of_nothing_or_makes_up() -> None:
     assert answer("zwei", "%￭", "1", "￭$", "￭s") == ("Two dogs.", MADE_UP)
     message = Segment(["{n, plural, one {a} other {b}}"], str, 1)
     assert translate_segments([message], shout, WORDS) == [(message.items[0], MESSAGE)]
+
+
+def test_a_copy_of_unknown_words_is_no_translation() -> None:
+    def copies(lines: Sequence[str]) -> list[Hypothesis]:
+        return [replace(reply(x, w := WORDS.tokenize(x)), unknown=w) for x in lines]
+
+    def knows_one(lines: Sequence[str]) -> list[Hypothesis]:
+        return [replace(h, unknown=h.unknown[:1]) for h in copies(lines)]
+
+    segments = [Segment(["WHERE IS <b>IT</b> 7?"], str, 1), Segment(["12 %s"], str, 2)]
+    done = translate_segments(segments, copies, WORDS)
+    assert done == [("WHERE IS <b>IT</b> 7?", UNKNOWN), ("12 %s", "")]
+    assert [filled.why for filled in translate_segments(segments, knows_one, WORDS)] == ["", ""]
 
 
 @pytest.mark.parametrize(

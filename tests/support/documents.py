@@ -53,6 +53,8 @@ PLACEHOLDERS = [
     "help@example.org", "R&D", "<br/>", "<img src=\"a.png\">", "&lt;b&gt;", "\\n", "\n", "\n\n",
     "\t", "  ", "{n, number}", "%@", "%lu", "%<n>s", "%'d", "%1$'05d", "%[1]s", "@count", "!name",
     ":count", "{$user.name}", "{% if x %}", "$t(key)", "<0/>", "%1!s!", "__name__", "&nbsp;",
+    "C:\\temp\\new", "C:\\\\Users\\\\ann", "\\\\host\\share", "Ctrl+Shift+S", "--dry-run", "v1.2",
+    "1.2.3", "[[link]]", "$NAME$",
 ]  # fmt: skip
 AROUND = [("<b>", "</b>"), ('<a href="x?y=1&amp;z=2">', "</a>"), ("&lt;i&gt;", "&lt;/i&gt;")]
 # The same as elements of XLIFF.

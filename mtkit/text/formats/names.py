@@ -8,7 +8,8 @@ from mtkit.text.languages import unpacked
 
 SUFFIXES = {
     ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".tmx": "tmx",
-    ".xlf": "xliff", ".xliff": "xliff", ".po": "po",
+    ".xlf": "xliff", ".xliff": "xliff", ".sdlxliff": "xliff", ".mqxliff": "xliff",
+    ".mxliff": "xliff", ".po": "po",
 }  # fmt: skip
 
 
