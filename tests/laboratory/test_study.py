@@ -21,6 +21,7 @@ from mtkit.laboratory.findings import _exploded, context_of, decay_rate, recurre
 from mtkit.laboratory.page import _seven, _vanishing, charts, grids
 from mtkit.laboratory.recurrent_lm import RecurrentLm
 from mtkit.laboratory.study import CELLS, WILD, Plan, Study, frequent, stream, windows
+from mtkit.manifest import Manifest
 from mtkit.nmt.recurrent.gradients import by_distance
 from mtkit.nmt.recurrent.language_model import next_logprobs
 from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Trained, probe, train_all
@@ -217,6 +218,12 @@ def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
         load(tmp_path / "lab")
     with pytest.raises(InputError, match="not what `mtkit gradients` wrote"):
         load_laboratory(tmp_path / "lab/lstm-1")
+    own = Manifest.read(tmp_path / "lab/lstm-1")
+    for key, value in (("layers", 2**31), ("cell", "gru"), ("scale", 2.0)):
+        replace(own, config=own.config | {key: value}).write(tmp_path / "lab/lstm-1")
+        manifest.write(tmp_path / "lab")
+        with pytest.raises(InputError, match="the set-up of another network"):
+            load_laboratory(tmp_path / "lab")
 
 
 def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mtkit.text.formats.codes import ROLES, distance
 Unit = dict[str, str]  # language, or one of ROLES → text
 Numbered = tuple[int, Unit]  # with the line of the file where it begins
 Pair = tuple[str, str]
+FIRST = 4  # lines of units that are named
 _BREAKS = re.compile(r"\s*[\r\n]\s*")
 
 
@@ -32,6 +33,7 @@ class Choice:
         self.chosen = Counter[Pair]()  # the keys of a unit that were taken
         self.units = self.broken = 0
         self.lines = array("q")  # where the unit of each pair begins
+        self.lacking = list[int]()  # where the first ones that lack a text begin
         self._keys: dict[tuple[str, ...], Pair | None] = {}  # of a unit → those to take
 
     @property
@@ -49,11 +51,11 @@ class Choice:
         for line, unit in units:
             self.units += 1
             self.seen.update(unit.keys())
-            if (keys := self._of(unit)) is None:
+            keys = self._of(unit)
+            if keys is None or not all(unit[key].strip() for key in keys):
+                self.lacking += [line] * (len(self.lacking) < FIRST)
                 continue
             source, target = unit[keys[0]], unit[keys[1]]
-            if not (source.strip() and target.strip()):
-                continue
             pair = one_line(source), one_line(target)
             self.broken += pair != (source, target)
             self.chosen[keys] += 1
@@ -93,7 +95,11 @@ class Choice:
     def _report(self) -> None:
         complete = self.chosen.total()
         if left := self.units - complete:
-            _once(f"{self.path}: {left:,} of {self.units:,} units lack text on a side; left out")
+            where = ", ".join(map(str, self.lacking)) + ", …" * (left > len(self.lacking))
+            _once(
+                f"{self.path}: {left:,} of {self.units:,} units lack text on a side; left out "
+                f"(line {where})"
+            )
         if self.broken:
             _once(
                 f"{self.path}: line breaks became blanks in {self.broken:,} of {complete:,} pairs"
