@@ -103,7 +103,8 @@ def test_the_search_is_asked_as_the_system_is_set(monkeypatch: pytest.MonkeyPatc
     # Of answers alike in text, the best is kept.
     assert [(h.text, h.score) for h in system.translate(["abba"], 3)[0]] == [("ab", -1), ("ba", -2)]
     system.translate(["abba"], 9)
-    assert asked == [([[*source.ids, EOS]], beam, 0.5) for beam in (3, 9)]
+    # More than its beam are looked for behind what its own finds.
+    assert asked == [([[*source.ids, EOS]], beam, 0.5) for beam in (3, 3, 9)]
 
 
 @pytest.mark.parametrize(("pairs", "held"), [(40, 2), (20_000, 1000), (30_000, 1000)])
