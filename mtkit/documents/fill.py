@@ -12,19 +12,16 @@ from mtkit.documents.encoding import read_document
 from mtkit.documents.po import read_po
 from mtkit.documents.segments import Filled, Translate, translate_segments
 from mtkit.documents.xliff import read_xliff
-from mtkit.text.languages import unpacked
+from mtkit.text.formats.names import format_of
 from mtkit.text.tokenizer import WordTokenizer
 
-KINDS = {
-    ".xlf": "XLIFF", ".xliff": "XLIFF", ".sdlxliff": "XLIFF", ".mqxliff": "XLIFF",
-    ".mxliff": "XLIFF", ".po": "PO", ".pot": "PO",
-}  # fmt: skip
+KINDS = {"xliff": "XLIFF", "po": "PO"}
 READERS = {"XLIFF": read_xliff, "PO": read_po}
 
 
 def kind_of(path: Path) -> str:
     """What a document is by its name, packed or not; "" for plain text."""
-    return KINDS.get(Path(unpacked(path)).suffix.lower(), "")
+    return KINDS.get(format_of(path), "")
 
 
 def open_document(path: Path, languages: Languages, every: bool) -> Document:

@@ -74,7 +74,7 @@ class _Prepared:
     def filled(self, hypotheses: dict[str, Hypothesis], tokenizer: WordTokenizer) -> Filled:
         if self.is_message:
             return Filled(self.source(), MESSAGE)
-        parts, known = list[str](), not any(line.is_language for line in self.lines)
+        parts, is_copy = list[str](), list[bool]()
         for line in self.lines:
             if not line.is_language:
                 parts.append(self.source(line.places))
@@ -82,7 +82,7 @@ class _Prepared:
             best = hypotheses[line.text]
             if not best.text.strip():
                 return Filled(None, NOTHING)
-            known |= _knows_some(best)
+            is_copy.append(_is_copy(best))
             made = put_back(line, best, self.partners, tokenizer, self.escape)
             if made is None:
                 return Filled(self.source(), MADE_UP)
@@ -90,10 +90,12 @@ class _Prepared:
             start = " " * (isinstance(first, str) and first.startswith(" "))
             end = " " * (isinstance(last, str) and last.endswith(" "))
             parts += [start, made, end]
-        return Filled("".join(parts)) if known else Filled(self.source(), UNKNOWN)
+        if is_copy and all(is_copy):
+            return Filled(self.source(), UNKNOWN)
+        return Filled("".join(parts))
 
 
-def _knows_some(hypothesis: Hypothesis) -> bool:
-    """Whether a word of a translation is more than a copy of one that the system does not know."""
-    words = (w for w in hypothesis.tokens if any(map(str.isalpha, w)) and not is_verbatim(w))
-    return any(word not in hypothesis.unknown for word in words)
+def _is_copy(hypothesis: Hypothesis) -> bool:
+    """Whether all words of a translation are copies of such as the system does not know."""
+    words = [w for w in hypothesis.tokens if any(map(str.isalpha, w)) and not is_verbatim(w)]
+    return bool(words) and all(word in hypothesis.unknown for word in words)

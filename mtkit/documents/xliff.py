@@ -48,7 +48,7 @@ _MACHINE = (
 )
 _COPIED = "needs-translation", "initial"
 _UNTRANSLATED = {"new", *_COPIED}
-SOME = f"{HAS_TARGET} of some of its segments, which --all fills"
+_SOME = f"{HAS_TARGET} of some of its segments, which --all fills"
 
 
 class _Place(NamedTuple):
@@ -130,11 +130,11 @@ def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator
             raise InputError(f"{at(path, holder.line)}: <{holder.name}> has no <source>; add one")
         source = holder.child("seg-source") or source
         reason = _why_kept(holder, source, target, every)
-        lacking = list(_lacking(source, target)) if reason == SOME else []
-        if reason and not lacking:
-            document.kept[reason] += 1
+        places: list[tuple[Node, Node | None]] = [(source, target)]
+        if reason:
+            places = [*_lacking(source, target)] if reason == _SOME else []
+            document.kept[reason] += not places
         carrier = target if first else holder
-        places = lacking if reason else [(source, target)]
         for i, (of, to) in enumerate(places):
             yield _Place(of, to, None if i else carrier)
 
@@ -161,7 +161,7 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
     if state in _UNTRANSLATED and target.text() == source.text():
         return ""
     if any(not _says_something(mark) for mark in _segments(target)):
-        return SOME
+        return _SOME
     return (
         f"{HAS_TARGET} marked {state}, which --all fills" if state in _UNTRANSLATED else HAS_TARGET
     )

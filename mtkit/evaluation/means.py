@@ -10,7 +10,8 @@ further than from the least to the largest; what their mean v̄ may be is Studen
     C = (Var_r(v_sr) − B)/(S − 1)   their interaction, which A and B both have; mean over s
     ν = (S − 1) (A + B − C)²/A²   degrees of freedom (Satterthwaite 1946), those of B being many
 
-One seed says nothing of others: only sentences vary then.
+A − C below 0 is taken for 0; ν is whole, from S − 1 to ``MANY``. One seed says nothing of others:
+only sentences vary then.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 SEED = 12345
-TINY = 1e-300
+TINY = 1e-300  # in place of a variance of 0
 MANY = 200  # degrees of freedom, of which more change nothing
 Floats = NDArray[np.float64]
 
@@ -60,8 +61,7 @@ def resampled_means(values: Floats) -> Floats:
 
 
 def over_seeds(v: Floats, resampled: Floats) -> Floats:
-    """What the mean of seeds may be, (R, …): as many values as ``resampled`` has, whose quantiles
-    are the interval.
+    """What the mean of seeds may be, (R, …), whose quantiles are the interval; in the unit of v.
 
     v: a figure by seed, (S, …). resampled: the same of drawn sentences, (R, S, …).
     """

@@ -49,7 +49,8 @@ class Pair:
 
     The p-values are two-sided: how often a difference as large arises where there is none; by
     holm, corrected for the number of pairs on this metric. p_sacrebleu: what sacreBLEU's command
-    prints for the paired bootstrap, #{|δ*| − mean |δ*| > |δ|}: about the half of ``p_bootstrap``.
+    prints for the paired bootstrap, (1 + #{|δ*| − mean |δ*| > |δ|})/(1 + trials): about the half of
+    ``p_bootstrap``.
     """
 
     a: str
@@ -115,7 +116,6 @@ def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> P
     one, two = systems[a], systems[b]
     δ = one.score(metric) - two.score(metric)
     drawn = one.resampled[metric] - two.resampled[metric]
-    halved = np.abs(drawn) - np.abs(drawn).mean()
     scorer, x, y = one.scorer, one.rows[metric], two.rows[metric]
     gained = scorer.shuffles @ (x - y)  # (trials, columns)
     first, second = (
@@ -124,7 +124,8 @@ def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> P
     )
     p = _p_value(np.abs(drawn - δ) >= abs(δ))
     q = _p_value(np.abs(first - second) >= abs(δ))
-    return Pair(a, b, metric, δ, p, q, p, q, _p_value(halved > abs(δ)) if δ else 1.0)
+    sacrebleu = _p_value(np.abs(drawn) - np.abs(drawn).mean() > abs(δ)) if δ else 1.0
+    return Pair(a, b, metric, δ, p, q, p, q, sacrebleu)
 
 
 def _p_value(as_large: NDArray[np.bool_]) -> float:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -106,7 +107,9 @@ class NmtSystem:
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
         """See ``System``. The score is ln P(y|x) divided by the length in subwords, of a line in
-        pieces the mean of theirs. A word of more than ``MOST_SUBWORDS`` is copied, at score 0.
+        pieces the mean of theirs. A word of more than ``MOST_SUBWORDS`` is copied, at score 0. What
+        only a beam wider than the system's own finds stands behind what that finds, whatever its
+        score.
         """
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         spans = []
@@ -147,12 +150,12 @@ class NmtSystem:
         sources = [encoded[i].ids for i in rows]
         for beam in sorted({self.beam, max(self.beam, n_best)}):
             batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
-            for batch, beams in zip(batches, self._search(sources, batches, beam), strict=True):
-                for r, outputs in zip(batch, beams, strict=True):
-                    i = rows[r]
-                    for output in outputs:
-                        hypothesis = self._hypothesis(output, words[i], encoded[i])
-                        found[i].setdefault(hypothesis.text, hypothesis)
+            beams = chain.from_iterable(self._search(sources, batches, beam))
+            for r, outputs in zip(chain.from_iterable(batches), beams, strict=True):
+                i = rows[r]
+                for output in outputs:
+                    hypothesis = self._hypothesis(output, words[i], encoded[i])
+                    found[i].setdefault(hypothesis.text, hypothesis)
         detokenize = self.tokenizer.detokenize
         return [
             list(of.values())[:n_best] or [Hypothesis.copied(line, detokenize(line))]

@@ -176,13 +176,14 @@ def _slips(sides: Sides, tokenizer: Tokenizer) -> list[Slip]:
 
 def _where(slips: list[Slip], sides: Sides) -> str:
     """The first slips in words; "" where there is none."""
-    places = (
-        f"{sides[slip.side].path.name} line {first:,}" + (f"–{last:,}" if last > first else "")
-        for slip in slips[:SLIPS]
-        for first, last in [sides[slip.side].number(np.array([slip.first, slip.last]) - 1).tolist()]
-    )
+    places = (_place(slip, sides[slip.side]) for slip in slips[:SLIPS])
     more = f" and {len(slips) - SLIPS:,} more" if len(slips) > SLIPS else ""
     return f"without a partner, probably: {', '.join(places)}{more}" if slips else ""
+
+
+def _place(slip: Slip, side: Side) -> str:
+    first, last = side.number(np.array([slip.first, slip.last]) - 1).tolist()
+    return f"{side.path.name} line {first:,}" + (f"–{last:,}" if last > first else "")
 
 
 def _by_pair(

@@ -76,6 +76,6 @@ def test_a_toolkit_finds_every_target_and_no_fault(
         ]  # fmt: skip
     assert not faults
     forms = 1.25 if name == "a.po" else 1  # of an entry, which is one unit here, on average
-    assert filled * forms > 0.9 * len(document.segments)  # a tiny network may have nothing to say
+    assert filled * forms > 0.95 * len(document.segments)  # a tiny network may have nothing to say
     again = open_document(path, manifest.languages, False)
-    assert len(again.segments) <= 0.1 * len(document.segments)
+    assert len(again.segments) <= 0.05 * len(document.segments)

@@ -67,7 +67,6 @@ def test_intervals_over_seeds_and_sentences_cover(seeds: int, spread: float) -> 
         values = by_seed + rng.standard_normal(N) + rng.standard_normal((seeds, N))
         low, high = ends(resampled_means(values))
         inside += low <= 0 <= high
-    print(inside)
     assert 0.93 <= inside / 1000 <= 0.97
 
 

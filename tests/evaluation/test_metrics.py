@@ -226,6 +226,7 @@ def test_p_values_are_sacrebleus(tokenize: str) -> None:
         assert p.p_randomization == sacrebleu_p("ar", 250, p.a, p.b, p.metric, tokenize)
     assert len({p.p_randomization for p in pairs}) > 1
     assert any(p.p_bootstrap > 1.5 * p.p_sacrebleu for p in pairs)
+    assert holm([0.04, 0.01, 0.03, 0.9]) == pytest.approx([0.09, 0.04, 0.09, 0.9])  # by hand
     for metric in ("bleu", "chrf"):
         of = [p for p in pairs if p.metric == metric]
         assert [p.holm_bootstrap for p in of] == holm([p.p_bootstrap for p in of])

@@ -85,10 +85,11 @@ class Outcome(NamedTuple):
 # --- ways to spoil a file
 
 
-def spoilt(
-    file: Path, content: bytes, counts: tuple[int, int, int], rng: np.random.Generator
-) -> Iterator[Spoilt]:
-    """Truncations, turned bits and chosen values, so many of each."""
+def spoilt(file: Path, content: bytes, counts: tuple[int, int, int], seed: int) -> Iterator[Spoilt]:
+    """Truncations, turned bits and chosen values, so many of each; the same ones for a seed. Each
+    is made when it is tried, and forgotten.
+    """
+    rng = np.random.default_rng(seed)
     truncations, flips, chosen = counts
     size = len(content)
     for at in _some(rng, size, truncations):
@@ -238,7 +239,7 @@ def checkpoint(
         said = list[tuple[str, Any]]()
         tensors = _tensor_values(content, counts[2], np.random.default_rng(seed))
         for way in chain(
-            spoilt(file, content, counts, np.random.default_rng(seed)),
+            spoilt(file, content, counts, seed),
             (Spoilt(file, how, other) for how, other in tensors),
         ):
             file.write_bytes(way.content)
@@ -272,8 +273,7 @@ def torture(
         if kind == "laboratory" and file.parent not in (target, target / NETWORK):
             continue
         content = file.read_bytes()
-        seeded = int(rng.integers(2**32))
-        ways = partial(_ways_of, file, content, counts, seeded)
+        ways = partial(spoilt, file, content, counts, int(rng.integers(2**32)))
         for how, outcome in _tried(kind, where, target, ways, expected):
             if outcome.fault:  # perhaps a child died before it put things in order
                 file.write_bytes(content)
@@ -286,13 +286,6 @@ def torture(
         file.write_bytes(content)
     shutil.rmtree(where)
     return tally, faults
-
-
-def _ways_of(
-    file: Path, content: bytes, counts: tuple[int, int, int], seed: int
-) -> Iterator[Spoilt]:
-    """The same ones whenever they are asked for: each is made when it is tried, and forgotten."""
-    return spoilt(file, content, counts, np.random.default_rng(seed))
 
 
 def _tried(

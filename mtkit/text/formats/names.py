@@ -9,7 +9,7 @@ from mtkit.text.languages import unpacked
 SUFFIXES = {
     ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".tmx": "tmx",
     ".xlf": "xliff", ".xliff": "xliff", ".sdlxliff": "xliff", ".mqxliff": "xliff",
-    ".mxliff": "xliff", ".po": "po",
+    ".mxliff": "xliff", ".po": "po", ".pot": "po",
 }  # fmt: skip
 
 
