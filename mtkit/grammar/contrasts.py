@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mtkit.errors import InputError
-from mtkit.grammar.suite import Accuracy, Contrast, accuracy_by_distance, preferences
+from mtkit.grammar.suite import Accuracy, Contrast, accuracy_by_distance, preferences, trials
 from mtkit.page.chart import Chart, Line
 from mtkit.page.findings import Findings
 from mtkit.page.tables import Cell, Grid, number
@@ -56,6 +56,7 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
     ]
     distances = np.array([item.distance for item in items])
     phenomena = np.array([item.phenomenon for item in items])
+    tried = trials(items)
     judged = []
     for model, parts in MODELS[system.kind].items():
         values = [[_log_p(score, parts) for score in side] for side in scores]
@@ -64,9 +65,9 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
         right, wrong = np.array(values, np.float64)
         points = preferences(right, wrong)
         groups = {p: phenomena == p for p in np.unique(phenomena).tolist()}
-        shares = {p: Accuracy.of(points[rows], distances[rows]) for p, rows in groups.items()}
-        whole = Accuracy.of(points, distances)
-        by_distance = accuracy_by_distance(right, wrong, distances)
+        shares = {p: Accuracy.of(points[of], distances[of], tried[of]) for p, of in groups.items()}
+        whole = Accuracy.of(points, distances, tried)
+        by_distance = accuracy_by_distance(right, wrong, distances, trials=tried)
         judged.append(Judgement(name, model, whole, by_distance, shares))
     if not judged:
         raise InputError(f"{name} gives translations no probability; it cannot choose")
@@ -98,6 +99,8 @@ def grids(judged: Sequence[Judgement]) -> list[Grid]:
     by_distance = [[Cell(j.name), *map(_share, [*j.by_distance, j.whole])] for j in judged]
     by_phenomenon = [[Cell(j.name), *map(_share, j.by_phenomenon.values())] for j in judged]
     items = f"Items: {', '.join(f'{group.items:,}' for group in groups)}."
+    if any(group.trials < group.items for group in groups):
+        items += " An item and its mirror item are one trial of the interval."
     return [
         Grid(caption, ("System", *distances, "All"), by_distance, [items]),
         Grid("The same by phenomenon.", ("System", *judged[0].by_phenomenon), by_phenomenon),

@@ -5,7 +5,8 @@ Each item has a mirror item. Both have the same words, but for the governor, and
 depends on it: where one item's right translation is ``weil der Junge … schläft``, its wrong one
 ``weil der Junge … schlafen``, the mirror's are ``weil die Frauen … schlafen`` and ``… schläft``. So
 what stands around the contrast, as far as the governor, is right as often as wrong, and who sees no
-further is right in half of the cases.
+further is right in half of the cases. An item says little that its mirror item does not, so the two
+are one trial of the share's interval (Wilson 1927).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -132,24 +134,45 @@ def read_suite(path: Path) -> list[Contrast]:
     return items
 
 
+def trials(items: Sequence[Contrast]) -> NDArray[np.int64]:
+    """The trial that each item belongs to, counted from 0, (N,): that of the item before it where
+    this is its mirror item, otherwise the next.
+    """
+    numbers, together = [0], False
+    for before, here in pairwise(map(_change, items)):
+        together = not together and here == before[::-1]
+        numbers.append(numbers[-1] + (not together))
+    return np.array(numbers[: len(items)])
+
+
+def _change(item: Contrast) -> tuple[tuple[str, ...], ...]:
+    """The words of ``right`` that differ, and what ``wrong`` has for them."""
+    sides = zip_longest(item.right.split(), item.wrong.split(), fillvalue="")
+    return tuple(zip(*(pair for pair in sides if pair[0] != pair[1]), strict=True))
+
+
 @dataclass(frozen=True)
 class Accuracy:
-    """Of ``items`` items of ``nearest`` to ``farthest`` words, the share that was answered right,
-    and Wilson's 95 % interval of it, ``low`` to ``high``.
+    """Of ``items`` items in ``trials`` trials, of ``nearest`` to ``farthest`` words, the share that
+    was answered right, and Wilson's 95 % interval of it, ``low`` to ``high``.
     """
 
     nearest: int
     farthest: int
     items: int
+    trials: int
     share: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, points: NDArray[np.float64], distances: NDArray[np.int64]) -> Accuracy:
-        """points: the ``preferences`` of the items."""
-        n, share = len(points), float(points.mean())
-        return cls(int(distances.min()), int(distances.max()), n, share, *wilson(share, n))
+    def of(
+        cls, points: NDArray[np.float64], distances: NDArray[np.int64], trials: NDArray[np.int64]
+    ) -> Accuracy:
+        """points: the ``preferences`` of the items. trials: the trial of each."""
+        n, share = len(np.unique(trials)), float(points.mean())
+        span = int(distances.min()), int(distances.max())
+        return cls(*span, len(points), n, share, *wilson(share, n))
 
 
 def preferences(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -162,12 +185,14 @@ def accuracy_by_distance(
     wrong: NDArray[np.float64],
     distances: Sequence[int] | NDArray[np.int64],
     starts: Sequence[int] = (0, 2, 4, 7, 10, 14, 18, 25, 40),
+    trials: NDArray[np.int64] | None = None,
 ) -> list[Accuracy]:
     """How often the right one has the higher score, for each group of distances; a tie counts ½.
+
     right, wrong: scores of the two translations of each item. distances: of each item, in words.
-    starts: the first distance of each group, rising; groups without items are left out. Raises
-    ValueError for arrays of different lengths, for scores that are not a number, and for an item
-    before the first group.
+    starts: the first distance of each group, rising; groups without items are left out. trials: the
+    trial of each item, by default one each. Raises ValueError for arrays of different lengths, for
+    scores that are not a number, and for an item before the first group.
     """
     far = np.asarray(distances)
     if not right.shape == wrong.shape == far.shape or right.ndim != 1:
@@ -178,7 +203,9 @@ def accuracy_by_distance(
     group = np.searchsorted(starts, far, side="right") - 1
     if (group < 0).any():
         raise ValueError(f"the distance {far.min()} lies before the first group, from {starts[0]}")
-    return [Accuracy.of(points[group == g], far[group == g]) for g in np.unique(group)]
+    trials = np.arange(len(far)) if trials is None else trials
+    rows = [group == g for g in np.unique(group)]
+    return [Accuracy.of(points[of], far[of], trials[of]) for of in rows]
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ import pytest
 from mtkit.errors import InputError
 from mtkit.grammar.expand import Grammar, Pair
 from mtkit.grammar.make import Text, make, parse_distances, write
-from mtkit.grammar.suite import Contrast, read_suite, suite, write_suite
+from mtkit.grammar.suite import Contrast, read_suite, suite, trials, write_suite
 from mtkit.text.corpus import SPLITS, read_corpus_directory
 from tests.support.command import mtkit, start
 
@@ -287,6 +287,10 @@ def test_no_window_tells_right_from_wrong(n: int, tokens: str, made: Text) -> No
     assert right.total() > 500
     assert right == wrong
     assert any(near.values())  # where the governor is in sight, windows do tell
+
+
+def test_every_item_of_a_suite_is_in_one_trial_with_its_mirror_item(made: Text) -> None:
+    assert Counter(Counter(trials(made.suite).tolist()).values()) == {2: len(made.suite) // 2}
 
 
 def test_a_suite_is_read_as_it_was_written(made: Text, tmp_path: Path) -> None:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from mtkit.errors import InputError
-from mtkit.grammar.suite import COLUMNS, accuracy_by_distance, read_suite, wilson
+from mtkit.grammar.suite import (
+    COLUMNS,
+    Accuracy,
+    Contrast,
+    accuracy_by_distance,
+    read_suite,
+    trials,
+    wilson,
+)
 
 HEADER = "\t".join(COLUMNS)
 
@@ -60,3 +68,30 @@ def test_accuracy_refuses_what_cannot_be_compared() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             accuracy_by_distance(right, wrong, distances, starts=(2,))
+
+
+def _item(right: str, wrong: str) -> Contrast:
+    return Contrast("s", right, wrong, "p", 1)
+
+
+def test_an_item_and_its_mirror_item_are_one_trial() -> None:
+    boy, women = (
+        _item("der Junge schläft", "der Junge schlafen"),
+        _item("die Frauen schlafen", "die Frauen schläft"),
+    )
+    assert trials([boy, women, boy, women, women, women, boy]).tolist() == [0, 0, 1, 1, 2, 3, 3]
+    alone = [_item("a b", "a c"), _item("a b", "a c"), _item("c", "b b b"), _item("b b b", "c")]
+    assert trials(alone).tolist() == [0, 1, 2, 2]
+    assert trials([]).tolist() == []
+
+
+@pytest.mark.parametrize("p", [0.5, 0.8])
+def test_the_interval_of_mirror_items_covers(p: float) -> None:
+    """Of a system that answers both items of a pair alike."""
+    rng = np.random.default_rng(7)
+    inside = 0
+    for _ in range(2000):
+        points = np.repeat((rng.random(50) < p).astype(float), 2)
+        a = Accuracy.of(points, np.ones(100, np.int64), np.repeat(np.arange(50), 2))
+        inside += a.low <= p <= a.high
+    assert 0.93 <= inside / 2000 <= 0.97
