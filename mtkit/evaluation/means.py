@@ -1,17 +1,19 @@
 """Means of measurements over sentences and seeds, with 95 % intervals.
 
-Sentences are drawn with replacement (Efron 1979). Of three or five seeds that would reach no
-further than from the least to the largest; what their mean v̄ may be is Student's t instead:
+Sentences are drawn with replacement (Efron 1979), places of a text that share words with their
+neighbours in blocks of these, round its end (Politis & Romano 1992). Of three or five seeds that
+would reach no further than from the least to the largest; what their mean v̄ may be is Student's t
+instead:
 
     v̄ + t_ν √(A + B − C)
 
     A = σ̂²/S                     what seeds vary, of their figures v_1 … v_S
     B = Var_r(v̄_r)               what sentences vary, of resamples r
     C = (Var_r(v_sr) − B)/(S − 1)   their interaction, which A and B both have; mean over s
-    ν = (S − 1) (A + B − C)²/A²   degrees of freedom (Satterthwaite 1946), those of B being many
+    ν = (A + B − C)² / (A²/(S − 1) + B²/(blocks − 1))     degrees of freedom (Satterthwaite 1946)
 
-A − C below 0 is taken for 0; ν is whole, from S − 1 to ``MANY``. One seed says nothing of others:
-only sentences vary then.
+A − C below 0 is taken for 0; ν is whole, at least the lesser of S − 1 and blocks − 1, at most
+``MANY``. One seed says nothing of others: only sentences vary then, A = C = 0.
 """
 
 from __future__ import annotations
@@ -49,32 +51,47 @@ class Band:
 
 
 @lru_cache(maxsize=4)
-def draws(N: int) -> Floats:
-    """Shares of N sentences in RESAMPLES draws with replacement: (RESAMPLES, N)."""
+def draws(N: int, block: int = 1) -> Floats:
+    """Shares of N sentences in RESAMPLES draws with replacement: (RESAMPLES, N).
+
+    block: how many that follow one another are drawn together, the first again behind the last.
+    """
     rng = np.random.default_rng(SEED)
-    return rng.multinomial(N, [1 / N] * N, RESAMPLES) / N
+    first = rng.multinomial(-(-N // block), [1 / N] * N, RESAMPLES)
+    reach = np.cumsum(np.pad(first, ((0, 0), (block, 0)), mode="wrap"), axis=1)
+    counts = reach[:, block:] - reach[:, :-block]
+    return np.asarray(counts / counts.sum(1, keepdims=True))
 
 
-def resampled_means(values: Floats) -> Floats:
-    """Means of ``values`` (S, N, …) over seeds and drawn sentences: (RESAMPLES, …)."""
-    return over_seeds(values.mean(1), np.tensordot(draws(values.shape[1]), values, (1, 1)))
+def resampled_means(values: Floats, block: int = 1) -> Floats:
+    """Means of ``values`` (S, N, …) over seeds and drawn sentences: (RESAMPLES, …); see ``draws``.
+
+    Of blocks there are two at least; single sentences count as many.
+    """
+    N = values.shape[1]
+    block = max(1, min(block, N // 2))
+    resampled = np.tensordot(draws(N, block), values, (1, 1))
+    return over_seeds(values.mean(1), resampled, N // block if block > 1 else MANY)
 
 
-def over_seeds(v: Floats, resampled: Floats) -> Floats:
+def over_seeds(v: Floats, resampled: Floats, blocks: int = MANY) -> Floats:
     """What the mean of seeds may be, (R, …), whose quantiles are the interval; in the unit of v.
 
-    v: a figure by seed, (S, …). resampled: the same of drawn sentences, (R, S, …).
+    v: a figure by seed, (S, …). resampled: the same of drawn sentences, (R, S, …). blocks: how many
+    of these were drawn.
     """
     R, S = resampled.shape[:2]
     mean = resampled.mean(1)
-    if S == 1:
+    if S == 1 and blocks >= MANY:
         return np.asarray(mean)
+    of_A, of_B = S - 1 or MANY, max(1, blocks - 1)  # degrees of freedom
     with np.errstate(invalid="ignore"):  # NaN where a seed has no figure
-        A, B = v.var(0, ddof=1) / S, mean.var(0)
-        C = (resampled.var(0).mean(0) - B) / (S - 1)
+        B = mean.var(0)
+        A = v.var(0, ddof=1) / S if S > 1 else np.zeros_like(B)
+        C = (resampled.var(0).mean(0) - B) / (S - 1) if S > 1 else A
         of_seeds = np.maximum(A - C, 0)
-        more = np.clip((of_seeds + B) / np.maximum(A, TINY), 1, MANY)
-    ν = np.minimum((S - 1) * np.nan_to_num(more, nan=1) ** 2, MANY).astype(int)
+        ν = (of_seeds + B) ** 2 / np.maximum(A**2 / of_A + B**2 / of_B, TINY)
+    ν = np.clip(np.nan_to_num(ν, nan=1), min(of_A, of_B), MANY).astype(int)
     rng = np.random.default_rng(SEED)
     g = rng.standard_normal((R, *[1] * (v.ndim - 1)))
     χ2 = np.cumsum(rng.standard_normal((R, MANY)) ** 2, axis=1)[:, ν - 1]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mtkit.console import note, progress, step
 from mtkit.laboratory import study
 from mtkit.laboratory.files import load_laboratory, save
-from mtkit.laboratory.study import Ids, Laboratory, Plan, Study
+from mtkit.laboratory.study import Ids, Laboratory, Plan, Study, Windows
 from mtkit.manifest import check_whole
 from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recipe import PRESETS, Attention
@@ -30,11 +30,11 @@ TRANSLATORS: dict[str, Attention] = {
 
 
 class Texts(NamedTuple):
-    """train: ids (T,); windows: of the dev set, (N, HISTORY + 1); see ``study``."""
+    """train: ids (T,); windows: of the dev set; see ``study``."""
 
     words: Vocabulary
     train: Ids
-    windows: Ids
+    windows: Windows
     dev: Bitext
 
 

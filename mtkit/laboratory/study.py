@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,16 @@ from mtkit.evaluation.means import Band, Interval, band
 from mtkit.laboratory import findings
 from mtkit.nmt.parallel import in_threads
 from mtkit.nmt.recurrent.gradients import by_depth
-from mtkit.nmt.recurrent.probe import CUT, GRADIENTS, HISTORY, Setup, Trained, probe, train_all
+from mtkit.nmt.recurrent.probe import (
+    CUT,
+    GRADIENTS,
+    HISTORY,
+    Setup,
+    Trained,
+    probe,
+    spread,
+    train_all,
+)
 from mtkit.smt.language_model.estimate import train as train_ngrams
 from mtkit.smt.language_model.ngrams import cut_logprobs
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
@@ -104,17 +113,25 @@ def stream(sentences: Sentences, words: Vocabulary) -> Ids:
     return np.fromiter(chain.from_iterable(marked), np.int64)
 
 
-def windows(sentences: Sentences, words: Vocabulary) -> Ids:
-    """Places of a text with all their history, (N, HISTORY + 1), spread evenly; InputError where it
-    is too short to have any.
+class Windows(NamedTuple):
+    """Places of a text with all their history: ids (N, HISTORY + 1), the word asked for last.
+
+    apart: words from the beginning of one to that of the next, on average.
     """
+
+    ids: Ids
+    apart: float
+
+
+def windows(sentences: Sentences, words: Vocabulary) -> Windows:
+    """Windows that are spread evenly; InputError for a text that is too short to have any."""
     text = stream(sentences, words)
     places = len(text) - HISTORY
     if places < 1:
         size = f"{len(text)} words and ends of sentences"
         raise InputError(f"the dev set has {size}; more than {HISTORY} are needed")
-    starts = np.linspace(0, places - 1, min(WINDOWS, places)).astype(np.int64)
-    return np.asarray(text[starts[:, None] + np.arange(HISTORY + 1)])
+    starts = spread(places, WINDOWS)
+    return Windows(text[starts[:, None] + np.arange(HISTORY + 1)], places / len(starts))
 
 
 def train(text: Ids, words: Vocabulary, plan: Plan, threads: int, step: Step) -> Laboratory:
@@ -128,7 +145,7 @@ def train(text: Ids, words: Vocabulary, plan: Plan, threads: int, step: Step) ->
 
 
 def measure(
-    laboratory: Laboratory, name: str, train: Ids, windows: Ids, threads: int, step: Step
+    laboratory: Laboratory, name: str, train: Ids, windows: Windows, threads: int, step: Step
 ) -> Study:
     """Measure the models on ``windows``, beside n-gram models of ``train``; see ``windows``."""
     groups = laboratory.trained
@@ -137,34 +154,36 @@ def measure(
     models = [trained.model for group in cells for trained in group]
     with step("following gradients and cutting histories", len(models)) as on_model:
         probes = []
-        for measured in in_threads(partial(probe, windows=windows), models, threads):
+        for measured in in_threads(partial(probe, windows=windows.ids), models, threads):
             probes.append(measured)
             on_model()
     with step("n-gram models", len(ORDERS)) as on_order:
         ngrams = ngram_contexts(train, windows, on_order)
     layers = [float(layer) for layer in range(1, DEPTH + 1)]
-    depth = {}
+    depth, sample = {}, windows.ids[spread(len(windows.ids), GRADIENTS)]
     for group in stacks:
-        norms = np.stack([by_depth(t.model, windows[:GRADIENTS]) for t in group])
+        norms = np.stack([by_depth(t.model, sample) for t in group])
         depth[group[0].setup.name] = band(layers, norms)  # norms (S, N, layers)
-    recurrent = [findings.recurrent(group, [probes.pop(0) for _ in group]) for group in cells]
+    recurrent = [
+        findings.recurrent(group, [probes.pop(0) for _ in group], windows.apart) for group in cells
+    ]
     vocabulary, rare = len(laboratory.words) - len(SPECIALS), float((train == UNK).mean())
     trained = laboratory.updates, len(cells[0]), laboratory.hidden
     return Study(name, len(train), vocabulary, rare, *trained, recurrent, ngrams, depth)
 
 
 def ngram_contexts(
-    train: Ids, windows: Ids, on_order: Callable[[], None] = lambda: None
+    train: Ids, windows: Windows, on_order: Callable[[], None] = lambda: None
 ) -> dict[int, findings.Context]:
     """The n-gram models of all ``ORDERS``, by the same measure as the recurrent ones."""
-    contexts, flat = dict[int, findings.Context](), windows.ravel()
+    contexts, flat = dict[int, findings.Context](), windows.ids.ravel()
     at = np.arange(HISTORY, len(flat), HISTORY + 1)
     for order in ORDERS:
         # One sentence, as the recurrent models see it; spelled by numbers, its marks are words.
         model = train_ngrams([[str(i) for i in train]], order)
         ids = model.encode(map(str, flat))
         cut = np.stack([-cut_logprobs(model.arrays, ids, at, k) for k in CUT], 1)
-        contexts[order] = findings.context_of(cut[None])
+        contexts[order] = findings.context_of(cut[None], windows.apart)
         on_order()
     return contexts
 

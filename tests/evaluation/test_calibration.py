@@ -11,6 +11,7 @@ import pytest
 from mtkit.evaluation.means import ends, resampled_means
 from mtkit.evaluation.significance import ALPHA, significance
 from mtkit.evaluation.statistics import Scorer
+from mtkit.laboratory.findings import block_of
 
 REPETITIONS = 400
 WORDS = [f"w{k}" for k in range(300)]
@@ -66,6 +67,19 @@ def test_intervals_over_seeds_and_sentences_cover(seeds: int, spread: float) -> 
         by_seed = spread * rng.standard_normal((seeds, 1))
         values = by_seed + rng.standard_normal(N) + rng.standard_normal((seeds, N))
         low, high = ends(resampled_means(values))
+        inside += low <= 0 <= high
+    assert 0.93 <= inside / 1000 <= 0.97
+
+
+@pytest.mark.parametrize("apart", [6.5, 13, 65])
+def test_intervals_of_overlapping_windows_cover(apart: float) -> None:
+    """Each figure the sum of what it shares with all windows that overlap with it."""
+    rng = np.random.default_rng(4)
+    N, overlap, inside = 1000, math.ceil(65 / apart), 0
+    for _ in range(1000):
+        sums = np.cumsum(np.pad(rng.standard_normal(N + overlap), (1, 0)))
+        values = (sums[overlap:] - sums[:-overlap])[None, :N]
+        low, high = ends(resampled_means(values, block_of(apart)))
         inside += low <= 0 <= high
     assert 0.93 <= inside / 1000 <= 0.97
 

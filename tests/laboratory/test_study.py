@@ -24,7 +24,7 @@ from mtkit.laboratory.study import CELLS, WILD, Plan, Study, frequent, stream, w
 from mtkit.manifest import Manifest
 from mtkit.nmt.recurrent.gradients import by_distance
 from mtkit.nmt.recurrent.language_model import next_logprobs
-from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Trained, probe, train_all
+from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Trained, probe, spread, train_all
 from mtkit.smt.language_model.estimate import train as train_ngrams
 from mtkit.smt.language_model.ngrams import cut_logprobs
 from mtkit.text.corpus import Bitext, Corpus
@@ -74,7 +74,7 @@ def test_an_ngram_model_sees_as_far_as_its_order() -> None:
     # The whole one is what the model says of the text as it stands.
     model = train_ngrams([[str(i) for i in train]], 3)
     whole = model.score([[str(i) for i in dev]])
-    starts = np.linspace(0, len(dev) - HISTORY - 1, len(places)).astype(int)
+    starts = np.linspace(0, len(dev) - HISTORY - 1, len(places.ids)).astype(int)
     expected = whole.log_prob[starts + HISTORY]
     assert found[3].perplexity == pytest.approx(math.exp(-expected.mean()), rel=1e-9)
 
@@ -92,11 +92,11 @@ def test_the_least_history_within_a_hundredth() -> None:
     nats = np.where(k < 5, 2.02, np.where(k < HISTORY, 2.005, 2.0))
     cut = np.tile(nats, (3, 50, 1))
     mixed = np.tile(np.where(np.array(SHUFFLED) < 10, 2.1, 2.0), (3, 50, 1))
-    context = context_of(cut, mixed)
+    context = context_of(cut, 65, mixed)
     assert context.perplexity == pytest.approx(math.exp(2))
     assert context.effective == Interval(5, 5, 5)
     assert context.order == Interval(10, 10, 10)
-    never = context_of(cut, mixed + 1).order
+    never = context_of(cut, 65, mixed + 1).order
     assert never == Interval(HISTORY, HISTORY, HISTORY)
 
 
@@ -246,14 +246,28 @@ def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
         system.translate(["a"])
 
 
+def test_gradients_are_taken_over_the_whole_text() -> None:
+    """Of words that stand in one half of it, as many are asked for as in the other."""
+    words = frequent([["a", "b"] * 9], 9)
+    (ids, apart), N = windows([["a"] * 40] * 40 + [["b"] * 40] * 40, words), 1000
+    assert (len(ids), apart) == (N, (80 * 41 - HISTORY) / N)
+    shares = [np.isin(ids[rows], words.encode(["a"])).mean() for rows in (spread(N, 200), ...)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.01)
+    [trained], places = train_all([CELLS[0]], [1], stream(TRAIN, words), len(words), 8, 1, 1), ids
+    states, _ = by_distance(trained[0].model, places[np.linspace(0, N - 1, 200).astype(int)], K)
+    np.testing.assert_array_equal(probe(trained[0].model, places).states, states)
+
+
 def test_a_probe_is_its_definitions() -> None:
     """Cut and shuffled histories by hand; seeds that differ; gates and spans over all units."""
     words = frequent(TRAIN, 9)
-    places = windows(DEV, words)
+    places, apart = windows(DEV, words)
     trained = train_all([CELLS[2], WILD], [1, 2], stream(TRAIN, words), len(words), 8, 4, 1)
     (one, other), _ = trained
-    apart = one.model.embedding.weight - other.model.embedding.weight
-    assert apart.abs().max() > 0.1  # from the start: four updates move a weight by less than 0.01
+    difference = one.model.embedding.weight - other.model.embedding.weight
+    assert (
+        difference.abs().max() > 0.1
+    )  # from the start: four updates move a weight by less than 0.01
     found = probe(one.model, places)
     histories, targets = places[:, :-1], places[:, -1]
     for k in (0, 1, 5, HISTORY):
@@ -263,7 +277,7 @@ def test_a_probe_is_its_definitions() -> None:
     assert found.shuffled.shape == (len(places), len(SHUFFLED))
     assert found.states.shape == (min(200, len(places)), K + 1)
 
-    context = recurrent(trained[0], [found, probe(other.model, places)])
+    context = recurrent(trained[0], [found, probe(other.model, places)], apart)
     norms = [norm for t in trained[0] for norm in t.trace[:, 1].tolist()]
     assert context.clipped == np.mean([norm > 1 for norm in norms])
     assert context.norms["100%"] == max(norms)

@@ -84,6 +84,11 @@ class Probe(NamedTuple):
     shuffled: Floats  # given all, those before the last k in disorder, (N, len(SHUFFLED))
 
 
+def spread(N: int, n: int) -> Ids:
+    """The numbers of at most ``n`` of N places, from the first to the last at equal distances."""
+    return np.linspace(0, N - 1, min(n, N)).astype(np.int64)
+
+
 def train_all(
     setups: Sequence[Setup], seeds: Sequence[int], stream: Ids, vocabulary: int, hidden: int,
     updates: int, threads: int, on_update: Callable[[], None] = lambda: None,
@@ -113,7 +118,8 @@ def train_all(
 
 def probe(model: LanguageModel, windows: Ids) -> Probe:
     """Look into one model. windows: (N, HISTORY + 1) ids, the word asked for last."""
-    histories, targets, sample = windows[:, :-1], windows[:, -1], windows[:GRADIENTS]
+    histories, targets = windows[:, :-1], windows[:, -1]
+    sample = windows[spread(len(windows), GRADIENTS)]
     norms = gradients.by_distance(model, sample, K)
     gates = gradients.mean_gates(model, sample[:, :-1])
     cut = [next_logprobs(model, histories[:, HISTORY - k :], targets) for k in CUT]
