@@ -1,18 +1,21 @@
 """What a comparison comes to, a sentence each: who, where, agreement, weak points, what to do next.
 
 Of several systems it is about the best by BLEU, a, and the next, b. A group of sentences or words
-counts where the 95 % intervals of a and b do not meet; of these the one with the largest difference
-is named, BLEU of sentences and F1 or recall of words all on 0 to 100.
+differs where the 95 % interval of a − b leaves out 0, over the same draws of sentences; of these
+the one with the largest difference is named, BLEU of sentences and F1 or recall of words all on 0
+to 100. One group in 20 would differ so by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mtkit.comparison.report import SMALL, Comparison, SystemResult
-from mtkit.comparison.where import FEWEST
+from mtkit.comparison.where import FEWEST, Difference
+from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import LABELS
+from mtkit.evaluation.significance import ALPHA
 from mtkit.manifest import COMBINATION
 
 GROUPS = {
@@ -26,14 +29,13 @@ USELESS, PERFECT = 2.0, 99.9  # BLEU beyond which something else was compared th
 FALLING = 0.98  # a dev perplexity below this share of the best one before is still falling
 
 
-class Figure(NamedTuple):
-    """A system's score in a group, 0 to 100, with its interval."""
+class Group(NamedTuple):
+    """Figures, 0 to 100, of the systems and of differences of two, by their names."""
 
-    group: str
+    name: str
     measure: str
-    value: float
-    low: float
-    high: float
+    figures: dict[str, Interval]
+    differences: dict[frozenset[str], Interval]
 
 
 def conclude(comparison: Comparison) -> list[str]:
@@ -72,40 +74,65 @@ def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
     return f"{a.name} is {', '.join(clauses) or f'as good as {other} by every metric'}."
 
 
-def _figures(comparison: Comparison, system: SystemResult) -> Iterator[Figure]:
-    """Of every group that says something, in the same order for every system."""
-    for of in system.by_length:
-        if of.bleu is not None and of.bleu_low is not None and of.bleu_high is not None:
-            group = f"sentences of {of.low}–{of.high} words"
-            yield Figure(group, "BLEU", of.bleu, of.bleu_low, of.bleu_high)
+def _groups(comparison: Comparison) -> Iterator[Group]:
+    """Those that say something."""
+    systems = comparison.systems
+    for k, group in enumerate(systems[0].by_length):
+        name = f"sentences of {group.low}–{group.high} words"
+        scores = {
+            s.name: Interval(of.bleu, of.bleu_low, of.bleu_high)
+            for s in systems
+            for of in [s.by_length[k]]
+            if of.bleu is not None and of.bleu_low is not None and of.bleu_high is not None
+        }
+        yield Group(name, "BLEU", scores, _differences(comparison.by_length, k))
     for grouping in comparison.groupings:
-        accuracies = zip(
-            grouping.labels, grouping.words, grouping.systems[system.name], strict=True
-        )
-        for label, words, accuracy in accuracies:
-            if words >= FEWEST:
-                share = accuracy.f1 or accuracy.recall
-                ends = (100 * end for end in (share.value, share.low, share.high))
-                measure = "F1" if accuracy.f1 else "recall"
-                yield Figure(GROUPS[grouping.by].format(label), measure, *ends)
+        for k, label in enumerate(grouping.labels):
+            accuracies = {name: of[k] for name, of in grouping.systems.items()}
+            shares = {name: a.f1 or a.recall for name, a in accuracies.items()}
+            if grouping.words[k] >= FEWEST:
+                measure = "F1" if any(a.f1 for a in accuracies.values()) else "recall"
+                percents = {name: _times(100, of) for name, of in shares.items() if of}
+                differences = _differences(grouping.differences, k, 100)
+                yield Group(GROUPS[grouping.by].format(label), measure, percents, differences)
+
+
+def _differences(
+    every: Sequence[Difference], k: int, factor: int = 1
+) -> dict[frozenset[str], Interval]:
+    """Of group k."""
+    known = {frozenset((of.a, of.b)): of.by_group[k] for of in every}
+    return {pair: _times(factor, of) for pair, of in known.items() if of}
+
+
+def _times(factor: int, of: Interval) -> Interval:
+    return Interval(factor * of.value, factor * of.low, factor * of.high)
 
 
 def _strongest(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
-    sides = zip(_figures(comparison, a), _figures(comparison, b), strict=True)
-    beyond = [(x, y) for x, y in sides if x.low > y.high or y.low > x.high]
+    pair = frozenset((a.name, b.name))
+    gaps = [(g, gap) for g in _groups(comparison) if (gap := g.differences.get(pair))]
+    beyond = [(group, gap) for group, gap in gaps if gap.low > 0 or gap.high < 0]
     if not beyond:
-        return "No group of sentences or words differs beyond its 95 % intervals."
-    x, y = max(beyond, key=lambda pair: abs(pair[0].value - pair[1].value))
-    figures = f"{x.measure} {x.value:.1f} ({a.name}), {y.value:.1f} ({b.name})"
-    return f"Largest difference beyond its intervals: {x.group}, {figures}."
+        return "They differ in no group of sentences or words (95 % intervals)."
+    group, _ = max(beyond, key=lambda of: abs(of[1].value))
+    x, y = (group.figures[system.name].value for system in (a, b))
+    chance = f"by chance about {ALPHA * len(gaps):.0f} would"
+    figures = f"{group.measure} {x:.1f} ({a.name}), {y:.1f} ({b.name})"
+    return (
+        f"They differ in {len(beyond)} of {len(gaps)} groups of sentences and words ({chance}), "
+        f"most in {group.name}: {figures}."
+    )
 
 
 def _weakest(comparison: Comparison, system: SystemResult) -> str:
-    of_words = [f for f in _figures(comparison, system) if f.measure != "BLEU"]
+    of_words = [group for group in _groups(comparison) if group.measure != "BLEU"]
     if not of_words:
         return "Too few words for groups of them."
-    f = min(of_words, key=lambda figure: figure.value)
-    return f"It is weakest at {f.group}: {f.measure} {f.value:.1f} ({f.low:.0f}–{f.high:.0f})."
+    group = min(of_words, key=lambda group: group.figures[system.name].value)
+    of = group.figures[system.name]
+    figure = f"{of.value:.1f} ({of.low:.0f}–{of.high:.0f})"
+    return f"It is weakest at {group.name}: {group.measure} {figure}."
 
 
 def _agreement(comparison: Comparison) -> str:

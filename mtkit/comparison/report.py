@@ -10,6 +10,7 @@ import statistics
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import combinations
 from typing import Any
 
 from mtkit.comparison import faults, where
@@ -18,8 +19,9 @@ from mtkit.comparison.curve import Curve
 from mtkit.comparison.examples import Example, choose
 from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.mismatch import mismatches
-from mtkit.comparison.where import Grouping, Links, Ngrams, Text, Words
-from mtkit.evaluation import metrics
+from mtkit.comparison.where import Difference, Grouping, Links, Ngrams, Text, Words
+from mtkit.evaluation import means, metrics
+from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import Metric
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
 from mtkit.evaluation.significance import Pair, interval, significance
@@ -123,7 +125,7 @@ class SystemResult(Run):
     channel: dict[str, float]  # BLEU by name of the weights
     wider: float | None  # BLEU of the wider search
     by_length: list[ScoredGroup]  # by words of the source, blanks between them
-    by_difference: list[ScoredGroup]  # by words more than the reference has
+    by_difference: list[ScoredGroup]  # by words more than the reference has: its own sentences
     by_chrf: list[int]  # sentences with a chrF of 0–10, 10–20 … 90–100
     coverage: Coverage
     unknown_words: Unknown | None
@@ -154,6 +156,7 @@ class Comparison:
     test: TestSet
     systems: list[SystemResult]
     pairs: list[Pair]
+    by_length: list[Difference]  # of BLEU, by the groups of ``SystemResult.by_length``
     groupings: list[Grouping]  # words, and what is right of them
     ngrams: list[Ngrams]  # of the best system and its best rival
     spreads: list[Spread]
@@ -193,8 +196,9 @@ def build(
     lengths = length_groups(sources)
     how = scorer.ignore_case, scorer.tokenize
     unlike = [mismatches(sources, scorer.references, t.outputs, *how) for t in translations]
+    parts = {n: [rows.among("bleu", of) for *_, of in lengths] for n, rows in counted.items()}
     systems = [
-        _result(t, counted[t.name], chrf[t.name], text, lengths, seen, clauses)
+        _result(t, counted[t.name], chrf[t.name], text, lengths, parts[t.name], seen, clauses)
         for t, clauses in zip(translations, unlike, strict=True)
     ]
     words = {t.name: t.words for t in translations}
@@ -212,6 +216,7 @@ def build(
         ),
         systems=systems,
         pairs=significance(counted),
+        by_length=[_difference(*pair, parts) for pair in combinations(parts, 2)],
         groupings=where.groupings(text, words),
         ngrams=where.ngrams(text.reference, {name: words[name] for name in rivals}),
         spreads=_spreads(translations, systems),
@@ -227,6 +232,7 @@ def _result(
     chrf: Sequence[float],
     text: Text,
     lengths: Sequence[tuple[int, int, list[int]]],
+    parts: Sequence[Statistics],
     seen: Sequence[int],
     unlike: list[str],
 ) -> SystemResult:
@@ -243,9 +249,9 @@ def _result(
     def group(low: int | None, high: int | None, chosen: Sequence[int]) -> ScoredGroup:
         return ScoredGroup(low, high, len(chosen), rows.score("bleu", chosen) if chosen else None)
 
-    def of_length(low: int, high: int, chosen: Sequence[int]) -> ScoredGroup:
-        bleu_low, bleu_high = interval(rows.among("bleu", chosen), "bleu")
-        return replace(group(low, high, chosen), bleu_low=bleu_low, bleu_high=bleu_high)
+    def of_length(limits: tuple[int, int, Sequence[int]], part: Statistics) -> ScoredGroup:
+        bleu_low, bleu_high = interval(part, "bleu")
+        return replace(group(*limits), bleu_low=bleu_low, bleu_high=bleu_high)
 
     return SystemResult(
         **{f.name: getattr(system, f.name) for f in fields(Run)},
@@ -256,7 +262,7 @@ def _result(
         perplexity=perplexities(system.scores),
         channel={name: bleu(lines) for name, lines in system.by_weights.items()},
         wider=bleu(system.by_wider) if system.by_wider else None,
-        by_length=[of_length(*of) for of in lengths],
+        by_length=list(map(of_length, lengths, parts)),
         by_difference=[
             group(*limits, [i for i, of in enumerate(differences) if of == k])
             for k, limits in enumerate(DIFFERENCES)
@@ -268,6 +274,18 @@ def _result(
         mismatches=unlike,
         choices=choices(system.chosen, rows) if system.chosen else None,
     )
+
+
+def _difference(a: str, b: str, parts: Mapping[str, Sequence[Statistics]]) -> Difference:
+    """Of two systems' BLEU in each of ``parts``; no interval without bootstrap."""
+
+    def of(one: Statistics, two: Statistics) -> Interval | None:
+        if one.scorer.resamples < 2:
+            return None
+        drawn = one.resampled["bleu"] - two.resampled["bleu"]
+        return means.interval(one.score("bleu") - two.score("bleu"), drawn)
+
+    return Difference(a, b, list(map(of, parts[a], parts[b])))
 
 
 def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:

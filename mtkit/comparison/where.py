@@ -18,7 +18,8 @@ Words are the tokens of mtkit's tokenizer, not BLEU's.
               beginning of this one's, forward or back; 0 where the two share a source word
     n-gram    of the largest (m_a + 1)/(m_a + m_b + 2), m_a and m_b its matches by two systems
 
-Intervals are 95 %, over sentences.
+Intervals are 95 %, over sentences, those of a difference of two systems over the same draws of
+them. What has no words has no figure.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, permutations
+from itertools import accumulate, chain, combinations, permutations
 from operator import and_
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.evaluation.means import Interval, draws, interval
+from mtkit.evaluation.means import Floats, Interval, draws, interval
 from mtkit.evaluation.perplexity import FREQUENCIES, ranges
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -77,21 +78,36 @@ def lower(lines: Sequence[Words]) -> list[Words]:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of one system's words of one group; ``None`` where that cannot be told of the output."""
+    """Of one system's words of one group; ``None`` where there are none, and where that cannot be
+    told of the output.
+    """
 
     precision: float | None
-    recall: Interval
+    recall: Interval | None
     f1: Interval | None
 
 
 @dataclass(frozen=True)
+class Difference:
+    """Figure of ``a`` − figure of ``b``, of each group; ``None`` where one of them has none."""
+
+    a: str
+    b: str
+    by_group: list[Interval | None]
+
+
+@dataclass(frozen=True)
 class Grouping:
-    """Words by ``by``. words: how many, of the reference or of the source, are in each group."""
+    """Words by ``by``. words: how many, of the reference or of the source, are in each group.
+
+    differences: of every two systems' F1, where it is told, otherwise of their recall.
+    """
 
     by: str
     labels: list[str]
     words: list[int]
     systems: dict[str, list[Accuracy]]
+    differences: list[Difference]
 
 
 def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Grouping]:
@@ -185,19 +201,22 @@ def _grouping(
     """groups: of counted words; right: places of those each system got; of_outputs: of its own."""
     G = len(labels)
     words = _count(groups, G)
-    systems = {}
+    systems, shares = {}, {}
     for name, places in right.items():
         got = [[of[at] for at in line if at >= 0] for of, line in zip(groups, places, strict=True)]
         matched = _count(got, G)
-        recall = _shares(matched, words)
+        recall = shares[name] = _shares(matched, words)
         if of_outputs is None:
-            systems[name] = [Accuracy(None, r, None) for r in recall]
+            systems[name] = [Accuracy(None, r, None) for r in _intervals(recall)]
         else:
             own = _count(of_outputs[name], G)
             precision, f1 = _shares(matched, own), _shares(2 * matched, words + own)
-            values = [p.value for p in precision]
-            systems[name] = list(map(Accuracy, values, recall, f1))
-    return Grouping(by, list(labels), words.sum(0).tolist(), systems)
+            shares[name] = f1
+            sides = zip(*map(_intervals, (precision, recall, f1)), strict=True)
+            systems[name] = [Accuracy(p and p.value, r, f) for p, r, f in sides]
+    every = combinations(shares, 2)
+    differences = [Difference(a, b, _intervals(shares[a] - shares[b])) for a, b in every]
+    return Grouping(by, list(labels), words.sum(0).tolist(), systems, differences)
 
 
 def _count(groups: Groups, G: int) -> Counts:
@@ -228,19 +247,24 @@ def _right(links: Links, matched: Sequence[int]) -> list[int]:
     return sorted({i for i, _ in links} - missed)
 
 
-def _shares(part: Counts, whole: Counts) -> list[Interval]:
-    """Σ part / Σ whole of each group, with its interval over sentences."""
+def _shares(part: Counts, whole: Counts) -> Floats:
+    """Σ part / Σ whole of each group, of all sentences and of drawn ones, (1 + RESAMPLES, G); NaN
+    where there are no words.
+    """
     sentences = draws(len(whole))
-    total, right = sentences @ whole, sentences @ part
-    shares = []
-    for g in range(whole.shape[1]):
-        some = total[:, g] > 0  # a resample without such words tells nothing
-        if some.any():
-            value = part[:, g].sum() / whole[:, g].sum()
-            shares.append(interval(value, right[some, g] / total[some, g]))
-        else:
-            shares.append(Interval(0.0, 0.0, 0.0))
-    return shares
+    with np.errstate(invalid="ignore"):
+        drawn = (sentences @ part) / (sentences @ whole)
+        return np.vstack([part.sum(0) / whole.sum(0), drawn])
+
+
+def _intervals(figures: Floats) -> list[Interval | None]:
+    """Of each group; figures: (1 + RESAMPLES, G), see ``_shares``."""
+
+    def of(value: float, drawn: Floats) -> Interval | None:
+        # A resample without such words tells nothing.
+        return None if np.isnan(value) else interval(value, drawn[~np.isnan(drawn)])
+
+    return [of(column[0], column[1:]) for column in figures.T]
 
 
 # --- n-grams

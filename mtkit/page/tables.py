@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,7 @@ from mtkit.page.chart import LEFT, RIGHT
 from mtkit.storage.writing import named_file
 
 NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
+NAME = 8  # of these the first column needs; the others the longest word of their headings
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,14 @@ def say(console: Console, text: str, style: str = "", above: bool = False) -> No
 def print_grid(console: Console, grid: Grid, above: bool = False) -> None:
     """A table with its caption and notes, perhaps with a blank line above."""
     say(console, grid.caption, "bold", above)
-    width = NARROW if console.width < NARROW else None
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, width=width)
     first, *others = (Text(visible(column)) for column in grid.columns)
-    table.add_column(first, overflow="fold", min_width=8)
-    for head in others:
-        table.add_column(head, justify="right", overflow="fold")
+    words = [max(map(cell_len, head.plain.split()), default=0) for head in others]
+    needed = max(NARROW, NAME + sum(word + 2 for word in words))
+    width = needed if console.width < needed else None
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, width=width)
+    table.add_column(first, overflow="fold", min_width=NAME)
+    for head, word in zip(others, words, strict=True):
+        table.add_column(head, justify="right", overflow="fold", min_width=word)
     for row in grid.rows:
         table.add_row(*map(_text, row))
     console.print(table, crop=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
 
 from mtkit.comparison.conclusion import conclude
 from mtkit.comparison.report import Comparison, ScoredGroup, Spread, SystemResult
-from mtkit.comparison.where import Accuracy, Grouping
+from mtkit.comparison.where import Accuracy, Difference, Grouping
 from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import Metric
 from tests.support.comparisons import REFERENCES, SOURCES, built, gap, of
@@ -28,7 +29,8 @@ def system(
 
 
 def compared(*systems: SystemResult, **facts: Any) -> Comparison:
-    known = {"pairs": [], "groupings": [], "spreads": [], "warnings": [], "seen": 0} | facts
+    nothing = {"pairs": [], "by_length": [], "groupings": [], "spreads": [], "warnings": []}
+    known = nothing | {"seen": 0} | facts
     test = replace(BASE.test, sentences=known.pop("sentences", 500))
     return replace(BASE, test=test, systems=list(systems), **known)
 
@@ -77,30 +79,43 @@ def lengths(*bleu: tuple[float, float]) -> list[ScoredGroup]:
     ]
 
 
+def beyond(a: list[Interval], b: list[Interval]) -> list[Interval | None]:
+    """Of a − b, half as wide as that of each."""
+    gaps = [(x.value - y.value, (x.high - x.low) / 4) for x, y in zip(a, b, strict=True)]
+    return [Interval(gap, gap - half, gap + half) for gap, half in gaps]
+
+
 def words(by: str, **shares: list[Interval]) -> Grouping:
     systems = {name: [Accuracy(s.value, s, s) for s in of] for name, of in shares.items()}
-    return Grouping(by, ["0", "1"], [50, 5], systems)
+    gaps = [Difference(a, b, beyond(shares[a], shares[b])) for a, b in combinations(shares, 2)]
+    return Grouping(by, ["0", "1"], [50, 5], systems, gaps)
 
 
-def test_the_largest_difference_beyond_its_intervals_is_named() -> None:
+def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:
     smt, nmt = (
         replace(s, by_length=lengths(*bleu))
-        for s, bleu in ((SMT, [(30, 1), (20, 9)]), (NMT, [(35, 1), (36, 9)]))
+        for s, bleu in ((SMT, [(30, 9), (20, 9)]), (NMT, [(35, 9), (36, 9)]))
     )
-    _, where, *_ = conclude(compared(smt, nmt))
+    gaps: list[Interval | None] = [Interval(-5, -8, -2), Interval(-16, -33, 1)]
+    by_length = [Difference("smt", "nmt", gaps)]
+    _, where, *_ = conclude(compared(smt, nmt, by_length=by_length))
     assert where == (
-        "Largest difference beyond its intervals: sentences of 1–5 words, BLEU 35.0 (nmt), "
-        "30.0 (smt)."
+        "They differ in 1 of 2 groups of sentences and words (by chance about 0 would), "
+        "most in sentences of 1–5 words: BLEU 35.0 (nmt), 30.0 (smt)."
     )
-    far, near = Interval(0.4, 0.38, 0.42), Interval(0.3, 0.28, 0.32)
+    far, near = (
+        Interval(0.4, 0.3, 0.5),
+        Interval(0.3, 0.2, 0.4),
+    )  # they meet; the difference is sure
     apart = Interval(0.9, 0.9, 0.9), Interval(0.0, 0.0, 0.0)
     frequency = words("frequency", smt=[far, apart[0]], nmt=[near, apart[1]])  # of 5 words nothing
-    _, where, *_ = conclude(compared(smt, nmt, groupings=[frequency]))
-    assert "words seen 0 × in training, F1 30.0 (nmt), 40.0 (smt)." in where
+    _, where, *_ = conclude(compared(smt, nmt, by_length=by_length, groupings=[frequency]))
+    assert "in 2 of 3 groups" in where
+    assert "most in words seen 0 × in training: F1 30.0 (nmt), 40.0 (smt)." in where
     _, where, *_ = conclude(
         compared(SMT, NMT, groupings=[words("kind", smt=[near, near], nmt=[near, near])])
     )
-    assert where == "No group of sentences or words differs beyond its 95 % intervals."
+    assert where == "They differ in no group of sentences or words (95 % intervals)."
 
 
 def test_one_system_alone_has_a_shorter_conclusion() -> None:

@@ -12,6 +12,7 @@ import pytest
 from mtkit.comparison.where import (
     JUMPS,
     KINDS,
+    Accuracy,
     Grouping,
     Telling,
     Text,
@@ -21,6 +22,7 @@ from mtkit.comparison.where import (
     matches,
     ngrams,
 )
+from mtkit.evaluation.means import Interval
 from mtkit.evaluation.perplexity import FREQUENCIES
 
 RNG = random.Random(3)
@@ -82,6 +84,11 @@ def test_words_by_frequency_are_counted_as_compare_mt_does(name: str, tmp_path: 
     assert len({a.recall.value for a in found.systems["a"]}) > 3
 
 
+def value(figure: Interval | None) -> float:
+    """compare-mt has 0 where there is none."""
+    return figure.value if figure else 0.0
+
+
 def test_words_by_case_are_counted_as_compare_mt_does() -> None:
     bucketers = pytest.importorskip("compare_mt.bucketers")
 
@@ -95,7 +102,7 @@ def test_words_by_case_are_counted_as_compare_mt_does() -> None:
     found = by(groupings(Text(SOURCE, reference), outputs))["case"]
     assert found.labels == bucketer.bucket_strs
     for accuracies, rows in zip(found.systems.values(), expected, strict=True):
-        assert [a.f1.value for a in accuracies] == pytest.approx([row[5] for row in rows])
+        assert [value(a.f1) for a in accuracies] == pytest.approx([row[5] for row in rows])
 
 
 def test_intervals_hold_their_figures_and_are_wider_for_fewer_words() -> None:
@@ -111,6 +118,33 @@ def test_intervals_hold_their_figures_and_are_wider_for_fewer_words() -> None:
         for g in (of_few, found)
     )
     assert wide > 2 * narrow
+
+
+def test_a_group_without_words_has_no_figure() -> None:
+    """Neither in the reference nor, of precision, in the output; 0 is another thing."""
+    text = Text([["x"]] * 4, [["wort", "7"]] * 4)
+    outputs = {"none": [["wort"]] * 4, "wrong": [["wort", "8"]] * 4}
+    kinds = by(groupings(text, outputs))["kind"]
+    number, name, zero = KINDS.index("number"), KINDS.index("name"), Interval(0.0, 0.0, 0.0)
+    assert kinds.systems["none"][name] == kinds.systems["wrong"][name] == Accuracy(None, None, None)
+    assert kinds.systems["wrong"][number] == Accuracy(0.0, zero, zero)
+    assert kinds.systems["none"][number] == Accuracy(None, zero, zero)
+    gaps = kinds.differences[0].by_group
+    assert (gaps[name], gaps[number]) == (None, zero)
+
+
+def test_a_difference_of_f1_is_surer_than_those_it_is_of() -> None:
+    """Systems that err at the same words: drawn together, what both share is no chance."""
+    rng = random.Random(6)
+    worse = [[w if rng.random() < 0.95 else "-" for w in line] for line in OUTPUTS["a"]]
+    frequency = by(groupings(TEXT, {"a": OUTPUTS["a"], "worse": worse}))["frequency"]
+    [gap] = frequency.differences
+    for a, b, of in zip(*frequency.systems.values(), gap.by_group, strict=True):
+        assert of is None if a.f1 is None else of.value == pytest.approx(a.f1.value - b.f1.value)
+    widest = frequency.words.index(max(frequency.words))
+    a, b = (of[widest].f1 for of in frequency.systems.values())
+    assert a.low < b.high
+    assert gap.by_group[widest].low > 0
 
 
 def test_a_word_matches_its_own_kind_once_in_order() -> None:
@@ -167,8 +201,11 @@ def test_words_that_jump_are_known_by_their_links() -> None:
     found = by(groupings(text, {"all": [reference], "some": [["b", "d"]]}))["jump"]
     assert JUMPS == (0, 1, 3, 6)
     assert found.words == [2, 0, 2, 0]
-    assert [a.recall.value for a in found.systems["all"]] == [1, 0, 1, 0]
-    assert [a.recall.value for a in found.systems["some"]] == [0.5, 0, 0.5, 0]
+    assert [a.recall and a.recall.value for a in found.systems["all"]] == [1, None, 1, None]
+    assert [a.recall and a.recall.value for a in found.systems["some"]] == [0.5, None, 0.5, None]
+    [gap] = found.differences
+    assert (gap.a, gap.b) == ("all", "some")
+    assert [of and of.value for of in gap.by_group] == [0.5, None, 0.5, None]
     assert all(a.f1 is None and a.precision is None for a in found.systems["all"])
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mtkit.comparison.report import DIFFERENCES, Comparison, ScoredGroup
-from mtkit.comparison.where import FEWEST, Accuracy, Grouping, Ngrams
+from mtkit.comparison.where import FEWEST, Accuracy, Difference, Grouping, Ngrams
+from mtkit.evaluation.means import Interval
 from mtkit.page.tables import Cell, Grid, number, table
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -21,6 +24,7 @@ GROUPINGS = {
 def grids(comparison: Comparison) -> list[Grid]:
     """The tables, in order."""
     systems = comparison.systems
+    best = max(systems, key=lambda system: system.bleu).name
     lengths = systems[0].by_length
     counts = ", ".join(f"{group.sentences:,}" for group in lengths)
     return [
@@ -28,12 +32,14 @@ def grids(comparison: Comparison) -> list[Grid]:
             "BLEU by the length of the source, in words with blanks between them, with 95 % "
             "intervals.",
             ("System", *(f"{group.low}–{group.high}" for group in lengths)),
-            [[Cell(s.name), *map(_bleu, s.by_length)] for s in systems],
+            [[Cell(s.name), *map(_bleu, s.by_length)] for s in systems]
+            + _differences(comparison.by_length, best, 1),
             [f"Sentences per column: {counts}."],
         ),
         Grid(
             "BLEU by how many words longer the output is than the reference, and below it the "
-            "number of such sentences.",
+            "number of such sentences. These are each system's own: down a column figures are of "
+            "different sentences, and do not compare.",
             ("System", *(_span(*limits) for limits in DIFFERENCES)),
             [
                 [Cell(s.name), *(number(g.bleu, small=f"{g.sentences:,}") for g in s.by_difference)]
@@ -46,7 +52,7 @@ def grids(comparison: Comparison) -> list[Grid]:
             ("System", *(f"{10 * k}–" for k in range(10))),
             [[Cell(s.name), *(number(n, 0) for n in s.by_chrf)] for s in systems],
         ),
-        *map(_words_grid, comparison.groupings),
+        *(_words_grid(grouping, best) for grouping in comparison.groupings),
         *map(_ngrams_grid, comparison.ngrams),
     ]
 
@@ -67,22 +73,43 @@ def _span(low: int | None, high: int | None) -> str:
     return signed(low) if low == high else f"{signed(low)} to {signed(high)}"
 
 
-def _words_grid(grouping: Grouping) -> Grid:
+def _differences(every: Sequence[Difference], best: str, factor: int) -> list[list[Cell]]:
+    """A row for each system beside the best one: by how much that is ahead."""
+    rows = []
+    for of in every:
+        if best in (of.a, of.b):
+            sign = factor if of.a == best else -factor
+            other = of.b if of.a == best else of.a
+            rows.append([Cell(f"{best} − {other}"), *(_signed(gap, sign) for gap in of.by_group)])
+    return rows
+
+
+def _signed(gap: Interval | None, factor: int) -> Cell:
+    if gap is None:
+        return number(None)
+    value, *ends = (factor * figure for figure in (gap.value, gap.low, gap.high))
+    low, high = sorted(ends)
+    text, small = f"{value:+.1f}", f"{low:+.1f} to {high:+.1f}"
+    return Cell(text.replace("-", "−"), small.replace("-", "−"), value)
+
+
+def _words_grid(grouping: Grouping, best: str) -> Grid:
     counts = ", ".join(f"{n:,}" for n in grouping.words)
     accuracies = grouping.systems.items()
     return Grid(
         f"{GROUPINGS[grouping.by]}, in per cent with 95 % intervals.",
         ("System", *grouping.labels),
-        [[Cell(name), *map(_accuracy, of, grouping.words)] for name, of in accuracies],
+        [[Cell(name), *map(_accuracy, of, grouping.words)] for name, of in accuracies]
+        + _differences(grouping.differences, best, 100),
         [f"Words per column: {counts}."],
     )
 
 
 def _accuracy(a: Accuracy, words: int) -> Cell:
     """F1, or recall where there is no other."""
-    if not words:
-        return number(None)
     of = a.f1 or a.recall
+    if not of or not words:
+        return number(None)
     interval = f"{100 * of.low:.0f}–{100 * of.high:.0f}" if words >= FEWEST else ""
     return number(100 * of.value, 1, interval)
 
