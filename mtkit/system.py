@@ -58,20 +58,23 @@ class TokenScores(NamedTuple):
 class LogProbability:
     """ln of a sentence's probability and the number N of tokens it is shared among.
 
-    by_token: the terms of these sums.
+    given_length: of P(y|x, |y|), where the number of words costs nothing. by_token: the terms of
+    these sums.
     """
 
     value: float
     tokens: int  # word tokens and one ``</s>``
     oov: int = 0  # of these, unknown to the model
     known: float | None = None  # what the other tokens contributed; None: the model cannot tell
+    given_length: bool = False
     by_token: TokenScores | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def of(cls, scores: TokenScores) -> Self:
+    def of(cls, scores: TokenScores, given_length: bool = False) -> Self:
         """The sums of ``scores``."""
         log_p, oov = scores.log_p, scores.is_oov
-        return cls(float(log_p.sum()), len(log_p), int(oov.sum()), float(log_p[~oov].sum()), scores)
+        sums = float(log_p.sum()), len(log_p), int(oov.sum()), float(log_p[~oov].sum())
+        return cls(*sums, given_length, scores)
 
 
 @dataclass(frozen=True)

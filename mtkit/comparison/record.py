@@ -17,6 +17,7 @@ from typing import Any
 from mtkit.combination.parts import with_parts
 from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
+from mtkit.evaluation.perplexity import Question
 from mtkit.manifest import RECORDS, model_files
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.writing import recover, write_whole
@@ -42,6 +43,7 @@ class Record:
     wider_texts: Sequence[str] = ()  # and the translations
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by other weights
     chosen: Chosen | None = None  # by a combination
+    bits: Mapping[Question, float] = field(default_factory=dict)  # of the references, a character
 
 
 def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = None) -> Path:
@@ -64,7 +66,7 @@ def write(record: Record, path: Path) -> bool:
     data["chosen"] = record.chosen and vars(record.chosen)
     try:
         # Of a log-probability without its terms, which are many and in no report.
-        sums = attrgetter("value", "tokens", "oov", "known")
+        sums = attrgetter("value", "tokens", "oov", "known", "given_length")
         write_whole(json.dumps(data, ensure_ascii=False, default=sums), path)
     except OSError:  # a model of others
         return False

@@ -87,6 +87,7 @@ class Translations(Run):
     outputs: Lines
     words: Sequence[Words] = ()  # the outputs in tokens, which ``build`` needs
     scores: Sequence[Score] = ()  # probabilities of the references
+    bits: Mapping[Question, float] = field(default_factory=dict)  # of these, a character
     by_weights: Mapping[str, Lines] = field(default_factory=dict)  # channel model to tuned weights
     by_wider: Lines = ()  # by a wider search
     made_from: Sequence[Links] | None = None  # (source, output) links by the system
@@ -259,7 +260,10 @@ def _result(
         metrics=metrics.corpus_scores(rows),
         bleu_parts=metrics.bleu_parts(rows),
         bleu_note=metrics.why_zero(rows),
-        perplexity=perplexities(system.scores),
+        perplexity={
+            q: replace(p, bits_per_character=system.bits.get(q))
+            for q, p in perplexities(system.scores).items()
+        },
         channel={name: bleu(lines) for name, lines in system.by_weights.items()},
         wider=bleu(system.by_wider) if system.by_wider else None,
         by_length=list(map(of_length, lengths, parts)),

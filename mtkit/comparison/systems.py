@@ -23,7 +23,7 @@ from mtkit.comparison.report import Material, Translations
 from mtkit.comparison.where import Links, Text, Words, lower
 from mtkit.console import note, step
 from mtkit.errors import InputError
-from mtkit.evaluation.perplexity import frequencies
+from mtkit.evaluation.perplexity import frequencies, judge
 from mtkit.evaluation.statistics import check_parallel
 from mtkit.manifest import HASHES, LOG, Manifest, training_text
 from mtkit.models import Parts, load, load_word_models
@@ -160,6 +160,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
         training=() if ensemble else _training_log(directory),
         outputs=[h.text for h in kept.best],
         scores=kept.scores,
+        bits=kept.bits,
         by_weights=kept.channel,
         by_wider=kept.wider_texts,
         made_from=[h.alignment for h in kept.best],
@@ -193,7 +194,9 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
             chosen = Chosen.of(system, best, task.test)
         return Record(best, seconds, task.threads, chosen=chosen)
     with step(f"{name}: probabilities of the references"):
-        scores = system.score(task.test.pairs())
+        scores, pairs = system.score(task.test.pairs()), task.test.pairs()
+        judged = judge(system, Manifest.read(parts[0]).word_tokenizer, pairs, scores)
+        bits = {q: j.perplexity.bits_per_character or 0.0 for q, j in judged.items()}
     with step(f"{name}: errors of the search, by a wider one"):
         wider = best_of(system.wider(WIDER))
     channel = {}
@@ -210,7 +213,8 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
             tuned = manifest.config.get("tune", "none") != "none"
             channel["Tuned weights" if tuned else "Its own weights"] = [h.text for h in best]
     wider_scores, wider_texts = [h.score for h in wider], [h.text for h in wider]
-    return Record(best, seconds, task.threads, scores, wider_scores, wider_texts, channel)
+    wide = wider_scores, wider_texts
+    return Record(best, seconds, task.threads, scores, *wide, channel, bits=bits)
 
 
 def _training_log(directory: Path) -> list[dict[str, float]]:

@@ -3,13 +3,15 @@
     surprise        −log2 p of a token, in bits; tokens are words and one </s> a sentence
     perplexity      2 to the power of the mean surprise, of all tokens or of some
     bits per        −(1/C) Σ log2 p, where a word that the model does not know has
-    character       p = P(<unk>) · P(spelling)
+    character       p = P(<unk>) · P(spelling), and a </s> that is taken for granted
+                    P(J|I) = Poisson(J; r I), r the text's words by those of the other side
     C               the characters of the text: the Unicode code points of each line as its tokens
                     spell it (``WordTokenizer.detokenize``: blanks, but no joiner marks; of
                     lower-cased tokens those in lower case), and one a line for its end
 
-Perplexities compare where the tokens are the same; bits per character also where they are not, and
-where one vocabulary leaves out more than another. Different questions compare in neither.
+Perplexities compare where the tokens are the same, and the models pay for the same; bits per
+character also where they do not: where one vocabulary leaves out more than another, and where one
+model takes the length of a sentence for granted. Different questions compare in neither.
 
 A split puts every token into one group, so that the groups' tokens and Σ ln p add up to those of
 the text:
@@ -19,7 +21,8 @@ the text:
     position    of the word in its sentence, from 1
     order       words of the n-gram that judged it, itself included
 
-Limits: the word models take the length of a sentence as given, so that their </s> costs nothing.
+Limits: the word models take the length of a sentence as given, so that their </s> costs nothing in
+a perplexity.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +49,7 @@ MEANINGS: dict[Question, str] = {
     "P(y|x)": "how well the model predicts the reference from the source",
 }
 END = SPECIALS[EOS]
+Words = Sequence[str]
 FREQUENCIES = (0, 1, 2, 10, 100, 1000)  # where each group begins
 POSITIONS = (1, 2, 3, 6, 11, 21)
 
@@ -60,6 +64,7 @@ class Perplexity:
     value: ``None`` where no sentence has one, infinite where one is impossible. without_oov: over
     the ``tokens`` − ``oov`` tokens that the model knows, ``None`` where it cannot tell. Figures for
     different questions are never ranked against each other. note: which sentences are in the way.
+    given_length: </s> costs nothing. bits_per_character: ``None`` where the text is not known.
     """
 
     value: float | None
@@ -68,6 +73,8 @@ class Perplexity:
     oov: int
     question: Question
     note: str = ""
+    given_length: bool = False
+    bits_per_character: float | None = None
 
 
 def perplexity(values: Sequence[LogProbability | None], question: Question) -> Perplexity:
@@ -85,7 +92,8 @@ def perplexity(values: Sequence[LogProbability | None], question: Question) -> P
         notes.append(note if others is None else f"{note}; over the others it is {others:.2f}")
     value = perplexity_of([v.value for v in scored], tokens)
     without_oov = perplexity_of(known, tokens - oov) if len(known) == len(scored) else None
-    return Perplexity(value, without_oov, tokens, oov, question, "; ".join(notes))
+    given = any(v.given_length for v in scored)
+    return Perplexity(value, without_oov, tokens, oov, question, "; ".join(notes), given)
 
 
 def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability | None]]:
@@ -109,6 +117,23 @@ def perplexity_of(logs: Sequence[float], tokens: int) -> float | None:
         return None
     nats = -math.fsum(logs) / tokens
     return math.exp(nats) if nats < 709.0 else math.inf
+
+
+def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
+    """Why no more than the bits per character of these models' answers to one question compare.
+
+    of: by name. same_tokens: whether all count the same.
+    """
+    given = [name for name, p in of.items() if p.given_length]
+    reasons = [
+        *["the tokens differ"] * (not same_tokens),
+        *[f"{', '.join(given)}: given the number of words"] * (0 < len(given) < len(of)),
+        *["not the same words are unknown"] * (len({p.oov for p in of.values()}) > 1),
+    ]
+    compares = "only bits per character compare, which pay for everything"
+    return (
+        f"{next(iter(of.values())).question}: {compares} ({'; '.join(reasons)})." if reasons else ""
+    )
 
 
 # --- token by token
@@ -141,7 +166,7 @@ class Judged:
     is_oov: NDArray[np.bool_]  # (T,)
     order: NDArray[np.int8] | None  # (T,), of an n-gram model
     begin: NDArray[np.int64]  # (S + 1,), sentence s is begin[s] : begin[s + 1]
-    spelling: NDArray[np.float64]  # ln P(spelling), (T,), 0 of known words
+    unpaid: NDArray[np.float64]  # ln P(spelling) of OOVs, ln P(J|I) of a </s>, or 0, (T,)
     characters: NDArray[np.int64]  # (S,), what each line adds to C
 
     @property
@@ -150,43 +175,53 @@ class Judged:
         return 0.0 - self.log_p / math.log(2)  # of p = 1 they are 0, not −0
 
     @property
-    def bits_per_character(self) -> float:
-        """Of the whole text."""
-        return _bits_per_character(self.log_p + self.spelling, int(self.characters.sum()))
-
-    @property
     def spans(self) -> Iterator[slice]:
         """The tokens of each sentence."""
         return (slice(a, b) for a, b in pairwise(self.begin.tolist()))
 
 
 def judge(
-    system: System, tokenizer: WordTokenizer, pairs: Sequence[tuple[str, str]]
+    system: System,
+    tokenizer: WordTokenizer,
+    pairs: Sequence[tuple[str, str]],
+    scores: Sequence[Score] = (),
 ) -> dict[Question, Judged]:
-    """What ``system``, of this ``tokenizer``, thinks of the text, by question it has a model of."""
+    """What ``system``, of this ``tokenizer``, thinks of the text, by question it has a model of.
+
+    scores: its own of the pairs, where they are known already.
+    """
     by_model = {}
-    for question, values in by_question(system.score(pairs)).items():
+    sides = [system.tokenize([pair[k] for pair in pairs]) for k in (0, 1)]
+    for question, values in by_question(scores or system.score(pairs)).items():
         source = question == "P(x|y)"
-        tokens = system.tokenize([pair[not source] for pair in pairs])
-        scores = [value.by_token for value in values if value and value.by_token]
-        orders = [score.order for score in scores if score.order is not None]
+        tokens, other = sides if source else sides[::-1]
+        by_token = [value.by_token for value in values if value and value.by_token]
+        orders = [of.order for of in by_token if of.order is not None]
         lengths = [len(words) + 1 for words in tokens]
-        assert [len(score.log_p) for score in scores] == lengths, "a token without a value"
+        assert [len(of.log_p) for of in by_token] == lengths, "a token without a value"
         words = [word for words in tokens for word in (*words, END)]
-        is_oov = np.concatenate([score.is_oov for score in scores])
-        spelling = np.zeros(len(words))
-        spelling[is_oov] = system.spell(list(compress(words, is_oov)), source)
-        by_model[question] = Judged(
-            perplexity(values, question),
-            words,
-            np.concatenate([score.log_p for score in scores]),
-            is_oov,
-            order=np.concatenate(orders) if orders else None,
-            begin=np.cumsum([0, *lengths]),
-            spelling=spelling,
-            characters=np.array([len(tokenizer.detokenize(line)) + 1 for line in tokens]),
-        )
+        log_p, is_oov = (np.concatenate(of) for of in list(zip(*by_token, strict=True))[:2])
+        begin, unpaid = np.cumsum([0, *lengths]), np.zeros(len(words))
+        unpaid[is_oov] = system.spell(list(compress(words, is_oov)), source)
+        if (p := perplexity(values, question)).given_length:
+            unpaid[begin[1:] - 1] = _of_lengths(tokens, other)
+        characters = np.array([len(tokenizer.detokenize(line)) + 1 for line in tokens])
+        bits = _bits_per_character(log_p + unpaid, int(characters.sum()))
+        p = replace(p, bits_per_character=bits)
+        order = np.concatenate(orders) if orders else None
+        by_model[question] = Judged(p, words, log_p, is_oov, order, begin, unpaid, characters)
     return by_model
+
+
+def _of_lengths(tokens: Sequence[Words], other: Sequence[Words]) -> list[float]:
+    """ln P(J|I) of each sentence of J ``tokens`` beside I of the ``other`` side, an empty one as 1.
+
+    >>> [round(math.exp(of), 3) for of in _of_lengths([["a"], ["b", "c", "d"]], [["x"], ["y"]])]
+    [0.271, 0.18]
+    """
+    I, J = ([max(1, len(words)) for words in other], list(map(len, tokens)))
+    r = max(1, sum(J)) / sum(I)
+    return [j * math.log(r * i) - r * i - math.lgamma(j + 1) for i, j in zip(I, J, strict=True)]
 
 
 def _bits_per_character(log_p: NDArray[np.float64], characters: int) -> float:
@@ -258,7 +293,6 @@ def as_json(model: Measured) -> dict[Question, dict[str, Any]]:
     return {
         question: {
             **asdict(judged.perplexity),
-            "bits_per_character": judged.bits_per_character,
             "characters": int(judged.characters.sum()),
             "splits": {
                 name: [{**asdict(group), "perplexity": group.perplexity} for group in groups]
@@ -276,7 +310,7 @@ def _sentence(judged: Judged, s: int, span: slice) -> dict[str, Any]:
     log_p, characters = judged.log_p[span], int(judged.characters[s])
     return {
         "perplexity": perplexity_of(log_p.tolist(), len(log_p)),
-        "bits_per_character": _bits_per_character(log_p + judged.spelling[span], characters),
+        "bits_per_character": _bits_per_character(log_p + judged.unpaid[span], characters),
         "characters": characters,
         "text": judged.words[span],
         "log_p": log_p.tolist(),

@@ -11,7 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from mtkit.console import visible
-from mtkit.evaluation.perplexity import MEANINGS, Group, Judged, Measured, perplexity_of
+from mtkit.evaluation.perplexity import (
+    MEANINGS,
+    Group,
+    Judged,
+    Measured,
+    Perplexity,
+    only_bits,
+    perplexity_of,
+)
 from mtkit.page.tables import Cell, Columns, Grid, number, print_grid, table
 
 CAPTIONS = {
@@ -43,26 +51,32 @@ TITLE = (
     "Perplexity, and bits per character with every OOV spelled. Lower is better; different "
     "questions do not compare."
 )
-COLUMNS: Columns[Judged] = [
-    ("Question", lambda j: Cell(j.perplexity.question)),
-    ("Perplexity", lambda j: number(j.perplexity.value, 4)),
-    ("Without OOVs", lambda j: number(j.perplexity.without_oov, 4)),
-    ("Tokens", lambda j: number(j.perplexity.tokens, 0)),
-    ("OOVs", lambda j: number(j.perplexity.oov, 0)),
-    ("Bits/char.", lambda j: number(j.bits_per_character, 4)),
-]
+END_FREE = "</s> free"
+
+
+def columns(decimals: int) -> Columns[Perplexity]:
+    """What is shown of a perplexity, which says where it does not pay for the length."""
+    return [
+        ("Perplexity", lambda p: number(p.value, decimals, END_FREE * p.given_length)),
+        ("Without OOVs", lambda p: number(p.without_oov, decimals)),
+        ("Tokens", lambda p: number(p.tokens, 0)),
+        ("OOVs", lambda p: number(p.oov, 0)),
+        ("Bits/char.", lambda p: number(p.bits_per_character, decimals)),
+    ]
 
 
 def print_tables(models: Sequence[Measured], console: Console) -> None:
     """Perplexities of one text by all models, then those of its groups, question by question."""
-    rows, notes = list[tuple[str, Judged]](), list[str]()
+    rows, notes = list[tuple[str, Perplexity]](), list[str]()
     for question in MEANINGS:
-        judged = [(m.name, m.judged[question]) for m in models if question in m.judged]
-        rows += judged
-        notes += [f"{n}, {question}: {j.perplexity.note}." for n, j in judged if j.perplexity.note]
-        if len({tuple(j.words) for _, j in judged}) > 1:
-            notes.append(f"{question} is of different tokens: only bits per character compare.")
-    for grid in (table(TITLE, rows, COLUMNS, notes, first="Model"), *split_grids(models)):
+        judged = {m.name: m.judged[question] for m in models if question in m.judged}
+        answers = {name: j.perplexity for name, j in judged.items()}
+        rows += answers.items()
+        notes += [f"{name}, {question}: {p.note}." for name, p in answers.items() if p.note]
+        texts = {tuple(j.words) for j in judged.values()}
+        notes += filter(None, [only_bits(answers, same_tokens=len(texts) < 2)])
+    every: Columns[Perplexity] = [("Question", lambda p: Cell(p.question)), *columns(4)]
+    for grid in (table(TITLE, rows, every, notes, first="Model"), *split_grids(models)):
         print_grid(console, grid)
         console.print()
     for model in models:

@@ -348,4 +348,5 @@ def _unreached(x: Sequence[str], y: Sequence[str], source: Bool, target: Bool) -
 def _explained(model: WordModel, e: list[int], f: list[int]) -> LogProbability:
     """ln P(f|e), word by word; its ``</s>`` costs nothing, since the length of f is given."""
     log_p = np.append(model.log_probabilities(e, f), 0.0)
-    return LogProbability.of(TokenScores(log_p, np.array([*f, EOS]) == UNK))
+    scores = TokenScores(log_p, np.array([*f, EOS]) == UNK)
+    return LogProbability.of(scores, given_length=True)

@@ -29,6 +29,7 @@ from mtkit.evaluation.perplexity import (
     Judged,
     Measured,
     Question,
+    _of_lengths,
     as_json,
     judge,
     splits,
@@ -233,6 +234,10 @@ class Toy:
 
     kind = "toy"
 
+    def __init__(self, first: float = 0.0) -> None:
+        """first: what the first token of a sentence has more."""
+        self.first = first
+
     def tokenize(self, sentences: list[str]) -> list[list[str]]:
         return [WordTokenizer().tokenize(sentence) for sentence in sentences]
 
@@ -240,6 +245,7 @@ class Toy:
         scores = []
         for words in self.tokenize([target for _, target in given]):
             log_p = np.log(np.array([0.25] * len(words) + [0.5]))
+            log_p[0] += self.first
             oov = np.array([word == "new" for word in (*words, END)])
             scores.append(Score(lm=LogProbability.of(TokenScores(log_p, oov))))
         return scores
@@ -257,10 +263,10 @@ def toy(*lines: str) -> Judged:
 def test_bits_per_character_of_a_toy_by_hand() -> None:
     # "ab," and its end: 2 + 2 + 1 bits for 3 + 1 characters; the joiner mark of "￭," is none.
     assert toy("ab,").words == ["ab", "￭,", END]
-    assert toy("ab,").bits_per_character == pytest.approx(5 / 4)
+    assert toy("ab,").perplexity.bits_per_character == pytest.approx(5 / 4)
     # "new ä" and its end: (2 + 3) + 2 + 1 bits for 5 + 1; an empty line: 1 bit for its end.
     found = toy("new ä", "")
-    assert found.bits_per_character == pytest.approx((8 + 1) / (6 + 1))
+    assert found.perplexity.bits_per_character == pytest.approx((8 + 1) / (6 + 1))
     assert found.perplexity.value == pytest.approx(2 ** ((5 + 1) / 4))
     [first, second] = as_json(Measured("m", {"P(y)": found}, {"P(y)": {}}))["P(y)"]["sentences"]
     assert (first["bits_per_character"], second["bits_per_character"]) == pytest.approx((8 / 6, 1))
@@ -274,14 +280,17 @@ def test_only_unknown_words_are_spelled(smt: SmtSystem, judged: JudgedBy, few: C
         spelling = Spelling.of(list({word for words in known for word in words}))
         unknown = [w for w, oov in zip(found.words, found.is_oov, strict=True) if oov]
         expected = spelling.log_probabilities(unknown)
-        assert found.spelling[found.is_oov].tolist() == pytest.approx(expected.tolist())
-        assert not found.spelling[~found.is_oov].any()
+        assert found.unpaid[found.is_oov].tolist() == pytest.approx(expected.tolist())
+        is_end = np.isin(np.arange(len(found.words)), found.begin[1:] - 1)
+        assert not found.unpaid[~found.is_oov & ~is_end].any()
+        assert (found.unpaid[is_end] < 0).all() == found.perplexity.given_length
         assert (expected < -1).all()
     found = judged["smt"]["P(y)"]
-    expected = found.spelling[found.is_oov]
+    expected = found.unpaid[found.is_oov]
     nats = -(found.log_p.sum() + expected.sum())
     characters = sum(len(line) + 1 for line in detokenized(found))
-    assert found.bits_per_character == pytest.approx(nats / math.log(2) / characters)
+    bits = nats / math.log(2) / characters
+    assert found.perplexity.bits_per_character == pytest.approx(bits)
 
 
 def detokenized(found: Judged) -> list[str]:
@@ -430,7 +439,7 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
         if found := model.judged.get(question):
             p = found.perplexity
             row = [model.name, question, f"{p.value:,.4f}", f"{p.without_oov:,.4f}"]
-            row += [f"{p.tokens:,}", f"{p.oov:,}", f"{found.bits_per_character:.4f}"]
+            row += [f"{p.tokens:,}", f"{p.oov:,}", f"{p.bits_per_character:.4f}"]
             assert row in [line.split() for line in text.splitlines()]
             for name, groups in model.splits[question].items():
                 for group in groups:
@@ -438,15 +447,42 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
     assert "smt is not split by frequency: no text." in text
     assert "frequency of the word" not in text
     assert "P(y|x) by known and unknown words: perplexity, tokens" in text
-    assert "different tokens" not in text
+    assert "the tokens differ" not in text
     others = [Measured(name, {"P(y)": toy(name)}, {}) for name in ("a", "b")]
     text = shown(others, 200, colour=False, tokens=False)
-    assert "P(y) is of different tokens: only bits per character compare." in text
+    compares = "only bits per character compare, which pay for everything"
+    assert f"P(y): {compares} (the tokens differ)." in text
+
+
+def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[Measured]) -> None:
+    """Beside a network they are given the length, and take unknown words for one."""
+    smt, nmt = (model.judged["P(y|x)"] for model in models)
+    assert (smt.perplexity.given_length, nmt.perplexity.given_length) == (True, False)
+    lines = [line.split() for line in shown(models, 200, colour=False, tokens=False).splitlines()]
+    at = next(k for k, line in enumerate(lines) if line[:2] == ["smt", "P(y|x)"])
+    assert lines[at + 1] == ["</s>", "free"]
+    assert ["</s>", "free"] not in lines[at + 2 : at + 4]
+    text = shown(models, 200, colour=False, tokens=False)
+    note = "which pay for everything (smt: given the number of words; not the same words are unkn"
+    assert f"P(y|x): only bits per character compare, {note}" in text
+    ends = smt.begin[1:] - 1
+    assert smt.log_p[ends].tolist() == [0.0] * len(ends)
+    assert (smt.unpaid[ends] < 0).all()
+    assert not nmt.unpaid[nmt.begin[1:] - 1].any()
+
+
+def test_lengths_are_poissons() -> None:
+    """Of all lengths the probabilities add up to 1, and their mean is r I."""
+    tokens, other = [["w"] * j for j in range(60)], [["x"] * 4] * 60
+    r = sum(range(60)) / (4 * 60)
+    p = np.exp(_of_lengths(tokens, other))
+    assert p.sum() == pytest.approx(1, abs=1e-4)
+    assert (p @ np.arange(60)) == pytest.approx(4 * r, rel=1e-3)
+    assert _of_lengths([[], []], [[], []]) == pytest.approx([-0.5, -0.5])
 
 
 def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None:
-    found = toy("a b")
-    found.log_p[0] = -math.inf
+    found = judge(Toy(-math.inf), WordTokenizer(), [("", "a b")])["P(y)"]
     model = Measured("m", {"P(y)": found}, {"P(y)": splits(found)})
     assert "∞" in shown([model], 80, False)
     data = finite(as_json(model)["P(y)"])

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from mtkit.comparison.report import Comparison, Spread, SystemResult
 from mtkit.evaluation.metrics import LABELS, Metric
-from mtkit.evaluation.perplexity import MEANINGS, Perplexity, Question
+from mtkit.evaluation.perplexity import MEANINGS, Question, only_bits
+from mtkit.evaluation.perplexity_page import columns
 from mtkit.models import KINDS
 from mtkit.page.tables import Cell, Columns, Grid, number, table
 
@@ -25,12 +26,6 @@ SPREAD: Columns[Spread] = [
     ("Deviation", lambda s: number(s.deviation, 2)),
     ("Lowest", lambda s: number(min(s.bleu), 2)),
     ("Highest", lambda s: number(max(s.bleu), 2)),
-]
-PERPLEXITY: Columns[Perplexity] = [
-    ("Perplexity", lambda p: number(p.value, 2)),
-    ("Without OOVs", lambda p: number(p.without_oov, 2)),
-    ("Tokens", lambda p: number(p.tokens, 0)),
-    ("OOVs", lambda p: number(p.oov, 0)),
 ]
 WORK: Columns[SystemResult] = [
     ("Seconds", lambda s: number(s.seconds)),
@@ -108,14 +103,13 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
 
 
 def _perplexity_grid(question: Question, systems: Sequence[SystemResult]) -> Grid:
-    values = [(s.name, s.perplexity[question]) for s in systems if question in s.perplexity]
-    notes = [f"{name}: {p.note}." for name, p in values if p.note]
-    if len({p.tokens for _, p in values}) > 1:
-        notes.append("The systems count different tokens, so these figures do not compare.")
+    values = {s.name: s.perplexity[question] for s in systems if question in s.perplexity}
+    notes = [f"{name}: {p.note}." for name, p in values.items() if p.note]
+    notes += filter(None, [only_bits(values, len({p.tokens for p in values.values()}) < 2)])
     return table(
         f"Perplexity by {question}: {MEANINGS[question]}. "
         "Lower is better; not comparable across these tables.",
-        values,
-        PERPLEXITY,
+        values.items(),
+        columns(2),
         notes,
     )
