@@ -1,13 +1,21 @@
 """What a model made of a test set, kept in its directory, so that it is translated once.
 
 A report made again from records has the same bytes, times included. A record belongs to one model,
-one test set and one glossary; training replaces the model's directory and the records with it.
+one test set and one glossary, and to the code that made it; training replaces the model's directory
+and the records with it. Its name says so:
+
+    WHO-STATE-ASKED.json    who: the model, as seen from its directory, and those beside it
+                            state: the code, and the files of the models
+                            asked: the test set and the glossary
+
+A record of the same models in another state is of no use any more.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -19,14 +27,14 @@ from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import Question
 from mtkit.manifest import RECORDS, model_files
+from mtkit.storage.digests import digest_of, digest_of_code
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.writing import recover, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext
 from mtkit.text.glossary import Glossary
-from mtkit.version import __version__
 
-FORMAT = 2
+NAME = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16}-[0-9a-f]{16})?")  # earlier versions': one digest
 KEPT = ("text", "tokens", "score", "alignment", "unknown", "pieces", "places")  # of a hypothesis
 MODELS = ("lm", "channel", "direct")  # of a score
 
@@ -51,12 +59,28 @@ def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = Non
 
     parts: its directory, or those of an ensemble, whose record lies in the first.
     """
-    paths = [path for directory in with_parts(parts) for path in model_files(directory)]
-    files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
-    asked = [[glossary.inflected, *glossary.entries.items()]] if glossary else []
-    of = json.dumps([FORMAT, __version__, files, [test.digest(), *asked]])
-    name = hashlib.blake2b(of.encode(), digest_size=8).hexdigest()
-    return parts[0] / RECORDS / f"{name}.json"
+    first, every = parts[0], with_parts(parts)
+    who = [os.path.relpath(directory, first) for directory in every]
+    files = [(p.relative_to(d).as_posix(), p.stat()) for d in every for p in model_files(d)]
+    state = [digest_of_code(), *((name, of.st_size, of.st_mtime_ns) for name, of in files)]
+    entries = [glossary.inflected, *glossary.entries.items()] if glossary else []
+    asked = [test.digest(), *entries]
+    digests = [digest_of(json.dumps(of).encode()) for of in (who, state, asked)]
+    return first / RECORDS / f"{'-'.join(digests)}.json"
+
+
+def prune(path: Path) -> int:
+    """Remove the records that the one at ``path`` has made useless; how many these were."""
+    who, state, _ = path.stem.split("-")
+    known = [file for file in path.parent.glob("*.json") if NAME.fullmatch(file.stem)]
+    stale = [file for file in known if _is_stale(file.stem.split("-"), who, state)]
+    for file in stale:
+        file.unlink(missing_ok=True)
+    return len(stale)
+
+
+def _is_stale(digests: list[str], who: str, state: str) -> bool:
+    return len(digests) == 1 or (digests[0] == who and digests[1] != state)
 
 
 def write(record: Record, path: Path) -> bool:

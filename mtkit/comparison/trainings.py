@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -21,14 +21,16 @@ from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, MANIFEST, Manifest, model_size, training_text
 from mtkit.models import Parts, load
+from mtkit.storage.digests import digest_of, digest_of_code
 from mtkit.storage.reading import as_fields, read_json
 from mtkit.storage.writing import write_whole
 from mtkit.text.corpus import Bitext, Corpus
-from mtkit.version import __version__
 
 if TYPE_CHECKING:
     from mtkit.nmt.recipe import TrainConfig
     from mtkit.nmt.training.build import Recipe
+
+POINT = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}|[0-9a-f]{24}")  # earlier versions': one digest
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Training:
     manifest: Manifest
     size: int
     seed: int
-    path: Path  # of its point: one place for each text, recipe, size, seed and test set
+    path: Path  # of its point: one place for each code, text, recipe, size, seed and test set
 
     def point(self) -> Point | None:
         """What is kept of it."""
@@ -88,11 +90,24 @@ def trainings(
         of = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus.get("digest")]
         of += [dev and dev.digest(), test.digest()]
         for size, seed in product(sizes, range(1, seeds + 1)):
-            text = json.dumps([__version__, *of, size, seed])
-            key = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-            path = where / f"{key}.json"
+            key = digest_of(json.dumps([*of, size, seed]).encode())
+            path = where / f"{digest_of_code()}-{key}.json"
             needed.append(Training(name, directory, manifest, size, seed, path))
+    if stale := _prune(where):
+        note(f"{where}: {stale} of another mtkit or other libraries removed")
     return sorted(needed, key=lambda training: training.size)
+
+
+def _prune(where: Path) -> int:
+    """Remove the points that other code made; how many these were."""
+    stale = [
+        file
+        for file in where.glob("*.json")
+        if POINT.fullmatch(file.stem) and not file.stem.startswith(f"{digest_of_code()}-")
+    ]
+    for file in stale:
+        file.unlink(missing_ok=True)
+    return len(stale)
 
 
 def _check(directory: Path, manifest: Manifest, largest: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether the files of a directory are still those that were written.
+"""Whether the files of a directory are still those that were written, and whether the code is.
 
 Of each file its size and a hash of every block are kept (BLAKE2b, 64 bits), so that a part of a
 large file can be checked by itself. This finds what went wrong on a disk or on the way; it proves
@@ -8,9 +8,12 @@ nothing against somebody who writes files and hashes anew, which is what ``struc
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +22,7 @@ from mtkit.storage.reading import as_fields
 BLOCK = 1 << 20  # bytes
 SAMPLE = 32  # blocks that are read where not all are: what takes less than 0.1 s
 DIGEST = 8  # bytes of a hash
+LIBRARIES = ("numba", "numpy", "torch")  # that compute
 
 
 class Digest(NamedTuple):
@@ -72,6 +76,20 @@ def changed(
     return wrong
 
 
+@cache
+def digest_of_code() -> str:
+    """Of mtkit's own source and of the ``LIBRARIES``: what it computed may be kept under this."""
+    package = Path(__file__).parents[1]
+    files = {p.relative_to(package).as_posix(): p for p in sorted(package.rglob("*.py"))}
+    code = [(name, digest_of(path.read_bytes())) for name, path in files.items()]
+    return digest_of(json.dumps([code, list(map(version, LIBRARIES))]).encode())
+
+
+def digest_of(content: bytes) -> str:
+    """In hexadecimal."""
+    return hashlib.blake2b(content, digest_size=DIGEST).hexdigest()
+
+
 def _hashes(blocks: list[tuple[Path, int]]) -> list[str]:
     """The hash of each block, by threads where they are worth their start."""
     if sum(path.stat().st_size for path in {path for path, _ in blocks}) < 4 * BLOCK:
@@ -84,4 +102,4 @@ def _hash(place: tuple[Path, int]) -> str:
     path, block = place
     with path.open("rb") as file:
         file.seek(block * BLOCK)
-        return hashlib.blake2b(file.read(BLOCK), digest_size=DIGEST).hexdigest()
+        return digest_of(file.read(BLOCK))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mtkit import load
+from mtkit.comparison import trainings as of_curve
 from mtkit.comparison.curve import Point, curve, overtakes, sample
 from mtkit.comparison.page import curve as curve_page
 from mtkit.comparison.report import Material
@@ -203,6 +204,22 @@ def test_a_point_is_that_of_training_on_the_sample(
         assert point.seconds > 0
         translated = load(tmp_path / training.system).translate(the_test(few).source)
         assert point.outputs == [h[0].text for h in translated]
+
+
+def test_a_point_of_other_code_is_removed(
+    models: dict[str, Path], few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point, other = Point("smt", 100, 1, 1.5, list(few.train.target[:30])), tmp_path / "mine.json"
+    [first, *_] = planned(models, few, tmp_path)
+    first.keep(point)
+    other.write_text("{}")
+    assert planned(models, few, tmp_path)[0].point() == point
+    said = list[str]()
+    monkeypatch.setattr(of_curve, "note", said.append)
+    monkeypatch.setattr(of_curve, "digest_of_code", lambda: "0" * 16)
+    assert planned(models, few, tmp_path)[0].point() is None
+    assert list(tmp_path.iterdir()) == [other]
+    assert said == [f"{tmp_path}: 1 of another mtkit or other libraries removed"]
 
 
 def test_a_kept_point_is_found_again_and_no_other_is(

@@ -13,6 +13,7 @@ import pytest
 
 from mtkit import load, train_nmt
 from mtkit.comparison import record
+from mtkit.comparison import systems as of_systems
 from mtkit.comparison.report import Material
 from mtkit.comparison.systems import Task, aligner, gather, in_tokens, opened, run, seen_in_training
 from mtkit.errors import InputError
@@ -92,6 +93,30 @@ def test_a_record_is_of_the_files_as_they_were(copies: dict[str, Path], test: Bi
         None, Glossary(entries), Glossary(entries, inflected=True), Glossary({("a",): [("c",)]}),
     ]  # fmt: skip
     assert len({record.path_of([directory], test, glossary) for glossary in glossaries}) == 4
+
+
+def test_a_record_goes_with_its_model_and_is_of_one_code(
+    copies: dict[str, Path], test: Bitext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("smt", [copies["smt"]], task(test))
+    moved = copies["smt"].rename(copies["smt"].with_name("moved"))
+    path, other = (record.path_of([moved], of) for of in (test, first(test, 4)))
+    assert path.is_file()
+    run("smt", [moved], task(first(test, 4)))
+    earlier = path.with_name(f"{'0' * 16}.json")
+    for file in (earlier, path.with_name("mine.json")):
+        file.write_text("{}")
+    said = list[str]()
+    monkeypatch.setattr(of_systems, "note", said.append)
+    monkeypatch.setattr(record, "digest_of_code", lambda: "another")
+    run("smt", [moved], task(test))
+    assert [s for s in said if "removed" in s] == [
+        f"smt: 3 of an earlier state of it or of mtkit removed from {path.parent}"
+    ]
+    assert not any(file.exists() for file in (path, other, earlier))
+    assert sorted(file.name for file in path.parent.iterdir()) == sorted(
+        ["mine.json", record.path_of([moved], test).name]
+    )
 
 
 def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
