@@ -11,6 +11,12 @@ a trial, two-sided and never 0 (Davison & Hinkley 1997, 4.4; Phipson & Smyth 201
 Of m pairs of systems the Holm (1979) correction keeps the chance of any false find below α:
 
     p̂_(k) = max_{j ≤ k} min(1, (m − j + 1) p_(j))                   p_(1) ≤ … ≤ p_(m)
+
+A difference that is no chance may still be one that nobody sees. How many of such differences
+between systems people judge alike (Kocmi et al. 2024, "Navigating the Metrics Maze", of news and
+web text; figures of their program MT-Thresholds):
+
+    agreement       a / (1 + exp(−b |δ|)), at least ½
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ from mtkit.evaluation.statistics import Statistics
 
 ALPHA = 0.05  # below this p a difference counts as significant
 TESTED = ("bleu", "chrf")  # metrics that significance is tested by
+AGREEING = {"bleu": (0.8833, 0.9664), "chrf": (0.9300, 1.1143)}  # a, b by metric
 
 
 def interval(statistics: Statistics, metric: str) -> tuple[float, float] | tuple[None, None]:
@@ -50,7 +57,8 @@ class Pair:
     The p-values are two-sided: how often a difference as large arises where there is none; by
     holm, corrected for the number of pairs on this metric. p_sacrebleu: what sacreBLEU's command
     prints for the paired bootstrap, (1 + #{|δ*| − mean |δ*| > |δ|})/(1 + trials): about the half of
-    ``p_bootstrap``.
+    ``p_bootstrap``. agreement: with how many such differences people agree, 0.5 to 1; None where
+    nobody has asked them.
     """
 
     a: str
@@ -62,6 +70,7 @@ class Pair:
     holm_bootstrap: float
     holm_randomization: float
     p_sacrebleu: float
+    agreement: float | None = None
 
     @property
     def rejections(self) -> int:
@@ -125,7 +134,19 @@ def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> P
     p = _p_value(np.abs(drawn - δ) >= abs(δ))
     q = _p_value(np.abs(first - second) >= abs(δ))
     sacrebleu = _p_value(np.abs(drawn) - np.abs(drawn).mean() > abs(δ)) if δ else 1.0
-    return Pair(a, b, metric, δ, p, q, p, q, sacrebleu)
+    return Pair(a, b, metric, δ, p, q, p, q, sacrebleu, agreement(metric, δ))
+
+
+def agreement(metric: str, δ: float) -> float | None:
+    """With how many differences of δ in ``metric`` people agree.
+
+    >>> [round(agreement(metric, 1), 2) for metric in ("bleu", "chrf")]
+    [0.64, 0.7]
+    """
+    if metric not in AGREEING:
+        return None
+    a, b = AGREEING[metric]
+    return max(0.5, a / (1 + math.exp(-b * abs(δ))))
 
 
 def _p_value(as_large: NDArray[np.bool_]) -> float:

@@ -244,7 +244,7 @@ def test_json_has_the_documented_shape(report: Comparison) -> None:
             assert set(metric) == {"score", "low", "high", "signature"}
             assert metric["score"] == result.metrics[name].score
     pair = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
-    pair |= {"holm_bootstrap", "holm_randomization", "p_sacrebleu"}
+    pair |= {"holm_bootstrap", "holm_randomization", "p_sacrebleu", "agreement"}
     assert len(data["pairs"]) == 6
     assert all(set(p) == pair for p in data["pairs"])
     assert data["pairs"][0]["delta"] == report.pairs[0].delta

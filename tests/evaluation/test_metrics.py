@@ -16,7 +16,7 @@ from sacrebleu.significance import PairedTest
 from mtkit.errors import InputError
 from mtkit.evaluation.metrics import Metric, bleu_parts, corpus_scores, why_zero
 from mtkit.evaluation.perplexity import perplexities, perplexity
-from mtkit.evaluation.significance import Pair, holm, significance
+from mtkit.evaluation.significance import Pair, agreement, holm, significance
 from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.system import LogProbability, Score
 
@@ -231,6 +231,18 @@ def test_p_values_are_sacrebleus(tokenize: str) -> None:
         of = [p for p in pairs if p.metric == metric]
         assert [p.holm_bootstrap for p in of] == holm([p.p_bootstrap for p in of])
         assert [p.holm_randomization for p in of] == holm([p.p_randomization for p in of])
+
+
+def test_how_many_people_agree_is_as_mt_thresholds_says() -> None:
+    """By what its README shows: 1 of BLEU and 0.71 of chrF are worth 63.989 %."""
+    for metric, delta in (("bleu", 1.0), ("bleu", -1.0), ("chrf", 0.71)):
+        assert agreement(metric, delta) == pytest.approx(0.63989, abs=2e-4)
+    assert agreement("bleu", 0.0) == 0.5
+    assert agreement("ter", 9.0) is None
+    scorer = Scorer([["a b c d e", "f g h i j"]], resamples=5, trials=5)
+    lines = {"good": ["a b c d e", "f g h i j"], "poor": ["a b c d", "f x h i"]}
+    for pair in significance({name: scorer.count(of) for name, of in lines.items()}):
+        assert pair.agreement == agreement(pair.metric, pair.delta)
 
 
 def test_default_trials_are_sacrebleus() -> None:

@@ -54,6 +54,8 @@ def verdict(pair: Pair) -> str:
     said = f"{pair.significance}; p = {p[0]:.2g}, {p[1]:.2g}"
     if (holm := (pair.holm_bootstrap, pair.holm_randomization)) != p:
         said += f"; Holm {holm[0]:.2g}, {holm[1]:.2g}"
+    if pair.agreement is not None:
+        said += f"; people agree with {pair.agreement:.0%} of such differences"
     return f"{higher} scores {abs(pair.delta):.2f} {metric} higher than {lower} ({said})."
 
 
