@@ -208,7 +208,7 @@ def compare(
     references: Sequence[str | Path] = (), examples: int = 12, glossary: str | Path | None = None,
     inflected: bool = False, fresh: bool = False, curve: Sequence[int] = (), seeds: int = 3,
     threads: int = 0, explain: bool = False, ignore_case: bool = False,
-    tokenizer: Kind | None = None, file_format: str = "",
+    tokenizer: Kind | None = None, file_format: str = "", scores: Sequence[str] = (),
 ) -> Comparison:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis.
 
@@ -221,7 +221,8 @@ def compare(
     again what is on record. curve: sizes, in sentence pairs, to train the models again on, each
     with ``seeds`` samples. threads: 0 takes every core. explain: also why the systems translate the
     examples so. ignore_case: score and group words without it. tokenizer: ``none`` where all lines
-    are tokenised, ``words`` where they are not, whatever the models read.
+    are tokenised, ``words`` where they are not, whatever the models read. scores: what others say
+    of each sentence, ``"NAME:METRIC=FILE"``; see ``comparison.elsewhere``.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError where
     systems, lines and languages do not fit, and for files that cannot be read.
@@ -230,6 +231,7 @@ def compare(
 
     from mtkit import models
     from mtkit.comparison import compare as steps
+    from mtkit.comparison.elsewhere import read_columns
     from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import complete, trainings
     from mtkit.errors import check_choice
@@ -240,8 +242,9 @@ def compare(
     material = steps.material(named, test, references, ignore_case, tokenizer, file_format)
     terms = Path(glossary) if glossary else None
     task = Task(named, material, threads, tokenizer, terms, inflected, fresh)
+    columns = read_columns(scores, named, len(material.text))
     needed = trainings(task.models, curve, seeds, task.test, models.MODELS / "curve")
-    comparison = steps.scored(task, examples)
+    comparison = steps.scored(task, examples, columns)
     if needed:
         comparison = replace(comparison, curve=complete(needed, material, threads))
     if explain:

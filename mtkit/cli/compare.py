@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 import mtkit.cli.options as options
-from mtkit.cli.output import AsJson, Html, publish
+from mtkit.cli.output import AsJson, Html, finite, publish
 from mtkit.errors import InputError
 from mtkit.text.tokenizer import Kind
 
@@ -42,6 +42,21 @@ Tokenizer = Annotated[
     Kind | None,
     Option(help="What your files hold: words: plain text; none: tokens. [as the models read text]"),
 ]
+Scores = Annotated[
+    list[str] | None,
+    Option(
+        metavar="NAME:METRIC=FILE",
+        help="Scores from elsewhere of a system's translations, a number a line (COMET, people); "
+        "NAME:-METRIC=FILE where less is better. May be repeated.",
+    ),
+]
+Csv = Annotated[
+    Path | None,
+    Option("--csv", metavar="DIR", help="Also write the figures as CSV files, unrounded."),
+]
+Latex = Annotated[
+    Path | None, Option(metavar="FILE", help="Also write the scores as a LaTeX table (booktabs).")
+]
 Full = Annotated[
     bool, Option("--full", help="All tables and examples, on a terminal by its pager.")
 ]
@@ -53,21 +68,29 @@ def compare(
     reference: References = None, examples: Examples = 12, glossary: options.GlossaryFile = None,
     inflected: options.Inflected = False, fresh: Fresh = False, curve: CurveSizes = None,
     seeds: Seeds = 3, threads: options.Threads = 0, ignore_case: IgnoreCase = False,
-    tokenizer: Tokenizer = None, full: Full = False, quiet: options.Quiet = False,
+    tokenizer: Tokenizer = None, scores: Scores = None, csv: Csv = None,
+    latex: Latex = None, full: Full = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis."""
     import mtkit
     from mtkit.comparison import report
-    from mtkit.comparison.page import render
+    from mtkit.comparison.page import paper, render
+    from mtkit.page.tables import write_page
 
     options.check_inflected(inflected, glossary)
-    cores = options.set_up(quiet, threads, html)
+    cores = options.set_up(quiet, threads, html, latex)
+    if csv is not None and csv.exists() and not csv.is_dir():
+        raise InputError(f"--csv {csv}: not a directory")
     comparison = mtkit.compare(
         systems or (), test, references=reference or (), examples=examples, glossary=glossary,
         inflected=inflected, fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds,
         threads=cores, explain=html is not None, ignore_case=ignore_case, tokenizer=tokenizer,
-        file_format=file_format or "",
+        file_format=file_format or "", scores=scores or (),
     )  # fmt: skip
+    if csv is not None:
+        paper.write_csv(finite(report.as_json(comparison)), csv)
+    if latex is not None:
+        write_page(paper.as_latex(comparison), latex)
     publish(
         html, lambda: render.as_html(comparison), as_json, lambda: report.as_json(comparison),
         lambda console: render.print_report(comparison, console, full), paged=full,

@@ -47,7 +47,7 @@ def check(
     from mtkit.quality.files import name_files
     from mtkit.storage.writing import named_file, replacing
 
-    options.set_up(quiet, html=html)
+    options.set_up(quiet, 0, html)
     languages, named = name_files(files, corpus, pair, train, dev, test)
     if clean is not None:
         check_out(clean, "", force, CLEANED, "cleaned corpus", "--clean")

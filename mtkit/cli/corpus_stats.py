@@ -23,7 +23,7 @@ def stats(
     from mtkit.quality.stats import statistics
     from mtkit.text.formats.codes import ROLES
 
-    options.set_up(quiet, html=html)
+    options.set_up(quiet, 0, html)
     if files:
         if len(files) > 2 or train:
             raise InputError("expected two files once: SRC TGT, or --train SRC TGT")

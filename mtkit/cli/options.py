@@ -136,15 +136,16 @@ def ask_before_loss(work: Callable[[bool], Result], force: bool) -> Result:
     return work(True)
 
 
-def set_up(quiet: bool, threads: int = 0, html: Path | None = None) -> int:
+def set_up(quiet: bool, threads: int = 0, *outputs: Path | None) -> int:
     """Apply ``--quiet``; the number of threads ``--threads`` means.
 
-    Raises InputError where the page ``--html`` could not be written, before any work for it.
+    Raises InputError where a file of ``outputs`` could not be written, before any work for it.
     """
     from mtkit.models import cores
 
-    if html is not None and not html.parent.is_dir():
-        raise InputError(f"{html}: no such directory: {html.parent}")
+    for path in outputs:
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path}: no such directory: {path.parent}")
     console.quiet = quiet
     return cores(threads)
 

@@ -21,7 +21,7 @@ def watch(
     from mtkit.laboratory.watch_page import findings
     from mtkit.smt.alignment.watch import watch as run
 
-    options.set_up(quiet, html=html)
+    options.set_up(quiet, 0, html)
     text, tokens = options.training_text(
         corpus, pair, train, None, None, tokenizer, lowercase, file_format
     )

@@ -8,6 +8,7 @@ x a source sentence, y its reference; a system's output stands beside y. In read
     where        words, n-grams and groups that one gets right and another does not
     faults       search and model errors, repetitions, omissions, unknown words
     examples     sentences to look at
+    elsewhere    scores that others give, a number a sentence
     conclusion   what all of it comes to, in a few sentences
     curve        how the systems grow with their training text, and trainings, which it needs
     compare      the steps of ``mtkit.compare``

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from mtkit.comparison.elsewhere import Column
 from mtkit.comparison.examples import Example
 from mtkit.comparison.report import Comparison, Material, build
 from mtkit.comparison.systems import Task, gather, opened, seen_in_training
@@ -26,8 +27,8 @@ BLEU_TOKENS: dict[Kind, str] = {"words": "13a", "none": "none"}  # sacreBLEU's n
 EXPLAINED = 24  # examples on a page, which would grow large
 
 
-def scored(task: Task, examples: int) -> Comparison:
-    """Translate the test set with every system and score it."""
+def scored(task: Task, examples: int, columns: Sequence[Column] = ()) -> Comparison:
+    """Translate the test set with every system and score it; columns: scores from elsewhere."""
     translations, text, unknown = gather(task)
     seen = seen_in_training(task.models, task.test)
     warnings = [
@@ -37,7 +38,8 @@ def scored(task: Task, examples: int) -> Comparison:
     ]
     rows = sorted(set(chain.from_iterable(seen.values())))
     with step("metrics, intervals and significance"):
-        return build(task.material, text, translations, examples, rows, warnings + unknown)
+        told = warnings + unknown
+        return build(task.material, text, translations, examples, rows, told, columns)
 
 
 def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Explanation]]:

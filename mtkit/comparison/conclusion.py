@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mtkit.comparison.report import SMALL, Comparison, SystemResult
 from mtkit.comparison.where import FEWEST, Difference
 from mtkit.evaluation.means import Interval
-from mtkit.evaluation.metrics import LABELS
+from mtkit.evaluation.metrics import LABELS, label
 from mtkit.evaluation.significance import ALPHA
 from mtkit.manifest import COMBINATION
 
@@ -60,12 +60,12 @@ def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
     """By which metrics the one is ahead of the other, and how surely."""
     tests = {p.metric: p.significance for p in comparison.pairs if {p.a, p.b} == {a.name, b.name}}
     ahead, behind = list[str](), list[str]()
-    for metric, label in LABELS.items():
+    for metric in (metric for metric in a.metrics if metric in b.metrics):
         gap = a.metrics[metric].score - b.metrics[metric].score
-        gain = -gap if metric == "ter" else gap
         if gap:
-            side = ahead if gain > 0 else behind
-            side.append(f"{abs(gap):.1f} {label} ({tests.get(metric, 'untested')})")
+            side = ahead if (gap < 0) == a.metrics[metric].less_is_better else behind
+            size = f"{abs(gap):.1f}" if metric in LABELS else f"{abs(gap):.3g}"
+            side.append(f"{size} {label(metric)} ({tests.get(metric, 'untested')})")
     n = len(comparison.systems)
     other = f"{b.name}, the next of {n}," if n > 2 else b.name
     clauses = [f"ahead of {other} by {_and(ahead)}"] if ahead else []
@@ -87,14 +87,14 @@ def _groups(comparison: Comparison) -> Iterator[Group]:
         }
         yield Group(name, "BLEU", scores, _differences(comparison.by_length, k))
     for grouping in comparison.groupings:
-        for k, label in enumerate(grouping.labels):
+        for k, group_label in enumerate(grouping.labels):
             accuracies = {name: of[k] for name, of in grouping.systems.items()}
             shares = {name: a.f1 or a.recall for name, a in accuracies.items()}
             if grouping.words[k] >= FEWEST:
                 measure = "F1" if any(a.f1 for a in accuracies.values()) else "recall"
                 percents = {name: _times(100, of) for name, of in shares.items() if of}
                 differences = _differences(grouping.differences, k, 100)
-                yield Group(GROUPS[grouping.by].format(label), measure, percents, differences)
+                yield Group(GROUPS[grouping.by].format(group_label), measure, percents, differences)
 
 
 def _differences(
@@ -117,12 +117,9 @@ def _strongest(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
         return "They differ in no group of sentences or words (95 % intervals)."
     group, _ = max(beyond, key=lambda of: abs(of[1].value))
     x, y = (group.figures[system.name].value for system in (a, b))
-    chance = f"by chance about {ALPHA * len(gaps):.0f} would"
+    differ = f"{len(beyond)} of {len(gaps)} groups (by chance about {ALPHA * len(gaps):.0f})"
     figures = f"{group.measure} {x:.1f} ({a.name}), {y:.1f} ({b.name})"
-    return (
-        f"They differ in {len(beyond)} of {len(gaps)} groups of sentences and words ({chance}), "
-        f"most in {group.name}: {figures}."
-    )
+    return f"They differ in {differ}, most in {group.name}: {figures}."
 
 
 def _weakest(comparison: Comparison, system: SystemResult) -> str:
@@ -136,14 +133,17 @@ def _weakest(comparison: Comparison, system: SystemResult) -> str:
 
 
 def _agreement(comparison: Comparison) -> str:
-    """Whom each metric puts first; a metric by which several are first says nothing."""
-    votes = dict[str, list[str]]()
-    for metric, label in LABELS.items():
-        sign = -1 if metric == "ter" else 1
-        scores = {s.name: sign * s.metrics[metric].score for s in comparison.systems}
-        first = [name for name, score in scores.items() if score == max(scores.values())]
-        if len(first) == 1:
-            votes.setdefault(first[0], []).append(label)
+    """Whom each metric puts first; a metric by which several are first says nothing, nor one that
+    some system lacks.
+    """
+    votes, systems = dict[str, list[str]](), comparison.systems
+    for metric, of in systems[0].metrics.items():
+        if all(metric in s.metrics for s in systems):
+            sign = -1 if of.less_is_better else 1
+            scores = {s.name: sign * s.metrics[metric].score for s in systems}
+            first = [name for name, score in scores.items() if score == max(scores.values())]
+            if len(first) == 1:
+                votes.setdefault(first[0], []).append(label(metric))
     if not votes:
         return "No metric puts one system before all others."
     if len(votes) == 1:

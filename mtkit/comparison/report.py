@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from bisect import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import combinations
 from typing import Any
@@ -16,13 +16,14 @@ from typing import Any
 from mtkit.comparison import faults, where
 from mtkit.comparison.choices import Choices, Chosen, choices, saved
 from mtkit.comparison.curve import Curve
+from mtkit.comparison.elsewhere import Column
 from mtkit.comparison.examples import Example, choose
 from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.mismatch import mismatches
 from mtkit.comparison.where import Difference, Grouping, Links, Ngrams, Text, Words
 from mtkit.evaluation import means, metrics
 from mtkit.evaluation.means import Interval
-from mtkit.evaluation.metrics import Metric
+from mtkit.evaluation.metrics import LESS, Metric
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
 from mtkit.evaluation.significance import Pair, interval, significance
 from mtkit.evaluation.statistics import Lines, Scorer, Statistics, check_parallel
@@ -182,24 +183,28 @@ def build(
     examples: int = 12,
     seen: Sequence[int] = (),
     warnings: Sequence[str] = (),
+    columns: Sequence[Column] = (),
 ) -> Comparison:
     """Score every system, test every pair, group words and sentences, choose examples.
 
     text: the test set in tokens. examples: how many. seen: the rows of sentences that some system
-    was trained on. warnings: what the caller knows against the figures. Raises InputError where
-    lines or names do not fit.
+    was trained on. warnings: what the caller knows against the figures. columns: scores from
+    elsewhere. Raises InputError where lines or names do not fit.
     """
     sources, scorer = material.text.source, material.scorer
     check_parallel(sources, material.text.target, "the source")
     check_names([t.name for t in translations])
     counted = {t.name: scorer.count(t.outputs, name=t.name) for t in translations}
+    for of in columns:
+        counted[of.system] = counted[of.system].joined(of.metric, of.values)
+    less = LESS | {of.metric for of in columns if of.less_is_better}
     chrf = {name: rows.by_sentence("chrf") for name, rows in counted.items()}
     lengths = length_groups(sources)
     how = scorer.ignore_case, scorer.tokenize
     unlike = [mismatches(sources, scorer.references, t.outputs, *how) for t in translations]
     parts = {n: [rows.among("bleu", of) for *_, of in lengths] for n, rows in counted.items()}
     systems = [
-        _result(t, counted[t.name], chrf[t.name], text, lengths, parts[t.name], seen, clauses)
+        _result(t, counted[t.name], chrf[t.name], text, lengths, parts[t.name], seen, clauses, less)
         for t, clauses in zip(translations, unlike, strict=True)
     ]
     words = {t.name: t.words for t in translations}
@@ -210,7 +215,7 @@ def build(
     x, y = material.text.paths
     sizes = N, len(scorer.references)
     combined = [(t.name, t.chosen, chrf[t.name], counted[t.name]) for t in translations if t.chosen]
-    saves = [side for of in combined for side in saved(*of)]
+    saves = [side for choice in combined for side in saved(*choice)]
     return Comparison(
         test=TestSet(
             x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case
@@ -222,7 +227,9 @@ def build(
         ngrams=where.ngrams(text.reference, {name: words[name] for name in rivals}),
         spreads=_spreads(translations, systems),
         seen=len(seen),
-        examples=choose(sources, scorer.references, outputs, chrf, rivals, examples, saves),
+        examples=choose(
+            sources, scorer.references, outputs, chrf, rivals, examples, saves, columns
+        ),
         warnings=[*warnings, *few, *(f"{s.name}: {c}" for s in systems for c in s.mismatches)],
     )
 
@@ -236,6 +243,7 @@ def _result(
     parts: Sequence[Statistics],
     seen: Sequence[int],
     unlike: list[str],
+    less: Collection[str],
 ) -> SystemResult:
     N, words = len(system.outputs), system.words
     unseen = sorted(set(range(N)) - set(seen))
@@ -257,7 +265,7 @@ def _result(
     return SystemResult(
         **{f.name: getattr(system, f.name) for f in fields(Run)},
         sentences_per_second=N / system.seconds if system.seconds else None,
-        metrics=metrics.corpus_scores(rows),
+        metrics=metrics.corpus_scores(rows, less),
         bleu_parts=metrics.bleu_parts(rows),
         bleu_note=metrics.why_zero(rows),
         perplexity={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,13 @@ from mtkit.evaluation.significance import interval
 from mtkit.evaluation.statistics import Lines, Scorer, Statistics
 
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
+LESS = frozenset({"ter"})  # metrics of which less is better
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A corpus score, 0 to 100 (TER: errors per 100 reference words, 0 is best).
+    """A corpus score, 0 to 100 (TER: errors per 100 reference words, 0 is best), or on a scale from
+    elsewhere.
 
     low, high: see ``significance.interval``. signature: what exactly was computed.
     """
@@ -23,15 +25,24 @@ class Metric:
     low: float | None
     high: float | None
     signature: str
+    less_is_better: bool = False
 
 
-def corpus_scores(statistics: Statistics) -> dict[str, Metric]:
-    """Every metric that was counted, with its interval where the scorer resamples."""
+def label(metric: str) -> str:
+    """What people call it."""
+    return LABELS.get(metric, metric)
+
+
+def corpus_scores(statistics: Statistics, less: Collection[str] = LESS) -> dict[str, Metric]:
+    """Every metric that was counted, with its interval where the scorer resamples.
+
+    less: those of which less is better.
+    """
     scores = {}
     for name in statistics.rows:
         low, high = interval(statistics, name)
         signature = statistics.scorer.signature(name)
-        scores[name] = Metric(statistics.score(name), low, high, signature)
+        scores[name] = Metric(statistics.score(name), low, high, signature, name in less)
     return scores
 
 

@@ -33,7 +33,8 @@ from sacrebleu.significance import estimate_ci
 from mtkit.evaluation.statistics import Statistics
 
 ALPHA = 0.05  # below this p a difference counts as significant
-TESTED = ("bleu", "chrf")  # metrics that significance is tested by
+UNTESTED = {"ter"}  # metrics that significance is not tested by
+SCALES = {"bleu": (0.0, 100.0), "chrf": (0.0, 100.0), "ter": (0.0, math.inf)}
 AGREEING = {"bleu": (0.8833, 0.9664), "chrf": (0.9300, 1.1143)}  # a, b by metric
 
 
@@ -45,8 +46,8 @@ def interval(statistics: Statistics, metric: str) -> tuple[float, float] | tuple
     if statistics.scorer.resamples < 2:
         return None, None
     mean, half = estimate_ci(statistics.resampled[metric])
-    top = math.inf if metric == "ter" else 100.0
-    low, high = (float(min(top, max(0.0, end))) for end in (mean - half, mean + half))
+    least, most = SCALES.get(metric, (-math.inf, math.inf))
+    low, high = (float(min(most, max(least, end))) for end in (mean - half, mean + half))
     return low, high
 
 
@@ -86,14 +87,17 @@ class Pair:
 def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
     """Every pair of systems by two tests: is the difference real, or this test set's chance?
 
-    systems: name → rows by one scorer.
+    systems: name → rows by one scorer, of the metrics that it has.
     """
-    metrics = [metric for metric in TESTED if all(metric in s.rows for s in systems.values())]
-    by_metric = [
-        corrected([_tested(a, b, metric, systems) for a, b in combinations(systems, 2)])
-        for metric in metrics
-    ]
-    return [pair for pairs in zip(*by_metric, strict=True) for pair in pairs]
+    metrics = dict.fromkeys(metric for s in systems.values() for metric in s.rows)
+    tested = list[Pair]()
+    for metric in metrics:
+        if metric not in UNTESTED:
+            having = [name for name, s in systems.items() if metric in s.rows]
+            every = combinations(having, 2)
+            tested += corrected([_tested(a, b, metric, systems) for a, b in every])
+    order = list(combinations(systems, 2))
+    return sorted(tested, key=lambda pair: order.index((pair.a, pair.b)))
 
 
 def corrected(pairs: Sequence[Pair]) -> list[Pair]:

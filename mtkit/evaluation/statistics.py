@@ -5,6 +5,7 @@
     BLEU    c, r, matches of 1- to 4-grams, 1- to 4-grams of the output          10 columns
     chrF    of 1- to 6-grams of characters: output, reference, matches           18 columns
     TER     edits, mean length of the references                                  2 columns
+    others  a number from elsewhere, 1                                            2 columns
 
 Groups of sentences, resampled and shuffled test sets are sums of the same rows: nothing is
 tokenised twice. Rows and f are sacreBLEU's own (Post 2018, "A Call for Clarity in Reporting BLEU
@@ -21,7 +22,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,12 @@ RESAMPLES, SEED = 1000, 12345  # sacreBLEU's own
 TRIALS = 10_000  # of shuffling two systems' outputs
 Lines = Sequence[str]
 Rows = NDArray[Any]  # (N, columns): integers, of TER floats
+
+
+class Mean(NamedTuple):
+    """What sacreBLEU's score objects are of its metrics, of a metric from elsewhere."""
+
+    score: float
 
 
 class Scorer:
@@ -82,11 +89,16 @@ class Scorer:
         return Statistics(self, rows)
 
     def score(self, metric: str, total: Rows) -> Any:
-        """sacreBLEU's score object for a sum of rows, (columns,)."""
+        """sacreBLEU's score object for a sum of rows, (columns,), or a ``Mean``."""
+        if metric not in self.metrics:
+            return Mean(total[0] / total[1])
         return self.metrics[metric]._compute_score_from_stats(total)
 
     def signature(self, metric: str) -> str:
         """What exactly is computed, the bootstrap included where there is one."""
+        if metric not in self.metrics:
+            drawn = f"|bs:{self.resamples}|seed:{_seed()}".lower() if self.resamples > 1 else ""
+            return f"mean of a number a sentence{drawn}"
         signature = self.metrics[metric].get_signature()
         if self.resamples > 1:
             signature.update("seed", str(_seed()).lower())
@@ -129,6 +141,11 @@ class Statistics:
         chosen = np.isin(np.arange(len(self.scorer.references[0])), sentences)[:, None]
         return replace(self, rows={metric: self.rows[metric] * chosen})
 
+    def joined(self, metric: str, values: Sequence[float]) -> Statistics:
+        """With a metric from elsewhere, values (N,)."""
+        rows = np.column_stack([values, np.ones(len(values))])
+        return replace(self, rows=self.rows | {metric: rows})
+
     def by_sentence(self, metric: str) -> list[float]:
         """The score of each sentence by itself, N."""
         rows = self.rows[metric].tolist()
@@ -136,16 +153,18 @@ class Statistics:
 
     @cached_property
     def resampled(self) -> dict[str, NDArray[Any]]:
-        """Scores of the resampled test sets by metric, (resamples,); float32 as in sacreBLEU."""
+        """Scores of the resampled test sets by metric, (resamples,); float32 as in sacreBLEU, and
+        float64 of other metrics.
+        """
         scores = {}
         for metric, rows in self.rows.items():
-            single = rows.astype(np.float32)
+            single = rows.astype(np.float32) if metric in self.scorer.metrics else rows
             totals = [single[drawn].sum(0) for drawn in self.scorer.draws]
             scores[metric] = np.array([self.scorer.score(metric, row).score for row in totals])
         return scores
 
 
-def check_parallel(lines: Lines, references: Lines, name: str = "") -> None:
+def check_parallel(lines: Lines, references: Sequence[object], name: str = "") -> None:
     """Raise InputError unless there is one line for each of at least one reference."""
     who = f"{name}: " if name else ""
     if not references:

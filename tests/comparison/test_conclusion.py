@@ -23,7 +23,10 @@ def system(
     name: str, kind: str, bleu: float, chrf: float, ter: float, **facts: Any
 ) -> SystemResult:
     figures = {"bleu": bleu, "chrf": chrf, "ter": ter}
-    metrics = {metric: Metric(score, score - 2, score + 2, "") for metric, score in figures.items()}
+    metrics = {
+        metric: Metric(score, score - 2, score + 2, "", less_is_better=metric == "ter")
+        for metric, score in figures.items()
+    }
     known = {"by_length": [], "training": LOG, "networks": 1, "mismatches": []} | facts
     return replace(BASE.systems[0], name=name, kind=kind, metrics=metrics, **known)
 
@@ -100,7 +103,7 @@ def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:
     by_length = [Difference("smt", "nmt", gaps)]
     _, where, *_ = conclude(compared(smt, nmt, by_length=by_length))
     assert where == (
-        "They differ in 1 of 2 groups of sentences and words (by chance about 0 would), "
+        "They differ in 1 of 2 groups (by chance about 0), "
         "most in sentences of 1–5 words: BLEU 35.0 (nmt), 30.0 (smt)."
     )
     far, near = (

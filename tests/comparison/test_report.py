@@ -241,7 +241,8 @@ def test_json_has_the_documented_shape(report: Comparison) -> None:
         assert set(system) >= documented
         assert list(system["metrics"]) == ["bleu", "chrf", "ter"]
         for name, metric in system["metrics"].items():
-            assert set(metric) == {"score", "low", "high", "signature"}
+            assert set(metric) == {"score", "low", "high", "signature", "less_is_better"}
+            assert metric["less_is_better"] == (name == "ter")
             assert metric["score"] == result.metrics[name].score
     pair = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
     pair |= {"holm_bootstrap", "holm_randomization", "p_sacrebleu", "agreement"}

@@ -17,7 +17,7 @@ from mtkit.comparison.page import where, who, why
 from mtkit.comparison.page.who import span
 from mtkit.comparison.report import Comparison
 from mtkit.console import visible
-from mtkit.evaluation.metrics import LABELS
+from mtkit.evaluation.metrics import LABELS, label
 from mtkit.evaluation.significance import Pair
 from mtkit.explanation.page import view
 from mtkit.page.chart import Chart, Line, draw
@@ -44,29 +44,34 @@ def tested(comparison: Comparison) -> str:
     return TESTED + HOLM * (len(comparison.systems) > 2)
 
 
-def verdict(pair: Pair) -> str:
+def verdict(pair: Pair, less_is_better: bool = False) -> str:
     """What the tests of a pair say, in words."""
-    metric = LABELS[pair.metric]
+    metric = label(pair.metric)
     if pair.delta == 0:
         return f"{pair.a} and {pair.b} score the same {metric}."
-    higher, lower = (pair.a, pair.b) if pair.delta > 0 else (pair.b, pair.a)
+    better, worse = (pair.a, pair.b) if (pair.delta > 0) != less_is_better else (pair.b, pair.a)
     p = pair.p_bootstrap, pair.p_randomization
     said = f"{pair.significance}; p = {p[0]:.2g}, {p[1]:.2g}"
     if (holm := (pair.holm_bootstrap, pair.holm_randomization)) != p:
         said += f"; Holm {holm[0]:.2g}, {holm[1]:.2g}"
     if pair.agreement is not None:
-        said += f"; people agree with {pair.agreement:.0%} of such differences"
-    return f"{higher} scores {abs(pair.delta):.2f} {metric} higher than {lower} ({said})."
+        said += f"; people agree with {100 * pair.agreement:.0f} % of such differences"
+    gap = abs(pair.delta)
+    size = f"{gap:.2f}" if pair.metric in LABELS else f"{gap:.3g}"
+    how = "lower" if less_is_better else "higher"
+    return f"{better} scores {size} {metric} {how} than {worse} ({said})."
 
 
 def verdicts(comparison: Comparison) -> list[str]:
     """Of every pair; of many systems, those of the best one."""
-    pairs = comparison.pairs
+    pairs, metrics = comparison.pairs, [s.metrics for s in comparison.systems]
+    less = {name for every in metrics for name, metric in every.items() if metric.less_is_better}
     if len(comparison.systems) <= MANY:
-        return list(map(verdict, pairs))
+        return [verdict(pair, pair.metric in less) for pair in pairs]
     best = max(comparison.systems, key=lambda s: s.bleu).name
     more = f"These are of {best}; --json has all {len(pairs)}."
-    return [*(verdict(pair) for pair in pairs if best in (pair.a, pair.b)), more]
+    chosen = [pair for pair in pairs if best in (pair.a, pair.b)]
+    return [*(verdict(pair, pair.metric in less) for pair in chosen), more]
 
 
 # What is logged at a validation: a chart's title, and whether its y axis grows by factors.
@@ -149,7 +154,10 @@ def _example(example: Example) -> Table:
     table.add_column(overflow="fold")
     rows = [("source", "", example.source), ("reference", "chrF", example.references[0])]
     rows += [("reference", "", also) for also in example.references[1:]]
-    for row in [*rows, *((o.system, f"{o.chrf:.1f}", o.text) for o in example.outputs)]:
+    for o in example.outputs:
+        more = (f"{metric} {score:.3g}" for metric, score in o.scores.items())
+        rows.append((o.system, ", ".join([f"{o.chrf:.1f}", *more]), o.text))
+    for row in rows:
         table.add_row(*(Text(visible(text)) for text in row))
     return table
 

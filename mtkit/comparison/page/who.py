@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtkit.comparison.report import Comparison, Spread, SystemResult
-from mtkit.evaluation.metrics import LABELS, Metric
+from mtkit.evaluation.metrics import LABELS, Metric, label
 from mtkit.evaluation.perplexity import MEANINGS, Question, only_bits
 from mtkit.evaluation.perplexity_page import columns
 from mtkit.models import KINDS
@@ -71,9 +71,25 @@ def grids(comparison: Comparison) -> list[Grid]:
     ]
 
 
-def span(metric: Metric) -> str:
-    """The interval of a metric, where it has one."""
-    return "" if metric.low is None else f"{metric.low:.1f}–{metric.high:.1f}"
+def span(metric: Metric, n: int = 1) -> str:
+    """The interval of a metric, where it has one, to n decimals."""
+    if metric.low is None or metric.high is None:
+        return ""
+    joint = " to " if metric.low < 0 else "–"
+    return f"{metric.low:.{n}f}{joint}{metric.high:.{n}f}".replace("-", "−")
+
+
+def _figure(name: str, metric: Metric | None) -> Cell:
+    if metric is None:
+        return number(None)
+    n = decimals(name, metric)
+    return number(metric.score, n, span(metric, n))
+
+
+def decimals(name: str, metric: Metric) -> int:
+    """How many are shown: on a scale from elsewhere more, the smaller it is."""
+    size = abs(metric.score)
+    return 1 if name in LABELS or size >= 10 else 2 if size >= 2 else 4
 
 
 def scores(comparison: Comparison, signatures: bool = True) -> Grid:
@@ -86,15 +102,24 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
     several = test.references
     against = f", against {several} references a sentence" if several > 1 else ""
     rows = []
+    metrics = list(dict.fromkeys(metric for s in systems for metric in s.metrics))
     for s in systems:
-        figures = [number(s.metrics[k].score, small=span(s.metrics[k])) for k in LABELS]
+        figures = [_figure(metric, s.metrics.get(metric)) for metric in metrics]
         kind = KINDS_OF_SYSTEM.get(s.kind, s.kind)
         ensemble = f", {s.networks} networks" if s.networks > 1 else ""
         rows.append([Cell(s.name, small=kind + ensemble), *figures])
-    exactly = [f"{LABELS[k]} {s.metrics[k].signature}" for k in LABELS for s in systems]
+    every = [
+        (label(metric), s.metrics[metric])
+        for metric in metrics
+        for s in systems
+        if metric in s.metrics
+    ]
+    less = dict.fromkeys(name for name, metric in every if metric.less_is_better)
+    exactly = [f"{name} {metric.signature}" for name, metric in every]
     return Grid(
-        "Scores with 95 % bootstrap intervals; higher is better, but lower for TER.",
-        ("System", *LABELS.values()),
+        "Scores with 95 % bootstrap intervals; higher is better, but lower for "
+        f"{' and '.join(less)}.",
+        ("System", *map(label, metrics)),
         rows,
         [f"BLEU counts the tokens {tokens}, {case}{against}."]
         + [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note]

@@ -1,0 +1,213 @@
+"""The comparison for papers: its figures as CSV files, its scores as a LaTeX table.
+
+CSV files hold the figures of ``--json``, unrounded, a record a row; what is null there is empty.
+The table is of booktabs; a letter in a score's superscript names a system that is worse by both
+tests, after Holm's correction.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+from mtkit.comparison.page.who import decimals, span
+from mtkit.comparison.report import Comparison, SystemResult
+from mtkit.errors import InputError
+from mtkit.evaluation.metrics import Metric, label
+from mtkit.evaluation.significance import ALPHA
+from mtkit.storage.writing import named_file
+
+Row = dict[str, Any]
+
+# --- CSV
+
+
+def write_csv(data: Row, directory: Path) -> None:
+    """Write a file for each kind of record into ``directory``, made if need be.
+
+    data: see ``report.as_json``.
+
+    Raises InputError where it cannot lie there.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--csv {directory}: {error.strerror}") from None
+    for name, rows in tables(data).items():
+        text = io.StringIO(newline="")
+        columns = dict.fromkeys(column for row in rows for column in row)
+        writer = csv.DictWriter(text, list(columns))
+        writer.writeheader()
+        writer.writerows(rows)
+        with named_file(directory / f"{name}.csv") as file:
+            file.write(text.getvalue().encode("utf-8"))
+
+
+def tables(data: Row) -> dict[str, list[Row]]:
+    """The records by the file's name; a kind that has none is left out."""
+    systems, groupings = data["systems"], data["groupings"]
+    lengths = [f"{of['low']}-{of['high']}" for of in systems[0]["by_length"]]
+    by_length = [{"by": "length", "labels": lengths, "differences": data["by_length"]}]
+    every = {
+        "systems": [_flat(_scalars(of)) for of in systems],
+        "scores": list(_each(systems, "metrics", "metric")),
+        "pairs": data["pairs"],
+        "perplexity": list(_each(systems, "perplexity", "question")),
+        "lengths": [{"system": s["name"], **of} for s in systems for of in s["by_length"]],
+        "words": [row for of in groupings for row in _accuracies(of)],
+        "differences": [row for of in by_length + groupings for row in _differences(of)],
+        "examples": [
+            {"line": e["line"], "why": e["why"], "source": e["source"], **_flat(output)}
+            for e in data["examples"]
+            for output in e["outputs"]
+        ],
+    }
+    return {name: rows for name, rows in every.items() if rows}
+
+
+def _scalars(of: Mapping[str, Any]) -> Row:
+    """What is no list, and no mapping that has a file of its own."""
+    apart = ("metrics", "perplexity")
+    return {k: v for k, v in of.items() if k not in apart and not isinstance(v, list | tuple)}
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> Row:
+    """Nested records as columns: {"a": {"b": 1}} as {"a.b": 1}; a list within is left out."""
+    row: Row = {}
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            row |= _flat(value, f"{prefix}{key}.")
+        elif not isinstance(value, list | tuple):
+            row[f"{prefix}{key}"] = value
+    return row
+
+
+def _each(systems: Iterable[Row], records: str, key: str) -> Iterator[Row]:
+    """A row for each entry of a mapping that every system has."""
+    for system in systems:
+        for name, record in system[records].items():
+            yield {"system": system["name"], key: name, **record}
+
+
+def _accuracies(grouping: Row) -> Iterator[Row]:
+    ends = ("value", "low", "high")
+    for system, accuracies in grouping["systems"].items():
+        for group, words, of in zip(grouping["labels"], grouping["words"], accuracies, strict=True):
+            row = {"by": grouping["by"], "group": group, "words": words, "system": system}
+            shares = {
+                f"{share}.{end}": (of[share] or {}).get(end)
+                for share in ("recall", "f1")
+                for end in ends
+            }
+            yield row | {"precision": of["precision"]} | shares
+
+
+def _differences(grouping: Row) -> Iterator[Row]:
+    for of in grouping["differences"]:
+        for group, gap in zip(grouping["labels"], of["by_group"], strict=True):
+            yield {"by": grouping["by"], "group": group, "a": of["a"], "b": of["b"], **(gap or {})}
+
+
+# --- LaTeX
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "|": r"\textbar\allowbreak{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
+    '"': "''", "–": "--", **{c: f"\\{c}" for c in "{}$&#%_"},
+}  # fmt: skip
+
+
+def as_latex(comparison: Comparison) -> str:
+    """A table environment; \\usepackage{booktabs} in the preamble is all that it needs."""
+    systems = comparison.systems
+    metrics = list(dict.fromkeys(metric for s in systems for metric in s.metrics))
+    heads = [_head(metric, systems) for metric in metrics]
+    lines = [_line(s, k, metrics, comparison) for k, s in enumerate(systems)]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}",
+            r"\toprule",
+            f"System & {' & '.join(heads)} \\\\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\caption{{{_caption(comparison, metrics)}}}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def escaped(text: str) -> str:
+    """Text as LaTeX prints it; of control characters nothing.
+
+    >>> escaped("a_b & 95 %")
+    'a\\\\_b \\\\& 95 \\\\%'
+    """
+    return "".join(SPECIAL.get(c, c) for c in text if c.isprintable())
+
+
+def letter(k: int) -> str:
+    """a … z, aa, ab …"""
+    more, last = divmod(k, len(ascii_lowercase))
+    return (letter(more - 1) if more else "") + ascii_lowercase[last]
+
+
+def _head(metric: str, systems: Iterable[SystemResult]) -> str:
+    less = any(s.metrics[metric].less_is_better for s in systems if metric in s.metrics)
+    return escaped(label(metric)) + (r" $\downarrow$" if less else r" $\uparrow$")
+
+
+def _line(system: SystemResult, k: int, metrics: Iterable[str], comparison: Comparison) -> str:
+    cells = [f"{escaped(system.name)}$^{{{letter(k)}}}$"]
+    for metric in metrics:
+        of = system.metrics.get(metric)
+        cells.append(_score(of, metric, system, comparison) if of else "--")
+    return " & ".join(cells) + r" \\"
+
+
+def _score(of: Metric, metric: str, system: SystemResult, comparison: Comparison) -> str:
+    """With its interval, in bold if best, and the letters of the systems that are surely worse."""
+    n, systems = decimals(metric, of), [s for s in comparison.systems if metric in s.metrics]
+    value = escaped(f"{of.score:.{n}f}".replace("-", "−"))
+    if len(systems) > 1 and not any(_better(s.metrics[metric], of) for s in systems):
+        value = rf"\textbf{{{value}}}"
+    surely = {
+        frozenset((pair.a, pair.b))
+        for pair in comparison.pairs
+        if pair.metric == metric and pair.rejections == 2
+    }
+    worse = [
+        letter(k)
+        for k, other in enumerate(comparison.systems)
+        if {system.name, other.name} in surely and _better(of, other.metrics[metric])
+    ]
+    marks = f"$^{{{','.join(worse)}}}$" if worse else ""
+    interval = span(of, n)
+    return value + marks + (rf" {{\scriptsize[{escaped(interval)}]}}" if interval else "")
+
+
+def _better(a: Metric, b: Metric) -> bool:
+    return a.score < b.score if a.less_is_better else a.score > b.score
+
+
+def _caption(comparison: Comparison, metrics: Iterable[str]) -> str:
+    test, systems = comparison.test, comparison.systems
+    exactly = dict.fromkeys(
+        f"{label(m)}: {s.metrics[m].signature}" for m in metrics for s in systems if m in s.metrics
+    )
+    said = [f"Scores on {test.name} ({test.sentences:,} sentences), with 95 % intervals."]
+    if comparison.pairs:
+        tested = ", ".join(dict.fromkeys(label(pair.metric) for pair in comparison.pairs))
+        said.append(
+            f"Letters: systems whose score is worse, p < {ALPHA:g} by paired bootstrap and by "
+            f"approximate randomisation, two-sided, after Holm's correction; tested: {tested}."
+        )
+    return escaped(" ".join([*said, "; ".join(exactly)])) + "."

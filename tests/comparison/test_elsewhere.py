@@ -1,0 +1,148 @@
+"""Scores from elsewhere, in tables, intervals, tests and examples."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.comparison.conclusion import conclude
+from mtkit.comparison.elsewhere import Column, read_columns
+from mtkit.comparison.page.render import as_html, verdicts
+from mtkit.comparison.page.who import scores
+from mtkit.comparison.report import Comparison
+from mtkit.errors import InputError
+from mtkit.evaluation.significance import significance
+from mtkit.evaluation.statistics import Scorer
+from tests.support.comparisons import REFERENCES, SOURCES, built, systems
+
+N = len(SOURCES)
+RNG = random.Random(8)
+GOOD = [0.8 + 0.01 * RNG.random() for _ in range(N)]
+POOR = [good - 0.1 * RNG.random() for good in GOOD]
+COLUMNS = [
+    Column("other", "COMET", False, GOOD),
+    Column("nmt", "COMET", False, POOR),
+    Column("other", "MetricX", True, [3 - good for good in GOOD]),
+    Column("nmt", "MetricX", True, [3 - poor for poor in POOR]),
+    Column("smt", "MetricX", True, [3.0] * N),
+]
+
+
+@pytest.fixture(scope="module")
+def report() -> Comparison:
+    return built(SOURCES, REFERENCES, systems(), trials=999, columns=COLUMNS, examples=16)
+
+
+def test_a_score_is_the_mean_and_its_interval_that_of_means(report: Comparison) -> None:
+    smt, _, other = report.systems
+    comet = other.metrics["COMET"]
+    assert comet.score == pytest.approx(np.mean(GOOD))
+    assert comet.low < comet.score < comet.high
+    half = 1.96 * np.std(GOOD, ddof=1) / N**0.5
+    assert comet.high - comet.low == pytest.approx(2 * half, rel=0.15)
+    assert not comet.less_is_better
+    assert smt.metrics["MetricX"].less_is_better
+    assert "COMET" not in smt.metrics
+
+
+def test_scores_from_elsewhere_are_tested_where_both_have_them(report: Comparison) -> None:
+    tested = {(p.a, p.b): p for p in report.pairs if p.metric == "COMET"}
+    assert list(tested) == [("nmt", "other")]
+    comet = tested["nmt", "other"]
+    assert comet.delta == pytest.approx(np.mean(POOR) - np.mean(GOOD))
+    assert comet.rejections == 2
+    assert comet.agreement is None
+    assert comet.holm_bootstrap == comet.p_bootstrap  # the only pair that has it
+    of_x = [p for p in report.pairs if p.metric == "MetricX"]
+    assert len(of_x) == 3
+    assert any(p.holm_bootstrap > p.p_bootstrap for p in of_x)
+    order = list(dict.fromkeys((p.a, p.b) for p in report.pairs))
+    assert order == [("smt", "nmt"), ("smt", "other"), ("nmt", "other")]
+
+
+def test_equal_scores_differ_in_nothing() -> None:
+    scorer = Scorer([REFERENCES], metrics=["bleu"], resamples=9, trials=9)
+    rows = scorer.count(REFERENCES).joined("x", GOOD)
+    [_, same] = significance({"a": rows, "b": rows})
+    assert (same.metric, same.delta, same.p_bootstrap) == ("x", 0.0, 1.0)
+
+
+def test_less_is_better_where_the_name_says_so(report: Comparison) -> None:
+    said = verdicts(report)
+    x = [line for line in said if "MetricX" in line]
+    assert any(line.startswith("other scores") and "lower than nmt (signif" in line for line in x)
+    assert any("COMET higher than nmt (significant" in line for line in said)
+    who, _, agreement, *_ = conclude(report)
+    ahead, behind = who.split("behind it by")
+    assert who.startswith("nmt is ahead of other")
+    assert "COMET" in behind
+    assert "MetricX" in behind
+    assert "MetricX" not in ahead
+    assert "other is best by MetricX" in agreement  # not of COMET, which one of them lacks
+    assert "COMET" not in agreement
+
+
+def test_tables_show_what_there_is(report: Comparison) -> None:
+    grid = scores(report)
+    assert grid.columns == ("System", "BLEU", "chrF", "TER", "MetricX", "COMET")
+    comet = ["–", f"{np.mean(POOR):.4f}", f"{np.mean(GOOD):.4f}"]
+    assert [row[5].text for row in grid.rows] == comet
+    assert "lower for TER and MetricX" in grid.caption
+    assert any("COMET mean of a number a sentence|bs:1000|seed:12345" in n for n in grid.notes)
+
+
+def test_examples_are_those_where_they_differ_most(report: Comparison) -> None:
+    gaps = np.array(GOOD) - np.array(POOR)
+    chosen = [e for e in report.examples if "COMET" in e.why]
+    assert len(chosen) >= 2
+    assert all("other is ahead of nmt by" in e.why for e in chosen)
+    assert chosen[0].line - 1 in np.argsort(-gaps)[:3]
+    for example in report.examples:
+        smt, _, other = example.outputs
+        good = GOOD[example.line - 1]
+        assert other.scores == {"COMET": good, "MetricX": 3 - good}
+        assert set(smt.scores) == {"MetricX"}
+    assert f"COMET {report.examples[0].outputs[2].scores['COMET']:.3g}" in as_html(report)
+
+
+@pytest.mark.parametrize(
+    ("named", "text", "message"),
+    [
+        (["smt=x"], "", "--scores smt=x: expected NAME:METRIC=FILE, as in nmt:COMET=nmt.txt"),
+        (["a:COMET={}"], "1\n2\n", "no system is called 'a'; one of smt, nmt"),
+        (["smt:bleu={}"], "1\n2\n", "bleu is computed here; use another name"),
+        (["smt:C={}", "smt:C={}"], "1\n2\n", "C of smt is named twice"),
+        (["smt:C={}", "nmt:-C={}"], "1\n2\n", "C is named with a minus and without; use one"),
+        (["smt:C={}"], "1\nx\n", "line 2: expected a number, found 'x'"),
+        (["smt:C={}"], "1\nnan\n", "line 2: expected a number, found 'nan'"),
+        (["smt:C={}"], "1\n\n", "line 2: expected a number, found ''"),
+        (["smt:C={}"], "1\n", "1 lines for 2 references; they must correspond line by line"),
+        (["smt:C=no-such-file"], "", "no-such-file"),
+    ],
+)
+def test_what_is_no_score_is_refused(
+    named: list[str], text: str, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "scores"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        read_columns([of.format(file) for of in named], ["smt", "nmt"], 2)
+    assert message in str(error.value)
+
+
+def test_scores_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "a=b:c"
+    file.write_text("0.5\n-1e3\n", encoding="utf-8")
+    assert read_columns([f"my:system:-X 2={file}"], ["my:system"], 2) == [
+        Column("my:system", "X 2", True, [0.5, -1000.0])
+    ]
+
+
+def test_outputs_alone_can_have_scores() -> None:
+    alone = replace(systems()[2], name="only")
+    report = built(SOURCES, REFERENCES, [alone], columns=[Column("only", "DA", False, GOOD)])
+    assert report.systems[0].metrics["DA"].score == pytest.approx(np.mean(GOOD))

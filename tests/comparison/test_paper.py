@@ -1,0 +1,151 @@
+"""The figures of a comparison in CSV files and in a table that LaTeX sets."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtkit.cli.output import finite
+from mtkit.comparison.elsewhere import Column
+from mtkit.comparison.page.paper import as_latex, escaped, letter, tables, write_csv
+from mtkit.comparison.report import Comparison, as_json
+from mtkit.errors import InputError
+from tests.support.comparisons import REFERENCES, SOURCES, built, damaged, of, systems
+
+NAME = r"50 % & more_{x}^~\<|>$#"
+
+
+@pytest.fixture(scope="module")
+def report() -> Comparison:
+    smt, nmt, other = systems()
+    every = [smt, nmt, other, of(NAME, "file", damaged(0.9, 7))]
+    column = Column(NAME, "Human", False, [k / 7 for k in range(len(SOURCES))])
+    return built(SOURCES, REFERENCES, every, trials=999, columns=[column], resamples=500)
+
+
+@pytest.fixture(scope="module")
+def data(report: Comparison) -> dict[str, Any]:
+    return json.loads(json.dumps(finite(as_json(report))))
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Cells as JSON's values."""
+    words = {"": None, "True": True, "False": False}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: words[v] if v in words else _number(v) for k, v in row.items()} for row in rows]
+
+
+def _number(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def test_csv_files_hold_the_figures_of_json(data: dict[str, Any], tmp_path: Path) -> None:
+    write_csv(data, tmp_path / "a" / "b")
+    files = {path.stem: read(path) for path in (tmp_path / "a" / "b").iterdir()}
+    assert set(files) == {
+        "systems", "scores", "pairs", "perplexity", "lengths", "words", "differences", "examples",
+    }  # fmt: skip
+    assert files["pairs"] == data["pairs"]
+    by_name = {system["name"]: system for system in data["systems"]}
+    for row in files["scores"]:
+        name, metric = row.pop("system"), row.pop("metric")
+        assert row == by_name[name]["metrics"][metric]
+    for row in files["perplexity"]:
+        row["note"] = row["note"] or ""
+        assert by_name[row.pop("system")]["perplexity"][row["question"]] == row
+    for row, system in zip(files["systems"], data["systems"], strict=True):
+        assert row["coverage.repeated"] == system["coverage"]["repeated"]
+        assert row["seconds"] == system["seconds"]
+    groupings = {of["by"]: of for of in data["groupings"]}
+    for row in files["words"]:
+        grouping = groupings[row["by"]]
+        accuracy = grouping["systems"][row["system"]][grouping["labels"].index(str(row["group"]))]
+        assert row["precision"] == accuracy["precision"]
+        for share in ("recall", "f1"):
+            figures = accuracy[share] or dict.fromkeys(("value", "low", "high"))
+            assert {end: row[f"{share}.{end}"] for end in figures} == figures
+    of_length = [row for row in files["differences"] if row["by"] == "length"]
+    gaps = [gap for of in data["by_length"] for gap in of["by_group"]]
+    assert [row["value"] for row in of_length] == [gap["value"] for gap in gaps]
+    texts = [output["text"] for example in data["examples"] for output in example["outputs"]]
+    assert [str(row["text"]) for row in files["examples"]] == texts
+
+
+def test_other_readers_read_them_too(data: dict[str, Any], tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    write_csv(data, tmp_path)
+    for name, rows in tables(data).items():
+        assert len(pandas.read_csv(tmp_path / f"{name}.csv")) == len(rows)
+    scores = pandas.read_csv(tmp_path / "scores.csv")
+    assert scores["score"][0] == data["systems"][0]["metrics"]["bleu"]["score"]
+
+
+def test_a_directory_that_is_none_is_refused(data: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"--csv .*file: File exists"):
+        write_csv(data, tmp_path / "file")
+
+
+def test_the_table_has_scores_marks_and_signatures(report: Comparison) -> None:
+    text = as_latex(report)
+    rows = [line.split(" & ") for line in text.splitlines() if line.endswith(r"\\")]
+    head, smt, nmt, *_ = rows
+    assert head == [
+        "System", r"BLEU $\uparrow$", r"chrF $\uparrow$", r"TER $\downarrow$",
+        r"Human $\uparrow$ \\",
+    ]  # fmt: skip
+    bleu = report.systems[1].metrics["bleu"]
+    pairs = {frozenset((p.a, p.b)): p for p in report.pairs if p.metric == "bleu"}
+    worse = [
+        letter(k)
+        for k, other in enumerate(report.systems)
+        if other.name != "nmt" and pairs[frozenset(("nmt", other.name))].rejections == 2
+    ]
+    assert len(worse) >= 2  # nmt is the best
+    interval = f"{{\\scriptsize[{bleu.low:.1f}--{bleu.high:.1f}]}}"
+    assert nmt[1] == f"\\textbf{{{bleu.score:.1f}}}$^{{{','.join(worse)}}}$ {interval}"
+    assert nmt[0] == "nmt$^{b}$"
+    assert r"\textbf" not in smt[1]
+    assert smt[4] == r"-- \\"
+    for system in report.systems:
+        for metric in system.metrics.values():
+            assert escaped(metric.signature) in text
+
+
+def test_systems_beyond_z_have_letters_too() -> None:
+    assert [letter(k) for k in (0, 25, 26, 27, 52, 701, 702)] == [
+        "a", "z", "aa", "ab", "ba", "zz", "aaa",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_latex_sets_the_table(report: Comparison, tmp_path: Path) -> None:
+    """Whatever a system is called; the figures stand in what was set."""
+    if not (latex := shutil.which("pdflatex")):
+        pytest.skip("pdflatex is not installed")
+    table = as_latex(report)
+    begin = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+    (tmp_path / "a.tex").write_text(f"{begin}{table}\\end{{document}}\n", encoding="utf-8")
+    done = subprocess.run(
+        [latex, "-halt-on-error", "-interaction=nonstopmode", "a.tex"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "a.pdf").stat().st_size > 1000
+    assert "Undefined" not in done.stdout
+    if shutil.which("pdftotext"):
+        said = subprocess.run(
+            ["pdftotext", "-layout", "a.pdf", "-"], cwd=tmp_path, capture_output=True, text=True
+        ).stdout
+        for system in report.systems:
+            assert f"{system.bleu:.1f}" in said
