@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pydoc
@@ -26,10 +27,10 @@ def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
     for system in found["systems"]:
         assert set(system["metrics"]) == {"bleu", "chrf", "ter"}
         metric = system["metrics"]["bleu"]
-        assert set(metric) == {"score", "low", "high", "signature"}
+        assert set(metric) == {"score", "low", "high", "signature", "less_is_better"}
         assert system["sentences_per_second"] > 0
     keys = {"a", "b", "metric", "delta", "p_bootstrap", "p_randomization"}
-    keys |= {"holm_bootstrap", "holm_randomization", "p_sacrebleu"}
+    keys |= {"holm_bootstrap", "holm_randomization", "p_sacrebleu", "agreement"}
     assert all(set(pair) == keys for pair in found["pairs"])
     assert "P(y|x)" in found["systems"][0]["perplexity"]
     smt, nmt = sorted(found["systems"], key=lambda system: system["name"] == "nmt")
@@ -173,6 +174,27 @@ def test_the_full_report_goes_through_a_pager_on_a_terminal_alone(
     paged = (project / "paged").read_text("utf-8")
     assert "n-gram precisions" in paged
     assert "\x1b[1m" in paged
+
+
+def test_scores_from_elsewhere_go_in_and_figures_for_papers_come_out(project: Path) -> None:
+    command = ("compare", "o=test.de", "p=test.en", "--test", "test.en", "test.de")
+    (project / "o.comet").write_text("0.75\n" * 30, encoding="utf-8")
+    scored = ("--scores", "o:COMET=o.comet")
+    done = mtkit(*command, *scored, "--csv", "c", "--latex", "t.tex", "--json", cwd=project)
+    o, p = json.loads(done.stdout)["systems"]
+    assert (o["metrics"]["COMET"]["score"], "COMET" in p["metrics"]) == (0.75, False)
+    with (project / "c" / "scores.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["system"], row["metric"]): row["score"] for row in csv.DictReader(file)}
+    assert rows["o", "COMET"] == "0.75"
+    assert float(rows["p", "chrf"]) == p["metrics"]["chrf"]["score"]
+    assert r"\toprule" in (project / "t.tex").read_text("utf-8")
+    for options, message in (
+        (("--scores", "x:COMET=o.comet"), "no system is called 'x'; one of o, p"),
+        (("--csv", "test.de"), "--csv test.de: not a directory"),
+        (("--latex", "no/t.tex"), "no/t.tex: no such directory: no"),
+    ):
+        [line] = mtkit(*command, *options, cwd=project, check=2).stderr.decode().splitlines()
+        assert message in line
 
 
 def test_a_model_without_a_test_set_takes_that_of_the_others(project: Path) -> None:

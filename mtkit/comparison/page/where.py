@@ -20,6 +20,8 @@ GROUPINGS = {
     "they are aligned to are matched), by their frequency in training",
 }
 
+DIFFERENCE = "a − b: by how much the best system is ahead, over the same draws of sentences."
+
 
 def grids(comparison: Comparison) -> list[Grid]:
     """The tables, in order."""
@@ -34,7 +36,7 @@ def grids(comparison: Comparison) -> list[Grid]:
             ("System", *(f"{group.low}–{group.high}" for group in lengths)),
             [[Cell(s.name), *map(_bleu, s.by_length)] for s in systems]
             + _differences(comparison.by_length, best, 1),
-            [f"Sentences per column: {counts}."],
+            [f"Sentences per column: {counts}.", *[DIFFERENCE] * bool(comparison.by_length)],
         ),
         Grid(
             "BLEU by how many words longer the output is than the reference, and below it the "
@@ -87,10 +89,10 @@ def _differences(every: Sequence[Difference], best: str, factor: int) -> list[li
 def _signed(gap: Interval | None, factor: int) -> Cell:
     if gap is None:
         return number(None)
-    value, *ends = (factor * figure for figure in (gap.value, gap.low, gap.high))
+    value, *ends = (round(factor * figure, 1) + 0.0 for figure in (gap.value, gap.low, gap.high))
     low, high = sorted(ends)
     text, small = f"{value:+.1f}", f"{low:+.1f} to {high:+.1f}"
-    return Cell(text.replace("-", "−"), small.replace("-", "−"), value)
+    return Cell(text.replace("-", "−"), small.replace("-", "−"), factor * gap.value)
 
 
 def _words_grid(grouping: Grouping, best: str) -> Grid:
@@ -101,7 +103,7 @@ def _words_grid(grouping: Grouping, best: str) -> Grid:
         ("System", *grouping.labels),
         [[Cell(name), *map(_accuracy, of, grouping.words)] for name, of in accuracies]
         + _differences(grouping.differences, best, 100),
-        [f"Words per column: {counts}."],
+        [f"Words per column: {counts}.", *[DIFFERENCE] * bool(grouping.differences)],
     )
 
 
