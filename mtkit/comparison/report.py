@@ -289,15 +289,17 @@ def _result(
 
 
 def _difference(a: str, b: str, parts: Mapping[str, Sequence[Statistics]]) -> Difference:
-    """Of two systems' BLEU in each of ``parts``; no interval without bootstrap."""
+    """Of two systems' BLEU in each of ``parts``."""
+    gaps = [of_difference(one, two, "bleu") for one, two in zip(parts[a], parts[b], strict=True)]
+    return Difference(a, b, gaps)
 
-    def of(one: Statistics, two: Statistics) -> Interval | None:
-        if one.scorer.resamples < 2:
-            return None
-        drawn = one.resampled["bleu"] - two.resampled["bleu"]
-        return means.interval(one.score("bleu") - two.score("bleu"), drawn)
 
-    return Difference(a, b, list(map(of, parts[a], parts[b])))
+def of_difference(one: Statistics, two: Statistics, metric: str) -> Interval | None:
+    """Of two systems' scores, over the same draws of sentences; ``None`` without bootstrap."""
+    if one.scorer.resamples < 2:
+        return None
+    drawn = one.resampled[metric] - two.resampled[metric]
+    return means.interval(one.score(metric) - two.score(metric), drawn)
 
 
 def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:

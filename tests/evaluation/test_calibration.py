@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
 
+from mtkit.comparison.report import of_difference
+from mtkit.comparison.where import _intervals, _shares
 from mtkit.evaluation.means import ends, resampled_means
-from mtkit.evaluation.significance import ALPHA, significance
-from mtkit.evaluation.statistics import Scorer
+from mtkit.evaluation.significance import ALPHA, interval, significance
+from mtkit.evaluation.statistics import Scorer, Statistics
 from mtkit.laboratory.findings import block_of
 
 REPETITIONS = 400
@@ -56,6 +59,46 @@ def test_where_there_is_no_difference_p_is_uniform() -> None:
         bound = 2.58 * math.sqrt(ALPHA * (1 - ALPHA) / REPETITIONS)
         assert abs(np.mean(p < ALPHA) - ALPHA) < bound
     assert _kolmogorov_smirnov(found["sacreBLEU bleu"]) < 1e-6
+
+
+@pytest.mark.slow
+def test_intervals_of_scores_and_of_their_differences_cover() -> None:
+    """Test sets of 300 from one text of 5,000 sentences, whose score is the truth."""
+    rng, repetitions, size = random.Random(6), 800, 300
+    references, one, two = _texts(rng, 5000)
+    every = Scorer([references])
+    of_all = [every.count(text) for text in (one, two)]
+    truth = {metric: [of.score(metric) for of in of_all] for metric in every.metrics}
+    inside: Counter[str] = Counter()
+    drawn = np.random.default_rng(6)
+    for _ in range(repetitions):
+        rows = drawn.choice(len(references), size)
+        scorer = Scorer([[references[i] for i in rows]])
+        a, b = (
+            Statistics(scorer, {name: of.rows[name][rows] for name in of.rows}) for of in of_all
+        )
+        for metric, (x, y) in truth.items():
+            low, high = interval(a, metric)
+            inside[metric] += low <= x <= high
+            gap = of_difference(a, b, metric)
+            inside[f"Δ{metric}"] += gap.low <= x - y <= gap.high
+    for name, n in inside.items():
+        assert 0.93 <= n / repetitions <= 0.97, name
+
+
+def test_intervals_of_shares_cover() -> None:
+    """F1 of words of two systems, and their difference; of sentences that are not alike."""
+    rng, repetitions, N = np.random.default_rng(9), 1000, 250
+    inside = np.zeros(2)
+    for _ in range(repetitions):
+        words = rng.poisson(6, (N, 1)) + 1
+        p = rng.beta(2, 2, (N, 1))  # how easy a sentence is, to both
+        right = [rng.binomial(words, p * quality) for quality in (0.9, 0.8)]
+        shares = [_shares(2 * of, 2 * words) for of in right]
+        [f1], [gap] = (_intervals(of) for of in (shares[0], shares[0] - shares[1]))
+        inside += [f1.low <= 0.45 <= f1.high, gap.low <= 0.05 <= gap.high]
+    assert (inside / repetitions >= 0.93).all()
+    assert (inside / repetitions <= 0.97).all()
 
 
 @pytest.mark.parametrize(("seeds", "spread"), [(3, 1.0), (3, 0.1), (5, 1.0), (1, 0.0)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 
 from mtkit.comparison.report import DIFFERENCES, Comparison, ScoredGroup
 from mtkit.comparison.where import FEWEST, Accuracy, Difference, Grouping, Ngrams
@@ -75,24 +76,33 @@ def _span(low: int | None, high: int | None) -> str:
     return signed(low) if low == high else f"{signed(low)} to {signed(high)}"
 
 
-def _differences(every: Sequence[Difference], best: str, factor: int) -> list[list[Cell]]:
-    """A row for each system beside the best one: by how much that is ahead."""
+def _differences(
+    every: Sequence[Difference], best: str, factor: int, words: Sequence[int] = ()
+) -> list[list[Cell]]:
+    """A row for each system beside the best one: by how much that is ahead. words: of groups."""
     rows = []
     for of in every:
         if best in (of.a, of.b):
             sign = factor if of.a == best else -factor
             other = of.b if of.a == best else of.a
-            rows.append([Cell(f"{best} − {other}"), *(_signed(gap, sign) for gap in of.by_group)])
+            known = [n >= FEWEST for n in words] or [True] * len(of.by_group)
+            rows.append(
+                [Cell(f"{best} − {other}"), *map(_signed, of.by_group, repeat(sign), known)]
+            )
     return rows
 
 
-def _signed(gap: Interval | None, factor: int) -> Cell:
+def _signed(gap: Interval | None, factor: int, with_interval: bool) -> Cell:
     if gap is None:
         return number(None)
+
+    def signed(value: float) -> str:
+        return f"{value:+.1f}".replace("-", "−") if value else "0.0"
+
     value, *ends = (round(factor * figure, 1) + 0.0 for figure in (gap.value, gap.low, gap.high))
     low, high = sorted(ends)
-    text, small = f"{value:+.1f}", f"{low:+.1f} to {high:+.1f}"
-    return Cell(text.replace("-", "−"), small.replace("-", "−"), factor * gap.value)
+    small = f"{signed(low)} to {signed(high)}" if with_interval else ""
+    return Cell(signed(value), small, factor * gap.value)
 
 
 def _words_grid(grouping: Grouping, best: str) -> Grid:
@@ -102,7 +112,7 @@ def _words_grid(grouping: Grouping, best: str) -> Grid:
         f"{GROUPINGS[grouping.by]}, in per cent with 95 % intervals.",
         ("System", *grouping.labels),
         [[Cell(name), *map(_accuracy, of, grouping.words)] for name, of in accuracies]
-        + _differences(grouping.differences, best, 100),
+        + _differences(grouping.differences, best, 100, grouping.words),
         [f"Words per column: {counts}.", *[DIFFERENCE] * bool(grouping.differences)],
     )
 
