@@ -135,10 +135,10 @@ def probe(model: LanguageModel, windows: Ids) -> Probe:
 
 
 def norms_by_steps(system: NmtSystem, text: Bitext) -> Band:
-    """‖∂L_t/∂e_i‖ of the first pairs of ``text`` by the steps from x_i to y_t, at most K: the
-    median and the central 80 %, where there are enough pairs of words.
+    """‖∂L_t/∂e_i‖ of pairs from all of ``text`` by the steps from x_i to y_t, at most K: the median
+    and the central 80 %, where there are enough pairs of words.
     """
-    data = system.data(Bitext(text.source[:PAIRS], text.target[:PAIRS], text.paths))
+    data = system.data(text.select(spread(len(text), PAIRS).tolist()))
     batches = map(data.batch, batch_rows(data.sources, PAIRS))
     by_batch = (gradients.by_steps(system.models[0], batch) for batch in batches)
     norms, steps = map(np.concatenate, zip(*by_batch, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,9 @@ from mtkit.nmt.recurrent.gradients import (
     spectral_norm,
 )
 from mtkit.nmt.recurrent.language_model import LanguageModel, LmConfig, mean_loss, next_logprobs
+from mtkit.nmt.recurrent.probe import norms_by_steps
+from mtkit.nmt.system import NmtSystem
+from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.vocabulary import BOS
 
 D, K = 6, 12
@@ -235,3 +240,13 @@ def test_gradients_by_steps_from_source_to_target(attention: str) -> None:
         gradient = [(loss(e) - loss(-e)) / (2 * eps) for e in each]
     (last,) = alone[0][0][alone[0][1] == 7]
     assert last == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
+
+
+def test_gradients_by_steps_are_of_pairs_from_the_whole_text(
+    nmt_directory: Path, few: Corpus
+) -> None:
+    """Where the first half are one word each, the steps of the second show."""
+    train = few.train
+    short, long = ["Hi"] * 100, [line * 3 for line in train.source[:100]]
+    text = Bitext([*short, *long], [*short, *train.target[:100]], train.paths)
+    assert max(norms_by_steps(NmtSystem.load(nmt_directory), text).x) > 10
