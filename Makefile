@@ -16,7 +16,7 @@ PINNED = $(BIN)/python -m tests.support.pins $(1) >$(VENV)/pins.txt && PATH="$(C
   $(PIP) --require-hashes --no-deps --no-build-isolation -r $(VENV)/pins.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage lint bench torture mutants lock audit wheel sbom clean
+.PHONY: help install demo test proofs coverage lint bench torture mutants lock audit wheel sbom clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ TEST := -n auto --maxprocesses 4 --dist loadfile  # a file's tests share their m
 
 test: $(READY)  ## run the tests (2 minutes; the first time, with all kernels to compile, more)
 	$(BIN)/pytest -m 'not slow' $(TEST)
+
+proofs: $(READY)  ## run the slow tests, on real text and by simulation (20 minutes); LaTeX where there is one
+	$(BIN)/pytest -m slow $(TEST)
 
 coverage: $(READY)  ## which branches the tests reach; kernels run as plain Python (5 minutes)
 	$(BIN)/coverage erase
