@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from mtkit.text.tokenizer import WordTokenizer
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-LOG = "log.jsonl"  # of a neural training: an object for each validation
+LOG = "log.jsonl"  # of a neural training: an object for each validation; see ``write_log``
 HASHES = "train_hashes.npy"
 RECORDS = "translations"  # a directory of what the model made of test sets; no part of it
 # Kinds beside "smt" and "nmt": what `align --out`, `combine` and `gradients` keep.
@@ -177,6 +178,13 @@ def check_whole(directory: Path) -> None:
         if name not in EDITABLE:
             raise damaged(directory / name, what)
         note(f"{directory / name} has changed since it was written: {what}")
+
+
+def write_log(entries: Iterable[Mapping[str, float]], directory: Path) -> None:
+    """Write what a training measured, an object a line; ``null`` where it is no finite number."""
+    finite = ({k: v if math.isfinite(v) else None for k, v in of.items()} for of in entries)
+    lines = "".join(json.dumps(entry) + "\n" for entry in finite)
+    (directory / LOG).write_text(lines, encoding="utf-8")
 
 
 def save_training_hashes(corpus: Corpus, directory: Path) -> None:

@@ -8,6 +8,7 @@ to 100. One group in 20 would differ so by chance.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -204,8 +205,10 @@ def _advice(comparison: Comparison) -> str:
 
 
 def _still_falls(system: SystemResult) -> bool:
-    *before, last = [p for e in system.training if (p := e.get("dev_perplexity", 0)) > 0] or [0.0]
-    return bool(before) and last < FALLING * min(before)
+    """Whether the last validation was the best by far; one whose loss was not finite never is."""
+    values = [e.get("dev_perplexity", math.nan) for e in system.training]
+    *before, last = values or [math.nan]
+    return last < FALLING * min((p for p in before if p > 0), default=0.0)
 
 
 def _and(names: list[str]) -> str:

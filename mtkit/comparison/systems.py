@@ -222,14 +222,17 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
 
 
 def _training_log(directory: Path) -> list[dict[str, float]]:
-    """What a neural model's training logged at each validation; nothing where it did not."""
+    """What a neural model's training logged at each validation, without what was not finite;
+    nothing where it did not log.
+    """
     file = directory / LOG
     if not file.is_file():
         return []
     entries = [parse_json(line, file, dict) for line in read_text(file).splitlines()]
-    if not all(type(value) in (int, float) for entry in entries for value in entry.values()):
+    values = [value for entry in entries for value in entry.values()]
+    if not all(value is None or type(value) in (int, float) for value in values):
         raise damaged(file, "not a log of training")
-    return entries
+    return [{k: v for k, v in entry.items() if v is not None} for entry in entries]
 
 
 # --- the test set itself

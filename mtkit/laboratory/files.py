@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -13,7 +12,15 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.laboratory.recurrent_lm import WORDS, RecurrentLm
 from mtkit.laboratory.study import DEPTH, Laboratory
-from mtkit.manifest import LABORATORY, LANGUAGE_MODEL, LOG, MANIFEST, Manifest, check_whole
+from mtkit.manifest import (
+    LABORATORY,
+    LANGUAGE_MODEL,
+    LOG,
+    MANIFEST,
+    Manifest,
+    check_whole,
+    write_log,
+)
 from mtkit.nmt.recurrent.probe import Setup, Trained
 from mtkit.storage.reading import as_fields, damaged, parse_json, read_text
 from mtkit.text.corpus import Corpus
@@ -36,9 +43,8 @@ def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, direc
         for name, trained in zip(names[-1], group, strict=True):
             (place := directory / name).mkdir()
             RecurrentLm(trained.model, laboratory.words, tokenizer).save(place)
-            log = trained.trace.tolist()
-            lines = [json.dumps({"loss": a, "gradient_norm": b}) + "\n" for a, b in log]
-            (place / LOG).write_text("".join(lines), encoding="utf-8")
+            steps = trained.trace.tolist()
+            write_log(({"loss": a, "gradient_norm": b} for a, b in steps), place)
             config = {**asdict(setup), **shared}
             replace(manifest, kind=LANGUAGE_MODEL, config=config).write(place)
     replace(manifest, config={**shared, "models": names}).write(directory)
@@ -71,10 +77,10 @@ class _Shared(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A line of a model's log."""
+    """A line of a model's log; None for what was not finite."""
 
-    loss: float
-    gradient_norm: float
+    loss: float | None
+    gradient_norm: float | None
 
 
 def _is_name(name: object) -> bool:
@@ -86,7 +92,8 @@ def _trained(directory: Path, hidden: int) -> Trained:
     own = {f.name: config[f.name] for f in fields(Setup) if f.name in config}
     setup = as_fields(Setup, own, directory / MANIFEST)
     lines = read_text(log).splitlines()
-    trace = np.array([as_fields(_Step, parse_json(line, log, dict), log) for line in lines])
+    steps = [as_fields(_Step, parse_json(line, log, dict), log) for line in lines]
+    trace = np.array(steps, np.float64)  # None becomes NaN
     model = RecurrentLm.load(directory).model
     shape = setup.shape(model.config.vocabulary, hidden)
     if model.config != shape or setup.layers not in (1, DEPTH):

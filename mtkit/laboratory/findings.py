@@ -124,7 +124,7 @@ def recurrent(trained: Sequence[Trained], probes: Sequence[Probe], apart: float)
         gates={g: float(np.mean([p.gates[g] for p in probes])) for g in probes[0].gates},
         span=np.quantile(spans, [0.25, 0.5, 0.75]).tolist() if spans else None,
         norms={f"{q:.0%}": float(np.quantile(finite, q)) for q in (0.5, 0.9, 0.99, 1.0)},
-        clipped=float((norms > setup.clip).mean()) if setup.clip else 0.0,
+        clipped=float((~(norms <= setup.clip)).mean()) if setup.clip else 0.0,  # NaN, too
         trace=trained[0].trace[:, 1].tolist(),
         exploded=[_exploded(t.trace[:, 1]) for t in trained],
         context=context_of(cut, apart, shuffled),

@@ -38,7 +38,10 @@ def loss_of(
 
 
 def perplexity(model: Seq2Seq, data: Data) -> float:
-    """exp(−(1/N) Σ ln P(y|x)), N = target words and one ``</s>`` a sentence."""
+    """exp(−(1/N) Σ ln P(y|x)), N = target words and one ``</s>`` a sentence; e^50 at most where the
+    loss is finite, NaN or infinite where it is.
+    """
     tokens = sum(data.target_words) + len(data)
     total = sum(float(log_p.sum()) for log_p in subword_log_probabilities([model], data))
-    return math.exp(min(50.0, -total / tokens))
+    loss = -total / tokens
+    return math.exp(min(50.0, loss)) if math.isfinite(loss) else loss

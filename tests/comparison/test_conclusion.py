@@ -150,6 +150,7 @@ ADVICE: dict[str, tuple[Comparison, str]] = {
     "unseen": (compared(SMT, NMT, seen=2, sentences=60), "test on sentences that no system"),
     "more": (compared(SMT, replace(NMT, training=FALLING), sentences=60), "test on more sentences"),
     "longer": (compared(SMT, replace(NMT, training=FALLING)), "train nmt longer; the dev perpl"),
+    "diverged": (compared(SMT, replace(NMT, training=[*FALLING, {"update": 5}])), "let both work"),
     "combine": (compared(SMT, NMT, spreads=[ONE]), "combine the networks of several seeds"),
     "combined": (compared(SMT, NMT, replace(NMT, networks=2), spreads=[ONE]), "let both work"),
     "curve": (compared(system("smt", "smt", 44, 60, 40), NMT), "see with --curve how much more"),

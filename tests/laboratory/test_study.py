@@ -226,6 +226,24 @@ def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
             load_laboratory(tmp_path / "lab")
 
 
+def test_a_diverged_model_is_kept_and_read_again(tmp_path: Path) -> None:
+    words = frequent(TRAIN, 9)
+    lab = laboratory.train(stream(TRAIN, words), words, replace(PLAN, seeds=1), 1, quiet)
+    for group in lab.trained:
+        group[0].trace[-1] = math.nan, math.inf
+    lines = [" ".join(words) for words in TRAIN]
+    files = (tmp_path / "a.en", tmp_path / "a.de")
+    text = Corpus("x", ("en", "de"), Bitext(lines, lines, files), None, None)
+    (tmp_path / "lab").mkdir()
+    save(lab, text, WordTokenizer("none"), tmp_path / "lab")
+    log = (tmp_path / "lab/lstm-1/log.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(log[-1]) == {"loss": None, "gradient_norm": None}
+    again, _ = load_laboratory(tmp_path / "lab")
+    for before, after in zip(lab.trained, again.trained, strict=True):
+        assert np.array_equal(before[0].trace[:-1], after[0].trace[:-1])
+        assert np.isnan(after[0].trace[-1]).all()
+
+
 def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
     """Against a plain loop over ln P(y_t | <s> </s> y_1 … y_{t−1}), rare words included."""
     words = frequent(TRAIN, 4)

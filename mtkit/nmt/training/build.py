@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import time
@@ -15,7 +14,7 @@ from typing import Any
 
 from mtkit.console import note
 from mtkit.errors import InputError
-from mtkit.manifest import LOG, MANIFEST, Manifest, save_training_hashes
+from mtkit.manifest import MANIFEST, Manifest, save_training_hashes, write_log
 from mtkit.nmt import parallel
 from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig, preset, suited
@@ -238,9 +237,7 @@ def _write(
 ) -> Manifest:
     """Write the model, its log and its manifest. seconds: of this process."""
     system.save(directory)
-    finite = ({k: v for k, v in entry.items() if math.isfinite(v)} for entry in run.history)
-    log = "".join(json.dumps(entry) + "\n" for entry in finite)
-    (directory / LOG).write_text(log, encoding="utf-8")
+    write_log(run.history, directory)
     save_training_hashes(corpus, directory)
     best = next(entry for entry in run.history if entry["update"] == run.best[1])
     figures = {

@@ -3,7 +3,8 @@
 The number of updates is planned before (see ``plan``), so that everything here depends on counts
 and seeds only. A validation comes every so many updates; the averaged weights with the lowest dev
 perplexity win, and `patience` validations without better ones end the run. Updates whose gradient
-is not finite are skipped, and some in a row send the run back to where it was kept last.
+is not finite are skipped, and some in a row send the run back to where it was kept last. A dev loss
+that is not finite ends the run with the best weights before.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def keep_memory() -> None:
 
 def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
     """Train to the end of the plan or of the patience, from wherever the run stands; the best
-    averaged weights, in eval mode. Raises WorkError where it cannot be saved from divergence.
+    averaged weights, in eval mode. Raises WorkError where it cannot be saved from divergence, and
+    where no dev loss was finite.
     """
     start, begun = time.perf_counter(), run.update
     if not begun:
@@ -61,13 +63,29 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
             entry = _until(run, stop, lambda: bar.update(task, completed=run.update), log)
             dev, better = run.validate()
             run.stale = 0 if better else run.stale + 1
-            entry |= {"dev_perplexity": dev, **_judged(run, entry, log)}
+            judged = _judged(run, entry, log) if math.isfinite(dev) else {}
+            entry |= {"dev_perplexity": dev, **judged}
             run.history.append(entry)
             left = (time.perf_counter() - start) / (run.update - begun) * (total - run.update)
             log(_line(entry, total, better, left))
+            if not math.isfinite(dev):
+                _stop(run, dev, log)
+                break
             run.keep()
     run.average.load_state_dict(run.best_weights)
     return run.average.eval()
+
+
+def _stop(run: Run, dev: float, log: Callable[[str], None]) -> None:
+    """Say that a dev loss was not finite. Raises WorkError where none before it was."""
+    best, at = run.best
+    lost = f"the dev loss is {dev} at update {run.update}"
+    if not at:
+        raise WorkError(
+            f"{lost}, the first validation: no weights are of use; look for broken lines in the "
+            "training and dev text, or clip gradients lower (--clip)"
+        )
+    log(f"{lost}: training ends with the weights of update {at}, dev perplexity {best:.2f}")
 
 
 def _until(

@@ -16,10 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
+from mtkit.comparison.systems import _training_log
 from mtkit.console import console
 from mtkit.errors import InputError, WorkError
+from mtkit.nmt import loss
 from mtkit.nmt.data import Data
+from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.recipe import TrainConfig, learning_rate, preset
 from mtkit.nmt.training import build
 from mtkit.nmt.training import update as running
@@ -175,6 +179,60 @@ def test_a_run_that_cannot_be_saved_ends(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(WorkError, match="no gradient is finite"):
         train(run, silent)
     assert run.halvings == HALVINGS + 1
+
+
+def lose_validations(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
+    """Make all dev losses but the first ``after`` this value."""
+    of_subwords, calls = loss.subword_log_probabilities, iter(range(1000))
+
+    def lost(models: Sequence[Seq2Seq], data: Data) -> list[NDArray[np.float64]]:
+        log_p = of_subwords(models, data)
+        return [p - value for p in log_p] if next(calls) >= after else log_p
+
+    monkeypatch.setattr(loss, "subword_log_probabilities", lost)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_dev_loss_that_is_not_finite_ends_the_run_with_the_best_weights(
+    value: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lose_validations(monkeypatch, 1, value)
+    run, said = run_at(tmp_path / "run"), list[str]()
+    model = train(run, said.append)
+    assert run.update == 20
+    assert run.best[0] < 100
+    assert f"dev ppl      {value}  " in said[-2]
+    assert said[-1] == (
+        f"the dev loss is {value} at update 20: training ends with the weights of update 10, "
+        f"dev perplexity {run.best[0]:.2f}"
+    )
+    assert bits(model) == [w.numpy().tobytes() for w in run.best_weights.values()]
+    assert "bleu" not in run.history[-1]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_no_finite_dev_loss_at_all_is_an_error(
+    value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_validations(monkeypatch, 0, value)
+    with pytest.raises(WorkError, match=f"^the dev loss is {value} at update 10, the first valid"):
+        train(run_of(CONFIG), silent)
+
+
+def test_a_log_has_null_for_what_is_not_finite(
+    few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lose_validations(monkeypatch, 1, math.nan)
+    config = TrainConfig(embedding=8, hidden=8, vocabulary=200, updates=4, validations=2)
+    manifest = build.train_nmt(few, WordTokenizer(), config, tmp_path / "m")
+    assert manifest
+    assert manifest.figures["best_update"] == 2
+    first, last = map(json.loads, (tmp_path / "m/log.jsonl").read_text("utf-8").splitlines())
+    assert math.exp(49) > first["dev_perplexity"] > 1
+    assert last["dev_perplexity"] is None
+    read = _training_log(tmp_path / "m")
+    assert [e.get("dev_perplexity") for e in read] == [first["dev_perplexity"], None]
+    assert "dev_perplexity" not in read[-1]
 
 
 def test_a_network_that_answers_all_alike_is_named() -> None:
