@@ -83,11 +83,7 @@ class Manifest:
         if not path.is_file():
             raise InputError(f"{directory}: not a model directory (it has no {MANIFEST})")
         data = read_json(path, dict)
-        if "format" in data and data["format"] != FORMAT:
-            raise InputError(
-                f"{path}: format {str(data['format'])[:20]}, this mtkit reads {FORMAT}; "
-                "train it again"
-            )
+        _check_format(path, data.get("format", FORMAT))
         if isinstance(languages := data.get("languages"), list):
             data["languages"] = tuple(languages)
         manifest = as_fields(cls, data, path)
@@ -152,6 +148,20 @@ class Manifest:
         if (self.seal or self.digests) and self.seal != self._hash():
             wrong[MANIFEST] = "other settings"
         return wrong
+
+
+def _check_format(path: Path, number: object) -> None:
+    """Raise InputError for a manifest that this mtkit cannot read, before any field is looked at:
+    those of a newer one may be others.
+    """
+    shown = str(number)[:20]
+    if type(number) is int and number > FORMAT:
+        raise InputError(
+            f"{path}: was written by a newer mtkit (manifest format {shown}; this one reads up to "
+            f"{FORMAT}); update mtkit"
+        )
+    if number != FORMAT:
+        raise InputError(f"{path}: format {shown}, this mtkit reads {FORMAT}; train it again")
 
 
 def naming(split: str, text: Bitext, known: dict[str, Any]) -> dict[str, Any]:

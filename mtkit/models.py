@@ -237,6 +237,7 @@ def load_word_models(directory: Path) -> WordModels:
     """The word models of a statistical model or of `mtkit align --out`; InputError without."""
     from mtkit.smt.alignment.word_model import WordModels
 
+    Manifest.read(directory)  # raises where that is no model, or one of a newer mtkit
     if not (directory / "forward").is_dir():
         raise InputError(f"{directory / 'forward'}: missing; {directory} cannot align words")
     check_whole(directory)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import pytest
 
 from mtkit import load, models
 from mtkit.errors import InputError, LossError
-from mtkit.manifest import MANIFEST, Manifest
-from mtkit.models import check_out, newest_model, places
+from mtkit.manifest import MANIFEST, Manifest, check_whole
+from mtkit.models import check_out, load_word_models, newest_model, places
 from mtkit.storage import writing
 from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext, Corpus
 from mtkit.text.tokenizer import WordTokenizer
+from tests.support.command import mtkit
 
 
 def manifest(kind: str = "smt", **changes: object) -> Manifest:
@@ -40,9 +42,27 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     manifest("oracle").write(tmp_path)
     with pytest.raises(InputError, match="unknown kind 'oracle'"):
         load(tmp_path)
-    manifest(format=99).write(tmp_path)
-    with pytest.raises(InputError, match="format 99"):
-        load(tmp_path)
+    for older in (0, "x", None):
+        manifest(format=older).write(tmp_path)
+        with pytest.raises(InputError, match=f"json: format {older}, this mtkit reads 1; train"):
+            load(tmp_path)
+
+
+@pytest.mark.parametrize("number", [2, 9, 10**15])
+def test_a_model_of_a_newer_mtkit_asks_for_an_update(number: int, tmp_path: Path) -> None:
+    """Whatever else the manifest says, and whatever is beside it."""
+    newer = {"format": number, "kind": ["a", "b"], "names": {"source": "en"}}
+    (tmp_path / MANIFEST).write_text(json.dumps(newer), encoding="utf-8")
+    message = (
+        rf"manifest\.json: was written by a newer mtkit \(manifest format {number}; this one reads "
+        r"up to 1\); update mtkit$"
+    )
+    for reader in (load, Manifest.read, load_word_models, check_whole):
+        with pytest.raises(InputError, match=message):
+            reader(tmp_path)
+    for command in (["info"], ["translate", "--model"], ["align", "--model"]):
+        refused = mtkit(*command, tmp_path, cwd=tmp_path, check=2)
+        assert re.search(message.encode(), refused.stderr.strip())
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
