@@ -208,7 +208,8 @@ def compare(
     references: Sequence[str | Path] = (), examples: int = 12, glossary: str | Path | None = None,
     inflected: bool = False, fresh: bool = False, curve: Sequence[int] = (), seeds: int = 3,
     threads: int = 0, explain: bool = False, ignore_case: bool = False,
-    tokenizer: Kind | None = None, file_format: str = "", scores: Sequence[str] = (),
+    tokenizer: Kind | None = None, file_format: str = "", pair: str | None = None,
+    scores: Sequence[str] = (),
 ) -> Comparison:  # fmt: skip
     """Score systems on a test set, with significance tests and error analysis.
 
@@ -221,8 +222,9 @@ def compare(
     again what is on record. curve: sizes, in sentence pairs, to train the models again on, each
     with ``seeds`` samples. threads: 0 takes every core. explain: also why the systems translate the
     examples so. ignore_case: score and group words without it. tokenizer: ``none`` where all lines
-    are tokenised, ``words`` where they are not, whatever the models read. scores: what others say
-    of each sentence, ``"NAME:METRIC=FILE"``; see ``comparison.elsewhere``.
+    are tokenised, ``words`` where they are not, whatever the models read. pair: the languages of
+    ``test``, as in ``en-de``, where no model tells them. scores: what others say of each sentence,
+    ``"NAME:METRIC=FILE"``; see ``comparison.elsewhere``.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError where
     systems, lines and languages do not fit, and for files that cannot be read.
@@ -239,7 +241,7 @@ def compare(
     if tokenizer is not None:
         check_choice("--tokenizer", tokenizer, steps.BLEU_TOKENS)
     named, threads = steps.named(systems), models.cores(threads)
-    material = steps.material(named, test, references, ignore_case, tokenizer, file_format)
+    material = steps.material(named, test, references, ignore_case, tokenizer, file_format, pair)
     terms = Path(glossary) if glossary else None
     task = Task(named, material, threads, tokenizer, terms, inflected, fresh)
     columns = read_columns(scores, named, len(material.text))

@@ -20,6 +20,10 @@ Systems = Annotated[
         "another system wrote. [all under models/]",
     ),
 ]
+Pair = Annotated[
+    str | None,
+    Option(metavar="SRC-TGT", help="The languages of --test, as in en-de. [those of the models]"),
+]
 CurveSizes = Annotated[
     str | None,
     Option(
@@ -64,7 +68,7 @@ Full = Annotated[
 
 def compare(
     systems: Systems = None, test: options.Test = None, file_format: options.FileFormat = None,
-    html: Html = None, as_json: AsJson = False,
+    pair: Pair = None, html: Html = None, as_json: AsJson = False,
     reference: References = None, examples: Examples = 12, glossary: options.GlossaryFile = None,
     inflected: options.Inflected = False, fresh: Fresh = False, curve: CurveSizes = None,
     seeds: Seeds = 3, threads: options.Threads = 0, ignore_case: IgnoreCase = False,
@@ -85,7 +89,7 @@ def compare(
         systems or (), test, references=reference or (), examples=examples, glossary=glossary,
         inflected=inflected, fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds,
         threads=cores, explain=html is not None, ignore_case=ignore_case, tokenizer=tokenizer,
-        file_format=file_format or "", scores=scores or (),
+        file_format=file_format or "", pair=pair, scores=scores or (),
     )  # fmt: skip
     if csv is not None:
         paper.write_csv(finite(report.as_json(comparison)), csv)

@@ -48,7 +48,8 @@ def check(
     from mtkit.storage.writing import named_file, replacing
 
     options.set_up(quiet, 0, html)
-    languages, named = name_files(files, corpus, pair, train, dev, test)
+    unnamed = clean is None  # the check is the same in all languages; names of files are not
+    languages, named = name_files(files, corpus, pair, train, dev, test, unnamed)
     if clean is not None:
         check_out(clean, "", force, CLEANED, "cleaned corpus", "--clean")
     with busy("checking"):

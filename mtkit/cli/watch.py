@@ -20,11 +20,13 @@ def watch(
     """How IBM Model 1 learns to translate a word, from the uniform start on."""
     from mtkit.laboratory.watch_page import findings
     from mtkit.smt.alignment.watch import watch as run
+    from mtkit.text.formats.codes import ROLES
 
     options.set_up(quiet, 0, html)
     text, tokens = options.training_text(
-        corpus, pair, train, None, None, tokenizer, lowercase, file_format
-    )
+        corpus, pair, train, None, None, tokenizer, lowercase, file_format,
+        unnamed=ROLES,  # words are learnt alike in all languages
+    )  # fmt: skip
     history = run(*text.train.tokens(tokens), word)
     shown = findings(word, history)
     publish(html, shown.as_html, as_json, history._asdict, shown.show)

@@ -19,7 +19,7 @@ from mtkit.explanation.reasons import Explanation, with_evidence
 from mtkit.manifest import UND, Manifest, named_test_set
 from mtkit.models import MODELS, Parts, all_models, named_systems
 from mtkit.system import Reasons
-from mtkit.text.corpus import Bitext, Files, Named, files_of, refuse_exchanged
+from mtkit.text.corpus import Bitext, Files, Named, files_of, parse_pair, refuse_exchanged
 from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import Kind
 
@@ -90,15 +90,19 @@ def material(
     ignore_case: bool,
     tokenizer: Kind | None,
     file_format: str = "",
+    pair: str | None = None,
 ) -> Material:
     """The test set that is named, or that the models name, with its further references.
 
     tokenizer: None for that of the models. file_format: of a bilingual ``test``, where its name
-    does not tell. Raises InputError where the models do not go together, and where lines do not
-    correspond.
+    does not tell. pair: its languages, which models tell. Raises InputError where the models do not
+    go together or translate another ``pair``, and where lines do not correspond.
     """
     models = {name: parts[0] for name, parts in systems.items() if parts[0].is_dir()}
-    languages = _languages(models)
+    own, asked = _languages(models), parse_pair(pair) if pair else None
+    if own and asked and own != asked:
+        raise InputError(f"--pair {pair}: the systems translate {own[0]} → {own[1]}; leave it out")
+    languages = own or asked
     if test:
         files = files_of(test)
     else:

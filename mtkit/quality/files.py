@@ -14,6 +14,7 @@ from mtkit.text.corpus import (
     check_options,
     find_corpus,
     languages_of,
+    no_training_text,
     parse_pair,
     split_files,
 )
@@ -21,12 +22,13 @@ from mtkit.text.corpus import (
 
 def name_files(
     positional: list[Path] | None, corpus: str | None, pair: str | None, train: Files | None,
-    dev: Files | None, test: Files | None,
+    dev: Files | None, test: Files | None, unnamed: bool = False,
 ) -> tuple[tuple[str, str] | None, dict[str, Files]]:  # fmt: skip
     """The languages, and the files of each split that there is; ``train`` always.
 
     The languages are None where a bilingual training file is to name them. positional: SRC TGT, or
-    a file of both, which mean the same as --train. Raises InputError for options that
+    a file of both, which mean the same as --train. unnamed: whether they may be None, too, where
+    the names of two files tell none. Raises InputError where they must not, for options that
     contradict each other, and where a file of the training text is missing.
     """
     if positional and len(positional) > 2:
@@ -36,7 +38,7 @@ def name_files(
     train = (positional[0], positional[-1]) if positional else train
     check_options(corpus, train, dev, test)
     directory = None if train else find_corpus(corpus or DEFAULT_CORPUS)
-    languages = parse_pair(pair) if pair else _languages(train, directory)
+    languages = parse_pair(pair) if pair else _languages(train, directory, unnamed)
     files = {} if directory is None else _of_directory(directory, languages)
     for split, named in zip(SPLITS, (train, dev, test), strict=True):
         if named:
@@ -46,10 +48,15 @@ def name_files(
     return languages, {split: files[split] for split in SPLITS if split in files}
 
 
-def _languages(train: Files | None, directory: Path | None) -> tuple[str, str] | None:
+def _languages(
+    train: Files | None, directory: Path | None, unnamed: bool
+) -> tuple[str, str] | None:  # fmt: skip
     """Those of the files' names, or of a fetched corpus; None of a bilingual file."""
+    if train and train[0] == train[1]:
+        return None
     if train:
-        return None if train[0] == train[1] else languages_of(train)
+        languages = languages_of(train, ("", "") if unnamed else None)
+        return languages if all(languages) else None
     assert directory is not None
     if origin := Provenance.read(directory):
         return origin.pair
@@ -60,8 +67,5 @@ def _languages(train: Files | None, directory: Path | None) -> tuple[str, str] |
 def _of_directory(directory: Path, pair: tuple[str, str] | None) -> dict[str, Files]:
     found = {split: split_files(directory, split, pair) for split in SPLITS}
     if not found["train"]:
-        source, target = pair or DEFAULT_PAIR
-        raise InputError(
-            f"{directory}: no train.{source} and train.{target}; name the languages with --pair"
-        )
+        raise no_training_text(directory, pair or DEFAULT_PAIR)
     return {split: files for split, files in found.items() if files}

@@ -19,7 +19,7 @@ from mtkit.text.catalog import SPLITS, Provenance, corpora_directory, fetched, r
 from mtkit.text.formats import bilingual
 from mtkit.text.formats.codes import distance
 from mtkit.text.formats.names import SUFFIXES, format_of
-from mtkit.text.languages import base, language_of, surely_differ
+from mtkit.text.languages import base, language_of, languages_named, surely_differ, unpacked
 from mtkit.text.lines import read_lines
 from mtkit.text.sanity import check_dev, check_format, check_sides, remark
 from mtkit.text.tokenizer import WordTokenizer
@@ -83,7 +83,7 @@ class Bitext:
                 "has no partner: the two files must correspond line by line"
             )
         check_sides((source, target), *lines)
-        return cls(*lines, (source, target), (language_of(source), language_of(target)))
+        return cls(*lines, (source, target), languages_named(source, target))
 
     def pairs(self) -> list[tuple[str, str]]:
         """The (source, target) lines."""
@@ -182,11 +182,16 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corp
             f"{directory}: a test set without training text; name it as --test {source} {target}"
         )
     if train is None:
-        raise InputError(
-            f"{directory}: no train.{languages[0]} and train.{languages[1]}; name the languages "
-            "with --pair"
-        )
+        raise no_training_text(directory, languages)
     return Corpus(directory.name, languages, train, dev, test)
+
+
+def no_training_text(directory: Path, pair: tuple[str, str]) -> InputError:
+    """What to raise for a corpus without text in these languages."""
+    return InputError(
+        f"{directory}: no train.{pair[0]} and train.{pair[1]}; name the languages of its files "
+        "with --pair, or files of other names with --train"
+    )
 
 
 def _read_split(directory: Path, split: str, pair: tuple[str, str] | None) -> Bitext | None:
@@ -266,17 +271,21 @@ def languages_of(files: Files, unnamed: tuple[str, str] | None = None) -> tuple[
 
     unnamed: what stands for them where a name tells none; None: raise InputError.
     """
-    for path in files:
-        if not language_of(path):
-            if format_of(path):
-                raise InputError(f"{path} holds both languages; name it alone: --train {path}")
-            if unnamed is not None:
-                return unnamed
-            raise InputError(
-                f"{path}: the file name does not end in a language, as {path.stem}.en does; "
-                "name the languages with --pair, as in --pair en-de"
-            )
-    return language_of(files[0]), language_of(files[1])
+    pair = languages_named(*files)
+    for path, language in zip(files, pair, strict=True):
+        if language:
+            continue
+        if format_of(path):
+            raise InputError(f"{path} holds both languages; name it alone: --train {path}")
+        if unnamed is not None:
+            return unnamed
+        stem = Path(unpacked(path)).stem
+        usual = stem if language_of(Path(stem)) else f"{stem}.en"  # of news.en.txt news.en
+        raise InputError(
+            f"{path}: the file name does not end in a language, as {usual} does; "
+            "name the languages with --pair, as in --pair en-de"
+        )
+    return pair
 
 
 def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:

@@ -46,6 +46,12 @@ def language_of(path: Path) -> str:
     return suffix if known else ""
 
 
+def languages_named(source: Path, target: Path) -> tuple[str, str]:
+    """The languages that two file names end in; the same three letters are none: a.foo, b.foo."""
+    pair = language_of(source), language_of(target)
+    return ("", "") if pair[0] == pair[1] and len(pair[0]) == 3 else pair
+
+
 def is_listed(code: str) -> bool:
     """Whether ``code`` is a language that ISO 639-1 lists, script and region apart."""
     return bool(_CODE.fullmatch(code)) and base(code) in ISO_639_1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.text.languages import ISO_639_1, base, language_of, surely_differ
+from mtkit.text.languages import ISO_639_1, base, language_of, languages_named, surely_differ
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,13 @@ def test_codes_differ_by_their_first_part_if_both_are_in_iso_639_1() -> None:
     assert surely_differ("DE", "en")
     for a, b in (("en", "en-GB"), ("en", "eng"), ("en", ""), ("en", "xx"), ("grc", "lat")):
         assert not surely_differ(a, b)
+
+
+def test_the_same_three_letters_are_no_language() -> None:
+    for names, pair in (
+        (("a.foo", "b.foo.gz"), ("", "")),
+        (("a.grc", "a.lat"), ("grc", "lat")),
+        (("a.en", "b.en"), ("en", "en")),
+        (("a.eng_Latn", "b.eng_Latn"), ("eng_Latn", "eng_Latn")),
+    ):
+        assert languages_named(*map(Path, names)) == pair

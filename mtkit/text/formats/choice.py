@@ -87,8 +87,8 @@ class Choice:
             raise InputError(f"{self.path}: holds no sentence pair; parallel text is needed here")
         if self.wanted and pick(tuple(self.seen), self.wanted) is None:
             raise InputError(
-                f"{self.path}: no text in {' and '.join(self.wanted)}; it holds {spoken}; name two "
-                "of these with --pair"
+                f"{self.path}: no text in {' and '.join(self.wanted)}; it holds {spoken}; name "
+                "another file, or two of these with --pair"
             )
         raise InputError(f"{self.path}: none of {self.units:,} units has text in both languages")
 

@@ -128,7 +128,7 @@ def test_one_line_says_where_and_what(case: str, tmp_path: Path) -> None:
 def test_a_file_without_the_pair_names_its_languages(tmp_path: Path) -> None:
     path = write(tmp_path / "t.tmx", PAIRS)
     message = (
-        r"t\.tmx: no text in en and fr; it holds en \(40 units\), de \(40 units\); name two of"
+        r"t\.tmx: no text in en and fr; it holds en \(40 units\), de \(40 units\); name another"
     )
     with pytest.raises(InputError, match=message):
         open_corpus(pair="en-fr", train=path)

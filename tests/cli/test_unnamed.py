@@ -1,0 +1,105 @@
+"""Files whose names tell no languages: they are asked for by --pair, or not needed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mtkit import compare
+from mtkit.errors import InputError
+from mtkit.manifest import UND, Manifest
+from mtkit.text.corpus import Corpus, open_corpus
+from tests.support.command import mtkit
+
+ENDS = {"txt": ("a.txt", "b.txt"), "none": ("Source", "Target"), "same": ("a.foo", "b.foo")}
+NEEDED = "the file name does not end in a language, as {} does; name the languages with --pair"
+
+
+@pytest.fixture
+def place(few: Corpus, tmp_path: Path) -> Path:
+    for names in (*ENDS.values(), ("news.en.txt", "news.de.txt")):
+        for name, lines in zip(names, (few.train.source, few.train.target), strict=True):
+            (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("ends", ENDS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train-smt", "--train"], ["train-nmt", "--train"], ["gradients", "--train"],
+        ["corpus", "split", "--out", "x"], ["corpus", "check", "--clean", "x"],
+    ],
+)  # fmt: skip
+def test_what_is_named_after_languages_asks_for_them(
+    command: list[str], ends: str, place: Path
+) -> None:
+    names = ENDS[ends]
+    [line] = mtkit(*command, *names, cwd=place, check=2).stderr.decode().splitlines()
+    example = f"{Path(names[0]).stem}.en"
+    assert line == f"mtkit: {names[0]}: {NEEDED.format(example)}, as in --pair en-de"
+
+
+@pytest.mark.parametrize("ends", ENDS)
+def test_what_is_alike_in_all_languages_does_not_ask(ends: str, place: Path) -> None:
+    names = ENDS[ends]
+    call = ["align", "--train", *names, "--aligner", "ibm1", "--out", "kept"]
+    mtkit(*call, cwd=place)
+    assert Manifest.read(place / "kept").languages == (UND, UND)
+    mtkit("watch", "the", "--train", *names, cwd=place)
+    mtkit("corpus", "stats", *names, cwd=place)
+    mtkit("corpus", "check", *names, "--keep", "rows", cwd=place)
+    assert (place / "rows").is_file()
+    report = compare([f"x={place / names[1]}"], (place / names[0], place / names[1]))
+    assert report.test.languages == ("", "")
+
+
+def test_a_language_before_the_last_ending_is_pointed_at(place: Path) -> None:
+    with pytest.raises(InputError, match=r"news\.en\.txt: .* as news\.en does; .* --pair"):
+        open_corpus(train=(place / "news.en.txt", place / "news.de.txt"))
+
+
+def test_two_files_of_one_language_are_named_as_before(place: Path) -> None:
+    """Texts that simplify or correct another in its own language."""
+    for names in (("a.txt", "x.en"), ("b.txt", "y.en")):
+        shutil.copy(place / names[0], place / names[1])
+    assert open_corpus(train=(place / "x.en", place / "y.en")).pair == ("en", "en")
+
+
+def test_a_directory_without_these_languages_says_what_to_name(tmp_path: Path) -> None:
+    for call in (["train-smt"], ["corpus", "check"]):
+        for pair in ([], ["--pair", "en-de"]):
+            refused = mtkit(*call, "--corpus", tmp_path, *pair, cwd=tmp_path, check=2)
+            assert (
+                b"no train.en and train.de; name the languages of its files with --pair, or "
+                b"files of other names with --train"
+            ) in refused.stderr
+
+
+def test_compare_takes_the_languages_of_a_file_that_holds_more(
+    smt_directory: Path, tmp_path: Path
+) -> None:
+    test = tmp_path / "t.tsv"
+    test.write_text("en\tde\tfr\nA dog.\tEin Hund.\tUn chien.\n", encoding="utf-8")
+    (tmp_path / "x").write_text("Un chien.\n", encoding="utf-8")
+    call = ["compare", "x=x", "--test", test, "--json"]
+    refused = mtkit(*call, cwd=tmp_path, check=2)
+    assert b"holds more than two languages" in refused.stderr
+    assert b"name two of them with --pair, as in --pair en-de" in refused.stderr
+    assert b'"fr"' in mtkit(*call, "--pair", "en-fr", cwd=tmp_path).stdout
+    model = ["compare", smt_directory, "--test", test, "--pair", "en-fr"]
+    refused = mtkit(*model, cwd=tmp_path, check=2)
+    assert "--pair en-fr: the systems translate en → de; leave it out" in refused.stderr.decode()
+
+
+def test_a_test_set_in_other_languages_than_the_models_is_to_be_another(
+    smt_directory: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "t.tsv").write_text("nl\tfr\nEen hond.\tUn chien.\n", encoding="utf-8")
+    for command in ("compare", "perplexity"):
+        call = [command, smt_directory, "--test", "t.tsv"]
+        refused = mtkit(*call, cwd=tmp_path, check=2).stderr.decode()
+        assert "no text in en and de; it holds nl (1 units), fr (1 units)" in refused
+        assert "name another file, or two of these with --pair" in refused
