@@ -177,14 +177,15 @@ class NmtSystem:
         word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as of the last word
         spelled = [self.subwords.pieces[i] for i in (*output.ids, EOS)]
         attends = any(model.config.attention != "none" for model in self.models)
-        links, copied, target = set(), [], 0
-        for i, piece, position in zip(output.ids, spelled[:-1], output.attention, strict=True):
-            if attends and position < len(source.words):
-                links.add((word_at[position], target))
-            if i == UNK:
-                copied.append(words[word_at[position]])
-            target += i == UNK or piece.endswith("</w>")
+        steps = zip(output.ids, output.attention, strict=True)
+        copied = [words[word_at[position]] for i, position in steps if i == UNK]
         tokens = self.subwords.decode(output.ids, copied)
+        links = {
+            (word_at[output.attention[k]], target)
+            for target, part in enumerate(self.subwords.words(output.ids))
+            for k in part
+            if attends and output.attention[k] < len(source.words)
+        }
         if self.verbatim:
             tokens, links = put_back(words, tokens, links)
         text, log_p = self.tokenizer.detokenize(tokens), zip(spelled, output.logprobs, strict=True)

@@ -89,19 +89,33 @@ class Subwords:
 
     def decode(self, ids: Sequence[int], unknown: Sequence[str] = ()) -> list[str]:
         """The word tokens that ``ids`` spell; the k-th unknown piece is spelled ``unknown[k]``."""
-        words, current, k = [], "", 0
-        for i in ids:
+        words, copied = [], iter(unknown)
+        for part in self.words(ids):
+            own = [ids[k] for k in part]
+            if own == [UNK]:
+                words.append(next(copied, SPECIALS[UNK]))
+            else:
+                words.append("".join(self.pieces[i] for i in own).removesuffix(END_OF_WORD))
+        return words
+
+    def words(self, ids: Sequence[int]) -> list[list[int]]:
+        """The places in ``ids`` of each word that they spell. An unknown piece is a word by itself:
+        what stands before it, even unfinished, is another, as is what is unfinished in the end.
+        """
+        words, unfinished = list[list[int]](), False
+        for k, i in enumerate(ids):
             if i in (PAD, BOS, EOS):
                 continue
-            if i == UNK:
-                words += [current, unknown[k] if k < len(unknown) else SPECIALS[UNK]]
-                current, k = "", k + 1
-                continue
-            current += self.pieces[i]
-            if self.pieces[i].endswith(END_OF_WORD):
-                words.append(current.removesuffix(END_OF_WORD))
-                current = ""
-        return [word for word in (*words, current) if word]
+            if unfinished and i != UNK:
+                words[-1].append(k)
+            else:
+                words.append([k])
+            unfinished = i != UNK and not self.pieces[i].endswith(END_OF_WORD)
+        nothing = "", END_OF_WORD  # pieces that spell no word
+        return [
+            part for part in words
+            if any(ids[k] == UNK or self.pieces[ids[k]] not in nothing for k in part)
+        ]  # fmt: skip
 
     def save(self, path: Path) -> None:
         """Write the library's own JSON."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from mtkit import load
@@ -20,7 +22,7 @@ from mtkit.nmt.training import build
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer
-from mtkit.text.vocabulary import EOS, PAD, UNK
+from mtkit.text.vocabulary import EOS, PAD, SPECIALS, UNK
 
 SOURCE = ["abba", "☃", "ab"]  # several pieces, an unknown one, one or two pieces
 
@@ -55,6 +57,47 @@ def test_links_are_between_words_and_unknown_words_are_copied() -> None:
     # A subword made while looking at </s> is linked with nothing.
     nowhere = Output(ids, output.logprobs, [len(source.ids)] * len(ids), -1.0)
     assert system._hypothesis(nowhere, SOURCE, source).alignment == []
+
+
+SPELLING = spelling()
+PIECES = st.sampled_from([UNK, *range(len(SPECIALS), len(SPELLING.subwords))])
+
+
+@given(st.lists(st.tuples(PIECES, st.integers(0, 7)), max_size=9), st.booleans())
+def test_links_are_of_the_words_that_the_pieces_spell(
+    steps: list[tuple[int, int]], verbatim: bool
+) -> None:
+    """Whatever is unfinished: a piece is of the last word that it and those before it spell."""
+    system = replace(SPELLING, verbatim=verbatim)
+    [source] = system.subwords.encode([SOURCE])
+    ids = [i for i, _ in steps]
+    positions = [min(k, len(source.ids)) for _, k in steps]
+    hypothesis = system._hypothesis(
+        Output(ids, [-1.0] * (len(ids) + 1), positions, -1.0), SOURCE, source
+    )
+    links = {
+        (source.words[k], len(system.subwords.decode(ids[: t + 1])) - 1)
+        for t, k in enumerate(positions)
+        if k < len(source.ids)
+    }
+    assert hypothesis.alignment == sorted(links)
+    assert hypothesis.tokens == system.subwords.decode(ids, hypothesis.unknown)
+    assert hypothesis.text == system.tokenizer.detokenize(hypothesis.tokens)
+    assert len(hypothesis.unknown) == ids.count(UNK)
+
+
+def test_a_number_is_put_back_behind_an_unfinished_word() -> None:
+    """ "a" lacks its end, ``<unk>`` copies the next word: the number takes the place of the third
+    word, not of what was copied.
+    """
+    system, words = spelling(), ["ab", "☃", "12"]
+    [source] = system.subwords.encode([words])
+    pieces = system.subwords.pieces
+    ids = [pieces.index("a"), UNK, pieces.index("b</w>")]
+    positions = [source.words.index(k) for k in range(3)]
+    output = Output(ids, [-1.0] * 4, positions, -1.0)
+    hypothesis = system._hypothesis(output, words, source)
+    assert (hypothesis.text, hypothesis.alignment) == ("a ☃ 12", [(0, 0), (1, 1), (2, 2)])
 
 
 def test_a_number_that_the_network_lost_comes_back() -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 from mtkit.text.subwords import END_OF_WORD, Subwords
 from mtkit.text.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
@@ -115,6 +117,33 @@ def test_decoding_keeps_a_word_that_was_cut_off(subwords: Subwords) -> None:
     last = subwords.pieces[encoded.ids[-1]].removesuffix(END_OF_WORD)
     assert last != "ecdab"
     assert subwords.decode(encoded.ids[:-1]) == ["abba", "ecdab".removesuffix(last)]
+
+
+@given(st.lists(st.integers(0, SIZE - 1), max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_each_word_that_ids_spell_knows_its_pieces(subwords: Subwords, ids: list[int]) -> None:
+    ids = [i for i in ids if i < len(subwords)]
+    parts, decoded = subwords.words(ids), subwords.decode(ids, [*"☃☎"])
+    assert len(parts) == len(decoded)
+    assert [k for part in parts for k in part] == [
+        k for k, i in enumerate(ids) if i not in (PAD, BOS, EOS)
+    ]
+    left = iter("☃☎")
+    for part, word in zip(parts, decoded, strict=True):
+        if UNK in (own := [ids[k] for k in part]):
+            assert own == [UNK]
+            assert word == next(left, SPECIALS[UNK])
+        else:
+            text = "".join(subwords.pieces[i] for i in own)
+            assert text.removesuffix(END_OF_WORD) == word != ""
+            assert END_OF_WORD not in text.removesuffix(END_OF_WORD)
+
+
+def test_pieces_of_nothing_are_of_no_word() -> None:
+    spelled = Subwords(Tokenizer(BPE({s: i for i, s in enumerate((*SPECIALS, "</w>", "a"))}, [])))
+    end, a = 4, 5
+    assert spelled.decode([end, a, end, end, UNK, a]) == ["a", "<unk>", "a"]
+    assert spelled.words([end, a, end, end, UNK, a]) == [[1, 2], [4], [5]]
 
 
 @pytest.mark.parametrize("word", ["</w>", "a</w>", "</w>a", "a</w>a", "</w></w>"])
