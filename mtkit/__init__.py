@@ -72,9 +72,10 @@ def train_smt(
     ``out`` that must not be replaced; LossError, which is one, for a default place that holds a
     model of another corpus.
     """
-    from mtkit.models import cores, places
+    from mtkit.models import places
     from mtkit.smt import train
     from mtkit.smt.search.features import weights_named
+    from mtkit.threads import cores
 
     if isinstance(weights, str):
         weights_named(weights)  # refused before anything is read
@@ -105,8 +106,9 @@ def train_nmt(
     from mtkit import models
     from mtkit.nmt import parallel
     from mtkit.nmt.training.build import train_seeds
+    from mtkit.threads import cores
 
-    with parallel.processes(device, models.cores(threads)):
+    with parallel.processes(device, cores(threads)):
         corpus, tokenizer = _text(corpus, tokenizer)
         replace = force or (out is not None and resume and seeds > 1)
         directories = models.places(out, "nmt", corpus, replace, seeds)
@@ -135,6 +137,7 @@ def combine(
     from mtkit.combination.combine import combine
     from mtkit.manifest import COMBINATION, Manifest
     from mtkit.text.corpus import Bitext, files_of
+    from mtkit.threads import cores
 
     place = models.check_out(out, "combined", force)
     named = models.named_systems(systems or models.newest_of_each())
@@ -146,7 +149,7 @@ def combine(
     models_named = [parts[0] for parts in named.values() if parts[0].is_dir()]
     languages = Manifest.read(models_named[0]).languages if dev and models_named else None
     text = Bitext.read(*files_of(dev), languages, file_format) if dev else None
-    combine(named, text, place, copy, models.cores(threads))
+    combine(named, text, place, copy, cores(threads))
     return place
 
 
@@ -178,6 +181,7 @@ def align(
     from mtkit.smt.alignment.align import align as learn
     from mtkit.smt.alignment.symmetrize import HEURISTICS
     from mtkit.storage.writing import replacing
+    from mtkit.threads import cores
 
     aligner = aligner or ("hmm" if score else "fertility")
     check_choice("--aligner", aligner, ALIGNERS)
@@ -194,7 +198,7 @@ def align(
     sides = corpus.train.tokens(tokenizer)
     with nullcontext() if out is None else replacing(Path(out)) as directory:
         with step(f"word alignment ({aligner}), both directions"):
-            alignment = learn(*sides, aligner, heuristic, models.cores(threads))
+            alignment = learn(*sides, aligner, heuristic, cores(threads))
         if directory is not None:
             config = {"aligner": aligner, "heuristic": heuristic}
             alignment.models.save(directory)
@@ -237,10 +241,11 @@ def compare(
     from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import complete, trainings
     from mtkit.errors import check_choice
+    from mtkit.threads import cores
 
     if tokenizer is not None:
         check_choice("--tokenizer", tokenizer, steps.BLEU_TOKENS)
-    named, threads = steps.named(systems), models.cores(threads)
+    named, threads = steps.named(systems), cores(threads)
     material = steps.material(named, test, references, ignore_case, tokenizer, file_format, pair)
     terms = Path(glossary) if glossary else None
     task = Task(named, material, threads, tokenizer, terms, inflected, fresh)

@@ -38,11 +38,6 @@ KINDS = TRANSLATORS | {COMBINATION: "combined"}
 Parts = Sequence[Path]  # a file, a model directory, or those of the networks of an ensemble
 
 
-def cores(threads: int = 0) -> int:
-    """``threads``, or for 0 the processor's cores that this process may use."""
-    return threads or len(os.sched_getaffinity(0))
-
-
 def check_out(
     out: str | Path | None, default: str, force: bool, mark: str = MANIFEST, what: str = "model",
     option: str = "--out",

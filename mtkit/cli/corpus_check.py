@@ -32,7 +32,7 @@ def check(
     corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", keep: Keep = None, clean: Clean = None,
     force: options.Force = False, html: Html = None, as_json: AsJson = False,
-    quiet: options.Quiet = False,
+    threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Report what is wrong with parallel text: mtkit corpus check my.en my.de
 
@@ -47,7 +47,7 @@ def check(
     from mtkit.quality.files import name_files
     from mtkit.storage.writing import named_file, replacing
 
-    options.set_up(quiet, 0, html)
+    options.set_up(quiet, threads, html)
     unnamed = clean is None  # the check is the same in all languages; names of files are not
     languages, named = name_files(files, corpus, pair, train, dev, test, unnamed)
     if clean is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from mtkit.cli.options import Quiet, set_up
+from mtkit.cli.options import Quiet, Threads, set_up
 from mtkit.console import note, visible
 from mtkit.errors import InputError
 
@@ -25,6 +25,7 @@ def info(
     check: Annotated[
         bool, Option("--check", help="Check every file against its digest, and load the model.")
     ] = False,
+    threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Describe a model directory: languages, corpus, configuration, size, training figures."""
@@ -36,7 +37,7 @@ def info(
     from mtkit.models import KINDS, newest_model
     from mtkit.text.catalog import SPLITS
 
-    set_up(quiet)
+    set_up(quiet, threads)
     directory = model or newest_model("as MODEL")
     manifest = Manifest.read(directory)
     if check:

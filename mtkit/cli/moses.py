@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from mtkit.cli.options import Force, Pair, Quiet, ask_before_loss, model_or_newest, set_up
+from mtkit.cli.options import Force, Pair, Quiet, Threads, ask_before_loss, model_or_newest, set_up
 from mtkit.console import note
 
 
@@ -26,6 +26,7 @@ def import_model(
         bool, Option("--lowercase", help="Fold the case of what is translated.")
     ] = False,
     force: Force = False,
+    threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Make a model of a Moses model: its tables, language model and weights, all of them text.
@@ -35,7 +36,7 @@ def import_model(
     from mtkit.models import import_moses
     from mtkit.text.corpus import parse_pair
 
-    set_up(quiet)
+    set_up(quiet, threads)
     languages = parse_pair(pair) if pair else None
     directory = ask_before_loss(
         lambda force: import_moses(ini, out, languages, lowercase, force), force
@@ -54,11 +55,12 @@ def export_model(
         ),
     ] = None,
     force: Force = False,
+    threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Write a statistical model as Moses reads it: moses.ini, text tables, an ARPA file."""
     from mtkit.models import export_moses
 
-    set_up(quiet)
+    set_up(quiet, threads)
     directory = model_or_newest(model, "as MODEL", "smt")
     note(f"Moses model: {export_moses(directory, out, force)}")

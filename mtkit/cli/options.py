@@ -14,6 +14,7 @@ from mtkit.console import console, note, visible
 from mtkit.errors import InputError, LossError, WorkError
 from mtkit.text.formats.codes import Format
 from mtkit.text.tokenizer import Kind, WordTokenizer
+from mtkit.threads import cores, limit
 
 if TYPE_CHECKING:
     from mtkit.text.corpus import Corpus
@@ -74,8 +75,19 @@ Symmetrize = Annotated[
     ),
 ]
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
+
+
+def _limit(threads: int) -> int:
+    """Before a command imports what computes: libraries ask once how many threads they may take."""
+    limit(threads)
+    return threads
+
+
 Threads = Annotated[
-    int, Option(min=0, max=1024, help="Threads; 0 takes every core.", show_default=False)
+    int,
+    Option(
+        min=0, max=1024, help="Threads; 0 takes every core.", show_default=False, callback=_limit
+    ),
 ]
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 GlossaryFile = Annotated[
@@ -141,8 +153,6 @@ def set_up(quiet: bool, threads: int = 0, *outputs: Path | None) -> int:
 
     Raises InputError where a file of ``outputs`` could not be written, before any work for it.
     """
-    from mtkit.models import cores
-
     for path in outputs:
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path}: no such directory: {path.parent}")

@@ -23,6 +23,7 @@ def perplexity(
         bool, Option("--tokens", help="Show every token with its surprise in bits.")
     ] = False,
     as_json: AsJson = False,
+    threads: options.Threads = 0,
     quiet: options.Quiet = False,
 ) -> None:
     """Perplexity of models on text: exp(-1/N Σ ln p), N the word tokens and one end a sentence.
@@ -35,8 +36,8 @@ def perplexity(
     from mtkit.evaluation import perplexity_page
     from mtkit.evaluation.perplexity import as_json as as_object
 
-    options.set_up(quiet)
-    measured = measure(models, test, text, file_format or "")
+    cores = options.set_up(quiet, threads)
+    measured = measure(models, test, text, file_format or "", cores)
     if as_json:
         data = {model.name: as_object(model) for model in measured}
         print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False))

@@ -14,6 +14,7 @@ from mtkit.manifest import Manifest, named_test_set, training_text
 from mtkit.models import load, models_or_all
 from mtkit.text.corpus import Bitext, Files
 from mtkit.text.lines import read_lines
+from mtkit.threads import cores
 
 
 def measure(
@@ -21,13 +22,14 @@ def measure(
     test: Files | None = None,
     text: Path | None = None,
     file_format: str = "",
+    threads: int = 0,
 ) -> list[Measured]:
     """What every model thinks of its text: that of ``test`` or ``text``, or the one it names.
 
     models: None for all under ``models/``. text: a file of target text alone, for P(y).
-    file_format: of a bilingual ``test``, where its name does not tell. Raises InputError where
-    there is no model, where one that was named has no answer to any question, where the text is
-    named twice or by nobody, and where it is empty.
+    file_format: of a bilingual ``test``, where its name does not tell. threads: 0 takes every core.
+    Raises InputError where there is no model, where one that was named has no answer to any
+    question, where the text is named twice or by nobody, and where it is empty.
     """
     if text is not None and test is not None:
         raise InputError("--test and --text name the text twice; give one of them")
@@ -41,7 +43,9 @@ def measure(
         manifest = Manifest.read(path)
         tokenizer = manifest.word_tokenizer
         pairs = alone or _named(manifest, test, file_format).pairs()
-        judged = judge(load(path), tokenizer, pairs)
+        system = load(path)
+        system.limit_threads(cores(threads))
+        judged = judge(system, tokenizer, pairs)
         if text:
             judged = {question: j for question, j in judged.items() if question == "P(y)"}
         if models and not judged:

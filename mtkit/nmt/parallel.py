@@ -105,7 +105,15 @@ def at_once() -> int:
 
 
 def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) -> Iterator[Result]:
-    """``run`` of each job, in their order; each thread computes by itself."""
+    """``run`` of each job, in their order; each thread computes by itself. One is the caller's."""
+    if threads == 1:
+        own = torch.get_num_threads()
+        set_threads(1)
+        try:
+            yield from map(run, jobs)
+        finally:
+            set_threads(own)
+        return
     with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
         yield from pool.map(run, jobs)
 

@@ -29,6 +29,7 @@ from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int32, Int64, read_only
 from mtkit.smt.kernels import kernel
 from mtkit.text.stems import stem
 from mtkit.text.vocabulary import SPECIALS
+from mtkit.threads import cores
 
 CHANCE = 0.1  # λ
 RARE = 5.0  # C
@@ -69,7 +70,7 @@ def doubt(
     learnt = learnt[lengths[learnt] <= LONGEST]
     learnt = learnt[:: len(learnt) // SAMPLE + 1]
     halves = learnt[::2], learnt[1::2]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(min(2, cores())) as pool:
         models = list(pool.map(_train, *zip(*((x, y, size, half) for half in halves), strict=True)))
         first = np.isin(rows, halves[0], assume_unique=True)
         gains = np.full(len(x), np.nan)

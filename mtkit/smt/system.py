@@ -8,11 +8,10 @@ and the distance of reordering (the log-linear model of Och & Ney 2002).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain, compress, pairwise
 from pathlib import Path
@@ -40,6 +39,7 @@ from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer, is_code, is_verbatim
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
+from mtkit.threads import cores
 
 MOST_WORDS = 200  # words that are translated at once; more are translated in pieces
 NOTHING = "an empty sentence has no derivation"
@@ -109,7 +109,7 @@ class SmtSystem:
     tokenizer: WordTokenizer
     weights: dict[str, float]
     limits: Limits = Limits()  # noqa: RUF009  a tuple: immutable
-    threads: int = os.cpu_count() or 1
+    threads: int = field(default_factory=cores)
     verbatim: bool = True  # whether numbers, URLs and placeholders have to survive translation
 
     def __post_init__(self) -> None:

@@ -207,7 +207,7 @@ def train_smt(
     with replacing(out) as directory:
         text = replace(corpus, train=train, dev=dev)
         tunes = config.tune != "none" and (dev is not None or len(train) >= FOLDS_FROM)
-        compile_kernels(config.aligners(len(train)), config.tune if tunes else None)
+        compile_kernels(config.aligners(len(train)), config.tune if tunes else None, threads)
         system, figures = build(text, tokenizer, config, weights, threads)
         with step("writing the model"):
             system.save(directory)

@@ -3,7 +3,7 @@
 A kernel is compiled for the types of its arguments, whatever they hold, so that three tiny
 sentences stand for any corpus. A process compiles on one core; so this one takes what estimates the
 models and tunes their weights, and a second one the search, which the first then finds in numba's
-cache.
+cache. Where one core is all that may be taken, one process compiles both.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ ESTIMATION = {"flat", "places", "symmetrize", "extract", "table", "reorder", "co
 SEARCH = {"ngrams", "options", "decoder", "hypothesis", "nbest", "heap", "bleu", "lists"}
 
 
-def compile_kernels(aligners: Sequence[str], tuner: str | None) -> None:
-    """Compile what training with ``aligners`` and ``tuner`` needs; without tuning no search."""
+def compile_kernels(aligners: Sequence[str], tuner: str | None, threads: int = 2) -> None:
+    """Compile what training with ``aligners`` and ``tuner`` needs; without tuning no search. Of one
+    thread there is no second process.
+    """
     modules = ESTIMATION.union(*(ALIGNERS[aligner].modules for aligner in aligners))
     modules |= SEARCH | TUNERS[tuner] if tuner else set()
     total = sum(kernel.__module__.split(".")[-1] in modules for kernel in KERNELS)
@@ -63,11 +65,12 @@ def compile_kernels(aligners: Sequence[str], tuner: str | None) -> None:
         with _counted(count):
             Places.of(Flat.of([[1]]), Flat.of([[1]]), 2, 2)
             is_first_run = bool(compiled)  # if these are new here, so are all
-            with _second_process(count) if is_first_run and tuner else nullcontext():
+            beside = bool(tuner) and is_first_run and threads > 1
+            with _second_process(count) if beside else nullcontext():
                 _estimate(aligners)
                 if tuner:
                     _tune(tuner)
-            if tuner and not is_first_run:
+            if tuner and not beside:
                 _search()
     often = "for this run: no directory can be written" if NOT_KEPT else "once a machine"
     what = f"{len(compiled)} compiled, {often}" if compiled else "compiled before"
@@ -120,7 +123,7 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
 
 def _estimate(aligners: Sequence[str]) -> None:
     """Run all that estimates models."""
-    *_, alignment = (align(SOURCE, TARGET, aligner) for aligner in aligners)
+    *_, alignment = (align(SOURCE, TARGET, aligner, threads=1) for aligner in aligners)
     corpus = alignment.source, alignment.target, alignment.links
     words = alignment.models
     build_table(*corpus)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.storage.reading import as_fields
+from mtkit.threads import cores
 
 BLOCK = 1 << 20  # bytes
 SAMPLE = 32  # blocks that are read where not all are: what takes less than 0.1 s
@@ -94,7 +95,7 @@ def _hashes(blocks: list[tuple[Path, int]]) -> list[str]:
     """The hash of each block, by threads where they are worth their start."""
     if sum(path.stat().st_size for path in {path for path, _ in blocks}) < 4 * BLOCK:
         return [_hash(block) for block in blocks]
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(pool.map(_hash, blocks))
 
 

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,29 @@ def test_a_second_process_that_fails_is_named(
     said = capsys.readouterr().err
     assert "the search is compiled when it is needed" in said
     assert "no memory left" in said
+
+
+@pytest.mark.parametrize(("threads", "beside"), [(1, False), (2, True)])
+def test_one_thread_compiles_in_one_process(
+    threads: int, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a first run, which compiles everything; the search here or beside, and once."""
+    ran = list[str]()
+
+    @contextmanager
+    def counted(count: Callable[[str], None]) -> Iterator[None]:
+        count("a kernel")
+        yield
+
+    @contextmanager
+    def second(_: object) -> Iterator[None]:
+        ran.append("beside")
+        yield
+
+    monkeypatch.setattr(warm_up, "_counted", counted)
+    monkeypatch.setattr(warm_up, "_second_process", second)
+    monkeypatch.setattr(warm_up, "_search", lambda: ran.append("here"))
+    monkeypatch.setattr(warm_up, "_estimate", lambda _: None)
+    monkeypatch.setattr(warm_up, "_tune", lambda _: None)
+    warm_up.compile_kernels(["ibm1"], "mira", threads)
+    assert ran == ["beside" if beside else "here"]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from unittest import mock
 
+from mtkit import threads
 from mtkit.__main__ import main
 from mtkit.console import console
 
@@ -61,6 +62,8 @@ def mtkit(
         mock.patch.object(sys, "excepthook", sys.excepthook),
         mock.patch.object(sys, "unraisablehook", sys.unraisablehook),
         mock.patch.object(console, "quiet", False),
+        mock.patch.dict(os.environ),  # --threads sets variables for what this process imports
+        mock.patch.object(threads, "_limit", 0),
         mock.patch.object(os, "sched_getaffinity", return_value={0}),  # one thread, one result
     ):
         try:

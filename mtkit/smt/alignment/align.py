@@ -77,12 +77,13 @@ class Alignment:
     links: Links
     forward: Direction  # P(y|x)
     backward: Direction  # P(x|y)
+    threads: int = 2
 
     @cached_property
     def models(self) -> WordModels:
         """Both directions, to align other text by; links alone can do without."""
         directions = self.forward, self.backward
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(min(2, self.threads)) as pool:
             return WordModels(*self.words, *pool.map(Direction.model, directions))
 
 
@@ -92,17 +93,18 @@ def align(
 ) -> Alignment:  # fmt: skip
     """Align tokenised sentences that correspond, by one of ``ALIGNERS`` and ``HEURISTICS``.
 
-    The two directions share nothing and run side by side, each with half of the threads.
+    The two directions share nothing and run side by side, each with half of the threads; of one
+    thread one after the other.
     """
     words = Vocabulary.build(source), Vocabulary.build(target)
     x, y = Flat.of(source, words[0].encode), Flat.of(target, words[1].encode)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(min(2, threads)) as pool:
         forward, backward = pool.map(
             train_direction, (x, y), words, (y, x), words[::-1], [aligner] * 2, [threads // 2] * 2
         )
     links = symmetrize(forward.best, backward.best, x, y, heuristic)
     links = rated(links, forward.learnt.posterior, backward.learnt.posterior, x, y)
-    return Alignment(x, y, words, links, forward, backward)
+    return Alignment(x, y, words, links, forward, backward, threads)
 
 
 def train_direction(
