@@ -1,21 +1,22 @@
 """How Model 1 learns what a word means: t(f|e) of one word e, from the uniform start on.
 
     t_0(f|e) = 1 / V_f                    for all words f; then an iteration of EM at a time
-    perplexity = exp(−ln P(f|e) / J)      J words f in the corpus
+    perplexity as ``align`` defines it for every training: one end a sentence counts, too
 
 The likelihood of Model 1 has a single maximum, so that wherever EM starts it arrives at the same
-t, but for ties (Brown et al. 1993, section 4.3).
+t, but for ties (Brown et al. 1993, section 4.3). Limits: whole words and no prior, as in the paper;
+``align`` trains on stems with a prior, so that its figures for the same text are other ones.
 """
 
 from __future__ import annotations
 
-import math
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from mtkit.errors import InputError
+from mtkit.smt.alignment.align import perplexity
 from mtkit.smt.alignment.ibm1 import ibm1
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
@@ -48,5 +49,5 @@ def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int
     return Watched(
         f_words.decode(places.column[own][chosen].tolist()),
         [t[chosen].tolist() for t in tables],
-        [math.exp(-value / len(sides[1].words)) for value in likelihood],
+        [perplexity(value, sides[1]) for value in likelihood],
     )

@@ -4,7 +4,13 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.laboratory.watch_page import findings
+from mtkit.smt.alignment import align
+from mtkit.smt.alignment.align import ITERATIONS
 from mtkit.smt.alignment.watch import watch
+from mtkit.smt.train import TrainConfig, estimate
+from mtkit.text.corpus import Corpus
+from mtkit.text.stems import stem
+from mtkit.text.tokenizer import WordTokenizer
 
 E = [["the", "house"], ["the", "book"], ["a", "book"]]
 F = [["das", "Haus"], ["das", "Buch"], ["ein", "Buch"]]
@@ -21,21 +27,39 @@ def test_model_1_converges_from_uniform() -> None:
     assert haus[-1] > 0.99
     assert list(haus[1:]) == sorted(haus[1:])
     assert das[-1] < 0.01
-    assert found.perplexity[0] == pytest.approx(4)
+    assert found.perplexity[0] == pytest.approx(4 ** (6 / 9))  # six words, three ends of sentences
     assert found.perplexity == sorted(found.perplexity, reverse=True)
 
 
-def test_perplexity_is_a_target_words() -> None:
+def test_perplexity_is_of_target_words_and_ends() -> None:
     """Sides of different lengths: Π_j 1/(I+1) Σ_i 1/V over six f's is 1/V a word."""
     longer = [[*e, "x"] for e in E]
-    assert watch(longer, F, "x").perplexity[0] == pytest.approx(4)
+    assert watch(longer, F, "x").perplexity[0] == pytest.approx(4 ** (6 / 9))
+
+
+def test_perplexity_is_that_of_training(few: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On words that are stems the figures are those that train-smt keeps, iteration by iteration;
+    without a prior, which a picture of EM does not have.
+    """
+    tokens = few.train.tokens(WordTokenizer())
+    stems = [[[stem(word) for word in line] for line in side] for side in tokens]
+    shown = watch(*stems, stems[0][0][0], iterations=ITERATIONS).perplexity
+
+    def trained() -> list[float]:
+        config = TrainConfig(aligner="ibm1", order=2)
+        _, figures = estimate(*stems, config, 1)
+        return list(figures["alignment_perplexity"]["P(y|x)"]["ibm1"])
+
+    assert trained()[0] == pytest.approx(shown[0], rel=1e-9)  # before any prior counts
+    monkeypatch.setattr(align, "ALPHA", 0.0)
+    assert trained() == pytest.approx(shown[:ITERATIONS], rel=1e-9)
 
 
 def test_what_is_shown() -> None:
     found = watch(E, F, "book", iterations=3)
     [shown] = findings("book", found).grids
     assert shown.columns == ("EM", "Perplexity", "Buch", *found.words[1:])
-    assert [cell.text for cell in shown.rows[0]][:3] == ["0", "4.00", "0.2500"]
+    assert [cell.text for cell in shown.rows[0]][:3] == ["0", "2.52", "0.2500"]
     assert len(shown.rows) == 4
     assert "How does Model 1 learn what “&lt;b&gt;” means?" in findings("<b>", found).as_html()
 
