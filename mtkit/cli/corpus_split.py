@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 import mtkit.cli.options as options
 from mtkit.console import busy, note
 from mtkit.errors import InputError
+
+if TYPE_CHECKING:
+    from mtkit.text.corpus import Bitext
 
 SourceTarget = Annotated[
     list[Path],
@@ -40,7 +44,11 @@ BlankLines = Annotated[
     bool, Option("--blank-lines", help="Lines that are blank on both sides separate documents.")
 ]
 Out = Annotated[
-    Path, Option(metavar="DIR", help="Where train, dev and test go, with old line numbers.")
+    Path,
+    Option(
+        metavar="DIR",
+        help="Where train, dev and test go, with the old line numbers in train.lines ….",
+    ),
 ]
 MARK = "train.lines"
 
@@ -59,7 +67,6 @@ def split(
     from mtkit.quality.files import name_files
     from mtkit.quality.split import blank_line_documents, split_text, write_split
     from mtkit.storage.writing import replacing
-    from mtkit.text.corpus import Bitext
     from mtkit.text.corpus import named as languages_in
     from mtkit.text.lines import read_lines
 
@@ -69,7 +76,7 @@ def split(
     languages, named = name_files(files, None, pair, None, None, None)
     check_out(out, "", force, MARK, "split corpus")
     with busy("splitting"):
-        text = Bitext.read(*named["train"], languages, file_format or "")
+        text, numbers = _read(named["train"], languages, file_format or "")
         languages = languages or languages_in(text)
         ids = blank_line_documents(text) if blank_lines else None
         if documents:
@@ -80,10 +87,24 @@ def split(
         dev, test = (usual if size is None else size for size in (dev, test))
         parts = split_text(text, dev, test, seed, ids)
         with replacing(out) as scratch:
-            write_split(text, parts, languages, scratch)
+            write_split(text, parts, languages, scratch, numbers)
     counts = ", ".join(f"{name} {len(rows):,}" for name, rows in parts.rows.items())
     note(f"corpus: {out} ({counts} pairs)")
     if parts.blank:
         note(f"left out: {parts.blank:,} pairs without text on both sides")
     if parts.repeated:
         note(f"left out: {parts.repeated:,} pairs whose source or target another split has")
+
+
+def _read(
+    files: options.Files, languages: tuple[str, str] | None, file_format: str
+) -> tuple[Bitext, Sequence[int] | None]:
+    """The text, and the lines where the pairs of a bilingual file begin; see ``Choice.numbers``."""
+    from mtkit.text.corpus import Bitext
+    from mtkit.text.formats.choice import Choice
+
+    source, target = files
+    if source != target:
+        return Bitext.read(source, target), None
+    choice = Choice(source, languages)
+    return Bitext.bilingual(choice, file_format), choice.numbers

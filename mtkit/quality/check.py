@@ -96,8 +96,7 @@ def read_sides(
 def _both(path: Path, languages: tuple[str, str] | None, file_format: str) -> Sides:
     choice = Choice(path, languages)
     *texts, of = bilingual.read_choice(path, choice, file_format)
-    begin = np.array(choice.lines, np.int64)
-    places = begin if (np.diff(begin) > 0).all() else None
+    places = None if choice.numbers is None else np.array(choice.numbers, np.int64)
     source, target = (
         Side.of(
             path.with_name(f"{path.name}:{name}"), "".join(f"{y}\n" for y in lines).encode(), places

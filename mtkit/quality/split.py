@@ -80,12 +80,19 @@ def blank_line_documents(text: Bitext) -> list[str]:
     return ids
 
 
-def write_split(text: Bitext, split: Split, pair: tuple[str, str], directory: Path) -> None:
-    """Write ``SPLIT.LL`` and ``SPLIT.lines``, the line numbers from 1, into ``directory``."""
+def write_split(
+    text: Bitext, split: Split, pair: tuple[str, str], directory: Path,
+    numbers: Sequence[int] | None = None,
+) -> None:  # fmt: skip
+    """Write ``SPLIT.LL`` and ``SPLIT.lines``, line numbers from 1, into ``directory``. numbers: of
+    the pairs in the file they came from; None: pairs are lines.
+    """
+    if numbers is None:
+        numbers = range(1, len(text) + 1)
     for name, rows in split.rows.items():
         if len(rows):
-            numbers = "".join(f"{row + 1}\n" for row in rows.tolist())
-            (directory / f"{name}.lines").write_text(numbers, encoding="utf-8")
+            old = "".join(f"{numbers[row]}\n" for row in rows.tolist())
+            (directory / f"{name}.lines").write_text(old, encoding="utf-8")
             for side, language in zip((text.source, text.target), pair, strict=True):
                 content = "".join(f"{side[row]}\n" for row in rows.tolist())
                 (directory / f"{name}.{language}").write_bytes(content.encode())

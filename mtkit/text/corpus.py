@@ -17,6 +17,7 @@ from mtkit.errors import InputError
 from mtkit.storage.packing import PACKED
 from mtkit.text.catalog import SPLITS, Provenance, corpora_directory, fetched, read_catalog
 from mtkit.text.formats import bilingual
+from mtkit.text.formats.choice import Choice
 from mtkit.text.formats.codes import distance
 from mtkit.text.formats.names import SUFFIXES, format_of
 from mtkit.text.languages import base, language_of, languages_named, surely_differ, unpacked
@@ -67,9 +68,7 @@ class Bitext:
         ``sanity``). Warns of copied lines.
         """
         if source == target:
-            x, y, of = bilingual.read(source, languages, file_format)
-            check_sides((source, target), x, y)
-            return cls(x, y, (source, target), of, file_format)
+            return cls.bilingual(Choice(source, languages), file_format)
         lines = read_lines(source), read_lines(target)
         for path, side in zip((source, target), lines, strict=True):
             if not any(line.strip() for line in side):
@@ -84,6 +83,13 @@ class Bitext:
             )
         check_sides((source, target), *lines)
         return cls(*lines, (source, target), languages_named(source, target))
+
+    @classmethod
+    def bilingual(cls, choice: Choice, file_format: str = "") -> Bitext:
+        """One bilingual file, see ``read``, by ``choice``, which then knows where pairs stand."""
+        x, y, languages = bilingual.read_choice(choice.path, choice, file_format)
+        check_sides((choice.path, choice.path), x, y)
+        return cls(x, y, (choice.path, choice.path), languages, file_format)
 
     def pairs(self) -> list[tuple[str, str]]:
         """The (source, target) lines."""

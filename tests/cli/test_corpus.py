@@ -88,8 +88,44 @@ def test_one_file_of_both_languages(place: Path) -> None:
     call = ["corpus", "split", "m.tsv", "--dev", "9", "--test", "9", "--out", "parts"]
     mtkit(*call, cwd=place)
     assert len((place / "parts/dev.de").read_text("utf-8").splitlines()) == 9
+    for split in ("train", "dev", "test"):
+        numbers, *texts = (
+            (place / f"parts/{split}.{end}").read_text("utf-8").splitlines()
+            for end in ("lines", "en", "de")
+        )
+        assert ["\t".join(pair) for pair in zip(*texts, strict=True)] == [
+            rows[int(n) - 1] for n in numbers
+        ]
     data = json.loads(mtkit("corpus", "stats", "m.tsv", "--json", cwd=place).stdout)
     assert [text["sentences"] for text in data["texts"]] == [len(rows) - 1] * 2
+
+
+def test_a_split_of_a_memory_has_the_lines_that_check_names(tmp_path: Path) -> None:
+    """Of units of several lines, one of which lacks a text; counted where a line holds several."""
+    unit = "<tu>\n<tuv xml:lang='en'><seg>{}</seg></tuv>{}\n</tu>\n"
+    target = "<tuv xml:lang='de'><seg>{} ist rot</seg></tuv>"
+    names = "abcdefghij"
+    units = "".join(unit.format(name, "" if name == "c" else target.format(name)) for name in names)
+    tmx = f"<tmx version='1.4'>\n<header srclang='en'/>\n<body>\n{units}</body>\n</tmx>"
+    for text in (tmx, tmx.replace("\n", " ")):
+        (tmp_path / "m.tmx").write_text(text, encoding="utf-8")
+        call = ["split", "m.tmx", "--dev", 1, "--test", 1, "--out", "parts", "--force"]
+        mtkit("corpus", *call, cwd=tmp_path)
+        mtkit("corpus", "check", "m.tmx", "--keep", "kept", cwd=tmp_path)
+        numbers = {
+            name: int(n)
+            for split in ("train", "dev", "test")
+            for name, n in zip(
+                *(
+                    (tmp_path / f"parts/{split}.{end}").read_text().split()
+                    for end in ("en", "lines")
+                ),
+                strict=True,
+            )
+        }
+        lines = [4 + 3 * k if text == tmx else k + 1 - (k > 2) for k in range(10) if k != 2]
+        assert numbers == dict(zip("abdefghij", lines, strict=True))
+        assert sorted(numbers.values()) == [int(n) for n in (tmp_path / "kept").read_text().split()]
 
 
 def test_pairs_of_a_memory_are_named_by_their_lines(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from mtkit.console import note
@@ -41,6 +42,11 @@ class Choice:
         """Of the sides, each "" where nothing names it."""
         source, target = self.wanted or next(iter(self.chosen))
         return ("" if source in ROLES else source), ("" if target in ROLES else target)
+
+    @property
+    def numbers(self) -> Sequence[int] | None:
+        """The line where each pair that was taken begins; None where several begin on one."""
+        return self.lines if all(a < b for a, b in pairwise(self.lines)) else None
 
     def pairs(self, units: Iterable[Numbered]) -> Iterator[Pair]:
         """(source, target) of each unit with text in both, as one line each.
