@@ -19,6 +19,28 @@ ISO_639_1 = frozenset(
     os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta
     te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu""".split()  # noqa: SIM905
 )
+# What people call them, in English, in the language itself, and what neighbours say.
+_NAMES = """
+    ar Arabic العربية, bg Bulgarian български, bn Bengali বাংলা, ca Catalan català, cs Czech čeština,
+    cy Welsh Cymraeg, da Danish dansk, de German Deutsch allemand alemán tedesco, el Greek ελληνικά,
+    en English Englisch anglais inglés inglese, es Spanish español Spanisch espagnol,
+    et Estonian eesti, eu Basque euskara, fa Persian Farsi فارسی, fi Finnish suomi,
+    fr French français Französisch francés francese, ga Irish Gaeilge, gl Galician galego,
+    he Hebrew עברית, hi Hindi हिन्दी, hr Croatian hrvatski, hu Hungarian magyar,
+    id Indonesian Indonesia, is Icelandic íslenska, it Italian italiano Italienisch italien,
+    ja Japanese 日本語, ko Korean 한국어, la Latin latina,
+    lt Lithuanian lietuvių, lv Latvian latviešu,
+    mk Macedonian македонски, ms Malay Melayu, mt Maltese Malti, nb Bokmål, nl Dutch Nederlands,
+    nn Nynorsk, no Norwegian norsk, pl Polish polski, pt Portuguese português, ro Romanian română,
+    ru Russian русский, sk Slovak slovenčina, sl Slovenian slovenščina, sq Albanian shqip,
+    sr Serbian српски srpski, sv Swedish svenska, sw Swahili Kiswahili, th Thai ไทย,
+    tr Turkish Türkçe, uk Ukrainian українська, ur Urdu اردو, vi Vietnamese, zh Chinese 中文
+"""
+NAMES = {
+    name.casefold(): code
+    for code, *names in (entry.split() for entry in _NAMES.split(","))
+    for name in names
+}
 # What names end in that says no language, though ISO 639-3 has some of these codes, too.
 _NO_LANGUAGE = frozenset(
     """all asc ass bak bin bpe cfg csv cut dat dev doc exe gif htm hyp ids idx inc inf ini iso jpg
@@ -55,6 +77,17 @@ def languages_named(source: Path, target: Path) -> tuple[str, str]:
 def is_listed(code: str) -> bool:
     """Whether ``code`` is a language that ISO 639-1 lists, script and region apart."""
     return bool(_CODE.fullmatch(code)) and base(code) in ISO_639_1
+
+
+def language_called(name: str) -> str:
+    """The ISO 639-1 code of a language that is called or coded so, script and region apart; "" for
+    none.
+
+    >>> [language_called(name) for name in ("German", "DEUTSCH", "de-AT", "dog")]
+    ['de', 'de', 'de', '']
+    """
+    name = name.strip()
+    return NAMES.get(name.casefold(), "") or (base(name) if is_listed(name) else "")
 
 
 def base(language: str) -> str:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.formats import tbx
-from mtkit.text.formats.choice import Pair, one_line, pick
+from mtkit.text.formats.choice import FIRST, Pair, one_line, pick
 from mtkit.text.formats.codes import ROLES
 from mtkit.text.formats.tsv import header
-from mtkit.text.languages import unpacked
+from mtkit.text.languages import base, language_called, unpacked
 from mtkit.text.lines import iterate_lines
 
 _UNNAMED = {"", "und"}  # what stands where a language is not known
@@ -66,15 +66,17 @@ def _of_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
 
 
 def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
-    """Blank rows are skipped. A first row of language codes, or of the words source and target,
-    says which columns are meant, of which others may stand among them.
+    """Blank rows are skipped, and rows without a text in one of both columns are counted. A first
+    row of language codes, of the words source and target, or of the names of both languages that
+    are wanted says which columns are meant, of which others may stand among them.
     """
     columns: tuple[int, int] | None = None
     exactly_two = False
+    complete, empty = 0, list[int]()
     for number, row in _rows(path):
         where = f"{path}: line {number}"
         if columns is None:
-            if named := header(row, wanted or (), path, number):
+            if named := header(row, wanted or (), path, number) or _called(row, wanted):
                 columns = _columns(named, wanted, where)
                 continue
             columns, exactly_two = (0, 1), True
@@ -85,7 +87,22 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
                 f"{len(row)}" + "; name them in a first line, as in en,de,note" * (len(row) > 2)
             )
         source, target = (one_line(row[column]).strip() for column in columns)
-        yield Term(where, source, target)
+        if source and target:
+            complete += 1
+            yield Term(where, source, target)
+        else:
+            empty.append(number)
+    if complete and empty:
+        lines = ", ".join(map(str, empty[:FIRST])) + ", …" * (len(empty) > FIRST)
+        rows = f"{len(empty):,} of {complete + len(empty):,} rows"
+        note(f"{path}: {rows} lack a term in one language; left out (line {lines})")
+
+
+def _called(row: Sequence[str], wanted: Pair | None) -> dict[str, int]:
+    """The place of each language in a row with the names of both: English;German."""
+    codes = [language_called(cell) for cell in row]
+    places = {name: codes.index(base(name)) for name in wanted or () if base(name) in codes}
+    return places if len(places) == 2 else {}
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

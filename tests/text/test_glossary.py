@@ -291,7 +291,7 @@ def test_rows_are_those_that_csv_writes(
     path = tmp_path_factory.mktemp("csv") / "g.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("source", "target"), *rows])
-    wanted = [(x.strip(), y.strip()) for x, y in rows if (x + y).strip()]
+    wanted = [(x.strip(), y.strip()) for x, y in rows if x.strip() and y.strip()]
     if wanted:
         assert [(t.source, t.target) for t in read_terms(path)] == wanted
     else:
@@ -306,6 +306,9 @@ SHEETS: dict[str, tuple[str, int]] = {  # and the line where the pair stands
     "codes": ('de-AT,note,en_GB\n"c, ""d""",x,a b\n', 2),
     "Roles": ('Source,NOTE,TARGET\na b,x,"c, ""d"""\n', 2),
     "semicolons": ('en;note;de\na b;x;"c, ""d"""\n', 2),
+    "names": ('English;German\na b;"c, ""d"""\n', 2),
+    "own-names": ('Kommentar,DEUTSCH , Englisch\nx,"c, ""d""",a b\n', 2),
+    "a-name-and-a-code": ('en,German\na b,"c, ""d"""\n', 2),
     "wide": ('target,source,id\n"c, ""d""","a\n  b",7,8\n', 2),
 }
 
@@ -318,6 +321,38 @@ def test_a_header_says_which_columns_are_meant(case: str, tmp_path: Path) -> Non
     [term] = read_terms(path, ("en", "de"))
     assert (term.source, term.target) == PAIR[0]
     assert term.where == f"{path}: line {line}"
+
+
+@pytest.mark.parametrize(
+    ("first", "wanted"),
+    [
+        ("English,Englisch", ("en", "de")),  # the same language twice
+        ("English,German", ("en", "fr")),  # others than the model's
+        ("English,German", None),
+        ("French,house", ("en", "de")),
+        ("house,Deutsch", ("en", "de")),
+    ],
+)
+def test_names_of_other_languages_are_an_entry(
+    first: str, wanted: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    (tmp_path / "g.csv").write_text(f"{first}\na,b\n", encoding="utf-8")
+    terms = read_terms(tmp_path / "g.csv", wanted)
+    assert [(t.source, t.target) for t in terms] == [tuple(first.split(",")), ("a", "b")]
+
+
+def test_rows_without_a_translation_are_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "quiet", False)
+    path = tmp_path / "g.csv"
+    path.write_text("en,de\na,b\nc,\n\n , d\n" + "e,\n" * 4 + "f,g\n", encoding="utf-8")
+    glossary = Glossary.read(path, WordTokenizer().tokenize, ("en", "de"))
+    assert glossary.entries == {("a",): [("b",)], ("f",): [("g",)]}
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"{path}: 6 of 8 rows lack a term in one language; left out (line 3, 5, 6, 7, …)"
+    )
 
 
 def test_without_languages_a_file_of_two_is_taken_in_its_order(tmp_path: Path) -> None:
@@ -371,7 +406,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "quote": ("g.csv", 'a,b\n"c"d,e\n', "line 2: not CSV ("),
     "open-quote": ("g.csv", 'a,b\n"c,e\nf,g\n', "line 2: not CSV (unexpected end of data)"),
     "after-a-break": ("g.csv", 'a,"b\nc"\nd\n', "line 3: expected two columns separated by commas"),
-    "empty-cell": ("g.csv", "a,b\nc, \n", "line 2: the target phrase is empty"),
+    "empty-cells": ("g.csv", "a,\n ,b\n", "no entry; a row of a glossary is source,target"),
     "long-cell": ("g.csv", "a,b b b b b b b b\n", "line 1: the target phrase has 8 tokens"),
     "other-columns": ("g.csv", "en,fr\na,b\n", "line 1: no columns of en and de; it names en, fr"),
     "only-header": ("g.csv", "en,de\n", "no entry; a row of a glossary is source,target"),

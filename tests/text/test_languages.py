@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.text.languages import ISO_639_1, base, language_of, languages_named, surely_differ
+from mtkit.text.languages import (
+    ISO_639_1,
+    NAMES,
+    base,
+    language_called,
+    language_of,
+    languages_named,
+    surely_differ,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +68,12 @@ def test_the_same_three_letters_are_no_language() -> None:
         (("a.eng_Latn", "b.eng_Latn"), ("eng_Latn", "eng_Latn")),
     ):
         assert languages_named(*map(Path, names)) == pair
+
+
+def test_names_are_of_one_language_each() -> None:
+    assert set(NAMES.values()) <= ISO_639_1
+    assert len(NAMES) == len({*NAMES}) > 100
+    for name, code in (("Englisch", "en"), (" français ", "fr"), ("EN_gb", "en"), ("id", "id")):
+        assert language_called(name) == code
+    for other in ("", "house", "english house", "xx", "grc"):
+        assert language_called(other) == ""
