@@ -78,11 +78,11 @@ def split(
     with busy("splitting"):
         text, numbers = _read(named["train"], languages, file_format or "")
         languages = languages or languages_in(text)
-        ids = blank_line_documents(text) if blank_lines else None
-        if documents:
-            ids = read_lines(documents)
-            if len(ids) != len(text):
-                raise InputError(f"{documents}: {len(ids):,} lines for {len(text):,} pairs")
+        ids = read_lines(documents) if documents else None
+        if ids is not None and len(ids) != len(text):
+            raise InputError(f"{documents}: {len(ids):,} lines for {len(text):,} pairs")
+        if blank_lines:
+            ids = blank_line_documents(text)
         usual = min(USUAL, -(-len(text) // 20))
         dev, test = (usual if size is None else size for size in (dev, test))
         parts = split_text(text, dev, test, seed, ids)

@@ -14,6 +14,7 @@ from mtkit.manifest import Manifest, named_test_set, training_text
 from mtkit.models import load, models_or_all
 from mtkit.text.corpus import Bitext, Files
 from mtkit.text.lines import read_lines
+from mtkit.text.tokenizer import WordTokenizer
 from mtkit.threads import cores
 
 
@@ -52,16 +53,22 @@ def measure(
             raise InputError(f"{path} has no language model P(y): it needs --test SRC TGT")
         counts, missing = dict[bool, Counter[str]](), ""
         try:
-            with busy(f"{path}: counting the words of its training text"):
-                known = training_text(path)
-                for of_source in {question == "P(x|y)" for question in judged}:
-                    side = known.source if of_source else known.target
-                    counts[of_source] = frequencies(tokenizer, side)
+            counts = _counts(path, tokenizer, {question == "P(x|y)" for question in judged})
         except InputError as error:
             missing = str(error)
         groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
         measured.append(Measured(str(path), judged, groups, missing, files[path]))
     return measured
+
+
+def _counts(path: Path, tokenizer: WordTokenizer, sides: set[bool]) -> dict[bool, Counter[str]]:
+    """How often each word is in the training text, of its source (True) and target side."""
+    with busy(f"{path}: counting the words of its training text"):
+        known = training_text(path)
+        return {
+            of_source: frequencies(tokenizer, known.source if of_source else known.target)
+            for of_source in sides
+        }
 
 
 def _named(manifest: Manifest, test: Files | None, file_format: str) -> Bitext:
