@@ -7,6 +7,10 @@ import gc
 import os
 import signal
 import sys
+from _thread import interrupt_main
+from threading import Timer
+
+ITIMER_REAL = 0  # signal's, which Windows lacks
 
 
 def main() -> None:
@@ -55,21 +59,34 @@ def _run() -> None:
 def _listen() -> None:
     """Let SIGTERM and SIGHUP count as Ctrl-C, and no Ctrl-C be lost.
 
-    Python drops what is raised while it cleans up, as it does after each of a thousand imports: an
-    alarm then says it again.
+    Python drops what is raised while it cleans up, as it does after each of a thousand imports: it
+    is then said again.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # not where nohup ignores one
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # not where nohup ignores one
             signal.signal(number, signal.default_int_handler)
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
 
     def dropped(what: sys.UnraisableHookArgs) -> None:
         if what.exc_type is KeyboardInterrupt:
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            _repeat()
         else:
             sys.__unraisablehook__(what)
 
     sys.unraisablehook = dropped
+
+
+def _repeat() -> None:
+    """Say Ctrl-C again in a moment: by an alarm, or on Windows, which has none, by a thread.
+
+    A thread is heard with the next instruction of Python, while an alarm also ends a wait.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(ITIMER_REAL, 0.01)
+    else:
+        Timer(0.01, interrupt_main).start()
 
 
 def _check_streams() -> None:
@@ -80,7 +97,7 @@ def _check_streams() -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
-            raise InputError(f"standard {name} is closed; give the command one, or /dev/null")
+            raise InputError(f"standard {name} is closed; give the command one, or {os.devnull}")
 
 
 if __name__ == "__main__":

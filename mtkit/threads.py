@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from mtkit.platforms import usable_cores
+
 # What OpenMP (torch), OpenBLAS and MKL (numpy, torch) and rayon (tokenizers) ask for once.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 _limit = 0  # of this process; 0: none
@@ -29,4 +31,4 @@ def limit(threads: int) -> None:
 
 def cores(threads: int = 0) -> int:
     """``threads``, or for 0 the limit, or without one the cores that this process may use."""
-    return threads or _limit or len(os.sched_getaffinity(0))
+    return threads or _limit or usable_cores()

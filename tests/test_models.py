@@ -193,7 +193,7 @@ def test_interrupted_between_the_renames_the_old_model_is_back(
             raise KeyboardInterrupt
         return rename(path, target)
 
-    monkeypatch.setattr(writing, "_rename_exchange", unable)
+    monkeypatch.setattr(writing, "rename_exchange", unable)
     monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt), replacing(out):
         pass

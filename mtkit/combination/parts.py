@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, Manifest, model_files, model_size
+from mtkit.platforms import path_from
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.system import Hypothesis, Score, System
 from mtkit.text.lines import read_lines
@@ -134,7 +134,7 @@ def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool)
     for part in parts:
         ways = []
         for path in part.paths:
-            way = Path(os.path.relpath(path.absolute(), place.absolute()))
+            way = path_from(place.absolute(), path.absolute())
             if copy:
                 way = Path("parts") / str(next(copies))
                 for file in model_files(path):
@@ -198,7 +198,7 @@ def _recorded(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
         if "\0" in "".join(of.paths):
             raise damaged(file, f"{of.name}: a path that is none")
     return [
-        (of.name, [Path(os.path.relpath(directory / p)) for p in of.paths], of.digests)
+        (of.name, [path_from(Path(), directory / p) for p in of.paths], of.digests)
         for of in recorded
     ]
 

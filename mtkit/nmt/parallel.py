@@ -80,6 +80,8 @@ def resolved(precision: Precision) -> Precision:
         return precision
     if device().type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.6 does not say
+        return "fp32"
     can = torch.cpu.get_capabilities()
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
 

@@ -16,17 +16,15 @@ file in which a kernel stands, not of those that it calls; after one, ``make cle
 
 from __future__ import annotations
 
-import os
 import platform
-import stat
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
 from llvmlite import binding as llvm
 from numba import config, njit, types
 from numba.core.registry import CPUDispatcher
+
+from mtkit.platforms import own_directory
 
 F = TypeVar("F", bound=Callable[..., Any])
 KERNELS: list[Callable[..., Any]] = []  # all that are compiled, as Python
@@ -69,24 +67,12 @@ def compiled(**options: Any) -> Callable[[F], F]:
                 raise
             # Neither beside the source nor in a home may numba write.
             settings = cast(Any, config)
-            settings.CACHE_DIR = settings.CACHE_DIR or _own_directory()
+            settings.CACHE_DIR = settings.CACHE_DIR or str(own_directory() or "")
             if not settings.CACHE_DIR:
                 NOT_KEPT.append(function)
             return cast(F, njit(cache=bool(settings.CACHE_DIR), nogil=True, **options)(function))
 
     return decorate
-
-
-def _own_directory() -> str:
-    """A temporary directory that this user alone can write, for what is compiled; or none."""
-    try:
-        path = Path(tempfile.gettempdir()) / f"mtkit-{os.getuid()}"
-        path.mkdir(mode=0o700, exist_ok=True)
-        status = path.lstat()
-    except OSError:
-        return ""
-    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-    return str(path) if is_own and not status.st_mode & 0o022 else ""
 
 
 def kernel(function: F) -> F:

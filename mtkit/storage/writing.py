@@ -1,6 +1,6 @@
 """How a file or a directory takes the place of another: the old or the new is there, always whole.
 
-    .NAME.lock                which process writes NAME; the kernel drops the lock when it ends
+    .NAME.lock                which process writes NAME; that of a dead one is free
     .NAME.new                 the directory that is to become NAME
     .NAME.old                 the one that was NAME, on systems that cannot exchange two names
     .NAME.HOST-PID-N.part     the file that is to become NAME, written by thread N
@@ -12,9 +12,7 @@ to the disk before it gets its name.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -27,10 +25,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mtkit.errors import InputError
+from mtkit.platforms import HOST, drop_lock, flush, is_alive, rename_exchange, take_lock
 
 NEW, OLD, LOCK, PART = "new", "old", "lock", "part"
-AT_FDCWD, RENAME_EXCHANGE = -100, 2
-HOST, DAY = os.uname().nodename.partition(".")[0], 86400
+DAY = 86400  # seconds
 
 
 def write_whole(content: str | bytes, path: Path) -> None:
@@ -58,7 +56,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         if path.exists():
             shutil.copymode(path, scratch)
         scratch.replace(path)
-        _sync(path.parent)
+        flush(path.parent)
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -89,12 +87,12 @@ def replacing(out: Path) -> Iterator[Path]:
         try:
             yield scratch
             for path in (*scratch.rglob("*"), scratch):
-                _sync(path)
+                flush(path)
             if not out.exists():
                 scratch.replace(out)
             else:
                 _exchange(scratch, out)
-            _sync(out.parent)
+            flush(out.parent)
         finally:
             _sweep(out)
 
@@ -133,28 +131,20 @@ def locked(out: Path) -> Iterator[None]:
     Raises InputError where somebody does.
     """
     path = _beside(out, LOCK)
-    while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(file, 200).decode(errors="replace") or "another process"
-            os.close(file)
-            raise InputError(
-                f"{out}: {holder} is writing there; wait for it, or name another --out"
-            ) from None
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file), path.stat()):
-                break
-        os.close(file)  # its holder took the name away in between
+    try:
+        file = take_lock(path)
+    except BlockingIOError as error:
+        holder = str(error) or "another process"
+        raise InputError(
+            f"{out}: {holder} is writing there; wait for it, or name another --out"
+        ) from None
     try:
         os.ftruncate(file, 0)
         os.write(file, f"process {os.getpid()} (mtkit {' '.join(sys.argv[1:2])})".encode())
         _sweep(out)
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(file)
+        drop_lock(path, file)
 
 
 def recover(parent: Path) -> None:
@@ -196,7 +186,7 @@ def _sweep_parts(parent: Path, name: str = "*") -> None:
 def _exchange(new: Path, out: Path) -> None:
     """Let two directories exchange their names, or ``out`` become OLD before ``new`` takes its."""
     try:
-        _rename_exchange(new, out)
+        rename_exchange(new, out)
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
             raise
@@ -204,27 +194,8 @@ def _exchange(new: Path, out: Path) -> None:
         new.replace(out)
 
 
-def _rename_exchange(one: Path, other: Path) -> None:
-    """Linux's renameat2. Raises OSError, ENOSYS where there is none."""
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if call is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if call(AT_FDCWD, bytes(one), AT_FDCWD, bytes(other), RENAME_EXCHANGE):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(other))
-
-
 def _beside(path: Path, mark: str) -> Path:
     return path.with_name(f".{path.name}.{mark}")
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or the names in a directory, on the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _lives(part: Path) -> bool:
@@ -232,13 +203,7 @@ def _lives(part: Path) -> bool:
     host, process, _ = part.name.split(".")[-2].rsplit("-", 2)
     if host != HOST or not process.isdecimal():
         return time.time() - part.stat().st_mtime < DAY
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
+    return is_alive(int(process))
 
 
 def _literal(name: str) -> str:

@@ -91,6 +91,22 @@ def test_to_look_for_bf16_takes_no_random_number() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_torch_that_does_not_know_the_processor_computes_in_fp32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for can, expected in (
+        ({"avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+        ({}, "fp32"),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda can=can: can, raising=False)
+        with parallel.processes("cpu"):
+            assert parallel.resolved("auto") == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    with parallel.processes("cpu"):
+        assert parallel.resolved("auto") == "fp32"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have another library")
 def test_a_training_says_where_torchs_threads_wait_awake(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -34,7 +34,7 @@ def unable(one: Path, other: Path) -> None:
 @pytest.fixture(params=["exchange", "renames"])
 def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "renames":
-        monkeypatch.setattr(writing, "_rename_exchange", unable)
+        monkeypatch.setattr(writing, "rename_exchange", unable)
 
 
 @pytest.mark.usefixtures("either_way")
@@ -74,12 +74,12 @@ with writing.replacing(Path({str(out)!r})) as directory:
 MOMENTS = {  # and what is there afterwards
     "die()": "old",
     "writing._exchange = die": "old",
-    "writing._rename_exchange = die": "old",
+    "writing.rename_exchange = die": "old",
     "writing.shutil.rmtree = die": "new",
     "writing._sweep = die": "new",
 }
 WITHOUT_EXCHANGE = """def no(*_): raise OSError(38, "")
-    writing._rename_exchange = no
+    writing.rename_exchange = no
     replace, n = Path.replace, []
     def counted(a, b):
         n.append(a)

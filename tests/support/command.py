@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -64,7 +63,7 @@ def mtkit(
         mock.patch.object(console, "quiet", False),
         mock.patch.dict(os.environ),  # --threads sets variables for what this process imports
         mock.patch.object(threads, "_limit", 0),
-        mock.patch.object(os, "sched_getaffinity", return_value={0}),  # one thread, one result
+        mock.patch.object(threads, "usable_cores", return_value=1),  # one thread, one result
     ):
         try:
             main()

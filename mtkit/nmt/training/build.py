@@ -22,8 +22,9 @@ from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.bpe_dropout import Segmenter
 from mtkit.nmt.training.plan import plan
-from mtkit.nmt.training.train import keep_memory, train
+from mtkit.nmt.training.train import train
 from mtkit.nmt.training.update import Run
+from mtkit.platforms import keep_memory
 from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.subwords import Subwords

@@ -9,8 +9,6 @@ that is not finite ends the run with the best weights before.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -33,17 +31,6 @@ LOOK = 10  # updates between two looks at how many were skipped in a row
 ROW = 5  # skipped ones in a row that send the run back
 HALVINGS = 8  # times that may happen: the learning rate is halved each time
 JUDGED = 200  # dev sentences that are translated at each validation
-
-
-def keep_memory() -> None:
-    """Let glibc keep what is freed, where that is the C library: a step frees and asks for the same
-    arrays again, and to get each from the system anew took an eighth of its time.
-    """
-    trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(mmap, 1 << 25)  # the largest it takes
-        libc.mallopt(trim, (1 << 31) - 1)
 
 
 def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
