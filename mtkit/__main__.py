@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import os
 import signal
 import sys
@@ -90,14 +91,22 @@ def _repeat() -> None:
 
 
 def _check_streams() -> None:
-    """Raise InputError where the caller has closed one of the standard streams."""
+    r"""Write UTF-8 with ``\n`` on every system, as for translations; a terminal keeps its encoding,
+    and shows characters that it lacks as ``\uXXXX``.
+
+    Raises InputError where the caller has closed one of the standard streams.
+    """
     from mtkit.errors import InputError
 
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
             raise InputError(f"standard {name} is closed; give the command one, or {os.devnull}")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace", newline="\n")
 
 
 if __name__ == "__main__":
