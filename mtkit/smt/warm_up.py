@@ -104,7 +104,7 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
 
     command = [sys.executable, "-m", __name__]
     with (
-        TemporaryFile("w+") as errors,
+        TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
         Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=errors, text=True) as process,  # noqa: S603
     ):
         assert process.stdout

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -58,7 +60,7 @@ def fetch(
         try:
             counts = _write(entry, _texts(entry, files, room), scratch)
         except InputError as error:  # what is cached is of no use, and its names say nothing
-            said = str(error).replace(f"{room}/", "")
+            said = str(error).replace(f"{room}{os.sep}", "")
             for name, file in files.items():
                 said = said.replace(str(file), sources[name].address)
                 if file.parent == parts:
@@ -137,7 +139,8 @@ def space_needed(entry: Entry) -> int:
 def _part_name(source: Source) -> str:
     """The name of a download in the cache: another one for every address."""
     digest = hashlib.sha256(source.address.encode()).hexdigest()[:12]
-    return f"{digest}-{source.address.rpartition('/')[2]}"
+    name = re.sub(r"[^\w.-]", "_", source.address.rpartition("/")[2])  # Windows takes no "?"
+    return f"{digest}-{name}"
 
 
 def _obtain(source: Source, to: Path, patience: Patience, progress: Progress) -> Path:

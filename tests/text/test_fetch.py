@@ -17,9 +17,9 @@ import pytest
 from sacrebleu.dataset import DATASETS
 
 from mtkit.errors import InputError, WorkError
-from mtkit.storage.download import Patience
+from mtkit.storage.download import Patience, Source
 from mtkit.text.catalog import Entry, Provenance, place_of, read_catalog
-from mtkit.text.fetch import fetch
+from mtkit.text.fetch import _part_name, fetch
 from mtkit.text.lines import read_lines
 from tests.support.server import Site, cut, site, stall, status
 
@@ -155,6 +155,11 @@ def test_another_place_serves_the_same_file(
     assert len(read_lines(out / "train.en")) == 57
     assert (tmp_path / "de-en.txt.zip").read_bytes() == MOSES
     assert not list((cache / "downloads").glob("*"))
+
+
+def test_a_download_has_a_name_that_every_system_takes() -> None:
+    names = {_part_name(Source(f"https://a/{of}")) for of in ("x.gz?a=1:2", "x.gz?a")}
+    assert sorted(name.partition("-")[2] for name in names) == ["x.gz_a", "x.gz_a_1_2"]
 
 
 def test_a_place_that_is_none_is_refused(cache: Path, tmp_path: Path) -> None:

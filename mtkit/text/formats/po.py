@@ -60,11 +60,11 @@ def _parse(path: Path) -> Any:
             # polib would cut its last letter off
             raise InputError(f"{path}: line {n}: a string that does not end; repair it")
     # polib takes a text for the name of a file, and splits it where no line ends.
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", suffix=".po") as copy:
-        copy.write(text)
-        copy.flush()
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "copy.po"  # closed before it is read, else Windows does not open it
+        copy.write_text(text, encoding="utf-8", newline="\n")
         try:
-            return polib.pofile(copy.name, encoding="utf-8")
+            return polib.pofile(str(copy), encoding="utf-8")
         except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
             number = re.search(r"line (\d+)", str(error))
             where = f"line {number[1]}: " if number else ""

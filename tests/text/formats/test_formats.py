@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polib
 import pytest
 from translate.storage import pypo, tmx, xliff, xliff2
 
@@ -176,6 +178,7 @@ def test_each_file_of_an_xliff_names_its_languages(tmp_path: Path) -> None:
     assert read(tmp_path / "a.xlf", ("en", "it"))[:2] == (["c", "e", "h"], ["d", "f", "g"])
 
 
+FILES = Path("/proc/self/fd")
 PO = r"""
 msgid ""
 msgstr "Language: de_AT\n"
@@ -201,6 +204,26 @@ msgstr "zwei\n"
 #~ msgid "old"
 #~ msgstr "alt"
 """
+
+
+@pytest.mark.skipif(not FILES.is_dir(), reason="the system does not list a process's open files")
+def test_the_copy_that_polib_reads_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows opens no file a second time."""
+    parse, read_there = polib.pofile, []
+
+    def closed(name: str, **options: Any) -> Any:
+        opened = {os.path.realpath(path) for path in FILES.iterdir()}
+        assert os.path.realpath(name) not in opened
+        read_there.append(name)
+        return parse(name, **options)
+
+    (tmp_path / "a.po").write_text(PO, encoding="utf-8")
+    monkeypatch.setattr(polib, "pofile", closed)
+    read(tmp_path / "a.po")
+    assert read_there
+    assert not Path(read_there[0]).exists()
 
 
 def test_po_has_plurals_and_entries_that_do_not_count(
