@@ -16,7 +16,7 @@ PINNED = $(BIN)/python -m tests.support.pins $(1) >$(VENV)/pins.txt && PATH="$(C
   $(PIP) --require-hashes --no-deps --no-build-isolation -r $(VENV)/pins.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test proofs coverage lint bench torture mutants lock audit wheel sbom clean
+.PHONY: help install demo test elsewhere proofs coverage lint bench torture mutants lock audit wheel sbom clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ TEST := -n auto --maxprocesses 4 --dist loadfile  # a file's tests share their m
 test: $(READY)  ## run the tests (2 minutes; the first time, with all kernels to compile, more)
 	$(BIN)/pytest -m 'not slow' $(TEST)
 
+elsewhere: $(READY)  ## run the commands' tests without what Python lacks on macOS or Windows (5 minutes)
+	PYTHONPATH="$(CURDIR)/tests/support/elsewhere" $(BIN)/pytest -m 'not slow' tests/cli $(TEST)
+
 proofs: $(READY)  ## run the slow tests, on real text and by simulation (20 minutes); LaTeX where there is one
 	$(BIN)/pytest -m slow $(TEST)
 
@@ -63,10 +66,12 @@ coverage: $(READY)  ## which branches the tests reach; kernels run as plain Pyth
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under 90
 
-lint: $(READY)  ## check format, style and types
+lint: $(READY)  ## check format, style and types, those of Linux, macOS and Windows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 bench: $(READY)  ## measure quality and speed against floors and peers; PARTS="smt alignment" only these
 	$(call PINNED,bench)
