@@ -16,7 +16,8 @@ PINNED = $(BIN)/python -m tests.support.pins $(1) >$(VENV)/pins.txt && PATH="$(C
   $(PIP) --require-hashes --no-deps --no-build-isolation -r $(VENV)/pins.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test elsewhere proofs coverage lint bench torture mutants lock audit wheel sbom clean
+.PHONY: help install demo test elsewhere oldest proofs coverage lint bench torture mutants lock audit
+.PHONY: wheel sbom clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +55,14 @@ test: $(READY)  ## run the tests (2 minutes; the first time, with all kernels to
 
 elsewhere: $(READY)  ## run the commands' tests without what Python lacks on macOS or Windows (5 minutes)
 	PYTHONPATH="$(CURDIR)/tests/support/elsewhere" $(BIN)/pytest -m 'not slow' tests/cli $(TEST)
+
+# Versions without hashes, which users may have; what these need themselves is the newest.
+oldest:  ## run the tests with the oldest versions that pyproject.toml allows, in .venv-oldest (15 minutes, 7 GB)
+	$(PYTHON) -m venv --clear $(VENV)-oldest
+	$(PYTHON) -m tests.support.oldest run formats test build >$(VENV)-oldest/oldest.txt
+	$(VENV)-oldest/bin/pip --disable-pip-version-check install --quiet -r $(VENV)-oldest/oldest.txt
+	$(VENV)-oldest/bin/pip install --quiet --no-deps --no-build-isolation -e .
+	$(VENV)-oldest/bin/pytest -m 'not slow' $(TEST) --ignore tests/test_supply_chain.py
 
 proofs: $(READY)  ## run the slow tests, on real text and by simulation (20 minutes); LaTeX where there is one
 	$(BIN)/pytest -m slow $(TEST)
@@ -102,5 +111,5 @@ sbom: $(READY)  ## list what mtkit needs, with versions and licences: dist/mtkit
 	$(BIN)/python -m tests.support.sbom > dist/mtkit.cdx.json
 
 clean:  ## remove the environment, caches, the demo and what was built
-	rm -rf $(VENV) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV)-oldest $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find mtkit tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,6 +38,11 @@ def test_what_is_installed_is_what_is_pinned() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_every_package_has_an_oldest_version() -> None:
+    lines = [line for part in PARTS.values() for line in part]
+    assert not [line for line in lines if not re.fullmatch(r"[\w-]+>=[\d.]+", line)]
+
+
 # --- licences
 
 # Whoever passes these on keeps their notices, no more; MPL-2.0 covers changes to its own files.

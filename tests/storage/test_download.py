@@ -156,7 +156,7 @@ def test_an_endless_redirect_ends(site: Site, tmp_path: Path) -> None:
     assert left(tmp_path) == {}
 
 
-@pytest.mark.parametrize("there", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher:x"])
+@pytest.mark.parametrize("there", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x"])
 def test_redirects_to_other_schemes_are_refused(there: str, site: Site, tmp_path: Path) -> None:
     site.answers["/a"] = [status(302, Location=there)]
     with pytest.raises(WorkError, match=rf"redirects from http to {there}, which is not safe"):
@@ -165,6 +165,8 @@ def test_redirects_to_other_schemes_are_refused(there: str, site: Site, tmp_path
 
 
 def test_encryption_is_not_given_up_by_a_redirect() -> None:
+    with pytest.raises(WorkError, match="redirects from http to gopher:x, which is not safe"):
+        check_redirect("a", "http://x/", "gopher:x")
     with pytest.raises(
         WorkError, match=r"^a: redirects from https to http://y/, which is not safe"
     ):
