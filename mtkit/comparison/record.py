@@ -14,7 +14,6 @@ A record of the same models in another state is of no use any more.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,7 @@ from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import Question
 from mtkit.manifest import RECORDS, model_files
+from mtkit.platforms import path_from
 from mtkit.storage.digests import digest_of, digest_of_code
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.writing import recover, write_whole
@@ -60,7 +60,7 @@ def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = Non
     parts: its directory, or those of an ensemble, whose record lies in the first.
     """
     first, every = parts[0], with_parts(parts)
-    who = [os.path.relpath(directory, first) for directory in every]
+    who = [path_from(first, directory).as_posix() for directory in every]
     files = [(p.relative_to(d).as_posix(), p.stat()) for d in every for p in model_files(d)]
     state = [digest_of_code(), *((name, of.st_size, of.st_mtime_ns) for name, of in files)]
     entries = [glossary.inflected, *glossary.entries.items()] if glossary else []
