@@ -38,7 +38,7 @@ def _run() -> None:
     try:
         _check_streams()
         try:
-            app(complete(sys.argv[1:]))
+            app(complete(sys.argv[1:]), prog_name="mtkit")
         finally:
             sys.stdout.flush()
     except (InputError, WorkError) as error:

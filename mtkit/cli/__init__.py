@@ -6,7 +6,7 @@ numba, sacrebleu) is imported inside the functions, so that ``--help`` answers a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -29,11 +29,13 @@ from mtkit.cli import (
     translate,
     watch,
 )
+from mtkit.cli.usage import Command, Group
 
 FILES = ("--train", "--dev", "--test")  # options of a source and a target file
 
 app = typer.Typer(
     name="mtkit",
+    cls=Group,
     help="Train a statistical and a neural translator on the same text, translate with either, "
     "and see where and why one beats the other. All but import, export, watch and explain work "
     "without options.",
@@ -42,22 +44,72 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train-smt")(train_smt.train_smt)
-app.command("train-nmt")(train_nmt.train_nmt)
-app.command("translate", context_settings={"allow_extra_args": True})(translate.translate)
-app.command("combine")(combine.combine)
-app.command("compare")(compare.compare)
-app.command("perplexity")(perplexity.perplexity)
-app.command("contrast")(contrast.contrast)
-app.command("explain")(explain.explain)
-app.command("encode")(encode.encode)
-app.command("gradients")(gradients.gradients)
-app.command("align")(align.align)
-app.command("watch")(watch.watch)
-app.command("import")(moses.import_model)
-app.command("export")(moses.export_model)
-app.command("info")(info.info)
-app.add_typer(corpus.app)
+
+
+def _add(
+    heading: str, name: str, command: Callable[..., None], *examples: str, **settings: bool
+) -> None:
+    """A command under a heading of the help, with examples; settings: of click's context."""
+    app.command(
+        name,
+        cls=Command,
+        rich_help_panel=heading,
+        epilog="\n".join(examples),
+        context_settings=dict(settings) or None,
+    )(command)
+
+
+TRAIN, TRANSLATE, COMPARE = "Train", "Translate", "Compare"
+INSIDE, CORPORA, MODELS = "Look inside", "Corpora", "Models"
+
+_add(
+    TRAIN, "train-smt", train_smt.train_smt,
+    "mtkit train-smt", "mtkit train-smt --train my.en my.de --dev dev.en dev.de",
+)  # fmt: skip
+_add(
+    TRAIN, "train-nmt", train_nmt.train_nmt,
+    "mtkit train-nmt --preset quick", "mtkit train-nmt --train my.en my.de --minutes 30",
+)  # fmt: skip
+_add(
+    TRAIN, "combine", combine.combine,
+    "mtkit combine", "mtkit combine models/smt-en-de models/nmt-en-de --out models/both",
+)  # fmt: skip
+_add(
+    TRANSLATE, "translate", translate.translate,
+    "mtkit translate < in.en > out.de", "mtkit translate app.xlf -o app.xlf --glossary terms.tsv",
+    allow_extra_args=True,
+)  # fmt: skip
+_add(
+    COMPARE, "compare", compare.compare,
+    "mtkit compare --html report.html",
+    "mtkit compare models/smt-en-de other=other.de --test test.en test.de",
+)  # fmt: skip
+_add(
+    COMPARE, "perplexity", perplexity.perplexity,
+    "mtkit perplexity", "mtkit perplexity models/smt-en-de --text my.de --tokens",
+)  # fmt: skip
+_add(
+    COMPARE, "contrast", contrast.contrast,
+    "mtkit corpus make", "mtkit contrast --html contrast.html",
+)  # fmt: skip
+_add(
+    INSIDE, "explain", explain.explain,
+    'mtkit explain "Where is the train?" --html why.html',
+)  # fmt: skip
+_add(
+    INSIDE, "align", align.align,
+    "mtkit align > links.txt", "mtkit align --aligner hmm --train my.en my.de",
+)  # fmt: skip
+_add(INSIDE, "watch", watch.watch, "mtkit watch house")
+_add(INSIDE, "encode", encode.encode, "mtkit encode < in.en")
+_add(
+    INSIDE, "gradients", gradients.gradients,
+    "mtkit gradients --html laboratory.html", "mtkit gradients --model models/laboratory",
+)  # fmt: skip
+app.add_typer(corpus.app, rich_help_panel=CORPORA)
+_add(MODELS, "info", info.info, "mtkit info models/smt-en-de --check")
+_add(MODELS, "import", moses.import_model, "mtkit import moses.ini --pair en-de")
+_add(MODELS, "export", moses.export_model, "mtkit export models/smt-en-de --out moses")
 
 
 def _version(value: bool) -> None:

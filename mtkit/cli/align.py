@@ -63,7 +63,10 @@ def align(
     score: Score = False, threads: options.Threads = 0,
     quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """Align the words of a corpus: one line of source-target links a sentence pair, from 0."""
+    """Align the words of a corpus.
+
+    One line of source-target links for each sentence pair, counted from 0.
+    """
     import mtkit
     from mtkit.manifest import UND, Manifest
     from mtkit.models import check_kept

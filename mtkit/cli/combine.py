@@ -34,7 +34,7 @@ def combine(
     out: Out = None, copy: Copy = False,
     force: options.Force = False, threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """Combine systems of both kinds into one, which chooses among what all of them propose."""
+    """Combine systems into one that chooses among their outputs."""
     import mtkit
 
     cores = options.set_up(quiet, threads)

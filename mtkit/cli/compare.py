@@ -75,7 +75,7 @@ def compare(
     tokenizer: Tokenizer = None, scores: Scores = None, csv: Csv = None,
     latex: Latex = None, full: Full = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """Score systems on a test set, with significance tests and error analysis."""
+    """Score systems on a test set; significance, error analysis."""
     import mtkit
     from mtkit.comparison import report
     from mtkit.comparison.page import paper, render

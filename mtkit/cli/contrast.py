@@ -23,7 +23,10 @@ def contrast(
     threads: options.Threads = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """How far each system sees: does it prefer the right of two translations, by distance?"""
+    """Test whether systems prefer the right of two translations.
+
+    Accuracy by the distance between the word that differs and the one that decides it.
+    """
     from mtkit.grammar import contrasts
     from mtkit.grammar.suite import read_suite
     from mtkit.models import load, models_or_all

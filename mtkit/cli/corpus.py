@@ -13,22 +13,24 @@ from mtkit.cli.corpus_check import check
 from mtkit.cli.corpus_split import split
 from mtkit.cli.corpus_stats import stats
 from mtkit.cli.options import Force, Quiet, Seed, set_up
+from mtkit.cli.usage import Command, Group
 from mtkit.console import note, step
 
 app = typer.Typer(
     name="corpus",
+    cls=Group,
     help="Find, fetch, check, split, describe and make parallel text.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.command("list")(list_corpora)
-app.command("get")(get_corpus)
-app.command("check")(check)
-app.command("split")(split)
-app.command("stats")(stats)
+app.command("list", cls=Command, epilog="mtkit corpus list europarl")(list_corpora)
+app.command("get", cls=Command, epilog="mtkit corpus get multi30k-en-de")(get_corpus)
+app.command("check", cls=Command, epilog="mtkit corpus check my.en my.de --html check.html")(check)
+app.command("split", cls=Command, epilog="mtkit corpus split my.en my.de --out split")(split)
+app.command("stats", cls=Command, epilog="mtkit corpus stats my.en my.de")(stats)
 
 
-@app.command("make")
+@app.command("make", cls=Command, epilog="mtkit corpus make --distance 0-20 --items 5000")
 def make_corpus(
     pairs: Annotated[
         int,
@@ -47,7 +49,7 @@ def make_corpus(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make English–German text by a grammar, its dependencies as long as asked.
+    """Make English–German text by a grammar, with distances.
 
     A corpus directory, with the phenomenon and the distance of each pair beside it, and a suite of
     contrasts that no n-gram decides.

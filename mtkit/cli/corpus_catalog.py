@@ -27,7 +27,7 @@ def list_corpora(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the public corpora that can be fetched: mtkit corpus list europarl."""
+    """List the public corpora that can be fetched."""
     from rich.console import Console
 
     from mtkit.text.catalog import fetched, read_catalog
@@ -59,7 +59,7 @@ def get_corpus(
     force: Annotated[bool, Option("--force", help="Fetch it again if it is here.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch a public corpus for --corpus NAME: mtkit corpus get multi30k-en-de.
+    """Fetch a public corpus, for --corpus NAME.
 
     What was interrupted is resumed. Corpora go to ~/.cache/mtkit, or where MTKIT_CACHE says.
     """

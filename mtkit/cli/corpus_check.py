@@ -34,7 +34,7 @@ def check(
     force: options.Force = False, html: Html = None, as_json: AsJson = False,
     threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """Report what is wrong with parallel text: mtkit corpus check my.en my.de
+    """Report what is wrong with parallel text.
 
     Encoding, characters, markup, lengths, languages, duplicates, leaks, pairs that are not
     parallel. The exit code is 0 whatever is found.

@@ -59,7 +59,7 @@ def split(
     blank_lines: BlankLines = False, pair: options.Pair = None, force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """Split a corpus without leaks: mtkit corpus split my.en my.de --out split
+    """Split a corpus into train, dev and test without leaks.
 
     Pairs that share a source or a target, but for case, digits and punctuation, stay together.
     """

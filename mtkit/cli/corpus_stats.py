@@ -15,9 +15,9 @@ def stats(
     tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False,
     html: Html = None, as_json: AsJson = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """Describe a corpus: sizes, lengths, unknown words, type growth, ambiguous words.
+    """Describe a corpus: sizes, lengths, unknown words.
 
-    Example: mtkit corpus stats my.en my.de --test test.en test.de
+    Also how its types grow, and which words are ambiguous.
     """
     from mtkit.quality import stats_report
     from mtkit.quality.stats import statistics

@@ -45,7 +45,7 @@ def encode(
     pool: Pool = "mean", model: Model = None, out: Out = None, nearest: Nearest = None,
     threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Sentence vectors of a neural model, and the closest training sentences: mtkit encode < in."""
+    """Encode lines as vectors; find the closest training sentences."""
     from mtkit.manifest import training_pairs
     from mtkit.text.lines import decode_lines
     from mtkit.translators import load_neural

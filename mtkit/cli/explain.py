@@ -26,7 +26,7 @@ def explain(
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Explain a translation: phrases, scores, probabilities, attention, training sentences."""
+    """Explain a translation: phrases, scores, attention, evidence."""
     from mtkit.explanation import page
     from mtkit.explanation.reasons import as_object
     from mtkit.explanation.reasons import explain as reasons

@@ -34,7 +34,7 @@ def gradients(
     seeds: Seeds = 3, full: Full = False, html: Html = None, as_json: AsJson = False,
     threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """How far back RNN, GRU, LSTM and n-gram models of the target text reach, measured."""
+    """Measure how far back RNN, GRU, LSTM and n-gram models reach."""
     from mtkit.laboratory.experiment import measure_again, train_and_measure
     from mtkit.laboratory.page import findings
     from mtkit.laboratory.study import Plan, as_object

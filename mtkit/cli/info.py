@@ -28,7 +28,10 @@ def info(
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Describe a model directory: languages, corpus, configuration, size, training figures."""
+    """Describe a model directory, or check it.
+
+    Languages, corpus, configuration, size, training figures.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

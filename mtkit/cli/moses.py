@@ -29,9 +29,10 @@ def import_model(
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Make a model of a Moses model: its tables, language model and weights, all of them text.
+    """Import a Moses model.
 
-    It translates text that is tokenised as Moses's was.
+    Its tables, language model and weights, all of them text. The model translates text that is
+    tokenised as Moses's was.
     """
     from mtkit.models import import_moses
     from mtkit.text.corpus import parse_pair
@@ -58,7 +59,10 @@ def export_model(
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Write a statistical model as Moses reads it: moses.ini, text tables, an ARPA file."""
+    """Export a statistical model to Moses.
+
+    moses.ini, text tables, an ARPA file.
+    """
     from mtkit.models import export_moses
 
     set_up(quiet, threads)

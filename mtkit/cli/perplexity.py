@@ -26,9 +26,10 @@ def perplexity(
     threads: options.Threads = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Perplexity of models on text: exp(-1/N Σ ln p), N the word tokens and one end a sentence.
+    """Report the perplexity of models on text.
 
-    Also of groups of tokens, by what is known of them, and bits per character.
+    exp(-1/N Σ ln p), N the word tokens and one end a sentence; also of groups of tokens, by what is
+    known of them, and bits per character.
     """
     from rich.console import Console
 

@@ -64,7 +64,7 @@ def train_smt(
     order: Order = 5, prune: Prune = None, weights: Weights = None, tune: Tune = None,
     threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """Train the statistical translator: alignment, phrase table, language model, weights."""
+    """Train the statistical translator: alignment, phrases, LM."""
     import mtkit
     from mtkit.models import check_named
     from mtkit.smt.train import TrainConfig

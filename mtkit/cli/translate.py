@@ -69,9 +69,9 @@ def translate(
     stream: Stream = False, glossary: GlossaryFile = None, inflected: Inflected = False,
     lists: NBestLists = None, threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Translate lines: mtkit translate < in > out. One line in, one line out. Or the empty targets
-    of an XLIFF or PO file: mtkit translate app.xlf -o app.xlf. Nothing else in it changes.
+    """Translate lines, or the empty targets of an XLIFF or PO file.
 
+    One line in, one line out; in a document nothing but these targets changes.
     Statistical models and combinations obey a --glossary; stderr says how often it was to be.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """

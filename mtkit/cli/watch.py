@@ -17,7 +17,7 @@ def watch(
     tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False, html: Html = None,
     as_json: AsJson = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """How IBM Model 1 learns to translate a word, from the uniform start on."""
+    """Watch IBM Model 1 learn the translations of a word by EM."""
     from mtkit.laboratory.watch_page import findings
     from mtkit.smt.alignment.watch import watch as run
     from mtkit.text.formats.codes import ROLES

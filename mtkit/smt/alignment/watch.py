@@ -10,6 +10,7 @@ t, but for ties (Brown et al. 1993, section 4.3). Limits: whole words and no pri
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple
 
@@ -39,7 +40,10 @@ def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int
     e_words, f_words = Vocabulary.build(e), Vocabulary.build(f)
     [number] = e_words.encode([word])
     if number == UNK:
-        raise InputError(f"{word}: the source text has no such word")
+        known = {w.lower(): w for w in reversed(e_words.words)}  # of several the most frequent
+        near = [known[w] for w in get_close_matches(word.lower(), known, 2)]
+        advice = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(f"{word}: the source text has no such word{advice}")
     sides = Flat.of(e, e_words.encode), Flat.of(f, f_words.encode)
     places = Places.of(*sides, len(e_words), len(f_words))
     own = slice(int(places.row[number]), int(places.row[number + 1]))

@@ -1,0 +1,126 @@
+"""How commands are listed and explained, and how wrong calls are reported: in one line.
+
+What Typer has of this is for its own colours; mtkit's help is plain text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# Typer's own click; Typer exports neither of these.
+from typer._click.exceptions import NoArgsIsHelpError, NoSuchOption, UsageError
+from typer._click.formatting import HelpFormatter
+from typer.core import TyperCommand, TyperGroup
+
+from mtkit.errors import InputError
+
+# The section of an option's help, by the name of its parameter; all others are "Options".
+SECTIONS = {
+    name: section
+    for section, names in {
+        "Text": "train dev test file_format corpus pair tokenizer lowercase reference documents",
+        "Output": "out force html as_json csv latex full copy examples json n_best",
+        "Run": "threads seed seeds resume device precision fresh quiet help",
+    }.items()
+    for name in names.split()
+}
+# What Typer says of a value, and what a person should read.
+PLAIN = {
+    "Value error, ": "",
+    "Input should be ": "it must be ",
+    ", unable to parse string as an integer": "",
+    ", unable to parse string as a number": "",
+}
+ORDER = ("Arguments", "Text", "Options", "Output", "Run")
+
+
+class Command(TyperCommand):
+    """A command whose options stand in sections, and whose epilog is examples, a line each."""
+
+    def format_options(self, ctx: Any, formatter: HelpFormatter) -> None:
+        """Write the sections in ``ORDER``."""
+        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in ORDER}
+        for parameter in self.get_params(ctx):
+            if record := parameter.get_help_record(ctx):
+                is_argument = parameter.param_type_name == "argument"
+                name = SECTIONS.get(parameter.name or "", "Options")
+                sections["Arguments" if is_argument else name].append(_plain(*record))
+        for name, records in sections.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: Any, formatter: HelpFormatter) -> None:
+        """Write the examples as they are."""
+        if self.epilog:
+            with formatter.section("Examples"):
+                for line in self.epilog.splitlines():
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+class Group(TyperGroup):
+    """Commands under the headings of their ``rich_help_panel``; a wrong call is one line."""
+
+    def format_commands(self, ctx: Any, formatter: HelpFormatter) -> None:
+        """Write a section for each heading, in the order of the commands."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        width = formatter.width - 6 - max(map(len, self.commands))
+        for name, command in self.commands.items():
+            heading = getattr(command, "rich_help_panel", None) or "Commands"
+            summary = command.get_short_help_str(width)
+            sections.setdefault(heading, []).append((name, summary))
+        longest = max(map(len, self.commands))
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(longest), summary) for name, summary in rows])
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Parse the call as far as the command's name. Raises InputError for a wrong one."""
+        with _in_one_line():
+            return super().make_context(*args, **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the rest, and run it. Raises InputError for a wrong call."""
+        with _in_one_line():
+            return super().invoke(ctx)
+
+
+def _plain(name: str, text: str) -> tuple[str, str]:
+    """A name without Python's types, N for a number; help without the range, which an error tells.
+
+    >>> _plain("--seeds <int range>", "Samples.  [default: 3; 1<=x<=100]")
+    ('--seeds N', 'Samples.  [default: 3]')
+    >>> _plain("SYSTEM <list[str]>", "Which.  [0<=x<=9]")
+    ('SYSTEM', 'Which.')
+    """
+    name = re.sub(r"<(int|float)( range)?>", "N", re.sub(r" <(list\[\w+\]|str|path)>", "", name))
+    bounds = r"[^][;]*[<>]=?[^][;]*\]$"
+    return name, re.sub(rf"\s*\[{bounds}", "", re.sub(f"; {bounds}", "]", text))
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except NoArgsIsHelpError:
+        raise
+    except UsageError as error:
+        message, command = _message(error), error.ctx.command_path if error.ctx else "mtkit"
+        see = f" See {command} -h" if message.endswith("?") else f"; see {command} -h"
+        raise InputError(message + see) from None
+
+
+def _message(error: UsageError) -> str:
+    if isinstance(error, NoSuchOption):
+        known = [of for p in error.ctx.command.params for of in p.opts] if error.ctx else []
+        near = difflib.get_close_matches(error.option_name, known, 2)
+        said = f"no such option {error.option_name}"
+        return f"{said}; did you mean {' or '.join(near)}?" if near else said
+    message = " ".join(error.format_message().split()).rstrip(".")
+    for said, plain in PLAIN.items():
+        message = message.replace(said, plain)
+    return message[:1].lower() + message[1:]
