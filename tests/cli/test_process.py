@@ -68,7 +68,7 @@ from mtkit.__main__ import main
 
 class Thing: pass
 
-def app(arguments):
+def app(arguments, prog_name):
     thing = Thing()
     told = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))  # dropped there
     del thing
