@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Typer's own click; Typer exports neither of these.
-from typer._click.exceptions import NoArgsIsHelpError, NoSuchOption, UsageError
-from typer._click.formatting import HelpFormatter
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 from mtkit.errors import InputError
 
+UsageError: Any = BadParameter.__base__  # of all wrong calls; Typer does not export it by name
 # The section of an option's help, by the name of its parameter; all others are "Options".
 SECTIONS = {
     name: section
@@ -41,7 +40,7 @@ ORDER = ("Arguments", "Text", "Options", "Output", "Run")
 class Command(TyperCommand):
     """A command whose options stand in sections, and whose epilog is examples, a line each."""
 
-    def format_options(self, ctx: Any, formatter: HelpFormatter) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the sections in ``ORDER``."""
         sections: dict[str, list[tuple[str, str]]] = {name: [] for name in ORDER}
         for parameter in self.get_params(ctx):
@@ -54,7 +53,7 @@ class Command(TyperCommand):
                 with formatter.section(name):
                     formatter.write_dl(records)
 
-    def format_epilog(self, ctx: Any, formatter: HelpFormatter) -> None:
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the examples as they are."""
         if self.epilog:
             with formatter.section("Examples"):
@@ -65,7 +64,7 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """Commands under the headings of their ``rich_help_panel``; a wrong call is one line."""
 
-    def format_commands(self, ctx: Any, formatter: HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each heading, in the order of the commands."""
         sections: dict[str, list[tuple[str, str]]] = {}
         width = formatter.width - 6 - max(map(len, self.commands))
@@ -106,16 +105,16 @@ def _plain(name: str, text: str) -> tuple[str, str]:
 def _in_one_line() -> Iterator[None]:
     try:
         yield
-    except NoArgsIsHelpError:
-        raise
     except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # it is the help
+            raise
         message, command = _message(error), error.ctx.command_path if error.ctx else "mtkit"
         see = f" See {command} -h" if message.endswith("?") else f"; see {command} -h"
         raise InputError(message + see) from None
 
 
-def _message(error: UsageError) -> str:
-    if isinstance(error, NoSuchOption):
+def _message(error: Any) -> str:
+    if hasattr(error, "possibilities"):  # no such option
         known = [of for p in error.ctx.command.params for of in p.opts] if error.ctx else []
         near = difflib.get_close_matches(error.option_name, known, 2)
         said = f"no such option {error.option_name}"
