@@ -149,7 +149,10 @@ def models_or_all(models: Sequence[Path] | None) -> list[Path]:
     for path in models or ():
         if (path / MANIFEST).is_file() and Manifest.read(path).kind == COMBINATION:
             raise InputError(f"{path}: a combination has no probabilities; name its systems")
-    chosen = list(models or (p for p in all_models()[::-1] if Manifest.read(p).kind in TRANSLATORS))
+    every = [] if models else all_models()[::-1]
+    chosen = list(models or (p for p in every if Manifest.read(p).kind in TRANSLATORS))
+    if left := [str(path) for path in every if path not in chosen]:
+        note(f"a combination gives no probabilities; left out: {', '.join(left)}")
     if not chosen:
         raise InputError(f"no model under {MODELS}/; train one, or name its directory")
     return chosen
@@ -211,7 +214,10 @@ def _parts(system: str) -> Parts:
     whole, parts = Path(system), list(map(Path, system.split("+")))
     if len(parts) == 1 or whole.exists():  # a name may have a +
         if not whole.is_dir() and not whole.is_file():
-            raise InputError(f"{whole}: neither a model directory nor a file of translations")
+            advice = f"; did you mean {MODELS / whole}?" if (MODELS / whole).is_dir() else ""
+            raise InputError(
+                f"{whole}: neither a model directory nor a file of translations{advice}"
+            )
         return (whole,)
     for part in parts:
         Manifest.read(part)  # raises where that is no model

@@ -37,8 +37,7 @@ app = typer.Typer(
     name="mtkit",
     cls=Group,
     help="Train a statistical and a neural translator on the same text, translate with either, "
-    "and see where and why one beats the other. All but import, export, watch and explain work "
-    "without options.",
+    "and see where and why one beats the other. Most commands work without arguments.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_show_locals=False,
@@ -83,6 +82,7 @@ _add(
     COMPARE, "compare", compare.compare,
     "mtkit compare --html report.html",
     "mtkit compare models/smt-en-de other=other.de --test test.en test.de",
+    "mtkit compare --scores smt-en-de:COMET=smt.comet --latex scores.tex",
 )  # fmt: skip
 _add(
     COMPARE, "perplexity", perplexity.perplexity,

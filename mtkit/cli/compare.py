@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, finite, publish
+from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.tokenizer import Kind
 
@@ -37,6 +38,14 @@ References = Annotated[
     list[Path] | None,
     Option(metavar="FILE", help="A further reference of --test; may be repeated."),
 ]
+Glossary = Annotated[
+    Path | None,
+    Option(
+        metavar="FILE",
+        help="Count how far each system follows these terms: lines of source phrase TAB target "
+        "phrase, .csv or .tbx. Statistical systems and combinations translate by them.",
+    ),
+]
 Examples = Annotated[int, Option(min=0, max=10**6, help="Sentences to show.")]
 Fresh = Annotated[
     bool, Option("--fresh", help="Translate again, whatever is on record in the models.")
@@ -50,13 +59,17 @@ Scores = Annotated[
     list[str] | None,
     Option(
         metavar="NAME:METRIC=FILE",
-        help="Scores from elsewhere of a system's translations, a number a line (COMET, people); "
-        "NAME:-METRIC=FILE where less is better. May be repeated.",
+        help="What others say of a system's translations, a number a line (COMET, people); NAME: "
+        "as in the tables; NAME:-METRIC=FILE where less is better. May be repeated.",
     ),
 ]
 Csv = Annotated[
     Path | None,
-    Option("--csv", metavar="DIR", help="Also write the figures as CSV files, unrounded."),
+    Option(
+        "--csv",
+        metavar="DIR",
+        help="Also write scores, tests, words, lengths … as CSV files, unrounded.",
+    ),
 ]
 Latex = Annotated[
     Path | None, Option(metavar="FILE", help="Also write the scores as a LaTeX table (booktabs).")
@@ -67,9 +80,9 @@ Full = Annotated[
 
 
 def compare(
-    systems: Systems = None, test: options.Test = None, file_format: options.FileFormat = None,
+    systems: Systems = None, test: options.Scored = None, file_format: options.FileFormat = None,
     pair: Pair = None, html: Html = None, as_json: AsJson = False,
-    reference: References = None, examples: Examples = 12, glossary: options.GlossaryFile = None,
+    reference: References = None, examples: Examples = 12, glossary: Glossary = None,
     inflected: options.Inflected = False, fresh: Fresh = False, curve: CurveSizes = None,
     seeds: Seeds = 3, threads: options.Threads = 0, ignore_case: IgnoreCase = False,
     tokenizer: Tokenizer = None, scores: Scores = None, csv: Csv = None,
@@ -85,6 +98,8 @@ def compare(
     cores = options.set_up(quiet, threads, html, latex)
     if csv is not None and csv.exists() and not csv.is_dir():
         raise InputError(f"--csv {csv}: not a directory")
+    if latex is not None:
+        paper.check_latex(latex)
     comparison = mtkit.compare(
         systems or (), test, references=reference or (), examples=examples, glossary=glossary,
         inflected=inflected, fresh=fresh, curve=_sizes(curve) if curve else (), seeds=seeds,
@@ -92,9 +107,11 @@ def compare(
         file_format=file_format or "", pair=pair, scores=scores or (),
     )  # fmt: skip
     if csv is not None:
-        paper.write_csv(finite(report.as_json(comparison)), csv)
+        names = paper.write_csv(finite(report.as_json(comparison)), csv)
+        note(f"figures: {csv} ({', '.join(names)})")
     if latex is not None:
         write_page(paper.as_latex(comparison), latex)
+        note(f"table: {latex}")
     publish(
         html, lambda: render.as_html(comparison), as_json, lambda: report.as_json(comparison),
         lambda console: render.print_report(comparison, console, full), paged=full,

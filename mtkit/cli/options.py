@@ -37,6 +37,10 @@ Test = Annotated[
     Files | None,
     Option(metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."),
 ]
+Scored = Annotated[
+    Files | None,
+    Option("--test", metavar="SRC TGT", help="Text to score on. [the test set that models name]"),
+]
 SourceTarget = Annotated[
     list[Path] | None,
     Argument(

@@ -14,7 +14,7 @@ from mtkit.cli.output import AsJson, finite
 
 def perplexity(
     models: options.Models = None,
-    test: options.Test = None,
+    test: options.Scored = None,
     file_format: options.FileFormat = None,
     text: Annotated[
         Path | None, Option(metavar="FILE", help="Target text alone: P(y) of the language models.")

@@ -17,7 +17,7 @@ from mtkit.errors import InputError
 from mtkit.evaluation.statistics import Scorer, check_parallel
 from mtkit.explanation.reasons import Explanation, with_evidence
 from mtkit.manifest import UND, Manifest, named_test_set
-from mtkit.models import MODELS, Parts, all_models, named_systems
+from mtkit.models import KINDS, MODELS, Parts, all_models, named_systems
 from mtkit.system import Reasons
 from mtkit.text.corpus import Bitext, Files, Named, files_of, parse_pair, refuse_exchanged
 from mtkit.text.lines import read_lines
@@ -70,7 +70,7 @@ def named(systems: Sequence[str | Path]) -> dict[str, Parts]:
 
 
 def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
-    """Those of the ``models``, newest first, that translate what the newest does, the newest last.
+    """Those of the ``models``, newest first, that translate what the newest does, by kind and name.
 
     Raises InputError where there are none.
     """
@@ -80,7 +80,8 @@ def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
     chosen = [path for path in models if Manifest.read(path).languages == languages]
     if left := [path.name for path in models if path not in chosen]:
         note(f"models of {' → '.join(languages)}; of other languages, name them: {', '.join(left)}")
-    return chosen[::-1]
+    kinds = list(KINDS)
+    return sorted(chosen, key=lambda path: (kinds.index(Manifest.read(path).kind), path.name))
 
 
 def material(

@@ -2,8 +2,8 @@
 
 Of several systems it is about the best by BLEU, a, and the next, b. A group of sentences or words
 differs where the 95 % interval of a − b leaves out 0, over the same draws of sentences; of these
-the one with the largest difference is named, BLEU of sentences and F1 or recall of words all on 0
-to 100. One group in 20 would differ so by chance.
+the one whose interval is furthest from 0 is named, BLEU of sentences and F1 or recall of words all
+on 0 to 100. One group in 20 would differ so by chance.
 """
 
 from __future__ import annotations
@@ -116,11 +116,12 @@ def _strongest(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
     beyond = [(group, gap) for group, gap in gaps if gap.low > 0 or gap.high < 0]
     if not beyond:
         return "They differ in no group of sentences or words (95 % intervals)."
-    group, _ = max(beyond, key=lambda of: abs(of[1].value))
+    group, gap = max(beyond, key=lambda of: max(of[1].low, -of[1].high))
     x, y = (group.figures[system.name].value for system in (a, b))
     differ = f"{len(beyond)} of {len(gaps)} groups (by chance about {ALPHA * len(gaps):.0f})"
     figures = f"{group.measure} {x:.1f} ({a.name}), {y:.1f} ({b.name})"
-    return f"They differ in {differ}, most in {group.name}: {figures}."
+    size = f"{abs(gap.value):.1f} apart, {max(gap.low, -gap.high):.1f} at least"
+    return f"They differ in {differ}, most surely in {group.name}: {figures}; {size}."
 
 
 def _weakest(comparison: Comparison, system: SystemResult) -> str:

@@ -144,9 +144,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
         if not record.write(kept, path):
             note(f"{name}: {directory} cannot be written; its translations are not kept")
         elif stale := record.prune(path):
-            note(
-                f"{name}: {stale} of an earlier state of it or of mtkit removed from {path.parent}"
-            )
+            note(f"{name}: {stale} outdated records of translations removed from {path.parent}")
     references = manifest.word_tokenizer.tokenize_all(task.test.target)
     # Networks that differ in their seed alone are a family; time decided on their updates.
     config = manifest.config | {"seed": 0, "updates": 0}

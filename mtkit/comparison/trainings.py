@@ -94,7 +94,7 @@ def trainings(
             path = where / f"{digest_of_code()}-{key}.json"
             needed.append(Training(name, directory, manifest, size, seed, path))
     if stale := _prune(where):
-        note(f"{where}: {stale} of another mtkit or other libraries removed")
+        note(f"{where}: {stale} outdated results removed (of another mtkit, or other libraries)")
     return sorted(needed, key=lambda training: training.size)
 
 

@@ -127,13 +127,13 @@ def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
     given = [name for name, p in of.items() if p.given_length]
     reasons = [
         *["the tokens differ"] * (not same_tokens),
-        *[f"{', '.join(given)}: given the number of words"] * (0 < len(given) < len(of)),
-        *["not the same words are unknown"] * (len({p.oov for p in of.values()}) > 1),
+        *[f"{', '.join(given)} knows the number of words"] * (0 < len(given) < len(of)),
+        *["different words are unknown to each"] * (len({p.oov for p in of.values()}) > 1),
     ]
-    compares = "only bits per character compare, which pay for everything"
-    return (
-        f"{next(iter(of.values())).question}: {compares} ({'; '.join(reasons)})." if reasons else ""
-    )
+    if not reasons:
+        return ""
+    compare = "compare bits per character, which pay for everything, not perplexities"
+    return f"{next(iter(of.values())).question}: {compare}: {'; '.join(reasons)}."
 
 
 # --- token by token

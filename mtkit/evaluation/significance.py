@@ -58,8 +58,8 @@ class Pair:
     The p-values are two-sided: how often a difference as large arises where there is none; by
     holm, corrected for the number of pairs on this metric. p_sacrebleu: what sacreBLEU's command
     prints for the paired bootstrap, (1 + #{|δ*| − mean |δ*| > |δ|})/(1 + trials): about the half of
-    ``p_bootstrap``. agreement: with how many such differences people agree, 0.5 to 1; None where
-    nobody has asked them.
+    ``p_bootstrap``; None of a metric from elsewhere. agreement: with how many such differences
+    people agree, 0.5 to 1; None where nobody has asked them.
     """
 
     a: str
@@ -70,7 +70,7 @@ class Pair:
     p_randomization: float
     holm_bootstrap: float
     holm_randomization: float
-    p_sacrebleu: float
+    p_sacrebleu: float | None
     agreement: float | None = None
 
     @property
@@ -137,7 +137,11 @@ def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> P
     )
     p = _p_value(np.abs(drawn - δ) >= abs(δ))
     q = _p_value(np.abs(first - second) >= abs(δ))
-    sacrebleu = _p_value(np.abs(drawn) - np.abs(drawn).mean() > abs(δ)) if δ else 1.0
+    sacrebleu: float | None = 1.0
+    if metric not in scorer.metrics:
+        sacrebleu = None
+    elif δ:
+        sacrebleu = _p_value(np.abs(drawn) - np.abs(drawn).mean() > abs(δ))
     return Pair(a, b, metric, δ, p, q, p, q, sacrebleu, agreement(metric, δ))
 
 

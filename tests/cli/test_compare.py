@@ -188,10 +188,13 @@ def test_scores_from_elsewhere_go_in_and_figures_for_papers_come_out(project: Pa
     assert rows["o", "COMET"] == "0.75"
     assert float(rows["p", "chrf"]) == p["metrics"]["chrf"]["score"]
     assert r"\toprule" in (project / "t.tex").read_text("utf-8")
+    assert b"figures: c (systems.csv, scores.csv, pairs.csv" in done.stderr
     for options, message in (
         (("--scores", "x:COMET=o.comet"), "no system is called 'x'; one of o, p"),
         (("--csv", "test.de"), "--csv test.de: not a directory"),
         (("--latex", "no/t.tex"), "no/t.tex: no such directory: no"),
+        (("--latex", "test.de"), "--latex test.de: holds something else; name a new file"),
+        (("smt",), "smt: neither a model directory nor a file of translations; did you mean mod"),
     ):
         [line] = mtkit(*command, *options, cwd=project, check=2).stderr.decode().splitlines()
         assert message in line

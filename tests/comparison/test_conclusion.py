@@ -104,7 +104,8 @@ def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:
     _, where, *_ = conclude(compared(smt, nmt, by_length=by_length))
     assert where == (
         "They differ in 1 of 2 groups (by chance about 0), "
-        "most in sentences of 1–5 words: BLEU 35.0 (nmt), 30.0 (smt)."
+        "most surely in sentences of 1–5 words: BLEU 35.0 (nmt), 30.0 (smt); "
+        "5.0 apart, 2.0 at least."
     )
     far, near = (
         Interval(0.4, 0.3, 0.5),
@@ -114,7 +115,7 @@ def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:
     frequency = words("frequency", smt=[far, apart[0]], nmt=[near, apart[1]])  # of 5 words nothing
     _, where, *_ = conclude(compared(smt, nmt, by_length=by_length, groupings=[frequency]))
     assert "in 2 of 3 groups" in where
-    assert "most in words seen 0 × in training: F1 30.0 (nmt), 40.0 (smt)." in where
+    assert "most surely in words seen 0 × in training: F1 30.0 (nmt), 40.0 (smt); 10.0" in where
     _, where, *_ = conclude(
         compared(SMT, NMT, groupings=[words("kind", smt=[near, near], nmt=[near, near])])
     )

@@ -219,7 +219,9 @@ def test_a_point_of_other_code_is_removed(
     monkeypatch.setattr(of_curve, "digest_of_code", lambda: "0" * 16)
     assert planned(models, few, tmp_path)[0].point() is None
     assert list(tmp_path.iterdir()) == [other]
-    assert said == [f"{tmp_path}: 1 of another mtkit or other libraries removed"]
+    assert said == [
+        f"{tmp_path}: 1 outdated results removed (of another mtkit, or other libraries)"
+    ]
 
 
 def test_a_kept_point_is_found_again_and_no_other_is(

@@ -13,7 +13,7 @@ import pytest
 
 from mtkit.cli.output import finite
 from mtkit.comparison.elsewhere import Column
-from mtkit.comparison.page.paper import as_latex, escaped, letter, tables, write_csv
+from mtkit.comparison.page.paper import as_latex, check_latex, escaped, letter, tables, write_csv
 from mtkit.comparison.report import Comparison, as_json
 from mtkit.errors import InputError
 from tests.support.comparisons import REFERENCES, SOURCES, built, damaged, of, systems
@@ -84,7 +84,7 @@ def test_csv_files_hold_the_figures_of_json(data: dict[str, Any], tmp_path: Path
 def test_other_readers_read_them_too(data: dict[str, Any], tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     write_csv(data, tmp_path)
-    for name, rows in tables(data).items():
+    for name, rows in ((name, rows) for name, rows in tables(data).items() if rows):
         assert len(pandas.read_csv(tmp_path / f"{name}.csv")) == len(rows)
     scores = pandas.read_csv(tmp_path / "scores.csv")
     assert scores["score"][0] == data["systems"][0]["metrics"]["bleu"]["score"]
@@ -126,6 +126,25 @@ def test_systems_beyond_z_have_letters_too() -> None:
     assert [letter(k) for k in (0, 25, 26, 27, 52, 701, 702)] == [
         "a", "z", "aa", "ab", "ba", "zz", "aaa",
     ]  # fmt: skip
+
+
+def test_what_an_earlier_comparison_left_is_removed(data: dict[str, Any], tmp_path: Path) -> None:
+    write_csv(data, tmp_path)
+    (tmp_path / "mine.csv").touch()
+    other = data | {"systems": [of | {"perplexity": {}} for of in data["systems"]]}
+    assert "perplexity.csv" not in write_csv(other, tmp_path)
+    assert not (tmp_path / "perplexity.csv").exists()
+    assert (tmp_path / "mine.csv").exists()
+
+
+def test_a_paper_is_not_replaced_by_a_table(report: Comparison, tmp_path: Path) -> None:
+    file = tmp_path / "scores.tex"
+    check_latex(file)
+    file.write_text(as_latex(report), encoding="utf-8")
+    check_latex(file)
+    file.write_text("\\documentclass{article}", encoding="utf-8")
+    with pytest.raises(InputError, match="holds something else; name a new file"):
+        check_latex(file)
 
 
 @pytest.mark.slow

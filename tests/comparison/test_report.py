@@ -444,7 +444,7 @@ def test_different_tokens_are_said_not_to_compare() -> None:
     smt, nmt, _ = systems()
     nmt = replace(nmt, scores=nmt.scores[:-1])
     report = built(SOURCES, REFERENCES, [smt, nmt], resamples=5, trials=5)
-    assert printed(report, 200).count("(the tokens differ).") == 1
+    assert printed(report, 200).count(": the tokens differ.") == 1
 
 
 def test_very_large_perplexity_is_still_readable() -> None:

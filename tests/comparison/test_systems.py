@@ -111,7 +111,7 @@ def test_a_record_goes_with_its_model_and_is_of_one_code(
     monkeypatch.setattr(record, "digest_of_code", lambda: "another")
     run("smt", [moved], task(test))
     assert [s for s in said if "removed" in s] == [
-        f"smt: 3 of an earlier state of it or of mtkit removed from {path.parent}"
+        f"smt: 3 outdated records of translations removed from {path.parent}"
     ]
     assert not any(file.exists() for file in (path, other, earlier))
     assert sorted(file.name for file in path.parent.iterdir()) == sorted(

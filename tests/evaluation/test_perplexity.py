@@ -450,8 +450,8 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
     assert "the tokens differ" not in text
     others = [Measured(name, {"P(y)": toy(name)}, {}) for name in ("a", "b")]
     text = shown(others, 200, colour=False, tokens=False)
-    compares = "only bits per character compare, which pay for everything"
-    assert f"P(y): {compares} (the tokens differ)." in text
+    compare = "compare bits per character, which pay for everything, not perplexities"
+    assert f"P(y): {compare}: the tokens differ." in text
 
 
 def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[Measured]) -> None:
@@ -463,8 +463,9 @@ def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[Measur
     assert lines[at + 1] == ["</s>", "free"]
     assert ["</s>", "free"] not in lines[at + 2 : at + 4]
     text = shown(models, 200, colour=False, tokens=False)
-    note = "which pay for everything (smt: given the number of words; not the same words are unkn"
-    assert f"P(y|x): only bits per character compare, {note}" in text
+    compare = "compare bits per character, which pay for everything, not perplexities"
+    why = "smt knows the number of words; different words are unknown to each"
+    assert f"P(y|x): {compare}: {why}." in text
     ends = smt.begin[1:] - 1
     assert smt.log_p[ends].tolist() == [0.0] * len(ends)
     assert (smt.unpaid[ends] < 0).all()

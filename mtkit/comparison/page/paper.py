@@ -26,18 +26,21 @@ Row = dict[str, Any]
 # --- CSV
 
 
-def write_csv(data: Row, directory: Path) -> None:
-    """Write a file for each kind of record into ``directory``, made if need be.
+def write_csv(data: Row, directory: Path) -> list[str]:
+    """Write a file for each kind of record into ``directory``, made if need be; their names.
 
-    data: see ``report.as_json``.
-
-    Raises InputError where it cannot lie there.
+    data: see ``report.as_json``. Those of another comparison, which this one has none for, are
+    removed. Raises InputError where they cannot lie there.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--csv {directory}: {error.strerror}") from None
-    for name, rows in tables(data).items():
+    every = tables(data)
+    for name, rows in every.items():
+        if not rows:
+            (directory / f"{name}.csv").unlink(missing_ok=True)
+            continue
         text = io.StringIO(newline="")
         columns = dict.fromkeys(column for row in rows for column in row)
         writer = csv.DictWriter(text, list(columns))
@@ -45,14 +48,15 @@ def write_csv(data: Row, directory: Path) -> None:
         writer.writerows(rows)
         with named_file(directory / f"{name}.csv") as file:
             file.write(text.getvalue().encode("utf-8"))
+    return [f"{name}.csv" for name, rows in every.items() if rows]
 
 
 def tables(data: Row) -> dict[str, list[Row]]:
-    """The records by the file's name; a kind that has none is left out."""
+    """The records by the file's name."""
     systems, groupings = data["systems"], data["groupings"]
-    lengths = [f"{of['low']}-{of['high']}" for of in systems[0]["by_length"]]
+    lengths = [f"{of['low']}–{of['high']}" for of in systems[0]["by_length"]]
     by_length = [{"by": "length", "labels": lengths, "differences": data["by_length"]}]
-    every = {
+    return {
         "systems": [_flat(_scalars(of)) for of in systems],
         "scores": list(_each(systems, "metrics", "metric")),
         "pairs": data["pairs"],
@@ -66,7 +70,6 @@ def tables(data: Row) -> dict[str, list[Row]]:
             for output in e["outputs"]
         ],
     }
-    return {name: rows for name, rows in every.items() if rows}
 
 
 def _scalars(of: Mapping[str, Any]) -> Row:
@@ -107,9 +110,13 @@ def _accuracies(grouping: Row) -> Iterator[Row]:
 
 
 def _differences(grouping: Row) -> Iterator[Row]:
+    accuracies = [of for every in grouping.get("systems", {}).values() for of in every]
+    told = any(of["f1"] for of in accuracies)
+    measure = "F1" if told else "recall" if accuracies else "BLEU"
     for of in grouping["differences"]:
         for group, gap in zip(grouping["labels"], of["by_group"], strict=True):
-            yield {"by": grouping["by"], "group": group, "a": of["a"], "b": of["b"], **(gap or {})}
+            row = {"by": grouping["by"], "group": group, "measure": measure}
+            yield row | {"a": of["a"], "b": of["b"]} | (gap or {})
 
 
 # --- LaTeX
@@ -121,6 +128,15 @@ SPECIAL = {
 }  # fmt: skip
 
 
+MARK = "% by mtkit compare; needs \\usepackage{booktabs}"
+
+
+def check_latex(path: Path) -> None:
+    """Raise InputError where ``path`` holds something else than such a table: perhaps a paper."""
+    if path.is_file() and not path.read_bytes().startswith(MARK.encode()):
+        raise InputError(f"--latex {path}: holds something else; name a new file")
+
+
 def as_latex(comparison: Comparison) -> str:
     """A table environment; \\usepackage{booktabs} in the preamble is all that it needs."""
     systems = comparison.systems
@@ -129,6 +145,7 @@ def as_latex(comparison: Comparison) -> str:
     lines = [_line(s, k, metrics, comparison) for k, s in enumerate(systems)]
     return "\n".join(
         [
+            MARK,
             r"\begin{table}",
             r"\centering",
             rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}",
@@ -139,6 +156,7 @@ def as_latex(comparison: Comparison) -> str:
             r"\bottomrule",
             r"\end{tabular}",
             rf"\caption{{{_caption(comparison, metrics)}}}",
+            r"\label{tab:scores}",
             r"\end{table}",
             "",
         ]
@@ -205,9 +223,9 @@ def _caption(comparison: Comparison, metrics: Iterable[str]) -> str:
     )
     said = [f"Scores on {test.name} ({test.sentences:,} sentences), with 95 % intervals."]
     if comparison.pairs:
-        tested = ", ".join(dict.fromkeys(label(pair.metric) for pair in comparison.pairs))
         said.append(
-            f"Letters: systems whose score is worse, p < {ALPHA:g} by paired bootstrap and by "
-            f"approximate randomisation, two-sided, after Holm's correction; tested: {tested}."
+            "Bold: best of its column. A letter behind a score: significantly better than the "
+            f"system of that letter (p < {ALPHA:g} by paired bootstrap and by approximate "
+            f"randomisation, two-sided{', Holm-corrected' * (len(systems) > 2)}). TER: untested."
         )
     return escaped(" ".join([*said, "; ".join(exactly)])) + "."

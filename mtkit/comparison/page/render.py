@@ -24,6 +24,10 @@ from mtkit.page.chart import Chart, Line, draw
 from mtkit.page.tables import Grid, html, print_grid, say
 
 PRINTED = 4  # examples in a terminal
+AGREE = (
+    "N % of such differences: of pairs of systems that differ by so much in the metric, those of "
+    "which people prefer the same one (Kocmi et al. 2024, other systems and texts; chance: 50 %)."
+)
 MANY = 3  # systems, of more than which not every pair is told
 TESTED = "Is the difference significant? p by paired bootstrap, approximate randomisation"
 HOLM = "; of several pairs also by Holm's correction"
@@ -54,7 +58,7 @@ def verdict(pair: Pair, less_is_better: bool = False) -> str:
     said = f"{pair.significance}; p = {p[0]:.2g}, {p[1]:.2g}"
     if (holm := (pair.holm_bootstrap, pair.holm_randomization)) != p:
         said += f"; Holm {holm[0]:.2g}, {holm[1]:.2g}"
-    if pair.agreement is not None:
+    if pair.agreement is not None and pair.rejections:
         said += f"; people agree with {100 * pair.agreement:.0f} % of such differences"
     gap = abs(pair.delta)
     size = f"{gap:.2f}" if pair.metric in LABELS else f"{gap:.3g}"
@@ -72,6 +76,12 @@ def verdicts(comparison: Comparison) -> list[str]:
     more = f"These are of {best}; --json has all {len(pairs)}."
     chosen = [pair for pair in pairs if best in (pair.a, pair.b)]
     return [*(verdict(pair, pair.metric in less) for pair in chosen), more]
+
+
+def explained(comparison: Comparison) -> list[str]:
+    """The verdicts, and what it means that people agree."""
+    told = any(pair.agreement is not None and pair.rejections for pair in comparison.pairs)
+    return [*verdicts(comparison), *[AGREE] * told]
 
 
 # What is logged at a validation: a chart's title, and whether its y axis grows by factors.
@@ -118,7 +128,7 @@ def print_report(comparison: Comparison, console: Console, full: bool = False) -
     if not full:
         print_grid(console, who.scores(comparison, signatures=False), above=True)
     how_much = curve_page.verdicts(comparison.curve) if comparison.curve else []
-    _list(console, tested(comparison), verdicts(comparison))
+    _list(console, tested(comparison), explained(comparison) if full else verdicts(comparison))
     _list(console, "How much text?", how_much)
     if full:
         _print_tables(comparison, console)
@@ -179,7 +189,7 @@ def as_html(comparison: Comparison) -> str:
         drawings=[draw(chart) for chart in charts(comparison)],
         conclusion=conclude(comparison),
         tested=tested(comparison),
-        verdicts=verdicts(comparison),
+        verdicts=explained(comparison),
         curve=[draw(curve_page.chart(curve))] if curve else [],
         curve_verdicts=curve_page.verdicts(curve) if curve else [],
         bars=[(name, m.score, m.low, m.high, span(m)) for name, m in bleu],
