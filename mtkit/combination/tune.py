@@ -5,8 +5,9 @@ that steps in all directions are alike. Batch MIRA (``smt.tuning.mira``) starts 
 own choice, 1 for its ``model`` and −1 for what it cannot make; the best end is the result.
 
 What that is worth for other text is told by cross-validation: a part of the dev set is chosen by
-weights that were tuned on the other ``FOLDS`` − 1. What has more ``merit`` (``smt.tuning.bleu``) is
-better.
+weights that were tuned on the other ``FOLDS`` − 1. One division of 1,000 sentences errs by some 0.2
+BLEU, enough to take a combination for useless: ``DIVISIONS`` are put together. What has more
+``merit`` (``smt.tuning.bleu``) is better.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mtkit.smt.tuning.bleu import ORDER, bleu, merit, statistics, wer
 from mtkit.smt.tuning.lists import Lists, best, best_total, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
 
-FOLDS = 5
+FOLDS, DIVISIONS = 5, 5
 C, EPOCHS = 0.01, 30  # of MIRA
 
 
@@ -75,19 +76,27 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
     lists = lists._replace(features=np.ascontiguousarray(features))
     starts = [own_choice(system, names) * sigma[varies] for system in systems]
     λ = optimum(lists, starts)
-    fold = np.random.default_rng(1).permutation(len(references)) % FOLDS
-    parts = [(among(lists, fold != k), among(lists, fold == k)) for k in range(FOLDS)]
-    chosen = [_total(part, optimum(others, starts)) for others, part in parts]
+    validated = sum(_validated(lists, starts, seed) for seed in range(1, DIVISIONS + 1))
     weights: dict[str, dict[str, float]] = {}
     for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
         weights.setdefault(system, {})[feature] = weight
     return Tuned(
         weights,
         {s: Figures.of(_sum(lists, own_first(pool, s))) for s in systems},
-        Figures.of(np.sum(chosen, axis=0)),
+        Figures.of(np.asarray(validated)),
         Figures.of(_total(lists, λ)),
         Figures.of(_sum(lists, oracle(lists.begin, lists.statistics))),
     )
+
+
+def _validated(lists: Lists, starts: Sequence[Float64], seed: int) -> Int64:
+    """Statistics of what is chosen of each sentence by weights tuned without its part, by one
+    division into ``FOLDS`` parts.
+    """
+    fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
+    parts = [(among(lists, fold != k), among(lists, fold == k)) for k in range(FOLDS)]
+    chosen = [_total(part, optimum(others, starts)) for others, part in parts]
+    return np.asarray(np.sum(chosen, axis=0))
 
 
 def optimum(lists: Lists, starts: Sequence[Float64]) -> Float64:
