@@ -34,11 +34,16 @@ PLAIN = {
     ", unable to parse string as an integer": "",
     ", unable to parse string as a number": "",
 }
+HYPHEN = "\ue000"  # stands for one within a word while lines are broken, which breaks at no other
 ORDER = ("Arguments", "Text", "Options", "Output", "Run")
 
 
 class Command(TyperCommand):
     """A command whose options stand in sections, and whose epilog is examples, a line each."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, in which no line ends within a word: grow-diag-final-and is typed as it is."""
+        return str(super().get_help(ctx)).replace(HYPHEN, "-")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the sections in ``ORDER``."""
@@ -98,7 +103,8 @@ def _plain(name: str, text: str) -> tuple[str, str]:
     """
     name = re.sub(r"<(int|float)( range)?>", "N", re.sub(r" <(list\[\w+\]|str|path)>", "", name))
     bounds = r"[^][;]*[<>]=?[^][;]*\]$"
-    return name, re.sub(rf"\s*\[{bounds}", "", re.sub(f"; {bounds}", "]", text))
+    text = re.sub(rf"\s*\[{bounds}", "", re.sub(f"; {bounds}", "]", text))
+    return name, re.sub(r"(?<=\w)-(?=\w)", HYPHEN, text)
 
 
 @contextmanager

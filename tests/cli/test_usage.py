@@ -50,7 +50,8 @@ def test_help_is_plain_and_has_examples_that_can_be_typed(
     shown = mtkit(*name.split(), "-h", cwd=Path.cwd()).stdout.decode()
     lines = shown.splitlines()
     assert max(map(len, lines)) <= 80
-    assert not re.search(r"<int|<float|list\[|x<=|<=x", shown)
+    assert not re.search(r"<int|<float|list\[|x<=|<=x|\ue000", shown)
+    assert not re.search(r"\w-$", shown, re.M)  # no word is divided
     examples = lines[lines.index("Examples:") + 1 :]
     assert any(line.startswith(f"  mtkit {name}") for line in examples)
     for line in examples:
