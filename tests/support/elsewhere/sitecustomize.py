@@ -24,6 +24,7 @@ NAMES = {
 }
 if "PYTEST_CURRENT_TEST" in os.environ:  # a command that a test starts; pytest itself needs it
     NAMES[os].append("getuid")
+    os.environ.setdefault("USERNAME", "somebody")  # Windows always has it; torch asks
 for module, names in NAMES.items():
     for name in names:
         if hasattr(module, name):
