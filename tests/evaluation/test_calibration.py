@@ -18,6 +18,8 @@ from mtkit.laboratory.findings import block_of
 
 REPETITIONS = 400
 WORDS = [f"w{k}" for k in range(300)]
+SLOW = pytest.mark.slow
+OTHERS = [(3, 0.1), (5, 1.0), (1, 0.0)]  # seeds, and what they vary beside sentences
 
 
 def _texts(rng: random.Random, sentences: int = 200) -> tuple[list[str], list[str], list[str]]:
@@ -101,7 +103,9 @@ def test_intervals_of_shares_cover() -> None:
     assert (inside / repetitions <= 0.97).all()
 
 
-@pytest.mark.parametrize(("seeds", "spread"), [(3, 1.0), (3, 0.1), (5, 1.0), (1, 0.0)])
+@pytest.mark.parametrize(
+    ("seeds", "spread"), [(3, 1.0), *(pytest.param(*of, marks=SLOW) for of in OTHERS)]
+)
 def test_intervals_over_seeds_and_sentences_cover(seeds: int, spread: float) -> None:
     """How often the interval of a mean has what all seeds and sentences would have, which is 0."""
     rng = np.random.default_rng(3)
@@ -114,7 +118,7 @@ def test_intervals_over_seeds_and_sentences_cover(seeds: int, spread: float) -> 
     assert 0.93 <= inside / 1000 <= 0.97
 
 
-@pytest.mark.parametrize("apart", [6.5, 13, 65])
+@pytest.mark.parametrize("apart", [65, *(pytest.param(n, marks=SLOW) for n in (6.5, 13))])
 def test_intervals_of_overlapping_windows_cover(apart: float) -> None:
     """Each figure the sum of what it shares with all windows that overlap with it."""
     rng = np.random.default_rng(4)
