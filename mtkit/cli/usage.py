@@ -22,7 +22,7 @@ SECTIONS = {
     name: section
     for section, names in {
         "Text": "train dev test file_format corpus pair tokenizer lowercase reference documents",
-        "Output": "out force html as_json csv latex full copy examples json n_best",
+        "Output": "out force html as_json csv latex full copy examples n_best",
         "Run": "threads seed seeds resume device precision fresh quiet help",
     }.items()
     for name in names.split()
@@ -72,15 +72,14 @@ class Group(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each heading, in the order of the commands."""
         sections: dict[str, list[tuple[str, str]]] = {}
-        width = formatter.width - 6 - max(map(len, self.commands))
+        longest = max(map(len, self.commands))
         for name, command in self.commands.items():
             heading = getattr(command, "rich_help_panel", None) or "Commands"
-            summary = command.get_short_help_str(width)
-            sections.setdefault(heading, []).append((name, summary))
-        longest = max(map(len, self.commands))
+            summary = command.get_short_help_str(formatter.width - 6 - longest)
+            sections.setdefault(heading, []).append((name.ljust(longest), summary))
         for heading, rows in sections.items():
             with formatter.section(heading):
-                formatter.write_dl([(name.ljust(longest), summary) for name, summary in rows])
+                formatter.write_dl(rows)
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
         """Parse the call as far as the command's name. Raises InputError for a wrong one."""

@@ -92,10 +92,10 @@ def _groups(comparison: Comparison) -> Iterator[Group]:
             accuracies = {name: of[k] for name, of in grouping.systems.items()}
             shares = {name: a.f1 or a.recall for name, a in accuracies.items()}
             if grouping.words[k] >= FEWEST:
-                measure = "F1" if any(a.f1 for a in accuracies.values()) else "recall"
                 percents = {name: _times(100, of) for name, of in shares.items() if of}
                 differences = _differences(grouping.differences, k, 100)
-                yield Group(GROUPS[grouping.by].format(group_label), measure, percents, differences)
+                name = GROUPS[grouping.by].format(group_label)
+                yield Group(name, grouping.measure, percents, differences)
 
 
 def _differences(

@@ -29,7 +29,7 @@ from mtkit.manifest import RECORDS, model_files
 from mtkit.platforms import path_from
 from mtkit.storage.digests import digest_of, digest_of_code
 from mtkit.storage.reading import as_fields, damaged, read_json
-from mtkit.storage.writing import recover, write_whole
+from mtkit.storage.writing import recover, remove_stale, write_whole
 from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext
 from mtkit.text.glossary import Glossary
@@ -51,7 +51,9 @@ class Record:
     wider_texts: Sequence[str] = ()  # and the translations
     channel: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by other weights
     chosen: Chosen | None = None  # by a combination
-    bits: Mapping[Question, float] = field(default_factory=dict)  # of the references, a character
+    bits: Mapping[Question, float | None] = field(
+        default_factory=dict
+    )  # of the references, a character
 
 
 def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = None) -> Path:
@@ -72,15 +74,13 @@ def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = Non
 def prune(path: Path) -> int:
     """Remove the records that the one at ``path`` has made useless; how many these were."""
     who, state, _ = path.stem.split("-")
-    known = [file for file in path.parent.glob("*.json") if NAME.fullmatch(file.stem)]
-    stale = [file for file in known if _is_stale(file.stem.split("-"), who, state)]
-    for file in stale:
-        file.unlink(missing_ok=True)
-    return len(stale)
 
+    def is_stale(name: str) -> bool:
+        first, _, others = name.partition("-")
+        of_same = first == who and not others.startswith(state)
+        return bool(NAME.fullmatch(name)) and (of_same or not others)
 
-def _is_stale(digests: list[str], who: str, state: str) -> bool:
-    return len(digests) == 1 or (digests[0] == who and digests[1] != state)
+    return remove_stale(path.parent, is_stale)
 
 
 def write(record: Record, path: Path) -> bool:

@@ -88,7 +88,7 @@ class Translations(Run):
     outputs: Lines
     words: Sequence[Words] = ()  # the outputs in tokens, which ``build`` needs
     scores: Sequence[Score] = ()  # probabilities of the references
-    bits: Mapping[Question, float] = field(default_factory=dict)  # of these, a character
+    bits: Mapping[Question, float | None] = field(default_factory=dict)  # of these, a character
     by_weights: Mapping[str, Lines] = field(default_factory=dict)  # channel model to tuned weights
     by_wider: Lines = ()  # by a wider search
     made_from: Sequence[Links] | None = None  # (source, output) links by the system
@@ -167,6 +167,12 @@ class Comparison:
     warnings: list[str]
     curve: Curve | None = None  # what more training text would do
     explanations: Mapping[int, Sequence[Explanation]] = field(default_factory=dict)  # by line
+
+    @property
+    def metrics(self) -> dict[str, bool]:
+        """Those that some system has, in order, and of which less is better."""
+        every = (metric for s in self.systems for metric in s.metrics.items())
+        return {name: metric.less_is_better for name, metric in every}
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:

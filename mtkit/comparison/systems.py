@@ -196,9 +196,10 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
             chosen = Chosen.of(system, best, task.test)
         return Record(best, seconds, task.threads, chosen=chosen)
     with step(f"{name}: probabilities of the references"):
-        scores, pairs = system.score(task.test.pairs()), task.test.pairs()
+        pairs = task.test.pairs()
+        scores = system.score(pairs)
         judged = judge(system, Manifest.read(parts[0]).word_tokenizer, pairs, scores)
-        bits = {q: j.perplexity.bits_per_character or 0.0 for q, j in judged.items()}
+        bits = {q: j.perplexity.bits_per_character for q, j in judged.items()}
     with step(f"{name}: errors of the search, by a wider one"):
         wider = best_of(system.wider(WIDER))
     channel = {}
@@ -214,8 +215,7 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
         if system.weights not in presets.values():
             tuned = manifest.config.get("tune", "none") != "none"
             channel["Tuned weights" if tuned else "Its own weights"] = [h.text for h in best]
-    wider_scores, wider_texts = [h.score for h in wider], [h.text for h in wider]
-    wide = wider_scores, wider_texts
+    wide = [h.score for h in wider], [h.text for h in wider]
     return Record(best, seconds, task.threads, scores, *wide, channel, bits=bits)
 
 

@@ -23,7 +23,7 @@ from mtkit.manifest import COMBINATION, MANIFEST, Manifest, model_size, training
 from mtkit.models import Parts, load
 from mtkit.storage.digests import digest_of, digest_of_code
 from mtkit.storage.reading import as_fields, read_json
-from mtkit.storage.writing import write_whole
+from mtkit.storage.writing import remove_stale, write_whole
 from mtkit.text.corpus import Bitext, Corpus
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def trainings(
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror}; it is to keep what is trained") from None
-    needed = list[Training]()
+    needed, own = list[Training](), f"{digest_of_code()}-"
     for name, (directory, *others) in models.items():
         if others:
             raise InputError(f"--curve trains single models again; {name} is an ensemble")
@@ -91,23 +91,11 @@ def trainings(
         of += [dev and dev.digest(), test.digest()]
         for size, seed in product(sizes, range(1, seeds + 1)):
             key = digest_of(json.dumps([*of, size, seed]).encode())
-            path = where / f"{digest_of_code()}-{key}.json"
+            path = where / f"{own}{key}.json"
             needed.append(Training(name, directory, manifest, size, seed, path))
-    if stale := _prune(where):
+    if stale := remove_stale(where, lambda p: bool(POINT.fullmatch(p)) and not p.startswith(own)):
         note(f"{where}: {stale} outdated results removed (of another mtkit, or other libraries)")
     return sorted(needed, key=lambda training: training.size)
-
-
-def _prune(where: Path) -> int:
-    """Remove the points that other code made; how many these were."""
-    stale = [
-        file
-        for file in where.glob("*.json")
-        if POINT.fullmatch(file.stem) and not file.stem.startswith(f"{digest_of_code()}-")
-    ]
-    for file in stale:
-        file.unlink(missing_ok=True)
-    return len(stale)
 
 
 def _check(directory: Path, manifest: Manifest, largest: int) -> None:

@@ -100,13 +100,14 @@ class Difference:
 class Grouping:
     """Words by ``by``. words: how many, of the reference or of the source, are in each group.
 
-    differences: of every two systems' F1, where it is told, otherwise of their recall.
+    measure: F1, or recall where the output does not tell; differences: of every two systems by it.
     """
 
     by: str
     labels: list[str]
     words: list[int]
     systems: dict[str, list[Accuracy]]
+    measure: str
     differences: list[Difference]
 
 
@@ -216,7 +217,8 @@ def _grouping(
             systems[name] = [Accuracy(p and p.value, r, f) for p, r, f in sides]
     every = combinations(shares, 2)
     differences = [Difference(a, b, _intervals(shares[a] - shares[b])) for a, b in every]
-    return Grouping(by, list(labels), words.sum(0).tolist(), systems, differences)
+    measure = "recall" if of_outputs is None else "F1"
+    return Grouping(by, list(labels), words.sum(0).tolist(), systems, measure, differences)
 
 
 def _count(groups: Groups, G: int) -> Counts:

@@ -19,7 +19,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +29,14 @@ from mtkit.platforms import HOST, drop_lock, flush, is_alive, rename_exchange, t
 
 NEW, OLD, LOCK, PART = "new", "old", "lock", "part"
 DAY = 86400  # seconds
+
+
+def remove_stale(directory: Path, is_stale: Callable[[str], bool]) -> int:
+    """Remove the JSON files of a directory whose names, without ``.json``, are stale; how many."""
+    stale = [file for file in directory.glob("*.json") if is_stale(file.stem)]
+    for file in stale:
+        file.unlink(missing_ok=True)
+    return len(stale)
 
 
 def write_whole(content: str | bytes, path: Path) -> None:

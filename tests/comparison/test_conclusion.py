@@ -91,7 +91,7 @@ def beyond(a: list[Interval], b: list[Interval]) -> list[Interval | None]:
 def words(by: str, **shares: list[Interval]) -> Grouping:
     systems = {name: [Accuracy(s.value, s, s) for s in of] for name, of in shares.items()}
     gaps = [Difference(a, b, beyond(shares[a], shares[b])) for a, b in combinations(shares, 2)]
-    return Grouping(by, ["0", "1"], [50, 5], systems, gaps)
+    return Grouping(by, ["0", "1"], [50, 5], systems, "F1", gaps)
 
 
 def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:

@@ -9,12 +9,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from mtkit.comparison.curve import overtakes
 from mtkit.comparison.report import of_difference
 from mtkit.comparison.where import _intervals, _shares
-from mtkit.evaluation.means import ends, resampled_means
+from mtkit.evaluation.means import draws, ends, resampled_means
 from mtkit.evaluation.significance import ALPHA, interval, significance
 from mtkit.evaluation.statistics import Scorer, Statistics
-from mtkit.laboratory.findings import block_of
+from mtkit.laboratory.findings import WITHIN, _least, block_of
+from mtkit.nmt.recurrent.probe import CUT
 
 REPETITIONS = 400
 WORDS = [f"w{k}" for k in range(300)]
@@ -129,6 +131,35 @@ def test_intervals_of_overlapping_windows_cover(apart: float) -> None:
         low, high = ends(resampled_means(values, block_of(apart)))
         inside += low <= 0 <= high
     assert 0.93 <= inside / 1000 <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gaps", [(-6, -2, 1, 2), (-4, 1, 3, 4)])
+def test_intervals_of_where_a_system_overtakes_cover(gaps: tuple[float, ...]) -> None:
+    """By sentences alone: given the samples that the systems were trained on."""
+    rng, repetitions, inside = np.random.default_rng(2), 600, 0
+    sizes, mean = (1000, 4000, 16000, 29000), np.array([gaps], np.float64)
+    [truth] = overtakes(sizes, mean)
+    for _ in range(repetitions):
+        by_sentence = mean + rng.normal(0, 15, (400, 1)) + rng.normal(0, 10, (400, 4))
+        crossings = overtakes(sizes, draws(400) @ by_sentence)
+        low, high = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
+        inside += low <= truth <= high
+    assert 0.93 <= inside / repetitions <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [0.05, 0.042])
+def test_intervals_of_the_effective_context_are_not_too_narrow(first: float) -> None:
+    """It is a whole number of words, of which an interval has some more than it needs."""
+    rng, repetitions, inside = np.random.default_rng(2), 400, 0
+    excess = first * np.exp(-np.array(CUT) / 4)
+    truth = CUT[int(np.argmax(excess <= np.log(WITHIN)))]
+    for _ in range(repetitions):
+        by_place = 1 + rng.normal(0, 0.15, (1, 500, 1)) + rng.normal(0, 0.2, (3, 1, 1))
+        found = _least(CUT, excess * (by_place + rng.normal(0, 0.3, (3, 500, len(CUT)))), 1)
+        inside += found.low <= truth <= found.high
+    assert inside / repetitions >= 0.93
 
 
 def _kolmogorov_smirnov(p: list[float]) -> float:

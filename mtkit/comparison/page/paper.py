@@ -18,10 +18,12 @@ from mtkit.comparison.page.who import decimals, span
 from mtkit.comparison.report import Comparison, SystemResult
 from mtkit.errors import InputError
 from mtkit.evaluation.metrics import Metric, label
-from mtkit.evaluation.significance import ALPHA
+from mtkit.evaluation.significance import ALPHA, UNTESTED
 from mtkit.storage.writing import named_file
 
 Row = dict[str, Any]
+APART = {"metrics", "perplexity"}  # of a system, which have files of their own
+MARK = "% by mtkit compare; needs \\usepackage{booktabs}"  # how a table begins
 
 # --- CSV
 
@@ -54,28 +56,22 @@ def write_csv(data: Row, directory: Path) -> list[str]:
 def tables(data: Row) -> dict[str, list[Row]]:
     """The records by the file's name."""
     systems, groupings = data["systems"], data["groupings"]
-    lengths = [f"{of['low']}–{of['high']}" for of in systems[0]["by_length"]]
-    by_length = [{"by": "length", "labels": lengths, "differences": data["by_length"]}]
+    by_length = {"by": "length", "measure": "BLEU", "differences": data["by_length"]}
+    by_length["labels"] = [f"{of['low']}–{of['high']}" for of in systems[0]["by_length"]]
     return {
-        "systems": [_flat(_scalars(of)) for of in systems],
+        "systems": [_flat({k: v for k, v in of.items() if k not in APART}) for of in systems],
         "scores": list(_each(systems, "metrics", "metric")),
         "pairs": data["pairs"],
         "perplexity": list(_each(systems, "perplexity", "question")),
         "lengths": [{"system": s["name"], **of} for s in systems for of in s["by_length"]],
         "words": [row for of in groupings for row in _accuracies(of)],
-        "differences": [row for of in by_length + groupings for row in _differences(of)],
+        "differences": [row for of in [by_length, *groupings] for row in _differences(of)],
         "examples": [
             {"line": e["line"], "why": e["why"], "source": e["source"], **_flat(output)}
             for e in data["examples"]
             for output in e["outputs"]
         ],
     }
-
-
-def _scalars(of: Mapping[str, Any]) -> Row:
-    """What is no list, and no mapping that has a file of its own."""
-    apart = ("metrics", "perplexity")
-    return {k: v for k, v in of.items() if k not in apart and not isinstance(v, list | tuple)}
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Row:
@@ -110,12 +106,9 @@ def _accuracies(grouping: Row) -> Iterator[Row]:
 
 
 def _differences(grouping: Row) -> Iterator[Row]:
-    accuracies = [of for every in grouping.get("systems", {}).values() for of in every]
-    told = any(of["f1"] for of in accuracies)
-    measure = "F1" if told else "recall" if accuracies else "BLEU"
     for of in grouping["differences"]:
         for group, gap in zip(grouping["labels"], of["by_group"], strict=True):
-            row = {"by": grouping["by"], "group": group, "measure": measure}
+            row = {"by": grouping["by"], "group": group, "measure": grouping["measure"]}
             yield row | {"a": of["a"], "b": of["b"]} | (gap or {})
 
 
@@ -128,21 +121,20 @@ SPECIAL = {
 }  # fmt: skip
 
 
-MARK = "% by mtkit compare; needs \\usepackage{booktabs}"
-
-
 def check_latex(path: Path) -> None:
     """Raise InputError where ``path`` holds something else than such a table: perhaps a paper."""
-    if path.is_file() and not path.read_bytes().startswith(MARK.encode()):
-        raise InputError(f"--latex {path}: holds something else; name a new file")
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(MARK)) != MARK.encode():
+                raise InputError(f"--latex {path}: holds something else; name a new file")
 
 
 def as_latex(comparison: Comparison) -> str:
     """A table environment; \\usepackage{booktabs} in the preamble is all that it needs."""
     systems = comparison.systems
-    metrics = list(dict.fromkeys(metric for s in systems for metric in s.metrics))
-    heads = [_head(metric, systems) for metric in metrics]
-    lines = [_line(s, k, metrics, comparison) for k, s in enumerate(systems)]
+    metrics = comparison.metrics
+    heads = [_head(metric, less) for metric, less in metrics.items()]
+    lines = [_line(s, k, comparison) for k, s in enumerate(systems)]
     return "\n".join(
         [
             MARK,
@@ -155,7 +147,7 @@ def as_latex(comparison: Comparison) -> str:
             *lines,
             r"\bottomrule",
             r"\end{tabular}",
-            rf"\caption{{{_caption(comparison, metrics)}}}",
+            rf"\caption{{{_caption(comparison)}}}",
             r"\label{tab:scores}",
             r"\end{table}",
             "",
@@ -178,14 +170,13 @@ def letter(k: int) -> str:
     return (letter(more - 1) if more else "") + ascii_lowercase[last]
 
 
-def _head(metric: str, systems: Iterable[SystemResult]) -> str:
-    less = any(s.metrics[metric].less_is_better for s in systems if metric in s.metrics)
-    return escaped(label(metric)) + (r" $\downarrow$" if less else r" $\uparrow$")
+def _head(metric: str, less_is_better: bool) -> str:
+    return escaped(label(metric)) + (r" $\downarrow$" if less_is_better else r" $\uparrow$")
 
 
-def _line(system: SystemResult, k: int, metrics: Iterable[str], comparison: Comparison) -> str:
+def _line(system: SystemResult, k: int, comparison: Comparison) -> str:
     cells = [f"{escaped(system.name)}$^{{{letter(k)}}}$"]
-    for metric in metrics:
+    for metric in comparison.metrics:
         of = system.metrics.get(metric)
         cells.append(_score(of, metric, system, comparison) if of else "--")
     return " & ".join(cells) + r" \\"
@@ -216,16 +207,18 @@ def _better(a: Metric, b: Metric) -> bool:
     return a.score < b.score if a.less_is_better else a.score > b.score
 
 
-def _caption(comparison: Comparison, metrics: Iterable[str]) -> str:
-    test, systems = comparison.test, comparison.systems
+def _caption(comparison: Comparison) -> str:
+    test, systems, metrics = comparison.test, comparison.systems, comparison.metrics
     exactly = dict.fromkeys(
         f"{label(m)}: {s.metrics[m].signature}" for m in metrics for s in systems if m in s.metrics
     )
+    untested = ", ".join(label(metric) for metric in metrics if metric in UNTESTED)
     said = [f"Scores on {test.name} ({test.sentences:,} sentences), with 95 % intervals."]
     if comparison.pairs:
+        holm = ", Holm-corrected" * (len(systems) > 2)
         said.append(
             "Bold: best of its column. A letter behind a score: significantly better than the "
             f"system of that letter (p < {ALPHA:g} by paired bootstrap and by approximate "
-            f"randomisation, two-sided{', Holm-corrected' * (len(systems) > 2)}). TER: untested."
+            f"randomisation, two-sided{holm}; {untested} is not tested)."
         )
     return escaped(" ".join([*said, "; ".join(exactly)])) + "."

@@ -68,17 +68,16 @@ def verdict(pair: Pair, less_is_better: bool = False) -> str:
 
 def verdicts(comparison: Comparison) -> list[str]:
     """Of every pair; of many systems, those of the best one."""
-    pairs, metrics = comparison.pairs, [s.metrics for s in comparison.systems]
-    less = {name for every in metrics for name, metric in every.items() if metric.less_is_better}
+    pairs, less = comparison.pairs, comparison.metrics
     if len(comparison.systems) <= MANY:
-        return [verdict(pair, pair.metric in less) for pair in pairs]
+        return [verdict(pair, less[pair.metric]) for pair in pairs]
     best = max(comparison.systems, key=lambda s: s.bleu).name
     more = f"These are of {best}; --json has all {len(pairs)}."
     chosen = [pair for pair in pairs if best in (pair.a, pair.b)]
-    return [*(verdict(pair, pair.metric in less) for pair in chosen), more]
+    return [*(verdict(pair, less[pair.metric]) for pair in chosen), more]
 
 
-def explained(comparison: Comparison) -> list[str]:
+def with_legend(comparison: Comparison) -> list[str]:
     """The verdicts, and what it means that people agree."""
     told = any(pair.agreement is not None and pair.rejections for pair in comparison.pairs)
     return [*verdicts(comparison), *[AGREE] * told]
@@ -128,7 +127,7 @@ def print_report(comparison: Comparison, console: Console, full: bool = False) -
     if not full:
         print_grid(console, who.scores(comparison, signatures=False), above=True)
     how_much = curve_page.verdicts(comparison.curve) if comparison.curve else []
-    _list(console, tested(comparison), explained(comparison) if full else verdicts(comparison))
+    _list(console, tested(comparison), with_legend(comparison) if full else verdicts(comparison))
     _list(console, "How much text?", how_much)
     if full:
         _print_tables(comparison, console)
@@ -189,7 +188,7 @@ def as_html(comparison: Comparison) -> str:
         drawings=[draw(chart) for chart in charts(comparison)],
         conclusion=conclude(comparison),
         tested=tested(comparison),
-        verdicts=explained(comparison),
+        verdicts=with_legend(comparison),
         curve=[draw(curve_page.chart(curve))] if curve else [],
         curve_verdicts=curve_page.verdicts(curve) if curve else [],
         bars=[(name, m.score, m.low, m.high, span(m)) for name, m in bleu],

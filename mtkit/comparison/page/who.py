@@ -102,7 +102,7 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
     several = test.references
     against = f", against {several} references a sentence" if several > 1 else ""
     rows = []
-    metrics = list(dict.fromkeys(metric for s in systems for metric in s.metrics))
+    metrics = comparison.metrics
     for s in systems:
         figures = [_figure(metric, s.metrics.get(metric)) for metric in metrics]
         kind = KINDS_OF_SYSTEM.get(s.kind, s.kind)
@@ -114,7 +114,7 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
         for s in systems
         if metric in s.metrics
     ]
-    less = dict.fromkeys(name for name, metric in every if metric.less_is_better)
+    less = [label(name) for name, less_is_better in metrics.items() if less_is_better]
     exactly = [f"{name} {metric.signature}" for name, metric in every]
     return Grid(
         "Scores with 95 % bootstrap intervals; higher is better, but lower for "
