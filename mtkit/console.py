@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.status import Status
 
 console = Console(stderr=True, highlight=False)
 # What would act on a terminal or reorder the text around it, instead of being seen.
@@ -60,9 +61,27 @@ def finished(name: str, start: float) -> None:
     console.print(f"  {visible(name):<58} {seconds:6.1f} s", markup=False, soft_wrap=True)
 
 
-def busy(name: str) -> AbstractContextManager[object]:
+_status: Status | None = None  # what is going on, if it is shown
+
+
+@contextmanager
+def busy(name: str) -> Iterator[None]:
     """Name what is going on while it does; only on a terminal."""
-    return console.status(Text(f"{visible(name)} …")) if console.is_terminal else nullcontext()
+    global _status
+    if not console.is_terminal or _status:
+        yield
+        return
+    with console.status(Text(f"{visible(name)} …")) as _status:
+        try:
+            yield
+        finally:
+            _status = None
+
+
+def detail(text: str) -> None:
+    """Say more of what is going on."""
+    if _status:
+        _status.update(Text(f"{visible(text)} …"))
 
 
 def progress(shown: bool = True) -> Progress:

@@ -1,6 +1,8 @@
 """What Linux, macOS and Windows do not have in common, and what stands in where it is missing.
 
     usable_cores     those that this process may use; where the system does not say, all
+    usable_memory    half of the machine's; where the system does not say, 4 GiB
+    peak_memory      that of this process; Windows does not say
     take_lock        flock; without it, a file that one process alone can create
     rename_exchange  renameat2 of Linux; elsewhere ENOSYS, and the caller renames twice
     flush            fsync of a file or a directory; Windows cannot flush a directory
@@ -26,8 +28,10 @@ from pathlib import Path
 from typing import Any
 
 fcntl: Any = None
+resource: Any = None
 with contextlib.suppress(ImportError):  # Windows
     import fcntl
+    import resource
 
 HOST = platform.node().partition(".")[0]
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
@@ -40,6 +44,22 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def usable_memory() -> int:
+    """Half of the machine's memory, in bytes; where the system does not say, 4 GiB."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, OSError, ValueError):
+        return 4 << 30
+
+
+def peak_memory() -> int:
+    """The most that this process has taken so far, in bytes; 0 where the system does not say."""
+    if not resource:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak << 10)
 
 
 # --- locks

@@ -1,0 +1,129 @@
+"""Parallel text as integers on disk, and how it is cut into shards.
+
+    source/words.npy    int32 (N,)      the ids of all source words, one behind the other
+    source/begin.npy    int64 (S + 1,)  sentence s is words[begin[s] : begin[s + 1]]
+    source.json         the words by id; and the same of the target
+    shards.json         the rest of ``Shards``
+
+Shard k is the sentence pairs ``begin[k] : begin[k + 1]``. How many there are depends on the text
+alone: each has about ``LARGEST`` words at most, so that what is made of it fits anywhere. A small
+text is one shard, and is looked at as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.storage.stages import ArrayFile, Stages, load
+from mtkit.text.corpus import Bitext
+from mtkit.text.tokenizer import WordTokenizer
+from mtkit.text.vocabulary import SPECIALS, UNK, Vocabulary
+
+SIDES = ("source", "target")
+LARGEST = 1 << 20  # words of both sides in a shard
+BLOCK = 1 << 16  # sentence pairs that are written together
+
+
+class Side(NamedTuple):
+    """One side of a shard of S sentences."""
+
+    words: NDArray[np.int32]  # (N,)
+    begin: NDArray[np.int64]  # (S + 1,) from 0
+    offset: int  # the place of words[0] in the whole text
+
+
+@dataclass(frozen=True)
+class Shards:
+    """A text on disk; small, to be sent to whoever reads it."""
+
+    directory: Path
+    begin: tuple[int, ...]  # sentence pairs; see the head of the module
+    sizes: tuple[int, int]  # number of ids, source and target
+    tokens: tuple[int, int]  # number of words, source and target
+
+    def __len__(self) -> int:
+        """The number of shards."""
+        return len(self.begin) - 1
+
+    @property
+    def pairs(self) -> int:
+        """The number of sentence pairs."""
+        return self.begin[-1]
+
+    def side(self, name: str, k: int) -> Side:
+        """One of ``SIDES`` of shard ``k``."""
+        place = self.directory / name
+        begin = load(place / "begin.npy", self.begin[k], self.begin[k + 1] + 1)
+        words = load(place / "words.npy", int(begin[0]), int(begin[-1]))
+        return Side(words, begin - begin[0], int(begin[0]))
+
+    def vocabulary(self, name: str) -> Vocabulary:
+        """The words of one of ``SIDES``."""
+        return Vocabulary.load(self.directory / f"{name}.json")
+
+
+def write(directory: Path, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Shards:
+    """Write tokenised sentence pairs, read once, one after the other; words by first appearance."""
+    ids = [_numbers() for _ in SIDES]
+    with ExitStack() as stack:
+        files = []
+        for side in SIDES:
+            place = directory / side
+            place.mkdir(parents=True, exist_ok=True)
+            words = stack.enter_context(ArrayFile(place / "words.npy", np.int32))
+            begin = stack.enter_context(ArrayFile(place / "begin.npy", np.int64))
+            begin.append(np.zeros(1, np.int64))
+            files.append((words, begin))
+        rest = iter(pairs)
+        while block := list(islice(rest, BLOCK)):
+            for (words, begin), known, sentences in zip(
+                files, ids, zip(*block, strict=True), strict=True
+            ):
+                begin.append(words.length + np.cumsum(np.fromiter(map(len, sentences), np.int64)))
+                numbers = map(known.__getitem__, chain.from_iterable(sentences))
+                words.append(np.fromiter(numbers, np.int32))
+    for side, known in zip(SIDES, ids, strict=True):
+        Vocabulary(list(known)[len(SPECIALS) :]).save(directory / f"{side}.json")
+    text = _cut(directory, (len(ids[0]), len(ids[1])))
+    saved = {"begin": text.begin, "sizes": text.sizes, "tokens": text.tokens}
+    (directory / "shards.json").write_text(json.dumps(saved), encoding="utf-8")
+    return text
+
+
+def read(directory: Path) -> Shards:
+    """What ``write`` wrote, which may have been moved since."""
+    saved = json.loads((directory / "shards.json").read_text(encoding="utf-8"))
+    return Shards(directory, *(tuple(saved[name]) for name in ("begin", "sizes", "tokens")))
+
+
+def of(text: Bitext, tokenizer: WordTokenizer, stages: Stages) -> Shards:
+    """The tokens of a text, written in a stage of their own."""
+    sides = (map(tokenizer.tokenize, side) for side in (text.source, text.target))
+    return read(stages.once("text", lambda into: write(into, zip(*sides, strict=True))))
+
+
+def _numbers() -> defaultdict[str, int]:
+    """Ids by word: the next for a new one; what is spelled like a special symbol is unknown."""
+    specials = dict.fromkeys(SPECIALS, UNK)
+    return defaultdict(count(len(SPECIALS)).__next__, specials)
+
+
+def _cut(directory: Path, sizes: tuple[int, int]) -> Shards:
+    """Shards of about equally many words."""
+    begins = [np.load(directory / side / "begin.npy", mmap_mode="r") for side in SIDES]
+    words = begins[0] + begins[1]
+    total, pairs = int(words[-1]), len(words) - 1
+    shards = max(1, -(-total // LARGEST))
+    inner = np.searchsorted(words, np.linspace(0, total, shards + 1)[1:-1])
+    ends = sorted({0, *inner.tolist(), pairs})
+    return Shards(directory, tuple(ends), sizes, (int(begins[0][-1]), int(begins[1][-1])))

@@ -1,0 +1,171 @@
+"""Work in stages: done once, whole or not at all, and the same whoever does it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.console import console
+from mtkit.errors import InputError
+from mtkit.storage.stages import (
+    ArrayFile,
+    Stages,
+    array,
+    fingerprint,
+    joined,
+    link,
+    load,
+    pack,
+    save,
+    unfinished,
+    unpack,
+    write_array,
+)
+
+
+def _square(into: Path, n: int) -> None:
+    (into / "began").touch()
+    if n < 0:
+        raise ValueError(n)
+    save(into, n=np.array([n * n]))
+
+
+def _never(into: Path) -> None:
+    raise AssertionError(into)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_task_fills_a_directory(tmp_path: Path, threads: int) -> None:
+    outputs = Stages(tmp_path, threads).run("squares", _square, [(n,) for n in range(5)])
+    assert joined(out / "n.npy" for out in outputs).tolist() == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_is_done_is_not_done_again(tmp_path: Path, threads: int) -> None:
+    stages = Stages(tmp_path, threads)
+    with pytest.raises(ValueError, match="-1"):
+        stages.run("squares", _square, [(2,), (-1,)])
+    assert (tmp_path / "squares" / "0").is_dir()
+    assert not (tmp_path / "squares" / "1").exists(), "half of a task"
+    stages.run("squares", _square, [(7,), (3,)])
+    assert load(tmp_path / "squares" / "0" / "n.npy").tolist() == [4], "done again"
+    assert load(tmp_path / "squares" / "1" / "n.npy").tolist() == [9]
+
+
+def test_a_stage_whose_files_are_gone_stays_done(tmp_path: Path) -> None:
+    stages = Stages(tmp_path)
+    stages.run("squares", _square, [(2,)])
+    stages.forget("squares")
+    assert not (tmp_path / "squares").exists()
+    assert len(stages.run("squares", _never, [()])) == 1
+
+
+def test_another_process_may_have_done_it(tmp_path: Path) -> None:
+    def slow(into: Path) -> None:
+        save(into, n=np.array([1]))
+        save_elsewhere = into.parent / "0"
+        save_elsewhere.mkdir()
+        save(save_elsewhere, n=np.array([1]))
+
+    [out] = Stages(tmp_path).run("once", slow, [()])
+    assert [path.name for path in (tmp_path / "once").iterdir()] == ["0"]
+    assert load(out / "n.npy").tolist() == [1]
+
+
+def test_parts_fit_the_memory() -> None:
+    stages = Stages(Path(), workers=2, memory=1000)
+    assert stages.parts(0) == 1
+    assert stages.parts(200) == 1
+    assert stages.parts(201) == 2
+    assert stages.parts(201, least=5) == 5
+
+
+def test_an_array_grows_in_its_file(tmp_path: Path) -> None:
+    with ArrayFile(tmp_path / "a.npy", np.int32, (2,)) as file:
+        for n in range(1, 40):
+            file.append(np.full((n, 2), n))
+    a = np.load(tmp_path / "a.npy")
+    assert a.dtype == np.int32
+    assert a[:, 1].tolist() == [n for n in range(1, 40) for _ in range(n)]
+    assert load(tmp_path / "a.npy", 1, 3).tolist() == [[2, 2], [2, 2]]
+    write_array(tmp_path / "none.npy", [], np.float32, 4)
+    assert np.load(tmp_path / "none.npy").shape == (0, 4)
+
+
+def test_packed_arrays_come_back_whole_or_in_rows(tmp_path: Path) -> None:
+    pack(tmp_path, a=np.arange(12).reshape(6, 2), none=np.zeros(0, np.int32))
+    a, none = unpack(tmp_path, "a", "none")
+    assert (a.shape, none.dtype, len(none)) == ((6, 2), np.int32, 0)
+    assert array(tmp_path, "a", 2, 4).tolist() == [[4, 5], [6, 7]]
+    assert array(tmp_path, "a", 6, 6).shape == (0, 2)
+    a[0, 0] = 9  # a task may change what it has read
+
+
+def test_one_task_of_this_process_may_run_stages(tmp_path: Path) -> None:
+    stages, began = Stages(tmp_path), []
+
+    def fill(into: Path) -> None:
+        began.append(into)
+        [out] = stages.run("squares", _square, [(len(began),)])
+        save(into, n=load(out / "n.npy"))
+
+    for _ in range(2):
+        assert load(stages.once("both", fill) / "n.npy").tolist() == [1]
+    assert len(began) == 1
+
+
+def test_a_second_place_of_a_file_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_text("text")
+    link(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").samefile(tmp_path / "b")
+    monkeypatch.setattr(os, "link", lambda *_: Path("nowhere").stat())  # an OSError
+    link(tmp_path / "a", tmp_path / "c")
+    assert (tmp_path / "c").read_text() == "text"
+
+
+def test_what_decides_the_bytes_has_a_fingerprint() -> None:
+    one = fingerprint({"order": 5}, ["text"])
+    assert one == fingerprint({"order": 5}, ["text"])
+    assert one not in {fingerprint({"order": 4}, ["text"]), fingerprint({"order": 5}, ["other"])}
+
+
+def test_unfinished_work_waits_for_whoever_resumes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.quiet = False
+    out, place = tmp_path / "model", tmp_path / ".model.stages"
+    with (
+        pytest.raises(InputError, match="no unfinished training"),
+        unfinished(out, {"text": "a"}, True),
+    ):
+        pass
+
+    def work(resume: bool, error: BaseException) -> None:
+        with unfinished(out, {"text": "a"}, resume) as found:
+            (found / "stage").mkdir(exist_ok=resume)
+            raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        work(False, KeyboardInterrupt())
+    assert (place / "stage").exists()
+    assert "the same command with --resume goes on" in capsys.readouterr().err
+    with (
+        pytest.raises(InputError, match="has another text; give those again"),
+        unfinished(out, {"text": "b"}, True),
+    ):
+        pass
+    with pytest.raises(OSError, match="full"):
+        work(True, OSError("full"))
+    assert (place / "stage").exists()
+    with unfinished(out, {"text": "a"}, False):
+        assert not (place / "stage").exists()
+    assert "is removed; --resume would have gone on" in capsys.readouterr().err
+    assert not place.exists(), "done"
+    with pytest.raises(InputError, match="wrong"):
+        work(False, InputError("wrong"))
+    assert not place.exists(), "nothing to go on with"
