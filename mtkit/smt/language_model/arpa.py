@@ -15,7 +15,7 @@ import numpy as np
 
 from mtkit.errors import InputError
 from mtkit.smt.flat import Float32, Float64, Int32, Int64
-from mtkit.smt.language_model.estimate import layout, suffix_links
+from mtkit.smt.kernels import kernel
 from mtkit.smt.language_model.ngrams import (
     HIGHEST,
     LM_BOS,
@@ -26,6 +26,7 @@ from mtkit.smt.language_model.ngrams import (
     SPELLINGS,
     Lm,
     NgramModel,
+    child,
 )
 from mtkit.storage.reading import unpacked
 
@@ -94,8 +95,8 @@ def read_arpa(path: Path) -> NgramModel:
     """
     words, sections = _read_sections(path)
     keys, nodes = _place([text for text, _, _ in sections], len(words))
-    word, first_child, _ = layout(keys, len(words))
-    suffix = suffix_links(word, first_child)
+    word, first_child = _layout(keys, len(words))
+    suffix = _suffix_links(word, first_child)
 
     log_prob = np.full(len(word), np.nan, dtype=np.float32)
     backoff = np.zeros(len(word), dtype=np.float32)
@@ -171,7 +172,7 @@ def _read_section(
 
 
 def _place(texts: list[Int64], V: int) -> tuple[list[Int64], list[Int64]]:
-    """The keys of each order, as ``_count`` gives them, and the node of each n-gram.
+    """The keys ``h · V + w`` of each order, sorted, and the node of each n-gram.
 
     All n-grams grow together, word by word, so that the histories they share, listed or not,
     become nodes.
@@ -187,6 +188,14 @@ def _place(texts: list[Int64], V: int) -> tuple[list[Int64], list[Int64]]:
     return keys, nodes
 
 
+def _layout(keys: list[Int64], V: int) -> tuple[Int32, Int32]:
+    """``word`` and ``first_child``, from the sorted keys of each order."""
+    parent, word = np.divmod(np.concatenate(keys), V)
+    n_children = np.bincount(parent, minlength=1 + len(word))
+    first_child = np.cumsum(np.append(1, n_children))
+    return np.append(0, word).astype(np.int32), first_child.astype(np.int32)
+
+
 def _fill_blanks(first_child: Int32, suffix: Int32, log_prob: Float32, backoff: Float32) -> int:
     """Back off from h to the history of hw's suffix, for each hw without ln p; their number."""
     blanks = np.flatnonzero(np.isnan(log_prob))
@@ -198,3 +207,21 @@ def _fill_blanks(first_child: Int32, suffix: Int32, log_prob: Float32, backoff: 
             log_prob[node] += backoff[h]
             h = suffix[h]
     return len(blanks)
+
+
+# --- kernels
+
+
+@kernel
+def _suffix_links(word: Int32, first_child: Int32) -> Int32:
+    """The longest proper suffix of each node hw: the first of h′w, h″w, … w that is a node."""
+    suffix = np.zeros(len(word), dtype=np.int32)
+    for h in range(1, len(word)):
+        for node in range(first_child[h], first_child[h + 1]):
+            shorter = suffix[h]
+            link = child(word, first_child, shorter, word[node])
+            while link < 0:
+                shorter = suffix[shorter]
+                link = child(word, first_child, shorter, word[node])
+            suffix[node] = link
+    return suffix

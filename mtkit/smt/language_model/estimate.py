@@ -27,33 +27,39 @@ mass, the last two equations say p(w|h) = γ(h) p(w|h′), which is what backing
 model still sums to one. A part of an n-gram is no rarer than the whole and its threshold no
 higher, so that the parent and the suffix of a node that stays do stay.
 
-Limits: the corpus is read into memory; `lmplz` enters the last n-gram of each order into t_r by
-c(g), not a(g), and we do not.
+What there is to smooth is counted in ``counts``. Orders are smoothed one by one, each on the one
+below: here in memory, in ``build`` from files to files and in parts, to the same bytes.
+
+Limits: `lmplz` enters the last n-gram of each order into t_r by c(g), not a(g), and we do not.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, count
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mtkit.smt.flat import Float64, Int32, Int64
+from mtkit.smt.flat import Bool, Float32, Float64, Int32
 from mtkit.smt.kernels import kernel
+from mtkit.smt.language_model import counts
+from mtkit.smt.language_model.counts import Level
 from mtkit.smt.language_model.ngrams import (
     LM_BOS,
     LM_EOS,
     LM_SPECIALS,
     LM_UNK,
-    ROOT,
     SPELLINGS,
     Lm,
     NgramModel,
-    child,
 )
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)  # those of lmplz --discount_fallback
+NO_TEXT = "a language model needs at least one sentence to train on"
+TYPES = dict.fromkeys(Lm._fields, np.int32) | {"log_prob": np.float32, "backoff": np.float32}
 
 
 def train(
@@ -74,32 +80,35 @@ def train(
     >>> scores.order.tolist(), scores.is_oov.tolist()
     ([2, 1, 1], [False, True, False])
     """
-    if not 1 <= order <= 127:
-        raise ValueError(f"a language model's order is 1 to 127, not {order}")
     thresholds = pruning_thresholds(prune, order)
-    text, words, notes = _encode_corpus(sentences)
-    word, first_child, starts, c = _count(text, len(words), order)
-    suffix = suffix_links(word, first_child)
+    text, words, left_out = _encode(sentences)
+    V, n = len(words), min(order, counts.longest(text))
+    starts = counts.arrange([text], 0, V, n)
+    a = counts.unigrams(starts, V, n)
+    t, orders = [histogram(a)], list[Lm]()
+    unigrams = p = lowest(a, t[0])
+    place, stays, link = 1 + np.arange(V, dtype=np.int32), np.ones(V, np.bool_), None
+    for level in counts.levels(starts, np.array([0, V]), 0, n, thresholds):
+        t.append(histogram(level.a))
+        suffix = level.word if link is None else link
+        start = 1 + V + sum(len(each.word) for each in orders)
+        p, place, found = smooth(level, t[-1], p[suffix], place[suffix], stays, start)
+        orders.append(found)
+        stays, link = level.kept, level.link
+    sizes = [[V], *([len(each.word)] for each in orders)]
 
-    a = _adjusted_counts(c, starts, suffix, first_child)
-    d, discounts, failures = _discount(a, starts)
-    kept = np.ones(len(c), np.bool_)  # the words all stay: <unk> and <s> have c = 0
-    for threshold, (lo, hi) in zip(thresholds[1:], itertools.pairwise(starts[1:]), strict=False):
-        kept[lo:hi] = c[lo:hi] > threshold
-    np.copyto(d, a, where=~kept)  # a pruned n-gram leaves all it has to the shorter history
-    p, gamma = _interpolate(a, d, first_child, suffix)
-    log_prob, backoff = (np.log(x, out=x).astype(np.float32) for x in (p, gamma))
-    place = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)  # of each node that stays
-    first_child = place[first_child[np.append(kept, True)]]
-    lm = Lm(word[kept], first_child, place[suffix[kept]], log_prob[kept], backoff[kept])
-    longest = sum(bool(kept[lo:hi].any()) for lo, hi in itertools.pairwise(starts))
-    if longest < order:
-        notes.append(f"no n-gram is longer than {longest} words: order {order} → {longest}")
-    return NgramModel(longest, words, lm, discounts[:longest], notes + failures[:longest])
+    def array(name: str) -> NDArray[Any]:
+        found = pieces(name, unigrams, sizes, lambda k: [getattr(orders[k - 2], name)])
+        return np.concatenate(list(found))
+
+    arrays = Lm(*map(array, Lm._fields))
+    return NgramModel(words=words, arrays=arrays, **described(order, t, sizes, left_out))
 
 
 def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
     """θ_k of each order; ValueError for what ``train`` refuses."""
+    if not 1 <= order <= 127:
+        raise ValueError(f"a language model's order is 1 to 127, not {order}")
     thresholds = [*prune, *([prune[-1] if prune else 0] * (order - len(prune)))]
     if len(prune) > order or thresholds[0] != 0 or thresholds != sorted(thresholds):
         raise ValueError(
@@ -109,82 +118,116 @@ def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
     return thresholds
 
 
-def _encode_corpus(sentences: Iterable[Sequence[str]]) -> tuple[Int32, list[str], list[str]]:
-    """``<s> w_1 … w_I </s> <s> …`` as ids (T,), the words in order of appearance, notes."""
+def _encode(sentences: Iterable[Sequence[str]]) -> tuple[Int32, list[str], int]:
+    """``<s> w_1 … w_I </s> <s> …`` as ids (T,), the words in order of appearance, and how many
+    tokens were left out.
+    """
     sentences = list(sentences)
     if not sentences:
-        raise ValueError("a language model needs at least one sentence to train on")
-    ids: defaultdict[str, int] = defaultdict(itertools.count(len(LM_SPECIALS)).__next__)
+        raise ValueError(NO_TEXT)
+    ids: defaultdict[str, int] = defaultdict(count(len(LM_SPECIALS)).__next__)
     ids.update(dict.fromkeys(SPELLINGS, LM_UNK))
-    tokens = np.fromiter(map(ids.__getitem__, itertools.chain.from_iterable(sentences)), np.int32)
-    ends = np.cumsum([0, *map(len, sentences)]).repeat(2)[1:-1]  # 0 I I I+J I+J …
-    text = np.insert(tokens, ends, [LM_BOS, LM_EOS] * len(sentences))
-    notes = []
-    if left_out := np.count_nonzero(text == LM_UNK):
-        text = text[text != LM_UNK]
-        notes.append(f"{left_out} tokens spelled like {', '.join(SPELLINGS)} were left out")
-    return text, [*LM_SPECIALS, *(word for word, i in ids.items() if i > LM_EOS)], notes
+    tokens = np.fromiter(map(ids.__getitem__, chain.from_iterable(sentences)), np.int32)
+    begin = np.cumsum([0, *map(len, sentences)])
+    words = [*LM_SPECIALS, *(word for word, i in ids.items() if i > LM_EOS)]
+    return counts.sentences(tokens, begin), words, int(np.count_nonzero(tokens == LM_UNK))
 
 
-def _count(text: Int32, V: int, order: int) -> tuple[Int32, Int32, Int64, Int32]:
-    """The trie of all n-grams up to ``order`` as ``layout`` gives it, and c(g) of its nodes (N,).
+def described(
+    order: int, t: Sequence[Sequence[int]], sizes: Sequence[Sequence[int]], left_out: int
+) -> dict[str, Any]:
+    """Order, discounts and notes of the model.
 
-    Stops short of ``order`` where no n-gram is that long.
+    order: what was asked for; t, sizes: of each order that the text has, its ``histogram`` and how
+    many n-grams stay, part by part; left_out: tokens.
     """
-    keys, counts = [np.arange(V)], [np.array([0]), np.bincount(text, minlength=V)]
-    counts[1][LM_BOS] = 0  # never predicted
-    end, node, n_nodes = np.arange(len(text), dtype=np.int32), 1 + text, 1 + V
-    for _ in range(2, order + 1):
-        # node[i] is the n-gram that ends at end[i]; it grows by a word unless its sentence is over.
-        grows = text[end] != LM_EOS
-        end, node = 1 + end[grows], node[grows]
-        if not end.size:
-            break
-        grown = np.multiply(node, V, dtype=np.int64) + text[end]
-        place = np.argsort(grown)
-        end, grown = end[place], grown[place]
-        first = np.flatnonzero(np.concatenate([[True], grown[1:] != grown[:-1]]))
-        keys.append(grown[first])
-        counts.append(np.diff(first, append=len(grown)))
-        node = np.arange(n_nodes, n_nodes + len(first), dtype=np.int32).repeat(counts[-1])
-        n_nodes += len(first)
-    return *layout(keys, V), np.concatenate(counts, dtype=np.int32)
-
-
-def layout(keys: list[Int64], V: int) -> tuple[Int32, Int32, Int64]:
-    """``word``, ``first_child`` and the start of each order, from its sorted keys ``h · V + w``."""
-    parent, word = np.divmod(np.concatenate(keys), V)
-    n_children = np.bincount(parent, minlength=1 + len(word))
-    first_child = np.cumsum(np.append(1, n_children))
-    starts = np.cumsum([1, *map(len, keys)])
-    return np.append(0, word).astype(np.int32), first_child.astype(np.int32), starts
-
-
-def _adjusted_counts(c: Int32, starts: Int64, suffix: Int32, first_child: Int32) -> Int64:
-    """a(g) of every node, int64 (N,); that of ε is 0."""
-    a = np.bincount(suffix, minlength=len(suffix))  # each link comes from another word before g
-    a[ROOT] = 0
-    a[starts[-2] :] = c[starts[-2] :]
-    lo, hi = 1 + LM_BOS, 2 + LM_BOS  # <s>, then all that starts with it, order by order
-    for _ in starts[1:]:
-        a[lo:hi] = c[lo:hi]
-        lo, hi = first_child[lo], first_child[hi]
-    return a
-
-
-def _discount(a: Int64, starts: Int64) -> tuple[Float64, list[list[float]], list[str]]:
-    """D(a(g)) of every node, (N,); D(1), D(2), D(3) of every order; which had to be replaced."""
-    d, discounts, failures = np.zeros(len(a)), [], []
-    for k, (lo, hi) in enumerate(itertools.pairwise(starts), start=1):
-        t = np.bincount(np.minimum(a[lo:hi], 5), minlength=5).tolist()
-        D = closed_form(t)
-        if not D:
-            D = list(FALLBACK_DISCOUNTS)
-            taken = ", ".join(map(str, D))
+    longest = sum(sum(size) > 0 for size in sizes)
+    notes, failures = [], []
+    if left_out:
+        notes.append(f"{left_out} tokens spelled like {', '.join(SPELLINGS)} were left out")
+    if longest < order:
+        notes.append(f"no n-gram is longer than {longest} words: order {order} → {longest}")
+    for k, seen in enumerate(t, start=1):
+        if not closed_form(seen):
+            taken = ", ".join(map(str, FALLBACK_DISCOUNTS))
             failures.append(f"{k}-grams: too few to estimate discounts; {taken} are taken")
-        d[lo:hi] = np.array([0, *D])[np.minimum(a[lo:hi], 3)]
-        discounts.append(D)
-    return d, discounts, failures
+    D = [closed_form(seen) or list(FALLBACK_DISCOUNTS) for seen in t]
+    return {"order": longest, "discounts": D[:longest], "notes": notes + failures[:longest]}
+
+
+# --- one order
+
+
+def histogram(a: Int32) -> list[int]:
+    """How many n-grams have a(g) = 0, 1, … 4: t_r but for t_0; of several parts, the sum."""
+    return [int(np.count_nonzero(a == r)) for r in range(5)]
+
+
+def lowest(a: Int32, t: Sequence[int]) -> Float64:
+    """p(w|ε) of the V words, (V,)."""
+    V = len(a)
+    begin, all_stay, uniform = (
+        np.array([0, V], np.int32),
+        np.ones(V, np.bool_),
+        np.full(V, 1 / (V - 1)),
+    )
+    p, _ = _interpolate(begin, a, all_stay, _discounts(t), uniform)
+    p[LM_BOS] = 1  # given, never predicted: a product that holds it must not change
+    return p
+
+
+def smooth(
+    level: Level, t: Sequence[int], lower: Float64, suffix: Int32, stays: Bool, start: int
+) -> tuple[Float64, Int32, Lm]:
+    """p(w|h) of the N n-grams hw of an order, (N,); their nodes, if they stay, (N,); and the piece
+    of the model that is theirs: backoffs and first children are those of the M histories h.
+
+    t: of the order; lower, suffix: p(w|h′) and the node of h′w, (N,); stays: which histories do,
+    (M,); start: the node of the first that stays.
+    """
+    p, gamma = _interpolate(level.begin, level.a, level.kept, _discounts(t), lower)
+    place = np.cumsum(np.append(start, level.kept), dtype=np.int32)
+    kept, first = level.kept, place[level.begin[:-1][stays]]
+    found = Lm(level.word[kept], first, suffix[kept], logarithm(p[kept]), logarithm(gamma[stays]))
+    return p, place[:-1], found
+
+
+def pieces(
+    name: str,
+    p: Float64,
+    sizes: Sequence[Sequence[int]],
+    of: Callable[[int], Iterable[NDArray[Any]]],
+) -> Iterator[NDArray[Any]]:
+    """An array of the model, piece by piece.
+
+    p: of the words; sizes: see ``described``; of(k): of n-grams of k words the pieces that
+    ``smooth`` gives, part by part.
+    """
+    V, leaves, N = len(p), sizes[-1], 1 + sum(map(sum, sizes))
+    words = {
+        "word": np.append(0, np.arange(V)),
+        "first_child": np.ones(1),
+        "suffix": np.zeros(1 + V),
+        "log_prob": np.append(0, logarithm(p)),
+        "backoff": np.zeros(1),
+    }
+    yield words[name].astype(TYPES[name])
+    for k in range(2, len(sizes) + 1):
+        yield from of(k)
+    if name == "first_child":
+        yield from (np.full(size, N, np.int32) for size in [*leaves, 1])
+    if name == "backoff":
+        yield from (np.zeros(size, np.float32) for size in leaves)
+
+
+def logarithm(x: Float64) -> Float32:
+    """ln x, in single precision."""
+    return np.log(x).astype(np.float32)
+
+
+def _discounts(t: Sequence[int]) -> Float64:
+    """D(0), D(1), D(2), D(3)."""
+    return np.array([0, *(closed_form(t) or FALLBACK_DISCOUNTS)], np.float64)
 
 
 def closed_form(t: Sequence[int]) -> list[float]:
@@ -199,41 +242,21 @@ def closed_form(t: Sequence[int]) -> list[float]:
     return D if all(0 < D[r - 1] <= r for r in (1, 2, 3)) else []
 
 
-# --- kernels
-
-
-@kernel
-def suffix_links(word: Int32, first_child: Int32) -> Int32:
-    """The longest proper suffix of each node hw: the first of h′w, h″w, … w that is a node."""
-    suffix = np.zeros(len(word), dtype=np.int32)
-    for h in range(1, len(word)):
-        for node in range(first_child[h], first_child[h + 1]):
-            shorter = suffix[h]
-            link = child(word, first_child, shorter, word[node])
-            while link < 0:
-                shorter = suffix[shorter]
-                link = child(word, first_child, shorter, word[node])
-            suffix[node] = link
-    return suffix
-
-
 @kernel
 def _interpolate(
-    a: Int64, d: Float64, first_child: Int32, suffix: Int32
+    begin: Int32, a: Int32, kept: Bool, D: Float64, lower: Float64
 ) -> tuple[Float64, Float64]:
-    """p(w|h) of every node hw and γ(h) of every node h, (N,) each; 1 where there is neither."""
-    p, gamma = np.ones(len(a)), np.ones(len(a))
-    p[ROOT] = 1 / (first_child[1] - 2)  # below the words: uniform, without <s>
-    for h in range(len(a)):
-        children = range(first_child[h], first_child[h + 1])
+    """p(w|h) of the N n-grams hw, γ(h) of the M histories h; 1 where nothing begins with h."""
+    p, gamma = np.empty(len(a)), np.ones(len(begin) - 1)
+    for h in range(len(gamma)):
+        children = range(begin[h], begin[h + 1])
         A, freed = 0, 0.0
         for hw in children:
             A += a[hw]
-            freed += d[hw]
+            freed += D[min(a[hw], 3)] if kept[hw] else a[hw]
         if A > 0:
             gamma[h] = freed / A
-        for hw in children:  # suffixes are shorter, so that theirs is known; sums may round past 1
-            p[hw] = min(1, (a[hw] - d[hw]) / A + gamma[h] * p[suffix[hw]])
-    p[1 + LM_BOS] = 1  # given, never predicted: a product that holds it must not change
-    p[ROOT] = gamma[ROOT] = 1  # ε is neither predicted nor backed off from
+        for hw in children:  # sums may round past 1
+            d = D[min(a[hw], 3)] if kept[hw] else a[hw]
+            p[hw] = min(1, (a[hw] - d) / A + gamma[h] * lower[hw])
     return p, gamma

@@ -141,6 +141,10 @@ class NgramModel:
     def save(self, directory: Path) -> None:
         """Write ``lm.json`` and one ``.npy`` an array into ``directory``, made if need be."""
         save_arrays(directory, **self.arrays._asdict())
+        self.describe(directory)
+
+    def describe(self, directory: Path) -> None:
+        """Write ``lm.json``, all but the arrays."""
         names = ("order", "words", "discounts", "notes")
         text = json.dumps({name: getattr(self, name) for name in names}, ensure_ascii=False)
         (directory / "lm.json").write_text(text, encoding="utf-8")
@@ -151,10 +155,15 @@ class NgramModel:
 
         Raises InputError where they are not what ``save`` writes.
         """
-        arrays, file = load_arrays(directory, Lm), directory / "lm.json"
-        lm = as_fields(cls, read_json(file, dict) | {"arrays": arrays}, file)
+        lm = cls.trusted(directory)
         lm._check(directory)
         return lm
+
+    @classmethod
+    def trusted(cls, directory: Path) -> Self:
+        """The same of what this program has just written: without a look at all of it."""
+        arrays, file = load_arrays(directory, Lm), directory / "lm.json"
+        return as_fields(cls, read_json(file, dict) | {"arrays": arrays}, file)
 
     def _check(self, directory: Path) -> None:
         """Raise InputError unless the arrays are a trie whose suffix links lead to its root."""

@@ -1,0 +1,220 @@
+"""``estimate`` in stages: the same model from a text on disk, in bounded memory, in many processes.
+
+    lm-words      the model's words; P ranges of them, which begin as many of the n-grams
+    lm-counts     of each range the n-grams of 2, 3, … n words (``counts``)
+    lm-discounts  what all ranges together say: t_r and D(r) of every order, p of the words
+    lm-order-k    of each range p and γ of the n-grams of k words, and what the next order needs
+    lm-arrays     each array of the model, joined
+
+An n-gram vg of part P has its suffix g in the part Q that has the first word of g. Q sends what P
+needs of g: its node and p(g), one after the other as the vg are. So no part looks into another,
+each passes through its files once, and P decides about memory and disk, not about a byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.errors import InputError
+from mtkit.smt.flat import Float64, Int32, Int64, load_arrays
+from mtkit.smt.kernels import kernel
+from mtkit.smt.language_model import counts
+from mtkit.smt.language_model.counts import Level
+from mtkit.smt.language_model.estimate import (
+    NO_TEXT,
+    TYPES,
+    described,
+    histogram,
+    lowest,
+    pieces,
+    pruning_thresholds,
+    smooth,
+)
+from mtkit.smt.language_model.ngrams import LM_SPECIALS, LM_UNK, SPELLINGS, Lm, NgramModel
+from mtkit.storage.reading import read_json
+from mtkit.storage.stages import Outputs, Stages, joined, link, load, save, write_array
+from mtkit.text.shards import Shards
+from mtkit.text.vocabulary import SPECIALS
+
+BYTES = 100  # that a part holds for each word of the text that one of its n-grams begins with
+ENOUGH = 1 << 18  # of these words for a part, if it is for a worker to have one
+MOST = (1 << 31) - 1  # nodes of a model
+
+
+def build(
+    text: Shards, stages: Stages, out: Path, order: int = 5, prune: Sequence[int] = ()
+) -> NgramModel:
+    """Estimate a model of the target side of ``text`` and write it to ``out``; see ``train``, whose
+    model it is but for ``<pad>``, which is left out, too. Raises ValueError as it does.
+    """
+    thresholds = pruning_thresholds(prune, order)
+    if not text.pairs:
+        raise ValueError(NO_TEXT)
+    starts = text.tokens[1] + 2 * text.pairs
+    parts = stages.parts(BYTES * starts, max(1, min(stages.workers, starts // ENOUGH)))
+    [words] = stages.run("lm-words", _words, [(text, order, parts)])
+    ranges = range(len(load(words / "bounds.npy")) - 1)
+    counted = stages.run("lm-counts", _count, [(text, words, part, thresholds) for part in ranges])
+    [summed] = stages.run("lm-discounts", _discount, [(words, counted, order)])
+    found = list[Outputs]()
+    for k in range(2, len(load(summed / "t.npy")) + 1):
+        calls = [(words, counted, summed, found[-1] if found else None, k, part) for part in ranges]
+        found.append(stages.run(f"lm-order-{k}", _smooth, calls))
+    written = stages.run("lm-arrays", _write, [(summed, found, name) for name in Lm._fields])
+    stages.forget("lm-counts", *(parts.place.name for parts in found))
+    out.mkdir(parents=True, exist_ok=True)
+    for directory, name in zip(written, Lm._fields, strict=True):
+        (out / f"{name}.npy").unlink(missing_ok=True)
+        link(directory / f"{name}.npy", out / f"{name}.npy")
+    model = NgramModel(
+        words=_spelled(text)[0], arrays=load_arrays(out, Lm), **read_json(summed / "lm.json", dict)
+    )
+    model.describe(out)
+    return model
+
+
+# --- stages
+
+
+def _spelled(text: Shards) -> tuple[list[str], Int32]:
+    """The words of the model, and the id that each of the vocabulary has there."""
+    vocabulary = text.vocabulary("target").words
+    known = np.array([word not in SPELLINGS for word in vocabulary[len(SPECIALS) :]], np.bool_)
+    ids = np.full(len(vocabulary), LM_UNK, np.int32)
+    ids[len(SPECIALS) :][known] = len(LM_SPECIALS) + np.arange(np.count_nonzero(known))
+    return [*LM_SPECIALS, *(w for w in vocabulary[len(SPECIALS) :] if w not in SPELLINGS)], ids
+
+
+def _words(into: Path, text: Shards, order: int, parts: int) -> None:
+    """ids: see ``_spelled``; bounds: the first word of every part, and V; n: the order that the
+    text has; left_out: tokens that are not in the model.
+    """
+    words, ids = _spelled(text)
+    c, longest = np.zeros(len(words), np.int64), 0
+    for k in range(len(text)):
+        sentences = _sentences(text, k, ids)
+        c += np.bincount(sentences, minlength=len(words))
+        longest = max(longest, counts.longest(sentences))
+    left_out = text.tokens[1] + 2 * text.pairs - c.sum()
+    bounds, before = [0], np.append(0, np.cumsum(c))
+    most = -(-before[-1] // parts)
+    while bounds[-1] < len(words):
+        end = int(np.searchsorted(before, before[bounds[-1]] + most, side="right")) - 1
+        bounds.append(max(end, bounds[-1] + 1))
+    n = min(order, longest)
+    save(into, ids=ids, bounds=np.array(bounds), n=np.array(n), left_out=np.array(left_out))
+
+
+def _sentences(text: Shards, k: int, ids: Int32) -> Int32:
+    side = text.side("target", k)
+    return counts.sentences(ids[side.words], side.begin)
+
+
+def _count(into: Path, text: Shards, words: Path, part: int, thresholds: Sequence[int]) -> None:
+    """The ``Level`` of each order k, its fields with k behind their names; a of the words; t and
+    sizes: of each order the histogram, and how many n-grams stay.
+    """
+    ids, bounds, n = load(words / "ids.npy"), load(words / "bounds.npy"), int(load(words / "n.npy"))
+    first, last = int(bounds[part]), int(bounds[part + 1])
+    near = (counts.around(_sentences(text, k, ids), first, last, n) for k in range(len(text)))
+    starts = counts.arrange(near, first, last, n)
+    a = counts.unigrams(starts, int(bounds[-1]), n)[first:last]
+    save(into, a=a)
+    t, sizes = [histogram(a)], [last - first]
+    for k, level in enumerate(counts.levels(starts, bounds, part, n, thresholds), start=2):
+        save(into, **{f"{name}{k}": array for name, array in level._asdict().items()})
+        t.append(histogram(level.a))
+        sizes.append(int(np.count_nonzero(level.kept)))
+    save(into, t=np.array(t), sizes=np.array(sizes))
+
+
+def _discount(into: Path, words: Path, counted: Outputs, order: int) -> None:
+    """t: of all parts together, (n, 5); sizes: (n, P); p: of the words; what else the model says of
+    itself; cuts: of the orders 2, 3, … n - 1, by part (n - 2, P, P + 1).
+    """
+    t = np.sum([load(out / "t.npy") for out in counted], axis=0)
+    sizes = np.stack([load(out / "sizes.npy") for out in counted], axis=1)
+    if 1 + sizes.sum() > MOST:
+        raise InputError(
+            f"{sizes.sum():,} n-grams, and no language model has more than {MOST - 1:,}; take a "
+            "lower --order, or --prune"
+        )
+    cuts = [[load(out / f"cuts{k}.npy") for out in counted] for k in range(2, len(t))]
+    a = joined(out / "a.npy" for out in counted)
+    save(into, t=t, sizes=sizes, cuts=np.array(cuts), p=lowest(a, t[0].tolist()))
+    said = described(order, t.tolist(), sizes.tolist(), int(load(words / "left_out.npy")))
+    (into / "lm.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+def _smooth(
+    into: Path,
+    words: Path,
+    counted: Outputs,
+    summed: Path,
+    below: Outputs | None,
+    k: int,
+    part: int,
+) -> None:
+    """The piece of the model; node_sent and p_sent: of each ``Level.link``.
+
+    below: of the order below, unless that is the words.
+    """
+    level = Level(*(load(counted[part] / f"{name}{k}.npy") for name in Level._fields))
+    t, sizes = load(summed / "t.npy")[k - 1].tolist(), load(summed / "sizes.npy")
+    start = 1 + int(sizes[: k - 1].sum() + sizes[k - 1, :part].sum())
+    if below is None:
+        first, last = load(words / "bounds.npy", part, part + 2)
+        stays = np.ones(last - first, np.bool_)
+        lower, suffix = load(summed / "p.npy")[level.word], 1 + level.word
+    else:
+        stays = load(counted[part] / f"kept{k - 1}.npy")
+        cuts = load(summed / "cuts.npy")[k - 3, :, part : part + 2]
+        lower, suffix = _received(below, cuts, level.runs)
+    p, node, found = smooth(level, t, lower, suffix, stays, start)
+    save(into, **found._asdict(), p_sent=p[level.link], node_sent=node[level.link])
+
+
+def _received(below: Outputs, cuts: Int64, runs: Int64) -> tuple[Float64, Int32]:
+    """p and node of the suffixes of a part's n-grams, (N,) each, N being the sum of ``runs``.
+
+    cuts: (P, 2) from where to where each part has sent them.
+    """
+    p, node = (
+        np.concatenate(
+            [load(out / f"{name}_sent.npy", *cut) for out, cut in zip(below, cuts, strict=True)]
+        )
+        for name in ("p", "node")
+    )
+    return _merged(p, node, np.cumsum(np.append(0, np.diff(cuts, axis=1)))[:-1], runs)
+
+
+def _write(into: Path, summed: Path, found: Sequence[Outputs], name: str) -> None:
+    """One array of the model."""
+    p, sizes = load(summed / "p.npy"), load(summed / "sizes.npy").tolist()
+
+    def of(k: int) -> Iterator[NDArray[Any]]:
+        return (load(part / f"{name}.npy") for part in found[k - 2])
+
+    write_array(into / f"{name}.npy", pieces(name, p, sizes, of), TYPES[name])
+
+
+# --- kernels
+
+
+@kernel
+def _merged(p: Float64, node: Int32, at: Int64, runs: Int64) -> tuple[Float64, Int32]:
+    """The same as p and node, those of part q from at[q] on, in the order of ``runs``."""
+    merged, nodes, n, place = np.empty_like(p), np.empty_like(node), 0, at.copy()
+    for r in range(len(runs)):
+        q = runs[r, 0]
+        for i in range(place[q], place[q] + runs[r, 1]):
+            merged[n], nodes[n] = p[i], node[i]
+            n += 1
+        place[q] += runs[r, 1]
+    return merged, nodes
