@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from mtkit.smt.language_model import ngrams
 from mtkit.smt.phrases import context, extract
@@ -24,3 +26,12 @@ def outer(inner: Callable[..., Any]) -> Callable[..., Any]:
 lm_step, lm_ask = outer(ngrams.lm_step), outer(ngrams.lm_ask)
 hash_phrase = outer(extract.hash_phrase)
 log_probabilities = outer(context.log_probabilities)
+look_around, anywhere = outer(context.look_around), outer(context.anywhere)
+
+
+def features(words: NDArray[np.int32]) -> tuple[NDArray[np.uint32], list[int]]:
+    """F of a sentence of N words: what each sees nearby, (N, LOCAL); each as seen from anywhere."""
+    near = np.empty((len(words), context.LOCAL), np.uint32)
+    for i in range(len(words)):
+        look_around(words, 0, len(words), i, near[i])
+    return near, [int(anywhere(word)) for word in words]

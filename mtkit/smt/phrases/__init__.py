@@ -2,6 +2,13 @@
 
 Letters: s̄ a source phrase, t̄ a target phrase.
 
-extract   all pairs of an aligned corpus         table     φ and lexical weights, both directions
-reorder   P(monotone, swap, discontinuous)       context   the lexicon that sees the sentence
+build           the table of an aligned text on disk, in stages
+extract         all pairs of an aligned text
+pairs           how often each, and with which links
+lexical         lexical weights, both directions
+score           φ, both directions
+reorder         P(monotone, swap, discontinuous)
+table           all of it, to be looked up
+context         the lexicon that sees the sentence
+context_train   how it is learnt
 """

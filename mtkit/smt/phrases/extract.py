@@ -10,11 +10,17 @@ A source word that is a phrase nowhere, because its links always tangle with its
 not be translated outside the phrases it was seen in: each of its links counts as a phrase pair.
 
 Phrases are told apart by 64-bit hashes of their words; among n phrases two share one by chance with
-probability n² / 2⁶⁵ (n = 10⁷: 3 in a million).
+probability n² / 2⁶⁵ (n = 10⁷: 3 in a million). The first bits of a hash say in which of its *parts*
+a phrase is: the occurrences of a part are few enough to be sorted within a cache.
+
+Of a corpus on disk, the spans of whose pieces are counted, the tasks are ``join_words`` of all of
+them and ``find_occurrences`` of every piece.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,10 +30,13 @@ from mtkit.smt.alignment.symmetrize import Links
 from mtkit.smt.flat import Bool, Flat, Int32, Int64, longest
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.phrases.reorder import orientation
+from mtkit.storage.stages import load, save
+from mtkit.text.shards import SIDES, Shards
 
 MAX_PHRASE = 7  # words; 7 · 8 links and fewer fit into one 64-bit mask, bit 8 i + j
+WORDS = 13  # 2^WORDS words of source make two parts or more; a word begins some four occurrences
 # An occurrence: the hashes of both phrases; its links as in ``PhraseTable``; where its first words
-# stand in the flat corpus; its lengths in words; its orientations as in ``reorder``.
+# stand in the whole text; its lengths in words; its orientations as in ``reorder``.
 OCCURRENCE = np.dtype(
     [(name, np.uint64) for name in ("s_key", "t_key", "links")]
     + [(name, np.int32) for name in ("source", "target")]
@@ -54,25 +63,69 @@ class Aligned(NamedTuple):
         return cls(*sides, links.source, links.target, links.begin)
 
 
-def extract(
-    source: Flat, target: Flat, links: Links, max_length: int = MAX_PHRASE
-) -> tuple[Rows, Int64]:
-    """OCCURRENCE (N,), those of one source phrase in one part, and where the parts begin and end.
+class Piece(NamedTuple):
+    """A shard of a text and its alignments."""
 
-    Parts go by the first bits of ``s_key`` and are small enough to be sorted within a cache.
+    text: Shards
+    shard: int
+    links: tuple[Path, ...]  # where those of each were saved
+
+    def read(self) -> tuple[list[Aligned], tuple[int, int]]:
+        """The sentences by each alignment, and where their first words stand in the whole text."""
+        x, y = (self.text.side(name, self.shard) for name in SIDES)
+        sides = Flat(x.words, x.begin), Flat(y.words, y.begin)
+        return [Aligned.of(*sides, Links.load(of)) for of in self.links], (x.offset, y.offset)
+
+
+def part_bits(words: int) -> int:
+    """Of how many bits the number of a part is, with so many words of source."""
+    return 1 + (words >> WORDS).bit_length()
+
+
+def count(corpora: Sequence[Aligned], covered: Bool, bits: int, limit: int = MAX_PHRASE) -> Int64:
+    """How many consistent spans are in each part, (2^bits,); sets which words are ``covered``."""
+    size, none = np.zeros(1 << bits, np.int64), np.empty(0, OCCURRENCE)
+    for corpus in corpora:
+        _extract(corpus, (0, 0), limit, covered, False, np.uint64(64 - bits), size, none)
+    return size
+
+
+def extract(
+    corpora: Sequence[Aligned], offset: tuple[int, int], covered: Bool, size: Int64,
+    limit: int = MAX_PHRASE,
+) -> tuple[Rows, Int64]:  # fmt: skip
+    """OCCURRENCE (N,), those of one part together, and where each part ends, after a leading 0.
+
+    covered: whether a source word is a phrase by itself anywhere; size: as ``count`` gives it.
     """
-    corpus = Aligned.of(source, target, links)
-    bits = 1 + (len(source.words) >> 13).bit_length()  # a word begins some four occurrences
-    shift = np.uint64(64 - bits)
-    covered = np.zeros(int(source.words.max()) + 1, np.bool_)
-    size = np.zeros(1 + (1 << bits), np.int64)
-    for lone in (False, True):  # without rows, to count
-        _extract(corpus, max_length, covered, lone, shift, size[1:], np.empty(0, OCCURRENCE))
-    ends = np.cumsum(size)
+    shift, size = np.uint64(65 - len(size).bit_length()), size.copy()
+    for corpus in corpora:  # the lone links are yet to be counted
+        _extract(corpus, offset, limit, covered, True, shift, size, np.empty(0, OCCURRENCE))
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
     rows, at = np.empty(ends[-1], OCCURRENCE), ends[:-1].copy()
-    for lone in (False, True):
-        _extract(corpus, max_length, covered, lone, shift, at, rows)
+    for corpus in corpora:
+        for lone in (False, True):
+            _extract(corpus, offset, limit, covered, lone, shift, at, rows)
     return rows, ends
+
+
+# --- tasks
+
+
+def join_words(into: Path, words: Sequence[Path], size: int) -> None:
+    """Which of ``size`` words are phrases by themselves anywhere."""
+    covered = np.zeros(size, np.bool_)
+    for place in words:
+        covered[load(place / "covered.npy")] = True
+    save(into, covered=covered)
+
+
+def find_occurrences(into: Path, piece: Piece, words: Path, joined: Path) -> None:
+    """The occurrences of ``piece``; see ``extract``."""
+    covered, size = load(joined / "covered.npy"), load(words / "size.npy")
+    corpora, offset = piece.read()
+    rows, ends = extract(corpora, offset, covered, size)
+    save(into, rows=rows, ends=ends)
 
 
 # --- kernels
@@ -98,11 +151,12 @@ def hash_phrase(words: Int32, first: int, last: int) -> np.uint64:
 
 @kernel
 def _extract(
-    corpus: Aligned, limit: int, covered: Bool, lone: bool, shift: np.uint64, at: Int64, rows: Rows
-) -> None:
+    corpus: Aligned, offset: tuple[int, int], limit: int, covered: Bool, lone: bool,
+    shift: np.uint64, at: Int64, rows: Rows,
+) -> None:  # fmt: skip
     """Write each occurrence where its part has come to or, without room for any, count it.
 
-    covered: whether a source word is a phrase by itself, found by the first call; lone: write the
+    covered: whether a source word is a phrase by itself, set by consistent spans; lone: take the
     links of those that are not, instead of the consistent spans.
     """
     source, s_begin, target, t_begin, s, t, begin = corpus
@@ -111,8 +165,12 @@ def _extract(
         s0, t0 = s_begin[k], t_begin[k]
         words = source[s0 : s_begin[k + 1]]
         links = s[begin[k] : begin[k + 1]], t[begin[k] : begin[k + 1]]
+        n = _lone(words, covered, *links, spans) if lone else 0
+        if lone and n == 0:
+            continue
         a = _linked(len(words), t_begin[k + 1] - t0, *links)
-        n = _lone(words, covered, *links, spans) if lone else _spans(a, limit, spans)
+        if not lone:
+            n = _spans(a, limit, spans)
         for span in range(n):
             i0, i1, j0, j1 = spans[span, 0], spans[span, 1], spans[span, 2], spans[span, 3]
             if i0 == i1 and not lone:
@@ -123,7 +181,7 @@ def _extract(
                 row = rows[at[part]]
                 row.s_key, row.t_key = s_key, hash_phrase(target, t0 + j0, t0 + j1)
                 row.links = _mask(a, i0, i1, j0, j1)
-                row.source, row.target = s0 + i0, t0 + j0
+                row.source, row.target = offset[0] + s0 + i0, offset[1] + t0 + j0
                 row.s_length, row.t_length = i1 - i0 + 1, j1 - j0 + 1
                 row.previous = orientation(a[i0, j0], a[i1 + 2, j0])
                 row.next = orientation(a[i1 + 2, j1 + 2], a[i0, j1 + 2])
@@ -156,20 +214,18 @@ def _lone(words: Int32, covered: Bool, s: Int32, t: Int32, spans: Int32) -> int:
 def _spans(a: Bool, limit: int, spans: Int32) -> int:
     """Fill ``spans`` with i0, i1, j0, j1 of all consistent spans; how many they are."""
     I, J = a.shape[0] - 2, a.shape[1] - 2
-    low, high = np.empty(J, np.int64), np.empty(J, np.int64)  # the source span that j links to
-    for j in range(J):
-        low[j], high[j] = I, -1
+    first, last = np.full(I, J), np.full(I, -1)  # the target span that i links to
+    low, high = np.full(J, I), np.full(J, -1)  # the source span that j links to
     for i in range(I):
         for j in range(J):
             if a[i + 1, j + 1]:
+                first[i], last[i] = min(first[i], j), j
                 low[j], high[j] = min(low[j], i), i
     n = 0
     for i0 in range(I):
         j0, j1 = J, -1  # the target span that i0 … i1 link to
         for i1 in range(i0, min(I, i0 + limit)):
-            for j in range(J):
-                if a[i1 + 1, j + 1]:
-                    j0, j1 = min(j0, j), max(j1, j)
+            j0, j1 = min(j0, first[i1]), max(j1, last[i1])
             if j1 >= 0 and j1 - j0 < limit and _inside(low, high, i0, i1, j0, j1):
                 n = _widen(high, i0, i1, j0, j1, limit, spans, n)
     return n

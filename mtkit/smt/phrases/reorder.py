@@ -19,22 +19,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtkit.smt.flat import Float32, Int8, Int64
+from mtkit.smt.flat import Float32, Int32
 from mtkit.smt.kernels import lean
 
 MONOTONE, SWAP, DISCONTINUOUS = range(3)
 
 
-def log_probabilities(previous: Int8, following: Int8, pair: Int64) -> Float32:
+def log_probabilities(c: Int32) -> Float32:
     """ln P(o | s̄, t̄), float32 (pairs, 6): m, s, d of the previous, then of the next word.
 
-    previous, following: o of each occurrence; pair: its pair, numbered from 0 without a gap.
+    c: (pairs, 2, 3) how often each pair has each of them.
     """
-    n = int(pair.max()) + 1
-    out = np.empty((n, 6), np.float32)
-    for at, o in ((0, previous), (3, following)):
-        c = np.bincount(3 * pair + o, minlength=3 * n).reshape(n, 3)
-        out[:, at : at + 3] = np.log((c + 0.5) / (c.sum(axis=1, keepdims=True) + 1.5))
+    total = c[:, :, 0] + c[:, :, 1] + c[:, :, 2]  # faster than c.sum(2)
+    out: Float32 = np.log((c + 0.5) / (total[:, :, None] + 1.5)).astype(np.float32).reshape(-1, 6)
     return out
 
 

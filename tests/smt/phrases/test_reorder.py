@@ -3,11 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtkit.smt.phrases.extract import extract
 from mtkit.smt.phrases.reorder import DISCONTINUOUS, MONOTONE, SWAP
-from mtkit.smt.phrases.table import build_table
 from tests.support.oracles import orientations
 from tests.support.phrase_pairs import Pairs, extracted, flat, occurrences, random_pairs, spell
+from tests.support.phrase_tables import build_table, extract
 
 
 def test_every_orientation_is_the_definition() -> None:
@@ -18,8 +17,7 @@ def test_every_orientation_is_the_definition() -> None:
             span: orientations(links, len(source), len(target), span)
             for *_, span in occurrences([pair])
         }
-        rows, _ = extract(*flat([pair]))
-        for row in rows:
+        for row in extract([pair]):
             i, j = int(row["source"]), int(row["target"])
             span = i, i + int(row["s_length"]), j, j + int(row["t_length"])
             assert (row["previous"], row["next"]) == expected[span]
@@ -29,7 +27,7 @@ def test_every_orientation_is_the_definition() -> None:
 
 def test_beginnings_and_ends_are_linked_and_two_neighbours_are_neither() -> None:
     def of(links: set[tuple[int, int]], I: int, J: int, i: int, j: int) -> tuple[int, int]:
-        rows, _ = extract(*flat([(list(range(1, I + 1)), list(range(1, J + 1)), links)]))
+        rows = extract([(list(range(1, I + 1)), list(range(1, J + 1)), links)])
         short = rows[(rows["s_length"] == 1) & (rows["t_length"] == 1)]
         [row] = short[(short["source"] == i) & (short["target"] == j)]
         return int(row["previous"]), int(row["next"])

@@ -10,17 +10,16 @@ from nltk.translate.phrase_based import phrase_extraction
 
 from mtkit.smt.flat import load_arrays, save_arrays
 from mtkit.smt.language_model.estimate import FALLBACK_DISCOUNTS
-from mtkit.smt.phrases import table as tables
-from mtkit.smt.phrases.extract import extract
-from mtkit.smt.phrases.table import PhraseTable, build_table
+from mtkit.smt.phrases.table import PhraseTable
 from tests.support.oracles import phrase_spans
 from tests.support.phrase_pairs import Pairs, extracted, flat, occurrences, random_pairs, spell
+from tests.support.phrase_tables import build_table, extract
 
 
 @pytest.mark.parametrize("limit", [3, 7])
 def test_extraction_is_the_definition_and_nltks(limit: int) -> None:
     for source, target, links in random_pairs(5):
-        found, _ = extract(*flat([(source, target, links)]), limit)
+        found = extract([(source, target, links)], limit)
         columns = (found[name].astype(int) for name in ("source", "s_length", "target", "t_length"))
         spans = [(i, i + n, j, j + m) for i, n, j, m in zip(*columns, strict=True)]
         assert len(spans) == len(set(spans))
@@ -35,7 +34,7 @@ def test_extraction_is_the_definition_and_nltks(limit: int) -> None:
 
 
 def test_the_links_inside_a_pair_are_kept_as_a_mask() -> None:
-    found, _ = extract(*flat([([1, 2], [3, 4], {(0, 1), (1, 0)})]))
+    found = extract([([1, 2], [3, 4], {(0, 1), (1, 0)})])
     whole = found[(found["s_length"] == 2) & (found["t_length"] == 2)]
     assert whole["links"].tolist() == [1 << 1 | 1 << 8]
 
@@ -44,14 +43,6 @@ def test_one_word_linked_to_a_long_sentence_is_all_lone_links() -> None:
     table = build_table(*flat([([1], list(range(1, 501)), {(0, j) for j in range(500)})]))
     assert len(table.links) == 500
     assert set(table.links.tolist()) == {1}
-
-
-def test_parts_of_any_size_hold_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = flat(random_pairs(2, n=200))
-    whole = build_table(*pairs)
-    monkeypatch.setattr(tables, "CACHED", 8)
-    for name in PhraseTable._fields:
-        assert np.array_equal(getattr(build_table(*pairs), name), getattr(whole, name)), name
 
 
 def by_definition(pairs: Pairs) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:

@@ -1,0 +1,109 @@
+"""The phrase table of an aligned text on disk, in stages; each module describes its own.
+
+    phrases-words         what must be known of every piece, a shard and its alignments: ``survey``
+    phrases-links-cut, -links, -lexicon    ``lexical``: in ranges of source words
+    phrases-covered, -occurrences          ``extract``: of every piece, in parts by source phrases
+    phrases-cut, -pairs, -sums             ``pairs``: in ranges of source, of target phrases
+    phrases-scored                         ``score``: in ranges of source phrases
+
+Where ranges begin and end is kept with the stages, so that work that is taken up again with another
+memory goes on with the same ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.smt.flat import Int64
+from mtkit.smt.phrases import extract, lexical, pairs, score
+from mtkit.smt.phrases.extract import Piece
+from mtkit.storage.stages import Outputs, Stages, load, save, write_array
+from mtkit.text.shards import Shards
+
+
+def build(
+    text: Shards, links: Sequence[Outputs], stages: Stages, out: Path, discount: str = "none"
+) -> None:
+    """Extract, count and score all phrase pairs of ``text`` and write a ``PhraseTable``.
+
+    links: for each alignment of the text the directories where the ``Links`` of its shards were
+    saved; phrases are those of all alignments, as if the text came as often. discount: one of
+    ``score.DISCOUNTS``. The arrays are written from the last stage, whose files stay.
+    """
+    pieces = [Piece(text, k, tuple(of[k] for of in links)) for k in range(len(text))]
+    bits = extract.part_bits(text.tokens[0] * len(links))
+    words = stages.run("phrases-words", survey, [(piece, bits) for piece in pieces])
+    lexicon = _lexicon(words, text.sizes, stages)
+    found = _pairs(pieces, words, bits, stages)
+    ends = np.linspace(0, 1 << bits, len(found) + 1).astype(int).tolist()
+    calls = [(found, first, last, bits, discount) for first, last in pairwise(ends)]
+    sums = stages.run("phrases-sums", pairs.sum_targets, calls)
+    ranges = [(text, found, sums, lexicon, k, bits, discount) for k in range(len(found))]
+    scored = stages.run("phrases-scored", score.score_pairs, ranges)
+    stages.forget("phrases-lexicon", "phrases-pairs", "phrases-sums")
+    out.mkdir(parents=True, exist_ok=True)
+    _write(scored, out)
+
+
+def survey(into: Path, piece: Piece, bits: int) -> None:
+    """What must be known of a piece before any is extracted: which words are phrases by themselves,
+    how many spans are in each part, and the different links.
+    """
+    corpora, _ = piece.read()
+    covered = np.zeros(piece.text.sizes[0], np.bool_)
+    size = extract.count(corpora, covered, bits)
+    both, c = lexical.different(corpora)
+    save(into, covered=np.flatnonzero(covered), size=size, both=both, c=c)
+
+
+def _lexicon(words: Outputs, sizes: tuple[int, int], stages: Stages) -> Path:
+    """Where ``lexical.Weights`` are."""
+    cut = [(words, sizes[0], stages.room)]
+    [ranges] = stages.run("phrases-links-cut", lexical.cut_words, cut)
+    calls = [(words, a, b, sizes[1]) for a, b in pairwise(load(ranges / "ends.npy").tolist())]
+    links = stages.run("phrases-links", lexical.add_links, calls)
+    [joined] = stages.run("phrases-lexicon", lexical.join_links, [(links,)])
+    return Path(joined)
+
+
+def _pairs(pieces: Sequence[Piece], words: Outputs, bits: int, stages: Stages) -> Outputs:
+    """Where the different pairs are, in ranges of source phrases."""
+    join = [(words, pieces[0].text.sizes[0])]
+    [covered] = stages.run("phrases-covered", extract.join_words, join)
+    takes = [(piece, of, covered) for piece, of in zip(pieces, words, strict=True)]
+    occurrences = stages.run("phrases-occurrences", extract.find_occurrences, takes)
+    stages.forget("phrases-words", "phrases-links")
+    [cut] = stages.run("phrases-cut", pairs.cut_parts, [(occurrences, stages.room)])
+    ranges = [(occurrences, a, b, bits) for a, b in pairwise(load(cut / "ends.npy").tolist())]
+    found = stages.run("phrases-pairs", pairs.count_pairs, ranges)
+    stages.forget("phrases-occurrences")
+    return found
+
+
+def _write(scored: Sequence[Path], out: Path) -> None:
+    """The arrays of a ``PhraseTable``, a range at a time."""
+
+    def parts(name: str) -> Iterator[NDArray[Any]]:
+        return (np.load(of / f"{name}.npy", mmap_mode="r") for of in scored)
+
+    for name in ("source", "target", "key", "features", "reordering", "links"):
+        dtype, row = score.ARRAYS[name]
+        write_array(out / f"{name}.npy", parts(name), dtype, *row)
+    for name, lengths in (("s_begin", "s_length"), ("t_begin", "t_length"), ("row", "pairs")):
+        write_array(out / f"{name}.npy", _begins(parts(lengths)), np.int64)
+
+
+def _begins(lengths: Iterable[NDArray[Any]]) -> Iterator[Int64]:
+    """Where things of these lengths, one behind the other, begin and end."""
+    at = 0
+    yield np.zeros(1, np.int64)
+    for part in lengths:
+        ends = at + np.cumsum(part, dtype=np.int64)
+        yield ends
+        at = int(ends[-1]) if len(ends) else at

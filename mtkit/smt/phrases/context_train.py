@@ -1,0 +1,331 @@
+"""Learning the lexicon in context (``context``), in bounded memory.
+
+The weights of each t are learnt by themselves, to tell the places where t was chosen from those
+where another of T(s) was, by logistic regression:
+
+    examples of t    the places, in the order of the text, where t ∈ T(s) and one of T(s), which are
+                     several, was chosen
+    ln σ(z_t)        is to be large where that was t,
+    ln (1 − σ(z_t))  where it was not
+
+with AdaGrad's steps (Duchi et al. 2011), ``EPOCHS`` times over the examples. So each t has its own
+small problem, and it does not matter to the bytes which are worked on together:
+
+    counts     of a shard: a_t of every target word; how often each (s, t)
+    rivals     T(s)
+    choices    of a shard: its places with a choice; how many examples of each t
+    plan       the width of each table; which t are learnt together
+    weights    of some t: what they see at all of their examples is made once and held, then learnt
+               from t by t
+
+Where t is in so many places that those of the whole text do not fit the memory, its task holds
+those of some shards at a time, in each epoch anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.smt.alignment.symmetrize import Links
+from mtkit.smt.flat import Bool, Flat, Float32, Int32, Int64
+from mtkit.smt.kernels import kernel, lean
+from mtkit.smt.phrases.context import LOCAL, RIVALS, UNIT, UInt32, anywhere, look_around, margin
+from mtkit.smt.phrases.extract import Aligned
+from mtkit.storage.stages import ArrayFile, Outputs, Stages, load, save, write_array
+from mtkit.text.shards import Shards
+
+EPOCHS = 4
+STEP = 0.1  # AdaGrad's
+DECAY = 1e-2  # of weights, in every step
+SURE = 0.01  # an error of σ(z) below this teaches nothing
+SPREAD, LARGEST = 4, 1 << 16  # places of a table for each place in the text; the most it has
+PARTS, SMALLEST = 16, 1 << 24  # of the t, for several threads; bytes of one, if there are so many
+# Bytes: of an (s, t) that is counted; of an example; of a weight and its Σ g²; of a source word.
+PAIR, EXAMPLE, WEIGHT, WORD = 80, 4 * LOCAL + 5, 8, 8
+
+
+def build(text: Shards, links: Outputs, stages: Stages, out: Path) -> None:
+    """Learn from an aligned text, and write the arrays of a ``Lexicon`` into ``out``.
+
+    links: where those of each shard were saved. What ``out`` is written from stays, to be written
+    again.
+    """
+    shards = range(len(text))
+    counts = stages.run("context-counts", _count, [(text, k, links[k]) for k in shards])
+    [rivals] = stages.run("context-rivals", _rank, [(text, counts, stages.room // PAIR)])
+    calls = [(text, k, counts[k], rivals) for k in shards]
+    choices = stages.run("context-choices", _choose, calls)
+    stages.forget("context-counts")
+    words = WORD * text.tokens[0]
+    room = max(stages.room - words, stages.room // 2)
+    [plan] = stages.run("context-plan", _plan, [(text, choices, room)])
+    sizes = load(plan / "size.npy")
+    tasks = [
+        (text, choices, rivals, plan, part, stages.parts(words + int(size)))
+        for part, size in enumerate(sizes)
+    ]
+    weights = stages.run("context-weights", _learn, tasks)
+    stages.forget("context-choices")
+    out.mkdir(parents=True, exist_ok=True)
+    row, word = load(rivals / "row.npy"), load(rivals / "word.npy")
+    save(out, row=row, word=word, begin=load(plan / "begin.npy"))
+    write_array(out / "weight.npy", (load(part / "weight.npy") for part in weights), np.int8)
+
+
+def _offsets(sizes: NDArray[Any]) -> Int64:
+    """Where each of some things of these sizes begins, one behind the other, and the last ends."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
+
+
+def _ends(sizes: Int64, most: int) -> list[int]:
+    """0, and where ranges of things end that are at most so large together, or a single thing."""
+    begin, ends = _offsets(sizes), [0]
+    while ends[-1] < len(sizes):
+        fit = np.searchsorted(begin, begin[ends[-1]] + most, "right") - 1
+        ends.append(max(int(fit), ends[-1] + 1))
+    return ends
+
+
+# --- T(s)
+
+
+def _count(into: Path, text: Shards, k: int, links: Path) -> None:
+    """``a``, places in the source of the shard; ``key``, s · 2³² + t, and the ``count`` of each."""
+    x, y = Flat.side(text, "source", k), Flat.side(text, "target", k)
+    a = _affiliations(Aligned.of(x, y, Links.load(links)))
+    key, count = np.unique(x.words[a].astype(np.int64) << 32 | y.words, return_counts=True)
+    save(into, a=a, key=key, count=count.astype(np.int32))
+
+
+def _rank(into: Path, text: Shards, counts: Outputs, most: int) -> None:
+    """``row`` and ``word`` of T, best first; with so many (s, t) of all shards at a time."""
+    entries = np.zeros(text.sizes[0], np.int64)
+    for out in counts:
+        entries += np.bincount(load(out / "key.npy") >> 32, minlength=len(entries))
+    number = np.zeros(len(entries), np.int64)
+    with ArrayFile(into / "word.npy", np.int32) as file:
+        for first, last in pairwise(_ends(entries, most)):
+            key, count = _summed(counts, first << 32, last << 32)
+            s = key >> 32
+            order = np.lexsort((key, -count, s))
+            key, rank = key[order], np.arange(len(key)) - np.searchsorted(s, s)
+            key = key[rank < RIVALS]
+            number[first:last] = np.bincount((key >> 32) - first, minlength=last - first)
+            file.append(key & 0xFFFFFFFF)
+    save(into, row=_offsets(number))
+
+
+def _summed(counts: Iterable[Path], low: int, high: int) -> tuple[Int64, Int64]:
+    """The keys low … high − 1 of all shards, in their order, and how often each is there."""
+    keys, numbers = [], []
+    for out in counts:
+        a, b = np.searchsorted(np.load(out / "key.npy", mmap_mode="r"), (low, high))
+        keys.append(load(out / "key.npy", a, b))
+        numbers.append(load(out / "count.npy", a, b))
+    key, entry = np.unique(np.concatenate(keys), return_inverse=True)
+    return key, np.bincount(entry, np.concatenate(numbers), len(key)).astype(np.int64)
+
+
+# --- what is to be learnt
+
+
+def _choose(into: Path, text: Shards, k: int, counted: Path, rivals: Path) -> None:
+    """``choice``, int32 (M, 3): place a_t, word t, sentence; and ``examples``, (2, n): t and how
+    many it has in the shard.
+    """
+    x, y = Flat.side(text, "source", k), Flat.side(text, "target", k)
+    row, word = load(rivals / "row.npy"), load(rivals / "word.npy")
+    examples = np.zeros(text.sizes[1], np.int32)
+    choice = _choices(x.words, y.words, y.begin, load(counted / "a.npy"), row, word, examples)
+    t = np.flatnonzero(examples)
+    save(into, choice=choice, examples=np.stack([t.astype(np.int32), examples[t]]))
+
+
+def _plan(into: Path, text: Shards, choices: Outputs, room: int) -> None:
+    """``begin`` of the weights; where each part of the t has its ``end``, and the ``size`` of what
+    it holds, at most ``room`` if there are several t.
+    """
+    examples = np.zeros(text.sizes[1], np.int64)
+    for out in choices:
+        t, number = load(out / "examples.npy")
+        examples[t] += number
+    places = np.minimum(examples * SPREAD, LARGEST)
+    width = np.where(places > 0, 2 ** np.ceil(np.log2(np.maximum(places, 1))).astype(np.int64), 0)
+    size = EXAMPLE * examples + WEIGHT * width
+    end = np.array(_ends(size, min(room, max(int(size.sum()) // PARTS, SMALLEST))))
+    save(into, begin=_offsets(width), end=end, size=np.diff(_offsets(size)[end]))
+
+
+# --- what t sees
+
+
+class Examples(NamedTuple):
+    """E examples of T words, of some shards of N source words in S sentences."""
+
+    first: Int64  # (T + 1,) those of the n-th are first[n] … first[n + 1] − 1
+    near: UInt32  # (E, LOCAL) of F(x, a_t)
+    sentence: Int32  # (E,)
+    chosen: Bool  # (E,)
+    begin: Int64  # (S + 1,) the words of a sentence are far[begin[s] : begin[s + 1]]
+    far: UInt32  # (N,) as seen from anywhere in their sentence
+
+
+def _learn(
+    into: Path, text: Shards, choices: Outputs, rivals: Path, plan: Path, part: int, batches: int
+) -> None:
+    """``weight`` of a part of the t; ``batches`` of shards, the examples of one at a time."""
+    t, t_behind = load(plan / "end.npy", part, part + 2).tolist()
+    begin = load(plan / "begin.npy", t, t_behind + 1)
+    begin -= begin[0]
+    w, squares = np.zeros(begin[-1], np.float32), np.full(begin[-1], 1e-6, np.float32)
+    row, word = _within(rivals, t, t_behind)
+    groups = np.array_split(np.arange(len(text)), min(batches, len(text)))
+    at_once = EPOCHS if len(groups) == 1 else 1
+    for _ in range(EPOCHS // at_once):
+        for shards in groups:
+            examples = _examples(text, choices, shards.tolist(), row, word, t, t_behind)
+            _descend(examples, begin, w, squares, at_once)
+            del examples  # before the next are made
+    del squares
+    w *= UNIT
+    save(into, weight=np.rint(np.clip(w, -127, 127, out=w), out=w).astype(np.int8))
+
+
+def _within(rivals: Path, t: int, t_behind: int) -> tuple[Int64, Int32]:
+    """``row`` and ``word`` of T with none but t … t_behind − 1, which count from 0."""
+    word = load(rivals / "word.npy")
+    inside = (word >= t) & (word < t_behind)
+    return _offsets(inside)[load(rivals / "row.npy")], word[inside] - np.int32(t)
+
+
+def _examples(
+    text: Shards, choices: Outputs, shards: Sequence[int], row: Int64, word: Int32, t: int,
+    t_behind: int,
+) -> Examples:  # fmt: skip
+    """Those of t … t_behind − 1, whose rivals ``_within`` has, in successive shards."""
+    number = np.zeros(t_behind - t, np.int64)
+    for k in shards:
+        seen, times = load(choices[k] / "examples.npy")
+        a, b = np.searchsorted(seen, (t, t_behind))
+        number[seen[a:b] - t] += times[a:b]
+    first = _offsets(number)
+    s, s_behind = text.begin[shards[0]], text.begin[shards[-1] + 1]
+    begin = load(text.directory / "source" / "begin.npy", s, s_behind + 1)
+    words = load(text.directory / "source" / "words.npy", int(begin[0]), int(begin[-1]))
+    begin -= begin[0]
+    near = np.empty((first[-1], LOCAL), np.uint32)
+    sentence, chosen = np.empty(first[-1], np.int32), np.empty(first[-1], np.bool_)
+    examples = Examples(first, near, sentence, chosen, begin, np.empty(len(words), np.uint32))
+    at = first[:-1].copy()
+    for k in shards:
+        choice = load(choices[k] / "choice.npy")
+        choice[:, 1] -= t
+        inside = text.begin[k] - s, text.begin[k + 1] - s
+        _gather(words, choice, *inside, row, word, at, examples)
+    return examples
+
+
+# --- kernels
+
+
+@kernel
+def _affiliations(corpus: Aligned) -> Int32:
+    """a_t of every target word of the corpus, an index of the flat source."""
+    s_begin, t_begin, link_begin = corpus.s_begin, corpus.t_begin, corpus.begin
+    a = np.full(t_begin[-1], -1, np.int32)
+    for k in range(len(s_begin) - 1):
+        for link in range(link_begin[k], link_begin[k + 1]):
+            j, i = t_begin[k] + corpus.t[link], s_begin[k] + corpus.s[link]
+            if a[j] < 0 or i < a[j]:
+                a[j] = i
+        last = s_begin[k]
+        for j in range(t_begin[k + 1] - 1, t_begin[k] - 1, -1):
+            last = a[j] if a[j] >= 0 else last  # ends as the first word that has one
+        for j in range(t_begin[k], t_begin[k + 1]):
+            last = a[j] if a[j] >= 0 else last
+            a[j] = last
+    return a
+
+
+@kernel
+def _choices(
+    source: Int32, target: Int32, t_begin: Int64, a: Int32, row: Int64, word: Int32,
+    examples: Int32,
+) -> Int32:  # fmt: skip
+    """See ``_choose``: a place without a choice is left out, and one where none of T(s) was chosen.
+
+    examples: (V_t,) to be added to.
+    """
+    choice = np.empty((len(target), 3), np.int32)
+    M = 0
+    for k in range(len(t_begin) - 1):
+        for j in range(t_begin[k], t_begin[k + 1]):
+            rivals = word[row[source[a[j]]] : row[source[a[j]] + 1]]
+            useful = False
+            for rival in rivals:
+                useful |= len(rivals) > 1 and rival == target[j]
+            if useful:
+                choice[M, 0], choice[M, 1], choice[M, 2] = a[j], target[j], k
+                M += 1
+                for rival in rivals:
+                    examples[rival] += 1
+    return choice[:M].copy()
+
+
+@kernel
+def _gather(
+    words: Int32, choice: Int32, s_first: int, s_behind: int, row: Int64, word: Int32, at: Int64,
+    examples: Examples,
+) -> None:  # fmt: skip
+    """Write the examples that a shard has where each word's have come to, ``at``.
+
+    s_first … s_behind − 1: its sentences among those of ``examples``.
+    """
+    _, near, sentence, chosen, begin, far = examples
+    for i in range(begin[s_first], begin[s_behind]):
+        far[i] = anywhere(words[i])
+    seen = np.empty(LOCAL, np.uint32)
+    for n in range(len(choice)):
+        i, s = begin[s_first] + choice[n, 0], s_first + choice[n, 2]
+        first, behind = row[words[i]], row[words[i] + 1]
+        if first < behind:
+            look_around(words, begin[s], begin[s + 1], i, seen)
+        for rival in range(first, behind):
+            e = at[word[rival]]
+            at[word[rival]] += 1
+            for f in range(LOCAL):
+                near[e, f] = seen[f]
+            sentence[e], chosen[e] = s, word[rival] == choice[n, 1]
+
+
+@kernel
+def _descend(
+    examples: Examples, begin: Int64, w: Float32, squares: Float32, epochs: int
+) -> None:  # fmt: skip
+    """Fit the weights of each word, those of the n-th at begin[n] … begin[n + 1] − 1, by itself."""
+    first, near, sentence, chosen, s_begin, far = examples
+    for n in range(len(first) - 1):
+        w_t, squares_t = w[begin[n] : begin[n + 1]], squares[begin[n] : begin[n + 1]]
+        for _ in range(epochs):
+            for e in range(first[n], first[n + 1]):
+                everywhere = far[s_begin[sentence[e]] : s_begin[sentence[e] + 1]]
+                error = 1 / (1 + np.exp(-margin(w_t, near[e], everywhere))) - np.float32(chosen[e])
+                if abs(error) > SURE:
+                    _step(w_t, squares_t, near[e], error)
+                    _step(w_t, squares_t, everywhere, error)
+
+
+@lean
+def _step(w: Float32, squares: Float32, features: UInt32, error: np.float32) -> None:
+    """AdaGrad's step for each feature f: g = error + decay · w_f,  w_f −= η g / √Σ g²."""
+    mask = len(w) - 1
+    for f in features:
+        g = np.float32(error + np.float32(DECAY) * w[f & mask])
+        squares[f & mask] += g * g
+        w[f & mask] -= np.float32(STEP) * g / np.sqrt(squares[f & mask])

@@ -1,0 +1,179 @@
+"""What the words of a phrase pair are worth to one another (Koehn, Och & Marcu 2003).
+
+Letters: s a word of the source phrase s̄, t one of the target phrase t̄.
+
+    c(s, t)   links of s to t in the corpus; c(s), c(t) those of s, of t
+    c(s, ε)   how often s stands unlinked; c(ε, t) how often t does
+    w(t|s)    = c(s, t) / c(s)          w(t|NULL) = c(ε, t) / Σ_t′ c(ε, t′), at least 10⁻⁷
+    w(s|t)    = c(s, t) / c(t)          w(s|NULL) = c(s, ε) / Σ_s′ c(s′, ε), at least 10⁻⁷
+    lex(t̄|s̄)  = Π_{t ∈ t̄} mean of w(t|s) over the s ∈ s̄ linked to t, or w(t|NULL)
+    lex(s̄|t̄)  = Π_{s ∈ s̄} mean of w(s|t) over the t ∈ t̄ linked to s, or w(s|NULL)
+
+Of a corpus on disk, the ``different`` links of whose pieces are known, the tasks are ``cut_words``,
+which divides the source words into ranges that fit the memory; ``add_links`` of each range; and
+``join_links``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.smt.flat import Float64, Int32, Int64, UInt64, read_only
+from mtkit.smt.kernels import kernel, lean
+from mtkit.smt.phrases.extract import MAX_PHRASE, Aligned
+from mtkit.storage.stages import ArrayFile, load, save
+from mtkit.text.vocabulary import PAD
+
+RARE = 1e-7  # the least w(·|NULL)
+HELD = 64  # bytes of a different link of a piece, while those of all pieces are added up
+EMPTY = PAD  # ε, the id of no word
+
+
+class Weights(NamedTuple):
+    """w of E different links of V_s source and V_t target words."""
+
+    begin: Int64  # (V_s + 1,) those of source word s are begin[s] : begin[s + 1]
+    t: Int32  # (E,) their target words, rising
+    both: Float64  # (E, 2) w(t|s), w(s|t)
+    s_null: Float64  # (V_s,) w(s|NULL)
+    t_null: Float64  # (V_t,) w(t|NULL)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """What ``join_links`` wrote, memory-mapped."""
+        paths = (directory / f"{name}.npy" for name in cls._fields)
+        return cls(*read_only(np.load(path, mmap_mode="r") for path in paths))
+
+
+def together(s: NDArray[Any], t: NDArray[Any]) -> UInt64:
+    """2³² s + t."""
+    return s.astype(np.uint64) << np.uint64(32) | t.astype(np.uint64)
+
+
+def different(corpora: Iterable[Aligned]) -> tuple[UInt64, Int64]:
+    """The different links of corpora, 2³² s + t, rising, and c(s, t); those to ε, too."""
+    every = []
+    for of in corpora:
+        sentence = np.repeat(np.arange(len(of.s_begin) - 1), np.diff(of.begin))
+        i, j = of.s_begin[sentence] + of.s, of.t_begin[sentence] + of.t
+        s, t = np.delete(of.source, i), np.delete(of.target, j)
+        none = np.full(max(len(s), len(t)), EMPTY)
+        every += [together(of.source[i], of.target[j])]
+        every += [together(s, none[: len(s)]), together(none[: len(t)], t)]
+    return np.unique(np.concatenate(every), return_counts=True)
+
+
+# --- tasks
+
+
+def cut_words(into: Path, links: Sequence[Path], size: int, room: int) -> None:
+    """Where ranges of the ``size`` source words begin and end, each of links that fit ``room``."""
+    entries = np.zeros(size, np.int64)
+    for of in links:
+        s = load(of / "both.npy") >> np.uint64(32)
+        entries += np.bincount(s.astype(np.int64), minlength=size)
+    total = np.cumsum(entries)
+    ranges = max(1, -(-HELD * int(total[-1]) // room))
+    inner = 1 + np.searchsorted(total, np.linspace(0, total[-1], ranges + 1)[1:-1])
+    save(into, ends=np.unique(np.concatenate([[0], inner, [size]])))
+
+
+def add_links(into: Path, links: Sequence[Path], first: int, last: int, t_size: int) -> None:
+    """The links of source words ``first : last`` in all pieces; of ε, and to ε, apart."""
+    found = []
+    for of in links:
+        both = np.load(of / "both.npy", mmap_mode="r")
+        a, b = np.searchsorted(both, np.array([first << 32, last << 32], np.uint64)).tolist()
+        found.append((np.array(both[a:b]), load(of / "c.npy", a, b)))
+    every, counts = (np.concatenate(column) for column in zip(*found, strict=True))
+    del found
+    both, which = np.unique(every, return_inverse=True)
+    c = np.bincount(which, counts).astype(np.int64)
+    s, t = (both >> np.uint64(32)).astype(np.int64) - first, both.astype(np.uint32).view(np.int32)
+    s_alone, t_alone = t == EMPTY, s == EMPTY - first
+    linked = ~(s_alone | t_alone)
+    save(into, t=t[linked], c=c[linked], entries=np.bincount(s[linked], minlength=last - first))
+    for side, ids, size, alone in (("s", s, last - first, s_alone), ("t", t, t_size, t_alone)):
+        for name, rows in (("count", linked), ("null", alone)):
+            total = np.bincount(ids[rows], c[rows], size).astype(np.int64)
+            save(into, **{f"{side}_{name}": total})
+
+
+def join_links(into: Path, ranges: Sequence[Path]) -> None:
+    """``Weights`` of the links of all ranges."""
+
+    def of_all(name: str) -> list[NDArray[Any]]:
+        return [load(of / f"{name}.npy") for of in ranges]
+
+    t_count, t_null = (np.sum(of_all(f"t_{name}"), axis=0) for name in ("count", "null"))
+    entries, s_null = (np.concatenate(of_all(name)) for name in ("entries", "s_null"))
+    save(into, begin=np.append(0, np.cumsum(entries)), s_null=null(s_null), t_null=null(t_null))
+    with (
+        ArrayFile(into / "t.npy", np.int32) as words,
+        ArrayFile(into / "both.npy", np.float64, (2,)) as both,
+    ):
+        for of in ranges:
+            t, c, entries, s_count = (
+                load(of / f"{name}.npy") for name in ("t", "c", "entries", "s_count")
+            )
+            words.append(t)
+            both.append(np.column_stack([c / np.repeat(s_count, entries), c / t_count[t]]))
+
+
+def null(unlinked: Int64) -> Float64:
+    """w(·|NULL) of every word of a side."""
+    share: Float64 = np.maximum(unlinked / max(1, unlinked.sum()), RARE)
+    return share
+
+
+# --- kernels
+
+
+@lean
+def _find(t: Int32, word: int, first: int, last: int) -> int:
+    """The place of ``word``, which is there, in the rising ``t[first : last]``."""
+    n = last - first
+    while n > 1:
+        half = n >> 1
+        first = first + half if t[first + half] <= word else first
+        n -= half
+    return first
+
+
+@kernel
+def lexical(
+    source: Int32, s_begin: Int64, phrase: Int64, target: Int32, t_begin: Int64, links: UInt64,
+    w: Weights,
+) -> Float64:  # fmt: skip
+    """lex(t̄|s̄) and lex(s̄|t̄) of P pairs, (P, 2); see the module's head.
+
+    source, s_begin: the words of source phrases, as in ``PhraseTable``; phrase: (P,) which of them
+    is that of each pair; target, t_begin, links: as in ``PhraseTable``.
+    """
+    out = np.empty((len(links), 2))
+    total, n = np.zeros(MAX_PHRASE), np.zeros(MAX_PHRASE, np.int64)
+    for p in range(len(links)):
+        x, y, J = s_begin[phrase[p]], t_begin[p], t_begin[p + 1] - t_begin[p]
+        forward = backward = 1.0
+        for i in range(s_begin[phrase[p] + 1] - x):
+            s, back, m = source[x + i], 0.0, 0
+            row = links[p] >> np.uint64(8 * i)
+            for j in range(J):
+                if row >> np.uint64(j) & np.uint64(1):
+                    t = target[y + j]
+                    at = _find(w.t, t, w.begin[s], w.begin[s + 1])
+                    total[j] += w.both[at, 0]
+                    n[j] += 1
+                    back += w.both[at, 1]
+                    m += 1
+            backward *= back / m if m > 0 else w.s_null[s]
+        for j in range(J):
+            forward *= total[j] / n[j] if n[j] > 0 else w.t_null[target[y + j]]
+            total[j], n[j] = 0.0, 0
+        out[p, 0], out[p, 1] = forward, backward
+    return out
