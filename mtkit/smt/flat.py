@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mtkit.smt.kernels import lean
 from mtkit.storage.reading import read_array
+from mtkit.text.shards import Shards
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
@@ -34,13 +35,14 @@ class Flat:
     def __post_init__(self) -> None:
         read_only([self.words, self.begin])
 
+    @classmethod
+    def side(cls, text: Shards, name: str, k: int) -> Flat:
+        """One side, ``source`` or ``target``, of shard ``k``."""
+        side = text.side(name, k)
+        return cls(side.words, side.begin)
+
     def __len__(self) -> int:
         return len(self.begin) - 1
-
-    def repeated(self, times: int) -> Flat:
-        """The same sentences once more after the last, and again."""
-        begin = [self.begin[1:] + k * len(self.words) for k in range(times)]
-        return Flat(np.tile(self.words, times), np.concatenate([np.zeros(1, np.int64), *begin]))
 
     @classmethod
     def of(

@@ -3,7 +3,8 @@
 Letters: e_1 … e_I the words given, f_1 … f_J the words explained, a_j the position that f_j comes
 from, 0 the empty word.
 
-places       where words meet: the sparse t(f|e), the E-step's threads, the M-step
+places       where words meet: the sparse t(f|e) of a text or a shard, the M-step
+direction    P(f|e) of a text in shards: t in parts, EM over all of it
 ibm1         Model 1          diagonal    Model 2, near the diagonal
 hmm          jumps            fertility   sampled, with fertilities
 symmetrize   two directions become one

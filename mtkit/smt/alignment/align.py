@@ -20,146 +20,145 @@ Letters as in ``places``; e is what is given, f what is explained.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mtkit.smt.alignment import diagonal, fertility, hmm, ibm1
-from mtkit.smt.alignment.places import Places, best_links, link_counts, maximise
-from mtkit.smt.alignment.symmetrize import Links, LinkSet, rated, symmetrize
-from mtkit.smt.alignment.word_model import WordModel, WordModels
-from mtkit.smt.flat import Flat, Float32, Float64, Int32
+from mtkit.smt.alignment.direction import Direction, Learnt, Model, beginnings, em, posteriors
+from mtkit.smt.alignment.places import best_links
+from mtkit.smt.alignment.symmetrize import Links, LinkSet, joined, rated, symmetrize
+from mtkit.smt.alignment.word_model import build
+from mtkit.smt.flat import Flat, Float64, Int32
+from mtkit.storage.stages import Outputs, Stages, array, save
+from mtkit.text.shards import SIDES, Shards
 from mtkit.text.stems import stem
-from mtkit.text.vocabulary import SPECIALS, Sentences, Vocabulary
+from mtkit.text.vocabulary import SPECIALS, Vocabulary
 
 ITERATIONS = 5  # of EM, each model
 ALPHA = 0.01  # Dirichlet prior of t in EM
 
 
-class Learnt(NamedTuple):
-    """What an aligner finds out of one direction."""
+class Aligner(NamedTuple):
+    """A model, by the models that it is learnt from, one after the other."""
 
-    posterior: Float32  # P(a_j = i | f, e) of every place
-    jumps: Float64  # s of ``hmm``, its start where the model has no jumps
-    likelihood: dict[str, list[float]]  # ln P(f|e) by model and iteration
+    models: dict[str, Model]  # by EM
+    sampled: bool = False  # fertilities, from there on
+
+    @property
+    def modules(self) -> set[str]:
+        """Those with the kernels."""
+        return {*self.models, *["fertility"] * self.sampled}
+
+
+ALIGNERS = {
+    "ibm1": Aligner({"ibm1": ibm1.MODEL}),
+    "diagonal": Aligner({"diagonal": diagonal.MODEL}),
+    "hmm": Aligner({"ibm1": ibm1.MODEL, "hmm": hmm.MODEL}),
+    "fertility": Aligner({"diagonal": diagonal.MODEL}, sampled=True),
+}
 
 
 @dataclass(frozen=True)
-class Direction:
-    """One direction after training."""
+class Trained:
+    """What was learnt of one direction."""
 
-    e: Flat  # ids of words
-    f: Flat
-    sizes: tuple[int, int]  # numbers of ids
-    learnt: Learnt
-    best: Int32  # a_j − 1 of every f_j
-
-    def model(self) -> WordModel:
-        """P(f|e) of whole words."""
-        places = Places.of(self.e, self.f, *self.sizes)
-        t = link_counts(self.learnt.posterior, places.entry, len(places.column))
-        maximise(t, places.row, 0.0)
-        return WordModel.of(t, places, self.learnt.jumps, self.sizes[1])
+    sides: tuple[str, str]  # e and f
+    posteriors: Outputs  # P(a_j = i | f, e) of every place, float32 ``posterior``, a shard each
+    jumps: Float64  # s of ``hmm``, its start where the model has no jumps
+    perplexity: dict[str, list[float]]  # by model and iteration
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A corpus as ids of ``words``, its links, and what was learnt in finding them."""
+    """A text with its links, and what was learnt in finding them."""
 
-    source: Flat
-    target: Flat
-    words: tuple[Vocabulary, Vocabulary]
-    links: Links
-    forward: Direction  # P(y|x)
-    backward: Direction  # P(x|y)
-    threads: int = 2
+    text: Shards
+    stages: Stages
+    links: Outputs  # ``Links`` with probabilities, a shard each
+    forward: Trained  # P(y|x)
+    backward: Trained  # P(x|y)
 
-    @cached_property
-    def models(self) -> WordModels:
-        """Both directions, to align other text by; links alone can do without."""
-        directions = self.forward, self.backward
-        with ThreadPoolExecutor(min(2, self.threads)) as pool:
-            return WordModels(*self.words, *pool.map(Direction.model, directions))
+    def save_models(self, out: Path) -> None:
+        """Write ``WordModels``: both directions, to align other text by. What they are made from
+        is gone then.
+        """
+        for side in SIDES:
+            shutil.copy(self.text.directory / f"{side}.json", out / f"{side}.json")
+        for name, way in (("forward", self.forward), ("backward", self.backward)):
+            stages = self.stages.within(name)
+            build(self.text, way.sides, way.posteriors, way.jumps, stages, out / name)
+            stages.forget(way.posteriors.place.name)
+
+    def read_links(self) -> Links:
+        """Those of the whole text."""
+        return joined([Links.load(out) for out in self.links])
 
 
 def align(
-    source: Sentences, target: Sentences, aligner: str = "fertility",
-    heuristic: str = "grow-diag-final-and", threads: int = 2,
+    text: Shards, stages: Stages, aligner: str = "fertility",
+    heuristic: str = "grow-diag-final-and",
 ) -> Alignment:  # fmt: skip
-    """Align tokenised sentences that correspond, by one of ``ALIGNERS`` and ``HEURISTICS``.
+    """Align sentences that correspond, by one of ``ALIGNERS`` and ``HEURISTICS``."""
+    [stems] = stages.run("stems", _stems, [(text,)])
+    half = replace(stages, workers=max(1, stages.workers // 2), memory=stages.memory // 2)
 
-    The two directions share nothing and run side by side, each with half of the threads; of one
-    thread one after the other.
-    """
-    words = Vocabulary.build(source), Vocabulary.build(target)
-    x, y = Flat.of(source, words[0].encode), Flat.of(target, words[1].encode)
-    with ThreadPoolExecutor(min(2, threads)) as pool:
-        forward, backward = pool.map(
-            train_direction, (x, y), words, (y, x), words[::-1], [aligner] * 2, [threads // 2] * 2
-        )
-    links = symmetrize(forward.best, backward.best, x, y, heuristic)
-    links = rated(links, forward.learnt.posterior, backward.learnt.posterior, x, y)
-    return Alignment(x, y, words, links, forward, backward, threads)
+    def train(name: str, sides: tuple[str, str]) -> Trained:
+        return _train(text, sides, stems, aligner, half.within(name))
+
+    ways = partial(train, "forward", SIDES), partial(train, "backward", SIDES[::-1])
+    forward, backward = stages.beside(*ways)
+    calls = [(text, heuristic, forward, backward, k) for k in range(len(text))]
+    links = stages.run("links", _link, calls)
+    return Alignment(text, stages, links, forward, backward)
 
 
-def train_direction(
-    e: Flat, e_words: Vocabulary, f: Flat, f_words: Vocabulary, aligner: str, threads: int = 1
-) -> Direction:
-    """Train P(f|e) by one of ``ALIGNERS``; at least one thread is taken."""
-    (e_stem, e_size), (f_stem, f_size) = stem_ids(e_words), stem_ids(f_words)
-    stems = Flat(e_stem[e.words], e.begin), Flat(f_stem[f.words], f.begin)
-    places = Places.of(*stems, e_size, f_size)
-    learnt = ALIGNERS[aligner].learn(places, max(1, threads))
-    best = best_links(learnt.posterior, places.begin, places.e_begin, places.f_begin)
-    return Direction(e, f, (len(e_words), len(f_words)), learnt, best)
+def _train(
+    text: Shards, sides: tuple[str, str], stems: Path, aligner: str, stages: Stages
+) -> Trained:
+    """Learn P(f|e) by one of ``ALIGNERS``."""
+    classes = stems / f"{sides[0]}.npy", stems / f"{sides[1]}.npy"
+    d = Direction.of(text, *sides, classes, stages)
+    perplexities, learnt, name = dict[str, list[float]](), Learnt(None, None, []), ""
+    models, sampled = ALIGNERS[aligner]
+    f_words = text.tokens[SIDES.index(sides[1])]
+    for name, model in models.items():
+        learnt = em(d, stages, name, model, ITERATIONS, ALPHA, learnt.t)
+        perplexities[name] = [perplexity(v, f_words, text.pairs) for v in learnt.likelihood]
+    if sampled:
+        posterior, jumps = fertility.sample(d, stages, models[name], learnt)
+        jumps = hmm.fold_jumps(jumps)
+    else:
+        posterior = posteriors(d, stages, name, models[name], learnt)
+        jumps = learnt.other if name == "hmm" else hmm.first_jumps()
+    stages.forget("places", "keys", "slots")
+    if learnt.t:
+        learnt.t.unlink(missing_ok=True)
+    return Trained(sides, posterior, jumps, perplexities)
 
 
-def _ibm1(places: Places, threads: int) -> tuple[Float64, list[float]]:
-    steps = list(islice(ibm1.ibm1(places, ALPHA, threads), ITERATIONS))
-    return steps[-1][0], [likelihood for _, likelihood in steps]
+# --- tasks
 
 
-def _by_ibm1(places: Places, threads: int) -> Learnt:
-    t, likelihood = _ibm1(places, threads)
-    return Learnt(ibm1.posterior(places, t), hmm.first_jumps(), {"ibm1": likelihood})
+def _stems(into: Path, text: Shards) -> None:
+    """The class of each word of either side: its stem."""
+    save(into, **{side: stem_ids(text.vocabulary(side))[0] for side in SIDES})
 
 
-def _by_hmm(places: Places, threads: int) -> Learnt:
-    t, first = _ibm1(places, threads)
-    t, jumps, second = hmm.hmm(places, t, ITERATIONS, ALPHA, threads)
-    return Learnt(hmm.posterior(places, t, jumps), jumps, {"ibm1": first, "hmm": second})
-
-
-def _by_diagonal(places: Places, threads: int) -> Learnt:
-    t, tension, likelihood = diagonal.diagonal(places, ITERATIONS, ALPHA, threads)
-    posterior = diagonal.posterior(places, t, tension)
-    return Learnt(posterior, hmm.first_jumps(), {"diagonal": likelihood})
-
-
-def _by_fertility(places: Places, threads: int) -> Learnt:
-    start = _by_diagonal(places, threads)
-    posterior, jumps = fertility.sample(places, start.posterior, threads)
-    return Learnt(posterior, hmm.fold_jumps(jumps), start.likelihood)
-
-
-class Aligner(NamedTuple):
-    """learn: of the places of one direction, with so many threads; modules: of its kernels."""
-
-    learn: Callable[[Places, int], Learnt]
-    modules: set[str]
-
-
-ALIGNERS = {
-    "ibm1": Aligner(_by_ibm1, {"ibm1"}),
-    "diagonal": Aligner(_by_diagonal, {"diagonal"}),
-    "hmm": Aligner(_by_hmm, {"ibm1", "hmm"}),
-    "fertility": Aligner(_by_fertility, {"diagonal", "fertility"}),
-}
+def _link(
+    into: Path, text: Shards, heuristic: str, forward: Trained, backward: Trained, k: int
+) -> None:
+    """The ``rated`` links of a shard."""
+    x, y = (Flat.side(text, side, k) for side in SIDES)
+    of_y, of_x = (array(way.posteriors[k], "posterior") for way in (forward, backward))
+    to_x = best_links(of_y, beginnings(x, y), x.begin, y.begin)
+    to_y = best_links(of_x, beginnings(y, x), y.begin, x.begin)
+    rated(symmetrize(to_x, to_y, x, y, heuristic), of_y, of_x, x, y).save(into)
 
 
 def stem_ids(words: Vocabulary) -> tuple[Int32, int]:
@@ -169,9 +168,9 @@ def stem_ids(words: Vocabulary) -> tuple[Int32, int]:
     return np.array(numbers, np.int32), len(ids)
 
 
-def perplexity(likelihood: float, f: Flat) -> float:
+def perplexity(likelihood: float, words: int, sentences: int) -> float:
     """exp(−ln P(f|e) / N), N the words of f and one end a sentence."""
-    return math.exp(-likelihood / (len(f.words) + len(f)))
+    return math.exp(-likelihood / (words + sentences))
 
 
 def aer(links: Sequence[LinkSet], gold: Sequence[LinkSet]) -> tuple[float, float, float]:

@@ -18,11 +18,12 @@ All sentence pairs of one size (I, J) share E_j and V_j, so w is summed by size 
 
 from __future__ import annotations
 
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
+from mtkit.smt.alignment.direction import Direction, Model
+from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Float32, Float64, Int64, longest
 from mtkit.smt.kernels import kernel, lean
 
@@ -32,36 +33,49 @@ LOWEST, HIGHEST = 0.1, 30.0  # bounds of λ
 NEWTON = 8  # steps
 
 
-def diagonal(
-    places: Places, iterations: int, alpha: float = 0.0, threads: int = 1
-) -> tuple[Float64, float, list[float]]:
-    """EM from uniform t (see ``ibm1``): t, λ, and ln P(f|e) of the corpus before each iteration."""
-    t, tension, likelihood = places.uniform(), TENSION, []
-    I, J = np.diff(places.e_begin), np.diff(places.f_begin)
-    key, which = np.unique(I << 32 | J, return_inverse=True)  # which size each sentence pair has
-    sizes = np.column_stack([key >> 32, key & 0xFFFFFFFF])
-    w_begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[:, 1])])
-    n = len(t)
-    for _ in range(iterations):
-        e_step = partial(_expect, places, t, tension, w_begin[which], NOTHING)
-        value, counts = expect(e_step, places, n + 1 + int(w_begin[-1]), threads)
-        likelihood.append(value)
-        t, H, w = counts[:n], counts[n], counts[n + 1 :]
-        maximise(t, places.row, alpha)
-        for _ in range(NEWTON):
-            mean, variance = _moments(sizes, w, tension)
-            newton = tension + (mean - H) / max(variance, 1e-9)
-            tension = float(min(max(newton, LOWEST), HIGHEST))
-    return t, tension, likelihood
+class Prior(NamedTuple):
+    """λ, and the sizes of the sentence pairs of a text."""
+
+    tension: float
+    sizes: Int64  # (I, J) of each, different ones (n, 2), rising
+    begin: Int64  # (n + 1,) w_1 … w_J of each size begin there
+
+    @classmethod
+    def of(cls, e_begin: Int64, f_begin: Int64) -> Prior:
+        """That of a text before the first iteration; see ``Flat.begin``."""
+        key = np.unique(np.diff(e_begin) << 32 | np.diff(f_begin))
+        sizes = np.column_stack([key >> 32, key & 0xFFFFFFFF])
+        begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[:, 1])])
+        return cls(TENSION, sizes, begin)
 
 
-def posterior(places: Places, t: Float64, tension: float) -> Float32:
-    """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
-    out = np.empty(len(places.entry), np.float32)
-    w_begin = np.zeros(len(places.begin) - 1, np.int64)  # nobody asks for w here
-    size = len(t) + 1 + int(np.diff(places.f_begin).max(initial=0))
-    expect(partial(_expect, places, t, tension, w_begin, out), places, size, threads=1)
-    return out
+def start(d: Direction) -> Prior:
+    """That of a text in shards."""
+    sides = (d.text.directory / side / "begin.npy" for side in (d.e, d.f))
+    return Prior.of(*(np.load(path, mmap_mode="r") for path in sides))
+
+
+def expect(places: Places, t: Float64, prior: Prior, posterior: Float32) -> tuple[Float64, Float64]:
+    """c of t; H, then w of every size, then ln P(f|e). See ``direction.Model``."""
+    key = np.diff(places.e_begin) << 32 | np.diff(places.f_begin)
+    w_begin = prior.begin[np.searchsorted(prior.sizes[:, 0] << 32 | prior.sizes[:, 1], key)]
+    counts, n = np.zeros(len(t) + 1 + prior.begin[-1]), len(t)
+    last = len(places.begin) - 1
+    likelihood = _expect(places, t, prior.tension, w_begin, posterior, 0, last, counts)
+    return counts[:n], np.append(counts[n:], likelihood)
+
+
+def update(sums: Float64, before: Prior) -> Prior:
+    """The best λ, from the one before."""
+    tension, H, w = before.tension, sums[0], sums[1:]
+    for _ in range(NEWTON):
+        mean, variance = _moments(before.sizes, w, tension)
+        newton = tension + (mean - H) / max(variance, 1e-9)
+        tension = float(min(max(newton, LOWEST), HIGHEST))
+    return before._replace(tension=tension)
+
+
+MODEL = Model(start, expect, update)
 
 
 # --- kernels

@@ -16,24 +16,32 @@ sampling is simple: visit each f_j, forget its link, draw a new one given all ot
 m and m′ are where the nearest words before and behind f_j come from that are not from e_0; 0 and
 I + 1 at the ends. t has a Dirichlet(α) prior and is integrated out, hence n(e, f) + α; s and F, of
 which each event gets a pseudo-count too, stay as they are during a sweep over the corpus and are
-counted again after it.
+counted again after it. A shard of a large text sweeps over its own sentences: it sees its own new
+links at once and those of the others after the sweep (AD-LDA, Newman et al. 2009), so that shards
+need nothing of one another. A text of 200,000 words, cut into 8, loses 0.3 points of AER by that.
 
 A *sampler* begins with links drawn from another model's posterior and sweeps over the corpus. The
 distributions it draws from, averaged over the later sweeps and over several samplers, are the
 posterior: less noisy than averages of the links drawn. Several short samplers do better than one
 long: each stays near the good start and errs in its own way. Draws are from seeded generators, one
-a sampler, so that the number of threads decides nothing but the rounding of the sums.
+a sampler and shard, so that the number of threads decides nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mtkit.smt.alignment.places import NOTHING, NULL, Places
+from mtkit.smt.alignment.direction import Direction, Learnt, Model, gather, total
+from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.flat import Float32, Float64, Int32, UInt64, mix
 from mtkit.smt.kernels import compiled, kernel, lean
+from mtkit.storage.stages import Outputs, Stages, array, pack, unpack, write_array
 
 EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
@@ -42,53 +50,122 @@ FERTILITY_PRIOR = 5.0  # pseudo-count of each fertility
 HIGHEST = 7  # fertilities above count as this
 SAMPLERS = 4
 BURN_IN, KEPT = 2, 4  # sweeps
+SEED = 1
+# What a sweep reads of all keys (n) and of all rows, and the shape of what each has.
+WIDTHS = {"n": (SAMPLERS,), "N": (SAMPLERS,), "R": (), "gains": (SAMPLERS, HIGHEST + 1)}
 
 
-def sample(
-    places: Places, start: Float32, threads: int = 1, seed: int = 1
-) -> tuple[Float32, Float64]:
-    """The posterior P(a_j = i | f, e) of every place, and the expected jumps.
+def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[Outputs, Float64]:
+    """The posterior of every place, float32 ``posterior``, a shard each, and the expected jumps.
 
-    start: a posterior to draw the first links from; the new one takes its place in memory. jumps:
-    float64 (2·L + 1,), the number of jumps of width d at ``L + d``, L = the longest sentence + 1.
+    start: a model, as it was learnt, to draw the first links from. jumps: float64 (2·L + 1,), the
+    number of jumps of width d at ``L + d``, L = the longest sentence + 1.
     """
-    random = [np.array([seed + k], np.uint64) for k in range(SAMPLERS)]
-    links = [_draw(places, start, r) for r in random]
-    start[:] = 0
-    sums = [start, *(np.zeros_like(start) for _ in range(1, min(threads, SAMPLERS)))]
-
-    def share(first: int) -> list[Float64]:
-        own = range(first, SAMPLERS, len(sums))
-        return [_sampler(places, links[k], random[k], sums[first]) for k in own]
-
-    with ThreadPoolExecutor(len(sums)) as pool:
-        jumps = np.concatenate(list(pool.map(share, range(len(sums))))).sum(0)
-    for more in sums[1:]:
-        start += more
-    start /= SAMPLERS * KEPT
-    return start, jumps
-
-
-def _sampler(places: Places, a: Int32, random: UInt64, posterior: Float32) -> Float64:
-    """Add one sampler's kept sweeps to ``posterior``; its jumps. ``a``: the links to begin with."""
-    R = np.diff(places.row).astype(np.float32)
-    L = int(np.diff(places.e_begin).max()) + 1
-    jumps = np.zeros(2 * L + 1)
-    for sweep in range(BURN_IN + KEPT):
-        n, N, s, F = _count(places, a, L)
-        into = NOTHING if sweep < BURN_IN else posterior
-        share = (s / s.sum()).astype(np.float32)
-        _sweep(places, a, n, N, ALPHA * R, share, _gains(F), random, into)
-        jumps += s * (sweep >= BURN_IN)
-    return jumps
+    L = 1 + int(np.diff(np.load(d.text.directory / d.e / "begin.npy", mmap_mode="r")).max())
+    shards, parts = range(len(d.text)), range(len(d.keys))
+    first = [(d, model.expect, k, start.t, start.other, L) for k in shards]
+    links, jumps = stages.run("links-0", _start, first), np.zeros(2 * L + 1)
+    threads = stages.threads(len(shards))
+    for sweep in range(1, BURN_IN + KEPT + 1):
+        found = stages.run(f"rows-{sweep}", _merge, [(d, p, links) for p in parts])
+        [counts] = stages.run(f"counts-{sweep}", _join, [(found, links)])
+        kept = sweep - BURN_IN
+        calls = [(d, k, links, counts, L, kept, threads) for k in shards]
+        resampled = stages.run(f"links-{sweep}", _resample, calls)
+        stages.forget(f"rows-{sweep}", f"links-{sweep - 1}")
+        for name in WIDTHS:
+            (counts / f"{name}.npy").unlink(missing_ok=True)
+        links, seen = resampled, JUMP_PRIOR + array(counts, "jumps")
+        jumps += seen.sum(0) * (kept > 0)
+    return links, jumps
 
 
-def _gains(F: Float32) -> Float32:
-    """p₀ for the empty word, (1 − p₀) F_e(φ + 1) / F_e(φ) for the others, float32 (V, φ)."""
+# --- tasks
+
+
+def _start(
+    into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Path, other: Any, L: int
+) -> None:
+    """Draw the first links of a shard, for each sampler: ``a`` (SAMPLERS, J of all sentences)."""
+    places = d.read(k)
+    posterior = np.empty(len(places.entry), np.float32)
+    expect(places, d.t(k, t), other, posterior)
+    random = np.arange(SEED + SAMPLERS * k, SEED + SAMPLERS * (k + 1), dtype=np.uint64)
+    a = np.array([_draw(places, posterior, random[m : m + 1]) for m in range(SAMPLERS)])
+    pack(into, a=a, random=random, **_tally(places, a, L))
+
+
+def _resample(
+    into: Path, d: Direction, k: int, before: Outputs, counts: Path, L: int, kept: int, threads: int
+) -> None:
+    """A sweep over a shard, for each sampler; from the first ``kept`` on the posterior, too."""
+    places, [a, random] = d.read(k), unpack(before[k], "a", "random")
+    slots, rows = unpack(d.slots[k], "slots", "rows")
+    n, N, R, gains = (
+        gather(counts / f"{name}.npy", slots if name == "n" else rows) for name in WIDTHS
+    )
+    jumps = JUMP_PRIOR + array(counts, "jumps")
+    share = (jumps / jumps.sum(1, keepdims=True)).astype(np.float32)
+
+    def sweep(m: int) -> Float32:
+        n_m, N_m, gains_m = (np.ascontiguousarray(values[:, m]) for values in (n, N, gains))
+        posterior = np.zeros(len(places.entry) * (kept > 0), np.float32)
+        state = random[m : m + 1]
+        _sweep(places, a[m], n_m, N_m, ALPHA * R, share[m], gains_m, state, posterior)
+        return posterior
+
+    with ThreadPoolExecutor(min(threads, SAMPLERS)) as pool:
+        posteriors = list(pool.map(sweep, range(SAMPLERS)))
+    posterior = array(before[k], "posterior") if kept > 1 else np.zeros_like(posteriors[0])
+    for p in posteriors:
+        posterior += p
+    if kept == KEPT:
+        posterior /= SAMPLERS * KEPT
+    drawn = {"posterior": posterior} if kept > 0 else {}
+    pack(into, a=a, random=random, **drawn, **_tally(places, a, L))
+
+
+def _tally(places: Places, a: Int32, L: int) -> dict[str, NDArray[Any]]:
+    """What ``_count`` finds of the links of each sampler: n (keys, SAMPLERS), F (rows, SAMPLERS,
+    φ) and jumps (SAMPLERS, 2·L + 1).
+    """
+    n, jumps, F = zip(*(_count(places, links, L) for links in a), strict=True)
+    return {"n": np.stack(n, axis=1), "F": np.stack(F, axis=1), "jumps": np.stack(jumps)}
+
+
+def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
+    """n (keys, SAMPLERS), N (rows, SAMPLERS), R (rows,), gains (rows, SAMPLERS, φ) of a part."""
+    bounds, cuts = unpack(d.table, "bounds", "cuts")
+    e, row, *slots = unpack(d.keys[p], "e", "row", *map(str, range(len(links))))
+    n = np.zeros((row[-1], SAMPLERS), np.float32)
+    F = np.full((len(e), SAMPLERS, HIGHEST + 1), FERTILITY_PRIOR, np.float32)
+    for k, out in enumerate(links):
+        n[slots[k]] += array(out, "n", *cuts[k, p : p + 2].tolist())
+        ids = array(d.places[k], "ids")
+        first, last = np.searchsorted(ids, bounds[p : p + 2]).tolist()
+        F[np.searchsorted(e, ids[first:last])] += array(out, "F", first, last)
+    N, R = np.add.reduceat(n, row[:-1]), np.diff(row).astype(np.float32)
+    pack(into, n=n, N=N, R=R, gains=_gains(F, int(e[0])))
+
+
+def _join(into: Path, parts: Outputs, links: Outputs) -> None:
+    """The arrays of ``_merge`` for all keys and rows, and the jumps of all shards."""
+    for name, width in WIDTHS.items():
+        values = (array(part, name) for part in parts)
+        write_array(into / f"{name}.npy", values, np.float32, *width)
+    pack(into, jumps=total(links, "jumps"))
+
+
+def _gains(F: Float32, first: int) -> Float32:
+    """p₀ for the empty word, (1 − p₀) F_e(φ + 1) / F_e(φ) for the others, φ on the last axis.
+
+    first: the e of the first row.
+    """
     gains = np.empty_like(F)
-    gains[:, :-1] = (1 - EMPTY_WORD) * F[:, 1:] / F[:, :-1]
-    gains[:, -1] = gains[:, -2]
-    gains[NULL] = EMPTY_WORD
+    gains[..., :-1] = (1 - EMPTY_WORD) * F[..., 1:] / F[..., :-1]
+    gains[..., -1] = gains[..., -2]
+    if first == NULL:
+        gains[0] = EMPTY_WORD
     return gains
 
 
@@ -120,21 +197,19 @@ def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
 
 
 @kernel
-def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float32, Float64, Float32]:
-    """n, float32, in the order of ``Places.column``, and N, float32 (V,), of all links; how often
-    each jump d occurs, float64, at L + d; and each fertility of e, float32 (V, HIGHEST + 1).
+def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float64, Float32]:
+    """n, float32, in the order of ``Places.column``, of all links of a shard; how often each jump
+    d occurs, float64, at L + d; and each fertility of e, float32 (rows, HIGHEST + 1).
     """
-    V = len(places.row) - 1
-    n, N = np.zeros(len(places.column), np.float32), np.zeros(V, np.float32)
-    jumps = np.full(2 * L + 1, JUMP_PRIOR)
-    F = np.full((V, HIGHEST + 1), FERTILITY_PRIOR, np.float32)
+    n = np.zeros(len(places.column), np.float32)
+    jumps = np.zeros(2 * L + 1)
+    F = np.zeros((len(places.row) - 1, HIGHEST + 1), np.float32)
     phi = np.zeros(L, np.int32)
     for s in range(len(places.begin) - 1):
         e = places.e[places.e_begin[s] : places.e_begin[s + 1]]
         m, at = 0, places.begin[s]
         for i in a[places.f_begin[s] : places.f_begin[s + 1]]:
             n[places.entry[at + i]] += 1
-            N[e[i - 1] if i > 0 else NULL] += 1
             phi[i] += 1
             if i > 0:
                 jumps[L + i - m] += 1
@@ -144,7 +219,8 @@ def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float32, Float64,
         for i in range(len(e)):
             F[e[i], min(phi[i + 1], HIGHEST)] += 1
             phi[i + 1] = 0
-    return n, N, jumps, F
+        phi[0] = 0
+    return n, jumps, F
 
 
 @compiled(fastmath=True, error_model="numpy")

@@ -25,11 +25,10 @@ does.
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
-from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
+from mtkit.smt.alignment.direction import Model
+from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Float32, Float64
 from mtkit.smt.kernels import kernel
 
@@ -45,25 +44,22 @@ def first_jumps() -> Float64:
     return s
 
 
-def hmm(
-    places: Places, t: Float64, iterations: int, alpha: float = 0.0, threads: int = 1
-) -> tuple[Float64, Float64, list[float]]:
-    """EM from t (see ``ibm1``): the new t, s, and ln P(f|e) of the corpus before each iteration."""
-    jumps, likelihood, n = first_jumps(), [], len(t)
-    for _ in range(iterations):
-        e_step = partial(_expect, places, t, jumps, NOTHING)
-        value, counts = expect(e_step, places, n + len(jumps), threads)
-        likelihood.append(value)
-        t, jumps = counts[:n], (counts[n:] + 1e-6) / (counts[n:] + 1e-6).sum()
-        maximise(t, places.row, alpha)
-    return t, jumps, likelihood
+def expect(
+    places: Places, t: Float64, jumps: Float64, posterior: Float32
+) -> tuple[Float64, Float64]:
+    """c of t; the jumps of every width, then ln P(f|e). See ``direction.Model``."""
+    counts, n = np.zeros(len(t) + len(jumps)), len(t)
+    likelihood = _expect(places, t, jumps, posterior, 0, len(places.begin) - 1, counts)
+    return counts[:n], np.append(counts[n:], likelihood)
 
 
-def posterior(places: Places, t: Float64, jumps: Float64) -> Float32:
-    """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
-    out = np.empty(len(places.entry), np.float32)
-    expect(partial(_expect, places, t, jumps, out), places, len(t) + len(jumps), threads=1)
-    return out
+def update(jumps: Float64, _before: Float64) -> Float64:
+    """s as the share of all jumps that is expected of each."""
+    s: Float64 = (jumps + 1e-6) / (jumps + 1e-6).sum()
+    return s
+
+
+MODEL = Model(lambda _: first_jumps(), expect, update)
 
 
 def fold_jumps(jumps: Float64) -> Float64:

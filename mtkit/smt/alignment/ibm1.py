@@ -14,7 +14,8 @@ from functools import partial
 
 import numpy as np
 
-from mtkit.smt.alignment.places import NOTHING, Places, expect, maximise
+from mtkit.smt.alignment.direction import Model
+from mtkit.smt.alignment.places import NOTHING, Places, maximise, shares
 from mtkit.smt.flat import Float32, Float64
 from mtkit.smt.kernels import kernel
 
@@ -22,20 +23,25 @@ from mtkit.smt.kernels import kernel
 def ibm1(places: Places, alpha: float = 0.0, threads: int = 1) -> Iterator[tuple[Float64, float]]:
     """EM from the uniform start, an iteration at a time: its t, and ln P(f|e) under the one before.
 
+    For a text that is looked at, as places in memory; ``align`` has its text in shards.
+
     t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
     """
     t = places.uniform()
     while True:
-        likelihood, t = expect(partial(_expect, places, t, NOTHING), places, len(t), threads)
+        likelihood, t = shares(partial(_expect, places, t, NOTHING), places, len(t), threads)
         maximise(t, places.row, alpha)
         yield t, likelihood
 
 
-def posterior(places: Places, t: Float64) -> Float32:
-    """P(a_j = i | f, e) of every place, float32, in the order of ``Places.entry``."""
-    out = np.empty(len(places.entry), np.float32)
-    expect(partial(_expect, places, t, out), places, len(t), threads=1)
-    return out
+def expect(places: Places, t: Float64, _other: None, posterior: Float32) -> tuple[Float64, Float64]:
+    """c of t, and ln P(f|e). See ``direction.Model``."""
+    counts = np.zeros(len(t))
+    likelihood = _expect(places, t, posterior, 0, len(places.begin) - 1, counts)
+    return counts, np.array([likelihood])
+
+
+MODEL = Model(lambda _: None, expect, lambda _sums, _other: None)
 
 
 # --- kernels

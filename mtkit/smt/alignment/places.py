@@ -60,7 +60,7 @@ class Places(NamedTuple):
         return np.full(len(self.column), 1.0 / max(1, self.row[NULL + 1]))  # e_0 meets every f
 
 
-def expect(
+def shares(
     kernel: Callable[[int, int, Float64], float], places: Places, size: int, threads: int
 ) -> tuple[float, Float64]:
     """Run ``kernel(first, last, counts)`` over shares of the sentences, one a thread.

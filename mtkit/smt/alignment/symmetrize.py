@@ -19,6 +19,7 @@ import numpy as np
 from mtkit.errors import InputError
 from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int8, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
+from mtkit.storage import stages
 from mtkit.text.lines import read_lines
 from mtkit.text.vocabulary import Sentences
 
@@ -38,6 +39,15 @@ class Links:
     begin: Int64  # (S + 1,)
     probability: Float32 | None = None  # (L,) see ``rated``
     score: Float64 | None = None  # (S,) ln P(y|x) a word of y, −inf where a side is blank
+
+    def save(self, directory: Path) -> None:
+        """Write one ``.npy`` an array that is there."""
+        stages.save(directory, **{k: v for k, v in vars(self).items() if v is not None})
+
+    @classmethod
+    def load(cls, directory: Path) -> Links:
+        """Read what ``save`` wrote."""
+        return cls(**{path.stem: stages.load(path) for path in directory.glob("*.npy")})
 
     def by_sentence(self) -> list[list[tuple[int, int]]]:
         """The (source, target) links of every sentence."""

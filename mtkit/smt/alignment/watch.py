@@ -53,5 +53,5 @@ def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int
     return Watched(
         f_words.decode(places.column[own][chosen].tolist()),
         [t[chosen].tolist() for t in tables],
-        [perplexity(value, sides[1]) for value in likelihood],
+        [perplexity(value, len(sides[1].words), len(f)) for value in likelihood],
     )

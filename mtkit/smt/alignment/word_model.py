@@ -16,11 +16,13 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from mtkit.smt.alignment import hmm
-from mtkit.smt.alignment.places import NULL, Places
+from mtkit.smt.alignment.direction import HELD, LOW, cut, meet
+from mtkit.smt.alignment.places import NULL, link_counts, maximise
 from mtkit.smt.alignment.symmetrize import Links, rated, symmetrize
-from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, read_only, save_arrays
+from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, save_arrays
 from mtkit.smt.kernels import kernel
 from mtkit.storage.reading import as_fields, damaged, read_json
+from mtkit.storage.stages import Outputs, Stages, array, pack, unpack, write_array
 from mtkit.storage.structure import (
     check_ids,
     check_length,
@@ -28,10 +30,12 @@ from mtkit.storage.structure import (
     check_range,
     check_rising,
 )
+from mtkit.text.shards import SIDES, Shards
 from mtkit.text.vocabulary import Sentences, Vocabulary
 
 FLOOR = 1e-6  # the share of t that is spread over all words, so that no pair is impossible
 KEPT = 1e-5  # smaller t are not written to the model
+LEAST = 1e-6  # of c(f|e) in a shard: what is below cannot become a t that is kept
 
 
 class Translations(NamedTuple):
@@ -56,17 +60,6 @@ class WordModel:
     t: Float32  # t(f|e) of each column
     jumps: Float64  # s of ``hmm``
     f_size: int  # number of ids of f
-
-    @classmethod
-    def of(cls, t: Float64, places: Places, jumps: Float64, f_size: int) -> WordModel:
-        """The part of t worth writing, columns sorted within their rows."""
-        rows = np.repeat(np.arange(len(places.row) - 1), np.diff(places.row))
-        kept = np.flatnonzero(t >= KEPT)
-        kept = kept[np.lexsort((places.column[kept], rows[kept]))]
-        row = np.searchsorted(rows[kept], np.arange(len(places.row)))
-        column, probability = places.column[kept], t[kept].astype(np.float32)
-        read_only([row, column, probability])
-        return cls(row, column, probability, jumps, f_size)
 
     def log_probabilities(self, e: Sequence[int], f: Sequence[int]) -> Float64:
         """ln P(f_j | f_1 … f_{j−1}, e) of each word, (J,), the alignment summed out.
@@ -168,6 +161,60 @@ class WordModels:
         forward = WordModel.load(directory / "forward", len(source), len(target))
         backward = WordModel.load(directory / "backward", len(target), len(source))
         return cls(source, target, forward, backward)
+
+
+def build(
+    text: Shards, sides: tuple[str, str], posteriors: Outputs, jumps: Float64, stages: Stages,
+    out: Path,
+) -> None:  # fmt: skip
+    """Write the model directory of P(f|e) of whole words, given the posteriors of every shard.
+
+    sides: e and f of the text; jumps: s of ``hmm``.
+    """
+    calls = [(text, *sides, k, posteriors[k]) for k in range(len(text))]
+    shards = stages.run("words", _count, calls)
+    [table] = stages.run("words-cut", cut, [(shards, HELD, stages.room)])
+    parts = len(array(table, "bounds")) - 1
+    found = stages.run("words-rows", _rows, [(shards, table, p) for p in range(parts)])
+    stages.forget("words")
+    e_size, f_size = (text.sizes[SIDES.index(side)] for side in sides)
+    widths = np.zeros(e_size, np.int64)
+    for part in found:
+        e, width = unpack(part, "e", "width")
+        widths[e] = width
+    out.mkdir(parents=True, exist_ok=True)
+    np.save(out / "row.npy", np.cumsum(np.append(0, widths)))
+    for name, dtype in (("column", np.int32), ("t", np.float32)):
+        write_array(out / f"{name}.npy", (array(part, name) for part in found), dtype)
+    saved = json.dumps({"f_size": f_size, "jumps": jumps.tolist()})
+    (out / "hmm.json").write_text(saved, encoding="utf-8")
+
+
+def _count(into: Path, text: Shards, e: str, f: str, k: int, posterior: Path) -> None:
+    """The keys of whole words of a shard, see ``direction``, and c(f|e), where it is worth it."""
+    sides = Flat.side(text, e, k), Flat.side(text, f, k)
+    every = (np.arange(text.sizes[SIDES.index(side)], dtype=np.int32) for side in (e, f))
+    places, key, _ = meet(*sides, *every)
+    counts = link_counts(array(posterior, "posterior"), places.entry, len(key))
+    pack(into, key=key[counts >= LEAST], counts=counts[counts >= LEAST])
+
+
+def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
+    """t(f|e) of the words e of a part: those ``e`` that have any, and how many columns each."""
+    cuts = array(table, "cuts")
+    key, counts = (
+        np.concatenate(
+            [array(out, name, *cuts[k, p : p + 2].tolist()) for k, out in enumerate(shards)]
+        )
+        for name in ("key", "counts")
+    )
+    key, which = np.unique(key, return_inverse=True)
+    t = np.bincount(which, counts, len(key)).astype(np.float64, copy=False)
+    row = np.append(np.flatnonzero(np.diff(key >> 32, prepend=-1)), len(key))
+    maximise(t, row, 0.0)
+    e, width = np.unique(key[t >= KEPT] >> 32, return_counts=True)
+    column = (key[t >= KEPT] & LOW).astype(np.int32)
+    pack(into, e=e, width=width, column=column, t=t[t >= KEPT].astype(np.float32))
 
 
 def _best(posteriors: Sequence[Float32]) -> Int32:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mtkit.smt.alignment import fertility as fe
+from mtkit.smt.alignment import ibm1
+from mtkit.smt.alignment.direction import Direction, em
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
+from mtkit.storage.stages import Stages, array, save
 from tests.support.kernels import outer
+from tests.support.phrase_tables import shards_of
 
 E = [[1, 2], [2, 2, 3], [1], [3, 1, 2, 4], [2, 4]]
 F = [[1, 2, 1], [3, 3], [2, 1], [1, 2, 3], [3]]
@@ -93,11 +98,12 @@ def test_every_draw_is_from_the_distribution_of_the_equation(seed: int) -> None:
     rng = np.random.default_rng(seed)
     links = [rng.integers(0, len(es) + 1, len(fs)).tolist() for es, fs in zip(E, F, strict=True)]
     a = np.array([i for s in links for i in s], np.int32)
-    n, N, jumps, F_e = fe._count(places, a, max(map(len, E)) + 1)
+    n, jumps, F_e = fe._count(places, a, max(map(len, E)) + 1)
+    N, jumps = np.add.reduceat(n, places.row[:-1]), jumps + fe.JUMP_PRIOR
     prior = fe.ALPHA * np.diff(places.row).astype(np.float32)
     posterior = np.zeros(len(places.entry), np.float32)
     share = (jumps / jumps.sum()).astype(np.float32)
-    gains = fe._gains(F_e)
+    gains = fe._gains(F_e + np.float32(fe.FERTILITY_PRIOR), 0)
     fe._sweep(places, a, n, N, prior, share, gains, np.array([seed], np.uint64), posterior)
 
     drawn = Twin(links, seed).sweep()
@@ -107,20 +113,23 @@ def test_every_draw_is_from_the_distribution_of_the_equation(seed: int) -> None:
         found = posterior[places.begin[s] : places.begin[s + 1]].reshape(wanted.shape)
         np.testing.assert_allclose(found, wanted, rtol=2e-5)
     assert a.tolist() == [i for s in links for i in s]  # Twin drew into ``links``
-    n_after, N_after, _, _ = fe._count(places, a, max(map(len, E)) + 1)
+    n_after, *_ = fe._count(places, a, max(map(len, E)) + 1)
     np.testing.assert_array_equal(n, n_after)
-    np.testing.assert_array_equal(N, N_after)
+    np.testing.assert_array_equal(N, np.add.reduceat(n_after, places.row[:-1]))
 
 
-def test_the_posterior_is_a_distribution_over_every_word() -> None:
-    places = Places.of(Flat.of(E), Flat.of(F), SIZE, SIZE)
-    start = np.zeros(len(places.entry), np.float32)
-    for s in range(len(E)):
-        n = len(E[s]) + 1
-        start[places.begin[s] : places.begin[s + 1]] = 1 / n
-    posterior, jumps = fe.sample(places, start)
+@pytest.mark.parametrize("cut", [1, 3])
+def test_the_posterior_is_a_distribution_over_every_word(cut: int, tmp_path: Path) -> None:
+    stages = Stages(tmp_path / "stages", workers=3)
+    text = shards_of(tmp_path / "text", Flat.of(E), Flat.of(F), cut)
+    save(tmp_path, classes=np.arange(SIZE, dtype=np.int32))
+    d = Direction.of(text, "source", "target", (tmp_path / "classes.npy",) * 2, stages)
+    learnt = em(d, stages, "ibm1", ibm1.MODEL, 1, 0.0)
+    found, jumps = fe.sample(d, stages, ibm1.MODEL, learnt)
+    posterior = np.concatenate([array(out, "posterior") for out in found])
+    begin = Places.of(Flat.of(E), Flat.of(F), SIZE, SIZE).begin
     for s, (es, fs) in enumerate(zip(E, F, strict=True)):
-        rows = posterior[places.begin[s] : places.begin[s + 1]].reshape(len(fs), len(es) + 1)
+        rows = posterior[begin[s] : begin[s + 1]].reshape(len(fs), len(es) + 1)
         np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-5)
     words = sum(map(len, F)) + len(F)
     counted = jumps.sum() - fe.JUMP_PRIOR * len(jumps) * fe.SAMPLERS * fe.KEPT

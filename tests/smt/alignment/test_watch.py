@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mtkit.errors import InputError
@@ -7,10 +9,10 @@ from mtkit.laboratory.watch_page import findings
 from mtkit.smt.alignment import align
 from mtkit.smt.alignment.align import ITERATIONS
 from mtkit.smt.alignment.watch import watch
-from mtkit.smt.train import TrainConfig, estimate
 from mtkit.text.corpus import Corpus
 from mtkit.text.stems import stem
 from mtkit.text.tokenizer import WordTokenizer
+from tests.support.alignments import aligned
 
 E = [["the", "house"], ["the", "book"], ["a", "book"]]
 F = [["das", "Haus"], ["das", "Buch"], ["ein", "Buch"]]
@@ -37,7 +39,9 @@ def test_perplexity_is_of_target_words_and_ends() -> None:
     assert watch(longer, F, "x").perplexity[0] == pytest.approx(4 ** (6 / 9))
 
 
-def test_perplexity_is_that_of_training(few: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_perplexity_is_that_of_training(
+    few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """On words that are stems the figures are those that train-smt keeps, iteration by iteration;
     without a prior, which a picture of EM does not have.
     """
@@ -45,14 +49,13 @@ def test_perplexity_is_that_of_training(few: Corpus, monkeypatch: pytest.MonkeyP
     stems = [[[stem(word) for word in line] for line in side] for side in tokens]
     shown = watch(*stems, stems[0][0][0], iterations=ITERATIONS).perplexity
 
-    def trained() -> list[float]:
-        config = TrainConfig(aligner="ibm1", order=2)
-        _, figures = estimate(*stems, config, 1)
-        return list(figures["alignment_perplexity"]["P(y|x)"]["ibm1"])
+    def trained(place: Path) -> list[float]:
+        return aligned(place, *stems, "ibm1").forward.perplexity["ibm1"]
 
-    assert trained()[0] == pytest.approx(shown[0], rel=1e-9)  # before any prior counts
+    # The first before any prior counts.
+    assert trained(tmp_path / "a")[0] == pytest.approx(shown[0], rel=1e-9)
     monkeypatch.setattr(align, "ALPHA", 0.0)
-    assert trained() == pytest.approx(shown[:ITERATIONS], rel=1e-9)
+    assert trained(tmp_path / "b") == pytest.approx(shown[:ITERATIONS], rel=1e-9)
 
 
 def test_what_is_shown() -> None:

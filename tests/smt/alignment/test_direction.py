@@ -1,0 +1,122 @@
+"""Alignment in shards: what is cut, who works and what was interrupted must not matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtkit.smt.alignment import diagonal, hmm, ibm1
+from mtkit.smt.alignment.align import ALIGNERS, align
+from mtkit.smt.alignment.direction import LOW, Direction, em, posteriors
+from mtkit.smt.alignment.places import Places
+from mtkit.smt.flat import Flat
+from mtkit.storage.stages import Outputs, Stages, array, save
+from mtkit.text import shards
+from tests.support.alignments import Interrupted, Interrupting, aligned, contents, posterior
+from tests.support.alignments import em as em_of_places
+from tests.support.phrase_tables import shards_of
+
+WORDS, TINY = 30, 1 << 12  # of either side; a memory that makes parts be many
+MODELS = {"ibm1": ibm1.MODEL, "diagonal": diagonal.MODEL, "hmm": hmm.MODEL}
+
+
+def random_text(seed: int, pairs: int = 120) -> tuple[list[list[int]], list[list[int]]]:
+    rng = np.random.default_rng(seed)
+    sides = (
+        [rng.integers(4, WORDS, rng.integers(0, 9)).tolist() for _ in range(pairs)] for _ in "ef"
+    )
+    source, target = sides
+    return source, target
+
+
+def tokens(side: list[list[int]]) -> list[list[str]]:
+    return [[f"{word:05}" for word in sentence] for sentence in side]
+
+
+def direction(place: Path, e: Flat, f: Flat, cut: int, stages: Stages) -> Direction:
+    text = shards_of(place / "text", e, f, cut)
+    every = np.arange(WORDS, dtype=np.int32)
+    save(place, classes=every)
+    return Direction.of(text, "source", "target", (place / "classes.npy",) * 2, stages)
+
+
+@pytest.mark.parametrize("memory", [TINY, 1 << 30])
+@pytest.mark.parametrize("name", MODELS)
+def test_em_over_shards_is_em_over_the_text(name: str, memory: int, tmp_path: Path) -> None:
+    e, f = map(Flat.of, random_text(1))
+    model, stages = MODELS[name], Stages(tmp_path / "stages", 2, memory)
+    d = direction(tmp_path, e, f, 5, stages)
+    learnt = em(d, stages, name, model, 4, 0.0)
+    whole = Places.of(e, f, WORDS, WORDS)
+    t, other, likelihood = em_of_places(whole, model, 4)
+    np.testing.assert_allclose(learnt.likelihood, likelihood, rtol=1e-12)
+    assert len(d.keys) > 4 * (memory == TINY)
+    keys = np.concatenate([keys_of(d, p) for p in range(len(d.keys))])
+    order = np.lexsort((whole.column, np.repeat(np.arange(WORDS), np.diff(whole.row))))
+    rows = np.repeat(np.arange(WORDS), np.diff(whole.row))[order]
+    assert keys.tolist() == (rows << 32 | whole.column[order]).tolist()
+    assert learnt.t is not None
+    np.testing.assert_allclose(np.load(learnt.t), t[order], rtol=1e-9)
+    found = joined_posteriors(posteriors(d, stages, name, model, learnt))
+    np.testing.assert_allclose(found, posterior(whole, model, t, other), rtol=1e-5, atol=1e-7)
+
+
+def keys_of(d: Direction, p: int) -> np.ndarray:
+    """The keys of a part, from those of the shards and where these stand in it."""
+    keys = np.zeros(int(array(d.keys[p], "row")[-1]), np.int64)
+    cuts = array(d.table, "cuts")[:, p : p + 2].tolist()
+    for k, (first, last) in enumerate(cuts):
+        keys[array(d.keys[p], f"{k}")] = array(d.places[k], "key")[first:last]
+    assert ((keys & LOW) > 0).all()
+    return keys
+
+
+def joined_posteriors(outputs: Outputs) -> np.ndarray:
+    return np.concatenate([array(out, "posterior") for out in outputs])
+
+
+@pytest.mark.parametrize("aligner", ALIGNERS)
+def test_workers_and_memory_change_no_byte(
+    aligner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "LARGEST", 200)
+    made = []
+    for name, workers, memory in (("a", 1, 1 << 30), ("b", 3, TINY)):
+        alignment = aligned(
+            tmp_path / name, *map(tokens, random_text(2)), aligner, workers=workers, memory=memory
+        )
+        assert len(alignment.text) > 4
+        links = [contents(out) for out in alignment.links]
+        (tmp_path / name / "models").mkdir()
+        alignment.save_models(tmp_path / name / "models")
+        made.append((links, contents(tmp_path / name / "models"), alignment.forward.perplexity))
+    assert made[0] == made[1]
+
+
+def test_an_alignment_goes_on_wherever_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "LARGEST", 600)
+    text = shards.write(tmp_path / "text", zip(*map(tokens, random_text(3)), strict=True))
+
+    def finish(name: str, at: int) -> dict[str, bytes]:
+        stages = Stages(tmp_path / name, execute=Interrupting(at))
+        out = tmp_path / name / "models"
+        out.mkdir(parents=True, exist_ok=True)
+        alignment = align(text, stages)
+        alignment.save_models(out)
+        return contents(out) | {k: v for o in alignment.links for k, v in contents(o).items()}
+
+    whole = finish("whole", 10**6)
+    at, interrupted = 0, True
+    while interrupted:
+        interrupted = False
+        try:
+            finish(f"{at}", at)
+        except Interrupted:
+            interrupted = True
+        assert finish(f"{at}", 10**6) == whole, f"interrupted before job {at}"
+        at += 37
+    assert at > 100
