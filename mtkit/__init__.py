@@ -59,6 +59,7 @@ def train_smt(
     corpus: Corpus | None = None, out: str | Path | None = None,
     tokenizer: WordTokenizer | None = None, config: SmtConfig | None = None,
     weights: str | Mapping[str, float] = "default", force: bool = False, threads: int = 0,
+    memory: int = 0, resume: bool = False, cluster: str = "",
 ) -> Path:  # fmt: skip
     """Train a statistical translator; returns its model directory.
 
@@ -66,11 +67,14 @@ def train_smt(
     ``models/smt-en-de``, after the languages. tokenizer: ``WordTokenizer()``. config:
     ``smt.train.TrainConfig()``. weights: where tuning begins, a preset of ``smt.search.features``,
     a JSON file or the numbers. force: replace an ``out`` that exists, or a model of another corpus
-    in its default place. threads: 0 takes every core.
+    in its default place. threads: 0 takes every core. memory: bytes that may be taken, 0 for half
+    of the machine's. resume: continue what was interrupted. cluster: who does the work but tuning,
+    see ``mtkit.cluster``; a script that names ``local:N`` says ``if __name__ == "__main__"``, as
+    processes that Python starts want it. The model is the same for any of them.
 
-    Raises InputError for text that cannot be trained on, for weights that are none and for an
-    ``out`` that must not be replaced; LossError, which is one, for a default place that holds a
-    model of another corpus.
+    Raises InputError for text that cannot be trained on, where there is nothing to resume, for
+    weights that are none and for an ``out`` that must not be replaced; LossError, which is one, for
+    a default place that holds a model of another corpus.
     """
     from mtkit.models import places
     from mtkit.smt import train
@@ -79,10 +83,16 @@ def train_smt(
 
     if isinstance(weights, str):
         weights_named(weights)  # refused before anything is read
+    if cluster:
+        from mtkit.cluster import check
+
+        check(cluster)
     corpus, tokenizer = _text(corpus, tokenizer)
     [directory] = places(out, "smt", corpus, force)
     settings = config or train.TrainConfig()
-    train.train_smt(corpus, tokenizer, settings, weights, directory, cores(threads))
+    train.train_smt(
+        corpus, tokenizer, settings, weights, directory, cores(threads), memory, resume, cluster
+    )
     return directory
 
 
@@ -172,6 +182,7 @@ def align(
     and where ``out`` must not be replaced or stands beside ``model``.
     """
     from dataclasses import replace
+    from tempfile import TemporaryDirectory
 
     from mtkit import models
     from mtkit.console import step
@@ -180,7 +191,10 @@ def align(
     from mtkit.smt.alignment.align import ALIGNERS
     from mtkit.smt.alignment.align import align as learn
     from mtkit.smt.alignment.symmetrize import HEURISTICS
+    from mtkit.smt.alignment.word_model import WordModels
+    from mtkit.storage.stages import Stages
     from mtkit.storage.writing import replacing
+    from mtkit.text import shards
     from mtkit.threads import cores
 
     aligner = aligner or ("hmm" if score else "fertility")
@@ -195,16 +209,23 @@ def align(
             links = words.align(*sides, heuristic)
             return replace(links, score=words.score(*sides)) if score else links
     corpus.train.without_empty()  # raises where nothing can be learnt
-    sides = corpus.train.tokens(tokenizer)
-    with nullcontext() if out is None else replacing(Path(out)) as directory:
-        with step(f"word alignment ({aligner}), both directions"):
-            alignment = learn(*sides, aligner, heuristic, cores(threads))
+    with (
+        nullcontext() if out is None else replacing(Path(out)) as directory,
+        TemporaryDirectory(prefix="mtkit-") as work,
+        step(f"word alignment ({aligner}), both directions"),
+    ):
+        stages = Stages(Path(work), cores(threads))
+        alignment = learn(shards.of(corpus.train, tokenizer, stages), stages, aligner, heuristic)
+        links = alignment.read_links()
+        if directory is not None or score:
+            alignment.save_models(directory or Path(work))
+        if score:
+            known = WordModels.load(directory or Path(work))
+            links = replace(links, score=known.score(*corpus.train.tokens(tokenizer)))
         if directory is not None:
             config = {"aligner": aligner, "heuristic": heuristic}
-            alignment.models.save(directory)
             Manifest.of(ALIGNMENT, corpus, tokenizer, config).write(directory)
-    links = alignment.links
-    return replace(links, score=alignment.models.score(*sides)) if score else links
+    return links
 
 
 def compare(

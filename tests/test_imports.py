@@ -53,6 +53,7 @@ def test_the_two_halves_do_not_know_each_other() -> None:
 CHAPTERS = [
     "errors console platforms threads",
     "storage",
+    "cluster",
     "system",
     "text text.formats",
     "page",

@@ -16,6 +16,7 @@ from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, HASHES, MANIFEST, RECORDS, Manifest
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt import train as smt_training
+from mtkit.smt.alignment import direction
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import (
     DEFAULT_WEIGHTS,
@@ -295,11 +296,21 @@ def test_a_training_that_breaks_leaves_the_old_model_whole(
     def break_off(*_: object) -> None:
         raise error
 
+    call = few, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, out
     monkeypatch.setattr(smt_training, "save_training_hashes", break_off)
     with pytest.raises(error):
-        train_smt(few, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, out)
-    assert [p.name for p in tmp_path.iterdir()] == ["smt"]
+        train_smt(*call)
+    assert {p.name for p in tmp_path.iterdir()} == {"smt", ".smt.stages"}
     assert load(out).translate(["Hello"]) == load(smt_directory).translate(["Hello"])
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="another text or other settings"):
+        train_smt(*call[:2], TrainConfig(order=2), *call[3:], resume=True)
+    monkeypatch.setattr(smt_training, "compile_kernels", lambda *_: None)  # by what comes next
+    monkeypatch.setattr(direction, "_expect", break_off)  # a task: all of them are done
+    train_smt(*call, resume=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["smt"]
+    with pytest.raises(InputError, match="no unfinished training"):
+        train_smt(*call, resume=True)
 
 
 def test_held_out_pairs_are_not_trained_on(few: Corpus) -> None:

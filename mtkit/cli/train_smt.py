@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from typer import Option
@@ -10,6 +11,7 @@ import mtkit.cli.options as options
 from mtkit.console import note
 from mtkit.errors import InputError
 
+LEAST_MEMORY = 500 << 20  # below it, there is room for nothing but Python and its libraries
 Aligners = Annotated[
     str,
     Option(
@@ -51,6 +53,25 @@ Tune = Annotated[
         "training text), from --weights on. [mira; none where --weights is given]",
     ),
 ]
+Memory = Annotated[
+    str | None,
+    Option(
+        metavar="SIZE",
+        help="Memory that may be taken, such as 800M or 4G; the model is the same. "
+        "[half of the machine's]",
+    ),
+]
+Resume = Annotated[bool, Option("--resume", help="Continue an interrupted training; same options.")]
+Cluster = Annotated[
+    str,
+    Option(
+        metavar="local:N|tcp://HOST:PORT",
+        help="Who does the work but tuning: N processes of this machine, or the workers of a Dask "
+        "scheduler, which share the model's directory; --memory is of all together, and the model "
+        "the same. [threads of this process]",
+        show_default=False,
+    ),
+]
 Order = Annotated[int, Option(min=1, max=9, help="Order of the language model.")]
 
 
@@ -62,6 +83,7 @@ def train_smt(
     lowercase: options.Lowercase = False, aligner: Aligners = "auto",
     symmetrize: options.Symmetrize = "grow-diag-final-and", discount: Discount = "none",
     order: Order = 5, prune: Prune = None, weights: Weights = None, tune: Tune = None,
+    memory: Memory = None, cluster: Cluster = "", resume: Resume = False,
     threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Train the statistical translator: alignment, phrases, LM."""
@@ -73,15 +95,30 @@ def train_smt(
     check_named(out, force)  # before anything is read
     tuner = tune or ("none" if weights else "mira")
     thresholds = _thresholds(prune, order)
+    size = _bytes(memory)
     config = TrainConfig(aligner, symmetrize, discount, order, thresholds, tuner)
     text, words = options.training_text(
         corpus, pair, train, dev, test, tokenizer, lowercase, file_format
     )
     start = weights or "default"
     directory = options.ask_before_loss(
-        lambda force: mtkit.train_smt(text, out, words, config, start, force, cores), force
+        lambda force: mtkit.train_smt(
+            text, out, words, config, start, force, cores, size, resume, cluster
+        ),
+        force,
     )
     note(f"model: {directory}")
+
+
+def _bytes(memory: str | None) -> int:
+    """``--memory`` in bytes; 0 for none."""
+    if memory is None:
+        return 0
+    match = re.fullmatch(r"(\d{1,9})([MG])i?B?", memory, re.IGNORECASE)
+    size = int(match[1]) << (20 if match[2] in "mM" else 30) if match else 0
+    if size < LEAST_MEMORY:
+        raise InputError(f"--memory {memory}: expected a size from 500M on, such as 800M or 4G")
+    return size
 
 
 def _thresholds(prune: list[str] | None, order: int) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ SECTIONS = {
     for section, names in {
         "Text": "train dev test file_format corpus pair tokenizer lowercase reference documents",
         "Output": "out force html as_json csv latex full copy examples n_best",
-        "Run": "threads seed seeds resume device precision fresh quiet help",
+        "Run": "threads memory cluster seed seeds resume device precision fresh quiet help",
     }.items()
     for name in names.split()
 }

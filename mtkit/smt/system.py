@@ -7,7 +7,6 @@ and the distance of reordering (the log-linear model of Och & Ney 2002).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -29,7 +28,7 @@ from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.table import PhraseTable, links_of
 from mtkit.smt.reasons import reasons
 from mtkit.smt.search.decoder import Limits, search
-from mtkit.smt.search.features import NAMES, read_weights
+from mtkit.smt.search.features import NAMES, read_weights, save_weights
 from mtkit.smt.search.forced import EVERY, force
 from mtkit.smt.search.nbest import NBest, by_phrase, derivations, n_best
 from mtkit.smt.search.options import FREE, Model, Options, Sentence, collect
@@ -142,8 +141,7 @@ class SmtSystem:
     def save(self, directory: Path) -> None:
         """Write models and weights, all but the manifest."""
         self.models.save(directory)
-        text = json.dumps(self.weights, indent=2)
-        (directory / "weights.json").write_text(text + "\n", encoding="utf-8")
+        save_weights(self.weights, directory)
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
         """The word tokens of each sentence."""

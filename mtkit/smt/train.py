@@ -11,29 +11,39 @@ little text every pair is held out once, in folds (cross-validation).
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtkit.console import busy, note, silent, step
-from mtkit.errors import check_choice
+from mtkit.errors import InputError, check_choice
 from mtkit.manifest import Manifest, save_training_hashes
-from mtkit.smt.alignment.align import ALIGNERS, align, perplexity
-from mtkit.smt.alignment.symmetrize import HEURISTICS, Links, joined
-from mtkit.smt.language_model.estimate import train as train_lm
-from mtkit.smt.phrases.context import train as train_context
-from mtkit.smt.phrases.table import DISCOUNTS, build_table
+from mtkit.platforms import usable_memory
+from mtkit.smt.alignment.align import ALIGNERS, align
+from mtkit.smt.alignment.symmetrize import HEURISTICS, Links
+from mtkit.smt.language_model.build import build as build_lm
+from mtkit.smt.language_model.ngrams import NgramModel
+from mtkit.smt.phrases.build import build as build_phrases
+from mtkit.smt.phrases.context_train import build as learn_context
+from mtkit.smt.phrases.score import DISCOUNTS
 from mtkit.smt.search.decoder import Limits
-from mtkit.smt.search.features import weights_named
+from mtkit.smt.search.features import save_weights, weights_named
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.bleu import SHARE
 from mtkit.smt.tuning.tune import TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
+from mtkit.storage.stages import Outputs, Stages, fingerprint, link, unfinished
 from mtkit.storage.writing import replacing
-from mtkit.text.corpus import Corpus, held_out
+from mtkit.text import shards
+from mtkit.text.corpus import Bitext, Corpus, held_out
+from mtkit.text.shards import SIDES, Shards
 from mtkit.text.tokenizer import WordTokenizer
 
 HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
@@ -72,37 +82,57 @@ class TrainConfig:
         return self.aligner.split("+")
 
 
-def estimate(
-    source: list[list[str]], target: list[list[str]], config: TrainConfig, threads: int
-) -> tuple[Models, dict[str, Any]]:
-    """The models of tokenised parallel text, and what was measured on the way."""
-    links = list[Links]()
-    for aligner in config.aligners(len(source))[::-1]:  # the first is the one that is kept
+def check_disk(text: Shards, place: Path) -> None:
+    """Raise InputError where ``place`` has no room for the stages of a text.
+
+    Measured of texts of 13 words a sentence: 24 bytes a place where two words meet, and 120 a word.
+    """
+    x, y = (np.load(text.directory / side / "begin.npy", mmap_mode="r") for side in SIDES)
+    places = int(((np.diff(x) + 1) * (np.diff(y) + 1)).sum())
+    needed, free = 24 * places + 120 * sum(text.tokens), shutil.disk_usage(place).free
+    note(f"  up to {needed / 1e9:.1f} GB of disk are needed in {place.parent}")
+    if needed > free:
+        raise InputError(
+            f"{place.parent}: {free / 1e9:.1f} GB of disk are free, and training on this text "
+            f"needs about {needed / 1e9:.1f}; name an --out elsewhere"
+        )
+
+
+def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, dict[str, Any]]:
+    """The directory of the models of a text, and what was measured on the way."""
+    links = list[Outputs]()
+    for aligner in config.aligners(text.pairs)[::-1]:  # the first is the one that is kept
         with step(f"word alignment ({aligner}), both directions"):
-            alignment = align(source, target, aligner, config.heuristic, threads)
+            alignment = align(text, stages.within(aligner), aligner, config.heuristic)
             links.append(alignment.links)
-    words, x, y = alignment.models, alignment.source, alignment.target
-    sizes, several = (len(words.source), len(words.target)), len(links)
-    ways = {"P(y|x)": alignment.forward, "P(x|y)": alignment.backward}
-    likelihood = {
-        way: {k: [perplexity(v, d.f) for v in values] for k, values in d.learnt.likelihood.items()}
-        for way, d in ways.items()
+    models = {"": stages.once("words", alignment.save_models)}
+    half = replace(stages, workers=max(1, stages.workers // 2), memory=stages.memory // 2)
+    of_phrases, of_lm = half.within("phrase-stages"), half.within("lm-stages")
+    fill: dict[str, Callable[[Path], object]] = {
+        "context": partial(learn_context, text, links[-1], half.within("context-stages")),
+        "phrases": partial(build_phrases, text, links, of_phrases, discount=config.discount),
+        "lm": partial(build_lm, text, of_lm, order=config.order, prune=config.prune),
     }
-    del alignment, ways  # the posteriors are large
-    with (
-        step(f"lexicon in context, phrase table, {config.order}-gram language model"),
-        ThreadPoolExecutor(min(2, threads)) as pool,
-    ):  # none of which needs another
-        training = pool.submit(train_context, x, y, links[-1], sizes, threads)
-        copies = x.repeated(several), y.repeated(several), joined(links)
-        building = pool.submit(build_table, *copies, config.discount)
-        lm = pool.submit(train_lm, target, config.order, config.prune).result()
-        context, table = training.result(), building.result()
+    with step(f"lexicon in context, phrase table, {config.order}-gram language model"):
+        works = [partial(stages.once, *work) for work in fill.items()]
+        models |= zip(fill, stages.beside(*works), strict=True)
+    together = stages.once("models", partial(_put_together, models))
+    lm = NgramModel.trusted(models["lm"])
     for remark in lm.notes:
         note(f"  language model: {remark}")
-    figures: dict[str, Any] = {"alignment_perplexity": likelihood, "links": len(links[-1].source)}
-    figures |= {"vocabulary": list(sizes), "phrase_pairs": len(table.links), "ngrams": lm.counts}
-    return Models(words.source, words.target, table, lm, context, words), figures
+    ways = {"P(y|x)": alignment.forward, "P(x|y)": alignment.backward}
+    likelihood = {way: direction.perplexity for way, direction in ways.items()}
+    figures: dict[str, Any] = {"alignment_perplexity": likelihood}
+    figures |= {"links": sum(len(Links.load(out).source) for out in alignment.links)}
+    phrase_pairs = len(np.load(models["phrases"] / "links.npy", mmap_mode="r"))
+    figures |= {"vocabulary": list(text.sizes), "phrase_pairs": phrase_pairs, "ngrams": lm.counts}
+    return together, figures
+
+
+def _put_together(models: Mapping[str, Path], into: Path) -> None:
+    """One directory of models, each by its name in it; no file is there twice."""
+    for name, place in models.items():
+        shutil.copytree(place, into / name, dirs_exist_ok=True, copy_function=link)
 
 
 def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str, Any]]:
@@ -143,36 +173,38 @@ def _why(first: Round, size: int) -> str:
 
 def build(
     corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: str | Weights,
-    threads: int,
-) -> tuple[SmtSystem, dict[str, Any]]:  # fmt: skip
-    """A system of ``corpus``, whose lines all have text, and the figures of its training."""
+    stages: Stages, threads: int,
+) -> tuple[Path, dict[str, float], dict[str, Any]]:  # fmt: skip
+    """Where the models of ``corpus`` are, whose lines all have text; their weights; the figures of
+    the training. threads: of this process, which tunes.
+    """
     with step(f"tokens of {len(corpus.train):,} sentence pairs"):
-        source, target = corpus.train.tokens(tokenizer)
-    ratio = sum(map(len, target)) / sum(map(len, source))
+        text = shards.of(corpus.train, tokenizer, stages)
+    stages.once("disk", lambda _: check_disk(text, stages.directory))  # when resumed, not again
+    ratio = text.tokens[1] / text.tokens[0]
     begun = _start(weights, ratio)
     tuning, best = dict[str, Any](), begun
     # As suits all of the text, for models of a part of it, too: weights are tuned for their like.
-    settled = replace(config, aligner="+".join(config.aligners(len(source))))
+    settled = replace(config, aligner="+".join(config.aligners(text.pairs)))
 
-    def system(rows: Iterable[int], weights: Weights) -> tuple[SmtSystem, dict[str, Any]]:
-        x, y = ([side[i] for i in rows] for side in (source, target))
-        models, figures = estimate(x, y, settled, threads)
-        return SmtSystem(models, tokenizer, dict(weights), config.limits, threads), figures
+    def part(models: Path, pairs: Bitext) -> Part:
+        system = SmtSystem(Models.load(models), tokenizer, begun, config.limits, threads)
+        return Part(system, *pairs.tokens(tokenizer))
 
-    every = range(len(source))
     if config.tune != "none" and corpus.dev is None:
         parts = []
-        for name, held in _folds(len(source)).items():
+        for number, (name, held) in enumerate(_folds(text.pairs).items(), 1):
+            fold, others = stages.within(f"fold-{number}"), sorted({*range(text.pairs)} - {*held})
             with step(name), silent():
-                trial, _ = system(sorted(set(every) - set(held)), begun)
-            parts.append(Part(trial, *([side[i] for i in held] for side in (source, target))))
+                rest = shards.of(corpus.train.select(others), tokenizer, fold)
+                models, _ = estimate(rest, settled, fold)
+            parts.append(part(models, corpus.train.select(held)))
         if parts:
             best, tuning = tuned(parts, config.tune)
-    whole, figures = system(every, best)
+    models, figures = estimate(text, settled, stages)
     if config.tune != "none" and corpus.dev is not None:
-        best, tuning = tuned([Part(whole, *corpus.dev.tokens(tokenizer))], config.tune)
-        whole = whole.with_weights(best)
-    return whole, tuning | figures | {"length_ratio": ratio}
+        best, tuning = tuned([part(models, corpus.dev)], config.tune)
+    return models, best, tuning | figures | {"length_ratio": ratio}
 
 
 def _start(weights: str | Weights, ratio: float) -> dict[str, float]:
@@ -197,25 +229,50 @@ def _folds(size: int) -> dict[str, range]:
 
 def train_smt(
     corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: str | Weights,
-    out: Path, threads: int = 2,
+    out: Path, threads: int = 2, memory: int = 0, resume: bool = False, cluster: str = "",
 ) -> Manifest:  # fmt: skip
     """Train on ``corpus`` and write the model directory ``out``; tuning begins at ``weights``, of
     which a preset may be named (``search.features``).
+
+    memory: bytes that may be taken, 0 for half of the machine's; the model is the same. resume:
+    continue what an interruption left beside ``out``. cluster: an address of ``mtkit.cluster``, of
+    who does the tasks instead of threads of this process. Raises InputError where there is nothing
+    to resume, or a training of another text or other settings, where the disk is too small, and for
+    workers that cannot be used.
     """
     start = time.perf_counter()
     train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
-    with replacing(out) as directory:
-        text = replace(corpus, train=train, dev=dev)
+    text = replace(corpus, train=train, dev=dev)
+    settings = {"config": asdict(config), "tokenizer": asdict(tokenizer), "weights": weights}
+    mark = fingerprint(settings, [side.digest() for side in (train, dev) if side])
+    marks = {"text or other settings": mark}
+    alone = Stages(out.resolve().parent, threads, memory or usable_memory())
+    with (
+        replacing(out) as directory,
+        _done_by(cluster, alone, memory) as stages,
+        unfinished(out, marks, resume) as place,
+    ):
+        stages = replace(stages, directory=place)
         tunes = config.tune != "none" and (dev is not None or len(train) >= FOLDS_FROM)
         compile_kernels(config.aligners(len(train)), config.tune if tunes else None, threads)
-        system, figures = build(text, tokenizer, config, weights, threads)
+        models, tuned_to, figures = build(text, tokenizer, config, weights, stages, threads)
         with step("writing the model"):
-            system.save(directory)
+            _put_together({"": models}, directory)
+            save_weights(tuned_to, directory)
             save_training_hashes(corpus, directory)
         begun = _start(weights, figures["length_ratio"])
         searched = {"limits": config.limits._asdict(), "weights": begun, "verbatim": True}
-        settings = asdict(config) | searched  # the weights are those that tuning began at
+        resolved = asdict(config) | searched  # the weights are those that tuning began at
         figures = {"seconds": time.perf_counter() - start} | figures
-        manifest = Manifest.of("smt", corpus, tokenizer, settings, figures)
+        manifest = Manifest.of("smt", corpus, tokenizer, resolved, figures)
         manifest.write(directory)
     return manifest
+
+
+def _done_by(address: str, alone: Stages, memory: int) -> AbstractContextManager[Stages]:
+    """The stages, done by those at ``address`` if there is one."""
+    if not address:
+        return nullcontext(alone)
+    from mtkit.cluster import connected
+
+    return connected(address, alone, memory)

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Thread
 from typing import IO, Any
 
@@ -26,24 +27,30 @@ from mtkit.smt.alignment.align import ALIGNERS, align
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat, read_only
 from mtkit.smt.kernels import KERNELS, NOT_KEPT
-from mtkit.smt.language_model.estimate import train as train_lm
+from mtkit.smt.language_model.build import build as build_lm
 from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_SPECIALS, LM_UNK, Lm, NgramModel
+from mtkit.smt.phrases.build import build as build_phrases
 from mtkit.smt.phrases.context import Lexicon
-from mtkit.smt.phrases.context import train as train_context
-from mtkit.smt.phrases.table import PhraseTable, build_table, flaws
+from mtkit.smt.phrases.context_train import build as learn_context
+from mtkit.smt.phrases.table import PhraseTable, flaws
 from mtkit.smt.search.features import DEFAULT_WEIGHTS, NAMES
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.bleu import bleu, merit, statistics, wer
 from mtkit.smt.tuning.lists import Lists
 from mtkit.smt.tuning.region import step
 from mtkit.smt.tuning.tune import TUNERS, optimise
+from mtkit.storage.stages import Stages
+from mtkit.text import shards
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
 
 SOURCE = [["a", "b", "c"], ["b", "a"], ["c", "d"]]
 TARGET = [["A", "B", "C"], ["B", "A"], ["C", "D"]]
 # The modules whose kernels run in every estimation and every search.
-ESTIMATION = {"flat", "places", "symmetrize", "extract", "table", "reorder", "context", "estimate"}
+ESTIMATION = {
+    "flat", "places", "symmetrize", "extract", "pairs", "lexical", "table", "reorder", "context",
+    "context_train", "counts", "estimate", "build",
+}  # fmt: skip
 SEARCH = {"ngrams", "options", "decoder", "hypothesis", "nbest", "heap", "bleu", "lists"}
 
 
@@ -123,12 +130,17 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
 
 def _estimate(aligners: Sequence[str]) -> None:
     """Run all that estimates models."""
-    *_, alignment = (align(SOURCE, TARGET, aligner, threads=1) for aligner in aligners)
-    corpus = alignment.source, alignment.target, alignment.links
-    words = alignment.models
-    build_table(*corpus)
-    train_context(*corpus, (len(words.source), len(words.target)))
-    train_lm(TARGET, 3)
+    with TemporaryDirectory(prefix="mtkit-") as name:
+        place, stages = Path(name), Stages(Path(name))
+        shards.write(place / "text", zip(SOURCE, TARGET, strict=True))
+        text = shards.read(place / "text")
+        for aligner in aligners:
+            alignment = align(text, stages.within(aligner), aligner)
+        (place / "words").mkdir()
+        alignment.save_models(place / "words")
+        build_phrases(text, [alignment.links], stages.within("phrases"), place / "phrases")
+        learn_context(text, alignment.links, stages.within("context"), place / "context")
+        build_lm(text, stages.within("lm"), place / "lm", 3)
 
 
 def _tune(tuner: str) -> None:

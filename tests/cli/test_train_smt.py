@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from mtkit.smt.search.features import NOISY_CHANNEL
-from tests.support.command import mtkit
+from tests.support.alignments import contents
+from tests.support.command import mtkit, start
 
 TEXT = ("--train", "train.en", "train.de", "--test", "test.en", "test.de")
 
@@ -46,3 +50,60 @@ def test_weights_that_are_given_stay_unless_tuning_is_asked_for(project: Path) -
         assert done.stderr == b""
         kept = json.loads((project / "channel/weights.json").read_text("utf-8"))
         assert (kept == NOISY_CHANNEL) is not bool(tune)
+
+
+@pytest.mark.parametrize("size", ["4", "0G", "499M", "4T", "much", "-1G"])
+def test_a_memory_that_is_none_is_refused(size: str, project: Path) -> None:
+    call = ("train-smt", *TEXT, "--memory", size, "--tune", "none", "--out", "none")
+    said = mtkit(*call, cwd=project, check=2).stderr.decode()
+    assert said == f"mtkit: --memory {size}: expected a size from 500M on, such as 800M or 4G\n"
+    assert not (project / "none").exists()
+
+
+def test_nothing_to_resume_is_one_line(project: Path) -> None:
+    call = ("train-smt", *TEXT, "--tune", "none", "--resume", "--out", "never")
+    said = mtkit(*call, cwd=project, check=2).stderr.decode()
+    assert said.splitlines()[-1] == (
+        f"mtkit: {project / '.never.stages'}: no unfinished training; start one without --resume"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+def test_a_training_that_is_killed_goes_on(project: Path) -> None:
+    """``kill -9`` when this or that stage begins; nothing that was done is done again."""
+    call = ("train-smt", *TEXT, "--tune", "none", "-q", "--out", "killed")
+    mtkit(*call[:-1], "whole", cwd=project)
+    whole, place = contents(project / "whole"), project / ".killed.stages"
+    stages = 0
+    while True:
+        process = start(*call, "--force", cwd=project)
+        while process.poll() is None and len(finished(place)) <= stages:
+            time.sleep(0.001)
+        process.kill()
+        process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            break
+        before = finished(place)
+        done = start(*call, "--force", "--resume", cwd=project)
+        while done.poll() is None:
+            assert all(finished(place).get(path, at) == at for path, at in before.items())
+            time.sleep(0.01)
+        assert done.communicate()[1] == b""
+        made = contents(project / "killed")
+        assert {k: v for k, v in made.items() if k != "manifest.json"} == {
+            k: v for k, v in whole.items() if k != "manifest.json"
+        }, stages
+        stages += 9
+    assert stages > 50
+
+
+def finished(place: Path) -> dict[str, int]:
+    """The tasks that are done, and when they were."""
+    with contextlib.suppress(FileNotFoundError):  # it changes while it is looked at
+        return {
+            str(path): path.stat().st_mtime_ns
+            for path in place.rglob("*")
+            if path.is_dir() and path.name.isdecimal()
+        }
+    return {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,13 +17,17 @@ from mtkit.errors import InputError
 from mtkit.smt import train
 from mtkit.smt.alignment.align import Alignment, align
 from mtkit.smt.alignment.symmetrize import Links, joined
-from mtkit.smt.flat import Flat
-from mtkit.smt.phrases.table import PhraseTable, build_table
+from mtkit.smt.phrases.build import build
+from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.features import DEFAULT_WEIGHTS
 from mtkit.smt.train import LITTLE, TrainConfig, estimate
+from mtkit.storage.stages import Stages
+from mtkit.text import shards
 from mtkit.text.corpus import Corpus
+from mtkit.text.shards import SIDES, Shards
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import Vocabulary
+from tests.support.alignments import Interrupted, Interrupting, aligned, contents
 
 
 def test_little_text_is_aligned_by_two_models_unless_some_are_named() -> None:
@@ -45,32 +52,38 @@ def pairs_of(table: PhraseTable, words: Sequence[Vocabulary]) -> set[tuple[str, 
     return found
 
 
-def test_the_phrases_of_two_alignments_are_those_of_each(few: Corpus) -> None:
+def test_the_phrases_of_two_alignments_are_those_of_each(few: Corpus, tmp_path: Path) -> None:
     """The first of them decides all else."""
-    source, target = (side[:60] for side in few.train.tokens(WordTokenizer()))
-    one, two = (align(source, target, aligner) for aligner in ("ibm1", "diagonal"))
-    tables = [build_table(a.source, a.target, a.links) for a in (one, two)]
-    of_one, of_two = (pairs_of(table, one.words) for table in tables)
-    models, figures = estimate(source, target, TrainConfig("ibm1+diagonal", order=2), 1)
-    found, either = pairs_of(models.table, one.words), of_one | of_two
+    sides = [side[:60] for side in few.train.tokens(WordTokenizer())]
+    one, two = (aligned(tmp_path / name, *sides, name) for name in ("ibm1", "diagonal"))
+    words = [one.text.vocabulary(side) for side in SIDES]
+    of_one, of_two = (
+        pairs_of(table_of(tmp_path / f"table-{n}", of), words) for n, of in enumerate((one, two))
+    )
+    config = TrainConfig("ibm1+diagonal", order=2)
+    place, figures = estimate(one.text, config, Stages(tmp_path / "both"))
+    found = pairs_of(PhraseTable.load(place / "phrases", *one.text.sizes), words)
+    either = of_one | of_two
     assert {pair for pair in found if " " in pair[0]} == {pair for pair in either if " " in pair[0]}
     assert found <= either  # a word that one leaves without a phrase may have one by the other
     assert found - of_one
     assert found - of_two
-    assert figures["links"] == len(one.links.source)
+    assert figures["links"] == len(one.read_links().source)
     assert list(figures["alignment_perplexity"]["P(y|x)"]) == ["ibm1"]
 
 
-def test_sentences_repeat_with_the_links_of_each_alignment() -> None:
-    text = Flat.of([[1, 2], [], [3]])
-    assert text.repeated(2).words.tolist() == [1, 2, 3, 1, 2, 3]
-    assert text.repeated(2).begin.tolist() == [0, 2, 2, 3, 5, 5, 6]
+def table_of(place: Path, alignment: Alignment) -> PhraseTable:
+    build(alignment.text, [alignment.links], Stages(place / "stages"), place / "table")
+    return PhraseTable.load(place / "table", *alignment.text.sizes)
+
+
+def test_links_of_parts_are_joined() -> None:
     a, b = (Links(*map(np.array, of)) for of in (([0, 1], [1, 0], [0, 2]), ([0], [0], [0, 1])))
     assert joined([a, b]).by_sentence() == [[(0, 1), (1, 0)], [(0, 0)]]
 
 
 def test_models_of_a_part_are_aligned_as_suits_the_whole(
-    few: Corpus, monkeypatch: pytest.MonkeyPatch
+    few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """400 pairs, tuned in folds of 320: the weights must serve models of the same make."""
     asked = list[str]()
@@ -83,6 +96,54 @@ def test_models_of_a_part_are_aligned_as_suits_the_whole(
     for little, aligners in ((350, ["fertility"]), (450, ["hmm", "fertility"])):
         monkeypatch.setattr(train, "LITTLE", little)
         monkeypatch.setattr(train, "tuned", lambda *_: (DEFAULT_WEIGHTS, {}))
-        train.build(replace(few, dev=None), WordTokenizer(), TrainConfig(), "default", 1)
+        stages = Stages(tmp_path / f"{little}")
+        train.build(replace(few, dev=None), WordTokenizer(), TrainConfig(), "default", stages, 1)
         assert asked == aligners * 6
         asked.clear()
+
+
+def models_of(text: Shards, stages: Stages, config: TrainConfig) -> dict[str, bytes]:
+    return contents(estimate(text, config, stages)[0])
+
+
+@pytest.fixture
+def cut(few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
+    """A text in several shards."""
+    monkeypatch.setattr(shards, "LARGEST", 1000)
+    return shards.of(few.train, WordTokenizer(), Stages(tmp_path / "text"))
+
+
+@pytest.mark.compiled
+def test_threads_and_memory_change_no_byte_of_a_model(cut: Shards, tmp_path: Path) -> None:
+    assert len(cut) > 4
+    config = TrainConfig("hmm+fertility", discount="kneser-ney", order=3)
+    one = models_of(cut, Stages(tmp_path / "one"), config)
+    assert len(one) > 20
+    assert one == models_of(cut, Stages(tmp_path / "three", 3, memory=1 << 20), config)
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+def test_a_model_is_the_same_wherever_its_training_was_interrupted(
+    cut: Shards, tmp_path: Path
+) -> None:
+    config = TrainConfig("fertility", order=3)
+    whole, counting = tmp_path / "whole", Interrupting(10**6)
+    expected = models_of(cut, Stages(whole, execute=counting), config)
+    jobs = 10**6 - counting.left
+    assert jobs > 300
+    for at in range(0, jobs, 5):
+        stages = Stages(tmp_path / f"{at}", execute=Interrupting(at))
+        with pytest.raises(Interrupted):
+            models_of(cut, stages, config)
+        assert models_of(cut, Stages(stages.directory), config) == expected, f"job {at}"
+        shutil.rmtree(stages.directory)
+
+
+def test_a_disk_that_is_too_small_is_found_before_the_work(
+    cut: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train.check_disk(cut, tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(InputError, match=r"0\.0 GB of disk are free, .* needs about 0\.0; name"):
+        train.check_disk(cut, tmp_path)

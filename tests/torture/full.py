@@ -38,6 +38,7 @@ TO_STDOUT = {
     "perplexity": ["perplexity", "models/smt"],
 }  # fmt: skip
 OLD = "This was here before.\n"
+KEPT = {".checkpoint", ".stages"}  # of hidden files, by their ends: what --resume goes on with
 
 
 def torture(made: Path, sizes: list[int]) -> tuple[Counter[str], list[str]]:
@@ -51,7 +52,7 @@ def torture(made: Path, sizes: list[int]) -> tuple[Counter[str], list[str]]:
                 tally[kind] += 1
                 lines = done.err.decode().strip().split("\n")
                 page, old = made / "D" / "page.html", made / "D" / "old" / "manifest.json"
-                left = [p.name for p in (made / "D").rglob(".*") if p.suffix != ".checkpoint"]
+                left = [p.name for p in (made / "D").rglob(".*") if p.suffix not in KEPT]
                 if done.code == 0:
                     tally["fitted"] += 1
                 elif done.code != 1 or len(lines) != 1 or not lines[0].startswith("mtkit: "):

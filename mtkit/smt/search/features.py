@@ -10,7 +10,9 @@ order; a kernel finds one by the constants below. Of f_k
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -77,6 +79,12 @@ def weights_named(name: str, ratio: float = 1.0) -> dict[str, float]:
     if name not in presets and not Path(name).is_file():
         raise InputError(f"--weights {name}: neither {' nor '.join(PRESETS)} nor a file")
     return presets.get(name) or read_weights(Path(name))
+
+
+def save_weights(weights: Mapping[str, float], directory: Path) -> None:
+    """Write the weights of a model beside its arrays."""
+    text = json.dumps(weights, indent=2)
+    (directory / "weights.json").write_text(text + "\n", encoding="utf-8")
 
 
 def read_weights(path: Path) -> dict[str, float]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mtkit.smt.tuning.bleu import SHARE, bleu
 from mtkit.smt.tuning.lists import Lists
 from mtkit.smt.tuning.tune import Part
 from mtkit.text.corpus import Corpus
+from mtkit.text.shards import Shards
 from mtkit.text.tokenizer import WordTokenizer
 
 UNKNOWN = "xqzvwy"
@@ -207,9 +209,9 @@ def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
 ) -> None:
     trained = []
 
-    def estimate(source: list[list[str]], *rest: object) -> object:
-        trained.append({" ".join(x) for x in source})
-        return real(source, *rest)
+    def estimate(text: Shards, *rest: object) -> object:
+        trained.append(sentences(text))
+        return real(text, *rest)
 
     real = train.estimate
     monkeypatch.setattr(train, "HELD_OUT_FROM", 400)
@@ -241,9 +243,9 @@ def test_little_text_is_tuned_on_fold_by_fold(
 ) -> None:
     trained, parts = [], list[Part]()
 
-    def estimate(source: list[list[str]], *rest: object) -> object:
-        trained.append({" ".join(x) for x in source})
-        return real(source, *rest)
+    def estimate(text: Shards, *rest: object) -> object:
+        trained.append(sentences(text))
+        return real(text, *rest)
 
     real = train.estimate
     monkeypatch.setattr(train, "estimate", estimate)
@@ -262,6 +264,16 @@ def test_little_text_is_tuned_on_fold_by_fold(
     assert manifest.figures["dev_bleu"] >= manifest.figures["tuning"][0]["bleu"]
     ratio = manifest.figures["length_ratio"]
     assert manifest.config["weights"] == default_weights(ratio) != DEFAULT_WEIGHTS
+
+
+def sentences(text: Shards) -> set[str]:
+    """The source sentences of a text."""
+    words, sides = text.vocabulary("source"), [text.side("source", k) for k in range(len(text))]
+    return {
+        " ".join(words.decode(side.words[first:last].tolist()))
+        for side in sides
+        for first, last in pairwise(side.begin.tolist())
+    }
 
 
 def timeless(manifest: Manifest) -> dict[str, Any]:

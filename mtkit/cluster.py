@@ -1,0 +1,274 @@
+"""Tasks of ``storage.stages`` in other processes, of this machine or of many, by Dask.
+
+    local:N            N processes of this machine, of one thread each, for as long as it lasts
+    tcp://HOST:PORT    the workers of a scheduler that runs, as `dask scheduler` starts one
+
+Dask says who does a task, and has those of a worker that died done again. Between processes go the
+names of files and a few numbers; everything else is in files, so that all workers must see the
+directory of the stages under its name here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from mtkit.errors import InputError, WorkError
+from mtkit.platforms import HOST, usable_memory
+from mtkit.storage.digests import digest_of_code
+from mtkit.storage.stages import Job, Stages
+from mtkit.threads import VARIABLES
+
+try:
+    import dask
+    from distributed import Client, KilledWorker, LocalCluster, Security
+    from distributed.core import connect
+    from distributed.scheduler import NoValidWorkerError
+except ImportError:
+    raise InputError(
+        "--cluster needs the package distributed: pip install 'mtkit[cluster]'"
+    ) from None
+
+ANSWER = 8  # seconds that a scheduler, and a first worker, have to answer
+LOOK = 0.5  # seconds after which to see whether the work is to end
+LEAST = 500 << 20  # bytes of a process: about half of it are Python and its libraries
+ONE_THREAD = dict.fromkeys((*VARIABLES, "NUMBA_NUM_THREADS"), "1")
+SETTINGS = {
+    # A process that died is started again. After this time the cluster would give up who is not
+    # there just then, for the second time or the third.
+    "distributed.deploy.lost-worker-timeout": "1000d",
+    "distributed.scheduler.no-workers-timeout": "5m",  # instead of waiting for ever
+    "distributed.nanny.pre-spawn-environ": {},  # which would stay in this process
+    "distributed.scheduler.http.routes": [],  # nothing is told to who asks
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+    # A task holds what is planned for it. Dask counts pages of files as memory of who reads them,
+    # and would end one that reads large files.
+    **dict.fromkeys(
+        (f"distributed.worker.memory.{at}" for at in ("target", "spill", "pause", "terminate")),
+        False,
+    ),
+}
+
+
+class Worker(NamedTuple):
+    """What a worker says of itself."""
+
+    code: str  # ``digest_of_code``
+    threads: int
+    memory: int  # bytes that it may take
+
+
+def check(address: str) -> None:
+    """Raise InputError for an ``address`` that is none."""
+    if not re.fullmatch(r"local:[1-9]\d{0,3}|(tcp|tls)://\S+:\d+", address):
+        raise InputError(
+            f"--cluster {address}: expected local:N, as in local:4, or tcp://HOST:PORT"
+        )
+
+
+@contextmanager
+def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]:
+    """The stages, whose tasks those at ``address`` do.
+
+    memory: bytes that all workers together may take; 0: those that they have, and of this machine
+    those of ``stages``. Raises InputError where nobody answers, where a worker cannot be used, and
+    for too little memory.
+    """
+    check(address)
+    with ExitStack() as stack:
+        place: Any = address
+        if address.startswith("local:"):
+            place = stack.enter_context(_processes(address, stages.memory))
+        else:
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+            _greet(address)
+        client = stack.enter_context(Client(place, timeout=ANSWER, set_as_default=False))
+        try:
+            client.wait_for_workers(1, timeout=ANSWER)
+        except TimeoutError:
+            raise InputError(f"--cluster {address}: no worker has come; start some") from None
+        workers = _workers(address, client, stages.directory)
+        threads = sum(worker.threads for worker in workers)
+        total = threads * min(worker.memory // worker.threads for worker in workers)
+        execute = partial(_execute, client, stages.stopped)
+        yield replace(stages, workers=threads, memory=min(memory or total, total), execute=execute)
+
+
+@contextmanager
+def _processes(address: str, memory: int) -> Iterator[LocalCluster]:
+    """Workers of this machine, which share ``memory``; they end with this process."""
+    number = int(address.partition(":")[2])
+    if memory // number < LEAST:
+        raise InputError(
+            f"--cluster {address}: {memory >> 20}M are too little for {number} processes, which "
+            f"take {LEAST >> 20}M each"
+        )
+    with (
+        TemporaryDirectory(prefix="mtkit-") as scratch,
+        _environment(ONE_THREAD),
+        dask.config.set(SETTINGS),
+        LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            memory_limit=memory // number,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # no fixed port
+            silence_logs=logging.CRITICAL,
+            local_directory=scratch,
+            security=True,  # else every user of this machine could have them run code
+        ) as cluster,
+    ):
+        yield cluster
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the processes that are started while it lasts."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _greet(address: str) -> None:
+    """Raise InputError where no scheduler answers in time; the client waits for ever for one that
+    takes a connection and says nothing.
+    """
+
+    async def greet() -> None:
+        security = Security().get_connection_args("client")
+        comm = await asyncio.wait_for(connect(address, **security), ANSWER)
+        comm.abort()
+
+    try:
+        with ThreadPoolExecutor(1) as pool:  # a notebook has a loop in its own thread
+            pool.submit(lambda: asyncio.run(greet())).result()
+    except Exception as error:
+        said = "" if isinstance(error, OSError) else f": {error}"
+        raise InputError(f"--cluster {address}: no scheduler answers there{said}") from None
+
+
+# --- workers
+
+
+def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
+    """What each worker says. Raises InputError where one cannot do tasks in ``directory``."""
+    file = directory / f".mtkit-{HOST}-{os.getpid()}.seen"
+    file.touch()
+    try:
+        said = client.run(_introduce, file, on_error="return")
+    finally:
+        file.unlink()
+    for where, worker in said.items():
+        if isinstance(worker, FileNotFoundError):
+            why = f"does not see {directory}, which all workers must share"
+        elif isinstance(worker, Exception):
+            why = f"cannot run mtkit: {worker}"
+        elif worker.code != digest_of_code():
+            why = "has another version of mtkit or of what computes"
+        else:
+            continue
+        raise InputError(f"--cluster {address}: the worker {where} {why}")
+    return list(said.values())
+
+
+def _introduce(file: Path, dask_worker: Any) -> Worker:
+    """Run by a worker, which Dask hands over."""
+    file.stat()
+    memory = dask_worker.memory_manager.memory_limit or usable_memory()
+    return Worker(digest_of_code(), dask_worker.state.nthreads, memory)
+
+
+def _at_work(dask_worker: Any) -> list[object]:
+    """Run by a worker: the tasks that it is at, also those that nobody waits for any more."""
+    return list(dask_worker.active_threads.values())
+
+
+# --- tasks
+
+
+def _execute(
+    client: Client, stopped: Sequence[BaseException], jobs: Sequence[Job]
+) -> Generator[None, None, None]:
+    """``stages.Run``, once ``client`` and ``stopped`` are given."""
+    if not jobs:
+        return
+    done: SimpleQueue[Any] = SimpleQueue()
+    futures = client.map(_do, jobs, key=_name(jobs[0]), pure=False)
+    left = {future.key for future in futures}
+    try:
+        for future in futures:
+            future.add_done_callback(done.put)
+        for _ in futures:
+            future = _next(done, stopped)
+            left.remove(future.key)
+            _raise_of(future)
+            yield
+    except KeyboardInterrupt:  # who says that does not wait, either
+        left.clear()
+        raise
+    finally:
+        client.cancel(futures)
+        _let_end(client, left)
+
+
+def _name(job: Any) -> str:
+    """Of its stage, by which Dask tells tasks apart."""
+    return str(job.args[0].parent.name)
+
+
+def _do(job: Job) -> None:
+    job()
+
+
+def _next(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:
+    """The next of what is done. Raises what has stopped the work."""
+    while True:
+        try:
+            return done.get(timeout=LOOK)
+        except Empty:
+            if stopped:
+                raise stopped[0] from None
+
+
+def _raise_of(future: Any) -> None:
+    """Raise what a task raised."""
+    try:
+        future.result()
+    except KilledWorker as error:
+        tries = error.allowed_failures + 1
+        raise WorkError(
+            f"a task ended each of {tries} workers that were to do it: {error.task}. Too little "
+            "memory? --memory gives all of them more; --resume goes on"
+        ) from None
+    except (CancelledError, NoValidWorkerError):
+        raise WorkError("the workers have gone; --resume goes on where they were") from None
+
+
+def _let_end(client: Client, tasks: Set[object]) -> None:
+    """Wait until no worker is at one of these tasks, which are no longer wanted: then their files
+    may be removed.
+    """
+    with suppress(OSError):  # nobody is left to ask
+        while tasks & {*chain(*client.run(_at_work, on_error="ignore").values())}:
+            time.sleep(LOOK / 5)

@@ -1,0 +1,75 @@
+"""Tasks for workers of ``mtkit.cluster``, which import this module."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from mtkit.cluster import Worker
+from mtkit.errors import InputError
+from mtkit.storage.stages import Job, save
+
+DEATHS = "MTKIT_TEST_DEATHS"  # a directory with a file for each stage in which a worker has died
+STAGES = "MTKIT_TEST_STAGES"  # those in which one is to die; "all" of them
+
+
+def do(job: Job) -> None:
+    """A task; whoever does the first of a stage dies when all is written and has no name yet."""
+    out: Path = job.args[0]  # type: ignore[attr-defined]
+    with ExitStack() as stack:
+        if os.environ[STAGES] == "all" or out.parent.name in os.environ[STAGES].split():
+            with suppress(FileExistsError):
+                death = Path(os.environ[DEATHS], f"{out.parent.parent.name} {out.parent.name}")
+                death.touch(exist_ok=False)
+                stack.enter_context(mock.patch.object(Path, "rename", die))
+        job()
+
+
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def square(into: Path, n: int) -> None:
+    save(into, n=np.array([n * n]), process=np.array([os.getpid()]))
+
+
+def always_die(into: Path) -> None:
+    die()
+
+
+def fail(into: Path, kind: str) -> None:
+    if kind == "disk":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "some.npy")
+    if kind == "memory":
+        raise MemoryError("no 7 TiB")
+    raise InputError("too many n-grams")
+
+
+def slow(into: Path, seconds: float) -> None:
+    time.sleep(seconds)
+    (into / "done").touch()
+
+
+def environment(into: Path) -> None:
+    (into / "threads").write_text(
+        " ".join(os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"))
+    )
+
+
+def sees_nothing(file: Path, dask_worker: object) -> Worker:
+    raise FileNotFoundError(file)
+
+
+def is_older(file: Path, dask_worker: object) -> Worker:
+    return Worker("another", 1, 1 << 30)
+
+
+def has_no_mtkit(file: Path, dask_worker: object) -> Worker:
+    raise ModuleNotFoundError("No module named 'mtkit'")

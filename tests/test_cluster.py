@@ -1,0 +1,390 @@
+"""Training by other processes: the same model, whoever dies on the way; and what cannot be used."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from mtkit.errors import InputError, WorkError
+from mtkit.smt.train import TrainConfig, train_smt
+from mtkit.storage.stages import Stages, joined
+from mtkit.text.corpus import Corpus
+from mtkit.text.tokenizer import WordTokenizer
+from tests.support.command import WATCHDOG, mtkit, start
+
+needs_dask = pytest.mark.skipif(
+    find_spec("distributed") is None, reason="Dask is missing: pip install 'mtkit[cluster]'"
+)
+CONFIG = TrainConfig(tune="none", aligner="fertility")
+# Of alignment, the lexicon in context, the phrase table and the language model one.
+SOME = "counts-2 context-weights phrases-pairs lm-counts"
+
+
+def files(model: Path) -> dict[str, bytes]:
+    """All of a model but what tells how long it took."""
+    found = {
+        path.relative_to(model).as_posix(): path.read_bytes()
+        for path in model.rglob("*")
+        if path.is_file()
+    }
+    manifest = json.loads(found.pop("manifest.json"))
+    del manifest["figures"]["seconds"], manifest["seal"]
+    return found | {"manifest.json": json.dumps(manifest).encode()}
+
+
+@pytest.fixture(scope="module")
+def by_threads(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("threads") / "smt"
+    train_smt(few, WordTokenizer(), CONFIG, "default", out)
+    return files(out)
+
+
+@pytest.fixture
+def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Let workers die in stages; the directory of a file for each death."""
+
+    def begin(stages: str) -> Path:
+        from tests.support.dying import DEATHS, STAGES, do
+
+        deaths = tmp_path / "deaths"
+        deaths.mkdir()
+        monkeypatch.setenv(DEATHS, str(deaths))
+        monkeypatch.setenv(STAGES, stages)
+        monkeypatch.setattr("mtkit.cluster._do", do)
+        return deaths
+
+    return begin
+
+
+@needs_dask
+def test_the_model_is_the_same_though_workers_die(
+    few: Corpus, by_threads: dict[str, bytes], dying: Callable[[str], Path], tmp_path: Path
+) -> None:
+    deaths, out = dying(SOME), tmp_path / "smt"
+    train_smt(few, WordTokenizer(), CONFIG, "default", out, cluster="local:2")
+    assert files(out) == by_threads
+    assert {path.name.partition(" ")[2] for path in deaths.iterdir()} == set(SOME.split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deaths", "smt"]
+
+
+@needs_dask
+@pytest.mark.slow
+def test_a_worker_may_die_in_every_stage(
+    few: Corpus, by_threads: dict[str, bytes], dying: Callable[[str], Path], tmp_path: Path
+) -> None:
+    deaths, out = dying("all"), tmp_path / "smt"
+    train_smt(few, WordTokenizer(), CONFIG, "default", out, cluster="local:2")
+    assert files(out) == by_threads
+    assert len(list(deaths.iterdir())) > 60
+
+
+# --- with workers that stay
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
+    """Two processes."""
+    import dask
+
+    from mtkit.cluster import connected
+
+    place = tmp_path_factory.mktemp("stages")
+    once = dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    with once, connected("local:2", Stages(place, 7, 1 << 31)) as stages:
+        yield stages
+
+
+@needs_dask
+def test_tasks_are_done_by_processes_of_one_thread(shared: Stages) -> None:
+    from tests.support.dying import environment, square
+
+    assert (shared.workers, shared.memory) == (2, 1 << 31)
+    outputs = shared.run("squares", square, [(n,) for n in range(20)])
+    assert joined(out / "n.npy" for out in outputs).tolist() == [n * n for n in range(20)]
+    done_by = {*joined(out / "process.npy" for out in outputs).tolist()}
+    assert len(done_by) == 2
+    assert os.getpid() not in done_by
+    [out] = shared.run("environment", environment, [()])
+    assert (out / "threads").read_text() == "1 1"
+
+
+@needs_dask
+def test_several_threads_run_stages_at_once(shared: Stages) -> None:
+    from tests.support.dying import square
+
+    def work(name: str) -> list[int]:
+        stages = shared.within(name)
+        for k in range(3):
+            outputs = stages.run(f"squares-{k}", square, [(n,) for n in range(5)])
+        return [int(n) for n in joined(out / "n.npy" for out in outputs)]
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(work, "abc")] == [[0, 1, 4, 9, 16]] * 3
+
+
+@needs_dask
+@pytest.mark.parametrize(
+    ("kind", "error", "said"),
+    [
+        ("input", InputError, "^too many n-grams$"),
+        ("memory", MemoryError, "^no 7 TiB$"),
+        ("disk", OSError, "No space left on device: 'some.npy'"),
+    ],
+)
+def test_what_a_task_raises_is_raised_here(
+    shared: Stages, kind: str, error: type[Exception], said: str
+) -> None:
+    from tests.support.dying import fail
+
+    with pytest.raises(error, match=said) as raised:
+        shared.run(f"fails-{kind}", fail, [(kind,)])
+    assert type(raised.value) is error
+    assert getattr(raised.value, "errno", errno.ENOSPC) == errno.ENOSPC
+
+
+@needs_dask
+def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> None:
+    from mtkit.cluster import _execute
+    from tests.support.dying import fail, slow
+
+    stopped: list[BaseException] = []
+    execute = partial(_execute, shared.execute.args[0], stopped)  # type: ignore[union-attr]
+    stages = replace(shared.within("beside"), execute=execute, stopped=stopped)
+    works = [
+        partial(stages.run, "slow", slow, [(0.4,)] * 50),
+        partial(stages.run, "fails", fail, [("input",)]),
+    ]
+    with pytest.raises(InputError, match="too many"):
+        stages.beside(*works)
+    left = sorted(path.name for path in (stages.directory / "slow").iterdir())
+    time.sleep(0.8)
+    assert sorted(path.name for path in (stages.directory / "slow").iterdir()) == left
+    assert 0 < len(left) < 25
+    assert all(name.isdecimal() for name in left), "a task was left in the middle"
+
+
+@needs_dask
+def test_a_task_that_ends_its_workers_is_given_up(shared: Stages) -> None:
+    from tests.support.dying import always_die
+
+    with pytest.raises(WorkError, match=r"a task ended each of 1 workers .* --memory .* --resume"):
+        shared.run("dies", always_die, [()])
+
+
+# --- workers that were started elsewhere
+
+
+@contextmanager
+def scheduler(workers: int = 2) -> Iterator[str]:
+    """The address of one that runs, with threads of this process for workers."""
+    import dask
+    from distributed import LocalCluster
+
+    with (
+        dask.config.set({"distributed.admin.tick.limit": "1h"}),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tcp",
+            memory_limit=1 << 30,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
+        yield cluster.scheduler_address
+
+
+@needs_dask
+def test_a_scheduler_that_runs_does_the_same(
+    few: Corpus, by_threads: dict[str, bytes], tmp_path: Path
+) -> None:
+    with scheduler() as address:
+        train_smt(few, WordTokenizer(), CONFIG, "default", tmp_path / "smt", cluster=address)
+    assert files(tmp_path / "smt") == by_threads
+
+
+@needs_dask
+def test_memory_is_that_of_the_workers_or_less(tmp_path: Path) -> None:
+    from mtkit.cluster import connected
+
+    with scheduler() as address:
+        for memory, taken in ((0, 2 << 30), (1 << 40, 2 << 30), (1 << 30, 1 << 30)):
+            with connected(address, Stages(tmp_path, 1, 12345), memory) as stages:
+                assert (stages.workers, stages.memory) == (2, taken)
+    assert not [*tmp_path.iterdir()]
+
+
+@needs_dask
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [
+        ("sees_nothing", "the worker tcp://.* does not see .*, which all workers must share"),
+        ("is_older", "the worker tcp://.* has another version of mtkit"),
+        ("has_no_mtkit", "the worker tcp://.* cannot run mtkit: No module named 'mtkit'"),
+    ],
+)
+def test_workers_that_cannot_be_used_are_named(
+    which: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mtkit.cluster import connected
+    from tests.support import dying
+
+    monkeypatch.setattr("mtkit.cluster._introduce", getattr(dying, which))
+    with (
+        scheduler(1) as address,
+        pytest.raises(InputError, match=f"^--cluster {address}: {said}"),
+        connected(address, Stages(tmp_path)),
+    ):
+        pass
+    assert not [*tmp_path.iterdir()]
+
+
+@needs_dask
+def test_a_scheduler_without_workers_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mtkit.cluster import connected
+
+    monkeypatch.setattr("mtkit.cluster.ANSWER", 0.5)
+    with (
+        scheduler(0) as address,
+        pytest.raises(InputError, match=f"^--cluster {address}: no worker has come"),
+        connected(address, Stages(tmp_path)),
+    ):
+        pass
+
+
+# --- what is refused
+
+
+def refused(place: Path, *options: str) -> str:
+    """What a command says that must not begin; without its name."""
+    done = mtkit("train-smt", "--tune", "none", "--out", "m", *options, cwd=place, check=2)
+    assert not [*place.iterdir()]
+    assert done.stdout == b""
+    said = done.stderr.decode()
+    assert said.startswith("mtkit: ")
+    assert said.count("\n") == 1
+    return said[len("mtkit: ") :].rstrip("\n")
+
+
+@needs_dask
+@pytest.mark.parametrize("listens", [False, True])
+def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtkit.cluster.ANSWER", 1)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        if listens:  # and says nothing
+            other.listen()
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        assert refused(tmp_path, "--cluster", address) == (
+            f"--cluster {address}: no scheduler answers there"
+        )
+
+
+@needs_dask
+@pytest.mark.parametrize("address", ["local", "local:0", "local:x", "host:8786", "tcp://host"])
+def test_an_address_that_is_none(address: str, tmp_path: Path) -> None:
+    assert refused(tmp_path, "--cluster", address) == (
+        f"--cluster {address}: expected local:N, as in local:4, or tcp://HOST:PORT"
+    )
+
+
+@needs_dask
+def test_too_little_memory_for_so_many(tmp_path: Path) -> None:
+    said = refused(tmp_path, "--cluster", "local:3", "--memory", "1G")
+    assert said == "--cluster local:3: 1024M are too little for 3 processes, which take 500M each"
+
+
+def test_without_dask_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "mtkit.cluster", raising=False)
+    monkeypatch.delattr("mtkit.cluster", raising=False)
+    said = refused(tmp_path, "--cluster", "local:2")
+    assert said == "--cluster needs the package distributed: pip install 'mtkit[cluster]'"
+
+
+def test_without_a_cluster_dask_is_not_loaded() -> None:
+    code = "import sys, mtkit.smt.train; assert not {'dask', 'distributed'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@needs_dask
+@pytest.mark.slow
+def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
+    import psutil  # which Dask needs
+
+    process = start(
+        "train-smt", "--tune", "none", "--cluster", "local:2", "--out", "m",
+        cwd=tmp_path, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + WATCHDOG
+    while not [*tmp_path.glob(".m.stages/fertility/forward/links-1")]:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    group = [p for p in psutil.process_iter() if os.getpgid(p.pid) == process.pid]
+    assert len(group) >= 3
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(WATCHDOG) == 130
+    assert process.stderr.read().splitlines()[-1].startswith(b"interrupted; ")
+    _, alive = psutil.wait_procs(group, 10)
+    assert not alive
+
+
+@needs_dask
+@pytest.mark.slow
+def test_workers_of_the_command_line(
+    few: Corpus, by_threads: dict[str, bytes], tmp_path: Path
+) -> None:
+    """As docs/past-one-machine.md says; one of three is killed, and nobody starts it again."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    scheduler = [*dask, "scheduler", "--host", address, "--no-dashboard"]
+    worker = [*dask, "worker", address, "--nthreads", "1", "--memory-limit", "1GB", "--no-nanny"]
+    with ExitStack() as stack:
+        processes = []
+        for command in (scheduler, worker, worker, worker):
+            process = subprocess.Popen(command, env=environment, **quiet)  # type: ignore[call-overload]
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            processes.append(process)
+        killed = threading.Event()
+
+        def kill() -> None:
+            deadline = time.monotonic() + WATCHDOG
+            while not [*tmp_path.glob(".smt.stages/fertility/forward/diagonal-2")]:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            processes[-1].kill()
+            killed.set()
+
+        threading.Thread(target=kill, daemon=True).start()
+        train_smt(few, WordTokenizer(), CONFIG, "default", tmp_path / "smt", cluster=address)
+        assert killed.is_set()
+    assert files(tmp_path / "smt") == by_threads
