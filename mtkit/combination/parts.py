@@ -181,6 +181,12 @@ def with_parts(models: Sequence[Path]) -> list[Path]:
     return every
 
 
+def state_of(models: Sequence[Path]) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of every file of models and of their parts."""
+    files = [(p.relative_to(d), p.stat()) for d in with_parts(models) for p in model_files(d)]
+    return [(name.as_posix(), of.st_size, of.st_mtime_ns) for name, of in files]
+
+
 def size(model: Path) -> int:
     """Bytes of a model, of a combination with all parts: copies lie in it."""
     outside = [p for p in with_parts([model])[1:] if model.resolve() not in p.resolve().parents]

@@ -21,11 +21,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from mtkit.combination.parts import with_parts
+from mtkit.combination.parts import state_of, with_parts
 from mtkit.comparison.choices import Chosen
 from mtkit.errors import InputError
 from mtkit.evaluation.perplexity import Question
-from mtkit.manifest import RECORDS, model_files
+from mtkit.manifest import RECORDS
 from mtkit.platforms import path_from
 from mtkit.storage.digests import digest_of, digest_of_code
 from mtkit.storage.reading import as_fields, damaged, read_json
@@ -63,10 +63,9 @@ def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = Non
     """
     first, every = parts[0], with_parts(parts)
     who = [path_from(first, directory).as_posix() for directory in every]
-    files = [(p.relative_to(d).as_posix(), p.stat()) for d in every for p in model_files(d)]
-    state = [digest_of_code(), *((name, of.st_size, of.st_mtime_ns) for name, of in files)]
     entries = [glossary.inflected, *glossary.entries.items()] if glossary else []
     asked = [test.digest(), *entries]
+    state = [digest_of_code(), *state_of(parts)]
     digests = [digest_of(json.dumps(of).encode()) for of in (who, state, asked)]
     return first / RECORDS / f"{'-'.join(digests)}.json"
 

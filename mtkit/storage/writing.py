@@ -57,26 +57,37 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     _sweep_parts(path.parent, _literal(path.name))
     scratch = _beside(path, f"{HOST}-{os.getpid()}-{threading.get_native_id()}.{PART}")
     try:
-        with _naming(said), scratch.open("wb") as file:
+        with naming(said), scratch.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, scratch)
-        scratch.replace(path)
-        flush(path.parent)
+        put(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def put(written: Path, path: Path) -> None:
+    """Let a file that is on the disk take the place of another, whose mode it keeps."""
+    if path.exists():
+        shutil.copymode(path, written)
+    written.replace(path)
+    flush(path.parent)
 
 
 @contextmanager
 def named_file(path: Path) -> Iterator[BinaryIO]:
     """The same of a file that the user names. Raises InputError where it cannot lie there."""
+    with placing(path), whole_file(path) as file:
+        yield file
+
+
+@contextmanager
+def placing(path: Path) -> Iterator[None]:
+    """Raise InputError where the file that the user names cannot lie there."""
     if not path.parent.exists():
         raise InputError(f"{path}: no such directory: {path.parent}")
     try:
-        with whole_file(path) as file:
-            yield file
+        yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}") from None
 
@@ -89,7 +100,7 @@ def replacing(out: Path) -> Iterator[Path]:
     and ``out`` stays as it was. Raises InputError where another process is writing there.
     """
     said, out = out, out.resolve()
-    with _naming(said), _made(out.parent), locked(out):
+    with naming(said), _made(out.parent), locked(out):
         scratch = _beside(out, NEW)
         scratch.mkdir()
         try:
@@ -106,7 +117,7 @@ def replacing(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Let a full disk say what could not be written; NumPy even gives two numbers only."""
     try:
         yield

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,6 +53,29 @@ def iterate_lines(path: Path) -> Iterator[str]:
     """The lines of a plain or packed file, one by one. Raises InputError as ``unpacked`` does."""
     for before, data in enumerate(unpacked(path)):
         yield from decode_lines(data, str(path), before)
+
+
+class Lines:
+    """Lines that ``read`` reads anew each time: checked and counted before the first is used, and
+    none held.
+
+    Raises InputError where ``read`` does, and where it reads others than before.
+    """
+
+    def __init__(self, name: str, read: Callable[[], Iterable[str]]) -> None:
+        self.name, self.read, self.total = name, read, 0
+        of = hashlib.blake2b(digest_size=16)
+        for self.total, line in enumerate(read(), 1):
+            of.update(f"{line}\n".encode())
+        self.digest = of.hexdigest()
+
+    def __iter__(self) -> Iterator[str]:
+        of = hashlib.blake2b(digest_size=16)
+        for line in islice(self.read(), self.total):  # not what is added meanwhile
+            of.update(f"{line}\n".encode())
+            yield line
+        if of.hexdigest() != self.digest:
+            raise InputError(f"{self.name}: changed while it was read; start anew")
 
 
 def read_lines(path: Path) -> list[str]:

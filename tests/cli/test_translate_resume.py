@@ -1,0 +1,209 @@
+"""``mtkit translate --resume``: what was interrupted ends with the bytes of what was not."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtkit.cli import translate
+from mtkit.storage.growing import Growing
+from mtkit.storage.writing import locked
+from mtkit.text.corpus import Corpus
+from tests.support.command import WATCHDOG, mtkit
+
+STEP, DONE = 10, 30  # lines that are translated at a time, and before the interruption
+CALL = ("translate", "in.en", "-o", "out.de", "--model", "m")
+# The command with small steps; after DONE lines and half of one more it gets a signal.
+SIGNALLED = f"""
+import os, signal, sys
+from mtkit.cli import translate
+from mtkit.storage import growing
+number, growing.SECONDS, translate.BATCH = int(sys.argv.pop(1)), float(sys.argv.pop(1)), {STEP}
+def step(self, lines, more, usual=growing.Growing.step):
+    usual(self, lines, more)
+    if lines == {DONE}:
+        self.file.write(b"half a l")
+        self.file.flush()
+        os.kill(os.getpid(), number)
+growing.Growing.step = step
+from mtkit.__main__ import main
+main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translate, "BATCH", STEP)
+
+
+@pytest.fixture
+def place(smt_directory: Path, few: Corpus, tmp_path: Path) -> Path:
+    """A directory with a model m, a text in.en and a glossary."""
+    shutil.copytree(smt_directory, tmp_path / "m")
+    (tmp_path / "in.en").write_text("\n".join(few.train.source[:75]), encoding="utf-8")
+    first = " ".join(few.train.source[0].split()[:3])  # matches before the interruption alone
+    (tmp_path / "g.tsv").write_text(f"I\tihc\n{first}\tx\n", encoding="utf-8")
+    return tmp_path
+
+
+def interrupted(*arguments: object, cwd: Path, error: BaseException | None = None) -> str:
+    """What a command says that ends by an error, Ctrl-C if no other, after ``DONE`` lines."""
+    usual = Growing.step
+
+    def step(self: Growing, lines: int, more: Mapping[str, Any]) -> None:
+        if lines > DONE:
+            self.file.write(b"half a l")
+            self.file.flush()
+            raise error or KeyboardInterrupt
+        usual(self, lines, more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Growing, "step", step)
+        return mtkit(*arguments, cwd=cwd, check=1 if error else 130).stderr.decode()
+
+
+def whole(*arguments: object, cwd: Path) -> tuple[bytes, bytes]:
+    """What an uninterrupted command writes and says."""
+    done = mtkit(*arguments, "-o", "whole", cwd=cwd)
+    return (cwd / "whole").read_bytes(), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("smt", ()), ("nmt", ("--json", "--n-best", 2))]
+)  # fmt: skip
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_translation_goes_on_and_has_the_same_bytes(
+    kind: str, options: tuple[object, ...], number: signal.Signals, project: Path, place: Path
+) -> None:
+    call = (*CALL[:4], "--model", project / "models" / kind, *options)
+    (place / "out.de").write_text("old")
+    seconds = 0 if number == signal.SIGKILL else 1000  # Ctrl-C keeps what is done
+    command = [sys.executable, "-c", SIGNALLED, *map(str, (int(number), seconds, *call))]
+    ended = subprocess.run(command, cwd=place, capture_output=True, timeout=WATCHDOG, check=False)
+    if number == signal.SIGKILL:
+        assert ended.returncode == -number
+    else:
+        assert ended.returncode == 130
+        said = f"interrupted; the same command with --resume goes on from line {DONE + 1}\n"
+        assert ended.stderr.decode() == said
+    assert (place / "out.de").read_text() == "old"
+    done = mtkit(*call, "--resume", cwd=place)
+    assert done.stderr.decode() == f"resumed at line {DONE + 1} of 75\n"
+    content, _ = whole(*call[:2], *call[4:], cwd=place)
+    assert (place / "out.de").read_bytes() == content
+    assert not list(place.glob(".*"))
+
+
+@pytest.mark.parametrize("out", ["out.de", "out.gz"])
+def test_all_of_it_is_counted_and_packed(out: str, place: Path) -> None:
+    call = ("translate", "--model", "m", "--n-best", 2, "--glossary", "g.tsv", "in.en")
+    interrupted(*call, "-o", out, cwd=place)
+    done = mtkit(*call, "-o", out, "--resume", cwd=place)
+    content, said = whole(*call, cwd=place)
+    assert done.stderr == f"resumed at line {DONE + 1} of 75\n".encode() + said
+    data = (place / out).read_bytes()
+    assert (gzip.decompress(data) if out.endswith(".gz") else data) == content
+
+
+def test_lines_of_stdin_go_on_too(place: Path) -> None:
+    text = (place / "in.en").read_bytes()
+    call = ("translate", "-o", "out.de", "--model", "m", "--resume")
+    interrupted(*CALL, cwd=place)
+    with (place / ".out.de.stages" / "written").open("ab") as file:
+        file.write(b"of later steps\n" * 1000)  # which were not kept
+    assert b"resumed" in mtkit(*call, cwd=place, stdin=text).stderr
+    assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
+
+
+def test_a_full_disk_loses_no_step(place: Path) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    note, error = interrupted(*CALL, cwd=place, error=full).splitlines()
+    assert note.endswith(f"goes on from line {DONE + 1}")
+    assert error == "mtkit: out.de: No space left on device"
+    mtkit(*CALL, "--resume", cwd=place)
+    assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
+
+
+def test_another_text_model_or_option_is_refused_and_nothing_lost(place: Path) -> None:
+    interrupted(*CALL, cwd=place)
+    text, weights = place / "in.en", place / "m" / "weights.json"
+    content = text.read_bytes()
+
+    def refused(*more: object) -> str:
+        [line] = mtkit(*CALL, *more, "--resume", cwd=place, check=2).stderr.decode().splitlines()
+        assert line.startswith("mtkit: ")
+        assert line.endswith("; give those again, or start anew without --resume")
+        return line.partition("the unfinished translation has ")[2].partition(";")[0]
+
+    text.write_bytes(content.replace(b"a", b"o", 1))
+    assert refused() == "another text"
+    text.write_bytes(content + b"\nmore")
+    assert refused("--n-best", 2) == "another text and another set of options"
+    text.write_bytes(content)
+    assert refused("--glossary", "g.tsv") == "another glossary or lists"
+    assert refused("--stream") == "another set of options"
+    usual = weights.stat()
+    os.utime(weights, ns=(0, 0))
+    assert refused() == "another model"
+    os.utime(weights, ns=(usual.st_atime_ns, usual.st_mtime_ns))
+    assert "resumed" in mtkit(*CALL, "--resume", cwd=place).stderr.decode()
+    assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
+
+
+def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
+    def refused(*arguments: object) -> str:
+        [line] = mtkit(*arguments, "--resume", cwd=place, check=2).stderr.decode().splitlines()
+        return line
+
+    assert "no unfinished translation; start one without --resume" in refused(*CALL)
+    assert "name it with --out" in refused(*CALL[:2], "--model", "m")
+    (place / "a.po").write_text('msgid "a"\nmsgstr ""\n')
+    assert "a.po: --resume is for plain text" in refused("translate", "a.po", "-o", "b.po")
+    assert "/dev/null: no file" in refused(*CALL[:2], "-o", os.devnull, "--model", "m")
+    assert "no file that" in refused("translate", "--stream", "-o", "x", "--model", "m")
+    assert not list(place.glob(".*"))
+    interrupted(*CALL, cwd=place)
+    with locked(place / "out.de"):
+        assert "is writing there" in refused(*CALL)
+    (place / ".out.de.stages" / "written").write_bytes(b"")
+    assert "written: damaged; start anew" in refused(*CALL)
+    assert "no unfinished translation" in refused(*CALL)
+    interrupted(*CALL, cwd=place)
+    (place / ".out.de.stages" / "done.json").write_text('{"lines": -1}')
+    assert "done.json: " in refused(*CALL)
+
+
+def test_a_new_start_says_what_could_have_gone_on(place: Path) -> None:
+    interrupted(*CALL, cwd=place)
+    [line] = mtkit(*CALL, cwd=place).stderr.decode().splitlines()
+    said = ".out.de.stages, of an interrupted translation, is removed; --resume would have gone on"
+    assert line.endswith(said)
+    assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
+
+
+def test_a_text_that_changes_meanwhile_is_noticed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, text = Growing.step, place / "in.en"
+
+    def step(self: Growing, lines: int, more: Mapping[str, Any]) -> None:
+        if lines == 1000:
+            text.write_bytes(text.read_bytes().replace(b"a", b"o"))
+        usual(self, lines, more)
+
+    text.write_text("\n" * 20_000 + "a cat\n")  # more than is read at once
+    monkeypatch.setattr(translate, "BATCH", 1000)
+    monkeypatch.setattr(Growing, "step", step)
+    [line] = mtkit(*CALL, cwd=place, check=2).stderr.decode().splitlines()
+    assert line == "mtkit: in.en: changed while it was read; start anew"
+    assert not (place / "out.de").exists()
