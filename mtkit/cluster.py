@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 import re
+import signal
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
@@ -121,18 +123,35 @@ def _processes(address: str, memory: int) -> Iterator[LocalCluster]:
         TemporaryDirectory(prefix="mtkit-") as scratch,
         _environment(ONE_THREAD),
         dask.config.set(SETTINGS),
-        LocalCluster(
-            n_workers=number,
-            threads_per_worker=1,
-            memory_limit=memory // number,
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # no fixed port
-            silence_logs=logging.CRITICAL,
-            local_directory=scratch,
-            security=True,  # else every user of this machine could have them run code
-        ) as cluster,
     ):
-        yield cluster
+        with _without_interrupts():
+            cluster = LocalCluster(
+                n_workers=number,
+                threads_per_worker=1,
+                memory_limit=memory // number,
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # no fixed port
+                silence_logs=logging.CRITICAL,
+                local_directory=scratch,
+                security=True,  # else every user of this machine could have them run code
+            )
+        with cluster:
+            yield cluster
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from threads that are started in the block, and from processes that they start,
+    which a terminal would interrupt, too; this thread hears of it afterwards.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # or Python lets them through when it starts that
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager

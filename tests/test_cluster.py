@@ -332,25 +332,28 @@ def test_without_a_cluster_dask_is_not_loaded() -> None:
 
 @needs_dask
 @pytest.mark.slow
-def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", ["fertility/forward/places", "fertility/forward/links-1"])
+def test_an_interrupt_ends_the_workers(at: str, tmp_path: Path) -> None:
     import psutil  # which Dask needs
 
-    process = start(
-        "train-smt", "--tune", "none", "--cluster", "local:2", "--out", "m",
-        cwd=tmp_path, start_new_session=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + WATCHDOG
-    while not [*tmp_path.glob(".m.stages/fertility/forward/links-1")]:
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.05)
-    group = [p for p in psutil.process_iter() if os.getpgid(p.pid) == process.pid]
-    assert len(group) >= 3
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    assert process.wait(WATCHDOG) == 130
-    assert process.stderr.read().splitlines()[-1].startswith(b"interrupted; ")
-    _, alive = psutil.wait_procs(group, 10)
-    assert not alive
+    options = ("--tune", "none", "--cluster", "local:2", "--out", "m")
+    with start("train-smt", *options, cwd=tmp_path, start_new_session=True) as process:
+        deadline = time.monotonic() + WATCHDOG
+        while not [*tmp_path.glob(f".m.stages/{at}")]:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+        group = psutil.Process(process.pid).children()
+        assert len(group) >= 3  # with Python's tracker of resources
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said = process.communicate(timeout=WATCHDOG)[1].decode()
+    assert process.returncode == 130
+    assert said.endswith(
+        "\ninterrupted; the same command with --resume goes on from the last stage\n"
+    )
+    assert "Traceback" not in said
+    assert not psutil.wait_procs(group, 10)[1], "alive"
+    assert [path.name for path in tmp_path.iterdir()] == [".m.stages"]
 
 
 @needs_dask
