@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from mtkit.errors import InputError
 from mtkit.storage.stages import (
     ArrayFile,
     Stages,
+    Threads,
     array,
     fingerprint,
     joined,
@@ -31,6 +35,10 @@ def _square(into: Path, n: int) -> None:
     if n < 0:
         raise ValueError(n)
     save(into, n=np.array([n * n]))
+
+
+def _slow(into: Path) -> None:
+    time.sleep(0.03)
 
 
 def _never(into: Path) -> None:
@@ -73,6 +81,36 @@ def test_another_process_may_have_done_it(tmp_path: Path) -> None:
     [out] = Stages(tmp_path).run("once", slow, [()])
     assert [path.name for path in (tmp_path / "once").iterdir()] == ["0"]
     assert load(out / "n.npy").tolist() == [1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_works_beside_one_another_return_in_their_order(tmp_path: Path, workers: int) -> None:
+    stages = Stages(tmp_path, workers)
+    works = [partial(stages.within(name).run, "squares", _square, [(2,), (3,)]) for name in "abc"]
+    assert [outputs.place.parent.name for outputs in stages.beside(*works)] == ["a", "b", "c"]
+
+
+def test_where_one_work_fails_the_other_ends_with_its_task(tmp_path: Path) -> None:
+    stages = Stages(tmp_path, 4)
+    half = replace(stages, workers=2)
+    works = [
+        partial(half.run, "slow", _slow, [()] * 200),
+        partial(half.run, "fails", _square, [(-1,), (-1,)]),
+    ]
+    with pytest.raises(ValueError, match="-1"):
+        stages.beside(*works)
+    left = sorted(path.name for path in (tmp_path / "slow").iterdir())
+    time.sleep(0.2)
+    assert sorted(path.name for path in (tmp_path / "slow").iterdir()) == left
+    assert len(left) < 100
+    with pytest.raises(ValueError, match="-1"):  # nor does another stage begin
+        half.run("never", _never, [()])
+
+
+def test_a_task_has_the_threads_that_others_leave() -> None:
+    stages = Stages(Path(), workers=6)
+    assert [stages.threads(tasks) for tasks in (1, 2, 4, 9)] == [6, 3, 1, 1]
+    assert replace(stages, execute=Threads(6)).threads(1) == 1
 
 
 def test_parts_fit_the_memory() -> None:
