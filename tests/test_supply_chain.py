@@ -79,7 +79,8 @@ SPDX = {
 def licence(distribution: Distribution) -> str:
     """What a package says of itself: an expression, else one line of text, else classifiers."""
     fields = distribution.metadata
-    text = fields["License-Expression"] or fields["License"] or "UNKNOWN"
+    # Dask's importlib_metadata, once loaded, raises KeyError where Python's gives None.
+    text = fields.get("License-Expression") or fields.get("License") or "UNKNOWN"
     if text == "UNKNOWN" or "\n" in text:
         lines = [line.split(" :: ") for line in fields.get_all("Classifier", [])]
         text = " AND ".join(SPDX.get(c[-1], c[-1]) for c in lines if c[0] == "License")

@@ -69,11 +69,14 @@ class Links:
 
 
 def joined(parts: Sequence[Links]) -> Links:
-    """The links of the sentences of all parts, one after the other."""
-    source, target = ([getattr(part, side) for part in parts] for side in ("source", "target"))
-    counts = [np.diff(part.begin) for part in parts]
-    begin = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
-    return Links(np.concatenate(source), np.concatenate(target), begin)
+    """The links of the sentences of all parts, one after the other; probable if all of them are."""
+    begin = np.cumsum(np.concatenate([np.zeros(1, np.int64), *(np.diff(p.begin) for p in parts)]))
+    source, target = (
+        np.concatenate([p.source for p in parts]),
+        np.concatenate([p.target for p in parts]),
+    )
+    known = [p.probability for p in parts if p.probability is not None]
+    return Links(source, target, begin, np.concatenate(known) if len(known) == len(parts) else None)
 
 
 def read_pharaoh(line: str, place: str) -> LinkSet:
