@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -34,15 +35,15 @@ from mtkit.storage.digests import digest_of_code
 from mtkit.storage.stages import Job, Stages
 from mtkit.threads import VARIABLES
 
-try:
+LACKS_DASK = True
+with suppress(ImportError):
+    import cryptography  # noqa: F401
     import dask
     from distributed import Client, KilledWorker, LocalCluster, Security
-    from distributed.core import connect
+    from distributed.comm.core import CommClosedError, connect
     from distributed.scheduler import NoValidWorkerError
-except ImportError:
-    raise InputError(
-        "--cluster needs the package distributed: pip install 'mtkit[cluster]'"
-    ) from None
+
+    LACKS_DASK = False
 
 ANSWER = 8  # seconds that a scheduler, and a first worker, have to answer
 LOOK = 0.5  # seconds after which to see whether the work is to end
@@ -75,7 +76,9 @@ class Worker(NamedTuple):
 
 
 def check(address: str) -> None:
-    """Raise InputError for an ``address`` that is none."""
+    """Raise InputError for an ``address`` that is none, and where Dask is missing."""
+    if LACKS_DASK:
+        raise InputError("--cluster needs Dask: pip install 'mtkit[cluster]'")
     if not re.fullmatch(r"local:[1-9]\d{0,3}|(tcp|tls)://\S+:\d+", address):
         raise InputError(
             f"--cluster {address}: expected local:N, as in local:4, or tcp://HOST:PORT"
@@ -96,7 +99,8 @@ def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]
         if address.startswith("local:"):
             place = stack.enter_context(_processes(address, stages.memory))
         else:
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+            for name in ("distributed", "distributed.client"):  # errors are raised
+                logging.getLogger(name).setLevel(logging.CRITICAL)
             _greet(address)
         client = stack.enter_context(Client(place, timeout=ANSWER, set_as_default=False))
         try:
@@ -144,13 +148,13 @@ def _without_interrupts() -> Iterator[None]:
     """Keep Ctrl-C from threads that are started in the block, and from processes that they start,
     which a terminal would interrupt, too; this thread hears of it afterwards.
     """
-    if hasattr(signal, "pthread_sigmask"):
+    if sys.platform != "win32":
         resource_tracker.ensure_running()  # or Python lets them through when it starts that
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        if hasattr(signal, "pthread_sigmask"):
+        if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
@@ -196,11 +200,14 @@ def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
     file.touch()
     try:
         said = client.run(_introduce, file, on_error="return")
+        client.run_on_scheduler(digest_of_code)  # it reads what it is sent
+    except Exception as error:
+        raise InputError(f"--cluster {address}: the scheduler cannot run mtkit: {error}") from None
     finally:
         file.unlink()
     for where, worker in said.items():
-        if isinstance(worker, FileNotFoundError):
-            why = f"does not see {directory}, which all workers must share"
+        if isinstance(worker, OSError):
+            why = f"does not see {directory}, which all workers must share: {worker.strerror}"
         elif isinstance(worker, Exception):
             why = f"cannot run mtkit: {worker}"
         elif worker.code != digest_of_code():
@@ -234,21 +241,25 @@ def _execute(
         return
     done: SimpleQueue[Any] = SimpleQueue()
     futures = client.map(_do, jobs, key=_name(jobs[0]), pure=False)
-    left = {future.key for future in futures}
+    left, waits = {future.key for future in futures}, True
     try:
         for future in futures:
             future.add_done_callback(done.put)
         for _ in futures:
             future = _next(done, stopped)
             left.remove(future.key)
-            _raise_of(future)
+            if future.status != "finished":
+                _raise_of(future)
+            future.release()  # or it is done again where the worker that did it dies
             yield
-    except KeyboardInterrupt:  # who says that does not wait, either
-        left.clear()
+    except KeyboardInterrupt:
+        waits = False
         raise
     finally:
-        client.cancel(futures)
-        _let_end(client, left)
+        if left:
+            client.cancel(futures)
+            if waits:
+                _let_end(client, left)
 
 
 def _name(job: Any) -> str:
@@ -271,7 +282,7 @@ def _next(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:
 
 
 def _raise_of(future: Any) -> None:
-    """Raise what a task raised."""
+    """Raise what a task raised, or why it was not done."""
     try:
         future.result()
     except KilledWorker as error:
@@ -280,7 +291,7 @@ def _raise_of(future: Any) -> None:
             f"a task ended each of {tries} workers that were to do it: {error.task}. Too little "
             "memory? --memory gives all of them more; --resume goes on"
         ) from None
-    except (CancelledError, NoValidWorkerError):
+    except (CancelledError, CommClosedError, NoValidWorkerError):
         raise WorkError("the workers have gone; --resume goes on where they were") from None
 
 

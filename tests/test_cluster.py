@@ -19,6 +19,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,7 @@ needs_dask = pytest.mark.skipif(
     find_spec("distributed") is None, reason="Dask is missing: pip install 'mtkit[cluster]'"
 )
 CONFIG = TrainConfig(tune="none", aligner="fertility")
-# Of alignment, the lexicon in context, the phrase table and the language model one.
-SOME = "counts-2 context-weights phrases-pairs lm-counts"
+SOME = "counts-2 phrases-pairs lm-counts"  # of alignment, phrase table, language model
 
 
 def files(model: Path) -> dict[str, bytes]:
@@ -101,14 +101,15 @@ def test_a_worker_may_die_in_every_stage(
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
     """Two processes."""
-    import dask
-
     from mtkit.cluster import connected
 
     place = tmp_path_factory.mktemp("stages")
-    once = dask.config.set({"distributed.scheduler.allowed-failures": 0})
-    with once, connected("local:2", Stages(place, 7, 1 << 31)) as stages:
+    with connected("local:2", Stages(place, 7, 1 << 31)) as stages:
         yield stages
+
+
+def client_of(stages: Stages) -> Any:
+    return stages.execute.args[0]  # type: ignore[union-attr]
 
 
 @needs_dask
@@ -123,6 +124,19 @@ def test_tasks_are_done_by_processes_of_one_thread(shared: Stages) -> None:
     assert os.getpid() not in done_by
     [out] = shared.run("environment", environment, [()])
     assert (out / "threads").read_text() == "1 1"
+
+
+@needs_dask
+def test_of_a_worker_that_dies_only_what_it_is_at_is_done_again(
+    shared: Stages, tmp_path: Path
+) -> None:
+    from tests.support.dying import note_and_die_once
+
+    calls = [(n, 9, tmp_path / "begun") for n in range(12)]
+    outputs = shared.run("noted", note_and_die_once, calls)
+    assert all(out.is_dir() for out in outputs)
+    begun = (tmp_path / "begun").read_text().split()
+    assert sorted(map(int, begun)) == sorted([*range(12), 9])
 
 
 @needs_dask
@@ -165,7 +179,7 @@ def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> No
     from tests.support.dying import fail, slow
 
     stopped: list[BaseException] = []
-    execute = partial(_execute, shared.execute.args[0], stopped)  # type: ignore[union-attr]
+    execute = partial(_execute, client_of(shared), stopped)
     stages = replace(shared.within("beside"), execute=execute, stopped=stopped)
     works = [
         partial(stages.run, "slow", slow, [(0.4,)] * 50),
@@ -181,11 +195,27 @@ def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> No
 
 
 @needs_dask
-def test_a_task_that_ends_its_workers_is_given_up(shared: Stages) -> None:
+def test_a_task_that_ends_its_workers_is_given_up(
+    shared: Stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.support.dying import always_die
 
+    monkeypatch.setattr(client_of(shared).cluster.scheduler, "allowed_failures", 0)
     with pytest.raises(WorkError, match=r"a task ended each of 1 workers .* --memory .* --resume"):
         shared.run("dies", always_die, [()])
+
+
+@needs_dask
+@pytest.mark.slow
+def test_without_workers_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mtkit.cluster import SETTINGS, connected
+    from tests.support.dying import square
+
+    monkeypatch.setitem(SETTINGS, "distributed.scheduler.no-workers-timeout", "1s")
+    with connected("local:1", Stages(tmp_path)) as stages:
+        client_of(stages).cluster.scale(0)
+        with pytest.raises(WorkError, match="the workers have gone"):
+            stages.run("squares", square, [(2,), (3,)])
 
 
 # --- workers that were started elsewhere
@@ -237,7 +267,10 @@ def test_memory_is_that_of_the_workers_or_less(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("which", "said"),
     [
-        ("sees_nothing", "the worker tcp://.* does not see .*, which all workers must share"),
+        (
+            "sees_nothing",
+            "the worker tcp://.* does not see .*, which all workers must share: No such file",
+        ),
         ("is_older", "the worker tcp://.* has another version of mtkit"),
         ("has_no_mtkit", "the worker tcp://.* cannot run mtkit: No module named 'mtkit'"),
     ],
@@ -322,7 +355,7 @@ def test_without_dask_it_says_what_to_install(
     monkeypatch.delitem(sys.modules, "mtkit.cluster", raising=False)
     monkeypatch.delattr("mtkit.cluster", raising=False)
     said = refused(tmp_path, "--cluster", "local:2")
-    assert said == "--cluster needs the package distributed: pip install 'mtkit[cluster]'"
+    assert said == "--cluster needs Dask: pip install 'mtkit[cluster]'"
 
 
 def test_without_a_cluster_dask_is_not_loaded() -> None:

@@ -40,6 +40,15 @@ def square(into: Path, n: int) -> None:
     save(into, n=np.array([n * n]), process=np.array([os.getpid()]))
 
 
+def note_and_die_once(into: Path, n: int, last: int, begun: Path) -> None:
+    """Append n to a file; at ``last`` die the first time."""
+    with begun.open("a") as file:
+        file.write(f"{n}\n")
+    time.sleep(0.05)
+    if n == last and begun.read_text().split().count(str(n)) == 1:
+        die()
+
+
 def always_die(into: Path) -> None:
     die()
 
@@ -64,7 +73,8 @@ def environment(into: Path) -> None:
 
 
 def sees_nothing(file: Path, dask_worker: object) -> Worker:
-    raise FileNotFoundError(file)
+    file.with_name("elsewhere").stat()
+    raise AssertionError
 
 
 def is_older(file: Path, dask_worker: object) -> Worker:
