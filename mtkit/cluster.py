@@ -41,7 +41,7 @@ with suppress(ImportError):
     import dask
     from distributed import Client, KilledWorker, LocalCluster, Security
     from distributed.comm.core import CommClosedError, connect
-    from distributed.scheduler import NoValidWorkerError
+    from distributed.scheduler import NoWorkerError
 
     LACKS_DASK = False
 
@@ -291,7 +291,7 @@ def _raise_of(future: Any) -> None:
             f"a task ended each of {tries} workers that were to do it: {error.task}. Too little "
             "memory? --memory gives all of them more; --resume goes on"
         ) from None
-    except (CancelledError, CommClosedError, NoValidWorkerError):
+    except (CancelledError, CommClosedError, NoWorkerError):
         raise WorkError("the workers have gone; --resume goes on where they were") from None
 
 
