@@ -102,8 +102,8 @@ def replacing(out: Path) -> Iterator[Path]:
     said, out = out, out.resolve()
     with naming(said), _made(out.parent), locked(out):
         scratch = _beside(out, NEW)
-        scratch.mkdir()
-        try:
+        try:  # before the directory is there: Ctrl-C may come at any moment
+            scratch.mkdir()
             yield scratch
             for path in (*scratch.rglob("*"), scratch):
                 flush(path)
