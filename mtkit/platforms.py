@@ -48,9 +48,10 @@ def usable_cores() -> int:
 
 def usable_memory() -> int:
     """Half of the machine's memory, in bytes; where the system does not say, 4 GiB."""
+    ask: Any = getattr(os, "sysconf", None)  # not on Windows
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (AttributeError, OSError, ValueError):
+        return int(ask("SC_PAGE_SIZE") * ask("SC_PHYS_PAGES") // 2)
+    except (TypeError, OSError, ValueError):
         return 4 << 30
 
 
