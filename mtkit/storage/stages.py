@@ -48,6 +48,7 @@ Run = Callable[[Sequence[Job]], Generator[None, None, None]]
 SHARE = 0.4  # of the memory is for what tasks hold; the rest is Python's, numba's and the files'
 PACKED = "arrays.safetensors"
 DONE = ".done"  # a stage whose files were forgotten
+FINGERPRINT = "fingerprint"  # what decides the bytes of all stages
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,11 @@ def fingerprint(settings: Mapping[str, Any], digests: Iterable[str]) -> str:
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
+def place_of(out: Path) -> Path:
+    """Where the stages of what ``out`` will be lie."""
+    return out.resolve().with_name(f".{out.resolve().name}.stages")
+
+
 @contextmanager
 def unfinished(
     out: Path, marks: Mapping[str, str], resume: bool, what: str = "training",
@@ -186,8 +192,8 @@ def unfinished(
     interruption left, as ``rest`` says of the directory. Raises InputError where it left nothing,
     or something with another mark.
     """
-    place = out.resolve().with_name(f".{out.resolve().name}.stages")
-    file = place / "fingerprint"
+    place = place_of(out)
+    file = place / FINGERPRINT
     if resume and not file.is_file():
         raise InputError(f"{place}: no unfinished {what}; start one without --resume")
     old = read_json(file, dict, unfit) if resume else marks
@@ -205,7 +211,8 @@ def unfinished(
     try:
         yield place
     except InputError:
-        shutil.rmtree(place)
+        if not resume:  # else it is the work of another call
+            shutil.rmtree(place)
         raise
     except BaseException:
         note(f"interrupted; the same command with --resume goes on from {rest(place)}")
