@@ -56,23 +56,6 @@ def by_threads(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return files(out)
 
 
-@pytest.fixture
-def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Let workers die in stages; the directory of a file for each death."""
-
-    def begin(stages: str) -> Path:
-        from tests.support.dying import DEATHS, STAGES, do
-
-        deaths = tmp_path / "deaths"
-        deaths.mkdir()
-        monkeypatch.setenv(DEATHS, str(deaths))
-        monkeypatch.setenv(STAGES, stages)
-        monkeypatch.setattr("mtkit.cluster._do", do)
-        return deaths
-
-    return begin
-
-
 @needs_dask
 def test_the_model_is_the_same_though_workers_die(
     few: Corpus, by_threads: dict[str, bytes], dying: Callable[[str], Path], tmp_path: Path

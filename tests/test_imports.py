@@ -74,6 +74,7 @@ CHAPTERS = [
     "quality",
     "combination",
     "models",
+    "answers",
     "explanation",
     "comparison",
     "comparison.page",
