@@ -164,12 +164,12 @@ def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> No
     stopped: list[BaseException] = []
     execute = partial(_execute, client_of(shared), stopped)
     stages = replace(shared.within("beside"), execute=execute, stopped=stopped)
-    works = [
-        partial(stages.run, "slow", slow, [(0.4,)] * 50),
-        partial(stages.run, "fails", fail, [("input",)]),
+    works: list[Callable[[Stages], object]] = [
+        lambda own: own.run("slow", slow, [(0.4,)] * 50),
+        lambda own: own.run("fails", fail, [("input",)]),
     ]
     with pytest.raises(InputError, match="too many"):
-        stages.beside(*works)
+        stages.beside(1, *works)
     left = sorted(path.name for path in (stages.directory / "slow").iterdir())
     time.sleep(0.8)
     assert sorted(path.name for path in (stages.directory / "slow").iterdir()) == left

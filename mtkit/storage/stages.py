@@ -46,6 +46,7 @@ Job = Callable[[], None]  # a task with its arguments, which another process can
 # Does jobs, in any order, and says when one is done; closed, it begins no more.
 Run = Callable[[Sequence[Job]], Generator[None, None, None]]
 SHARE = 0.4  # of the memory is for what tasks hold; the rest is Python's, numba's and the files'
+BUSY = 16  # tasks a worker, between the first and the last of which none waits
 PACKED = "arrays.safetensors"
 DONE = ".done"  # a stage whose files were forgotten
 FINGERPRINT = "fingerprint"  # what decides the bytes of all stages
@@ -121,12 +122,17 @@ class Stages:
         if self.stopped:
             raise self.stopped[0]
 
-    def beside(self, *works: Callable[[], T]) -> list[T]:
-        """What works return that run stages and need nothing of one another, two at a time if there
-        are several workers. Where one fails, or Ctrl-C comes, all end with the tasks they are at.
+    def beside(self, tasks: int, *works: Callable[[Stages], T]) -> list[T]:
+        """What works return that run stages and need nothing of one another: two at a time, each
+        with half of the workers and of the memory. Where each has so many ``tasks`` in a stage that
+        they keep all workers busy, one after the other, for that takes half of the disk. Where one
+        fails, or Ctrl-C comes, all end with the tasks they are at.
         """
-        pool = ThreadPoolExecutor(min(2, self.workers))
-        futures = [pool.submit(work) for work in works]
+        if self.workers == 1 or tasks >= BUSY * self.workers:
+            return [work(self) for work in works]
+        half = replace(self, workers=self.workers // 2, memory=self.memory // 2)
+        pool = ThreadPoolExecutor(2)
+        futures = [pool.submit(work, half) for work in works]
         try:
             for future in as_completed(futures):
                 future.result()
