@@ -16,7 +16,7 @@ PINNED = $(BIN)/python -m tests.support.pins $(1) >$(VENV)/pins.txt && PATH="$(C
   $(PIP) --require-hashes --no-deps --no-build-isolation -r $(VENV)/pins.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test elsewhere oldest proofs coverage lint bench torture mutants lock audit
+.PHONY: help install demo lecture test elsewhere oldest proofs coverage lint bench torture mutants lock audit
 .PHONY: wheel sbom clean
 
 help:  ## list the targets
@@ -47,6 +47,17 @@ demo: $(READY)  ## train both translators on the embedded corpus, combine and co
 	  printf 'Where is the next train to Berlin?\nI would like to pay by card, please.\n' \
 	  | ../$(BIN)/mtkit translate --model models/$$model; done
 	cd $(DEMO) && ../$(BIN)/mtkit compare --html report.html
+
+# By numbers of updates, too. The comparisons are put on record, so that a lecture does not wait.
+lecture: $(READY)  ## train the models of docs/lecture.md in lecture/ (10 minutes)
+	@mkdir -p lecture
+	cd lecture && ../$(BIN)/mtkit train-smt --corpus textbook --tune none --out models/textbook
+	cd lecture && ../$(BIN)/mtkit train-smt --weights channel --out models/channel
+	cd lecture && ../$(BIN)/mtkit train-smt
+	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --updates 5300
+	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --attention none --updates 5300 --out models/no-attention
+	cd lecture && ../$(BIN)/mtkit gradients
+	cd lecture && ../$(BIN)/mtkit compare models/smt-en-de models/nmt-en-de models/no-attention >/dev/null
 
 TEST := -n auto --maxprocesses 4 --dist loadfile  # a file's tests share their models
 
