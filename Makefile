@@ -17,7 +17,7 @@ PINNED = $(BIN)/python -m tests.support.pins $(1) >$(VENV)/pins.txt && PATH="$(C
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test elsewhere oldest proofs coverage lint bench torture mutants lock audit
-.PHONY: wheel sbom clean
+.PHONY: docs wheel sbom clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -94,6 +94,12 @@ mutants: $(READY)  ## change the code where it may not be changed; do the tests 
 	$(call PINNED,mutants)
 	$(BIN)/python -m tests.mutants $(PARTS)
 
+# Strict: a link, an anchor or an equation that Sphinx does not understand ends it.
+docs: $(READY)  ## write the generated pages of docs/ again and build the site: build/docs/index.html
+	$(call PINNED,docs)
+	$(BIN)/python -m tests.support.pages
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
+
 lock: $(SUPPLY)  ## write constraints.txt for what pyproject.toml asks; NEWER=--upgrade takes newer versions
 	$(BIN)/uv --config-file lock.toml pip compile --quiet $(NEWER) pyproject.toml -o constraints.txt
 
@@ -111,5 +117,5 @@ sbom: $(READY)  ## list what mtkit needs, with versions and licences: dist/mtkit
 	$(BIN)/python -m tests.support.sbom > dist/mtkit.cdx.json
 
 clean:  ## remove the environment, caches, the demo and what was built
-	rm -rf $(VENV) $(VENV)-oldest $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV)-oldest $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find mtkit tests -name __pycache__ -type d -prune -exec rm -rf {} +
