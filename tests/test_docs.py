@@ -1,0 +1,205 @@
+"""README.md and docs/: generated pages are current, commands run, and outputs are the program's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from mtkit.cli import app, complete
+from mtkit.text.corpus import open_corpus
+from tests.support import bilingual
+from tests.support.documented import PAGES, Block, blocks, calls, differing
+from tests.support.documents import po, xliff_12
+from tests.support.pages import PAGES as GENERATED
+from tests.support.pages import page as generated
+from tests.support.paths import ROOT
+
+DOCS = ROOT / "docs"
+WRITTEN = [page for page in PAGES if page.name not in GENERATED]
+LANGUAGES = {"sh", "python", "pycon", "text", "toml"}
+SHELL = [block for page in PAGES for block in blocks(page) if block.language == "sh"]
+REMARK = re.compile(r"(output|about): (.+)")
+SHOWN = [block for page in PAGES for block in blocks(page) if REMARK.match(block.remark)]
+
+
+def at(block: Block) -> str:
+    return block.where
+
+
+# --- what needs no model
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_pages_are_current(name: str) -> None:
+    """`python -m tests.support.pages` writes them."""
+    assert (DOCS / name).read_text(encoding="utf-8") == generated(name)
+
+
+def test_the_readme_is_short_and_names_the_test_command() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 1500
+    assert "\nmake test\n" in text
+
+
+def test_links_of_pages_lead_to_files_and_headings() -> None:
+    """Those of the pages are also checked by `make docs`."""
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+            name, _, anchor = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            assert target.is_file(), f"{page.name}: {link}"
+            assert not anchor or anchor in headings(target), f"{page.name}: {link}"
+
+
+def headings(page: Path) -> set[str]:
+    """Their anchors, as forges and MyST make them."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "index.md").read_text(encoding="utf-8"))
+    assert sorted([*listed, "index.md"]) == sorted(p.name for p in DOCS.glob("*.md"))
+
+
+def test_every_block_says_what_it_is() -> None:
+    for page in PAGES:
+        found = blocks(page)
+        assert {block.language for block in found} <= LANGUAGES, page.name
+        assert 2 * len(found) == len(re.findall("^```", page.read_text("utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("block", SHELL, ids=at)
+def test_commands_have_the_options_that_they_are_called_with(block: Block) -> None:
+    for arguments in calls(block.text):
+        command: Any = typer.main.get_command(app)
+        words = complete(arguments)
+        while words and hasattr(command, "commands") and not words[0].startswith("-"):
+            command = command.commands[words.pop(0)]
+        if "--help" not in words:
+            command.make_context(command.name, words)
+
+
+# --- what runs commands
+
+
+def run(command: list[str] | str, where: Path, short: bool = True) -> str:
+    """What a program or a shell script prints on stdout; ``mtkit`` is this one."""
+    bin = where / ".bin"
+    bin.mkdir(exist_ok=True)
+    module = "tests.support.documented" if short else "mtkit"
+    (bin / "mtkit").write_text(f'#!/bin/sh\nexec {sys.executable} -W ignore -m {module} "$@"\n')
+    (bin / "mtkit").chmod(0o755)
+    path = {"PATH": f"{bin}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    call = ["bash", "-e", "-c", command] if isinstance(command, str) else command
+    done = subprocess.run(
+        call, cwd=where, env=os.environ | path, capture_output=True, encoding="utf-8"
+    )
+    # `head` closes the pipe that others write to, so that only the last command's code counts.
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def write_files(where: Path) -> None:
+    """The files that the pages name."""
+    corpus = open_corpus()
+    assert corpus.dev
+    assert corpus.test
+    few = corpus.train.pairs[:2400]
+    texts = {"my": few, "new": few[:300], "dev": corpus.dev.pairs, "test": corpus.test.pairs}
+    texts |= {"val.tok": corpus.test.pairs, "in": corpus.test.pairs[:20]}
+    for name, pairs in texts.items():
+        for k, language in enumerate(("en", "de")):
+            lines = "".join(f"{pair[k]}\n" for pair in pairs)
+            (where / f"{name}.{language}").write_text(lines, encoding="utf-8")
+    for name in ("memory.tmx", "pairs.tsv.gz", "dev.jsonl", "ui.xlf", "pairs.tsv"):
+        bilingual.write(where / name, few[:600])
+    (where / "pairs.tsv").rename(where / "pairs.txt")
+    shutil.copy(where / "in.en", where / "in")
+    shutil.copy(where / "test.de", where / "other.de")
+    (where / "app.xlf").write_bytes(xliff_12(["Save <x id='1'/> now", "Open the door."]))
+    (where / "de.po").write_text(bilingual.po(corpus.test.pairs[:30]), encoding="utf-8")
+    (where / "terms.tsv").write_text("train\tZug\nhotel\tHotel\n", encoding="utf-8")
+    (where / "terms.csv").write_text("source,target\nmachine,Maschine\n", encoding="utf-8")
+    for name in ("smt", "nmt"):
+        (where / f"{name}.comet").write_text("".join(f"{k % 7}\n" for k in range(500)))
+    for name, pairs in (("dev", corpus.dev.pairs), ("test", corpus.test.pairs)):
+        lists = "".join(f"{n} ||| {y} ||| -1\n" for n, (_, y) in enumerate(pairs))
+        (where / f"{name}.nbest").write_text(lists, encoding="utf-8")
+    sentence = "Where is the next train to Berlin?", "Wo fährt der nächste Zug nach Berlin?"
+    for language, line in zip(("en", "de"), sentence, strict=True):
+        (where / f"one.{language}").write_text(f"{line}\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's directory after `make demo`: trained here, or what $MTKIT_DEMO names."""
+    where = tmp_path_factory.mktemp("demo")
+    if known := os.environ.get("MTKIT_DEMO"):
+        shutil.copytree(Path(known) / "models", where / "models")
+    else:
+        run("mtkit train-smt", where, short=False)
+        run("mtkit train-nmt --preset quick --updates 5300", where, short=False)
+        run("mtkit combine", where, short=False)
+    write_files(where)
+    run("mtkit compare", where, short=False)
+    return where
+
+
+@pytest.fixture
+def place(demo: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of it, and where the caller's own files would be."""
+    where = tmp_path / "place"
+    shutil.copytree(demo, where)
+    yield where
+    shutil.rmtree(where)
+
+
+def without_output(page: Path) -> bool:
+    return all(b.remark.startswith("not run") for b in blocks(page) if b.language != "text")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p for p in WRITTEN if not without_output(p)], ids=lambda p: p.name)
+def test_blocks_run(page: Path, place: Path) -> None:
+    printed = ""
+    for block in blocks(page):
+        if block.remark == "output":
+            assert not differing(block.text, printed), block.where
+        if block.remark.startswith("not run"):
+            continue
+        if block.language == "sh":
+            for command in block.text.replace("\\\n", " ").splitlines():
+                printed = run(command, place)
+        if block.language == "python":
+            printed = run([sys.executable, "-c", block.text], place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", SHOWN, ids=at)
+def test_shown_output_is_the_output(block: Block, demo: Path) -> None:
+    match = REMARK.match(block.remark)
+    assert match
+    printed = run(match[2], demo, short=False)
+    assert not differing(block.text, printed, match[1] == "about"), block.where
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx")
+    call = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS)]
+    done = subprocess.run([*call, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    html = "".join(page.read_text(encoding="utf-8") for page in tmp_path.glob("*.html"))
+    assert not re.findall(r"<(?:script|img|link|iframe)[^>]*(?:src|href)=\"(?:https?:)?//", html)
+    assert "<math" in html
