@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
+from sphinx.util.logging import getLogger
 
 project = "mtkit"
 extensions = ["myst_parser"]
-exclude_patterns = ["images"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nitpicky = True
+smartquotes = False  # --option is no dash
 html_theme = "furo"
 html_title = "mtkit"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_math_renderer = "mathml"  # equations need neither scripts nor fonts
 html_copy_source = False
 html_show_sphinx = False
 
+logger = getLogger(__name__)
 SECTION = re.compile(r"^## (.+)\n((?:.*\n(?!#))*)", re.MULTILINE)
 PAGE = re.compile(r"\]\(([\w-]+)\.md\)")
 
@@ -27,9 +32,10 @@ def _math(display: str) -> Any:
     """What writes an equation as MathML, in its line or by itself."""
 
     def visit(writer: Any, node: Any) -> None:
-        from docutils.nodes import SkipNode
-
-        writer.body.append(convert(node.astext(), display=display))
+        equation = convert(node.astext(), display=display)
+        if "\\" in equation:
+            logger.warning("no such command in %s", node.astext(), location=node)
+        writer.body.append(equation)
         raise SkipNode
 
     return visit, None

@@ -18,7 +18,7 @@ from mtkit.cli import app, complete
 from mtkit.text.corpus import open_corpus
 from tests.support import bilingual
 from tests.support.documented import PAGES, Block, blocks, calls, differing
-from tests.support.documents import po, xliff_12
+from tests.support.documents import xliff_12
 from tests.support.pages import PAGES as GENERATED
 from tests.support.pages import page as generated
 from tests.support.paths import ROOT
@@ -95,12 +95,14 @@ def test_commands_have_the_options_that_they_are_called_with(block: Block) -> No
 
 def run(command: list[str] | str, where: Path, short: bool = True) -> str:
     """What a program or a shell script prints on stdout; ``mtkit`` is this one."""
-    bin = where / ".bin"
-    bin.mkdir(exist_ok=True)
+    programs = where / ".bin"
+    programs.mkdir(exist_ok=True)
     module = "tests.support.documented" if short else "mtkit"
-    (bin / "mtkit").write_text(f'#!/bin/sh\nexec {sys.executable} -W ignore -m {module} "$@"\n')
-    (bin / "mtkit").chmod(0o755)
-    path = {"PATH": f"{bin}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    (programs / "mtkit").write_text(
+        f'#!/bin/sh\nexec {sys.executable} -W ignore -m {module} "$@"\n'
+    )
+    (programs / "mtkit").chmod(0o755)
+    path = {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     call = ["bash", "-e", "-c", command] if isinstance(command, str) else command
     done = subprocess.run(
         call, cwd=where, env=os.environ | path, capture_output=True, encoding="utf-8"
@@ -170,7 +172,9 @@ def without_output(page: Path) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [p for p in WRITTEN if not without_output(p)], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [p for p in WRITTEN if not without_output(p)], ids=lambda p: p.name
+)
 def test_blocks_run(page: Path, place: Path) -> None:
     printed = ""
     for block in blocks(page):

@@ -41,7 +41,11 @@ def blocks(page: Path) -> list[Block]:
     """Those of a page, in its order."""
     text = page.read_text(encoding="utf-8")
     return [
-        Block(f"{page.name}:{text[: match.start(3)].count(chr(10))}", match[1] or "", *match.group(2, 3))
+        Block(
+            f"{page.name}:{text[: match.start(3)].count(chr(10))}",
+            match[1] or "",
+            *match.group(2, 3),
+        )
         for match in FENCE.finditer(text)
     ]
 

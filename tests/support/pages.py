@@ -1,8 +1,8 @@
 """Pages of docs/ that are made from the program: ``python -m tests.support.pages`` writes them.
 
-    reference.md    commands and their options      cli
-    api.md          functions and their arguments   what ``API`` names
-    equations.md    the heads of modules            folders of ``CHAPTERS``
+reference.md    commands and their options      cli
+api.md          functions and their arguments   what ``API`` names
+equations.md    the heads of modules            folders of ``CHAPTERS``
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -51,12 +52,11 @@ def _paragraph(text: str) -> str:
     if text.startswith(">>>"):
         return f"```pycon\n{re.sub(r' *# doctest: .*', '', text)}\n```"
     if text.startswith("    ") or re.search(r"\S {3,}\S", text) or "\n    " in text:
+        text = text.replace("``", "")
         body = "\n".join(line.removeprefix("    ") for line in text.split("\n"))
         return f"```text\n{body if text.startswith('    ') else text}\n```"
     spans = re.split(r"(``.+?``)", text)
-    return "".join(
-        s[1:-1] if s.startswith("``") else re.sub(r"([<$])", r"\\\1", s) for s in spans
-    )
+    return "".join(s[1:-1] if s.startswith("``") else re.sub(r"([<$])", r"\\\1", s) for s in spans)
 
 
 # --- commands
@@ -88,7 +88,8 @@ class Sections:
 
 def _cell(text: str) -> str:
     text = text.replace("\ue000", "-")  # the help's own hyphen
-    return re.sub(r"([|<*$])", r"\\\1", " ".join(text.split()))
+    text = re.sub(r"([|<*$])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<![\w`-])--[a-z][\w-]*", r"`\g<0>`", text)
 
 
 def _command(name: str, command: Any) -> str:
@@ -137,7 +138,7 @@ API = {
         "mtkit.nmt.encode.encode_sentences",
     ],
     "Configuration": [
-        *("mtkit.smt.train.TrainConfig", "mtkit.nmt.recipe.TrainConfig", "mtkit.nmt.recipe.preset"),
+        *("mtkit.smt.train.TrainConfig", "mtkit.nmt.recipe.TrainConfig", "mtkit.nmt.recipe.preset")
     ],
     "Comparison": [
         *("mtkit.comparison.report.Comparison", "mtkit.comparison.report.SystemResult"),
@@ -158,7 +159,9 @@ def _signature(name: str, thing: Any) -> str:
     if inspect.isclass(thing):
         return f"class {name}"
     signature = inspect.signature(thing)
-    arguments = [_argument(p) for p in signature.parameters.values() if p.name not in ("self", "cls")]
+    arguments = [
+        _argument(p) for p in signature.parameters.values() if p.name not in ("self", "cls")
+    ]
     returns = f" -> {signature.return_annotation}"
     whole = f"{name}({', '.join(arguments)}){returns}"
     lines = [f"    {argument}," for argument in arguments]
@@ -215,20 +218,27 @@ CHAPTERS = {
 }
 
 
+def _head(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+
+
 def _heads(folder: str) -> Iterator[str]:
-    """The heads of the modules of a folder that have an equation, or a figure, in a block."""
-    for path in sorted((ROOT / "mtkit" / folder).glob("*.py")):
-        head = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        text = markdown(head)
-        if "```text" in text and path.name != "__init__.py":
-            name = path.relative_to(ROOT)
-            yield f"### {name}\n\n{text}\n\nCode: [`{name}`](../{name})\n"
+    """The heads of the modules of a folder that say more than what the module is, in the order in
+    which the folder's own head names them.
+    """
+    files = {path.stem: path for path in sorted((ROOT / "mtkit" / folder).glob("*.py"))}
+    named = re.findall(r"\w+", _head(files.pop("__init__")))
+    for name in sorted(files, key=lambda n: named.index(n) if n in named else len(named)):
+        path, text = files[name], markdown(_head(files[name]))
+        if "\n\n" in text:
+            place = path.relative_to(ROOT).as_posix()
+            yield f"### {place}\n\n{text}\n\nCode: [`{place}`](../{place})\n"
 
 
 def equations() -> str:
     """What the modules say of their equations, chapter by chapter."""
     parts = ["# Equations and their code", "", f"<!-- {SOURCE} -->", ""]
-    parts += ["Each section is the head of a module: its letters, equations, sources and limits.", ""]
+    parts += ["Each section is the head of a module: letters, equations, sources and limits.", ""]
     for heading, folder in CHAPTERS.items():
         parts += [f"## {heading}", "", *_heads(folder)]
     return "\n".join(parts)
