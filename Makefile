@@ -62,7 +62,7 @@ oldest:  ## run the tests with the oldest versions that pyproject.toml allows, i
 	$(PYTHON) -m tests.support.oldest run formats test build >$(VENV)-oldest/oldest.txt
 	$(VENV)-oldest/bin/pip --disable-pip-version-check install --quiet -r $(VENV)-oldest/oldest.txt
 	$(VENV)-oldest/bin/pip install --quiet --no-deps --no-build-isolation -e .
-	$(VENV)-oldest/bin/pytest -m 'not slow' $(TEST) --ignore tests/test_supply_chain.py
+	$(VENV)-oldest/bin/pytest -m 'not slow' $(TEST) --ignore tests/test_supply_chain.py --ignore tests/test_docs.py
 
 proofs: $(READY)  ## run the slow tests, on real text and by simulation (20 minutes); LaTeX where there is one
 	$(BIN)/pytest -m slow $(TEST)
