@@ -65,6 +65,7 @@ oldest:  ## run the tests with the oldest versions that pyproject.toml allows, i
 	$(VENV)-oldest/bin/pytest -m 'not slow' $(TEST) --ignore tests/test_supply_chain.py --ignore tests/test_docs.py
 
 proofs: $(READY)  ## run the slow tests, on real text and by simulation (20 minutes); LaTeX where there is one
+	$(call PINNED,docs)
 	$(BIN)/pytest -m slow $(TEST)
 
 coverage: $(READY)  ## which branches the tests reach; kernels run as plain Python (5 minutes)
