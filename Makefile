@@ -71,7 +71,7 @@ proofs: $(READY)  ## run the slow tests, on real text and by simulation (20 minu
 coverage: $(READY)  ## which branches the tests reach; kernels run as plain Python (5 minutes)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -m 'not slow' $(TEST)
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest tests/smt tests/nmt/training/test_bpe_dropout.py \
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest tests/smt tests/nmt/training/test_segmented.py \
 	  -m 'not slow and not compiled' -W ignore::RuntimeWarning $(TEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under 90

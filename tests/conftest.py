@@ -5,7 +5,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is there
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -96,3 +96,20 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.support.tiny import TINY
 
     monkeypatch.setitem(PRESETS, "quick", TINY)
+
+
+@pytest.fixture
+def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Let workers die in stages; the directory of a file for each death."""
+
+    def begin(stages: str) -> Path:
+        from tests.support.dying import DEATHS, STAGES, do
+
+        deaths = tmp_path / "deaths"
+        deaths.mkdir()
+        monkeypatch.setenv(DEATHS, str(deaths))
+        monkeypatch.setenv(STAGES, stages)
+        monkeypatch.setattr("mtkit.cluster._do", do)
+        return deaths
+
+    return begin

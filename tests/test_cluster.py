@@ -56,23 +56,6 @@ def by_threads(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return files(out)
 
 
-@pytest.fixture
-def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Let workers die in stages; the directory of a file for each death."""
-
-    def begin(stages: str) -> Path:
-        from tests.support.dying import DEATHS, STAGES, do
-
-        deaths = tmp_path / "deaths"
-        deaths.mkdir()
-        monkeypatch.setenv(DEATHS, str(deaths))
-        monkeypatch.setenv(STAGES, stages)
-        monkeypatch.setattr("mtkit.cluster._do", do)
-        return deaths
-
-    return begin
-
-
 @needs_dask
 def test_the_model_is_the_same_though_workers_die(
     few: Corpus, by_threads: dict[str, bytes], dying: Callable[[str], Path], tmp_path: Path
@@ -181,12 +164,12 @@ def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> No
     stopped: list[BaseException] = []
     execute = partial(_execute, client_of(shared), stopped)
     stages = replace(shared.within("beside"), execute=execute, stopped=stopped)
-    works = [
-        partial(stages.run, "slow", slow, [(0.4,)] * 50),
-        partial(stages.run, "fails", fail, [("input",)]),
+    works: list[Callable[[Stages], object]] = [
+        lambda own: own.run("slow", slow, [(0.4,)] * 50),
+        lambda own: own.run("fails", fail, [("input",)]),
     ]
     with pytest.raises(InputError, match="too many"):
-        stages.beside(*works)
+        stages.beside(1, *works)
     left = sorted(path.name for path in (stages.directory / "slow").iterdir())
     time.sleep(0.8)
     assert sorted(path.name for path in (stages.directory / "slow").iterdir()) == left

@@ -68,6 +68,14 @@ def test_every_page_is_in_the_index() -> None:
     assert sorted([*listed, "index.md"]) == sorted(p.name for p in DOCS.glob("*.md"))
 
 
+def test_the_architecture_names_every_folder() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = text[: text.index("## How data flows")]
+    places = {p.stem for p in (ROOT / "mtkit").iterdir() if p.suffix == ".py" or p.is_dir()}
+    named = set(re.findall(r"`(\w+)/?`", table))
+    assert places - named <= {"__init__", "__main__", "__pycache__", "py", "version"}
+
+
 def test_every_block_says_what_it_is() -> None:
     for page in PAGES:
         found = blocks(page)

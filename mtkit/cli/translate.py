@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice, pairwise, zip_longest
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
@@ -28,6 +28,7 @@ from mtkit.console import note, progress
 from mtkit.errors import InputError
 
 if TYPE_CHECKING:
+    from mtkit.answers import Answer, Request
     from mtkit.storage.growing import Growing
     from mtkit.system import Hypothesis, System
     from mtkit.text.glossary import Compliance, Glossary
@@ -66,13 +67,24 @@ EveryTarget = Annotated[
 Resume = Annotated[
     bool, Option("--resume", help="Continue an interrupted translation of lines; same options.")
 ]
+Cluster = Annotated[
+    str,
+    Option(
+        metavar="local:N|tcp://HOST:PORT",
+        help="Who translates: N processes of this machine, or the workers of a Dask scheduler, "
+        "which share the directories of the model and of --out; the translation is the same. "
+        "[this process]",
+        show_default=False,
+    ),
+]
 
 
 def translate(
     context: typer.Context, file: InFile = None, out: OutFile = None, model: Models = None,
     every: EveryTarget = False, n_best: NBest = 1, as_json: LineAsJson = False,
     stream: Stream = False, glossary: GlossaryFile = None, inflected: Inflected = False,
-    lists: NBestLists = None, resume: Resume = False, threads: Threads = 0, quiet: Quiet = False,
+    lists: NBestLists = None, resume: Resume = False, cluster: Cluster = "",
+    threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Translate lines, or the empty targets of an XLIFF or PO file.
 
@@ -80,7 +92,14 @@ def translate(
     Statistical models and combinations obey a --glossary; stderr says how often it was to be.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
+    from mtkit.answers import Request, open_system
+
     _check(context.args, file, out, every, resume)
+    if cluster and (out is None or stream or lists or (file and _document_kind(file))):
+        raise InputError(
+            "--cluster translates lines into a file: name it with --out FILE, and leave --stream "
+            "and --lists out"
+        )
     check_inflected(inflected, glossary)
     if file and _document_kind(file):
         if n_best > 1 or as_json or stream or lists:
@@ -89,22 +108,23 @@ def translate(
         _fill(file, out, model or [model_or_newest(None)], (glossary, inflected), every, cores)
         return
     cores = set_up(quiet, threads)
-    text, models = _file_lines(file) if file else None, model or [model_or_newest(None)]
-    system, wanted = _open(models, glossary, inflected)
+    text = _file_lines(file) if file else None
+    models = tuple(model or [model_or_newest(None)])
+    request = Request(models, glossary, inflected, n_best, as_json)
+    system, wanted = open_system(request)
     system.limit_threads(cores)
     if file is None:
         if sys.stdin.isatty():
             note("reading lines from the keyboard; Ctrl-D ends them")
-        text = _read() if lists or not (stream or sys.stdin.isatty()) else None
+        held = lists or cluster or not (stream or sys.stdin.isatty())
+        text = _read() if held else None
     if lists:
         _use_lists(system, lists, list(text or ()))
-    options = [n_best, as_json, stream, inflected, *(lists or ())]
-    files = [glossary, *(Path(named.partition("=")[2]) for named in lists or ())]
-    marks = _marks(text, models, files, options) if out and text else {}
+    marks = _marks(text, request, stream, lists or ()) if out and text else {}
     with _output(out, marks, resume) as output:
         batches = _batches(text, 1 if stream else BATCH, output.done.lines)
-        total = text.total if text else 0
-        compliance = _answer(system, batches, total, n_best, as_json, wanted, output)
+        with _answers(cluster, system, wanted, request, batches, output) as answers:
+            compliance = _write(answers, text.total if text else 0, output)
     if wanted:
         note(f"glossary: {wanted.summary(compliance)}")
 
@@ -168,20 +188,20 @@ def _no_plain_text(lines: Sequence[str]) -> str:
     return ""
 
 
-def _marks(
-    text: Lines, models: Sequence[Path], files: Sequence[Path | None], options: Sequence[object]
-) -> dict[str, str]:
-    """Digests of what decides the translation, by its name; files: the glossary and the lists."""
+def _marks(text: Lines, request: Request, stream: bool, lists: Sequence[str]) -> dict[str, str]:
+    """Digests of what decides the translation, by its name."""
     from mtkit.combination.parts import state_of
     from mtkit.storage.digests import digest_of, digest_of_code
 
+    files = [request.glossary, *(Path(named.partition("=")[2]) for named in lists)]
     regular = [file for file in files if file and file.is_file()]  # a pipe can be read but once
     contents = [digest_of(file.read_bytes()) for file in regular]
+    options = [request.n_best, request.as_json, stream, request.inflected, *lists, BATCH]
     return {
         "text": text.digest,
-        "model": digest_of(json.dumps(state_of(models)).encode()),
+        "model": digest_of(json.dumps(state_of(request.models)).encode()),
         "glossary or lists": digest_of(json.dumps(contents).encode()),
-        "set of options": digest_of(json.dumps([*options, BATCH]).encode()),
+        "set of options": digest_of(json.dumps(options).encode()),
         "version of mtkit": digest_of_code(),
     }
 
@@ -208,18 +228,44 @@ def _output(out: Path | None, marks: dict[str, str], resume: bool = False) -> It
             yield Growing(packed)
 
 
+@contextmanager
+def _answers(
+    cluster: str, system: System, wanted: Glossary | None, request: Request,
+    batches: Iterator[list[str]], output: Growing,
+) -> Iterator[Iterator[Answer]]:  # fmt: skip
+    """What is to be written, by this process or by those at ``cluster``."""
+    from mtkit.answers import by_stages, by_this_process
+
+    begin = output.done.lines
+    if not cluster:
+        yield by_this_process(system, wanted, request, begin, batches)
+        return
+    from mtkit.cluster import connected
+    from mtkit.storage.stages import Stages
+
+    if output.kept is None or (request.glossary and not request.glossary.is_file()):
+        raise InputError("--cluster needs files for --out and --glossary, no pipes or devices")
+    files = request.glossary and request.glossary.resolve()
+    request = request._replace(
+        models=tuple(model.resolve() for model in request.models), glossary=files
+    )
+    with connected(cluster, Stages(output.kept.parent)) as stages:
+        yield by_stages(stages, request, begin, batches)
+
+
 def _fill(
     file: Path, out: Path | None, models: list[Path], glossary: tuple[Path | None, bool],
     every: bool, cores: int,
 ) -> None:  # fmt: skip
     """Translate a document. glossary: its file, and whether inflected forms match."""
+    from mtkit.answers import Request, open_system
     from mtkit.documents.fill import fill, open_document
     from mtkit.manifest import Manifest
     from mtkit.text.glossary import Compliance
 
     manifest = Manifest.read(models[0])
     document = open_document(file, manifest.languages, every)  # what is wrong with it comes first
-    system, wanted = _open(models, *glossary)
+    system, wanted = open_system(Request(tuple(models), *glossary))
     system.limit_threads(cores)
     compliance = Compliance()
 
@@ -241,20 +287,6 @@ def _fill(
         output.file.write(fill(document, translate, manifest.word_tokenizer, str(file)))
     if wanted and document.segments:
         note(f"glossary: {wanted.summary(compliance)}")
-
-
-def _open(
-    models: list[Path], glossary: Path | None, inflected: bool
-) -> tuple[System, Glossary | None]:
-    """The models in those directories; and the glossary that they follow."""
-    from mtkit.models import load, load_with_glossary
-
-    directory, *others = models
-    if glossary is None:
-        return load(directory, *others), None
-    if others:
-        raise InputError("an ensemble is of neural models, which cannot be held to a glossary")
-    return load_with_glossary(directory, glossary, inflected)
 
 
 def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:
@@ -305,64 +337,24 @@ def _batches(text: Lines | None, size: int, begin: int) -> Iterator[list[str]]:
         yield batch
 
 
-def _answer(
-    system: System, batches: Iterable[list[str]], total: int, n_best: int, as_json: bool,
-    wanted: Glossary | None, output: Growing,
-) -> Compliance:  # fmt: skip
-    """Translate and write batch after batch; how often the glossary was followed."""
-    from mtkit.text.glossary import Compliance
+def _write(answers: Iterable[Answer], total: int, output: Growing) -> Compliance:
+    """Write answer after answer; how often the glossary was followed."""
+    from mtkit.answers import compliance_of
 
     number = begin = output.done.lines
     if 0 < begin < total:
         note(f"resumed at line {begin + 1:,} of {total:,}")
-    more = output.done.more
-    matched = frozenset(map(tuple, more.get("matched", ())))
-    start, compliance = time.perf_counter(), Compliance(**{**more, "matched": matched})
+    start, compliance = time.perf_counter(), compliance_of(output.done.more)
     # No bar where the translations themselves go to the terminal.
     with progress(shown=total > 0 and not sys.stdout.isatty()) as bar:
         task = bar.add_task("translating", total=total, status="")
-        for batch in batches:
-            best = []
-            for source, hypotheses in zip(batch, system.translate(batch, n_best), strict=True):
-                for row in rows(number, source, hypotheses, n_best, as_json):
-                    output.file.write(row.encode("utf-8", "replace") + b"\n")
-                best.append(hypotheses[0].text)
-                number += 1
-                if (pieces := hypotheses[0].pieces) > 1:
-                    [words] = system.tokenize([source])
-                    note(f"line {number}: {len(words):,} words, translated in {pieces} pieces")
+        for answer in answers:
+            output.file.write(answer.rows)
+            for said in answer.notes:
+                note(said)
+            number += answer.lines
+            compliance += answer.compliance
+            output.step(number, vars(compliance))
             speed = (number - begin) / (time.perf_counter() - start)
             bar.update(task, completed=number, status=f"{speed:,.0f} sentences/s")
-            if wanted:  # by what is written, not by what the search says of itself
-                compliance += wanted.compliance(system.tokenize(batch), system.tokenize(best))
-            output.step(number, vars(compliance))
     return compliance
-
-
-def rows(
-    number: int, source: str, hypotheses: Sequence[Hypothesis], n_best: int, as_json: bool
-) -> list[str]:
-    """The lines that are written for line ``number``; none has a line break inside."""
-    if as_json:
-        return [json.dumps(as_object(source, hypotheses), ensure_ascii=False)]
-    # A neural system may spell the escape of a line break (``text.tokenizer``), though none reads.
-    texts = [(h.text.replace("\n", " "), h.score) for h in hypotheses]
-    if n_best > 1:
-        return [f"{number} ||| {text} ||| {score:.4f}" for text, score in texts]
-    return [texts[0][0]]
-
-
-def as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
-    """What ``--json`` prints of one line."""
-    names = ("text", "score", "features", "alignment", "segments", "places")
-    shown, best = [], hypotheses[0]
-    for h in hypotheses:  # a token is judged by ``order`` words if the model is one of n-grams
-        tokens = [
-            {"text": text, "logprob": p} | ({"order": order} if order else {})
-            for (text, p), order in zip_longest(h.token_logprobs, h.orders)
-        ]
-        shown.append({name: getattr(h, name) for name in names} | {"tokens": tokens})
-    return {
-        "source": source, "translation": best.text, "score": best.score, "hypotheses": shown,
-        "unknown": best.unknown, "pieces": best.pieces,
-    }  # fmt: skip

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mtkit.text.subwords import Subwords
@@ -15,15 +18,25 @@ from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
 # The library compiles and keeps kernels for each shape it meets; so there are fewer.
 ROWS, ROUND = 16, 4  # sentences of a batch and widths of targets: multiples of these
+Int = NDArray[np.integer[Any]]
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """Sentences that know how long they are before they are made, as ``training.segmented``."""
+
+    @property
+    def lengths(self) -> Int:
+        """Subwords of each."""
 
 
 @dataclass(frozen=True)
 class Data:
     """Subword ids of sources and targets, without specials, and the targets' word counts."""
 
-    sources: list[list[int]]
-    targets: list[list[int]]
-    target_words: list[int]
+    sources: Sequence[list[int]]
+    targets: Sequence[list[int]]
+    target_words: Sequence[int]
 
     @classmethod
     def of(cls, sides: Sequence[Sequence[Sequence[str]]], subwords: Subwords) -> Data:
@@ -31,9 +44,10 @@ class Data:
         sources, targets = ([e.ids for e in subwords.encode(side)] for side in sides)
         return cls(sources, targets, [len(words) for words in sides[1]])
 
-    def size(self, rows: list[int]) -> int:
-        """Subwords that a batch of these rows holds, padding included."""
-        return len(rows) * (len(self.sources[rows[0]]) + max(len(self.targets[r]) for r in rows))
+    @cached_property
+    def lengths(self) -> tuple[Int, Int]:
+        """Subwords of each source and of each target."""
+        return lengths(self.sources), lengths(self.targets)
 
     def batch(self, rows: list[int]) -> Batch:
         """The pairs ``rows``, whose sources are of one length, as tensors."""
@@ -82,31 +96,66 @@ def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
     return torch.tensor([[*s, *[PAD] * (width - len(s))] for s in rows], dtype=torch.int64)
 
 
-def by_length(sources: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """The rows of each source length, shortest first."""
-    lengths = list(map(len, sources))
-    order = sorted(range(len(sources)), key=lengths.__getitem__)
-    return (list(rows) for _, rows in groupby(order, lengths.__getitem__))
+def lengths(sentences: Sequence[Sequence[int]]) -> Int:
+    """Subwords of each."""
+    if isinstance(sentences, Measured):
+        return sentences.lengths
+    return np.fromiter(map(len, sentences), np.int64, len(sentences))
 
 
 def batch_rows(sources: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
-    """At most ``size`` rows of equal source length at a time, in a fixed order."""
-    for rows in by_length(sources):
-        for start in range(0, len(rows), size):
-            yield rows[start : start + size]
+    """At most ``size`` rows of equal source length at a time, the shortest first."""
+    x = lengths(sources)
+    order = np.argsort(x, kind="stable")
+    begin = _begin(x[order], size)
+    return (order[a:b].tolist() for a, b in pairwise(begin))
 
 
-def epoch(data: Data, size: int, rng: np.random.Generator) -> list[list[int]]:
-    """One pass over the data in random order, as rows of batches. Within a source length, rows are
-    sorted by a blurred target length before they are cut, so that targets need little padding and
-    yet batches differ from epoch to epoch.
+@dataclass(frozen=True, eq=False)
+class Epoch(Sequence[list[int]]):
+    """One pass over the data: batch k is the rows ``order[begin[j] : begin[j + 1]]``, j the k-th of
+    ``turn``.
     """
-    batches = []
-    for rows in by_length(data.sources):
-        blurred = np.array([len(data.targets[r]) for r in rows]) + rng.normal(0, 2, len(rows))
-        order = [rows[i] for i in np.argsort(blurred, kind="stable")]
-        batches += [order[start : start + size] for start in range(0, len(order), size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+
+    order: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    turn: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.turn)
+
+    def __getitem__(self, k: Any) -> Any:
+        """The rows of batch ``k``."""
+        j = self.turn[k]
+        return self.order[self.begin[j] : self.begin[j + 1]].tolist()
+
+    def largest_last(self, data: Data) -> Epoch:
+        """The batch that holds most subwords, padding included, behind all others."""
+        x, y = (side[self.order] for side in data.lengths)
+        rows = np.diff(self.begin) * (x[self.begin[:-1]] + np.maximum.reduceat(y, self.begin[:-1]))
+        at = int(rows[self.turn].argmax())
+        return replace(self, turn=np.append(np.delete(self.turn, at), self.turn[at]))
+
+
+def epoch(data: Data, size: int, rng: np.random.Generator) -> Epoch:
+    """One pass over the data in random order. Within a source length, rows are sorted by a blurred
+    target length before they are cut, so that targets need little padding and yet batches differ
+    from epoch to epoch.
+    """
+    x, y = data.lengths
+    order = np.argsort(x, kind="stable")
+    blurred = y[order] + rng.normal(0, 2, len(order))
+    order = order[np.lexsort((blurred, x[order]))]
+    begin = _begin(x[order], size)
+    return Epoch(order, begin, rng.permutation(len(begin) - 1))
+
+
+def _begin(x: Int, size: int) -> NDArray[np.int64]:
+    """Where batches begin and the last one ends, of rows sorted by their lengths ``x``: each of one
+    length, and of ``size`` rows but for the last of that length.
+    """
+    within = np.arange(len(x)) - np.searchsorted(x, x)
+    return np.append(np.flatnonzero(within % size == 0), len(x))
 
 
 def drop_words(y: Tensor, p: float) -> Tensor:

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor, distributed, nn
 
 from mtkit.console import console, note
-from mtkit.errors import InputError
+from mtkit.errors import InputError, WorkError
 from mtkit.nmt.recipe import Device, Precision
 
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 RANK = int(os.environ["RANK"]) if WORLD > 1 else 0  # others, too, name a variable RANK
 LOCAL = int(os.environ.get("LOCAL_RANK", "0"))  # which of this machine's processes, of how many
 LOCAL_WORLD = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+RESTARTS = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 _choice: Device = "auto"  # that of ``processes``, while it lasts
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -120,26 +121,56 @@ def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) 
         yield from pool.map(run, jobs)
 
 
+@contextmanager
+def _together() -> Iterator[None]:
+    """Say in words that another process is not there any more."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise WorkError(
+            "another process of this training has ended; torchrun --max-restarts N goes on from "
+            f"where it was kept last ({str(error).splitlines()[0]:.100})"
+        ) from None
+
+
 def total(x: Tensor) -> Tensor:
-    """Make ``x`` its sum over all processes, in place."""
+    """Make ``x`` its sum over all processes, in place. Raises WorkError where one has ended."""
     if WORLD > 1:
-        distributed.all_reduce(x)
+        with _together():
+            distributed.all_reduce(x)
     return x
 
 
 def agreed(x: float) -> float:
-    """What the first process thinks, to all of them."""
+    """What the first process thinks, to all of them. Raises WorkError where one has ended."""
     if WORLD == 1:
         return x
     value = torch.tensor(x, dtype=torch.float64, device=device())
-    distributed.broadcast(value, 0)
+    with _together():
+        distributed.broadcast(value, 0)
     return float(value)
 
 
 def wait() -> None:
-    """Until all have come here."""
+    """Until all have come here. Raises WorkError where one has ended."""
     if WORLD > 1:
-        distributed.barrier()
+        with _together():
+            distributed.barrier()
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """Do a block in the first process, and in the others when that is done."""
+    if RANK > 0:
+        wait()
+    yield
+    if RANK == 0:
+        wait()
+
+
+def restarted() -> bool:
+    """Whether ``torchrun`` has started the processes before, on this machine or on another."""
+    return total(torch.tensor(float(RESTARTS), device=device())).item() > 0
 
 
 def add_gradients(parameters: Sequence[nn.Parameter]) -> None:

@@ -106,16 +106,18 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
             alignment = align(text, stages.within(aligner), aligner, config.heuristic)
             links.append(alignment.links)
     models = {"": stages.once("words", alignment.save_models)}
-    half = replace(stages, workers=max(1, stages.workers // 2), memory=stages.memory // 2)
-    of_phrases, of_lm = half.within("phrase-stages"), half.within("lm-stages")
-    fill: dict[str, Callable[[Path], object]] = {
-        "context": partial(learn_context, text, links[-1], half.within("context-stages")),
-        "phrases": partial(build_phrases, text, links, of_phrases, discount=config.discount),
-        "lm": partial(build_lm, text, of_lm, order=config.order, prune=config.prune),
+    fill: dict[str, Callable[..., object]] = {
+        "context": partial(learn_context, text, links[-1]),
+        "phrases": partial(build_phrases, text, links, discount=config.discount),
+        "lm": partial(build_lm, text, order=config.order, prune=config.prune),
     }
+
+    def learn(name: str, own: Stages) -> Path:
+        return stages.once(name, partial(fill[name], own.within(f"{name}-stages")))
+
     with step(f"lexicon in context, phrase table, {config.order}-gram language model"):
-        works = [partial(stages.once, *work) for work in fill.items()]
-        models |= zip(fill, stages.beside(*works), strict=True)
+        learnt = stages.beside(len(text), *(partial(learn, name) for name in fill))
+        models |= zip(fill, learnt, strict=True)
     together = stages.once("models", partial(_put_together, models))
     lm = NgramModel.trusted(models["lm"])
     for remark in lm.notes:

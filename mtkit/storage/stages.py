@@ -46,8 +46,10 @@ Job = Callable[[], None]  # a task with its arguments, which another process can
 # Does jobs, in any order, and says when one is done; closed, it begins no more.
 Run = Callable[[Sequence[Job]], Generator[None, None, None]]
 SHARE = 0.4  # of the memory is for what tasks hold; the rest is Python's, numba's and the files'
+BUSY = 16  # tasks a worker, between the first and the last of which none waits
 PACKED = "arrays.safetensors"
 DONE = ".done"  # a stage whose files were forgotten
+FINGERPRINT = "fingerprint"  # what decides the bytes of all stages
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,17 @@ class Stages:
         if self.stopped:
             raise self.stopped[0]
 
-    def beside(self, *works: Callable[[], T]) -> list[T]:
-        """What works return that run stages and need nothing of one another, two at a time if there
-        are several workers. Where one fails, or Ctrl-C comes, all end with the tasks they are at.
+    def beside(self, tasks: int, *works: Callable[[Stages], T]) -> list[T]:
+        """What works return that run stages and need nothing of one another: two at a time, each
+        with half of the workers and of the memory. Where each has so many ``tasks`` in a stage that
+        they keep all workers busy, one after the other, for that takes half of the disk. Where one
+        fails, or Ctrl-C comes, all end with the tasks they are at.
         """
-        pool = ThreadPoolExecutor(min(2, self.workers))
-        futures = [pool.submit(work) for work in works]
+        if self.workers == 1 or tasks >= BUSY * self.workers:
+            return [work(self) for work in works]
+        half = replace(self, workers=self.workers // 2, memory=self.memory // 2)
+        pool = ThreadPoolExecutor(2)
+        futures = [pool.submit(work, half) for work in works]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -175,6 +182,11 @@ def fingerprint(settings: Mapping[str, Any], digests: Iterable[str]) -> str:
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
+def place_of(out: Path) -> Path:
+    """Where the stages of what ``out`` will be lie."""
+    return out.resolve().with_name(f".{out.resolve().name}.stages")
+
+
 @contextmanager
 def unfinished(
     out: Path, marks: Mapping[str, str], resume: bool, what: str = "training",
@@ -186,8 +198,8 @@ def unfinished(
     interruption left, as ``rest`` says of the directory. Raises InputError where it left nothing,
     or something with another mark.
     """
-    place = out.resolve().with_name(f".{out.resolve().name}.stages")
-    file = place / "fingerprint"
+    place = place_of(out)
+    file = place / FINGERPRINT
     if resume and not file.is_file():
         raise InputError(f"{place}: no unfinished {what}; start one without --resume")
     old = read_json(file, dict, unfit) if resume else marks
@@ -205,7 +217,8 @@ def unfinished(
     try:
         yield place
     except InputError:
-        shutil.rmtree(place)
+        if not resume:  # else it is the work of another call
+            shutil.rmtree(place)
         raise
     except BaseException:
         note(f"interrupted; the same command with --resume goes on from {rest(place)}")

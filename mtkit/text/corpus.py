@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from mtkit.text.formats.choice import Choice
 from mtkit.text.formats.codes import distance
 from mtkit.text.formats.names import SUFFIXES, format_of
 from mtkit.text.languages import base, language_of, languages_named, surely_differ, unpacked
-from mtkit.text.lines import read_lines
+from mtkit.text.lines import Texts
 from mtkit.text.sanity import check_dev, check_format, check_sides, remark
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -45,8 +46,8 @@ class Bitext:
     name does not tell.
     """
 
-    source: list[str]
-    target: list[str]
+    source: Sequence[str]
+    target: Sequence[str]
     paths: Files
     languages: tuple[str, str] = ("", "")
     file_format: str = ""
@@ -69,7 +70,7 @@ class Bitext:
         """
         if source == target:
             return cls.bilingual(Choice(source, languages), file_format)
-        lines = read_lines(source), read_lines(target)
+        lines = Texts.read(source), Texts.read(target)
         for path, side in zip((source, target), lines, strict=True):
             if not any(line.strip() for line in side):
                 raise InputError(f"{path}: the file is empty; parallel text is needed here")
@@ -89,7 +90,7 @@ class Bitext:
         """One bilingual file, see ``read``, by ``choice``, which then knows where pairs stand."""
         x, y, languages = bilingual.read_choice(choice.path, choice, file_format)
         check_sides((choice.path, choice.path), x, y)
-        return cls(x, y, (choice.path, choice.path), languages, file_format)
+        return cls(Texts(x), Texts(y), (choice.path, choice.path), languages, file_format)
 
     def pairs(self) -> list[tuple[str, str]]:
         """The (source, target) lines."""
@@ -101,22 +102,23 @@ class Bitext:
 
     def select(self, rows: Sequence[int]) -> Bitext:
         """Some of the pairs, in the order of ``rows``."""
-        source, target = ([side[i] for i in rows] for side in (self.source, self.target))
+        source, target = (Texts(side[i] for i in rows) for side in (self.source, self.target))
         return replace(self, source=source, target=target)
 
     def digest(self) -> str:
         """128 bits of every line in its place, in hexadecimal: other text has another one."""
         digest = hashlib.blake2b(digest_size=16)
-        for source, target in self.pairs():
+        for source, target in zip(self.source, self.target, strict=True):
             digest.update(f"{source}\n{target}\n".encode())
         return digest.hexdigest()
 
     def without_empty(self) -> Bitext:
         """The pairs of which neither side is blank. Raises InputError where there is none."""
-        rows = [i for i, (s, t) in enumerate(self.pairs()) if s.strip() and t.strip()]
-        if not rows:
+        sides = zip(self.source, self.target, strict=True)
+        blank = {i for i, (s, t) in enumerate(sides) if not (s.strip() and t.strip())}
+        if len(blank) == len(self):
             raise InputError(f"{self.paths[0]}: no line has text on both sides")
-        return self.select(rows)
+        return self.select([i for i in range(len(self)) if i not in blank]) if blank else self
 
 
 def split_pairs(lines: Sequence[str], name: str) -> Bitext:
@@ -378,4 +380,4 @@ def _read_text(
 def line_hashes(lines: Iterable[str]) -> NDArray[np.uint64]:
     """Sorted 64-bit hashes of ``lines``: enough to see later whether a line was trained on."""
     digests = (hashlib.blake2b(line.encode(), digest_size=8).digest() for line in lines)
-    return np.sort(np.frombuffer(b"".join(digests), dtype=np.uint64))
+    return np.sort(np.fromiter((int.from_bytes(d, sys.byteorder) for d in digests), np.uint64))

@@ -22,6 +22,7 @@ NEARLY_ALL = 0.9
 MANY = 20  # lines of which many can't be the same in two languages by chance
 SEEN = 0.1  # of the dev set: greetings and captions come back, but not so many
 NAME = 3  # words: a longer line is a sentence
+BLOCK = 1 << 14  # lines that are looked at together
 XML, JSON = "XML", "JSON"
 TSV, CSV = "a table with TABs (TSV)", "a table with commas (CSV)"
 _ROOTS = (("tmx", "<tmx"), ("xliff", "<xliff"))
@@ -54,7 +55,7 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
 
 def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
     """Warn where source lines of the dev set are in the training text."""
-    known = set(train)
+    known = {*dev}.intersection(train)
     if (seen := sum(line in known for line in dev)) > SEEN * len(dev):
         note(
             f"warning: {seen:,} of {len(dev):,} dev lines are in the training text; "
@@ -83,10 +84,12 @@ def remark(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str
 
 def _odd(lines: Sequence[str]) -> list[int]:
     """The numbers of lines in which ``_ODD`` matches; most texts are clean at first sight."""
-    text = " ".join(lines).replace("\xa0", " ").replace("\t", " ")
-    if text.isprintable() and "\ufffd" not in text and "|||" not in text:
-        return []
-    return [n for n, line in enumerate(lines, 1) if _ODD.search(line)]
+    found, rest = list[int](), iter(enumerate(lines, 1))
+    while block := list(islice(rest, BLOCK)):
+        text = " ".join(line for _, line in block).replace("\xa0", " ").replace("\t", " ")
+        if not text.isprintable() or "\ufffd" in text or "|||" in text:
+            found += [n for n, line in block if _ODD.search(line)]
+    return found
 
 
 def _format(suffix: str, lines: Sequence[str]) -> str | None:

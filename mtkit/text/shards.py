@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, count, islice
+from itertools import chain, count, islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,9 +67,32 @@ class Shards:
         words = load(place / "words.npy", int(begin[0]), int(begin[-1]))
         return Side(words, begin - begin[0], int(begin[0]))
 
+    def mapped(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """One of ``SIDES`` of the whole text, words and begins, left on the disk."""
+        words, begin = (
+            np.asarray(np.load(self.directory / name / f"{array}.npy", mmap_mode="r"))
+            for array in ("words", "begin")
+        )
+        return words, begin
+
     def vocabulary(self, name: str) -> Vocabulary:
         """The words of one of ``SIDES``."""
         return Vocabulary.load(self.directory / f"{name}.json")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """The words of each source sentence, then of each target sentence; read anew each time."""
+
+    text: Shards
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for name in SIDES:
+            words = self.text.vocabulary(name).words
+            for k in range(len(self.text)):
+                side = self.text.side(name, k)
+                spelled = [words[i] for i in side.words.tolist()]
+                yield from (spelled[a:b] for a, b in pairwise(side.begin.tolist()))
 
 
 def write(directory: Path, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Shards:

@@ -42,8 +42,10 @@ class Subwords:
 
     @classmethod
     def train(cls, sentences: Iterable[Sequence[str]], size: int) -> Subwords:
-        """Learn at most ``size`` pieces, specials and characters included, always the same ids."""
-        sentences = list(sentences)
+        """Learn at most ``size`` pieces, specials and characters included, always the same ids.
+
+        sentences: they are gone through twice.
+        """
         # The library numbers the characters that end a word in the order of a hash table, which
         # differs from run to run; named beforehand, they keep the order they are named in.
         endings = sorted({word[-1] + END_OF_WORD for words in sentences for word in words})

@@ -12,6 +12,7 @@ import pytest
 
 from mtkit import cli
 from mtkit.storage import reading
+from mtkit.storage.stages import FINGERPRINT, place_of
 from mtkit.storage.writing import locked
 from tests.support.command import MTKIT, mtkit
 
@@ -108,7 +109,8 @@ def test_a_place_that_another_writes_is_refused_before_the_work(
     for name in ("a.en", "a.de"):
         (tmp_path / name).write_text("A cat.\nA dog.\n")
     text = ["a.en", "a.de"]
-    (tmp_path / ".m.checkpoint").touch()  # of whoever writes
+    place_of(tmp_path / "m").mkdir()  # of whoever writes
+    (place_of(tmp_path / "m") / FINGERPRINT).write_text("{}")
     with locked(tmp_path / "m"):
         for command in (
             ["combine", smt_directory, nmt_directory, "--dev", *text, "--out", "m"],
@@ -119,7 +121,7 @@ def test_a_place_that_another_writes_is_refused_before_the_work(
         ):
             said = mtkit(*command, cwd=tmp_path, check=2).stderr.decode().strip().split("\n")
             assert "is writing there; wait for it, or name another --out" in said[-1]
-            too_early = ("candidates", "word alignment", "will be overwritten")
+            too_early = ("candidates", "word alignment", "is removed")
             assert not [line for line in said if any(text in line for text in too_early)]
 
 

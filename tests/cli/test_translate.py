@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtkit.cli.translate import rows
+from mtkit.answers import rows
 from mtkit.console import console
 from mtkit.system import Hypothesis
 from tests.support.command import Dialogue, Terminal, mtkit

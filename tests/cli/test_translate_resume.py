@@ -177,6 +177,7 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
         assert "is writing there" in refused(*CALL)
     (place / ".out.de.stages" / "written").write_bytes(b"")
     assert "written: damaged; start anew" in refused(*CALL)
+    mtkit(*CALL, cwd=place)
     assert "no unfinished translation" in refused(*CALL)
     interrupted(*CALL, cwd=place)
     (place / ".out.de.stages" / "done.json").write_text('{"lines": -1}')

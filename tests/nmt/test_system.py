@@ -13,7 +13,6 @@ from torch import Tensor
 from mtkit import load
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest
-from mtkit.nmt.data import Data
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.search import Output
@@ -23,6 +22,7 @@ from mtkit.text.corpus import Bitext, Corpus, hold_out
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import EOS, PAD, SPECIALS, UNK
+from tests.support.segmented import text_of
 
 SOURCE = ["abba", "☃", "ab"]  # several pieces, an unknown one, one or two pieces
 
@@ -159,8 +159,10 @@ def test_one_in_twenty_but_at_most_a_thousand_is_held_out(pairs: int, held: int)
 
 
 def test_pairs_too_long_on_either_side_are_left_out() -> None:
-    data = Data([[4] * n for n in (2, 3, 2, 2)], [[5] * n for n in (2, 2, 3, 0)], [2, 1, 1, 0])
-    assert build._short(data, 2) == (Data([[4, 4]], [[5, 5]], [2]), [0])
+    subwords = Subwords.train([["a", "b"]], 6)
+    sides = [[["a"] * n for n in (2, 3, 2, 2)], [["b"] * n for n in (2, 2, 3, 0)]]
+    kept = build._short(*(text_of(subwords, side) for side in sides), 2)
+    assert [[subwords.decode(ids) for ids in side] for side in kept] == [[["a", "a"]], [["b", "b"]]]
 
 
 def test_dev_perplexity_is_the_saved_models_on_the_dev_set(
@@ -237,10 +239,11 @@ def test_lines_of_all_lengths_are_translated_as_each_alone() -> None:
 def test_bpe_dropout_cuts_both_sides_anew_by_each_seed() -> None:
     subwords = Subwords.train([["abba", "ab", "ba", "bb"]] * 3, 14)
     sides = [[["abba", "ab"]] * 20, [["ba", "bb"]] * 20]
-    assert build._segment(subwords, sides, 0.0) is None
-    segment = build._segment(subwords, sides, 0.5)
+    segmented = [text_of(subwords, side) for side in sides]
+    assert build._segment(*segmented, 0.0) is None
+    segment = build._segment(*segmented, 0.5)
     assert segment is not None
-    first, again, other = ((d.sources, d.targets) for d in map(segment, (1, 1, 2)))
+    first, again, other = ((list(d.sources), list(d.targets)) for d in map(segment, (1, 1, 2)))
     assert first == again
     for k, words in enumerate(sides):
         assert first[k] != other[k]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,28 +84,40 @@ def test_another_process_may_have_done_it(tmp_path: Path) -> None:
     assert load(out / "n.npy").tolist() == [1]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_works_beside_one_another_return_in_their_order(tmp_path: Path, workers: int) -> None:
-    stages = Stages(tmp_path, workers)
-    works = [partial(stages.within(name).run, "squares", _square, [(2,), (3,)]) for name in "abc"]
-    assert [outputs.place.parent.name for outputs in stages.beside(*works)] == ["a", "b", "c"]
+@pytest.mark.parametrize(
+    ("workers", "tasks", "each"), [(1, 1, (1, 80)), (4, 63, (2, 40)), (4, 64, (4, 80))]
+)
+def test_works_beside_one_another_share_what_there_is_and_return_in_their_order(
+    tmp_path: Path, workers: int, tasks: int, each: tuple[int, int]
+) -> None:
+    at_work: list[str] = []
+
+    def work(name: str, own: Stages) -> str:
+        assert (own.workers, own.memory) == each
+        at_work.append(name)
+        assert len(at_work) <= (1 if own.workers == workers else 2)
+        [first, _] = own.within(name).run("squares", _square, [(2,), (3,)])
+        at_work.remove(name)
+        return first.parent.parent.name
+
+    works = [partial(work, name) for name in "abc"]
+    assert Stages(tmp_path, workers, 80).beside(tasks, *works) == ["a", "b", "c"]
 
 
 def test_where_one_work_fails_the_other_ends_with_its_task(tmp_path: Path) -> None:
     stages = Stages(tmp_path, 4)
-    half = replace(stages, workers=2)
-    works = [
-        partial(half.run, "slow", _slow, [()] * 200),
-        partial(half.run, "fails", _square, [(-1,), (-1,)]),
+    works: list[Callable[[Stages], object]] = [
+        lambda own: own.run("slow", _slow, [()] * 200),
+        lambda own: own.run("fails", _square, [(-1,), (-1,)]),
     ]
     with pytest.raises(ValueError, match="-1"):
-        stages.beside(*works)
+        stages.beside(1, *works)
     left = sorted(path.name for path in (tmp_path / "slow").iterdir())
     time.sleep(0.2)
     assert sorted(path.name for path in (tmp_path / "slow").iterdir()) == left
     assert len(left) < 100
     with pytest.raises(ValueError, match="-1"):  # nor does another stage begin
-        half.run("never", _never, [()])
+        stages.run("never", _never, [()])
 
 
 def test_a_task_has_the_threads_that_others_leave() -> None:

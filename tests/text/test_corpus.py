@@ -19,7 +19,7 @@ from mtkit.text.corpus import (
     read_corpus_directory,
     split_files,
 )
-from mtkit.text.lines import decode_lines, read_lines
+from mtkit.text.lines import Texts, decode_lines, read_lines
 
 BOM = b"\xef\xbb\xbf"
 
@@ -336,3 +336,41 @@ def test_a_variant_stands_for_a_language_that_a_corpus_lacks(tmp_path: Path) -> 
     files = split_files(tmp_path, "dev", ("en", "de"))
     assert files == (tmp_path / "dev.en-GB", tmp_path / "dev.de-DE")
     assert split_files(tmp_path, "dev", ("fr", "cs")) is None
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=20)
+
+
+@given(st.lists(TEXT, max_size=12), st.integers(1, 5))
+def test_texts_are_the_lines(lines: list[str], block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtkit.text.lines.BLOCK", block)
+        texts = Texts(iter(lines))
+    assert list(texts) == lines
+    assert texts == lines == texts[:]
+    assert texts == Texts(lines)
+    assert texts != [*lines, "x"]
+    assert [texts[k] for k in range(-len(lines), len(lines))] == lines * 2
+    assert texts[1::2] == lines[1::2]
+    with pytest.raises(IndexError):
+        texts[len(lines)]
+
+
+@given(st.lists(TEXT, min_size=1, max_size=12), st.integers(1, 5), st.booleans())
+def test_a_file_is_read_block_by_block_as_at_once(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], block: int, ended: bool
+) -> None:
+    path = tmp_path_factory.mktemp("texts") / "x.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + "\n".join(lines).encode() + b"\n" * ended)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtkit.text.lines.BLOCK", block)
+        assert list(Texts.read(path)) == read_lines(path)
+
+
+def test_a_broken_byte_is_named_by_its_line_in_any_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtkit.text.lines.BLOCK", 2)
+    (tmp_path / "x").write_bytes(b"a\n" * 5 + b"b\xff\n")
+    with pytest.raises(InputError, match="line 6, byte 2: not UTF-8"):
+        Texts.read(tmp_path / "x")

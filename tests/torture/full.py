@@ -38,7 +38,7 @@ TO_STDOUT = {
     "perplexity": ["perplexity", "models/smt"],
 }  # fmt: skip
 OLD = "This was here before.\n"
-KEPT = {".checkpoint", ".stages"}  # of hidden files, by their ends: what --resume goes on with
+KEPT = {".stages"}  # of hidden files, by their ends: what --resume goes on with
 
 
 def torture(made: Path, sizes: list[int]) -> tuple[Counter[str], list[str]]:

@@ -67,7 +67,7 @@ def torture(name: str, made: Path, kills: int, seed: int) -> tuple[Counter[str],
 
     def check(how: str) -> None:
         after = ended([*MTKIT, *following, "-q"], where)
-        left = sorted(p.name for p in where.rglob(".*") if not p.name.endswith(".checkpoint"))
+        left = sorted(p.name for p in where.rglob(".*") if not p.name.endswith(".stages"))
         tally["kills"] += 1
         if after.code or after.fault:
             faults.append(f"{name}, killed {how}: then {after.err.decode()[-200:]}")

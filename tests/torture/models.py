@@ -32,7 +32,7 @@ TRAIN = [
 TINY = ["--updates", "2", "--hidden", "8", "--seeds", "1"]  # of the laboratory
 INTERRUPTED = ["train-nmt", *TRAIN, "--preset", "few", "--updates", "20"]
 INTERRUPTED += ["--out", "models/interrupted"]
-CHECKPOINT = "models/.interrupted.checkpoint"
+CHECKPOINT = "models/.interrupted.stages/checkpoint"
 
 
 def make(where: Path) -> dict[str, Path]:
@@ -64,7 +64,7 @@ def _interrupt(where: Path) -> None:
             assert training.poll() is None, "it ended before it could be killed"
             time.sleep(0.01)
         training.kill()
-    recover((where / CHECKPOINT).parent)  # all else that it left
+    recover(where / "models")  # all else that it left
 
 
 def _text(where: Path) -> None:

@@ -47,7 +47,7 @@ FILES = {  # what the file is called that a reader reads
     "vocabulary": "v.json",
     "subwords": "subwords.json",
     "array": "a.npy",
-    "checkpoint": ".m.checkpoint",
+    "checkpoint": "checkpoint",
     "tokens": "line",
 }
 

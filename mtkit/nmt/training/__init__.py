@@ -1,6 +1,6 @@
 """From a corpus to a trained network.
 
 In reading order: ``update`` (one, clipping included; where a run stands), ``train`` (the plan,
-validations), ``checkpoint`` (a run on disk), ``bpe_dropout`` (other subwords in every epoch),
-``build`` (from a corpus to a model directory; ``train_nmt``).
+validations), ``checkpoint`` (a run on disk), ``segmented`` (text on disk as subwords, other ones in
+every epoch), ``build`` (from a corpus to a model directory; ``train_nmt``).
 """

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mtkit.console import note
 from mtkit.errors import InputError
@@ -20,17 +21,21 @@ from mtkit.nmt.data import Data
 from mtkit.nmt.recipe import TrainConfig, preset, suited
 from mtkit.nmt.system import NmtSystem
 from mtkit.nmt.training import checkpoint
-from mtkit.nmt.training.bpe_dropout import Segmenter
 from mtkit.nmt.training.plan import plan
+from mtkit.nmt.training.segmented import Segmented, Spelling
 from mtkit.nmt.training.train import train
 from mtkit.nmt.training.update import Run
-from mtkit.platforms import keep_memory
+from mtkit.platforms import HOST, keep_memory
+from mtkit.storage.reading import read_json, unfit
+from mtkit.storage.stages import FINGERPRINT, Stages, place_of, unfinished
 from mtkit.storage.writing import replacing
+from mtkit.text import shards
 from mtkit.text.corpus import Bitext, Corpus, hold_out
+from mtkit.text.shards import SIDES, Sentences, Shards
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer
 
-Words = Sequence[Sequence[str]]
+CHECKPOINT = "checkpoint"  # in the directory of what outlives the process
 Recipe = TrainConfig | Mapping[str, Any]  # settings, or changes to those that suit the text
 
 
@@ -47,54 +52,90 @@ def train_nmt(
     """
     begun = time.perf_counter()
     keep_memory()
-    unfinished = checkpoint.path_of(out)
-    if resume and not isinstance(config, TrainConfig):
-        config = preset(checkpoint.place_of(unfinished).get("preset", "small"), **config)
-    with replacing(out) if parallel.RANK == 0 else nullcontext() as directory:
-        if unfinished.exists() and not resume:
-            note(
-                f"{unfinished}, of an interrupted training, will be overwritten; "
-                "--resume goes on there"
-            )
-        run, subwords = _planned(corpus, tokenizer, config, unfinished, start, resume, begun)
-        try:
-            system = NmtSystem([train(run)], subwords, tokenizer)
-        except KeyboardInterrupt:
-            if unfinished.exists() and parallel.RANK == 0:
-                note("interrupted; the same command with --resume goes on from the last validation")
-            raise
+    text = replace(corpus, train=corpus.train.without_empty())
+    with (
+        replacing(out) if parallel.RANK == 0 else nullcontext() as directory,
+        _unfinished(out, text, tokenizer, resume) as place,
+    ):
+        run, subwords = _planned(text, tokenizer, config, place, start, begun)
+        system = NmtSystem([train(run)], subwords, tokenizer)
         manifest = None
         if directory is not None:
             seconds = time.perf_counter() - begun
             manifest = _write(system, run, corpus, directory, seconds)
     parallel.wait()  # for the directory to be there
-    unfinished.unlink(missing_ok=True)
     return manifest
 
 
+@contextmanager
+def _unfinished(
+    out: Path, corpus: Corpus, tokenizer: WordTokenizer, resume: bool
+) -> Iterator[Path]:  # fmt: skip
+    """The directory beside ``out`` of what outlives the process; see ``stages.unfinished``. Several
+    processes begin what is not there, and go on when ``torchrun`` has started them again.
+    """
+    texts = [side.digest() for side in (corpus.train, corpus.dev) if side]
+    marks = {"text": "".join(texts), "tokenizer": str(tokenizer)}
+    place = place_of(out)
+    resume = resume or parallel.restarted()
+    if parallel.RANK == 0:
+        there = parallel.WORLD == 1 or (place / FINGERPRINT).exists()
+        with unfinished(out, marks, resume and there, rest=_rest):
+            parallel.wait()
+            yield place
+            parallel.wait()  # until nobody reads there
+    else:
+        parallel.wait()
+        _check_same(place, marks)
+        yield place
+        parallel.wait()
+
+
+def _check_same(place: Path, marks: Mapping[str, str]) -> None:
+    """Raise InputError where this process doesn't see what the first one does."""
+    file = place / FINGERPRINT
+    if not file.exists():
+        raise InputError(
+            f"{HOST}: {place} is not there; all machines must see the model's directory under the "
+            "same name"
+        )
+    first = read_json(file, dict, unfit)
+    if others := [name for name, digest in marks.items() if first.get(name) != digest]:
+        raise InputError(f"{HOST}: not the {' and '.join(others)} that the first process has")
+
+
+def _rest(place: Path) -> str:
+    return "the last validation" if (place / CHECKPOINT).exists() else "the beginning"
+
+
 def _planned(
-    corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, unfinished: Path,
-    start: NmtSystem | None, resume: bool, begun: float,
+    corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, place: Path, start: NmtSystem | None,
+    begun: float,
 ) -> tuple[Run, Subwords]:  # fmt: skip
-    """A run whose length is decided: by the clock, where that is its budget."""
-    pairs = len(corpus.train)
-    settings = config if isinstance(config, TrainConfig) else preset(suited(pairs), **config)
-    run, subwords = _prepare(corpus, tokenizer, settings, unfinished, start)
+    """A run whose length is decided: by the clock, where that is its budget. It stands where it was
+    kept last in ``place``.
+    """
+    pairs, kept = len(corpus.train), place / CHECKPOINT
+    resume = bool(parallel.agreed(kept.exists()))
+    known = checkpoint.place_of(kept).get("preset", "small") if resume else suited(pairs)
+    settings = config if isinstance(config, TrainConfig) else preset(known, **config)
+    run, subwords = _prepare(corpus, tokenizer, settings, place, start)
     if resume:
         run.restore()
         if settings.updates not in (0, run.config.updates):
             raise InputError(
-                f"{unfinished}: the unfinished training has {run.config.updates:,} updates; give "
+                f"{kept}: the unfinished training has {run.config.updates:,} updates; give "
                 "those again, or start anew without --resume"
             )
         note(f"resumed at update {run.update} of {run.config.updates}")
     lines = [] if run.config.updates and resume else plan(run, begun)
-    if not isinstance(config, TrainConfig):
+    if not resume and not isinstance(config, TrainConfig):
         passes = run.config.updates / run.batches_per_epoch
         if (name := suited(pairs, passes)) != settings.preset:
             note(f"the budget buys {passes:.1f} epochs of the preset {settings.preset}")
+            kept.unlink(missing_ok=True)
             settings = preset(name, **config)
-            return _planned(corpus, tokenizer, settings, unfinished, start, resume, begun)
+            return _planned(corpus, tokenizer, settings, place, start, begun)
     size = f"{len(subwords)} subwords, {run.parameters / 1e6:.1f} M parameters"
     note(f"preset {settings.preset}: {size}")
     for line in lines:
@@ -103,22 +144,47 @@ def _planned(
 
 
 def _prepare(
-    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, unfinished: Path,
+    corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, place: Path,
     start: NmtSystem | None,
 ) -> tuple[Run, Subwords]:  # fmt: skip
     """A training run at its beginning, and the subwords that it is about."""
-    text, dev = train_and_dev(corpus.train.without_empty(), corpus.dev)
-    sides = text.tokens(tokenizer)
-    config = _resolved(config, sum(map(len, sides[1])), start)
-    subwords = start.subwords if start else Subwords.train(chain(*sides), config.vocabulary)
-    data, kept = _short(Data.of(sides, subwords), config.max_length)
+    text, dev = train_and_dev(corpus.train, corpus.dev)
+    stages = Stages(place)
+    with parallel.first_alone():
+        words = shards.of(text, tokenizer, stages)
+    config = _resolved(config, words.tokens[1], start)
+    with parallel.first_alone():
+        subwords = start.subwords if start else _subwords(words, config.vocabulary, stages)
+    source, target = _short(*_sides(words, subwords), config.max_length)
+    segment = _segment(source, target, config.bpe_dropout)
     held_out = Data.of(dev.without_empty().tokens(tokenizer), subwords)
-    segment = _segment(subwords, [[side[i] for i in kept] for side in sides], config.bpe_dropout)
     run = Run(
-        config, len(subwords), data, held_out, lambda ids: " ".join(subwords.decode(ids)),
-        unfinished, segment, start.models[0].state_dict() if start else None,
+        config, len(subwords), Data(source, target, []), held_out,
+        lambda ids: " ".join(subwords.decode(ids)), place / CHECKPOINT, segment,
+        start.models[0].state_dict() if start else None,
     )  # fmt: skip
     return run, subwords
+
+
+def _subwords(words: Shards, size: int, stages: Stages) -> Subwords:
+    """Learnt on both sides together, in a stage of their own."""
+    file = "subwords.json"
+
+    def learn(into: Path) -> None:
+        Subwords.train(Sentences(words), size).save(into / file)
+
+    return Subwords.load(stages.once(f"subwords-{size}", learn) / file)
+
+
+def _sides(words: Shards, subwords: Subwords) -> tuple[Segmented, Segmented]:
+    """The text as it lies on the disk; nothing of it is read yet."""
+
+    def side(name: str) -> Segmented:
+        ids, begin = words.mapped(name)
+        spelling = Spelling.of(subwords, words.vocabulary(name).words)
+        return Segmented(spelling, ids, begin[:-1], begin[1:])
+
+    return side(SIDES[0]), side(SIDES[1])
 
 
 def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
@@ -160,7 +226,7 @@ def train_seeds(
         if done:
             manifest = _done(directory, own, start)
         else:
-            again = resume and checkpoint.path_of(directory).exists()
+            again = resume and place_of(directory).exists()
             manifest = train_nmt(corpus, tokenizer, own, directory, again, start)
         if not isinstance(config, TrainConfig):
             config = preset(Manifest.read(directory).config.get("preset", "small"), **config)
@@ -212,25 +278,24 @@ def _shaped(config: TrainConfig, start: NmtSystem | None) -> TrainConfig:
     return replace(config, **shape | {"vocabulary": len(start.subwords)})
 
 
-def _segment(subwords: Subwords, sides: Sequence[Words], p: float) -> Callable[[int], Data] | None:
+def _segment(
+    source: Segmented, target: Segmented, p: float
+) -> Callable[[int], Data] | None:  # fmt: skip
     """How the training text is cut into pieces anew in each epoch; ``None`` where it is not."""
     if p == 0:
         return None
-    source, target = (Segmenter(subwords, side) for side in sides)
-    words = [len(sentence) for sentence in sides[1]]
-    return lambda seed: Data(source.sample(p, 2 * seed), target.sample(p, 2 * seed + 1), words)
+    return lambda seed: Data(source.sampled(p, 2 * seed), target.sampled(p, 2 * seed + 1), [])
 
 
-def _short(data: Data, limit: int) -> tuple[Data, list[int]]:
-    """The pairs of at most ``limit`` subwords a side, and which; said where any are left out."""
-    pairs = zip(data.sources, data.targets, strict=True)
-    kept = [i for i, pair in enumerate(pairs) if all(0 < len(ids) <= limit for ids in pair)]
-    if len(kept) < len(data):
-        note(f"{len(data) - len(kept)} pairs longer than {limit} subwords are left out")
-    if not kept:
+def _short(source: Segmented, target: Segmented, limit: int) -> tuple[Segmented, Segmented]:
+    """The pairs of at most ``limit`` subwords a side; said where any are left out."""
+    x, y = source.lengths, target.lengths
+    kept = np.flatnonzero((x > 0) & (x <= limit) & (y > 0) & (y <= limit))
+    if len(kept) < len(x):
+        note(f"{len(x) - len(kept)} pairs longer than {limit} subwords are left out")
+    if not len(kept):
         raise InputError(f"no training pair has at most {limit} subwords on both sides")
-    sources, targets = ([side[i] for i in kept] for side in (data.sources, data.targets))
-    return Data(sources, targets, [data.target_words[i] for i in kept]), kept
+    return source.select(kept), target.select(kept)
 
 
 def _write(

@@ -1,8 +1,7 @@
 """A training run on disk, whole or not at all: one safetensors file of what decides how it goes on.
 
-Tensors: θ, its average θ̄, the best θ̄ so far, Adam's moments and the batches of this epoch that are
-still to come. Beside them as JSON: where the run stands, and a fingerprint of text and settings, so
-that it is never continued with others.
+Tensors: θ, its average θ̄, the best θ̄ so far and Adam's moments. Beside them as JSON: where the run
+stands, and a fingerprint of its settings, so that it is never continued with others.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,22 +22,15 @@ from mtkit.errors import InputError
 from mtkit.storage.writing import write_whole
 
 if TYPE_CHECKING:
-    from mtkit.nmt.data import Data
     from mtkit.nmt.recipe import TrainConfig
 
 Tensors = dict[str, Tensor]
 Groups = dict[str, Tensors]  # those of θ, of its average …; GROUP.NAME in the file
 
 
-def path_of(out: Path) -> Path:
-    """Where the unfinished training of the model ``out`` lies."""
-    return out.with_name(f".{out.name}.checkpoint")
-
-
-def fingerprint(config: TrainConfig, train: Data, dev: Data, weights: Tensors | None = None) -> str:
+def fingerprint(config: TrainConfig, weights: Tensors | None = None) -> str:
     """Of all but ``updates``, which a time budget decides anew. weights: those begun with."""
-    settings = {**asdict(config), "updates": 0}
-    text = json.dumps([settings, *(asdict(data) for data in (train, dev))], sort_keys=True)
+    text = json.dumps({**asdict(config), "updates": 0}, sort_keys=True)
     return hashlib.sha256(text.encode() + to_bytes(weights or {})).hexdigest()
 
 
@@ -56,7 +47,7 @@ def place_of(path: Path, mark: str | None = None) -> dict[str, Any]:
 
 
 def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
-    """Read what ``save`` wrote. Raises InputError for a run of another text or other settings."""
+    """Read what ``save`` wrote. Raises InputError for a run of other settings."""
     tensors, place = _read(path, mark)
     groups: Groups = defaultdict(dict)
     for name, tensor in tensors.items():
@@ -80,7 +71,7 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
         raise InputError(f"{path}: damaged, or of another mtkit; start anew without --resume")
     if mark not in (None, metadata["fingerprint"]):
         raise InputError(
-            f"{path}: the unfinished training has another text or other settings; "
+            f"{path}: the unfinished training has other settings; "
             "give those again, or start anew without --resume"
         )
     return tensors, place
@@ -93,16 +84,3 @@ def _seal(tensors: Tensors, metadata: dict[str, str]) -> str:
         of.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
         of.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return of.hexdigest()
-
-
-def flat(queue: list[list[int]]) -> Tensors:
-    """Batches of rows as two tensors."""
-    sizes = torch.tensor([len(rows) for rows in queue], dtype=torch.int64)
-    rows = torch.tensor([r for batch in queue for r in batch], dtype=torch.int64)
-    return {"sizes": sizes, "rows": rows}
-
-
-def unflat(tensors: Tensors) -> list[list[int]]:
-    """The other way round."""
-    rows = iter(tensors["rows"].tolist())
-    return [list(islice(rows, size)) for size in tensors["sizes"].tolist()]

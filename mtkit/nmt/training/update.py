@@ -4,7 +4,7 @@
     averaging      θ̄ ← θ̄ + (1 − β)(θ − θ̄) after every update t, β = min(average, (1 + t)/(10 + t));
                    θ̄ is what is validated and kept
 
-Dropout at update t draws from a generator seeded by (seed, t, process), batches from one seeded by
+Dropout at update t draws from a generator seeded by (seed, t, process), epochs from one seeded by
 the seed; so where a run stands is all that must be kept for it to go on with the same bits.
 """
 
@@ -30,7 +30,7 @@ from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.checkpoint import Groups, Tensors
 
-PLACE = ("update", "stale", "halvings", "segmentation", "history")
+PLACE = ("update", "stale", "halvings", "epochs", "left", "history")
 
 
 class Run:
@@ -57,12 +57,13 @@ class Run:
         self.best_weights = copy.deepcopy(self.average.state_dict())
         self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.98), fused=True)
         self.rng = np.random.default_rng(config.seed)
-        self.update = self.stale = self.halvings = self.segmentation = 0
+        self.update = self.stale = self.halvings = self.epochs = self.left = 0
         self.skipped, self.in_a_row = torch.zeros(2, device=self.model.device)
+        self.drawn = self.rng.bit_generator.state  # before the epoch was drawn
         self.data = train  # as it is cut into pieces in this epoch
-        self.queue: list[list[int]] = []
+        self.batches: Sequence[list[int]] = ()  # of this epoch; ``left`` are still to come
         self.history: list[dict[str, float]] = []
-        self.path, self.fingerprint = path, checkpoint.fingerprint(config, train, dev, weights)
+        self.path, self.fingerprint = path, checkpoint.fingerprint(config, weights)
         self.kept: tuple[Groups, dict[str, Any]] | None = None
 
     @property
@@ -76,21 +77,23 @@ class Run:
         return sum(1 for _ in batch_rows(self.train.sources, self.config.batch))
 
     def next_batch(self) -> Batch:
-        """The next batch; a new epoch in new order when the last one is used up. The first of all
-        is the largest, so that trouble with memory shows at once.
-        """
-        if not self.queue:
-            self.segmentation = int(self.rng.integers(2**62)) if self.segment else 0
-            self._segment()
-            self.queue = epoch(self.data, self.config.batch, self.rng)
-            if self.update == 0:
-                largest = max(range(len(self.queue)), key=lambda k: self.data.size(self.queue[k]))
-                self.queue.append(self.queue.pop(largest))
-        return self.data.batch(self.queue.pop())
+        """The next batch; a new epoch in new order when the last one is used up."""
+        if not self.left:
+            self._draw_epoch()
+            self.left = len(self.batches)
+        self.left -= 1
+        return self.data.batch(self.batches[self.left])
 
-    def _segment(self) -> None:
+    def _draw_epoch(self) -> None:
+        """Other pieces and another order. The first batch of all is the largest, so that trouble
+        with memory shows at once.
+        """
+        self.drawn = self.rng.bit_generator.state
         if self.segment:
-            self.data = self.segment(self.segmentation)
+            self.data = self.segment(int(self.rng.integers(2**62)))
+        batches = epoch(self.data, self.config.batch, self.rng)
+        self.batches = batches if self.epochs else batches.largest_last(self.data)
+        self.epochs += 1
 
     def step(self, batch: Batch, total: int) -> tuple[Tensor, Tensor]:
         """One update; the loss and the gradient's norm before clipping, still as tensors. Where
@@ -166,26 +169,25 @@ class Run:
             index, what = name.split(".")
             adam["state"][int(index)][what] = moment
         self.optimiser.load_state_dict(adam)
-        self.queue = checkpoint.unflat(groups["queue"])
         self.skipped, self.in_a_row = torch.tensor([place["skipped"], 0.0]).to(self.model.device)
-        self.rng.bit_generator.state = place["generator"]
         self.best = (place["best"][0], place["best"][1])
         for name in PLACE:
             setattr(self, name, place[name])
         self.config = replace(self.config, updates=place["updates"])
-        self._segment()
+        self.rng.bit_generator.state = place["drawn"]
+        if self.epochs:
+            self.epochs -= 1
+            self._draw_epoch()
 
     def _state(self) -> tuple[Groups, dict[str, Any]]:
         """Tensors, Adam's moments as ``PARAMETER.WHAT``; where the run stands, as JSON."""
         place = {name: getattr(self, name) for name in PLACE}
-        generator, skipped = self.rng.bit_generator.state, self.skipped.item()
-        place |= {"best": self.best, "skipped": skipped, "generator": generator}
+        place |= {"best": self.best, "skipped": self.skipped.item(), "drawn": self.drawn}
         moments = self.optimiser.state_dict()["state"]
         tensors = {
             "model": dict(self.model.state_dict()),
             "average": dict(self.average.state_dict()),
             "best": self.best_weights,
             "adam": {f"{i}.{what}": v for i, m in moments.items() for what, v in m.items()},
-            "queue": checkpoint.flat(self.queue),
         }
         return tensors, place | {"updates": self.config.updates, "preset": self.config.preset}

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -106,13 +106,12 @@ def align(
 ) -> Alignment:  # fmt: skip
     """Align sentences that correspond, by one of ``ALIGNERS`` and ``HEURISTICS``."""
     [stems] = stages.run("stems", _stems, [(text,)])
-    half = replace(stages, workers=max(1, stages.workers // 2), memory=stages.memory // 2)
 
-    def train(name: str, sides: tuple[str, str]) -> Trained:
-        return _train(text, sides, stems, aligner, half.within(name))
+    def train(name: str, sides: tuple[str, str], stages: Stages) -> Trained:
+        return _train(text, sides, stems, aligner, stages.within(name))
 
     ways = partial(train, "forward", SIDES), partial(train, "backward", SIDES[::-1])
-    forward, backward = stages.beside(*ways)
+    forward, backward = stages.beside(len(text), *ways)
     calls = [(text, heuristic, forward, backward, k) for k in range(len(text))]
     links = stages.run("links", _link, calls)
     return Alignment(text, stages, links, forward, backward)

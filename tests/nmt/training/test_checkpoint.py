@@ -27,9 +27,11 @@ from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.recipe import TrainConfig, learning_rate, preset
 from mtkit.nmt.training import build
 from mtkit.nmt.training import update as running
+from mtkit.nmt.training.build import CHECKPOINT
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
 from mtkit.nmt.training.update import Run
 from mtkit.storage import writing
+from mtkit.storage.stages import place_of
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.command import WATCHDOG, mtkit
@@ -90,21 +92,18 @@ def test_a_killed_run_ends_bit_by_bit_where_it_would_have(
     assert values[0] == values[1]
 
 
-def test_a_run_is_not_continued_with_other_text_or_settings(tmp_path: Path) -> None:
+def test_a_run_is_not_continued_with_other_settings(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no unfinished training"):
         run_at(tmp_path / "run").restore()
     run = run_at(tmp_path / "run")
     run.keep()
     run_at(tmp_path / "run").restore()
-    with pytest.raises(InputError, match="another text or other settings"):
+    with pytest.raises(InputError, match="has other settings"):
         run_at(tmp_path / "run", replace(CONFIG, learning_rate=0.03)).restore()
     data = ten_pairs()
-    other = Run(CONFIG, 14, replace(data, targets=data.targets[::-1]), data, spelled, run.path)
-    with pytest.raises(InputError, match="another text or other settings"):
-        other.restore()
     weights = {name: p + 1 for name, p in run.model.state_dict().items()}
     other = Run(CONFIG, 14, data, data, spelled, run.path, segment, weights)
-    with pytest.raises(InputError, match="another text or other settings"):
+    with pytest.raises(InputError, match="has other settings"):
         other.restore()
 
 
@@ -267,7 +266,7 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     command = [sys.executable, "-m", "tests.support.tiny", *call, "--out", "killed"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    late, unfinished = time.monotonic() + WATCHDOG, tmp_path / ".killed.checkpoint"
+    late, unfinished = time.monotonic() + WATCHDOG, place_of(tmp_path / "killed") / CHECKPOINT
     states: set[int] = set()
     while len(states) < 2:  # that of the start, and that of the middle
         assert process.poll() is None, "it ended before it could be killed"
@@ -332,4 +331,13 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert said.endswith("the same command with --resume goes on from the last validation\n")
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
-    assert "will be overwritten; --resume goes on there" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "of an interrupted training, is removed; --resume would have gone on" in said
+    other = replace(few, train=few.train.select(range(1, len(few.train))))
+    with pytest.raises(InputError, match="training has another text; give those again"):
+        build.train_nmt(other, WordTokenizer(), recipe, tmp_path / "m", resume=True)
+    with pytest.raises(InputError, match="training has another tokenizer; give those again"):
+        build.train_nmt(few, WordTokenizer("none"), recipe, tmp_path / "m", resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m", resume=True)
+    assert "resumed at update 0 of 2" in capsys.readouterr().err

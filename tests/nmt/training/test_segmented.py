@@ -1,17 +1,22 @@
-"""BPE-dropout beside the library's BPE and beside its definition, followed through every branch."""
+"""Subwords of text on disk: the library's BPE, and BPE-dropout beside its definition, followed
+through every branch.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.nmt.training.bpe_dropout import Segmenter
+from mtkit.nmt.data import lengths
+from mtkit.nmt.training.segmented import _state, _uniform
 from mtkit.text.subwords import END_OF_WORD, Subwords
 from mtkit.text.vocabulary import UNK
+from tests.support.segmented import text_of
 
 TEXT = [["mann", "manna", "banane", "nana"], ["anna", "man", "bann", "am"]] * 5
 WORDS = st.lists(st.text("abmn", min_size=1, max_size=9), max_size=6)
@@ -42,8 +47,9 @@ def probabilities(word: Pieces, ranks: dict[tuple[str, str], int], p: float) -> 
 def test_without_dropout_it_is_the_librarys_bpe(
     subwords: Subwords, sentences: list[list[str]]
 ) -> None:
-    found = Segmenter(subwords, sentences).sample(0.0, 1)
-    assert found == [e.ids for e in subwords.encode(sentences)]
+    text = text_of(subwords, sentences)
+    assert list(text) == [e.ids for e in subwords.encode(sentences)]
+    assert list(text.sampled(0.0, 5)) == list(text)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.4])
@@ -60,7 +66,7 @@ def test_segmentations_come_as_often_as_they_should(
     assert len(expected) > 3
     found = Counter(
         tuple(subwords.pieces[i] for i in ids)
-        for ids in Segmenter(subwords, [[word]] * n).sample(p, 1)
+        for ids in text_of(subwords, [[word]] * n).sampled(p, 1)
     )
     assert set(found) <= set(expected)
     for pieces, q in expected.items():
@@ -68,23 +74,45 @@ def test_segmentations_come_as_often_as_they_should(
 
 
 def test_if_all_is_dropped_only_letters_are_left(subwords: Subwords) -> None:
-    [ids] = Segmenter(subwords, [["mann", "☃a"]]).sample(1.0, 1)
+    [ids] = text_of(subwords, [["mann", "☃a"]]).sampled(1.0, 1)
     assert [subwords.pieces[i] for i in ids if i != UNK] == ["m", "a", "n", "n</w>", "a</w>"]
     assert ids[4] == UNK
 
 
-def test_the_seed_decides(subwords: Subwords) -> None:
-    segmenter = Segmenter(subwords, TEXT * 20)
-    first, again, other = (segmenter.sample(0.3, seed) for seed in (7, 7, 8))
+def test_the_seed_and_the_place_decide(subwords: Subwords) -> None:
+    text = text_of(subwords, TEXT * 20)
+    first, again, other = (list(text.sampled(0.3, seed)) for seed in (7, 7, 8))
     assert first == again
     assert first != other
     assert [subwords.decode(ids) for ids in other] == TEXT * 20
+    assert len({tuple(ids) for ids in first}) > len(TEXT)  # equal sentences are cut differently
+    rows = np.array([7, 3, 12])
+    assert list(text.select(rows).sampled(0.3, 7)) == [first[r] for r in rows]
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3])
+def test_lengths_are_known_beforehand(subwords: Subwords, p: float) -> None:
+    text = text_of(subwords, [*TEXT, []]).sampled(p, 3)
+    assert text.lengths.tolist() == [len(ids) for ids in text]
+    assert lengths(text) is text.lengths
 
 
 def test_there_may_be_no_merge_and_no_sentence() -> None:
-    letters = Subwords.train([["a", "b"]], 6)
+    letters, sentences = Subwords.train([["a", "b"]], 6), [["a"], [], ["b"]]
     assert letters.merges() == []
-    assert Segmenter(letters, [["a"], [], ["b"]]).sample(0.1, 1) == [
-        e.ids for e in letters.encode([["a"], [], ["b"]])
-    ]
-    assert Segmenter(letters, []).sample(0.1, 1) == []
+    assert list(text_of(letters, sentences)) == [e.ids for e in letters.encode(sentences)]
+    assert list(text_of(letters, [])) == []
+
+
+def test_what_is_spelled_like_a_special_symbol_is_unknown(subwords: Subwords) -> None:
+    assert text_of(subwords, [["</s>"]])[0] == [UNK]
+
+
+def test_random_numbers_are_even() -> None:
+    """Those of one sentence, the first of many sentences, and how both go together."""
+    states = [_state(3, place) for place in range(100)]
+    draws = np.array([[_uniform(state) for _ in range(100)] for state in states])
+    for a, b in ((draws, draws.T), (draws[:-1], draws[1:]), (draws[:, :-1], draws[:, 1:])):
+        counts = np.histogram2d(a.ravel(), b.ravel(), 10, [[0, 1], [0, 1]])[0]
+        assert counts.sum() == a.size
+        assert np.abs(counts - a.size / 100).max() < 6 * (a.size / 100) ** 0.5

@@ -1,0 +1,159 @@
+"""What ``translate`` writes of some lines, by this process or by others.
+
+Lines come in batches, and each batch is answered by itself; so it does not matter to the bytes who
+does it, nor whether some were written before an interruption.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from mtkit.errors import InputError
+from mtkit.models import load, load_with_glossary
+from mtkit.storage.reading import read_json, unfit
+from mtkit.storage.stages import Stages
+from mtkit.system import Hypothesis, System
+from mtkit.text.glossary import Compliance, Glossary
+
+WINDOW = 16  # batches that are sent to each worker together
+ROWS, MORE = "rows", "more.json"
+
+
+class Request(NamedTuple):
+    """Which models translate, and what is written of a line."""
+
+    models: tuple[Path, ...]
+    glossary: Path | None = None
+    inflected: bool = False  # whether its entries match other forms of the same words
+    n_best: int = 1
+    as_json: bool = False
+
+
+class Answer(NamedTuple):
+    """rows: what is written, bytes of whole lines. notes: what is to be said beside it."""
+
+    lines: int
+    rows: bytes
+    notes: list[str]
+    compliance: Compliance
+
+    def save(self, directory: Path) -> None:
+        """Write it; see ``read``."""
+        (directory / ROWS).write_bytes(self.rows)
+        more = {"lines": self.lines, "notes": self.notes, "compliance": vars(self.compliance)}
+        (directory / MORE).write_text(json.dumps(more, default=list), encoding="utf-8")  # of sets
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """What ``save`` wrote."""
+        more = read_json(directory / MORE, dict, unfit)
+        rows = (directory / ROWS).read_bytes()
+        return cls(more["lines"], rows, more["notes"], compliance_of(more["compliance"]))
+
+
+def compliance_of(saved: Mapping[str, Any]) -> Compliance:
+    """Its fields, as JSON has them."""
+    return Compliance(**{**saved, "matched": frozenset(map(tuple, saved.get("matched", ())))})
+
+
+def open_system(request: Request) -> tuple[System, Glossary | None]:
+    """The models; and the glossary that they follow. Raises InputError where they cannot."""
+    directory, *others = request.models
+    if request.glossary is None:
+        return load(directory, *others), None
+    if others:
+        raise InputError("an ensemble is of neural models, which cannot be held to a glossary")
+    return load_with_glossary(directory, request.glossary, request.inflected)
+
+
+def answer(
+    system: System, glossary: Glossary | None, request: Request, number: int, lines: Sequence[str]
+) -> Answer:
+    """Translate lines of a text, before which it has ``number`` others."""
+    written, best, notes = [], [], []
+    translated = system.translate(lines, request.n_best)
+    for k, (source, hypotheses) in enumerate(zip(lines, translated, strict=True), number):
+        written += rows(k, source, hypotheses, request.n_best, request.as_json)
+        best.append(hypotheses[0].text)
+        if (pieces := hypotheses[0].pieces) > 1:
+            [words] = system.tokenize([source])
+            notes.append(f"line {k + 1}: {len(words):,} words, translated in {pieces} pieces")
+    compliance = Compliance()
+    if glossary:  # by what is written, not by what the search says of itself
+        compliance = glossary.compliance(system.tokenize(lines), system.tokenize(best))
+    text = "".join(f"{row}\n" for row in written).encode("utf-8", "replace")
+    return Answer(len(lines), text, notes, compliance)
+
+
+def by_this_process(
+    system: System, glossary: Glossary | None, request: Request, number: int,
+    batches: Iterable[Sequence[str]],
+) -> Iterator[Answer]:  # fmt: skip
+    """The answer to each batch, from line ``number`` on."""
+    for lines in batches:
+        yield answer(system, glossary, request, number, lines)
+        number += len(lines)
+
+
+def by_stages(
+    stages: Stages, request: Request, number: int, batches: Iterable[Sequence[str]]
+) -> Iterator[Answer]:
+    """The same as tasks of stages; the batches have equally many lines, but for the last. A stage's
+    files stay until the next one is done: by then it is on record that they were written.
+    """
+    left, written = iter(batches), None
+    while window := list(islice(left, WINDOW * stages.workers)):
+        begins = [number + k * len(window[0]) for k in range(len(window))]
+        calls = [(request, *call) for call in zip(begins, window, strict=True)]
+        answers = stages.run(f"lines-{number}", _task, calls)
+        if written:
+            shutil.rmtree(written)
+        written, number = answers.place, number + sum(map(len, window))
+        yield from map(Answer.read, answers)
+
+
+def _task(into: Path, request: Request, number: int, lines: Sequence[str]) -> None:
+    system, glossary = _opened(request)
+    answer(system, glossary, request, number, lines).save(into)
+
+
+@lru_cache(1)
+def _opened(request: Request) -> tuple[System, Glossary | None]:
+    system, glossary = open_system(request)
+    system.limit_threads(1)
+    return system, glossary
+
+
+def rows(
+    number: int, source: str, hypotheses: Sequence[Hypothesis], n_best: int, as_json: bool
+) -> list[str]:
+    """The lines that are written for line ``number``; none has a line break inside."""
+    if as_json:
+        return [json.dumps(_as_object(source, hypotheses), ensure_ascii=False)]
+    # A neural system may spell the escape of a line break (``text.tokenizer``), though none reads.
+    texts = [(h.text.replace("\n", " "), h.score) for h in hypotheses]
+    if n_best > 1:
+        return [f"{number} ||| {text} ||| {score:.4f}" for text, score in texts]
+    return [texts[0][0]]
+
+
+def _as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
+    """What ``--json`` prints of one line."""
+    names = ("text", "score", "features", "alignment", "segments", "places")
+    shown, best = [], hypotheses[0]
+    for h in hypotheses:  # a token is judged by ``order`` words if the model is one of n-grams
+        tokens = [
+            {"text": text, "logprob": p} | ({"order": order} if order else {})
+            for (text, p), order in zip_longest(h.token_logprobs, h.orders)
+        ]
+        shown.append({name: getattr(h, name) for name in names} | {"tokens": tokens})
+    return {
+        "source": source, "translation": best.text, "score": best.score, "hypotheses": shown,
+        "unknown": best.unknown, "pieces": best.pieces,
+    }  # fmt: skip

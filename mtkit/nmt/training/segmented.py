@@ -1,0 +1,175 @@
+"""Text in subwords that are made when they are asked for, by BPE-dropout (Provilkov et al. 2020).
+
+A word begins as its characters; merges (a, b) → ab are applied, the earliest learnt first, until
+none is left. Each merge that could be applied is passed over with probability p at each step, so
+that the network meets rare words in pieces that it has seen elsewhere. p = 0 is plain BPE.
+
+Nothing but the lengths is kept: the words lie on disk (``text.shards``), and what is passed over in
+a sentence depends on the seed and on the sentence's place in the text alone.
+
+The library that learns the merges drops them as well, but its generator takes no seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mtkit.text.subwords import Subwords
+from mtkit.text.vocabulary import SPECIALS, UNK
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
+
+
+class Spelling(NamedTuple):
+    """Word w as ``characters[begin[w] : begin[w + 1]]``, pieces themselves. Entry k of the sorted
+    ``pairs`` is a·base + b, makes ``pieces[k]`` and was learnt as number ``ranks[k]``.
+    """
+
+    characters: Int32
+    begin: Int64
+    base: int
+    pairs: Int64
+    ranks: Int64
+    pieces: Int32
+
+    @classmethod
+    def of(cls, subwords: Subwords, words: Sequence[str]) -> Self:
+        """words: by id, the special symbols first."""
+        spelled = [[UNK]] * len(SPECIALS) + [subwords.characters(w) for w in words[len(SPECIALS) :]]
+        merges = [(a * len(subwords) + b, piece) for a, b, piece in subwords.merges()]
+        table = np.array(merges, np.int64).reshape(-1, 2)
+        ranks = np.argsort(table[:, 0])
+        pairs, pieces = table[ranks].T.copy()
+        return cls(
+            np.fromiter(chain.from_iterable(spelled), np.int32),
+            np.cumsum([0, *map(len, spelled)]), len(subwords), pairs, ranks,
+            pieces.astype(np.int32),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented(Sequence[list[int]]):
+    """Sentence s has the words ``words[begin[s] : end[s]]``, by their ids. p: see the module."""
+
+    spelling: Spelling
+    words: Int32
+    begin: Int64
+    end: Int64
+    p: float = 0.0
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+    def __getitem__(self, s: Any) -> Any:
+        """The pieces of sentence ``s``."""
+        words = self.words[self.begin[s] : self.end[s]]
+        return _segment(words, *self.spelling, self.p, _state(self.seed, self.begin[s])).tolist()
+
+    @cached_property
+    def lengths(self) -> Int32:
+        """How many pieces each sentence has."""
+        return _lengths(self.words, self.begin, self.end, *self.spelling, self.p, self.seed)
+
+    def select(self, rows: Int64) -> Segmented:
+        """Some of the sentences."""
+        return replace(self, begin=self.begin[rows], end=self.end[rows])
+
+    def sampled(self, p: float, seed: int) -> Segmented:
+        """The same sentences, with other merges passed over."""
+        return replace(self, p=p, seed=seed)
+
+
+@njit(cache=True, nogil=True)
+def _lengths(
+    words: Int32, begin: Int64, end: Int64,
+    characters: Int32, spelled: Int64, base: int, pairs: Int64, ranks: Int64, pieces: Int32,
+    p: float, seed: int,
+) -> Int32:  # fmt: skip
+    lengths = np.empty(len(begin), np.int32)
+    for s in range(len(begin)):
+        own, state = words[begin[s] : end[s]], _state(seed, begin[s])
+        lengths[s] = len(_segment(own, characters, spelled, base, pairs, ranks, pieces, p, state))
+    return lengths
+
+
+@njit(cache=True, nogil=True)
+def _segment(
+    words: Int32,
+    characters: Int32, spelled: Int64, base: int, pairs: Int64, ranks: Int64, pieces: Int32,
+    p: float, state: UInt64,
+) -> Int32:  # fmt: skip
+    """The pieces of all words in a row."""
+    size = 0
+    for w in words:
+        size += spelled[w + 1] - spelled[w]
+    out, n = np.empty(size, np.int32), 0
+    for word in words:
+        w = characters[spelled[word] : spelled[word + 1]].copy()
+        merge = np.empty(len(w), np.int64)  # the entry of (w[j], w[j + 1]), -1 where there is none
+        for j in range(len(w) - 1):
+            merge[j] = _find(pairs, w[j] * base + w[j + 1])
+        while True:
+            j = _earliest(merge[: len(w) - 1], ranks, p, state)
+            if j < 0:
+                break
+            w[j] = pieces[merge[j]]
+            w[j + 1 : -1] = w[j + 2 :]
+            merge[j + 1 : -1] = merge[j + 2 :]
+            w, merge = w[:-1], merge[:-1]
+            if j > 0:
+                merge[j - 1] = _find(pairs, w[j - 1] * base + w[j])
+            if j + 1 < len(w):
+                merge[j] = _find(pairs, w[j] * base + w[j + 1])
+        out[n : n + len(w)] = w
+        n += len(w)
+    return out[:n]
+
+
+@njit(cache=True, nogil=True)
+def _find(pairs: Int64, pair: int) -> int:
+    k = int(np.searchsorted(pairs, pair))
+    return k if k < len(pairs) and pairs[k] == pair else -1
+
+
+@njit(cache=True, nogil=True)
+def _earliest(merge: Int64, ranks: Int64, p: float, state: UInt64) -> int:
+    """Where the merge that was learnt first would go, of those that are not dropped; else -1."""
+    best = -1
+    for j in range(len(merge)):
+        earlier = merge[j] >= 0 and (best < 0 or ranks[merge[j]] < ranks[merge[best]])
+        if earlier and _uniform(state) >= p:
+            best = j
+    return best
+
+
+# --- SplitMix64 (Steele, Lea & Flood 2014): a generator that is one number, for each sentence one
+
+
+@njit(cache=True, nogil=True)
+def _state(seed: int, place: int) -> UInt64:
+    return np.array([_mixed(np.uint64(seed)) ^ _mixed(np.uint64(~place))], np.uint64)
+
+
+@njit(cache=True, nogil=True)
+def _uniform(state: UInt64) -> float:
+    """In [0, 1)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    return float(_mixed(state[0]) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(cache=True, nogil=True)
+def _mixed(z: np.uint64) -> np.uint64:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -1,0 +1,86 @@
+"""Lines that others translate: the same bytes, whoever dies on the way."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from mtkit import answers
+from mtkit.answers import Answer, Request, by_stages, by_this_process, open_system
+from mtkit.cli import translate
+from mtkit.storage.stages import Stages
+from mtkit.text.corpus import Corpus
+from tests.support.command import mtkit
+
+needs_dask = pytest.mark.skipif(
+    find_spec("distributed") is None, reason="Dask is missing: pip install 'mtkit[cluster]'"
+)
+STEP, WHOLE = 7, 75
+
+
+@pytest.fixture
+def place(smt_directory: Path, few: Corpus, tmp_path: Path) -> Path:
+    """A directory with a model m, a text in.en and a glossary."""
+    shutil.copytree(smt_directory, tmp_path / "m")
+    lines = [*few.train.source[: WHOLE - 1], "word " * 2000]
+    (tmp_path / "in.en").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "g.tsv").write_text("I\tihc\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_stages_answer_as_this_process_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "WINDOW", 3)
+    request = Request((place / "m",), place / "g.tsv", n_best=2)
+    lines = (place / "in.en").read_text("utf-8").split("\n")
+    batches = [lines[k : k + STEP] for k in range(0, WHOLE, STEP)]
+    expected = list(by_this_process(*open_system(request), request, 0, batches))
+    assert sum(a.compliance.matches for a in expected) > 0
+    assert [note for a in expected for note in a.notes]
+    stages, seen = Stages(place / "stages"), list[Answer]()
+    for answer in by_stages(stages, request, 0, iter(batches)):
+        kept = sorted(int(path.name.partition("-")[2]) for path in stages.directory.iterdir())
+        assert kept == [len(seen) // 3 * 3 * STEP]
+        seen.append(answer)
+    assert seen == expected
+    assert list(by_stages(stages, request, 4 * STEP, iter(batches[4:]))) == expected[4:]
+
+
+@needs_dask
+def test_a_cluster_translates_the_same_and_goes_on(
+    place: Path, monkeypatch: pytest.MonkeyPatch, dying: Callable[[str], Path]
+) -> None:
+    monkeypatch.setattr(translate, "BATCH", STEP)
+    monkeypatch.setattr(answers, "WINDOW", 2)
+    call = ("translate", "in.en", "--model", "m", "--glossary", "g.tsv", "--json", "-o")
+    alone = mtkit(*call, "alone", cwd=place)
+    deaths, usual = dying("lines-28"), answers.by_stages
+
+    def interrupted(*arguments: object) -> Iterator[Answer]:
+        for k, answer in enumerate(usual(*arguments)):  # type: ignore[arg-type]
+            if k == 6:
+                raise KeyboardInterrupt
+            yield answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "by_stages", interrupted)
+        mtkit(*call, "out.gz", "--cluster", "local:2", cwd=place, check=130)
+    assert [path.name for path in deaths.iterdir()] == [".out.gz.stages lines-28"]
+    done = mtkit(*call, "out.gz", "--resume", "--cluster", "local:2", cwd=place)
+    assert gzip.decompress((place / "out.gz").read_bytes()) == (place / "alone").read_bytes()
+    assert done.stderr.endswith(alone.stderr.splitlines()[-1] + b"\n")  # of the glossary
+    assert not list(place.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("-o", "out", "--stream"), ("-o", "/dev/null"), ("-o", "out", "--lists", "a=b")]
+)
+def test_a_cluster_needs_a_file_of_lines(options: tuple[str, ...], place: Path) -> None:
+    call = ("translate", "in.en", "--model", "m", "--cluster", "local:2", *options)
+    said = mtkit(*call, cwd=place, check=2).stderr.decode()
+    assert said.startswith("mtkit: --cluster ")
+    assert said.count("\n") == 1
