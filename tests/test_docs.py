@@ -21,6 +21,7 @@ from tests.support.pages import page as generated
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
+GROUP: Any = typer.main.get_command(app)
 WRITTEN = [page for page in PAGES if page.name not in GENERATED]
 LANGUAGES = {"sh", "python", "pycon", "text", "toml"}
 SHELL = [block for page in PAGES for block in blocks(page) if block.language == "sh"]
@@ -86,8 +87,7 @@ def test_every_block_says_what_it_is() -> None:
 @pytest.mark.parametrize("block", SHELL, ids=at)
 def test_commands_have_the_options_that_they_are_called_with(block: Block) -> None:
     for arguments in calls(block.text):
-        command: Any = typer.main.get_command(app)
-        words = complete(arguments)
+        command, words = GROUP, complete(arguments)
         while words and hasattr(command, "commands") and not words[0].startswith("-"):
             command = command.commands[words.pop(0)]
         if "--help" not in words:
