@@ -175,17 +175,50 @@ def _argument(parameter: inspect.Parameter) -> str:
     return f"{stars}{parameter.name}{kind}{default}"
 
 
+def _names(thing: Any) -> list[str]:
+    """Its arguments or fields."""
+    if is_dataclass(thing):
+        return [f.name for f in fields(thing)]
+    return [] if inspect.isclass(thing) else list(inspect.signature(thing).parameters)
+
+
+def _explained(docstring: str, thing: Any) -> str:
+    """The docstring as Markdown, what it says of each argument as an item of a list.
+
+    >>> def f(a, b, c): "Add. a, b: numbers. c: more."
+    >>> print(_explained(f.__doc__, f))
+    Add.
+    <BLANKLINE>
+    - `a, b`: numbers.
+    - `c`: more.
+    """
+    text = re.sub(r"(?<=\.)\s(?=Raises )", "\n\n", markdown(docstring))
+    if not (names := "|".join(_names(thing))):
+        return text
+    item = re.compile(rf"(?:^|(?<=[.;\n])\s?)((?:{names})(?:, (?:{names}))*):\s")
+    return "\n\n".join(_itemised(*item.split(part)) for part in text.split("\n\n"))
+
+
+def _itemised(prose: str, *items: str) -> str:
+    """Prose, then names and what is said of them, in turn."""
+    lines = [
+        f"- `{names}`: {text.strip()}".replace("\n", "\n  ")
+        for names, text in zip(items[::2], items[1::2], strict=True)
+    ]
+    return "\n\n".join(filter(None, [prose.rstrip(), "\n".join(lines)])) if lines else prose
+
+
 def _entry(path: str) -> str:
     module, _, name = path.rpartition(".")
     thing = getattr(importlib.import_module(module), name)
     lines = [f"### {path}", "", "```text", _signature(name, thing), "```", ""]
-    lines += [markdown(inspect.getdoc(thing) or ""), ""]
+    lines += [_explained(inspect.getdoc(thing) or "", thing), ""]
     if inspect.isclass(thing):
         for member, value in vars(thing).items():
             function = getattr(value, "fget", None) or getattr(value, "__func__", value)
             if not member.startswith("_") and inspect.isfunction(function) and function.__doc__:
                 text = _signature(f".{member}", function)
-                lines += ["```text", text, "```", "", markdown(function.__doc__), ""]
+                lines += ["```text", text, "```", "", _explained(function.__doc__, function), ""]
     return "\n".join(lines)
 
 
