@@ -64,7 +64,7 @@ oldest:  ## run the tests with the oldest versions that pyproject.toml allows, i
 	$(VENV)-oldest/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	$(VENV)-oldest/bin/pytest -m 'not slow' $(TEST) --ignore tests/test_supply_chain.py --ignore tests/test_docs.py
 
-proofs: $(READY)  ## run the slow tests, on real text and by simulation (20 minutes); LaTeX where there is one
+proofs: $(READY)  ## run the slow tests: real text, simulations, README and docs; LaTeX where it is (40 minutes)
 	$(call PINNED,docs)
 	$(BIN)/pytest -m slow $(TEST)
 
