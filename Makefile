@@ -17,7 +17,7 @@ PINNED = $(BIN)/python -m tests.support.pins $(1) >$(VENV)/pins.txt && PATH="$(C
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo lecture test elsewhere oldest proofs coverage lint bench torture mutants lock audit
-.PHONY: wheel sbom clean
+.PHONY: docs wheel sbom clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,9 +73,10 @@ oldest:  ## run the tests with the oldest versions that pyproject.toml allows, i
 	$(PYTHON) -m tests.support.oldest run formats test build >$(VENV)-oldest/oldest.txt
 	$(VENV)-oldest/bin/pip --disable-pip-version-check install --quiet -r $(VENV)-oldest/oldest.txt
 	$(VENV)-oldest/bin/pip install --quiet --no-deps --no-build-isolation -e .
-	$(VENV)-oldest/bin/pytest -m 'not slow' $(TEST) --ignore tests/test_supply_chain.py
+	$(VENV)-oldest/bin/pytest -m 'not slow' $(TEST) --ignore tests/test_supply_chain.py --ignore tests/test_docs.py
 
-proofs: $(READY)  ## run the slow tests, on real text and by simulation (20 minutes); LaTeX where there is one
+proofs: $(READY)  ## run the slow tests: real text, simulations, README and docs; LaTeX where it is (40 minutes)
+	$(call PINNED,docs)
 	$(BIN)/pytest -m slow $(TEST)
 
 coverage: $(READY)  ## which branches the tests reach; kernels run as plain Python (5 minutes)
@@ -105,6 +106,12 @@ mutants: $(READY)  ## change the code where it may not be changed; do the tests 
 	$(call PINNED,mutants)
 	$(BIN)/python -m tests.mutants $(PARTS)
 
+# Strict: a link, an anchor or an equation that Sphinx does not understand ends it.
+docs: $(READY)  ## write the generated pages of docs/ again and build the site: build/docs/index.html
+	$(call PINNED,docs)
+	$(BIN)/python -m tests.support.pages
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
+
 lock: $(SUPPLY)  ## write constraints.txt for what pyproject.toml asks; NEWER=--upgrade takes newer versions
 	$(BIN)/uv --config-file lock.toml pip compile --quiet $(NEWER) pyproject.toml -o constraints.txt
 
@@ -122,5 +129,5 @@ sbom: $(READY)  ## list what mtkit needs, with versions and licences: dist/mtkit
 	$(BIN)/python -m tests.support.sbom > dist/mtkit.cdx.json
 
 clean:  ## remove the environment, caches, the demo and what was built
-	rm -rf $(VENV) $(VENV)-oldest $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV)-oldest $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find mtkit tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,7 +14,7 @@ candidate, whoever proposed it (see ``System.score``):
 
 and ``words``, the number of word tokens, belongs to no part. A network that translates the other
 way round has no list, and one feature, ``channel``: ln P(x|y). The n-gram model and the word models
-of a statistical system add nothing to these (the README has the figures).
+of a statistical system add nothing to these (docs/combining.md has the figures).
 """
 
 from __future__ import annotations
