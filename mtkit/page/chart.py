@@ -107,7 +107,7 @@ def draw(chart: Chart, colours: Mapping[str, int] | None = None) -> Drawing:
     xs, ys = zip(*points, *edges, strict=True)
     if chart.level:
         ys += (chart.level[0],)
-    x_marks, x_of = _axis(xs, LEFT, RIGHT, chart.log_x)
+    x_marks, x_of = _axis(xs, LEFT, RIGHT, chart.log_x, snug=True)
     if chart.groups:
         x_marks, x_of = list(map(float, range(len(chart.groups)))), _middles(len(chart.groups))
     y_marks, y_of = _axis(ys, BOTTOM, TOP, chart.log)
@@ -199,14 +199,19 @@ def _figure(y: float) -> str:
 
 
 def _axis(
-    values: Sequence[float], start: float, end: float, log: bool
+    values: Sequence[float], start: float, end: float, log: bool, snug: bool = False
 ) -> tuple[list[float], Place]:
-    """Marks that enclose ``values``; where numbers are drawn, the first mark at ``start``."""
+    """Marks that enclose ``values``; where numbers are drawn, the first mark at ``start``.
+
+    snug: the axis ends with the last value, not with a mark.
+    """
     low, high = min(values), max(values)
     marks = log_ticks(low, high) if log else ticks(min(0.0, low), high)
     grows: Place = math.log if log else float
-    first, last = grows(marks[0]), grows(marks[-1])
-    return marks, lambda v: round(start + (end - start) * (grows(v) - first) / (last - first), 2)
+    top = high if snug and high > marks[0] else marks[-1]
+    first, last = grows(marks[0]), grows(top)
+    shown = [mark for mark in marks if mark <= top * (1 + 1e-9)]
+    return shown, lambda v: round(start + (end - start) * (grows(v) - first) / (last - first), 2)
 
 
 def ticks(low: float, high: float) -> list[float]:
