@@ -285,7 +285,11 @@ def _charts(models: Sequence[Measured]) -> list[Chart]:
         )
         if lines:
             title = f"Perplexity by {CAPTIONS[name]}, {question}"
-            charts.append(Chart(title, x, lines, log=True, y="perplexity", groups=tuple(labels)))
+            chart = Chart(
+                title, x, lines, log=True, equations=("exp(−{1}/{N} Σ ln p)",), y="perplexity",
+                note="N: tokens of the group.", groups=tuple(labels),
+            )  # fmt: skip
+            charts.append(chart)
     return charts
 
 

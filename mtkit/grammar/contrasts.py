@@ -86,7 +86,10 @@ def _log_p(score: Score, parts: Sequence[str]) -> float | None:
 
 def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
     """Everything that is shown; heading: which items."""
-    title, question = f"mtkit contrast: {heading}", "Which models see what decides?"
+    title, question = (
+        f"mtkit contrast: {heading}",
+        "How often do models prefer the right translation?",
+    )
     summary = list(map(_sentence, judged))
     return Findings(title, question, heading, [chart(judged)], grids(judged), summary=summary)
 

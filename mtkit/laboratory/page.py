@@ -28,7 +28,8 @@ def findings(study: Study) -> Findings:
         f"{study.corpus}: {study.words:,} words of training text, {study.vocabulary:,} different, "
         f"{study.rare:.1%} rare; {study.updates} updates, {study.seeds} seeds, {study.hidden} units"
     )
-    return Findings(title, question, summary, charts(study), grids(study), verdicts(study))
+    drawn, tables = charts(study), grids(study)
+    return Findings(title, question, summary, drawn, tables, verdicts(study), unfolded=1)
 
 
 # --- cells
@@ -247,7 +248,7 @@ CHARTS: list[tuple[str, str, str, str, str, Callable[[Study], list[Line]]]] = [
      "‖{∂L_t}/{∂e_{t−k}}‖", WIDE,
      lambda study: _lines((m.setup.name, m.inputs) for m in study.models)),
     ("Norm of the gradient before clipping", "updates", "gradient norm",
-     "g ← g {τ}/{max(τ, ‖g‖)},  τ = 1", "Clipping.",
+     "g ← g {τ}/{max(τ, ‖g‖)}", "Clipping, with τ = 1.",
      lambda study: [_trace(m) for m in study.models]),
     ("Perplexity given the last k words", "k, words", "perplexity",
      "exp(−{1}/{N} Σ ln P(y_t | y_{t−k} … y_{t−1}))", NARROW,

@@ -14,7 +14,8 @@ from mtkit.page.tables import Grid, html, print_grid, say
 class Findings:
     """title, question: the page's; heading: what was measured, and on what; verdicts: sentences.
 
-    summary: sentences that come before the verdicts, on the page alone.
+    summary: sentences that come before the verdicts, on the page alone. unfolded: tables that the
+    page does not fold.
     """
 
     title: str
@@ -24,6 +25,7 @@ class Findings:
     grids: list[Grid]
     verdicts: list[str] = field(default_factory=list)
     summary: list[str] = field(default_factory=list)
+    unfolded: int = 9
 
     def as_html(self) -> str:
         """One page that needs nothing from elsewhere."""

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from mtkit.console import visible
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?|\S")
-_IN_PROSE = re.compile(r"(∂\S*[_^][^\s,;:.]*)")
+_IN_PROSE = re.compile(r"(∂\S*[_^][^\s,;:.]*|Σ ln p / T\^[\d.]*\d)")
 SUMS = "ΣΠ"  # with their index below
 SIGNS = str.maketrans("'ΣΠ", "′∑∏")  # of keyboards and their mathematical twins
 SCRIPTS = {
@@ -44,7 +44,10 @@ def mathml(equation: str) -> Markup:
 
 
 def prose(text: str) -> str:
-    """Text as it is but for derivatives with an index, which become MathML."""
+    """Text as it is but for the equations of tables, which become MathML.
+
+    These are derivatives with an index, and the score of a neural translation.
+    """
     parts = _IN_PROSE.split(visible(text))
     if len(parts) == 1:
         return text
@@ -83,6 +86,6 @@ def _atom(tokens: deque[str]) -> Markup:
         if tokens:
             tokens.popleft()
         return Markup("<mrow>{}</mrow>").format(items)
-    if sign in SUMS or not (sign.isalnum() or sign == "∂"):
+    if sign in SUMS or not (sign[0].isalnum() or sign == "∂"):
         return Markup('<mo stretchy="false">{}</mo>').format(sign.translate(SIGNS))
     return Markup("<{0}>{1}</{0}>").format("mn" if sign[0].isdigit() else "mi", sign)

@@ -690,7 +690,9 @@ def test_what_training_logged_is_drawn() -> None:
     b = replace(of("b", "nmt", REFERENCES), training=[e | {"bleu": 3.0} for e in log])
     report = built(SOURCES, REFERENCES, [a, b], resamples=2, trials=2)
     page = as_html(report)
-    plots = re.findall(r"<svg viewBox=\"0 0 100 100\".*?</svg>", page, re.DOTALL)
+    plots = re.findall(
+        r"<svg style=\"--lines: \d+\" viewBox=\"0 0 100 100\".*?</svg>", page, re.DOTALL
+    )
     perplexity, bleu, norm = plots[1:]
     assert "perplexity on the dev set" in perplexity
     assert perplexity.count("stroke-dasharray") == norm.count("stroke-dasharray") == 2

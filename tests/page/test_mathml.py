@@ -51,3 +51,4 @@ def test_prose_keeps_all_but_derivatives() -> None:
     assert page.startswith("norm of <math ")
     assert page.endswith("</math>, &lt;b&gt;")
     assert page.count("<msub>") == 2
+    assert str(prose("Σ ln p / T^0.6.")).endswith("<mn>0.6</mn></msup></math>.")
