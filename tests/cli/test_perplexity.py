@@ -75,12 +75,10 @@ def test_perplexity_by_frequency_in_the_training_text(project: Path) -> None:
 
 def test_perplexity_as_a_page(project: Path) -> None:
     test = ("--test", "test.en", "test.de")
-    done = mtkit("perplexity", *test, "--html", "p.html", cwd=project)
-    plain = mtkit("perplexity", *test, cwd=project)
-    assert done.stdout == plain.stdout
+    done = mtkit("perplexity", *test, "--json", "--html", "p.html", cwd=project)
     assert done.stderr.decode().splitlines()[-1] == f"report: {project}/p.html"
     page = (project / "p.html").read_text("utf-8")
-    found = json.loads(mtkit("perplexity", *test, "--json", cwd=project).stdout)
+    found = json.loads(done.stdout)
     p = found["models/smt"]["P(y)"]
     figures = f"models/smt {p['value']:,.1f} ({p['bits_per_character']:.2f} bits per character)"
     assert f"source unseen: perplexity of {figures}." in page
@@ -91,5 +89,3 @@ def test_perplexity_as_a_page(project: Path) -> None:
     shown = re.findall(r"<small>([\d,.]+)\*? n(\d)</small>", first)
     assert [float(b.replace(",", "")) for b, _ in shown] == pytest.approx(bits, abs=0.051)
     assert [int(n) for _, n in shown] == p["sentences"][0]["order"]
-    assert mtkit("perplexity", *test, "--html", "q.html", cwd=project)
-    assert (project / "q.html").read_bytes() == (project / "p.html").read_bytes()
