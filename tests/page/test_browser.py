@@ -298,14 +298,15 @@ return Math.min(...texts.filter(e => says(e) && e.checkVisibility() && !e.closes
 
 
 @by_mouse_and_by_keyboard
-@pytest.mark.parametrize("width", [960, 1280])  # 960: 1,920 pixels at 200 %
-def test_a_chart_fills_the_window(show: Show, width: int, press: Press) -> None:
-    browser = show("charts", width)
+@pytest.mark.parametrize(("page", "width"), [("charts", 960), ("report", 1280)])
+def test_a_chart_fills_the_window(show: Show, page: str, width: int, press: Press) -> None:
+    """960: 1,920 pixels at 200 %."""
+    browser = show(page, width)
     before = browser.find_element(By.TAG_NAME, "main").get_attribute("innerHTML")
-    for figure in browser.find_elements(By.CSS_SELECTOR, "main figure"):
+    for figure in browser.find_elements(By.CSS_SELECTOR, "main > figure, main > .charts figure"):
         press(figure.find_element(By.CSS_SELECTOR, ".enlarge"))
         large = browser.find_element(By.CSS_SELECTOR, "dialog[open] figure")
-        plot = large.find_element(By.CSS_SELECTOR, ".plot")
+        plot = large.find_element(By.CSS_SELECTOR, ".plot, .bars")
         assert large == figure
         assert width - 50 <= plot.rect["width"] <= width
         assert plot.rect["width"] >= 900
