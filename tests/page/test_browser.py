@@ -407,6 +407,8 @@ def test_joiner_marks_are_drawn_and_not_a_glyph(show: Show) -> None:
         "  getComputedStyle(e).fontSize, getComputedStyle(e, '::before').width])"
     )
     assert len(marks) == 1 + 2 * 2
+    said = show("charts").find_element(By.CSS_SELECTOR, "main > .notes:last-child").text
+    assert said.endswith("joins a token to its neighbour without a space.")
     assert {(text, size) for text, size, _ in marks} == {("￭", "0px")}
     assert all(float(width.removesuffix("px")) > 3 for *_, width in marks)
 
