@@ -174,7 +174,7 @@ def _example(example: Example) -> Table:
 # --- HTML
 
 
-SECTIONS = {"Who": "Scores", "Where": "Where they differ", "Why": "Why they differ"}  # as on the page
+SECTIONS = {"Who": "Scores", "Where": "Where they differ", "Why": "Why they differ"}  # on the page
 OPEN = {"Who": 1, "Where": 0, "Why": 1}  # tables that are not folded
 
 
