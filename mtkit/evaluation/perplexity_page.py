@@ -1,7 +1,4 @@
-"""What ``mtkit perplexity`` shows: tables of perplexities, and each token with its surprise.
-
-On a terminal and, with charts, as a page.
-"""
+"""What ``mtkit perplexity`` shows: tables, charts on a page, and each token with its surprise."""
 
 from __future__ import annotations
 
