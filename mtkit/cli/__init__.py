@@ -86,7 +86,8 @@ _add(
 )  # fmt: skip
 _add(
     COMPARE, "perplexity", perplexity.perplexity,
-    "mtkit perplexity", "mtkit perplexity models/smt-en-de --text my.de --tokens",
+    "mtkit perplexity --html perplexity.html",
+    "mtkit perplexity models/smt-en-de --text my.de --tokens",
 )  # fmt: skip
 _add(
     COMPARE, "contrast", contrast.contrast,

@@ -7,7 +7,7 @@ x a source sentence, y its reference; a system's output stands beside y. In read
     mismatch     outputs whose figures mislead: other case, tokens, quotes or language
     where        words, n-grams and groups that one gets right and another does not
     faults       search and model errors, repetitions, omissions, unknown words
-    examples     sentences to look at
+    examples     sentences to look at, and groups, those behind a figure
     elsewhere    scores that others give, a number a sentence
     conclusion   what all of it comes to, in a few sentences
     curve        how the systems grow with their training text, and trainings, which it needs

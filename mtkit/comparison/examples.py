@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, zip_longest
 
@@ -62,6 +62,19 @@ def choose(
     for k in range(wanted):
         chosen[others[(2 * k + 1) * len(others) // (2 * wanted)]] = SAMPLED
 
+    example = maker(sources, references, outputs, chrf, scores)
+    return tuple(example(i, why) for i, why in chosen.items())
+
+
+def maker(
+    sources: Sequence[str],
+    references: Sequence[Sequence[str]],
+    outputs: Mapping[str, Sequence[str]],
+    chrf: Mapping[str, Sequence[float]],
+    scores: Mapping[str, Mapping[str, Sequence[float]]],
+) -> Callable[[int, str], Example]:
+    """Makes an example of a row and why it was chosen. scores: by metric and system."""
+
     def output(name: str, i: int) -> ExampleOutput:
         known = {metric: of[name][i] for metric, of in scores.items() if name in of}
         return ExampleOutput(name, outputs[name][i], chrf[name][i], known)
@@ -70,7 +83,7 @@ def choose(
         said = tuple(output(name, i) for name in outputs)
         return Example(i + 1, why, sources[i], tuple(lines[i] for lines in references), said)
 
-    return tuple(example(i, why) for i, why in chosen.items())
+    return example
 
 
 def _in_turn(sides: Sequence[Sequence[tuple[int, str]]], count: int) -> dict[int, str]:

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import combinations
 from typing import Any
 
-from mtkit.comparison import faults, where
+from mtkit.comparison import faults, groups, where
 from mtkit.comparison.choices import Choices, Chosen, choices, saved
 from mtkit.comparison.curve import Curve
 from mtkit.comparison.elsewhere import Column
-from mtkit.comparison.examples import Example, choose
+from mtkit.comparison.examples import Example, choose, maker
 from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.mismatch import mismatches
 from mtkit.comparison.where import Difference, Grouping, Links, Ngrams, Text, Words
@@ -167,6 +167,7 @@ class Comparison:
     warnings: list[str]
     curve: Curve | None = None  # what more training text would do
     explanations: Mapping[int, Sequence[Explanation]] = field(default_factory=dict)  # by line
+    sentences: Mapping[str, groups.Groups] = field(default_factory=dict)  # "length", "frequency"
 
     @property
     def metrics(self) -> dict[str, bool]:
@@ -176,9 +177,12 @@ class Comparison:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """What ``compare --json`` prints; no explanations. Perplexities and sizes may be infinite."""
-    data = asdict(replace(comparison, explanations={}))
-    del data["explanations"]
+    """What ``compare --json`` prints; no explanations, no sentences of groups.
+
+    Perplexities and sizes may be infinite.
+    """
+    data = asdict(replace(comparison, explanations={}, sentences={}))
+    del data["explanations"], data["sentences"]
     return data
 
 
@@ -222,6 +226,8 @@ def build(
     sizes = N, len(scorer.references)
     combined = [(t.name, t.chosen, chrf[t.name], counted[t.name]) for t in translations if t.chosen]
     saves = [side for choice in combined for side in saved(*choice)]
+    make = maker(sources, scorer.references, outputs, chrf, {})
+    shown = rivals or [systems[0].name]
     return Comparison(
         test=TestSet(
             x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case
@@ -231,6 +237,10 @@ def build(
         by_length=[_difference(*pair, parts) for pair in combinations(parts, 2)],
         groupings=where.groupings(text, words),
         ngrams=where.ngrams(text.reference, {name: words[name] for name in rivals}),
+        sentences={
+            "length": groups.by_length(lengths, chrf, shown, make),
+            "frequency": groups.by_frequency(text, {name: words[name] for name in shown}, make),
+        },
         spreads=_spreads(translations, systems),
         seen=len(seen),
         examples=choose(

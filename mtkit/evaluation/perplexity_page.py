@@ -1,10 +1,11 @@
-"""What ``mtkit perplexity`` shows: tables of perplexities, and each token with its surprise."""
+"""What ``mtkit perplexity`` shows: tables, charts on a page, and each token with its surprise."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import product, zip_longest
+from dataclasses import dataclass
+from itertools import islice, product, zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from mtkit.console import visible
 from mtkit.evaluation.perplexity import (
+    END,
     MEANINGS,
     Group,
     Judged,
@@ -20,7 +22,8 @@ from mtkit.evaluation.perplexity import (
     only_bits,
     perplexity_of,
 )
-from mtkit.page.tables import Cell, Columns, Grid, number, print_grid, table
+from mtkit.page.chart import Chart, Drawing, Line, colours_of, draw_all
+from mtkit.page.tables import Cell, Columns, Grid, html, number, print_grid, table
 
 CAPTIONS = {
     "oov": "known and unknown words",
@@ -67,6 +70,15 @@ def columns(decimals: int) -> Columns[Perplexity]:
 
 def print_tables(models: Sequence[Measured], console: Console) -> None:
     """Perplexities of one text by all models, then those of its groups, question by question."""
+    for grid in grids(models):
+        print_grid(console, grid)
+        console.print()
+    for why in missing(models):
+        console.print(Text(visible(why), "dim"), soft_wrap=True)
+
+
+def grids(models: Sequence[Measured]) -> list[Grid]:
+    """The tables of one text, in order."""
     rows, notes = list[tuple[str, Perplexity]](), list[str]()
     for question in MEANINGS:
         judged = {m.name: m.judged[question] for m in models if question in m.judged}
@@ -76,13 +88,12 @@ def print_tables(models: Sequence[Measured], console: Console) -> None:
         texts = {tuple(j.words) for j in judged.values()}
         notes += filter(None, [only_bits(answers, same_tokens=len(texts) < 2)])
     every: Columns[Perplexity] = [("Question", lambda p: Cell(p.question)), *columns(4)]
-    for grid in (table(TITLE, rows, every, notes, first="Model"), *split_grids(models)):
-        print_grid(console, grid)
-        console.print()
-    for model in models:
-        if model.missing:
-            why = f"{model.name} is not split by frequency: {model.missing}."
-            console.print(Text(visible(why), "dim"), soft_wrap=True)
+    return [table(TITLE, rows, every, notes, first="Model"), *split_grids(models)]
+
+
+def missing(models: Sequence[Measured]) -> list[str]:
+    """Why some are not split by frequency."""
+    return [f"{m.name} is not split by frequency: {m.missing}." for m in models if m.missing]
 
 
 def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
@@ -158,3 +169,127 @@ def _print_block(side: str, words: Sequence[str], rows: list[list[Text]], consol
             shown.rstrip()
             console.print(shown, soft_wrap=True)
         begin = end
+
+
+# --- HTML
+
+LINES = 30  # of a text that are shown token by token
+CHARTED = {"frequency": "occurrences in the training text", "position": "position in the sentence"}
+HEAT = 4.0  # per cent of colour a bit
+HOTTEST = 60.0  # per cent, on which text is still legible
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token as shown; heat: per cent of colour; order: of its n-gram, "" where there is none."""
+
+    word: str
+    bits: str
+    heat: float
+    order: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A sentence by one model."""
+
+    model: str
+    question: str
+    perplexity: str
+    tokens: list[Token]
+
+
+@dataclass(frozen=True)
+class TextView:
+    """What the page shows of one text, of so many lines."""
+
+    name: str
+    findings: list[str]
+    drawings: list[Drawing]
+    grids: list[Grid]
+    missing: list[str]
+    lines: int
+    sentences: list[list[Row]]
+
+
+def as_html(models: Sequence[Measured]) -> str:
+    """One page that needs nothing from elsewhere."""
+    texts = dict.fromkeys(model.files for model in models)
+    names = [model.name for model in models]
+    views = [_view([m for m in models if m.files == files], names) for files in texts]
+    title = f"mtkit perplexity: {', '.join(names)}"
+    level = 2 if len(views) == 1 else 3  # of the headings within a text
+    return html(
+        "perplexity.html.j2", title=title, texts=views, colours=colours_of(names), level=level
+    )
+
+
+def _view(models: Sequence[Measured], names: Sequence[str]) -> TextView:
+    spoken = [(q, m.name, m.judged[q]) for q in MEANINGS for m in models if q in m.judged]
+    spans = list(islice(zip(*(judged.spans for *_, judged in spoken), strict=True), LINES))
+    sentences = [
+        [_row(*of, span) for of, span in zip(spoken, at, strict=True)] for at in spans
+    ]  # fmt: skip
+    return TextView(
+        ", ".join(map(str, models[0].files)),
+        _findings(models),
+        draw_all(_charts(models), names),
+        grids(models),
+        missing(models),
+        len(spoken[0][2].begin) - 1,
+        sentences,
+    )
+
+
+def _row(question: str, name: str, judged: Judged, span: slice) -> Row:
+    bits = judged.bits[span].tolist()
+    orders = [""] * len(bits) if judged.order is None else judged.order[span].tolist()
+    marked = zip(judged.words[span], bits, judged.is_oov[span].tolist(), orders, strict=True)
+    tokens = [
+        Token(word, number(b).text + "*" * oov, round(min(HEAT * b, HOTTEST), 1), str(order))
+        for word, b, oov, order in marked
+    ]
+    whole = number(perplexity_of(judged.log_p[span].tolist(), len(bits))).text
+    return Row(name, question, whole, tokens)
+
+
+def _findings(models: Sequence[Measured]) -> list[str]:
+    """A sentence for each question, the best model by bits per character first."""
+    sentences = []
+    for question, meaning in MEANINGS.items():
+        answers = [(m.name, m.judged[question].perplexity) for m in models if question in m.judged]
+        answers.sort(key=lambda answer: answer[1].bits_per_character or math.inf)
+        figures = [
+            f"{name} {number(p.value).text} ({number(p.bits_per_character, 2).text} bits per "
+            "character)"
+            for name, p in answers
+        ]
+        if figures:
+            sentences.append(f"{question}, {meaning}: perplexity of {', '.join(figures)}.")
+    return sentences
+
+
+def _charts(models: Sequence[Measured]) -> list[Chart]:
+    """Perplexity of words by frequency and position, question by question."""
+    charts = []
+    for question, (name, x) in product(MEANINGS, CHARTED.items()):
+        splits = {m.name: m.splits.get(question, {}).get(name, []) for m in models}
+        labels = [g.label for g in max(splits.values(), key=len) if g.tokens and g.label != END]
+        lines = tuple(
+            Line(model, points)
+            for model, groups in splits.items()
+            if (points := _points(groups, labels))
+        )
+        if lines:
+            title = f"Perplexity by {CAPTIONS[name]}, {question}"
+            chart = Chart(
+                title, x, lines, log=True, equations=("exp(−{1}/{N} Σ ln p)",), y="perplexity",
+                note="N: tokens of the group.", groups=tuple(labels),
+            )  # fmt: skip
+            charts.append(chart)
+    return charts
+
+
+def _points(groups: Sequence[Group], labels: Sequence[str]) -> tuple[tuple[float, float], ...]:
+    known = ((g.label, g.perplexity) for g in groups if g.label in labels)
+    return tuple((float(labels.index(of)), p) for of, p in known if p and p < math.inf)

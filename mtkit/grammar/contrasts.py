@@ -31,6 +31,8 @@ MODELS: dict[str, dict[str, tuple[str, ...]]] = {
     "lm": {"P(y)": ("lm",)},
 }
 
+CHANCE = 50  # per cent: of two translations one is right
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -84,8 +86,22 @@ def _log_p(score: Score, parts: Sequence[str]) -> float | None:
 
 def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
     """Everything that is shown; heading: which items."""
-    title, question = f"mtkit contrast: {heading}", "Which models see what decides?"
-    return Findings(title, question, heading, [chart(judged)], grids(judged))
+    title, question = (
+        f"mtkit contrast: {heading}",
+        "How often do models prefer the right translation?",
+    )
+    summary = list(map(_sentence, judged))
+    return Findings(title, question, heading, [chart(judged)], grids(judged), summary=summary)
+
+
+def _sentence(j: Judgement) -> str:
+    """Whether a system does better than guessing."""
+    low, high = 100 * j.whole.low, 100 * j.whole.high
+    than = "not distinguishable from"
+    if low > CHANCE or high < CHANCE:
+        than = "above" if low > CHANCE else "below"
+    share = f"{100 * j.whole.share:.1f} % (95 % interval {low:.0f}–{high:.0f})"
+    return f"{j.name}: {share} right translations preferred, {than} the chance level of {CHANCE} %."
 
 
 def grids(judged: Sequence[Judgement]) -> list[Grid]:
@@ -118,9 +134,11 @@ def chart(judged: Sequence[Judgement]) -> Chart:
         at = [((a.nearest + a.farthest) / 2, a) for a in j.by_distance]
         points = tuple((x, 100 * a.share) for x, a in at)
         lines.append(Line(j.name, points, tuple((x, 100 * a.low, 100 * a.high) for x, a in at)))
-    title = "Right translations preferred, per cent, by distance in words"
-    equation = "score(x, right) > score(x, wrong); bands: Wilson’s 95 % intervals"
-    return Chart(title, "words between", tuple(lines), equation=equation)
+    return Chart(
+        "Right translations preferred, by distance",
+        "distance in words", tuple(lines), equations=("score(x, right) > score(x, wrong)",),
+        y="accuracy, %", note="Bands: 95 % intervals (Wilson).", level=(CHANCE, "chance level"),
+    )  # fmt: skip
 
 
 def as_object(judged: Sequence[Judgement]) -> dict[str, Any]:

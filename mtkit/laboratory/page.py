@@ -28,7 +28,8 @@ def findings(study: Study) -> Findings:
         f"{study.corpus}: {study.words:,} words of training text, {study.vocabulary:,} different, "
         f"{study.rare:.1%} rare; {study.updates} updates, {study.seeds} seeds, {study.hidden} units"
     )
-    return Findings(title, question, summary, charts(study), grids(study), verdicts(study))
+    drawn, tables = charts(study), grids(study)
+    return Findings(title, question, summary, drawn, tables, verdicts(study), unfolded=1)
 
 
 # --- cells
@@ -213,7 +214,7 @@ def _lost(m: Recurrent) -> bool:
 
 # --- charts
 
-WIDE, NARROW = "bands: 80 % of sentences and seeds", "bands: 95 % intervals"
+WIDE, NARROW = "Bands: 80 % of sentences and seeds.", "Bands: 95 % intervals."
 
 
 def _lines(curves: Iterable[tuple[str, Band | None]]) -> list[Line]:
@@ -238,34 +239,38 @@ def _helped(study: Study) -> list[Recurrent]:
     return [m for m in study.models if m.setup.clip and not _lost(m)]
 
 
-# Title, axis, equation and lines; all grow by factors.
-CHARTS: list[tuple[str, str, str, Callable[[Study], list[Line]]]] = [
-    ("Gradient of the loss by the state k tokens back", "k",
-     f"‖∂L_t / ∂s_{{t−k}}‖ ∝ ρ^k; {WIDE}",
+# Title, both axes, equation, note and lines; all grow by factors.
+CHARTS: list[tuple[str, str, str, str, str, Callable[[Study], list[Line]]]] = [
+    ("Gradient of the loss by the state k tokens back", "k, tokens back", "gradient norm",
+     "‖{∂L_t}/{∂s_{t−k}}‖ ∝ ρ^k", WIDE,
      lambda study: _lines((m.setup.name, m.states) for m in study.models)),
-    ("Gradient of the loss by the word k tokens back", "k",
-     f"‖∂L_t / ∂e_{{t−k}}‖; {WIDE}",
+    ("Gradient of the loss by the word k tokens back", "k, tokens back", "gradient norm",
+     "‖{∂L_t}/{∂e_{t−k}}‖", WIDE,
      lambda study: _lines((m.setup.name, m.inputs) for m in study.models)),
-    ("Norm of the gradient before clipping", "update",
-     "clipping: g ← g · τ / max(τ, ‖g‖), τ = 1",
+    ("Norm of the gradient before clipping", "updates", "gradient norm",
+     "g ← g {τ}/{max(τ, ‖g‖)}", "Clipping, with τ = 1.",
      lambda study: [_trace(m) for m in study.models]),
-    ("Perplexity given the last k words", "k",
-     f"exp(−1/N Σ ln P(y_t | y_{{t−k}} … y_{{t−1}})); {NARROW}",
-     lambda study: (_lines((f"{n}-gram", study.ngrams[n].cut) for n in DRAWN)
-                    + _lines((m.setup.name, m.context.cut) for m in _helped(study)))),
-    ("Perplexity with the words before the last k shuffled", "k",
-     f"exp(−1/N Σ ln P(y_t | π(y_1 … y_{{t−k−1}}) y_{{t−k}} … y_{{t−1}})); {NARROW}",
+    ("Perplexity given the last k words", "k, words", "perplexity",
+     "exp(−{1}/{N} Σ ln P(y_t | y_{t−k} … y_{t−1}))", NARROW,
+     lambda study: (_lines((m.setup.name, m.context.cut) for m in _helped(study))
+                    + _lines((f"{n}-gram", study.ngrams[n].cut) for n in DRAWN))),
+    ("Perplexity with the words before the last k shuffled", "k, words", "perplexity",
+     "exp(−{1}/{N} Σ ln P(y_t | π(y_1 … y_{t−k−1}) y_{t−k} … y_{t−1}))", NARROW,
      lambda study: _lines((m.setup.name, m.context.shuffled) for m in _helped(study))),
-    ("Gradient of the loss by the output of layer l", "l",
-     f"residual: u^l = LSTM_l(u^{{l−1}}) + u^{{l−1}}; {WIDE}",
+    ("Gradient of the loss by the output of layer l", "l, layer", "gradient norm",
+     "u^l = LSTM_l(u^{l−1}) + u^{l−1}", f"With residual connections. {WIDE}",
      lambda study: _lines(study.depth.items())),
-    ("Gradient of the loss at a target word by a source word", "steps",
-     "‖∂L_t / ∂e_i‖ by (I − i) + t; bands: 80 % of pairs of words",
+    ("Gradient of the loss at a target word by a source word",
+     "(I − i) + t, steps along the recurrences", "gradient norm",
+     "‖{∂L_t}/{∂e_i}‖", "Bands: 80 % of pairs of words.",
      lambda study: _lines(study.steps.items())),
 ]  # fmt: skip
 
 
 def charts(study: Study) -> list[Chart]:
     """The charts of ``CHARTS`` that have lines."""
-    drawn = [(title, x, tuple(lines(study)), equation) for title, x, equation, lines in CHARTS]
-    return [Chart(*chart[:3], log=True, equation=chart[3]) for chart in drawn if chart[2]]
+    return [
+        Chart(title, x, drawn, log=True, equations=(equation,), y=y, note=note)
+        for title, x, y, equation, note, lines in CHARTS
+        if (drawn := tuple(lines(study)))
+    ]

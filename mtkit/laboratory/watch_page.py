@@ -7,6 +7,9 @@ from mtkit.page.findings import Findings
 from mtkit.page.tables import Cell, Grid, number
 from mtkit.smt.alignment.watch import Watched
 
+T = ("t(f|e) = {c(f|e)}/{Σ_{f'} c(f'|e)}", "c(f|e) = Σ {t(f_j|e_i)}/{Σ_{i'} t(f_j|e_{i'})}")
+PERPLEXITY = "exp(−{1}/{N} ln Π_j {1}/{I+1} Σ_i t(f_j|e_i))"
+
 
 def findings(word: str, watched: Watched) -> Findings:
     """A row an iteration; t(f|word) and the perplexity as curves."""
@@ -15,15 +18,12 @@ def findings(word: str, watched: Watched) -> Findings:
         for k, f in enumerate(watched.words)
     ]
     model_1 = Line("IBM Model 1", tuple(enumerate(watched.perplexity)))
-    t_equation = "t(f|e) = c(f|e) / Σ_f' c(f'|e),  c(f|e) = Σ t(f_j|e_i) / Σ_i' t(f_j|e_i')"
-    perplexity_equation = (
-        "exp(−1/N ln Π_j 1/(I+1) Σ_i t(f_j|e_i)),  N: words f and one end a sentence"
-    )
-    title = "Perplexity of the target text"
     charts = [
-        Chart(f"t(f|{word})", "iteration", tuple(learnt), equation=t_equation),
-        Chart(title, "iteration", (model_1,), log=True, equation=perplexity_equation),
-    ]
+        Chart(f"Translation probabilities of “{word}”", "iterations of EM", tuple(learnt),
+              equations=T, y="t(f|e)"),
+        Chart("Perplexity of the target text", "iterations of EM", (model_1,), log=True,
+              equations=(PERPLEXITY,), y="perplexity", note="N: words f, and one end a sentence."),
+    ]  # fmt: skip
     caption = (
         f"IBM Model 1: t(f|{word}) by iterations of EM from the uniform start, for what it ends "
         "with, and the perplexity of the target text by P(f|e)."
@@ -34,4 +34,7 @@ def findings(word: str, watched: Watched) -> Findings:
     ]
     grid = Grid(caption, ("EM", "Perplexity", *watched.words), rows)
     question = f"How does Model 1 learn what “{word}” means?"
-    return Findings(f"mtkit watch {word}", question, "", charts, [grid])
+    last = len(watched.t) - 1
+    best = ", ".join(f"{f} {p:.3g}" for f, p in zip(watched.words, watched.t[-1], strict=True))
+    summary = [f"After {last} iterations: {best}."]
+    return Findings(f"mtkit watch {word}", question, "", charts, [grid], summary=summary)

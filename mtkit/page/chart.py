@@ -1,13 +1,20 @@
-"""Line charts as data and as the coordinates of an SVG: what a template only has to write out."""
+"""Line charts as data and as the coordinates of an SVG: what a template only has to write out.
+
+The SVG holds the lines alone and is stretched to the width that there is; all text stands around it
+as HTML, of one size at any width, at the same shares of the plane.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-# The plane between the axes, in a drawing of 375 × 200.
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 350.0, 10.0, 160.0
+# The plane between the axes: coordinates are per cent of its width and height.
+LEFT, RIGHT, TOP, BOTTOM = 0.0, 100.0, 0.0, 100.0
+APART = 7.0  # per cent of the height between two names at the ends of lines
+DOTS = 12  # points of a line that are marked, each; of more the line alone is drawn
+HIDDEN = 5.0  # a line that stays below the highest one by this factor needs a logarithmic axis
 # Colour is not all that tells lines apart. There are as many colours (page.html.j2).
 DASHES = ("none", "6 3", "2 3", "8 3 2 3", "12 3", "4 2 1 2", "1 2", "10 2 2 2 2 2")
 
@@ -23,64 +30,160 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """x: what the axis below shows, as the title says of y. log, log_x: whether y, x grows by
-    factors. equation: what is drawn, exactly, where the title is not enough.
+    """x, y: what the axes show, with units. log, log_x: whether y, x grows by factors.
+
+    equations: of what is drawn, see ``mathml``. note: what bands are. level: a line across, its
+    value and name. groups: names of x = 0, 1, 2 …, where x is no number; they are links to the
+    page's elements anchor-1, anchor-2 …
     """
 
     title: str
     x: str
     lines: tuple[Line, ...]
     log: bool = False
-    equation: str = ""
+    equations: tuple[str, ...] = ()
     log_x: bool = False
+    y: str = ""
+    note: str = ""
+    level: tuple[float, str] | None = None
+    groups: tuple[str, ...] = ()
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line as drawn: SVG paths of it and of its band, which may be empty; colour: from 0."""
+    """A line as drawn: SVG paths of it, of its dots and of its band, which may be empty.
+
+    colour: from 0. name_at: where its name stands, in per cent of the height.
+    """
 
     name: str
     path: str
+    dots: str
     band: str
     dashes: str
     colour: int
     words: str
+    name_at: float
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything a template writes out of a chart. Ticks: where on the axis, the number as text."""
+    """Everything a template writes out of a chart. Ticks: where on the axis, the number as text.
+
+    level, level_name_at: where. as_log: the same by factors, where small values would be hidden
+    otherwise.
+    """
 
     chart: Chart
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
     strokes: list[Stroke]
+    level: float | None
+    level_name_at: float
+    as_log: Drawing | None = None
 
 
-def draw(chart: Chart) -> Drawing:
+def draw_all(charts: Sequence[Chart], names: Sequence[str] = ()) -> list[Drawing]:
+    """The charts of a page, on which a line of one name has one colour. names: the first ones."""
+    colours = colours_of([*names, *(line.name for chart in charts for line in chart.lines)])
+    return [draw(chart, colours) for chart in charts]
+
+
+def colours_of(names: Sequence[str]) -> dict[str, int]:
+    """A number for each name, in order."""
+    return {name: k for k, name in enumerate(dict.fromkeys(names))}
+
+
+def draw(chart: Chart, colours: Mapping[str, int] | None = None) -> Drawing:
     """The coordinates of a chart, rounded so that they are the same on every machine.
 
-    There must be a point, and where numbers grow by factors all must be positive.
+    There must be a point, and where numbers grow by factors all must be positive. colours: a number
+    for each name.
     """
+    colours = colours or colours_of([line.name for line in chart.lines])
     points = [point for line in chart.lines for point in line.points]
     edges = [(x, y) for line in chart.lines for x, *both in line.band for y in both]
     xs, ys = zip(*points, *edges, strict=True)
-    x_marks, x_of = _axis(xs, LEFT, RIGHT, chart.log_x)
+    if chart.level:
+        ys += (chart.level[0],)
+    x_marks, x_of = _axis(xs, LEFT, RIGHT, chart.log_x, snug=True)
+    if chart.groups:
+        x_marks, x_of = list(map(float, range(len(chart.groups)))), _middles(len(chart.groups))
     y_marks, y_of = _axis(ys, BOTTOM, TOP, chart.log)
+    x_texts = chart.groups or [f"{x:,.4g}" if x < 1e4 else f"{x:,.0f}" for x in x_marks]
+    level = y_of(chart.level[0]) if chart.level else None
+    ends = [y_of(line.points[-1][1]) for line in chart.lines]
+    names_at = spread(ends if level is None else [*ends, level])
+    strokes = [
+        _stroke(line, colours[line.name], name_at, x_of, y_of, chart.groups)
+        for line, name_at in zip(chart.lines, names_at, strict=False)
+    ]
+    return Drawing(
+        chart,
+        list(zip(map(x_of, x_marks), x_texts, strict=True)),
+        [(y_of(y), _figure(y)) for y in y_marks],
+        strokes,
+        level,
+        names_at[-1],
+        draw(replace(chart, log=True), colours) if _hides(chart) else None,
+    )
 
-    def path(points: Sequence[tuple[float, float]]) -> str:
-        return "M" + "L".join(f"{x_of(x)} {y_of(y)}" for x, y in points) if points else ""
 
-    strokes = []
-    for k, line in enumerate(chart.lines):
-        (x, y), (last_x, last_y) = line.points[0], line.points[-1]
-        words = f"{line.name}: {y:.4g} at {x:,.0f}, {last_y:.4g} at {last_x:,.0f}"
-        band = [(x, low) for x, low, _ in line.band] + [(x, top) for x, _, top in line.band[::-1]]
-        colour = k % len(DASHES)
-        paths = path(line.points), path(band)
-        strokes.append(Stroke(line.name, *paths, DASHES[colour], colour, words))
-    x_ticks = [(x_of(x), f"{x:,.4g}" if x < 1e4 else f"{x:,.0f}") for x in x_marks]
-    return Drawing(chart, x_ticks, [(y_of(y), _figure(y)) for y in y_marks], strokes)
+Place = Callable[[float], float]
+
+
+def _stroke(
+    line: Line, k: int, name_at: float, x_of: Place, y_of: Place, groups: Sequence[str]
+) -> Stroke:
+    def path(points: Sequence[tuple[float, float]], to: str = "L") -> str:
+        return "M" + to.join(f"{x_of(x)} {y_of(y)}" for x, y in points) if points else ""
+
+    dots = path(line.points, "h0M") + "h0" if len(line.points) <= DOTS else ""
+    band = [(x, low) for x, low, _ in line.band] + [(x, top) for x, _, top in line.band[::-1]]
+    dashes = DASHES[(k + k // len(DASHES)) % len(DASHES)]
+    words = f"{line.name}: {_ends(line, groups)}"
+    colour = k % len(DASHES)
+    return Stroke(line.name, path(line.points), dots, path(band), dashes, colour, words, name_at)
+
+
+def _ends(line: Line, groups: Sequence[str]) -> str:
+    """What a line says to those who do not see it."""
+    ends = [
+        (y, groups[int(x)] if groups else f"{x:,.0f}")
+        for x, y in line.points[:: len(line.points) - 1 or 1]
+    ]
+    return ", ".join(f"{y:.4g} at {x}" for y, x in ends)
+
+
+def _middles(n: int) -> Place:
+    """Places of n groups, each in the middle of its share of the width."""
+    return lambda x: round(LEFT + (RIGHT - LEFT) * (x + 0.5) / n, 2)
+
+
+def _hides(chart: Chart) -> bool:
+    """Whether small values could not be told apart, and can be by factors."""
+    highest = [max(y for _, y in line.points) for line in chart.lines]
+    everything = [y for line in chart.lines for _, *ys in (*line.points, *line.band) for y in ys]
+    return not chart.log and min(everything) > 0 and max(highest) > HIDDEN * min(highest)
+
+
+def spread(places: Sequence[float]) -> list[float]:
+    """Places in per cent, moved as little as this simple way allows until they are ``APART``.
+
+    >>> spread([50.0, 99.0, 52.0])
+    [50.0, 99.0, 57.0]
+    """
+    apart = min(APART, (BOTTOM - TOP) / max(1, len(places)))
+    order = sorted(range(len(places)), key=lambda k: places[k])
+    moved, free = list(places), -math.inf
+    for k in order:
+        moved[k] = free = max(places[k], free + apart)
+    free = math.inf
+    for k in reversed(order):
+        moved[k] = free = min(moved[k], BOTTOM, free)
+        free -= apart
+    return [round(place, 2) for place in moved]
 
 
 def _figure(y: float) -> str:
@@ -96,14 +199,19 @@ def _figure(y: float) -> str:
 
 
 def _axis(
-    values: Sequence[float], start: float, end: float, log: bool
-) -> tuple[list[float], Callable[[float], float]]:
-    """Marks that enclose ``values``; where numbers are drawn, the first mark at ``start``."""
+    values: Sequence[float], start: float, end: float, log: bool, snug: bool = False
+) -> tuple[list[float], Place]:
+    """Marks that enclose ``values``; where numbers are drawn, the first mark at ``start``.
+
+    snug: the axis ends with the last value, not with a mark.
+    """
     low, high = min(values), max(values)
     marks = log_ticks(low, high) if log else ticks(min(0.0, low), high)
-    grows: Callable[[float], float] = math.log if log else float
-    first, last = grows(marks[0]), grows(marks[-1])
-    return marks, lambda v: round(start + (end - start) * (grows(v) - first) / (last - first), 2)
+    grows: Place = math.log if log else float
+    top = high if snug and high > marks[0] else marks[-1]
+    first, last = grows(marks[0]), grows(top)
+    shown = [mark for mark in marks if mark <= top * (1 + 1e-9)]
+    return shown, lambda v: round(start + (end - start) * (grows(v) - first) / (last - first), 2)
 
 
 def ticks(low: float, high: float) -> list[float]:

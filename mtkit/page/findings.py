@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from mtkit.page.chart import Chart, draw
+from mtkit.page.chart import Chart, colours_of, draw_all
 from mtkit.page.tables import Grid, html, print_grid, say
 
 
 @dataclass(frozen=True)
 class Findings:
-    """title, question: the page's; heading: what was measured, and on what; verdicts: sentences."""
+    """title, question: the page's; heading: what was measured, and on what; verdicts: sentences.
+
+    summary: sentences that come before the verdicts, on the page alone. unfolded: tables that the
+    page does not fold.
+    """
 
     title: str
     question: str
@@ -20,11 +24,14 @@ class Findings:
     charts: list[Chart]
     grids: list[Grid]
     verdicts: list[str] = field(default_factory=list)
+    summary: list[str] = field(default_factory=list)
+    unfolded: int = 9
 
     def as_html(self) -> str:
         """One page that needs nothing from elsewhere."""
-        drawings = [draw(chart) for chart in self.charts]
-        return html("findings.html.j2", drawings=drawings, **vars(self))
+        lines = [line.name for chart in self.charts for line in chart.lines]
+        drawings, colours = draw_all(self.charts), colours_of(lines)
+        return html("findings.html.j2", drawings=drawings, colours=colours, **vars(self))
 
     def show(self, console: Console) -> None:
         """Print tables and sentences."""

@@ -6,6 +6,7 @@ Whatever a corpus holds reaches either as plain text.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -20,8 +22,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mtkit.console import visible
-from mtkit.page.chart import LEFT, RIGHT
+from mtkit.page.mathml import mathml, prose
 from mtkit.storage.writing import named_file
+from mtkit.text.tokenizer import JOINER
 
 NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
 NAME = 8  # of these the first column needs; the others the longest word of their headings
@@ -121,9 +124,35 @@ ENVIRONMENT = Environment(
 )
 
 
+def tokens(text: str) -> str:
+    """Text with its joiner marks as elements that a style sheet draws: few fonts have the glyph."""
+    if JOINER not in text:
+        return text
+    mark = Markup('<span class="joiner">{}</span>').format(JOINER)
+    return mark.join(visible(text).split(JOINER))
+
+
+def headings(page: str) -> list[tuple[str, Markup]]:
+    """Id and text of the sections of a page."""
+    found = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', page, re.DOTALL)
+    return [(name, Markup(heading)) for name, heading in found]  # noqa: S704 (escaped already)
+
+
+def title_of(caption: str) -> str:
+    """What a table is folded under.
+
+    >>> title_of("Unknown source words: total, copied.")
+    'Unknown source words'
+    """
+    return re.split(r"[:.] ", caption + " ")[0]
+
+
+ENVIRONMENT.filters |= {of.__name__: of for of in (tokens, headings, title_of, mathml, prose)}
+
+
 def html(template: str, **values: Any) -> str:
     """A page that needs nothing from elsewhere; the same values give the same bytes."""
-    return ENVIRONMENT.get_template(template).render(left=LEFT, right=RIGHT, **values)
+    return ENVIRONMENT.get_template(template).render(**values)
 
 
 def write_page(text: str, path: Path) -> None:

@@ -86,5 +86,8 @@ def _charts(stats: Stats) -> list[Chart]:
         for g in stats.growth
         if len(g.points) > 1
     )
-    title = "Types among the first tokens of the training text"
-    return [Chart(title, "tokens", lines, log=True, equation="V = K N^β", log_x=True)] * bool(lines)
+    chart = Chart(
+        "Growth of the vocabulary (Heaps' law)", "N, tokens of training text", lines, log=True,
+        equations=("V = K N^β",), log_x=True, y="V, types",
+    )  # fmt: skip
+    return [chart] * bool(lines)

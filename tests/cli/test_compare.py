@@ -65,7 +65,7 @@ def test_a_second_report_has_the_same_bytes(project: Path) -> None:
     assert b"translating" not in done.stderr
     one, two = ((project / name).read_bytes() for name in ("one.html", "two.html"))
     assert one == two
-    assert b"Why <bdi>nmt</bdi> says so" in one
+    assert b"Explanation of <bdi>nmt</bdi>" in one
     fresh = mtkit("compare", "models/smt", *test, "--fresh", "--json", cwd=project)
     assert b"smt: translating 30 sentences" in fresh.stderr
     again = mtkit("compare", "models/smt", *test, "--json", "-q", cwd=project)
@@ -147,7 +147,7 @@ def test_an_ensemble_joins_by_its_directories(project: Path) -> None:
     one, *ensembles = found["systems"]
     assert {s["bytes"] for s in ensembles} == {2 * one["bytes"]}
     assert {s["metrics"]["bleu"]["score"] for s in ensembles} == {one["metrics"]["bleu"]["score"]}
-    assert b"Why <bdi>two</bdi> says so" in (project / "e.html").read_bytes()
+    assert b"Explanation of <bdi>two</bdi>" in (project / "e.html").read_bytes()
     (project / "a+b.de").write_bytes((project / "test.de").read_bytes())
     found = json.loads(mtkit("compare", "a+b.de", *test, "--json", cwd=project).stdout)
     assert [s["name"] for s in found["systems"]] == ["a+b.de"]  # a file whose name has a +

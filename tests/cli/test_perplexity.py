@@ -71,3 +71,21 @@ def test_perplexity_by_frequency_in_the_training_text(project: Path) -> None:
     (project / "moved").rename(train)
     assert "by frequency of the word" not in said
     assert re.search(r"counted is not split by frequency: \S+train\.de: no such file\.\n", said)
+
+
+def test_perplexity_as_a_page(project: Path) -> None:
+    test = ("--test", "test.en", "test.de")
+    done = mtkit("perplexity", *test, "--json", "--html", "p.html", cwd=project)
+    assert done.stderr.decode().splitlines()[-1] == f"report: {project}/p.html"
+    page = (project / "p.html").read_text("utf-8")
+    found = json.loads(done.stdout)
+    p = found["models/smt"]["P(y)"]
+    figures = f"models/smt {p['value']:,.1f} ({p['bits_per_character']:.2f} bits per character)"
+    assert f"source unseen: perplexity of {figures}." in page
+    rows = len(found["models/smt"]) + len(found["models/nmt"])
+    assert page.count('<div class="surprise">') == rows * 30
+    bits = [-log_p / math.log(2) for log_p in p["sentences"][0]["log_p"]]
+    first = page.split('<div class="surprise">')[1].split("</div>")[0]
+    shown = re.findall(r"<small>([\d,.]+)\*? n(\d)</small>", first)
+    assert [float(b.replace(",", "")) for b, _ in shown] == pytest.approx(bits, abs=0.051)
+    assert [int(n) for _, n in shown] == p["sentences"][0]["order"]

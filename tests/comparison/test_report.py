@@ -621,8 +621,10 @@ def test_same_input_same_bytes(report: Comparison, tmp_path: Path) -> None:
 
 def test_page_needs_nothing_from_elsewhere(report: Comparison) -> None:
     text = as_html(report)
-    for reference in ("http:", "https:", "//cdn", "src=", "href=", "url(", "@import", "<link"):
+    for reference in ("http:", "https:", "//cdn", "src=", "url(", "@import", "<link"):
         assert reference not in text
+    ids = {attrs["id"] for _, attrs, _ in Page(text).elements if "id" in attrs}
+    assert {f"#{name}" for name in ids} >= {a["href"] for a in Page(text).attributes("a")} > set()
     assert "default-src 'none'" in text
 
 
@@ -630,29 +632,31 @@ def test_page_is_readable_by_machines_that_read_aloud(report: Comparison) -> Non
     page = Page(as_html(report))
     assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(report)) == 16
     assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
-    (chart,) = page.attributes("svg")
-    assert chart["role"] == "img"
+    charts = [a for a in page.attributes("svg") if "aria-hidden" not in a]
+    assert [chart["role"] for chart in charts] == ["img"]  # BLEU by length
     ids = {attrs["id"] for _, attrs, _ in page.elements if "id" in attrs}
     labels = [a["aria-labelledby"] for _, a, _ in page.elements if "aria-labelledby" in a]
     assert all(set(label.split()) <= ids for label in labels)
     for system in report.systems:
-        bleu = system.metrics["bleu"]
-        spoken = f"{system.name}: {bleu.score:.1f}, 95 % interval {bleu.low:.1f}–{bleu.high:.1f}."
-        assert spoken in page.texts("desc")[0]
+        group = system.by_length[0]
+        end = f"{group.bleu:.4g} at {group.low}–{group.high}"
+        assert f"{system.name}: {end}" in page.texts("desc")[0]
 
 
 def test_bars_are_as_long_as_the_scores(report: Comparison) -> None:
-    widths = [float(attrs["width"]) for attrs in Page(as_html(report)).attributes("rect")]
+    bars = re.findall(r'class="bar" style="width: ([\d.]+)%; --colour: (.*?)"', as_html(report))
+    widths = [float(width) for width, _ in bars]
     scores = [system.metrics["bleu"].score for system in report.systems]
     assert [w / widths[0] for w in widths] == pytest.approx(
         [s / scores[0] for s in scores], abs=1e-3
     )
-    assert 350 / 2 < max(widths) <= 350
+    assert 100 / 2 < max(widths) <= 100
+    assert [colour for _, colour in bars] == [f"var(--series-{k})" for k in range(3)]
 
 
 def test_without_intervals_there_is_still_a_page() -> None:
     report = built(SOURCES, REFERENCES, systems()[2:], resamples=0, trials=5)
-    assert "95 % interval" not in Page(as_html(report)).texts("desc")[0]
+    assert 'class="whisker"' not in as_html(report)
     assert f"{report.systems[0].metrics['bleu'].score:.1f}" in printed(report)
 
 
@@ -686,12 +690,15 @@ def test_what_training_logged_is_drawn() -> None:
     b = replace(of("b", "nmt", REFERENCES), training=[e | {"bleu": 3.0} for e in log])
     report = built(SOURCES, REFERENCES, [a, b], resamples=2, trials=2)
     page = as_html(report)
-    perplexity, bleu, norm = re.findall(r"<figure>.*?</svg>", page, re.DOTALL)[1:]
+    plots = re.findall(
+        r"<svg style=\"--lines: \d+\" viewBox=\"0 0 100 100\".*?</svg>", page, re.DOTALL
+    )
+    perplexity, bleu, norm = plots[1:]
     assert "perplexity on the dev set" in perplexity
     assert perplexity.count("stroke-dasharray") == norm.count("stroke-dasharray") == 2
     assert "b: 9 at 10, 3 at 30." in perplexity
-    assert bleu.count("stroke-dasharray") == 1
+    assert re.findall(r'stroke="(.*?)" stroke-dasharray', bleu) == ["var(--series-1)"]  # b's
     assert NASTY not in page
-    assert "<h2>Training</h2>" not in as_html(
+    assert ">Training</h2>" not in as_html(
         built(SOURCES, REFERENCES, [replace(a, training=())], resamples=2, trials=5)
     )

@@ -34,7 +34,7 @@ from mtkit.evaluation.perplexity import (
     judge,
     splits,
 )
-from mtkit.evaluation.perplexity_page import print_tables, print_tokens
+from mtkit.evaluation.perplexity_page import as_html, print_tables, print_tokens
 from mtkit.manifest import Manifest, training_pairs, training_text
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt.language_model.arpa import write_arpa
@@ -452,6 +452,25 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
     text = shown(others, 200, colour=False, tokens=False)
     compare = "compare bits per character, which pay for everything, not perplexities"
     assert f"P(y): {compare}: the tokens differ." in text
+
+
+def test_the_page_has_every_question_and_the_same_bytes(models: list[Measured]) -> None:
+    page = as_html(models)
+    assert page == as_html(models)
+    for question in ("P(y)", "P(y|x)"):
+        assert f"Perplexity by position of the word in its sentence, {question}" in page
+    assert "smt is not split by frequency: no text." in page
+    lines = len(models[0].judged["P(y)"].begin) - 1
+    assert f"The first {min(lines, 30)} of {lines} lines." in page
+    title = "Perplexity by position of the word in its sentence, P(y|x). "
+    words = re.search(rf"<desc[^>]*>{re.escape(title)}(.*?)</desc>", page)
+    assert words
+    for model in models:
+        groups = [g for g in model.splits["P(y|x)"]["position"] if g.tokens and g.label != END]
+        ends = [f"{g.perplexity:.4g} at {g.label}" for g in (groups[0], groups[-1])]
+        assert f"{model.name}: {', '.join(ends)}." in words[1]
+    two = [replace(models[0], files=(Path(name),)) for name in ("a.de", "b.de")]
+    assert re.findall(r'<h2 id="text-\d">(.*?)</h2>', as_html(two)) == ["a.de", "b.de"]
 
 
 def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[Measured]) -> None:

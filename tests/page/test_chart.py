@@ -11,7 +11,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mtkit.page.chart import BOTTOM, LEFT, RIGHT, TOP, Chart, Line, draw, log_ticks, ticks
+from mtkit.page.chart import (
+    APART,
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Chart,
+    Line,
+    draw,
+    draw_all,
+    log_ticks,
+    spread,
+    ticks,
+)
 
 NUMBERS = st.floats(0, 1e6, allow_nan=False)
 
@@ -65,3 +78,56 @@ def test_lines_differ_in_more_than_colour() -> None:
 
 def test_one_point_is_a_chart() -> None:
     assert draw(Chart("t", "x", (Line("a", ((3.0, 5.0),)),), log=True)).strokes
+
+
+def test_a_name_has_one_colour_on_all_charts_of_a_page() -> None:
+    def chart(*names: str) -> Chart:
+        return Chart("t", "x", tuple(Line(name, ((0.0, 1.0),)) for name in names))
+
+    charts = [chart("b", "a"), chart("c", "b", *(f"more {k}" for k in range(7)))]
+    first, second = draw_all(charts, ["a"])
+    assert [(s.name, s.colour) for s in first.strokes] == [("b", 1), ("a", 0)]
+    assert [(s.name, s.colour) for s in second.strokes[:2]] == [("c", 2), ("b", 1)]
+    looks = {(s.colour, s.dashes) for s in (*first.strokes, *second.strokes)}
+    assert len(looks) == 10  # of ten names, with eight colours
+
+
+@given(st.lists(st.floats(0, 100), max_size=30))
+def test_names_at_the_ends_of_lines_stand_apart_and_inside(places: list[float]) -> None:
+    moved = spread(places)
+    apart = min(APART, 100 / max(1, len(places)))
+    in_order = sorted(moved)
+    assert all(b - a >= apart - 0.02 for a, b in pairwise(in_order))
+    assert not moved or (in_order[0] >= -0.01 and in_order[-1] <= BOTTOM)
+    order = sorted(range(len(places)), key=lambda k: places[k])
+    assert [moved[k] for k in order] == in_order
+
+
+def test_groups_stand_in_the_middle_of_their_share() -> None:
+    line = Line("a", ((0.0, 1.0), (3.0, 2.0)))
+    drawing = draw(Chart("t", "x", (line,), groups=("0", "1", "2–9", "10–")))
+    assert drawing.x_ticks == [(12.5, "0"), (37.5, "1"), (62.5, "2–9"), (87.5, "10–")]
+    assert drawing.strokes[0].words == "a: 1 at 0, 2 at 10–"
+    assert drawing.strokes[0].path.startswith("M12.5 ")
+
+
+def test_a_level_is_on_the_axis_and_has_a_name() -> None:
+    drawing = draw(Chart("t", "x", (Line("a", ((0.0, 48.0),)),), level=(50.0, "chance")))
+    (y,) = [at for at, text in drawing.y_ticks if text == "50"]
+    assert drawing.level == y
+    assert abs(drawing.level_name_at - drawing.strokes[0].name_at) >= APART
+    high = draw(Chart("t", "x", (Line("a", ((0.0, 5.0),)),), level=(50.0, "chance")))
+    assert high.level >= TOP
+
+
+@pytest.mark.parametrize(
+    ("lows", "wanted"),
+    [((0.9, 0.1), True), ((0.9, 0.5), False), ((0.9, 0.0), False), ((0.9,), False)],
+)
+def test_what_one_line_hides_is_also_drawn_by_factors(
+    lows: tuple[float, ...], wanted: bool
+) -> None:
+    lines = tuple(Line(str(y), ((0.0, y), (1.0, y))) for y in lows)
+    drawing = draw(Chart("t", "x", lines))
+    assert (drawing.as_log is not None) is wanted
+    assert drawing.as_log is None or drawing.as_log.chart.log

@@ -17,8 +17,8 @@ def chart(curve: Curve) -> Chart:
         bleu = list(zip(curve.sizes, of.bleu, strict=True))
         band = tuple((n, b.low, b.high) for n, b in bleu)
         lines.append(Line(of.system, tuple((n, b.value) for n, b in bleu), band))
-    said = f"bands: 95 % intervals over {_over(curve)}"
-    return Chart("BLEU by training text", "sentence pairs", tuple(lines), log_x=True, equation=said)
+    note, x = f"Bands: 95 % intervals over {_over(curve)}.", "sentence pairs of training text"
+    return Chart("BLEU by training text", x, tuple(lines), log_x=True, y="BLEU", note=note)
 
 
 def _over(curve: Curve) -> str:

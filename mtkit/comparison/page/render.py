@@ -20,7 +20,7 @@ from mtkit.console import visible
 from mtkit.evaluation.metrics import LABELS, label
 from mtkit.evaluation.significance import Pair
 from mtkit.explanation.page import view
-from mtkit.page.chart import Chart, Line, draw
+from mtkit.page.chart import Chart, Line, colours_of, draw_all
 from mtkit.page.tables import Grid, html, print_grid, say
 
 PRINTED = 4  # examples in a terminal
@@ -83,25 +83,25 @@ def with_legend(comparison: Comparison) -> list[str]:
     return [*verdicts(comparison), *[AGREE] * told]
 
 
-# What is logged at a validation: a chart's title, and whether its y axis grows by factors.
+# What is logged at a validation: a chart's title, y axis, and whether that grows by factors.
 CURVES = {
-    "dev_perplexity": ("Training: perplexity on the dev set", True),
-    "bleu": ("Training: BLEU on the dev set, of greedy translations", False),
-    "gradient_norm": ("Training: median norm of the gradient, before clipping", True),
+    "dev_perplexity": ("Training: perplexity on the dev set", "perplexity", True),
+    "bleu": ("Training: BLEU on the dev set, of greedy translations", "BLEU", False),
+    "gradient_norm": ("Training: median norm of the gradient, before clipping", "norm", True),
 }
 
 
 def charts(comparison: Comparison) -> list[Chart]:
     """How the training of each system went, if that was logged."""
     drawn = []
-    for key, (title, log) in CURVES.items():
+    for key, (title, y, log) in CURVES.items():
         lines = [
             Line(s.name, points)
             for s in comparison.systems
             if (points := tuple((e["update"], e[key]) for e in s.training if e.get(key, 0) > 0))
         ]
         if lines:
-            drawn.append(Chart(title, "update", tuple(lines), log))
+            drawn.append(Chart(title, "updates", tuple(lines), log, y=y))
     return drawn
 
 
@@ -174,23 +174,32 @@ def _example(example: Example) -> Table:
 # --- HTML
 
 
+SECTIONS = {"Who": "Scores", "Where": "Where they differ", "Why": "Why they differ"}  # on the page
+OPEN = {"Who": 1, "Where": 0, "Why": 1}  # tables that are not folded
+
+
 def as_html(comparison: Comparison) -> str:
     """One page that needs nothing from elsewhere; the same comparison gives the same bytes."""
     bleu = [(s.name, s.metrics["bleu"]) for s in comparison.systems]
+    names = [name for name, _ in bleu]
     curve, explanations = comparison.curve, comparison.explanations
     return html(
         "report.html.j2",
         title=f"mtkit compare: {heading(comparison)}",
         comparison=comparison,
         heading=heading(comparison),
-        sections=sections(comparison),
+        sections=[
+            (SECTIONS[name], name, OPEN[name], of) for name, of in sections(comparison).items()
+        ],
         explained={line: list(map(view, of)) for line, of in explanations.items()},
-        drawings=[draw(chart) for chart in charts(comparison)],
+        drawings=draw_all(charts(comparison), names),
+        where=draw_all(where.charts(comparison), names),
         conclusion=conclude(comparison),
         tested=tested(comparison),
         verdicts=with_legend(comparison),
-        curve=[draw(curve_page.chart(curve))] if curve else [],
+        curve=draw_all([curve_page.chart(curve)], names) if curve else [],
         curve_verdicts=curve_page.verdicts(curve) if curve else [],
         bars=[(name, m.score, m.low, m.high, span(m)) for name, m in bleu],
         top=20 * max(1, math.ceil(max(m.high or m.score for _, m in bleu) / 20)),
+        colours=colours_of(names),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 from mtkit.comparison.report import DIFFERENCES, Comparison, ScoredGroup
 from mtkit.comparison.where import FEWEST, Accuracy, Difference, Grouping, Ngrams
 from mtkit.evaluation.means import Interval
+from mtkit.page.chart import Chart, Line
 from mtkit.page.tables import Cell, Grid, number, table
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -20,7 +21,7 @@ GROUPINGS = {
     "source frequency": "Source words that are translated as in the reference (all the words that "
     "they are aligned to are matched), by their frequency in training",
 }
-
+BANDS = "Bands: 95 % intervals."
 DIFFERENCE = "a − b: by how much the best system is ahead, over the same draws of sentences."
 
 
@@ -58,6 +59,50 @@ def grids(comparison: Comparison) -> list[Grid]:
         *(_words_grid(grouping, best) for grouping in comparison.groupings),
         *map(_ngrams_grid, comparison.ngrams),
     ]
+
+
+def charts(comparison: Comparison) -> list[Chart]:
+    """BLEU by length, F1 by frequency."""
+    lengths = [(group.low, group.high) for group in comparison.systems[0].by_length]
+    bleu = [_line(s.name, [_interval(group) for group in s.by_length]) for s in comparison.systems]
+    drawn = [
+        Chart(
+            "BLEU by length of the source", "words of the source", tuple(filter(None, bleu)),
+            y="BLEU", note=BANDS, groups=tuple(f"{low}–{high}" for low, high in lengths),
+            anchor="length",
+        )
+    ]  # fmt: skip
+    for grouping in comparison.groupings:
+        if grouping.by == "frequency":
+            f1 = [_line(name, _f1(grouping, name), 100) for name in grouping.systems]
+            title, x = "F1 of words by frequency", "occurrences in the training text"
+            lines, groups = tuple(filter(None, f1)), tuple(grouping.labels)
+            drawn.append(
+                Chart(title, x, lines, y="F1, %", note=BANDS, groups=groups, anchor="frequency")
+            )
+    return [chart for chart in drawn if chart.lines]
+
+
+def _interval(group: ScoredGroup) -> Interval | None:
+    if group.bleu is None:
+        return None
+    low, high = group.bleu_low, group.bleu_high
+    return Interval(
+        group.bleu, *((group.bleu,) * 2 if low is None or high is None else (low, high))
+    )
+
+
+def _f1(grouping: Grouping, name: str) -> list[Interval | None]:
+    """Those of groups that have enough words."""
+    every = zip(grouping.systems[name], grouping.words, strict=True)
+    return [accuracy.f1 if words >= FEWEST else None for accuracy, words in every]
+
+
+def _line(name: str, figures: Iterable[Interval | None], factor: float = 1) -> Line | None:
+    known = [(float(x), of) for x, of in enumerate(figures) if of]
+    points = tuple((x, factor * of.value) for x, of in known)
+    band = tuple((x, factor * of.low, factor * of.high) for x, of in known)
+    return Line(name, points, band) if points else None
 
 
 def _bleu(group: ScoredGroup) -> Cell:

@@ -1,0 +1,81 @@
+"""Test sentences of each group that BLEU and F1 are shown by: what stands behind a figure.
+
+Of a group by length those where two systems differ most in chrF; of a group of words by frequency
+those with most words that one of the systems gets and the other misses.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from mtkit.comparison.examples import Example
+from mtkit.comparison.where import Text, Words, matches
+from mtkit.evaluation.perplexity import FREQUENCIES, ranges
+
+SENTENCES = 5  # of a group
+NAMED = 6  # words of a sentence
+Make = Callable[[int, str], Example]
+Groups = list[tuple[str, list[Example]]]  # label → sentences
+Found = list[tuple[str, list[str]]]  # word → the systems that have it
+
+
+def by_length(
+    lengths: Iterable[tuple[int, int, Sequence[int]]],
+    chrf: Mapping[str, Sequence[float]],
+    rivals: Sequence[str],
+    make: Make,
+) -> Groups:
+    """lengths: limits and rows. rivals: two systems, or the only one, whose worst are taken."""
+
+    def order(i: int) -> float:
+        return -abs(chrf[rivals[0]][i] - chrf[rivals[1]][i]) if rivals[1:] else chrf[rivals[0]][i]
+
+    def why(i: int) -> str:
+        ahead, *behind = sorted(rivals, key=lambda name: -chrf[name][i])
+        if not behind:
+            return "among the lowest chrF"
+        gap = chrf[ahead][i] - chrf[behind[0]][i]
+        return f"{ahead} is ahead of {behind[0]} by {gap:.1f} chrF" if gap else "the same chrF"
+
+    return [
+        (f"{low}–{high}", [make(i, why(i)) for i in sorted(rows, key=order)[:SENTENCES]])
+        for low, high, rows in lengths
+    ]
+
+
+def by_frequency(text: Text, outputs: Mapping[str, Sequence[Words]], make: Make) -> Groups:
+    """Groups of the reference's words by their count in training. outputs: of one or two systems.
+
+    Empty where the counts are not known.
+    """
+    if text.counts is None:
+        return []
+    labels = ranges(FREQUENCIES)
+    found: dict[str, dict[int, Found]] = {label: defaultdict(list) for label in labels}
+    for row, reference in enumerate(text.reference):
+        matched = {name: set(matches(reference, lines[row])) for name, lines in outputs.items()}
+        for at, word in enumerate(reference):
+            label = labels[bisect(FREQUENCIES, text.counts[word]) - 1]
+            having = [name for name, places in matched.items() if at in places]
+            found[label][row].append((word, having))
+
+    def order(words: Found) -> int:
+        return -sum(len(having) == 1 for _, having in words)
+
+    return [
+        (label, [make(i, _why(of[i])) for i in sorted(of, key=lambda i: order(of[i]))[:SENTENCES]])
+        for label, of in found.items()
+    ]
+
+
+def _why(words: Found) -> str:
+    """The words, and who has them.
+
+    >>> _why([("Zug", ["a", "b"]), ("Gleis", [])])
+    'Zug (a, b), Gleis (no system)'
+    """
+    shown = dict.fromkeys(f"{word} ({', '.join(having) or 'no system'})" for word, having in words)
+    more = ", …" * (len(shown) > NAMED)
+    return ", ".join(list(shown)[:NAMED]) + more

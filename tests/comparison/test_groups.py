@@ -1,0 +1,60 @@
+"""The sentences of each group: those that tell two systems apart, and who has which word."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from mtkit.comparison.groups import SENTENCES, by_frequency, by_length
+from mtkit.comparison.page.render import as_html
+from mtkit.comparison.report import as_json
+from mtkit.comparison.where import Text
+from tests.support.comparisons import REFERENCES, SOURCES, built, systems
+
+
+def why_of(i: int, why: str) -> Any:
+    """In place of an example."""
+    return f"{i}: {why}"
+
+
+def test_sentences_of_a_length_are_those_that_differ_most() -> None:
+    chrf = {"a": [10.0, 50.0, 60.0, 7.0], "b": [12.0, 90.0, 50.0, 7.0]}
+    lengths = [(1, 5, [0, 1, 2]), (6, 10, [3])]
+    assert by_length(lengths, chrf, ["a", "b"], why_of) == [
+        (
+            "1–5",
+            [
+                "1: b is ahead of a by 40.0 chrF",
+                "2: a is ahead of b by 10.0 chrF",
+                "0: b is ahead of a by 2.0 chrF",
+            ],
+        ),
+        ("6–10", ["3: the same chrF"]),
+    ]
+    lowest = [f"{i}: among the lowest chrF" for i in (0, 1, 2)]
+    assert by_length(lengths[:1], chrf, ["a"], why_of) == [("1–5", lowest)]
+    many = {"a": [float(i) for i in range(20)]}
+    [(_, sentences)] = by_length([(1, 5, range(20))], many, ["a"], why_of)
+    assert len(sentences) == SENTENCES
+
+
+def test_sentences_of_a_frequency_say_who_has_the_words() -> None:
+    lines = [["a", "b"], ["a", "c"], ["a", "a"]]
+    outputs = {"one": [["a", "b"], ["a", "x"], ["a"]], "two": [["a"], ["c"], ["a", "a"]]}
+    known = Text(lines, lines, counts=Counter({"a": 12, "b": 1}))
+    groups = dict(by_frequency(known, outputs, why_of))
+    assert groups["0"] == ["1: c (two)"]
+    assert groups["1"] == ["0: b (one)"]
+    assert groups["2–9"] == []
+    assert groups["10–99"] == ["1: a (one)", "2: a (one, two), a (two)", "0: a (one, two)"]
+    assert by_frequency(replace(known, counts=None), outputs, why_of) == []
+
+
+def test_they_are_on_the_page_and_not_in_json() -> None:
+    report = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5)
+    [(label, examples)] = report.sentences["length"]
+    page = as_html(report)
+    assert f'<details name="length">\n<summary>{label}</summary>' in page
+    assert all(f"<h3>Line {example.line} " in page for example in examples)
+    assert "sentences" not in as_json(report)
