@@ -114,6 +114,9 @@ def train_nmt(
     is nothing to resume and for the device ``cuda`` without a GPU.
     """
     from mtkit import models
+    from mtkit.console import load_torch
+
+    load_torch()
     from mtkit.nmt import parallel
     from mtkit.nmt.training.build import train_seeds
     from mtkit.threads import cores

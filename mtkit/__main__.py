@@ -32,7 +32,7 @@ def main() -> None:
 def _run() -> None:
     """Run it; what goes wrong is one line. Modules are imported where Ctrl-C is heard."""
     from mtkit.cli import app, complete
-    from mtkit.console import visible
+    from mtkit.console import complain
     from mtkit.errors import InputError, WorkError
 
     try:
@@ -42,13 +42,12 @@ def _run() -> None:
         finally:
             sys.stdout.flush()
     except (InputError, WorkError) as error:
-        print(f"mtkit: {visible(str(error))}", file=sys.stderr)
+        complain(str(error))
         sys.exit(2 if isinstance(error, InputError) else 1)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         with contextlib.suppress(OSError):  # stderr may lie on the same disk
-            said = visible(f"{named}{error.strerror or error}")
-            print(f"mtkit: {said}", file=sys.stderr, flush=True)
+            complain(f"{named}{error.strerror or error}")
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()

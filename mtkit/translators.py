@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from mtkit.console import load_torch
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, check_whole
 
@@ -31,6 +32,7 @@ def open_translator(directory: Path, *others: Path) -> System:
         from mtkit.smt.system import SmtSystem
 
         return SmtSystem.load(directory)
+    load_torch()
     from mtkit.nmt.system import NmtSystem
 
     return NmtSystem.load(directory)
@@ -44,6 +46,7 @@ def load_neural(directory: Path, able: str) -> NmtSystem:
 
 
 def _ensemble(directories: list[Path]) -> System:
+    load_torch()
     from mtkit.nmt.system import NmtSystem
 
     systems = [load_neural(directory, "can join an ensemble") for directory in directories]

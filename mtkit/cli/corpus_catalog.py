@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from mtkit.text.catalog import Entry
 
+MB = 1_000_000
+
 
 def list_corpora(
     pattern: Annotated[
@@ -81,10 +83,11 @@ def _fetch(entry: Entry, place: str | None) -> Path:
     from mtkit.text.fetch import fetch
 
     with progress() as bar:
-        task = bar.add_task("fetching", total=entry.download, status="bytes")
+        task = bar.add_task("fetching", total=entry.download / MB, status="MB")
 
         def show(here: int, total: int | None) -> None:
-            bar.update(task, completed=here, total=total or max(here, entry.download))
+            size = total or max(here, entry.download)
+            bar.update(task, completed=here / MB, total=size / MB)
 
         return fetch(entry, place, progress=show)
 

@@ -104,7 +104,7 @@ def train_nmt(
     for directory in directories:
         note(f"model: {directory}")
     for directory in directories:
-        note(f"the same again: {_repeat(context, directory, cores)}")
+        note(f"the same again: {_repeat(context, directory, cores)}", end=" \\")
 
 
 def _repeat(context: Context, directory: Path, threads: int) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtkit.console import counted
 from mtkit.errors import InputError
 from mtkit.manifest import MANIFEST, Manifest
 from mtkit.nmt import parallel
@@ -151,6 +152,7 @@ class NmtSystem:
         for beam in sorted({self.beam, max(self.beam, n_best)}):
             batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
             beams = chain.from_iterable(self._search(sources, batches, beam))
+            beams = counted(beams, len(sources))
             for r, outputs in zip(chain.from_iterable(batches), beams, strict=True):
                 i = rows[r]
                 for output in outputs:

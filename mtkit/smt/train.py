@@ -37,7 +37,7 @@ from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import save_weights, weights_named
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.bleu import SHARE
-from mtkit.smt.tuning.tune import TUNERS, Part, Round, tune
+from mtkit.smt.tuning.tune import ROUNDS, TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
 from mtkit.storage.stages import Outputs, Stages, fingerprint, link, unfinished
 from mtkit.storage.writing import replacing
@@ -140,23 +140,23 @@ def _put_together(models: Mapping[str, Path], into: Path) -> None:
 def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str, Any]]:
     """The weights that are best on a dev set, and the figures of every round."""
     size = sum(len(part.source) for part in parts)
-    note(f"  tuning the weights ({tuner}) on {size:,} pairs; round 1 has those it begins at")
-    merit = f"{1 - SHARE:g} BLEU − {SHARE:g} WER"
-    note(f"    * best so far by {merit}; length: words per word of the references")
-    note("    step: how far from the best weights to those that rank the hypotheses best")
-    note("    round      BLEU       WER  length  step  hypotheses         new  seconds")
+    note(f"  tuning the weights ({tuner}) on {size:,} sentence pairs")
+    note(f"    round 1: the initial weights; * highest {1 - SHARE:g} BLEU − {SHARE:g} WER so far")
+    note("    length: output words per reference word")
+    note("    step: 0 = best weights so far, 1 = weights that rank the hypotheses best")
+    note("  round   BLEU    WER length  step hypotheses     new    s")
     rounds, start = list[Round](), time.perf_counter()
-    with busy("translating the dev set"):
+    with busy(f"tuning, at most {ROUNDS} rounds"):
         for r in tune(parts, tuner):
             rounds.append(r)
             seconds, start = time.perf_counter() - start, time.perf_counter()
             note(
-                f"    {len(rounds):5}{r.bleu:10.2f} {' *'[r.best]}{r.wer:8.2f}{r.length:8.2f}"
-                f"{r.step:6.2f}{r.hypotheses:12,}{r.new:12,}{seconds:9.1f}"
+                f"{len(rounds):7}{r.bleu:7.2f}{' *' if r.best else '  '}{r.wer:6.2f}{r.length:7.2f}"
+                f"{r.step:6.2f}{r.hypotheses:11,}{r.new:8,}{seconds:5.1f}"
             )
     best = [r for r in rounds if r.best][-1]
-    gain = f"BLEU {best.bleu:.2f}, {best.bleu - rounds[0].bleu:+.2f} to round 1"
-    note(f"    the weights of round {rounds.index(best) + 1} are kept: {gain}")
+    gain = f"BLEU {best.bleu:.2f}, {best.bleu - rounds[0].bleu:+.2f} since round 1"
+    note(f"  best weights: round {rounds.index(best) + 1}, {gain}")
     if best is rounds[0]:
         note(f"warning: tuning brought nothing, the weights stay as they were: {_why(best, size)}")
     names = ("bleu", "wer", "length", "step", "hypotheses", "new")
