@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from rich.text import Text
 from typer import Argument, Option
 
+from mtkit.cli import completion
 from mtkit.cli.options import Quiet, set_up
 from mtkit.cli.output import AsJson
 from mtkit.console import note, progress, visible
@@ -25,7 +26,7 @@ MB = 1_000_000
 
 def list_corpora(
     pattern: Annotated[
-        str, Argument(metavar="PATTERN", help="Part of a name or title; * stands for anything.")
+        str, Argument(metavar="PATTERN", help="Part of a name or title; * matches any text.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -43,27 +44,33 @@ def list_corpora(
     else:
         console = Console(highlight=False)
         console.print("Public corpora; MB of the download, ~ estimated.", _table(entries, here))
-        console.print(
-            "`mtkit corpus get NAME` says more about one and fetches it, for --corpus NAME."
-        )
+        console.print("`mtkit corpus get NAME` describes and fetches a corpus, for --corpus NAME.")
 
 
 def get_corpus(
-    name: Annotated[str, Argument(metavar="NAME", help="As `mtkit corpus list` shows it.")],
+    name: Annotated[
+        str,
+        Argument(
+            metavar="NAME",
+            help="A name from `mtkit corpus list`.",
+            autocompletion=completion.corpora,
+        ),
+    ],
     place: Annotated[
         str | None,
         Option(
             "--from",
             metavar="URL|PATH",
-            help="A mirror, or a local copy of the file or of the directory with the files.",
+            help="Mirror, or local copy of the file or of the directory with the files.",
         ),
     ] = None,
-    force: Annotated[bool, Option("--force", help="Fetch it again if it is here.")] = False,
+    force: Annotated[bool, Option("--force", help="Fetch it again even if it is here.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Fetch a public corpus, for --corpus NAME.
 
-    What was interrupted is resumed. Corpora go to ~/.cache/mtkit, or where MTKIT_CACHE says.
+    Resumes an interrupted download. Corpora are kept in ~/.cache/mtkit, or in the directory that
+    the environment variable MTKIT_CACHE names.
     """
     from mtkit.text.catalog import fetched, read_catalog
 

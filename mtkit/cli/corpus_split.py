@@ -17,27 +17,25 @@ if TYPE_CHECKING:
 
 SourceTarget = Annotated[
     list[Path],
-    Argument(metavar="SRC TGT", help="Two files of corresponding lines, or one of both languages."),
+    Argument(
+        metavar="SRC TGT", help="Two files of corresponding lines, or one file with both languages."
+    ),
 ]
 USUAL = 1000  # pairs of a dev or test set, but of a small corpus a twentieth
 DevSize = Annotated[
     int | None,
-    Option(
-        "--dev", metavar="N", min=0, help=f"Pairs of the dev set. [{USUAL}, at most a twentieth]"
-    ),
+    Option("--dev", metavar="N", min=0, help=f"Pairs in the dev set. [{USUAL}, but at most 5 %]"),
 ]
 TestSize = Annotated[
     int | None,
-    Option(
-        "--test", metavar="N", min=0, help=f"Pairs of the test set. [{USUAL}, at most a twentieth]"
-    ),
+    Option("--test", metavar="N", min=0, help=f"Pairs in the test set. [{USUAL}, but at most 5 %]"),
 ]
 Documents = Annotated[
     Path | None,
     Option(
         metavar="FILE",
-        help="The document of each line, one id a line: documents stay whole; what dev or test "
-        "repeat is left out of train.",
+        help="Document ID of each line, one per line: documents stay whole; pairs that repeat text "
+        "of dev or test are dropped from train.",
     ),
 ]
 BlankLines = Annotated[
@@ -47,7 +45,7 @@ Out = Annotated[
     Path,
     Option(
         metavar="DIR",
-        help="Where train, dev and test go, with the old line numbers in train.lines ….",
+        help="Output directory of train, dev and test, and of the original line numbers.",
     ),
 ]
 MARK = "train.lines"
@@ -61,7 +59,7 @@ def split(
 ) -> None:  # fmt: skip
     """Split a corpus into train, dev and test without leaks.
 
-    Pairs that share a source or a target, but for case, digits and punctuation, stay together.
+    Pairs that share a source or a target, ignoring case, digits and punctuation, stay together.
     """
     from mtkit.models import check_out
     from mtkit.quality.files import name_files

@@ -10,18 +10,18 @@ from typer import Option
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
 
-Updates = Annotated[int, Option(min=1, max=10**9, help="Updates of each recurrent model.")]
-Hidden = Annotated[int, Option(min=2, max=2**16, help="Units of each recurrent model.")]
+Updates = Annotated[int, Option(min=1, max=10**9, help="Training updates per recurrent model.")]
+Hidden = Annotated[int, Option(min=2, max=2**16, help="Hidden units per recurrent model.")]
 Words = Annotated[
-    int, Option(min=1, max=10**7, help="Different words at most; the others count as one.")
+    int, Option(min=1, max=10**7, help="Vocabulary size; all other words count as one.")
 ]
-Seeds = Annotated[int, Option(min=1, max=100, help="Trainings of each recurrent model.")]
-Out = Annotated[Path | None, Option(metavar="DIR", help="Where the models go. [models/laboratory]")]
+Seeds = Annotated[int, Option(min=1, max=100, help="Training runs per recurrent model.")]
+Out = Annotated[Path | None, Option(metavar="DIR", help="Output directory. [models/laboratory]")]
 Model = Annotated[
-    Path | None, Option(metavar="DIR", help="Train nothing; measure what another call wrote.")
+    Path | None, Option(metavar="DIR", help="Measure the models of an earlier run; train none.")
 ]
 Full = Annotated[
-    bool, Option("--full", help="Also residuals in time, layer norm, and encoder-decoders.")
+    bool, Option("--full", help="Also residual connections, layer norm, encoder-decoders.")
 ]
 
 

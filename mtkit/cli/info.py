@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from mtkit.cli import completion
 from mtkit.cli.options import Quiet, Threads, set_up
 from mtkit.console import note, visible
 from mtkit.errors import InputError
@@ -19,18 +20,23 @@ if TYPE_CHECKING:
 
 def info(
     model: Annotated[
-        Path | None, Argument(metavar="MODEL", help="Model directory. [the newest]")
+        Path | None,
+        Argument(
+            metavar="MODEL",
+            help="Model directory. [the newest in models/]",
+            autocompletion=completion.models,
+        ),
     ] = None,
-    as_json: Annotated[bool, Option("--json", help="The manifest as it is.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print the manifest as JSON.")] = False,
     check: Annotated[
-        bool, Option("--check", help="Check every file against its digest, and load the model.")
+        bool, Option("--check", help="Verify the checksum of every file, and load the model.")
     ] = False,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Describe a model directory, or check it.
 
-    Languages, corpus, configuration, size, training figures.
+    Shows its languages, corpus, configuration, size and training figures.
     """
     from rich.console import Console
     from rich.table import Table
