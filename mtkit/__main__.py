@@ -101,7 +101,9 @@ def _check_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
-            raise InputError(f"standard {name} is closed; give the command one, or {os.devnull}")
+            raise InputError(
+                f"standard {name} is closed; redirect it, for instance to {os.devnull}"
+            )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             encoding = stream.encoding if stream.isatty() else "utf-8"

@@ -78,7 +78,7 @@ class Manifest:
         settle(directory)
         if not directory.exists():
             raise InputError(
-                f"{directory}: no such model; train-smt, train-nmt or combine makes one"
+                f"{directory}: no such model; create one with train-smt, train-nmt or combine"
             )
         if not path.is_file():
             raise InputError(f"{directory}: not a model directory (it has no {MANIFEST})")
@@ -245,7 +245,7 @@ def _training_files(directory: Path) -> Bitext:
     manifest = Manifest.read(directory)
     text = manifest.text("train")
     if text is None:
-        raise InputError(f"{directory} names no training text")
+        raise InputError(f"{directory} records no training text")
     if text.digest() != manifest.corpus.get("digest"):
-        raise InputError(f"{text.paths[0]} is not what {directory} was trained on")
+        raise InputError(f"{text.paths[0]} differs from the text that {directory} was trained on")
     return text

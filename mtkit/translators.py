@@ -26,7 +26,7 @@ def open_translator(directory: Path, *others: Path) -> System:
         return _ensemble([directory, *others])
     kind = Manifest.read(directory).kind
     if kind not in TRANSLATORS:
-        raise InputError(f"{directory}: a model of kind {kind}; only a translator can be used here")
+        raise InputError(f"{directory}: a model of kind {kind}; a translator is needed here")
     check_whole(directory)
     if kind == "smt":
         from mtkit.smt.system import SmtSystem
@@ -53,5 +53,5 @@ def _ensemble(directories: list[Path]) -> System:
     languages = [" → ".join(Manifest.read(directory).languages) for directory in directories]
     for directory, pair in zip(directories, languages, strict=True):
         if pair != languages[0]:
-            raise InputError(f"{directory} translates {pair}, {directories[0]} {languages[0]}")
+            raise InputError(f"{directory} translates {pair}, but {directories[0]} {languages[0]}")
     return NmtSystem.ensemble(systems, directories)

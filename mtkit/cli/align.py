@@ -105,6 +105,6 @@ def _from_stdin(train: options.Files | None, corpus: str | None, pair: str | Non
     from mtkit.text.lines import decode_lines
 
     if train or corpus:
-        raise InputError("--stdin and --train or --corpus name the text twice; give one of them")
+        raise InputError("--stdin, --train and --corpus exclude each other; give one of them")
     lines = split_pairs(decode_lines(sys.stdin.buffer.read(), "stdin"), "stdin")
     return Corpus("stdin", parse_pair(pair or "source-target"), lines, None, None)

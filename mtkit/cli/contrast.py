@@ -33,7 +33,7 @@ def contrast(
 
     cores = options.set_up(quiet, threads, html)
     if not suite.is_file():
-        raise InputError(f"{suite}: no such file; `mtkit corpus make` makes a suite of contrasts")
+        raise InputError(f"{suite}: no such file; create a suite with `mtkit corpus make`")
     items = read_suite(suite)
     chosen = models_or_all(models)
     judged = []

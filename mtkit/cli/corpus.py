@@ -33,7 +33,12 @@ app.command("stats", cls=Command, epilog="mtkit corpus stats my.en my.de")(stats
 @app.command("make", cls=Command, epilog="mtkit corpus make --distance 0-20 --items 5000")
 def make_corpus(
     pairs: Annotated[
-        int, Option(metavar="N", max=10**7, help="Sentence pairs; a tenth each for dev and test.")
+        int,
+        Option(
+            metavar="N",
+            max=10**7,
+            help="Sentence pairs; a tenth each, at most 1,000, for dev and test.",
+        ),
     ] = 10_000,
     distance: Annotated[
         str, Option(metavar="MIN-MAX", help="Words between the two dependent words.")

@@ -12,7 +12,7 @@ from mtkit.cli import completion
 from mtkit.cli.options import Quiet, set_up
 from mtkit.cli.output import AsJson
 from mtkit.console import note, progress, visible
-from mtkit.errors import InputError
+from mtkit.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def list_corpora(
 
     entries = [entry for entry in read_catalog().values() if entry.matches(pattern)]
     if not entries:
-        raise InputError(f"no corpus matches {pattern!r}; `mtkit corpus list` shows all")
+        raise InputError(f"no corpus matches {pattern!r}; `mtkit corpus list` lists all")
     here = fetched()
     if as_json:
         print(json.dumps([_as_object(e, here) for e in entries], ensure_ascii=False, indent=2))
@@ -77,9 +77,10 @@ def get_corpus(
     set_up(quiet)
     entry = read_catalog().get(name)
     if entry is None:
-        raise InputError(f"no corpus {name!r} in the catalog; `mtkit corpus list` shows what is")
+        near = nearest(name, read_catalog())
+        raise InputError(f"no corpus {name!r} in the catalog{near}; `mtkit corpus list` lists all")
     if name in fetched() and not force:
-        note(f"{_found(fetched()[name])} (it was here already; --force fetches it again)")
+        note(f"{_found(fetched()[name])} (already fetched; --force fetches it again)")
         return
     _describe(entry)
     note(_found(_fetch(entry, place)))
@@ -113,7 +114,7 @@ def _describe(entry: Entry) -> None:
     if entry.note:
         note(f"  note      {entry.note}")
     if not entry.verified:
-        note("  mtkit's authors have not tried this address; sizes are estimates")
+        note("  warning: this address was never tested; sizes are estimates")
 
 
 def _found(directory: Path) -> str:
@@ -128,7 +129,7 @@ def _found(directory: Path) -> str:
         usage = " ".join(
             ["--test", *(str(directory / f"test.{lang}") for lang in origin.languages)]
         )
-    return f"corpus: {directory} ({counts} pairs); use it by {usage}"
+    return f"corpus: {directory} ({counts} pairs); use it with {usage}"
 
 
 def _size(size: int) -> str:

@@ -70,7 +70,7 @@ def split(
 
     options.set_up(quiet)
     if documents and blank_lines:
-        raise InputError("--documents and --blank-lines name the documents twice; give one of them")
+        raise InputError("--documents and --blank-lines exclude each other; give one of them")
     languages, named = name_files(files, None, pair, None, None, None)
     check_out(out, "", force, MARK, "split corpus")
     with busy("splitting"):
@@ -78,7 +78,9 @@ def split(
         languages = languages or languages_in(text)
         ids = read_lines(documents) if documents else None
         if ids is not None and len(ids) != len(text):
-            raise InputError(f"{documents}: {len(ids):,} lines for {len(text):,} pairs")
+            raise InputError(
+                f"{documents}: found {len(ids):,} lines for {len(text):,} sentence pairs"
+            )
         if blank_lines:
             ids = blank_line_documents(text)
         usual = min(USUAL, -(-len(text) // 20))
@@ -89,9 +91,9 @@ def split(
     counts = ", ".join(f"{name} {len(rows):,}" for name, rows in parts.rows.items())
     note(f"corpus: {out} ({counts} pairs)")
     if parts.blank:
-        note(f"left out: {parts.blank:,} pairs without text on both sides")
+        note(f"dropped: {parts.blank:,} pairs without text on both sides")
     if parts.repeated:
-        note(f"left out: {parts.repeated:,} pairs whose source or target another split has")
+        note(f"dropped: {parts.repeated:,} pairs whose source or target is in another split")
 
 
 def _read(

@@ -83,12 +83,12 @@ def _check(directory: Path, manifest: Manifest) -> None:
         print(f"{directory / name}: {what}")
     if wrong:
         raise InputError(
-            f"{directory}: changed since it was written, {len(wrong)} of its files; download the "
-            "model again, or train it again"
+            f"{directory}: {len(wrong)} files changed since the model was written; download or "
+            "train it again"
         )
     load_any(directory)
     if not manifest.digests:
-        note(f"{directory} has no digests: only its structure was checked")
+        note(f"{directory} has no checksums: only its structure was checked")
     files = len(manifest.digests) + bool(manifest.seal)
     print(f"{directory}: {files} files unchanged; the model loads")
 

@@ -167,7 +167,7 @@ def ask_before_loss(work: Callable[[bool], Result], force: bool) -> Result:
         question = f"{error.lost}; replace it? [y/N] "
     print(visible(question), end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise WorkError("nothing is replaced; --out DIR names another place")
+        raise WorkError("nothing was replaced; choose another directory with --out DIR")
     return work(True)
 
 
@@ -186,7 +186,7 @@ def set_up(quiet: bool, threads: int = 0, *outputs: Path | None) -> int:
 def check_inflected(inflected: bool, glossary: Path | None) -> None:
     """Raise InputError for ``--inflected`` without a glossary."""
     if inflected and glossary is None:
-        raise InputError("--inflected is for a glossary; name one with --glossary FILE")
+        raise InputError("--inflected needs a glossary; name one with --glossary FILE")
 
 
 def model_or_newest(

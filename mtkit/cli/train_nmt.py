@@ -89,7 +89,7 @@ def train_nmt(
     cores = options.set_up(quiet, threads)
     check_named(out, force or (resume and seeds > 1), seeds)  # before anything is read
     if start and (cell or attention):
-        raise InputError("--from keeps a model's shape; leave --cell and --attention out")
+        raise InputError("--from keeps the shape of the model; remove --cell and --attention")
     changes = {
         "seed": seed, "cell": cell, "attention": attention, "clip": clip, "minutes": minutes,
         "epochs": epochs, "updates": updates, "bpe_dropout": bpe_dropout, "precision": precision,
@@ -107,7 +107,7 @@ def train_nmt(
     for directory in directories:
         note(f"model: {directory}")
     for directory in directories:
-        note(f"the same again: {_repeat(context, directory, cores)}", end=" \\")
+        note(f"to repeat this run: {_repeat(context, directory, cores)}", end=" \\")
 
 
 def _repeat(context: Context, directory: Path, threads: int) -> str:

@@ -128,7 +128,7 @@ def _bytes(memory: str | None) -> int:
     match = re.fullmatch(r"(\d{1,9})([MG])i?B?", memory, re.IGNORECASE)
     size = int(match[1]) << (20 if match[2] in "mM" else 30) if match else 0
     if size < LEAST_MEMORY:
-        raise InputError(f"--memory {memory}: expected a size from 500M on, such as 800M or 4G")
+        raise InputError(f"--memory {memory}: expected at least 500M, as in 800M or 4G")
     return size
 
 

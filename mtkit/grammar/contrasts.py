@@ -70,7 +70,7 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
         by_distance = accuracy_by_distance(right, wrong, distances, trials=tried)
         judged.append(Judgement(name, model, whole, by_distance, shares))
     if not judged:
-        raise InputError(f"{name} gives translations no probability; it cannot choose")
+        raise InputError(f"{name} gives no probabilities of translations; leave it out")
     return judged
 
 

@@ -85,7 +85,7 @@ class NmtSystem:
         for name, other in zip(names[1:], others, strict=True):
             if (other.tokenizer, other.subwords.pieces) != (first.tokenizer, first.subwords.pieces):
                 raise InputError(
-                    f"{name}: its subwords are not those of {names[0]}; an ensemble is "
+                    f"{name}: its subwords differ from those of {names[0]}; an ensemble is "
                     "of models that were trained on the same text (train-nmt --seeds N)"
                 )
         models = [model for system in systems for model in system.models]

@@ -49,6 +49,7 @@ from mtkit.text.tokenizer import WordTokenizer
 HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
 FOLDS, FOLDS_FROM = 5, 200  # pairs: fewer are too few for any tuning
 LITTLE = 10_000  # pairs, below which phrases come from two alignments
+MENTIONED = 1e9  # bytes of disk that are worth a note
 FEW, MEANINGFUL = 200, 2.0  # pairs, and BLEU, that tuning can be trusted from
 
 Weights = Mapping[str, float]
@@ -90,11 +91,12 @@ def check_disk(text: Shards, place: Path) -> None:
     x, y = (np.load(text.directory / side / "begin.npy", mmap_mode="r") for side in SIDES)
     places = int(((np.diff(x) + 1) * (np.diff(y) + 1)).sum())
     needed, free = 24 * places + 120 * sum(text.tokens), shutil.disk_usage(place).free
-    note(f"  up to {needed / 1e9:.1f} GB of disk are needed in {place.parent}")
+    if needed > MENTIONED:
+        note(f"  disk space needed in {place.parent}: up to {needed / 1e9:.1f} GB")
     if needed > free:
         raise InputError(
-            f"{place.parent}: {free / 1e9:.1f} GB of disk are free, and training on this text "
-            f"needs about {needed / 1e9:.1f}; name an --out elsewhere"
+            f"{place.parent}: {free / 1e9:.1f} GB of disk are free, but training needs about "
+            f"{needed / 1e9:.1f} GB; name an --out on a larger disk"
         )
 
 
@@ -158,7 +160,7 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
     gain = f"BLEU {best.bleu:.2f}, {best.bleu - rounds[0].bleu:+.2f} since round 1"
     note(f"  best weights: round {rounds.index(best) + 1}, {gain}")
     if best is rounds[0]:
-        note(f"warning: tuning brought nothing, the weights stay as they were: {_why(best, size)}")
+        note(f"warning: tuning did not help; the initial weights are kept: {_why(best, size)}")
     names = ("bleu", "wer", "length", "step", "hypotheses", "new")
     history = [{name: getattr(r, name) for name in names} for r in rounds]
     return best.weights, {"tuning": history, "dev_bleu": best.bleu, "weights": best.weights}
@@ -167,10 +169,10 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
 def _why(first: Round, size: int) -> str:
     """Why tuning may have brought nothing on a dev set of ``size`` pairs."""
     if first.bleu < MEANINGFUL:
-        return "hardly a phrase is right; do dev and training text go together, line by line?"
+        return "BLEU is near 0; check that the files correspond line by line"
     if size < FEW:
-        return f"{size} pairs are few to tune on"
-    return "none that rank the translations found better stood up to a translation"
+        return f"a dev set of {size} pairs is small"
+    return "other weights gave no better translations"
 
 
 def build(
@@ -218,14 +220,14 @@ def _folds(size: int) -> dict[str, range]:
     """The rows to hold out of so many, by what it is called to make models of the others."""
     if size >= HELD_OUT_FROM:
         held = held_out(size, 10)
-        note(f"no dev set: {len(held):,} pairs of the training text are held out to tune on")
-        return {"models of the other pairs": held}
+        note(f"no dev set: {len(held):,} training pairs are held out to tune on")
+        return {"models without the held-out pairs": held}
     if size >= FOLDS_FROM:
-        note(f"no dev set: models of the rest translate one of {FOLDS} parts each, to tune on all")
+        note(f"no dev set: tuning by cross-validation, in {FOLDS} folds of the training text")
         return {
             f"models without part {k + 1} of {FOLDS}": range(k, size, FOLDS) for k in range(FOLDS)
         }
-    note(f"no dev set, and fewer than {FOLDS_FROM} pairs to hold one out of: no tuning")
+    note(f"no dev set, and fewer than {FOLDS_FROM} training pairs: weights are not tuned")
     return {}
 
 

@@ -125,7 +125,7 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
         if process.wait():
             errors.seek(0)
             why = (errors.read().splitlines() or [f"exit code {process.returncode}"])[-1]
-            note(f"  the search is compiled when it is needed; not here, beside the rest: {why}")
+            note(f"  the decoder will be compiled on first use; compiling it now failed: {why}")
 
 
 def _estimate(aligners: Sequence[str]) -> None:

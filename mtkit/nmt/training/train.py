@@ -78,8 +78,8 @@ def _stop(run: Run, dev: float, log: Callable[[str], None]) -> None:
     lost = f"the dev loss is {dev} at update {run.update}"
     if not at:
         raise WorkError(
-            f"{lost}, the first validation: no weights are of use; look for broken lines in the "
-            "training and dev text, or clip gradients lower (--clip)"
+            f"{lost}, the first validation, so that no weights are usable; check the training and "
+            "dev text for broken lines, or lower --clip"
         )
     log(f"{lost}: training ends with the weights of update {at}, dev perplexity {best:.2f}")
 
@@ -126,12 +126,12 @@ def _roll_back(run: Run, log: Callable[[str], None]) -> None:
     if halvings > HALVINGS:
         raise WorkError(
             f"no gradient is finite, even at 1/{2**HALVINGS} of the learning rate; "
-            "look for broken lines in the training text"
+            "check the training text for broken lines"
         )
     run.keep()
     log(
-        f"{ROW} updates in a row without a finite gradient: back from update {at} to {run.update}, "
-        "with half the learning rate"
+        f"{ROW} non-finite gradients in a row: returning from update {at} to {run.update}, with "
+        "half the learning rate"
     )
 
 
@@ -142,7 +142,7 @@ def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> di
     sources = run.dev.sources[:JUDGED]
     outputs = [run.spell(ids) for ids in greedy(run.average, sources)]
     if len(set(map(tuple, sources))) > 10 and len(set(outputs)) == 1:
-        log(f"all dev sentences are translated alike, as {outputs[0]!r}: {_cause(run, entry)}")
+        log(f"warning: all dev sentences get the same output, {outputs[0]!r}: {_cause(run, entry)}")
     references = [run.spell(ids) for ids in run.dev.targets[:JUDGED]]
     return {"bleu": bleu(outputs, references, "none")}
 
@@ -150,12 +150,12 @@ def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> di
 def _cause(run: Run, entry: dict[str, float]) -> str:
     """Why a network may have collapsed."""
     if entry["skipped"] or entry["gradient_norm"] > 10 * (run.config.clip or 1.0):
-        return "the gradients explode; a lower learning rate or --clip may help"
+        return "the gradients explode; a lower --clip may help"
     if run.update < 2 * run.config.warmup:
-        return "it is early, and only the target language is learnt yet"
+        return "common this early in training"
     if run.config.attention == "none":
-        return "without attention the whole source is one vector, which takes long to be of use"
-    return "the source is not looked at; are the lines translations of each other?"
+        return "without attention training takes much longer"
+    return "the source is ignored; check that the files correspond line by line"
 
 
 def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[list[int]]:
