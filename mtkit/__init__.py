@@ -76,8 +76,11 @@ def train_smt(
     weights that are none and for an ``out`` that must not be replaced; LossError, which is one, for
     a default place that holds a model of another corpus.
     """
+    from mtkit.console import busy
     from mtkit.models import places
-    from mtkit.smt import train
+
+    with busy("loading numba"):
+        from mtkit.smt import train
     from mtkit.smt.search.features import weights_named
     from mtkit.threads import cores
 

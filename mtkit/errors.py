@@ -39,7 +39,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """A question for the known word that is most like ``word``; "" where none is.
 
     >>> nearest("hnm", ["ibm1", "hmm"]), nearest("x", ["hmm"])
-    ('; did you mean hmm?', '')
+    (' (did you mean hmm?)', '')
     """
     near = difflib.get_close_matches(word, list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f" (did you mean {near[0]}?)" if near else ""

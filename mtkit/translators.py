@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mtkit.console import load_torch
+from mtkit.console import busy, load_torch
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, check_whole
 
@@ -29,7 +29,8 @@ def open_translator(directory: Path, *others: Path) -> System:
         raise InputError(f"{directory}: a model of kind {kind}; a translator is needed here")
     check_whole(directory)
     if kind == "smt":
-        from mtkit.smt.system import SmtSystem
+        with busy("loading numba"):
+            from mtkit.smt.system import SmtSystem
 
         return SmtSystem.load(directory)
     load_torch()

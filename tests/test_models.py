@@ -106,12 +106,12 @@ def test_the_default_place_is_guarded_too(tmp_path: Path, monkeypatch: pytest.Mo
     default.mkdir(parents=True)
     assert check_out(None, "smt", force=False) == default
     (default / "thesis.tex").write_text("x", encoding="utf-8")
-    with pytest.raises(InputError, match="models/smt exists and is no model directory"):
+    with pytest.raises(InputError, match="models/smt exists and is not a model directory"):
         check_out(None, "smt", force=False)
     manifest().write(tmp_path)
     with pytest.raises(InputError, match="only models are replaced"):
         check_out(tmp_path, "smt", force=True)  # the directory one stands in
-    with pytest.raises(InputError, match=r"thesis\.tex/m: nothing can be written into"):
+    with pytest.raises(InputError, match=r"thesis\.tex/m: cannot write to"):
         check_out(default / "thesis.tex/m", "smt", force=False)
 
 

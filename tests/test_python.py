@@ -105,5 +105,7 @@ def test_names_that_are_not_known_are_refused_before_the_work(few: Corpus) -> No
 
 
 def test_what_learns_nothing_keeps_nothing(few: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--model learns nothing that --out could keep"):
+    with pytest.raises(
+        InputError, match="--model and --out exclude each other that --out could keep"
+    ):
         mtkit.align(few, model=tmp_path, out=tmp_path / "kept")

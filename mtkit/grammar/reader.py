@@ -70,7 +70,7 @@ def _logical_lines(path: Path) -> dict[str, str]:
             joined[where] += f" {text}"
         else:
             raise InputError(
-                f"{path}: line {number}: indented, as what continues a line, but there is none before"
+                f"{path}: line {number}: indented, but there is no line before to continue"
             )
     return joined
 

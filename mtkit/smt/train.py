@@ -48,6 +48,7 @@ from mtkit.text.tokenizer import WordTokenizer
 
 HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
 FOLDS, FOLDS_FROM = 5, 200  # pairs: fewer are too few for any tuning
+HEADER = "  round   BLEU     WER length  step hypotheses     new    s"  # of the rounds of tuning
 LITTLE = 10_000  # pairs, below which phrases come from two alignments
 MENTIONED = 1e9  # bytes of disk that are worth a note
 FEW, MEANINGFUL = 200, 2.0  # pairs, and BLEU, that tuning can be trusted from
@@ -146,7 +147,7 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
     note(f"    round 1: the initial weights; * highest {1 - SHARE:g} BLEU − {SHARE:g} WER so far")
     note("    length: output words per reference word")
     note("    step: 0 = best weights so far, 1 = weights that rank the hypotheses best")
-    note("  round   BLEU    WER length  step hypotheses     new    s")
+    note(HEADER)
     rounds, start = list[Round](), time.perf_counter()
     with busy(f"tuning, at most {ROUNDS} rounds"):
         for r in tune(parts, tuner):

@@ -33,7 +33,7 @@ def test_perplexity_of_pairs_and_of_target_text(project: Path) -> None:
             assert all((order is not None) == has_order for order in orders)
             split = {"oov", "position", *(["order"] if has_order else [])}
             assert set(judged["splits"]) == split
-            assert "is not what models/" in judged["no_frequency"]
+            assert "differs from the text that models/" in judged["no_frequency"]
             assert 0 < judged["bits_per_character"] < 20
 
 

@@ -249,7 +249,7 @@ def test_systems_that_do_not_go_together_are_refused(
         combine({"smt": smt, "nmt": twisted("a", tokenizer=tokens)}, few.dev, out)
     with pytest.raises(InputError, match="translates en → fr; it cannot be combined with en → de"):
         combine({"smt": smt, "nmt": twisted("b", languages=("en", "fr"))}, few.dev, out)
-    with pytest.raises(InputError, match="smt alone is no combination"):
+    with pytest.raises(InputError, match="smt is the only system"):
         combine({"smt": smt}, few.dev, out)
     with pytest.raises(InputError, match="cannot be called 'all'; name it with NAME=DIR"):
         combine({"smt": smt, "all": (nmt_directory,)}, few.dev, out)

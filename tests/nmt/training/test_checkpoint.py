@@ -200,7 +200,7 @@ def test_a_dev_loss_that_is_not_finite_ends_the_run_with_the_best_weights(
     model = train(run, said.append)
     assert run.update == 20
     assert run.best[0] < 100
-    assert f"dev ppl      {value}  " in said[-2]
+    assert f"{value:10.2f}  " in said[-2]
     assert said[-1] == (
         f"the dev loss is {value} at update 20: training ends with the weights of update 10, "
         f"dev perplexity {run.best[0]:.2f}"
