@@ -34,26 +34,33 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
-def broken(text: str, width: int, end: str = "") -> str:
+def broken(text: str, width: int, end: str = "", indent: int = 2) -> str:
     r"""``text`` in lines of at most ``width`` columns, ``end`` at the end of each but the last.
 
-    Lines break at single spaces only: no word is divided, a longer one stands out, and columns of a
-    table keep their distance. Further lines are indented two columns deeper than the first.
+    Lines break between words: none is divided, a longer one stands out. Further lines are
+    ``indent`` columns deeper than the first, but for a word that needs the room.
 
     >>> broken("  a path/to/file is here", 12)
-    '  a\n    path/to/file\n    is here'
+    '  a\n  path/to/file\n    is here'
     """
-    margin = " " * (len(text) - len(text.lstrip()))
-    lines, room = [margin], width - cell_len(end)
-    for word in re.split(r"(?<=\S) (?=\S)", text.lstrip()):
-        if not lines[-1].strip():
-            lines[-1] += word
-        elif cell_len(lines[-1]) + 1 + cell_len(word) <= room:
-            lines[-1] += f" {word}"
+    words = re.findall(r"( *)(\S+)", text)
+    start = len(words[0][0]) if words else 0
+    lines, room = [""], width - cell_len(end)
+    for blanks, word in words:
+        size = cell_len(word)
+        if not lines[-1] or cell_len(lines[-1]) + len(blanks) + size <= room:
+            lines[-1] += blanks + word
         else:
             lines[-1] += end
-            lines.append(f"{margin}  {word}")
+            margin = start + indent if start + indent + size <= room else start
+            lines.append(" " * margin + word)
     return "\n".join(lines)
+
+
+def paragraph(target: Console, text: str, style: str = "", indent: int = 0) -> None:
+    """Print text to ``target`` in lines that break between words, see ``broken``."""
+    shown = broken(visible(text), target.width, indent=indent)
+    target.print(Text(shown, style), soft_wrap=True)
 
 
 def note(text: str, end: str = "") -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mtkit.text.catalog import Entry
 
 MB = 1_000_000
+WIDE = 76  # columns of a terminal that has room for licences
 
 
 def list_corpora(
@@ -43,7 +44,8 @@ def list_corpora(
         print(json.dumps([_as_object(e, here) for e in entries], ensure_ascii=False, indent=2))
     else:
         console = Console(highlight=False)
-        console.print("Public corpora; MB of the download, ~ estimated.", _table(entries, here))
+        head = "Public corpora; MB: size of the download; ~ estimated; * already fetched."
+        console.print(head, _table(entries, here, console.width))
         console.print("`mtkit corpus get NAME` describes and fetches a corpus, for --corpus NAME.")
 
 
@@ -136,20 +138,21 @@ def _size(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size < 10e6 else f"{size / 1e6:,.0f} MB"
 
 
-def _table(entries: list[Entry], here: dict[str, Path]) -> Table:
+def _table(entries: list[Entry], here: dict[str, Path], width: int) -> Table:
+    """Of a narrow terminal without licences, which ``mtkit corpus get`` shows, too."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in ("Name", "Languages", "Pairs", "MB", "Licence", "Here"):
+    for name in ("", "Name", "Languages", "Pairs", "MB", *["Licence"] * (width >= WIDE)):
         table.add_column(name, justify="right" if name in ("Pairs", "MB") else "left")
         table.columns[-1].no_wrap = name != "Licence"
     for entry in entries:
         about = "" if entry.verified else "~"
+        licence = [Text(visible(entry.licence))] * (width >= WIDE)
         table.add_row(
-            entry.name, " → ".join(entry.languages), f"{about}{entry.pairs:,}",
-            f"{about}{entry.download / 1e6:,.1f}", Text(visible(entry.licence)),
-            "yes" if entry.name in here else "",
+            "*" if entry.name in here else "", entry.name, " → ".join(entry.languages),
+            f"{about}{entry.pairs:,}", f"{about}{entry.download / 1e6:,.1f}", *licence,
         )  # fmt: skip
     return table
 

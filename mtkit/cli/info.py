@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from mtkit.cli import completion
 from mtkit.cli.options import Quiet, Threads, set_up
-from mtkit.console import note, visible
+from mtkit.console import note, paragraph
 from mtkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ def info(
     Shows its languages, corpus, configuration, size and training figures.
     """
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from mtkit.manifest import Manifest, model_size
     from mtkit.models import KINDS, newest_model
@@ -65,10 +63,9 @@ def info(
         for name, v in getattr(manifest, part).items():
             one_file = name in SPLITS and isinstance(v, list) and len(set(v)) == 1
             rows[f"{part}.{name}"] = _short(v[:1] if one_file else v)
-    table = Table.grid(padding=(0, 2))
+    console, width = Console(highlight=False), max(map(len, rows)) + 2
     for name, value in rows.items():
-        table.add_row(Text(visible(name)), Text(visible(value)))  # a stranger may have written both
-    Console(highlight=False).print(table)
+        paragraph(console, f"{name:<{width}}{value}", indent=width)
 
 
 def _check(directory: Path, manifest: Manifest) -> None:

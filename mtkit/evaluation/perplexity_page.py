@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from mtkit.console import visible
+from mtkit.console import paragraph, visible
 from mtkit.evaluation.perplexity import (
     MEANINGS,
     Group,
@@ -41,7 +41,7 @@ def print_texts(models: Sequence[Measured], console: Console, tokens: bool) -> N
     """Each text with all models of it: tables, or token by token."""
     show = print_tokens if tokens else print_tables
     for files in dict.fromkeys(model.files for model in models):
-        console.print(Text(visible(", ".join(map(str, files))), "bold"), soft_wrap=True)
+        paragraph(console, ", ".join(map(str, files)), "bold")
         show([model for model in models if model.files == files], console)
 
 
@@ -82,7 +82,7 @@ def print_tables(models: Sequence[Measured], console: Console) -> None:
     for model in models:
         if model.missing:
             why = f"{model.name} is not split by frequency: {model.missing}."
-            console.print(Text(visible(why), "dim"), soft_wrap=True)
+            paragraph(console, why, "dim")
 
 
 def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
