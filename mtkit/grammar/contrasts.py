@@ -84,7 +84,10 @@ def _log_p(score: Score, parts: Sequence[str]) -> float | None:
 
 def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
     """Everything that is shown; heading: which items."""
-    title, question = f"mtkit contrast: {heading}", "Which models see what decides?"
+    title, question = (
+        f"mtkit contrast: {heading}",
+        "Which models capture long-distance dependencies?",
+    )
     return Findings(title, question, heading, [chart(judged)], grids(judged))
 
 
@@ -92,15 +95,15 @@ def grids(judged: Sequence[Judgement]) -> list[Grid]:
     """By distance, and by phenomenon."""
     groups = judged[0].by_distance
     caption = (
-        "Per cent of the items in which the right translation is preferred, by the words "
-        "between the contrast and what decides it, with 95 % intervals. Chance level: 50."
+        "Accuracy in per cent: items whose correct translation is preferred, by words between the "
+        "contrast and the word it depends on, with 95 % intervals. Chance level: 50 %."
     )
     distances = [f"{group.nearest}–{group.farthest}" for group in groups]
     by_distance = [[Cell(j.name), *map(_share, [*j.by_distance, j.whole])] for j in judged]
     by_phenomenon = [[Cell(j.name), *map(_share, j.by_phenomenon.values())] for j in judged]
     items = f"Items: {', '.join(f'{group.items:,}' for group in groups)}."
     if any(group.trials < group.items for group in groups):
-        items += " An item and its mirror item are one trial of the interval."
+        items += " Intervals count an item and its mirror item as one trial."
     return [
         Grid(caption, ("System", *distances, "All"), by_distance, [items]),
         Grid("The same by phenomenon.", ("System", *judged[0].by_phenomenon), by_phenomenon),

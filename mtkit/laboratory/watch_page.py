@@ -17,7 +17,7 @@ def findings(word: str, watched: Watched) -> Findings:
     model_1 = Line("IBM Model 1", tuple(enumerate(watched.perplexity)))
     t_equation = "t(f|e) = c(f|e) / Σ_f' c(f'|e),  c(f|e) = Σ t(f_j|e_i) / Σ_i' t(f_j|e_i')"
     perplexity_equation = (
-        "exp(−1/N ln Π_j 1/(I+1) Σ_i t(f_j|e_i)),  N: words f and one end a sentence"
+        "exp(−1/N ln Π_j 1/(I+1) Σ_i t(f_j|e_i)),  N: words f and one end per sentence"
     )
     title = "Perplexity of the target text"
     charts = [
@@ -25,8 +25,8 @@ def findings(word: str, watched: Watched) -> Findings:
         Chart(title, "iteration", (model_1,), log=True, equation=perplexity_equation),
     ]
     caption = (
-        f"IBM Model 1: t(f|{word}) by iterations of EM from the uniform start, for what it ends "
-        "with, and the perplexity of the target text by P(f|e)."
+        f"IBM Model 1: t(f|{word}) by iteration of EM from the uniform start, for the most "
+        "probable f at the end, and the perplexity of the target text, P(f|e)."
     )
     rows = [
         [Cell(str(n)), number(perplexity, 2), *(number(p, 4) for p in t)]
