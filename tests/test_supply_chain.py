@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from mtkit.version import __version__
 from tests.support.pins import PARTS, PINS, ROOT, needed, normal
 from tests.support.sbom import bill_of_materials
 
 INSTALLED = {normal(d.name): d for d in distributions()}
-VERSION = INSTALLED["mtkit"].version
 READY = ("run", "test", "lint", "build")  # what `make install` installs
 
 
@@ -142,7 +142,7 @@ def test_the_wheel_holds_mtkit_its_corpora_and_the_licence(tmp_path: Path) -> No
     code = {p.as_posix() for p in own if p.suffix in (".py", ".j2") or p.name == "py.typed"}
     corpora = {f"mtkit/_{p.relative_to(ROOT).as_posix()}" for p in ROOT.glob("corpora/**/*.*")}
     about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-    assert names == code | corpora | {f"mtkit-{VERSION}.dist-info/{name}" for name in about}
+    assert names == code | corpora | {f"mtkit-{__version__}.dist-info/{name}" for name in about}
 
 
 def test_the_bill_of_materials_names_what_mtkit_needs() -> None:

@@ -100,8 +100,8 @@ def grids(study: Study) -> list[Grid]:
         ),
         table(
             "Effective context: perplexity given only the last k words. Context: the smallest k "
-            "whose perplexity is within 1 % of that given all words, with its 95 % interval. Order: "
-            "the same where the words before the last k are not removed but shuffled.",
+            "whose perplexity is within 1 % of that given all words, with its 95 % interval. "
+            "Order: the same where the words before the last k are not removed but shuffled.",
             ngrams + [(name, m.context) for name, m in models],
             CONTEXTS,
             [f"All: {HISTORY} words, across sentence boundaries."],
