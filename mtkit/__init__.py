@@ -117,12 +117,12 @@ def train_nmt(
     is nothing to resume and for the device ``cuda`` without a GPU.
     """
     from mtkit import models
-    from mtkit.console import load_torch
-
-    load_torch()
-    from mtkit.nmt import parallel
-    from mtkit.nmt.training.build import train_seeds
+    from mtkit.console import busy
     from mtkit.threads import cores
+
+    with busy("loading PyTorch"):
+        from mtkit.nmt import parallel
+        from mtkit.nmt.training.build import train_seeds
 
     with parallel.processes(device, cores(threads)):
         corpus, tokenizer = _text(corpus, tokenizer)

@@ -170,13 +170,6 @@ def counted(items: Iterable[Item], total: int, unit: str = "sentences") -> Itera
     detail("")
 
 
-def load_torch() -> None:
-    """Import PyTorch, which takes seconds, and say so."""
-    if "torch" not in sys.modules:
-        with busy("loading PyTorch"):
-            import torch  # noqa: F401
-
-
 def progress(shown: bool = True) -> Progress:
     """A bar with a free text field ``status``; shown, if at all, only on a terminal."""
     from rich.progress import BarColumn, Progress, ProgressColumn, Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mtkit.console import busy, load_torch
+from mtkit.console import busy
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, check_whole
 
@@ -33,8 +33,8 @@ def open_translator(directory: Path, *others: Path) -> System:
             from mtkit.smt.system import SmtSystem
 
         return SmtSystem.load(directory)
-    load_torch()
-    from mtkit.nmt.system import NmtSystem
+    with busy("loading PyTorch"):
+        from mtkit.nmt.system import NmtSystem
 
     return NmtSystem.load(directory)
 
@@ -47,8 +47,8 @@ def load_neural(directory: Path, able: str) -> NmtSystem:
 
 
 def _ensemble(directories: list[Path]) -> System:
-    load_torch()
-    from mtkit.nmt.system import NmtSystem
+    with busy("loading PyTorch"):
+        from mtkit.nmt.system import NmtSystem
 
     systems = [load_neural(directory, "can join an ensemble") for directory in directories]
     languages = [" → ".join(Manifest.read(directory).languages) for directory in directories]

@@ -94,7 +94,7 @@ def test_a_named_out_is_replaced_by_force_alone_and_only_if_a_model(tmp_path: Pa
     (tmp_path / "thesis.tex").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="add --force"):
         check_out(tmp_path, "smt", force=False)
-    with pytest.raises(InputError, match="no model directory"):
+    with pytest.raises(InputError, match="not a model directory"):
         check_out(tmp_path, "smt", force=True)
     manifest().write(tmp_path)
     assert check_out(tmp_path, "smt", force=True) == tmp_path

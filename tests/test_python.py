@@ -30,7 +30,7 @@ def test_a_corpus_becomes_a_statistical_model(few: Corpus, tmp_path: Path) -> No
     assert Manifest.read(directory).config["order"] == 2
     for weights, force, message in (
         ("default", False, "smt exists; name another --out"),
-        ("heavy", True, "heavy: neither default nor"),
+        ("heavy", True, "heavy: expected default, noisy-channel"),
     ):
         with pytest.raises(InputError, match=message):
             mtkit.train_smt(few, directory, lower, config, weights, force)

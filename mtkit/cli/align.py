@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+import mtkit.cli.completion as completion
 import mtkit.cli.options as options
-from mtkit.cli import completion
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.tokenizer import WordTokenizer

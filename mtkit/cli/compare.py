@@ -7,8 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
 import mtkit.cli.options as options
-from mtkit.cli import completion
 from mtkit.cli.output import AsJson, Html, finite, publish
 from mtkit.console import note
 from mtkit.errors import InputError

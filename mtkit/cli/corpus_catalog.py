@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from rich.text import Text
 from typer import Argument, Option
 
-from mtkit.cli import completion
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Quiet, set_up
 from mtkit.cli.output import AsJson
 from mtkit.console import note, progress, visible

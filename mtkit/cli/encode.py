@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
-from mtkit.cli import completion
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.console import busy, note, visible
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from mtkit.cli import completion
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.cli.output import AsJson, Html, publish
 from mtkit.console import busy

@@ -35,16 +35,15 @@ def gradients(
     threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Measure how far back RNN, GRU, LSTM and n-gram models reach."""
-    from mtkit.console import load_torch
-
-    cores = options.set_up(quiet, threads, html)
-    load_torch()
-    from mtkit.laboratory.experiment import measure_again, train_and_measure
-    from mtkit.laboratory.page import findings
-    from mtkit.laboratory.study import Plan, as_object
+    from mtkit.console import busy
     from mtkit.manifest import LABORATORY
     from mtkit.models import check_out
 
+    cores = options.set_up(quiet, threads, html)
+    with busy("loading PyTorch"):
+        from mtkit.laboratory.experiment import measure_again, train_and_measure
+        from mtkit.laboratory.page import findings
+        from mtkit.laboratory.study import Plan, as_object
     if model:
         study = measure_again(model, train, dev, cores, file_format or "")
     else:

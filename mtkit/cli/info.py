@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from mtkit.cli import completion
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Quiet, Threads, set_up
 from mtkit.console import note, paragraph
 from mtkit.errors import InputError

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from mtkit.cli import completion
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Force, Pair, Quiet, Threads, ask_before_loss, model_or_newest, set_up
 from mtkit.console import note
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Argument, Option
 
-from mtkit.cli import completion
+import mtkit.cli.completion as completion
 from mtkit.console import console, note, visible
 from mtkit.errors import InputError, LossError, WorkError
 from mtkit.text.formats.codes import Format

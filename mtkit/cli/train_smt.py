@@ -8,8 +8,8 @@ from typing import Annotated
 
 from typer import Option
 
+import mtkit.cli.completion as completion
 import mtkit.cli.options as options
-from mtkit.cli import completion
 from mtkit.console import note
 from mtkit.errors import InputError
 

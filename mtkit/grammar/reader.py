@@ -179,7 +179,7 @@ def _check_slots(phrase: Phrase, draft: Draft) -> None:
             raise InputError(f"{phrase.where}: {name}: no word or phrase of this class is defined")
         if any(name not in side for side in names) and len(draft.rules[class_of(name)]) > 1:
             raise InputError(
-                f"{phrase.where}: {name} is on one side only, so that it may have only one form"
+                f"{phrase.where}: {name} is on one side only, so its class may have only one member"
             )
         if any(side.get(name, often) != often for side in names):
             raise InputError(f"{phrase.where}: {name} has ? or * on one side only; mark both")

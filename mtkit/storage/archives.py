@@ -130,7 +130,7 @@ def _check_all_there(archive: Path, wanted: Iterable[str], there: Iterable[str])
     if missing := [name for name in wanted if name not in set(names)]:
         shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
         raise InputError(
-            f"{archive}: {missing[0]} is missing in it; it contains {shown or 'nothing'}"
+            f"{archive}: {missing[0]} is missing; the archive contains {shown or 'nothing'}"
         )
 
 

@@ -193,7 +193,10 @@ def test_scores_from_elsewhere_go_in_and_figures_for_papers_come_out(project: Pa
         (("--scores", "x:COMET=o.comet"), "no system 'x'; the systems are o, p"),
         (("--csv", "test.de"), "--csv test.de: not a directory"),
         (("--latex", "no/t.tex"), "no/t.tex: no such directory: no"),
-        (("--latex", "test.de"), "--latex test.de: holds something else; name a new file"),
+        (
+            ("--latex", "test.de"),
+            "--latex test.de: not a table written by mtkit; name another file",
+        ),
         (("smt",), "smt: neither a model directory nor a file of translations; did you mean mod"),
     ):
         [line] = mtkit(*command, *options, cwd=project, check=2).stderr.decode().splitlines()

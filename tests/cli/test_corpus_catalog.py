@@ -114,7 +114,7 @@ def test_what_cannot_be_fetched_is_one_line(where: Path, site: Site) -> None:
     del site.files["/b.en"]
     done = mtkit("corpus", "get", "mine-fr-en", "-q", cwd=where, check=1)
     assert done.stderr.decode() == (
-        f"mtkit: {site.address}/b.en: the server answers 404; --from names another place\n"
+        f"mtkit: {site.address}/b.en: the server answers 404; use another source place\n"
     )
     site.files["/a.en"] = b"one\n"
     place = where / "cache" / "corpora"

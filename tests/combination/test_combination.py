@@ -57,7 +57,7 @@ def test_without_weights_of_one_part_the_other_says_what_it_says_alone(
     assert [[h.text for h in of] for of in combination.translate(lines, n_best)] == expected
     assert combination.explain(lines[0]).translation == expected[0][0]
     combination.weights = {"all": {"words": 1.0}}
-    with pytest.raises(InputError, match="no system of the combination has a weight"):
+    with pytest.raises(InputError, match="all weights of the combination are 0"):
         combination.translate(lines)
 
 
@@ -176,7 +176,9 @@ def test_a_missing_or_changed_part_is_one_clear_error(
     assert Combination.load(place).translate(["Two men."])[0][0].text
     manifest = Manifest.read(own)
     replace(manifest, figures=manifest.figures | {"seconds": -1.0}).write(own)
-    with pytest.raises(InputError, match=r"part smt \(.*smt\) has changed .*; combine again"):
+    with pytest.raises(
+        InputError, match=r"system smt \(.*smt\) has changed; run `mtkit combine` again"
+    ):
         Combination.load(place)
     shutil.rmtree(own)
     with pytest.raises(InputError, match=r"part smt is missing \(.*smt\); bring it back"):
@@ -221,7 +223,7 @@ def test_bad_weights_are_refused(combination_directory: Path, tmp_path: Path) ->
     place = copied(combination_directory, tmp_path / "combined")
     for text, message in (
         ("{", "not JSON"),
-        ('{"else": {}}', "must be weights of smt, nmt, all"),
+        ('{"else": {}}', "expected weights of smt, nmt, all"),
         ('{"smt": {"model": "1"}}', "the weight smt.model is '1', not a finite number"),
         ('{"smt": {"model": NaN}}', "the weight smt.model is nan, not a finite number"),
         ('{"smt": 3}', "the weights of smt are 3, not an object"),
@@ -245,7 +247,7 @@ def test_systems_that_do_not_go_together_are_refused(
 
     smt, out = (smt_directory,), tmp_path / "out"
     tokens = {"kind": "none", "lowercase": False}
-    with pytest.raises(InputError, match="nmt reads other tokens than smt; train both"):
+    with pytest.raises(InputError, match="nmt and smt use different tokens; train both"):
         combine({"smt": smt, "nmt": twisted("a", tokenizer=tokens)}, few.dev, out)
     with pytest.raises(InputError, match="translates en → fr; it cannot be combined with en → de"):
         combine({"smt": smt, "nmt": twisted("b", languages=("en", "fr"))}, few.dev, out)
@@ -309,7 +311,9 @@ def test_another_system_takes_part_by_its_lists(
     [one], [two], [three] = system.translate(test)
     assert (one.text, three.text) == ("eins", "drei")
     assert two.places.keys() == {"smt"}
-    with pytest.raises(InputError, match=r"--lists smt: no system .*; those are oracle"):
+    with pytest.raises(
+        InputError, match=r"--lists smt: the combination has no .*; choose one of oracle"
+    ):
         system.use_lists("smt", tmp_path / "test.nbest", test)
     for row in ("3 ||| y ||| 1", "-1 ||| y ||| 1", "1 ||| y", "1 ||| y ||| nan", "1 ||| y ||| inf"):
         (tmp_path / "bad").write_text(f"0 ||| x ||| 1\n{row}\n", encoding="utf-8")

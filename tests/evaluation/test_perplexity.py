@@ -315,7 +315,7 @@ def test_subwords_spell_all_but_unknown_characters(nmt: NmtSystem, judged: Judge
 def test_counts_are_of_the_text_that_was_trained_on(
     smt_directory: Path, few: Corpus, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"is not what .*smt was trained on"):
+    with pytest.raises(InputError, match=r"differs from the text that .*smt was trained on"):
         training_text(smt_directory)  # of which few is the beginning
     copy, paths = beside_its_text(smt_directory, few, tmp_path)
     assert training_text(copy).pairs() == Bitext.read(*paths).without_empty().pairs()

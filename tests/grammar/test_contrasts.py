@@ -68,7 +68,7 @@ def test_each_model_of_a_system_chooses_by_its_own_score() -> None:
 def test_a_system_without_word_models_has_its_language_model_alone() -> None:
     [found] = judgements("m", Judge("smt", lm=lambda y: 0.0), ITEMS)
     assert (found.model, found.whole.share) == ("P(y)", 0.5)
-    with pytest.raises(InputError, match="m gives translations no probability"):
+    with pytest.raises(InputError, match="m gives no probabilities"):
         judgements("m", Judge("nmt"), ITEMS)
 
 

@@ -90,7 +90,7 @@ def test_what_is_missing_is_said_with_what_is_there(kind: str, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "\\x", "..\\x", "C:/x", "C:\\x"])
 def test_names_that_lead_out_are_refused(kind: str, name: str, tmp_path: Path) -> None:
     said = refused(pack(tmp_path / kind, {name: b"x", **TEXTS}), "a/train.en")
-    assert "leads out of the archive; it is not unpacked" in said
+    assert "leads out of the archive; refused" in said
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,11 +99,11 @@ def test_names_that_lead_out_are_refused(kind: str, name: str, tmp_path: Path) -
 )
 def test_links_and_devices_are_not_taken_out(kind: str, special: bytes, tmp_path: Path) -> None:
     said = refused(pack_special(tmp_path / kind, special))
-    assert "x is no plain file; it is not taken out" in said
+    assert "x is not a regular file; it is not unpacked" in said
 
 
 def test_a_directory_is_no_text(tmp_path: Path) -> None:
-    assert "no plain file" in refused(pack(tmp_path / "x.zip", {"x/": b""}), "x/")
+    assert "not a regular file" in refused(pack(tmp_path / "x.zip", {"x/": b""}), "x/")
 
 
 # --- bombs
@@ -133,7 +133,7 @@ def test_a_zip_of_ten_gigabytes_of_zeros_is_refused_before_it_is_unpacked(tmp_pa
     archive = bomb(tmp_path / "x.zip", 10_000 << 20)
     assert archive.stat().st_size < 11e6
     assert refused(archive, most=10**12).endswith(
-        "unpacks to more than 100 times its size; no text does"
+        "unpacks to more than 100 times its size; refused"
     )
     assert not (tmp_path / "out").exists()
 
@@ -214,4 +214,4 @@ def test_a_zip_packed_in_an_unknown_way_is_refused(tmp_path: Path) -> None:
     for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         data[data.index(signature) + place] = 99
     archive.write_bytes(data)
-    assert "packed in a way that is not known" in refused(archive)
+    assert "unsupported compression" in refused(archive)

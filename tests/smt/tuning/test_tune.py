@@ -222,7 +222,7 @@ def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
     part, everything = trained
     assert part < everything
     said = capsys.readouterr().err
-    assert "no dev set: 40 pairs of the training text are held out to tune on\n" in said
+    assert "no dev set: 40 training pairs are held out to tune on\n" in said
     assert "on 40 pairs" in said
     untuned = timeless(Manifest.read(smt_directory))
     assert {k: manifest.figures[k] for k in untuned} == untuned
@@ -254,7 +254,7 @@ def test_little_text_is_tuned_on_fold_by_fold(
     alone = replace(few, dev=None)
     manifest = train_smt(alone, WordTokenizer(), TrainConfig(), "default", tmp_path / "m")
     said = capsys.readouterr().err
-    assert "no dev set: models of the rest translate one of 5 parts each, to tune on all\n" in said
+    assert "no dev set: tuning by cross-validation, in 5 folds of the training text\n" in said
     assert "on 400 pairs" in said
     everything = {" ".join(x) for x in WordTokenizer().tokenize_all(few.train.source)}
     assert trained[-1] == everything
