@@ -14,7 +14,7 @@ from typing import Any
 from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
-from mtkit.errors import InputError
+from mtkit.errors import InputError, nearest
 
 UsageError: Any = BadParameter.__base__  # of all wrong calls; Typer does not export it by name
 # The section of an option's help, by the name of its parameter; all others are "Options".
@@ -171,6 +171,8 @@ def _message(error: Any) -> str:
         said = f"no such option {error.option_name}"
         return f"{said}; did you mean {' or '.join(near)}?" if near else said
     message = " ".join(error.format_message().split()).rstrip(".")
+    if choice := re.search(r"'([^']*)' is not one of (.*)", message):
+        message += nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
     for said, plain in PLAIN.items():
         message = message.replace(said, plain)
     return message[:1].lower() + message[1:]
