@@ -52,7 +52,9 @@ def check_out(
         raise InputError(f"{out} exists; name another {option}, or add --force to replace it")
     real = chosen.resolve()  # a link keeps leading to its model
     vacant = not real.exists() or (real.is_dir() and not any(real.iterdir()))
-    if real == Path.cwd() or not (vacant or (real / mark).is_file()):
+    if real == Path.cwd():
+        raise InputError(f"{chosen} is the current directory; name another {option}")
+    if not (vacant or (real / mark).is_file()):
         raise InputError(
             f"{chosen} exists and is not a {what} directory (it has no {mark}), so it is not "
             f"replaced; name another {option}"

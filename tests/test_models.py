@@ -109,7 +109,7 @@ def test_the_default_place_is_guarded_too(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(InputError, match="models/smt exists and is not a model directory"):
         check_out(None, "smt", force=False)
     manifest().write(tmp_path)
-    with pytest.raises(InputError, match="only models are replaced"):
+    with pytest.raises(InputError, match="is the current directory; name another --out"):
         check_out(tmp_path, "smt", force=True)  # the directory one stands in
     with pytest.raises(InputError, match=r"thesis\.tex/m: cannot write to"):
         check_out(default / "thesis.tex/m", "smt", force=False)

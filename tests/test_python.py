@@ -97,15 +97,13 @@ def test_names_that_are_not_known_are_refused_before_the_work(few: Corpus) -> No
         "tune": "tune",
     }
     for name, option in options.items():
-        with pytest.raises(InputError, match=rf"^--{option} x: not one of "):
+        with pytest.raises(InputError, match=rf"^--{option} x: unknown; choose one of "):
             TrainConfig(**{name: "x"})  # type: ignore[arg-type]
     for name in ("aligner", "heuristic"):
-        with pytest.raises(InputError, match=rf"^--{options[name]} x: not one of "):
+        with pytest.raises(InputError, match=rf"^--{options[name]} x: unknown; choose one of "):
             mtkit.align(few, **{name: "x"})  # type: ignore[arg-type]
 
 
 def test_what_learns_nothing_keeps_nothing(few: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match="--model and --out exclude each other that --out could keep"
-    ):
+    with pytest.raises(InputError, match="--model and --out exclude each other"):
         mtkit.align(few, model=tmp_path, out=tmp_path / "kept")

@@ -75,7 +75,7 @@ def trainings(
     if len(set(sizes)) < max(2, len(sizes)) or min(sizes) < 1 or seeds < 1:
         raise InputError("--curve: expected two or more different sizes, and at least one seed")
     if not models:
-        raise InputError("--curve retrains models, but only files are named; name a model")
+        raise InputError("--curve retrains models, but only translation files are named")
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 
 from mtkit.console import broken
-from tests.cli.test_usage import NAMES
 from tests.support.command import Terminal, mtkit
+from tests.support.commands import NAMES
 
 WIDTHS = (60, 80)
 WIDE = 200  # columns, in which nothing need be broken

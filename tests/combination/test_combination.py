@@ -181,7 +181,7 @@ def test_a_missing_or_changed_part_is_one_clear_error(
     ):
         Combination.load(place)
     shutil.rmtree(own)
-    with pytest.raises(InputError, match=r"part smt is missing \(.*smt\); bring it back"):
+    with pytest.raises(InputError, match=r"system smt is missing \(.*smt\); restore it"):
         Combination.load(place)
     (place / PARTS).write_text("[{}]", encoding="utf-8")
     with pytest.raises(InputError, match=r"parts\.json: damaged: 'name' is missing"):
@@ -227,7 +227,7 @@ def test_bad_weights_are_refused(combination_directory: Path, tmp_path: Path) ->
         ('{"smt": {"model": "1"}}', "the weight smt.model is '1', not a finite number"),
         ('{"smt": {"model": NaN}}', "the weight smt.model is nan, not a finite number"),
         ('{"smt": 3}', "the weights of smt are 3, not an object"),
-        ('{"smt": {"model": 1, "x": 1}, "nmt": {"model": 1}}', "smt has no x, which was weighed"),
+        ('{"smt": {"model": 1, "x": 1}, "nmt": {"model": 1}}', "smt lacks the feature x"),
     ):
         (place / WEIGHTS).write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=message):
@@ -253,7 +253,7 @@ def test_systems_that_do_not_go_together_are_refused(
         combine({"smt": smt, "nmt": twisted("b", languages=("en", "fr"))}, few.dev, out)
     with pytest.raises(InputError, match="smt is the only system"):
         combine({"smt": smt}, few.dev, out)
-    with pytest.raises(InputError, match="cannot be called 'all'; name it with NAME=DIR"):
+    with pytest.raises(InputError, match="cannot be called 'all'; rename it with NAME=DIR"):
         combine({"smt": smt, "all": (nmt_directory,)}, few.dev, out)
     endless = Bitext(["a " * 81], ["b"], few.dev.paths)
     with pytest.raises(InputError, match="no line is short enough"):

@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_refused(model: Path, files: dict[str, Path]) -> No
         mtkit.compare([model.parent / "none"], test)
     with pytest.raises(InputError, match="only translation files are named; name the test set"):
         mtkit.compare([f"other={files['out']}"])
-    with pytest.raises(InputError, match="only translation files are named; name a model"):
+    with pytest.raises(InputError, match="--curve retrains models, but only translation"):
         mtkit.compare([f"other={files['out']}"], test, curve=[1, 2])
     with pytest.raises(InputError, match="--tokenizer x: not one of words, none"):
         mtkit.compare([f"other={files['out']}"], test, tokenizer="x")  # type: ignore[arg-type]

@@ -111,7 +111,7 @@ def test_a_system_that_is_ahead_everywhere_overtakes_nothing() -> None:
     [overtaking] = found.overtaking
     assert (overtaking.ahead, overtaking.size.value, overtaking.size.high) == ("smt", 0, 0)
     assert curve_page.verdicts(found) == [
-        "smt is ahead of nmt at every size, in 97.5 % of the resampled test sets or more."
+        "smt is ahead of nmt at every size, in at least 97.5 % of the resampled test sets."
     ]
 
 
@@ -252,7 +252,7 @@ def test_what_cannot_be_trained_again_is_refused(
     copy = shutil.copytree(models["smt"], tmp_path / "copy")
     manifest = Manifest.read(copy)
     replace(manifest, figures={}).write(copy)
-    with pytest.raises(InputError, match="does not say how it was trained"):
+    with pytest.raises(InputError, match="not trained by mtkit"):
         planned({"copy": copy}, few, tmp_path)
     replace(manifest, config=manifest.config | {"continued": True}).write(copy)
     with pytest.raises(InputError, match=r"goes on from another model \(--from\)"):

@@ -216,7 +216,7 @@ def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Co
     cosines = [n.cosine for n in found.neighbours]
     assert cosines == sorted(cosines, reverse=True)
     [(heading, _)] = view(found).evidence
-    assert heading.startswith("Evidence, not proof: close in the encoder's space.")
+    assert heading.startswith("Similar training sentences, by the encoder (cosine ")
 
 
 def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> None:
@@ -224,7 +224,7 @@ def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> N
     lost = [w for w in ("98765", "{name}") if w in reasons.translation]
     assert lost == reasons.put_back
     remarks = view(asked(nmt_copy, "Room 98765, {name}!")).remarks
-    assert "Copied, since the network lost it and it must survive: 98765, {name}." in remarks
+    assert "Restored, as the network dropped it: 98765, {name}." in remarks
     [model] = system.models
     with torch.no_grad():
         model.bias[1] = 30.0  # <unk> wherever it stands

@@ -77,7 +77,7 @@ def test_the_page_shows_every_judgement() -> None:
     page = contrasts.findings("suite", found).as_html()
     assert "&lt;b&gt;, P(y)" in page
     assert "<b>" not in page
-    assert "Which models see what decides?" in page
+    assert "Which models capture long-distance dependencies?" in page
     [by_distance, by_phenomenon] = contrasts.grids(found)
     assert by_distance.columns == ("System", "0–1", "2–3", "4–6", "7–7", "All")
     assert [cell.text for cell in by_distance.rows[0][1:]] == ["100.0"] * 5

@@ -412,7 +412,7 @@ def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -
     (tmp_path / "mine" / "letter").write_text("dear")
     for arguments, message in (
         (("--out", "grammar"), "grammar exists; name another --out, or add --force"),
-        (("--out", "mine", "--force"), "mine exists and is no suite directory (it has no suite"),
+        (("--out", "mine", "--force"), "mine exists and is not a suite directory (it has no suite"),
         (("--distance", "9-2"), "--distance 9-2: expected MIN-MAX words"),
         (("--pairs", 3), "--pairs 3: expected at least 10"),
         (("--distance", "0-10000"), "--distance 0-10000: expected MIN-MAX words"),

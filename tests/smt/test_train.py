@@ -36,7 +36,7 @@ def test_little_text_is_aligned_by_two_models_unless_some_are_named() -> None:
     assert TrainConfig("hmm").aligners(5) == ["hmm"]
     assert TrainConfig("ibm1+diagonal").aligners(LITTLE) == ["ibm1", "diagonal"]
     for unknown in ("ibm9", "hmm+", "auto+hmm"):
-        with pytest.raises(InputError, match="did you mean ibm1"):
+        with pytest.raises(InputError, match="choose one of ibm1"):
             TrainConfig(unknown)
 
 

@@ -186,7 +186,7 @@ def test_comtrans_is_three_lines_a_pair(site: Site, cache: Path) -> None:
     with pytest.raises(InputError, match=r"line 1: found UTF-8, but the catalog says latin-1"):
         fetch(comtrans, patience=QUICK)
     site.files["/v1/c.zip"] = zipped({"c/a.txt": text + b"\nend"})
-    with pytest.raises(InputError, match="the number of lines is no multiple of three"):
+    with pytest.raises(InputError, match="the number of lines is not a multiple of three"):
         fetch(comtrans, patience=QUICK)
 
 
@@ -282,7 +282,7 @@ def damage(site: Site, kind: str) -> Entry:
 
 
 FAILS = {
-    "404": "the server answers 404; use another source place",
+    "404": "the server answers 404; use another source",
     "500": "the server answers 500, 2 times in a row; use another source with --from",
     "stalled": "no answer within 0.3 s, 2 times in a row; the same command resumes it from 100 byt",
     "broken": "2 times in a row; the same command resumes it from 200 bytes",

@@ -446,7 +446,7 @@ def test_of_three_languages_two_must_be_known(tmp_path: Path) -> None:
     text = ENTRY.format(TWO + TERM.format("fr", "c"))
     for name, content, message in (
         ("g.tbx", text, r"expected terms of two languages.* found en \(1 concepts\), de \("),
-        ("g.csv", "en,de,fr\na,b,c\n", "line 1: columns of more than two languages: en, de, fr"),
+        ("g.csv", "en,de,fr\na,b,c\n", "line 1: more than two languages: en, de, fr"),
     ):
         (tmp_path / name).write_text(content, encoding="utf-8")
         with pytest.raises(InputError, match=message):

@@ -165,8 +165,8 @@ def test_some_in_a_row_send_the_run_back_at_half_the_rate(
             lose(patch, list(range(14, 20)))
             train(run, said.append)
         [line] = [line for line in said if "half the learning rate" in line]
-        assert line.startswith(f"{ROW} updates in a row")
-        assert "back from update 20 to 10" in line
+        assert line.startswith(f"{ROW} non-finite gradients in a row")
+        assert "returning from update 20 to 10" in line
         assert (run.halvings, run.update) == (1, 30)
         rate = learning_rate(29, 30, CONFIG)
         assert run.optimiser.param_groups[0]["lr"] == pytest.approx(rate / 2)
@@ -242,11 +242,11 @@ def test_a_network_that_answers_all_alike_is_named() -> None:
         targets=[[5, 6, 7]] * 20,
         target_words=[3] * 20,
     )
-    for attention, cause in (("none", "without attention"), ("dot", "the source is not looked at")):
+    for attention, cause in (("none", "without attention"), ("dot", "the source is ignored")):
         said: list[str] = []
         config = replace(TINY, attention=attention, updates=60, warmup=5)
         train(Run(config, 14, many, many, spelled), said.append)
-        assert any("translated alike, as '5 6 7'" in line and cause in line for line in said)
+        assert any("get the same output, '5 6 7'" in line and cause in line for line in said)
 
 
 def test_the_log_has_bleu_of_greedy_translations() -> None:
