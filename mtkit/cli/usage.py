@@ -6,6 +6,7 @@ What Typer has of this is for its own colours; mtkit's help is plain text.
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,12 @@ class Command(TyperCommand):
         """The help, in which no line ends within a word: grow-diag-final-and is typed as it is."""
         return str(super().get_help(ctx)).replace(HYPHEN, "-")
 
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command does."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(_whole(inspect.cleandoc(self.help or "")))
+
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, those that may be left out in brackets."""
         arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
@@ -80,6 +87,10 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """Commands under the headings of their ``rich_help_panel``; a wrong call is one line."""
 
+    def get_help(self, ctx: Any) -> str:
+        """The help, in which no line ends within a word."""
+        return str(super().get_help(ctx)).replace(HYPHEN, "-")
+
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Write that a command follows."""
         _write_usage(formatter, ctx.command_path, ["COMMAND", "…"])
@@ -98,7 +109,7 @@ class Group(TyperGroup):
         for name, command in self.commands.items():
             heading = getattr(command, "rich_help_panel", None) or "Commands"
             summary = (command.help or "").partition("\n")[0]
-            sections.setdefault(heading, []).append((name.ljust(longest), summary))
+            sections.setdefault(heading, []).append((name.ljust(longest), _whole(summary)))
         for heading, rows in sections.items():
             if rows:
                 with formatter.section(heading):
@@ -149,7 +160,12 @@ def _plain(name: str, text: str) -> tuple[str, str]:
     bounds = r"[^][;]*[<>]=?[^][;]*\]$"
     text = re.sub(rf"\s*\[{bounds}", "", re.sub(f"; {bounds}", "]", text))
     text = text.replace("[default: (preset)]", "[as the preset]").replace("  [", " [")
-    return name, re.sub(r"(?<=\w)-(?=\w)", HYPHEN, text)
+    return name, _whole(text)
+
+
+def _whole(text: str) -> str:
+    """Text whose hyphenated words stay in one line."""
+    return re.sub(r"(?<=\w)-(?=\w)", HYPHEN, text)
 
 
 @contextmanager

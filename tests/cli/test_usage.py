@@ -108,7 +108,7 @@ FISH = {
     [
         ("info ", ["models/nmt-en-de", "models/smt-en-de"]),
         ("compare both=models/n", ["both=models/nmt-en-de"]),
-        ("combine models/smt-en-de+mod", ["models/smt-en-de+models/nmt-en-de"]),
+        ("combine models/smt-en-de+models/n", ["models/smt-en-de+models/nmt-en-de"]),
         ("train-nmt --preset q", ["quick"]),
         ("train-smt --symmetrize grow-diag-", ["grow-diag-final", "grow-diag-final-and"]),
         ("train-smt --corpus every", ["everyday"]),

@@ -8,23 +8,13 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from mtkit.console import broken
+from mtkit.console import broken, console
 from tests.support.command import Terminal, mtkit
 from tests.support.commands import NAMES
 
 WIDTHS = (60, 80)
 WIDE = 200  # columns, in which nothing need be broken
 TEXT = ("--train", "train.en", "train.de")
-MODELS = ("models/smt", "models/nmt")
-TABLES = {
-    "compare": ["compare", *MODELS, "--test", "test.en", "test.de"],
-    "compare-full": ["compare", *MODELS, "--test", "test.en", "test.de", "--full"],
-    "perplexity": ["perplexity", *MODELS, "--test", "test.en", "test.de"],
-    "explain": ["explain", "Two men.", "--model", "models/smt", "--model", "models/nmt"],
-    "watch": ["watch", "the", *TEXT],
-    "check": ["corpus", "check", "train.en", "train.de"],
-    "stats": ["corpus", "stats", "train.en", "train.de"],
-}
 MESSAGES = {
     "list": ["corpus", "list"],
     "info": ["info", "models/smt"],
@@ -41,7 +31,7 @@ def shown(
 ) -> list[str]:
     """The lines that a terminal of ``width`` shows, without colours and moves of the cursor."""
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("PAGER", "cat")
+    monkeypatch.setattr(console, "_width", width)
     out, err = Terminal(), Terminal()
     mtkit(*command, cwd=project, stdout=out, stderr=err, check=None)
     text = (out.getvalue() + err.getvalue()).decode()
@@ -80,18 +70,6 @@ def test_messages_fit_and_have_all_words(
     lines = shown(MESSAGES[name], width, project, monkeypatch)
     assert not too_wide(lines, width)
     assert words(lines) <= words(shown(MESSAGES[name], WIDE, project, monkeypatch))
-
-
-@pytest.mark.compiled
-@pytest.mark.parametrize("name", TABLES)
-def test_tables_fit_and_have_all_words(
-    name: str, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wide = shown(TABLES[name], WIDE, project, monkeypatch)
-    for width in WIDTHS[1:]:
-        lines = shown(TABLES[name], width, project, monkeypatch)
-        assert not too_wide(lines, width)
-        assert words(wide) == words(lines)
 
 
 @pytest.mark.compiled
