@@ -111,7 +111,17 @@ def test_licences_are_compatible_and_listed() -> None:
     assert not {name: terms for name, terms in licences.items() if refused(name, terms)}
 
 
-# --- wheel and bill of materials
+# --- version, wheel and bill of materials
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    citation, changes = (
+        (ROOT / name).read_text("utf-8") for name in ("CITATION.cff", "CHANGELOG.md")
+    )
+    released = re.search(r"^date-released: (.*)$", citation, re.MULTILINE)
+    assert released
+    assert f"\nversion: {__version__}\n" in citation
+    assert f"\n## {__version__} - {released[1]}\n" in changes
 
 
 def wheel(tree: Path, to: Path) -> Path:

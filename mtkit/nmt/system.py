@@ -152,8 +152,8 @@ class NmtSystem:
         for beam in sorted({self.beam, max(self.beam, n_best)}):
             batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
             beams = chain.from_iterable(self._search(sources, batches, beam))
-            beams = counted(beams, len(sources))
-            for r, outputs in zip(chain.from_iterable(batches), beams, strict=True):
+            rows_of = zip(chain.from_iterable(batches), beams, strict=True)
+            for r, outputs in counted(rows_of, len(sources)):
                 i = rows[r]
                 for output in outputs:
                     hypothesis = self._hypothesis(output, words[i], encoded[i])
