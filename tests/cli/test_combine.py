@@ -85,8 +85,8 @@ def test_compare_says_whose_translations_it_chose(combined: Path) -> None:
     done = mtkit("compare", "-q", *test, "--full", "--examples", 12, cwd=combined)
     page = done.stdout.decode()
     assert "combined" in page
-    assert "What combined chose, and BLEU of those sentences" in page
-    assert "a perfect choice would reach" in page
+    assert "Choices of combined: BLEU on these sentences" in page
+    assert "candidates per sentence would reach" in page
     done = mtkit("compare", "-q", *test, "--json", cwd=combined)
     by_name = {s["name"]: s for s in json.loads(done.stdout)["systems"]}
     choices = by_name["combined"]["choices"]

@@ -250,10 +250,10 @@ def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
     done = mtkit("compare", "hand=by-hand.de", *test, "--full", "--html", "g.html", cwd=project)
     row = f"hand +{asked} +{complied} +{100 * complied / asked:.1f}"
     assert re.search(
-        rf"The glossary: .*\n(.*\n)* +{row}".replace(" +hand", " *hand"), done.stdout.decode()
+        rf"Glossary: .*\n(.*\n)* +{row}".replace(" +hand", " *hand"), done.stdout.decode()
     )
     assert '1 of 3 entries match nothing in the test set: "xyzzy\'s foo"\n' in done.stdout.decode()
-    assert "The glossary: " in (project / "g.html").read_text(encoding="utf-8")
+    assert "Glossary: " in (project / "g.html").read_text(encoding="utf-8")
     (project / "g.tsv").write_bytes(b"hotels\tXyz\n")
     for inflected, matches in ((), 0), (("--inflected",), len(re.findall("[Hh]otel", source))):
         done = mtkit("compare", "models/smt", *test, "--json", *inflected, cwd=project)

@@ -49,7 +49,7 @@ def test_check_reports_and_cleans(place: Path) -> None:
     assert "not UTF-8" in (place / "r.html").read_text("utf-8")
     assert b"cleaned corpus: clean (train 390, dev 8 pairs)" in done.stderr
     shown = mtkit("corpus", "check", "t.en", "t.de", cwd=place).stdout.decode()
-    assert "train: 2 of 400 lines damaged (0.5 %); 397 stay with --clean DIR." in shown
+    assert "train: 2 of 400 lines damaged (0.5 %); --clean DIR keeps 397." in shown
     again = mtkit("corpus", "check", "t.en", "t.de", "--clean", "clean", cwd=place, check=2)
     assert b"clean exists; name another --clean, or add --force" in again.stderr
 

@@ -86,9 +86,9 @@ def test_the_list_has_one_line_a_corpus(
     mtkit("corpus", "get", "mine-fr-en", "--quiet", cwd=where)
     lines = mtkit("corpus", "list", cwd=where).stdout.decode().splitlines()
     assert max(map(len, lines)) <= columns
-    rows = {line.split()[0]: line for line in lines if " → " in line}
+    rows = {line.lstrip("* ").split()[0]: line for line in lines if " → " in line}
     assert len(rows) == len(json.loads(mtkit("corpus", "list", "--json", cwd=where).stdout))
-    row = "mine-fr-en fr → en ~6 ~0.0 CC0 1.0 yes"
+    row = "* mine-fr-en fr → en ~6 ~0.0 CC0 1.0"
     assert " ".join(rows["mine-fr-en"].split()) == row
     assert rows["multi30k-en-de"].split()[-3:] == ["CC", "BY-NC-SA", "4.0"]
     assert rows["europarl-en-cs"].split()[1:4] == ["en", "→", "cs"]
@@ -114,7 +114,7 @@ def test_what_cannot_be_fetched_is_one_line(where: Path, site: Site) -> None:
     del site.files["/b.en"]
     done = mtkit("corpus", "get", "mine-fr-en", "-q", cwd=where, check=1)
     assert done.stderr.decode() == (
-        f"mtkit: {site.address}/b.en: the server answers 404; use another source place\n"
+        f"mtkit: {site.address}/b.en: the server answers 404; use another source with --from\n"
     )
     site.files["/a.en"] = b"one\n"
     place = where / "cache" / "corpora"

@@ -59,5 +59,5 @@ def test_what_does_not_fit_is_refused(model: Path, files: dict[str, Path]) -> No
     with pytest.raises(InputError, match="--tokenizer x: not one of words, none"):
         mtkit.compare([f"other={files['out']}"], test, tokenizer="x")  # type: ignore[arg-type]
     for sizes, seeds in (([2], 1), ([2, 2], 1), ([0, 2], 1), ([-3, 2], 1), ([1, 2], 0)):
-        with pytest.raises(InputError, match="--curve: expected two or more different numbers"):
+        with pytest.raises(InputError, match="--curve: expected two or more different sizes"):
             mtkit.compare([model], test, curve=sizes, seeds=seeds)

@@ -68,7 +68,7 @@ def test_of_many_systems_the_best_two_are_compared() -> None:
 def test_equals_are_said_to_be_equal() -> None:
     who, _, agreement, _, advice = conclude(compared(SMT, replace(SMT, name="twin")))
     assert who == "smt is as good as twin by every metric."
-    assert agreement == "No metric puts one system before all others."
+    assert agreement == "No metric has a single best system."
     assert advice.startswith("Next: compare systems that differ")
     level = system("nmt", "nmt", 41.4, 63.8, 48.1)
     assert conclude(compared(SMT, level))[2] == "BLEU says that nmt is best."
@@ -147,16 +147,28 @@ def test_weak_points_are_counted() -> None:
 COMBINED = system("combined", "combination", 44, 66, 40)
 FALLING = [*LOG, {"update": 4, "dev_perplexity": 15.0}]
 ADVICE: dict[str, tuple[Comparison, str]] = {
-    "alike": (compared(replace(SMT, mismatches=["x"]), NMT, seen=2), "mend what the warnings say"),
+    "alike": (compared(replace(SMT, mismatches=["x"]), NMT, seen=2), "fix what the warnings say"),
     "unseen": (compared(SMT, NMT, seen=2, sentences=60), "test on sentences that no system"),
     "more": (compared(SMT, replace(NMT, training=FALLING), sentences=60), "test on more sentences"),
     "longer": (compared(SMT, replace(NMT, training=FALLING)), "train nmt longer; the dev perpl"),
-    "diverged": (compared(SMT, replace(NMT, training=[*FALLING, {"update": 5}])), "let both work"),
-    "combine": (compared(SMT, NMT, spreads=[ONE]), "combine the networks of several seeds"),
-    "combined": (compared(SMT, NMT, replace(NMT, networks=2), spreads=[ONE]), "let both work"),
-    "curve": (compared(system("smt", "smt", 44, 60, 40), NMT), "see with --curve how much more"),
-    "both": (compared(SMT, NMT), "let both work together (mtkit combine)"),
-    "page": (compared(SMT, NMT, COMBINED), "look at the page"),
+    "diverged": (
+        compared(SMT, replace(NMT, training=[*FALLING, {"update": 5}])),
+        "combine both systems",
+    ),
+    "combine": (
+        compared(SMT, NMT, spreads=[ONE]),
+        "use the networks of several seeds as an ensemble",
+    ),
+    "combined": (
+        compared(SMT, NMT, replace(NMT, networks=2), spreads=[ONE]),
+        "combine both systems",
+    ),
+    "curve": (
+        compared(system("smt", "smt", 44, 60, 40), NMT),
+        "run with --curve N,N,… to see how much",
+    ),
+    "both": (compared(SMT, NMT), "combine both systems (mtkit combine)"),
+    "page": (compared(SMT, NMT, COMBINED), "see the page"),
 }
 
 

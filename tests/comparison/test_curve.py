@@ -255,10 +255,10 @@ def test_what_cannot_be_trained_again_is_refused(
     with pytest.raises(InputError, match="not trained by mtkit"):
         planned({"copy": copy}, few, tmp_path)
     replace(manifest, config=manifest.config | {"continued": True}).write(copy)
-    with pytest.raises(InputError, match=r"goes on from another model \(--from\)"):
+    with pytest.raises(InputError, match=r"was trained --from another model \(--from\)"):
         planned({"copy": copy}, few, tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="it is to keep what is trained"):
+    with pytest.raises(InputError, match="--curve stores its results there"):
         planned(models, few, tmp_path / "file" / "points")
 
 
