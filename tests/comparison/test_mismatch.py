@@ -108,7 +108,7 @@ def test_tokens_must_be_alike() -> None:
     assert tokens(plain, spaced, "none").endswith("detokenise it, or tokenise the references")
     remedy = "or tokenise the references and add --tokenizer none"
     assert tokens(plain, spaced, "13a").endswith(remedy)
-    assert "so are the references; --tokenizer none" in tokens(spaced, spaced, "13a")
+    assert "so are the references; use --tokenizer none" in tokens(spaced, spaced, "13a")
     assert tokens(spaced, spaced, "none") == ""
     without_stops = [line.rstrip(" .") for line in spaced]
     assert (

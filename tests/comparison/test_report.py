@@ -155,7 +155,7 @@ def test_tokenize_reaches_scores_and_pairs() -> None:
     assert report.pairs == significance(rows)
     assert "tok:none" in report.systems[0].metrics["bleu"].signature
     assert "tok:none" in printed(report)
-    assert "stand between spaces" in printed(report)
+    assert "tokens separated by spaces" in printed(report)
 
 
 def test_examples_hold_the_largest_difference_either_way(report: Comparison) -> None:
@@ -427,7 +427,7 @@ def test_a_glossary_is_a_row_of_who_followed_it() -> None:
         for t, c in zip(systems(), complied, strict=True)
     ]
     report = built(SOURCES, REFERENCES, known, resamples=5, trials=5)
-    (grid,) = (g for g in grids(report) if g.caption.startswith("The glossary"))
+    (grid,) = (g for g in grids(report) if g.caption.startswith("Glossary"))
     rows = [[cell.text for cell in row] for row in grid.rows]
     assert rows == [["smt", "12", "9", "75.0"], ["nmt", "0", "0", "–"]]
     lacked = '7 of 20 entries match nothing in the test set: "fire engine", "A, B", …'
@@ -553,7 +553,7 @@ def test_the_short_report_has_scores_verdicts_and_the_conclusion(report: Compari
     assert "nrefs:1" not in short
     assert "Line " not in short
     assert short.rstrip().endswith(
-        "--full: signatures, all tables, examples; --html FILE: as a page"
+        "More: --full (signatures, all tables, examples), --html FILE (a page)"
     )
     assert "--full" not in whole
 
