@@ -58,8 +58,10 @@ def broken(text: str, width: int, end: str = "", indent: int = 2) -> str:
 
 
 def paragraph(target: Console, text: str, style: str = "", indent: int = 0) -> None:
-    """Print text to ``target`` in lines that break between words, see ``broken``."""
-    shown = broken(visible(text), target.width, indent=indent)
+    """Print text to ``target``, on a terminal in lines that break between words; see ``broken``."""
+    shown = visible(text)
+    if target.is_terminal:
+        shown = broken(shown, target.width, indent=indent)
     target.print(Text(shown, style), soft_wrap=True)
 
 

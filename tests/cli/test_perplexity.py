@@ -70,4 +70,4 @@ def test_perplexity_by_frequency_in_the_training_text(project: Path) -> None:
     said = mtkit(*call, cwd=project).stdout.decode()
     (project / "moved").rename(train)
     assert "by frequency of the word" not in said
-    assert re.search(r"counted is not split by frequency: \S+train\.de: no such file\.\n", said)
+    assert re.search(r"counted: no split by frequency: \S+train\.de: no such file\.\n", said)
