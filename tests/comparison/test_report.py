@@ -591,7 +591,7 @@ def test_groups_by_length_have_intervals() -> None:
 
 def test_case_is_ignored_where_that_is_asked() -> None:
     folded = [line.lower() for line in REFERENCES]
-    for ignore_case, said in ((True, "ignoring case, as in all tables"), (False, "with case")):
+    for ignore_case, said in ((True, "case ignored, as in all tables"), (False, "case-sensitive")):
         report = built(
             SOURCES, REFERENCES, [of("a", "file", folded)], resamples=2, ignore_case=ignore_case
         )

@@ -94,10 +94,10 @@ def decimals(name: str, metric: Metric) -> int:
 def scores(comparison: Comparison, signatures: bool = True) -> Grid:
     """BLEU, chrF and TER of every system; what exactly they are, in ``signatures``."""
     systems, test = comparison.systems, comparison.test
-    tokens = f"sacreBLEU's tokenizer {test.tokenize}"
+    tokens = f"sacreBLEU tokenizer {test.tokenize}"
     if test.tokenize == "none":
         tokens = "tokens separated by spaces"
-    case = "ignoring case, as in all tables" if test.ignore_case else "with case"
+    case = "case ignored, as in all tables" if test.ignore_case else "case-sensitive"
     several = test.references
     against = f", against {several} references per sentence" if several > 1 else ""
     rows = []
@@ -119,7 +119,7 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
         f"Scores with 95 % bootstrap intervals. Higher is better; lower for {' and '.join(less)}.",
         ("System", *map(label, metrics)),
         rows,
-        [f"BLEU with {tokens}, {case}{against}."]
+        [f"BLEU: {tokens}, {case}{against}."]
         + [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note]
         + list(dict.fromkeys(exactly)) * signatures,
     )
