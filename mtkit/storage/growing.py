@@ -81,7 +81,7 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
         written, done = place / "written", _done(place)
         written.touch()
         if written.stat().st_size < done.bytes:
-            raise InputError(f"{written}: damaged; start again without --resume")
+            raise InputError(f"{written}: damaged; start anew without --resume")
         with naming(out), written.open("r+b") as growing_file:
             growing_file.seek(done.bytes)
             grown = Growing(growing_file, place / KEPT, done)
