@@ -23,6 +23,7 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 NAME = 58  # columns of a step's name on a terminal of 80
+SPINNER = 3  # columns of what turns before the name of what is going on
 
 
 def visible(text: str) -> str:
@@ -116,10 +117,11 @@ class _Status:
         self.name, self.detail, self.start = name, "", time.perf_counter()
 
     def __rich__(self) -> Text:
-        seconds = int(time.perf_counter() - self.start)
-        more = f": {self.detail}" if self.detail else " …"
-        shown = f"{visible(self.name)}{visible(more)}  {clock(seconds)}"
-        return Text(shown, no_wrap=True, overflow="ellipsis")
+        more = f": {visible(self.detail)}" if self.detail else " …"
+        more += f"  {clock(time.perf_counter() - self.start)}"
+        name = Text(visible(self.name))  # is cut, where there is no room: what is left tells more
+        name.truncate(max(10, console.width - cell_len(more) - SPINNER), overflow="ellipsis")
+        return Text(f"{name.plain}{more}", no_wrap=True, overflow="ellipsis")
 
 
 def clock(seconds: float) -> str:
