@@ -66,7 +66,10 @@ REFUSED = {
     "nothing-to-compare": (["compare"], "no models in models/"),
     "no-system": (["compare", "nowhere"], "nowhere: neither a model directory nor a file"),
     "out-exists": (["train-smt", "--out", "."], ". exists; name another --out, or add --force"),
-    "out-is-mine": (["train-nmt", "--out", ".", "--force"], "is not a model directory"),
+    "out-is-mine": (
+        ["train-nmt", "--out", ".", "--force"],
+        ". is the current directory; name another --out",
+    ),
     "no-corpus": (["train-smt", "--corpus", "nix"], "no corpus 'nix'"),
     "no-weights": (
         ["train-smt", "--weights", "nix"],

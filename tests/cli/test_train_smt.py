@@ -23,7 +23,7 @@ def test_tuning_tells_its_rounds_and_the_report_what_it_gained(project: Path) ->
         "train-smt", *TEXT, "--dev", "test.en", "test.de", "--prune", "0 0 1", "--out", "tuned",
         cwd=project,
     ).stderr.decode()  # fmt: skip
-    header, *rounds = re.findall(r"^  +(?:round|\d).*", said, re.MULTILINE)
+    header, *rounds = re.findall(r"^ +(?:round  |\d).*", said, re.MULTILINE)
     assert header.split() == ["round", "BLEU", "WER", "length", "step", "hypotheses", "new", "s"]
     assert {len(line) for line in rounds} == {len(header)}
     assert len(header) < 60
