@@ -255,7 +255,7 @@ def test_what_cannot_be_trained_again_is_refused(
     with pytest.raises(InputError, match="not trained by mtkit"):
         planned({"copy": copy}, few, tmp_path)
     replace(manifest, config=manifest.config | {"continued": True}).write(copy)
-    with pytest.raises(InputError, match=r"was trained --from another model \(--from\)"):
+    with pytest.raises(InputError, match=r"was trained --from another model; --curve cannot"):
         planned({"copy": copy}, few, tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--curve stores its results there"):

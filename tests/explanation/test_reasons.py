@@ -233,7 +233,7 @@ def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> N
     copied = [p.copied for p in found.reasons.pieces if p.text == "<unk>"]
     assert copied
     assert set(copied) <= {"Hello", "☃", "￭."}
-    assert f"{copied[0]}, copied, being unknown" in re.sub(r"\s+", " ", as_html("x", [found]))
+    assert f"{copied[0]}, copied (unknown word)" in re.sub(r"\s+", " ", as_html("x", [found]))
 
 
 def test_without_attention_there_is_no_heat(nmt_copy: Path) -> None:
