@@ -76,8 +76,11 @@ def train_smt(
     weights that are none and for an ``out`` that must not be replaced; LossError, which is one, for
     a default place that holds a model of another corpus.
     """
+    from mtkit.console import busy
     from mtkit.models import places
-    from mtkit.smt import train
+
+    with busy("loading numba"):
+        from mtkit.smt import train
     from mtkit.smt.search.features import weights_named
     from mtkit.threads import cores
 
@@ -114,9 +117,12 @@ def train_nmt(
     is nothing to resume and for the device ``cuda`` without a GPU.
     """
     from mtkit import models
-    from mtkit.nmt import parallel
-    from mtkit.nmt.training.build import train_seeds
+    from mtkit.console import busy
     from mtkit.threads import cores
+
+    with busy("loading PyTorch"):
+        from mtkit.nmt import parallel
+        from mtkit.nmt.training.build import train_seeds
 
     with parallel.processes(device, cores(threads)):
         corpus, tokenizer = _text(corpus, tokenizer)

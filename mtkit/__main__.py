@@ -32,7 +32,7 @@ def main() -> None:
 def _run() -> None:
     """Run it; what goes wrong is one line. Modules are imported where Ctrl-C is heard."""
     from mtkit.cli import app, complete
-    from mtkit.console import visible
+    from mtkit.console import complain
     from mtkit.errors import InputError, WorkError
 
     try:
@@ -42,13 +42,12 @@ def _run() -> None:
         finally:
             sys.stdout.flush()
     except (InputError, WorkError) as error:
-        print(f"mtkit: {visible(str(error))}", file=sys.stderr)
+        complain(str(error))
         sys.exit(2 if isinstance(error, InputError) else 1)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         with contextlib.suppress(OSError):  # stderr may lie on the same disk
-            said = visible(f"{named}{error.strerror or error}")
-            print(f"mtkit: {said}", file=sys.stderr, flush=True)
+            complain(f"{named}{error.strerror or error}")
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -102,7 +101,9 @@ def _check_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
-            raise InputError(f"standard {name} is closed; give the command one, or {os.devnull}")
+            raise InputError(
+                f"standard {name} is closed; redirect it, for instance to {os.devnull}"
+            )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             encoding = stream.encoding if stream.isatty() else "utf-8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -30,4 +31,15 @@ class WorkError(Exception):
 def check_choice(name: str, value: str, known: Iterable[str]) -> None:
     """Raise InputError where the ``value`` of ``name`` is none of those known."""
     if value not in known:
-        raise InputError(f"{name} {value}: not one of {', '.join(known)}")
+        near = nearest(value, known)
+        raise InputError(f"{name} {value}: unknown{near}; choose one of {', '.join(known)}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A question for the known word that is most like ``word``; "" where none is.
+
+    >>> nearest("hnm", ["ibm1", "hmm"]), nearest("x", ["hmm"])
+    (' (did you mean hmm?)', '')
+    """
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtkit.console import note
-from mtkit.errors import InputError
+from mtkit.errors import InputError, nearest
 from mtkit.storage.digests import SAMPLE, changed, digests_of
 from mtkit.storage.reading import as_fields, damaged, missing, read_json
 from mtkit.storage.writing import settle
@@ -77,8 +77,10 @@ class Manifest:
         path = directory / MANIFEST
         settle(directory)
         if not directory.exists():
+            others = (str(path.parent) for path in directory.parent.glob(f"*/{MANIFEST}"))
             raise InputError(
-                f"{directory}: no such model; train-smt, train-nmt or combine makes one"
+                f"{directory}: no such model{nearest(str(directory), others)}; create one with "
+                "train-smt, train-nmt or combine"
             )
         if not path.is_file():
             raise InputError(f"{directory}: not a model directory (it has no {MANIFEST})")
@@ -245,7 +247,7 @@ def _training_files(directory: Path) -> Bitext:
     manifest = Manifest.read(directory)
     text = manifest.text("train")
     if text is None:
-        raise InputError(f"{directory} names no training text")
+        raise InputError(f"{directory} records no training text")
     if text.digest() != manifest.corpus.get("digest"):
-        raise InputError(f"{text.paths[0]} is not what {directory} was trained on")
+        raise InputError(f"{text.paths[0]} differs from the text that {directory} was trained on")
     return text

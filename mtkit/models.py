@@ -52,14 +52,16 @@ def check_out(
         raise InputError(f"{out} exists; name another {option}, or add --force to replace it")
     real = chosen.resolve()  # a link keeps leading to its model
     vacant = not real.exists() or (real.is_dir() and not any(real.iterdir()))
-    if real == Path.cwd() or not (vacant or (real / mark).is_file()):
+    if real == Path.cwd():
+        raise InputError(f"{chosen} is the current directory; name another {option}")
+    if not (vacant or (real / mark).is_file()):
         raise InputError(
-            f"{chosen} exists and is no {what} directory (it has no {mark}); "
-            f"only {what}s are replaced"
+            f"{chosen} exists and is not a {what} directory (it has no {mark}), so it is not "
+            f"replaced; name another {option}"
         )
     above = next(p for p in real.parents if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise InputError(f"{chosen}: nothing can be written into {above}; name another {option}")
+        raise InputError(f"{chosen}: cannot write to {above}; name another {option}")
     return chosen
 
 
@@ -96,7 +98,7 @@ def places(
         check_loss(directories, lambda old: old.kind == kind and old.is_of(corpus))
         for directory in directories:
             if seeds == 1 and directory.exists():  # of several seeds the whole ones may stay
-                note(f"{directory}: the model there, of the same text, will be replaced")
+                note(f"{directory}: replacing the model of the same corpus there")
     return directories
 
 
@@ -119,7 +121,7 @@ def check_loss(directories: Iterable[Path], same: Callable[[Manifest], bool]) ->
 def check_kept(out: str | Path | None, model: str | Path | None, force: bool) -> None:
     """As ``check_out``, of what an alignment keeps; InputError beside a ``model`` to align by."""
     if out is not None and model is not None:
-        raise InputError("--model learns nothing that --out could keep; leave one of them out")
+        raise InputError("--model and --out exclude each other: with --model nothing new is learnt")
     check_named(out, force)
 
 
@@ -152,7 +154,7 @@ def models_or_all(models: Sequence[Path] | None) -> list[Path]:
     every = [] if models else all_models()[::-1]
     chosen = list(models or (p for p in every if Manifest.read(p).kind in TRANSLATORS))
     if left := [str(path) for path in every if path not in chosen]:
-        note(f"a combination gives no probabilities; left out: {', '.join(left)}")
+        note(f"left out, as combinations give no probabilities: {', '.join(left)}")
     if not chosen:
         raise InputError(f"no model under {MODELS}/; train one, or name its directory")
     return chosen
@@ -229,9 +231,9 @@ def check_names(names: Sequence[str]) -> None:
     if not names:
         raise InputError("no system to compare; name a model directory or NAME=FILE")
     if "" in names:
-        raise InputError("a system without a name; say NAME=FILE")
+        raise InputError("a system has no name before =; use NAME=FILE")
     if twice := [n for n in names if names.count(n) > 1]:
-        raise InputError(f"two systems are called {twice[0]!r}; name one with NAME=…")
+        raise InputError(f"two systems are called {twice[0]!r}; rename one with NAME=…")
 
 
 def load_word_models(directory: Path) -> WordModels:
@@ -277,7 +279,9 @@ def export_moses(model: Path, out: Path, force: bool = False) -> Path:
 
     check_out(out, "", force, MARK)
     if (kind := Manifest.read(model).kind) != "smt":
-        raise InputError(f"{model}: a model of kind {kind}; Moses has only statistical ones")
+        raise InputError(
+            f"{model} is a {KINDS.get(kind, kind)} model; only statistical ones can be exported"
+        )
     system = cast("SmtSystem", load(model))
     with replacing(out) as directory:
         write_moses(system, directory)
@@ -293,8 +297,8 @@ def load_with_glossary(
     manifest = Manifest.read(directory)
     if (kind := manifest.kind) not in ("smt", COMBINATION):
         raise InputError(
-            f"{directory} is a {KINDS.get(kind, kind)} model, which cannot be held "
-            "to a glossary; name a statistical one or a combination with --model DIR"
+            f"{directory} is a {KINDS.get(kind, kind)} model, which cannot "
+            "follow a glossary; name a statistical one or a combination with --model DIR"
         )
     system = cast("SmtSystem | Combination", load(directory))
     tokenize = system.tokenizer.tokenize
@@ -310,10 +314,10 @@ def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordToken
     own = Manifest.read(directory).languages
     if own != languages:
         old, new = (" → ".join(pair) for pair in (own, languages))
-        raise InputError(f"{directory} translates {old}, but the text is {new}")
+        raise InputError(f"{directory} translates {old}, but the text is {new}; name another model")
     if system.tokenizer != tokenizer:
         raise InputError(
-            f"{directory} has other tokens: give --tokenizer and --lowercase as they were for it"
+            f"{directory} was trained with another --tokenizer or --lowercase; use the same"
         )
     return system
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from mtkit.console import busy
 from mtkit.errors import InputError
 from mtkit.manifest import Manifest, check_whole
 
@@ -25,13 +26,15 @@ def open_translator(directory: Path, *others: Path) -> System:
         return _ensemble([directory, *others])
     kind = Manifest.read(directory).kind
     if kind not in TRANSLATORS:
-        raise InputError(f"{directory}: a model of kind {kind}; only a translator can be used here")
+        raise InputError(f"{directory}: a model of kind {kind}; a translator is needed here")
     check_whole(directory)
     if kind == "smt":
-        from mtkit.smt.system import SmtSystem
+        with busy("loading numba"):
+            from mtkit.smt.system import SmtSystem
 
         return SmtSystem.load(directory)
-    from mtkit.nmt.system import NmtSystem
+    with busy("loading PyTorch"):
+        from mtkit.nmt.system import NmtSystem
 
     return NmtSystem.load(directory)
 
@@ -44,11 +47,12 @@ def load_neural(directory: Path, able: str) -> NmtSystem:
 
 
 def _ensemble(directories: list[Path]) -> System:
-    from mtkit.nmt.system import NmtSystem
+    with busy("loading PyTorch"):
+        from mtkit.nmt.system import NmtSystem
 
     systems = [load_neural(directory, "can join an ensemble") for directory in directories]
     languages = [" → ".join(Manifest.read(directory).languages) for directory in directories]
     for directory, pair in zip(directories, languages, strict=True):
         if pair != languages[0]:
-            raise InputError(f"{directory} translates {pair}, {directories[0]} {languages[0]}")
+            raise InputError(f"{directory} translates {pair}, but {directories[0]} {languages[0]}")
     return NmtSystem.ensemble(systems, directories)

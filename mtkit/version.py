@@ -1,3 +1,3 @@
-"""The version, in a file of its own, so that any other may ask for it."""
+"""The version, in a file of its own, so that any other may ask for it; pyproject.toml does, too."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

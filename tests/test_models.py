@@ -94,7 +94,7 @@ def test_a_named_out_is_replaced_by_force_alone_and_only_if_a_model(tmp_path: Pa
     (tmp_path / "thesis.tex").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="add --force"):
         check_out(tmp_path, "smt", force=False)
-    with pytest.raises(InputError, match="no model directory"):
+    with pytest.raises(InputError, match="not a model directory"):
         check_out(tmp_path, "smt", force=True)
     manifest().write(tmp_path)
     assert check_out(tmp_path, "smt", force=True) == tmp_path
@@ -106,12 +106,12 @@ def test_the_default_place_is_guarded_too(tmp_path: Path, monkeypatch: pytest.Mo
     default.mkdir(parents=True)
     assert check_out(None, "smt", force=False) == default
     (default / "thesis.tex").write_text("x", encoding="utf-8")
-    with pytest.raises(InputError, match="models/smt exists and is no model directory"):
+    with pytest.raises(InputError, match="models/smt exists and is not a model directory"):
         check_out(None, "smt", force=False)
     manifest().write(tmp_path)
-    with pytest.raises(InputError, match="only models are replaced"):
+    with pytest.raises(InputError, match="is the current directory; name another --out"):
         check_out(tmp_path, "smt", force=True)  # the directory one stands in
-    with pytest.raises(InputError, match=r"thesis\.tex/m: nothing can be written into"):
+    with pytest.raises(InputError, match=r"thesis\.tex/m: cannot write to"):
         check_out(default / "thesis.tex/m", "smt", force=False)
 
 

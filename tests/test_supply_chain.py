@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from mtkit.version import __version__
 from tests.support.pins import PARTS, PINS, ROOT, needed, normal
 from tests.support.sbom import bill_of_materials
 
 INSTALLED = {normal(d.name): d for d in distributions()}
-VERSION = INSTALLED["mtkit"].version
 READY = ("run", "test", "lint", "build")  # what `make install` installs
 
 
@@ -111,7 +111,17 @@ def test_licences_are_compatible_and_listed() -> None:
     assert not {name: terms for name, terms in licences.items() if refused(name, terms)}
 
 
-# --- wheel and bill of materials
+# --- version, wheel and bill of materials
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    citation, changes = (
+        (ROOT / name).read_text("utf-8") for name in ("CITATION.cff", "CHANGELOG.md")
+    )
+    released = re.search(r"^date-released: (.*)$", citation, re.MULTILINE)
+    assert released
+    assert f"\nversion: {__version__}\n" in citation
+    assert f"\n## {__version__} - {released[1]}\n" in changes
 
 
 def wheel(tree: Path, to: Path) -> Path:
@@ -142,7 +152,7 @@ def test_the_wheel_holds_mtkit_its_corpora_and_the_licence(tmp_path: Path) -> No
     code = {p.as_posix() for p in own if p.suffix in (".py", ".j2") or p.name == "py.typed"}
     corpora = {f"mtkit/_{p.relative_to(ROOT).as_posix()}" for p in ROOT.glob("corpora/**/*.*")}
     about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-    assert names == code | corpora | {f"mtkit-{VERSION}.dist-info/{name}" for name in about}
+    assert names == code | corpora | {f"mtkit-{__version__}.dist-info/{name}" for name in about}
 
 
 def test_the_bill_of_materials_names_what_mtkit_needs() -> None:

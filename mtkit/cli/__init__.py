@@ -38,6 +38,7 @@ app = typer.Typer(
     cls=Group,
     help="Train a statistical and a neural translator on the same text, translate with either, "
     "and see where and why one beats the other. Most commands work without arguments.",
+    epilog="mtkit train-smt\nmtkit translate < in.en > out.de\nmtkit compare --html report.html",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_show_locals=False,

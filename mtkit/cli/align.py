@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+import mtkit.cli.completion as completion
 import mtkit.cli.options as options
 from mtkit.console import note
 from mtkit.errors import InputError
@@ -16,39 +17,39 @@ from mtkit.text.tokenizer import WordTokenizer
 if TYPE_CHECKING:
     from mtkit.text.corpus import Corpus
 
-Stdin = Annotated[bool, Option("--stdin", help="Read `source ||| target` lines from stdin.")]
+Stdin = Annotated[bool, Option("--stdin", help="Read lines `source ||| target` from stdin.")]
 Model = Annotated[
     Path | None,
     Option(
         metavar="DIR",
-        help="Learn nothing: align by what an earlier --out or train-smt keeps, with its "
-        "tokenizer. Faster, and not quite as good as learning from the text itself.",
+        help="Align with this model, of an earlier --out or of train-smt, and its tokenizer, "
+        "instead of learning from the text. Faster, but slightly less accurate.",
+        autocompletion=completion.models,
     ),
 ]
-Out = Annotated[Path | None, Option(metavar="DIR", help="Keep what is learnt, for --model.")]
+Out = Annotated[Path | None, Option(metavar="DIR", help="Save the alignment model, for --model.")]
 Gold = Annotated[
     Path | None,
     Option(
         metavar="FILE",
-        help="Links by hand, `0-0 1-2 …` for each of the first lines: AER against them.",
+        help="Manual alignment of the first pairs, a line `0-0 1-2 …` each: report AER, precision "
+        "and recall.",
     ),
 ]
 Probabilities = Annotated[
-    bool, Option("--probabilities", help="How likely each link is: 3-4:0.93.")
+    bool, Option("--probabilities", help="Print the probability of each link, as in 3-4:0.93.")
 ]
 Score = Annotated[
     bool,
-    Option(
-        "--score",
-        help="Behind the links ' ||| ' and ln P(target|source) a word, to filter pairs by.",
-    ),
+    Option("--score", help="Append ' ||| ' and ln P(target|source) per word, to filter pairs by."),
 ]
 Aligner = Annotated[
     str | None,
     Option(
         metavar="MODEL",
-        help="ibm1, diagonal (Model 2 as fast_align's), hmm, or fertility (sampled, the best). "
-        "[fertility; with --score hmm, which tells wrong pairs better]",
+        help="ibm1, diagonal (Model 2 as in fast_align), hmm, or fertility (sampled; the most "
+        "accurate). [fertility; with --score hmm, which detects wrong pairs better]",
+        autocompletion=completion.among("ibm1", "diagonal", "hmm", "fertility"),
     ),
 ]
 
@@ -65,7 +66,7 @@ def align(
 ) -> None:  # fmt: skip
     """Align the words of a corpus.
 
-    One line of source-target links for each sentence pair, counted from 0.
+    Prints a line for each sentence pair: links source-target, counted from 0.
     """
     import mtkit
     from mtkit.manifest import UND, Manifest
@@ -104,6 +105,6 @@ def _from_stdin(train: options.Files | None, corpus: str | None, pair: str | Non
     from mtkit.text.lines import decode_lines
 
     if train or corpus:
-        raise InputError("--stdin and --train or --corpus name the text twice; give one of them")
+        raise InputError("--stdin, --train and --corpus exclude each other; give one of them")
     lines = split_pairs(decode_lines(sys.stdin.buffer.read(), "stdin"), "stdin")
     return Corpus("stdin", parse_pair(pair or "source-target"), lines, None, None)

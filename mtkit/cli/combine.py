@@ -7,6 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
 import mtkit.cli.options as options
 from mtkit.console import note
 
@@ -14,19 +15,18 @@ Systems = Annotated[
     list[str] | None,
     Argument(
         metavar="SYSTEM",
-        help="Model directories, DIR+DIR for an ensemble, or NAME=FILE for the n-best lists of the "
-        "dev set that another system wrote. A network of the other direction adds P(x|y). "
+        help="Model directories, DIR+DIR for an ensemble, or NAME=FILE for another system's n-best "
+        "lists of the dev set. A network of the reverse direction adds P(x|y) as a feature. "
         "[the newest model of each kind]",
+        autocompletion=completion.models,
     ),
 ]
 Dev = Annotated[
     options.Files | None,
-    Option(metavar="SRC TGT", help="Text to tune on. [that which the models name]"),
+    Option(metavar="SRC TGT", help="Development set to tune on. [from the models]"),
 ]
-Out = Annotated[
-    Path | None, Option(metavar="DIR", help="Where the combination goes. [models/combined]")
-]
-Copy = Annotated[bool, Option("--copy", help="Copy the models into it, so that it can be moved.")]
+Out = Annotated[Path | None, Option(metavar="DIR", help="Output directory. [models/combined]")]
+Copy = Annotated[bool, Option("--copy", help="Include copies of the models; can be moved.")]
 
 
 def combine(

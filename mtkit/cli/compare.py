@@ -7,6 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, finite, publish
 from mtkit.console import note
@@ -17,65 +18,61 @@ Systems = Annotated[
     list[str] | None,
     Argument(
         metavar="SYSTEM",
-        help="Model directories, NAME=DIR+DIR for an ensemble of networks, or NAME=FILE for lines "
-        "another system wrote. [all under models/]",
+        help="Model directories, NAME=DIR+DIR for an ensemble of networks, or NAME=FILE for the "
+        "translations of another system. [all in models/]",
+        autocompletion=completion.models,
     ),
 ]
 Pair = Annotated[
     str | None,
-    Option(metavar="SRC-TGT", help="The languages of --test, as in en-de. [those of the models]"),
+    Option(metavar="SRC-TGT", help="Languages of --test, as in en-de. [from the models]"),
 ]
 CurveSizes = Annotated[
     str | None,
     Option(
         metavar="N,N,…",
-        help="Also train the models again on so many pairs of their training text, and report the "
-        "crossover size; results are cached in models/curve.",
+        help="Learning curve: retrain the models on N sentence pairs, for each N, and report the "
+        "crossover size. Results are cached in models/curve.",
     ),
 ]
-Seeds = Annotated[int, Option(min=1, max=100, help="Samples of each size of --curve.")]
+Seeds = Annotated[int, Option(min=1, max=100, help="Random samples per size of --curve.")]
 References = Annotated[
-    list[Path] | None,
-    Option(metavar="FILE", help="A further reference of --test; may be repeated."),
+    list[Path] | None, Option(metavar="FILE", help="Another reference for --test; repeatable.")
 ]
 Glossary = Annotated[
     Path | None,
     Option(
         metavar="FILE",
-        help="Count how far each system follows these terms: lines of source phrase TAB target "
-        "phrase, .csv or .tbx. Statistical systems and combinations translate by them.",
+        help="Glossary: report how often each system follows it; statistical and combined systems "
+        "also translate with it. Lines of source phrase TAB target phrase, or a .csv or .tbx file.",
     ),
 ]
-Examples = Annotated[int, Option(min=0, max=10**6, help="Sentences to show.")]
+Examples = Annotated[int, Option(min=0, max=10**6, help="Number of example sentences.")]
 Fresh = Annotated[
-    bool, Option("--fresh", help="Translate again, whatever is on record in the models.")
+    bool, Option("--fresh", help="Translate again; ignore translations recorded earlier.")
 ]
-IgnoreCase = Annotated[bool, Option("--ignore-case", help="Score, and group words, without case.")]
+IgnoreCase = Annotated[bool, Option("--ignore-case", help="Ignore case in scores and word groups.")]
 Tokenizer = Annotated[
     Kind | None,
-    Option(help="What your files hold: words: plain text; none: tokens. [as the models read text]"),
+    Option(help="Contents of your files: words: plain text; none: tokens. [as in the models]"),
 ]
 Scores = Annotated[
     list[str] | None,
     Option(
         metavar="NAME:METRIC=FILE",
-        help="What others say of a system's translations, a number a line (COMET, people); NAME: "
-        "as in the tables; NAME:-METRIC=FILE where less is better. May be repeated.",
+        help="Scores of a system's translations from elsewhere (COMET, human ratings), one number "
+        "per line. NAME: the system; -METRIC if lower is better. Repeatable.",
     ),
 ]
 Csv = Annotated[
     Path | None,
-    Option(
-        "--csv",
-        metavar="DIR",
-        help="Also write scores, tests, words, lengths … as CSV files, unrounded.",
-    ),
+    Option("--csv", metavar="DIR", help="Also write all figures, unrounded, as CSV files."),
 ]
 Latex = Annotated[
     Path | None, Option(metavar="FILE", help="Also write the scores as a LaTeX table (booktabs).")
 ]
 Full = Annotated[
-    bool, Option("--full", help="All tables and examples, on a terminal by its pager.")
+    bool, Option("--full", help="Print all tables and examples; in a pager on a terminal.")
 ]
 
 
@@ -88,7 +85,7 @@ def compare(
     tokenizer: Tokenizer = None, scores: Scores = None, csv: Csv = None,
     latex: Latex = None, full: Full = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
-    """Score systems on a test set; significance, error analysis."""
+    """Score systems on a test set; test significance, analyse errors."""
     import mtkit
     from mtkit.comparison import report
     from mtkit.comparison.page import paper, render

@@ -16,16 +16,16 @@ from mtkit.errors import InputError
 def contrast(
     models: options.Models = None,
     suite: Annotated[
-        Path, Option(metavar="FILE", help="Contrastive items, as `corpus make` writes them.")
+        Path, Option(metavar="FILE", help="Suite of contrastive pairs, from `mtkit corpus make`.")
     ] = Path("grammar/suite.tsv"),
     html: Html = None,
     as_json: AsJson = False,
     threads: options.Threads = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Test whether systems prefer the right of two translations.
+    """Test whether systems prefer the correct of two translations.
 
-    Accuracy by the distance between the word that differs and the one that decides it.
+    Reports accuracy by the distance between the word that differs and the word that it depends on.
     """
     from mtkit.grammar import contrasts
     from mtkit.grammar.suite import read_suite
@@ -33,7 +33,7 @@ def contrast(
 
     cores = options.set_up(quiet, threads, html)
     if not suite.is_file():
-        raise InputError(f"{suite}: no such file; `mtkit corpus make` makes a suite of contrasts")
+        raise InputError(f"{suite}: no such file; create a suite with `mtkit corpus make`")
     items = read_suite(suite)
     chosen = models_or_all(models)
     judged = []

@@ -34,25 +34,29 @@ app.command("stats", cls=Command, epilog="mtkit corpus stats my.en my.de")(stats
 def make_corpus(
     pairs: Annotated[
         int,
-        Option(metavar="N", max=10**7, help="Sentence pairs, a fifth of them for dev and test."),
+        Option(
+            metavar="N",
+            max=10**7,
+            help="Sentence pairs; a tenth each, at most 1,000, for dev and test.",
+        ),
     ] = 10_000,
     distance: Annotated[
-        str, Option(metavar="FEWEST-MOST", help="Words between two that depend on each other.")
+        str, Option(metavar="MIN-MAX", help="Words between the two dependent words.")
     ] = "0-20",
     items: Annotated[
-        int, Option(metavar="N", min=0, max=10**7, help="Contrastive items in suite.tsv.")
+        int, Option(metavar="N", min=0, max=10**7, help="Contrastive pairs in suite.tsv.")
     ] = 5_000,
     seed: Seed = 1,
     out: Annotated[
-        Path | None, Option(metavar="DIR", help="Where it goes. [grammar, which needs no --force]")
+        Path | None, Option(metavar="DIR", help="Output directory. [grammar, without --force]")
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make English–German text by a grammar, with distances.
+    """Generate English–German text with long-distance dependencies.
 
-    A corpus directory, with the phenomenon and the distance of each pair beside it, and a suite of
-    contrasts that no n-gram decides.
+    Writes a corpus directory, the phenomenon and the distance of each pair, and a suite of
+    contrastive pairs that no n-gram model can decide.
     """
     from mtkit.grammar.expand import Grammar
     from mtkit.grammar.make import SUITE, make, parse_distances, write
@@ -63,7 +67,7 @@ def make_corpus(
     distances = parse_distances(distance)
     directory = Path("grammar") if out is None else out
     check_out(directory, "", force or out is None, SUITE, "suite")
-    with step("making sentences"):
+    with step("generating sentences"):
         text = make(Grammar(), pairs, distances, seed, items)
     with replacing(directory) as scratch:
         write(text, scratch)

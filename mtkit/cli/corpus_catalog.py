@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from rich.text import Text
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Quiet, set_up
 from mtkit.cli.output import AsJson
 from mtkit.console import note, progress, visible
-from mtkit.errors import InputError
+from mtkit.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
     from mtkit.text.catalog import Entry
 
+MB = 1_000_000
+WIDE = 76  # columns of a terminal that has room for licences
+
 
 def list_corpora(
     pattern: Annotated[
-        str, Argument(metavar="PATTERN", help="Part of a name or title; * stands for anything.")
+        str, Argument(metavar="PATTERN", help="Part of a name or title; * matches any text.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -34,43 +38,51 @@ def list_corpora(
 
     entries = [entry for entry in read_catalog().values() if entry.matches(pattern)]
     if not entries:
-        raise InputError(f"no corpus matches {pattern!r}; `mtkit corpus list` shows all")
+        raise InputError(f"no corpus matches {pattern!r}; `mtkit corpus list` lists all")
     here = fetched()
     if as_json:
         print(json.dumps([_as_object(e, here) for e in entries], ensure_ascii=False, indent=2))
     else:
         console = Console(highlight=False)
-        console.print("Public corpora; MB of the download, ~ estimated.", _table(entries, here))
-        console.print(
-            "`mtkit corpus get NAME` says more about one and fetches it, for --corpus NAME."
-        )
+        head = "Public corpora; MB: size of the download; ~ estimated; * already fetched."
+        console.print(head, _table(entries, here, console.width))
+        console.print("`mtkit corpus get NAME` describes and fetches a corpus, for --corpus NAME.")
 
 
 def get_corpus(
-    name: Annotated[str, Argument(metavar="NAME", help="As `mtkit corpus list` shows it.")],
+    name: Annotated[
+        str,
+        Argument(
+            metavar="NAME",
+            help="A name from `mtkit corpus list`.",
+            autocompletion=completion.corpora,
+        ),
+    ],
     place: Annotated[
         str | None,
         Option(
             "--from",
             metavar="URL|PATH",
-            help="A mirror, or a local copy of the file or of the directory with the files.",
+            help="Mirror, or local copy of the file or of the directory with the files.",
         ),
     ] = None,
-    force: Annotated[bool, Option("--force", help="Fetch it again if it is here.")] = False,
+    force: Annotated[bool, Option("--force", help="Fetch it again even if it is here.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Fetch a public corpus, for --corpus NAME.
 
-    What was interrupted is resumed. Corpora go to ~/.cache/mtkit, or where MTKIT_CACHE says.
+    Resumes an interrupted download. Corpora are kept in ~/.cache/mtkit, or in the directory that
+    the environment variable MTKIT_CACHE names.
     """
     from mtkit.text.catalog import fetched, read_catalog
 
     set_up(quiet)
     entry = read_catalog().get(name)
     if entry is None:
-        raise InputError(f"no corpus {name!r} in the catalog; `mtkit corpus list` shows what is")
+        near = nearest(name, read_catalog())
+        raise InputError(f"no corpus {name!r} in the catalog{near}; `mtkit corpus list` lists all")
     if name in fetched() and not force:
-        note(f"{_found(fetched()[name])} (it was here already; --force fetches it again)")
+        note(f"{_found(fetched()[name])} (already fetched; --force fetches it again)")
         return
     _describe(entry)
     note(_found(_fetch(entry, place)))
@@ -81,10 +93,11 @@ def _fetch(entry: Entry, place: str | None) -> Path:
     from mtkit.text.fetch import fetch
 
     with progress() as bar:
-        task = bar.add_task("fetching", total=entry.download, status="bytes")
+        task = bar.add_task("fetching", total=entry.download / MB, status="MB")
 
         def show(here: int, total: int | None) -> None:
-            bar.update(task, completed=here, total=total or max(here, entry.download))
+            size = total or max(here, entry.download)
+            bar.update(task, completed=here / MB, total=size / MB)
 
         return fetch(entry, place, progress=show)
 
@@ -103,7 +116,7 @@ def _describe(entry: Entry) -> None:
     if entry.note:
         note(f"  note      {entry.note}")
     if not entry.verified:
-        note("  mtkit's authors have not tried this address; sizes are estimates")
+        note("  warning: this address was never tested; sizes are estimates")
 
 
 def _found(directory: Path) -> str:
@@ -118,27 +131,28 @@ def _found(directory: Path) -> str:
         usage = " ".join(
             ["--test", *(str(directory / f"test.{lang}") for lang in origin.languages)]
         )
-    return f"corpus: {directory} ({counts} pairs); use it by {usage}"
+    return f"corpus: {directory} ({counts} pairs); use it with {usage}"
 
 
 def _size(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size < 10e6 else f"{size / 1e6:,.0f} MB"
 
 
-def _table(entries: list[Entry], here: dict[str, Path]) -> Table:
+def _table(entries: list[Entry], here: dict[str, Path], width: int) -> Table:
+    """Of a narrow terminal without licences, which ``mtkit corpus get`` shows, too."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in ("Name", "Languages", "Pairs", "MB", "Licence", "Here"):
+    for name in ("", "Name", "Languages", "Pairs", "MB", *["Licence"] * (width >= WIDE)):
         table.add_column(name, justify="right" if name in ("Pairs", "MB") else "left")
         table.columns[-1].no_wrap = name != "Licence"
     for entry in entries:
         about = "" if entry.verified else "~"
+        licence = [Text(visible(entry.licence))] * (width >= WIDE)
         table.add_row(
-            entry.name, " → ".join(entry.languages), f"{about}{entry.pairs:,}",
-            f"{about}{entry.download / 1e6:,.1f}", Text(visible(entry.licence)),
-            "yes" if entry.name in here else "",
+            "*" if entry.name in here else "", entry.name, " → ".join(entry.languages),
+            f"{about}{entry.pairs:,}", f"{about}{entry.download / 1e6:,.1f}", *licence,
         )  # fmt: skip
     return table
 

@@ -13,22 +13,22 @@ from mtkit.console import busy, note
 
 Keep = Annotated[
     Path | None,
-    Option(metavar="FILE", help="Write the numbers of the training lines that stay, from 1."),
+    Option(metavar="FILE", help="Write the numbers, from 1, of the training lines to keep."),
 ]
 Clean = Annotated[
     Path | None,
     Option(
         metavar="DIR",
-        help="Write the corpus without damaged pairs and duplicates, and the old line numbers in "
-        "train.lines …",
+        help="Write a cleaned corpus, without damaged pairs and duplicates, and the original line "
+        "numbers in train.lines …",
     ),
 ]
 CLEANED = "train.lines"
 
 
 def check(
-    files: options.SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
-    test: options.Test = None, file_format: options.FileFormat = None,
+    files: options.SourceTarget = None, train: options.Train = None, dev: options.OtherDev = None,
+    test: options.OtherTest = None, file_format: options.FileFormat = None,
     corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", keep: Keep = None, clean: Clean = None,
     force: options.Force = False, html: Html = None, as_json: AsJson = False,
@@ -36,8 +36,8 @@ def check(
 ) -> None:  # fmt: skip
     """Report what is wrong with parallel text.
 
-    Encoding, characters, markup, lengths, languages, duplicates, leaks, pairs that are not
-    parallel. The exit code is 0 whatever is found.
+    Checks encoding, characters, markup, lengths, languages, duplicates, leaks between splits, and
+    pairs that are not translations. The exit code is 0 even if something is wrong.
     """
     from mtkit.models import check_out
     from mtkit.quality import report as reports

@@ -17,27 +17,25 @@ if TYPE_CHECKING:
 
 SourceTarget = Annotated[
     list[Path],
-    Argument(metavar="SRC TGT", help="Two files of corresponding lines, or one of both languages."),
+    Argument(
+        metavar="SRC TGT", help="Two files of corresponding lines, or one file with both languages."
+    ),
 ]
 USUAL = 1000  # pairs of a dev or test set, but of a small corpus a twentieth
 DevSize = Annotated[
     int | None,
-    Option(
-        "--dev", metavar="N", min=0, help=f"Pairs of the dev set. [{USUAL}, at most a twentieth]"
-    ),
+    Option("--dev", metavar="N", min=0, help=f"Pairs in the dev set. [{USUAL}, but at most 5 %]"),
 ]
 TestSize = Annotated[
     int | None,
-    Option(
-        "--test", metavar="N", min=0, help=f"Pairs of the test set. [{USUAL}, at most a twentieth]"
-    ),
+    Option("--test", metavar="N", min=0, help=f"Pairs in the test set. [{USUAL}, but at most 5 %]"),
 ]
 Documents = Annotated[
     Path | None,
     Option(
         metavar="FILE",
-        help="The document of each line, one id a line: documents stay whole; what dev or test "
-        "repeat is left out of train.",
+        help="Document ID of each line, one per line: documents stay whole; pairs that repeat text "
+        "of dev or test are dropped from train.",
     ),
 ]
 BlankLines = Annotated[
@@ -47,7 +45,7 @@ Out = Annotated[
     Path,
     Option(
         metavar="DIR",
-        help="Where train, dev and test go, with the old line numbers in train.lines ….",
+        help="Output directory of train, dev and test, and of the original line numbers.",
     ),
 ]
 MARK = "train.lines"
@@ -61,7 +59,7 @@ def split(
 ) -> None:  # fmt: skip
     """Split a corpus into train, dev and test without leaks.
 
-    Pairs that share a source or a target, but for case, digits and punctuation, stay together.
+    Pairs that share a source or a target, ignoring case, digits and punctuation, stay together.
     """
     from mtkit.models import check_out
     from mtkit.quality.files import name_files
@@ -72,7 +70,7 @@ def split(
 
     options.set_up(quiet)
     if documents and blank_lines:
-        raise InputError("--documents and --blank-lines name the documents twice; give one of them")
+        raise InputError("--documents and --blank-lines exclude each other; give one of them")
     languages, named = name_files(files, None, pair, None, None, None)
     check_out(out, "", force, MARK, "split corpus")
     with busy("splitting"):
@@ -80,7 +78,9 @@ def split(
         languages = languages or languages_in(text)
         ids = read_lines(documents) if documents else None
         if ids is not None and len(ids) != len(text):
-            raise InputError(f"{documents}: {len(ids):,} lines for {len(text):,} pairs")
+            raise InputError(
+                f"{documents}: found {len(ids):,} lines for {len(text):,} sentence pairs"
+            )
         if blank_lines:
             ids = blank_line_documents(text)
         usual = min(USUAL, -(-len(text) // 20))
@@ -91,9 +91,9 @@ def split(
     counts = ", ".join(f"{name} {len(rows):,}" for name, rows in parts.rows.items())
     note(f"corpus: {out} ({counts} pairs)")
     if parts.blank:
-        note(f"left out: {parts.blank:,} pairs without text on both sides")
+        note(f"dropped: {parts.blank:,} pairs without text on both sides")
     if parts.repeated:
-        note(f"left out: {parts.repeated:,} pairs whose source or target another split has")
+        note(f"dropped: {parts.repeated:,} pairs whose source or target is in another split")
 
 
 def _read(

@@ -9,15 +9,15 @@ from mtkit.errors import InputError
 
 
 def stats(
-    files: options.SourceTarget = None, train: options.Train = None, dev: options.Dev = None,
-    test: options.Test = None, file_format: options.FileFormat = None,
+    files: options.SourceTarget = None, train: options.Train = None, dev: options.OtherDev = None,
+    test: options.OtherTest = None, file_format: options.FileFormat = None,
     corpus: options.CorpusName = None, pair: options.Pair = None,
     tokenizer: options.Tokenizer = "words", lowercase: options.Lowercase = False,
     html: Html = None, as_json: AsJson = False, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Describe a corpus: sizes, lengths, unknown words.
 
-    Also how its types grow, and which words are ambiguous.
+    Also the growth of the vocabulary, and ambiguous words.
     """
     from mtkit.quality import stats_report
     from mtkit.quality.stats import statistics
@@ -26,7 +26,7 @@ def stats(
     options.set_up(quiet, 0, html)
     if files:
         if len(files) > 2 or train:
-            raise InputError("expected two files once: SRC TGT, or --train SRC TGT")
+            raise InputError("expected two files, as SRC TGT or as --train SRC TGT")
         train = files[0], files[-1]
     with busy("counting"):
         text, words = options.training_text(

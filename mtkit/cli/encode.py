@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.console import busy, note, visible
 
@@ -19,15 +20,20 @@ if TYPE_CHECKING:
 Pool = Annotated[
     Literal["mean", "max", "last"],
     Option(
-        help="Element-wise mean or maximum of the encoder's states, or the last state of each "
+        help="Vector of a line: mean or maximum of the encoder's states, or the last state of each "
         "direction."
     ),
 ]
 Model = Annotated[
-    Path | None, Option(metavar="DIR", help="A neural model. [the newest under models/]")
+    Path | None,
+    Option(
+        metavar="DIR",
+        help="Neural model. [the newest in models/]",
+        autocompletion=completion.models,
+    ),
 ]
 Out = Annotated[
-    Path | None, Option(metavar="FILE.npy", help="Write the vectors: float32, a row a line.")
+    Path | None, Option(metavar="FILE.npy", help="Write the vectors: float32, one row per line.")
 ]
 Nearest = Annotated[
     int | None,
@@ -45,7 +51,7 @@ def encode(
     pool: Pool = "mean", model: Model = None, out: Out = None, nearest: Nearest = None,
     threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Encode lines as vectors; find the closest training sentences."""
+    """Encode lines as vectors; find similar training sentences."""
     from mtkit.manifest import training_pairs
     from mtkit.text.lines import decode_lines
     from mtkit.translators import load_neural

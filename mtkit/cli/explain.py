@@ -7,18 +7,20 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Quiet, Threads, model_or_newest, set_up
 from mtkit.cli.output import AsJson, Html, publish
 from mtkit.console import busy
 
 
 def explain(
-    sentence: Annotated[str, Argument(metavar="SENTENCE", help="What is to be translated.")],
+    sentence: Annotated[str, Argument(metavar="SENTENCE", help="Sentence to translate.")],
     model: Annotated[
         list[Path] | None,
         Option(
             metavar="DIR",
-            help="Model directory, perhaps several. [the newest of each kind under models/]",
+            help="Model directory; repeatable. [the newest of each kind in models/]",
+            autocompletion=completion.models,
         ),
     ] = None,
     html: Html = None,
@@ -35,7 +37,7 @@ def explain(
     cores = set_up(quiet, threads, html)
     explanations = []
     for directory in model or _newest():
-        with busy(f"asking {directory} and searching its training text"):
+        with busy(f"{directory}: translating, and searching the training text"):
             system = load(directory)
             system.limit_threads(cores)
             explanations += reasons(directory, system, [sentence])

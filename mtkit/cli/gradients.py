@@ -10,18 +10,18 @@ from typer import Option
 import mtkit.cli.options as options
 from mtkit.cli.output import AsJson, Html, publish
 
-Updates = Annotated[int, Option(min=1, max=10**9, help="Updates of each recurrent model.")]
-Hidden = Annotated[int, Option(min=2, max=2**16, help="Units of each recurrent model.")]
+Updates = Annotated[int, Option(min=1, max=10**9, help="Training updates per recurrent model.")]
+Hidden = Annotated[int, Option(min=2, max=2**16, help="Hidden units per recurrent model.")]
 Words = Annotated[
-    int, Option(min=1, max=10**7, help="Different words at most; the others count as one.")
+    int, Option(min=1, max=10**7, help="Vocabulary size; all other words count as one.")
 ]
-Seeds = Annotated[int, Option(min=1, max=100, help="Trainings of each recurrent model.")]
-Out = Annotated[Path | None, Option(metavar="DIR", help="Where the models go. [models/laboratory]")]
+Seeds = Annotated[int, Option(min=1, max=100, help="Training runs per recurrent model.")]
+Out = Annotated[Path | None, Option(metavar="DIR", help="Output directory. [models/laboratory]")]
 Model = Annotated[
-    Path | None, Option(metavar="DIR", help="Train nothing; measure what another call wrote.")
+    Path | None, Option(metavar="DIR", help="Measure the models of an earlier run; train none.")
 ]
 Full = Annotated[
-    bool, Option("--full", help="Also residuals in time, layer norm, and encoder-decoders.")
+    bool, Option("--full", help="Also residual connections, layer norm, encoder-decoders.")
 ]
 
 
@@ -35,13 +35,15 @@ def gradients(
     threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Measure how far back RNN, GRU, LSTM and n-gram models reach."""
-    from mtkit.laboratory.experiment import measure_again, train_and_measure
-    from mtkit.laboratory.page import findings
-    from mtkit.laboratory.study import Plan, as_object
+    from mtkit.console import busy
     from mtkit.manifest import LABORATORY
     from mtkit.models import check_out
 
     cores = options.set_up(quiet, threads, html)
+    with busy("loading PyTorch"):
+        from mtkit.laboratory.experiment import measure_again, train_and_measure
+        from mtkit.laboratory.page import findings
+        from mtkit.laboratory.study import Plan, as_object
     if model:
         study = measure_again(model, train, dev, cores, file_format or "")
     else:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Quiet, Threads, set_up
-from mtkit.console import note, visible
+from mtkit.console import note, paragraph
 from mtkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,22 +20,25 @@ if TYPE_CHECKING:
 
 def info(
     model: Annotated[
-        Path | None, Argument(metavar="MODEL", help="Model directory. [the newest]")
+        Path | None,
+        Argument(
+            metavar="MODEL",
+            help="Model directory. [the newest in models/]",
+            autocompletion=completion.models,
+        ),
     ] = None,
-    as_json: Annotated[bool, Option("--json", help="The manifest as it is.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print the manifest as JSON.")] = False,
     check: Annotated[
-        bool, Option("--check", help="Check every file against its digest, and load the model.")
+        bool, Option("--check", help="Verify the checksum of every file, and load the model.")
     ] = False,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
     """Describe a model directory, or check it.
 
-    Languages, corpus, configuration, size, training figures.
+    Shows its languages, corpus, configuration, size and training figures.
     """
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from mtkit.manifest import Manifest, model_size
     from mtkit.models import KINDS, newest_model
@@ -59,10 +63,9 @@ def info(
         for name, v in getattr(manifest, part).items():
             one_file = name in SPLITS and isinstance(v, list) and len(set(v)) == 1
             rows[f"{part}.{name}"] = _short(v[:1] if one_file else v)
-    table = Table.grid(padding=(0, 2))
+    console, width = Console(highlight=False), max(map(len, rows)) + 2
     for name, value in rows.items():
-        table.add_row(Text(visible(name)), Text(visible(value)))  # a stranger may have written both
-    Console(highlight=False).print(table)
+        paragraph(console, f"{name:<{width}}{value}", indent=width)
 
 
 def _check(directory: Path, manifest: Manifest) -> None:
@@ -77,12 +80,12 @@ def _check(directory: Path, manifest: Manifest) -> None:
         print(f"{directory / name}: {what}")
     if wrong:
         raise InputError(
-            f"{directory}: changed since it was written, {len(wrong)} of its files; download the "
-            "model again, or train it again"
+            f"{directory}: {len(wrong)} files changed since the model was written; download or "
+            "train it again"
         )
     load_any(directory)
     if not manifest.digests:
-        note(f"{directory} has no digests: only its structure was checked")
+        note(f"{directory} has no checksums: only its structure was checked")
     files = len(manifest.digests) + bool(manifest.seal)
     print(f"{directory}: {files} files unchanged; the model loads")
 

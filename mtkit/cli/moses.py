@@ -7,23 +7,24 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
 from mtkit.cli.options import Force, Pair, Quiet, Threads, ask_before_loss, model_or_newest, set_up
 from mtkit.console import note
 
 
 def import_model(
-    ini: Annotated[Path, Argument(metavar="MOSES.INI", help="What describes the Moses model.")],
+    ini: Annotated[Path, Argument(metavar="MOSES.INI", help="The moses.ini of the model.")],
     out: Annotated[
         Path | None,
         Option(
             metavar="DIR",
-            help="Where it goes. [models/moses-SRC-TGT, or models/moses without --pair; replaced "
-            "if it was imported from the same file]",
+            help="Output directory. [models/moses-SRC-TGT, or models/moses without --pair; a model "
+            "of another file is replaced only after a question]",
         ),
     ] = None,
     pair: Pair = None,
     lowercase: Annotated[
-        bool, Option("--lowercase", help="Fold the case of what is translated.")
+        bool, Option("--lowercase", help="Lowercase the text to translate.")
     ] = False,
     force: Force = False,
     threads: Threads = 0,
@@ -31,8 +32,8 @@ def import_model(
 ) -> None:
     """Import a Moses model.
 
-    Its tables, language model and weights, all of them text. The model translates text that is
-    tokenised as Moses's was.
+    Reads tables and language model, as text, and the weights. The model translates text that is
+    tokenised as for Moses.
     """
     from mtkit.models import import_moses
     from mtkit.text.corpus import parse_pair
@@ -43,16 +44,20 @@ def import_model(
         lambda force: import_moses(ini, out, languages, lowercase, force), force
     )
     if not pair:
-        note("  moses.ini names no languages; --pair, as in --pair en-de, does")
+        note("  moses.ini names no languages; name them with --pair, as in --pair en-de")
     note(f"model: {directory}")
 
 
 def export_model(
-    out: Annotated[Path, Option(metavar="DIR", help="Where moses.ini and its files go.")],
+    out: Annotated[
+        Path, Option(metavar="DIR", help="Output directory of moses.ini and its files.")
+    ],
     model: Annotated[
         Path | None,
         Argument(
-            metavar="MODEL", help="Directory of a statistical model. [the newest under models/]"
+            metavar="MODEL",
+            help="Statistical model. [the newest in models/]",
+            autocompletion=completion.models,
         ),
     ] = None,
     force: Force = False,
@@ -61,7 +66,7 @@ def export_model(
 ) -> None:
     """Export a statistical model to Moses.
 
-    moses.ini, text tables, an ARPA file.
+    Writes moses.ini, text tables and an ARPA file.
     """
     from mtkit.models import export_moses
 

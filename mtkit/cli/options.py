@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
 from mtkit.console import console, note, visible
 from mtkit.errors import InputError, LossError, WorkError
 from mtkit.text.formats.codes import Format
@@ -25,35 +26,37 @@ Train = Annotated[
     Files | None,
     Option(
         metavar="SRC TGT",
-        help="Training text: two files of equal length, or one that holds both languages, as in "
+        help="Training text: two files of equal length, or one file with both languages, as in "
         "--train text.tmx.",
     ),
 ]
 Dev = Annotated[
     Files | None,
-    Option(metavar="SRC TGT", help="Text to choose by: when to stop, which weights to keep."),
+    Option(metavar="SRC TGT", help="Development set: tunes weights, decides when to stop."),
 ]
 Test = Annotated[
     Files | None,
-    Option(metavar="SRC TGT", help="Text to score on; training only notes it for `compare`."),
+    Option(metavar="SRC TGT", help="Test set: recorded for `mtkit compare`, not used in training."),
 ]
+OtherDev = Annotated[Files | None, Option("--dev", metavar="SRC TGT", help="Development set.")]
+OtherTest = Annotated[Files | None, Option("--test", metavar="SRC TGT", help="Test set.")]
 Scored = Annotated[
     Files | None,
-    Option("--test", metavar="SRC TGT", help="Text to score on. [the test set that models name]"),
+    Option("--test", metavar="SRC TGT", help="Test set: source and reference. [from the models]"),
 ]
 SourceTarget = Annotated[
     list[Path] | None,
     Argument(
         metavar="SRC TGT",
-        help="Two files of corresponding lines, or one of both languages; the same as --train.",
+        help="Two files of corresponding lines, or one file with both languages; same as --train.",
     ),
 ]
 FileFormat = Annotated[
     Format | None,
     Option(
         "--format",
-        help="What a file of both languages holds. [as its name says: .tsv, .jsonl, .tmx, .xlf, "
-        ".po, each also .gz, .xz, .zst]",
+        help="Format of a file with both languages. [by its name: .tsv, .jsonl, .tmx, .xlf, .po, "
+        "each also .gz, .xz, .zst]",
         show_default=False,
     ),
 ]
@@ -61,24 +64,37 @@ CorpusName = Annotated[
     str | None,
     Option(
         metavar="NAME|DIR",
-        help="A corpus that is embedded or that `mtkit corpus get` fetched, or a directory with "
-        "train.LL, dev.LL, test.LL, or train.tmx … [everyday]",
+        help="Name of a corpus, embedded or fetched by `mtkit corpus get`, or a directory with "
+        "train.LL, dev.LL, test.LL or with train.tmx … [everyday]",
+        autocompletion=completion.corpora_here,
     ),
 ]
 Pair = Annotated[
-    str | None, Option(metavar="SRC-TGT", help="The languages, in order, as in en-de.")
+    str | None, Option(metavar="SRC-TGT", help="Source and target language, as in en-de.")
 ]
-Tokenizer = Annotated[Kind, Option(help="none: the text is tokenised; split it on spaces.")]
-Lowercase = Annotated[bool, Option("--lowercase", help="Fold case before training.")]
+Tokenizer = Annotated[
+    Kind, Option(help="words: plain text, to be tokenised; none: tokens, separated by spaces.")
+]
+Lowercase = Annotated[bool, Option("--lowercase", help="Lowercase the text.")]
 Symmetrize = Annotated[
     str,
     Option(
         metavar="HEURISTIC",
-        help="How the two alignment directions become one: intersection, union, grow, grow-diag, "
+        help="How to merge the two alignment directions: intersection, union, grow, grow-diag, "
         "grow-diag-final, grow-diag-final-and, source-target or target-source.",
+        autocompletion=completion.among(
+            "intersection",
+            "union",
+            "grow",
+            "grow-diag",
+            "grow-diag-final",
+            "grow-diag-final-and",
+            "source-target",
+            "target-source",
+        ),
     ),
 ]
-Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Random seed.")]
 
 
 def _limit(threads: int) -> int:
@@ -90,37 +106,40 @@ def _limit(threads: int) -> int:
 Threads = Annotated[
     int,
     Option(
-        min=0, max=1024, help="Threads; 0 takes every core.", show_default=False, callback=_limit
+        min=0,
+        max=1024,
+        help="Number of threads; 0, the default: one per core.",
+        show_default=False,
+        callback=_limit,
     ),
 ]
-Quiet = Annotated[bool, Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Print only errors on stderr.")]
 GlossaryFile = Annotated[
     Path | None,
     Option(
         metavar="FILE",
-        help="How to translate phrases: lines of source phrase TAB target phrase, .csv or .tbx.",
+        help="Glossary to follow: lines of source phrase TAB target phrase, or a .csv or .tbx "
+        "file.",
     ),
 ]
 Inflected = Annotated[
     bool,
     Option(
         "--inflected",
-        help="A phrase of the glossary also matches words that share its first five letters, "
-        "whatever their case, accents and endings.",
+        help="Glossary entries also match inflected forms: words with the same first five "
+        "letters, ignoring case and accents.",
     ),
 ]
 Models = Annotated[
-    list[Path] | None, Argument(metavar="MODEL", help="Model directories. [all under models/]")
-]
-Out = Annotated[
-    Path | None,
-    Option(
-        metavar="DIR",
-        help="Where the model goes. [models/smt-SRC-TGT or models/nmt-SRC-TGT, replaced if it was "
-        "trained on the same corpus]",
+    list[Path] | None,
+    Argument(
+        metavar="MODEL",
+        help="Model directories. [all in models/]",
+        autocompletion=completion.models,
     ),
 ]
-Force = Annotated[bool, Option("--force", help="Replace what is there already.")]
+REPLACED = "a model of another corpus is replaced only after a question"
+Force = Annotated[bool, Option("--force", help="Replace existing output.")]
 
 
 def training_text(
@@ -148,7 +167,7 @@ def ask_before_loss(work: Callable[[bool], Result], force: bool) -> Result:
         question = f"{error.lost}; replace it? [y/N] "
     print(visible(question), end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise WorkError("nothing is replaced; --out DIR names another place")
+        raise WorkError("nothing was replaced; choose another directory with --out DIR")
     return work(True)
 
 
@@ -167,7 +186,7 @@ def set_up(quiet: bool, threads: int = 0, *outputs: Path | None) -> int:
 def check_inflected(inflected: bool, glossary: Path | None) -> None:
     """Raise InputError for ``--inflected`` without a glossary."""
     if inflected and glossary is None:
-        raise InputError("--inflected is for a glossary; name one with --glossary FILE")
+        raise InputError("--inflected needs a glossary; name one with --glossary FILE")
 
 
 def model_or_newest(

@@ -18,9 +18,9 @@ from mtkit.console import note
 if TYPE_CHECKING:
     from rich.console import Console
 
-AsJson = Annotated[bool, Option("--json", help="One JSON object on stdout.")]
+AsJson = Annotated[bool, Option("--json", help="Print one JSON object.")]
 Html = Annotated[
-    Path | None, Option(metavar="FILE", help="Also write a page that needs no network.")
+    Path | None, Option(metavar="FILE", help="Also write the report as a self-contained page.")
 ]
 
 

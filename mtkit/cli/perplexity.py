@@ -18,10 +18,10 @@ def perplexity(
     test: options.Scored = None,
     file_format: options.FileFormat = None,
     text: Annotated[
-        Path | None, Option(metavar="FILE", help="Target text alone: P(y) of the language models.")
+        Path | None, Option(metavar="FILE", help="Target text only, for the language models P(y).")
     ] = None,
     tokens: Annotated[
-        bool, Option("--tokens", help="Show every token with its surprise in bits.")
+        bool, Option("--tokens", help="Print every token with its surprisal in bits.")
     ] = False,
     html: Html = None,
     as_json: AsJson = False,
@@ -30,8 +30,8 @@ def perplexity(
 ) -> None:
     """Report the perplexity of models on text.
 
-    exp(-1/N Σ ln p), N the word tokens and one end a sentence; also of groups of tokens, by what is
-    known of them, and bits per character.
+    exp(-1/N Σ ln p) over N tokens: all words, and one end of sentence per line. Also by groups of
+    tokens (frequency, position, unknown words), and bits per character.
     """
     from rich.console import Console
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from typer import Context, Option
 
+import mtkit.cli.completion as completion
 import mtkit.cli.options as options
 from mtkit.console import note
 from mtkit.errors import InputError
@@ -21,33 +22,33 @@ def _of_preset(help: str, **limits: Any) -> Any:  # noqa: A002
 
 Preset = Annotated[
     recipe.Preset,
-    Option(help="The recipe to start from; auto: tiny, few, small or short, by text and budget."),
+    Option(help="Recipe to start from; auto: tiny, few, small or short, by text and budget."),
 ]
-Cell = Annotated[recipe.Cell | None, _of_preset("Recurrent cell.")]
-Attention = Annotated[recipe.Attention | None, _of_preset("Attention.")]
-Clip = Annotated[
-    float | None, _of_preset("Largest norm of a gradient; 0: no clipping.", min=0, max=1e9)
-]
-Minutes = Annotated[
-    float | None, _of_preset("Wall time to train for; 0: no limit.", min=0, max=1e6)
-]
+Cell = Annotated[recipe.Cell | None, _of_preset("Type of recurrent cell.")]
+Attention = Annotated[recipe.Attention | None, _of_preset("Type of attention.")]
+Clip = Annotated[float | None, _of_preset("Maximum gradient norm; 0: no clipping.", min=0, max=1e9)]
+Minutes = Annotated[float | None, _of_preset("Training time; 0: no limit.", min=0, max=1e6)]
 Epochs = Annotated[
     int | None,
-    _of_preset("Passes over the text; without --minutes no limit of time.", min=1, max=10**6),
+    _of_preset("Passes over the text; no time limit unless --minutes is given.", min=1, max=10**6),
 ]
 BpeDropout = Annotated[
-    float | None, _of_preset("Probability that a merge of subwords is passed over.", min=0, max=1)
+    float | None, _of_preset("Probability of skipping a merge of subwords.", min=0, max=1)
 ]
 Updates = Annotated[
-    int | None, Option(min=1, max=10**9, help="Train exactly so many updates, whatever the time.")
+    int | None, Option(min=1, max=10**9, help="Exact number of updates, whatever the time.")
 ]
-Resume = Annotated[bool, Option("--resume", help="Continue an interrupted training; same options.")]
+Resume = Annotated[bool, Option("--resume", help="Resume an interrupted training; same options.")]
 Precision = Annotated[
     recipe.Precision,
-    Option(help="How matrices are multiplied; auto: bf16 where the processor can."),
+    Option(help="Precision of matrix products; auto: bf16 if the processor has it."),
 ]
 Device = Annotated[
-    recipe.Device, Option(help="Where to train; auto: on a GPU where torch finds one.")
+    recipe.Device, Option(help="Where to train; auto: on a GPU if PyTorch finds one.")
+]
+Out = Annotated[
+    Path | None,
+    Option(metavar="DIR", help=f"Output directory. [models/nmt-SRC-TGT; {options.REPLACED}]"),
 ]
 Seeds = Annotated[
     int, Option(min=1, max=100, help="Train N models with consecutive seeds, in DIR-1 … DIR-N.")
@@ -57,7 +58,9 @@ From = Annotated[
     Option(
         "--from",
         metavar="DIR",
-        help="Train this model further; its shape and subwords stay. It may forget its old text.",
+        help="Continue training this model on new text; its shape and subwords stay. It may forget "
+        "its old text.",
+        autocompletion=completion.models,
     ),
 ]
 
@@ -71,7 +74,7 @@ def train_nmt(
     context: Context, train: options.Train = None, dev: options.Dev = None,
     test: options.Test = None, file_format: options.FileFormat = None,
     corpus: options.CorpusName = None, pair: options.Pair = None,
-    out: options.Out = None, force: options.Force = False, tokenizer: options.Tokenizer = "words",
+    out: Out = None, force: options.Force = False, tokenizer: options.Tokenizer = "words",
     lowercase: options.Lowercase = False, preset: Preset = "auto", cell: Cell = None,
     attention: Attention = None, clip: Clip = None, minutes: Minutes = None, epochs: Epochs = None,
     updates: Updates = None, resume: Resume = False, precision: Precision = "auto",
@@ -86,7 +89,7 @@ def train_nmt(
     cores = options.set_up(quiet, threads)
     check_named(out, force or (resume and seeds > 1), seeds)  # before anything is read
     if start and (cell or attention):
-        raise InputError("--from keeps a model's shape; leave --cell and --attention out")
+        raise InputError("--from keeps the shape of the model; remove --cell and --attention")
     changes = {
         "seed": seed, "cell": cell, "attention": attention, "clip": clip, "minutes": minutes,
         "epochs": epochs, "updates": updates, "bpe_dropout": bpe_dropout, "precision": precision,
@@ -104,7 +107,7 @@ def train_nmt(
     for directory in directories:
         note(f"model: {directory}")
     for directory in directories:
-        note(f"the same again: {_repeat(context, directory, cores)}")
+        note(f"to repeat this run: {_repeat(context, directory, cores)}", end=" \\")
 
 
 def _repeat(context: Context, directory: Path, threads: int) -> str:

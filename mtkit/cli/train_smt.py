@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
+import mtkit.cli.completion as completion
 import mtkit.cli.options as options
 from mtkit.console import note
 from mtkit.errors import InputError
@@ -16,61 +18,70 @@ Aligners = Annotated[
     str,
     Option(
         metavar="MODEL[+MODEL]",
-        help="ibm1, diagonal (Model 2 as fast_align's), hmm, fertility (sampled, the best), or "
-        "several, for the phrases of each; auto: fertility, and hmm below 10,000 pairs.",
+        help="ibm1, diagonal (Model 2 as in fast_align), hmm, fertility (sampled; the most "
+        "accurate), or several, to extract phrases from each; auto: fertility, below 10,000 pairs "
+        "fertility+hmm.",
+        autocompletion=completion.among(
+            "auto", "ibm1", "diagonal", "hmm", "fertility", "fertility+hmm"
+        ),
     ),
 ]
 Discount = Annotated[
     str,
     Option(
         metavar="none|kneser-ney",
-        help="kneser-ney: phrase pairs seen once or twice count for less (Foster et al. 2006).",
+        help="kneser-ney: discount phrase pairs seen once or twice (Foster et al. 2006).",
+        autocompletion=completion.among("none", "kneser-ney"),
     ),
 ]
 Prune = Annotated[
     list[str] | None,
     Option(
         metavar="N",
-        help="Drop n-grams seen at most N times: an N for each order, the first 0, the last "
-        "for all longer ones, none below the one before, as in --prune '0 0 1'. "
-        "[nothing is dropped]",
+        help="Drop n-grams seen at most N times: one N per order, from 0 upwards, the last for all "
+        "higher orders, as in --prune '0 0 1'. [no pruning]",
     ),
 ]
 Weights = Annotated[
     str | None,
     Option(
         metavar="PRESET|FILE",
-        help="Feature weights: default, noisy-channel (P(x|y) P(y)), channel (P(x|y)), or a "
-        "JSON file such as a model's weights.json. They stay, unless --tune is given too. "
-        "[default]",
+        help="Feature weights: default, noisy-channel (P(x|y)·P(y)), channel (P(x|y)), or a "
+        "JSON file such as a model's weights.json. Not tuned unless --tune is given. [default]",
+        autocompletion=completion.among("default", "noisy-channel", "channel"),
     ),
 ]
 Tune = Annotated[
     str | None,
     Option(
         metavar="mira|mert|none",
-        help="How the weights are tuned on the dev set (without one, on pairs held out of the "
-        "training text), from --weights on. [mira; none where --weights is given]",
+        help="How to tune the weights, starting at --weights, on the dev set or, without one, on "
+        "pairs held out of the training text. [mira; none if --weights is given]",
+        autocompletion=completion.among("mira", "mert", "none"),
     ),
 ]
 Memory = Annotated[
     str | None,
     Option(
         metavar="SIZE",
-        help="Memory that may be taken, such as 800M or 4G; the model is the same. "
-        "[half of the machine's]",
+        help="Memory limit, such as 800M or 4G; does not change the model. "
+        "[half of the machine's memory]",
     ),
 ]
-Resume = Annotated[bool, Option("--resume", help="Continue an interrupted training; same options.")]
+Resume = Annotated[bool, Option("--resume", help="Resume an interrupted training; same options.")]
 Cluster = Annotated[
     str,
     Option(
         metavar="local:N|tcp://HOST:PORT",
-        help="Who does the work but tuning: N processes of this machine, or the workers of a Dask "
-        "scheduler, which share the model's directory; --memory is of all together, and the model "
-        "the same. [threads of this process]",
+        help="Where to compute all but tuning: N processes of this machine, or the workers of a "
+        "Dask scheduler, on a shared file system. --memory is the total of all. Does not change "
+        "the model. [threads of this process]",
         show_default=False,
     ),
+]
+Out = Annotated[
+    Path | None,
+    Option(metavar="DIR", help=f"Output directory. [models/smt-SRC-TGT; {options.REPLACED}]"),
 ]
 Order = Annotated[int, Option(min=1, max=9, help="Order of the language model.")]
 
@@ -78,7 +89,7 @@ Order = Annotated[int, Option(min=1, max=9, help="Order of the language model.")
 def train_smt(
     train: options.Train = None, dev: options.Dev = None, test: options.Test = None,
     file_format: options.FileFormat = None, corpus: options.CorpusName = None,
-    pair: options.Pair = None, out: options.Out = None,
+    pair: options.Pair = None, out: Out = None,
     force: options.Force = False, tokenizer: options.Tokenizer = "words",
     lowercase: options.Lowercase = False, aligner: Aligners = "auto",
     symmetrize: options.Symmetrize = "grow-diag-final-and", discount: Discount = "none",
@@ -117,7 +128,7 @@ def _bytes(memory: str | None) -> int:
     match = re.fullmatch(r"(\d{1,9})([MG])i?B?", memory, re.IGNORECASE)
     size = int(match[1]) << (20 if match[2] in "mM" else 30) if match else 0
     if size < LEAST_MEMORY:
-        raise InputError(f"--memory {memory}: expected a size from 500M on, such as 800M or 4G")
+        raise InputError(f"--memory {memory}: expected at least 500M, as in 800M or 4G")
     return size
 
 

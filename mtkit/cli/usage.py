@@ -6,6 +6,7 @@ What Typer has of this is for its own colours; mtkit's help is plain text.
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +15,27 @@ from typing import Any
 from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
-from mtkit.errors import InputError
+from mtkit.errors import InputError, nearest
 
 UsageError: Any = BadParameter.__base__  # of all wrong calls; Typer does not export it by name
 # The section of an option's help, by the name of its parameter; all others are "Options".
 SECTIONS = {
     name: section
     for section, names in {
-        "Text": "train dev test file_format corpus pair tokenizer lowercase reference documents",
-        "Output": "out force html as_json csv latex full copy examples n_best",
+        "Text": "train dev test file_format corpus pair tokenizer lowercase reference documents "
+        "blank_lines stdin text",
+        "Network": "preset cell attention hidden words start",
+        "Training": "minutes epochs updates clip bpe_dropout",
+        "Alignment": "aligner symmetrize gold",
+        "Phrase table and language model": "discount order prune",
+        "Weights": "weights tune",
+        "Output": "out force html as_json csv latex full copy examples n_best keep clean tokens "
+        "probabilities score",
         "Run": "threads memory cluster seed seeds resume device precision fresh quiet help",
     }.items()
     for name in names.split()
 }
+HEADINGS = ("Train", "Translate", "Compare", "Look inside", "Corpora", "Models")
 # What Typer says of a value, and what a person should read.
 PLAIN = {
     "Value error, ": "",
@@ -35,7 +44,8 @@ PLAIN = {
     ", unable to parse string as a number": "",
 }
 HYPHEN = "\ue000"  # stands for one within a word while lines are broken, which breaks at no other
-ORDER = ("Arguments", "Text", "Options", "Output", "Run")
+FIRST = ("Arguments", "Text")  # sections, which the others follow in the order of ``SECTIONS``
+ORDER = (*FIRST, "Options", *dict.fromkeys(name for name in SECTIONS.values() if name not in FIRST))
 
 
 class Command(TyperCommand):
@@ -44,6 +54,17 @@ class Command(TyperCommand):
     def get_help(self, ctx: Any) -> str:
         """The help, in which no line ends within a word: grow-diag-final-and is typed as it is."""
         return str(super().get_help(ctx)).replace(HYPHEN, "-")
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command does."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(_whole(inspect.cleandoc(self.help or "")))
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, those that may be left out in brackets."""
+        arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
+        _write_usage(formatter, ctx.command_path, [*map(_argument, arguments), "[OPTIONS]"])
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the sections in ``ORDER``."""
@@ -56,30 +77,47 @@ class Command(TyperCommand):
         for name, records in sections.items():
             if records:
                 with formatter.section(name):
-                    formatter.write_dl(records)
+                    formatter.write_dl(records, col_max=formatter.width // 4 + 2)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the examples as they are."""
-        if self.epilog:
-            with formatter.section("Examples"):
-                for line in self.epilog.splitlines():
-                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+        _write_examples(self.epilog, formatter)
 
 
 class Group(TyperGroup):
     """Commands under the headings of their ``rich_help_panel``; a wrong call is one line."""
 
+    def get_help(self, ctx: Any) -> str:
+        """The help, in which no line ends within a word."""
+        return str(super().get_help(ctx)).replace(HYPHEN, "-")
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Write that a command follows."""
+        _write_usage(formatter, ctx.command_path, ["COMMAND", "…"])
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, which are what is looked for, and then the options."""
+        self.format_commands(ctx, formatter)
+        records = [p.get_help_record(ctx) for p in self.get_params(ctx)]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record])
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write a section for each heading, in the order of the commands."""
-        sections: dict[str, list[tuple[str, str]]] = {}
+        """Write a section for each heading."""
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
         longest = max(map(len, self.commands))
         for name, command in self.commands.items():
             heading = getattr(command, "rich_help_panel", None) or "Commands"
-            summary = command.get_short_help_str(formatter.width - 6 - longest)
-            sections.setdefault(heading, []).append((name.ljust(longest), summary))
+            summary = (command.help or "").partition("\n")[0]
+            sections.setdefault(heading, []).append((name.ljust(longest), _whole(summary)))
         for heading, rows in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(rows)
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples as they are."""
+        _write_examples(self.epilog, formatter)
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
         """Parse the call as far as the command's name. Raises InputError for a wrong one."""
@@ -90,6 +128,24 @@ class Group(TyperGroup):
         """Parse the rest, and run it. Raises InputError for a wrong call."""
         with _in_one_line():
             return super().invoke(ctx)
+
+
+def _argument(parameter: Any) -> str:
+    """An argument as the usage shows it."""
+    name = parameter.metavar or parameter.name.upper()
+    several = " …" if parameter.nargs == -1 and " " not in name else ""
+    return f"{name}{several}" if parameter.required else f"[{name}{several}]"
+
+
+def _write_usage(formatter: Any, command: str, words: list[str]) -> None:
+    formatter.write(f"Usage: {' '.join([command, *words])}\n")
+
+
+def _write_examples(examples: str | None, formatter: Any) -> None:
+    if examples:
+        with formatter.section("Examples"):
+            for line in examples.splitlines():
+                formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
 
 def _plain(name: str, text: str) -> tuple[str, str]:
@@ -103,7 +159,13 @@ def _plain(name: str, text: str) -> tuple[str, str]:
     name = re.sub(r"<(int|float)( range)?>", "N", re.sub(r" <(list\[\w+\]|str|path)>", "", name))
     bounds = r"[^][;]*[<>]=?[^][;]*\]$"
     text = re.sub(rf"\s*\[{bounds}", "", re.sub(f"; {bounds}", "]", text))
-    return name, re.sub(r"(?<=\w)-(?=\w)", HYPHEN, text)
+    text = text.replace("[default: (preset)]", "[as the preset]").replace("  [", " [")
+    return name, _whole(text)
+
+
+def _whole(text: str) -> str:
+    """Text whose hyphenated words stay in one line."""
+    return re.sub(r"(?<=\w)-(?=\w)", HYPHEN, text)
 
 
 @contextmanager
@@ -125,6 +187,8 @@ def _message(error: Any) -> str:
         said = f"no such option {error.option_name}"
         return f"{said}; did you mean {' or '.join(near)}?" if near else said
     message = " ".join(error.format_message().split()).rstrip(".")
+    if choice := re.search(r"'([^']*)' is not one of (.*)", message):
+        message += nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
     for said, plain in PLAIN.items():
         message = message.replace(said, plain)
     return message[:1].lower() + message[1:]

@@ -34,9 +34,9 @@ def combine(
     start = time.perf_counter()
     models = {name: paths for name, paths in named.items() if paths[0].is_dir()}
     if not models:
-        raise InputError("a combination needs a model among its systems; name a model directory")
+        raise InputError("a combination needs at least one model; name a model directory")
     if OWN in named:
-        raise InputError(f"a part cannot be called {OWN!r}; name it with NAME=DIR")
+        raise InputError(f"a system cannot be called {OWN!r}; rename it with NAME=DIR")
     check(models)
     first = Manifest.read(next(iter(models.values()))[0])
     dev = (dev or named_dev(models)).without_empty()
@@ -72,15 +72,17 @@ def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, float]:
     """Weights for the parts of ``system``, and the candidates a sentence."""
     proposing = [part.name for part in system.parts if not part.reverse]
     if len(proposing) < 2:
-        raise InputError(f"{proposing[0]} alone is no combination; name another of its languages")
+        raise InputError(
+            f"{proposing[0]} is the only system; name another one for the same languages"
+        )
     dev = dev.select([i for i, words in enumerate(system.tokenize(dev.source)) if takes(words)])
     if not len(dev):
-        raise InputError(f"{dev.paths[0]}: no line is short enough to be translated at once")
+        raise InputError(f"{dev.paths[0]}: all lines are too long; use a dev set with shorter ones")
     references = system.tokenize(dev.target)
     note(f"tuning on {dev.paths[0]}, {dev.paths[1]}")
-    with step(f"candidates for {len(dev):,} dev sentences, and what each system thinks of them"):
+    with step(f"candidates for {len(dev):,} dev sentences, scored by each system"):
         pool = build_pool(system.parts, dev.source, system.tokenizer)
-    with step("weights"):
+    with step("tuning the weights"):
         tuned = tune(pool, proposing, references)
     if not tuned.pays:
         tuned = replace(tuned, weights={tuned.best: {"model": 1.0}})
@@ -94,8 +96,8 @@ def check(models: Mapping[str, Paths]) -> None:
     for name in others:
         if tokenizers[name] != tokenizers[first]:
             raise InputError(
-                f"{name} reads other tokens than {first}; train both with the same --tokenizer and "
-                "--lowercase"
+                f"{name} and {first} use different tokens; train both with the same --tokenizer "
+                "and --lowercase"
             )
 
 
@@ -122,12 +124,12 @@ def named_dev(models: Mapping[str, Paths]) -> Bitext:
 
 def report(tuned: Tuned, candidates: float) -> None:
     """Say what the weights are worth."""
-    note(f"  {candidates:.0f} candidates a sentence; BLEU and WER in word tokens")
+    note(f"  {candidates:.0f} candidates per sentence; BLEU and WER of word tokens")
     rows = {
         **tuned.alone,
         "combination, cross-validated": tuned.validated,
-        "combination, as tuned": tuned.fitted,
-        "the best candidates": tuned.oracle,
+        "combination, on its tuning data": tuned.fitted,
+        "best candidates (oracle)": tuned.oracle,
     }
     note(f"    {'dev set':<32}{'BLEU':>8}{'WER':>8}")
     for name, figures in rows.items():
@@ -135,11 +137,11 @@ def report(tuned: Tuned, candidates: float) -> None:
     best = tuned.alone[tuned.best]
     if tuned.pays:
         gain = tuned.validated.bleu - best.bleu
-        note(f"    {gain:+.2f} BLEU to {tuned.best}, cross-validated")
+        note(f"    {gain:+.2f} BLEU over {tuned.best}, cross-validated")
     else:
         note(
-            f"warning: on other sentences than it was tuned on the combination is not better than "
-            f"{tuned.best}, which therefore gets all the weight"
+            f"warning: cross-validated, the combination is not better than {tuned.best}, which "
+            "therefore gets all the weight"
         )
 
 

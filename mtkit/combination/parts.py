@@ -39,8 +39,8 @@ class OtherSystem:
         """
         if not self.by_source:
             raise InputError(
-                f"{self.name} is no model but lists; name those of this text, as "
-                f"`mtkit translate --lists {self.name}=FILE` does"
+                f"{self.name} is not a model; give its n-best lists of this text, as in "
+                f"`mtkit translate --lists {self.name}=FILE`"
             )
         return [self.by_source.get(sentence, [])[:n_best] for sentence in sentences]
 
@@ -66,7 +66,7 @@ class OtherSystem:
             text = text.strip()
             lists.setdefault(source, []).append(Hypothesis(text, tokenizer.tokenize(text), score))
         if not lists:
-            raise InputError(f"{file}: the file is empty; n-best lists are needed here")
+            raise InputError(f"{file}: the file is empty; expected n-best lists")
         self.by_source = lists
 
 
@@ -90,13 +90,15 @@ class Part:
         """The translator in ``paths``. Raises InputError unless it goes between ``languages``."""
         manifest = Manifest.read(paths[0])
         if manifest.kind == COMBINATION:
-            raise InputError(f"{paths[0]}: a combination is no part of another; name its systems")
+            raise InputError(
+                f"{paths[0]}: a combination cannot be part of another; name its systems"
+            )
         if set(manifest.languages) != set(languages):
             own, others = (" → ".join(pair) for pair in (manifest.languages, languages))
             raise InputError(f"{paths[0]} translates {own}; it cannot be combined with {others}")
         reverse = manifest.languages != languages
         if reverse and manifest.kind != "nmt":
-            raise InputError(f"{paths[0]}: only a network can say P(x|y) the other way round")
+            raise InputError(f"{paths[0]}: a system of the reverse direction must be neural")
         system = open_translator(*paths)
         return cls(name, tuple(paths), system, reverse, SIZES[manifest.kind])
 
@@ -158,13 +160,13 @@ def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
         for path, expected in zip(paths, digests, strict=True):
             if not path.is_dir():
                 raise InputError(
-                    f"{directory}: its part {name} is missing ({path}); bring it back, or combine "
-                    "again"
+                    f"{directory}: its system {name} is missing ({path}); restore it, or run "
+                    "`mtkit combine` again"
                 )
             if digest(path) != expected:
                 raise InputError(
-                    f"{directory}: its part {name} ({path}) has changed since they were combined; "
-                    "combine again"
+                    f"{directory}: its system {name} ({path}) has changed; run `mtkit combine` "
+                    "again"
                 )
         opened = Part.open(name, paths, languages) if paths else Part(name, (), OtherSystem(name))
         parts.append(opened)

@@ -66,7 +66,7 @@ class Combination:
         """The part whose translations are the answer, where no other that translates is asked."""
         forward = [part for part in self.asked if not part.reverse]
         if not forward:
-            raise InputError("no system of the combination has a weight; combine again")
+            raise InputError("all weights of the combination are 0; run `mtkit combine` again")
         return forward[0] if len(forward) == 1 else None
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
@@ -109,7 +109,9 @@ class Combination:
             features = pool.matrix(λ)
         except KeyError as error:
             part, feature = error.args[0]
-            raise InputError(f"{part} has no {feature}, which was weighed; combine again") from None
+            raise InputError(
+                f"{part} lacks the feature {feature}, which has a weight; run `mtkit combine` again"
+            ) from None
         scores, names = features @ np.array(list(λ.values())), [".".join(name) for name in λ]
         ranked = []
         for words, (a, b) in zip(sentences, pairwise(pool.begin.tolist()), strict=True):
@@ -151,13 +153,13 @@ class Combination:
         """
         others = {p.name: p.system for p in self.parts if isinstance(p.system, OtherSystem)}
         if name not in others:
-            known = f"; those are {', '.join(others)}" if others else ""
+            known = f"; choose one of {', '.join(others)}" if others else ""
             raise InputError(
-                f"--lists {name}: no system of the combination that lists stand for{known}"
+                f"--lists {name}: the combination has no such system with n-best lists{known}"
             )
         others[name].read(file, sources, self.tokenizer)
         if missing := sum(source not in others[name].by_source for source in sources):
-            note(f"{file}: no list for {missing:,} of {len(sources):,} lines")
+            note(f"{file}: no n-best list for {missing:,} of {len(sources):,} lines")
 
     def explain(self, sentence: str) -> PoolReasons:
         """See ``System``."""
@@ -214,7 +216,7 @@ def read_weights(path: Path, parts: Sequence[str]) -> Weights:
     """λ by part and feature. Raises InputError for what is no such JSON object."""
     weights = read_json(path, dict, unfit)
     if not set(weights) <= {*parts, OWN}:
-        raise InputError(f"{path}: must be weights of {', '.join((*parts, OWN))}")
+        raise InputError(f"{path}: expected weights of {', '.join((*parts, OWN))}")
     for part, of in weights.items():
         if not isinstance(of, dict):
             raise InputError(f"{path}: the weights of {part} are {of!r}, not an object")

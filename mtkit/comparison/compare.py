@@ -46,7 +46,7 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
     """Why the models translate the first examples as they do: line → one for each that can say."""
     by_line: dict[int, list[Explanation]] = {}
     for name, parts in task.models.items() if examples else ():
-        with step(f"{name}: why it translates the examples so"):
+        with step(f"{name}: explaining the examples"):
             system = opened(parts, task)
             reasons: dict[Example, Reasons] = {}
             for example in examples[:EXPLAINED]:
@@ -75,11 +75,11 @@ def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
     Raises InputError where there are none.
     """
     if not models:
-        raise InputError(f"nothing to compare under {MODELS}/; train a model, or name systems")
+        raise InputError(f"no models in {MODELS}/; train one, or name systems to compare")
     languages = Manifest.read(models[0]).languages
     chosen = [path for path in models if Manifest.read(path).languages == languages]
     if left := [path.name for path in models if path not in chosen]:
-        note(f"models of {' → '.join(languages)}; of other languages, name them: {', '.join(left)}")
+        note(f"models of {' → '.join(languages)}; left out, of other languages: {', '.join(left)}")
     kinds = list(KINDS)
     return sorted(chosen, key=lambda path: (kinds.index(Manifest.read(path).kind), path.name))
 
@@ -102,7 +102,7 @@ def material(
     models = {name: parts[0] for name, parts in systems.items() if parts[0].is_dir()}
     own, asked = _languages(models), parse_pair(pair) if pair else None
     if own and asked and own != asked:
-        raise InputError(f"--pair {pair}: the systems translate {own[0]} → {own[1]}; leave it out")
+        raise InputError(f"--pair {pair}: the systems translate {own[0]} → {own[1]}; remove --pair")
     languages = own or asked
     if test:
         files = files_of(test)
@@ -123,14 +123,14 @@ def material(
 def _common_test_set(models: Sequence[Path]) -> tuple[Files, str]:
     """The one test set that the manifests name, and its format; see ``Manifest.file_format``."""
     if not models:
-        raise InputError("only files are given; name the test set with --test SRC TGT")
+        raise InputError("only translation files are named; name the test set with --test SRC TGT")
     telling = [path for path in models if Manifest.read(path).files("test")]
     named = {named_test_set(path) for path in telling or models}  # raises where none tells
     if len(named) > 1:
-        raise InputError("the systems name different test sets; choose one with --test SRC TGT")
+        raise InputError("the models record different test sets; choose one with --test SRC TGT")
     for path in models:
         if path not in telling:
-            note(f"{path}: trained without a test set; that of the other models is taken")
+            note(f"{path} records no test set; using that of the other models")
     return named.pop(), Manifest.read(telling[0]).file_format("test")
 
 
@@ -141,7 +141,7 @@ def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:
     if len(languages) > 1:
         pairs = ", ".join(f"{name}: {' → '.join(of)}" for name, of in named.items())
         raise InputError(
-            f"the systems translate different languages ({pairs}); name some that go together"
+            f"the systems translate different languages ({pairs}); name those of one language pair"
         )
     return languages.pop() if languages else None
 
@@ -152,6 +152,6 @@ def _tokenize(models: Mapping[str, Path]) -> str:
     if len(kinds) > 1:
         raise InputError(
             "some of the systems read tokenised text (--tokenizer none) and some plain text; "
-            "say which the test set is with --tokenizer none or --tokenizer words"
+            "describe the test set with --tokenizer none or --tokenizer words"
         )
     return kinds.pop() if kinds else BLEU_TOKENS["words"]

@@ -120,18 +120,18 @@ def _strongest(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
     x, y = (group.figures[system.name].value for system in (a, b))
     differ = f"{len(beyond)} of {len(gaps)} groups (by chance about {ALPHA * len(gaps):.0f})"
     figures = f"{group.measure} {x:.1f} ({a.name}), {y:.1f} ({b.name})"
-    size = f"{abs(gap.value):.1f} apart, {max(gap.low, -gap.high):.1f} at least"
-    return f"They differ in {differ}, most surely in {group.name}: {figures}; {size}."
+    size = f"difference {abs(gap.value):.1f}, at least {max(gap.low, -gap.high):.1f}"
+    return f"They differ in {differ}, most clearly in {group.name}: {figures}; {size}."
 
 
 def _weakest(comparison: Comparison, system: SystemResult) -> str:
     of_words = [group for group in _groups(comparison) if group.measure != "BLEU"]
     if not of_words:
-        return "Too few words for groups of them."
+        return "There are too few words for an analysis by groups."
     group = min(of_words, key=lambda group: group.figures[system.name].value)
     of = group.figures[system.name]
     figure = f"{of.value:.1f} ({of.low:.0f}–{of.high:.0f})"
-    return f"It is weakest at {group.name}: {group.measure} {figure}."
+    return f"It is weakest on {group.name}: {group.measure} {figure}."
 
 
 def _agreement(comparison: Comparison) -> str:
@@ -147,7 +147,7 @@ def _agreement(comparison: Comparison) -> str:
             if len(first) == 1:
                 votes.setdefault(first[0], []).append(label(metric))
     if not votes:
-        return "No metric puts one system before all others."
+        return "No metric has a single best system."
     if len(votes) == 1:
         [(name, labels)] = votes.items()
         return f"{_and(labels)} {'agree' if len(labels) > 1 else 'says'} that {name} is best."
@@ -167,9 +167,9 @@ def _weak_points(comparison: Comparison) -> str:
     warnings = len(comparison.warnings)
     points = [f"{warnings} warning{'s' * (warnings > 1)}"] if warnings else []
     if useless:
-        points.append(f"hardly a phrase of {_and(useless)} is right")
+        points.append(f"almost nothing of {_and(useless)} is correct")
     if perfect:
-        points.append(f"hardly a word of {_and(perfect)} is not the references'")
+        points.append(f"{_and(perfect)} almost equals the references")
     if N < SMALL:
         points.append(f"only {N} sentences")
     if comparison.seen:
@@ -183,26 +183,26 @@ def _advice(comparison: Comparison) -> str:
     """What is to be done first."""
     systems, N = comparison.systems, comparison.test.sentences
     if unlike := [s.name for s in systems if s.mismatches]:
-        return f"mend what the warnings say of {_and(unlike)}; until then the figures mislead"
+        return f"fix what the warnings say about {_and(unlike)}; its figures are misleading"
     if comparison.seen:
         return "test on sentences that no system was trained on (--test SRC TGT)"
     if N < SMALL:
-        return f"test on more sentences; {N} show only large differences"
+        return f"test on more sentences; {N} can show only large differences"
     if unfinished := [s.name for s in systems if _still_falls(s)]:
         return f"train {_and(unfinished)} longer; the dev perplexity was still falling at the end"
     if comparison.spreads and all(s.networks == 1 for s in systems):
-        return "combine the networks of several seeds as one system (NAME=DIR+DIR)"
+        return "use the networks of several seeds as an ensemble (NAME=DIR+DIR)"
     kinds = {s.kind for s in systems}
     best = max(systems, key=lambda system: system.bleu).kind
     if best == "smt" and "nmt" in kinds and comparison.curve is None:
-        return "see with --curve how much more text the network needs"
+        return "run with --curve N,N,… to see how much more text the network needs"
     if {"smt", "nmt"} <= kinds and COMBINATION not in kinds:
-        return "let both work together (mtkit combine)"
+        return "combine both systems (mtkit combine)"
     if len(systems) > 1 and len({tuple(s.metrics[m].score for m in LABELS) for s in systems}) == 1:
-        return "compare systems that differ; these score the same by every metric"
+        return "compare systems that differ; these have the same scores"
     if len(systems) == 1:
-        return "compare it with another system, a model or NAME=FILE"
-    return "look at the page (--html FILE) for what each gets and the other misses"
+        return "compare it with another system (a model, or NAME=FILE)"
+    return "see the page (--html FILE) for what each system translates better"
 
 
 def _still_falls(system: SystemResult) -> bool:

@@ -43,16 +43,16 @@ def read_columns(named: Sequence[str], systems: Collection[str], sentences: int)
         system, metric, less = of["system"], of["metric"], bool(of["less"])
         if system not in systems:
             known = ", ".join(systems)
-            raise InputError(f"--scores {text}: no system is called {system!r}; one of {known}")
+            raise InputError(f"--scores {text}: no system {system!r}; the systems are {known}")
         if metric.lower() in LABELS:
-            raise InputError(f"--scores {text}: {metric} is computed here; use another name")
+            raise InputError(f"--scores {text}: mtkit computes {metric} itself; use another name")
         if (system, metric) in columns:
-            raise InputError(f"--scores {text}: {metric} of {system} is named twice")
+            raise InputError(f"--scores {text}: {metric} of {system} is given twice")
         values = _numbers(Path(of["file"]), sentences)
         columns[system, metric] = Column(system, metric, less, values)
     for metric in {column.metric for column in columns.values()}:
         if len({c.less_is_better for c in columns.values() if c.metric == metric}) > 1:
-            raise InputError(f"--scores: {metric} is named with a minus and without; use one")
+            raise InputError(f"--scores: {metric} is given with a minus and without; use one form")
     return list(columns.values())
 
 

@@ -57,7 +57,7 @@ def case(references: Lines, outputs: Lines) -> str:
     if lacking or (out_share >= CASED > ref_share and _far_fewer(ref, out_share * ref_letters)):
         return (
             f"{100 * out_share:.1f} % of its letters are capitals, {100 * ref_share:.1f} % of the "
-            "references'; case counts, --ignore-case scores without"
+            "references'; scores count case (use --ignore-case to ignore it)"
         )
     return ""
 
@@ -80,14 +80,14 @@ def tokens(references: Lines, outputs: Lines, tokenize: str) -> str:
     if looks_tokenized(outputs):
         if not looks_tokenized(references):
             return (
-                "most lines end in ' .', as tokenised text does, the references' do not; "
+                "most lines end in ' .', like tokenised text, but the references' do not; "
                 f"detokenise it, or {_all_tokens('tokenise the references', tokenize)}"
             )
         if tokenize != "none":
-            return "it is tokenised, and so are the references; --tokenizer none keeps these tokens"
+            return "it is tokenised, and so are the references; use --tokenizer none"
     elif looks_tokenized(references) and _most_end(outputs, r"\S\."):
         return (
-            "it is plain text, but most references end in ' .', as tokenised text does; detokenise "
+            "it is plain text, but most references end in ' .', like tokenised text; detokenise "
             f"them, or {_all_tokens('tokenise it', tokenize)}"
         )
     return ""
@@ -128,7 +128,7 @@ def quotes(references: Lines, outputs: Lines) -> str:
         if n >= max(2, QUOTED * len(outputs)) and n > typographic["neither"]:
             return (
                 f"in {n:,} lines {side} {has} typographic quotes or apostrophes, {other} straight "
-                "ones; they count as errors until both sides are written alike"
+                "ones; they count as errors until both sides use the same ones"
             )
     return ""
 
@@ -148,14 +148,13 @@ def language(sources: Lines, references: Lines, outputs: Lines) -> str:
     if n >= 2 * ENOUGH and copied > COPIED * n:
         return (
             f"{100 * copied / n:.0f} % of its words are the source's and in no reference; "
-            "is it a translation?"
+            "check that it is a translation"
         )
     shared = sum(w in lines_with for words in y for w in words)
     again = [lines_with[w] > 1 for words in refs for w in words]
     common = sum(again) / max(1, len(again))
     if common >= COMMON and _far_fewer(shared, common * n):
         return (
-            f"only {100 * shared / n:.0f} % of its words are in the references; "
-            "is it in their language?"
+            f"only {100 * shared / n:.0f} % of its words are in the references; check its language"
         )
     return ""

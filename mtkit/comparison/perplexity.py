@@ -33,11 +33,11 @@ def measure(
     question, where the text is named twice or by nobody, and where it is empty.
     """
     if text is not None and test is not None:
-        raise InputError("--test and --text name the text twice; give one of them")
+        raise InputError("--test and --text exclude each other; give one of them")
     chosen = models_or_all(models)
     alone = [("", line) for line in read_lines(text)] if text else []  # with empty sources
     if text and not any(line.strip() for _, line in alone):
-        raise InputError(f"{text}: the file is empty; there is nothing to measure")
+        raise InputError(f"{text}: the file is empty")
     files = {path: (text,) if text else test or named_test_set(path) for path in chosen}
     measured = []
     for path in chosen:
@@ -50,7 +50,7 @@ def measure(
         if text:
             judged = {question: j for question, j in judged.items() if question == "P(y)"}
         if models and not judged:
-            raise InputError(f"{path} has no language model P(y): it needs --test SRC TGT")
+            raise InputError(f"{path} has no language model P(y); use --test SRC TGT")
         counts, missing = dict[bool, Counter[str]](), ""
         try:
             counts = _counts(path, tokenizer, {question == "P(x|y)" for question in judged})

@@ -138,13 +138,13 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
     path = record.path_of(parts, task.test, glossary)
     kept = None if task.fresh else record.read(path, len(task.test))
     if kept:
-        note(f"{name}: translations on record ({path}); --fresh makes new ones")
+        note(f"{name}: reusing recorded translations ({path}); --fresh translates again")
     else:
         kept = _translate(name, parts, task)
         if not record.write(kept, path):
-            note(f"{name}: {directory} cannot be written; its translations are not kept")
+            note(f"{name}: {directory} is read-only; its translations are not recorded")
         elif stale := record.prune(path):
-            note(f"{name}: {stale} outdated records of translations removed from {path.parent}")
+            note(f"{name}: {stale} outdated translations removed from {path.parent}")
     references = manifest.word_tokenizer.tokenize_all(task.test.target)
     # Networks that differ in their seed alone are a family; time decided on their updates.
     config = manifest.config | {"seed": 0, "updates": 0}
@@ -192,19 +192,19 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
         best = best_of(system)
         seconds = time.perf_counter() - start
     if isinstance(system, Combination):
-        with step(f"{name}: what it chose among"):
+        with step(f"{name}: candidates of the combination"):
             chosen = Chosen.of(system, best, task.test)
         return Record(best, seconds, task.threads, chosen=chosen)
-    with step(f"{name}: probabilities of the references"):
+    with step(f"{name}: scoring the references"):
         pairs = task.test.pairs()
         scores = system.score(pairs)
         judged = judge(system, Manifest.read(parts[0]).word_tokenizer, pairs, scores)
         bits = {q: j.perplexity.bits_per_character for q, j in judged.items()}
-    with step(f"{name}: errors of the search, by a wider one"):
+    with step(f"{name}: search errors, by a wider beam"):
         wider = best_of(system.wider(WIDER))
     channel = {}
     if isinstance(system, SmtSystem):
-        with step(f"{name}: the noisy channel, by other weights"):
+        with step(f"{name}: noisy-channel weights"):
             manifest = Manifest.read(parts[0])
             ratio = manifest.figures.get("length_ratio", 1.0)  # an imported model has none
             presets = {label: weights_named(key, ratio) for key, label in CHANNEL.items()}

@@ -52,7 +52,7 @@ class Training:
             kept = read_json(self.path, dict)
             return as_fields(Point, kept | {"system": self.system}, self.path)
         except InputError as error:
-            note(f"trained again: {error}")
+            note(f"training again: {error}")
             return None
 
     def keep(self, point: Point) -> None:
@@ -73,17 +73,17 @@ def trainings(
     if not sizes:
         return []
     if len(set(sizes)) < max(2, len(sizes)) or min(sizes) < 1 or seeds < 1:
-        raise InputError("--curve: expected two or more different numbers of pairs, and a seed")
+        raise InputError("--curve: expected two or more different sizes, and at least one seed")
     if not models:
-        raise InputError("--curve trains models again, and only files are given; name a model")
+        raise InputError("--curve retrains models, but only translation files are named")
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{where}: {error.strerror}; it is to keep what is trained") from None
+        raise InputError(f"{where}: {error.strerror}; --curve stores its results there") from None
     needed, own = list[Training](), f"{digest_of_code()}-"
     for name, (directory, *others) in models.items():
         if others:
-            raise InputError(f"--curve trains single models again; {name} is an ensemble")
+            raise InputError(f"--curve retrains single models, but {name} is an ensemble")
         manifest = Manifest.read(directory)
         _check(directory, manifest, max(sizes))
         dev = manifest.text("dev")
@@ -94,7 +94,7 @@ def trainings(
             path = where / f"{own}{key}.json"
             needed.append(Training(name, directory, manifest, size, seed, path))
     if stale := remove_stale(where, lambda p: bool(POINT.fullmatch(p)) and not p.startswith(own)):
-        note(f"{where}: {stale} outdated results removed (of another mtkit, or other libraries)")
+        note(f"{where}: {stale} outdated results removed (other version of mtkit or its libraries)")
     return sorted(needed, key=lambda training: training.size)
 
 
@@ -102,15 +102,17 @@ def _check(directory: Path, manifest: Manifest, largest: int) -> None:
     timed = type(manifest.figures.get("seconds")) in (int, float)
     if not timed or "sentences" not in manifest.corpus:
         raise InputError(
-            f"{directory} does not say how it was trained; a curve needs models that mtkit trained"
+            f"{directory}: not trained by mtkit, so that --curve cannot retrain it; name others"
         )
     if manifest.kind == COMBINATION:
-        raise InputError(f"--curve trains single models again; {directory} is a combination")
+        raise InputError(f"--curve retrains single models, but {directory} is a combination")
     if manifest.config.get("continued"):
-        raise InputError(f"{directory} goes on from another model (--from); a curve cannot do that")
+        raise InputError(
+            f"{directory} was trained --from another model; --curve cannot repeat that"
+        )
     pairs = len(training_text(directory))
     if largest > pairs:
-        raise InputError(f"--curve {largest}: {directory} was trained on {pairs:,} pairs, no more")
+        raise InputError(f"--curve {largest}: {directory} was trained on only {pairs:,} pairs")
 
 
 def complete(needed: Sequence[Training], material: Material, threads: int) -> Curve:
@@ -121,8 +123,8 @@ def complete(needed: Sequence[Training], material: Material, threads: int) -> Cu
     if left:
         megabytes = max(model_size(training.directory) for training in needed) / 1e6
         note(
-            f"learning curve: {len(needed)} trainings, {len(points)} done already; the others take "
-            f"about {_minutes(left, points)} and {megabytes:,.0f} MB of disk while they do"
+            f"learning curve: {len(needed)} trainings, {len(points)} already done; about "
+            f"{_minutes(left, points)} left, {megabytes:,.0f} MB of disk needed meanwhile"
         )
     for k, training in enumerate(left):
         note(

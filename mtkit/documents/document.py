@@ -37,7 +37,7 @@ def check_language(where: str, side: str, named: str, model: str) -> None:
     if not a or UND in (a, b) or a == b:
         return
     if len(a) != len(b):
-        note(f"{where}: the {side} language is {named}; taken for the model's {model}")
+        note(f"{where}: the {side} language {named} is treated as the model's {model}")
     else:
         raise InputError(
             f"{where}: the {side} language is {named}, the model's {model}; name a model of these "

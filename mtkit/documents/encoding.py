@@ -64,7 +64,9 @@ class Encoding:
                 "that the file declares, or convert it to UTF-8"
             ) from None
         if self.encode(text, path) != data:
-            raise InputError(f"{path}: {self.codec} does not give its bytes back; convert to UTF-8")
+            raise InputError(
+                f"{path}: {self.codec} cannot reproduce its bytes; convert the file to UTF-8"
+            )
         return text
 
     def encode(self, text: str, path: Path, errors: str = "strict") -> bytes:

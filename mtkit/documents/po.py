@@ -159,13 +159,11 @@ def _complete(entry: _Entry, path: Path) -> _Entry:
     if names[:1] == ["msgctxt"]:
         names = names[1:]
     if names not in (["msgid"], ["msgid", "msgid_plural"]) or entry.fields[0].name == "msgstr":
-        raise InputError(f"{where}: expected one msgid and perhaps msgid_plural, in this order")
+        raise InputError(f"{where}: expected one msgid, then perhaps msgid_plural")
     numbers = [f.number for f in entry.forms]
     expected = list(range(len(numbers))) if "msgid_plural" in names else [None]
     if not numbers or numbers != expected:
-        raise InputError(
-            f"{where}: the message has no msgstr, or not those that it needs; add them"
-        )
+        raise InputError(f"{where}: the message lacks a msgstr; add it")
     return entry
 
 

@@ -102,7 +102,9 @@ def _is_version_1(root: Node) -> bool:
 def _root(node: Node, path: Path, languages: Languages) -> Node:
     if node.name != "xliff":
         name = node.name.rpartition(" ")[2]
-        raise InputError(f"{at(path, node.line)}: <{name}>, not <xliff>; this is no XLIFF file")
+        raise InputError(
+            f"{at(path, node.line)}: expected <xliff>, found <{name}>; this is not an XLIFF file"
+        )
     version = node.attributes.get("version", "")
     if not version.startswith(("1.", "2.")):
         raise InputError(f"{at(path, node.line)}: XLIFF version {version!r}; expected 1.2 or 2.x")

@@ -44,7 +44,7 @@ from mtkit.text.vocabulary import EOS, SPECIALS
 
 Question = Literal["P(y)", "P(x|y)", "P(y|x)"]
 MEANINGS: dict[Question, str] = {
-    "P(y)": "how well the language model expects the reference, the source unseen",
+    "P(y)": "how well the language model predicts the reference, without the source",
     "P(x|y)": "how well the channel model explains the source by the reference",
     "P(y|x)": "how well the model predicts the reference from the source",
 }
@@ -128,11 +128,11 @@ def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
     reasons = [
         *["the tokens differ"] * (not same_tokens),
         *[f"{', '.join(given)} knows the number of words"] * (0 < len(given) < len(of)),
-        *["different words are unknown to each"] * (len({p.oov for p in of.values()}) > 1),
+        *["their unknown words differ"] * (len({p.oov for p in of.values()}) > 1),
     ]
     if not reasons:
         return ""
-    compare = "compare bits per character, which pay for everything, not perplexities"
+    compare = "compare bits per character, not perplexities"
     return f"{next(iter(of.values())).question}: {compare}: {'; '.join(reasons)}."
 
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from mtkit.console import visible
+from mtkit.console import paragraph, visible
 from mtkit.evaluation.perplexity import (
     END,
     MEANINGS,
@@ -29,14 +29,14 @@ CAPTIONS = {
     "oov": "known and unknown words",
     "frequency": "frequency of the word in the training text",
     "position": "position of the word in its sentence",
-    "order": "words of the n-gram that the language model found, the word itself included",
+    "order": "length of the n-gram that the language model used, in words",
 }
 STYLES = ((1.0, "green"), (3.0, "cyan"), (6.0, "yellow"), (10.0, "magenta"), (math.inf, "bold red"))
 GAP = 2  # blanks between two tokens
 LEGEND = (
-    "* a word that the model does not know; n-gram: the words of the n-gram that the language "
-    "model found. Each row answers its own question: P(y), the source unseen, P(y|x), the source "
-    "seen, and P(x|y) of the source's words are not ranked against each other."
+    "* word unknown to the model; n-gram: length of the n-gram that the language model used. "
+    "P(y) is without the source, P(y|x) given the source, P(x|y) of the source's words: compare "
+    "rows only within one of these."
 )
 
 
@@ -44,15 +44,15 @@ def print_texts(models: Sequence[Measured], console: Console, tokens: bool) -> N
     """Each text with all models of it: tables, or token by token."""
     show = print_tokens if tokens else print_tables
     for files in dict.fromkeys(model.files for model in models):
-        console.print(Text(visible(", ".join(map(str, files))), "bold"), soft_wrap=True)
+        paragraph(console, ", ".join(map(str, files)), "bold")
         show([model for model in models if model.files == files], console)
 
 
 # --- tables
 
 TITLE = (
-    "Perplexity, and bits per character with every OOV spelled. Lower is better; different "
-    "questions do not compare."
+    "Perplexity, and bits per character, with OOVs spelled out. Lower is better. Compare only "
+    "rows with the same probability."
 )
 END_FREE = "</s> free"
 
@@ -87,13 +87,13 @@ def grids(models: Sequence[Measured]) -> list[Grid]:
         notes += [f"{name}, {question}: {p.note}." for name, p in answers.items() if p.note]
         texts = {tuple(j.words) for j in judged.values()}
         notes += filter(None, [only_bits(answers, same_tokens=len(texts) < 2)])
-    every: Columns[Perplexity] = [("Question", lambda p: Cell(p.question)), *columns(4)]
+    every: Columns[Perplexity] = [("Of", lambda p: Cell(p.question)), *columns(4)]
     return [table(TITLE, rows, every, notes, first="Model"), *split_grids(models)]
 
 
 def missing(models: Sequence[Measured]) -> list[str]:
     """Why some are not split by frequency."""
-    return [f"{m.name} is not split by frequency: {m.missing}." for m in models if m.missing]
+    return [f"{m.name}: no split by frequency: {m.missing}." for m in models if m.missing]
 
 
 def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
@@ -118,7 +118,7 @@ def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
 
 def print_tokens(models: Sequence[Measured], console: Console) -> None:
     """Each sentence with the surprise of its tokens by every model and question."""
-    legend, low = Text("Under each token its surprise, −log2 p, in bits: "), 0.0
+    legend, low = Text("Below each token its surprisal, −log2 p, in bits: "), 0.0
     for high, style in STYLES:
         legend.append(f"{low:g}–{high:g}" if high < math.inf else f"over {low:g}", style)
         legend.append(", " if high < math.inf else ". ")

@@ -64,7 +64,9 @@ class Scorer:
         ignore_case: bool = False,
     ) -> None:
         if tokenize not in BLEU.TOKENIZERS:
-            raise InputError(f"no BLEU tokenizer {tokenize!r}; one of {', '.join(BLEU.TOKENIZERS)}")
+            raise InputError(
+                f"unknown BLEU tokenizer {tokenize!r}; choose one of {', '.join(BLEU.TOKENIZERS)}"
+            )
         for k, lines in enumerate(references, 1):
             check_parallel(lines, references[0], f"reference {k}")
         self.references = [list(lines) for lines in references]

@@ -25,7 +25,7 @@ MEANINGS = {
     "channel-lexical": "the same by the phrase's single words",
     "phrases": "number of phrases",
     "words": "number of target words",
-    "unknown": "words that were copied, being unknown",
+    "unknown": "unknown words, copied",
     "lm": "ln P(y) by the language model",
     "distortion": "minus the source words jumped over",
     "context": "ln P(target word | the words of its sentence)",
@@ -40,13 +40,13 @@ COLUMNS = (
     ("Context", ("context",)),
     ("Count", ("phrases", "words", "unknown")),
 )
-COPIED = "copied, being unknown"
+COPIED = "copied (unknown word)"
 POOL_MEANINGS = {
     "channel": "ln P(x|y)",
     "direct": "ln P(y|x)",
-    "model": "what its search maximises",
-    "unreached": "1 for what it cannot make",
-    "agreement": "with its list: chrF, 0 to 1",
+    "model": "score of its search",
+    "unreached": "1 if it cannot produce it",
+    "agreement": "chrF with its list, 0 to 1",
     "words": "number of words",
 }
 CANDIDATES = 10  # that are shown
@@ -82,10 +82,10 @@ def view(explanation: Explanation) -> View:
             remarks.append("The model has no attention: one vector stands for the whole source.")
         if reasons.put_back:
             words = ", ".join(reasons.put_back)
-            remarks.append(f"Copied, since the network lost it and it must survive: {words}.")
+            remarks.append(f"Restored, as the network dropped it: {words}.")
         close = explanation.neighbours
         cosines = ", ".join(f"{neighbour.cosine:.3f}" for neighbour in close)
-        heading = f"Evidence, not proof: close in the encoder's space. Cosines: {cosines}."
+        heading = f"Similar training sentences, by the encoder (cosine {cosines}):"
         evidence = [(heading, [neighbour.pair for neighbour in close])] if close else []
     if explanation.missing:
         remarks.append(f"Its training text cannot be searched: {explanation.missing}.")
@@ -100,8 +100,8 @@ def _derivation(explanation: Explanation, reasons: PhraseReasons) -> Grid:
     names = [Cell(" ".join(phrase.target), COPIED * phrase.copied) for phrase in reasons.phrases]
     counted = zip_longest(reasons.phrases, (support.pairs for support in explanation.support))
     return table(
-        "The phrases in the order of the translation: the source phrase, the numbers of its "
-        "words, how it stands to the phrase before, and the training pairs that contain both.",
+        "Phrases in target order: source phrase, its word numbers, order relative to the phrase "
+        "before, and number of training pairs that contain both phrases.",
         zip(names, counted, strict=True),
         [
             ("Source", lambda row: Cell(" ".join(row[0].source))),
@@ -129,14 +129,13 @@ def _count(phrase: Phrase, support: Support) -> str:
 def _scores(reasons: PhraseReasons) -> Grid:
     rows = [[Cell(" ".join(phrase.target)), *_products(phrase.terms)] for phrase in reasons.phrases]
     return Grid(
-        "What each phrase adds to the score: features times weights.",
+        "Contribution of each phrase to the score: features times weights.",
         ("Phrase", *(name for name, _ in COLUMNS), "Order", "Sum"),
-        [*rows, [Cell("Together"), *_products(reasons.terms)]],
+        [*rows, [Cell("Total"), *_products(reasons.terms)]],
         [
-            "φ, and lex beside it: of the phrase table. LM: its words by the language model, the "
-            "last phrase with the end. Context: its words by those of the whole source. Count: "
-            "of phrases, words and unknown words. Order: jump, and orientation to the phrase "
-            "before, by both."
+            "φ and lex: phrase table, and its lexical weights. LM: language model, for the last "
+            "phrase with the end of sentence. Context: target words given the source sentence. "
+            "Count: number of phrases, words and unknown words. Order: jump and orientation."
         ],
     )
 
@@ -149,8 +148,8 @@ def _products(terms: Sequence[Term]) -> list[Cell]:
 
 def _words(reasons: PhraseReasons) -> Grid:
     return table(
-        "The language model: each word given the words before it, as far back as it has seen "
-        "them together.",
+        "Language model: each word given the words before it, as far back as the n-gram was seen "
+        "in training.",
         [(word.text, word) for word in reasons.words],
         [
             ("After", lambda word: Cell(" ".join(word.ngram[:-1]) or "–")),
@@ -177,8 +176,8 @@ def _terms(reasons: PhraseReasons) -> Grid:
             ("Product", lambda term: number(term.product, 4)),
         ],
         [
-            *([f"Not shown, being 0: {zero}."] if zero else []),
-            "A score of this kind is no probability; it compares within one system alone.",
+            *([f"Not shown, as they are 0: {zero}."] if zero else []),
+            "The score is not a probability; compare scores only within one system.",
         ],
         first="Feature",
     )
@@ -205,9 +204,9 @@ def _pieces(reasons: SubwordReasons) -> Grid:
         return Cell(spelled(reasons.source[at]), f"{reasons.attention[t][at]:.2f}")
 
     return Grid(
-        "Each subword with its probability, the source subword that the network looked at most, "
-        "with the weight of that, and the best rivals with their probabilities.",
-        ("Subword", "ln p", "p", "Looked at", *["Rival"] * RIVALS),
+        "Each subword with its probability, the source subword with the highest attention weight, "
+        "and the most probable alternatives.",
+        ("Subword", "ln p", "p", "Attention", *["Rival"] * RIVALS),
         [
             [
                 Cell(spelled(piece.text), f"{piece.copied}, {COPIED}" if piece.copied else ""),
@@ -220,8 +219,8 @@ def _pieces(reasons: SubwordReasons) -> Grid:
         ],
         [
             f"The score, {reasons.score:.4f}, is Σ ln p / T^{reasons.normalisation:g} of T "
-            "subwords. …: the word goes on in the next one.",
-            "Attention says where the network looked, not why it chose.",
+            "subwords. …: the word continues in the next subword.",
+            "Attention shows where the network looked, not why it chose a word.",
         ],
     )
 
@@ -234,8 +233,7 @@ def _heat(reasons: SubwordReasons) -> Grid | None:
         for piece, weights in zip(reasons.pieces, reasons.attention, strict=True)
     ]
     return Grid(
-        "Attention: how much of each source subword (columns) the network looked at for each "
-        "target subword (rows), in per cent.",
+        "Attention weights in per cent: target subwords in rows, source subwords in columns.",
         ("", *map(spelled, reasons.source)),
         rows,
     )
@@ -254,8 +252,8 @@ def _candidates(reasons: PoolReasons) -> Grid:
         return number(sum(own), 2)
 
     return Grid(
-        f"The first {len(first)} of {len(reasons.candidates)} candidates: their places in the "
-        "systems' own lists, and what each system's features add to the score.",
+        f"The first {len(first)} of {len(reasons.candidates)} candidates: their ranks in the "
+        "n-best lists of the systems, and the contribution of each system's features to the score.",
         ("Candidate", *(f"In {name}" for name in proposers), *systems, "Score"),
         [
             [
@@ -266,7 +264,9 @@ def _candidates(reasons: PoolReasons) -> Grid:
             ]
             for y in first
         ],
-        ["all: the number of words, a feature of no system."] if OWN in systems else [],
+        ["all: the number of words, a feature that belongs to no system."]
+        if OWN in systems
+        else [],
     )
 
 
@@ -285,11 +285,11 @@ def _features(reasons: PoolReasons) -> Grid:
     ]
     scores = [number(y.score, 2) for y in shown.values()]
     return Grid(
-        "Why it was chosen: weight times feature, with the value of the feature below, of what was "
-        "chosen and of what each system says alone.",
+        "Weight times feature value (value below), of the chosen candidate and of the first choice "
+        "of each system.",
         ("Feature", "Weight", *shown),
         [*rows, [Cell("Score"), Cell(""), *scores]],
-        ["The score is no probability; it compares the candidates of one sentence."],
+        ["The score is not a probability; compare scores only within one sentence."],
     )
 
 

@@ -72,7 +72,7 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
         by_distance = accuracy_by_distance(right, wrong, distances, trials=tried)
         judged.append(Judgement(name, model, whole, by_distance, shares))
     if not judged:
-        raise InputError(f"{name} gives translations no probability; it cannot choose")
+        raise InputError(f"{name} gives no probabilities of translations; leave it out")
     return judged
 
 
@@ -88,7 +88,7 @@ def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
     """Everything that is shown; heading: which items."""
     title, question = (
         f"mtkit contrast: {heading}",
-        "How often do models prefer the right translation?",
+        "Which models capture long-distance dependencies?",
     )
     summary = list(map(_sentence, judged))
     return Findings(title, question, heading, [chart(judged)], grids(judged), summary=summary)
@@ -101,22 +101,24 @@ def _sentence(j: Judgement) -> str:
     if low > CHANCE or high < CHANCE:
         than = "above" if low > CHANCE else "below"
     share = f"{100 * j.whole.share:.1f} % (95 % interval {low:.0f}–{high:.0f})"
-    return f"{j.name}: {share} right translations preferred, {than} the chance level of {CHANCE} %."
+    return (
+        f"{j.name}: {share} correct translations preferred, {than} the chance level of {CHANCE} %."
+    )
 
 
 def grids(judged: Sequence[Judgement]) -> list[Grid]:
     """By distance, and by phenomenon."""
     groups = judged[0].by_distance
     caption = (
-        "Per cent of the items in which the right translation is preferred, by the words "
-        "between the contrast and what decides it, with 95 % intervals. Chance level: 50."
+        "Accuracy in per cent: items whose correct translation is preferred, by words between the "
+        "contrast and the word it depends on, with 95 % intervals. Chance level: 50 %."
     )
     distances = [f"{group.nearest}–{group.farthest}" for group in groups]
     by_distance = [[Cell(j.name), *map(_share, [*j.by_distance, j.whole])] for j in judged]
     by_phenomenon = [[Cell(j.name), *map(_share, j.by_phenomenon.values())] for j in judged]
     items = f"Items: {', '.join(f'{group.items:,}' for group in groups)}."
     if any(group.trials < group.items for group in groups):
-        items += " An item and its mirror item are one trial of the interval."
+        items += " Intervals count an item and its mirror item as one trial."
     return [
         Grid(caption, ("System", *distances, "All"), by_distance, [items]),
         Grid("The same by phenomenon.", ("System", *judged[0].by_phenomenon), by_phenomenon),

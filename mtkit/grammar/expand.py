@@ -89,7 +89,9 @@ class Grammar:
             name = pick(rng, list(self.sentences))
             if drawn := self.draw(rng, name, pick(rng, self.sentences[name]), distance):
                 return self.pair(drawn)
-        raise InputError(f"the grammar makes no sentence with {distance} words in between")
+        raise InputError(
+            f"the grammar has no sentence with {distance} words between two dependent ones"
+        )
 
     def draw(
         self, rng: np.random.Generator, phenomenon: str, rule: Phrase, distance: int

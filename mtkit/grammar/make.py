@@ -32,7 +32,7 @@ def parse_distances(text: str) -> range:
     ends = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text, re.ASCII)
     first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, -1)
     if last < first:
-        raise InputError(f"--distance {text}: expected fewest and most words, as in 0-20")
+        raise InputError(f"--distance {text}: expected MIN-MAX words, as in 0-20")
     return range(first, last + 1)
 
 
@@ -67,7 +67,7 @@ def _new_pairs(
         else:
             raise InputError(
                 f"the grammar has too few different sentences with {distance} words in between; "
-                "ask for fewer --pairs, or for more distances"
+                "lower --pairs, or widen --distance"
             )
         known |= {pair.source, pair.target}
         yield pair

@@ -38,13 +38,13 @@ def read_draft(path: Path) -> Draft:
             section = header[1]
             if section not in SECTIONS:
                 known = ", ".join(SECTIONS)
-                raise InputError(f"{where}: no section [{section}]; there are {known}")
+                raise InputError(f"{where}: unknown section [{section}]; expected one of {known}")
         elif not section:
-            raise InputError(f"{where}: a section, as [words], must come first")
+            raise InputError(f"{where}: expected a section such as [words] first")
         else:
             _read_line(draft, section, line, where)
     if not draft.sentences:
-        raise InputError(f"{path}: no sentence; they stand under [sentences]")
+        raise InputError(f"{path}: no sentences; add them under [sentences]")
     for rule in chain(*draft.rules.values(), *draft.sentences.values()):
         if isinstance(rule, Phrase):
             _check_slots(rule, draft)
@@ -70,7 +70,7 @@ def _logical_lines(path: Path) -> dict[str, str]:
             joined[where] += f" {text}"
         else:
             raise InputError(
-                f"{path}: line {number}: it begins with a blank, but there is no line to go on"
+                f"{path}: line {number}: indented, but there is no line before to continue"
             )
     return joined
 
@@ -81,7 +81,7 @@ def _read_line(draft: Draft, section: str, line: str, where: str) -> None:
         draft.kinds |= dict.fromkeys(body.split(), name)
     elif section == "contractions":
         if len(words := line.split()) != 3:
-            raise InputError(f"{where}: expected two words and what they become, as in: in dem im")
+            raise InputError(f"{where}: expected two words and their contraction, as in: in dem im")
         draft.contractions[words[0], words[1]] = words[2]
     elif section == "words":
         draft.rules.setdefault(name, []).append(_word(body, draft, where))
@@ -103,7 +103,7 @@ def _sides(text: str, where: str) -> tuple[str, str]:
 def _features(words: Sequence[str], draft: Draft, where: str) -> dict[str, str]:
     for word in words:
         if word not in draft.kinds:
-            raise InputError(f"{where}: {word!r} is no value of a feature; see [features]")
+            raise InputError(f"{where}: unknown feature value {word!r}; add it under [features]")
     return {draft.kinds[word]: word for word in words}
 
 
@@ -144,7 +144,7 @@ def _phrase(text: str, draft: Draft, where: str) -> Phrase:
 def _token(text: str, draft: Draft, where: str) -> Token:
     token = TOKEN.fullmatch(text)
     if not token or BRACKETS[token["open"]] != token["close"]:
-        raise InputError(f"{where}: {text!r} is neither a word nor a slot, nor marked as one")
+        raise InputError(f"{where}: expected a word or a slot, marked or not, found {text!r}")
     parts = [_part(part, draft, where) for part in token["body"].split("+")]
     return Token(parts, token["open"], token["often"], token["after"])
 
@@ -163,13 +163,12 @@ def _check_marks(sentence: Phrase) -> None:
     brackets = sorted(token.bracket for token in target if token.bracket)
     if any(token.bracket for token in source) or brackets not in (["[", "["], ["<", "["]):
         raise InputError(
-            f"{sentence.where}: two words of the target side are to be marked, "
-            "as [X] and [Y] or [X] and <Y>"
+            f"{sentence.where}: mark two words of the target side, as [X] and [Y] or as [X] and <Y>"
         )
     if "<" in brackets and [len(t.slots) for t in target if t.bracket == "["] != [1]:
-        raise InputError(f"{sentence.where}: beside a contrast <Y>, [X] is to be one slot")
+        raise InputError(f"{sentence.where}: beside a contrast <Y>, [X] must be a single slot")
     if sum(token.often == "*" for token in target) > 1:
-        raise InputError(f"{sentence.where}: X* may stand only once, or the distance is not its")
+        raise InputError(f"{sentence.where}: X* may occur only once, as it sets the distance")
 
 
 def _check_slots(phrase: Phrase, draft: Draft) -> None:
@@ -177,12 +176,14 @@ def _check_slots(phrase: Phrase, draft: Draft) -> None:
     names = [{name: token.often for token in side for name in token.slots} for side in phrase.sides]
     for name, often in (names[SOURCE] | names[TARGET]).items():
         if class_of(name) not in draft.rules:
-            raise InputError(f"{phrase.where}: {name}: no word and no phrase of this class")
+            raise InputError(f"{phrase.where}: {name}: no word or phrase of this class is defined")
         if any(name not in side for side in names) and len(draft.rules[class_of(name)]) > 1:
-            raise InputError(f"{phrase.where}: {name} stands on one side only, and has a choice")
+            raise InputError(
+                f"{phrase.where}: {name} is on one side only, so its class may have only one member"
+            )
         if any(side.get(name, often) != often for side in names):
-            raise InputError(f"{phrase.where}: {name} has ? or * on one side only")
+            raise InputError(f"{phrase.where}: {name} has ? or * on one side only; mark both")
     parts = (part for token in chain(*phrase.sides) for part in token.parts)
     for name in chain.from_iterable(part.agrees for part in parts):
         if phrase.slots.get(name) != "":
-            raise InputError(f"{phrase.where}: @{name}: no slot that always stands there")
+            raise InputError(f"{phrase.where}: @{name}: no slot {name} that is always present")

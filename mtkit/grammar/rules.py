@@ -33,7 +33,7 @@ class Word:
             if asked.items() <= features.items():
                 return text
         names = " ".join(features.values()) or "no features"
-        raise InputError(f"{self.where}: no form of this word goes with {names}")
+        raise InputError(f"{self.where}: this word has no form for {names}")
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def read_suite(path: Path) -> list[Contrast]:
     if header.split("\t") != COLUMNS:
         raise InputError(f"{path}: line 1: expected the columns {' TAB '.join(COLUMNS)}")
     if not lines:
-        raise InputError(f"{path}: no items behind the header")
+        raise InputError(f"{path}: no items after the header")
     items = []
     for number, cells in enumerate((line.split("\t") for line in lines), 2):
         where = f"{path}: line {number}"
@@ -127,9 +127,11 @@ def read_suite(path: Path) -> list[Contrast]:
             raise InputError(f"{where}: expected {len(COLUMNS)} columns, found {len(cells)}")
         source, right, wrong, phenomenon, distance = cells
         if not (distance.isascii() and distance.isdigit()):
-            raise InputError(f"{where}: the distance is a whole number of words, not {distance!r}")
+            raise InputError(
+                f"{where}: expected the distance as a whole number, found {distance!r}"
+            )
         if right == wrong:
-            raise InputError(f"{where}: right and wrong are the same")
+            raise InputError(f"{where}: the correct and the wrong translation are the same")
         items.append(Contrast(source, right, wrong, phenomenon, int(distance)))
     return items
 

@@ -54,7 +54,7 @@ def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
     """Read what ``save`` wrote. Raises InputError where ``directory`` is no such thing."""
     manifest = Manifest.read(directory)
     if manifest.kind != LABORATORY:
-        raise InputError(f"{directory}: not what `mtkit gradients` wrote; it has no models to load")
+        raise InputError(f"{directory}: not a directory of `mtkit gradients`")
     check_whole(directory)
     file = directory / MANIFEST
     shared = as_fields(_Shared, manifest.config, file)

@@ -92,20 +92,20 @@ def grids(study: Study) -> list[Grid]:
     return [
         _gradients(models),
         table(
-            "Training: perplexity in the end; the norm of the whole gradient before clipping, its "
-            "median, 99 % quantile and maximum; updates that were clipped; and when it exploded.",
-            [(Cell(name, f"‖U‖₂ = {m.setup.scale:g} at first"), m) for name, m in models],
+            "Training: final perplexity; norm of the whole gradient before clipping (median, 99 % "
+            "quantile, maximum); updates that were clipped; and when the gradient exploded.",
+            [(Cell(name, f"‖U‖₂ = {m.setup.scale:g} initially"), m) for name, m in models],
             TRAININGS,
-            [f"Exploded: the update of each seed at which the norm was first above {EXPLODED:g}."],
+            [f"Exploded at: first update with a norm above {EXPLODED:g}, for each seed."],
             "Model",
         ),
         table(
-            "Effective context: perplexity given the last k words alone; the least k for which it "
-            "is within 1 % of that given all, with its 95 % interval; and the least k for which it "
-            "is so although the words before the last k are shuffled: only their order is lost.",
+            "Effective context: perplexity given only the last k words. Context: the smallest k "
+            "whose perplexity is within 1 % of that given all words, with its 95 % interval. "
+            "Order: the same where the words before the last k are not removed but shuffled.",
             ngrams + [(name, m.context) for name, m in models],
             CONTEXTS,
-            [f"All: {HISTORY} words, over the ends of sentences."],
+            [f"All: {HISTORY} words, across sentence boundaries."],
             "Model",
         ),
         *_norms(
@@ -115,9 +115,8 @@ def grids(study: Study) -> list[Grid]:
             [(f"l = {layer}", layer) for layer in range(DEPTH, 0, -1)],
         ),
         *_norms(
-            "Gradients of a translator: the norm of ∂L_t/∂e_i by the steps between source word i "
-            "and target word t along the recurrences, (I − i) + t, which attention cuts short "
-            "(median).",
+            "Gradients of a translator: norm of ∂L_t/∂e_i by the number of recurrent steps between "
+            "source word i and target word t, (I − i) + t (median). Attention shortens this path.",
             study.steps,
             [(f"{k} steps", k) for k in STEPS],
         ),
@@ -131,14 +130,14 @@ def _gradients(models: Sequence[tuple[str, Recurrent]]) -> Grid:
         if m.gates
     )
     return table(
-        "Gradients by distance: the decay rate ρ a token, with its 95 % interval; the norm of "
-        "∂L_t/∂s_{t−k} for k tokens back, as a part of that for k = 0 (median); the spectral "
-        "norm of the recurrent matrix; and the memory that the mean gates imply, in tokens.",
+        "Gradients by distance: decay rate ρ per token, with its 95 % interval; norm of "
+        "∂L_t/∂s_{t−k} relative to k = 0 (median); spectral norm of the recurrent matrix; and the "
+        "memory in tokens implied by the mean gates, 1/(1 − f̄).",
         models,
         GRADIENTS,
         [
             "Of an rnn, ‖U‖₂ < 1 is enough for gradients to vanish, and ‖U‖₂ > 1 is needed for "
-            "them to explode (Pascanu et al. 2013); tanh and the gates take their part.",
+            "them to explode (Pascanu et al. 2013); tanh and gates reduce them further.",
             f"Memory: median over units, and quartiles. Mean gates: {gates}.",
         ],
         "Model",
@@ -166,19 +165,19 @@ def verdicts(study: Study) -> list[str]:
 
 def _vanishing(rnn: Interval, lstm: Interval) -> str:
     figures = (
-        f"the gradient keeps {rnn.value:.3f} a token in the rnn ({rnn.low:.3f}–{rnn.high:.3f}), "
+        f"per token the gradient keeps {rnn.value:.3f} in the rnn ({rnn.low:.3f}–{rnn.high:.3f}), "
         f"{lstm.value:.3f} in the lstm ({lstm.low:.3f}–{lstm.high:.3f})"
     )
     if rnn.high < lstm.low:
         return f"Gradients vanish faster in an rnn than in an lstm: {figures}."
     if lstm.high < rnn.low:
-        return f"Gradients vanish faster in the lstm, against the textbooks: {figures}."
-    return f"Whether gradients vanish faster in the rnn is open: {figures}."
+        return f"Gradients vanish faster in the lstm, unlike in textbooks: {figures}."
+    return f"Whether gradients vanish faster in the rnn is undecided: {figures}."
 
 
 def _exploding(m: Recurrent) -> str:
     at = _explosions(m)
-    begun = f"Without clipping and with ‖U‖₂ = {m.setup.scale:g} at first"
+    begun = f"Without clipping and with ‖U‖₂ = {m.setup.scale:g} initially,"
     if not at:
         return f"{begun} no gradient exploded: the largest norm was {m.norms['100%']:.3g}."
     return (

@@ -29,7 +29,7 @@ from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
 WORDS = "words.json"
-NO_TRANSLATOR = "a language model cannot translate; `mtkit perplexity` measures with it"
+NO_TRANSLATOR = "a language model cannot translate; use it with `mtkit perplexity`"
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def windows(sentences: Sentences, words: Vocabulary) -> Windows:
     places = len(text) - HISTORY
     if places < 1:
         size = f"{len(text)} words and ends of sentences"
-        raise InputError(f"the dev set has {size}; more than {HISTORY} are needed")
+        raise InputError(f"the dev set has only {size}; at least {HISTORY + 1} are needed")
     starts = spread(places, WINDOWS)
     return Windows(text[starts[:, None] + np.arange(HISTORY + 1)], places / len(starts))
 
@@ -152,12 +152,12 @@ def measure(
     cells = [group for group in groups if group[0].setup.layers == 1]
     stacks = [group for group in groups if group[0].setup.layers > 1]
     models = [trained.model for group in cells for trained in group]
-    with step("following gradients and cutting histories", len(models)) as on_model:
+    with step("measuring gradients and shortened contexts", len(models)) as on_model:
         probes = []
         for measured in in_threads(partial(probe, windows=windows.ids), models, threads):
             probes.append(measured)
             on_model()
-    with step("n-gram models", len(ORDERS)) as on_order:
+    with step("training n-gram models", len(ORDERS)) as on_order:
         ngrams = ngram_contexts(train, windows, on_order)
     layers = [float(layer) for layer in range(1, DEPTH + 1)]
     depth, sample = {}, windows.ids[spread(len(windows.ids), GRADIENTS)]

@@ -25,8 +25,8 @@ def findings(word: str, watched: Watched) -> Findings:
               equations=(PERPLEXITY,), y="perplexity", note="N: words f, and one end a sentence."),
     ]  # fmt: skip
     caption = (
-        f"IBM Model 1: t(f|{word}) by iterations of EM from the uniform start, for what it ends "
-        "with, and the perplexity of the target text by P(f|e)."
+        f"IBM Model 1: t(f|{word}) by iteration of EM from the uniform start, for the most "
+        "probable f at the end, and the perplexity of the target text, P(f|e)."
     )
     rows = [
         [Cell(str(n)), number(perplexity, 2), *(number(p, 4) for p in t)]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtkit.console import counted
 from mtkit.errors import InputError
 from mtkit.manifest import MANIFEST, Manifest
 from mtkit.nmt import parallel
@@ -84,7 +85,7 @@ class NmtSystem:
         for name, other in zip(names[1:], others, strict=True):
             if (other.tokenizer, other.subwords.pieces) != (first.tokenizer, first.subwords.pieces):
                 raise InputError(
-                    f"{name}: its subwords are not those of {names[0]}; an ensemble is "
+                    f"{name}: its subwords differ from those of {names[0]}; an ensemble is "
                     "of models that were trained on the same text (train-nmt --seeds N)"
                 )
         models = [model for system in systems for model in system.models]
@@ -151,7 +152,8 @@ class NmtSystem:
         for beam in sorted({self.beam, max(self.beam, n_best)}):
             batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
             beams = chain.from_iterable(self._search(sources, batches, beam))
-            for r, outputs in zip(chain.from_iterable(batches), beams, strict=True):
+            rows_of = zip(chain.from_iterable(batches), beams, strict=True)
+            for r, outputs in counted(rows_of, len(sources)):
                 i = rows[r]
                 for output in outputs:
                     hypothesis = self._hypothesis(output, words[i], encoded[i])

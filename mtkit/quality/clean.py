@@ -17,14 +17,16 @@ def refuse_unclean(report: Report, splits: Iterable[str]) -> None:
         if split not in report.keep:
             raise InputError(
                 f"{source.path} has {len(source):,} lines but {target.path} has {len(target):,}; "
-                "without --keep and --clean the check says where they slipped"
+                "run the check without --keep and --clean to see where they diverge"
             )
         if any(f.kind == "exchanged" and f.split == split for f in report.findings):
             raise InputError(
                 f"{source.path} and {target.path} are exchanged; name them in the other order"
             )
         if not len(report.keep[split]):
-            raise InputError(f"{source.path}: no pair is without damage; nothing would stay")
+            raise InputError(
+                f"{source.path}: all pairs are damaged; the cleaned corpus would be empty"
+            )
 
 
 def line_numbers(report: Report, split: str) -> bytes:

@@ -32,9 +32,9 @@ def name_files(
     contradict each other, and where a file of the training text is missing.
     """
     if positional and len(positional) > 2:
-        raise InputError("expected two files, SRC TGT, one of each language, or one of both")
+        raise InputError("expected two files, SRC TGT, or one file with both languages")
     if positional and train:
-        raise InputError("SRC TGT and --train name the training text twice; give one of them")
+        raise InputError("SRC TGT and --train exclude each other; give one of them")
     train = (positional[0], positional[-1]) if positional else train
     check_options(corpus, train, dev, test)
     directory = None if train else find_corpus(corpus or DEFAULT_CORPUS)

@@ -43,13 +43,13 @@ def verdict(report: Report) -> list[str]:
         if split not in report.keep:
             said.append(
                 f"{split}: the sides do not correspond, {len(source):,} and {len(target):,} lines; "
-                "mend the files and check them again."
+                "repair the files and check them again."
             )
         elif damaged:
             said.append(
                 f"{split}: {damaged:,} of {len(source):,} lines damaged "
-                f"({_share(damaged, len(source))}); {len(report.keep[split]):,} stay with "
-                "--clean DIR."
+                f"({_share(damaged, len(source))}); --clean DIR keeps "
+                f"{len(report.keep[split]):,}."
             )
         else:
             said.append(f"{split}: no damage found in {len(source):,} pairs.")
@@ -138,5 +138,5 @@ def _unknown(rows: list[Unknown]) -> Grid:
         ("Types", lambda u: number(u.types, 0)),
         ("Unknown types", lambda u: number(100 * u.unknown_types / max(1, u.types), 1)),
     )
-    caption = "Words that the training text does not have, in per cent"
+    caption = "Words not in the training text, in per cent"
     return table(caption, [(row.side, row) for row in rows], columns, first="File")

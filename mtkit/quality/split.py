@@ -65,8 +65,8 @@ def split_text(
     for split, wanted in zip(SPLITS, (1, dev, test), strict=True):
         if wanted and not len(parts[split]):
             raise InputError(
-                f"{name}: nothing fits into {split}: the groups that stay together are larger "
-                f"than {wanted}; ask for more pairs"
+                f"{name}: {split} stays empty: all groups of pairs that belong together have more "
+                f"than {wanted} pairs; raise --{split}"
             )
     return Split(parts, int((~filled).sum()), int((~whole).sum()))
 

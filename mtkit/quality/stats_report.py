@@ -18,7 +18,7 @@ def findings(stats: Stats, corpus: Corpus) -> Findings:
         ("Sentences", lambda t: number(t.sentences, 0)),
         ("Tokens", lambda t: number(t.tokens, 0)),
         ("Types", lambda t: number(t.types, 0)),
-        ("Seen once", lambda t: number(t.once, 0)),
+        ("Singletons", lambda t: number(t.once, 0)),
         ("Characters", lambda t: number(t.characters, 0)),
     )
     lengths = (
@@ -42,9 +42,7 @@ def findings(stats: Stats, corpus: Corpus) -> Findings:
             ("Unknown types", lambda u: number(u.unknown_types, 0)),
         )
         rows = [(f"{u.split}.{u.side}", u) for u in stats.unknown]
-        grids.append(
-            table("Tokens that the training text does not have", rows, columns, (), "Text")
-        )
+        grids.append(table("Tokens not in the training text", rows, columns, (), "Text"))
     if stats.ambiguous:
         columns_of_words = (
             ("Count", lambda a: number(a.occurrences, 0)),

@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from mtkit.console import counted
 from mtkit.errors import InputError
 from mtkit.manifest import MANIFEST, Manifest
 from mtkit.smt.alignment.word_model import WordModel, WordModels
@@ -168,7 +169,8 @@ class SmtSystem:
 
         def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
             with ThreadPoolExecutor(self.threads) as pool:
-                return self._judge(list(pool.map(lambda w: self._translate(w, n_best), pieces)))
+                translations = pool.map(lambda w: self._translate(w, n_best), pieces)
+                return self._judge(list(counted(translations, len(pieces))))
 
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         spans = [cut(w, [1] * len(w), MOST_WORDS) for w in words]
@@ -204,7 +206,8 @@ class SmtSystem:
     def n_best(self, sentences: Sequence[list[str]], k: int) -> list[NBest]:
         """The k best derivations of each sentence, given as tokens, at least one each."""
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(lambda words: self._decode(words, k, False)[1], sentences))
+            lists = pool.map(lambda words: self._decode(words, k, False)[1], sentences)
+            return list(counted(lists, len(sentences)))
 
     def _decode(self, words: Sequence[str], k: int, distinct: bool) -> tuple[Options, NBest]:
         λ = self._λ
@@ -298,7 +301,7 @@ class SmtSystem:
             of_source.setdefault(tuple(x), {})[tuple(y)] = None
         with ThreadPoolExecutor(self.threads) as pool:
             forced = pool.map(lambda x: self._derive(x, list(of_source[x])), of_source)
-            derived = dict(zip(of_source, forced, strict=True))
+            derived = dict(zip(of_source, counted(forced, len(of_source)), strict=True))
         return [derived[tuple(x)][tuple(y)] for x, y in pairs]
 
     def _derive(

@@ -37,7 +37,7 @@ from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import save_weights, weights_named
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.smt.tuning.bleu import SHARE
-from mtkit.smt.tuning.tune import TUNERS, Part, Round, tune
+from mtkit.smt.tuning.tune import ROUNDS, TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
 from mtkit.storage.stages import Outputs, Stages, fingerprint, link, unfinished
 from mtkit.storage.writing import replacing
@@ -48,7 +48,9 @@ from mtkit.text.tokenizer import WordTokenizer
 
 HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
 FOLDS, FOLDS_FROM = 5, 200  # pairs: fewer are too few for any tuning
+HEADER = "  round   BLEU     WER length  step hypotheses     new    s"  # of the rounds of tuning
 LITTLE = 10_000  # pairs, below which phrases come from two alignments
+MENTIONED = 1e9  # bytes of disk that are worth a note
 FEW, MEANINGFUL = 200, 2.0  # pairs, and BLEU, that tuning can be trusted from
 
 Weights = Mapping[str, float]
@@ -90,11 +92,12 @@ def check_disk(text: Shards, place: Path) -> None:
     x, y = (np.load(text.directory / side / "begin.npy", mmap_mode="r") for side in SIDES)
     places = int(((np.diff(x) + 1) * (np.diff(y) + 1)).sum())
     needed, free = 24 * places + 120 * sum(text.tokens), shutil.disk_usage(place).free
-    note(f"  up to {needed / 1e9:.1f} GB of disk are needed in {place.parent}")
+    if needed > MENTIONED:
+        note(f"  disk space needed in {place.parent}: up to {needed / 1e9:.1f} GB")
     if needed > free:
         raise InputError(
-            f"{place.parent}: {free / 1e9:.1f} GB of disk are free, and training on this text "
-            f"needs about {needed / 1e9:.1f}; name an --out elsewhere"
+            f"{place.parent}: {free / 1e9:.1f} GB of disk are free, but training needs about "
+            f"{needed / 1e9:.1f} GB; name an --out on a larger disk"
         )
 
 
@@ -140,25 +143,25 @@ def _put_together(models: Mapping[str, Path], into: Path) -> None:
 def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str, Any]]:
     """The weights that are best on a dev set, and the figures of every round."""
     size = sum(len(part.source) for part in parts)
-    note(f"  tuning the weights ({tuner}) on {size:,} pairs; round 1 has those it begins at")
-    merit = f"{1 - SHARE:g} BLEU − {SHARE:g} WER"
-    note(f"    * best so far by {merit}; length: words per word of the references")
-    note("    step: how far from the best weights to those that rank the hypotheses best")
-    note("    round      BLEU       WER  length  step  hypotheses         new  seconds")
+    note(f"  tuning the weights ({tuner}) on {size:,} sentence pairs")
+    note(f"    round 1: the initial weights; * highest {1 - SHARE:g} BLEU − {SHARE:g} WER so far")
+    note("    length: output words per reference word")
+    note("    step: 0 = best weights so far, 1 = weights that rank the hypotheses best")
+    note(HEADER)
     rounds, start = list[Round](), time.perf_counter()
-    with busy("translating the dev set"):
+    with busy(f"tuning, at most {ROUNDS} rounds"):
         for r in tune(parts, tuner):
             rounds.append(r)
             seconds, start = time.perf_counter() - start, time.perf_counter()
             note(
-                f"    {len(rounds):5}{r.bleu:10.2f} {' *'[r.best]}{r.wer:8.2f}{r.length:8.2f}"
-                f"{r.step:6.2f}{r.hypotheses:12,}{r.new:12,}{seconds:9.1f}"
+                f"{len(rounds):7}{r.bleu:7.2f}{' *' if r.best else '  '}{r.wer:6.2f}{r.length:7.2f}"
+                f"{r.step:6.2f}{r.hypotheses:11,}{r.new:8,}{seconds:5.1f}"
             )
     best = [r for r in rounds if r.best][-1]
-    gain = f"BLEU {best.bleu:.2f}, {best.bleu - rounds[0].bleu:+.2f} to round 1"
-    note(f"    the weights of round {rounds.index(best) + 1} are kept: {gain}")
+    gain = f"BLEU {best.bleu:.2f}, {best.bleu - rounds[0].bleu:+.2f} since round 1"
+    note(f"  best weights: round {rounds.index(best) + 1}, {gain}")
     if best is rounds[0]:
-        note(f"warning: tuning brought nothing, the weights stay as they were: {_why(best, size)}")
+        note(f"warning: tuning did not help; the initial weights are kept: {_why(best, size)}")
     names = ("bleu", "wer", "length", "step", "hypotheses", "new")
     history = [{name: getattr(r, name) for name in names} for r in rounds]
     return best.weights, {"tuning": history, "dev_bleu": best.bleu, "weights": best.weights}
@@ -167,10 +170,10 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
 def _why(first: Round, size: int) -> str:
     """Why tuning may have brought nothing on a dev set of ``size`` pairs."""
     if first.bleu < MEANINGFUL:
-        return "hardly a phrase is right; do dev and training text go together, line by line?"
+        return "BLEU is near 0; check that the files correspond line by line"
     if size < FEW:
-        return f"{size} pairs are few to tune on"
-    return "none that rank the translations found better stood up to a translation"
+        return f"a dev set of {size} pairs is small"
+    return "other weights gave no better translations"
 
 
 def build(
@@ -218,14 +221,14 @@ def _folds(size: int) -> dict[str, range]:
     """The rows to hold out of so many, by what it is called to make models of the others."""
     if size >= HELD_OUT_FROM:
         held = held_out(size, 10)
-        note(f"no dev set: {len(held):,} pairs of the training text are held out to tune on")
-        return {"models of the other pairs": held}
+        note(f"no dev set: {len(held):,} training pairs are held out to tune on")
+        return {"models without the held-out pairs": held}
     if size >= FOLDS_FROM:
-        note(f"no dev set: models of the rest translate one of {FOLDS} parts each, to tune on all")
+        note(f"no dev set: tuning by cross-validation, in {FOLDS} folds of the training text")
         return {
             f"models without part {k + 1} of {FOLDS}": range(k, size, FOLDS) for k in range(FOLDS)
         }
-    note(f"no dev set, and fewer than {FOLDS_FROM} pairs to hold one out of: no tuning")
+    note(f"no dev set, and fewer than {FOLDS_FROM} training pairs: weights are not tuned")
     return {}
 
 

@@ -63,11 +63,11 @@ def compile_kernels(aligners: Sequence[str], tuner: str | None, threads: int = 2
     total = sum(kernel.__module__.split(".")[-1] in modules for kernel in KERNELS)
     start, compiled = time.perf_counter(), set[str]()
     with progress() as bar:
-        task = bar.add_task("compiling kernels", total=total, visible=False, status="")
+        task = bar.add_task("loading kernels", total=total, status="")
 
         def count(kernel: str) -> None:
             compiled.add(kernel)
-            bar.update(task, completed=len(compiled), visible=True)
+            bar.update(task, description="compiling kernels", completed=len(compiled))
 
         with _counted(count):
             Places.of(Flat.of([[1]]), Flat.of([[1]]), 2, 2)
@@ -79,9 +79,9 @@ def compile_kernels(aligners: Sequence[str], tuner: str | None, threads: int = 2
                     _tune(tuner)
             if tuner and not beside:
                 _search()
-    often = "for this run: no directory can be written" if NOT_KEPT else "once a machine"
-    what = f"{len(compiled)} compiled, {often}" if compiled else "compiled before"
-    finished(f"kernels: {what}", start)
+    if compiled:
+        kept = "for this run; no cache is writable" if NOT_KEPT else "and cached for later runs"
+        finished(f"{len(compiled)} kernels compiled, {kept}", start)
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
         if process.wait():
             errors.seek(0)
             why = (errors.read().splitlines() or [f"exit code {process.returncode}"])[-1]
-            note(f"  the search is compiled when it is needed; not here, beside the rest: {why}")
+            note(f"  the decoder will be compiled on first use; compiling it now failed: {why}")
 
 
 def _estimate(aligners: Sequence[str]) -> None:

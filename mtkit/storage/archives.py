@@ -44,7 +44,7 @@ def take_out(archive: Path, members: Mapping[str, Path], most: int) -> None:
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(f"{archive}: not a complete archive ({error}); fetch it again") from None
     except NotImplementedError as error:
-        raise InputError(f"{archive}: packed in a way that is not known ({error})") from None
+        raise InputError(f"{archive}: unsupported compression ({error})") from None
 
 
 def _from_zip(archive: Path, members: Mapping[str, Path], most: int) -> None:
@@ -56,9 +56,9 @@ def _from_zip(archive: Path, members: Mapping[str, Path], most: int) -> None:
             entry = entries[name]
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if entry.is_dir() or kind not in (0, stat.S_IFREG):
-                raise InputError(f"{archive}: {name} is no plain file; it is not taken out")
+                raise InputError(f"{archive}: {name} is not a regular file; it is not unpacked")
             if entry.flag_bits & 1:
-                raise InputError(f"{archive}: {name} is encrypted; it cannot be taken out")
+                raise InputError(f"{archive}: {name} is encrypted; it cannot be unpacked")
             if entry.file_size > max(SMALL, MOST_TIMES * entry.compress_size):
                 raise _bomb(archive)
             most -= entry.file_size
@@ -81,7 +81,7 @@ def _from_tar(archive: Path, members: Mapping[str, Path], most: int) -> None:
                 if (path := left.pop(name, None)) is None:
                     continue
                 if not entry.isreg():
-                    raise InputError(f"{archive}: {name} is no plain file; it is not taken out")
+                    raise InputError(f"{archive}: {name} is not a regular file; it is not unpacked")
                 most -= entry.size
                 if most < 0:
                     raise _too_large(archive)
@@ -120,23 +120,23 @@ def _check_names(archive: Path, names: list[str], number: int = 0) -> None:
     for name in names:
         plain = name.replace("\\", "/")
         if plain.startswith("/") or ":" in name[:2] or ".." in plain.split("/"):
-            raise InputError(
-                f"{archive}: the name {name[:80]!r} leads out of the archive; it is not unpacked"
-            )
+            raise InputError(f"{archive}: the name {name[:80]!r} leads out of the archive; refused")
     if max(number, len(names)) > MOST_MEMBERS:
-        raise InputError(f"{archive}: more than {MOST_MEMBERS:,} members; it is not unpacked")
+        raise InputError(f"{archive}: more than {MOST_MEMBERS:,} members; refused")
 
 
 def _check_all_there(archive: Path, wanted: Iterable[str], there: Iterable[str]) -> None:
     names = list(there)
     if missing := [name for name in wanted if name not in set(names)]:
         shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-        raise InputError(f"{archive}: no {missing[0]} in it; it has {shown or 'no members'}")
+        raise InputError(
+            f"{archive}: {missing[0]} is missing; the archive contains {shown or 'nothing'}"
+        )
 
 
 def _bomb(archive: Path) -> InputError:
-    return InputError(f"{archive}: unpacks to more than {MOST_TIMES} times its size; no text does")
+    return InputError(f"{archive}: unpacks to more than {MOST_TIMES} times its size; refused")
 
 
 def _too_large(archive: Path) -> InputError:
-    return InputError(f"{archive}: unpacks to far more than the catalog says; it is not unpacked")
+    return InputError(f"{archive}: unpacks to far more than the catalog says; refused")

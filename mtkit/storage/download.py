@@ -107,7 +107,7 @@ def download(source: Source, to: Path, patience: Patience, progress: Progress) -
             later = f"; the same command resumes it from {kept:,} bytes" if kept else ""
             raise WorkError(
                 f"{source.address}: {problem}, {patience.tries} times in a row{later}; "
-                "--from names another place"
+                "use another source with --from"
             )
     try:
         verify(part, source)
@@ -139,8 +139,8 @@ def verify(path: Path, source: Source) -> str:
 
 def _wrong(source: Source, reason: str) -> InputError:
     return InputError(
-        f"{source.address}: {reason}; the file was changed there or damaged on the way: "
-        "try again, or name another place with --from"
+        f"{source.address}: {reason}; the file changed on the server or was damaged in transit; "
+        "try again, or use another source with --from"
     )
 
 
@@ -203,7 +203,7 @@ def _answer(
             there = urljoin(address, response.headers["Location"])
         check_redirect(first, address, there)
         address = there
-    raise WorkError(f"{first}: more than {redirects} redirects; --from names another place")
+    raise WorkError(f"{first}: more than {redirects} redirects; use another source with --from")
 
 
 def check_redirect(first: str, before: str, after: str) -> None:
@@ -214,15 +214,15 @@ def check_redirect(first: str, before: str, after: str) -> None:
     schemes = urlsplit(before).scheme, urlsplit(after).scheme
     if schemes[1] not in ("http", "https") or schemes == ("https", "http"):
         raise WorkError(
-            f"{first}: redirects from {schemes[0]} to {after[:200]}, which is not safe; "
-            "nothing is fetched"
+            f"{first}: redirects from {schemes[0]} to {after[:200]}, which is insecure; "
+            "nothing was fetched"
         )
 
 
 def _refuse(address: str, status: int) -> None:
     if status in RETRIED:
         raise _TransientError(f"the server answers {status}")
-    raise WorkError(f"{address}: the server answers {status}; --from names another place")
+    raise WorkError(f"{address}: the server answers {status}; use another source with --from")
 
 
 def _check_range(response: httpx2.Response, start: int) -> None:

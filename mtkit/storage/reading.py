@@ -86,7 +86,7 @@ def blocks(
                 total += len(block)
                 if total > most:
                     raise InputError(
-                        f"{path}: unpacks to more than {MOST_TIMES} times its size; no text does"
+                        f"{path}: unpacks to more than {MOST_TIMES} times its size; refused"
                     )
                 yield block
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def blocks(
 def check_line(name: str, number: int, line: bytes) -> None:
     """Raise InputError for a line of more than ``LONGEST_LINE`` bytes."""
     if len(line) > LONGEST_LINE:
-        raise InputError(f"{name}: line {number}: longer than {LONGEST_LINE:,} bytes; break it up")
+        raise InputError(f"{name}: line {number}: longer than {LONGEST_LINE:,} bytes; split it")
 
 
 def read_text(path: Path, refusal: Refusal = damaged) -> str:

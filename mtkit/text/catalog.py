@@ -178,7 +178,7 @@ def read_catalog() -> dict[str, Entry]:
 def read_entries(path: Path) -> dict[str, Entry]:
     """The entries of a catalog. Raises InputError, naming file and entry, where one is wrong."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file; MTKIT_CATALOG names a catalog of your own")
+        raise InputError(f"{path}: no such file; correct the environment variable MTKIT_CATALOG")
     try:
         tables = tomllib.loads(read_text(path, unfit))
     except tomllib.TOMLDecodeError as error:

@@ -127,7 +127,7 @@ def check_space(entry: Entry) -> None:
     if (free := shutil.disk_usage(where).free) < need:
         raise WorkError(
             f"{where}: {free / 1e6:,.0f} MB free, but {entry.name} needs {need / 1e6:,.0f} MB; "
-            "MTKIT_CACHE names another place"
+            "set MTKIT_CACHE to another directory"
         )
 
 
@@ -173,7 +173,7 @@ def _texts(entry: Entry, files: Mapping[str, Path], room: Path) -> dict[str, Pai
             texts.setdefault(split, []).append(path)
     for file, members in wanted.items():
         if not is_archive(file):
-            raise InputError(f"{entry.name}: {file} is no archive that mtkit unpacks")
+            raise InputError(f"{entry.name}: {file} is not an archive that mtkit can unpack")
         take_out(files[file], members, MANY_TIMES * entry.unpacked + SMALL)
     return {split: partial(_pairs, entry, paths) for split, paths in texts.items()}
 
@@ -191,7 +191,7 @@ def _lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
         if encoding != "utf-8":
             if not line.isascii() and _is_utf8(line):
                 raise InputError(
-                    f"{path}: line {number + 1}: UTF-8, though the catalog says {encoding}"
+                    f"{path}: line {number + 1}: found UTF-8, but the catalog says {encoding}"
                 )
             line = line.decode(encoding).encode()
         yield from decode_lines(line, str(path), number)
@@ -223,7 +223,7 @@ def _read_comtrans(path: Path, encoding: str) -> Iterator[Pair]:
     for x in lines:
         y, links = next(lines, None), next(lines, None)
         if y is None or links is None:
-            raise InputError(f"{path}: the number of lines is no multiple of three")
+            raise InputError(f"{path}: the number of lines is not a multiple of three")
         yield x.strip(), y.strip()
 
 

@@ -127,10 +127,8 @@ class Glossary:
     def note_left_out(self, path: Path) -> None:
         """Say on stderr what of the file ``path`` is no entry."""
         if self.left_out:
-            pairs = f"{self.left_out:,} pair" + "s" * (self.left_out > 1)
-            note(
-                f"{path}: {pairs} of terms with more than {LONGEST_PHRASE} tokens a side; left out"
-            )
+            entries = f"{self.left_out:,} entr" + ("ies" if self.left_out > 1 else "y")
+            note(f"{path}: left out {entries} with more than {LONGEST_PHRASE} tokens on a side")
 
     def unmatched(self, compliance: Compliance) -> list[Words]:
         """The source phrases that matched nothing."""

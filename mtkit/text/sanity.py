@@ -59,7 +59,7 @@ def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
     if (seen := sum(line in known for line in dev)) > SEEN * len(dev):
         note(
             f"warning: {seen:,} of {len(dev):,} dev lines are in the training text; "
-            "what is chosen by them suits no other text"
+            "tuning on them overfits"
         )
 
 

@@ -144,8 +144,8 @@ def _columns(named: dict[str, int], wanted: Pair | None, where: str) -> tuple[in
     names = tuple(named)
     if wanted is None and len(names) > 2:
         raise InputError(
-            f"{where}: columns of more than two languages: {', '.join(names)}; the systems do not "
-            "name theirs, so that the file must have two"
+            f"{where}: more than two languages: {', '.join(names)}; keep two columns, as the "
+            "systems do not name their languages"
         )
     keys = pick(names, wanted) if wanted else (names[0], names[1])
     if keys is None:
@@ -166,8 +166,8 @@ def _of_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
     if wanted is None:
         if len(seen) != 2:
             raise InputError(
-                f"{path}: terms of two languages are needed, since the systems do not name "
-                f"theirs; it holds {spoken}"
+                f"{path}: expected terms of two languages, as the systems do not name theirs; "
+                f"found {spoken}"
             )
         source, target = seen
         wanted = source, target

@@ -28,7 +28,7 @@ def test_without_options_it_takes_the_newest_of_each_kind_and_says_what_it_gaine
     done = mtkit("combine", "--dev", "test.en", "test.de", cwd=where)
     said = done.stderr.decode()
     assert "systems: models/smt, models/nmt (en → de)" in said
-    for row in ("smt ", "nmt ", "combination, cross-validated", "the best candidates"):
+    for row in ("smt ", "nmt ", "combination, cross-validated", "best candidates (oracle)"):
         assert f"    {row}" in said
     assert said.rstrip().endswith("model: models/combined")
     parts = json.loads((where / "models/combined/parts.json").read_text("utf-8"))
@@ -46,7 +46,7 @@ def test_what_cannot_be_combined_is_told_in_one_line(project: Path, tmp_path: Pa
         "systems to combine\n"
     )
     done = mtkit("combine", "models/smt", cwd=project, check=2)
-    assert "smt alone is no combination" in done.stderr.decode()
+    assert "smt is the only system" in done.stderr.decode()
     done = mtkit("combine", "models/smt", "x=none.txt", cwd=project, check=2)
     assert "none.txt: neither a model directory nor a file" in done.stderr.decode()
     done = mtkit("combine", "--out", "models/smt", cwd=project, check=2)
@@ -77,7 +77,7 @@ def test_a_part_that_is_gone_is_one_error(combined: Path, tmp_path: Path) -> Non
                      *(["models/combined"] if command[0] != "compare" else []),
                      cwd=where, stdin=b"Two men.\n", check=2)  # fmt: skip
         error = done.stderr.decode().splitlines()[-1]
-        assert error.startswith("mtkit: models/combined: its part nmt is missing (")
+        assert error.startswith("mtkit: models/combined: its system nmt is missing (")
 
 
 def test_compare_says_whose_translations_it_chose(combined: Path) -> None:
@@ -85,8 +85,8 @@ def test_compare_says_whose_translations_it_chose(combined: Path) -> None:
     done = mtkit("compare", "-q", *test, "--full", "--examples", 12, cwd=combined)
     page = done.stdout.decode()
     assert "combined" in page
-    assert "What combined chose, and BLEU of those sentences" in page
-    assert "a perfect choice would reach" in page
+    assert "Choices of combined: BLEU on these sentences" in page
+    assert "candidates per sentence would reach" in page
     done = mtkit("compare", "-q", *test, "--json", cwd=combined)
     by_name = {s["name"]: s for s in json.loads(done.stdout)["systems"]}
     choices = by_name["combined"]["choices"]
@@ -132,6 +132,6 @@ def test_lists_are_for_combinations(combined: Path) -> None:
     done = mtkit(*options, "models/smt", cwd=combined, stdin=b"Two.\n", check=2)
     assert "--lists is for a combination" in done.stderr.decode()
     done = mtkit(*options, "models/combined", cwd=combined, stdin=b"Two.\n", check=2)
-    assert "--lists x: no system of the combination" in done.stderr.decode()
+    assert "--lists x: the combination has no such system" in done.stderr.decode()
     done = mtkit(*options[:3], "x", "--model", "models/combined", cwd=combined, check=2)
     assert "--lists x: expected NAME=FILE" in done.stderr.decode()

@@ -61,7 +61,7 @@ def test_a_second_report_has_the_same_bytes(project: Path) -> None:
     test = ("--test", "test.en", "test.de")
     for name in ("one.html", "two.html"):
         done = mtkit("compare", *test, "--html", name, cwd=project)
-    assert done.stderr.decode().count("translations on record (") == 2
+    assert done.stderr.decode().count("reusing recorded translations (") == 2
     assert b"translating" not in done.stderr
     one, two = ((project / name).read_bytes() for name in ("one.html", "two.html"))
     assert one == two
@@ -131,7 +131,7 @@ def test_the_tokenizer_can_be_named(project: Path) -> None:
     (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     mixed = ("compare", "models/smt", "tokenised", "--test", "test.en", "test.de", "-q")
     refused = mtkit(*mixed, cwd=project, check=2)
-    assert b"say which the test set is with --tokenizer none or --tokenizer words" in refused.stderr
+    assert b"describe the test set with --tokenizer none or --tokenizer words" in refused.stderr
     assert mtkit(*mixed, "--tokenizer", "words", cwd=project).stdout
 
 
@@ -190,10 +190,13 @@ def test_scores_from_elsewhere_go_in_and_figures_for_papers_come_out(project: Pa
     assert r"\toprule" in (project / "t.tex").read_text("utf-8")
     assert b"figures: c (systems.csv, scores.csv, pairs.csv" in done.stderr
     for options, message in (
-        (("--scores", "x:COMET=o.comet"), "no system is called 'x'; one of o, p"),
+        (("--scores", "x:COMET=o.comet"), "no system 'x'; the systems are o, p"),
         (("--csv", "test.de"), "--csv test.de: not a directory"),
         (("--latex", "no/t.tex"), "no/t.tex: no such directory: no"),
-        (("--latex", "test.de"), "--latex test.de: holds something else; name a new file"),
+        (
+            ("--latex", "test.de"),
+            "--latex test.de: not a table written by mtkit; name another file",
+        ),
         (("smt",), "smt: neither a model directory nor a file of translations; did you mean mod"),
     ):
         [line] = mtkit(*command, *options, cwd=project, check=2).stderr.decode().splitlines()
@@ -210,7 +213,7 @@ def test_a_model_without_a_test_set_takes_that_of_the_others(project: Path) -> N
         manifest["corpus"]["test"] = named if name == "smt" else None
         (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     done = mtkit("compare", "--json", cwd=where)
-    assert b"models/nmt: trained without a test set; that of the other models is" in done.stderr
+    assert b"models/nmt records no test set; using that of the other models" in done.stderr
     assert json.loads(done.stdout)["test"]["sentences"] == 30
     done = mtkit("compare", "models/nmt", cwd=where, check=2)
     assert b"models/nmt was trained without a test set; name one with --test" in done.stderr
@@ -220,7 +223,7 @@ def test_a_curve_needs_models_and_their_text(project: Path) -> None:
     test = ("--test", "test.en", "test.de")
     done = mtkit("compare", "models/smt", *test, "--curve", "100,200", cwd=project, check=2)
     [line] = done.stderr.decode().splitlines()
-    assert line.endswith("is not what models/smt was trained on")
+    assert line.endswith("differs from the text that models/smt was trained on")
 
 
 GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\nxyzzy's foo\tbar\n"
@@ -247,10 +250,10 @@ def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
     done = mtkit("compare", "hand=by-hand.de", *test, "--full", "--html", "g.html", cwd=project)
     row = f"hand +{asked} +{complied} +{100 * complied / asked:.1f}"
     assert re.search(
-        rf"The glossary: .*\n(.*\n)* +{row}".replace(" +hand", " *hand"), done.stdout.decode()
+        rf"Glossary: .*\n(.*\n)* +{row}".replace(" +hand", " *hand"), done.stdout.decode()
     )
     assert '1 of 3 entries match nothing in the test set: "xyzzy\'s foo"\n' in done.stdout.decode()
-    assert "The glossary: " in (project / "g.html").read_text(encoding="utf-8")
+    assert "Glossary: " in (project / "g.html").read_text(encoding="utf-8")
     (project / "g.tsv").write_bytes(b"hotels\tXyz\n")
     for inflected, matches in ((), 0), (("--inflected",), len(re.findall("[Hh]otel", source))):
         done = mtkit("compare", "models/smt", *test, "--json", *inflected, cwd=project)
@@ -285,5 +288,5 @@ def test_without_names_the_models_of_the_newest_pair_are_compared(project: Path)
         done = mtkit("compare", cwd=project)
     finally:
         shutil.rmtree(place)
-    assert b"models of en \xe2\x86\x92 de; of other languages, name them: back\n" in done.stderr
+    assert b"models of en \xe2\x86\x92 de; left out, of other languages: back\n" in done.stderr
     assert "back" not in done.stdout.decode()

@@ -49,7 +49,7 @@ def test_check_reports_and_cleans(place: Path) -> None:
     assert "not UTF-8" in (place / "r.html").read_text("utf-8")
     assert b"cleaned corpus: clean (train 390, dev 8 pairs)" in done.stderr
     shown = mtkit("corpus", "check", "t.en", "t.de", cwd=place).stdout.decode()
-    assert "train: 2 of 400 lines damaged (0.5 %); 397 stay with --clean DIR." in shown
+    assert "train: 2 of 400 lines damaged (0.5 %); --clean DIR keeps 397." in shown
     again = mtkit("corpus", "check", "t.en", "t.de", "--clean", "clean", cwd=place, check=2)
     assert b"clean exists; name another --clean, or add --force" in again.stderr
 
@@ -157,12 +157,12 @@ def test_training_says_in_one_line_what_most_likely_is_damage(place: Path) -> No
 
 REFUSED = {
     "missing": (["check", "t.en", "none.de"], "none.de: no such file"),
-    "one-file": (["check", "t.en"], "t.en: one file for both languages, whose name does not say"),
+    "one-file": (["check", "t.en"], "t.en: unknown format of a file with both languages"),
     "no-corpus": (["check", "--corpus", "nix"], "no corpus 'nix'"),
     "exchanged": (["check", "t.en", "t.de", "--dev", "d.de", "d.en"], "are exchanged"),
     "unequal": (
         ["check", "one.en", "t.de", "--clean", "c"],
-        "one.en has 1 lines but t.de has 400; without --keep and --clean the check says where",
+        "one.en has 1 lines but t.de has 400; run the check without --keep and --clean",
     ),
     "too-few": (
         ["split", "d.en", "d.de", "--out", "s", "--dev", "1000"],
@@ -170,13 +170,13 @@ REFUSED = {
     ),
     "documents": (
         ["split", "d.en", "d.de", "--out", "s", "--dev", "1", "--documents", "one.en"],
-        "one.en: 1 lines for 8 pairs",
+        "one.en: found 1 lines for 8 sentence pairs",
     ),
     "both": (
         ["split", "d.en", "d.de", "--out", "s", "--blank-lines", "--documents", "one.en"],
-        "--documents and --blank-lines name the documents twice",
+        "--documents and --blank-lines exclude each other",
     ),
-    "three-files": (["stats", "d.en", "d.de", "t.en"], "expected two files once"),
+    "three-files": (["stats", "d.en", "d.de", "t.en"], "expected two files, as SRC TGT or"),
 }
 
 

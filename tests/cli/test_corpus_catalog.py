@@ -51,7 +51,7 @@ def where(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_corpus_is_fetched_listed_and_used_by_its_name(where: Path, site: Site) -> None:
     place = where / "cache" / "corpora" / "mine-fr-en"
-    used = f"corpus: {place} (train 5, test 1 pairs); use it by --corpus mine-fr-en"
+    used = f"corpus: {place} (train 5, test 1 pairs); use it with --corpus mine-fr-en"
     done = mtkit("corpus", "get", "mine-fr-en", cwd=where)
     assert done.stdout == b""
     assert done.stderr.decode() == (
@@ -62,12 +62,12 @@ def test_a_corpus_is_fetched_listed_and_used_by_its_name(where: Path, site: Site
         "  splits    official: train, test\n"
         "  disk      0.0 MB to download, 0.0 MB unpacked, 0.0 MB meanwhile\n"
         "  note      made for a test\n"
-        "  mtkit's authors have not tried this address; sizes are estimates\n"
+        "  warning: this address was never tested; sizes are estimates\n"
         f"{used}\n"
     )
     asked = len(site.seen)
     again = mtkit("corpus", "get", "mine-fr-en", cwd=where).stderr.decode()
-    assert again == f"{used} (it was here already; --force fetches it again)\n"
+    assert again == f"{used} (already fetched; --force fetches it again)\n"
     assert len(site.seen) == asked
     mtkit("corpus", "get", "mine-fr-en", "--force", "--quiet", cwd=where)
     assert len(site.seen) == 2 * asked
@@ -86,9 +86,9 @@ def test_the_list_has_one_line_a_corpus(
     mtkit("corpus", "get", "mine-fr-en", "--quiet", cwd=where)
     lines = mtkit("corpus", "list", cwd=where).stdout.decode().splitlines()
     assert max(map(len, lines)) <= columns
-    rows = {line.split()[0]: line for line in lines if " → " in line}
+    rows = {line.lstrip("* ").split()[0]: line for line in lines if " → " in line}
     assert len(rows) == len(json.loads(mtkit("corpus", "list", "--json", cwd=where).stdout))
-    row = "mine-fr-en fr → en ~6 ~0.0 CC0 1.0 yes"
+    row = "* mine-fr-en fr → en ~6 ~0.0 CC0 1.0"
     assert " ".join(rows["mine-fr-en"].split()) == row
     assert rows["multi30k-en-de"].split()[-3:] == ["CC", "BY-NC-SA", "4.0"]
     assert rows["europarl-en-cs"].split()[1:4] == ["en", "→", "cs"]
@@ -103,18 +103,18 @@ def test_a_pattern_chooses_from_names_and_titles(where: Path) -> None:
     assert names("multi*czech") == ["multi30k-en-cs"]
     assert names("mine") == ["mine-fr-en"]
     done = mtkit("corpus", "list", "nix", cwd=where, check=2)
-    assert done.stderr == b"mtkit: no corpus matches 'nix'; `mtkit corpus list` shows all\n"
+    assert done.stderr == b"mtkit: no corpus matches 'nix'; `mtkit corpus list` lists all\n"
 
 
 def test_what_cannot_be_fetched_is_one_line(where: Path, site: Site) -> None:
     done = mtkit("corpus", "get", "nix", cwd=where, check=2)
     assert done.stderr == (
-        b"mtkit: no corpus 'nix' in the catalog; `mtkit corpus list` shows what is\n"
+        b"mtkit: no corpus 'nix' in the catalog; `mtkit corpus list` lists all\n"
     )
     del site.files["/b.en"]
     done = mtkit("corpus", "get", "mine-fr-en", "-q", cwd=where, check=1)
     assert done.stderr.decode() == (
-        f"mtkit: {site.address}/b.en: the server answers 404; --from names another place\n"
+        f"mtkit: {site.address}/b.en: the server answers 404; use another source with --from\n"
     )
     site.files["/a.en"] = b"one\n"
     place = where / "cache" / "corpora"

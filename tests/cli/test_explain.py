@@ -72,7 +72,7 @@ def test_encode_writes_vectors_and_prints_neighbours(
     ("options", "message"),
     [
         (("--model", "models/smt", "--out", "v"), "models/smt: a model of kind smt; only a neural"),
-        ((), "is not what models/nmt was trained on"),
+        ((), "differs from the text that models/nmt was trained on"),
         (("--out", "no/v"), "no/v: no such directory: no"),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_full_disk_is_one_line(command: list[str], smt_directory: Path, tmp_pa
 @pytest.mark.parametrize(("close", "name"), [(0, "input"), (1, "output")])
 def test_a_closed_stream_is_one_line(close: int, name: str, tmp_path: Path) -> None:
     code, said = ran("translate", cwd=tmp_path, close=close)
-    expected = f"mtkit: standard {name} is closed; give the command one, or /dev/null\n"
+    expected = f"mtkit: standard {name} is closed; redirect it, for instance to /dev/null\n"
     assert (code, said) == (2, expected)
 
 

@@ -12,21 +12,21 @@ def test_a_model_goes_to_moses_and_comes_back(project: Path, tmp_path: Path) -> 
     out = tmp_path / "moses"
     said = mtkit("export", "--out", out, cwd=project).stderr.decode()
     assert said.startswith("model: models/smt (en → de)\n")
-    assert "left out: the discriminative lexicon" in said
-    assert "left out: that numbers, URLs and placeholders" in said
+    assert "not exported: the discriminative lexicon" in said
+    assert "not exported: the protection of numbers, URLs and placeholders" in said
     first = (out / "phrase-table.gz").read_bytes()
     done = mtkit("export", "models/smt", "--out", out, cwd=project, check=2)
     assert "moses exists; name another --out, or add --force" in done.stderr.decode()
     assert mtkit("export", "--out", out, "--force", "-q", cwd=project).stderr == b""
     assert (out / "phrase-table.gz").read_bytes() == first
     done = mtkit("export", "--out", "models/smt", "--force", cwd=project, check=2)
-    assert "is no model directory (it has no moses.ini)" in done.stderr.decode()
+    assert "is not a model directory (it has no moses.ini)" in done.stderr.decode()
     done = mtkit("export", "models/nmt", "--out", "no", cwd=project, check=2)
-    assert done.stderr.decode().startswith("mtkit: models/nmt: a model of kind nmt; Moses has")
+    assert done.stderr.decode().startswith("mtkit: models/nmt is a neural model; only statistical")
 
     for _ in range(2):  # a model of the same moses.ini is replaced
         said = mtkit("import", "moses/moses.ini", cwd=tmp_path).stderr.decode()
-        assert "; --pair, as in --pair en-de, does\n" in said
+        assert "; name them with --pair, as in --pair en-de\n" in said
         assert said.endswith("model: models/moses\n")
     done = mtkit("translate", cwd=tmp_path, stdin=b"The train is here \xef\xbf\xad.\n\n")
     assert done.stderr == "model: models/moses (und → und)\n".encode()

@@ -64,8 +64,8 @@ def test_seeds_give_several_models_which_translate_together(
     assert shapes[0] == shapes[1]
     for wrong, message in (
         (["--from", project / "models/smt"], "only a neural translator can be trained further"),
-        (["--from", "m-1", "--lowercase"], "has other tokens"),
-        (["--from", "m-1", "--cell", "gru"], "--from keeps a model's shape"),
+        (["--from", "m-1", "--lowercase"], "was trained with another --tokenizer"),
+        (["--from", "m-1", "--cell", "gru"], "--from keeps the shape of the model"),
         (["--from", "m-1", "--train", *text[:0:-1]], "but the text is de → en"),
         (["--device", "cuda"], "--device cuda: torch finds no GPU here"),
     ):
@@ -76,8 +76,8 @@ def test_seeds_give_several_models_which_translate_together(
 def last_line(stderr: bytes) -> list[str]:
     """The command that it names."""
     line = stderr.decode().splitlines()[-1]
-    assert line.startswith("the same again: mtkit ")
-    return shlex.split(line.removeprefix("the same again: mtkit "))
+    assert line.startswith("to repeat this run: mtkit ")
+    return shlex.split(line.removeprefix("to repeat this run: mtkit "))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_epochs_are_a_budget_and_a_short_one_is_said(
     config = Manifest.read(tmp_path / "m").config
     assert "timing" not in said
     assert f"plan: 1 epoch of 380 pairs = {config['updates']} updates\n" in said
-    assert "warning: 1 epoch of this text; about 15 are needed for a usable network" in said
+    assert "warning: only 1 epoch; a usable network needs about 15" in said
     assert config["minutes"] == 0
     seeds = mtkit(*call, "--seeds", 2, "--seed", 4, "--out", "s", cwd=tmp_path).stderr
     assert last_line(seeds)[-7:-5] == ["--precision", config["precision"]]

@@ -160,9 +160,7 @@ def test_translate_obeys_a_glossary_and_says_how_often(project: Path) -> None:
     assert mtkit(*options, "-q", cwd=project, stdin=text).stderr == b""
     done = mtkit("translate", "--model", "models/nmt", "--glossary", "g.tsv", cwd=project, check=2)
     [line] = done.stderr.decode().splitlines()
-    assert line.startswith(
-        "mtkit: models/nmt is a neural model, which cannot be held to a glossary"
-    )
+    assert line.startswith("mtkit: models/nmt is a neural model, which cannot follow a glossary")
     for name, data in TERMS.items():
         (project / name).write_bytes(data)
         options = ("translate", "--model", "models/smt", "--glossary", name)

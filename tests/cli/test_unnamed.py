@@ -91,7 +91,7 @@ def test_compare_takes_the_languages_of_a_file_that_holds_more(
     assert b'"fr"' in mtkit(*call, "--pair", "en-fr", cwd=tmp_path).stdout
     model = ["compare", smt_directory, "--test", test, "--pair", "en-fr"]
     refused = mtkit(*model, cwd=tmp_path, check=2)
-    assert "--pair en-fr: the systems translate en → de; leave it out" in refused.stderr.decode()
+    assert "--pair en-fr: the systems translate en → de; remove --pair" in refused.stderr.decode()
 
 
 def test_a_test_set_in_other_languages_than_the_models_is_to_be_another(

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from mtkit.cli import app
-from mtkit.cli.usage import Command
 from tests.support.command import mtkit
-
-
-def commands() -> Iterator[tuple[str, Any]]:
-    """Every command by its words."""
-    root = typer.main.get_command(app)
-    for name, command in root.commands.items():
-        if isinstance(command, Command):
-            yield name, command
-        else:
-            yield from ((f"{name} {part}", of) for part, of in command.commands.items())
-
-
-NAMES = dict(commands())
+from tests.support.commands import NAMES
 
 
 def test_all_commands_have_a_place_and_a_summary_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,13 +17,29 @@ def test_all_commands_have_a_place_and_a_summary_that_fits(monkeypatch: pytest.M
     shown = mtkit("--help", cwd=Path.cwd()).stdout.decode()
     headings = re.findall(r"^(\w[\w ]*):$", shown, re.M)
     assert headings == [
-        "Options", "Train", "Translate", "Compare", "Look inside", "Models", "Corpora",
+        "Train", "Translate", "Compare", "Look inside", "Corpora", "Models", "Options", "Examples",
     ]  # fmt: skip
-    assert "..." not in shown.replace("[ARGS]...", "")
-    assert all(f"  {name.split()[0]} " in shown for name in NAMES)
-    assert "..." not in mtkit("corpus", "-h", cwd=Path.cwd()).stdout.decode().replace(
-        "[ARGS]...", ""
-    )
+    for name, command in NAMES.items():
+        listed = mtkit(*name.split()[:-1], "-h", cwd=Path.cwd()).stdout.decode()
+        assert re.search(rf"^  {name.split()[-1]}  +{re.escape(summary(command))}$", listed, re.M)
+
+
+def summary(command: Any) -> str:
+    return str(command.help).partition("\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("", "mtkit COMMAND …"),
+        ("compare", "mtkit compare [SYSTEM …] [OPTIONS]"),
+        ("explain", "mtkit explain SENTENCE [OPTIONS]"),
+        ("corpus split", "mtkit corpus split SRC TGT [OPTIONS]"),
+    ],
+)
+def test_usage_names_the_arguments(name: str, usage: str) -> None:
+    shown = mtkit(*name.split(), "-h", cwd=Path.cwd()).stdout.decode()
+    assert shown.startswith(f"Usage: {usage}\n")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,6 +71,11 @@ def test_help_is_plain_and_has_examples_that_can_be_typed(
         ("train-nmt --epochs x", "invalid value for '--epochs': "),
         ("train-nmt --seeds 0", "invalid value for '--seeds': "),
         ("train-nmt --preset bst", "invalid value for '--preset': 'bst' is not one of 'auto', 't"),
+        ("train-nmt --preset bst", " (did you mean best?); see mtkit train-nmt -h"),
+        ("train-smt --aligner hnm", "--aligner hnm: unknown (did you mean hmm?); choose one of"),
+        ("translate --model models/smt-en", "no such model (did you mean models/smt-en-de?)"),
+        ("corpus get multi30k-en-d", "(did you mean multi30k-en-de?)"),
+        ("watch The --train a.en a.de", "The: the source text has no such word; did you mean the"),
         ("watch", "missing argument 'WORD'; see mtkit watch -h"),
         ("compare --curve", "option '--curve' requires an argument; see mtkit"),
         ("watch Hose --train a.en a.de", "Hose: the source text has no such word; did you mean"),
@@ -79,9 +84,49 @@ def test_help_is_plain_and_has_examples_that_can_be_typed(
 def test_a_wrong_call_is_one_line(call: str, message: str, tmp_path: Path) -> None:
     for language, text in (("en", "the house\nthe houses\n"), ("de", "das Haus\ndie Häuser\n")):
         (tmp_path / f"a.{language}").write_text(text, encoding="utf-8")
+    (tmp_path / "models/smt-en-de").mkdir(parents=True)
+    (tmp_path / "models/smt-en-de/manifest.json").write_text("{}")
     done = mtkit(*call.split(), cwd=tmp_path, check=2)
     [line] = done.stderr.decode().splitlines()
     assert line.startswith("mtkit: ")
     assert message in line  # the rest is Typer's words, which change
     assert "Input should be" not in line
     assert done.stdout == b""
+
+
+BASH = {"COMP_CWORD": "2", "COMP_WORDS": "mtkit {}", "_MTKIT_COMPLETE": "complete_bash"}
+ZSH = {"_TYPER_COMPLETE_ARGS": "mtkit {}", "_MTKIT_COMPLETE": "complete_zsh"}
+FISH = {
+    "_TYPER_COMPLETE_ARGS": "mtkit {}", "_MTKIT_COMPLETE": "complete_fish",
+    "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", [BASH, ZSH, FISH], ids=["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("line", "proposed"),
+    [
+        ("info ", ["models/nmt-en-de", "models/smt-en-de"]),
+        ("compare both=models/n", ["both=models/nmt-en-de"]),
+        ("combine models/smt-en-de+models/n", ["models/smt-en-de+models/nmt-en-de"]),
+        ("train-nmt --preset q", ["quick"]),
+        ("train-smt --symmetrize grow-diag-", ["grow-diag-final", "grow-diag-final-and"]),
+        ("train-smt --corpus every", ["everyday"]),
+        ("corpus get multi30k-en-d", ["multi30k-en-de"]),
+    ],
+)
+def test_shells_complete(
+    shell: dict[str, str], line: str, proposed: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for name in ("smt-en-de", "nmt-en-de"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "manifest.json").write_text("{}")
+    monkeypatch.setenv("MTKIT_CACHE", str(tmp_path))
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value.format(line))
+    if shell is BASH:
+        monkeypatch.setenv("COMP_CWORD", str(line.count(" ") + 1))
+    said = mtkit(cwd=tmp_path, check=None).stdout.decode()
+    words = re.findall(r'"([^"\n]+)"', said) if shell is ZSH else said.split()
+    assert [word.replace("\\", "") for word in words] == proposed

@@ -57,7 +57,7 @@ def test_without_weights_of_one_part_the_other_says_what_it_says_alone(
     assert [[h.text for h in of] for of in combination.translate(lines, n_best)] == expected
     assert combination.explain(lines[0]).translation == expected[0][0]
     combination.weights = {"all": {"words": 1.0}}
-    with pytest.raises(InputError, match="no system of the combination has a weight"):
+    with pytest.raises(InputError, match="all weights of the combination are 0"):
         combination.translate(lines)
 
 
@@ -176,10 +176,12 @@ def test_a_missing_or_changed_part_is_one_clear_error(
     assert Combination.load(place).translate(["Two men."])[0][0].text
     manifest = Manifest.read(own)
     replace(manifest, figures=manifest.figures | {"seconds": -1.0}).write(own)
-    with pytest.raises(InputError, match=r"part smt \(.*smt\) has changed .*; combine again"):
+    with pytest.raises(
+        InputError, match=r"system smt \(.*smt\) has changed; run `mtkit combine` again"
+    ):
         Combination.load(place)
     shutil.rmtree(own)
-    with pytest.raises(InputError, match=r"part smt is missing \(.*smt\); bring it back"):
+    with pytest.raises(InputError, match=r"system smt is missing \(.*smt\); restore it"):
         Combination.load(place)
     (place / PARTS).write_text("[{}]", encoding="utf-8")
     with pytest.raises(InputError, match=r"parts\.json: damaged: 'name' is missing"):
@@ -221,11 +223,11 @@ def test_bad_weights_are_refused(combination_directory: Path, tmp_path: Path) ->
     place = copied(combination_directory, tmp_path / "combined")
     for text, message in (
         ("{", "not JSON"),
-        ('{"else": {}}', "must be weights of smt, nmt, all"),
+        ('{"else": {}}', "expected weights of smt, nmt, all"),
         ('{"smt": {"model": "1"}}', "the weight smt.model is '1', not a finite number"),
         ('{"smt": {"model": NaN}}', "the weight smt.model is nan, not a finite number"),
         ('{"smt": 3}', "the weights of smt are 3, not an object"),
-        ('{"smt": {"model": 1, "x": 1}, "nmt": {"model": 1}}', "smt has no x, which was weighed"),
+        ('{"smt": {"model": 1, "x": 1}, "nmt": {"model": 1}}', "smt lacks the feature x"),
     ):
         (place / WEIGHTS).write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=message):
@@ -245,22 +247,22 @@ def test_systems_that_do_not_go_together_are_refused(
 
     smt, out = (smt_directory,), tmp_path / "out"
     tokens = {"kind": "none", "lowercase": False}
-    with pytest.raises(InputError, match="nmt reads other tokens than smt; train both"):
+    with pytest.raises(InputError, match="nmt and smt use different tokens; train both"):
         combine({"smt": smt, "nmt": twisted("a", tokenizer=tokens)}, few.dev, out)
     with pytest.raises(InputError, match="translates en → fr; it cannot be combined with en → de"):
         combine({"smt": smt, "nmt": twisted("b", languages=("en", "fr"))}, few.dev, out)
-    with pytest.raises(InputError, match="smt alone is no combination"):
+    with pytest.raises(InputError, match="smt is the only system"):
         combine({"smt": smt}, few.dev, out)
-    with pytest.raises(InputError, match="cannot be called 'all'; name it with NAME=DIR"):
+    with pytest.raises(InputError, match="cannot be called 'all'; rename it with NAME=DIR"):
         combine({"smt": smt, "all": (nmt_directory,)}, few.dev, out)
     endless = Bitext(["a " * 81], ["b"], few.dev.paths)
-    with pytest.raises(InputError, match="no line is short enough"):
+    with pytest.raises(InputError, match="all lines are too long"):
         combine({"smt": smt, "nmt": (nmt_directory,)}, endless, out)
-    with pytest.raises(InputError, match="needs a model among its systems"):
+    with pytest.raises(InputError, match="needs at least one model"):
         combine({"x": (tmp_path / "x.nbest",)}, few.dev, out)
     reverse = Path(shutil.copytree(smt_directory, tmp_path / "reverse"))
     replace(Manifest.read(reverse), languages=("de", "en")).write(reverse)
-    with pytest.raises(InputError, match="only a network can say"):
+    with pytest.raises(InputError, match="a system of the reverse direction must be neural"):
         combine({"smt": smt, "reverse": (reverse,)}, few.dev, out)
     corpus = Manifest.read(smt_directory).corpus
     other = twisted("c", corpus=corpus | {"dev": ["x.en", "x.de"]})
@@ -309,7 +311,9 @@ def test_another_system_takes_part_by_its_lists(
     [one], [two], [three] = system.translate(test)
     assert (one.text, three.text) == ("eins", "drei")
     assert two.places.keys() == {"smt"}
-    with pytest.raises(InputError, match=r"--lists smt: no system .*; those are oracle"):
+    with pytest.raises(
+        InputError, match=r"--lists smt: the combination has no .*; choose one of oracle"
+    ):
         system.use_lists("smt", tmp_path / "test.nbest", test)
     for row in ("3 ||| y ||| 1", "-1 ||| y ||| 1", "1 ||| y", "1 ||| y ||| nan", "1 ||| y ||| inf"):
         (tmp_path / "bad").write_text(f"0 ||| x ||| 1\n{row}\n", encoding="utf-8")

@@ -52,12 +52,12 @@ def test_what_does_not_fit_is_refused(model: Path, files: dict[str, Path]) -> No
     test = files["x"], files["y"]
     with pytest.raises(InputError, match="neither a model directory nor a file"):
         mtkit.compare([model.parent / "none"], test)
-    with pytest.raises(InputError, match="only files are given; name the test set"):
+    with pytest.raises(InputError, match="only translation files are named; name the test set"):
         mtkit.compare([f"other={files['out']}"])
-    with pytest.raises(InputError, match="only files are given; name a model"):
+    with pytest.raises(InputError, match="--curve retrains models, but only translation"):
         mtkit.compare([f"other={files['out']}"], test, curve=[1, 2])
-    with pytest.raises(InputError, match="--tokenizer x: not one of words, none"):
+    with pytest.raises(InputError, match="--tokenizer x: unknown; choose one of words, none"):
         mtkit.compare([f"other={files['out']}"], test, tokenizer="x")  # type: ignore[arg-type]
     for sizes, seeds in (([2], 1), ([2, 2], 1), ([0, 2], 1), ([-3, 2], 1), ([1, 2], 0)):
-        with pytest.raises(InputError, match="--curve: expected two or more different numbers"):
+        with pytest.raises(InputError, match="--curve: expected two or more different sizes"):
             mtkit.compare([model], test, curve=sizes, seeds=seeds)

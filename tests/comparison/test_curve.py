@@ -111,7 +111,7 @@ def test_a_system_that_is_ahead_everywhere_overtakes_nothing() -> None:
     [overtaking] = found.overtaking
     assert (overtaking.ahead, overtaking.size.value, overtaking.size.high) == ("smt", 0, 0)
     assert curve_page.verdicts(found) == [
-        "smt is ahead of nmt at every size, in 97.5 % of the resampled test sets or more."
+        "smt is ahead of nmt at every size, in at least 97.5 % of the resampled test sets."
     ]
 
 
@@ -167,7 +167,7 @@ def test_every_system_size_and_seed_is_trained_the_smallest_first(
 
 
 def test_an_ensemble_has_no_curve(models: dict[str, Path], few: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--curve trains single models again; both is an ensemble"):
+    with pytest.raises(InputError, match="--curve retrains single models, but both is an ensemble"):
         trainings({"both": [models["nmt"]] * 2}, [100, 200], 1, the_test(few), tmp_path)
 
 
@@ -220,7 +220,7 @@ def test_a_point_of_other_code_is_removed(
     assert planned(models, few, tmp_path)[0].point() is None
     assert list(tmp_path.iterdir()) == [other]
     assert said == [
-        f"{tmp_path}: 1 outdated results removed (of another mtkit, or other libraries)"
+        f"{tmp_path}: 1 outdated results removed (other version of mtkit or its libraries)"
     ]
 
 
@@ -247,18 +247,18 @@ def test_a_kept_point_is_found_again_and_no_other_is(
 def test_what_cannot_be_trained_again_is_refused(
     models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"--curve 500: .* was trained on 400 pairs"):
+    with pytest.raises(InputError, match=r"--curve 500: .* was trained on only 400 pairs"):
         planned(models, few, tmp_path, (100, 500))
     copy = shutil.copytree(models["smt"], tmp_path / "copy")
     manifest = Manifest.read(copy)
     replace(manifest, figures={}).write(copy)
-    with pytest.raises(InputError, match="does not say how it was trained"):
+    with pytest.raises(InputError, match="not trained by mtkit"):
         planned({"copy": copy}, few, tmp_path)
     replace(manifest, config=manifest.config | {"continued": True}).write(copy)
-    with pytest.raises(InputError, match=r"goes on from another model \(--from\)"):
+    with pytest.raises(InputError, match=r"was trained --from another model; --curve cannot"):
         planned({"copy": copy}, few, tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="it is to keep what is trained"):
+    with pytest.raises(InputError, match="--curve stores its results there"):
         planned(models, few, tmp_path / "file" / "points")
 
 

@@ -143,7 +143,7 @@ def test_a_paper_is_not_replaced_by_a_table(report: Comparison, tmp_path: Path) 
     file.write_text(as_latex(report), encoding="utf-8")
     check_latex(file)
     file.write_text("\\documentclass{article}", encoding="utf-8")
-    with pytest.raises(InputError, match="holds something else; name a new file"):
+    with pytest.raises(InputError, match="not a table written by mtkit; name another file"):
         check_latex(file)
 
 

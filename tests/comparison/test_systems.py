@@ -111,7 +111,7 @@ def test_a_record_goes_with_its_model_and_is_of_one_code(
     monkeypatch.setattr(record, "digest_of_code", lambda: "another")
     run("smt", [moved], task(test))
     assert [s for s in said if "removed" in s] == [
-        f"smt: 3 outdated records of translations removed from {path.parent}"
+        f"smt: 3 outdated translations removed from {path.parent}"
     ]
     assert not any(file.exists() for file in (path, other, earlier))
     assert sorted(file.name for file in path.parent.iterdir()) == sorted(
@@ -185,7 +185,7 @@ def test_what_is_no_ensemble_is_refused_before_the_work(
     replace(Manifest.read(back), languages=("de", "en")).write(back)
     for part, message in (
         (copies["smt"], "smt: a model of kind smt; only a neural translator can join an ensemble"),
-        (other, "other: its subwords are not those of"),
+        (other, "other: its subwords differ from those of"),
         (back, "back translates de → en, .* en → de"),
     ):
         systems = {"smt": [copies["smt"]], "both": [copies["nmt"], part]}

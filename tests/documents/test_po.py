@@ -112,12 +112,9 @@ def test_translations_have_the_codes_of_their_sources(translate, tmp_path: Path)
 
 REFUSED = {
     "not PO": ("hello\n", "line 1: expected msgid, msgstr or a string"),
-    "no msgstr": ('msgid "a"\n\nmsgid "b"\nmsgstr ""\n', "line 1: the message has no msgstr"),
+    "no msgstr": ('msgid "a"\n\nmsgid "b"\nmsgstr ""\n', "line 1: the message lacks a msgstr"),
     "no msgid": ('msgstr ""\n', "line 1: expected one msgid"),
-    "forms": (
-        'msgid "a"\nmsgid_plural "b"\nmsgstr[1] ""\n',
-        "line 1: the message has no msgstr, or not",
-    ),
+    "forms": ('msgid "a"\nmsgid_plural "b"\nmsgstr[1] ""\n', "line 1: the message lacks a msgstr"),
     "open": ('msgid "a\nmsgstr ""\n', "line 1: expected msgid, msgstr or a string"),
     "target": (HEADER.replace("de", "fr"), "line 2: the target language is fr, the model's de"),
     "source": (HEADER + '"X-Source-Language: fr\\n"\n', "line 2: the source language is fr"),

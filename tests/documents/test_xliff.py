@@ -243,7 +243,7 @@ REFUSED = {
     "deep": (HEAD + "<g>" * 200, "line 1: nested more than 100 levels deep"),
     "empty": ("", "line 1: not well-formed XML (no element found)"),
     "text": ("hello", "line 1: not well-formed XML"),
-    "tmx": ("<tmx/>", "line 1: <tmx>, not <xliff>"),
+    "tmx": ("<tmx/>", "line 1: expected <xliff>, found <tmx>"),
     "version": ("<xliff version='3.0'/>", "line 1: XLIFF version '3.0'"),
     "no language": (HEAD.replace('source-language="en"', "") + TAIL, "has no source-language"),
     "other source": (HEAD.replace('"en"', '"fr"') + TAIL, "1: the source language is fr, the mo"),
@@ -301,7 +301,7 @@ def test_a_language_of_three_letters_is_said(
     data = HEAD.replace('"de"', '"deu"') + TAIL
     filled(data, tmp_path)
     said = capsys.readouterr().err
-    assert "a.xlf: line 1: the target language is deu; taken for the model's de" in said
+    assert "a.xlf: line 1: the target language deu is treated as the model's de" in said
 
 
 def test_utf_32_is_refused(tmp_path: Path) -> None:

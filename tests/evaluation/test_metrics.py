@@ -190,7 +190,7 @@ def test_lines_must_correspond() -> None:
         Scorer([["a", "b"]]).count(["a"], name="poor")
     with pytest.raises(InputError, match="reference 2: 1 lines"):
         Scorer([["a", "b"], ["a"]])
-    with pytest.raises(InputError, match="no BLEU tokenizer '13b'"):
+    with pytest.raises(InputError, match="unknown BLEU tokenizer '13b'"):
         counted(["a"], ["a"], tokenize="13b")
 
 

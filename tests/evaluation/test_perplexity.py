@@ -315,7 +315,7 @@ def test_subwords_spell_all_but_unknown_characters(nmt: NmtSystem, judged: Judge
 def test_counts_are_of_the_text_that_was_trained_on(
     smt_directory: Path, few: Corpus, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"is not what .*smt was trained on"):
+    with pytest.raises(InputError, match=r"differs from the text that .*smt was trained on"):
         training_text(smt_directory)  # of which few is the beginning
     copy, paths = beside_its_text(smt_directory, few, tmp_path)
     assert training_text(copy).pairs() == Bitext.read(*paths).without_empty().pairs()
@@ -327,7 +327,7 @@ def test_counts_are_of_the_text_that_was_trained_on(
     )
     for sides in others:
         write(paths, *sides)
-        with pytest.raises(InputError, match=r"train\.en is not what"):
+        with pytest.raises(InputError, match=r"train\.en differs from"):
             training_text(copy)
     write(paths, ["", *source[1:]], target)
     manifest = Manifest.read(copy)
@@ -444,13 +444,13 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
             for name, groups in model.splits[question].items():
                 for group in groups:
                     assert not group.tokens or f"{group.tokens:,}" in text, (name, group)
-    assert "smt is not split by frequency: no text." in text
+    assert "smt: no split by frequency: no text." in text
     assert "frequency of the word" not in text
     assert "P(y|x) by known and unknown words: perplexity, tokens" in text
     assert "the tokens differ" not in text
     others = [Measured(name, {"P(y)": toy(name)}, {}) for name in ("a", "b")]
     text = shown(others, 200, colour=False, tokens=False)
-    compare = "compare bits per character, which pay for everything, not perplexities"
+    compare = "compare bits per character, not perplexities"
     assert f"P(y): {compare}: the tokens differ." in text
 
 
@@ -482,8 +482,8 @@ def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[Measur
     assert lines[at + 1] == ["</s>", "free"]
     assert ["</s>", "free"] not in lines[at + 2 : at + 4]
     text = shown(models, 200, colour=False, tokens=False)
-    compare = "compare bits per character, which pay for everything, not perplexities"
-    why = "smt knows the number of words; different words are unknown to each"
+    compare = "compare bits per character, not perplexities"
+    why = "smt knows the number of words; their unknown words differ"
     assert f"P(y|x): {compare}: {why}." in text
     ends = smt.begin[1:] - 1
     assert smt.log_p[ends].tolist() == [0.0] * len(ends)

@@ -216,7 +216,7 @@ def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Co
     cosines = [n.cosine for n in found.neighbours]
     assert cosines == sorted(cosines, reverse=True)
     [(heading, _)] = view(found).evidence
-    assert heading.startswith("Evidence, not proof: close in the encoder's space.")
+    assert heading.startswith("Similar training sentences, by the encoder (cosine ")
 
 
 def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> None:
@@ -224,7 +224,7 @@ def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> N
     lost = [w for w in ("98765", "{name}") if w in reasons.translation]
     assert lost == reasons.put_back
     remarks = view(asked(nmt_copy, "Room 98765, {name}!")).remarks
-    assert "Copied, since the network lost it and it must survive: 98765, {name}." in remarks
+    assert "Restored, as the network dropped it: 98765, {name}." in remarks
     [model] = system.models
     with torch.no_grad():
         model.bias[1] = 30.0  # <unk> wherever it stands
@@ -233,7 +233,7 @@ def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> N
     copied = [p.copied for p in found.reasons.pieces if p.text == "<unk>"]
     assert copied
     assert set(copied) <= {"Hello", "☃", "￭."}
-    assert f"{copied[0]}, copied, being unknown" in re.sub(r"\s+", " ", as_html("x", [found]))
+    assert f"{copied[0]}, copied (unknown word)" in re.sub(r"\s+", " ", as_html("x", [found]))
 
 
 def test_without_attention_there_is_no_heat(nmt_copy: Path) -> None:
@@ -258,7 +258,7 @@ def test_without_its_training_text_a_system_still_explains(
 ) -> None:
     path: Path = request.getfixturevalue(directory)
     [found] = explain(path, load(path), ["Hello."])  # it lies under the path of a longer text
-    assert "is not what" in found.missing
+    assert "differs from the text that" in found.missing
     assert not view(found).evidence
     assert not [*found.support, *found.neighbours]
     assert "Its training text cannot be searched: " in " ".join(shown([found]).split())

@@ -68,7 +68,7 @@ def test_each_model_of_a_system_chooses_by_its_own_score() -> None:
 def test_a_system_without_word_models_has_its_language_model_alone() -> None:
     [found] = judgements("m", Judge("smt", lm=lambda y: 0.0), ITEMS)
     assert (found.model, found.whole.share) == ("P(y)", 0.5)
-    with pytest.raises(InputError, match="m gives translations no probability"):
+    with pytest.raises(InputError, match="m gives no probabilities"):
         judgements("m", Judge("nmt"), ITEMS)
 
 
@@ -77,7 +77,7 @@ def test_the_page_shows_every_judgement() -> None:
     page = contrasts.findings("suite", found).as_html()
     assert "&lt;b&gt;, P(y)" in page
     assert "<b>" not in page
-    assert "How often do models prefer the right translation?" in page
+    assert "Which models capture long-distance dependencies?" in page
     assert "100.0 % (95 % interval" in page
     assert "above the chance level of 50 %." in page
     assert contrasts.chart(found).level == (50, "chance level")

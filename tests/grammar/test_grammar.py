@@ -304,21 +304,21 @@ def test_a_suite_is_read_as_it_was_written(made: Text, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("[words]", "[wörter]", 5, "no section"),
-        ("[features]\n", "", 1, "a section, as [words], must come first"),
+        ("[words]", "[wörter]", 5, "unknown section"),
+        ("[features]\n", "", 1, "expected a section such as [words] first"),
         ("HOW often | oft", "HOW often oft", 12, "expected two sides with one |"),
-        ("(m) Mann", "(x) Mann", 7, "'x' is no value of a feature"),
+        ("(m) Mann", "(x) Mann", 7, "unknown feature value 'x'"),
         ("man, pl men", "man,, pl men", 7, "a form is missing"),
-        ("the HUMAN | THE HUMAN", "PEOPLE | PEOPLE", 15, "PEOPLE: no word and no phrase of this"),
-        ("the HUMAN", "the", 15, "HUMAN stands on one side only, and has a choice"),
-        ("<VERB@PERSON>", "VERB@PERSON", 17, "two words of the target side are to be marked"),
-        ("[PERSON.nom]", "[PERSON.acc]", 17, "'acc' is no value"),
-        ("[PERSON.nom]", "[PERSON.nom>", 17, "neither a word nor a slot"),
-        ("[PERSON.nom]", "[Mann]", 17, "[X] is to be one slot"),
-        ("<VERB@PERSON>", "<VERB@THE>", 17, "@THE: no slot that always stands there"),
+        ("the HUMAN | THE HUMAN", "PEOPLE | PEOPLE", 15, "PEOPLE: no word or phrase of this class"),
+        ("the HUMAN", "the", 15, "HUMAN is on one side only, so"),
+        ("<VERB@PERSON>", "VERB@PERSON", 17, "mark two words of the target side"),
+        ("[PERSON.nom]", "[PERSON.acc]", 17, "unknown feature value 'acc'"),
+        ("[PERSON.nom]", "[PERSON.nom>", 17, "expected a word or a slot"),
+        ("[PERSON.nom]", "[Mann]", 17, "[X] must be a single slot"),
+        ("<VERB@PERSON>", "<VERB@THE>", 17, "@THE: no slot THE that is always present"),
         ("HOW* <", "HOW? <", 17, "HOW has ? or * on one side only"),
-        ("HOW* <", "HOW* HOW* <", 17, "may stand only once"),
-        ("[features]", "  [features]", 1, "there is no line to go on"),
+        ("HOW* <", "HOW* HOW* <", 17, "may occur only once"),
+        ("[features]", "  [features]", 1, "there is no line before to continue"),
     ],
 )
 def test_a_broken_grammar_is_refused_by_line(
@@ -334,7 +334,7 @@ def test_a_broken_grammar_is_refused_by_line(
 
 def test_a_missing_form_is_named_by_line(tmp_path: Path) -> None:
     small = read(SMALL.replace("m nom der, ", ""), tmp_path / "x.grammar")
-    with pytest.raises(InputError, match=r"line 6: no form of this word goes with .*nom"):
+    with pytest.raises(InputError, match=r"line 6: this word has no form for .*nom"):
         [small.sentence(np.random.default_rng(seed), 0) for seed in range(20)]
 
 
@@ -343,7 +343,7 @@ def test_what_the_grammar_cannot_make_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too few different sentences with 0 words in between"):
         make(small, 20, range(1), seed=1, items=0)
     near = read(SMALL.replace("HOW*", "HOW?"), tmp_path / "x.grammar")
-    with pytest.raises(InputError, match="no sentence with 7 words in between"):
+    with pytest.raises(InputError, match="no sentence with 7 words between"):
         near.sentence(np.random.default_rng(1), 7)
     with pytest.raises(InputError, match="--pairs 9: expected at least 10"):
         make(small, 9, range(3), seed=1)
@@ -351,7 +351,7 @@ def test_what_the_grammar_cannot_make_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "3-", "5-2", "-1", "1-2-3", "²"])
 def test_a_bad_range_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="expected fewest and most words"):
+    with pytest.raises(InputError, match="expected MIN-MAX words"):
         parse_distances(text)
 
 
@@ -412,10 +412,10 @@ def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -
     (tmp_path / "mine" / "letter").write_text("dear")
     for arguments, message in (
         (("--out", "grammar"), "grammar exists; name another --out, or add --force"),
-        (("--out", "mine", "--force"), "mine exists and is no suite directory (it has no suite"),
-        (("--distance", "9-2"), "--distance 9-2: expected fewest and most words"),
+        (("--out", "mine", "--force"), "mine exists and is not a suite directory (it has no suite"),
+        (("--distance", "9-2"), "--distance 9-2: expected MIN-MAX words"),
         (("--pairs", 3), "--pairs 3: expected at least 10"),
-        (("--distance", "0-10000"), "--distance 0-10000: expected fewest and most words"),
+        (("--distance", "0-10000"), "--distance 0-10000: expected MIN-MAX words"),
     ):
         done = mtkit(*SOME, *arguments, cwd=tmp_path, check=2)
         assert done.stderr.decode().startswith(f"mtkit: {message}")

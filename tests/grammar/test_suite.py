@@ -26,10 +26,13 @@ HEADER = "\t".join(COLUMNS)
     [
         ("", "line 1: expected the columns source TAB right"),
         ("a\tb\n", "line 1: expected the columns source TAB right"),
-        (f"{HEADER}\n", "no items behind the header"),
+        (f"{HEADER}\n", "no items after the header"),
         (f"{HEADER}\na\tb\tc\tx\t1\na\tb\n", "line 3: expected 5 columns, found 2"),
-        (f"{HEADER}\na\tb\tc\tx\t-1\n", "line 2: the distance is a whole number of words"),
-        (f"{HEADER}\na\tb\tb\tx\t1\n", "line 2: right and wrong are the same"),
+        (f"{HEADER}\na\tb\tc\tx\t-1\n", "line 2: expected the distance as a whole number"),
+        (
+            f"{HEADER}\na\tb\tb\tx\t1\n",
+            "line 2: the correct and the wrong translation are the same",
+        ),
     ],
 )
 def test_what_is_no_suite_is_refused_by_line(text: str, message: str, tmp_path: Path) -> None:

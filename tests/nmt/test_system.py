@@ -222,7 +222,7 @@ def test_an_ensemble_of_one_model_thrice_is_that_model() -> None:
 def test_an_ensemble_shares_its_subwords() -> None:
     subwords = Subwords.train([["ab", "ba", "bb", "aa"]] * 3, 8)
     smaller = NmtSystem(spelling().models, subwords, WordTokenizer())
-    with pytest.raises(InputError, match="b: its subwords are not those of a"):
+    with pytest.raises(InputError, match="b: its subwords differ from those of a"):
         NmtSystem.ensemble([spelling(), smaller], [Path("a"), Path("b")])
 
 

@@ -83,14 +83,16 @@ def test_names_in_a_tar_may_begin_with_a_dot(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_missing_is_said_with_what_is_there(kind: str, tmp_path: Path) -> None:
     said = refused(pack(tmp_path / kind, TEXTS), "a/train.fr")
-    assert said.endswith("no a/train.fr in it; it has a/train.en, a/train.de, README")
+    assert said.endswith(
+        "a/train.fr is missing; the archive contains a/train.en, a/train.de, README"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "\\x", "..\\x", "C:/x", "C:\\x"])
 def test_names_that_lead_out_are_refused(kind: str, name: str, tmp_path: Path) -> None:
     said = refused(pack(tmp_path / kind, {name: b"x", **TEXTS}), "a/train.en")
-    assert "leads out of the archive; it is not unpacked" in said
+    assert "leads out of the archive; refused" in said
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,11 +101,11 @@ def test_names_that_lead_out_are_refused(kind: str, name: str, tmp_path: Path) -
 )
 def test_links_and_devices_are_not_taken_out(kind: str, special: bytes, tmp_path: Path) -> None:
     said = refused(pack_special(tmp_path / kind, special))
-    assert "x is no plain file; it is not taken out" in said
+    assert "x is not a regular file; it is not unpacked" in said
 
 
 def test_a_directory_is_no_text(tmp_path: Path) -> None:
-    assert "no plain file" in refused(pack(tmp_path / "x.zip", {"x/": b""}), "x/")
+    assert "not a regular file" in refused(pack(tmp_path / "x.zip", {"x/": b""}), "x/")
 
 
 # --- bombs
@@ -133,7 +135,7 @@ def test_a_zip_of_ten_gigabytes_of_zeros_is_refused_before_it_is_unpacked(tmp_pa
     archive = bomb(tmp_path / "x.zip", 10_000 << 20)
     assert archive.stat().st_size < 11e6
     assert refused(archive, most=10**12).endswith(
-        "unpacks to more than 100 times its size; no text does"
+        "unpacks to more than 100 times its size; refused"
     )
     assert not (tmp_path / "out").exists()
 
@@ -196,7 +198,7 @@ def test_every_cut_of_an_archive_is_refused(kind: str, tmp_path: Path) -> None:
 def test_what_is_no_archive_is_refused(kind: str, data: bytes, tmp_path: Path) -> None:
     (tmp_path / kind).write_bytes(data)
     said = refused(tmp_path / kind)
-    assert "not a complete archive" in said or "it has no members" in said
+    assert "not a complete archive" in said or "the archive contains nothing" in said
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
@@ -205,7 +207,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + place] |= 1
     archive.write_bytes(data)
-    assert refused(archive).endswith("x is encrypted; it cannot be taken out")
+    assert refused(archive).endswith("x is encrypted; it cannot be unpacked")
 
 
 def test_a_zip_packed_in_an_unknown_way_is_refused(tmp_path: Path) -> None:
@@ -214,4 +216,4 @@ def test_a_zip_packed_in_an_unknown_way_is_refused(tmp_path: Path) -> None:
     for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         data[data.index(signature) + place] = 99
     archive.write_bytes(data)
-    assert "packed in a way that is not known" in refused(archive)
+    assert "unsupported compression" in refused(archive)

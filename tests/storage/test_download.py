@@ -67,7 +67,7 @@ def test_a_server_that_ignores_ranges_is_understood(site: Site, tmp_path: Path) 
 def test_what_is_left_is_resumed_by_the_next_call(site: Site, tmp_path: Path) -> None:
     file = source(site)
     site.answers["/file"] = [cut(100_000), cut(100_000)]
-    with pytest.raises(WorkError, match=r"3 times in a row; .* resumes it from 100,000 bytes; --f"):
+    with pytest.raises(WorkError, match=r"3 times in a row; .* resumes it from 100,000 bytes; use"):
         fetch(file, tmp_path / "file")
     assert left(tmp_path)["file.part"] == DATA[:100_000]
     site.answers.clear()
@@ -106,10 +106,10 @@ def test_ctrl_c_leaves_what_came(site: Site, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sha256": "0" * 64}, f"its sha256 is {HASH} instead of {'0' * 64}; the file was changed"),
+        ({"sha256": "0" * 64}, f"its sha256 is {HASH} instead of {'0' * 64}; the file changed"),
         ({"md5": "0" * 32}, "its md5 is "),
-        ({"bytes": 300_001}, "300,000 bytes instead of 300,001; the file was changed"),
-        ({"bytes": 299_999}, "300,000 bytes instead of 299,999; the file was changed"),
+        ({"bytes": 300_001}, "300,000 bytes instead of 300,001; the file changed"),
+        ({"bytes": 299_999}, "300,000 bytes instead of 299,999; the file changed"),
         ({"bytes": 0, "most": 1000}, "more than 1,000 bytes, far more than the catalog says"),
     ],
 )
@@ -150,7 +150,7 @@ def test_redirects_are_followed(site: Site, tmp_path: Path) -> None:
 
 def test_an_endless_redirect_ends(site: Site, tmp_path: Path) -> None:
     site.answers["/a"] = [status(302, Location="/a")]
-    with pytest.raises(WorkError, match=rf"^{site.address}/a: more than 5 redirects; --from names"):
+    with pytest.raises(WorkError, match=rf"^{site.address}/a: more than 5 redirects; use another"):
         fetch(source(site, "/a"), tmp_path / "file")
     assert len(site.seen) == 6
     assert left(tmp_path) == {}
@@ -159,16 +159,16 @@ def test_an_endless_redirect_ends(site: Site, tmp_path: Path) -> None:
 @pytest.mark.parametrize("there", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x"])
 def test_redirects_to_other_schemes_are_refused(there: str, site: Site, tmp_path: Path) -> None:
     site.answers["/a"] = [status(302, Location=there)]
-    with pytest.raises(WorkError, match=rf"redirects from http to {there}, which is not safe"):
+    with pytest.raises(WorkError, match=rf"redirects from http to {there}, which is insecure"):
         fetch(source(site, "/a"), tmp_path / "file")
     assert left(tmp_path) == {}
 
 
 def test_encryption_is_not_given_up_by_a_redirect() -> None:
-    with pytest.raises(WorkError, match="redirects from http to gopher:x, which is not safe"):
+    with pytest.raises(WorkError, match="redirects from http to gopher:x, which is insecure"):
         check_redirect("a", "http://x/", "gopher:x")
     with pytest.raises(
-        WorkError, match=r"^a: redirects from https to http://y/, which is not safe"
+        WorkError, match=r"^a: redirects from https to http://y/, which is insecure"
     ):
         check_redirect("a", "https://x/", "http://y/")
     check_redirect("a", "https://x/", "https://y/")
@@ -203,7 +203,7 @@ def test_a_server_that_drips_is_given_up(site: Site, tmp_path: Path) -> None:
 
 
 def test_errors_that_last_are_said_at_once(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(WorkError, match=r"/none: the server answers 404; --from names another"):
+    with pytest.raises(WorkError, match=r"/none: the server answers 404; use another source"):
         fetch(source(site, "/none"), tmp_path / "file")
     assert len(site.seen) == 1
 

@@ -70,6 +70,7 @@ class Sections:
     examples: list[str] = field(default_factory=list)
     name: str = ""
     current_indent: int = 0
+    width: int = 80
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
@@ -77,7 +78,7 @@ class Sections:
         self.name = name
         yield
 
-    def write_dl(self, rows: list[tuple[str, str]]) -> None:
+    def write_dl(self, rows: list[tuple[str, str]], **_layout: int) -> None:
         """Options and what they mean."""
         self.rows += [(self.name, *row) for row in rows]
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
+from mtkit.version import __version__
 from tests.support.pins import PINS, ROOT, needed, normal
 
 
@@ -19,6 +20,7 @@ def bill_of_materials() -> dict[str, Any]:
     call += ["--no-validate", "--pyproject", str(ROOT / "pyproject.toml"), sys.executable]
     done = subprocess.run(call, check=True, capture_output=True)
     bom: dict[str, Any] = json.loads(done.stdout)
+    bom["metadata"]["component"]["version"] = __version__  # which pyproject.toml does not hold
     others = set(PINS) - needed("run") | {"pip"}
     bom["components"] = [c for c in bom["components"] if normal(c["name"]) not in others]
     known = {"root-component", *(c["bom-ref"] for c in bom["components"])}

@@ -285,7 +285,7 @@ def test_named_files_replace_the_splits_of_a_corpus(tmp_path: Path) -> None:
 
 
 def test_training_text_is_named_once(files: tuple[Path, Path]) -> None:
-    with pytest.raises(InputError, match="--corpus and --train name the training text twice"):
+    with pytest.raises(InputError, match="--corpus and --train exclude each other"):
         open_corpus("everyday", train=files)
 
 

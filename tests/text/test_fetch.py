@@ -183,10 +183,10 @@ def test_comtrans_is_three_lines_a_pair(site: Site, cache: Path) -> None:
     assert read_lines(out / "dev.de")[0].startswith("Schön ")
     assert [len(read_lines(out / f"{name}.en")) for name in ("train", "dev", "test")] == [24, 3, 3]
     site.files["/v1/c.zip"] = zipped({"c/a.txt": "\n".join(lines).encode()})
-    with pytest.raises(InputError, match=r"line 1: UTF-8, though the catalog says latin-1"):
+    with pytest.raises(InputError, match=r"line 1: found UTF-8, but the catalog says latin-1"):
         fetch(comtrans, patience=QUICK)
     site.files["/v1/c.zip"] = zipped({"c/a.txt": text + b"\nend"})
-    with pytest.raises(InputError, match="the number of lines is no multiple of three"):
+    with pytest.raises(InputError, match="the number of lines is not a multiple of three"):
         fetch(comtrans, patience=QUICK)
 
 
@@ -282,23 +282,23 @@ def damage(site: Site, kind: str) -> Entry:
 
 
 FAILS = {
-    "404": "the server answers 404; --from names another place",
-    "500": "the server answers 500, 2 times in a row; --from names another place",
+    "404": "the server answers 404; use another source",
+    "500": "the server answers 500, 2 times in a row; use another source with --from",
     "stalled": "no answer within 0.3 s, 2 times in a row; the same command resumes it from 100 byt",
     "broken": "2 times in a row; the same command resumes it from 200 bytes",
     "endless": "more than 5 redirects",
-    "other-scheme": "redirects from http to file:///x, which is not safe; nothing is fetched",
+    "other-scheme": "redirects from http to file:///x, which is insecure; nothing was fetched",
     "checksum": f"its sha256 is {hashlib.sha256(MOSES).hexdigest()} instead of 0000",
-    "size": f"{len(MOSES):,} bytes instead of 7; the file was changed there or damaged on the way",
+    "size": f"{len(MOSES):,} bytes instead of 7; the file changed on the server or was damaged",
     "cut-zip": "not a complete archive (File is not a zip file)",
     "html": "not a complete archive (File is not a zip file)",
-    "zip-slip": "the name '../../x' leads out of the archive; it is not unpacked",
-    "no-member": "no T.de-en.en in it; it has other",
-    "bomb": "unpacks to more than 100 times its size; no text does",
+    "zip-slip": "the name '../../x' leads out of the archive; refused",
+    "no-member": "T.de-en.en is missing; the archive contains other",
+    "bomb": "unpacks to more than 100 times its size; refused",
     "unequal": "line 2 of one has no partner; the two do not correspond line by line",
     "empty": "t-en-de: the text of train is empty",
     "not-utf8": "line 1, byte 2: not UTF-8 (0xff)",
-    "no-archive": "t-en-de: x.gz is no archive that mtkit unpacks",
+    "no-archive": "t-en-de: x.gz is not an archive that mtkit can unpack",
 }
 
 
@@ -354,7 +354,7 @@ def test_too_little_disk_is_said_before_anything_is_fetched(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 0, 4 * 10**6))
     large = entry(site, download=3 * 10**6, unpacked=10**6)
-    with pytest.raises(WorkError, match="4 MB free, but t-en-de needs 5 MB; MTKIT_CACHE names an"):
+    with pytest.raises(WorkError, match="4 MB free, but t-en-de needs 5 MB; set MTKIT_CACHE"):
         fetch(large, patience=QUICK)
     assert not site.seen
     assert not cache.exists()

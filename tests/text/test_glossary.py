@@ -258,7 +258,7 @@ def test_concepts_of_a_termbase_are_entries(
     said = f"{path}: 1 of 3 concepts lack a term in en or de; left out\n"
     assert capsys.readouterr().err == said
     glossary.note_left_out(path)
-    assert "1 pair of terms with more than 7 tokens a side" in capsys.readouterr().err
+    assert "left out 1 entry with more than 7 tokens on a side" in capsys.readouterr().err
     back = Glossary.read(path, tokenize, ("de", "en")).entries
     assert back["Spritze",] == [("fire", "engine"), tuple(tokenize('R&D "x"'))]  # old source terms
     data = gzip.compress(text.replace("UTF-8", "UTF-16").encode("utf-16"))
@@ -445,8 +445,8 @@ def test_commas_or_semicolons_separate_cells(
 def test_of_three_languages_two_must_be_known(tmp_path: Path) -> None:
     text = ENTRY.format(TWO + TERM.format("fr", "c"))
     for name, content, message in (
-        ("g.tbx", text, r"terms of two languages are needed.* holds en \(1 concepts\), de \("),
-        ("g.csv", "en,de,fr\na,b,c\n", "line 1: columns of more than two languages: en, de, fr"),
+        ("g.tbx", text, r"expected terms of two languages.* found en \(1 concepts\), de \("),
+        ("g.csv", "en,de,fr\na,b,c\n", "line 1: more than two languages: en, de, fr"),
     ):
         (tmp_path / name).write_text(content, encoding="utf-8")
         with pytest.raises(InputError, match=message):

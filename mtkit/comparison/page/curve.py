@@ -23,7 +23,7 @@ def chart(curve: Curve) -> Chart:
 
 def _over(curve: Curve) -> str:
     """What varies. Of one sample nobody knows how others would differ."""
-    return "samples and test sentences" if curve.seeds > 1 else "test sentences alone"
+    return "samples and test sentences" if curve.seeds > 1 else "test sentences only"
 
 
 def verdicts(curve: Curve) -> list[str]:
@@ -37,7 +37,7 @@ def verdicts(curve: Curve) -> list[str]:
     def verdict(ahead: str, behind: str, size: Interval) -> str:
         everywhere = f"{ahead} is ahead of {behind} at every size"
         if size.high == 0:
-            return f"{everywhere}, in 97.5 % of the resampled test sets or more."
+            return f"{everywhere}, in at least 97.5 % of the resampled test sets."
         interval = f"given these samples, 95 % interval: {pairs(size.low)} to {pairs(size.high)}"
         if size.value == 0:
             return f"{everywhere} ({interval} pairs)."
@@ -55,10 +55,10 @@ def grid(curve: Curve) -> Grid:
     times = [", ".join(f"{seconds:,.0f}" for seconds in of.seconds) for of in curve.systems]
     seconds = "; ".join(f"{of.system} {t}" for of, t in zip(curve.systems, times, strict=True))
     return Grid(
-        "Learning curves: BLEU after training on so many sentence pairs, the mean of "
+        "Learning curves: BLEU by number of training sentence pairs, mean of "
         f"{curve.seeds} sample{'s' * (curve.seeds > 1)}, with 95 % intervals over "
         f"{_over(curve)}.",
         ("System", *(f"{size:,}" for size in curve.sizes)),
         rows,
-        [f"Seconds of training: {seconds}."],
+        [f"Training time in seconds: {seconds}."],
     )

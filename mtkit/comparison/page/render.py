@@ -25,12 +25,12 @@ from mtkit.page.tables import Grid, html, print_grid, say
 
 PRINTED = 4  # examples in a terminal
 AGREE = (
-    "N % of such differences: of pairs of systems that differ by so much in the metric, those of "
-    "which people prefer the same one (Kocmi et al. 2024, other systems and texts; chance: 50 %)."
+    "People agree with N %: of other pairs of systems with such a difference, N % in which people "
+    "prefer the same system as the metric (Kocmi et al. 2024; chance: 50 %)."
 )
 MANY = 3  # systems, of more than which not every pair is told
-TESTED = "Is the difference significant? p by paired bootstrap, approximate randomisation"
-HOLM = "; of several pairs also by Holm's correction"
+TESTED = "Significance: p-values by paired bootstrap, approximate randomisation"
+HOLM = "; also with Holm's correction for several pairs"
 
 
 def heading(comparison: Comparison) -> str:
@@ -72,7 +72,7 @@ def verdicts(comparison: Comparison) -> list[str]:
     if len(comparison.systems) <= MANY:
         return [verdict(pair, less[pair.metric]) for pair in pairs]
     best = max(comparison.systems, key=lambda s: s.bleu).name
-    more = f"These are of {best}; --json has all {len(pairs)}."
+    more = f"Only pairs with {best} are shown; --json has all {len(pairs)}."
     chosen = [pair for pair in pairs if best in (pair.a, pair.b)]
     return [*(verdict(pair, less[pair.metric]) for pair in chosen), more]
 
@@ -128,12 +128,12 @@ def print_report(comparison: Comparison, console: Console, full: bool = False) -
         print_grid(console, who.scores(comparison, signatures=False), above=True)
     how_much = curve_page.verdicts(comparison.curve) if comparison.curve else []
     _list(console, tested(comparison), with_legend(comparison) if full else verdicts(comparison))
-    _list(console, "How much text?", how_much)
+    _list(console, "Learning curve", how_much)
     if full:
         _print_tables(comparison, console)
     _list(console, "Conclusion", conclude(comparison))
     if not full:
-        say(console, "--full: signatures, all tables, examples; --html FILE: as a page", "dim")
+        say(console, "More: --full (signatures, all tables, examples), --html FILE (a page)", "dim")
 
 
 def _list(console: Console, title: str, sentences: Sequence[str]) -> None:
@@ -152,7 +152,7 @@ def _print_tables(comparison: Comparison, console: Console) -> None:
         say(console, f"Line {example.line}: {example.why}", "bold", above=True)
         console.print(_example(example))
     if (more := len(comparison.examples) - PRINTED) > 0:
-        others = f"{more} more examples, and why each system says so, with --html"
+        others = f"--html FILE: {more} more examples, and explanations of each translation"
         say(console, others, "dim", above=True)
 
 

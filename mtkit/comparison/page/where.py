@@ -13,16 +13,18 @@ from mtkit.page.tables import Cell, Grid, number, table
 from mtkit.text.tokenizer import WordTokenizer
 
 GROUPINGS = {
-    "frequency": "F1 of the words, by how often they stand in the training text",
-    "kind": "F1 of the words, by kind",
-    "case": "F1 of the words, by case",
-    "jump": "Recall of the reference's words, by how far they are reordered: the source words "
-    "between what the word before was made from and what this one was",
-    "source frequency": "Source words that are translated as in the reference (all the words that "
-    "they are aligned to are matched), by their frequency in training",
+    "frequency": "F1 of words by frequency in the training text",
+    "kind": "F1 of words by kind",
+    "case": "F1 of words by case",
+    "jump": "Recall of reference words by reordering distance: source words skipped between the "
+    "source of the word before and that of this one",
+    "source frequency": "Source words translated as in the reference (all reference words aligned "
+    "to them are in the output), by frequency in the training text",
 }
 BANDS = "Bands: 95 % intervals."
-DIFFERENCE = "a − b: by how much the best system is ahead, over the same draws of sentences."
+DIFFERENCE = (
+    "a − b: difference between the best system and another, over the same bootstrap samples."
+)
 
 
 def grids(comparison: Comparison) -> list[Grid]:
@@ -33,17 +35,16 @@ def grids(comparison: Comparison) -> list[Grid]:
     counts = ", ".join(f"{group.sentences:,}" for group in lengths)
     return [
         Grid(
-            "BLEU by the length of the source, in words with blanks between them, with 95 % "
-            "intervals.",
+            "BLEU by source length in words (separated by spaces), with 95 % intervals.",
             ("System", *(f"{group.low}–{group.high}" for group in lengths)),
             [[Cell(s.name), *map(_bleu, s.by_length)] for s in systems]
             + _differences(comparison.by_length, best, 1),
             [f"Sentences per column: {counts}.", *[DIFFERENCE] * bool(comparison.by_length)],
         ),
         Grid(
-            "BLEU by how many words longer the output is than the reference, and below it the "
-            "number of such sentences. These are each system's own: down a column figures are of "
-            "different sentences, and do not compare.",
+            "BLEU by length difference, output minus reference in words, with the number of "
+            "sentences below. Each system has other sentences in a column: compare only along "
+            "rows.",
             ("System", *(_span(*limits) for limits in DIFFERENCES)),
             [
                 [Cell(s.name), *(number(g.bleu, small=f"{g.sentences:,}") for g in s.by_difference)]
@@ -51,8 +52,7 @@ def grids(comparison: Comparison) -> list[Grid]:
             ],
         ),
         Grid(
-            "Sentences by their chrF, in tenths of the scale: how many are bad, and how many "
-            "perfect.",
+            "Number of sentences by chrF, in steps of 10.",
             ("System", *(f"{10 * k}–" for k in range(10))),
             [[Cell(s.name), *(number(n, 0) for n in s.by_chrf)] for s in systems],
         ),
@@ -173,8 +173,8 @@ def _accuracy(a: Accuracy, words: int) -> Cell:
 
 def _ngrams_grid(ngrams: Ngrams) -> Grid:
     return table(
-        f"What {ngrams.ahead} gets and {ngrams.behind} misses: n-grams, how often each system "
-        "matches them, and how often they stand in the references.",
+        f"N-grams that {ngrams.ahead} translates better than {ngrams.behind}: matches of each "
+        "system with the references, and occurrences in the references.",
         [(WordTokenizer().detokenize(t.ngram), t) for t in ngrams.ngrams],
         [
             (ngrams.ahead, lambda t: number(t.ahead, 0)),

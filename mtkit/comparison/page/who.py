@@ -43,28 +43,27 @@ def grids(comparison: Comparison) -> list[Grid]:
     return [
         scores(comparison),
         table(
-            "What BLEU is made of: n-gram precisions in per cent, brevity penalty, "
-            "and length ratio (output : reference).",
+            "Components of BLEU: n-gram precisions in per cent, brevity penalty, and length ratio "
+            "(output : reference).",
             [(s.name, s.bleu_parts) for s in systems],
             BLEU_PARTS,
         ),
         table(
-            f"BLEU of all test sentences, and of the {unseen:,} that are in no system's training "
-            "text.",
+            f"BLEU on all test sentences, and on the {unseen:,} that are in no training text.",
             [(s.name, s) for s in systems if comparison.seen],
             [("All", lambda s: number(s.bleu)), ("Unseen", lambda s: number(s.unseen))],
         ),
         table(
-            "BLEU of systems that differ in their seed alone: smaller differences between systems "
-            "may be seed noise.",
+            "BLEU of systems that differ only in their seed: differences of this size may be seed "
+            "noise.",
             [(", ".join(spread.systems), spread) for spread in comparison.spreads],
             SPREAD,
             first="Systems",
         ),
         *(_perplexity_grid(question, systems) for question in MEANINGS),
         table(
-            "Time to translate the test set when that was done, size of the model, and the unknown "
-            "source words that it copied.",
+            "Time to translate the test set (when it was translated), model size, and unknown "
+            "source words copied.",
             [(s.name, s) for s in systems],
             WORK,
         ),
@@ -95,12 +94,12 @@ def decimals(name: str, metric: Metric) -> int:
 def scores(comparison: Comparison, signatures: bool = True) -> Grid:
     """BLEU, chrF and TER of every system; what exactly they are, in ``signatures``."""
     systems, test = comparison.systems, comparison.test
-    tokens = f"of sacreBLEU's tokenizer {test.tokenize}"
+    tokens = f"sacreBLEU tokenizer {test.tokenize}"
     if test.tokenize == "none":
-        tokens = "that stand between spaces"
-    case = "case ignored, as in all tables" if test.ignore_case else "case included"
+        tokens = "tokens separated by spaces"
+    case = "case ignored, as in all tables" if test.ignore_case else "case-sensitive"
     several = test.references
-    against = f", against {several} references a sentence" if several > 1 else ""
+    against = f", against {several} references per sentence" if several > 1 else ""
     rows = []
     metrics = comparison.metrics
     for s in systems:
@@ -117,11 +116,10 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
     less = [label(name) for name, less_is_better in metrics.items() if less_is_better]
     exactly = [f"{name} {metric.signature}" for name, metric in every]
     return Grid(
-        "Scores with 95 % bootstrap intervals; higher is better, but lower for "
-        f"{' and '.join(less)}.",
+        f"Scores with 95 % bootstrap intervals. Higher is better; lower for {' and '.join(less)}.",
         ("System", *map(label, metrics)),
         rows,
-        [f"BLEU counts the tokens {tokens}, {case}{against}."]
+        [f"BLEU: {tokens}, {case}{against}."]
         + [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note]
         + list(dict.fromkeys(exactly)) * signatures,
     )

@@ -11,11 +11,11 @@ from mtkit.comparison.report import Comparison, SystemResult
 from mtkit.page.tables import Cell, Columns, Grid, number, table
 
 ERRORS: Columns[tuple[Errors, float | None]] = [
-    ("Reached", lambda e: number(e[0].reached, 0)),
-    ("Reference", lambda e: number(e[0].same, 0)),
-    ("Model's", lambda e: number(e[0].model, 0)),
-    ("Search's", lambda e: number(e[0].search, 0)),
-    ("Wider", lambda e: number(e[0].wider, 0)),
+    ("Reachable", lambda e: number(e[0].reached, 0)),
+    ("Equal", lambda e: number(e[0].same, 0)),
+    ("Model errors", lambda e: number(e[0].model, 0)),
+    ("Search errors", lambda e: number(e[0].search, 0)),
+    ("Improved", lambda e: number(e[0].wider, 0)),
     ("BLEU", lambda e: number(e[1])),
 ]
 COVERAGE: Columns[Coverage] = [
@@ -26,12 +26,12 @@ COVERAGE: Columns[Coverage] = [
 UNKNOWN: Columns[Unknown] = [
     ("Unknown", lambda u: number(u.words, 0)),
     ("Copied", lambda u: number(u.copied, 0)),
-    ("Rightly", lambda u: number(u.right, 0)),
-    ("To be copied", lambda u: number(u.expected, 0)),
+    ("Correct", lambda u: number(u.right, 0)),
+    ("Expected", lambda u: number(u.expected, 0)),
 ]
 GLOSSARY: Columns[Mapping[str, int]] = [
     ("Matches", lambda g: number(g["matches"], 0)),
-    ("As asked", lambda g: number(g["complied"], 0)),
+    ("Followed", lambda g: number(g["complied"], 0)),
     ("%", lambda g: number(100 * g["complied"] / g["matches"] if g["matches"] else None)),
 ]
 
@@ -43,31 +43,31 @@ def grids(comparison: Comparison) -> list[Grid]:
     return [
         *(_choices(s.name, s.choices) for s in systems if s.choices),
         table(
-            "Errors of the model and of the search. Reached: the sentences whose reference the "
-            "model can make at all. Of these: the output is the reference; the model gives the "
-            "output the higher score, its own error; or the reference has it, and the search "
-            f"missed it. Wider: of all sentences, those for which a search {WIDER} times as wide "
-            "finds a translation of a higher score; and the BLEU of that search.",
+            "Model errors and search errors. Reachable: sentences whose reference the model can "
+            "produce. Of these, Equal: the output is the reference; model errors: the output has "
+            "the higher model score; search errors: the reference has it, but the search missed "
+            f"it. Improved: sentences for which a beam {WIDER} times as wide finds a higher score; "
+            "and BLEU with that beam.",
             [(s.name, (s.errors, s.wider)) for s in systems if s.errors],
             ERRORS,
         ),
         table(
-            "Repetitions and omissions. Repeated: bigrams said again, beyond the reference, in a "
-            "hundred words of the output. Uncovered: source words that nothing in the output was "
-            "made from, by the system's own phrases or attention, in per cent. Omitted: source "
-            "words that are aligned to the reference, but to nothing in the output.",
+            "Repetitions and omissions, in per cent. Repeated: bigrams repeated more often than in "
+            "the reference, of output words. Uncovered: source words that no output word comes "
+            "from, by the system's own phrases or attention. Omitted: source words aligned to the "
+            "reference, but not to the output.",
             [(s.name, s.coverage) for s in systems],
             COVERAGE,
         ),
         table(
-            "Unknown source words, which the training text lacks: total, copied to the output, "
-            "correctly copied (the reference has them too), and all that should be copied.",
+            "Unknown source words (not in the training text): total, copied to the output, copied "
+            "correctly (also in the reference), and expected to be copied.",
             [(s.name, s.unknown_words) for s in systems if s.unknown_words],
             UNKNOWN,
         ),
         Grid(
-            "The noisy channel: BLEU of P(x|y) alone, times P(y) by Bayes' rule, and of the "
-            "log-linear model with more features, before and after tuning.",
+            "Noisy channel: BLEU of P(x|y) alone, of P(x|y) P(y) (Bayes' rule), and of the "
+            "log-linear model with all features, before and after tuning.",
             ("System", *weights),
             [
                 [Cell(s.name), *(number(s.channel.get(name)) for name in weights)]
@@ -76,8 +76,8 @@ def grids(comparison: Comparison) -> list[Grid]:
             ],
         ),
         table(
-            "The glossary: its matches in the source, and those that were translated as it asks. "
-            "Statistical systems and combinations translated by it, all others without.",
+            "Glossary: matches in the source, and those translated as in the glossary. Statistical "
+            "and combined systems translate with the glossary, all others without.",
             [(s.name, s.glossary) for s in systems if s.glossary is not None],
             GLOSSARY,
             _unmatched(systems),
@@ -100,7 +100,7 @@ def _choices(name: str, choices: Choices) -> Grid:
     systems = list(choices.origins[0].alone)
     oracle = choices.oracle
     return table(
-        f"What {name} chose, and BLEU of those sentences by it and by each of its systems alone.",
+        f"Choices of {name}: BLEU on these sentences, of {name} and of each of its systems alone.",
         [(of.label, of) for of in choices.origins],
         [
             ("Sentences", lambda of: number(of.sentences, 0)),
@@ -108,7 +108,7 @@ def _choices(name: str, choices: Choices) -> Grid:
             *((system, partial(_alone, system)) for system in systems),
         ],
         [
-            f"Of {choices.candidates:.0f} candidates a sentence a perfect choice would reach "
+            f"Oracle: the best of {choices.candidates:.0f} candidates per sentence would reach "
             f"{oracle['bleu']:.1f} BLEU and {oracle['chrf']:.1f} chrF."
         ],
         first="Output",

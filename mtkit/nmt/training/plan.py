@@ -55,7 +55,7 @@ def plan(run: Run, begun: float) -> list[str]:
 
 def _pace(run: Run, begun: float) -> Pace:
     """Time some updates and a validation; the run is afterwards where it was."""
-    note(f"timing {WARM + TIMED} updates of the preset {run.config.preset}")
+    note(f"timing {WARM + TIMED} updates (preset {run.config.preset})")
     run.keep()
     for k in range(WARM + TIMED):
         if k == WARM:
@@ -87,14 +87,11 @@ def in_words(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None)
     line = f"plan: {passes} of {pairs:,} pairs = {_of(f'{config.updates:,}', 'update')}{wall}"
     if epochs >= needed:
         return [line]
-    remedy = f"--epochs {needed}"
+    remedy = f"use --epochs {needed}"
     if pace and config.updates < config.epochs * per_epoch:
         minutes = math.ceil(pace.minutes_for(needed * per_epoch))
-        remedy = f"--minutes {minutes} would do"
-    return [
-        line,
-        f"warning: {passes} of this text; about {needed} are needed for a usable network; {remedy}",
-    ]
+        remedy = f"use --minutes {minutes}"
+    return [line, f"warning: only {passes}; a usable network needs about {needed}; {remedy}"]
 
 
 def _rounded(minutes: float) -> str:

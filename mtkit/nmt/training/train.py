@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from mtkit.console import note, progress
+from mtkit.console import clock, note, progress
 from mtkit.errors import WorkError
 from mtkit.evaluation.metrics import bleu
 from mtkit.nmt import parallel
@@ -31,6 +31,13 @@ LOOK = 10  # updates between two looks at how many were skipped in a row
 ROW = 5  # skipped ones in a row that send the run back
 HALVINGS = 8  # times that may happen: the learning rate is halved each time
 JUDGED = 200  # dev sentences that are translated at each validation
+# What stands above the validations, in 62 columns at most.
+LEGEND = (
+    "  a line per validation; * lowest dev perplexity so far",
+    f"  BLEU: of greedy translations of the first {JUDGED} dev sentences",
+    "  grad: median gradient norm; clip: updates that were clipped",
+    "  update    loss   dev ppl    BLEU   grad  clip  tok/s    left",
+)
 
 
 def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
@@ -43,6 +50,8 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
         run.keep()
     total = run.config.updates
     every = max(1, total // run.config.validations)
+    for line in LEGEND:
+        log(line)
     with progress() as bar:
         task = bar.add_task("training", total=total, completed=run.update, status="")
         while run.update < total and run.stale < run.config.patience:
@@ -54,7 +63,7 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
             entry |= {"dev_perplexity": dev, **judged}
             run.history.append(entry)
             left = (time.perf_counter() - start) / (run.update - begun) * (total - run.update)
-            log(_line(entry, total, better, left))
+            log(_line(entry, better, left))
             if not math.isfinite(dev):
                 _stop(run, dev, log)
                 break
@@ -69,8 +78,8 @@ def _stop(run: Run, dev: float, log: Callable[[str], None]) -> None:
     lost = f"the dev loss is {dev} at update {run.update}"
     if not at:
         raise WorkError(
-            f"{lost}, the first validation: no weights are of use; look for broken lines in the "
-            "training and dev text, or clip gradients lower (--clip)"
+            f"{lost}, the first validation, so that no weights are usable; check the training and "
+            "dev text for broken lines, or lower --clip"
         )
     log(f"{lost}: training ends with the weights of update {at}, dev perplexity {best:.2f}")
 
@@ -117,12 +126,12 @@ def _roll_back(run: Run, log: Callable[[str], None]) -> None:
     if halvings > HALVINGS:
         raise WorkError(
             f"no gradient is finite, even at 1/{2**HALVINGS} of the learning rate; "
-            "look for broken lines in the training text"
+            "check the training text for broken lines"
         )
     run.keep()
     log(
-        f"{ROW} updates in a row without a finite gradient: back from update {at} to {run.update}, "
-        "with half the learning rate"
+        f"{ROW} non-finite gradients in a row: returning from update {at} to {run.update}, with "
+        "half the learning rate"
     )
 
 
@@ -133,7 +142,7 @@ def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> di
     sources = run.dev.sources[:JUDGED]
     outputs = [run.spell(ids) for ids in greedy(run.average, sources)]
     if len(set(map(tuple, sources))) > 10 and len(set(outputs)) == 1:
-        log(f"all dev sentences are translated alike, as {outputs[0]!r}: {_cause(run, entry)}")
+        log(f"warning: all dev sentences get the same output, {outputs[0]!r}: {_cause(run, entry)}")
     references = [run.spell(ids) for ids in run.dev.targets[:JUDGED]]
     return {"bleu": bleu(outputs, references, "none")}
 
@@ -141,12 +150,12 @@ def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> di
 def _cause(run: Run, entry: dict[str, float]) -> str:
     """Why a network may have collapsed."""
     if entry["skipped"] or entry["gradient_norm"] > 10 * (run.config.clip or 1.0):
-        return "the gradients explode; a lower learning rate or --clip may help"
+        return "the gradients explode; a lower --clip may help"
     if run.update < 2 * run.config.warmup:
-        return "it is early, and only the target language is learnt yet"
+        return "common this early in training"
     if run.config.attention == "none":
-        return "without attention the whole source is one vector, which takes long to be of use"
-    return "the source is not looked at; are the lines translations of each other?"
+        return "without attention training takes much longer"
+    return "the source is ignored; check that the files correspond line by line"
 
 
 def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -159,13 +168,12 @@ def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[list[int]]:
     return translations
 
 
-def _line(entry: dict[str, float], total: int, better: bool, left: float) -> str:
-    """A validation for the user."""
-    score = f"  BLEU {entry['bleu']:5.2f}" if "bleu" in entry else ""
-    skipped = f"  skipped {entry['skipped']:.0f}" if entry["skipped"] else ""
+def _line(entry: dict[str, float], better: bool, left: float) -> str:
+    """A validation for the user, below the last line of ``LEGEND``."""
+    score = f"{entry['bleu']:6.2f}" if "bleu" in entry else f"{'–':>6}"
+    skipped = f"  {entry['skipped']:.0f} updates skipped" if entry["skipped"] else ""
     return (
-        f"{entry['update']:6.0f}/{total}  loss {entry['loss']:.3f}  "
-        f"dev ppl {entry['dev_perplexity']:8.2f}{' *' if better else '  '}{score}  "
-        f"grad {entry['gradient_norm']:.2f} clipped {entry['clipped']:4.0%}{skipped}  "
-        f"{entry['tokens_per_second']:6.0f} tok/s  {left / 60:4.1f} min left"
+        f"{entry['update']:8.0f}{entry['loss']:8.3f}{entry['dev_perplexity']:10.2f}"
+        f"{' *' if better else '  '}{score}{entry['gradient_norm']:7.2f}{entry['clipped']:6.0%}"
+        f"{entry['tokens_per_second']:7.0f}{clock(left):>8}{skipped}"
     )

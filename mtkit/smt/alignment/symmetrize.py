@@ -95,14 +95,14 @@ def read_gold(path: Path, source: Sentences, target: Sentences) -> list[LinkSet]
     """
     lines = read_lines(path)
     if not 0 < len(lines) <= len(source):
-        raise InputError(f"{path}: {len(lines)} lines of links for {len(source)} pairs")
+        raise InputError(f"{path}: found {len(lines)} lines of links for {len(source)} pairs")
     gold = [read_pharaoh(line, f"{path}: line {n}") for n, line in enumerate(lines, 1)]
     for n, (links, x, y) in enumerate(zip(gold, source, target, strict=False), 1):
         for i, j in links:
             if not (0 <= i < len(x) and 0 <= j < len(y)):
                 raise InputError(
-                    f"{path}: line {n}: {i}-{j} lies outside sentences of {len(x)} and {len(y)} "
-                    "words; links count from 0"
+                    f"{path}: line {n}: link {i}-{j} is outside the sentences, of {len(x)} and "
+                    f"{len(y)} words; links count from 0"
                 )
     return gold
 

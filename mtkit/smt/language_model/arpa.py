@@ -51,7 +51,9 @@ def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
     left = 4096  # bytes at the beginning, by which a binary file is known
     for number, line in enumerate(unpacked(path), 1):
         if b"\0" in line[: max(0, left)]:
-            raise InputError(f"{path}: binary; name the text file that it was made of")
+            raise InputError(
+                f"{path}: a binary language model; name the ARPA text file it was built from"
+            )
         left -= len(line)
         yield number, line
 
@@ -63,7 +65,7 @@ def write_arpa(model: NgramModel, path: Path) -> None:
     """
     for word in model.words:
         if word.encode().split() != [word.encode()]:
-            raise InputError(f"{path}: no ARPA file can hold the word {word!r}")
+            raise InputError(f"{path}: the word {word!r} cannot be written to an ARPA file")
     with create(path) as file:
         file.writelines(block.encode() for block in _arpa_blocks(model))
 
@@ -104,7 +106,7 @@ def read_arpa(path: Path) -> NgramModel:
         _, first = np.unique(node, return_index=True)
         if len(first) < len(node):
             line = lines[np.setdiff1d(np.arange(len(node)), first)[0]]
-            raise InputError(f"{path}:{line}: this n-gram stands above already")
+            raise InputError(f"{path}:{line}: this n-gram is a duplicate")
         log_prob[node] = log10[:, 0] * math.log(10)
         if text.shape[1] < len(sections):  # no history is as long as the longest n-gram
             backoff[node] = log10[:, 1] * math.log(10)
@@ -141,7 +143,9 @@ def _read_sections(path: Path) -> tuple[list[str], list[Section]]:
     for k, ((lo, _), (hi, _)) in enumerate(itertools.pairwise(heads[1:]), start=1):
         numbers = [i for i in range(lo + 1, hi) if lines[i - 1].strip()]
         if announced[k - 1] != b"ngram%d=%d" % (k, len(numbers)):
-            raise InputError(f"{path}:{lo}: {len(numbers)} {k}-grams follow, not as announced")
+            raise InputError(
+                f"{path}:{lo}: found {len(numbers)} {k}-grams; the header announces another number"
+            )
         sections.append(_read_section(path, lines, numbers, ids, k))
         ids.default_factory = None  # a word that was no unigram is a mistake from here on
     return [*LM_SPECIALS, *(word.decode() for word, i in ids.items() if i > LM_EOS)], sections

@@ -142,8 +142,8 @@ def _discount(into: Path, words: Path, counted: Outputs, order: int) -> None:
     sizes = np.stack([load(out / "sizes.npy") for out in counted], axis=1)
     if 1 + sizes.sum() > MOST:
         raise InputError(
-            f"{sizes.sum():,} n-grams, and no language model has more than {MOST - 1:,}; take a "
-            "lower --order, or --prune"
+            f"{sizes.sum():,} n-grams exceed the limit of {MOST - 1:,} of a language model; lower "
+            "--order, or use --prune"
         )
     cuts = [[load(out / f"cuts{k}.npy") for out in counted] for k in range(2, len(t))]
     a = joined(out / "a.npy" for out in counted)

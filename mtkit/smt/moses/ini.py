@@ -111,15 +111,15 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
         x, y = (Vocabulary([word.decode() for word in side]) for side in (source, target))
     if lines.left_out:
         note(
-            f"  pairs left out: {lines.left_out:,}, with more than {MAX_PHRASE} words on a side, "
-            f"or one of {' '.join(SPECIALS)}"
+            f"  phrase pairs left out: {lines.left_out:,} (more than {MAX_PHRASE} words on a side, "
+            f"or one of {' '.join(SPECIALS)})"
         )
     path = _file(features[REORDERINGS], ini) if REORDERINGS in features else None
     with step("reordering table"):
         reordering = read_table(path, 6, source, target) if path else ()
         table = assemble(lines, reordering, weights, lm.arrays, lm.encode(y.words))
     if path and (without := int((table.reordering == 0).all(1).sum())):
-        note(f"  pairs that the reordering table lacks: {without:,}; each order costs them 0")
+        note(f"  phrase pairs missing in the reordering table: {without:,}; scored as 0 there")
     models = Models(x, y, table, lm, Lexicon.nothing(len(x)))
     limit = _number(features[TABLE].options.get("table-limit", "20"), features[TABLE].where)
     if limit < 0:
@@ -127,7 +127,7 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
     if max(limit, abs(distortion)) > MOST:
         raise InputError(f"{ini}: table-limit and distortion-limit must be at most {MOST:,}")
     if limit == 0:
-        note(f"  table-limit=0: the {ALL:,} best translations of a phrase are tried")
+        note(f"  table-limit=0: limited to the {ALL:,} best translations per phrase")
     limits = Limits(distortion=distortion, table=limit or ALL)
     tokenizer = WordTokenizer("none", lowercase)
     return SmtSystem(models, tokenizer, weights, limits, verbatim=False)
@@ -153,10 +153,10 @@ def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
             continue  # it takes no part
         _check(kind, name, feature)
         if kind in features:
-            raise InputError(f"{where}: a second {kind}; mtkit has one of each")
+            raise InputError(f"{where}: a second {kind}; mtkit supports only one")
         features[kind] = feature
     if missing := [kind for kind in (TABLE, LM) if kind not in features]:
-        raise InputError(f"{ini}: [feature] has no {missing[0]}, which mtkit cannot do without")
+        raise InputError(f"{ini}: [feature] lacks {missing[0]}, which mtkit requires")
     where, text = sections.get("distortion-limit", [("", "6")])[0]  # 6: Moses's default
     return features, _number(text, where)
 
@@ -173,10 +173,12 @@ def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
     if "feature" not in sections:
         raise InputError(f"{ini}: no [feature]; only files of Moses 1.0 and later can be read")
     if ignored := sorted(set(sections) - READ):
-        note(f"  not read, as these settings are Moses's own: {', '.join(ignored)}")
+        note(f"  settings ignored: {', '.join(ignored)}")
     for where, text in sections.get("mapping", []):
         if text.split() != ["0", "T", "0"]:
-            raise InputError(f"{where}: of mappings mtkit has only 0 T 0: one table, no factors")
+            raise InputError(
+                f"{where}: mtkit supports only the mapping 0 T 0: one table, no factors"
+            )
     return sections
 
 
@@ -184,20 +186,20 @@ def _check(kind: str, name: str, feature: Feature) -> None:
     """Raise InputError for a feature that mtkit does not have as it is."""
     where, options, weights = feature
     if kind.startswith(("PhraseDictionary", "ProbingPT")) and kind != TABLE:
-        raise InputError(f"{where}: {kind} is none of text; name the text table, as {TABLE}")
+        raise InputError(f"{where}: {kind} is a binary table; name the text table, as {TABLE}")
     if kind not in FEATURES:
-        raise InputError(f"{where}: the feature {kind} is none that mtkit has; take it out")
+        raise InputError(f"{where}: mtkit does not support the feature {kind}; remove it")
     size = len(FEATURES[kind][0])
     if _number(options.get("num-features", str(size)), where) != size:
         raise InputError(f"{where}: {kind} must have num-features={size}")
     if kind == REORDERINGS and options.get("type") not in BIDIRECTIONAL:
-        raise InputError(f"{where}: of reordering models mtkit has only type={BIDIRECTIONAL[0]}")
-    if any(options.get(f, "0") != "0" for f in ("factor", "input-factor", "output-factor")):
-        raise InputError(f"{where}: mtkit has no factors; all of them must be 0")
-    if len(weights) != size:
         raise InputError(
-            f"{where}: {name} takes {size} weights, of which [weight] gives {len(weights)}"
+            f"{where}: mtkit supports only reordering models of type={BIDIRECTIONAL[0]}"
         )
+    if any(options.get(f, "0") != "0" for f in ("factor", "input-factor", "output-factor")):
+        raise InputError(f"{where}: mtkit does not support factors; all must be 0")
+    if len(weights) != size:
+        raise InputError(f"{where}: {name} needs {size} weights; [weight] has {len(weights)}")
     if not all(map(math.isfinite, weights)):
         raise InputError(f"{where}: the weights of {name} in [weight] must be finite numbers")
 
@@ -248,15 +250,15 @@ def write_moses(system: SmtSystem, directory: Path) -> None:
         words = [word.decode() for word in lm_words]
         write_arpa(replace(models.lm, words=words), directory / "lm.arpa.gz")
     (directory / MARK).write_text(_ini(system), encoding="utf-8")
-    note("  Moses translates tokens, not text: those of the model's tokenizer, spaces between them")
+    note("  Moses reads tokenised text: use the model's tokenizer, with spaces between tokens")
     if system.weights["context"]:
-        note("  left out: the discriminative lexicon (`context`), so that scores differ")
+        note("  not exported: the discriminative lexicon (`context`), so that scores differ")
     if system.verbatim:
-        note("  left out: that numbers, URLs and placeholders must survive; Moses may break them")
+        note("  not exported: the protection of numbers, URLs and placeholders")
     if any(b"&#124;" in word for word in (*source, *target)):
-        note("  Moses separates factors by |: it is written &#124;, in what Moses reads too")
+        note("  | is written as &#124;, as Moses requires; replace it in its input, too")
     if left_out:
-        note(f"  left out: {left_out:,} pairs with a word that is spelled like a special symbol")
+        note(f"  not exported: {left_out:,} phrase pairs with a word spelled like a special symbol")
 
 
 def _spelled(words: list[str]) -> list[bytes]:
@@ -264,9 +266,13 @@ def _spelled(words: list[str]) -> list[bytes]:
     spelled = [word.replace("|", "&#124;").encode() for word in words]
     for word in spelled:
         if word.split() != [word]:
-            raise InputError(f"Moses's formats cannot hold the word {word.decode()!r}")
+            raise InputError(
+                f"the word {word.decode()!r} cannot be written in the formats of Moses"
+            )
     if len(set(spelled)) < len(spelled):
-        raise InputError("the model has words that differ only in | and &#124;, Moses's spelling")
+        raise InputError(
+            "the model has words that differ only in | and &#124;, which Moses confuses"
+        )
     return spelled
 
 

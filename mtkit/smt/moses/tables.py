@@ -103,7 +103,7 @@ def read_phrases(path: Path, source: Words, target: Words) -> Lines:
     """All lines of a phrase table. Raises InputError as ``read_table`` does, and without any."""
     parts = list(read_table(path, 4, source, target))
     if not sum(len(part.links) for part in parts):
-        raise InputError(f"{path}: no phrase pair that mtkit can hold")
+        raise InputError(f"{path}: no usable phrase pair")
     *arrays, left_out = zip(*parts, strict=True)
     words, length, log, links = map(np.concatenate, arrays)
     return Lines(words, length, log, links, sum(left_out))

@@ -77,7 +77,7 @@ def weights_named(name: str, ratio: float = 1.0) -> dict[str, float]:
     """
     presets = dict(zip(PRESETS, (default_weights(ratio), NOISY_CHANNEL, CHANNEL), strict=True))
     if name not in presets and not Path(name).is_file():
-        raise InputError(f"--weights {name}: neither {' nor '.join(PRESETS)} nor a file")
+        raise InputError(f"--weights {name}: expected {', '.join(PRESETS)} or a file")
     return presets.get(name) or read_weights(Path(name))
 
 
@@ -95,7 +95,7 @@ def read_weights(path: Path) -> dict[str, float]:
 def checked_weights(weights: object, path: Path) -> dict[str, float]:
     """The same of what was read from ``path`` already."""
     if not isinstance(weights, dict) or set(weights) != set(NAMES):
-        raise InputError(f"{path}: must give exactly these weights: {', '.join(NAMES)}")
+        raise InputError(f"{path}: expected exactly these weights: {', '.join(NAMES)}")
     for name, value in weights.items():
         check_weight(path, name, value)
     return {name: float(weights[name]) for name in NAMES}

@@ -27,8 +27,8 @@ def stream(path: Path, choice: Choice, file_format: str = "") -> Iterator[Pair]:
         raise InputError(f"{path}: no such file")
     if known not in READERS:
         raise InputError(
-            f"{path}: one file for both languages, whose name does not say its format; name a file "
-            f"of each language, or say --format {'|'.join(READERS)}"
+            f"{path}: unknown format of a file with both languages; name a file of each language, "
+            f"or add --format {'|'.join(READERS)}"
         )
     return choice.pairs(READERS[known](path, choice.wanted))
 
@@ -55,5 +55,5 @@ def read_choice(
     languages = choice.languages
     if (file_format or format_of(path)) == "po" and not languages[0] and languages[1]:
         languages = "en", languages[1]
-        note(f"{path}: a PO file does not name its source language; --pair does, en is taken")
+        note(f"{path}: a PO file names no source language; en is assumed (set it with --pair)")
     return source, target, languages

@@ -90,7 +90,7 @@ class Choice:
         if self.chosen:
             return
         if not self.units:
-            raise InputError(f"{self.path}: holds no sentence pair; parallel text is needed here")
+            raise InputError(f"{self.path}: no sentence pairs; expected parallel text")
         if self.wanted and pick(tuple(self.seen), self.wanted) is None:
             raise InputError(
                 f"{self.path}: no text in {' and '.join(self.wanted)}; it holds {spoken}; name "

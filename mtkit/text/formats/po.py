@@ -58,7 +58,7 @@ def _parse(path: Path) -> Any:
     for n, line in enumerate(text.split("\n"), 1):
         if '"' in line and line.lstrip()[:1] != "#" and not _LINE.fullmatch(line):
             # polib would cut its last letter off
-            raise InputError(f"{path}: line {n}: a string that does not end; repair it")
+            raise InputError(f"{path}: line {n}: unterminated string; repair it")
     # polib takes a text for the name of a file, and splits it where no line ends.
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place) / "copy.po"  # closed before it is read, else Windows does not open it

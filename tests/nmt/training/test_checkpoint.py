@@ -165,8 +165,8 @@ def test_some_in_a_row_send_the_run_back_at_half_the_rate(
             lose(patch, list(range(14, 20)))
             train(run, said.append)
         [line] = [line for line in said if "half the learning rate" in line]
-        assert line.startswith(f"{ROW} updates in a row")
-        assert "back from update 20 to 10" in line
+        assert line.startswith(f"{ROW} non-finite gradients in a row")
+        assert "returning from update 20 to 10" in line
         assert (run.halvings, run.update) == (1, 30)
         rate = learning_rate(29, 30, CONFIG)
         assert run.optimiser.param_groups[0]["lr"] == pytest.approx(rate / 2)
@@ -200,7 +200,7 @@ def test_a_dev_loss_that_is_not_finite_ends_the_run_with_the_best_weights(
     model = train(run, said.append)
     assert run.update == 20
     assert run.best[0] < 100
-    assert f"dev ppl      {value}  " in said[-2]
+    assert f"{value:10.2f}  " in said[-2]
     assert said[-1] == (
         f"the dev loss is {value} at update 20: training ends with the weights of update 10, "
         f"dev perplexity {run.best[0]:.2f}"
@@ -242,11 +242,11 @@ def test_a_network_that_answers_all_alike_is_named() -> None:
         targets=[[5, 6, 7]] * 20,
         target_words=[3] * 20,
     )
-    for attention, cause in (("none", "without attention"), ("dot", "the source is not looked at")):
+    for attention, cause in (("none", "without attention"), ("dot", "the source is ignored")):
         said: list[str] = []
         config = replace(TINY, attention=attention, updates=60, warmup=5)
         train(Run(config, 14, many, many, spelled), said.append)
-        assert any("translated alike, as '5 6 7'" in line and cause in line for line in said)
+        assert any("get the same output, '5 6 7'" in line and cause in line for line in said)
 
 
 def test_the_log_has_bleu_of_greedy_translations() -> None:

@@ -48,9 +48,9 @@ def test_the_plan_is_said_in_words() -> None:
 @pytest.mark.parametrize(
     ("updates", "epochs", "preset", "remedy"),
     [
-        (5_400, 30, "small", "about 15 are needed for a usable network; --minutes 56 would do"),
-        (5_400, 7, "small", "about 15 are needed for a usable network; --epochs 15"),
-        (5_400, 45, "best", "about 22 are needed for a usable network; --minutes 82 would do"),
+        (5_400, 30, "small", "a usable network needs about 15; use --minutes 56"),
+        (5_400, 7, "small", "a usable network needs about 15; use --epochs 15"),
+        (5_400, 45, "best", "a usable network needs about 22; use --minutes 82"),
     ],
 )
 def test_a_short_budget_is_said_with_what_would_do(
@@ -58,10 +58,10 @@ def test_a_short_budget_is_said_with_what_would_do(
 ) -> None:
     config = replace(TrainConfig(), updates=updates, epochs=epochs, preset=preset)
     _, warning = in_words(config, 771, 37_000, Pace(0.28, 12.0))
-    assert warning == f"warning: 7 epochs of this text; {remedy}"
+    assert warning == f"warning: only 7 epochs; {remedy}"
     if "--minutes" in remedy:
-        passes = Pace(0.28, 12.0).updates_in(float(remedy.split()[-3])) / 771
-        assert passes >= int(remedy.split()[1])
+        passes = Pace(0.28, 12.0).updates_in(float(remedy.split()[-1])) / 771
+        assert passes >= int(remedy.split("about ")[1].split(";")[0])
 
 
 def test_a_budget_without_a_clock_times_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

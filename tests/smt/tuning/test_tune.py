@@ -81,14 +81,14 @@ def test_a_bad_optimiser_costs_nothing_and_is_warned_of(
     kept, figures = train.tuned([Part(smt, *words)], "mira")
     assert figures["tuning"][1]["bleu"] < figures["tuning"][0]["bleu"]
     assert kept == smt.weights
-    warning = "warning: tuning brought nothing, the weights stay as they were: "
-    assert f"{warning}30 pairs are few to tune on\n" in capsys.readouterr().err
+    warning = "warning: tuning did not help; the initial weights are kept: "
+    assert f"{warning}a dev set of 30 pairs is small\n" in capsys.readouterr().err
     monkeypatch.setattr(train, "FEW", 30)
     train.tuned([Part(smt, *words)], "mira")
-    assert f"{warning}none that rank the translations found" in capsys.readouterr().err
+    assert f"{warning}other weights gave no better translations" in capsys.readouterr().err
     exchanged = words[0], [["nichts", "davon"]] * len(words[1])
     train.tuned([Part(smt, *exchanged)], "mira")
-    assert f"{warning}hardly a phrase is right" in capsys.readouterr().err
+    assert f"{warning}BLEU is near 0" in capsys.readouterr().err
 
 
 def test_a_round_of_less_merit_or_bleu_is_no_better_and_halves_the_next_step(
@@ -222,8 +222,8 @@ def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
     part, everything = trained
     assert part < everything
     said = capsys.readouterr().err
-    assert "no dev set: 40 pairs of the training text are held out to tune on\n" in said
-    assert "on 40 pairs" in said
+    assert "no dev set: 40 training pairs are held out to tune on\n" in said
+    assert "on 40 sentence pairs" in said
     untuned = timeless(Manifest.read(smt_directory))
     assert {k: manifest.figures[k] for k in untuned} == untuned
     assert manifest.config["weights"] == DEFAULT_WEIGHTS
@@ -233,7 +233,7 @@ def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
     monkeypatch.setattr(train, "HELD_OUT_FROM", 401)
     monkeypatch.setattr(train, "FOLDS_FROM", 401)
     manifest = train_smt(alone, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, tmp_path / "m")
-    assert "no dev set, and fewer than 401 pairs to hold one out of: no" in capsys.readouterr().err
+    assert "no dev set, and fewer than 401 training pairs: weights" in capsys.readouterr().err
     assert timeless(manifest) == untuned
 
 
@@ -254,8 +254,8 @@ def test_little_text_is_tuned_on_fold_by_fold(
     alone = replace(few, dev=None)
     manifest = train_smt(alone, WordTokenizer(), TrainConfig(), "default", tmp_path / "m")
     said = capsys.readouterr().err
-    assert "no dev set: models of the rest translate one of 5 parts each, to tune on all\n" in said
-    assert "on 400 pairs" in said
+    assert "no dev set: tuning by cross-validation, in 5 folds of the training text\n" in said
+    assert "on 400 sentence pairs" in said
     everything = {" ".join(x) for x in WordTokenizer().tokenize_all(few.train.source)}
     assert trained[-1] == everything
     assert [len(part.source) for part in parts] == [80] * 5

@@ -238,7 +238,7 @@ def test_po_has_plurals_and_entries_that_do_not_count(
     said = capsys.readouterr().err
     assert "1 of 4 units lack text on a side; left out" in said
     assert "line breaks became blanks in 1 of 3 pairs" in said
-    assert "does not name its source language; --pair does, en is taken" in said
+    assert "names no source language; en is assumed" in said
     assert read(tmp_path / "a.po", ("fr", "de"))[0] == source
     assert "taken for de: de-AT (3 pairs)" in capsys.readouterr().err
 

@@ -1,0 +1,48 @@
+"""What a shell proposes for a word that is being typed: models, presets, corpora and the like.
+
+Typer asks these functions; where they know nothing, the shell proposes files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+
+def models(incomplete: str) -> list[str]:
+    """The model directories under ``models/``, also behind NAME= and DIR+."""
+    from mtkit.manifest import MANIFEST
+    from mtkit.models import MODELS
+
+    before, mark, last = incomplete.rpartition("+")
+    if not mark:
+        before, mark, last = incomplete.rpartition("=")
+    places = sorted(path.parent.as_posix() for path in MODELS.glob(f"*/{MANIFEST}"))
+    return [before + mark + place for place in places if place.startswith(last)]
+
+
+def corpora(incomplete: str) -> list[str]:
+    """The names of public corpora."""
+    from mtkit.text.catalog import read_catalog
+
+    return _beginning(incomplete, read_catalog())
+
+
+def corpora_here(incomplete: str) -> list[str]:
+    """The names of corpora that ``--corpus`` finds."""
+    from mtkit.text.catalog import corpora_directory, fetched
+
+    embedded = {path.parent.name for path in corpora_directory().glob("*/train.*")}
+    return _beginning(incomplete, embedded | fetched().keys())
+
+
+def among(*words: str) -> Callable[[str], list[str]]:
+    """A function that proposes those of ``words`` that begin so."""
+
+    def propose(incomplete: str) -> list[str]:
+        return _beginning(incomplete, words)
+
+    return propose
+
+
+def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
+    return sorted(word for word in words if word.startswith(incomplete))
