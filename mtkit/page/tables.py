@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mtkit.console import visible
+from mtkit.console import paragraph, visible
 from mtkit.page.mathml import mathml, prose
 from mtkit.storage.writing import named_file
 from mtkit.text.tokenizer import JOINER
 
-NARROW = 64  # columns that a table needs; on a narrower terminal it wraps instead of losing figures
-NAME = 8  # of these the first column needs; the others the longest word of their headings
+GAP, EDGES = 2, 2  # columns of a terminal between those of a table, and at its sides
+SHARE = 3  # the names of the rows take at most one part in so many of the width
 
 
 @dataclass(frozen=True)
@@ -87,21 +87,70 @@ def say(console: Console, text: str, style: str = "", above: bool = False) -> No
 
 
 def print_grid(console: Console, grid: Grid, above: bool = False) -> None:
-    """A table with its caption and notes, perhaps with a blank line above."""
+    """A table with its caption and notes, perhaps with a blank line above.
+
+    What is wider than the terminal becomes several tables, each with the names of the rows.
+    """
     say(console, grid.caption, "bold", above)
-    first, *others = (Text(visible(column)) for column in grid.columns)
-    words = [max(map(cell_len, head.plain.split()), default=0) for head in others]
-    needed = max(NARROW, NAME + sum(word + 2 for word in words))
-    width = needed if console.width < needed else None
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False, width=width)
-    table.add_column(first, overflow="fold", min_width=NAME)
-    for head, word in zip(others, words, strict=True):
-        table.add_column(head, justify="right", overflow="fold", min_width=word)
-    for row in grid.rows:
-        table.add_row(*map(_text, row))
-    console.print(table, crop=False)
-    for note in grid.notes:  # a signature must not be cut: the terminal may wrap it
-        console.print(Text(visible(note), "dim"), soft_wrap=True)
+    head = [Text(visible(column)) for column in grid.columns]
+    rows = [list(map(_text, row)) for row in grid.rows]
+    columns = [[cell.plain for cell in column] for column in zip(head, *rows, strict=True)]
+    least = [max(map(_longest_word, column)) for column in columns]
+    least[0] = min(least[0], console.width // SHARE)
+    widest = console.width - EDGES - least[0] - GAP
+    least[1:] = [min(width, widest) for width in least[1:]]
+    most = [max(map(_longest_line, column)) for column in columns]
+    for chosen in _blocks(least, console.width - EDGES):
+        table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+        room = console.width - EDGES - GAP * (len(chosen) - 1)
+        widths = _widths([least[k] for k in chosen], [most[k] for k in chosen], room)
+        for k, width in zip(chosen, widths, strict=True):
+            table.add_column(
+                head[k], justify="right" if k else "left", overflow="fold", width=width
+            )
+        for row in rows:
+            table.add_row(*(row[k] for k in chosen))
+        console.print(table)
+    for note in grid.notes:
+        paragraph(console, note, "dim")
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
+
+
+def _longest_line(text: str) -> int:
+    return max(map(cell_len, text.split("\n")))
+
+
+def _blocks(least: Sequence[int], width: int) -> list[list[int]]:
+    """The columns of tables that fit into ``width``; each begins with column 0.
+
+    >>> _blocks([8, 10, 10, 10], 35)
+    [[0, 1, 2], [0, 3]]
+    """
+    blocks, used = list[list[int]](), width
+    for k, column in enumerate(least[1:], 1):
+        if used + GAP + column > width:
+            blocks.append([0])
+            used = least[0]
+        blocks[-1].append(k)
+        used += GAP + column
+    return blocks or [[0]]
+
+
+def _widths(least: Sequence[int], most: Sequence[int], room: int) -> list[int]:
+    """What columns get of ``room``: the least they need, then the most of use, the names last.
+
+    >>> _widths([8, 5, 5], [20, 9, 5], 28)
+    [14, 9, 5]
+    """
+    spare, widths = max(0, room - sum(least)), list(least)
+    for k in (*range(1, len(least)), 0):
+        more = min(spare, most[k] - least[k])
+        widths[k] += more
+        spare -= more
+    return widths
 
 
 def _text(cell: Cell) -> Text:

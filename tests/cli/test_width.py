@@ -15,6 +15,16 @@ from tests.support.commands import NAMES
 WIDTHS = (60, 80)
 WIDE = 200  # columns, in which nothing need be broken
 TEXT = ("--train", "train.en", "train.de")
+MODELS = ("models/smt", "models/nmt")
+TABLES = {
+    "compare": ["compare", *MODELS, "--test", "test.en", "test.de"],
+    "compare-full": ["compare", *MODELS, "--test", "test.en", "test.de", "--full"],
+    "perplexity": ["perplexity", *MODELS, "--test", "test.en", "test.de"],
+    "explain": ["explain", "Two men.", "--model", "models/smt", "--model", "models/nmt"],
+    "watch": ["watch", "the", *TEXT],
+    "check": ["corpus", "check", "train.en", "train.de"],
+    "stats": ["corpus", "stats", "train.en", "train.de"],
+}
 MESSAGES = {
     "list": ["corpus", "list"],
     "info": ["info", "models/smt"],
@@ -70,6 +80,21 @@ def test_messages_fit_and_have_all_words(
     lines = shown(MESSAGES[name], width, project, monkeypatch)
     assert not too_wide(lines, width)
     assert words(lines) <= words(shown(MESSAGES[name], WIDE, project, monkeypatch))
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_fit_and_have_all_words(
+    name: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown(
+        TABLES[name], WIDE, project, monkeypatch
+    )  # translates, of which only the first time tells
+    wide = shown(TABLES[name], WIDE, project, monkeypatch)
+    for width in WIDTHS:
+        lines = shown(TABLES[name], width, project, monkeypatch)
+        assert not too_wide(lines, width)
+        assert words(wide) == words(lines)
 
 
 @pytest.mark.compiled

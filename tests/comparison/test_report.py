@@ -538,7 +538,8 @@ def test_narrow_terminals_lose_nothing(width: int) -> None:
     pairs = 4
     concluded = "".join(conclude(report)).count("Ω") // 50
     assert concluded >= 1
-    assert text.count("Ω") == 50 * (len(naming) + of_ngrams + pairs + concluded)
+    named = text.count("Ω") / 50  # a table in several parts names its rows in each
+    assert named == int(named) >= len(naming) + of_ngrams + pairs + concluded
 
 
 def test_the_short_report_has_scores_verdicts_and_the_conclusion(report: Comparison) -> None:
