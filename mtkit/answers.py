@@ -68,7 +68,7 @@ def open_system(request: Request) -> tuple[System, Glossary | None]:
     if request.glossary is None:
         return load(directory, *others), None
     if others:
-        raise InputError("an ensemble is of neural models, which cannot be held to a glossary")
+        raise InputError("only neural models form an ensemble, and they cannot follow a glossary")
     return load_with_glossary(directory, request.glossary, request.inflected)
 
 

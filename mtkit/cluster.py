@@ -120,8 +120,8 @@ def _processes(address: str, memory: int) -> Iterator[LocalCluster]:
     number = int(address.partition(":")[2])
     if memory // number < LEAST:
         raise InputError(
-            f"--cluster {address}: {memory >> 20}M are too little for {number} processes, which "
-            f"take {LEAST >> 20}M each"
+            f"--cluster {address}: {memory >> 20}M are not enough for {number} processes, which "
+            f"need {LEAST >> 20}M each"
         )
     with (
         TemporaryDirectory(prefix="mtkit-") as scratch,
@@ -288,11 +288,11 @@ def _raise_of(future: Any) -> None:
     except KilledWorker as error:
         tries = error.allowed_failures + 1
         raise WorkError(
-            f"a task ended each of {tries} workers that were to do it: {error.task}. Too little "
-            "memory? --memory gives all of them more; --resume goes on"
+            f"a task ended each of {tries} workers that ran it: {error.task}. Too little "
+            "memory? Raise --memory; --resume continues"
         ) from None
     except (CancelledError, CommClosedError, NoWorkerError):
-        raise WorkError("the workers have gone; --resume goes on where they were") from None
+        raise WorkError("all workers have stopped; --resume continues") from None
 
 
 def _let_end(client: Client, tasks: Set[object]) -> None:

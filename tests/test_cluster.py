@@ -197,7 +197,7 @@ def test_without_workers_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(SETTINGS, "distributed.scheduler.no-workers-timeout", "1s")
     with connected("local:1", Stages(tmp_path)) as stages:
         client_of(stages).cluster.scale(0)
-        with pytest.raises(WorkError, match="the workers have gone"):
+        with pytest.raises(WorkError, match="all workers have stopped"):
             stages.run("squares", square, [(2,), (3,)])
 
 
@@ -328,7 +328,7 @@ def test_an_address_that_is_none(address: str, tmp_path: Path) -> None:
 @needs_dask
 def test_too_little_memory_for_so_many(tmp_path: Path) -> None:
     said = refused(tmp_path, "--cluster", "local:3", "--memory", "1G")
-    assert said == "--cluster local:3: 1024M are too little for 3 processes, which take 500M each"
+    assert said == "--cluster local:3: 1024M are not enough for 3 processes, which need 500M each"
 
 
 def test_without_dask_it_says_what_to_install(
@@ -365,7 +365,7 @@ def test_an_interrupt_ends_the_workers(at: str, tmp_path: Path) -> None:
         said = process.communicate(timeout=WATCHDOG)[1].decode()
     assert process.returncode == 130
     assert said.endswith(
-        "\ninterrupted; the same command with --resume goes on from the last stage\n"
+        "\ninterrupted; the same command with --resume continues from the last stage\n"
     )
     assert "Traceback" not in said
     assert not psutil.wait_procs(group, 10)[1], "alive"

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+import mtkit.cli.completion as completion
+
 from mtkit.cli.options import (
     GlossaryFile,
     Inflected,
@@ -40,11 +42,12 @@ Models = Annotated[
     list[Path] | None,
     Option(
         metavar="DIR",
+        autocompletion=completion.models,
         help="Model directory, the newest under models/ if none is named. "
         "Several neural ones translate together, as an ensemble.",
     ),
 ]
-NBest = Annotated[int, Option(min=1, max=1000, help="Translations a line.")]
+NBest = Annotated[int, Option(min=1, max=1000, help="Translations per line.")]
 LineAsJson = Annotated[bool, Option("--json", help="One object a line: scores, alignment, tokens.")]
 NBestLists = Annotated[
     list[str] | None,
@@ -62,18 +65,17 @@ OutFile = Annotated[
     Path | None, Option("--out", "-o", metavar="FILE", help="Where the translation goes. [stdout]")
 ]
 EveryTarget = Annotated[
-    bool, Option("--all", help="Of a document, translate also what has a translation.")
+    bool, Option("--all", help="Also translate segments that have a translation.")
 ]
 Resume = Annotated[
-    bool, Option("--resume", help="Continue an interrupted translation of lines; same options.")
+    bool, Option("--resume", help="Resume an interrupted translation of lines; same options.")
 ]
 Cluster = Annotated[
     str,
     Option(
         metavar="local:N|tcp://HOST:PORT",
-        help="Who translates: N processes of this machine, or the workers of a Dask scheduler, "
-        "which share the directories of the model and of --out; the translation is the same. "
-        "[this process]",
+        help="Where to translate: N processes of this machine, or the workers of a Dask scheduler, "
+        "on a shared file system. Does not change the translation. [this process]",
         show_default=False,
     ),
 ]
@@ -89,7 +91,7 @@ def translate(
     """Translate lines, or the empty targets of an XLIFF or PO file.
 
     One line in, one line out; in a document nothing but these targets changes.
-    Statistical models and combinations obey a --glossary; stderr says how often it was to be.
+    Statistical models and combinations follow a --glossary; stderr reports how often.
     With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
     """
     from mtkit.answers import Request, open_system
@@ -143,7 +145,7 @@ def _check(
     if resume and out is None:
         raise InputError("--resume is for what goes to a file; name it with --out FILE")
     if out and _document_kind(out) and not (file and _document_kind(file)):
-        raise InputError(f"{out}: plain text becomes no document; name another file")
+        raise InputError(f"{out}: cannot write plain text as a document; name another file")
     if file and out and _document_kind(file) != _document_kind(out):
         kind = _document_kind(file) or "plain text"
         raise InputError(f"{out}: the translation is {kind}, as {file} is; name it so")
@@ -222,7 +224,7 @@ def _output(out: Path | None, marks: dict[str, str], resume: bool = False) -> It
         with growing(out, marks, resume, "translation") as output:
             yield output
     elif resume:
-        raise InputError(f"{out}: no file that --resume could go on with; leave it out")
+        raise InputError(f"{out}: nothing to resume; leave --resume out")
     else:
         with named_file(out) as file, packing(file, out) as packed:
             yield Growing(packed)

@@ -47,7 +47,7 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     told = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
     if sys.platform == "linux" and not gpu and not told:
         note(
-            "torch was imported before mtkit, so its threads wait awake: beside other programs it "
+            "torch was imported before mtkit, so its threads busy-wait: beside other programs it "
             "may be many times slower; import mtkit first or set GOMP_SPINCOUNT=2000"
         )
     if WORLD > 1:
@@ -128,8 +128,8 @@ def _together() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise WorkError(
-            "another process of this training has ended; torchrun --max-restarts N goes on from "
-            f"where it was kept last ({str(error).splitlines()[0]:.100})"
+            "another process of this training has ended; torchrun --max-restarts N resumes from "
+            f"the last saved state ({str(error).splitlines()[0]:.100})"
         ) from None
 
 

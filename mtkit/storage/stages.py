@@ -210,7 +210,7 @@ def unfinished(
         )
     if not resume:
         if file.exists():
-            note(f"{place}, of an interrupted {what}, is removed; --resume would have gone on")
+            note(f"{place}, of an interrupted {what}, is removed; --resume would have continued it")
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         file.write_text(json.dumps(marks), encoding="utf-8")
@@ -221,7 +221,7 @@ def unfinished(
             shutil.rmtree(place)
         raise
     except BaseException:
-        note(f"interrupted; the same command with --resume goes on from {rest(place)}")
+        note(f"interrupted; the same command with --resume continues from {rest(place)}")
         raise
     shutil.rmtree(place)
 

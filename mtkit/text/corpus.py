@@ -351,7 +351,7 @@ def open_corpus(
 def check_options(name: str | None, train: object, dev: object, test: object) -> None:
     """Raise InputError where the options of ``open_corpus`` contradict each other."""
     if train and name is not None:
-        raise InputError("--corpus and --train name the training text twice; give one of them")
+        raise InputError("--corpus and --train exclude each other; give one of them")
     if name is None and not train and (dev or test):
         raise InputError("--dev and --test need --train or --corpus beside them")
 

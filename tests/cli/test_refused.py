@@ -50,7 +50,10 @@ REFUSED = {
         "two.tmx: tmx holds both languages; translate reads",
     ),
     "all-of-text": (["translate", "three.en", "--all"], "--all is for a document"),
-    "text-to-xliff": (["translate", "three.en", "-o", "a.xlf"], "a.xlf: plain text becomes no doc"),
+    "text-to-xliff": (
+        ["translate", "three.en", "-o", "a.xlf"],
+        "a.xlf: cannot write plain text as a doc",
+    ),
     "xliff-to-po": (
         ["translate", "a.xlf", "-o", "a.po"],
         "a.po: the translation is XLIFF, as a.xlf",

@@ -94,7 +94,7 @@ def test_a_killed_translation_goes_on_and_has_the_same_bytes(
         assert ended.returncode == -number
     else:
         assert ended.returncode == 130
-        said = f"interrupted; the same command with --resume goes on from line {DONE + 1}\n"
+        said = f"interrupted; the same command with --resume continues from line {DONE + 1}\n"
         assert ended.stderr.decode() == said
     assert (place / "out.de").read_text() == "old"
     done = mtkit(*call, "--resume", cwd=place)
@@ -169,8 +169,8 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
     assert "name it with --out" in refused(*CALL[:2], "--model", "m")
     (place / "a.po").write_text('msgid "a"\nmsgstr ""\n')
     assert "a.po: --resume is for plain text" in refused("translate", "a.po", "-o", "b.po")
-    assert "/dev/null: no file" in refused(*CALL[:2], "-o", os.devnull, "--model", "m")
-    assert "no file that" in refused("translate", "--stream", "-o", "x", "--model", "m")
+    assert "/dev/null: nothing to resume" in refused(*CALL[:2], "-o", os.devnull, "--model", "m")
+    assert "nothing to resume" in refused("translate", "--stream", "-o", "x", "--model", "m")
     assert not list(place.glob(".*"))
     interrupted(*CALL, cwd=place)
     with locked(place / "out.de"):
@@ -187,7 +187,7 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
 def test_a_new_start_says_what_could_have_gone_on(place: Path) -> None:
     interrupted(*CALL, cwd=place)
     [line] = mtkit(*CALL, cwd=place).stderr.decode().splitlines()
-    said = ".out.de.stages, of an interrupted translation, is removed; --resume would have gone on"
+    said = ".out.de.stages, of an interrupted translation, is removed; --resume would have continued it"
     assert line.endswith(said)
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
 

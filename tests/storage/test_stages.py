@@ -204,7 +204,7 @@ def test_unfinished_work_waits_for_whoever_resumes_it(
     with pytest.raises(KeyboardInterrupt):
         work(False, KeyboardInterrupt())
     assert (place / "stage").exists()
-    assert "the same command with --resume goes on" in capsys.readouterr().err
+    assert "the same command with --resume continues" in capsys.readouterr().err
     with (
         pytest.raises(InputError, match="has another text; give those again"),
         unfinished(out, {"text": "b"}, True),
@@ -215,7 +215,7 @@ def test_unfinished_work_waits_for_whoever_resumes_it(
     assert (place / "stage").exists()
     with unfinished(out, {"text": "a"}, False):
         assert not (place / "stage").exists()
-    assert "is removed; --resume would have gone on" in capsys.readouterr().err
+    assert "is removed; --resume would have continued it" in capsys.readouterr().err
     assert not place.exists(), "done"
     with pytest.raises(InputError, match="wrong"):
         work(False, InputError("wrong"))

@@ -328,11 +328,11 @@ def test_an_interrupted_training_says_how_to_go_on(
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
     said = capsys.readouterr().err
-    assert said.endswith("the same command with --resume goes on from the last validation\n")
+    assert said.endswith("the same command with --resume continues from the last validation\n")
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
     said = capsys.readouterr().err
-    assert "of an interrupted training, is removed; --resume would have gone on" in said
+    assert "of an interrupted training, is removed; --resume would have continued it" in said
     other = replace(few, train=few.train.select(range(1, len(few.train))))
     with pytest.raises(InputError, match="training has another text; give those again"):
         build.train_nmt(other, WordTokenizer(), recipe, tmp_path / "m", resume=True)
