@@ -16,7 +16,6 @@ import typer
 from typer import Argument, Option
 
 import mtkit.cli.completion as completion
-
 from mtkit.cli.options import (
     GlossaryFile,
     Inflected,

@@ -187,8 +187,10 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
 def test_a_new_start_says_what_could_have_gone_on(place: Path) -> None:
     interrupted(*CALL, cwd=place)
     [line] = mtkit(*CALL, cwd=place).stderr.decode().splitlines()
-    said = ".out.de.stages, of an interrupted translation, is removed; --resume would have continued it"
-    assert line.endswith(said)
+    assert line.endswith(
+        ".out.de.stages, of an interrupted translation, is removed; "
+        "--resume would have continued it"
+    )
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
 
 
