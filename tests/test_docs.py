@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -141,6 +142,18 @@ def test_blocks_run(page: Path, place: Path) -> None:
                 printed = run(command, place)
         if block.language == "python":
             printed = run([sys.executable, "-c", block.text], place)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(place: Path) -> None:
+    """With the models that the lecture's page trains."""
+    trainings = next(b for b in blocks(DOCS / "lecture.md") if "mtkit train" in b.text)
+    for command in trainings.text.splitlines():
+        run(command, place)
+    cells = json.loads((DOCS / "lecture.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    printed = run([sys.executable, "-c", "\n".join(code)], place)
+    assert "EM \tHaus\tdas\tperplexity" in printed
 
 
 @pytest.mark.slow
