@@ -74,7 +74,7 @@ def print_tables(models: Sequence[Measured], console: Console) -> None:
         print_grid(console, grid)
         console.print()
     for why in missing(models):
-        console.print(Text(visible(why), "dim"), soft_wrap=True)
+        paragraph(console, why, "dim")
 
 
 def grids(models: Sequence[Measured]) -> list[Grid]:

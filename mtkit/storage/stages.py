@@ -195,8 +195,8 @@ def unfinished(
     """The directory beside ``out`` for the stages of what will be there; gone when it is there.
 
     marks: digests of what decides their bytes, by its name in messages. resume: go on with what an
-    interruption left, as ``rest`` says of the directory. Raises InputError where it left nothing,
-    or something with another mark.
+    interruption left, as ``rest`` says of the directory; "" for nothing that is worth it. Raises
+    InputError where it left nothing, or something with another mark.
     """
     place = place_of(out)
     file = place / FINGERPRINT
@@ -221,7 +221,10 @@ def unfinished(
             shutil.rmtree(place)
         raise
     except BaseException:
-        note(f"interrupted; the same command with --resume continues from {rest(place)}")
+        if reached := rest(place):
+            note(f"interrupted; the same command with --resume continues from {reached}")
+        else:
+            shutil.rmtree(place)
         raise
     shutil.rmtree(place)
 

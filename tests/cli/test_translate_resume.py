@@ -128,7 +128,7 @@ def test_lines_of_stdin_go_on_too(place: Path) -> None:
 def test_a_full_disk_loses_no_step(place: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     note, error = interrupted(*CALL, cwd=place, error=full).splitlines()
-    assert note.endswith(f"goes on from line {DONE + 1}")
+    assert note.endswith(f"continues from line {DONE + 1}")
     assert error == "mtkit: out.de: No space left on device"
     mtkit(*CALL, "--resume", cwd=place)
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]

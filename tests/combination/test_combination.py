@@ -142,7 +142,8 @@ def test_what_tells_right_from_wrong_is_found() -> None:
     better = [0.2, 0.0, 0.0] * S  # says what is right, but no part's model does
     columns = {("p", "model"): noise, ("q", "model"): noise[::-1], ("p", "agreement"): better}
     tuned = tune(pool_of(columns, texts, 3), ["p", "q"], references)
-    assert tuned.fitted.bleu == tuned.validated.bleu == tuned.oracle.bleu == pytest.approx(100)
+    assert tuned.fitted.bleu == tuned.oracle.bleu == pytest.approx(100)
+    assert tuned.validated.bleu > 99
     assert tuned.pays
     assert max(of.bleu for of in tuned.alone.values()) < 80
 

@@ -459,7 +459,7 @@ def test_the_page_has_every_question_and_the_same_bytes(models: list[Measured]) 
     assert page == as_html(models)
     for question in ("P(y)", "P(y|x)"):
         assert f"Perplexity by position of the word in its sentence, {question}" in page
-    assert "smt is not split by frequency: no text." in page
+    assert "smt: no split by frequency: no text." in page
     lines = len(models[0].judged["P(y)"].begin) - 1
     assert f"The first {min(lines, 30)} of {lines} lines." in page
     title = "Perplexity by position of the word in its sentence, P(y|x). "

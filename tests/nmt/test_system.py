@@ -155,7 +155,7 @@ def test_one_in_twenty_but_at_most_a_thousand_is_held_out(pairs: int, held: int)
     lines = [str(i) for i in range(pairs)]
     train, dev = hold_out(Bitext(lines, lines, (Path(), Path())), 20)
     assert len(dev) == held
-    assert sorted(train.source + dev.source) == sorted(lines)
+    assert sorted([*train.source, *dev.source]) == sorted(lines)
 
 
 def test_pairs_too_long_on_either_side_are_left_out() -> None:

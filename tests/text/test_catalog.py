@@ -201,7 +201,8 @@ def test_a_test_set_is_no_training_text(cache: Path) -> None:
 
 def test_an_unknown_corpus_is_told_from_one_that_can_be_fetched(cache: Path) -> None:
     here(cache, "mine")
-    known = "neither a directory nor one of the embedded or fetched (everyday, mine); `mtkit corpus"
+    names = "everyday, textbook, mine"
+    known = f"neither a directory nor one of the embedded or fetched ({names}); `mtkit corpus"
     for name, step in (("nix", "list` shows"), ("wmt14-en-de", "get wmt14-en-de` fetches it")):
         with pytest.raises(InputError) as raised:
             find_corpus(name)

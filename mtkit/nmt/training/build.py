@@ -105,7 +105,7 @@ def _check_same(place: Path, marks: Mapping[str, str]) -> None:
 
 
 def _rest(place: Path) -> str:
-    return "the last validation" if (place / CHECKPOINT).exists() else "the beginning"
+    return "the last validation" if (place / CHECKPOINT).exists() else ""
 
 
 def _planned(
