@@ -81,7 +81,7 @@ def test_perplexity_as_a_page(project: Path) -> None:
     found = json.loads(done.stdout)
     p = found["models/smt"]["P(y)"]
     figures = f"models/smt {p['value']:,.1f} ({p['bits_per_character']:.2f} bits per character)"
-    assert f"source unseen: perplexity of {figures}." in page
+    assert f"without the source: perplexity of {figures}." in page
     rows = len(found["models/smt"]) + len(found["models/nmt"])
     assert page.count('<div class="surprise">') == rows * 30
     bits = [-log_p / math.log(2) for log_p in p["sentences"][0]["log_p"]]
