@@ -4,10 +4,10 @@ The unit of λ_k is 1/σ_k, σ_k the standard deviation of f_k among the candida
 that steps in all directions are alike. Batch MIRA (``smt.tuning.mira``) starts once at each part's
 own choice, 1 for its ``model`` and −1 for what it cannot make; the best end is the result.
 
-What that is worth for other text is told by cross-validation: a part of the dev set is chosen by
-weights that were tuned on the other ``FOLDS`` − 1. One division of 1,000 sentences errs by some 0.2
-BLEU, enough to take a combination for useless: ``DIVISIONS`` are put together. What has more
-``merit`` (``smt.tuning.bleu``) is better.
+Cross-validation tells what that is worth for other text, and which longest step C is best: each part
+of the dev set is translated with weights that were tuned on the other ``FOLDS`` − 1. One division of
+1,000 sentences errs by some 0.2 BLEU, enough to take a combination for useless: ``DIVISIONS`` are put
+together. What has more ``merit`` (``smt.tuning.bleu``) is better.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from mtkit.smt.tuning.lists import Lists, best, best_total, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
 
 FOLDS, DIVISIONS = 5, 5
-C, STEPS = 3e-4, 30_000  # of MIRA: longer steps fit noise, and fewer lead nowhere
+STEPS = 30_000  # of MIRA
+LONGEST = (3e-4, 1e-3, 1e-2)  # of these steps, C: long ones fit noise, short ones too little
 
 
 @dataclass(frozen=True)
@@ -75,32 +76,37 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
     features = (lists.features[:, varies] / sigma[varies]).astype(np.float32)
     lists = lists._replace(features=np.ascontiguousarray(features))
     starts = [own_choice(system, names) * sigma[varies] for system in systems]
-    λ = optimum(lists, starts)
-    validated = sum(_validated(lists, starts, seed) for seed in range(1, DIVISIONS + 1))
+    validated, C = max(
+        ((_validated(lists, starts, C), C) for C in LONGEST), key=lambda of: of[0].merit
+    )
+    λ = optimum(lists, starts, C)
     weights: dict[str, dict[str, float]] = {}
     for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
         weights.setdefault(system, {})[feature] = weight
     return Tuned(
         weights,
         {s: Figures.of(_sum(lists, own_first(pool, s))) for s in systems},
-        Figures.of(np.asarray(validated)),
+        validated,
         Figures.of(_total(lists, λ)),
         Figures.of(_sum(lists, oracle(lists.begin, lists.statistics))),
     )
 
 
-def _validated(lists: Lists, starts: Sequence[Float64], seed: int) -> Int64:
-    """Statistics of what is chosen of each sentence by weights tuned without its part, by one
-    division into ``FOLDS`` parts.
+def _validated(lists: Lists, starts: Sequence[Float64], C: float) -> Figures:
+    """Of what is chosen of each sentence by weights tuned without its part, by ``DIVISIONS`` into
+    ``FOLDS`` parts.
     """
-    fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
-    parts = [(among(lists, fold != k), among(lists, fold == k)) for k in range(FOLDS)]
-    chosen = [_total(part, optimum(others, starts)) for others, part in parts]
-    return np.asarray(np.sum(chosen, axis=0))
+    total = np.zeros(lists.statistics.shape[1], np.int64)
+    for seed in range(1, DIVISIONS + 1):
+        fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
+        for k in range(FOLDS):
+            weights = optimum(among(lists, fold != k), starts, C)
+            total += _total(among(lists, fold == k), weights)
+    return Figures.of(total)
 
 
-def optimum(lists: Lists, starts: Sequence[Float64]) -> Float64:
-    """The best that MIRA finds from one of ``starts``."""
+def optimum(lists: Lists, starts: Sequence[Float64], C: float) -> Float64:
+    """The best that MIRA finds from one of ``starts`` with steps of at most ``C``."""
     epochs = -(-STEPS // max(1, len(lists.begin) - 1))
     ends = [mira(lists, start, epochs=epochs, C=C)[0] for start in starts]
     return max(ends, key=lambda end: corpus_merit(lists, end))
