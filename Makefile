@@ -49,14 +49,14 @@ demo: $(READY)  ## train both translators on the embedded corpus, combine and co
 	cd $(DEMO) && ../$(BIN)/mtkit compare --html report.html
 
 # By numbers of updates, too. The comparisons are put on record, so that a lecture does not wait.
-lecture: $(READY)  ## train the models of docs/lecture.md in lecture/ (10 minutes)
+lecture: $(READY)  ## train the models of docs/lecture.md in lecture/ (15 minutes)
 	@mkdir -p lecture
 	cd lecture && ../$(BIN)/mtkit train-smt --corpus textbook --tune none --out models/textbook
 	cd lecture && ../$(BIN)/mtkit train-smt --weights channel --out models/channel
 	cd lecture && ../$(BIN)/mtkit train-smt
 	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --updates 5300
 	cd lecture && ../$(BIN)/mtkit train-nmt --preset quick --attention none --updates 5300 --out models/no-attention
-	cd lecture && ../$(BIN)/mtkit gradients
+	cd lecture && ../$(BIN)/mtkit gradients --html laboratory.html
 	cd lecture && ../$(BIN)/mtkit compare models/smt-en-de models/nmt-en-de models/no-attention >/dev/null
 
 TEST := -n auto --maxprocesses 4 --dist loadfile  # a file's tests share their models
