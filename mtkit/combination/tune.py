@@ -4,10 +4,10 @@ The unit of λ_k is 1/σ_k, σ_k the standard deviation of f_k among the candida
 that steps in all directions are alike. Batch MIRA (``smt.tuning.mira``) starts once at each part's
 own choice, 1 for its ``model`` and −1 for what it cannot make; the best end is the result.
 
-Cross-validation tells what that is worth for other text, and which longest step C is best: each
-part of the dev set is translated with weights that were tuned on the other ``FOLDS`` − 1. One
-division of 1,000 sentences errs by some 0.2 BLEU, enough to take a combination for useless:
-``DIVISIONS`` are put together. What has more ``merit`` (``smt.tuning.bleu``) is better.
+Cross-validation tells what that is worth for other text: each part of the dev set is translated with
+weights that were tuned on the other ``FOLDS`` − 1. One division of 1,000 sentences errs by some 0.2
+BLEU, enough to take a combination for useless: ``DIVISIONS`` are put together. What has more
+``merit`` (``smt.tuning.bleu``) is better.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from mtkit.smt.tuning.lists import Lists, best, best_total, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
 
 FOLDS, DIVISIONS = 5, 5
-STEPS = 30_000  # of MIRA
-LONGEST = (3e-4, 1e-3, 1e-2)  # of these steps, C: long ones fit noise, short ones too little
+C, STEPS = 0.1, 100_000  # of MIRA: with shorter ones or fewer it is not there yet
 
 
 @dataclass(frozen=True)
@@ -76,23 +75,20 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
     features = (lists.features[:, varies] / sigma[varies]).astype(np.float32)
     lists = lists._replace(features=np.ascontiguousarray(features))
     starts = [own_choice(system, names) * sigma[varies] for system in systems]
-    validated, C = max(
-        ((_validated(lists, starts, C), C) for C in LONGEST), key=lambda of: of[0].merit
-    )
-    λ = optimum(lists, starts, C)
+    λ = optimum(lists, starts)
     weights: dict[str, dict[str, float]] = {}
     for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
         weights.setdefault(system, {})[feature] = weight
     return Tuned(
         weights,
         {s: Figures.of(_sum(lists, own_first(pool, s))) for s in systems},
-        validated,
+        _validated(lists, starts),
         Figures.of(_total(lists, λ)),
         Figures.of(_sum(lists, oracle(lists.begin, lists.statistics))),
     )
 
 
-def _validated(lists: Lists, starts: Sequence[Float64], C: float) -> Figures:
+def _validated(lists: Lists, starts: Sequence[Float64]) -> Figures:
     """Of what is chosen of each sentence by weights tuned without its part, by ``DIVISIONS`` into
     ``FOLDS`` parts.
     """
@@ -100,13 +96,13 @@ def _validated(lists: Lists, starts: Sequence[Float64], C: float) -> Figures:
     for seed in range(1, DIVISIONS + 1):
         fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
         for k in range(FOLDS):
-            weights = optimum(among(lists, fold != k), starts, C)
+            weights = optimum(among(lists, fold != k), starts)
             total += _total(among(lists, fold == k), weights)
     return Figures.of(total)
 
 
-def optimum(lists: Lists, starts: Sequence[Float64], C: float) -> Float64:
-    """The best that MIRA finds from one of ``starts`` with steps of at most ``C``."""
+def optimum(lists: Lists, starts: Sequence[Float64]) -> Float64:
+    """The best that MIRA finds from one of ``starts``."""
     epochs = -(-STEPS // max(1, len(lists.begin) - 1))
     ends = [mira(lists, start, epochs=epochs, C=C)[0] for start in starts]
     return max(ends, key=lambda end: corpus_merit(lists, end))
