@@ -4,10 +4,10 @@ The unit of λ_k is 1/σ_k, σ_k the standard deviation of f_k among the candida
 that steps in all directions are alike. Batch MIRA (``smt.tuning.mira``) starts once at each part's
 own choice, 1 for its ``model`` and −1 for what it cannot make; the best end is the result.
 
-Cross-validation tells what that is worth for other text: each part of the dev set is translated with
-weights that were tuned on the other ``FOLDS`` − 1. One division of 1,000 sentences errs by some 0.2
-BLEU, enough to take a combination for useless: ``DIVISIONS`` are put together. What has more
-``merit`` (``smt.tuning.bleu``) is better.
+Cross-validation tells what that is worth for other text: each part of the dev set is translated
+with weights that were tuned on the other ``FOLDS`` − 1. One division of 1,000 sentences errs by
+some 0.2 BLEU, enough to take a combination for useless: ``DIVISIONS`` are put together. What has
+more ``merit`` (``smt.tuning.bleu``) is better.
 """
 
 from __future__ import annotations
