@@ -4,10 +4,10 @@ The unit of λ_k is 1/σ_k, σ_k the standard deviation of f_k among the candida
 that steps in all directions are alike. Batch MIRA (``smt.tuning.mira``) starts once at each part's
 own choice, 1 for its ``model`` and −1 for what it cannot make; the best end is the result.
 
-Cross-validation tells what that is worth for other text: each part of the dev set is translated
-with weights that were tuned on the other ``FOLDS`` − 1. One division of 1,000 sentences errs by
-some 0.2 BLEU, enough to take a combination for useless: ``DIVISIONS`` are put together. What has
-more ``merit`` (``smt.tuning.bleu``) is better.
+Cross-validation tells what that is worth for other text, and whether to stay near the start or to
+go far (``MIRA``): each part of the dev set is translated with weights that were tuned on the other
+``FOLDS`` − 1. One division of 1,000 sentences errs by some 0.2 BLEU, enough to take a combination
+for useless: ``DIVISIONS`` are put together. What has more ``merit`` (``smt.tuning.bleu``) is better.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from mtkit.smt.tuning.lists import Lists, best, best_total, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
 
 FOLDS, DIVISIONS = 5, 5
-C, STEPS = 0.1, 100_000  # of MIRA: with shorter ones or fewer it is not there yet
+Way = tuple[float, int]
+MIRA = ((3e-4, 30_000), (0.1, 100_000))  # the longest step C, and how many: near the start, or far
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,23 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
     features = (lists.features[:, varies] / sigma[varies]).astype(np.float32)
     lists = lists._replace(features=np.ascontiguousarray(features))
     starts = [own_choice(system, names) * sigma[varies] for system in systems]
-    λ = optimum(lists, starts)
+    validated, way = max(
+        ((_validated(lists, starts, way), way) for way in MIRA), key=lambda of: of[0].merit
+    )
+    λ = optimum(lists, starts, way)
     weights: dict[str, dict[str, float]] = {}
     for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
         weights.setdefault(system, {})[feature] = weight
     return Tuned(
         weights,
         {s: Figures.of(_sum(lists, own_first(pool, s))) for s in systems},
-        _validated(lists, starts),
+        validated,
         Figures.of(_total(lists, λ)),
         Figures.of(_sum(lists, oracle(lists.begin, lists.statistics))),
     )
 
 
-def _validated(lists: Lists, starts: Sequence[Float64]) -> Figures:
+def _validated(lists: Lists, starts: Sequence[Float64], way: Way) -> Figures:
     """Of what is chosen of each sentence by weights tuned without its part, by ``DIVISIONS`` into
     ``FOLDS`` parts.
     """
@@ -96,14 +100,15 @@ def _validated(lists: Lists, starts: Sequence[Float64]) -> Figures:
     for seed in range(1, DIVISIONS + 1):
         fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
         for k in range(FOLDS):
-            weights = optimum(among(lists, fold != k), starts)
+            weights = optimum(among(lists, fold != k), starts, way)
             total += _total(among(lists, fold == k), weights)
     return Figures.of(total)
 
 
-def optimum(lists: Lists, starts: Sequence[Float64]) -> Float64:
-    """The best that MIRA finds from one of ``starts``."""
-    epochs = -(-STEPS // max(1, len(lists.begin) - 1))
+def optimum(lists: Lists, starts: Sequence[Float64], way: Way) -> Float64:
+    """The best that MIRA finds from one of ``starts``, in one of the ways of ``MIRA``."""
+    C, steps = way
+    epochs = -(-steps // max(1, len(lists.begin) - 1))
     ends = [mira(lists, start, epochs=epochs, C=C)[0] for start in starts]
     return max(ends, key=lambda end: corpus_merit(lists, end))
 
