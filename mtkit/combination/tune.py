@@ -7,7 +7,7 @@ own choice, 1 for its ``model`` and −1 for what it cannot make; the best end i
 Cross-validation tells what that is worth for other text, and whether to stay near the start or to
 go far (``MIRA``): each part of the dev set is translated with weights that were tuned on the other
 ``FOLDS`` − 1. One division of 1,000 sentences errs by some 0.2 BLEU, enough to take a combination
-for useless: ``DIVISIONS`` are put together. What has more ``merit`` (``smt.tuning.bleu``) is better.
+for useless: ``DIVISIONS`` are put together. What has more ``merit`` (``smt.tuning.bleu``) is best.
 """
 
 from __future__ import annotations
