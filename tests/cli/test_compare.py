@@ -156,7 +156,8 @@ def test_an_ensemble_joins_by_its_directories(project: Path) -> None:
 def test_the_full_report_goes_through_a_pager_on_a_terminal_alone(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pydoc, "pager", pydoc.pager)  # it remembers the first that was asked for
+    # It remembers the first that was asked for, perhaps by another test.
+    monkeypatch.setattr(pydoc, "pager", lambda text: pydoc.getpager()(text))
     monkeypatch.setenv("PAGER", f"cat > {project}/paged")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("MANPAGER", raising=False)
