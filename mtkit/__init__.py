@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -188,19 +187,14 @@ def align(
     and where ``out`` must not be replaced or stands beside ``model``.
     """
     from dataclasses import replace
-    from tempfile import TemporaryDirectory
 
     from mtkit import models
     from mtkit.console import step
     from mtkit.errors import check_choice
-    from mtkit.manifest import ALIGNMENT, Manifest
+    from mtkit.manifest import Manifest
     from mtkit.smt.alignment.align import ALIGNERS
-    from mtkit.smt.alignment.align import align as learn
+    from mtkit.smt.alignment.learn import learn
     from mtkit.smt.alignment.symmetrize import HEURISTICS
-    from mtkit.smt.alignment.word_model import WordModels
-    from mtkit.storage.stages import Stages
-    from mtkit.storage.writing import replacing
-    from mtkit.text import shards
     from mtkit.threads import cores
 
     aligner = aligner or ("hmm" if score else "fertility")
@@ -215,23 +209,8 @@ def align(
             links = words.align(*sides, heuristic)
             return replace(links, score=words.score(*sides)) if score else links
     corpus.train.without_empty()  # raises where nothing can be learnt
-    with (
-        nullcontext() if out is None else replacing(Path(out)) as directory,
-        TemporaryDirectory(prefix="mtkit-") as work,
-        step(f"word alignment ({aligner}), both directions"),
-    ):
-        stages = Stages(Path(work), cores(threads))
-        alignment = learn(shards.of(corpus.train, tokenizer, stages), stages, aligner, heuristic)
-        links = alignment.read_links()
-        if directory is not None or score:
-            alignment.save_models(directory or Path(work))
-        if score:
-            known = WordModels.load(directory or Path(work))
-            links = replace(links, score=known.score(*corpus.train.tokens(tokenizer)))
-        if directory is not None:
-            config = {"aligner": aligner, "heuristic": heuristic}
-            Manifest.of(ALIGNMENT, corpus, tokenizer, config).write(directory)
-    return links
+    place = None if out is None else Path(out)
+    return learn(corpus, tokenizer, aligner, heuristic, place, cores(threads), score)
 
 
 def compare(

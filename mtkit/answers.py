@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice, zip_longest
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple, Self
 
 from mtkit.errors import InputError
@@ -23,6 +24,7 @@ from mtkit.text.glossary import Compliance, Glossary
 
 WINDOW = 16  # batches that are sent to each worker together
 ROWS, MORE = "rows", "more.json"
+ONE = Lock()  # a system answers one task at a time
 
 
 class Request(NamedTuple):
@@ -102,15 +104,17 @@ def by_this_process(
 
 
 def by_stages(
-    stages: Stages, request: Request, number: int, batches: Iterable[Sequence[str]]
+    stages: Stages, request: Request, mark: str, number: int, batches: Iterable[Sequence[str]]
 ) -> Iterator[Answer]:
     """The same as tasks of stages; the batches have equally many lines, but for the last. A stage's
     files stay until the next one is done: by then it is on record that they were written.
+
+    mark: of the files that ``request`` names. Workers outlive a command and keep what they opened.
     """
     left, written = iter(batches), None
     while window := list(islice(left, WINDOW * stages.workers)):
         begins = [number + k * len(window[0]) for k in range(len(window))]
-        calls = [(request, *call) for call in zip(begins, window, strict=True)]
+        calls = [(request, mark, *call) for call in zip(begins, window, strict=True)]
         answers = stages.run(f"lines-{number}", _task, calls)
         if written:
             shutil.rmtree(written)
@@ -118,13 +122,14 @@ def by_stages(
         yield from map(Answer.read, answers)
 
 
-def _task(into: Path, request: Request, number: int, lines: Sequence[str]) -> None:
-    system, glossary = _opened(request)
-    answer(system, glossary, request, number, lines).save(into)
+def _task(into: Path, request: Request, mark: str, number: int, lines: Sequence[str]) -> None:
+    with ONE:
+        system, glossary = _opened(request, mark)
+        answer(system, glossary, request, number, lines).save(into)
 
 
 @lru_cache(1)
-def _opened(request: Request) -> tuple[System, Glossary | None]:
+def _opened(request: Request, mark: str) -> tuple[System, Glossary | None]:
     system, glossary = open_system(request)
     system.limit_threads(1)
     return system, glossary

@@ -4,8 +4,8 @@
     tcp://HOST:PORT    the workers of a scheduler that runs, as `dask scheduler` starts one
 
 Dask says who does a task, and has those of a worker that died done again. Between processes go the
-names of files and a few numbers; everything else is in files, so that all workers must see the
-directory of the stages under its name here.
+names of files, a few numbers and lines that are to be translated; everything else is in files, so
+that all workers must see the directory of the stages under its name here.
 """
 
 from __future__ import annotations
@@ -186,8 +186,9 @@ def _greet(address: str) -> None:
     try:
         with ThreadPoolExecutor(1) as pool:  # a notebook has a loop in its own thread
             pool.submit(lambda: asyncio.run(greet())).result()
-    except Exception as error:
-        said = "" if isinstance(error, OSError) else f": {error}"
+    # No address, no keys for TLS, or another protocol, of which the first bytes are a huge length.
+    except (OSError, ValueError, TypeError, MemoryError) as error:
+        said = f": {error}" if isinstance(error, ValueError | TypeError) else ""
         raise InputError(f"--cluster {address}: no scheduler answers there{said}") from None
 
 
@@ -201,7 +202,7 @@ def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
     try:
         said = client.run(_introduce, file, on_error="return")
         client.run_on_scheduler(digest_of_code)  # it reads what it is sent
-    except Exception as error:
+    except (ImportError, AttributeError) as error:  # those of workers are returned
         raise InputError(f"--cluster {address}: the scheduler cannot run mtkit: {error}") from None
     finally:
         file.unlink()

@@ -24,9 +24,10 @@ STEP, WHOLE = 7, 75
 
 
 @pytest.fixture
-def place(smt_directory: Path, few: Corpus, tmp_path: Path) -> Path:
-    """A directory with a model m, a text in.en and a glossary."""
+def place(smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path: Path) -> Path:
+    """A directory with the models m and nmt, a text in.en and a glossary."""
     shutil.copytree(smt_directory, tmp_path / "m")
+    shutil.copytree(nmt_directory, tmp_path / "nmt")
     lines = [*few.train.source[: WHOLE - 1], "word " * 2000]
     (tmp_path / "in.en").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "g.tsv").write_text("I\tihc\n", encoding="utf-8")
@@ -42,12 +43,25 @@ def test_stages_answer_as_this_process_does(place: Path, monkeypatch: pytest.Mon
     assert sum(a.compliance.matches for a in expected) > 0
     assert [note for a in expected for note in a.notes]
     stages, seen = Stages(place / "stages"), list[Answer]()
-    for answer in by_stages(stages, request, 0, iter(batches)):
+    for answer in by_stages(stages, request, "1", 0, iter(batches)):
         kept = sorted(int(path.name.partition("-")[2]) for path in stages.directory.iterdir())
         assert kept == [len(seen) // 3 * 3 * STEP]
         seen.append(answer)
     assert seen == expected
-    assert list(by_stages(stages, request, 4 * STEP, iter(batches[4:]))) == expected[4:]
+    assert list(by_stages(stages, request, "1", 4 * STEP, iter(batches[4:]))) == expected[4:]
+
+
+def test_a_worker_opens_what_has_been_replaced(place: Path) -> None:
+    """It lives longer than the command that asked it first."""
+    request, lines = Request((place / "m",)), [["Two men."]]
+    [old] = by_stages(Stages(place / "a"), request, "1", 0, lines)
+    shutil.rmtree(place / "m")
+    shutil.copytree(place / "nmt", place / "m")
+    [kept] = by_stages(Stages(place / "b"), request, "1", 0, lines)
+    assert kept == old
+    [new] = by_stages(Stages(place / "c"), request, "2", 0, lines)
+    assert new == next(by_this_process(*open_system(request), request, 0, lines))
+    assert new.rows != old.rows
 
 
 @needs_dask

@@ -318,6 +318,32 @@ def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @needs_dask
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("tls://127.0.0.1:1", "TLS expects a `ssl_context`"), ("tcp://[::1:5", "invalid address")],
+)
+def test_keys_or_an_address_that_are_none(address: str, why: str, tmp_path: Path) -> None:
+    said = refused(tmp_path, "--cluster", address)
+    assert said.startswith(f"--cluster {address}: no scheduler answers there: {why}")
+
+
+@needs_dask
+def test_a_server_of_another_protocol_is_no_scheduler(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor(1) as pool:
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n" * 20)
+
+        pool.submit(answer)
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        assert refused(tmp_path, "--cluster", address) == (
+            f"--cluster {address}: no scheduler answers there"
+        )
+
+
+@needs_dask
 @pytest.mark.parametrize("address", ["local", "local:0", "local:x", "host:8786", "tcp://host"])
 def test_an_address_that_is_none(address: str, tmp_path: Path) -> None:
     assert refused(tmp_path, "--cluster", address) == (
@@ -342,8 +368,9 @@ def test_without_dask_it_says_what_to_install(
 
 
 def test_without_a_cluster_dask_is_not_loaded() -> None:
-    code = "import sys, mtkit.smt.train; assert not {'dask', 'distributed'} & {*sys.modules}"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = "import sys, mtkit.smt.train; print(*{'dask', 'distributed', 'mtkit'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "mtkit\n"
 
 
 @needs_dask

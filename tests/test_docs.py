@@ -16,6 +16,7 @@ import pytest
 import typer
 
 from mtkit.cli import app, complete
+from mtkit.cli.usage import UsageError
 from tests.support.documented import PAGES, Block, Shown, blocks, calls, run, write_files
 from tests.support.pages import PAGES as GENERATED
 from tests.support.pages import page as generated
@@ -87,12 +88,28 @@ def test_every_block_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("block", SHELL, ids=at)
 def test_commands_have_the_options_that_they_are_called_with(block: Block) -> None:
-    for arguments in calls(block.text):
-        command, words = GROUP, complete(arguments)
-        while words and hasattr(command, "commands") and not words[0].startswith("-"):
-            command = command.commands[words.pop(0)]
+    assert not [said for arguments in calls(block.text) if (said := refusal(arguments))]
+
+
+def refusal(arguments: list[str]) -> str:
+    """Why a command does not take these, "" where it does."""
+    command, words = GROUP, complete(arguments)
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        if (name := words.pop(0)) not in command.commands:
+            return f"no command {name}"
+        command = command.commands[name]
+    try:
         if "--help" not in words:
             command.make_context(command.name, words)
+    except UsageError as error:
+        return f"{command.name}: {error.format_message()}"
+    return ""
+
+
+def test_a_call_that_a_command_does_not_take_is_told() -> None:
+    assert refusal(["watch", "house", "--corpus", "textbook"]) == ""
+    assert "no command" in refusal(["watsch", "house"])
+    assert "--corpsu" in refusal(["watch", "house", "--corpsu", "textbook"])
 
 
 # --- what runs commands

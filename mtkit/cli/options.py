@@ -103,6 +103,15 @@ def _limit(threads: int) -> int:
     return threads
 
 
+Cluster = Annotated[
+    str,
+    Option(
+        metavar="local:N|tcp://HOST:PORT",
+        help="Where to compute all but tuning: N processes of this machine, or the workers of a "
+        "Dask scheduler, on a shared file system. Does not change the result. [this process]",
+        show_default=False,
+    ),
+]
 Threads = Annotated[
     int,
     Option(

@@ -64,21 +64,12 @@ Memory = Annotated[
     str | None,
     Option(
         metavar="SIZE",
-        help="Memory limit, such as 800M or 4G; does not change the model. "
+        help="Memory limit, with --cluster of all processes together, such as 800M or 4G; does not "
+        "change the model. "
         "[half of the machine's memory]",
     ),
 ]
 Resume = Annotated[bool, Option("--resume", help="Resume an interrupted training; same options.")]
-Cluster = Annotated[
-    str,
-    Option(
-        metavar="local:N|tcp://HOST:PORT",
-        help="Where to compute all but tuning: N processes of this machine, or the workers of a "
-        "Dask scheduler, on a shared file system. --memory is the total of all. Does not change "
-        "the model. [threads of this process]",
-        show_default=False,
-    ),
-]
 Out = Annotated[
     Path | None,
     Option(metavar="DIR", help=f"Output directory. [models/smt-SRC-TGT; {options.REPLACED}]"),
@@ -94,7 +85,7 @@ def train_smt(
     lowercase: options.Lowercase = False, aligner: Aligners = "auto",
     symmetrize: options.Symmetrize = "grow-diag-final-and", discount: Discount = "none",
     order: Order = 5, prune: Prune = None, weights: Weights = None, tune: Tune = None,
-    memory: Memory = None, cluster: Cluster = "", resume: Resume = False,
+    memory: Memory = None, cluster: options.Cluster = "", resume: Resume = False,
     threads: options.Threads = 0, quiet: options.Quiet = False,
 ) -> None:  # fmt: skip
     """Train the statistical translator: alignment, phrases, LM."""

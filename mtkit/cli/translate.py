@@ -17,6 +17,7 @@ from typer import Argument, Option
 
 import mtkit.cli.completion as completion
 from mtkit.cli.options import (
+    Cluster,
     GlossaryFile,
     Inflected,
     Quiet,
@@ -69,15 +70,6 @@ EveryTarget = Annotated[
 Resume = Annotated[
     bool, Option("--resume", help="Resume an interrupted translation of lines; same options.")
 ]
-Cluster = Annotated[
-    str,
-    Option(
-        metavar="local:N|tcp://HOST:PORT",
-        help="Where to translate: N processes of this machine, or the workers of a Dask scheduler, "
-        "on a shared file system. Does not change the translation. [this process]",
-        show_default=False,
-    ),
-]
 
 
 def translate(
@@ -96,11 +88,8 @@ def translate(
     from mtkit.answers import Request, open_system
 
     _check(context.args, file, out, every, resume)
-    if cluster and (out is None or stream or lists or (file and _document_kind(file))):
-        raise InputError(
-            "--cluster translates lines into a file: name it with --out FILE, and leave --stream "
-            "and --lists out"
-        )
+    if cluster:
+        _check_cluster(file, out, glossary, stream or bool(lists))
     check_inflected(inflected, glossary)
     if file and _document_kind(file):
         if n_best > 1 or as_json or stream or lists:
@@ -124,7 +113,7 @@ def translate(
     marks = _marks(text, request, stream, lists or ()) if out and text else {}
     with _output(out, marks, resume) as output:
         batches = _batches(text, 1 if stream else BATCH, output.done.lines)
-        with _answers(cluster, system, wanted, request, batches, output) as answers:
+        with _answers(cluster, system, wanted, request, batches, output, marks) as answers:
             compliance = _write(answers, text.total if text else 0, output)
     if wanted:
         note(f"glossary: {wanted.summary(compliance)}")
@@ -148,6 +137,18 @@ def _check(
     if file and out and _document_kind(file) != _document_kind(out):
         kind = _document_kind(file) or "plain text"
         raise InputError(f"{out}: the translation is {kind}, as {file} is; name it so")
+
+
+def _check_cluster(file: Path | None, out: Path | None, glossary: Path | None, other: bool) -> None:
+    """Raise InputError where others cannot translate; other: options that they don't know."""
+    if out is None or other or (file and _document_kind(file)):
+        raise InputError(
+            "--cluster translates lines into a file: name it with --out FILE, and leave --stream "
+            "and --lists out"
+        )
+    for path in (out, glossary):
+        if path and path.exists() and not path.is_file():
+            raise InputError(f"--cluster needs files; {path} is none")
 
 
 def _document_kind(file: Path) -> str:
@@ -232,7 +233,7 @@ def _output(out: Path | None, marks: dict[str, str], resume: bool = False) -> It
 @contextmanager
 def _answers(
     cluster: str, system: System, wanted: Glossary | None, request: Request,
-    batches: Iterator[list[str]], output: Growing,
+    batches: Iterator[list[str]], output: Growing, marks: dict[str, str],
 ) -> Iterator[Iterator[Answer]]:  # fmt: skip
     """What is to be written, by this process or by those at ``cluster``."""
     from mtkit.answers import by_stages, by_this_process
@@ -244,14 +245,13 @@ def _answers(
     from mtkit.cluster import connected
     from mtkit.storage.stages import Stages
 
-    if output.kept is None or (request.glossary and not request.glossary.is_file()):
-        raise InputError("--cluster needs files for --out and --glossary, no pipes or devices")
-    files = request.glossary and request.glossary.resolve()
+    assert output.kept, "the file is none that can be resumed"
     request = request._replace(
-        models=tuple(model.resolve() for model in request.models), glossary=files
+        models=tuple(model.resolve() for model in request.models),
+        glossary=request.glossary and request.glossary.resolve(),
     )
     with connected(cluster, Stages(output.kept.parent)) as stages:
-        yield by_stages(stages, request, begin, batches)
+        yield by_stages(stages, request, json.dumps(marks), begin, batches)
 
 
 def _fill(

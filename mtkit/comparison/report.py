@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from bisect import bisect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import combinations
 from typing import Any
@@ -219,19 +219,13 @@ def build(
     ]
     words = {t.name: t.words for t in translations}
     outputs = {t.name: t.outputs for t in translations}
-    N = len(sources)
-    few = [f"only {N} test sentences: intervals and p-values are rough"] if N < SMALL else []
     rivals = _rivals(systems)
-    x, y = material.text.paths
-    sizes = N, len(scorer.references)
     combined = [(t.name, t.chosen, chrf[t.name], counted[t.name]) for t in translations if t.chosen]
     saves = [side for choice in combined for side in saved(*choice)]
     make = maker(sources, scorer.references, outputs, chrf, {})
     shown = rivals or [systems[0].name]
     return Comparison(
-        test=TestSet(
-            x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case
-        ),
+        test=_test_set(material),
         systems=systems,
         pairs=significance(counted),
         by_length=[_difference(*pair, parts) for pair in combinations(parts, 2)],
@@ -246,8 +240,24 @@ def build(
         examples=choose(
             sources, scorer.references, outputs, chrf, rivals, examples, saves, columns
         ),
-        warnings=[*warnings, *few, *(f"{s.name}: {c}" for s in systems for c in s.mismatches)],
+        warnings=[*warnings, *_doubts(len(sources), systems)],
     )
+
+
+def _test_set(material: Material) -> TestSet:
+    x, y = material.text.paths
+    sizes, scorer = (len(material.text), len(material.scorer.references)), material.scorer
+    return TestSet(
+        x.name, str(x), str(y), material.languages, *sizes, scorer.tokenize, scorer.ignore_case
+    )
+
+
+def _doubts(sentences: int, systems: Sequence[SystemResult]) -> Iterator[str]:
+    """What the figures themselves say against them."""
+    if sentences < SMALL:
+        yield f"only {sentences} test sentences: intervals and p-values are rough"
+    for system in systems:
+        yield from (f"{system.name}: {said}" for said in system.mismatches)
 
 
 def _result(

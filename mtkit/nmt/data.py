@@ -51,8 +51,9 @@ class Data:
 
     def batch(self, rows: list[int]) -> Batch:
         """The pairs ``rows``, whose sources are of one length, as tensors."""
-        same = rows[:1] * (-len(rows) % ROWS)  # their targets are padding alone
-        x = torch.tensor([[*self.sources[r], EOS] for r in [*rows, *same]], dtype=torch.int64)
+        sources = [[*self.sources[r], EOS] for r in rows]
+        same = sources[:1] * (-len(rows) % ROWS)  # their targets are padding alone
+        x = torch.tensor([*sources, *same], dtype=torch.int64)
         targets = [self.targets[r] for r in rows]
         y_in, y_out = padded([[BOS, *y] for y in targets]), padded([[*y, EOS] for y in targets])
         return Batch(x, y_in, y_out, rows)

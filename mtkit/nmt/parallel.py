@@ -123,12 +123,12 @@ def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) 
 
 @contextmanager
 def _together() -> Iterator[None]:
-    """Say in words that another process is not there any more."""
+    """Say in words that the processes have lost one another."""
     try:
         yield
     except RuntimeError as error:
         raise WorkError(
-            "another process of this training has ended; torchrun --max-restarts N resumes from "
+            "lost the other processes of this training; torchrun --max-restarts N resumes from "
             f"the last saved state ({str(error).splitlines()[0]:.100})"
         ) from None
 

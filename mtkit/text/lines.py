@@ -122,8 +122,6 @@ class Texts(Sequence[str]):
             return self.data == other.data and self.begin == other.begin
         return list(self) == other
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 def _decoded(path: Path) -> Iterator[str]:
     """Its lines, of which but a block is held."""

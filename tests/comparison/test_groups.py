@@ -8,8 +8,10 @@ from typing import Any
 
 from mtkit.comparison.groups import SENTENCES, by_frequency, by_length
 from mtkit.comparison.page.render import as_html
+from mtkit.comparison.page.where import _line
 from mtkit.comparison.report import as_json
 from mtkit.comparison.where import Text
+from mtkit.page.chart import Line
 from tests.support.comparisons import REFERENCES, SOURCES, built, systems
 
 
@@ -58,3 +60,9 @@ def test_they_are_on_the_page_and_not_in_json() -> None:
     assert f'<details name="length">\n<summary>{label}</summary>' in page
     assert all(f"<h3>Line {example.line} " in page for example in examples)
     assert "sentences" not in as_json(report)
+
+
+def test_a_figure_without_an_interval_has_a_point_and_no_band() -> None:
+    line = _line("a", [(10.0, 8.0, 12.0), (20.0, None, None), None])
+    assert line == Line("a", ((0.0, 10.0), (1.0, 20.0)), ((0.0, 8.0, 12.0),))
+    assert _line("a", [None]) is None

@@ -64,7 +64,7 @@ def grids(comparison: Comparison) -> list[Grid]:
 def charts(comparison: Comparison) -> list[Chart]:
     """BLEU by length, F1 by frequency."""
     lengths = [(group.low, group.high) for group in comparison.systems[0].by_length]
-    bleu = [_line(s.name, [_interval(group) for group in s.by_length]) for s in comparison.systems]
+    bleu = [_line(s.name, list(map(_figure, s.by_length))) for s in comparison.systems]
     drawn = [
         Chart(
             "BLEU by length of the source", "words of the source", tuple(filter(None, bleu)),
@@ -74,7 +74,7 @@ def charts(comparison: Comparison) -> list[Chart]:
     ]  # fmt: skip
     for grouping in comparison.groupings:
         if grouping.by == "frequency":
-            f1 = [_line(name, _f1(grouping, name), 100) for name in grouping.systems]
+            f1 = [_line(name, _f1(grouping, name)) for name in grouping.systems]
             title, x = "F1 of words by frequency", "occurrences in the training text"
             lines, groups = tuple(filter(None, f1)), tuple(grouping.labels)
             drawn.append(
@@ -83,26 +83,29 @@ def charts(comparison: Comparison) -> list[Chart]:
     return [chart for chart in drawn if chart.lines]
 
 
-def _interval(group: ScoredGroup) -> Interval | None:
-    if group.bleu is None:
-        return None
-    low, high = group.bleu_low, group.bleu_high
-    return Interval(
-        group.bleu, *((group.bleu,) * 2 if low is None or high is None else (low, high))
-    )
+# A value and the ends of its interval, which a small group has not.
+Figure = tuple[float, float | None, float | None]
 
 
-def _f1(grouping: Grouping, name: str) -> list[Interval | None]:
-    """Those of groups that have enough words."""
-    every = zip(grouping.systems[name], grouping.words, strict=True)
-    return [accuracy.f1 if words >= FEWEST else None for accuracy, words in every]
+def _figure(group: ScoredGroup) -> Figure | None:
+    return None if group.bleu is None else (group.bleu, group.bleu_low, group.bleu_high)
 
 
-def _line(name: str, figures: Iterable[Interval | None], factor: float = 1) -> Line | None:
-    known = [(float(x), of) for x, of in enumerate(figures) if of]
-    points = tuple((x, factor * of.value) for x, of in known)
-    band = tuple((x, factor * of.low, factor * of.high) for x, of in known)
-    return Line(name, points, band) if points else None
+def _f1(grouping: Grouping, name: str) -> list[Figure | None]:
+    """In per cent, of groups that have enough words."""
+    return [
+        (100 * of.f1.value, 100 * of.f1.low, 100 * of.f1.high)
+        if of.f1 and words >= FEWEST
+        else None
+        for of, words in zip(grouping.systems[name], grouping.words, strict=True)
+    ]
+
+
+def _line(name: str, figures: Iterable[Figure | None]) -> Line | None:
+    known = [(float(x), *of) for x, of in enumerate(figures) if of]
+    points = tuple((x, value) for x, value, _, _ in known)
+    band = [(x, a, b) for x, _, a, b in known if a is not None and b is not None]
+    return Line(name, points, tuple(band)) if points else None
 
 
 def _bleu(group: ScoredGroup) -> Cell:

@@ -70,17 +70,17 @@ def train_nmt(
 @contextmanager
 def _unfinished(
     out: Path, corpus: Corpus, tokenizer: WordTokenizer, resume: bool
-) -> Iterator[Path]:  # fmt: skip
-    """The directory beside ``out`` of what outlives the process; see ``stages.unfinished``. Several
-    processes begin what is not there, and go on when ``torchrun`` has started them again.
+) -> Iterator[Path]:
+    """The directory beside ``out`` of what outlives the process; see ``stages.unfinished``. What
+    ``torchrun`` has started again, or was told to resume, begins what is not there.
     """
     texts = [side.digest() for side in (corpus.train, corpus.dev) if side]
     marks = {"text": "".join(texts), "tokenizer": str(tokenizer)}
     place = place_of(out)
-    resume = resume or parallel.restarted()
+    if parallel.restarted() or (resume and parallel.WORLD > 1):
+        resume = (place / FINGERPRINT).exists()
     if parallel.RANK == 0:
-        there = parallel.WORLD == 1 or (place / FINGERPRINT).exists()
-        with unfinished(out, marks, resume and there, rest=_rest):
+        with unfinished(out, marks, resume, rest=_rest):
             parallel.wait()
             yield place
             parallel.wait()  # until nobody reads there
@@ -278,9 +278,7 @@ def _shaped(config: TrainConfig, start: NmtSystem | None) -> TrainConfig:
     return replace(config, **shape | {"vocabulary": len(start.subwords)})
 
 
-def _segment(
-    source: Segmented, target: Segmented, p: float
-) -> Callable[[int], Data] | None:  # fmt: skip
+def _segment(source: Segmented, target: Segmented, p: float) -> Callable[[int], Data] | None:
     """How the training text is cut into pieces anew in each epoch; ``None`` where it is not."""
     if p == 0:
         return None

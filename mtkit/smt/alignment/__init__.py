@@ -8,5 +8,6 @@ direction    P(f|e) of a text in shards: t in parts, EM over all of it
 ibm1         Model 1          diagonal    Model 2, near the diagonal
 hmm          jumps            fertility   sampled, with fertilities
 symmetrize   two directions become one
-word_model   what is learnt, for any text        align   all of it        watch   Model 1 learning
+word_model   what is learnt, for any text        align   all of it
+learn        from a corpus to its links          watch   Model 1 learning
 """

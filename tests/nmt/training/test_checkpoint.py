@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mtkit.comparison.systems import _training_log
 from mtkit.console import console
 from mtkit.errors import InputError, WorkError
-from mtkit.nmt import loss
+from mtkit.nmt import loss, parallel
 from mtkit.nmt.data import Data
 from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.recipe import TrainConfig, learning_rate, preset
@@ -341,3 +341,22 @@ def test_an_interrupted_training_says_how_to_go_on(
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m", resume=True)
     assert "resumed at update 0 of 2" in capsys.readouterr().err
+
+
+def test_what_torchrun_starts_again_goes_on_or_begins(
+    few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One process, too, which may have died before anything was kept."""
+
+    def stopped(run: Run) -> None:
+        run.keep()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "RESTARTS", 1)
+    monkeypatch.setattr(build, "train", stopped)
+    console.quiet = False
+    recipe = preset("quick", updates=2, hidden=8, embedding=8)
+    for said in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
+        assert ("resumed at update 0 of 2" in capsys.readouterr().err) == said

@@ -1,0 +1,45 @@
+"""From a corpus to its links, and to a directory with the word models that found them."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mtkit.console import step
+from mtkit.manifest import ALIGNMENT, Manifest
+from mtkit.smt.alignment.align import align
+from mtkit.smt.alignment.symmetrize import Links
+from mtkit.smt.alignment.word_model import WordModels
+from mtkit.storage.stages import Stages
+from mtkit.storage.writing import replacing
+from mtkit.text import shards
+from mtkit.text.corpus import Corpus
+from mtkit.text.tokenizer import WordTokenizer
+
+
+def learn(
+    corpus: Corpus, tokenizer: WordTokenizer, aligner: str, heuristic: str, out: Path | None,
+    threads: int, score: bool,
+) -> Links:  # fmt: skip
+    """The links of the training text, by what is learnt from it and written to ``out``; score: also
+    ln P(y|x) of each pair. Raises InputError where another process writes there.
+    """
+    with (
+        nullcontext() if out is None else replacing(out) as directory,
+        TemporaryDirectory(prefix="mtkit-") as work,
+        step(f"word alignment ({aligner}), both directions"),
+    ):
+        stages = Stages(Path(work), threads)
+        alignment = align(shards.of(corpus.train, tokenizer, stages), stages, aligner, heuristic)
+        links = alignment.read_links()
+        if directory is not None or score:
+            alignment.save_models(directory or Path(work))
+        if score:
+            known = WordModels.load(directory or Path(work))
+            links = replace(links, score=known.score(*corpus.train.tokens(tokenizer)))
+        if directory is not None:
+            config = {"aligner": aligner, "heuristic": heuristic}
+            Manifest.of(ALIGNMENT, corpus, tokenizer, config).write(directory)
+    return links
