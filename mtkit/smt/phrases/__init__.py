@@ -1,14 +1,14 @@
-"""Phrase pairs (Koehn, Och & Marcu 2003) and what is known of them.
+"""Phrase-based translation model (Koehn, Och & Marcu 2003): phrases and their scores.
 
 Letters: s̄ a source phrase, t̄ a target phrase.
 
-build           the table of an aligned text on disk, in stages
-extract         all pairs of an aligned text
-pairs           how often each, and with which links
+build           runs all stages, from an aligned text on disk to the arrays
+extract         finds all occurrences of phrases in an aligned text
+pairs           counts the distinct ones and chooses their links
 lexical         lexical weights, both directions
 score           φ, both directions
 reorder         P(monotone, swap, discontinuous)
-table           all of it, to be looked up
-context         the lexicon that sees the sentence
-context_train   how it is learnt
+table           the result, for look-up
+context         discriminative lexicon that sees the whole sentence
+context_train   its training
 """

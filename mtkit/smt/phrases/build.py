@@ -1,13 +1,13 @@
-"""The phrase table of an aligned text on disk, in stages; each module describes its own.
+"""Build the phrase table of an aligned text on disk, in stages.
 
-    phrases-words         what must be known of every piece, a shard and its alignments: ``survey``
-    phrases-links-cut, -links, -lexicon    ``lexical``: in ranges of source words
-    phrases-covered, -occurrences          ``extract``: of every piece, in parts by source phrases
-    phrases-cut, -pairs, -sums             ``pairs``: in ranges of source, of target phrases
-    phrases-scored                         ``score``: in ranges of source phrases
+    phrases-words         ``survey``, one task per piece (a shard and its alignments)
+    phrases-links-cut, -links, -lexicon    ``lexical``: by ranges of source words
+    phrases-covered, -occurrences          ``extract``: per piece, sorted into parts by source
+    phrases-cut, -pairs, -sums             ``pairs``: by ranges of source, then of target phrases
+    phrases-scored                         ``score``: by ranges of source phrases
 
-Where ranges begin and end is kept with the stages, so that work that is taken up again with another
-memory goes on with the same ranges.
+Each module describes its own stages. The range boundaries are saved with the stages: a build that
+is resumed with another amount of memory uses the same ranges.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ def build(
 ) -> None:
     """Extract, count and score all phrase pairs of ``text`` and write a ``PhraseTable``.
 
-    links: for each alignment of the text the directories where the ``Links`` of its shards were
-    saved; phrases are those of all alignments, as if the text came as often. discount: one of
-    ``score.DISCOUNTS``. The arrays are written from the last stage, whose files stay.
+    links: for each alignment of the text, the directories of the saved ``Links`` of its shards.
+    Pairs are extracted from every alignment and their counts added up, as if the text were repeated
+    once per alignment.
+    discount: one of ``score.DISCOUNTS``. The arrays in ``out`` are copied from the last stage,
+    whose files stay.
     """
     pieces = [Piece(text, k, tuple(of[k] for of in links)) for k in range(len(text))]
     bits = extract.part_bits(text.tokens[0] * len(links))
@@ -52,8 +54,11 @@ def build(
 
 
 def survey(into: Path, piece: Piece, bits: int) -> None:
-    """What must be known of a piece before any is extracted: which words are phrases by themselves,
-    how many spans are in each part, and the different links.
+    """Save what extraction must know of a piece before it starts.
+
+    ``covered``: ids of the source words that are phrases by themselves; ``size``: int64 (2^bits,),
+    consistent spans per part; ``both`` and ``c``: the distinct links and their counts, as
+    ``lexical.different`` returns them.
     """
     corpora, _ = piece.read()
     covered = np.zeros(piece.text.sizes[0], np.bool_)
@@ -63,7 +68,7 @@ def survey(into: Path, piece: Piece, bits: int) -> None:
 
 
 def _lexicon(words: Outputs, sizes: tuple[int, int], stages: Stages) -> Path:
-    """Where ``lexical.Weights`` are."""
+    """Return the directory of the ``lexical.Weights``."""
     cut = [(words, sizes[0], stages.room)]
     [ranges] = stages.run("phrases-links-cut", lexical.cut_words, cut)
     calls = [(words, a, b, sizes[1]) for a, b in pairwise(load(ranges / "ends.npy").tolist())]
@@ -73,7 +78,7 @@ def _lexicon(words: Outputs, sizes: tuple[int, int], stages: Stages) -> Path:
 
 
 def _pairs(pieces: Sequence[Piece], words: Outputs, bits: int, stages: Stages) -> Outputs:
-    """Where the different pairs are, in ranges of source phrases."""
+    """Return the directories of the distinct pairs, one per range of source phrases."""
     join = [(words, pieces[0].text.sizes[0])]
     [covered] = stages.run("phrases-covered", extract.join_words, join)
     takes = [(piece, of, covered) for piece, of in zip(pieces, words, strict=True)]
@@ -87,7 +92,7 @@ def _pairs(pieces: Sequence[Piece], words: Outputs, bits: int, stages: Stages) -
 
 
 def _write(scored: Sequence[Path], out: Path) -> None:
-    """The arrays of a ``PhraseTable``, a range at a time."""
+    """Write the arrays of a ``PhraseTable``, one range at a time."""
 
     def parts(name: str) -> Iterator[NDArray[Any]]:
         return (np.load(of / f"{name}.npy", mmap_mode="r") for of in scored)
@@ -100,7 +105,7 @@ def _write(scored: Sequence[Path], out: Path) -> None:
 
 
 def _begins(lengths: Iterable[NDArray[Any]]) -> Iterator[Int64]:
-    """Where things of these lengths, one behind the other, begin and end."""
+    """Yield the offsets of consecutive items of these lengths: 0, then the end of each item."""
     at = 0
     yield np.zeros(1, np.int64)
     for part in lengths:

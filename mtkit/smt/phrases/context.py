@@ -1,21 +1,22 @@
-"""Which translation of a word its sentence asks for: a discriminative lexicon.
+"""Discriminative lexicon: choose the translation of a word by its sentence.
 
-Phrases see a few words of source; whether "bank" is a Bank or an Ufer may be decided by a word far
-from it. After Berger et al. (1996), García-Varea et al. (2001) and Mauser et al. (2009):
+A phrase pair sees only a few source words. Whether "bank" is a Bank or an Ufer may depend on a word
+far away. After Berger et al. (1996), García-Varea et al. (2001) and Mauser et al. (2009):
 
     T(s)       the words that s was most often translated by, at most ``RIVALS``
-    F(x, i)    what x looks like from its word s_i: s_i; each of the three words before and behind
-               it, with its distance; s_i with its left and with its right neighbour; every word of
-               the sentence
+    F(x, i)    features of x at its word s_i: s_i; each of the three words before and after it, with
+               its distance; s_i with its left and with its right neighbour; every word of the
+               sentence
     z_t        Σ_{f ∈ F(x, i)} w_{t,f}
     P(t|x, i)  = exp z_t / Σ_{t' ∈ T(s_i)} exp z_t'
 
-and the feature of a phrase pair in a sentence is Σ_{t ∈ t̄} ln P(t|x, a_t), or ``MISSING`` for a t
-that is no rival. a_t is the first word linked to t; a word without links goes with the one before
-it, and at the beginning with the next that has one.
+The feature of a phrase pair in a sentence is Σ_{t ∈ t̄} ln P(t|x, a_t), with ``MISSING`` for each t
+outside T(s). a_t is the first source word linked to t. An unlinked t takes the a of the target word
+before it; at the beginning of t̄ it takes that of the next linked word.
 
-Each t has a table of its own for its weights, in which a feature's place is its hash: features that
-fall together share a weight (Weinberger et al. 2009). They are learnt in ``context_train``.
+Each t has its own weight table. The hash of a feature is its index in that table; features with the
+same index share a weight (feature hashing, Weinberger et al. 2009). ``context_train`` estimates the
+weights.
 """
 
 from __future__ import annotations
@@ -32,37 +33,40 @@ from mtkit.smt.phrases.table import PhraseTable
 from mtkit.storage.reading import damaged
 from mtkit.storage.structure import check_ids, check_offsets
 
-RIVALS = 40  # the most words of T(s)
-MISSING = -1.0  # ln P of a word that is none of them
-UNIT = 16  # of a weight as it is kept: int8, in sixteenths
-LOCAL = 9  # features of F besides the words of the sentence
+RIVALS = 40  # largest size of T(s)
+MISSING = -1.0  # ln P of a word outside T(s)
+UNIT = 16  # weights are stored as int8, in units of 1/UNIT
+LOCAL = 9  # number of features in F besides the words of the sentence
 UInt32 = NDArray[np.uint32]
 
 
 class Lexicon(NamedTuple):
-    """T(s) and w."""
+    """The candidate translations T(s) and the weights w."""
 
-    row: Int64  # (V_s + 1,) T(s) is word[row[s] : row[s + 1]]
+    row: Int64  # (V_s + 1,) T(s) is word[row[s] : row[s + 1]], most frequent first
     word: Int32
-    begin: Int64  # (V_t + 1,) the weights of t are weight[begin[t] : begin[t + 1]], 2^n of them
+    begin: Int64  # (V_t + 1,) t has weight[begin[t] : begin[t + 1]], 0 or 2^n weights
     weight: Int8  # in units of 1/UNIT
 
     @classmethod
     def nothing(cls, size: int) -> Lexicon:
-        """One that knows nothing of ``size`` source words; its feature is always 0."""
+        """Return an empty lexicon for ``size`` source words; its feature is always 0."""
         none, zero = np.empty(0, np.int32), np.zeros(1, np.int64)
         return cls(*read_only([np.zeros(size + 1, np.int64), none, zero, none.astype(np.int8)]))
 
     @classmethod
     def load(cls, directory: Path, s_size: int, t_size: int) -> Self:
-        """Read it from its arrays. Raises InputError where they are none of so many words."""
+        """Load the lexicon, memory-mapped, for ``s_size`` source and ``t_size`` target words.
+
+        Raises InputError if the arrays are damaged or do not fit these sizes.
+        """
         lexicon = load_arrays(directory, cls)
         row, word, begin, _ = (directory / f"{name}.npy" for name in cls._fields)
         check_offsets(row, lexicon.row, len(lexicon.word), s_size, most=RIVALS)
         check_ids(word, lexicon.word, t_size)
         check_offsets(begin, lexicon.begin, len(lexicon.weight), t_size if len(lexicon.word) else 0)
         widths = np.diff(lexicon.begin)
-        if (widths & (widths - 1)).any():  # a feature's place is the last bits of its hash
+        if (widths & (widths - 1)).any():  # the last bits of a hash are the index
             raise damaged(begin, "tables whose sizes are no powers of 2")
         return lexicon
 
@@ -72,16 +76,16 @@ class Lexicon(NamedTuple):
 
 @lean
 def _hash(kind: int, a: int, b: int) -> np.uint32:
-    """Of a feature: of its kind and its words, −1 where there is none."""
+    """Return the hash of a feature of this kind with words a and b, −1 where there is no word."""
     z = np.uint64(kind) << np.uint64(56) ^ np.uint64(a + 1) << np.uint64(28) ^ np.uint64(b + 1)
     return np.uint32(mix(z) >> np.uint64(32))
 
 
 @lean
 def look_around(words: Int32, first: int, behind: int, i: int, near: UInt32) -> None:
-    """F of word i, but for the words of its sentence, as hashes: ``near``, uint32 (LOCAL,).
+    """Write the features F of word i, without the words of its sentence, to ``near``.
 
-    The sentence is ``words[first : behind]``.
+    near: hashes, uint32 (LOCAL,). The sentence is ``words[first : behind]``.
     """
     for d in range(-3, 4):
         inside = first <= i + d < behind
@@ -93,13 +97,16 @@ def look_around(words: Int32, first: int, behind: int, i: int, near: UInt32) -> 
 
 @lean
 def anywhere(word: int) -> np.uint32:
-    """The feature that a word is to all of its sentence."""
+    """Return the hash of the feature “this word occurs in the sentence”."""
     return _hash(9, word, -1)
 
 
 @lean
 def margin(w: NDArray[Any], near: UInt32, far: UInt32) -> np.float32:
-    """z_t, in the unit of ``w``; ``far`` is what ``anywhere`` makes of the sentence."""
+    """Return z_t, in the unit of ``w``.
+
+    near: hashes by ``look_around``; far: the hash by ``anywhere`` of each word of the sentence.
+    """
     z, mask = np.float32(0), len(w) - 1
     for f in near:
         z += w[f & mask]
@@ -110,7 +117,10 @@ def margin(w: NDArray[Any], near: UInt32, far: UInt32) -> np.float32:
 
 @inner
 def log_probabilities(sentence: Int32, lexicon: Lexicon) -> tuple[Int64, Float32]:
-    """ln P(t|x, i) of T(s_i) for each word of a sentence: position i's from ``begin[i]`` on."""
+    """Return (begin, ln P(t|x, i)) for each t ∈ T(s_i) of each word i of a sentence.
+
+    begin: int64 (N + 1,), the values of word i are those from ``begin[i]`` on; ln P: float32.
+    """
     N = len(sentence)
     near, far = np.empty(LOCAL, np.uint32), np.empty(N, np.uint32)
     begin = np.zeros(N + 1, np.int64)
@@ -137,16 +147,16 @@ def fit(
     table: PhraseTable, lexicon: Lexicon, words: Int32, near: tuple[Int64, Float32], i: int, j: int,
     p: int,
 ) -> float:  # fmt: skip
-    """The feature of pair p for words i … j of a sentence: Σ_{t ∈ t̄} ln P(t|x, a_t).
+    """Return the feature of pair p for words i … j of a sentence: Σ_{t ∈ t̄} ln P(t|x, a_t).
 
-    near: their ``log_probabilities``.
+    near: the sentence's ``log_probabilities``. An empty lexicon returns 0.
     """
     if len(lexicon.word) == 0:
         return 0.0
     begin, log_p = near
     total, a = 0.0, -1
     for at in range(table.t_begin[p], table.t_begin[p + 1]):
-        if a < 0:  # unlinked words at the beginning go with the next
+        if a < 0:  # unlinked words at the beginning of t̄
             a = _first_link(table.links[p], at - table.t_begin[p], j - i + 1)
     for at in range(table.t_begin[p], table.t_begin[p + 1]):
         linked = _first_link(table.links[p], at - table.t_begin[p], j - i + 1)
@@ -161,7 +171,7 @@ def fit(
 
 @lean
 def _first_link(links: np.uint64, j: int, length: int) -> int:
-    """The first source word of a pair that is linked to target word j, or −1."""
+    """Return the first source word of a pair that is linked to target word j, or −1."""
     for i in range(length):
         if links >> np.uint64(8 * i + j) & np.uint64(1):
             return i

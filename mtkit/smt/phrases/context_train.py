@@ -1,25 +1,25 @@
-"""Learning the lexicon in context (``context``), in bounded memory.
+"""Train the discriminative lexicon of ``context`` in bounded memory.
 
-The weights of each t are learnt by themselves, to tell the places where t was chosen from those
-where another of T(s) was, by logistic regression:
+Each t has its own logistic regression. It separates the places where t was chosen from those where
+another word of T(s) was:
 
-    examples of t    the places, in the order of the text, where t ∈ T(s) and one of T(s), which are
-                     several, was chosen
-    ln σ(z_t)        is to be large where that was t,
-    ln (1 − σ(z_t))  where it was not
+    examples of t    the places, in the order of the text, where T(s) has several words, t among
+                     them, and one of T(s) was chosen
+    ln σ(z_t)        is maximised where t was chosen,
+    ln (1 − σ(z_t))  where another word was
 
-with AdaGrad's steps (Duchi et al. 2011), ``EPOCHS`` times over the examples. So each t has its own
-small problem, and it does not matter to the bytes which are worked on together:
+AdaGrad (Duchi et al. 2011) makes ``EPOCHS`` passes over the examples. The problems of different t
+are independent, so the weights do not depend on which t share a task:
 
-    counts     of a shard: a_t of every target word; how often each (s, t)
+    counts     of a shard: a_t of every target word; how often each (s, t) occurs
     rivals     T(s)
-    choices    of a shard: its places with a choice; how many examples of each t
-    plan       the width of each table; which t are learnt together
-    weights    of some t: what they see at all of their examples is made once and held, then learnt
-               from t by t
+    choices    of a shard: its places with a choice; the number of examples of each t
+    plan       the size of each weight table; which t share a task
+    weights    of the t of one task: compute the features of all their examples once, keep them in
+               memory, and fit t by t
 
-Where t is in so many places that those of the whole text do not fit the memory, its task holds
-those of some shards at a time, in each epoch anew.
+If the examples of a single t do not fit into memory, its task loads the examples of a few shards at
+a time, and loads them again in each epoch.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ from mtkit.storage.stages import ArrayFile, Outputs, Stages, load, save, write_a
 from mtkit.text.shards import Shards
 
 EPOCHS = 4
-STEP = 0.1  # AdaGrad's
-DECAY = 1e-2  # of weights, in every step
-SURE = 0.01  # an error of σ(z) below this teaches nothing
-SPREAD, LARGEST = 4, 1 << 16  # places of a table for each place in the text; the most it has
-PARTS, SMALLEST = 16, 1 << 24  # of the t, for several threads; bytes of one, if there are so many
-# Bytes: of an (s, t) that is counted; of an example; of a weight and its Σ g²; of a source word.
+STEP = 0.1  # learning rate η of AdaGrad
+DECAY = 1e-2  # of L2 regularisation, in every step
+SURE = 0.01  # no update where |σ(z_t) − target| is at most this
+SPREAD, LARGEST = 4, 1 << 16  # weights per example of t; most weights of a t
+PARTS, SMALLEST = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
+# Bytes of a counted (s, t), of an example, of a weight with its Σ g², of a source word.
 PAIR, EXAMPLE, WEIGHT, WORD = 80, 4 * LOCAL + 5, 8, 8
 
 
 def build(text: Shards, links: Outputs, stages: Stages, out: Path) -> None:
-    """Learn from an aligned text, and write the arrays of a ``Lexicon`` into ``out``.
+    """Train on an aligned text and write the arrays of a ``Lexicon`` into ``out``.
 
-    links: where those of each shard were saved. What ``out`` is written from stays, to be written
-    again.
+    links: the directories of the saved links of each shard. The stages that ``out`` is copied from
+    stay, so that it can be written again.
     """
     shards = range(len(text))
     counts = stages.run("context-counts", _count, [(text, k, links[k]) for k in shards])
@@ -79,12 +79,15 @@ def build(text: Shards, links: Outputs, stages: Stages, out: Path) -> None:
 
 
 def _offsets(sizes: NDArray[Any]) -> Int64:
-    """Where each of some things of these sizes begins, one behind the other, and the last ends."""
+    """Return the offsets of consecutive items of these sizes, and the end of the last: (n + 1,)."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
 
 
 def _ends(sizes: Int64, most: int) -> list[int]:
-    """0, and where ranges of things end that are at most so large together, or a single thing."""
+    """Return 0 and the ends of ranges of items with a total size of at most ``most`` each.
+
+    An item larger than ``most`` is a range by itself.
+    """
     begin, ends = _offsets(sizes), [0]
     while ends[-1] < len(sizes):
         fit = np.searchsorted(begin, begin[ends[-1]] + most, "right") - 1
@@ -96,7 +99,10 @@ def _ends(sizes: Int64, most: int) -> list[int]:
 
 
 def _count(into: Path, text: Shards, k: int, links: Path) -> None:
-    """``a``, places in the source of the shard; ``key``, s · 2³² + t, and the ``count`` of each."""
+    """Save ``a``, a_t as an index of the shard's flat source, and the counts of (s, t).
+
+    ``key`` is s · 2³² + t, sorted; ``count`` is how often it occurs.
+    """
     x, y = Flat.side(text, "source", k), Flat.side(text, "target", k)
     a = _affiliations(Aligned.of(x, y, Links.load(links)))
     key, count = np.unique(x.words[a].astype(np.int64) << 32 | y.words, return_counts=True)
@@ -104,7 +110,10 @@ def _count(into: Path, text: Shards, k: int, links: Path) -> None:
 
 
 def _rank(into: Path, text: Shards, counts: Outputs, most: int) -> None:
-    """``row`` and ``word`` of T, best first; with so many (s, t) of all shards at a time."""
+    """Save ``row`` and ``word`` of T, the most frequent word first.
+
+    most: entries (s, t), summed over the shards, that are in memory at a time.
+    """
     entries = np.zeros(text.sizes[0], np.int64)
     for out in counts:
         entries += np.bincount(load(out / "key.npy") >> 32, minlength=len(entries))
@@ -122,7 +131,7 @@ def _rank(into: Path, text: Shards, counts: Outputs, most: int) -> None:
 
 
 def _summed(counts: Iterable[Path], low: int, high: int) -> tuple[Int64, Int64]:
-    """The keys low … high − 1 of all shards, in their order, and how often each is there."""
+    """Return the distinct keys low … high − 1 of all shards, sorted, and their total counts."""
     keys, numbers = [], []
     for out in counts:
         a, b = np.searchsorted(np.load(out / "key.npy", mmap_mode="r"), (low, high))
@@ -132,12 +141,14 @@ def _summed(counts: Iterable[Path], low: int, high: int) -> tuple[Int64, Int64]:
     return key, np.bincount(entry, np.concatenate(numbers), len(key)).astype(np.int64)
 
 
-# --- what is to be learnt
+# --- choices, and the plan of the tasks
 
 
 def _choose(into: Path, text: Shards, k: int, counted: Path, rivals: Path) -> None:
-    """``choice``, int32 (M, 3): place a_t, word t, sentence; and ``examples``, (2, n): t and how
-    many it has in the shard.
+    """Save the places with a choice and the number of examples of each t in the shard.
+
+    ``choice``: int32 (M, 3), place a_t, word t, sentence; ``examples``: int32 (2, n), t and its
+    number of examples.
     """
     x, y = Flat.side(text, "source", k), Flat.side(text, "target", k)
     row, word = load(rivals / "row.npy"), load(rivals / "word.npy")
@@ -148,8 +159,9 @@ def _choose(into: Path, text: Shards, k: int, counted: Path, rivals: Path) -> No
 
 
 def _plan(into: Path, text: Shards, choices: Outputs, room: int) -> None:
-    """``begin`` of the weights; where each part of the t has its ``end``, and the ``size`` of what
-    it holds, at most ``room`` if there are several t.
+    """Save ``begin`` of the weights, and ``end`` and ``size`` of each task's range of t.
+
+    size: bytes that the task keeps in memory, at most ``room`` unless it has only one t.
     """
     examples = np.zeros(text.sizes[1], np.int64)
     for out in choices:
@@ -162,24 +174,27 @@ def _plan(into: Path, text: Shards, choices: Outputs, room: int) -> None:
     save(into, begin=_offsets(width), end=end, size=np.diff(_offsets(size)[end]))
 
 
-# --- what t sees
+# --- examples and weights of a range of t
 
 
 class Examples(NamedTuple):
-    """E examples of T words, of some shards of N source words in S sentences."""
+    """E examples of T words, from shards with N source words in S sentences."""
 
-    first: Int64  # (T + 1,) those of the n-th are first[n] … first[n + 1] − 1
-    near: UInt32  # (E, LOCAL) of F(x, a_t)
+    first: Int64  # (T + 1,) word n has examples first[n] … first[n + 1] − 1
+    near: UInt32  # (E, LOCAL) hashes of F(x, a_t), see ``look_around``
     sentence: Int32  # (E,)
-    chosen: Bool  # (E,)
+    chosen: Bool  # (E,) whether t was chosen, not another word of T(s)
     begin: Int64  # (S + 1,) the words of a sentence are far[begin[s] : begin[s + 1]]
-    far: UInt32  # (N,) as seen from anywhere in their sentence
+    far: UInt32  # (N,) hash of each source word, see ``anywhere``
 
 
 def _learn(
     into: Path, text: Shards, choices: Outputs, rivals: Path, plan: Path, part: int, batches: int
 ) -> None:
-    """``weight`` of a part of the t; ``batches`` of shards, the examples of one at a time."""
+    """Fit and save ``weight``, int8, of one task's range of t.
+
+    batches: groups of shards; the examples of one group are in memory at a time.
+    """
     t, t_behind = load(plan / "end.npy", part, part + 2).tolist()
     begin = load(plan / "begin.npy", t, t_behind + 1)
     begin -= begin[0]
@@ -191,14 +206,14 @@ def _learn(
         for shards in groups:
             examples = _examples(text, choices, shards.tolist(), row, word, t, t_behind)
             _descend(examples, begin, w, squares, at_once)
-            del examples  # before the next are made
+            del examples  # free the memory before the next group is loaded
     del squares
     w *= UNIT
     save(into, weight=np.rint(np.clip(w, -127, 127, out=w), out=w).astype(np.int8))
 
 
 def _within(rivals: Path, t: int, t_behind: int) -> tuple[Int64, Int32]:
-    """``row`` and ``word`` of T with none but t … t_behind − 1, which count from 0."""
+    """Return ``row`` and ``word`` of T restricted to t … t_behind − 1, numbered from 0."""
     word = load(rivals / "word.npy")
     inside = (word >= t) & (word < t_behind)
     return _offsets(inside)[load(rivals / "row.npy")], word[inside] - np.int32(t)
@@ -208,7 +223,10 @@ def _examples(
     text: Shards, choices: Outputs, shards: Sequence[int], row: Int64, word: Int32, t: int,
     t_behind: int,
 ) -> Examples:  # fmt: skip
-    """Those of t … t_behind − 1, whose rivals ``_within`` has, in successive shards."""
+    """Return the examples of t … t_behind − 1 in consecutive shards.
+
+    row, word: the T of these t, as ``_within`` returns it.
+    """
     number = np.zeros(t_behind - t, np.int64)
     for k in shards:
         seen, times = load(choices[k] / "examples.npy")
@@ -236,7 +254,7 @@ def _examples(
 
 @kernel
 def _affiliations(corpus: Aligned) -> Int32:
-    """a_t of every target word of the corpus, an index of the flat source."""
+    """Return a_t of every target word of the corpus, an index of the flat source."""
     s_begin, t_begin, link_begin = corpus.s_begin, corpus.t_begin, corpus.begin
     a = np.full(t_begin[-1], -1, np.int32)
     for k in range(len(s_begin) - 1):
@@ -246,7 +264,7 @@ def _affiliations(corpus: Aligned) -> Int32:
                 a[j] = i
         last = s_begin[k]
         for j in range(t_begin[k + 1] - 1, t_begin[k] - 1, -1):
-            last = a[j] if a[j] >= 0 else last  # ends as the first word that has one
+            last = a[j] if a[j] >= 0 else last  # after the loop: a of the first linked word
         for j in range(t_begin[k], t_begin[k + 1]):
             last = a[j] if a[j] >= 0 else last
             a[j] = last
@@ -258,9 +276,9 @@ def _choices(
     source: Int32, target: Int32, t_begin: Int64, a: Int32, row: Int64, word: Int32,
     examples: Int32,
 ) -> Int32:  # fmt: skip
-    """See ``_choose``: a place without a choice is left out, and one where none of T(s) was chosen.
+    """Return ``choice`` of ``_choose``, and add to ``examples``, (V_t,).
 
-    examples: (V_t,) to be added to.
+    Places are left out where T(s) has only one word, or where the chosen word is not in T(s).
     """
     choice = np.empty((len(target), 3), np.int32)
     M = 0
@@ -283,9 +301,9 @@ def _gather(
     words: Int32, choice: Int32, s_first: int, s_behind: int, row: Int64, word: Int32, at: Int64,
     examples: Examples,
 ) -> None:  # fmt: skip
-    """Write the examples that a shard has where each word's have come to, ``at``.
+    """Write the examples of a shard; those of word n from ``at[n]`` on, which is advanced.
 
-    s_first … s_behind − 1: its sentences among those of ``examples``.
+    s_first … s_behind − 1: the shard's sentences, as numbered in ``examples``.
     """
     _, near, sentence, chosen, begin, far = examples
     for i in range(begin[s_first], begin[s_behind]):
@@ -308,7 +326,10 @@ def _gather(
 def _descend(
     examples: Examples, begin: Int64, w: Float32, squares: Float32, epochs: int
 ) -> None:  # fmt: skip
-    """Fit the weights of each word, those of the n-th at begin[n] … begin[n + 1] − 1, by itself."""
+    """Fit the weights of each word n, ``w[begin[n] : begin[n + 1]]``, by AdaGrad, in place.
+
+    squares: Σ g² of each weight.
+    """
     first, near, sentence, chosen, s_begin, far = examples
     for n in range(len(first) - 1):
         w_t, squares_t = w[begin[n] : begin[n + 1]], squares[begin[n] : begin[n + 1]]
@@ -323,7 +344,7 @@ def _descend(
 
 @lean
 def _step(w: Float32, squares: Float32, features: UInt32, error: np.float32) -> None:
-    """AdaGrad's step for each feature f: g = error + decay · w_f,  w_f −= η g / √Σ g²."""
+    """Make an AdaGrad step for each feature f: g = error + decay · w_f,  w_f −= η g / √Σ g²."""
     mask = len(w) - 1
     for f in features:
         g = np.float32(error + np.float32(DECAY) * w[f & mask])

@@ -1,20 +1,21 @@
-"""Every occurrence of every phrase pair in an aligned corpus (Och & Ney 2004, Koehn et al. 2003).
+"""Find all occurrences of phrase pairs in an aligned corpus (Och & Ney 2004, Koehn et al. 2003).
 
 Letters: words i0 … i1 of the source and j0 … j1 of the target.
 
-A span of the source and a span of the target form a phrase pair if at least one link joins them and
-no link leads from inside either to outside the other; unlinked words at the edges of the target
-span may belong to it or not.
+A source span and a target span form a phrase pair (they are *consistent*) if at least one link
+joins them and no link leads from inside one to outside the other. Unlinked words at the edges of
+the target span may be included or not.
 
-A source word that is a phrase nowhere, because its links always tangle with its neighbours', could
-not be translated outside the phrases it was seen in: each of its links counts as a phrase pair.
+Some source words are never a phrase by themselves, for example because their target words are
+always linked to other source words, too. Such a word could not be translated outside the phrases it
+was seen in, so each of its links is also extracted as a phrase pair (a *lone* link).
 
-Phrases are told apart by 64-bit hashes of their words; among n phrases two share one by chance with
-probability n² / 2⁶⁵ (n = 10⁷: 3 in a million). The first bits of a hash say in which of its *parts*
-a phrase is: the occurrences of a part are few enough to be sorted within a cache.
+A phrase is identified by a 64-bit hash of its words. The probability that any two of n phrases
+collide is n² / 2⁶⁵ (n = 10⁷: 3 in a million). The first bits of a hash select the *part* that the
+phrase belongs to; the occurrences of one part are few enough to be sorted within a CPU cache.
 
-Of a corpus on disk, the spans of whose pieces are counted, the tasks are ``join_words`` of all of
-them and ``find_occurrences`` of every piece.
+Tasks for a corpus on disk, after ``count`` for each piece: ``join_words`` once, then
+``find_occurrences`` for each piece.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from mtkit.smt.phrases.reorder import orientation
 from mtkit.storage.stages import load, save
 from mtkit.text.shards import SIDES, Shards
 
-MAX_PHRASE = 7  # words; 7 · 8 links and fewer fit into one 64-bit mask, bit 8 i + j
-WORDS = 13  # 2^WORDS words of source make two parts or more; a word begins some four occurrences
-# An occurrence: the hashes of both phrases; its links as in ``PhraseTable``; where its first words
-# stand in the whole text; its lengths in words; its orientations as in ``reorder``.
+MAX_PHRASE = 7  # words; the links of such a pair fit into one 64-bit mask, bit 8 i + j
+WORDS = 13  # 2^WORDS source words get 2 to 4 parts; about four occurrences begin at a word
+# An occurrence: hashes of both phrases; links as in ``PhraseTable``; positions of the first words
+# in the whole text; lengths in words; orientations as in ``reorder``.
 OCCURRENCE = np.dtype(
     [(name, np.uint64) for name in ("s_key", "t_key", "links")]
     + [(name, np.int32) for name in ("source", "target")]
@@ -58,7 +59,7 @@ class Aligned(NamedTuple):
 
     @classmethod
     def of(cls, source: Flat, target: Flat, links: Links) -> Aligned:
-        """An aligned corpus."""
+        """Return the aligned corpus of ``source``, ``target`` and ``links``."""
         sides = source.words, source.begin, target.words, target.begin
         return cls(*sides, links.source, links.target, links.begin)
 
@@ -68,22 +69,25 @@ class Piece(NamedTuple):
 
     text: Shards
     shard: int
-    links: tuple[Path, ...]  # where those of each were saved
+    links: tuple[Path, ...]  # directory of the saved ``Links`` of each alignment
 
     def read(self) -> tuple[list[Aligned], tuple[int, int]]:
-        """The sentences by each alignment, and where their first words stand in the whole text."""
+        """Return the sentences with each alignment, and each side's offset in the whole text."""
         x, y = (self.text.side(name, self.shard) for name in SIDES)
         sides = Flat(x.words, x.begin), Flat(y.words, y.begin)
         return [Aligned.of(*sides, Links.load(of)) for of in self.links], (x.offset, y.offset)
 
 
 def part_bits(words: int) -> int:
-    """Of how many bits the number of a part is, with so many words of source."""
+    """Return the number of bits of a part's number, for a text of ``words`` source words."""
     return 1 + (words >> WORDS).bit_length()
 
 
 def count(corpora: Sequence[Aligned], covered: Bool, bits: int, limit: int = MAX_PHRASE) -> Int64:
-    """How many consistent spans are in each part, (2^bits,); sets which words are ``covered``."""
+    """Count the consistent spans of each part, int64 (2^bits,), and mark words in ``covered``.
+
+    covered: (V_s,), set to True for each source word that is a phrase by itself.
+    """
     size, none = np.zeros(1 << bits, np.int64), np.empty(0, OCCURRENCE)
     for corpus in corpora:
         _extract(corpus, (0, 0), limit, covered, False, np.uint64(64 - bits), size, none)
@@ -94,12 +98,13 @@ def extract(
     corpora: Sequence[Aligned], offset: tuple[int, int], covered: Bool, size: Int64,
     limit: int = MAX_PHRASE,
 ) -> tuple[Rows, Int64]:  # fmt: skip
-    """OCCURRENCE (N,), those of one part together, and where each part ends, after a leading 0.
+    """Return the occurrences, OCCURRENCE (N,), sorted by part, and the ends of the parts.
 
-    covered: whether a source word is a phrase by itself anywhere; size: as ``count`` gives it.
+    covered: (V_s,), whether a source word is a phrase by itself anywhere in the text; size: as
+    ``count`` returns it. The ends have a leading 0: (2^bits + 1,).
     """
     shift, size = np.uint64(65 - len(size).bit_length()), size.copy()
-    for corpus in corpora:  # the lone links are yet to be counted
+    for corpus in corpora:  # ``count`` did not count the lone links
         _extract(corpus, offset, limit, covered, True, shift, size, np.empty(0, OCCURRENCE))
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
     rows, at = np.empty(ends[-1], OCCURRENCE), ends[:-1].copy()
@@ -113,7 +118,7 @@ def extract(
 
 
 def join_words(into: Path, words: Sequence[Path], size: int) -> None:
-    """Which of ``size`` words are phrases by themselves anywhere."""
+    """Save ``covered``: which of ``size`` words are phrases by themselves in any piece."""
     covered = np.zeros(size, np.bool_)
     for place in words:
         covered[load(place / "covered.npy")] = True
@@ -121,7 +126,7 @@ def join_words(into: Path, words: Sequence[Path], size: int) -> None:
 
 
 def find_occurrences(into: Path, piece: Piece, words: Path, joined: Path) -> None:
-    """The occurrences of ``piece``; see ``extract``."""
+    """Save the occurrences of ``piece``, ``rows`` and ``ends``; see ``extract``."""
     covered, size = load(joined / "covered.npy"), load(words / "size.npy")
     corpora, offset = piece.read()
     rows, ends = extract(corpora, offset, covered, size)
@@ -133,7 +138,7 @@ def find_occurrences(into: Path, piece: Piece, words: Path, joined: Path) -> Non
 
 @lean
 def hash_word(key: np.uint64, word: int) -> np.uint64:
-    """The hash of a phrase that is longer by ``word``: SplitMix64's finaliser (Steele 2014)."""
+    """Extend the hash of a phrase by ``word``: SplitMix64's finaliser (Steele 2014)."""
     z = key ^ np.uint64(word + 1)
     z = (z + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(29))) * np.uint64(0x94D049BB133111EB)
@@ -142,7 +147,7 @@ def hash_word(key: np.uint64, word: int) -> np.uint64:
 
 @lean
 def hash_phrase(words: Int32, first: int, last: int) -> np.uint64:
-    """The hash of ``words[first : last + 1]``."""
+    """Return the hash of ``words[first : last + 1]``."""
     key = np.uint64(0)
     for at in range(first, last + 1):
         key = hash_word(key, words[at])
@@ -154,10 +159,11 @@ def _extract(
     corpus: Aligned, offset: tuple[int, int], limit: int, covered: Bool, lone: bool,
     shift: np.uint64, at: Int64, rows: Rows,
 ) -> None:  # fmt: skip
-    """Write each occurrence where its part has come to or, without room for any, count it.
+    """Write each occurrence to its part's next row, or only count it if ``rows`` is empty.
 
-    covered: whether a source word is a phrase by itself, set by consistent spans; lone: take the
-    links of those that are not, instead of the consistent spans.
+    covered: whether a source word is a phrase by itself; set here from consistent spans. lone: take
+    the links of the words that are not, instead of the consistent spans. at: (2^bits,) next row, or
+    count, of each part.
     """
     source, s_begin, target, t_begin, s, t, begin = corpus
     spans = np.empty((max(limit**3 * longest(s_begin), longest(begin)), 4), np.int32)
@@ -190,7 +196,10 @@ def _extract(
 
 @inner
 def _linked(I: int, J: int, s: Int32, t: Int32) -> Bool:
-    """Whether i and j are linked, at [i + 1, j + 1]; the beginnings, [0, 0], and the ends are."""
+    """Return a matrix, (I + 2, J + 2), that is True at [i + 1, j + 1] if i and j are linked.
+
+    The sentence starts, [0, 0], and the sentence ends count as linked.
+    """
     a = np.zeros((I + 2, J + 2), np.bool_)
     a[0, 0] = a[I + 1, J + 1] = True
     for link in range(len(s)):
@@ -200,7 +209,7 @@ def _linked(I: int, J: int, s: Int32, t: Int32) -> Bool:
 
 @lean
 def _lone(words: Int32, covered: Bool, s: Int32, t: Int32, spans: Int32) -> int:
-    """Fill ``spans`` with the links of words that are not ``covered``; how many they are."""
+    """Write the links of words that are not ``covered`` to ``spans``; return their number."""
     n = 0
     for link in range(len(s)):
         if not covered[words[s[link]]]:
@@ -212,10 +221,10 @@ def _lone(words: Int32, covered: Bool, s: Int32, t: Int32, spans: Int32) -> int:
 
 @inner
 def _spans(a: Bool, limit: int, spans: Int32) -> int:
-    """Fill ``spans`` with i0, i1, j0, j1 of all consistent spans; how many they are."""
+    """Write i0, i1, j0, j1 of all consistent spans to ``spans``; return their number."""
     I, J = a.shape[0] - 2, a.shape[1] - 2
-    first, last = np.full(I, J), np.full(I, -1)  # the target span that i links to
-    low, high = np.full(J, I), np.full(J, -1)  # the source span that j links to
+    first, last = np.full(I, J), np.full(I, -1)  # first and last target word linked to i
+    low, high = np.full(J, I), np.full(J, -1)  # first and last source word linked to j
     for i in range(I):
         for j in range(J):
             if a[i + 1, j + 1]:
@@ -223,7 +232,7 @@ def _spans(a: Bool, limit: int, spans: Int32) -> int:
                 low[j], high[j] = min(low[j], i), i
     n = 0
     for i0 in range(I):
-        j0, j1 = J, -1  # the target span that i0 … i1 link to
+        j0, j1 = J, -1  # first and last target word linked to i0 … i1
         for i1 in range(i0, min(I, i0 + limit)):
             j0, j1 = min(j0, first[i1]), max(j1, last[i1])
             if j1 >= 0 and j1 - j0 < limit and _inside(low, high, i0, i1, j0, j1):
@@ -235,7 +244,10 @@ def _spans(a: Bool, limit: int, spans: Int32) -> int:
 def _widen(
     high: Int64, i0: int, i1: int, j0: int, j1: int, limit: int, spans: Int32, n: int
 ) -> int:
-    """Add a pair of spans, and the target spans that reach over unlinked words beside j0 … j1."""
+    """Add the span pair, and its variants with unlinked target words beside j0 … j1.
+
+    Return the new number of ``spans``.
+    """
     b0 = j0
     while b0 >= 0 and (b0 == j0 or high[b0] < 0):
         b1 = j1
@@ -249,7 +261,7 @@ def _widen(
 
 @lean
 def _inside(low: Int64, high: Int64, i0: int, i1: int, j0: int, j1: int) -> bool:
-    """Whether every link of target words j0 … j1 leads into i0 … i1."""
+    """Return whether every link of target words j0 … j1 leads into i0 … i1."""
     for j in range(j0, j1 + 1):
         if high[j] >= 0 and (low[j] < i0 or high[j] > i1):
             return False
@@ -258,7 +270,7 @@ def _inside(low: Int64, high: Int64, i0: int, i1: int, j0: int, j1: int) -> bool
 
 @lean
 def _mask(a: Bool, i0: int, i1: int, j0: int, j1: int) -> np.uint64:
-    """The links of the span, bit 8 i + j."""
+    """Return the links inside the span pair as a mask, bit 8 i + j."""
     mask = np.uint64(0)
     for i in range(i0, i1 + 1):
         for j in range(j0, j1 + 1):

@@ -1,17 +1,17 @@
-"""What the words of a phrase pair are worth to one another (Koehn, Och & Marcu 2003).
+"""Lexical weights of phrase pairs (Koehn, Och & Marcu 2003).
 
 Letters: s a word of the source phrase s̄, t one of the target phrase t̄.
 
     c(s, t)   links of s to t in the corpus; c(s), c(t) those of s, of t
-    c(s, ε)   how often s stands unlinked; c(ε, t) how often t does
+    c(s, ε)   how often s is unlinked; c(ε, t) how often t is
     w(t|s)    = c(s, t) / c(s)          w(t|NULL) = c(ε, t) / Σ_t′ c(ε, t′), at least 10⁻⁷
     w(s|t)    = c(s, t) / c(t)          w(s|NULL) = c(s, ε) / Σ_s′ c(s′, ε), at least 10⁻⁷
     lex(t̄|s̄)  = Π_{t ∈ t̄} mean of w(t|s) over the s ∈ s̄ linked to t, or w(t|NULL)
     lex(s̄|t̄)  = Π_{s ∈ s̄} mean of w(s|t) over the t ∈ t̄ linked to s, or w(s|NULL)
 
-Of a corpus on disk, the ``different`` links of whose pieces are known, the tasks are ``cut_words``,
-which divides the source words into ranges that fit the memory; ``add_links`` of each range; and
-``join_links``.
+Tasks for a corpus on disk, after ``different`` for each piece: ``cut_words`` divides the source
+words into ranges that fit the memory, ``add_links`` adds up the counts of a range, ``join_links``
+computes the weights.
 """
 
 from __future__ import annotations
@@ -29,34 +29,37 @@ from mtkit.smt.phrases.extract import MAX_PHRASE, Aligned
 from mtkit.storage.stages import ArrayFile, load, save
 from mtkit.text.vocabulary import PAD
 
-RARE = 1e-7  # the least w(·|NULL)
-HELD = 64  # bytes of a different link of a piece, while those of all pieces are added up
-EMPTY = PAD  # ε, the id of no word
+RARE = 1e-7  # lower bound of w(·|NULL)
+HELD = 64  # bytes per distinct link of a piece while the pieces are added up
+EMPTY = PAD  # ε, an id that no word has
 
 
 class Weights(NamedTuple):
-    """w of E different links of V_s source and V_t target words."""
+    """w of E distinct links between V_s source and V_t target words."""
 
-    begin: Int64  # (V_s + 1,) those of source word s are begin[s] : begin[s + 1]
-    t: Int32  # (E,) their target words, rising
+    begin: Int64  # (V_s + 1,) source word s has the links begin[s] : begin[s + 1]
+    t: Int32  # (E,) their target words, ascending for each s
     both: Float64  # (E, 2) w(t|s), w(s|t)
     s_null: Float64  # (V_s,) w(s|NULL)
     t_null: Float64  # (V_t,) w(t|NULL)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """What ``join_links`` wrote, memory-mapped."""
+        """Load the files of ``join_links``, memory-mapped."""
         paths = (directory / f"{name}.npy" for name in cls._fields)
         return cls(*read_only(np.load(path, mmap_mode="r") for path in paths))
 
 
 def together(s: NDArray[Any], t: NDArray[Any]) -> UInt64:
-    """2³² s + t."""
+    """Return 2³² s + t."""
     return s.astype(np.uint64) << np.uint64(32) | t.astype(np.uint64)
 
 
 def different(corpora: Iterable[Aligned]) -> tuple[UInt64, Int64]:
-    """The different links of corpora, 2³² s + t, rising, and c(s, t); those to ε, too."""
+    """Return the distinct links, 2³² s + t, ascending, and their counts c(s, t).
+
+    Unlinked words count as linked to ε.
+    """
     every = []
     for of in corpora:
         sentence = np.repeat(np.arange(len(of.s_begin) - 1), np.diff(of.begin))
@@ -72,7 +75,7 @@ def different(corpora: Iterable[Aligned]) -> tuple[UInt64, Int64]:
 
 
 def cut_words(into: Path, links: Sequence[Path], size: int, room: int) -> None:
-    """Where ranges of the ``size`` source words begin and end, each of links that fit ``room``."""
+    """Save ``ends`` of ranges of the ``size`` source words whose links fit ``room`` bytes."""
     entries = np.zeros(size, np.int64)
     for of in links:
         s = load(of / "both.npy") >> np.uint64(32)
@@ -84,7 +87,11 @@ def cut_words(into: Path, links: Sequence[Path], size: int, room: int) -> None:
 
 
 def add_links(into: Path, links: Sequence[Path], first: int, last: int, t_size: int) -> None:
-    """The links of source words ``first : last`` in all pieces; of ε, and to ε, apart."""
+    """Save the summed counts of the links of source words ``first : last``.
+
+    ``t``, ``c``: the links without ε, sorted; ``entries``: distinct links of each s. For each side,
+    ``count`` holds c(s) or c(t), and ``null`` how often a word is unlinked.
+    """
     found = []
     for of in links:
         both = np.load(of / "both.npy", mmap_mode="r")
@@ -105,7 +112,7 @@ def add_links(into: Path, links: Sequence[Path], first: int, last: int, t_size: 
 
 
 def join_links(into: Path, ranges: Sequence[Path]) -> None:
-    """``Weights`` of the links of all ranges."""
+    """Save ``Weights``, computed from the counts of all ranges."""
 
     def of_all(name: str) -> list[NDArray[Any]]:
         return [load(of / f"{name}.npy") for of in ranges]
@@ -126,7 +133,7 @@ def join_links(into: Path, ranges: Sequence[Path]) -> None:
 
 
 def null(unlinked: Int64) -> Float64:
-    """w(·|NULL) of every word of a side."""
+    """Return w(·|NULL) of every word of a side."""
     share: Float64 = np.maximum(unlinked / max(1, unlinked.sum()), RARE)
     return share
 
@@ -136,7 +143,7 @@ def null(unlinked: Int64) -> Float64:
 
 @lean
 def _find(t: Int32, word: int, first: int, last: int) -> int:
-    """The place of ``word``, which is there, in the rising ``t[first : last]``."""
+    """Return the index of ``word``, which must occur, in the ascending ``t[first : last]``."""
     n = last - first
     while n > 1:
         half = n >> 1
@@ -150,10 +157,10 @@ def lexical(
     source: Int32, s_begin: Int64, phrase: Int64, target: Int32, t_begin: Int64, links: UInt64,
     w: Weights,
 ) -> Float64:  # fmt: skip
-    """lex(t̄|s̄) and lex(s̄|t̄) of P pairs, (P, 2); see the module's head.
+    """Return lex(t̄|s̄) and lex(s̄|t̄) of P pairs, float64 (P, 2); see the module's head.
 
-    source, s_begin: the words of source phrases, as in ``PhraseTable``; phrase: (P,) which of them
-    is that of each pair; target, t_begin, links: as in ``PhraseTable``.
+    source, s_begin: words of the source phrases, as in ``PhraseTable``; phrase: (P,) index of each
+    pair's source phrase; target, t_begin, links: as in ``PhraseTable``.
     """
     out = np.empty((len(links), 2))
     total, n = np.zeros(MAX_PHRASE), np.zeros(MAX_PHRASE, np.int64)

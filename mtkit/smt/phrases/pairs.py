@@ -1,18 +1,18 @@
-"""From the occurrences of phrase pairs to the different pairs, and what must be known of them all.
+"""Count the distinct phrase pairs among their occurrences, and sum over the whole corpus.
 
 Letters: s̄ a source phrase, t̄ a target phrase.
 
     c(s̄, t̄)   how often the pair occurs, see ``extract``
     c(t̄)      = Σ_s̄ c(s̄, t̄)
-    n(t̄)      how many different s̄ are paired with t̄
-    F(t̄)      = Σ_s̄ D(c(s̄, t̄)), what discounting frees; D as in ``score``
+    n(t̄)      number of distinct s̄ that are paired with t̄
+    F(t̄)      = Σ_s̄ D(c(s̄, t̄)), the count mass that discounting frees; D as in ``score``
 
-A pair has the links that it most often has; of links that are equally frequent the lowest mask.
+A pair keeps its most frequent links; of equally frequent ones, those with the lowest mask.
 
-The tasks are ``cut_parts``, which divides the parts of ``extract`` into *ranges* that fit the
-memory; ``count_pairs`` of the occurrences of all pieces, a range of source phrases; and
-``sum_targets`` of the pairs of all these ranges, a range of target phrases. Their parts are told by
-the first bits of t̄'s hash, as those of s̄ are.
+Tasks: ``cut_parts`` divides the parts of ``extract`` into *ranges* that fit the memory;
+``count_pairs`` counts the pairs of one range of source phrases, over all pieces; ``sum_targets``
+sums over one range of target phrases, over all pairs. The part of a target phrase is selected by
+the first bits of its hash, as that of a source phrase is.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from mtkit.smt.phrases.extract import OCCURRENCE, Rows
 from mtkit.smt.phrases.reorder import log_probabilities
 from mtkit.storage.stages import ArrayFile, load, save
 
-BUCKETS = 11  # bits of a hash by which a part is divided before it is sorted
-HELD = 80  # bytes of an occurrence, and of the pair that it is, while a range is worked on
+BUCKETS = 11  # bits of a hash; a part is divided into 2^BUCKETS buckets before it is sorted
+HELD = 80  # bytes per occurrence and its pair while a range is processed
 
 
 class Pairs(NamedTuple):
-    """P different pairs, sorted by the hashes of s̄, then of t̄."""
+    """P distinct pairs, sorted by the hash of s̄, then by that of t̄."""
 
-    rows: Rows  # OCCURRENCE (P,), one of each with the links that it most often has
+    rows: Rows  # OCCURRENCE (P,), an occurrence of each with its most frequent links
     seen: Int32  # (P,) c(s̄, t̄)
     reordering: Float32  # (P, 6) as in ``PhraseTable``
 
 
 class Sums(NamedTuple):
-    """Of the target phrase of each of P pairs."""
+    """Sums over the target phrase t̄ of each of P pairs."""
 
     total: Float64  # (P,) c(t̄)
     sources: Float64  # (P,) n(t̄)
@@ -53,8 +53,9 @@ class Sums(NamedTuple):
 
 
 def distinct(rows: Rows, part: Int64, bits: int) -> Pairs:
-    """Of the occurrences ``rows[part]``, those of one part, told by the first ``bits`` of the hash
-    of s̄, the different pairs.
+    """Return the distinct pairs of the occurrences ``rows[part]``, which are those of one part.
+
+    bits: number of leading bits of the hash of s̄ that select the part.
     """
     names = "s_key", "t_key", "links", "previous", "next"
     s_key, t_key, links, previous, following = (rows[name][part] for name in names)
@@ -65,22 +66,26 @@ def distinct(rows: Rows, part: Int64, bits: int) -> Pairs:
 
 
 def sums(key: UInt64, seen: Int32, d: Float64, bits: int) -> Sums:
-    """Of all pairs with target phrases of one part, ``key`` their hashes; d: see ``discounts``."""
+    """Return ``Sums`` for all pairs whose target phrases are in one part.
+
+    key: hashes of t̄; seen: c(s̄, t̄); d: see ``discounts``; bits: as in ``distinct``.
+    """
     order, ends = by_part(key << np.uint64(bits), BUCKETS)
     return Sums(*_sums(key, seen, d[np.minimum(seen, 3)], order, ends))
 
 
 def discounts(pairs: Sequence[Path], discount: str) -> tuple[Float64, int]:
-    """D of 0, 1, 2 and more, and how many pairs there are in all ranges."""
+    """Return D of 0, 1, 2 and ≥ 3, float64 (4,), and the number of pairs in all ranges."""
     t = sum((load(of / "t_r.npy") for of in pairs), np.zeros(6, np.int64))
     D = closed_form(t.tolist()) or FALLBACK_DISCOUNTS if discount == "kneser-ney" else [0, 0, 0]
     return np.array([0, *D], np.float64), int(t.sum())
 
 
 def in_ranges(places: Sequence[Path], name: str, first: int, last: int) -> NDArray[Any]:
-    """What of parts ``first : last`` is in every place, one behind the other.
+    """Return the rows of parts ``first : last`` of the array ``name``, place after place.
 
-    places: with rows sorted by parts, ``ends.npy`` saying where each ends, after a leading 0.
+    places: directories with rows sorted by part; their ``ends.npy`` has the end of each part, after
+    a leading 0.
     """
     ends = [load(of / "ends.npy", first, last + 1)[[0, -1]] for of in places]
     sizes = [int(b - a) for a, b in ends]
@@ -96,7 +101,7 @@ def in_ranges(places: Sequence[Path], name: str, first: int, last: int) -> NDArr
 
 
 def cut_parts(into: Path, occurrences: Sequence[Path], room: int) -> None:
-    """Where ranges of parts begin and end, each of occurrences that fit ``room``."""
+    """Save ``ends`` of ranges of parts whose occurrences fit ``room`` bytes."""
     total = np.sum([load(of / "ends.npy") for of in occurrences], axis=0)
     size, parts = int(total[-1]), len(total) - 1
     ranges = max(1, -(-HELD * size // room))
@@ -105,10 +110,11 @@ def cut_parts(into: Path, occurrences: Sequence[Path], room: int) -> None:
 
 
 def count_pairs(into: Path, occurrences: Sequence[Path], first: int, last: int, bits: int) -> None:
-    """``Pairs`` of parts ``first : last``, the parts one behind the other; ``begin`` of each.
+    """Save ``Pairs`` of parts ``first : last``, part after part, and the ``begin`` of each.
 
-    t_r: (6,) how many pairs occur 0, 1, … times, the last 5 times or more. The hashes and counts
-    once more, for ``sum_targets``: stably sorted by the parts of the target phrases, and ``ends``.
+    Also saves ``t_r``: (6,) number of pairs that occur r = 0 … 4 and ≥ 5 times; and, for
+    ``sum_targets``, the hashes ``t_key`` and counts ``t_seen``, stably sorted by the part of the
+    target phrase, with the ``ends`` of these parts.
     """
     rows = in_ranges(occurrences, "rows", first, last)
     order, ends = by_part(rows["s_key"].copy(), bits)
@@ -137,8 +143,10 @@ def count_pairs(into: Path, occurrences: Sequence[Path], first: int, last: int, 
 def sum_targets(
     into: Path, pairs: Sequence[Path], first: int, last: int, bits: int, discount: str
 ) -> None:
-    """``Sums`` of the pairs whose target phrases are in parts ``first : last``: those of the first
-    range of source phrases, then those of the next; ``begin`` of each.
+    """Save ``Sums`` of the pairs whose target phrases are in parts ``first : last``.
+
+    The pairs of the first range of source phrases come first, then those of the next; ``begin`` has
+    the offset of each range.
     """
     d, _ = discounts(pairs, discount)
     key, seen = (in_ranges(pairs, name, first, last) for name in ("t_key", "t_seen"))
@@ -153,7 +161,7 @@ def sum_targets(
 
 
 def sums_of(pairs: Path, targets: Sequence[Path], k: int, bits: int) -> Sums:
-    """Of all pairs of range ``k`` of source phrases, in their order."""
+    """Return ``Sums`` for all pairs of range ``k`` of source phrases, in their order."""
     order, _ = by_part(np.load(pairs / "rows.npy", mmap_mode="r")["t_key"].copy(), bits)
     out = Sums(*(np.empty(len(order)) for _ in Sums._fields))
     begins = [load(of / "begin.npy", k, k + 2).tolist() for of in targets]
@@ -164,7 +172,7 @@ def sums_of(pairs: Path, targets: Sequence[Path], k: int, bits: int) -> Sums:
 
 
 def filled(ends: Int64) -> list[tuple[int, int]]:
-    """Where each part that is not empty begins and ends."""
+    """Return begin and end of each part that is not empty."""
     some = np.flatnonzero(np.diff(ends))
     return list(zip(ends[some].tolist(), ends[some + 1].tolist(), strict=True))
 
@@ -174,7 +182,7 @@ def filled(ends: Int64) -> list[tuple[int, int]]:
 
 @lean
 def _sort(values: UInt64, order: Int64, first: int, last: int) -> None:
-    """Sort the rows ``order[first : last]`` by value, then number (Shell 1959)."""
+    """Sort the rows ``order[first : last]`` by value, then by row number (Shell 1959)."""
     gap = 1
     while 3 * gap < last - first:
         gap = 3 * gap + 1
@@ -193,7 +201,7 @@ def _sort(values: UInt64, order: Int64, first: int, last: int) -> None:
 
 @lean
 def _alike(values: UInt64, order: Int64, first: int, last: int) -> int:
-    """Where the rows that have the value of row ``order[first]`` end, at ``last`` at most."""
+    """Return the end, at most ``last``, of the run of rows with the value of ``order[first]``."""
     end = first + 1
     while end < last and values[order[end]] == values[order[first]]:
         end += 1
@@ -204,15 +212,15 @@ def _alike(values: UInt64, order: Int64, first: int, last: int) -> int:
 def _distinct(
     s_key: UInt64, t_key: UInt64, links: UInt64, order: Int64, ends: Int64
 ) -> tuple[Int64, Int32]:
-    """An occurrence of each pair, with its links, and its c(s̄, t̄); sorts ``order`` by pairs.
+    """Return an occurrence of each pair, with its most frequent links, and its c(s̄, t̄).
 
-    order, ends: occurrences in parts by s̄, as ``by_part`` gives them.
+    order, ends: occurrences in parts by s̄, as ``by_part`` returns them. Sorts ``order`` by pairs.
     """
     pick, seen = np.empty(len(order), np.int64), np.empty(len(order), np.int32)
     n = 0
     for part in range(len(ends) - 1):
         _sort(s_key, order, ends[part], ends[part + 1])
-        s = ends[part]  # where the occurrences of s̄ begin, those of the pair, those with its links
+        s = ends[part]  # s, t, a: first occurrence of s̄, of the pair, of the pair with these links
         while s < ends[part + 1]:
             s_end = _alike(s_key, order, s, ends[part + 1])
             _sort(t_key, order, s, s_end)
@@ -234,7 +242,7 @@ def _distinct(
 
 @kernel
 def _orientations(previous: Int8, following: Int8, order: Int64, seen: Int32) -> Int32:
-    """How often each pair has each orientation, (P, 2, 3) as in ``reorder``."""
+    """Count the orientations of each pair, int32 (P, 2, 3) as in ``reorder``."""
     c, k = np.zeros((len(seen), 2, 3), np.int32), 0
     for pair in range(len(seen)):
         for row in order[k : k + seen[pair]]:
@@ -248,7 +256,10 @@ def _orientations(previous: Int8, following: Int8, order: Int64, seen: Int32) ->
 def _sums(
     key: UInt64, seen: Int32, free: Float64, order: Int64, ends: Int64
 ) -> tuple[Float64, Float64, Float64]:
-    """``Sums`` of pairs that ``order`` has in parts by t̄, which it sorts; free: D(c(s̄, t̄))."""
+    """Return the arrays of ``Sums``; ``order`` has the pairs in parts by t̄ and is sorted here.
+
+    free: D(c(s̄, t̄)) of each pair.
+    """
     total, sources, freed = np.empty(len(key)), np.empty(len(key)), np.empty(len(key))
     for part in range(len(ends) - 1):
         _sort(key, order, ends[part], ends[part + 1])
@@ -267,8 +278,9 @@ def _sums(
 
 @kernel
 def by_part(key: UInt64, bits: int) -> tuple[Int64, Int64]:
-    """The order that stably sorts rows by the first bits of their keys, (P,), and where each part
-    then ends, after a leading 0, (2^bits + 1,).
+    """Return the order (P,) that stably sorts rows by the first bits of their keys, and ends.
+
+    The ends, (2^bits + 1,), have a leading 0 and then the end of each part.
     """
     shift = np.uint64(64 - bits)
     ends = np.zeros((1 << bits) + 1, np.int64)

@@ -1,21 +1,21 @@
-"""What phrase pairs are worth, both ways (Koehn, Och & Marcu 2003).
+"""Phrase translation probabilities φ, both directions (Koehn, Och & Marcu 2003).
 
 Letters: s̄ a source phrase, t̄ a target phrase; c counts occurrences, see ``extract`` and ``pairs``.
 
     φ(t̄|s̄)   = c(s̄, t̄) / c(s̄)            φ(s̄|t̄) = c(s̄, t̄) / c(t̄)
 
-Most pairs are seen once, and φ makes too much of that. Modified Kneser-Ney smoothing discounts them
-(Foster, Kuhn & Johnson 2006; D as in ``language_model.estimate``, with t_r the number of pairs seen
-r times):
+Most pairs are seen once, and φ overestimates them. Modified Kneser-Ney smoothing discounts the
+counts (Foster, Kuhn & Johnson 2006; D as in ``language_model.estimate``, with t_r the number of
+pairs seen r times):
 
     φ(t̄|s̄)   = (c(s̄, t̄) − D(c(s̄, t̄))) / c(s̄) + p(t̄) F(s̄) / c(s̄)
-    F(s̄)      = Σ_t̄′ D(c(s̄, t̄′)),   what is freed
-    p(t̄)      = n(t̄) / P,   of P different pairs n(t̄) with t̄
+    F(s̄)      = Σ_t̄′ D(c(s̄, t̄′)),   the count mass that discounting frees
+    p(t̄)      = n(t̄) / P,   where n(t̄) of the P distinct pairs have the target phrase t̄
 
 and φ(s̄|t̄) likewise. Without smoothing D = 0. The lexical weights are those of ``lexical``. All four
-are kept as natural logarithms.
+are stored as natural logarithms.
 
-The task is ``score_pairs`` of each range of source phrases.
+The task is ``score_pairs``, for each range of source phrases.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from mtkit.storage.stages import ArrayFile, load
 from mtkit.text.shards import SIDES, Shards
 
 DISCOUNTS = ("none", "kneser-ney")
-# What is kept of a range, R source phrases of P pairs, in the order of ``PhraseTable``; instead of
-# where phrases begin, their lengths, and of each source phrase the number of its pairs.
+# The arrays of a range with R source phrases and P pairs, in the order of ``PhraseTable``; instead
+# of offsets they have the length of each phrase and the number of pairs of each source phrase.
 ARRAYS = {
     "source": (np.int32, ()), "s_length": (np.int8, ()),
     "target": (np.int32, ()), "t_length": (np.int8, ()),
@@ -48,15 +48,20 @@ ARRAYS = {
 
 
 def phi(count: Int32, total: Float64, freed: Float64, p: Float64, d: Float64) -> Float64:
-    """φ(outcome|condition) of each pair; c and F of the condition, p of the outcome."""
+    """Return φ(outcome|condition) of each pair, float64 (P,).
+
+    count: c(s̄, t̄); total, freed: c and F of the condition; p: of the outcome; d: see
+    ``pairs.discounts``.
+    """
     return (count + (p * freed - d[np.minimum(count, 3)])) / total
 
 
 def score(
     pairs: Pairs, targets: Sums, d: Float64, P: int, source: Int32, target: Int32, w: Weights
 ) -> dict[str, NDArray[Any]]:
-    """``ARRAYS`` of pairs that are all of their source phrases; d, P: see ``pairs.discounts``;
-    source, target: the words of the whole text.
+    """Return ``ARRAYS`` for pairs that include all pairs of their source phrases.
+
+    d, P: see ``pairs.discounts``; source, target: words of the whole text.
     """
     rows, seen, reordering = pairs
     new_phrase = np.append(True, rows["s_key"][1:] != rows["s_key"][:-1])
@@ -88,7 +93,7 @@ def score_pairs(
     into: Path, text: Shards, pairs: Sequence[Path], targets: Sequence[Path], lexicon: Path,
     k: int, bits: int, discount: str,
 ) -> None:  # fmt: skip
-    """``ARRAYS`` of range ``k`` of source phrases, worked on part by part."""
+    """Save ``ARRAYS`` of range ``k`` of source phrases, computed part by part."""
     d, P = discounts(pairs, discount)
     sums = sums_of(pairs[k], targets, k, bits)
     paths = (pairs[k] / f"{name}.npy" for name in Pairs._fields)

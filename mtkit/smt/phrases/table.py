@@ -1,7 +1,7 @@
-"""The phrase table: phrase pairs, and what is known of them.
+"""The phrase table: phrase pairs with their scores, links and reordering probabilities.
 
-``build`` makes one of an aligned text, ``moses.tables`` of a table of Moses. A look-up compares
-words, not only their hashes.
+``build`` writes one from an aligned text, ``moses.tables`` reads one from a Moses table. A look-up
+compares the words of a phrase, not only their hashes.
 """
 
 from __future__ import annotations
@@ -29,21 +29,28 @@ BYTES = np.uint64(0x0101010101010101)
 
 
 class PhraseTable(NamedTuple):
-    """P phrase pairs of R different source phrases, the pairs of one source best φ(t̄|s̄) first."""
+    """P phrase pairs of R distinct source phrases, best pairs first within each source phrase.
 
-    source: Int32  # the words of source phrase r at s_begin[r] : s_begin[r + 1]
+    Best is by φ(t̄|s̄) in a table of ``build``, by the sum that ``moses.tables`` describes in one
+    of Moses.
+    """
+
+    source: Int32  # source phrase r is source[s_begin[r] : s_begin[r + 1]]
     s_begin: Int64  # (R + 1,)
-    target: Int32  # those of the target phrase of pair p at t_begin[p] : t_begin[p + 1]
+    target: Int32  # of pair p it is target[t_begin[p] : t_begin[p + 1]]
     t_begin: Int64  # (P + 1,)
-    key: UInt64  # (R,) sorted hashes of the source phrases
-    row: Int64  # (R + 1,) the pairs of source phrase r are row[r] : row[r + 1]
+    key: UInt64  # (R,) hashes of the source phrases, ascending
+    row: Int64  # (R + 1,) source phrase r has the pairs row[r] : row[r + 1]
     features: Float32  # (P, 4) ln of φ(t̄|s̄), lex(t̄|s̄), φ(s̄|t̄), lex(s̄|t̄)
     reordering: Float32  # (P, 6) ln P(o|s̄, t̄): m, s, d towards the previous word, then the next
     links: UInt64  # (P,) bit 8 i + j: source word i is linked to target word j
 
     @classmethod
     def load(cls, directory: Path, s_size: int, t_size: int) -> Self:
-        """Read it from its arrays. Raises InputError where they are no table of so many words."""
+        """Load the table, memory-mapped, for ``s_size`` source and ``t_size`` target words.
+
+        Raises InputError if the arrays are damaged or do not fit these sizes.
+        """
         table = load_arrays(directory, cls, ("features", "reordering"))
         path = {name: directory / f"{name}.npy" for name in cls._fields}
         R, P = len(table.key), len(table.t_begin) - 1
@@ -71,7 +78,7 @@ class PhraseTable(NamedTuple):
 
 @lru_cache(1 << 16)
 def links_of(mask: int) -> tuple[tuple[int, int], ...]:
-    """The links (i, j) of a phrase pair from their bits, 8 i + j."""
+    """Return the links (i, j) of a phrase pair from its mask, bit 8 i + j."""
     return tuple(divmod(b, 8) for b in range(64) if mask >> b & 1)
 
 
@@ -80,8 +87,9 @@ def links_of(mask: int) -> tuple[tuple[int, int], ...]:
 
 @kernel
 def flaws(table: PhraseTable) -> tuple[int, int]:
-    """The first source phrase whose key is not its hash, and the first pair with links to words
-    that it has not; −1 for none.
+    """Return the first source phrase with a wrong hash and the first pair with a wrong link.
+
+    A link is wrong if it leads to a word outside its pair. −1 stands for none.
     """
     for r in range(len(table.key)):
         s_first, s_last = table.s_begin[r], table.s_begin[r + 1] - 1
@@ -99,7 +107,7 @@ def flaws(table: PhraseTable) -> tuple[int, int]:
 
 @kernel
 def gather(words: Int32, at: Int32 | Int64, length: Int8) -> tuple[Int32, Int64]:
-    """The spans ``words[at : at + length]`` one behind the other, and where each begins."""
+    """Return the concatenated spans ``words[at : at + length]`` and their offsets, (n + 1,)."""
     begin = np.zeros(len(at) + 1, np.int64)
     for k in range(len(at)):
         begin[k + 1] = begin[k] + length[k]
