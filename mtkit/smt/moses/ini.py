@@ -1,13 +1,13 @@
-"""Moses's models, read and written (Koehn et al. 2007): moses.ini, its tables and an ARPA file.
+"""Read and write Moses models (Koehn et al. 2007): moses.ini, its tables and an ARPA file.
 
     [feature]            TYPE name=NAME path=FILE num-features=K …
     [weight]             NAME= λ_1 … λ_K
     [distortion-limit]   d
 
-Moses's score is Σ_k λ_k f_k, as ours is, and its f are ours but for a factor: see ``FEATURES``.
-``tables`` reads and writes what ``path`` names. Limits: one table, one reordering model, one
-language model, no factors, and nothing binary. Moses has no place for ``context`` and for words
-that must survive.
+The score of Moses is Σ_k λ_k f_k, as in mtkit. Its features are those of mtkit up to a constant
+factor, see ``FEATURES``. ``tables`` reads and writes the files that ``path`` names. Limits: one
+phrase table, one reordering model, one language model, no factors, no binary files. Moses cannot
+represent ``context`` and the protection of verbatim words.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import SPECIALS, Vocabulary
 
 TABLE, LM, REORDERINGS = "PhraseDictionaryMemory", "KENLM", "LexicalReordering"
-# Moses's features: which of ours they are, in their order, and how many of ours one of theirs is.
+# Moses's features: the names in mtkit, in Moses's order, and the factor: f of Moses = factor · f.
 FEATURES: dict[str, tuple[Sequence[str], float]] = {
     REORDERINGS: (OF_REORDERING, 1),  # six ln; 0 without the pair
     "Distortion": (["distortion"], 1),  # −(distance)
@@ -50,10 +50,10 @@ FEATURES: dict[str, tuple[Sequence[str], float]] = {
     TABLE: ([OF_PHRASES[k] for k in CHANNEL_FIRST], 1),  # four ln, at least −100
     "UnknownWordPenalty": (["unknown"], LOWEST),  # −100 · (number of words copied)
 }
-LM_READERS = ("SRILM", "IRSTLM")  # of ARPA files as well
+LM_READERS = ("SRILM", "IRSTLM")  # also language models that read ARPA files
 BIDIRECTIONAL = ("wbe-msd-bidirectional-fe", "wbe-msd-bidirectional-fe-allff")
 READ = {"input-factors", "mapping", "distortion-limit", "feature", "weight"}
-ALL = 1000  # translations a phrase for table-limit=0
+ALL = 1000  # translations per phrase that stand for table-limit=0 (unlimited)
 MARK = "moses.ini"
 PHRASES, ORIENTATIONS = "phrase-table.gz", f"reordering-table.{BIDIRECTIONAL[0]}.gz"
 INI = f"""\
@@ -83,7 +83,7 @@ KENLM name=LM0 factor=0 path=lm.arpa.gz order={{order}}
 
 
 class Feature(NamedTuple):
-    """A line of [feature], where it stands, and its weights."""
+    """A line of [feature]: its place for messages, its options, and its weights."""
 
     where: str
     options: dict[str, str]
@@ -94,10 +94,9 @@ class Feature(NamedTuple):
 
 
 def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
-    """The system that ``ini`` describes, for text that is tokenised; notes say what it lacks.
+    """Read the system that ``ini`` describes, for tokenised text; print notes on what is missing.
 
-    Raises InputError, naming file and line, for what is missing, damaged, binary or no part of
-    mtkit.
+    Raises InputError, naming file and line, for anything missing, damaged, binary or unsupported.
     """
     features, distortion = _read_ini(ini)
     with step("language model"):
@@ -134,7 +133,7 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
 
 
 def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
-    """The features by their types, language models all as ``LM``, and the distortion limit."""
+    """Return the features by type, any language model as ``LM``, and the distortion limit."""
     sections = _sections(ini)
     weights, features = dict[str, list[float]](), dict[str, Feature]()
     for where, text in sections.get("weight", []):
@@ -146,11 +145,11 @@ def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
     for where, text in sections["feature"]:
         kind, *pairs = text.split()
         options = dict(pair.partition("=")[::2] for pair in pairs)
-        name = options.get("name", f"{kind}0")  # a second one is refused
+        name = options.get("name", f"{kind}0")  # a second feature of a type is refused below
         feature = Feature(where, options, weights.get(name, []))
         kind = LM if kind in LM_READERS else kind
         if kind not in FEATURES and feature.weights and not any(feature.weights):
-            continue  # it takes no part
+            continue  # all weights are 0: the feature has no effect
         _check(kind, name, feature)
         if kind in features:
             raise InputError(f"{where}: a second {kind}; mtkit supports only one")
@@ -162,7 +161,7 @@ def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
 
 
 def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
-    """The lines of each section, with their places."""
+    """Return the lines of each section, each with its place for messages."""
     sections = dict[str, list[tuple[str, str]]]()
     for number, line in enumerate(read_lines(ini), 1):
         text = line.partition("#")[0].strip()
@@ -183,7 +182,7 @@ def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 def _check(kind: str, name: str, feature: Feature) -> None:
-    """Raise InputError for a feature that mtkit does not have as it is."""
+    """Raise InputError for a feature or options that mtkit does not support."""
     where, options, weights = feature
     if kind.startswith(("PhraseDictionary", "ProbingPT")) and kind != TABLE:
         raise InputError(f"{where}: {kind} is a binary table; name the text table, as {TABLE}")
@@ -212,7 +211,7 @@ def _number(text: str, where: str) -> int:
 
 
 def _weights(features: dict[str, Feature]) -> dict[str, float]:
-    """λ by our names; see the head of the module. What [feature] does not name has 0."""
+    """Return λ by mtkit's names, see ``FEATURES``; 0 for features that [feature] lacks."""
     λ = dict.fromkeys(NAMES, 0.0)
     for kind, feature in features.items():
         names, scale = FEATURES[kind]
@@ -221,7 +220,7 @@ def _weights(features: dict[str, Feature]) -> dict[str, float]:
 
 
 def _file(feature: Feature, ini: Path) -> Path:
-    """What ``path`` names, from where ``ini`` lies; as in Moses perhaps without its .gz."""
+    """Return the file that ``path`` names, relative to ``ini``; like Moses, also try FILE.gz."""
     if "path" not in feature.options:
         raise InputError(f"{feature.where}: no path=FILE")
     path = ini.parent / feature.options["path"]
@@ -235,9 +234,9 @@ def _file(feature: Feature, ini: Path) -> Path:
 
 
 def write_moses(system: SmtSystem, directory: Path) -> None:
-    """Write ``system`` into ``directory``, the same bytes each time; notes say what it loses.
+    """Write ``system`` into ``directory``, always with the same bytes; notes say what is lost.
 
-    Raises InputError for a word that Moses's formats cannot hold.
+    Raises InputError for a word that Moses's formats cannot represent.
     """
     models = system.models
     source, target, lm_words = (
@@ -262,7 +261,10 @@ def write_moses(system: SmtSystem, directory: Path) -> None:
 
 
 def _spelled(words: list[str]) -> list[bytes]:
-    """Words as Moses's tokenizer escapes them, of which none may become another."""
+    """Return the words, escaped like Moses's tokenizer does it, as UTF-8.
+
+    Raises InputError for a word with white space and for two words that become the same.
+    """
     spelled = [word.replace("|", "&#124;").encode() for word in words]
     for word in spelled:
         if word.split() != [word]:
@@ -277,7 +279,7 @@ def _spelled(words: list[str]) -> list[bytes]:
 
 
 def _ini(system: SmtSystem) -> str:
-    """The text of moses.ini."""
+    """Return the text of moses.ini."""
     λ, limits, alias = system.weights, system.limits, {LM: "LM", TABLE: "TranslationModel"}
     lines = []
     for kind, (names, scale) in FEATURES.items():

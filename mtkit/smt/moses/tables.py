@@ -1,20 +1,20 @@
-"""Moses's text tables: phrase pairs, and how their phrases are reordered, a line each.
+"""Read and write Moses's text tables: phrase pairs and their reordering, one per line.
 
     phrase table       s̄ ||| t̄ ||| φ(s̄|t̄) lex(s̄|t̄) φ(t̄|s̄) lex(t̄|s̄) ||| i-j … ||| …
     reordering table   s̄ ||| t̄ ||| P(o|s̄, t̄), o as in ``reorder``: of the previous word, of the next
 
-i-j are links; what follows them (counts, sparse features) has no part in the score and is not read.
-Logarithms of the figures are at least −100, as in Moses.
+i-j are links. The fields after them (counts, sparse features) do not affect the score and are not
+read. Logarithms of the probabilities are at least −100, as in Moses.
 
-Of the translations of s̄ Moses tries the best by
+Moses considers the best translations of s̄ by
 
-    Σ_k λ_k f_k(s̄, t̄)  +  λ_words |t̄|  +  λ_lm ln P_lm(t̄)       the phrase by itself
+    Σ_k λ_k f_k(s̄, t̄)  +  λ_words |t̄|  +  λ_lm ln P_lm(t̄)       the phrase in isolation
 
-That is the order in which a table is kept here, since ``options`` looks at the first pairs of a
-phrase only and chooses among them by the same sum.
+An imported table is stored in this order, because ``options`` considers only the first pairs of a
+phrase and chooses among them by the same sum.
 
-Limits: no factors; phrases longer than ``MAX_PHRASE`` and words spelled like a special symbol are
-left out. Of source phrases that hash alike one stays (see ``extract`` for how rare that is).
+Limits: no factors. Phrases longer than ``MAX_PHRASE`` and words spelled like a special symbol are
+left out. Of source phrases with equal hashes only one is kept (``extract``: how rare that is).
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ from mtkit.smt.phrases.table import PhraseTable, gather, links_of
 from mtkit.smt.search.features import OF_PHRASES
 from mtkit.text.vocabulary import PAD, SPECIALS
 
-CHANNEL_FIRST = [2, 3, 0, 1]  # Moses's four in OF_PHRASES, and the other way round: its own inverse
-LOWEST = -100.0  # Moses's least logarithm
-PART = 1 << 16  # lines that are read together
+CHANNEL_FIRST = [2, 3, 0, 1]  # Moses's order of OF_PHRASES; the permutation is its own inverse
+LOWEST = -100.0  # lower bound of logarithms in Moses
+PART = 1 << 16  # lines per part
 _SPECIAL = {special.encode() for special in SPECIALS}
 
 
 class Lines(NamedTuple):
     """N lines of a table."""
 
-    words: Int32  # source, then target ids of one line behind those of the other
-    length: Int8  # (N, 2) how many of each
-    log: Float32  # (N, K) ln of the figures
+    words: Int32  # source ids, then target ids of the first line, then of the next …
+    length: Int8  # (N, 2) number of source and target words
+    log: Float32  # (N, K) ln of the probabilities
     links: UInt64  # (N,) as in ``PhraseTable``
-    left_out: int  # lines
+    left_out: int  # number of lines left out
 
 
 class Words(dict[bytes, int]):
-    """Ids of the words of one side as they appear, fit for ``Vocabulary``."""
+    """Ids of the words of one side, in order of appearance, as ``Vocabulary`` numbers them."""
 
     def __missing__(self, word: bytes) -> int:
-        """The next id. Raises ValueError for a word in factors, or not in UTF-8."""
+        """Assign the next id. Raises ValueError for a word with factors or invalid UTF-8."""
         if "|" in word.decode():
             raise ValueError
         return self.setdefault(word, len(SPECIALS) + len(self))
@@ -69,9 +69,10 @@ class Words(dict[bytes, int]):
 
 
 def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[Lines]:
-    """A table of ``size`` figures a line, part by part; new words enter ``source`` and ``target``.
+    """Yield a table of ``size`` probabilities per line, part by part.
 
-    Raises InputError, naming file and line, for anything that is no such table.
+    New words are added to ``source`` and ``target``. Raises InputError, naming file and line, for a
+    malformed line.
     """
     numbered = text_of(path)
     while part := list(islice(numbered, PART)):
@@ -100,7 +101,10 @@ def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[
 
 
 def read_phrases(path: Path, source: Words, target: Words) -> Lines:
-    """All lines of a phrase table. Raises InputError as ``read_table`` does, and without any."""
+    """Return all lines of a phrase table.
+
+    Raises InputError as ``read_table`` does, and if no usable pair is left.
+    """
     parts = list(read_table(path, 4, source, target))
     if not sum(len(part.links) for part in parts):
         raise InputError(f"{path}: no usable phrase pair")
@@ -110,10 +114,13 @@ def read_phrases(path: Path, source: Words, target: Words) -> Lines:
 
 
 def _parse(line: bytes, size: int) -> tuple[list[bytes], list[bytes], list[float], int]:
-    """Both phrases, the figures and the links. Raises ValueError or IndexError without them."""
+    """Return both phrases, the probabilities and the link mask of a line.
+
+    Raises ValueError or IndexError for a malformed line.
+    """
     fields = line.split(b"|||")
     s, t, p = fields[0].split(), fields[1].split(), [float(x) for x in fields[2].split()]
-    if not (s and t and len(p) == size and min(p) >= 0 and sum(p) < math.inf):  # no NaN either
+    if not (s and t and len(p) == size and min(p) >= 0 and sum(p) < math.inf):  # refuses NaN, too
         raise ValueError
     if max(len(s), len(t)) > MAX_PHRASE or len(fields) < 4:
         return s, t, p, 0
@@ -122,7 +129,7 @@ def _parse(line: bytes, size: int) -> tuple[list[bytes], list[bytes], list[float
 
 @lru_cache(1 << 16)
 def _mask(links: bytes, I: int, J: int) -> int:
-    """``i-j …`` as bits 8 i + j. Raises ValueError for a link outside I and J words."""
+    """Return the mask, bit 8 i + j, of links ``i-j …``. Raises ValueError outside I and J words."""
     mask = 0
     for link in links.split():
         i, j = map(int, link.split(b"-"))
@@ -135,7 +142,11 @@ def _mask(links: bytes, I: int, J: int) -> int:
 def assemble(
     lines: Lines, reordering: Iterable[Lines], weights: dict[str, float], lm: Lm, lm_id: Int32
 ) -> PhraseTable:
-    """The table of these lines, of equal pairs the first."""
+    """Return the phrase table of these lines. Of equal pairs the first line counts.
+
+    weights, lm, lm_id: they set the order of the pairs; lm_id: the language model's id of each
+    target word.
+    """
     s_key, pair_key = _keys(lines.words, lines.length)
     pairs, first = np.unique(pair_key, return_index=True)
     features = lines.log[:, CHANNEL_FIRST]
@@ -167,7 +178,7 @@ def assemble(
 def write_tables(
     table: PhraseTable, source: list[bytes], target: list[bytes], phrases: Path, reordering: Path
 ) -> int:
-    """Write both tables, sorted as `LC_ALL=C sort` does; how many pairs are left out.
+    """Write both tables, sorted as `LC_ALL=C sort` does; return the number of pairs left out.
 
     source, target: words by their ids.
     """
@@ -188,7 +199,7 @@ def write_tables(
 def _lines_of(
     table: PhraseTable, r: int, phrase: bytes, target: list[bytes]
 ) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """The pairs of source phrase r: ``s̄ ||| t̄ |||`` and what follows in either table."""
+    """Yield ``s̄ ||| t̄ |||`` of each pair of source phrase r, and its fields in either table."""
     for p in range(int(table.row[r]), int(table.row[r + 1])):
         ids = table.target[table.t_begin[p] : table.t_begin[p + 1]].tolist()
         if min(ids) >= len(SPECIALS):
@@ -199,7 +210,7 @@ def _lines_of(
 
 
 def _figures(log: Float32) -> bytes:
-    """Probabilities with digits enough for the same float32 logarithms."""
+    """Format probabilities with enough digits to restore the same float32 logarithms."""
     return b" ".join([b"%.9g" % p for p in np.exp(log, dtype=np.float64).tolist()])
 
 
@@ -208,13 +219,13 @@ def _figures(log: Float32) -> bytes:
 
 @kernel
 def _keys(words: Int32, length: Int8) -> tuple[UInt64, UInt64]:
-    """A hash of each line's source phrase, and one of its pair."""
+    """Return a hash of each line's source phrase, and one of its pair."""
     s_key, key = np.empty(len(length), np.uint64), np.empty(len(length), np.uint64)
     at = 0
     for n in range(len(length)):
         middle = at + length[n, 0]
         s_key[n] = hash_phrase(words, at, middle - 1)
-        key[n] = hash_word(s_key[n], PAD)  # no word: so "a, b c" is not "a b, c"
+        key[n] = hash_word(s_key[n], PAD)  # a separator: "a, b c" differs from "a b, c"
         at = middle + length[n, 1]
         for j in range(middle, at):
             key[n] = hash_word(key[n], words[j])
@@ -223,7 +234,7 @@ def _keys(words: Int32, length: Int8) -> tuple[UInt64, UInt64]:
 
 @kernel
 def _alone(words: Int32, length: Int8, lm: Lm, lm_id: Int32) -> Float64:
-    """ln P_lm of each line's target phrase by itself."""
+    """Return ln P_lm of each line's target phrase in isolation."""
     log_p, at = np.zeros(len(length)), 0
     for n in range(len(length)):
         state, middle = ROOT, at + length[n, 0]
@@ -236,7 +247,7 @@ def _alone(words: Int32, length: Int8, lm: Lm, lm_id: Int32) -> Float64:
 
 @kernel
 def _alike(words: Int32, at: Int64, length: Int8, s_key: UInt64, rows: Int64) -> Bool:
-    """Whether the source phrase of a row is the first with its key, not one that hashes alike."""
+    """Return whether each row has the same source words as the first row with its key."""
     same, first = np.ones(len(rows), np.bool_), 0
     for n in range(len(rows)):
         if s_key[rows[n]] != s_key[rows[first]]:

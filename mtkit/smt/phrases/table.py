@@ -37,7 +37,7 @@ class PhraseTable(NamedTuple):
 
     source: Int32  # source phrase r is source[s_begin[r] : s_begin[r + 1]]
     s_begin: Int64  # (R + 1,)
-    target: Int32  # of pair p it is target[t_begin[p] : t_begin[p + 1]]
+    target: Int32  # the target phrase of pair p is target[t_begin[p] : t_begin[p + 1]]
     t_begin: Int64  # (P + 1,)
     key: UInt64  # (R,) hashes of the source phrases, ascending
     row: Int64  # (R + 1,) source phrase r has the pairs row[r] : row[r + 1]
@@ -87,9 +87,9 @@ def links_of(mask: int) -> tuple[tuple[int, int], ...]:
 
 @kernel
 def flaws(table: PhraseTable) -> tuple[int, int]:
-    """Return the first source phrase with a wrong hash and the first pair with a wrong link.
+    """Return the first source phrase with a wrong hash or the first pair with a link outside it.
 
-    A link is wrong if it leads to a word outside its pair. −1 stands for none.
+    The other number is −1, and both are if there is no flaw.
     """
     for r in range(len(table.key)):
         s_first, s_last = table.s_begin[r], table.s_begin[r + 1] - 1

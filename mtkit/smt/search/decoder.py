@@ -1,15 +1,16 @@
 """Phrase-based beam search (Koehn et al. 2003).
 
-Stack n holds the hypotheses that cover n words; the ``stack`` best by score + future cost live on.
+Stack n holds the hypotheses that cover n words; the ``stack`` best by score + future cost are kept.
 To fill it, *edges* join a group of hypotheses (same coverage, start and end) with the options of
-one span. A *cell* is one hypothesis of the group with one of the options. Its guess is the estimate
-of what they make together, the language model seeing the option's first word in its context and the
-words behind that as if the option stood alone. The ``pops`` cells of best guess become hypotheses.
+one span. A *cell* is one hypothesis of the group with one of the options. Its guess approximates
+the estimate of the resulting hypothesis: the language model scores the option's first word in
+context, and the words after it as if the option stood alone. The ``pops`` cells with the best
+guesses become hypotheses.
 
-Most cells are never looked at. Both sides of an edge are sorted by what they are worth apart, and a
-word is seldom more likely in its context than alone by more than ``SLACK``: the first cell that
-cannot be among the best even so ends its row. With unlimited pops and stack the search is
-exhaustive.
+Most cells are never scored. The hypotheses and the options of an edge are each sorted by their own
+estimates, and a word is seldom more likely in context than alone by more than ``SLACK``. The row of
+a hypothesis ends at the first cell that cannot be among the best even with that bonus. With
+unlimited pops and stack the search is exhaustive.
 """
 
 from __future__ import annotations
@@ -32,36 +33,36 @@ from mtkit.storage.reading import damaged
 
 GROUP = np.dtype([("first", np.int32), ("size", np.int32), ("head", np.int32)])
 CELL = np.dtype([("edge", np.int32), ("parent", np.int32), ("option", np.int32)])
-MOST = 10_000  # of any limit
-SLACK = 3.0  # nats of the language model, times λ_lm
+MOST = 10_000  # largest value of any limit
+SLACK = 3.0  # nats of the language model, to be multiplied by λ_lm
 
 
 class Best(NamedTuple):
     """The best K cells so far."""
 
     cell: Records  # (K,) CELL
-    guess: Float64  # (K,) its sign turned: the queue has the worst cell in front
+    guess: Float64  # (K,) negated, so that the queue has the worst cell in front
     queue: Int32  # (K,)
 
 
 class Limits(NamedTuple):
-    """How much is searched."""
+    """The limits of the search."""
 
     stack: int = 100
-    pops: int = 150  # hypotheses that are made for a stack
-    distortion: int = 6  # words a span may be away from the last one's end
+    pops: int = 150  # hypotheses generated per stack
+    distortion: int = 6  # words between a span's start and the last one's end; < 0: MAX_LIMIT
     table: int = 20  # translations of one source phrase
 
     def check(self, path: Path) -> None:
-        """Raise InputError for limits that no search can be meant to have."""
+        """Raise InputError, naming ``path``, if a limit is out of range."""
         if min(self.stack, self.pops, self.table) < 1 or max(map(abs, self)) > MOST:
             raise damaged(path, f"search limits out of range: {self}")
 
 
 def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) -> Records:
-    """The hypothesis graph of a sentence of N > 0 words, HYPOTHESIS (n,).
+    """Return the hypothesis graph of a sentence of N > 0 words, HYPOTHESIS (n,).
 
-    Row 0 is the start, row 1 the goal, of which all complete hypotheses are arcs.
+    Row 0 is the start; row 1 is the goal, of which all complete hypotheses are arcs.
     """
     task = hypothesis.task_of(N, options, model.lm, model.begin, λ, limits.distortion)
     slots = np.empty(1 << (2 * limits.pops - 1).bit_length(), np.int32)
@@ -73,15 +74,15 @@ def search(N: int, options: Options, model: Model, λ: Float64, limits: Limits) 
 
 @kernel
 def _search(task: Task, stack: int, pops: int, slots: Int32) -> Records:
-    """slots: room for a hash table of ``2 · pops`` hypotheses, a power of two."""
+    """Run ``search``; slots: room for a hash table of 2 · pops rows, a power of two."""
     N = task.N
     graph = np.empty(N * pops + 2, HYPOTHESIS)
     hypothesis.make_root(graph[0], task.begin)
-    size = 2  # row 1 is kept for the goal
-    kept = np.zeros(N * stack + 1, np.int32)  # living hypotheses, by stack and group
+    size = 2  # row 1 is reserved for the goal
+    kept = np.zeros(N * stack + 1, np.int32)  # the hypotheses kept, by stack and group
     groups = np.empty(N * stack + 1, GROUP)
     groups[0].first, groups[0].size, groups[0].head = 0, 1, 0
-    group_begin = np.zeros(N + 2, np.int64)  # groups of stack n: group_begin[n : n + 2]
+    group_begin = np.zeros(N + 2, np.int64)  # of stack n: group_begin[n : n + 2]
     group_begin[1] = n_kept = 1
     heads = np.empty(pops, np.int32)
     for n in range(1, N + 1):
@@ -92,8 +93,8 @@ def _search(task: Task, stack: int, pops: int, slots: Int32) -> Records:
             graph, heads[:n_heads], stack, kept, n_kept, groups, group_begin[n], slots
         )
     graph[1] = graph[heads[0]]
-    graph[heads[0]].next = -1  # now the goal's
-    return graph[:size].copy()  # without the room for more
+    graph[heads[0]].next = -1  # its arcs are now the goal's
+    return graph[:size].copy()  # drop the unused rows
 
 
 @inner
@@ -101,7 +102,10 @@ def _fill(
     task: Task, edges: Records, pops: int, graph: Records, size: int, kept: Int32, heads: Int32,
     slots: Int32,
 ) -> tuple[int, int]:  # fmt: skip
-    """Make hypotheses of the ``pops`` best cells of all edges; the graph's size, new heads."""
+    """Make hypotheses of the ``pops`` best cells of all edges.
+
+    Return the new size of the graph and the number of ``heads``, the distinct hypotheses.
+    """
     n_heads = 0
     for cell in _best_cells(task, edges, pops, graph, kept):
         hypothesis.extend(task, edges[cell.edge], cell.parent, cell.option, graph, size)
@@ -114,13 +118,13 @@ def _fill(
 
 @inner
 def _best_cells(task: Task, edges: Records, pops: int, graph: Records, kept: Int32) -> Records:
-    """The ``pops`` cells of best guess, CELL, in no order."""
+    """Return the ``pops`` cells with the best guesses, CELL, in no particular order."""
     best = Best(np.empty(pops, CELL), np.empty(pops), np.empty(pops, np.int32))
     n, slack, promise = 0, SLACK * abs(task.λ[LM]), np.empty(len(edges))
     for e in range(len(edges)):
         promise[e] = _promise(task, edges[e], graph[kept[edges[e].first]])
     open_edges, row = np.argsort(-promise), 0
-    while len(open_edges) > 0:  # a row of each, so that weak cells soon meet strong ones
+    while len(open_edges) > 0:  # a row of each in turn, so that good cells come early
         n_open = 0
         for e in open_edges:
             parent = kept[edges[e].first + row]
@@ -135,13 +139,13 @@ def _best_cells(task: Task, edges: Records, pops: int, graph: Records, kept: Int
 
 @lean
 def _promise(task: Task, edge: Row, before: Row) -> float:
-    """What a hypothesis can make of an edge, as far as the two know of each other."""
+    """Return the estimate of a hypothesis with an edge's best option, the option in isolation."""
     return float(before.score + edge.jump + edge.rest + task.options.estimate[edge.option])
 
 
 @lean
 def _is_beaten(best: Best, n: int, guess: float) -> bool:
-    """Whether there are enough cells that are at least as good."""
+    """Return whether there already are K cells with at least this guess."""
     return bool(n == len(best.queue) and guess <= -best.guess[best.queue[0]])
 
 
@@ -149,7 +153,7 @@ def _is_beaten(best: Best, n: int, guess: float) -> bool:
 def _open(
     task: Task, edge: Row, e: int, graph: Records, parent: int, slack: float, best: Best, n: int
 ) -> int:
-    """Put the cells of edge ``e`` and one hypothesis among the ``n`` best; the new ``n``."""
+    """Insert the cells of edge ``e`` and one hypothesis into the ``n`` best; return the new n."""
     before, options, o, weight = graph[parent], task.options, edge.orientation, task.λ[LM]
     state = before.state
     so_far = before.score + edge.jump + edge.rest + options.next[before.option, o]
@@ -171,7 +175,7 @@ def _open(
 
 @inner
 def _edges(task: Task, n: int, graph: Records, groups: Records, group_begin: Int64) -> Records:
-    """Every group of an earlier stack with every span that leads from it to stack ``n``."""
+    """Return all edges, EDGE, that lead from a group of an earlier stack to stack ``n``."""
     lowest = max(0, n - MAX_PHRASE)
     n_groups = group_begin[n] - group_begin[lowest]
     edges = np.empty(n_groups * (2 * task.limit + 1), EDGE)
@@ -198,12 +202,12 @@ def _keep(
     graph: Records, heads: Int32, stack: int, kept: Int32, n_kept: int, groups: Records,
     n_groups: int, slots: Int32,
 ) -> tuple[int, int]:  # fmt: skip
-    """Keep the ``stack`` best heads, in groups of equal coverage, start and end; the new counts."""
+    """Keep the ``stack`` best heads, grouped by coverage, start and end; return the new counts."""
     best = _best(graph, heads, stack)
     group_of = np.empty(len(best), np.int64)
     first = n_groups
     slots[:] = -1
-    number = np.empty(len(slots), np.int32)  # of the group whose head is in the slot
+    number = np.empty(len(slots), np.int32)  # number of the group whose head is in the slot
     for k in range(len(best)):
         slot = hypothesis.slot_of(graph, best[k], slots, False)
         if slots[slot] < 0:
@@ -225,7 +229,7 @@ def _keep(
 
 @inner
 def _best(graph: Records, heads: Int32, stack: int) -> Int32:
-    """At most ``stack`` heads by falling estimate, equal ones in their order."""
+    """Return at most ``stack`` heads by descending estimate; ties keep their order."""
     worse = np.empty(len(heads))
     for k in range(len(heads)):
         worse[k] = -graph[heads[k]].estimate

@@ -1,11 +1,11 @@
 """The features of the log-linear model, score = Σ_k λ_k f_k: their names, order and weights.
 
-Everything that weighs features (options, decoder, n-best lists, tuning, files) takes them in this
-order; a kernel finds one by the constants below. Of f_k
+All code that weights features (options, decoder, n-best lists, tuning, files) uses this order. A
+kernel finds a feature by the constants below. The kinds of f_k are
 
-    log-probability   ln P ≤ 0, of a phrase pair or a word: more weight, more of a say
-    count             of phrases, words, unknown words: λ > 0 rewards, λ < 0 is a penalty
-    penalty           − Σ |start of a phrase − end of the last|, words jumped over
+    log-probability   ln P ≤ 0 of a phrase pair or a word; a larger λ gives it more influence
+    count             of phrases, words, unknown words: λ > 0 rewards, λ < 0 penalises
+    penalty           − Σ |start of a phrase − end of the last|, the source words jumped over
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ORIENTATIONS = ("monotone", "swap", "discontinuous")
 
 
 class Feature(NamedTuple):
-    """default: λ, see ``default_weights``."""
+    """A feature; ``default`` is its λ, see ``default_weights``."""
 
     name: str
     kind: Literal["log-probability", "count", "penalty"]
@@ -53,7 +53,7 @@ PHRASES, WORDS, UNKNOWN, LM, DISTORTION, CONTEXT = range(NEXT + len(ORIENTATIONS
 OF_PHRASES, OF_REORDERING = NAMES[:PREVIOUS], NAMES[PREVIOUS:PHRASES]
 
 DEFAULT_WEIGHTS = {feature.name: feature.default for feature in FEATURES}
-RATIO = 1.5  # of the weight of a word, for each ln r
+RATIO = 1.5  # added to the weight of ``words`` per unit of ln r
 # Bayes' rule, argmax_y P(x|y) P(y), is a choice of weights.
 CHANNEL = dict.fromkeys(NAMES, 0.0) | {"channel": 1.0, "unknown": -10.0}
 NOISY_CHANNEL = CHANNEL | {"lm": 1.0}
@@ -61,17 +61,18 @@ PRESETS = ("default", "noisy-channel", "channel")
 
 
 def default_weights(ratio: float = 1.0) -> dict[str, float]:
-    """λ for text whose target has ``ratio`` r times as many tokens as its source.
+    """Return λ for text whose target has ``ratio`` r times as many tokens as its source.
 
-    Rounded from what tuning finds on the dev sets of three corpora at once, and of any two of them,
-    in both directions and on 1,000 to 29,000 pairs. Left to itself the search likes output as long
-    as the source, whatever the languages; so the reward for a word is λ_words + ``RATIO`` · ln r.
+    The defaults are rounded from weights tuned on the dev sets of three corpora jointly, and of any
+    two of them, in both directions and on 1,000 to 29,000 pairs. Without a correction, output tends
+    to be as long as its source in any language, so the reward for a word is λ_words + ``RATIO`` ·
+    ln r.
     """
     return DEFAULT_WEIGHTS | {"words": DEFAULT_WEIGHTS["words"] + RATIO * math.log(ratio)}
 
 
 def weights_named(name: str, ratio: float = 1.0) -> dict[str, float]:
-    """The weights of one of ``PRESETS`` or of a file. Raises InputError where it is neither.
+    """Return the weights of one of ``PRESETS`` or of a file. Raises InputError if it is neither.
 
     ratio: see ``default_weights``.
     """
@@ -82,18 +83,18 @@ def weights_named(name: str, ratio: float = 1.0) -> dict[str, float]:
 
 
 def save_weights(weights: Mapping[str, float], directory: Path) -> None:
-    """Write the weights of a model beside its arrays."""
+    """Write the weights as ``weights.json`` into a model directory."""
     text = json.dumps(weights, indent=2)
     (directory / "weights.json").write_text(text + "\n", encoding="utf-8")
 
 
 def read_weights(path: Path) -> dict[str, float]:
-    """Weights from a JSON object, all of ``NAMES``. Raises InputError otherwise."""
+    """Read weights from a JSON object. Raises InputError unless it has all of ``NAMES``."""
     return checked_weights(read_json(path, dict, unfit), path)
 
 
 def checked_weights(weights: object, path: Path) -> dict[str, float]:
-    """The same of what was read from ``path`` already."""
+    """Return the ``weights`` read from ``path``. Raises InputError unless they fit ``NAMES``."""
     if not isinstance(weights, dict) or set(weights) != set(NAMES):
         raise InputError(f"{path}: expected exactly these weights: {', '.join(NAMES)}")
     for name, value in weights.items():

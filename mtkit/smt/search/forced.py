@@ -1,16 +1,16 @@
-"""Forced decoding: the best derivation of a translation that is given.
+"""Forced decoding: the best derivation of a given translation.
 
-Letters: x the source, N words; y one of K targets, J words, W in all; j how many of y are made.
+Letters: x the source, N words; y one of K targets, J words, W in all; j words of y are generated.
 
-The words are known, and with them what the language model says of them. What is left to find is
-which phrases made them, in which order of x: the score of ``decoder`` without its language model,
-maximised over the derivations that spell y. Stack j holds the hypotheses that have made y_1 … y_j;
-each phrase that spells the next k words leads from stack j to stack j + k, if its span fits there.
-Hypotheses are recombined as in ``decoder``; the worse of two equal ones is forgotten, its row being
-the next one's. Nothing is pruned and the table limit does not hold: this is what the model can
-say of y, whatever a search would find.
+Since y is given, so is its language model score. The search finds the phrases and their order in x:
+it maximises the score of ``decoder`` without the language model over the derivations that spell y.
+Stack j holds the hypotheses that have generated y_1 … y_j. Each phrase that spells the next k words
+leads from stack j to stack j + k, if its source span fits there. Hypotheses are recombined as in
+``decoder``, but the worse of two equal ones is dropped. Stacks are not pruned, and ``EVERY``
+replaces the table limit: the result is the best score of y under the model, whatever beam search
+would find. The distortion limit applies.
 
-Limits: a stack takes ``MOST`` hypotheses, which only texts full of repetitions can exceed.
+Limits: a stack takes ``MOST`` hypotheses, which only very repetitive texts can exceed.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from mtkit.smt.search.features import LM
 from mtkit.smt.search.hypothesis import EDGE, HYPOTHESIS, Records, Task
 from mtkit.smt.search.options import Options, stands
 
-EVERY = 1000  # translations of a source phrase that are looked at for those that y has
-MOST = 1 << 16  # hypotheses of a stack
+EVERY = 1000  # options of a source phrase at most, among its pairs that occur in y
+MOST = 1 << 16  # hypotheses in a stack
 
 
 class Forced(NamedTuple):
-    """The best derivations of K targets, and the words that phrases of x which stand in y reach."""
+    """The best derivations of K targets, and the words covered by phrases that match x and y."""
 
-    options: Int32  # of target k, in its order: options[begin[k] : begin[k + 1]], or out of reach
+    options: Int32  # target k has options[begin[k] : begin[k + 1]]; none if it is unreachable
     begin: Int64  # (K + 1,)
-    source: Bool  # (K, N)
-    target: Bool  # (W,) as the targets
+    source: Bool  # (K, N) whether a source word is covered
+    target: Bool  # (W,) whether a target word is, in the order of the targets
 
 
 def force(
     N: int, options: Options, copied: Int32, targets: Flat, lm: Lm, λ: Float64, limits: Limits
 ) -> Forced:
-    """The best derivation of each of ``targets`` from a sentence of N > 0 words.
+    """Return the best derivation of each of ``targets`` from a sentence of N > 0 words.
 
-    options: those collected with the targets given; copied: target id of each source word, should
-    it be copied. Words that the vocabulary lacks need ids here too.
+    options: collected with the targets given; copied: target id of each source word, if it is
+    copied. Words outside the vocabulary need ids here, too.
     """
     without_lm = λ.copy()
     without_lm[LM] = 0.0
     target = options.target
-    ids = np.where(target < 0, copied[-1 - np.minimum(target, -1)], target)  # of copied words, too
+    ids = np.where(target < 0, copied[-1 - np.minimum(target, -1)], target)  # copies, too
     spelled = options._replace(target=ids)
     task = hypothesis.task_of(N, spelled, lm, 0, without_lm, limits.distortion)
     return Forced(*_force(task, targets.words, targets.begin))
@@ -80,10 +80,13 @@ def _force(task: Task, words: Int32, begin: Int64) -> tuple[Int32, Int64, Bool, 
 def _search(
     task: Task, y: Int32, first: Int64, usable: Int32, graph: Records, slots: Int32
 ) -> tuple[Records, Int32, int]:
-    """The graph, the empty hash table, both with room, and the row of the best derivation or −1."""
+    """Return the graph, the emptied hash table and the row of the best derivation, or −1.
+
+    Graph and table are enlarged where needed.
+    """
     size = 1
     hypothesis.make_root(graph[0], 0)
-    stack = np.zeros(len(y) + 2, np.int64)  # that of j words: graph[stack[j] : stack[j + 1]]
+    stack = np.zeros(len(y) + 2, np.int64)  # stack j is graph[stack[j] : stack[j + 1]]
     stack[1] = 1
     edge = np.empty(1, EDGE)
     for j in range(1, len(y) + 1):
@@ -111,7 +114,7 @@ def _search(
 
 @inner
 def _with_room(graph: Records, size: int) -> Records:
-    """A graph for two rows more."""
+    """Return the graph, enlarged if it has no room for two more rows."""
     if size + 1 < len(graph):
         return graph
     return np.concatenate((graph, np.empty(len(graph), HYPOTHESIS)))
@@ -119,7 +122,7 @@ def _with_room(graph: Records, size: int) -> Records:
 
 @inner
 def _larger(graph: Records, begin: int, end: int, slots: Int32) -> Int32:
-    """A hash table with twice the room for the rows ``begin : end``."""
+    """Return a hash table of twice the size that contains the rows ``begin : end``."""
     larger = np.full(2 * len(slots), -1, np.int32)
     for h in range(begin, end):
         larger[hypothesis.slot_of(graph, h, larger, True)] = h
@@ -128,15 +131,19 @@ def _larger(graph: Records, begin: int, end: int, slots: Int32) -> Int32:
 
 @lean
 def _clear(graph: Records, begin: int, end: int, slots: Int32) -> None:
-    """Take the rows ``begin : end`` out of ``slots``; the last first, to which the others lead."""
+    """Remove the rows ``begin : end`` from ``slots``, in reverse order of insertion.
+
+    The probe sequence of a row leads over rows inserted before it, so they are removed after it.
+    """
     for h in range(end - 1, begin - 1, -1):
         slots[hypothesis.slot_of(graph, h, slots, True)] = -1
 
 
 @inner
 def _usable(options: Options, y: Int32, source: Bool, target: Bool) -> tuple[Int64, Int32]:
-    """What spells y from word j on, options ``usable[first[j] : first[j + 1]]``; and mark what that
-    covers in ``source`` (N,) and ``target`` (J,).
+    """Return the options that spell y from word j on, ``usable[first[j] : first[j + 1]]``.
+
+    Mark the words that they cover in ``source`` (N,) and ``target`` (J,).
     """
     first, usable = np.zeros(len(y) + 1, np.int64), np.empty(64, np.int32)
     n = 0
@@ -158,8 +165,9 @@ def _usable(options: Options, y: Int32, source: Bool, target: Bool) -> tuple[Int
 
 @lean
 def _trace(graph: Records, goal: int, chosen: Int32, at: int) -> int:
-    """Write the options of the derivation that ends in row ``goal`` to ``chosen[at:]``, in target
-    order, none for −1; their end.
+    """Write the options of the derivation that ends in row ``goal`` to ``chosen[at:]``.
+
+    They are in target order, none for goal −1. Return their end.
     """
     end, h = at, goal
     while h > 0:

@@ -1,4 +1,4 @@
-"""A priority queue for kernels: a binary heap of indices, that of the greatest value in front."""
+"""A priority queue for kernels: a binary heap of indices, the one of the greatest value first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mtkit.smt.kernels import lean
 
 @lean
 def push(queue: Int32, size: int, value: Float64, new: int) -> int:
-    """Put index ``new`` into ``queue[:size]``; the new size."""
+    """Add index ``new`` to ``queue[:size]``; return the new size."""
     at = size
     while at > 0:
         above = (at - 1) // 2
@@ -22,14 +22,14 @@ def push(queue: Int32, size: int, value: Float64, new: int) -> int:
 
 @lean
 def pop(queue: Int32, size: int, value: Float64) -> int:
-    """Remove the front, ``queue[0]``; the new size."""
+    """Remove the front, ``queue[0]``; return the new size."""
     replace(queue, size - 1, value, queue[size - 1])
     return size - 1
 
 
 @lean
 def replace(queue: Int32, size: int, value: Float64, new: int) -> None:
-    """Put index ``new`` into ``queue[:size]`` in place of the front."""
+    """Replace the front of ``queue[:size]`` by index ``new``."""
     at = 0
     while 2 * at + 1 < size:
         child = 2 * at + 1

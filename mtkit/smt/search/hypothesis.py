@@ -1,30 +1,30 @@
-"""A hypothesis of the search: what it has earned, how it grows by a phrase, and which are one.
+"""Hypotheses of the search: their score, their extension by a phrase, and recombination.
 
-A hypothesis translates some of the source words; each step appends the translation of one more
-span. Its score is what the derivation has earned so far,
+A hypothesis translates some of the source words. Each step appends the translation of one more
+span. Its score is that of the derivation so far,
 
     Σ_phrases Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(y)  −  λ_d Σ |start of a span − end of the last|
     + Σ_phrases λ_previous,o ln P(o | s̄, t̄)  +  Σ_phrases but the last λ_next,o′ ln P(o′ | s̄, t̄)
 
 o is the phrase's orientation towards the phrase before it: monotone if its span begins where the
-last one ends, swap if it ends where the last one begins, else discontinuous; the first phrase's is
-that towards an empty span in front of the sentence. o′ is the orientation of the phrase behind it
+last one ends, swap if it ends where the last one begins, else discontinuous. The first phrase is
+compared with an empty span before the sentence. o′ is the orientation of the phrase after it
 (Koehn et al. 2005, "Edinburgh System Description"; Moses's msd-bidirectional-fe).
 
-Hypotheses that no future can tell apart are one (*recombination*): same words covered, same end of
-the last span, same start if the word before it can still become a swap, same λ_next ln P, same
-state of the language model. The worse ones stay as arcs, so that the hypothesis graph holds every
-derivation that was looked at, for the n-best list.
+*Recombination* merges hypotheses whose future scores are the same: same words covered, same end of
+the last span, same start of it if a swap with it is still possible, same λ_next ln P, same language
+model state. The worse ones stay as arcs, so that the hypothesis graph contains every derivation
+that was generated, for the n-best list.
 
-The estimate of a hypothesis adds what the rest will cost: of each gap the best that its options are
-worth (``future_costs``), and the jumps of going through the gaps from left to right (Moore & Quirk
-2007, "Faster Beam-Search Decoding for Phrasal SMT"). Without the latter a hypothesis that has left
-a gap behind looks better than one that has closed it, until it has to go back.
+The estimate of a hypothesis adds the future cost: for each gap the best estimate of its options
+(``future_costs``), and the jumps of filling the gaps from left to right (Moore & Quirk 2007,
+"Faster Beam-Search Decoding for Phrasal SMT"). Without the jumps, a hypothesis that leaves a gap
+behind looks better than one that closes it, until it has to go back.
 
-Coverage is the first gap and a 64-bit mask of what is covered behind it. A span may start at most
-``limit`` words from the end of the last one, and may leave the first gap open only if it ends
-within ``limit`` words of it, so that the way back is always open: no hypothesis is a dead end. Work
-grows linearly with the length of the sentence.
+Coverage is stored as the first gap and a 64-bit mask of the words after it. A span may start at
+most ``limit`` words from the end of the last one. It may leave the first gap open only if it ends
+within ``limit`` words of that gap, so that the search can always go back: there are no dead ends.
+The work grows linearly with the length of the sentence.
 """
 
 from __future__ import annotations
@@ -52,49 +52,52 @@ HYPOTHESIS = np.dtype(
         ("option", np.int32),  # the option appended to the parent
         ("gap", np.int32),  # first source word not covered
         ("start", np.int32),  # of the last span if a swap with it is still possible, else −1
-        ("end", np.int32),  # behind the last span
+        ("end", np.int32),  # of the last span, exclusive
         ("state", np.int32),  # of the language model
         ("covered", np.uint64),  # bit k: word gap + k is covered
-        ("kind", np.uint64),  # of the option: see Options
+        ("kind", np.uint64),  # of the last option: see Options
         ("next", np.int32),  # another arc into the same hypothesis, −1 = none
     ]
 )
 EDGE = np.dtype(
     [
-        ("first", np.int32),  # the group: ``kept[first : first + size]``
+        ("first", np.int32),  # the group's hypotheses are ``kept[first : first + size]``
         ("size", np.int32),
-        ("option", np.int32),  # the span's options: ``option`` and the ``options − 1`` behind it
+        ("option", np.int32),  # the span's options: ``options`` many, from ``option`` on
         ("options", np.int32),
-        ("orientation", np.int32),  # of the span towards the group's last one
+        ("orientation", np.int32),  # of the span towards the last span of the group
         ("gap", np.int32),  # after the span: see HYPOTHESIS
         ("start", np.int32),
         ("end", np.int32),
         ("covered", np.uint64),
         ("jump", np.float64),  # −λ_d times the distance from the group's end
-        ("rest", np.float64),  # future cost of what is not covered then, and of the way there
+        ("rest", np.float64),  # future cost of what is not covered then, jumps included
     ]
 )
-Records = NDArray[Any]  # of one of these types
-Row = Any  # one of them
+Records = NDArray[Any]  # structured array of one of these types
+Row = Any  # an element of such an array
 
 
 class Task(NamedTuple):
-    """What all kernels of one search share: a sentence of N words and its ``future_costs``."""
+    """What the kernels of a search share: a sentence of N words and its ``future_costs``."""
 
     N: int
     options: Options
     lm: Lm
     begin: int
-    answers: Records  # of the language model: see ``lm_ask``
+    answers: Records  # cache of the language model: see ``lm_ask``
     λ: Float64  # (F,)
     reorders: bool  # whether any orientation has a weight
-    limit: int  # words
+    limit: int  # distortion limit, words
     future: Float64  # (N + 1, WINDOW + 1)
     rest: Float64  # (N + 1,)
 
 
 def task_of(N: int, options: Options, lm: Lm, begin: int, λ: Float64, limit: int) -> Task:
-    """The task of a search that may jump ``limit`` words, any number if that is negative."""
+    """Return the task of a search with distortion ``limit``, at most MAX_LIMIT words.
+
+    A negative limit stands for MAX_LIMIT. begin: the language model's state before the first word.
+    """
     limit = min(limit, MAX_LIMIT) if limit >= 0 else MAX_LIMIT
     costs = future_costs(options.begin, options.estimate, N)
     reorders = bool(λ[PREVIOUS:PHRASES].any())
@@ -106,7 +109,7 @@ def task_of(N: int, options: Options, lm: Lm, begin: int, λ: Float64, limit: in
 
 @lean
 def orientation(start: int, end: int, last_start: int, last_end: int) -> int:
-    """That of a phrase whose span is start : end after one of last_start : last_end."""
+    """Return the orientation of span start : end after span last_start : last_end."""
     if start == last_end:
         return MONOTONE
     return SWAP if end == last_start else DISCONTINUOUS
@@ -122,24 +125,24 @@ def make_root(start: Row, state: int) -> None:
 
 @lean
 def fits(task: Task, head: Row, start: int, end: int) -> bool:
-    """Whether a hypothesis may go on with a span of the source."""
+    """Return whether a hypothesis may be extended by the source span start : end."""
     if start < head.gap or abs(start - head.end) > task.limit:
         return False
     if start > head.gap and end - head.gap > task.limit:
-        return False  # no way back to the gap
+        return False  # the gap could not be reached again
     return bool(_bits(start, end, head.gap) & head.covered == 0)
 
 
 @lean
 def _bits(start: int, end: int, gap: int) -> np.uint64:
-    """The mask of a span, counted from the first gap."""
+    """Return the mask of a span, counted from the first gap."""
     ones = (np.uint64(1) << np.uint64(end - start)) - np.uint64(1)
     return ones << np.uint64(start - gap)
 
 
 @lean
 def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
-    """Make ``edge`` lead from a hypothesis that the span fits to what it covers then."""
+    """Fill in ``edge``: the extension of ``head`` by a span that ``fits``."""
     edge.orientation = orientation(start, end, head.start, head.end)
     edge.jump = -task.λ[DISTORTION] * abs(start - head.end)
     gap, covered = head.gap, head.covered | _bits(start, end, head.gap)
@@ -148,18 +151,18 @@ def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
         gap += 1
     edge.gap, edge.covered = gap, covered
     edge.rest = _rest(task, gap, end, covered)
-    # Of the span's start and end only what the future can feel.
+    # Keep only as much of the span's start and end as future scores depend on.
     edge.start, edge.end = -1, end
-    before = start - 1 - gap  # of the word that a swap would end with
+    before = start - 1 - gap  # bit of the word that a swap would end with
     if gap == task.N:
-        edge.end = task.N  # nothing comes after: all complete hypotheses are the goal
+        edge.end = task.N  # complete: all such hypotheses recombine into the goal
     elif task.reorders and before >= 0 and not covered >> np.uint64(before) & np.uint64(1):
         edge.start = start
 
 
 @lean
 def _rest(task: Task, gap: int, end: int, covered: np.uint64) -> float:
-    """The future cost of every gap, and of the jumps if they are filled from left to right."""
+    """Return the future cost of every gap and of the jumps to fill them from left to right."""
     total, at, jumps = 0.0, gap, abs(end - gap) if gap < task.N else 0
     while covered:
         gap = at
@@ -187,7 +190,7 @@ def extend(task: Task, edge: Row, parent: int, option: int, graph: Records, at: 
         for w in range(options.w_begin[option], options.w_begin[option + 1]):
             log_p, state = lm_ask(task.lm, state, options.words[w], task.answers)
             score += task.λ[LM] * log_p
-            if state == options.state[w]:  # from here on the words before make no difference
+            if state == options.state[w]:  # the rest scores as in isolation
                 score += options.behind[w]
                 state = options.state[options.w_begin[option + 1] - 1]
                 break
@@ -203,7 +206,7 @@ def extend(task: Task, edge: Row, parent: int, option: int, graph: Records, at: 
 
 @lean
 def slot_of(graph: Records, at: int, slots: Int32, whole: bool) -> np.uint64:
-    """Where in the hash table ``slots`` a row equal to ``at`` stands, or a free place for it.
+    """Return the slot of the hash table ``slots`` with a row equal to ``at``, or a free slot.
 
     whole: equal as hypotheses; otherwise as members of one group.
     """
@@ -229,16 +232,16 @@ def slot_of(graph: Records, at: int, slots: Int32, whole: bool) -> np.uint64:
 
 @lean
 def recombine(graph: Records, at: int, slots: Int32) -> bool:
-    """Make row ``at`` an arc of the equal hypothesis in ``slots``; True if it is the first such.
+    """Make row ``at`` an arc of the equal hypothesis in ``slots``; return True if there is none.
 
-    The head of the arcs is always the best of them and keeps its row.
+    The head of a list of arcs is always its best hypothesis and keeps its row.
     """
     slot = slot_of(graph, at, slots, True)
     if slots[slot] < 0:
         slots[slot] = at
         return True
     old, new = graph[slots[slot]], graph[at]
-    if new.score > old.score:  # exchange where they came from
+    if new.score > old.score:  # exchange the contents: the head stays the best
         old.score, new.score = new.score, old.score
         old.estimate, new.estimate = new.estimate, old.estimate
         old.parent, new.parent = new.parent, old.parent

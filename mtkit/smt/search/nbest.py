@@ -1,13 +1,13 @@
 """The k best derivations of a hypothesis graph, with their feature values and words as arrays.
 
-The best way to a hypothesis is its chain of parents. Each hypothesis that was recombined with one
-of that chain begins another derivation: what it scores less, the whole scores less. A queue holds
-whole derivations, each as the hypothesis where it leaves a better one and the options behind that;
-the arcs of a hypothesis, sorted, enter it one after the other (Huang & Chiang 2005, "Better k-best
-Parsing").
+The best derivation of a hypothesis is its chain of parents. Each arc of a hypothesis on that chain
+gives another derivation, whose score is lower by the difference between the two hypotheses. A queue
+holds complete derivations, each stored as the hypothesis where it leaves a better one and the
+options after that. The arcs of a hypothesis are sorted and enter the queue one after the other
+(Huang & Chiang 2005, "Better k-best Parsing").
 
-The features of a derivation, in the order of ``NAMES``, are what the weights multiply: their inner
-product is the score. Tuning reads nothing else.
+The features of a derivation are in the order of ``NAMES``; their inner product with the weights is
+the score. Tuning reads nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mtkit.smt.search.heap import pop, push
 from mtkit.smt.search.hypothesis import Records, orientation
 from mtkit.smt.search.options import COPIED, Model, Options
 
-REPEATS, LEAST = 20, 5000  # derivations looked at for k different texts: REPEATS · k, or LEAST
+REPEATS, LEAST = 20, 5000  # derivations tried for k distinct texts: max(REPEATS · k, LEAST)
 F = len(feature.NAMES)
 
 
@@ -34,14 +34,17 @@ class NBest(NamedTuple):
 
     score: Float64  # (K,)
     features: Float64  # (K, F)
-    options: Int32  # those of derivation k, in target order: options[o_begin[k] : o_begin[k + 1]]
+    options: Int32  # derivation k has options[o_begin[k] : o_begin[k + 1]], in target order
     o_begin: Int64  # (K + 1,)
-    words: Int32  # target ids by ``w_begin`` likewise, −1 − i for source word i, copied
+    words: Int32  # target ids by ``w_begin`` likewise; −1 − i is a copy of source word i
     w_begin: Int64  # (K + 1,)
 
 
 def derivations(chosen: Int32, begin: Int64, options: Options, model: Model, λ: Float64) -> NBest:
-    """Those of the options ``chosen[begin[k] : begin[k + 1]]``, in target order, in this order."""
+    """Return the derivations with the options ``chosen[begin[k] : begin[k + 1]]``, in this order.
+
+    chosen: in target order.
+    """
     features = np.zeros((len(begin) - 1, F))
     describe(chosen, begin, options, model, features)
     first, lengths = options.w_begin[chosen], np.diff(options.w_begin)[chosen]
@@ -51,22 +54,23 @@ def derivations(chosen: Int32, begin: Int64, options: Options, model: Model, λ:
 
 
 def by_phrase(chosen: Int32, options: Options, model: Model, log_p: Float64) -> Float64:
-    """What each of the options ``chosen``, in target order, adds to the features: (len(chosen), F).
+    """Return what each of the options ``chosen`` adds to the features: (len(chosen), F).
 
-    log_p: ln P of each target word and of the end, which goes with the last phrase.
+    chosen: in target order; log_p: ln P of each target word and of ``</s>``, which is added to the
+    last phrase.
     """
     sums = np.zeros((len(chosen) + 1, F))
     for n in range(1, len(sums)):
         describe(chosen, np.array([0, n]), options, model, sums[n : n + 1])
     parts = np.diff(sums, axis=0)
     ends = np.cumsum(options.w_begin[chosen + 1] - options.w_begin[chosen])
-    # Not by difference: each of the beginnings was described with an end of its own.
+    # The differences are wrong for the language model: each prefix was scored with ``</s>``.
     parts[:, feature.LM] = np.add.reduceat(log_p, [0, *ends[:-1]])
     return parts
 
 
 def n_best(graph: Records, options: Options, model: Model, k: int, distinct: bool) -> NBest:
-    """The k best derivations; if ``distinct``, of different words."""
+    """Return the k best derivations, or fewer; if ``distinct``, all with different words."""
     tries = max(k * REPEATS, LEAST) if distinct and k > 1 else k
     order = np.argsort(graph["score"], kind="stable") if tries > 1 else np.empty(0, np.int64)
     return NBest(*_n_best(graph, order, options, model, k, tries, distinct))
@@ -81,8 +85,8 @@ def _n_best(
 ) -> tuple[Float64, Float64, Int32, Int64, Int32, Int64]:
     N = graph[1].gap
     arcs = _sorted_arcs(graph, order)
-    # Way w leaves a better one at the hypothesis ways[w, 0], with the options from node ways[w, 1]
-    # on behind that; node n is the option nodes[n, 0] with those from nodes[n, 1] on behind it.
+    # Way w is a derivation: the parents of hypothesis ways[w, 0], that hypothesis, and then the
+    # options of node ways[w, 1]. Node n is the option nodes[n, 0], followed by node nodes[n, 1].
     ways = np.empty((tries * (N + 1) + 1, 2), np.int32)
     nodes = np.empty((tries * N + 1, 2), np.int32)
     total, queue = np.empty(len(ways)), np.empty(len(ways), np.int32)
@@ -90,7 +94,7 @@ def _n_best(
     chosen, o_begin = np.empty(k * N, np.int32), np.zeros(k + 1, np.int64)
     words, w_begin = np.empty(k * N * MAX_PHRASE, np.int32), np.zeros(k + 1, np.int64)
     ways[0, 0], ways[0, 1], total[0] = 1, 0, graph[1].score
-    waiting, n_ways, n_nodes, n = push(queue, 0, total, 0), 1, 1, 0  # node 0 is the end
+    waiting, n_ways, n_nodes, n = push(queue, 0, total, 0), 1, 1, 0  # node 0 ends a list
     for _ in range(tries):
         if waiting == 0 or n == k:
             break
@@ -115,9 +119,9 @@ def _n_best(
 
 @inner
 def _sorted_arcs(graph: Records, order: Int64) -> Int32:
-    """``next`` of every hypothesis, such that the arcs of each follow from best to worst.
+    """Return ``next`` of every hypothesis, with the arcs of each sorted from best to worst.
 
-    order: all hypotheses by rising score; if there are none, no arc is followed.
+    order: all hypotheses by ascending score; if it is empty, no arc is followed.
     """
     head, arcs = np.empty(len(graph), np.int32), np.empty(len(graph), np.int32)
     for h in range(len(graph)):
@@ -137,7 +141,7 @@ def _sorted_arcs(graph: Records, order: Int64) -> Int32:
 
 @lean
 def _is_new(key: UInt64, n: int) -> bool:
-    """Whether key n is none of those before it."""
+    """Return whether key n differs from all before it."""
     for k in range(n):
         if key[k] == key[n]:
             return False
@@ -149,7 +153,10 @@ def _follow(
     graph: Records, arcs: Int32, ways: Int32, total: Float64, way: int, n_ways: int, nodes: Int32,
     n_nodes: int,
 ) -> tuple[int, int]:  # fmt: skip
-    """The nodes of derivation ``way``, its first option the last, and the ways that leave it."""
+    """Add the nodes of derivation ``way``, last option first, and the ways that branch off it.
+
+    Return the new numbers of ways and nodes.
+    """
     hypothesis, node = ways[way, 0], ways[way, 1]
     arc = arcs[hypothesis]
     while True:
@@ -170,7 +177,10 @@ def _follow(
 def _unroll(
     nodes: Int32, node: int, options: Options, chosen: Int32, o: int, words: Int32, w: int
 ) -> tuple[int, int, np.uint64]:
-    """Write options to ``chosen[o:]``, their words to ``words[w:]``; both ends, the words' hash."""
+    """Write options to ``chosen[o:]`` and their words to ``words[w:]``.
+
+    Return the end of both and the hash of the words.
+    """
     key = np.uint64(0)
     while node > 0:
         chosen[o] = nodes[node, 0]
@@ -185,7 +195,7 @@ def _unroll(
 
 @kernel
 def describe(chosen: Int32, begin: Int64, options: Options, model: Model, out: Float64) -> None:
-    """Add the features of derivation k to ``out[k]``."""
+    """Add the features of derivation k to ``out[k]``, (F,)."""
     for k in range(len(out)):
         _describe(chosen[begin[k] : begin[k + 1]], options, model, out[k])
 

@@ -1,18 +1,18 @@
-"""Which phrase translations a sentence can be built from, and what the rest of it will cost.
+"""Translation options: the phrases that a sentence can be built from, and their future costs.
 
-For every span of the source, the phrase table's best ``limit`` pairs by
+The options of a source span are the phrase table's best ``limit`` pairs by
 
-    Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(t̄)          the language model seeing the phrase by itself
+    Σ_k λ_k f_k(s̄, t̄)  +  λ_lm ln P_lm(t̄)        the language model sees the phrase in isolation
 
-f_k are those of the phrase table and, of the sentence, ``context``. A word that no phrase covers by
-itself is copied. The *future cost* of a span is the best such sum over its segmentations,
-reordering left out: an optimistic guess at what is still to come.
+f_k are the features of the phrase table and, for the sentence, ``context``. A word that no phrase
+covers by itself is copied. The *future cost* of a span is the best such sum over its segmentations,
+without reordering: an optimistic estimate of what is still to come.
 
 Letters: λ float64 (F,), the weights in the order of ``features``.
 
-What a sentence is asked for narrows this (see ``Sentence``): a phrase that loses a number or a URL
-is no option; where a glossary says how to translate, it is the only one who does; and where the
-translation is given, only its own phrases count.
+A ``Sentence`` can restrict its options. A phrase pair that loses a number or a URL is not an
+option; a glossary match has only its glossary translations; and if translations are given, only
+phrases that occur in them are options.
 """
 
 from __future__ import annotations
@@ -29,60 +29,60 @@ from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.features import CONTEXT, LM, NEXT, PHRASES, PREVIOUS, UNKNOWN, WORDS
 
-WINDOW = 64  # positions behind the first gap that a hypothesis may cover; see ``decoder``
-CANDIDATES = 3  # times ``limit`` pairs of a source phrase are looked at, best φ(t̄|s̄) first
-COPIED = -1  # in place of a phrase pair: the source word itself
-FREE, CUT = -1, -2  # of a span: outside all glossary matches, or neither that nor one itself
-FIXED = -2  # FIXED − t: translation t of ``Sentence.target``
+WINDOW = 64  # positions after the first gap that a hypothesis may cover; see ``hypothesis``
+CANDIDATES = 3  # the first CANDIDATES · limit pairs of a source phrase are compared
+COPIED = -1  # instead of a phrase pair: the source word is copied
+FREE, CUT = -1, -2  # a span outside all glossary matches; one with matched words that is no match
+FIXED = -2  # and below; FIXED − t: translation t of ``Sentence.target``
 
 
 class Model(NamedTuple):
-    """What was estimated, as kernels take it."""
+    """The models of a system, as kernels take them."""
 
     table: PhraseTable
     lexicon: Lexicon
     lm: Lm
     begin: int  # the language model's state after ``<s>``
-    lm_id: Int32  # its id of each target word
-    code: Bool  # whether a target word is a tag, a placeholder or an address; (0,): none is
+    lm_id: Int32  # (V,) the language model's id of each target word
+    code: Bool  # (V,) whether a target word is a tag, a placeholder or an address; (0,): none is
 
 
 class Sentence(NamedTuple):
-    """A sentence of N words, and what is asked of its translation."""
+    """A sentence of N words, and the restrictions on its translation."""
 
     words: Int32  # (N,) source ids
-    copied: Int32  # (N,) the language model's id of each, should it be copied
-    verbatim: Int32  # (N,) target id of what must stay as it is (UNK if no pair can), else −1
-    match: Int32  # (N,) which glossary match a word belongs to, −1 = none
+    copied: Int32  # (N,) the language model's id of each, if it is copied
+    verbatim: Int32  # (N,) target id of a word that must survive (UNK if unknown), else −1
+    match: Int32  # (N,) the glossary match that a word belongs to, −1 = none
     row: Int64  # match m has the translations row[m] : row[m + 1]
-    target: Int32  # target ids, of translation t target[t_begin[t] : t_begin[t + 1]]
+    target: Int32  # target ids; translation t is target[t_begin[t] : t_begin[t + 1]]
     t_begin: Int64
-    given: Int32  # if not empty the translation that is wanted, as target ids
+    given: Int32  # target ids of the given translations, −1 between two; empty if none are given
 
 
 class Options(NamedTuple):
     """M options of a sentence of N words; W target words in all.
 
-    The last row of ``previous`` and ``next`` stands for the sentence's start.
+    The last row of ``previous`` and ``next`` stands for the start of the sentence.
     """
 
-    begin: Int64  # (N · MAX_PHRASE + 1,) of k + 1 words from i: from begin[i · MAX_PHRASE + k] on
-    start: Int32  # (M,) of the span; the options of one stand side by side, best first
+    begin: Int64  # (N · MAX_PHRASE + 1,) k + 1 words from i: from begin[i · MAX_PHRASE + k] on
+    start: Int32  # (M,) of the span; the options of a span are adjacent, best first
     end: Int32  # (M,)
     pair: Int32  # (M,) row of the phrase table, COPIED, or FIXED and below
     score: Float64  # (M,) without language model and reordering
     estimate: Float64  # (M,) with the language model
-    context: Float64  # (M,) the feature of ``context``, part of the score
-    words: Int32  # (W,) the language model's ids, of option o words[w_begin[o] : w_begin[o + 1]]
-    target: Int32  # (W,) target ids likewise, −1 − i for source word i, copied
+    context: Float64  # (M,) the feature ``context``, which is part of the score
+    words: Int32  # (W,) language model ids; option o has words[w_begin[o] : w_begin[o + 1]]
+    target: Int32  # (W,) target ids likewise; −1 − i is a copy of source word i
     w_begin: Int64  # (M + 1,)
     previous: Float64  # (M + 1, 3) λ ln P(orientation | pair) to the phrase before, 0 without pair
-    next: Float64  # (M + 1, 3) towards the one behind
-    kind: UInt64  # (M,) equal where ``next`` is
-    state: Int32  # (W,) the language model's after each word, seeing the phrase by itself
-    behind: Float64  # (W,) λ_lm ln P of the phrase's words behind it then
+    next: Float64  # (M + 1, 3) towards the phrase after it
+    kind: UInt64  # (M,) hash of the option's row of ``next``
+    state: Int32  # (W,) language model state after each word, the phrase in isolation
+    behind: Float64  # (W,) λ_lm ln P of the words after it in the phrase, in isolation
     head: Int32  # (M,) the language model's id of the first word
-    known: Float64  # (M,) the estimate without that word's λ_lm ln P
+    known: Float64  # (M,) the estimate without λ_lm ln P of that word
 
 
 class Ranked(NamedTuple):
@@ -99,7 +99,7 @@ class Ranked(NamedTuple):
 
 @kernel
 def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Options:
-    """The options of a sentence, at most ``limit`` a source phrase."""
+    """Return the options of a sentence, at most ``limit`` for each source phrase."""
     N = len(sentence.words)
     most = N * (MAX_PHRASE * limit + 1) + len(sentence.t_begin)
     ranked = Ranked(np.empty(most, np.int32), np.empty(most), np.empty(most), np.empty(most))
@@ -140,7 +140,7 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
 
 @inner
 def _heads(given: Int32, V: int) -> Bool:
-    """Which target ids stand in the translation that is given, (V,); none where any may: (0,)."""
+    """Return which target ids occur in the given translations, (V,); (0,) if none are given."""
     heads = np.zeros(V if len(given) > 0 else 0, np.bool_)
     for w in given:
         if 0 <= w < V:
@@ -150,7 +150,7 @@ def _heads(given: Int32, V: int) -> Bool:
 
 @lean
 def _match(match: Int32, first: int, last: int) -> int:
-    """The glossary match that words first … last are, FREE if none of them belongs to one."""
+    """Return the glossary match that is words first … last, else FREE or CUT."""
     m = match[first]
     for i in range(first, last + 1):
         if match[i] != m:
@@ -163,7 +163,7 @@ def _match(match: Int32, first: int, last: int) -> int:
 def _insert(
     ranked: Ranked, first: int, n: int, pair: int, score: float, estimate: float, context: float
 ) -> int:
-    """Insert an option where it belongs, by estimate, among ``ranked[first:n]``; the new n."""
+    """Insert an option into ``ranked[first:n]``, sorted by estimate; return the new n."""
     at = n
     while at > first and ranked.estimate[at - 1] < estimate:
         ranked.pair[at], ranked.score[at] = ranked.pair[at - 1], ranked.score[at - 1]
@@ -176,7 +176,7 @@ def _insert(
 
 @lean
 def _fix(sentence: Sentence, match: int, model: Model, λ: Float64, ranked: Ranked, n: int) -> int:
-    """Insert the translations of a glossary match from index ``n`` on; the new ``n``."""
+    """Insert the translations of a glossary match from index ``n`` on; return the new ``n``."""
     first = n
     for t in range(sentence.row[match], sentence.row[match + 1]):
         words = sentence.target[sentence.t_begin[t] : sentence.t_begin[t + 1]]
@@ -191,7 +191,7 @@ def _fix(sentence: Sentence, match: int, model: Model, λ: Float64, ranked: Rank
 
 @lean
 def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
-    """The row of the source phrase ``sentence[i : i + length]``, or −1."""
+    """Return the row of the source phrase ``sentence[i : i + length]``, or −1."""
     row = int(np.searchsorted(table.key, key))
     if row == len(table.key) or table.key[row] != key:
         return -1
@@ -209,9 +209,10 @@ def _best_pairs(
     sentence: Sentence, heads: Bool, i: int, j: int, model: Model, near: tuple[Int64, Float32],
     λ: Float64, row: int, limit: int, ranked: Ranked, n: int,
 ) -> tuple[bool, int]:  # fmt: skip
-    """Insert the row's best pairs for words i … j from index ``n`` on.
+    """Insert the best pairs of table row ``row`` for words i … j from index ``n`` on.
 
-    Whether there is any pair, wanted or not, and the new ``n``; row −1 has none.
+    Return (whether the row has a pair that keeps the verbatim words, the new ``n``). row: −1 = no
+    such phrase; heads: see ``_heads``; near: see ``fit``.
     """
     table, first, is_known = model.table, n, False
     if row < 0:
@@ -233,7 +234,7 @@ def _best_pairs(
         guess, state = score, ROOT
         for w in target:
             if full and guess <= ranked.estimate[n - 1] and λ[LM] >= 0:
-                break  # the language model only takes away
+                break  # ln P ≤ 0: the estimate can only fall
             log_p, state = lm_step(model.lm, state, model.lm_id[w])
             guess += λ[LM] * log_p
         if full:
@@ -246,7 +247,7 @@ def _best_pairs(
 
 @lean
 def _keeps(sentence: Sentence, i: int, j: int, target: Int32, code: Bool) -> bool:
-    """Whether a translation of words i … j has all of them that are verbatim, and no code more."""
+    """Return whether ``target`` has all verbatim words of i … j and no additional code."""
     verbatim = sentence.verbatim[i : j + 1]
     for w in verbatim:
         if w >= 0 and _count(w, target) < _count(w, verbatim):
@@ -268,7 +269,7 @@ def _count(word: int, words: Int32) -> int:
 
 @lean
 def _occurs(part: Int32, whole: Int32) -> bool:
-    """Whether the words ``part`` stand side by side in ``whole``."""
+    """Return whether the words ``part`` occur contiguously in ``whole``."""
     for at in range(len(whole)):
         if stands(part, whole, at):
             return True
@@ -277,7 +278,7 @@ def _occurs(part: Int32, whole: Int32) -> bool:
 
 @lean
 def stands(part: Int32, whole: Int32, at: int) -> bool:
-    """Whether the words of ``whole`` from ``at`` on begin with ``part``."""
+    """Return whether the words of ``whole`` from ``at`` on begin with ``part``."""
     if at + len(part) > len(whole):
         return False
     for k in range(len(part)):
@@ -290,7 +291,7 @@ def stands(part: Int32, whole: Int32, at: int) -> bool:
 def _spell(
     start: Int32, pair: Int32, sentence: Sentence, model: Model
 ) -> tuple[Int32, Int32, Int64]:
-    """The target words of each option, as the language model's ids and as target ids."""
+    """Return the words of each option as language model ids, as target ids, and ``w_begin``."""
     w_begin = np.zeros(len(start) + 1, np.int64)
     for o in range(len(start)):
         first, last = _extent(pair[o], sentence, model.table)
@@ -310,7 +311,7 @@ def _spell(
 
 @lean
 def _extent(pair: int, sentence: Sentence, table: PhraseTable) -> tuple[int, int]:
-    """Where the words of an option stand, in the table's or in the sentence's ``target``."""
+    """Return begin and end of an option's words in the table's or the sentence's ``target``."""
     if pair == COPIED:
         return 0, 1
     if pair <= FIXED:
@@ -320,7 +321,7 @@ def _extent(pair: int, sentence: Sentence, table: PhraseTable) -> tuple[int, int
 
 @inner
 def _reorder(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, Float64, UInt64]:
-    """``previous``, ``next`` and ``kind`` of the options."""
+    """Return ``previous``, ``next`` and ``kind`` of the options."""
     previous, following = np.zeros((len(pair) + 1, 3)), np.zeros((len(pair) + 1, 3))
     kind, bits = np.zeros(len(pair), np.uint64), following.view(np.int64)
     for o in range(len(pair)):
@@ -336,7 +337,7 @@ def _reorder(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, Flo
 def _alone(
     words: Int32, w_begin: Int64, score: Float64, lm: Lm, λ: Float64
 ) -> tuple[Int32, Float64, Int32, Float64]:
-    """``state``, ``behind``, ``head`` and ``known`` of the options."""
+    """Return ``state``, ``behind``, ``head`` and ``known`` of the options."""
     state, log_p = np.empty(len(words), np.int32), np.empty(len(words))
     behind = np.zeros(len(words))
     head, known = np.empty(len(w_begin) - 1, np.int32), np.empty(len(w_begin) - 1)
@@ -353,8 +354,10 @@ def _alone(
 
 @kernel
 def future_costs(begin: Int64, estimate: Float64, N: int) -> tuple[Float64, Float64]:
-    """(future, rest): the best estimate of covering k words from i, ``future[i, k]``, k ≤ WINDOW,
-    and of covering everything from i on, ``rest[i]``.
+    """Return (future, rest), the best estimates of covering words; −inf if it is impossible.
+
+    ``future[i, k]``, (N + 1, WINDOW + 1): k words from i, k ≤ WINDOW; ``rest[i]``, (N + 1,): all
+    words from i on.
     """
     best = np.empty((N, MAX_PHRASE + 1))
     for i in range(N):
