@@ -1,12 +1,12 @@
-"""Files of models: written whole or not at all, and read as if a stranger had made them.
+"""Files of models: written atomically, and read as untrusted input.
 
-reading     JSON, arrays and dataclasses from files, or one line that says what is wrong
-packing     files that are packed as .gz, .xz or .zst
-structure   what arrays have to be, so that no kernel can look outside them
-digests     whether the files are still those that were written
-stages      work from files to files, which can go on after a crash and elsewhere
-growing     a file that is written step by step, and that an interrupted command goes on with
-writing     how a file or a directory takes the place of another, under a lock
+reading     JSON, arrays and dataclasses from files, with one-line error messages
+packing     files compressed as .gz, .xz or .zst
+structure   checks of arrays, so that no kernel reads outside them
+digests     whether files are unchanged since they were written
+stages      work from files to files that survives a crash and can move to other processes
+growing     a file that is written step by step and can be resumed
+writing     atomic replacement of a file or a directory, under a lock
 download    a file from a server, resumed and verified
-archives    named members out of archives of strangers
+archives    named members of untrusted archives
 """

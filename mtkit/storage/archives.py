@@ -1,7 +1,7 @@
-"""Named members out of a ``.zip``, ``.tar``, ``.tar.gz`` or ``.tgz`` that a stranger may have made.
+"""Extract named members of an untrusted ``.zip``, ``.tar``, ``.tar.gz`` or ``.tgz``.
 
-Only what is asked for leaves the archive, under names of the caller's, so that no name inside can
-choose a place; an archive with names that try to (``../x``, ``/x``) is refused as a whole.
+Only the requested members are extracted, to paths that the caller chooses, so that no name inside
+can choose a place. An archive with names that lead outside (``../x``, ``/x``) is refused.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 def is_archive(path: Path | str) -> bool:
-    """Whether the name says that there are members to take out."""
+    """Return whether the file name is that of an archive."""
     return str(path).endswith(SUFFIXES)
 
 
 def take_out(archive: Path, members: Mapping[str, Path], most: int) -> None:
-    """Write each of the ``members`` of an archive to its path; parents are made.
+    """Write each of the ``members`` of an archive to its path; create parent directories.
 
-    most: bytes that all of them may have together.
-    Raises InputError for a damaged or encrypted archive, a member that is missing or no plain file,
-    names that lead out of the archive, and what unpacks to more than ``most`` bytes or, beyond
-    ``SMALL``, to more than ``MOST_TIMES`` its packed size.
+    most: largest total size of the members, bytes.
+    Raises InputError for a damaged or encrypted archive, a member that is missing or no regular
+    file, names that lead out of the archive, and members that unpack to more than ``most`` bytes
+    or, beyond ``SMALL``, to more than ``MOST_TIMES`` the packed size.
     """
     try:
         if archive.name.endswith(".zip"):
@@ -94,7 +94,7 @@ def _from_tar(archive: Path, members: Mapping[str, Path], most: int) -> None:
 
 
 class _Measured:
-    """What a gzip file unpacks to, refused as soon as it is far more than was read of the file."""
+    """The content of a gzip file; refused once it is much larger than what was read of the file."""
 
     def __init__(self, packed: IO[bytes], archive: Path) -> None:
         self.packed, self.archive = packed, archive

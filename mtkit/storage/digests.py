@@ -1,8 +1,8 @@
-"""Whether the files of a directory are still those that were written, and whether the code is.
+"""Check that the files of a directory, or mtkit's own code, are unchanged.
 
-Of each file its size and a hash of every block are kept (BLAKE2b, 64 bits), so that a part of a
-large file can be checked by itself. This finds what went wrong on a disk or on the way; it proves
-nothing against somebody who writes files and hashes anew, which is what ``structure`` is for.
+The digest of a file is its size and a hash of every block (BLAKE2b, 64 bits), so that parts of a
+large file can be checked by themselves. This detects damage on a disk or in transit. It does not
+protect against somebody who replaces files and hashes; the checks of ``structure`` do.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from mtkit.storage.reading import as_fields
 from mtkit.threads import cores
 
 BLOCK = 1 << 20  # bytes
-SAMPLE = 32  # blocks that are read where not all are: what takes less than 0.1 s
+SAMPLE = 32  # blocks read of a larger model, in less than 0.1 s
 DIGEST = 8  # bytes of a hash
-LIBRARIES = ("numba", "numpy", "torch")  # that compute
+LIBRARIES = ("numba", "numpy", "torch")  # that results depend on
 
 
 class Digest(NamedTuple):
-    """Of a file: its bytes, and the hashes of its blocks in hexadecimal, one behind the other."""
+    """The size of a file in bytes, and the concatenated hexadecimal hashes of its blocks."""
 
     bytes: int
     blake2b: str
 
 
 def digests_of(directory: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """The digest of each of ``files``, by its way from ``directory``."""
+    """Return the digest of each of ``files``, by its path relative to ``directory``."""
     digests = dict[str, dict[str, Any]]()
     for file in files:
         size = file.stat().st_size
@@ -47,10 +47,10 @@ def digests_of(directory: Path, files: Iterable[Path]) -> dict[str, dict[str, An
 def changed(
     directory: Path, kept: Mapping[str, Any], source: Path, sample: int | None = SAMPLE
 ) -> dict[str, str]:
-    """What is wrong with which of the files whose digests are ``kept`` in the file ``source``.
+    """Return what is wrong with the files whose digests are ``kept``, by file name.
 
-    sample: blocks that are read, chosen anew each time, where there are more; None: all are.
-    Raises InputError where ``kept`` are no digests.
+    source: the file that ``kept`` was read from; sample: number of blocks to check, chosen at
+    random, if there are more; None: all. Raises InputError if ``kept`` is malformed.
     """
     wrong, blocks = dict[str, str](), list[tuple[str, int, str]]()
     for name, value in kept.items():
@@ -79,7 +79,10 @@ def changed(
 
 @cache
 def digest_of_code() -> str:
-    """Of mtkit's own source and of the ``LIBRARIES``: what it computed may be kept under this."""
+    """Return the hash of mtkit's source and of the versions of ``LIBRARIES``.
+
+    Results of a computation may be cached under it.
+    """
     package = Path(__file__).parents[1]
     files = {p.relative_to(package).as_posix(): p for p in sorted(package.rglob("*.py"))}
     code = [(name, digest_of(path.read_bytes())) for name, path in files.items()]
@@ -87,12 +90,12 @@ def digest_of_code() -> str:
 
 
 def digest_of(content: bytes) -> str:
-    """In hexadecimal."""
+    """Return the hash of ``content`` in hexadecimal."""
     return hashlib.blake2b(content, digest_size=DIGEST).hexdigest()
 
 
 def _hashes(blocks: list[tuple[Path, int]]) -> list[str]:
-    """The hash of each block, by threads where they are worth their start."""
+    """Return the hash of each block, computed in threads if there is enough to read."""
     if sum(path.stat().st_size for path in {path for path, _ in blocks}) < 4 * BLOCK:
         return [_hash(block) for block in blocks]
     with ThreadPoolExecutor(cores()) as pool:

@@ -1,14 +1,14 @@
-"""A file from an HTTP server: resumed where it broke off, bounded in time and size, verified.
+"""Download a file over HTTP: resumable, bounded in time and size, verified.
 
-httpx2 does the transfers: tokenizers needs it already, it streams, has separate timeouts for
-connecting and reading, and notices a body that ends early.
+httpx2 does the transfers: tokenizers already requires it, it streams, has separate timeouts for
+connecting and reading, and detects a body that ends early.
 
     NAME              the whole file, once its size and hash are right
-    NAME.part         what has come so far; it outlives errors and Ctrl-C
+    NAME.part         what was received so far; it is kept after errors and Ctrl-C
     NAME.validator    the server's ETag or date of that part: only the same file is resumed
 
-Limits: a server that names neither is asked for everything again; one that sends no length can end
-early without being noticed, unless a size or a hash is known.
+Limits: a download is not resumed if the server sends neither ETag nor date. If it sends no length
+either, an early end is detected only by a known size or hash.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from mtkit.errors import InputError, WorkError
 if TYPE_CHECKING:
     import httpx2
 
-Progress = Callable[[int, int | None], None]  # bytes that are here, bytes in all if known
-SLOWEST = 100  # bytes a second, over the time of a timeout, below which a server counts as stalled
+Progress = Callable[[int, int | None], None]  # bytes received, total bytes if known
+SLOWEST = 100  # bytes/s; a server that is slower for the time of a timeout is stalled
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -37,9 +37,9 @@ RETRIED = (408, 425, 429, 500, 502, 503, 504)
 class Patience:
     """How long to wait for a server.
 
-    timeout: seconds without an answer; tries: of a transfer, after which it is given up;
-    pause: seconds before the second try, twice as many before each further one;
-    redirects: from one address to the next.
+    timeout: seconds without an answer; tries: attempts of a transfer;
+    pause: seconds before the second attempt, doubled before each further one;
+    redirects: at most so many in a row.
     """
 
     timeout: float = 30
@@ -53,10 +53,10 @@ PATIENCE = Patience()
 
 @dataclass(frozen=True)
 class Source:
-    """A file to fetch, and what is known of it; 0 and "" say that something is not known.
+    """A file to fetch, and what is known of it; 0 and "" mean unknown.
 
-    address: http, https, or a local path; bytes: its size; most: bytes that it surely has not more
-    of; sha256, md5: in hexadecimal.
+    address: http, https, or a local path; bytes: its size; most: upper bound of its size, bytes;
+    sha256, md5: in hexadecimal.
     """
 
     address: str
@@ -67,18 +67,18 @@ class Source:
 
 
 class _TransientError(Exception):
-    """What may go better the next time."""
+    """An error that another attempt may not meet."""
 
 
 def is_url(address: str) -> bool:
-    """Whether ``address`` is no local path."""
+    """Return whether ``address`` is a URL, not a local path."""
     return "://" in address
 
 
 def download(source: Source, to: Path, patience: Patience, progress: Progress) -> None:
-    """Fetch a file, resuming what an earlier call has left of it; ``to`` is there whole or not.
+    """Fetch a file, resuming an earlier download; ``to`` appears only when it is complete.
 
-    Raises WorkError where the server fails, and InputError for what is not the file it should be.
+    Raises WorkError if the server fails, and InputError if the file is not the expected one.
     """
     import httpx2
 
@@ -119,9 +119,9 @@ def download(source: Source, to: Path, patience: Patience, progress: Progress) -
 
 
 def verify(path: Path, source: Source) -> str:
-    """The SHA-256 of a file. Raises InputError where it is not the one that ``source`` describes.
+    """Return the SHA-256 of a file. Raises InputError if it does not fit ``source``.
 
-    The message names the address, where the file lies at another path.
+    The message names the address of ``source``, because ``path`` may be temporary.
     """
     size = path.stat().st_size
     if source.bytes and size != source.bytes:
@@ -147,16 +147,16 @@ def _wrong(source: Source, reason: str) -> InputError:
 def _transfer(
     client: httpx2.Client, source: Source, part: Path, patience: Patience, progress: Progress
 ) -> None:
-    """One try: ask for what ``part`` lacks, and append it; or for all where that is not possible.
+    """Make one attempt: append what ``part`` lacks, or fetch all if that is not possible.
 
-    Raises _TransientError and the exceptions of httpx2 for what another try may change.
+    Raises _TransientError and the exceptions of httpx2 if another attempt may succeed.
     """
     validator = _validator(part)
     mark = validator.read_text("utf-8") if validator.exists() and part.exists() else ""
     start = part.stat().st_size if mark else 0
     asks = {"Range": f"bytes={start}-", "If-Range": mark} if start else {}
     with _answer(client, source.address, asks, patience.redirects) as response:
-        if response.status_code == 416:  # there is nothing behind what is here
+        if response.status_code == 416:  # the file has no bytes after those received
             _forget(part)
             raise _TransientError("the server has less than what is here")
         if response.status_code == 206:
@@ -175,7 +175,7 @@ def _transfer(
 
 
 def _chunks(response: httpx2.Response, file: BinaryIO, size: int, timeout: float) -> Iterator[int]:
-    """Write the body, behind ``size`` bytes; after each chunk the bytes that are here."""
+    """Write the body after ``size`` bytes; yield the bytes received after each chunk."""
     since, before = time.monotonic(), size
     for data in response.iter_raw():
         file.write(data)
@@ -191,9 +191,7 @@ def _chunks(response: httpx2.Response, file: BinaryIO, size: int, timeout: float
 def _answer(
     client: httpx2.Client, address: str, headers: dict[str, str], redirects: int
 ) -> Iterator[httpx2.Response]:
-    """The answer at the end of at most so many redirects, none of them to anything but http(s),
-    and none from https to http.
-    """
+    """Return the response after at most ``redirects`` redirects; see ``check_redirect``."""
     first = address
     for _ in range(redirects + 1):
         with client.stream("GET", address, headers=headers) as response:
@@ -209,7 +207,7 @@ def _answer(
 def check_redirect(first: str, before: str, after: str) -> None:
     """Raise WorkError for a redirect to anything but http(s), and for one from https to http.
 
-    first: the address that was asked for, which the message names.
+    first: the address of the original request, for the message.
     """
     schemes = urlsplit(before).scheme, urlsplit(after).scheme
     if schemes[1] not in ("http", "https") or schemes == ("https", "http"):
@@ -226,20 +224,23 @@ def _refuse(address: str, status: int) -> None:
 
 
 def _check_range(response: httpx2.Response, start: int) -> None:
-    """Raise _TransientError for a part of the file that is not the one that was asked for."""
+    """Raise _TransientError unless the response starts at byte ``start``."""
     place = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if not (place and int(place[1]) == start):
         raise _TransientError("the server sends another part than the one asked for")
 
 
 def _total(response: httpx2.Response, start: int) -> int | None:
-    """Bytes that the whole file has, as the server says, if it does."""
+    """Return the size of the whole file by the Content-Length header, None without one."""
     length = response.headers.get("Content-Length", "")
     return start + int(length) if length.isdecimal() and len(length) < 19 else None
 
 
 def _check_size(source: Source, size: int | None, ended: bool = True) -> None:
-    """Raise InputError where the file has, or is going to have, another size than it should."""
+    """Raise InputError if the size does not fit ``source``.
+
+    ended: whether ``size`` is the final size; otherwise more may follow.
+    """
     if size is None:
         return
     if source.bytes and (size > source.bytes or (ended and size < source.bytes)):
@@ -253,7 +254,7 @@ def _validator(part: Path) -> Path:
 
 
 def _keep_validator(response: httpx2.Response, validator: Path) -> None:
-    """Keep what tells whether the file is still the same; a weak ETag (W/…) does not."""
+    """Save the ETag or date that identifies the file; weak ETags (W/…) are ignored."""
     tag = response.headers.get("ETag", "")
     mark = tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
     validator.write_text(mark, encoding="utf-8")

@@ -1,10 +1,10 @@
-"""A file that a long command writes step by step, and that the same command later goes on with.
+"""A file that a long command writes step by step, and that the same command can resume.
 
-    .OUT.stages/fingerprint    what decides its bytes: see ``stages.unfinished``
-    .OUT.stages/written        what is to become OUT, not packed yet
-    .OUT.stages/done.json      how much of that counts; what lies behind is half a step
+    .OUT.stages/fingerprint    the inputs that determine its bytes: see ``stages.unfinished``
+    .OUT.stages/written        the future OUT, not compressed yet
+    .OUT.stages/done.json      how much of that is valid; the rest is an incomplete step
 
-Every few seconds both are flushed to the disk, the second after the first.
+Every few seconds both are flushed to the disk, first ``written``, then ``done.json``.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from mtkit.storage.reading import as_fields, read_json, unfit
 from mtkit.storage.stages import unfinished
 from mtkit.storage.writing import locked, naming, placing, put, whole_file, write_whole
 
-SECONDS = 5.0  # after which a step is flushed to the disk
+SECONDS = 5.0  # between two flushes to the disk
 KEPT = "done.json"
 
 
 class Done(NamedTuple):
-    """Lines whose results are the first ``bytes`` of a file; more: what else goes on from there."""
+    """Lines whose results are the first ``bytes`` of a file; more: further state to resume from."""
 
     lines: int = 0
     bytes: int = 0
@@ -43,8 +43,10 @@ NOTHING = Done()
 
 @dataclass
 class Growing:
-    """file: where steps are written. kept: where it is kept what is done; None where nothing can
-    go on, as on a terminal.
+    """A file that grows by steps.
+
+    file: where steps are written; kept: the path of ``done.json``, None if the output cannot be
+    resumed, as on a terminal.
     """
 
     file: BinaryIO
@@ -53,7 +55,10 @@ class Growing:
     saved: float = field(default_factory=time.monotonic)
 
     def step(self, lines: int, more: Mapping[str, Any]) -> None:
-        """The results of so many lines, all in all, have been written."""
+        """Record that the results of ``lines`` lines in total have been written.
+
+        more: see ``Done``.
+        """
         self.file.flush()
         if self.kept:
             self.done = Done(lines, self.file.tell(), more)
@@ -61,22 +66,22 @@ class Growing:
                 self.save()
 
     def save(self) -> None:
-        """Have what is done on the disk, and nothing else: there may be room for no more."""
+        """Flush all that is done to the disk, and cut off the rest, which may free needed space."""
         assert self.kept
         os.ftruncate(self.file.fileno(), self.done.bytes)
         os.fsync(self.file.fileno())
-        write_whole(json.dumps(self.done._asdict(), default=list), self.kept)  # sets, too
+        write_whole(json.dumps(self.done._asdict(), default=list), self.kept)  # list: for sets
         self.saved = time.monotonic()
 
 
 @contextmanager
 def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Iterator[Growing]:
-    """A file, packed if its name ends so, that becomes ``out`` when the block ends well.
+    """Yield a file that becomes ``out``, compressed by its suffix, when the block succeeds.
 
-    marks, resume, what: see ``stages.unfinished``. Raises InputError where that does, where another
-    process is writing there, and where ``out`` cannot lie there.
+    marks, resume, what: see ``stages.unfinished``. Raises InputError as that does, and if another
+    process writes ``out`` or it cannot be created.
     """
-    real = out.resolve()  # a link keeps leading to its file
+    real = out.resolve()  # a symbolic link stays, its target is replaced
     with placing(out), locked(real), unfinished(real, marks, resume, what, _rest) as place:
         written, done = place / "written", _done(place)
         written.touch()
@@ -88,7 +93,7 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
             try:
                 yield grown
             except BaseException:
-                with contextlib.suppress(OSError):  # what was kept before holds
+                with contextlib.suppress(OSError):  # the last save stays valid
                     grown.save()
                 raise
             grown.save()
@@ -104,7 +109,7 @@ def _rest(place: Path) -> str:
 
 
 def _done(place: Path) -> Done:
-    """What is done; nothing where nothing was kept."""
+    """Return what is done, NOTHING if nothing was saved. Raises InputError if it is invalid."""
     file = place / KEPT
     done = as_fields(Done, read_json(file, dict, unfit), file, unfit) if file.exists() else NOTHING
     if min(done.lines, done.bytes) < 0:

@@ -1,7 +1,7 @@
-"""Packed files, opened by their suffix: ``.gz``, ``.xz``, ``.zst``.
+"""Compressed files, opened by their suffix: ``.gz``, ``.xz``, ``.zst``.
 
-Memory is bounded whatever a file says of itself: gzip's window is 32 KB, zstandard refuses windows
-above 128 MB, and xz touches of its dictionary only what the text fills.
+Memory is bounded whatever the headers of a file claim: the window of gzip has 32 KB, zstandard
+refuses windows above 128 MB, and xz touches only the part of its dictionary that the text fills.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from typing import Any, BinaryIO, cast
 
 from mtkit.errors import InputError
 
-BLOCK = 1 << 10  # packed bytes at a time: zstandard makes at most 32 MB of them
+BLOCK = 1 << 10  # compressed bytes at a time: zstandard makes at most 32 MB of them
 PACKED = {".gz": "gzip", ".xz": "xz", ".zst": "zstandard"}
 
 
 class IncompleteError(Exception):
-    """The packed bytes end too early, or they are none."""
+    """The compressed bytes end too early or are invalid."""
 
 
 BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, IncompleteError)
 
 
 def open_packed(path: Path) -> BinaryIO:
-    """A plain or packed file. Raises OSError, and InputError where zstandard is missing.
+    """Open a plain or compressed file for reading.
 
-    What is read from it may raise one of BROKEN.
+    Raises OSError, and InputError if the package zstandard is missing. Reading may raise one of
+    BROKEN.
     """
     if path.suffix == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
@@ -42,8 +43,9 @@ def open_packed(path: Path) -> BinaryIO:
 
 
 def packing(file: BinaryIO, path: Path) -> AbstractContextManager[Any]:
-    """What packs into ``file`` what is written to it, as the suffix of ``path`` asks; closing it
-    leaves ``file`` open. Raises InputError where zstandard is missing.
+    """Return a writer that compresses into ``file`` as the suffix of ``path`` requires.
+
+    Closing it leaves ``file`` open. Raises InputError if the package zstandard is missing.
     """
     if path.suffix == ".gz":
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
@@ -67,9 +69,9 @@ def _zstandard(path: Path) -> Any:
 
 
 class _Zstandard(io.RawIOBase):
-    """What the frames of a ``.zst`` file hold, one behind the other.
+    """The concatenated content of the frames of a ``.zst`` file.
 
-    zstandard's own reader takes a file that is cut off for one that ends.
+    zstandard's own reader does not notice that a file is truncated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,7 +91,7 @@ class _Zstandard(io.RawIOBase):
         return n
 
     def _advance(self) -> bool:
-        """Unpack a little more; False at the end of the file."""
+        """Decompress the next block; return False at the end of the file."""
         self.packed = self.packed or self.file.read(BLOCK)
         if not self.packed:
             if self.frame is not None:

@@ -1,6 +1,6 @@
-"""JSON, arrays and dataclasses from files that anybody may have written.
+"""JSON, arrays and dataclasses from untrusted files.
 
-Whatever is wrong with one is an InputError of one line, which names the file.
+Every error is an InputError of one line that names the file.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from mtkit.storage.packing import BROKEN, PACKED, open_packed
 
 T = TypeVar("T")
 DEEPEST = 20  # levels of JSON
-LARGEST = 1_000_000  # weight
+LARGEST = 1_000_000  # absolute value of a weight
 LONGEST_LINE = 1 << 24  # bytes
 BLOCK = 1 << 17  # bytes
-MOST_TIMES, SMALL = 100, 1 << 24  # a packed file's size; bytes that it may unpack to in any case
+MOST_TIMES, SMALL = 100, 1 << 24  # largest ratio of unpacked to packed size; bytes always allowed
 Refusal = Callable[[Path, object], InputError]
-LONGEST = 200  # characters of a library's reason that are repeated
+LONGEST = 200  # characters of a library's message that are quoted
 
 
 def damaged(path: Path, reason: object) -> InputError:
-    """What to raise for a file that is not as mtkit writes it."""
+    """Return the error for a damaged file of those that mtkit writes."""
     said = " ".join(str(reason).split()) or type(reason).__name__
     return InputError(
         f"{path}: damaged: {said[:LONGEST]}; download the model again, or train it again"
@@ -50,19 +50,19 @@ def damaged(path: Path, reason: object) -> InputError:
 
 
 def unfit(path: Path, reason: object) -> InputError:
-    """The same for a file that a user may have written."""
+    """Return the error for an invalid file that a user may have written."""
     return InputError(f"{path}: {reason}")
 
 
 def missing(path: Path | str) -> InputError:
-    """What to raise for a file that is not there."""
+    """Return the error for a missing file of a model."""
     return InputError(f"{path}: missing; the model must be trained again")
 
 
 def unpacked(path: Path) -> Iterator[bytes]:
-    """A plain or packed (``.gz``, ``.xz``, ``.zst``) file by lines, each with its ``\\n``.
+    """Yield the lines, with ``\\n``, of a plain or packed (``.gz``, ``.xz``, ``.zst``) file.
 
-    Raises InputError where ``blocks`` does, and for a line of more than ``LONGEST_LINE`` bytes.
+    Raises InputError as ``blocks`` does, and for a line of more than ``LONGEST_LINE`` bytes.
     """
     lines = blocks(path, lambda file: file.readline(LONGEST_LINE + 1))
     for number, line in enumerate(lines, 1):
@@ -73,10 +73,10 @@ def unpacked(path: Path) -> Iterator[bytes]:
 def blocks(
     path: Path, read: Callable[[BinaryIO], bytes] = lambda file: file.read(BLOCK)
 ) -> Iterator[bytes]:
-    """The same by what ``read`` takes at a time.
+    """Yield the blocks that ``read`` returns of a plain or packed file.
 
-    Raises InputError where the file cannot be read, and for what unpacks to more than
-    ``MOST_TIMES`` its size, as no text does.
+    Raises InputError if the file cannot be read, or unpacks to more than ``MOST_TIMES`` its size
+    and ``SMALL`` bytes, as no text does.
     """
     packing, total = PACKED.get(path.suffix), 0
     try:
@@ -104,7 +104,7 @@ def check_line(name: str, number: int, line: bytes) -> None:
 
 
 def read_text(path: Path, refusal: Refusal = damaged) -> str:
-    """A file in UTF-8. Raises InputError where it is none."""
+    """Return the text of a UTF-8 file. Raises InputError if it is missing or invalid."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -116,23 +116,24 @@ def read_text(path: Path, refusal: Refusal = damaged) -> str:
 
 
 def read_json(path: Path, kind: type[T], refusal: Refusal = damaged) -> T:
-    """A JSON file with a value of ``kind``: dict or list. Raises InputError where it has none, as
-    ``refusal`` words it.
+    """Return the value, of type ``kind`` (dict or list), of a JSON file.
+
+    Raises InputError, worded by ``refusal``, if the file has no such value.
     """
     return parse_json(read_text(path, refusal), path, kind, refusal)
 
 
 def parse_json(text: str, path: Path, kind: type[T], refusal: Refusal = damaged) -> T:
-    """The same of its ``text``."""
+    """Return the value of a JSON ``text`` that was read from ``path``; see ``read_json``."""
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of too many digits, too, is the first
+    except (ValueError, RecursionError) as error:  # ValueError: too many digits, too
         raise refusal(path, f"not JSON ({error})") from None
     if not isinstance(value, kind):
         raise refusal(path, f"a {type(value).__name__} instead of a {kind.__name__}")
     if not _is_flat(value, DEEPEST):
         raise refusal(path, f"nested more than {DEEPEST} levels deep")
-    if "\\ud" in text.lower():  # half of a character may be escaped, though nobody can write it
+    if "\\ud" in text.lower():  # an escaped lone surrogate cannot be encoded again
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -141,7 +142,7 @@ def parse_json(text: str, path: Path, kind: type[T], refusal: Refusal = damaged)
 
 
 def _is_flat(value: object, levels: int) -> bool:
-    """Whether lists and objects lie in one another at most so deep."""
+    """Return whether lists and objects are nested at most ``levels`` deep."""
     if not isinstance(value, dict | list):
         return True
     parts = value.values() if isinstance(value, dict) else value
@@ -150,9 +151,9 @@ def _is_flat(value: object, levels: int) -> bool:
 
 
 def read_array(path: Path, dtype: DTypeLike, dimensions: int = 1) -> NDArray[Any]:
-    """A ``.npy`` file, memory-mapped and read-only: no page is read before it is needed.
+    """Return a ``.npy`` file as a read-only, memory-mapped array.
 
-    Raises InputError where it is none, or one of other numbers than ``dtype``.
+    Raises InputError if the file is damaged, or has another dtype or number of dimensions.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")
@@ -166,11 +167,11 @@ def read_array(path: Path, dtype: DTypeLike, dimensions: int = 1) -> NDArray[Any
         raise damaged(path, f"expected {dimensions}-dimensional {np.dtype(dtype)}")
     if not array.flags.c_contiguous:
         raise damaged(path, "Fortran order")
-    return np.asarray(array)  # np.memmap would be another type for kernels
+    return np.asarray(array)  # for kernels np.memmap is another type
 
 
 def check_weight(path: Path, name: str, value: object) -> None:
-    """Raise InputError where a weight λ is no number of a usual size."""
+    """Raise InputError unless a weight λ is a finite number of at most ``LARGEST``."""
     if type(value) not in (int, float) or not abs(value) <= LARGEST:  # type: ignore[arg-type]
         shown = (
             repr(value)[:40] if not isinstance(value, int) or value.bit_length() < 99 else "huge"
@@ -181,10 +182,10 @@ def check_weight(path: Path, name: str, value: object) -> None:
 
 
 def as_fields(cls: type[T], data: Any, path: Path, refusal: Refusal = damaged) -> T:
-    """A dataclass or named tuple of plain values from a JSON object that was read from ``path``.
+    """Return a dataclass or named tuple of plain values from a JSON object.
 
-    Raises InputError for other names than its fields, and for values of other types or not finite,
-    as ``refusal`` words it.
+    Raises InputError, worded by ``refusal``, for unknown or missing fields, and for values that
+    have the wrong type or are not finite. path: the file that ``data`` was read from.
     """
     if not isinstance(data, Mapping):
         raise refusal(path, f"a {type(data).__name__} instead of an object")
@@ -205,14 +206,14 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _needed(cls: Any) -> list[str]:
-    """The fields without a default."""
+    """Return the names of the fields without a default."""
     if issubclass(cls, tuple):
         return [name for name in cls._fields if name not in cls._field_defaults]
     return [f.name for f in fields(cls) if f.default is f.default_factory is MISSING]
 
 
 def _is(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is of a type; containers are looked at from outside."""
+    """Return whether a JSON value has the type ``hint``; items of containers are not checked."""
     if hint is Any:
         return True
     origin = get_origin(hint)

@@ -1,16 +1,16 @@
-"""Work in stages, from files to files, so that it needs neither much memory nor one process.
+"""Work in stages, from files to files, with bounded memory and in any number of processes.
 
-    task     a pure function: it reads files of earlier stages and fills a directory of its own,
-             from the same arguments with the same bytes
-    stage    tasks that need nothing of one another; task k fills STAGE/k
+    task     a pure function: it reads files of earlier stages and fills its own directory; the same
+             arguments give the same bytes
+    stage    tasks that are independent of each other; task k fills STAGE/k
 
-A task writes beside its place and is renamed into it, whole or not at all: a directory that is
-there is done. Nothing else is kept of where the work stands, and nothing else is needed to go on
-after a crash, or to let another process do a task.
+A task writes to a temporary directory that is then renamed, so that STAGE/k is complete if it
+exists. There is no other record of progress: this is enough to resume after a crash, or to let
+another process do a task.
 
-What is cut into tasks depends on the text alone (``text.shards``) or does not matter to the bytes
-(``Stages.parts``); sums run over the tasks in their order. So the bytes are the same whatever the
-number of threads, processes or machines, and whatever the memory.
+How work is cut into tasks depends on the text alone (``text.shards``) or does not affect the bytes
+(``Stages.parts``), and sums run over the tasks in their order. So the bytes are the same for any
+number of threads, processes or machines, and for any amount of memory.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ from mtkit.storage.digests import digest_of_code
 from mtkit.storage.reading import read_json, unfit
 
 T = TypeVar("T")
-Job = Callable[[], None]  # a task with its arguments, which another process can be sent
-# Does jobs, in any order, and says when one is done; closed, it begins no more.
+Job = Callable[[], None]  # a task with its arguments; it can be pickled and sent to another process
+# Runs jobs in any order and yields after each; once closed, it starts no more jobs.
 Run = Callable[[Sequence[Job]], Generator[None, None, None]]
-SHARE = 0.4  # of the memory is for what tasks hold; the rest is Python's, numba's and the files'
-BUSY = 16  # tasks a worker, between the first and the last of which none waits
+SHARE = 0.4  # of the memory is for the data of tasks; the rest for Python, numba and cached files
+BUSY = 16  # with so many tasks per worker, hardly any worker idles at the end
 PACKED = "arrays.safetensors"
-DONE = ".done"  # a stage whose files were forgotten
-FINGERPRINT = "fingerprint"  # what decides the bytes of all stages
+DONE = ".done"  # suffix of the mark of a stage whose files were removed
+FINGERPRINT = "fingerprint"  # file with the digests of all inputs of the stages
 
 
 @dataclass(frozen=True)
 class Threads:
-    """Jobs in threads of this process."""
+    """Run jobs in threads of this process."""
 
     threads: int
 
     def __call__(self, jobs: Sequence[Job]) -> Generator[None, None, None]:
-        """See ``Run``. What a job raises is raised here, and no further job is begun."""
+        """See ``Run``. An exception of a job is raised here, and no further job starts."""
         if min(self.threads, len(jobs)) <= 1:
             for job in jobs:
                 yield job()
@@ -74,25 +74,25 @@ class Threads:
 
 @dataclass(frozen=True)
 class Stages:
-    """A directory of stages, and who does them.
+    """A directory of stages, and the workers that run them.
 
-    memory: bytes that all may take together, those that work at once being ``workers``.
+    memory: bytes for all ``workers``, which work at the same time, together.
     """
 
     directory: Path
     workers: int = 1
     memory: int = field(default_factory=usable_memory)
-    execute: Run | None = None  # None: threads of this process
-    stopped: list[BaseException] = field(default_factory=list)  # why no further task is to begin
+    execute: Run | None = None  # None: in threads of this process
+    stopped: list[BaseException] = field(default_factory=list)  # errors that stop the work
 
     def within(self, name: str) -> Stages:
-        """The stages of a part of the work, in a directory of their own."""
+        """Return the stages of a part of the work, in a subdirectory."""
         return replace(self, directory=self.directory / name)
 
     def run(self, stage: str, task: Callable[..., None], calls: Iterable[Sequence[Any]]) -> Outputs:
-        """Do what is not done yet of ``task(directory, *call)``, for every call of ``calls``.
+        """Run ``task(directory, *call)`` for every call that is not done yet; return all outputs.
 
-        task: a function of a module; it may find files of a task that was killed in no place.
+        task: a module-level function; its directory is empty, even after a task that was killed.
         """
         place = self.directory / stage
         calls = list(calls)
@@ -113,8 +113,8 @@ class Stages:
                 left = (time.perf_counter() - begun) / done * (len(jobs) - done)
                 tasks = f"{done + len(calls) - len(jobs)} of {len(calls)}, {left:.0f} s left"
                 detail(f"{stage}: {tasks}; {_taken(place)}")
-        # Of what other machines wrote, a network file system goes on saying for half a minute that
-        # it is not there, unless its directory is opened.
+        # A network file system may hide what other machines wrote for half a minute, unless the
+        # directory is opened.
         list(place.iterdir())
         return outputs
 
@@ -123,10 +123,12 @@ class Stages:
             raise self.stopped[0]
 
     def beside(self, tasks: int, *works: Callable[[Stages], T]) -> list[T]:
-        """What works return that run stages and need nothing of one another: two at a time, each
-        with half of the workers and of the memory. Where each has so many ``tasks`` in a stage that
-        they keep all workers busy, one after the other, for that takes half of the disk. Where one
-        fails, or Ctrl-C comes, all end with the tasks they are at.
+        """Run independent ``works``, which run stages themselves, and return their results.
+
+        Two run at a time, each with half of the workers and of the memory. If the ``tasks`` of a
+        stage are enough to keep all workers busy, the works run one after the other, which takes
+        half of the disk space. After an error or Ctrl-C, all stop when their current tasks are
+        done.
         """
         if self.workers == 1 or tasks >= BUSY * self.workers:
             return [work(self) for work in works]
@@ -144,17 +146,20 @@ class Stages:
         return [future.result() for future in futures]
 
     def threads(self, tasks: int) -> int:
-        """In how many threads each of so many tasks may compute; in another process in one."""
+        """Return the threads for each of ``tasks`` parallel tasks; 1 in other processes."""
         return 1 if self.execute else max(1, self.workers // tasks)
 
     def forget(self, *stages: str) -> None:
-        """Remove the files of stages that nobody will read again; they stay done."""
+        """Remove the files of stages that are no longer needed; they still count as done."""
         for stage in stages:
             self._mark(stage).touch()
             shutil.rmtree(self.directory / stage, ignore_errors=True)
 
     def once(self, name: str, fill: Callable[[Path], object]) -> Path:
-        """A stage of one task that this process does, and that may run stages itself."""
+        """Run a stage of one task in this process; ``fill`` may run stages itself.
+
+        Return its directory.
+        """
         [out] = outputs = Outputs(self.directory / name, 1)
         if not self._mark(name).exists() and not out.exists():
             outputs.place.mkdir(parents=True, exist_ok=True)
@@ -163,12 +168,13 @@ class Stages:
 
     @property
     def room(self) -> int:
-        """Bytes that a task may hold."""
+        """Bytes of data that a task may hold in memory."""
         return max(1, int(self.memory * SHARE) // self.workers)
 
     def parts(self, size: int, least: int = 1) -> int:
-        """Into how many parts work that holds ``size`` bytes is to be cut, for each worker to have
-        memory for one; never into fewer than ``least``.
+        """Return the number of parts, at least ``least``, into which to cut ``size`` bytes of data.
+
+        Each worker then has memory for one part.
         """
         return max(least, -(-size // self.room))
 
@@ -177,13 +183,16 @@ class Stages:
 
 
 def fingerprint(settings: Mapping[str, Any], digests: Iterable[str]) -> str:
-    """Of what decides the bytes of all stages: the settings, the texts and this program."""
+    """Return a hash of all that determines the bytes of the stages.
+
+    It covers the settings, the digests of the texts, and this program.
+    """
     said = json.dumps([digest_of_code(), settings, list(digests)], sort_keys=True)
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
 def place_of(out: Path) -> Path:
-    """Where the stages of what ``out`` will be lie."""
+    """Return the directory of the stages of ``out``."""
     return out.resolve().with_name(f".{out.resolve().name}.stages")
 
 
@@ -192,11 +201,12 @@ def unfinished(
     out: Path, marks: Mapping[str, str], resume: bool, what: str = "training",
     rest: Callable[[Path], str] = lambda _: "the last stage",
 ) -> Iterator[Path]:  # fmt: skip
-    """The directory beside ``out`` for the stages of what will be there; gone when it is there.
+    """Yield the directory beside ``out`` for its stages; remove it when the block succeeds.
 
-    marks: digests of what decides their bytes, by its name in messages. resume: go on with what an
-    interruption left, as ``rest`` says of the directory; "" for nothing that is worth it. Raises
-    InputError where it left nothing, or something with another mark.
+    marks: digests of the inputs that determine the bytes, by their names in messages; resume:
+    continue interrupted work; rest: describes where the work in a directory stands, "" if nothing
+    is worth resuming, and the directory is then removed after an error. Raises InputError if there
+    is nothing to resume, or if its marks differ.
     """
     place = place_of(out)
     file = place / FINGERPRINT
@@ -217,7 +227,7 @@ def unfinished(
     try:
         yield place
     except InputError:
-        if not resume:  # else it is the work of another call
+        if not resume:  # otherwise it holds the work of an earlier call
             shutil.rmtree(place)
         raise
     except BaseException:
@@ -240,24 +250,24 @@ class Outputs(Sequence[Path]):
         return self.size
 
     def __getitem__(self, k: Any) -> Any:
-        """That of task ``k``."""
+        """Return the directory of task ``k``."""
         if not 0 <= k < self.size:
             raise IndexError(k)
         return self.place / str(k)
 
 
 def _taken(place: Path) -> str:
-    """Memory and disk, for people."""
+    """Return the memory used and the disk space left, as text."""
     memory, disk = peak_memory() / 1e9, shutil.disk_usage(place).free / 1e9
     return f"{memory:.1f} GB of memory, {disk:.0f} GB of disk free"
 
 
 def _perform(out: Path, task: Callable[..., object], call: Sequence[Any]) -> None:
-    """Let a task fill ``out``; if another process has done so in the meantime, that is as good."""
+    """Let a task fill ``out``; if another process did so meanwhile, keep that result."""
     scratch = out.with_name(f"{out.name}.{HOST}-{os.getpid()}-{threading.get_native_id()}")
     try:
         scratch.mkdir()
-    except FileExistsError:  # of a process that was killed, and that had our number
+    except FileExistsError:  # left by a killed process with the same number
         shutil.rmtree(scratch)
         scratch.mkdir()
     task(scratch, *call)
@@ -278,15 +288,15 @@ def pack(into: Path, **arrays: NDArray[Any]) -> None:
 
 
 def unpack(out: Path, *names: str) -> list[NDArray[Any]]:
-    """Some of the arrays that ``pack`` wrote."""
+    """Return the arrays ``names`` that ``pack`` wrote."""
     with safe_open(out / PACKED, "np") as file:
         return [file.get_tensor(name) for name in names]
 
 
 def array(out: Path, name: str, first: int = 0, last: int | None = None) -> NDArray[Any]:
-    """One of them, or rows ``first : last`` of it."""
+    """Return one array that ``pack`` wrote, or its rows ``first : last``."""
     with safe_open(out / PACKED, "np") as file:
-        if last is None or first == last:  # an empty slice at the end is refused
+        if last is None or first == last:  # safetensors refuses an empty slice at the end
             whole: NDArray[Any] = file.get_tensor(name)[first:last]
             return whole
         part: NDArray[Any] = file.get_slice(name)[first:last]
@@ -294,7 +304,7 @@ def array(out: Path, name: str, first: int = 0, last: int | None = None) -> NDAr
 
 
 def link(source: str | Path, target: str | Path) -> None:
-    """Let a file be in a second place, which is nothing yet; where links are not known, a copy."""
+    """Make ``target``, which must not exist, a hard link to ``source``, or else a copy."""
     try:
         os.link(source, target)
     except OSError:
@@ -302,13 +312,13 @@ def link(source: str | Path, target: str | Path) -> None:
 
 
 def save(directory: Path, **arrays: NDArray[Any]) -> None:
-    """Write one ``.npy`` an array."""
+    """Write each array to a ``.npy`` file of its name."""
     for name, array in arrays.items():
         np.save(directory / f"{name}.npy", array)
 
 
 def load(path: Path, first: int = 0, last: int | None = None) -> NDArray[Any]:
-    """Rows ``first : last`` of an array in a file, as memory of this process."""
+    """Return rows ``first : last`` of a ``.npy`` file, copied into memory."""
     if first == 0 and last is None:
         whole: NDArray[Any] = np.load(path)
         return whole
@@ -316,12 +326,12 @@ def load(path: Path, first: int = 0, last: int | None = None) -> NDArray[Any]:
 
 
 def joined(paths: Iterable[Path]) -> NDArray[Any]:
-    """The arrays of several files, one behind the other."""
+    """Return the concatenated arrays of several files."""
     return np.concatenate([load(path) for path in paths])
 
 
 class ArrayFile:
-    """A ``.npy`` that grows along its first axis; whole when it is closed."""
+    """A ``.npy`` file that grows along its first axis; valid once it is closed."""
 
     def __init__(self, path: Path, dtype: DTypeLike, row: tuple[int, ...] = ()) -> None:
         self.dtype, self.row, self.length = np.dtype(dtype), row, 0
@@ -329,12 +339,12 @@ class ArrayFile:
         self._head()
 
     def append(self, array: NDArray[Any]) -> None:
-        """Write rows, converted to the type of the file, behind those that are there."""
+        """Append rows, converted to the dtype of the file."""
         self.file.write(np.ascontiguousarray(array, self.dtype).data)  # faster than ``tofile``
         self.length += len(array)
 
     def _head(self) -> None:
-        """NumPy leaves room in it for the digits of any length."""
+        """Write the header, which NumPy pads so that any length fits in."""
         head = {
             "descr": np.lib.format.dtype_to_descr(self.dtype),
             "fortran_order": False,
@@ -355,7 +365,7 @@ class ArrayFile:
 
 
 def write_array(path: Path, parts: Iterable[NDArray[Any]], dtype: DTypeLike, *row: int) -> None:
-    """Write arrays into one ``.npy``, one behind the other, holding one at a time."""
+    """Write arrays, one behind the other, into one ``.npy`` file; hold one in memory at a time."""
     with ArrayFile(path, dtype, row) as file:
         for part in parts:
             file.append(part)

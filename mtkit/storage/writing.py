@@ -1,12 +1,12 @@
-"""How a file or a directory takes the place of another: the old or the new is there, always whole.
+"""Atomic replacement of a file or a directory: at any time the old or the new one is complete.
 
-    .NAME.lock                which process writes NAME; that of a dead one is free
-    .NAME.new                 the directory that is to become NAME
-    .NAME.old                 the one that was NAME, on systems that cannot exchange two names
-    .NAME.HOST-PID-N.part     the file that is to become NAME, written by thread N
+    .NAME.lock                names the process that writes NAME; the lock of a dead one is free
+    .NAME.new                 the directory that will become NAME
+    .NAME.old                 the former NAME, on systems that cannot exchange two names
+    .NAME.HOST-PID-N.part     the file that will become NAME, written by thread N
 
-The next process that looks there removes what a killed one has left of these. Everything is flushed
-to the disk before it gets its name.
+The next process that works there removes what a killed one left. Everything is flushed to the disk
+before it gets its name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DAY = 86400  # seconds
 
 
 def remove_stale(directory: Path, is_stale: Callable[[str], bool]) -> int:
-    """Remove the JSON files of a directory whose names, without ``.json``, are stale; how many."""
+    """Remove the files NAME.json of a directory whose NAME is stale; return their number."""
     stale = [file for file in directory.glob("*.json") if is_stale(file.stem)]
     for file in stale:
         file.unlink(missing_ok=True)
@@ -40,7 +40,7 @@ def remove_stale(directory: Path, is_stale: Callable[[str], bool]) -> int:
 
 
 def write_whole(content: str | bytes, path: Path) -> None:
-    """Write a file, and the directories that it lies in; text as UTF-8. Raises OSError."""
+    """Write a file atomically, text as UTF-8; create its parents. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
@@ -48,9 +48,9 @@ def write_whole(content: str | bytes, path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that becomes ``path`` when the block ends well. Raises OSError."""
-    said, path = path, path.resolve()  # a link keeps leading to its file
-    if path.exists() and not path.is_file():  # a device, a pipe
+    """Yield a file that becomes ``path`` when the block succeeds. Raises OSError."""
+    said, path = path, path.resolve()  # a symbolic link stays, its target is replaced
+    if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
         with path.open("wb") as file:
             yield file
         return
@@ -67,7 +67,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def put(written: Path, path: Path) -> None:
-    """Let a file that is on the disk take the place of another, whose mode it keeps."""
+    """Replace ``path`` by a file that is flushed to the disk; keep the mode of ``path``."""
     if path.exists():
         shutil.copymode(path, written)
     written.replace(path)
@@ -76,14 +76,14 @@ def put(written: Path, path: Path) -> None:
 
 @contextmanager
 def named_file(path: Path) -> Iterator[BinaryIO]:
-    """The same of a file that the user names. Raises InputError where it cannot lie there."""
+    """Like ``whole_file``, for a path from the user. Raises InputError as ``placing`` does."""
     with placing(path), whole_file(path) as file:
         yield file
 
 
 @contextmanager
 def placing(path: Path) -> Iterator[None]:
-    """Raise InputError where the file that the user names cannot lie there."""
+    """Raise InputError if a file cannot be created at the ``path`` that the user names."""
     if not path.parent.exists():
         raise InputError(f"{path}: no such directory: {path.parent}")
     try:
@@ -94,15 +94,15 @@ def placing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
-    """A directory beside ``out`` that becomes ``out`` when the block ends well.
+    """Yield a directory beside ``out`` that becomes ``out`` when the block succeeds.
 
-    Left by an exception (Ctrl-C included), it disappears with the parents that were made for it,
-    and ``out`` stays as it was. Raises InputError where another process is writing there.
+    After an exception (Ctrl-C included) it is removed, with the parents created for it, and ``out``
+    is unchanged. Raises InputError if another process writes there.
     """
     said, out = out, out.resolve()
     with naming(said), _made(out.parent), locked(out):
         scratch = _beside(out, NEW)
-        try:  # before the directory is there: Ctrl-C may come at any moment
+        try:  # starts before ``mkdir``: Ctrl-C may come at any moment
             scratch.mkdir()
             yield scratch
             for path in (*scratch.rglob("*"), scratch):
@@ -118,7 +118,7 @@ def replacing(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let a full disk say what could not be written; NumPy even gives two numbers only."""
+    """Add the path to errors of a full disk; NumPy's error has only two numbers."""
     try:
         yield
     except OSError as error:
@@ -132,7 +132,7 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _made(directory: Path) -> Iterator[None]:
-    """Make a directory and its parents; those where nothing came to lie go again."""
+    """Create a directory and its parents; afterwards remove those of them that are empty."""
     missing = [place for place in (directory, *directory.parents) if not place.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     try:
@@ -145,9 +145,9 @@ def _made(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Nobody else may write ``out``; and what was left there by a process that died is gone.
+    """Lock ``out`` against other processes, and clean up after processes that died.
 
-    Raises InputError where somebody does.
+    Raises InputError if another process holds the lock.
     """
     path = _beside(out, LOCK)
     try:
@@ -167,7 +167,7 @@ def locked(out: Path) -> Iterator[None]:
 
 
 def recover(parent: Path) -> None:
-    """Put in order what processes that died have left in a directory; what others hold stays."""
+    """Clean up what dead processes left in a directory; what others have locked stays."""
     with contextlib.suppress(OSError):
         _sweep_parts(parent)
     marks = [path for mark in (LOCK, NEW, OLD) for path in parent.glob(f".*.{mark}")]
@@ -176,7 +176,7 @@ def recover(parent: Path) -> None:
 
 
 def settle(out: Path) -> None:
-    """The same of one directory."""
+    """Clean up what dead processes left of replacing ``out``."""
     out = out.resolve()
     if out.name and any(_beside(out, mark).exists() for mark in (LOCK, NEW, OLD)):
         with contextlib.suppress(InputError, OSError), locked(out):
@@ -184,7 +184,7 @@ def settle(out: Path) -> None:
 
 
 def _sweep(out: Path) -> None:
-    """Take away what is left of a replacement, or give back what it was about to replace."""
+    """Remove what is left of a replacement; restore ``out`` if it was moved away for it."""
     _sweep_parts(out.parent)
     new, old = _beside(out, NEW), _beside(out, OLD)
     if old.exists() and not out.exists():
@@ -195,15 +195,15 @@ def _sweep(out: Path) -> None:
 
 
 def _sweep_parts(parent: Path, name: str = "*") -> None:
-    """Take away the files that processes which died were writing."""
+    """Remove the temporary files of dead processes."""
     for left in parent.glob(f".{name}.*-*-*.{PART}"):
-        with contextlib.suppress(FileNotFoundError):  # another process may sweep, too
+        with contextlib.suppress(FileNotFoundError):  # another process may remove it first
             if not _lives(left):
                 left.unlink()
 
 
 def _exchange(new: Path, out: Path) -> None:
-    """Let two directories exchange their names, or ``out`` become OLD before ``new`` takes its."""
+    """Exchange the names of two directories; else rename ``out`` to OLD and ``new`` to ``out``."""
     try:
         rename_exchange(new, out)
     except OSError as error:
@@ -218,7 +218,7 @@ def _beside(path: Path, mark: str) -> Path:
 
 
 def _lives(part: Path) -> bool:
-    """Whether the process that writes ``part`` may still do so; of another host, for a day."""
+    """Return whether the writer of ``part`` may be alive; on another host, for one day."""
     host, process, _ = part.name.split(".")[-2].rsplit("-", 2)
     if host != HOST or not process.isdecimal():
         return time.time() - part.stat().st_mtime < DAY
@@ -226,5 +226,5 @@ def _lives(part: Path) -> bool:
 
 
 def _literal(name: str) -> str:
-    """For ``glob``, a name whose characters stand for themselves."""
+    """Escape a name for ``glob``."""
     return re.sub(r"([*?[])", r"[\1]", name)
