@@ -94,7 +94,7 @@ def _from_tar(archive: Path, members: Mapping[str, Path], most: int) -> None:
 
 
 class _Measured:
-    """The content of a gzip file; refused once it is much larger than what was read of the file."""
+    """The content of a gzip file. Raises InputError if it is too large for the bytes read."""
 
     def __init__(self, packed: IO[bytes], archive: Path) -> None:
         self.packed, self.archive = packed, archive

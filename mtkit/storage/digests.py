@@ -1,8 +1,8 @@
 """Check that the files of a directory, or mtkit's own code, are unchanged.
 
 The digest of a file is its size and a hash of every block (BLAKE2b, 64 bits), so that parts of a
-large file can be checked by themselves. This detects damage on a disk or in transit. It does not
-protect against somebody who replaces files and hashes; the checks of ``structure`` do.
+large file can be checked by themselves. This detects damage on a disk or in transit, but not files
+that somebody replaced together with their hashes; for those there are the checks of ``structure``.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ connecting and reading, and detects a body that ends early.
     NAME.part         what was received so far; it is kept after errors and Ctrl-C
     NAME.validator    the server's ETag or date of that part: only the same file is resumed
 
-Limits: a download is not resumed if the server sends neither ETag nor date. If it sends no length
-either, an early end is detected only by a known size or hash.
+Limits: a download is not resumed if the server sends neither ETag nor date. If it sends no length,
+an early end is detected only by a known size or hash.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
     stage    tasks that are independent of each other; task k fills STAGE/k
 
 A task writes to a temporary directory that is then renamed, so that STAGE/k is complete if it
-exists. There is no other record of progress: this is enough to resume after a crash, or to let
-another process do a task.
+exists. Nothing else records progress, except a mark for a stage whose files were removed. This is
+enough to resume after a crash, or to let another process do a task.
 
 How work is cut into tasks depends on the text alone (``text.shards``) or does not affect the bytes
 (``Stages.parts``), and sums run over the tasks in their order. So the bytes are the same for any
@@ -126,9 +126,8 @@ class Stages:
         """Run independent ``works``, which run stages themselves, and return their results.
 
         Two run at a time, each with half of the workers and of the memory. If the ``tasks`` of a
-        stage are enough to keep all workers busy, the works run one after the other, which takes
-        half of the disk space. After an error or Ctrl-C, all stop when their current tasks are
-        done.
+        stage are enough to keep all workers busy, the works run one after the other, which needs
+        half the disk space. After an error or Ctrl-C, all stop when their current tasks are done.
         """
         if self.workers == 1 or tasks >= BUSY * self.workers:
             return [work(self) for work in works]
@@ -205,8 +204,9 @@ def unfinished(
 
     marks: digests of the inputs that determine the bytes, by their names in messages; resume:
     continue interrupted work; rest: describes where the work in a directory stands, "" if nothing
-    is worth resuming, and the directory is then removed after an error. Raises InputError if there
-    is nothing to resume, or if its marks differ.
+    is worth resuming. After an InputError the directory is kept only with ``resume``, after another
+    error only if ``rest`` is not empty. Raises InputError if there is nothing to resume, or if its
+    marks differ.
     """
     place = place_of(out)
     file = place / FINGERPRINT

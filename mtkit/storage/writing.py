@@ -132,7 +132,7 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _made(directory: Path) -> Iterator[None]:
-    """Create a directory and its parents; afterwards remove those of them that are empty."""
+    """Create a directory and its parents; afterwards remove those created that are empty."""
     missing = [place for place in (directory, *directory.parents) if not place.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     try:

@@ -43,7 +43,7 @@ from mtkit.text.shards import Shards
 EPOCHS = 4
 STEP = 0.1  # learning rate η of AdaGrad
 DECAY = 1e-2  # of L2 regularisation, in every step
-SURE = 0.01  # no update where |σ(z_t) − target| is at most this
+SURE = 0.01  # no update where |σ(z_t) − label| is at most this
 SPREAD, LARGEST = 4, 1 << 16  # weights per example of t; most weights of a t
 PARTS, SMALLEST = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
 # Bytes of a counted (s, t), of an example, of a weight with its Σ g², of a source word.

@@ -34,7 +34,7 @@ from mtkit.smt.phrases.reorder import orientation
 from mtkit.storage.stages import load, save
 from mtkit.text.shards import SIDES, Shards
 
-MAX_PHRASE = 7  # words; the links of such a pair fit into one 64-bit mask, bit 8 i + j
+MAX_PHRASE = 7  # words; the links of a pair then fit into one 64-bit mask, bit 8 i + j
 WORDS = 13  # 2^WORDS source words get 2 to 4 parts; about four occurrences begin at a word
 # An occurrence: hashes of both phrases; links as in ``PhraseTable``; positions of the first words
 # in the whole text; lengths in words; orientations as in ``reorder``.
@@ -84,7 +84,7 @@ def part_bits(words: int) -> int:
 
 
 def count(corpora: Sequence[Aligned], covered: Bool, bits: int, limit: int = MAX_PHRASE) -> Int64:
-    """Count the consistent spans of each part, int64 (2^bits,), and mark words in ``covered``.
+    """Return the number of consistent spans per part, int64 (2^bits,), and mark ``covered`` words.
 
     covered: (V_s,), set to True for each source word that is a phrase by itself.
     """

@@ -31,8 +31,8 @@ BYTES = np.uint64(0x0101010101010101)
 class PhraseTable(NamedTuple):
     """P phrase pairs of R distinct source phrases, best pairs first within each source phrase.
 
-    Best is by φ(t̄|s̄) in a table of ``build``, by the sum that ``moses.tables`` describes in one
-    of Moses.
+    The order is by φ(t̄|s̄) in a table of ``build``, by the sum in ``moses.tables`` in an imported
+    one.
     """
 
     source: Int32  # source phrase r is source[s_begin[r] : s_begin[r + 1]]

@@ -57,7 +57,7 @@ class Sentence(NamedTuple):
     row: Int64  # match m has the translations row[m] : row[m + 1]
     target: Int32  # target ids; translation t is target[t_begin[t] : t_begin[t + 1]]
     t_begin: Int64
-    given: Int32  # target ids of the given translations, −1 between two; empty if none are given
+    given: Int32  # target ids of the given translations, −1 after each; empty if none are given
 
 
 class Options(NamedTuple):
