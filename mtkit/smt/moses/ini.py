@@ -156,7 +156,7 @@ def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
         features[kind] = feature
     if missing := [kind for kind in (TABLE, LM) if kind not in features]:
         raise InputError(f"{ini}: [feature] lacks {missing[0]}, which mtkit requires")
-    where, text = sections.get("distortion-limit", [("", "6")])[0]  # 6: Moses's default
+    where, text = (sections.get("distortion-limit") or [("", "6")])[0]  # 6: default of Moses
     return features, _number(text, where)
 
 

@@ -144,6 +144,13 @@ def test_a_model_by_hand_is_read_as_it_stands(small: Path) -> None:
 
 
 @pytest.mark.compiled
+def test_a_distortion_limit_that_is_not_given_is_that_of_moses(small: Path) -> None:
+    for section in ("[distortion-limit]\n", ""):
+        small.write_text(INI.replace("[distortion-limit]\n3  # words\n", section))
+        assert read_moses(small).limits.distortion == 6
+
+
+@pytest.mark.compiled
 def test_a_table_is_in_the_order_of_moses_estimates(small: Path) -> None:
     rng = np.random.default_rng(3)
     lines = [
