@@ -162,10 +162,7 @@ def _begin(x: Int, size: int) -> NDArray[np.int64]:
 
 
 def drop_words(y: Tensor, p: float) -> Tensor:
-    """Replace each token but special ones by ``<unk>`` with probability ``p``: word dropout.
-
-    Source: Sennrich & Zhang 2019.
-    """
+    """Replace tokens, except specials, by ``<unk>`` with probability p (Sennrich & Zhang 2019)."""
     if p == 0:
         return y
     dropped = torch.rand(y.shape, device=y.device) < p

@@ -87,10 +87,7 @@ class Attention(nn.Module):
         return self.keys(H) if self.kind in ("bilinear", "mlp") else H
 
     def forward(self, s: Tensor, source: Source) -> tuple[Tensor, Tensor]:
-        """Return contexts (B, T, D) and weights (B, T, I) for ``s`` (B, T, D).
-
-        With ``none`` the weights are uniform and not used.
-        """
+        """Return contexts (B, T, D) and weights (B, T, I; uniform for ``none``) for ``s``."""
         if self.kind == "none":
             alpha = s.new_full((*s.shape[:2], source.H.shape[1]), 1 / source.H.shape[1])
             return source.summary[:, None].expand(-1, s.shape[1], -1), alpha
