@@ -89,7 +89,7 @@ class Part:
     def open(cls, name: str, paths: Sequence[Path], languages: tuple[str, str]) -> Self:
         """Open the translator in ``paths``.
 
-        Raises InputError for other languages, a combination, or a reverse system not neural.
+        Raises InputError for other languages, a combination, or a non-neural reverse system.
         """
         manifest = Manifest.read(paths[0])
         if manifest.kind == COMBINATION:

@@ -27,7 +27,7 @@ from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer
 
-MOST_WORDS = 80  # most words translated at once: networks fail on longer sentences
+MOST_WORDS = 80  # most words translated at once: networks translate longer ones badly
 LONGEST = 100  # most characters of a word; a longer one is copied
 WEIGHTS = "weights.json"
 Weights = Mapping[str, Mapping[str, float]]  # part → feature → λ

@@ -34,7 +34,7 @@ def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tupl
         if t is None:
             t = 1 + max((b for a, b in links if a < s), default=-1 if links else len(words) - 1)
             if t == len(words) > 1 and not any(c.isalnum() for c in words[-1]):
-                t -= 1  # not behind the final mark
+                t -= 1  # before the final punctuation mark
             words.insert(t, "")
             links = {(a, b + (b >= t)) for a, b in links}
             kept = {b + (b >= t) for b in kept}

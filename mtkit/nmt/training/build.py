@@ -117,8 +117,9 @@ def _planned(
 ) -> tuple[Run, Subwords]:  # fmt: skip
     """Return a run with a fixed number of updates, and its subwords.
 
-    The run is restored from its checkpoint in ``place``, if any. begun: when preparation began, see
-    ``plan``. Raises InputError if ``config`` has another number of updates than the checkpoint.
+    The run is restored from its checkpoint in ``place``, if any. If the budget allows too few
+    epochs for the preset, another preset is used. begun: see ``plan``. Raises InputError if
+    ``config`` has another number of updates than the checkpoint.
     """
     pairs, kept = len(corpus.train), place / CHECKPOINT
     resume = bool(parallel.agreed(kept.exists()))
