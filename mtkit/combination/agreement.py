@@ -1,16 +1,16 @@
-"""How far a translation agrees with a list of others: its chrF against what is expected of them.
+"""Agreement of a translation with a list of others: its chrF against their expected n-gram counts.
 
     c̄(g) = (1/|L|) Σ_{z ∈ L} c_z(g)          the expected count of the character n-gram g
-    m_n  = Σ_g min(c_y(g), c̄(g))              g of n characters, blanks left out
+    m_n  = Σ_g min(c_y(g), c̄(g))              g of n characters, without white space
     P_n  = m_n / Σ_g c_y(g),  R_n = m_n / Σ_g c̄(g)
     agreement(y, L) = mean over n = 1 … 6 of (1 + β²) P_n R_n / (β² P_n + R_n),     β = 2
 
-This is chrF (Popović 2015), the list standing for the reference that nobody has: minimum Bayes risk
-(Kumar & Byrne 2004) in its fast form, which takes the expectation of counts, not of scores (DeNero,
-Chiang & Knight 2009), all z being equally probable.
+This is chrF (Popović 2015) with the list in place of the missing reference: minimum Bayes risk
+(Kumar & Byrne 2004) in its fast form, which takes the expectation of counts instead of scores
+(DeNero, Chiang & Knight 2009). All z are equally probable.
 
-Limits: n-grams are told apart by hashes of 64 bits. sacreBLEU's chrF ends with the F of the mean P
-and R; here as there an order counts that both sides have n-grams of.
+Limits: n-grams are identified by 64-bit hashes. sacreBLEU's chrF is the F of the mean P and R, this
+is the mean of F; both skip orders for which one side has no n-grams.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ ORDER, BETA = 6, 2.0
 
 
 def agreement(texts: Sequence[str], begin: Int64, listed: Bool) -> Float64:
-    """float64 (n, P), 0 to 1: of n candidates with each of P lists; 0 with one that is empty.
+    """Return the agreement of n candidates with each of P lists, float64 (n, P), from 0 to 1.
 
-    texts: the n candidates, those of sentence s ``begin[s] : begin[s + 1]``. listed: bool (n, P),
-    whether a candidate stands in a list of its sentence.
+    texts: the n candidates; sentence s has ``begin[s] : begin[s + 1]``. listed: bool (n, P), True
+    if a candidate is in a list of its sentence. Agreement with an empty list is 0.
     """
     spelled = ["".join(text.split()) for text in texts]
     characters = np.frombuffer("".join(spelled).encode("utf-32-le", "surrogatepass"), np.int32)
@@ -56,7 +56,11 @@ def _agreement(words: Int32, first: Int64, begin: Int64, listed: Bool) -> Float6
 
 @inner
 def _number(words: Int32, first: Int64, order: int) -> tuple[Int64, Int64, int]:
-    """The n-grams of candidate y, grams[start[y] : start[y + 1]], as numbers below the third."""
+    """Number the n-grams of one order: those of candidate y are ``grams[start[y] : start[y + 1]]``.
+
+    words: all characters; those of y are ``words[first[y] : first[y + 1]]``. The third result is
+    the number of different n-grams.
+    """
     n = len(first) - 1
     hashed, start = np.zeros(first[n] - first[0], np.uint64), np.zeros(n + 1, np.int64)
     for y in range(n):
@@ -77,7 +81,7 @@ def _number(words: Int32, first: Int64, order: int) -> tuple[Int64, Int64, int]:
 
 @inner
 def _expected(grams: Int64, start: Int64, different: int, listed: Bool) -> Float64:
-    """c̄ of each n-gram in the candidates that are ``listed``."""
+    """Return c̄ of each n-gram over the candidates that are ``listed``, float64 (different,)."""
     expected, share = np.zeros(different), 1 / max(1, listed.sum())
     for y in range(len(listed)):
         if listed[y]:
@@ -88,7 +92,7 @@ def _expected(grams: Int64, start: Int64, different: int, listed: Bool) -> Float
 
 @inner
 def _add(grams: Int64, start: Int64, expected: Float64, total: Float64, orders: Int64) -> None:
-    """Add F of each candidate to ``total``, and 1 to ``orders`` where both sides have n-grams."""
+    """Add each candidate's F to ``total``, and 1 to ``orders`` if both sides have n-grams."""
     count, expected_sum = np.zeros(len(expected)), expected.sum()
     for y in range(len(total)):
         own = grams[start[y] : start[y + 1]]

@@ -20,16 +20,16 @@ from mtkit.manifest import COMBINATION, HASHES, Manifest, naming
 from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext
 
-Paths = Sequence[Path]  # a model directory, those of an ensemble, or a file of n-best lists
+Paths = Sequence[Path]  # one model directory, several for an ensemble, or a file of n-best lists
 
 
 def combine(
     named: Mapping[str, Paths], dev: Bitext | None, out: Path, copy: bool = False, threads: int = 2
 ) -> Manifest:
-    """Tune the combination of the systems ``named`` on ``dev``, by default the set that their
-    manifests name, and write its directory ``out``. copy: with the systems.
+    """Tune the combination of the systems ``named`` on ``dev`` and write its directory ``out``.
 
-    Raises InputError where the systems do not go together, and without a dev set.
+    dev: by default the dev set that the manifests name. copy: copy the systems into ``out``. Raises
+    InputError if the systems cannot be combined or there is no dev set.
     """
     start = time.perf_counter()
     models = {name: paths for name, paths in named.items() if paths[0].is_dir()}
@@ -60,7 +60,7 @@ def combine(
 
 
 def open_part(name: str, paths: Paths, first: Manifest, dev: Bitext) -> Part:
-    """A model between the languages of ``first``, or the lists of the dev set in a file."""
+    """Open a model for the languages of ``first``, or read n-best lists of the dev set."""
     if paths[0].is_dir():
         return Part.open(name, paths, first.languages)
     other = OtherSystem(name)
@@ -69,7 +69,10 @@ def open_part(name: str, paths: Paths, first: Manifest, dev: Bitext) -> Part:
 
 
 def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, float]:
-    """Weights for the parts of ``system``, and the candidates a sentence."""
+    """Return tuned weights for the parts of ``system``, and the mean candidates per sentence.
+
+    Raises InputError if only one part translates, or all lines of the dev set are too long.
+    """
     proposing = [part.name for part in system.parts if not part.reverse]
     if len(proposing) < 2:
         raise InputError(
@@ -90,7 +93,7 @@ def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, float]:
 
 
 def check(models: Mapping[str, Paths]) -> None:
-    """Raise InputError where the tokens of the models are not the same."""
+    """Raise InputError if the models use different tokenizers."""
     tokenizers = {name: Manifest.read(paths[0]).tokenizer for name, paths in models.items()}
     first, *others = tokenizers
     for name in others:
@@ -102,7 +105,7 @@ def check(models: Mapping[str, Paths]) -> None:
 
 
 def named_dev(models: Mapping[str, Paths]) -> Bitext:
-    """The dev set that the manifests name; InputError where none does, or not all the same."""
+    """Return the dev set that the manifests name. Raises InputError if none, or they differ."""
     languages = Manifest.read(next(iter(models.values()))[0]).languages
     files = dict[str, tuple[Path, Path]]()
     for name, paths in models.items():
@@ -123,7 +126,7 @@ def named_dev(models: Mapping[str, Paths]) -> Bitext:
 
 
 def report(tuned: Tuned, candidates: float) -> None:
-    """Say what the weights are worth."""
+    """Print BLEU and WER of systems, combination and oracle. candidates: mean per sentence."""
     note(f"  {candidates:.0f} candidates per sentence; BLEU and WER of word tokens")
     rows = {
         **tuned.alone,

@@ -1,12 +1,13 @@
-"""New candidates: a translation with one stretch of another's, where what surrounds it is equal.
+"""New candidates: a translation with one span replaced by the matching span of another.
 
     y         Für diese  Konto zahlt man nichts .
     z         Für dieses Konto bezahlen Sie nichts .
-    of both   Für dieses Konto zahlt man nichts .        Für diese Konto bezahlen Sie nichts .
+    crossings Für dieses Konto zahlt man nichts .        Für diese Konto bezahlen Sie nichts .
 
-y and z are compared word by word (the longest common stretch, and so on beside it: Ratcliff &
-Metzener 1988); each stretch in which they differ makes a new candidate of either. What nobody has
-said as a whole both systems may think best. Numbers, URLs and placeholders stay those of y.
+y and z are compared word by word (the longest common span, then recursively on both sides of it:
+Ratcliff & Metzener 1988). Each span in which they differ gives two candidates: y with the span of
+z, z with the span of y. Neither system proposed them, but both may score them highest. A crossing
+that changes the numbers, URLs or placeholders of the translation it starts from is dropped.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 
 def crossings(parents: Sequence[Hypothesis], tokenizer: WordTokenizer) -> list[Hypothesis]:
-    """All different ones of each two ``parents``; without scores, in no list."""
+    """Return all distinct crossings of any two ``parents``, with score 0 and no places."""
     known = {tuple(parent.tokens) for parent in parents}
     new = list[Hypothesis]()
     for y, z in combinations(parents, 2):
@@ -41,14 +42,14 @@ def crossings(parents: Sequence[Hypothesis], tokenizer: WordTokenizer) -> list[H
 
 
 def _survive(parent: Sequence[str], words: Sequence[str]) -> bool:
-    """Whether ``words`` have the numbers, URLs and placeholders of ``parent``."""
+    """Whether ``words`` contain exactly the numbers, URLs and placeholders of ``parent``."""
     return Counter(filter(is_verbatim, words)) == Counter(filter(is_verbatim, parent))
 
 
 def _links(
     one: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]], i: int, j: int, k: int, m: int
 ) -> list[tuple[int, int]]:
-    """Links of the words ``[:i]`` and ``[j:]`` of one and, between them, ``[k:m]`` of the other."""
+    """Return the links of the sentence one[:i] + other[k:m] + one[j:]."""
     longer = (m - k) - (j - i)
     links = [(s, t if t < i else t + longer) for s, t in one if not i <= t < j]
     return sorted([*links, *((s, t + i - k) for s, t in other if k <= t < m)])

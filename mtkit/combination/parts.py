@@ -1,4 +1,4 @@
-"""What is combined: translators by their directories, and lists that other systems wrote."""
+"""The parts of a combination: model directories, and n-best lists written by other systems."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from mtkit.text.tokenizer import WordTokenizer
 from mtkit.translators import open_translator
 
 PARTS = "parts.json"
-SIZES = {"smt": 30, "nmt": 5}  # of a part's list, by kind
+SIZES = {"smt": 30, "nmt": 5}  # length of a part's n-best list, by kind
 
 
 @dataclass(eq=False)
 class OtherSystem:
-    """A system that is known by its n-best lists, and says nothing of other translations."""
+    """A system known only by its n-best lists; it cannot score other translations."""
 
     name: str
     by_source: Mapping[str, list[Hypothesis]] = field(default_factory=dict)
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
-        """The first ``n_best`` of each list, of some sentences none.
+        """Return the first ``n_best`` of each list; none for a sentence without a list.
 
-        Raises InputError where there are no lists at all.
+        Raises InputError if there are no lists at all.
         """
         if not self.by_source:
             raise InputError(
@@ -45,13 +45,14 @@ class OtherSystem:
         return [self.by_source.get(sentence, [])[:n_best] for sentence in sentences]
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
-        """See ``System``: as ``model`` the scores of its lists."""
+        """See ``System``. ``model`` is the score in the lists; None for other translations."""
         by_text = {x: {y.text: y.score for y in of} for x, of in self.by_source.items()}
         return [Score(model=by_text.get(x, {}).get(y)) for x, y in pairs]
 
     def read(self, file: Path, sources: Sequence[str], tokenizer: WordTokenizer) -> None:
-        """Take lines ``number ||| translation ||| … ||| score``, as Moses and mtkit write them;
-        numbers count ``sources`` from 0. Raises InputError, naming the line, for others.
+        """Read lines ``number ||| translation ||| … ||| score``, as Moses and mtkit write them.
+
+        Numbers are indices into ``sources``. Raises InputError, which names the line, for others.
         """
         lists: dict[str, list[Hypothesis]] = {}
         for n, line in enumerate(read_lines(file), 1):
@@ -72,11 +73,10 @@ class OtherSystem:
 
 @dataclass(frozen=True)
 class Part:
-    """One of the systems.
+    """One of the combined systems.
 
-    paths: its directory, those of the networks of an ensemble, or none of lists from elsewhere.
-    reverse: whether it translates the other way round, and so can only say what it thinks of x
-    given y. size: of its lists.
+    paths: its directory, several for an ensemble, none for an ``OtherSystem``. reverse: it
+    translates from target to source, and so only scores P(x|y). size: length of its n-best lists.
     """
 
     name: str
@@ -87,7 +87,10 @@ class Part:
 
     @classmethod
     def open(cls, name: str, paths: Sequence[Path], languages: tuple[str, str]) -> Self:
-        """The translator in ``paths``. Raises InputError unless it goes between ``languages``."""
+        """Open the translator in ``paths``.
+
+        Raises InputError for other languages, a combination, or a non-neural reverse system.
+        """
         manifest = Manifest.read(paths[0])
         if manifest.kind == COMBINATION:
             raise InputError(
@@ -119,7 +122,7 @@ def _natural(number: str) -> int:
 
 
 class _Recorded(NamedTuple):
-    """A part in the file ``PARTS``: its directories by their ways from there, a digest of each."""
+    """A part in the file ``PARTS``: relative paths of its directories, and a digest of each."""
 
     name: str
     paths: list[str]
@@ -127,9 +130,9 @@ class _Recorded(NamedTuple):
 
 
 def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool) -> None:
-    """Write what the parts are into ``directory``, which will lie at ``place``.
+    """Write paths, relative to ``place``, and digests of the parts into ``directory``.
 
-    They are referred to by the way from there and by a digest; or, by ``copy``, copied.
+    place: where ``directory`` will be moved. copy: copy the parts into ``directory``.
     """
     records = list[dict[str, Any]]()
     copies = count(1)
@@ -151,9 +154,9 @@ def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool)
 
 
 def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
-    """The parts of the combination in ``directory``.
+    """Open the parts of the combination in ``directory``.
 
-    Raises InputError where one is missing, or is no longer what was combined.
+    Raises InputError if one is missing or has changed since it was combined.
     """
     parts = []
     for name, paths, digests in _recorded(directory):
@@ -174,7 +177,7 @@ def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
 
 
 def with_parts(models: Sequence[Path]) -> list[Path]:
-    """The directories of models, each combination before those of its parts."""
+    """Return the directories of ``models``, each combination followed by those of its parts."""
     every = list[Path]()
     for directory in models:
         every.append(directory)
@@ -184,19 +187,19 @@ def with_parts(models: Sequence[Path]) -> list[Path]:
 
 
 def state_of(models: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of every file of models and of their parts."""
+    """Return name, size and modification time of every file of the models and their parts."""
     files = [(p.relative_to(d), p.stat()) for d in with_parts(models) for p in model_files(d)]
     return [(name.as_posix(), of.st_size, of.st_mtime_ns) for name, of in files]
 
 
 def size(model: Path) -> int:
-    """Bytes of a model, of a combination with all parts: copies lie in it."""
+    """Return the bytes of a model, for a combination with its parts; copied parts count once."""
     outside = [p for p in with_parts([model])[1:] if model.resolve() not in p.resolve().parents]
     return sum(map(model_size, (model, *outside)))
 
 
 def _recorded(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
-    """Name, directories and digests of each part; InputError for what nobody wrote so."""
+    """Return name, directories and digests of each part. Raises InputError if damaged."""
     file = directory / PARTS
     recorded = [as_fields(_Recorded, of, file) for of in read_json(file, list)]
     for of in recorded:
@@ -212,7 +215,7 @@ def _recorded(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
 
 
 def digest(directory: Path) -> str:
-    """128 bits of all files of a model, by name and content, in hexadecimal."""
+    """Return a 128-bit hash of names, sizes and contents of a model's files, in hexadecimal."""
     of = hashlib.blake2b(digest_size=16)
     for path in model_files(directory):
         of.update(f"{path.relative_to(directory).as_posix()}\0{path.stat().st_size}\0".encode())

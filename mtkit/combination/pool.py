@@ -1,20 +1,20 @@
-"""What a combination chooses among: the candidates of a sentence, and their features.
+"""The candidates of a sentence in a combination, and their features.
 
-Candidates are the translations in the parts' lists, equal texts being one: of each list the first
-``FIRST``, and ``AGREEING`` that agree best with the other lists. With more the oracle is better and
-the choice is not. Of the ``PARENTS`` of these that agree best with all lists come crossings
-(``crossing``), ``CHILDREN`` by the same measure. Every part that can says what it thinks of every
-candidate, whoever proposed it (see ``System.score``):
+Candidates are translations in the parts' n-best lists, without duplicate texts: from each list the
+first ``FIRST``, and the ``AGREEING`` that agree best with the other lists. More candidates make the
+oracle better but not the choice. The ``PARENTS`` of these that agree best with all lists are
+crossed (``crossing``), and the best ``CHILDREN`` crossings by the same measure are added. Each part
+gives features to every candidate, whichever part proposed it (see ``System.score``):
 
-    model      what its search maximises: the score of the best derivation, the mean of ln p; of a
-               candidate that it cannot make the lowest of the sentence, and
-    unreached  is 1
-    direct     ln P(y|x), of a network
+    model      what its search maximises: the score of the best derivation, or the mean of ln p; for
+               a candidate that it cannot produce, the lowest of the sentence, and
+    unreached  is 1, otherwise 0
+    direct     ln P(y|x), from a network
     agreement  of the candidate with its list, see ``agreement``
 
-and ``words``, the number of word tokens, belongs to no part. A network that translates the other
-way round has no list, and one feature, ``channel``: ln P(x|y). The n-gram model and the word models
-of a statistical system add nothing to these (docs/combining.md has the figures).
+The feature ``words``, the number of word tokens, belongs to no part. A network of the reverse
+direction has no list and one feature, ``channel``: ln P(x|y). The n-gram model and the word models
+of a statistical system did not improve the choice (figures in docs/combining.md).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mtkit.smt.flat import Float64, Int64
 from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer
 
-OWN = "all"  # what the features of no part are filed under
+OWN = "all"  # name in place of a part for features that belong to none
 FIRST, AGREEING = 2, 6
 PARENTS, CHILDREN = 6, 6
 Name = tuple[str, str]  # part, feature
@@ -40,9 +40,9 @@ Column = Float64  # (n,)
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """n candidates of S sentences, those of sentence s ``begin[s] : begin[s + 1]``.
+    """n candidates of S sentences; sentence s has ``begin[s] : begin[s + 1]``.
 
-    candidates: with their ``places`` in the lists. columns: the features.
+    candidates: with their ``places`` in the lists. columns: (part, feature) → values (n,).
     """
 
     begin: Int64  # (S + 1,)
@@ -50,13 +50,14 @@ class Pool:
     columns: Mapping[Name, Column]
 
     def matrix(self, names: Iterable[Name]) -> Float64:
-        """Some features, float64 (n, F)."""
+        """Return the features ``names``, float64 (n, F). Raises KeyError for a missing one."""
         return np.stack([self.columns[name] for name in names], axis=1)
 
 
 def build_pool(parts: Sequence[Part], sentences: Sequence[str], tokenizer: WordTokenizer) -> Pool:
-    """The candidates for raw ``sentences``. One part works after the other, each on all cores: at
-    once they would wait for each other's Python.
+    """Return candidates and features for raw ``sentences``.
+
+    Parts run one after the other, each on all cores; in parallel Python's lock would slow them.
     """
     lists = {p.name: p.system.translate(sentences, p.size) for p in parts if not p.reverse}
     proposed = [_unite({name: of[s] for name, of in lists.items()}) for s in range(len(sentences))]
@@ -74,8 +75,9 @@ def build_pool(parts: Sequence[Part], sentences: Sequence[str], tokenizer: WordT
 def _shortlist(
     proposed: Sequence[Sequence[Hypothesis]], names: Sequence[str], tokenizer: WordTokenizer
 ) -> tuple[list[list[Hypothesis]], Float64]:
-    """What is worth a closer look of what is ``proposed`` for each sentence, with crossings; and
-    the agreement of all that with each list, (n, P).
+    """Select candidates from those ``proposed`` for each sentence and add crossings.
+
+    Returns the candidates by sentence, and the agreement of all n with each list, (n, P).
     """
     shortlist, everything = list[Int64](), list[list[Hypothesis]]()
     for of, agreed in zip(proposed, _agreement(proposed, names), strict=True):
@@ -100,7 +102,7 @@ def _shortlist(
 
 
 def _agreement(of_sentence: Sequence[Sequence[Hypothesis]], names: Sequence[str]) -> list[Float64]:
-    """Of the candidates of each sentence with each list, (its candidates, P)."""
+    """Return the agreement with each list, one array (number of candidates, P) per sentence."""
     every = [y for of in of_sentence for y in of]
     listed = np.array([[name in y.places for name in names] for y in every])
     begin = np.cumsum([0, *map(len, of_sentence)])
@@ -108,12 +110,12 @@ def _agreement(of_sentence: Sequence[Sequence[Hypothesis]], names: Sequence[str]
 
 
 def _best(values: Float64, k: int) -> Int64:
-    """The places of the ``k`` largest, the largest first."""
+    """Return the indices of the ``k`` largest values, largest first."""
     return np.argsort(-values, kind="stable")[:k]
 
 
 def _unite(lists: Mapping[str, Sequence[Hypothesis]]) -> list[Hypothesis]:
-    """The different translations of one sentence, part by part, with all their places."""
+    """Merge the lists of one sentence; equal texts become one, with its places in all lists."""
     by_text: dict[str, Hypothesis] = {}
     for name, hypotheses in lists.items():
         for place, hypothesis in enumerate(hypotheses):
@@ -123,7 +125,7 @@ def _unite(lists: Mapping[str, Sequence[Hypothesis]]) -> list[Hypothesis]:
 
 
 def _judge(part: Part, pairs: Sequence[tuple[str, str]], begin: Int64) -> dict[str, Column]:
-    """What a part thinks of the pairs of sentence and candidate."""
+    """Return the part's features for (sentence, candidate) pairs: feature → values (n,)."""
     if part.reverse:
         scores = part.system.score([(y, x) for x, y in pairs], brief=True)
         return {"channel": np.array([score.direct.value for score in scores if score.direct])}

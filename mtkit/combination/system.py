@@ -1,7 +1,7 @@
 """The combination as a ``System``: argmax_{y ∈ Y(x)} Σ_k λ_k f_k(x, y), raw text in and out.
 
-A part all of whose weights are 0 is not asked. Where only one is left that translates, its own
-translations are the answer, in its own order.
+A part whose weights are all 0 is not used. If only one part that translates is left, its own n-best
+list is the result.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer
 
-MOST_WORDS = 80  # that are translated at once: more are too long for networks
-LONGEST = 100  # characters of a word; a longer one is copied
+MOST_WORDS = 80  # most words translated at once: networks translate longer ones badly
+LONGEST = 100  # most characters of a word; a longer one is copied
 WEIGHTS = "weights.json"
 Weights = Mapping[str, Mapping[str, float]]  # part → feature → λ
 
 
 @dataclass(eq=False)
 class Combination:
-    """Parts and weights; meets ``mtkit.system.System``."""
+    """Parts and weights as a translator; a ``mtkit.system.System``."""
 
     kind: ClassVar[str] = COMBINATION
     parts: Sequence[Part]
@@ -45,7 +45,7 @@ class Combination:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory. Raises InputError where a part is missing or has changed."""
+        """Read a model directory. Raises InputError if a part is missing or has changed."""
         manifest = Manifest.read(directory)
         parts = read_parts(directory, manifest.languages)
         weights = read_weights(directory / WEIGHTS, [part.name for part in parts])
@@ -53,17 +53,20 @@ class Combination:
 
     @property
     def systems(self) -> dict[str, System]:
-        """The parts that are translators, by name."""
+        """The parts that are models, by name; parts known by n-best lists are left out."""
         return {p.name: p.system for p in self.parts if not isinstance(p.system, OtherSystem)}
 
     @property
     def asked(self) -> list[Part]:
-        """The parts that have a weight other than 0."""
+        """The parts with at least one weight other than 0."""
         return [part for part in self.parts if any(self.weights.get(part.name, {}).values())]
 
     @property
     def only(self) -> Part | None:
-        """The part whose translations are the answer, where no other that translates is asked."""
+        """The used part that translates, if there is just one, else None.
+
+        Raises InputError if there is none.
+        """
         forward = [part for part in self.asked if not part.reverse]
         if not forward:
             raise InputError("all weights of the combination are 0; run `mtkit combine` again")
@@ -74,8 +77,9 @@ class Combination:
         return self.tokenizer.tokenize_all(sentences)
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
-        """See ``System``. The score is Σ_k λ_k f_k, comparable only within a sentence; ``features``
-        are the f_k, as in ``smt-en-de.model``, and ``places`` those in the parts' lists.
+        """See ``System``. The score is Σ_k λ_k f_k, comparable only within a sentence.
+
+        ``features`` are the f_k, named PART.FEATURE; ``places`` are the ranks in the parts' lists.
         """
         if part := self.only:
             lists = part.system.translate(sentences, n_best)
@@ -97,13 +101,16 @@ class Combination:
         return by_pieces(words, spans, translate, n_best, detokenize)
 
     def pool(self, pieces: Sequence[Sequence[str]]) -> Pool:
-        """The candidates for sentences that are given as word tokens."""
+        """Return candidates and features for sentences given as word tokens."""
         return build_pool(self.asked, list(map(self.tokenizer.detokenize, pieces)), self.tokenizer)
 
     def choose(
         self, pool: Pool, sentences: Sequence[Sequence[str]], n_best: int
     ) -> list[list[Hypothesis]]:
-        """The best ``n_best`` candidates of each sentence; what obeys the glossary is better."""
+        """Return the best ``n_best`` candidates of each sentence; any that obey the glossary first.
+
+        Raises InputError if a feature with a weight is missing.
+        """
         λ = self._λ
         try:
             features = pool.matrix(λ)
@@ -130,7 +137,7 @@ class Combination:
 
     @property
     def _λ(self) -> dict[Name, float]:
-        """The weights that are not 0."""
+        """The weights that are not 0, by part and feature."""
         asked = [*(part.name for part in self.asked), OWN]
         named = {(p, f): w for p in asked for f, w in self.weights.get(p, {}).items()}
         return {name: weight for name, weight in named.items() if weight}
@@ -140,16 +147,16 @@ class Combination:
         return compliance.complied == compliance.matches
 
     def use_glossary(self, glossary: Glossary) -> None:
-        """Let the parts that can obey it, and choose what does; without entries nothing changes."""
+        """Pass the glossary to the statistical parts, and prefer candidates that obey it."""
         self.glossary = glossary
         for system in self.systems.values():
             if isinstance(system, SmtSystem):
                 system.use_glossary(glossary)
 
     def use_lists(self, name: str, file: Path, sources: Sequence[str]) -> None:
-        """Take the lists of the part ``name`` for ``sources`` from a file, see ``OtherSystem``.
+        """Read n-best lists of the part ``name`` for ``sources``; see ``OtherSystem.read``.
 
-        Raises InputError where that is no part that is known by lists alone.
+        Raises InputError if there is no such part that is known only by n-best lists.
         """
         others = {p.name: p.system for p in self.parts if isinstance(p.system, OtherSystem)}
         if name not in others:
@@ -184,15 +191,15 @@ class Combination:
         return [Term(name, value, weight, value * weight + 0.0) for weight, (name, value) in sides]
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
-        """See ``System``: nothing, since what a combination maximises holds among candidates."""
+        """See ``System``. Returns no score: it would compare only candidates of one sentence."""
         return [Score(why="a combination chooses among its parts' translations")] * len(pairs)
 
     def spell(self, words: Sequence[str], source: bool = False) -> Float64:
-        """See ``System``: as its first part."""
+        """See ``System``. Uses the first model."""
         return next(iter(self.systems.values())).spell(words, source)
 
     def wider(self, k: int) -> Self:
-        """See ``System``: of all parts, with lists ``k`` times as long."""
+        """See ``System``. Widens all parts; their n-best lists are ``k`` times as long."""
         parts = [
             part
             if isinstance(part.system, OtherSystem)
@@ -208,12 +215,12 @@ class Combination:
 
 
 def takes(words: Sequence[str]) -> bool:
-    """Whether a line can be translated at once."""
+    """Whether a line is neither empty nor too long, in words or characters of a word."""
     return 0 < len(words) <= MOST_WORDS and max(map(len, words)) <= LONGEST
 
 
 def read_weights(path: Path, parts: Sequence[str]) -> Weights:
-    """λ by part and feature. Raises InputError for what is no such JSON object."""
+    """Read λ by part and feature. Raises InputError if the file is not such a JSON object."""
     weights = read_json(path, dict, unfit)
     if not set(weights) <= {*parts, OWN}:
         raise InputError(f"{path}: expected weights of {', '.join((*parts, OWN))}")

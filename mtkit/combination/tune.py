@@ -1,13 +1,13 @@
-"""The weights λ that choose best among the candidates of a dev set.
+"""Tuning: the weights λ that choose best among the candidates of a dev set.
 
-The unit of λ_k is 1/σ_k, σ_k the standard deviation of f_k among the candidates of a sentence, so
-that steps in all directions are alike. Batch MIRA (``smt.tuning.mira``) starts once at each part's
-own choice, 1 for its ``model`` and −1 for what it cannot make; the best end is the result.
+Features are divided by σ_k, the standard deviation of f_k among the candidates of a sentence, so
+that a step has the same effect on each weight. Batch MIRA (``smt.tuning.mira``) starts once from
+each system's own choice: weight 1 for its ``model``, −1 for ``unreached``. The best result is kept.
 
-Cross-validation tells what that is worth for other text, and whether to stay near the start or to
-go far (``MIRA``): each part of the dev set is translated with weights that were tuned on the other
-``FOLDS`` − 1. One division of 1,000 sentences errs by some 0.2 BLEU, enough to take a combination
-for useless: ``DIVISIONS`` are put together. What has more ``merit`` (``smt.tuning.bleu``) is best.
+Cross-validation estimates the quality on other text, and decides between small and large steps
+(``MIRA``): each fold of the dev set is translated with weights tuned on the other ``FOLDS`` − 1.
+One division of 1,000 sentences errs by about 0.2 BLEU, enough to reject a useful combination;
+therefore ``DIVISIONS`` are added up. Best means highest ``merit`` (``smt.tuning.bleu``).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from mtkit.smt.tuning.lists import Lists, best, best_total, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
 
 FOLDS, DIVISIONS = 5, 5
-Way = tuple[float, int]
-MIRA = ((3e-4, 30_000), (0.1, 100_000))  # the longest step C, and how many: near the start, or far
+Way = tuple[float, int]  # longest step C, number of steps
+MIRA = ((3e-4, 30_000), (0.1, 100_000))  # stay near the start, or move far
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one choice for each sentence of the dev set, in word tokens as they stand."""
+    """Scores of one choice of candidates for the dev set, computed on word tokens."""
 
     bleu: float
     wer: float
@@ -40,33 +40,33 @@ class Figures:
 
     @classmethod
     def of(cls, total: Int64) -> Figures:
-        """From the sum of its statistics."""
+        """Return the scores for summed statistics ``total`` (COLUMNS,)."""
         return cls(float(bleu(total)), float(wer(total)), float(merit(total)))
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """Weights, and what they are worth on the dev set."""
+    """Weights, and scores on the dev set."""
 
     weights: Weights
     alone: dict[str, Figures]  # each system's own choice
-    validated: Figures  # by weights that were tuned on other sentences
-    fitted: Figures  # by ``weights``
-    oracle: Figures  # of the candidates that are most like the references
+    validated: Figures  # cross-validated
+    fitted: Figures  # with ``weights``, on the data they were tuned on
+    oracle: Figures  # of the candidates with the highest sentence BLEU
 
     @property
     def best(self) -> str:
-        """The system that is best alone."""
+        """The system with the highest merit alone."""
         return max(self.alone, key=lambda name: self.alone[name].merit)
 
     @property
     def pays(self) -> bool:
-        """Whether the combination is better than that."""
+        """Whether the combination, cross-validated, has more merit than the best system."""
         return self.validated.merit > self.alone[self.best].merit
 
 
 def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]) -> Tuned:
-    """The best weights for a dev set. systems: those with lists. references: as word tokens."""
+    """Tune weights on a dev set. systems: parts with n-best lists. references: word tokens."""
     names = list(pool.columns)
     features = pool.matrix(names).astype(np.float32)
     lists = Lists(pool.begin, features, counts(pool, references))
@@ -93,9 +93,7 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
 
 
 def _validated(lists: Lists, starts: Sequence[Float64], way: Way) -> Figures:
-    """Of what is chosen of each sentence by weights tuned without its part, by ``DIVISIONS`` into
-    ``FOLDS`` parts.
-    """
+    """Return cross-validated scores, added up over ``DIVISIONS`` divisions into ``FOLDS`` folds."""
     total = np.zeros(lists.statistics.shape[1], np.int64)
     for seed in range(1, DIVISIONS + 1):
         fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
@@ -106,7 +104,7 @@ def _validated(lists: Lists, starts: Sequence[Float64], way: Way) -> Figures:
 
 
 def optimum(lists: Lists, starts: Sequence[Float64], way: Way) -> Float64:
-    """The best that MIRA finds from one of ``starts``, in one of the ways of ``MIRA``."""
+    """Return the best weights (F,) that MIRA finds from any of ``starts``. way: one of ``MIRA``."""
     C, steps = way
     epochs = -(-steps // max(1, len(lists.begin) - 1))
     ends = [mira(lists, start, epochs=epochs, C=C)[0] for start in starts]
@@ -114,20 +112,20 @@ def optimum(lists: Lists, starts: Sequence[Float64], way: Way) -> Float64:
 
 
 def own_first(pool: Pool, system: str) -> Int64:
-    """What ``system`` says alone, the candidate that is first in its list; (S,)."""
+    """Return each sentence's candidate that is first in the list of ``system``, as rows (S,)."""
     own = np.array([y.places.get(system) == 0 for y in pool.candidates])
     spans = pairwise(pool.begin.tolist())
-    return np.array([a + np.argmax(own[a:b]) for a, b in spans])  # the first where it says nothing
+    return np.array([a + np.argmax(own[a:b]) for a, b in spans])  # the first if the list is empty
 
 
 def own_choice(system: str, names: Sequence[Name]) -> Float64:
-    """λ by which ``system`` chooses among all candidates as its own search would."""
+    """Return λ (F,) with which ``system`` chooses among all candidates as its own search would."""
     own = {(system, "model"): 1.0, (system, "unreached"): -1.0}
     return np.array([own.get(name, 0.0) for name in names])
 
 
 def counts(pool: Pool, references: Sequence[Sequence[str]]) -> Int32:
-    """The statistics of the candidates, int32 (n, COLUMNS). references: as word tokens."""
+    """Return the candidates' BLEU statistics, int32 (n, COLUMNS). references: word tokens."""
     number: dict[str, int] = {}
 
     def flat(sentences: Sequence[Sequence[str]]) -> Flat:
@@ -138,15 +136,17 @@ def counts(pool: Pool, references: Sequence[Sequence[str]]) -> Int32:
 
 
 def among(lists: Lists, chosen: Bool) -> Lists:
-    """The lists of the sentences ``chosen``, bool (S,)."""
+    """Return the lists of the sentences ``chosen``, bool (S,)."""
     sizes = np.diff(lists.begin)
     rows = np.repeat(chosen, sizes)
     return Lists(np.cumsum([0, *sizes[chosen]]), lists.features[rows], lists.statistics[rows])
 
 
 def oracle(begin: Int64, statistics: Int32) -> Int64:
-    """Of each sentence the candidate of the highest BLEU, each count of n-grams but the first one
-    higher than it is (Lin & Och 2004), so that a short sentence has one.
+    """Return each sentence's candidate with the highest sentence BLEU, as rows (S,).
+
+    Counts of orders 2 to 4 are increased by 1 (Lin & Och 2004), so that BLEU is above 0 even for
+    short sentences.
     """
     counts = statistics.astype(float)
     matches, totals = counts[:, :ORDER], counts[:, ORDER : 2 * ORDER]
@@ -168,7 +168,7 @@ def _total(lists: Lists, weights: Float64) -> Int64:
 
 
 def _deviations(lists: Lists) -> Float64:
-    """σ (F,)."""
+    """Return σ, each feature's standard deviation within sentences, (F,)."""
     features, sizes = lists.features.astype(float), np.diff(lists.begin)
     means = np.add.reduceat(features, lists.begin[:-1]) / sizes[:, None]
     deviations: Float64 = np.sqrt(((features - np.repeat(means, sizes, axis=0)) ** 2).mean(0))

@@ -1,4 +1,4 @@
-"""From a text to a study: models are trained, kept in a directory, and measured."""
+"""From a corpus to a study: train models, write them to a directory, measure them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRANSLATORS: dict[str, Attention] = {
 
 
 class Texts(NamedTuple):
-    """train: ids (T,); windows: of the dev set; see ``study``."""
+    """Vocabulary and texts of a study. train: ids (T,). windows: of the dev set."""
 
     words: Vocabulary
     train: Ids
@@ -42,7 +42,8 @@ def train_and_measure(
     corpus: Corpus, tokenizer: WordTokenizer, plan: Plan, directory: Path, threads: int = 1
 ) -> Study:
     """Train the models of ``plan`` on the target side, write them to ``directory``, measure them.
-    Without a dev set, one in 20 pairs is held out. Raises InputError where it is too short.
+
+    Without a dev set, one in 20 pairs is held out. Raises InputError if the dev set is too short.
     """
     set_threads(threads)
     text = _texts(corpus, tokenizer, plan.words)
@@ -61,7 +62,11 @@ def measure_again(
     directory: Path, train: Files | None = None, dev: Files | None = None, threads: int = 1,
     file_format: str = "",
 ) -> Study:  # fmt: skip
-    """Measure ``directory`` again; InputError where it is no laboratory or its text is gone."""
+    """Measure the laboratory in ``directory`` again.
+
+    train, dev: by default the files in its manifest. Raises InputError if it is no laboratory or
+    its text is missing.
+    """
     set_threads(threads)
     laboratory, manifest = load_laboratory(directory)
     tokenizer = manifest.word_tokenizer
@@ -75,7 +80,7 @@ def measure_again(
 
 
 def _texts(corpus: Corpus, tokenizer: WordTokenizer, words: Vocabulary | int) -> Texts:
-    """words: those told apart, or how many; these are then the most frequent ones."""
+    """Return a study's texts. words: the vocabulary, or how many of the most frequent words."""
     text, dev = train_and_dev(corpus.train, corpus.dev)
     read, measured = ([tokenizer.tokenize(line) for line in side.target] for side in (text, dev))
     known = study.frequent(read, words) if isinstance(words, int) else words
@@ -85,7 +90,7 @@ def _texts(corpus: Corpus, tokenizer: WordTokenizer, words: Vocabulary | int) ->
 def _measure(
     laboratory: Laboratory, corpus: Corpus, text: Texts, directory: Path, threads: int
 ) -> Study:
-    name = f"{corpus.name} ({corpus.pair[1]})"  # its target side alone
+    name = f"{corpus.name} ({corpus.pair[1]})"  # only the target side is used
     measured = study.measure(laboratory, name, text.train, text.windows, threads, _timed)
     translators = {k: directory / k for k in TRANSLATORS if (directory / k).is_dir()}
     for path in translators.values():
@@ -96,7 +101,7 @@ def _measure(
 
 @contextmanager
 def _timed(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """A step with its time, and a bar while it lasts."""
+    """Report a step with its duration and a progress bar; see ``study.Step``."""
     with step(name), progress() as bar:
         task = bar.add_task(name, total=total, status="")
         yield lambda: bar.advance(task)

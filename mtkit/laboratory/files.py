@@ -1,4 +1,4 @@
-"""A laboratory on disk: a directory of language models, each one that ``mtkit.load`` reads."""
+"""A laboratory on disk: a directory of language models, each readable by ``mtkit.load``."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ from mtkit.text.vocabulary import Vocabulary
 
 
 def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, directory: Path) -> None:
-    """Write every model as ``directory/SET-UP-SEED``, and what they have in common; the directory
-    is there (see ``storage.writing.replacing``).
-    """
+    """Write every model as ``directory/SET-UP-SEED``, and a manifest; ``directory`` must exist."""
     manifest = Manifest.of(LABORATORY, corpus, tokenizer, {})
     shared = {"hidden": laboratory.hidden, "updates": laboratory.updates}
     names = []
@@ -51,7 +49,7 @@ def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, direc
 
 
 def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
-    """Read what ``save`` wrote. Raises InputError where ``directory`` is no such thing."""
+    """Read what ``save`` wrote. Raises InputError if ``directory`` is no laboratory or damaged."""
     manifest = Manifest.read(directory)
     if manifest.kind != LABORATORY:
         raise InputError(f"{directory}: not a directory of `mtkit gradients`")
@@ -69,7 +67,7 @@ def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
 
 
 class _Shared(NamedTuple):
-    """What the manifest says of all models."""
+    """Settings in the laboratory's manifest."""
 
     hidden: int
     updates: int
@@ -77,7 +75,7 @@ class _Shared(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A line of a model's log; None for what was not finite."""
+    """A line of a model's log; None for a value that was not finite."""
 
     loss: float | None
     gradient_norm: float | None

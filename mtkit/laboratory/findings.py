@@ -1,14 +1,14 @@
-"""From what was measured in single models to figures with intervals.
+"""From measurements of single models to figures with intervals.
 
     decay rate           ρ of norm ∝ ρ^k, by least squares on ln ‖∂L_t/∂s_{t−k}‖ over k = 1 … K;
-                         1 = nothing is lost; below 1 gradients vanish, above they explode
-    effective context    the least k for which the perplexity given the last k words alone is within
-                         1 % of that given all
-    reach of the order   the least k for which it is within 1 % of that although the words before
-                         the last k are shuffled (Khandelwal et al. 2018)
+                         gradients vanish below 1 and explode above 1
+    effective context    the smallest k whose perplexity given only the last k words is within 1 %
+                         of that given all words
+    reach of the order   the smallest k whose perplexity with the words before the last k shuffled
+                         is within 1 % of that with no word shuffled (Khandelwal et al. 2018)
 
-Intervals are 95 %, over places of the text and seeds. Places whose histories overlap are drawn in
-blocks, ``BLOCK`` times as long as that goes on; by shorter ones the intervals come out too narrow.
+Intervals are 95 %, over windows and seeds. Windows that overlap are resampled in blocks, ``BLOCK``
+times as long as the overlap reaches; shorter blocks give too narrow intervals.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ from mtkit.evaluation.means import Band, Floats, Interval, band, ends, interval,
 from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Probe, Setup, Trained
 
 WITHIN = 1.01  # of the perplexity with all of the context
-EXPLODED = 100.0  # a gradient of this norm has exploded: the others are clipped at 1
+EXPLODED = 100.0  # a gradient with a larger norm has exploded; the usual clipping is at 1
 BLOCK = 4  # see ``block_of``
-LEAST = 1e-300  # what a norm of 0 counts as
+LEAST = 1e-300  # replaces a norm of 0 in logarithms
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a model makes of a shorter history."""
+    """A model's perplexity by history."""
 
-    perplexity: float  # given all of it
-    cut: Band  # given the last k words alone, x = k, with its 95 % interval
+    perplexity: float  # given the full history
+    cut: Band  # perplexity given only the last k words, x = k, with its 95 % interval
     effective: Interval  # the effective context, in words
-    shuffled: Band | None = None  # given all, those before the last k in disorder
+    shuffled: Band | None = None  # perplexity with the words before the last k shuffled
     order: Interval | None = None  # the reach of the order, in words
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """The figures of one set-up, all seeds together."""
+    """Figures of one set-up over all seeds."""
 
     setup: Setup
     decay_rate: Interval
     states: Band  # gradient norms by distance k: median, central 80 %
     inputs: Band  # likewise
     spectral_norm: float  # mean of ‖U‖₂ over seeds
-    gates: dict[str, float]  # their means
-    span: list[float] | None  # quartiles over units of the memory they imply, in tokens
-    norms: dict[str, float]  # quantiles of the gradient's norm before clipping
-    clipped: float  # the share of updates that were
-    trace: list[float]  # norms by update, of the first seed
-    exploded: list[int | None]  # of each seed: first update above ``EXPLODED`` or NaN; None
+    gates: dict[str, float]  # gate → mean
+    span: list[float] | None  # quartiles over units of the memory span 1/(1 − f̄), in tokens
+    norms: dict[str, float]  # quantiles of the gradient norm before clipping
+    clipped: float  # share of clipped updates
+    trace: list[float]  # gradient norms before clipping by update, first seed
+    exploded: list[int | None]  # per seed: first update, from 0, above ``EXPLODED`` or NaN, or None
     context: Context
 
 
 def block_of(apart: float) -> int:
-    """How many places are drawn together that lie ``apart`` words from one another.
+    """Return the number of neighbouring windows per block if they start ``apart`` words apart.
 
     >>> [block_of(apart) for apart in (1, 6.5, 13, 64, 65)]
     [256, 36, 16, 4, 1]
@@ -67,8 +67,9 @@ def block_of(apart: float) -> int:
 
 
 def context_of(cut: Floats, apart: float, shuffled: Floats | None = None) -> Context:
-    """From −ln P (S, N, k) for k of ``CUT``, the last all of the context, and of ``SHUFFLED``.
+    """Return the figures for −ln P of S seeds and N windows.
 
+    cut: (S, N, len(CUT)), the last column given the full history. shuffled: (S, N, len(SHUFFLED)).
     apart: see ``study.Windows``.
     """
     full, block = cut[..., -1:], block_of(apart)
@@ -81,14 +82,17 @@ def context_of(cut: Floats, apart: float, shuffled: Floats | None = None) -> Con
 
 
 def _perplexities(ks: Sequence[int], values: Floats, block: int) -> Band:
-    """exp of the mean of −ln P, by k, with its 95 % interval."""
+    """Return perplexity by k with its 95 % interval, from −ln P (S, N, len(ks))."""
     low, high = ends(np.exp(resampled_means(values, block)))
     middle = np.exp(values.mean((0, 1)))
     return Band(list(map(float, ks)), middle.tolist(), low.tolist(), high.tolist())
 
 
 def _least(ks: Sequence[int], excess: Floats, block: int) -> Interval:
-    """The least k at which the mean excess of nats is within 1 %; ``HISTORY`` where none is."""
+    """Return the smallest k whose mean excess is at most ln ``WITHIN``; ``HISTORY`` if none is.
+
+    excess: nats above −ln P given the full history, (S, N, len(ks)).
+    """
     ends = np.array([*ks, HISTORY], np.float64)
 
     def least(mean: Floats) -> Floats:
@@ -99,7 +103,7 @@ def _least(ks: Sequence[int], excess: Floats, block: int) -> Interval:
 
 
 def decay_rate(norms: Floats, block: int = 1) -> Interval:
-    """ρ of norms (S, N, K + 1): exp of the slope of ln norm over k = 1 … K."""
+    """Return ρ of norms (S, N, K + 1): exp of the slope of ln norm over k = 1 … K."""
     k = np.arange(1, norms.shape[-1])
     weights = (k - k.mean()) / ((k - k.mean()) ** 2).sum()
     slopes = np.log(np.maximum(norms[..., 1:], LEAST)) @ weights  # (S, N)
@@ -107,7 +111,7 @@ def decay_rate(norms: Floats, block: int = 1) -> Interval:
 
 
 def recurrent(trained: Sequence[Trained], probes: Sequence[Probe], apart: float) -> Recurrent:
-    """All seeds of one set-up as one finding. apart: see ``study.Windows``."""
+    """Return the figures of one set-up from all its seeds. apart: see ``study.Windows``."""
     setup = trained[0].setup
     states, inputs = np.stack([p.states for p in probes]), np.stack([p.inputs for p in probes])
     cut, shuffled = np.stack([p.cut for p in probes]), np.stack([p.shuffled for p in probes])
@@ -124,7 +128,7 @@ def recurrent(trained: Sequence[Trained], probes: Sequence[Probe], apart: float)
         gates={g: float(np.mean([p.gates[g] for p in probes])) for g in probes[0].gates},
         span=np.quantile(spans, [0.25, 0.5, 0.75]).tolist() if spans else None,
         norms={f"{q:.0%}": float(np.quantile(finite, q)) for q in (0.5, 0.9, 0.99, 1.0)},
-        clipped=float((~(norms <= setup.clip)).mean()) if setup.clip else 0.0,  # NaN, too
+        clipped=float((~(norms <= setup.clip)).mean()) if setup.clip else 0.0,  # counts NaN
         trace=trained[0].trace[:, 1].tolist(),
         exploded=[_exploded(t.trace[:, 1]) for t in trained],
         context=context_of(cut, apart, shuffled),

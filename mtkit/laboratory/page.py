@@ -1,4 +1,4 @@
-"""What the laboratory found as tables, charts and sentences, each with its equation."""
+"""A study as tables, charts with equations, and verdicts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ DISTANCES = (1, 10, 50)
 STEPS = (0, 5, 10, 15, 20, 30)
 HISTORIES = (0, 1, 3, 7, 20)
 DRAWN = (2, 5)  # orders of the n-gram models in the charts
-CLAIM = (5, 10)  # "about seven tokens" (Gers et al. 2000: five to ten steps, of plain RNNs)
+CLAIM = (5, 10)  # "about seven tokens"; Gers et al. 2000: 5 to 10 steps, for plain RNNs
 
 
 def findings(study: Study) -> Findings:
-    """Everything that is shown of a study."""
+    """Return the tables, charts and verdicts of a study."""
     title, question = f"mtkit gradients: {study.corpus}", "How far back do models look?"
     summary = (
         f"{study.corpus}: {study.words:,} words of training text, {study.vocabulary:,} different, "
@@ -86,7 +86,7 @@ CONTEXTS: Columns[Context] = [
 
 
 def grids(study: Study) -> list[Grid]:
-    """The tables, in order."""
+    """Return the tables, in order."""
     models = [(m.setup.name, m) for m in study.models]
     ngrams = [(f"{n}-gram", context) for n, context in study.ngrams.items()]
     return [
@@ -145,7 +145,7 @@ def _gradients(models: Sequence[tuple[str, Recurrent]]) -> Grid:
 
 
 def _norms(caption: str, curves: dict[str, Band], places: Iterable[tuple[str, int]]) -> list[Grid]:
-    """A table of the norms at ``places``, if there are any curves."""
+    """Return a table of the norms at ``places``, (heading, x) each; none without curves."""
     columns = [(heading, lambda curve, x=x: _small(_at(curve, x))) for heading, x in places]
     return [table(caption, curves.items(), columns, first="Model")] if curves else []
 
@@ -154,7 +154,7 @@ def _norms(caption: str, curves: dict[str, Band], places: Iterable[tuple[str, in
 
 
 def verdicts(study: Study) -> list[str]:
-    """What the figures say of what textbooks say."""
+    """Return sentences that compare the figures with textbook claims."""
     by_name = {m.setup.name: m for m in study.models}
     sentences = []
     if "rnn" in by_name and "lstm" in by_name:
@@ -207,7 +207,7 @@ def _seven(m: Recurrent) -> str:
 
 
 def _lost(m: Recurrent) -> bool:
-    """Whether context does nothing but harm, as where training went astray."""
+    """Whether perplexity with full context is higher than with none: training has failed."""
     return m.context.perplexity > m.context.cut.middle[0]
 
 
@@ -234,11 +234,11 @@ def _trace(m: Recurrent) -> Line:
 
 
 def _helped(study: Study) -> list[Recurrent]:
-    """The models whose perplexities are drawn."""
+    """Return the models whose perplexities are drawn."""
     return [m for m in study.models if m.setup.clip and not _lost(m)]
 
 
-# Title, both axes, equation, note and lines; all grow by factors.
+# Title, x axis, y axis, equation, note and lines; all y axes are logarithmic.
 CHARTS: list[tuple[str, str, str, str, str, Callable[[Study], list[Line]]]] = [
     ("Gradient of the loss by the state k tokens back", "k, tokens back", "gradient norm",
      "‖{∂L_t}/{∂s_{t−k}}‖ ∝ ρ^k", WIDE,
@@ -267,7 +267,7 @@ CHARTS: list[tuple[str, str, str, str, str, Callable[[Study], list[Line]]]] = [
 
 
 def charts(study: Study) -> list[Chart]:
-    """The charts of ``CHARTS`` that have lines."""
+    """Return the charts of ``CHARTS`` that have lines."""
     return [
         Chart(title, x, drawn, log=True, equations=(equation,), y=y, note=note)
         for title, x, y, equation, note, lines in CHARTS

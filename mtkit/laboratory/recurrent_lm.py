@@ -1,9 +1,9 @@
-"""A recurrent language model as a model directory: P(y) of any text, beside an n-gram model's.
+"""A recurrent language model as a ``System``: P(y) of any text, comparable with an n-gram model's.
 
     ln P(y) = Σ_t ln P(y_t | <s> </s> y_1 … y_{t−1})
 
-The end of a sentence stands before the first word, as it does in the text that the model was
-trained on; a word outside the vocabulary is ``<unk>``. Limits: no translator.
+``</s>`` precedes the first word, as in the training text. A word outside the vocabulary is
+``<unk>``. Limits: it cannot translate.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NO_TRANSLATOR = "a language model cannot translate; use it with `mtkit perplexit
 
 @dataclass(frozen=True)
 class RecurrentLm:
-    """Language model, vocabulary and tokenizer together; meets ``mtkit.system.System``."""
+    """Language model, vocabulary and tokenizer; a ``mtkit.system.System``."""
 
     kind: ClassVar[str] = LANGUAGE_MODEL
     model: LanguageModel
@@ -52,7 +52,7 @@ class RecurrentLm:
         return cls(model, words, tokenizer)
 
     def save(self, directory: Path) -> None:
-        """Write everything but the manifest."""
+        """Write the network and the vocabulary; the manifest is not written."""
         save_network(self.model, asdict(self.model.config), directory)
         self.words.save(directory / WORDS)
 
@@ -61,7 +61,7 @@ class RecurrentLm:
         return self.tokenizer.tokenize_all(sentences)
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
-        """Raise InputError: there is no translating with P(y) alone."""
+        """Raise InputError: P(y) alone cannot translate."""
         raise InputError(NO_TRANSLATOR)
 
     def explain(self, sentence: str) -> Reasons:
@@ -69,7 +69,7 @@ class RecurrentLm:
         raise InputError(NO_TRANSLATOR)
 
     def wider(self, k: int) -> Self:
-        """The model itself: it has no search."""
+        """Return the model itself, as it has no search."""
         return self
 
     def limit_threads(self, threads: int) -> None:
@@ -77,7 +77,7 @@ class RecurrentLm:
         set_threads(threads)
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
-        """See ``System``: ``lm`` of each target."""
+        """See ``System``. Returns ``lm`` of each target."""
         ids = [self.words.encode(words) for words in self.tokenize([y for _, y in pairs])]
         return [
             Score(
@@ -88,7 +88,7 @@ class RecurrentLm:
         ]
 
     def spell(self, words: Sequence[str], source: bool = False) -> Floats:
-        """See ``System``: by a character n-gram of the words that are known."""
+        """See ``System``. Uses a character n-gram model of the vocabulary."""
         return self._spelling.log_probabilities(words)
 
     @cached_property

@@ -1,8 +1,9 @@
-"""The laboratory: how far back recurrent and n-gram models of one's own text reach, measured.
+"""A study: train language models on one text and measure how much context they use.
 
-All models are of the same closed vocabulary, rare words being one word, and of the same text, one
-sentence after another with an end mark behind each; recurrent ones are trained on the same number
-of chunks of it. What is computed of them: ``nmt.recurrent.gradients``, ``findings``.
+All models have the same closed vocabulary, in which all rare words are ``<unk>``, and the same
+text, a stream of sentences each followed by ``</s>``. Recurrent models are trained on the same
+number of chunks of it, times ``Setup.share``. For the measurements, see ``nmt.recurrent.gradients``
+and ``findings``.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ from mtkit.smt.language_model.estimate import train as train_ngrams
 from mtkit.smt.language_model.ngrams import cut_logprobs
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
-WINDOWS = 1000  # places that are asked for, at most
+WINDOWS = 1000  # most windows of the dev set
 ORDERS = range(1, 8)
 DEPTH = 8
 Sentences = Sequence[Sequence[str]]
 Ids = NDArray[np.int64]
-# Names a step and how much there is to do; gives what is called as it goes on.
+# Step(name, total) reports a step of the work; it provides a function to call after each unit.
 Step = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 CELLS = [Setup(cell, cell) for cell in ("rnn", "gru", "lstm")]
@@ -60,8 +61,10 @@ STACKS = [
 
 @dataclass(frozen=True)
 class Plan:
-    """updates, hidden: of each recurrent model. words: how many are told apart. seeds: trainings of
-    each model. full: also residuals in time, layer norm, and translators.
+    """Settings of a study.
+
+    updates, hidden: of each recurrent model. words: vocabulary size. seeds: trainings of each
+    model. full: also train residuals in time, layer norm, and translators.
     """
 
     updates: int = 400
@@ -73,8 +76,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """Models by set-up, stacks of several layers last, and by seed; ``words`` are those not rare;
-    ``hidden`` and ``updates`` were asked for, see ``Setup.shape`` and ``Setup.updates``.
+    """Trained models, by set-up and seed; stacks of several layers come last.
+
+    words: the vocabulary. hidden, updates: as in the plan; see ``Setup.shape``, ``Setup.updates``.
     """
 
     words: Vocabulary
@@ -85,38 +89,38 @@ class Laboratory:
 
 @dataclass(frozen=True)
 class Study:
-    """A laboratory's figures."""
+    """Results of a study."""
 
     corpus: str  # its name
-    words: int  # of training text, ends of sentences included
-    vocabulary: int  # words that are told apart
-    rare: float  # share of the others
-    updates: int  # of each model
+    words: int  # tokens of the training text, each ``</s>`` included
+    vocabulary: int  # words without special symbols
+    rare: float  # share of ``<unk>`` in the training text
+    updates: int  # of a model with share 1
     seeds: int
-    hidden: int  # of each model
+    hidden: int  # of a one-layer model
     models: list[findings.Recurrent]
     ngrams: dict[int, findings.Context]  # by order
-    # Gradient norms, median and central 80 %: by layer; of translators by steps from x_i to y_t.
+    # Gradient norms, median and central 80 %, by model: by layer; by steps from x_i to y_t.
     depth: dict[str, Band] = field(default_factory=dict)
     steps: dict[str, Band] = field(default_factory=dict)
 
 
 def frequent(train: Sentences, words: int) -> Vocabulary:
-    """The ``words`` most frequent words that occur more than once."""
+    """Return the vocabulary of the ``words`` most frequent words that occur more than once."""
     counts = Counter(chain.from_iterable(train)).most_common(words)
     return Vocabulary([word for word, n in counts if n > 1])
 
 
 def stream(sentences: Sentences, words: Vocabulary) -> Ids:
-    """All sentences on end as ids, int64 (T,), an end mark behind each; ``UNK`` is a rare word."""
+    """Return all sentences as one stream of ids, int64 (T,), each followed by ``</s>``."""
     marked = ([*words.encode(sentence), EOS] for sentence in sentences)
     return np.fromiter(chain.from_iterable(marked), np.int64)
 
 
 class Windows(NamedTuple):
-    """Places of a text with all their history: ids (N, HISTORY + 1), the word asked for last.
+    """Windows of a text: ids (N, HISTORY + 1), a history and, last, the word to predict.
 
-    apart: words from the beginning of one to that of the next, on average.
+    apart: mean distance in words between the starts of two neighbouring windows.
     """
 
     ids: Ids
@@ -124,7 +128,7 @@ class Windows(NamedTuple):
 
 
 def windows(sentences: Sentences, words: Vocabulary) -> Windows:
-    """Windows that are spread evenly; InputError for a text that is too short to have any."""
+    """Return at most ``WINDOWS`` evenly spaced windows. Raises InputError for too short a text."""
     text = stream(sentences, words)
     places = len(text) - HISTORY
     if places < 1:
@@ -135,7 +139,7 @@ def windows(sentences: Sentences, words: Vocabulary) -> Windows:
 
 
 def train(text: Ids, words: Vocabulary, plan: Plan, threads: int, step: Step) -> Laboratory:
-    """Train all set-ups, and the stacks, by all seeds of the plan on the stream ``text``."""
+    """Train all set-ups of the plan with all its seeds on the stream ``text``."""
     setups = [*CELLS, WILD, *(VARIANTS if plan.full else []), *STACKS]
     total = plan.seeds * sum(setup.updates(plan.updates) for setup in setups)
     size = len(words), plan.hidden, plan.updates
@@ -147,7 +151,7 @@ def train(text: Ids, words: Vocabulary, plan: Plan, threads: int, step: Step) ->
 def measure(
     laboratory: Laboratory, name: str, train: Ids, windows: Windows, threads: int, step: Step
 ) -> Study:
-    """Measure the models on ``windows``, beside n-gram models of ``train``; see ``windows``."""
+    """Measure the models, and n-gram models of the stream ``train``, on ``windows``."""
     groups = laboratory.trained
     cells = [group for group in groups if group[0].setup.layers == 1]
     stacks = [group for group in groups if group[0].setup.layers > 1]
@@ -175,11 +179,11 @@ def measure(
 def ngram_contexts(
     train: Ids, windows: Windows, on_order: Callable[[], None] = lambda: None
 ) -> dict[int, findings.Context]:
-    """The n-gram models of all ``ORDERS``, by the same measure as the recurrent ones."""
+    """Train n-gram models of all ``ORDERS``; measure their context like the recurrent ones'."""
     contexts, flat = dict[int, findings.Context](), windows.ids.ravel()
     at = np.arange(HISTORY, len(flat), HISTORY + 1)
     for order in ORDERS:
-        # One sentence, as the recurrent models see it; spelled by numbers, its marks are words.
+        # The stream is one sentence, as for the recurrent models; ids as words keep its ``</s>``.
         model = train_ngrams([[str(i) for i in train]], order)
         ids = model.encode(map(str, flat))
         cut = np.stack([-cut_logprobs(model.arrays, ids, at, k) for k in CUT], 1)
@@ -189,7 +193,7 @@ def ngram_contexts(
 
 
 def as_object(study: Study) -> dict[str, Any]:
-    """What ``--json`` prints: the study, with what is asked for most often first in each model."""
+    """Return what ``--json`` prints: the study, with the main figures of each model first."""
 
     def tokens(k: Interval | None) -> dict[str, float] | None:
         return {"tokens": k.value, "low": k.low, "high": k.high} if k else None

@@ -1,4 +1,4 @@
-"""Model 1 on its way from the uniform start: a table and two charts."""
+"""How IBM Model 1 learns a word, by iteration of EM: a table and two charts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PERPLEXITY = "exp(−{1}/{N} ln Π_j {1}/{I+1} Σ_i t(f_j|e_i))"
 
 
 def findings(word: str, watched: Watched) -> Findings:
-    """A row an iteration; t(f|word) and the perplexity as curves."""
+    """Return a table with one row per iteration, and charts of t(f|word) and perplexity."""
     learnt = [
         Line(f, tuple((float(n), t[k]) for n, t in enumerate(watched.t)))
         for k, f in enumerate(watched.words)

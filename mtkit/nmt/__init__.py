@@ -1,11 +1,11 @@
-"""The neural half: P(y|x) by a recurrent encoder-decoder. The only part of mtkit that needs torch.
+"""The neural translator: P(y|x) by a recurrent encoder-decoder. Only this package imports torch.
 
 Letters: x, y subword ids of source and target; I, T their lengths, ``</s>`` included; B sentences
-in a batch, K hypotheses each; E, D sizes of embeddings and states; V pieces of the vocabulary.
+in a batch, K hypotheses of each; E, D sizes of embeddings and states; V vocabulary size.
 
-In reading order: ``recipe`` (what can be chosen), ``data`` (batches), ``model`` (the network),
-``prefixes`` (the probabilities of given translations), ``loss``, ``search`` (beam search),
-``forced`` (what the network expects at each place of a given translation), ``verbatim`` (numbers
-and URLs that it lost), ``encode`` (sentence vectors), ``parallel`` (devices, threads, processes),
-``system`` (all of it as a translator); ``recurrent``, ``training``.
+In reading order: ``recipe`` (configuration and presets), ``data`` (batches), ``model`` (the
+network), ``prefixes`` (log-probabilities of given translations), ``loss``, ``search`` (beam
+search), ``forced`` (predictions along a given translation), ``verbatim`` (restores lost numbers and
+URLs), ``encode`` (sentence vectors), ``parallel`` (devices, threads, processes), ``system`` (the
+translator); ``recurrent`` (language models), ``training``.
 """

@@ -1,4 +1,4 @@
-"""Batches of equal source length: nothing to pad, pack or mask on the source side."""
+"""Batches of equal source length: the source side needs no padding, packing or mask."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from torch import Tensor
 from mtkit.text.subwords import Subwords
 from mtkit.text.vocabulary import BOS, EOS, PAD, UNK
 
-# The library compiles and keeps kernels for each shape it meets; so there are fewer.
-ROWS, ROUND = 16, 4  # sentences of a batch and widths of targets: multiples of these
+# oneDNN compiles and caches a kernel for each shape; rounding up leaves fewer shapes.
+ROWS, ROUND = 16, 4  # sentences in a batch and target widths are multiples of these
 Int = NDArray[np.integer[Any]]
 
 
 @runtime_checkable
 class Measured(Protocol):
-    """Sentences that know how long they are before they are made, as ``training.segmented``."""
+    """Sentences whose lengths are known before their subwords; see ``training.segmented``."""
 
     @property
     def lengths(self) -> Int:
-        """Subwords of each."""
+        """Number of subwords of each sentence, integers (S,)."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """Subword ids of sources and targets, without specials, and the targets' word counts."""
+    """Subword ids of sources and targets, without special symbols, and the targets' word counts."""
 
     sources: Sequence[list[int]]
     targets: Sequence[list[int]]
@@ -40,19 +40,19 @@ class Data:
 
     @classmethod
     def of(cls, sides: Sequence[Sequence[Sequence[str]]], subwords: Subwords) -> Data:
-        """The word tokens of all sources and of all targets as subword ids."""
+        """Encode word tokens as subword ids. sides: all sources and all targets."""
         sources, targets = ([e.ids for e in subwords.encode(side)] for side in sides)
         return cls(sources, targets, [len(words) for words in sides[1]])
 
     @cached_property
     def lengths(self) -> tuple[Int, Int]:
-        """Subwords of each source and of each target."""
+        """Number of subwords of each source and of each target."""
         return lengths(self.sources), lengths(self.targets)
 
     def batch(self, rows: list[int]) -> Batch:
-        """The pairs ``rows``, whose sources are of one length, as tensors."""
+        """Return the pairs ``rows``, whose sources all have one length, as tensors."""
         sources = [[*self.sources[r], EOS] for r in rows]
-        same = sources[:1] * (-len(rows) % ROWS)  # their targets are padding alone
+        same = sources[:1] * (-len(rows) % ROWS)  # fills up the batch; the targets are all padding
         x = torch.tensor([*sources, *same], dtype=torch.int64)
         targets = [self.targets[r] for r in rows]
         y_in, y_out = padded([[BOS, *y] for y in targets]), padded([[*y, EOS] for y in targets])
@@ -64,9 +64,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Batch:
-    """x (B, I) sources with ``</s>``; y_in (B, T) = <s> y; y_out (B, T) = y </s>, padded; int64.
-    rows: which sentences of the data these are; further rows of B repeat the first source and have
-    no target.
+    """A batch as int64 tensors: x (B, I), y_in (B, T), y_out (B, T).
+
+    x: sources with ``</s>``. y_in: <s> y, padded. y_out: y </s>, padded. rows: the sentences'
+    indices in the data; rows of the tensors beyond these repeat the first source and have no
+    target.
     """
 
     x: Tensor
@@ -75,22 +77,22 @@ class Batch:
     rows: list[int]
 
     def share(self, rank: int, world: int) -> Batch:
-        """Every ``world``-th sentence, from number ``rank`` on."""
+        """Return every ``world``-th sentence, starting with sentence ``rank``."""
         own = slice(rank, None, world)
         return Batch(self.x[own], self.y_in[own], self.y_out[own], self.rows[own])
 
     def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
+        """Return the batch on another device."""
         return Batch(self.x.to(device), self.y_in.to(device), self.y_out.to(device), self.rows)
 
     @property
     def real(self) -> Tensor:
-        """Where among the B·T places of ``y_out`` is no padding, int64 (N,)."""
+        """Indices of the N tokens that are no padding in ``y_out``, flattened; int64 (N,)."""
         return (self.y_out.flatten() != PAD).nonzero()[:, 0]
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """Sequences as an int64 matrix, with PAD up to multiples of ``ROWS`` and ``ROUND``."""
+    """Return an int64 matrix of the sequences, padded to multiples of ``ROWS`` and ``ROUND``."""
     longest = max(map(len, sequences))
     width = longest + -longest % ROUND
     rows = [*sequences, *[[]] * (-len(sequences) % ROWS)]
@@ -98,14 +100,14 @@ def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
 
 
 def lengths(sentences: Sequence[Sequence[int]]) -> Int:
-    """Subwords of each."""
+    """Return the number of subwords of each sentence, integers (S,)."""
     if isinstance(sentences, Measured):
         return sentences.lengths
     return np.fromiter(map(len, sentences), np.int64, len(sentences))
 
 
 def batch_rows(sources: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
-    """At most ``size`` rows of equal source length at a time, the shortest first."""
+    """Yield batches of at most ``size`` rows with equal source length, shortest sources first."""
     x = lengths(sources)
     order = np.argsort(x, kind="stable")
     begin = _begin(x[order], size)
@@ -114,9 +116,7 @@ def batch_rows(sources: Sequence[Sequence[int]], size: int) -> Iterator[list[int
 
 @dataclass(frozen=True, eq=False)
 class Epoch(Sequence[list[int]]):
-    """One pass over the data: batch k is the rows ``order[begin[j] : begin[j + 1]]``, j the k-th of
-    ``turn``.
-    """
+    """One pass over the data: batch k has the rows order[begin[j] : begin[j + 1]], j = turn[k]."""
 
     order: NDArray[np.int64]
     begin: NDArray[np.int64]
@@ -126,12 +126,12 @@ class Epoch(Sequence[list[int]]):
         return len(self.turn)
 
     def __getitem__(self, k: Any) -> Any:
-        """The rows of batch ``k``."""
+        """Return the rows of batch ``k``."""
         j = self.turn[k]
         return self.order[self.begin[j] : self.begin[j + 1]].tolist()
 
     def largest_last(self, data: Data) -> Epoch:
-        """The batch that holds most subwords, padding included, behind all others."""
+        """Return the epoch with its largest batch last, measured in subwords with padding."""
         x, y = (side[self.order] for side in data.lengths)
         rows = np.diff(self.begin) * (x[self.begin[:-1]] + np.maximum.reduceat(y, self.begin[:-1]))
         at = int(rows[self.turn].argmax())
@@ -139,9 +139,10 @@ class Epoch(Sequence[list[int]]):
 
 
 def epoch(data: Data, size: int, rng: np.random.Generator) -> Epoch:
-    """One pass over the data in random order. Within a source length, rows are sorted by a blurred
-    target length before they are cut, so that targets need little padding and yet batches differ
-    from epoch to epoch.
+    """Return one pass over the data with batches of ``size`` rows in random order.
+
+    Rows of one source length are sorted by target length plus noise (σ = 2) and cut into batches:
+    targets need little padding, but batches differ between epochs.
     """
     x, y = data.lengths
     order = np.argsort(x, kind="stable")
@@ -152,15 +153,16 @@ def epoch(data: Data, size: int, rng: np.random.Generator) -> Epoch:
 
 
 def _begin(x: Int, size: int) -> NDArray[np.int64]:
-    """Where batches begin and the last one ends, of rows sorted by their lengths ``x``: each of one
-    length, and of ``size`` rows but for the last of that length.
+    """Return the start of each batch and the end of the last, for rows sorted by length ``x``.
+
+    All rows of a batch have one length; only the last batch of a length has fewer than ``size``.
     """
     within = np.arange(len(x)) - np.searchsorted(x, x)
     return np.append(np.flatnonzero(within % size == 0), len(x))
 
 
 def drop_words(y: Tensor, p: float) -> Tensor:
-    """Word dropout: each token becomes ``<unk>`` with probability ``p`` (Sennrich & Zhang 2019)."""
+    """Replace tokens, except specials, by ``<unk>`` with probability p (Sennrich & Zhang 2019)."""
     if p == 0:
         return y
     dropped = torch.rand(y.shape, device=y.device) < p

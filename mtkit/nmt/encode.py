@@ -1,19 +1,19 @@
 """Sentence vectors: one vector of D numbers for a sentence of any length.
 
-The encoder reads x_1 … x_I, the last one </s>, and leaves a state h_i of both directions at each of
-them (``model``). The vector v of the sentence is
+The encoder reads x_1 … x_I, the last one </s>, and computes a state h_i of both directions for each
+(see ``model``). The vector v of the sentence is
 
     mean    v_d = 1/I Σ_i h_{i,d}
     max     v_d = max_i h_{i,d}
-    last    v = [→h_I; ←h_1], the last state of each direction: what the decoder starts from
+    last    v = [→h_I; ←h_1], the last state of each direction, from which the decoder starts
 
-Batches have sources of one length, so that there is no padding that a mean or a maximum could take
-for a word. Sentences are close whose vectors have a small angle between them:
+All sources of a batch have one length, so no padding enters a mean or a maximum. The similarity of
+two sentences is the cosine of their vectors:
 
     cos(v, w) = v·w / (‖v‖ ‖w‖)
 
-Limits: the encoder learnt to help its decoder, not to compare sentences; what is close for it often
-shares words and their order.
+Limits: the encoder is trained to help its decoder, not to compare sentences; similar vectors often
+mean shared words in similar order.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ POOLS: dict[str, Callable[[Source], Tensor]] = {
     "max": lambda source: source.H.amax(1),
     "last": lambda source: source.summary,
 }
-BATCH = 64  # sentences that are encoded at once
-CHUNK = 4096  # sentences whose vectors are held beside those they are compared with
+BATCH = 64  # sentences encoded at once
+CHUNK = 4096  # known sentences whose vectors are in memory at once
 
 
 @torch.inference_mode()
 def encode_sentences(system: NmtSystem, sentences: Sequence[str], pool: str = "mean") -> Float32:
-    """The vectors of raw sentences, float32 (len(sentences), D); a blank one has zeros. pool: one
-    of ``POOLS``. Of an ensemble the first model encodes.
+    """Return the vectors of raw sentences, float32 (len(sentences), D); zeros for a blank one.
+
+    pool: one of ``POOLS``. In an ensemble the first model encodes.
     """
     model = system.models[0]
     words = system.tokenize([s if s.strip() else "" for s in sentences])
@@ -59,9 +60,10 @@ def encode_sentences(system: NmtSystem, sentences: Sequence[str], pool: str = "m
 def nearest(
     system: NmtSystem, sentences: Sequence[str], known: Sequence[str], k: int, pool: str = "mean"
 ) -> tuple[NDArray[np.int64], Float32]:
-    """The k of ``known`` that are closest to each sentence: their places and cosines, best first,
-    each (len(sentences), k), or narrower where fewer are known; of equals the first comes first. A
-    vector of zeros is at 0 from everything. Memory: CHUNK vectors, whatever is known.
+    """Return the ``k`` nearest of ``known`` to each sentence: indices and cosines, best first.
+
+    Both arrays are (len(sentences), min(k, len(known))); ties keep the order of ``known``. The
+    cosine with a vector of zeros is 0. Memory: ``CHUNK`` vectors of ``known`` at a time.
     """
     vectors = _unit(encode_sentences(system, sentences, pool))
     at = np.empty((len(sentences), 0), np.int64)
@@ -76,6 +78,6 @@ def nearest(
 
 
 def _unit(vectors: Float32) -> Float32:
-    """The same directions at length 1; zeros stay."""
+    """Return the vectors scaled to length 1; zeros stay zeros."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)

@@ -1,12 +1,12 @@
-"""Forced decoding: what a network thinks of a translation that is given, subword by subword.
+"""Forced decoding: the network's probabilities along a given translation, subword by subword.
 
-The decoder reads <s> y_1 … y_{T−1} in one call, whatever search found them, and says at each place
-what it expects next and where in the source it looks:
+The decoder reads <s> y_1 … y_{T−1} in one call, whatever produced them. At each position it gives
+a distribution over the next subword and attention weights over the source:
 
     ln P(y_t | y_<t, x)      α_{t,i}, Σ_i α_{t,i} = 1
 
-Letters: I source subwords, T target subwords, both with their ``</s>``. Of several models both are
-the means, of probabilities and of weights, as in ``search``.
+Letters: I source subwords, T target subwords, both with their ``</s>``. For an ensemble both are
+means over the models, of probabilities and of weights.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ def explain_subwords(
     models: Sequence[Seq2Seq], subwords: Subwords, source: list[int], target: list[int],
     copied: Sequence[str],
 ) -> tuple[list[Piece], list[list[float]] | None]:  # fmt: skip
-    """The target subwords with their rivals, and the weights α (T, I), if there is attention.
-    source, target: ids without specials. copied: the source word for each ``<unk>`` of ``target``.
+    """Return the target subwords with ln p and rivals, and α (T, I) or None without attention.
+
+    source, target: ids without special symbols. copied: the source word for each ``<unk>`` of
+    ``target``.
     """
     x = torch.tensor([[*source, EOS]], device=models[0].device)
     y_in, y = torch.tensor([[BOS, *target]], device=x.device), [*target, EOS]
@@ -41,7 +43,7 @@ def explain_subwords(
     alpha = torch.stack(weights).mean(0).float().cpu().numpy() if weights else None  # (T, I)
     log_p = mean_probability(logs)  # (T, V)
     own = log_p[torch.arange(len(y)), y].tolist()
-    log_p[:, [PAD, BOS]] = -torch.inf  # what no search may choose
+    log_p[:, [PAD, BOS]] = -torch.inf  # the search never chooses these
     log_p[torch.arange(len(y)), y] = -torch.inf
     best, ids = log_p.topk(RIVALS, -1)
     names, words = subwords.pieces, iter(copied)

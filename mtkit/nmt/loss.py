@@ -1,6 +1,6 @@
-"""What training minimises and what validation reports: cross-entropy −Σ_t ln P(y_t | y_<t, x).
+"""The loss of training and validation: cross-entropy −Σ_t ln P(y_t | y_<t, x), in nats.
 
-In training it is smoothed by ε (Szegedy et al. 2016, section 7), V the vocabulary:
+Training uses label smoothing by ε (Szegedy et al. 2016, section 7), V the vocabulary size:
 
     −Σ_t [ (1 − ε) ln P(y_t | y_<t, x) + ε/V Σ_v ln P(v | y_<t, x) ]
 """
@@ -17,15 +17,17 @@ from mtkit.nmt.model import Seq2Seq
 from mtkit.nmt.prefixes import subword_log_probabilities
 from mtkit.text.vocabulary import PAD
 
-ROUND = 64  # logits a batch: a multiple of this
+ROUND = 64  # the number of logit rows of a batch is a multiple of this
 
 
 def loss_of(
     model: Seq2Seq, batch: Batch, smoothing: float, y_in: Tensor, tokens: int = 0
 ) -> Tensor:
-    """The smoothed cross-entropy in nats, summed over the batch and divided by ``tokens``, 0 =
-    those of the batch. Only real positions get logits; their number is rounded up by some that
-    count for nothing, as the library compiles and keeps a kernel for each size it meets.
+    """Return the smoothed cross-entropy of a batch in nats per token, a scalar.
+
+    tokens: the divisor of the sum; 0 = the batch's tokens. Logits are computed only for tokens that
+    are no padding. Their number is rounded up with ignored ones, because oneDNN compiles and caches
+    a kernel for each size.
     """
     n = len(batch.real)
     at = functional.pad(batch.real, (0, -n % ROUND))
@@ -38,8 +40,9 @@ def loss_of(
 
 
 def perplexity(model: Seq2Seq, data: Data) -> float:
-    """exp(−(1/N) Σ ln P(y|x)), N = target words and one ``</s>`` a sentence; e^50 at most where the
-    loss is finite, NaN or infinite where it is.
+    """Return exp(−(1/N) Σ ln P(y|x)), N = target words and one ``</s>`` per sentence.
+
+    It is at most e^50 for a finite loss; NaN or infinite if the loss is.
     """
     tokens = sum(data.target_words) + len(data)
     total = sum(float(log_p.sum()) for log_p in subword_log_probabilities([model], data))

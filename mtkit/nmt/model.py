@@ -4,20 +4,20 @@ Letters (Bahdanau et al. 2015, Luong et al. 2015):
     x_1 … x_I   source subwords, the last one </s>     H = (h_1 … h_I)   encoder states
     y_1 … y_T   target subwords, the last one </s>     s_t               decoder state
     E           embeddings, shared by source, target and output (Press & Wolf 2017)
-    B, D        sentences in a batch, size of H and s
+    B, D        sentences in a batch, size of each h_i and s_t
 
 Encoder    h_i = [→LSTM(E x_1 … E x_i); ←LSTM(E x_I … E x_i)]             bi-LSTM
 Decoder    s_t = LSTM_1(E y_{t-1}, s_{t-1})
 Attention  α_{t,i} = softmax_i a(s_t, h_i)      c_t = Σ_i α_{t,i} h_i
                dot a = s·h    bilinear a = s·W h    mlp a = v·tanh(W_s s + W_h h)
                none: c_t = the encoder's last states, one vector for all t (Sutskever et al. 2014)
-Upper      u_t = u_t + LSTM_k([u_t; c_t])      residual, k = 2 … (u = s below the first)
+Upper      u_t = u_t + LSTM_k([u_t; c_t])      residual, k = 2 …; u_t = s_t before layer 2
 Output     P(y_t) = softmax(E tanh(W_o [u_t; c_t]) + b)
 
-No state depends on c_{t-1} except through LSTM_k, whose inputs are all known in teacher forcing, so
-every LSTM runs over the whole target in one fused call.
+The contexts c_t are not fed back into LSTM_1. With teacher forcing, all inputs of a layer are
+therefore known in advance, and every LSTM runs over the whole target in one fused call.
 
-All source sentences of a batch have the same length, so nothing on that side is padded or masked.
+All source sentences of a batch have the same length, so the source side needs no padding or mask.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ from mtkit.text.vocabulary import PAD
 CELLS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 Network = TypeVar("Network", bound=nn.Module)
 Shape = TypeVar("Shape")
-DEEPEST, LARGEST = 64, 1 << 20  # layers and units of a network that is read
-Carried = tuple[Tensor, ...]  # of a layer: (h, c) for an LSTM, (h,) otherwise; (1, B, D) each
-State = list[Carried]  # of each decoder layer
+DEEPEST, LARGEST = 64, 1 << 20  # the most layers, and the largest other size, in a model.json
+Carried = tuple[Tensor, ...]  # a layer's state: (h, c) for an LSTM, (h,) otherwise; (1, B, D) each
+State = list[Carried]  # one entry per decoder layer
 Recurrence = Callable[[nn.Module, Tensor, Carried], tuple[Tensor, Carried]]  # see ``fused``
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of the network; sizes in units, dropout as probabilities."""
+    """Shape of the network: sizes in units, dropout as a probability."""
 
     vocabulary: int
     cell: recipe.Cell = "lstm"
@@ -65,13 +65,13 @@ class ModelConfig:
 
     @classmethod
     def of(cls, config: recipe.TrainConfig, vocabulary: int) -> ModelConfig:
-        """The part of a recipe that shapes the network, of so many subwords."""
+        """Return the network's shape for a recipe and a vocabulary of so many subwords."""
         shape: dict[str, Any] = {f.name: getattr(config, f.name) for f in fields(cls)}
         return cls(**shape | {"vocabulary": vocabulary})
 
 
 class Attention(nn.Module):
-    """a(s, h) and the weighted mean of H it leads to; see the module's docstring."""
+    """Attention scores a(s, h) and the context c; equations in the module's docstring."""
 
     def __init__(self, kind: str, size: int) -> None:
         super().__init__()
@@ -83,11 +83,11 @@ class Attention(nn.Module):
             self.v = nn.Linear(size, 1, bias=False)
 
     def precompute(self, H: Tensor) -> Tensor:
-        """What of a(s, h) depends on h only: (B, I, D)."""
+        """Return the part of a(s, h) that depends on h only, (B, I, D), for ``H`` (B, I, D)."""
         return self.keys(H) if self.kind in ("bilinear", "mlp") else H
 
     def forward(self, s: Tensor, source: Source) -> tuple[Tensor, Tensor]:
-        """Contexts (B, T, D) and weights (B, T, I; uniform for ``none``) for ``s`` (B, T, D)."""
+        """Return contexts (B, T, D) and weights (B, T, I; uniform for ``none``) for ``s``."""
         if self.kind == "none":
             alpha = s.new_full((*s.shape[:2], source.H.shape[1]), 1 / source.H.shape[1])
             return source.summary[:, None].expand(-1, s.shape[1], -1), alpha
@@ -101,8 +101,10 @@ class Attention(nn.Module):
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """a b of each sentence, on a CPU never as bfloat16: that library would compile and keep kernels
-    for every combination of B, T and I, which cost more memory than they save time.
+    """Return the batched matrix product a b; on a CPU it is computed in float32 at least.
+
+    For bfloat16, oneDNN would compile and cache a kernel for every combination of B, T and I: much
+    memory for little time.
     """
     with torch.autocast("cpu", enabled=False):
         dtype = torch.promote_types(a.dtype, torch.float32)
@@ -111,22 +113,26 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Source:
-    """An encoded batch. H, keys: (B, I, D); summary: (B, D), the last state of each direction."""
+    """Encoded batch of sources.
+
+    H: encoder states (B, I, D). keys: ``Attention.precompute(H)``, (B, I, D). summary: the last
+    state of each direction of the top layer, concatenated, (B, D).
+    """
 
     H: Tensor
     keys: Tensor
     summary: Tensor
 
     def select(self, rows: Tensor) -> Source:
-        """The sentences ``rows`` (int64 indices), in that order."""
+        """Return the sentences ``rows`` (int64 indices), in that order."""
         return Source(self.H[rows], self.keys[rows], self.summary[rows])
 
 
 class VariationalDropout(nn.Dropout):
-    """Dropout with one mask a sentence, the same at every time step (Gal & Ghahramani 2016)."""
+    """Dropout with one mask per sentence for all time steps (Gal & Ghahramani 2016)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, T, D); the identity outside training."""
+        """Return ``x`` (B, T, D) with dropout applied; unchanged outside training."""
         if not self.training or self.p == 0:
             return x
         keep = torch.rand((x.shape[0], 1, x.shape[2]), device=x.device) >= self.p
@@ -134,7 +140,10 @@ class VariationalDropout(nn.Dropout):
 
 
 def fused(layer: nn.Module, inputs: Tensor, initial: Carried) -> tuple[Tensor, Carried]:
-    """The states (B, T, D) of a layer that reads ``inputs`` (B, T, ·) in one call, and the last."""
+    """Run a layer over ``inputs`` (B, T, ·) in one call; return all h (B, T, D) and the last state.
+
+    initial: the layer's state before the first input.
+    """
     out, last = layer(inputs, initial if len(initial) > 1 else initial[0])
     return out, last if isinstance(last, tuple) else (last,)
 
@@ -162,7 +171,11 @@ class Seq2Seq(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Xavier for what multiplies, orthogonal for what recurs, forget gates open (bias 1)."""
+        """Initialise the weights.
+
+        Recurrent matrices: orthogonal, per gate. Other matrices: Xavier uniform. Embeddings: normal
+        with variance 1/E. Biases: 0, forget gates 1.
+        """
         for name, p in self.named_parameters():
             if "weight_hh" in name:
                 for gate in p.data.chunk(p.shape[0] // p.shape[1]):
@@ -179,7 +192,7 @@ class Seq2Seq(nn.Module):
                     p.data[n : 2 * n] = 1.0
 
     def encode(self, x: Tensor) -> Source:
-        """``x`` (B, I) int64, no padding."""
+        """Encode ``x`` (B, I), int64 without padding."""
         H = self.dropout(self.embedding(x))  # (B, I, E)
         for k, layer in enumerate(self.encoder):
             out, last = layer(H)
@@ -190,7 +203,7 @@ class Seq2Seq(nn.Module):
         return Source(H, self.attention.precompute(H), summary)
 
     def start(self, source: Source) -> State:
-        """The decoder's first state, made from the encoder's last."""
+        """Return the decoder's initial state, computed from the encoder's last state."""
         h = torch.tanh(self.initial(source.summary)).chunk(self.config.decoder_layers, -1)
         if self.config.cell == "lstm":
             return [(part[None].contiguous(), torch.zeros_like(part)[None]) for part in h]
@@ -199,8 +212,10 @@ class Seq2Seq(nn.Module):
     def decode(
         self, y: Tensor, source: Source, state: State, recur: Recurrence = fused
     ) -> tuple[Tensor, Tensor, State]:
-        """Read ``y`` (B, T), from ``state`` on: the vectors before the output matrix (B, T, E),
-        attention weights (B, T, I), and the state behind the last token. recur: runs a layer.
+        """Read target tokens ``y`` (B, T), starting from ``state``.
+
+        Returns the vectors before the output matrix (B, T, E), the attention weights (B, T, I) and
+        the state after the last token. recur: the function that runs a layer.
         """
         u = self.dropout(self.embedding(y))  # (B, T, E)
         after: State = []
@@ -217,40 +232,48 @@ class Seq2Seq(nn.Module):
         return self.dropout(o), alpha, after
 
     def logits(self, o: Tensor) -> Tensor:
-        """(…, E) → (…, vocabulary)."""
+        """Return logits (…, vocabulary) for output vectors ``o`` (…, E)."""
         return functional.linear(o, self.embedding.weight, self.bias)
 
     def forward(self, x: Tensor, y_in: Tensor, at: Tensor) -> Tensor:
-        """Logits (N, vocabulary) of the words to follow ``y_in`` (B, T), at N of the B·T places."""
+        """Return next-token logits (N, vocabulary) at N of the B·T positions of ``y_in`` (B, T).
+
+        x: sources (B, I). at: indices into the flattened positions, (N,).
+        """
         source = self.encode(x)
         o, _, _ = self.decode(y_in, source, self.start(source))
         return self.logits(o.flatten(0, 1)[at])
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device that holds the weights."""
         return self.bias.device
 
 
 def mean_probability(logp: Sequence[Tensor]) -> Tensor:
-    """ln (1/M) Σ_m p_m of M models, from ln p_m, tensors of one shape: what an ensemble says."""
+    """Return ln((1/M) Σ_m p_m), an ensemble's log-probability, from ln p_m of M models.
+
+    logp: one tensor per model, all of one shape.
+    """
     if len(logp) == 1:
         return logp[0]
     return torch.stack(list(logp)).logsumexp(0) - math.log(len(logp))
 
 
 def save_network(network: nn.Module, shape: dict[str, Any], directory: Path) -> None:
-    """Write weights and shape."""
-    # Not by the library's own way to a file, which no other user could read.
+    """Write ``weights.safetensors`` and, with the fields of ``shape``, ``model.json``."""
+    # safetensors' own save_file creates a file that other users cannot read
     (directory / "weights.safetensors").write_bytes(to_bytes(network.state_dict()))
     (directory / "model.json").write_text(json.dumps(shape, indent=2) + "\n", encoding="utf-8")
 
 
 def load_network(build: Callable[[Shape], Network], shape: type[Shape], directory: Path) -> Network:
-    """Read what ``save_network`` wrote; ``build`` makes a network of its ``shape``, a dataclass.
+    """Read what ``save_network`` wrote.
 
-    No memory is taken for what the file only says. Raises InputError where shape and weights do not
-    go together, and for weights that are no numbers of a usual size.
+    build: makes a network from its shape. shape: the dataclass of model.json. The network is built
+    on torch's meta device, so that sizes in model.json alone allocate no memory. Raises InputError
+    for a file that is missing or damaged, weights that do not match model.json, and weights that
+    are not finite or larger than ``FARTHEST``.
     """
     file = directory / "model.json"
     config = as_fields(shape, read_json(file, dict), file)

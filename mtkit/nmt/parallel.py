@@ -1,7 +1,7 @@
-"""What computes: this process's device, and several processes at one training.
+"""Devices, threads, and several processes that share one training.
 
-Processes are started by ``torchrun``, which tells each by environment variables who it is. All
-build the same batches from the same seeds and take every n-th sentence; gradients are summed.
+Processes are started by ``torchrun``, which sets each one's rank in environment variables. All
+build the same batches from the same seeds; each takes every n-th sentence. Gradients are summed.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ from mtkit.errors import InputError, WorkError
 from mtkit.nmt.recipe import Device, Precision
 
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
-RANK = int(os.environ["RANK"]) if WORLD > 1 else 0  # others, too, name a variable RANK
-LOCAL = int(os.environ.get("LOCAL_RANK", "0"))  # which of this machine's processes, of how many
+RANK = int(os.environ["RANK"]) if WORLD > 1 else 0  # without WORLD_SIZE, RANK is another program's
+LOCAL = int(os.environ.get("LOCAL_RANK", "0"))  # rank among this machine's processes
 LOCAL_WORLD = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 RESTARTS = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-_choice: Device = "auto"  # that of ``processes``, while it lasts
+_choice: Device = "auto"  # set by ``processes`` during its block
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 @contextmanager
 def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
-    """Compute where ``choice`` says, and meet the other processes, if there are any; only the first
-    speaks. cores: of this machine, which its processes share; 0 = as many as torch takes. Gradients
-    travel by nccl from GPU to GPU, else by gloo. Raises InputError for ``cuda`` without a GPU.
+    """Select the device and join the other processes, if any, for the length of the block.
+
+    cores: of this machine, shared by its processes; 0 = torch's default. Only the first process
+    writes messages. Gradients are exchanged by nccl between GPUs, otherwise by gloo. Raises
+    InputError for ``cuda`` without a GPU.
     """
     global _choice
     if choice == "cuda" and not torch.cuda.is_available():
@@ -64,14 +66,16 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
 
 
 def device() -> torch.device:
-    """This process's GPU where there is one and it may be used, else the CPU."""
+    """Return this process's GPU if there is one and ``choice`` allows it, else the CPU."""
     gpu = _choice != "cpu" and torch.cuda.is_available()
     return torch.device("cuda", LOCAL) if gpu else torch.device("cpu")
 
 
 def resolved(precision: Precision) -> Precision:
-    """What ``auto`` is on this machine. Raises ValueError for what is no ``Precision``, InputError
-    for bf16 where this processor has no such LSTM.
+    """Return ``precision`` with ``auto`` replaced by what suits this machine.
+
+    Raises ValueError for an unknown name, InputError for bf16 if this processor cannot run an LSTM
+    in bfloat16.
     """
     if precision not in get_args(Precision):
         raise ValueError(f"{precision}: not one of {', '.join(get_args(Precision))}")
@@ -81,14 +85,17 @@ def resolved(precision: Precision) -> Precision:
         return precision
     if device().type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.6 does not say
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.6
         return "fp32"
     can = torch.cpu.get_capabilities()
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
 
 
 def _has_bf16() -> bool:
-    """Of this CPU; tried, for torch has no public question for it. No random number is taken."""
+    """Try whether this CPU runs an LSTM in bfloat16, as torch has no public query for that.
+
+    The state of the random generator is unchanged.
+    """
     try:
         with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
             nn.LSTM(8, 8)(torch.zeros(1, 1, 8))
@@ -98,17 +105,20 @@ def _has_bf16() -> bool:
 
 
 def set_threads(threads: int) -> None:
-    """Let torch compute in so many threads."""
+    """Set the number of threads in which torch computes."""
     torch.set_num_threads(threads)
 
 
 def at_once() -> int:
-    """How many batches are best computed beside each other: on a CPU one a thread of torch's."""
+    """Return how many batches to compute in parallel: on a CPU one per torch thread, else 1."""
     return torch.get_num_threads() if device().type == "cpu" else 1
 
 
 def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) -> Iterator[Result]:
-    """``run`` of each job, in their order; each thread computes by itself. One is the caller's."""
+    """Yield ``run(job)`` for each job, in order; each thread computes single-threaded.
+
+    With one thread, everything runs in the caller's thread.
+    """
     if threads == 1:
         own = torch.get_num_threads()
         set_threads(1)
@@ -123,7 +133,7 @@ def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) 
 
 @contextmanager
 def _together() -> Iterator[None]:
-    """Say in words that the processes have lost one another."""
+    """Turn torch's error about a lost process into a WorkError that says what to do."""
     try:
         yield
     except RuntimeError as error:
@@ -134,7 +144,10 @@ def _together() -> Iterator[None]:
 
 
 def total(x: Tensor) -> Tensor:
-    """Make ``x`` its sum over all processes, in place. Raises WorkError where one has ended."""
+    """Replace ``x`` by its sum over all processes, in place, and return it.
+
+    Raises WorkError if a process has ended.
+    """
     if WORLD > 1:
         with _together():
             distributed.all_reduce(x)
@@ -142,7 +155,7 @@ def total(x: Tensor) -> Tensor:
 
 
 def agreed(x: float) -> float:
-    """What the first process thinks, to all of them. Raises WorkError where one has ended."""
+    """Return the first process's ``x`` in all processes. Raises WorkError if one has ended."""
     if WORLD == 1:
         return x
     value = torch.tensor(x, dtype=torch.float64, device=device())
@@ -152,7 +165,7 @@ def agreed(x: float) -> float:
 
 
 def wait() -> None:
-    """Until all have come here. Raises WorkError where one has ended."""
+    """Wait until all processes have called this. Raises WorkError if one has ended."""
     if WORLD > 1:
         with _together():
             distributed.barrier()
@@ -160,7 +173,7 @@ def wait() -> None:
 
 @contextmanager
 def first_alone() -> Iterator[None]:
-    """Do a block in the first process, and in the others when that is done."""
+    """Run a block in the first process, and only then in the others."""
     if RANK > 0:
         wait()
     yield
@@ -169,13 +182,14 @@ def first_alone() -> Iterator[None]:
 
 
 def restarted() -> bool:
-    """Whether ``torchrun`` has started the processes before, on this machine or on another."""
+    """Whether ``torchrun`` has restarted the processes, on this machine or on another."""
     return total(torch.tensor(float(RESTARTS), device=device())).item() > 0
 
 
 def add_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Let every gradient be its sum over all processes, exchanged in one piece; a process that had
-    no sentence has none, which counts as 0.
+    """Replace every gradient by its sum over all processes, exchanged as one tensor.
+
+    A process without a sentence has no gradients; they count as 0.
     """
     if WORLD == 1:
         return

@@ -1,15 +1,15 @@
-"""ln P(y_t | y_<t, x) of given translations, every prefix of them read once.
+"""ln P(y_t | y_<t, x) of given translations; each distinct prefix is decoded once.
 
-Translations of one source often begin alike, those of an n-best list above all. What the decoder
-says depends on x and on what it has read. So the targets of one source are a tree, whose nodes are
-their distinct prefixes, and each node is computed once:
+Translations of one source often share prefixes, above all in an n-best list, and the decoder's
+state depends only on x and the prefix. The targets of one source therefore form a prefix tree, and
+each node is computed once:
 
     <s> ─── ein ─┬─ mann ─── </s>
-                 └─ hund ─┬─ </s>              node y_t says ln P(y_t | y_<t, x) by its parent's
-                          └─ bellt ─── </s>    state; only </s> is never read
+                 └─ hund ─┬─ </s>              ln P(y_t | y_<t, x) of node y_t comes from its
+                          └─ bellt ─── </s>    parent's state; </s> is never an input
 
-Letters: S sources of one length in a batch, a tree each; M the nodes of the largest tree, to which
-the others are padded; N the nodes of all that are read; D units of a state.
+Letters: S sources of one length in a batch, one tree each; M the nodes of the largest tree, to
+which the others are padded; N the nodes that are inputs, in all trees; D units of a state.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ from mtkit.nmt.recurrent.cells import STEPS, Step, weights_of
 from mtkit.text.vocabulary import BOS, EOS, PAD
 
 Ids = tuple[int, ...]
-NODES = 2048  # S·M at most, but for a longer target: what bounds the memory of a batch
-CHUNK = 128  # distributions over the vocabulary that are held at once: they stay in the cache
+NODES = 2048  # largest S·M, unless one target is longer: bounds the memory of a batch
+CHUNK = 128  # distributions over the vocabulary computed at once, so that they fit in the cache
 
 
 def subword_log_probabilities(models: Sequence[Seq2Seq], data: Data) -> list[NDArray[np.float64]]:
-    """ln P(y_t | y_<t, x) of every pair's target subwords and ``</s>``, (T,) each; of several
-    models the logarithm of their mean probability. On a CPU each thread has batches of its own,
-    which are the same whatever the order of the pairs.
+    """Return ln P(y_t | y_<t, x) of each pair's target subwords and ``</s>``, (T,) float64 each.
+
+    An ensemble gives the logarithm of its mean probability. On a CPU each thread computes batches
+    of its own. The batches do not depend on the order of the pairs.
     """
     pairs = list(zip(map(tuple, data.sources), map(tuple, data.targets), strict=True))
     targets: dict[Ids, set[Ids]] = defaultdict(set)
@@ -59,8 +60,10 @@ def subword_log_probabilities(models: Sequence[Seq2Seq], data: Data) -> list[NDA
 
 @dataclass(frozen=True)
 class _Tree:
-    """Node 0 is ``<s>``; node n is ``tokens[n]`` behind node ``parents[n]`` < n, ``depths[n]``
-    below the root. nodes: by parent and token; paths: of each target and its ``</s>`` the nodes.
+    """Prefix tree of the targets of one source. Node 0 is ``<s>``.
+
+    Node n has token ``tokens[n]``, parent ``parents[n]`` < n and depth ``depths[n]``. nodes:
+    (parent, token) → node. paths: target → its nodes, that of ``</s>`` last.
     """
 
     source: Ids
@@ -71,7 +74,7 @@ class _Tree:
     paths: dict[Ids, list[int]] = field(default_factory=dict)
 
     def add(self, target: Ids) -> None:
-        """Make the nodes that ``target`` shares with none before it."""
+        """Add ``target``; it shares the nodes of prefixes that are already there."""
         node, path = 0, []
         for depth, token in enumerate((*target, EOS), 1):
             edge = node, token
@@ -88,7 +91,7 @@ class _Tree:
 
 
 def _trees(source: Ids, targets: set[Ids]) -> Iterator[_Tree]:
-    """The tree of all targets, or several of at most ``NODES`` nodes."""
+    """Yield one tree of all targets, or several of at most ``NODES`` nodes each."""
     tree = _Tree(source)
     for target in sorted(targets):
         if tree.paths and len(tree) + len(target) >= NODES:
@@ -99,7 +102,7 @@ def _trees(source: Ids, targets: set[Ids]) -> Iterator[_Tree]:
 
 
 def _batches(trees: Sequence[_Tree]) -> Iterator[list[_Tree]]:
-    """Trees whose sources have one length, of about one size, the largest last."""
+    """Yield batches of trees with equal source length and similar size, the largest tree last."""
     order = sorted(trees, key=lambda tree: (len(tree.source), len(tree), tree.source))
     for _, alike in groupby(order, lambda tree: len(tree.source)):
         batch: list[_Tree] = []
@@ -113,7 +116,7 @@ def _batches(trees: Sequence[_Tree]) -> Iterator[list[_Tree]]:
 
 @torch.inference_mode()
 def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.float64]:
-    """ln P of each node's token behind its parent, (S, M); 0 for ``<s>`` and for padding."""
+    """Return ln P of each node's token given its prefix, (S, M); 0 for ``<s>`` and padding."""
     x = torch.tensor([[*tree.source, EOS] for tree in batch], device=models[0].device)
     nodes = _Nodes.of(batch, x.device)
     each = []
@@ -133,11 +136,12 @@ def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.floa
 
 @dataclass(frozen=True)
 class _Nodes:
-    """Those of a batch of trees, whose places are numbered row by row in (S, M). y: their tokens,
-    (S, M). places: of all that have a probability. said: of ``CHUNK`` of these at a time, their
-    parents' places and their tokens. read: the places of all that are read, level by level from the
-    roots down, (N,). above: of each level, its parents' rows in the level before, of the roots
-    their sources. All int64.
+    """The nodes of a batch of trees; a node's place is its index in the flattened (S, M).
+
+    y: tokens (S, M). places: of the nodes that have a probability. said: for ``CHUNK`` of these at
+    a time, their parents' places and their own tokens. read: places of the decoder's inputs, level
+    by level from the roots, (N,). above: for each level, the parents' rows within the level before;
+    for the roots, their sources' rows. All int64.
     """
 
     y: Tensor
@@ -148,7 +152,7 @@ class _Nodes:
 
     @classmethod
     def of(cls, batch: Sequence[_Tree], device: torch.device) -> _Nodes:
-        """The last tree of a batch is the largest."""
+        """Index the nodes of ``batch``, whose last tree is the largest."""
         S, M = len(batch), len(batch[-1])
         y, parents, depths = np.full((3, S, M), PAD)
         for s, tree in enumerate(batch):
@@ -171,7 +175,11 @@ class _Nodes:
     def recur(
         self, step: Step, layer: nn.RNNBase, inputs: Tensor, initial: Carried
     ) -> tuple[Tensor, Carried]:
-        """As ``model.fused``, but down the trees, which have no last state."""
+        """Run a layer down the trees, level by level, in place of ``model.fused``.
+
+        inputs: (S, M, ·). Returns h of each node (S, M, D), 0 where none is read, and ``initial``,
+        as a tree has no single last state.
+        """
         w, D = weights_of(layer), layer.hidden_size
         read = w.read(inputs.flatten(0, 1)[self.read])  # (N, G·D)
         state, states, begin = torch.cat([part[0] for part in initial], -1), [], 0

@@ -1,14 +1,14 @@
 """The recipe of a training run: one frozen configuration, its presets and its schedule.
 
 Sources of the recipe for small corpora: few subwords, word dropout, small batches (Sennrich & Zhang
-2019), dropout with one mask a sentence (Gal & Ghahramani 2016), label smoothing (Szegedy et al.
+2019), dropout with one mask per sentence (Gal & Ghahramani 2016), label smoothing (Szegedy et al.
 2016), BPE-dropout (Provilkov et al. 2020), averaged weights.
 
     schedule    linear warm-up, then half a cosine down to 2 % of the peak
-    precision   bf16: matrices are multiplied as bfloat16, nearly twice as fast where the CPU can;
-                weights, sums and everything but training stay float32
+    precision   bf16: matrix products in bfloat16, nearly twice as fast on CPUs that support it;
+                weights, sums and everything outside training stay float32
 
-Imports no torch, so that ``mtkit --help`` can show the choices at once.
+Does not import torch, so that ``mtkit --help`` is fast.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Device = Literal["auto", "cpu", "cuda"]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a run; the resolved one is saved with the model."""
+    """All settings of a training run; the resolved configuration is saved with the model."""
 
-    preset: Preset = "small"  # whose settings these are, but for changes
+    preset: Preset = "small"  # the preset that the settings started from
     cell: Cell = "lstm"
     attention: Attention = "bilinear"
     embedding: int = 256
@@ -39,42 +39,42 @@ class TrainConfig:
     decoder_layers: int = 2
     vocabulary: int = 0  # joint BPE pieces; 0: 8 √N for N target words
     dropout: float = 0.25
-    word_dropout: float = 0.1  # of target words
-    source_dropout: float = 0.0  # of source words
-    bpe_dropout: float = 0.0  # that a merge of subwords is passed over
+    word_dropout: float = 0.1  # probability that a target subword becomes <unk>
+    source_dropout: float = 0.0  # the same for source subwords
+    bpe_dropout: float = 0.0  # probability that a BPE merge is skipped
     smoothing: float = 0.1
     batch: int = 64  # sentences
     learning_rate: float = 4e-3
     warmup: int = 200
     clip: float = 1.0  # τ; 0: no clipping
     average: float = 0.998
-    epochs: int = 30  # passes over the data at most
-    minutes: float = 27.0  # the budget of wall time; 0: none
-    updates: int = 0  # exactly so many, whatever the other two say; 0: they decide
+    epochs: int = 30  # at most
+    minutes: float = 27.0  # budget of wall time; 0: no limit
+    updates: int = 0  # exact number, overrides epochs and minutes; 0: computed from them
     validations: int = 20
     patience: int = 5
     max_length: int = 100
-    precision: Precision = "auto"  # bf16 where the processor multiplies such numbers
+    precision: Precision = "auto"  # bf16 if the processor supports it
     seed: int = 1
 
 
-TINY, FEW = 2_000, 6_000  # sentence pairs below which these suit: tried with 1,000 and 4,000
-SHORT = 12  # passes below which a smaller network, which makes more of them, learns more
+TINY, FEW = 2_000, 6_000  # presets for fewer sentence pairs; measured with 1,000 and 4,000
+SHORT = 12  # with fewer epochs, a smaller network that makes more of them learns more
 
 PRESETS: dict[Preset, TrainConfig] = {
     "small": TrainConfig(),
-    # Small batches of a small network: what a few thousand sentences and minutes are best spent on.
+    # Small batches and a small network: best for a few thousand sentences and a few minutes.
     "quick": TrainConfig(
         "quick", embedding=192, hidden=256, decoder_layers=1, vocabulary=4000, dropout=0.15,
         word_dropout=0.0, batch=32, learning_rate=8e-3, warmup=100, minutes=2.5, validations=8,
     ),
-    # Wider, which pays only with more dropout, and then needs more passes.
+    # Wider, which helps only with more dropout, and then needs more epochs.
     "best": TrainConfig(
         "best", hidden=384, dropout=0.35, learning_rate=3e-3, epochs=45, minutes=85.0
     ),
     "textbook": TrainConfig("textbook", attention="none"),
-    # Many updates on little text, of which words are hidden on both sides so that it is not learnt
-    # by heart (Sennrich & Zhang 2019). With 4,000 pairs few learns more in less time.
+    # Many updates on little text; word dropout on both sides against overfitting (Sennrich & Zhang
+    # 2019). With 4,000 pairs "few" learns more in less time.
     "tiny": TrainConfig(
         "tiny", embedding=128, hidden=192, decoder_layers=1, dropout=0.3, word_dropout=0.2,
         source_dropout=0.1, batch=16, learning_rate=6e-3, epochs=60, validations=10,
@@ -83,7 +83,7 @@ PRESETS: dict[Preset, TrainConfig] = {
         "few", embedding=192, hidden=256, decoder_layers=1, dropout=0.2, batch=32,
         learning_rate=8e-3, validations=10,
     ),
-    # What quick is for more text: fast updates, many of them, and nothing that makes learning slow.
+    # As "quick", for more text: many fast updates and little regularisation, which slows learning.
     "short": TrainConfig(
         "short", embedding=192, hidden=256, decoder_layers=1, dropout=0.1, word_dropout=0.0,
         batch=32, learning_rate=8e-3, validations=10,
@@ -92,8 +92,9 @@ PRESETS: dict[Preset, TrainConfig] = {
 
 
 def suited(pairs: int, passes: float = math.inf) -> Preset:
-    """What the preset ``auto`` means for so many sentence pairs, and where the budget buys
-    ``passes`` over them of what it would mean with time enough.
+    """Return the preset that ``auto`` stands for.
+
+    pairs: sentence pairs. passes: epochs that the time budget allows with the preset ``small``.
     """
     if pairs < FEW:
         return "tiny" if pairs < TINY else "few"
@@ -101,10 +102,12 @@ def suited(pairs: int, passes: float = math.inf) -> Preset:
 
 
 def preset(name: Preset, **changes: Any) -> TrainConfig:
-    """A preset but for ``changes``, of which ``None`` changes nothing. Passes without minutes are a
-    budget without a clock. A plain RNN trains at an eighth of its learning rate, if that is not
-    among them: at the whole its gradients explode, and what clipping leaves of them teaches
-    nothing.
+    """Return the preset ``name`` with ``changes``.
+
+    changes: fields of ``TrainConfig``; ``None`` keeps the preset's value. ``epochs`` without
+    ``minutes`` removes the time limit. A plain RNN gets an eighth of the preset's learning rate,
+    unless ``changes`` set it: at the full rate its gradients explode, and it learns nothing from
+    the clipped ones. Raises InputError for an unknown preset or a number that is not finite.
     """
     changes = {option: value for option, value in changes.items() if value is not None}
     for option, value in changes.items():
@@ -120,7 +123,7 @@ def preset(name: Preset, **changes: Any) -> TrainConfig:
 
 
 def learning_rate(update: int, total: int, config: TrainConfig) -> float:
-    """The schedule of the module's docstring, ``update`` counted from 0."""
+    """Return the learning rate at ``update``, counted from 0, of ``total`` updates."""
     warm = min(1.0, (update + 1) / max(1, config.warmup))
     done = max(0.0, (update - config.warmup) / max(1, total - config.warmup))
     cosine = (1 + math.cos(math.pi * min(done, 1.0))) / 2

@@ -1,10 +1,10 @@
 """Beam search for argmax_y ln P(y|x) / |y|^λ, in batches of equal source length.
 
-Several models make an ensemble: P(y_t | y_<t, x) is then the mean of what each gives.
+Several models form an ensemble: P(y_t | y_<t, x) is the mean of the models' probabilities.
 
 Letters: B sentences, K hypotheses each (the beam), V vocabulary, I source length.
-λ is the length normalisation: 0 compares bare probabilities and favours short output, 1 the mean
-per token (Wu et al. 2016, equation 14, has a softer form of the same idea).
+λ is the length normalisation: 0 compares plain probabilities and favours short output, 1 compares
+the mean per token (Wu et al. 2016, equation 14, has a softer form of the same idea).
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from mtkit.text.vocabulary import BOS, EOS, PAD
 
 @dataclass(frozen=True)
 class Output:
-    """ids: target subwords, without specials; logprobs: ln p of each and of ``</s>``;
-    attention[t]: the source position looked at most when ids[t] was produced.
+    """A finished hypothesis.
+
+    ids: target subwords without special symbols. logprobs: ln p of each and of ``</s>``.
+    attention[t]: the source position with the largest weight when ids[t] was produced. score:
+    ln P(y|x) / |y|^λ.
     """
 
     ids: list[int]
@@ -36,9 +39,10 @@ def beam_search(
     models: Sequence[Seq2Seq], x: Tensor, beam: int = 5, normalisation: float = 1.0,
     max_length: int | None = None,
 ) -> list[list[Output]]:  # fmt: skip
-    """At most ``beam`` translations of each row of ``x`` (B, I), best first; at least one. A
-    sentence is done when it has ``beam`` complete hypotheses or when ``max_length`` (default 2 I +
-    10), counted with ``</s>``, is reached, where every live hypothesis is made to end.
+    """Return 1 to ``beam`` translations of each row of ``x`` (B, I), best first.
+
+    A sentence is finished when it has ``beam`` complete hypotheses, or at ``max_length`` tokens
+    including ``</s>`` (default 2 I + 10), where every live hypothesis is forced to end.
     """
     search = _Search(models, x, beam, normalisation)
     limit = max_length or 2 * x.shape[1] + 10
@@ -54,8 +58,10 @@ def beam_search(
 
 @dataclass(frozen=True)
 class _Choice:
-    """The 2K best continuations of each sentence, (B, 2K): total and own ln p, their hypothesis's
-    row, their token. attention: (B·K,), the source position each hypothesis looked at most.
+    """The 2K best continuations of each sentence; all but ``attention`` are (B, 2K).
+
+    scores: total ln p. logprobs: ln p of the new token. rows: the extended hypotheses' rows.
+    tokens: the new token. attention: each hypothesis's source position of largest weight, (B·K,).
     """
 
     scores: Tensor
@@ -66,7 +72,7 @@ class _Choice:
 
 
 class _Search:
-    """The live hypotheses: K rows for each sentence ``live[b]``, from row K b on."""
+    """State of a search: the K hypotheses of sentence ``live[b]`` are rows K b … K b + K − 1."""
 
     def __init__(self, models: Sequence[Seq2Seq], x: Tensor, K: int, normalisation: float) -> None:
         B = len(x)
@@ -81,11 +87,14 @@ class _Search:
         self.tokens = torch.full((B * K, 1), BOS, device=x.device)
         self.live = list(range(B))
         self.finished: list[list[Output]] = [[] for _ in range(B)]
-        # What each live hypothesis goes back to: parent, token, its ln p, its attention; (B·K,).
+        # Back-pointers of each step: parent row, token, its ln p, its attention; (B·K,) each.
         self.steps: list[tuple[list[int], list[int], list[float], list[int]]] = []
 
     def extend(self, last: bool) -> _Choice:
-        """One decoder step for all. 2K continuations leave K where K of them end."""
+        """Do one decoder step. Of 2K continuations K remain even if the K best all end.
+
+        last: allow only ``</s>``.
+        """
         B, K = self.scores.shape
         rows = zip(self.models, self.sources, self.states, strict=True)
         decoded = [model.decode(self.tokens, source, state) for model, source, state in rows]
@@ -105,7 +114,7 @@ class _Search:
         return _Choice(best, logp[parents, tokens], parents, tokens, alpha.argmax(-1))
 
     def finish(self, choice: _Choice) -> None:
-        """Move what ends among the best K to ``finished``."""
+        """Move the complete hypotheses among the best K to ``finished``."""
         for b, rank in (choice.tokens == EOS)[:, : self.K].nonzero().tolist():
             total = choice.scores[b, rank].item()
             if total == -torch.inf:
@@ -116,7 +125,7 @@ class _Search:
             self.finished[self.live[b]].append(Output(ids, logprobs, attention, score))
 
     def keep(self, choice: _Choice) -> None:
-        """Go on with the K best that do not end, of the sentences that lack hypotheses."""
+        """Keep the K best incomplete hypotheses of each sentence that is not finished."""
         K, device = self.K, self.tokens.device
         going = choice.scores.masked_fill(choice.tokens == EOS, -torch.inf)
         scores, order = going.topk(K, dim=-1)  # (B, K)
@@ -139,7 +148,7 @@ class _Search:
             self.live = [self.live[b] for b in alive]
 
     def _trace(self, row: int) -> tuple[list[int], list[float], list[int]]:
-        """Tokens, their ln p and attention of the hypothesis in ``row``."""
+        """Follow the back-pointers from ``row``; return tokens, their ln p and attention."""
         ids, logprobs, attention = [], [], []
         for parent, token, logprob, position in reversed(self.steps):
             ids.append(token[row])

@@ -34,17 +34,17 @@ from mtkit.text.subwords import Encoded, Subwords
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import CODE_POINTS, EOS, UNK
 
-MOST_SUBWORDS = TrainConfig.max_length  # subwords that are translated at once, as in training
-WIDEST = 1000  # beam
-BEAMS = 640  # hypotheses that a thread searches at once: what bounds the memory
+MOST_SUBWORDS = TrainConfig.max_length  # most subwords translated at once, as in training
+WIDEST = 1000  # largest beam in a manifest
+BEAMS = 640  # most hypotheses in one thread's batch: bounds the memory
 
 
 class Settings(NamedTuple):
-    """Of a search, as the manifest has them: see ``search``, ``verbatim``."""
+    """Search settings as in the manifest; see ``search`` and ``verbatim``."""
 
     beam: int
     normalisation: float
-    verbatim: bool  # whether numbers, URLs and placeholders have to survive
+    verbatim: bool  # whether lost numbers, URLs and placeholders are restored
 
 
 SETTINGS = Settings._fields
@@ -52,22 +52,22 @@ SETTINGS = Settings._fields
 
 @dataclass(eq=False)
 class NmtSystem:
-    """LSTM encoder-decoder, BPE and word tokenizer together; meets ``mtkit.system.System``."""
+    """LSTM encoder-decoder, BPE and word tokenizer as a translator; a ``mtkit.system.System``."""
 
     kind: ClassVar[str] = "nmt"
-    models: Sequence[Seq2Seq]  # of several, which share their subwords, it is the ensemble
+    models: Sequence[Seq2Seq]  # several, with the same subwords, form an ensemble
     subwords: Subwords
     tokenizer: WordTokenizer
     beam: int = 5
     normalisation: float = 1.0
-    verbatim: bool = True  # whether numbers, URLs and placeholders have to survive
+    verbatim: bool = True  # whether lost numbers, URLs and placeholders are restored
 
     def __post_init__(self) -> None:
         self.models = [model.to(parallel.device()).eval() for model in self.models]
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory. Raises InputError where it is not whole."""
+        """Read a model directory. Raises InputError if a file is missing or damaged."""
         manifest, file = Manifest.read(directory), directory / "subwords.json"
         network, subwords = load_network(Seq2Seq, ModelConfig, directory), Subwords.load(file)
         if len(subwords) != network.config.vocabulary:
@@ -80,7 +80,10 @@ class NmtSystem:
 
     @classmethod
     def ensemble(cls, systems: Sequence[Self], names: Sequence[Path]) -> Self:
-        """Several systems as one. Raises InputError where they do not share tokens and subwords."""
+        """Return an ensemble of ``systems``, read from ``names``.
+
+        Raises InputError if their tokens or subwords differ.
+        """
         first, *others = systems
         for name, other in zip(names[1:], others, strict=True):
             if (other.tokenizer, other.subwords.pieces) != (first.tokenizer, first.subwords.pieces):
@@ -93,24 +96,25 @@ class NmtSystem:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How it searches, and whether verbatim words are put back."""
+        """The search settings by name, as in the manifest."""
         return {name: getattr(self, name) for name in SETTINGS}
 
     def save(self, directory: Path) -> None:
-        """Write weights, shape and subwords of the one model, all but the manifest."""
+        """Write weights, shape and subwords of the only model; the manifest is not written."""
         [model] = self.models
         save_network(model, asdict(model.config), directory)
         self.subwords.save(directory / "subwords.json")
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
-        """The word tokens of each sentence, before subwords."""
+        """Return the word tokens of each sentence, before segmentation into subwords."""
         return self.tokenizer.tokenize_all(sentences)
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
-        """See ``System``. The score is ln P(y|x) divided by the length in subwords, of a line in
-        pieces the mean of theirs. A word of more than ``MOST_SUBWORDS`` is copied, at score 0. What
-        only a beam wider than the system's own finds stands behind what that finds, whatever its
-        score.
+        """See ``System``. The score is ln P(y|x) / T^λ, λ = ``normalisation``; T includes ``</s>``.
+
+        A line translated in pieces has the mean of their scores. A word of more than
+        ``MOST_SUBWORDS`` subwords is copied, with score 0. Hypotheses that only a beam wider than
+        the system's own finds come after those of its own beam, whatever their score.
         """
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         spans = []
@@ -142,8 +146,9 @@ class NmtSystem:
         )  # fmt: skip
 
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
-        """The best of the system's own beam, and behind them what a beam of ``n_best`` adds: how
-        many are asked for does not change the best.
+        """Return the hypotheses of the system's own beam, then those that a wider one adds.
+
+        So the best hypothesis does not depend on ``n_best``. A word that is too long is copied.
         """
         encoded = self.subwords.encode(words)
         found = [dict[str, Hypothesis]() for _ in words]  # by text, the best first
@@ -167,7 +172,10 @@ class NmtSystem:
     def _search(
         self, sources: list[list[int]], batches: list[list[int]], beam: int
     ) -> Iterator[list[list[Output]]]:
-        """The outputs for each batch, which a CPU's thread has to itself: all at one are slower."""
+        """Yield the outputs of each batch.
+
+        On a CPU each thread searches its own batch, which is faster than all threads on one batch.
+        """
 
         def search(batch: list[int]) -> list[list[Output]]:
             x = torch.tensor([[*sources[r], EOS] for r in batch], device=parallel.device())
@@ -176,7 +184,7 @@ class NmtSystem:
         return parallel.in_threads(search, batches, parallel.at_once())
 
     def _hypothesis(self, output: Output, words: Sequence[str], source: Encoded) -> Hypothesis:
-        word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as of the last word
+        word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as part of the last word
         spelled = [self.subwords.pieces[i] for i in (*output.ids, EOS)]
         attends = any(model.config.attention != "none" for model in self.models)
         steps = zip(output.ids, output.attention, strict=True)
@@ -197,8 +205,10 @@ class NmtSystem:
         )  # fmt: skip
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
-        """See ``System``: ``direct`` of each pair, for the target's own segmentation, and as
-        ``model`` what the search maximises, Σ ln p over the length in subwords.
+        """See ``System``. Returns ``direct`` and ``model`` of each pair.
+
+        direct: ln P(y|x) for the target's one segmentation by the learnt merges. model: what the
+        search maximises, Σ ln p / T^λ, T the number of subwords with ``</s>``.
         """
         lines = list(dict.fromkeys(line for pair in pairs for line in pair))
         encoded = dict(zip(lines, self.subwords.encode(self.tokenize(lines)), strict=True))
@@ -218,18 +228,18 @@ class NmtSystem:
         torch.set_num_threads(threads)
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
-        """See ``System``. An unseen piece may be any character, at a word's end or within it."""
+        """See ``System``. Unknown pieces: uniform over all characters, inside and at word end."""
         unknown = np.array([e.ids.count(UNK) for e in self.subwords.encode([[w] for w in words])])
         return -math.log(2 * CODE_POINTS) * unknown
 
     def data(self, text: Bitext) -> Data:
-        """Raw parallel text as subword ids."""
+        """Return raw parallel text as subword ids."""
         return Data.of(text.tokens(self.tokenizer), self.subwords)
 
 
 def _by_word(target: Encoded, logp: NDArray[np.float64]) -> LogProbability:
-    """ln p of subwords, ``</s>`` last, added up within words."""
+    """Sum ln p of subwords, ``</s>`` last, within words."""
     word = [*target.words, target.words[-1] + 1 if target.words else 0]
-    summed = np.bincount(word, logp).astype(np.float64, copy=False)  # by its stubs it counts
+    summed = np.bincount(word, logp).astype(np.float64, copy=False)  # NumPy's stubs say integers
     unknown = np.bincount(word, [i == UNK for i in (*target.ids, EOS)])
     return LogProbability.of(TokenScores(summed, unknown > 0))

@@ -1,9 +1,9 @@
-"""Numbers, URLs and placeholders that a network lost, put back where it looked at them.
+"""Restore numbers, URLs and placeholders that a network lost, at the place given by attention.
 
-A network spells such a word by subwords and may misspell it or leave it out. Each one that is
-missing from the translation takes the place of the word that was made from it alone, by attention,
-one that is verbatim too for choice; otherwise it goes behind what was made from the words before,
-but not behind the final mark.
+A network spells such a word in subwords and may misspell it or omit it. A lost word replaces the
+target word that is aligned to it alone, preferably one that is a number, URL or placeholder itself.
+Without such a target word, it is inserted after the words aligned to earlier source words, but
+before the final punctuation mark.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Links = set[tuple[int, int]]  # (source word, target word), 0-based
 
 
 def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tuple[list[str], Links]:
-    """The target words with all of the source's verbatim ones, and the links of these.
+    """Return target words that include all verbatim words of the source, and their links.
 
     >>> put_back(["at", "12:30"], ["um", "12:3"], {(0, 0), (1, 1)})[0]
     ['um', '12:30']
@@ -34,7 +34,7 @@ def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tupl
         if t is None:
             t = 1 + max((b for a, b in links if a < s), default=-1 if links else len(words) - 1)
             if t == len(words) > 1 and not any(c.isalnum() for c in words[-1]):
-                t -= 1  # not behind the final mark
+                t -= 1  # before the final punctuation mark
             words.insert(t, "")
             links = {(a, b + (b >= t)) for a, b in links}
             kept = {b + (b >= t) for b in kept}
@@ -45,7 +45,7 @@ def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tupl
 
 
 def _place(words: Sequence[str], links: Links, s: int, kept: set[int]) -> int | None:
-    """The target word that was made from source word ``s`` alone, if there is one."""
+    """Return the target position that is linked to source word ``s`` alone, or None."""
     shared = {t for a, t in links if a != s} | kept
     own = sorted(t for a, t in links if a == s and t not in shared)
     return next((t for t in own if is_verbatim(words[t])), own[0] if own else None)

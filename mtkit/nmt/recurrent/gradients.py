@@ -1,20 +1,20 @@
-"""How far back a loss is felt: gradients by distance in time and by depth, exact, by autograd.
+"""Gradient norms by distance in time and by depth, computed exactly by autograd.
 
-Letters: L_t the loss −ln P(y_{t+1} | y_≤t), s_t the whole state behind token t (h, or [h; c] of an
-LSTM, so that the path along its cell counts), e_t the embedding that was read, u^l the output of
+Letters: L_t the loss −ln P(y_{t+1} | y_≤t), s_t the whole state after token t (h, or [h; c] of an
+LSTM, so that the path through its cell counts), e_t the embedding of token t, u^l the output of
 layer l.
 
     by distance    ‖∂L_t / ∂s_{t−k}‖ and ‖∂L_t / ∂e_{t−k}‖, k = 0 … K
                    ∂L_t/∂s_{t−k} = ∂L_t/∂s_t Π_{j=0}^{k−1} ∂s_{t−j}/∂s_{t−j−1}: a product of k
                    matrices shrinks or grows like ρ^k          (Hochreiter 1991, Bengio et al. 1994)
-    a bound        of the rnn: ‖U‖₂ < 1 suffices for vanishing, ‖U‖₂ > 1 is necessary for exploding
+    a bound        for the rnn: ‖U‖₂ < 1 suffices for vanishing, ‖U‖₂ > 1 is necessary for exploding
                    (Pascanu et al. 2013, equation 7; γ = 1 for tanh)
     by steps       ‖∂L_t / ∂e_i‖ of a translator, e_i the embedding of source word i
-    by depth       ‖∂L / ∂u^l‖, l = 1 … the last, L the mean loss of a sentence
-    memory span    1 / (1 − f̄): the tokens by which a gate that stays at its mean f̄ lets a value
-                   fall to 1/e, about
+    by depth       ‖∂L / ∂u^l‖, l = 1 … number of layers, L the mean loss of a window
+    memory span    1 / (1 − f̄): tokens after which a gate at its mean f̄ has let a value fall to
+                   about 1/e
 
-Floats are Euclidean; everything is computed in double precision.
+Norms are Euclidean; gradients are computed in double precision.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from mtkit.text.vocabulary import BOS, PAD
 
 
 def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Floats, Floats]:
-    """‖∂L_t/∂s_{t−k}‖ and ‖∂L_t/∂e_{t−k}‖ for k = 0 … K, (N, K + 1) each. windows: (N, T + 1) ids,
-    T > K; the last is what the loss at t is about.
+    """Return ‖∂L_t/∂s_{t−k}‖ and ‖∂L_t/∂e_{t−k}‖ for k = 0 … K, (N, K + 1) each.
+
+    windows: ids (N, T + 1), T ≥ K; the last id of each is the word that L_t predicts.
     """
     model = copy.deepcopy(model).double()
     y = torch.from_numpy(windows)
@@ -50,7 +51,7 @@ def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Floats, Flo
 
 
 def by_depth(model: LanguageModel, windows: Ids) -> Floats:
-    """‖∂L/∂u^l‖ of each window (N, T) and layer, (N, layers)."""
+    """Return ‖∂L/∂u^l‖ of each window and layer, (N, layers). windows: ids (N, T)."""
     model = copy.deepcopy(model).double()
     y = torch.from_numpy(windows)
     outputs = model.outputs(functional.pad(y[:, :-1], (1, 0), value=BOS))
@@ -62,7 +63,7 @@ def by_depth(model: LanguageModel, windows: Ids) -> Floats:
 
 @torch.inference_mode()
 def mean_gates(model: LanguageModel, windows: Ids) -> dict[str, Floats]:
-    """The mean of each gate over all tokens of ``windows`` (N, T), by unit: name → (D,)."""
+    """Return each gate's mean over all tokens of ``windows`` (N, T): name → (D,)."""
     _, _, gates = model.unroll(torch.from_numpy(windows))
     return {
         name: torch.stack([g[name] for g in gates]).mean((0, 1)).double().numpy()
@@ -71,21 +72,23 @@ def mean_gates(model: LanguageModel, windows: Ids) -> dict[str, Floats]:
 
 
 def memory_span(model: LanguageModel, gates: dict[str, Floats]) -> Floats | None:
-    """1/(1 − f̄) of each unit, in tokens, (D,); ``None`` for a cell without such a gate."""
+    """Return 1/(1 − f̄) of each unit, in tokens, (D,); None for a cell without such a gate."""
     name = KEEPING.get(model.config.cell)
     return 1 / (1 - gates[name]) if name else None
 
 
 def spectral_norm(model: LanguageModel) -> float:
-    """‖U‖₂, the largest singular value of the recurrent matrix; of several gates, the largest."""
+    """Return ‖U‖₂, the largest singular value of the recurrent matrix, over all gates."""
     U = weights_of(model.recurrent[0]).U.detach().double()
     gates = U.chunk(U.shape[0] // U.shape[1])
     return max(float(torch.linalg.matrix_norm(u, 2)) for u in gates)
 
 
 def by_steps(model: Seq2Seq, batch: Batch) -> tuple[Floats, Ids]:
-    """‖∂L_t/∂e_i‖ of every source position i and target position t of a batch, (M,); and the steps
-    from x_i to y_t along the recurrences, (I − i) + t, (M,), which attention cuts short.
+    """Return ‖∂L_t/∂e_i‖ and the recurrent steps (I − i) + t from x_i to y_t, (M,) each.
+
+    The M pairs are all source positions i and all target positions t without padding, ``</s>``
+    included. Attention gives the gradient a shorter path than these steps.
     """
     model = copy.deepcopy(model).cpu().double().eval()
     read: list[Tensor] = []

@@ -1,16 +1,16 @@
 """Recurrent language models, for the laboratory: P(y) = Π_t P(y_t | y_<t) over a closed vocabulary.
 
     e_t = E y_t                                      embeddings, shared with the output
-    u_t = cell(e_t, u_{t−1})                         a layer; with ``residual`` u_t + its input
+    u_t = cell(e_t, u_{t−1})                         a layer; residual ``layers``: u_t + its input
     P(y_{t+1}) = softmax(E u_t + b)                  u of the last layer
 
-Variants of the one-layer cell: ``time`` adds the state before, h_t = h_{t−1} + f(x_t, h_{t−1})
-(a residual connection in time); ``norm`` normalises every h_t (Ba et al. 2016). Both need a loop
-over time in place of torch's fused call.
+Variants of the one-layer cell: residual ``time`` adds the previous state, h_t = h_{t−1} + f(x_t,
+h_{t−1}); ``norm`` is layer normalisation of every h_t (Ba et al. 2016). Both need a loop over time
+in place of torch's fused call.
 
-The text is one stream of sentences with an end mark behind each. Training reads chunks of it from
-anywhere, behind one mark of their beginning and from a state of zeros, so that the model is used to
-a history of any length, none included.
+The text is one stream of sentences, each followed by ``</s>``. Training chunks start anywhere in
+it, with ``<s>`` before them and a zero state, so that the model learns to predict from histories of
+any length, 0 included.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from mtkit.nmt.recurrent.cells import STEPS, Gates, weights_of
 from mtkit.text.vocabulary import BOS, EOS
 
 Ids = NDArray[np.int64]
-BATCH, LENGTH = 32, 64  # chunks an update, ids a chunk
-PEAK, WARMUP = 3e-3, 30  # the highest learning rate, and updates until it is reached
+BATCH, LENGTH = 32, 64  # chunks per update, ids per chunk
+PEAK, WARMUP = 3e-3, 30  # highest learning rate, updates until it is reached
 
 
 @dataclass(frozen=True)
 class LmConfig:
-    """The shape of a language model. scale: the spectral norm of U in the beginning."""
+    """Shape of a language model. scale: initial spectral norm of U."""
 
     vocabulary: int
     cell: Cell = "lstm"
@@ -51,7 +51,7 @@ class LmConfig:
 
 
 class LanguageModel(nn.Module):
-    """The network of the module's docstring; V words, D units."""
+    """Network of the module's docstring, with V words and D units."""
 
     def __init__(self, config: LmConfig) -> None:
         super().__init__()
@@ -72,19 +72,19 @@ class LanguageModel(nn.Module):
             for gate in w.U.data.chunk(len(w.U) // D):
                 nn.init.orthogonal_(gate, gain=config.scale)
             if config.cell == "lstm":
-                w.b_W.data[D : 2 * D] = 1.0  # forget gates begin open
+                w.b_W.data[D : 2 * D] = 1.0  # forget gates start open
 
     @property
     def recurrent(self) -> list[nn.RNNBase]:
-        """The layers, from below."""
+        """The recurrent layers, lowest first."""
         return [layer for layer in self.layers if isinstance(layer, nn.RNNBase)]
 
     def forward(self, y: Tensor) -> Tensor:
-        """The last layer's u (B, T, D) behind each of the tokens ``y`` (B, T)."""
+        """Return the last layer's u (B, T, D) after each token of ``y`` (B, T)."""
         return self.outputs(y)[-1]
 
     def outputs(self, y: Tensor) -> list[Tensor]:
-        """u of every layer, (B, T, D) each."""
+        """Return u of every layer, (B, T, D) each, for tokens ``y`` (B, T)."""
         if self.config.norm or self.config.residual == "time":
             states, _, _ = self.unroll(y)
             return [torch.stack(states, 1)[..., : self.config.hidden]]
@@ -95,8 +95,9 @@ class LanguageModel(nn.Module):
         return below[1:]
 
     def unroll(self, y: Tensor) -> tuple[list[Tensor], list[Tensor], list[Gates]]:
-        """One layer step by step: its states (B, S) behind each token, the embeddings (B, D) that
-        went in, and its gates.
+        """Run a one-layer model step by step over ``y`` (B, T).
+
+        Returns for each token the state after it (B, D or 2 D), its embedding (B, D), its gates.
         """
         [layer] = self.recurrent
         cell, D = self.config.cell, self.config.hidden
@@ -116,18 +117,19 @@ class LanguageModel(nn.Module):
         return states, embedded, gates
 
     def logits(self, u: Tensor) -> Tensor:
-        """(…, D) → (…, V)."""
+        """Return logits (…, V) for ``u`` (…, D)."""
         return functional.linear(u, self.embedding.weight, self.bias)
 
 
 def train_language_model(
     model: LanguageModel, stream: Ids, seed: int, updates: int, clip: float, autocast: bool
 ) -> Iterator[tuple[float, float]]:
-    """Minimise −ln P of chunks of the ``stream`` of ids, ``BATCH`` chunks of ``LENGTH`` an update;
-    yields each one's loss in nats a token and its gradient's norm before clipping. It ends early
-    where one is no number. The learning rate rises to ``PEAK`` and falls to a tenth of it, both
-    linearly. clip: τ, 0 = none. A pass takes every token once, from another offset each time.
-    autocast: matrices are multiplied as bfloat16.
+    """Minimise −ln P of chunks of ``stream``; yield each update's loss and gradient norm.
+
+    The loss is in nats per token, the norm is that before clipping. Training ends early if either
+    is not finite. An update has ``BATCH`` chunks of ``LENGTH`` ids; an epoch cuts the stream into
+    chunks from a new random offset. The learning rate rises linearly to ``PEAK``, then falls
+    linearly to a tenth of it. clip: τ, 0 = none. autocast: matrix products in bfloat16.
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=PEAK, fused=True)
     rng = np.random.default_rng(seed)
@@ -139,7 +141,7 @@ def train_language_model(
         for group in optimiser.param_groups:
             group["lr"] = rate
         y = queue.pop()
-        # The cache of casts is one for all threads: what one drops from it changes sums of others.
+        # Threads share autocast's cache of casts: one that clears it would change others' sums.
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast, cache_enabled=False):
             loss = mean_loss(model, y)
         optimiser.zero_grad()
@@ -154,13 +156,13 @@ def train_language_model(
 
 
 def mean_loss(model: LanguageModel, y: Tensor) -> Tensor:
-    """−ln P a token, in nats, of chunks ``y`` (B, T) behind the mark of their beginning."""
+    """Return −ln P per token, in nats, of chunks ``y`` (B, T), each preceded by ``<s>``."""
     u = model(functional.pad(y[:, :-1], (1, 0), value=BOS))
     return functional.cross_entropy(model.logits(u).flatten(0, 1).float(), y.flatten())
 
 
 def _chunks(stream: Ids, rng: np.random.Generator) -> list[Tensor]:
-    """The stream from a random offset as shuffled batches of chunks, int64 (BATCH, LENGTH)."""
+    """Cut the stream, from a random offset, into shuffled batches, int64 (BATCH, LENGTH) each."""
     offset = int(rng.integers(LENGTH))
     n = (len(stream) - offset) // LENGTH
     chunks = stream[offset : offset + n * LENGTH].reshape(n, LENGTH)[rng.permutation(n)]
@@ -170,7 +172,7 @@ def _chunks(stream: Ids, rng: np.random.Generator) -> list[Tensor]:
 
 @torch.inference_mode()
 def next_logprobs(model: LanguageModel, histories: Ids, targets: Ids) -> Floats:
-    """ln P(targets[n] | histories[n]), (N,), of histories (N, k), k = 0 included."""
+    """Return ln P(targets[n] | histories[n]), (N,), for histories (N, k), k ≥ 0."""
     parts = []
     for rows in np.array_split(np.arange(len(histories)), max(1, len(histories) // 250)):
         y = functional.pad(torch.from_numpy(histories[rows]), (1, 0), value=BOS)
@@ -181,7 +183,10 @@ def next_logprobs(model: LanguageModel, histories: Ids, targets: Ids) -> Floats:
 
 @torch.inference_mode()
 def text_logprobs(model: LanguageModel, sentences: Sequence[Sequence[int]]) -> list[Floats]:
-    """ln P of each sentence's words and end, after the end of another; (words + 1,) each."""
+    """Return ln P of each sentence's words and ``</s>``, (words + 1,) each.
+
+    Every sentence is preceded by ``<s> </s>``, as if it followed another one.
+    """
     log_p: list[Floats] = [np.empty(0)] * len(sentences)
     order = sorted(range(len(sentences)), key=lambda s: len(sentences[s]))
     for rows in (order[i : i + 64] for i in range(0, len(order), 64)):

@@ -1,7 +1,7 @@
-"""Recurrent language models of the laboratory: trained under one budget, then looked into.
+"""Train the laboratory's recurrent language models under one budget and measure each of them.
 
-Several are trained at once, one a thread; each draws from its own generator, so that the number of
-threads changes nothing.
+Several are trained at once, one per thread. Each has its own random generator, so that the results
+do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from mtkit.nmt.recurrent.language_model import (
 from mtkit.nmt.system import NmtSystem
 from mtkit.text.corpus import Bitext
 
-HISTORY = 64  # words before the one asked for: "all" of its context
-K = 50  # the farthest that gradients are followed
+HISTORY = 64  # words before the predicted word: its full context
+K = 50  # largest distance at which gradients are measured
 CUT = (*range(11), 12, 14, 16, 20, 25, 30, 40, 50, HISTORY)
 SHUFFLED = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
-GRADIENTS = 200  # windows whose gradients are taken
-PAIRS = 100  # of sentences, likewise
-LEAST_PAIRS = 20  # of words that are a number of steps apart
-SHUFFLE = 2018  # seed of the disorder
+GRADIENTS = 200  # windows whose gradients are computed
+PAIRS = 100  # sentence pairs whose gradients are computed
+LEAST_PAIRS = 20  # fewest word pairs for a figure at a number of steps
+SHUFFLE = 2018  # seed for shuffling histories
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is trained, by all seeds alike. clip: τ, 0 = none; scale: ‖U‖₂ in the beginning."""
+    """Settings of a model, the same for all seeds. clip: τ, 0 = none. scale: initial ‖U‖₂."""
 
     name: str
     cell: Cell
@@ -51,21 +51,21 @@ class Setup:
     layers: int = 1
     clip: float = 1.0
     scale: float = 1.0
-    share: float = 1.0  # of the updates that the others get
+    share: float = 1.0  # of the planned updates
 
     def shape(self, vocabulary: int, hidden: int) -> LmConfig:
-        """The network, of so many words and units; of several layers half as wide."""
+        """Return the network's shape; with several layers, each has half of ``hidden`` units."""
         units = hidden // 2 if self.layers > 1 else hidden
         kind = self.cell, units, self.layers, self.residual, self.norm
         return LmConfig(vocabulary, *kind, scale=self.scale)
 
     def updates(self, of: int) -> int:
-        """How many updates a training has where the others have ``of``."""
+        """Return the number of updates if a set-up with share 1 has ``of``."""
         return max(1, round(of * self.share))
 
 
 class Trained(NamedTuple):
-    """A model; of each update of its training loss and gradient's norm, (updates, 2)."""
+    """A trained model. trace: loss and gradient norm before clipping, by update, (updates, 2)."""
 
     setup: Setup
     model: LanguageModel
@@ -73,19 +73,19 @@ class Trained(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """Of one model and N windows: gradients by k = 0 … K, −ln P by k of ``CUT``, ``SHUFFLED``."""
+    """Measurements of one model on N windows; gradients on at most ``GRADIENTS`` of them."""
 
-    states: Floats  # ‖∂L_t/∂s_{t−k}‖, (N, K + 1)
-    inputs: Floats  # ‖∂L_t/∂e_{t−k}‖, (N, K + 1)
+    states: Floats  # ‖∂L_t/∂s_{t−k}‖, k = 0 … K, (min(N, GRADIENTS), K + 1)
+    inputs: Floats  # ‖∂L_t/∂e_{t−k}‖, likewise
     spectral_norm: float
-    gates: dict[str, float]  # their means
-    span: Floats | None  # in tokens, of each unit, where the cell has one
-    cut: Floats  # −ln P given the last k words alone, (N, len(CUT))
-    shuffled: Floats  # given all, those before the last k in disorder, (N, len(SHUFFLED))
+    gates: dict[str, float]  # gate → mean over tokens and units
+    span: Floats | None  # memory span of each unit in tokens, (D,); None without such a gate
+    cut: Floats  # −ln P given only the last k words, k in CUT, (N, len(CUT))
+    shuffled: Floats  # −ln P with the words before the last k shuffled, (N, len(SHUFFLED))
 
 
 def spread(N: int, n: int) -> Ids:
-    """The numbers of at most ``n`` of N places, from the first to the last at equal distances."""
+    """Return at most ``n`` of the indices 0 … N − 1 at equal distances, int64."""
     return np.linspace(0, N - 1, min(n, N)).astype(np.int64)
 
 
@@ -93,8 +93,9 @@ def train_all(
     setups: Sequence[Setup], seeds: Sequence[int], stream: Ids, vocabulary: int, hidden: int,
     updates: int, threads: int, on_update: Callable[[], None] = lambda: None,
 ) -> list[list[Trained]]:  # fmt: skip
-    """Every set-up by every seed, in the order given, on the ids ``stream`` (T,) of a text. hidden:
-    units; updates: of a set-up whose share is 1.
+    """Train every set-up with every seed; return the models by set-up and seed, in order.
+
+    stream: ids of the text (T,). hidden: units. updates: of a set-up whose share is 1.
     """
     autocast = resolved("auto") == "bf16"
     jobs = []
@@ -117,7 +118,7 @@ def train_all(
 
 
 def probe(model: LanguageModel, windows: Ids) -> Probe:
-    """Look into one model. windows: (N, HISTORY + 1) ids, the word asked for last."""
+    """Measure one model. windows: ids (N, HISTORY + 1), the predicted word last."""
     histories, targets = windows[:, :-1], windows[:, -1]
     sample = windows[spread(len(windows), GRADIENTS)]
     norms = gradients.by_distance(model, sample, K)
@@ -135,8 +136,10 @@ def probe(model: LanguageModel, windows: Ids) -> Probe:
 
 
 def norms_by_steps(system: NmtSystem, text: Bitext) -> Band:
-    """‖∂L_t/∂e_i‖ of pairs from all of ``text`` by the steps from x_i to y_t, at most K: the median
-    and the central 80 %, where there are enough pairs of words.
+    """Return ‖∂L_t/∂e_i‖ by the steps from x_i to y_t, 0 … K: median and central 80 %.
+
+    Measured on a systematic sample of ``PAIRS`` pairs of ``text``. Steps with fewer than
+    ``LEAST_PAIRS`` word pairs are left out.
     """
     data = system.data(text.select(spread(len(text), PAIRS).tolist()))
     batches = map(data.batch, batch_rows(data.sources, PAIRS))

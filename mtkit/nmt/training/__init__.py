@@ -1,6 +1,6 @@
-"""From a corpus to a trained network.
+"""Training a network on a corpus.
 
-In reading order: ``update`` (one, clipping included; where a run stands), ``train`` (the plan,
-validations), ``checkpoint`` (a run on disk), ``segmented`` (text on disk as subwords, other ones in
-every epoch), ``build`` (from a corpus to a model directory; ``train_nmt``).
+In reading order: ``update`` (state of a run, one update, clipping), ``plan`` (the number of
+updates), ``train`` (the loop, validations), ``checkpoint`` (a run on disk), ``segmented`` (text on
+disk as subwords, resampled every epoch), ``build`` (corpus to model directory; ``train_nmt``).
 """

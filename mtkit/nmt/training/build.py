@@ -35,20 +35,21 @@ from mtkit.text.shards import SIDES, Sentences, Shards
 from mtkit.text.subwords import Subwords
 from mtkit.text.tokenizer import WordTokenizer
 
-CHECKPOINT = "checkpoint"  # in the directory of what outlives the process
-Recipe = TrainConfig | Mapping[str, Any]  # settings, or changes to those that suit the text
+CHECKPOINT = "checkpoint"  # file in the directory of an unfinished training
+Recipe = TrainConfig | Mapping[str, Any]  # all settings, or changes to the preset that suits
 
 
 def train_nmt(
     corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, out: Path, resume: bool = False,
     start: NmtSystem | None = None,
 ) -> Manifest | None:  # fmt: skip
-    """Train on ``corpus`` and write the model directory ``out``; its manifest, for the first of
-    several processes. tokenizer: of both languages. config: the recipe, as ``recipe.preset`` builds
-    one, or changes to the one that suits; its seed decides everything random. resume: continue what
-    an interruption left beside ``out``. start: a model to train further; its weights, shape and
-    subwords are taken over. Raises InputError where there is nothing to resume, or a training of
-    another text or other settings.
+    """Train on ``corpus`` and write the model directory ``out``.
+
+    Returns the manifest; None in all processes but the first. tokenizer: for both languages.
+    config: a recipe as from ``recipe.preset``, or changes to the preset that suits the corpus; its
+    seed decides everything random. resume: continue the interrupted training of ``out``. start: a
+    model to train further; its weights, shape and subwords are used. Raises InputError if there is
+    nothing to resume, or the interrupted training has another text or other settings.
     """
     begun = time.perf_counter()
     keep_memory()
@@ -63,7 +64,7 @@ def train_nmt(
         if directory is not None:
             seconds = time.perf_counter() - begun
             manifest = _write(system, run, corpus, directory, seconds)
-    parallel.wait()  # for the directory to be there
+    parallel.wait()  # until the directory exists
     return manifest
 
 
@@ -71,8 +72,10 @@ def train_nmt(
 def _unfinished(
     out: Path, corpus: Corpus, tokenizer: WordTokenizer, resume: bool
 ) -> Iterator[Path]:
-    """The directory beside ``out`` of what outlives the process; see ``stages.unfinished``. What
-    ``torchrun`` has started again, or was told to resume, begins what is not there.
+    """Provide the directory of the unfinished training of ``out``; see ``stages.unfinished``.
+
+    Processes that ``torchrun`` restarted resume. They start anew if there is nothing to resume, as
+    do several processes with ``resume``.
     """
     texts = [side.digest() for side in (corpus.train, corpus.dev) if side]
     marks = {"text": "".join(texts), "tokenizer": str(tokenizer)}
@@ -83,7 +86,7 @@ def _unfinished(
         with unfinished(out, marks, resume, rest=_rest):
             parallel.wait()
             yield place
-            parallel.wait()  # until nobody reads there
+            parallel.wait()  # until no process reads there
     else:
         parallel.wait()
         _check_same(place, marks)
@@ -92,7 +95,7 @@ def _unfinished(
 
 
 def _check_same(place: Path, marks: Mapping[str, str]) -> None:
-    """Raise InputError where this process doesn't see what the first one does."""
+    """Raise InputError if this process sees another directory, text or tokenizer than the first."""
     file = place / FINGERPRINT
     if not file.exists():
         raise InputError(
@@ -112,8 +115,11 @@ def _planned(
     corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, place: Path, start: NmtSystem | None,
     begun: float,
 ) -> tuple[Run, Subwords]:  # fmt: skip
-    """A run whose length is decided: by the clock, where that is its budget. It stands where it was
-    kept last in ``place``.
+    """Return a run with a fixed number of updates, and its subwords.
+
+    The run is restored from its checkpoint in ``place``, if any. If the budget allows too few
+    epochs for the preset, another preset is used. begun: see ``plan``. Raises InputError if
+    ``config`` has another number of updates than the checkpoint.
     """
     pairs, kept = len(corpus.train), place / CHECKPOINT
     resume = bool(parallel.agreed(kept.exists()))
@@ -147,7 +153,7 @@ def _prepare(
     corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, place: Path,
     start: NmtSystem | None,
 ) -> tuple[Run, Subwords]:  # fmt: skip
-    """A training run at its beginning, and the subwords that it is about."""
+    """Return a training run before its first update, and its subwords."""
     text, dev = train_and_dev(corpus.train, corpus.dev)
     stages = Stages(place)
     with parallel.first_alone():
@@ -167,7 +173,7 @@ def _prepare(
 
 
 def _subwords(words: Shards, size: int, stages: Stages) -> Subwords:
-    """Learnt on both sides together, in a stage of their own."""
+    """Learn subwords on both sides together, as a stage of its own, or load them."""
     file = "subwords.json"
 
     def learn(into: Path) -> None:
@@ -177,7 +183,7 @@ def _subwords(words: Shards, size: int, stages: Stages) -> Subwords:
 
 
 def _sides(words: Shards, subwords: Subwords) -> tuple[Segmented, Segmented]:
-    """The text as it lies on the disk; nothing of it is read yet."""
+    """Return source and target as sequences of subwords that are read from disk on demand."""
 
     def side(name: str) -> Segmented:
         ids, begin = words.mapped(name)
@@ -188,7 +194,10 @@ def _sides(words: Shards, subwords: Subwords) -> tuple[Segmented, Segmented]:
 
 
 def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
-    """Both; without a dev set one in 20 pairs of the training text is held out, with a note."""
+    """Return both texts; without a dev set, hold out one in 20 training pairs, with a note.
+
+    Raises InputError if the training text is too short for that.
+    """
     if dev is not None:
         return train, dev
     whole = train
@@ -206,13 +215,13 @@ def train_seeds(
     corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, directories: Sequence[Path],
     resume: bool = False, start: NmtSystem | None = None,
 ) -> None:  # fmt: skip
-    """Train a model in each of ``directories``, by consecutive seeds, and say how far they differ;
-    the first decides what recipe suits. resume: models that are complete stay, and the one that was
-    interrupted is continued. Raises InputError where a complete one has other settings. Else see
-    ``train_nmt``.
+    """Train models with consecutive seeds into ``directories``; report how much they differ.
+
+    All use the preset chosen for the first. resume: keep complete models and continue the
+    interrupted one. Raises InputError if a complete model has other settings. See ``train_nmt``.
     """
     if start and not isinstance(config, TrainConfig):
-        config = preset("small", **config)  # what suits is known of beginners only
+        config = preset("small", **config)  # ``suited`` was measured on untrained networks only
     if len(directories) == 1:
         train_nmt(corpus, tokenizer, config, directories[0], resume, start)
         return
@@ -248,8 +257,8 @@ def _seeded(config: Recipe, seed: int) -> Recipe:
 
 
 def _done(out: Path, config: Recipe, start: NmtSystem | None) -> Manifest:
-    """The manifest of a complete model. Raises InputError where ``config`` has other settings."""
-    undecided = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # until the run decides
+    """Return a complete model's manifest. Raises InputError if ``config`` has other settings."""
+    undecided = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # resolved by each run
     manifest = Manifest.read(out)
     if not isinstance(config, TrainConfig):
         config = preset(manifest.config.get("preset", "small"), **config)
@@ -264,14 +273,14 @@ def _done(out: Path, config: Recipe, start: NmtSystem | None) -> Manifest:
 
 
 def _resolved(config: TrainConfig, words: int, start: NmtSystem | None) -> TrainConfig:
-    """With the number of subwords for so many target words, or the shape of ``start``."""
+    """Return ``config`` with the vocabulary for so many target words, or the shape of ``start``."""
     config = _shaped(config, start)
     size = config.vocabulary or max(500, min(32000, 8 * math.isqrt(words)))
     return replace(config, vocabulary=size)
 
 
 def _shaped(config: TrainConfig, start: NmtSystem | None) -> TrainConfig:
-    """With the shape of ``start``, all but its dropout."""
+    """Return ``config`` with the shape of ``start``, but its own dropout."""
     if start is None:
         return config
     shape = asdict(start.models[0].config) | {"dropout": config.dropout}
@@ -279,14 +288,17 @@ def _shaped(config: TrainConfig, start: NmtSystem | None) -> TrainConfig:
 
 
 def _segment(source: Segmented, target: Segmented, p: float) -> Callable[[int], Data] | None:
-    """How the training text is cut into pieces anew in each epoch; ``None`` where it is not."""
+    """Return a function seed → training data segmented with BPE-dropout ``p``; None for p = 0."""
     if p == 0:
         return None
     return lambda seed: Data(source.sampled(p, 2 * seed), target.sampled(p, 2 * seed + 1), [])
 
 
 def _short(source: Segmented, target: Segmented, limit: int) -> tuple[Segmented, Segmented]:
-    """The pairs of at most ``limit`` subwords a side; said where any are left out."""
+    """Return the pairs of at most ``limit`` subwords per side, with a note if any are left out.
+
+    Raises InputError if none are left.
+    """
     x, y = source.lengths, target.lengths
     kept = np.flatnonzero((x > 0) & (x <= limit) & (y > 0) & (y <= limit))
     if len(kept) < len(x):
@@ -299,7 +311,7 @@ def _short(source: Segmented, target: Segmented, limit: int) -> tuple[Segmented,
 def _write(
     system: NmtSystem, run: Run, corpus: Corpus, directory: Path, seconds: float
 ) -> Manifest:
-    """Write the model, its log and its manifest. seconds: of this process."""
+    """Write the model, its log and its manifest. seconds: training time of this process."""
     system.save(directory)
     write_log(run.history, directory)
     save_training_hashes(corpus, directory)

@@ -1,7 +1,7 @@
-"""A training run on disk, whole or not at all: one safetensors file of what decides how it goes on.
+"""A training run on disk: one safetensors file with its complete state, written atomically.
 
-Tensors: θ, its average θ̄, the best θ̄ so far and Adam's moments. Beside them as JSON: where the run
-stands, and a fingerprint of its settings, so that it is never continued with others.
+Tensors: θ, its average θ̄, the best θ̄ so far and Adam's moments. Metadata: the progress of the run
+as JSON, and a fingerprint of its settings, so that it is never continued with other settings.
 """
 
 from __future__ import annotations
@@ -25,29 +25,32 @@ if TYPE_CHECKING:
     from mtkit.nmt.recipe import TrainConfig
 
 Tensors = dict[str, Tensor]
-Groups = dict[str, Tensors]  # those of θ, of its average …; GROUP.NAME in the file
+Groups = dict[str, Tensors]  # group (model, average …) → name → tensor; GROUP.NAME in the file
 
 
 def fingerprint(config: TrainConfig, weights: Tensors | None = None) -> str:
-    """Of all but ``updates``, which a time budget decides anew. weights: those begun with."""
+    """Return a SHA-256 hash of the settings without ``updates``, which a time budget recomputes.
+
+    weights: those that training started from; part of the hash.
+    """
     text = json.dumps({**asdict(config), "updates": 0}, sort_keys=True)
     return hashlib.sha256(text.encode() + to_bytes(weights or {})).hexdigest()
 
 
 def save(path: Path, groups: Groups, state: dict[str, Any], mark: str) -> None:
-    """Write a run; its old state stands until the new one is on the disk."""
+    """Write a run, replacing the old file only when the new one is on disk. mark: fingerprint."""
     tensors = {f"{group}.{k}": v for group, part in groups.items() for k, v in part.items()}
     metadata = {"state": json.dumps(state), "fingerprint": mark}
     write_whole(to_bytes(tensors, metadata | {"seal": _seal(tensors, metadata)}), path)
 
 
 def place_of(path: Path, mark: str | None = None) -> dict[str, Any]:
-    """Where a run stands. Raises InputError where there is none, or one with another ``mark``."""
+    """Return a run's progress. Raises InputError if missing, damaged or with another ``mark``."""
     return _read(path, mark)[1]
 
 
 def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
-    """Read what ``save`` wrote. Raises InputError for a run of other settings."""
+    """Read what ``save`` wrote. Raises InputError if missing, damaged or with another ``mark``."""
     tensors, place = _read(path, mark)
     groups: Groups = defaultdict(dict)
     for name, tensor in tensors.items():
@@ -57,7 +60,7 @@ def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
 
 
 def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
-    """Tensors, if they are of the run with this ``mark``, and where the run stands."""
+    """Return the tensors by GROUP.NAME and the progress of the run. mark: None = any."""
     if not path.is_file():
         raise InputError(f"{path}: no unfinished training; start one without --resume")
     try:
@@ -78,7 +81,7 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
 
 
 def _seal(tensors: Tensors, metadata: dict[str, str]) -> str:
-    """A hash of all of it."""
+    """Return a hash of all tensors and metadata."""
     of = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
     for name, tensor in sorted(tensors.items()):
         of.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())

@@ -1,10 +1,10 @@
-"""How long a run is: its budget as a number of updates, decided once and said in words.
+"""The length of a run: its budget is turned once into a number of updates.
 
     N = min(epochs · u, (0.97 · 60 · minutes − o) / s)
 
-u updates are a pass over the text, s the seconds of an update, o those of everything else. Updates
-are timed only where there is a budget of time, and then undone: a run by the clock is, bit for bit,
-the run of as many updates.
+u: updates per epoch; s: seconds per update; o: seconds of everything else. Updates are timed only
+if there is a time budget, and then undone: the run is, bit for bit, the same as one that was given
+N updates.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ from mtkit.nmt.loss import perplexity
 from mtkit.nmt.recipe import PRESETS, TrainConfig
 from mtkit.nmt.training.update import Run
 
-WARM = 10  # updates before the timed ones: the allocator and the caches settle
-TIMED = 30  # updates that are timed to turn minutes into updates
-USED = 0.97  # of the budget; the rest is for what no plan foresees
+WARM = 10  # updates before the timed ones, for the allocator and the caches
+TIMED = 30  # updates that are timed
+USED = 0.97  # share of the budget that is planned; the rest is reserve
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of an update, and of everything beside updates: preparation and validations."""
+    """Seconds per update, and of preparation and all validations together."""
 
     update: float
     overhead: float
 
     def updates_in(self, minutes: float) -> int:
-        """How many updates so many minutes buy, at least one."""
+        """Return the number of updates that fit in ``minutes``, at least one."""
         return max(1, int((USED * 60 * minutes - self.overhead) / self.update))
 
     def minutes_for(self, updates: float) -> float:
-        """The minutes that so many updates take."""
+        """Return the minutes that so many updates take."""
         return (updates * self.update + self.overhead) / (USED * 60)
 
 
 def plan(run: Run, begun: float) -> list[str]:
-    """Decide how many updates the run will have; the plan in words, with a warning where it is too
-    short for a network that begins from nothing. begun: when the preparation began, by
-    ``time.perf_counter``, as that is part of the budget.
+    """Set the run's number of updates; return the plan as text, one message per item.
+
+    A warning follows if the plan is too short for an untrained network. begun: the
+    ``time.perf_counter`` when preparation began, which counts towards the budget.
     """
     config, pace, per_epoch = run.config, None, run.batches_per_epoch
     if config.minutes and not config.updates:
@@ -54,7 +55,7 @@ def plan(run: Run, begun: float) -> list[str]:
 
 
 def _pace(run: Run, begun: float) -> Pace:
-    """Time some updates and a validation; the run is afterwards where it was."""
+    """Time some updates and a validation, then restore the run."""
     note(f"timing {WARM + TIMED} updates (preset {run.config.preset})")
     run.keep()
     for k in range(WARM + TIMED):
@@ -66,20 +67,21 @@ def _pace(run: Run, begun: float) -> Pace:
     perplexity(run.average, run.dev)
     validation = time.perf_counter() - start
     run.restore()
-    parallel.wait()  # until all have read what was kept
+    parallel.wait()  # until all processes have read the checkpoint
     overhead = time.perf_counter() - begun + run.config.validations * validation
     return Pace(parallel.agreed(update), parallel.agreed(overhead))
 
 
 def updates_of(config: TrainConfig, per_epoch: int, pace: Pace | None) -> int:
-    """N of the module's docstring; ``config.updates`` where they are fixed."""
+    """Return N of the module's docstring; ``config.updates`` replaces epochs · u unless it is 0."""
     total = config.updates or config.epochs * per_epoch
     return min(total, pace.updates_in(config.minutes)) if pace else total
 
 
 def in_words(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None) -> list[str]:
-    """The plan; and a warning where it has less than half the passes that the preset is made for,
-    in which the network sees too little before its learning rate falls.
+    """Return the plan as text, and a warning if it has less than half of the preset's epochs.
+
+    With fewer, the learning rate falls before the network has seen enough.
     """
     epochs, needed = config.updates / per_epoch, PRESETS[config.preset].epochs // 2
     passes = _of(f"{epochs:.1f}" if epochs >= 0.1 else f"{epochs:.1g}", "epoch")

@@ -1,13 +1,13 @@
-"""Text in subwords that are made when they are asked for, by BPE-dropout (Provilkov et al. 2020).
+"""Text segmented into subwords on demand, with BPE-dropout (Provilkov et al. 2020).
 
-A word begins as its characters; merges (a, b) → ab are applied, the earliest learnt first, until
-none is left. Each merge that could be applied is passed over with probability p at each step, so
-that the network meets rare words in pieces that it has seen elsewhere. p = 0 is plain BPE.
+A word starts as its characters; merges (a, b) → ab are applied, the earliest learnt first, until
+none is left. At each step each possible merge is skipped with probability p, so that the network
+sees rare words in pieces that it knows from other words. p = 0 is plain BPE.
 
-Nothing but the lengths is kept: the words lie on disk (``text.shards``), and what is passed over in
-a sentence depends on the seed and on the sentence's place in the text alone.
+Only the lengths are kept in memory: the words stay on disk (``text.shards``), and the skipped
+merges of a sentence depend only on the seed and the sentence's position in the text.
 
-The library that learns the merges drops them as well, but its generator takes no seed.
+The library that learns the merges has BPE-dropout too, but its generator takes no seed.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ UInt64 = NDArray[np.uint64]
 
 
 class Spelling(NamedTuple):
-    """Word w as ``characters[begin[w] : begin[w + 1]]``, pieces themselves. Entry k of the sorted
-    ``pairs`` is a·base + b, makes ``pieces[k]`` and was learnt as number ``ranks[k]``.
+    """Words as characters, and the merges; both as piece ids.
+
+    Word w is ``characters[begin[w] : begin[w + 1]]``. Merge k turns the pair ``pairs[k]`` = a·base
+    + b into ``pieces[k]`` and was learnt as number ``ranks[k]``; ``pairs`` is sorted.
     """
 
     characters: Int32
@@ -44,7 +46,7 @@ class Spelling(NamedTuple):
 
     @classmethod
     def of(cls, subwords: Subwords, words: Sequence[str]) -> Self:
-        """words: by id, the special symbols first."""
+        """Build the arrays. words: by id, the special symbols first."""
         spelled = [[UNK]] * len(SPECIALS) + [subwords.characters(w) for w in words[len(SPECIALS) :]]
         merges = [(a * len(subwords) + b, piece) for a, b, piece in subwords.merges()]
         table = np.array(merges, np.int64).reshape(-1, 2)
@@ -59,7 +61,10 @@ class Spelling(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Segmented(Sequence[list[int]]):
-    """Sentence s has the words ``words[begin[s] : end[s]]``, by their ids. p: see the module."""
+    """Sentences as lists of pieces; sentence s has the word ids ``words[begin[s] : end[s]]``.
+
+    p: probability that a merge is skipped.
+    """
 
     spelling: Spelling
     words: Int32
@@ -72,21 +77,21 @@ class Segmented(Sequence[list[int]]):
         return len(self.begin)
 
     def __getitem__(self, s: Any) -> Any:
-        """The pieces of sentence ``s``."""
+        """Return the pieces of sentence ``s``."""
         words = self.words[self.begin[s] : self.end[s]]
         return _segment(words, *self.spelling, self.p, _state(self.seed, self.begin[s])).tolist()
 
     @cached_property
     def lengths(self) -> Int32:
-        """How many pieces each sentence has."""
+        """Number of pieces of each sentence, int32 (S,)."""
         return _lengths(self.words, self.begin, self.end, *self.spelling, self.p, self.seed)
 
     def select(self, rows: Int64) -> Segmented:
-        """Some of the sentences."""
+        """Return the sentences ``rows``."""
         return replace(self, begin=self.begin[rows], end=self.end[rows])
 
     def sampled(self, p: float, seed: int) -> Segmented:
-        """The same sentences, with other merges passed over."""
+        """Return the same sentences with another dropout probability and seed."""
         return replace(self, p=p, seed=seed)
 
 
@@ -109,14 +114,14 @@ def _segment(
     characters: Int32, spelled: Int64, base: int, pairs: Int64, ranks: Int64, pieces: Int32,
     p: float, state: UInt64,
 ) -> Int32:  # fmt: skip
-    """The pieces of all words in a row."""
+    """Return the pieces of all words, concatenated."""
     size = 0
     for w in words:
         size += spelled[w + 1] - spelled[w]
     out, n = np.empty(size, np.int32), 0
     for word in words:
         w = characters[spelled[word] : spelled[word + 1]].copy()
-        merge = np.empty(len(w), np.int64)  # the entry of (w[j], w[j + 1]), -1 where there is none
+        merge = np.empty(len(w), np.int64)  # index of the merge of (w[j], w[j + 1]), -1 if none
         for j in range(len(w) - 1):
             merge[j] = _find(pairs, w[j] * base + w[j + 1])
         while True:
@@ -144,7 +149,7 @@ def _find(pairs: Int64, pair: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _earliest(merge: Int64, ranks: Int64, p: float, state: UInt64) -> int:
-    """Where the merge that was learnt first would go, of those that are not dropped; else -1."""
+    """Return the position of the earliest learnt merge that is not dropped; -1 if none."""
     best = -1
     for j in range(len(merge)):
         earlier = merge[j] >= 0 and (best < 0 or ranks[merge[j]] < ranks[merge[best]])
@@ -153,7 +158,7 @@ def _earliest(merge: Int64, ranks: Int64, p: float, state: UInt64) -> int:
     return best
 
 
-# --- SplitMix64 (Steele, Lea & Flood 2014): a generator that is one number, for each sentence one
+# --- SplitMix64 (Steele, Lea & Flood 2014): its state is one number; each sentence has its own
 
 
 @njit(cache=True, nogil=True)
@@ -163,7 +168,7 @@ def _state(seed: int, place: int) -> UInt64:
 
 @njit(cache=True, nogil=True)
 def _uniform(state: UInt64) -> float:
-    """In [0, 1)."""
+    """Return a random number in [0, 1)."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     return float(_mixed(state[0]) >> np.uint64(11)) * 2.0**-53
 

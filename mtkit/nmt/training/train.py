@@ -1,10 +1,10 @@
-"""Training: update after update by a plan, looked after on the way.
+"""The training loop: updates, validations, early stopping, recovery from divergence.
 
-The number of updates is planned before (see ``plan``), so that everything here depends on counts
-and seeds only. A validation comes every so many updates; the averaged weights with the lowest dev
-perplexity win, and `patience` validations without better ones end the run. Updates whose gradient
-is not finite are skipped, and some in a row send the run back to where it was kept last. A dev loss
-that is not finite ends the run with the best weights before.
+The number of updates is fixed before (see ``plan``), so that everything here depends on counts and
+seeds only. Validations come at equal distances. The averaged weights with the lowest dev perplexity
+are the result; `patience` validations without improvement end the run. An update whose gradient is
+not finite is skipped; several in a row return the run to its last checkpoint. A dev loss that is
+not finite ends the run with the best weights so far.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from mtkit.nmt.search import beam_search
 from mtkit.nmt.training.update import Run
 from mtkit.text.vocabulary import EOS
 
-SAVED = 1000  # updates at most between two states that are kept
-LOOK = 10  # updates between two looks at how many were skipped in a row
-ROW = 5  # skipped ones in a row that send the run back
-HALVINGS = 8  # times that may happen: the learning rate is halved each time
-JUDGED = 200  # dev sentences that are translated at each validation
-# What stands above the validations, in 62 columns at most.
+SAVED = 1000  # updates at most between two checkpoints
+LOOK = 10  # updates between two checks for skipped updates
+ROW = 5  # skipped updates in a row that return the run to its last checkpoint
+HALVINGS = 8  # how often that may happen; each halves the learning rate
+JUDGED = 200  # dev sentences translated at each validation
+# Printed above the validations; at most 62 columns.
 LEGEND = (
     "  a line per validation; * lowest dev perplexity so far",
     f"  BLEU: of greedy translations of the first {JUDGED} dev sentences",
@@ -41,9 +41,10 @@ LEGEND = (
 
 
 def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
-    """Train to the end of the plan or of the patience, from wherever the run stands; the best
-    averaged weights, in eval mode. Raises WorkError where it cannot be saved from divergence, and
-    where no dev loss was finite.
+    """Train until the planned updates or the patience end; return the best averaged weights.
+
+    The run continues from its current state. The network is returned in eval mode. Raises WorkError
+    if gradients stay non-finite at the lowest learning rate, or the first dev loss is not finite.
     """
     start, begun = time.perf_counter(), run.update
     if not begun:
@@ -73,7 +74,7 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
 
 
 def _stop(run: Run, dev: float, log: Callable[[str], None]) -> None:
-    """Say that a dev loss was not finite. Raises WorkError where none before it was."""
+    """Report a dev loss that is not finite. Raises WorkError if no validation before it was."""
     best, at = run.best
     lost = f"the dev loss is {dev} at update {run.update}"
     if not at:
@@ -87,7 +88,7 @@ def _stop(run: Run, dev: float, log: Callable[[str], None]) -> None:
 def _until(
     run: Run, stop: int, on_update: Callable[[], None], log: Callable[[str], None]
 ) -> dict[str, float]:
-    """Update until ``stop``; what was measured on the way."""
+    """Update until ``stop``; return the measurements of these updates."""
     steps: list[tuple[Tensor, Tensor]] = []
     tokens, begun = 0, time.perf_counter()
     while run.update < stop:
@@ -112,14 +113,14 @@ def _until(
 
 
 def _finite(values: Sequence[Tensor]) -> Tensor:
-    """Those that are finite, or NaN alone."""
+    """Return the finite values, or a single NaN."""
     stacked = torch.stack(list(values))
     finite = stacked[stacked.isfinite()]
     return finite if len(finite) else stacked.new_tensor([math.nan])
 
 
 def _roll_back(run: Run, log: Callable[[str], None]) -> None:
-    """Return to where the run was kept last, with half the learning rate."""
+    """Return to the last checkpoint, with half the learning rate; WorkError after ``HALVINGS``."""
     at, halvings = run.update, run.halvings + 1
     run.restore()
     run.halvings = halvings
@@ -136,7 +137,7 @@ def _roll_back(run: Run, log: Callable[[str], None]) -> None:
 
 
 def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> dict[str, float]:
-    """BLEU of greedy translations of some dev sentences; a warning where they are all alike."""
+    """Return BLEU of greedy translations of dev sentences; warn if all outputs are the same."""
     if run.spell is None or parallel.RANK > 0:
         return {}
     sources = run.dev.sources[:JUDGED]
@@ -148,7 +149,7 @@ def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> di
 
 
 def _cause(run: Run, entry: dict[str, float]) -> str:
-    """Why a network may have collapsed."""
+    """Return the likely reason why all outputs are the same."""
     if entry["skipped"] or entry["gradient_norm"] > 10 * (run.config.clip or 1.0):
         return "the gradients explode; a lower --clip may help"
     if run.update < 2 * run.config.warmup:
@@ -159,7 +160,7 @@ def _cause(run: Run, entry: dict[str, float]) -> str:
 
 
 def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[list[int]]:
-    """The most likely subword at each step, for every source."""
+    """Return the greedy translation of every source, as subword ids."""
     translations: list[list[int]] = [[] for _ in sources]
     for rows in batch_rows(sources, 64):
         x = torch.tensor([[*sources[r], EOS] for r in rows], device=model.device)
@@ -169,7 +170,7 @@ def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def _line(entry: dict[str, float], better: bool, left: float) -> str:
-    """A validation for the user, below the last line of ``LEGEND``."""
+    """Format a validation as a row below the last line of ``LEGEND``. left: seconds."""
     score = f"{entry['bleu']:6.2f}" if "bleu" in entry else f"{'–':>6}"
     skipped = f"  {entry['skipped']:.0f} updates skipped" if entry["skipped"] else ""
     return (

@@ -1,11 +1,11 @@
-"""A training run: the network, the average of its weights, where it stands, and one update of it.
+"""A training run: the network, the average of its weights, its progress, and one update.
 
     clipping       g ← g · τ / max(τ, ‖g‖), the cure of exploding gradients (Pascanu et al. 2013)
     averaging      θ̄ ← θ̄ + (1 − β)(θ − θ̄) after every update t, β = min(average, (1 + t)/(10 + t));
-                   θ̄ is what is validated and kept
+                   θ̄ is validated and saved as the model
 
-Dropout at update t draws from a generator seeded by (seed, t, process), epochs from one seeded by
-the seed; so where a run stands is all that must be kept for it to go on with the same bits.
+Dropout at update t uses a generator seeded by (seed, t, process), the order of epochs one seeded by
+the seed. A run restored from a checkpoint therefore continues bit for bit.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ PLACE = ("update", "stale", "halvings", "epochs", "left", "history")
 
 
 class Run:
-    """spell: a translation's subword ids as words with spaces between, for BLEU on the dev set.
-    segment: other pieces of the training text, by a seed; ``None`` where they do not vary. path:
-    the file that the run is kept in, ``None`` for memory alone; see ``keep``.
+    """State of a training run.
+
+    pieces: vocabulary size. spell: subword ids → words separated by spaces, for BLEU on the dev
+    set; None: no BLEU. segment: seed → the training data in other subwords; None: always ``train``.
+    path: the checkpoint file, None: memory only. weights: those to start from.
     """
 
     def __init__(
@@ -59,25 +61,25 @@ class Run:
         self.rng = np.random.default_rng(config.seed)
         self.update = self.stale = self.halvings = self.epochs = self.left = 0
         self.skipped, self.in_a_row = torch.zeros(2, device=self.model.device)
-        self.drawn = self.rng.bit_generator.state  # before the epoch was drawn
-        self.data = train  # as it is cut into pieces in this epoch
-        self.batches: Sequence[list[int]] = ()  # of this epoch; ``left`` are still to come
+        self.drawn = self.rng.bit_generator.state  # generator state before the epoch was drawn
+        self.data = train  # as segmented in this epoch
+        self.batches: Sequence[list[int]] = ()  # of this epoch; ``left`` of them remain
         self.history: list[dict[str, float]] = []
         self.path, self.fingerprint = path, checkpoint.fingerprint(config, weights)
         self.kept: tuple[Groups, dict[str, Any]] | None = None
 
     @property
     def parameters(self) -> int:
-        """How many numbers are trained."""
+        """Number of trained parameters."""
         return sum(p.numel() for p in self.model.parameters())
 
     @property
     def batches_per_epoch(self) -> int:
-        """Updates that one pass over the data takes."""
+        """Number of updates in one epoch."""
         return sum(1 for _ in batch_rows(self.train.sources, self.config.batch))
 
     def next_batch(self) -> Batch:
-        """The next batch; a new epoch in new order when the last one is used up."""
+        """Return the next batch; begin a new epoch when the last one is used up."""
         if not self.left:
             self._draw_epoch()
             self.left = len(self.batches)
@@ -85,8 +87,9 @@ class Run:
         return self.data.batch(self.batches[self.left])
 
     def _draw_epoch(self) -> None:
-        """Other pieces and another order. The first batch of all is the largest, so that trouble
-        with memory shows at once.
+        """Draw the segmentation and order of a new epoch.
+
+        The first epoch starts with its largest batch, so that a lack of memory shows at once.
         """
         self.drawn = self.rng.bit_generator.state
         if self.segment:
@@ -96,8 +99,10 @@ class Run:
         self.epochs += 1
 
     def step(self, batch: Batch, total: int) -> tuple[Tensor, Tensor]:
-        """One update; the loss and the gradient's norm before clipping, still as tensors. Where
-        either is not finite the weights stay as they are, and the update counts as skipped.
+        """Do one update; return the loss and the gradient norm before clipping, as tensors.
+
+        If either is not finite, the weights stay unchanged and the update counts as skipped.
+        total: planned updates, for the learning rate.
         """
         config, parameters = self.config, list(self.model.parameters())
         self.model.train()
@@ -108,7 +113,7 @@ class Run:
         parallel.add_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, config.clip or math.inf, foreach=True)
         lost = (~(loss.isfinite() & norm.isfinite())).float()
-        self.optimiser.found_inf = lost  # type: ignore[attr-defined]  # Adam then does nothing
+        self.optimiser.found_inf = lost  # type: ignore[attr-defined]  # makes Adam skip the step
         self.optimiser.step()
         self.skipped += lost
         self.in_a_row = (self.in_a_row + lost) * lost
@@ -119,12 +124,12 @@ class Run:
         return loss, norm.detach()
 
     def _backward(self, batch: Batch) -> Tensor:
-        """Leave the gradient of this process's share of the batch; its part of the mean loss."""
+        """Compute this process's gradients; return its part of the batch's mean loss."""
         config = self.config
         share = batch.share(parallel.RANK, parallel.WORLD).to(self.model.device)
         if not share.rows:
             return torch.zeros((), device=self.model.device)
-        # What is dropped depends on these alone. Torch looks at 32 bits of a seed.
+        # Dropout depends on these three numbers only; mixed, since torch uses 32 bits of a seed.
         mixed = np.random.SeedSequence((config.seed, self.update, parallel.RANK))
         torch.manual_seed(int(mixed.generate_state(1)[0]))
         y_in = drop_words(share.y_in, config.word_dropout)
@@ -136,7 +141,7 @@ class Run:
         return loss.detach()
 
     def validate(self) -> tuple[float, bool]:
-        """Dev perplexity of the averaged weights, and whether it is the lowest so far."""
+        """Return the averaged weights' dev perplexity, and whether it is the lowest so far."""
         value = parallel.agreed(perplexity(self.average, self.dev))
         better = value < self.best[0]
         if better:
@@ -144,10 +149,10 @@ class Run:
             self.best_weights = copy.deepcopy(self.average.state_dict())
         return value, better
 
-    # --- what outlives the process
+    # --- checkpoints
 
     def keep(self) -> None:
-        """Remember the run as it is now, in its file if it has one."""
+        """Save the state of the run: in its file, or in memory if it has none."""
         if not self.path:
             self.kept = copy.deepcopy(self._state())
         elif parallel.RANK == 0:
@@ -155,7 +160,10 @@ class Run:
         parallel.wait()
 
     def restore(self) -> None:
-        """Go on from where ``keep`` was called last. Raises InputError where the file is none."""
+        """Return to the state last saved by ``keep``.
+
+        Raises InputError if the file is missing, damaged or of other settings.
+        """
         if self.path:
             groups, place = checkpoint.load(self.path, self.fingerprint)
         else:
@@ -180,7 +188,7 @@ class Run:
             self._draw_epoch()
 
     def _state(self) -> tuple[Groups, dict[str, Any]]:
-        """Tensors, Adam's moments as ``PARAMETER.WHAT``; where the run stands, as JSON."""
+        """Return the tensors by group, Adam's as INDEX.MOMENT, and the progress, fit for JSON."""
         place = {name: getattr(self, name) for name in PLACE}
         place |= {"best": self.best, "skipped": self.skipped.item(), "drawn": self.drawn}
         moments = self.optimiser.state_dict()["state"]
