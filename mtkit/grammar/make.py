@@ -50,7 +50,7 @@ def make(
     held = min(1000, pairs // 10)
     contrasts = suite(grammar, seed, items, distances)
     known = {s for item in contrasts for s in (item.source, item.right, item.wrong)}
-    rng = np.random.default_rng([seed, 1])  # own generator: no effect of the suite's size
+    rng = np.random.default_rng([seed, 1])  # independent of the draws for the suite
     sizes = zip(SPLITS, (pairs - 2 * held, held, held), strict=True)
     splits = {split: list(_new_pairs(grammar, rng, n, distances, known)) for split, n in sizes}
     return Text(splits, contrasts)
