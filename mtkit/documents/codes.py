@@ -1,13 +1,13 @@
-r"""Codes: what stands in a text and is not language — tags, placeholders, line breaks.
+r"""Find codes: the parts of a text that are not language (tags, placeholders, line breaks).
 
 >>> [item.raw if isinstance(item, Code) else item for item in find_codes("See <b>%s</b>, {name}!")]
 ['See ', '<b>', '%s', '</b>', ', ', '{name}', '!']
 
-A code has a role: ``open`` and ``close`` go around words; a ``point`` stands between words; a
-``word`` works as one in the sentence (``Delete %s files?``); a ``space`` is white space other than
-one blank; a ``break`` ends a line, and what stands on its two sides is translated by itself.
+A code has a role: ``open`` and ``close`` enclose words; a ``point`` stands between words; a
+``word`` acts as a word of the sentence (``Delete %s files?``); a ``space`` is white space other
+than one blank; a ``break`` ends a line: the texts before and after it are translated separately.
 
-Limits: quotation marks do not protect ``>`` in a tag that is written as text.
+Limits: in a tag that is written as text, a ``>`` inside quotation marks ends the tag.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 Role = Literal["open", "close", "point", "word", "space", "break"]
-DEEPEST = 50  # tags inside one another, of those that are written as text
-ORDERED = "%"  # the key of placeholders that mean, by their order, the next argument
-ACCELERATOR = "&"  # the key of marks in a word that name a key on the keyboard
-ELEMENT = "<"  # how the keys of XML elements begin, in which other pairs must close again
+DEEPEST = 50  # nesting limit of tags that are written as text
+ORDERED = "%"  # key of placeholders that take the next argument, so that their order matters
+ACCELERATOR = "&"  # key of the marks in a word that name a keyboard shortcut
+ELEMENT = "<"  # prefix of the keys of XML elements; no other pair crosses an element's border
 
 
 class Code(NamedTuple):
-    """A code as the file writes it; codes of the same ``key`` make a pair."""
+    """A code as the file writes it; an opening and a closing code of the same ``key`` pair up."""
 
     raw: str
     role: Role
     key: str = ""
-    text: str = ""  # what it says as plain text, of a code that was found in text
+    text: str = ""  # the code as plain text, if it was found in text
 
 
 Item = str | Code
@@ -79,12 +79,12 @@ _ALONE = frozenset("area br col embed hr img input link meta param source track 
 
 
 def is_message(text: str) -> bool:
-    """Whether a text is in the syntax of ICU messages that choose: plurals and select."""
+    """Whether a text contains an ICU plural or select message."""
     return _ICU.search(text) is not None
 
 
 def find_codes(text: str, escape: Callable[[str], str] = str) -> Iterator[Item]:
-    """``text`` with its codes told apart; ``escape`` gives how the file writes a code's text."""
+    """Yield the codes of ``text`` and the text between them; ``escape`` encodes for the file."""
     at = 0
     for found in _CODE.finditer(text):
         if found.start() > at:
@@ -119,8 +119,9 @@ def _role_of(found: re.Match[str]) -> tuple[Role, str]:
 
 
 def _role_of_character(reference: str) -> Role | None:
-    """Of a space or a mark that is written as a reference; None of ``&amp;``, apostrophes, letters
-    and what is no reference.
+    """Return the role of a character reference: a space or a punctuation mark, else None.
+
+    None stands for ``&amp;``, apostrophes, letters, symbols and unknown references.
 
     >>> [_role_of_character(code) for code in ("&nbsp;", "&mdash;", "&amp;", "&eacute;", "&none;")]
     ['space', 'point', None, None, None]
@@ -134,10 +135,10 @@ def _role_of_character(reference: str) -> Role | None:
 
 
 def partners(items: Sequence[Item]) -> dict[int, int]:
-    """The places of opening and closing codes that belong together, each way; pairs nest.
+    """Map the place of each opening code to that of its closing code, and back; pairs nest.
 
-    What opens inside an XML element and does not close there has no partner, nor has what other
-    pairs cross.
+    A code that opens inside an XML element and does not close there has no partner. A code whose
+    pair would cross another pair has none either.
     """
     matched, open_ = dict[int, int](), list[int]()
     keys = [item.key if isinstance(item, Code) else "" for item in items]
@@ -159,9 +160,11 @@ def partners(items: Sequence[Item]) -> dict[int, int]:
 
 
 def with_roles(items: Sequence[Item]) -> tuple[list[Item], dict[int, int]]:
-    """The items with final roles, and their ``partners``: an opening or closing code without one is
-    a point, and so are a break within a sentence, where the line goes on with a small letter, and
-    a word behind the end of the last sentence.
+    """Return the items with their final roles, and their ``partners``.
+
+    These become points: an opening or closing code without a partner; a word after the end of the
+    last sentence; a break within a sentence (the next text begins with a small letter), which
+    becomes a space if it is white space.
     """
     matched, resolved = partners(items), list[Item]()
     texts = [i for i, item in enumerate(items) if isinstance(item, str) and item.strip()]
@@ -178,10 +181,10 @@ def with_roles(items: Sequence[Item]) -> tuple[list[Item], dict[int, int]]:
 
 
 def _within_sentence(items: Sequence[Item], i: int) -> bool:
-    """Whether the sentence before a break goes on behind it."""
+    """Whether the sentence before the break at ``i`` continues after it."""
     code = items[i]
     assert isinstance(code, Code)
-    if code.key or code.text.count("\n") > 1 or "\t" in code.text:  # with a key, of a segment
+    if code.key or code.text.count("\n") > 1 or "\t" in code.text:  # a key: segment border
         return False
     before = _text(items, range(i - 1, -1, -1)).rstrip()
     after = _text(items, range(i + 1, len(items))).lstrip()
@@ -189,13 +192,13 @@ def _within_sentence(items: Sequence[Item], i: int) -> bool:
 
 
 def _text(items: Sequence[Item], places: range) -> str:
-    """The first text at ``places`` that is not blank."""
+    """Return the first text at ``places`` that is not blank, or ""."""
     texts = (items[j] for j in places if isinstance(items[j], str))
     return next((str(text) for text in texts if str(text).strip()), "")
 
 
 def lines_of(items: Sequence[Item]) -> Iterator[range]:
-    """The places of the items of each line, with a line of its own for each break."""
+    """Yield the places of each line's items; each break is a line of its own."""
     start = 0
     for i, item in enumerate(items):
         if isinstance(item, Code) and item.role == "break":
@@ -205,7 +208,7 @@ def lines_of(items: Sequence[Item]) -> Iterator[range]:
 
 
 def codes_of(items: Sequence[Item], escape: Callable[[str], str]) -> list[Item]:
-    """``items`` with the codes in their texts told apart, too; neighbouring texts are one."""
+    """Merge adjacent texts of ``items`` and split each one as ``find_codes`` does."""
     merged = list[Item]()
     for item in items:
         if isinstance(item, str) and merged and isinstance(merged[-1], str):

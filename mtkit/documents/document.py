@@ -1,4 +1,4 @@
-"""A document: what in it is to be translated, and how its bytes become those with translations."""
+"""A document: its segments to be translated, and the function that writes the translated file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ EMPTY = "empty"
 
 @dataclass
 class Document:
-    """Its segments, why how many others stay as they are, and the bytes by the translations."""
+    """Segments to translate, counts of kept segments by reason, and the writer of the new file.
+
+    write: takes one ``Filled`` per segment and returns the bytes of the file.
+    """
 
     segments: list[Segment] = field(default_factory=list)
     kept: Counter[str] = field(default_factory=Counter)
@@ -28,10 +31,10 @@ class Document:
 
 
 def check_language(where: str, side: str, named: str, model: str) -> None:
-    """Raise InputError where a document is of another language than the model's, as far as codes
-    of the same length can tell.
+    """Raise InputError if the document's language ``named`` differs from the model's.
 
-    where: file and line. side: "source" or "target".
+    Codes of different length (``de``, ``deu``) cannot be compared; they cause a note on stderr.
+    An empty or undetermined code is accepted. where: file and line. side: "source" or "target".
     """
     a, b = base(named.partition("@")[0]), base(model)
     if not a or UND in (a, b) or a == b:
@@ -46,5 +49,5 @@ def check_language(where: str, side: str, named: str, model: str) -> None:
 
 
 def at(path: Path, line: int) -> str:
-    """How messages name a place."""
+    """Return the place of a line as messages name it: ``PATH: line N``."""
     return f"{path}: line {line}"

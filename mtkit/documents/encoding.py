@@ -1,4 +1,4 @@
-"""Bytes of a document as text and back, without loss; and text with some stretches replaced."""
+"""Decode and encode the bytes of a document without loss; replace parts of a text."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import AnyStr, Generic, NamedTuple, Self
 from mtkit.errors import InputError
 from mtkit.storage.reading import unpacked
 
-LARGEST = 1 << 28  # bytes of a document
+LARGEST = 1 << 28  # bytes that a document may have
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# What people write documents in; Python's other codecs are no encodings of text, or not of bytes.
+# Encodings that documents use; Python's other codecs are not text encodings (hex, rot13, idna).
 _KNOWN = re.compile(
     r"utf-8|utf-16-[bl]e|ascii|iso8859-\d+|cp\d+|koi8-[rut]|mac-\w+|euc_\w+|shift_jis\w*|gb\w+|big5\w*"
 )
@@ -27,14 +27,17 @@ _DECLARED = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']""")
 
 @dataclass(frozen=True)
 class Encoding:
-    """A codec that spells ``text`` as the bytes that it was read from."""
+    """A codec and a byte order mark (BOM) that reproduce the bytes a text was read from."""
 
     codec: str
     bom: bytes = b""
 
     @classmethod
     def of_xml(cls, data: bytes, path: Path) -> Self:
-        """As the BOM or the declaration says, else UTF-8. Raises InputError for an unknown one."""
+        """Return the encoding that the BOM, the first bytes or the declaration show, else UTF-8.
+
+        Raises InputError for UTF-32 and for unknown encodings.
+        """
         if b"\0\0" in data[:4]:
             raise InputError(f"{path}: UTF-32; convert the file to UTF-8")
         for bom, codec in _BOMS:
@@ -48,12 +51,18 @@ class Encoding:
 
     @classmethod
     def named(cls, name: str, data: bytes, path: Path) -> Self:
-        """The encoding called ``name``, with a BOM of UTF-8 where ``data`` begins with one."""
+        """Return the encoding ``name``, or UTF-8 with a BOM if ``data`` begins with that BOM.
+
+        Raises InputError for unknown encodings.
+        """
         bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         return cls("utf-8" if bom else _codec(name, path), bom)
 
     def decode(self, data: bytes, path: Path) -> str:
-        """The text behind the BOM. Raises InputError where it is in another encoding."""
+        """Return the text after the BOM.
+
+        Raises InputError if ``data`` is in another encoding, or does not survive the round trip.
+        """
         body = data.removeprefix(self.bom)
         try:
             text = body.decode(self.codec)
@@ -70,7 +79,10 @@ class Encoding:
         return text
 
     def encode(self, text: str, path: Path, errors: str = "strict") -> bytes:
-        """The bytes of ``text``. Raises InputError for characters that the encoding lacks."""
+        """Return the bytes of ``text`` with the BOM; InputError if the encoding lacks a character.
+
+        errors: as in ``str.encode``.
+        """
         try:
             return self.bom + text.encode(self.codec, errors)
         except UnicodeEncodeError as error:
@@ -91,7 +103,10 @@ def _codec(name: str, path: Path) -> str:
 
 
 def read_document(path: Path) -> bytes:
-    """A plain or ``.gz`` file. Raises InputError as ``unpacked``, and above ``LARGEST`` bytes."""
+    """Return the bytes of a plain or packed file (``.gz``, ``.xz``, ``.zst``).
+
+    Raises InputError as ``unpacked`` does, and for more than ``LARGEST`` bytes.
+    """
     lines, size = [], 0
     for line in unpacked(path):
         lines.append(line)
@@ -101,7 +116,7 @@ def read_document(path: Path) -> bytes:
 
 
 class Edit(NamedTuple, Generic[AnyStr]):
-    """Put ``text`` in the place of ``start : stop``; an insertion where these are equal."""
+    """Replace ``start : stop`` by ``text``; an insertion if ``start`` equals ``stop``."""
 
     start: int
     stop: int
@@ -109,7 +124,7 @@ class Edit(NamedTuple, Generic[AnyStr]):
 
 
 def splice(data: AnyStr, edits: Iterable[Edit[AnyStr]]) -> AnyStr:
-    """``data`` with all ``edits``, which do not overlap.
+    """Return ``data`` with all ``edits`` applied; they must not overlap.
 
     >>> splice(b"abc", [Edit(3, 3, b"!"), Edit(1, 2, b"xy")])
     b'axyc!'

@@ -1,4 +1,4 @@
-"""A file by its name: read it, have its segments translated, and what there is to say of it."""
+"""Translate a document file: choose the reader by the name, fill the segments, report counts."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ READERS = {"XLIFF": read_xliff, "PO": read_po}
 
 
 def kind_of(path: Path) -> str:
-    """What a document is by its name, packed or not; "" for plain text."""
+    """Return the format that a file name shows, packed or not: "XLIFF", "PO", or "" for text."""
     return KINDS.get(format_of(path), "")
 
 
 def open_document(path: Path, languages: Languages, every: bool) -> Document:
-    """The document in a file, read by its suffix.
+    """Read a document with the reader that its suffix selects.
 
-    languages: the model's. every: fill also what has a translation. Raises InputError where the
-    file cannot be read, is not what its suffix says, or is of other languages.
+    languages: the model's, (source, target). every: also fill segments that have a translation.
+    Raises InputError if the file cannot be read, is not what its suffix says, or declares other
+    languages.
     """
     return READERS[kind_of(path)](read_document(path), path, languages, every)
 
 
 def fill(document: Document, translate: Translate, tokenizer: WordTokenizer, name: str) -> bytes:
-    """The document with its segments translated; stderr says how many, and why others are not."""
+    """Return the translated document; print counts of translated and kept segments to stderr."""
     translations = translate_segments(document.segments, translate, tokenizer)
     note(f"{name}: {_summary(translations, document.kept)}")
     return document.write(translations)
 
 
 def _summary(translations: Sequence[Filled], kept: Counter[str]) -> str:
-    """How many segments were translated, copied, left empty and kept.
+    """Return how many segments were translated, copied, left empty and kept, with reasons.
 
     >>> _summary([Filled("a"), Filled("b"), Filled("c", "a message")], Counter(approved=4))
     '2 segments translated; 1 copied untranslated (a message: 1); 4 kept (approved: 4)'

@@ -1,7 +1,7 @@
-"""A line with codes as plain text for a translator.
+"""Turn a line with codes into plain text for a translator.
 
-Codes that work as words stay in the sentence, as masks: their own text where the tokenizer takes it
-for one token that no translator changes, ``{1}`` otherwise. All others are taken out:
+Codes that act as words stay in the sentence as masks. A mask is the code's own text if that is one
+token which no translator changes, otherwise ``{1}``, ``{2}``, …. All other codes are removed:
 
     Click <b>Save</b> to keep %1$s.
     Click Save to keep {1}.
@@ -21,12 +21,12 @@ _ENDS = frozenset(".,;:!?)")
 
 @dataclass
 class Line:
-    """The items ``places`` of a segment, which are translated at once.
+    """The items at ``places`` of a segment, translated together.
 
-    text: what is translated. tokens: its word tokens. masks: token → place of the code that it
-    stands for. at: place of any other code → the token behind it. tight: places of codes that
-    alone keep two words apart. glued: of these, tags of a footnote or an index, which stays at
-    its word.
+    text: the plain text to translate. tokens: its word tokens. masks: token → place of the code
+    that it stands for. at: place of any other code → the token after it. tight: places of codes
+    that are the only separator of two words. glued: the part of ``tight`` between a word and its
+    footnote or index number, where no blank is added.
     """
 
     items: Sequence[Item]
@@ -37,11 +37,11 @@ class Line:
     at: dict[int, int] = field(default_factory=dict)
     tight: set[int] = field(default_factory=set)
     glued: set[int] = field(default_factory=set)
-    spaced: bool = False  # masks stand between blanks, whether the source has any there or not
+    spaced: bool = False  # masks have blanks around them even where the source has none
 
     @property
     def is_language(self) -> bool:
-        """Whether there is a letter beside the codes."""
+        """Whether the line has a letter outside its codes."""
         texts = (item for item in self.items_here if isinstance(item, str))
         return any(c.isalpha() for text in texts for c in text)
 
@@ -51,18 +51,18 @@ class Line:
         return self.items[self.places.start : self.places.stop]
 
     def code(self, place: int) -> Code:
-        """The code at ``place``."""
+        """Return the code at ``place``."""
         code = self.items[place]
         assert isinstance(code, Code)
         return code
 
     def role(self, place: int) -> Role:
-        """How a code stands beside words: the mark of an accelerator as what opens one."""
+        """Return the role of the code at ``place``; an accelerator's mark counts as opening."""
         code = self.code(place)
         return "open" if code.key == ACCELERATOR else code.role
 
     def blanks(self, place: int) -> tuple[bool, bool]:
-        """Whether a blank stands directly before a code, and directly behind it."""
+        """Return whether a blank is directly before the code at ``place``, and directly after."""
         before, behind = (
             item if j in self.places and isinstance(item := self.items[j], str) else ""
             for j in (place - 1, place + 1)
@@ -70,7 +70,7 @@ class Line:
         return before.endswith(" "), behind.startswith(" ")
 
     def sticks_left(self, place: int) -> bool:
-        """Whether a code belongs to the word before it rather than to the one behind."""
+        """Whether a code belongs to the word before it rather than to the word after it."""
         around = (place - 1, place + 1)
         before, behind = (self.items[i] if i in self.places else "" for i in around)
         left, right = (item if isinstance(item, str) else "" for item in (before, behind))
@@ -79,16 +79,16 @@ class Line:
         return left[-1:].isalnum() and not right[:1].isalnum()
 
     def is_markup(self, place: int) -> bool:
-        """Whether a code stands there that is no word."""
+        """Whether the item at ``place`` is a code with another role than ``word``."""
         item = self.items[place]
         return isinstance(item, Code) and item.role != "word"
 
 
 def plain_line(items: Sequence[Item], places: range, tokenizer: WordTokenizer) -> Line:
-    """The items at ``places`` as a line, ready to be translated."""
+    """Return the items at ``places`` as a line with its text, tokens and masks."""
     line = Line(items, places)
     names = _masks(line, tokenizer)
-    for line.spaced in (tokenizer.kind == "none", True):  # if a mask does not become a token
+    for line.spaced in (tokenizer.kind == "none", True):  # again if a mask is not one token
         starts = _write(line, names)
         line.tokens = tokenizer.tokenize(line.text)
         spans = _spans(line, tokenizer)
@@ -101,13 +101,13 @@ def plain_line(items: Sequence[Item], places: range, tokenizer: WordTokenizer) -
         raise AssertionError(f"no token for each mask in {line.text!r}")
     begins, ends = [a for a, _ in spans], [b for _, b in spans]
     for i in filter(line.is_markup, places):
-        opens = line.role(i) == "open"  # one inside a word goes around the whole
+        opens = line.role(i) == "open"  # inside a word: goes before the whole word
         line.at[i] = bisect_right(ends, starts[i]) if opens else bisect_left(begins, starts[i])
     return line
 
 
 def _masks(line: Line, tokenizer: WordTokenizer) -> dict[int, str]:
-    """Place → mask of the codes that are words."""
+    """Return place → mask for the codes that act as words."""
     words = {i: line.code(i) for i in line.places if _is_word(line.items[i])}
     taken = "".join(item if isinstance(item, str) else item.text for item in line.items_here)
     names, k = dict[int, str](), 0
@@ -127,7 +127,7 @@ def _is_word(item: Item) -> bool:
 
 
 def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
-    """Write ``line.text``; the character at which each code stands in it."""
+    """Set ``line.text``, ``tight`` and ``glued``; return place → offset in the text."""
     text, starts, run, before = "", dict[int, int](), list[int](), ""
     line.tight, line.glued = set(), set()
     for i in line.places:
@@ -155,7 +155,7 @@ def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
 
 
 def _need_blank(left: str, roles: Sequence[str], right: str) -> bool:
-    """Whether codes of ``roles`` keep two characters apart that no blank does."""
+    """Whether a blank must replace the codes of ``roles`` between two characters."""
     if not roles or left == " " or right == " ":
         return False
     if "space" in roles or _is_index(left, right):
@@ -165,12 +165,12 @@ def _need_blank(left: str, roles: Sequence[str], right: str) -> bool:
 
 
 def _is_index(left: str, right: str) -> bool:
-    """Whether what tags divide is a word and its footnote or index: ``dog<sup>2</sup>``."""
+    """Whether tags separate a word from its footnote or index number: ``dog<sup>2</sup>``."""
     return left.isalnum() and right.isalnum() and left.isdigit() != right.isdigit()
 
 
 def _spans(line: Line, tokenizer: WordTokenizer) -> list[tuple[int, int]]:
-    """Where each token stands in the text."""
+    """Return the offsets (start, stop) of each token in the text."""
     text, spans, at = line.text, list[tuple[int, int]](), 0
     if tokenizer.lowercase:
         text = "".join(low if len(low := c.lower()) == 1 else c for c in text)

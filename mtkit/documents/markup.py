@@ -1,7 +1,7 @@
-"""XML with the places of everything in its bytes: what is to be changed is spliced, not rewritten.
+"""Read XML elements with their byte offsets, so that changes are spliced in, not rewritten.
 
-The parser is expat from the standard library. A document type declaration is refused, so that no
-entity can be declared: none grows, and none is fetched from a file or an address.
+The parser is expat from the standard library. Document type declarations are rejected, so that no
+entity can be declared: no entity can expand without limit or load a file or a network address.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from xml.parsers import expat
 
 from mtkit.errors import InputError
 
-DEEPEST = 100  # elements inside one another
-CHUNK = 1 << 16  # bytes that are parsed at a time
+DEEPEST = 100  # levels of nested elements
+CHUNK = 1 << 16  # bytes parsed at a time
 XLIFF = "urn:oasis:names:tc:xliff:document:"
 _TAG = re.compile(rb"""<([^\s/>]+)((?:\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*/?>""")
 _ATTRIBUTE = re.compile(rb"""([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
@@ -23,12 +23,13 @@ _ATTRIBUTE = re.compile(rb"""([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
 
 @dataclass(eq=False)
 class Node:
-    """An element. Its tags are ``data[open : inner]`` and ``data[outer : close]``, the same where
-    it is written as one.
+    """An element. Its start tag is ``data[open : inner]``, its end tag ``data[outer : close]``.
+
+    The end tag of an empty-element tag ``<x/>`` is the empty slice after it.
     """
 
-    name: str  # local, for elements of XLIFF; with the address of its namespace for others
-    attributes: dict[str, str]  # named alike
+    name: str  # local name in XLIFF's namespaces; in others "NAMESPACE LOCAL"
+    attributes: dict[str, str]  # names follow the same rule
     parent: Node | None
     line: int
     open: int
@@ -39,27 +40,27 @@ class Node:
 
     @property
     def is_empty_tag(self) -> bool:
-        """Whether it is written ``<x/>``."""
+        """Whether the element is written as ``<x/>``."""
         return self.inner == self.close
 
     def child(self, name: str) -> Node | None:
-        """The first child of that name."""
+        """Return the first child of that name, or None."""
         return next((c for c in self.children(name)), None)
 
     def children(self, name: str) -> list[Node]:
-        """The children of that name."""
+        """Return the children of that name."""
         return [c for c in self.nodes() if c.name == name]
 
     def nodes(self) -> list[Node]:
-        """All children."""
+        """Return all child elements."""
         return [c for c in self.content if isinstance(c, Node)]
 
     def text(self) -> str:
-        """All text inside."""
+        """Return all text inside the element."""
         return "".join(c if isinstance(c, str) else c.text() for c in self.content)
 
     def inherited(self, name: str, default: str = "") -> str:
-        """The attribute, of this element or of the closest one around that has it."""
+        """Return an attribute of this element or of its closest ancestor that has it."""
         node: Node | None = self
         while node:
             if name in node.attributes:
@@ -69,14 +70,17 @@ class Node:
 
 
 def raw_name(data: bytes, node: Node) -> str:
-    """The element's name with its prefix, as it is written."""
+    """Return the element's name as it is written, with its prefix."""
     tag = _TAG.match(data, node.open)
     assert tag
     return tag[1].decode()
 
 
 def attribute_span(data: bytes, node: Node, name: str) -> tuple[int, int] | None:
-    """Where the value of an attribute without a prefix stands, between its quotes."""
+    """Return the byte offsets of an attribute's value without its quotes; None if it is missing.
+
+    name: as it is written, with its prefix.
+    """
     tag = _TAG.match(data, node.open)
     assert tag
     for found in _ATTRIBUTE.finditer(data, *tag.span(2)):
@@ -86,10 +90,11 @@ def attribute_span(data: bytes, node: Node, name: str) -> tuple[int, int] | None
 
 
 def elements(data: bytes, path: Path, whole: Collection[str]) -> Iterator[Node]:
-    """The elements of a document in UTF-8: those named in ``whole`` when they end, with all that is
-    in them, the others when they begin, without.
+    """Yield the elements of a UTF-8 document.
 
-    Raises InputError, naming the line, for what is not well-formed, has a document type
+    Elements named in ``whole`` are yielded when they end, with all their content; the elements
+    inside them are not yielded separately. All others are yielded when they begin, without content.
+    Raises InputError, naming the line, if the document is not well-formed, has a document type
     declaration, or is nested more than ``DEEPEST`` levels deep.
     """
     reader = _Reader(data, path, whole)
@@ -106,14 +111,14 @@ def elements(data: bytes, path: Path, whole: Collection[str]) -> Iterator[Node]:
 
 
 class _Reader:
-    """What the parser calls; ``ready`` are the elements to be handed out."""
+    """The handlers of parser events; ``ready`` holds the elements to be yielded."""
 
     def __init__(self, data: bytes, path: Path, whole: Collection[str]) -> None:
         self.data, self.path, self.whole = data, path, whole
         self.ready: list[Node] = []
         self.inside: list[Node] = []  # the open elements, outermost first
-        self.kept = 0  # how many of these are in a whole one
-        self.parser = expat.ParserCreate("utf-8", " ")  # whatever the declaration says
+        self.kept = 0  # how many of these belong to a ``whole`` element, itself included
+        self.parser = expat.ParserCreate("utf-8", " ")  # overrides the declaration
         self.parser.buffer_text = True
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.StartElementHandler = self._start
@@ -161,6 +166,6 @@ class _Reader:
 
 
 def _local(name: str) -> str:
-    """The name without an address of XLIFF or of XML itself: ``source``, ``space``."""
+    """Return the local name if the namespace is XLIFF's or absent, else "NAMESPACE LOCAL"."""
     address, _, local = name.rpartition(" ")
     return local if not address or address.startswith(XLIFF) else name

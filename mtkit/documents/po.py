@@ -1,11 +1,11 @@
-r"""PO files of gettext: translations are put in by splicing; no other byte changes.
+r"""Read gettext PO files and splice translations in; no other byte changes.
 
-An entry that is filled gets the flag ``fuzzy``, for a translator to review: gettext has no place
-for the name of a tool. ``msgstr[0]`` is the translation of ``msgid``, the others that of
-``msgid_plural``, and so is the only form of a language that has one; there are as many as the
-header's ``nplurals``.
+A filled entry gets the flag ``fuzzy``, so that a translator reviews it; gettext has no field for
+the name of a tool. An entry with a plural has as many forms as the header's ``nplurals`` says.
+``msgstr[0]`` gets the translation of ``msgid``, all other forms get that of ``msgid_plural``; if
+there is only one form, it gets that of ``msgid_plural``.
 
-Limits: lines are broken behind ``\n`` alone; the context (``msgctxt``) is not used.
+Limits: strings are broken only after ``\n``; the context (``msgctxt``) is not used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MOST_PLURALS = 10
 
 @dataclass
 class _Field:
-    """``msgid "…"`` and the lines that go on with it; ``start : stop`` are its strings."""
+    """``msgid "…"`` and its continuation lines; ``start : stop`` are the offsets of its strings."""
 
     name: str
     number: int | None
@@ -44,33 +44,33 @@ class _Field:
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The field's value, unescaped."""
         return "".join(_ESCAPE.sub(_unescape, string[1:-1]) for string in self.raw)
 
 
 @dataclass
 class _Entry:
-    """The fields of a message, and where it gets a flag."""
+    """The fields of a message, and the offsets at which a flag can be inserted."""
 
     fields: list[_Field] = field(default_factory=list)
-    begin: int = 0  # of its first field
-    previous: int | None = None  # of the comment with its former msgid
-    flags: int | None = None  # behind the mark of the comment with its flags
+    begin: int = 0  # offset of the line of its first field
+    previous: int | None = None  # offset of the comment with its previous msgid, ``#|``
+    flags: int | None = None  # offset after the ``#,`` of its comment with flags
     is_fuzzy: bool = False
 
     def of(self, name: str = "") -> _Field | None:
-        """The first field of a name, or of any."""
+        """Return the first field called ``name``, or of any name if that is ""; else None."""
         return next((f for f in self.fields if name in ("", f.name)), None)
 
     def add(self, found: re.Match[str], line: int, start: int) -> None:
-        """A field that is ``found`` in the line which begins at ``start``."""
+        """Add the field that ``found`` matches in the line at offset ``start``."""
         self.begin = self.begin if self.fields else start
         name, number = found[1].partition("[")[0], int(found[2]) if found[2] else None
         a, b = found.span(3)
         self.fields.append(_Field(name, number, line, start + a, start + b, [found[3]]))
 
     def comment(self, line: str, start: int) -> None:
-        """A line of comment."""
+        """Record the flags or the previous msgid of a comment line at offset ``start``."""
         body = line.strip()
         if body.startswith("#,"):
             self.flags = self.flags or start + line.index("#,") + 2
@@ -80,21 +80,21 @@ class _Entry:
 
     @property
     def forms(self) -> list[_Field]:
-        """Its translations."""
+        """The ``msgstr`` fields."""
         return [f for f in self.fields if f.name == "msgstr"]
 
 
 class _Slot(NamedTuple):
-    """Forms of an entry that one translation goes to."""
+    """Forms of an entry that get the same translation."""
 
     entry: _Entry
     numbers: Sequence[int | None]
 
 
 def read_po(data: bytes, path: Path, languages: Languages, every: bool) -> Document:
-    """The document in ``data``. every: also what has a translation is filled.
+    """Return the document in ``data``. every: also fill entries that have a translation.
 
-    Raises InputError for what is no PO file, and where its languages are not ``languages``.
+    Raises InputError if ``data`` is not a PO file, or if its languages are not ``languages``.
     """
     charset = CHARSET.search(data)
     name = charset[1].decode() if charset else "utf-8"
@@ -130,7 +130,7 @@ def read_po(data: bytes, path: Path, languages: Languages, every: bool) -> Docum
 
 
 def _parse(text: str, path: Path) -> tuple[list[_Entry], int]:
-    """The entries, and how many are obsolete. Raises InputError, naming the line."""
+    """Return the entries and the number of obsolete ones; InputError names a malformed line."""
     entries, obsolete, start = [_Entry()], 0, 0
     for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", text), 1):
         body, found = line.strip(), _FIELD.fullmatch(line)
@@ -153,7 +153,7 @@ def _parse(text: str, path: Path) -> tuple[list[_Entry], int]:
 
 
 def _complete(entry: _Entry, path: Path) -> _Entry:
-    """The entry. Raises InputError where it is none."""
+    """Return ``entry``. Raises InputError if its fields are not those of a message."""
     names = [f.name for f in entry.fields if f.name != "msgstr"]
     where = at(path, entry.fields[0].line)
     if names[:1] == ["msgctxt"]:
@@ -173,7 +173,10 @@ def _is_header(entry: _Entry) -> bool:
 
 
 def _read_header(entry: _Entry, path: Path, languages: Languages) -> int | None:
-    """How many plural forms there are. Raises InputError for another language than the model's."""
+    """Return the header's ``nplurals``, None if it names none.
+
+    Raises InputError if it is out of range, or if the languages are not the model's.
+    """
     lines = (line.partition(":") for line in entry.forms[0].text.split("\n"))
     named = {name.strip().lower(): value.strip() for name, _, value in lines}
     where = at(path, entry.forms[0].line)
@@ -189,7 +192,7 @@ def _read_header(entry: _Entry, path: Path, languages: Languages) -> int | None:
 def _slots(
     entry: _Entry, plurals: int | None, document: Document, every: bool
 ) -> Iterator[tuple[_Slot, _Field]]:
-    """What of an entry is to be filled, and from which source; or why it stays is counted."""
+    """Yield the forms of an entry to fill, with their source; count the entry if none is filled."""
     one, many = entry.of("msgid"), entry.of("msgid_plural")
     assert one
     texts = {f.number: f.text for f in entry.forms}
@@ -230,7 +233,7 @@ def _fuzzy(entry: _Entry, newline: str) -> Iterator[Edit[str]]:
 
 
 def _written(slot: _Slot, text: str, newline: str) -> Iterator[Edit[str]]:
-    """The forms of an entry with a translation; those that are missing follow the last."""
+    """Yield the edits that fill the forms of ``slot``; missing forms are added after the last."""
     lines = [line.translate(_WRITTEN) for line in re.findall(r"[^\n]*\n|[^\n]+", text)]
     strings = newline.join(f'"{line}"' for line in (lines if len(lines) == 1 else ["", *lines]))
     forms = {f.number: f for f in slot.entry.forms}

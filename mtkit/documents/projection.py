@@ -1,14 +1,14 @@
-"""Where codes go in a translation, by the links between its words and the source's.
+"""Place codes in a translation, using the links between source and target words.
 
 Source tokens s_0 … s_{n−1}, target tokens t_0 … t_{m−1}, links (s, t). A pair around source tokens
-goes around the smallest stretch of the target that has all tokens linked to these:
+goes around the smallest span of the target that has all tokens linked to these:
 
     [min T, max T + 1)        T = {t : (s, t) is a link, s inside the pair}
 
-Where stretches of two pairs that stand beside each other overlap, they are cut where the fewest
-tokens come to stand in the wrong one, so that the tree of pairs stays that of the source, and only
-what is beside each other may change its order. A point goes before the target of the token behind
-it, or, if it sticks to the token in front, behind that one's.
+If the spans of two sibling pairs overlap, they are cut where the fewest tokens end up in the wrong
+span. Thus the tree of pairs stays that of the source, and only siblings may change their order. A
+point goes before the target of the token after it. If it sticks to the token before it, it goes
+after the target of that token.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Pair:
-    """Codes around source tokens ``start : end`` and what they have inside; an end that is None
-    lies in another line: the pair goes on from the line's start, or to its end.
+    """Codes around source tokens ``start : end``, and the codes inside the pair.
+
+    ``open`` is None if the pair opened in an earlier line: it then begins at the start of this
+    line. ``close`` is None if it closes in a later line: it then ends at the end of this line.
     """
 
     open: int | None
@@ -46,17 +48,17 @@ class Pair:
 
 @dataclass
 class _Box:
-    """Where a code or pair goes, before cuts: target tokens ``a : b``, sorted by ``key``."""
+    """The target span ``a : b`` of a code or pair before cuts; siblings are sorted by ``key``."""
 
     key: float
     a: int
     b: int
-    targets: list[int]  # sorted
+    targets: list[int]  # linked target tokens, sorted
     of: Pair | Point
 
 
 class Projection:
-    """Places in a target of ``m`` tokens for the codes of a source of ``n``."""
+    """Positions for codes of a source of ``n`` tokens in a target of ``m`` tokens."""
 
     def __init__(self, n: int, m: int, links: Links) -> None:
         self.n, self.m = n, m
@@ -66,9 +68,9 @@ class Projection:
         self.linked = {t for targets in self.to for t in targets}
 
     def order(self, codes: Sequence[Pair | Point]) -> list[tuple[bool, int]]:
-        """Target tokens (False, t) and codes (True, code) in the order in which they go.
+        """Return target tokens (False, t) and codes (True, code) in their final order.
 
-        Each token stands there once, tokens in order; each code once, pairs around one another.
+        Each token occurs once, in ascending order; each code occurs once, and pairs are nested.
         """
         return list(self._order(codes, (0, self.m), (0, self.n)))
 
@@ -92,7 +94,7 @@ class Projection:
     def _boxes(
         self, codes: Sequence[Pair | Point], target: tuple[int, int], source: tuple[int, int]
     ) -> list[_Box]:
-        """Stretches of ``target`` for codes beside each other, from left to right, disjoint."""
+        """Return disjoint spans of ``target`` for sibling codes, from left to right."""
         boxes = sorted((self._box(code, target, source) for code in codes), key=lambda b: b.key)
         for left, right in pairwise(boxes):
             if left.b > right.a:
@@ -104,7 +106,7 @@ class Projection:
     def _box(self, code: Pair | Point, target: tuple[int, int], source: tuple[int, int]) -> _Box:
         (lo, hi), (first, last) = target, source
         start, end = (code.at, code.at) if isinstance(code, Point) else (code.start, code.end)
-        if start == end:  # between two words, or at an edge, where it stays
+        if start == end:  # between two words, or at an edge, where it remains
             edge = lo if start == first else hi if start == last else None
             if isinstance(code, Pair) and (code.open is None or code.close is None):
                 edge = lo if code.open is None else hi
@@ -125,7 +127,10 @@ class Projection:
         return _Box(key, a, b, targets, code)
 
     def between(self, at: int, sticks_left: bool) -> int:
-        """The place in the target for what stands between source tokens ``at − 1`` and ``at``."""
+        """Return the target position of a code between source tokens ``at − 1`` and ``at``.
+
+        The nearest linked token decides; without links, the position is proportional.
+        """
         for far in range(self.n):
             left, right = at - 1 - far, at + far
             for s in (left, right) if sticks_left else (right, left):
@@ -134,8 +139,10 @@ class Projection:
         return round(at * self.m / max(1, self.n))
 
     def _unlinked(self, start: int, end: int, lo: int, hi: int) -> tuple[int, int]:
-        """For words without links: what has none between the targets of the words around, or else
-        the target of the word before.
+        """Return the target span of source tokens ``start : end`` that have no links.
+
+        The span is the run of unlinked target tokens between the targets of the words around. If
+        there are none, it is the token before that place, or the first token at the start.
         """
         before = next((self.to[s][-1] + 1 for s in range(start - 1, -1, -1) if self.to[s]), lo)
         after = next((self.to[s][0] for s in range(end, self.n) if self.to[s]), hi)
@@ -148,7 +155,7 @@ class Projection:
 
 
 def _cut(left: _Box, right: _Box) -> int:
-    """The end of ``left`` and start of ``right`` that puts the fewest targets on the wrong side."""
+    """Return the border of two spans that puts the fewest targets on the wrong side."""
     low, high = left.a, max(left.a, left.b, right.b)
     if left.targets and low < high:
         low += 1

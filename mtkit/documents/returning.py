@@ -1,10 +1,10 @@
-"""The codes of a line back in its translation, each exactly once.
+"""Put the codes of a line back into its translation, each exactly once.
 
-Whatever a translator does with the masks: one that it lost is put where the words around it went;
-one that it doubled or made up is taken away. Blanks stand around a code as in the source.
+A translator may mishandle masks: a lost mask is inserted where the words around it went; a repeated
+or invented mask is removed. The blanks around a code are those of the source.
 
-Limits: placeholders that mean the next argument (``%s``, ``{}``) keep their order, even where the
-words change theirs, since a program that gets them otherwise fails.
+Limits: placeholders that take the next argument (``%s``, ``{}``) keep their order even if the words
+around them are reordered, because a program fails if their order changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Step = tuple[bool, int]  # (False, target token) or (True, place of a code)
 
 @dataclass
 class _Target:
-    """A translation whose masks are settled. masks: token → place of the code it stands for."""
+    """A translation with matched masks. masks: token → place of the code that it stands for."""
 
     tokens: list[str]
     links: set[tuple[int, int]]
@@ -35,11 +35,10 @@ def put_back(
     line: Line, hypothesis: Hypothesis, partners: Mapping[int, int], tokenizer: WordTokenizer,
     escape: Escape,
 ) -> str | None:  # fmt: skip
-    """The translation as the file is to have it; None where it says nothing but codes, or has one
-    that is none of the source's.
+    """Return the translation as the file writes it; None if it is unusable.
 
-    partners: the places of opening and closing codes that belong together. escape: how the file
-    writes a text.
+    It is unusable if it has no words besides masks, or if its words form a code that the source
+    lacks. partners: see ``codes.partners``. escape: encodes a text for the file.
     """
     if not hypothesis.text.strip():
         return None
@@ -56,12 +55,12 @@ def put_back(
 
 
 def _settle(line: Line, hypothesis: Hypothesis, tokenizer: WordTokenizer) -> _Target:
-    """Each mask once among the tokens of the translation, and linked to its own place alone."""
+    """Return the translation with each mask once, linked to its own source token only."""
     source, tokens = line.tokens, hypothesis.tokens
     links = set(hypothesis.alignment)
     if tokens == source:
         links = {(i, i) for i in range(len(source))}
-    elif not links:  # of a network without attention: along the diagonal
+    elif not links:  # a network without attention has none: use the diagonal
         links = {(s, s * len(tokens) // len(source)) for s in range(len(source))}
     surfaces = [tokenizer.detokenize([token]) for token in tokens]
     place = _matches(line, surfaces, links, tokenizer)  # source token → target token
@@ -83,7 +82,7 @@ def _settle(line: Line, hypothesis: Hypothesis, tokenizer: WordTokenizer) -> _Ta
 def _matches(
     line: Line, surfaces: Sequence[str], links: set[tuple[int, int]], tokenizer: WordTokenizer
 ) -> dict[int, int]:
-    """Masks of the source, by token, and theirs in the target: by their links, else in order."""
+    """Match masks, source token → target token: first those that are linked, then in order."""
     place = dict[int, int]()
     free: dict[str, list[int]] = {}
     for t, surface in enumerate(surfaces):
@@ -104,12 +103,12 @@ def _has_code(text: str) -> bool:
 
 
 def _insert(target: _Target, source: Sequence[str], s: int) -> None:
-    """Put the lost mask ``source[s]`` behind what was made of the word before it."""
+    """Insert the lost mask ``source[s]`` after the translation of the word before it."""
     m = len(target.tokens)
     t = Projection(len(source), m, target.links).between(s, sticks_left=True)
     last = target.tokens[-1] if m else ""
     if t == m > 1 and s < len(source) - 1 and not any(c.isalnum() for c in last):
-        t -= 1  # not behind the final mark
+        t -= 1  # not after the final punctuation
     target.tokens.insert(t, source[s])
     target.links = {(a, b + (b >= t)) for a, b in target.links} | {(s, t)}
     target.masks = {b + (b >= t): a for b, a in target.masks.items()} | {t: s}
@@ -119,9 +118,9 @@ def _insert(target: _Target, source: Sequence[str], s: int) -> None:
 
 
 def _tree(line: Line, partners: Mapping[int, int]) -> list[Pair | Point]:
-    """The codes of the line that are no words, pairs with what they have inside."""
+    """Return the codes of the line other than words; a pair holds the codes inside it."""
     n, here = len(line.tokens), list[Pair | Point]()
-    around = list[tuple[int, list[Pair | Point]]]()  # the pairs that are open, and what was before
+    around = list[tuple[int, list[Pair | Point]]]()  # open pairs, and the codes before each
     for i in filter(line.is_markup, line.places):
         role, at = line.code(i).role, line.at[i]
         if role == "open":
@@ -130,18 +129,18 @@ def _tree(line: Line, partners: Mapping[int, int]) -> list[Pair | Point]:
         elif role == "close" and partners[i] in line.places:
             start, outside = around.pop()
             here = [*outside, Pair(start, i, line.at[start], max(at, line.at[start]), here)]
-        elif role == "close":  # what opened in a line before
+        elif role == "close":  # opened in an earlier line
             here = [Pair(None, i, 0, at, here)]
         else:
             here.append(Point(i, at, line.sticks_left(i) and line.role(i) == "point"))
-    while around:  # what closes in a later line
+    while around:  # closes in a later line
         start, outside = around.pop()
         here = [*outside, Pair(start, None, line.at[start], n, here)]
     return here
 
 
 def _in_order(steps: list[Step], line: Line) -> list[Step]:
-    """``steps``, where an opening code that other pairs cross stands before its closing one."""
+    """Put unpaired codes of the same key in source order, so that opening ones come first."""
     by_key: dict[str, list[int]] = {}
     for at, (is_code, i) in enumerate(steps):
         if is_code and line.code(i).role == "point" and line.code(i).key:
@@ -156,11 +155,11 @@ def _in_order(steps: list[Step], line: Line) -> list[Step]:
 def _spaces_between(
     steps: list[Step], line: Line, target: _Target, tokenizer: WordTokenizer
 ) -> list[Step]:
-    """``steps`` with white space where the tokens want a blank, as far as there are such places."""
+    """Move white-space codes to the nearest gaps where the tokens take a blank, if any."""
     m = len(target.tokens)
     glue = [_glue(line, target, t, tokenizer) for t in range(m)]
     free = {t for t in range(1, m) if not (glue[t - 1][1] or glue[t][0])}
-    before, t = dict[int, Step](), 0  # target token → the white space that goes before it
+    before, t = dict[int, Step](), 0  # target token → the white space before it
     for is_code, i in steps:
         t += not is_code
         if is_code and line.code(i).role == "space" and line.at[i] not in (0, len(line.tokens)):
@@ -184,9 +183,9 @@ def _spaces_between(
 def _spell(
     line: Line, target: _Target, steps: Sequence[Step], tokenizer: WordTokenizer, escape: Escape
 ) -> str | None:
-    """The translation with its codes; None where the words between these make up a code."""
+    """Return the translation with its codes; None if the words between them form a code."""
     raw, plain, run = list[str](), list[str](), list[int]()
-    glued = True  # nothing before, or what wants no blank behind it
+    glued = True  # at the start, or after a token that takes no blank behind it
     for is_code, i in [*steps, (False, -1)]:
         if is_code:
             run.append(i)
@@ -206,7 +205,7 @@ def _spell(
 
 
 def _glue(line: Line, target: _Target, t: int, tokenizer: WordTokenizer) -> tuple[bool, bool]:
-    """Whether a token wants no blank before it, and none behind it."""
+    """Return whether a token takes no blank before it, and whether none after it."""
     if line.spaced and t in target.masks:
         before, behind = line.blanks(target.masks[t])
         first, last = line.places.start, line.places.stop - 1
@@ -219,12 +218,12 @@ def _glue(line: Line, target: _Target, t: int, tokenizer: WordTokenizer) -> tupl
 
 
 def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -> list[bool]:
-    """Whether a blank stands before each code of ``run``, which stand between two tokens, and
-    behind the last.
+    """Return whether a blank goes before each code of ``run``, and after the last one.
 
-    Each point has those of the source, each pair those that it has inside. If that is none though
-    the tokens want one, it goes behind what closes or belongs to the word before, else before what
-    opens.
+    ``run`` holds the codes between two tokens. A point keeps its blanks of the source; an opening
+    or closing code does if it has one on its inner side. If that gives no blank although the tokens
+    need one, it goes after the last code that closes or belongs to the word before, else before the
+    first code that opens.
     """
     slots, roles = [False] * (len(run) + 1), [line.role(i) for i in run]
     wanted = not (glue_left or glue_right)

@@ -1,4 +1,4 @@
-"""Segments of a document, translated line by line."""
+"""Translate the segments of a document line by line."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ UNKNOWN = "no word that the model knows"
 
 @dataclass(frozen=True)
 class Segment:
-    """What a document wants translated: text, and codes that the format tells apart.
+    """A text to translate, with the codes that the file format marks.
 
-    escape: how the file writes a text.
+    escape: encodes a text for the file.
     """
 
     items: Sequence[Item]
     escape: Escape
-    line: int  # of the file
+    line: int  # line number in the file
 
 
 class Filled(NamedTuple):
-    """A translation as the file is to have it. why: it is the source, untranslated; where ``raw``
-    is None, there is none at all.
+    """A translation as the file writes it.
+
+    why: "" for a translation; otherwise the reason why ``raw`` is the untranslated source or, if
+    the segment stays empty, None.
     """
 
     raw: str | None
@@ -43,7 +45,7 @@ class Filled(NamedTuple):
 def translate_segments(
     segments: Sequence[Segment], translate: Translate, tokenizer: WordTokenizer
 ) -> list[Filled]:
-    """The translation of each segment; equal lines are translated once."""
+    """Return the translation of each segment; equal lines are translated once."""
     prepared = [_Prepared(segment, tokenizer) for segment in segments]
     wanted = dict.fromkeys(
         line.text for segment in prepared for line in segment.lines if line.is_language
@@ -53,7 +55,7 @@ def translate_segments(
 
 
 class _Prepared:
-    """A segment cut into lines."""
+    """A segment split into lines."""
 
     def __init__(self, segment: Segment, tokenizer: WordTokenizer) -> None:
         self.escape = segment.escape
@@ -67,7 +69,7 @@ class _Prepared:
             self.lines = [plain_line(self.items, r, tokenizer) for r in lines_of(self.items)]
 
     def source(self, places: range | None = None) -> str:
-        """The items at ``places`` as they are."""
+        """Return the items at ``places``, by default all, as the file writes them."""
         items = self.items if places is None else self.items[places.start : places.stop]
         return "".join(item.raw if isinstance(item, Code) else self.escape(item) for item in items)
 
@@ -96,6 +98,6 @@ class _Prepared:
 
 
 def _is_copy(hypothesis: Hypothesis) -> bool:
-    """Whether all words of a translation are copies of such as the system does not know."""
+    """Whether all words of a translation are copies of unknown source words."""
     words = [w for w in hypothesis.tokens if any(map(str.isalpha, w)) and not is_verbatim(w)]
     return bool(words) and all(word in hypothesis.unknown for word in words)

@@ -1,21 +1,22 @@
-"""XLIFF 1.2 and 2.x: targets are put in by splicing; no other byte changes.
+"""Read XLIFF 1.2 and 2.x and splice targets in; no other byte changes.
 
-1.2: ``<target state="needs-review-translation" state-qualifier="x-mtkit">``, behind ``<source>`` or
-``<seg-source>``. Of a target's attributes the qualifier alone has room for the name of a tool, as a
-value of its own kind, which begins with ``x-``: ``tool-id`` is for ``<file>``, ``<phase>`` and
+1.2: ``<target state="needs-review-translation" state-qualifier="x-mtkit">``, after ``<source>`` or
+``<seg-source>``. The qualifier is the only attribute of a target that can name a tool: it allows
+custom values that begin with ``x-``. ``tool-id`` belongs to ``<file>``, ``<phase>`` and
 ``<alt-trans>``, and a ``phase-name`` must be declared in the header, which would change.
-2.x: ``<segment state="translated" subState="mtkit:machine">``, since its states have none for what
-is to be reviewed; and ``trgLang`` where the file lacks it, which targets need.
-What is copied untranslated has ``needs-translation``, or ``initial``.
+2.x: ``<segment state="translated" subState="mtkit:machine">``, because 2.x has no state for
+translations to review; also ``trgLang`` if the file lacks it, because targets require it.
+A copied, untranslated source has the state ``needs-translation`` (1.2) or ``initial`` (2.x).
 
-Units with ``translate="no"``, 1.2's with ``approved="yes"``, those that an editor locked and what
-has the state ``final`` or ``signed-off`` stay, and every target with a text, unless it is marked as
-untranslated (``new``, ``needs-translation``, ``initial``) and a copy of its source. Of a
-``<seg-source>`` each ``<mrk mtype="seg">`` is translated by itself, and the target has the same
-ones; of those that a target has already the empty ones are filled.
+These stay as they are: units with ``translate="no"``; 1.2 units with ``approved="yes"``; units that
+an editor locked; targets with the state ``final`` or ``signed-off``; and all other targets with a
+text, unless their state says untranslated (``new``, ``needs-translation``, ``initial``) and the
+text is a copy of the source. Each ``<mrk mtype="seg">`` of a ``<seg-source>`` is translated
+separately and repeated in the target; if the target already has these marks, the empty ones are
+filled.
 
-Limits: a comment inside a source does not come to its target; ``canReorder="no"`` is not heeded;
-``<bin-unit>``, ``<alt-trans>`` and the modules of 2.x stay.
+Limits: a comment inside a source is not copied to its target; ``canReorder="no"`` is ignored;
+``<bin-unit>``, ``<alt-trans>`` and the modules of 2.x stay as they are.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ _REFERENCE = re.compile(r"&(?:#(\d+)|#x([\dA-Fa-f]+)|(lt|gt|amp|quot|apos));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ANGULAR = re.compile("(START|CLOSE)_(.+)")
-_LOCKED = re.compile("(^| )locked$")  # as editors write, each in a namespace of its own
+_LOCKED = re.compile("(^| )locked$")  # each editor uses its own namespace
 _PAIRED = {"g", "pc", "mrk"}
-# Opening and closing codes that are elements without words: by what they name each other.
+# Empty elements that open or close a code → attributes with the key of the pair, by preference.
 _OPENS = {"bx": ("rid", "id"), "bpt": ("rid", "id"), "sc": ("id",), "sm": ("id",)}
 _CLOSES = {"ex": ("rid", "id"), "ept": ("rid", "id"), "ec": ("startRef", "id"), "em": ("startRef",)}
 _MACHINE = (
@@ -52,19 +53,21 @@ _SOME = f"{HAS_TARGET} of some of its segments, which --all fills"
 
 
 class _Place(NamedTuple):
-    """Where a translation goes. holder: the element with the state, the target's own in 1.2; None
-    where there is none yet, or another place of the same target gives it one.
+    """Where a translation goes.
+
+    holder: the element that gets the state: the target (1.2) or the segment (2.x). None if the
+    target does not exist yet, or if an earlier place of the same target sets the state.
     """
 
-    source: Node  # ``<source>``, ``<seg-source>``, or a mark in it
-    target: Node | None  # or the same mark in it
+    source: Node  # ``<source>``, ``<seg-source>``, or a ``<mrk>`` in it
+    target: Node | None  # ``<target>``, or the ``<mrk>`` of the same ``mid`` in it
     holder: Node | None
 
 
 def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Document:
-    """The document in ``data``. every: also the targets that have a translation are filled.
+    """Return the document in ``data``. every: also fill targets that have a translation.
 
-    Raises InputError for what is no XLIFF, and where its languages are not ``languages``.
+    Raises InputError if ``data`` is not XLIFF, or if its languages are not ``languages``.
     """
     encoding = Encoding.of_xml(data, path)
     text = encoding.decode(data, path)
@@ -95,7 +98,7 @@ def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Do
 
 
 def _is_version_1(root: Node) -> bool:
-    """Whether XLIFF 1.x."""
+    """Whether the document is XLIFF 1.x."""
     return root.attributes["version"].startswith("1.")
 
 
@@ -114,7 +117,7 @@ def _root(node: Node, path: Path, languages: Languages) -> Node:
 
 
 def _check(node: Node, path: Path, names: tuple[str, str], languages: Languages) -> None:
-    """Raise InputError where an element does not say the model's languages."""
+    """Raise InputError if an element lacks a source language or names others than the model's."""
     source, target = (node.attributes.get(name, "") for name in names)
     where = at(path, node.line)
     if not source:
@@ -124,7 +127,7 @@ def _check(node: Node, path: Path, names: tuple[str, str], languages: Languages)
 
 
 def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator[_Place]:
-    """The places in a unit that are to be filled; the others are counted."""
+    """Yield the places of a unit to fill; count the others by reason in ``document.kept``."""
     first = unit.name == "trans-unit"
     for holder in [unit] if first else unit.children("segment"):
         source, target = holder.child("source"), holder.child("target")
@@ -142,7 +145,7 @@ def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator
 
 
 def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> str:
-    """Why nothing is to be filled in, if so."""
+    """Return why a target is kept, or "" if it is to be filled."""
     if holder.inherited("translate") == "no":
         return 'translate="no"'
     if holder.attributes.get("approved") == "yes":
@@ -170,7 +173,7 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
 
 
 def _segments(node: Node) -> Iterator[Node]:
-    """The marks of sentences in it."""
+    """Yield the sentence marks, ``<mrk mtype="seg">``, in ``node``."""
     for child in node.nodes():
         if child.name == "mrk" and child.attributes.get("mtype") == "seg":
             yield child
@@ -179,7 +182,7 @@ def _segments(node: Node) -> Iterator[Node]:
 
 
 def _lacking(source: Node, target: Node | None) -> Iterator[tuple[Node, Node]]:
-    """The marks of a source with a text whose like in the target is empty, and that one."""
+    """Yield (source mark, target mark) for each sentence whose target mark alone is empty."""
     assert target
     by_id = {mark.attributes.get("mid"): mark for mark in _segments(target)}
     for mark in _segments(source):
@@ -189,20 +192,20 @@ def _lacking(source: Node, target: Node | None) -> Iterator[tuple[Node, Node]]:
 
 
 def _state(holder: Node, target: Node) -> str:
-    """Of 1.2's target, or of 2.x's segment."""
+    """Return the state of the target (1.2) or of the segment (2.x)."""
     carrier = target if holder.name == "trans-unit" else holder
     return carrier.attributes.get("state", "")
 
 
 def _says_something(node: Node) -> bool:
-    """Whether there is text, or a code; marks without any are nothing."""
+    """Whether ``node`` contains a text or a code; ``<mrk>`` counts only by its content."""
     return any(
         c.name != "mrk" or _says_something(c) if isinstance(c, Node) else c.strip()
         for c in node.content
     )
 
 
-# --- what is in a source
+# --- reading sources
 
 
 def _segment(data: bytes, place: _Place) -> Segment:
@@ -212,7 +215,10 @@ def _segment(data: bytes, place: _Place) -> Segment:
 
 
 def _escape(raw: str) -> Callable[[str], str]:
-    """How to write a text: with the references that ``raw`` has for marks and white space."""
+    """Return a function that escapes text, with the character references and newlines of ``raw``.
+
+    A character that XML forbids becomes U+FFFD.
+    """
     table = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
     for found in _REFERENCE.finditer(raw):
         character = _NAMED.get(found[3]) or chr(int(found[1] or found[2], 10 if found[1] else 16))
@@ -225,7 +231,7 @@ def _escape(raw: str) -> Callable[[str], str]:
 
 
 def _items(data: bytes, node: Node, numbers: count[int]) -> Iterator[Item]:
-    """The content of a source as text and codes."""
+    """Yield the content of a source as text and codes."""
     for child in node.content:
         if isinstance(child, str):
             yield child
@@ -252,7 +258,7 @@ def _is_protected(mark: Node) -> bool:
 
 
 def _code(node: Node, raw: str) -> Code:
-    """An element without words to be translated."""
+    """Return the code of an element without words to translate."""
     name, attributes = node.name, node.attributes
     for role, named in (("open", _OPENS), ("close", _CLOSES)):
         if name in named:
@@ -271,7 +277,7 @@ def _code(node: Node, raw: str) -> Code:
 
 
 def _shown(node: Node, raw: str) -> Code | None:
-    """A placeholder that stands for a tag: as that tag."""
+    """Return a placeholder that stands for a tag as a code with that tag's role, else None."""
     shown = (node.attributes.get(n, "") for n in ("equiv-text", "equiv", "disp"))
     for text in (node.text(), *shown):
         match list(find_codes(text.strip())):
@@ -286,7 +292,7 @@ def _family(name: str) -> str:
 
 
 def _in_words(items: list[Item]) -> list[Item]:
-    """Elements work as words where they stand like one: no letter or digit touches them."""
+    """Turn codes with the role ``word`` into points if a letter or digit touches them."""
 
     def touches(side: range, end: int) -> bool:
         for item in (items[j] for j in side):
@@ -305,11 +311,11 @@ def _in_words(items: list[Item]) -> list[Item]:
     return [settled(i, item) for i, item in enumerate(items)]
 
 
-# --- what is put in
+# --- writing targets
 
 
 def _edits(data: bytes, place: _Place, filled: Filled, first: bool) -> Iterator[Edit[bytes]]:
-    """How a target comes in, with its state and the white space rule of its source."""
+    """Yield the edits that write a target, its state and the ``xml:space`` of its source."""
     source, target = place.source, place.target
     state = _MACHINE[not first] if not filled.why else {"state": _COPIED[not first]}
     if place.holder:
@@ -337,7 +343,7 @@ def _edits(data: bytes, place: _Place, filled: Filled, first: bool) -> Iterator[
 
 
 def _attribute(data: bytes, node: Node, name: str, value: str) -> Edit[bytes]:
-    """Give an element an attribute, or an attribute a value."""
+    """Return the edit that adds an attribute to an element or changes its value."""
     if span := attribute_span(data, node, name):
         return Edit(*span, value.encode())
     behind = node.open + 1 + len(raw_name(data, node).encode())
@@ -345,7 +351,7 @@ def _attribute(data: bytes, node: Node, name: str, value: str) -> Edit[bytes]:
 
 
 def _white_before(data: bytes, end: int) -> bytes:
-    """The white space that ends at ``end``."""
+    """Return the white space that ends at offset ``end``."""
     start = end
     while start and data[start - 1] in b" \t\r\n":
         start -= 1

@@ -1,6 +1,6 @@
-"""Sentence pairs from a synchronous grammar, their dependencies as long as asked.
+"""Generate sentence pairs from a synchronous grammar, with dependencies of a chosen length.
 
 In reading order: ``rules`` (words, phrases, features, trees), ``reader`` (the file of a grammar),
-``expand`` (random sentence pairs), ``suite`` (pairs of a right and a wrong translation; accuracy by
-distance), ``make`` (a corpus directory), ``contrasts`` (what systems prefer).
+``expand`` (random sentence pairs), ``suite`` (pairs of a correct and a wrong translation; accuracy
+by distance), ``make`` (a corpus directory), ``contrasts`` (which translation systems prefer).
 """

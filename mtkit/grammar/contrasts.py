@@ -1,12 +1,13 @@
-"""Which of two translations a system prefers: the right one, or one that is wrong in a single word.
+"""Measure how often a system prefers a correct translation to one that is wrong in a single word.
 
-What a system prefers is what it scores higher, each by what it is made of:
+A system prefers the translation with the higher score. The score depends on the model:
 
-    n-gram, recurrent language model    P(y)              the source unseen
+    n-gram, recurrent language model    P(y)              without the source
     noisy channel                       P(x|y) P(y)
     neural                              P(y|x)
 
-Accuracy by the words between the wrong word and the one that decides shows how far each can see.
+Accuracy by the number of words between the wrong word and the word that it depends on shows how
+much context each model uses.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from mtkit.page.findings import Findings
 from mtkit.page.tables import Cell, Grid, number
 from mtkit.system import Score, System
 
-# Kind of system → its models, and the fields of ``Score`` that add up to ln p of each.
+# Kind of system → its models → the fields of ``Score`` whose sum is the model's ln p.
 MODELS: dict[str, dict[str, tuple[str, ...]]] = {
     "smt": {"P(y)": ("lm",), "P(x|y) P(y)": ("lm", "channel")},
     "nmt": {"P(y|x)": ("direct",)},
     "lm": {"P(y)": ("lm",)},
 }
 
-CHANCE = 50  # per cent: of two translations one is right
+CHANCE = 50  # per cent: one of two translations is correct
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How often a system, by one of its models, prefers the right translation."""
+    """How often a system, scoring by one of its models, prefers the correct translation."""
 
     system: str
     model: str
@@ -46,12 +47,15 @@ class Judgement:
 
     @property
     def name(self) -> str:
-        """System and model."""
+        """The system and the model, as tables show them."""
         return f"{self.system}, {self.model}"
 
 
 def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Judgement]:
-    """What ``system`` makes of a suite, by each of its models; InputError where none can tell."""
+    """Return one judgement of a suite for each model of ``system`` that scores all items.
+
+    Raises InputError if no model does.
+    """
     scores = [
         system.score([(item.source, getattr(item, side)) for item in items])
         for side in ("right", "wrong")
@@ -85,7 +89,7 @@ def _log_p(score: Score, parts: Sequence[str]) -> float | None:
 
 
 def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
-    """Everything that is shown; heading: which items."""
+    """Return the tables, the chart and the summary; heading: names the items."""
     title, question = (
         f"mtkit contrast: {heading}",
         "Which models capture long-distance dependencies?",
@@ -95,7 +99,7 @@ def findings(heading: str, judged: Sequence[Judgement]) -> Findings:
 
 
 def _sentence(j: Judgement) -> str:
-    """Whether a system does better than guessing."""
+    """Return a sentence with a judgement's accuracy, compared with the chance level."""
     low, high = 100 * j.whole.low, 100 * j.whole.high
     than = "not distinguishable from"
     if low > CHANCE or high < CHANCE:
@@ -107,7 +111,7 @@ def _sentence(j: Judgement) -> str:
 
 
 def grids(judged: Sequence[Judgement]) -> list[Grid]:
-    """By distance, and by phenomenon."""
+    """Return two tables of accuracy: by distance, and by phenomenon."""
     groups = judged[0].by_distance
     caption = (
         "Accuracy in per cent: items whose correct translation is preferred, by words between the "
@@ -130,7 +134,7 @@ def _share(a: Accuracy) -> Cell:
 
 
 def chart(judged: Sequence[Judgement]) -> Chart:
-    """Accuracy by distance, each group at its middle."""
+    """Return the chart of accuracy by distance; a group's x is the middle of its distances."""
     lines = []
     for j in judged:
         at = [((a.nearest + a.farthest) / 2, a) for a in j.by_distance]
@@ -144,5 +148,5 @@ def chart(judged: Sequence[Judgement]) -> Chart:
 
 
 def as_object(judged: Sequence[Judgement]) -> dict[str, Any]:
-    """What ``--json`` prints."""
+    """Return the judgements as ``--json`` prints them."""
     return {"systems": [asdict(judgement) for judgement in judged]}

@@ -1,4 +1,4 @@
-"""Sentence pairs drawn from a grammar, the distance of their dependency as asked."""
+"""Draw sentence pairs from a grammar, with a chosen distance between two dependent words."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from mtkit.grammar.rules import SOURCE, TARGET, Language, Phrase, Tree, Word
 from mtkit.text.catalog import corpora_directory
 
 DEFAULT_GRAMMAR = Path("grammar", "en-de.grammar")  # among the corpora that come with mtkit
-TRIES = 20  # draws of one sentence rule before another one's turn
-MISSES = 8  # adjuncts too long for what is missing before a sentence is drawn anew
+TRIES = 20  # draws of one sentence rule, and sentence rules that are tried
+MISSES = 8  # adjuncts that may be too long before the sentence is drawn again
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A sentence, its translation, and what depends on what in it."""
+    """A sentence, its translation, and the places of two dependent words."""
 
     source: str
     target: str
     phenomenon: str
-    places: tuple[int, int]  # the two words of the target, from 0, by blanks
+    places: tuple[int, int]  # the two target words, counted from 0 and separated by blanks
 
     @property
     def distance(self) -> int:
-        """The words between them."""
+        """The number of words between the two dependent words."""
         return self.places[1] - self.places[0] - 1
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A tree and its target, of whose words ``ends[i]`` come from its first i + 1 tokens."""
+    """A tree and its target words; the first i + 1 template tokens make ``words[: ends[i]]``."""
 
     phenomenon: str
     tree: Tree
@@ -48,42 +48,44 @@ class Sentence:
 
     @property
     def rule(self) -> Phrase:
-        """The line of the grammar that it comes from."""
+        """The sentence rule that the tree was drawn from."""
         assert isinstance(self.tree.rule, Phrase)
         return self.tree.rule
 
     @property
     def places(self) -> tuple[int, int]:
-        """The two words that depend on each other."""
+        """The places in ``words`` of the two words that depend on each other."""
         tokens = zip(self.rule.sides[TARGET], self.ends, strict=True)
         first, second = (end - 1 for token, end in tokens if token.bracket)
         return first, second
 
     @property
     def distance(self) -> int:
-        """The words between them."""
+        """The number of words between the two dependent words."""
         return self.places[1] - self.places[0] - 1
 
     def token(self, i: int) -> list[str]:
-        """The words of the i-th token."""
+        """Return the words of the i-th template token, from 0."""
         return self.words[self.ends[i - 1] if i else 0 : self.ends[i]]
 
 
 class Grammar:
-    """Words and phrases of two languages side by side, and the sentences made of them."""
+    """A synchronous grammar: words and phrases of two languages, and its sentence rules."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Read a grammar, by default mtkit's; InputError names file and line of what is wrong."""
+        """Read a grammar, by default mtkit's. Raises InputError naming the file and the line."""
         draft = read_draft(path or corpora_directory() / DEFAULT_GRAMMAR)
         self.rules, self.sentences = draft.rules, draft.sentences
         self.languages = Language(SOURCE, {}), Language(TARGET, draft.contractions)
-        self._values: dict[str, list[str]] = {}  # of each kind of feature
+        self._values: dict[str, list[str]] = {}  # kind of feature → its values
         for value, kind in draft.kinds.items():
             self._values.setdefault(kind, []).append(value)
 
     def sentence(self, rng: np.random.Generator, distance: int) -> Pair:
-        """A random pair with ``distance`` words between the two that depend on each other; all
-        phenomena that can have it are equally likely. Raises InputError where none can.
+        """Draw a random pair with ``distance`` words between the two that depend on each other.
+
+        All phenomena that allow the distance are equally likely. Raises InputError if no draw has
+        it.
         """
         for _ in range(TRIES):
             name = pick(rng, list(self.sentences))
@@ -96,7 +98,7 @@ class Grammar:
     def draw(
         self, rng: np.random.Generator, phenomenon: str, rule: Phrase, distance: int
     ) -> Sentence | None:
-        """A sentence by one rule, or None where none of that distance turned up."""
+        """Draw a sentence from one rule; None if no draw has the distance."""
         for _ in range(TRIES):
             used: set[Word] = set()
             tree = self._tree(rng, rule, used)
@@ -112,16 +114,19 @@ class Grammar:
         return None
 
     def spelled(self, phenomenon: str, tree: Tree) -> Sentence:
-        """The sentence of a tree."""
+        """Return the sentence of a tree."""
         return Sentence(phenomenon, tree, *self.languages[TARGET].spell_tokens(tree, {}))
 
     def pair(self, sentence: Sentence) -> Pair:
-        """A sentence as text, in both languages."""
+        """Return a sentence as text in both languages."""
         source, _ = self.languages[SOURCE].spell_tokens(sentence.tree, {})
         return Pair(text(source), text(sentence.words), sentence.phenomenon, sentence.places)
 
     def choose(self, rng: np.random.Generator, slot: str, used: set[Word]) -> Tree:
-        """A random choice for a slot. A word comes back only when its whole class has been used."""
+        """Draw a tree for a slot and add its words to ``used``.
+
+        A word is drawn again only after its whole class has been used.
+        """
         rules = self.rules[class_of(slot)]
         fresh = [rule for rule in rules if rule not in used]
         if not fresh:
@@ -145,7 +150,7 @@ class Grammar:
     def _stretch(
         self, rng: np.random.Generator, slot: str, length: int, used: set[Word]
     ) -> list[Tree]:
-        """Trees for ``X*`` of ``length`` words together, or fewer where luck would not have it."""
+        """Draw trees for ``X*`` of ``length`` words in all, or fewer after ``MISSES`` misses."""
         trees: list[Tree] = []
         misses = 0
         while length > 0 and misses < MISSES:
@@ -162,11 +167,11 @@ class Grammar:
 
 
 def pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
-    """One of them, all equally likely."""
+    """Draw one of ``choices``, all equally likely."""
     return choices[int(rng.integers(len(choices)))]
 
 
 def text(words: Sequence[str]) -> str:
-    """Words as a sentence, its first letter large."""
+    """Return the words as a sentence with a capital first letter."""
     joined = " ".join(words)
     return joined[0].upper() + joined[1:]

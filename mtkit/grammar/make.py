@@ -1,4 +1,4 @@
-"""A corpus directory by a grammar: training, dev and test text with tags, and a suite."""
+"""Make a corpus directory from a grammar: training, dev and test text with tags, and a suite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mtkit.text.catalog import SPLITS
 from mtkit.text.corpus import DEFAULT_PAIR
 
 SUITE = "suite.tsv"
-TRIES = 100  # draws in a row that bring nothing new before the grammar counts as exhausted
+TRIES = 100  # draws in a row without a new pair before the grammar counts as exhausted
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Text:
 
 
 def parse_distances(text: str) -> range:
-    """``0-20`` as the distances from 0 to 20, ``7`` as 7 alone. Raises InputError for others."""
+    """Return the distances of ``0-20`` (0 to 20) or ``7`` (7 alone); InputError for other texts."""
     ends = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text, re.ASCII)
     first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, -1)
     if last < first:
@@ -39,16 +39,18 @@ def parse_distances(text: str) -> range:
 def make(
     grammar: Grammar, pairs: int, distances: Sequence[int], seed: int, items: int = 5000
 ) -> Text:
-    """``pairs`` pairs in all, a tenth each but at most 1,000 of them for dev and for test, each
-    split spread evenly over the distances. No sentence comes twice, on either side, and none is an
-    item of the suite. Raises InputError for fewer than 10 pairs or too few different sentences.
+    """Draw ``pairs`` sentence pairs in all, and a suite of about ``items`` items.
+
+    Dev and test get a tenth each, at most 1,000 pairs; each split is spread evenly over the
+    distances. No sentence occurs twice, on either side, and none is in an item of the suite. Raises
+    InputError for fewer than 10 pairs, or if the grammar has too few different sentences.
     """
     if pairs < 10:
         raise InputError(f"--pairs {pairs}: expected at least 10; dev and test are a tenth each")
     held = min(1000, pairs // 10)
     contrasts = suite(grammar, seed, items, distances)
     known = {s for item in contrasts for s in (item.source, item.right, item.wrong)}
-    rng = np.random.default_rng([seed, 1])  # not the suite's: the text does not depend on its size
+    rng = np.random.default_rng([seed, 1])  # independent of the draws for the suite
     sizes = zip(SPLITS, (pairs - 2 * held, held, held), strict=True)
     splits = {split: list(_new_pairs(grammar, rng, n, distances, known)) for split, n in sizes}
     return Text(splits, contrasts)
@@ -57,7 +59,7 @@ def make(
 def _new_pairs(
     grammar: Grammar, rng: np.random.Generator, size: int, distances: Sequence[int], known: set[str]
 ) -> Iterator[Pair]:
-    """``size`` pairs that are not ``known``, and become so; the distances in random order."""
+    """Yield ``size`` pairs that are not ``known`` and add them; distances are in random order."""
     for number in rng.permutation(size):
         distance = distances[number % len(distances)]
         for _ in range(TRIES):
@@ -74,7 +76,7 @@ def _new_pairs(
 
 
 def write(text: Text, directory: Path) -> None:
-    """Texts, ``train.tags.tsv`` … (a line a pair behind a header) and ``suite.tsv``."""
+    """Write the texts, ``SPLIT.tags.tsv`` (a header, then one line per pair) and ``suite.tsv``."""
     source, target = DEFAULT_PAIR
     for split, pairs in text.splits.items():
         sides = {source: [pair.source for pair in pairs], target: [pair.target for pair in pairs]}

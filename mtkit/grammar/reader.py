@@ -1,4 +1,4 @@
-"""Reading the file of a grammar; corpora/grammar/en-de.grammar says what its lines mean."""
+"""Read the file of a grammar; the head of corpora/grammar/en-de.grammar documents the format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ BRACKETS = {"[": "]", "<": ">", "": ""}
 
 @dataclass
 class Draft:
-    """kinds: value of a feature → its kind; rules: by class; sentences: by phenomenon."""
+    """The content of a grammar's file.
+
+    kinds: feature value → its kind. contractions: two words → the word that replaces them. rules:
+    by class. sentences: by phenomenon.
+    """
 
     kinds: dict[str, str] = field(default_factory=dict)
     contractions: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -31,7 +35,7 @@ class Draft:
 
 
 def read_draft(path: Path) -> Draft:
-    """Read a grammar. Raises InputError, naming file and line, for what is none."""
+    """Read a grammar. Raises InputError, naming the file and the line, if it is malformed."""
     draft, section = Draft(), ""
     for where, line in _logical_lines(path).items():
         if header := re.fullmatch(r"\[(.*)\]", line):
@@ -52,12 +56,12 @@ def read_draft(path: Path) -> Draft:
 
 
 def class_of(slot: str) -> str:
-    """``PERSON2`` → ``PERSON``."""
+    """Return the class of a slot: ``PERSON2`` → ``PERSON``."""
     return slot.rstrip("0123456789")
 
 
 def _logical_lines(path: Path) -> dict[str, str]:
-    """File and line → text, without comments; lines that begin with a blank are joined."""
+    """Return "FILE: line N" → text, without comments; an indented line continues the one before."""
     joined: dict[str, str] = {}
     for number, line in enumerate(read_lines(path), 1):
         text = line.strip()
@@ -108,7 +112,7 @@ def _features(words: Sequence[str], draft: Draft, where: str) -> dict[str, str]:
 
 
 def _declared(text: str) -> tuple[list[str], str]:
-    """``(sg) the HUMAN`` → (["sg"], "the HUMAN")."""
+    """Split off leading features: ``(sg) the HUMAN`` → (["sg"], "the HUMAN")."""
     if features := re.match(r"\(([^)]*)\)\s*", text):
         return features[1].split(), text[features.end() :]
     return [], text
@@ -121,7 +125,7 @@ def _word(text: str, draft: Draft, where: str) -> Word:
     def forms(side: str) -> list[tuple[Features, str]]:
         pairs: list[tuple[Features, str]] = []
         for item in re.split(r",\s*", side):
-            words = item.split()  # features first, but one word at least is the form
+            words = item.split()  # features first; at least one word is the form
             if not words:
                 raise InputError(f"{where}: a form is missing between two commas")
             asked = list(takewhile(draft.kinds.__contains__, words[:-1]))
@@ -158,7 +162,7 @@ def _part(text: str, draft: Draft, where: str) -> Part:
 
 
 def _check_marks(sentence: Phrase) -> None:
-    """Two marks on the target side, at most one of them a contrast; at most one ``*``."""
+    """Raise InputError unless the marks are [X] and [Y], or [X] and <Y>, with at most one ``*``."""
     source, target = sentence.sides
     brackets = sorted(token.bracket for token in target if token.bracket)
     if any(token.bracket for token in source) or brackets not in (["[", "["], ["<", "["]):
@@ -172,7 +176,11 @@ def _check_marks(sentence: Phrase) -> None:
 
 
 def _check_slots(phrase: Phrase, draft: Draft) -> None:
-    """Every slot has a class, and what stands on one side alone leaves no choice."""
+    """Raise InputError if a slot of a phrase breaks one of these rules.
+
+    Each slot has a class, and the same ``?`` or ``*`` on both sides; a slot on one side only has a
+    class with one member; ``@NAME`` refers to a slot that is always present.
+    """
     names = [{name: token.often for token in side for name in token.slots} for side in phrase.sides]
     for name, often in (names[SOURCE] | names[TARGET]).items():
         if class_of(name) not in draft.rules:

@@ -1,9 +1,9 @@
-"""What a synchronous grammar is made of, and how a choice among its rules becomes two sentences.
+"""The parts of a synchronous grammar, and how a tree of its rules becomes two sentences.
 
 A word has forms, a phrase has a template of slots for each language, and a tree is one choice for
-every slot. Agreement is a set of features, kind → value, as ``{"case": "dat", "number": "pl"}``:
-they come up from the words (a noun's gender, a preposition's case), join in the phrase, and go down
-to every word of it, where they choose its form.
+every slot. Agreement is a set of features, kind → value, as ``{"case": "dat", "number": "pl"}``.
+Features rise from the words (a noun's gender, a preposition's case) to the phrase, are merged
+there, and pass down to each of its words, where they select the form.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SOURCE, TARGET = 0, 1  # the sides of a rule
 
 @dataclass(frozen=True, eq=False)
 class Word:
-    """``forms[side]``: (features that ask for it, text); where: file and line, for messages."""
+    """A word. ``forms[side]``: (features it requires, text); where: file and line, for messages."""
 
     where: str
     features: Features
     forms: tuple[Sequence[tuple[Features, str]], Sequence[tuple[Features, str]]]
 
     def form(self, side: int, features: Features) -> str:
-        """The last form all of whose features are among ``features``; InputError where none is."""
+        """Return the last form whose features are all in ``features``; InputError if none is."""
         for asked, text in reversed(self.forms[side]):
             if asked.items() <= features.items():
                 return text
@@ -38,7 +38,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Part:
-    """A slot with the features asked of it and the slots it agrees with, or a literal text."""
+    """A slot with its required features and the slots it agrees with, or a literal text."""
 
     text: str
     is_slot: bool = False
@@ -48,12 +48,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Token:
-    """Parts that make one word, or a phrase."""
+    """Parts that are joined into one word, or into a phrase."""
 
     parts: Sequence[Part]
-    bracket: str = ""  # ``[`` or ``<`` of the two tokens that depend on each other
-    often: str = ""  # ``?`` where it may be missing, ``*`` for any number
-    after: str = ""  # the mark behind it
+    bracket: str = ""  # ``[`` or ``<`` for the two tokens that depend on each other
+    often: str = ""  # ``?`` if it is optional, ``*`` if it occurs any number of times
+    after: str = ""  # the punctuation after it
 
     @cached_property
     def slots(self) -> list[str]:
@@ -63,7 +63,7 @@ class Token:
 
 @dataclass(frozen=True, eq=False)
 class Phrase:
-    """A template for each language. free: the kinds of feature of which any value will do."""
+    """A template for each language. free: the kinds of feature whose values are drawn at random."""
 
     where: str
     features: Features
@@ -72,21 +72,21 @@ class Phrase:
 
     @cached_property
     def slots(self) -> dict[str, str]:
-        """Each slot with ``?``, ``*`` or nothing behind it, in the order of the source."""
+        """Slot → ``?``, ``*`` or "", in the order of the source."""
         tokens = chain(*self.sides)
         return {name: token.often for token in tokens for name in token.slots}
 
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """A rule with one choice for each slot: one tree, for ``X?`` perhaps none, for ``X*`` any."""
+    """A rule with the trees of each slot: one; none or one for ``X?``; any number for ``X*``."""
 
     rule: Word | Phrase
     features: Features
     parts: Mapping[str, Sequence[Tree]]
 
     def words(self) -> Iterator[Word]:
-        """The words that were chosen."""
+        """Yield the words that were chosen."""
         if isinstance(self.rule, Word):
             yield self.rule
         for trees in self.parts.values():
@@ -102,14 +102,14 @@ class Language:
     contractions: Mapping[tuple[str, str], str]
 
     def spell(self, tree: Tree, features: Features | None = None) -> list[str]:
-        """The words of a word or phrase under ``features``; a mark clings to the word before it."""
+        """Return the words of a tree under ``features``; punctuation is part of the word before."""
         joined = {**(features or {}), **tree.features}
         if isinstance(tree.rule, Word):
             return tree.rule.form(self.side, joined).split()
         return self.spell_tokens(tree, joined)[0]
 
     def spell_tokens(self, tree: Tree, features: Features) -> tuple[list[str], list[int]]:
-        """The words of a phrase, and how many there are after each token of its template."""
+        """Return the words of a phrase, and their number after each token of its template."""
         assert isinstance(tree.rule, Phrase)
         words: list[str] = []
         ends = []
@@ -120,13 +120,13 @@ class Language:
                     words[-1] = short
                     del more[0]
                 words += more
-            if token.after and words:  # it takes the place of a comma that stands there
+            if token.after and words:  # replaces a comma at the end of the word
                 words[-1] = words[-1].removesuffix(",") + token.after
             ends.append(len(words))
         return words, ends
 
     def _token(self, token: Token, tree: Tree, nth: int, features: Features) -> list[str]:
-        """The words of a token the ``nth`` time that it stands there."""
+        """Return the words of the ``nth`` repetition of a token, from 0."""
         words: list[str] = []
         for part in token.parts:
             more = [part.text]

@@ -1,12 +1,14 @@
-"""Contrastive items: a right and a wrong translation that differ in one word, which a word far off
-decides; and how often a system that scores both prefers the right one, by distance.
+"""Contrastive items, and how often a system scores the correct translation higher, by distance.
 
-Each item has a mirror item. Both have the same words, but for the governor, and for the word that
-depends on it: where one item's right translation is ``weil der Junge … schläft``, its wrong one
-``weil der Junge … schlafen``, the mirror's are ``weil die Frauen … schlafen`` and ``… schläft``. So
-what stands around the contrast, as far as the governor, is right as often as wrong, and who sees no
-further is right in half of the cases. An item says little that its mirror item does not, so the two
-are one trial of the share's interval (Wilson 1927).
+An item has a correct and a wrong translation that differ in one word, the *contrast*. A distant
+word, its *governor*, decides which of the two is correct.
+
+Each item has a mirror item. Both have the same words except for the governor and the contrast: if
+one item's correct translation is ``weil der Junge … schläft`` and its wrong one ``weil der Junge …
+schlafen``, the mirror's are ``weil die Frauen … schlafen`` and ``… schläft``. So the words around
+the contrast, up to the governor, are correct as often as wrong, and a system that sees no further
+reaches 50 %. An item adds little information to its mirror item, so the two count as one trial in
+the interval of the accuracy (Wilson 1927).
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ from mtkit.grammar.expand import Grammar, Sentence, pick, text
 from mtkit.grammar.rules import TARGET, Phrase, Tree
 from mtkit.text.lines import read_lines
 
-TRIES = 20  # draws of an item, and of its mirror item
+TRIES = 20  # draws of an item, and of its mirror item for each
 Z = 1.959963984540054  # the standard normal's 97.5 % quantile
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One item. distance: the words of ``right`` between the contrast and its governor."""
+    """One item. distance: number of words of ``right`` between the contrast and its governor."""
 
     source: str
     right: str
@@ -44,9 +46,10 @@ COLUMNS = [column.name for column in fields(Contrast)]
 
 
 def suite(grammar: Grammar, seed: int, items: int, distances: Sequence[int]) -> list[Contrast]:
-    """About ``items`` items, an even number, each directly before or behind its mirror item; spread
-    evenly over the phenomena with a contrast and the distances these can have; no source comes
-    twice. Fewer come back where the grammar makes no more.
+    """Draw about ``items`` items, an even number, each directly before or after its mirror item.
+
+    They are spread evenly over the phenomena with a contrast and the distances that these allow. No
+    source occurs twice. Fewer items are returned if the grammar has no more.
     """
     rng = np.random.default_rng(seed)
     rules = {
@@ -71,7 +74,7 @@ def _twins(
     grammar: Grammar, rng: np.random.Generator, phenomenon: str, rules: Sequence[Phrase],
     distance: int, known: Container[str],
 ) -> tuple[Contrast, Contrast] | None:  # fmt: skip
-    """An item and its mirror item with new sources, or None where none turned up."""
+    """Draw an item and its mirror item with new sources; None if no draw succeeds."""
     for _ in range(TRIES):
         one = grammar.draw(rng, phenomenon, pick(rng, rules), distance)
         other = _mirror(grammar, rng, one) if one else None
@@ -83,7 +86,7 @@ def _twins(
 
 
 def _mirror(grammar: Grammar, rng: np.random.Generator, one: Sentence) -> Sentence | None:
-    """The same sentence with another governor, which asks for another form of the contrast."""
+    """Draw a governor that requires another form of the contrast; None if no draw succeeds."""
     target = one.rule.sides[TARGET]
     contrast, governor = ([t.bracket for t in target].index(bracket) for bracket in "<[")
     for _ in range(TRIES):
@@ -100,7 +103,7 @@ def _mirror(grammar: Grammar, rng: np.random.Generator, one: Sentence) -> Senten
 
 
 def _item(grammar: Grammar, one: Sentence, other: Sentence) -> Contrast:
-    """What is right by ``one``, and wrong because ``other`` has it so."""
+    """Return the item whose correct translation is ``one``, with the contrast of ``other``."""
     contrast = [token.bracket for token in one.rule.sides[TARGET]].index("<")
     right, wrong = grammar.pair(one), list(one.words)
     wrong[one.ends[contrast] - 1] = other.words[other.ends[contrast] - 1]
@@ -108,13 +111,13 @@ def _item(grammar: Grammar, one: Sentence, other: Sentence) -> Contrast:
 
 
 def write_suite(items: Iterable[Contrast], path: Path) -> None:
-    """A header, then a line an item, with TABs between the fields of ``Contrast``."""
+    """Write a header, then one line per item, with TABs between the fields of ``Contrast``."""
     rows = [COLUMNS, *(map(str, astuple(item)) for item in items)]
     path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def read_suite(path: Path) -> list[Contrast]:
-    """What ``write_suite`` wrote, or a table like it; InputError names a line that is none."""
+    """Read a table as ``write_suite`` writes it. Raises InputError naming a malformed line."""
     header, *lines = read_lines(path) or [""]
     if header.split("\t") != COLUMNS:
         raise InputError(f"{path}: line 1: expected the columns {' TAB '.join(COLUMNS)}")
@@ -137,8 +140,9 @@ def read_suite(path: Path) -> list[Contrast]:
 
 
 def trials(items: Sequence[Contrast]) -> NDArray[np.int64]:
-    """The trial that each item belongs to, counted from 0, (N,): that of the item before it where
-    this is its mirror item, otherwise the next.
+    """Return the trial of each item, from 0, int64 (N,).
+
+    An item belongs to the trial of the item before it if that is its mirror item.
     """
     numbers, together = [0], False
     for before, here in pairwise(map(_change, items)):
@@ -148,15 +152,16 @@ def trials(items: Sequence[Contrast]) -> NDArray[np.int64]:
 
 
 def _change(item: Contrast) -> tuple[tuple[str, ...], ...]:
-    """The words of ``right`` that differ, and what ``wrong`` has for them."""
+    """Return the words of ``right`` that differ, and the words of ``wrong`` in their place."""
     sides = zip_longest(item.right.split(), item.wrong.split(), fillvalue="")
     return tuple(zip(*(pair for pair in sides if pair[0] != pair[1]), strict=True))
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of ``items`` items in ``trials`` trials, of ``nearest`` to ``farthest`` words, the share that
-    was answered right, and Wilson's 95 % interval of it, ``low`` to ``high``.
+    """The share of correct answers, with its 95 % Wilson interval ``low`` to ``high``.
+
+    nearest, farthest: the distances, in words, of the items. trials: see ``trials()``.
     """
 
     nearest: int
@@ -171,14 +176,14 @@ class Accuracy:
     def of(
         cls, points: NDArray[np.float64], distances: NDArray[np.int64], trials: NDArray[np.int64]
     ) -> Accuracy:
-        """points: the ``preferences`` of the items. trials: the trial of each."""
+        """Compute it. points: ``preferences`` of the items. distances, trials: of each item."""
         n, share = len(np.unique(trials)), float(points.mean())
         span = int(distances.min()), int(distances.max())
         return cls(*span, len(points), n, share, *wilson(share, n))
 
 
 def preferences(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where the right translation has the higher score, ½ for a tie, else 0."""
+    """Return 1 where the correct translation has the higher score, ½ for a tie, else 0."""
     return np.where(right == wrong, 0.5, right > wrong)
 
 
@@ -189,12 +194,12 @@ def accuracy_by_distance(
     starts: Sequence[int] = (0, 2, 4, 7, 10, 14, 18, 25, 40),
     trials: NDArray[np.int64] | None = None,
 ) -> list[Accuracy]:
-    """How often the right one has the higher score, for each group of distances; a tie counts ½.
+    """Return how often the correct translation scores higher, by group of distances; a tie is ½.
 
-    right, wrong: scores of the two translations of each item. distances: of each item, in words.
-    starts: the first distance of each group, rising; groups without items are left out. trials: the
-    trial of each item, by default one each. Raises ValueError for arrays of different lengths, for
-    scores that are not a number, and for an item before the first group.
+    right, wrong: scores of the two translations of each item, float64 (N,). distances: of each
+    item, in words. starts: the first distance of each group, ascending; groups without items are
+    left out. trials: the trial of each item, by default one each. Raises ValueError for arrays of
+    different lengths, for scores that are not a number, and for an item before the first group.
     """
     far = np.asarray(distances)
     if not right.shape == wrong.shape == far.shape or right.ndim != 1:
@@ -211,8 +216,9 @@ def accuracy_by_distance(
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a probability of which ``share`` was seen in ``n`` trials: the p with
-    (share − p)² = z² p (1 − p) / n are its ends.
+    """Return the 95 % Wilson interval of a probability, from the share of successes in n trials.
+
+    Its ends are the p with (share − p)² = z² p (1 − p) / n.
     """
     spread = Z * math.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
     middle = share + Z * Z / (2 * n)

@@ -1,8 +1,8 @@
-"""The quality of parallel text: what is wrong with it, splits that do not leak, and its figures.
+"""The quality of parallel text: checks for damage, splits without leakage, and statistics.
 
-In reading order: ``scripts``, ``side`` (a file as it is), ``words`` (fast tokens as numbers);
+In reading order: ``scripts``, ``side`` (a file with its errors), ``words`` (fast word ids);
 ``files`` (which a command names); ``finding`` (the kinds of findings); the checks ``characters``,
 ``languages``, ``lengths``, ``slip``, ``parallel``; ``coverage`` (out-of-vocabulary rates);
-``check`` (all of them), ``clean`` (what is left), ``report``; ``split``; ``stats`` and
+``check`` (all checks), ``clean`` (the pairs that remain), ``report``; ``split``; ``stats`` and
 ``stats_report``.
 """

@@ -1,4 +1,4 @@
-"""What single characters show: found by regular expressions over the bytes of a whole file."""
+"""Check single characters, with regular expressions over the bytes of a whole file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mtkit.quality.side import Side
 from mtkit.smt.flat import Int64
 
 BOM = b"\xef\xbb\xbf"
-# UTF-8 continuation bytes, read as Windows-1252 or Latin-1, as UTF-8 again.
+# UTF-8 continuation bytes that were read as Windows-1252 or Latin-1 and written as UTF-8 again.
 _CONTINUED = sorted(
     {bytes([b]).decode(code, "replace").encode() for b in range(0x80, 0xC0)
      for code in ("cp1252", "latin-1")} - {"\ufffd".encode()}
@@ -25,7 +25,10 @@ def _one_of(characters: Iterable[bytes]) -> bytes:
 
 
 def _pattern() -> re.Pattern[bytes]:
-    """Letters of two bytes read as two characters: not after a capital, as in SÃO or AMANHÃ…"""
+    """Return the pattern of mojibake: UTF-8 bytes that were read as one character each.
+
+    Ã counts only beside a small letter, and Â not after a capital, because of SÃO or AMANHÃ….
+    """
     any_continued = _one_of(_CONTINUED)
     lead = _one_of([c.encode() for c in "ÎÏÐÑØÙÚÛ×"])
     return re.compile(
@@ -38,7 +41,7 @@ def _pattern() -> re.Pattern[bytes]:
 
 
 _ASCII_CONTROLS = bytes({*range(1, 32), 127} - set(b"\t\n\r"))
-_CONTROL = re.compile(rb"[" + re.escape(_ASCII_CONTROLS) + rb"]|\r(?!\n)")  # no \r at the end
+_CONTROL = re.compile(rb"[" + re.escape(_ASCII_CONTROLS) + rb"]|\r(?!\n)")  # not \r of \r\n
 _C1 = re.compile(rb"\xc2[\x80-\x84\x86-\x9f]")
 _TAG = re.compile(
     rb"</?[A-Za-z][\w:.-]*(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<>\n]*\"|'[^'<>\n]*'))*\s*/?>"
@@ -46,7 +49,7 @@ _TAG = re.compile(
 _ENTITY = re.compile(rb"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _NAMED = {name[:-1].encode() for name in html.entities.html5 if name.endswith(";")}
 
-PATTERNS = {  # kind: what matches, and bytes of which one is in every match
+PATTERNS = {  # kind → pattern, and byte strings one of which is in every match
     "nul": (re.compile(rb"\x00"), (b"\x00",)),
     "line-separator": (
         re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2\x85"), (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85")
@@ -61,7 +64,7 @@ PATTERNS = {  # kind: what matches, and bytes of which one is in every match
 
 
 def check_characters(split: str, side: Side) -> Iterator[Finding]:
-    """All findings about one file alone."""
+    """Yield the findings about one file, without its other side."""
     if side.bad:
         yield _encoding(split, side)
     for kind, (pattern, first) in PATTERNS.items():
@@ -74,7 +77,7 @@ def check_characters(split: str, side: Side) -> Iterator[Finding]:
 
 
 def tags(side: Side) -> dict[int, tuple[bytes, ...]]:
-    """The sorted tags of each line that has some; lines from 0."""
+    """Return line, from 0 → its sorted tags, for the lines with tags."""
     lines: dict[int, list[bytes]] = {}
     if b"<" in side.data:
         matches = list(_TAG.finditer(side.data))
@@ -88,7 +91,7 @@ _NONE = np.empty(0, np.int64)
 
 
 def _controls(side: Side) -> Int64:
-    """The lines with control characters; in most files there is none, which is seen quickly."""
+    """Return the lines, from 0, with control characters; a fast test comes first."""
     data = side.data
     ascii_ones = len(data.translate(None, _ASCII_CONTROLS)) < len(data)
     if not ascii_ones and data.count(b"\r") == data.count(b"\r\n"):
@@ -115,7 +118,7 @@ def _encoding(split: str, side: Side) -> Finding:
 
 
 def _marks(split: str, side: Side) -> Iterator[Finding]:
-    """Byte order marks at the beginning of the file and elsewhere."""
+    """Yield the findings of byte order marks, at the beginning of the file and elsewhere."""
     if BOM not in side.data:
         return
     starts = [m.start() for m in re.finditer(BOM, side.data)]
@@ -125,7 +128,7 @@ def _marks(split: str, side: Side) -> Iterator[Finding]:
 
 
 def _mixed(side: Side) -> Int64:
-    r"""The lines that end otherwise than most, by ``\r\n`` or ``\n``."""
+    r"""Return the lines, from 0, with the rarer one of the line ends ``\r\n`` and ``\n``."""
     if b"\r\n" not in side.data:
         return _NONE
     before = np.maximum(side.begin[1:] - 2, 0)

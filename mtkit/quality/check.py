@@ -1,4 +1,4 @@
-"""Everything that is wrong with a corpus, found in one pass over its files."""
+"""Run all checks of a corpus and collect their findings; each file is read once."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ from mtkit.text.formats.codes import ROLES
 from mtkit.text.tokenizer import Kind as Tokenizer
 from mtkit.text.vocabulary import SPECIALS
 
-NAME = 3  # words that may be the same in both languages: a name, a number
-SLIPS = 5  # that are named
-RUN, WINDOW = 20, 400  # so many pairs of so many that are not parallel may be a slip
+NAME = 3  # most words that identical sides may have without a finding: a name, a number
+SLIPS = 5  # slips that a message names
+RUN, WINDOW = 20, 400  # RUN doubtful pairs within WINDOW pairs may be a slip
 Sides = tuple[Side, Side]
 
 
 @dataclass(frozen=True)
 class Report:
-    """findings: in the order of the splits. keep: rows, from 0, of each split that stay. notes:
-    what was not checked, and why.
+    """The result of all checks.
+
+    findings: damage first, then by split. keep: rows, from 0, of each split that a clean corpus
+    keeps; only for splits with sides of equal length. notes: what was not checked, and why.
     """
 
     texts: dict[str, Sides]
@@ -47,26 +49,26 @@ class Report:
 
 @dataclass
 class _Pairs:
-    """The splits whose sides have equally many lines, one after the other."""
+    """The splits whose sides have equally many lines, concatenated to S pairs."""
 
     texts: dict[str, Sides]
     source: list[str] = field(default_factory=list)
     target: list[str] = field(default_factory=list)
-    first: dict[str, int] = field(default_factory=dict)  # row of each split
+    first: dict[str, int] = field(default_factory=dict)  # first row of each split
 
     def __post_init__(self) -> None:
         for split, (source, target) in self.texts.items():
             self.first[split] = len(self.source)
             self.source += source.lines
             self.target += target.lines
-        self.damaged = np.zeros(len(self.source), bool)  # by what was found so far
+        self.damaged = np.zeros(len(self.source), bool)  # (S,), by the findings so far
 
     def rows(self, split: str) -> slice:
-        """Where a split stands."""
+        """Return the rows of a split."""
         return slice(self.first[split], self.first[split] + len(self.texts[split][0]))
 
     def findings(self, kind: str, mask: Bool) -> Iterator[Finding]:
-        """A finding for each split in which ``mask``, bool (S,), is true somewhere."""
+        """Yield a finding for each split in which ``mask``, bool (S,), is true somewhere."""
         for split, (source, target) in self.texts.items():
             rows = rows_of(mask[self.rows(split)])
             if len(rows):
@@ -77,11 +79,11 @@ class _Pairs:
 def read_sides(
     files: dict[str, Files], languages: tuple[str, str] | None = None, file_format: str = ""
 ) -> dict[str, Sides]:
-    """Both files of each split. Raises InputError where one cannot be read, or has no text.
+    """Read both files of each split. Raises InputError if one cannot be read, or has no text.
 
-    languages, file_format: of bilingual files, see ``Bitext.read``. Their sides, called FILE:LL,
-    are the pairs that have both, with the lines where they begin; they are counted from 1 where
-    several begin on one line.
+    languages, file_format: for bilingual files, see ``Bitext.read``. Their sides, called FILE:LL,
+    are the pairs with text in both languages. A pair's number is the line where it begins; if
+    several pairs begin on one line, pairs are counted from 1.
     """
     texts = {
         split: (Side.read(a), Side.read(b)) if a != b else _both(a, languages, file_format)
@@ -107,7 +109,7 @@ def _both(path: Path, languages: tuple[str, str] | None, file_format: str) -> Si
 
 
 def check(texts: dict[str, Sides], tokenizer: Tokenizer = "words") -> Report:
-    """Check all splits; ``train`` is one of them, and what the others are compared with."""
+    """Check all splits; ``train`` is one of them, and the others are compared with it."""
     findings = [f for split, sides in texts.items() for f in _by_side(split, sides)]
     notes: list[str] = []
     uneven = [split for split, (source, target) in texts.items() if len(source) != len(target)]
@@ -129,7 +131,7 @@ def check(texts: dict[str, Sides], tokenizer: Tokenizer = "words") -> Report:
 
 
 def _in_file(finding: Finding, side: Side) -> Finding:
-    """With the line numbers of the file instead of those of its pairs."""
+    """Replace the numbers of a finding's pairs by line numbers of the bilingual file."""
     if side.numbers is None:
         return finding
     shown = side.number(np.array([row - 1 for row, _ in finding.examples], np.int64)).tolist()
@@ -138,7 +140,7 @@ def _in_file(finding: Finding, side: Side) -> Finding:
 
 
 def _mark(pairs: _Pairs, finding: Finding) -> None:
-    """The pairs of a finding that a clean corpus lacks are damaged."""
+    """Mark the pairs of a finding as damaged if a clean corpus drops them."""
     if KINDS[finding.kind].drops and finding.split in pairs.first:
         pairs.damaged[finding.lines - 1 + pairs.first[finding.split]] = True
 
@@ -174,7 +176,7 @@ def _slips(sides: Sides, tokenizer: Tokenizer) -> list[Slip]:
 
 
 def _where(slips: list[Slip], sides: Sides) -> str:
-    """The first slips in words; "" where there is none."""
+    """Return the first slips as a phrase; "" if there are none."""
     places = (_place(slip, sides[slip.side]) for slip in slips[:SLIPS])
     more = f" and {len(slips) - SLIPS:,} more" if len(slips) > SLIPS else ""
     return f"without a partner, probably: {', '.join(places)}{more}" if slips else ""
@@ -188,7 +190,7 @@ def _place(slip: Slip, side: Side) -> str:
 def _by_pair(
     pairs: _Pairs, tokenizer: Tokenizer, coverage: list[Unknown], notes: list[str]
 ) -> Iterator[Finding]:
-    """What the two sides show together; each check looks at what those before it left whole."""
+    """Yield the findings about pairs; later checks skip the pairs that earlier ones marked."""
     yield from _plain(pairs)
     if "train" not in pairs.texts:
         return
@@ -214,7 +216,7 @@ def _span(words: Flat, rows: slice) -> slice:
 
 
 def _plain(pairs: _Pairs) -> Iterator[Finding]:
-    """Blank sides, tags, sides that are the same."""
+    """Yield the findings of blank sides, of tags, and of identical sides."""
     blank, differ = np.zeros((2, len(pairs.source)), bool)
     alike = differ.copy()
     for split, (source, target) in pairs.texts.items():
@@ -278,13 +280,13 @@ def _parallel(
     for finding in pairs.findings("not-parallel", judged.not_parallel):
         slips, sides = [], pairs.texts[finding.split]
         odd = np.flatnonzero((judged.not_parallel | extreme)[pairs.rows(finding.split)])
-        if (odd[RUN - 1 :] - odd[: 1 - RUN] < WINDOW).any():  # both sides may have lost lines
+        if (odd[RUN - 1 :] - odd[: 1 - RUN] < WINDOW).any():  # each side may have lost lines
             slips = _slips(sides, tokenizer)
         yield replace(finding, detail=_where(slips, sides))
 
 
 def _repeats(pairs: _Pairs) -> Iterator[Finding]:
-    """Duplicates in the training text, and lines of it that are in dev or test."""
+    """Yield the findings of training pairs that are duplicates, or that dev or test contain."""
     blank = np.fromiter((not s.strip() for s in pairs.source), bool, len(pairs.source))
     exact = [repeats.exact(side) for side in (pairs.source, pairs.target)]
     near = [repeats.near(side) for side in (pairs.source, pairs.target)]
@@ -305,7 +307,7 @@ def _repeats(pairs: _Pairs) -> Iterator[Finding]:
 
 
 def _also(keys: Int64, held: Bool, train: slice) -> Bool:
-    """Which rows of the training text have the key of a row that is ``held`` out."""
+    """Return which rows of the training text have the key of a held-out row, bool (S,)."""
     found = np.zeros(len(keys), bool)
     found[train] = np.isin(keys[train], keys[held])
     return found

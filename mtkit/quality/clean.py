@@ -1,4 +1,4 @@
-"""What stays of a checked corpus, with the line numbers that it had."""
+"""Write the pairs of a checked corpus that are kept, with their original line numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mtkit.text.formats.codes import ROLES
 
 
 def refuse_unclean(report: Report, splits: Iterable[str]) -> None:
-    """Raise InputError where it cannot be said which pairs of one of ``splits`` stay."""
+    """Raise InputError if a split has sides of unequal length, exchanged sides, or no pair left."""
     for split in splits:
         source, target = report.texts[split]
         if split not in report.keep:
@@ -30,17 +30,20 @@ def refuse_unclean(report: Report, splits: Iterable[str]) -> None:
 
 
 def line_numbers(report: Report, split: str) -> bytes:
-    """The lines of a split, from 1, that stay: one number a line; of a bilingual file its lines."""
+    """Return the line numbers, from 1, of a split's kept pairs, one per line.
+
+    For a bilingual file these are the lines where its pairs begin.
+    """
     lines = report.texts[split][0].number(report.keep[split])
     return b"".join(b"%d\n" % line for line in lines.tolist())
 
 
 def write_clean(report: Report, pair: tuple[str, str] | None, directory: Path) -> None:
-    r"""Write ``SPLIT.LL`` and ``SPLIT.lines``, the old line numbers, of every split into
-    ``directory``. Lines end in ``\n`` and are UTF-8.
+    r"""Write ``SPLIT.LL`` and ``SPLIT.lines`` of every split into ``directory``.
 
-    pair: the languages LL; None where the sides of a bilingual file name them, FILE:LL. Raises
-    InputError where they don't.
+    ``SPLIT.lines`` has the original line numbers. Files are UTF-8 with lines that end in ``\n``.
+    pair: the languages LL; None if the sides of a bilingual file name them, FILE:LL. Raises
+    InputError if they do not.
     """
     pair = pair or _named(report)
     for split, sides in report.texts.items():

@@ -1,4 +1,4 @@
-"""What the training text does not know of the dev and test set, and text without spaces."""
+"""Count out-of-vocabulary words of the dev and test set; detect text without spaces."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from mtkit.quality.scripts import RANGES
 from mtkit.smt.flat import Flat, Int64
 
-SOME = 1_000  # lines that show the script
-SHARE = 0.2  # of the lines
-LONG = 5  # characters of a script without spaces that follow each other in a word
+SOME = 1_000  # size of the systematic sample of lines, about
+SHARE = 0.2  # of the sample: more lines must have a long run
+LONG = 5  # characters of a long run: consecutive, of one script without spaces
 _RUNS = {name: re.compile(f"[{ranges}]{{{LONG},}}") for name, ranges in RANGES.items()}
 
 
 class Unknown(NamedTuple):
-    """Out-of-vocabulary words of a split against the training text."""
+    """Out-of-vocabulary words of one side of a split, relative to the training text."""
 
     split: str
-    side: str  # the language
+    side: str  # the language, or the name of the file
     tokens: int
     unknown: int
     types: int
@@ -29,7 +29,7 @@ class Unknown(NamedTuple):
 
 
 def unknown(split: str, side: str, words: Flat, counts: Int64) -> Unknown:
-    """The words whose ``counts`` in the training text are 0."""
+    """Count the words whose ``counts``, int64 (V,), in the training text are 0."""
     types = np.unique(words.words)
     return Unknown(
         split, side, len(words.words), int((counts[words.words] == 0).sum()), len(types),
@@ -38,8 +38,10 @@ def unknown(split: str, side: str, words: Flat, counts: Int64) -> Unknown:
 
 
 def unspaced(lines: Sequence[str]) -> tuple[str, list[int]]:
-    """The script without spaces that the lines are written in, and the rows, from 0, of a sample
-    in which it shows; "" where in none, or where words have been segmented.
+    """Return the script without spaces that the lines are written in, and rows that show it.
+
+    The rows, from 0, are of a sample. The script is "" if there is none, or if the words have been
+    segmented.
     """
     step = max(1, len(lines) // SOME)
     for name, pattern in _RUNS.items():

@@ -1,4 +1,4 @@
-"""The files that a command names, whatever is wrong with what they hold."""
+"""Find the files that a command names; their content is not checked."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def name_files(
     positional: list[Path] | None, corpus: str | None, pair: str | None, train: Files | None,
     dev: Files | None, test: Files | None, unnamed: bool = False,
 ) -> tuple[tuple[str, str] | None, dict[str, Files]]:  # fmt: skip
-    """The languages, and the files of each split that there is; ``train`` always.
+    """Return the languages, and the files of each split that exists, always of ``train``.
 
-    The languages are None where a bilingual training file is to name them. positional: SRC TGT, or
-    a file of both, which mean the same as --train. unnamed: whether they may be None, too, where
-    the names of two files tell none. Raises InputError where they must not, for options that
-    contradict each other, and where a file of the training text is missing.
+    The languages are None if a bilingual training file is to name them. positional: SRC TGT, or one
+    bilingual file; the same as --train. unnamed: allow None also if the names of two files show no
+    languages; otherwise that raises InputError. Raises InputError, too, for options that contradict
+    each other, and if a file of the training text is missing.
     """
     if positional and len(positional) > 2:
         raise InputError("expected two files, SRC TGT, or one file with both languages")
@@ -51,7 +51,7 @@ def name_files(
 def _languages(
     train: Files | None, directory: Path | None, unnamed: bool
 ) -> tuple[str, str] | None:  # fmt: skip
-    """Those of the files' names, or of a fetched corpus; None of a bilingual file."""
+    """Return the languages by the files' names or the corpus; None for a bilingual file."""
     if train and train[0] == train[1]:
         return None
     if train:

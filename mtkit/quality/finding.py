@@ -1,4 +1,4 @@
-"""The kinds of findings, what to do about each, and one finding."""
+"""The kinds of findings with advice for each, and the class of one finding."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from mtkit.smt.flat import Bool, Int64
 
-EXAMPLES = 3  # of each finding
-SHOWN = 200  # characters of an example
+EXAMPLES = 3  # examples per finding
+SHOWN = 200  # characters shown per side of an example
 
 
 @dataclass(frozen=True)
 class Kind:
-    """title: as people read it. advice: what to do. drops: whether a clean corpus lacks the pair;
+    """A kind of finding.
+
+    title: its name in reports. advice: what to do. drops: whether a clean corpus drops the pair.
     damage: whether it is an error rather than a property of the text.
     """
 
@@ -75,8 +77,10 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: a key of ``KINDS``. where: the file, or the split whose pairs are meant. lines: from 1,
-    rising. of: lines there. examples: (line, text). detail: one sentence more.
+    """A finding about one file, or about the pairs of one split.
+
+    kind: a key of ``KINDS``. where: the name of the file or the split. lines: from 1, ascending.
+    of: number of lines in the file or split. examples: (line, text). detail: an extra sentence.
     """
 
     kind: str
@@ -86,11 +90,11 @@ class Finding:
     of: int
     examples: tuple[tuple[int, str], ...] = ()
     detail: str = ""
-    places: tuple[tuple[int, int, int], ...] = ()  # (line, byte, value), of kind encoding
+    places: tuple[tuple[int, int, int], ...] = ()  # (line, byte, value), kind encoding only
 
 
 def numbers(rows: Iterable[int] | NDArray[np.bool_]) -> Int64:
-    """Line numbers, from 1, of rows from 0 or of a mask."""
+    """Return the line numbers, from 1, of rows from 0 or of a mask, int64."""
     if isinstance(rows, np.ndarray):
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         return rows.astype(np.int64) + 1
@@ -98,12 +102,12 @@ def numbers(rows: Iterable[int] | NDArray[np.bool_]) -> Int64:
 
 
 def quoted(rows: Sequence[int] | Int64, *sides: Sequence[str]) -> tuple[tuple[int, str], ...]:
-    """Examples: the first of some rows, with the text of each side."""
+    """Return examples: line number, from 1, and text of each side, for the first ``rows``."""
     return tuple(
         (int(row) + 1, "  →  ".join(side[row][:SHOWN] for side in sides)) for row in rows[:EXAMPLES]
     )
 
 
 def rows_of(mask: Bool) -> Int64:
-    """The rows, from 0, where ``mask`` is true."""
+    """Return the rows, from 0, where ``mask`` is true, int64."""
     return np.flatnonzero(mask).astype(np.int64)

@@ -1,10 +1,11 @@
-"""Lines in the wrong language: words of the two sides against each other, character trigrams.
+"""Find lines in the wrong language, by word frequencies of both sides and character trigrams.
 
-No model of any language is needed: the corpus says which words are whose. A line's *evidence* is
+No model of any language is needed: the corpus shows which words belong to which side. The
+*evidence* of a line, in nats, is
 
     Σ_w  ln p_other(w) − ln p_own(w)            over its words, each at most ±``MOST``
 
-its own occurrences left out: positive where the words stand on the other side of the corpus.
+It is positive if the words are typical of the other side. An occurrence does not count itself.
 """
 
 from __future__ import annotations
@@ -17,20 +18,21 @@ import numpy as np
 
 from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int64
 
-MOST = 4.0  # nats of one word
-SURE = 5.0  # nats for a side, where the other is wrong, too
-SURER = 10.0  # nats for one side alone
-LONG = 8  # words of a line that may be called foreign
-KNOWN = 0.2  # share of its words that its side knows otherwise
-UNLIKE = -2.0  # standard deviations by which its words are spelled otherwise
-TYPES = 50_000  # that show how words are spelled
-SELDOM = 2e-5  # share of a side's words that a word may have and still not count as known
+MOST = 4.0  # nats: limit of one word's evidence
+SURE = 5.0  # nats: threshold for each side if both sides are wrong
+SURER = 10.0  # nats: threshold if only one side is wrong
+LONG = 8  # least number of words of a line that may be foreign
+KNOWN = 0.2  # largest share of known words in a foreign line
+UNLIKE = -2.0  # standard deviations: a foreign line is spelled less like its side than this
+TYPES = 50_000  # word types that the spelling is learnt from, at most
+SELDOM = 2e-5  # a word with no larger share of its side's tokens is unknown
 
 
 def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -> Float64:
-    """How much each sentence looks like the other side, in nats.
+    """Return how much each sentence looks like the other side, in nats, float64 (S,).
 
-    trained: bool (S,), whether the sentence is among what was counted.
+    own_counts, other_counts: of each word on the two sides, int64 (V,). trained: bool (S,), whether
+    the sentence is included in ``own_counts``.
     """
     N, M = max(1, own_counts.sum()), max(1, other_counts.sum())
     tables = []
@@ -44,10 +46,10 @@ def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -
 
 
 def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bool:
-    """Which long sentences are made of words that stand nowhere else on their side, or hardly, and
-    that are not spelled like its words: lists of names and rare words are.
+    """Return which long sentences look foreign to their side, bool (S,).
 
-    words: by number.
+    Their words are rare or absent elsewhere on that side, and are not spelled like its words; lists
+    of names and rare words are spelled like them. words: id → text. trained: see ``evidence``.
     """
     with_it = np.repeat(trained, np.diff(own.begin))
     is_word = np.fromiter((word[0].isalpha() for word in words), bool, len(words))
@@ -64,8 +66,10 @@ def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bo
 
 
 def _spelling(types: Sequence[str]) -> Callable[[Sequence[str]], float]:
-    """How well words are spelled like ``types``: the mean of ln p of their character trigrams, in
-    standard deviations of such a mean over types. A type does not count itself.
+    """Return a function that tells how well words are spelled like ``types``.
+
+    Its value is the mean of ln p of the words' character trigrams, in standard deviations of such a
+    mean over types. A type does not count itself.
     """
     some = types[:: len(types) // TYPES + 1]
     own, counts = set(some), Counter(g for word in some for g in _trigrams(word))
@@ -83,7 +87,7 @@ def _spelling(types: Sequence[str]) -> Callable[[Sequence[str]], float]:
 
 
 def _trigrams(word: str) -> list[str]:
-    """As many as the word has letters.
+    """Return the character trigrams of a word, as many as it has letters.
 
     >>> _trigrams("one")
     ['^on', 'one', 'ne$']
@@ -93,7 +97,7 @@ def _trigrams(word: str) -> list[str]:
 
 
 def sums(values: Float32 | Bool, begin: Int64) -> Float64:
-    """The sum of each sentence's values."""
+    """Return the sum of each sentence's values, float64 (S,)."""
     total = np.zeros(len(values) + 1)
     np.cumsum(values, out=total[1:])
     of_each: Float64 = total[begin[1:]] - total[begin[:-1]]

@@ -1,11 +1,11 @@
-"""Pairs of which one side is far longer than the other, by what is usual in the corpus.
+"""Find pairs of which one side is far longer than the other, compared with the whole corpus.
 
-With s and t characters, r the median of t/s and the variance of t growing with the length (Gale &
+With s and t characters, r the median of t/s, and a variance of t that grows with the length (Gale &
 Church 1993),
 
     z = (t − r s) / √((r s + t)/2 + 1)            in robust standard deviations from its median
 
-An extreme pair is beyond ``FAR`` of these, and one side ``TIMES`` times as long as usual.
+In an extreme pair |z| is above ``FAR``, and one side is over ``TIMES`` times as long as usual.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from mtkit.smt.flat import Bool, Float64
 
 FAR = 5.0  # standard deviations
 TIMES = 2.5
-LEAST = 0.5  # standard deviation of z where a corpus is more regular than any real text
-MAD = 1.4826  # a normal distribution's standard deviation by its median absolute deviation
-EVEN = 5  # characters that count for nothing in a short line
+LEAST = 0.5  # lower limit of z's standard deviation, for text more regular than natural text
+MAD = 1.4826  # standard deviation / median absolute deviation of a normal distribution
+EVEN = 5  # characters added to both lengths, so that short lines have no extreme ratio
 
 
 def characters(lines: Sequence[str]) -> Float64:
-    """Length of each line without blanks around it."""
+    """Return the length of each line in characters, without blanks around it, float64 (S,)."""
     return np.fromiter((len(line.strip()) for line in lines), float, len(lines))
 
 
 def extreme(s: Float64, t: Float64, usable: Bool) -> Bool:
-    """Which pairs have extreme lengths; of those that are ``usable`` alone."""
+    """Return which pairs have extreme lengths, bool (S,); only ``usable`` pairs are considered."""
     found = np.zeros(len(s), bool)
     if usable.sum() < 2:
         return found

@@ -1,15 +1,15 @@
-"""Pairs that do not look parallel: how much better than chance do the sides explain each other?
+"""Find pairs that do not look parallel: their sides explain each other no better than chance.
 
-Letters as in ``smt.alignment.places``. IBM Model 1 gives t(f|e); of a word e seen c(e) times it is
-believed in part, and a word f seen c(f) times can surprise in part, with C = ``RARE``,
+Letters as in ``smt.alignment.places``. IBM Model 1 gives t(f|e). For a word e seen c(e) times, t is
+trusted with weight b(e); a word f seen c(f) times is scored with weight d(f), where C = ``RARE``,
 
     b(e) = c(e) / (c(e) + C)           d(f) = (1 − λ) c(f) / (c(f) + C)            λ: ``CHANCE``
     g_j  = ln ( d(f_j) · 1/(I+1) Σ_i [ b(e_i) t(f_j|e_i) / p(f_j) + 1 − b(e_i) ]  +  1 − d(f_j) )
 
-so that rare words, of which nothing is known, say nothing. The *gain* of a pair is the mean of g_j
-over its words in both directions: 1 to 3 where one side translates the other, below 0 where chance
-explains it better. A pair must not be its own evidence, so each half of a sample is scored by the t
-of the other half. What is usual for pairs, and for lines that were put together at random, is
+so that rare words, about which little is known, contribute little. The *gain* of a pair is the mean
+of g_j over its words in both directions: 1 to 3 if one side translates the other, below 0 if chance
+explains it better. A pair must not be evidence for itself, so each half of a sample is scored with
+the t of the other half. The usual gains of pairs, and of lines that were combined at random, are
 measured on the same text, by length.
 """
 
@@ -34,18 +34,20 @@ from mtkit.threads import cores
 CHANCE = 0.1  # λ
 RARE = 5.0  # C
 ITERATIONS = 4
-KEPT = 1e-4  # smaller t are 0
-SAMPLE = 100_000  # pairs that t is learnt from
-ENOUGH = 1_000  # pairs; of fewer too little is learnt
-RANDOM = 20_000  # pairs put together at random
-BINS, BIN = 10, 300  # by length; pairs that each has at least
-ODDS = 3e-5  # that a pair is not parallel, before it is seen
-LONGEST = 200  # words of a sentence that is learnt from
+KEPT = 1e-4  # smaller t count as 0
+SAMPLE = 100_000  # pairs that t is learnt from, at most
+ENOUGH = 1_000  # pairs that t is learnt from, at least
+RANDOM = 20_000  # randomly combined pairs, at most
+BINS, BIN = 10, 300  # bins by length, at most; random pairs of each, at least
+ODDS = 3e-5  # prior odds that a pair is not parallel
+LONGEST = 200  # words, of both sides together, of a pair that t is learnt from
 
 
 class Doubt(NamedTuple):
-    """not_parallel: bool (S,). apart: whether most pairs differ from random ones; where not, no
-    pair is doubted by itself.
+    """The pairs that do not look parallel.
+
+    not_parallel: bool (S,). apart: whether most pairs differ from random ones; if not, the whole
+    text is doubtful, and ``not_parallel`` says nothing.
     """
 
     not_parallel: Bool
@@ -55,10 +57,10 @@ class Doubt(NamedTuple):
 def doubt(
     x: Flat, y: Flat, words: Sequence[str], usable: Bool, repeated: Bool
 ) -> Doubt | None:  # fmt: skip
-    """Which pairs do not look parallel; None where there are too few to learn from.
+    """Return which pairs do not look parallel; None if there are too few to learn from.
 
-    words: those of the ids of both sides, after the specials. usable: pairs without other damage.
-    repeated: pairs that stand there before, from which nothing more is learnt. Both bool (S,).
+    words: the words of the ids of both sides, after the specials. usable: pairs without other
+    damage. repeated: pairs that also occur earlier; t is not learnt from them. Both bool (S,).
     """
     lengths = np.diff(x.begin) + np.diff(y.begin)
     rows = np.flatnonzero(usable & (np.minimum(np.diff(x.begin), np.diff(y.begin)) > 0))
@@ -89,7 +91,7 @@ def _stems(words: Sequence[str]) -> tuple[Int32, int]:
 
 
 def _partners(rows: Int64, lengths: Int64) -> Int64:
-    """For each row another of nearly its length: the next but one by length."""
+    """Return for each row another one of nearly its length: two places before it by length."""
     order = np.argsort(lengths[rows], kind="stable")
     partners = np.empty_like(rows)
     partners[order] = rows[np.roll(order, 2)]
@@ -99,9 +101,10 @@ def _partners(rows: Int64, lengths: Int64) -> Int64:
 def _decide(
     gains: Float64, chance: Float64, lengths: Int64, rows: Int64, chance_lengths: Int64
 ) -> Doubt:
-    """Compare each gain with those of pairs and of random pairs of about its length.
+    """Compare each gain with the gains of pairs and of random pairs of about the same length.
 
-    Both are taken for normal; the deviation is that of the side that faces the other one.
+    Both gains are modelled as normal. Each standard deviation is estimated on the flank that faces
+    the other distribution.
     """
     bins = int(min(BINS, max(1, len(chance) // BIN)))
     edges = np.unique(np.quantile(chance_lengths, np.linspace(0, 1, bins + 1)[1:-1]))
@@ -157,7 +160,7 @@ def _gains_of(
     model: tuple[_Direction, _Direction], x: Flat, y: Flat, own: Int64, partner: Int64,
     pool: ThreadPoolExecutor,
 ) -> Float64:  # fmt: skip
-    """The gains of the pairs x[own], y[partner]."""
+    """Return the gains of the pairs x[own], y[partner], nats, float64."""
     forward, backward = (
         pool.submit(_gains, model[0], x.words, x.begin, own, y.words, y.begin, partner),
         pool.submit(_gains, model[1], y.words, y.begin, partner, x.words, x.begin, own),
@@ -168,7 +171,7 @@ def _gains_of(
 
 
 def select(text: Flat, rows: Int64) -> Flat:
-    """Some of the sentences."""
+    """Return the sentences ``rows``."""
     lengths = np.diff(text.begin)[rows]
     begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     shift = np.repeat(text.begin[rows] - begin[:-1], lengths)
@@ -183,7 +186,7 @@ def _gains(
     model: _Direction, e: Int32, e_begin: Int64, e_rows: Int64, f: Int32, f_begin: Int64,
     f_rows: Int64,
 ) -> tuple[Float64, Int64]:  # fmt: skip
-    """Σ_j g_j of each pair, and the number of its words f that the model knows."""
+    """Return Σ_j g_j of each pair, nats, and the number of its words f that the model knows."""
     gains, known = np.zeros(len(e_rows)), np.zeros(len(e_rows), np.int64)
     for k in range(len(e_rows)):
         first, I = e_begin[e_rows[k]], e_begin[e_rows[k] + 1] - e_begin[e_rows[k]]

@@ -1,4 +1,4 @@
-"""What a check found, as tables for a terminal and a page, and as JSON."""
+"""The findings of a check as tables for a terminal and a page, and as JSON."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mtkit.quality.check import Report
 from mtkit.quality.coverage import Unknown
 from mtkit.quality.finding import KINDS, Finding
 
-FIRST = 4  # line numbers of a finding in a table
+FIRST = 4  # line numbers that a table shows per finding
 
 
 def findings(report: Report) -> Findings:
-    """The report as tables and a verdict."""
+    """Return the report as tables and a verdict."""
     grids = [
         grid
         for caption, damage in (("Damage", True), ("Other findings", False))
@@ -36,7 +36,7 @@ def findings(report: Report) -> Findings:
 
 
 def verdict(report: Report) -> list[str]:
-    """What was not checked, then how much is damaged and what to do."""
+    """Return sentences: what was not checked, then how much is damaged and what to do."""
     said = [f"{note[0].upper()}{note[1:]}." for note in report.notes]
     for split, (source, target) in report.texts.items():
         damaged = damaged_lines(report, split)
@@ -57,13 +57,13 @@ def verdict(report: Report) -> list[str]:
 
 
 def damaged_lines(report: Report, split: str) -> int:
-    """How many line numbers of a split are in a finding that is damage."""
+    """Return how many line numbers of a split are in findings of damage."""
     lines = [f.lines for f in report.findings if f.split == split and _is(f)]
     return len(np.unique(np.concatenate(lines))) if lines else 0
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Everything, with all line numbers."""
+    """Return the report with all line numbers, for JSON."""
     return {
         "texts": {
             split: {

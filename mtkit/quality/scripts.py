@@ -1,4 +1,4 @@
-"""Scripts without spaces between words: such text must be segmented before training."""
+"""Scripts without spaces between words; such text must be segmented before training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file of a corpus as it is: nothing is refused, so that everything wrong can be counted."""
+"""Read one file of a corpus without rejecting errors, so that all of them can be counted."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Side:
     path: Path
     data: bytes  # the file, unpacked; ends in \n unless it is empty
     begin: Int64  # (n + 1,) line k, from 0, is data[begin[k] : begin[k + 1]] with its \n
-    lines: list[str]  # decoded, without a BOM and \r at the ends; U+FFFD for what is no UTF-8
-    bad: tuple[tuple[int, int, int], ...]  # bytes that are no UTF-8: (line, byte, value), from 1
-    numbers: Int64 | None = None  # (n,) of lines from a bilingual file: where they stand there
+    lines: list[str]  # decoded, without the BOM and final \r; U+FFFD for invalid UTF-8
+    bad: tuple[tuple[int, int, int], ...]  # invalid: (line from 1, byte from 1, value)
+    numbers: Int64 | None = None  # (n,) line numbers in a bilingual file
 
     def __len__(self) -> int:
         return len(self.lines)
 
     @classmethod
     def read(cls, path: Path) -> Side:
-        """Read a plain or packed file. Raises InputError only where it cannot be read at all."""
+        """Read a plain or packed file. Raises InputError only if it cannot be read at all."""
         return cls.of(path, b"".join(unpacked(path)))
 
     @classmethod
     def of(cls, path: Path, data: bytes, numbers: Int64 | None = None) -> Side:
-        """The lines of ``data``; path: what messages call them."""
+        """Split ``data`` into lines. path: their name in messages. numbers: see the class."""
         if data and not data.endswith(b"\n"):
             data += b"\n"
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
@@ -53,22 +53,22 @@ class Side:
         return cls(path, data, begin, lines, bad, numbers)
 
     def number(self, rows: Int64) -> Int64:
-        """The line numbers of rows from 0."""
+        """Return the line numbers of rows counted from 0."""
         return rows + 1 if self.numbers is None else self.numbers[rows]
 
     def at(self, offsets: Iterable[int]) -> Int64:
-        """The lines, from 0 and rising, in which some bytes of ``data`` lie."""
+        """Return the lines, from 0, ascending, that contain the byte ``offsets`` of ``data``."""
         where = np.fromiter(offsets, np.int64)
         return np.unique(np.searchsorted(self.begin, where, side="right") - 1)
 
     def holds(self, pattern: re.Pattern[bytes], first: tuple[bytes, ...] = ()) -> Int64:
-        """The lines in which ``pattern`` matches. first: one of these is in every match."""
+        """Return the lines, from 0, where ``pattern`` matches. first: one is in every match."""
         if first and not any(part in self.data for part in first):
             return np.empty(0, np.int64)
         return self.at(match.start() for match in pattern.finditer(self.data))
 
     def blank(self) -> Bool:
-        """Which lines have no text, bool (n,)."""
+        """Return which lines have no text, bool (n,)."""
         return np.fromiter((not line or line.isspace() for line in self.lines), bool, len(self))
 
 

@@ -1,13 +1,13 @@
-"""Where two files of unequal length slipped: a monotone alignment of lines (Gale & Church 1993).
+"""Find where two files slipped, by a monotone alignment of their lines (Gale & Church 1993).
 
-A line stands opposite one line or none. The cost of a pair is how little its lengths fit, less a
+A line is paired with one line or none. The cost of a pair says how badly its lengths fit, minus a
 reward for each number, name or other rare word that both lines have,
 
-    min(z²/2, ``WORST``) − ``REWARD`` · |shared words|        z: as in ``lengths``, by σ
+    min(z²/2, ``WORST``) − ``REWARD`` · |shared words|        z: as in ``lengths``, divided by σ
 
-and a line without a partner costs ``ALONE``, each further one of a run ``FURTHER``. A cheap way is
-found in a band about the diagonal (the cheapest, but for what runs save: the best way into a cell
-does not know how it goes on).
+and a line without a partner costs ``ALONE``, each further one of a run ``FURTHER``. Dynamic
+programming finds a cheap path in a band around the diagonal. It may miss the cheapest one, because
+the cost of a run depends on the previous move, and each cell keeps only its best path.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from mtkit.smt.kernels import kernel, lean
 ALONE, FURTHER = 7.0, 1.0
 WORST = 5.0
 REWARD = 3.0
-SPREAD = 2.0  # σ of the first pass
-SIDEWAYS = 30  # lines that the band is wider than the difference needs, to each side
-MOST = 400_000_000  # cells of the band: beyond, no place is looked for
-RARE = 0.01  # share of the lines that may have a word by which lines are matched
+SPREAD = 2.0  # σ in the first pass
+SIDEWAYS = 30  # extra lines of the band on each side
+MOST = 400_000_000  # cells of the largest band; larger ones are not searched
+RARE = 0.01  # occurrences of a rare word, as a share of the lines, at most
 
 
 class Slip(NamedTuple):
-    """Lines of one side, from 1, that seem to have no partner."""
+    """Lines ``first`` to ``last`` of one side, from 1, that seem to have no partner."""
 
     side: int  # 0: source, 1: target
     first: int
@@ -38,9 +38,10 @@ class Slip(NamedTuple):
 
 
 def find_slips(s: Float64, t: Float64, x: Flat, y: Flat, names: Int64) -> list[Slip]:
-    """Where the sides slipped; empty where they differ too much to look for it.
+    """Return where the sides slipped; empty if they differ too much for a search.
 
-    s, t: characters of each line; x, y: its words; names: those that may tell, as ``shared``.
+    s, t: characters of each line, float64. x, y: its words. names: words that identify lines, see
+    ``shared``.
     """
     n, m = len(s), len(t)
     low, high = min(0, m - n) - SIDEWAYS, max(0, m - n) + SIDEWAYS
@@ -59,14 +60,14 @@ def find_slips(s: Float64, t: Float64, x: Flat, y: Flat, names: Int64) -> list[S
 
 
 def shared(x: Flat, y: Flat, size: int) -> Int64:
-    """Words of both sides that are rare on each: names, numbers, what is copied."""
+    """Return the words on both sides that are rare on each: names, numbers, copied words."""
     most = max(2.0, RARE * min(len(x), len(y)))
     counts = [np.bincount(side.words, minlength=size) for side in (x, y)]
     return np.flatnonzero((np.minimum(*counts) > 0) & (np.maximum(*counts) <= most))
 
 
 def _only(text: Flat, names: Int64) -> Flat:
-    """The words that are ``names``, sorted within each line."""
+    """Return the words that are in ``names``, sorted within each line."""
     row = np.repeat(np.arange(len(text)), np.diff(text.begin))
     kept = np.isin(text.words, names)
     words, row = text.words[kept], row[kept]
@@ -76,7 +77,7 @@ def _only(text: Flat, names: Int64) -> Flat:
 
 
 def _runs(moves: Int8) -> list[Slip]:
-    """The lines without a partner, those that follow each other as one."""
+    """Return the lines without a partner; consecutive lines make one slip."""
     slips: list[Slip] = []
     i = j = 0
     for move in moves.tolist():
@@ -96,7 +97,7 @@ def _runs(moves: Int8) -> list[Slip]:
 
 @lean
 def _in_both(a: Int32, b: Int32) -> int:
-    """How many words two sorted lists share."""
+    """Return how many words two sorted lists share."""
     i = j = n = 0
     while i < len(a) and j < len(b):
         n += a[i] == b[j]
@@ -111,7 +112,7 @@ def _cheapest(
     s: Float64, t: Float64, a: Int32, a_begin: Int64, b: Int32, b_begin: Int64, r: float,
     spread: float, low: int, high: int,
 ) -> Int8:  # fmt: skip
-    """The move into each cell (i, j), int8 (n + 1, band), j = i + low + k at [i, k].
+    """Return the move into each cell (i, j), int8 (n + 1, band), j = i + low + k at [i, k].
 
     0: a pair; 1: a source line alone; 2: a target line alone.
     """
@@ -146,7 +147,7 @@ def _cheapest(
 
 @kernel
 def _way(back: Int8, n: int, m: int, low: int) -> Int8:
-    """The moves of the cheapest way from the beginning to (n, m), int8."""
+    """Return the moves of the cheapest path from (0, 0) to (n, m), int8."""
     moves = np.empty(n + m, np.int8)
     i, j, at = n, m, n + m
     while i > 0 or j > 0:

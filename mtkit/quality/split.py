@@ -1,10 +1,10 @@
-"""Splits of a corpus that do not leak: what is nearly the same stays on one side.
+"""Split a corpus without leakage: near duplicates go to the same split.
 
 Lines are the same if they differ at most in case, digits, punctuation, blanks (``repeats.near``).
-Pairs with the same source or the same target belong together, and so do those that hang together
-by others: the connected components of the graph of sources and targets. A component goes to one
-split as a whole. With documents, a document does; then pairs of the training text that the dev or
-test set has too, and pairs of the dev set that the test set has, are left out.
+Pairs with the same source or the same target are connected, directly or through other pairs. Each
+connected component of this graph goes to one split as a whole. If documents are given, each
+document does instead; then training pairs with a source or target of the dev or test set, and dev
+pairs with one of the test set, are left out.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ TRAIN, DEV, TEST = range(3)
 
 
 class Split(NamedTuple):
-    """rows: of each split, from 0, rising. blank, repeated: pairs that are in none, because a side
-    has no text, or because another split has the pair's source or target.
+    """The rows of each split, from 0, ascending, and how many pairs are in no split.
+
+    blank: a side has no text. repeated: another split has the pair's source or target.
     """
 
     rows: Mapping[str, Int64]
@@ -38,10 +39,10 @@ class Split(NamedTuple):
 def split_text(
     text: Bitext, dev: int, test: int, seed: int, documents: Sequence[str] | None = None
 ) -> Split:
-    """Split a text at random. documents: the id of each pair's document.
+    """Split a text at random.
 
-    A split has as many pairs as asked, or a few less where only larger groups are left. Raises
-    InputError where one would be empty.
+    dev, test: numbers of pairs; a split gets somewhat fewer if only larger groups are left.
+    documents: the id of each pair's document. Raises InputError if a split would be empty.
     """
     name = text.paths[0]
     pairs = text.pairs()
@@ -72,7 +73,7 @@ def split_text(
 
 
 def blank_line_documents(text: Bitext) -> list[str]:
-    """Documents that lines without text on both sides separate."""
+    """Return document ids for pairs; a pair without text on both sides begins a new document."""
     document, ids = 0, []
     for source, target in text.pairs():
         document += not source.strip() and not target.strip()
@@ -84,8 +85,9 @@ def write_split(
     text: Bitext, split: Split, pair: tuple[str, str], directory: Path,
     numbers: Sequence[int] | None = None,
 ) -> None:  # fmt: skip
-    """Write ``SPLIT.LL`` and ``SPLIT.lines``, line numbers from 1, into ``directory``. numbers: of
-    the pairs in the file they came from; None: pairs are lines.
+    """Write ``SPLIT.LL`` and ``SPLIT.lines``, line numbers from 1, into ``directory``.
+
+    numbers: the line numbers of the pairs in their original file; None if pairs are lines.
     """
     if numbers is None:
         numbers = range(1, len(text) + 1)
@@ -99,7 +101,7 @@ def write_split(
 
 
 def _draw(group: Int64, dev: int, test: int, seed: int) -> Int64:
-    """The split of each row: groups in random order, each to the first split that has room."""
+    """Return the split of each row; groups, in random order, go to test, dev, or else to train."""
     sizes = np.bincount(group)
     left = {TEST: test, DEV: dev}
     of_group = np.full(len(sizes), TRAIN, np.int64)
@@ -116,7 +118,7 @@ def _draw(group: Int64, dev: int, test: int, seed: int) -> Int64:
 
 
 def _without_repeats(where: Int64, source: Int64, target: Int64) -> Bool:
-    """Which rows neither side of which stands in a split that goes before: test, dev, train."""
+    """Return which rows share no side with an earlier split, in the order test, dev, train."""
     whole = np.ones(len(where), bool)
     for split, before in ((DEV, where == TEST), (TRAIN, where != TRAIN)):
         for keys in (source, target):
@@ -125,7 +127,7 @@ def _without_repeats(where: Int64, source: Int64, target: Int64) -> Bool:
 
 
 def _numbered(keys: Int64) -> Int64:
-    """The same keys as numbers from 0, by first appearance."""
+    """Renumber keys from 0, by first appearance."""
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
@@ -143,7 +145,7 @@ def _numbered_texts(texts: Sequence[str]) -> Int64:
 
 @kernel
 def _components(a: Int64, b: Int64) -> Int64:
-    """A number for each row, the same for rows that are connected by shared a[i] or b[i]."""
+    """Return a label for each row, the same for rows connected by shared a[i] or b[i]."""
     n = a.max() + 1
     parent = np.arange(n + b.max() + 1)
     for i in range(len(a)):

@@ -1,6 +1,6 @@
-"""A corpus in figures, by the tokens that translators see.
+"""Statistics of a corpus, computed from the tokens that the translators see.
 
-Type growth after Heaps: V types among the first N tokens, V = K N^β; β is fitted to the logarithms.
+Type growth (Heaps' law): V types among the first N tokens, V = K N^β, fitted to the logarithms.
 Ambiguity of a source word x: the entropy −Σ_y t(y|x) log₂ t(y|x) of IBM Model 1.
 """
 
@@ -22,15 +22,15 @@ from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import JOINER, WordTokenizer
 from mtkit.text.vocabulary import SPECIALS, Sentences, Vocabulary
 
-POINTS = 12  # of type growth
-OFTEN = 20  # times that a word must stand there for its entropy to mean something
+POINTS = 12  # points of type growth
+OFTEN = 20  # occurrences that a word needs for a meaningful entropy
 AMBIGUOUS = 15  # words that are listed
-TRANSLATIONS = 5  # of each
-SAMPLE = 100_000  # pairs that Model 1 learns from
+TRANSLATIONS = 5  # translations listed per word
+SAMPLE = 100_000  # pairs that Model 1 learns from, at most
 
 
 class Text(NamedTuple):
-    """One side of one split. quartiles: of sentence lengths in tokens. once: types seen once."""
+    """One side of a split. once: types seen once. quartiles: of sentence lengths in tokens."""
 
     split: str
     language: str
@@ -45,7 +45,7 @@ class Text(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """points: (N tokens, V types) of the training text."""
+    """Type growth of the training text. points: (N, V). K, beta: the fit, NaN below two points."""
 
     language: str
     points: tuple[tuple[int, int], ...]
@@ -54,7 +54,7 @@ class Growth(NamedTuple):
 
 
 class Ambiguous(NamedTuple):
-    """A source word, how often it occurs, its entropy in bits, and its likeliest translations."""
+    """A source word, its count, its entropy in bits, and its most probable translations."""
 
     word: str
     occurrences: int
@@ -63,7 +63,7 @@ class Ambiguous(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """All figures. sampled: the pairs that ambiguity was learnt from."""
+    """All statistics. sampled: the number of pairs that ambiguity was learnt from."""
 
     texts: list[Text]
     unknown: list[Unknown]
@@ -73,7 +73,7 @@ class Stats(NamedTuple):
 
 
 def statistics(corpus: Corpus, tokenizer: WordTokenizer) -> Stats:
-    """The figures of every split; the dev and test set against the training text."""
+    """Compute the statistics of every split; dev and test are compared with the training text."""
     texts: list[Text] = []
     unseen: list[Unknown] = []
     growth: list[Growth] = []
@@ -96,7 +96,7 @@ def statistics(corpus: Corpus, tokenizer: WordTokenizer) -> Stats:
 
 
 def describe(split: str, language: str, tokens: Sentences, lines: Sequence[str]) -> Text:
-    """The figures of one side; there must be a sentence."""
+    """Return the statistics of one side, which must have a sentence."""
     lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
     counts = Counter(chain.from_iterable(tokens))
     low, middle, high = np.quantile(lengths, [0.25, 0.5, 0.75]).tolist()
@@ -109,7 +109,7 @@ def describe(split: str, language: str, tokens: Sentences, lines: Sequence[str])
 
 
 def type_growth(language: str, tokens: Sentences) -> Growth:
-    """How the number of types grows with the tokens, in the order of the text."""
+    """Return how the number of types grows with the tokens, in the order of the text."""
     seen: dict[str, int] = {}
     total = 0
     for word in chain.from_iterable(tokens):
@@ -132,7 +132,7 @@ def _unknown(split: str, language: str, tokens: Sentences, known: set[str]) -> U
 
 
 def ambiguity(source: Sentences, target: Sentences) -> list[Ambiguous]:
-    """The source words whose translations are least certain, of those seen ``OFTEN``."""
+    """Return the source words of highest entropy among those seen at least ``OFTEN`` times."""
     words = Vocabulary.build(source), Vocabulary.build(target)
     e, f = Flat.of(source, words[0].encode), Flat.of(target, words[1].encode)
     if not len(e.words) or not len(f.words):

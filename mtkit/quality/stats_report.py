@@ -1,4 +1,4 @@
-"""The figures of a corpus as tables, a chart and JSON."""
+"""The statistics of a corpus as tables, a chart and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtkit.text.corpus import Corpus
 
 
 def findings(stats: Stats, corpus: Corpus) -> Findings:
-    """Tables of sizes, lengths, unknown and ambiguous words, and a chart of type growth."""
+    """Return tables of sizes, lengths, unknown and ambiguous words, and a chart of type growth."""
     of = [(f"{text.split}.{text.language}", text) for text in stats.texts]
     sizes = (
         ("Sentences", lambda t: number(t.sentences, 0)),
@@ -65,7 +65,7 @@ def findings(stats: Stats, corpus: Corpus) -> Findings:
 
 
 def as_json(stats: Stats) -> dict[str, Any]:
-    """The same figures with names."""
+    """Return the statistics with their names, for JSON."""
     return {
         "texts": [text._asdict() for text in stats.texts],
         "unknown": [row._asdict() for row in stats.unknown],

@@ -1,7 +1,7 @@
-r"""Words as numbers, fast: runs of letters and digits, single other characters.
+r"""Fast word ids: words are runs of letters and digits, and single other characters.
 
-Not the tokens that translators see (``text.tokenizer`` takes 20 times as long), but near enough to
-count and to align. Both sides share their numbers, so that a word which is copied keeps its own.
+These are not the tokens that the translators see (``text.tokenizer`` takes 20 times as long), but
+close enough to count and to align. Both sides share their ids, so a copied word has the same id.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _WORDS = re.compile(rf"{_WORD}|{_OTHER}")
 # A character of a script without spaces is a word by itself.
 _CHARACTERS = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}]){_WORD[:-1]})+|{_OTHER}")
 _SPACED = re.compile(r"[^ \n]+|\n")
-CHUNK = 20_000  # lines whose words are Python strings at the same time
+CHUNK = 20_000  # lines whose words are held as Python strings at a time
 
 
 class Ids(dict[str, int]):
-    """The number of each word; a new word gets the next."""
+    """Word → id, after those of the specials; a new word gets the next id."""
 
     def __missing__(self, word: str) -> int:
         self[word] = number = len(self) + len(SPECIALS)
         return number
 
     def folded(self) -> tuple[Int32, list[str]]:
-        """The number of each word without its case, int32 (V,), and these words by number."""
+        """Return the case-folded id of each id, int32 (V,), and the case-folded words by id."""
         numbers = {special: k for k, special in enumerate(SPECIALS)}
         ids = [*range(len(SPECIALS))]
         ids += [numbers.setdefault(word.casefold(), len(numbers)) for word in self]
         return np.array(ids, np.int32), list(numbers)
 
     def flat(self, lines: Sequence[str], tokenizer: Kind = "words") -> Flat:
-        """The words of all lines as numbers."""
+        """Return the words of all lines as ids."""
         words: list[Int32] = []
         for first in range(0, len(lines), CHUNK):
             text = "\n".join([*lines[first : first + CHUNK], ""])
