@@ -53,7 +53,7 @@ class Recurrent:
     norms: dict[str, float]  # quantiles of the gradient norm before clipping
     clipped: float  # share of clipped updates
     trace: list[float]  # gradient norms before clipping by update, first seed
-    exploded: list[int | None]  # per seed: first update, from 0, above ``EXPLODED`` or NaN, or None
+    exploded: list[int | None]  # per seed: first update, from 1, above ``EXPLODED`` or NaN, or None
     context: Context
 
 
@@ -136,4 +136,4 @@ def recurrent(trained: Sequence[Trained], probes: Sequence[Probe], apart: float)
 
 
 def _exploded(norms: Floats | Sequence[float]) -> int | None:
-    return next((update for update, norm in enumerate(norms) if not norm <= EXPLODED), None)
+    return next((update for update, norm in enumerate(norms, 1) if not norm <= EXPLODED), None)

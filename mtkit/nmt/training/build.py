@@ -108,7 +108,7 @@ def _check_same(place: Path, marks: Mapping[str, str]) -> None:
 
 
 def _rest(place: Path) -> str:
-    return "the last validation" if (place / CHECKPOINT).exists() else ""
+    return "the last saved state" if (place / CHECKPOINT).exists() else ""
 
 
 def _planned(

@@ -328,7 +328,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
     said = capsys.readouterr().err
-    assert said.endswith("the same command with --resume continues from the last validation\n")
+    assert said.endswith("the same command with --resume continues from the last saved state\n")
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
     said = capsys.readouterr().err
