@@ -105,7 +105,7 @@ def check_disk(text: Shards, place: Path) -> None:
 def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, dict[str, Any]]:
     """Estimate all models of a text; return their directory and the figures of the training."""
     links = list[Outputs]()
-    for aligner in config.aligners(text.pairs)[::-1]:  # the word models are those of the last
+    for aligner in config.aligners(text.pairs)[::-1]:  # the last one's word models are kept
         with step(f"word alignment ({aligner}), both directions"):
             alignment = align(text, stages.within(aligner), aligner, config.heuristic)
             links.append(alignment.links)
