@@ -116,7 +116,7 @@ class SmtSystem:
         self.use_glossary(Glossary())
 
     def use_glossary(self, glossary: Glossary) -> None:
-        """Translate phrases as ``glossary`` prescribes; it replaces the glossary before."""
+        """Translate phrases as ``glossary`` prescribes; it replaces the previous glossary."""
         self.glossary, m = glossary, self.models
         asked = [word for ways in glossary.entries.values() for way in ways for word in way]
         known = m.target.words[len(SPECIALS) :]
@@ -265,8 +265,10 @@ class SmtSystem:
         )  # fmt: skip
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
-        """See ``System``. The n-gram model gives ``lm``, the HMM word models give ``channel`` and
-        ``direct``, and ``model`` is the score of the best derivation.
+        """See ``System``.
+
+        The n-gram model gives ``lm``, the HMM word models give ``channel`` and ``direct``.
+        ``model`` is the score of the best derivation.
         """
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])

@@ -84,8 +84,9 @@ class Alignment:
     backward: Trained  # P(x|y)
 
     def save_models(self, out: Path) -> None:
-        """Write both directions as ``WordModels``, which can align other text, into the directory
-        ``out``. Deletes the posteriors that they are made from.
+        """Write both directions as ``WordModels`` into ``out``, to align other text.
+
+        Deletes the posteriors, from which they are made.
         """
         for side in SIDES:
             shutil.copy(self.text.directory / f"{side}.json", out / f"{side}.json")

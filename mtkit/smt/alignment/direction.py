@@ -152,8 +152,10 @@ def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
 
 
 def _slots(into: Path, places: Outputs, keys: Outputs, k: int) -> None:
-    """Write ``slots`` of a shard; ``rows``, the index of its e among those of all parts; and
-    ``every``, the number of words f that co-occur with the empty word.
+    """Write ``slots``, ``rows`` and ``every`` of a shard.
+
+    rows: index of each e of the shard among those of all parts; every: number of words f of the
+    text, all of which co-occur with the empty word.
     """
     slots, e, n, every = [], [], 0, 0
     for p, part in enumerate(keys):

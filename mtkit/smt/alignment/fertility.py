@@ -127,8 +127,9 @@ def _resample(
 
 
 def _tally(places: Places, a: Int32, L: int) -> dict[str, NDArray[Any]]:
-    """Return the counts of ``_count`` of each sampler's links: n (keys, SAMPLERS), F (rows,
-    SAMPLERS, φ) and jumps (SAMPLERS, 2·L + 1).
+    """Return the counts of ``_count`` for the links of each sampler.
+
+    n: (keys, SAMPLERS); F: (rows, SAMPLERS, φ); jumps: (SAMPLERS, 2·L + 1).
     """
     n, jumps, F = zip(*(_count(places, links, L) for links in a), strict=True)
     return {"n": np.stack(n, axis=1), "F": np.stack(F, axis=1), "jumps": np.stack(jumps)}
@@ -205,8 +206,10 @@ def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
 
 @kernel
 def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float64, Float32]:
-    """Count the links of a shard: n, float32, in the order of ``Places.column``; the jumps of
-    width d, float64, at L + d; and each fertility of e, float32 (rows, HIGHEST + 1).
+    """Count the links of a shard: return n, jumps and F.
+
+    n: float32, in the order of ``Places.column``; jumps: float64, of width d at L + d; F: number of
+    occurrences of each e with each fertility, float32 (rows, HIGHEST + 1).
     """
     n = np.zeros(len(places.column), np.float32)
     jumps = np.zeros(2 * L + 1)

@@ -55,8 +55,9 @@ class Links:
         return [links[first:last] for first, last in pairwise(self.begin.tolist())]
 
     def pharaoh(self, probabilities: bool = False) -> list[str]:
-        """Return a line per sentence pair, ``0-0 1-2 …``; with probabilities ``0-0:0.98 1-2:0.73
-        …``; if there are scores, followed by one as in ``0-0 1-2 … ||| -2.1345``.
+        """Return a line ``0-0 1-2 …`` for each sentence pair, followed by its score if it has one.
+
+        With probabilities: ``0-0:0.98 1-2:0.73 …``. With a score: ``0-0 1-2 … ||| -2.1345``.
         """
         links = [f"{i}-{j}" for i, j in zip(self.source, self.target, strict=True)]
         if probabilities:
@@ -120,7 +121,7 @@ def symmetrize(
 
 
 def rated(links: Links, forward: Float32, backward: Float32, source: Flat, target: Flat) -> Links:
-    """Return the links with a probability for each, the mean of both directions' posteriors,
+    """Return the links with their probabilities, the mean of the posteriors of both directions.
 
         P(i–j) = ½ P(a_j = i | x, y) + ½ P(b_i = j | x, y)        (DeNero & Klein 2007, soft union)
 

@@ -40,7 +40,7 @@ def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int
     e_words, f_words = Vocabulary.build(e), Vocabulary.build(f)
     [number] = e_words.encode([word])
     if number == UNK:
-        known = {w.lower(): w for w in reversed(e_words.words)}  # the most frequent form wins
+        known = {w.lower(): w for w in reversed(e_words.words)}  # the form that occurs first wins
         near = [known[w] for w in get_close_matches(word.lower(), known, 2)]
         advice = f"; did you mean {' or '.join(near)}?" if near else ""
         raise InputError(f"{word}: the source text has no such word{advice}")

@@ -201,7 +201,7 @@ def _count(into: Path, text: Shards, e: str, f: str, k: int, posterior: Path) ->
 
 
 def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
-    """Write t(f|e) of a part: the words ``e`` that keep any, the ``width`` of each row, the rows."""
+    """Write t(f|e) of a part: its words ``e`` with any t, the ``width`` of their rows, the rows."""
     cuts = array(table, "cuts")
     key, counts = (
         np.concatenate(
