@@ -46,7 +46,7 @@ class Places(NamedTuple):
 
     @classmethod
     def of(cls, e: Flat, f: Flat, e_size: int, f_size: int) -> Places:
-        """Find all word pairs that co-occur in a sentence pair. e_size, f_size: ids are below."""
+        """Find all word pairs that co-occur in a sentence pair; e_size, f_size: numbers of ids."""
         I, J = np.diff(e.begin), np.diff(f.begin)
         begin = np.concatenate([np.zeros(1, np.int64), np.cumsum((I + 1) * J)])
         first = np.zeros(e_size + 1, np.int64)

@@ -9,7 +9,7 @@
 Starts are sorted by least-significant-digit radix sort, from the last of the n words to the first,
 each time by counting (Knuth 1973, 5.2.5). Then a new n-gram of k words begins wherever ``shared`` <
 k ≤ ``length``, and one pass finds all n-grams of an order. In each order of a trie, the n-grams of
-a range are contiguous. So the trie of all words is the concatenation of the ranges', by order.
+a range are contiguous. So the tries of all ranges, joined order by order, are the whole trie.
 
     c(g)     number of starts of g
     a(g)     number of different words before these; c(g) if |g| = n or g begins with <s>
