@@ -1,4 +1,4 @@
-"""Flat arrays, the shape in which kernels read everything: sentences, and what lies on disk."""
+"""Flat arrays, the form in which kernels read sentences and stored models."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Flat:
 
     @classmethod
     def side(cls, text: Shards, name: str, k: int) -> Flat:
-        """One side, ``source`` or ``target``, of shard ``k``."""
+        """Return one side, ``source`` or ``target``, of shard ``k``."""
         side = text.side(name, k)
         return cls(side.words, side.begin)
 
@@ -50,7 +50,7 @@ class Flat:
         sentences: Sequence[Sequence[Any]],
         encode: Callable[[Iterable[Any]], Iterable[int]] = iter,
     ) -> Flat:
-        """Lists of ids, or of what ``encode`` makes ids of, flattened."""
+        """Flatten lists of ids, or lists of items that ``encode`` maps to ids."""
         lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         words = np.fromiter(encode(chain.from_iterable(sentences)), np.int32, int(begin[-1]))
@@ -58,24 +58,26 @@ class Flat:
 
 
 def read_only(arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
-    """The same arrays, closed for writing, mapped or not: one numba type, compiled for once."""
-    closed = [np.asarray(array) for array in arrays]  # np.memmap would be another type
+    """Return the arrays as read-only ``np.ndarray``: one type, for which numba compiles once."""
+    closed = [np.asarray(array) for array in arrays]  # numba treats np.memmap as another type
     for array in closed:
         array.flags.writeable = False
     return closed
 
 
 def save_arrays(directory: Path, **arrays: NDArray[Any]) -> None:
-    """Write one ``.npy`` an array into ``directory``, made if need be."""
+    """Write each array to ``directory/NAME.npy``; create the directory if needed."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         np.save(directory / f"{name}.npy", array)
 
 
 def load_arrays(directory: Path, arrays: type[T], matrices: Collection[str] = ()) -> T:
-    """What ``save_arrays`` wrote of a named tuple, memory-mapped; all but ``matrices`` have one
-    dimension. Raises InputError for other arrays than its annotations name; ``storage.structure``
-    has checks of what is in them.
+    """Return the named tuple ``arrays`` that ``save_arrays`` wrote, its arrays memory-mapped.
+
+    matrices: fields with two dimensions; all others have one. Raises InputError if an array is
+    missing or has another dtype or dimension than annotated. Values are not checked here; see
+    ``storage.structure``.
     """
     hints = get_type_hints(arrays)
     parts = (
@@ -92,7 +94,7 @@ def load_arrays(directory: Path, arrays: type[T], matrices: Collection[str] = ()
 
 @lean
 def longest(begin: Int64) -> int:
-    """Words of the longest of the sentences that ``begin`` separates."""
+    """Return the number of words of the longest sentence; begin: see ``Flat``."""
     words = 0
     for s in range(len(begin) - 1):
         words = max(words, begin[s + 1] - begin[s])
@@ -101,7 +103,7 @@ def longest(begin: Int64) -> int:
 
 @lean
 def mix(z: np.uint64) -> np.uint64:
-    """SplitMix64's finaliser (Steele et al. 2014): every bit of z decides about every bit."""
+    """Return z hashed by SplitMix64's finaliser (Steele et al. 2014): each bit affects all bits."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

@@ -1,4 +1,4 @@
-"""A derivation as reasons: what each phrase, and each word by the language model, adds.
+"""Explanation of a translation: what each phrase adds to the score, and ln p of each word.
 
 score = Σ_k λ_k f_k(x, y) = Σ_phrases Σ_k λ_k f_k(phrase)
 """
@@ -15,9 +15,10 @@ from mtkit.text.vocabulary import BOS, EOS, SPECIALS
 def reasons(
     words: list[str], best: Hypothesis, parts: Float64, weights: Mapping[str, float]
 ) -> PhraseReasons:
-    """Why ``words`` became ``best``, whose features are the sum of ``parts``.
+    """Return the reasons for ``best``, a translation of ``words``.
 
-    parts: (phrases, F), what each phrase adds, the last one with the sentence's end.
+    parts: (phrases, F), the features that each phrase adds, in sum those of ``best``; the last row
+    includes the sentence's end.
     """
     phrases, before = [], (-1, 0)
     for (s0, s1, t0, t1), part in zip(best.segments, parts.tolist(), strict=True):
@@ -37,5 +38,5 @@ def reasons(
 
 
 def _terms(features: Mapping[str, float], weights: Mapping[str, float]) -> list[Term]:
-    # + 0.0: no feature costs −0
+    # + 0.0 turns −0.0 into 0.0
     return [Term(name, f, weights[name], f * weights[name] + 0.0) for name, f in features.items()]

@@ -1,8 +1,8 @@
 """The statistical translator as a ``System``: argmax_y Σ_k λ_k f_k(x, y), raw text in and out.
 
-With λ = 1 for ln φ(s̄|t̄) and for ln P(y) and 0 for the rest this is the noisy channel,
-argmax_y P(x|y) P(y); the default weights add the other direction, the lexical weights, the lengths
-and the distance of reordering (the log-linear model of Och & Ney 2002).
+With λ = 1 for ln φ(s̄|t̄) and ln P(y), and 0 for all other features but the penalty on unknown
+words, this is the noisy channel, argmax_y P(x|y) P(y). The default weights add the other direction,
+lexical weights, lengths, reordering and context (the log-linear model of Och & Ney 2002).
 """
 
 from __future__ import annotations
@@ -41,38 +41,38 @@ from mtkit.text.tokenizer import WordTokenizer, is_code, is_verbatim
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 from mtkit.threads import cores
 
-MOST_WORDS = 200  # words that are translated at once; more are translated in pieces
+MOST_WORDS = 200  # of one search; longer sentences are translated in pieces
 NOTHING = "an empty sentence has no derivation"
-BETWEEN = -1  # targets that are sought at once: no word
+BETWEEN = -1  # separates the targets of one forced search; no word has this id
 
 
 class Derived(NamedTuple):
-    """The best derivation of a translation that is given, spelled when it is asked for."""
+    """The best derivation of a given translation, if it has one."""
 
     score: float | None = None
-    why: str = ""  # it has none
-    spell: Callable[[], Hypothesis] | None = None
+    why: str = ""  # the reason if it has none
+    spell: Callable[[], Hypothesis] | None = None  # builds the hypothesis on demand
 
 
 @dataclass(frozen=True)
 class Models:
-    """All that was estimated from the corpus, and the words by their ids."""
+    """All models that were estimated from the corpus, and both vocabularies."""
 
     source: Vocabulary
     target: Vocabulary
     table: PhraseTable
     lm: NgramModel
     context: Lexicon
-    words: WordModels | None = None  # P(y|x) and P(x|y), which a model from elsewhere may lack
+    words: WordModels | None = None  # P(y|x) and P(x|y); None if an imported model lacks them
 
     @cached_property
     def source_spelling(self) -> Spelling:
-        """How unknown source words are spelled."""
+        """Character n-gram model for the spelling of unknown source words."""
         return Spelling.of(self.source.words[len(SPECIALS) :])
 
     @cached_property
     def target_spelling(self) -> Spelling:
-        """How unknown target words are spelled."""
+        """Character n-gram model for the spelling of unknown target words."""
         return Spelling.of(list(self.lm.ids))
 
     def save(self, directory: Path) -> None:
@@ -87,7 +87,7 @@ class Models:
 
     @classmethod
     def load(cls, directory: Path) -> Models:
-        """Read what ``save`` wrote. Raises InputError where that is missing or damaged."""
+        """Read what ``save`` wrote. Raises InputError if a part is missing or damaged."""
         words = WordModels.load(directory) if (directory / "forward").exists() else None
         source, target = (
             (words.source, words.target)
@@ -102,7 +102,7 @@ class Models:
 
 @dataclass(eq=False)
 class SmtSystem:
-    """Phrase table, language model, word models and weights; meets ``mtkit.system.System``."""
+    """Phrase table, language model, word models and weights; implements ``mtkit.system.System``."""
 
     kind: ClassVar[str] = "smt"
     models: Models
@@ -110,13 +110,13 @@ class SmtSystem:
     weights: dict[str, float]
     limits: Limits = Limits()  # noqa: RUF009  a tuple: immutable
     threads: int = field(default_factory=cores)
-    verbatim: bool = True  # whether numbers, URLs and placeholders have to survive translation
+    verbatim: bool = True  # whether numbers, URLs and placeholders must stay as they are
 
     def __post_init__(self) -> None:
         self.use_glossary(Glossary())
 
     def use_glossary(self, glossary: Glossary) -> None:
-        """Translate its phrases as it says; one without entries changes nothing."""
+        """Translate phrases as ``glossary`` prescribes; it replaces the previous glossary."""
         self.glossary, m = glossary, self.models
         asked = [word for ways in glossary.entries.values() for way in ways for word in way]
         known = m.target.words[len(SPECIALS) :]
@@ -129,7 +129,7 @@ class SmtSystem:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory. Raises InputError where it is not whole."""
+        """Read a model directory. Raises InputError if a part is missing or damaged."""
         manifest, file = Manifest.read(directory), directory / MANIFEST
         limits = as_fields(Limits, manifest.config.get("limits"), file)
         limits.check(file)
@@ -140,22 +140,22 @@ class SmtSystem:
         return cls(models, manifest.word_tokenizer, weights, limits, verbatim=verbatim)
 
     def save(self, directory: Path) -> None:
-        """Write models and weights, all but the manifest."""
+        """Write models and weights, but no manifest."""
         self.models.save(directory)
         save_weights(self.weights, directory)
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
-        """The word tokens of each sentence."""
+        """Return the word tokens of each sentence."""
         return self.tokenizer.tokenize_all(sentences)
 
     def with_weights(self, weights: dict[str, float]) -> SmtSystem:
-        """The same models with other weights."""
+        """Return a system with the same models and other weights."""
         other = copy(self)
         other.weights = weights
         return other
 
     def wider(self, k: int) -> Self:
-        """See ``System``: stacks and what fills them are ``k`` times as large."""
+        """See ``System``. The limits ``stack`` and ``pops`` are ``k`` times as large."""
         other, limits = copy(self), self.limits
         other.limits = limits._replace(stack=k * limits.stack, pops=k * limits.pops)
         return other
@@ -165,7 +165,7 @@ class SmtSystem:
         self.threads = threads
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
-        """See ``System``. The score is the log-linear sum of the module's head, in nats."""
+        """See ``System``. The score is Σ_k λ_k f_k(x, y); its logarithms are natural."""
 
         def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
             with ThreadPoolExecutor(self.threads) as pool:
@@ -177,7 +177,7 @@ class SmtSystem:
         return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
 
     def _judge(self, translations: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """Let the language model say what it thinks of every token."""
+        """Add each token's ln p and n-gram order, by the language model, to the hypotheses."""
         tokens = [h.tokens for hypotheses in translations for h in hypotheses]
         lm = self.models.lm.score(tokens)
         log_p, order = lm.log_prob.tolist(), lm.order.tolist()
@@ -191,7 +191,7 @@ class SmtSystem:
         return [[judged(h) for h in hypotheses] for hypotheses in translations]
 
     def explain(self, sentence: str) -> PhraseReasons:
-        """See ``System``."""
+        """See ``System``. Raises InputError for no words or more than ``MOST_WORDS``."""
         [words] = self.tokenize([sentence.strip() and sentence])
         if not 0 < len(words) <= MOST_WORDS:
             raise InputError(
@@ -204,7 +204,7 @@ class SmtSystem:
         return reasons(words, hypothesis, parts, self.weights)
 
     def n_best(self, sentences: Sequence[list[str]], k: int) -> list[NBest]:
-        """The k best derivations of each sentence, given as tokens, at least one each."""
+        """Return the best derivations of each tokenised sentence: at least one, at most ``k``."""
         with ThreadPoolExecutor(self.threads) as pool:
             lists = pool.map(lambda words: self._decode(words, k, False)[1], sentences)
             return list(counted(lists, len(sentences)))
@@ -216,7 +216,7 @@ class SmtSystem:
         return options, n_best(graph, options, self._model, k, distinct)
 
     def _sentence(self, words: Sequence[str]) -> Sentence:
-        """A sentence for the kernels, with what the glossary and numbers ask of it."""
+        """Return the sentence as kernels take it, with its glossary matches and verbatim words."""
         match, ways, rows = np.full(len(words), FREE, np.int32), list[tuple[str, ...]](), [0]
         for m, (start, end, translations) in enumerate(self.glossary.matches(words)):
             match[start:end] = m
@@ -232,7 +232,7 @@ class SmtSystem:
 
     def _translate(self, words: Sequence[str], k: int) -> list[Hypothesis]:
         options, best = self._decode(words, k, True)
-        by_text: dict[str, Hypothesis] = {}  # other tokens may make the same text
+        by_text: dict[str, Hypothesis] = {}  # different tokens may give the same text
         for row in range(len(best.score)):
             hypothesis = self._spell(words, options, best, row)
             by_text.setdefault(hypothesis.text, hypothesis)
@@ -240,11 +240,11 @@ class SmtSystem:
 
     @property
     def _λ(self) -> Float64:
-        """The weights as kernels take them, float64 (F,)."""
+        """Weights as kernels take them, float64 (F,)."""
         return np.array([self.weights[name] for name in NAMES])
 
     def _spell(self, words: Sequence[str], options: Options, best: NBest, row: int) -> Hypothesis:
-        """A derivation as text, with its features, its phrases and its word alignment."""
+        """Return derivation ``row`` as text, with its features, phrases and word alignment."""
         ids = best.words[best.w_begin[row] : best.w_begin[row + 1]].tolist()
         tokens = [self._target.words[i] if i >= 0 else words[-1 - i] for i in ids]
         segments, links, t0 = [], list[tuple[int, int]](), 0
@@ -255,7 +255,7 @@ class SmtSystem:
             if (pair := options.pair[option]) >= 0:
                 within = links_of(int(self.models.table.links[pair]))
                 links += [(s0 + i, t0 + j) for i, j in within]
-            else:  # copied, or by the glossary: as a whole
+            else:  # copied or from the glossary: link every word to every word
                 links += [(s, t) for s in range(s0, s1) for t in range(t0, t1)]
             t0 = t1
         return Hypothesis(
@@ -265,8 +265,10 @@ class SmtSystem:
         )  # fmt: skip
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
-        """See ``System``: the n-gram model's ``lm``, the HMMs' ``channel`` and ``direct``, and as
-        ``model`` the score of the best derivation.
+        """See ``System``.
+
+        The n-gram model gives ``lm``, the HMM word models give ``channel`` and ``direct``.
+        ``model`` is the score of the best derivation.
         """
         x = self.tokenize([source for source, _ in pairs])
         y = self.tokenize([target for _, target in pairs])
@@ -284,18 +286,18 @@ class SmtSystem:
         return scores
 
     def spell(self, words: Sequence[str], source: bool = False) -> Float64:
-        """See ``System``: by a character n-gram of the words that are known."""
+        """See ``System``. The model is a character n-gram of the known words."""
         m = self.models
         return (m.source_spelling if source else m.target_spelling).log_probabilities(words)
 
     def force(
         self, pairs: Sequence[tuple[list[str], list[str]]]
     ) -> list[tuple[Hypothesis | None, str]]:
-        """The best derivation of each target, or why it has none; both sides as tokens."""
+        """Return the best derivation of each tokenised pair, or None and the reason."""
         return [(best.spell and best.spell(), best.why) for best in self._force(pairs)]
 
     def _force(self, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Derived]:
-        """The same, not spelled yet. Targets of one source share its options."""
+        """Do the search of ``force``; spell nothing. Targets of one source share its options."""
         of_source: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
         for x, y in pairs:
             of_source.setdefault(tuple(x), {})[tuple(y)] = None
@@ -307,13 +309,13 @@ class SmtSystem:
     def _derive(
         self, x: tuple[str, ...], targets: Sequence[tuple[str, ...]]
     ) -> dict[tuple[str, ...], Derived]:
-        """The best derivation of each target of one source."""
+        """Return the best derivation of each target of one source."""
         if not x:
             return dict.fromkeys(targets, Derived(why=NOTHING))
         if len(x) > MOST_WORDS:
             why = f"of more than {MOST_WORDS} words only pieces are translated"
             return dict.fromkeys(targets, Derived(why=why))
-        size, new = len(self._target), dict[str, int]()  # words without an id get one here
+        size, new = len(self._target), dict[str, int]()  # temporary ids of unknown words
         words = (*x, *chain.from_iterable(targets))
         known = zip(words, self._target.encode(words), strict=True)
         ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
@@ -336,7 +338,7 @@ class SmtSystem:
 
 
 def _unreached(x: Sequence[str], y: Sequence[str], source: Bool, target: Bool) -> str:
-    """Why ``y`` has no derivation: the words that phrases reach are marked."""
+    """Return why ``y`` has no derivation. source, target: which words a usable phrase covers."""
     unreached = {
         "no phrase gives": compress(y, ~target),
         "no phrase of the target translates": compress(x, ~source),
@@ -347,7 +349,7 @@ def _unreached(x: Sequence[str], y: Sequence[str], source: Bool, target: Bool) -
 
 
 def _explained(model: WordModel, e: list[int], f: list[int]) -> LogProbability:
-    """ln P(f|e), word by word; its ``</s>`` costs nothing, since the length of f is given."""
+    """Return ln P(f|e), word by word. ``</s>`` has ln p = 0, since the length of f is given."""
     log_p = np.append(model.log_probabilities(e, f), 0.0)
     scores = TokenScores(log_p, np.array([*f, EOS]) == UNK)
     return LogProbability.of(scores, given_length=True)

@@ -1,12 +1,12 @@
-"""From a corpus to a statistical model: align, extract phrases, estimate, tune.
+"""Train a statistical model from a corpus: align, extract phrases, estimate, tune.
 
-Of little text phrases are extracted from the alignments of two models, which err in different ways:
-what both find counts twice, what one finds alone once. With 1,000 to 8,000 pairs that is worth 0.2
-BLEU on average (0.6 on short everyday sentences), with 29,000 nothing.
+On a small text, phrases are extracted from the alignments of two models, which make different
+errors: a phrase pair that both support counts twice. With 1,000 to 8,000 sentence pairs this gains
+0.2 BLEU on average (0.6 on short everyday sentences), with 29,000 pairs nothing.
 
-Weights are tuned on pairs that the models have not seen. Without a dev set these are held out of
-the training text: models of the rest find the weights, which then serve models of all the text. Of
-little text every pair is held out once, in folds (cross-validation).
+Weights are tuned on pairs that the models were not trained on. Without a dev set, such pairs are
+held out of the training text: the weights are tuned with models of the other pairs, then used with
+models of all pairs. On a small text, cross-validation holds out every pair once, in folds.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ from mtkit.text.corpus import Bitext, Corpus, held_out
 from mtkit.text.shards import SIDES, Shards
 from mtkit.text.tokenizer import WordTokenizer
 
-HELD_OUT_FROM = 2000  # pairs: of fewer, a tenth is too little to tune on and costs BLEU
-FOLDS, FOLDS_FROM = 5, 200  # pairs: fewer are too few for any tuning
-HEADER = "  round   BLEU     WER length  step hypotheses     new    s"  # of the rounds of tuning
-LITTLE = 10_000  # pairs, below which phrases come from two alignments
-MENTIONED = 1e9  # bytes of disk that are worth a note
-FEW, MEANINGFUL = 200, 2.0  # pairs, and BLEU, that tuning can be trusted from
+HELD_OUT_FROM = 2000  # pairs; with fewer, tuning on a tenth of them costs BLEU
+FOLDS, FOLDS_FROM = 5, 200  # pairs; fewer are too few for any tuning
+HEADER = "  round   BLEU     WER length  step hypotheses     new    s"  # of the table of rounds
+LITTLE = 10_000  # pairs; with fewer, phrases come from two alignments
+MENTIONED = 1e9  # bytes of disk; training that needs more prints a note
+FEW, MEANINGFUL = 200, 2.0  # fewest pairs and lowest BLEU for which tuning can be trusted
 
 Weights = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a run; the resolved one is saved with the model."""
+    """All settings of a training; the model's manifest holds them."""
 
-    aligner: str = "auto"  # see ``aligners``
+    aligner: str = "auto"  # or names joined by +, see ``aligners``
     heuristic: str = "grow-diag-final-and"
     discount: str = "none"
     order: int = 5
@@ -69,7 +69,7 @@ class TrainConfig:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Raise InputError for a name that is not known."""
+        """Raise InputError for an unknown name."""
         if self.aligner != "auto":
             for aligner in self.aligner.split("+"):
                 check_choice("--aligner", aligner, ALIGNERS)
@@ -78,16 +78,17 @@ class TrainConfig:
         check_choice("--tune", self.tune, (*TUNERS, "none"))
 
     def aligners(self, pairs: int) -> list[str]:
-        """Those whose alignments phrases are extracted from: those named, or what suits so much."""
+        """Return the names of the aligners to extract phrases by; "auto" depends on ``pairs``."""
         if self.aligner == "auto":
             return ["fertility", "hmm"] if pairs < LITTLE else ["fertility"]
         return self.aligner.split("+")
 
 
 def check_disk(text: Shards, place: Path) -> None:
-    """Raise InputError where ``place`` has no room for the stages of a text.
+    """Raise InputError if the disk of ``place`` lacks space for the stages of a text.
 
-    Measured of texts of 13 words a sentence: 24 bytes a place where two words meet, and 120 a word.
+    Needed, as measured on texts of 13 words per sentence: 24 bytes for each pair of positions of a
+    sentence pair, the empty words included, and 120 bytes per word.
     """
     x, y = (np.load(text.directory / side / "begin.npy", mmap_mode="r") for side in SIDES)
     places = int(((np.diff(x) + 1) * (np.diff(y) + 1)).sum())
@@ -102,9 +103,9 @@ def check_disk(text: Shards, place: Path) -> None:
 
 
 def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, dict[str, Any]]:
-    """The directory of the models of a text, and what was measured on the way."""
+    """Estimate all models of a text; return their directory and the figures of the training."""
     links = list[Outputs]()
-    for aligner in config.aligners(text.pairs)[::-1]:  # the first is the one that is kept
+    for aligner in config.aligners(text.pairs)[::-1]:  # the last one's word models are kept
         with step(f"word alignment ({aligner}), both directions"):
             alignment = align(text, stages.within(aligner), aligner, config.heuristic)
             links.append(alignment.links)
@@ -135,13 +136,13 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
 
 
 def _put_together(models: Mapping[str, Path], into: Path) -> None:
-    """One directory of models, each by its name in it; no file is there twice."""
+    """Join model directories into ``into``, each under its name, by hard links where possible."""
     for name, place in models.items():
         shutil.copytree(place, into / name, dirs_exist_ok=True, copy_function=link)
 
 
 def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str, Any]]:
-    """The weights that are best on a dev set, and the figures of every round."""
+    """Return the weights that are best on a dev set, and the figures of every round."""
     size = sum(len(part.source) for part in parts)
     note(f"  tuning the weights ({tuner}) on {size:,} sentence pairs")
     note(f"    round 1: the initial weights; * highest {1 - SHARE:g} BLEU − {SHARE:g} WER so far")
@@ -168,7 +169,7 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
 
 
 def _why(first: Round, size: int) -> str:
-    """Why tuning may have brought nothing on a dev set of ``size`` pairs."""
+    """Return why tuning on a dev set of ``size`` pairs may have brought no gain."""
     if first.bleu < MEANINGFUL:
         return "BLEU is near 0; check that the files correspond line by line"
     if size < FEW:
@@ -180,8 +181,9 @@ def build(
     corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: str | Weights,
     stages: Stages, threads: int,
 ) -> tuple[Path, dict[str, float], dict[str, Any]]:  # fmt: skip
-    """Where the models of ``corpus`` are, whose lines all have text; their weights; the figures of
-    the training. threads: of this process, which tunes.
+    """Return the directory of the models, their weights, and the figures of the training.
+
+    corpus: without blank lines. threads: for tuning, which this process does.
     """
     with step(f"tokens of {len(corpus.train):,} sentence pairs"):
         text = shards.of(corpus.train, tokenizer, stages)
@@ -189,7 +191,7 @@ def build(
     ratio = text.tokens[1] / text.tokens[0]
     begun = _start(weights, ratio)
     tuning, best = dict[str, Any](), begun
-    # As suits all of the text, for models of a part of it, too: weights are tuned for their like.
+    # Models of folds use the aligners of the whole text, since the weights are for its models.
     settled = replace(config, aligner="+".join(config.aligners(text.pairs)))
 
     def part(models: Path, pairs: Bitext) -> Part:
@@ -213,12 +215,12 @@ def build(
 
 
 def _start(weights: str | Weights, ratio: float) -> dict[str, float]:
-    """What is named or given, as numbers; see ``weights_named``."""
+    """Return weights by feature name; see ``weights_named`` for the names of presets."""
     return weights_named(weights, ratio) if isinstance(weights, str) else dict(weights)
 
 
 def _folds(size: int) -> dict[str, range]:
-    """The rows to hold out of so many, by what it is called to make models of the others."""
+    """Return the rows to hold out of ``size``; a key says which models are trained without them."""
     if size >= HELD_OUT_FROM:
         held = held_out(size, 10)
         note(f"no dev set: {len(held):,} training pairs are held out to tune on")
@@ -236,14 +238,14 @@ def train_smt(
     corpus: Corpus, tokenizer: WordTokenizer, config: TrainConfig, weights: str | Weights,
     out: Path, threads: int = 2, memory: int = 0, resume: bool = False, cluster: str = "",
 ) -> Manifest:  # fmt: skip
-    """Train on ``corpus`` and write the model directory ``out``; tuning begins at ``weights``, of
-    which a preset may be named (``search.features``).
+    """Train on ``corpus``, write the model directory ``out``, and return its manifest.
 
-    memory: bytes that may be taken, 0 for half of the machine's; the model is the same. resume:
-    continue what an interruption left beside ``out``. cluster: an address of ``mtkit.cluster``, of
-    who does the tasks instead of threads of this process. Raises InputError where there is nothing
-    to resume, or a training of another text or other settings, where the disk is too small, and for
-    workers that cannot be used.
+    weights: initial weights by feature name, or the name of a preset (``search.features``). memory:
+    bytes that training may use, 0 for half of the machine's; the model is the same. resume:
+    continue the interrupted training of ``out``. cluster: an address for ``mtkit.cluster``, whose
+    workers then run the tasks instead of threads of this process. Raises InputError if there is
+    nothing to resume, if the interrupted training had another text or other settings, if the disk
+    is too small, or if the workers cannot be used.
     """
     start = time.perf_counter()
     train, dev = corpus.train.without_empty(), corpus.dev and corpus.dev.without_empty()
@@ -267,7 +269,7 @@ def train_smt(
             save_training_hashes(corpus, directory)
         begun = _start(weights, figures["length_ratio"])
         searched = {"limits": config.limits._asdict(), "weights": begun, "verbatim": True}
-        resolved = asdict(config) | searched  # the weights are those that tuning began at
+        resolved = asdict(config) | searched  # weights: the initial ones
         figures = {"seconds": time.perf_counter() - start} | figures
         manifest = Manifest.of("smt", corpus, tokenizer, resolved, figures)
         manifest.write(directory)
@@ -275,7 +277,7 @@ def train_smt(
 
 
 def _done_by(address: str, alone: Stages, memory: int) -> AbstractContextManager[Stages]:
-    """The stages, done by those at ``address`` if there is one."""
+    """Return the stages, run by the workers at ``address`` if there is one."""
     if not address:
         return nullcontext(alone)
     from mtkit.cluster import connected

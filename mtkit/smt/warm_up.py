@@ -1,9 +1,9 @@
-"""What training runs, compiled before it is needed: once a machine, in two processes.
+"""Compile the kernels of training before it begins: once per machine, in two processes.
 
-A kernel is compiled for the types of its arguments, whatever they hold, so that three tiny
-sentences stand for any corpus. A process compiles on one core; so this one takes what estimates the
-models and tunes their weights, and a second one the search, which the first then finds in numba's
-cache. Where one core is all that may be taken, one process compiles both.
+numba compiles a kernel for the types of its arguments, not for their values. So three tiny
+sentences stand for any corpus. A process compiles on one core. So this process compiles what
+estimates models and tunes weights, and a second one compiles the search, which the first then loads
+from numba's cache. With one thread, one process compiles both.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ SEARCH = {"ngrams", "options", "decoder", "hypothesis", "nbest", "heap", "bleu",
 
 
 def compile_kernels(aligners: Sequence[str], tuner: str | None, threads: int = 2) -> None:
-    """Compile what training with ``aligners`` and ``tuner`` needs; without tuning no search. Of one
-    thread there is no second process.
+    """Compile what training with ``aligners`` and ``tuner`` needs.
+
+    tuner: None means no tuning, hence no search. threads: 1 means no second process.
     """
     modules = ESTIMATION.union(*(ALIGNERS[aligner].modules for aligner in aligners))
     modules |= SEARCH | TUNERS[tuner] if tuner else set()
@@ -71,7 +72,7 @@ def compile_kernels(aligners: Sequence[str], tuner: str | None, threads: int = 2
 
         with _counted(count):
             Places.of(Flat.of([[1]]), Flat.of([[1]]), 2, 2)
-            is_first_run = bool(compiled)  # if these are new here, so are all
+            is_first_run = bool(compiled)  # if these were not in the cache, no kernel is
             beside = bool(tuner) and is_first_run and threads > 1
             with _second_process(count) if beside else nullcontext():
                 _estimate(aligners)
@@ -94,7 +95,7 @@ def _counted(count: Callable[[str], None]) -> Iterator[None]:
 
         def on_end(self, event: Any) -> None:
             function = event.data["dispatcher"].py_func
-            if function in KERNELS:  # not what numba has of its own
+            if function in KERNELS:  # numba also compiles functions of its own
                 count(f"{function.__module__}.{function.__name__}")
 
     with event.install_listener("numba:compile", Listener()):
@@ -103,7 +104,7 @@ def _counted(count: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def _second_process(count: Callable[[str], None]) -> Iterator[None]:
-    """Compile the search beside the block, which ends when both are done."""
+    """Compile the search in a second process while the block runs; at its end wait for both."""
 
     def read(lines: IO[str]) -> None:
         for line in lines:
@@ -129,7 +130,7 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
 
 
 def _estimate(aligners: Sequence[str]) -> None:
-    """Run all that estimates models."""
+    """Run everything that estimates models."""
     with TemporaryDirectory(prefix="mtkit-") as name:
         place, stages = Path(name), Stages(Path(name))
         shards.write(place / "text", zip(SOURCE, TARGET, strict=True))
@@ -144,7 +145,7 @@ def _estimate(aligners: Sequence[str]) -> None:
 
 
 def _tune(tuner: str) -> None:
-    """Find weights for the list of one sentence, of two hypotheses."""
+    """Find weights on an n-best list of one sentence with two hypotheses."""
     hypotheses, reference, begin = Flat.of([[1], [1, 2]]), Flat.of([[1, 2]]), np.array([0, 2])
     features, weights = np.zeros((2, len(NAMES)), np.float32), np.ones(len(NAMES))
     lists = Lists(begin, features, statistics(hypotheses, reference, begin))
@@ -155,7 +156,7 @@ def _tune(tuner: str) -> None:
 
 
 def _search() -> None:
-    """Translate by a system that knows neither phrase nor word."""
+    """Translate with a system that has no phrases and no words."""
     source, target = Vocabulary.build(SOURCE), Vocabulary.build(TARGET)
     none, ends = np.empty(0, np.int32), np.zeros(1, np.int64)
     masks, features = np.empty(0, np.uint64), np.empty((0, 4), np.float32)
@@ -164,7 +165,7 @@ def _search() -> None:
         *read_only([none, ends, none, ends, masks, ends, features, reordering, masks])
     )
     flaws(table)
-    # Of the language model only the specials: node 0 and a leaf for each of them.
+    # The language model has only the specials: the root, node 0, and a leaf for each.
     ids = np.array([0, LM_UNK, LM_BOS, LM_EOS], np.int32)
     leaves = np.array([1, 4, 4, 4, 4], np.int32)
     trie = Lm(ids, leaves, np.zeros_like(ids), *np.zeros((2, 4), np.float32))

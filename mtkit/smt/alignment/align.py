@@ -1,20 +1,19 @@
-"""Word alignment of a corpus: both directions by one model, then symmetrised.
+"""Word alignment of a corpus: both directions by one model, then symmetrisation.
 
 Each model starts from a simpler one (Och & Ney 2003):
 
     ibm1        Model 1                                     from uniform t
     diagonal    Model 2 with a prior on the diagonal        from uniform t
     hmm         jumps from position to position             from ibm1
-    fertility   the HMM and fertilities, sampled            from diagonal
+    fertility   the HMM with fertilities, by sampling       from diagonal
 
-and ends in P(a_j = i | f, e) of every place; f_j is linked to the i where that is largest. All see
-words by their *stems*, the first letters without accents and case: a small corpus knows few
-inflected forms well, and the beginning of a word says more of its meaning than the end (Fraser &
-Marcu 2005).
+and gives P(a_j = i | f, e) of every place; f_j is linked to the i with the highest one. All models
+replace words by their *stems*, the first letters without accents and case: a small corpus has too
+few occurrences of most inflected forms, and the beginning of a word says more about its meaning
+than the end (Fraser & Marcu 2005).
 
-What a direction has learnt becomes a ``WordModel`` of whole words for whoever asks for it.
-
-Letters as in ``places``; e is what is given, f what is explained.
+``Alignment.save_models`` makes a ``WordModel`` of whole words from each direction. Letters as in
+``places``.
 """
 
 from __future__ import annotations
@@ -40,19 +39,19 @@ from mtkit.text.shards import SIDES, Shards
 from mtkit.text.stems import stem
 from mtkit.text.vocabulary import SPECIALS, Vocabulary
 
-ITERATIONS = 5  # of EM, each model
+ITERATIONS = 5  # of EM, for each model
 ALPHA = 0.01  # Dirichlet prior of t in EM
 
 
 class Aligner(NamedTuple):
-    """A model, by the models that it is learnt from, one after the other."""
+    """An aligner: the models trained one after the other, each from the t of the one before."""
 
-    models: dict[str, Model]  # by EM
-    sampled: bool = False  # fertilities, from there on
+    models: dict[str, Model]  # trained by EM
+    sampled: bool = False  # whether the HMM with fertilities follows
 
     @property
     def modules(self) -> set[str]:
-        """Those with the kernels."""
+        """Names of the modules that hold its kernels."""
         return {*self.models, *["fertility"] * self.sampled}
 
 
@@ -66,27 +65,28 @@ ALIGNERS = {
 
 @dataclass(frozen=True)
 class Trained:
-    """What was learnt of one direction."""
+    """One direction after training."""
 
     sides: tuple[str, str]  # e and f
-    posteriors: Outputs  # P(a_j = i | f, e) of every place, float32 ``posterior``, a shard each
-    jumps: Float64  # s of ``hmm``, its start where the model has no jumps
+    posteriors: Outputs  # P(a_j = i | f, e) of every place, float32 ``posterior``, of each shard
+    jumps: Float64  # s of ``hmm``, its initial value if the model has no jumps
     perplexity: dict[str, list[float]]  # by model and iteration
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A text with its links, and what was learnt in finding them."""
+    """A text with its links and both trained directions."""
 
     text: Shards
     stages: Stages
-    links: Outputs  # ``Links`` with probabilities, a shard each
+    links: Outputs  # ``Links`` with probabilities, of each shard
     forward: Trained  # P(y|x)
     backward: Trained  # P(x|y)
 
     def save_models(self, out: Path) -> None:
-        """Write ``WordModels``: both directions, to align other text by. What they are made from
-        is gone then.
+        """Write both directions as ``WordModels`` into ``out``, to align other text.
+
+        Deletes the posteriors, from which they are made.
         """
         for side in SIDES:
             shutil.copy(self.text.directory / f"{side}.json", out / f"{side}.json")
@@ -96,7 +96,7 @@ class Alignment:
             stages.forget(way.posteriors.place.name)
 
     def read_links(self) -> Links:
-        """Those of the whole text."""
+        """Return the links of the whole text."""
         return joined([Links.load(out) for out in self.links])
 
 
@@ -104,7 +104,7 @@ def align(
     text: Shards, stages: Stages, aligner: str = "fertility",
     heuristic: str = "grow-diag-final-and",
 ) -> Alignment:  # fmt: skip
-    """Align sentences that correspond, by one of ``ALIGNERS`` and ``HEURISTICS``."""
+    """Align the sentence pairs of ``text`` by one of ``ALIGNERS`` and one of ``HEURISTICS``."""
     [stems] = stages.run("stems", _stems, [(text,)])
 
     def train(name: str, sides: tuple[str, str], stages: Stages) -> Trained:
@@ -120,7 +120,7 @@ def align(
 def _train(
     text: Shards, sides: tuple[str, str], stems: Path, aligner: str, stages: Stages
 ) -> Trained:
-    """Learn P(f|e) by one of ``ALIGNERS``."""
+    """Train P(f|e) by one of ``ALIGNERS``; stems: directory with the class of each word."""
     classes = stems / f"{sides[0]}.npy", stems / f"{sides[1]}.npy"
     d = Direction.of(text, *sides, classes, stages)
     perplexities, learnt, name = dict[str, list[float]](), Learnt(None, None, []), ""
@@ -145,14 +145,14 @@ def _train(
 
 
 def _stems(into: Path, text: Shards) -> None:
-    """The class of each word of either side: its stem."""
+    """Write the class of each word of both sides: the id of its stem."""
     save(into, **{side: stem_ids(text.vocabulary(side))[0] for side in SIDES})
 
 
 def _link(
     into: Path, text: Shards, heuristic: str, forward: Trained, backward: Trained, k: int
 ) -> None:
-    """The ``rated`` links of a shard."""
+    """Write the ``rated`` links of a shard."""
     x, y = (Flat.side(text, side, k) for side in SIDES)
     of_y, of_x = (array(way.posteriors[k], "posterior") for way in (forward, backward))
     to_x = best_links(of_y, beginnings(x, y), x.begin, y.begin)
@@ -161,21 +161,21 @@ def _link(
 
 
 def stem_ids(words: Vocabulary) -> tuple[Int32, int]:
-    """The id of each word's stem, int32 (V,), and the number of ids; specials keep theirs."""
+    """Return the id of each word's stem, int32 (V,), and the number of ids; specials keep ids."""
     ids, stems = dict[str, int](), map(stem, words.words[len(SPECIALS) :])
     numbers = [ids.setdefault(s, len(ids)) for s in (*SPECIALS, *stems)]
     return np.array(numbers, np.int32), len(ids)
 
 
 def perplexity(likelihood: float, words: int, sentences: int) -> float:
-    """exp(−ln P(f|e) / N), N the words of f and one end a sentence."""
+    """Return exp(−ln P(f|e) / N); N = words of f + one end per sentence."""
     return math.exp(-likelihood / (words + sentences))
 
 
 def aer(links: Sequence[LinkSet], gold: Sequence[LinkSet]) -> tuple[float, float, float]:
-    """Alignment error rate, precision, recall where all gold links are sure (Och & Ney 2003).
+    """Return alignment error rate (Och & Ney 2003), precision and recall, each from 0 to 1.
 
-    Without any link on either side there is no error: AER 0.
+    All gold links count as sure. If there are no links at all, AER is 0.
     """
     n, n_gold = sum(map(len, links)), sum(map(len, gold))
     both = sum(len(a & g) for a, g in zip(links, gold, strict=True))

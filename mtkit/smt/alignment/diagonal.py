@@ -1,19 +1,19 @@
-"""Model 2 with a diagonal prior (Dyer, Chahuneau & Smith 2013): words keep their places, roughly.
+"""Model 2 with a prior on links near the diagonal (Dyer, Chahuneau & Smith 2013).
 
-Letters as in ``places``. A word comes from the empty word with p₀, else from a position near the
-diagonal; λ, the *tension*, says how near, and is learnt with t:
+Letters as in ``places``. A word is aligned to the empty word with probability p₀, else to a
+position near the diagonal. λ, the *tension*, sets how near; it is learnt with t:
 
     h(i, j) = |i/I − j/J|                           distance from the diagonal,  i ∈ 1…I, j ∈ 1…J
     p(i|j)  = (1 − p₀) exp(−λ h(i, j)) / Z_j        Z_j = Σ_i exp(−λ h(i, j)),   p(0|j) = p₀
     P(f|e)  = Π_j Σ_i p(i|j) t(f_j|e_i)
 
-EM expects c(f|e) and the distance H = Σ_j Σ_i P(a_j = i|f, e) h(i, j). The best λ is where the
-model itself expects the same: with w_j = 1 − P(a_j = 0|f, e), the mass that is not the empty
-word's, and E_j, V_j the mean and variance of h under exp(−λ h)/Z_j,
+The E-step computes c(f|e) and the expected distance H = Σ_j Σ_i P(a_j = i|f, e) h(i, j). At the
+best λ the prior expects the same distance. With w_j = 1 − P(a_j = 0|f, e), the probability of a
+link to a word of e, and E_j, V_j, the mean and variance of h under exp(−λ h)/Z_j, this means
 
     Σ_j w_j E_j = H        by Newton's steps     λ ← λ + (Σ_j w_j E_j − H) / Σ_j w_j V_j
 
-All sentence pairs of one size (I, J) share E_j and V_j, so w is summed by size first.
+All sentence pairs of one size (I, J) share E_j and V_j, so w is first summed by size.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Prior(NamedTuple):
 
     tension: float
     sizes: Int64  # (I, J) of each, different ones (n, 2), rising
-    begin: Int64  # (n + 1,) w_1 … w_J of each size begin there
+    begin: Int64  # (n + 1,) where w_1 … w_J of each size begin
 
     @classmethod
     def of(cls, e_begin: Int64, f_begin: Int64) -> Prior:
-        """That of a text before the first iteration; see ``Flat.begin``."""
+        """Return the prior of a text before the first iteration; see ``Flat.begin``."""
         key = np.unique(np.diff(e_begin) << 32 | np.diff(f_begin))
         sizes = np.column_stack([key >> 32, key & 0xFFFFFFFF])
         begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[:, 1])])
@@ -50,13 +50,13 @@ class Prior(NamedTuple):
 
 
 def start(d: Direction) -> Prior:
-    """That of a text in shards."""
+    """Return the prior of a text in shards before the first iteration."""
     sides = (d.text.directory / side / "begin.npy" for side in (d.e, d.f))
     return Prior.of(*(np.load(path, mmap_mode="r") for path in sides))
 
 
 def expect(places: Places, t: Float64, prior: Prior, posterior: Float32) -> tuple[Float64, Float64]:
-    """c of t; H, then w of every size, then ln P(f|e). See ``direction.Model``."""
+    """Return c; H, then w of every size, then ln P(f|e). See ``direction.Model``."""
     key = np.diff(places.e_begin) << 32 | np.diff(places.f_begin)
     w_begin = prior.begin[np.searchsorted(prior.sizes[:, 0] << 32 | prior.sizes[:, 1], key)]
     counts, n = np.zeros(len(t) + 1 + prior.begin[-1]), len(t)
@@ -66,7 +66,7 @@ def expect(places: Places, t: Float64, prior: Prior, posterior: Float32) -> tupl
 
 
 def update(sums: Float64, before: Prior) -> Prior:
-    """The best λ, from the one before."""
+    """Return the prior with the best λ; Newton's method starts from the λ before."""
     tension, H, w = before.tension, sums[0], sums[1:]
     for _ in range(NEWTON):
         mean, variance = _moments(before.sizes, w, tension)
@@ -83,9 +83,12 @@ MODEL = Model(start, expect, update)
 
 @lean
 def near_diagonal(tension: float, I: int, J: int, j: int, p: Float64) -> float:
-    """Fill p[1 … I] with exp(−λ h(i, j)); Z_j. Away from the diagonal each is r times the last."""
+    """Fill p[1 … I] with exp(−λ h(i, j)); return Z_j.
+
+    The loops go away from the diagonal, where each value is r times the one before.
+    """
     r = np.exp(-tension / I)
-    x = j * I / J  # where the diagonal passes: h = |i − x| / I
+    x = j * I / J  # the diagonal at j: h = |i − x| / I
     low = min(int(x), I)
     first = np.exp(-tension * (x - low) / I)
     total, value = 0.0, first
@@ -106,9 +109,9 @@ def _expect(
     places: Places, t: Float64, tension: float, w_begin: Int64, posterior: Float32, first: int,
     last: int, counts: Float64,
 ) -> float:  # fmt: skip
-    """Add the expected counts of sentences first … last − 1; their ln P(f|e).
+    """Add the expected counts of sentences first … last − 1; return their ln P(f|e).
 
-    counts: c, the distance H, then w_j of each size, those of sentence s from ``w_begin[s]`` on.
+    counts: c, then H, then w of every size; w_j of sentence s is ``w_begin[s] + j`` behind c.
     """
     likelihood, entry, w = 0.0, places.entry, counts[len(t) :]
     p = np.empty(longest(places.e_begin) + 1)
@@ -137,7 +140,7 @@ def _expect(
 
 @kernel
 def _moments(sizes: Int64, w: Float64, tension: float) -> tuple[float, float]:
-    """Σ_j w_j E_j and Σ_j w_j V_j; sizes: (I, J), int64 (n, 2), by rising I."""
+    """Return Σ_j w_j E_j and Σ_j w_j V_j; sizes: (I, J), int64 (n, 2), by rising I."""
     mean, variance, at = 0.0, 0.0, 0
     p = np.empty(sizes[-1, 0] + 1 if len(sizes) > 0 else 0)
     for I, J in sizes:

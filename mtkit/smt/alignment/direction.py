@@ -1,18 +1,18 @@
-"""One direction, P(f|e), of a text in shards: who meets whom, and EM over all of it.
+"""One direction, P(f|e), of a text in shards: the word pairs that co-occur, and EM over them.
 
-Letters as in ``places``. A shard has ``Places`` of its own, in which words are numbered by their
-rank among those of the shard, and a t of its own, of the pairs of words that meet in it. The t of
-the whole text is found in parts, each of a range of words e:
+Letters as in ``places``. Each shard has its own ``Places``, whose words are ranks among the words
+of the shard, and its own t, for the word pairs of the shard. The t of the whole text is computed in
+parts; a part is a range of words e:
 
-    key      e · 2³² + f of a pair of words that meets; those of a shard, and of a part, are sorted
+    key      e · 2³² + f of a word pair that co-occurs; the keys of a shard or a part are sorted
     cuts     (S, P + 1): the keys of shard k that belong to part p are cuts[k, p] : cuts[k, p + 1]
-    slots    where each key of a shard stands among those of all parts, one behind the other
+    slots    the index of each key of a shard among the keys of all parts in order
 
     E-step   a task for each shard: t(f|e) of its keys by ``slots``, then its expected counts
-    M-step   a task for each part: c(f|e) = Σ_k those of shard k, in this order; then t(f|e)
+    M-step   a task for each part: c(f|e) = Σ_k the counts of shard k, in this order; then t(f|e)
 
-Nothing a task holds grows with the text, but for the t of a single e. How many parts there are
-changes nothing, since M-steps go row by row.
+A task needs memory that does not grow with the text, except for the row t(·|e) of one word e. The
+number of parts does not change the result, since the M-step is row by row.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
 from mtkit.storage.stages import Outputs, Stages, array, load, pack, unpack, write_array
 from mtkit.text.shards import Shards
 
-HELD = 64  # bytes a key of a shard that a task of a part holds
-PARTS = 4  # at least, for several threads
-LOW = 0xFFFFFFFF
+HELD = 64  # bytes that the task of a part holds for each key of a shard
+PARTS = 4  # at least, so that several threads have work
+LOW = 0xFFFFFFFF  # the bits of f in a key
 
 
 @dataclass(frozen=True)
 class Direction:
-    """P(f|e) of words by their classes; small, to be sent to tasks."""
+    """The keys and places of P(f|e) between word classes, as paths that are cheap to send."""
 
     text: Shards
     e: str  # a side of the text
     f: str
-    places: Outputs  # a shard each, see ``_places``
+    places: Outputs  # of each shard, see ``_places``
     table: Path  # see ``cut``
-    keys: Outputs  # a part each, see ``_keys``
-    slots: Outputs  # a shard each, see ``_slots``
+    keys: Outputs  # of each part, see ``_keys``
+    slots: Outputs  # of each shard, see ``_slots``
 
     @classmethod
     def of(
         cls, text: Shards, e: str, f: str, classes: tuple[Path, Path], stages: Stages
     ) -> Direction:
-        """Find all pairs of words that meet in a sentence pair.
+        """Find all word pairs that co-occur in a sentence pair.
 
-        classes: files with the class of each word of e, of f, int32 (V,).
+        classes: two files, with the class of each word of e and of f, int32 (V,).
         """
         calls = [(text, e, f, classes, k) for k in range(len(text))]
         places = stages.run("places", _places, calls)
@@ -64,11 +64,11 @@ class Direction:
         return cls(text, e, f, places, table, keys, slots)
 
     def read(self, k: int) -> Places:
-        """The places of shard ``k``."""
+        """Return the places of shard ``k``."""
         return Places(*unpack(self.places[k], *Places._fields))
 
     def t(self, k: int, t: Path | None) -> Float64:
-        """t(f|e) of the keys of shard ``k``, of a file of those of all; None: the uniform one."""
+        """Return t(f|e) of the keys of shard ``k``; t: file with t of all keys, None: uniform."""
         slots, every = unpack(self.slots[k], "slots", "every")
         if t is None:
             return np.full(len(slots), 1.0 / max(1, every[0]))
@@ -77,17 +77,17 @@ class Direction:
 
 
 def gather(path: Path, at: Int64) -> Any:
-    """Rows ``at`` of an array in a file, of which no more is read."""
+    """Return rows ``at`` of the array in a file; only these are read."""
     return np.asarray(np.load(path, mmap_mode="r"))[at]
 
 
 def beginnings(e: Flat, f: Flat) -> Int64:
-    """``Places.begin``."""
+    """Return ``Places.begin`` of a text."""
     return np.cumsum(np.append(0, (np.diff(e.begin) + 1) * np.diff(f.begin)))
 
 
 def ranked(words: Int32, size: int) -> tuple[Int32, Int32]:
-    """The different ids of a shard behind the empty word's, sorted, and each word as its rank.
+    """Return the sorted distinct ids, the empty word's first, and each word's rank among them.
 
     size: ids are below it.
     """
@@ -97,7 +97,7 @@ def ranked(words: Int32, size: int) -> tuple[Int32, Int32]:
 
 
 def meet(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Places, Int64, Int32]:
-    """Places of a shard with its keys sorted; these; and the classes of e that it has."""
+    """Return the places of a shard, its sorted keys, and the classes of e that occur in it."""
     (e_ids, e_rank), (f_ids, f_rank) = (
         ranked(classes[side.words], len(classes)) for side, classes in ((e, e_class), (f, f_class))
     )
@@ -115,15 +115,16 @@ def meet(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Places, Int6
 
 
 def _places(into: Path, text: Shards, e: str, f: str, classes: tuple[Path, Path], k: int) -> None:
-    """The ``Places`` of a shard, its keys, and the classes of e that it has: ``ids``."""
+    """Write the ``Places`` of a shard, its ``key``, and ``ids``, the classes of e in it."""
     sides = Flat.side(text, e, k), Flat.side(text, f, k)
     places, key, ids = meet(*sides, *(load(path) for path in classes))
     pack(into, **places._asdict(), key=key, ids=ids)
 
 
 def cut(into: Path, shards: Outputs, held: int, budget: int) -> None:
-    """Ranges of e with about equally many keys, of which ``held`` bytes each fit into ``budget``:
-    their ``bounds`` (P + 1,), and ``cuts``.
+    """Divide the words e into P ranges with about equally many keys; write ``bounds`` and ``cuts``.
+
+    bounds: (P + 1,), the first e of each range. held: bytes per key; budget: bytes per range.
     """
     widths = np.zeros(1, np.int64)
     for out in shards:
@@ -140,7 +141,7 @@ def cut(into: Path, shards: Outputs, held: int, budget: int) -> None:
 
 
 def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
-    """The keys of a part as rows of e; by its number, where those of each shard stand in it."""
+    """Write the words ``e`` of a part and their ``row``; as "k", where shard k's keys are in it."""
     cuts = array(table, "cuts")
     own = [array(out, "key", *cuts[k, p : p + 2].tolist()) for k, out in enumerate(shards)]
     keys = np.sort(np.concatenate(own))
@@ -151,8 +152,10 @@ def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
 
 
 def _slots(into: Path, places: Outputs, keys: Outputs, k: int) -> None:
-    """``slots`` of a shard; ``rows``, where its e stand among those of all parts; and ``every``,
-    how many words the empty word meets.
+    """Write ``slots``, ``rows`` and ``every`` of a shard.
+
+    rows: index of each e of the shard among those of all parts; every: number of words f of the
+    text, all of which co-occur with the empty word.
     """
     slots, e, n, every = [], [], 0, 0
     for p, part in enumerate(keys):
@@ -169,22 +172,22 @@ def _slots(into: Path, places: Outputs, keys: Outputs, k: int) -> None:
 
 
 class Model(NamedTuple):
-    """What EM needs of a model of alignment."""
+    """The functions of an alignment model that EM calls."""
 
-    # Its parameters besides t, before the first iteration.
+    # Returns the parameters besides t before the first iteration.
     start: Callable[[Direction], Any]
-    # Of places, t, the other parameters, posteriors to fill: c of t and the sums that the other
-    # parameters are found from, ln P(f|e) the last of them.
+    # The E-step. Takes places, t, the other parameters, and posteriors to fill or NOTHING. Returns
+    # c, and the sums that ``update`` needs, followed by ln P(f|e).
     expect: Callable[[Places, Float64, Any, Float32], tuple[Float64, Float64]]
-    # The other parameters, of those sums and of themselves before.
+    # Returns the other parameters from those sums, without ln P(f|e), and their values before.
     update: Callable[[Float64, Any], Any]
 
 
 class Learnt(NamedTuple):
-    """Where EM has come to."""
+    """The parameters after EM."""
 
-    t: Path | None  # of all keys
-    other: Any  # parameters
+    t: Path | None  # file with t of all keys
+    other: Any  # the parameters besides t
     likelihood: list[float]  # ln P(f|e) of the text before each iteration
 
 
@@ -192,7 +195,7 @@ def em(
     d: Direction, stages: Stages, name: str, model: Model, iterations: int, alpha: float,
     t: Path | None = None,
 ) -> Learnt:  # fmt: skip
-    """EM from t on; alpha: the prior of ``places.maximise``."""
+    """Run EM from ``t``, None: from uniform t; alpha: the prior of ``places.maximise``."""
     other, likelihood = model.start(d), []
     shards, parts = range(len(d.text)), range(len(d.keys))
     for n in range(1, iterations + 1):
@@ -211,7 +214,7 @@ def em(
 
 
 def posteriors(d: Direction, stages: Stages, name: str, model: Model, learnt: Learnt) -> Outputs:
-    """P(a_j = i | f, e) of every place, float32 ``posterior``, a shard each."""
+    """Return P(a_j = i | f, e) of every place, float32 ``posterior``, one output per shard."""
     calls = [(d, model.expect, k, learnt.t, learnt.other) for k in range(len(d.text))]
     return stages.run(f"{name}-posterior", _posterior, calls)
 
@@ -219,7 +222,7 @@ def posteriors(d: Direction, stages: Stages, name: str, model: Model, learnt: Le
 def _expect(
     into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Path | None, other: Any
 ) -> None:
-    """The E-step of a shard."""
+    """Do the E-step of a shard."""
     counts, sums = expect(d.read(k), d.t(k, t), other, NOTHING)
     pack(into, counts=counts, sums=sums)
 
@@ -234,7 +237,7 @@ def _posterior(
 
 
 def _maximise(into: Path, d: Direction, p: int, counts: Outputs, alpha: float) -> None:
-    """The M-step of a part."""
+    """Do the M-step of a part."""
     cuts = array(d.table, "cuts")
     row, *at = unpack(d.keys[p], "row", *map(str, range(len(counts))))
     c = np.zeros(row[-1])
@@ -245,13 +248,13 @@ def _maximise(into: Path, d: Direction, p: int, counts: Outputs, alpha: float) -
 
 
 def _join(into: Path, parts: Outputs, counts: Outputs) -> None:
-    """t of all keys, and the sums of all shards."""
+    """Write t of all keys, and the total of the sums of all shards."""
     write_array(into / "t.npy", (array(part, "t") for part in parts), np.float64)
     pack(into, sums=total(counts, "sums"))
 
 
 def total(outputs: Outputs, name: str) -> NDArray[Any]:
-    """The sum of an array over the outputs of a stage, in their order."""
+    """Return the sum of an array over the outputs of a stage, added in their order."""
     sums = array(outputs[0], name)
     for k in range(1, len(outputs)):
         sums += array(outputs[k], name)

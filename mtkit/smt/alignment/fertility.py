@@ -1,30 +1,30 @@
-"""HMM with fertility, sampled (Östling & Tiedemann 2016; Gal & Blunsom 2013).
+"""HMM with fertility, by Gibbs sampling (Östling & Tiedemann 2016; Gal & Blunsom 2013).
 
-Letters as in ``places``. Beside what the HMM knows, each word e has a say in how many words it
-explains, its *fertility* φ: "to" often none, a compound two. Exact EM is out of reach then; Gibbs
-sampling is simple: visit each f_j, forget its link, draw a new one given all others.
+Letters as in ``places``. In addition to the HMM, each word e has a distribution of its *fertility*
+φ, the number of words aligned to it: often 0 for "to", 2 for a compound. Exact EM is then
+intractable. Gibbs sampling visits each f_j, removes its link, and draws a new one given all others.
 
-    n(e, f)  links between e and f in the corpus, f_j's left out        N(e) = Σ_f n(e, f)
-    R(e)     the number of words that ever meet e
-    s(d)     share of the jumps of width d                              m, m′   the positions of e
-    F_e(φ)   share of e's occurrences with fertility φ                          before and after:
+    n(e, f)  links between e and f in the corpus, without f_j's         N(e) = Σ_f n(e, f)
+    R(e)     number of different words that co-occur with e
+    s(d)     relative frequency of jumps of width d                     m, m′   the positions of e
+    F_e(φ)   relative frequency of fertility φ of e                             before and after:
 
     P(a_j = i | rest) ∝ (1 − p₀) (n(e_i, f_j) + α) / (N(e_i) + α R(e_i))
                         · s(i − m) s(m′ − i) · F_{e_i}(φ_i + 1) / F_{e_i}(φ_i)
     P(a_j = 0 | rest) ∝ p₀ (n(e_0, f_j) + α) / (N(e_0) + α R(e_0)) · s(m′ − m)
 
-m and m′ are where the nearest words before and behind f_j come from that are not from e_0; 0 and
-I + 1 at the ends. t has a Dirichlet(α) prior and is integrated out, hence n(e, f) + α; s and F, of
-which each event gets a pseudo-count too, stay as they are during a sweep over the corpus and are
-counted again after it. A shard of a large text sweeps over its own sentences: it sees its own new
-links at once and those of the others after the sweep (AD-LDA, Newman et al. 2009), so that shards
-need nothing of one another. A text of 200,000 words, cut into 8, loses 0.3 points of AER by that.
+m and m′ are the positions that the nearest words before and after f_j are aligned to, words aligned
+to e_0 left out; 0 and I + 1 at the ends. t has a Dirichlet(α) prior and is integrated out, hence
+n(e, f) + α. s and F also have pseudo-counts. They are fixed during a sweep over the corpus and
+counted again after it. In a large text, each shard sweeps over its own sentences. It uses its own
+new links at once and those of other shards after the sweep (AD-LDA, Newman et al. 2009), so shards
+can be swept in parallel. This costs 0.3 points of AER on a text of 200,000 words in 8 shards.
 
-A *sampler* begins with links drawn from another model's posterior and sweeps over the corpus. The
-distributions it draws from, averaged over the later sweeps and over several samplers, are the
-posterior: less noisy than averages of the links drawn. Several short samplers do better than one
-long: each stays near the good start and errs in its own way. Draws are from seeded generators, one
-a sampler and shard, so that the number of threads decides nothing.
+A *sampler* draws its first links from another model's posterior and then sweeps over the corpus.
+The posterior is the average of the distributions that it draws from, over the later sweeps and over
+several samplers. It is less noisy than an average of the links drawn. Several short samplers do
+better than a long one: each stays near the good start and makes different errors. Each sampler and
+shard has a seeded generator, so the number of threads does not change the result.
 """
 
 from __future__ import annotations
@@ -47,19 +47,20 @@ EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
 JUMP_PRIOR = 0.5  # pseudo-count of each jump
 FERTILITY_PRIOR = 5.0  # pseudo-count of each fertility
-HIGHEST = 7  # fertilities above count as this
+HIGHEST = 7  # higher fertilities count as this one
 SAMPLERS = 4
 BURN_IN, KEPT = 2, 4  # sweeps
 SEED = 1
-# What a sweep reads of all keys (n) and of all rows, and the shape of what each has.
+# The arrays that a sweep reads, by key (n) or by row (the others), and the shape of one entry.
 WIDTHS = {"n": (SAMPLERS,), "N": (SAMPLERS,), "R": (), "gains": (SAMPLERS, HIGHEST + 1)}
 
 
 def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[Outputs, Float64]:
-    """The posterior of every place, float32 ``posterior``, a shard each, and the expected jumps.
+    """Return the posterior of every place, float32 ``posterior`` per shard, and counts of jumps.
 
-    start: a model, as it was learnt, to draw the first links from. jumps: float64 (2·L + 1,), the
-    number of jumps of width d at ``L + d``, L = the longest sentence + 1.
+    model, start: an alignment model and its parameters, to draw the first links from. The counts,
+    float64 (2·L + 1,), have jumps of width d at ``L + d``, L = words of the longest sentence e + 1.
+    They include pseudo-counts and are summed over the later sweeps and all samplers.
     """
     L = 1 + int(np.diff(np.load(d.text.directory / d.e / "begin.npy", mmap_mode="r")).max())
     shards, parts = range(len(d.text)), range(len(d.keys))
@@ -86,7 +87,7 @@ def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[O
 def _start(
     into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Path, other: Any, L: int
 ) -> None:
-    """Draw the first links of a shard, for each sampler: ``a`` (SAMPLERS, J of all sentences)."""
+    """Draw the first links of a shard for each sampler: ``a`` (SAMPLERS, words f of the shard)."""
     places = d.read(k)
     posterior = np.empty(len(places.entry), np.float32)
     expect(places, d.t(k, t), other, posterior)
@@ -98,7 +99,7 @@ def _start(
 def _resample(
     into: Path, d: Direction, k: int, before: Outputs, counts: Path, L: int, kept: int, threads: int
 ) -> None:
-    """A sweep over a shard, for each sampler; from the first ``kept`` on the posterior, too."""
+    """Sweep over a shard with each sampler; from ``kept`` = 1 on, also add to the posterior."""
     places, [a, random] = d.read(k), unpack(before[k], "a", "random")
     slots, rows = unpack(d.slots[k], "slots", "rows")
     n, N, R, gains = (
@@ -126,15 +127,19 @@ def _resample(
 
 
 def _tally(places: Places, a: Int32, L: int) -> dict[str, NDArray[Any]]:
-    """What ``_count`` finds of the links of each sampler: n (keys, SAMPLERS), F (rows, SAMPLERS,
-    φ) and jumps (SAMPLERS, 2·L + 1).
+    """Return the counts of ``_count`` for the links of each sampler.
+
+    n: (keys, SAMPLERS); F: (rows, SAMPLERS, φ); jumps: (SAMPLERS, 2·L + 1).
     """
     n, jumps, F = zip(*(_count(places, links, L) for links in a), strict=True)
     return {"n": np.stack(n, axis=1), "F": np.stack(F, axis=1), "jumps": np.stack(jumps)}
 
 
 def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
-    """n (keys, SAMPLERS), N (rows, SAMPLERS), R (rows,), gains (rows, SAMPLERS, φ) of a part."""
+    """Write n (keys, SAMPLERS), N (rows, SAMPLERS), R (rows,), gains (rows, SAMPLERS, φ) of a part.
+
+    links: of each shard, with its counts.
+    """
     bounds, cuts = unpack(d.table, "bounds", "cuts")
     e, row, *slots = unpack(d.keys[p], "e", "row", *map(str, range(len(links))))
     n = np.zeros((row[-1], SAMPLERS), np.float32)
@@ -149,7 +154,7 @@ def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
 
 
 def _join(into: Path, parts: Outputs, links: Outputs) -> None:
-    """The arrays of ``_merge`` for all keys and rows, and the jumps of all shards."""
+    """Write the arrays of ``_merge`` for all keys and rows, and the jumps of all shards."""
     for name, width in WIDTHS.items():
         values = (array(part, name) for part in parts)
         write_array(into / f"{name}.npy", values, np.float32, *width)
@@ -157,9 +162,9 @@ def _join(into: Path, parts: Outputs, links: Outputs) -> None:
 
 
 def _gains(F: Float32, first: int) -> Float32:
-    """p₀ for the empty word, (1 − p₀) F_e(φ + 1) / F_e(φ) for the others, φ on the last axis.
+    """Return p₀ for the empty word, else (1 − p₀) F_e(φ + 1) / F_e(φ); φ is the last axis.
 
-    first: the e of the first row.
+    first: the word e of the first row.
     """
     gains = np.empty_like(F)
     gains[..., :-1] = (1 - EMPTY_WORD) * F[..., 1:] / F[..., :-1]
@@ -174,7 +179,10 @@ def _gains(F: Float32, first: int) -> Float32:
 
 @lean
 def _pick(p: Float32, total: float | np.float32, random: UInt64) -> int:
-    """An index drawn by the weights ``p``, of sum ``total``: SplitMix64 (Steele et al. 2014)."""
+    """Draw an index by the weights ``p``, of sum ``total``, with SplitMix64 (Steele et al. 2014).
+
+    random: uint64 (1,), the generator's state, which advances.
+    """
     random[0] += np.uint64(0x9E3779B97F4A7C15)
     left = float(mix(random[0]) >> np.uint64(11)) / 2.0**53 * total
     for i in range(len(p) - 1):
@@ -186,7 +194,7 @@ def _pick(p: Float32, total: float | np.float32, random: UInt64) -> int:
 
 @kernel
 def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
-    """A link a_j for every f_j of the corpus, drawn from the posterior ``start``."""
+    """Draw a link a_j for every f_j from the posterior ``start``; int32 (f_begin[−1],)."""
     a = np.empty(places.f_begin[-1], np.int32)
     for s in range(len(places.begin) - 1):
         n = places.e_begin[s + 1] - places.e_begin[s] + 1
@@ -198,8 +206,10 @@ def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
 
 @kernel
 def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float64, Float32]:
-    """n, float32, in the order of ``Places.column``, of all links of a shard; how often each jump
-    d occurs, float64, at L + d; and each fertility of e, float32 (rows, HIGHEST + 1).
+    """Count the links of a shard: return n, jumps and F.
+
+    n: float32, in the order of ``Places.column``; jumps: float64, of width d at L + d; F: number of
+    occurrences of each e with each fertility, float32 (rows, HIGHEST + 1).
     """
     n = np.zeros(len(places.column), np.float32)
     jumps = np.zeros(2 * L + 1)
@@ -228,10 +238,11 @@ def _sweep(
     places: Places, a: Int32, n: Float32, N: Float32, prior: Float32, jumps: Float32,
     gains: Float32, random: UInt64, posterior: Float32,
 ) -> None:  # fmt: skip
-    """Draw every link anew; add what it was drawn from to ``posterior``, unless that is empty.
+    """Draw every link again; add its distribution to ``posterior`` unless that is empty.
 
-    w[i] holds all that depends on e_i and φ_i alone. It is refreshed where a link comes or goes; at
-    another occurrence of the same word in the sentence, only with the next sentence.
+    w[i] holds the factors that depend only on e_i and φ_i. It is updated when a link to position i
+    is added or removed. For other occurrences of e_i in the sentence it is not: their w keeps the
+    old N(e_i) until the next sentence.
     """
     L = len(jumps) // 2
     p, w, phi = np.empty(L, np.float32), np.empty(L, np.float32), np.empty(L, np.int32)
@@ -276,7 +287,7 @@ def _weigh(
 
 @compiled(inline="always")
 def _next(links: Int32, j: int, I: int) -> int:
-    """m′ of f_j."""
+    """Return m′ of f_j."""
     for k in range(j + 1, len(links)):
         if links[k] > 0:
             return int(links[k])
@@ -287,7 +298,7 @@ def _next(links: Int32, j: int, I: int) -> int:
 def _distribution(
     n: Float32, entry: Int32, w: Float32, jumps: Float32, m: int, after: int, p: Float32
 ) -> np.float32:
-    """Fill p[0 … I] with the weights that the head of the module gives; their sum."""
+    """Fill p[0 … I] with P(a_j = i | rest), not normalised; return the sum."""
     L = len(jumps) // 2
     I = len(entry) - 1
     alpha = np.float32(ALPHA)

@@ -1,26 +1,25 @@
 """HMM alignment (Vogel et al. 1996; the empty word after Och & Ney 2003).
 
-Letters as in ``places``. The alignment is a Markov chain over positions of e: after a word that
-came from position m, the next comes from position i with a probability that depends on the jump,
+Letters as in ``places``. The alignment is a Markov chain over positions of e: after a word aligned
+to position m, the next is aligned to position i with a probability that depends on the jump,
 
     p(i|m, I) = s(i − m) / Σ_{l=1..I} s(l − m)                      i, m ∈ 1…I,  m = 0 at the start
 
-or, with probability p₀, from the empty word, which leaves m as it was:
+or, with probability p₀, to the empty word, which leaves m as it was:
 
     P(f, a|e) = Π_j  (1 − p₀) p(a_j|m, I) t(f_j|e_{a_j})   or   p₀ t(f_j|e_0)
 
-State of the chain: the memory m ∈ 0…I and whether f_j came from e_m or from e_0. With α split so
-into A (from e_m) and N (from e_0), the forward–backward recursions are
+A state of the chain is the last position m ∈ 0…I and whether f_j is aligned to e_m or to e_0. This
+splits the forward probability α into A (e_m) and N (e_0). The forward–backward recursions are
 
-    M[m]    = A[j−1,m] + N[j−1,m]                                   the mass that remembers m
-    A[j,m]  = (1 − p₀) t(f_j|e_m) Σ_m' M[m'] p(m|m')                O(I²) a word
+    M[m]    = A[j−1,m] + N[j−1,m]                                   the last position is m
+    A[j,m]  = (1 − p₀) t(f_j|e_m) Σ_m' M[m'] p(m|m')                O(I²) per word
     N[j,m]  = p₀ t(f_j|e_0) M[m]
     B[j,m'] = Σ_m (1 − p₀) p(m|m') t(f_{j+1}|e_m) B[j+1,m]  +  p₀ t(f_{j+1}|e_0) B[j+1,m']
 
-each column divided by its sum z_j = P(f_j | f_1 … f_{j−1}, e), so that ln P(f|e) = Σ_j ln z_j.
-Jumps beyond ±``FAR`` share the two outermost values of s. p₀ is fixed; s is re-estimated as its
-expected share of all jumps, which leaves the normalisation by I out of account, as the original
-does.
+Each column is divided by its sum z_j = P(f_j | f_1 … f_{j−1}, e), so that ln P(f|e) = Σ_j ln z_j.
+Jumps beyond ±``FAR`` share the two outermost values of s. p₀ is fixed. s is re-estimated as the
+expected relative frequency of each jump; this ignores the normalisation by I, as the original does.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ EMPTY_WORD = 0.2  # p₀
 
 
 def first_jumps() -> Float64:
-    """s before the first iteration, float64 (2·FAR + 1,), s[d + FAR] for jump d: near is likely."""
+    """Return s before EM, float64 (2·FAR + 1,), s[d + FAR] for jump d; d near 1 is likely."""
     d = np.arange(-FAR, FAR + 1)
     s: Float64 = np.exp(-np.abs(d - 1) / 2.0) + 1e-3
     s /= s.sum()
@@ -47,14 +46,14 @@ def first_jumps() -> Float64:
 def expect(
     places: Places, t: Float64, jumps: Float64, posterior: Float32
 ) -> tuple[Float64, Float64]:
-    """c of t; the jumps of every width, then ln P(f|e). See ``direction.Model``."""
+    """Return c; the expected count of each jump, then ln P(f|e). See ``direction.Model``."""
     counts, n = np.zeros(len(t) + len(jumps)), len(t)
     likelihood = _expect(places, t, jumps, posterior, 0, len(places.begin) - 1, counts)
     return counts[:n], np.append(counts[n:], likelihood)
 
 
 def update(jumps: Float64, _before: Float64) -> Float64:
-    """s as the share of all jumps that is expected of each."""
+    """Return s, the relative frequency of each jump; jumps: their expected counts."""
     s: Float64 = (jumps + 1e-6) / (jumps + 1e-6).sum()
     return s
 
@@ -63,7 +62,7 @@ MODEL = Model(lambda _: first_jumps(), expect, update)
 
 
 def fold_jumps(jumps: Float64) -> Float64:
-    """s of any table of jumps, that of jump 0 in its middle."""
+    """Return s, float64 (2·FAR + 1,), from counts of jumps; that of jump 0 is in the middle."""
     d = np.arange(len(jumps)) - len(jumps) // 2
     s = np.bincount(np.clip(d, -FAR, FAR) + FAR, jumps, 2 * FAR + 1).astype(np.float64) + 1e-6
     s /= s.sum()
@@ -75,7 +74,7 @@ def fold_jumps(jumps: Float64) -> Float64:
 
 @kernel
 def transitions(jumps: Float64, I: int) -> Float64:
-    """p(i|m, I) as a matrix [m, i], both 0…I; column 0 is unused."""
+    """Return p(i|m, I) as a matrix [m, i], float64 (I + 1, I + 1); column 0 is unused."""
     p = np.zeros((I + 1, I + 1))
     for m in range(I + 1):
         total = 0.0
@@ -89,9 +88,9 @@ def transitions(jumps: Float64, I: int) -> Float64:
 
 @kernel
 def forward(T: Float64, p: Float64) -> tuple[Float64, Float64, Float64]:
-    """A, N (J, I + 1) and the scales z (J,), 0 from a word on that nothing explains.
+    """Return A, N (J, I + 1) and the scales z (J,), all 0 from the first impossible word on.
 
-    T: the emissions (I + 1, J), T[i, j] = t(f_j|e_i); p: ``transitions``.
+    T: emissions (I + 1, J), T[i, j] = t(f_j|e_i); p: see ``transitions``.
     """
     n, J = T.shape
     A, N, z = np.zeros((J, n)), np.zeros((J, n)), np.zeros(J)
@@ -118,7 +117,7 @@ def forward(T: Float64, p: Float64) -> tuple[Float64, Float64, Float64]:
 
 @kernel
 def backward(T: Float64, p: Float64, z: Float64) -> Float64:
-    """B (J, I + 1)."""
+    """Return B, float64 (J, I + 1)."""
     n, J = T.shape
     B = np.ones((J, n))
     for j in range(J - 2, -1, -1):
@@ -134,7 +133,7 @@ def backward(T: Float64, p: Float64, z: Float64) -> Float64:
 def _count_jumps(
     T: Float64, p: Float64, A: Float64, N: Float64, B: Float64, z: Float64, counts: Float64
 ) -> None:
-    """Add the expected number of jumps of each width."""
+    """Add the expected count of each jump to ``counts``."""
     J, n = A.shape
     for j in range(J):
         for before in range(n):
@@ -149,7 +148,7 @@ def _count_jumps(
 
 @kernel
 def link_posterior(A: Float64, N: Float64, B: Float64) -> Float64:
-    """P(a_j = i | f, e), (J, I + 1): from e_m by A·B, from e_0 by N·B, whatever is remembered."""
+    """Return P(a_j = i | f, e), (J, I + 1): A·B for i > 0, and the sum over m of N·B for i = 0."""
     J, n = A.shape
     p = np.zeros((J, n))
     for j in range(J):
@@ -164,7 +163,10 @@ def _expect(
     places: Places, t: Float64, jumps: Float64, posterior: Float32, first: int, last: int,
     counts: Float64,
 ) -> float:  # fmt: skip
-    """Add the expected counts of sentences first … last − 1, of t, then of s; their ln P(f|e)."""
+    """Add the expected counts of sentences first … last − 1; return their ln P(f|e).
+
+    counts: of t, then of the jumps.
+    """
     likelihood = 0.0
     for s in range(first, last):
         I = places.e_begin[s + 1] - places.e_begin[s]

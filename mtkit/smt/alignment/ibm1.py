@@ -1,10 +1,10 @@
-"""IBM Model 1 (Brown et al. 1993): which word translates which, whatever the order.
+"""IBM Model 1 (Brown et al. 1993): word translation that ignores word order.
 
 Letters as in ``places``.
 
     P(f|e) = Π_j 1/(I+1) Σ_{i=0..I} t(f_j|e_i)
 
-EM expects   c(f|e) += t(f_j|e_i) / Σ_i' t(f_j|e_i')   over all places where f_j = f, e_i = e.
+E-step:      c(f|e) += t(f_j|e_i) / Σ_i' t(f_j|e_i')   over all places where f_j = f, e_i = e.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from mtkit.smt.kernels import kernel
 
 
 def ibm1(places: Places, alpha: float = 0.0, threads: int = 1) -> Iterator[tuple[Float64, float]]:
-    """EM from the uniform start, an iteration at a time: its t, and ln P(f|e) under the one before.
+    """Run EM from uniform t; after each iteration yield t, and ln P(f|e) under the t before.
 
-    For a text that is looked at, as places in memory; ``align`` has its text in shards.
-
-    t: float64, in the order of ``Places.column``; alpha: the Dirichlet prior of ``places``.
+    For a small text whose places are in memory; ``align`` has its text in shards. t: float64, in
+    the order of ``Places.column``; alpha: the Dirichlet prior of ``places``. Never ends.
     """
     t = places.uniform()
     while True:
@@ -35,7 +34,7 @@ def ibm1(places: Places, alpha: float = 0.0, threads: int = 1) -> Iterator[tuple
 
 
 def expect(places: Places, t: Float64, _other: None, posterior: Float32) -> tuple[Float64, Float64]:
-    """c of t, and ln P(f|e). See ``direction.Model``."""
+    """Return c, float64 (len(t),), and ln P(f|e), (1,). See ``direction.Model``."""
     counts = np.zeros(len(t))
     likelihood = _expect(places, t, posterior, 0, len(places.begin) - 1, counts)
     return counts, np.array([likelihood])
@@ -51,7 +50,7 @@ MODEL = Model(lambda _: None, expect, lambda _sums, _other: None)
 def _expect(
     places: Places, t: Float64, posterior: Float32, first: int, last: int, counts: Float64
 ) -> float:
-    """Add the expected counts of sentences first … last − 1; their ln P(f|e)."""
+    """Add the expected counts of sentences first … last − 1; return their ln P(f|e)."""
     likelihood = 0.0
     for s in range(first, last):
         n = places.e_begin[s + 1] - places.e_begin[s] + 1

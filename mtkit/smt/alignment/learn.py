@@ -1,4 +1,4 @@
-"""From a corpus to its links, and to a directory with the word models that found them."""
+"""Align a corpus, and write a directory with the word models of both directions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def learn(
     corpus: Corpus, tokenizer: WordTokenizer, aligner: str, heuristic: str, out: Path | None,
     threads: int, score: bool,
 ) -> Links:  # fmt: skip
-    """The links of the training text, by what is learnt from it and written to ``out``; score: also
-    ln P(y|x) of each pair. Raises InputError where another process writes there.
+    """Train on the corpus and return the links of its training text.
+
+    out: directory for the word models, or None. score: also compute ln P(y|x) per word of y for
+    each pair. Raises InputError if another process is writing ``out``.
     """
     with (
         nullcontext() if out is None else replacing(out) as directory,

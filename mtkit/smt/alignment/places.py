@@ -1,20 +1,21 @@
-"""Where words meet: the sparse t(f|e) of one direction, and EM over it.
+"""Co-occurring words of one direction: the sparse t(f|e), and the M-step of EM over it.
 
 Letters, for P(f|e), here and in every alignment model:
-    e_1 … e_I   the words given        f_1 … f_J   the words explained      e_0   the empty word
-    t(f|e)      translation probability            a_j ∈ 0…I   the word that f_j comes from
-    c(f|e)      how often e is expected to explain f, by P(a_j = i | f, e), the *posterior*
+    e_1 … e_I   the given sentence     f_1 … f_J   the generated sentence   e_0   the empty word
+    t(f|e)      translation probability            a_j ∈ 0…I   the position that f_j is aligned to
+    c(f|e)      expected count of links between e and f, by the *posterior* P(a_j = i | f, e)
 
-t is a sparse matrix: row e holds the words that ever stand opposite e, in any order. A *place* is a
-pair of positions (j, i) of a sentence; ``entry`` maps every place to its t, so that EM runs over
-flat arrays without a look-up. Memory: 4 bytes a place, J·(I+1) places a sentence.
+t is a sparse matrix: row e holds the words f that co-occur with e in a sentence pair, in any order.
+A *place* is a pair of positions (j, i) of a sentence pair. ``entry`` maps every place to its index
+in t, so EM runs over flat arrays without look-ups. Memory: 4 bytes per place, J·(I+1) places per
+sentence pair.
 
     M-step              t(f|e) = c(f|e) / Σ_f' c(f'|e)
     with a Dirichlet(α) t(f|e) = exp ψ(c(f|e) + α) / exp ψ(Σ_f' c(f'|e) + α)     over the row's f'
     prior on each row
 
-the second being the variational approximation (Beal 2003; Riley & Gildea 2012): α < 1 keeps rare
-words from explaining everything they meet once.
+The second is the variational approximation (Beal 2003; Riley & Gildea 2012). α < 1 keeps rare words
+e from being aligned to every f that they co-occur with.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
 from mtkit.smt.kernels import kernel, lean
 
 NULL = 0  # e_0; no word of a vocabulary has this id (it is PAD there)
-NOTHING = np.empty(0, np.float32)  # in place of posteriors that nobody asks for
+NOTHING = np.empty(0, np.float32)  # the argument ``posterior`` if posteriors are not needed
 
 
 class Places(NamedTuple):
-    """The sparse shape of t for one direction of a corpus of S sentence pairs."""
+    """Sparsity pattern of t for one direction of a text of S sentence pairs."""
 
     row: Int64  # (V_e + 1,) row e of t is row[e] : row[e + 1]
     column: Int32  # its words f
@@ -45,28 +46,28 @@ class Places(NamedTuple):
 
     @classmethod
     def of(cls, e: Flat, f: Flat, e_size: int, f_size: int) -> Places:
-        """Find all pairs of words that meet in a sentence pair. ``e_size``: ids of e + 1."""
+        """Find all word pairs that co-occur in a sentence pair; e_size, f_size: numbers of ids."""
         I, J = np.diff(e.begin), np.diff(f.begin)
         begin = np.concatenate([np.zeros(1, np.int64), np.cumsum((I + 1) * J)])
         first = np.zeros(e_size + 1, np.int64)
         first[1:] = np.bincount(e.words, minlength=e_size)
-        first[NULL + 1] = len(e)  # the empty word stands in every sentence
+        first[NULL + 1] = len(e)  # every sentence contains the empty word
         np.cumsum(first, out=first)
         row, column, entry = _meet(e.words, e.begin, first, f.words, f.begin, begin, f_size)
         return cls(row, column, entry, begin, e.words, e.begin, f.begin)
 
     def uniform(self) -> Float64:
-        """t before anything is known."""
-        return np.full(len(self.column), 1.0 / max(1, self.row[NULL + 1]))  # e_0 meets every f
+        """Return uniform t, float64: 1 / V_f for each entry."""
+        return np.full(len(self.column), 1.0 / max(1, self.row[NULL + 1]))  # row e_0 has every f
 
 
 def shares(
     kernel: Callable[[int, int, Float64], float], places: Places, size: int, threads: int
 ) -> tuple[float, Float64]:
-    """Run ``kernel(first, last, counts)`` over shares of the sentences, one a thread.
+    """Run ``kernel(first, last, counts)`` on ranges of sentences, one range per thread.
 
-    Each share has counts of its own, float64 (size,), added up in order: the sums are the same for
-    the same number of threads. Returns ln P(f|e) and the counts of all sentences.
+    Return ln P(f|e) and the counts of all sentences. Each range has its own counts, float64
+    (size,). They are added in order, so the same number of threads gives the same sums.
     """
     inner = np.searchsorted(places.begin, np.linspace(0, places.begin[-1], threads + 1)[1:-1])
     ends = [0, *inner.tolist(), len(places.begin) - 1]
@@ -86,7 +87,7 @@ def _meet(
     e_words: Int32, e_begin: Int64, first: Int64, f_words: Int32, f_begin: Int64, begin: Int64,
     f_size: int,
 ) -> tuple[Int64, Int32, Int32]:  # fmt: skip
-    """``row``, ``column``, ``entry``; e occurs ``first[e + 1] − first[e]`` times in the corpus."""
+    """Return ``row``, ``column``, ``entry``; e occurs ``first[e + 1] − first[e]`` times."""
     sentence, position = np.empty(first[-1], np.int32), np.empty(first[-1], np.int32)
     next_visit = first.copy()  # of each word, sentence by sentence
     for s in range(len(e_begin) - 1):
@@ -96,8 +97,8 @@ def _meet(
             next_visit[word] += 1
     row = np.zeros(len(first), np.int64)
     column, entry = np.empty(begin[-1], np.int32), np.empty(begin[-1], np.int32)
-    seen = np.full(f_size, -1, np.int32)  # the word e that last met f …
-    slot = np.empty(f_size, np.int32)  # … and where t(f|e) is kept
+    seen = np.full(f_size, -1, np.int32)  # the latest e that co-occurs with f …
+    slot = np.empty(f_size, np.int32)  # … and the index of t(f|e)
     n = 0
     for e in range(len(first) - 1):
         for visit in range(first[e], first[e + 1]):
@@ -116,9 +117,9 @@ def _meet(
 
 @kernel
 def maximise(counts: Float64, row: Int64, alpha: float) -> None:
-    """The M-step, in place: by ``alpha`` > 0 the variational one. A row without mass stays.
+    """Do the M-step in place; ``alpha`` > 0: the variational one. Rows of zeros stay.
 
-    counts: float64, c of every entry of t, which becomes t; row: as in ``Places``.
+    counts: float64, c of every entry of t, replaced by t; row: as in ``Places``.
     """
     for e in range(len(row) - 1):
         c = counts[row[e] : row[e + 1]]
@@ -134,7 +135,10 @@ def maximise(counts: Float64, row: Int64, alpha: float) -> None:
 
 @lean
 def digamma(x: float) -> float:
-    """ψ(x) = d ln Γ(x) / dx for x > 0, to 1e-9: by ψ(x) = ψ(x + 1) − 1/x, then asymptotically."""
+    """Return ψ(x) = d ln Γ(x) / dx for x > 0, to 1e-9.
+
+    ψ(x) = ψ(x + 1) − 1/x raises x to 7 or more, where the asymptotic series applies.
+    """
     shift = 0.0
     while x < 7:
         shift -= 1 / x
@@ -146,7 +150,7 @@ def digamma(x: float) -> float:
 
 @kernel
 def link_counts(posterior: Float32, entry: Int32, size: int) -> Float64:
-    """c(f|e) of given posteriors, float64 (size,)."""
+    """Return c(f|e), float64 (size,), from the posterior of every place."""
     counts = np.zeros(size)
     for k in range(len(entry)):
         counts[entry[k]] += posterior[k]
@@ -155,7 +159,7 @@ def link_counts(posterior: Float32, entry: Int32, size: int) -> Float64:
 
 @kernel
 def best_links(posterior: Float32, begin: Int64, e_begin: Int64, f_begin: Int64) -> Int32:
-    """For every word f_j of the corpus its most likely a_j − 1, so that −1 is the empty word."""
+    """Return the most likely a_j − 1 of every word f_j of the corpus; −1 is the empty word."""
     out = np.empty(f_begin[-1], np.int32)
     for s in range(len(begin) - 1):
         n = e_begin[s + 1] - e_begin[s] + 1

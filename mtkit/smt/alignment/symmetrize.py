@@ -1,10 +1,10 @@
-"""From two one-way alignments to one: the heuristics of Och & Ney (2003) and Koehn et al. (2003).
+"""Combine two directed alignments: the heuristics of Och & Ney (2003) and Koehn et al. (2003).
 
-Forward links explain each target word by a source word, backward links each source word by a target
-word. The intersection is precise, the union complete; *grow* starts from the intersection and adds
-union links that touch one already there (beside it, or with *diag* also diagonally) and reach a
-word not yet linked; *final* then adds any one-way links that reach an unlinked word on either side,
-*final-and* only those whose words are unlinked on both.
+Forward links give each target word at most one source word, backward links each source word at most
+one target word. The intersection has high precision, the union high recall. *grow* starts from the
+intersection; it adds links of the union that are adjacent to a link already there (with *diag* also
+diagonally) and whose source or target word is not yet linked. *final* then adds links of either
+direction whose source or target word is unlinked, *final-and* only those with both words unlinked.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ LinkSet = set[tuple[int, int]]  # (source, target) positions of one sentence pai
 
 @dataclass(frozen=True)
 class Links:
-    """Word alignments of S sentence pairs, by source, then target position within a sentence."""
+    """Word alignments of S sentence pairs; links sorted by source, then by target position."""
 
     source: Int32  # (L,) 0-based positions
     target: Int32  # (L,)
     begin: Int64  # (S + 1,)
     probability: Float32 | None = None  # (L,) see ``rated``
-    score: Float64 | None = None  # (S,) ln P(y|x) a word of y, −inf where a side is blank
+    score: Float64 | None = None  # (S,) ln P(y|x) per word of y, −inf if a side is blank
 
     def save(self, directory: Path) -> None:
-        """Write one ``.npy`` an array that is there."""
+        """Write one ``.npy`` for each array that is not None."""
         stages.save(directory, **{k: v for k, v in vars(self).items() if v is not None})
 
     @classmethod
@@ -50,13 +50,14 @@ class Links:
         return cls(**{path.stem: stages.load(path) for path in directory.glob("*.npy")})
 
     def by_sentence(self) -> list[list[tuple[int, int]]]:
-        """The (source, target) links of every sentence."""
+        """Return the (source, target) links of every sentence pair."""
         links = list(zip(self.source.tolist(), self.target.tolist(), strict=True))
         return [links[first:last] for first, last in pairwise(self.begin.tolist())]
 
     def pharaoh(self, probabilities: bool = False) -> list[str]:
-        """Every sentence as ``0-0 1-2 …``; with probabilities as ``0-0:0.98 1-2:0.73 …``; with a
-        score as ``0-0 1-2 … ||| -2.1345``.
+        """Return a line ``0-0 1-2 …`` for each sentence pair, followed by its score if it has one.
+
+        With probabilities: ``0-0:0.98 1-2:0.73 …``. With a score: ``0-0 1-2 … ||| -2.1345``.
         """
         links = [f"{i}-{j}" for i, j in zip(self.source, self.target, strict=True)]
         if probabilities:
@@ -69,7 +70,7 @@ class Links:
 
 
 def joined(parts: Sequence[Links]) -> Links:
-    """The links of the sentences of all parts, one after the other; probable if all of them are."""
+    """Concatenate the links of all parts; they have probabilities if those of all parts have."""
     begin = np.cumsum(np.concatenate([np.zeros(1, np.int64), *(np.diff(p.begin) for p in parts)]))
     source, target = (
         np.concatenate([p.source for p in parts]),
@@ -80,7 +81,7 @@ def joined(parts: Sequence[Links]) -> Links:
 
 
 def read_pharaoh(line: str, place: str) -> LinkSet:
-    """The links of a line ``0-0 1-2 …``. Raises InputError, beginning with ``place``."""
+    """Parse a line ``0-0 1-2 …``. Raises InputError for other text; its message names ``place``."""
     try:
         return {(int(i), int(j)) for i, j in (link.split("-") for link in line.split())}
     except ValueError:
@@ -88,10 +89,10 @@ def read_pharaoh(line: str, place: str) -> LinkSet:
 
 
 def read_gold(path: Path, source: Sentences, target: Sentences) -> list[LinkSet]:
-    """Links by hand of the first sentences, a line ``0-0 1-2 …`` each.
+    """Read manual links of the first sentence pairs, a line ``0-0 1-2 …`` for each pair.
 
-    Raises InputError where there are more lines than sentences, or none, and where a link lies
-    outside its sentences, which are tokens.
+    source, target: word tokens. Raises InputError if there are no lines or more lines than pairs,
+    or if a link is outside its sentences.
     """
     lines = read_lines(path)
     if not 0 < len(lines) <= len(source):
@@ -110,13 +111,17 @@ def read_gold(path: Path, source: Sentences, target: Sentences) -> list[LinkSet]
 def symmetrize(
     forward: Int32, backward: Int32, source: Flat, target: Flat, heuristic: str
 ) -> Links:
-    """Combine ``forward`` (for each target word its source position, or −1) and ``backward``."""
+    """Combine two directions by one of ``HEURISTICS``.
+
+    forward: source position of each target word, or −1; backward: target position of each source
+    word, or −1; positions count from 0 in each sentence.
+    """
     number = HEURISTICS.index(heuristic)
     return Links(*_symmetrize(forward, backward, source.begin, target.begin, number))
 
 
 def rated(links: Links, forward: Float32, backward: Float32, source: Flat, target: Flat) -> Links:
-    """The same links with the mean of what both directions hold of each,
+    """Return the links with their probabilities, the mean of the posteriors of both directions.
 
         P(i–j) = ½ P(a_j = i | x, y) + ½ P(b_i = j | x, y)        (DeNero & Klein 2007, soft union)
 
@@ -139,7 +144,7 @@ def rated(links: Links, forward: Float32, backward: Float32, source: Flat, targe
 INTERSECTION, UNION, GROW, GROW_DIAG, FINAL, FINAL_AND, ONLY_FORWARD, ONLY_BACKWARD = range(8)
 FORWARD, BACKWARD = 1, 2  # bits: which directions link two words
 BOTH = FORWARD | BACKWARD
-# The neighbours in the order of Koehn et al.; grow uses the first four.
+# Neighbours of a link in the order of Koehn et al. (2003); grow uses the first four.
 _NEIGHBOURS = np.array([(-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)])
 
 
@@ -172,7 +177,7 @@ def _symmetrize(
 
 @inner
 def _combine(d: Int8, heuristic: int) -> Bool:
-    """One sentence: from the directions ``d`` that link its words to its links, both (I, J)."""
+    """Return the links of one sentence pair, bool (I, J); d: int8 (I, J), the bits above."""
     I, J = d.shape
     a = np.zeros((I, J), np.bool_)
     s_linked, t_linked = np.zeros(I, np.bool_), np.zeros(J, np.bool_)

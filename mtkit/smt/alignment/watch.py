@@ -1,11 +1,11 @@
-"""How Model 1 learns what a word means: t(f|e) of one word e, from the uniform start on.
+"""Show how Model 1 learns the translations of a word: t(f|e) of one word e, by EM iteration.
 
-    t_0(f|e) = 1 / V_f                    for all words f; then an iteration of EM at a time
-    perplexity as ``align`` defines it for every training: one end a sentence counts, too
+    t_0(f|e) = 1 / V_f        for all words f; then one EM iteration after another
+    perplexity                as in ``align``: one end per sentence counts as a token
 
-The likelihood of Model 1 has a single maximum, so that wherever EM starts it arrives at the same
-t, but for ties (Brown et al. 1993, section 4.3). Limits: whole words and no prior, as in the paper;
-``align`` trains on stems with a prior, so that its figures for the same text are other ones.
+The likelihood of Model 1 has a single maximum, so EM reaches the same t from any start, except for
+ties (Brown et al. 1993, section 4.3). Limits: whole words and no prior, as in the paper. ``align``
+trains on stems with a prior, so its figures for the same text differ.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from mtkit.text.vocabulary import UNK, Sentences, Vocabulary
 
 
 class Watched(NamedTuple):
-    """How the translations of a word were learnt."""
+    """The translations of a word in the course of EM."""
 
-    words: list[str]  # those that are the best in the end, best first
-    t: list[list[float]]  # of these, by iteration, (iterations + 1, len(words))
-    perplexity: list[float]  # of the corpus, (iterations + 1,)
+    words: list[str]  # those with the highest t after the last iteration, best first
+    t: list[list[float]]  # of these words by iteration, (iterations + 1, len(words))
+    perplexity: list[float]  # of the corpus by iteration, (iterations + 1,)
 
 
 def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int = 5) -> Watched:
-    """Train P(f|e) on sentences that correspond; ``word`` after 0, 1 … iterations.
+    """Train P(f|e) on sentence pairs; return the ``best`` translations of ``word`` by iteration.
 
-    Raises InputError where no sentence e has the word.
+    Raises InputError if no sentence of ``e`` has the word.
     """
     e_words, f_words = Vocabulary.build(e), Vocabulary.build(f)
     [number] = e_words.encode([word])
     if number == UNK:
-        known = {w.lower(): w for w in reversed(e_words.words)}  # of several the most frequent
+        known = {w.lower(): w for w in reversed(e_words.words)}  # the form that occurs first wins
         near = [known[w] for w in get_close_matches(word.lower(), known, 2)]
         advice = f"; did you mean {' or '.join(near)}?" if near else ""
         raise InputError(f"{word}: the source text has no such word{advice}")

@@ -1,8 +1,8 @@
-"""What word alignment leaves behind: P(f|e) of whole words in both directions, for any text.
+"""The models that word alignment yields: P(f|e) of whole words in both directions, for any text.
 
-A ``WordModel`` is an HMM (see ``hmm``) with the t and s that training found. It gives ln P(f|e) to
-any pair of sentences, so the two directions are the translation model's P(y|x) and P(x|y), and
-aligns text that it was not trained on. Letters as in ``places``.
+A ``WordModel`` is an HMM (see ``hmm``) with trained t and s. It gives ln P(f|e) for any sentence
+pair, so the two directions are the translation model's P(y|x) and P(x|y). It also aligns text that
+it was not trained on. Letters as in ``places``.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from mtkit.storage.structure import (
 from mtkit.text.shards import SIDES, Shards
 from mtkit.text.vocabulary import Sentences, Vocabulary
 
-FLOOR = 1e-6  # the share of t that is spread over all words, so that no pair is impossible
+FLOOR = 1e-6  # of the mass of t, spread over all words f, so that no pair has probability 0
 KEPT = 1e-5  # smaller t are not written to the model
-LEAST = 1e-6  # of c(f|e) in a shard: what is below cannot become a t that is kept
+LEAST = 1e-6  # c(f|e) of a shard; smaller ones cannot become a t that is kept
 
 
 class Translations(NamedTuple):
-    """t as it is kept; see ``WordModel``."""
+    """The arrays of t on disk; see ``WordModel``."""
 
     row: Int64
     column: Int32
@@ -62,17 +62,17 @@ class WordModel:
     f_size: int  # number of ids of f
 
     def log_probabilities(self, e: Sequence[int], f: Sequence[int]) -> Float64:
-        """ln P(f_j | f_1 … f_{j−1}, e) of each word, (J,), the alignment summed out.
+        """Return ln P(f_j | f_1 … f_{j−1}, e) of each word, float64 (J,), summed over alignments.
 
-        t is smoothed by ``FLOOR`` to reach every word. P(J|I), the length of f, is left out, as in
-        the models' own definition.
+        ``FLOOR`` smooths t, so that no word has probability 0. P(J|I), the length of f, is left
+        out, as in the definition of the models.
         """
         *_, z = hmm.forward(self._emissions(e, f), hmm.transitions(self.jumps, len(e)))
         log_p: Float64 = np.log(z)
         return log_p
 
     def posterior(self, e: Sequence[int], f: Sequence[int]) -> Float32:
-        """P(a_j = i | f, e), (J, I + 1), of which column 0 is the empty word's."""
+        """Return P(a_j = i | f, e), float32 (J, I + 1); column 0 is the empty word."""
         T, p = self._emissions(e, f), hmm.transitions(self.jumps, len(e))
         A, N, z = hmm.forward(T, p)
         return hmm.link_posterior(A, N, hmm.backward(T, p, z)).astype(np.float32)
@@ -84,15 +84,16 @@ class WordModel:
         return smoothed
 
     def save(self, directory: Path) -> None:
-        """Write three ``.npy`` and a JSON file into ``directory``, made if need be."""
+        """Write three ``.npy`` files and a JSON file; create ``directory`` if needed."""
         save_arrays(directory, row=self.row, column=self.column, t=self.t)
         text = json.dumps({"f_size": self.f_size, "jumps": self.jumps.tolist()})
         (directory / "hmm.json").write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, directory: Path, e_size: int, f_size: int) -> Self:
-        """Read what ``save`` wrote; the arrays are memory-mapped. Raises InputError where they are
-        no model of ``e_size`` and ``f_size`` words.
+        """Read what ``save`` wrote; the arrays are memory-mapped.
+
+        Raises InputError if a file is missing or damaged, or not for ``e_size`` and ``f_size`` ids.
         """
         file = directory / "hmm.json"
         saved = as_fields(_Saved, read_json(file, dict), file)
@@ -120,7 +121,7 @@ class WordModels:
     backward: WordModel
 
     def align(self, source: Sentences, target: Sentences, heuristic: str) -> Links:
-        """Align tokenised sentences by what is known, learning nothing; ``rated`` links."""
+        """Return ``rated`` links of tokenised sentence pairs, by these models, without training."""
         x, y = self._encoded(source, target)
         pairs = list(zip(x, y, strict=True))
         forward = [self.forward.posterior(s, t) for s, t in pairs]
@@ -130,7 +131,7 @@ class WordModels:
         return rated(links, _joined(forward), _joined(backward), *sides)
 
     def score(self, source: Sentences, target: Sentences) -> Float64:
-        """ln P(y|x) a word of y, for each of S pairs (S,); −inf where a side has no word."""
+        """Return ln P(y|x) per word of y, float64 (S,) for S pairs; −inf if a side is empty."""
         pairs = zip(*self._encoded(source, target), strict=True)
         return np.array(
             [
@@ -154,7 +155,7 @@ class WordModels:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read what ``save`` wrote. Raises InputError where a part is missing or damaged."""
+        """Read what ``save`` wrote. Raises InputError if a part is missing or damaged."""
         source, target = (
             Vocabulary.load(directory / f"{side}.json") for side in ("source", "target")
         )
@@ -167,7 +168,7 @@ def build(
     text: Shards, sides: tuple[str, str], posteriors: Outputs, jumps: Float64, stages: Stages,
     out: Path,
 ) -> None:  # fmt: skip
-    """Write the model directory of P(f|e) of whole words, given the posteriors of every shard.
+    """Write the ``WordModel`` directory ``out`` from the posteriors of every shard.
 
     sides: e and f of the text; jumps: s of ``hmm``.
     """
@@ -191,7 +192,7 @@ def build(
 
 
 def _count(into: Path, text: Shards, e: str, f: str, k: int, posterior: Path) -> None:
-    """The keys of whole words of a shard, see ``direction``, and c(f|e), where it is worth it."""
+    """Write a shard's keys of whole words (see ``direction``) and c(f|e), if at least ``LEAST``."""
     sides = Flat.side(text, e, k), Flat.side(text, f, k)
     every = (np.arange(text.sizes[SIDES.index(side)], dtype=np.int32) for side in (e, f))
     places, key, _ = meet(*sides, *every)
@@ -200,7 +201,7 @@ def _count(into: Path, text: Shards, e: str, f: str, k: int, posterior: Path) ->
 
 
 def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
-    """t(f|e) of the words e of a part: those ``e`` that have any, and how many columns each."""
+    """Write t(f|e) of a part: its words ``e`` with any t, the ``width`` of their rows, the rows."""
     cuts = array(table, "cuts")
     key, counts = (
         np.concatenate(
@@ -218,13 +219,13 @@ def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
 
 
 def _best(posteriors: Sequence[Float32]) -> Int32:
-    """The most likely a_j − 1 of each f_j of all sentences, so that −1 is the empty word."""
+    """Return the most likely a_j − 1 of each f_j of all sentences; −1 is the empty word."""
     best = (posterior.argmax(1).astype(np.int32) - 1 for posterior in posteriors)
     return np.concatenate([np.empty(0, np.int32), *best])
 
 
 def _joined(posteriors: Sequence[Float32]) -> Float32:
-    """As of the places of a corpus."""
+    """Concatenate posteriors in the order of ``Places``."""
     return np.concatenate([np.empty(0, np.float32), *(p.ravel() for p in posteriors)])
 
 
@@ -233,7 +234,7 @@ def _joined(posteriors: Sequence[Float32]) -> Float32:
 
 @kernel
 def _emissions(row: Int64, column: Int32, t: Float32, e: Int32, f: Int32) -> Float64:
-    """t(f_j|e_i) as a matrix (I + 1, J), 0 where the model has none."""
+    """Return t(f_j|e_i) as a matrix, float64 (len(e), len(f)), 0 where the model has no entry."""
     T = np.zeros((len(e), len(f)))
     for i in range(len(e)):
         begin, end = row[e[i]], row[e[i] + 1]

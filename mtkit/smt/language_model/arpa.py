@@ -1,4 +1,7 @@
-"""ARPA files, the text format that n-gram tools exchange: log10 p, the words, log10 γ, by order."""
+"""Read and write ARPA files, the exchange format of n-gram tools.
+
+A line has log10 p, the words, and log10 γ of an n-gram; lines are grouped by n-gram order.
+"""
 
 from __future__ import annotations
 
@@ -32,23 +35,23 @@ from mtkit.storage.reading import unpacked
 
 # The n n-grams of one order k: word ids (n, k); log10 p and log10 backoff (n, 2); n line numbers.
 Section = tuple[Int64, Float64, list[int]]
-MISSING_UNK = -100 * math.log(10)  # what KenLM gives <unk> when an ARPA file leaves it out
+MISSING_UNK = -100 * math.log(10)  # ln p(<unk>) if an ARPA file lacks <unk>, as in KenLM
 
 
 @contextmanager
 def create(path: Path) -> Iterator[BinaryIO]:
-    """A new file, gzipped if its name ends in ``.gz``: without name and time, for equal bytes."""
+    """Create a file, gzipped if its name ends in ``.gz``; equal content gives equal bytes."""
     with path.open("wb") as raw:
         if path.suffix == ".gz":
-            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
+            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:  # no name and time in its header
                 yield cast(BinaryIO, file)
         else:
             yield raw
 
 
 def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The numbered lines of a file, one at a time; raises InputError where it is no text."""
-    left = 4096  # bytes at the beginning, by which a binary file is known
+    """Yield the lines of a file with their numbers, from 1; raises InputError if it is binary."""
+    left = 4096  # bytes at the beginning; a binary file has a zero byte there
     for number, line in enumerate(unpacked(path), 1):
         if b"\0" in line[: max(0, left)]:
             raise InputError(
@@ -61,7 +64,7 @@ def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
 def write_arpa(model: NgramModel, path: Path) -> None:
     """Write an ARPA file, gzipped if the name ends in ``.gz``.
 
-    Raises InputError for a word that the format cannot hold: empty, or with white space inside.
+    Raises InputError for a word that the format cannot hold: empty, or with white space.
     """
     for word in model.words:
         if word.encode().split() != [word.encode()]:
@@ -71,7 +74,7 @@ def write_arpa(model: NgramModel, path: Path) -> None:
 
 
 def _arpa_blocks(model: NgramModel) -> Iterator[str]:
-    """The text of the file: the counts, then one block an order."""
+    """Yield the text of the file: the counts, then one block for each order."""
     counts = [f"ngram {k}={count}\n" for k, count in enumerate(model.counts, start=1)]
     yield "".join(["\\data\\\n", *counts])
     trie, histories = model.arrays, [""]  # the n-grams of the order below
@@ -88,12 +91,12 @@ def _arpa_blocks(model: NgramModel) -> Iterator[str]:
 
 
 def read_arpa(path: Path) -> NgramModel:
-    """Read an ARPA file (KenLM's, SRILM's …), gzipped if the name ends in ``.gz``.
+    """Read an ARPA file (KenLM's, SRILM's …), packed if its name ends in .gz, .xz or .zst.
 
-    Where the file was pruned of the history h of an n-gram hw, a blank node stands in: its
-    probability is what backing off gives it, its γ is 1, and so it changes no score. ``<unk>``
-    may be missing and then gets KenLM's log10 p = -100. ``notes`` says both. Raises InputError
-    with file and line for anything that is no ARPA file.
+    If pruning removed the history h of an n-gram hw from the file, a blank node replaces it. Its
+    probability is that of backing off and its γ is 1, so it changes no score. If ``<unk>`` is
+    missing, it gets log10 p = -100, as in KenLM. The model's ``notes`` mention both. Raises
+    InputError with file and line if the file is not a valid ARPA file.
     """
     words, sections = _read_sections(path)
     keys, nodes = _place([text for text, _, _ in sections], len(words))
@@ -125,7 +128,7 @@ def read_arpa(path: Path) -> NgramModel:
 
 
 def _read_sections(path: Path) -> tuple[list[str], list[Section]]:
-    """The words, specials first, and the n-grams of each order."""
+    """Return the words, specials first, and the n-grams of each order."""
     lines = [line for _, line in text_of(path)]
     announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
     if (order := len(announced)) > HIGHEST:
@@ -147,19 +150,19 @@ def _read_sections(path: Path) -> tuple[list[str], list[Section]]:
                 f"{path}:{lo}: found {len(numbers)} {k}-grams; the header announces another number"
             )
         sections.append(_read_section(path, lines, numbers, ids, k))
-        ids.default_factory = None  # a word that was no unigram is a mistake from here on
+        ids.default_factory = None  # a word that is no unigram is now an error
     return [*LM_SPECIALS, *(word.decode() for word, i in ids.items() if i > LM_EOS)], sections
 
 
 def _read_section(
     path: Path, lines: list[bytes], numbers: list[int], ids: dict[bytes, int], k: int
 ) -> Section:
-    """Parse ``log10 p, k words, log10 backoff``; new words enter ``ids`` if it lets them."""
+    """Parse lines ``log10 p, k words, log10 backoff``; for k = 1 new words are added to ``ids``."""
     text: list[int] = []
     log10: list[float] = []
     for number in numbers:
         line = lines[number - 1]
-        fields = line.split()  # at ASCII white space alone, since these are bytes: not U+00A0
+        fields = line.split()  # bytes split at ASCII white space only, not at U+00A0
         try:
             p, b = float(fields[0]), float(fields[k + 1]) if len(fields) > k + 1 else 0.0
             text += [ids[word] for word in fields[1 : k + 1]]
@@ -176,10 +179,10 @@ def _read_section(
 
 
 def _place(texts: list[Int64], V: int) -> tuple[list[Int64], list[Int64]]:
-    """The keys ``h · V + w`` of each order, sorted, and the node of each n-gram.
+    """Return the sorted keys ``h · V + w`` of each order, and the node of each n-gram.
 
-    All n-grams grow together, word by word, so that the histories they share, listed or not,
-    become nodes.
+    n-grams of all orders are extended together, word by word, so that every history becomes a node,
+    whether the file lists it or not.
     """
     keys, n_nodes = [np.arange(V)], 1 + V
     nodes = [1 + text[:, 0] for text in texts]
@@ -193,7 +196,7 @@ def _place(texts: list[Int64], V: int) -> tuple[list[Int64], list[Int64]]:
 
 
 def _layout(keys: list[Int64], V: int) -> tuple[Int32, Int32]:
-    """``word`` and ``first_child``, from the sorted keys of each order."""
+    """Return ``word`` and ``first_child`` of ``Lm``, from the sorted keys of each order."""
     parent, word = np.divmod(np.concatenate(keys), V)
     n_children = np.bincount(parent, minlength=1 + len(word))
     first_child = np.cumsum(np.append(1, n_children))
@@ -201,11 +204,11 @@ def _layout(keys: list[Int64], V: int) -> tuple[Int32, Int32]:
 
 
 def _fill_blanks(first_child: Int32, suffix: Int32, log_prob: Float32, backoff: Float32) -> int:
-    """Back off from h to the history of hw's suffix, for each hw without ln p; their number."""
+    """Set ln p of each node hw that has none, by backing off; return the number of these nodes."""
     blanks = np.flatnonzero(np.isnan(log_prob))
     known = suffix[blanks]
     parents = (np.searchsorted(first_child, x, side="right") - 1 for x in (blanks, known))
-    for node, shorter, h, end in zip(blanks, known, *parents, strict=True):  # by length
+    for node, shorter, h, end in zip(blanks, known, *parents, strict=True):  # shorter ones first
         log_prob[node] = log_prob[shorter]
         while h != end:
             log_prob[node] += backoff[h]
@@ -218,7 +221,7 @@ def _fill_blanks(first_child: Int32, suffix: Int32, log_prob: Float32, backoff: 
 
 @kernel
 def _suffix_links(word: Int32, first_child: Int32) -> Int32:
-    """The longest proper suffix of each node hw: the first of h′w, h″w, … w that is a node."""
+    """Return the longest proper suffix of each node hw: the first node among h′w, h″w, … w."""
     suffix = np.zeros(len(word), dtype=np.int32)
     for h in range(1, len(word)):
         for node in range(first_child[h], first_child[h + 1]):

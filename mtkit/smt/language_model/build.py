@@ -1,14 +1,14 @@
 """``estimate`` in stages: the same model from a text on disk, in bounded memory, in many processes.
 
-    lm-words      the model's words; P ranges of them, which begin as many of the n-grams
-    lm-counts     of each range the n-grams of 2, 3, … n words (``counts``)
-    lm-discounts  what all ranges together say: t_r and D(r) of every order, p of the words
-    lm-order-k    of each range p and γ of the n-grams of k words, and what the next order needs
+    lm-words      the model's words, in P ranges with about equally many n-grams; a part each
+    lm-counts     for each part: its n-grams of 2, 3, … n words (``counts``)
+    lm-discounts  for all parts together: t_r and D(r) of every order, p of the words
+    lm-order-k    for each part: p and γ of the n-grams of k words, and what the next order needs
     lm-arrays     each array of the model, joined
 
-An n-gram vg of part P has its suffix g in the part Q that has the first word of g. Q sends what P
-needs of g: its node and p(g), one after the other as the vg are. So no part looks into another,
-each passes through its files once, and P decides about memory and disk, not about a byte.
+The suffix g of an n-gram vg is in the part of the first word of g. That part writes the node and
+p(g) for the part of v, in the order of its n-grams vg. So no part needs random access to another,
+and each file is read once from beginning to end. P affects memory and disk, but not the result.
 """
 
 from __future__ import annotations
@@ -42,16 +42,18 @@ from mtkit.storage.stages import Outputs, Stages, joined, link, load, save, writ
 from mtkit.text.shards import Shards
 from mtkit.text.vocabulary import SPECIALS
 
-BYTES = 100  # that a part holds for each word of the text that one of its n-grams begins with
-ENOUGH = 1 << 18  # of these words for a part, if it is for a worker to have one
+BYTES = 100  # that a part holds for each of its starts (see ``counts``)
+ENOUGH = 1 << 18  # fewest starts per part if the text is split only to occupy all workers
 MOST = (1 << 31) - 1  # nodes of a model
 
 
 def build(
     text: Shards, stages: Stages, out: Path, order: int = 5, prune: Sequence[int] = ()
 ) -> NgramModel:
-    """Estimate a model of the target side of ``text`` and write it to ``out``; see ``train``, whose
-    model it is but for ``<pad>``, which is left out, too. Raises ValueError as it does.
+    """Estimate a model of the target side of ``text``, write it to ``out``, and return it.
+
+    The model is that of ``estimate.train``, but tokens spelled ``<pad>`` are left out, too. Raises
+    ValueError like ``train``, and InputError if the model has too many n-grams.
     """
     thresholds = pruning_thresholds(prune, order)
     if not text.pairs:
@@ -83,7 +85,7 @@ def build(
 
 
 def _spelled(text: Shards) -> tuple[list[str], Int32]:
-    """The words of the model, and the id that each of the vocabulary has there."""
+    """Return the words of the model, and the model's id of each vocabulary id, int32."""
     vocabulary = text.vocabulary("target").words
     known = np.array([word not in SPELLINGS for word in vocabulary[len(SPECIALS) :]], np.bool_)
     ids = np.full(len(vocabulary), LM_UNK, np.int32)
@@ -92,8 +94,10 @@ def _spelled(text: Shards) -> tuple[list[str], Int32]:
 
 
 def _words(into: Path, text: Shards, order: int, parts: int) -> None:
-    """ids: see ``_spelled``; bounds: the first word of every part, and V; n: the order that the
-    text has; left_out: tokens that are not in the model.
+    """Write the words' ids, the parts' ranges of words, and the model's order.
+
+    ids: see ``_spelled``; bounds: the first word of every part, and V; n: the order before pruning;
+    left_out: number of tokens that are not in the model.
     """
     words, ids = _spelled(text)
     c, longest = np.zeros(len(words), np.int64), 0
@@ -117,8 +121,9 @@ def _sentences(text: Shards, k: int, ids: Int32) -> Int32:
 
 
 def _count(into: Path, text: Shards, words: Path, part: int, thresholds: Sequence[int]) -> None:
-    """The ``Level`` of each order k, its fields with k behind their names; a of the words; t and
-    sizes: of each order the histogram, and how many n-grams stay.
+    """Write the ``Level`` of each order k of a part, with k appended to the names of its fields.
+
+    Also a: of the words; t: the histogram of each order; sizes: number of n-grams kept by order.
     """
     ids, bounds, n = load(words / "ids.npy"), load(words / "bounds.npy"), int(load(words / "n.npy"))
     first, last = int(bounds[part]), int(bounds[part + 1])
@@ -135,8 +140,10 @@ def _count(into: Path, text: Shards, words: Path, part: int, thresholds: Sequenc
 
 
 def _discount(into: Path, words: Path, counted: Outputs, order: int) -> None:
-    """t: of all parts together, (n, 5); sizes: (n, P); p: of the words; what else the model says of
-    itself; cuts: of the orders 2, 3, … n - 1, by part (n - 2, P, P + 1).
+    """Write ``lm.json``, the fields by ``described``, and the arrays that all parts need.
+
+    t: sum over the parts, (n, 5); sizes: (n, P); p: of the words; cuts: of the orders 2, 3, …
+    n - 1, by part, (n - 2, P, P + 1). Raises InputError for too many n-grams.
     """
     t = np.sum([load(out / "t.npy") for out in counted], axis=0)
     sizes = np.stack([load(out / "sizes.npy") for out in counted], axis=1)
@@ -161,9 +168,9 @@ def _smooth(
     k: int,
     part: int,
 ) -> None:
-    """The piece of the model; node_sent and p_sent: of each ``Level.link``.
+    """Write a part's piece of the model; node_sent and p_sent: node and p of each ``Level.link``.
 
-    below: of the order below, unless that is the words.
+    below: outputs of the order below, None if that is the words.
     """
     level = Level(*(load(counted[part] / f"{name}{k}.npy") for name in Level._fields))
     t, sizes = load(summed / "t.npy")[k - 1].tolist(), load(summed / "sizes.npy")
@@ -181,9 +188,9 @@ def _smooth(
 
 
 def _received(below: Outputs, cuts: Int64, runs: Int64) -> tuple[Float64, Int32]:
-    """p and node of the suffixes of a part's n-grams, (N,) each, N being the sum of ``runs``.
+    """Return p and node of the suffixes of a part's N n-grams, (N,) each.
 
-    cuts: (P, 2) from where to where each part has sent them.
+    cuts: (P, 2), begin and end of what each part has sent to this one; runs: see ``Level``.
     """
     p, node = (
         np.concatenate(
@@ -195,7 +202,7 @@ def _received(below: Outputs, cuts: Int64, runs: Int64) -> tuple[Float64, Int32]
 
 
 def _write(into: Path, summed: Path, found: Sequence[Outputs], name: str) -> None:
-    """One array of the model."""
+    """Write one array of the model."""
     p, sizes = load(summed / "p.npy"), load(summed / "sizes.npy").tolist()
 
     def of(k: int) -> Iterator[NDArray[Any]]:
@@ -209,7 +216,7 @@ def _write(into: Path, summed: Path, found: Sequence[Outputs], name: str) -> Non
 
 @kernel
 def _merged(p: Float64, node: Int32, at: Int64, runs: Int64) -> tuple[Float64, Int32]:
-    """The same as p and node, those of part q from at[q] on, in the order of ``runs``."""
+    """Return p and node in the order of ``runs``; at[q]: where those of part q begin."""
     merged, nodes, n, place = np.empty_like(p), np.empty_like(node), 0, at.copy()
     for r in range(len(runs)):
         q = runs[r, 0]

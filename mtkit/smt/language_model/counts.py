@@ -1,24 +1,24 @@
-"""Which n-grams a text has, and how often: the trie of those that begin with some of its words.
+"""Count the n-grams of a text: the trie of those whose first word is in a range of word ids.
 
     text     <s> w_1 … w_I </s> <s> …  as ids
-    start    each place where a word of the range stands, in the order of the n-grams there
-    before   the word before it, -1 before <s>
-    length   words of its n-gram: n, or fewer where the sentence ends
-    shared   how many of them it shares with the one before it in that order
+    start    a position of the text whose word is in the range; sorted by the n-grams there
+    before   the word before the start, -1 if the start is <s>
+    length   words of the n-gram at the start: n, or fewer where the sentence ends
+    shared   number of first words in common with the n-gram before it in sorted order
 
-Places are sorted word by word, from the last of the n to the first, each time by counting (Knuth
-1973, 5.2.5: radix sort, least significant digit first). Then an n-gram of k words begins wherever
-``shared`` < k ≤ ``length``, and one pass finds all of an order. N-grams that begin with a range of
-words stand together in every order of a trie, which is that of all ranges, joined order by order.
+Starts are sorted by least-significant-digit radix sort, from the last of the n words to the first,
+each time by counting (Knuth 1973, 5.2.5). Then a new n-gram of k words begins wherever ``shared`` <
+k ≤ ``length``, and one pass finds all n-grams of an order. In each order of a trie, the n-grams of
+a range are contiguous. So the tries of all ranges, joined order by order, are the whole trie.
 
-    c(g)     how many starts g has
-    a(g)     how many different words are before these; c(g) if |g| = n or g begins with <s>
-    link     the g of each n-gram vg, v being a word, by v and then by g
+    c(g)     number of starts of g
+    a(g)     number of different words before these; c(g) if |g| = n or g begins with <s>
+    link     g of each n-gram vg, where v is a word; sorted by v, then by g
 
-Longer n-grams vg, too, are in the order of v, then of g. So the links of one order are the suffixes
-of the next, one for one, and no n-gram is ever looked up.
+The n-grams vg of the next order are also sorted by v, then by g. So the links of one order are the
+suffixes of the next, in the same order, and no n-gram needs a look-up.
 
-Limits: all n-grams of one word are in one part, however frequent it is.
+Limits: all n-grams with the same first word are in one part, however frequent the word is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_UNK
 
 
 class Starts(NamedTuple):
-    """The m starts in a text, sorted; see the head of the module."""
+    """The m sorted starts of a text; see the head of the module."""
 
     text: Int32  # (T,)
     start: Int32  # (m,)
@@ -44,31 +44,31 @@ class Starts(NamedTuple):
 
 
 class Level(NamedTuple):
-    """The N n-grams of one order, in a part that has M of the order below; P parts."""
+    """The N n-grams of one order in one of P parts, which has M n-grams of the order below."""
 
     word: Int32  # (N,) the last word of each
-    begin: Int32  # (M + 1,) those that begin with h are begin[h] : begin[h + 1]
+    begin: Int32  # (M + 1,) those that begin with the history h are begin[h] : begin[h + 1]
     a: Int32  # (N,)
-    kept: Bool  # (N,) whether it is not pruned
-    link: Int32  # (L,) see the head of the module; none of the highest order
+    kept: Bool  # (N,) False if pruned
+    link: Int32  # (L,) see the head of the module; empty for the highest order
     cuts: Int64  # (P + 1,) link[cuts[q] : cuts[q + 1]] are for the longer n-grams of part q
-    runs: Int64  # (R, 2) rows q, m: the suffixes of the next m of the N are in part q
+    runs: Int64  # (R, 2) rows q, m: the suffixes of the next m of the N n-grams are in part q
 
 
 def longest(text: Int32) -> int:
-    """Words of the longest sentence, with ``<s>`` and ``</s>``."""
+    """Return the number of words of the longest sentence, ``<s>`` and ``</s>`` included."""
     return int(np.diff(np.flatnonzero(text == LM_EOS), prepend=-1).max(initial=0))
 
 
 def arrange(texts: Iterable[Int32], first: int, last: int, n: int) -> Starts:
-    """The starts with a word w, first ≤ w < last, of n-grams up to ``n`` words."""
-    text = np.concatenate([*texts, np.full(n, LM_EOS, np.int32)])  # n words follow every place
+    """Return the starts whose word w has first ≤ w < last, for n-grams of at most ``n`` words."""
+    text = np.concatenate([*texts, np.full(n, LM_EOS, np.int32)])  # n words follow each position
     start = _sorted(text, first, last, n)
     return Starts(text, start, *_compare(text, start, n))
 
 
 def unigrams(starts: Starts, V: int, n: int) -> Int32:
-    """a(w) of each of the V words, (V,); 0 without a start, and of ``<s>``, never predicted."""
+    """Return a(w), int32 (V,); 0 for words without a start and for ``<s>``, never predicted."""
     w = starts.text[starts.start]
     c = np.bincount(w, minlength=V).astype(np.int32)
     if n > 1:
@@ -80,9 +80,10 @@ def unigrams(starts: Starts, V: int, n: int) -> Int32:
 def levels(
     starts: Starts, bounds: Int64, part: int, n: int, thresholds: Sequence[int]
 ) -> Iterator[Level]:
-    """The n-grams of 2, 3, … n words that begin with bounds[part] ≤ w < bounds[part + 1].
+    """Yield the n-grams of 2, 3, … n words whose first word is of ``part``.
 
-    bounds: (P + 1,) of all parts; thresholds: θ_1, θ_2, … (see ``estimate``).
+    bounds: (P + 1,), part p has the words bounds[p] ≤ w < bounds[p + 1]; thresholds: θ_1, θ_2, …
+    (see ``estimate``).
     """
     first, V = int(bounds[part]), int(bounds[-1])
     part_of = np.arange(len(bounds) - 1).repeat(np.diff(bounds))
@@ -101,7 +102,7 @@ def levels(
 
 
 def _runs(values: Int64) -> Int64:
-    """Rows (value, how often it stands there in a row)."""
+    """Return the run-length encoding of ``values``: rows (value, length of the run)."""
     first = np.flatnonzero(np.diff(values, prepend=-1))
     return np.stack([values[first], np.diff(first, append=len(values))], axis=1)
 
@@ -111,7 +112,7 @@ def _runs(values: Int64) -> Int64:
 
 @kernel
 def sentences(words: Int32, begin: Int64) -> Int32:
-    """``<s> w_1 … w_I </s> <s> …`` of sentences of the model's ids, without ``LM_UNK``."""
+    """Return ``<s> w_1 … w_I </s> <s> …`` as ids of the model; ``LM_UNK`` is left out."""
     text, size = np.empty(len(words) + 2 * (len(begin) - 1), np.int32), 0
     for s in range(len(begin) - 1):
         text[size] = LM_BOS
@@ -126,7 +127,7 @@ def sentences(words: Int32, begin: Int64) -> Int32:
 
 @kernel
 def around(text: Int32, first: int, last: int, n: int) -> Int32:
-    """What ``arrange`` needs of a text: n-grams that begin with its words, the word before each."""
+    """Return the spans of a text that ``arrange`` needs: n-grams of the range and words before."""
     out, size, end = np.empty(len(text), np.int32), 0, 0
     for i in range(len(text)):
         if first <= text[i] < last:
@@ -139,7 +140,7 @@ def around(text: Int32, first: int, last: int, n: int) -> Int32:
 
 @kernel
 def _sorted(text: Int32, first: int, last: int, n: int) -> Int32:
-    """The starts, (m,)."""
+    """Return the sorted starts, int32 (m,)."""
     start = np.empty(len(text) - n, np.int32)
     m, V = 0, 0
     for i in range(len(start)):
@@ -162,7 +163,7 @@ def _sorted(text: Int32, first: int, last: int, n: int) -> Int32:
 
 @kernel
 def _compare(text: Int32, start: Int32, n: int) -> tuple[Int32, Int8, Int8]:
-    """``before``, ``shared`` and ``length`` of the starts, (m,) each."""
+    """Return ``before``, ``shared`` and ``length`` of the starts, (m,) each."""
     m = len(start)
     before, shared, length = np.empty(m, np.int32), np.zeros(m, np.int8), np.zeros(m, np.int8)
     for j in range(m):
@@ -178,10 +179,10 @@ def _compare(text: Int32, start: Int32, n: int) -> tuple[Int32, Int8, Int8]:
 
 @kernel
 def _nodes(k: int, first: int, starts: Starts, N: int, M: int) -> tuple[Int32, Int32, Int32, Int32]:
-    """Of n-grams of k words the last word, the second and c, (N,); ``Level.begin``, (M + 1,)."""
+    """Return last word, second word, c of n-grams of k words, (N,); ``Level.begin``, (M + 1,)."""
     word, second, c = np.empty(N, np.int32), np.empty(N, np.int32), np.zeros(N, np.int32)
     begin = np.zeros(M + 1, np.int32)
-    node, h = -1, -1  # a start's n-grams of k words and of one fewer
+    node, h = -1, -1  # the n-grams of k and of k - 1 words at a start
     for j in range(len(starts.start)):
         h += starts.shared[j] < k - 1 <= starts.length[j]
         if k <= starts.length[j]:
@@ -198,8 +199,9 @@ def _nodes(k: int, first: int, starts: Starts, N: int, M: int) -> tuple[Int32, I
 
 @kernel
 def _adjusted(k: int, starts: Starts, N: int, V: int) -> tuple[Int32, Int64]:
-    """a(g) of the n-grams g of k words, (N,), as if longer ones were counted; where those of each
-    v end among the links, (V + 1,), 0 first.
+    """Return a(g) of the n-grams g of k < n words, (N,), and the ends of the links of each word v.
+
+    The ends are int64 (V + 1,), with 0 first.
     """
     a, ends, seen = np.zeros(N, np.int32), np.zeros(V + 1, np.int64), np.full(V, -1, np.int32)
     node = -1
@@ -218,7 +220,7 @@ def _adjusted(k: int, starts: Starts, N: int, V: int) -> tuple[Int32, Int64]:
 
 @kernel
 def _links(k: int, starts: Starts, ends: Int64) -> Int32:
-    """``Level.link`` of the n-grams of k words."""
+    """Return ``Level.link`` of the n-grams of k words."""
     link, place, seen = np.empty(ends[-1], np.int32), ends[:-1].copy(), np.full(len(ends), -1)
     node = -1
     for j in range(len(starts.start)):

@@ -1,13 +1,13 @@
-"""Modified Kneser-Ney smoothing: the p(w|h) and γ(h) of ``ngrams`` from text.
+"""Modified Kneser-Ney smoothing: estimate p(w|h) and γ(h) of ``ngrams`` from text.
 
     c(g)    how often the n-gram g occurs, a sentence being <s> w_1 … w_I </s>
     a(g)    its adjusted count: c(g) if |g| = n or g starts with <s>, else the number of
             different words seen before it, |{v : c(vg) > 0}|
     t_r     how many n-grams of one order have a(g) = r
-    D(r)    the discount of a count, one triple an order; D(0) = 0 and D(r) = D(3) for r > 3
-    θ_k     what is pruned: n-grams of order k ≥ 2 with c(g) ≤ θ_k; θ_1 ≤ θ_2 ≤ …
-    A(h)    Σ_v a(hv), all that was seen after the history h
-    γ(h)    the mass that the discounts free for the shorter history
+    D(r)    the discount of a count, three per order; D(0) = 0 and D(r) = D(3) for r > 3
+    θ_k     pruning threshold: n-grams of order k ≥ 2 with c(g) ≤ θ_k are pruned; θ_1 ≤ θ_2 ≤ …
+    A(h)    Σ_v a(hv), the total count after the history h
+    γ(h)    the probability mass that discounting frees for the shorter history
     h′      h without its first word;  ε the empty history;  V the words, <unk>, <s> and </s>
 
     Y       = t_1 / (t_1 + 2 t_2)
@@ -18,19 +18,19 @@
 
 Chen & Goodman 1998, "An Empirical Study of Smoothing Techniques for Language Modeling"
 (equation 26 and modified Kneser-Ney); Heafield, Pouzyrevsky, Clark & Koehn 2013, "Scalable
-Modified Kneser-Ney Language Model Estimation" (adjusted counts). The figures are those of
-KenLM's `lmplz`; γ(h) is what an ARPA file calls the backoff weight of h.
+Modified Kneser-Ney Language Model Estimation" (adjusted counts). The values equal those of KenLM's
+`lmplz`; γ(h) is the backoff weight of h in an ARPA file.
 
-Pruning, as ``lmplz --prune`` does it, goes by c(g), and only after all a(g), t_r and D(r) are
-known. The discount of a pruned n-gram is then all that it has, D(a(g)) := a(g): γ(h) takes its
-mass, the last two equations say p(w|h) = γ(h) p(w|h′), which is what backing off gives, and the
-model still sums to one. A part of an n-gram is no rarer than the whole and its threshold no
-higher, so that the parent and the suffix of a node that stays do stay.
+Pruning is by c(g), after all a(g), t_r and D(r) are computed, as in ``lmplz --prune``. The discount
+of a pruned n-gram is its whole count, D(a(g)) := a(g). So γ(h) takes its mass, the last two
+equations give p(w|h) = γ(h) p(w|h′), which is the back-off value, and the model still sums to one.
+The parent and the suffix of an n-gram are at least as frequent, and their threshold is not higher,
+so those of an n-gram that is kept are kept.
 
-What there is to smooth is counted in ``counts``. Orders are smoothed one by one, each on the one
-below: here in memory, in ``build`` from files to files and in parts, to the same bytes.
+``counts`` counts the n-grams. Orders are smoothed from the lowest to the highest: here in memory,
+in ``build`` in parts with files. Both give the same bytes.
 
-Limits: `lmplz` enters the last n-gram of each order into t_r by c(g), not a(g), and we do not.
+Limits: `lmplz` counts the last n-gram of each order in t_r by c(g), not a(g); mtkit does not.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ TYPES = dict.fromkeys(Lm._fields, np.int32) | {"log_prob": np.float32, "backoff"
 def train(
     sentences: Iterable[Sequence[str]], order: int = 5, prune: Sequence[int] = ()
 ) -> NgramModel:
-    """Estimate a model, as ``lmplz --order N --discount_fallback --prune θ_1 θ_2 …`` does.
+    """Estimate a model, like ``lmplz --order N --discount_fallback --prune θ_1 θ_2 …``.
 
-    ``prune`` starts with 0 and never falls; its last value stands for all longer n-grams, and
-    nothing there prunes nothing. Tokens spelled like a special symbol are left out, as by
-    ``lmplz --skip_symbols``. Where no n-gram of ``order`` words exists or stays, the order is that
-    of the longest. ``notes`` says so, and where the closed form of the discounts failed. Raises
+    ``prune`` starts with 0 and does not decrease; its last value applies to all longer n-grams; an
+    empty one means no pruning. Tokens spelled like a special symbol are left out, as with
+    ``lmplz --skip_symbols``. If no n-gram of ``order`` words exists or remains, the order is that
+    of the longest. ``notes`` mentions both, and orders that use fallback discounts. Raises
     ValueError if there is no sentence, or ``order`` (1 to 127) or ``prune`` is out of range.
 
     >>> model = train([["a", "b"], ["a", "c"]], order=2)
@@ -106,7 +106,7 @@ def train(
 
 
 def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
-    """θ_k of each order; ValueError for what ``train`` refuses."""
+    """Return θ_k of each order. Raises ValueError if ``order`` or ``prune`` is out of range."""
     if not 1 <= order <= 127:
         raise ValueError(f"a language model's order is 1 to 127, not {order}")
     thresholds = [*prune, *([prune[-1] if prune else 0] * (order - len(prune)))]
@@ -119,8 +119,9 @@ def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
 
 
 def _encode(sentences: Iterable[Sequence[str]]) -> tuple[Int32, list[str], int]:
-    """``<s> w_1 … w_I </s> <s> …`` as ids (T,), the words in order of appearance, and how many
-    tokens were left out.
+    """Return ``<s> w_1 … w_I </s> <s> …`` as ids (T,), the words, and how many tokens are left out.
+
+    The words are in the order of their first occurrence. Raises ValueError if there is no sentence.
     """
     sentences = list(sentences)
     if not sentences:
@@ -136,10 +137,10 @@ def _encode(sentences: Iterable[Sequence[str]]) -> tuple[Int32, list[str], int]:
 def described(
     order: int, t: Sequence[Sequence[int]], sizes: Sequence[Sequence[int]], left_out: int
 ) -> dict[str, Any]:
-    """Order, discounts and notes of the model.
+    """Return order, discounts and notes of the model.
 
-    order: what was asked for; t, sizes: of each order that the text has, its ``histogram`` and how
-    many n-grams stay, part by part; left_out: tokens.
+    order: the requested one; t, sizes: for each order of the text, its ``histogram`` and the number
+    of n-grams kept in each part; left_out: number of tokens left out.
     """
     longest = sum(sum(size) > 0 for size in sizes)
     notes, failures = [], []
@@ -159,12 +160,12 @@ def described(
 
 
 def histogram(a: Int32) -> list[int]:
-    """How many n-grams have a(g) = 0, 1, … 4: t_r but for t_0; of several parts, the sum."""
+    """Return how many n-grams have a(g) = 0, 1, … 4, so that item r > 0 is t_r."""
     return [int(np.count_nonzero(a == r)) for r in range(5)]
 
 
 def lowest(a: Int32, t: Sequence[int]) -> Float64:
-    """p(w|ε) of the V words, (V,)."""
+    """Return p(w|ε) of the V words, float64 (V,)."""
     V = len(a)
     begin, all_stay, uniform = (
         np.array([0, V], np.int32),
@@ -172,18 +173,18 @@ def lowest(a: Int32, t: Sequence[int]) -> Float64:
         np.full(V, 1 / (V - 1)),
     )
     p, _ = _interpolate(begin, a, all_stay, _discounts(t), uniform)
-    p[LM_BOS] = 1  # given, never predicted: a product that holds it must not change
+    p[LM_BOS] = 1  # <s> is given, not predicted: it must not change a product
     return p
 
 
 def smooth(
     level: Level, t: Sequence[int], lower: Float64, suffix: Int32, stays: Bool, start: int
 ) -> tuple[Float64, Int32, Lm]:
-    """p(w|h) of the N n-grams hw of an order, (N,); their nodes, if they stay, (N,); and the piece
-    of the model that is theirs: backoffs and first children are those of the M histories h.
+    """Return p(w|h) of the N n-grams hw of an order, their nodes, and their piece of the model.
 
-    t: of the order; lower, suffix: p(w|h′) and the node of h′w, (N,); stays: which histories do,
-    (M,); start: the node of the first that stays.
+    p and nodes are (N,); a node is valid only if its n-gram is kept. In the piece, backoff and
+    first_child are those of the M histories h. t: of the order; lower, suffix: p(w|h′) and the node
+    of h′w, (N,); stays: which histories are kept, (M,); start: the node of the first kept n-gram.
     """
     p, gamma = _interpolate(level.begin, level.a, level.kept, _discounts(t), lower)
     place = np.cumsum(np.append(start, level.kept), dtype=np.int32)
@@ -198,10 +199,10 @@ def pieces(
     sizes: Sequence[Sequence[int]],
     of: Callable[[int], Iterable[NDArray[Any]]],
 ) -> Iterator[NDArray[Any]]:
-    """An array of the model, piece by piece.
+    """Yield an array of the model, piece by piece.
 
-    p: of the words; sizes: see ``described``; of(k): of n-grams of k words the pieces that
-    ``smooth`` gives, part by part.
+    p: of the words; sizes: see ``described``; of(k): the pieces that ``smooth`` returned for
+    n-grams of k words, part by part.
     """
     V, leaves, N = len(p), sizes[-1], 1 + sum(map(sum, sizes))
     words = {
@@ -221,19 +222,19 @@ def pieces(
 
 
 def logarithm(x: Float64) -> Float32:
-    """ln x, in single precision."""
+    """Return ln x as float32."""
     return np.log(x).astype(np.float32)
 
 
 def _discounts(t: Sequence[int]) -> Float64:
-    """D(0), D(1), D(2), D(3)."""
+    """Return D(0), D(1), D(2), D(3), float64 (4,)."""
     return np.array([0, *(closed_form(t) or FALLBACK_DISCOUNTS)], np.float64)
 
 
 def closed_form(t: Sequence[int]) -> list[float]:
-    """D(1), D(2), D(3); nothing unless t_1, t_2, t_3 > 0 and 0 < D(r) ≤ r.
+    """Return D(1), D(2), D(3); an empty list unless t_1, t_2, t_3 > 0 and 0 < D(r) ≤ r.
 
-    lmplz lets D(r) = 0 pass, which can leave no mass at all to unseen words.
+    lmplz accepts D(r) = 0, which can leave no probability mass to unseen words.
     """
     if 0 in t[1:4]:
         return []
@@ -246,7 +247,7 @@ def closed_form(t: Sequence[int]) -> list[float]:
 def _interpolate(
     begin: Int32, a: Int32, kept: Bool, D: Float64, lower: Float64
 ) -> tuple[Float64, Float64]:
-    """p(w|h) of the N n-grams hw, γ(h) of the M histories h; 1 where nothing begins with h."""
+    """Return p(w|h) of the N n-grams hw, and γ(h) of the M histories h, 1 if h has no n-gram."""
     p, gamma = np.empty(len(a)), np.ones(len(begin) - 1)
     for h in range(len(gamma)):
         children = range(begin[h], begin[h + 1])
@@ -256,7 +257,7 @@ def _interpolate(
             freed += D[min(a[hw], 3)] if kept[hw] else a[hw]
         if A > 0:
             gamma[h] = freed / A
-        for hw in children:  # sums may round past 1
+        for hw in children:  # rounding may bring a sum above 1
             d = D[min(a[hw], 3)] if kept[hw] else a[hw]
             p[hw] = min(1, (a[hw] - d) / A + gamma[h] * lower[hw])
     return p, gamma

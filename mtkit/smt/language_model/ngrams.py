@@ -1,17 +1,17 @@
 """The n-gram language model P(y) = Π_i p(w_i | w_{i-n+1} … w_{i-1}): its data and its queries.
 
     h       the history of a word;  h′ the same without its first word;  ε the empty history
-    p(w|h)  as the model has it where the n-gram hw is one of its, else γ(h) p(w|h′)
-    γ(h)    the *backoff* of h: 1 where no n-gram begins with h
+    p(w|h)  stored if the model has the n-gram hw, else γ(h) p(w|h′)
+    γ(h)    the *backoff* weight of h: 1 if no n-gram begins with h
 
-How both are estimated is in ``estimate``. The model is a trie read forwards. Node 0 is ε, node
-1 + w the word w, then all bigrams, all trigrams …, in the order of (parent, word), so that the
-children of a node are neighbours and sorted. Each node also links to its suffix h′, as in the
-automaton of Aho & Corasick 1975, so that the whole state of a query is one node: the longest
-history that can still matter. Equal states have equal futures, which is what a decoder recombines
-on. Logarithms are natural; log10 lives in the ARPA reader and writer alone (``arpa``).
+``estimate`` says how both are estimated. The model is a forward trie. Node 0 is ε, node 1 + w is
+the word w, then come all bigrams, all trigrams …, sorted by (parent, word). So the children of a
+node are contiguous and sorted. Each node has a link to its longest proper suffix, as in the
+automaton of Aho & Corasick 1975. So the state of a query is one node: the longest history that can
+still affect a score. After equal states all scores are equal, so a decoder recombines hypotheses by
+state. Logarithms are natural; log10 is used only in ARPA files (``arpa``).
 
-Words have ids of the model's own: LM_UNK is not the vocabulary's UNK.
+Word ids are the model's own: LM_UNK is not the vocabulary's UNK.
 
 Limits: fewer than 2³¹ n-grams.
 """
@@ -54,36 +54,36 @@ from mtkit.storage.structure import (
 
 LM_UNK, LM_BOS, LM_EOS = 0, 1, 2
 LM_SPECIALS = ("<unk>", "<s>", "</s>")
-SPELLINGS = {"<unk>": LM_UNK, "<UNK>": LM_UNK, "<s>": LM_BOS, "</s>": LM_EOS}  # some shout
+SPELLINGS = {"<unk>": LM_UNK, "<UNK>": LM_UNK, "<s>": LM_BOS, "</s>": LM_EOS}  # some write <UNK>
 ROOT = 0
-HIGHEST = 30  # order
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / φ: spreads what it multiplies (Knuth 1973, 6.4)
-# What ``lm_step`` said of a state and a word: one sentence's search asks the same again and again.
+HIGHEST = 30  # order that is read
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / φ: multiplicative hashing (Knuth 1973, 6.4)
+# A cached result of ``lm_step``: the search of one sentence repeats its queries many times.
 ANSWER = np.dtype([("question", np.uint64), ("log_p", np.float64), ("state", np.int64)])
-LOG2_ANSWERS = 13  # 192 KiB, which a core's own cache holds
+LOG2_ANSWERS = 13  # 192 KiB, which fits into a core's own cache
 
 
 class Lm(NamedTuple):
-    """A trie of N nodes, as kernels take it; see the head of the module."""
+    """The trie of N nodes as kernels take it; see the head of the module."""
 
     word: Int32  # (N,) the last word of each node
     first_child: Int32  # (N + 1,) the children of h are first_child[h] : first_child[h + 1]
     suffix: Int32  # (N,) the longest node that is a proper suffix of this one
     log_prob: Float32  # (N,) ln p(w | h) of the node hw
-    backoff: Float32  # (N,) ln γ(h) of the node h; 0 without children
+    backoff: Float32  # (N,) ln γ(h) of the node h; without children 0, unless an ARPA file has γ
 
 
 class SentenceScores(NamedTuple):
-    """What the model thinks of S sentences, token by token: T words and ``</s>`` in all."""
+    """Scores of S sentences, token by token; T tokens in all, each sentence's ``</s>`` included."""
 
     log_prob: Float64  # (T,) ln p(w | h)
-    order: Int8  # (T,) words of the longest n-gram found, w included
+    order: Int8  # (T,) words of the longest matching n-gram, w included
     is_oov: Bool  # (T,) whether w was scored as <unk>
     offsets: Int64  # (S + 1,) sentence s is offsets[s]:offsets[s + 1], its </s> the last
 
 
 def no_answers() -> NDArray[Any]:
-    """Room for answers, of which there are none yet."""
+    """Return an empty cache of answers, ANSWER (2 ** LOG2_ANSWERS,)."""
     answers = np.empty(1 << LOG2_ANSWERS, ANSWER)
     answers["question"] = np.iinfo(np.uint64).max
     return answers
@@ -97,14 +97,14 @@ class NgramModel:
     words: list[str]  # of each word id
     arrays: Lm
     discounts: list[list[float]] = field(default_factory=list)  # D(1..3) by order, if known
-    notes: list[str] = field(default_factory=list)  # what the user should hear about
+    notes: list[str] = field(default_factory=list)  # messages for the user
 
     def __post_init__(self) -> None:
         read_only(self.arrays)
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """Word → id, without the specials: text spelled like ``<s>`` is an unknown word."""
+        """Word → id, without the specials: a token ``<s>`` in a text is an unknown word."""
         return {word: i for i, word in enumerate(self.words) if i > LM_EOS}
 
     @cached_property
@@ -116,7 +116,7 @@ class NgramModel:
 
     @cached_property
     def level_starts(self) -> Int64:
-        """(order + 1,): the nodes of k words are ``level_starts[k - 1] : level_starts[k]``."""
+        """Offsets, (order + 1,): nodes of k words are ``level_starts[k - 1] : level_starts[k]``."""
         starts = [1, 1 + len(self.words)]
         for _ in range(1, self.order):
             starts.append(int(self.arrays.first_child[starts[-1]]))
@@ -124,36 +124,36 @@ class NgramModel:
 
     @property
     def counts(self) -> list[int]:
-        """The n-grams of each order; the unigrams include ``<unk>``, ``<s>`` and ``</s>``."""
+        """Number of n-grams by order; the unigrams include ``<unk>``, ``<s>`` and ``</s>``."""
         return [int(n) for n in np.diff(self.level_starts)]
 
     def encode(self, tokens: Iterable[str]) -> Int32:
-        """Word ids, int32 (len(tokens),); ``LM_UNK`` where the model has no such word."""
+        """Return word ids, int32 (len(tokens),); ``LM_UNK`` for words that the model lacks."""
         return np.fromiter(map(self.ids.get, tokens, itertools.repeat(LM_UNK)), dtype=np.int32)
 
     def score(self, sentences: Sequence[Sequence[str]]) -> SentenceScores:
-        """ln p of every word and of every sentence's ``</s>``, in one kernel call."""
+        """Return ln p of every word and of every sentence's ``</s>``, by one kernel call."""
         text = self.encode(itertools.chain.from_iterable(sentences))
         offsets = np.cumsum([0, *(len(sentence) + 1 for sentence in sentences)])
         scores = _score(self.arrays, self.begin, self.level_starts, text, offsets)
         return SentenceScores(*scores, offsets)
 
     def save(self, directory: Path) -> None:
-        """Write ``lm.json`` and one ``.npy`` an array into ``directory``, made if need be."""
+        """Write ``lm.json`` and one ``.npy`` for each array; create ``directory`` if needed."""
         save_arrays(directory, **self.arrays._asdict())
         self.describe(directory)
 
     def describe(self, directory: Path) -> None:
-        """Write ``lm.json``, all but the arrays."""
+        """Write ``lm.json``: everything except the arrays."""
         names = ("order", "words", "discounts", "notes")
         text = json.dumps({name: getattr(self, name) for name in names}, ensure_ascii=False)
         (directory / "lm.json").write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read what ``save`` wrote; the arrays stay on disk until touched.
+        """Read what ``save`` wrote; the arrays are memory-mapped.
 
-        Raises InputError where they are not what ``save`` writes.
+        Raises InputError if a file is missing or damaged.
         """
         lm = cls.trusted(directory)
         lm._check(directory)
@@ -161,7 +161,7 @@ class NgramModel:
 
     @classmethod
     def trusted(cls, directory: Path) -> Self:
-        """The same of what this program has just written: without a look at all of it."""
+        """Read what this program has just written, without the checks of ``load`` on all values."""
         arrays, file = load_arrays(directory, Lm), directory / "lm.json"
         return as_fields(cls, read_json(file, dict) | {"arrays": arrays}, file)
 
@@ -198,12 +198,12 @@ class NgramModel:
 
 @lean
 def child(word: Int32, first_child: Int32, h: int, w: int) -> int:
-    """The node hw, or -1. Binary search: the last child of h whose word is at most w."""
+    """Return the node hw, or -1, by a binary search for the last child whose word is at most w."""
     if h == ROOT:
         return 1 + w
     last = first_child[h]
-    n = min(first_child[h + 1] - last, w + 1)  # sorted, distinct: at most w + 1 of them are ≤ w
-    while n > 1:  # one conditional move a turn: a branch here would be mispredicted every other
+    n = min(first_child[h + 1] - last, w + 1)  # sorted, distinct words: at most w + 1 are ≤ w
+    while n > 1:  # by a conditional move: every second branch would be mispredicted
         half = n >> 1
         last = last + half if word[last + half] <= w else last
         n -= half
@@ -212,7 +212,7 @@ def child(word: Int32, first_child: Int32, h: int, w: int) -> int:
 
 @lean
 def _find(lm: Lm, state: int, w: int) -> tuple[float, int]:
-    """ln p(w | state) and the node of the longest n-gram that ends in w."""
+    """Return ln p(w | state) and the node of the longest n-gram that ends in w."""
     h, total = state, 0.0
     node = child(lm.word, lm.first_child, h, w)
     while node < 0:
@@ -224,7 +224,7 @@ def _find(lm: Lm, state: int, w: int) -> tuple[float, int]:
 
 @lean
 def _shorten(lm: Lm, node: int) -> int:
-    """The longest suffix of a node that a later word can feel: it has children or a backoff."""
+    """Return the longest suffix of a node that can affect a later word: with children or γ ≠ 1."""
     begin = lm.first_child
     while node != ROOT and begin[node] == begin[node + 1] and lm.backoff[node] == 0:
         node = lm.suffix[node]
@@ -233,14 +233,17 @@ def _shorten(lm: Lm, node: int) -> int:
 
 @lean
 def lm_step(lm: Lm, state: int, w: int) -> tuple[float, int]:
-    """ln p(w | state) and the state after w; from ``NgramModel.begin`` to ``LM_EOS``."""
+    """Return ln p(w | state) and the state after w.
+
+    A sentence starts in the state ``NgramModel.begin`` and ends with ``LM_EOS``.
+    """
     log_p, node = _find(lm, state, w)
     return log_p, _shorten(lm, node)
 
 
 @lean
 def lm_ask(lm: Lm, state: int, w: int, answers: NDArray[Any]) -> tuple[float, int]:
-    """``lm_step``, from ``answers`` (ANSWER) if it is there; a new answer ousts an old one."""
+    """Do ``lm_step`` with a cache: a new answer replaces an old one in its slot of ``answers``."""
     question = np.uint64(state) << np.uint64(32) | np.uint64(w)
     answer = answers[(question * GOLDEN) >> np.uint64(64 - LOG2_ANSWERS)]
     if answer.question != question:
@@ -253,13 +256,13 @@ def lm_ask(lm: Lm, state: int, w: int, answers: NDArray[Any]) -> tuple[float, in
 def _score(
     lm: Lm, begin: int, level_starts: Int64, text: Int32, offsets: Int64
 ) -> tuple[Float64, Int8, Bool]:
-    """The first fields of ``SentenceScores``; ``text`` holds the words without ``</s>``."""
+    """Return the first fields of ``SentenceScores``; text: all words, without ``</s>``."""
     T = offsets[-1]
     log_p, order, is_oov = np.empty(T), np.empty(T, np.int8), np.empty(T, np.bool_)
     for s in range(len(offsets) - 1):
         state = begin
         for t in range(offsets[s], offsets[s + 1]):
-            # Each sentence before this one has a token, its </s>, that text has not.
+            # ``offsets`` count a </s> for each earlier sentence; ``text`` has none.
             w = text[t - s] if t + 1 < offsets[s + 1] else LM_EOS
             log_p[t], node = _find(lm, state, w)
             state = _shorten(lm, node)
@@ -272,7 +275,7 @@ def _score(
 
 @kernel
 def cut_logprobs(lm: Lm, words: Int32, at: Int64, k: int) -> Float64:
-    """ln p of ``words[t]`` given ``words[t − k : t]`` alone, for each t of ``at``; (len(at),).
+    """Return ln p of ``words[t]`` given only the k words before, for each t of ``at``; (len(at),).
 
     words: the model's ids (T,); every t is at least k.
     """

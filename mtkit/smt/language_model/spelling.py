@@ -1,16 +1,15 @@
-"""How a word is spelled that a model does not know: a character n-gram.
+"""Character n-gram model for the spelling of unknown words.
 
     P(c_1 … c_n) = Π_i p(c_i | c_{i−4} … c_{i−1}) · p(</s> | c_{n−3} … c_n)
 
-by modified Kneser-Ney (see ``estimate``), the known words being the text that it is trained on,
-each of them once: a new word is more like the many rare words than like the few frequent ones.
-Characters are Unicode code points, joiner marks among them. A character that no known word has is
-``<unk>`` and then any of Unicode's, all of them equally likely.
+with modified Kneser-Ney smoothing (see ``estimate``). The training text is the list of known words,
+each once: an unknown word resembles the many rare words more than the few frequent ones. Characters
+are Unicode code points, joiner marks included. A character that no known word has is scored as
+``<unk>``, then as any code point of Unicode with equal probability.
 
-With P(w) = P(<unk>) · P(spelling) each unknown word has a probability of its own, and a text the
-probability of its characters, which no longer depends on what a vocabulary leaves out. Limits: the
-n-gram also gives some probability to the known words, which never need it, so that what unknown
-words are left is a little too small.
+With P(w) = P(<unk>) · P(spelling), each unknown word has its own probability. The probability of a
+text is then that of its characters, comparable between vocabularies. Limits: the model also gives
+probability to the known words, so the probabilities of unknown words are a little too small.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ ORDER = 5
 
 @dataclass(frozen=True)
 class Spelling:
-    """A character n-gram.
+    """A character n-gram model.
 
     >>> spelling = Spelling.of(["lied", "leid", "lider"])
     >>> likely, odd = spelling.log_probabilities(["leider", "rrr"])
@@ -44,11 +43,11 @@ class Spelling:
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Self:
-        """Learn from ``words``, perhaps none."""
+        """Train on ``words``; there may be none."""
         return cls(train(words or [""], ORDER))
 
     def log_probabilities(self, words: Sequence[str]) -> Float64:
-        """ln P(spelling) of each word, (len(words),)."""
+        """Return ln P(spelling) of each word, float64 (len(words),)."""
         if not words:
             return np.empty(0)
         scores = self.model.score(words)

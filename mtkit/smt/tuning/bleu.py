@@ -1,23 +1,24 @@
-"""BLEU (Papineni et al. 2002) from sums of integers, so that sentences can be added and taken away.
+"""BLEU (Papineni et al. 2002) from sums of integers, to which sentences can be added or removed.
 
     BLEU = 100 · min(1, exp(1 − r/c)) · (p_1 p_2 p_3 p_4)^¼        p_n = matches_n / totals_n
 
-c, r: tokens of the hypotheses and of their references. A hypothesis' statistics are the ``COLUMNS``
-integers
+c, r: numbers of tokens of the hypotheses and of their references. The statistics of a hypothesis
+are the ``COLUMNS`` integers
 
     matches_1 … matches_4,  totals_1 … totals_4,  r,  edits       c = totals_1
 
-matches_n: its n-grams that stand in the reference, each at most as often as there (clipped); edits:
-the fewest words to insert, delete and replace until it is the reference (Levenshtein 1966), so that
+matches_n: n-grams that also occur in the reference, each counted at most as often as there
+(clipped); edits: fewest insertions, deletions and replacements of words that turn the hypothesis
+into the reference (Levenshtein 1966), so that
 
     WER  = 100 · edits / r                merit = (1 − w) BLEU − w WER
 
-Tuning maximises merit (Servan & Schwenk 2011, "Optimising Multiple Metrics with MERT"): BLEU alone
-makes output as long as the dev set's references, whatever the words are worth; much of WER makes
-output of hard text too short. On dev sets of three corpora, by cross-validation, shares w from 0 to
-0.2 are alike, and larger ones worse.
+Tuning maximises merit (Servan & Schwenk 2011, "Optimising Multiple Metrics with MERT"). BLEU alone
+makes the output as long as the dev set's references, even with bad words; a large share of WER
+makes the output of hard text too short. In cross-validation on dev sets of three corpora, shares w
+from 0 to 0.2 give similar results and larger ones worse results.
 
-Limits: one reference a sentence; tokens are given, so that the figure is sacreBLEU's for
+Limits: one reference per sentence. BLEU is on the given tokens, as sacreBLEU's with
 ``tokenize="none"``.
 """
 
@@ -37,9 +38,10 @@ SHARE = 0.1  # w
 
 
 def statistics(hypotheses: Flat, references: Flat, begin: Int64) -> Int32:
-    """int32 (n, COLUMNS) for n hypotheses; those of reference s are ``begin[s] : begin[s + 1]``.
+    """Return the statistics of n hypotheses, int32 (n, COLUMNS).
 
-    One hypothesis a reference: ``begin = np.arange(len(references) + 1)``.
+    begin: the hypotheses of reference s are begin[s] : begin[s + 1]. For one hypothesis per
+    reference, ``begin = np.arange(len(references) + 1)``.
     """
     return _count(hypotheses.words, hypotheses.begin, references.words, references.begin, begin)
 
@@ -49,10 +51,10 @@ def statistics(hypotheses: Flat, references: Flat, begin: Int64) -> Int32:
 
 @kernel
 def bleu(total: NDArray[Any]) -> float:
-    """BLEU, 0 to 100, of a sum (COLUMNS,) of statistics, integers or floats.
+    """Return BLEU, 0 to 100, of a sum (COLUMNS,) of statistics, integers or floats.
 
-    The k-th order without any match counts as 2⁻ᵏ matches (sacreBLEU's smoothing, ``exp``); an
-    order without n-grams, or no match at all, makes it 0.
+    The k-th order without a match counts as 2⁻ᵏ matches (sacreBLEU's smoothing ``exp``). If there
+    is no match at all, or an order without n-grams, BLEU is 0.
     """
     product, missing = 1.0, 1.0
     for n in range(ORDER):
@@ -70,13 +72,13 @@ def bleu(total: NDArray[Any]) -> float:
 
 @kernel
 def wer(total: NDArray[Any]) -> float:
-    """WER, from 0, of a sum (COLUMNS,) of statistics."""
+    """Return WER, per cent, of a sum (COLUMNS,) of statistics; it can exceed 100."""
     return float(100 * total[2 * ORDER + 1] / max(1, total[2 * ORDER]))
 
 
 @kernel
 def merit(total: NDArray[Any]) -> float:
-    """Merit, at most 80, of a sum (COLUMNS,) of statistics."""
+    """Return merit, at most 100 (1 − w), of a sum (COLUMNS,) of statistics."""
     return float((1 - SHARE) * bleu(total) - SHARE * wer(total))
 
 
@@ -97,9 +99,9 @@ def _count(h_words: Int32, h_begin: Int64, r_words: Int32, r_begin: Int64, begin
 
 @inner
 def _match(hypothesis: Int32, reference: Int32, matches: Int32) -> None:
-    """Count clipped matches: each n-gram takes an equal one of the reference that is still free."""
+    """Count clipped matches: each n-gram takes an equal one of the reference not yet taken."""
     J = len(reference)
-    run = np.zeros(J + 1, np.int32)  # run[j + 1]: how many words up to i and up to j are equal
+    run = np.zeros(J + 1, np.int32)  # run[j + 1]: number of equal words that end at i and at j
     taken = np.zeros((J, ORDER), np.bool_)
     for i in range(len(hypothesis)):
         counted = np.zeros(ORDER, np.bool_)
@@ -113,8 +115,8 @@ def _match(hypothesis: Int32, reference: Int32, matches: Int32) -> None:
 
 @inner
 def _edits(hypothesis: Int32, reference: Int32) -> int:
-    """row[j]: edits between the words of the hypothesis so far and the reference's first j."""
-    row = np.arange(len(reference) + 1)
+    """Return the edit distance in words."""
+    row = np.arange(len(reference) + 1)  # row[j]: from the hypothesis so far to j reference words
     for i in range(len(hypothesis)):
         corner, row[0] = row[0], i + 1
         for j in range(len(reference)):

@@ -1,12 +1,13 @@
-"""Where on a line of weights the output is best, exactly (Och 2003, section 5).
+"""Exact search for the best weights on a line (Och 2003, section 5).
 
-On the line λ + γd hypothesis h scores
+For the weights λ + γd, hypothesis h has the score
 
     a_h + γ b_h,      a_h = λ·x_h,      b_h = d·x_h
 
-which is a line itself; a sentence's best hypotheses, by γ, are the upper envelope of its lines, and
-merit changes only where an envelope *bends*, from g to h at γ = (a_g − a_h)/(b_h − b_g). All bends
-of all sentences in order, statistics added and taken away at each, give the merit of all intervals.
+which is a line in γ. The best hypotheses of a sentence are the upper envelope of its lines. Merit
+changes only where an envelope *bends*: from g to h at γ = (a_g − a_h)/(b_h − b_g). The search sorts
+the bends of all sentences and updates the sum of statistics at each, which gives the merit of every
+interval of γ.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from mtkit.smt.kernels import inner, kernel
 from mtkit.smt.tuning.bleu import merit
 from mtkit.smt.tuning.lists import Lists
 
-NARROW = 1e-6  # an interval of γ that rounding could miss is no place to stop
+NARROW = 1e-6  # narrower intervals of γ are skipped: rounding could miss them
 
 # --- kernels
 
 
 @kernel
 def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
-    """γ in the middle of the interval with the highest merit, and that merit.
+    """Return γ in the middle of the interval with the highest merit, and that merit.
 
-    a, b: float64 (n,). The outer intervals have no middle: γ is 1 beyond their bend, or 0 without.
+    a, b: float64 (n,). In an outer interval γ is 1 beyond its bend, or 0 if there is no bend.
     """
     at, old, new, total = _bends(nbest.begin, nbest.statistics, a, b)
     order = np.argsort(at)
@@ -53,10 +54,10 @@ def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
 def _bends(
     begin: Int64, statistics: Int32, a: Float64, b: Float64
 ) -> tuple[Float64, Int64, Int64, Int64]:
-    """All bends: γ, the best hypothesis before, after; the statistics' sum before the first bend.
+    """Return all bends: γ, best hypothesis before and after; and the statistics at γ = −∞, summed.
 
-    Each envelope is walked from γ = −∞, where the line that falls most steeply is the best: of the
-    lines steeper than the present one, the next is that which it meets first.
+    Each envelope starts at γ = −∞ with the line of the smallest slope. The next line is, among
+    those of larger slope, the one that the present line meets first.
     """
     at, old, new = np.empty(len(a)), np.empty(len(a), np.int64), np.empty(len(a), np.int64)
     total = np.zeros(statistics.shape[1], np.int64)
@@ -71,7 +72,7 @@ def _bends(
         total += statistics[following]
         while following >= 0:
             best, following = following, -1
-            down, up = np.inf, 1.0  # to the following line: a falls by down, b grows by up
+            down, up = np.inf, 1.0  # to the following line, a falls by down, and b rises by up
             for h in range(begin[s], begin[s + 1]):
                 rise = b[h] - b[best]
                 if rise > 0 and (a[best] - a[h]) * up < down * rise:

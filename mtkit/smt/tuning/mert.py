@@ -1,14 +1,15 @@
-"""Minimum error rate training (Och 2003): the weights under which n-best lists are best.
+"""Minimum error rate training (Och 2003): find the weights with the highest merit on n-best lists.
 
     λ̂ = argmax_λ merit( Σ_s statistics of argmax_h λ·x_h )                h in the list of s
 
-has no gradient, but along a line λ + γd the best point is found exactly (``envelope``). Lines d:
-each weight by itself, then as many random ones (Cer et al. 2008), until a round of them gains less
-than ``GAIN``. That from the weights given and, since it ends in a local optimum, from random points
-around them.
+has no gradient, but on a line λ + γd the best point can be computed exactly (``envelope``). The
+directions d are each weight by itself, then as many random ones (Cer et al. 2008); rounds of them
+are repeated until one gains less than ``GAIN``. This ends in a local optimum, so it is done from
+the given weights and from random points around them.
 
-Features differ in size, so that the unit of λ_k is u_k = m/σ_k: σ_k the standard deviation of x_k
-within a list, m the mean of |λ_k|σ_k. A step γ = 1 then moves every feature by a typical amount.
+Features differ in scale. So the unit of λ_k is u_k = m/σ_k, where σ_k is the standard deviation of
+x_k within a list and m the mean of |λ_k|σ_k. A step γ = 1 then moves every feature by a typical
+amount.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ def mert(
     nbest: Lists, weights: Float64, free: Bool = ALL, restarts: int = 10, seed: int = 1,
     threads: int = 1,
 ) -> tuple[Float64, float]:  # fmt: skip
-    """The best weights (F,) found and their merit on these lists, never below the start's.
+    """Return the best weights (F,) and their merit on these lists, at least that of ``weights``.
 
-    free: bool (F,), False where a weight keeps its value. restarts: random points beside the
-    weights given. Σ|λ| stays what it was if all are free; with fixed ones it is not normalised. The
-    result depends on the seed, not on the number of threads.
+    free: bool (F,), False for weights that stay as they are. restarts: number of random starting
+    points, besides ``weights``. If all weights are free, Σ|λ| stays the same; else it may change.
+    The result depends on the seed, not on the number of threads.
     """
     unit = _unit(nbest, weights, free)
     size = float(np.abs(weights).sum()) or 1.0
@@ -54,14 +55,14 @@ def mert(
 
 
 def _unit(nbest: Lists, weights: Float64, free: Bool) -> Float64:
-    """u (F,); 0 for a weight that is fixed or changes no ranking."""
+    """Return u, float64 (F,); 0 for a weight that is fixed or does not affect any ranking."""
     n = np.diff(nbest.begin)
     if not n.any():
         return np.zeros(len(weights))
     mean = np.add.reduceat(nbest.features, nbest.begin[:-1][n > 0], dtype=np.float64)
     mean /= n[n > 0, None]
     sigma = np.sqrt(((nbest.features - np.repeat(mean, n[n > 0], axis=0)) ** 2).mean(0))
-    moves = free & (sigma > 1e-6 * np.abs(mean).max(0))  # not a constant rounded
+    moves = free & (sigma > 1e-6 * np.abs(mean).max(0))  # else x_k is constant
     typical = np.mean(np.abs(weights) * sigma) or 1.0
     unit = np.zeros(len(weights))
     unit[moves] = typical / sigma[moves]
@@ -81,7 +82,7 @@ def _climb(
             gamma, expected = search_line(nbest, a, b)
             if expected > score:
                 moved = a + gamma * b
-                # What the move is worth is counted anew: rounding may part lines that coincide.
+                # The merit is computed again: rounding may separate lines that coincide.
                 reached = merit(best_total(nbest, moved))
                 if reached > score:
                     score, a, weights = reached, moved, weights + gamma * d
@@ -93,7 +94,7 @@ def _climb(
 
 @kernel
 def _project(columns: Float32, d: Float64) -> Float64:
-    """b_h = d·x_h, float64 (n,); ``columns`` (F, n) is ``features`` transposed, d mostly zeros."""
+    """Return b_h = d·x_h, float64 (n,); columns: ``features`` transposed, (F, n); d is sparse."""
     b = np.zeros(columns.shape[1])
     for k in range(len(d)):
         if d[k] != 0:

@@ -1,19 +1,20 @@
-"""Batch MIRA on n-best lists (Cherry & Foster 2012, Algorithm 1): small steps towards good output.
+"""Batch MIRA on n-best lists (Cherry & Foster 2012, Algorithm 1).
 
-For a list, with λ·x_h the score and B_h the sentence's merit, in words (below):
+For each list, with the score λ·x_h and the merit B_h of one sentence, in units of words (below):
 
     hope   e⁺ = argmax_h  λ·x_h + B_h               fear   e⁻ = argmax_h  λ·x_h − B_h
     Δ = x_{e⁺} − x_{e⁻},    loss = B_{e⁺} − B_{e⁻} − λ·Δ  ≥ 0, by the choice of e⁺ and e⁻
     λ ← λ + η Δ,            η = min(C, loss/|Δ|²)
 
-The weights after an epoch are the mean of λ after each list seen so far; the epoch whose mean has
-the best merit is kept. BLEU of one sentence is mostly 0, so that a *background* O of
-statistics stands around it (Chiang et al. 2008): hopes so far, each decayed with every list since,
+The weights of an epoch are the mean of λ over all lists seen so far, each after its update. The
+result is the mean with the highest merit of all epochs. BLEU of a single sentence is mostly 0.
+Therefore a *background* O of statistics is added (Chiang et al. 2008): the hopes so far, with
+exponential decay,
 
     B_h = (1 − w) BLEU(O + statistics_h)/100 · (r_O + r_h) − w edits_h
     O   ← decay · (O + statistics_{e⁺})
 
-r: reference lengths; w: that of ``merit``. O begins as one perfect sentence of four words.
+r: reference length; w: as in ``merit``. O begins as one perfect sentence of four words.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ def mira(
     nbest: Lists, weights: Float64, free: Bool = ALL, epochs: int = 60, C: float = 3e-4,
     decay: float = 0.999, seed: int = 1,
 ) -> tuple[Float64, float]:  # fmt: skip
-    """The best weights (F,) found and their merit on these lists, never below the start's.
+    """Return the best weights (F,) and their merit on these lists, at least that of ``weights``.
 
-    free: bool (F,), False where a weight keeps its value. C: the longest step; small ones overfit
-    less. The weights' scale has a meaning here, a word of B_h for a unit of score, and is not
-    normalised.
+    free: bool (F,), False for weights that stay as they are. C: largest step η; a small one
+    overfits less. The scale of the weights is not normalised: it matters, since one unit of score
+    is compared with one word of B_h.
     """
     rng, moves = np.random.default_rng(seed), free.astype(float)
     point, total, background = weights.astype(float), np.zeros(len(weights)), PERFECT.copy()
@@ -58,7 +59,7 @@ def _epoch(
     nbest: Lists, order: Int64, weights: Float64, total: Float64, background: Float64,
     moves: Float64, C: float, decay: float,
 ) -> None:  # fmt: skip
-    """One pass over the lists; weights, their running total and the background change in place."""
+    """Pass over the lists once; update weights, their running total, and background in place."""
     for s in order:
         if nbest.begin[s] < nbest.begin[s + 1]:
             hope, fear, gain = _hope_and_fear(nbest, s, weights, background)
@@ -77,7 +78,7 @@ def _epoch(
 def _hope_and_fear(
     nbest: Lists, s: int, weights: Float64, background: Float64
 ) -> tuple[int, int, float]:
-    """e⁺, e⁻ and B_{e⁺} − B_{e⁻}."""
+    """Return e⁺, e⁻ and B_{e⁺} − B_{e⁻}."""
     hope = fear = -1
     best_hope = best_fear = -np.inf
     hope_merit = fear_merit = 0.0

@@ -1,17 +1,18 @@
-"""How far to go from weights λ towards the optimum λ̂ of n-best lists: no farther than they reach.
+"""The step from weights λ towards the optimum λ̂ of n-best lists, limited to a trust region.
 
-Lists hold what was found near some weights, and far from them they mislead: where all that is
-listed is short, longer is always better, and the next search, told so, finds no end. So the step
+n-best lists hold hypotheses found near some weights; far from these weights they mislead. If all
+listed hypotheses are short, a larger weight for words always looks better, and the next search then
+produces output without end. Therefore the step
 
     λ + μ (λ̂ − λ),     μ the largest of 1, 0.8, 0.64, … with loss(μ) ≤ ρ · reach
 
-is taken within a *trust region* (Conn, Gould & Toint 2000) that is measured by what λ thinks:
+stays within a *trust region* (Conn, Gould & Toint 2000), measured in scores under λ:
 
     loss(μ) = Σ_s [max_h λ·x_h − λ·x_ĥ]        ĥ the best of s by λ + μ (λ̂ − λ)
-    reach   = Σ_s [max_h λ·x_h − min_h λ·x_h]    h in what was found with λ itself
+    reach   = Σ_s [max_h λ·x_h − min_h λ·x_h]    h in the lists that were found with λ itself
 
-At loss = reach the best of all sentences would be the last of their lists, and what stands behind
-the end of a list nobody knows.
+At loss = reach, the new best hypothesis of each sentence would be the last one of its list.
+Hypotheses beyond the end of a list are unknown.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ import numpy as np
 from mtkit.smt.flat import Float64
 from mtkit.smt.tuning.lists import Lists, best, scores
 
-SHORTER = 0.8  # from one μ to the next
-SHORTEST = 0.01
+SHORTER = 0.8  # factor from one μ to the next
+SHORTEST = 0.01  # the series of μ ends at or below this
 
 
 def reach(nbest: Lists, weights: Float64) -> float:
-    """How far below the best the lists that were found with ``weights`` go, summed."""
+    """Return ``reach``, summed over sentences; nbest: lists that were found with ``weights``."""
     score, begin = scores(nbest.features, weights), nbest.begin[:-1][np.diff(nbest.begin) > 0]
     if not len(begin):
         return 0.0
@@ -34,7 +35,7 @@ def reach(nbest: Lists, weights: Float64) -> float:
 
 
 def step(nbest: Lists, weights: Float64, optimum: Float64, allowed: float) -> float:
-    """μ, for a loss of at most ``allowed`` = ρ · reach."""
+    """Return the largest μ of the series with loss ≤ ``allowed`` = ρ · reach, else the last μ."""
     score = scores(nbest.features, weights)
     total, direction = score[best(nbest, score)].sum(), optimum - weights
     share = 1.0

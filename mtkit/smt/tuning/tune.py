@@ -1,16 +1,18 @@
-"""Tuning the weights of the log-linear model on a dev set (Och 2003; Cherry & Foster 2012).
+"""Tune the weights of the log-linear model on a dev set (Och 2003; Cherry & Foster 2012).
 
-Translate the dev set with the weights at hand, keep the k best of each sentence, unite them with
-those of all rounds before, find the weights that rank these lists best (``mert``, ``mira``), go
-towards them as far as the lists reach (``region``), and again, until nothing new is found.
+Each round translates the dev set with the current weights, adds the k best hypotheses of each
+sentence to those of all rounds before, finds the weights that rank these lists best (``mert``,
+``mira``), and moves towards them within a trust region (``region``). Tuning ends when a round gives
+no new hypothesis, after ``PATIENCE`` rounds without a better one, or after ``ROUNDS``.
 
-What counts is a whole translation of the dev set. Every step begins at the weights of the best one
-so far: that of most ``merit`` among those whose BLEU is not below the first's. A round that is no
-better halves ρ, the share of the reach that the next step may use, and a better one doubles it, up
-to ``RHO``. Tuning never ends worse on dev than it began.
+A round is judged by its translation of the whole dev set. The best round has the highest ``merit``
+among those whose BLEU is not below the first round's. Every step starts at the best round's
+weights. ρ is the share of the reach that the next step may use: a round that is not the best so far
+halves it, a better one doubles it, up to ``RHO``. So the result is never worse on dev than the
+initial weights.
 
-A dev set may come in parts, each translated by models of its own: so text can be tuned on that the
-models of all of it were estimated from, in folds that those of the other folds translate.
+A dev set may come in parts, each translated by its own models. This allows cross-validation: each
+fold of the training text is a part, translated by models of the other folds.
 """
 
 from __future__ import annotations
@@ -29,10 +31,10 @@ from mtkit.smt.tuning.mert import mert
 from mtkit.smt.tuning.mira import mira
 from mtkit.smt.tuning.region import reach, step
 
-TUNERS = {"mira": {"mira"}, "mert": {"mert", "envelope"}}  # and the modules of their kernels
-SIZE = 100  # hypotheses of a sentence and round
+TUNERS = {"mira": {"mira"}, "mert": {"mert", "envelope"}}  # and the modules with their kernels
+SIZE = 100  # k, hypotheses per sentence and round
 ROUNDS = 15
-PATIENCE = 4  # rounds that are not the best so far
+PATIENCE = 4  # rounds in a row that are not the best so far
 RHO = 0.5
 
 
@@ -47,21 +49,21 @@ class Part(NamedTuple):
 class Round(NamedTuple):
     """One translation of the dev set."""
 
-    weights: dict[str, float]  # that it was translated with
-    bleu: float  # of the best hypotheses, per cent, word tokens as they stand
-    wer: float  # likewise
-    length: float  # their tokens for each of the references
+    weights: dict[str, float]  # of this translation
+    bleu: float  # of the best hypotheses, 0 to 100, on word tokens
+    wer: float  # likewise, per cent
+    length: float  # tokens of the best hypotheses per token of the references
     step: float  # μ, from the best weights before to these; 0 in the first round
     hypotheses: int  # in all lists so far
-    new: int  # those of them that were not known before
-    best: bool  # whether it is the best so far
+    new: int  # hypotheses that were not in the lists before
+    best: bool  # whether it is the best round so far
 
 
 def tune(parts: Sequence[Part], tuner: str = "mira") -> Iterator[Round]:
-    """Translate and improve the weights, round by round; the last ``best`` round's are the result.
+    """Translate and improve the weights, round by round; the last ``best`` round has the result.
 
-    The weight of unknown words stays as it is: they are copied whatever it says. Deterministic,
-    whatever the number of threads.
+    The weight of unknown words is fixed, since they are copied whatever its value. The result does
+    not depend on the number of threads.
     """
     free = np.array([name != "unknown" for name in NAMES])
     weights = centre = np.array([parts[0].system.weights[name] for name in NAMES])
@@ -93,7 +95,7 @@ def tune(parts: Sequence[Part], tuner: str = "mira") -> Iterator[Round]:
 
 
 def optimise(tuner: str, lists: Lists, weights: Float64, free: Bool, threads: int) -> Float64:
-    """The weights under which ``lists`` rank best, by one of ``TUNERS``."""
+    """Return the weights that rank ``lists`` best, by one of ``TUNERS``."""
     if tuner == "mira":
         return mira(lists, weights, free)[0]
     assert tuner == "mert", tuner
@@ -101,7 +103,7 @@ def optimise(tuner: str, lists: Lists, weights: Float64, free: Bool, threads: in
 
 
 def dev_lists(part: Part, weights: dict[str, float]) -> Lists:
-    """The n-best lists of a part of the dev set, the best hypothesis of each sentence first."""
+    """Return the n-best lists of a part of the dev set, best hypothesis of each sentence first."""
     system = part.system.with_weights(weights)
     lists = system.n_best(part.source, SIZE)
     number_of = {word: i for i, word in enumerate(system.models.target.words)}
@@ -111,7 +113,7 @@ def dev_lists(part: Part, weights: dict[str, float]) -> Lists:
 
     hypotheses = []
     for words, nbest in zip(part.source, lists, strict=True):
-        copied = np.array(number(words)[::-1], np.int32)  # source word i is −1 − i
+        copied = np.array(number(words)[::-1], np.int32)  # id −1 − i is source word i
         ids = nbest.words
         hypotheses.append(np.where(ids < 0, copied[np.minimum(ids, -1)], ids))
     lengths = np.concatenate([np.diff(nbest.w_begin) for nbest in lists])
