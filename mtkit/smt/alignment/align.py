@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.smt.alignment import diagonal, fertility, hmm, ibm1
-from mtkit.smt.alignment.direction import Direction, Learnt, Model, beginnings, em, posteriors
+from mtkit.smt.alignment.direction import Direction, Learnt, Model, beginnings, drop, em, posteriors
 from mtkit.smt.alignment.places import best_links
 from mtkit.smt.alignment.symmetrize import Links, LinkSet, joined, rated, symmetrize
 from mtkit.smt.alignment.word_model import build
@@ -137,7 +137,7 @@ def _train(
         jumps = learnt.other if name == "hmm" else hmm.first_jumps()
     stages.forget("places", "keys", "slots")
     if learnt.t:
-        learnt.t.unlink(missing_ok=True)
+        drop(learnt.t, "t")
     return Trained(sides, posterior, jumps, perplexities)
 
 

@@ -6,7 +6,7 @@ parts; a part is a range of words e:
 
     key      e · 2³² + f of a word pair that co-occurs; the keys of a shard or a part are sorted
     cuts     (S, P + 1): the keys of shard k that belong to part p are cuts[k, p] : cuts[k, p + 1]
-    slots    the index of each key of a shard among the keys of all parts in order
+    slots    the index of each key of a shard in its part, part after part
 
     E-step   a task for each shard: t(f|e) of its keys by ``slots``, then its expected counts
     M-step   a task for each part: c(f|e) = Σ_k the counts of shard k, in this order; then t(f|e)
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 
 from mtkit.smt.alignment.places import NOTHING, NULL, Places, maximise
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
-from mtkit.storage.stages import Outputs, Stages, array, load, pack, unpack, write_array
+from mtkit.storage.stages import Outputs, Stages, array, load, pack, save, unpack
 from mtkit.text.shards import Shards
 
 HELD = 64  # bytes that the task of a part holds for each key of a shard
@@ -60,25 +61,40 @@ class Direction:
         [table] = stages.run("cut", cut, [(places, HELD, stages.room)])
         parts = len(array(table, "bounds")) - 1
         keys = stages.run("keys", _keys, [(places, table, p) for p in range(parts)])
-        slots = stages.run("slots", _slots, [(places, keys, k) for k in range(len(text))])
+        slots = stages.run("slots", _slots, [(places, table, keys, k) for k in range(len(text))])
         return cls(text, e, f, places, table, keys, slots)
 
     def read(self, k: int) -> Places:
         """Return the places of shard ``k``."""
         return Places(*unpack(self.places[k], *Places._fields))
 
-    def t(self, k: int, t: Path | None) -> Float64:
-        """Return t(f|e) of the keys of shard ``k``; t: file with t of all keys, None: uniform."""
-        slots, every = unpack(self.slots[k], "slots", "every")
-        if t is None:
-            return np.full(len(slots), 1.0 / max(1, every[0]))
-        own: Float64 = gather(t, slots)
-        return own
+    def t(self, k: int, t: Outputs | None) -> Float64:
+        """Return t(f|e) of the keys of shard ``k``; t: of each part, None: uniform."""
+        if t is not None:
+            own: Float64 = self.by_key(t, "t", k)
+            return own
+        keys, [every] = self.key_ends(k)[-1], array(self.slots[k], "every")
+        return np.full(keys, 1.0 / max(1, every))
+
+    def by_key(self, parts: Outputs, name: str, k: int) -> Any:
+        """Return an array with an entry per key of a part, for the keys of shard ``k``."""
+        return _gather(parts, name, array(self.slots[k], "slots"), self.key_ends(k))
+
+    def by_row(self, parts: Outputs, name: str, k: int) -> Any:
+        """Return an array with an entry per word e of a part, for the words of shard ``k``."""
+        return _gather(parts, name, *unpack(self.slots[k], "rows", "row_ends"))
+
+    def key_ends(self, k: int) -> Int64:
+        """Return ``cuts[k]``."""
+        cuts: Int64 = array(self.table, "cuts", k, k + 1)[0]
+        return cuts
 
 
-def gather(path: Path, at: Int64) -> Any:
-    """Return rows ``at`` of the array in a file; only these are read."""
-    return np.asarray(np.load(path, mmap_mode="r"))[at]
+def _gather(parts: Outputs, name: str, at: Int32, ends: Int64) -> Any:
+    """Return the entries at[ends[p] : ends[p + 1]] of each part's array; only these are read."""
+    spans = zip(parts, pairwise(ends.tolist()), strict=True)
+    files = ((np.load(part / f"{name}.npy", mmap_mode="r"), at[a:b]) for part, (a, b) in spans)
+    return np.concatenate([np.asarray(values)[own] for values, own in files])
 
 
 def beginnings(e: Flat, f: Flat) -> Int64:
@@ -151,21 +167,23 @@ def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
     pack(into, e=keys[first] >> 32, row=np.append(first, len(keys)), **at)
 
 
-def _slots(into: Path, places: Outputs, keys: Outputs, k: int) -> None:
-    """Write ``slots``, ``rows`` and ``every`` of a shard.
+def _slots(into: Path, places: Outputs, table: Path, keys: Outputs, k: int) -> None:
+    """Write ``slots``, ``rows``, ``row_ends`` and ``every`` of a shard.
 
-    rows: index of each e of the shard among those of all parts; every: number of words f of the
-    text, all of which co-occur with the empty word.
+    rows: the index of each e of the shard in its part; those of part p are row_ends[p : p + 2].
+    every: number of words f of the text, all of which co-occur with the empty word.
     """
-    slots, e, n, every = [], [], 0, 0
-    for p, part in enumerate(keys):
-        at, own, row = unpack(part, f"{k}", "e", "row")
-        slots.append(n + at.astype(np.int64))
-        e.append(own)
-        n += int(row[-1])
-        every = every if p else int(row[1])
-    ids = np.searchsorted(np.concatenate(e), array(places[k], "ids"))
-    pack(into, slots=np.concatenate(slots), rows=ids, every=np.array([every]))
+    ids = array(places[k], "ids")
+    row_ends = np.searchsorted(ids, array(table, "bounds"))
+    slots, rows = list[Int32](), list[Int32]()
+    for part, (a, b) in zip(keys, pairwise(row_ends.tolist()), strict=True):
+        at, e = unpack(part, f"{k}", "e")
+        slots.append(at)
+        rows.append(np.searchsorted(e, ids[a:b]).astype(np.int32))
+    every = array(keys[0], "row", 1, 2)
+    pack(
+        into, slots=np.concatenate(slots), rows=np.concatenate(rows), row_ends=row_ends, every=every
+    )
 
 
 # --- EM
@@ -186,14 +204,14 @@ class Model(NamedTuple):
 class Learnt(NamedTuple):
     """The parameters after EM."""
 
-    t: Path | None  # file with t of all keys
+    t: Outputs | None  # t of the keys of each part
     other: Any  # the parameters besides t
     likelihood: list[float]  # ln P(f|e) of the text before each iteration
 
 
 def em(
     d: Direction, stages: Stages, name: str, model: Model, iterations: int, alpha: float,
-    t: Path | None = None,
+    t: Outputs | None = None,
 ) -> Learnt:  # fmt: skip
     """Run EM from ``t``, None: from uniform t; alpha: the prior of ``places.maximise``."""
     other, likelihood = model.start(d), []
@@ -202,12 +220,11 @@ def em(
         step = f"{name}-{n}"
         calls = [(d, model.expect, k, t, other) for k in shards]
         counts = stages.run(f"{step}-counts", _expect, calls)
-        found = stages.run(f"{step}-rows", _maximise, [(d, p, counts, alpha) for p in parts])
-        [joined] = stages.run(step, _join, [(found, counts)])
-        stages.forget(f"{step}-counts", f"{step}-rows")
-        if n > 1 and t:
-            t.unlink(missing_ok=True)
-        t, sums = joined / "t.npy", array(joined, "sums")
+        old, t = t, stages.run(step, _maximise, [(d, p, counts, alpha) for p in parts])
+        stages.forget(f"{step}-counts")
+        if n > 1 and old:
+            drop(old, "t")
+        sums = array(t[0], "sums")
         other = model.update(sums[:-1], other)
         likelihood.append(float(sums[-1]))
     return Learnt(t, other, likelihood)
@@ -220,7 +237,7 @@ def posteriors(d: Direction, stages: Stages, name: str, model: Model, learnt: Le
 
 
 def _expect(
-    into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Path | None, other: Any
+    into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Outputs | None, other: Any
 ) -> None:
     """Do the E-step of a shard."""
     counts, sums = expect(d.read(k), d.t(k, t), other, NOTHING)
@@ -228,7 +245,7 @@ def _expect(
 
 
 def _posterior(
-    into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Path | None, other: Any
+    into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Outputs | None, other: Any
 ) -> None:
     places = d.read(k)
     posterior = np.empty(len(places.entry), np.float32)
@@ -237,19 +254,14 @@ def _posterior(
 
 
 def _maximise(into: Path, d: Direction, p: int, counts: Outputs, alpha: float) -> None:
-    """Do the M-step of a part."""
+    """Do the M-step of a part; also write the total of the ``sums`` of all shards."""
     cuts = array(d.table, "cuts")
     row, *at = unpack(d.keys[p], "row", *map(str, range(len(counts))))
     c = np.zeros(row[-1])
     for k, out in enumerate(counts):
         c[at[k]] += array(out, "counts", *cuts[k, p : p + 2].tolist())
     maximise(c, row, alpha)
-    pack(into, t=c)
-
-
-def _join(into: Path, parts: Outputs, counts: Outputs) -> None:
-    """Write t of all keys, and the total of the sums of all shards."""
-    write_array(into / "t.npy", (array(part, "t") for part in parts), np.float64)
+    save(into, t=c)
     pack(into, sums=total(counts, "sums"))
 
 
@@ -259,3 +271,10 @@ def total(outputs: Outputs, name: str) -> NDArray[Any]:
     for k in range(1, len(outputs)):
         sums += array(outputs[k], name)
     return sums
+
+
+def drop(parts: Outputs, *names: str) -> None:
+    """Remove arrays that ``save`` wrote and no later task reads, of each part."""
+    for part in parts:
+        for name in names:
+            (part / f"{name}.npy").unlink(missing_ok=True)

@@ -37,11 +37,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.smt.alignment.direction import Direction, Learnt, Model, gather, total
+from mtkit.smt.alignment.direction import Direction, Learnt, Model, drop, total
 from mtkit.smt.alignment.places import NULL, Places
 from mtkit.smt.flat import Float32, Float64, Int32, UInt64, mix
 from mtkit.smt.kernels import compiled, kernel, lean
-from mtkit.storage.stages import Outputs, Stages, array, pack, unpack, write_array
+from mtkit.storage.stages import Outputs, Stages, array, pack, save, unpack
 
 EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
@@ -51,8 +51,7 @@ HIGHEST = 7  # higher fertilities count as this one
 SAMPLERS = 4
 BURN_IN, KEPT = 2, 4  # sweeps
 SEED = 1
-# The arrays that a sweep reads, by key (n) or by row (the others), and the shape of one entry.
-WIDTHS = {"n": (SAMPLERS,), "N": (SAMPLERS,), "R": (), "gains": (SAMPLERS, HIGHEST + 1)}
+BY_ROW = ("N", "R", "gains")  # what a sweep reads of each e; of each key it reads n
 
 
 def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[Outputs, Float64]:
@@ -68,15 +67,13 @@ def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[O
     links, jumps = stages.run("links-0", _start, first), np.zeros(2 * L + 1)
     threads = stages.threads(len(shards))
     for sweep in range(1, BURN_IN + KEPT + 1):
-        found = stages.run(f"rows-{sweep}", _merge, [(d, p, links) for p in parts])
-        [counts] = stages.run(f"counts-{sweep}", _join, [(found, links)])
+        counts = stages.run(f"counts-{sweep}", _merge, [(d, p, links) for p in parts])
         kept = sweep - BURN_IN
         calls = [(d, k, links, counts, L, kept, threads) for k in shards]
         resampled = stages.run(f"links-{sweep}", _resample, calls)
-        stages.forget(f"rows-{sweep}", f"links-{sweep - 1}")
-        for name in WIDTHS:
-            (counts / f"{name}.npy").unlink(missing_ok=True)
-        links, seen = resampled, JUMP_PRIOR + array(counts, "jumps")
+        stages.forget(f"links-{sweep - 1}")
+        drop(counts, "n", *BY_ROW)
+        links, seen = resampled, JUMP_PRIOR + array(counts[0], "jumps")
         jumps += seen.sum(0) * (kept > 0)
     return links, jumps
 
@@ -85,7 +82,7 @@ def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[O
 
 
 def _start(
-    into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Path, other: Any, L: int
+    into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Outputs, other: Any, L: int
 ) -> None:
     """Draw the first links of a shard for each sampler: ``a`` (SAMPLERS, words f of the shard)."""
     places = d.read(k)
@@ -97,15 +94,13 @@ def _start(
 
 
 def _resample(
-    into: Path, d: Direction, k: int, before: Outputs, counts: Path, L: int, kept: int, threads: int
-) -> None:
+    into: Path, d: Direction, k: int, before: Outputs, counts: Outputs, L: int, kept: int,
+    threads: int,
+) -> None:  # fmt: skip
     """Sweep over a shard with each sampler; from ``kept`` = 1 on, also add to the posterior."""
     places, [a, random] = d.read(k), unpack(before[k], "a", "random")
-    slots, rows = unpack(d.slots[k], "slots", "rows")
-    n, N, R, gains = (
-        gather(counts / f"{name}.npy", slots if name == "n" else rows) for name in WIDTHS
-    )
-    jumps = JUMP_PRIOR + array(counts, "jumps")
+    n, (N, R, gains) = d.by_key(counts, "n", k), (d.by_row(counts, name, k) for name in BY_ROW)
+    jumps = JUMP_PRIOR + array(counts[0], "jumps")
     share = (jumps / jumps.sum(1, keepdims=True)).astype(np.float32)
 
     def sweep(m: int) -> Float32:
@@ -138,7 +133,7 @@ def _tally(places: Places, a: Int32, L: int) -> dict[str, NDArray[Any]]:
 def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
     """Write n (keys, SAMPLERS), N (rows, SAMPLERS), R (rows,), gains (rows, SAMPLERS, φ) of a part.
 
-    links: of each shard, with its counts.
+    Also write ``jumps``, the total of all shards. links: of each shard, with its counts.
     """
     bounds, cuts = unpack(d.table, "bounds", "cuts")
     e, row, *slots = unpack(d.keys[p], "e", "row", *map(str, range(len(links))))
@@ -150,14 +145,7 @@ def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
         first, last = np.searchsorted(ids, bounds[p : p + 2]).tolist()
         F[np.searchsorted(e, ids[first:last])] += array(out, "F", first, last)
     N, R = np.add.reduceat(n, row[:-1]), np.diff(row).astype(np.float32)
-    pack(into, n=n, N=N, R=R, gains=_gains(F, int(e[0])))
-
-
-def _join(into: Path, parts: Outputs, links: Outputs) -> None:
-    """Write the arrays of ``_merge`` for all keys and rows, and the jumps of all shards."""
-    for name, width in WIDTHS.items():
-        values = (array(part, name) for part in parts)
-        write_array(into / f"{name}.npy", values, np.float32, *width)
+    save(into, n=n, N=N, R=R, gains=_gains(F, int(e[0])))
     pack(into, jumps=total(links, "jumps"))
 
 

@@ -12,7 +12,7 @@ from mtkit.smt.alignment.align import ALIGNERS, align
 from mtkit.smt.alignment.direction import LOW, Direction, em, posteriors
 from mtkit.smt.alignment.places import Places
 from mtkit.smt.flat import Flat
-from mtkit.storage.stages import Outputs, Stages, array, save
+from mtkit.storage.stages import Outputs, Stages, array, joined, save
 from mtkit.text import shards
 from tests.support.alignments import Interrupted, Interrupting, aligned, contents, posterior
 from tests.support.alignments import em as em_of_places
@@ -58,7 +58,7 @@ def test_em_over_shards_is_em_over_the_text(name: str, memory: int, tmp_path: Pa
     rows = np.repeat(np.arange(WORDS), np.diff(whole.row))[order]
     assert keys.tolist() == (rows << 32 | whole.column[order]).tolist()
     assert learnt.t is not None
-    np.testing.assert_allclose(np.load(learnt.t), t[order], rtol=1e-9)
+    np.testing.assert_allclose(joined(p / "t.npy" for p in learnt.t), t[order], rtol=1e-9)
     found = joined_posteriors(posteriors(d, stages, name, model, learnt))
     np.testing.assert_allclose(found, posterior(whole, model, t, other), rtol=1e-5, atol=1e-7)
 
