@@ -29,7 +29,7 @@ ALL, SEVERAL, CROSSED, PIECES = "first of all", "of several lists", "crossed", "
 class Chosen:
     """The choices of a combination for the N sentences of a test set."""
 
-    places: Sequence[Mapping[str, int] | None]  # system → rank of the output, from 0; None: pieces
+    places: Sequence[Mapping[str, int] | None]  # system → its rank, from 0; None: in pieces
     alone: Mapping[str, Lines]  # the first translation of each system
     oracle: Lines  # the candidates of the highest sentence BLEU
     candidates: float  # mean number per sentence

@@ -98,10 +98,10 @@ def material(
 ) -> Material:
     """Return the test set that is named, or that the models record, with all its references.
 
-    tokenizer: None: the models'. file_format: of a bilingual ``test`` file whose name does not show
-    it. pair: the languages, if the models record none. Raises InputError if there is no test set,
-    if the models' test sets, tokenizers or languages differ from each other or from ``pair``, or
-    if numbers of lines differ.
+    tokenizer: of the text; None for the models'. file_format: of a bilingual ``test`` file whose
+    name does not show it. pair: the languages, if the models record none. Raises InputError if
+    there is no test set, if the models' test sets, tokenizers or languages differ, if ``pair`` is
+    not theirs, or if numbers of lines differ.
     """
     models = {name: parts[0] for name, parts in systems.items() if parts[0].is_dir()}
     own, asked = _languages(models), parse_pair(pair) if pair else None

@@ -135,7 +135,7 @@ def _weakest(comparison: Comparison, system: SystemResult) -> str:
 
 
 def _agreement(comparison: Comparison) -> str:
-    """Return which system each metric ranks first, without ties and metrics that a system lacks."""
+    """Return which system each metric ranks first; ignores ties and metrics that a system lacks."""
     votes, systems = dict[str, list[str]](), comparison.systems
     for metric, of in systems[0].metrics.items():
         if all(metric in s.metrics for s in systems):

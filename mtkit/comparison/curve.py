@@ -63,7 +63,10 @@ class Overtaking:
 
 @dataclass(frozen=True)
 class Curve:
-    """Learning curves. sizes: in pairs. overtaking: of any two systems that differ at the last."""
+    """The learning curves of all systems. sizes: in pairs.
+
+    overtaking: one for every two systems whose BLEU differs at the last size.
+    """
 
     sizes: list[int]
     seeds: int
@@ -127,7 +130,7 @@ def _overtakings(
 
 
 def overtakes(sizes: Sequence[int], gaps: Floats) -> Floats:
-    """Size from which on gaps (R, sizes) are positive, (R,); 0 and ∞ beyond the ends."""
+    """Size from which on gaps (R, sizes) are positive, (R,); 0 and ∞ as in the module's head."""
     crossings = np.zeros(len(gaps))
     for r, gap in enumerate(gaps):
         behind = np.flatnonzero(gap <= 0)

@@ -33,9 +33,9 @@ class Column:
 def read_columns(named: Sequence[str], systems: Collection[str], sentences: int) -> list[Column]:
     """Read the external scores that are ``named``.
 
-    Raises InputError if a name has another form, an unknown system or a metric that mtkit computes;
-    if a metric is given twice for a system or with both signs; and if a file does not hold a finite
-    number for each of so many ``sentences``.
+    Raises InputError if a name is not NAME:METRIC=FILE, or has an unknown system or a metric that
+    mtkit computes; if a metric is given twice for a system or with both signs; and if a file does
+    not hold a finite number for each of so many ``sentences``.
     """
     columns = dict[tuple[str, str], Column]()
     for text in named:

@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from mtkit.evaluation.statistics import Lines
 
 CASED = 0.01  # smallest share of capitals in cased text
-FAR_FEWER = 0.25  # share of the expected capitals, or of the expected shared words
-ENOUGH = 10  # expected capitals or shared words that a check needs
-COMMON = 0.2  # smallest share of reference words in two lines or more, if spaces separate words
+FAR_FEWER = 0.25  # a number below this share of the expected one is far smaller
+ENOUGH = 10  # smallest expected number of capitals or shared words for a check
+COMMON = 0.2  # smallest share of reference words in two lines or more, in text with spaces
 COPIED = 0.6  # share of copied words above which the output is the source
 QUOTED = 0.01  # smallest share of lines with other quotes that is reported
 MARKS = (("„“”«»", '"'), ("‚‘’‹›", "'"))  # typographic and straight: quotes, apostrophes
@@ -135,7 +135,7 @@ def quotes(references: Lines, outputs: Lines) -> str:
 
 
 def language(sources: Lines, references: Lines, outputs: Lines) -> str:
-    """Return a clause if the output is mostly its source, or not in the references' language."""
+    """Return a clause if the output is mostly its source, or has few words of the references."""
     x, refs, y = (
         [WORD.findall(line.lower()) for line in side] for side in (sources, references, outputs)
     )

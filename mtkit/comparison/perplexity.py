@@ -27,10 +27,10 @@ def measure(
 ) -> list[Measured]:
     """Measure perplexity by every model, on ``test``, on ``text`` or on the model's own test set.
 
-    models: None: all in ``models/``. text: a file of target text only, for P(y). file_format: of a
-    bilingual ``test`` file whose name does not show it. threads: 0: all cores. Raises InputError if
-    there is no model or no text, if ``test`` and ``text`` are both given, if ``text`` is empty, or
-    if a named model has no probability to give.
+    models: None for all in ``models/``. text: a file of target text only, for P(y). file_format: of
+    a bilingual ``test`` file whose name does not show it. threads: 0 for all cores. Raises
+    InputError if there is no model or no text, if ``test`` and ``text`` are both given, if ``text``
+    is empty, or if a named model cannot score the text.
     """
     if text is not None and test is not None:
         raise InputError("--test and --text exclude each other; give one of them")

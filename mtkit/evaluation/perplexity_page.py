@@ -137,7 +137,7 @@ def print_tokens(models: Sequence[Measured], console: Console) -> None:
 
 
 def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
-    """Yield a row: label, sentence perplexity, a cell per token; then a row of n-gram lengths."""
+    """Yield a row: label, sentence perplexity, a cell per token; then perhaps n-gram lengths."""
     bits = judged.bits[span].tolist()
     cells = [
         Text(number(value).text + "*" * oov, next(style for high, style in STYLES if value <= high))
@@ -201,7 +201,7 @@ class Row:
 
 @dataclass(frozen=True)
 class TextView:
-    """What the page shows of one text. lines: their number in the text."""
+    """What the page shows of one text. lines: number of lines in the text."""
 
     name: str
     findings: list[str]

@@ -115,7 +115,7 @@ class Scorer:
 
     @cached_property
     def shuffles(self) -> NDArray[np.bool_]:
-        """True: two systems keep a sentence in a trial; False: exchange it. Bool (trials, N)."""
+        """True if two systems keep a sentence in a trial, False if they swap it; (trials, N)."""
         size = self.trials, len(self.references[0])
         return np.random.default_rng(_seed()).integers(2, size=size, dtype=np.bool_)
 

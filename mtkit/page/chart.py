@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 # The plane between the axes: coordinates are per cent of its width and height.
 LEFT, RIGHT, TOP, BOTTOM = 0.0, 100.0, 0.0, 100.0
 APART = 7.0  # distance between names at the ends of lines, per cent of the height
-DOTS = 12  # points are marked on lines with at most so many
+DOTS = 12  # a line with at most so many points has them marked
 HIDDEN = 5.0  # ratio of the highest to the lowest line's maximum that needs a logarithmic axis
 # Dashes distinguish lines without colour. There are as many colours (page.css.j2).
 DASHES = ("none", "6 3", "2 3", "8 3 2 3", "12 3", "4 2 1 2", "1 2", "10 2 2 2 2 2")
@@ -86,7 +86,7 @@ class Drawing:
 
 
 def draw_all(charts: Sequence[Chart], names: Sequence[str] = ()) -> list[Drawing]:
-    """Draw the charts of a page; a name has the same colour in all. names: of the first colours."""
+    """Draw the charts of a page; a name has one colour in all. names: get the first colours."""
     colours = colours_of([*names, *(line.name for chart in charts for line in chart.lines)])
     return [draw(chart, colours) for chart in charts]
 
@@ -163,14 +163,14 @@ def _middles(n: int) -> Place:
 
 
 def _hides(chart: Chart) -> bool:
-    """Whether small values cannot be distinguished on a linear axis, but on a logarithmic one."""
+    """Whether a linear axis hides small values that a logarithmic one shows."""
     highest = [max(y for _, y in line.points) for line in chart.lines]
     everything = [y for line in chart.lines for _, *ys in (*line.points, *line.band) for y in ys]
     return not chart.log and min(everything) > 0 and max(highest) > HIDDEN * min(highest)
 
 
 def spread(places: Sequence[float]) -> list[float]:
-    """Move places, in per cent, until they are ``APART``; greedy, so not always the least moves.
+    """Move places, in per cent, apart by ``APART``, or by less if there is no room; greedy.
 
     >>> spread([50.0, 99.0, 52.0])
     [50.0, 99.0, 57.0]

@@ -27,7 +27,7 @@ from mtkit.storage.writing import named_file
 from mtkit.text.tokenizer import JOINER
 
 GAP, EDGES = 2, 2  # spaces between the columns of a table, and at its sides
-SHARE = 3  # the names of the rows need at most 1 / SHARE of the width
+SHARE = 3  # the least width of the row names is at most 1 / SHARE of the terminal's
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ SPECIAL = {
 
 
 def check_latex(path: Path) -> None:
-    """Raise InputError if ``path`` is a file other than such a table, such as a paper."""
+    """Raise InputError if ``path`` is a file that does not begin with ``MARK``, such as a paper."""
     if path.is_file():
         with path.open("rb") as file:
             if file.read(len(MARK)) != MARK.encode():

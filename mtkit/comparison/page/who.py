@@ -92,7 +92,7 @@ def decimals(name: str, metric: Metric) -> int:
 
 
 def scores(comparison: Comparison, signatures: bool = True) -> Grid:
-    """Return the table of every system's metrics, with their signatures as notes on request."""
+    """Return the table of every system's metrics. signatures: whether notes show them."""
     systems, test = comparison.systems, comparison.test
     tokens = f"sacreBLEU tokenizer {test.tokenize}"
     if test.tokenize == "none":
