@@ -8,8 +8,8 @@
 
 A mismatch is reported only if neither chance nor a weak system explains it.
 
-Limits: words are runs of letters, so languages without spaces between words are not told apart;
-nor are two kinds of typographic quotes.
+Limits: words are runs of letters, so the language of text without spaces is not checked. Two kinds
+of typographic quotes are not distinguished.
 """
 
 from __future__ import annotations

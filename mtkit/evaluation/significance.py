@@ -8,8 +8,7 @@ trial. p is two-sided and never 0 (Davison & Hinkley 1997, 4.4; Phipson & Smyth 
     bootstrap       p = (1 + #{|δ* − δ| ≥ |δ|}) / (1 + trials)       δ* − δ: under no difference
     randomisation   p = (1 + #{|δ*| ≥ |δ|}) / (1 + trials)
 
-For m pairs of systems, the Holm (1979) correction keeps the probability of any false positive below
-α:
+For m pairs of systems, the Holm (1979) correction keeps the risk of any false positive below α:
 
     p̂_(k) = max_{j ≤ k} min(1, (m − j + 1) p_(j))                   p_(1) ≤ … ≤ p_(m)
 
