@@ -1,17 +1,18 @@
-"""The comparison: several systems on one test set; who is better, where, and why.
+"""Comparison of systems on one test set: which one is better, on which text, and for what reason.
 
-x a source sentence, y its reference; a system's output stands beside y. In reading order:
+Letters: x is a source sentence, y its reference. Modules in reading order:
 
-    systems      what each system says of the test set, and record, where that is kept
-    report       the whole as data, one record a system
-    mismatch     outputs whose figures mislead: other case, tokens, quotes or language
-    where        words, n-grams and groups that one gets right and another does not
+    systems      translations and scores of each system; record caches them
+    report       the whole comparison as data
+    mismatch     outputs whose scores mislead: case, tokens, quotes or language differ
+    where        words and n-grams that one system gets right and another does not
     faults       search and model errors, repetitions, omissions, unknown words
-    examples     sentences to look at, and groups, those behind a figure
-    elsewhere    scores that others give, a number a sentence
-    conclusion   what all of it comes to, in a few sentences
-    curve        how the systems grow with their training text, and trainings, which it needs
+    choices      which system each output of a combination comes from
+    examples     example sentences; groups: the example sentences of each group
+    elsewhere    external scores (COMET, people), one number per sentence
+    conclusion   the result in a few sentences
+    curve        learning curves over the training text; trainings: the models they need
     compare      the steps of ``mtkit.compare``
     perplexity   the models' perplexities of a text
-    page/        the report for people
+    page/        the report for terminal, browser and paper
 """

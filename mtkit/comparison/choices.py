@@ -1,13 +1,13 @@
-"""Whose translations a combination chose, where that was right, and what room is left.
+"""Which systems the outputs of a combination come from, BLEU by origin, and BLEU of the oracle.
 
-An output is of one of these origins, the first that holds:
+Every output has one of these origins:
 
-    first of all     each system alone says so, too
-    first of p       p alone says so
-    of p's list      p ranks another one higher, no other system has it
-    of several       several lists have it, in none of which it is the first
-    crossed          no list has it
-    in pieces        the line was too long to be translated at once
+    first of all     every system ranks it first
+    first of p       p ranks it first, but not every system does; of several, p is the first one
+    of p's list      only the list of p has it, and not first
+    of several       several lists have it, none of them first
+    crossed          no list has it: two candidates were crossed
+    in pieces        the sentence was too long to be translated at once
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ ALL, SEVERAL, CROSSED, PIECES = "first of all", "of several lists", "crossed", "
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a combination chose of what, for the N sentences of a test set."""
+    """The choices of a combination for the N sentences of a test set."""
 
-    places: Sequence[Mapping[str, int] | None]  # of each output in the lists; None: in pieces
-    alone: Mapping[str, Lines]  # each system's own first
-    oracle: Lines  # the candidate that is most like the reference
-    candidates: float  # a sentence
+    places: Sequence[Mapping[str, int] | None]  # system → its rank, from 0; None: in pieces
+    alone: Mapping[str, Lines]  # the first translation of each system
+    oracle: Lines  # the candidates of the highest sentence BLEU
+    candidates: float  # mean number per sentence
 
     @classmethod
     def of(cls, system: Combination, best: Sequence[Hypothesis], test: Bitext) -> Chosen:
-        """``best``: its outputs."""
+        """Collect the choices of ``system`` on ``test``. best: its outputs."""
         words = system.tokenize(test.source)
         short = [i for i, line in enumerate(words) if takes(line)]
         places = [h.places if h.pieces == 1 else None for h in best]
@@ -59,7 +59,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Origin:
-    """Some of the outputs, and BLEU of their sentences by the combination and by each system."""
+    """The outputs of one origin: BLEU on these sentences of the combination and of each system."""
 
     label: str
     sentences: int
@@ -69,7 +69,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Choices:
-    """All origins that occur; candidates a sentence; BLEU and chrF of a perfect choice."""
+    """All origins that occur; candidates per sentence; BLEU and chrF of the oracle."""
 
     origins: list[Origin]
     candidates: float
@@ -77,7 +77,7 @@ class Choices:
 
 
 def choices(chosen: Chosen, rows: Statistics) -> Choices:
-    """rows: of the combination's outputs."""
+    """Score the outputs by origin. rows: statistics of the combination's outputs."""
     scorer, names = rows.scorer, list(chosen.alone)
     alone = {name: scorer.count(lines, ["bleu"]) for name, lines in chosen.alone.items()}
     labels = [origin(places, names) for places in chosen.places]
@@ -96,7 +96,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
 
 
 def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
-    """See the module's head."""
+    """Return the origin of an output; see the head of the module."""
     if places is None:
         return PIECES
     first = [name for name in names if places.get(name) == 0]
@@ -112,10 +112,10 @@ def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
 def saved(
     name: str, chosen: Chosen, chrf: Sequence[float], rows: Statistics
 ) -> Iterator[list[tuple[int, str]]]:
-    """For each two systems the sentences whose translation is the first's and whose chrF is above
-    the other's own, the largest gain first, and why they are examples.
+    """Yield, for each ordered pair of systems, sentences where the choice of the first one helped.
 
-    chrf: of the outputs of the combination ``name``.
+    These are (row, reason), the largest gain first: outputs that the first system ranks first and
+    the other does not, with a higher chrF than the other's own. chrf: of the combination ``name``.
     """
     alone = {
         n: rows.scorer.count(lines, ["chrf"]).by_sentence("chrf")

@@ -1,4 +1,4 @@
-"""Systems, files and options in, a report out: the steps of ``mtkit.compare``."""
+"""The steps of ``mtkit.compare``: from systems, files and options to the report."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import Kind
 
 BLEU_TOKENS: dict[Kind, str] = {"words": "13a", "none": "none"}  # sacreBLEU's names
-EXPLAINED = 24  # examples on a page, which would grow large
+EXPLAINED = 24  # examples with explanations, at most, to limit the size of a page
 
 
 def scored(task: Task, examples: int, columns: Sequence[Column] = ()) -> Comparison:
-    """Translate the test set with every system and score it; columns: scores from elsewhere."""
+    """Translate the test set with every system and score it. columns: external scores."""
     translations, text, unknown = gather(task)
     seen = seen_in_training(task.models, task.test)
     warnings = [
@@ -43,14 +43,17 @@ def scored(task: Task, examples: int, columns: Sequence[Column] = ()) -> Compari
 
 
 def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Explanation]]:
-    """Why the models translate the first examples as they do: line → one for each that can say."""
+    """Explain the models' translations of the first examples: line number → one per model.
+
+    A sentence that is too long to be translated at once has no explanation.
+    """
     by_line: dict[int, list[Explanation]] = {}
     for name, parts in task.models.items() if examples else ():
         with step(f"{name}: explaining the examples"):
             system = opened(parts, task)
             reasons: dict[Example, Reasons] = {}
             for example in examples[:EXPLAINED]:
-                with suppress(InputError):  # too long to be translated at once
+                with suppress(InputError):  # the sentence is too long
                     reasons[example] = system.explain(example.source)
             sentences = [example.source for example in reasons]
             every = with_evidence(parts[0], system, sentences, list(reasons.values()))
@@ -59,20 +62,20 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
     return by_line
 
 
-# --- what is named
+# --- systems and test set
 
 
 def named(systems: Sequence[str | Path]) -> dict[str, Parts]:
-    """See ``named_systems``; none: all models under ``models/`` of the newest one's languages."""
+    """See ``named_systems``; if empty, all models in ``models/`` of the newest one's languages."""
     if not systems:
         return {path.name: (path,) for path in _of_newest_pair(all_models())}
     return named_systems(systems)
 
 
 def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
-    """Those of the ``models``, newest first, that translate what the newest does, by kind and name.
+    """Return the models with the languages of the newest one, sorted by kind and name.
 
-    Raises InputError where there are none.
+    models: newest first. Raises InputError if there are none.
     """
     if not models:
         raise InputError(f"no models in {MODELS}/; train one, or name systems to compare")
@@ -93,11 +96,12 @@ def material(
     file_format: str = "",
     pair: str | None = None,
 ) -> Material:
-    """The test set that is named, or that the models name, with its further references.
+    """Return the test set that is named, or that the models record, with all its references.
 
-    tokenizer: None for that of the models. file_format: of a bilingual ``test``, where its name
-    does not tell. pair: its languages, which models tell. Raises InputError where the models do not
-    go together or translate another ``pair``, and where lines do not correspond.
+    tokenizer: of the text; None for the models'. file_format: of a bilingual ``test`` file whose
+    name does not show it. pair: the languages, if the models record none. Raises InputError if
+    there is no test set, if the models' test sets, tokenizers or languages differ, if ``pair`` is
+    not theirs, or if numbers of lines differ.
     """
     models = {name: parts[0] for name, parts in systems.items() if parts[0].is_dir()}
     own, asked = _languages(models), parse_pair(pair) if pair else None
@@ -121,11 +125,11 @@ def material(
 
 
 def _common_test_set(models: Sequence[Path]) -> tuple[Files, str]:
-    """The one test set that the manifests name, and its format; see ``Manifest.file_format``."""
+    """Return the one test set that the manifests record, and its ``Manifest.file_format``."""
     if not models:
         raise InputError("only translation files are named; name the test set with --test SRC TGT")
     telling = [path for path in models if Manifest.read(path).files("test")]
-    named = {named_test_set(path) for path in telling or models}  # raises where none tells
+    named = {named_test_set(path) for path in telling or models}  # raises if no model records one
     if len(named) > 1:
         raise InputError("the models record different test sets; choose one with --test SRC TGT")
     for path in models:
@@ -135,7 +139,7 @@ def _common_test_set(models: Sequence[Path]) -> tuple[Files, str]:
 
 
 def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:
-    """The languages that all models translate; None where no model names any."""
+    """Return the languages (source, target) of all models; None if no model records any."""
     named = {name: Manifest.read(path).languages for name, path in models.items()}
     languages = {of for of in named.values() if UND not in of}
     if len(languages) > 1:
@@ -147,7 +151,7 @@ def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:
 
 
 def _tokenize(models: Mapping[str, Path]) -> str:
-    """BLEU's tokenizer for what the models read."""
+    """Return BLEU's tokenizer for the kind of text that the models read."""
     kinds = {BLEU_TOKENS[Manifest.read(path).tokenizer["kind"]] for path in models.values()}
     if len(kinds) > 1:
         raise InputError(

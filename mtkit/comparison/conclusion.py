@@ -1,9 +1,9 @@
-"""What a comparison comes to, a sentence each: who, where, agreement, weak points, what to do next.
+"""The conclusion of a comparison: ranking, largest difference, agreement, weak points, next step.
 
-Of several systems it is about the best by BLEU, a, and the next, b. A group of sentences or words
-differs where the 95 % interval of a − b leaves out 0, over the same draws of sentences; of these
-the one whose interval is furthest from 0 is named, BLEU of sentences and F1 or recall of words all
-on 0 to 100. One group in 20 would differ so by chance.
+With several systems, a is the best by BLEU and b the second. They differ in a group of sentences
+or words if the 95 % interval of a − b, over the same resamples of sentences, excludes 0. The group
+whose interval is furthest from 0 is named. BLEU of sentences and F1 or recall of words are all on
+a scale from 0 to 100. About one group in 20 differs by chance.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ GROUPS = {
     "jump": "words reordered over {} source words",
     "source frequency": "source words seen {} × in training",
 }
-USELESS, PERFECT = 2.0, 99.9  # BLEU beyond which something else was compared than meant
-FALLING = 0.98  # a dev perplexity below this share of the best one before is still falling
+USELESS, PERFECT = 2.0, 99.9  # BLEU below or above these suggests a wrong input file
+FALLING = 0.98  # a dev perplexity below this share of the previous best is still falling
 
 
 class Group(NamedTuple):
-    """Figures, 0 to 100, of the systems and of differences of two, by their names."""
+    """One group of sentences or words: scores by system and differences by pair, 0 to 100."""
 
     name: str
     measure: str
@@ -40,7 +40,7 @@ class Group(NamedTuple):
 
 
 def conclude(comparison: Comparison) -> list[str]:
-    """The sentences: five, of one system alone four."""
+    """Return the conclusion: five sentences, or four for a single system."""
     a, *others = sorted(comparison.systems, key=lambda system: -system.bleu)
     if not others:
         about = [_scores(a), _weakest(comparison, a)]
@@ -58,7 +58,7 @@ def _scores(system: SystemResult) -> str:
 
 
 def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
-    """By which metrics the one is ahead of the other, and how surely."""
+    """Return by which metrics ``a`` is ahead of ``b`` or behind it, each with its significance."""
     tests = {p.metric: p.significance for p in comparison.pairs if {p.a, p.b} == {a.name, b.name}}
     ahead, behind = list[str](), list[str]()
     for metric in (metric for metric in a.metrics if metric in b.metrics):
@@ -76,7 +76,7 @@ def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
 
 
 def _groups(comparison: Comparison) -> Iterator[Group]:
-    """Those that say something."""
+    """Yield the groups of sentences by length, and the groups of at least ``FEWEST`` words."""
     systems = comparison.systems
     for k, group in enumerate(systems[0].by_length):
         name = f"sentences of {group.low}–{group.high} words"
@@ -101,7 +101,7 @@ def _groups(comparison: Comparison) -> Iterator[Group]:
 def _differences(
     every: Sequence[Difference], k: int, factor: int = 1
 ) -> dict[frozenset[str], Interval]:
-    """Of group k."""
+    """Differences in group k by pair of systems, times ``factor``."""
     known = {frozenset((of.a, of.b)): of.by_group[k] for of in every}
     return {pair: _times(factor, of) for pair, of in known.items() if of}
 
@@ -135,9 +135,7 @@ def _weakest(comparison: Comparison, system: SystemResult) -> str:
 
 
 def _agreement(comparison: Comparison) -> str:
-    """Whom each metric puts first; a metric by which several are first says nothing, nor one that
-    some system lacks.
-    """
+    """Return which system each metric ranks first; ignores ties and metrics that a system lacks."""
     votes, systems = dict[str, list[str]](), comparison.systems
     for metric, of in systems[0].metrics.items():
         if all(metric in s.metrics for s in systems):
@@ -180,7 +178,7 @@ def _weak_points(comparison: Comparison) -> str:
 
 
 def _advice(comparison: Comparison) -> str:
-    """What is to be done first."""
+    """Return the most useful next step."""
     systems, N = comparison.systems, comparison.test.sentences
     if unlike := [s.name for s in systems if s.mismatches]:
         return f"fix what the warnings say about {_and(unlike)}; its figures are misleading"
@@ -206,7 +204,7 @@ def _advice(comparison: Comparison) -> str:
 
 
 def _still_falls(system: SystemResult) -> bool:
-    """Whether the last validation was the best by far; one whose loss was not finite never is."""
+    """Whether the last dev perplexity is clearly the lowest; False if it was not finite."""
     values = [e.get("dev_perplexity", math.nan) for e in system.training]
     *before, last = values or [math.nan]
     return last < FALLING * min((p for p in before if p > 0), default=0.0)

@@ -1,16 +1,16 @@
-"""Learning curves: what more text is worth to each system, and where one overtakes another.
+"""Learning curves: BLEU by size of the training text, and where one system overtakes another.
 
-Every system is trained anew by its own recipe on n pairs of its training text, for several n and
-seeds. A seed puts the text in an order, of which the first n are taken: samples of one seed lie
-within each other.
+Every system is retrained by its own recipe on n pairs of its training text, for several n and
+seeds. A seed shuffles the text; the sample is the first n pairs. The samples of one seed are
+therefore nested.
 
-    BLEU(n)      its mean over the seeds, of one test set
-    overtakes    the least n from which on BLEU of the one is above BLEU of the other, on straight
-                 lines in ln n between the sizes; 0 where it is from the first size on, ∞ where it
-                 is not at the last
+    BLEU(n)      mean over the seeds, on one test set
+    overtakes    the smallest n from which on BLEU of one system is above BLEU of the other,
+                 interpolated linearly in ln n between the sizes; 0 if it is from the first size
+                 on, ∞ if it is not at the last
 
-Intervals are 95 %, over seeds and test sentences together (see ``evaluation.means``); of one seed,
-and of where one system overtakes, over test sentences alone: given these samples.
+Intervals are 95 %, over seeds and test sentences together (see ``evaluation.means``). With one
+seed, and where one system overtakes, they are over test sentences only, given these samples.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from mtkit.smt.tuning.bleu import ORDER
 from mtkit.smt.tuning.bleu import bleu as bleu_of
 from mtkit.text.corpus import Bitext
 
-# Of sacreBLEU's row (c, r, matches, totals) what ``smt.tuning.bleu`` reads: matches, totals, r.
+# sacreBLEU's row holds c, r, matches, totals; ``smt.tuning.bleu`` reads matches, totals, r.
 COUNTS = [*range(2, 2 * ORDER + 2), 1]
 
 
 @dataclass(frozen=True)
 class Point:
-    """What ``system`` makes of the test set, after ``seconds`` of wall time on ``size`` pairs."""
+    """Test-set outputs of ``system``, trained on ``size`` pairs in ``seconds`` of wall time."""
 
     system: str
     size: int
@@ -45,7 +45,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Growth:
-    """Of one system: BLEU at each size, and the mean seconds that training took."""
+    """BLEU of one system at each size, and its mean training time in seconds."""
 
     system: str
     bleu: list[Interval]
@@ -54,7 +54,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Overtaking:
-    """``ahead`` overtakes ``behind`` at ``size`` pairs; see the module's docstring."""
+    """``ahead`` overtakes ``behind`` at ``size`` pairs; see the head of the module."""
 
     ahead: str
     behind: str
@@ -63,7 +63,10 @@ class Overtaking:
 
 @dataclass(frozen=True)
 class Curve:
-    """sizes: in pairs. overtaking: of every two systems of which one is ahead at the last size."""
+    """The learning curves of all systems. sizes: in pairs.
+
+    overtaking: one for every two systems whose BLEU differs at the last size.
+    """
 
     sizes: list[int]
     seeds: int
@@ -72,13 +75,13 @@ class Curve:
 
 
 def sample(text: Bitext, size: int, seed: int) -> Bitext:
-    """The first ``size`` pairs of the order that belongs to ``seed``."""
+    """Return the first ``size`` pairs of the text shuffled by ``seed``."""
     rows = np.random.default_rng(seed).permutation(len(text))[:size].tolist()
     return text.select(rows)
 
 
 def curve(points: Sequence[Point], scorer: Scorer) -> Curve:
-    """The figures of all trainings: a point for each system, size and seed."""
+    """Return the curves of all trainings. points: one for each system, size and seed."""
     names = list(dict.fromkeys(p.system for p in points))
     sizes = sorted({p.size for p in points})
     seeds = sorted({p.seed for p in points})
@@ -97,11 +100,12 @@ def curve(points: Sequence[Point], scorer: Scorer) -> Curve:
 
 
 def _by_seed(counted: Floats) -> tuple[Floats, Floats]:
-    """BLEU (seeds, sizes) of ``counted`` (seeds, sizes, N, len(COUNTS)); and of drawn sentences,
-    (RESAMPLES, seeds, sizes).
+    """Return BLEU, (seeds, sizes), and BLEU of the resamples, (RESAMPLES, seeds, sizes).
+
+    counted: (seeds, sizes, N, len(COUNTS)).
     """
     N = counted.shape[2]
-    # Counts, not means: BLEU smooths where an order has no match.
+    # Times N for counts, not means: BLEU smooths an order without a match.
     sums = N * np.einsum("rn,skn...->rsk...", draws(N), counted, optimize=True)
     of_all, of_drawn = (np.apply_along_axis(bleu_of, -1, c) for c in (counted.sum(2), sums))
     return of_all, of_drawn
@@ -126,7 +130,7 @@ def _overtakings(
 
 
 def overtakes(sizes: Sequence[int], gaps: Floats) -> Floats:
-    """The size from which on gaps (R, sizes) are positive, (R,); 0 and ∞ beyond the ends."""
+    """Size from which on gaps (R, sizes) are positive, (R,); 0 and ∞ as in the module's head."""
     crossings = np.zeros(len(gaps))
     for r, gap in enumerate(gaps):
         behind = np.flatnonzero(gap <= 0)

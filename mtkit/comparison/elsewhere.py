@@ -1,7 +1,7 @@
-"""Scores from elsewhere: a number a line, of what COMET, MetricX or people said of a system.
+"""External scores: one number per line, by a metric such as COMET or MetricX, or by people.
 
-``NAME:METRIC=FILE`` names them, ``NAME:-METRIC=FILE`` where less is better. A system's score is
-their mean; intervals and tests draw and exchange sentences as for all other metrics.
+``NAME:METRIC=FILE`` names them, ``NAME:-METRIC=FILE`` if less is better. A system's score is their
+mean; intervals and tests resample and exchange sentences as for all other metrics.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMED = re.compile(r"(?P<system>.+):(?P<less>-?)(?P<metric>[^:=-][^:=]*)=(?P<fil
 
 @dataclass(frozen=True)
 class Column:
-    """What ``metric`` says of each sentence by ``system``, (N,)."""
+    """The external scores of the N outputs of ``system`` by ``metric``."""
 
     system: str
     metric: str
@@ -31,10 +31,11 @@ class Column:
 
 
 def read_columns(named: Sequence[str], systems: Collection[str], sentences: int) -> list[Column]:
-    """The scores that are ``named``, of ``systems`` alone.
+    """Read the external scores that are ``named``.
 
-    Raises InputError for what names no system or metric, or one twice or with both signs, and for
-    a file that does not hold a number for each of so many ``sentences``.
+    Raises InputError if a name is not NAME:METRIC=FILE, or has an unknown system or a metric that
+    mtkit computes; if a metric is given twice for a system or with both signs; and if a file does
+    not hold a finite number for each of so many ``sentences``.
     """
     columns = dict[tuple[str, str], Column]()
     for text in named:

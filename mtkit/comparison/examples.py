@@ -1,4 +1,4 @@
-"""Test sentences to look at: those where two systems differ most, and some others."""
+"""Example sentences: those where two systems differ most, and a systematic sample of the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAMPLED = "systematic sample"
 
 @dataclass(frozen=True)
 class ExampleOutput:
-    """One system's translation of an example, with its sentence chrF and scores from elsewhere."""
+    """One system's translation of an example, with its sentence chrF and its external scores."""
 
     system: str
     text: str
@@ -43,11 +43,11 @@ def choose(
     saves: Sequence[Sequence[tuple[int, str]]] = (),
     columns: Sequence[Column] = (),
 ) -> tuple[Example, ...]:
-    """As many where one of two ``rivals`` is furthest ahead in chrF as where the other is, as by
-    each metric of ``columns``, as the first of each of ``saves``, rows and why, and as a systematic
-    sample.
+    """Choose at most ``count`` examples: an equal share for each list below and for a sample.
 
-    references: the lines of each. outputs, chrf: of each system and sentence.
+    The lists: sentences where one of two ``rivals`` is furthest ahead of the other in chrF and in
+    each metric of ``columns``; each of ``saves``, (row, reason). The sample is systematic.
+    references: the lines of each. outputs, chrf: by system, one per sentence.
     """
     scores = defaultdict[str, dict[str, Sequence[float]]](dict)
     for of in columns:
@@ -73,7 +73,7 @@ def maker(
     chrf: Mapping[str, Sequence[float]],
     scores: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> Callable[[int, str], Example]:
-    """Makes an example of a row and why it was chosen. scores: by metric and system."""
+    """Return a function (row, reason) → ``Example``. scores: by metric and system."""
 
     def output(name: str, i: int) -> ExampleOutput:
         known = {metric: of[name][i] for metric, of in scores.items() if name in of}
@@ -87,8 +87,9 @@ def maker(
 
 
 def _in_turn(sides: Sequence[Sequence[tuple[int, str]]], count: int) -> dict[int, str]:
-    """At most ``count`` rows of all sides, which leave as many to a sample as each has; of several
-    reasons for a row the first.
+    """Take at most ``count`` rows from the sides in turn, leaving an equal share for a sample.
+
+    Returns row → reason; if a row has several reasons, the first.
     """
     share = -(-count // (1 + len(sides)))
     rows = [row for every in zip_longest(*(side[:share] for side in sides)) for row in every if row]
@@ -105,7 +106,7 @@ def _ahead(
     scores: Mapping[str, Sequence[float]],
     less_is_better: bool = False,
 ) -> Iterator[list[tuple[int, str]]]:
-    """Where one of two rivals is ahead, furthest first; rows and why. shown: how the figure is."""
+    """Yield (row, reason) where a rival is ahead, largest gap first. shown: format of the gap."""
     sign = -1 if less_is_better else 1
     for ahead, behind in permutations((name for name in rivals if name in scores), 2):
         gaps = [sign * (x - y) for x, y in zip(scores[ahead], scores[behind], strict=True)]

@@ -1,17 +1,17 @@
-"""Why a system errs: its search or its model, words left out or said twice, words it never saw.
+"""Errors of a system: search and model errors, repetitions, omissions, unknown words.
 
-Errors (Germann et al. 2001): score(reference) > score(output) is an error of the search, which
-missed what the model prefers; otherwise the model itself prefers another translation. A search
-``WIDER`` times as wide tells the same without a reference.
+Errors (Germann et al. 2001): score(reference) > score(output) is a search error: the search missed
+a translation that the model prefers. Otherwise it is a model error. A search ``WIDER`` times as
+wide shows search errors without a reference.
 
-    repeated    bigrams of the output beyond their number in the reference, each once free, by the
-                words of the output
-    uncovered   source words of which nothing in the output was made: no phrase of the derivation
-                links them, no subword of the output looked at them most
-    omitted     source words that are aligned to the reference but to nothing in the output, by one
-                model of words for all systems
-    unknown     source words that the training text lacks: copied if they stand in the output too,
-                rightly so if in the reference as well
+    repeated    occurrences of bigrams in the output beyond their number in the reference (one is
+                always allowed), divided by the words of the output
+    uncovered   source words that no output word comes from: no phrase of the derivation links
+                them, no output subword has its largest attention weight on them
+    omitted     source words aligned to the reference but to no word of the output, by one word
+                aligner for all systems
+    unknown     source words that are not in the training text: copied if also in the output, right
+                if in the reference as well
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from mtkit.comparison.record import Record
 from mtkit.comparison.where import Links, Text, Words
 
 WIDER = 5
-EQUAL = 1e-5  # scores that differ by less are the same
+EQUAL = 1e-5  # scores that differ by less count as equal
 
 
 @dataclass(frozen=True)
 class Errors:
-    """In how many test sentences …"""
+    """Numbers of test sentences."""
 
-    reached: int  # the system can make the reference
-    same: int  # it does
-    search: int  # the model prefers the reference, but the search did not find it
-    model: int  # it prefers another translation
-    wider: int  # a search ``WIDER`` times as wide finds what the model prefers
+    reached: int  # the system can produce the reference
+    same: int  # of these: the output is the reference
+    search: int  # of these: the model prefers the reference, but the search did not find it
+    model: int  # of these: the model does not prefer the reference to its output
+    wider: int  # of all: a search ``WIDER`` times as wide finds a higher model score
 
 
 def errors(record: Record, references: Sequence[Words]) -> Errors:
-    """references: in the system's tokens; ``model`` of their scores is that of the best derivation.
+    """Count search and model errors by the model scores of outputs and references.
 
-    A reference without such a score is one that the system cannot make; sentences that it made in
-    pieces, and those that are blank, are no part of this.
+    references: in the system's tokens. The system cannot produce a reference without a ``model``
+    score. Blank sentences and those translated in pieces count only in ``wider``.
     """
     reached = [
         (h.tokens == list(reference), score.model - h.score)
@@ -59,11 +59,11 @@ def errors(record: Record, references: Sequence[Words]) -> Errors:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares, 0 to 1; ``None`` where nobody can align the words."""
+    """Shares, 0 to 1; ``None`` without word alignment."""
 
-    repeated: float  # of the words of the output
-    uncovered: float | None  # of the source's
-    omitted: float | None  # of the source's
+    repeated: float  # of the output words
+    uncovered: float | None  # of the source words
+    omitted: float | None  # of the source words
 
 
 def coverage(
@@ -72,7 +72,10 @@ def coverage(
     made_from: Sequence[Links] | None = None,
     aligned: Sequence[Links] | None = None,
 ) -> Coverage:
-    """made_from: links of source and output words by the system; aligned: by the model of words."""
+    """Return the shares of repeated, uncovered and omitted words; see the head of the module.
+
+    made_from: (source, output) links of the system. aligned: the same by the word aligner.
+    """
     of_source, of_output = (max(1, sum(map(len, side))) for side in (text.source, output))
     again = sum(map(_repeated, output, text.reference))
     uncovered = omitted = None
@@ -93,7 +96,7 @@ def _repeated(output: Words, reference: Words) -> int:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Unknown source words: all, copied to the output, in the reference (expected), in both."""
+    """Numbers of unknown source words: all; in the output; in the reference (expected); in both."""
 
     words: int
     copied: int
@@ -102,7 +105,7 @@ class Unknown:
 
 
 def unknown(text: Text, output: Sequence[Words]) -> Unknown | None:
-    """``None`` where the training text is not there."""
+    """Count the unknown source words; ``None`` without the training text."""
     if text.source_counts is None:
         return None
     sides = zip(text.source, map(set, output), map(set, text.reference), strict=True)

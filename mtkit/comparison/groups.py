@@ -1,7 +1,7 @@
-"""Test sentences of each group that BLEU and F1 are shown by: what stands behind a figure.
+"""Example sentences of each group that BLEU or F1 is shown for.
 
-Of a group by length those where two systems differ most in chrF; of a group of words by frequency
-those with most words that one of the systems gets and the other misses.
+A group by length shows the sentences where two systems differ most in chrF. A group of words by
+frequency shows the sentences with the most words that only one of the systems gets right.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from mtkit.comparison.examples import Example
 from mtkit.comparison.where import Text, Words, matches
 from mtkit.evaluation.perplexity import FREQUENCIES, ranges
 
-SENTENCES = 5  # of a group
-NAMED = 6  # words of a sentence
+SENTENCES = 5  # shown per group, at most
+NAMED = 6  # words named per sentence, at most
 Make = Callable[[int, str], Example]
 Groups = list[tuple[str, list[Example]]]  # label → sentences
-Found = list[tuple[str, list[str]]]  # word → the systems that have it
+Found = list[tuple[str, list[str]]]  # (word, systems that match it)
 
 
 def by_length(
@@ -27,7 +27,10 @@ def by_length(
     rivals: Sequence[str],
     make: Make,
 ) -> Groups:
-    """lengths: limits and rows. rivals: two systems, or the only one, whose worst are taken."""
+    """Choose examples by source length. lengths: (fewest words, most words, rows) of each group.
+
+    rivals: two systems, or the only one, whose sentences of the lowest chrF are then chosen.
+    """
 
     def order(i: int) -> float:
         return -abs(chrf[rivals[0]][i] - chrf[rivals[1]][i]) if rivals[1:] else chrf[rivals[0]][i]
@@ -46,9 +49,9 @@ def by_length(
 
 
 def by_frequency(text: Text, outputs: Mapping[str, Sequence[Words]], make: Make) -> Groups:
-    """Groups of the reference's words by their count in training. outputs: of one or two systems.
+    """Choose examples by training frequency of reference words. outputs: of one or two systems.
 
-    Empty where the counts are not known.
+    Empty if the frequencies are not known.
     """
     if text.counts is None:
         return []
@@ -71,7 +74,7 @@ def by_frequency(text: Text, outputs: Mapping[str, Sequence[Words]], make: Make)
 
 
 def _why(words: Found) -> str:
-    """The words, and who has them.
+    """Name the words and the systems that match them.
 
     >>> _why([("Zug", ["a", "b"]), ("Gleis", [])])
     'Zug (a, b), Gleis (no system)'

@@ -1,15 +1,15 @@
-"""What makes figures incomparable: output that differs from the references in form, not in quality.
+"""Mismatches: output that differs from the references in form, which makes its scores misleading.
 
-    case      capitals among the letters
-    tokens    lines that end in " .", as tokenised text does, or in a full stop behind its word
+    case      share of capitals among the letters
+    tokens    most lines end in " .", as tokenised text does, or in a full stop after its word
     quotes    lines where one side has only “typographic” marks and the other only "straight" ones
-    language  words of the output that are in its source and in no reference, or hardly any that are
-              in the references, beside what a line of these shares with the other lines
+    language  most output words are in the source and in no reference; or far fewer output words
+              are in the references than a reference line shares with the other lines
 
-Each is told only where chance or a weak system would not do as much.
+A mismatch is reported only if neither chance nor a weak system explains it.
 
-Limits: words are runs of letters, so that languages without blanks between words are not told
-apart; nor are quotes of two typographic kinds.
+Limits: words are runs of letters, so the language of text without spaces is not checked. Two kinds
+of typographic quotes are not distinguished.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from collections.abc import Sequence
 
 from mtkit.evaluation.statistics import Lines
 
-CASED = 0.01  # capitals among the letters of text that has any
-FAR_FEWER = 0.25  # of the capitals, or of the shared words, that are to be expected
-ENOUGH = 10  # of them are to be expected before their absence tells anything
-COMMON = 0.2  # words of the references that are in two lines, where blanks part words
-COPIED = 0.6  # share of the words: the output is the source
-QUOTED = 0.01  # share of the lines with other quotes that is worth a word
+CASED = 0.01  # smallest share of capitals in cased text
+FAR_FEWER = 0.25  # a number below this share of the expected one is far smaller
+ENOUGH = 10  # smallest expected number of capitals or shared words for a check
+COMMON = 0.2  # smallest share of reference words in two lines or more, in text with spaces
+COPIED = 0.6  # share of copied words above which the output is the source
+QUOTED = 0.01  # smallest share of lines with other quotes that is reported
 MARKS = (("„“”«»", '"'), ("‚‘’‹›", "'"))  # typographic and straight: quotes, apostrophes
 WORD = re.compile(r"[^\W\d_]+")
 
@@ -33,9 +33,10 @@ WORD = re.compile(r"[^\W\d_]+")
 def mismatches(
     sources: Lines, references: Sequence[Lines], outputs: Lines, ignore_case: bool, tokenize: str
 ) -> list[str]:
-    """What is wrong with scoring the output like this, and what to do: a clause each.
+    """Return a clause for each mismatch: what is wrong, and what to do.
 
-    references: the lines of each. ignore_case, tokenize: as the scorer's.
+    references: the lines of each. ignore_case, tokenize: as in ``Scorer``. The functions for single
+    checks return one clause, or an empty string if they find nothing.
     """
     merged = [" ".join(lines) for lines in zip(*references, strict=True)]
     clauses = [
@@ -48,7 +49,7 @@ def mismatches(
 
 
 def case(references: Lines, outputs: Lines) -> str:
-    """Output with far fewer capitals than the references', or references without any."""
+    """Return a clause if one side has far fewer capitals than the other."""
     (ref, ref_letters), (out, out_letters) = map(_capitals, (references, outputs))
     if not ref_letters or not out_letters:
         return ""
@@ -67,7 +68,7 @@ def _far_fewer(number: int, expected: float) -> bool:
 
 
 def _capitals(lines: Lines) -> tuple[int, int]:
-    """How many capitals and letters; none where most letters have no case."""
+    """Return the numbers of capitals and of cased letters; 0, 0 if most letters have no case."""
     letters = Counter(c for line in lines for c in line if c.isalpha())
     cased = sum(n for c, n in letters.items() if c.lower() != c.title())  # not Georgian
     if cased <= letters.total() / 2:
@@ -76,7 +77,7 @@ def _capitals(lines: Lines) -> tuple[int, int]:
 
 
 def tokens(references: Lines, outputs: Lines, tokenize: str) -> str:
-    """Tokenised output against plain references, the reverse, or both scored as plain text."""
+    """Return a clause if one side is tokenised, or both are but are scored as plain text."""
     if looks_tokenized(outputs):
         if not looks_tokenized(references):
             return (
@@ -94,12 +95,12 @@ def tokens(references: Lines, outputs: Lines, tokenize: str) -> str:
 
 
 def _all_tokens(remedy: str, tokenize: str) -> str:
-    """How to score tokens, where one side has none yet."""
+    """Return ``remedy``, with the option for tokenised text unless it is set."""
     return remedy if tokenize == "none" else f"{remedy} and add --tokenizer none"
 
 
 def looks_tokenized(lines: Lines) -> bool:
-    """Whether most lines end in `` .``, as text does that was never detokenised."""
+    """Whether most lines end in `` .``, as tokenised text does."""
     return _most_end(lines, r" \.")
 
 
@@ -109,8 +110,8 @@ def _most_end(lines: Lines, pattern: str) -> bool:
 
 
 def quotes(references: Lines, outputs: Lines) -> str:
-    """Typographic marks on one side where most lines of the other have straight ones."""
-    typographic = Counter[str]()  # lines, by the side that alone has such marks
+    """Return a clause if one side has typographic marks where the other has straight ones."""
+    typographic = Counter[str]()  # number of lines, by the side with such marks
     for sides in zip(references, outputs, strict=True):
         styles = (
             [{k for k, marks in enumerate(kinds) if set(marks) & set(line)} for line in sides]
@@ -134,7 +135,7 @@ def quotes(references: Lines, outputs: Lines) -> str:
 
 
 def language(sources: Lines, references: Lines, outputs: Lines) -> str:
-    """Output that is mostly its source, or whose words are not those of the references."""
+    """Return a clause if the output is mostly its source, or has few words of the references."""
     x, refs, y = (
         [WORD.findall(line.lower()) for line in side] for side in (sources, references, outputs)
     )

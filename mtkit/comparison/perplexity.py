@@ -1,4 +1,4 @@
-"""What models think of a text, model by model: the work of ``mtkit perplexity``."""
+"""The perplexity of a text by several models: the work of ``mtkit perplexity``."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def measure(
     file_format: str = "",
     threads: int = 0,
 ) -> list[Measured]:
-    """What every model thinks of its text: that of ``test`` or ``text``, or the one it names.
+    """Measure perplexity by every model, on ``test``, on ``text`` or on the model's own test set.
 
-    models: None for all under ``models/``. text: a file of target text alone, for P(y).
-    file_format: of a bilingual ``test``, where its name does not tell. threads: 0 takes every core.
-    Raises InputError where there is no model, where one that was named has no answer to any
-    question, where the text is named twice or by nobody, and where it is empty.
+    models: None for all in ``models/``. text: a file of target text only, for P(y). file_format: of
+    a bilingual ``test`` file whose name does not show it. threads: 0 for all cores. Raises
+    InputError if there is no model or no text, if ``test`` and ``text`` are both given, if ``text``
+    is empty, or if a named model cannot score the text.
     """
     if text is not None and test is not None:
         raise InputError("--test and --text exclude each other; give one of them")
@@ -62,7 +62,7 @@ def measure(
 
 
 def _counts(path: Path, tokenizer: WordTokenizer, sides: set[bool]) -> dict[bool, Counter[str]]:
-    """How often each word is in the training text, of its source (True) and target side."""
+    """Count the words of the training text, by side: True: source, False: target."""
     with busy(f"{path}: counting the words of its training text"):
         known = training_text(path)
         return {
@@ -72,7 +72,7 @@ def _counts(path: Path, tokenizer: WordTokenizer, sides: set[bool]) -> dict[bool
 
 
 def _named(manifest: Manifest, test: Files | None, file_format: str) -> Bitext:
-    """``test``, or the test set that the manifest names, by the languages of the model."""
+    """Read ``test``, or else the test set that the manifest records."""
     if test:
         return Bitext.read(*test, manifest.languages, file_format)
     return cast(Bitext, manifest.text("test"))

@@ -1,14 +1,14 @@
-"""What a model made of a test set, kept in its directory, so that it is translated once.
+"""Records: a model's translations and scores of a test set, stored in the model's directory.
 
 A report made again from records has the same bytes, times included. A record belongs to one model,
-one test set and one glossary, and to the code that made it; training replaces the model's directory
-and the records with it. Its name says so:
+one test set, one glossary and one version of the code. Training replaces the model's directory and
+so removes its records. The name of a record consists of three digests:
 
-    WHO-STATE-ASKED.json    who: the model, as seen from its directory, and those beside it
-                            state: the code, and the files of the models
+    WHO-STATE-ASKED.json    who: paths of the models and their parts, relative to the first model
+                            state: the code, and the files of the models (name, size, time)
                             asked: the test set and the glossary
 
-A record of the same models in another state is of no use any more.
+A record of the same models in another state is outdated.
 """
 
 from __future__ import annotations
@@ -34,32 +34,30 @@ from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext
 from mtkit.text.glossary import Glossary
 
-NAME = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16}-[0-9a-f]{16})?")  # earlier versions': one digest
+NAME = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16}-[0-9a-f]{16})?")  # one digest: earlier versions
 KEPT = ("text", "tokens", "score", "alignment", "unknown", "pieces", "places")  # of a hypothesis
-MODELS = ("lm", "channel", "direct")  # of a score
+MODELS = ("lm", "channel", "direct")  # log-probabilities of a score
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a model made of a test set."""
+    """A model's translations and scores of a test set."""
 
-    best: Sequence[Hypothesis]  # of each source the best translation
-    seconds: float  # wall time of finding all of them, on ``threads``
+    best: Sequence[Hypothesis]  # the best translation of each source
+    seconds: float  # wall time to translate all sources with ``threads``
     threads: int
     scores: Sequence[Score] = ()  # of the references
-    wider: Sequence[float] = ()  # scores that a wider search finds
-    wider_texts: Sequence[str] = ()  # and the translations
-    channel: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by other weights
-    chosen: Chosen | None = None  # by a combination
-    bits: Mapping[Question, float | None] = field(
-        default_factory=dict
-    )  # of the references, a character
+    wider: Sequence[float] = ()  # model scores of the translations by a wider search
+    wider_texts: Sequence[str] = ()  # these translations
+    channel: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by label of the weights
+    chosen: Chosen | None = None  # choices of a combination
+    bits: Mapping[Question, float | None] = field(default_factory=dict)  # per reference character
 
 
 def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = None) -> Path:
-    """Where the record of a model lies: another place after any of its files has changed.
+    """Return the path of a model's record; it changes when a file of the model changes.
 
-    parts: its directory, or those of an ensemble, whose record lies in the first.
+    parts: the model's directory, or those of an ensemble, whose record is in the first.
     """
     first, every = parts[0], with_parts(parts)
     who = [path_from(first, directory).as_posix() for directory in every]
@@ -71,7 +69,7 @@ def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = Non
 
 
 def prune(path: Path) -> int:
-    """Remove the records that the one at ``path`` has made useless; how many these were."""
+    """Remove the records that the one at ``path`` makes outdated; return their number."""
     who, state, _ = path.stem.split("-")
 
     def is_stale(name: str) -> bool:
@@ -83,21 +81,21 @@ def prune(path: Path) -> int:
 
 
 def write(record: Record, path: Path) -> bool:
-    """Keep it, whole or not at all; whether that was possible."""
+    """Write the record atomically; return False if the directory cannot be written."""
     best = [{name: getattr(h, name) for name in KEPT} for h in record.best]
     data = vars(record) | {"best": best, "scores": list(map(vars, record.scores))}
     data["chosen"] = record.chosen and vars(record.chosen)
     try:
-        # Of a log-probability without its terms, which are many and in no report.
+        # Without the terms per token: they are many, and no report shows them.
         sums = attrgetter("value", "tokens", "oov", "known", "given_length")
         write_whole(json.dumps(data, ensure_ascii=False, default=sums), path)
-    except OSError:  # a model of others
+    except OSError:  # a read-only model
         return False
     return True
 
 
 def read(path: Path, sentences: int) -> Record | None:
-    """``None`` where there is none of so many sentences, or one that is not as it was written."""
+    """Return the record; ``None`` if it is missing, damaged, or has not so many ``sentences``."""
     recover(path.parent)
     try:
         data = read_json(path, dict)

@@ -1,7 +1,7 @@
 """The comparison of systems as data: ``build`` computes it from their translations.
 
-Every score sums the rows that ``evaluation.statistics`` counts once for each system. What programs
-see is the record itself (``as_json``); what people see is made in ``page``.
+Every score is computed from sums of the rows that ``evaluation.statistics`` counts once per system.
+``as_json`` gives the comparison to programs; ``page`` shows it to people.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from mtkit.models import check_names
 from mtkit.system import Score
 from mtkit.text.corpus import Bitext
 
-LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # words: the longest source of each group but the last
-# By words that an output is longer than its reference: from, to.
+LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # longest source of each group but the last, in words
+# Groups by output length − reference length in tokens: from, to, both included.
 DIFFERENCES = ((None, -5), (-4, -2), (-1, -1), (0, 0), (1, 1), (2, 2), (3, 5), (6, None))
-GROUP_SIZE = 20  # sentences that a group has at least
-SMALL = 100  # fewer test sentences than this are remarked on
+GROUP_SIZE = 20  # fewest sentences of a length group
+SMALL = 100  # a test set with fewer sentences causes a warning
 
 # --- what is compared
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Files source and reference; how many references a sentence has; how it is scored."""
+    """The test set: its files, languages and size, and how it is scored."""
 
     name: str
     source: str
@@ -52,12 +52,12 @@ class TestSet:
     sentences: int
     references: int
     tokenize: str  # BLEU's tokenizer
-    ignore_case: bool = False  # of words, too
+    ignore_case: bool = False  # in scores and in tables of words
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """A test set, the scorer against all its references, and the languages (source, target)."""
+    """A test set, a scorer with all its references, and the languages (source, target)."""
 
     text: Bitext
     scorer: Scorer
@@ -66,35 +66,35 @@ class Material:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One system and its run over the test set; ``None`` for what was not measured."""
+    """One system and its run on the test set; ``None``: not measured."""
 
     name: str
-    networks: int = 1  # of an ensemble more
+    networks: int = 1  # members of the ensemble; 1: a single model
     kind: str  # ``smt``, ``nmt``, or ``file`` for lines that another system wrote
-    seconds: float | None = None  # wall time of translating, on ``threads``
+    seconds: float | None = None  # wall time to translate the test set with ``threads``
     threads: int | None = None
-    bytes: int | None = None  # of the model
-    unknown: int | None = None  # source words copied
-    errors: Errors | None = None  # of the search and of the model
-    glossary: Mapping[str, int] | None = None  # matches, complied; entries, unmatched
-    unmatched: Sequence[str] = ()  # the first entries of the glossary that the test set lacks
-    training: Sequence[Mapping[str, float]] = ()  # the log, by "update"
+    bytes: int | None = None  # size of the model
+    unknown: int | None = None  # unknown source words copied to the output
+    errors: Errors | None = None  # search and model errors
+    glossary: Mapping[str, int] | None = None  # counts: matches, complied, entries, unmatched
+    unmatched: Sequence[str] = ()  # the first glossary phrases that are not in the test set
+    training: Sequence[Mapping[str, float]] = ()  # the training log, an entry per validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Translations(Run):
-    """A run with its texts: a line of ``outputs`` for each source, and what comes with them."""
+    """A run with its outputs, one line per source sentence, and the data that come with them."""
 
     outputs: Lines
-    words: Sequence[Words] = ()  # the outputs in tokens, which ``build`` needs
-    scores: Sequence[Score] = ()  # probabilities of the references
-    bits: Mapping[Question, float | None] = field(default_factory=dict)  # of these, a character
-    by_weights: Mapping[str, Lines] = field(default_factory=dict)  # channel model to tuned weights
-    by_wider: Lines = ()  # by a wider search
-    made_from: Sequence[Links] | None = None  # (source, output) links by the system
-    aligned: Sequence[Links] | None = None  # by a model of words
-    family: str = ""  # equal for systems that differ in their seed alone
-    chosen: Chosen | None = None  # by a combination
+    words: Sequence[Words] = ()  # the outputs as tokens; ``build`` needs them
+    scores: Sequence[Score] = ()  # log-probabilities of the references
+    bits: Mapping[Question, float | None] = field(default_factory=dict)  # per reference character
+    by_weights: Mapping[str, Lines] = field(default_factory=dict)  # outputs by label of the weights
+    by_wider: Lines = ()  # outputs of a wider search
+    made_from: Sequence[Links] | None = None  # (source, output) links of the system itself
+    aligned: Sequence[Links] | None = None  # the same by the word aligner
+    family: str = ""  # equal for systems that differ only in the seed
+    chosen: Chosen | None = None  # choices of a combination
 
 
 # --- what is computed
@@ -102,9 +102,10 @@ class Translations(Run):
 
 @dataclass(frozen=True)
 class ScoredGroup:
-    """BLEU of sentences from ``low`` to ``high``; ``None``: without limit, without sentences.
+    """BLEU of sentences whose length, or length difference, is from ``low`` to ``high`` words.
 
-    bleu_low, bleu_high: its 95 % interval, of groups by length.
+    low, high: ``None`` for no limit. bleu: ``None`` without sentences. bleu_low, bleu_high: the
+    95 % interval, only of groups by length.
     """
 
     low: int | None
@@ -117,23 +118,23 @@ class ScoredGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemResult(Run):
-    """A run with its figures."""
+    """A run with its scores and analyses."""
 
     sentences_per_second: float | None
     metrics: dict[str, Metric]
     bleu_parts: dict[str, float]
     bleu_note: str
     perplexity: dict[Question, Perplexity]
-    channel: dict[str, float]  # BLEU by name of the weights
+    channel: dict[str, float]  # BLEU by label of the weights
     wider: float | None  # BLEU of the wider search
-    by_length: list[ScoredGroup]  # by words of the source, blanks between them
-    by_difference: list[ScoredGroup]  # by words more than the reference has: its own sentences
-    by_chrf: list[int]  # sentences with a chrF of 0–10, 10–20 … 90–100
+    by_length: list[ScoredGroup]  # by source length, in words between spaces
+    by_difference: list[ScoredGroup]  # by output length − reference length, in tokens
+    by_chrf: list[int]  # number of sentences with a chrF of 0–10, 10–20 … 90–100
     coverage: Coverage
     unknown_words: Unknown | None
     unseen: float | None  # BLEU without sentences that some system was trained on
-    mismatches: list[str]  # with the references, which make the figures mislead
-    choices: Choices | None  # of a combination
+    mismatches: list[str]  # differences in form from the references, which distort scores
+    choices: Choices | None  # only of a combination
 
     @property
     def bleu(self) -> float:
@@ -143,7 +144,7 @@ class SystemResult(Run):
 
 @dataclass(frozen=True)
 class Spread:
-    """Of systems that differ in their seed alone: BLEU of each, mean and standard deviation."""
+    """BLEU of systems that differ only in the seed: each, mean and sample standard deviation."""
 
     systems: list[str]
     bleu: list[float]
@@ -153,33 +154,33 @@ class Spread:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything the report says."""
+    """All data of the report."""
 
     test: TestSet
     systems: list[SystemResult]
     pairs: list[Pair]
-    by_length: list[Difference]  # of BLEU, by the groups of ``SystemResult.by_length``
-    groupings: list[Grouping]  # words, and what is right of them
-    ngrams: list[Ngrams]  # of the best system and its best rival
+    by_length: list[Difference]  # of BLEU in the groups of ``SystemResult.by_length``
+    groupings: list[Grouping]  # accuracy of words, by group
+    ngrams: list[Ngrams]  # that tell the best system and its best rival apart
     spreads: list[Spread]
     seen: int  # test sentences that are in some system's training text
     examples: tuple[Example, ...]
     warnings: list[str]
-    curve: Curve | None = None  # what more training text would do
+    curve: Curve | None = None  # learning curves
     explanations: Mapping[int, Sequence[Explanation]] = field(default_factory=dict)  # by line
     sentences: Mapping[str, groups.Groups] = field(default_factory=dict)  # "length", "frequency"
 
     @property
     def metrics(self) -> dict[str, bool]:
-        """Those that some system has, in order, and of which less is better."""
+        """Metrics that at least one system has, in order; the value says whether less is better."""
         every = (metric for s in self.systems for metric in s.metrics.items())
         return {name: metric.less_is_better for name, metric in every}
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """What ``compare --json`` prints; no explanations, no sentences of groups.
+    """Return what ``compare --json`` prints: all but explanations and sentences of groups.
 
-    Perplexities and sizes may be infinite.
+    Perplexities and crossover sizes may be infinite.
     """
     data = asdict(replace(comparison, explanations={}, sentences={}))
     del data["explanations"], data["sentences"]
@@ -197,9 +198,9 @@ def build(
 ) -> Comparison:
     """Score every system, test every pair, group words and sentences, choose examples.
 
-    text: the test set in tokens. examples: how many. seen: the rows of sentences that some system
-    was trained on. warnings: what the caller knows against the figures. columns: scores from
-    elsewhere. Raises InputError where lines or names do not fit.
+    text: the test set as tokens. examples: how many to choose. seen: rows of the test set that are
+    in some system's training text. warnings: the caller's, shown first. columns: external scores.
+    Raises InputError if numbers of lines differ, or if a system's name is empty or used twice.
     """
     sources, scorer = material.text.source, material.scorer
     check_parallel(sources, material.text.target, "the source")
@@ -253,7 +254,7 @@ def _test_set(material: Material) -> TestSet:
 
 
 def _doubts(sentences: int, systems: Sequence[SystemResult]) -> Iterator[str]:
-    """What the figures themselves say against them."""
+    """Yield warnings about a small test set and about mismatches with the references."""
     if sentences < SMALL:
         yield f"only {sentences} test sentences: intervals and p-values are rough"
     for system in systems:
@@ -315,13 +316,13 @@ def _result(
 
 
 def _difference(a: str, b: str, parts: Mapping[str, Sequence[Statistics]]) -> Difference:
-    """Of two systems' BLEU in each of ``parts``."""
+    """Difference of two systems' BLEU in each of ``parts``."""
     gaps = [of_difference(one, two, "bleu") for one, two in zip(parts[a], parts[b], strict=True)]
     return Difference(a, b, gaps)
 
 
 def of_difference(one: Statistics, two: Statistics, metric: str) -> Interval | None:
-    """Of two systems' scores, over the same draws of sentences; ``None`` without bootstrap."""
+    """Interval of score(one) − score(two) over the same resamples; ``None`` without bootstrap."""
     if one.scorer.resamples < 2:
         return None
     drawn = one.resampled[metric] - two.resampled[metric]
@@ -329,9 +330,10 @@ def of_difference(one: Statistics, two: Statistics, metric: str) -> Interval | N
 
 
 def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:
-    """Rows by words of the source: (fewest, most, rows), of ``GROUP_SIZE`` rows or more.
+    """Group rows by source length in words: (fewest, most, rows), ``GROUP_SIZE`` rows or more.
 
-    Groups end at ``LENGTHS``; one with fewer rows joins the next, the last the one before it.
+    Groups end at ``LENGTHS``. A group with fewer rows is merged with the next one, the last group
+    with the one before it. A test set with fewer rows is one group.
     """
     words = [len(source.split()) for source in sources]
     groups: list[tuple[int, int, list[int]]] = []
@@ -341,7 +343,7 @@ def length_groups(sources: Sequence[str]) -> list[tuple[int, int, list[int]]]:
         if len(rows) >= GROUP_SIZE:
             groups.append((max(1, low), high, rows))
             low = high + 1
-    if rows and len(rows) < GROUP_SIZE:  # what is left at the end
+    if rows and len(rows) < GROUP_SIZE:  # too few rows for a last group
         first, _, before = groups.pop() if groups else (1, 0, [])
         groups.append((first, max(words), [*before, *rows]))
     return groups
@@ -359,7 +361,7 @@ def _spreads(translations: Sequence[Translations], systems: Sequence[SystemResul
 
 
 def _rivals(systems: Sequence[SystemResult]) -> list[str]:
-    """The best system by BLEU and the best of the others, of another kind if there is one."""
+    """Return the best system by BLEU and the best other one, of another kind if there is one."""
     first, *others = sorted(systems, key=lambda system: -system.bleu)
     of_other_kinds = [s for s in others if s.kind != first.kind]
     return [s.name for s in (first, *(of_other_kinds or others)[:1])] if others else []

@@ -1,4 +1,4 @@
-"""From model directories and files to what the comparison needs of each system."""
+"""What the comparison needs of each system, from model directories and files of outputs."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ from mtkit.text.tokenizer import Kind, WordTokenizer
 if TYPE_CHECKING:
     from mtkit.smt.alignment.word_model import WordModels
 
-# Presets of a statistical system's weights, from Bayes' rule on, and what the report calls them.
+# Weight presets of a statistical system, and their labels in the report.
 CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}
 
 Align = Callable[[Sequence[Words], Sequence[Words]], list[Links]]
-OBEYING = {SmtSystem.kind, Combination.kind}  # kinds that can be held to a glossary
-UNMATCHED = 5  # phrases of the glossary that the report names
-HEURISTIC = "grow-diag-final-and"  # of the links that words are grouped by
+OBEYING = {SmtSystem.kind, Combination.kind}  # kinds that translate with a glossary
+UNMATCHED = 5  # unmatched glossary phrases that the report names, at most
+HEURISTIC = "grow-diag-final-and"  # symmetrisation of the word alignments
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every system is asked."""
+    """One comparison: its systems, its test set and its settings."""
 
     systems: Mapping[str, Parts]
     material: Material
     threads: int
-    tokenizer: Kind | None = None  # of the words in tables, where not the first model's
-    glossary: Path | None = None  # how to translate phrases
-    inflected: bool = False  # whether these match other forms of the same words
-    fresh: bool = False  # translate again, whatever is on record
+    tokenizer: Kind | None = None  # for the words in tables; None: the first model's
+    glossary: Path | None = None  # file of phrases and their prescribed translations
+    inflected: bool = False  # whether glossary phrases match inflected forms, too
+    fresh: bool = False  # translate again, even if there is a record
 
     @property
     def test(self) -> Bitext:
@@ -68,7 +68,7 @@ class Task:
 
     @property
     def models(self) -> dict[str, Parts]:
-        """The systems that are no files."""
+        """The systems that are model directories, not files of outputs."""
         return {name: parts for name, parts in self.systems.items() if parts[0].is_dir()}
 
     @cached_property
@@ -76,26 +76,30 @@ class Task:
         return read_terms(self.glossary, self.material.languages) if self.glossary else []
 
     def glossary_in(self, tokenizer: WordTokenizer) -> Glossary | None:
-        """The glossary in tokens; None without one. Raises InputError as ``Glossary.read`` does."""
+        """The glossary as tokens; None without one. Raises InputError as ``Glossary.read`` does."""
         if self.glossary is None:
             return None
         return Glossary.of(self._terms, tokenizer.tokenize, self.inflected)
 
 
 def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
-    """What all systems say, the test set in the first model's tokens, what is not known of it."""
+    """Return the translations of all systems, the test set as tokens, and notes on missing data.
+
+    Tokens are those of the first model, with ``task.tokenizer`` if given. Raises InputError if a
+    file of outputs does not fit the test set, models form no ensemble, or the glossary is invalid.
+    """
     models = task.models
     files = {n: read_lines(parts[0]) for n, parts in task.systems.items() if n not in models}
     for name, lines in files.items():
         check_parallel(lines, task.test.target, name)
     for parts in models.values():
         if len(parts) > 1:
-            load(*parts)  # what is no ensemble is refused before the work
+            load(*parts)  # refuse models that form no ensemble before the long work
     directories = {name: parts[0] for name, parts in models.items()}
     tokenizers = {name: Manifest.read(path).word_tokenizer for name, path in directories.items()}
     usual = next(iter(tokenizers.values()), WordTokenizer())
     usual = replace(usual, kind=task.tokenizer or usual.kind)
-    glossary = task.glossary_in(usual)  # wrong, it is refused before the work
+    glossary = task.glossary_in(usual)  # refuse an invalid glossary before the long work
     if glossary and task.glossary:
         glossary.note_left_out(task.glossary)
     align = aligner(directories)
@@ -109,14 +113,14 @@ def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
         words = usual.tokenize_all(system.outputs)
         system = replace(system, words=words, aligned=align(text.source, words) if align else None)
         translations.append(_with_compliance(system, task, tokenizers.get(name, usual)))
-    if task.material.scorer.ignore_case:  # not before words are aligned
+    if task.material.scorer.ignore_case:  # after the alignment, whose model may be cased
         translations = [replace(t, words=lower(t.words)) for t in translations]
         text = text.lower()
     return translations, text, unknown
 
 
 def _with_compliance(system: Translations, task: Task, tokenizer: WordTokenizer) -> Translations:
-    """The system, and how far it followed the glossary."""
+    """Return the system with counts of how often its outputs follow the glossary."""
     if (glossary := task.glossary_in(tokenizer)) is None:
         return system
     sides = (map(tokenizer.tokenize, side) for side in (task.test.source, system.outputs))
@@ -131,7 +135,7 @@ def _with_compliance(system: Translations, task: Task, tokenizer: WordTokenizer)
 
 
 def run(name: str, parts: Parts, task: Task) -> Translations:
-    """A model's translations of the test set: those on record, or new ones, which are kept."""
+    """Return a model's translations of the test set: recorded ones, or new ones, then recorded."""
     directory, ensemble = parts[0], len(parts) > 1
     manifest = Manifest.read(directory)
     glossary = task.glossary_in(manifest.word_tokenizer) if manifest.kind in OBEYING else None
@@ -146,7 +150,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
         elif stale := record.prune(path):
             note(f"{name}: {stale} outdated translations removed from {path.parent}")
     references = manifest.word_tokenizer.tokenize_all(task.test.target)
-    # Networks that differ in their seed alone are a family; time decided on their updates.
+    # Networks that differ only in the seed form a family; with a time budget, updates vary, too.
     config = manifest.config | {"seed": 0, "updates": 0}
     family = json.dumps([config, manifest.tokenizer, manifest.corpus])
     alone = manifest.kind != "nmt" or manifest.config.get("continued") or ensemble
@@ -172,7 +176,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
 
 
 def opened(parts: Parts, task: Task) -> System:
-    """The system in a directory, or the ensemble of several, held to the glossary if it can be."""
+    """Load a system or an ensemble; set its threads and, unless it is neural, its glossary."""
     system = load(*parts)
     system.limit_threads(task.threads)
     if isinstance(system, SmtSystem | Combination):
@@ -220,8 +224,9 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
 
 
 def _training_log(directory: Path) -> list[dict[str, float]]:
-    """What a neural model's training logged at each validation, without what was not finite;
-    nothing where it did not log.
+    """Return the training log, an entry per validation without null values; empty without a log.
+
+    Raises InputError if the log is damaged.
     """
     file = directory / LOG
     if not file.is_file():
@@ -239,7 +244,10 @@ def _training_log(directory: Path) -> list[dict[str, float]]:
 def in_tokens(
     test: Bitext, tokenizer: WordTokenizer, models: Mapping[str, Path], align: Align | None
 ) -> tuple[Text, list[str]]:
-    """The test set, its words counted in the first training text that is there; what is missing."""
+    """Return the test set as tokens with word frequencies, and notes on what is missing.
+
+    The frequencies are those of the first model whose training text can be read.
+    """
     source, target = test.tokens(tokenizer)
     links = align(source, target) if align else None
     whose, missing = "", list[str]()
@@ -262,9 +270,9 @@ def in_tokens(
 
 
 def aligner(models: Mapping[str, Path]) -> Align | None:
-    """Links by the words of the first model that can align; ``None`` without one."""
+    """Return an aligner by the first model that has word models; ``None`` if no model has any."""
     for directory in with_parts(list(models.values())):
-        with suppress(InputError):  # a network, or imported
+        with suppress(InputError):  # neural and imported models have no word models
             words = load_word_models(directory)
             fold = str.lower if Manifest.read(directory).word_tokenizer.lowercase else str
             return partial(_align, words, fold)
@@ -272,13 +280,13 @@ def aligner(models: Mapping[str, Path]) -> Align | None:
 
 
 def _align(words: WordModels, fold: Callable[[str], str], *sides: Sequence[Words]) -> list[Links]:
-    """fold: to the case that the models know. sides: source and target."""
+    """Align sentence pairs. fold: to the case of the word models. sides: source and target."""
     x, y = ([[fold(word) for word in line] for line in side] for side in sides)
     return list(words.align(x, y, HEURISTIC).by_sentence())
 
 
 def seen_in_training(models: Mapping[str, Parts], test: Bitext) -> dict[str, list[int]]:
-    """The rows of the test set whose source is in the training text of each model, where any is."""
+    """Return the test rows whose source is in a model's training text, by model that has any."""
     lines, seen = [line_hashes([line])[0] for line in test.source], {}
     for name, parts in models.items():
         files = [directory / HASHES for directory in parts]

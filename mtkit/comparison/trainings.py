@@ -1,4 +1,4 @@
-"""The trainings that a learning curve needs, each kept as a point, so that none is done twice."""
+"""The trainings of a learning curve; each result is stored as a point, so that none is repeated."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from mtkit.nmt.recipe import TrainConfig
     from mtkit.nmt.training.build import Recipe
 
-POINT = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}|[0-9a-f]{24}")  # earlier versions': one digest
+POINT = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}|[0-9a-f]{24}")  # the latter: earlier versions
 
 
 @dataclass(frozen=True)
 class Training:
-    """A system to be trained as the model ``directory`` was, on ``size`` pairs, by ``seed``."""
+    """A training by the recipe of the model in ``directory``, on ``size`` pairs, with ``seed``."""
 
     system: str
     directory: Path
     manifest: Manifest
     size: int
     seed: int
-    path: Path  # of its point: one place for each code, text, recipe, size, seed and test set
+    path: Path  # of its point; named by digests of code, recipe, texts, size and seed
 
     def point(self) -> Point | None:
-        """What is kept of it."""
+        """Return the stored point; None if it is missing or damaged."""
         if not self.path.exists():
             return None
         try:
@@ -56,7 +56,7 @@ class Training:
             return None
 
     def keep(self, point: Point) -> None:
-        """Keep it, whole or not at all."""
+        """Store the point atomically."""
         kept = asdict(point)
         del kept["system"]
         write_whole(json.dumps(kept, ensure_ascii=False), self.path)
@@ -65,10 +65,11 @@ class Training:
 def trainings(
     models: Mapping[str, Parts], sizes: Sequence[int], seeds: int, test: Bitext, where: Path
 ) -> list[Training]:
-    """All trainings of the curve, the smallest first; without sizes none.
+    """Return all trainings of the curve, the smallest size first; none if ``sizes`` is empty.
 
-    Raises InputError where a model cannot be trained again as it was, for an ensemble, for other
-    sizes than different ones from 1 to its text's, for no seed, and where no points can be kept.
+    Raises InputError if there are fewer than two sizes, equal ones, or one outside 1 to the number
+    of training pairs; if there is no seed or no model; if a model is an ensemble or a combination,
+    was not trained by mtkit, or was trained from another model; if ``where`` cannot be created.
     """
     if not sizes:
         return []
@@ -116,7 +117,7 @@ def _check(directory: Path, manifest: Manifest, largest: int) -> None:
 
 
 def complete(needed: Sequence[Training], material: Material, threads: int) -> Curve:
-    """The curve, after the trainings that are not done yet; says how long they will take."""
+    """Run the trainings that are not stored yet, telling the time they need; return the curve."""
     kept = [(training, training.point()) for training in needed]
     points = [point for _, point in kept if point]
     left = [training for training, point in kept if not point]
@@ -144,7 +145,7 @@ def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
 
 
 def expected(training: Training, points: Sequence[Point]) -> float:
-    """Seconds it will take: between what other sizes took and what the model itself took."""
+    """Return the expected seconds, interpolated between other sizes and the model's training."""
     manifest = training.manifest
     known = {0: 0.0, manifest.corpus["sentences"]: float(manifest.figures["seconds"])}
     own = [p for p in points if p.system == training.system]
@@ -153,7 +154,7 @@ def expected(training: Training, points: Sequence[Point]) -> float:
 
 
 def carry_out(training: Training, test: Bitext, threads: int) -> Point:
-    """Train, and translate ``test``; InputError where the training text has changed."""
+    """Train, and translate ``test``. Raises InputError if the training text has changed."""
     manifest = training.manifest
     text = sample(training_text(training.directory), training.size, training.seed)
     name, dev = manifest.corpus.get("name", ""), manifest.text("dev")
@@ -198,10 +199,10 @@ def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> N
 
 
 def for_sample(config: TrainConfig, pairs: int, seed: int) -> Recipe:
-    """A network's recipe for samples of the ``pairs`` that it was trained on.
+    """Return a network's recipe for a sample of the ``pairs`` that it was trained on.
 
-    As many subwords and updates as go with the sample's size; the preset, too, where the network's
-    is one that ``auto`` chooses for its own.
+    The sample's size determines the numbers of subwords and updates. It also determines the preset
+    if the network's preset is the one that ``auto`` chooses for ``pairs``.
     """
     from mtkit.nmt.recipe import preset, suited
 

@@ -1,25 +1,25 @@
-"""Where systems differ: which words they get right, and which n-grams one has and another lacks.
+"""Where systems differ: the words they get right, and the n-grams that one matches more often.
 
-Words are counted as compare-mt counts them (Neubig et al. 2019): the k-th time that a word stands
-in an output, it matches the k-th time that it stands in the reference. Over the words of a group,
+Words are matched as in compare-mt (Neubig et al. 2019): the k-th occurrence of a word in an output
+matches its k-th occurrence in the reference. Over the words of a group,
 
     precision  P = matched / words of the output      recall  R = matched / words of the reference
     F1 = 2 P R / (P + R) = 2 matched / (words of both)
 
-Groups are of the reference's words by how often they stand in the training text, by kind, by case
-where there is any, and by how far they jump; and of the source's words by frequency: of these one
-is right if all that it is aligned to in the reference is matched, and wrong if that is nothing.
-Words are the tokens of mtkit's tokenizer, not BLEU's.
+Reference words are grouped by frequency in the training text, by kind, by case (if there are
+capitals) and by reordering distance (jump). Source words are grouped by frequency; a source word is
+right if it is aligned and all reference words aligned to it are matched. Words are the tokens of
+mtkit's tokenizer, not BLEU's.
 
-    kind      number: with a digit; punctuation: no letter; function: of the most frequent words,
-              which make half of the training text (or of the references, if that is not there);
-              name: with a capital, as in the source
-    jump      source words between the end of what the aligned word before is aligned to and the
-              beginning of this one's, forward or back; 0 where the two share a source word
-    n-gram    of the largest (m_a + 1)/(m_a + m_b + 2), m_a and m_b its matches by two systems
+    kind      number: has a digit; punctuation: has no letter; function: one of the most frequent
+              words, which make up half of the training text (or of the references, if there is no
+              training text); name: has a capital and is also in the source; other: all others
+    jump      source words between the end of the source span of the aligned word before and the
+              start of this word's span, forward or back; 0 if this word's links meet that span
+    n-gram    those of the largest (m_a + 1)/(m_a + m_b + 2), m_a and m_b the matches of two systems
 
-Intervals are 95 %, over sentences, those of a difference of two systems over the same draws of
-them. What has no words has no figure.
+Intervals are 95 %, over resamples of the sentences; a difference of two systems uses the same
+resamples for both. A group without words has no figure.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from mtkit.text.tokenizer import WordTokenizer
 
 CASES = ("lower", "upper", "title", "other")
 KINDS = ("number", "punctuation", "function", "name", "other")
-JUMPS = (0, 1, 3, 6)  # where each group begins
-FEWEST = 10  # words of a group: of fewer an interval says nothing
-HALF = 0.5  # of the running words: function words
-LONGEST = 4  # words of an n-gram
-TELLING = 10  # n-grams that are shown of each system
+JUMPS = (0, 1, 3, 6)  # the first value of each group
+FEWEST = 10  # words that a group needs for a meaningful interval
+HALF = 0.5  # share of function words in the running words
+LONGEST = 4  # highest n-gram order
+TELLING = 10  # n-grams shown per system, at most
 
 Words = Sequence[str]
 Links = Sequence[tuple[int, int]]
@@ -53,16 +53,16 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Text:
-    """A test set in tokens, and what is known of its words."""
+    """A test set as tokens, with word alignment and word frequencies where these are known."""
 
     source: Sequence[Words]
     reference: Sequence[Words]
-    links: Sequence[Links] | None = None  # (source, reference) tokens; None: nobody can align
-    source_counts: Counter[str] | None = None  # in the training text; None: it is not there
-    counts: Counter[str] | None = None  # likewise
+    links: Sequence[Links] | None = None  # (source, reference) positions; None: no aligner
+    source_counts: Counter[str] | None = None  # in the training text; None: it is missing
+    counts: Counter[str] | None = None  # of target words, likewise
 
     def lower(self) -> Text:
-        """The same without case."""
+        """Return the text in lower case."""
 
         def folded(counts: Counter[str] | None) -> Counter[str] | None:
             return None if counts is None else Counter(map(str.lower, counts.elements()))
@@ -72,14 +72,15 @@ class Text:
 
 
 def lower(lines: Sequence[Words]) -> list[Words]:
-    """Tokens without case."""
+    """Return the tokens in lower case."""
     return [[word.lower() for word in words] for words in lines]
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of one system's words of one group; ``None`` where there are none, and where that cannot be
-    told of the output.
+    """One system's scores for the words of one group, 0 to 1; ``None`` without words.
+
+    precision, f1: also ``None`` if output words have no group.
     """
 
     precision: float | None
@@ -89,7 +90,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Difference:
-    """Figure of ``a`` − figure of ``b``, of each group; ``None`` where one of them has none."""
+    """Score of ``a`` − score of ``b`` in each group; ``None`` if one of them has no score."""
 
     a: str
     b: str
@@ -98,9 +99,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Grouping:
-    """Words by ``by``. words: how many, of the reference or of the source, are in each group.
+    """Words grouped by ``by``. words: number of reference words, or source words, in each group.
 
-    measure: F1, or recall where the output does not tell; differences: of every two systems by it.
+    measure: F1, or recall if output words have no group. differences: of every two systems, by it.
     """
 
     by: str
@@ -112,11 +113,11 @@ class Grouping:
 
 
 def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Grouping]:
-    """All that ``text`` knows enough for. outputs: name → tokens of each sentence."""
+    """Return all groupings that the data in ``text`` allow. outputs: name → tokens by sentence."""
     matched = {name: list(map(matches, text.reference, output)) for name, output in outputs.items()}
 
     def by_word(by: str, labels: Sequence[str], label: Callable[[int, str], str]) -> Grouping:
-        """label: of a word of a sentence, in output or reference."""
+        """Group the words of outputs and reference. label: of (sentence number, word)."""
         groups, *of_outputs = (
             [[labels.index(label(s, word)) for word in words] for s, words in enumerate(side)]
             for side in (text.reference, *outputs.values())
@@ -142,7 +143,7 @@ def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Groupi
 
 
 def function_words(counts: Counter[str]) -> set[str]:
-    """The most frequent words, which together are half of the text."""
+    """Return the most frequent words, which together make up half of the running words."""
     ranked = counts.most_common()
     before = accumulate((count for _, count in ranked), initial=0)
     half = HALF * counts.total()
@@ -150,12 +151,12 @@ def function_words(counts: Counter[str]) -> set[str]:
 
 
 def kind_of(word: str, common: set[str], source: set[str]) -> str:
-    """One of ``KINDS``.
+    """Return which of ``KINDS`` a word is. common: function words. source: the source's words.
 
     >>> [kind_of(w, {"the"}, {"Weber"}) for w in ("1st", "?!", "the", "Weber", "Haus")]
     ['number', 'punctuation', 'function', 'name', 'other']
     """
-    plain = WordTokenizer().detokenize([word])  # without marks and escapes
+    plain = WordTokenizer().detokenize([word])  # without joiner marks and escapes
     if any(c.isdigit() for c in plain):
         return "number"
     if not any(c.isalpha() for c in plain):
@@ -166,7 +167,7 @@ def kind_of(word: str, common: set[str], source: set[str]) -> str:
 
 
 def case_of(word: str) -> str:
-    """One of ``CASES``.
+    """Return which of ``CASES`` a word has.
 
     >>> [case_of(w) for w in ("haus", "USA", "Haus", "3.5", "iPhone")]
     ['lower', 'upper', 'title', 'other', 'other']
@@ -179,7 +180,7 @@ def case_of(word: str) -> str:
 
 
 def matches(reference: Words, output: Words) -> list[int]:
-    """The place in ``reference`` that each word of ``output`` matches, −1 for none."""
+    """Return the position in ``reference`` that each word of ``output`` matches, −1 for none."""
     places = defaultdict(list)
     for at, word in enumerate(reference):
         places[word].append(at)
@@ -189,7 +190,7 @@ def matches(reference: Words, output: Words) -> list[int]:
 
 # --- groups
 
-Groups = Sequence[Sequence[int]]  # the label of each word of each sentence, −1 for none
+Groups = Sequence[Sequence[int]]  # the label's index for each word of each sentence, −1: none
 
 
 def _grouping(
@@ -199,7 +200,11 @@ def _grouping(
     right: Mapping[str, Groups],
     of_outputs: Mapping[str, Groups] | None = None,
 ) -> Grouping:
-    """groups: of counted words; right: places of those each system got; of_outputs: of its own."""
+    """Count the words of each group and score the systems.
+
+    groups: of reference or source words. right: positions of those each system gets right, −1:
+    none. of_outputs: groups of the systems' output words.
+    """
     G = len(labels)
     words = _count(groups, G)
     systems, shares = {}, {}
@@ -222,12 +227,12 @@ def _grouping(
 
 
 def _count(groups: Groups, G: int) -> Counts:
-    """Words of each sentence and group, (N, G)."""
+    """Number of words of each sentence and group, int64 (N, G)."""
     return np.array([np.bincount([g for g in of if g >= 0], minlength=G) for of in groups])
 
 
 def _jumps(reference: Sequence[Words], links: Sequence[Links]) -> Groups:
-    """The group of each word of the reference that is aligned, as the one before it is."""
+    """Return the group of each reference word by its jump (see the head), −1 if it is unaligned."""
     jumps = []
     for words, of in zip(reference, links, strict=True):
         places = defaultdict(list)
@@ -243,15 +248,16 @@ def _jumps(reference: Sequence[Words], links: Sequence[Links]) -> Groups:
 
 
 def _right(links: Links, matched: Sequence[int]) -> list[int]:
-    """The source words of which all that they are aligned to is matched."""
+    """Return the aligned source words whose reference words are all matched."""
     reached = set(matched)
     missed = {i for i, j in links if j not in reached}
     return sorted({i for i, _ in links} - missed)
 
 
 def _shares(part: Counts, whole: Counts) -> Floats:
-    """Σ part / Σ whole of each group, of all sentences and of drawn ones, (1 + RESAMPLES, G); NaN
-    where there are no words.
+    """Σ part / Σ whole of each group: of all sentences, then of resamples, (1 + RESAMPLES, G).
+
+    NaN if there are no words.
     """
     sentences = draws(len(whole))
     with np.errstate(invalid="ignore"):
@@ -260,10 +266,10 @@ def _shares(part: Counts, whole: Counts) -> Floats:
 
 
 def _intervals(figures: Floats) -> list[Interval | None]:
-    """Of each group; figures: (1 + RESAMPLES, G), see ``_shares``."""
+    """Return the interval of each group. figures: (1 + RESAMPLES, G), see ``_shares``."""
 
     def of(value: float, drawn: Floats) -> Interval | None:
-        # A resample without such words tells nothing.
+        # A resample without words of the group has no figure.
         return None if np.isnan(value) else interval(value, drawn[~np.isnan(drawn)])
 
     return [of(column[0], column[1:]) for column in figures.T]
@@ -274,7 +280,7 @@ def _intervals(figures: Floats) -> list[Interval | None]:
 
 @dataclass(frozen=True)
 class Telling:
-    """An n-gram of the references: how often it stands there, and is matched by two systems."""
+    """An n-gram: its occurrences in the references and its matches by two systems."""
 
     ngram: tuple[str, ...]
     reference: int
@@ -284,7 +290,7 @@ class Telling:
 
 @dataclass(frozen=True)
 class Ngrams:
-    """What ``ahead`` gets and ``behind`` misses, the most telling first."""
+    """N-grams that ``ahead`` matches more often than ``behind``, the most distinctive first."""
 
     ahead: str
     behind: str
@@ -292,7 +298,7 @@ class Ngrams:
 
 
 def ngrams(references: Sequence[Words], outputs: Mapping[str, Sequence[Words]]) -> list[Ngrams]:
-    """Of two systems, both ways."""
+    """Return the distinctive n-grams of each system against each other one."""
     wanted = [_ngrams_of(words) for words in references]
     total = _sum(wanted)
     matched = {

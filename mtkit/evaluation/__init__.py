@@ -1,11 +1,11 @@
-"""Evaluation: how good translations are, and what models think of a text.
+"""Evaluation: the quality of translations, and the perplexity of a text by a model.
 
 p is the probability of a token, N the number of tokens.
 
-    statistics       what BLEU, chrF and TER count, one row a sentence
+    statistics       sufficient statistics of BLEU, chrF and TER, one row per sentence
     metrics          BLEU, chrF, TER
     significance     their bootstrap intervals, and tests between two systems
-    means            of measurements over sentences and seeds, with intervals
+    means            means of measurements over sentences and seeds, with intervals
     perplexity       exp(−(1/N) Σ ln p) of a text, of groups of its tokens and of each token
     perplexity_page  the same as tables, and token by token
 """

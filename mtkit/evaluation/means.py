@@ -1,19 +1,19 @@
 """Means of measurements over sentences and seeds, with 95 % intervals.
 
-Sentences are drawn with replacement (Efron 1979), places of a text that share words with their
-neighbours in blocks of these, round its end (Politis & Romano 1992). Of three or five seeds that
-would reach no further than from the least to the largest; what their mean v̄ may be is Student's t
-instead:
+Sentences are resampled with replacement (Efron 1979). Positions of a text share words with their
+neighbours, so they are resampled in blocks that wrap round its end (Politis & Romano 1992).
+Resamples of three or five seeds would never leave the range from their smallest to their largest
+figure; so the interval of the mean v̄ over seeds is that of Student's t:
 
     v̄ + t_ν √(A + B − C)
 
-    A = σ̂²/S                     what seeds vary, of their figures v_1 … v_S
-    B = Var_r(v̄_r)               what sentences vary, of resamples r
-    C = (Var_r(v_sr) − B)/(S − 1)   their interaction, which A and B both have; mean over s
+    A = σ̂²/S                     variance due to seeds, of their figures v_1 … v_S
+    B = Var_r(v̄_r)               variance due to sentences, over resamples r
+    C = (Var_r(v_sr) − B)/(S − 1)   their interaction, part of both A and B; mean over s
     ν = (A + B − C)² / (A²/(S − 1) + B²/(blocks − 1))     degrees of freedom (Satterthwaite 1946)
 
-A − C below 0 is taken for 0; ν is whole, at least the lesser of S − 1 and blocks − 1, at most
-``MANY``. One seed says nothing of others: only sentences vary then, A = C = 0.
+If A − C is below 0, it is set to 0. ν is rounded down; it is at least min(S − 1, blocks − 1) and at
+most ``MANY``. With one seed, only sentences vary: A = C = 0.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 SEED = 12345
-TINY = 1e-300  # in place of a variance of 0
-MANY = 200  # degrees of freedom, of which more change nothing
+TINY = 1e-300  # in place of a denominator of 0
+MANY = 200  # degrees of freedom; more make no difference
 Floats = NDArray[np.float64]
 
 
@@ -42,7 +42,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Band:
-    """A curve over x with its lower and upper edge; who makes it says what lies between them."""
+    """A curve over x with a lower and an upper edge, whose meaning its maker defines."""
 
     x: list[float]
     middle: list[float]
@@ -52,9 +52,9 @@ class Band:
 
 @lru_cache(maxsize=4)
 def draws(N: int, block: int = 1) -> Floats:
-    """Shares of N sentences in RESAMPLES draws with replacement: (RESAMPLES, N).
+    """Return the shares of N sentences in RESAMPLES resamples with replacement: (RESAMPLES, N).
 
-    block: how many that follow one another are drawn together, the first again behind the last.
+    block: number of consecutive sentences drawn together; the first follows the last.
     """
     rng = np.random.default_rng(SEED)
     first = rng.multinomial(-(-N // block), [1 / N] * N, RESAMPLES)
@@ -64,9 +64,10 @@ def draws(N: int, block: int = 1) -> Floats:
 
 
 def resampled_means(values: Floats, block: int = 1) -> Floats:
-    """Means of ``values`` (S, N, …) over seeds and drawn sentences: (RESAMPLES, …); see ``draws``.
+    """Return means of ``values`` (S, N, …) over seeds and resampled sentences: (RESAMPLES, …).
 
-    Of blocks there are two at least; single sentences count as many.
+    block: see ``draws``; at most N/2, for at least two blocks. Blocks of one sentence count as
+    ``MANY``.
     """
     N = values.shape[1]
     block = max(1, min(block, N // 2))
@@ -75,10 +76,10 @@ def resampled_means(values: Floats, block: int = 1) -> Floats:
 
 
 def over_seeds(v: Floats, resampled: Floats, blocks: int = MANY) -> Floats:
-    """What the mean of seeds may be, (R, …), whose quantiles are the interval; in the unit of v.
+    """Return samples of the mean over seeds, (R, …), in the unit of v; quantiles are intervals.
 
-    v: a figure by seed, (S, …). resampled: the same of drawn sentences, (R, S, …). blocks: how many
-    of these were drawn.
+    v: one figure per seed, (S, …). resampled: the same of resampled sentences, (R, S, …). blocks:
+    number of blocks in a resample.
     """
     R, S = resampled.shape[:2]
     mean = resampled.mean(1)
@@ -100,18 +101,18 @@ def over_seeds(v: Floats, resampled: Floats, blocks: int = MANY) -> Floats:
 
 
 def ends(resamples: Floats) -> tuple[Floats, Floats]:
-    """The ends of the 95 % percentile interval of figures that were resampled (RESAMPLES, …)."""
+    """Return the ends of the 95 % percentile interval of ``resamples`` (RESAMPLES, …)."""
     low, high = np.quantile(resamples, [0.025, 0.975], axis=0)
     return low, high
 
 
 def interval(value: float, resamples: Floats) -> Interval:
-    """A figure with its interval; ``resamples`` (RESAMPLES,)."""
+    """Return ``value`` with the 95 % percentile interval of ``resamples`` (RESAMPLES,)."""
     low, high = ends(resamples)
     return Interval(float(value), float(low), float(high))
 
 
 def band(x: list[float], values: Floats) -> Band:
-    """The median and the central 80 % of ``values`` (S, N, len(x)), all seeds together."""
+    """Return the median and the central 80 % of ``values`` (S, N, len(x)), with seeds pooled."""
     low, middle, high = np.quantile(values.reshape(-1, len(x)), [0.1, 0.5, 0.9], axis=0)
     return Band(x, middle.tolist(), low.tolist(), high.tolist())

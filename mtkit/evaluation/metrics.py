@@ -1,4 +1,4 @@
-"""How good translations are: BLEU, chrF and TER, each the sum of its rows in ``statistics``."""
+"""BLEU, chrF and TER of a corpus, each computed from the sum of its rows in ``statistics``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ LESS = frozenset({"ter"})  # metrics of which less is better
 
 @dataclass(frozen=True)
 class Metric:
-    """A corpus score, 0 to 100 (TER: errors per 100 reference words, 0 is best), or on a scale from
-    elsewhere.
+    """A corpus score: 0 to 100 (TER: errors per 100 reference words, 0 is best), or external.
 
-    low, high: see ``significance.interval``. signature: what exactly was computed.
+    low, high: see ``significance.interval``. signature: see ``Scorer.signature``.
     """
 
     score: float
@@ -29,14 +28,14 @@ class Metric:
 
 
 def label(metric: str) -> str:
-    """What people call it."""
+    """Return the usual spelling of a metric's name."""
     return LABELS.get(metric, metric)
 
 
 def corpus_scores(statistics: Statistics, less: Collection[str] = LESS) -> dict[str, Metric]:
-    """Every metric that was counted, with its interval where the scorer resamples.
+    """Return every metric that was counted, with its interval if the scorer resamples.
 
-    less: those of which less is better.
+    less: metrics of which less is better.
     """
     scores = {}
     for name in statistics.rows:
@@ -49,19 +48,19 @@ def corpus_scores(statistics: Statistics, less: Collection[str] = LESS) -> dict[
 def bleu(
     outputs: Lines, references: Lines, tokenize: str = "13a", also: Sequence[Lines] = ()
 ) -> float:
-    """Corpus BLEU alone, 0 to 100. also: further references."""
+    """Return corpus BLEU, 0 to 100. also: further references. Raises InputError as ``Scorer``."""
     return Scorer([references, *also], tokenize, ["bleu"]).count(outputs).score("bleu")
 
 
 def bleu_parts(statistics: Statistics) -> dict[str, float]:
-    """BLEU = brevity penalty × geometric mean of the n-gram precisions (per cent)."""
+    """Return the parts: BLEU = brevity penalty × geometric mean of n-gram precisions (per cent)."""
     score = statistics.total("bleu")
     precisions = {f"precision_{n}": float(p) for n, p in enumerate(score.precisions, 1)}
     return {**precisions, "brevity_penalty": float(score.bp), "length_ratio": float(score.ratio)}
 
 
 def why_zero(statistics: Statistics) -> str:
-    """Which n-gram order brought BLEU to 0, or would have without smoothing."""
+    """Return why BLEU is 0, or would be 0 without smoothing; an empty string if neither."""
     score: Any = statistics.total("bleu")
     if not score.sys_len:
         return "BLEU is 0: every output is empty"

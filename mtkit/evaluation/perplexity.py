@@ -1,28 +1,28 @@
-"""Where a perplexity comes from: the surprise of every token, and of groups of tokens.
+"""Perplexity of a text and of groups of its tokens, and the surprisal of every token.
 
-    surprise        −log2 p of a token, in bits; tokens are words and one </s> a sentence
-    perplexity      2 to the power of the mean surprise, of all tokens or of some
-    bits per        −(1/C) Σ log2 p, where a word that the model does not know has
-    character       p = P(<unk>) · P(spelling), and a </s> that is taken for granted
-                    P(J|I) = Poisson(J; r I), r the text's words by those of the other side
+    surprisal       −log2 p of a token, in bits; tokens are words and one </s> per sentence
+    perplexity      2 to the power of the mean surprisal, over all tokens or a group
+    bits per        −(1/C) Σ log2 p, where a word unknown to the model has
+    character       p = P(<unk>) · P(spelling), and the </s> of a model that is given the length
+                    P(J|I) = Poisson(J; r I), r = words of the text / words of the other side
     C               the characters of the text: the Unicode code points of each line as its tokens
-                    spell it (``WordTokenizer.detokenize``: blanks, but no joiner marks; of
-                    lower-cased tokens those in lower case), and one a line for its end
+                    spell it (``WordTokenizer.detokenize``: with spaces, without joiner marks, in
+                    lower case if the tokens are), and one per line for its end
 
-Perplexities compare where the tokens are the same, and the models pay for the same; bits per
-character also where they do not: where one vocabulary leaves out more than another, and where one
-model takes the length of a sentence for granted. Different questions compare in neither.
+Perplexities are comparable if the models have the same tokens and as many unknown words, and all or
+none of them are given the length of the sentence. Bits per character are also comparable if unknown
+words or given lengths differ. Answers to different questions, such as P(y) and P(y|x), are never
+comparable.
 
 A split puts every token into one group, so that the groups' tokens and Σ ln p add up to those of
 the text:
 
     oov         known and unknown words
-    frequency   how often the word stands in the training text
-    position    of the word in its sentence, from 1
-    order       words of the n-gram that judged it, itself included
+    frequency   occurrences of the word in the training text
+    position    position of the word in its sentence, from 1
+    order       length of the n-gram that predicted the word, itself included
 
-Limits: the word models take the length of a sentence as given, so that their </s> costs nothing in
-a perplexity.
+Limits: the word models are given the length of a sentence, so their </s> has p = 1 in a perplexity.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ MEANINGS: dict[Question, str] = {
 }
 END = SPECIALS[EOS]
 Words = Sequence[str]
-FREQUENCIES = (0, 1, 2, 10, 100, 1000)  # where each group begins
+FREQUENCIES = (0, 1, 2, 10, 100, 1000)  # first value of each group
 POSITIONS = (1, 2, 3, 6, 11, 21)
 
 
@@ -59,12 +59,12 @@ POSITIONS = (1, 2, 3, 6, 11, 21)
 
 @dataclass(frozen=True)
 class Perplexity:
-    """exp(−(1/N) Σ ln p), N = ``tokens``: word tokens and one ``</s>`` a sentence.
+    """exp(−(1/N) Σ ln p), N = ``tokens``: word tokens and one ``</s>`` per sentence.
 
-    value: ``None`` where no sentence has one, infinite where one is impossible. without_oov: over
-    the ``tokens`` − ``oov`` tokens that the model knows, ``None`` where it cannot tell. Figures for
-    different questions are never ranked against each other. note: which sentences are in the way.
-    given_length: </s> costs nothing. bits_per_character: ``None`` where the text is not known.
+    value: ``None`` if no sentence has a probability, infinite if one has probability 0.
+    without_oov: over the ``tokens`` − ``oov`` known tokens; ``None`` if the model does not separate
+    them. note: number of sentences without a value or with probability 0. given_length: the length
+    is given, so </s> has p = 1. bits_per_character: ``None`` if the text is not known.
     """
 
     value: float | None
@@ -78,7 +78,7 @@ class Perplexity:
 
 
 def perplexity(values: Sequence[LogProbability | None], question: Question) -> Perplexity:
-    """The perplexity of the sentences whose log-probabilities are ``values``."""
+    """Return the perplexity of sentences by their log-probabilities; None and NaN are left out."""
     scored = [v for v in values if v is not None and not math.isnan(v.value)]
     possible = [v for v in scored if v.value > -math.inf]
     tokens, oov = sum(v.tokens for v in scored), sum(v.oov for v in scored)
@@ -97,7 +97,7 @@ def perplexity(values: Sequence[LogProbability | None], question: Question) -> P
 
 
 def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability | None]]:
-    """What a system answers to each question that it has a model of, sentence by sentence."""
+    """Return each sentence's log-probability, for each question that the system has a model of."""
     answers: dict[Question, list[LogProbability | None]] = {
         "P(y)": [score.lm for score in scores],
         "P(x|y)": [score.channel for score in scores],
@@ -107,12 +107,12 @@ def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability |
 
 
 def perplexities(scores: Sequence[Score]) -> dict[Question, Perplexity]:
-    """The perplexity of a test set for each question that the system has a model of."""
+    """Return the perplexity of a test set for each question that the system has a model of."""
     return {q: perplexity(v, q) for q, v in by_question(scores).items()}
 
 
 def perplexity_of(logs: Sequence[float], tokens: int) -> float | None:
-    """exp(−(1/N) Σ ln p) of N = ``tokens``; infinite beyond the largest float, ``None`` of none."""
+    """exp(−(1/N) Σ ln p), N = ``tokens``; infinite beyond the largest float, ``None`` if N is 0."""
     if not tokens:
         return None
     nats = -math.fsum(logs) / tokens
@@ -120,9 +120,9 @@ def perplexity_of(logs: Sequence[float], tokens: int) -> float | None:
 
 
 def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
-    """Why no more than the bits per character of these models' answers to one question compare.
+    """Return why only bits per character of these models are comparable; "" if perplexities are.
 
-    of: by name. same_tokens: whether all count the same.
+    of: perplexities for one question by name. same_tokens: whether the models have the same tokens.
     """
     given = [name for name, p in of.items() if p.given_length]
     reasons = [
@@ -141,7 +141,7 @@ def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
 
 @dataclass(frozen=True)
 class Group:
-    """Some tokens of a text: how many, and their Σ ln p."""
+    """A group of tokens: their number and their Σ ln p."""
 
     label: str
     tokens: int
@@ -158,25 +158,29 @@ Splits = dict[str, list[Group]]  # property → its groups, in order
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What a model thinks of S sentences of T tokens in all, each sentence's ``</s>`` its last."""
+    """Probabilities by a model of S sentences of T tokens in all; each sentence ends in ``</s>``.
+
+    unpaid: added for bits per character: ln P(spelling) of an OOV, ln P(J|I) of a </s> by a model
+    that is given the length, otherwise 0.
+    """
 
     perplexity: Perplexity
     words: list[str]  # (T,)
     log_p: NDArray[np.float64]  # ln p, (T,)
     is_oov: NDArray[np.bool_]  # (T,)
-    order: NDArray[np.int8] | None  # (T,), of an n-gram model
+    order: NDArray[np.int8] | None  # (T,), n-gram lengths; None: no n-gram model
     begin: NDArray[np.int64]  # (S + 1,), sentence s is begin[s] : begin[s + 1]
-    unpaid: NDArray[np.float64]  # ln P(spelling) of OOVs, ln P(J|I) of a </s>, or 0, (T,)
-    characters: NDArray[np.int64]  # (S,), what each line adds to C
+    unpaid: NDArray[np.float64]  # (T,)
+    characters: NDArray[np.int64]  # (S,), the characters of each line; their sum is C
 
     @property
     def bits(self) -> NDArray[np.float64]:
-        """The surprise of each token, (T,)."""
-        return 0.0 - self.log_p / math.log(2)  # of p = 1 they are 0, not −0
+        """Surprisal of each token in bits, (T,)."""
+        return 0.0 - self.log_p / math.log(2)  # 0, not −0, for p = 1
 
     @property
     def spans(self) -> Iterator[slice]:
-        """The tokens of each sentence."""
+        """Yield the range of tokens of each sentence."""
         return (slice(a, b) for a, b in pairwise(self.begin.tolist()))
 
 
@@ -186,9 +190,9 @@ def judge(
     pairs: Sequence[tuple[str, str]],
     scores: Sequence[Score] = (),
 ) -> dict[Question, Judged]:
-    """What ``system``, of this ``tokenizer``, thinks of the text, by question it has a model of.
+    """Return the probabilities of all tokens, for each question that ``system`` has a model of.
 
-    scores: its own of the pairs, where they are known already.
+    tokenizer: the system's. scores: the system's scores of the pairs, if already computed.
     """
     by_model = {}
     sides = [system.tokenize([pair[k] for pair in pairs]) for k in (0, 1)]
@@ -214,7 +218,7 @@ def judge(
 
 
 def _of_lengths(tokens: Sequence[Words], other: Sequence[Words]) -> list[float]:
-    """ln P(J|I) of each sentence of J ``tokens`` beside I of the ``other`` side, an empty one as 1.
+    """ln P(J|I) of each sentence of J ``tokens`` given I words of the ``other`` side, at least 1.
 
     >>> [round(math.exp(of), 3) for of in _of_lengths([["a"], ["b", "c", "d"]], [["x"], ["y"]])]
     [0.271, 0.18]
@@ -232,19 +236,19 @@ def _bits_per_character(log_p: NDArray[np.float64], characters: int) -> float:
 
 
 def splits(judged: Judged, counts: Mapping[str, int] | None = None) -> Splits:
-    """The text in groups, some empty, by each property; counts: of words in the training text."""
+    """Split the tokens into groups, some empty, by each property. counts: of training words."""
     is_end = np.zeros(len(judged.words), dtype=np.bool_)
     is_end[judged.begin[1:] - 1] = True
     position = np.arange(len(is_end)) - judged.begin[:-1].repeat(np.diff(judged.begin)) + 1
 
     def grouped(index: NDArray[Any], labels: Sequence[str]) -> list[Group]:
-        """index: (T,), the number of each token's label."""
+        """Sum tokens and ln p by label. index: (T,), the number of each token's label."""
         tokens = np.bincount(index, minlength=len(labels)).tolist()
         log_p = np.bincount(index, judged.log_p, len(labels)).tolist()
         return list(map(Group, labels, tokens, log_p))
 
     def binned(values: NDArray[Any], begins: Sequence[int]) -> list[Group]:
-        """Words by ranges of their value, and each ``</s>``, which is no word, by itself."""
+        """Group words by ranges of their values; all ``</s>``, which are no words, in one group."""
         index = np.where(is_end, len(begins), np.digitize(values, begins) - 1)
         return grouped(index, [*ranges(begins), END])
 
@@ -260,12 +264,12 @@ def splits(judged: Judged, counts: Mapping[str, int] | None = None) -> Splits:
 
 
 def frequencies(tokenizer: WordTokenizer, lines: Sequence[str]) -> Counter[str]:
-    """How often each word stands in ``lines``."""
+    """Count each word in ``lines``."""
     return Counter(word for line in lines for word in tokenizer.tokenize(line))
 
 
 def ranges(begins: Sequence[int]) -> list[str]:
-    """Labels of groups that begin at these numbers.
+    """Return the labels of groups that begin at these numbers.
 
     >>> ranges((0, 1, 2, 10))
     ['0', '1', '2–9', '10–']
@@ -279,17 +283,17 @@ def ranges(begins: Sequence[int]) -> list[str]:
 
 @dataclass(frozen=True)
 class Measured:
-    """A model by the name it is shown under."""
+    """The probabilities of a text by one model, under the name that is shown for it."""
 
     name: str
     judged: Mapping[Question, Judged]
     splits: Mapping[Question, Splits]  # of its tokens, by question
-    missing: str = ""  # why there is none by frequency, if there is none
-    files: tuple[Path, ...] = ()  # where the text comes from
+    missing: str = ""  # why there is no split by frequency, if so
+    files: tuple[Path, ...] = ()  # the files of the text
 
 
 def as_json(model: Measured) -> dict[Question, dict[str, Any]]:
-    """Of each question the figures of text, groups and sentences, of which some may be infinite."""
+    """Return the figures of text, groups and sentences by question; some may be infinite."""
     return {
         question: {
             **asdict(judged.perplexity),
@@ -306,7 +310,7 @@ def as_json(model: Measured) -> dict[Question, dict[str, Any]]:
 
 
 def _sentence(judged: Judged, s: int, span: slice) -> dict[str, Any]:
-    """A sentence: its figures, and an entry a token in ``text``, ``log_p``, ``oov``, ``order``."""
+    """Figures of a sentence; ``text``, ``log_p``, ``oov`` and ``order`` have an entry per token."""
     log_p, characters = judged.log_p[span], int(judged.characters[s])
     return {
         "perplexity": perplexity_of(log_p.tolist(), len(log_p)),

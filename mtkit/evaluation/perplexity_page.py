@@ -1,4 +1,4 @@
-"""What ``mtkit perplexity`` shows: tables, charts on a page, and each token with its surprise."""
+"""Output of ``mtkit perplexity``: tables, charts on a page, and the surprisal of each token."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CAPTIONS = {
     "order": "length of the n-gram that the language model used, in words",
 }
 STYLES = ((1.0, "green"), (3.0, "cyan"), (6.0, "yellow"), (10.0, "magenta"), (math.inf, "bold red"))
-GAP = 2  # blanks between two tokens
+GAP = 2  # spaces between two tokens
 LEGEND = (
     "* word unknown to the model; n-gram: length of the n-gram that the language model used. "
     "P(y) is without the source, P(y|x) given the source, P(x|y) of the source's words: compare "
@@ -41,7 +41,7 @@ LEGEND = (
 
 
 def print_texts(models: Sequence[Measured], console: Console, tokens: bool) -> None:
-    """Each text with all models of it: tables, or token by token."""
+    """Print each text by all its models: as tables or, if ``tokens``, token by token."""
     show = print_tokens if tokens else print_tables
     for files in dict.fromkeys(model.files for model in models):
         paragraph(console, ", ".join(map(str, files)), "bold")
@@ -58,7 +58,7 @@ END_FREE = "</s> free"
 
 
 def columns(decimals: int) -> Columns[Perplexity]:
-    """What is shown of a perplexity, which says where it does not pay for the length."""
+    """Columns of a table of perplexities; a perplexity with a given length is marked."""
     return [
         ("Perplexity", lambda p: number(p.value, decimals, END_FREE * p.given_length)),
         ("Without OOVs", lambda p: number(p.without_oov, decimals)),
@@ -69,7 +69,7 @@ def columns(decimals: int) -> Columns[Perplexity]:
 
 
 def print_tables(models: Sequence[Measured], console: Console) -> None:
-    """Perplexities of one text by all models, then those of its groups, question by question."""
+    """Print one text's perplexities by all models, then those of its groups by question."""
     for grid in grids(models):
         print_grid(console, grid)
         console.print()
@@ -92,16 +92,16 @@ def grids(models: Sequence[Measured]) -> list[Grid]:
 
 
 def missing(models: Sequence[Measured]) -> list[str]:
-    """Why some are not split by frequency."""
+    """Return notes on why a model has no split by frequency."""
     return [f"{m.name}: no split by frequency: {m.missing}." for m in models if m.missing]
 
 
 def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
-    """A table for each question and property: perplexity, and below it the tokens."""
+    """Yield a table for each question and property: perplexity, and number of tokens below it."""
     for question, (name, what) in product(MEANINGS, CAPTIONS.items()):
         splits = [(m.name, m.splits[question]) for m in models if question in m.splits]
         known = {model: split[name] for model, split in splits if name in split}
-        # The shorter lists of groups are the beginning of the longest.
+        # The labels of a shorter list of groups are the first ones of the longest list.
         columns = zip_longest(*known.values(), fillvalue=Group("", 0, 0.0))
         filled = [groups for groups in columns if any(group.tokens for group in groups)]
         labels = [max(group.label for group in groups) for groups in filled]
@@ -117,7 +117,7 @@ def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
 
 
 def print_tokens(models: Sequence[Measured], console: Console) -> None:
-    """Each sentence with the surprise of its tokens by every model and question."""
+    """Print each sentence with the surprisal of its tokens by every model and question."""
     legend, low = Text("Below each token its surprisal, −log2 p, in bits: "), 0.0
     for high, style in STYLES:
         legend.append(f"{low:g}–{high:g}" if high < math.inf else f"over {low:g}", style)
@@ -137,7 +137,7 @@ def print_tokens(models: Sequence[Measured], console: Console) -> None:
 
 
 def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
-    """A label, the sentence's perplexity, a cell for each token; of an n-gram a row of orders."""
+    """Yield a row: label, sentence perplexity, a cell per token; then perhaps n-gram lengths."""
     bits = judged.bits[span].tolist()
     cells = [
         Text(number(value).text + "*" * oov, next(style for high, style in STYLES if value <= high))
@@ -151,7 +151,7 @@ def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
 
 
 def _print_block(side: str, words: Sequence[str], rows: list[list[Text]], console: Console) -> None:
-    """Columns, a token each, in as many lines as the width asks for."""
+    """Print one column per token, wrapped to the width of the console."""
     first = Text(side, "dim"), Text("perplexity", "bold")
     head = [*first, *(Text(visible(word)) for word in words)]
     lines = [head, *rows]
@@ -173,15 +173,15 @@ def _print_block(side: str, words: Sequence[str], rows: list[list[Text]], consol
 
 # --- HTML
 
-LINES = 30  # of a text that are shown token by token
+LINES = 30  # lines of a text shown token by token, at most
 CHARTED = {"frequency": "occurrences in the training text", "position": "position in the sentence"}
-HEAT = 4.0  # per cent of colour a bit
-HOTTEST = 60.0  # per cent, on which text is still legible
+HEAT = 4.0  # per cent of colour per bit
+HOTTEST = 60.0  # per cent of colour on which text is still legible
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token as shown; heat: per cent of colour; order: of its n-gram, "" where there is none."""
+    """A token as shown. heat: per cent of colour. order: length of its n-gram, "" without one."""
 
     word: str
     bits: str
@@ -191,7 +191,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Row:
-    """A sentence by one model."""
+    """A sentence by one model and question."""
 
     model: str
     question: str
@@ -201,7 +201,7 @@ class Row:
 
 @dataclass(frozen=True)
 class TextView:
-    """What the page shows of one text, of so many lines."""
+    """What the page shows of one text. lines: number of lines in the text."""
 
     name: str
     findings: list[str]
@@ -213,7 +213,7 @@ class TextView:
 
 
 def as_html(models: Sequence[Measured]) -> str:
-    """One page that needs nothing from elsewhere."""
+    """Return one self-contained HTML page."""
     texts = dict.fromkeys(model.files for model in models)
     names = [model.name for model in models]
     views = [_view([m for m in models if m.files == files], names) for files in texts]
@@ -254,7 +254,7 @@ def _row(question: str, name: str, judged: Judged, span: slice) -> Row:
 
 
 def _findings(models: Sequence[Measured]) -> list[str]:
-    """A sentence for each question, the best model by bits per character first."""
+    """Return a sentence for each question, with the best model by bits per character first."""
     sentences = []
     for question, meaning in MEANINGS.items():
         answers = [(m.name, m.judged[question].perplexity) for m in models if question in m.judged]
@@ -270,7 +270,7 @@ def _findings(models: Sequence[Measured]) -> list[str]:
 
 
 def _charts(models: Sequence[Measured]) -> list[Chart]:
-    """Perplexity of words by frequency and position, question by question."""
+    """Return charts of the perplexity of words by frequency and position, for each question."""
     charts = []
     for question, (name, x) in product(MEANINGS, CHARTED.items()):
         splits = {m.name: m.splits.get(question, {}).get(name, []) for m in models}

@@ -1,20 +1,20 @@
-"""What may be chance: the bootstrap interval of BLEU, chrF or TER, and two tests between systems.
+"""Statistical significance: bootstrap intervals of BLEU, chrF and TER; two tests between systems.
 
-The bootstrap (Koehn 2004) draws test sets from this one, with replacement; approximate
-randomisation (Riezler & Maxwell 2005) exchanges two systems' sentences at random. Both sum the rows
-of ``statistics``, whose ``Scorer`` draws and shuffles. With δ = score(a) − score(b), and δ* that of
-a trial, two-sided and never 0 (Davison & Hinkley 1997, 4.4; Phipson & Smyth 2010):
+The bootstrap (Koehn 2004) resamples the test set with replacement. Approximate randomisation
+(Riezler & Maxwell 2005) exchanges two systems' outputs of random sentences. Both sum the rows of
+``statistics``, whose ``Scorer`` makes the random draws. δ = score(a) − score(b); δ* is that of a
+trial. p is two-sided and never 0 (Davison & Hinkley 1997, 4.4; Phipson & Smyth 2010):
 
-    bootstrap       p = (1 + #{|δ* − δ| ≥ |δ|}) / (1 + trials)       δ* − δ: as if there were none
+    bootstrap       p = (1 + #{|δ* − δ| ≥ |δ|}) / (1 + trials)       δ* − δ: under no difference
     randomisation   p = (1 + #{|δ*| ≥ |δ|}) / (1 + trials)
 
-Of m pairs of systems the Holm (1979) correction keeps the chance of any false find below α:
+For m pairs of systems, the Holm (1979) correction keeps the risk of any false positive below α:
 
     p̂_(k) = max_{j ≤ k} min(1, (m − j + 1) p_(j))                   p_(1) ≤ … ≤ p_(m)
 
-A difference that is no chance may still be one that nobody sees. How many of such differences
-between systems people judge alike (Kocmi et al. 2024, "Navigating the Metrics Maze", of news and
-web text; figures of their program MT-Thresholds):
+People may not notice a significant difference. The share of such differences for which they prefer
+the same system as the metric (Kocmi et al. 2024, "Navigating the Metrics Maze", for news and web
+text; constants of their program MT-Thresholds):
 
     agreement       a / (1 + exp(−b |δ|)), at least ½
 """
@@ -32,16 +32,16 @@ from sacrebleu.significance import estimate_ci
 
 from mtkit.evaluation.statistics import Statistics
 
-ALPHA = 0.05  # below this p a difference counts as significant
-UNTESTED = {"ter"}  # metrics that significance is not tested by
+ALPHA = 0.05  # below this p a difference is significant
+UNTESTED = {"ter"}  # metrics without significance tests
 SCALES = {"bleu": (0.0, 100.0), "chrf": (0.0, 100.0), "ter": (0.0, math.inf)}
 AGREEING = {"bleu": (0.8833, 0.9664), "chrf": (0.9300, 1.1143)}  # a, b by metric
 
 
 def interval(statistics: Statistics, metric: str) -> tuple[float, float] | tuple[None, None]:
-    """The ends of the 95 % bootstrap interval of a corpus score; ``None`` without bootstrap.
+    """Return the ends of the 95 % bootstrap interval of a corpus score; ``None`` without bootstrap.
 
-    Mean ∓ half-width, as sacreBLEU prints them, cut at the ends of the scale.
+    They are mean ∓ half-width as in sacreBLEU, clipped to the metric's scale.
     """
     if statistics.scorer.resamples < 2:
         return None, None
@@ -55,11 +55,12 @@ def interval(statistics: Statistics, metric: str) -> tuple[float, float] | tuple
 class Pair:
     """Two systems on one metric: delta = score of ``a`` − score of ``b``.
 
-    The p-values are two-sided: how often a difference as large arises where there is none; by
-    holm, corrected for the number of pairs on this metric. p_sacrebleu: what sacreBLEU's command
-    prints for the paired bootstrap, (1 + #{|δ*| − mean |δ*| > |δ|})/(1 + trials): about the half of
-    ``p_bootstrap``; None of a metric from elsewhere. agreement: with how many such differences
-    people agree, 0.5 to 1; None where nobody has asked them.
+    The p-values are two-sided: the probability of a difference as large if there is none.
+    holm_bootstrap, holm_randomization: the same, corrected for the number of pairs on this metric.
+    p_sacrebleu: as sacreBLEU's command prints it for the paired bootstrap,
+    (1 + #{|δ*| − mean |δ*| > |δ|})/(1 + trials), about half of ``p_bootstrap``; 1 if δ is 0, None
+    for an external metric. agreement: share of such differences with which people agree, 0.5 to 1;
+    None if it is not known for the metric.
     """
 
     a: str
@@ -75,19 +76,19 @@ class Pair:
 
     @property
     def rejections(self) -> int:
-        """How many of the two tests, 0 to 2, find the difference significant: holm < ``ALPHA``."""
+        """Number of tests, 0 to 2, that find the difference significant: Holm's p < ``ALPHA``."""
         return (self.holm_bootstrap < ALPHA) + (self.holm_randomization < ALPHA)
 
     @property
     def significance(self) -> str:
-        """The same in words."""
+        """The number of ``rejections`` in words."""
         return ("not significant", "disputed", "significant")[self.rejections]
 
 
 def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
-    """Every pair of systems by two tests: is the difference real, or this test set's chance?
+    """Test the difference of every pair of systems on every metric that both have, by two tests.
 
-    systems: name → rows by one scorer, of the metrics that it has.
+    systems: name → statistics, all by one scorer. ``UNTESTED`` metrics are left out.
     """
     metrics = dict.fromkeys(metric for s in systems.values() for metric in s.rows)
     tested = list[Pair]()
@@ -101,7 +102,7 @@ def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
 
 
 def corrected(pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs of one metric with their p-values by Holm's correction."""
+    """Return the pairs of one metric with Holm-corrected p-values."""
     bootstrap = holm([pair.p_bootstrap for pair in pairs])
     randomization = holm([pair.p_randomization for pair in pairs])
     return [
@@ -111,7 +112,7 @@ def corrected(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p̂ of each of m p-values.
+    """Return p̂, the Holm-corrected p-value, of each of m p-values.
 
     >>> holm([0.04, 0.01, 0.03])
     [0.06, 0.03, 0.06]
@@ -125,7 +126,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> Pair:
-    """Both tests of two systems, each p by itself."""
+    """Run both tests on two systems; p-values are not corrected yet."""
     one, two = systems[a], systems[b]
     δ = one.score(metric) - two.score(metric)
     drawn = one.resampled[metric] - two.resampled[metric]
@@ -146,7 +147,7 @@ def _tested(a: str, b: str, metric: str, systems: Mapping[str, Statistics]) -> P
 
 
 def agreement(metric: str, δ: float) -> float | None:
-    """With how many differences of δ in ``metric`` people agree.
+    """Return the share of differences of δ in ``metric`` with which people agree; None if unknown.
 
     >>> [round(agreement(metric, 1), 2) for metric in ("bleu", "chrf")]
     [0.64, 0.7]
@@ -158,5 +159,5 @@ def agreement(metric: str, δ: float) -> float | None:
 
 
 def _p_value(as_large: NDArray[np.bool_]) -> float:
-    """So that none is 0. as_large: bool (trials,)."""
+    """Return a p-value, which is never 0. as_large: bool (trials,)."""
     return (int(as_large.sum()) + 1) / (len(as_large) + 1)

@@ -1,19 +1,19 @@
-"""What BLEU, chrF and TER count, one row a sentence, so that any score is a sum away.
+"""Sufficient statistics of BLEU, chrF and TER, one row per sentence; sums of rows give scores.
 
     score of the sentences S = f(Σ_{s ∈ S} row_s)
 
     BLEU    c, r, matches of 1- to 4-grams, 1- to 4-grams of the output          10 columns
     chrF    of 1- to 6-grams of characters: output, reference, matches           18 columns
     TER     edits, mean length of the references                                  2 columns
-    others  a number from elsewhere, 1                                            2 columns
+    others  an external score, 1                                                  2 columns
 
-Groups of sentences, resampled and shuffled test sets are sums of the same rows: nothing is
+Groups of sentences, resampled test sets and exchanged outputs use sums of the same rows: nothing is
 tokenised twice. Rows and f are sacreBLEU's own (Post 2018, "A Call for Clarity in Reporting BLEU
-Scores"), so that a figure here is the figure its command prints. Its random draws are seeded with
-12345 or with its environment variable SACREBLEU_SEED; the signature says which.
+Scores"), so a score here equals the one that its command prints. Random draws have the seed 12345
+or, as in sacreBLEU, that of the environment variable SACREBLEU_SEED; the signature contains it.
 
-Limits: all trials are drawn at once, so that memory grows with sentences × trials, about 0.1 GB
-for every 1,000 sentences.
+Limits: all trials are drawn at once, so memory grows with sentences × trials, by about 0.1 GB for
+every 1,000 sentences.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from sacrebleu.metrics.ter import TER
 from mtkit.errors import InputError
 
 METRICS = ("bleu", "chrf", "ter")
-RESAMPLES, SEED = 1000, 12345  # sacreBLEU's own
-TRIALS = 10_000  # of shuffling two systems' outputs
+RESAMPLES, SEED = 1000, 12345  # sacreBLEU's defaults
+TRIALS = 10_000  # of approximate randomisation
 Lines = Sequence[str]
-Rows = NDArray[Any]  # (N, columns): integers, of TER floats
+Rows = NDArray[Any]  # (N, columns): integers; floats for TER and external scores
 
 
 class Mean(NamedTuple):
-    """What sacreBLEU's score objects are of its metrics, of a metric from elsewhere."""
+    """The score of an external metric, in place of sacreBLEU's score object."""
 
     score: float
 
 
 class Scorer:
-    """BLEU, chrF and TER against the N references of one test set, which are tokenised once.
+    """BLEU, chrF and TER against the references of one test set, which are tokenised once.
 
-    references: one list of N lines or more, of which the first says what N is. tokenize: BLEU's
-    tokenizer; ``none`` for text whose tokens already stand between spaces. metrics: those wanted.
-    ignore_case: of BLEU and chrF; sacreBLEU's TER always does. Raises InputError for an unknown
-    tokenizer and where the references do not correspond.
+    references: one or more lists of N lines. tokenize: BLEU's tokenizer; ``none`` for text whose
+    tokens are separated by spaces. metrics: those to compute. resamples: of the bootstrap; less
+    than 2: none. trials: of approximate randomisation. ignore_case: for BLEU and chrF; sacreBLEU's
+    TER always does. Raises InputError for an unknown tokenizer or different numbers of lines.
     """
 
     def __init__(
@@ -72,16 +72,16 @@ class Scorer:
         self.references = [list(lines) for lines in references]
         self.tokenize, self.ignore_case = tokenize, ignore_case
         self.resamples, self.trials = resamples, trials
-        # force: no advice on sacreBLEU's log; ``comparison.mismatch`` tells the report's reader.
+        # force: no advice on sacreBLEU's log; ``comparison.mismatch`` warns in the report.
         bleu: Callable[..., Any] = partial(BLEU, ignore_case, force=True, tokenize=tokenize)
         chrf: Callable[..., Any] = partial(CHRF, lowercase=ignore_case)
         kinds = {"bleu": bleu, "chrf": chrf, "ter": TER}
         self.metrics = {name: kinds[name](references=self.references) for name in metrics}
 
     def count(self, outputs: Lines, metrics: Sequence[str] = (), name: str = "") -> Statistics:
-        """The rows of a system's N outputs for ``metrics``, by default all.
+        """Return the rows of a system's N outputs for ``metrics``, by default all.
 
-        name: the system's, for messages. Raises InputError where there are not N outputs.
+        name: the system's, for messages. Raises InputError if there are not N outputs.
         """
         check_parallel(outputs, self.references[0], name)
         rows = {
@@ -91,13 +91,13 @@ class Scorer:
         return Statistics(self, rows)
 
     def score(self, metric: str, total: Rows) -> Any:
-        """sacreBLEU's score object for a sum of rows, (columns,), or a ``Mean``."""
+        """Return sacreBLEU's score object, or a ``Mean``, for a sum of rows, (columns,)."""
         if metric not in self.metrics:
             return Mean(total[0] / total[1])
         return self.metrics[metric]._compute_score_from_stats(total)
 
     def signature(self, metric: str) -> str:
-        """What exactly is computed, the bootstrap included where there is one."""
+        """Return the signature of a metric, which includes the bootstrap if there is one."""
         if metric not in self.metrics:
             drawn = f"|bs:{self.resamples}|seed:{_seed()}".lower() if self.resamples > 1 else ""
             return f"mean of a number a sentence{drawn}"
@@ -109,13 +109,13 @@ class Scorer:
 
     @cached_property
     def draws(self) -> NDArray[np.int64]:
-        """The sentences of each resampled test set, (resamples, N); the same for every system."""
+        """Sentences of each resampled test set, (resamples, N); the same for every system."""
         N = len(self.references[0])
         return np.random.default_rng(_seed()).choice(N, size=(self.resamples, N), replace=True)
 
     @cached_property
     def shuffles(self) -> NDArray[np.bool_]:
-        """Which sentences two systems keep in each trial, (trials, N); they exchange the others."""
+        """True if two systems keep a sentence in a trial, False if they swap it; (trials, N)."""
         size = self.trials, len(self.references[0])
         return np.random.default_rng(_seed()).integers(2, size=size, dtype=np.bool_)
 
@@ -128,35 +128,36 @@ class Statistics:
     rows: dict[str, Rows]
 
     def total(self, metric: str, sentences: Sequence[int] | None = None) -> Any:
-        """sacreBLEU's score object for all sentences, or for these; InputError for none."""
+        """Return the score object for all sentences, or for these. Raises InputError for none."""
         rows = self.rows[metric][slice(None) if sentences is None else list(sentences)]
         if not len(rows):
             raise InputError("no sentence; there is nothing to score")
         return self.scorer.score(metric, rows.sum(0).tolist())
 
     def score(self, metric: str, sentences: Sequence[int] | None = None) -> float:
-        """The figure alone, 0 to 100 (TER: from 0)."""
+        """Return the score, 0 to 100 (TER: 0 or more). Raises InputError for no sentences."""
         return float(self.total(metric, sentences).score)
 
     def among(self, metric: str, sentences: Sequence[int]) -> Statistics:
-        """One metric's rows of these sentences alone: the others, drawn or not, count nothing."""
+        """Return the statistics of one metric with the rows of all other sentences set to 0."""
         chosen = np.isin(np.arange(len(self.scorer.references[0])), sentences)[:, None]
         return replace(self, rows={metric: self.rows[metric] * chosen})
 
     def joined(self, metric: str, values: Sequence[float]) -> Statistics:
-        """With a metric from elsewhere, values (N,)."""
+        """Return the statistics with an external metric added. values: (N,)."""
         rows = np.column_stack([values, np.ones(len(values))])
         return replace(self, rows=self.rows | {metric: rows})
 
     def by_sentence(self, metric: str) -> list[float]:
-        """The score of each sentence by itself, N."""
+        """Return the score of each of the N sentences."""
         rows = self.rows[metric].tolist()
         return [float(self.scorer.score(metric, row).score) for row in rows]
 
     @cached_property
     def resampled(self) -> dict[str, NDArray[Any]]:
-        """Scores of the resampled test sets by metric, (resamples,); float32 as in sacreBLEU, and
-        float64 of other metrics.
+        """Scores of the resampled test sets by metric, (resamples,).
+
+        Rows are summed in float32 as in sacreBLEU; those of external metrics in float64.
         """
         scores = {}
         for metric, rows in self.rows.items():
@@ -167,7 +168,7 @@ class Statistics:
 
 
 def check_parallel(lines: Lines, references: Sequence[object], name: str = "") -> None:
-    """Raise InputError unless there is one line for each of at least one reference."""
+    """Raise InputError if there is no reference, or not exactly one line for each reference."""
     who = f"{name}: " if name else ""
     if not references:
         raise InputError(f"{who}the test set is empty; there is nothing to score")

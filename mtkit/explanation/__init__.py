@@ -1,5 +1,5 @@
-"""Why a system translates a sentence as it does, and what it learnt that from.
+"""Explanations: the parts of a translation's score, and training sentences as evidence.
 
-In reading order: ``reasons`` (the parts of a score, and the training sentences behind them),
-``page`` (the same as tables, text and heat maps).
+Modules in reading order: ``reasons`` (score and evidence as data), ``page`` (the same as tables,
+text and heat maps).
 """

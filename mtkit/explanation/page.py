@@ -1,4 +1,4 @@
-"""What ``mtkit explain`` shows: tables, training sentences and, on a page, attention as heat."""
+"""Output of ``mtkit explain``: tables, training sentences and, on a page, attention heat maps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ MEANINGS = {
     "distortion": "minus the source words jumped over",
     "context": "ln P(target word | the words of its sentence)",
 }
-# What a phrase adds to the score, in columns that a terminal has room for; the rest is order.
+# Columns for a phrase's contributions to the score, few enough for a terminal; all other features
+# are in the column Order.
 COLUMNS = (
     ("φ(t|s)", ("direct",)),
     ("lex", ("direct-lexical",)),
@@ -49,12 +50,12 @@ POOL_MEANINGS = {
     "agreement": "chrF with its list, 0 to 1",
     "words": "number of words",
 }
-CANDIDATES = 10  # that are shown
+CANDIDATES = 10  # shown at most
 
 
 @dataclass(frozen=True)
 class View:
-    """What terminal and page show. heat: None without attention; evidence: pairs with a heading."""
+    """What is shown of one system. heat: None without attention. evidence: (heading, pairs)."""
 
     name: str
     title: str
@@ -66,12 +67,12 @@ class View:
 
 
 def view(explanation: Explanation) -> View:
-    """What there is to show of one system."""
+    """Return the tables, training pairs and remarks for one explanation."""
     reasons = explanation.reasons
     if isinstance(reasons, PhraseReasons):
         heat, remarks, grids = None, list[str](), [_derivation(explanation, reasons)]
         grids += [_scores(reasons), _words(reasons), _terms(reasons)]
-        supported = zip(reasons.phrases, explanation.support, strict=False)  # none if missing
+        supported = zip(reasons.phrases, explanation.support, strict=False)  # no support if missing
         evidence = [(_count(*pair), pair[1].shown) for pair in supported]
     elif isinstance(reasons, PoolReasons):
         heat, remarks, evidence = None, [], []
@@ -114,7 +115,7 @@ def _derivation(explanation: Explanation, reasons: PhraseReasons) -> Grid:
 
 
 def _span(begin: int, end: int) -> Cell:
-    """Words from 1 on, the last one included."""
+    """Format a half-open span as word numbers from 1, the last one included."""
     return Cell(f"{begin + 1}–{end}" if begin + 1 < end else f"{end}", number=begin + 1)
 
 
@@ -187,7 +188,7 @@ def _terms(reasons: PhraseReasons) -> Grid:
 
 
 def spelled(piece: str) -> str:
-    """A subword as people read it: … where the word goes on.
+    """Return a subword for display, with … if the word continues.
 
     >>> [spelled(piece) for piece in ("Zü", "ge</w>", "</s>")]
     ['Zü…', 'ge', '</s>']
@@ -297,7 +298,7 @@ def _features(reasons: PoolReasons) -> Grid:
 
 
 def print_explanations(sentence: str, systems: Sequence[Explanation], console: Console) -> None:
-    """All of it but the heat maps."""
+    """Print everything except the heat maps."""
     say(console, sentence, "bold")
     for system in map(view, systems):
         say(console, f"{system.title}: {system.translation}", "bold", above=True)
@@ -314,6 +315,6 @@ def print_explanations(sentence: str, systems: Sequence[Explanation], console: C
 
 
 def as_html(sentence: str, explanations: Sequence[Explanation]) -> str:
-    """One page that needs nothing from elsewhere."""
+    """Return one self-contained HTML page."""
     title, systems = f"mtkit explain: {sentence}", list(map(view, explanations))
     return html("explain.html.j2", title=title, sentence=sentence, systems=systems)

@@ -1,12 +1,12 @@
-"""Why a system said what it said, as data: the parts of its score, and what it learnt them from.
+"""Explanations as data: the parts of a translation's score, and the training pairs behind it.
 
-A statistical system is a sum that can be shown whole:
+The score of a statistical system is a sum of contributions:
 
     score = Σ_k λ_k f_k = Σ over phrases of what each adds
 
-and what it knows of a phrase comes from training pairs that contain both of its sides. The
-probabilities and the attention of a neural system are no sum of reasons, and no training sentence
-caused them: the closest ones in the encoder's space are evidence, not proof.
+Its knowledge of a phrase comes from training pairs that contain both sides of the phrase. The
+probabilities and attention weights of a neural system are not such a sum, and no single training
+sentence causes them. The closest ones in the encoder's space are evidence, not proof.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mtkit.errors import InputError
 from mtkit.manifest import TrainingPair, training_pairs
 from mtkit.system import Phrase, PhraseReasons, Reasons, SubwordReasons, System
 
-SHOWN = 3  # training sentences of a phrase, and neighbours of a sentence
+SHOWN = 3  # training pairs shown per phrase, and neighbours per sentence
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Support:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training pair whose source is close, by the cosine of sentence vectors."""
+    """A training pair whose source is close to the sentence, by the cosine of their vectors."""
 
     pair: TrainingPair
     cosine: float
@@ -42,18 +42,18 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the system ``name`` of this ``kind`` says of one sentence, and its evidence."""
+    """The reasons for one translation by the system ``name``, and their evidence."""
 
     kind: str
     name: str
     reasons: Reasons
     support: list[Support]  # of each phrase, in order
-    neighbours: list[Neighbour]  # of the sentence, by a neural system
-    missing: str  # why the training text could not be searched; then both are empty
+    neighbours: list[Neighbour]  # of the sentence, only by a neural system
+    missing: str  # why the training text could not be searched; then both lists are empty
 
 
 def explain(directory: Path, system: System, sentences: Sequence[str]) -> list[Explanation]:
-    """Why ``system``, read from ``directory``, translates raw sentences as it does.
+    """Explain how ``system``, loaded from ``directory``, translates raw sentences.
 
     Raises InputError for a blank sentence, and as ``System.explain`` does.
     """
@@ -65,7 +65,7 @@ def explain(directory: Path, system: System, sentences: Sequence[str]) -> list[E
 def with_evidence(
     directory: Path, system: System, sentences: Sequence[str], reasons: Sequence[Reasons]
 ) -> list[Explanation]:
-    """What ``system`` says of each sentence, and what of its training text tells of that."""
+    """Return the reasons for each sentence with evidence from the training text of ``system``."""
     known, missing = list[TrainingPair](), ""
     try:
         known = training_pairs(directory)
@@ -80,7 +80,7 @@ def with_evidence(
 
 
 def as_object(sentence: str, explanations: Sequence[Explanation]) -> dict[str, Any]:
-    """What ``--json`` prints: a phrase with its training pairs, null where nobody could look."""
+    """Return what ``--json`` prints; a phrase's ``pairs`` are null if no text could be searched."""
     systems = []
     for explanation in explanations:
         system = asdict(explanation)
@@ -96,14 +96,14 @@ def as_object(sentence: str, explanations: Sequence[Explanation]) -> dict[str, A
 def _support(
     system: System, reasons: Sequence[Reasons], known: Sequence[TrainingPair]
 ) -> list[list[Support]]:
-    """Of each phrase of each sentence, the training pairs that contain both sides as they stand.
+    """Return, for each phrase of each sentence, the training pairs that contain both its sides.
 
-    More than supplied it, where they are not aligned to each other; fewer than tell of it, where
-    the lexical weights have it from its single words.
+    These can be more pairs than the phrase was extracted from, as both sides need not be aligned to
+    each other. Pairs that affect only its lexical weights, by single words, are not included.
     """
 
     def spaced(tokens: Sequence[str]) -> str:
-        """Between blanks, so that tokens side by side are a substring."""
+        """Join tokens with a space around each, so that adjacent tokens are a substring."""
         return f" {' '.join(tokens)} "
 
     derivations = [of for of in reasons if known and isinstance(of, PhraseReasons)]
@@ -123,7 +123,7 @@ def _neighbours(
     system: System, sentences: Sequence[str], reasons: Sequence[Reasons],
     known: Sequence[TrainingPair],
 ) -> list[list[Neighbour]]:  # fmt: skip
-    """The training pairs whose sources are closest to each sentence, for a neural system."""
+    """Return the training pairs whose sources are closest to each sentence, for a neural system."""
     if not any(isinstance(of, SubwordReasons) for of in reasons):
         return [[] for _ in sentences]
     from mtkit.nmt.encode import nearest

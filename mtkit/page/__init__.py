@@ -1,7 +1,7 @@
-"""What every HTML page and terminal report is made of.
+"""Components of HTML pages and terminal reports.
 
-In reading order: ``chart`` (lines as coordinates of an SVG), ``mathml`` (equations), ``tables``
-(grids, on a terminal and in HTML), ``findings`` (charts, tables and sentences as one page); the
-templates ``page`` (what all pages have, with its style and script), ``parts`` (charts and tables)
-and those of each command.
+Modules in reading order: ``chart`` (line charts as SVG coordinates), ``mathml`` (equations),
+``tables`` (grids, on a terminal and in HTML), ``findings`` (charts, tables and sentences as one
+page). Templates: ``page`` (the frame of all pages, with style and script), ``parts`` (charts and
+tables), and one or more for each command.
 """

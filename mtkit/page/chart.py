@@ -1,7 +1,7 @@
-"""Line charts as data and as the coordinates of an SVG: what a template only has to write out.
+"""Line charts as data, and their SVG coordinates for a template.
 
-The SVG holds the lines alone and is stretched to the width that there is; all text stands around it
-as HTML, of one size at any width, at the same shares of the plane.
+The SVG contains only the lines and is stretched to the available width. All text is HTML around it,
+placed in per cent of the plane, so that its size is the same at any width.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 
 # The plane between the axes: coordinates are per cent of its width and height.
 LEFT, RIGHT, TOP, BOTTOM = 0.0, 100.0, 0.0, 100.0
-APART = 7.0  # per cent of the height between two names at the ends of lines
-DOTS = 12  # points of a line that are marked, each; of more the line alone is drawn
-HIDDEN = 5.0  # a line that stays below the highest one by this factor needs a logarithmic axis
-# Colour is not all that tells lines apart. There are as many colours (page.html.j2).
+APART = 7.0  # distance between names at the ends of lines, per cent of the height
+DOTS = 12  # a line with at most so many points has them marked
+HIDDEN = 5.0  # ratio of the highest to the lowest line's maximum that needs a logarithmic axis
+# Dashes distinguish lines without colour. There are as many colours (page.css.j2).
 DASHES = ("none", "6 3", "2 3", "8 3 2 3", "12 3", "4 2 1 2", "1 2", "10 2 2 2 2 2")
 
 
 @dataclass(frozen=True)
 class Line:
-    """points: (x, y), in the order of x. band: (x, low, high) around them, or nothing."""
+    """A line. points: (x, y), sorted by x. band: (x, low, high) around them, or empty."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -30,11 +30,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """x, y: what the axes show, with units. log, log_x: whether y, x grows by factors.
+    """A line chart. x, y: names of the axes, with units. log, log_x: whether y, x is logarithmic.
 
-    equations: of what is drawn, see ``mathml``. note: what bands are. level: a line across, its
-    value and name. groups: names of x = 0, 1, 2 …, where x is no number; they are links to the
-    page's elements anchor-1, anchor-2 …
+    equations: of what is drawn, see ``mathml``. note: what bands are. level: value and name of a
+    horizontal line. groups: names of x = 0, 1, 2 …, if x is not a number. anchor: if not empty, the
+    groups link to the page's elements anchor-1, anchor-2 …
     """
 
     title: str
@@ -52,9 +52,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line as drawn: SVG paths of it, of its dots and of its band, which may be empty.
+    """A line as drawn: SVG paths of the line, its dots and its band; the last two may be empty.
 
-    colour: from 0. name_at: where its name stands, in per cent of the height.
+    colour: number from 0. words: description for screen readers. name_at: position of its name, in
+    per cent of the height.
     """
 
     name: str
@@ -69,10 +70,10 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything a template writes out of a chart. Ticks: where on the axis, the number as text.
+    """A chart as a template writes it. x_ticks, y_ticks: (position in per cent, text).
 
-    level, level_name_at: where. as_log: the same by factors, where small values would be hidden
-    otherwise.
+    level, level_name_at: positions in per cent. as_log: the same chart with logarithmic y, if small
+    values would otherwise be hidden.
     """
 
     chart: Chart
@@ -85,21 +86,21 @@ class Drawing:
 
 
 def draw_all(charts: Sequence[Chart], names: Sequence[str] = ()) -> list[Drawing]:
-    """The charts of a page, on which a line of one name has one colour. names: the first ones."""
+    """Draw the charts of a page; a name has one colour in all. names: get the first colours."""
     colours = colours_of([*names, *(line.name for chart in charts for line in chart.lines)])
     return [draw(chart, colours) for chart in charts]
 
 
 def colours_of(names: Sequence[str]) -> dict[str, int]:
-    """A number for each name, in order."""
+    """Number the different names in order, from 0."""
     return {name: k for k, name in enumerate(dict.fromkeys(names))}
 
 
 def draw(chart: Chart, colours: Mapping[str, int] | None = None) -> Drawing:
-    """The coordinates of a chart, rounded so that they are the same on every machine.
+    """Return the coordinates of a chart, rounded so that they are the same on every machine.
 
-    There must be a point, and where numbers grow by factors all must be positive. colours: a number
-    for each name.
+    The chart needs at least one point; values on a logarithmic axis must be positive. colours: name
+    → number.
     """
     colours = colours or colours_of([line.name for line in chart.lines])
     points = [point for line in chart.lines for point in line.points]
@@ -148,7 +149,7 @@ def _stroke(
 
 
 def _ends(line: Line, groups: Sequence[str]) -> str:
-    """What a line says to those who do not see it."""
+    """Describe a line by its ends, for screen readers."""
     ends = [
         (y, groups[int(x)] if groups else f"{x:,.0f}")
         for x, y in line.points[:: len(line.points) - 1 or 1]
@@ -157,19 +158,19 @@ def _ends(line: Line, groups: Sequence[str]) -> str:
 
 
 def _middles(n: int) -> Place:
-    """Places of n groups, each in the middle of its share of the width."""
+    """Return a function group → x position, the middle of its share of the width."""
     return lambda x: round(LEFT + (RIGHT - LEFT) * (x + 0.5) / n, 2)
 
 
 def _hides(chart: Chart) -> bool:
-    """Whether small values could not be told apart, and can be by factors."""
+    """Whether a linear axis hides small values that a logarithmic one shows."""
     highest = [max(y for _, y in line.points) for line in chart.lines]
     everything = [y for line in chart.lines for _, *ys in (*line.points, *line.band) for y in ys]
     return not chart.log and min(everything) > 0 and max(highest) > HIDDEN * min(highest)
 
 
 def spread(places: Sequence[float]) -> list[float]:
-    """Places in per cent, moved as little as this simple way allows until they are ``APART``.
+    """Move places, in per cent, apart by ``APART``, or by less if there is no room; greedy.
 
     >>> spread([50.0, 99.0, 52.0])
     [50.0, 99.0, 57.0]
@@ -187,7 +188,7 @@ def spread(places: Sequence[float]) -> list[float]:
 
 
 def _figure(y: float) -> str:
-    """A round number, a long one as a power of ten if it is one.
+    """Format a tick; a very small or large power of ten as such.
 
     >>> [_figure(y) for y in (0.0001, 0.5, 1000, 25000, 100000)]
     ['10⁻⁴', '0.5', '1,000', '25,000', '10⁵']
@@ -201,9 +202,10 @@ def _figure(y: float) -> str:
 def _axis(
     values: Sequence[float], start: float, end: float, log: bool, snug: bool = False
 ) -> tuple[list[float], Place]:
-    """Marks that enclose ``values``; where numbers are drawn, the first mark at ``start``.
+    """Return ticks that enclose ``values``, and a function value → position on the axis.
 
-    snug: the axis ends with the last value, not with a mark.
+    start, end: positions of the first tick and of the end of the axis. snug: the axis ends at the
+    largest value, not at a tick.
     """
     low, high = min(values), max(values)
     marks = log_ticks(low, high) if log else ticks(min(0.0, low), high)
@@ -215,7 +217,7 @@ def _axis(
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Four to seven round numbers in equal steps, of which the first and last enclose the rest."""
+    """Return four to seven round numbers in equal steps that enclose ``low`` and ``high``."""
     if high <= low:
         high = low + 1
     raw = (high - low) / 5
@@ -226,7 +228,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10 … or, if those are many, powers of ten or of 100 …; they enclose both ends."""
+    """Return 1, 2, 5, 10 … or, if too many, powers of 10, 100 …, so that they enclose both ends."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(max(high, low * 1.001)))
     steps, stride = ((1, 2, 5), 1) if last - first < 3 else ((1,), math.ceil((last - first) / 6))
     marks = [m * 10.0**k for k in range(first, last + stride, stride) for m in steps]

@@ -1,4 +1,4 @@
-"""What a command found out: sentences, charts and tables, on a terminal and as one page."""
+"""The findings of a command: sentences, charts and tables, on a terminal and as one page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mtkit.page.tables import Grid, html, print_grid, say
 
 @dataclass(frozen=True)
 class Findings:
-    """title, question: the page's; heading: what was measured, and on what; verdicts: sentences.
+    """What a command found. title, question: of the page. heading: what was measured, on what.
 
-    summary: sentences that come before the verdicts, on the page alone. unfolded: tables that the
-    page does not fold.
+    verdicts: sentences. summary: sentences before the verdicts, only on the page. unfolded: number
+    of tables that the page does not fold.
     """
 
     title: str
@@ -28,7 +28,7 @@ class Findings:
     unfolded: int = 9
 
     def as_html(self) -> str:
-        """One page that needs nothing from elsewhere."""
+        """Return one self-contained HTML page."""
         lines = [line.name for chart in self.charts for line in chart.lines]
         drawings, colours = draw_all(self.charts), colours_of(lines)
         return html("findings.html.j2", drawings=drawings, colours=colours, **vars(self))

@@ -1,10 +1,10 @@
-"""Equations of one line as MathML, which browsers set, and screen readers read, as mathematics.
+"""One-line equations as MathML, which browsers typeset and screen readers read as mathematics.
 
-    a_b, a^b        what follows, a name, a number or {several}, below and above
+    a_b, a^b        subscript and superscript: a name, a number or {several of these}
     {a}/{b}         a fraction
     Σ_i, Π_i        the index below the sign
 
-Everything else stands for itself: letters of one run are one name, blanks say nothing.
+All other characters stand for themselves. A run of letters is one name; spaces are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mtkit.console import visible
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?|\S")
 _IN_PROSE = re.compile(r"(∂\S*[_^][^\s,;:.]*|Σ ln p / T\^[\d.]*\d)")
 SUMS = "ΣΠ"  # with their index below
-SIGNS = str.maketrans("'ΣΠ", "′∑∏")  # of keyboards and their mathematical twins
+SIGNS = str.maketrans("'ΣΠ", "′∑∏")  # keyboard characters → mathematical signs
 SCRIPTS = {
     "_": Markup("<msub>{}{}</msub>"),
     "^": Markup("<msup>{}{}</msup>"),
@@ -31,7 +31,7 @@ SCRIPTS = {
 
 
 def mathml(equation: str) -> Markup:
-    """A ``math`` element.
+    """Return the equation as a ``math`` element.
 
     >>> print(mathml("x_i"))
     <math displaystyle="true"><msub><mi>x</mi><mi>i</mi></msub></math>
@@ -39,12 +39,12 @@ def mathml(equation: str) -> Markup:
     tokens = deque(_TOKEN.findall(equation))
     items = Markup("")
     while tokens:
-        items += _items(tokens) or _atom(tokens)  # a } that closes nothing stands for itself
+        items += _items(tokens) or _atom(tokens)  # an unmatched } stands for itself
     return Markup('<math displaystyle="true">{}</math>').format(items)
 
 
 def prose(text: str) -> str:
-    """Text as it is but for the equations of tables, which become MathML.
+    """Return text in which the equations of tables are replaced by MathML.
 
     These are derivatives with an index, and the score of a neural translation.
     """
@@ -55,7 +55,7 @@ def prose(text: str) -> str:
 
 
 def _items(tokens: deque[str]) -> Markup:
-    """Everything up to the end, or to the brace that closes a group, which is left."""
+    """Convert tokens up to the end, or to the brace that closes a group, which is not consumed."""
     items = Markup("")
     while tokens and tokens[0] != "}":
         is_group = tokens[0] == "{"
@@ -68,7 +68,7 @@ def _items(tokens: deque[str]) -> Markup:
 
 
 def _scripted(tokens: deque[str]) -> Markup:
-    """A name, number, sign or group with what stands below and above it."""
+    """Convert a name, number, sign or group with its subscript and superscript."""
     kind = "Σ" if tokens[0] in SUMS else ""
     parts = [_atom(tokens)]
     for mark in "_^":

@@ -1,6 +1,6 @@
-"""Tables and text for a terminal and a browser, which draw the same grids.
+"""Tables and text for a terminal and a browser, which show the same grids.
 
-Whatever a corpus holds reaches either as plain text.
+Text from a corpus is escaped for both: it never acts as markup or as control characters.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from mtkit.page.mathml import mathml, prose
 from mtkit.storage.writing import named_file
 from mtkit.text.tokenizer import JOINER
 
-GAP, EDGES = 2, 2  # columns of a terminal between those of a table, and at its sides
-SHARE = 3  # the names of the rows take at most one part in so many of the width
+GAP, EDGES = 2, 2  # spaces between the columns of a table, and at its sides
+SHARE = 3  # the least width of the row names is at most 1 / SHARE of the terminal's
 
 
 @dataclass(frozen=True)
 class Cell:
-    """small: a second line. number: what the cell is sorted by, where it is a number."""
+    """A cell of a grid. small: a second line. number: sort key, if the cell is a number."""
 
     text: str
     small: str = ""
@@ -50,7 +50,7 @@ class Grid:
 
 
 Record = TypeVar("Record")
-Columns = Sequence[tuple[str, Callable[[Record], Cell]]]  # heading, what the cell shows
+Columns = Sequence[tuple[str, Callable[[Record], Cell]]]  # (heading, record → cell)
 
 
 def table(
@@ -60,7 +60,7 @@ def table(
     notes: Sequence[str] = (),
     first: str = "System",
 ) -> Grid:
-    """A row for each named record. first: the heading of the names."""
+    """Return a grid with a row for each named record. first: heading of the names."""
     cells = [
         [name if isinstance(name, Cell) else Cell(name), *(cell(record) for _, cell in columns)]
         for name, record in rows
@@ -69,7 +69,7 @@ def table(
 
 
 def number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
-    """A figure as a cell; a dash where there is none."""
+    """Return a figure as a cell, or a dash for None."""
     if value is None:
         return Cell("–")
     if math.isinf(value):
@@ -82,14 +82,14 @@ def number(value: float | None, decimals: int = 1, small: str = "") -> Cell:
 
 
 def say(console: Console, text: str, style: str = "", above: bool = False) -> None:
-    """A paragraph, perhaps with a blank line above."""
+    """Print a paragraph. above: whether a blank line comes first."""
     console.print(*[""] * above, Text(visible(text), style=style), sep="\n")
 
 
 def print_grid(console: Console, grid: Grid, above: bool = False) -> None:
-    """A table with its caption and notes, perhaps with a blank line above.
+    """Print a table with its caption and notes. above: whether a blank line comes first.
 
-    What is wider than the terminal becomes several tables, each with the names of the rows.
+    A table wider than the terminal is split into several, each with the names of the rows.
     """
     say(console, grid.caption, "bold", above)
     head = [Text(visible(column)) for column in grid.columns]
@@ -124,7 +124,7 @@ def _longest_line(text: str) -> int:
 
 
 def _blocks(least: Sequence[int], width: int) -> list[list[int]]:
-    """The columns of tables that fit into ``width``; each begins with column 0.
+    """Split the columns into tables that fit into ``width``; each begins with column 0.
 
     >>> _blocks([8, 10, 10, 10], 35)
     [[0, 1, 2], [0, 3]]
@@ -140,7 +140,7 @@ def _blocks(least: Sequence[int], width: int) -> list[list[int]]:
 
 
 def _widths(least: Sequence[int], most: Sequence[int], room: int) -> list[int]:
-    """What columns get of ``room``: the least they need, then the most of use, the names last.
+    """Share ``room`` among columns: first the least they need, then up to the most, names last.
 
     >>> _widths([8, 5, 5], [20, 9, 5], 28)
     [14, 9, 5]
@@ -163,7 +163,7 @@ def _text(cell: Cell) -> Text:
 
 ENVIRONMENT = Environment(
     autoescape=True,
-    # What a template made of text already, which is Markup, stays.
+    # Markup is text that a template has already escaped; it stays as it is.
     finalize=lambda value: visible(value) if type(value) is str else value,
     loader=FileSystemLoader(Path(__file__).parent),
     undefined=StrictUndefined,
@@ -174,7 +174,7 @@ ENVIRONMENT = Environment(
 
 
 def tokens(text: str) -> str:
-    """Text with its joiner marks as elements that a style sheet draws: few fonts have the glyph."""
+    """Replace joiner marks by elements that the style sheet draws: few fonts have the glyph."""
     if JOINER not in text:
         return text
     mark = Markup('<span class="joiner">{}</span>').format(JOINER)
@@ -182,13 +182,13 @@ def tokens(text: str) -> str:
 
 
 def headings(page: str) -> list[tuple[str, Markup]]:
-    """Id and text of the sections of a page."""
+    """Return id and text of each h2 heading of a page."""
     found = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', page, re.DOTALL)
     return [(name, Markup(heading)) for name, heading in found]  # noqa: S704 (escaped already)
 
 
 def title_of(caption: str) -> str:
-    """What a table is folded under.
+    """Return the title of a folded table: its caption up to the first colon or full stop.
 
     >>> title_of("Unknown source words: total, copied.")
     'Unknown source words'
@@ -200,11 +200,11 @@ ENVIRONMENT.filters |= {of.__name__: of for of in (tokens, headings, title_of, m
 
 
 def html(template: str, **values: Any) -> str:
-    """A page that needs nothing from elsewhere; the same values give the same bytes."""
+    """Return a self-contained page; the same values give the same bytes."""
     return ENVIRONMENT.get_template(template).render(**values)
 
 
 def write_page(text: str, path: Path) -> None:
-    """Write a page, whole or not at all. Raises InputError where it cannot lie there."""
+    """Write a page atomically. Raises InputError if ``path`` cannot be written."""
     with named_file(path) as file:
         file.write(text.encode("utf-8"))

@@ -1,5 +1,5 @@
-"""The comparison shown: ``render`` puts the tables together for a terminal and for a browser.
+"""The comparison for people: ``render`` makes the report for a terminal and for a browser.
 
-The tables by the question they answer: ``who`` is better, ``where``, ``why``; and ``curve``, from
-how much text on.
+Tables: ``who`` (scores, perplexities), ``where`` (sentences, words, n-grams), ``why`` (errors),
+``curve`` (learning curves). ``paper`` writes CSV files and a LaTeX table.
 """

@@ -22,12 +22,12 @@ def chart(curve: Curve) -> Chart:
 
 
 def _over(curve: Curve) -> str:
-    """What varies. Of one sample nobody knows how others would differ."""
+    """Name what the intervals are over. One sample does not show how samples vary."""
     return "samples and test sentences" if curve.seeds > 1 else "test sentences only"
 
 
 def verdicts(curve: Curve) -> list[str]:
-    """Which system overtakes which, and how sure that is."""
+    """Return sentences on which system overtakes which, with 95 % intervals."""
 
     def pairs(size: float) -> str:
         if size == 0:
@@ -47,7 +47,7 @@ def verdicts(curve: Curve) -> list[str]:
 
 
 def grid(curve: Curve) -> Grid:
-    """BLEU by system and size."""
+    """Table of BLEU by system and size."""
     rows = []
     for of in curve.systems:
         bleu = [number(b.value, small=f"{b.low:.1f}–{b.high:.1f}") for b in of.bleu]

@@ -1,8 +1,8 @@
 """The comparison for papers: its figures as CSV files, its scores as a LaTeX table.
 
-CSV files hold the figures of ``--json``, unrounded, a record a row; what is null there is empty.
-The table is of booktabs; a letter in a score's superscript names a system that is worse by both
-tests, after Holm's correction.
+CSV files hold the unrounded figures of ``--json``, one record per row; null is an empty cell. The
+LaTeX table uses booktabs. A letter in a score's superscript names a system that is significantly
+worse by both tests, after Holm's correction.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from mtkit.evaluation.significance import ALPHA, UNTESTED
 from mtkit.storage.writing import named_file
 
 Row = dict[str, Any]
-APART = {"metrics", "perplexity"}  # of a system, which have files of their own
-MARK = "% by mtkit compare; needs \\usepackage{booktabs}"  # how a table begins
+APART = {"metrics", "perplexity"}  # parts of a system's record with files of their own
+MARK = "% by mtkit compare; needs \\usepackage{booktabs}"  # first line of a table
 
 # --- CSV
 
 
 def write_csv(data: Row, directory: Path) -> list[str]:
-    """Write a file for each kind of record into ``directory``, made if need be; their names.
+    """Write a file for each kind of record into ``directory``; return the names of the files.
 
-    data: see ``report.as_json``. Those of another comparison, which this one has none for, are
-    removed. Raises InputError where they cannot lie there.
+    data: see ``report.as_json``. The directory is created if it is missing. A file of an earlier
+    comparison is removed if this one has no such records. Raises InputError if a file cannot be
+    written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def write_csv(data: Row, directory: Path) -> list[str]:
 
 
 def tables(data: Row) -> dict[str, list[Row]]:
-    """The records by the file's name."""
+    """Return the records by name of the CSV file, without ``.csv``."""
     systems, groupings = data["systems"], data["groupings"]
     by_length = {"by": "length", "measure": "BLEU", "differences": data["by_length"]}
     by_length["labels"] = [f"{of['low']}–{of['high']}" for of in systems[0]["by_length"]]
@@ -75,7 +76,7 @@ def tables(data: Row) -> dict[str, list[Row]]:
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Row:
-    """Nested records as columns: {"a": {"b": 1}} as {"a.b": 1}; a list within is left out."""
+    """Flatten nested records: {"a": {"b": 1}} becomes {"a.b": 1}; lists are left out."""
     row: Row = {}
     for key, value in record.items():
         if isinstance(value, Mapping):
@@ -86,7 +87,7 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> Row:
 
 
 def _each(systems: Iterable[Row], records: str, key: str) -> Iterator[Row]:
-    """A row for each entry of a mapping that every system has."""
+    """Yield a row for each entry of a mapping in each system's record."""
     for system in systems:
         for name, record in system[records].items():
             yield {"system": system["name"], key: name, **record}
@@ -122,7 +123,7 @@ SPECIAL = {
 
 
 def check_latex(path: Path) -> None:
-    """Raise InputError where ``path`` holds something else than such a table: perhaps a paper."""
+    """Raise InputError if ``path`` is a file that does not begin with ``MARK``, such as a paper."""
     if path.is_file():
         with path.open("rb") as file:
             if file.read(len(MARK)) != MARK.encode():
@@ -130,7 +131,7 @@ def check_latex(path: Path) -> None:
 
 
 def as_latex(comparison: Comparison) -> str:
-    """A table environment; \\usepackage{booktabs} in the preamble is all that it needs."""
+    """Return a table environment, which needs only \\usepackage{booktabs} in the preamble."""
     systems = comparison.systems
     metrics = comparison.metrics
     heads = [_head(metric, less) for metric, less in metrics.items()]
@@ -156,7 +157,7 @@ def as_latex(comparison: Comparison) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text as LaTeX prints it; of control characters nothing.
+    """Escape text for LaTeX and remove control characters.
 
     >>> escaped("a_b & 95 %")
     'a\\\\_b \\\\& 95 \\\\%'
@@ -165,7 +166,7 @@ def escaped(text: str) -> str:
 
 
 def letter(k: int) -> str:
-    """a … z, aa, ab …"""
+    """Return the letter of system k, from 0: a … z, aa, ab …"""
     more, last = divmod(k, len(ascii_lowercase))
     return (letter(more - 1) if more else "") + ascii_lowercase[last]
 
@@ -183,7 +184,7 @@ def _line(system: SystemResult, k: int, comparison: Comparison) -> str:
 
 
 def _score(of: Metric, metric: str, system: SystemResult, comparison: Comparison) -> str:
-    """With its interval, in bold if best, and the letters of the systems that are surely worse."""
+    """Format a score: bold if best, with letters of significantly worse systems and interval."""
     n, systems = decimals(metric, of), [s for s in comparison.systems if metric in s.metrics]
     value = escaped(f"{of.score:.{n}f}".replace("-", "−"))
     if len(systems) > 1 and not any(_better(s.metrics[metric], of) for s in systems):

@@ -1,4 +1,4 @@
-"""The comparison as a page: Rich tables for the terminal, one HTML file for a browser."""
+"""The report of a comparison: Rich tables for a terminal, one HTML file for a browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AGREE = (
     "People agree with N %: of other pairs of systems with such a difference, N % in which people "
     "prefer the same system as the metric (Kocmi et al. 2024; chance: 50 %)."
 )
-MANY = 3  # systems, of more than which not every pair is told
+MANY = 3  # with more systems, only pairs with the best one are shown
 TESTED = "Significance: p-values by paired bootstrap, approximate randomisation"
 HOLM = "; also with Holm's correction for several pairs"
 
@@ -44,12 +44,12 @@ def heading(comparison: Comparison) -> str:
 
 
 def tested(comparison: Comparison) -> str:
-    """What stands above the verdicts."""
+    """Return the heading of the verdicts."""
     return TESTED + HOLM * (len(comparison.systems) > 2)
 
 
 def verdict(pair: Pair, less_is_better: bool = False) -> str:
-    """What the tests of a pair say, in words."""
+    """Return the significance tests of a pair as a sentence."""
     metric = label(pair.metric)
     if pair.delta == 0:
         return f"{pair.a} and {pair.b} score the same {metric}."
@@ -67,7 +67,7 @@ def verdict(pair: Pair, less_is_better: bool = False) -> str:
 
 
 def verdicts(comparison: Comparison) -> list[str]:
-    """Of every pair; of many systems, those of the best one."""
+    """Return a verdict for every pair; with more than ``MANY`` systems, for pairs with the best."""
     pairs, less = comparison.pairs, comparison.metrics
     if len(comparison.systems) <= MANY:
         return [verdict(pair, less[pair.metric]) for pair in pairs]
@@ -78,12 +78,12 @@ def verdicts(comparison: Comparison) -> list[str]:
 
 
 def with_legend(comparison: Comparison) -> list[str]:
-    """The verdicts, and what it means that people agree."""
+    """Return the verdicts, and a legend if they report the agreement of people."""
     told = any(pair.agreement is not None and pair.rejections for pair in comparison.pairs)
     return [*verdicts(comparison), *[AGREE] * told]
 
 
-# What is logged at a validation: a chart's title, y axis, and whether that grows by factors.
+# Key of the training log: title of the chart, name of the y axis, whether it is logarithmic.
 CURVES = {
     "dev_perplexity": ("Training: perplexity on the dev set", "perplexity", True),
     "bleu": ("Training: BLEU on the dev set, of greedy translations", "BLEU", False),
@@ -92,7 +92,7 @@ CURVES = {
 
 
 def charts(comparison: Comparison) -> list[Chart]:
-    """How the training of each system went, if that was logged."""
+    """Return charts of the training logs, with a line for each system that has a log."""
     drawn = []
     for key, (title, y, log) in CURVES.items():
         lines = [
@@ -106,7 +106,7 @@ def charts(comparison: Comparison) -> list[Chart]:
 
 
 def sections(comparison: Comparison) -> dict[str, list[Grid]]:
-    """The tables by the question that they answer; those without rows are left out."""
+    """Return the tables by section: Who, Where, Why. Tables without rows are left out."""
     curve = [curve_page.grid(comparison.curve)] if comparison.curve else []
     tables = {"Who": who.grids(comparison) + curve, "Where": where.grids(comparison)}
     tables["Why"] = why.grids(comparison)
@@ -117,9 +117,9 @@ def sections(comparison: Comparison) -> dict[str, list[Grid]]:
 
 
 def print_report(comparison: Comparison, console: Console, full: bool = False) -> None:
-    """Scores, their significance and the conclusion; in ``full`` with all tables and examples.
+    """Print scores, their significance and the conclusion; if ``full``, all tables and examples.
 
-    Whatever the corpus holds, it reaches the terminal as plain text.
+    Text from the corpus is printed without markup and with visible control characters.
     """
     say(console, heading(comparison), "bold")
     for warning in comparison.warnings:
@@ -175,11 +175,11 @@ def _example(example: Example) -> Table:
 
 
 SECTIONS = {"Who": "Scores", "Where": "Where they differ", "Why": "Why they differ"}  # on the page
-OPEN = {"Who": 1, "Where": 0, "Why": 1}  # tables that are not folded
+OPEN = {"Who": 1, "Where": 0, "Why": 1}  # number of tables that are not folded
 
 
 def as_html(comparison: Comparison) -> str:
-    """One page that needs nothing from elsewhere; the same comparison gives the same bytes."""
+    """Return one self-contained HTML page; the same comparison gives the same bytes."""
     bleu = [(s.name, s.metrics["bleu"]) for s in comparison.systems]
     names = [name for name, _ in bleu]
     curve, explanations = comparison.curve, comparison.explanations

@@ -1,4 +1,4 @@
-"""Where systems differ: tables by sentences, words and n-grams."""
+"""Where systems differ: tables and charts by sentences, words and n-grams."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def grids(comparison: Comparison) -> list[Grid]:
 
 
 def charts(comparison: Comparison) -> list[Chart]:
-    """BLEU by length, F1 by frequency."""
+    """Return charts of BLEU by source length and of F1 by word frequency."""
     lengths = [(group.low, group.high) for group in comparison.systems[0].by_length]
     bleu = [_line(s.name, list(map(_figure, s.by_length))) for s in comparison.systems]
     drawn = [
@@ -83,7 +83,7 @@ def charts(comparison: Comparison) -> list[Chart]:
     return [chart for chart in drawn if chart.lines]
 
 
-# A value and the ends of its interval, which a small group has not.
+# A value and the ends of its interval, None without one.
 Figure = tuple[float, float | None, float | None]
 
 
@@ -92,7 +92,7 @@ def _figure(group: ScoredGroup) -> Figure | None:
 
 
 def _f1(grouping: Grouping, name: str) -> list[Figure | None]:
-    """In per cent, of groups that have enough words."""
+    """F1 and interval of each group, in per cent; None for fewer than ``FEWEST`` words."""
     return [
         (100 * of.f1.value, 100 * of.f1.low, 100 * of.f1.high)
         if of.f1 and words >= FEWEST
@@ -114,7 +114,7 @@ def _bleu(group: ScoredGroup) -> Cell:
 
 
 def _span(low: int | None, high: int | None) -> str:
-    """The numbers from one to the other, with a sign."""
+    """Format a range of signed numbers, such as −4 to −2, or ≥ +6."""
 
     def signed(n: int) -> str:
         return f"{n:+d}".replace("-", "−") if n else "0"
@@ -127,7 +127,7 @@ def _span(low: int | None, high: int | None) -> str:
 def _differences(
     every: Sequence[Difference], best: str, factor: int, words: Sequence[int] = ()
 ) -> list[list[Cell]]:
-    """A row for each system beside the best one: by how much that is ahead. words: of groups."""
+    """Return a row for each other system: score of the best − its score. words: in each group."""
     rows = []
     for of in every:
         if best in (of.a, of.b):
@@ -166,7 +166,7 @@ def _words_grid(grouping: Grouping, best: str) -> Grid:
 
 
 def _accuracy(a: Accuracy, words: int) -> Cell:
-    """F1, or recall where there is no other."""
+    """Return F1, or recall if there is no F1, with its interval."""
     of = a.f1 or a.recall
     if not of or not words:
         return number(None)

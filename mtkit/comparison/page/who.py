@@ -1,4 +1,4 @@
-"""Who is better: tables of scores, perplexities and work."""
+"""Which system is better: tables of scores, perplexities, time and size."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def grids(comparison: Comparison) -> list[Grid]:
 
 
 def span(metric: Metric, n: int = 1) -> str:
-    """The interval of a metric, where it has one, to n decimals."""
+    """Format the interval of a metric with n decimals; an empty string if it has none."""
     if metric.low is None or metric.high is None:
         return ""
     joint = " to " if metric.low < 0 else "–"
@@ -86,13 +86,13 @@ def _figure(name: str, metric: Metric | None) -> Cell:
 
 
 def decimals(name: str, metric: Metric) -> int:
-    """How many are shown: on a scale from elsewhere more, the smaller it is."""
+    """Return the number of decimals shown; small external scores have more."""
     size = abs(metric.score)
     return 1 if name in LABELS or size >= 10 else 2 if size >= 2 else 4
 
 
 def scores(comparison: Comparison, signatures: bool = True) -> Grid:
-    """BLEU, chrF and TER of every system; what exactly they are, in ``signatures``."""
+    """Return the table of every system's metrics. signatures: whether notes show them."""
     systems, test = comparison.systems, comparison.test
     tokens = f"sacreBLEU tokenizer {test.tokenize}"
     if test.tokenize == "none":

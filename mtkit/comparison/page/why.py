@@ -1,4 +1,4 @@
-"""Why systems err: tables of errors, coverage, unknown words, weights and glossaries."""
+"""Why systems err: tables of choices, errors, coverage, unknown words, weights and glossaries."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def grids(comparison: Comparison) -> list[Grid]:
 
 
 def _unmatched(systems: Sequence[SystemResult]) -> list[str]:
-    """Which entries of the glossary the test set lacks, in the tokens of the first system."""
+    """Note the glossary entries that the test set lacks, by the first system that has any."""
     for s in systems:
         if s.glossary and s.unmatched:
             count = f"{s.glossary['unmatched']:,} of {s.glossary['entries']:,} entries"
