@@ -67,7 +67,7 @@ def _listen() -> None:
     """
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # else nohup's SIG_IGN stays
             signal.signal(number, signal.default_int_handler)
     if hasattr(signal, "SIGALRM"):
         signal.signal(signal.SIGALRM, signal.default_int_handler)

@@ -59,7 +59,7 @@ class LogProbability:
     """ln of a sentence's probability, and the number N of its tokens.
 
     given_length: the value is ln P(y|x, |y|), which does not score the number of words. by_token:
-    the terms of these sums.
+    the scores of which ``value`` and ``known`` are sums.
     """
 
     value: float

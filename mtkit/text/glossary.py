@@ -82,9 +82,9 @@ class Glossary:
 
         A phrase matches where a sentence has its tokens, case included. But the first word of a
         sentence, or a word after punctuation, may have a capital letter, and then so may the first
-        word of the translation. Limits: words have the same tokens everywhere. Punctuation at the
-        edge of a phrase is tokenised as beside a space. It does not match where the sentence joins
-        it to a neighbour: ``pre-`` in ``pre-war``, ``'s`` in ``Ann's``, ``"Ox"`` in ``("Ox")``.
+        word of the translation. Limit: punctuation at the edge of a phrase is tokenised as beside a
+        space, so the phrase does not match where a sentence joins it to its neighbour: ``pre-`` in
+        ``pre-war``, ``'s`` in ``Ann's``, ``"Ox"`` in ``("Ox")``.
 
         ``inflected`` compares the first letters of words (``stems``), without case and accents.
         Endings of longer words match (``machine``, ``machines``). Endings of shorter words do not

@@ -22,12 +22,12 @@ _PUNCTUATION = re.compile(
 
 
 def exact(lines: Sequence[str]) -> Int64:
-    """Return a 64-bit hash of each line, (len(lines),); comparable within this process only."""
+    """Return a hash of each line, int64 (len(lines),); comparable within this process only."""
     return np.fromiter(map(hash, lines), np.int64, len(lines))
 
 
 def near(lines: Sequence[str]) -> Int64:
-    """Return hashes as ``exact`` of lines without case, punctuation, spaces and values of numbers.
+    """Return hashes as ``exact`` does, but without case, punctuation and spaces.
 
     Every number becomes one digit. A line of which nothing is left is hashed unchanged.
     """

@@ -20,7 +20,7 @@ from mtkit.text.languages import unpacked
 
 FIRST = 20  # lines that show a format
 NEARLY_ALL = 0.9
-MANY = 20  # lines: from so many on, lines that are equal on both sides are no coincidence
+MANY = 20  # lines: from so many on, equal lines on both sides are no coincidence
 SEEN = 0.1  # share of the dev set: greetings and captions repeat, but not more than this
 NAME = 3  # words: a longer line is a sentence
 BLOCK = 1 << 14  # lines that are checked together
@@ -37,7 +37,7 @@ _CSV = re.compile(r'"([^"]|"")*"(,"([^"]|"")*")+')  # "…","…"
 
 
 def check_format(path: Path, lines: Sequence[str]) -> None:
-    """Raise InputError for a file of XML, JSON lines, TSV or CSV; some line must not be blank.
+    """Raise InputError for a file of XML, JSON lines, TSV or CSV; not all lines may be blank.
 
     If ``formats`` can read the file, the message says with which options.
     """

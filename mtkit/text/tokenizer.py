@@ -97,7 +97,7 @@ def is_verbatim(token: str) -> bool:
 def is_code(token: str) -> bool:
     """Return whether a token is verbatim and not a number.
 
-    A translation contains such a token only if its source does; a number may be spelled out there.
+    A translation has such a token only if its source has it. A number may be a word in the source.
     """
     return is_verbatim(token) and not token.strip(JOINER)[0].isdigit()
 

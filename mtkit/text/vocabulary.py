@@ -17,7 +17,7 @@ from mtkit.storage.structure import check_words
 Sentences = Sequence[Sequence[str]]  # as word tokens
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
-CODE_POINTS = 0x110000  # of Unicode: the number of characters that an unseen one may be
+CODE_POINTS = 0x110000  # of Unicode: any of them may be a character that training did not see
 
 
 class Vocabulary:

@@ -15,7 +15,7 @@ from mtkit.errors import InputError
 from mtkit.text.formats.codes import ROLES, distance
 
 Unit = dict[str, str]  # language, or one of ROLES → text
-Numbered = tuple[int, Unit]  # with the line of the file where it begins
+Numbered = tuple[int, Unit]  # line of the file where the unit begins, and the unit
 Pair = tuple[str, str]
 FIRST = 4  # lines of incomplete units that a message lists
 _BREAKS = re.compile(r"\s*[\r\n]\s*")

@@ -59,7 +59,7 @@ def _parse(path: Path) -> Any:
         if '"' in line and line.lstrip()[:1] != "#" and not _LINE.fullmatch(line):
             # polib would drop the last letter without an error
             raise InputError(f"{path}: line {n}: unterminated string; repair it")
-    # Given a text, polib may take it for a file name, and splits it not only at line ends.
+    # Given a text, polib may take it for a file name, and it splits at other characters, too.
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place) / "copy.po"  # closed before polib reads it, as Windows demands
         copy.write_text(text, encoding="utf-8", newline="\n")
