@@ -1,4 +1,4 @@
-"""mtkit: a statistical and a neural translator from the same text, and their honest comparison.
+"""mtkit: train a statistical and a neural translator on the same text, and compare them.
 
 >>> import mtkit
 >>> directory = mtkit.train_smt()  # models/smt-en-de                     # doctest: +SKIP
@@ -7,8 +7,8 @@
 >>> mtkit.align(open_corpus("everyday")).pharaoh()                        # doctest: +SKIP
 >>> mtkit.compare([directory, "other=other.de"]).systems[0].bleu          # doctest: +SKIP
 
-Each function is what the command of its name calls. Nothing is imported before it is needed, so
-that ``mtkit --help`` waits neither for numpy nor for torch.
+Each function does the work of the command of the same name. Modules are imported only when needed,
+so that ``mtkit --help`` waits neither for numpy nor for torch.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
     from mtkit.text.corpus import Corpus, Named
     from mtkit.text.tokenizer import Kind, WordTokenizer
 
-# What torch's libraries read once. oneDNN compiles a kernel for each shape and keeps so many: where
-# it forgets some and compiles them again, memory grows without end.
+# torch's libraries read these once. oneDNN compiles a kernel for each shape and caches this many.
+# With a smaller cache it drops kernels and compiles them again, and memory grows without bound.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096")
 if "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:
-    # How long a thread waits awake for the others. By default it is so long that training beside
-    # one other busy program took fifty times as long as alone.
+    # How long a thread spins while it waits for others. With the default, training beside one
+    # other busy program took fifty times as long as alone.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 __all__ = ["__version__", "align", "combine", "compare", "load", "train_nmt", "train_smt"]
 
 
 def load(directory: str | Path, *others: str | Path) -> System:
-    """Load a trained translator of either kind, or a language model; see ``System``.
+    """Load a translator of any kind, or a language model; see ``System``.
 
-    others: further neural translators, to make an ensemble. Raises InputError where one is no model
-    directory or no longer whole, and where they do not go together.
+    others: further neural translators, to make an ensemble. Raises InputError if one is no model
+    directory or is damaged, and if they do not fit together.
     """
     from mtkit import models
 
@@ -60,20 +60,21 @@ def train_smt(
     weights: str | Mapping[str, float] = "default", force: bool = False, threads: int = 0,
     memory: int = 0, resume: bool = False, cluster: str = "",
 ) -> Path:  # fmt: skip
-    """Train a statistical translator; returns its model directory.
+    """Train a statistical translator and return its model directory.
 
-    corpus: see ``text.corpus.open_corpus``; the embedded one if none is named. out: by default
-    ``models/smt-en-de``, after the languages. tokenizer: ``WordTokenizer()``. config:
-    ``smt.train.TrainConfig()``. weights: where tuning begins, a preset of ``smt.search.features``,
-    a JSON file or the numbers. force: replace an ``out`` that exists, or a model of another corpus
-    in its default place. threads: 0 takes every core. memory: bytes that may be taken, 0 for half
-    of the machine's. resume: continue what was interrupted. cluster: who does the work but tuning,
-    see ``mtkit.cluster``; a script that names ``local:N`` says ``if __name__ == "__main__"``, as
-    processes that Python starts want it. The model is the same for any of them.
+    corpus: see ``text.corpus.open_corpus``; by default the embedded one. out: by default
+    ``models/smt-en-de``, with the languages of the corpus. tokenizer: by default
+    ``WordTokenizer()``. config: by default ``smt.train.TrainConfig()``. weights: where tuning
+    starts: a preset of ``smt.search.features``, a JSON file or the numbers. force: replace an
+    existing ``out``, or a model of another corpus in the default place. threads: 0 uses every core.
+    memory: bytes to use at most, 0 for half of the machine's. resume: continue an interrupted
+    training. cluster: the processes that do all work but tuning, see ``mtkit.cluster``; a script
+    that passes ``local:N`` must guard its code by ``if __name__ == "__main__"``, since Python
+    imports it in each process. The model is the same for every cluster.
 
-    Raises InputError for text that cannot be trained on, where there is nothing to resume, for
-    weights that are none and for an ``out`` that must not be replaced; LossError, which is one, for
-    a default place that holds a model of another corpus.
+    Raises InputError if the text cannot be trained on, if there is nothing to resume, if the
+    weights are invalid, and if ``out`` must not be replaced; its subclass LossError if the default
+    place holds a model of another corpus.
     """
     from mtkit.console import busy
     from mtkit.models import places
@@ -104,16 +105,16 @@ def train_nmt(
     start: str | Path | None = None, seeds: int = 1, resume: bool = False, device: Device = "auto",
     force: bool = False, threads: int = 0,
 ) -> list[Path]:  # fmt: skip
-    """Train a neural translator, or several by consecutive seeds; returns the model directories.
+    """Train a neural translator, or several with consecutive seeds; return their directories.
 
-    corpus, tokenizer, force: as in ``train_smt``. out: by default ``models/nmt-en-de``; of several
-    OUT-1 … OUT-N. config: a recipe, as ``nmt.recipe.preset`` makes one, or changes to the preset
-    that suits text and budget, as in ``{"minutes": 5}``. start: a model to train further. resume:
-    continue what was interrupted. threads: of this machine, which its processes share; 0 takes
-    every core.
+    corpus, tokenizer, force: as in ``train_smt``. out: by default ``models/nmt-en-de``; for several
+    models OUT-1 … OUT-N. config: a recipe, as ``nmt.recipe.preset`` returns it, or changes to the
+    preset that suits text and budget, as in ``{"minutes": 5}``. start: a model to train further.
+    resume: continue an interrupted training. threads: of this machine, shared by its processes; 0
+    uses every core.
 
-    Raises InputError as ``train_smt`` does, where ``start`` does not go with the text, where there
-    is nothing to resume and for the device ``cuda`` without a GPU.
+    Raises InputError as ``train_smt`` does, if ``start`` does not fit the text, and for the device
+    ``cuda`` without a GPU.
     """
     from mtkit import models
     from mtkit.console import busy
@@ -137,16 +138,17 @@ def combine(
     out: str | Path | None = None, copy: bool = False, force: bool = False, threads: int = 0,
     file_format: str = "",
 ) -> Path:  # fmt: skip
-    """Combine systems into one that chooses among what all propose; returns its model directory.
+    """Combine systems into one that chooses among their translations; return its model directory.
 
     systems: model directories, ``"DIR+DIR"`` for an ensemble, or ``"NAME=FILE"`` for n-best lists
     of the dev set; none: the newest model of each kind. dev: source and reference files to tune on,
-    or one that holds both (file_format: of this, where its name does not tell); by default those
-    that the models name. out: ``models/combined``. copy: the models, too, instead
-    of referring to them. force: replace an ``out`` that exists. threads: 0 takes every core.
+    or one that holds both; by default those that the models name. file_format: format of one that
+    holds both, if its name does not say it. out: by default ``models/combined``. copy: copy the
+    models instead of referring to them. force: replace an existing ``out``. threads: 0 uses every
+    core.
 
-    Raises InputError where the systems or the dev set do not go together, and for an ``out`` that
-    must not be replaced; LossError, which is one, for a default place that holds another model.
+    Raises InputError if the systems or the dev set do not fit together, and if ``out`` must not be
+    replaced; its subclass LossError if the default place holds another model.
     """
     from mtkit import models
     from mtkit.combination.combine import combine
@@ -174,17 +176,17 @@ def align(
     model: str | Path | None = None, out: str | Path | None = None, force: bool = False,
     threads: int = 0, score: bool = False,
 ) -> Links:  # fmt: skip
-    """Align the words of a corpus's training text; the links of each sentence pair.
+    """Align the words of a corpus's training text; return the links of each sentence pair.
 
-    corpus, threads: as in ``train_smt``. tokenizer: ``WordTokenizer()``, or that of ``model``.
-    aligner: one of ``smt.alignment.align.ALIGNERS``; None: hmm with ``score``, as it tells wrong
-    pairs best, else fertility. heuristic: how the two directions become one,
-    one of ``smt.alignment.symmetrize.HEURISTICS``. model: a directory to align by instead of
-    learning from the text. out: a directory for what is learnt; replaced only by ``force``.
-    score: also ln P(y|x) of each pair.
+    corpus, threads: as in ``train_smt``. tokenizer: by default ``WordTokenizer()``, or that of
+    ``model``. aligner: one of ``smt.alignment.align.ALIGNERS``; None: fertility, or with ``score``
+    hmm, which detects wrong pairs best. heuristic: how to merge the two directions, one of
+    ``smt.alignment.symmetrize.HEURISTICS``. model: directory of a model to align with; nothing is
+    learnt from the text. out: directory for the learnt models; replaced only with ``force``.
+    score: also compute ln P(y|x) of each pair.
 
-    Raises InputError for another name, where nothing can be learnt, where ``model`` cannot align
-    and where ``out`` must not be replaced or stands beside ``model``.
+    Raises InputError for an unknown name, if nothing can be learnt, if ``model`` cannot align,
+    if ``out`` must not be replaced, and if both ``out`` and ``model`` are given.
     """
     from dataclasses import replace
 
@@ -224,20 +226,20 @@ def compare(
     """Score systems on a test set, with significance tests and error analysis.
 
     systems: model directories, ``"NAME=DIR+DIR"`` for an ensemble of networks, or ``"NAME=FILE"``
-    for lines that another system wrote; none: all models under ``models/``. test: source and
-    reference file, or one that holds both (file_format: of this, where its name does not tell);
-    none: those that the models name. references: files of further references.
-    examples: how many sentences to choose. glossary: a file of phrases and their translations, for
-    statistical systems; inflected: these match other forms of the same words, too. fresh: translate
-    again what is on record. curve: sizes, in sentence pairs, to train the models again on, each
-    with ``seeds`` samples. threads: 0 takes every core. explain: also why the systems translate the
-    examples so. ignore_case: score and group words without it. tokenizer: ``none`` where all lines
-    are tokenised, ``words`` where they are not, whatever the models read. pair: the languages of
-    ``test``, as in ``en-de``, where no model tells them. scores: what others say of each sentence,
+    for the output of another system; none: all models under ``models/``. test: source and
+    reference file, or one that holds both; None: those that the models name. file_format: format of
+    one that holds both, if its name does not say it. references: files of further references.
+    examples: number of example sentences. glossary: a file of phrases and their translations, for
+    statistical systems. inflected: glossary phrases match other forms of their words, too. fresh:
+    ignore cached translations. curve: sizes, in sentence pairs, on which to train the models again.
+    seeds: samples of each size. threads: 0 uses every core. explain: also explain the translations
+    of the examples. ignore_case: ignore case in scores and word groups. tokenizer: ``none`` if all
+    lines are tokenised, ``words`` if not; None: as the models read text. pair: the languages of
+    ``test``, as in ``en-de``, if no model names them. scores: sentence scores from other tools,
     ``"NAME:METRIC=FILE"``; see ``comparison.elsewhere``.
 
-    See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError where
-    systems, lines and languages do not fit, and for files that cannot be read.
+    See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError if systems,
+    lines and languages do not fit together, and for files that cannot be read.
     """
     from dataclasses import replace
 
@@ -267,7 +269,7 @@ def compare(
 
 
 def _text(corpus: Corpus | None, tokenizer: WordTokenizer | None) -> tuple[Corpus, WordTokenizer]:
-    """What is named, or the embedded corpus and the tokenizer of raw text."""
+    """Return the arguments, by default the embedded corpus and the tokenizer of raw text."""
     from mtkit.text.corpus import open_corpus
     from mtkit.text.tokenizer import WordTokenizer
 

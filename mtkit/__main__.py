@@ -1,4 +1,4 @@
-"""The process of a command: its signals, its last words and its exit code."""
+"""The entry point of the command line: signals, error messages and exit codes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ ITIMER_REAL = 0  # signal's, which Windows lacks
 def main() -> None:
     """Run a command. Exit code 0: done; 1: the work failed; 2: the call or its input was wrong.
 
-    Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C, as which
-    SIGTERM and SIGHUP count.
+    Typer itself ends quietly when the reader of a pipe has gone, and with 130 on Ctrl-C. SIGTERM
+    and SIGHUP count as Ctrl-C.
     """
-    # A corpus is millions of small objects, none of them garbage: look at them rarely.
+    # A corpus is millions of small objects, none of them garbage: collect rarely.
     gc.set_threshold(1_000_000)
     try:
         _listen()
         _run()
-    except KeyboardInterrupt:  # before Typer took over
+    except KeyboardInterrupt:  # before Typer handles it
         sys.exit(130)
 
 
 def _run() -> None:
-    """Run it; what goes wrong is one line. Modules are imported where Ctrl-C is heard."""
+    """Run the command; print an error as one line.
+
+    Modules are imported here, where the caller handles Ctrl-C.
+    """
     from mtkit.cli import app, complete
     from mtkit.console import complain
     from mtkit.errors import InputError, WorkError
@@ -46,25 +49,25 @@ def _run() -> None:
         sys.exit(2 if isinstance(error, InputError) else 1)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        with contextlib.suppress(OSError):  # stderr may lie on the same disk
+        with contextlib.suppress(OSError):  # stderr may be on the same full disk
             complain(f"{named}{error.strerror or error}")
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except OSError:  # at its end Python would try once more, and complain
+            except OSError:  # else Python tries again at exit and prints an error
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(1)
 
 
 def _listen() -> None:
-    """Let SIGTERM and SIGHUP count as Ctrl-C, and no Ctrl-C be lost.
+    """Treat SIGTERM and SIGHUP as Ctrl-C, and lose no Ctrl-C.
 
-    Python drops what is raised while it cleans up, as it does after each of a thousand imports: it
-    is then said again.
+    Python drops an exception that is raised while it cleans up, as it does after each of a thousand
+    imports. A dropped KeyboardInterrupt is therefore sent again.
     """
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number and signal.getsignal(number) is signal.SIG_DFL:  # not where nohup ignores one
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # else nohup's SIG_IGN stays
             signal.signal(number, signal.default_int_handler)
     if hasattr(signal, "SIGALRM"):
         signal.signal(signal.SIGALRM, signal.default_int_handler)
@@ -79,9 +82,9 @@ def _listen() -> None:
 
 
 def _repeat() -> None:
-    """Say Ctrl-C again in a moment: by an alarm, or on Windows, which has none, by a thread.
+    """Send Ctrl-C again in 10 ms, by an alarm, or by a thread on Windows, which has no alarms.
 
-    A thread is heard with the next instruction of Python, while an alarm also ends a wait.
+    An interrupt from a thread waits for Python's next instruction; an alarm also ends a wait.
     """
     if hasattr(signal, "setitimer"):
         signal.setitimer(ITIMER_REAL, 0.01)
@@ -90,10 +93,10 @@ def _repeat() -> None:
 
 
 def _check_streams() -> None:
-    r"""Write UTF-8 with ``\n`` on every system, as for translations; a terminal keeps its encoding,
-    and shows characters that it lacks as ``\uXXXX``.
+    r"""Write UTF-8 with ``\n`` on every system, as in files of translations.
 
-    Raises InputError where the caller has closed one of the standard streams.
+    A terminal keeps its encoding and shows characters that it lacks as ``\uXXXX``. Raises
+    InputError if the caller has closed stdin or stdout.
     """
     from mtkit.errors import InputError
 

@@ -1,7 +1,7 @@
-"""What ``translate`` writes of some lines, by this process or by others.
+"""The output of ``translate`` for batches of lines, computed by this process or by workers.
 
-Lines come in batches, and each batch is answered by itself; so it does not matter to the bytes who
-does it, nor whether some were written before an interruption.
+Each batch is translated by itself. So the bytes do not depend on which process does it, nor on
+whether some batches were written before an interruption.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from mtkit.storage.stages import Stages
 from mtkit.system import Hypothesis, System
 from mtkit.text.glossary import Compliance, Glossary
 
-WINDOW = 16  # batches that are sent to each worker together
+WINDOW = 16  # batches per worker in one stage
 ROWS, MORE = "rows", "more.json"
-ONE = Lock()  # a system answers one task at a time
+ONE = Lock()  # a system translates for one task at a time
 
 
 class Request(NamedTuple):
-    """Which models translate, and what is written of a line."""
+    """Which models translate, and what is written for each line."""
 
     models: tuple[Path, ...]
     glossary: Path | None = None
@@ -38,7 +38,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """rows: what is written, bytes of whole lines. notes: what is to be said beside it."""
+    """The output for a batch. rows: bytes of whole lines. notes: messages for the user."""
 
     lines: int
     rows: bytes
@@ -46,26 +46,26 @@ class Answer(NamedTuple):
     compliance: Compliance
 
     def save(self, directory: Path) -> None:
-        """Write it; see ``read``."""
+        """Write the answer into ``directory``; see ``read``."""
         (directory / ROWS).write_bytes(self.rows)
         more = {"lines": self.lines, "notes": self.notes, "compliance": vars(self.compliance)}
         (directory / MORE).write_text(json.dumps(more, default=list), encoding="utf-8")  # of sets
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        """What ``save`` wrote."""
+        """Read what ``save`` wrote."""
         more = read_json(directory / MORE, dict, unfit)
         rows = (directory / ROWS).read_bytes()
         return cls(more["lines"], rows, more["notes"], compliance_of(more["compliance"]))
 
 
 def compliance_of(saved: Mapping[str, Any]) -> Compliance:
-    """Its fields, as JSON has them."""
+    """Return a ``Compliance`` from its fields as read from JSON."""
     return Compliance(**{**saved, "matched": frozenset(map(tuple, saved.get("matched", ())))})
 
 
 def open_system(request: Request) -> tuple[System, Glossary | None]:
-    """The models; and the glossary that they follow. Raises InputError where they cannot."""
+    """Load the models and the glossary that they follow. Raises InputError if they cannot."""
     directory, *others = request.models
     if request.glossary is None:
         return load(directory, *others), None
@@ -77,7 +77,7 @@ def open_system(request: Request) -> tuple[System, Glossary | None]:
 def answer(
     system: System, glossary: Glossary | None, request: Request, number: int, lines: Sequence[str]
 ) -> Answer:
-    """Translate lines of a text, before which it has ``number`` others."""
+    """Translate ``lines``, which follow ``number`` other lines of the text."""
     written, best, notes = [], [], []
     translated = system.translate(lines, request.n_best)
     for k, (source, hypotheses) in enumerate(zip(lines, translated, strict=True), number):
@@ -87,7 +87,7 @@ def answer(
             [words] = system.tokenize([source])
             notes.append(f"line {k + 1}: {len(words):,} words, translated in {pieces} pieces")
     compliance = Compliance()
-    if glossary:  # by what is written, not by what the search says of itself
+    if glossary:  # measured on the output, not taken from the search
         compliance = glossary.compliance(system.tokenize(lines), system.tokenize(best))
     text = "".join(f"{row}\n" for row in written).encode("utf-8", "replace")
     return Answer(len(lines), text, notes, compliance)
@@ -97,7 +97,7 @@ def by_this_process(
     system: System, glossary: Glossary | None, request: Request, number: int,
     batches: Iterable[Sequence[str]],
 ) -> Iterator[Answer]:  # fmt: skip
-    """The answer to each batch, from line ``number`` on."""
+    """Yield the answer to each batch; the first begins with line ``number``, from 0."""
     for lines in batches:
         yield answer(system, glossary, request, number, lines)
         number += len(lines)
@@ -106,10 +106,13 @@ def by_this_process(
 def by_stages(
     stages: Stages, request: Request, mark: str, number: int, batches: Iterable[Sequence[str]]
 ) -> Iterator[Answer]:
-    """The same as tasks of stages; the batches have equally many lines, but for the last. A stage's
-    files stay until the next one is done: by then it is on record that they were written.
+    """Yield the answer to each batch, computed in tasks of stages.
 
-    mark: of the files that ``request`` names. Workers outlive a command and keep what they opened.
+    All batches but the last have equally many lines. The files of a stage are kept until the next
+    stage is done: by then it is recorded that they were written.
+
+    mark: identifies the contents of all files that ``request`` names. Workers outlive a command and
+    cache the models that they opened.
     """
     left, written = iter(batches), None
     while window := list(islice(left, WINDOW * stages.workers)):
@@ -138,10 +141,10 @@ def _opened(request: Request, mark: str) -> tuple[System, Glossary | None]:
 def rows(
     number: int, source: str, hypotheses: Sequence[Hypothesis], n_best: int, as_json: bool
 ) -> list[str]:
-    """The lines that are written for line ``number``; none has a line break inside."""
+    """Return the output lines for line ``number``; none contains a line break."""
     if as_json:
         return [json.dumps(_as_object(source, hypotheses), ensure_ascii=False)]
-    # A neural system may spell the escape of a line break (``text.tokenizer``), though none reads.
+    # A network may generate the escape of a line break (``text.tokenizer``), though it reads none.
     texts = [(h.text.replace("\n", " "), h.score) for h in hypotheses]
     if n_best > 1:
         return [f"{number} ||| {text} ||| {score:.4f}" for text, score in texts]
@@ -149,10 +152,10 @@ def rows(
 
 
 def _as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
-    """What ``--json`` prints of one line."""
+    """Return the object that ``--json`` prints for one line."""
     names = ("text", "score", "features", "alignment", "segments", "places")
     shown, best = [], hypotheses[0]
-    for h in hypotheses:  # a token is judged by ``order`` words if the model is one of n-grams
+    for h in hypotheses:  # only n-gram models have an ``order`` for each token
         tokens = [
             {"text": text, "logprob": p} | ({"order": order} if order else {})
             for (text, p), order in zip_longest(h.token_logprobs, h.orders)

@@ -1,11 +1,11 @@
-"""Tasks of ``storage.stages`` in other processes, of this machine or of many, by Dask.
+"""Run tasks of ``storage.stages`` in other processes, on this machine or on many, by Dask.
 
-    local:N            N processes of this machine, of one thread each, for as long as it lasts
-    tcp://HOST:PORT    the workers of a scheduler that runs, as `dask scheduler` starts one
+    local:N            N processes on this machine, one thread each, until the command ends
+    tcp://HOST:PORT    the workers of a running scheduler, started by `dask scheduler`
 
-Dask says who does a task, and has those of a worker that died done again. Between processes go the
-names of files, a few numbers and lines that are to be translated; everything else is in files, so
-that all workers must see the directory of the stages under its name here.
+Dask assigns tasks to workers and repeats the tasks of a worker that died. Processes exchange file
+names, a few numbers and lines to translate. Everything else is in files, so all workers must see
+the directory of the stages under the same path as this process.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ with suppress(ImportError):
 
     LACKS_DASK = False
 
-ANSWER = 8  # seconds that a scheduler, and a first worker, have to answer
-LOOK = 0.5  # seconds after which to see whether the work is to end
-LEAST = 500 << 20  # bytes of a process: about half of it are Python and its libraries
+ANSWER = 8  # seconds to wait for a scheduler, and then for a first worker
+LOOK = 0.5  # seconds between checks whether the work is to stop
+LEAST = 500 << 20  # bytes per process: Python and its libraries take about half
 ONE_THREAD = dict.fromkeys((*VARIABLES, "NUMBA_NUM_THREADS"), "1")
 SETTINGS = {
-    # A process that died is started again. After this time the cluster would give up who is not
-    # there just then, for the second time or the third.
+    # A process that died is restarted. When this time has passed, the cluster would remove a worker
+    # that is missing at that moment, even if it is being restarted once more.
     "distributed.deploy.lost-worker-timeout": "1000d",
-    "distributed.scheduler.no-workers-timeout": "5m",  # instead of waiting for ever
-    "distributed.nanny.pre-spawn-environ": {},  # which would stay in this process
-    "distributed.scheduler.http.routes": [],  # nothing is told to who asks
+    "distributed.scheduler.no-workers-timeout": "5m",  # the default waits for ever
+    "distributed.nanny.pre-spawn-environ": {},  # Dask would leave these set in this process
+    "distributed.scheduler.http.routes": [],  # serve no pages
     "distributed.worker.http.routes": [],
     "distributed.worker.profile.enabled": False,
-    # A task holds what is planned for it. Dask counts pages of files as memory of who reads them,
-    # and would end one that reads large files.
+    # Stages plan the memory of each task. Dask counts file pages as memory of the process that
+    # reads them, and would end a worker that reads large files.
     **dict.fromkeys(
         (f"distributed.worker.memory.{at}" for at in ("target", "spill", "pause", "terminate")),
         False,
@@ -68,15 +68,15 @@ SETTINGS = {
 
 
 class Worker(NamedTuple):
-    """What a worker says of itself."""
+    """What a worker reports about itself."""
 
     code: str  # ``digest_of_code``
     threads: int
-    memory: int  # bytes that it may take
+    memory: int  # bytes that it may use
 
 
 def check(address: str) -> None:
-    """Raise InputError for an ``address`` that is none, and where Dask is missing."""
+    """Raise InputError if ``address`` is malformed, and if Dask is not installed."""
     if LACKS_DASK:
         raise InputError("--cluster needs Dask: pip install 'mtkit[cluster]'")
     if not re.fullmatch(r"local:[1-9]\d{0,3}|(tcp|tls)://\S+:\d+", address):
@@ -87,11 +87,11 @@ def check(address: str) -> None:
 
 @contextmanager
 def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]:
-    """The stages, whose tasks those at ``address`` do.
+    """Yield the stages, with tasks done by the workers at ``address``.
 
-    memory: bytes that all workers together may take; 0: those that they have, and of this machine
-    those of ``stages``. Raises InputError where nobody answers, where a worker cannot be used, and
-    for too little memory.
+    memory: bytes that all workers together may use; 0: what they have, or on this machine
+    ``stages.memory``. Raises InputError if there is no answer, if a worker cannot be used, and if
+    there is too little memory.
     """
     check(address)
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]
         if address.startswith("local:"):
             place = stack.enter_context(_processes(address, stages.memory))
         else:
-            for name in ("distributed", "distributed.client"):  # errors are raised
+            for name in ("distributed", "distributed.client"):  # errors are raised: no log
                 logging.getLogger(name).setLevel(logging.CRITICAL)
             _greet(address)
         client = stack.enter_context(Client(place, timeout=ANSWER, set_as_default=False))
@@ -116,7 +116,10 @@ def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]
 
 @contextmanager
 def _processes(address: str, memory: int) -> Iterator[LocalCluster]:
-    """Workers of this machine, which share ``memory``; they end with this process."""
+    """Yield worker processes on this machine, which share ``memory`` bytes and end with the block.
+
+    Raises InputError if a process would have fewer than ``LEAST`` bytes.
+    """
     number = int(address.partition(":")[2])
     if memory // number < LEAST:
         raise InputError(
@@ -137,7 +140,7 @@ def _processes(address: str, memory: int) -> Iterator[LocalCluster]:
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # no fixed port
                 silence_logs=logging.CRITICAL,
                 local_directory=scratch,
-                security=True,  # else every user of this machine could have them run code
+                security=True,  # else any user of this machine could run code in them
             )
         with cluster:
             yield cluster
@@ -145,11 +148,12 @@ def _processes(address: str, memory: int) -> Iterator[LocalCluster]:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C from threads that are started in the block, and from processes that they start,
-    which a terminal would interrupt, too; this thread hears of it afterwards.
+    """Block SIGINT for threads started within the block, and for the processes that they start.
+
+    A terminal would interrupt those processes, too. This thread receives the signal afterwards.
     """
     if sys.platform != "win32":
-        resource_tracker.ensure_running()  # or Python lets them through when it starts that
+        resource_tracker.ensure_running()  # else its start unblocks SIGINT
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -160,7 +164,7 @@ def _without_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for the processes that are started while it lasts."""
+    """Set environment variables for processes that are started within the block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -174,8 +178,9 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _greet(address: str) -> None:
-    """Raise InputError where no scheduler answers in time; the client waits for ever for one that
-    takes a connection and says nothing.
+    """Raise InputError if no scheduler answers in time.
+
+    Dask's client would wait for ever for a server that accepts a connection and sends nothing.
     """
 
     async def greet() -> None:
@@ -184,9 +189,9 @@ def _greet(address: str) -> None:
         comm.abort()
 
     try:
-        with ThreadPoolExecutor(1) as pool:  # a notebook has a loop in its own thread
+        with ThreadPoolExecutor(1) as pool:  # in a notebook this thread runs an event loop
             pool.submit(lambda: asyncio.run(greet())).result()
-    # No address, no keys for TLS, or another protocol, of which the first bytes are a huge length.
+    # No such address, no TLS keys, or another protocol, whose first bytes read as a huge length.
     except (OSError, ValueError, TypeError, MemoryError) as error:
         said = f": {error}" if isinstance(error, ValueError | TypeError) else ""
         raise InputError(f"--cluster {address}: no scheduler answers there{said}") from None
@@ -196,13 +201,16 @@ def _greet(address: str) -> None:
 
 
 def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
-    """What each worker says. Raises InputError where one cannot do tasks in ``directory``."""
+    """Return what each worker reports. Raises InputError if one cannot do tasks in ``directory``.
+
+    It is also raised if the scheduler cannot import mtkit.
+    """
     file = directory / f".mtkit-{HOST}-{os.getpid()}.seen"
     file.touch()
     try:
         said = client.run(_introduce, file, on_error="return")
-        client.run_on_scheduler(digest_of_code)  # it reads what it is sent
-    except (ImportError, AttributeError) as error:  # those of workers are returned
+        client.run_on_scheduler(digest_of_code)  # it must import mtkit, too
+    except (ImportError, AttributeError) as error:  # errors of workers are returned
         raise InputError(f"--cluster {address}: the scheduler cannot run mtkit: {error}") from None
     finally:
         file.unlink()
@@ -220,14 +228,17 @@ def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
 
 
 def _introduce(file: Path, dask_worker: Any) -> Worker:
-    """Run by a worker, which Dask hands over."""
+    """Report on the worker that runs this, which Dask passes in.
+
+    Raises OSError if it cannot see ``file``.
+    """
     file.stat()
     memory = dask_worker.memory_manager.memory_limit or usable_memory()
     return Worker(digest_of_code(), dask_worker.state.nthreads, memory)
 
 
 def _at_work(dask_worker: Any) -> list[object]:
-    """Run by a worker: the tasks that it is at, also those that nobody waits for any more."""
+    """Return the keys of the tasks that the worker runs, cancelled ones included."""
     return list(dask_worker.active_threads.values())
 
 
@@ -237,7 +248,7 @@ def _at_work(dask_worker: Any) -> list[object]:
 def _execute(
     client: Client, stopped: Sequence[BaseException], jobs: Sequence[Job]
 ) -> Generator[None, None, None]:
-    """``stages.Run``, once ``client`` and ``stopped`` are given."""
+    """Run the jobs on the cluster: a ``stages.Run`` once ``client`` and ``stopped`` are bound."""
     if not jobs:
         return
     done: SimpleQueue[Any] = SimpleQueue()
@@ -251,7 +262,7 @@ def _execute(
             left.remove(future.key)
             if future.status != "finished":
                 _raise_of(future)
-            future.release()  # or it is done again where the worker that did it dies
+            future.release()  # else Dask repeats it if its worker dies
             yield
     except KeyboardInterrupt:
         waits = False
@@ -264,7 +275,7 @@ def _execute(
 
 
 def _name(job: Any) -> str:
-    """Of its stage, by which Dask tells tasks apart."""
+    """Return the name of the job's stage, which Dask uses in task keys."""
     return str(job.args[0].parent.name)
 
 
@@ -273,7 +284,7 @@ def _do(job: Job) -> None:
 
 
 def _next(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:
-    """The next of what is done. Raises what has stopped the work."""
+    """Return the next future that is done. Raises the exception that stopped the work."""
     while True:
         try:
             return done.get(timeout=LOOK)
@@ -283,7 +294,7 @@ def _next(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:
 
 
 def _raise_of(future: Any) -> None:
-    """Raise what a task raised, or why it was not done."""
+    """Raise what a task raised, or WorkError if Dask could not run it."""
     try:
         future.result()
     except KilledWorker as error:
@@ -297,9 +308,7 @@ def _raise_of(future: Any) -> None:
 
 
 def _let_end(client: Client, tasks: Set[object]) -> None:
-    """Wait until no worker is at one of these tasks, which are no longer wanted: then their files
-    may be removed.
-    """
-    with suppress(OSError):  # nobody is left to ask
+    """Wait until no worker runs these cancelled tasks, so that their files can be removed."""
+    with suppress(OSError):  # no worker is left
         while tasks & {*chain(*client.run(_at_work, on_error="ignore").values())}:
             time.sleep(LOOK / 5)

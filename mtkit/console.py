@@ -1,4 +1,4 @@
-"""What mtkit tells a person while it works: everything on stderr, nothing with ``--quiet``."""
+"""Messages and progress for the user: all on stderr, and only errors with ``--quiet``."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 console = Console(stderr=True, highlight=False)
-# What would act on a terminal or reorder the text around it, instead of being seen.
+# Characters that would control a terminal or reorder the text around them.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-NAME = 58  # columns of a step's name on a terminal of 80
-SPINNER = 3  # columns of what turns before the name of what is going on
+NAME = 58  # columns of a step's name, for a terminal of 80
+SPINNER = 3  # columns of the spinner before the status line
 
 
 def visible(text: str) -> str:
-    r"""``text`` with control characters and marks of direction spelled out.
+    r"""Return ``text`` with control characters and directional marks spelled out.
 
     >>> visible("a\x1b[1mb\u202e")
     'a<U+001B>[1mb<U+202E>'
@@ -36,10 +36,10 @@ def visible(text: str) -> str:
 
 
 def broken(text: str, width: int, end: str = "", indent: int = 2) -> str:
-    r"""``text`` in lines of at most ``width`` columns, ``end`` at the end of each but the last.
+    r"""Wrap ``text`` to ``width`` columns, with ``end`` at the end of each line but the last.
 
-    Lines break between words: none is divided, a longer one stands out. Further lines are
-    ``indent`` columns deeper than the first, but for a word that needs the room.
+    Lines break only between words; a word that is too long exceeds the width. Further lines are
+    indented ``indent`` columns more than the first, unless a word needs that room.
 
     >>> broken("  a path/to/file is here", 12)
     '  a\n  path/to/file\n    is here'
@@ -59,7 +59,7 @@ def broken(text: str, width: int, end: str = "", indent: int = 2) -> str:
 
 
 def paragraph(target: Console, text: str, style: str = "", indent: int = 0) -> None:
-    """Print text to ``target``, on a terminal in lines that break between words; see ``broken``."""
+    """Print text to ``target``, on a terminal wrapped between words; see ``broken``."""
     shown = visible(text)
     if target.is_terminal:
         shown = broken(shown, target.width, indent=indent)
@@ -67,7 +67,7 @@ def paragraph(target: Console, text: str, style: str = "", indent: int = 0) -> N
 
 
 def note(text: str, end: str = "") -> None:
-    """A line for the user; on a terminal broken between words, see ``broken``."""
+    """Print a line for the user, on a terminal wrapped between words; see ``broken``."""
     shown = visible(text)
     if console.is_terminal:
         shown = broken(shown, console.width, end)
@@ -75,7 +75,7 @@ def note(text: str, end: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """The last words of a command that failed, whatever ``--quiet`` says."""
+    """Print the error message of a failed command, even with ``--quiet``."""
     shown = f"mtkit: {visible(text)}"
     if sys.stderr.isatty():
         shown = broken(shown, console.width)
@@ -84,7 +84,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Say nothing while it lasts."""
+    """Print nothing within the block, except by ``complain``."""
     quiet, console.quiet = console.quiet, True
     try:
         yield
@@ -94,7 +94,7 @@ def silent() -> Iterator[None]:
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Name a step while it runs, and how long it took once it is done."""
+    """Show the name of a step while it runs; print it with the time it took when it is done."""
     start = time.perf_counter()
     with busy(name):
         yield
@@ -102,7 +102,7 @@ def step(name: str) -> Iterator[None]:
 
 
 def finished(name: str, start: float) -> None:
-    """Name a step that is done, and how long it took since ``start``."""
+    """Print the name of a finished step and the time since ``start``, as ``perf_counter`` gives."""
     seconds = f"{time.perf_counter() - start:6.1f} s"
     width = min(NAME, console.width - 12) if console.is_terminal else NAME
     *lines, last = broken(f"  {visible(name)}", width + 2).split("\n")
@@ -111,7 +111,7 @@ def finished(name: str, start: float) -> None:
 
 
 class _Status:
-    """A line that is going on: what, some detail of it, and for how long."""
+    """The status line: what is going on, a detail, and the time it has taken."""
 
     def __init__(self, name: str) -> None:
         self.name, self.detail, self.start = name, "", time.perf_counter()
@@ -119,13 +119,13 @@ class _Status:
     def __rich__(self) -> Text:
         more = f": {visible(self.detail)}" if self.detail else " …"
         more += f"  {clock(time.perf_counter() - self.start)}"
-        name = Text(visible(self.name))  # is cut, where there is no room: what is left tells more
+        name = Text(visible(self.name))  # truncated if room is short: ``more`` matters more
         name.truncate(max(10, console.width - cell_len(more) - SPINNER), overflow="ellipsis")
         return Text(f"{name.plain}{more}", no_wrap=True, overflow="ellipsis")
 
 
 def clock(seconds: float) -> str:
-    """A time as a clock shows it.
+    """Return a time as M:SS or H:MM:SS.
 
     >>> clock(75), clock(3661)
     ('1:15', '1:01:01')
@@ -135,12 +135,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-_status: _Status | None = None  # what is going on, if it is shown
+_status: _Status | None = None  # the status line, if it is shown
 
 
 @contextmanager
 def busy(name: str) -> Iterator[None]:
-    """Name what is going on while it does, within a step as its detail; only on a terminal."""
+    """Show a status line during the block, on a terminal only; within a step, as its detail."""
     global _status
     if not console.is_terminal or _status:
         detail(name)
@@ -156,15 +156,13 @@ def busy(name: str) -> Iterator[None]:
 
 
 def detail(text: str) -> None:
-    """Say more of what is going on."""
+    """Set the detail of the status line, if it is shown."""
     if _status:
         _status.detail = text
 
 
 def counted(items: Iterable[Item], total: int, unit: str = "sentences") -> Iterator[Item]:
-    """The items, of which there are ``total``; what is going on says how many are done, and how
-    long the others will take.
-    """
+    """Yield the items; the status line shows how many of ``total`` are done and the time left."""
     start = time.perf_counter()
     for done, item in enumerate(items, 1):
         if _status:
@@ -175,11 +173,11 @@ def counted(items: Iterable[Item], total: int, unit: str = "sentences") -> Itera
 
 
 def progress(shown: bool = True) -> Progress:
-    """A bar with a free text field ``status``; shown, if at all, only on a terminal."""
+    """Return a progress bar with a text field ``status``; it is shown only on a terminal."""
     from rich.progress import BarColumn, Progress, ProgressColumn, Task
 
     class Times(ProgressColumn):
-        """The time since the beginning and, as far as the speed is known, the time left."""
+        """The time since the start and, once the speed is known, the time left."""
 
         def render(self, task: Task) -> Text:
             left = task.time_remaining

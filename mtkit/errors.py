@@ -1,4 +1,4 @@
-"""The exceptions whose text is written for the person at the keyboard."""
+"""Exceptions whose message is written for the user."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 
 class InputError(Exception):
-    """The call or its input is wrong; the message names the place and says what to do.
+    """The call or its input is wrong; the message says where, and what to do.
 
     The command line prints it as one line on stderr and exits with code 2.
     """
 
 
 class LossError(InputError):
-    """A model of another corpus, which the call does not name, would be replaced.
+    """The call would replace a model of another corpus in a place that it does not name.
 
-    lost: which, and what it was trained on.
+    lost: the model, and what it was trained on.
     """
 
     def __init__(self, lost: str) -> None:
@@ -25,18 +25,18 @@ class LossError(InputError):
 
 
 class WorkError(Exception):
-    """The work failed, though call and input are in order; one line on stderr, exit code 1."""
+    """The work failed, although call and input are valid; one line on stderr, exit code 1."""
 
 
 def check_choice(name: str, value: str, known: Iterable[str]) -> None:
-    """Raise InputError where the ``value`` of ``name`` is none of those known."""
+    """Raise InputError if ``value``, given for the option ``name``, is not in ``known``."""
     if value not in known:
         near = nearest(value, known)
         raise InputError(f"{name} {value}: unknown{near}; choose one of {', '.join(known)}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A question for the known word that is most like ``word``; "" where none is.
+    """Return a "did you mean" hint with the known word most similar to ``word``; "" for none.
 
     >>> nearest("hnm", ["ibm1", "hmm"]), nearest("x", ["hmm"])
     (' (did you mean hmm?)', '')

@@ -1,4 +1,4 @@
-"""A model directory: one manifest, plain arrays beside it, written whole or not at all."""
+"""A model directory: a manifest and plain arrays beside it, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from mtkit.text.tokenizer import WordTokenizer
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-LOG = "log.jsonl"  # of a neural training: an object for each validation; see ``write_log``
+LOG = "log.jsonl"  # of a neural training: one object per validation; see ``write_log``
 HASHES = "train_hashes.npy"
-RECORDS = "translations"  # a directory of what the model made of test sets; no part of it
-# Kinds beside "smt" and "nmt": what `align --out`, `combine` and `gradients` keep.
+RECORDS = "translations"  # directory of cached translations of test sets; not part of the model
+# Kinds other than "smt" and "nmt": what `align --out`, `combine` and `gradients` write.
 ALIGNMENT, COMBINATION, LABORATORY, LANGUAGE_MODEL = "alignment", "combination", "laboratory", "lm"
-EDITABLE = {MANIFEST, "weights.json"}  # what a user may change
-UND = "und"  # ISO 639's code for a language that nobody named
+EDITABLE = {MANIFEST, "weights.json"}  # files that a user may edit
+UND = "und"  # the code of ISO 639 for an undetermined language
 
 
 class _Text(NamedTuple):
-    """What the manifest of a trained model says of its text."""
+    """The field ``corpus`` in the manifest of a trained model."""
 
     train: list[Any] | None = None
     dev: list[Any] | None = None
@@ -47,16 +47,16 @@ class _Text(NamedTuple):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a model directory says of itself."""
+    """The metadata of a model directory."""
 
     kind: str
     languages: tuple[str, str]
-    corpus: dict[str, Any]  # its name and, for each split, the two absolute paths
+    corpus: dict[str, Any]  # the fields of ``_Text``; two absolute paths for each split
     tokenizer: dict[str, Any]  # the fields of ``WordTokenizer``
     config: dict[str, Any]  # the resolved options: see ``smt.train``, ``nmt.training.build``
     figures: dict[str, Any] = field(default_factory=dict)  # what training measured
     format: int = FORMAT
-    digests: dict[str, Any] = field(default_factory=dict)  # see ``storage.digests``; once written
+    digests: dict[str, Any] = field(default_factory=dict)  # see ``storage.digests``; by ``write``
     seal: str = ""  # a hash of all the other fields
 
     @classmethod
@@ -64,7 +64,7 @@ class Manifest:
         cls, kind: str, corpus: Corpus, tokenizer: WordTokenizer, config: dict[str, Any],
         figures: dict[str, Any] | None = None,
     ) -> Manifest:  # fmt: skip
-        """Of a model of ``corpus``: its names, paths and a digest are kept, not its text."""
+        """Return the manifest of a model of ``corpus``: names, paths and a digest, not the text."""
         train, text = corpus.train, dict[str, Any]()
         text |= {"name": corpus.name, "sentences": len(train), "digest": train.digest()}
         for name, split in zip(SPLITS, (train, corpus.dev, corpus.test), strict=True):
@@ -73,7 +73,7 @@ class Manifest:
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:
-        """Read the manifest. Raises InputError where ``directory`` is no model directory."""
+        """Read the manifest. Raises InputError if it is missing, damaged or of another version."""
         path = directory / MANIFEST
         settle(directory)
         if not directory.exists():
@@ -103,22 +103,22 @@ class Manifest:
         return WordTokenizer(**self.tokenizer)
 
     def files(self, split: str) -> tuple[Path, Path] | None:
-        """Source and target of "train", "dev" or "test", if the corpus has it."""
+        """Source and target file of "train", "dev" or "test"; None if the corpus lacks it."""
         named = self.corpus.get(split)
         return (Path(named[0]), Path(named[1])) if named else None
 
     def file_format(self, split: str) -> str:
-        """Of a bilingual file, where its name does not tell."""
+        """Format of a split's bilingual file; "" if its name says it."""
         name: str = self.corpus.get("formats", {}).get(split, "")
         return name
 
     def text(self, split: str) -> Bitext | None:
-        """The text of these files, if any. Raises InputError where it cannot be read."""
+        """Read the text of a split; None without one. Raises InputError if it cannot be read."""
         files = self.files(split)
         return Bitext.read(*files, self.languages, self.file_format(split)) if files else None
 
     def is_of(self, corpus: Corpus) -> bool:
-        """Whether trained on ``corpus``: the same lines, or the same files, even if they grew."""
+        """Return whether it was trained on ``corpus``: on equal lines, or on the same paths."""
         text, paths = corpus.train, [str(path.resolve()) for path in corpus.train.paths]
         return self.languages == corpus.pair and (
             self.corpus.get("train") == paths or self.corpus.get("digest") == text.digest()
@@ -132,7 +132,7 @@ class Manifest:
         return f"trained on {self.corpus.get('name')} ({self.corpus.get('sentences', 0):,} pairs)"
 
     def write(self, directory: Path) -> None:
-        """Write the manifest into ``directory``, with digests of all files that are there."""
+        """Write the manifest into ``directory``, with digests of all files of the model."""
         own = directory / MANIFEST
         digests = digests_of(directory, (path for path in model_files(directory) if path != own))
         complete = replace(self, digests=digests)
@@ -145,7 +145,7 @@ class Manifest:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def changed(self, directory: Path, sample: int | None = SAMPLE) -> dict[str, str]:
-        """What is wrong with which file of the model; see ``storage.digests.changed``."""
+        """Return file → what is wrong with it; see ``storage.digests.changed``."""
         wrong = changed(directory, self.digests, directory / MANIFEST, sample)
         if (self.seal or self.digests) and self.seal != self._hash():
             wrong[MANIFEST] = "other settings"
@@ -153,8 +153,9 @@ class Manifest:
 
 
 def _check_format(path: Path, number: object) -> None:
-    """Raise InputError for a manifest that this mtkit cannot read, before any field is looked at:
-    those of a newer one may be others.
+    """Raise InputError for the format number of a manifest that this mtkit cannot read.
+
+    This is checked before any field, as a newer format may have other fields.
     """
     shown = str(number)[:20]
     if type(number) is int and number > FORMAT:
@@ -167,7 +168,10 @@ def _check_format(path: Path, number: object) -> None:
 
 
 def naming(split: str, text: Bitext, known: dict[str, Any]) -> dict[str, Any]:
-    """What a manifest says of the files of a split, beside what is ``known`` of others."""
+    """Return the entries of a manifest for the files of a split.
+
+    known: entries of other splits, whose formats are kept.
+    """
     formats = known.get("formats", {}) | {split: text.file_format}
     formats = {name: file_format for name, file_format in formats.items() if file_format}
     paths = {split: [str(path.resolve()) for path in text.paths]}
@@ -175,14 +179,15 @@ def naming(split: str, text: Bitext, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_two(pair: Sequence[Any]) -> bool:
-    """Whether ``pair`` is two names, of languages or of files."""
+    """Return whether ``pair`` is two names, of languages or of files."""
     return len(pair) == 2 and all(isinstance(name, str) and "\0" not in name for name in pair)
 
 
 def check_whole(directory: Path) -> None:
-    """Raise InputError where a file of a model is missing or no longer what was written.
+    """Raise InputError if a file of a model is missing or has changed since it was written.
 
-    Of a large model a sample is read (``storage.digests``); what a user may edit is only said.
+    Only a sample of a large model is read (``storage.digests``). A change of a file that users may
+    edit is only reported.
     """
     for name, what in Manifest.read(directory).changed(directory).items():
         if what == "missing":
@@ -193,30 +198,30 @@ def check_whole(directory: Path) -> None:
 
 
 def write_log(entries: Iterable[Mapping[str, float]], directory: Path) -> None:
-    """Write what a training measured, an object a line; ``null`` where it is no finite number."""
+    """Write measurements of a training as JSON lines; non-finite numbers become ``null``."""
     finite = ({k: v if math.isfinite(v) else None for k, v in of.items()} for of in entries)
     lines = "".join(json.dumps(entry) + "\n" for entry in finite)
     (directory / LOG).write_text(lines, encoding="utf-8")
 
 
 def save_training_hashes(corpus: Corpus, directory: Path) -> None:
-    """Keep hashes of the training source lines, to recognise test lines that were trained on."""
+    """Save hashes of the training source lines, to recognise test lines that were trained on."""
     np.save(directory / HASHES, line_hashes(corpus.train.source))
 
 
 def model_files(directory: Path) -> list[Path]:
-    """The files that a model consists of."""
+    """Return the sorted files of a model, without cached translations."""
     files = (p for p in directory.rglob("*") if p.is_file())
     return sorted(p for p in files if p.relative_to(directory).parts[0] != RECORDS)
 
 
 def model_size(directory: Path) -> int:
-    """Bytes of a model."""
+    """Total size of a model's files, in bytes."""
     return sum(p.stat().st_size for p in model_files(directory))
 
 
 def named_test_set(directory: Path) -> tuple[Path, Path]:
-    """The files of the test set that the manifest of a model names. Raises InputError if none."""
+    """Return the files of the test set that the manifest names. Raises InputError if none."""
     if files := Manifest.read(directory).files("test"):
         return files
     raise InputError(f"{directory} was trained without a test set; name one with --test SRC TGT")
@@ -232,18 +237,21 @@ class TrainingPair:
 
 
 def training_text(directory: Path) -> Bitext:
-    """The text that a model was trained on. Raises InputError if it is missing or has changed."""
+    """Return the pairs with text on both sides that a model was trained on.
+
+    Raises InputError if the text is missing or has changed.
+    """
     return _training_files(directory).without_empty()
 
 
 def training_pairs(directory: Path) -> list[TrainingPair]:
-    """The same text with the numbers of its lines."""
+    """Return the pairs of ``training_text`` with their line numbers."""
     pairs = _training_files(directory).pairs()
     return [TrainingPair(n, s, t) for n, (s, t) in enumerate(pairs, 1) if s.strip() and t.strip()]
 
 
 def _training_files(directory: Path) -> Bitext:
-    """The training text with its blank lines; see ``training_text``."""
+    """Return the training text including pairs with a blank side; see ``training_text``."""
     manifest = Manifest.read(directory)
     text = manifest.text("train")
     if text is None:

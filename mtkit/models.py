@@ -1,4 +1,4 @@
-"""Model directories: where they are, which is the newest; to load, import and export them."""
+"""Model directories: choose, find, load, import and export them."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ if TYPE_CHECKING:
 
 MODELS = Path("models")
 KINDS = TRANSLATORS | {COMBINATION: "combined"}
-Parts = Sequence[Path]  # a file, a model directory, or those of the networks of an ensemble
+Parts = Sequence[Path]  # a file, a model directory, or the directories of an ensemble's networks
 
 
 def check_out(
     out: str | Path | None, default: str, force: bool, mark: str = MANIFEST, what: str = "model",
     option: str = "--out",
 ) -> Path:  # fmt: skip
-    """Where a new model goes; ``mark`` is the file by which one that may be replaced is known.
+    """Return the directory for a new model: ``out``, or ``models/DEFAULT`` if it is None.
 
-    what, option: names in messages. Raises InputError if the user's ``--out`` exists without
-    --force, if what would be replaced is no model, and if nothing can be written there.
+    mark: file without which an existing directory is not replaced. what, option: names in messages.
+    Raises InputError if ``out`` exists without ``force``, if a directory to replace is not a model,
+    and if nothing can be written there.
     """
     chosen = MODELS / default if out is None else Path(out)
     if out is not None and chosen.exists() and not force:
         raise InputError(f"{out} exists; name another {option}, or add --force to replace it")
-    real = chosen.resolve()  # a link keeps leading to its model
+    real = chosen.resolve()  # a link stays a link
     vacant = not real.exists() or (real.is_dir() and not any(real.iterdir()))
     if real == Path.cwd():
         raise InputError(f"{chosen} is the current directory; name another {option}")
@@ -66,17 +67,17 @@ def check_out(
 
 
 def place_of(kind: str, pair: Sequence[str]) -> Path:
-    """Where a model goes if no ``--out`` says it: ``models/smt-en-de``."""
+    """Return the default directory of a model, such as ``models/smt-en-de``."""
     return MODELS / "-".join([kind, *pair])
 
 
 def numbered(out: Path, seeds: int) -> list[Path]:
-    """The directories of models by several seeds, OUT-1 … OUT-N; ``out`` itself for one."""
+    """Return the directories of models with several seeds, OUT-1 … OUT-N; for one ``out``."""
     return [out.with_name(f"{out.name}-{k}") for k in range(1, seeds + 1)] if seeds > 1 else [out]
 
 
 def check_named(out: str | Path | None, force: bool, seeds: int = 1) -> None:
-    """As ``check_out``, of what the user names, if anything, before any text is read."""
+    """Check the ``out`` that the user names, if any, by ``check_out``, before any text is read."""
     for directory in numbered(Path(out), seeds) if out is not None else ():
         check_out(directory, "", force)
 
@@ -84,9 +85,9 @@ def check_named(out: str | Path | None, force: bool, seeds: int = 1) -> None:
 def places(
     out: str | Path | None, kind: str, corpus: Corpus, force: bool, seeds: int = 1
 ) -> list[Path]:
-    """Where models of ``corpus`` go: to ``out``, or by kind and languages under ``models/``.
+    """Return the directories for models of ``corpus``: ``out``, or ``models/KIND-SOURCE-TARGET``.
 
-    Raises InputError as ``check_out``, and LossError as ``check_loss`` does.
+    Raises InputError as ``check_out`` does, and LossError as ``check_loss`` does.
     """
     if out is not None:
         check_named(out, force, seeds)
@@ -97,13 +98,16 @@ def places(
     if not force:
         check_loss(directories, lambda old: old.kind == kind and old.is_of(corpus))
         for directory in directories:
-            if seeds == 1 and directory.exists():  # of several seeds the whole ones may stay
+            if seeds == 1 and directory.exists():  # with several seeds, finished ones may be kept
                 note(f"{directory}: replacing the model of the same corpus there")
     return directories
 
 
 def check_loss(directories: Iterable[Path], same: Callable[[Manifest], bool]) -> None:
-    """Raise LossError where ``directories`` hold models that are not of the ``same`` corpus."""
+    """Raise LossError if ``directories`` hold models that are unreadable or not the ``same``.
+
+    same: whether a model may be replaced, being of the same corpus as the new one.
+    """
     lost = []
     for directory in directories:
         if not (directory / MANIFEST).is_file():
@@ -119,14 +123,14 @@ def check_loss(directories: Iterable[Path], same: Callable[[Manifest], bool]) ->
 
 
 def check_kept(out: str | Path | None, model: str | Path | None, force: bool) -> None:
-    """As ``check_out``, of what an alignment keeps; InputError beside a ``model`` to align by."""
+    """Check the ``out`` of an alignment by ``check_out``. Raises InputError beside a ``model``."""
     if out is not None and model is not None:
         raise InputError("--model and --out exclude each other: with --model nothing new is learnt")
     check_named(out, force)
 
 
 def all_models() -> list[Path]:
-    """The translators under ``models/``, newest first."""
+    """Return the translators and combinations under ``models/``, newest first."""
     recover(MODELS)
     directories = (path.parent for path in MODELS.glob(f"*/{MANIFEST}"))
     whole = [path for path in directories if not path.name.startswith(".")]
@@ -135,7 +139,7 @@ def all_models() -> list[Path]:
 
 
 def _kind(directory: Path) -> str:
-    """The kind of a model, none of what cannot be read, which stderr names: others may be whole."""
+    """Return the kind of a model; "" with a note on stderr if it cannot be read."""
     try:
         return Manifest.read(directory).kind
     except InputError as error:
@@ -144,9 +148,9 @@ def _kind(directory: Path) -> str:
 
 
 def models_or_all(models: Sequence[Path] | None) -> list[Path]:
-    """The models that are named, or all, the newest last, of those that give probabilities.
+    """Return the named models, or all translators under ``models/``, newest last.
 
-    Raises InputError where there is none, and for a combination, which gives none.
+    Raises InputError if there is none, and for a named combination, which has no probabilities.
     """
     for path in models or ():
         if (path / MANIFEST).is_file() and Manifest.read(path).kind == COMBINATION:
@@ -161,9 +165,9 @@ def models_or_all(models: Sequence[Path] | None) -> list[Path]:
 
 
 def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path:
-    """The model that was trained last. Raises InputError where there is none.
+    """Return the newest model under ``models/``. Raises InputError if there is none.
 
-    how: the way to name another, for the message. kind: which alone counts, "smt" or "nmt".
+    how: the way to name another, for the message. kind: consider only "smt" or only "nmt".
     """
     for path in all_models():
         if kind in (None, Manifest.read(path).kind):
@@ -174,9 +178,9 @@ def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path
 
 
 def newest_of_each() -> list[Path]:
-    """The newest statistical and neural model of the newest one's languages; stderr names them.
+    """Return the newest statistical and the newest neural model; a note on stderr names them.
 
-    Raises InputError where one is missing.
+    Both have the languages of the newest of all. Raises InputError if one is missing.
     """
     trained = {path: Manifest.read(path) for path in all_models()}
     trained = {path: m for path, m in trained.items() if m.kind in TRANSLATORS}
@@ -196,10 +200,11 @@ def newest_of_each() -> list[Path]:
 
 
 def named_systems(systems: Sequence[str | Path]) -> dict[str, Parts]:
-    """Name → path of each system, or paths of an ensemble's networks; the name, if none is given,
-    is a path's last component, and of an ensemble those with + between them.
+    """Return name → path of each system, or paths of an ensemble's networks.
 
-    Raises InputError where names are missing or the same, and for a path of neither kind.
+    The default name is the last component of the path; for an ensemble, those of its paths joined
+    by +. Raises InputError if names are missing or equal, and if a path is neither a model
+    directory nor a file.
     """
     pairs = []
     for system in map(str, systems):
@@ -214,7 +219,7 @@ def named_systems(systems: Sequence[str | Path]) -> dict[str, Parts]:
 
 def _parts(system: str) -> Parts:
     whole, parts = Path(system), list(map(Path, system.split("+")))
-    if len(parts) == 1 or whole.exists():  # a name may have a +
+    if len(parts) == 1 or whole.exists():  # a file name may contain +
         if not whole.is_dir() and not whole.is_file():
             advice = f"; did you mean {MODELS / whole}?" if (MODELS / whole).is_dir() else ""
             raise InputError(
@@ -222,12 +227,12 @@ def _parts(system: str) -> Parts:
             )
         return (whole,)
     for part in parts:
-        Manifest.read(part)  # raises where that is no model
+        Manifest.read(part)  # raises if it is no model
     return parts
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise InputError unless every system has a name of its own."""
+    """Raise InputError unless there are systems and every one has its own name."""
     if not names:
         raise InputError("no system to compare; name a model directory or NAME=FILE")
     if "" in names:
@@ -237,10 +242,13 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def load_word_models(directory: Path) -> WordModels:
-    """The word models of a statistical model or of `mtkit align --out`; InputError without."""
+    """Load the word models of a statistical model or of `mtkit align --out`.
+
+    Raises InputError if there are none, or if the model is damaged.
+    """
     from mtkit.smt.alignment.word_model import WordModels
 
-    Manifest.read(directory)  # raises where that is no model, or one of a newer mtkit
+    Manifest.read(directory)  # raises if it is no model or of a newer mtkit
     if not (directory / "forward").is_dir():
         raise InputError(f"{directory / 'forward'}: missing; {directory} cannot align words")
     check_whole(directory)
@@ -251,10 +259,11 @@ def import_moses(
     ini: Path, out: Path | None = None, languages: tuple[str, str] | None = None,
     lowercase: bool = False, force: bool = False,
 ) -> Path:  # fmt: skip
-    """Make a model directory of the Moses model that ``ini`` describes.
+    """Make a model directory from the Moses model that ``ini`` describes, and return it.
 
-    out: see ``places``; a model of the same ``ini`` is replaced. languages: undetermined where none
-    are named. lowercase: fold the case of what is translated. force: replace what is there.
+    out: None for ``models/moses-SOURCE-TARGET``, where a model of the same ``ini`` is replaced.
+    languages: None for undetermined. lowercase: lowercase the input. force: replace an existing
+    directory. Raises InputError and LossError as ``places`` does.
     """
     from mtkit.smt.moses.ini import read_moses
 
@@ -274,7 +283,10 @@ def import_moses(
 
 
 def export_moses(model: Path, out: Path, force: bool = False) -> Path:
-    """Write a statistical model as Moses reads it; its ``moses.ini``. InputError for another."""
+    """Write a statistical model for Moses; return its ``moses.ini``.
+
+    Raises InputError for another kind of model, and as ``check_out`` does.
+    """
     from mtkit.smt.moses.ini import MARK, write_moses
 
     check_out(out, "", force, MARK)
@@ -291,7 +303,7 @@ def export_moses(model: Path, out: Path, force: bool = False) -> Path:
 def load_with_glossary(
     directory: Path, glossary: Path, inflected: bool = False
 ) -> tuple[System, Glossary]:
-    """A system that obeys a glossary, and the glossary. InputError for a neural one."""
+    """Load a system that follows a glossary, and the glossary. InputError for a neural one."""
     from mtkit.text.glossary import Glossary
 
     manifest = Manifest.read(directory)
@@ -309,7 +321,10 @@ def load_with_glossary(
 
 
 def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordTokenizer) -> NmtSystem:
-    """A neural model to train further. InputError if its kind, languages or tokens are others."""
+    """Load a neural model to train further.
+
+    Raises InputError if its kind, languages or tokenizer differ.
+    """
     system = load_neural(directory, "can be trained further")
     own = Manifest.read(directory).languages
     if own != languages:
@@ -323,7 +338,7 @@ def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordToken
 
 
 def load_any(directory: Path) -> None:
-    """Load a model of any kind, translator or not. Raises InputError where that is not possible."""
+    """Load a model of any kind, translator or not. Raises InputError if that is not possible."""
     kind = Manifest.read(directory).kind
     if kind == ALIGNMENT:
         load_word_models(directory)

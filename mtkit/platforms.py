@@ -1,16 +1,17 @@
-"""What Linux, macOS and Windows do not have in common, and what stands in where it is missing.
+"""Functions that differ between Linux, macOS and Windows, with substitutes for what is missing.
 
-    usable_cores     those that this process may use; where the system does not say, all
-    usable_memory    half of the machine's; where the system does not say, 4 GiB
-    peak_memory      that of this process; Windows does not say
-    take_lock        flock; without it, a file that one process alone can create
+    usable_cores     cores this process may use; all cores if the system does not say
+    usable_memory    half of the machine's memory; 4 GiB if the system does not say
+    peak_memory      of this process; unknown on Windows
+    take_lock        flock; without it, a file that only one process can create
     rename_exchange  renameat2 of Linux; elsewhere ENOSYS, and the caller renames twice
     flush            fsync of a file or a directory; Windows cannot flush a directory
-    is_alive         signal 0; on Windows, which knows none, the process is opened
-    own_directory    by the user's number; Windows gives every user another temporary directory
-    path_from        a relative path; none leads from one drive of Windows to another
+    is_alive         signal 0; Windows has none, so the process is opened
+    own_directory    named by the user's id; on Windows every user has a temporary directory
+    path_from        a relative path; on Windows there is none from one drive to another
 
-macOS lacks only the first and the third. Signals, too, differ: see ``__main__``.
+macOS lacks only what ``usable_cores`` and ``rename_exchange`` need. Signals differ, too: see
+``__main__``.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ with contextlib.suppress(ImportError):  # Windows
 HOST = platform.node().partition(".")[0]
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of malloc.h
-SYNCHRONIZE, TIMEOUT, ACCESS_DENIED = 0x100000, 0x102, 5  # of Windows
+SYNCHRONIZE, TIMEOUT, ACCESS_DENIED = 0x100000, 0x102, 5  # of the Windows API
 
 
 def usable_cores() -> int:
-    """The processor's cores that this process may use."""
+    """Number of cores that this process may use; all cores if the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def usable_memory() -> int:
-    """Half of the machine's memory, in bytes; where the system does not say, 4 GiB."""
+    """Half of the machine's memory, in bytes; 4 GiB if the system does not say."""
     ask: Any = getattr(os, "sysconf", None)  # not on Windows
     try:
         return int(ask("SC_PAGE_SIZE") * ask("SC_PHYS_PAGES") // 2)
@@ -56,7 +57,7 @@ def usable_memory() -> int:
 
 
 def peak_memory() -> int:
-    """The most that this process has taken so far, in bytes; 0 where the system does not say."""
+    """Peak memory of this process so far, in bytes; 0 if the system does not say."""
     if not resource:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -67,24 +68,25 @@ def peak_memory() -> int:
 
 
 def take_lock(path: Path) -> int:
-    """Make the file ``path`` this process's lock; the open file, to be given to ``drop_lock``.
+    """Lock the file ``path`` for this process; return the open file, for ``drop_lock``.
 
-    Raises BlockingIOError with what its holder wrote there. The lock of a process that died is
-    free: the kernel drops its flock. Without flock, ``path`` itself is the lock. Windows removes no
-    file that a process has open, so that there, too, only a dead one's can be taken away; on a
-    system with neither, it is that of a dead process if nobody has its number.
+    Raises BlockingIOError with what the holder wrote there if another process holds the lock. The
+    lock of a dead process is free: the kernel drops its flock. Without flock, the existence of
+    ``path`` is the lock. Windows removes no file that a process has open, so there, too, only the
+    lock of a dead process can be taken. A system with neither compares the number of the holder
+    with the running processes.
     """
     return _flocked(path) if fcntl else _created(path)
 
 
 def drop_lock(path: Path, file: int) -> None:
-    """Give a lock up, and remove its file."""
-    if fcntl:  # removed while locked: nobody locks a file that is about to go
+    """Release a lock and remove its file."""
+    if fcntl:  # remove the file while it is locked, so that nobody locks it in between
         path.unlink(missing_ok=True)
         os.close(file)
     else:
         os.close(file)
-        with contextlib.suppress(PermissionError):  # another process's by now
+        with contextlib.suppress(PermissionError):  # another process holds it by now
             path.unlink(missing_ok=True)
 
 
@@ -100,14 +102,14 @@ def _flocked(path: Path) -> int:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file), path.stat()):
                 return file
-        os.close(file)  # its holder took the name away in between
+        os.close(file)  # the holder removed the file in between
 
 
 def _created(path: Path) -> int:
     while True:
         with contextlib.suppress(FileExistsError):
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        with contextlib.suppress(FileNotFoundError):  # its holder has just given it up
+        with contextlib.suppress(FileNotFoundError):  # the holder has just released it
             holder = path.read_text("utf-8", errors="replace")
             number = re.match(r"process (\d+) ", holder)
             if os.name == "posix" and number and is_alive(int(number[1])):
@@ -119,8 +121,8 @@ def _created(path: Path) -> int:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of this machine has this number."""
-    if sys.platform == "win32":  # where os.kill with 0 is Ctrl-C
+    """Return whether a process of this machine has this number."""
+    if sys.platform == "win32":  # os.kill with 0 would send Ctrl-C
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
         handle = kernel.OpenProcess(SYNCHRONIZE, False, process)
         if not handle:
@@ -133,7 +135,7 @@ def is_alive(process: int) -> bool:
             os.kill(process, 0)
         except (ProcessLookupError, OverflowError):
             alive = False
-        except PermissionError:  # another user's
+        except PermissionError:  # of another user
             pass
     return alive
 
@@ -142,7 +144,7 @@ def is_alive(process: int) -> bool:
 
 
 def rename_exchange(one: Path, other: Path) -> None:
-    """Let two names exchange what they name. Raises OSError, ENOSYS where the system cannot."""
+    """Exchange two paths atomically. Raises OSError, with ENOSYS if the system cannot."""
     call = _of_libc("renameat2")
     if call is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
@@ -152,7 +154,7 @@ def rename_exchange(one: Path, other: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have a file, or the names in a directory, on the disk; of Windows files only."""
+    """Flush a file, or the entries of a directory, to the disk; on Windows only files."""
     posix = hasattr(os, "O_DIRECTORY")
     if not posix and path.is_dir():
         return
@@ -164,7 +166,7 @@ def flush(path: Path) -> None:
 
 
 def own_directory() -> Path | None:
-    """A temporary directory that this user alone can write; None where somebody else has it."""
+    """Return a temporary directory that only this user can write; None if that is impossible."""
     user = os.getuid() if hasattr(os, "getuid") else None
     path = Path(tempfile.gettempdir()) / ("mtkit" if user is None else f"mtkit-{user}")
     try:
@@ -172,14 +174,14 @@ def own_directory() -> Path | None:
         status = path.lstat()
     except OSError:
         return None
-    if user is None:  # Windows: nor does the mode say who may write
+    if user is None:  # on Windows the mode does not say who may write
         return path
     is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == user
     return path if is_own and not status.st_mode & 0o022 else None
 
 
 def path_from(start: Path, path: Path) -> Path:
-    """``path`` relative to ``start``; absolute where it lies on another drive."""
+    """Return ``path`` relative to ``start``; absolute if it is on another drive."""
     try:
         return Path(os.path.relpath(path, start))
     except ValueError:
@@ -190,17 +192,19 @@ def path_from(start: Path, path: Path) -> Path:
 
 
 def keep_memory() -> None:
-    """Let glibc keep what is freed, where that is the C library: a step of training frees and asks
-    for the same arrays again, and to get each from the system anew took an eighth of its time.
+    """Let glibc, if it is the C library, keep freed memory instead of returning it to the system.
+
+    A training step frees and allocates the same arrays again; without this, that took an eighth of
+    its time.
     """
     if mallopt := _of_libc("mallopt"):
-        mallopt(MMAP_THRESHOLD, 1 << 25)  # the largest it takes
+        mallopt(MMAP_THRESHOLD, 1 << 25)  # the largest value allowed
         mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def _of_libc(name: str) -> Any:
-    """A function of the C library, or None."""
+    """Return a function of the C library, or None."""
     try:
         return getattr(ctypes.CDLL(None, use_errno=True), name, None)
-    except (OSError, TypeError):  # on Windows it has a name
+    except (OSError, TypeError):  # Windows needs the name of the library
         return None

@@ -1,4 +1,4 @@
-"""The protocol that both translators meet, and what they answer with.
+"""The protocol that all translators implement, and the types of their results.
 
 Letters: x the source sentence, y the target sentence. All logarithms are natural.
 """
@@ -27,15 +27,15 @@ class Hypothesis:
     segments: list[tuple[int, int, int, int]] = field(default_factory=list)
     # ln p of every target subword (NMT) or, by the language model, token (SMT), ``</s>`` last.
     token_logprobs: list[tuple[str, float]] = field(default_factory=list)
-    orders: list[int] = field(default_factory=list)  # words of each's n-gram, it included (SMT)
+    orders: list[int] = field(default_factory=list)  # n-gram order used for each token (SMT)
     unknown: list[str] = field(default_factory=list)  # source tokens copied, not translated
-    pieces: int = 1  # as how many the sentence was translated, 1 unless it was too long
-    # System → the place, from 0, in its own list (of a combination).
+    pieces: int = 1  # into how many the sentence was cut; 1 unless it was too long
+    # System → rank, from 0, in its n-best list (combination).
     places: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def copied(cls, words: Sequence[str], text: str) -> Self:
-        """The source ``words``, which spell ``text``, as they are, at score 0."""
+        """Return the source ``words``, which spell ``text``, as their own translation, score 0."""
         return cls(text, list(words), 0.0, alignment=[(0, 0)], unknown=list(words))
 
 
@@ -43,35 +43,35 @@ EMPTY = Hypothesis(text="", tokens=[], score=0.0)
 
 
 class TokenScores(NamedTuple):
-    """What a model thinks of the N tokens of a sentence, ``</s>`` the last of them.
+    """Scores of a model for the N tokens of a sentence, the last of which is ``</s>``; (N,) each.
 
-    log_p: ln of each token's probability given those before it, 0 for a ``</s>`` that the model
-    takes for granted; of a word in several subwords the sum of theirs.
+    log_p: ln of each token's probability given those before it; for a word of several subwords the
+    sum of theirs; 0 for a ``</s>`` that the model takes for granted.
     """
 
     log_p: NDArray[np.float64]
-    is_oov: NDArray[np.bool_]  # whether the model knows the word only as unknown
-    order: NDArray[np.int8] | None = None  # words of the n-gram that judged it, if it was one
+    is_oov: NDArray[np.bool_]  # whether the word is unknown to the model
+    order: NDArray[np.int8] | None = None  # n-gram order used for the token; None: no n-gram model
 
 
 @dataclass(frozen=True)
 class LogProbability:
-    """ln of a sentence's probability and the number N of tokens it is shared among.
+    """ln of a sentence's probability, and the number N of its tokens.
 
-    given_length: of P(y|x, |y|), where the number of words costs nothing. by_token: the terms of
-    these sums.
+    given_length: the value is ln P(y|x, |y|), which does not score the number of words. by_token:
+    the scores of which ``value`` and ``known`` are sums.
     """
 
     value: float
     tokens: int  # word tokens and one ``</s>``
-    oov: int = 0  # of these, unknown to the model
-    known: float | None = None  # what the other tokens contributed; None: the model cannot tell
+    oov: int = 0  # those of them that are unknown to the model
+    known: float | None = None  # sum over the other tokens; None: the model cannot separate it
     given_length: bool = False
     by_token: TokenScores | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, scores: TokenScores, given_length: bool = False) -> Self:
-        """The sums of ``scores``."""
+        """Sum ``scores`` over the tokens."""
         log_p, oov = scores.log_p, scores.is_oov
         sums = float(log_p.sum()), len(log_p), int(oov.sum()), float(log_p[~oov].sum())
         return cls(*sums, given_length, scores)
@@ -79,22 +79,22 @@ class LogProbability:
 
 @dataclass(frozen=True)
 class Score:
-    """What a system thinks of a given pair; ``None`` where it has no such model.
+    """Scores of a system for a sentence pair; ``None`` where it has no such model.
 
-    model: what the system's search maximises, no probability: the log-linear score of the best
-    derivation (SMT), ln P(y|x) by the length (NMT).
+    model: what the system's search maximises, not a probability: the log-linear score of the best
+    derivation (SMT), ln P(y|x) normalised by the length in subwords (NMT).
     """
 
     lm: LogProbability | None = None  # ln P(y)
     channel: LogProbability | None = None  # ln P(x|y)
     direct: LogProbability | None = None  # ln P(y|x)
     model: float | None = None
-    why: str = ""  # ``model`` is missing, where it is
+    why: str = ""  # why ``model`` is None, if it is
 
 
 # --- why a system translates as it does
 
-RIVALS = 4  # subwords beside each one that was chosen
+RIVALS = 4  # alternatives listed for each chosen subword
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,14 @@ class Phrase:
     source: list[str]
     target: list[str]
     span: tuple[int, int]
-    orientation: str  # to the phrase before
-    copied: bool  # the system does not know the word
+    orientation: str  # relative to the previous phrase
+    copied: bool  # whether it is an unknown word
     terms: list[Term]  # what the phrase adds to each feature
 
 
 @dataclass(frozen=True)
 class Word:
-    """A target word, or the end, with ln P by the language model and the n-gram that it is of."""
+    """A target word or ``</s>``, its ln P by the language model and the n-gram used for it."""
 
     text: str
     log_p: float
@@ -130,14 +130,14 @@ class Word:
 
 @dataclass(frozen=True)
 class PhraseReasons:
-    """A derivation, phrases in target order: score = Σ_k λ_k f_k = the sum of their terms."""
+    """A derivation, phrases in target order: score = Σ_k λ_k f_k = the sum of ``terms``."""
 
     source: list[str]  # word tokens
     translation: str
     score: float
     phrases: list[Phrase]
     words: list[Word]
-    terms: list[Term]  # the sum of the phrases'; their products sum to ``score``
+    terms: list[Term]  # sums over the phrases; the products sum to ``score``
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,13 @@ class Rival:
 
 @dataclass(frozen=True)
 class Piece:
-    """A target subword with ln p of it and its ``RIVALS`` best rivals."""
+    """A target subword, its ln p and its ``RIVALS`` best alternatives."""
 
     text: str
     log_p: float
-    looked_at: int | None  # the source subword with the largest weight, None without attention
+    looked_at: int | None  # index of the most attended source subword; None without attention
     rivals: list[Rival]
-    copied: str  # the source word that stands for an ``<unk>``
+    copied: str  # the source word that replaces an ``<unk>``
 
 
 @dataclass(frozen=True)
@@ -168,23 +168,23 @@ class SubwordReasons:
     score: float
     normalisation: float
     pieces: list[Piece]
-    attention: list[list[float]] | None  # of each target subword, 1 in sum over the source's
-    put_back: list[str]  # numbers, URLs and placeholders that the network lost
+    attention: list[list[float]] | None  # (target, source) subwords; each row sums to 1
+    put_back: list[str]  # numbers, URLs and placeholders that the network left out
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of the translations that a combination chose among; score = Σ of the terms' products."""
+    """A candidate translation of a combination; score = the sum of the terms' products."""
 
     text: str
     score: float
-    places: dict[str, int]  # system → place, from 0, in its list
-    terms: list[Term]  # features are called as in ``smt-en-de.model``
+    places: dict[str, int]  # system → rank, from 0, in its n-best list
+    terms: list[Term]  # features are named like ``smt-en-de.model``
 
 
 @dataclass(frozen=True)
 class PoolReasons:
-    """What a combination chose among, best first."""
+    """The candidates that a combination chose from, best first."""
 
     source: list[str]  # word tokens
     translation: str
@@ -202,39 +202,39 @@ class System(Protocol):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read a model directory."""
+        """Load a model directory."""
 
     def tokenize(self, sentences: Sequence[str]) -> list[list[str]]:
-        """The word tokens the system sees: for the same settings the same in every system."""
+        """Return word tokens; with the same settings, all systems return the same ones."""
 
     def translate(self, sentences: Sequence[str], n_best: int = 1) -> list[list[Hypothesis]]:
-        """At most ``n_best`` different translations of each sentence, best first; at least one.
+        """Return 1 to ``n_best`` different translations of each sentence, best first.
 
-        A blank sentence is answered with a blank.
+        A blank sentence has a blank translation.
         """
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
-        """The probabilities the system gives to (source, target) pairs.
+        """Return the scores of (source, target) pairs.
 
-        brief: only ``model``, and what comes with it.
+        brief: compute only ``model``, and what needs no extra work.
         """
 
     def spell(self, words: Sequence[str], source: bool = False) -> NDArray[np.float64]:
         """ln P(spelling | unknown word) of words that the system does not know, (len(words),).
 
-        It multiplies the probability of an unknown word, so that what systems of different
-        vocabularies give to a text becomes comparable. source: words of the source language.
+        Added to the ln probability of an unknown word, it makes the probabilities that systems of
+        different vocabularies give to a text comparable. source: words of the source language.
         """
 
     def explain(self, sentence: str) -> Reasons:
-        """Why the best translation of ``sentence`` is what it is.
+        """Explain the best translation of ``sentence``.
 
-        Raises InputError where the sentence is blank or too long to be translated at once, and by a
-        system that cannot translate.
+        Raises InputError if the sentence is blank or too long to be translated at once, and if the
+        system cannot translate.
         """
 
     def wider(self, k: int) -> Self:
-        """The same system with a search ``k`` times as wide."""
+        """Return the same system with a search ``k`` times as wide."""
 
     def limit_threads(self, threads: int) -> None:
-        """Compute in so many threads; a network's count is one for the whole process."""
+        """Compute in ``threads`` threads; for a network this sets them for the whole process."""

@@ -1,8 +1,8 @@
-"""In how many threads this process computes.
+"""The number of threads that this process uses.
 
-What computes takes a number of threads where it is called. For the rest a command's ``--threads``
-sets a ``limit``: for libraries, which take every core unless the environment says otherwise when
-they are imported; for files, which are hashed wherever a model is read; for checks of a corpus.
+Functions that compute take a number of threads as an argument. A command's ``--threads`` also sets
+a ``limit`` for the rest: for libraries, which use every core unless environment variables say
+otherwise at import; for hashing files when a model is read; for checks of a corpus.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import os
 
 from mtkit.platforms import usable_cores
 
-# What OpenMP (torch), OpenBLAS and MKL (numpy, torch) and rayon (tokenizers) ask for once.
+# OpenMP (torch), OpenBLAS and MKL (numpy, torch) and rayon (tokenizers) read these once.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
-_limit = 0  # of this process; 0: none
+_limit = 0  # threads of this process; 0: no limit
 
 
 def limit(threads: int) -> None:
-    """Let nothing in this process take more than ``threads``; 0: every core, as by default.
+    """Limit this process to ``threads`` threads; 0: every core, the default.
 
-    To be called before numpy, torch and tokenizers are imported.
+    Call this before numpy, torch and tokenizers are imported.
     """
     global _limit
     _limit = threads
     if threads:
         os.environ |= dict.fromkeys(VARIABLES, str(threads))
     if threads == 1:
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else a pool of one beside the caller
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else it starts one more thread
 
 
 def cores(threads: int = 0) -> int:
-    """``threads``, or for 0 the limit, or without one the cores that this process may use."""
+    """Return ``threads``; for 0 the limit; without a limit, the cores this process may use."""
     return threads or _limit or usable_cores()

@@ -1,4 +1,4 @@
-"""A trained translator of either kind from its directory, or several networks as one."""
+"""Load a trained translator of either kind, or several networks as an ensemble."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from mtkit.nmt.system import NmtSystem
     from mtkit.system import System
 
-TRANSLATORS = {"smt": "statistical", "nmt": "neural"}  # kinds that are trained
+TRANSLATORS = {"smt": "statistical", "nmt": "neural"}  # kind → its name in messages
 
 
 def open_translator(directory: Path, *others: Path) -> System:
-    """The translator in ``directory``; with ``others`` the ensemble of all, which are neural.
+    """Load the translator in ``directory``; with ``others``, load all as an ensemble.
 
-    Raises InputError where one is no such model or no longer whole, and where several do not go
-    together.
+    Members of an ensemble are neural translators of the same languages, tokens and subwords. Raises
+    InputError if one is of another kind, damaged, or does not fit the others.
     """
     if others:
         return _ensemble([directory, *others])
@@ -40,7 +40,10 @@ def open_translator(directory: Path, *others: Path) -> System:
 
 
 def load_neural(directory: Path, able: str) -> NmtSystem:
-    """A neural translator. InputError for another kind: only a neural one is ``able``."""
+    """Load a neural translator. Raises InputError for another kind.
+
+    able: what only a neural translator can do, for the message.
+    """
     if (kind := Manifest.read(directory).kind) != "nmt":
         raise InputError(f"{directory}: a model of kind {kind}; only a neural translator {able}")
     return cast("NmtSystem", open_translator(directory))

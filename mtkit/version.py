@@ -1,3 +1,3 @@
-"""The version, in a file of its own, so that any other may ask for it; pyproject.toml does, too."""
+"""The version, in a file of its own that other modules and pyproject.toml read."""
 
 __version__ = "1.0.0"

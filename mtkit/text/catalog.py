@@ -1,12 +1,12 @@
-"""Public corpora by name: what ``corpora/catalog.toml`` says of them, and those that are here.
+"""Public corpora by name: the entries of ``corpora/catalog.toml``, and the fetched corpora.
 
-A catalog is a TOML file with a table for each corpus; ``Entry`` has its keys. Users add corpora of
-their own by a file that the environment variable ``MTKIT_CATALOG`` names: an entry there stands
-before one of the same name here. What ``mtkit corpus get`` fetches lies in the cache,
+A catalog is a TOML file with one table per corpus; ``Entry`` describes the keys. Users add their
+own corpora in a file that the environment variable ``MTKIT_CATALOG`` names; its entries override
+entries of the same name here. ``mtkit corpus get`` stores what it fetches in the cache:
 
     $MTKIT_CACHE, else $XDG_CACHE_HOME/mtkit, else ~/.cache/mtkit
-        corpora/NAME/       train.LL, dev.LL, test.LL and corpus.json, where they are from
-        downloads/          what has come of files that are not yet whole
+        corpora/NAME/       train.LL, dev.LL, test.LL and corpus.json, their provenance
+        downloads/          incomplete downloads
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mtkit.errors import InputError
 from mtkit.storage.reading import as_fields, read_json, read_text, unfit
 
 CATALOG, PROVENANCE = "catalog.toml", "corpus.json"
-MEMBER = "!"  # between the name of an archive and that of a file in it
+MEMBER = "!"  # separates the name of an archive from the name of a file in it
 SPLITS = ("train", "dev", "test")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*")
@@ -34,16 +34,16 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*")
 class Entry:
     """A corpus that can be fetched.
 
-    languages: source and target; pairs: sentence pairs of all splits, roughly; download, unpacked:
-    bytes, roughly; verified: whether it was fetched from its address when the entry was written;
-    note: what its user should know.
+    languages: codes of source and target. pairs: approximate number of sentence pairs, all splits.
+    download, unpacked: approximate sizes in bytes. verified: whether the address worked when the
+    entry was written. note: a remark for users.
 
-    address: where its files lie, up to and with the last slash. train, dev, test: the official
-    splits, each as two texts (source, target), ``FILE`` or ``ARCHIVE!MEMBER``; or ``all``: the text
-    without splits, from which ``held_out`` (dev, test, seed) are drawn. layout: how a text is
-    written; "comtrans" is one text of three lines a pair: source, target, links. sacrebleu: instead
-    of these, the name of one of sacreBLEU's test sets, which knows addresses and checksums.
-    sha256, bytes: of each file, where they are known for sure.
+    address: URL of the directory of its files, with the final slash. train, dev, test: the official
+    splits, each as two texts (source, target), ``FILE`` or ``ARCHIVE!MEMBER``. all: instead, the
+    text without splits; ``held_out`` (dev, test, seed) says how many pairs to draw. layout: format
+    of a text; "comtrans" is one text with three lines per pair: source, target, links. sacrebleu:
+    instead of address and texts, the name of a test set whose address and checksum sacreBLEU knows.
+    sha256, bytes: of each file, where exactly known.
     """
 
     title: str
@@ -75,17 +75,17 @@ class Entry:
         return self.languages[0], self.languages[1]
 
     def texts(self) -> dict[str, list[str]]:
-        """The texts of each split, or of ``all``."""
+        """Return the texts of each split, or of ``all``."""
         names = (*SPLITS, "all")
         return {name: value for name in names if (value := getattr(self, name))}
 
     def files(self) -> list[str]:
-        """The files to fetch, each once; of a test set that sacreBLEU knows, none."""
+        """Return the distinct names of the files to fetch; none for a sacreBLEU test set."""
         texts = [text for split in self.texts().values() for text in split]
         return list(dict.fromkeys(text.partition(MEMBER)[0] for text in texts))
 
     def splits(self) -> str:
-        """How its splits come about, for a person."""
+        """Describe for the user how the splits are made."""
         if self.sacrebleu:
             return f"a test set, as sacreBLEU reads {self.sacrebleu}"
         if not self.all:
@@ -94,16 +94,16 @@ class Entry:
         return f"{sizes} pairs, drawn by seed {self.held_out['seed']} from those that come once"
 
     def matches(self, pattern: str) -> bool:
-        """Whether name or title contain ``pattern``, in which ``*`` stands for anything."""
+        """Return whether name or title contains ``pattern``, ignoring case; ``*`` is a wildcard."""
         wanted = f"*{pattern.lower()}*"
         return any(fnmatch(text.lower(), wanted) for text in (self.name, self.title))
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a fetched corpus is from: ``corpus.json`` beside it.
+    """The origin of a fetched corpus, stored as ``corpus.json`` in its directory.
 
-    files: of each address the SHA-256 of what came; pairs: of each split.
+    files: address → SHA-256 of the downloaded file. pairs: split → number of sentence pairs.
     """
 
     name: str
@@ -122,12 +122,12 @@ class Provenance:
         return self.languages[0], self.languages[1]
 
     def as_dict(self) -> dict[str, Any]:
-        """What ``corpus.json`` holds."""
+        """Return the content of ``corpus.json``."""
         return asdict(self)
 
     @classmethod
     def read(cls, directory: Path) -> Provenance | None:
-        """That of a corpus directory, if it was fetched. Raises InputError where it is damaged."""
+        """Read it; None for a corpus that was not fetched. Raises InputError if it is damaged."""
         path = directory / PROVENANCE
         if not path.is_file():
             return None
@@ -137,14 +137,14 @@ class Provenance:
 
 
 def corpora_directory() -> Path:
-    """Where the corpora that come with mtkit lie: in the wheel, or in the source checkout."""
+    """Directory of the corpora that mtkit ships, in the wheel or in the source checkout."""
     package = Path(__file__).parents[1]
     packed = package / "_corpora"
     return packed if packed.is_dir() else package.parent / "corpora"
 
 
 def cache_directory() -> Path:
-    """Where fetched corpora and unfinished downloads lie, whether it is there yet or not."""
+    """Directory of fetched corpora and unfinished downloads; it may not exist yet."""
     if own := os.environ.get("MTKIT_CACHE"):
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -152,20 +152,20 @@ def cache_directory() -> Path:
 
 
 def place_of(name: str) -> Path:
-    """Where the corpus of this name lies once it is fetched."""
+    """Directory of the corpus ``name`` once it is fetched."""
     return cache_directory() / "corpora" / name
 
 
 def fetched() -> dict[str, Path]:
-    """The corpora that were fetched, by name."""
+    """Return name → directory of the fetched corpora."""
     found = (cache_directory() / "corpora").glob(f"[!.]*/{PROVENANCE}")
     return {path.parent.name: path.parent for path in sorted(found)}
 
 
 def read_catalog() -> dict[str, Entry]:
-    """The corpora that can be fetched: those of ``MTKIT_CATALOG``, and those that mtkit knows.
+    """Return name → entry of the corpora of ``MTKIT_CATALOG`` and of mtkit's own catalog.
 
-    Raises InputError for a catalog that is wrong.
+    Raises InputError for an invalid catalog.
     """
     entries = dict[str, Entry]()
     if own := os.environ.get("MTKIT_CATALOG"):
@@ -176,7 +176,7 @@ def read_catalog() -> dict[str, Entry]:
 
 
 def read_entries(path: Path) -> dict[str, Entry]:
-    """The entries of a catalog. Raises InputError, naming file and entry, where one is wrong."""
+    """Read a catalog as name → entry. Raises InputError, naming file and entry, for a bad one."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; correct the environment variable MTKIT_CATALOG")
     try:
@@ -187,7 +187,7 @@ def read_entries(path: Path) -> dict[str, Entry]:
 
 
 def _entry(path: Path, name: str, table: object) -> Entry:
-    """One entry, checked."""
+    """Return one entry from its TOML table. Raises InputError if it is invalid."""
 
     def refusal(path: Path, reason: object) -> InputError:
         return unfit(path, f"[{name}]: {reason}")
@@ -208,7 +208,7 @@ def _entry(path: Path, name: str, table: object) -> Entry:
 
 
 def _check_texts(path: Path, entry: Entry, refusal: Any) -> None:
-    """Raise InputError where it is not clear what to fetch and how it becomes splits."""
+    """Raise InputError unless the entry says exactly what to fetch and how to split it."""
     texts = entry.texts()
     if bool(entry.sacrebleu) == bool(texts):
         raise refusal(path, "expected texts (train, dev, test or all) or sacrebleu, one of both")

@@ -1,4 +1,4 @@
-"""Parallel text: reading it, refusing what cannot be meant, and finding the embedded corpus."""
+"""Parallel text: read it, reject files that are not parallel text, find corpora by name."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from mtkit.text.tokenizer import WordTokenizer
 
 DEFAULT_CORPUS = "everyday"
 DEFAULT_PAIR = ("en", "de")
-Files = tuple[Path, Path]  # of the source, of the target; twice the same: it holds both
+Files = tuple[Path, Path]  # source file, target file; twice the same path: it holds both languages
 Named = str | Path | tuple[str | Path, str | Path]  # files as a caller names them
 
 
 def files_of(named: Named) -> Files:
-    """The file of each side: two, or twice the one that holds both."""
+    """Return the file of each side; twice the same path if one file holds both languages."""
     source, target = named if isinstance(named, tuple) else (named, named)
     return Path(source), Path(target)
 
 
 @dataclass(frozen=True)
 class Bitext:
-    """Sentences that translate each other: ``source[i]`` and ``target[i]``, raw lines.
+    """Parallel text: the raw lines ``source[i]`` and ``target[i]`` translate each other.
 
-    languages: as the files say, "" where they don't. file_format: of a bilingual file, where its
-    name does not tell.
+    languages: as the files name them, "" where they do not. file_format: format of a bilingual
+    file, "" if its name says it.
     """
 
     source: Sequence[str]
@@ -60,13 +60,13 @@ class Bitext:
         cls, source: Path, target: Path, languages: tuple[str, str] | None = None,
         file_format: str = "",
     ) -> Bitext:  # fmt: skip
-        """Read two files of equally many lines, one sentence each; or one bilingual file that is
-        named twice, see ``formats.bilingual.read``.
+        """Read two files with the same number of lines, one sentence per line, or a bilingual file.
 
-        languages: those to take of a bilingual file; None for its own. file_format: of a bilingual
-        file, where its name does not tell. Raises InputError for other numbers of lines, for an
-        empty file and for what is no parallel text: markup, a table, the same text twice (see
-        ``sanity``). Warns of copied lines.
+        A bilingual file is named twice, see ``formats.bilingual.read``. languages: those to take
+        from a bilingual file; None for its own. file_format: format of a bilingual file, if its
+        name does not say it. Raises InputError if the numbers of lines differ, if a file is empty,
+        and if the files are not parallel text: markup, a table, the same text twice (see
+        ``sanity``). Warns if half of the lines or more are the same on both sides.
         """
         if source == target:
             return cls.bilingual(Choice(source, languages), file_format)
@@ -87,33 +87,33 @@ class Bitext:
 
     @classmethod
     def bilingual(cls, choice: Choice, file_format: str = "") -> Bitext:
-        """One bilingual file, see ``read``, by ``choice``, which then knows where pairs stand."""
+        """Read one bilingual file, as ``read`` does; ``choice`` records the line of each pair."""
         x, y, languages = bilingual.read_choice(choice.path, choice, file_format)
         check_sides((choice.path, choice.path), x, y)
         return cls(Texts(x), Texts(y), (choice.path, choice.path), languages, file_format)
 
     def pairs(self) -> list[tuple[str, str]]:
-        """The (source, target) lines."""
+        """Return the (source, target) lines."""
         return list(zip(self.source, self.target, strict=True))
 
     def tokens(self, tokenizer: WordTokenizer) -> tuple[list[list[str]], list[list[str]]]:
-        """The word tokens of the source lines and of the target lines."""
+        """Return the word tokens of the source lines and of the target lines."""
         return tokenizer.tokenize_all(self.source), tokenizer.tokenize_all(self.target)
 
     def select(self, rows: Sequence[int]) -> Bitext:
-        """Some of the pairs, in the order of ``rows``."""
+        """Return the pairs with the indices ``rows``, in this order."""
         source, target = (Texts(side[i] for i in rows) for side in (self.source, self.target))
         return replace(self, source=source, target=target)
 
     def digest(self) -> str:
-        """128 bits of every line in its place, in hexadecimal: other text has another one."""
+        """BLAKE2b hash of all lines in their order, 128 bits in hexadecimal."""
         digest = hashlib.blake2b(digest_size=16)
         for source, target in zip(self.source, self.target, strict=True):
             digest.update(f"{source}\n{target}\n".encode())
         return digest.hexdigest()
 
     def without_empty(self) -> Bitext:
-        """The pairs of which neither side is blank. Raises InputError where there is none."""
+        """Return the pairs without a blank side. Raises InputError if there is none."""
         sides = zip(self.source, self.target, strict=True)
         blank = {i for i, (s, t) in enumerate(sides) if not (s.strip() and t.strip())}
         if len(blank) == len(self):
@@ -122,7 +122,7 @@ class Bitext:
 
 
 def split_pairs(lines: Sequence[str], name: str) -> Bitext:
-    """``source ||| target`` lines as two sides. Raises InputError, naming the line, otherwise."""
+    """Split ``source ||| target`` lines. Raises InputError, naming the line, for any other line."""
     sides = [line.split(" ||| ") for line in lines]
     for number, side in enumerate(sides, 1):
         if len(side) != 2:
@@ -134,12 +134,12 @@ def split_pairs(lines: Sequence[str], name: str) -> Bitext:
 
 
 def held_out(size: int, every: int) -> range:
-    """Every ``every``-th of so many rows, but at most 1,000."""
+    """Return a systematic sample of ``size`` rows: every ``every``-th, at most 1,000."""
     return range(1, size, max(every, math.ceil(size / 1000)))
 
 
 def hold_out(text: Bitext, every: int) -> tuple[Bitext, Bitext]:
-    """(train, dev): dev are the pairs that are ``held_out``."""
+    """Return (train, dev); dev is the ``held_out`` sample of ``text``."""
     held = held_out(len(text), every)
     return text.select([i for i in range(len(text)) if i not in held]), text.select(held)
 
@@ -156,11 +156,15 @@ class Corpus:
 
 
 def find_corpus(name: str) -> Path:
-    """The directory of a corpus named by path, or by the name of one embedded or fetched."""
+    """Return the directory of a corpus by its path, or by the name of an embedded or fetched one.
+
+    Raises InputError if there is none.
+    """
+    # Directories that hold only a grammar have no train.* and are not listed.
     embedded = {path.parent.name: path.parent for path in corpora_directory().glob("*/train.*")}
     places = fetched() | embedded
     directory = Path(name) if Path(name).is_dir() else places.get(name)
-    if directory:  # a grammar beside them is no corpus yet
+    if directory:
         return directory
     known = ", ".join(sorted(embedded) + sorted(places.keys() - embedded.keys()))
     step = f"`mtkit corpus get {name}` fetches it"
@@ -173,11 +177,10 @@ def find_corpus(name: str) -> Path:
 
 
 def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corpus:
-    """A directory with ``train.LL``, ``dev.LL``, ``test.LL``, or a bilingual ``train.tmx`` …, each
-    plain or packed.
+    """Read a directory with ``train.LL``, ``dev.LL``, ``test.LL``, or a bilingual ``train.tmx`` ….
 
-    pair: None for the languages of a fetched corpus or of a bilingual training file, else
-    ``DEFAULT_PAIR``.
+    Each file may be packed. pair: None for the languages of a fetched corpus or of a bilingual
+    training file, else ``DEFAULT_PAIR``. Raises InputError if there is no training text.
     """
     if pair is None and (origin := Provenance.read(directory)):
         pair = origin.pair
@@ -195,7 +198,7 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corp
 
 
 def no_training_text(directory: Path, pair: tuple[str, str]) -> InputError:
-    """What to raise for a corpus without text in these languages."""
+    """Return the InputError for a corpus without training text in these languages."""
     return InputError(
         f"{directory}: no train.{pair[0]} and train.{pair[1]}; name the languages of its files "
         "with --pair, or files of other names with --train"
@@ -208,10 +211,11 @@ def _read_split(directory: Path, split: str, pair: tuple[str, str] | None) -> Bi
 
 
 def split_files(directory: Path, split: str, pair: tuple[str, str] | None) -> Files | None:
-    """The files of a split, plain or packed, ``en-GB`` where ``en`` lacks; None for none.
+    """Return the files of a split, plain or packed; None if there are none.
 
-    pair: None for a bilingual file's own languages, else ``DEFAULT_PAIR``. Raises InputError where
-    one of two is missing, and for several bilingual ones.
+    If ``en`` is missing, ``en-GB`` is taken. pair: None for a bilingual file's own languages, else
+    ``DEFAULT_PAIR``. Raises InputError if one of two files is missing, and if there is more than
+    one bilingual file.
     """
     both = [path for suffix in SUFFIXES for path in _packed(directory, f"{split}{suffix}")]
     names = [f"{split}.{language}" for language in pair or DEFAULT_PAIR]
@@ -233,7 +237,7 @@ def split_files(directory: Path, split: str, pair: tuple[str, str] | None) -> Fi
 
 
 def _closest(directory: Path, split: str, language: str) -> Path | None:
-    """The file of a split in ``language``, or in the variant that stands for it best."""
+    """Return the file of a split in ``language``, or else in its closest variant."""
     if exact := _packed(directory, f"{split}.{language}"):
         return exact[0]
     found = {path: distance(language, language_of(path)) for path in directory.glob(f"{split}.*")}
@@ -242,19 +246,19 @@ def _closest(directory: Path, split: str, language: str) -> Path | None:
 
 
 def _packed(directory: Path, name: str) -> list[Path]:
-    """The files of this name, plain or packed, that are there."""
+    """Return the existing files of this name, plain or packed."""
     return [path for end in ("", *PACKED) if (path := directory / f"{name}{end}").exists()]
 
 
 def _is_one(files: Files) -> bool:
-    """Whether one file holds both languages."""
+    """Return whether one file holds both languages."""
     return files[0] == files[1]
 
 
 def named(text: Bitext, unnamed: tuple[str, str] | None = None) -> tuple[str, str]:
-    """The languages of a bilingual file.
+    """Return the languages of a bilingual file.
 
-    unnamed: what stands for them where one is not named; None: raise InputError.
+    unnamed: returned if the file does not name both; None: raise InputError.
     """
     if all(text.languages):
         return text.languages
@@ -267,17 +271,17 @@ def named(text: Bitext, unnamed: tuple[str, str] | None = None) -> tuple[str, st
 
 
 def parse_pair(pair: str) -> tuple[str, str]:
-    """``en-de`` or ``en-GB-de`` as two codes. Raises InputError for anything else."""
-    code = r"(\w+(?:-[A-Z0-9]\w*)*)"  # what follows a language begins with a capital or a digit
+    """Split ``en-de`` or ``en-GB-de`` into two codes. Raises InputError for anything else."""
+    code = r"(\w+(?:-[A-Z0-9]\w*)*)"  # a script or region begins with a capital or a digit
     if not (codes := re.fullmatch(f"{code}-{code}", pair)):
         raise InputError(f"--pair {pair}: expected two language codes, as in en-de")
     return codes[1], codes[2]
 
 
 def languages_of(files: Files, unnamed: tuple[str, str] | None = None) -> tuple[str, str]:
-    """The languages that two file names end in.
+    """Return the languages that two file names end in.
 
-    unnamed: what stands for them where a name tells none; None: raise InputError.
+    unnamed: returned if a name ends in none; None: raise InputError.
     """
     pair = languages_named(*files)
     for path, language in zip(files, pair, strict=True):
@@ -288,7 +292,7 @@ def languages_of(files: Files, unnamed: tuple[str, str] | None = None) -> tuple[
         if unnamed is not None:
             return unnamed
         stem = Path(unpacked(path)).stem
-        usual = stem if language_of(Path(stem)) else f"{stem}.en"  # of news.en.txt news.en
+        usual = stem if language_of(Path(stem)) else f"{stem}.en"  # news.en for news.en.txt
         raise InputError(
             f"{path}: the file name does not end in a language, as {usual} does; "
             "name the languages with --pair, as in --pair en-de"
@@ -297,7 +301,7 @@ def languages_of(files: Files, unnamed: tuple[str, str] | None = None) -> tuple[
 
 
 def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:
-    """Raise InputError where the names of ``files`` end in the languages the wrong way round."""
+    """Raise InputError if the names of ``files`` end in the two languages in reverse order."""
     source, target = map(base, pair)
     if source != target and [base(language_of(path)) for path in files] == [target, source]:
         raise InputError(
@@ -307,7 +311,7 @@ def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:
 
 
 def check_languages(option: str, files: Files, pair: tuple[str, str]) -> None:
-    """Raise InputError where the names of ``files`` surely end in other languages than ``pair``."""
+    """Raise InputError if the names of ``files`` clearly end in other languages than ``pair``."""
     if _is_one(files):
         return
     refuse_exchanged(option, files, pair)
@@ -324,12 +328,12 @@ def open_corpus(
     dev: Named | None = None, test: Named | None = None, file_format: str = "",
     unnamed: tuple[str, str] | None = None,
 ) -> Corpus:  # fmt: skip
-    """The corpus that the shared command-line options name; with none, the embedded one.
+    """Open the corpus that the shared command-line options name; by default the embedded one.
 
-    train, dev, test: two files, or one that holds both languages. file_format: of the latter, where
-    its name does not tell. unnamed: what languages count as that nothing names; None: they are
-    asked for. Raises InputError for options that contradict each other and for text that cannot be
-    read.
+    train, dev, test: two files, or one that holds both languages. file_format: format of the
+    latter, if its name does not say it. unnamed: languages to assume if nothing names them; None:
+    raise InputError. Raises InputError for options that contradict each other and for text that
+    cannot be read.
     """
     check_options(name, train, dev, test)
     languages = None if pair is None else parse_pair(pair)
@@ -349,7 +353,7 @@ def open_corpus(
 
 
 def check_options(name: str | None, train: object, dev: object, test: object) -> None:
-    """Raise InputError where the options of ``open_corpus`` contradict each other."""
+    """Raise InputError if the options of ``open_corpus`` contradict each other."""
     if train and name is not None:
         raise InputError("--corpus and --train exclude each other; give one of them")
     if name is None and not train and (dev or test):
@@ -357,7 +361,7 @@ def check_options(name: str | None, train: object, dev: object, test: object) ->
 
 
 def _check_names(files: Mapping[str, Files], languages: tuple[str, str] | None) -> None:
-    """See ``check_languages``; None: a bilingual file is to name them."""
+    """Check every split by ``check_languages``; None: a bilingual file will name the languages."""
     for split, of in files.items():
         if languages:
             check_languages(f"--{split}", of, languages)
@@ -367,9 +371,9 @@ def _read_text(
     name: str | None, languages: tuple[str, str] | None, train: Files | None, file_format: str,
     unnamed: tuple[str, str] | None,
 ) -> Corpus:  # fmt: skip
-    """The training text that is named, alone, or the corpus with all that it has.
+    """Return the named training text as a corpus, or the named corpus with all its splits.
 
-    languages: None for those of a bilingual file.
+    languages: None for those that the files name.
     """
     if train is None:
         return read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
@@ -378,6 +382,6 @@ def _read_text(
 
 
 def line_hashes(lines: Iterable[str]) -> NDArray[np.uint64]:
-    """Sorted 64-bit hashes of ``lines``: enough to see later whether a line was trained on."""
+    """Return sorted 64-bit hashes of ``lines``, to test later whether a line was trained on."""
     digests = (hashlib.blake2b(line.encode(), digest_size=8).digest() for line in lines)
     return np.sort(np.fromiter((int.from_bytes(d, sys.byteorder) for d in digests), np.uint64))

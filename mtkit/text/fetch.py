@@ -1,4 +1,4 @@
-"""Fetch a corpus of the catalog into the cache: download, verify, unpack, split, all or nothing."""
+"""Fetch a corpus into the cache: download, verify, unpack and split it, all or nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from mtkit.text.catalog import (
 from mtkit.text.held_out import draw
 from mtkit.text.lines import decode_lines
 
-MANY_TIMES = 4  # a file may be so much larger than the catalog says it roughly is
+MANY_TIMES = 4  # a file may exceed the approximate size in the catalog by this factor
 Pair = tuple[str, str]
 Pairs = Callable[[], Iterator[Pair]]  # each call reads the text from its beginning
 
@@ -41,11 +41,11 @@ def fetch(
     entry: Entry, place: str | None = None, patience: Patience | None = None,
     progress: Progress = lambda here, total: None,
 ) -> Path:  # fmt: skip
-    """The directory of the corpus in the cache, fetched anew whether it is there or not.
+    """Fetch the corpus, even if it is in the cache already; return its directory there.
 
-    place: URL or path from which its files come instead; that of the file itself, if it is one.
-    Raises InputError for files that are not what the catalog says, and WorkError where a server
-    fails or the disk is too small. The cache then is as it was, but for unfinished downloads.
+    place: URL or path of another directory with its files; the file itself, if there is only one.
+    Raises InputError for files that differ from the catalog, and WorkError if a server fails or
+    the disk is too small. After an error the cache is unchanged except for unfinished downloads.
     """
     out, sources = place_of(entry.name), sources_of(entry, place)
     check_space(entry)
@@ -59,7 +59,7 @@ def fetch(
         room.mkdir()
         try:
             counts = _write(entry, _texts(entry, files, room), scratch)
-        except InputError as error:  # what is cached is of no use, and its names say nothing
+        except InputError as error:  # drop useless downloads; name addresses, not cache files
             said = str(error).replace(f"{room}{os.sep}", "")
             for name, file in files.items():
                 said = said.replace(str(file), sources[name].address)
@@ -84,7 +84,7 @@ def fetch(
 
 
 def sources_of(entry: Entry, place: str | None = None) -> dict[str, Source]:
-    """The files that the corpus is made of, by name. Raises InputError for a bad ``place``."""
+    """Return name → source of the corpus's files. Raises InputError for a bad ``place``."""
     most = MANY_TIMES * entry.download + SMALL
     if entry.sacrebleu:
         data = _test_set(entry)
@@ -102,8 +102,10 @@ def sources_of(entry: Entry, place: str | None = None) -> dict[str, Source]:
 
 
 def _address(base: str, name: str, place: str | None, only: bool) -> str:
-    """Where the file ``name`` is: behind ``base``, or at ``place``, which may be the file itself
-    where it is the ``only`` one.
+    """URL or path of the file ``name``, under ``base`` or at ``place``.
+
+    only: there is no other file, so that ``place`` may be the file itself. Raises InputError for a
+    ``place`` without the file or with another scheme than HTTP.
     """
     if place is None:
         return base + name
@@ -120,7 +122,7 @@ def _address(base: str, name: str, place: str | None, only: bool) -> str:
 
 
 def check_space(entry: Entry) -> None:
-    """Raise WorkError where the disk of the cache has not the room that the corpus needs."""
+    """Raise WorkError if the disk of the cache has too little space for the corpus."""
     need, where = space_needed(entry), cache_directory().absolute()
     while not where.exists():
         where = where.parent
@@ -132,19 +134,19 @@ def check_space(entry: Entry) -> None:
 
 
 def space_needed(entry: Entry) -> int:
-    """Bytes of disk while it is fetched: the download, what it unpacks to, and the splits."""
+    """Bytes of disk needed to fetch it: the download, its unpacked content, and the splits."""
     return entry.download + 2 * entry.unpacked
 
 
 def _part_name(source: Source) -> str:
-    """The name of a download in the cache: another one for every address."""
+    """Name of a download in the cache, distinct for every address."""
     digest = hashlib.sha256(source.address.encode()).hexdigest()[:12]
-    name = re.sub(r"[^\w.-]", "_", source.address.rpartition("/")[2])  # Windows takes no "?"
+    name = re.sub(r"[^\w.-]", "_", source.address.rpartition("/")[2])  # Windows forbids "?"
     return f"{digest}-{name}"
 
 
 def _obtain(source: Source, to: Path, patience: Patience, progress: Progress) -> Path:
-    """The whole file, verified: where it lies locally, or as downloaded now or by a call before."""
+    """Return the complete, verified file: a local one, an earlier download, or a new one."""
     path = to if is_url(source.address) else Path(source.address)
     if path == to and not to.exists():
         download(source, to, patience, progress)
@@ -157,11 +159,11 @@ def _obtain(source: Source, to: Path, patience: Patience, progress: Progress) ->
 
 
 def _texts(entry: Entry, files: Mapping[str, Path], room: Path) -> dict[str, Pairs]:
-    """The pairs of each split, or of ``all``; what lies in archives is unpacked into ``room``."""
+    """Return the pairs of each split, or of ``all``; unpack members of archives into ``room``."""
     if entry.sacrebleu:
         [archive] = files.values()
         return {"test": partial(_read_lines, *_test_files(entry, archive, room))}
-    wanted = dict[str, dict[str, Path]]()  # of each archive its members
+    wanted = dict[str, dict[str, Path]]()  # archive → member → where to unpack it
     texts = dict[str, list[Path]]()
     for split, names in entry.texts().items():
         for name in names:
@@ -179,14 +181,14 @@ def _texts(entry: Entry, files: Mapping[str, Path], room: Path) -> dict[str, Pai
 
 
 def _pairs(entry: Entry, paths: list[Path]) -> Iterator[Pair]:
-    """The pairs of a split in these files, as the entry says that they are written."""
+    """Read the pairs of a split from these files, in the layout that the entry names."""
     if entry.layout == "comtrans":
         return _read_comtrans(paths[0], entry.encoding)
     return _read_lines(paths[0], paths[1], entry.encoding)
 
 
 def _lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of a plain or packed file, as ``iterate_lines`` has them, in any encoding."""
+    """Yield the lines of a plain or packed file in any encoding; see ``iterate_lines``."""
     for number, line in enumerate(unpacked(path)):
         if encoding != "utf-8":
             if not line.isascii() and _is_utf8(line):
@@ -206,7 +208,7 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _read_lines(source: Path, target: Path, encoding: str = "utf-8") -> Iterator[Pair]:
-    """Two files of equally many lines. Raises InputError where they are not."""
+    """Yield the pairs of two files. Raises InputError if their numbers of lines differ."""
     pairs = zip_longest(_lines(source, encoding), _lines(target, encoding))
     for number, (x, y) in enumerate(pairs, 1):
         if x is None or y is None:
@@ -218,7 +220,10 @@ def _read_lines(source: Path, target: Path, encoding: str = "utf-8") -> Iterator
 
 
 def _read_comtrans(path: Path, encoding: str) -> Iterator[Pair]:
-    """NLTK's aligned sentences: a line of source words, one of target words, one of links."""
+    """Yield pairs from NLTK's aligned sentences: a line each of source words, target words, links.
+
+    Raises InputError if the number of lines is not a multiple of three.
+    """
     lines = _lines(path, encoding)
     for x in lines:
         y, links = next(lines, None), next(lines, None)
@@ -231,9 +236,9 @@ def _read_comtrans(path: Path, encoding: str) -> Iterator[Pair]:
 
 
 def _test_set(entry: Entry) -> Any:
-    """sacreBLEU's description of a test set, of which it downloads nothing.
+    """Return sacreBLEU's description of a test set, without a download.
 
-    Raises InputError where it has none of this name and pair, in one file.
+    Raises InputError unless it has a test set of this name and pair, in one file with a checksum.
     """
     from sacrebleu.dataset import DATASETS
 
@@ -247,12 +252,12 @@ def _test_set(entry: Entry) -> Any:
 
 
 def _test_files(entry: Entry, archive: Path, room: Path) -> tuple[Path, Path]:
-    """Source and first reference of a test set as sacreBLEU reads them from its archive."""
+    """Return source and first reference of a test set, extracted from its archive by sacreBLEU."""
     data, pair = _test_set(entry), "-".join(entry.languages)
     listed = data.langpairs[pair]
     members = [listed["path"]] if isinstance(listed, dict) else listed
     take_out(archive, {m: room / m for m in members}, MANY_TIMES * entry.unpacked + SMALL)
-    data.maybe_download = lambda: None  # all that it reads is there
+    data.maybe_download = lambda: None  # the files that it reads are unpacked above
     data._rawdir, data._outdir = str(room), str(room)
     return Path(data.get_source_file(pair)), Path(data.get_reference_files(pair)[0])
 
@@ -261,7 +266,10 @@ def _test_files(entry: Entry, archive: Path, room: Path) -> tuple[Path, Path]:
 
 
 def _write(entry: Entry, texts: Mapping[str, Pairs], scratch: Path) -> dict[str, int]:
-    """Write ``train.LL``, ``dev.LL``, ``test.LL``, as far as there are such; pairs of each."""
+    """Write those of ``train.LL``, ``dev.LL``, ``test.LL`` that exist; return pairs per split.
+
+    Raises InputError if an expected split is empty.
+    """
     counts = dict[str, int]()
     with ExitStack() as stack:
         files = dict[str, Any]()
@@ -279,7 +287,7 @@ def _write(entry: Entry, texts: Mapping[str, Pairs], scratch: Path) -> dict[str,
 
 
 def _assigned(entry: Entry, texts: Mapping[str, Pairs]) -> Iterable[tuple[str, Pair]]:
-    """Every pair with its split: the official one, or the one that is drawn."""
+    """Return (split, pair) for every pair; the split is the official one or a drawn one."""
     if not entry.all:
         return ((split, pair) for split, pairs in texts.items() for pair in pairs())
     sizes = {split: entry.held_out[split] for split in ("dev", "test")}

@@ -1,4 +1,4 @@
-"""A glossary: phrases and how the user wants them translated."""
+"""Glossaries: source phrases and the translations that the user requires."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from mtkit.text.stems import stem
 from mtkit.text.terms import Term, read_terms
 from mtkit.text.tokenizer import is_verbatim
 
-LONGEST_PHRASE = 7  # tokens a side: no phrase of the decoder has more
+LONGEST_PHRASE = 7  # tokens per side, as in the decoder's phrases
 Words = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Compliance:
-    """Matches of a glossary in so many sentences, and those that were translated as it asks.
+    """How often a glossary matched, in how many sentences, and how often it was followed.
 
-    matched: the entries, by their source phrases, that matched at least once.
+    complied: matches translated as required. matched: the source phrases that matched at least
+    once.
     """
 
     sentences: int = 0
@@ -43,7 +44,7 @@ class Compliance:
             return "no match"
         count = f"{self.matches:,} match" + "es" * (self.matches > 1)
         where = f"{self.sentences:,} sentence" + "s" * (self.sentences > 1)
-        share = 100 * self.complied // self.matches  # 100 only where all are
+        share = 100 * self.complied // self.matches  # rounded down: 100 only if all complied
         return f"{count} in {where}, {self.complied:,} translated as asked ({share} %)"
 
 
@@ -51,8 +52,8 @@ class Compliance:
 class Glossary:
     """Source phrase → its translations, as word tokens.
 
-    inflected: a phrase also matches where only the stems of its words are those of the sentence.
-    left_out: terms of a termbase that are too long for an entry.
+    inflected: a phrase also matches if only the stems of its words match. left_out: number of
+    terms of a termbase that are too long for an entry.
     """
 
     entries: dict[Words, list[Words]] = field(default_factory=dict)
@@ -64,9 +65,9 @@ class Glossary:
         cls, path: Path, tokenize: Callable[[str], list[str]],
         languages: tuple[str, str] | None = None, inflected: bool = False,
     ) -> Glossary:  # fmt: skip
-        """The entries of a file; see ``read_terms`` for files and languages, ``of`` for the rest.
+        """Read a file; see ``read_terms`` for formats and languages, ``of`` for the entries.
 
-        Raises InputError where these do.
+        Raises InputError as these do.
         """
         return cls.of(read_terms(path, languages), tokenize, inflected)
 
@@ -74,23 +75,22 @@ class Glossary:
     def of(
         cls, terms: Sequence[Term], tokenize: Callable[[str], list[str]], inflected: bool = False
     ) -> Glossary:
-        """Terms as entries; those of the same source are alternatives.
+        """Return terms as entries; terms with the same source are alternatives.
 
-        Raises InputError, naming the line, for a phrase that is empty or too long; too long ones of
-        a termbase are left out, unless all are.
+        Raises InputError, naming the line, for a phrase that is empty or too long. Terms of a
+        termbase that are too long are left out instead, unless all are.
 
-        A phrase matches where a sentence has its tokens, case included; but the word with which a
-        sentence begins, or which follows a mark, may have a capital letter, and then so may the
-        first word of the translation. Limits: words have the same tokens everywhere; a mark at the
-        edge of the phrase has those it has beside a space, so that it does not match where the
-        sentence glues it to what stands outside: ``pre-`` in ``pre-war``, ``'s`` in ``Ann's``,
-        ``"Ox"`` in ``("Ox")``.
+        A phrase matches where a sentence has its tokens, case included. But the first word of a
+        sentence, or a word after punctuation, may have a capital letter, and then so may the first
+        word of the translation. Limit: punctuation at the edge of a phrase is tokenised as beside a
+        space, so the phrase does not match where a sentence joins it to its neighbour: ``pre-`` in
+        ``pre-war``, ``'s`` in ``Ann's``, ``"Ox"`` in ``("Ox")``.
 
-        ``inflected`` compares the first letters of words, without case and accents. Endings of
-        words that are longer match (``machine``, ``machines``); those of shorter words do not
-        (``car``, ``cars``), nor do changes inside a word (``mouse``, ``mice``), and other words
-        that begin alike match, too (``community``, ``communism``). The translation is as in the
-        file: nothing inflects it.
+        ``inflected`` compares the first letters of words (``stems``), without case and accents.
+        Endings of longer words match (``machine``, ``machines``). Endings of shorter words do not
+        (``car``, ``cars``), nor do changes inside a word (``mouse``, ``mice``). Unrelated words
+        with the same beginning match, too (``community``, ``communism``). The translation is used
+        as in the file; it is not inflected.
         """
         entries: dict[Words, list[Words]] = {}
         left_out, refusal = 0, ""
@@ -109,9 +109,9 @@ class Glossary:
         return cls(entries, inflected, left_out)
 
     def matches(self, words: Sequence[str]) -> list[tuple[int, int, list[Words]]]:
-        """(start, end, translations) of the longest matches from left to right; none overlap.
+        """Return (start, end, translations) of the longest matches from left to right, disjoint.
 
-        Inflected ones are looked for where no exact one is.
+        Inflected matches are sought only between the exact ones.
         """
         matches = []
         for start, end in self._spans(words):
@@ -125,17 +125,17 @@ class Glossary:
         return matches
 
     def note_left_out(self, path: Path) -> None:
-        """Say on stderr what of the file ``path`` is no entry."""
+        """Print on stderr how many terms of the file ``path`` were left out."""
         if self.left_out:
             entries = f"{self.left_out:,} entr" + ("ies" if self.left_out > 1 else "y")
             note(f"{path}: left out {entries} with more than {LONGEST_PHRASE} tokens on a side")
 
     def unmatched(self, compliance: Compliance) -> list[Words]:
-        """The source phrases that matched nothing."""
+        """Return the source phrases that matched nothing."""
         return [source for source in self.entries if source not in compliance.matched]
 
     def summary(self, compliance: Compliance) -> str:
-        """What to say after translating: how often it was followed, and how much never matched."""
+        """Describe how often the glossary was followed, and how many entries never matched."""
         total, unmatched = len(self.entries), len(self.unmatched(compliance))
         if not unmatched:
             return str(compliance)
@@ -154,7 +154,7 @@ class Glossary:
         return spans
 
     def _sources(self, words: Sequence[str], start: int, end: int) -> list[Words]:
-        """The source phrases that match there: one if exactly, perhaps several by their stems."""
+        """Return the source phrases that match there: an exact one, else all with these stems."""
         exact = next((r for r in _readings(words, start, end) if r in self.entries), None)
         return [exact] if exact else self._by_stems[_stems(words[start:end])]
 
@@ -168,10 +168,10 @@ class Glossary:
     def compliance(
         self, sources: Iterable[Sequence[str]], outputs: Iterable[Sequence[str]]
     ) -> Compliance:
-        """Of sentences and their translations, all as tokens, whoever translated them.
+        """Measure the compliance of tokenised translations, by any system, of tokenised sentences.
 
-        Matches that ask for the same translations need a place each; those that ask for others are
-        counted as if each had the output to itself.
+        Matches that require the same translations need one place each in the output. Matches that
+        require different translations are counted independently of each other.
         """
         sentences = matches = complied = 0
         matched = set[Words]()
@@ -192,7 +192,7 @@ def _check_not_empty(term: Term, source: Words, target: Words) -> None:
 
 
 def _too_long(term: Term, source: Words, target: Words) -> str:
-    """Which side has too many tokens, "" for none."""
+    """Return a message on the side with too many tokens; "" for none."""
     for name, words in (("source", source), ("target", target)):
         if len(words) > LONGEST_PHRASE:
             return (
@@ -203,7 +203,7 @@ def _too_long(term: Term, source: Words, target: Words) -> str:
 
 
 def _longest(words: Sequence[str], phrases: Collection[Words]) -> list[tuple[int, int]]:
-    """(start, end) of the longest phrases in ``words`` from left to right; none overlap."""
+    """Return (start, end) of the longest phrases in ``words`` from left to right, disjoint."""
     spans, start = list[tuple[int, int]](), 0
     longest = max(map(len, phrases), default=0)
     while start < len(words):
@@ -215,7 +215,7 @@ def _longest(words: Sequence[str], phrases: Collection[Words]) -> list[tuple[int
 
 
 def _readings(words: Sequence[str], start: int, end: int) -> Iterator[Words]:
-    """The words there, and with a small letter where the capital may be the sentence's."""
+    """Yield the words there, then with a small initial if the capital may be the sentence's."""
     yield tuple(words[start:end])
     if _is_capital(words, start):
         first = words[start]
@@ -223,7 +223,7 @@ def _readings(words: Sequence[str], start: int, end: int) -> Iterator[Words]:
 
 
 def _is_capital(words: Sequence[str], i: int) -> bool:
-    """Whether a word has a capital letter and begins the sentence, or follows a mark."""
+    """Return whether word ``i`` is capitalised and is the first, or follows punctuation."""
     begins = i == 0 or not any(map(str.isalnum, words[i - 1]))
     return begins and words[i][:1].isupper()
 
@@ -233,12 +233,12 @@ def _capital(word: str) -> str:
 
 
 def _stems(words: Sequence[str]) -> Words:
-    """By which words match; numbers and placeholders only by themselves."""
+    """Return the keys by which inflected words match; verbatim tokens match only exactly."""
     return tuple(word if is_verbatim(word) else stem(word) for word in words)
 
 
 def _places(ways: frozenset[Words], output: Sequence[str]) -> int:
-    """How often one of ``ways`` stands in the output: as many places as do not overlap."""
+    """Return the largest number of disjoint places in ``output`` that hold one of ``ways``."""
     count = begin = 0
     for end in range(1, len(output) + 1):  # the place that ends first leaves most room for others
         if any(tuple(output[max(begin, end - len(way)) : end]) == way for way in ways):

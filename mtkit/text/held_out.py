@@ -1,8 +1,8 @@
-"""Which pairs of a text without official splits become dev and test.
+"""Draw dev and test from a text without official splits.
 
-The rule: they are drawn, by a seed, from the pairs of which neither side comes twice in the text,
-case, digits, punctuation and spaces aside (``repeats.near``). So whatever comes several times stays
-together in train, and no line of dev or test is nearly one of train.
+Pairs are drawn, with a seed, from those of which neither side is repeated in the text when case,
+digits, punctuation and spaces are ignored (``repeats.near``). So all repeated lines stay in train,
+and no line of dev or test is a near-duplicate of a line of train.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from mtkit.text.repeats import near
 
-MOST = 10  # at least so many times the pairs that are drawn for a split are in the text
-CHUNK = 100_000  # pairs that are in memory as text
+MOST = 10  # a split gets at most 1 / MOST of the pairs
+CHUNK = 100_000  # pairs held in memory as text
 
 
 def draw(pairs: Iterable[tuple[str, str]], sizes: Mapping[str, int], seed: int) -> dict[int, str]:
-    """The rows that leave train, each with its split; fewer than asked for of a small text.
+    """Return row → split of the pairs drawn from train; fewer than wanted from a small text.
 
-    sizes: pairs wanted of each split. Memory: 17 bytes a pair, and some more while they are sorted.
+    sizes: pairs wanted in each split. Memory: 17 bytes per pair, and more while they are sorted.
     """
     source, target, filled = (np.concatenate(part) for part in zip(*_keys(pairs), strict=True))
     free = np.flatnonzero(_once(source) & _once(target) & filled)
@@ -38,8 +38,9 @@ def draw(pairs: Iterable[tuple[str, str]], sizes: Mapping[str, int], seed: int) 
 def _keys(
     pairs: Iterable[tuple[str, str]],
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
-    """Of chunk after chunk, the last one perhaps empty: the ``near`` key of each side, and which
-    pairs have text on both.
+    """Yield per chunk the ``near`` keys of source and target, and which pairs have text on both.
+
+    The last chunk may be empty.
     """
     left, chunk = iter(pairs), [("", "")]
     while chunk:
@@ -50,6 +51,6 @@ def _keys(
 
 
 def _once(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of ``keys`` come once."""
+    """Return which ``keys`` occur exactly once."""
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     return np.asarray(counts[inverse] == 1)

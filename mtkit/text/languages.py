@@ -1,7 +1,7 @@
-"""Which file names tell a language: those that end in an ISO 639 code, as train.en, my.pt-BR.gz do.
+"""Language codes at the end of file names (ISO 639), as in train.en or my.pt-BR.gz.
 
-A code of two letters is one that ISO 639-1 lists. Three letters are taken for a code unless files
-of other kinds usually end in them. A script, a region or both may follow: zh-Hans, en-GB, pt_BR.
+A two-letter code must be listed in ISO 639-1. Three letters count as a code unless they are a
+common file name extension. A script, a region or both may follow: zh-Hans, en-GB, pt_BR.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ISO_639_1 = frozenset(
     os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta
     te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu""".split()  # noqa: SIM905
 )
-# What people call them, in English, in the language itself, and what neighbours say.
+# Language names: in English, in the language itself, and some in neighbouring languages.
 _NAMES = """
     ar Arabic العربية, bg Bulgarian български, bn Bengali বাংলা, ca Catalan català, cs Czech čeština,
     cy Welsh Cymraeg, da Danish dansk, de German Deutsch allemand alemán tedesco, el Greek ελληνικά,
@@ -41,7 +41,7 @@ NAMES = {
     for code, *names in (entry.split() for entry in _NAMES.split(","))
     for name in names
 }
-# What names end in that says no language, though ISO 639-3 has some of these codes, too.
+# File name extensions that name no language, although some are codes of ISO 639-3.
 _NO_LANGUAGE = frozenset(
     """all asc ass bak bin bpe cfg csv cut dat dev doc exe gif htm hyp ids idx inc inf ini iso jpg
     lem lex log low lst map new npy odt old one org out pdf php png pos pot raw ref rst rtf seg
@@ -54,12 +54,12 @@ _CODE = re.compile(
 
 
 def unpacked(path: Path) -> str:
-    """The name of a file without what says that it is compressed."""
+    """Return the name of a file without the suffix of a compression format."""
     return path.stem if path.suffix in PACKED else path.name
 
 
 def language_of(path: Path) -> str:
-    """The language that a file name ends in: ``train.tok.de.gz`` → ``de``; "" where in none."""
+    """Return the language code that a file name ends in: ``train.tok.de.gz`` → ``de``; else ""."""
     stem, _, suffix = unpacked(path).rpartition(".")
     if not (code := _CODE.fullmatch(suffix)):
         return ""
@@ -69,19 +69,18 @@ def language_of(path: Path) -> str:
 
 
 def languages_named(source: Path, target: Path) -> tuple[str, str]:
-    """The languages that two file names end in; the same three letters are none: a.foo, b.foo."""
+    """Return the languages of two file names; the same three letters are none: a.foo, b.foo."""
     pair = language_of(source), language_of(target)
     return ("", "") if pair[0] == pair[1] and len(pair[0]) == 3 else pair
 
 
 def is_listed(code: str) -> bool:
-    """Whether ``code`` is a language that ISO 639-1 lists, script and region apart."""
+    """Return whether ISO 639-1 lists ``code``, apart from its script and region."""
     return bool(_CODE.fullmatch(code)) and base(code) in ISO_639_1
 
 
 def language_called(name: str) -> str:
-    """The ISO 639-1 code of a language that is called or coded so, script and region apart; "" for
-    none.
+    """Return the ISO 639-1 code of a language by its name or code; "" for any other word.
 
     >>> [language_called(name) for name in ("German", "DEUTSCH", "de-AT", "dog")]
     ['de', 'de', 'de', '']
@@ -91,10 +90,10 @@ def language_called(name: str) -> str:
 
 
 def base(language: str) -> str:
-    """A code without script and region: ``en-GB`` → ``en``."""
+    """Return a code without script and region: ``en-GB`` → ``en``."""
     return re.split("[-_]", language)[0].lower()
 
 
 def surely_differ(a: str, b: str) -> bool:
-    """Whether two codes are of different languages, as far as two letters can tell."""
+    """Return whether two codes are different languages, both listed in ISO 639-1."""
     return base(a) != base(b) and {base(a), base(b)} <= ISO_639_1

@@ -1,4 +1,4 @@
-"""Lines of text: UTF-8, split on ``\\n`` only, and bytes that are none are named by their place."""
+"""Lines of UTF-8 text, split on ``\\n`` only; errors name the line and byte of invalid UTF-8."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BLOCK = 1 << 14  # lines that are decoded together
 
 
 def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
-    r"""UTF-8 ``data`` as lines, split on ``\n`` only; a BOM and ``\r\n`` are tolerated.
+    r"""Decode UTF-8 ``data`` into lines, split on ``\n`` only; a BOM and ``\r\n`` are tolerated.
 
-    ``before`` so many lines came before it. Raises InputError naming ``name``, line and byte where
-    the bytes are no UTF-8, and for a line that ``check_line`` refuses.
+    before: number of lines before ``data``. Raises InputError, naming ``name``, line and byte, for
+    invalid UTF-8, and for a line that ``check_line`` refuses.
     """
     for k, part in enumerate(data.split(b"\n") if len(data) > LONGEST_LINE else (), before + 1):
         check_line(name, k, part)
@@ -45,24 +45,27 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
 
 
 def stream_lines(stream: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of ``stream``, each as soon as it is there; see ``decode_lines``."""
+    """Yield the lines of ``stream``, each as soon as it arrives; see ``decode_lines``."""
     for before, data in enumerate(iter(partial(stream.readline, LONGEST_LINE + 1), b"")):
         yield from decode_lines(data, name, before)
         if not data.endswith(b"\n"):
-            return  # on a terminal reading on would ask for the end once more
+            return  # on a terminal, another read would need a second end-of-file
 
 
 def iterate_lines(path: Path) -> Iterator[str]:
-    """The lines of a plain or packed file, one by one. Raises InputError as ``unpacked`` does."""
+    """Yield the lines of a plain or packed file.
+
+    Raises InputError as ``unpacked`` and ``decode_lines`` do.
+    """
     for before, data in enumerate(unpacked(path)):
         yield from decode_lines(data, str(path), before)
 
 
 class Lines:
-    """Lines that ``read`` reads anew each time: checked and counted before the first is used, and
-    none held.
+    """Lines that each iteration reads again by ``read``, so that none is held in memory.
 
-    Raises InputError where ``read`` does, and where it reads others than before.
+    The constructor reads them once to check and count them. Raises InputError where ``read`` does,
+    and if an iteration reads other lines than the constructor.
     """
 
     def __init__(self, name: str, read: Callable[[], Iterable[str]]) -> None:
@@ -74,7 +77,7 @@ class Lines:
 
     def __iter__(self) -> Iterator[str]:
         of = hashlib.blake2b(digest_size=16)
-        for line in islice(self.read(), self.total):  # not what is added meanwhile
+        for line in islice(self.read(), self.total):  # ignore lines appended since
             of.update(f"{line}\n".encode())
             yield line
         if of.hexdigest() != self.digest:
@@ -82,13 +85,14 @@ class Lines:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The same, all at once."""
+    """Return all lines of a plain or packed file; see ``iterate_lines``."""
     return decode_lines(b"".join(unpacked(path)), str(path))
 
 
 class Texts(Sequence[str]):
-    """Lines in one piece of UTF-8: mostly a byte a character and eight a line, where each as an
-    object of its own takes fifty more.
+    """Lines in one UTF-8 buffer: mostly one byte per character, and eight per line.
+
+    A ``str`` object per line would take fifty bytes more.
     """
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
@@ -100,14 +104,14 @@ class Texts(Sequence[str]):
 
     @classmethod
     def read(cls, path: Path) -> Texts:
-        """A plain or packed file. Raises InputError as ``read_lines`` does."""
+        """Read a plain or packed file. Raises InputError as ``read_lines`` does."""
         return cls(_decoded(path))
 
     def __len__(self) -> int:
         return len(self.begin) - 1
 
     def __getitem__(self, k: Any) -> Any:
-        """Line ``k``; of a slice a list."""
+        """Return line ``k``, or a list of lines for a slice."""
         if isinstance(k, slice):
             return [self[i] for i in range(*k.indices(len(self)))]
         k = range(len(self))[k]
@@ -124,7 +128,7 @@ class Texts(Sequence[str]):
 
 
 def _decoded(path: Path) -> Iterator[str]:
-    """Its lines, of which but a block is held."""
+    """Yield the lines of a plain or packed file; only a block of them is in memory."""
     rest, before = unpacked(path), 0
     while block := list(islice(rest, BLOCK)):
         yield from decode_lines(b"".join(block), str(path), before)

@@ -1,17 +1,17 @@
-"""Lines too long to translate at once: cut into pieces, and their translations joined again.
+"""Sentences too long to translate at once: cut into pieces, translated and joined again.
 
-A search takes memory that grows with the length of its sentence, and what is far longer than any
-sentence of the training text is translated badly. A piece ends behind the last sentence end in
-reach, else behind the last comma, else where the reach ends. Each is a sentence of its own to every
-model, so that a translation of the whole is one of each piece and its score the sum of theirs:
+The memory of a search grows with the length of the sentence, and a sentence far longer than those
+of the training text is translated badly. A piece ends after the last sentence end within the
+limit, else after the last comma, else at the limit. Every model treats a piece as a sentence. The
+translation of the whole joins those of the pieces, and its score is the sum of theirs:
 
-    score(y) = Σ_p score(y_p)        features likewise; tokens, links and segments follow each other
+    score(y) = Σ_p score(y_p)        features likewise; tokens, links and segments are concatenated
 
-The ``</s>`` inside is not in ``token_logprobs``, which thus still has one entry for each token and
-one for the end; where there is more than one piece its sum is not ln P(y) nor the feature ``lm``.
+``token_logprobs`` leaves out the ``</s>`` of all pieces but the last, so it has one entry per token
+and one for the end. With more than one piece its sum is neither ln P(y) nor the feature ``lm``.
 
-Limits: no word moves from one piece into another, and a glossary's phrase that the cut divides is
-not found.
+Limits: no word moves from one piece to another, and a glossary's phrase that a cut divides does not
+match.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ def by_pieces(
     sentences: Sequence[Sequence[str]], spans: Sequence[Sequence[Span]], translate: Translate,
     k: int, detokenize: Detokenize,
 ) -> list[list[Hypothesis]]:  # fmt: skip
-    """The k best translations of sentences of words that ``cut`` divided into ``spans``.
+    """Return the k best translations of tokenised sentences that ``cut`` divided into ``spans``.
 
-    ``translate`` gets all pieces of all sentences in one call. Nothing comes of no piece.
+    ``translate`` gets all pieces of all sentences in one call. A sentence without pieces has the
+    translation ``EMPTY``.
     """
     pieces = [s[a:b] for s, cuts in zip(sentences, spans, strict=True) for a, b in cuts]
     translations = iter(translate(pieces))
@@ -49,7 +50,7 @@ def by_pieces(
 
 
 def cut(words: Sequence[str], sizes: Sequence[int], longest: int) -> list[Span]:
-    """Spans of at most ``longest`` in all, word i counting ``sizes[i]``; a larger one is alone.
+    """Return spans of total size ≤ ``longest``; word i has ``sizes[i]``, a larger word is alone.
 
     >>> cut("one , two . three four".split(), [1] * 6, 5)
     [(0, 4), (4, 6)]
@@ -70,9 +71,9 @@ def cut(words: Sequence[str], sizes: Sequence[int], longest: int) -> list[Span]:
 
 
 def _ends_with(marks: frozenset[str], words: Sequence[str], at: int) -> bool:
-    """Whether one of ``marks``, or a quotation mark behind it, stands before the space at ``at``.
+    """Return whether a mark, perhaps with a closing quote or bracket, ends just before word ``at``.
 
-    What is glued to the next word ends nothing: the text has no space there, as in "a.b".
+    A mark joined to the next word does not count: the text has no space there, as in "a.b".
     """
     last, following = words[at - 1], words[at]
     if last.endswith(JOINER) or following.startswith(JOINER):
@@ -85,10 +86,10 @@ def _ends_with(marks: frozenset[str], words: Sequence[str], at: int) -> bool:
 def join(
     pieces: Sequence[Sequence[Hypothesis]], spans: Sequence[Span], k: int, detokenize: Detokenize
 ) -> list[Hypothesis]:
-    """The k best of the whole from the k best of each piece, all of them best first."""
+    """Return the k best of the whole from the k best of each piece; all lists are best first."""
     if len(pieces) == 1:
         return list(pieces[0])
-    by_text: dict[str, Hypothesis] = {}  # other pieces may make the same text
+    by_text: dict[str, Hypothesis] = {}  # different pieces may join to the same text
     for score, places in best_sums([[h.score for h in piece] for piece in pieces], k):
         parts = [piece[i] for piece, i in zip(pieces, places, strict=True)]
         whole = _concatenate(parts, spans, score, detokenize)
@@ -97,9 +98,10 @@ def join(
 
 
 def best_sums(rows: Sequence[Sequence[float]], k: int) -> list[tuple[float, list[int]]]:
-    """The k best sums of one number of each row, with their places; rows are sorted, best first.
+    """Return the k best sums of one number per row, with their indices; rows are best first.
 
-    Sum i and place j of the next row make a sum that (i + 1)(j + 1) − 1 others are no worse than.
+    For sum i and index j of the next row, (i + 1)(j + 1) − 1 other sums are at least as good. So
+    only j < k // (i + 1) can be among the k best.
 
     >>> best_sums([[0.0, -1.0], [0.0, -3.0]], 3)
     [(0.0, [0, 0]), (-1.0, [1, 0]), (-3.0, [0, 1])]

@@ -1,4 +1,4 @@
-"""Lines that come again: the same, or the same but for case, digits, punctuation and blanks."""
+"""Repeated lines: identical, or identical except for case, digits, punctuation and spaces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Bool = NDArray[np.bool_]
 _DELETED = (string.punctuation + string.whitespace.replace("\n", "")).encode()
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _ZEROS = re.compile(rb"00+")
-# Punctuation beyond ASCII: Latin-1, General Punctuation, of Arabic, CJK and full width.
+# Non-ASCII punctuation: Latin-1, General Punctuation, Arabic, CJK, full-width forms.
 _PUNCTUATION = re.compile(
     rb"\xc2[\xa0-\xbf]|\xe2[\x80-\x81][\x80-\xbf]|\xd8[\x8c\x9b\x9f]|\xe3\x80[\x80-\xa0]"
     rb"|\xef\xbc[\x81-\x8f\x9a-\xa0]|\xef\xbd[\x9b-\xad]"
@@ -22,14 +22,14 @@ _PUNCTUATION = re.compile(
 
 
 def exact(lines: Sequence[str]) -> Int64:
-    """A 64-bit number for each line, the same for the same line; of this process alone."""
+    """Return a hash of each line, int64 (len(lines),); comparable within this process only."""
     return np.fromiter(map(hash, lines), np.int64, len(lines))
 
 
 def near(lines: Sequence[str]) -> Int64:
-    """The same of what is left without case, punctuation and blanks, each number being one digit.
+    """Return hashes as ``exact`` does, but without case, punctuation and spaces.
 
-    A line of which nothing is left keeps its own number.
+    Every number becomes one digit. A line of which nothing is left is hashed unchanged.
     """
     data = "\n".join(lines).lower().encode("utf-8", "surrogatepass")
     if not data.isascii():
@@ -44,7 +44,7 @@ def near(lines: Sequence[str]) -> Int64:
 
 
 def together(*keys: Int64) -> Int64:
-    """One number for the numbers of several sides."""
+    """Combine the hashes of several sides into one per row."""
     mixed = np.zeros(len(keys[0]), np.uint64)
     for key in keys:
         mixed = (mixed ^ key.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
@@ -53,7 +53,7 @@ def together(*keys: Int64) -> Int64:
 
 
 def repeated(keys: Int64) -> Bool:
-    """Which rows have the key of an earlier row."""
+    """Return which rows have the key of an earlier row."""
     _, first = np.unique(keys, return_index=True)
     later = np.ones(len(keys), bool)
     later[first] = False

@@ -1,6 +1,7 @@
-"""Files that are no two plain texts, whatever their lines count: markup, tables, one side twice.
+"""Reject files that are not two plain texts: markup, tables, the same text twice.
 
-Cheap next to reading: the first lines show the format, and some thousand show copied sides.
+The checks are cheap compared with reading: the first lines show the format, and a sample of at
+most 1,000 lines shows whether a side may be copied.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from mtkit.text.languages import unpacked
 
 FIRST = 20  # lines that show a format
 NEARLY_ALL = 0.9
-MANY = 20  # lines of which many can't be the same in two languages by chance
-SEEN = 0.1  # of the dev set: greetings and captions come back, but not so many
+MANY = 20  # lines: from so many on, equal lines on both sides are no coincidence
+SEEN = 0.1  # share of the dev set: greetings and captions repeat, but not more than this
 NAME = 3  # words: a longer line is a sentence
-BLOCK = 1 << 14  # lines that are looked at together
+BLOCK = 1 << 14  # lines that are checked together
 XML, JSON = "XML", "JSON"
 TSV, CSV = "a table with TABs (TSV)", "a table with commas (CSV)"
 _ROOTS = (("tmx", "<tmx"), ("xliff", "<xliff"))
-# Control characters but TAB, what other tools take for line ends, a BOM inside, lost text, fields.
+# Control characters except TAB, other line separators, a BOM inside, U+FFFD, ``|||``.
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffd]|\\|\\|\\|")
 _XML = re.compile(
     r"<(\?xml|!doctype|(tmx|xliff|tei|srcset|refset|tstset|mteval)\b|html\b(?!.*</html>))", re.I
@@ -36,9 +37,9 @@ _CSV = re.compile(r'"([^"]|"")*"(,"([^"]|"")*")+')  # "…","…"
 
 
 def check_format(path: Path, lines: Sequence[str]) -> None:
-    """Raise InputError for a file of XML, JSON lines, TSV or CSV; its lines are not all blank.
+    """Raise InputError for a file of XML, JSON lines, TSV or CSV; not all lines may be blank.
 
-    The message says how a file is named that ``formats`` reads.
+    If ``formats`` can read the file, the message says with which options.
     """
     numbered = ((n, line.strip()) for n, line in enumerate(lines, 1))
     first = list(islice(((n, line) for n, line in numbered if line), FIRST))
@@ -54,7 +55,7 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
 
 
 def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
-    """Warn where source lines of the dev set are in the training text."""
+    """Warn if more than 10 % of the source lines of the dev set are in the training text."""
     known = {*dev}.intersection(train)
     if (seen := sum(line in known for line in dev)) > SEEN * len(dev):
         note(
@@ -64,7 +65,7 @@ def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
 
 
 def remark(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str]) -> None:
-    """Say in one line what most likely is damage; nothing of clean text."""
+    """Print one line about lines that are probably damaged; nothing if there are none."""
     blank = []
     if "" in source or "" in target:
         blank = [n for n, pair in enumerate(zip(source, target, strict=True), 1) if "" in pair]
@@ -83,7 +84,7 @@ def remark(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str
 
 
 def _odd(lines: Sequence[str]) -> list[int]:
-    """The numbers of lines in which ``_ODD`` matches; most texts are clean at first sight."""
+    """Return the numbers of lines in which ``_ODD`` matches; a fast test skips clean blocks."""
     found, rest = list[int](), iter(enumerate(lines, 1))
     while block := list(islice(rest, BLOCK)):
         text = " ".join(line for _, line in block).replace("\xa0", " ").replace("\t", " ")
@@ -93,7 +94,7 @@ def _odd(lines: Sequence[str]) -> list[int]:
 
 
 def _format(suffix: str, lines: Sequence[str]) -> str | None:
-    """What the first lines that are not blank are, if no plain text."""
+    """Return the format that the first non-blank lines show; None for plain text."""
     tabs = [line.count("\t") for line in lines]
     usual = max(tabs, key=tabs.count)
     if _XML.match(lines[0]) or _nearly_all([bool(_TAGGED.fullmatch(line)) for line in lines]):
@@ -108,7 +109,7 @@ def _format(suffix: str, lines: Sequence[str]) -> str | None:
 
 
 def _bilingual(kind: str, lines: Sequence[str]) -> str:
-    """The format of ``formats`` that a kind of file may be in; "" for none."""
+    """Return the format of ``formats`` that may read this kind of file; "" for none."""
     if kind == XML:
         return next((name for name, root in _ROOTS if any(root in line for line in lines)), "")
     return "jsonl" if kind == JSON and lines[0][:1] == "{" != lines[0] else "tsv" * (kind == TSV)
@@ -122,16 +123,16 @@ def _is_object(line: str) -> bool:
 
 
 def _nearly_all(of_lines: Sequence[bool]) -> bool:
-    """Whether nearly all are true; one line alone says nothing."""
+    """Return whether at least ``NEARLY_ALL`` are true; False for one line alone."""
     return len(of_lines) > 1 and sum(of_lines) >= NEARLY_ALL * len(of_lines)
 
 
 def check_sides(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str]) -> None:
-    """Raise InputError where the sides are the same, and warn where half of their lines are.
+    """Raise InputError if the sides are the same, and warn if half of their lines or more are.
 
-    A few names and numbers may be the same in both languages, a sentence or many lines may not.
+    A few names and numbers may be the same in both languages; a sentence or ``MANY`` lines may not.
     """
-    step = len(source) // 1000 + 1  # half a sample is the same before all lines are compared
+    step = len(source) // 1000 + 1  # compare all lines only if half of a sample is the same
     if 2 * sum(map(eq, source[::step], target[::step])) < len(source[::step]):
         return
     numbered = enumerate(zip(source, target, strict=True), 1)

@@ -1,13 +1,13 @@
-"""Parallel text as integers on disk, and how it is cut into shards.
+"""Parallel text as integers on disk, cut into shards.
 
-    source/words.npy    int32 (N,)      the ids of all source words, one behind the other
+    source/words.npy    int32 (N,)      the ids of all source words, concatenated
     source/begin.npy    int64 (S + 1,)  sentence s is words[begin[s] : begin[s + 1]]
-    source.json         the words by id; and the same of the target
-    shards.json         the rest of ``Shards``
+    source.json         the words by id; the target has the same three files
+    shards.json         the other fields of ``Shards``
 
-Shard k is the sentence pairs ``begin[k] : begin[k + 1]``. How many there are depends on the text
-alone: each has about ``LARGEST`` words at most, so that what is made of it fits anywhere. A small
-text is one shard, and is looked at as a whole.
+Shard k is the sentence pairs ``begin[k] : begin[k + 1]``. The number of shards depends on the text
+alone. Each has about ``LARGEST`` words at most, so that what is computed from it fits in memory. A
+small text is one shard.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Side(NamedTuple):
 
     words: NDArray[np.int32]  # (N,)
     begin: NDArray[np.int64]  # (S + 1,) from 0
-    offset: int  # the place of words[0] in the whole text
+    offset: int  # index of words[0] in the whole text
 
 
 @dataclass(frozen=True)
 class Shards:
-    """A text on disk; small, to be sent to whoever reads it."""
+    """A text on disk; this object is small and can be sent to other processes."""
 
     directory: Path
     begin: tuple[int, ...]  # sentence pairs; see the head of the module
@@ -61,14 +61,14 @@ class Shards:
         return self.begin[-1]
 
     def side(self, name: str, k: int) -> Side:
-        """One of ``SIDES`` of shard ``k``."""
+        """Read the side ``name``, one of ``SIDES``, of shard ``k``."""
         place = self.directory / name
         begin = load(place / "begin.npy", self.begin[k], self.begin[k + 1] + 1)
         words = load(place / "words.npy", int(begin[0]), int(begin[-1]))
         return Side(words, begin - begin[0], int(begin[0]))
 
     def mapped(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """One of ``SIDES`` of the whole text, words and begins, left on the disk."""
+        """Return words, int32 (N,), and begins, int64 (S + 1,), of a whole side, memory-mapped."""
         words, begin = (
             np.asarray(np.load(self.directory / name / f"{array}.npy", mmap_mode="r"))
             for array in ("words", "begin")
@@ -76,13 +76,13 @@ class Shards:
         return words, begin
 
     def vocabulary(self, name: str) -> Vocabulary:
-        """The words of one of ``SIDES``."""
+        """Return the vocabulary of one of ``SIDES``."""
         return Vocabulary.load(self.directory / f"{name}.json")
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """The words of each source sentence, then of each target sentence; read anew each time."""
+    """The words of all source, then all target sentences; every iteration reads them again."""
 
     text: Shards
 
@@ -96,7 +96,7 @@ class Sentences:
 
 
 def write(directory: Path, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Shards:
-    """Write tokenised sentence pairs, read once, one after the other; words by first appearance."""
+    """Write tokenised sentence pairs, in one pass; words are numbered by first appearance."""
     ids = [_numbers() for _ in SIDES]
     with ExitStack() as stack:
         files = []
@@ -124,25 +124,25 @@ def write(directory: Path, pairs: Iterable[tuple[Sequence[str], Sequence[str]]])
 
 
 def read(directory: Path) -> Shards:
-    """What ``write`` wrote, which may have been moved since."""
+    """Read what ``write`` wrote; the directory may have been moved since."""
     saved = json.loads((directory / "shards.json").read_text(encoding="utf-8"))
     return Shards(directory, *(tuple(saved[name]) for name in ("begin", "sizes", "tokens")))
 
 
 def of(text: Bitext, tokenizer: WordTokenizer, stages: Stages) -> Shards:
-    """The tokens of a text, written in a stage of their own."""
+    """Tokenise a text and write it as shards, in a stage of its own."""
     sides = (map(tokenizer.tokenize, side) for side in (text.source, text.target))
     return read(stages.once("text", lambda into: write(into, zip(*sides, strict=True))))
 
 
 def _numbers() -> defaultdict[str, int]:
-    """Ids by word: the next for a new one; what is spelled like a special symbol is unknown."""
+    """Return ids by word: a new word gets the next id, one spelled like a special symbol UNK."""
     specials = dict.fromkeys(SPECIALS, UNK)
     return defaultdict(count(len(SPECIALS)).__next__, specials)
 
 
 def _cut(directory: Path, sizes: tuple[int, int]) -> Shards:
-    """Shards of about equally many words."""
+    """Cut the text in ``directory`` into shards of about equally many words."""
     begins = [np.load(directory / side / "begin.npy", mmap_mode="r") for side in SIDES]
     words = begins[0] + begins[1]
     total, pairs = int(words[-1]), len(words) - 1

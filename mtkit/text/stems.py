@@ -1,4 +1,4 @@
-"""The beginning of a word, which says more of its meaning than the end (Fraser & Marcu 2005)."""
+"""Word stems: the first letters, which carry more meaning than the last (Fraser & Marcu 2005)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ STEM = 5  # letters
 
 
 def stem(word: str) -> str:
-    """The first letters, without accents and case: of ἀνθρώπους ανθρω."""
+    """Return the first ``STEM`` letters, without accents and case: ἀνθρώπους → ανθρω."""
     bare = unicodedata.normalize("NFD", word.casefold())
     return "".join(c for c in bare if not unicodedata.combining(c))[:STEM]

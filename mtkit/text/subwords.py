@@ -1,7 +1,7 @@
 """Byte-pair encoding (Sennrich et al. 2016): words as sequences of frequent pieces.
 
-The merges are learnt by the Hugging Face ``tokenizers`` library on source and target together, so
-that names and numbers are spelled alike on both sides. The last piece of a word ends in ``</w>``.
+The Hugging Face ``tokenizers`` library learns the merges on source and target together, so that
+names and numbers are spelled alike on both sides. The last piece of a word ends in ``</w>``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ END_OF_WORD = "</w>"
 
 @dataclass(frozen=True)
 class Encoded:
-    """A sentence in subwords: ``ids`` without specials; piece i is of word ``words[i]``."""
+    """A sentence in subwords: ``ids`` without specials; piece i belongs to word ``words[i]``."""
 
     ids: list[int]
     words: list[int]
@@ -42,12 +42,12 @@ class Subwords:
 
     @classmethod
     def train(cls, sentences: Iterable[Sequence[str]], size: int) -> Subwords:
-        """Learn at most ``size`` pieces, specials and characters included, always the same ids.
+        """Learn at most ``size`` pieces, specials and characters included, with reproducible ids.
 
-        sentences: they are gone through twice.
+        sentences: iterated over twice.
         """
-        # The library numbers the characters that end a word in the order of a hash table, which
-        # differs from run to run; named beforehand, they keep the order they are named in.
+        # The library numbers the last characters of words in the order of a hash table, which
+        # differs from run to run. Given as special tokens, they keep the order given.
         endings = sorted({word[-1] + END_OF_WORD for words in sentences for word in words})
         learner = _tokenizer()
         trainer = BpeTrainer(
@@ -55,7 +55,7 @@ class Subwords:
             show_progress=False,
         )  # fmt: skip
         learner.train_from_iterator((" ".join(words) for words in sentences), trainer)
-        # What is learnt without what was named: text that spells such a piece must stay text.
+        # Drop the special tokens but keep the pieces: text that spells one must stay text.
         model = json.loads(learner.to_str())["model"]
         merges = [tuple(merge) for merge in model["merges"]]
         return cls(_tokenizer(vocab=model["vocab"], merges=merges))
@@ -64,7 +64,7 @@ class Subwords:
         return len(self.pieces)
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
-        """The pieces of each sentence of word tokens (which contain no blanks)."""
+        """Return the pieces of each sentence of word tokens (which contain no spaces)."""
         distinct = list(dict.fromkeys(word for words in sentences for word in words))
         encodings = self._tokenizer.encode_batch(distinct, add_special_tokens=False)
         pieces = {
@@ -76,12 +76,12 @@ class Subwords:
         return list(map(Encoded, ids, owners))
 
     def characters(self, word: str) -> list[int]:
-        """What a word is before any merge; ``UNK`` for a character that the text did not have."""
+        """Return the character ids of a word before any merge; ``UNK`` for an unseen character."""
         spelled = [*word[:-1], word[-1] + END_OF_WORD]
         return [UNK if (i := self._id(c)) < len(SPECIALS) else i for c in spelled]
 
     def merges(self) -> list[tuple[int, int, int]]:
-        """Ids of a, b and of the piece ab that they make, in the order they were learnt."""
+        """Return the ids of a, b and ab for each merge a + b → ab, in the order learnt."""
         learnt = json.loads(self._tokenizer.to_str())["model"]["merges"]
         return [(self._id(a), self._id(b), self._id(a + b)) for a, b in learnt]
 
@@ -90,7 +90,7 @@ class Subwords:
         return UNK if number is None else number
 
     def decode(self, ids: Sequence[int], unknown: Sequence[str] = ()) -> list[str]:
-        """The word tokens that ``ids`` spell; the k-th unknown piece is spelled ``unknown[k]``."""
+        """Return the word tokens that ``ids`` spell, the k-th unknown piece as ``unknown[k]``."""
         words, copied = [], iter(unknown)
         for part in self.words(ids):
             own = [ids[k] for k in part]
@@ -101,8 +101,10 @@ class Subwords:
         return words
 
     def words(self, ids: Sequence[int]) -> list[list[int]]:
-        """The places in ``ids`` of each word that they spell. An unknown piece is a word by itself:
-        what stands before it, even unfinished, is another, as is what is unfinished in the end.
+        """Return for each word the indices in ``ids`` of its pieces.
+
+        An unknown piece is a word by itself. Pieces without an ``</w>`` before it, or at the end of
+        the sentence, are a word, too.
         """
         words, unfinished = list[list[int]](), False
         for k, i in enumerate(ids):
@@ -120,14 +122,14 @@ class Subwords:
         ]  # fmt: skip
 
     def save(self, path: Path) -> None:
-        """Write the library's own JSON."""
+        """Write the JSON format of the library."""
         self._tokenizer.save(str(path))
 
     @classmethod
     def load(cls, path: Path) -> Subwords:
-        """Read vocabulary and merges of what ``save`` wrote; what else the file says is not done.
+        """Read vocabulary and merges from a file of ``save``; other settings in it are ignored.
 
-        Raises InputError where they do not go together.
+        Raises InputError if they are missing, malformed or inconsistent.
         """
         model = read_json(path, dict).get("model")
         vocabulary, merges = (
@@ -148,12 +150,12 @@ class Subwords:
 
 
 def _makes(pair: tuple[Any, ...], vocabulary: dict[str, int]) -> bool:
-    """Whether a merge is one of pieces, and makes one."""
+    """Return whether ``pair`` is two pieces of the vocabulary that make a third one."""
     is_pair = len(pair) == 2 and all(isinstance(piece, str) for piece in pair)
     return is_pair and vocabulary.keys() >= {*pair, "".join(pair)}
 
 
 def _tokenizer(**learnt: Any) -> Tokenizer:
     tokenizer = Tokenizer(BPE(unk_token=SPECIALS[UNK], end_of_word_suffix=END_OF_WORD, **learnt))
-    tokenizer.pre_tokenizer = Split(" ", "removed")  # not at other blanks: a word may hold one
+    tokenizer.pre_tokenizer = Split(" ", "removed")  # no other white space: a word may hold it
     return tokenizer

@@ -1,4 +1,4 @@
-"""Files of terms: TAB-separated lines, CSV and TBX as pairs of a source and a target phrase."""
+"""Terminology files: TAB-separated lines, CSV and TBX, read as pairs of phrases."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mtkit.text.formats.tsv import header
 from mtkit.text.languages import base, language_called, unpacked
 from mtkit.text.lines import iterate_lines
 
-_UNNAMED = {"", "und"}  # what stands where a language is not known
+_UNNAMED = {"", "und"}  # codes of an unknown language
 
 
 class Term(NamedTuple):
-    """where: file and line, for messages. foreign: from a termbase, not written for mtkit."""
+    """A pair of phrases. where: file and line, for messages. foreign: it is from a termbase."""
 
     where: str
     source: str
@@ -31,11 +31,11 @@ class Term(NamedTuple):
 
 
 def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
-    """The terms of a file, which is what its name says: ``.tbx``, ``.csv``, or else lines with a
-    TAB; each may be packed.
+    """Return the terms of a file; by its name it is TBX, CSV or else TAB-separated lines.
 
-    languages: source and target; None, or codes that say nothing, for the file's own two. Raises
-    InputError, naming the line, for what is no such file, and where it has no term in them.
+    The file may be packed. languages: source and target; None, or an undetermined code, for the
+    file's own two. Raises InputError, naming the line, for a malformed file, and if the file has no
+    term in these languages.
     """
     wanted = None if languages is None or _UNNAMED & set(languages) else languages
     read, form = READERS.get(Path(unpacked(path)).suffix.lower(), LINES)
@@ -46,8 +46,10 @@ def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
 
 
 def _of_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
-    """Blank lines and # lines are skipped, and a first line that says source and target, or names
-    the languages in their order.
+    """Yield the terms of TAB-separated lines.
+
+    Blank lines and lines that begin with # are skipped. So is a first line with the words source
+    and target, or with the wanted codes in this order.
     """
     is_first, headings = True, {ROLES, tuple(code.lower() for code in wanted or ())}
     for number, line in enumerate(iterate_lines(path), 1):
@@ -66,9 +68,11 @@ def _of_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
 
 
 def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
-    """Blank rows are skipped, and rows without a text in one of both columns are counted. A first
-    row of language codes, of the words source and target, or of the names of both languages that
-    are wanted says which columns are meant, of which others may stand among them.
+    """Yield the terms of CSV rows.
+
+    Blank rows are skipped; rows that lack one of the two texts are left out and counted. A first
+    row selects the columns by language codes, the words source and target, or the names of both
+    wanted languages; it allows further columns.
     """
     columns: tuple[int, int] | None = None
     exactly_two = False
@@ -99,14 +103,14 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
 
 
 def _called(row: Sequence[str], wanted: Pair | None) -> dict[str, int]:
-    """The place of each language in a row with the names of both: English;German."""
+    """Return language → column if a row names both wanted languages, as in English;German."""
     codes = [language_called(cell) for cell in row]
     places = {name: codes.index(base(name)) for name in wanted or () if base(name) in codes}
     return places if len(places) == 2 else {}
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file that are not blank, and the line where each begins."""
+    """Yield (number of its first line, row) for each row of a CSV file that is not blank."""
     lines = [f"{line}\n" for line in iterate_lines(path)]
     mark, first = _mark(lines)
     rows = csv.reader(lines[first:], delimiter=mark, strict=True)
@@ -124,10 +128,10 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _mark(lines: Sequence[str]) -> tuple[str, int]:
-    """What separates cells, and where rows begin.
+    """Return the delimiter of cells, and the index of the first line with a row.
 
-    A spreadsheet may say so in a line ``sep=;`` of its own. Else it is the mark by which all rows
-    have as many cells: semicolons stand where a comma is the decimal mark.
+    A spreadsheet may name it in a line ``sep=;``. Else it is the delimiter by which all rows have
+    equally many cells. Semicolons are common where the comma is the decimal separator.
     """
     if lines and (said := re.fullmatch(r"sep=(.)\s*", lines[0])):
         return said[1], 1
@@ -140,7 +144,7 @@ def _mark(lines: Sequence[str]) -> tuple[str, int]:
 
 
 def _columns(named: dict[str, int], wanted: Pair | None, where: str) -> tuple[int, int]:
-    """Of source and target among the columns that a header names."""
+    """Return the columns of source and target among ``named``. Raises InputError if unclear."""
     names = tuple(named)
     if wanted is None and len(names) > 2:
         raise InputError(
@@ -157,8 +161,10 @@ def _columns(named: dict[str, int], wanted: Pair | None, where: str) -> tuple[in
 
 
 def _of_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
-    """Each term of a concept in the source language with each in the target language, but for
-    target terms that the termbase says to avoid. Concepts that lack a language are counted.
+    """Yield each source term of a concept with each of its target terms.
+
+    Target terms that the termbase says to avoid are left out, as are concepts that lack a language;
+    these are counted.
     """
     concepts = list(tbx.read(path))
     seen = Counter(language for concept in concepts for language in concept)
@@ -192,7 +198,7 @@ def _of_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
 
 
 Read = Callable[[Path, Pair | None], Iterator[Term]]
-READERS: dict[str, tuple[Read, str]] = {  # by suffix, and what an entry is
+READERS: dict[str, tuple[Read, str]] = {  # by suffix; the text is a hint if there is no entry
     ".csv": (_of_csv, "a row of a glossary is source,target"),
     ".tbx": (_of_tbx, "the termbase says to avoid all target terms"),
 }

@@ -1,19 +1,19 @@
 r"""Lossless word tokens: the spans of an NLTK tokenizer plus joiner marks.
 
-A space is the default between two tokens; where the text has none, a joiner mark ``￭`` on one of
-the two says so, on the punctuation side, so that a word looks the same wherever it stands:
+By default there is a space between two tokens. Where the text has none, one of the two carries a
+joiner mark ``￭``. Punctuation carries it, so that a word is the same token everywhere:
 
 >>> WordTokenizer().tokenize('She said: "It\'s here."')
 ['She', 'said', '￭:', '"￭', 'It', "￭'s", 'here', '￭.', '￭"']
 >>> WordTokenizer().detokenize(_)
 'She said: "It\'s here."'
 
-Any other white space (runs, tabs, at the ends of the line) is a token of its own, and characters
-that would be mistaken for marks or blanks are escaped as ``％`` and four hexadecimal digits, so
-that ``detokenize(tokenize(line)) == line`` for every line.
+Any other white space (runs, tabs, at the ends of the line) is a token of its own. Characters that
+would be mistaken for marks or spaces are escaped as ``％`` and four hexadecimal digits. So
+``detokenize(tokenize(line)) == line`` for every line.
 
-Limits: words are runs of letters, marks and digits, so that text written without spaces (Chinese,
-Thai) comes out as one token a run; segment such text first and use the tokenizer ``none``.
+Limits: words are runs of letters, marks and digits. Text written without spaces (Chinese, Thai)
+becomes one token per run; segment such text first and use the tokenizer ``none``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ JOINER = "￭"  # U+FFED
 ESCAPE = "％"  # U+FF05
 Kind = Literal["words", "none"]
 
-# What no translator may change or break: never split, and copied by the statistical one.
+# Text that no translator may change: one token each, and copied by the statistical translator.
 _VERBATIM = r"""
     https?://[^\s<>"]*[^\s<>".,;:!?)\]]        # a URL, without the punctuation behind it
   | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+   # an e-mail address; looked for once in a run
@@ -55,7 +55,7 @@ _ESCAPED = re.compile(rf"{ESCAPE}([0-9a-f]{{4}})")
 
 @cache
 def _spans() -> RegexpTokenizer:
-    from nltk.tokenize.regexp import RegexpTokenizer  # 0.1 s, which tokenised text can do without
+    from nltk.tokenize.regexp import RegexpTokenizer  # takes 0.1 s; not needed for ``none``
 
     return RegexpTokenizer(_PATTERN, flags=re.VERBOSE | re.IGNORECASE | re.UNICODE)
 
@@ -65,13 +65,13 @@ def _escape(text: str) -> str:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    """The character; one for what is none, which only a model can spell."""
+    """Return the character; U+FFFD for a surrogate, which only a model can spell."""
     character = chr(int(match[1], 16))
     return "\ufffd" if "\ud800" <= character <= "\udfff" else character
 
 
 def _pieces(line: str) -> list[tuple[str, bool]]:
-    """The line cut into (escaped text, whether a single space stands before it)."""
+    """Cut the line into (escaped text, whether a single space precedes it)."""
     pieces: list[tuple[str, bool]] = []
     end = 0
     for start, stop in [*_spans().span_tokenize(line), (len(line), len(line))]:
@@ -86,7 +86,7 @@ def _pieces(line: str) -> list[tuple[str, bool]]:
 
 
 def is_verbatim(token: str) -> bool:
-    """Whether a token is a number, a URL, an e-mail address, a tag or a placeholder.
+    """Return whether a token is a number, a URL, an e-mail address, a tag or a placeholder.
 
     >>> [is_verbatim(token) for token in ("￭3.50", "%s", "{name}", "A4", "seven")]
     [True, True, True, False, False]
@@ -95,8 +95,9 @@ def is_verbatim(token: str) -> bool:
 
 
 def is_code(token: str) -> bool:
-    """Whether a token is verbatim and no number, which languages spell: no translation has one that
-    its source lacks.
+    """Return whether a token is verbatim and not a number.
+
+    A translation has such a token only if its source has it. A number may be a word in the source.
     """
     return is_verbatim(token) and not token.strip(JOINER)[0].isdigit()
 
@@ -109,11 +110,11 @@ def _is_word(piece: str) -> bool:
 class WordTokenizer:
     """Raw line ↔ word tokens, the same for both translators."""
 
-    kind: Kind = "words"  # lossless, see above; ``none``: tokenised, split and joined by spaces
-    lowercase: bool = False  # fold the case of what is tokenised; there is no way back from that
+    kind: Kind = "words"  # lossless, see above; ``none``: tokenised already, split at spaces
+    lowercase: bool = False  # lowercase each line before tokenising it; not reversible
 
     def tokenize(self, line: str) -> list[str]:
-        """The word tokens of one line; an empty list for an empty line."""
+        """Return the word tokens of one line; an empty list for an empty line."""
         if self.lowercase:
             line = line.lower()
         if self.kind == "none":
@@ -128,12 +129,12 @@ class WordTokenizer:
         return tokens
 
     def tokenize_all(self, lines: Sequence[str]) -> list[list[str]]:
-        """The word tokens of each line; equal lines share theirs."""
+        """Return the word tokens of each line; equal lines share one list."""
         tokens = {line: self.tokenize(line) for line in dict.fromkeys(lines)}
         return [tokens[line] for line in lines]
 
     def detokenize(self, tokens: Sequence[str]) -> str:
-        """The line that ``tokens`` spell, whatever their order."""
+        """Return the line that ``tokens`` spell, whatever their order."""
         if self.kind == "none":
             return " ".join(tokens)
         parts: list[str] = []
@@ -142,6 +143,6 @@ class WordTokenizer:
             if not glued and not token.startswith(JOINER):
                 parts.append(" ")
             glued = token.endswith(JOINER)
-            bare = token.replace(JOINER, "")  # a network may put one anywhere
+            bare = token.replace(JOINER, "")  # a network may generate one anywhere
             parts.append(_ESCAPED.sub(_unescape, bare))
         return "".join(parts)

@@ -1,7 +1,7 @@
 """Words as integers: the four special symbols, then the words by first appearance.
 
-So numbered, words that stand near each other in a text mostly have their counts near each other in
-memory too, however large the text.
+With this numbering, words that are near each other in a text mostly have their counts near each
+other in memory, however large the text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mtkit.storage.structure import check_words
 Sentences = Sequence[Sequence[str]]  # as word tokens
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
-CODE_POINTS = 0x110000  # of Unicode: what a character may be that no training text had
+CODE_POINTS = 0x110000  # of Unicode: any of them may be a character that training did not see
 
 
 class Vocabulary:
@@ -38,7 +38,7 @@ class Vocabulary:
 
     @classmethod
     def build(cls, sentences: Iterable[Sequence[str]]) -> Vocabulary:
-        """The words of ``sentences``."""
+        """Return the vocabulary of all words in ``sentences``."""
         words = dict.fromkeys(chain.from_iterable(sentences))
         for special in SPECIALS:
             words.pop(special, None)
@@ -48,12 +48,12 @@ class Vocabulary:
         return len(self.words)
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """The ids of ``words``; ``UNK`` where a word is not in the vocabulary."""
+        """Return the ids of ``words``; ``UNK`` for a word that is not in the vocabulary."""
         get = self._ids.get
         return [get(word, UNK) for word in words]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """The words of ``ids``."""
+        """Return the words of ``ids``."""
         return [self.words[i] for i in ids]
 
     def save(self, path: Path) -> None:
@@ -63,7 +63,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
-        """Read what ``save`` wrote. Raises InputError where it is no list of words."""
+        """Read what ``save`` wrote. Raises InputError if it is not a list of distinct words."""
         words = read_json(path, list)
         check_words(path, words)
         if not set(SPECIALS).isdisjoint(words):

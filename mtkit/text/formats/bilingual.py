@@ -1,4 +1,4 @@
-"""One file that holds both languages: what it is by its name, and what it says."""
+"""Read a file that holds both languages; its name says the format."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ READERS = {
 
 
 def stream(path: Path, choice: Choice, file_format: str = "") -> Iterator[Pair]:
-    """The pairs of a bilingual file, one after the other; see ``Choice.pairs``.
+    """Return an iterator over the pairs of a bilingual file; see ``Choice.pairs``.
 
-    file_format: one of READERS; "" for what the name says. Raises InputError where neither says,
-    and for what cannot be read.
+    file_format: one of READERS; "" for the one that the name says. Raises InputError if neither
+    says a known format, and if the file cannot be read.
     """
     known = file_format or format_of(path)
     if known not in READERS and not path.exists():
@@ -36,10 +36,10 @@ def stream(path: Path, choice: Choice, file_format: str = "") -> Iterator[Pair]:
 def read(
     path: Path, wanted: Pair | None = None, file_format: str = ""
 ) -> tuple[list[str], list[str], Pair]:
-    """Both sides of a bilingual file, and their languages: ``wanted``, or the file's own, each ""
-    where nothing names it. A PO file's source is taken for English, as gettext advises.
+    """Return source lines, target lines and languages of a bilingual file.
 
-    Raises InputError where ``stream`` does.
+    The languages are ``wanted``, or the file's own, "" where the file names none. The source of a
+    PO file is assumed to be English, as gettext advises. Raises InputError where ``stream`` does.
     """
     return read_choice(path, Choice(path, wanted), file_format)
 
@@ -47,7 +47,7 @@ def read(
 def read_choice(
     path: Path, choice: Choice, file_format: str = ""
 ) -> tuple[list[str], list[str], Pair]:
-    """The same, by ``choice``, which then knows where each pair stands."""
+    """Read as ``read`` does, by ``choice``, which records the line of each pair."""
     source, target = list[str](), list[str]()
     for x, y in stream(path, choice, file_format):
         source.append(x)

@@ -1,4 +1,4 @@
-"""Which two languages of a bilingual file are its source and its target."""
+"""Choose the two languages of a bilingual file that are its source and its target."""
 
 from __future__ import annotations
 
@@ -15,44 +15,45 @@ from mtkit.errors import InputError
 from mtkit.text.formats.codes import ROLES, distance
 
 Unit = dict[str, str]  # language, or one of ROLES → text
-Numbered = tuple[int, Unit]  # with the line of the file where it begins
+Numbered = tuple[int, Unit]  # line of the file where the unit begins, and the unit
 Pair = tuple[str, str]
-FIRST = 4  # lines of units that are named
+FIRST = 4  # lines of incomplete units that a message lists
 _BREAKS = re.compile(r"\s*[\r\n]\s*")
 
 
 class Choice:
-    """Takes source and target from units, and counts what it meets.
+    """Takes source and target from units, and counts the units.
 
-    wanted: the languages; None for the file's own, which are those of its first complete unit.
+    wanted: the languages; None for those of the first complete unit.
     """
 
     def __init__(self, path: Path, wanted: Pair | None) -> None:
         self.path = path
         self.wanted = wanted
-        self.seen = Counter[str]()  # units in a language, by order of appearance
-        self.chosen = Counter[Pair]()  # the keys of a unit that were taken
+        self.seen = Counter[str]()  # units per language, in order of appearance
+        self.chosen = Counter[Pair]()  # units per pair of keys that were taken
         self.units = self.broken = 0
-        self.lines = array("q")  # where the unit of each pair begins
-        self.lacking = list[int]()  # where the first ones that lack a text begin
-        self._keys: dict[tuple[str, ...], Pair | None] = {}  # of a unit → those to take
+        self.lines = array("q")  # line where the unit of each pair begins
+        self.lacking = list[int]()  # lines of the first ``FIRST`` incomplete units
+        self._keys: dict[tuple[str, ...], Pair | None] = {}  # keys of a unit → keys to take
 
     @property
     def languages(self) -> Pair:
-        """Of the sides, each "" where nothing names it."""
+        """Languages of source and target, each "" if nothing names it."""
         source, target = self.wanted or next(iter(self.chosen))
         return ("" if source in ROLES else source), ("" if target in ROLES else target)
 
     @property
     def numbers(self) -> Sequence[int] | None:
-        """The line where each pair that was taken begins; None where several begin on one."""
+        """Line where each pair taken begins; None if two of them begin on the same line."""
         return self.lines if all(a < b for a, b in pairwise(self.lines)) else None
 
     def pairs(self, units: Iterable[Numbered]) -> Iterator[Pair]:
-        """(source, target) of each unit with text in both, as one line each.
+        """Yield (source, target) of each unit with text in both, as one line each.
 
-        In the end it says on stderr what was taken for what. Raises InputError where no unit is
-        complete, and where none is ``wanted`` and the file has more than two languages.
+        At the end it reports on stderr what was left out, changed or matched inexactly. Raises
+        InputError if no unit is complete, and if ``wanted`` is None and the file has more than two
+        languages.
         """
         for line, unit in units:
             self.units += 1
@@ -71,7 +72,7 @@ class Choice:
         self._report()
 
     def _of(self, unit: Unit) -> Pair | None:
-        """The keys of the texts to take; None where one is missing."""
+        """Return the keys of the texts to take; None if one is missing."""
         names = tuple(unit)
         if names not in self._keys:
             if self.wanted is None and len(names) > 1 and not self.chosen:
@@ -121,14 +122,14 @@ class Choice:
 
 @cache
 def _once(text: str) -> None:
-    """A note, unless it was given before: several stages of a command may read one file."""
+    """Print a note, once only: several stages of a command may read the same file."""
     note(text)
 
 
 def pick(names: tuple[str, ...], wanted: Pair) -> Pair | None:
-    """The keys of the texts closest to the languages ``wanted``; None where one is missing.
+    """Return the keys of the texts closest to the languages ``wanted``; None if one is missing.
 
-    A text whose language is not named is in the language that no other text is in.
+    A text without a named language is taken for the wanted language that no other text is in.
 
     >>> pick(("en-US", "en", "de-AT"), ("en", "de")), pick(("source", "de"), ("de", "en"))
     (('en', 'de-AT'), ('de', 'source'))
@@ -148,7 +149,7 @@ def pick(names: tuple[str, ...], wanted: Pair) -> Pair | None:
 
 
 def one_line(text: str) -> str:
-    r"""``text`` with a blank for each line break in it, and none at its ends.
+    r"""Return ``text`` with a space for each line break, and without line breaks at its ends.
 
     >>> one_line("\n  two\n  lines\n")
     'two lines'

@@ -1,4 +1,4 @@
-"""Language codes as files write them (RFC 5646), and how well one stands for another."""
+"""Language codes in files (RFC 5646), and how closely two codes match."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mtkit.errors import InputError
 from mtkit.text.languages import is_listed
 
 Format = Literal["plain", "tsv", "jsonl", "tmx", "xliff", "po"]
-SOURCE, TARGET = ROLES = ("source", "target")  # the keys of texts whose language nothing names
+SOURCE, TARGET = ROLES = ("source", "target")  # keys of texts whose language is not named
 _CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")
 _LONGEST = 35  # characters, as RFC 5646 advises
 
 
 def parse_code(code: str, path: Path, line: int = 0) -> str:
-    """A code in its usual case: ``EN_us`` → ``en-US``. Raises InputError for what is none."""
+    """Return a code in its usual case: ``EN_us`` → ``en-US``. Raises InputError if invalid."""
     if canonical := _canonical(code):
         return canonical
     where = f"{path}: line {line}" if line else path
@@ -27,7 +27,7 @@ def parse_code(code: str, path: Path, line: int = 0) -> str:
 
 @cache
 def _canonical(code: str) -> str:
-    """See ``parse_code``; "" for what is none."""
+    """Return a code in its usual case; "" if it is invalid."""
     if len(code) > _LONGEST or not _CODE.fullmatch(code):
         return ""
     first, *others = re.split("[-_]", code)
@@ -35,9 +35,10 @@ def _canonical(code: str) -> str:
 
 
 def languages_among(names: Iterable[str], wanted: Iterable[str]) -> list[str]:
-    """Which ``names`` of columns or keys are languages: listed in ISO 639-1, or ``wanted``.
+    """Return the ``names`` that are languages: listed in ISO 639-1, or ``wanted``.
 
-    ``id`` is Indonesian only where it is wanted or fewer than two others are there.
+    names: of columns or keys. ``id`` counts as Indonesian only if it is wanted, or if fewer than
+    two others are languages.
     """
     known = [name for name in names if name in wanted or is_listed(name)]
     others = [name for name in known if name != "id"]
@@ -46,9 +47,9 @@ def languages_among(names: Iterable[str], wanted: Iterable[str]) -> list[str]:
 
 @cache
 def distance(wanted: str, language: str) -> int | None:
-    """In how many parts two codes differ; None where one cannot stand for the other.
+    """Return the number of subtags in which two codes differ; None if they do not match.
 
-    It can where one says less than the other, not where they contradict each other:
+    Codes match if one is less specific than the other, not if they contradict each other:
 
     >>> distance("en", "en"), distance("en", "en-GB"), distance("en-GB", "en-US")
     (0, 1, None)
@@ -60,7 +61,7 @@ def distance(wanted: str, language: str) -> int | None:
 
 
 def _parts(code: str) -> tuple[str, str, str, frozenset[str]]:
-    """Language, script, region and the set of what else a code says."""
+    """Return language, script, region and the set of other subtags of a code."""
     first, *others = re.split("[-_]", code.lower())
     scripts = [part for part in others if len(part) == 4 and part.isalpha()]
     regions = [p for p in others if len(p) == 2 or (len(p) == 3 and p.isdecimal())]

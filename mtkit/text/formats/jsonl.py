@@ -1,5 +1,6 @@
-"""JSON lines: one object a line, ``{"en": …, "de": …}``, ``{"translation": {"en": …, "de": …}}`` or
-``{"source": …, "target": …}``. What other keys hold is not read.
+"""JSON lines: one object per line, ``{"en": …, "de": …}`` or ``{"source": …, "target": …}``.
+
+Either may be nested, as in ``{"translation": {"en": …, "de": …}}``. Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ HOW = 'expected one object a line, as {"en": "…", "de": "…"}'
 
 
 def read(path: Path, wanted: Pair | None = None) -> Iterator[Numbered]:
-    """A unit for each line that is not blank.
+    """Yield (line number, unit) for each line that is not blank.
 
-    wanted: codes that are keys, too. Raises InputError, naming the line, for what is no such
-    object, and where ``iterate_lines`` does.
+    wanted: codes that count as languages even if ISO 639-1 does not list them. Raises InputError,
+    naming the line, if it is not such an object, and where ``iterate_lines`` does.
     """
     for number, line in enumerate(iterate_lines(path), 1):
         if not line.strip():

@@ -1,7 +1,7 @@
-"""XML as a stream of elements, by the standard library's expat through defusedxml.
+"""XML as a stream of elements, parsed by the standard library's expat through defusedxml.
 
-No entity is declared, no document type is read, nothing is fetched. Memory holds a block of the
-file and one text, whatever the size of the file.
+A file that declares an entity or a document type of its own is refused, and nothing is fetched.
+Memory holds a block of the file and one text, whatever the size of the file.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Any, NamedTuple
 from mtkit.errors import InputError
 from mtkit.storage.reading import LONGEST_LINE, blocks
 
-DEEPEST = 100  # elements in one another
+DEEPEST = 100  # levels of nested elements
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
-POINTS = {"ph", "ut", "x"}  # codes in a text, of TMX and XLIFF, that have no other end
-_POINT = "\0"  # such a code, which no text of XML can hold
+POINTS = {"ph", "ut", "x"}  # inline codes of TMX and XLIFF without a closing code
+_POINT = "\0"  # stands for such a code; no XML text can contain it
 _BETWEEN_WORDS = re.compile(r"(?<=\w)\0+(?=\w)")
 REPAIR = "export the file again, or repair it"
 # (name without its namespace, attributes, line) at the start of an element, (name, None, line) at
-# its end; (name, its text, line) at the end of one whose text is wanted.
+# its end; (name, text, line) at the end of an element whose text is wanted.
 Event = tuple[str, Mapping[str, str] | str | None, int]
 
 
 class Shape(NamedTuple):
-    """What of a kind of file matters."""
+    """An XML format, as far as it is read."""
 
     name: str
-    roots: frozenset[str]  # what its first element may be
-    texts: Mapping[str, frozenset[str]]  # elements whose text is wanted → what they stand in
+    roots: frozenset[str]  # names that the root element may have
+    texts: Mapping[str, frozenset[str]]  # elements whose text is wanted → parents they may have
     codes: frozenset[str]  # elements in such a text whose content is code, not text
-    otherwise: str = "say what it is with --format"  # what to do where it is none of this kind
+    otherwise: str = "say what it is with --format"  # advice if the file has another format
 
 
 def elements(path: Path, shape: Shape) -> Iterator[Event]:
-    """The elements of a file in their order; of those within a wanted text only their text, with a
-    blank for a code that stands alone between two words, such as a line break.
+    """Yield the elements of a file in order; of elements within a wanted text only their text.
 
-    Raises InputError, naming the line, for what is no XML, not of this ``shape``, not safe or
+    A code of ``POINTS`` between two words, such as a line break, becomes a space. Raises
+    InputError, naming the line, for a file that is not XML, not of this ``shape``, not safe or
     beyond a limit, and where ``blocks`` does.
     """
     from defusedxml.common import DefusedXmlException
@@ -66,23 +66,23 @@ def elements(path: Path, shape: Shape) -> Iterator[Event]:
         ) from None
     except ParseError as error:
         raise target.malformed(error) from None
-    except (ValueError, LookupError) as error:  # an encoding that Python lacks or expat cannot take
+    except (ValueError, LookupError) as error:  # an encoding unknown to Python or to expat
         raise target.refusal(f"{error}; convert the file to UTF-8") from None
     yield from target.events
 
 
 class _Target:
-    """What expat tells of a file, as events."""
+    """Collects what expat reports about a file as events."""
 
     def __init__(self, path: Path, shape: Shape) -> None:
         self.path, self.shape = path, shape
-        self.expat: Any = None  # given once the parser is there
+        self.expat: Any = None  # set once the parser exists
         self.events: list[Event] = []
-        self.open: list[str] = []  # the elements that have begun and not ended
-        self.text: list[str] | None = None  # of the wanted element, in pieces
+        self.open: list[str] = []  # names of the open elements, the root first
+        self.text: list[str] | None = None  # parts of the wanted text; None outside of one
         self.size = 0  # of this text, in characters
-        self.outside = 0  # how many elements are open outside the wanted one
-        self.code = 0  # how many are open outside the code in it; 0: there is none
+        self.outside = 0  # number of open elements around the wanted one
+        self.code = 0  # number of open elements around the code in it; 0: not in a code
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Called by the parser."""
@@ -128,7 +128,7 @@ class _Target:
         """Called by the parser."""
 
     def doctype(self, name: str, system: str, public: str, declares: int) -> None:
-        """A name of a document type is common and harmless: it is not looked for."""
+        """Refuse declarations within a document type; its name alone is common and harmless."""
         from defusedxml.common import DTDForbidden
 
         if declares:
@@ -136,16 +136,16 @@ class _Target:
 
     @property
     def line(self) -> int:
-        """Where the parser is."""
+        """Line that the parser is at."""
         number: int = self.expat.CurrentLineNumber
         return number
 
     def refusal(self, reason: str) -> InputError:
-        """What to raise for what stands where the parser is."""
+        """Return the InputError for the line that the parser is at."""
         return InputError(f"{self.path}: line {self.line}: {reason}")
 
     def malformed(self, error: Any) -> InputError:
-        """What to raise for what is no XML."""
+        """Return the InputError for a file that is not well-formed XML."""
         line, column = error.position
         said = str(error).split(":")[0]
         where = f"{self.path}: line {line}"

@@ -1,4 +1,4 @@
-"""Which formats hold both languages, by the names of their files."""
+"""Formats that hold both languages, by file name suffix."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ SUFFIXES = {
 
 
 def format_of(path: Path) -> str:
-    """The format that a file name says, packed or not; "" where it says none."""
+    """Return the format of a file by its name, packed or not; "" if the suffix is unknown."""
     return SUFFIXES.get(Path(unpacked(path)).suffix.lower(), "")

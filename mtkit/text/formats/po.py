@@ -1,7 +1,7 @@
 """PO: the messages of a program and their translations (gettext), read by polib.
 
-Of plural forms the first two are read: (msgid, msgstr[0]) and (msgid_plural, msgstr[1]). Entries
-that are fuzzy or obsolete are not read, nor is the header.
+Of plural forms the first two are read: (msgid, msgstr[0]) and (msgid_plural, msgstr[1]). Fuzzy and
+obsolete entries and the header are skipped.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from mtkit.text.lines import decode_lines
 CHARSET = re.compile(rb'"Content-Type:[^"\n]*?charset=([\w.-]+)', re.I)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 STRING = r'"(?:[^"\\]|\\.)*"'
-_LINE = re.compile(rf'[^#"]*{STRING}\s*')  # one with a string
+_LINE = re.compile(rf'[^#"]*{STRING}\s*')  # a line with a complete string
 
 
 def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
-    """A unit for each entry, two for one with a plural.
+    """Yield (line number, unit) for each entry, twice for an entry with a plural.
 
-    The target is in the language of the header ``Language``; of the source PO says nothing, unless
-    ``X-Source-Language`` does. Raises InputError for what is no PO file.
+    The header ``Language`` names the target language, and ``X-Source-Language``, which most files
+    lack, the source language. Raises InputError if the file is not PO.
     """
     catalog = _parse(path)
     source = _language(catalog, "X-Source-Language", path) or SOURCE
@@ -47,7 +47,7 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
 
 
 def _parse(path: Path) -> Any:
-    """What polib makes of a file."""
+    """Parse a file by polib. Raises InputError if the file is not PO or polib is not installed."""
     try:
         import polib
     except ImportError:
@@ -57,11 +57,11 @@ def _parse(path: Path) -> Any:
     text = _decoded(b"".join(unpacked(path)), path)
     for n, line in enumerate(text.split("\n"), 1):
         if '"' in line and line.lstrip()[:1] != "#" and not _LINE.fullmatch(line):
-            # polib would cut its last letter off
+            # polib would drop the last letter without an error
             raise InputError(f"{path}: line {n}: unterminated string; repair it")
-    # polib takes a text for the name of a file, and splits it where no line ends.
+    # Given a text, polib may take it for a file name, and it splits at other characters, too.
     with tempfile.TemporaryDirectory() as place:
-        copy = Path(place) / "copy.po"  # closed before it is read, else Windows does not open it
+        copy = Path(place) / "copy.po"  # closed before polib reads it, as Windows demands
         copy.write_text(text, encoding="utf-8", newline="\n")
         try:
             return polib.pofile(str(copy), encoding="utf-8")
@@ -74,10 +74,10 @@ def _parse(path: Path) -> Any:
 
 
 def _decoded(data: bytes, path: Path) -> str:
-    r"""The text of a PO file by the charset of its header, with ``\n`` for each end of a line."""
+    """Decode a PO file by the charset in its header. Raises InputError if that fails."""
     declared = CHARSET.search(data)
     charset = declared[1].decode().lower() if declared else "utf-8"
-    if charset in ("utf-8", "utf8", "ascii", "us-ascii", "charset"):  # CHARSET: a template's
+    if charset in ("utf-8", "utf8", "ascii", "us-ascii", "charset"):  # CHARSET: in a template
         return "\n".join(decode_lines(data, str(path)))
     try:
         text = data.decode(charset)

@@ -19,10 +19,10 @@ from mtkit.text.formats.markup import LANGUAGE, REPAIR, Shape, elements
 
 CONCEPTS = frozenset({"termEntry", "conceptEntry"})
 LANGUAGES = frozenset({"langSet", "langSec"})
-HOLDERS = frozenset({"tig", "termGrp", "termSec"})  # of a term
-# A status stands in a <termNote>, or in an element of its own where version 3 is written as DCT.
+HOLDERS = frozenset({"tig", "termGrp", "termSec"})  # parents of a <term>
+# A status is in a <termNote>, or in an element of its own in the DCT style of version 3.
 STATUS = frozenset({"termNote", "administrativeStatus", "normativeAuthorization"})
-AVOIDED = ("deprecatedTerm", "supersededTerm")  # how a status begins that says: do not use it
+AVOIDED = ("deprecatedTerm", "supersededTerm")  # prefixes of a status that says to avoid a term
 SHAPE = Shape(
     "TBX",
     frozenset({"martif", "tbx"}),
@@ -44,9 +44,9 @@ Concept = dict[str, list[Wording]]  # by language
 
 
 def read(path: Path) -> Iterator[Concept]:
-    """Each concept, its languages and their terms in the order of the file.
+    """Yield each concept, its languages and their terms in the order of the file.
 
-    Raises InputError where ``elements`` does, and for terms without language.
+    Raises InputError where ``elements`` does, and for terms without a language.
     """
     concept: Concept = {}
     wordings = list[Wording]()

@@ -19,13 +19,14 @@ SHAPE = Shape(
     {"seg": frozenset({"tuv"})},
     frozenset({"bpt", "ept", "it", "ph", "ut"}),
 )
-ALL = "*all*"  # the source language of a file or unit that has none
+ALL = "*all*"  # srclang of a file or unit in which any language may be the source
 
 
 def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
-    """Each ``<tu>``, its source language first. Of several variants in a language the first counts.
+    """Yield (line number, unit) for each ``<tu>``, with its source language first.
 
-    Raises InputError where ``elements`` does, and for a variant without language.
+    Of several variants in a language the first is taken. Raises InputError where ``elements`` does,
+    and for a variant without a language.
     """
     usual = source = language = ""
     unit: Unit = {}

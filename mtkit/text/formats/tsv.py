@@ -1,8 +1,8 @@
-"""TSV: one pair a line, its columns separated by TABs. Nothing is quoted or escaped.
+"""TSV: one pair per line, columns separated by TABs, nothing quoted or escaped.
 
-A first line of language codes (or the words source and target) names the columns, of which others
-may stand among them; without one the first two columns are source and target. A line has as many
-columns as the first: further TABs belong to the text of its last one.
+A first line of language codes (or the words source and target) names the columns, and there may be
+other columns. Without such a line, the first two columns are source and target. All lines have as
+many columns as the first: further TABs belong to the text of the last column.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from mtkit.text.lines import iterate_lines
 
 
 def read(path: Path, wanted: Pair | None = None) -> Iterator[Numbered]:
-    """A unit for each line that is not empty.
+    """Yield (line number, unit) for each line that is not empty.
 
-    wanted: codes that name a column, too. Raises InputError, naming the line, for a line with fewer
-    columns than it needs, and where ``iterate_lines`` does.
+    wanted: codes that count as languages even if ISO 639-1 does not list them. Raises InputError,
+    naming the line, if it has too few columns, and where ``iterate_lines`` does.
     """
     columns: dict[str, int] = {}
-    width = 0  # of all lines; 0 before the first
+    width = 0  # columns of all lines; 0 before the first line
     for number, line in enumerate(iterate_lines(path), 1):
         if not line:
             continue
@@ -42,7 +42,7 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Numbered]:
 
 
 def header(cells: list[str], wanted: Pair | tuple[()], path: Path, line: int) -> dict[str, int]:
-    """The place of each language in a line that names some; {} for a line of text."""
+    """Return language → column if a line names at least two; {} for a line of text."""
     names = [c.lower() if (c := cell.strip()).lower() in ROLES else c for cell in cells]
     if not all(name and len(name) <= 20 and " " not in name for name in names):
         return {}

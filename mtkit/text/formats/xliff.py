@@ -1,4 +1,4 @@
-"""XLIFF 1.2 and 2.x: texts to translate, with the translations of some.
+"""XLIFF 1.2 and 2.x: texts to translate, some with their translation.
 
 1.2: <trans-unit> <source>Two men.</source> <target>Zwei Männer.</target> </trans-unit>
 2.x: <unit> <segment> <source> … </source> <target> … </target> </segment> … </unit>
@@ -20,17 +20,17 @@ SHAPE = Shape(
     dict.fromkeys(ROLES, UNITS),
     frozenset({"bpt", "ept", "it", "ph"}),
 )
-# The names of both languages on <file> of 1.2, on <xliff> of 2.x.
-OPEN = {"new", "needs-translation", "initial"}  # states of targets that nobody has translated yet
-MACHINE = {"x-mtkit", "mtkit:machine"}  # how what mtkit itself has filled in says so
+OPEN = {"new", "needs-translation", "initial"}  # states of a target that is not translated yet
+MACHINE = {"x-mtkit", "mtkit:machine"}  # states of a target that mtkit filled in
+# The attributes that name both languages: on <file> in 1.2, on <xliff> in 2.x.
 ATTRIBUTES = {"file": ("source-language", "target-language"), "xliff": ("srcLang", "trgLang")}
 
 
 def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
-    """Each unit of 1.2 or segment of 2.x, one without target included; a target that is marked as
-    not translated, or as translated by mtkit, counts as none.
+    """Yield (line number, unit) for each unit of 1.2 or segment of 2.x, with or without target.
 
-    Raises InputError where ``elements`` does.
+    A target that is marked as not translated, or as filled in by mtkit, counts as missing. Raises
+    InputError where ``elements`` does.
     """
     whole = languages = {SOURCE: SOURCE, TARGET: TARGET}
     unit: Unit = {}
@@ -54,14 +54,14 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
 
 
 def _marks(attributes: Mapping[str, str]) -> set[str]:
-    """What an element says of how far a translation is."""
+    """Return the values of the attributes that say how far a translation is."""
     return {attributes.get(name, "") for name in ("state", "state-qualifier", "subState")}
 
 
 def _languages(attributes: Mapping[str, str], name: str, path: Path, line: int) -> dict[str, str]:
-    """The languages that an element names, of the two roles."""
+    """Return role → language for the languages that an element names."""
     codes = [(role, attributes.get(a)) for role, a in zip(ROLES, ATTRIBUTES[name], strict=True)]
     named = {role: parse_code(code, path, line) for role, code in codes if code}
     if named.get(SOURCE) == named.get(TARGET):
-        named.pop(TARGET, None)  # a file that is not translated yet may name its source twice
+        named.pop(TARGET, None)  # an untranslated file may name its source language twice
     return named
