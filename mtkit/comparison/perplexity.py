@@ -39,6 +39,10 @@ def measure(
     if text and not any(line.strip() for _, line in alone):
         raise InputError(f"{text}: the file is empty")
     files = {path: (text,) if text else test or named_test_set(path) for path in chosen}
+    if text:
+        lacks = "no language model P(y); use --test SRC TGT"
+    else:
+        lacks = "no probabilities of its own; name the models that it combines"
     measured = []
     for path in chosen:
         manifest = Manifest.read(path)
@@ -50,7 +54,7 @@ def measure(
         if text:
             judged = {question: j for question, j in judged.items() if question == "P(y)"}
         if models and not judged:
-            raise InputError(f"{path} has no language model P(y); use --test SRC TGT")
+            raise InputError(f"{path} has {lacks}")
         counts, missing = dict[bool, Counter[str]](), ""
         try:
             counts = _counts(path, tokenizer, {question == "P(x|y)" for question in judged})
@@ -58,6 +62,8 @@ def measure(
             missing = str(error)
         groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
         measured.append(Measured(str(path), judged, groups, missing, files[path]))
+    if not any(model.judged for model in measured):
+        raise InputError(f"{', '.join(map(str, chosen))}: {lacks}")
     return measured
 
 

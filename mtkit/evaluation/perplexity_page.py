@@ -214,7 +214,7 @@ class TextView:
 
 def as_html(models: Sequence[Measured]) -> str:
     """Return one self-contained HTML page."""
-    texts = dict.fromkeys(model.files for model in models)
+    texts = dict.fromkeys(model.files for model in models if model.judged)
     names = [model.name for model in models]
     views = [_view([m for m in models if m.files == files], names) for files in texts]
     title = f"mtkit perplexity: {', '.join(names)}"

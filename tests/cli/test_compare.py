@@ -268,6 +268,10 @@ def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
 def test_what_cannot_be_measured_or_compared_is_said(project: Path) -> None:
     done = mtkit("perplexity", "models/nmt", "--text", "test.de", cwd=project, check=2)
     assert b"models/nmt has no language model P(y)" in done.stderr
+    shutil.copytree(project / "models/nmt", project / "lone/models/nmt")
+    call = ("perplexity", "--text", str(project / "test.de"), "--html", "page.html")
+    done = mtkit(*call, cwd=project / "lone", check=2)
+    assert b"models/nmt: no language model P(y)" in done.stderr
     done = mtkit("compare", "--test", "test.de", "test.en", cwd=project, check=2)
     assert b"source and target are exchanged" in done.stderr
     (project / "other").mkdir()
