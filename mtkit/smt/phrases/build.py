@@ -38,16 +38,16 @@ def build(
     discount: one of ``score.DISCOUNTS``. The arrays in ``out`` are copied from the last stage,
     whose files stay.
     """
-    pieces = [Piece(text, k, tuple(of[k] for of in links)) for k in range(len(text))]
+    pieces = [Piece(text, k, tuple(outputs[k] for outputs in links)) for k in range(len(text))]
     bits = extract.part_bits(text.tokens[0] * len(links))
-    words = stages.run("phrases-words", survey, [(piece, bits) for piece in pieces])
-    lexicon = _lexicon(words, text.sizes, stages)
-    found = _pairs(pieces, words, bits, stages)
-    ends = np.linspace(0, 1 << bits, len(found) + 1).astype(int).tolist()
-    calls = [(found, first, last, bits, discount) for first, last in pairwise(ends)]
-    sums = stages.run("phrases-sums", pairs.sum_targets, calls)
-    ranges = [(text, found, sums, lexicon, k, bits, discount) for k in range(len(found))]
-    scored = stages.run("phrases-scored", score.score_pairs, ranges)
+    surveys = stages.run("phrases-words", survey, [(piece, bits) for piece in pieces])
+    lexicon = _lexicon(surveys, text.sizes, stages)
+    counted = _pairs(pieces, surveys, bits, stages)
+    part_ends = np.linspace(0, 1 << bits, len(counted) + 1).astype(int).tolist()
+    sum_calls = [(counted, first, last, bits, discount) for first, last in pairwise(part_ends)]
+    sums = stages.run("phrases-sums", pairs.sum_targets, sum_calls)
+    score_calls = [(text, counted, sums, lexicon, k, bits, discount) for k in range(len(counted))]
+    scored = stages.run("phrases-scored", score.score_pairs, score_calls)
     stages.forget("phrases-lexicon", "phrases-pairs", "phrases-sums")
     out.mkdir(parents=True, exist_ok=True)
     _write(scored, out)
@@ -67,48 +67,48 @@ def survey(into: Path, piece: Piece, bits: int) -> None:
     save(into, covered=np.flatnonzero(covered), size=size, both=both, c=c)
 
 
-def _lexicon(words: Outputs, sizes: tuple[int, int], stages: Stages) -> Path:
+def _lexicon(surveys: Outputs, sizes: tuple[int, int], stages: Stages) -> Path:
     """Return the directory of the ``lexical.Weights``."""
-    cut = [(words, sizes[0], stages.room)]
-    [ranges] = stages.run("phrases-links-cut", lexical.cut_words, cut)
-    calls = [(words, a, b, sizes[1]) for a, b in pairwise(load(ranges / "ends.npy").tolist())]
-    links = stages.run("phrases-links", lexical.add_links, calls)
-    [joined] = stages.run("phrases-lexicon", lexical.join_links, [(links,)])
-    return Path(joined)
+    cut_calls = [(surveys, sizes[0], stages.room)]
+    [cut] = stages.run("phrases-links-cut", lexical.cut_words, cut_calls)
+    link_calls = [(surveys, a, b, sizes[1]) for a, b in pairwise(load(cut / "ends.npy").tolist())]
+    links = stages.run("phrases-links", lexical.add_links, link_calls)
+    [lexicon] = stages.run("phrases-lexicon", lexical.join_links, [(links,)])
+    return Path(lexicon)
 
 
-def _pairs(pieces: Sequence[Piece], words: Outputs, bits: int, stages: Stages) -> Outputs:
+def _pairs(pieces: Sequence[Piece], surveys: Outputs, bits: int, stages: Stages) -> Outputs:
     """Return the directories of the distinct pairs, one per range of source phrases."""
-    join = [(words, pieces[0].text.sizes[0])]
-    [covered] = stages.run("phrases-covered", extract.join_words, join)
-    takes = [(piece, of, covered) for piece, of in zip(pieces, words, strict=True)]
-    occurrences = stages.run("phrases-occurrences", extract.find_occurrences, takes)
+    join_calls = [(surveys, pieces[0].text.sizes[0])]
+    [covered] = stages.run("phrases-covered", extract.join_words, join_calls)
+    calls = [(piece, surveyed, covered) for piece, surveyed in zip(pieces, surveys, strict=True)]
+    occurrences = stages.run("phrases-occurrences", extract.find_occurrences, calls)
     stages.forget("phrases-words", "phrases-links")
     [cut] = stages.run("phrases-cut", pairs.cut_parts, [(occurrences, stages.room)])
-    ranges = [(occurrences, a, b, bits) for a, b in pairwise(load(cut / "ends.npy").tolist())]
-    found = stages.run("phrases-pairs", pairs.count_pairs, ranges)
+    count_calls = [(occurrences, a, b, bits) for a, b in pairwise(load(cut / "ends.npy").tolist())]
+    counted = stages.run("phrases-pairs", pairs.count_pairs, count_calls)
     stages.forget("phrases-occurrences")
-    return found
+    return counted
 
 
 def _write(scored: Sequence[Path], out: Path) -> None:
     """Write the arrays of a ``PhraseTable``, one range at a time."""
 
     def parts(name: str) -> Iterator[NDArray[Any]]:
-        return (np.load(of / f"{name}.npy", mmap_mode="r") for of in scored)
+        return (np.load(directory / f"{name}.npy", mmap_mode="r") for directory in scored)
 
     for name in ("source", "target", "key", "features", "reordering", "links"):
         dtype, row = score.ARRAYS[name]
         write_array(out / f"{name}.npy", parts(name), dtype, *row)
     for name, lengths in (("s_begin", "s_length"), ("t_begin", "t_length"), ("row", "pairs")):
-        write_array(out / f"{name}.npy", _begins(parts(lengths)), np.int64)
+        write_array(out / f"{name}.npy", _offsets(parts(lengths)), np.int64)
 
 
-def _begins(lengths: Iterable[NDArray[Any]]) -> Iterator[Int64]:
+def _offsets(lengths: Iterable[NDArray[Any]]) -> Iterator[Int64]:
     """Yield the offsets of consecutive items of these lengths: 0, then the end of each item."""
-    at = 0
+    offset = 0
     yield np.zeros(1, np.int64)
     for part in lengths:
-        ends = at + np.cumsum(part, dtype=np.int64)
+        ends = offset + np.cumsum(part, dtype=np.int64)
         yield ends
-        at = int(ends[-1]) if len(ends) else at
+        offset = int(ends[-1]) if len(ends) else offset

@@ -51,8 +51,8 @@ class Lexicon(NamedTuple):
     @classmethod
     def nothing(cls, size: int) -> Lexicon:
         """Return an empty lexicon for ``size`` source words; its feature is always 0."""
-        none, zero = np.empty(0, np.int32), np.zeros(1, np.int64)
-        return cls(*read_only([np.zeros(size + 1, np.int64), none, zero, none.astype(np.int8)]))
+        empty, zero = np.empty(0, np.int32), np.zeros(1, np.int64)
+        return cls(*read_only([np.zeros(size + 1, np.int64), empty, zero, empty.astype(np.int8)]))
 
     @classmethod
     def load(cls, directory: Path, s_size: int, t_size: int) -> Self:
@@ -155,15 +155,15 @@ def fit(
         return 0.0
     begin, log_p = near
     total, a = 0.0, -1
-    for at in range(table.t_begin[p], table.t_begin[p + 1]):
+    for t_index in range(table.t_begin[p], table.t_begin[p + 1]):
         if a < 0:  # unlinked words at the beginning of t̄
-            a = _first_link(table.links[p], at - table.t_begin[p], j - i + 1)
-    for at in range(table.t_begin[p], table.t_begin[p + 1]):
-        linked = _first_link(table.links[p], at - table.t_begin[p], j - i + 1)
+            a = _first_link(table.links[p], t_index - table.t_begin[p], j - i + 1)
+    for t_index in range(table.t_begin[p], table.t_begin[p + 1]):
+        linked = _first_link(table.links[p], t_index - table.t_begin[p], j - i + 1)
         a = linked if linked >= 0 else a
-        rivals, value = lexicon.row[words[i + a]], MISSING
+        first_rival, value = lexicon.row[words[i + a]], MISSING
         for k in range(begin[i + a + 1] - begin[i + a]):
-            if lexicon.word[rivals + k] == table.target[at]:
+            if lexicon.word[first_rival + k] == table.target[t_index]:
                 value = log_p[begin[i + a] + k]
         total += value
     return total

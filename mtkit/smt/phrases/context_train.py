@@ -62,12 +62,12 @@ def build(text: Shards, links: Outputs, stages: Stages, out: Path) -> None:
     calls = [(text, k, counts[k], rivals) for k in shards]
     choices = stages.run("context-choices", _choose, calls)
     stages.forget("context-counts")
-    words = WORD * text.tokens[0]
-    room = max(stages.room - words, stages.room // 2)
+    word_bytes = WORD * text.tokens[0]
+    room = max(stages.room - word_bytes, stages.room // 2)
     [plan] = stages.run("context-plan", _plan, [(text, choices, room)])
     sizes = load(plan / "size.npy")
     tasks = [
-        (text, choices, rivals, plan, part, stages.parts(words + int(size)))
+        (text, choices, rivals, plan, part, stages.parts(word_bytes + int(size)))
         for part, size in enumerate(sizes)
     ]
     weights = stages.run("context-weights", _learn, tasks)
@@ -83,15 +83,15 @@ def _offsets(sizes: NDArray[Any]) -> Int64:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
 
 
-def _ends(sizes: Int64, most: int) -> list[int]:
-    """Return 0 and the ends of ranges of items with a total size of at most ``most`` each.
+def _ends(sizes: Int64, limit: int) -> list[int]:
+    """Return 0 and the ends of ranges of items with a total size of at most ``limit`` each.
 
-    An item larger than ``most`` is a range by itself.
+    An item larger than ``limit`` is a range by itself.
     """
     begin, ends = _offsets(sizes), [0]
     while ends[-1] < len(sizes):
-        fit = np.searchsorted(begin, begin[ends[-1]] + most, "right") - 1
-        ends.append(max(int(fit), ends[-1] + 1))
+        end = np.searchsorted(begin, begin[ends[-1]] + limit, "right") - 1
+        ends.append(max(int(end), ends[-1] + 1))
     return ends
 
 
@@ -109,42 +109,42 @@ def _count(into: Path, text: Shards, k: int, links: Path) -> None:
     save(into, a=a, key=key, count=count.astype(np.int32))
 
 
-def _rank(into: Path, text: Shards, counts: Outputs, most: int) -> None:
+def _rank(into: Path, text: Shards, counts: Outputs, limit: int) -> None:
     """Save ``row`` and ``word`` of T, the most frequent word first.
 
-    most: entries (s, t), summed over the shards, that are in memory at a time.
+    limit: entries (s, t), summed over the shards, that are in memory at a time.
     """
     entries = np.zeros(text.sizes[0], np.int64)
     for out in counts:
         entries += np.bincount(load(out / "key.npy") >> 32, minlength=len(entries))
-    number = np.zeros(len(entries), np.int64)
+    sizes = np.zeros(len(entries), np.int64)
     with ArrayFile(into / "word.npy", np.int32) as file:
-        for first, last in pairwise(_ends(entries, most)):
-            key, count = _summed(counts, first << 32, last << 32)
+        for first, last in pairwise(_ends(entries, limit)):
+            key, count = _total_counts(counts, first << 32, last << 32)
             s = key >> 32
             order = np.lexsort((key, -count, s))
             key, rank = key[order], np.arange(len(key)) - np.searchsorted(s, s)
             key = key[rank < RIVALS]
-            number[first:last] = np.bincount((key >> 32) - first, minlength=last - first)
+            sizes[first:last] = np.bincount((key >> 32) - first, minlength=last - first)
             file.append(key & 0xFFFFFFFF)
-    save(into, row=_offsets(number))
+    save(into, row=_offsets(sizes))
 
 
-def _summed(counts: Iterable[Path], low: int, high: int) -> tuple[Int64, Int64]:
+def _total_counts(outputs: Iterable[Path], low: int, high: int) -> tuple[Int64, Int64]:
     """Return the distinct keys low … high − 1 of all shards, sorted, and their total counts."""
-    keys, numbers = [], []
-    for out in counts:
+    keys, counts = [], []
+    for out in outputs:
         a, b = np.searchsorted(np.load(out / "key.npy", mmap_mode="r"), (low, high))
         keys.append(load(out / "key.npy", a, b))
-        numbers.append(load(out / "count.npy", a, b))
+        counts.append(load(out / "count.npy", a, b))
     key, entry = np.unique(np.concatenate(keys), return_inverse=True)
-    return key, np.bincount(entry, np.concatenate(numbers), len(key)).astype(np.int64)
+    return key, np.bincount(entry, np.concatenate(counts), len(key)).astype(np.int64)
 
 
 # --- choices, and the plan of the tasks
 
 
-def _choose(into: Path, text: Shards, k: int, counted: Path, rivals: Path) -> None:
+def _choose(into: Path, text: Shards, k: int, counts: Path, rivals: Path) -> None:
     """Save the places with a choice and the number of examples of each t in the shard.
 
     ``choice``: int32 (M, 3), place a_t, word t, sentence; ``examples``: int32 (2, n), t and its
@@ -153,7 +153,7 @@ def _choose(into: Path, text: Shards, k: int, counted: Path, rivals: Path) -> No
     x, y = Flat.side(text, "source", k), Flat.side(text, "target", k)
     row, word = load(rivals / "row.npy"), load(rivals / "word.npy")
     examples = np.zeros(text.sizes[1], np.int32)
-    choice = _choices(x.words, y.words, y.begin, load(counted / "a.npy"), row, word, examples)
+    choice = _choices(x.words, y.words, y.begin, load(counts / "a.npy"), row, word, examples)
     t = np.flatnonzero(examples)
     save(into, choice=choice, examples=np.stack([t.astype(np.int32), examples[t]]))
 
@@ -165,10 +165,10 @@ def _plan(into: Path, text: Shards, choices: Outputs, room: int) -> None:
     """
     examples = np.zeros(text.sizes[1], np.int64)
     for out in choices:
-        t, number = load(out / "examples.npy")
-        examples[t] += number
-    places = np.minimum(examples * SPREAD, LARGEST)
-    width = np.where(places > 0, 2 ** np.ceil(np.log2(np.maximum(places, 1))).astype(np.int64), 0)
+        t, n_examples = load(out / "examples.npy")
+        examples[t] += n_examples
+    wanted = np.minimum(examples * SPREAD, LARGEST)
+    width = np.where(wanted > 0, 2 ** np.ceil(np.log2(np.maximum(wanted, 1))).astype(np.int64), 0)
     size = EXAMPLE * examples + WEIGHT * width
     end = np.array(_ends(size, min(room, max(int(size.sum()) // PARTS, SMALLEST))))
     save(into, begin=_offsets(width), end=end, size=np.diff(_offsets(size)[end]))
@@ -195,57 +195,57 @@ def _learn(
 
     batches: groups of shards; the examples of one group are in memory at a time.
     """
-    t, t_behind = load(plan / "end.npy", part, part + 2).tolist()
-    begin = load(plan / "begin.npy", t, t_behind + 1)
+    t, t_end = load(plan / "end.npy", part, part + 2).tolist()
+    begin = load(plan / "begin.npy", t, t_end + 1)
     begin -= begin[0]
     w, squares = np.zeros(begin[-1], np.float32), np.full(begin[-1], 1e-6, np.float32)
-    row, word = _within(rivals, t, t_behind)
+    row, word = _rivals_within(rivals, t, t_end)
     groups = np.array_split(np.arange(len(text)), min(batches, len(text)))
-    at_once = EPOCHS if len(groups) == 1 else 1
-    for _ in range(EPOCHS // at_once):
+    epochs = EPOCHS if len(groups) == 1 else 1
+    for _ in range(EPOCHS // epochs):
         for shards in groups:
-            examples = _examples(text, choices, shards.tolist(), row, word, t, t_behind)
-            _descend(examples, begin, w, squares, at_once)
+            examples = _examples(text, choices, shards.tolist(), row, word, t, t_end)
+            _descend(examples, begin, w, squares, epochs)
             del examples  # free the memory before the next group is loaded
     del squares
     w *= UNIT
     save(into, weight=np.rint(np.clip(w, -127, 127, out=w), out=w).astype(np.int8))
 
 
-def _within(rivals: Path, t: int, t_behind: int) -> tuple[Int64, Int32]:
-    """Return ``row`` and ``word`` of T restricted to t … t_behind − 1, numbered from 0."""
+def _rivals_within(rivals: Path, t: int, t_end: int) -> tuple[Int64, Int32]:
+    """Return ``row`` and ``word`` of T restricted to t … t_end − 1, numbered from 0."""
     word = load(rivals / "word.npy")
-    inside = (word >= t) & (word < t_behind)
+    inside = (word >= t) & (word < t_end)
     return _offsets(inside)[load(rivals / "row.npy")], word[inside] - np.int32(t)
 
 
 def _examples(
     text: Shards, choices: Outputs, shards: Sequence[int], row: Int64, word: Int32, t: int,
-    t_behind: int,
+    t_end: int,
 ) -> Examples:  # fmt: skip
-    """Return the examples of t … t_behind − 1 in consecutive shards.
+    """Return the examples of t … t_end − 1 in consecutive shards.
 
-    row, word: the T of these t, as ``_within`` returns it.
+    row, word: the T of these t, as ``_rivals_within`` returns it.
     """
-    number = np.zeros(t_behind - t, np.int64)
+    n_examples = np.zeros(t_end - t, np.int64)
     for k in shards:
-        seen, times = load(choices[k] / "examples.npy")
-        a, b = np.searchsorted(seen, (t, t_behind))
-        number[seen[a:b] - t] += times[a:b]
-    first = _offsets(number)
-    s, s_behind = text.begin[shards[0]], text.begin[shards[-1] + 1]
-    begin = load(text.directory / "source" / "begin.npy", s, s_behind + 1)
+        t_seen, counts = load(choices[k] / "examples.npy")
+        a, b = np.searchsorted(t_seen, (t, t_end))
+        n_examples[t_seen[a:b] - t] += counts[a:b]
+    first = _offsets(n_examples)
+    s, s_end = text.begin[shards[0]], text.begin[shards[-1] + 1]
+    begin = load(text.directory / "source" / "begin.npy", s, s_end + 1)
     words = load(text.directory / "source" / "words.npy", int(begin[0]), int(begin[-1]))
     begin -= begin[0]
     near = np.empty((first[-1], LOCAL), np.uint32)
     sentence, chosen = np.empty(first[-1], np.int32), np.empty(first[-1], np.bool_)
     examples = Examples(first, near, sentence, chosen, begin, np.empty(len(words), np.uint32))
-    at = first[:-1].copy()
+    next_row = first[:-1].copy()
     for k in shards:
         choice = load(choices[k] / "choice.npy")
         choice[:, 1] -= t
-        inside = text.begin[k] - s, text.begin[k + 1] - s
-        _gather(words, choice, *inside, row, word, at, examples)
+        sentences = text.begin[k] - s, text.begin[k + 1] - s
+        _gather(words, choice, *sentences, row, word, next_row, examples)
     return examples
 
 
@@ -262,12 +262,12 @@ def _affiliations(corpus: Aligned) -> Int32:
             j, i = t_begin[k] + corpus.t[link], s_begin[k] + corpus.s[link]
             if a[j] < 0 or i < a[j]:
                 a[j] = i
-        last = s_begin[k]
+        carried = s_begin[k]
         for j in range(t_begin[k + 1] - 1, t_begin[k] - 1, -1):
-            last = a[j] if a[j] >= 0 else last  # after the loop: a of the first linked word
+            carried = a[j] if a[j] >= 0 else carried  # after the loop: a of the first linked word
         for j in range(t_begin[k], t_begin[k + 1]):
-            last = a[j] if a[j] >= 0 else last
-            a[j] = last
+            carried = a[j] if a[j] >= 0 else carried
+            a[j] = carried
     return a
 
 
@@ -285,10 +285,10 @@ def _choices(
     for k in range(len(t_begin) - 1):
         for j in range(t_begin[k], t_begin[k + 1]):
             rivals = word[row[source[a[j]]] : row[source[a[j]] + 1]]
-            useful = False
+            is_choice = False
             for rival in rivals:
-                useful |= len(rivals) > 1 and rival == target[j]
-            if useful:
+                is_choice |= len(rivals) > 1 and rival == target[j]
+            if is_choice:
                 choice[M, 0], choice[M, 1], choice[M, 2] = a[j], target[j], k
                 M += 1
                 for rival in rivals:
@@ -298,27 +298,27 @@ def _choices(
 
 @kernel
 def _gather(
-    words: Int32, choice: Int32, s_first: int, s_behind: int, row: Int64, word: Int32, at: Int64,
+    words: Int32, choice: Int32, s_first: int, s_end: int, row: Int64, word: Int32, next_row: Int64,
     examples: Examples,
 ) -> None:  # fmt: skip
-    """Write the examples of a shard; those of word n from ``at[n]`` on, which is advanced.
+    """Write the examples of a shard; those of word n from ``next_row[n]`` on, which is advanced.
 
-    s_first … s_behind − 1: the shard's sentences, as numbered in ``examples``.
+    s_first … s_end − 1: the shard's sentences, as numbered in ``examples``.
     """
     _, near, sentence, chosen, begin, far = examples
-    for i in range(begin[s_first], begin[s_behind]):
+    for i in range(begin[s_first], begin[s_end]):
         far[i] = anywhere(words[i])
-    seen = np.empty(LOCAL, np.uint32)
+    hashes = np.empty(LOCAL, np.uint32)
     for n in range(len(choice)):
         i, s = begin[s_first] + choice[n, 0], s_first + choice[n, 2]
-        first, behind = row[words[i]], row[words[i] + 1]
-        if first < behind:
-            look_around(words, begin[s], begin[s + 1], i, seen)
-        for rival in range(first, behind):
-            e = at[word[rival]]
-            at[word[rival]] += 1
+        first, end = row[words[i]], row[words[i] + 1]
+        if first < end:
+            look_around(words, begin[s], begin[s + 1], i, hashes)
+        for rival in range(first, end):
+            e = next_row[word[rival]]
+            next_row[word[rival]] += 1
             for f in range(LOCAL):
-                near[e, f] = seen[f]
+                near[e, f] = hashes[f]
             sentence[e], chosen[e] = s, word[rival] == choice[n, 1]
 
 
@@ -335,11 +335,11 @@ def _descend(
         w_t, squares_t = w[begin[n] : begin[n + 1]], squares[begin[n] : begin[n + 1]]
         for _ in range(epochs):
             for e in range(first[n], first[n + 1]):
-                everywhere = far[s_begin[sentence[e]] : s_begin[sentence[e] + 1]]
-                error = 1 / (1 + np.exp(-margin(w_t, near[e], everywhere))) - np.float32(chosen[e])
+                far_hashes = far[s_begin[sentence[e]] : s_begin[sentence[e] + 1]]
+                error = 1 / (1 + np.exp(-margin(w_t, near[e], far_hashes))) - np.float32(chosen[e])
                 if abs(error) > SURE:
                     _step(w_t, squares_t, near[e], error)
-                    _step(w_t, squares_t, everywhere, error)
+                    _step(w_t, squares_t, far_hashes, error)
 
 
 @lean

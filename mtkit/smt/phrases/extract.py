@@ -75,7 +75,7 @@ class Piece(NamedTuple):
         """Return the sentences with each alignment, and each side's offset in the whole text."""
         x, y = (self.text.side(name, self.shard) for name in SIDES)
         sides = Flat(x.words, x.begin), Flat(y.words, y.begin)
-        return [Aligned.of(*sides, Links.load(of)) for of in self.links], (x.offset, y.offset)
+        return [Aligned.of(*sides, Links.load(path)) for path in self.links], (x.offset, y.offset)
 
 
 def part_bits(words: int) -> int:
@@ -88,9 +88,9 @@ def count(corpora: Sequence[Aligned], covered: Bool, bits: int, limit: int = MAX
 
     covered: (V_s,), set to True for each source word that is a phrase by itself.
     """
-    size, none = np.zeros(1 << bits, np.int64), np.empty(0, OCCURRENCE)
+    size, no_rows = np.zeros(1 << bits, np.int64), np.empty(0, OCCURRENCE)
     for corpus in corpora:
-        _extract(corpus, (0, 0), limit, covered, False, np.uint64(64 - bits), size, none)
+        _extract(corpus, (0, 0), limit, covered, False, np.uint64(64 - bits), size, no_rows)
     return size
 
 
@@ -107,10 +107,10 @@ def extract(
     for corpus in corpora:  # ``count`` did not count the lone links
         _extract(corpus, offset, limit, covered, True, shift, size, np.empty(0, OCCURRENCE))
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
-    rows, at = np.empty(ends[-1], OCCURRENCE), ends[:-1].copy()
+    rows, next_row = np.empty(ends[-1], OCCURRENCE), ends[:-1].copy()
     for corpus in corpora:
         for lone in (False, True):
-            _extract(corpus, offset, limit, covered, lone, shift, at, rows)
+            _extract(corpus, offset, limit, covered, lone, shift, next_row, rows)
     return rows, ends
 
 
@@ -120,8 +120,8 @@ def extract(
 def join_words(into: Path, words: Sequence[Path], size: int) -> None:
     """Save ``covered``: which of ``size`` words are phrases by themselves in any piece."""
     covered = np.zeros(size, np.bool_)
-    for place in words:
-        covered[load(place / "covered.npy")] = True
+    for directory in words:
+        covered[load(directory / "covered.npy")] = True
     save(into, covered=covered)
 
 
@@ -149,21 +149,21 @@ def hash_word(key: np.uint64, word: int) -> np.uint64:
 def hash_phrase(words: Int32, first: int, last: int) -> np.uint64:
     """Return the hash of ``words[first : last + 1]``."""
     key = np.uint64(0)
-    for at in range(first, last + 1):
-        key = hash_word(key, words[at])
+    for i in range(first, last + 1):
+        key = hash_word(key, words[i])
     return key
 
 
 @kernel
 def _extract(
     corpus: Aligned, offset: tuple[int, int], limit: int, covered: Bool, lone: bool,
-    shift: np.uint64, at: Int64, rows: Rows,
+    shift: np.uint64, next_row: Int64, rows: Rows,
 ) -> None:  # fmt: skip
     """Write each occurrence to its part's next row, or only count it if ``rows`` is empty.
 
     covered: whether a source word is a phrase by itself; set here from consistent spans. lone: take
-    the links of the words that are not, instead of the consistent spans. at: (2^bits,) next row, or
-    count, of each part.
+    the links of the words that are not, instead of the consistent spans. next_row: (2^bits,) next
+    row, or count, of each part.
     """
     source, s_begin, target, t_begin, s, t, begin = corpus
     spans = np.empty((max(limit**3 * longest(s_begin), longest(begin)), 4), np.int32)
@@ -171,12 +171,12 @@ def _extract(
         s0, t0 = s_begin[k], t_begin[k]
         words = source[s0 : s_begin[k + 1]]
         links = s[begin[k] : begin[k + 1]], t[begin[k] : begin[k + 1]]
-        n = _lone(words, covered, *links, spans) if lone else 0
+        n = _find_lone_links(words, covered, *links, spans) if lone else 0
         if lone and n == 0:
             continue
-        a = _linked(len(words), t_begin[k + 1] - t0, *links)
+        a = _link_matrix(len(words), t_begin[k + 1] - t0, *links)
         if not lone:
-            n = _spans(a, limit, spans)
+            n = _find_spans(a, limit, spans)
         for span in range(n):
             i0, i1, j0, j1 = spans[span, 0], spans[span, 1], spans[span, 2], spans[span, 3]
             if i0 == i1 and not lone:
@@ -184,18 +184,18 @@ def _extract(
             s_key = hash_phrase(source, s0 + i0, s0 + i1)
             part = np.int64(s_key >> shift)
             if len(rows) > 0:
-                row = rows[at[part]]
+                row = rows[next_row[part]]
                 row.s_key, row.t_key = s_key, hash_phrase(target, t0 + j0, t0 + j1)
-                row.links = _mask(a, i0, i1, j0, j1)
+                row.links = _link_mask(a, i0, i1, j0, j1)
                 row.source, row.target = offset[0] + s0 + i0, offset[1] + t0 + j0
                 row.s_length, row.t_length = i1 - i0 + 1, j1 - j0 + 1
                 row.previous = orientation(a[i0, j0], a[i1 + 2, j0])
                 row.next = orientation(a[i1 + 2, j1 + 2], a[i0, j1 + 2])
-            at[part] += 1
+            next_row[part] += 1
 
 
 @inner
-def _linked(I: int, J: int, s: Int32, t: Int32) -> Bool:
+def _link_matrix(I: int, J: int, s: Int32, t: Int32) -> Bool:
     """Return a matrix, (I + 2, J + 2), that is True at [i + 1, j + 1] if i and j are linked.
 
     The sentence starts, [0, 0], and the sentence ends count as linked.
@@ -208,7 +208,7 @@ def _linked(I: int, J: int, s: Int32, t: Int32) -> Bool:
 
 
 @lean
-def _lone(words: Int32, covered: Bool, s: Int32, t: Int32, spans: Int32) -> int:
+def _find_lone_links(words: Int32, covered: Bool, s: Int32, t: Int32, spans: Int32) -> int:
     """Write the links of words that are not ``covered`` to ``spans``; return their number."""
     n = 0
     for link in range(len(s)):
@@ -220,7 +220,7 @@ def _lone(words: Int32, covered: Bool, s: Int32, t: Int32, spans: Int32) -> int:
 
 
 @inner
-def _spans(a: Bool, limit: int, spans: Int32) -> int:
+def _find_spans(a: Bool, limit: int, spans: Int32) -> int:
     """Write i0, i1, j0, j1 of all consistent spans to ``spans``; return their number."""
     I, J = a.shape[0] - 2, a.shape[1] - 2
     first, last = np.full(I, J), np.full(I, -1)  # first and last target word linked to i
@@ -269,7 +269,7 @@ def _inside(low: Int64, high: Int64, i0: int, i1: int, j0: int, j1: int) -> bool
 
 
 @lean
-def _mask(a: Bool, i0: int, i1: int, j0: int, j1: int) -> np.uint64:
+def _link_mask(a: Bool, i0: int, i1: int, j0: int, j1: int) -> np.uint64:
     """Return the links inside the span pair as a mask, bit 8 i + j."""
     mask = np.uint64(0)
     for i in range(i0, i1 + 1):

@@ -60,15 +60,15 @@ def different(corpora: Iterable[Aligned]) -> tuple[UInt64, Int64]:
 
     Unlinked words count as linked to ε.
     """
-    every = []
-    for of in corpora:
-        sentence = np.repeat(np.arange(len(of.s_begin) - 1), np.diff(of.begin))
-        i, j = of.s_begin[sentence] + of.s, of.t_begin[sentence] + of.t
-        s, t = np.delete(of.source, i), np.delete(of.target, j)
-        none = np.full(max(len(s), len(t)), EMPTY)
-        every += [together(of.source[i], of.target[j])]
-        every += [together(s, none[: len(s)]), together(none[: len(t)], t)]
-    return np.unique(np.concatenate(every), return_counts=True)
+    keys = []
+    for corpus in corpora:
+        sentence = np.repeat(np.arange(len(corpus.s_begin) - 1), np.diff(corpus.begin))
+        i, j = corpus.s_begin[sentence] + corpus.s, corpus.t_begin[sentence] + corpus.t
+        s, t = np.delete(corpus.source, i), np.delete(corpus.target, j)
+        epsilon = np.full(max(len(s), len(t)), EMPTY)
+        keys += [together(corpus.source[i], corpus.target[j])]
+        keys += [together(s, epsilon[: len(s)]), together(epsilon[: len(t)], t)]
+    return np.unique(np.concatenate(keys), return_counts=True)
 
 
 # --- tasks
@@ -77,13 +77,13 @@ def different(corpora: Iterable[Aligned]) -> tuple[UInt64, Int64]:
 def cut_words(into: Path, links: Sequence[Path], size: int, room: int) -> None:
     """Save ``ends`` of ranges of the ``size`` source words whose links fit ``room`` bytes."""
     entries = np.zeros(size, np.int64)
-    for of in links:
-        s = load(of / "both.npy") >> np.uint64(32)
+    for directory in links:
+        s = load(directory / "both.npy") >> np.uint64(32)
         entries += np.bincount(s.astype(np.int64), minlength=size)
     total = np.cumsum(entries)
-    ranges = max(1, -(-HELD * int(total[-1]) // room))
-    inner = 1 + np.searchsorted(total, np.linspace(0, total[-1], ranges + 1)[1:-1])
-    save(into, ends=np.unique(np.concatenate([[0], inner, [size]])))
+    n_ranges = max(1, -(-HELD * int(total[-1]) // room))
+    cuts = 1 + np.searchsorted(total, np.linspace(0, total[-1], n_ranges + 1)[1:-1])
+    save(into, ends=np.unique(np.concatenate([[0], cuts, [size]])))
 
 
 def add_links(into: Path, links: Sequence[Path], first: int, last: int, t_size: int) -> None:
@@ -92,15 +92,15 @@ def add_links(into: Path, links: Sequence[Path], first: int, last: int, t_size: 
     ``t``, ``c``: the links without ε, sorted; ``entries``: distinct links of each s. For each side,
     ``count`` holds c(s) or c(t), and ``null`` how often a word is unlinked.
     """
-    found = []
-    for of in links:
-        both = np.load(of / "both.npy", mmap_mode="r")
+    parts = []
+    for directory in links:
+        both = np.load(directory / "both.npy", mmap_mode="r")
         a, b = np.searchsorted(both, np.array([first << 32, last << 32], np.uint64)).tolist()
-        found.append((np.array(both[a:b]), load(of / "c.npy", a, b)))
-    every, counts = (np.concatenate(column) for column in zip(*found, strict=True))
-    del found
-    both, which = np.unique(every, return_inverse=True)
-    c = np.bincount(which, counts).astype(np.int64)
+        parts.append((np.array(both[a:b]), load(directory / "c.npy", a, b)))
+    keys, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    del parts
+    both, index = np.unique(keys, return_inverse=True)
+    c = np.bincount(index, counts).astype(np.int64)
     s, t = (both >> np.uint64(32)).astype(np.int64) - first, both.astype(np.uint32).view(np.int32)
     s_alone, t_alone = t == EMPTY, s == EMPTY - first
     linked = ~(s_alone | t_alone)
@@ -114,22 +114,22 @@ def add_links(into: Path, links: Sequence[Path], first: int, last: int, t_size: 
 def join_links(into: Path, ranges: Sequence[Path]) -> None:
     """Save ``Weights``, computed from the counts of all ranges."""
 
-    def of_all(name: str) -> list[NDArray[Any]]:
-        return [load(of / f"{name}.npy") for of in ranges]
+    def load_all(name: str) -> list[NDArray[Any]]:
+        return [load(directory / f"{name}.npy") for directory in ranges]
 
-    t_count, t_null = (np.sum(of_all(f"t_{name}"), axis=0) for name in ("count", "null"))
-    entries, s_null = (np.concatenate(of_all(name)) for name in ("entries", "s_null"))
+    t_count, t_null = (np.sum(load_all(f"t_{name}"), axis=0) for name in ("count", "null"))
+    entries, s_null = (np.concatenate(load_all(name)) for name in ("entries", "s_null"))
     save(into, begin=np.append(0, np.cumsum(entries)), s_null=null(s_null), t_null=null(t_null))
     with (
-        ArrayFile(into / "t.npy", np.int32) as words,
-        ArrayFile(into / "both.npy", np.float64, (2,)) as both,
+        ArrayFile(into / "t.npy", np.int32) as t_file,
+        ArrayFile(into / "both.npy", np.float64, (2,)) as w_file,
     ):
-        for of in ranges:
+        for directory in ranges:
             t, c, entries, s_count = (
-                load(of / f"{name}.npy") for name in ("t", "c", "entries", "s_count")
+                load(directory / f"{name}.npy") for name in ("t", "c", "entries", "s_count")
             )
-            words.append(t)
-            both.append(np.column_stack([c / np.repeat(s_count, entries), c / t_count[t]]))
+            t_file.append(t)
+            w_file.append(np.column_stack([c / np.repeat(s_count, entries), c / t_count[t]]))
 
 
 def null(unlinked: Int64) -> Float64:
@@ -173,10 +173,10 @@ def lexical(
             for j in range(J):
                 if row >> np.uint64(j) & np.uint64(1):
                     t = target[y + j]
-                    at = _find(w.t, t, w.begin[s], w.begin[s + 1])
-                    total[j] += w.both[at, 0]
+                    entry = _find(w.t, t, w.begin[s], w.begin[s + 1])
+                    total[j] += w.both[entry, 0]
                     n[j] += 1
-                    back += w.both[at, 1]
+                    back += w.both[entry, 1]
                     m += 1
             backward *= back / m if m > 0 else w.s_null[s]
         for j in range(J):

@@ -76,7 +76,7 @@ def sums(key: UInt64, seen: Int32, d: Float64, bits: int) -> Sums:
 
 def discounts(pairs: Sequence[Path], discount: str) -> tuple[Float64, int]:
     """Return D of 0, 1, 2 and ≥ 3, float64 (4,), and the number of pairs in all ranges."""
-    t = sum((load(of / "t_r.npy") for of in pairs), np.zeros(6, np.int64))
+    t = sum((load(directory / "t_r.npy") for directory in pairs), np.zeros(6, np.int64))
     D = closed_form(t.tolist()) or FALLBACK_DISCOUNTS if discount == "kneser-ney" else [0, 0, 0]
     return np.array([0, *D], np.float64), int(t.sum())
 
@@ -87,12 +87,12 @@ def in_ranges(places: Sequence[Path], name: str, first: int, last: int) -> NDArr
     places: directories with rows sorted by part; their ``ends.npy`` has the end of each part, after
     a leading 0.
     """
-    ends = [load(of / "ends.npy", first, last + 1)[[0, -1]] for of in places]
+    ends = [load(directory / "ends.npy", first, last + 1)[[0, -1]] for directory in places]
     sizes = [int(b - a) for a, b in ends]
-    first_of = np.load(places[0] / f"{name}.npy", mmap_mode="r")
-    out, n = np.empty(sum(sizes), first_of.dtype), 0
-    for of, (a, b), size in zip(places, ends, sizes, strict=True):
-        out[n : n + size] = np.load(of / f"{name}.npy", mmap_mode="r")[a:b]
+    first_array = np.load(places[0] / f"{name}.npy", mmap_mode="r")
+    out, n = np.empty(sum(sizes), first_array.dtype), 0
+    for directory, (a, b), size in zip(places, ends, sizes, strict=True):
+        out[n : n + size] = np.load(directory / f"{name}.npy", mmap_mode="r")[a:b]
         n += size
     return out
 
@@ -102,11 +102,11 @@ def in_ranges(places: Sequence[Path], name: str, first: int, last: int) -> NDArr
 
 def cut_parts(into: Path, occurrences: Sequence[Path], room: int) -> None:
     """Save ``ends`` of ranges of parts whose occurrences fit ``room`` bytes."""
-    total = np.sum([load(of / "ends.npy") for of in occurrences], axis=0)
-    size, parts = int(total[-1]), len(total) - 1
-    ranges = max(1, -(-HELD * size // room))
-    inner = np.searchsorted(total, np.linspace(0, size, ranges + 1)[1:-1])
-    save(into, ends=np.unique(np.concatenate([[0], inner, [parts]])))
+    total = np.sum([load(directory / "ends.npy") for directory in occurrences], axis=0)
+    size, n_parts = int(total[-1]), len(total) - 1
+    n_ranges = max(1, -(-HELD * size // room))
+    cuts = np.searchsorted(total, np.linspace(0, size, n_ranges + 1)[1:-1])
+    save(into, ends=np.unique(np.concatenate([[0], cuts, [n_parts]])))
 
 
 def count_pairs(into: Path, occurrences: Sequence[Path], first: int, last: int, bits: int) -> None:
@@ -118,7 +118,7 @@ def count_pairs(into: Path, occurrences: Sequence[Path], first: int, last: int, 
     """
     rows = in_ranges(occurrences, "rows", first, last)
     order, ends = by_part(rows["s_key"].copy(), bits)
-    keys, times, begin = [np.empty(0, np.uint64)], [np.empty(0, np.int32)], [0]
+    keys, counts, begin = [np.empty(0, np.uint64)], [np.empty(0, np.int32)], [0]
     with ExitStack() as stack:
         files = [
             stack.enter_context(ArrayFile(into / f"{name}.npy", dtype, row))
@@ -131,10 +131,10 @@ def count_pairs(into: Path, occurrences: Sequence[Path], first: int, last: int, 
             for file, array in zip(files, pairs, strict=True):
                 file.append(array)
             keys.append(pairs.rows["t_key"].copy())
-            times.append(pairs.seen)
+            counts.append(pairs.seen)
             begin.append(files[0].length)
     del rows
-    key, seen = np.concatenate(keys), np.concatenate(times)
+    key, seen = np.concatenate(keys), np.concatenate(counts)
     t_r = np.bincount(np.minimum(seen, 5), minlength=6)
     order, ends = by_part(key, bits)
     save(into, begin=np.array(begin), t_r=t_r, ends=ends, t_key=key[order], t_seen=seen[order])
@@ -153,10 +153,10 @@ def sum_targets(
     order, ends = by_part(key, bits)
     out = Sums(*(np.empty(len(key)) for _ in Sums._fields))
     for a, b in filled(ends):
-        at = order[a:b]
-        for whole, part in zip(out, sums(key[at], seen[at], d, bits), strict=True):
-            whole[at] = part
-    sizes = [np.ptp(load(of / "ends.npy", first, last + 1)[[0, -1]]) for of in pairs]
+        rows = order[a:b]
+        for array, part in zip(out, sums(key[rows], seen[rows], d, bits), strict=True):
+            array[rows] = part
+    sizes = [np.ptp(load(directory / "ends.npy", first, last + 1)[[0, -1]]) for directory in pairs]
     save(into, begin=np.append(0, np.cumsum(sizes)), **out._asdict())
 
 
@@ -164,17 +164,17 @@ def sums_of(pairs: Path, targets: Sequence[Path], k: int, bits: int) -> Sums:
     """Return ``Sums`` for all pairs of range ``k`` of source phrases, in their order."""
     order, _ = by_part(np.load(pairs / "rows.npy", mmap_mode="r")["t_key"].copy(), bits)
     out = Sums(*(np.empty(len(order)) for _ in Sums._fields))
-    begins = [load(of / "begin.npy", k, k + 2).tolist() for of in targets]
-    for name, whole in out._asdict().items():
-        parts = (load(of / f"{name}.npy", *at) for of, at in zip(targets, begins, strict=True))
-        whole[order] = np.concatenate(list(parts))
+    cuts = [load(path / "begin.npy", k, k + 2).tolist() for path in targets]
+    for name, array in out._asdict().items():
+        parts = (load(path / f"{name}.npy", *cut) for path, cut in zip(targets, cuts, strict=True))
+        array[order] = np.concatenate(list(parts))
     return out
 
 
 def filled(ends: Int64) -> list[tuple[int, int]]:
     """Return begin and end of each part that is not empty."""
-    some = np.flatnonzero(np.diff(ends))
-    return list(zip(ends[some].tolist(), ends[some + 1].tolist(), strict=True))
+    parts = np.flatnonzero(np.diff(ends))
+    return list(zip(ends[parts].tolist(), ends[parts + 1].tolist(), strict=True))
 
 
 # --- kernels
@@ -188,19 +188,19 @@ def _sort(values: UInt64, order: Int64, first: int, last: int) -> None:
         gap = 3 * gap + 1
     while gap > 0:
         for k in range(first + gap, last):
-            row, at = order[k], k
-            while at >= first + gap:
-                other = order[at - gap]
+            row, slot = order[k], k
+            while slot >= first + gap:
+                other = order[slot - gap]
                 if values[other] < values[row] or (values[other] == values[row] and other < row):
                     break
-                order[at] = other
-                at -= gap
-            order[at] = row
+                order[slot] = other
+                slot -= gap
+            order[slot] = row
         gap //= 3
 
 
 @lean
-def _alike(values: UInt64, order: Int64, first: int, last: int) -> int:
+def _run_end(values: UInt64, order: Int64, first: int, last: int) -> int:
     """Return the end, at most ``last``, of the run of rows with the value of ``order[first]``."""
     end = first + 1
     while end < last and values[order[end]] == values[order[first]]:
@@ -222,15 +222,15 @@ def _distinct(
         _sort(s_key, order, ends[part], ends[part + 1])
         s = ends[part]  # s, t, a: first occurrence of s̄, of the pair, of the pair with these links
         while s < ends[part + 1]:
-            s_end = _alike(s_key, order, s, ends[part + 1])
+            s_end = _run_end(s_key, order, s, ends[part + 1])
             _sort(t_key, order, s, s_end)
             t = s
             while t < s_end:
-                t_end, most = _alike(t_key, order, t, s_end), 0
+                t_end, most = _run_end(t_key, order, t, s_end), 0
                 _sort(links, order, t, t_end)
                 a = t
                 while a < t_end:
-                    end = _alike(links, order, a, t_end)
+                    end = _run_end(links, order, a, t_end)
                     if end - a > most:
                         most, pick[n] = end - a, order[a]
                     a = end
@@ -265,7 +265,7 @@ def _sums(
         _sort(key, order, ends[part], ends[part + 1])
         first = ends[part]
         while first < ends[part + 1]:
-            last = _alike(key, order, first, ends[part + 1])
+            last = _run_end(key, order, first, ends[part + 1])
             c, f = 0, 0.0
             for row in order[first:last]:
                 c += seen[row]
@@ -288,9 +288,9 @@ def by_part(key: UInt64, bits: int) -> tuple[Int64, Int64]:
         ends[np.int64(key[k] >> shift) + 1] += 1
     for part in range(1 << bits):
         ends[part + 1] += ends[part]
-    at, order = ends[:-1].copy(), np.empty(len(key), np.int64)
+    next_row, order = ends[:-1].copy(), np.empty(len(key), np.int64)
     for k in range(len(key)):
-        of = np.int64(key[k] >> shift)
-        order[at[of]] = k
-        at[of] += 1
+        key_part = np.int64(key[k] >> shift)
+        order[next_row[key_part]] = k
+        next_row[key_part] += 1
     return order, ends

@@ -67,13 +67,13 @@ def score(
     new_phrase = np.append(True, rows["s_key"][1:] != rows["s_key"][:-1])
     phrase, first = np.cumsum(new_phrase) - 1, np.flatnonzero(new_phrase)
     values = seen, np.ones(len(seen)), d[np.minimum(seen, 3)]
-    total, different, freed = (np.bincount(phrase, value)[phrase] for value in values)
+    total, n_targets, freed = (np.bincount(phrase, value)[phrase] for value in values)
     direct = phi(seen, total, freed, targets.sources / P, d)
-    channel = phi(seen, targets.total, targets.freed, different / P, d)
+    channel = phi(seen, targets.total, targets.freed, n_targets / P, d)
     order = np.lexsort((-direct, phrase))  # ties by hash: the same in every run
 
     s_length, t_length, links = (
-        rows[name][at] for name, at in (("s_length", first), ("t_length", order), ("links", order))
+        rows[name][i] for name, i in (("s_length", first), ("t_length", order), ("links", order))
     )
     x, s_begin = gather(source, rows["source"][first], s_length)
     y, t_begin = gather(target, rows["target"][order], t_length)
@@ -97,9 +97,9 @@ def score_pairs(
     d, P = discounts(pairs, discount)
     sums = sums_of(pairs[k], targets, k, bits)
     paths = (pairs[k] / f"{name}.npy" for name in Pairs._fields)
-    found = read_only(np.load(path, mmap_mode="r") for path in paths)
-    words = (text.directory / side / "words.npy" for side in SIDES)
-    source, target = read_only(np.load(path, mmap_mode="r") for path in words)
+    arrays = read_only(np.load(path, mmap_mode="r") for path in paths)
+    word_paths = (text.directory / side / "words.npy" for side in SIDES)
+    source, target = read_only(np.load(path, mmap_mode="r") for path in word_paths)
     w = Weights.load(lexicon)
     with ExitStack() as stack:
         files = {
@@ -107,7 +107,7 @@ def score_pairs(
             for name, (dtype, row) in ARRAYS.items()
         }
         for first, last in pairwise(load(pairs[k] / "begin.npy").tolist()):
-            part = Pairs(*(array[first:last] for array in found))
-            of = Sums(*(array[first:last] for array in sums))
-            for name, array in score(part, of, d, P, source, target, w).items():
+            part = Pairs(*(array[first:last] for array in arrays))
+            part_sums = Sums(*(array[first:last] for array in sums))
+            for name, array in score(part, part_sums, d, P, source, target, w).items():
                 files[name].append(array)

@@ -98,9 +98,9 @@ def flaws(table: PhraseTable) -> tuple[int, int]:
         s_words = np.uint64(s_last + 1 - s_first)
         for p in range(table.row[r], table.row[r + 1]):
             t_words = np.uint64(table.t_begin[p + 1] - table.t_begin[p])
-            of_word = (np.uint64(1) << t_words) - np.uint64(1)  # bits 0 … t_words − 1 of each byte
-            most = (of_word * BYTES) & (~np.uint64(0) >> (np.uint64(64) - np.uint64(8) * s_words))
-            if table.links[p] & ~most:
+            t_bits = (np.uint64(1) << t_words) - np.uint64(1)  # bits 0 … t_words − 1 of each byte
+            allowed = (t_bits * BYTES) & (~np.uint64(0) >> (np.uint64(64) - np.uint64(8) * s_words))
+            if table.links[p] & ~allowed:
                 return -1, p
     return -1, -1
 
