@@ -88,8 +88,8 @@ def _search(task: Task, stack: int, pops: int, slots: Int32) -> Records:
     for n in range(1, N + 1):
         edges = _edges(task, n, graph, groups, group_begin)
         slots[:] = -1
-        size, n_heads = _fill(task, edges, pops, graph, size, kept, heads, slots)
-        group_begin[n + 1], n_kept = _keep(
+        size, n_heads = _fill_stack(task, edges, pops, graph, size, kept, heads, slots)
+        group_begin[n + 1], n_kept = _keep_best(
             graph, heads[:n_heads], stack, kept, n_kept, groups, group_begin[n], slots
         )
     graph[1] = graph[heads[0]]
@@ -98,7 +98,7 @@ def _search(task: Task, stack: int, pops: int, slots: Int32) -> Records:
 
 
 @inner
-def _fill(
+def _fill_stack(
     task: Task, edges: Records, pops: int, graph: Records, size: int, kept: Int32, heads: Int32,
     slots: Int32,
 ) -> tuple[int, int]:  # fmt: skip
@@ -129,7 +129,7 @@ def _best_cells(task: Task, edges: Records, pops: int, graph: Records, kept: Int
         for e in open_edges:
             parent = kept[edges[e].first + row]
             if not _is_beaten(best, n, _promise(task, edges[e], graph[parent]) + slack):
-                n = _open(task, edges[e], e, graph, parent, slack, best, n)
+                n = _insert_cells(task, edges[e], e, graph, parent, slack, best, n)
                 if row + 1 < edges[e].size:
                     open_edges[n_open] = e
                     n_open += 1
@@ -150,7 +150,7 @@ def _is_beaten(best: Best, n: int, guess: float) -> bool:
 
 
 @lean
-def _open(
+def _insert_cells(
     task: Task, edge: Row, e: int, graph: Records, parent: int, slack: float, best: Best, n: int
 ) -> int:
     """Insert the cells of edge ``e`` and one hypothesis into the ``n`` best; return the new n."""
@@ -179,7 +179,7 @@ def _edges(task: Task, n: int, graph: Records, groups: Records, group_begin: Int
     lowest = max(0, n - MAX_PHRASE)
     n_groups = group_begin[n] - group_begin[lowest]
     edges = np.empty(n_groups * (2 * task.limit + 1), EDGE)
-    count = 0
+    n_edges = 0
     for m in range(lowest, n):
         length = n - m
         for g in range(group_begin[m], group_begin[m + 1]):
@@ -187,50 +187,50 @@ def _edges(task: Task, n: int, graph: Records, groups: Records, group_begin: Int
             last = min(task.N - length, head.end + task.limit)
             for start in range(max(head.gap, head.end - task.limit), last + 1):
                 span = start * MAX_PHRASE + length - 1
-                first, behind = task.options.begin[span], task.options.begin[span + 1]
-                if first < behind and hypothesis.fits(task, head, start, start + length):
-                    edge = edges[count]
+                first, end = task.options.begin[span], task.options.begin[span + 1]
+                if first < end and hypothesis.fits(task, head, start, start + length):
+                    edge = edges[n_edges]
                     edge.first, edge.size = groups[g].first, groups[g].size
-                    edge.option, edge.options = first, behind - first
+                    edge.option, edge.options = first, end - first
                     hypothesis.lead(task, edge, head, start, start + length)
-                    count += 1
-    return edges[:count]
+                    n_edges += 1
+    return edges[:n_edges]
 
 
 @inner
-def _keep(
+def _keep_best(
     graph: Records, heads: Int32, stack: int, kept: Int32, n_kept: int, groups: Records,
     n_groups: int, slots: Int32,
 ) -> tuple[int, int]:  # fmt: skip
     """Keep the ``stack`` best heads, grouped by coverage, start and end; return the new counts."""
-    best = _best(graph, heads, stack)
-    group_of = np.empty(len(best), np.int64)
-    first = n_groups
+    best_heads = _best_heads(graph, heads, stack)
+    group_of = np.empty(len(best_heads), np.int64)
+    first_group = n_groups
     slots[:] = -1
-    number = np.empty(len(slots), np.int32)  # number of the group whose head is in the slot
-    for k in range(len(best)):
-        slot = hypothesis.slot_of(graph, best[k], slots, False)
+    group_in_slot = np.empty(len(slots), np.int32)  # the group whose head is in the slot
+    for k in range(len(best_heads)):
+        slot = hypothesis.slot_of(graph, best_heads[k], slots, False)
         if slots[slot] < 0:
-            slots[slot], number[slot] = best[k], n_groups
-            groups[n_groups].head, groups[n_groups].size = best[k], 0
+            slots[slot], group_in_slot[slot] = best_heads[k], n_groups
+            groups[n_groups].head, groups[n_groups].size = best_heads[k], 0
             n_groups += 1
-        group_of[k] = number[slot]
+        group_of[k] = group_in_slot[slot]
         groups[group_of[k]].size += 1
-    for g in range(first, n_groups):
+    for g in range(first_group, n_groups):
         groups[g].first = n_kept
         n_kept += groups[g].size
         groups[g].size = 0
-    for k in range(len(best)):
+    for k in range(len(best_heads)):
         group = groups[group_of[k]]
-        kept[group.first + group.size] = best[k]
+        kept[group.first + group.size] = best_heads[k]
         group.size += 1
     return n_groups, n_kept
 
 
 @inner
-def _best(graph: Records, heads: Int32, stack: int) -> Int32:
+def _best_heads(graph: Records, heads: Int32, stack: int) -> Int32:
     """Return at most ``stack`` heads by descending estimate; ties keep their order."""
-    worse = np.empty(len(heads))
+    costs = np.empty(len(heads))
     for k in range(len(heads)):
-        worse[k] = -graph[heads[k]].estimate
-    return heads[np.argsort(worse, kind="mergesort")[:stack]]
+        costs[k] = -graph[heads[k]].estimate
+    return heads[np.argsort(costs, kind="mergesort")[:stack]]

@@ -90,16 +90,16 @@ def _search(
     stack[1] = 1
     edge = np.empty(1, EDGE)
     for j in range(1, len(y) + 1):
-        for before in range(max(0, j - MAX_PHRASE), j):
-            for o in usable[first[before] : first[before + 1]]:
-                if before + task.options.w_begin[o + 1] - task.options.w_begin[o] != j:
+        for start_j in range(max(0, j - MAX_PHRASE), j):
+            for o in usable[first[start_j] : first[start_j + 1]]:
+                if start_j + task.options.w_begin[o + 1] - task.options.w_begin[o] != j:
                     continue
                 begin, end = task.options.start[o], task.options.end[o]
-                for h in range(stack[before], stack[before + 1]):
+                for h in range(stack[start_j], stack[start_j + 1]):
                     if hypothesis.fits(task, graph[h], begin, end) and size - stack[j] < MOST:
                         graph = _with_room(graph, size)
                         if 2 * (size - stack[j]) >= len(slots):
-                            slots = _larger(graph, stack[j], size, slots)
+                            slots = _enlarged(graph, stack[j], size, slots)
                         hypothesis.lead(task, edge[0], graph[h], begin, end)
                         hypothesis.extend(task, edge[0], h, o, graph, size)
                         size += hypothesis.recombine(graph, size, slots)
@@ -121,12 +121,12 @@ def _with_room(graph: Records, size: int) -> Records:
 
 
 @inner
-def _larger(graph: Records, begin: int, end: int, slots: Int32) -> Int32:
+def _enlarged(graph: Records, begin: int, end: int, slots: Int32) -> Int32:
     """Return a hash table of twice the size that contains the rows ``begin : end``."""
-    larger = np.full(2 * len(slots), -1, np.int32)
+    enlarged = np.full(2 * len(slots), -1, np.int32)
     for h in range(begin, end):
-        larger[hypothesis.slot_of(graph, h, larger, True)] = h
-    return larger
+        enlarged[hypothesis.slot_of(graph, h, enlarged, True)] = h
+    return enlarged
 
 
 @lean
@@ -164,12 +164,12 @@ def _usable(options: Options, y: Int32, source: Bool, target: Bool) -> tuple[Int
 
 
 @lean
-def _trace(graph: Records, goal: int, chosen: Int32, at: int) -> int:
-    """Write the options of the derivation that ends in row ``goal`` to ``chosen[at:]``.
+def _trace(graph: Records, goal: int, chosen: Int32, begin: int) -> int:
+    """Write the options of the derivation that ends in row ``goal`` to ``chosen[begin:]``.
 
     They are in target order, none for goal −1. Return their end.
     """
-    end, h = at, goal
+    end, h = begin, goal
     while h > 0:
         end, h = end + 1, graph[h].parent
     n, h = end, goal

@@ -9,14 +9,14 @@ from mtkit.smt.kernels import lean
 @lean
 def push(queue: Int32, size: int, value: Float64, new: int) -> int:
     """Add index ``new`` to ``queue[:size]``; return the new size."""
-    at = size
-    while at > 0:
-        above = (at - 1) // 2
-        if value[queue[above]] >= value[new]:
+    slot = size
+    while slot > 0:
+        parent = (slot - 1) // 2
+        if value[queue[parent]] >= value[new]:
             break
-        queue[at] = queue[above]
-        at = above
-    queue[at] = new
+        queue[slot] = queue[parent]
+        slot = parent
+    queue[slot] = new
     return size + 1
 
 
@@ -30,13 +30,13 @@ def pop(queue: Int32, size: int, value: Float64) -> int:
 @lean
 def replace(queue: Int32, size: int, value: Float64, new: int) -> None:
     """Replace the front of ``queue[:size]`` by index ``new``."""
-    at = 0
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
+    slot = 0
+    while 2 * slot + 1 < size:
+        child = 2 * slot + 1
         if child + 1 < size and value[queue[child + 1]] > value[queue[child]]:
             child += 1
         if value[new] >= value[queue[child]]:
             break
-        queue[at] = queue[child]
-        at = child
-    queue[at] = new
+        queue[slot] = queue[child]
+        slot = child
+    queue[slot] = new

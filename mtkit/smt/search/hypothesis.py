@@ -130,11 +130,11 @@ def fits(task: Task, head: Row, start: int, end: int) -> bool:
         return False
     if start > head.gap and end - head.gap > task.limit:
         return False  # the gap could not be reached again
-    return bool(_bits(start, end, head.gap) & head.covered == 0)
+    return bool(_span_mask(start, end, head.gap) & head.covered == 0)
 
 
 @lean
-def _bits(start: int, end: int, gap: int) -> np.uint64:
+def _span_mask(start: int, end: int, gap: int) -> np.uint64:
     """Return the mask of a span, counted from the first gap."""
     ones = (np.uint64(1) << np.uint64(end - start)) - np.uint64(1)
     return ones << np.uint64(start - gap)
@@ -145,38 +145,38 @@ def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
     """Fill in ``edge``: the extension of ``head`` by a span that ``fits``."""
     edge.orientation = orientation(start, end, head.start, head.end)
     edge.jump = -task.λ[DISTORTION] * abs(start - head.end)
-    gap, covered = head.gap, head.covered | _bits(start, end, head.gap)
+    gap, covered = head.gap, head.covered | _span_mask(start, end, head.gap)
     while covered & np.uint64(1):
         covered >>= np.uint64(1)
         gap += 1
     edge.gap, edge.covered = gap, covered
-    edge.rest = _rest(task, gap, end, covered)
+    edge.rest = _future_cost(task, gap, end, covered)
     # Keep only as much of the span's start and end as future scores depend on.
     edge.start, edge.end = -1, end
-    before = start - 1 - gap  # bit of the word that a swap would end with
+    swap_bit = start - 1 - gap  # bit of the word that a swap would end with
     if gap == task.N:
         edge.end = task.N  # complete: all such hypotheses recombine into the goal
-    elif task.reorders and before >= 0 and not covered >> np.uint64(before) & np.uint64(1):
+    elif task.reorders and swap_bit >= 0 and not covered >> np.uint64(swap_bit) & np.uint64(1):
         edge.start = start
 
 
 @lean
-def _rest(task: Task, gap: int, end: int, covered: np.uint64) -> float:
+def _future_cost(task: Task, gap: int, end: int, covered: np.uint64) -> float:
     """Return the future cost of every gap and of the jumps to fill them from left to right."""
-    total, at, jumps = 0.0, gap, abs(end - gap) if gap < task.N else 0
+    total, i, jumps = 0.0, gap, abs(end - gap) if gap < task.N else 0
     while covered:
-        gap = at
+        gap = i
         while not covered & np.uint64(1):
             covered >>= np.uint64(1)
-            at += 1
-        total += task.future[gap, at - gap]
-        block = at
+            i += 1
+        total += task.future[gap, i - gap]
+        block = i
         while covered & np.uint64(1):
             covered >>= np.uint64(1)
-            at += 1
-        if at < task.N:
-            jumps += at - block
-    return float(total + task.rest[at] - task.λ[DISTORTION] * jumps)
+            i += 1
+        if i < task.N:
+            jumps += i - block
+    return float(total + task.rest[i] - task.λ[DISTORTION] * jumps)
 
 
 @lean

@@ -85,30 +85,30 @@ def _n_best(
 ) -> tuple[Float64, Float64, Int32, Int64, Int32, Int64]:
     N = graph[1].gap
     arcs = _sorted_arcs(graph, order)
-    # Way w is a derivation: the parents of hypothesis ways[w, 0], that hypothesis, and then the
-    # options of node ways[w, 1]. Node n is the option nodes[n, 0], followed by node nodes[n, 1].
-    ways = np.empty((tries * (N + 1) + 1, 2), np.int32)
+    # Path p is a derivation: the parents of hypothesis paths[p, 0], that hypothesis, and then the
+    # options of node paths[p, 1]. Node n is the option nodes[n, 0], followed by node nodes[n, 1].
+    paths = np.empty((tries * (N + 1) + 1, 2), np.int32)
     nodes = np.empty((tries * N + 1, 2), np.int32)
-    total, queue = np.empty(len(ways)), np.empty(len(ways), np.int32)
+    total, queue = np.empty(len(paths)), np.empty(len(paths), np.int32)
     score, features, key = np.empty(k), np.zeros((k, F)), np.empty(k, np.uint64)
     chosen, o_begin = np.empty(k * N, np.int32), np.zeros(k + 1, np.int64)
     words, w_begin = np.empty(k * N * MAX_PHRASE, np.int32), np.zeros(k + 1, np.int64)
-    ways[0, 0], ways[0, 1], total[0] = 1, 0, graph[1].score
-    waiting, n_ways, n_nodes, n = push(queue, 0, total, 0), 1, 1, 0  # node 0 ends a list
+    paths[0, 0], paths[0, 1], total[0] = 1, 0, graph[1].score
+    queue_size, n_paths, n_nodes, n = push(queue, 0, total, 0), 1, 1, 0  # node 0 ends a list
     for _ in range(tries):
-        if waiting == 0 or n == k:
+        if queue_size == 0 or n == k:
             break
-        way = queue[0]
-        waiting = pop(queue, waiting, total)
-        n_new, n_nodes = _follow(graph, arcs, ways, total, way, n_ways, nodes, n_nodes)
-        for new in range(n_ways, n_new):
-            waiting = push(queue, waiting, total, new)
-        n_ways = n_new
-        o_begin[n + 1], w_begin[n + 1], key[n] = _unroll(
+        path = queue[0]
+        queue_size = pop(queue, queue_size, total)
+        end, n_nodes = _expand(graph, arcs, paths, total, path, n_paths, nodes, n_nodes)
+        for new in range(n_paths, end):
+            queue_size = push(queue, queue_size, total, new)
+        n_paths = end
+        o_begin[n + 1], w_begin[n + 1], key[n] = _write_derivation(
             nodes, n_nodes - 1, options, chosen, o_begin[n], words, w_begin[n]
         )
         if not distinct or _is_new(key, n):
-            score[n] = total[way]
+            score[n] = total[path]
             _describe(chosen[o_begin[n] : o_begin[n + 1]], options, model, features[n])
             n += 1
     return (
@@ -149,23 +149,23 @@ def _is_new(key: UInt64, n: int) -> bool:
 
 
 @lean
-def _follow(
-    graph: Records, arcs: Int32, ways: Int32, total: Float64, way: int, n_ways: int, nodes: Int32,
-    n_nodes: int,
+def _expand(
+    graph: Records, arcs: Int32, paths: Int32, total: Float64, path: int, n_paths: int,
+    nodes: Int32, n_nodes: int,
 ) -> tuple[int, int]:  # fmt: skip
-    """Add the nodes of derivation ``way``, last option first, and the ways that branch off it.
+    """Add the nodes of derivation ``path``, last option first, and the paths that branch off it.
 
-    Return the new numbers of ways and nodes.
+    Return the new numbers of paths and nodes.
     """
-    hypothesis, node = ways[way, 0], ways[way, 1]
+    hypothesis, node = paths[path, 0], paths[path, 1]
     arc = arcs[hypothesis]
     while True:
         if arc >= 0:
-            ways[n_ways, 0], ways[n_ways, 1] = arc, node
-            total[n_ways] = total[way] - graph[hypothesis].score + graph[arc].score
-            n_ways += 1
+            paths[n_paths, 0], paths[n_paths, 1] = arc, node
+            total[n_paths] = total[path] - graph[hypothesis].score + graph[arc].score
+            n_paths += 1
         if hypothesis == 0:
-            return n_ways, n_nodes
+            return n_paths, n_nodes
         nodes[n_nodes, 0], nodes[n_nodes, 1] = graph[hypothesis].option, node
         node = n_nodes
         n_nodes += 1
@@ -174,7 +174,7 @@ def _follow(
 
 
 @lean
-def _unroll(
+def _write_derivation(
     nodes: Int32, node: int, options: Options, chosen: Int32, o: int, words: Int32, w: int
 ) -> tuple[int, int, np.uint64]:
     """Write options to ``chosen[o:]`` and their words to ``words[w:]``.

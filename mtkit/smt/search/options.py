@@ -101,11 +101,11 @@ class Ranked(NamedTuple):
 def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Options:
     """Return the options of a sentence, at most ``limit`` for each source phrase."""
     N = len(sentence.words)
-    most = N * (MAX_PHRASE * limit + 1) + len(sentence.t_begin)
-    ranked = Ranked(np.empty(most, np.int32), np.empty(most), np.empty(most), np.empty(most))
-    start, end = np.empty(most, np.int32), np.empty(most, np.int32)
+    size = N * (MAX_PHRASE * limit + 1) + len(sentence.t_begin)
+    ranked = Ranked(np.empty(size, np.int32), np.empty(size), np.empty(size), np.empty(size))
+    start, end = np.empty(size, np.int32), np.empty(size, np.int32)
     begin = np.zeros(N * MAX_PHRASE + 1, np.int64)
-    heads = _heads(sentence.given, len(model.lm_id))
+    in_given = _given_words(sentence.given, len(model.lm_id))
     near = log_probabilities(sentence.words, model.lexicon)
     n = 0
     for i in range(N):
@@ -116,11 +116,11 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
                 key = hash_word(key, sentence.words[i + k])
                 match = _match(sentence.match, i, i + k)
                 if match >= 0:
-                    n = _fix(sentence, match, model, λ, ranked, n)
+                    n = _add_fixed(sentence, match, model, λ, ranked, n)
                 elif match == FREE:
-                    row = _find(model.table, key, sentence.words, i, k + 1)
+                    row = _find_row(model.table, key, sentence.words, i, k + 1)
                     is_known, n = _best_pairs(
-                        sentence, heads, i, i + k, model, near, λ, row, limit, ranked, n
+                        sentence, in_given, i, i + k, model, near, λ, row, limit, ranked, n
                     )
                     if k == 0 and not is_known:
                         score = λ[PHRASES] + λ[WORDS] + λ[UNKNOWN]
@@ -130,22 +130,22 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
                 start[o], end[o] = i, i + k + 1
             begin[i * MAX_PHRASE + k + 1] = n
     words, target, w_begin = _spell(start[:n], ranked.pair, sentence, model)
-    state, behind, head, known = _alone(words, w_begin, ranked.score, model.lm, λ)
+    state, behind, head, known = _in_isolation(words, w_begin, ranked.score, model.lm, λ)
     return Options(
         begin, start[:n], end[:n], ranked.pair[:n], ranked.score[:n], ranked.estimate[:n],
-        ranked.context[:n], words, target, w_begin, *_reorder(ranked.pair[:n], model.table, λ),
+        ranked.context[:n], words, target, w_begin, *_reordering(ranked.pair[:n], model.table, λ),
         state, behind, head, known,
     )  # fmt: skip
 
 
 @inner
-def _heads(given: Int32, V: int) -> Bool:
+def _given_words(given: Int32, V: int) -> Bool:
     """Return which target ids occur in the given translations, (V,); (0,) if none are given."""
-    heads = np.zeros(V if len(given) > 0 else 0, np.bool_)
+    in_given = np.zeros(V if len(given) > 0 else 0, np.bool_)
     for w in given:
         if 0 <= w < V:
-            heads[w] = True
-    return heads
+            in_given[w] = True
+    return in_given
 
 
 @lean
@@ -155,8 +155,8 @@ def _match(match: Int32, first: int, last: int) -> int:
     for i in range(first, last + 1):
         if match[i] != m:
             return CUT
-    goes_on = (first > 0 and match[first - 1] == m, last + 1 < len(match) and match[last + 1] == m)
-    return CUT if m != FREE and (goes_on[0] or goes_on[1]) else m
+    extends = (first > 0 and match[first - 1] == m, last + 1 < len(match) and match[last + 1] == m)
+    return CUT if m != FREE and (extends[0] or extends[1]) else m
 
 
 @lean
@@ -164,21 +164,21 @@ def _insert(
     ranked: Ranked, first: int, n: int, pair: int, score: float, estimate: float, context: float
 ) -> int:
     """Insert an option into ``ranked[first:n]``, sorted by estimate; return the new n."""
-    at = n
-    while at > first and ranked.estimate[at - 1] < estimate:
-        ranked.pair[at], ranked.score[at] = ranked.pair[at - 1], ranked.score[at - 1]
-        ranked.estimate[at], ranked.context[at] = ranked.estimate[at - 1], ranked.context[at - 1]
-        at -= 1
-    ranked.pair[at], ranked.score[at] = pair, score
-    ranked.estimate[at], ranked.context[at] = estimate, context
+    k = n
+    while k > first and ranked.estimate[k - 1] < estimate:
+        ranked.pair[k], ranked.score[k] = ranked.pair[k - 1], ranked.score[k - 1]
+        ranked.estimate[k], ranked.context[k] = ranked.estimate[k - 1], ranked.context[k - 1]
+        k -= 1
+    ranked.pair[k], ranked.score[k] = pair, score
+    ranked.estimate[k], ranked.context[k] = estimate, context
     return n + 1
 
 
 @lean
-def _fix(sentence: Sentence, match: int, model: Model, λ: Float64, ranked: Ranked, n: int) -> int:
+def _add_fixed(sentence: Sentence, m: int, model: Model, λ: Float64, ranked: Ranked, n: int) -> int:
     """Insert the translations of a glossary match from index ``n`` on; return the new ``n``."""
     first = n
-    for t in range(sentence.row[match], sentence.row[match + 1]):
+    for t in range(sentence.row[m], sentence.row[m + 1]):
         words = sentence.target[sentence.t_begin[t] : sentence.t_begin[t + 1]]
         score = guess = λ[PHRASES] + λ[WORDS] * len(words)
         state = ROOT
@@ -190,29 +190,29 @@ def _fix(sentence: Sentence, match: int, model: Model, λ: Float64, ranked: Rank
 
 
 @lean
-def _find(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
+def _find_row(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, length: int) -> int:
     """Return the row of the source phrase ``sentence[i : i + length]``, or −1."""
     row = int(np.searchsorted(table.key, key))
     if row == len(table.key) or table.key[row] != key:
         return -1
-    at = table.s_begin[row]
-    if table.s_begin[row + 1] - at != length:
+    begin = table.s_begin[row]
+    if table.s_begin[row + 1] - begin != length:
         return -1
     for k in range(length):
-        if table.source[at + k] != sentence[i + k]:
+        if table.source[begin + k] != sentence[i + k]:
             return -1
     return row
 
 
 @lean
 def _best_pairs(
-    sentence: Sentence, heads: Bool, i: int, j: int, model: Model, near: tuple[Int64, Float32],
+    sentence: Sentence, in_given: Bool, i: int, j: int, model: Model, near: tuple[Int64, Float32],
     λ: Float64, row: int, limit: int, ranked: Ranked, n: int,
 ) -> tuple[bool, int]:  # fmt: skip
     """Insert the best pairs of table row ``row`` for words i … j from index ``n`` on.
 
     Return (whether the row has a pair that keeps the verbatim words, the new ``n``). row: −1 = no
-    such phrase; heads: see ``_heads``; near: see ``fit``.
+    such phrase; in_given: see ``_given_words``; near: see ``fit``.
     """
     table, first, is_known = model.table, n, False
     if row < 0:
@@ -220,10 +220,10 @@ def _best_pairs(
     last = min(table.row[row + 1], table.row[row] + CANDIDATES * limit)
     for p in range(table.row[row], last):
         target = table.target[table.t_begin[p] : table.t_begin[p + 1]]
-        if not _keeps(sentence, i, j, target, model.code):
+        if not _keeps_verbatim(sentence, i, j, target, model.code):
             continue
         is_known = True
-        if len(heads) > 0 and not (heads[target[0]] and _occurs(target, sentence.given)):
+        if len(in_given) > 0 and not (in_given[target[0]] and _occurs(target, sentence.given)):
             continue
         score = λ[PHRASES] + λ[WORDS] * len(target)
         for f in range(PREVIOUS):
@@ -246,7 +246,7 @@ def _best_pairs(
 
 
 @lean
-def _keeps(sentence: Sentence, i: int, j: int, target: Int32, code: Bool) -> bool:
+def _keeps_verbatim(sentence: Sentence, i: int, j: int, target: Int32, code: Bool) -> bool:
     """Return whether ``target`` has all verbatim words of i … j and no additional code."""
     verbatim = sentence.verbatim[i : j + 1]
     for w in verbatim:
@@ -270,8 +270,8 @@ def _count(word: int, words: Int32) -> int:
 @lean
 def _occurs(part: Int32, whole: Int32) -> bool:
     """Return whether the words ``part`` occur contiguously in ``whole``."""
-    for at in range(len(whole)):
-        if stands(part, whole, at):
+    for i in range(len(whole)):
+        if stands(part, whole, i):
             return True
     return False
 
@@ -294,11 +294,11 @@ def _spell(
     """Return the words of each option as language model ids, as target ids, and ``w_begin``."""
     w_begin = np.zeros(len(start) + 1, np.int64)
     for o in range(len(start)):
-        first, last = _extent(pair[o], sentence, model.table)
+        first, last = _word_range(pair[o], sentence, model.table)
         w_begin[o + 1] = w_begin[o] + last - first
     words, target = np.empty(w_begin[-1], np.int32), np.empty(w_begin[-1], np.int32)
     for o in range(len(start)):
-        first, _ = _extent(pair[o], sentence, model.table)
+        first, _ = _word_range(pair[o], sentence, model.table)
         for w in range(w_begin[o], w_begin[o + 1]):
             if pair[o] == COPIED:
                 words[w], target[w] = sentence.copied[start[o]], -1 - start[o]
@@ -310,7 +310,7 @@ def _spell(
 
 
 @lean
-def _extent(pair: int, sentence: Sentence, table: PhraseTable) -> tuple[int, int]:
+def _word_range(pair: int, sentence: Sentence, table: PhraseTable) -> tuple[int, int]:
     """Return begin and end of an option's words in the table's or the sentence's ``target``."""
     if pair == COPIED:
         return 0, 1
@@ -320,7 +320,7 @@ def _extent(pair: int, sentence: Sentence, table: PhraseTable) -> tuple[int, int
 
 
 @inner
-def _reorder(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, Float64, UInt64]:
+def _reordering(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, Float64, UInt64]:
     """Return ``previous``, ``next`` and ``kind`` of the options."""
     previous, following = np.zeros((len(pair) + 1, 3)), np.zeros((len(pair) + 1, 3))
     kind, bits = np.zeros(len(pair), np.uint64), following.view(np.int64)
@@ -334,7 +334,7 @@ def _reorder(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, Flo
 
 
 @inner
-def _alone(
+def _in_isolation(
     words: Int32, w_begin: Int64, score: Float64, lm: Lm, λ: Float64
 ) -> tuple[Int32, Float64, Int32, Float64]:
     """Return ``state``, ``behind``, ``head`` and ``known`` of the options."""
@@ -342,10 +342,10 @@ def _alone(
     behind = np.zeros(len(words))
     head, known = np.empty(len(w_begin) - 1, np.int32), np.empty(len(w_begin) - 1)
     for o in range(len(head)):
-        now = ROOT
+        lm_state = ROOT
         for w in range(w_begin[o], w_begin[o + 1]):
-            log_p[w], now = lm_step(lm, now, words[w])
-            state[w] = now
+            log_p[w], lm_state = lm_step(lm, lm_state, words[w])
+            state[w] = lm_state
         for w in range(w_begin[o + 1] - 1, w_begin[o], -1):
             behind[w - 1] = behind[w] + λ[LM] * log_p[w]
         head[o], known[o] = words[w_begin[o]], score[o] + behind[w_begin[o]]
@@ -370,12 +370,12 @@ def future_costs(begin: Int64, estimate: Float64, N: int) -> tuple[Float64, Floa
         future[i, 0] = 0.0
         for k in range(1, WINDOW + 1):
             future[i, k] = -np.inf
-            for last in range(1, min(k, MAX_PHRASE) + 1 if i + k <= N else 1):
-                value = future[i, k - last] + best[i + k - last, last]
+            for n_last in range(1, min(k, MAX_PHRASE) + 1 if i + k <= N else 1):
+                value = future[i, k - n_last] + best[i + k - n_last, n_last]
                 future[i, k] = max(future[i, k], value)
     rest = np.zeros(N + 1)
     for i in range(N - 1, -1, -1):
         rest[i] = -np.inf
-        for first in range(1, min(N - i, MAX_PHRASE) + 1):
-            rest[i] = max(rest[i], best[i, first] + rest[i + first])
+        for n_first in range(1, min(N - i, MAX_PHRASE) + 1):
+            rest[i] = max(rest[i], best[i, n_first] + rest[i + n_first])
     return future, rest
