@@ -100,27 +100,27 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
     """
     features, distortion = _read_ini(ini)
     with step("language model"):
-        lm = read_arpa(_file(features[LM], ini))
+        lm = read_arpa(_feature_file(features[LM], ini))
     for remark in lm.notes:
         note(f"  language model: {remark}")
     weights = _weights(features)
     with step("phrase table"):
         source, target = Words(), Words()
-        lines = read_phrases(_file(features[TABLE], ini), source, target)
+        lines = read_phrases(_feature_file(features[TABLE], ini), source, target)
         x, y = (Vocabulary([word.decode() for word in side]) for side in (source, target))
     if lines.left_out:
         note(
             f"  phrase pairs left out: {lines.left_out:,} (more than {MAX_PHRASE} words on a side, "
             f"or one of {' '.join(SPECIALS)})"
         )
-    path = _file(features[REORDERINGS], ini) if REORDERINGS in features else None
+    path = _feature_file(features[REORDERINGS], ini) if REORDERINGS in features else None
     with step("reordering table"):
         reordering = read_table(path, 6, source, target) if path else ()
         table = assemble(lines, reordering, weights, lm.arrays, lm.encode(y.words))
-    if path and (without := int((table.reordering == 0).all(1).sum())):
-        note(f"  phrase pairs missing in the reordering table: {without:,}; scored as 0 there")
+    if path and (n_missing := int((table.reordering == 0).all(1).sum())):
+        note(f"  phrase pairs missing in the reordering table: {n_missing:,}; scored as 0 there")
     models = Models(x, y, table, lm, Lexicon.nothing(len(x)))
-    limit = _number(features[TABLE].options.get("table-limit", "20"), features[TABLE].where)
+    limit = _parse_int(features[TABLE].options.get("table-limit", "20"), features[TABLE].where)
     if limit < 0:
         raise InputError(f"{features[TABLE].where}: table-limit must not be below 0")
     if max(limit, abs(distortion)) > MOST:
@@ -150,14 +150,14 @@ def _read_ini(ini: Path) -> tuple[dict[str, Feature], int]:
         kind = LM if kind in LM_READERS else kind
         if kind not in FEATURES and feature.weights and not any(feature.weights):
             continue  # all weights are 0: the feature has no effect
-        _check(kind, name, feature)
+        _check_feature(kind, name, feature)
         if kind in features:
             raise InputError(f"{where}: a second {kind}; mtkit supports only one")
         features[kind] = feature
     if missing := [kind for kind in (TABLE, LM) if kind not in features]:
         raise InputError(f"{ini}: [feature] lacks {missing[0]}, which mtkit requires")
     where, text = (sections.get("distortion-limit") or [("", "6")])[0]  # 6: default of Moses
-    return features, _number(text, where)
+    return features, _parse_int(text, where)
 
 
 def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
@@ -181,7 +181,7 @@ def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
     return sections
 
 
-def _check(kind: str, name: str, feature: Feature) -> None:
+def _check_feature(kind: str, name: str, feature: Feature) -> None:
     """Raise InputError for a feature or options that mtkit does not support."""
     where, options, weights = feature
     if kind.startswith(("PhraseDictionary", "ProbingPT")) and kind != TABLE:
@@ -189,7 +189,7 @@ def _check(kind: str, name: str, feature: Feature) -> None:
     if kind not in FEATURES:
         raise InputError(f"{where}: mtkit does not support the feature {kind}; remove it")
     size = len(FEATURES[kind][0])
-    if _number(options.get("num-features", str(size)), where) != size:
+    if _parse_int(options.get("num-features", str(size)), where) != size:
         raise InputError(f"{where}: {kind} must have num-features={size}")
     if kind == REORDERINGS and options.get("type") not in BIDIRECTIONAL:
         raise InputError(
@@ -203,7 +203,7 @@ def _check(kind: str, name: str, feature: Feature) -> None:
         raise InputError(f"{where}: the weights of {name} in [weight] must be finite numbers")
 
 
-def _number(text: str, where: str) -> int:
+def _parse_int(text: str, where: str) -> int:
     try:
         return int(text)
     except ValueError:
@@ -219,7 +219,7 @@ def _weights(features: dict[str, Feature]) -> dict[str, float]:
     return λ
 
 
-def _file(feature: Feature, ini: Path) -> Path:
+def _feature_file(feature: Feature, ini: Path) -> Path:
     """Return the file that ``path`` names, relative to ``ini``; like Moses, also try FILE.gz."""
     if "path" not in feature.options:
         raise InputError(f"{feature.where}: no path=FILE")
@@ -240,7 +240,7 @@ def write_moses(system: SmtSystem, directory: Path) -> None:
     """
     models = system.models
     source, target, lm_words = (
-        _spelled(words) for words in (models.source.words, models.target.words, models.lm.words)
+        _escaped(words) for words in (models.source.words, models.target.words, models.lm.words)
     )
     with step("tables"):
         files = directory / PHRASES, directory / ORIENTATIONS
@@ -248,7 +248,7 @@ def write_moses(system: SmtSystem, directory: Path) -> None:
     with step("language model"):
         words = [word.decode() for word in lm_words]
         write_arpa(replace(models.lm, words=words), directory / "lm.arpa.gz")
-    (directory / MARK).write_text(_ini(system), encoding="utf-8")
+    (directory / MARK).write_text(_ini_text(system), encoding="utf-8")
     note("  Moses reads tokenised text: use the model's tokenizer, with spaces between tokens")
     if system.weights["context"]:
         note("  not exported: the discriminative lexicon (`context`), so that scores differ")
@@ -260,25 +260,25 @@ def write_moses(system: SmtSystem, directory: Path) -> None:
         note(f"  not exported: {left_out:,} phrase pairs with a word spelled like a special symbol")
 
 
-def _spelled(words: list[str]) -> list[bytes]:
+def _escaped(words: list[str]) -> list[bytes]:
     """Return the words, escaped like Moses's tokenizer does it, as UTF-8.
 
     Raises InputError for a word with white space and for two words that become the same.
     """
-    spelled = [word.replace("|", "&#124;").encode() for word in words]
-    for word in spelled:
+    escaped = [word.replace("|", "&#124;").encode() for word in words]
+    for word in escaped:
         if word.split() != [word]:
             raise InputError(
                 f"the word {word.decode()!r} cannot be written in the formats of Moses"
             )
-    if len(set(spelled)) < len(spelled):
+    if len(set(escaped)) < len(escaped):
         raise InputError(
             "the model has words that differ only in | and &#124;, which Moses confuses"
         )
-    return spelled
+    return escaped
 
 
-def _ini(system: SmtSystem) -> str:
+def _ini_text(system: SmtSystem) -> str:
     """Return the text of moses.ini."""
     λ, limits, alias = system.weights, system.limits, {LM: "LM", TABLE: "TranslationModel"}
     lines = []

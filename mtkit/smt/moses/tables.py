@@ -76,7 +76,7 @@ def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[
     """
     numbered = text_of(path)
     while part := list(islice(numbered, PART)):
-        words, length, figures, links = array("i"), array("b"), array("d"), array("Q")
+        words, length, probabilities, links = array("i"), array("b"), array("d"), array("Q")
         left_out = 0
         for number, line in part:
             try:
@@ -93,9 +93,9 @@ def read_table(path: Path, size: int, source: Words, target: Words) -> Iterator[
                     f"{line[:60].decode(errors='replace')!r}"
                 ) from None
             length.extend((len(s), len(t)))
-            figures.extend(p)
+            probabilities.extend(p)
             links.append(mask)
-        log = np.log(np.maximum(np.array(figures).reshape(-1, size), math.exp(LOWEST)))
+        log = np.log(np.maximum(np.array(probabilities).reshape(-1, size), math.exp(LOWEST)))
         lengths, masks = np.array(length, np.int8).reshape(-1, 2), np.array(links, np.uint64)
         yield Lines(np.array(words, np.int32), lengths, log.astype(np.float32), masks, left_out)
 
@@ -152,22 +152,22 @@ def assemble(
     features = lines.log[:, CHANNEL_FIRST]
     estimate = features @ np.array([weights[name] for name in OF_PHRASES])
     estimate += weights["words"] * lines.length[:, 1]
-    estimate += weights["lm"] * _alone(lines.words, lines.length, lm, lm_id)
+    estimate += weights["lm"] * _lm_scores(lines.words, lines.length, lm, lm_id)
     log = np.zeros((len(pairs), 6), np.float32)  # ln P(o) of each pair, 0 without a line
     for part in reordering:
         _, part_key = _keys(part.words, part.length)
-        where = np.minimum(np.searchsorted(pairs, part_key), len(pairs) - 1)
-        known = pairs[where] == part_key
-        log[where[known]] = part.log[known]
+        index = np.minimum(np.searchsorted(pairs, part_key), len(pairs) - 1)
+        in_table = pairs[index] == part_key
+        log[index[in_table]] = part.log[in_table]
     order = np.lexsort((first, -estimate[first], s_key[first]))  # into ``pairs``
-    at = np.append(0, np.cumsum(lines.length.sum(axis=1, dtype=np.int64))[:-1])
-    order = order[_alike(lines.words, at, lines.length[:, 0], s_key, first[order])]
+    begin = np.append(0, np.cumsum(lines.length.sum(axis=1, dtype=np.int64))[:-1])
+    order = order[_same_source(lines.words, begin, lines.length[:, 0], s_key, first[order])]
     rows = first[order]
     key, row = np.unique(s_key[rows], return_index=True)
     heads, row = rows[row], np.append(row, len(rows))
     s_length, t_length = lines.length[heads, 0], lines.length[rows, 1]
-    sources = gather(lines.words, at[heads], s_length)
-    targets = gather(lines.words, at[rows] + lines.length[rows, 0], t_length)
+    sources = gather(lines.words, begin[heads], s_length)
+    targets = gather(lines.words, begin[rows] + lines.length[rows, 0], t_length)
     arrays = *sources, *targets, key, row, features[rows], log[order], lines.links[rows]
     return PhraseTable(*read_only(map(np.ascontiguousarray, arrays)))
 
@@ -186,12 +186,12 @@ def write_tables(
     ids = [table.source[i:j].tolist() for i, j in ends]
     phrase = [b" ".join([*(source[w] for w in words), b"|||"]) for words in ids]
     written = 0
-    with create(phrases) as one, create(reordering) as other:
+    with create(phrases) as phrase_file, create(reordering) as reordering_file:
         for r in sorted(range(len(phrase)), key=phrase.__getitem__):
             if min(ids[r]) >= len(SPECIALS):
                 lines = sorted(_lines_of(table, r, phrase[r], target))
-                one.writelines(b"%b %b\n" % (pair, scores) for pair, scores, _ in lines)
-                other.writelines(b"%b %b\n" % (pair, log) for pair, _, log in lines)
+                phrase_file.writelines(b"%b %b\n" % (pair, scores) for pair, scores, _ in lines)
+                reordering_file.writelines(b"%b %b\n" % (pair, log) for pair, _, log in lines)
                 written += len(lines)
     return len(table.links) - written
 
@@ -205,11 +205,11 @@ def _lines_of(
         if min(ids) >= len(SPECIALS):
             pair = b" ".join([phrase, *(target[w] for w in ids), b"|||"])
             links = b" ".join([b"%d-%d" % link for link in links_of(int(table.links[p]))])
-            four, six = _figures(table.features[p, CHANNEL_FIRST]), _figures(table.reordering[p])
-            yield pair, b"%b ||| %b ||| ||| |||" % (four, links), six
+            scores, log = _format(table.features[p, CHANNEL_FIRST]), _format(table.reordering[p])
+            yield pair, b"%b ||| %b ||| ||| |||" % (scores, links), log
 
 
-def _figures(log: Float32) -> bytes:
+def _format(log: Float32) -> bytes:
     """Format probabilities with enough digits to restore the same float32 logarithms."""
     return b" ".join([b"%.9g" % p for p in np.exp(log, dtype=np.float64).tolist()])
 
@@ -221,32 +221,32 @@ def _figures(log: Float32) -> bytes:
 def _keys(words: Int32, length: Int8) -> tuple[UInt64, UInt64]:
     """Return a hash of each line's source phrase, and one of its pair."""
     s_key, key = np.empty(len(length), np.uint64), np.empty(len(length), np.uint64)
-    at = 0
+    end = 0
     for n in range(len(length)):
-        middle = at + length[n, 0]
-        s_key[n] = hash_phrase(words, at, middle - 1)
+        middle = end + length[n, 0]
+        s_key[n] = hash_phrase(words, end, middle - 1)
         key[n] = hash_word(s_key[n], PAD)  # a separator: "a, b c" differs from "a b, c"
-        at = middle + length[n, 1]
-        for j in range(middle, at):
+        end = middle + length[n, 1]
+        for j in range(middle, end):
             key[n] = hash_word(key[n], words[j])
     return s_key, key
 
 
 @kernel
-def _alone(words: Int32, length: Int8, lm: Lm, lm_id: Int32) -> Float64:
+def _lm_scores(words: Int32, length: Int8, lm: Lm, lm_id: Int32) -> Float64:
     """Return ln P_lm of each line's target phrase in isolation."""
-    log_p, at = np.zeros(len(length)), 0
+    log_p, end = np.zeros(len(length)), 0
     for n in range(len(length)):
-        state, middle = ROOT, at + length[n, 0]
-        at = middle + length[n, 1]
-        for j in range(middle, at):
+        state, middle = ROOT, end + length[n, 0]
+        end = middle + length[n, 1]
+        for j in range(middle, end):
             p, state = lm_step(lm, state, lm_id[words[j]])
             log_p[n] += p
     return log_p
 
 
 @kernel
-def _alike(words: Int32, at: Int64, length: Int8, s_key: UInt64, rows: Int64) -> Bool:
+def _same_source(words: Int32, begin: Int64, length: Int8, s_key: UInt64, rows: Int64) -> Bool:
     """Return whether each row has the same source words as the first row with its key."""
     same, first = np.ones(len(rows), np.bool_), 0
     for n in range(len(rows)):
@@ -255,5 +255,5 @@ def _alike(words: Int32, at: Int64, length: Int8, s_key: UInt64, rows: Int64) ->
         a, b = rows[n], rows[first]
         same[n] = length[a] == length[b]
         for i in range(length[a]):
-            same[n] = same[n] and words[at[a] + i] == words[at[b] + i]
+            same[n] = same[n] and words[begin[a] + i] == words[begin[b] + i]
     return same

@@ -14,7 +14,7 @@ import pytest
 from mtkit.errors import InputError
 from mtkit.smt.flat import read_only
 from mtkit.smt.moses.ini import ALL, read_moses, write_moses
-from mtkit.smt.moses.tables import _alike, _keys
+from mtkit.smt.moses.tables import _keys, _same_source
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import NAMES, OF_PHRASES
 from mtkit.smt.system import SmtSystem
@@ -193,9 +193,9 @@ def test_what_hashes_alike_is_not_mixed_up() -> None:
     words = np.array([4, 5, 6, 7, 4, 5, 4], np.int32)
     at, length = np.array([0, 2, 4, 6]), np.array([2, 2, 2, 1], np.int8)
     key = np.full(4, 9, np.uint64)
-    assert _alike(words, at, length, key, np.arange(4)).tolist() == [True, False, True, False]
+    assert _same_source(words, at, length, key, np.arange(4)).tolist() == [True, False, True, False]
     key[1] = 10
-    assert _alike(words, at, length, key, np.arange(4)).tolist() == [True, True, True, False]
+    assert _same_source(words, at, length, key, np.arange(4)).tolist() == [True, True, True, False]
 
 
 def test_of_source_phrases_that_hash_alike_one_stays(
