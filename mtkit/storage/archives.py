@@ -47,11 +47,11 @@ def take_out(archive: Path, members: Mapping[str, Path], most: int) -> None:
         raise InputError(f"{archive}: unsupported compression ({error})") from None
 
 
-def _from_zip(archive: Path, members: Mapping[str, Path], most: int) -> None:
+def _from_zip(archive: Path, members: Mapping[str, Path], budget: int) -> None:
     with zipfile.ZipFile(archive) as file:
         entries = {entry.filename: entry for entry in file.infolist()}
         _check_names(archive, file.namelist())
-        _check_all_there(archive, members, entries)
+        _check_present(archive, members, entries)
         for name in members:
             entry = entries[name]
             kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -60,37 +60,37 @@ def _from_zip(archive: Path, members: Mapping[str, Path], most: int) -> None:
             if entry.flag_bits & 1:
                 raise InputError(f"{archive}: {name} is encrypted; it cannot be unpacked")
             if entry.file_size > max(SMALL, MOST_TIMES * entry.compress_size):
-                raise _bomb(archive)
-            most -= entry.file_size
-            if most < 0:
-                raise _too_large(archive)
+                raise _bomb_error(archive)
+            budget -= entry.file_size
+            if budget < 0:
+                raise _size_error(archive)
         for name, path in members.items():
             with file.open(entries[name]) as source:  # ends at the size that was checked
                 _write(source, path)
 
 
-def _from_tar(archive: Path, members: Mapping[str, Path], most: int) -> None:
-    left, seen = dict(members), list[str]()
+def _from_tar(archive: Path, members: Mapping[str, Path], budget: int) -> None:
+    pending, names = dict(members), list[str]()
     with archive.open("rb") as packed:
         stream: Any = _Measured(packed, archive) if archive.name.endswith("gz") else packed
         with tarfile.open(fileobj=stream, mode="r|") as file:
             for entry in file:
                 name = entry.name.removeprefix("./")
-                seen.append(name)
-                _check_names(archive, [name], len(seen))
-                if (path := left.pop(name, None)) is None:
+                names.append(name)
+                _check_names(archive, [name], len(names))
+                if (path := pending.pop(name, None)) is None:
                     continue
                 if not entry.isreg():
                     raise InputError(f"{archive}: {name} is not a regular file; it is not unpacked")
-                most -= entry.size
-                if most < 0:
-                    raise _too_large(archive)
+                budget -= entry.size
+                if budget < 0:
+                    raise _size_error(archive)
                 source = file.extractfile(entry)
                 assert source is not None
                 _write(source, path)
-                if not left:
+                if not pending:
                     return
-    _check_all_there(archive, left, seen)
+    _check_present(archive, pending, names)
 
 
 class _Measured:
@@ -104,7 +104,7 @@ class _Measured:
         data = self.file.read(size)
         self.total += len(data)
         if self.total > max(SMALL, MOST_TIMES * self.packed.tell()):
-            raise _bomb(self.archive)
+            raise _bomb_error(self.archive)
         return data
 
 
@@ -118,15 +118,15 @@ def _write(source: IO[bytes], path: Path) -> None:
 def _check_names(archive: Path, names: list[str], number: int = 0) -> None:
     """Raise InputError for a name that leads out of the archive, and for too many names."""
     for name in names:
-        plain = name.replace("\\", "/")
-        if plain.startswith("/") or ":" in name[:2] or ".." in plain.split("/"):
+        posix = name.replace("\\", "/")
+        if posix.startswith("/") or ":" in name[:2] or ".." in posix.split("/"):
             raise InputError(f"{archive}: the name {name[:80]!r} leads out of the archive; refused")
     if max(number, len(names)) > MOST_MEMBERS:
         raise InputError(f"{archive}: more than {MOST_MEMBERS:,} members; refused")
 
 
-def _check_all_there(archive: Path, wanted: Iterable[str], there: Iterable[str]) -> None:
-    names = list(there)
+def _check_present(archive: Path, wanted: Iterable[str], present: Iterable[str]) -> None:
+    names = list(present)
     if missing := [name for name in wanted if name not in set(names)]:
         shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
         raise InputError(
@@ -134,9 +134,9 @@ def _check_all_there(archive: Path, wanted: Iterable[str], there: Iterable[str])
         )
 
 
-def _bomb(archive: Path) -> InputError:
+def _bomb_error(archive: Path) -> InputError:
     return InputError(f"{archive}: unpacks to more than {MOST_TIMES} times its size; refused")
 
 
-def _too_large(archive: Path) -> InputError:
+def _size_error(archive: Path) -> InputError:
     return InputError(f"{archive}: unpacks to far more than the catalog says; refused")

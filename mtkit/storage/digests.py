@@ -52,29 +52,29 @@ def changed(
     source: the file that ``kept`` was read from; sample: number of blocks to check, chosen at
     random, if there are more; None: all. Raises InputError if ``kept`` is malformed.
     """
-    wrong, blocks = dict[str, str](), list[tuple[str, int, str]]()
+    problems, blocks = dict[str, str](), list[tuple[str, int, str]]()
     for name, value in kept.items():
         digest, path = as_fields(Digest, value, source), directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            wrong[name] = "not a file of the model"
+            problems[name] = "not a file of the model"
         elif not path.is_file():
-            wrong[name] = "missing"
+            problems[name] = "missing"
         elif (size := path.stat().st_size) != digest.bytes:
-            wrong[name] = f"{size:,} bytes instead of {digest.bytes:,}"
+            problems[name] = f"{size:,} bytes instead of {digest.bytes:,}"
         else:
             width = 2 * DIGEST
-            ends = range(0, len(digest.blake2b), width)
-            blocks += [(name, at // width, digest.blake2b[at : at + width]) for at in ends]
-            if len(ends) != -(-size // BLOCK):
-                wrong[name] = "without a hash of every block"
+            starts = range(0, len(digest.blake2b), width)
+            blocks += [(name, k // width, digest.blake2b[k : k + width]) for k in starts]
+            if len(starts) != -(-size // BLOCK):
+                problems[name] = "without a hash of every block"
     if sample is not None and len(blocks) > sample:
         blocks = random.sample(blocks, sample)
     hashes = _hashes([(directory / name, number) for name, number, _ in blocks])
-    for (name, number, expected), found in zip(blocks, hashes, strict=True):
-        if found != expected:
+    for (name, number, expected), actual in zip(blocks, hashes, strict=True):
+        if actual != expected:
             begin = number * BLOCK
-            wrong.setdefault(name, f"changed, somewhere in bytes {begin:,} to {begin + BLOCK:,}")
-    return wrong
+            problems.setdefault(name, f"changed, somewhere in bytes {begin:,} to {begin + BLOCK:,}")
+    return problems
 
 
 @cache
@@ -102,8 +102,8 @@ def _hashes(blocks: list[tuple[Path, int]]) -> list[str]:
         return list(pool.map(_hash, blocks))
 
 
-def _hash(place: tuple[Path, int]) -> str:
-    path, block = place
+def _hash(block: tuple[Path, int]) -> str:
+    path, number = block
     with path.open("rb") as file:
-        file.seek(block * BLOCK)
+        file.seek(number * BLOCK)
         return digest_of(file.read(BLOCK))

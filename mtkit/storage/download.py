@@ -100,22 +100,22 @@ def download(source: Source, to: Path, patience: Patience, progress: Progress) -
             except httpx2.InvalidURL as error:
                 raise InputError(f"{source.address}: {error}") from None
             except InputError:
-                _forget(part)
+                _remove_part(part)
                 raise
         else:
-            kept = part.stat().st_size if part.exists() else 0
-            later = f"; the same command resumes it from {kept:,} bytes" if kept else ""
+            received = part.stat().st_size if part.exists() else 0
+            hint = f"; the same command resumes it from {received:,} bytes" if received else ""
             raise WorkError(
-                f"{source.address}: {problem}, {patience.tries} times in a row{later}; "
+                f"{source.address}: {problem}, {patience.tries} times in a row{hint}; "
                 "use another source with --from"
             )
     try:
         verify(part, source)
     except InputError:
-        _forget(part)
+        _remove_part(part)
         raise
     part.replace(to)
-    _validator(part).unlink(missing_ok=True)
+    _validator_path(part).unlink(missing_ok=True)
 
 
 def verify(path: Path, source: Source) -> str:
@@ -125,19 +125,19 @@ def verify(path: Path, source: Source) -> str:
     """
     size = path.stat().st_size
     if source.bytes and size != source.bytes:
-        raise _wrong(source, f"{size:,} bytes instead of {source.bytes:,}")
+        raise _misfit(source, f"{size:,} bytes instead of {source.bytes:,}")
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while data := file.read(1 << 20):
             sha256.update(data)
             md5.update(data)
-    for name, digest, known in (("sha256", sha256, source.sha256), ("md5", md5, source.md5)):
-        if known and digest.hexdigest() != known.lower():
-            raise _wrong(source, f"its {name} is {digest.hexdigest()} instead of {known.lower()}")
+    for name, digest, wanted in (("sha256", sha256, source.sha256), ("md5", md5, source.md5)):
+        if wanted and digest.hexdigest() != wanted.lower():
+            raise _misfit(source, f"its {name} is {digest.hexdigest()} instead of {wanted.lower()}")
     return sha256.hexdigest()
 
 
-def _wrong(source: Source, reason: str) -> InputError:
+def _misfit(source: Source, reason: str) -> InputError:
     return InputError(
         f"{source.address}: {reason}; the file changed on the server or was damaged in transit; "
         "try again, or use another source with --from"
@@ -151,21 +151,21 @@ def _transfer(
 
     Raises _TransientError and the exceptions of httpx2 if another attempt may succeed.
     """
-    validator = _validator(part)
+    validator = _validator_path(part)
     mark = validator.read_text("utf-8") if validator.exists() and part.exists() else ""
     start = part.stat().st_size if mark else 0
-    asks = {"Range": f"bytes={start}-", "If-Range": mark} if start else {}
-    with _answer(client, source.address, asks, patience.redirects) as response:
+    range_headers = {"Range": f"bytes={start}-", "If-Range": mark} if start else {}
+    with _response(client, source.address, range_headers, patience.redirects) as response:
         if response.status_code == 416:  # the file has no bytes after those received
-            _forget(part)
+            _remove_part(part)
             raise _TransientError("the server has less than what is here")
         if response.status_code == 206:
             _check_range(response, start)
         elif response.status_code != 200:
-            _refuse(source.address, response.status_code)
+            _raise_for_status(source.address, response.status_code)
         else:
             start = 0
-            _keep_validator(response, validator)
+            _save_validator(response, validator)
         total = _total(response, start)
         _check_size(source, total)
         with part.open("ab" if start else "wb") as file:
@@ -176,32 +176,32 @@ def _transfer(
 
 def _chunks(response: httpx2.Response, file: BinaryIO, size: int, timeout: float) -> Iterator[int]:
     """Write the body after ``size`` bytes; yield the bytes received after each chunk."""
-    since, before = time.monotonic(), size
+    checked_at, checked_size = time.monotonic(), size
     for data in response.iter_raw():
         file.write(data)
         size += len(data)
-        if (waited := time.monotonic() - since) > timeout:
-            if size - before < SLOWEST * waited:
+        if (waited := time.monotonic() - checked_at) > timeout:
+            if size - checked_size < SLOWEST * waited:
                 raise _TransientError(f"fewer than {SLOWEST} bytes a second")
-            since, before = time.monotonic(), size
+            checked_at, checked_size = time.monotonic(), size
         yield size
 
 
 @contextmanager
-def _answer(
+def _response(
     client: httpx2.Client, address: str, headers: dict[str, str], redirects: int
 ) -> Iterator[httpx2.Response]:
     """Return the response after at most ``redirects`` redirects; see ``check_redirect``."""
-    first = address
+    original = address
     for _ in range(redirects + 1):
         with client.stream("GET", address, headers=headers) as response:
             if not response.has_redirect_location:
                 yield response
                 return
-            there = urljoin(address, response.headers["Location"])
-        check_redirect(first, address, there)
-        address = there
-    raise WorkError(f"{first}: more than {redirects} redirects; use another source with --from")
+            target = urljoin(address, response.headers["Location"])
+        check_redirect(original, address, target)
+        address = target
+    raise WorkError(f"{original}: more than {redirects} redirects; use another source with --from")
 
 
 def check_redirect(first: str, before: str, after: str) -> None:
@@ -217,7 +217,7 @@ def check_redirect(first: str, before: str, after: str) -> None:
         )
 
 
-def _refuse(address: str, status: int) -> None:
+def _raise_for_status(address: str, status: int) -> None:
     if status in RETRIED:
         raise _TransientError(f"the server answers {status}")
     raise WorkError(f"{address}: the server answers {status}; use another source with --from")
@@ -225,8 +225,8 @@ def _refuse(address: str, status: int) -> None:
 
 def _check_range(response: httpx2.Response, start: int) -> None:
     """Raise _TransientError unless the response starts at byte ``start``."""
-    place = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    if not (place and int(place[1]) == start):
+    content_range = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    if not (content_range and int(content_range[1]) == start):
         raise _TransientError("the server sends another part than the one asked for")
 
 
@@ -244,22 +244,22 @@ def _check_size(source: Source, size: int | None, ended: bool = True) -> None:
     if size is None:
         return
     if source.bytes and (size > source.bytes or (ended and size < source.bytes)):
-        raise _wrong(source, f"{size:,} bytes instead of {source.bytes:,}")
+        raise _misfit(source, f"{size:,} bytes instead of {source.bytes:,}")
     if size > source.most:
-        raise _wrong(source, f"more than {source.most:,} bytes, far more than the catalog says")
+        raise _misfit(source, f"more than {source.most:,} bytes, far more than the catalog says")
 
 
-def _validator(part: Path) -> Path:
+def _validator_path(part: Path) -> Path:
     return part.with_name(f"{part.stem}.validator")
 
 
-def _keep_validator(response: httpx2.Response, validator: Path) -> None:
+def _save_validator(response: httpx2.Response, validator: Path) -> None:
     """Save the ETag or date that identifies the file; weak ETags (W/…) are ignored."""
     tag = response.headers.get("ETag", "")
     mark = tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
     validator.write_text(mark, encoding="utf-8")
 
 
-def _forget(part: Path) -> None:
-    for path in (part, _validator(part)):
+def _remove_part(part: Path) -> None:
+    for path in (part, _validator_path(part)):
         path.unlink(missing_ok=True)

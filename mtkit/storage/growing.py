@@ -81,34 +81,34 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
     marks, resume, what: see ``stages.unfinished``. Raises InputError as that does, and if another
     process writes ``out`` or it cannot be created.
     """
-    real = out.resolve()  # a symbolic link stays, its target is replaced
-    with placing(out), locked(real), unfinished(real, marks, resume, what, _rest) as place:
-        written, done = place / "written", _done(place)
+    target = out.resolve()  # a symbolic link stays, its target is replaced
+    with placing(out), locked(target), unfinished(target, marks, resume, what, _next_line) as place:
+        written, done = place / "written", _read_done(place)
         written.touch()
         if written.stat().st_size < done.bytes:
             raise InputError(f"{written}: damaged; start anew without --resume")
         with naming(out), written.open("r+b") as growing_file:
             growing_file.seek(done.bytes)
-            grown = Growing(growing_file, place / KEPT, done)
+            output = Growing(growing_file, place / KEPT, done)
             try:
-                yield grown
+                yield output
             except BaseException:
                 with contextlib.suppress(OSError):  # the last save stays valid
-                    grown.save()
+                    output.save()
                 raise
-            grown.save()
+            output.save()
         if out.suffix in PACKED:
             with written.open("rb") as text, whole_file(out) as file, packing(file, out) as packed:
                 shutil.copyfileobj(text, packed)
         else:
-            put(written, real)
+            put(written, target)
 
 
-def _rest(place: Path) -> str:
-    return f"line {_done(place).lines + 1:,}"
+def _next_line(place: Path) -> str:
+    return f"line {_read_done(place).lines + 1:,}"
 
 
-def _done(place: Path) -> Done:
+def _read_done(place: Path) -> Done:
     """Return what is done, NOTHING if nothing was saved. Raises InputError if it is invalid."""
     file = place / KEPT
     done = as_fields(Done, read_json(file, dict, unfit), file, unfit) if file.exists() else NOTHING

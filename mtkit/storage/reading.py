@@ -43,9 +43,9 @@ LONGEST = 200  # characters of a library's message that are quoted
 
 def damaged(path: Path, reason: object) -> InputError:
     """Return the error for a damaged file of those that mtkit writes."""
-    said = " ".join(str(reason).split()) or type(reason).__name__
+    message = " ".join(str(reason).split()) or type(reason).__name__
     return InputError(
-        f"{path}: damaged: {said[:LONGEST]}; download the model again, or train it again"
+        f"{path}: damaged: {message[:LONGEST]}; download the model again, or train it again"
     )
 
 
@@ -80,11 +80,11 @@ def blocks(
     """
     packing, total = PACKED.get(path.suffix), 0
     try:
-        most = max(SMALL, MOST_TIMES * path.stat().st_size) if packing else math.inf
+        limit = max(SMALL, MOST_TIMES * path.stat().st_size) if packing else math.inf
         with open_packed(path) as file:
             while block := read(file):
                 total += len(block)
-                if total > most:
+                if total > limit:
                     raise InputError(
                         f"{path}: unpacks to more than {MOST_TIMES} times its size; refused"
                     )
@@ -192,10 +192,10 @@ def as_fields(cls: type[T], data: Any, path: Path, refusal: Refusal = damaged) -
     hints = _hints(cast(Any, cls))
     if unknown := [name for name in data if name not in hints]:
         raise refusal(path, f"{unknown[0]!r} is not a known field")
-    if lacking := [name for name in _needed(cls) if name not in data]:
+    if lacking := [name for name in _required_fields(cls) if name not in data]:
         raise refusal(path, f"{lacking[0]!r} is missing")
     for name, value in data.items():
-        if not _is(value, hints[name]):
+        if not _has_type(value, hints[name]):
             raise refusal(path, f"{name} is {str(value)[:40]}")
     return cls(**data)
 
@@ -205,14 +205,14 @@ def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _needed(cls: Any) -> list[str]:
+def _required_fields(cls: Any) -> list[str]:
     """Return the names of the fields without a default."""
     if issubclass(cls, tuple):
         return [name for name in cls._fields if name not in cls._field_defaults]
     return [f.name for f in fields(cls) if f.default is f.default_factory is MISSING]
 
 
-def _is(value: Any, hint: Any) -> bool:
+def _has_type(value: Any, hint: Any) -> bool:
     """Return whether a JSON value has the type ``hint``; items of containers are not checked."""
     if hint is Any:
         return True
@@ -220,7 +220,7 @@ def _is(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return value in get_args(hint)
     if origin in (Union, UnionType):
-        return any(_is(value, part) for part in get_args(hint))
+        return any(_has_type(value, part) for part in get_args(hint))
     if type(value) is int:
         return hint in (int, float) and abs(value) < 2**63
     if hint is float:

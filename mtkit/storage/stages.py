@@ -106,13 +106,13 @@ class Stages:
             if not out.exists()
         ]
         self._go_on()
-        begun = time.perf_counter()
-        with closing((self.execute or Threads(self.workers))(jobs)) as doing:
-            for done, _ in enumerate(doing, 1):
+        start = time.perf_counter()
+        with closing((self.execute or Threads(self.workers))(jobs)) as running:
+            for done, _ in enumerate(running, 1):
                 self._go_on()
-                left = (time.perf_counter() - begun) / done * (len(jobs) - done)
-                tasks = f"{done + len(calls) - len(jobs)} of {len(calls)}, {left:.0f} s left"
-                detail(f"{stage}: {tasks}; {_taken(place)}")
+                seconds = (time.perf_counter() - start) / done * (len(jobs) - done)
+                progress = f"{done + len(calls) - len(jobs)} of {len(calls)}, {seconds:.0f} s left"
+                detail(f"{stage}: {progress}; {_resources(place)}")
         # A network file system may hide what other machines wrote for half a minute, unless the
         # directory is opened.
         list(place.iterdir())
@@ -186,8 +186,8 @@ def fingerprint(settings: Mapping[str, Any], digests: Iterable[str]) -> str:
 
     It covers the settings, the digests of the texts, and this program.
     """
-    said = json.dumps([digest_of_code(), settings, list(digests)], sort_keys=True)
-    return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+    content = json.dumps([digest_of_code(), settings, list(digests)], sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def place_of(out: Path) -> Path:
@@ -212,10 +212,10 @@ def unfinished(
     file = place / FINGERPRINT
     if resume and not file.is_file():
         raise InputError(f"{place}: no unfinished {what}; start one without --resume")
-    old = read_json(file, dict, unfit) if resume else marks
-    if others := [name for name, digest in marks.items() if old.get(name) != digest]:
+    old_marks = read_json(file, dict, unfit) if resume else marks
+    if differing := [name for name, digest in marks.items() if old_marks.get(name) != digest]:
         raise InputError(
-            f"{place}: the unfinished {what} has another {' and another '.join(others)}; "
+            f"{place}: the unfinished {what} has another {' and another '.join(differing)}; "
             "give those again, or start anew without --resume"
         )
     if not resume:
@@ -231,8 +231,8 @@ def unfinished(
             shutil.rmtree(place)
         raise
     except BaseException:
-        if reached := rest(place):
-            note(f"interrupted; the same command with --resume continues from {reached}")
+        if resume_point := rest(place):
+            note(f"interrupted; the same command with --resume continues from {resume_point}")
         else:
             shutil.rmtree(place)
         raise
@@ -256,7 +256,7 @@ class Outputs(Sequence[Path]):
         return self.place / str(k)
 
 
-def _taken(place: Path) -> str:
+def _resources(place: Path) -> str:
     """Return the memory used and the disk space left, as text."""
     memory, disk = peak_memory() / 1e9, shutil.disk_usage(place).free / 1e9
     return f"{memory:.1f} GB of memory, {disk:.0f} GB of disk free"
@@ -345,12 +345,12 @@ class ArrayFile:
 
     def _head(self) -> None:
         """Write the header, which NumPy pads so that any length fits in."""
-        head = {
+        header = {
             "descr": np.lib.format.dtype_to_descr(self.dtype),
             "fortran_order": False,
             "shape": (self.length, *self.row),
         }
-        np.lib.format.write_array_header_1_0(self.file, head)
+        np.lib.format.write_array_header_1_0(self.file, header)
 
     def __enter__(self) -> Self:
         return self

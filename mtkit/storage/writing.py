@@ -49,15 +49,15 @@ def write_whole(content: str | bytes, path: Path) -> None:
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that becomes ``path`` when the block succeeds. Raises OSError."""
-    said, path = path, path.resolve()  # a symbolic link stays, its target is replaced
+    user_path, path = path, path.resolve()  # a symbolic link stays, its target is replaced
     if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
         with path.open("wb") as file:
             yield file
         return
-    _sweep_parts(path.parent, _literal(path.name))
+    _sweep_parts(path.parent, _glob_escaped(path.name))
     scratch = _beside(path, f"{HOST}-{os.getpid()}-{threading.get_native_id()}.{PART}")
     try:
-        with naming(said), scratch.open("wb") as file:
+        with naming(user_path), scratch.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -99,8 +99,8 @@ def replacing(out: Path) -> Iterator[Path]:
     After an exception (Ctrl-C included) it is removed, with the parents created for it, and ``out``
     is unchanged. Raises InputError if another process writes there.
     """
-    said, out = out, out.resolve()
-    with naming(said), _made(out.parent), locked(out):
+    user_path, out = out, out.resolve()
+    with naming(user_path), _creating(out.parent), locked(out):
         scratch = _beside(out, NEW)
         try:  # starts before ``mkdir``: Ctrl-C may come at any moment
             scratch.mkdir()
@@ -125,22 +125,22 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and not error.filename:
             error.filename = str(path)
         elif re.fullmatch(r"\d+ requested and \d+ written", str(error)):
-            said = "not all could be written; is the disk full?"
-            raise OSError(errno.ENOSPC, said, str(path)) from error
+            message = "not all could be written; is the disk full?"
+            raise OSError(errno.ENOSPC, message, str(path)) from error
         raise
 
 
 @contextmanager
-def _made(directory: Path) -> Iterator[None]:
+def _creating(directory: Path) -> Iterator[None]:
     """Create a directory and its parents; afterwards remove those created that are empty."""
-    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    missing = [parent for parent in (directory, *directory.parents) if not parent.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
-        for place in missing:
+        for parent in missing:
             with contextlib.suppress(OSError):
-                place.rmdir()
+                parent.rmdir()
 
 
 @contextmanager
@@ -170,8 +170,8 @@ def recover(parent: Path) -> None:
     """Clean up what dead processes left in a directory; what others have locked stays."""
     with contextlib.suppress(OSError):
         _sweep_parts(parent)
-    marks = [path for mark in (LOCK, NEW, OLD) for path in parent.glob(f".*.{mark}")]
-    for name in {path.name[1:].rpartition(".")[0] for path in marks}:
+    leftovers = [path for mark in (LOCK, NEW, OLD) for path in parent.glob(f".*.{mark}")]
+    for name in {path.name[1:].rpartition(".")[0] for path in leftovers}:
         settle(parent / name)
 
 
@@ -189,17 +189,17 @@ def _sweep(out: Path) -> None:
     new, old = _beside(out, NEW), _beside(out, OLD)
     if old.exists() and not out.exists():
         old.replace(out)
-    for left in (new, old):
+    for leftover in (new, old):
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(left)
+            shutil.rmtree(leftover)
 
 
 def _sweep_parts(parent: Path, name: str = "*") -> None:
     """Remove the temporary files of dead processes."""
-    for left in parent.glob(f".{name}.*-*-*.{PART}"):
+    for part in parent.glob(f".{name}.*-*-*.{PART}"):
         with contextlib.suppress(FileNotFoundError):  # another process may remove it first
-            if not _lives(left):
-                left.unlink()
+            if not _may_be_alive(part):
+                part.unlink()
 
 
 def _exchange(new: Path, out: Path) -> None:
@@ -217,7 +217,7 @@ def _beside(path: Path, mark: str) -> Path:
     return path.with_name(f".{path.name}.{mark}")
 
 
-def _lives(part: Path) -> bool:
+def _may_be_alive(part: Path) -> bool:
     """Return whether the writer of ``part`` may be alive; on another host, for one day."""
     host, process, _ = part.name.split(".")[-2].rsplit("-", 2)
     if host != HOST or not process.isdecimal():
@@ -225,6 +225,6 @@ def _lives(part: Path) -> bool:
     return is_alive(int(process))
 
 
-def _literal(name: str) -> str:
+def _glob_escaped(name: str) -> str:
     """Escape a name for ``glob``."""
     return re.sub(r"([*?[])", r"[\1]", name)
