@@ -284,14 +284,14 @@ def _next_link(links: Int32, j: int, I: int) -> int:
 
 @compiled(fastmath=True, inline="always")
 def _distribution(
-    n: Float32, entry: Int32, w: Float32, jumps: Float32, m: int, after: int, p: Float32
+    n: Float32, entry: Int32, w: Float32, jumps: Float32, m: int, m_next: int, p: Float32
 ) -> np.float32:
     """Fill p[0 … I] with P(a_j = i | rest), not normalised; return the sum."""
     L = len(jumps) // 2
     I = len(entry) - 1
     alpha = np.float32(ALPHA)
-    s_in, s_out = jumps[L - m :], jumps[L + after - I :]  # s(i − m) at i, s(m′ − i) at I − i
-    p[0] = (n[entry[0]] + alpha) * w[0] * jumps[L + after - m]
+    s_in, s_out = jumps[L - m :], jumps[L + m_next - I :]  # s(i − m) at i, s(m′ − i) at I − i
+    p[0] = (n[entry[0]] + alpha) * w[0] * jumps[L + m_next - m]
     for i in range(1, I + 1):
         p[i] = (n[entry[i]] + alpha) * w[i] * s_in[i] * s_out[I - i]
     total = np.float32(0)

@@ -211,11 +211,11 @@ def _write(into: Path, sums: Path, orders: Sequence[Outputs], name: str) -> None
 @kernel
 def _merged(p: Float64, node: Int32, begin: Int64, runs: Int64) -> tuple[Float64, Int32]:
     """Return p and node in the order of ``runs``; begin[q]: where those of part q begin."""
-    merged, nodes, n, place = np.empty_like(p), np.empty_like(node), 0, begin.copy()
+    merged, nodes, n, slot = np.empty_like(p), np.empty_like(node), 0, begin.copy()
     for r in range(len(runs)):
         q = runs[r, 0]
-        for i in range(place[q], place[q] + runs[r, 1]):
+        for i in range(slot[q], slot[q] + runs[r, 1]):
             merged[n], nodes[n] = p[i], node[i]
             n += 1
-        place[q] += runs[r, 1]
+        slot[q] += runs[r, 1]
     return merged, nodes
