@@ -59,10 +59,10 @@ class Flat:
 
 def read_only(arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
     """Return the arrays as read-only ``np.ndarray``: one type, for which numba compiles once."""
-    closed = [np.asarray(array) for array in arrays]  # numba treats np.memmap as another type
-    for array in closed:
+    views = [np.asarray(array) for array in arrays]  # numba treats np.memmap as another type
+    for array in views:
         array.flags.writeable = False
-    return closed
+    return views
 
 
 def save_arrays(directory: Path, **arrays: NDArray[Any]) -> None:

@@ -20,19 +20,19 @@ def reasons(
     parts: (phrases, F), the features that each phrase adds, in sum those of ``best``; the last row
     includes the sentence's end.
     """
-    phrases, before = [], (-1, 0)
+    phrases, last = [], (-1, 0)
     for (s0, s1, t0, t1), part in zip(best.segments, parts.tolist(), strict=True):
         features = dict(zip(best.features, part, strict=True))
-        orientation = "swap" if s1 == before[0] else "discontinuous"  # as in ``search.hypothesis``
-        if s0 == before[1]:
+        orientation = "swap" if s1 == last[0] else "discontinuous"  # as in ``search.hypothesis``
+        if s0 == last[1]:
             orientation = "monotone"
         x, y, is_copied = words[s0:s1], best.tokens[t0:t1], features["unknown"] > 0
         terms = _terms(features, weights)
         phrases.append(Phrase(x, y, (s0, s1), orientation, is_copied, terms))
-        before = s0, s1
+        last = s0, s1
     context = [SPECIALS[BOS], *best.tokens, SPECIALS[EOS]]
-    judged = enumerate(zip(best.token_logprobs, best.orders, strict=True), 1)
-    by_lm = [Word(w, p, context[max(0, at - n + 1) : at + 1]) for at, ((w, p), n) in judged]
+    tokens = enumerate(zip(best.token_logprobs, best.orders, strict=True), 1)
+    by_lm = [Word(w, p, context[max(0, i - n + 1) : i + 1]) for i, ((w, p), n) in tokens]
     terms = _terms(best.features, weights)
     return PhraseReasons(words, best.text, best.score, phrases, by_lm, terms)
 

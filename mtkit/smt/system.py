@@ -118,9 +118,9 @@ class SmtSystem:
     def use_glossary(self, glossary: Glossary) -> None:
         """Translate phrases as ``glossary`` prescribes; it replaces the previous glossary."""
         self.glossary, m = glossary, self.models
-        asked = [word for ways in glossary.entries.values() for way in ways for word in way]
+        extra = [word for phrases in glossary.entries.values() for y in phrases for word in y]
         known = m.target.words[len(SPECIALS) :]
-        self._target = Vocabulary(list(dict.fromkeys([*known, *asked]))) if asked else m.target
+        self._target = Vocabulary(list(dict.fromkeys([*known, *extra]))) if extra else m.target
         lm_id = m.lm.encode(self._target.words)
         words = self._target.words if self.verbatim else ()
         code = np.array([not w.isalnum() and is_code(w) for w in words], np.bool_)
@@ -183,12 +183,12 @@ class SmtSystem:
         log_p, order = lm.log_prob.tolist(), lm.order.tolist()
         spans = pairwise(lm.offsets.tolist())
 
-        def judged(h: Hypothesis) -> Hypothesis:
-            at = slice(*next(spans))
-            pairs = zip([*h.tokens, SPECIALS[EOS]], log_p[at], strict=True)
-            return replace(h, token_logprobs=list(pairs), orders=order[at])
+        def with_scores(h: Hypothesis) -> Hypothesis:
+            span = slice(*next(spans))
+            pairs = zip([*h.tokens, SPECIALS[EOS]], log_p[span], strict=True)
+            return replace(h, token_logprobs=list(pairs), orders=order[span])
 
-        return [[judged(h) for h in hypotheses] for hypotheses in translations]
+        return [[with_scores(h) for h in hypotheses] for hypotheses in translations]
 
     def explain(self, sentence: str) -> PhraseReasons:
         """See ``System``. Raises InputError for no words or more than ``MOST_WORDS``."""
@@ -217,17 +217,17 @@ class SmtSystem:
 
     def _sentence(self, words: Sequence[str]) -> Sentence:
         """Return the sentence as kernels take it, with its glossary matches and verbatim words."""
-        match, ways, rows = np.full(len(words), FREE, np.int32), list[tuple[str, ...]](), [0]
+        match, targets, begin = np.full(len(words), FREE, np.int32), list[tuple[str, ...]](), [0]
         for m, (start, end, translations) in enumerate(self.glossary.matches(words)):
             match[start:end] = m
-            ways += translations
-            rows.append(len(ways))
+            targets += translations
+            begin.append(len(targets))
         verbatim = np.full(len(words), -1, np.int32)
-        if self.verbatim and (at := [i for i, word in enumerate(words) if is_verbatim(word)]):
-            verbatim[at] = self.models.target.encode([words[i] for i in at])
-        target = Flat.of(ways, self._target.encode)
+        if self.verbatim and (indices := [i for i, word in enumerate(words) if is_verbatim(word)]):
+            verbatim[indices] = self.models.target.encode([words[i] for i in indices])
+        target = Flat.of(targets, self._target.encode)
         ids = np.array(self.models.source.encode(words), np.int32)
-        arrays = ids, self.models.lm.encode(words), verbatim, match, np.array(rows)
+        arrays = ids, self.models.lm.encode(words), verbatim, match, np.array(begin)
         return Sentence(*read_only([*arrays, target.words, target.begin, np.empty(0, np.int32)]))
 
     def _translate(self, words: Sequence[str], k: int) -> list[Hypothesis]:
@@ -280,8 +280,8 @@ class SmtSystem:
             span = slice(lm.offsets[k], lm.offsets[k + 1])
             tokens = TokenScores(lm.log_prob[span], lm.is_oov[span], lm.order[span])
             s, t = m.source.encode(x[k]), m.target.encode(y[k])
-            channel = _explained(m.words.backward, t, s) if m.words else None
-            direct = _explained(m.words.forward, s, t) if m.words else None
+            channel = _log_probability(m.words.backward, t, s) if m.words else None
+            direct = _log_probability(m.words.forward, s, t) if m.words else None
             scores.append(Score(LogProbability.of(tokens), channel, direct, best.score, best.why))
         return scores
 
@@ -298,12 +298,12 @@ class SmtSystem:
 
     def _force(self, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Derived]:
         """Do the search of ``force``; spell nothing. Targets of one source share its options."""
-        of_source: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
+        targets_of: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
         for x, y in pairs:
-            of_source.setdefault(tuple(x), {})[tuple(y)] = None
+            targets_of.setdefault(tuple(x), {})[tuple(y)] = None
         with ThreadPoolExecutor(self.threads) as pool:
-            forced = pool.map(lambda x: self._derive(x, list(of_source[x])), of_source)
-            derived = dict(zip(of_source, counted(forced, len(of_source)), strict=True))
+            forced = pool.map(lambda x: self._derive(x, list(targets_of[x])), targets_of)
+            derived = dict(zip(targets_of, counted(forced, len(targets_of)), strict=True))
         return [derived[tuple(x)][tuple(y)] for x, y in pairs]
 
     def _derive(
@@ -315,29 +315,29 @@ class SmtSystem:
         if len(x) > MOST_WORDS:
             why = f"of more than {MOST_WORDS} words only pieces are translated"
             return dict.fromkeys(targets, Derived(why=why))
-        size, new = len(self._target), dict[str, int]()  # temporary ids of unknown words
+        size, new_ids = len(self._target), dict[str, int]()  # temporary ids of unknown words
         words = (*x, *chain.from_iterable(targets))
-        known = zip(words, self._target.encode(words), strict=True)
-        ids = [i if i != UNK else new.setdefault(w, size + len(new)) for w, i in known]
+        encoded = zip(words, self._target.encode(words), strict=True)
+        ids = [i if i != UNK else new_ids.setdefault(w, size + len(new_ids)) for w, i in encoded]
         copied, text = read_only(np.split(np.array(ids, np.int32), [len(x)]))
-        wanted = Flat(text, np.cumsum([0, *map(len, targets)]))
-        given = np.insert(text, wanted.begin[1:], BETWEEN)
-        sentence = self._sentence(x)._replace(given=given)
+        flat_targets = Flat(text, np.cumsum([0, *map(len, targets)]))
+        separated = np.insert(text, flat_targets.begin[1:], BETWEEN)
+        sentence = self._sentence(x)._replace(given=separated)
         options = collect(sentence, self._model, self._λ, EVERY)
-        found = force(len(x), options, copied, wanted, self._model.lm, self._λ, self.limits)
-        best = derivations(found.options, found.begin, options, self._model, self._λ)
+        forced = force(len(x), options, copied, flat_targets, self._model.lm, self._λ, self.limits)
+        best = derivations(forced.options, forced.begin, options, self._model, self._λ)
         derived, scores = dict[tuple[str, ...], Derived](), best.score.tolist()
         for k, y in enumerate(targets):
-            if found.begin[k] < found.begin[k + 1]:
+            if forced.begin[k] < forced.begin[k + 1]:
                 derived[y] = Derived(scores[k], "", partial(self._spell, x, options, best, k))
             else:
-                within = slice(*wanted.begin[[k, k + 1]])
-                why = _unreached(x, y, found.source[k], found.target[within]) if y else NOTHING
+                span = slice(*flat_targets.begin[[k, k + 1]])
+                why = _failure_reason(x, y, forced.source[k], forced.target[span]) if y else NOTHING
                 derived[y] = Derived(why=why)
         return derived
 
 
-def _unreached(x: Sequence[str], y: Sequence[str], source: Bool, target: Bool) -> str:
+def _failure_reason(x: Sequence[str], y: Sequence[str], source: Bool, target: Bool) -> str:
     """Return why ``y`` has no derivation. source, target: which words a usable phrase covers."""
     unreached = {
         "no phrase gives": compress(y, ~target),
@@ -348,7 +348,7 @@ def _unreached(x: Sequence[str], y: Sequence[str], source: Bool, target: Bool) -
     return why or "its phrases do not fit together"
 
 
-def _explained(model: WordModel, e: list[int], f: list[int]) -> LogProbability:
+def _log_probability(model: WordModel, e: list[int], f: list[int]) -> LogProbability:
     """Return ln P(f|e), word by word. ``</s>`` has ln p = 0, since the length of f is given."""
     log_p = np.append(model.log_probabilities(e, f), 0.0)
     scores = TokenScores(log_p, np.array([*f, EOS]) == UNK)

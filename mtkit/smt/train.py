@@ -110,35 +110,35 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
             alignment = align(text, stages.within(aligner), aligner, config.heuristic)
             links.append(alignment.links)
     models = {"": stages.once("words", alignment.save_models)}
-    fill: dict[str, Callable[..., object]] = {
+    builders: dict[str, Callable[..., object]] = {
         "context": partial(learn_context, text, links[-1]),
         "phrases": partial(build_phrases, text, links, discount=config.discount),
         "lm": partial(build_lm, text, order=config.order, prune=config.prune),
     }
 
-    def learn(name: str, own: Stages) -> Path:
-        return stages.once(name, partial(fill[name], own.within(f"{name}-stages")))
+    def learn(name: str, substages: Stages) -> Path:
+        return stages.once(name, partial(builders[name], substages.within(f"{name}-stages")))
 
     with step(f"lexicon in context, phrase table, {config.order}-gram language model"):
-        learnt = stages.beside(len(text), *(partial(learn, name) for name in fill))
-        models |= zip(fill, learnt, strict=True)
-    together = stages.once("models", partial(_put_together, models))
+        directories = stages.beside(len(text), *(partial(learn, name) for name in builders))
+        models |= zip(builders, directories, strict=True)
+    joined = stages.once("models", partial(_put_together, models))
     lm = NgramModel.trusted(models["lm"])
     for remark in lm.notes:
         note(f"  language model: {remark}")
-    ways = {"P(y|x)": alignment.forward, "P(x|y)": alignment.backward}
-    likelihood = {way: direction.perplexity for way, direction in ways.items()}
-    figures: dict[str, Any] = {"alignment_perplexity": likelihood}
+    directions = {"P(y|x)": alignment.forward, "P(x|y)": alignment.backward}
+    perplexity = {label: direction.perplexity for label, direction in directions.items()}
+    figures: dict[str, Any] = {"alignment_perplexity": perplexity}
     figures |= {"links": sum(len(Links.load(out).source) for out in alignment.links)}
     phrase_pairs = len(np.load(models["phrases"] / "links.npy", mmap_mode="r"))
     figures |= {"vocabulary": list(text.sizes), "phrase_pairs": phrase_pairs, "ngrams": lm.counts}
-    return together, figures
+    return joined, figures
 
 
 def _put_together(models: Mapping[str, Path], into: Path) -> None:
     """Join model directories into ``into``, each under its name, by hard links where possible."""
-    for name, place in models.items():
-        shutil.copytree(place, into / name, dirs_exist_ok=True, copy_function=link)
+    for name, directory in models.items():
+        shutil.copytree(directory, into / name, dirs_exist_ok=True, copy_function=link)
 
 
 def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str, Any]]:
@@ -162,13 +162,13 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
     gain = f"BLEU {best.bleu:.2f}, {best.bleu - rounds[0].bleu:+.2f} since round 1"
     note(f"  best weights: round {rounds.index(best) + 1}, {gain}")
     if best is rounds[0]:
-        note(f"warning: tuning did not help; the initial weights are kept: {_why(best, size)}")
+        note(f"warning: tuning did not help; the initial weights are kept: {_cause(best, size)}")
     names = ("bleu", "wer", "length", "step", "hypotheses", "new")
     history = [{name: getattr(r, name) for name in names} for r in rounds]
     return best.weights, {"tuning": history, "dev_bleu": best.bleu, "weights": best.weights}
 
 
-def _why(first: Round, size: int) -> str:
+def _cause(first: Round, size: int) -> str:
     """Return why tuning on a dev set of ``size`` pairs may have brought no gain."""
     if first.bleu < MEANINGFUL:
         return "BLEU is near 0; check that the files correspond line by line"
@@ -189,13 +189,13 @@ def build(
         text = shards.of(corpus.train, tokenizer, stages)
     stages.once("disk", lambda _: check_disk(text, stages.directory))  # when resumed, not again
     ratio = text.tokens[1] / text.tokens[0]
-    begun = _start(weights, ratio)
-    tuning, best = dict[str, Any](), begun
+    initial = _initial_weights(weights, ratio)
+    tuning, best = dict[str, Any](), initial
     # Models of folds use the aligners of the whole text, since the weights are for its models.
-    settled = replace(config, aligner="+".join(config.aligners(text.pairs)))
+    resolved = replace(config, aligner="+".join(config.aligners(text.pairs)))
 
     def part(models: Path, pairs: Bitext) -> Part:
-        system = SmtSystem(Models.load(models), tokenizer, begun, config.limits, threads)
+        system = SmtSystem(Models.load(models), tokenizer, initial, config.limits, threads)
         return Part(system, *pairs.tokens(tokenizer))
 
     if config.tune != "none" and corpus.dev is None:
@@ -203,18 +203,18 @@ def build(
         for number, (name, held) in enumerate(_folds(text.pairs).items(), 1):
             fold, others = stages.within(f"fold-{number}"), sorted({*range(text.pairs)} - {*held})
             with step(name), silent():
-                rest = shards.of(corpus.train.select(others), tokenizer, fold)
-                models, _ = estimate(rest, settled, fold)
+                fold_text = shards.of(corpus.train.select(others), tokenizer, fold)
+                models, _ = estimate(fold_text, resolved, fold)
             parts.append(part(models, corpus.train.select(held)))
         if parts:
             best, tuning = tuned(parts, config.tune)
-    models, figures = estimate(text, settled, stages)
+    models, figures = estimate(text, resolved, stages)
     if config.tune != "none" and corpus.dev is not None:
         best, tuning = tuned([part(models, corpus.dev)], config.tune)
     return models, best, tuning | figures | {"length_ratio": ratio}
 
 
-def _start(weights: str | Weights, ratio: float) -> dict[str, float]:
+def _initial_weights(weights: str | Weights, ratio: float) -> dict[str, float]:
     """Return weights by feature name; see ``weights_named`` for the names of presets."""
     return weights_named(weights, ratio) if isinstance(weights, str) else dict(weights)
 
@@ -253,33 +253,33 @@ def train_smt(
     settings = {"config": asdict(config), "tokenizer": asdict(tokenizer), "weights": weights}
     mark = fingerprint(settings, [side.digest() for side in (train, dev) if side])
     marks = {"text or other settings": mark}
-    alone = Stages(out.resolve().parent, threads, memory or usable_memory())
+    local = Stages(out.resolve().parent, threads, memory or usable_memory())
     with (
         replacing(out) as directory,
-        _done_by(cluster, alone, memory) as stages,
-        unfinished(out, marks, resume) as place,
+        _stages_at(cluster, local, memory) as stages,
+        unfinished(out, marks, resume) as stage_directory,
     ):
-        stages = replace(stages, directory=place)
+        stages = replace(stages, directory=stage_directory)
         tunes = config.tune != "none" and (dev is not None or len(train) >= FOLDS_FROM)
         compile_kernels(config.aligners(len(train)), config.tune if tunes else None, threads)
-        models, tuned_to, figures = build(text, tokenizer, config, weights, stages, threads)
+        models, tuned_weights, figures = build(text, tokenizer, config, weights, stages, threads)
         with step("writing the model"):
             _put_together({"": models}, directory)
-            save_weights(tuned_to, directory)
+            save_weights(tuned_weights, directory)
             save_training_hashes(corpus, directory)
-        begun = _start(weights, figures["length_ratio"])
-        searched = {"limits": config.limits._asdict(), "weights": begun, "verbatim": True}
-        resolved = asdict(config) | searched  # weights: the initial ones
+        initial = _initial_weights(weights, figures["length_ratio"])
+        search_config = {"limits": config.limits._asdict(), "weights": initial, "verbatim": True}
+        resolved = asdict(config) | search_config  # weights: the initial ones
         figures = {"seconds": time.perf_counter() - start} | figures
         manifest = Manifest.of("smt", corpus, tokenizer, resolved, figures)
         manifest.write(directory)
     return manifest
 
 
-def _done_by(address: str, alone: Stages, memory: int) -> AbstractContextManager[Stages]:
+def _stages_at(address: str, local: Stages, memory: int) -> AbstractContextManager[Stages]:
     """Return the stages, run by the workers at ``address`` if there is one."""
     if not address:
-        return nullcontext(alone)
+        return nullcontext(local)
     from mtkit.cluster import connected
 
-    return connected(address, alone, memory)
+    return connected(address, local, memory)

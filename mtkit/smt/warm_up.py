@@ -73,16 +73,16 @@ def compile_kernels(aligners: Sequence[str], tuner: str | None, threads: int = 2
         with _counted(count):
             Places.of(Flat.of([[1]]), Flat.of([[1]]), 2, 2)
             is_first_run = bool(compiled)  # if these were not in the cache, no kernel is
-            beside = bool(tuner) and is_first_run and threads > 1
-            with _second_process(count) if beside else nullcontext():
+            in_parallel = bool(tuner) and is_first_run and threads > 1
+            with _second_process(count) if in_parallel else nullcontext():
                 _estimate(aligners)
                 if tuner:
                     _tune(tuner)
-            if tuner and not beside:
+            if tuner and not in_parallel:
                 _search()
     if compiled:
-        kept = "for this run; no cache is writable" if NOT_KEPT else "and cached for later runs"
-        finished(f"{len(compiled)} kernels compiled, {kept}", start)
+        remark = "for this run; no cache is writable" if NOT_KEPT else "and cached for later runs"
+        finished(f"{len(compiled)} kernels compiled, {remark}", start)
 
 
 @contextmanager
@@ -125,23 +125,23 @@ def _second_process(count: Callable[[str], None]) -> Iterator[None]:
         reader.join()
         if process.wait():
             errors.seek(0)
-            why = (errors.read().splitlines() or [f"exit code {process.returncode}"])[-1]
-            note(f"  the decoder will be compiled on first use; compiling it now failed: {why}")
+            reason = (errors.read().splitlines() or [f"exit code {process.returncode}"])[-1]
+            note(f"  the decoder will be compiled on first use; compiling it now failed: {reason}")
 
 
 def _estimate(aligners: Sequence[str]) -> None:
     """Run everything that estimates models."""
     with TemporaryDirectory(prefix="mtkit-") as name:
-        place, stages = Path(name), Stages(Path(name))
-        shards.write(place / "text", zip(SOURCE, TARGET, strict=True))
-        text = shards.read(place / "text")
+        root, stages = Path(name), Stages(Path(name))
+        shards.write(root / "text", zip(SOURCE, TARGET, strict=True))
+        text = shards.read(root / "text")
         for aligner in aligners:
             alignment = align(text, stages.within(aligner), aligner)
-        (place / "words").mkdir()
-        alignment.save_models(place / "words")
-        build_phrases(text, [alignment.links], stages.within("phrases"), place / "phrases")
-        learn_context(text, alignment.links, stages.within("context"), place / "context")
-        build_lm(text, stages.within("lm"), place / "lm", 3)
+        (root / "words").mkdir()
+        alignment.save_models(root / "words")
+        build_phrases(text, [alignment.links], stages.within("phrases"), root / "phrases")
+        learn_context(text, alignment.links, stages.within("context"), root / "context")
+        build_lm(text, stages.within("lm"), root / "lm", 3)
 
 
 def _tune(tuner: str) -> None:
@@ -158,17 +158,17 @@ def _tune(tuner: str) -> None:
 def _search() -> None:
     """Translate with a system that has no phrases and no words."""
     source, target = Vocabulary.build(SOURCE), Vocabulary.build(TARGET)
-    none, ends = np.empty(0, np.int32), np.zeros(1, np.int64)
+    empty, begin = np.empty(0, np.int32), np.zeros(1, np.int64)
     masks, features = np.empty(0, np.uint64), np.empty((0, 4), np.float32)
     reordering = np.empty((0, 6), np.float32)
     table = PhraseTable(
-        *read_only([none, ends, none, ends, masks, ends, features, reordering, masks])
+        *read_only([empty, begin, empty, begin, masks, begin, features, reordering, masks])
     )
     flaws(table)
     # The language model has only the specials: the root, node 0, and a leaf for each.
     ids = np.array([0, LM_UNK, LM_BOS, LM_EOS], np.int32)
-    leaves = np.array([1, 4, 4, 4, 4], np.int32)
-    trie = Lm(ids, leaves, np.zeros_like(ids), *np.zeros((2, 4), np.float32))
+    first_child = np.array([1, 4, 4, 4, 4], np.int32)
+    trie = Lm(ids, first_child, np.zeros_like(ids), *np.zeros((2, 4), np.float32))
     lm = NgramModel(1, [*LM_SPECIALS], trie)
     models = Models(source, target, table, lm, Lexicon.nothing(len(source)))
     system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)

@@ -90,10 +90,10 @@ class Alignment:
         """
         for side in SIDES:
             shutil.copy(self.text.directory / f"{side}.json", out / f"{side}.json")
-        for name, way in (("forward", self.forward), ("backward", self.backward)):
+        for name, model in (("forward", self.forward), ("backward", self.backward)):
             stages = self.stages.within(name)
-            build(self.text, way.sides, way.posteriors, way.jumps, stages, out / name)
-            stages.forget(way.posteriors.place.name)
+            build(self.text, model.sides, model.posteriors, model.jumps, stages, out / name)
+            stages.forget(model.posteriors.place.name)
 
     def read_links(self) -> Links:
         """Return the links of the whole text."""
@@ -110,8 +110,8 @@ def align(
     def train(name: str, sides: tuple[str, str], stages: Stages) -> Trained:
         return _train(text, sides, stems, aligner, stages.within(name))
 
-    ways = partial(train, "forward", SIDES), partial(train, "backward", SIDES[::-1])
-    forward, backward = stages.beside(len(text), *ways)
+    directions = partial(train, "forward", SIDES), partial(train, "backward", SIDES[::-1])
+    forward, backward = stages.beside(len(text), *directions)
     calls = [(text, heuristic, forward, backward, k) for k in range(len(text))]
     links = stages.run("links", _link, calls)
     return Alignment(text, stages, links, forward, backward)
@@ -154,17 +154,17 @@ def _link(
 ) -> None:
     """Write the ``rated`` links of a shard."""
     x, y = (Flat.side(text, side, k) for side in SIDES)
-    of_y, of_x = (array(way.posteriors[k], "posterior") for way in (forward, backward))
-    to_x = best_links(of_y, beginnings(x, y), x.begin, y.begin)
-    to_y = best_links(of_x, beginnings(y, x), y.begin, x.begin)
-    rated(symmetrize(to_x, to_y, x, y, heuristic), of_y, of_x, x, y).save(into)
+    p_y, p_x = (array(model.posteriors[k], "posterior") for model in (forward, backward))
+    to_x = best_links(p_y, beginnings(x, y), x.begin, y.begin)
+    to_y = best_links(p_x, beginnings(y, x), y.begin, x.begin)
+    rated(symmetrize(to_x, to_y, x, y, heuristic), p_y, p_x, x, y).save(into)
 
 
 def stem_ids(words: Vocabulary) -> tuple[Int32, int]:
     """Return the id of each word's stem, int32 (V,), and the number of ids; specials keep ids."""
     ids, stems = dict[str, int](), map(stem, words.words[len(SPECIALS) :])
-    numbers = [ids.setdefault(s, len(ids)) for s in (*SPECIALS, *stems)]
-    return np.array(numbers, np.int32), len(ids)
+    stem_of_word = [ids.setdefault(s, len(ids)) for s in (*SPECIALS, *stems)]
+    return np.array(stem_of_word, np.int32), len(ids)
 
 
 def perplexity(likelihood: float, words: int, sentences: int) -> float:
@@ -178,6 +178,6 @@ def aer(links: Sequence[LinkSet], gold: Sequence[LinkSet]) -> tuple[float, float
     All gold links count as sure. If there are no links at all, AER is 0.
     """
     n, n_gold = sum(map(len, links)), sum(map(len, gold))
-    both = sum(len(a & g) for a, g in zip(links, gold, strict=True))
-    error = 1 - 2 * both / (n + n_gold) if n + n_gold else 0.0
-    return error, both / max(1, n), both / max(1, n_gold)
+    n_common = sum(len(a & g) for a, g in zip(links, gold, strict=True))
+    error = 1 - 2 * n_common / (n + n_gold) if n + n_gold else 0.0
+    return error, n_common / max(1, n), n_common / max(1, n_gold)

@@ -51,8 +51,8 @@ class Prior(NamedTuple):
 
 def start(d: Direction) -> Prior:
     """Return the prior of a text in shards before the first iteration."""
-    sides = (d.text.directory / side / "begin.npy" for side in (d.e, d.f))
-    return Prior.of(*(np.load(path, mmap_mode="r") for path in sides))
+    paths = (d.text.directory / side / "begin.npy" for side in (d.e, d.f))
+    return Prior.of(*(np.load(path, mmap_mode="r") for path in paths))
 
 
 def expect(places: Places, t: Float64, prior: Prior, posterior: Float32) -> tuple[Float64, Float64]:
@@ -119,19 +119,19 @@ def _expect(
         I = places.e_begin[s + 1] - places.e_begin[s]
         J = places.f_begin[s + 1] - places.f_begin[s]
         for j in range(1, J + 1):
-            at = places.begin[s] + (j - 1) * (I + 1)
+            begin = places.begin[s] + (j - 1) * (I + 1)
             scale = (1 - EMPTY_WORD) / near_diagonal(tension, I, J, j, p) if I > 0 else 0.0
-            p[0] = total = EMPTY_WORD * t[entry[at]]
+            p[0] = total = EMPTY_WORD * t[entry[begin]]
             for i in range(1, I + 1):
-                p[i] *= scale * t[entry[at + i]]
+                p[i] *= scale * t[entry[begin + i]]
                 total += p[i]
             x, distance, scale = j * I / J, 0.0, 1 / total  # h(i, j) = |i − x| / I
             for i in range(I + 1):
                 p[i] *= scale
-                counts[entry[at + i]] += p[i]
+                counts[entry[begin + i]] += p[i]
                 distance += p[i] * abs(i - x)
                 if len(posterior) > 0:
-                    posterior[at + i] = p[i]
+                    posterior[begin + i] = p[i]
             w[0] += (distance - p[0] * x) / max(I, 1)
             w[w_begin[s] + j] += 1 - p[0]
             likelihood += np.log(total)
@@ -141,7 +141,7 @@ def _expect(
 @kernel
 def _moments(sizes: Int64, w: Float64, tension: float) -> tuple[float, float]:
     """Return Σ_j w_j E_j and Σ_j w_j V_j; sizes: (I, J), int64 (n, 2), by rising I."""
-    mean, variance, at = 0.0, 0.0, 0
+    mean, variance, k = 0.0, 0.0, 0
     p = np.empty(sizes[-1, 0] + 1 if len(sizes) > 0 else 0)
     for I, J in sizes:
         for j in range(1, J + 1):
@@ -152,7 +152,7 @@ def _moments(sizes: Int64, w: Float64, tension: float) -> tuple[float, float]:
                     h = abs(i / I - j / J)
                     first += p[i] / Z * h
                     second += p[i] / Z * h * h
-                mean += w[at] * first
-                variance += w[at] * (second - first * first)
-            at += 1
+                mean += w[k] * first
+                variance += w[k] * (second - first * first)
+            k += 1
     return mean, variance

@@ -71,10 +71,10 @@ class Direction:
     def t(self, k: int, t: Outputs | None) -> Float64:
         """Return t(f|e) of the keys of shard ``k``; t: of each part, None: uniform."""
         if t is not None:
-            own: Float64 = self.by_key(t, "t", k)
-            return own
-        keys, [every] = self.key_ends(k)[-1], array(self.slots[k], "every")
-        return np.full(keys, 1.0 / max(1, every))
+            t_k: Float64 = self.by_key(t, "t", k)
+            return t_k
+        n_keys, [V_f] = self.key_ends(k)[-1], array(self.slots[k], "every")
+        return np.full(n_keys, 1.0 / max(1, V_f))
 
     def by_key(self, parts: Outputs, name: str, k: int) -> Any:
         """Return an array with an entry per key of a part, for the keys of shard ``k``."""
@@ -90,11 +90,11 @@ class Direction:
         return cuts
 
 
-def _gather(parts: Outputs, name: str, at: Int32, ends: Int64) -> Any:
-    """Return the entries at[ends[p] : ends[p + 1]] of each part's array; only these are read."""
+def _gather(parts: Outputs, name: str, index: Int32, ends: Int64) -> Any:
+    """Return the entries index[ends[p] : ends[p + 1]] of each part's array; only these are read."""
     spans = zip(parts, pairwise(ends.tolist()), strict=True)
-    files = ((np.load(part / f"{name}.npy", mmap_mode="r"), at[a:b]) for part, (a, b) in spans)
-    return np.concatenate([np.asarray(values)[own] for values, own in files])
+    arrays = ((np.load(part / f"{name}.npy", mmap_mode="r"), index[a:b]) for part, (a, b) in spans)
+    return np.concatenate([np.asarray(values)[chosen] for values, chosen in arrays])
 
 
 def beginnings(e: Flat, f: Flat) -> Int64:
@@ -107,9 +107,9 @@ def ranked(words: Int32, size: int) -> tuple[Int32, Int32]:
 
     size: ids are below it.
     """
-    stands = np.zeros(size, np.bool_)
-    stands[words], stands[NULL] = True, True
-    return np.flatnonzero(stands).astype(np.int32), (np.cumsum(stands, dtype=np.int32) - 1)[words]
+    occurs = np.zeros(size, np.bool_)
+    occurs[words], occurs[NULL] = True, True
+    return np.flatnonzero(occurs).astype(np.int32), (np.cumsum(occurs, dtype=np.int32) - 1)[words]
 
 
 def meet(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Places, Int64, Int32]:
@@ -117,13 +117,13 @@ def meet(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Places, Int6
     (e_ids, e_rank), (f_ids, f_rank) = (
         ranked(classes[side.words], len(classes)) for side, classes in ((e, e_class), (f, f_class))
     )
-    found = Places.of(Flat(e_rank, e.begin), Flat(f_rank, f.begin), len(e_ids), len(f_ids))
-    rows = np.repeat(e_ids, np.diff(found.row)).astype(np.int64)
-    key = rows << 32 | f_ids[found.column]
+    unsorted = Places.of(Flat(e_rank, e.begin), Flat(f_rank, f.begin), len(e_ids), len(f_ids))
+    rows = np.repeat(e_ids, np.diff(unsorted.row)).astype(np.int64)
+    key = rows << 32 | f_ids[unsorted.column]
     order = np.argsort(key)
     rank = np.empty(len(key), np.int32)
     rank[order] = np.arange(len(key), dtype=np.int32)
-    places = found._replace(column=found.column[order], entry=rank[found.entry])
+    places = unsorted._replace(column=unsorted.column[order], entry=rank[unsorted.entry])
     return places, key[order], e_ids
 
 
@@ -145,9 +145,9 @@ def cut(into: Path, shards: Outputs, held: int, budget: int) -> None:
     widths = np.zeros(1, np.int64)
     for out in shards:
         key = array(out, "key")
-        own = np.bincount(key >> 32)
-        widths = np.pad(widths, (0, max(0, len(own) - len(widths))))
-        widths[: len(own)] += own
+        shard_widths = np.bincount(key >> 32)
+        widths = np.pad(widths, (0, max(0, len(shard_widths) - len(widths))))
+        widths[: len(shard_widths)] += shard_widths
     ends = np.cumsum(widths)
     parts = max(PARTS, -(-held * int(ends[-1]) // budget))
     inner = 1 + np.searchsorted(ends, np.linspace(0, ends[-1], parts + 1)[1:-1])
@@ -159,31 +159,29 @@ def cut(into: Path, shards: Outputs, held: int, budget: int) -> None:
 def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
     """Write the words ``e`` of a part and their ``row``; as "k", where shard k's keys are in it."""
     cuts = array(table, "cuts")
-    own = [array(out, "key", *cuts[k, p : p + 2].tolist()) for k, out in enumerate(shards)]
-    keys = np.sort(np.concatenate(own))
+    by_shard = [array(out, "key", *cuts[k, p : p + 2].tolist()) for k, out in enumerate(shards)]
+    keys = np.sort(np.concatenate(by_shard))
     keys = keys[np.append(True, keys[1:] != keys[:-1])]
     first = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
-    at = {f"{k}": np.searchsorted(keys, part).astype(np.int32) for k, part in enumerate(own)}
-    pack(into, e=keys[first] >> 32, row=np.append(first, len(keys)), **at)
+    slots = {f"{k}": np.searchsorted(keys, key).astype(np.int32) for k, key in enumerate(by_shard)}
+    pack(into, e=keys[first] >> 32, row=np.append(first, len(keys)), **slots)
 
 
 def _slots(into: Path, places: Outputs, table: Path, keys: Outputs, k: int) -> None:
     """Write ``slots``, ``rows``, ``row_ends`` and ``every`` of a shard.
 
     rows: the index of each e of the shard in its part; those of part p are row_ends[p : p + 2].
-    every: number of words f of the text, all of which co-occur with the empty word.
+    every: V_f, the number of words f of the text; all of them co-occur with the empty word.
     """
     ids = array(places[k], "ids")
     row_ends = np.searchsorted(ids, array(table, "bounds"))
     slots, rows = list[Int32](), list[Int32]()
     for part, (a, b) in zip(keys, pairwise(row_ends.tolist()), strict=True):
-        at, e = unpack(part, f"{k}", "e")
-        slots.append(at)
+        part_slots, e = unpack(part, f"{k}", "e")
+        slots.append(part_slots)
         rows.append(np.searchsorted(e, ids[a:b]).astype(np.int32))
-    every = array(keys[0], "row", 1, 2)
-    pack(
-        into, slots=np.concatenate(slots), rows=np.concatenate(rows), row_ends=row_ends, every=every
-    )
+    V_f = array(keys[0], "row", 1, 2)
+    pack(into, slots=np.concatenate(slots), rows=np.concatenate(rows), row_ends=row_ends, every=V_f)
 
 
 # --- EM
@@ -256,10 +254,10 @@ def _posterior(
 def _maximise(into: Path, d: Direction, p: int, counts: Outputs, alpha: float) -> None:
     """Do the M-step of a part; also write the total of the ``sums`` of all shards."""
     cuts = array(d.table, "cuts")
-    row, *at = unpack(d.keys[p], "row", *map(str, range(len(counts))))
+    row, *slots = unpack(d.keys[p], "row", *map(str, range(len(counts))))
     c = np.zeros(row[-1])
     for k, out in enumerate(counts):
-        c[at[k]] += array(out, "counts", *cuts[k, p : p + 2].tolist())
+        c[slots[k]] += array(out, "counts", *cuts[k, p : p + 2].tolist())
     maximise(c, row, alpha)
     save(into, t=c)
     pack(into, sums=total(counts, "sums"))

@@ -63,18 +63,18 @@ def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[O
     """
     L = 1 + int(np.diff(np.load(d.text.directory / d.e / "begin.npy", mmap_mode="r")).max())
     shards, parts = range(len(d.text)), range(len(d.keys))
-    first = [(d, model.expect, k, start.t, start.other, L) for k in shards]
-    links, jumps = stages.run("links-0", _start, first), np.zeros(2 * L + 1)
+    first_calls = [(d, model.expect, k, start.t, start.other, L) for k in shards]
+    links, jumps = stages.run("links-0", _start, first_calls), np.zeros(2 * L + 1)
     threads = stages.threads(len(shards))
     for sweep in range(1, BURN_IN + KEPT + 1):
         counts = stages.run(f"counts-{sweep}", _merge, [(d, p, links) for p in parts])
-        kept = sweep - BURN_IN
-        calls = [(d, k, links, counts, L, kept, threads) for k in shards]
+        n_kept = sweep - BURN_IN
+        calls = [(d, k, links, counts, L, n_kept, threads) for k in shards]
         resampled = stages.run(f"links-{sweep}", _resample, calls)
         stages.forget(f"links-{sweep - 1}")
         drop(counts, "n", *BY_ROW)
-        links, seen = resampled, JUMP_PRIOR + array(counts[0], "jumps")
-        jumps += seen.sum(0) * (kept > 0)
+        links, jump_counts = resampled, JUMP_PRIOR + array(counts[0], "jumps")
+        jumps += jump_counts.sum(0) * (n_kept > 0)
     return links, jumps
 
 
@@ -94,31 +94,31 @@ def _start(
 
 
 def _resample(
-    into: Path, d: Direction, k: int, before: Outputs, counts: Outputs, L: int, kept: int,
+    into: Path, d: Direction, k: int, links_before: Outputs, counts: Outputs, L: int, n_kept: int,
     threads: int,
 ) -> None:  # fmt: skip
-    """Sweep over a shard with each sampler; from ``kept`` = 1 on, also add to the posterior."""
-    places, [a, random] = d.read(k), unpack(before[k], "a", "random")
+    """Sweep over a shard with each sampler; from ``n_kept`` = 1 on, also add to the posterior."""
+    places, [a, random] = d.read(k), unpack(links_before[k], "a", "random")
     n, (N, R, gains) = d.by_key(counts, "n", k), (d.by_row(counts, name, k) for name in BY_ROW)
     jumps = JUMP_PRIOR + array(counts[0], "jumps")
-    share = (jumps / jumps.sum(1, keepdims=True)).astype(np.float32)
+    s = (jumps / jumps.sum(1, keepdims=True)).astype(np.float32)
 
     def sweep(m: int) -> Float32:
         n_m, N_m, gains_m = (np.ascontiguousarray(values[:, m]) for values in (n, N, gains))
-        posterior = np.zeros(len(places.entry) * (kept > 0), np.float32)
+        posterior = np.zeros(len(places.entry) * (n_kept > 0), np.float32)
         state = random[m : m + 1]
-        _sweep(places, a[m], n_m, N_m, ALPHA * R, share[m], gains_m, state, posterior)
+        _sweep(places, a[m], n_m, N_m, ALPHA * R, s[m], gains_m, state, posterior)
         return posterior
 
     with ThreadPoolExecutor(min(threads, SAMPLERS)) as pool:
         posteriors = list(pool.map(sweep, range(SAMPLERS)))
-    posterior = array(before[k], "posterior") if kept > 1 else np.zeros_like(posteriors[0])
+    posterior = array(links_before[k], "posterior") if n_kept > 1 else np.zeros_like(posteriors[0])
     for p in posteriors:
         posterior += p
-    if kept == KEPT:
+    if n_kept == KEPT:
         posterior /= SAMPLERS * KEPT
-    drawn = {"posterior": posterior} if kept > 0 else {}
-    pack(into, a=a, random=random, **drawn, **_tally(places, a, L))
+    optional = {"posterior": posterior} if n_kept > 0 else {}
+    pack(into, a=a, random=random, **optional, **_tally(places, a, L))
 
 
 def _tally(places: Places, a: Int32, L: int) -> dict[str, NDArray[Any]]:
@@ -172,10 +172,10 @@ def _pick(p: Float32, total: float | np.float32, random: UInt64) -> int:
     random: uint64 (1,), the generator's state, which advances.
     """
     random[0] += np.uint64(0x9E3779B97F4A7C15)
-    left = float(mix(random[0]) >> np.uint64(11)) / 2.0**53 * total
+    remaining = float(mix(random[0]) >> np.uint64(11)) / 2.0**53 * total
     for i in range(len(p) - 1):
-        left -= p[i]
-        if left < 0:
+        remaining -= p[i]
+        if remaining < 0:
             return i
     return len(p) - 1
 
@@ -187,8 +187,8 @@ def _draw(places: Places, start: Float32, random: UInt64) -> Int32:
     for s in range(len(places.begin) - 1):
         n = places.e_begin[s + 1] - places.e_begin[s] + 1
         for j in range(places.f_begin[s + 1] - places.f_begin[s]):
-            at = places.begin[s] + j * n
-            a[places.f_begin[s] + j] = _pick(start[at : at + n], 1.0, random)
+            begin = places.begin[s] + j * n
+            a[places.f_begin[s] + j] = _pick(start[begin : begin + n], 1.0, random)
     return a
 
 
@@ -205,14 +205,14 @@ def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float64, Float32]
     phi = np.zeros(L, np.int32)
     for s in range(len(places.begin) - 1):
         e = places.e[places.e_begin[s] : places.e_begin[s + 1]]
-        m, at = 0, places.begin[s]
+        m, begin = 0, places.begin[s]
         for i in a[places.f_begin[s] : places.f_begin[s + 1]]:
-            n[places.entry[at + i]] += 1
+            n[places.entry[begin + i]] += 1
             phi[i] += 1
             if i > 0:
                 jumps[L + i - m] += 1
                 m = i
-            at += len(e) + 1
+            begin += len(e) + 1
         jumps[L + len(e) + 1 - m] += 1
         for i in range(len(e)):
             F[e[i], min(phi[i + 1], HIGHEST)] += 1
@@ -253,7 +253,7 @@ def _sweep(
             N[words[i]] -= 1
             phi[i] -= 1
             _weigh(i, words, phi, N, prior, gains, w)
-            total = _distribution(n, entry, w, jumps, m, _next(links, j, I), p)
+            total = _distribution(n, entry, w, jumps, m, _next_link(links, j, I), p)
             i = links[j] = _pick(p[: I + 1], total, random)
             n[entry[i]] += 1
             N[words[i]] += 1
@@ -274,7 +274,7 @@ def _weigh(
 
 
 @compiled(inline="always")
-def _next(links: Int32, j: int, I: int) -> int:
+def _next_link(links: Int32, j: int, I: int) -> int:
     """Return m′ of f_j."""
     for k in range(j + 1, len(links)):
         if links[k] > 0:
@@ -284,16 +284,16 @@ def _next(links: Int32, j: int, I: int) -> int:
 
 @compiled(fastmath=True, inline="always")
 def _distribution(
-    n: Float32, entry: Int32, w: Float32, jumps: Float32, m: int, after: int, p: Float32
+    n: Float32, entry: Int32, w: Float32, jumps: Float32, m: int, m_next: int, p: Float32
 ) -> np.float32:
     """Fill p[0 … I] with P(a_j = i | rest), not normalised; return the sum."""
     L = len(jumps) // 2
     I = len(entry) - 1
     alpha = np.float32(ALPHA)
-    to, on = jumps[L - m :], jumps[L + after - I :]  # s(i − m) at i, s(m′ − i) at I − i
-    p[0] = (n[entry[0]] + alpha) * w[0] * jumps[L + after - m]
+    s_in, s_out = jumps[L - m :], jumps[L + m_next - I :]  # s(i − m) at i, s(m′ − i) at I − i
+    p[0] = (n[entry[0]] + alpha) * w[0] * jumps[L + m_next - m]
     for i in range(1, I + 1):
-        p[i] = (n[entry[i]] + alpha) * w[i] * to[i] * on[I - i]
+        p[i] = (n[entry[i]] + alpha) * w[i] * s_in[i] * s_out[I - i]
     total = np.float32(0)
     for i in range(I + 1):
         total += p[i]

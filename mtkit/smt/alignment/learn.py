@@ -39,8 +39,8 @@ def learn(
         if directory is not None or score:
             alignment.save_models(directory or Path(work))
         if score:
-            known = WordModels.load(directory or Path(work))
-            links = replace(links, score=known.score(*corpus.train.tokens(tokenizer)))
+            models = WordModels.load(directory or Path(work))
+            links = replace(links, score=models.score(*corpus.train.tokens(tokenizer)))
         if directory is not None:
             config = {"aligner": aligner, "heuristic": heuristic}
             Manifest.of(ALIGNMENT, corpus, tokenizer, config).write(directory)

@@ -53,7 +53,7 @@ class Places(NamedTuple):
         first[1:] = np.bincount(e.words, minlength=e_size)
         first[NULL + 1] = len(e)  # every sentence contains the empty word
         np.cumsum(first, out=first)
-        row, column, entry = _meet(e.words, e.begin, first, f.words, f.begin, begin, f_size)
+        row, column, entry = _pattern(e.words, e.begin, first, f.words, f.begin, begin, f_size)
         return cls(row, column, entry, begin, e.words, e.begin, f.begin)
 
     def uniform(self) -> Float64:
@@ -83,7 +83,7 @@ def shares(
 
 
 @kernel
-def _meet(
+def _pattern(
     e_words: Int32, e_begin: Int64, first: Int64, f_words: Int32, f_begin: Int64, begin: Int64,
     f_size: int,
 ) -> tuple[Int64, Int32, Int32]:  # fmt: skip
@@ -103,14 +103,14 @@ def _meet(
     for e in range(len(first) - 1):
         for visit in range(first[e], first[e + 1]):
             s = sentence[visit]
-            at, I = begin[s] + position[visit], e_begin[s + 1] - e_begin[s]
+            place, I = begin[s] + position[visit], e_begin[s + 1] - e_begin[s]
             for f in f_words[f_begin[s] : f_begin[s + 1]]:
                 if seen[f] != e:
                     seen[f], slot[f] = e, n
                     column[n] = f
                     n += 1
-                entry[at] = slot[f]
-                at += I + 1
+                entry[place] = slot[f]
+                place += I + 1
         row[e + 1] = n
     return row, column[:n].copy(), entry
 
@@ -164,6 +164,6 @@ def best_links(posterior: Float32, begin: Int64, e_begin: Int64, f_begin: Int64)
     for s in range(len(begin) - 1):
         n = e_begin[s + 1] - e_begin[s] + 1
         for j in range(f_begin[s + 1] - f_begin[s]):
-            at = begin[s] + j * n
-            out[f_begin[s] + j] = np.argmax(posterior[at : at + n]) - 1
+            place = begin[s] + j * n
+            out[f_begin[s] + j] = np.argmax(posterior[place : place + n]) - 1
     return out

@@ -76,8 +76,8 @@ def joined(parts: Sequence[Links]) -> Links:
         np.concatenate([p.source for p in parts]),
         np.concatenate([p.target for p in parts]),
     )
-    known = [p.probability for p in parts if p.probability is not None]
-    return Links(source, target, begin, np.concatenate(known) if len(known) == len(parts) else None)
+    probs = [p.probability for p in parts if p.probability is not None]
+    return Links(source, target, begin, np.concatenate(probs) if len(probs) == len(parts) else None)
 
 
 def read_pharaoh(line: str, place: str) -> LinkSet:
@@ -130,12 +130,12 @@ def rated(links: Links, forward: Float32, backward: Float32, source: Flat, targe
     I, J = np.diff(source.begin), np.diff(target.begin)
     s = np.repeat(np.arange(len(I)), np.diff(links.begin))  # the sentence of each link
     places = []
-    for given, explained, i, j in (
+    for e_lengths, f_lengths, i, j in (
         (I, J, links.source, links.target),
         (J, I, links.target, links.source),
     ):
-        begin = np.cumsum(np.append(0, explained * (given + 1)))
-        places.append(begin[s] + j * (given[s] + 1) + i + 1)
+        begin = np.cumsum(np.append(0, f_lengths * (e_lengths + 1)))
+        places.append(begin[s] + j * (e_lengths[s] + 1) + i + 1)
     return replace(links, probability=(forward[places[0]] + backward[places[1]]) / 2)
 
 
@@ -152,8 +152,8 @@ _NEIGHBOURS = np.array([(-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1,
 def _symmetrize(
     forward: Int32, backward: Int32, s_begin: Int64, t_begin: Int64, heuristic: int
 ) -> tuple[Int32, Int32, Int64]:
-    most = len(forward) + len(backward)
-    source, target = np.empty(most, np.int32), np.empty(most, np.int32)
+    n_max = len(forward) + len(backward)
+    source, target = np.empty(n_max, np.int32), np.empty(n_max, np.int32)
     begin = np.zeros(len(s_begin), np.int64)
     n = 0
     for s in range(len(s_begin) - 1):

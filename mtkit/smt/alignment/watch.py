@@ -38,20 +38,20 @@ def watch(e: Sentences, f: Sentences, word: str, iterations: int = 10, best: int
     Raises InputError if no sentence of ``e`` has the word.
     """
     e_words, f_words = Vocabulary.build(e), Vocabulary.build(f)
-    [number] = e_words.encode([word])
-    if number == UNK:
-        known = {w.lower(): w for w in reversed(e_words.words)}  # the form that occurs first wins
-        near = [known[w] for w in get_close_matches(word.lower(), known, 2)]
-        advice = f"; did you mean {' or '.join(near)}?" if near else ""
+    [word_id] = e_words.encode([word])
+    if word_id == UNK:
+        forms = {w.lower(): w for w in reversed(e_words.words)}  # the form that occurs first wins
+        suggestions = [forms[w] for w in get_close_matches(word.lower(), forms, 2)]
+        advice = f"; did you mean {' or '.join(suggestions)}?" if suggestions else ""
         raise InputError(f"{word}: the source text has no such word{advice}")
     sides = Flat.of(e, e_words.encode), Flat.of(f, f_words.encode)
     places = Places.of(*sides, len(e_words), len(f_words))
-    own = slice(int(places.row[number]), int(places.row[number + 1]))
-    after, likelihood = zip(*islice(ibm1(places), iterations + 1), strict=True)
-    tables = [t[own] for t in (places.uniform(), *after[:-1])]
-    chosen = np.argsort(-tables[-1], kind="stable")[:best]
+    row = slice(int(places.row[word_id]), int(places.row[word_id + 1]))
+    t_after, likelihood = zip(*islice(ibm1(places), iterations + 1), strict=True)
+    rows = [t[row] for t in (places.uniform(), *t_after[:-1])]
+    top = np.argsort(-rows[-1], kind="stable")[:best]
     return Watched(
-        f_words.decode(places.column[own][chosen].tolist()),
-        [t[chosen].tolist() for t in tables],
+        f_words.decode(places.column[row][top].tolist()),
+        [t[top].tolist() for t in rows],
         [perplexity(value, len(sides[1].words), len(f)) for value in likelihood],
     )

@@ -127,7 +127,7 @@ class WordModels:
         forward = [self.forward.posterior(s, t) for s, t in pairs]
         backward = [self.backward.posterior(t, s) for s, t in pairs]
         sides = Flat.of(x), Flat.of(y)
-        links = symmetrize(_best(forward), _best(backward), *sides, heuristic)
+        links = symmetrize(_best_links(forward), _best_links(backward), *sides, heuristic)
         return rated(links, _joined(forward), _joined(backward), *sides)
 
     def score(self, source: Sentences, target: Sentences) -> Float64:
@@ -176,26 +176,26 @@ def build(
     shards = stages.run("words", _count, calls)
     [table] = stages.run("words-cut", cut, [(shards, HELD, stages.room)])
     parts = len(array(table, "bounds")) - 1
-    found = stages.run("words-rows", _rows, [(shards, table, p) for p in range(parts)])
+    rows = stages.run("words-rows", _rows, [(shards, table, p) for p in range(parts)])
     stages.forget("words")
     e_size, f_size = (text.sizes[SIDES.index(side)] for side in sides)
     widths = np.zeros(e_size, np.int64)
-    for part in found:
+    for part in rows:
         e, width = unpack(part, "e", "width")
         widths[e] = width
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / "row.npy", np.cumsum(np.append(0, widths)))
     for name, dtype in (("column", np.int32), ("t", np.float32)):
-        write_array(out / f"{name}.npy", (array(part, name) for part in found), dtype)
-    saved = json.dumps({"f_size": f_size, "jumps": jumps.tolist()})
-    (out / "hmm.json").write_text(saved, encoding="utf-8")
+        write_array(out / f"{name}.npy", (array(part, name) for part in rows), dtype)
+    json_text = json.dumps({"f_size": f_size, "jumps": jumps.tolist()})
+    (out / "hmm.json").write_text(json_text, encoding="utf-8")
 
 
 def _count(into: Path, text: Shards, e: str, f: str, k: int, posterior: Path) -> None:
     """Write a shard's keys of whole words (see ``direction``) and c(f|e), if at least ``LEAST``."""
     sides = Flat.side(text, e, k), Flat.side(text, f, k)
-    every = (np.arange(text.sizes[SIDES.index(side)], dtype=np.int32) for side in (e, f))
-    places, key, _ = meet(*sides, *every)
+    classes = (np.arange(text.sizes[SIDES.index(side)], dtype=np.int32) for side in (e, f))
+    places, key, _ = meet(*sides, *classes)
     counts = link_counts(array(posterior, "posterior"), places.entry, len(key))
     pack(into, key=key[counts >= LEAST], counts=counts[counts >= LEAST])
 
@@ -209,8 +209,8 @@ def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
         )
         for name in ("key", "counts")
     )
-    key, which = np.unique(key, return_inverse=True)
-    t = np.bincount(which, counts, len(key)).astype(np.float64, copy=False)
+    key, slot = np.unique(key, return_inverse=True)
+    t = np.bincount(slot, counts, len(key)).astype(np.float64, copy=False)
     row = np.append(np.flatnonzero(np.diff(key >> 32, prepend=-1)), len(key))
     maximise(t, row, 0.0)
     e, width = np.unique(key[t >= KEPT] >> 32, return_counts=True)
@@ -218,7 +218,7 @@ def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
     pack(into, e=e, width=width, column=column, t=t[t >= KEPT].astype(np.float32))
 
 
-def _best(posteriors: Sequence[Float32]) -> Int32:
+def _best_links(posteriors: Sequence[Float32]) -> Int32:
     """Return the most likely a_j − 1 of each f_j of all sentences; −1 is the empty word."""
     best = (posterior.argmax(1).astype(np.int32) - 1 for posterior in posteriors)
     return np.concatenate([np.empty(0, np.int32), *best])
@@ -239,7 +239,7 @@ def _emissions(row: Int64, column: Int32, t: Float32, e: Int32, f: Int32) -> Flo
     for i in range(len(e)):
         begin, end = row[e[i]], row[e[i] + 1]
         for j in range(len(f)):
-            at = begin + np.searchsorted(column[begin:end], f[j])
-            if at < end and column[at] == f[j]:
-                T[i, j] = t[at]
+            k = begin + np.searchsorted(column[begin:end], f[j])
+            if k < end and column[k] == f[j]:
+                T[i, j] = t[k]
     return T

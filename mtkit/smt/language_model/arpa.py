@@ -51,13 +51,13 @@ def create(path: Path) -> Iterator[BinaryIO]:
 
 def text_of(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file with their numbers, from 1; raises InputError if it is binary."""
-    left = 4096  # bytes at the beginning; a binary file has a zero byte there
+    unchecked = 4096  # bytes at the beginning; a binary file has a zero byte there
     for number, line in enumerate(unpacked(path), 1):
-        if b"\0" in line[: max(0, left)]:
+        if b"\0" in line[: max(0, unchecked)]:
             raise InputError(
                 f"{path}: a binary language model; name the ARPA text file it was built from"
             )
-        left -= len(line)
+        unchecked -= len(line)
         yield number, line
 
 
@@ -187,10 +187,10 @@ def _place(texts: list[Int64], V: int) -> tuple[list[Int64], list[Int64]]:
     keys, n_nodes = [np.arange(V)], 1 + V
     nodes = [1 + text[:, 0] for text in texts]
     for j in range(1, len(texts)):
-        grown = [node * V + text[:, j] for node, text in zip(nodes[j:], texts[j:], strict=True)]
-        key, rank = np.unique(np.concatenate(grown), return_inverse=True)
+        extended = [node * V + text[:, j] for node, text in zip(nodes[j:], texts[j:], strict=True)]
+        key, rank = np.unique(np.concatenate(extended), return_inverse=True)
         keys.append(key)
-        nodes[j:] = np.split(n_nodes + rank, np.cumsum([len(node) for node in grown[:-1]]))
+        nodes[j:] = np.split(n_nodes + rank, np.cumsum([len(node) for node in extended[:-1]]))
         n_nodes += len(key)
     return keys, nodes
 
@@ -206,9 +206,9 @@ def _layout(keys: list[Int64], V: int) -> tuple[Int32, Int32]:
 def _fill_blanks(first_child: Int32, suffix: Int32, log_prob: Float32, backoff: Float32) -> int:
     """Set ln p of each node hw that has none, by backing off; return the number of these nodes."""
     blanks = np.flatnonzero(np.isnan(log_prob))
-    known = suffix[blanks]
-    parents = (np.searchsorted(first_child, x, side="right") - 1 for x in (blanks, known))
-    for node, shorter, h, end in zip(blanks, known, *parents, strict=True):  # shorter ones first
+    links = suffix[blanks]
+    parents = (np.searchsorted(first_child, x, side="right") - 1 for x in (blanks, links))
+    for node, shorter, h, end in zip(blanks, links, *parents, strict=True):  # shorter ones first
         log_prob[node] = log_prob[shorter]
         while h != end:
             log_prob[node] += backoff[h]

@@ -63,19 +63,19 @@ def build(
     [words] = stages.run("lm-words", _words, [(text, order, parts)])
     ranges = range(len(load(words / "bounds.npy")) - 1)
     counted = stages.run("lm-counts", _count, [(text, words, part, thresholds) for part in ranges])
-    [summed] = stages.run("lm-discounts", _discount, [(words, counted, order)])
-    found = list[Outputs]()
-    for k in range(2, len(load(summed / "t.npy")) + 1):
-        calls = [(words, counted, summed, found[-1] if found else None, k, part) for part in ranges]
-        found.append(stages.run(f"lm-order-{k}", _smooth, calls))
-    written = stages.run("lm-arrays", _write, [(summed, found, name) for name in Lm._fields])
-    stages.forget("lm-counts", *(parts.place.name for parts in found))
+    [sums] = stages.run("lm-discounts", _discount, [(words, counted, order)])
+    orders = list[Outputs]()
+    for k in range(2, len(load(sums / "t.npy")) + 1):
+        calls = [(words, counted, sums, orders[-1] if orders else None, k, part) for part in ranges]
+        orders.append(stages.run(f"lm-order-{k}", _smooth, calls))
+    directories = stages.run("lm-arrays", _write, [(sums, orders, name) for name in Lm._fields])
+    stages.forget("lm-counts", *(parts.place.name for parts in orders))
     out.mkdir(parents=True, exist_ok=True)
-    for directory, name in zip(written, Lm._fields, strict=True):
+    for directory, name in zip(directories, Lm._fields, strict=True):
         (out / f"{name}.npy").unlink(missing_ok=True)
         link(directory / f"{name}.npy", out / f"{name}.npy")
     model = NgramModel(
-        words=_spelled(text)[0], arrays=load_arrays(out, Lm), **read_json(summed / "lm.json", dict)
+        words=_lm_words(text)[0], arrays=load_arrays(out, Lm), **read_json(sums / "lm.json", dict)
     )
     model.describe(out)
     return model
@@ -84,32 +84,32 @@ def build(
 # --- stages
 
 
-def _spelled(text: Shards) -> tuple[list[str], Int32]:
+def _lm_words(text: Shards) -> tuple[list[str], Int32]:
     """Return the words of the model, and the model's id of each vocabulary id, int32."""
     vocabulary = text.vocabulary("target").words
-    known = np.array([word not in SPELLINGS for word in vocabulary[len(SPECIALS) :]], np.bool_)
+    is_word = np.array([word not in SPELLINGS for word in vocabulary[len(SPECIALS) :]], np.bool_)
     ids = np.full(len(vocabulary), LM_UNK, np.int32)
-    ids[len(SPECIALS) :][known] = len(LM_SPECIALS) + np.arange(np.count_nonzero(known))
+    ids[len(SPECIALS) :][is_word] = len(LM_SPECIALS) + np.arange(np.count_nonzero(is_word))
     return [*LM_SPECIALS, *(w for w in vocabulary[len(SPECIALS) :] if w not in SPELLINGS)], ids
 
 
 def _words(into: Path, text: Shards, order: int, parts: int) -> None:
     """Write the words' ids, the parts' ranges of words, and the model's order.
 
-    ids: see ``_spelled``; bounds: the first word of every part, and V; n: the order before pruning;
+    ids: see ``_lm_words``; bounds: first word of every part, and V; n: the order before pruning;
     left_out: number of tokens that are not in the model.
     """
-    words, ids = _spelled(text)
+    words, ids = _lm_words(text)
     c, longest = np.zeros(len(words), np.int64), 0
     for k in range(len(text)):
         sentences = _sentences(text, k, ids)
         c += np.bincount(sentences, minlength=len(words))
         longest = max(longest, counts.longest(sentences))
     left_out = text.tokens[1] + 2 * text.pairs - c.sum()
-    bounds, before = [0], np.append(0, np.cumsum(c))
-    most = -(-before[-1] // parts)
+    bounds, offsets = [0], np.append(0, np.cumsum(c))
+    size = -(-offsets[-1] // parts)
     while bounds[-1] < len(words):
-        end = int(np.searchsorted(before, before[bounds[-1]] + most, side="right")) - 1
+        end = int(np.searchsorted(offsets, offsets[bounds[-1]] + size, side="right")) - 1
         bounds.append(max(end, bounds[-1] + 1))
     n = min(order, longest)
     save(into, ids=ids, bounds=np.array(bounds), n=np.array(n), left_out=np.array(left_out))
@@ -127,8 +127,8 @@ def _count(into: Path, text: Shards, words: Path, part: int, thresholds: Sequenc
     """
     ids, bounds, n = load(words / "ids.npy"), load(words / "bounds.npy"), int(load(words / "n.npy"))
     first, last = int(bounds[part]), int(bounds[part + 1])
-    near = (counts.around(_sentences(text, k, ids), first, last, n) for k in range(len(text)))
-    starts = counts.arrange(near, first, last, n)
+    spans = (counts.around(_sentences(text, k, ids), first, last, n) for k in range(len(text)))
+    starts = counts.arrange(spans, first, last, n)
     a = counts.unigrams(starts, int(bounds[-1]), n)[first:last]
     save(into, a=a)
     t, sizes = [histogram(a)], [last - first]
@@ -155,36 +155,30 @@ def _discount(into: Path, words: Path, counted: Outputs, order: int) -> None:
     cuts = [[load(out / f"cuts{k}.npy") for out in counted] for k in range(2, len(t))]
     a = joined(out / "a.npy" for out in counted)
     save(into, t=t, sizes=sizes, cuts=np.array(cuts), p=lowest(a, t[0].tolist()))
-    said = described(order, t.tolist(), sizes.tolist(), int(load(words / "left_out.npy")))
-    (into / "lm.json").write_text(json.dumps(said), encoding="utf-8")
+    fields = described(order, t.tolist(), sizes.tolist(), int(load(words / "left_out.npy")))
+    (into / "lm.json").write_text(json.dumps(fields), encoding="utf-8")
 
 
 def _smooth(
-    into: Path,
-    words: Path,
-    counted: Outputs,
-    summed: Path,
-    below: Outputs | None,
-    k: int,
-    part: int,
+    into: Path, words: Path, counted: Outputs, sums: Path, below: Outputs | None, k: int, part: int
 ) -> None:
     """Write a part's piece of the model; node_sent and p_sent: node and p of each ``Level.link``.
 
     below: outputs of the order below, None if that is the words.
     """
     level = Level(*(load(counted[part] / f"{name}{k}.npy") for name in Level._fields))
-    t, sizes = load(summed / "t.npy")[k - 1].tolist(), load(summed / "sizes.npy")
+    t, sizes = load(sums / "t.npy")[k - 1].tolist(), load(sums / "sizes.npy")
     start = 1 + int(sizes[: k - 1].sum() + sizes[k - 1, :part].sum())
     if below is None:
         first, last = load(words / "bounds.npy", part, part + 2)
         stays = np.ones(last - first, np.bool_)
-        lower, suffix = load(summed / "p.npy")[level.word], 1 + level.word
+        lower, suffix = load(sums / "p.npy")[level.word], 1 + level.word
     else:
         stays = load(counted[part] / f"kept{k - 1}.npy")
-        cuts = load(summed / "cuts.npy")[k - 3, :, part : part + 2]
+        cuts = load(sums / "cuts.npy")[k - 3, :, part : part + 2]
         lower, suffix = _received(below, cuts, level.runs)
-    p, node, found = smooth(level, t, lower, suffix, stays, start)
-    save(into, **found._asdict(), p_sent=p[level.link], node_sent=node[level.link])
+    p, node, piece = smooth(level, t, lower, suffix, stays, start)
+    save(into, **piece._asdict(), p_sent=p[level.link], node_sent=node[level.link])
 
 
 def _received(below: Outputs, cuts: Int64, runs: Int64) -> tuple[Float64, Int32]:
@@ -201,27 +195,27 @@ def _received(below: Outputs, cuts: Int64, runs: Int64) -> tuple[Float64, Int32]
     return _merged(p, node, np.cumsum(np.append(0, np.diff(cuts, axis=1)))[:-1], runs)
 
 
-def _write(into: Path, summed: Path, found: Sequence[Outputs], name: str) -> None:
+def _write(into: Path, sums: Path, orders: Sequence[Outputs], name: str) -> None:
     """Write one array of the model."""
-    p, sizes = load(summed / "p.npy"), load(summed / "sizes.npy").tolist()
+    p, sizes = load(sums / "p.npy"), load(sums / "sizes.npy").tolist()
 
-    def of(k: int) -> Iterator[NDArray[Any]]:
-        return (load(part / f"{name}.npy") for part in found[k - 2])
+    def pieces_of(k: int) -> Iterator[NDArray[Any]]:
+        return (load(part / f"{name}.npy") for part in orders[k - 2])
 
-    write_array(into / f"{name}.npy", pieces(name, p, sizes, of), TYPES[name])
+    write_array(into / f"{name}.npy", pieces(name, p, sizes, pieces_of), TYPES[name])
 
 
 # --- kernels
 
 
 @kernel
-def _merged(p: Float64, node: Int32, at: Int64, runs: Int64) -> tuple[Float64, Int32]:
-    """Return p and node in the order of ``runs``; at[q]: where those of part q begin."""
-    merged, nodes, n, place = np.empty_like(p), np.empty_like(node), 0, at.copy()
+def _merged(p: Float64, node: Int32, begin: Int64, runs: Int64) -> tuple[Float64, Int32]:
+    """Return p and node in the order of ``runs``; begin[q]: where those of part q begin."""
+    merged, nodes, n, slot = np.empty_like(p), np.empty_like(node), 0, begin.copy()
     for r in range(len(runs)):
         q = runs[r, 0]
-        for i in range(place[q], place[q] + runs[r, 1]):
+        for i in range(slot[q], slot[q] + runs[r, 1]):
             merged[n], nodes[n] = p[i], node[i]
             n += 1
-        place[q] += runs[r, 1]
+        slot[q] += runs[r, 1]
     return merged, nodes

@@ -147,17 +147,17 @@ def _sorted(text: Int32, first: int, last: int, n: int) -> Int32:
         start[m] = i
         m += first <= text[i] < last
         V = max(V, text[i] + 1)
-    start, other = start[:m].copy(), np.empty(m, np.int32)
+    start, buffer = start[:m].copy(), np.empty(m, np.int32)
     for k in range(n - 1, -1, -1):
         ends = np.zeros(V + 1, np.int32)
         for s in start:
             ends[text[s + k] + 1] += 1
-        place = np.cumsum(ends)
+        slot = np.cumsum(ends)
         for s in start:
             w = text[s + k]
-            other[place[w]] = s
-            place[w] += 1
-        start, other = other, start
+            buffer[slot[w]] = s
+            slot[w] += 1
+        start, buffer = buffer, start
     return start
 
 
@@ -221,7 +221,7 @@ def _adjusted(k: int, starts: Starts, N: int, V: int) -> tuple[Int32, Int64]:
 @kernel
 def _links(k: int, starts: Starts, ends: Int64) -> Int32:
     """Return ``Level.link`` of the n-grams of k words."""
-    link, place, seen = np.empty(ends[-1], np.int32), ends[:-1].copy(), np.full(len(ends), -1)
+    link, slot, seen = np.empty(ends[-1], np.int32), ends[:-1].copy(), np.full(len(ends), -1)
     node = -1
     for j in range(len(starts.start)):
         if k <= starts.length[j]:
@@ -229,6 +229,6 @@ def _links(k: int, starts: Starts, ends: Int64) -> Int32:
             v = starts.before[j]
             if v >= 0 and seen[v] != node:
                 seen[v] = node
-                link[place[v]] = node
-                place[v] += 1
+                link[slot[v]] = node
+                slot[v] += 1
     return link

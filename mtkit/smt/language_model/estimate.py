@@ -87,19 +87,19 @@ def train(
     a = counts.unigrams(starts, V, n)
     t, orders = [histogram(a)], list[Lm]()
     unigrams = p = lowest(a, t[0])
-    place, stays, link = 1 + np.arange(V, dtype=np.int32), np.ones(V, np.bool_), None
+    node, stays, link = 1 + np.arange(V, dtype=np.int32), np.ones(V, np.bool_), None
     for level in counts.levels(starts, np.array([0, V]), 0, n, thresholds):
         t.append(histogram(level.a))
         suffix = level.word if link is None else link
-        start = 1 + V + sum(len(each.word) for each in orders)
-        p, place, found = smooth(level, t[-1], p[suffix], place[suffix], stays, start)
-        orders.append(found)
+        start = 1 + V + sum(len(lm.word) for lm in orders)
+        p, node, chunks = smooth(level, t[-1], p[suffix], node[suffix], stays, start)
+        orders.append(chunks)
         stays, link = level.kept, level.link
-    sizes = [[V], *([len(each.word)] for each in orders)]
+    sizes = [[V], *([len(lm.word)] for lm in orders)]
 
     def array(name: str) -> NDArray[Any]:
-        found = pieces(name, unigrams, sizes, lambda k: [getattr(orders[k - 2], name)])
-        return np.concatenate(list(found))
+        chunks = pieces(name, unigrams, sizes, lambda k: [getattr(orders[k - 2], name)])
+        return np.concatenate(list(chunks))
 
     arrays = Lm(*map(array, Lm._fields))
     return NgramModel(words=words, arrays=arrays, **described(order, t, sizes, left_out))
@@ -148,11 +148,11 @@ def described(
         notes.append(f"{left_out} tokens spelled like {', '.join(SPELLINGS)} were left out")
     if longest < order:
         notes.append(f"no n-gram is longer than {longest} words: order {order} → {longest}")
-    for k, seen in enumerate(t, start=1):
-        if not closed_form(seen):
-            taken = ", ".join(map(str, FALLBACK_DISCOUNTS))
-            failures.append(f"{k}-grams: too few to estimate discounts; {taken} are taken")
-    D = [closed_form(seen) or list(FALLBACK_DISCOUNTS) for seen in t]
+    for k, t_k in enumerate(t, start=1):
+        if not closed_form(t_k):
+            defaults = ", ".join(map(str, FALLBACK_DISCOUNTS))
+            failures.append(f"{k}-grams: too few to estimate discounts; {defaults} are taken")
+    D = [closed_form(t_k) or list(FALLBACK_DISCOUNTS) for t_k in t]
     return {"order": longest, "discounts": D[:longest], "notes": notes + failures[:longest]}
 
 
@@ -187,10 +187,10 @@ def smooth(
     of h′w, (N,); stays: which histories are kept, (M,); start: the node of the first kept n-gram.
     """
     p, gamma = _interpolate(level.begin, level.a, level.kept, _discounts(t), lower)
-    place = np.cumsum(np.append(start, level.kept), dtype=np.int32)
-    kept, first = level.kept, place[level.begin[:-1][stays]]
-    found = Lm(level.word[kept], first, suffix[kept], logarithm(p[kept]), logarithm(gamma[stays]))
-    return p, place[:-1], found
+    node = np.cumsum(np.append(start, level.kept), dtype=np.int32)
+    kept, first = level.kept, node[level.begin[:-1][stays]]
+    piece = Lm(level.word[kept], first, suffix[kept], logarithm(p[kept]), logarithm(gamma[stays]))
+    return p, node[:-1], piece
 
 
 def pieces(

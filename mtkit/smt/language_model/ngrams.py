@@ -168,29 +168,29 @@ class NgramModel:
     def _check(self, directory: Path) -> None:
         """Raise InputError unless the arrays are a trie whose suffix links lead to its root."""
         lm, V, n = self.arrays, len(self.words), len(self.arrays.word)
-        path = {name: directory / f"{name}.npy" for name in Lm._fields}
+        paths = {name: directory / f"{name}.npy" for name in Lm._fields}
         check_words(directory / "lm.json", self.words)
         if tuple(self.words[: len(LM_SPECIALS)]) != LM_SPECIALS or not 0 < self.order <= HIGHEST:
             raise damaged(directory / "lm.json", "words or order of no n-gram model")
         for name, array in lm._asdict().items():
-            check_length(path[name], array, n + (name == "first_child"))
-        check_ids(path["word"], lm.word, V)
-        check_offsets(path["first_child"], np.append(0, lm.first_child), n, n + 1)
+            check_length(paths[name], array, n + (name == "first_child"))
+        check_ids(paths["word"], lm.word, V)
+        check_offsets(paths["first_child"], np.append(0, lm.first_child), n, n + 1)
         if n <= V or lm.first_child[0] != 1 or lm.first_child[1] != 1 + V:
-            raise damaged(path["first_child"], f"the root must have {V:,} children")
+            raise damaged(paths["first_child"], f"the root must have {V:,} children")
         if self.level_starts[-1] != n:
-            raise damaged(path["first_child"], f"n-grams of more than {self.order} words")
+            raise damaged(paths["first_child"], f"n-grams of more than {self.order} words")
         if not np.array_equal(lm.word[1 : V + 1], np.arange(V)):
-            raise damaged(path["word"], "unigrams that are not in the order of the words")
-        check_rising(path["word"], lm.word[1:], lm.first_child - 1)
-        longer = lm.suffix[V + 1 :]
-        if lm.suffix[: V + 1].any() or not (longer < np.arange(V + 1, n)).all():
-            raise damaged(path["suffix"], "suffixes that are no shorter n-grams")
-        check_range(path["suffix"], longer, 1, n)
-        if not np.array_equal(lm.word[longer], lm.word[V + 1 :]):
-            raise damaged(path["suffix"], "suffixes that end in another word")
-        check_range(path["log_prob"], lm.log_prob, -FARTHEST, 0)
-        check_range(path["backoff"], lm.backoff, -FARTHEST, FARTHEST)
+            raise damaged(paths["word"], "unigrams that are not in the order of the words")
+        check_rising(paths["word"], lm.word[1:], lm.first_child - 1)
+        suffix = lm.suffix[V + 1 :]
+        if lm.suffix[: V + 1].any() or not (suffix < np.arange(V + 1, n)).all():
+            raise damaged(paths["suffix"], "suffixes that are no shorter n-grams")
+        check_range(paths["suffix"], suffix, 1, n)
+        if not np.array_equal(lm.word[suffix], lm.word[V + 1 :]):
+            raise damaged(paths["suffix"], "suffixes that end in another word")
+        check_range(paths["log_prob"], lm.log_prob, -FARTHEST, 0)
+        check_range(paths["backoff"], lm.backoff, -FARTHEST, FARTHEST)
 
 
 # --- kernels

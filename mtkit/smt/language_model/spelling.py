@@ -52,5 +52,5 @@ class Spelling:
             return np.empty(0)
         scores = self.model.score(words)
         log_p = scores.log_prob - math.log(CODE_POINTS) * scores.is_oov
-        spelled: Float64 = np.add.reduceat(log_p, scores.offsets[:-1])
-        return spelled
+        sums: Float64 = np.add.reduceat(log_p, scores.offsets[:-1])
+        return sums

@@ -30,11 +30,11 @@ def search_line(nbest: Lists, a: Float64, b: Float64) -> tuple[float, float]:
 
     a, b: float64 (n,). In an outer interval γ is 1 beyond its bend, or 0 if there is no bend.
     """
-    at, old, new, total = _bends(nbest.begin, nbest.statistics, a, b)
-    order = np.argsort(at)
+    gammas, old, new, total = _bends(nbest.begin, nbest.statistics, a, b)
+    order = np.argsort(gammas)
     best, gamma, left = -np.inf, 0.0, -np.inf
     for i in range(len(order) + 1):
-        right = at[order[i]] if i < len(order) else np.inf
+        right = gammas[order[i]] if i < len(order) else np.inf
         if right - left > NARROW:
             value = merit(total)
             if value > best:
@@ -59,7 +59,7 @@ def _bends(
     Each envelope starts at γ = −∞ with the line of the smallest slope. The next line is, among
     those of larger slope, the one that the present line meets first.
     """
-    at, old, new = np.empty(len(a)), np.empty(len(a), np.int64), np.empty(len(a), np.int64)
+    gammas, old, new = np.empty(len(a)), np.empty(len(a), np.int64), np.empty(len(a), np.int64)
     total = np.zeros(statistics.shape[1], np.int64)
     m = 0
     for s in range(len(begin) - 1):
@@ -78,6 +78,6 @@ def _bends(
                 if rise > 0 and (a[best] - a[h]) * up < down * rise:
                     following, down, up = h, a[best] - a[h], rise
             if following >= 0:
-                at[m], old[m], new[m] = down / up, best, following
+                gammas[m], old[m], new[m] = down / up, best, following
                 m += 1
-    return at[:m], old[:m], new[:m], total
+    return gammas[:m], old[:m], new[:m], total

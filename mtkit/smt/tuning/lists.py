@@ -65,10 +65,10 @@ def merge(a: Lists, b: Lists) -> Lists:
     repeats[order[1:]] = sentence[order[1:]] == sentence[order[:-1]]
     for array in (features, statistics):
         repeats[order[1:]] &= (array[order[1:]] == array[order[:-1]]).all(1)
-    kept = np.argsort(sentence, kind="stable")
-    kept = kept[~repeats[kept]]
-    begin = np.searchsorted(sentence[kept], np.arange(len(a.begin)))
-    return Lists(begin, features[kept], statistics[kept])
+    rows = np.argsort(sentence, kind="stable")
+    rows = rows[~repeats[rows]]
+    begin = np.searchsorted(sentence[rows], np.arange(len(a.begin)))
+    return Lists(begin, features[rows], statistics[rows])
 
 
 # --- kernels

@@ -44,8 +44,8 @@ def mert(
     def climb(start: int) -> Float64:
         rng = np.random.default_rng([seed, start])
         jitter = unit * rng.standard_normal(len(unit)) if start else 0.0
-        top = _climb(nbest, columns, weights + jitter, unit, rng)
-        return top * (size / (np.abs(top).sum() or 1.0)) if free.all() else top
+        peak = _climb(nbest, columns, weights + jitter, unit, rng)
+        return peak * (size / (np.abs(peak).sum() or 1.0)) if free.all() else peak
 
     with ThreadPoolExecutor(threads) as pool:
         points = [weights.astype(float), *pool.map(climb, range(restarts + 1))]
@@ -73,19 +73,19 @@ def _climb(
     nbest: Lists, columns: Float32, start: Float64, unit: Float64, rng: np.random.Generator
 ) -> Float64:
     weights, a = start, scores(nbest.features, start)
-    score, before, axes = merit(best_total(nbest, a)), -np.inf, np.flatnonzero(unit)
-    while score - before >= GAIN:
-        before = score
+    score, previous, axes = merit(best_total(nbest, a)), -np.inf, np.flatnonzero(unit)
+    while score - previous >= GAIN:
+        previous = score
         random = unit * rng.standard_normal((len(axes), len(unit)))
         for d in (*np.diag(unit)[axes], *random):
             b = _project(columns, d)
             gamma, expected = search_line(nbest, a, b)
             if expected > score:
-                moved = a + gamma * b
+                new_a = a + gamma * b
                 # The merit is computed again: rounding may separate lines that coincide.
-                reached = merit(best_total(nbest, moved))
-                if reached > score:
-                    score, a, weights = reached, moved, weights + gamma * d
+                new_score = merit(best_total(nbest, new_a))
+                if new_score > score:
+                    score, a, weights = new_score, new_a, weights + gamma * d
     return weights
 
 

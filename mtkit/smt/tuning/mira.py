@@ -41,13 +41,13 @@ def mira(
     """
     rng, moves = np.random.default_rng(seed), free.astype(float)
     point, total, background = weights.astype(float), np.zeros(len(weights)), PERFECT.copy()
-    best, score, lists = weights.astype(float), corpus_merit(nbest, weights), len(nbest.begin) - 1
-    for epoch in range(1, epochs + 1 if lists else 1):
-        _epoch(nbest, rng.permutation(lists), point, total, background, moves, C, decay)
-        mean = np.where(moves > 0, total / (epoch * lists), weights)
-        value = corpus_merit(nbest, mean)
-        if value > score:
-            best, score = mean, value
+    best, score, n_lists = weights.astype(float), corpus_merit(nbest, weights), len(nbest.begin) - 1
+    for epoch in range(1, epochs + 1 if n_lists else 1):
+        _epoch(nbest, rng.permutation(n_lists), point, total, background, moves, C, decay)
+        mean = np.where(moves > 0, total / (epoch * n_lists), weights)
+        mean_merit = corpus_merit(nbest, mean)
+        if mean_merit > score:
+            best, score = mean, mean_merit
     return best, score
 
 
@@ -82,17 +82,17 @@ def _hope_and_fear(
     hope = fear = -1
     best_hope = best_fear = -np.inf
     hope_merit = fear_merit = 0.0
-    around = np.empty(COLUMNS)
+    pooled = np.empty(COLUMNS)
     for h in range(nbest.begin[s], nbest.begin[s + 1]):
         score = 0.0
         for k in range(len(weights)):
             score += weights[k] * nbest.features[h, k]
         for k in range(COLUMNS):
-            around[k] = background[k] + nbest.statistics[h, k]
-        words = (1 - SHARE) * bleu(around) / 100 * around[2 * ORDER]
-        words -= SHARE * nbest.statistics[h, 2 * ORDER + 1]
-        if score + words > best_hope:
-            hope, best_hope, hope_merit = h, score + words, words
-        if score - words > best_fear:
-            fear, best_fear, fear_merit = h, score - words, words
+            pooled[k] = background[k] + nbest.statistics[h, k]
+        B = (1 - SHARE) * bleu(pooled) / 100 * pooled[2 * ORDER]
+        B -= SHARE * nbest.statistics[h, 2 * ORDER + 1]
+        if score + B > best_hope:
+            hope, best_hope, hope_merit = h, score + B, B
+        if score - B > best_fear:
+            fear, best_fear, fear_merit = h, score - B, B
     return hope, fear, hope_merit - fear_merit

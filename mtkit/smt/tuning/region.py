@@ -38,10 +38,10 @@ def step(nbest: Lists, weights: Float64, optimum: Float64, allowed: float) -> fl
     """Return the largest μ of the series with loss ≤ ``allowed`` = ρ · reach, else the last μ."""
     score = scores(nbest.features, weights)
     total, direction = score[best(nbest, score)].sum(), optimum - weights
-    share = 1.0
-    while share > SHORTEST:
-        moved = score + share * scores(nbest.features, direction)
-        if total - score[best(nbest, moved)].sum() <= allowed:
+    μ = 1.0
+    while μ > SHORTEST:
+        new_score = score + μ * scores(nbest.features, direction)
+        if total - score[best(nbest, new_score)].sum() <= allowed:
             break
-        share *= SHORTER
-    return share
+        μ *= SHORTER
+    return μ

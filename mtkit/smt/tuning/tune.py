@@ -68,29 +68,29 @@ def tune(parts: Sequence[Part], tuner: str = "mira") -> Iterator[Round]:
     free = np.array([name != "unknown" for name in NAMES])
     weights = centre = np.array([parts[0].system.weights[name] for name in NAMES])
     no_features, no_counts = np.zeros((0, len(NAMES)), np.float32), np.zeros((0, COLUMNS), np.int32)
-    known = Lists(np.zeros(sum(len(p.source) for p in parts) + 1, np.int64), no_features, no_counts)
-    first, best, waited, rho, μ, trusted = -np.inf, -np.inf, 0, RHO, 0.0, 0.0
+    pool = Lists(np.zeros(sum(len(p.source) for p in parts) + 1, np.int64), no_features, no_counts)
+    first_bleu, best_merit, n_waited, rho, μ, best_reach = -np.inf, -np.inf, 0, RHO, 0.0, 0.0
     for _ in range(ROUNDS):
-        named = dict(zip(NAMES, weights.tolist(), strict=True))
-        nbest = join([dev_lists(part, named) for part in parts])
+        by_name = dict(zip(NAMES, weights.tolist(), strict=True))
+        nbest = join([dev_lists(part, by_name) for part in parts])
         total = nbest.statistics[nbest.begin[:-1]].sum(0)
-        score, value = float(bleu(total)), float(merit(total))
+        dev_bleu, dev_merit = float(bleu(total)), float(merit(total))
         length = float(total[ORDER] / max(1, total[2 * ORDER]))
-        before = len(known.features)
-        known = merge(known, nbest)
-        new = len(known.features) - before
-        better = value > best and score >= first
-        first = score if first == -np.inf else first
-        if better:
-            best, centre, trusted, waited = value, weights, reach(nbest, weights), 0
+        n_before = len(pool.features)
+        pool = merge(pool, nbest)
+        n_new = len(pool.features) - n_before
+        is_best = dev_merit > best_merit and dev_bleu >= first_bleu
+        first_bleu = dev_bleu if first_bleu == -np.inf else first_bleu
+        if is_best:
+            best_merit, centre, best_reach, n_waited = dev_merit, weights, reach(nbest, weights), 0
         else:
-            waited += 1
-        rho = min(RHO, 2 * rho) if better else rho / 2
-        yield Round(named, score, wer(total), length, μ, len(known.features), new, better)
-        if not new or waited == PATIENCE:
+            n_waited += 1
+        rho = min(RHO, 2 * rho) if is_best else rho / 2
+        yield Round(by_name, dev_bleu, wer(total), length, μ, len(pool.features), n_new, is_best)
+        if not n_new or n_waited == PATIENCE:
             return
-        optimum = optimise(tuner, known, centre, free, parts[0].system.threads)
-        μ = step(known, centre, optimum, rho * trusted)
+        optimum = optimise(tuner, pool, centre, free, parts[0].system.threads)
+        μ = step(pool, centre, optimum, rho * best_reach)
         weights = centre + μ * (optimum - centre)
 
 
@@ -106,19 +106,19 @@ def dev_lists(part: Part, weights: dict[str, float]) -> Lists:
     """Return the n-best lists of a part of the dev set, best hypothesis of each sentence first."""
     system = part.system.with_weights(weights)
     lists = system.n_best(part.source, SIZE)
-    number_of = {word: i for i, word in enumerate(system.models.target.words)}
+    id_of = {word: i for i, word in enumerate(system.models.target.words)}
 
-    def number(words: Sequence[str]) -> list[int]:
-        return [number_of.setdefault(word, len(number_of)) for word in words]
+    def encode(words: Sequence[str]) -> list[int]:
+        return [id_of.setdefault(word, len(id_of)) for word in words]
 
     hypotheses = []
     for words, nbest in zip(part.source, lists, strict=True):
-        copied = np.array(number(words)[::-1], np.int32)  # id −1 − i is source word i
+        copied = np.array(encode(words)[::-1], np.int32)  # id −1 − i is source word i
         ids = nbest.words
         hypotheses.append(np.where(ids < 0, copied[np.minimum(ids, -1)], ids))
     lengths = np.concatenate([np.diff(nbest.w_begin) for nbest in lists])
     begin = np.cumsum([0, *(len(nbest.score) for nbest in lists)])
     flat = Flat(np.concatenate(hypotheses), np.cumsum([0, *lengths]))
-    references = Flat.of([number(words) for words in part.target])
+    references = Flat.of([encode(words) for words in part.target])
     features = np.concatenate([nbest.features for nbest in lists]).astype(np.float32)
     return Lists(begin, features, statistics(flat, references, begin))
