@@ -47,14 +47,14 @@ class Chosen:
         pool = system.pool([words[i] for i in short])
         references = system.tokenize([test.target[i] for i in short])
         rows = oracle(pool.begin, counts(pool, references)).tolist()
-        perfect = list(outputs)
+        best_texts = list(outputs)
         for i, row in zip(short, rows, strict=True):
-            perfect[i] = pool.candidates[row].text
+            best_texts[i] = pool.candidates[row].text
         for k, i in enumerate(short):
             for y in pool.candidates[pool.begin[k] : pool.begin[k + 1]]:
                 for name in (name for name, place in y.places.items() if place == 0):
                     alone[name][i] = y.text
-        return cls(places, alone, perfect, len(pool.candidates) / len(short))
+        return cls(places, alone, best_texts, len(pool.candidates) / len(short))
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,15 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
     order = [ALL, *(f"first of {n}" for n in names), *(f"of {n}'s list" for n in names)]
     origins = [
         Origin(
-            label, len(at), rows.score("bleu", at),
-            {name: of.score("bleu", at) for name, of in alone.items()},
+            label, len(sentences), rows.score("bleu", sentences),
+            {name: statistics.score("bleu", sentences) for name, statistics in alone.items()},
         )
         for label in (*order, SEVERAL, CROSSED, PIECES)
-        if (at := [i for i, own in enumerate(labels) if own == label])
+        if (sentences := [i for i, output_label in enumerate(labels) if output_label == label])
     ]  # fmt: skip
-    perfect = scorer.count(chosen.oracle, ["bleu", "chrf"])
-    best = {metric: perfect.score(metric) for metric in perfect.rows}
-    return Choices(origins, chosen.candidates, best)
+    oracle_rows = scorer.count(chosen.oracle, ["bleu", "chrf"])
+    oracle_scores = {metric: oracle_rows.score(metric) for metric in oracle_rows.rows}
+    return Choices(origins, chosen.candidates, oracle_scores)
 
 
 def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
@@ -121,14 +121,14 @@ def saved(
         n: rows.scorer.count(lines, ["chrf"]).by_sentence("chrf")
         for n, lines in chosen.alone.items()
     }
-    for of, other in permutations(chosen.alone, 2):
+    for system, other in permutations(chosen.alone, 2):
         gains = {
             i: chrf[i] - alone[other][i]
             for i, places in enumerate(chosen.places)
-            if places and places.get(of) == 0 and places.get(other) != 0
+            if places and places.get(system) == 0 and places.get(other) != 0
             if chrf[i] > alone[other][i]
         }
         yield [
-            (i, f"{name} takes it from {of}, ahead of {other} alone by {gains[i]:.1f} chrF")
+            (i, f"{name} takes it from {system}, ahead of {other} alone by {gains[i]:.1f} chrF")
             for i in sorted(gains, key=lambda i: -gains[i])
         ]

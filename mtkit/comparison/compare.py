@@ -38,8 +38,8 @@ def scored(task: Task, examples: int, columns: Sequence[Column] = ()) -> Compari
     ]
     rows = sorted(set(chain.from_iterable(seen.values())))
     with step("metrics, intervals and significance"):
-        told = warnings + unknown
-        return build(task.material, text, translations, examples, rows, told, columns)
+        notes = warnings + unknown
+        return build(task.material, text, translations, examples, rows, notes, columns)
 
 
 def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Explanation]]:
@@ -56,8 +56,8 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
                 with suppress(InputError):  # the sentence is too long
                     reasons[example] = system.explain(example.source)
             sentences = [example.source for example in reasons]
-            every = with_evidence(parts[0], system, sentences, list(reasons.values()))
-        for example, explanation in zip(reasons, every, strict=True):
+            explained = with_evidence(parts[0], system, sentences, list(reasons.values()))
+        for example, explanation in zip(reasons, explained, strict=True):
             by_line.setdefault(example.line, []).append(replace(explanation, name=name))
     return by_line
 
@@ -81,8 +81,8 @@ def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
         raise InputError(f"no models in {MODELS}/; train one, or name systems to compare")
     languages = Manifest.read(models[0]).languages
     chosen = [path for path in models if Manifest.read(path).languages == languages]
-    if left := [path.name for path in models if path not in chosen]:
-        note(f"models of {' → '.join(languages)}; left out, of other languages: {', '.join(left)}")
+    if names := [path.name for path in models if path not in chosen]:
+        note(f"models of {' → '.join(languages)}; left out, of other languages: {', '.join(names)}")
     kinds = list(KINDS)
     return sorted(chosen, key=lambda path: (kinds.index(Manifest.read(path).kind), path.name))
 
@@ -104,10 +104,10 @@ def material(
     not theirs, or if numbers of lines differ.
     """
     models = {name: parts[0] for name, parts in systems.items() if parts[0].is_dir()}
-    own, asked = _languages(models), parse_pair(pair) if pair else None
-    if own and asked and own != asked:
+    own, named_pair = _languages(models), parse_pair(pair) if pair else None
+    if own and named_pair and own != named_pair:
         raise InputError(f"--pair {pair}: the systems translate {own[0]} → {own[1]}; remove --pair")
-    languages = own or asked
+    languages = own or named_pair
     if test:
         files = files_of(test)
     else:
@@ -116,11 +116,11 @@ def material(
         refuse_exchanged("--test", files, languages)
     text = Bitext.read(*files, languages, file_format)
     languages = languages or text.languages
-    also = [read_lines(Path(path)) for path in references]
-    for path, lines in zip(references, also, strict=True):
+    further = [read_lines(Path(path)) for path in references]
+    for path, lines in zip(references, further, strict=True):
         check_parallel(lines, text.target, str(path))
-    tokenize = BLEU_TOKENS[tokenizer] if tokenizer else _tokenize(models)
-    scorer = Scorer([text.target, *also], tokenize, ignore_case=ignore_case)
+    tokenize = BLEU_TOKENS[tokenizer] if tokenizer else _bleu_tokenizer(models)
+    scorer = Scorer([text.target, *further], tokenize, ignore_case=ignore_case)
     return Material(text, scorer, languages)
 
 
@@ -128,29 +128,29 @@ def _common_test_set(models: Sequence[Path]) -> tuple[Files, str]:
     """Return the one test set that the manifests record, and its ``Manifest.file_format``."""
     if not models:
         raise InputError("only translation files are named; name the test set with --test SRC TGT")
-    telling = [path for path in models if Manifest.read(path).files("test")]
-    named = {named_test_set(path) for path in telling or models}  # raises if no model records one
-    if len(named) > 1:
+    recording = [path for path in models if Manifest.read(path).files("test")]
+    tests = {named_test_set(path) for path in recording or models}  # raises if no model records one
+    if len(tests) > 1:
         raise InputError("the models record different test sets; choose one with --test SRC TGT")
     for path in models:
-        if path not in telling:
+        if path not in recording:
             note(f"{path} records no test set; using that of the other models")
-    return named.pop(), Manifest.read(telling[0]).file_format("test")
+    return tests.pop(), Manifest.read(recording[0]).file_format("test")
 
 
 def _languages(models: Mapping[str, Path]) -> tuple[str, str] | None:
     """Return the languages (source, target) of all models; None if no model records any."""
-    named = {name: Manifest.read(path).languages for name, path in models.items()}
-    languages = {of for of in named.values() if UND not in of}
+    by_model = {name: Manifest.read(path).languages for name, path in models.items()}
+    languages = {pair for pair in by_model.values() if UND not in pair}
     if len(languages) > 1:
-        pairs = ", ".join(f"{name}: {' → '.join(of)}" for name, of in named.items())
+        pairs = ", ".join(f"{name}: {' → '.join(pair)}" for name, pair in by_model.items())
         raise InputError(
             f"the systems translate different languages ({pairs}); name those of one language pair"
         )
     return languages.pop() if languages else None
 
 
-def _tokenize(models: Mapping[str, Path]) -> str:
+def _bleu_tokenizer(models: Mapping[str, Path]) -> str:
     """Return BLEU's tokenizer for the kind of text that the models read."""
     kinds = {BLEU_TOKENS[Manifest.read(path).tokenizer["kind"]] for path in models.values()}
     if len(kinds) > 1:

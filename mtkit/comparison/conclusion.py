@@ -43,11 +43,11 @@ def conclude(comparison: Comparison) -> list[str]:
     """Return the conclusion: five sentences, or four for a single system."""
     a, *others = sorted(comparison.systems, key=lambda system: -system.bleu)
     if not others:
-        about = [_scores(a), _weakest(comparison, a)]
+        sentences = [_scores(a), _weakest(comparison, a)]
     else:
         b = others[0]
-        about = [_ahead(comparison, a, b), _strongest(comparison, a, b), _agreement(comparison)]
-    return [*about, _weak_points(comparison), f"Next: {_advice(comparison)}."]
+        sentences = [_ahead(comparison, a, b), _strongest(comparison, a, b), _agreement(comparison)]
+    return [*sentences, _weak_points(comparison), f"Next: {_advice(comparison)}."]
 
 
 def _scores(system: SystemResult) -> str:
@@ -81,47 +81,47 @@ def _groups(comparison: Comparison) -> Iterator[Group]:
     for k, group in enumerate(systems[0].by_length):
         name = f"sentences of {group.low}–{group.high} words"
         scores = {
-            s.name: Interval(of.bleu, of.bleu_low, of.bleu_high)
+            s.name: Interval(score.bleu, score.bleu_low, score.bleu_high)
             for s in systems
-            for of in [s.by_length[k]]
-            if of.bleu is not None and of.bleu_low is not None and of.bleu_high is not None
+            for score in [s.by_length[k]]
+            if score.bleu is not None and score.bleu_low is not None and score.bleu_high is not None
         }
         yield Group(name, "BLEU", scores, _differences(comparison.by_length, k))
     for grouping in comparison.groupings:
         for k, group_label in enumerate(grouping.labels):
-            accuracies = {name: of[k] for name, of in grouping.systems.items()}
+            accuracies = {name: score[k] for name, score in grouping.systems.items()}
             shares = {name: a.f1 or a.recall for name, a in accuracies.items()}
             if grouping.words[k] >= FEWEST:
-                percents = {name: _times(100, of) for name, of in shares.items() if of}
+                percents = {name: _times(100, score) for name, score in shares.items() if score}
                 differences = _differences(grouping.differences, k, 100)
                 name = GROUPS[grouping.by].format(group_label)
                 yield Group(name, grouping.measure, percents, differences)
 
 
 def _differences(
-    every: Sequence[Difference], k: int, factor: int = 1
+    differences: Sequence[Difference], k: int, factor: int = 1
 ) -> dict[frozenset[str], Interval]:
     """Differences in group k by pair of systems, times ``factor``."""
-    known = {frozenset((of.a, of.b)): of.by_group[k] for of in every}
-    return {pair: _times(factor, of) for pair, of in known.items() if of}
+    in_group = {frozenset((gap.a, gap.b)): gap.by_group[k] for gap in differences}
+    return {pair: _times(factor, gap) for pair, gap in in_group.items() if gap}
 
 
-def _times(factor: int, of: Interval) -> Interval:
-    return Interval(factor * of.value, factor * of.low, factor * of.high)
+def _times(factor: int, interval: Interval) -> Interval:
+    return Interval(factor * interval.value, factor * interval.low, factor * interval.high)
 
 
 def _strongest(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
     pair = frozenset((a.name, b.name))
     gaps = [(g, gap) for g in _groups(comparison) if (gap := g.differences.get(pair))]
-    beyond = [(group, gap) for group, gap in gaps if gap.low > 0 or gap.high < 0]
-    if not beyond:
+    differing = [(group, gap) for group, gap in gaps if gap.low > 0 or gap.high < 0]
+    if not differing:
         return "They differ in no group of sentences or words (95 % intervals)."
-    group, gap = max(beyond, key=lambda of: max(of[1].low, -of[1].high))
+    group, gap = max(differing, key=lambda entry: max(entry[1].low, -entry[1].high))
     x, y = (group.figures[system.name].value for system in (a, b))
-    differ = f"{len(beyond)} of {len(gaps)} groups (by chance about {ALPHA * len(gaps):.0f})"
+    count = f"{len(differing)} of {len(gaps)} groups (by chance about {ALPHA * len(gaps):.0f})"
     figures = f"{group.measure} {x:.1f} ({a.name}), {y:.1f} ({b.name})"
     size = f"difference {abs(gap.value):.1f}, at least {max(gap.low, -gap.high):.1f}"
-    return f"They differ in {differ}, most clearly in {group.name}: {figures}; {size}."
+    return f"They differ in {count}, most clearly in {group.name}: {figures}; {size}."
 
 
 def _weakest(comparison: Comparison, system: SystemResult) -> str:
@@ -129,33 +129,33 @@ def _weakest(comparison: Comparison, system: SystemResult) -> str:
     if not of_words:
         return "There are too few words for an analysis by groups."
     group = min(of_words, key=lambda group: group.figures[system.name].value)
-    of = group.figures[system.name]
-    figure = f"{of.value:.1f} ({of.low:.0f}–{of.high:.0f})"
+    interval = group.figures[system.name]
+    figure = f"{interval.value:.1f} ({interval.low:.0f}–{interval.high:.0f})"
     return f"It is weakest on {group.name}: {group.measure} {figure}."
 
 
 def _agreement(comparison: Comparison) -> str:
     """Return which system each metric ranks first; ignores ties and metrics that a system lacks."""
     votes, systems = dict[str, list[str]](), comparison.systems
-    for metric, of in systems[0].metrics.items():
+    for metric, figure in systems[0].metrics.items():
         if all(metric in s.metrics for s in systems):
-            sign = -1 if of.less_is_better else 1
+            sign = -1 if figure.less_is_better else 1
             scores = {s.name: sign * s.metrics[metric].score for s in systems}
-            first = [name for name, score in scores.items() if score == max(scores.values())]
-            if len(first) == 1:
-                votes.setdefault(first[0], []).append(label(metric))
+            winners = [name for name, score in scores.items() if score == max(scores.values())]
+            if len(winners) == 1:
+                votes.setdefault(winners[0], []).append(label(metric))
     if not votes:
         return "No metric has a single best system."
     if len(votes) == 1:
         [(name, labels)] = votes.items()
         return f"{_and(labels)} {'agree' if len(labels) > 1 else 'says'} that {name} is best."
-    said = "; ".join(f"{name} is best by {_and(labels)}" for name, labels in votes.items())
-    return f"The metrics disagree: {said}."
+    ranking = "; ".join(f"{name} is best by {_and(labels)}" for name, labels in votes.items())
+    return f"The metrics disagree: {ranking}."
 
 
 def _weak_points(comparison: Comparison) -> str:
     N, repeated = comparison.test.sentences, {n for s in comparison.spreads for n in s.systems}
-    once = [
+    single_seed = [
         s.name
         for s in comparison.systems
         if s.kind == "nmt" and s.networks == 1 and s.name not in repeated
@@ -172,16 +172,16 @@ def _weak_points(comparison: Comparison) -> str:
         points.append(f"only {N} sentences")
     if comparison.seen:
         points.append(f"{comparison.seen} sentences seen in training")
-    if once:
-        points.append(f"only one seed of {_and(once)}")
+    if single_seed:
+        points.append(f"only one seed of {_and(single_seed)}")
     return f"Weak points: {', '.join(points)}." if points else "No weak point is known."
 
 
 def _advice(comparison: Comparison) -> str:
     """Return the most useful next step."""
     systems, N = comparison.systems, comparison.test.sentences
-    if unlike := [s.name for s in systems if s.mismatches]:
-        return f"fix what the warnings say about {_and(unlike)}; its figures are misleading"
+    if mismatched := [s.name for s in systems if s.mismatches]:
+        return f"fix what the warnings say about {_and(mismatched)}; its figures are misleading"
     if comparison.seen:
         return "test on sentences that no system was trained on (--test SRC TGT)"
     if N < SMALL:

@@ -85,43 +85,43 @@ def curve(points: Sequence[Point], scorer: Scorer) -> Curve:
     names = list(dict.fromkeys(p.system for p in points))
     sizes = sorted({p.size for p in points})
     seeds = sorted({p.seed for p in points})
-    at = {(p.system, p.size, p.seed): p for p in points}
-    grown, resampled = list[Growth](), dict[str, Floats]()
+    by_key = {(p.system, p.size, p.seed): p for p in points}
+    growths, resampled = list[Growth](), dict[str, Floats]()
     for name in names:
-        of = [[at[name, size, seed] for size in sizes] for seed in seeds]
-        rows = [[scorer.count(p.outputs, ["bleu"]).rows["bleu"] for p in row] for row in of]
-        counted = np.array(rows)[..., COUNTS].astype(np.float64)  # (seeds, sizes, N, columns)
-        by_seed, resampled[name] = _by_seed(counted)
+        trained = [[by_key[name, size, seed] for size in sizes] for seed in seeds]
+        rows = [[scorer.count(p.outputs, ["bleu"]).rows["bleu"] for p in row] for row in trained]
+        counts = np.array(rows)[..., COUNTS].astype(np.float64)  # (seeds, sizes, N, columns)
+        by_seed, resampled[name] = _by_seed(counts)
         means = np.clip(over_seeds(by_seed, resampled[name]), 0, 100)
         bleu = [interval(v, r) for v, r in zip(by_seed.mean(0), means.T, strict=True)]
-        seconds = np.mean([[p.seconds for p in row] for row in of], axis=0)
-        grown.append(Growth(name, bleu, seconds.tolist()))
-    return Curve(sizes, len(seeds), grown, _overtakings(sizes, grown, resampled))
+        seconds = np.mean([[p.seconds for p in row] for row in trained], axis=0)
+        growths.append(Growth(name, bleu, seconds.tolist()))
+    return Curve(sizes, len(seeds), growths, _overtakings(sizes, growths, resampled))
 
 
-def _by_seed(counted: Floats) -> tuple[Floats, Floats]:
+def _by_seed(counts: Floats) -> tuple[Floats, Floats]:
     """Return BLEU, (seeds, sizes), and BLEU of the resamples, (RESAMPLES, seeds, sizes).
 
-    counted: (seeds, sizes, N, len(COUNTS)).
+    counts: (seeds, sizes, N, len(COUNTS)).
     """
-    N = counted.shape[2]
+    N = counts.shape[2]
     # Times N for counts, not means: BLEU smooths an order without a match.
-    sums = N * np.einsum("rn,skn...->rsk...", draws(N), counted, optimize=True)
-    of_all, of_drawn = (np.apply_along_axis(bleu_of, -1, c) for c in (counted.sum(2), sums))
-    return of_all, of_drawn
+    sums = N * np.einsum("rn,skn...->rsk...", draws(N), counts, optimize=True)
+    bleu, resampled = (np.apply_along_axis(bleu_of, -1, c) for c in (counts.sum(2), sums))
+    return bleu, resampled
 
 
 def _overtakings(
-    sizes: Sequence[int], grown: Sequence[Growth], resampled: dict[str, Floats]
+    sizes: Sequence[int], growths: Sequence[Growth], resampled: dict[str, Floats]
 ) -> list[Overtaking]:
     overtakings = []
-    for pair in combinations(grown, 2):
+    for pair in combinations(growths, 2):
         behind, ahead = sorted(pair, key=lambda growth: growth.bleu[-1].value)
         if ahead.bleu[-1].value == behind.bleu[-1].value:
             continue
         gaps = (resampled[ahead.system] - resampled[behind.system]).mean(1)  # (RESAMPLES, sizes)
-        own = [a.value - b.value for a, b in zip(ahead.bleu, behind.bleu, strict=True)]
-        value = overtakes(sizes, np.array([own]))[0]
+        observed = [a.value - b.value for a, b in zip(ahead.bleu, behind.bleu, strict=True)]
+        value = overtakes(sizes, np.array([observed]))[0]
         # No interpolation between a size and ∞.
         ends = np.quantile(overtakes(sizes, gaps), [0.025, 0.975], method="inverted_cdf")
         size = Interval(float(value), *ends.tolist())

@@ -39,17 +39,17 @@ def read_columns(named: Sequence[str], systems: Collection[str], sentences: int)
     """
     columns = dict[tuple[str, str], Column]()
     for text in named:
-        if not (of := NAMED.fullmatch(text)):
+        if not (match := NAMED.fullmatch(text)):
             raise InputError(f"--scores {text}: expected NAME:METRIC=FILE, as in nmt:COMET=nmt.txt")
-        system, metric, less = of["system"], of["metric"], bool(of["less"])
+        system, metric, less = match["system"], match["metric"], bool(match["less"])
         if system not in systems:
-            known = ", ".join(systems)
-            raise InputError(f"--scores {text}: no system {system!r}; the systems are {known}")
+            names = ", ".join(systems)
+            raise InputError(f"--scores {text}: no system {system!r}; the systems are {names}")
         if metric.lower() in LABELS:
             raise InputError(f"--scores {text}: mtkit computes {metric} itself; use another name")
         if (system, metric) in columns:
             raise InputError(f"--scores {text}: {metric} of {system} is given twice")
-        values = _numbers(Path(of["file"]), sentences)
+        values = _numbers(Path(match["file"]), sentences)
         columns[system, metric] = Column(system, metric, less, values)
     for metric in {column.metric for column in columns.values()}:
         if len({c.less_is_better for c in columns.values() if c.metric == metric}) > 1:

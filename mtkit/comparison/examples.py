@@ -50,17 +50,17 @@ def choose(
     references: the lines of each. outputs, chrf: by system, one per sentence.
     """
     scores = defaultdict[str, dict[str, Sequence[float]]](dict)
-    for of in columns:
-        scores[of.metric][of.system] = of.values
-    less = {of.metric for of in columns if of.less_is_better}
+    for column in columns:
+        scores[column.metric][column.system] = column.values
+    less = {column.metric for column in columns if column.less_is_better}
     sides = [*saves, *_ahead(sources, rivals, "{:.1f} chrF", chrf)]
     for metric, by_system in scores.items():
         sides += _ahead(sources, rivals, f"{{:.3g}} {metric}", by_system, metric in less)
     chosen = _in_turn(sides, count)
     others = [i for i, x in enumerate(sources) if x.strip() and i not in chosen]
-    wanted = min(count - len(chosen), len(others))
-    for k in range(wanted):
-        chosen[others[(2 * k + 1) * len(others) // (2 * wanted)]] = SAMPLED
+    n_sampled = min(count - len(chosen), len(others))
+    for k in range(n_sampled):
+        chosen[others[(2 * k + 1) * len(others) // (2 * n_sampled)]] = SAMPLED
 
     example = maker(sources, references, outputs, chrf, scores)
     return tuple(example(i, why) for i, why in chosen.items())
@@ -76,12 +76,12 @@ def maker(
     """Return a function (row, reason) → ``Example``. scores: by metric and system."""
 
     def output(name: str, i: int) -> ExampleOutput:
-        known = {metric: of[name][i] for metric, of in scores.items() if name in of}
-        return ExampleOutput(name, outputs[name][i], chrf[name][i], known)
+        external = {metric: values[name][i] for metric, values in scores.items() if name in values}
+        return ExampleOutput(name, outputs[name][i], chrf[name][i], external)
 
     def example(i: int, why: str) -> Example:
-        said = tuple(output(name, i) for name in outputs)
-        return Example(i + 1, why, sources[i], tuple(lines[i] for lines in references), said)
+        results = tuple(output(name, i) for name in outputs)
+        return Example(i + 1, why, sources[i], tuple(lines[i] for lines in references), results)
 
     return example
 
@@ -92,7 +92,7 @@ def _in_turn(sides: Sequence[Sequence[tuple[int, str]]], count: int) -> dict[int
     Returns row → reason; if a row has several reasons, the first.
     """
     share = -(-count // (1 + len(sides)))
-    rows = [row for every in zip_longest(*(side[:share] for side in sides)) for row in every if row]
+    rows = [row for turn in zip_longest(*(side[:share] for side in sides)) for row in turn if row]
     chosen = dict[int, str]()
     for i, why in rows[:count]:
         chosen.setdefault(i, why)
@@ -102,14 +102,14 @@ def _in_turn(sides: Sequence[Sequence[tuple[int, str]]], count: int) -> dict[int
 def _ahead(
     sources: Sequence[str],
     rivals: Sequence[str],
-    shown: str,
+    pattern: str,
     scores: Mapping[str, Sequence[float]],
     less_is_better: bool = False,
 ) -> Iterator[list[tuple[int, str]]]:
-    """Yield (row, reason) where a rival is ahead, largest gap first. shown: format of the gap."""
+    """Yield (row, reason) where a rival is ahead, largest gap first. pattern: format of the gap."""
     sign = -1 if less_is_better else 1
     for ahead, behind in permutations((name for name in rivals if name in scores), 2):
         gaps = [sign * (x - y) for x, y in zip(scores[ahead], scores[behind], strict=True)]
         rows = [i for i, gap in enumerate(gaps) if gap > 0 and sources[i].strip()]
         rows.sort(key=lambda i: -gaps[i])
-        yield [(i, f"{ahead} is ahead of {behind} by {shown.format(gaps[i])}") for i in rows]
+        yield [(i, f"{ahead} is ahead of {behind} by {pattern.format(gaps[i])}") for i in rows]

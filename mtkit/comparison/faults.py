@@ -50,11 +50,11 @@ def errors(record: Record, references: Sequence[Words]) -> Errors:
         for h, reference, score in zip(record.best, references, record.scores, strict=True)
         if score.model is not None and h.pieces == 1 and (h.tokens or reference)
     ]
-    others = [gain for same, gain in reached if not same]
-    search = sum(gain > EQUAL for gain in others)
+    gains = [gain for same, gain in reached if not same]
+    search = sum(gain > EQUAL for gain in gains)
     wider = sum(w - h.score > EQUAL for w, h in zip(record.wider, record.best, strict=True))
-    same = len(reached) - len(others)
-    return Errors(len(reached), same, search, len(others) - search, wider)
+    same = len(reached) - len(gains)
+    return Errors(len(reached), same, search, len(gains) - search, wider)
 
 
 @dataclass(frozen=True)
@@ -76,22 +76,22 @@ def coverage(
 
     made_from: (source, output) links of the system. aligned: the same by the word aligner.
     """
-    of_source, of_output = (max(1, sum(map(len, side))) for side in (text.source, output))
-    again = sum(map(_repeated, output, text.reference))
+    source_words, output_words = (max(1, sum(map(len, side))) for side in (text.source, output))
+    repeated = sum(map(_repeated, output, text.reference))
     uncovered = omitted = None
     if made_from is not None and any(made_from):
         linked = [{i for i, _ in links} for links in made_from]
-        uncovered = 1 - sum(map(len, linked)) / of_source
+        uncovered = 1 - sum(map(len, linked)) / source_words
     if aligned is not None and text.links is not None:
         sides = zip(text.links, aligned, strict=True)
-        missing = [{i for i, _ in wanted} - {i for i, _ in links} for wanted, links in sides]
-        omitted = sum(map(len, missing)) / of_source
-    return Coverage(again / of_output, uncovered, omitted)
+        missing = [{i for i, _ in expected} - {i for i, _ in links} for expected, links in sides]
+        omitted = sum(map(len, missing)) / source_words
+    return Coverage(repeated / output_words, uncovered, omitted)
 
 
 def _repeated(output: Words, reference: Words) -> int:
-    free = Counter(pairwise(reference))
-    return sum(max(0, n - max(1, free[pair])) for pair, n in Counter(pairwise(output)).items())
+    allowed = Counter(pairwise(reference))
+    return sum(max(0, n - max(1, allowed[pair])) for pair, n in Counter(pairwise(output)).items())
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ def unknown(text: Text, output: Sequence[Words]) -> Unknown | None:
     if text.source_counts is None:
         return None
     sides = zip(text.source, map(set, output), map(set, text.reference), strict=True)
-    stands_in = [
+    occurs_in = [
         (word in output_words, word in reference_words)
         for words, output_words, reference_words in sides
         for word in words
         if not text.source_counts[word]
     ]
-    copied, expected = (sum(stands[side] for stands in stands_in) for side in (0, 1))
-    return Unknown(len(stands_in), copied, expected, right=sum(map(all, stands_in)))
+    copied, expected = (sum(occurs[side] for occurs in occurs_in) for side in (0, 1))
+    return Unknown(len(occurs_in), copied, expected, right=sum(map(all, occurs_in)))

@@ -56,20 +56,20 @@ def by_frequency(text: Text, outputs: Mapping[str, Sequence[Words]], make: Make)
     if text.counts is None:
         return []
     labels = ranges(FREQUENCIES)
-    found: dict[str, dict[int, Found]] = {label: defaultdict(list) for label in labels}
+    by_label: dict[str, dict[int, Found]] = {label: defaultdict(list) for label in labels}
     for row, reference in enumerate(text.reference):
         matched = {name: set(matches(reference, lines[row])) for name, lines in outputs.items()}
-        for at, word in enumerate(reference):
+        for position, word in enumerate(reference):
             label = labels[bisect(FREQUENCIES, text.counts[word]) - 1]
-            having = [name for name, places in matched.items() if at in places]
-            found[label][row].append((word, having))
+            systems = [name for name, positions in matched.items() if position in positions]
+            by_label[label][row].append((word, systems))
 
     def order(words: Found) -> int:
-        return -sum(len(having) == 1 for _, having in words)
+        return -sum(len(systems) == 1 for _, systems in words)
 
     return [
         (label, [make(i, _why(of[i])) for i in sorted(of, key=lambda i: order(of[i]))[:SENTENCES]])
-        for label, of in found.items()
+        for label, of in by_label.items()
     ]
 
 
@@ -79,6 +79,6 @@ def _why(words: Found) -> str:
     >>> _why([("Zug", ["a", "b"]), ("Gleis", [])])
     'Zug (a, b), Gleis (no system)'
     """
-    shown = dict.fromkeys(f"{word} ({', '.join(having) or 'no system'})" for word, having in words)
-    more = ", …" * (len(shown) > NAMED)
-    return ", ".join(list(shown)[:NAMED]) + more
+    clauses = dict.fromkeys(f"{word} ({', '.join(names) or 'no system'})" for word, names in words)
+    more = ", …" * (len(clauses) > NAMED)
+    return ", ".join(list(clauses)[:NAMED]) + more

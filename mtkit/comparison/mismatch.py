@@ -82,19 +82,19 @@ def tokens(references: Lines, outputs: Lines, tokenize: str) -> str:
         if not looks_tokenized(references):
             return (
                 "most lines end in ' .', like tokenised text, but the references' do not; "
-                f"detokenise it, or {_all_tokens('tokenise the references', tokenize)}"
+                f"detokenise it, or {_with_option('tokenise the references', tokenize)}"
             )
         if tokenize != "none":
             return "it is tokenised, and so are the references; use --tokenizer none"
     elif looks_tokenized(references) and _most_end(outputs, r"\S\."):
         return (
             "it is plain text, but most references end in ' .', like tokenised text; detokenise "
-            f"them, or {_all_tokens('tokenise it', tokenize)}"
+            f"them, or {_with_option('tokenise it', tokenize)}"
         )
     return ""
 
 
-def _all_tokens(remedy: str, tokenize: str) -> str:
+def _with_option(remedy: str, tokenize: str) -> str:
     """Return ``remedy``, with the option for tokenised text unless it is set."""
     return remedy if tokenize == "none" else f"{remedy} and add --tokenizer none"
 
@@ -142,8 +142,8 @@ def language(sources: Lines, references: Lines, outputs: Lines) -> str:
     lines_with = Counter(word for words in refs for word in set(words))
     n = sum(map(len, y))
     copied = sum(
-        w in of and w not in lines_with
-        for of, words in zip(map(set, x), y, strict=True)
+        w in source_words and w not in lines_with
+        for source_words, words in zip(map(set, x), y, strict=True)
         for w in words
     )
     if n >= 2 * ENOUGH and copied > COPIED * n:
@@ -152,8 +152,8 @@ def language(sources: Lines, references: Lines, outputs: Lines) -> str:
             "check that it is a translation"
         )
     shared = sum(w in lines_with for words in y for w in words)
-    again = [lines_with[w] > 1 for words in refs for w in words]
-    common = sum(again) / max(1, len(again))
+    recurs = [lines_with[w] > 1 for words in refs for w in words]
+    common = sum(recurs) / max(1, len(recurs))
     if common >= COMMON and _far_fewer(shared, common * n):
         return (
             f"only {100 * shared / n:.0f} % of its words are in the references; check its language"

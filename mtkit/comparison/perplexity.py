@@ -35,26 +35,26 @@ def measure(
     if text is not None and test is not None:
         raise InputError("--test and --text exclude each other; give one of them")
     chosen = models_or_all(models)
-    alone = [("", line) for line in read_lines(text)] if text else []  # with empty sources
-    if text and not any(line.strip() for _, line in alone):
+    target_only = [("", line) for line in read_lines(text)] if text else []  # with empty sources
+    if text and not any(line.strip() for _, line in target_only):
         raise InputError(f"{text}: the file is empty")
     files = {path: (text,) if text else test or named_test_set(path) for path in chosen}
     if text:
-        lacks = "no language model P(y); use --test SRC TGT"
+        lack = "no language model P(y); use --test SRC TGT"
     else:
-        lacks = "no probabilities of its own; name the models that it combines"
+        lack = "no probabilities of its own; name the models that it combines"
     measured = []
     for path in chosen:
         manifest = Manifest.read(path)
         tokenizer = manifest.word_tokenizer
-        pairs = alone or _named(manifest, test, file_format).pairs()
+        pairs = target_only or _test_set(manifest, test, file_format).pairs()
         system = load(path)
         system.limit_threads(cores(threads))
         judged = judge(system, tokenizer, pairs)
         if text:
             judged = {question: j for question, j in judged.items() if question == "P(y)"}
         if models and not judged:
-            raise InputError(f"{path} has {lacks}")
+            raise InputError(f"{path} has {lack}")
         counts, missing = dict[bool, Counter[str]](), ""
         try:
             counts = _counts(path, tokenizer, {question == "P(x|y)" for question in judged})
@@ -63,21 +63,21 @@ def measure(
         groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
         measured.append(Measured(str(path), judged, groups, missing, files[path]))
     if not any(model.judged for model in measured):
-        raise InputError(f"{', '.join(map(str, chosen))}: {lacks}")
+        raise InputError(f"{', '.join(map(str, chosen))}: {lack}")
     return measured
 
 
 def _counts(path: Path, tokenizer: WordTokenizer, sides: set[bool]) -> dict[bool, Counter[str]]:
     """Count the words of the training text, by side: True: source, False: target."""
     with busy(f"{path}: counting the words of its training text"):
-        known = training_text(path)
+        text = training_text(path)
         return {
-            of_source: frequencies(tokenizer, known.source if of_source else known.target)
+            of_source: frequencies(tokenizer, text.source if of_source else text.target)
             for of_source in sides
         }
 
 
-def _named(manifest: Manifest, test: Files | None, file_format: str) -> Bitext:
+def _test_set(manifest: Manifest, test: Files | None, file_format: str) -> Bitext:
     """Read ``test``, or else the test set that the manifest records."""
     if test:
         return Bitext.read(*test, manifest.languages, file_format)

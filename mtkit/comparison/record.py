@@ -59,12 +59,12 @@ def path_of(parts: Sequence[Path], test: Bitext, glossary: Glossary | None = Non
 
     parts: the model's directory, or those of an ensemble, whose record is in the first.
     """
-    first, every = parts[0], with_parts(parts)
-    who = [path_from(first, directory).as_posix() for directory in every]
+    first, directories = parts[0], with_parts(parts)
+    who = [path_from(first, directory).as_posix() for directory in directories]
     entries = [glossary.inflected, *glossary.entries.items()] if glossary else []
     asked = [test.digest(), *entries]
     state = [digest_of_code(), *state_of(parts)]
-    digests = [digest_of(json.dumps(of).encode()) for of in (who, state, asked)]
+    digests = [digest_of(json.dumps(key).encode()) for key in (who, state, asked)]
     return first / RECORDS / f"{'-'.join(digests)}.json"
 
 
@@ -74,8 +74,8 @@ def prune(path: Path) -> int:
 
     def is_stale(name: str) -> bool:
         first, _, others = name.partition("-")
-        of_same = first == who and not others.startswith(state)
-        return bool(NAME.fullmatch(name)) and (of_same or not others)
+        of_same_models = first == who and not others.startswith(state)
+        return bool(NAME.fullmatch(name)) and (of_same_models or not others)
 
     return remove_stale(path.parent, is_stale)
 

@@ -173,8 +173,8 @@ class Comparison:
     @property
     def metrics(self) -> dict[str, bool]:
         """Metrics that at least one system has, in order; the value says whether less is better."""
-        every = (metric for s in self.systems for metric in s.metrics.items())
-        return {name: metric.less_is_better for name, metric in every}
+        items = (metric for s in self.systems for metric in s.metrics.items())
+        return {name: metric.less_is_better for name, metric in items}
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -211,12 +211,12 @@ def build(
     less = LESS | {of.metric for of in columns if of.less_is_better}
     chrf = {name: rows.by_sentence("chrf") for name, rows in counted.items()}
     lengths = length_groups(sources)
-    how = scorer.ignore_case, scorer.tokenize
-    unlike = [mismatches(sources, scorer.references, t.outputs, *how) for t in translations]
+    options = scorer.ignore_case, scorer.tokenize
+    mismatched = [mismatches(sources, scorer.references, t.outputs, *options) for t in translations]
     parts = {n: [rows.among("bleu", of) for *_, of in lengths] for n, rows in counted.items()}
     systems = [
         _result(t, counted[t.name], chrf[t.name], text, lengths, parts[t.name], seen, clauses, less)
-        for t, clauses in zip(translations, unlike, strict=True)
+        for t, clauses in zip(translations, mismatched, strict=True)
     ]
     words = {t.name: t.words for t in translations}
     outputs = {t.name: t.outputs for t in translations}
@@ -258,7 +258,7 @@ def _doubts(sentences: int, systems: Sequence[SystemResult]) -> Iterator[str]:
     if sentences < SMALL:
         yield f"only {sentences} test sentences: intervals and p-values are rough"
     for system in systems:
-        yield from (f"{system.name}: {said}" for said in system.mismatches)
+        yield from (f"{system.name}: {clause}" for clause in system.mismatches)
 
 
 def _result(
@@ -269,7 +269,7 @@ def _result(
     lengths: Sequence[tuple[int, int, list[int]]],
     parts: Sequence[Statistics],
     seen: Sequence[int],
-    unlike: list[str],
+    clauses: list[str],
     less: Collection[str],
 ) -> SystemResult:
     N, words = len(system.outputs), system.words
@@ -303,14 +303,14 @@ def _result(
         wider=bleu(system.by_wider) if system.by_wider else None,
         by_length=list(map(of_length, lengths, parts)),
         by_difference=[
-            group(*limits, [i for i, of in enumerate(differences) if of == k])
+            group(*limits, [i for i, number in enumerate(differences) if number == k])
             for k, limits in enumerate(DIFFERENCES)
         ],
         by_chrf=[tenths.count(k) for k in range(10)],
         coverage=faults.coverage(text, words, system.made_from, system.aligned),
         unknown_words=faults.unknown(text, words),
         unseen=rows.score("bleu", unseen) if 0 < len(unseen) < N else None,
-        mismatches=unlike,
+        mismatches=clauses,
         choices=choices(system.chosen, rows) if system.chosen else None,
     )
 

@@ -97,26 +97,26 @@ def gather(task: Task) -> tuple[list[Translations], Text, list[str]]:
             load(*parts)  # refuse models that form no ensemble before the long work
     directories = {name: parts[0] for name, parts in models.items()}
     tokenizers = {name: Manifest.read(path).word_tokenizer for name, path in directories.items()}
-    usual = next(iter(tokenizers.values()), WordTokenizer())
-    usual = replace(usual, kind=task.tokenizer or usual.kind)
-    glossary = task.glossary_in(usual)  # refuse an invalid glossary before the long work
+    tokenizer = next(iter(tokenizers.values()), WordTokenizer())
+    tokenizer = replace(tokenizer, kind=task.tokenizer or tokenizer.kind)
+    glossary = task.glossary_in(tokenizer)  # refuse an invalid glossary before the long work
     if glossary and task.glossary:
         glossary.note_left_out(task.glossary)
     align = aligner(directories)
-    text, unknown = in_tokens(task.test, usual, directories, align)
+    text, notes = in_tokens(task.test, tokenizer, directories, align)
     translations = []
     for name, parts in task.systems.items():
         if name in files:
             system = Translations(name=name, kind="file", outputs=files[name])
         else:
             system = run(name, parts, task)
-        words = usual.tokenize_all(system.outputs)
+        words = tokenizer.tokenize_all(system.outputs)
         system = replace(system, words=words, aligned=align(text.source, words) if align else None)
-        translations.append(_with_compliance(system, task, tokenizers.get(name, usual)))
+        translations.append(_with_compliance(system, task, tokenizers.get(name, tokenizer)))
     if task.material.scorer.ignore_case:  # after the alignment, whose model may be cased
         translations = [replace(t, words=lower(t.words)) for t in translations]
         text = text.lower()
-    return translations, text, unknown
+    return translations, text, notes
 
 
 def _with_compliance(system: Translations, task: Task, tokenizer: WordTokenizer) -> Translations:
@@ -124,14 +124,14 @@ def _with_compliance(system: Translations, task: Task, tokenizer: WordTokenizer)
     if (glossary := task.glossary_in(tokenizer)) is None:
         return system
     sides = (map(tokenizer.tokenize, side) for side in (task.test.source, system.outputs))
-    of = glossary.compliance(*sides)
-    unmatched = glossary.unmatched(of)
+    result = glossary.compliance(*sides)
+    unmatched = glossary.unmatched(result)
     counts = {
-        "matches": of.matches, "complied": of.complied, "entries": len(glossary.entries),
+        "matches": result.matches, "complied": result.complied, "entries": len(glossary.entries),
         "unmatched": len(unmatched),
     }  # fmt: skip
-    first = [tokenizer.detokenize(list(phrase)) for phrase in unmatched[:UNMATCHED]]
-    return replace(system, glossary=counts, unmatched=first)
+    phrases = [tokenizer.detokenize(list(phrase)) for phrase in unmatched[:UNMATCHED]]
+    return replace(system, glossary=counts, unmatched=phrases)
 
 
 def run(name: str, parts: Parts, task: Task) -> Translations:
@@ -140,12 +140,12 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
     manifest = Manifest.read(directory)
     glossary = task.glossary_in(manifest.word_tokenizer) if manifest.kind in OBEYING else None
     path = record.path_of(parts, task.test, glossary)
-    kept = None if task.fresh else record.read(path, len(task.test))
-    if kept:
+    recorded = None if task.fresh else record.read(path, len(task.test))
+    if recorded:
         note(f"{name}: reusing recorded translations ({path}); --fresh translates again")
     else:
-        kept = _translate(name, parts, task)
-        if not record.write(kept, path):
+        recorded = _translate(name, parts, task)
+        if not record.write(recorded, path):
             note(f"{name}: {directory} is read-only; its translations are not recorded")
         elif stale := record.prune(path):
             note(f"{name}: {stale} outdated translations removed from {path.parent}")
@@ -153,25 +153,25 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
     # Networks that differ only in the seed form a family; with a time budget, updates vary, too.
     config = manifest.config | {"seed": 0, "updates": 0}
     family = json.dumps([config, manifest.tokenizer, manifest.corpus])
-    alone = manifest.kind != "nmt" or manifest.config.get("continued") or ensemble
+    no_family = manifest.kind != "nmt" or manifest.config.get("continued") or ensemble
     return Translations(
         name=name,
         networks=len(parts),
         kind=manifest.kind,
-        seconds=kept.seconds,
-        threads=kept.threads,
+        seconds=recorded.seconds,
+        threads=recorded.threads,
         bytes=sum(map(size, parts)),
-        unknown=sum(len(h.unknown) for h in kept.best),
-        errors=errors(kept, references) if kept.scores else None,
+        unknown=sum(len(h.unknown) for h in recorded.best),
+        errors=errors(recorded, references) if recorded.scores else None,
         training=() if ensemble else _training_log(directory),
-        outputs=[h.text for h in kept.best],
-        scores=kept.scores,
-        bits=kept.bits,
-        by_weights=kept.channel,
-        by_wider=kept.wider_texts,
-        made_from=[h.alignment for h in kept.best],
-        chosen=kept.chosen,
-        family="" if alone else family,
+        outputs=[h.text for h in recorded.best],
+        scores=recorded.scores,
+        bits=recorded.bits,
+        by_weights=recorded.channel,
+        by_wider=recorded.wider_texts,
+        made_from=[h.alignment for h in recorded.best],
+        chosen=recorded.chosen,
+        family="" if no_family else family,
     )
 
 
@@ -187,8 +187,8 @@ def opened(parts: Parts, task: Task) -> System:
 def _translate(name: str, parts: Parts, task: Task) -> Record:
     system, source = opened(parts, task), task.test.source
 
-    def best_of(asked: System) -> list[Hypothesis]:
-        return [hypotheses[0] for hypotheses in asked.translate(source)]
+    def best_of(translator: System) -> list[Hypothesis]:
+        return [hypotheses[0] for hypotheses in translator.translate(source)]
 
     system.translate(source[:1])  # kernels and caches are loaded before the clock starts
     with step(f"{name}: translating {len(source)} sentences"):
@@ -213,9 +213,9 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
             ratio = manifest.figures.get("length_ratio", 1.0)  # an imported model has none
             presets = {label: weights_named(key, ratio) for key, label in CHANNEL.items()}
             for label, weights in presets.items():
-                other = system.weights != weights
-                said = best_of(system.with_weights(weights)) if other else best
-                channel[label] = [h.text for h in said]
+                differs = system.weights != weights
+                outputs = best_of(system.with_weights(weights)) if differs else best
+                channel[label] = [h.text for h in outputs]
         if system.weights not in presets.values():
             tuned = manifest.config.get("tune", "none") != "none"
             channel["Tuned weights" if tuned else "Its own weights"] = [h.text for h in best]
@@ -250,21 +250,21 @@ def in_tokens(
     """
     source, target = test.tokens(tokenizer)
     links = align(source, target) if align else None
-    whose, missing = "", list[str]()
+    counted_in, missing = "", list[str]()
     for name, directory in models.items():
         try:
-            whose, known = name, training_text(directory)
+            counted_in, training = name, training_text(directory)
             break
         except InputError as error:
             missing.append(f"words are not grouped by their frequency: {error}")
     else:
         return Text(source, target, links), missing[:1]
-    counts = [frequencies(tokenizer, side) for side in (known.source, known.target)]
+    counts = [frequencies(tokenizer, side) for side in (training.source, training.target)]
     digests = {name: Manifest.read(path).corpus.get("digest") for name, path in models.items()}
     notes = [
-        f"words are counted in the training text of {whose}; {name} was trained on another"
+        f"words are counted in the training text of {counted_in}; {name} was trained on another"
         for name, digest in digests.items()
-        if digest != digests[whose]
+        if digest != digests[counted_in]
     ]
     return Text(source, target, links, *counts), notes
 
@@ -273,24 +273,24 @@ def aligner(models: Mapping[str, Path]) -> Align | None:
     """Return an aligner by the first model that has word models; ``None`` if no model has any."""
     for directory in with_parts(list(models.values())):
         with suppress(InputError):  # neural and imported models have no word models
-            words = load_word_models(directory)
+            word_models = load_word_models(directory)
             fold = str.lower if Manifest.read(directory).word_tokenizer.lowercase else str
-            return partial(_align, words, fold)
+            return partial(_align, word_models, fold)
     return None
 
 
-def _align(words: WordModels, fold: Callable[[str], str], *sides: Sequence[Words]) -> list[Links]:
+def _align(models: WordModels, fold: Callable[[str], str], *sides: Sequence[Words]) -> list[Links]:
     """Align sentence pairs. fold: to the case of the word models. sides: source and target."""
     x, y = ([[fold(word) for word in line] for line in side] for side in sides)
-    return list(words.align(x, y, HEURISTIC).by_sentence())
+    return list(models.align(x, y, HEURISTIC).by_sentence())
 
 
 def seen_in_training(models: Mapping[str, Parts], test: Bitext) -> dict[str, list[int]]:
     """Return the test rows whose source is in a model's training text, by model that has any."""
-    lines, seen = [line_hashes([line])[0] for line in test.source], {}
+    hashes, seen = [line_hashes([line])[0] for line in test.source], {}
     for name, parts in models.items():
         files = [directory / HASHES for directory in parts]
-        known = [np.isin(lines, read_array(file, np.uint64)) for file in files if file.exists()]
-        if rows := np.flatnonzero(np.any(known, axis=0)).tolist():
+        is_seen = [np.isin(hashes, read_array(file, np.uint64)) for file in files if file.exists()]
+        if rows := np.flatnonzero(np.any(is_seen, axis=0)).tolist():
             seen[name] = rows
     return seen

@@ -49,17 +49,17 @@ class Training:
         if not self.path.exists():
             return None
         try:
-            kept = read_json(self.path, dict)
-            return as_fields(Point, kept | {"system": self.system}, self.path)
+            data = read_json(self.path, dict)
+            return as_fields(Point, data | {"system": self.system}, self.path)
         except InputError as error:
             note(f"training again: {error}")
             return None
 
     def keep(self, point: Point) -> None:
         """Store the point atomically."""
-        kept = asdict(point)
-        del kept["system"]
-        write_whole(json.dumps(kept, ensure_ascii=False), self.path)
+        data = asdict(point)
+        del data["system"]
+        write_whole(json.dumps(data, ensure_ascii=False), self.path)
 
 
 def trainings(
@@ -81,20 +81,20 @@ def trainings(
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror}; --curve stores its results there") from None
-    needed, own = list[Training](), f"{digest_of_code()}-"
+    needed, code = list[Training](), f"{digest_of_code()}-"
     for name, (directory, *others) in models.items():
         if others:
             raise InputError(f"--curve retrains single models, but {name} is an ensemble")
         manifest = Manifest.read(directory)
         _check(directory, manifest, max(sizes))
         dev = manifest.text("dev")
-        of = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus.get("digest")]
-        of += [dev and dev.digest(), test.digest()]
+        recipe = [manifest.kind, manifest.config, manifest.tokenizer, manifest.corpus.get("digest")]
+        recipe += [dev and dev.digest(), test.digest()]
         for size, seed in product(sizes, range(1, seeds + 1)):
-            key = digest_of(json.dumps([*of, size, seed]).encode())
-            path = where / f"{own}{key}.json"
+            key = digest_of(json.dumps([*recipe, size, seed]).encode())
+            path = where / f"{code}{key}.json"
             needed.append(Training(name, directory, manifest, size, seed, path))
-    if stale := remove_stale(where, lambda p: bool(POINT.fullmatch(p)) and not p.startswith(own)):
+    if stale := remove_stale(where, lambda p: bool(POINT.fullmatch(p)) and not p.startswith(code)):
         note(f"{where}: {stale} outdated results removed (other version of mtkit or its libraries)")
     return sorted(needed, key=lambda training: training.size)
 
@@ -118,19 +118,19 @@ def _check(directory: Path, manifest: Manifest, largest: int) -> None:
 
 def complete(needed: Sequence[Training], material: Material, threads: int) -> Curve:
     """Run the trainings that are not stored yet, telling the time they need; return the curve."""
-    kept = [(training, training.point()) for training in needed]
-    points = [point for _, point in kept if point]
-    left = [training for training, point in kept if not point]
-    if left:
+    stored = [(training, training.point()) for training in needed]
+    points = [point for _, point in stored if point]
+    to_run = [training for training, point in stored if not point]
+    if to_run:
         megabytes = max(model_size(training.directory) for training in needed) / 1e6
         note(
             f"learning curve: {len(needed)} trainings, {len(points)} already done; about "
-            f"{_minutes(left, points)} left, {megabytes:,.0f} MB of disk needed meanwhile"
+            f"{_minutes(to_run, points)} left, {megabytes:,.0f} MB of disk needed meanwhile"
         )
-    for k, training in enumerate(left):
+    for k, training in enumerate(to_run):
         note(
-            f"{k + 1} of {len(left)}: {training.system}, {training.size:,} pairs, "
-            f"seed {training.seed}; about {_minutes(left[k:], points)} left"
+            f"{k + 1} of {len(to_run)}: {training.system}, {training.size:,} pairs, "
+            f"seed {training.seed}; about {_minutes(to_run[k:], points)} left"
         )
         point = carry_out(training, material.text, threads)
         training.keep(point)
@@ -147,10 +147,10 @@ def _minutes(trainings: Sequence[Training], points: Sequence[Point]) -> str:
 def expected(training: Training, points: Sequence[Point]) -> float:
     """Return the expected seconds, interpolated between other sizes and the model's training."""
     manifest = training.manifest
-    known = {0: 0.0, manifest.corpus["sentences"]: float(manifest.figures["seconds"])}
-    own = [p for p in points if p.system == training.system]
-    known |= {p.size: mean(q.seconds for q in own if q.size == p.size) for p in own}
-    return float(np.interp(training.size, sorted(known), [known[n] for n in sorted(known)]))
+    seconds = {0: 0.0, manifest.corpus["sentences"]: float(manifest.figures["seconds"])}
+    measured = [p for p in points if p.system == training.system]
+    seconds |= {p.size: mean(q.seconds for q in measured if q.size == p.size) for p in measured}
+    return float(np.interp(training.size, sorted(seconds), [seconds[n] for n in sorted(seconds)]))
 
 
 def carry_out(training: Training, test: Bitext, threads: int) -> Point:
@@ -176,13 +176,13 @@ def _train_smt(training: Training, corpus: Corpus, out: Path, threads: int) -> N
     from mtkit.smt.search.features import checked_weights
     from mtkit.smt.train import TrainConfig, train_smt
 
-    own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
+    saved, tokenizer = training.manifest.config, training.manifest.word_tokenizer
     file = training.directory / MANIFEST
-    known = {f.name: own[f.name] for f in fields(TrainConfig) if f.name in own}
-    known["limits"] = as_fields(Limits, own.get("limits"), file)
-    known["prune"] = tuple(own.get("prune") or ())
-    config = as_fields(TrainConfig, known, file)
-    train_smt(corpus, tokenizer, config, checked_weights(own.get("weights"), file), out, threads)
+    options = {f.name: saved[f.name] for f in fields(TrainConfig) if f.name in saved}
+    options["limits"] = as_fields(Limits, saved.get("limits"), file)
+    options["prune"] = tuple(saved.get("prune") or ())
+    config = as_fields(TrainConfig, options, file)
+    train_smt(corpus, tokenizer, config, checked_weights(saved.get("weights"), file), out, threads)
 
 
 def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> None:
@@ -190,9 +190,9 @@ def _train_nmt(training: Training, corpus: Corpus, out: Path, threads: int) -> N
     from mtkit.nmt.recipe import TrainConfig
     from mtkit.nmt.training.build import train_nmt
 
-    own, tokenizer = training.manifest.config, training.manifest.word_tokenizer
-    known = {f.name: own[f.name] for f in fields(TrainConfig) if f.name in own}
-    config = as_fields(TrainConfig, known, training.directory / MANIFEST)
+    saved, tokenizer = training.manifest.config, training.manifest.word_tokenizer
+    options = {f.name: saved[f.name] for f in fields(TrainConfig) if f.name in saved}
+    config = as_fields(TrainConfig, options, training.directory / MANIFEST)
     pairs = training.manifest.corpus["sentences"]
     set_threads(threads)
     train_nmt(corpus, tokenizer, for_sample(config, pairs, training.seed), out)
@@ -209,5 +209,5 @@ def for_sample(config: TrainConfig, pairs: int, seed: int) -> Recipe:
     config = replace(config, vocabulary=0, updates=0, seed=seed)
     if config.preset not in {suited(pairs), suited(pairs, passes=0)}:
         return config
-    usual, own = asdict(preset(config.preset)), asdict(config)
-    return {name: value for name, value in own.items() if value != usual[name]}
+    defaults, values = asdict(preset(config.preset)), asdict(config)
+    return {name: value for name, value in values.items() if value != defaults[name]}

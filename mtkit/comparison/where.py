@@ -126,20 +126,20 @@ def groupings(text: Text, outputs: Mapping[str, Sequence[Words]]) -> list[Groupi
 
     common = function_words(text.counts or Counter(w for words in text.reference for w in words))
     sources = [set(words) for words in text.source]
-    frequencies, every = ranges(FREQUENCIES), list[Grouping]()
-    if (known := text.counts) is not None:
-        seen = {word: frequencies[bisect(FREQUENCIES, n) - 1] for word, n in known.items()}
-        every.append(by_word("frequency", frequencies, lambda _, w: seen.get(w, frequencies[0])))
-    every.append(by_word("kind", KINDS, lambda s, word: kind_of(word, common, sources[s])))
+    frequencies, result = ranges(FREQUENCIES), list[Grouping]()
+    if (target_counts := text.counts) is not None:
+        bins = {word: frequencies[bisect(FREQUENCIES, n) - 1] for word, n in target_counts.items()}
+        result.append(by_word("frequency", frequencies, lambda _, w: bins.get(w, frequencies[0])))
+    result.append(by_word("kind", KINDS, lambda s, word: kind_of(word, common, sources[s])))
     if any(case_of(word) in ("upper", "title") for words in text.reference for word in words):
-        every.append(by_word("case", CASES, lambda _, word: case_of(word)))
+        result.append(by_word("case", CASES, lambda _, word: case_of(word)))
     if text.links is not None:
-        every.append(_grouping("jump", ranges(JUMPS), _jumps(text.reference, text.links), matched))
+        result.append(_grouping("jump", ranges(JUMPS), _jumps(text.reference, text.links), matched))
     if text.links is not None and (counts := text.source_counts) is not None:
         groups = [[bisect(FREQUENCIES, counts[w]) - 1 for w in words] for words in text.source]
-        right = {name: list(map(_right, text.links, of)) for name, of in matched.items()}
-        every.append(_grouping("source frequency", frequencies, groups, right))
-    return every
+        right = {name: list(map(_right, text.links, places)) for name, places in matched.items()}
+        result.append(_grouping("source frequency", frequencies, groups, right))
+    return result
 
 
 def function_words(counts: Counter[str]) -> set[str]:
@@ -184,8 +184,8 @@ def matches(reference: Words, output: Words) -> list[int]:
     places = defaultdict(list)
     for at, word in enumerate(reference):
         places[word].append(at)
-    free = {word: iter(at) for word, at in places.items()}
-    return [next(free.get(word, iter(())), -1) for word in output]
+    unused = {word: iter(at) for word, at in places.items()}
+    return [next(unused.get(word, iter(())), -1) for word in output]
 
 
 # --- groups
@@ -209,40 +209,40 @@ def _grouping(
     words = _count(groups, G)
     systems, shares = {}, {}
     for name, places in right.items():
-        got = [[of[at] for at in line if at >= 0] for of, line in zip(groups, places, strict=True)]
-        matched = _count(got, G)
+        hits = [[row[i] for i in line if i >= 0] for row, line in zip(groups, places, strict=True)]
+        matched = _count(hits, G)
         recall = shares[name] = _shares(matched, words)
         if of_outputs is None:
             systems[name] = [Accuracy(None, r, None) for r in _intervals(recall)]
         else:
-            own = _count(of_outputs[name], G)
-            precision, f1 = _shares(matched, own), _shares(2 * matched, words + own)
+            produced = _count(of_outputs[name], G)
+            precision, f1 = _shares(matched, produced), _shares(2 * matched, words + produced)
             shares[name] = f1
             sides = zip(*map(_intervals, (precision, recall, f1)), strict=True)
             systems[name] = [Accuracy(p and p.value, r, f) for p, r, f in sides]
-    every = combinations(shares, 2)
-    differences = [Difference(a, b, _intervals(shares[a] - shares[b])) for a, b in every]
+    pairs = combinations(shares, 2)
+    differences = [Difference(a, b, _intervals(shares[a] - shares[b])) for a, b in pairs]
     measure = "recall" if of_outputs is None else "F1"
     return Grouping(by, list(labels), words.sum(0).tolist(), systems, measure, differences)
 
 
 def _count(groups: Groups, G: int) -> Counts:
     """Number of words of each sentence and group, int64 (N, G)."""
-    return np.array([np.bincount([g for g in of if g >= 0], minlength=G) for of in groups])
+    return np.array([np.bincount([g for g in line if g >= 0], minlength=G) for line in groups])
 
 
 def _jumps(reference: Sequence[Words], links: Sequence[Links]) -> Groups:
     """Return the group of each reference word by its jump (see the head), −1 if it is unaligned."""
     jumps = []
-    for words, of in zip(reference, links, strict=True):
-        places = defaultdict(list)
-        for i, j in of:
-            places[j].append(i)
+    for words, line_links in zip(reference, links, strict=True):
+        positions = defaultdict(list)
+        for i, j in line_links:
+            positions[j].append(i)
         before, groups = range(0), [-1] * len(words)
-        for j, at in sorted(places.items()):
-            shared = any(i in before for i in at)
-            groups[j] = bisect(JUMPS, 0 if shared else abs(min(at) - before.stop)) - 1
-            before = range(min(at), max(at) + 1)
+        for j, aligned in sorted(positions.items()):
+            overlaps = any(i in before for i in aligned)
+            groups[j] = bisect(JUMPS, 0 if overlaps else abs(min(aligned) - before.stop)) - 1
+            before = range(min(aligned), max(aligned) + 1)
         jumps.append(groups)
     return jumps
 
@@ -259,20 +259,20 @@ def _shares(part: Counts, whole: Counts) -> Floats:
 
     NaN if there are no words.
     """
-    sentences = draws(len(whole))
+    resamples = draws(len(whole))
     with np.errstate(invalid="ignore"):
-        drawn = (sentences @ part) / (sentences @ whole)
+        drawn = (resamples @ part) / (resamples @ whole)
         return np.vstack([part.sum(0) / whole.sum(0), drawn])
 
 
 def _intervals(figures: Floats) -> list[Interval | None]:
     """Return the interval of each group. figures: (1 + RESAMPLES, G), see ``_shares``."""
 
-    def of(value: float, drawn: Floats) -> Interval | None:
+    def interval_of(value: float, drawn: Floats) -> Interval | None:
         # A resample without words of the group has no figure.
         return None if np.isnan(value) else interval(value, drawn[~np.isnan(drawn)])
 
-    return [of(column[0], column[1:]) for column in figures.T]
+    return [interval_of(column[0], column[1:]) for column in figures.T]
 
 
 # --- n-grams
@@ -299,10 +299,10 @@ class Ngrams:
 
 def ngrams(references: Sequence[Words], outputs: Mapping[str, Sequence[Words]]) -> list[Ngrams]:
     """Return the distinctive n-grams of each system against each other one."""
-    wanted = [_ngrams_of(words) for words in references]
-    total = _sum(wanted)
+    expected = [_ngrams_of(words) for words in references]
+    total = _sum(expected)
     matched = {
-        name: _sum(map(and_, map(_ngrams_of, output), wanted)) for name, output in outputs.items()
+        name: _sum(map(and_, map(_ngrams_of, output), expected)) for name, output in outputs.items()
     }
     both_ways = []
     for (ahead, a), (behind, b) in permutations(matched.items(), 2):

@@ -57,9 +57,9 @@ def draws(N: int, block: int = 1) -> Floats:
     block: number of consecutive sentences drawn together; the first follows the last.
     """
     rng = np.random.default_rng(SEED)
-    first = rng.multinomial(-(-N // block), [1 / N] * N, RESAMPLES)
-    reach = np.cumsum(np.pad(first, ((0, 0), (block, 0)), mode="wrap"), axis=1)
-    counts = reach[:, block:] - reach[:, :-block]
+    starts = rng.multinomial(-(-N // block), [1 / N] * N, RESAMPLES)
+    cumulative = np.cumsum(np.pad(starts, ((0, 0), (block, 0)), mode="wrap"), axis=1)
+    counts = cumulative[:, block:] - cumulative[:, :-block]
     return np.asarray(counts / counts.sum(1, keepdims=True))
 
 
@@ -85,19 +85,19 @@ def over_seeds(v: Floats, resampled: Floats, blocks: int = MANY) -> Floats:
     mean = resampled.mean(1)
     if S == 1 and blocks >= MANY:
         return np.asarray(mean)
-    of_A, of_B = S - 1 or MANY, max(1, blocks - 1)  # degrees of freedom
+    ν_A, ν_B = S - 1 or MANY, max(1, blocks - 1)  # degrees of freedom
     with np.errstate(invalid="ignore"):  # NaN where a seed has no figure
         B = mean.var(0)
         A = v.var(0, ddof=1) / S if S > 1 else np.zeros_like(B)
         C = (resampled.var(0).mean(0) - B) / (S - 1) if S > 1 else A
-        of_seeds = np.maximum(A - C, 0)
-        ν = (of_seeds + B) ** 2 / np.maximum(A**2 / of_A + B**2 / of_B, TINY)
-    ν = np.clip(np.nan_to_num(ν, nan=1), min(of_A, of_B), MANY).astype(int)
+        seed_variance = np.maximum(A - C, 0)
+        ν = (seed_variance + B) ** 2 / np.maximum(A**2 / ν_A + B**2 / ν_B, TINY)
+    ν = np.clip(np.nan_to_num(ν, nan=1), min(ν_A, ν_B), MANY).astype(int)
     rng = np.random.default_rng(SEED)
     g = rng.standard_normal((R, *[1] * (v.ndim - 1)))
     χ2 = np.cumsum(rng.standard_normal((R, MANY)) ** 2, axis=1)[:, ν - 1]
     centre = mean.mean(0)
-    return np.asarray(centre + (mean - centre + g * np.sqrt(of_seeds)) * np.sqrt(ν / χ2))
+    return np.asarray(centre + (mean - centre + g * np.sqrt(seed_variance)) * np.sqrt(ν / χ2))
 
 
 def ends(resamples: Floats) -> tuple[Floats, Floats]:

@@ -82,7 +82,7 @@ def perplexity(values: Sequence[LogProbability | None], question: Question) -> P
     scored = [v for v in values if v is not None and not math.isnan(v.value)]
     possible = [v for v in scored if v.value > -math.inf]
     tokens, oov = sum(v.tokens for v in scored), sum(v.oov for v in scored)
-    known = [v.known for v in scored if v.known is not None]
+    logs = [v.known for v in scored if v.known is not None]
     notes = []
     if missing := len(values) - len(scored):
         notes.append(f"{missing} of {len(values)} sentences have no value and are left out")
@@ -91,9 +91,9 @@ def perplexity(values: Sequence[LogProbability | None], question: Question) -> P
         others = perplexity_of([v.value for v in possible], sum(v.tokens for v in possible))
         notes.append(note if others is None else f"{note}; over the others it is {others:.2f}")
     value = perplexity_of([v.value for v in scored], tokens)
-    without_oov = perplexity_of(known, tokens - oov) if len(known) == len(scored) else None
-    given = any(v.given_length for v in scored)
-    return Perplexity(value, without_oov, tokens, oov, question, "; ".join(notes), given)
+    without_oov = perplexity_of(logs, tokens - oov) if len(logs) == len(scored) else None
+    given_length = any(v.given_length for v in scored)
+    return Perplexity(value, without_oov, tokens, oov, question, "; ".join(notes), given_length)
 
 
 def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability | None]]:
@@ -103,7 +103,7 @@ def by_question(scores: Sequence[Score]) -> dict[Question, list[LogProbability |
         "P(x|y)": [score.channel for score in scores],
         "P(y|x)": [score.direct for score in scores],
     }
-    return {question: p for question, p in answers.items() if any(of is not None for of in p)}
+    return {question: p for question, p in answers.items() if any(v is not None for v in p)}
 
 
 def perplexities(scores: Sequence[Score]) -> dict[Question, Perplexity]:
@@ -124,10 +124,10 @@ def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
 
     of: perplexities for one question by name. same_tokens: whether the models have the same tokens.
     """
-    given = [name for name, p in of.items() if p.given_length]
+    with_length = [name for name, p in of.items() if p.given_length]
     reasons = [
         *["the tokens differ"] * (not same_tokens),
-        *[f"{', '.join(given)} knows the number of words"] * (0 < len(given) < len(of)),
+        *[f"{', '.join(with_length)} knows the number of words"] * (0 < len(with_length) < len(of)),
         *["their unknown words differ"] * (len({p.oov for p in of.values()}) > 1),
     ]
     if not reasons:
@@ -197,18 +197,18 @@ def judge(
     by_model = {}
     sides = [system.tokenize([pair[k] for pair in pairs]) for k in (0, 1)]
     for question, values in by_question(scores or system.score(pairs)).items():
-        source = question == "P(x|y)"
-        tokens, other = sides if source else sides[::-1]
+        of_source = question == "P(x|y)"
+        tokens, other = sides if of_source else sides[::-1]
         by_token = [value.by_token for value in values if value and value.by_token]
-        orders = [of.order for of in by_token if of.order is not None]
+        orders = [arrays.order for arrays in by_token if arrays.order is not None]
         lengths = [len(words) + 1 for words in tokens]
-        assert [len(of.log_p) for of in by_token] == lengths, "a token without a value"
+        assert [len(arrays.log_p) for arrays in by_token] == lengths, "a token without a value"
         words = [word for words in tokens for word in (*words, END)]
-        log_p, is_oov = (np.concatenate(of) for of in list(zip(*by_token, strict=True))[:2])
+        log_p, is_oov = (np.concatenate(arrays) for arrays in list(zip(*by_token, strict=True))[:2])
         begin, unpaid = np.cumsum([0, *lengths]), np.zeros(len(words))
-        unpaid[is_oov] = system.spell(list(compress(words, is_oov)), source)
+        unpaid[is_oov] = system.spell(list(compress(words, is_oov)), of_source)
         if (p := perplexity(values, question)).given_length:
-            unpaid[begin[1:] - 1] = _of_lengths(tokens, other)
+            unpaid[begin[1:] - 1] = _length_log_p(tokens, other)
         characters = np.array([len(tokenizer.detokenize(line)) + 1 for line in tokens])
         bits = _bits_per_character(log_p + unpaid, int(characters.sum()))
         p = replace(p, bits_per_character=bits)
@@ -217,10 +217,10 @@ def judge(
     return by_model
 
 
-def _of_lengths(tokens: Sequence[Words], other: Sequence[Words]) -> list[float]:
+def _length_log_p(tokens: Sequence[Words], other: Sequence[Words]) -> list[float]:
     """ln P(J|I) of each sentence of J ``tokens`` given I words of the ``other`` side, at least 1.
 
-    >>> [round(math.exp(of), 3) for of in _of_lengths([["a"], ["b", "c", "d"]], [["x"], ["y"]])]
+    >>> [round(math.exp(p), 3) for p in _length_log_p([["a"], ["b", "c", "d"]], [["x"], ["y"]])]
     [0.271, 0.18]
     """
     I, J = ([max(1, len(words)) for words in other], list(map(len, tokens)))

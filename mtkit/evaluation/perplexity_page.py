@@ -87,8 +87,8 @@ def grids(models: Sequence[Measured]) -> list[Grid]:
         notes += [f"{name}, {question}: {p.note}." for name, p in answers.items() if p.note]
         texts = {tuple(j.words) for j in judged.values()}
         notes += filter(None, [only_bits(answers, same_tokens=len(texts) < 2)])
-    every: Columns[Perplexity] = [("Of", lambda p: Cell(p.question)), *columns(4)]
-    return [table(TITLE, rows, every, notes, first="Model"), *split_grids(models)]
+    all_columns: Columns[Perplexity] = [("Of", lambda p: Cell(p.question)), *columns(4)]
+    return [table(TITLE, rows, all_columns, notes, first="Model"), *split_grids(models)]
 
 
 def missing(models: Sequence[Measured]) -> list[str]:
@@ -98,19 +98,19 @@ def missing(models: Sequence[Measured]) -> list[str]:
 
 def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
     """Yield a table for each question and property: perplexity, and number of tokens below it."""
-    for question, (name, what) in product(MEANINGS, CAPTIONS.items()):
+    for question, (name, caption) in product(MEANINGS, CAPTIONS.items()):
         splits = [(m.name, m.splits[question]) for m in models if question in m.splits]
-        known = {model: split[name] for model, split in splits if name in split}
+        by_model = {model: split[name] for model, split in splits if name in split}
         # The labels of a shorter list of groups are the first ones of the longest list.
-        columns = zip_longest(*known.values(), fillvalue=Group("", 0, 0.0))
+        columns = zip_longest(*by_model.values(), fillvalue=Group("", 0, 0.0))
         filled = [groups for groups in columns if any(group.tokens for group in groups)]
         labels = [max(group.label for group in groups) for groups in filled]
         rows = [
             [Cell(model), *(number(g.perplexity, 1, f"{g.tokens:,}") for g in groups)]
-            for model, groups in zip(known, zip(*filled, strict=True), strict=True)
+            for model, groups in zip(by_model, zip(*filled, strict=True), strict=True)
         ]
         if rows:
-            yield Grid(f"{question} by {what}: perplexity, tokens", ("Model", *labels), rows)
+            yield Grid(f"{question} by {caption}: perplexity, tokens", ("Model", *labels), rows)
 
 
 # --- token by token
@@ -143,8 +143,8 @@ def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
         Text(number(value).text + "*" * oov, next(style for high, style in STYLES if value <= high))
         for value, oov in zip(bits, judged.is_oov[span].tolist(), strict=True)
     ]
-    whole = number(perplexity_of(judged.log_p[span].tolist(), len(bits))).text
-    yield [label, Text(whole, "bold"), *cells]
+    perplexity = number(perplexity_of(judged.log_p[span].tolist(), len(bits))).text
+    yield [label, Text(perplexity, "bold"), *cells]
     if judged.order is not None:
         orders = [Text(str(order), "dim") for order in judged.order[span].tolist()]
         yield [Text("        n-gram", "dim"), Text(), *orders]
@@ -155,7 +155,7 @@ def _print_block(side: str, words: Sequence[str], rows: list[list[Text]], consol
     first = Text(side, "dim"), Text("perplexity", "bold")
     head = [*first, *(Text(visible(word)) for word in words)]
     lines = [head, *rows]
-    widths = [max(cell_len(cell.plain) for cell in of) + GAP for of in zip(*lines, strict=True)]
+    widths = [max(cell_len(cell.plain) for cell in col) + GAP for col in zip(*lines, strict=True)]
     begin = 1
     while begin < len(head):
         end, used = begin + 1, widths[0] + widths[begin]
@@ -225,10 +225,10 @@ def as_html(models: Sequence[Measured]) -> str:
 
 
 def _view(models: Sequence[Measured], names: Sequence[str]) -> TextView:
-    spoken = [(q, m.name, m.judged[q]) for q in MEANINGS for m in models if q in m.judged]
-    spans = list(islice(zip(*(judged.spans for *_, judged in spoken), strict=True), LINES))
+    entries = [(q, m.name, m.judged[q]) for q in MEANINGS for m in models if q in m.judged]
+    spans = list(islice(zip(*(judged.spans for *_, judged in entries), strict=True), LINES))
     sentences = [
-        [_row(*of, span) for of, span in zip(spoken, at, strict=True)] for at in spans
+        [_row(*entry, span) for entry, span in zip(entries, row, strict=True)] for row in spans
     ]  # fmt: skip
     return TextView(
         ", ".join(map(str, models[0].files)),
@@ -236,7 +236,7 @@ def _view(models: Sequence[Measured], names: Sequence[str]) -> TextView:
         draw_all(_charts(models), names),
         grids(models),
         missing(models),
-        len(spoken[0][2].begin) - 1,
+        len(entries[0][2].begin) - 1,
         sentences,
     )
 
@@ -249,8 +249,8 @@ def _row(question: str, name: str, judged: Judged, span: slice) -> Row:
         Token(word, number(b).text + "*" * oov, round(min(HEAT * b, HOTTEST), 1), str(order))
         for word, b, oov, order in marked
     ]
-    whole = number(perplexity_of(judged.log_p[span].tolist(), len(bits))).text
-    return Row(name, question, whole, tokens)
+    perplexity = number(perplexity_of(judged.log_p[span].tolist(), len(bits))).text
+    return Row(name, question, perplexity, tokens)
 
 
 def _findings(models: Sequence[Measured]) -> list[str]:
@@ -291,5 +291,5 @@ def _charts(models: Sequence[Measured]) -> list[Chart]:
 
 
 def _points(groups: Sequence[Group], labels: Sequence[str]) -> tuple[tuple[float, float], ...]:
-    known = ((g.label, g.perplexity) for g in groups if g.label in labels)
-    return tuple((float(labels.index(of)), p) for of, p in known if p and p < math.inf)
+    figures = ((g.label, g.perplexity) for g in groups if g.label in labels)
+    return tuple((float(labels.index(label)), p) for label, p in figures if p and p < math.inf)

@@ -94,9 +94,9 @@ def significance(systems: Mapping[str, Statistics]) -> list[Pair]:
     tested = list[Pair]()
     for metric in metrics:
         if metric not in UNTESTED:
-            having = [name for name, s in systems.items() if metric in s.rows]
-            every = combinations(having, 2)
-            tested += corrected([_tested(a, b, metric, systems) for a, b in every])
+            names = [name for name, s in systems.items() if metric in s.rows]
+            pairs = combinations(names, 2)
+            tested += corrected([_tested(a, b, metric, systems) for a, b in pairs])
     order = list(combinations(systems, 2))
     return sorted(tested, key=lambda pair: order.index((pair.a, pair.b)))
 

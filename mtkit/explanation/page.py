@@ -73,7 +73,7 @@ def view(explanation: Explanation) -> View:
         heat, remarks, grids = None, list[str](), [_derivation(explanation, reasons)]
         grids += [_scores(reasons), _words(reasons), _terms(reasons)]
         supported = zip(reasons.phrases, explanation.support, strict=False)  # no support if missing
-        evidence = [(_count(*pair), pair[1].shown) for pair in supported]
+        evidence = [(_support_text(*pair), pair[1].shown) for pair in supported]
     elif isinstance(reasons, PoolReasons):
         heat, remarks, evidence = None, [], []
         grids = [_candidates(reasons), _features(reasons)]
@@ -84,10 +84,10 @@ def view(explanation: Explanation) -> View:
         if reasons.put_back:
             words = ", ".join(reasons.put_back)
             remarks.append(f"Restored, as the network dropped it: {words}.")
-        close = explanation.neighbours
-        cosines = ", ".join(f"{neighbour.cosine:.3f}" for neighbour in close)
+        neighbours = explanation.neighbours
+        cosines = ", ".join(f"{neighbour.cosine:.3f}" for neighbour in neighbours)
         heading = f"Similar training sentences, by the encoder (cosine {cosines}):"
-        evidence = [(heading, [neighbour.pair for neighbour in close])] if close else []
+        evidence = [(heading, [neighbour.pair for neighbour in neighbours])] if neighbours else []
     if explanation.missing:
         remarks.append(f"Its training text cannot be searched: {explanation.missing}.")
     title = f"{explanation.name}, {KINDS[explanation.kind]}"
@@ -99,11 +99,11 @@ def view(explanation: Explanation) -> View:
 
 def _derivation(explanation: Explanation, reasons: PhraseReasons) -> Grid:
     names = [Cell(" ".join(phrase.target), COPIED * phrase.copied) for phrase in reasons.phrases]
-    counted = zip_longest(reasons.phrases, (support.pairs for support in explanation.support))
+    with_counts = zip_longest(reasons.phrases, (support.pairs for support in explanation.support))
     return table(
         "Phrases in target order: source phrase, its word numbers, order relative to the phrase "
         "before, and number of training pairs that contain both phrases.",
-        zip(names, counted, strict=True),
+        zip(names, with_counts, strict=True),
         [
             ("Source", lambda row: Cell(" ".join(row[0].source))),
             ("Words", lambda row: _span(*row[0].span)),
@@ -119,7 +119,7 @@ def _span(begin: int, end: int) -> Cell:
     return Cell(f"{begin + 1}–{end}" if begin + 1 < end else f"{end}", number=begin + 1)
 
 
-def _count(phrase: Phrase, support: Support) -> str:
+def _support_text(phrase: Phrase, support: Support) -> str:
     n = support.pairs
     counted = f"{n:,} training pairs contain both; the shortest:"
     if n <= 1:
@@ -199,10 +199,10 @@ def spelled(piece: str) -> str:
 
 
 def _pieces(reasons: SubwordReasons) -> Grid:
-    def looked_at(t: int, at: int | None) -> Cell:
-        if at is None or reasons.attention is None:
+    def attended(t: int, i: int | None) -> Cell:
+        if i is None or reasons.attention is None:
             return Cell("–")
-        return Cell(spelled(reasons.source[at]), f"{reasons.attention[t][at]:.2f}")
+        return Cell(spelled(reasons.source[i]), f"{reasons.attention[t][i]:.2f}")
 
     return Grid(
         "Each subword with its probability, the source subword with the highest attention weight, "
@@ -213,7 +213,7 @@ def _pieces(reasons: SubwordReasons) -> Grid:
                 Cell(spelled(piece.text), f"{piece.copied}, {COPIED}" if piece.copied else ""),
                 number(piece.log_p, 2),
                 number(math.exp(piece.log_p), 3),
-                looked_at(t, piece.looked_at),
+                attended(t, piece.looked_at),
                 *(Cell(spelled(rival.text), f"{rival.p:.3f}", rival.p) for rival in piece.rivals),
             ]
             for t, piece in enumerate(reasons.pieces)
@@ -248,9 +248,9 @@ def _candidates(reasons: PoolReasons) -> Grid:
     proposers = [s for s in systems if any(s in y.places for y in reasons.candidates)]
     first = reasons.candidates[:CANDIDATES]
 
-    def added(y: Candidate, system: str) -> Cell:
-        own = [t.product for t in y.terms if t.feature.rpartition(".")[0] == system]
-        return number(sum(own), 2)
+    def contribution(y: Candidate, system: str) -> Cell:
+        products = [t.product for t in y.terms if t.feature.rpartition(".")[0] == system]
+        return number(sum(products), 2)
 
     return Grid(
         f"The first {len(first)} of {len(reasons.candidates)} candidates: their ranks in the "
@@ -260,7 +260,7 @@ def _candidates(reasons: PoolReasons) -> Grid:
             [
                 Cell(y.text),
                 *(number(None if (k := y.places.get(n)) is None else k + 1, 0) for n in proposers),
-                *(added(y, system) for system in systems),
+                *(contribution(y, system) for system in systems),
                 number(y.score, 2),
             ]
             for y in first

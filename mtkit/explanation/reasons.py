@@ -66,13 +66,13 @@ def with_evidence(
     directory: Path, system: System, sentences: Sequence[str], reasons: Sequence[Reasons]
 ) -> list[Explanation]:
     """Return the reasons for each sentence with evidence from the training text of ``system``."""
-    known, missing = list[TrainingPair](), ""
+    pairs, missing = list[TrainingPair](), ""
     try:
-        known = training_pairs(directory)
+        pairs = training_pairs(directory)
     except InputError as error:
         missing = str(error)
-    support = _support(system, reasons, known)
-    neighbours = _neighbours(system, sentences, reasons, known)
+    support = _support(system, reasons, pairs)
+    neighbours = _neighbours(system, sentences, reasons, pairs)
     return [
         Explanation(system.kind, str(directory), *evidence, missing)
         for evidence in zip(reasons, support, neighbours, strict=True)
@@ -94,7 +94,7 @@ def as_object(sentence: str, explanations: Sequence[Explanation]) -> dict[str, A
 
 
 def _support(
-    system: System, reasons: Sequence[Reasons], known: Sequence[TrainingPair]
+    system: System, reasons: Sequence[Reasons], corpus: Sequence[TrainingPair]
 ) -> list[list[Support]]:
     """Return, for each phrase of each sentence, the training pairs that contain both its sides.
 
@@ -106,32 +106,32 @@ def _support(
         """Join tokens with a space around each, so that adjacent tokens are a substring."""
         return f" {' '.join(tokens)} "
 
-    derivations = [of for of in reasons if known and isinstance(of, PhraseReasons)]
+    derivations = [reason for reason in reasons if corpus and isinstance(reason, PhraseReasons)]
     if not derivations:
         return [[] for _ in reasons]
-    texts = [tuple(map(spaced, system.tokenize([pair.source, pair.target]))) for pair in known]
+    texts = [tuple(map(spaced, system.tokenize([pair.source, pair.target]))) for pair in corpus]
 
     def support(phrase: Phrase) -> Support:
         source, target = spaced(phrase.source), spaced(phrase.target)
-        pairs = [p for p, (x, y) in zip(known, texts, strict=True) if source in x and target in y]
+        pairs = [p for p, (x, y) in zip(corpus, texts, strict=True) if source in x and target in y]
         return Support(len(pairs), nsmallest(SHOWN, pairs, key=lambda pair: len(pair.source)))
 
-    return [[support(phrase) for phrase in of.phrases] for of in derivations]
+    return [[support(phrase) for phrase in reason.phrases] for reason in derivations]
 
 
 def _neighbours(
     system: System, sentences: Sequence[str], reasons: Sequence[Reasons],
-    known: Sequence[TrainingPair],
+    pairs: Sequence[TrainingPair],
 ) -> list[list[Neighbour]]:  # fmt: skip
     """Return the training pairs whose sources are closest to each sentence, for a neural system."""
-    if not any(isinstance(of, SubwordReasons) for of in reasons):
+    if not any(isinstance(reason, SubwordReasons) for reason in reasons):
         return [[] for _ in sentences]
     from mtkit.nmt.encode import nearest
     from mtkit.nmt.system import NmtSystem
 
     assert isinstance(system, NmtSystem)
-    at, cosine = nearest(system, sentences, [pair.source for pair in known], SHOWN)
+    indices, cosine = nearest(system, sentences, [pair.source for pair in pairs], SHOWN)
     return [
-        [Neighbour(known[i], c) for i, c in zip(places, cosines, strict=True)]
-        for places, cosines in zip(at.tolist(), cosine.tolist(), strict=True)
+        [Neighbour(pairs[i], c) for i, c in zip(rows, cosines, strict=True)]
+        for rows, cosines in zip(indices.tolist(), cosine.tolist(), strict=True)
     ]

@@ -165,8 +165,8 @@ def _middles(n: int) -> Place:
 def _hides(chart: Chart) -> bool:
     """Whether a linear axis hides small values that a logarithmic one shows."""
     highest = [max(y for _, y in line.points) for line in chart.lines]
-    everything = [y for line in chart.lines for _, *ys in (*line.points, *line.band) for y in ys]
-    return not chart.log and min(everything) > 0 and max(highest) > HIDDEN * min(highest)
+    values = [y for line in chart.lines for _, *ys in (*line.points, *line.band) for y in ys]
+    return not chart.log and min(values) > 0 and max(highest) > HIDDEN * min(highest)
 
 
 def spread(places: Sequence[float]) -> list[float]:
@@ -209,11 +209,11 @@ def _axis(
     """
     low, high = min(values), max(values)
     marks = log_ticks(low, high) if log else ticks(min(0.0, low), high)
-    grows: Place = math.log if log else float
+    scale: Place = math.log if log else float
     top = high if snug and high > marks[0] else marks[-1]
-    first, last = grows(marks[0]), grows(top)
+    first, last = scale(marks[0]), scale(top)
     shown = [mark for mark in marks if mark <= top * (1 + 1e-9)]
-    return shown, lambda v: round(start + (end - start) * (grows(v) - first) / (last - first), 2)
+    return shown, lambda v: round(start + (end - start) * (scale(v) - first) / (last - first), 2)
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -183,8 +183,8 @@ def tokens(text: str) -> str:
 
 def headings(page: str) -> list[tuple[str, Markup]]:
     """Return id and text of each h2 heading of a page."""
-    found = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', page, re.DOTALL)
-    return [(name, Markup(heading)) for name, heading in found]  # noqa: S704 (escaped already)
+    matches = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', page, re.DOTALL)
+    return [(name, Markup(heading)) for name, heading in matches]  # noqa: S704 (escaped already)
 
 
 def title_of(caption: str) -> str:

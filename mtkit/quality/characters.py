@@ -47,7 +47,7 @@ _TAG = re.compile(
     rb"</?[A-Za-z][\w:.-]*(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<>\n]*\"|'[^'<>\n]*'))*\s*/?>"
 )
 _ENTITY = re.compile(rb"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_NAMED = {name[:-1].encode() for name in html.entities.html5 if name.endswith(";")}
+_ENTITY_NAMES = {name[:-1].encode() for name in html.entities.html5 if name.endswith(";")}
 
 PATTERNS = {  # kind → pattern, and byte strings one of which is in every match
     "nul": (re.compile(rb"\x00"), (b"\x00",)),
@@ -71,9 +71,9 @@ def check_characters(split: str, side: Side) -> Iterator[Finding]:
         yield from _finding(kind, split, side, side.holds(pattern, first))
     yield from _finding("control", split, side, _controls(side))
     entities = (m.start() for m in _ENTITY.finditer(side.data) if _is_entity(m[1]))
-    yield from _finding("entity", split, side, side.at(entities) if b"&" in side.data else _NONE)
-    yield from _marks(split, side)
-    yield from _finding("line-ends", split, side, _mixed(side))
+    yield from _finding("entity", split, side, side.at(entities) if b"&" in side.data else _NO_ROWS)
+    yield from _boms(split, side)
+    yield from _finding("line-ends", split, side, _rarer_line_ends(side))
 
 
 def tags(side: Side) -> dict[int, tuple[bytes, ...]]:
@@ -84,54 +84,54 @@ def tags(side: Side) -> dict[int, tuple[bytes, ...]]:
         rows = np.searchsorted(side.begin, [m.start() for m in matches], side="right") - 1
         for row, match in zip(rows.tolist(), matches, strict=True):
             lines.setdefault(row, []).append(match[0])
-    return {row: tuple(sorted(some)) for row, some in lines.items()}
+    return {row: tuple(sorted(line_tags)) for row, line_tags in lines.items()}
 
 
-_NONE = np.empty(0, np.int64)
+_NO_ROWS = np.empty(0, np.int64)
 
 
 def _controls(side: Side) -> Int64:
     """Return the lines, from 0, with control characters; a fast test comes first."""
     data = side.data
-    ascii_ones = len(data.translate(None, _ASCII_CONTROLS)) < len(data)
-    if not ascii_ones and data.count(b"\r") == data.count(b"\r\n"):
+    has_ascii_controls = len(data.translate(None, _ASCII_CONTROLS)) < len(data)
+    if not has_ascii_controls and data.count(b"\r") == data.count(b"\r\n"):
         return side.holds(_C1, (b"\xc2",))
     return np.union1d(side.holds(_CONTROL), side.holds(_C1))
 
 
 def _is_entity(name: bytes) -> bool:
-    return name.startswith(b"#") or name in _NAMED
+    return name.startswith(b"#") or name in _ENTITY_NAMES
 
 
 def _finding(kind: str, split: str, side: Side, rows: Int64) -> Iterator[Finding]:
     if len(rows):
-        shown = quoted(rows, side.lines)
-        yield Finding(kind, split, side.path.name, numbers(rows), len(side), shown)
+        examples = quoted(rows, side.lines)
+        yield Finding(kind, split, side.path.name, numbers(rows), len(side), examples)
 
 
 def _encoding(split: str, side: Side) -> Finding:
     lines = np.unique([line for line, _, _ in side.bad]).astype(np.int64)
     line, byte, value = side.bad[0]
     detail = f"{len(side.bad):,} bytes; the first 0x{value:02x} in line {line}, byte {byte}"
-    shown = quoted(lines - 1, side.lines)
-    return Finding("encoding", split, side.path.name, lines, len(side), shown, detail, side.bad)
+    examples = quoted(lines - 1, side.lines)
+    return Finding("encoding", split, side.path.name, lines, len(side), examples, detail, side.bad)
 
 
-def _marks(split: str, side: Side) -> Iterator[Finding]:
+def _boms(split: str, side: Side) -> Iterator[Finding]:
     """Yield the findings of byte order marks, at the beginning of the file and elsewhere."""
     if BOM not in side.data:
         return
     starts = [m.start() for m in re.finditer(BOM, side.data)]
     if starts[0] == 0:
         yield Finding("bom", split, side.path.name, np.ones(1, np.int64), len(side))
-    yield from _finding("bom-inside", split, side, side.at(at for at in starts if at))
+    yield from _finding("bom-inside", split, side, side.at(start for start in starts if start))
 
 
-def _mixed(side: Side) -> Int64:
+def _rarer_line_ends(side: Side) -> Int64:
     r"""Return the lines, from 0, with the rarer one of the line ends ``\r\n`` and ``\n``."""
     if b"\r\n" not in side.data:
-        return _NONE
-    before = np.maximum(side.begin[1:] - 2, 0)
-    windows = np.frombuffer(side.data, np.uint8)[before] == ord("\r")
-    rare: Int64 = np.flatnonzero(windows if 2 * windows.sum() <= len(windows) else ~windows)
+        return _NO_ROWS
+    before_ends = np.maximum(side.begin[1:] - 2, 0)
+    is_crlf = np.frombuffer(side.data, np.uint8)[before_ends] == ord("\r")
+    rare: Int64 = np.flatnonzero(is_crlf if 2 * is_crlf.sum() <= len(is_crlf) else ~is_crlf)
     return rare

@@ -72,8 +72,8 @@ class _Pairs:
         for split, (source, target) in self.texts.items():
             rows = rows_of(mask[self.rows(split)])
             if len(rows):
-                shown = quoted(rows, source.lines, target.lines)
-                yield Finding(kind, split, split, numbers(rows), len(source), shown)
+                examples = quoted(rows, source.lines, target.lines)
+                yield Finding(kind, split, split, numbers(rows), len(source), examples)
 
 
 def read_sides(
@@ -86,7 +86,7 @@ def read_sides(
     several pairs begin on one line, pairs are counted from 1.
     """
     texts = {
-        split: (Side.read(a), Side.read(b)) if a != b else _both(a, languages, file_format)
+        split: (Side.read(a), Side.read(b)) if a != b else _read_both(a, languages, file_format)
         for split, (a, b) in files.items()
     }
     for side in (side for sides in texts.values() for side in sides):
@@ -95,15 +95,15 @@ def read_sides(
     return texts
 
 
-def _both(path: Path, languages: tuple[str, str] | None, file_format: str) -> Sides:
+def _read_both(path: Path, languages: tuple[str, str] | None, file_format: str) -> Sides:
     choice = Choice(path, languages)
-    *texts, of = bilingual.read_choice(path, choice, file_format)
-    places = None if choice.numbers is None else np.array(choice.numbers, np.int64)
+    *texts, names = bilingual.read_choice(path, choice, file_format)
+    begins = None if choice.numbers is None else np.array(choice.numbers, np.int64)
     source, target = (
         Side.of(
-            path.with_name(f"{path.name}:{name}"), "".join(f"{y}\n" for y in lines).encode(), places
+            path.with_name(f"{path.name}:{name}"), "".join(f"{y}\n" for y in lines).encode(), begins
         )
-        for name, lines in zip(of if all(of) else ROLES, texts, strict=True)
+        for name, lines in zip(names if all(names) else ROLES, texts, strict=True)
     )
     return source, target
 
@@ -150,9 +150,9 @@ def _by_side(split: str, sides: Sides) -> Iterator[Finding]:
         yield from check_characters(split, side)
         script, rows = unspaced(side.lines)
         if script:
-            name, shown = side.path.name, quoted(rows, side.lines)
-            where = numbers(rows)
-            yield Finding("unspaced", split, name, where, len(side), shown, f"{script}, a sample")
+            name, samples = side.path.name, quoted(rows, side.lines)
+            lines = numbers(rows)
+            yield Finding("unspaced", split, name, lines, len(side), samples, f"{script}, a sample")
 
 
 def _unequal(split: str, sides: Sides, tokenizer: Tokenizer) -> Finding:
@@ -163,9 +163,9 @@ def _unequal(split: str, sides: Sides, tokenizer: Tokenizer) -> Finding:
     lines = np.concatenate([np.empty(0, np.int64), *rows])
     detail = f"{source.path.name} has {len(source):,} lines, {target.path.name} {len(target):,}; "
     detail += _where(slips, sides) or "they differ too much to say where"
-    shown = quoted(lines - 1, sides[longer].lines)
+    examples = quoted(lines - 1, sides[longer].lines)
     name = sides[longer].path.name
-    return Finding("unequal", split, name, lines, len(sides[longer]), shown, detail)
+    return Finding("unequal", split, name, lines, len(sides[longer]), examples, detail)
 
 
 def _slips(sides: Sides, tokenizer: Tokenizer) -> list[Slip]:
@@ -191,7 +191,7 @@ def _by_pair(
     pairs: _Pairs, tokenizer: Tokenizer, coverage: list[Unknown], notes: list[str]
 ) -> Iterator[Finding]:
     """Yield the findings about pairs; later checks skip the pairs that earlier ones marked."""
-    yield from _plain(pairs)
+    yield from _surface(pairs)
     if "train" not in pairs.texts:
         return
     ids = Ids()
@@ -215,7 +215,7 @@ def _span(words: Flat, rows: slice) -> slice:
     return slice(int(words.begin[rows.start]), int(words.begin[rows.stop]))
 
 
-def _plain(pairs: _Pairs) -> Iterator[Finding]:
+def _surface(pairs: _Pairs) -> Iterator[Finding]:
     """Yield the findings of blank sides, of tags, and of identical sides."""
     blank, differ = np.zeros((2, len(pairs.source)), bool)
     alike = differ.copy()
@@ -229,9 +229,9 @@ def _plain(pairs: _Pairs) -> Iterator[Finding]:
     yield from pairs.findings("empty", blank)
     yield from pairs.findings("markup", differ)
     yield from pairs.findings("markup-both", alike)
-    both = zip(pairs.source, pairs.target, strict=True)
+    sides = zip(pairs.source, pairs.target, strict=True)
     identical = np.fromiter(
-        (s == t and len(s.split()) > NAME for s, t in both), bool, len(pairs.source)
+        (s == t and len(s.split()) > NAME for s, t in sides), bool, len(pairs.source)
     )
     yield from pairs.findings("identical", identical & ~blank)
 
@@ -241,11 +241,11 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
     x, y = Flat(fold[x.words], x.begin), Flat(fold[y.words], y.begin)
     train = pairs.rows("train")
     counts = [np.bincount(f.words[_span(f, train)], minlength=len(words)) for f in (x, y)]
-    trained = np.zeros(len(pairs.source), bool)
-    trained[train] = True
-    a = languages.evidence(x, counts[0], counts[1], trained)
-    b = languages.evidence(y, counts[1], counts[0], trained)
-    whole = ~pairs.damaged
+    in_train = np.zeros(len(pairs.source), bool)
+    in_train[train] = True
+    a = languages.evidence(x, counts[0], counts[1], in_train)
+    b = languages.evidence(y, counts[1], counts[0], in_train)
+    usable = ~pairs.damaged
     swapped = (a > languages.SURE) & (b > languages.SURE)
     for split in pairs.texts:
         rows = pairs.rows(split)
@@ -253,34 +253,34 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
             mask = np.zeros(len(swapped), bool)
             mask[rows] = True
             yield from pairs.findings("exchanged", mask)
-            whole[rows] = False
+            usable[rows] = False
             pairs.damaged[rows] = True  # no other check can judge them
-    other = (a > languages.SURER) ^ (b > languages.SURER)
+    one_sided = (a > languages.SURER) ^ (b > languages.SURER)
     for f, count in zip((x, y), counts, strict=True):
-        other |= languages.foreign(f, count, words, trained)
-    yield from pairs.findings("swapped", swapped & whole)
-    yield from pairs.findings("wrong-language", other & whole & ~swapped)
+        one_sided |= languages.foreign(f, count, words, in_train)
+    yield from pairs.findings("swapped", swapped & usable)
+    yield from pairs.findings("wrong-language", one_sided & usable & ~swapped)
 
 
 def _parallel(
     pairs: _Pairs, x: Flat, y: Flat, ids: Ids, extreme: Bool, tokenizer: Tokenizer, notes: list[str]
 ) -> Iterator[Finding]:
     keys = repeats.exact(pairs.source), repeats.exact(pairs.target)
-    again = repeats.repeated(repeats.together(*keys))
-    judged = doubt(x, y, list(ids), ~pairs.damaged, again)
-    if judged is None:
+    repeated = repeats.repeated(repeats.together(*keys))
+    verdict = doubt(x, y, list(ids), ~pairs.damaged, repeated)
+    if verdict is None:
         notes.append("not checked: whether pairs are parallel; there are too few to learn from")
         return
-    if not judged.apart:
+    if not verdict.apart:
         sides = pairs.texts["train"]
         detail = _where(_slips(sides, tokenizer), sides)
-        everything = np.arange(1, len(sides[0]) + 1)
-        yield Finding("unrelated", "train", "train", everything, len(sides[0]), (), detail)
+        all_lines = np.arange(1, len(sides[0]) + 1)
+        yield Finding("unrelated", "train", "train", all_lines, len(sides[0]), (), detail)
         return
-    for finding in pairs.findings("not-parallel", judged.not_parallel):
+    for finding in pairs.findings("not-parallel", verdict.not_parallel):
         slips, sides = [], pairs.texts[finding.split]
-        odd = np.flatnonzero((judged.not_parallel | extreme)[pairs.rows(finding.split)])
-        if (odd[RUN - 1 :] - odd[: 1 - RUN] < WINDOW).any():  # each side may have lost lines
+        marked = np.flatnonzero((verdict.not_parallel | extreme)[pairs.rows(finding.split)])
+        if (marked[RUN - 1 :] - marked[: 1 - RUN] < WINDOW).any():  # each side may have lost lines
             slips = _slips(sides, tokenizer)
         yield replace(finding, detail=_where(slips, sides))
 
@@ -291,23 +291,23 @@ def _repeats(pairs: _Pairs) -> Iterator[Finding]:
     exact = [repeats.exact(side) for side in (pairs.source, pairs.target)]
     near = [repeats.near(side) for side in (pairs.source, pairs.target)]
     train = pairs.rows("train")
-    again, nearly = np.zeros((2, len(blank)), bool)
+    duplicate, near_duplicate = np.zeros((2, len(blank)), bool)
     rows = np.flatnonzero(~pairs.damaged[train]) + train.start
-    again[rows] = repeats.repeated(repeats.together(*(key[rows] for key in exact)))
-    nearly[rows] = repeats.repeated(repeats.together(*(key[rows] for key in near)))
-    yield from pairs.findings("duplicate", again)
-    yield from pairs.findings("near-duplicate", nearly & ~again)
-    held = np.ones(len(blank), bool)
-    held[train] = False
-    held &= ~blank
-    leak = _also(exact[0], held, train)
-    close = _also(near[0], held, train) | _also(near[1], held, train)
+    duplicate[rows] = repeats.repeated(repeats.together(*(key[rows] for key in exact)))
+    near_duplicate[rows] = repeats.repeated(repeats.together(*(key[rows] for key in near)))
+    yield from pairs.findings("duplicate", duplicate)
+    yield from pairs.findings("near-duplicate", near_duplicate & ~duplicate)
+    held_out = np.ones(len(blank), bool)
+    held_out[train] = False
+    held_out &= ~blank
+    leak = _leaks(exact[0], held_out, train)
+    near_leak = _leaks(near[0], held_out, train) | _leaks(near[1], held_out, train)
     yield from pairs.findings("leak", leak & ~blank)
-    yield from pairs.findings("near-leak", close & ~leak & ~blank & ~pairs.damaged)
+    yield from pairs.findings("near-leak", near_leak & ~leak & ~blank & ~pairs.damaged)
 
 
-def _also(keys: Int64, held: Bool, train: slice) -> Bool:
+def _leaks(keys: Int64, held_out: Bool, train: slice) -> Bool:
     """Return which rows of the training text have the key of a held-out row, bool (S,)."""
-    found = np.zeros(len(keys), bool)
-    found[train] = np.isin(keys[train], keys[held])
-    return found
+    is_leak = np.zeros(len(keys), bool)
+    is_leak[train] = np.isin(keys[train], keys[held_out])
+    return is_leak

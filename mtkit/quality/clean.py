@@ -45,7 +45,7 @@ def write_clean(report: Report, pair: tuple[str, str] | None, directory: Path) -
     pair: the languages LL; None if the sides of a bilingual file name them, FILE:LL. Raises
     InputError if they do not.
     """
-    pair = pair or _named(report)
+    pair = pair or _languages(report)
     for split, sides in report.texts.items():
         (directory / f"{split}.lines").write_bytes(line_numbers(report, split))
         for side, language in zip(sides, pair, strict=True):
@@ -54,7 +54,7 @@ def write_clean(report: Report, pair: tuple[str, str] | None, directory: Path) -
             (directory / f"{split}.{language}").write_bytes(content)
 
 
-def _named(report: Report) -> tuple[str, str]:
+def _languages(report: Report) -> tuple[str, str]:
     source, target = (side.path.name.rpartition(":")[2] for side in report.texts["train"])
     if (source, target) == ROLES:
         name = report.texts["train"][0].path.name.rpartition(":")[0]

@@ -65,7 +65,7 @@ def _languages(
 
 
 def _of_directory(directory: Path, pair: tuple[str, str] | None) -> dict[str, Files]:
-    found = {split: split_files(directory, split, pair) for split in SPLITS}
-    if not found["train"]:
+    by_split = {split: split_files(directory, split, pair) for split in SPLITS}
+    if not by_split["train"]:
         raise no_training_text(directory, pair or DEFAULT_PAIR)
-    return {split: files for split, files in found.items() if files}
+    return {split: files for split, files in by_split.items() if files}

@@ -37,12 +37,12 @@ def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -
     N, M = max(1, own_counts.sum()), max(1, other_counts.sum())
     tables = []
     for own_count in (0, 1):
-        seen = np.maximum(own_counts - own_count, 0)
-        ratio = np.log((other_counts + 0.5) / M) - np.log((seen + 0.5) / N)
-        ratio[(seen == 0) & (other_counts == 0)] = 0
+        counts = np.maximum(own_counts - own_count, 0)
+        ratio = np.log((other_counts + 0.5) / M) - np.log((counts + 0.5) / N)
+        ratio[(counts == 0) & (other_counts == 0)] = 0
         tables.append(np.clip(ratio, -MOST, MOST).astype(np.float32))
-    itself = np.repeat(trained, np.diff(own.begin))
-    return sums(np.where(itself, tables[1][own.words], tables[0][own.words]), own.begin)
+    counted = np.repeat(trained, np.diff(own.begin))
+    return sums(np.where(counted, tables[1][own.words], tables[0][own.words]), own.begin)
 
 
 def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bool:
@@ -51,18 +51,18 @@ def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bo
     Their words are rare or absent elsewhere on that side, and are not spelled like its words; lists
     of names and rare words are spelled like them. words: id → text. trained: see ``evidence``.
     """
-    with_it = np.repeat(trained, np.diff(own.begin))
+    own_count = np.repeat(trained, np.diff(own.begin))
     is_word = np.fromiter((word[0].isalpha() for word in words), bool, len(words))
-    letters = is_word[own.words]
-    known = letters & (counts[own.words] > with_it + SELDOM * counts.sum())
-    n, k = sums(letters, own.begin), sums(known, own.begin)
-    found: Bool = (n >= LONG) & (k <= KNOWN * n)
-    if found.any():
-        unlike = _spelling([words[w] for w in np.flatnonzero(is_word & (counts > 0)).tolist()])
-        for row in np.flatnonzero(found).tolist():
+    alphabetic = is_word[own.words]
+    known = alphabetic & (counts[own.words] > own_count + SELDOM * counts.sum())
+    n, k = sums(alphabetic, own.begin), sums(known, own.begin)
+    is_foreign: Bool = (n >= LONG) & (k <= KNOWN * n)
+    if is_foreign.any():
+        spelling = _spelling([words[w] for w in np.flatnonzero(is_word & (counts > 0)).tolist()])
+        for row in np.flatnonzero(is_foreign).tolist():
             line = own.words[own.begin[row] : own.begin[row + 1]].tolist()
-            found[row] = unlike([words[w] for w in line if is_word[w]]) < UNLIKE
-    return found
+            is_foreign[row] = spelling([words[w] for w in line if is_word[w]]) < UNLIKE
+    return is_foreign
 
 
 def _spelling(types: Sequence[str]) -> Callable[[Sequence[str]], float]:
@@ -71,15 +71,15 @@ def _spelling(types: Sequence[str]) -> Callable[[Sequence[str]], float]:
     Its value is the mean of ln p of the words' character trigrams, in standard deviations of such a
     mean over types. A type does not count itself.
     """
-    some = types[:: len(types) // TYPES + 1]
-    own, counts = set(some), Counter(g for word in some for g in _trigrams(word))
+    sample = types[:: len(types) // TYPES + 1]
+    sampled, counts = set(sample), Counter(g for word in sample for g in _trigrams(word))
     smoothed = math.log(counts.total() + len(counts) / 2)
 
     def score(word: str) -> float:
-        seen = (max(0, counts[g] - (word in own)) + 0.5 for g in _trigrams(word))
+        seen = (max(0, counts[g] - (word in sampled)) + 0.5 for g in _trigrams(word))
         return sum(map(math.log, seen)) / len(word) - smoothed
 
-    scores = np.fromiter(map(score, some), float, len(some))
+    scores = np.fromiter(map(score, sample), float, len(sample))
     mean, deviation = float(scores.mean()), max(float(scores.std()), 1e-9)
     return lambda words: (
         (sum(map(score, words)) / len(words) - mean) * len(words) ** 0.5 / deviation
@@ -100,5 +100,5 @@ def sums(values: Float32 | Bool, begin: Int64) -> Float64:
     """Return the sum of each sentence's values, float64 (S,)."""
     total = np.zeros(len(values) + 1)
     np.cumsum(values, out=total[1:])
-    of_each: Float64 = total[begin[1:]] - total[begin[:-1]]
-    return of_each
+    totals: Float64 = total[begin[1:]] - total[begin[:-1]]
+    return totals

@@ -30,9 +30,9 @@ def characters(lines: Sequence[str]) -> Float64:
 
 def extreme(s: Float64, t: Float64, usable: Bool) -> Bool:
     """Return which pairs have extreme lengths, bool (S,); only ``usable`` pairs are considered."""
-    found = np.zeros(len(s), bool)
+    is_extreme = np.zeros(len(s), bool)
     if usable.sum() < 2:
-        return found
+        return is_extreme
     a, b = s[usable], t[usable]
     r = float(np.median(b / np.maximum(a, 1)))
     z = (b - r * a) / np.sqrt((r * a + b) / 2 + 1)
@@ -40,5 +40,5 @@ def extreme(s: Float64, t: Float64, usable: Bool) -> Bool:
     deviation = max(LEAST, MAD * float(np.median(np.abs(z))))
     ratio = np.log((b + EVEN) / (r * a + EVEN))
     ratio -= np.median(ratio)
-    found[usable] = (np.abs(z) > FAR * deviation) & (np.abs(ratio) > np.log(TIMES))
-    return found
+    is_extreme[usable] = (np.abs(z) > FAR * deviation) & (np.abs(ratio) > np.log(TIMES))
+    return is_extreme

@@ -74,13 +74,13 @@ def doubt(
     halves = learnt[::2], learnt[1::2]
     with ThreadPoolExecutor(min(2, cores())) as pool:
         models = list(pool.map(_train, *zip(*((x, y, size, half) for half in halves), strict=True)))
-        first = np.isin(rows, halves[0], assume_unique=True)
+        in_first = np.isin(rows, halves[0], assume_unique=True)
         gains = np.full(len(x), np.nan)
-        for own, model in ((rows[~first], models[0]), (rows[first], models[1])):
-            gains[own] = _gains_of(model, x, y, own, own, pool)
-        own = halves[0][:RANDOM]
-        chance = _gains_of(models[1], x, y, own, _partners(own, lengths), pool)
-    return _decide(gains, chance, lengths, rows, lengths[own])
+        for scored, model in ((rows[~in_first], models[0]), (rows[in_first], models[1])):
+            gains[scored] = _gains_of(model, x, y, scored, scored, pool)
+        scored = halves[0][:RANDOM]
+        chance = _gains_of(models[1], x, y, scored, _partners(scored, lengths), pool)
+    return _decide(gains, chance, lengths, rows, lengths[scored])
 
 
 def _stems(words: Sequence[str]) -> tuple[Int32, int]:
@@ -112,19 +112,19 @@ def _decide(
     of_chance = np.searchsorted(edges, chance_lengths, side="right")
     flagged, apart = np.zeros(len(gains), bool), 0
     for number in range(len(edges) + 1):
-        own = rows[of_pair[rows] == number]
-        other = chance[of_chance == number]
-        if len(own) < 2 or len(other) < 2:
+        in_bin = rows[of_pair[rows] == number]
+        random_gains = chance[of_chance == number]
+        if len(in_bin) < 2 or len(random_gains) < 2:
             continue
-        low, middle = np.quantile(gains[own], [0.16, 0.5])
-        center, high = np.quantile(other, [0.5, 0.95])
+        low, middle = np.quantile(gains[in_bin], [0.16, 0.5])
+        center, high = np.quantile(random_gains, [0.5, 0.95])
         if middle > max(high, 0):
-            apart += len(own)
+            apart += len(in_bin)
             s, s0 = max(middle - low, 1e-3), max((high - center) / 1.645, 1e-3)
-            g = gains[own]
+            g = gains[in_bin]
             true = -(((g - middle) / s) ** 2) / 2 - np.log(s)
             random = -((np.maximum(g - center, 0) / s0) ** 2) / 2 - np.log(s0)
-            flagged[own] = (random + np.log(ODDS) > true) & (g < high)
+            flagged[in_bin] = (random + np.log(ODDS) > true) & (g < high)
     return Doubt(flagged, 2 * apart > len(rows))
 
 
@@ -146,24 +146,24 @@ def _direction(e: Flat, f: Flat, size: int) -> _Direction:
     places = Places.of(e, f, size, size)
     *_, (t, _) = islice(ibm1(places, ALPHA), ITERATIONS)
     row_of = np.repeat(np.arange(len(places.row) - 1), np.diff(places.row))
-    kept = np.flatnonzero(t >= KEPT)
-    kept = kept[np.lexsort((places.column[kept], row_of[kept]))]
-    row = np.searchsorted(row_of[kept], np.arange(len(places.row)))
+    cells = np.flatnonzero(t >= KEPT)
+    cells = cells[np.lexsort((places.column[cells], row_of[cells]))]
+    row = np.searchsorted(row_of[cells], np.arange(len(places.row)))
     c_e, c_f = (np.bincount(side.words, minlength=size) for side in (e, f))
     b, d = c_e / (c_e + RARE), (1 - CHANCE) * c_f / (c_f + RARE)
     b[NULL] = 1.0
-    arrays = row, places.column[kept], t[kept].astype(np.float32), c_f / max(1, c_f.sum()), b, d
+    arrays = row, places.column[cells], t[cells].astype(np.float32), c_f / max(1, c_f.sum()), b, d
     return _Direction(*read_only(arrays))
 
 
 def _gains_of(
-    model: tuple[_Direction, _Direction], x: Flat, y: Flat, own: Int64, partner: Int64,
+    model: tuple[_Direction, _Direction], x: Flat, y: Flat, x_rows: Int64, y_rows: Int64,
     pool: ThreadPoolExecutor,
 ) -> Float64:  # fmt: skip
     """Return the gains of the pairs x[own], y[partner], nats, float64."""
     forward, backward = (
-        pool.submit(_gains, model[0], x.words, x.begin, own, y.words, y.begin, partner),
-        pool.submit(_gains, model[1], y.words, y.begin, partner, x.words, x.begin, own),
+        pool.submit(_gains, model[0], x.words, x.begin, x_rows, y.words, y.begin, y_rows),
+        pool.submit(_gains, model[1], y.words, y.begin, y_rows, x.words, x.begin, x_rows),
     )
     (g, J), (h, I) = forward.result(), backward.result()
     gains: Float64 = (g + h) / np.maximum(1, I + J)
@@ -187,7 +187,7 @@ def _gains(
     f_rows: Int64,
 ) -> tuple[Float64, Int64]:  # fmt: skip
     """Return Σ_j g_j of each pair, nats, and the number of its words f that the model knows."""
-    gains, known = np.zeros(len(e_rows)), np.zeros(len(e_rows), np.int64)
+    gains, n_words = np.zeros(len(e_rows)), np.zeros(len(e_rows), np.int64)
     for k in range(len(e_rows)):
         first, I = e_begin[e_rows[k]], e_begin[e_rows[k] + 1] - e_begin[e_rows[k]]
         for j in range(f_begin[f_rows[k]], f_begin[f_rows[k] + 1]):
@@ -196,8 +196,8 @@ def _gains(
                 continue
             total = 0.0
             for i in range(-1, I):
-                given = e[first + i] if i >= 0 else NULL
-                low, end = model.row[given], model.row[given + 1]
+                e_i = e[first + i] if i >= 0 else NULL
+                low, end = model.row[e_i], model.row[e_i + 1]
                 high = end
                 while low < high:
                     middle = (low + high) // 2
@@ -205,10 +205,10 @@ def _gains(
                         low = middle + 1
                     else:
                         high = middle
-                total += 1 - model.b[given]
+                total += 1 - model.b[e_i]
                 if low < end and model.column[low] == word:
-                    total += model.b[given] * model.t[low] / p
+                    total += model.b[e_i] * model.t[low] / p
             d = model.d[word]
-            known[k] += 1
+            n_words[k] += 1
             gains[k] += np.log(d * total / (I + 1) + 1 - d)
-    return gains, known
+    return gains, n_words

@@ -20,7 +20,7 @@ def findings(report: Report) -> Findings:
     grids = [
         grid
         for caption, damage in (("Damage", True), ("Other findings", False))
-        if (grid := _findings(caption, [f for f in report.findings if _is(f) == damage]))
+        if (grid := _grid(caption, [f for f in report.findings if _is_damage(f) == damage]))
     ]
     if examples := _examples(report.findings):
         grids.append(examples)
@@ -37,28 +37,28 @@ def findings(report: Report) -> Findings:
 
 def verdict(report: Report) -> list[str]:
     """Return sentences: what was not checked, then how much is damaged and what to do."""
-    said = [f"{note[0].upper()}{note[1:]}." for note in report.notes]
+    sentences = [f"{note[0].upper()}{note[1:]}." for note in report.notes]
     for split, (source, target) in report.texts.items():
         damaged = damaged_lines(report, split)
         if split not in report.keep:
-            said.append(
+            sentences.append(
                 f"{split}: the sides do not correspond, {len(source):,} and {len(target):,} lines; "
                 "repair the files and check them again."
             )
         elif damaged:
-            said.append(
+            sentences.append(
                 f"{split}: {damaged:,} of {len(source):,} lines damaged "
                 f"({_share(damaged, len(source))}); --clean DIR keeps "
                 f"{len(report.keep[split]):,}."
             )
         else:
-            said.append(f"{split}: no damage found in {len(source):,} pairs.")
-    return said
+            sentences.append(f"{split}: no damage found in {len(source):,} pairs.")
+    return sentences
 
 
 def damaged_lines(report: Report, split: str) -> int:
     """Return how many line numbers of a split are in findings of damage."""
-    lines = [f.lines for f in report.findings if f.split == split and _is(f)]
+    lines = [f.lines for f in report.findings if f.split == split and _is_damage(f)]
     return len(np.unique(np.concatenate(lines))) if lines else 0
 
 
@@ -89,30 +89,30 @@ def _object(finding: Finding) -> dict[str, Any]:
         "examples": [{"line": line, "text": text} for line, text in finding.examples],
     }  # fmt: skip
     if finding.places:
-        data["bytes"] = [{"line": n, "byte": at, "value": b} for n, at, b in finding.places]
+        data["bytes"] = [{"line": n, "byte": byte, "value": b} for n, byte, b in finding.places]
     return data
 
 
-def _is(finding: Finding) -> bool:
+def _is_damage(finding: Finding) -> bool:
     return KINDS[finding.kind].damage
 
 
-def _findings(caption: str, some: list[Finding]) -> Grid | None:
-    if not some:
+def _grid(caption: str, selected: list[Finding]) -> Grid | None:
+    if not selected:
         return None
     columns = (
         ("In", lambda f: Cell(f.where)),
         ("Count", lambda f: number(len(f.lines), 0)),
         ("Share", lambda f: Cell(_share(len(f.lines), f.of), number=len(f.lines) / max(1, f.of))),
-        ("First lines", lambda f: Cell(_first(f))),
+        ("First lines", lambda f: Cell(_first_lines(f))),
     )
-    kinds = dict.fromkeys(f.kind for f in some)
-    notes = [f"{f.where}: {f.detail}" for f in some if f.detail]
+    kinds = dict.fromkeys(f.kind for f in selected)
+    notes = [f"{f.where}: {f.detail}" for f in selected if f.detail]
     notes += [f"{KINDS[kind].title}: {KINDS[kind].advice}." for kind in kinds]
-    return table(caption, [(KINDS[f.kind].title, f) for f in some], columns, notes, "Finding")
+    return table(caption, [(KINDS[f.kind].title, f) for f in selected], columns, notes, "Finding")
 
 
-def _first(finding: Finding) -> str:
+def _first_lines(finding: Finding) -> str:
     shown = [f"{line}" for line in finding.lines[:FIRST].tolist()]
     return ", ".join(shown + ["…"] * (len(finding.lines) > FIRST))
 
@@ -122,10 +122,10 @@ def _share(part: int, whole: int) -> str:
     return f"{share:.1f} %" if share >= 0.1 or not part else f"{share:.2g} %"
 
 
-def _examples(some: list[Finding]) -> Grid | None:
+def _examples(selected: list[Finding]) -> Grid | None:
     rows = [
         [Cell(text), Cell(KINDS[f.kind].title), Cell(f.where), number(line, 0)]
-        for f in some
+        for f in selected
         for line, text in f.examples
     ]
     return Grid("Examples", ("Text", "Finding", "In", "Line"), rows) if rows else None

@@ -58,8 +58,8 @@ class Side:
 
     def at(self, offsets: Iterable[int]) -> Int64:
         """Return the lines, from 0, ascending, that contain the byte ``offsets`` of ``data``."""
-        where = np.fromiter(offsets, np.int64)
-        return np.unique(np.searchsorted(self.begin, where, side="right") - 1)
+        positions = np.fromiter(offsets, np.int64)
+        return np.unique(np.searchsorted(self.begin, positions, side="right") - 1)
 
     def holds(self, pattern: re.Pattern[bytes], first: tuple[bytes, ...] = ()) -> Int64:
         """Return the lines, from 0, where ``pattern`` matches. first: one is in every match."""

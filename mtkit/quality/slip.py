@@ -51,8 +51,8 @@ def find_slips(s: Float64, t: Float64, x: Flat, y: Flat, names: Int64) -> list[S
     r, spread = float(t.sum() / max(1.0, s.sum())), SPREAD
     moves = np.empty(0, np.int8)
     for _ in range(2):
-        back = _cheapest(s, t, a.words, a.begin, b.words, b.begin, r, spread, low, high)
-        moves = _way(back, n, m, low)
+        back = _best_moves(s, t, a.words, a.begin, b.words, b.begin, r, spread, low, high)
+        moves = _path(back, n, m, low)
         i, j = np.cumsum(moves != 2)[moves == 0] - 1, np.cumsum(moves != 1)[moves == 0] - 1
         z = (t[j] - r * s[i]) / np.sqrt((r * s[i] + t[j]) / 2 + 1)
         spread = max(0.5, MAD * float(np.median(np.abs(z)))) if len(z) else SPREAD
@@ -69,8 +69,8 @@ def shared(x: Flat, y: Flat, size: int) -> Int64:
 def _only(text: Flat, names: Int64) -> Flat:
     """Return the words that are in ``names``, sorted within each line."""
     row = np.repeat(np.arange(len(text)), np.diff(text.begin))
-    kept = np.isin(text.words, names)
-    words, row = text.words[kept], row[kept]
+    is_name = np.isin(text.words, names)
+    words, row = text.words[is_name], row[is_name]
     order = np.lexsort((words, row))
     begin = np.searchsorted(row[order], np.arange(len(text) + 1))
     return Flat(words[order], begin)
@@ -96,7 +96,7 @@ def _runs(moves: Int8) -> list[Slip]:
 
 
 @lean
-def _in_both(a: Int32, b: Int32) -> int:
+def _n_shared(a: Int32, b: Int32) -> int:
     """Return how many words two sorted lists share."""
     i = j = n = 0
     while i < len(a) and j < len(b):
@@ -108,7 +108,7 @@ def _in_both(a: Int32, b: Int32) -> int:
 
 
 @kernel
-def _cheapest(
+def _best_moves(
     s: Float64, t: Float64, a: Int32, a_begin: Int64, b: Int32, b_begin: Int64, r: float,
     spread: float, low: int, high: int,
 ) -> Int8:  # fmt: skip
@@ -118,42 +118,42 @@ def _cheapest(
     """
     n, m, band = len(s), len(t), high - low + 1
     back = np.zeros((n + 1, band), np.int8)
-    before = np.full(band, np.inf)
+    previous = np.full(band, np.inf)
     for i in range(n + 1):
-        now = np.full(band, np.inf)
+        current = np.full(band, np.inf)
         for k in range(band):
             j = i + low + k
             if j < 0 or j > m:
                 continue
             if i == 0 and j == 0:
-                now[k] = 0.0
+                current[k] = 0.0
                 continue
-            if i > 0 and j > 0 and before[k] < np.inf:
+            if i > 0 and j > 0 and previous[k] < np.inf:
                 x, y = r * s[i - 1], t[j - 1]
                 z = (y - x) / (spread * np.sqrt((x + y) / 2 + 1))
-                names = _in_both(a[a_begin[i - 1] : a_begin[i]], b[b_begin[j - 1] : b_begin[j]])
-                now[k] = before[k] + min(z * z / 2, WORST) - REWARD * names
+                names = _n_shared(a[a_begin[i - 1] : a_begin[i]], b[b_begin[j - 1] : b_begin[j]])
+                current[k] = previous[k] + min(z * z / 2, WORST) - REWARD * names
             if i > 0 and k + 1 < band:
-                alone = before[k + 1] + (FURTHER if back[i - 1, k + 1] == 1 else ALONE)
-                if alone < now[k]:
-                    now[k], back[i, k] = alone, 1
+                cost = previous[k + 1] + (FURTHER if back[i - 1, k + 1] == 1 else ALONE)
+                if cost < current[k]:
+                    current[k], back[i, k] = cost, 1
             if k > 0:
-                alone = now[k - 1] + (FURTHER if back[i, k - 1] == 2 else ALONE)
-                if alone < now[k]:
-                    now[k], back[i, k] = alone, 2
-        before = now
+                cost = current[k - 1] + (FURTHER if back[i, k - 1] == 2 else ALONE)
+                if cost < current[k]:
+                    current[k], back[i, k] = cost, 2
+        previous = current
     return back
 
 
 @kernel
-def _way(back: Int8, n: int, m: int, low: int) -> Int8:
+def _path(back: Int8, n: int, m: int, low: int) -> Int8:
     """Return the moves of the cheapest path from (0, 0) to (n, m), int8."""
     moves = np.empty(n + m, np.int8)
-    i, j, at = n, m, n + m
+    i, j, k = n, m, n + m
     while i > 0 or j > 0:
-        at -= 1
+        k -= 1
         move = back[i, j - i - low]
-        moves[at] = move
+        moves[k] = move
         i -= move != 2
         j -= move != 1
-    return moves[at:]
+    return moves[k:]

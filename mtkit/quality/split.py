@@ -46,8 +46,8 @@ def split_text(
     """
     name = text.paths[0]
     pairs = text.pairs()
-    filled = np.fromiter((bool(s.strip() and t.strip()) for s, t in pairs), bool, len(pairs))
-    rows = np.flatnonzero(filled)
+    has_text = np.fromiter((bool(s.strip() and t.strip()) for s, t in pairs), bool, len(pairs))
+    rows = np.flatnonzero(has_text)
     if dev + test >= len(rows):
         raise InputError(
             f"{name}: {len(rows):,} pairs with text; --dev {dev} and --test {test} leave none to "
@@ -58,18 +58,18 @@ def split_text(
         group = _numbered(_components(source, target))
     else:
         group = _numbered_texts([documents[row] for row in rows.tolist()])
-    where = _draw(group, dev, test, seed)
-    whole = np.ones(len(rows), bool)
+    split_of = _draw(group, dev, test, seed)
+    unique = np.ones(len(rows), bool)
     if documents is not None:
-        whole = _without_repeats(where, source, target)
-    parts = {split: rows[whole & (where == k)] for k, split in enumerate(SPLITS)}
+        unique = _without_repeats(split_of, source, target)
+    parts = {split: rows[unique & (split_of == k)] for k, split in enumerate(SPLITS)}
     for split, wanted in zip(SPLITS, (1, dev, test), strict=True):
         if wanted and not len(parts[split]):
             raise InputError(
                 f"{name}: {split} stays empty: all groups of pairs that belong together have more "
                 f"than {wanted} pairs; raise --{split}"
             )
-    return Split(parts, int((~filled).sum()), int((~whole).sum()))
+    return Split(parts, int((~has_text).sum()), int((~unique).sum()))
 
 
 def blank_line_documents(text: Bitext) -> list[str]:
@@ -103,35 +103,35 @@ def write_split(
 def _draw(group: Int64, dev: int, test: int, seed: int) -> Int64:
     """Return the split of each row; groups, in random order, go to test, dev, or else to train."""
     sizes = np.bincount(group)
-    left = {TEST: test, DEV: dev}
-    of_group = np.full(len(sizes), TRAIN, np.int64)
+    capacity = {TEST: test, DEV: dev}
+    split_of_group = np.full(len(sizes), TRAIN, np.int64)
     for number in np.random.default_rng(seed).permutation(len(sizes)).tolist():
-        for split, room in left.items():
+        for split, room in capacity.items():
             if sizes[number] <= room:
-                of_group[number] = split
-                left[split] -= int(sizes[number])
+                split_of_group[number] = split
+                capacity[split] -= int(sizes[number])
                 break
-        if not any(left.values()):
+        if not any(capacity.values()):
             break
-    drawn: Int64 = of_group[group]
+    drawn: Int64 = split_of_group[group]
     return drawn
 
 
-def _without_repeats(where: Int64, source: Int64, target: Int64) -> Bool:
+def _without_repeats(split_of: Int64, source: Int64, target: Int64) -> Bool:
     """Return which rows share no side with an earlier split, in the order test, dev, train."""
-    whole = np.ones(len(where), bool)
-    for split, before in ((DEV, where == TEST), (TRAIN, where != TRAIN)):
+    unique = np.ones(len(split_of), bool)
+    for split, before in ((DEV, split_of == TEST), (TRAIN, split_of != TRAIN)):
         for keys in (source, target):
-            whole[(where == split) & np.isin(keys, keys[before])] = False
-    return whole
+            unique[(split_of == split) & np.isin(keys, keys[before])] = False
+    return unique
 
 
 def _numbered(keys: Int64) -> Int64:
     """Renumber keys from 0, by first appearance."""
-    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    numbers: Int64 = rank[which]
+    numbers: Int64 = rank[inverse]
     return numbers
 
 

@@ -78,7 +78,7 @@ def statistics(corpus: Corpus, tokenizer: WordTokenizer) -> Stats:
     unseen: list[Unknown] = []
     growth: list[Growth] = []
     train = corpus.train.tokens(tokenizer)
-    known = [set(chain.from_iterable(side)) for side in train]
+    train_words = [set(chain.from_iterable(side)) for side in train]
     for name, split in (("train", corpus.train), ("dev", corpus.dev), ("test", corpus.test)):
         if split is None:
             continue
@@ -89,7 +89,7 @@ def statistics(corpus: Corpus, tokenizer: WordTokenizer) -> Stats:
             if name == "train":
                 growth.append(type_growth(corpus.pair[k], tokens))
             else:
-                unseen.append(_unknown(name, corpus.pair[k], tokens, known[k]))
+                unseen.append(_unknown(name, corpus.pair[k], tokens, train_words[k]))
     step = len(corpus.train) // SAMPLE + 1
     source, target = (side[::step] for side in train)
     return Stats(texts, unseen, growth, ambiguity(source, target), len(source))
@@ -110,14 +110,14 @@ def describe(split: str, language: str, tokens: Sentences, lines: Sequence[str])
 
 def type_growth(language: str, tokens: Sentences) -> Growth:
     """Return how the number of types grows with the tokens, in the order of the text."""
-    seen: dict[str, int] = {}
+    first_at: dict[str, int] = {}
     total = 0
     for word in chain.from_iterable(tokens):
-        seen.setdefault(word, total)
+        first_at.setdefault(word, total)
         total += 1
-    first = np.sort(np.fromiter(seen.values(), np.int64, len(seen)))
-    at = np.unique(np.geomspace(min(100, max(1, total)), max(1, total), POINTS).round())
-    points = tuple((int(n), int(np.searchsorted(first, n))) for n in at)
+    first = np.sort(np.fromiter(first_at.values(), np.int64, len(first_at)))
+    sizes = np.unique(np.geomspace(min(100, max(1, total)), max(1, total), POINTS).round())
+    points = tuple((int(n), int(np.searchsorted(first, n))) for n in sizes)
     if len(points) < 2:
         return Growth(language, points, float("nan"), float("nan"))
     n, v = np.log(np.array(points, float)).T
@@ -125,10 +125,10 @@ def type_growth(language: str, tokens: Sentences) -> Growth:
     return Growth(language, points, float(np.exp(log_k)), float(beta))
 
 
-def _unknown(split: str, language: str, tokens: Sentences, known: set[str]) -> Unknown:
+def _unknown(split: str, language: str, tokens: Sentences, train_words: set[str]) -> Unknown:
     counts = Counter(chain.from_iterable(tokens))
-    new = [count for word, count in counts.items() if word not in known]
-    return Unknown(split, language, counts.total(), sum(new), len(counts), len(new))
+    unknown = [count for word, count in counts.items() if word not in train_words]
+    return Unknown(split, language, counts.total(), sum(unknown), len(counts), len(unknown))
 
 
 def ambiguity(source: Sentences, target: Sentences) -> list[Ambiguous]:
@@ -140,12 +140,12 @@ def ambiguity(source: Sentences, target: Sentences) -> list[Ambiguous]:
     places = Places.of(e, f, len(words[0]), len(words[1]))
     *_, (t, _) = islice(ibm1(places, ALPHA), ITERATIONS)
     counts = np.bincount(e.words, minlength=len(words[0]))
-    found = [
+    candidates = [
         _entropy(places, t, word, words, counts)
         for word in range(len(SPECIALS), len(words[0]))
         if counts[word] >= OFTEN and words[0].words[word].strip(JOINER)[:1].isalpha()
     ]
-    return sorted(found, key=lambda a: (-a.entropy, a.word))[:AMBIGUOUS]
+    return sorted(candidates, key=lambda a: (-a.entropy, a.word))[:AMBIGUOUS]
 
 
 def _entropy(
@@ -153,8 +153,8 @@ def _entropy(
 ) -> Ambiguous:
     row = slice(places.row[word], places.row[word + 1])
     p, column = t[row] / t[row].sum(), places.column[row]
-    some = p[p > 0]
+    positive = p[p > 0]
     best = np.lexsort((column, -p))[:TRANSLATIONS]
     translations = tuple((words[1].words[column[k]], float(p[k])) for k in best)
-    entropy = float(-(some * np.log2(some)).sum())
+    entropy = float(-(positive * np.log2(positive)).sum())
     return Ambiguous(words[0].words[word], int(counts[word]), entropy, translations)

@@ -13,7 +13,7 @@ from mtkit.text.corpus import Corpus
 
 def findings(stats: Stats, corpus: Corpus) -> Findings:
     """Return tables of sizes, lengths, unknown and ambiguous words, and a chart of type growth."""
-    of = [(f"{text.split}.{text.language}", text) for text in stats.texts]
+    texts = [(f"{text.split}.{text.language}", text) for text in stats.texts]
     sizes = (
         ("Sentences", lambda t: number(t.sentences, 0)),
         ("Tokens", lambda t: number(t.tokens, 0)),
@@ -30,8 +30,8 @@ def findings(stats: Stats, corpus: Corpus) -> Findings:
         ("In line", lambda t: number(t.longest_line, 0)),
     )
     grids = [
-        table("Size", of, sizes, first="Text"),
-        table("Sentence length in tokens", of, lengths, first="Text"),
+        table("Size", texts, sizes, first="Text"),
+        table("Sentence length in tokens", texts, lengths, first="Text"),
     ]
     if stats.unknown:
         columns = (

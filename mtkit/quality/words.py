@@ -45,8 +45,8 @@ class Ids(dict[str, int]):
         words: list[Int32] = []
         for first in range(0, len(lines), CHUNK):
             text = "\n".join([*lines[first : first + CHUNK], ""])
-            found = _pattern(text, tokenizer).findall(text)
-            words.append(np.fromiter(map(self.__getitem__, found), np.int32, len(found)))
+            tokens = _pattern(text, tokenizer).findall(text)
+            words.append(np.fromiter(map(self.__getitem__, tokens), np.int32, len(tokens)))
         numbers = np.concatenate([np.empty(0, np.int32), *words])
         ends = np.flatnonzero(numbers == self["\n"])
         begin = np.concatenate([np.zeros(1, np.int64), ends + 1 - np.arange(1, len(ends) + 1)])

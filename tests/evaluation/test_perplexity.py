@@ -29,7 +29,7 @@ from mtkit.evaluation.perplexity import (
     Judged,
     Measured,
     Question,
-    _of_lengths,
+    _length_log_p,
     as_json,
     judge,
     splits,
@@ -495,10 +495,10 @@ def test_lengths_are_poissons() -> None:
     """Of all lengths the probabilities add up to 1, and their mean is r I."""
     tokens, other = [["w"] * j for j in range(60)], [["x"] * 4] * 60
     r = sum(range(60)) / (4 * 60)
-    p = np.exp(_of_lengths(tokens, other))
+    p = np.exp(_length_log_p(tokens, other))
     assert p.sum() == pytest.approx(1, abs=1e-4)
     assert (p @ np.arange(60)) == pytest.approx(4 * r, rel=1e-3)
-    assert _of_lengths([[], []], [[], []]) == pytest.approx([-0.5, -0.5])
+    assert _length_log_p([[], []], [[], []]) == pytest.approx([-0.5, -0.5])
 
 
 def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None:

@@ -13,15 +13,15 @@ from mtkit.page.tables import Cell, Grid, number
 def chart(curve: Curve) -> Chart:
     """BLEU by training pairs, with its 95 % interval."""
     lines = []
-    for of in curve.systems:
-        bleu = list(zip(curve.sizes, of.bleu, strict=True))
+    for growth in curve.systems:
+        bleu = list(zip(curve.sizes, growth.bleu, strict=True))
         band = tuple((n, b.low, b.high) for n, b in bleu)
-        lines.append(Line(of.system, tuple((n, b.value) for n, b in bleu), band))
-    note, x = f"Bands: 95 % intervals over {_over(curve)}.", "sentence pairs of training text"
+        lines.append(Line(growth.system, tuple((n, b.value) for n, b in bleu), band))
+    note, x = f"Bands: 95 % intervals over {_units(curve)}.", "sentence pairs of training text"
     return Chart("BLEU by training text", x, tuple(lines), log_x=True, y="BLEU", note=note)
 
 
-def _over(curve: Curve) -> str:
+def _units(curve: Curve) -> str:
     """Name what the intervals are over. One sample does not show how samples vary."""
     return "samples and test sentences" if curve.seeds > 1 else "test sentences only"
 
@@ -43,21 +43,21 @@ def verdicts(curve: Curve) -> list[str]:
             return f"{everywhere} ({interval} pairs)."
         return f"{ahead} overtakes {behind} at {pairs(size.value)} pairs ({interval})."
 
-    return [verdict(of.ahead, of.behind, of.size) for of in curve.overtaking]
+    return [verdict(pair.ahead, pair.behind, pair.size) for pair in curve.overtaking]
 
 
 def grid(curve: Curve) -> Grid:
     """Table of BLEU by system and size."""
     rows = []
-    for of in curve.systems:
-        bleu = [number(b.value, small=f"{b.low:.1f}–{b.high:.1f}") for b in of.bleu]
-        rows.append([Cell(of.system), *bleu])
-    times = [", ".join(f"{seconds:,.0f}" for seconds in of.seconds) for of in curve.systems]
-    seconds = "; ".join(f"{of.system} {t}" for of, t in zip(curve.systems, times, strict=True))
+    for g in curve.systems:
+        bleu = [number(b.value, small=f"{b.low:.1f}–{b.high:.1f}") for b in g.bleu]
+        rows.append([Cell(g.system), *bleu])
+    times = [", ".join(f"{seconds:,.0f}" for seconds in g.seconds) for g in curve.systems]
+    seconds = "; ".join(f"{g.system} {t}" for g, t in zip(curve.systems, times, strict=True))
     return Grid(
         "Learning curves: BLEU by number of training sentence pairs, mean of "
         f"{curve.seeds} sample{'s' * (curve.seeds > 1)}, with 95 % intervals over "
-        f"{_over(curve)}.",
+        f"{_units(curve)}.",
         ("System", *(f"{size:,}" for size in curve.sizes)),
         rows,
         [f"Training time in seconds: {seconds}."],

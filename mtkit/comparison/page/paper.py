@@ -39,8 +39,8 @@ def write_csv(data: Row, directory: Path) -> list[str]:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--csv {directory}: {error.strerror}") from None
-    every = tables(data)
-    for name, rows in every.items():
+    records = tables(data)
+    for name, rows in records.items():
         if not rows:
             (directory / f"{name}.csv").unlink(missing_ok=True)
             continue
@@ -51,22 +51,22 @@ def write_csv(data: Row, directory: Path) -> list[str]:
         writer.writerows(rows)
         with named_file(directory / f"{name}.csv") as file:
             file.write(text.getvalue().encode("utf-8"))
-    return [f"{name}.csv" for name, rows in every.items() if rows]
+    return [f"{name}.csv" for name, rows in records.items() if rows]
 
 
 def tables(data: Row) -> dict[str, list[Row]]:
     """Return the records by name of the CSV file, without ``.csv``."""
     systems, groupings = data["systems"], data["groupings"]
     by_length = {"by": "length", "measure": "BLEU", "differences": data["by_length"]}
-    by_length["labels"] = [f"{of['low']}–{of['high']}" for of in systems[0]["by_length"]]
+    by_length["labels"] = [f"{entry['low']}–{entry['high']}" for entry in systems[0]["by_length"]]
     return {
-        "systems": [_flat({k: v for k, v in of.items() if k not in APART}) for of in systems],
-        "scores": list(_each(systems, "metrics", "metric")),
+        "systems": [_flat({k: v for k, v in entry.items() if k not in APART}) for entry in systems],
+        "scores": list(_entries(systems, "metrics", "metric")),
         "pairs": data["pairs"],
-        "perplexity": list(_each(systems, "perplexity", "question")),
-        "lengths": [{"system": s["name"], **of} for s in systems for of in s["by_length"]],
-        "words": [row for of in groupings for row in _accuracies(of)],
-        "differences": [row for of in [by_length, *groupings] for row in _differences(of)],
+        "perplexity": list(_entries(systems, "perplexity", "question")),
+        "lengths": [{"system": s["name"], **entry} for s in systems for entry in s["by_length"]],
+        "words": [row for entry in groupings for row in _accuracies(entry)],
+        "differences": [row for entry in [by_length, *groupings] for row in _differences(entry)],
         "examples": [
             {"line": e["line"], "why": e["why"], "source": e["source"], **_flat(output)}
             for e in data["examples"]
@@ -86,7 +86,7 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> Row:
     return row
 
 
-def _each(systems: Iterable[Row], records: str, key: str) -> Iterator[Row]:
+def _entries(systems: Iterable[Row], records: str, key: str) -> Iterator[Row]:
     """Yield a row for each entry of a mapping in each system's record."""
     for system in systems:
         for name, record in system[records].items():
@@ -96,21 +96,21 @@ def _each(systems: Iterable[Row], records: str, key: str) -> Iterator[Row]:
 def _accuracies(grouping: Row) -> Iterator[Row]:
     ends = ("value", "low", "high")
     for system, accuracies in grouping["systems"].items():
-        for group, words, of in zip(grouping["labels"], grouping["words"], accuracies, strict=True):
+        for group, words, a in zip(grouping["labels"], grouping["words"], accuracies, strict=True):
             row = {"by": grouping["by"], "group": group, "words": words, "system": system}
             shares = {
-                f"{share}.{end}": (of[share] or {}).get(end)
+                f"{share}.{end}": (a[share] or {}).get(end)
                 for share in ("recall", "f1")
                 for end in ends
             }
-            yield row | {"precision": of["precision"]} | shares
+            yield row | {"precision": a["precision"]} | shares
 
 
 def _differences(grouping: Row) -> Iterator[Row]:
-    for of in grouping["differences"]:
-        for group, gap in zip(grouping["labels"], of["by_group"], strict=True):
+    for difference in grouping["differences"]:
+        for group, gap in zip(grouping["labels"], difference["by_group"], strict=True):
             row = {"by": grouping["by"], "group": group, "measure": grouping["measure"]}
-            yield row | {"a": of["a"], "b": of["b"]} | (gap or {})
+            yield row | {"a": difference["a"], "b": difference["b"]} | (gap or {})
 
 
 # --- LaTeX
@@ -178,18 +178,18 @@ def _head(metric: str, less_is_better: bool) -> str:
 def _line(system: SystemResult, k: int, comparison: Comparison) -> str:
     cells = [f"{escaped(system.name)}$^{{{letter(k)}}}$"]
     for metric in comparison.metrics:
-        of = system.metrics.get(metric)
-        cells.append(_score(of, metric, system, comparison) if of else "--")
+        figure = system.metrics.get(metric)
+        cells.append(_score(figure, metric, system, comparison) if figure else "--")
     return " & ".join(cells) + r" \\"
 
 
-def _score(of: Metric, metric: str, system: SystemResult, comparison: Comparison) -> str:
+def _score(figure: Metric, metric: str, system: SystemResult, comparison: Comparison) -> str:
     """Format a score: bold if best, with letters of significantly worse systems and interval."""
-    n, systems = decimals(metric, of), [s for s in comparison.systems if metric in s.metrics]
-    value = escaped(f"{of.score:.{n}f}".replace("-", "−"))
-    if len(systems) > 1 and not any(_better(s.metrics[metric], of) for s in systems):
+    n, systems = decimals(metric, figure), [s for s in comparison.systems if metric in s.metrics]
+    value = escaped(f"{figure.score:.{n}f}".replace("-", "−"))
+    if len(systems) > 1 and not any(_better(s.metrics[metric], figure) for s in systems):
         value = rf"\textbf{{{value}}}"
-    surely = {
+    significant = {
         frozenset((pair.a, pair.b))
         for pair in comparison.pairs
         if pair.metric == metric and pair.rejections == 2
@@ -197,10 +197,10 @@ def _score(of: Metric, metric: str, system: SystemResult, comparison: Comparison
     worse = [
         letter(k)
         for k, other in enumerate(comparison.systems)
-        if {system.name, other.name} in surely and _better(of, other.metrics[metric])
+        if {system.name, other.name} in significant and _better(figure, other.metrics[metric])
     ]
     marks = f"$^{{{','.join(worse)}}}$" if worse else ""
-    interval = span(of, n)
+    interval = span(figure, n)
     return value + marks + (rf" {{\scriptsize[{escaped(interval)}]}}" if interval else "")
 
 
@@ -210,16 +210,16 @@ def _better(a: Metric, b: Metric) -> bool:
 
 def _caption(comparison: Comparison) -> str:
     test, systems, metrics = comparison.test, comparison.systems, comparison.metrics
-    exactly = dict.fromkeys(
+    signatures = dict.fromkeys(
         f"{label(m)}: {s.metrics[m].signature}" for m in metrics for s in systems if m in s.metrics
     )
     untested = ", ".join(label(metric) for metric in metrics if metric in UNTESTED)
-    said = [f"Scores on {test.name} ({test.sentences:,} sentences), with 95 % intervals."]
+    sentences = [f"Scores on {test.name} ({test.sentences:,} sentences), with 95 % intervals."]
     if comparison.pairs:
         holm = ", Holm-corrected" * (len(systems) > 2)
-        said.append(
+        sentences.append(
             "Bold: best of its column. A letter behind a score: significantly better than the "
             f"system of that letter (p < {ALPHA:g} by paired bootstrap and by approximate "
             f"randomisation, two-sided{holm}; {untested} is not tested)."
         )
-    return escaped(" ".join([*said, "; ".join(exactly)])) + "."
+    return escaped(" ".join([*sentences, "; ".join(signatures)])) + "."

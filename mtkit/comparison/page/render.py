@@ -55,15 +55,15 @@ def verdict(pair: Pair, less_is_better: bool = False) -> str:
         return f"{pair.a} and {pair.b} score the same {metric}."
     better, worse = (pair.a, pair.b) if (pair.delta > 0) != less_is_better else (pair.b, pair.a)
     p = pair.p_bootstrap, pair.p_randomization
-    said = f"{pair.significance}; p = {p[0]:.2g}, {p[1]:.2g}"
+    details = f"{pair.significance}; p = {p[0]:.2g}, {p[1]:.2g}"
     if (holm := (pair.holm_bootstrap, pair.holm_randomization)) != p:
-        said += f"; Holm {holm[0]:.2g}, {holm[1]:.2g}"
+        details += f"; Holm {holm[0]:.2g}, {holm[1]:.2g}"
     if pair.agreement is not None and pair.rejections:
-        said += f"; people agree with {100 * pair.agreement:.0f} % of such differences"
+        details += f"; people agree with {100 * pair.agreement:.0f} % of such differences"
     gap = abs(pair.delta)
     size = f"{gap:.2f}" if pair.metric in LABELS else f"{gap:.3g}"
-    how = "lower" if less_is_better else "higher"
-    return f"{better} scores {size} {metric} {how} than {worse} ({said})."
+    direction = "lower" if less_is_better else "higher"
+    return f"{better} scores {size} {metric} {direction} than {worse} ({details})."
 
 
 def verdicts(comparison: Comparison) -> list[str]:
@@ -79,8 +79,8 @@ def verdicts(comparison: Comparison) -> list[str]:
 
 def with_legend(comparison: Comparison) -> list[str]:
     """Return the verdicts, and a legend if they report the agreement of people."""
-    told = any(pair.agreement is not None and pair.rejections for pair in comparison.pairs)
-    return [*verdicts(comparison), *[AGREE] * told]
+    has_agreement = any(pair.agreement is not None and pair.rejections for pair in comparison.pairs)
+    return [*verdicts(comparison), *[AGREE] * has_agreement]
 
 
 # Key of the training log: title of the chart, name of the y axis, whether it is logarithmic.
@@ -126,17 +126,17 @@ def print_report(comparison: Comparison, console: Console, full: bool = False) -
         say(console, f"Warning: {warning}", "yellow")
     if not full:
         print_grid(console, who.scores(comparison, signatures=False), above=True)
-    how_much = curve_page.verdicts(comparison.curve) if comparison.curve else []
-    _list(console, tested(comparison), with_legend(comparison) if full else verdicts(comparison))
-    _list(console, "Learning curve", how_much)
+    overtakings = curve_page.verdicts(comparison.curve) if comparison.curve else []
+    _print(console, tested(comparison), with_legend(comparison) if full else verdicts(comparison))
+    _print(console, "Learning curve", overtakings)
     if full:
         _print_tables(comparison, console)
-    _list(console, "Conclusion", conclude(comparison))
+    _print(console, "Conclusion", conclude(comparison))
     if not full:
         say(console, "More: --full (signatures, all tables, examples), --html FILE (a page)", "dim")
 
 
-def _list(console: Console, title: str, sentences: Sequence[str]) -> None:
+def _print(console: Console, title: str, sentences: Sequence[str]) -> None:
     if sentences:
         say(console, title, "bold", above=True)
     for sentence in sentences:
@@ -151,9 +151,9 @@ def _print_tables(comparison: Comparison, console: Console) -> None:
     for example in comparison.examples[:PRINTED]:
         say(console, f"Line {example.line}: {example.why}", "bold", above=True)
         console.print(_example(example))
-    if (more := len(comparison.examples) - PRINTED) > 0:
-        others = f"--html FILE: {more} more examples, and explanations of each translation"
-        say(console, others, "dim", above=True)
+    if (n_more := len(comparison.examples) - PRINTED) > 0:
+        hint = f"--html FILE: {n_more} more examples, and explanations of each translation"
+        say(console, hint, "dim", above=True)
 
 
 def _example(example: Example) -> Table:
@@ -162,10 +162,10 @@ def _example(example: Example) -> Table:
     table.add_column(justify="right", style="dim")
     table.add_column(overflow="fold")
     rows = [("source", "", example.source), ("reference", "chrF", example.references[0])]
-    rows += [("reference", "", also) for also in example.references[1:]]
+    rows += [("reference", "", reference) for reference in example.references[1:]]
     for o in example.outputs:
-        more = (f"{metric} {score:.3g}" for metric, score in o.scores.items())
-        rows.append((o.system, ", ".join([f"{o.chrf:.1f}", *more]), o.text))
+        scores = (f"{metric} {score:.3g}" for metric, score in o.scores.items())
+        rows.append((o.system, ", ".join([f"{o.chrf:.1f}", *scores]), o.text))
     for row in rows:
         table.add_row(*(Text(visible(text)) for text in row))
     return table
@@ -189,9 +189,9 @@ def as_html(comparison: Comparison) -> str:
         comparison=comparison,
         heading=heading(comparison),
         sections=[
-            (SECTIONS[name], name, OPEN[name], of) for name, of in sections(comparison).items()
+            (SECTIONS[name], name, OPEN[name], data) for name, data in sections(comparison).items()
         ],
-        explained={line: list(map(view, of)) for line, of in explanations.items()},
+        explained={line: list(map(view, data)) for line, data in explanations.items()},
         drawings=draw_all(charts(comparison), names),
         where=draw_all(where.charts(comparison), names),
         conclusion=conclude(comparison),

@@ -94,17 +94,17 @@ def _figure(group: ScoredGroup) -> Figure | None:
 def _f1(grouping: Grouping, name: str) -> list[Figure | None]:
     """F1 and interval of each group, in per cent; None for fewer than ``FEWEST`` words."""
     return [
-        (100 * of.f1.value, 100 * of.f1.low, 100 * of.f1.high)
-        if of.f1 and words >= FEWEST
+        (100 * accuracy.f1.value, 100 * accuracy.f1.low, 100 * accuracy.f1.high)
+        if accuracy.f1 and words >= FEWEST
         else None
-        for of, words in zip(grouping.systems[name], grouping.words, strict=True)
+        for accuracy, words in zip(grouping.systems[name], grouping.words, strict=True)
     ]
 
 
 def _line(name: str, figures: Iterable[Figure | None]) -> Line | None:
-    known = [(float(x), *of) for x, of in enumerate(figures) if of]
-    points = tuple((x, value) for x, value, _, _ in known)
-    band = [(x, a, b) for x, _, a, b in known if a is not None and b is not None]
+    drawn = [(float(x), *figure) for x, figure in enumerate(figures) if figure]
+    points = tuple((x, value) for x, value, _, _ in drawn)
+    band = [(x, a, b) for x, _, a, b in drawn if a is not None and b is not None]
     return Line(name, points, tuple(band)) if points else None
 
 
@@ -125,17 +125,17 @@ def _span(low: int | None, high: int | None) -> str:
 
 
 def _differences(
-    every: Sequence[Difference], best: str, factor: int, words: Sequence[int] = ()
+    differences: Sequence[Difference], best: str, factor: int, words: Sequence[int] = ()
 ) -> list[list[Cell]]:
     """Return a row for each other system: score of the best − its score. words: in each group."""
     rows = []
-    for of in every:
-        if best in (of.a, of.b):
-            sign = factor if of.a == best else -factor
-            other = of.b if of.a == best else of.a
-            known = [n >= FEWEST for n in words] or [True] * len(of.by_group)
+    for pair in differences:
+        if best in (pair.a, pair.b):
+            sign = factor if pair.a == best else -factor
+            other = pair.b if pair.a == best else pair.a
+            shown = [n >= FEWEST for n in words] or [True] * len(pair.by_group)
             rows.append(
-                [Cell(f"{best} − {other}"), *map(_signed, of.by_group, repeat(sign), known)]
+                [Cell(f"{best} − {other}"), *map(_signed, pair.by_group, repeat(sign), shown)]
             )
     return rows
 
@@ -159,7 +159,7 @@ def _words_grid(grouping: Grouping, best: str) -> Grid:
     return Grid(
         f"{GROUPINGS[grouping.by]}, in per cent with 95 % intervals.",
         ("System", *grouping.labels),
-        [[Cell(name), *map(_accuracy, of, grouping.words)] for name, of in accuracies]
+        [[Cell(name), *map(_accuracy, by_group, grouping.words)] for name, by_group in accuracies]
         + _differences(grouping.differences, best, 100, grouping.words),
         [f"Words per column: {counts}.", *[DIFFERENCE] * bool(grouping.differences)],
     )
@@ -167,11 +167,11 @@ def _words_grid(grouping: Grouping, best: str) -> Grid:
 
 def _accuracy(a: Accuracy, words: int) -> Cell:
     """Return F1, or recall if there is no F1, with its interval."""
-    of = a.f1 or a.recall
-    if not of or not words:
+    share = a.f1 or a.recall
+    if not share or not words:
         return number(None)
-    interval = f"{100 * of.low:.0f}–{100 * of.high:.0f}" if words >= FEWEST else ""
-    return number(100 * of.value, 1, interval)
+    interval = f"{100 * share.low:.0f}–{100 * share.high:.0f}" if words >= FEWEST else ""
+    return number(100 * share.value, 1, interval)
 
 
 def _ngrams_grid(ngrams: Ngrams) -> Grid:

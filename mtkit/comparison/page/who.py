@@ -98,8 +98,8 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
     if test.tokenize == "none":
         tokens = "tokens separated by spaces"
     case = "case ignored, as in all tables" if test.ignore_case else "case-sensitive"
-    several = test.references
-    against = f", against {several} references per sentence" if several > 1 else ""
+    n_references = test.references
+    against = f", against {n_references} references per sentence" if n_references > 1 else ""
     rows = []
     metrics = comparison.metrics
     for s in systems:
@@ -107,21 +107,21 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
         kind = KINDS_OF_SYSTEM.get(s.kind, s.kind)
         ensemble = f", {s.networks} networks" if s.networks > 1 else ""
         rows.append([Cell(s.name, small=kind + ensemble), *figures])
-    every = [
+    labelled = [
         (label(metric), s.metrics[metric])
         for metric in metrics
         for s in systems
         if metric in s.metrics
     ]
     less = [label(name) for name, less_is_better in metrics.items() if less_is_better]
-    exactly = [f"{name} {metric.signature}" for name, metric in every]
+    signature_notes = [f"{name} {metric.signature}" for name, metric in labelled]
     return Grid(
         f"Scores with 95 % bootstrap intervals. Higher is better; lower for {' and '.join(less)}.",
         ("System", *map(label, metrics)),
         rows,
         [f"BLEU: {tokens}, {case}{against}."]
         + [f"{s.name}: {s.bleu_note}." for s in systems if s.bleu_note]
-        + list(dict.fromkeys(exactly)) * signatures,
+        + list(dict.fromkeys(signature_notes)) * signatures,
     )
 
 

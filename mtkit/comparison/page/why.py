@@ -101,10 +101,10 @@ def _choices(name: str, choices: Choices) -> Grid:
     oracle = choices.oracle
     return table(
         f"Choices of {name}: BLEU on these sentences, of {name} and of each of its systems alone.",
-        [(of.label, of) for of in choices.origins],
+        [(origin.label, origin) for origin in choices.origins],
         [
-            ("Sentences", lambda of: number(of.sentences, 0)),
-            (name, lambda of: number(of.bleu)),
+            ("Sentences", lambda origin: number(origin.sentences, 0)),
+            (name, lambda origin: number(origin.bleu)),
             *((system, partial(_alone, system)) for system in systems),
         ],
         [
