@@ -31,9 +31,9 @@ def agreement(texts: Sequence[str], begin: Int64, listed: Bool) -> Float64:
     texts: the n candidates; sentence s has ``begin[s] : begin[s + 1]``. listed: bool (n, P), True
     if a candidate is in a list of its sentence. Agreement with an empty list is 0.
     """
-    spelled = ["".join(text.split()) for text in texts]
-    characters = np.frombuffer("".join(spelled).encode("utf-32-le", "surrogatepass"), np.int32)
-    first = np.cumsum([0, *map(len, spelled)])
+    compact = ["".join(text.split()) for text in texts]
+    characters = np.frombuffer("".join(compact).encode("utf-32-le", "surrogatepass"), np.int32)
+    first = np.cumsum([0, *map(len, compact)])
     return _agreement(characters, first, begin, listed)
 
 
@@ -41,69 +41,69 @@ def agreement(texts: Sequence[str], begin: Int64, listed: Bool) -> Float64:
 
 
 @kernel
-def _agreement(words: Int32, first: Int64, begin: Int64, listed: Bool) -> Float64:
+def _agreement(characters: Int32, first: Int64, begin: Int64, listed: Bool) -> Float64:
     n, P = listed.shape
     total, orders = np.zeros((n, P)), np.zeros((n, P), np.int64)
     for s in range(len(begin) - 1):
         a, b = begin[s], begin[s + 1]
         for order in range(1, ORDER + 1):
-            grams, start, different = _number(words, first[a : b + 1], order)
+            grams, start, distinct = _number_ngrams(characters, first[a : b + 1], order)
             for p in range(P):
-                expected = _expected(grams, start, different, listed[a:b, p])
-                _add(grams, start, expected, total[a:b, p], orders[a:b, p])
+                expected = _expected_counts(grams, start, distinct, listed[a:b, p])
+                _add_chrf(grams, start, expected, total[a:b, p], orders[a:b, p])
     return total / np.maximum(orders, 1)
 
 
 @inner
-def _number(words: Int32, first: Int64, order: int) -> tuple[Int64, Int64, int]:
+def _number_ngrams(characters: Int32, first: Int64, order: int) -> tuple[Int64, Int64, int]:
     """Number the n-grams of one order: those of candidate y are ``grams[start[y] : start[y + 1]]``.
 
-    words: all characters; those of y are ``words[first[y] : first[y + 1]]``. The third result is
-    the number of different n-grams.
+    characters: of all candidates; those of y are ``characters[first[y] : first[y + 1]]``. The third
+    result is the number of distinct n-grams.
     """
     n = len(first) - 1
-    hashed, start = np.zeros(first[n] - first[0], np.uint64), np.zeros(n + 1, np.int64)
+    hashes, start = np.zeros(first[n] - first[0], np.uint64), np.zeros(n + 1, np.int64)
     for y in range(n):
         m = start[y]
         for i in range(first[y], first[y + 1] - order + 1):
-            for c in words[i : i + order]:
-                hashed[m] = mix(hashed[m] ^ np.uint64(c))
+            for c in characters[i : i + order]:
+                hashes[m] = mix(hashes[m] ^ np.uint64(c))
             m += 1
         start[y + 1] = m
-    by_hash = np.argsort(hashed[: start[n]])
-    grams, different = np.zeros(start[n], np.int64), 0
+    by_hash = np.argsort(hashes[: start[n]])
+    grams, distinct = np.zeros(start[n], np.int64), 0
     for k in range(len(by_hash)):
-        if k == 0 or hashed[by_hash[k]] != hashed[by_hash[k - 1]]:
-            different += 1
-        grams[by_hash[k]] = different - 1
-    return grams, start, different
+        if k == 0 or hashes[by_hash[k]] != hashes[by_hash[k - 1]]:
+            distinct += 1
+        grams[by_hash[k]] = distinct - 1
+    return grams, start, distinct
 
 
 @inner
-def _expected(grams: Int64, start: Int64, different: int, listed: Bool) -> Float64:
-    """Return c̄ of each n-gram over the candidates that are ``listed``, float64 (different,)."""
-    expected, share = np.zeros(different), 1 / max(1, listed.sum())
+def _expected_counts(grams: Int64, start: Int64, distinct: int, listed: Bool) -> Float64:
+    """Return c̄ of each n-gram over the candidates that are ``listed``, float64 (distinct,)."""
+    expected, weight = np.zeros(distinct), 1 / max(1, listed.sum())
     for y in range(len(listed)):
         if listed[y]:
             for g in grams[start[y] : start[y + 1]]:
-                expected[g] += share
+                expected[g] += weight
     return expected
 
 
 @inner
-def _add(grams: Int64, start: Int64, expected: Float64, total: Float64, orders: Int64) -> None:
+def _add_chrf(grams: Int64, start: Int64, expected: Float64, total: Float64, orders: Int64) -> None:
     """Add each candidate's F to ``total``, and 1 to ``orders`` if both sides have n-grams."""
     count, expected_sum = np.zeros(len(expected)), expected.sum()
     for y in range(len(total)):
-        own = grams[start[y] : start[y + 1]]
+        y_grams = grams[start[y] : start[y + 1]]
         matches = 0.0
-        for g in own:
+        for g in y_grams:
             matches += min(count[g] + 1, expected[g]) - min(count[g], expected[g])
             count[g] += 1
-        for g in own:
+        for g in y_grams:
             count[g] = 0
         if matches > 0:
-            precision, recall = matches / len(own), matches / expected_sum
+            precision, recall = matches / len(y_grams), matches / expected_sum
             total[y] += (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall)
-        if len(own) > 0 and expected_sum > 0:
+        if len(y_grams) > 0 and expected_sum > 0:
             orders[y] += 1

@@ -110,8 +110,8 @@ def named_dev(models: Mapping[str, Paths]) -> Bitext:
     files = dict[str, tuple[Path, Path]]()
     for name, paths in models.items():
         manifest = Manifest.read(paths[0])
-        if named := manifest.files("dev"):
-            files[name] = named if manifest.languages == languages else named[::-1]
+        if dev_files := manifest.files("dev"):
+            files[name] = dev_files if manifest.languages == languages else dev_files[::-1]
     if not files:
         raise InputError("the models were trained without a dev set; name one with --dev SRC TGT")
     (first, common), *others = files.items()
@@ -149,11 +149,11 @@ def report(tuned: Tuned, candidates: float) -> None:
 
 
 def _figures(tuned: Tuned) -> dict[str, Any]:
-    def figures(of: Figures) -> dict[str, float]:
-        return {"bleu": of.bleu, "wer": of.wer}
+    def figures(scores: Figures) -> dict[str, float]:
+        return {"bleu": scores.bleu, "wer": scores.wer}
 
     return {
-        "alone": {name: figures(of) for name, of in tuned.alone.items()},
+        "alone": {name: figures(scores) for name, scores in tuned.alone.items()},
         "cross-validated": figures(tuned.validated),
         "tuned": figures(tuned.fitted),
         "oracle": figures(tuned.oracle),

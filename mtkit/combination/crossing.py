@@ -23,17 +23,17 @@ from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 def crossings(parents: Sequence[Hypothesis], tokenizer: WordTokenizer) -> list[Hypothesis]:
     """Return all distinct crossings of any two ``parents``, with score 0 and no places."""
-    known = {tuple(parent.tokens) for parent in parents}
+    seen = {tuple(parent.tokens) for parent in parents}
     new = list[Hypothesis]()
     for y, z in combinations(parents, 2):
         matcher = SequenceMatcher(None, y.tokens, z.tokens, autojunk=False)
-        for what, a, b, c, d in matcher.get_opcodes():
-            if what == "equal":
+        for tag, a, b, c, d in matcher.get_opcodes():
+            if tag == "equal":
                 continue
             for one, other, (i, j, k, m) in ((y, z, (a, b, c, d)), (z, y, (c, d, a, b))):
                 words = (*one.tokens[:i], *other.tokens[k:m], *one.tokens[j:])
-                if words and words not in known and _survive(one.tokens, words):
-                    known.add(words)
+                if words and words not in seen and _same_verbatim(one.tokens, words):
+                    seen.add(words)
                     links = _links(one.alignment, other.alignment, i, j, k, m)
                     unknown = [word for word in one.unknown if word in words]
                     text = tokenizer.detokenize(words)
@@ -41,7 +41,7 @@ def crossings(parents: Sequence[Hypothesis], tokenizer: WordTokenizer) -> list[H
     return new
 
 
-def _survive(parent: Sequence[str], words: Sequence[str]) -> bool:
+def _same_verbatim(parent: Sequence[str], words: Sequence[str]) -> bool:
     """Whether ``words`` contain exactly the numbers, URLs and placeholders of ``parent``."""
     return Counter(filter(is_verbatim, words)) == Counter(filter(is_verbatim, parent))
 
@@ -50,6 +50,6 @@ def _links(
     one: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]], i: int, j: int, k: int, m: int
 ) -> list[tuple[int, int]]:
     """Return the links of the sentence one[:i] + other[k:m] + one[j:]."""
-    longer = (m - k) - (j - i)
-    links = [(s, t if t < i else t + longer) for s, t in one if not i <= t < j]
+    shift = (m - k) - (j - i)
+    links = [(s, t if t < i else t + shift) for s, t in one if not i <= t < j]
     return sorted([*links, *((s, t + i - k) for s, t in other if k <= t < m)])

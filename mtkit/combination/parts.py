@@ -46,7 +46,7 @@ class OtherSystem:
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
         """See ``System``. ``model`` is the score in the lists; None for other translations."""
-        by_text = {x: {y.text: y.score for y in of} for x, of in self.by_source.items()}
+        by_text = {x: {y.text: y.score for y in ys} for x, ys in self.by_source.items()}
         return [Score(model=by_text.get(x, {}).get(y)) for x, y in pairs]
 
     def read(self, file: Path, sources: Sequence[str], tokenizer: WordTokenizer) -> None:
@@ -56,9 +56,9 @@ class OtherSystem:
         """
         lists: dict[str, list[Hypothesis]] = {}
         for n, line in enumerate(read_lines(file), 1):
-            number, *rest = line.split(" ||| ")
+            number, *columns = line.split(" ||| ")
             try:
-                source, text, score = sources[_natural(number)], rest[0], _finite(rest[-1])
+                source, text, score = sources[_natural(number)], columns[0], _finite(columns[-1])
             except (IndexError, ValueError):
                 raise InputError(
                     f"{file}: line {n}: expected `number ||| translation ||| score`, numbers from "
@@ -97,8 +97,8 @@ class Part:
                 f"{paths[0]}: a combination cannot be part of another; name its systems"
             )
         if set(manifest.languages) != set(languages):
-            own, others = (" → ".join(pair) for pair in (manifest.languages, languages))
-            raise InputError(f"{paths[0]} translates {own}; it cannot be combined with {others}")
+            actual, wanted = (" → ".join(pair) for pair in (manifest.languages, languages))
+            raise InputError(f"{paths[0]} translates {actual}; it cannot be combined with {wanted}")
         reverse = manifest.languages != languages
         if reverse and manifest.kind != "nmt":
             raise InputError(f"{paths[0]}: a system of the reverse direction must be neural")
@@ -137,18 +137,18 @@ def write_parts(parts: Sequence[Part], place: Path, directory: Path, copy: bool)
     records = list[dict[str, Any]]()
     copies = count(1)
     for part in parts:
-        ways = []
+        paths = []
         for path in part.paths:
-            way = path_from(place.absolute(), path.absolute())
+            relative = path_from(place.absolute(), path.absolute())
             if copy:
-                way = Path("parts") / str(next(copies))
+                relative = Path("parts") / str(next(copies))
                 for file in model_files(path):
-                    target = directory / way / file.relative_to(path)
+                    target = directory / relative / file.relative_to(path)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(file, target)
-            ways.append(way.as_posix())
+            paths.append(relative.as_posix())
         digests = list(map(digest, part.paths))
-        records.append({"name": part.name, "paths": ways, "digests": digests})
+        records.append({"name": part.name, "paths": paths, "digests": digests})
     text = json.dumps(records, ensure_ascii=False, indent=2)
     (directory / PARTS).write_text(text + "\n", encoding="utf-8")
 
@@ -159,7 +159,7 @@ def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
     Raises InputError if one is missing or has changed since it was combined.
     """
     parts = []
-    for name, paths, digests in _recorded(directory):
+    for name, paths, digests in _read_records(directory):
         for path, expected in zip(paths, digests, strict=True):
             if not path.is_dir():
                 raise InputError(
@@ -178,18 +178,18 @@ def read_parts(directory: Path, languages: tuple[str, str]) -> list[Part]:
 
 def with_parts(models: Sequence[Path]) -> list[Path]:
     """Return the directories of ``models``, each combination followed by those of its parts."""
-    every = list[Path]()
+    directories = list[Path]()
     for directory in models:
-        every.append(directory)
+        directories.append(directory)
         if (directory / PARTS).is_file():
-            every += [path for _, paths, _ in _recorded(directory) for path in paths]
-    return every
+            directories += [path for _, paths, _ in _read_records(directory) for path in paths]
+    return directories
 
 
 def state_of(models: Sequence[Path]) -> list[tuple[str, int, int]]:
     """Return name, size and modification time of every file of the models and their parts."""
     files = [(p.relative_to(d), p.stat()) for d in with_parts(models) for p in model_files(d)]
-    return [(name.as_posix(), of.st_size, of.st_mtime_ns) for name, of in files]
+    return [(name.as_posix(), stat.st_size, stat.st_mtime_ns) for name, stat in files]
 
 
 def size(model: Path) -> int:
@@ -198,28 +198,28 @@ def size(model: Path) -> int:
     return sum(map(model_size, (model, *outside)))
 
 
-def _recorded(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
+def _read_records(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
     """Return name, directories and digests of each part. Raises InputError if damaged."""
     file = directory / PARTS
-    recorded = [as_fields(_Recorded, of, file) for of in read_json(file, list)]
-    for of in recorded:
-        names = [*of.paths, *of.digests]
-        if len(of.paths) != len(of.digests) or not all(isinstance(n, str) for n in names):
-            raise damaged(file, f"{of.name}: every path needs a digest")
-        if "\0" in "".join(of.paths):
-            raise damaged(file, f"{of.name}: a path that is none")
+    records = [as_fields(_Recorded, record, file) for record in read_json(file, list)]
+    for record in records:
+        names = [*record.paths, *record.digests]
+        if len(record.paths) != len(record.digests) or not all(isinstance(n, str) for n in names):
+            raise damaged(file, f"{record.name}: every path needs a digest")
+        if "\0" in "".join(record.paths):
+            raise damaged(file, f"{record.name}: a path that is none")
     return [
-        (of.name, [path_from(Path(), directory / p) for p in of.paths], of.digests)
-        for of in recorded
+        (record.name, [path_from(Path(), directory / p) for p in record.paths], record.digests)
+        for record in records
     ]
 
 
 def digest(directory: Path) -> str:
     """Return a 128-bit hash of names, sizes and contents of a model's files, in hexadecimal."""
-    of = hashlib.blake2b(digest_size=16)
+    hasher = hashlib.blake2b(digest_size=16)
     for path in model_files(directory):
-        of.update(f"{path.relative_to(directory).as_posix()}\0{path.stat().st_size}\0".encode())
+        hasher.update(f"{path.relative_to(directory).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):
-                of.update(block)
-    return of.hexdigest()
+                hasher.update(block)
+    return hasher.hexdigest()

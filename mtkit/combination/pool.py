@@ -60,16 +60,16 @@ def build_pool(parts: Sequence[Part], sentences: Sequence[str], tokenizer: WordT
     Parts run one after the other, each on all cores; in parallel Python's lock would slow them.
     """
     lists = {p.name: p.system.translate(sentences, p.size) for p in parts if not p.reverse}
-    proposed = [_unite({name: of[s] for name, of in lists.items()}) for s in range(len(sentences))]
-    candidates, agreed = _shortlist(proposed, list(lists), tokenizer)
+    proposed = [_join({name: row[s] for name, row in lists.items()}) for s in range(len(sentences))]
+    candidates, agreements = _shortlist(proposed, list(lists), tokenizer)
     begin = np.cumsum([0, *map(len, candidates)])
-    pairs = [(x, y.text) for x, of in zip(sentences, candidates, strict=True) for y in of]
-    judged = {part.name: _judge(part, pairs, begin) for part in parts}
-    columns = {(name, f): column for name, of in judged.items() for f, column in of.items()}
-    columns |= {(name, "agreement"): agreed[:, k] for k, name in enumerate(lists)}
-    every = [y for of in candidates for y in of]
-    columns[OWN, "words"] = np.array([len(y.tokens) for y in every], float)
-    return Pool(begin, every, columns)
+    pairs = [(x, y.text) for x, row in zip(sentences, candidates, strict=True) for y in row]
+    by_part = {part.name: _features_of(part, pairs, begin) for part in parts}
+    columns = {(name, f): column for name, row in by_part.items() for f, column in row.items()}
+    columns |= {(name, "agreement"): agreements[:, k] for k, name in enumerate(lists)}
+    hypotheses = [y for row in candidates for y in row]
+    columns[OWN, "words"] = np.array([len(y.tokens) for y in hypotheses], float)
+    return Pool(begin, hypotheses, columns)
 
 
 def _shortlist(
@@ -79,34 +79,34 @@ def _shortlist(
 
     Returns the candidates by sentence, and the agreement of all n with each list, (n, P).
     """
-    shortlist, everything = list[Int64](), list[list[Hypothesis]]()
-    for of, agreed in zip(proposed, _agreement(proposed, names), strict=True):
-        listed = np.array([[name in y.places for name in names] for y in of])
-        stays = np.array([min(y.places.values()) < FIRST for y in of])
+    shortlist, extended = list[Int64](), list[list[Hypothesis]]()
+    for hypotheses, scores in zip(proposed, _agreements(proposed, names), strict=True):
+        listed = np.array([[name in y.places for name in names] for y in hypotheses])
+        mask = np.array([min(y.places.values()) < FIRST for y in hypotheses])
         for p in range(len(names)):
-            others = np.where(listed[:, p], np.delete(agreed, p, axis=1).sum(1), -np.inf)
-            stays[_best(others, min(AGREEING, listed[:, p].sum()))] = True
-        kept = np.flatnonzero(stays)
-        parents = kept[_best(agreed[kept].sum(1), PARENTS)].tolist()
-        known = {y.text for y in of}
-        crossed = crossings([of[i] for i in parents], tokenizer)
-        shortlist.append(kept)
-        everything.append([*of, *(y for y in crossed if y.text not in known)])
+            with_others = np.where(listed[:, p], np.delete(scores, p, axis=1).sum(1), -np.inf)
+            mask[_best(with_others, min(AGREEING, listed[:, p].sum()))] = True
+        selected = np.flatnonzero(mask)
+        parents = selected[_best(scores[selected].sum(1), PARENTS)].tolist()
+        texts = {y.text for y in hypotheses}
+        children = crossings([hypotheses[i] for i in parents], tokenizer)
+        shortlist.append(selected)
+        extended.append([*hypotheses, *(y for y in children if y.text not in texts)])
     candidates, agreements = list[list[Hypothesis]](), list[Float64]()
-    for s, agreed in enumerate(_agreement(everything, names)):
+    for s, scores in enumerate(_agreements(extended, names)):
         n = len(proposed[s])
-        rows = np.concatenate([shortlist[s], n + _best(agreed[n:].sum(1), CHILDREN)])
-        candidates.append([everything[s][i] for i in rows.tolist()])
-        agreements.append(agreed[rows])
+        rows = np.concatenate([shortlist[s], n + _best(scores[n:].sum(1), CHILDREN)])
+        candidates.append([extended[s][i] for i in rows.tolist()])
+        agreements.append(scores[rows])
     return candidates, np.concatenate(agreements)
 
 
-def _agreement(of_sentence: Sequence[Sequence[Hypothesis]], names: Sequence[str]) -> list[Float64]:
+def _agreements(candidates: Sequence[Sequence[Hypothesis]], names: Sequence[str]) -> list[Float64]:
     """Return the agreement with each list, one array (number of candidates, P) per sentence."""
-    every = [y for of in of_sentence for y in of]
-    listed = np.array([[name in y.places for name in names] for y in every])
-    begin = np.cumsum([0, *map(len, of_sentence)])
-    return np.split(agreement([y.text for y in every], begin, listed), begin[1:-1])
+    hypotheses = [y for group in candidates for y in group]
+    listed = np.array([[name in y.places for name in names] for y in hypotheses])
+    begin = np.cumsum([0, *map(len, candidates)])
+    return np.split(agreement([y.text for y in hypotheses], begin, listed), begin[1:-1])
 
 
 def _best(values: Float64, k: int) -> Int64:
@@ -114,17 +114,17 @@ def _best(values: Float64, k: int) -> Int64:
     return np.argsort(-values, kind="stable")[:k]
 
 
-def _unite(lists: Mapping[str, Sequence[Hypothesis]]) -> list[Hypothesis]:
+def _join(lists: Mapping[str, Sequence[Hypothesis]]) -> list[Hypothesis]:
     """Merge the lists of one sentence; equal texts become one, with its places in all lists."""
     by_text: dict[str, Hypothesis] = {}
     for name, hypotheses in lists.items():
         for place, hypothesis in enumerate(hypotheses):
-            first = by_text.setdefault(hypothesis.text, replace(hypothesis, places={}))
-            first.places.setdefault(name, place)
+            merged = by_text.setdefault(hypothesis.text, replace(hypothesis, places={}))
+            merged.places.setdefault(name, place)
     return list(by_text.values())
 
 
-def _judge(part: Part, pairs: Sequence[tuple[str, str]], begin: Int64) -> dict[str, Column]:
+def _features_of(part: Part, pairs: Sequence[tuple[str, str]], begin: Int64) -> dict[str, Column]:
     """Return the part's features for (sentence, candidate) pairs: feature → values (n,)."""
     if part.reverse:
         scores = part.system.score([(y, x) for x, y in pairs], brief=True)

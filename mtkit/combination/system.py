@@ -83,16 +83,16 @@ class Combination:
         """
         if part := self.only:
             lists = part.system.translate(sentences, n_best)
-            return [[replace(h, places={part.name: k}) for k, h in enumerate(of)] for of in lists]
+            return [[replace(h, places={part.name: k}) for k, h in enumerate(row)] for row in lists]
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         sizes = [[1 if len(w) <= LONGEST else MOST_WORDS + 1 for w in line] for line in words]
-        spans = [cut(line, of, MOST_WORDS) for line, of in zip(words, sizes, strict=True)]
+        spans = [cut(line, row, MOST_WORDS) for line, row in zip(words, sizes, strict=True)]
 
         detokenize = self.tokenizer.detokenize
 
         def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
-            usual = [piece for piece in pieces if takes(piece)]
-            chosen = iter(self.choose(self.pool(usual), usual, n_best) if usual else [])
+            accepted = [piece for piece in pieces if takes(piece)]
+            chosen = iter(self.choose(self.pool(accepted), accepted, n_best) if accepted else [])
             return [
                 next(chosen) if takes(piece) else [Hypothesis.copied(piece, detokenize(piece))]
                 for piece in pieces
@@ -138,9 +138,9 @@ class Combination:
     @property
     def _λ(self) -> dict[Name, float]:
         """The weights that are not 0, by part and feature."""
-        asked = [*(part.name for part in self.asked), OWN]
-        named = {(p, f): w for p in asked for f, w in self.weights.get(p, {}).items()}
-        return {name: weight for name, weight in named.items() if weight}
+        names = [*(part.name for part in self.asked), OWN]
+        weights = {(p, f): w for p in names for f, w in self.weights.get(p, {}).items()}
+        return {name: weight for name, weight in weights.items() if weight}
 
     def _obeys(self, words: Sequence[str], y: Hypothesis) -> bool:
         compliance = self.glossary.compliance([words], [y.tokens])
@@ -160,9 +160,9 @@ class Combination:
         """
         others = {p.name: p.system for p in self.parts if isinstance(p.system, OtherSystem)}
         if name not in others:
-            known = f"; choose one of {', '.join(others)}" if others else ""
+            hint = f"; choose one of {', '.join(others)}" if others else ""
             raise InputError(
-                f"--lists {name}: the combination has no such system with n-best lists{known}"
+                f"--lists {name}: the combination has no such system with n-best lists{hint}"
             )
         others[name].read(file, sources, self.tokenizer)
         if missing := sum(source not in others[name].by_source for source in sources):
@@ -187,8 +187,8 @@ class Combination:
         return PoolReasons(words, best.text, best.score, candidates)
 
     def _terms(self, y: Hypothesis) -> list[Term]:
-        sides = zip(self._λ.values(), y.features.items(), strict=True)
-        return [Term(name, value, weight, value * weight + 0.0) for weight, (name, value) in sides]
+        pairs = zip(self._λ.values(), y.features.items(), strict=True)
+        return [Term(name, value, weight, value * weight + 0.0) for weight, (name, value) in pairs]
 
     def score(self, pairs: Sequence[tuple[str, str]], brief: bool = False) -> list[Score]:
         """See ``System``. Returns no score: it would compare only candidates of one sentence."""
@@ -224,9 +224,9 @@ def read_weights(path: Path, parts: Sequence[str]) -> Weights:
     weights = read_json(path, dict, unfit)
     if not set(weights) <= {*parts, OWN}:
         raise InputError(f"{path}: expected weights of {', '.join((*parts, OWN))}")
-    for part, of in weights.items():
-        if not isinstance(of, dict):
-            raise InputError(f"{path}: the weights of {part} are {of!r}, not an object")
-        for feature, value in of.items():
+    for part, features in weights.items():
+        if not isinstance(features, dict):
+            raise InputError(f"{path}: the weights of {part} are {features!r}, not an object")
+        for feature, value in features.items():
             check_weight(path, f"{part}.{feature}", value)
-    return {part: dict(of) for part, of in weights.items()}
+    return {part: dict(features) for part, features in weights.items()}

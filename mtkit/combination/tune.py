@@ -72,12 +72,12 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
     lists = Lists(pool.begin, features, counts(pool, references))
     sigma = _deviations(lists)
     varies = sigma > 1e-6
-    names = [name for name, free in zip(names, varies, strict=True) if free]
+    names = [name for name, varying in zip(names, varies, strict=True) if varying]
     features = (lists.features[:, varies] / sigma[varies]).astype(np.float32)
     lists = lists._replace(features=np.ascontiguousarray(features))
     starts = [own_choice(system, names) * sigma[varies] for system in systems]
     validated, way = max(
-        ((_validated(lists, starts, way), way) for way in MIRA), key=lambda of: of[0].merit
+        ((_cross_validated(lists, starts, way), way) for way in MIRA), key=lambda v: v[0].merit
     )
     λ = optimum(lists, starts, way)
     weights: dict[str, dict[str, float]] = {}
@@ -85,21 +85,21 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
         weights.setdefault(system, {})[feature] = weight
     return Tuned(
         weights,
-        {s: Figures.of(_sum(lists, own_first(pool, s))) for s in systems},
+        {s: Figures.of(_row_total(lists, own_first(pool, s))) for s in systems},
         validated,
-        Figures.of(_total(lists, λ)),
-        Figures.of(_sum(lists, oracle(lists.begin, lists.statistics))),
+        Figures.of(_chosen_total(lists, λ)),
+        Figures.of(_row_total(lists, oracle(lists.begin, lists.statistics))),
     )
 
 
-def _validated(lists: Lists, starts: Sequence[Float64], way: Way) -> Figures:
+def _cross_validated(lists: Lists, starts: Sequence[Float64], way: Way) -> Figures:
     """Return cross-validated scores, added up over ``DIVISIONS`` divisions into ``FOLDS`` folds."""
     total = np.zeros(lists.statistics.shape[1], np.int64)
     for seed in range(1, DIVISIONS + 1):
         fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
         for k in range(FOLDS):
             weights = optimum(among(lists, fold != k), starts, way)
-            total += _total(among(lists, fold == k), weights)
+            total += _chosen_total(among(lists, fold == k), weights)
     return Figures.of(total)
 
 
@@ -113,26 +113,26 @@ def optimum(lists: Lists, starts: Sequence[Float64], way: Way) -> Float64:
 
 def own_first(pool: Pool, system: str) -> Int64:
     """Return each sentence's candidate that is first in the list of ``system``, as rows (S,)."""
-    own = np.array([y.places.get(system) == 0 for y in pool.candidates])
+    top = np.array([y.places.get(system) == 0 for y in pool.candidates])
     spans = pairwise(pool.begin.tolist())
-    return np.array([a + np.argmax(own[a:b]) for a, b in spans])  # the first if the list is empty
+    return np.array([a + np.argmax(top[a:b]) for a, b in spans])  # the first if the list is empty
 
 
 def own_choice(system: str, names: Sequence[Name]) -> Float64:
     """Return λ (F,) with which ``system`` chooses among all candidates as its own search would."""
-    own = {(system, "model"): 1.0, (system, "unreached"): -1.0}
-    return np.array([own.get(name, 0.0) for name in names])
+    weights = {(system, "model"): 1.0, (system, "unreached"): -1.0}
+    return np.array([weights.get(name, 0.0) for name in names])
 
 
 def counts(pool: Pool, references: Sequence[Sequence[str]]) -> Int32:
     """Return the candidates' BLEU statistics, int32 (n, COLUMNS). references: word tokens."""
-    number: dict[str, int] = {}
+    ids: dict[str, int] = {}
 
     def flat(sentences: Sequence[Sequence[str]]) -> Flat:
-        return Flat.of([[number.setdefault(w, len(number)) for w in words] for words in sentences])
+        return Flat.of([[ids.setdefault(w, len(ids)) for w in words] for words in sentences])
 
-    hypotheses, wanted = flat([y.tokens for y in pool.candidates]), flat(references)
-    return statistics(hypotheses, wanted, pool.begin)
+    hypotheses, flat_references = flat([y.tokens for y in pool.candidates]), flat(references)
+    return statistics(hypotheses, flat_references, pool.begin)
 
 
 def among(lists: Lists, chosen: Bool) -> Lists:
@@ -150,20 +150,20 @@ def oracle(begin: Int64, statistics: Int32) -> Int64:
     """
     counts = statistics.astype(float)
     matches, totals = counts[:, :ORDER], counts[:, ORDER : 2 * ORDER]
-    more = np.array([0.0, *[1.0] * (ORDER - 1)])
+    smoothing = np.array([0.0, *[1.0] * (ORDER - 1)])
     with np.errstate(divide="ignore"):
-        log_p = np.log((matches + more) / np.maximum(totals + more, 1)).mean(1)
+        log_p = np.log((matches + smoothing) / np.maximum(totals + smoothing, 1)).mean(1)
         brevity = np.minimum(0, 1 - counts[:, 2 * ORDER] / np.maximum(totals[:, 0], 1e-9))
-    nothing = np.zeros((len(counts), 0), np.float32)
-    return best(Lists(begin, nothing, statistics), log_p + brevity)
+    no_features = np.zeros((len(counts), 0), np.float32)
+    return best(Lists(begin, no_features, statistics), log_p + brevity)
 
 
-def _sum(lists: Lists, rows: Int64) -> Int64:
+def _row_total(lists: Lists, rows: Int64) -> Int64:
     total: Int64 = lists.statistics[rows].sum(0, dtype=np.int64)
     return total
 
 
-def _total(lists: Lists, weights: Float64) -> Int64:
+def _chosen_total(lists: Lists, weights: Float64) -> Int64:
     return best_total(lists, scores(lists.features, weights))
 
 

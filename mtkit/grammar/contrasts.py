@@ -62,7 +62,7 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
     ]
     distances = np.array([item.distance for item in items])
     phenomena = np.array([item.phenomenon for item in items])
-    tried = trials(items)
+    trial_ids = trials(items)
     judged = []
     for model, parts in MODELS[system.kind].items():
         values = [[_log_p(score, parts) for score in side] for side in scores]
@@ -71,9 +71,9 @@ def judgements(name: str, system: System, items: Sequence[Contrast]) -> list[Jud
         right, wrong = np.array(values, np.float64)
         points = preferences(right, wrong)
         groups = {p: phenomena == p for p in np.unique(phenomena).tolist()}
-        shares = {p: Accuracy.of(points[of], distances[of], tried[of]) for p, of in groups.items()}
-        whole = Accuracy.of(points, distances, tried)
-        by_distance = accuracy_by_distance(right, wrong, distances, trials=tried)
+        shares = {p: Accuracy.of(points[g], distances[g], trial_ids[g]) for p, g in groups.items()}
+        whole = Accuracy.of(points, distances, trial_ids)
+        by_distance = accuracy_by_distance(right, wrong, distances, trials=trial_ids)
         judged.append(Judgement(name, model, whole, by_distance, shares))
     if not judged:
         raise InputError(f"{name} gives no probabilities of translations; leave it out")
@@ -137,9 +137,9 @@ def chart(judged: Sequence[Judgement]) -> Chart:
     """Return the chart of accuracy by distance; a group's x is the middle of its distances."""
     lines = []
     for j in judged:
-        at = [((a.nearest + a.farthest) / 2, a) for a in j.by_distance]
-        points = tuple((x, 100 * a.share) for x, a in at)
-        lines.append(Line(j.name, points, tuple((x, 100 * a.low, 100 * a.high) for x, a in at)))
+        by_x = [((a.nearest + a.farthest) / 2, a) for a in j.by_distance]
+        points = tuple((x, 100 * a.share) for x, a in by_x)
+        lines.append(Line(j.name, points, tuple((x, 100 * a.low, 100 * a.high) for x, a in by_x)))
     return Chart(
         "Right translations preferred, by distance",
         "distance in words", tuple(lines), equations=("score(x, right) > score(x, wrong)",),

@@ -104,10 +104,10 @@ class Grammar:
             tree = self._tree(rng, rule, used)
             drawn = self.spelled(phenomenon, tree)
             missing = distance - drawn.distance
-            often = next((name for name, sign in rule.slots.items() if sign == "*"), None)
-            if missing > 0 and often:
-                stretch = self._stretch(rng, often, missing, used)
-                tree = Tree(rule, tree.features, {**tree.parts, often: stretch})
+            repeated = next((name for name, sign in rule.slots.items() if sign == "*"), None)
+            if missing > 0 and repeated:
+                stretch = self._stretch(rng, repeated, missing, used)
+                tree = Tree(rule, tree.features, {**tree.parts, repeated: stretch})
                 drawn = self.spelled(phenomenon, tree)
             if drawn.distance == distance:
                 return drawn
@@ -138,8 +138,8 @@ class Grammar:
             used.add(rule)
             return Tree(rule, rule.features, {})
         parts: dict[str, list[Tree]] = {}
-        for slot, often in rule.slots.items():
-            times = 1 if not often else int(rng.integers(2)) if often == "?" else 0
+        for slot, sign in rule.slots.items():
+            times = 1 if not sign else int(rng.integers(2)) if sign == "?" else 0
             parts[slot] = [self.choose(rng, slot, used) for _ in range(times)]
         features: dict[str, str] = {}
         for tree in chain.from_iterable(reversed(parts.values())):
@@ -154,15 +154,15 @@ class Grammar:
         trees: list[Tree] = []
         misses = 0
         while length > 0 and misses < MISSES:
-            tried = set(used)
-            tree = self.choose(rng, slot, tried)
+            used_next = set(used)
+            tree = self.choose(rng, slot, used_next)
             words = len(self.languages[TARGET].spell(tree))
             if words > length:
                 misses += 1  # too long; another one may fit
             else:
                 trees.append(tree)
                 length -= words
-                used = tried
+                used = used_next
         return trees
 
 

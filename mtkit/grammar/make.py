@@ -29,8 +29,8 @@ class Text:
 
 def parse_distances(text: str) -> range:
     """Return the distances of ``0-20`` (0 to 20) or ``7`` (7 alone); InputError for other texts."""
-    ends = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text, re.ASCII)
-    first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, -1)
+    match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text, re.ASCII)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
     if last < first:
         raise InputError(f"--distance {text}: expected MIN-MAX words, as in 0-20")
     return range(first, last + 1)
@@ -47,31 +47,31 @@ def make(
     """
     if pairs < 10:
         raise InputError(f"--pairs {pairs}: expected at least 10; dev and test are a tenth each")
-    held = min(1000, pairs // 10)
+    held_out = min(1000, pairs // 10)
     contrasts = suite(grammar, seed, items, distances)
-    known = {s for item in contrasts for s in (item.source, item.right, item.wrong)}
+    used = {s for item in contrasts for s in (item.source, item.right, item.wrong)}
     rng = np.random.default_rng([seed, 1])  # independent of the draws for the suite
-    sizes = zip(SPLITS, (pairs - 2 * held, held, held), strict=True)
-    splits = {split: list(_new_pairs(grammar, rng, n, distances, known)) for split, n in sizes}
+    sizes = zip(SPLITS, (pairs - 2 * held_out, held_out, held_out), strict=True)
+    splits = {split: list(_new_pairs(grammar, rng, n, distances, used)) for split, n in sizes}
     return Text(splits, contrasts)
 
 
 def _new_pairs(
-    grammar: Grammar, rng: np.random.Generator, size: int, distances: Sequence[int], known: set[str]
+    grammar: Grammar, rng: np.random.Generator, size: int, distances: Sequence[int], used: set[str]
 ) -> Iterator[Pair]:
-    """Yield ``size`` pairs that are not ``known`` and add them; distances are in random order."""
+    """Yield ``size`` pairs that are not ``used`` and add them; distances are in random order."""
     for number in rng.permutation(size):
         distance = distances[number % len(distances)]
         for _ in range(TRIES):
             pair = grammar.sentence(rng, distance)
-            if not known & {pair.source, pair.target}:
+            if not used & {pair.source, pair.target}:
                 break
         else:
             raise InputError(
                 f"the grammar has too few different sentences with {distance} words in between; "
                 "lower --pairs, or widen --distance"
             )
-        known |= {pair.source, pair.target}
+        used |= {pair.source, pair.target}
         yield pair
 
 

@@ -41,8 +41,8 @@ def read_draft(path: Path) -> Draft:
         if header := re.fullmatch(r"\[(.*)\]", line):
             section = header[1]
             if section not in SECTIONS:
-                known = ", ".join(SECTIONS)
-                raise InputError(f"{where}: unknown section [{section}]; expected one of {known}")
+                names = ", ".join(SECTIONS)
+                raise InputError(f"{where}: unknown section [{section}]; expected one of {names}")
         elif not section:
             raise InputError(f"{where}: expected a section such as [words] first")
         else:
@@ -62,21 +62,21 @@ def class_of(slot: str) -> str:
 
 def _logical_lines(path: Path) -> dict[str, str]:
     """Return "FILE: line N" → text, without comments; an indented line continues the one before."""
-    joined: dict[str, str] = {}
+    lines: dict[str, str] = {}
     for number, line in enumerate(read_lines(path), 1):
         text = line.strip()
         if not text or line.startswith("#"):
             continue
         if not line[0].isspace():
             where = f"{path}: line {number}"
-            joined[where] = text
-        elif joined:
-            joined[where] += f" {text}"
+            lines[where] = text
+        elif lines:
+            lines[where] += f" {text}"
         else:
             raise InputError(
                 f"{path}: line {number}: indented, but there is no line before to continue"
             )
-    return joined
+    return lines
 
 
 def _read_line(draft: Draft, section: str, line: str, where: str) -> None:
@@ -97,7 +97,7 @@ def _read_line(draft: Draft, section: str, line: str, where: str) -> None:
         draft.sentences.setdefault(name, []).append(sentence)
 
 
-def _sides(text: str, where: str) -> tuple[str, str]:
+def _split_sides(text: str, where: str) -> tuple[str, str]:
     sides = [side.strip() for side in text.split("|")]
     if len(sides) != 2 or not all(sides):
         raise InputError(f"{where}: expected two sides with one | between them")
@@ -111,7 +111,7 @@ def _features(words: Sequence[str], draft: Draft, where: str) -> dict[str, str]:
     return {draft.kinds[word]: word for word in words}
 
 
-def _declared(text: str) -> tuple[list[str], str]:
+def _split_features(text: str) -> tuple[list[str], str]:
     """Split off leading features: ``(sg) the HUMAN`` → (["sg"], "the HUMAN")."""
     if features := re.match(r"\(([^)]*)\)\s*", text):
         return features[1].split(), text[features.end() :]
@@ -119,8 +119,8 @@ def _declared(text: str) -> tuple[list[str], str]:
 
 
 def _word(text: str, draft: Draft, where: str) -> Word:
-    source, target = _sides(text, where)
-    own, target = _declared(target)
+    source, target = _split_sides(text, where)
+    features, target = _split_features(target)
 
     def forms(side: str) -> list[tuple[Features, str]]:
         pairs: list[tuple[Features, str]] = []
@@ -128,21 +128,21 @@ def _word(text: str, draft: Draft, where: str) -> Word:
             words = item.split()  # features first; at least one word is the form
             if not words:
                 raise InputError(f"{where}: a form is missing between two commas")
-            asked = list(takewhile(draft.kinds.__contains__, words[:-1]))
-            pairs.append((_features(asked, draft, where), " ".join(words[len(asked) :])))
+            values = list(takewhile(draft.kinds.__contains__, words[:-1]))
+            pairs.append((_features(values, draft, where), " ".join(words[len(values) :])))
         return pairs
 
-    return Word(where, _features(own, draft, where), (forms(source), forms(target)))
+    return Word(where, _features(features, draft, where), (forms(source), forms(target)))
 
 
 def _phrase(text: str, draft: Draft, where: str) -> Phrase:
-    declared, text = _declared(text.strip())
+    declared, text = _split_features(text.strip())
     free = [word for word in declared if word in draft.kinds.values()]
-    own = _features([word for word in declared if word not in free], draft, where)
+    features = _features([word for word in declared if word not in free], draft, where)
     source, target = (
-        [_token(word, draft, where) for word in side.split()] for side in _sides(text, where)
+        [_token(word, draft, where) for word in side.split()] for side in _split_sides(text, where)
     )
-    return Phrase(where, own, free, (source, target))
+    return Phrase(where, features, free, (source, target))
 
 
 def _token(text: str, draft: Draft, where: str) -> Token:
@@ -156,9 +156,9 @@ def _token(text: str, draft: Draft, where: str) -> Token:
 def _part(text: str, draft: Draft, where: str) -> Part:
     if not (slot := SLOT.fullmatch(text)):
         return Part(text)
-    asked = re.findall(r"([.@])(\w+)", slot[2])
-    features = _features([value for sign, value in asked if sign == "."], draft, where)
-    return Part(slot[1], True, features, [value for sign, value in asked if sign == "@"])
+    marks = re.findall(r"([.@])(\w+)", slot[2])
+    features = _features([value for sign, value in marks if sign == "."], draft, where)
+    return Part(slot[1], True, features, [value for sign, value in marks if sign == "@"])
 
 
 def _check_marks(sentence: Phrase) -> None:
@@ -182,14 +182,14 @@ def _check_slots(phrase: Phrase, draft: Draft) -> None:
     class with one member; ``@NAME`` refers to a slot that is always present.
     """
     names = [{name: token.often for token in side for name in token.slots} for side in phrase.sides]
-    for name, often in (names[SOURCE] | names[TARGET]).items():
+    for name, sign in (names[SOURCE] | names[TARGET]).items():
         if class_of(name) not in draft.rules:
             raise InputError(f"{phrase.where}: {name}: no word or phrase of this class is defined")
         if any(name not in side for side in names) and len(draft.rules[class_of(name)]) > 1:
             raise InputError(
                 f"{phrase.where}: {name} is on one side only, so its class may have only one member"
             )
-        if any(side.get(name, often) != often for side in names):
+        if any(side.get(name, sign) != sign for side in names):
             raise InputError(f"{phrase.where}: {name} has ? or * on one side only; mark both")
     parts = (part for token in chain(*phrase.sides) for part in token.parts)
     for name in chain.from_iterable(part.agrees for part in parts):

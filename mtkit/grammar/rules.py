@@ -29,8 +29,8 @@ class Word:
 
     def form(self, side: int, features: Features) -> str:
         """Return the last form whose features are all in ``features``; InputError if none is."""
-        for asked, text in reversed(self.forms[side]):
-            if asked.items() <= features.items():
+        for required, text in reversed(self.forms[side]):
+            if required.items() <= features.items():
                 return text
         names = " ".join(features.values()) or "no features"
         raise InputError(f"{self.where}: this word has no form for {names}")
@@ -103,10 +103,10 @@ class Language:
 
     def spell(self, tree: Tree, features: Features | None = None) -> list[str]:
         """Return the words of a tree under ``features``; punctuation is part of the word before."""
-        joined = {**(features or {}), **tree.features}
+        merged = {**(features or {}), **tree.features}
         if isinstance(tree.rule, Word):
-            return tree.rule.form(self.side, joined).split()
-        return self.spell_tokens(tree, joined)[0]
+            return tree.rule.form(self.side, merged).split()
+        return self.spell_tokens(tree, merged)[0]
 
     def spell_tokens(self, tree: Tree, features: Features) -> tuple[list[str], list[int]]:
         """Return the words of a phrase, and their number after each token of its template."""
@@ -115,11 +115,11 @@ class Language:
         ends = []
         for token in tree.rule.sides[self.side]:
             for nth in range(len(tree.parts[token.slots[0]]) if token.slots else 1):
-                more = self._token(token, tree, nth, features)
-                if words and (short := self.contractions.get((words[-1], more[0]))):
-                    words[-1] = short
-                    del more[0]
-                words += more
+                token_words = self._token(token, tree, nth, features)
+                if words and (contraction := self.contractions.get((words[-1], token_words[0]))):
+                    words[-1] = contraction
+                    del token_words[0]
+                words += token_words
             if token.after and words:  # replaces a comma at the end of the word
                 words[-1] = words[-1].removesuffix(",") + token.after
             ends.append(len(words))
@@ -129,13 +129,13 @@ class Language:
         """Return the words of the ``nth`` repetition of a token, from 0."""
         words: list[str] = []
         for part in token.parts:
-            more = [part.text]
+            part_words = [part.text]
             if part.is_slot:
-                asked = dict(features)
+                required = dict(features)
                 for name in part.agrees:
-                    asked |= tree.parts[name][0].features
-                more = self.spell(tree.parts[part.text][nth], {**asked, **part.features})
+                    required |= tree.parts[name][0].features
+                part_words = self.spell(tree.parts[part.text][nth], {**required, **part.features})
             if words:  # joined: Küchen + Tür, an + kommen
-                words[-1] += more.pop(0).lower()
-            words += more
+                words[-1] += part_words.pop(0).lower()
+            words += part_words
         return words

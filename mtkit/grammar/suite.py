@@ -63,42 +63,42 @@ def suite(grammar: Grammar, seed: int, items: int, distances: Sequence[int]) -> 
         for name, distance in tuple(cells):
             if len(by_source) >= items:
                 break
-            if twins := _twins(grammar, rng, name, rules[name], distance, by_source):
-                by_source |= {item.source: item for item in twins}
+            if mirrored := _mirrored_items(grammar, rng, name, rules[name], distance, by_source):
+                by_source |= {item.source: item for item in mirrored}
             else:
                 cells.remove((name, distance))
     return list(by_source.values())
 
 
-def _twins(
+def _mirrored_items(
     grammar: Grammar, rng: np.random.Generator, phenomenon: str, rules: Sequence[Phrase],
-    distance: int, known: Container[str],
+    distance: int, sources: Container[str],
 ) -> tuple[Contrast, Contrast] | None:  # fmt: skip
     """Draw an item and its mirror item with new sources; None if no draw succeeds."""
     for _ in range(TRIES):
-        one = grammar.draw(rng, phenomenon, pick(rng, rules), distance)
-        other = _mirror(grammar, rng, one) if one else None
-        if one and other:
-            twins = _item(grammar, one, other), _item(grammar, other, one)
-            if not any(item.source in known for item in twins):
-                return twins
+        drawn = grammar.draw(rng, phenomenon, pick(rng, rules), distance)
+        mirror = _mirror(grammar, rng, drawn) if drawn else None
+        if drawn and mirror:
+            items = _item(grammar, drawn, mirror), _item(grammar, mirror, drawn)
+            if not any(item.source in sources for item in items):
+                return items
     return None
 
 
-def _mirror(grammar: Grammar, rng: np.random.Generator, one: Sentence) -> Sentence | None:
+def _mirror(grammar: Grammar, rng: np.random.Generator, drawn: Sentence) -> Sentence | None:
     """Draw a governor that requires another form of the contrast; None if no draw succeeds."""
-    target = one.rule.sides[TARGET]
+    target = drawn.rule.sides[TARGET]
     contrast, governor = ([t.bracket for t in target].index(bracket) for bracket in "<[")
     for _ in range(TRIES):
-        choice = grammar.choose(rng, target[governor].slots[0], set(one.tree.words()))
-        parts = {**one.tree.parts, target[governor].slots[0]: [choice]}
-        other = grammar.spelled(one.phenomenon, Tree(one.rule, one.tree.features, parts))
-        differing = {i for i in range(len(target)) if one.token(i) != other.token(i)}
-        marked = zip(one.places, other.places, strict=True)
+        governor_tree = grammar.choose(rng, target[governor].slots[0], set(drawn.tree.words()))
+        parts = {**drawn.tree.parts, target[governor].slots[0]: [governor_tree]}
+        mirror = grammar.spelled(drawn.phenomenon, Tree(drawn.rule, drawn.tree.features, parts))
+        differing = {i for i in range(len(target)) if drawn.token(i) != mirror.token(i)}
+        places = zip(drawn.places, mirror.places, strict=True)
         if differing == {governor, contrast} and all(
-            one.words[place] != other.words[mirrored] for place, mirrored in marked
+            drawn.words[place] != mirror.words[mirrored] for place, mirrored in places
         ):
-            return other
+            return mirror
     return None
 
 
@@ -144,14 +144,14 @@ def trials(items: Sequence[Contrast]) -> NDArray[np.int64]:
 
     An item belongs to the trial of the item before it if that is its mirror item.
     """
-    numbers, together = [0], False
-    for before, here in pairwise(map(_change, items)):
-        together = not together and here == before[::-1]
-        numbers.append(numbers[-1] + (not together))
+    numbers, same_trial = [0], False
+    for previous, current in pairwise(map(_differences, items)):
+        same_trial = not same_trial and current == previous[::-1]
+        numbers.append(numbers[-1] + (not same_trial))
     return np.array(numbers[: len(items)])
 
 
-def _change(item: Contrast) -> tuple[tuple[str, ...], ...]:
+def _differences(item: Contrast) -> tuple[tuple[str, ...], ...]:
     """Return the words of ``right`` that differ, and the words of ``wrong`` in their place."""
     sides = zip_longest(item.right.split(), item.wrong.split(), fillvalue="")
     return tuple(zip(*(pair for pair in sides if pair[0] != pair[1]), strict=True))
@@ -201,18 +201,18 @@ def accuracy_by_distance(
     left out. trials: the trial of each item, by default one each. Raises ValueError for arrays of
     different lengths, for scores that are not a number, and for an item before the first group.
     """
-    far = np.asarray(distances)
-    if not right.shape == wrong.shape == far.shape or right.ndim != 1:
-        raise ValueError(f"{right.shape}, {wrong.shape}, {far.shape}: expected one entry an item")
+    gaps = np.asarray(distances)
+    if not right.shape == wrong.shape == gaps.shape or right.ndim != 1:
+        raise ValueError(f"{right.shape}, {wrong.shape}, {gaps.shape}: expected one entry an item")
     if np.isnan(right).any() or np.isnan(wrong).any():
         raise ValueError("a score that is not a number cannot be compared")
     points = preferences(right, wrong)
-    group = np.searchsorted(starts, far, side="right") - 1
+    group = np.searchsorted(starts, gaps, side="right") - 1
     if (group < 0).any():
-        raise ValueError(f"the distance {far.min()} lies before the first group, from {starts[0]}")
-    trials = np.arange(len(far)) if trials is None else trials
-    rows = [group == g for g in np.unique(group)]
-    return [Accuracy.of(points[of], far[of], trials[of]) for of in rows]
+        raise ValueError(f"the distance {gaps.min()} lies before the first group, from {starts[0]}")
+    trials = np.arange(len(gaps)) if trials is None else trials
+    masks = [group == g for g in np.unique(group)]
+    return [Accuracy.of(points[mask], gaps[mask], trials[mask]) for mask in masks]
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

@@ -70,10 +70,10 @@ def measure_again(
     set_threads(threads)
     laboratory, manifest = load_laboratory(directory)
     tokenizer = manifest.word_tokenizer
-    trained, held = manifest.files("train"), manifest.files("dev")
-    known = file_format or manifest.file_format("train") or manifest.file_format("dev")
+    train_files, dev_files = manifest.files("train"), manifest.files("dev")
+    fmt = file_format or manifest.file_format("train") or manifest.file_format("dev")
     pair = "-".join(manifest.languages)
-    corpus = open_corpus(None, pair, train or trained, dev or held, file_format=known)
+    corpus = open_corpus(None, pair, train or train_files, dev or dev_files, file_format=fmt)
     corpus = replace(corpus, name=corpus.name if train else manifest.corpus.get("name", ""))
     text = _texts(corpus, tokenizer, laboratory.words)
     return _measure(laboratory, corpus, text, directory, threads)
@@ -82,21 +82,21 @@ def measure_again(
 def _texts(corpus: Corpus, tokenizer: WordTokenizer, words: Vocabulary | int) -> Texts:
     """Return a study's texts. words: the vocabulary, or how many of the most frequent words."""
     text, dev = train_and_dev(corpus.train, corpus.dev)
-    read, measured = ([tokenizer.tokenize(line) for line in side.target] for side in (text, dev))
-    known = study.frequent(read, words) if isinstance(words, int) else words
-    return Texts(known, study.stream(read, known), study.windows(measured, known), dev)
+    train, held_out = ([tokenizer.tokenize(line) for line in side.target] for side in (text, dev))
+    vocab = study.frequent(train, words) if isinstance(words, int) else words
+    return Texts(vocab, study.stream(train, vocab), study.windows(held_out, vocab), dev)
 
 
 def _measure(
     laboratory: Laboratory, corpus: Corpus, text: Texts, directory: Path, threads: int
 ) -> Study:
     name = f"{corpus.name} ({corpus.pair[1]})"  # only the target side is used
-    measured = study.measure(laboratory, name, text.train, text.windows, threads, _timed)
+    result = study.measure(laboratory, name, text.train, text.windows, threads, _timed)
     translators = {k: directory / k for k in TRANSLATORS if (directory / k).is_dir()}
     for path in translators.values():
         check_whole(path)
     steps = {k: norms_by_steps(NmtSystem.load(path), text.dev) for k, path in translators.items()}
-    return replace(measured, steps=steps)
+    return replace(result, steps=steps)
 
 
 @contextmanager

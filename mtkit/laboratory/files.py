@@ -39,12 +39,12 @@ def save(laboratory: Laboratory, corpus: Corpus, tokenizer: WordTokenizer, direc
         slug = setup.name.replace(",", "").replace(" ", "-") + stack
         names.append([f"{slug}-{k}" for k in range(1, len(group) + 1)])
         for name, trained in zip(names[-1], group, strict=True):
-            (place := directory / name).mkdir()
-            RecurrentLm(trained.model, laboratory.words, tokenizer).save(place)
+            (path := directory / name).mkdir()
+            RecurrentLm(trained.model, laboratory.words, tokenizer).save(path)
             steps = trained.trace.tolist()
-            write_log(({"loss": a, "gradient_norm": b} for a, b in steps), place)
+            write_log(({"loss": loss, "gradient_norm": norm} for loss, norm in steps), path)
             config = {**asdict(setup), **shared}
-            replace(manifest, kind=LANGUAGE_MODEL, config=config).write(place)
+            replace(manifest, kind=LANGUAGE_MODEL, config=config).write(path)
     replace(manifest, config={**shared, "models": names}).write(directory)
 
 
@@ -59,7 +59,7 @@ def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
     for names in shared.models:
         if not isinstance(names, list) or not all(_is_name(name) for name in names) or not names:
             raise damaged(file, "models that are no names of directories in it")
-    groups = [[_trained(directory / n, shared.hidden) for n in names] for names in shared.models]
+    groups = [[_load(directory / n, shared.hidden) for n in names] for names in shared.models]
     if not groups:
         raise damaged(file, "no models")
     words = Vocabulary.load(directory / shared.models[0][0] / WORDS)
@@ -85,10 +85,10 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and re.fullmatch(r"[\w-]+", name) is not None
 
 
-def _trained(directory: Path, hidden: int) -> Trained:
+def _load(directory: Path, hidden: int) -> Trained:
     config, log = Manifest.read(directory).config, directory / LOG
-    own = {f.name: config[f.name] for f in fields(Setup) if f.name in config}
-    setup = as_fields(Setup, own, directory / MANIFEST)
+    settings = {f.name: config[f.name] for f in fields(Setup) if f.name in config}
+    setup = as_fields(Setup, settings, directory / MANIFEST)
     lines = read_text(log).splitlines()
     steps = [as_fields(_Step, parse_json(line, log, dict), log) for line in lines]
     trace = np.array(steps, np.float64)  # None becomes NaN

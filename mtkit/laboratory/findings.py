@@ -74,11 +74,11 @@ def context_of(cut: Floats, apart: float, shuffled: Floats | None = None) -> Con
     """
     full, block = cut[..., -1:], block_of(apart)
     perplexity = float(np.exp(full.mean()))
-    context = Context(perplexity, _perplexities(CUT, cut, block), _least(CUT, cut - full, block))
+    context = Context(perplexity, _perplexities(CUT, cut, block), _first_k(CUT, cut - full, block))
     if shuffled is None:
         return context
-    mixed = _perplexities(SHUFFLED, shuffled, block)
-    return replace(context, shuffled=mixed, order=_least(SHUFFLED, shuffled - full, block))
+    curve = _perplexities(SHUFFLED, shuffled, block)
+    return replace(context, shuffled=curve, order=_first_k(SHUFFLED, shuffled - full, block))
 
 
 def _perplexities(ks: Sequence[int], values: Floats, block: int) -> Band:
@@ -88,18 +88,18 @@ def _perplexities(ks: Sequence[int], values: Floats, block: int) -> Band:
     return Band(list(map(float, ks)), middle.tolist(), low.tolist(), high.tolist())
 
 
-def _least(ks: Sequence[int], excess: Floats, block: int) -> Interval:
+def _first_k(ks: Sequence[int], excess: Floats, block: int) -> Interval:
     """Return the smallest k whose mean excess is at most ln ``WITHIN``; ``HISTORY`` if none is.
 
     excess: nats above −ln P given the full history, (S, N, len(ks)).
     """
-    ends = np.array([*ks, HISTORY], np.float64)
+    candidates = np.array([*ks, HISTORY], np.float64)
 
-    def least(mean: Floats) -> Floats:
+    def first(mean: Floats) -> Floats:
         within = np.pad(mean <= np.log(WITHIN), ((0, 0), (0, 1)), constant_values=True)
-        return np.asarray(ends[within.argmax(1)])
+        return np.asarray(candidates[within.argmax(1)])
 
-    return interval(least(excess.mean((0, 1))[None])[0], least(resampled_means(excess, block)))
+    return interval(first(excess.mean((0, 1))[None])[0], first(resampled_means(excess, block)))
 
 
 def decay_rate(norms: Floats, block: int = 1) -> Interval:
@@ -130,10 +130,10 @@ def recurrent(trained: Sequence[Trained], probes: Sequence[Probe], apart: float)
         norms={f"{q:.0%}": float(np.quantile(finite, q)) for q in (0.5, 0.9, 0.99, 1.0)},
         clipped=float((~(norms <= setup.clip)).mean()) if setup.clip else 0.0,  # counts NaN
         trace=trained[0].trace[:, 1].tolist(),
-        exploded=[_exploded(t.trace[:, 1]) for t in trained],
+        exploded=[_first_explosion(t.trace[:, 1]) for t in trained],
         context=context_of(cut, apart, shuffled),
     )
 
 
-def _exploded(norms: Floats | Sequence[float]) -> int | None:
+def _first_explosion(norms: Floats | Sequence[float]) -> int | None:
     return next((update for update, norm in enumerate(norms, 1) if not norm <= EXPLODED), None)

@@ -35,39 +35,39 @@ def findings(study: Study) -> Findings:
 # --- cells
 
 
-def _with_interval(figure: Interval | None, decimals: int) -> Cell:
+def _interval_cell(figure: Interval | None, decimals: int) -> Cell:
     if figure is None:
         return number(None)
     return number(figure.value, decimals, f"{figure.low:.{decimals}f}–{figure.high:.{decimals}f}")
 
 
-def _small(norm: float | None) -> Cell:
+def _norm_cell(norm: float | None) -> Cell:
     return number(None) if norm is None else Cell(f"{norm:.2g}", number=norm)
 
 
-def _at(curve: Band, x: float) -> float | None:
+def _y_at(curve: Band, x: float) -> float | None:
     return dict(zip(curve.x, curve.middle, strict=True)).get(x)
 
 
 def _relative_norm(m: Recurrent, k: int) -> Cell:
-    return _small(m.states.middle[k] / m.states.middle[0])
+    return _norm_cell(m.states.middle[k] / m.states.middle[0])
 
 
-def _span(m: Recurrent) -> Interval | None:
+def _memory_span(m: Recurrent) -> Interval | None:
     return Interval(m.span[1], m.span[0], m.span[2]) if m.span else None
 
 
-def _explosions(m: Recurrent) -> list[int]:
+def _explosion_updates(m: Recurrent) -> list[int]:
     return [update for update in m.exploded if update is not None]
 
 
 # --- tables
 
 GRADIENTS: Columns[Recurrent] = [
-    ("ρ", lambda m: _with_interval(m.decay_rate, 3)),
+    ("ρ", lambda m: _interval_cell(m.decay_rate, 3)),
     *((f"k = {k}", partial(_relative_norm, k=k)) for k in DISTANCES),
     ("‖U‖₂", lambda m: number(m.spectral_norm, 2)),
-    ("1/(1 − f̄)", lambda m: _with_interval(_span(m), 1)),
+    ("1/(1 − f̄)", lambda m: _interval_cell(_memory_span(m), 1)),
 ]
 TRAININGS: Columns[Recurrent] = [
     ("Perplexity", lambda m: number(m.context.perplexity, 1)),
@@ -75,13 +75,13 @@ TRAININGS: Columns[Recurrent] = [
     ("99 %", lambda m: number(m.norms["99%"], 2)),
     ("Largest", lambda m: number(m.norms["100%"], 2)),
     ("Clipped %", lambda m: number(100 * m.clipped if m.setup.clip else None, 0)),
-    ("Exploded at", lambda m: Cell(", ".join(map(str, _explosions(m))) or "never")),
+    ("Exploded at", lambda m: Cell(", ".join(map(str, _explosion_updates(m))) or "never")),
 ]
 CONTEXTS: Columns[Context] = [
-    *((f"k = {k}", lambda context, k=k: number(_at(context.cut, k), 1)) for k in HISTORIES),
+    *((f"k = {k}", lambda context, k=k: number(_y_at(context.cut, k), 1)) for k in HISTORIES),
     ("All", lambda context: number(context.perplexity, 1)),
-    ("Context", lambda context: _with_interval(context.effective, 0)),
-    ("Order", lambda context: _with_interval(context.order, 0)),
+    ("Context", lambda context: _interval_cell(context.effective, 0)),
+    ("Order", lambda context: _interval_cell(context.order, 0)),
 ]
 
 
@@ -90,7 +90,7 @@ def grids(study: Study) -> list[Grid]:
     models = [(m.setup.name, m) for m in study.models]
     ngrams = [(f"{n}-gram", context) for n, context in study.ngrams.items()]
     return [
-        _gradients(models),
+        _gradient_table(models),
         table(
             "Training: final perplexity; norm of the whole gradient before clipping (median, 99 % "
             "quantile, maximum); updates that were clipped; and when the gradient exploded.",
@@ -123,7 +123,7 @@ def grids(study: Study) -> list[Grid]:
     ]
 
 
-def _gradients(models: Sequence[tuple[str, Recurrent]]) -> Grid:
+def _gradient_table(models: Sequence[tuple[str, Recurrent]]) -> Grid:
     gates = "; ".join(
         f"{name} {', '.join(f'{gate} {x:.2f}' for gate, x in m.gates.items())}"
         for name, m in models
@@ -146,7 +146,7 @@ def _gradients(models: Sequence[tuple[str, Recurrent]]) -> Grid:
 
 def _norms(caption: str, curves: dict[str, Band], places: Iterable[tuple[str, int]]) -> list[Grid]:
     """Return a table of the norms at ``places``, (heading, x) each; none without curves."""
-    columns = [(heading, lambda curve, x=x: _small(_at(curve, x))) for heading, x in places]
+    columns = [(heading, lambda curve, x=x: _norm_cell(_y_at(curve, x))) for heading, x in places]
     return [table(caption, curves.items(), columns, first="Model")] if curves else []
 
 
@@ -158,12 +158,12 @@ def verdicts(study: Study) -> list[str]:
     by_name = {m.setup.name: m for m in study.models}
     sentences = []
     if "rnn" in by_name and "lstm" in by_name:
-        sentences.append(_vanishing(by_name["rnn"].decay_rate, by_name["lstm"].decay_rate))
-    sentences += [_exploding(m) for m in study.models if not m.setup.clip]
-    return sentences + [_seven(m) for m in study.models if m.setup.clip]
+        sentences.append(_on_vanishing(by_name["rnn"].decay_rate, by_name["lstm"].decay_rate))
+    sentences += [_on_exploding(m) for m in study.models if not m.setup.clip]
+    return sentences + [_on_context(m) for m in study.models if m.setup.clip]
 
 
-def _vanishing(rnn: Interval, lstm: Interval) -> str:
+def _on_vanishing(rnn: Interval, lstm: Interval) -> str:
     figures = (
         f"per token the gradient keeps {rnn.value:.3f} in the rnn ({rnn.low:.3f}–{rnn.high:.3f}), "
         f"{lstm.value:.3f} in the lstm ({lstm.low:.3f}–{lstm.high:.3f})"
@@ -175,19 +175,19 @@ def _vanishing(rnn: Interval, lstm: Interval) -> str:
     return f"Whether gradients vanish faster in the rnn is undecided: {figures}."
 
 
-def _exploding(m: Recurrent) -> str:
-    at = _explosions(m)
-    begun = f"Without clipping and with ‖U‖₂ = {m.setup.scale:g} initially,"
-    if not at:
-        return f"{begun} no gradient exploded: the largest norm was {m.norms['100%']:.3g}."
+def _on_exploding(m: Recurrent) -> str:
+    updates = _explosion_updates(m)
+    intro = f"Without clipping and with ‖U‖₂ = {m.setup.scale:g} initially,"
+    if not updates:
+        return f"{intro} no gradient exploded: the largest norm was {m.norms['100%']:.3g}."
     return (
-        f"{begun} the gradient exploded in {len(at)} of {len(m.exploded)} trainings, first at "
-        f"update {min(at)}; its largest norm was {m.norms['100%']:.3g}."
+        f"{intro} the gradient exploded in {len(updates)} of {len(m.exploded)} trainings, first at "
+        f"update {min(updates)}; its largest norm was {m.norms['100%']:.3g}."
     )
 
 
-def _seven(m: Recurrent) -> str:
-    if _lost(m):
+def _on_context(m: Recurrent) -> str:
+    if _failed(m):
         return (
             f"{m.setup.name}: no effective context, as perplexity with all of its context "
             f"({m.context.perplexity:.3g}) is higher than with none "
@@ -206,7 +206,7 @@ def _seven(m: Recurrent) -> str:
     )
 
 
-def _lost(m: Recurrent) -> bool:
+def _failed(m: Recurrent) -> bool:
     """Whether perplexity with full context is higher than with none: training has failed."""
     return m.context.perplexity > m.context.cut.middle[0]
 
@@ -228,14 +228,14 @@ def _lines(curves: Iterable[tuple[str, Band | None]]) -> list[Line]:
     ]
 
 
-def _trace(m: Recurrent) -> Line:
+def _norm_line(m: Recurrent) -> Line:
     finite = ((float(n), norm) for n, norm in enumerate(m.trace, 1) if 0 < norm < inf)
     return Line(m.setup.name, tuple(finite))
 
 
-def _helped(study: Study) -> list[Recurrent]:
+def _drawn_models(study: Study) -> list[Recurrent]:
     """Return the models whose perplexities are drawn."""
-    return [m for m in study.models if m.setup.clip and not _lost(m)]
+    return [m for m in study.models if m.setup.clip and not _failed(m)]
 
 
 # Title, x axis, y axis, equation, note and lines; all y axes are logarithmic.
@@ -248,14 +248,14 @@ CHARTS: list[tuple[str, str, str, str, str, Callable[[Study], list[Line]]]] = [
      lambda study: _lines((m.setup.name, m.inputs) for m in study.models)),
     ("Norm of the gradient before clipping", "updates", "gradient norm",
      "g ← g {τ}/{max(τ, ‖g‖)}", "Clipping, with τ = 1.",
-     lambda study: [_trace(m) for m in study.models]),
+     lambda study: [_norm_line(m) for m in study.models]),
     ("Perplexity given the last k words", "k, words", "perplexity",
      "exp(−{1}/{N} Σ ln P(y_t | y_{t−k} … y_{t−1}))", NARROW,
-     lambda study: (_lines((m.setup.name, m.context.cut) for m in _helped(study))
+     lambda study: (_lines((m.setup.name, m.context.cut) for m in _drawn_models(study))
                     + _lines((f"{n}-gram", study.ngrams[n].cut) for n in DRAWN))),
     ("Perplexity with the words before the last k shuffled", "k, words", "perplexity",
      "exp(−{1}/{N} Σ ln P(y_t | π(y_1 … y_{t−k−1}) y_{t−k} … y_{t−1}))", NARROW,
-     lambda study: _lines((m.setup.name, m.context.shuffled) for m in _helped(study))),
+     lambda study: _lines((m.setup.name, m.context.shuffled) for m in _drawn_models(study))),
     ("Gradient of the loss by the output of layer l", "l, layer", "gradient norm",
      "u^l = LSTM_l(u^{l−1}) + u^{l−1}", f"With residual connections. {WIDE}",
      lambda study: _lines(study.depth.items())),

@@ -113,8 +113,8 @@ def frequent(train: Sentences, words: int) -> Vocabulary:
 
 def stream(sentences: Sentences, words: Vocabulary) -> Ids:
     """Return all sentences as one stream of ids, int64 (T,), each followed by ``</s>``."""
-    marked = ([*words.encode(sentence), EOS] for sentence in sentences)
-    return np.fromiter(chain.from_iterable(marked), np.int64)
+    with_ends = ([*words.encode(sentence), EOS] for sentence in sentences)
+    return np.fromiter(chain.from_iterable(with_ends), np.int64)
 
 
 class Windows(NamedTuple):
@@ -130,12 +130,12 @@ class Windows(NamedTuple):
 def windows(sentences: Sentences, words: Vocabulary) -> Windows:
     """Return at most ``WINDOWS`` evenly spaced windows. Raises InputError for too short a text."""
     text = stream(sentences, words)
-    places = len(text) - HISTORY
-    if places < 1:
+    n_starts = len(text) - HISTORY
+    if n_starts < 1:
         size = f"{len(text)} words and ends of sentences"
         raise InputError(f"the dev set has only {size}; at least {HISTORY + 1} are needed")
-    starts = spread(places, WINDOWS)
-    return Windows(text[starts[:, None] + np.arange(HISTORY + 1)], places / len(starts))
+    starts = spread(n_starts, WINDOWS)
+    return Windows(text[starts[:, None] + np.arange(HISTORY + 1)], n_starts / len(starts))
 
 
 def train(text: Ids, words: Vocabulary, plan: Plan, threads: int, step: Step) -> Laboratory:
@@ -181,12 +181,12 @@ def ngram_contexts(
 ) -> dict[int, findings.Context]:
     """Train n-gram models of all ``ORDERS``; measure their context like the recurrent ones'."""
     contexts, flat = dict[int, findings.Context](), windows.ids.ravel()
-    at = np.arange(HISTORY, len(flat), HISTORY + 1)
+    positions = np.arange(HISTORY, len(flat), HISTORY + 1)
     for order in ORDERS:
         # The stream is one sentence, as for the recurrent models; ids as words keep its ``</s>``.
         model = train_ngrams([[str(i) for i in train]], order)
         ids = model.encode(map(str, flat))
-        cut = np.stack([-cut_logprobs(model.arrays, ids, at, k) for k in CUT], 1)
+        cut = np.stack([-cut_logprobs(model.arrays, ids, positions, k) for k in CUT], 1)
         contexts[order] = findings.context_of(cut[None], windows.apart)
         on_order()
     return contexts

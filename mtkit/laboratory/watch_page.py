@@ -13,13 +13,13 @@ PERPLEXITY = "exp(−{1}/{N} ln Π_j {1}/{I+1} Σ_i t(f_j|e_i))"
 
 def findings(word: str, watched: Watched) -> Findings:
     """Return a table with one row per iteration, and charts of t(f|word) and perplexity."""
-    learnt = [
+    curves = [
         Line(f, tuple((float(n), t[k]) for n, t in enumerate(watched.t)))
         for k, f in enumerate(watched.words)
     ]
     model_1 = Line("IBM Model 1", tuple(enumerate(watched.perplexity)))
     charts = [
-        Chart(f"Translation probabilities of “{word}”", "iterations of EM", tuple(learnt),
+        Chart(f"Translation probabilities of “{word}”", "iterations of EM", tuple(curves),
               equations=T, y="t(f|e)"),
         Chart("Perplexity of the target text", "iterations of EM", (model_1,), log=True,
               equations=(PERPLEXITY,), y="perplexity", note="N: words f, and one end a sentence."),
@@ -35,6 +35,6 @@ def findings(word: str, watched: Watched) -> Findings:
     grid = Grid(caption, ("EM", "Perplexity", *watched.words), rows)
     question = f"How does Model 1 learn what “{word}” means?"
     last = len(watched.t) - 1
-    best = ", ".join(f"{f} {p:.3g}" for f, p in zip(watched.words, watched.t[-1], strict=True))
-    summary = [f"After {last} iterations: {best}."]
+    final = ", ".join(f"{f} {p:.3g}" for f, p in zip(watched.words, watched.t[-1], strict=True))
+    summary = [f"After {last} iterations: {final}."]
     return Findings(f"mtkit watch {word}", question, "", charts, [grid], summary=summary)

@@ -52,8 +52,8 @@ class Data:
     def batch(self, rows: list[int]) -> Batch:
         """Return the pairs ``rows``, whose sources all have one length, as tensors."""
         sources = [[*self.sources[r], EOS] for r in rows]
-        same = sources[:1] * (-len(rows) % ROWS)  # fills up the batch; the targets are all padding
-        x = torch.tensor([*sources, *same], dtype=torch.int64)
+        fill = sources[:1] * (-len(rows) % ROWS)  # fills up the batch; the targets are all padding
+        x = torch.tensor([*sources, *fill], dtype=torch.int64)
         targets = [self.targets[r] for r in rows]
         y_in, y_out = padded([[BOS, *y] for y in targets]), padded([[*y, EOS] for y in targets])
         return Batch(x, y_in, y_out, rows)
@@ -78,8 +78,8 @@ class Batch:
 
     def share(self, rank: int, world: int) -> Batch:
         """Return every ``world``-th sentence, starting with sentence ``rank``."""
-        own = slice(rank, None, world)
-        return Batch(self.x[own], self.y_in[own], self.y_out[own], self.rows[own])
+        rows = slice(rank, None, world)
+        return Batch(self.x[rows], self.y_in[rows], self.y_out[rows], self.rows[rows])
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device."""
@@ -110,7 +110,7 @@ def batch_rows(sources: Sequence[Sequence[int]], size: int) -> Iterator[list[int
     """Yield batches of at most ``size`` rows with equal source length, shortest sources first."""
     x = lengths(sources)
     order = np.argsort(x, kind="stable")
-    begin = _begin(x[order], size)
+    begin = _batch_starts(x[order], size)
     return (order[a:b].tolist() for a, b in pairwise(begin))
 
 
@@ -133,9 +133,9 @@ class Epoch(Sequence[list[int]]):
     def largest_last(self, data: Data) -> Epoch:
         """Return the epoch with its largest batch last, measured in subwords with padding."""
         x, y = (side[self.order] for side in data.lengths)
-        rows = np.diff(self.begin) * (x[self.begin[:-1]] + np.maximum.reduceat(y, self.begin[:-1]))
-        at = int(rows[self.turn].argmax())
-        return replace(self, turn=np.append(np.delete(self.turn, at), self.turn[at]))
+        sizes = np.diff(self.begin) * (x[self.begin[:-1]] + np.maximum.reduceat(y, self.begin[:-1]))
+        largest = int(sizes[self.turn].argmax())
+        return replace(self, turn=np.append(np.delete(self.turn, largest), self.turn[largest]))
 
 
 def epoch(data: Data, size: int, rng: np.random.Generator) -> Epoch:
@@ -146,19 +146,19 @@ def epoch(data: Data, size: int, rng: np.random.Generator) -> Epoch:
     """
     x, y = data.lengths
     order = np.argsort(x, kind="stable")
-    blurred = y[order] + rng.normal(0, 2, len(order))
-    order = order[np.lexsort((blurred, x[order]))]
-    begin = _begin(x[order], size)
+    noisy = y[order] + rng.normal(0, 2, len(order))
+    order = order[np.lexsort((noisy, x[order]))]
+    begin = _batch_starts(x[order], size)
     return Epoch(order, begin, rng.permutation(len(begin) - 1))
 
 
-def _begin(x: Int, size: int) -> NDArray[np.int64]:
+def _batch_starts(x: Int, size: int) -> NDArray[np.int64]:
     """Return the start of each batch and the end of the last, for rows sorted by length ``x``.
 
     All rows of a batch have one length; only the last batch of a length has fewer than ``size``.
     """
-    within = np.arange(len(x)) - np.searchsorted(x, x)
-    return np.append(np.flatnonzero(within % size == 0), len(x))
+    position = np.arange(len(x)) - np.searchsorted(x, x)
+    return np.append(np.flatnonzero(position % size == 0), len(x))
 
 
 def drop_words(y: Tensor, p: float) -> Tensor:

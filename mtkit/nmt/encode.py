@@ -65,19 +65,19 @@ def nearest(
     Both arrays are (len(sentences), min(k, len(known))); ties keep the order of ``known``. The
     cosine with a vector of zeros is 0. Memory: ``CHUNK`` vectors of ``known`` at a time.
     """
-    vectors = _unit(encode_sentences(system, sentences, pool))
-    at = np.empty((len(sentences), 0), np.int64)
+    vectors = _normalised(encode_sentences(system, sentences, pool))
+    indices = np.empty((len(sentences), 0), np.int64)
     cosine = np.empty((len(sentences), 0), np.float32)
     for begin in range(0, len(known), CHUNK):
-        near = _unit(encode_sentences(system, known[begin : begin + CHUNK], pool))
-        places = np.broadcast_to(begin + np.arange(len(near)), (len(vectors), len(near)))
-        at, cosine = np.hstack([at, places]), np.hstack([cosine, vectors @ near.T])
+        chunk = _normalised(encode_sentences(system, known[begin : begin + CHUNK], pool))
+        columns = np.broadcast_to(begin + np.arange(len(chunk)), (len(vectors), len(chunk)))
+        indices, cosine = np.hstack([indices, columns]), np.hstack([cosine, vectors @ chunk.T])
         best = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
-        at, cosine = np.take_along_axis(at, best, 1), np.take_along_axis(cosine, best, 1)
-    return at, cosine
+        indices, cosine = np.take_along_axis(indices, best, 1), np.take_along_axis(cosine, best, 1)
+    return indices, cosine
 
 
-def _unit(vectors: Float32) -> Float32:
+def _normalised(vectors: Float32) -> Float32:
     """Return the vectors scaled to length 1; zeros stay zeros."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)

@@ -42,16 +42,16 @@ def explain_subwords(
             weights.append(attention[0])
     alpha = torch.stack(weights).mean(0).float().cpu().numpy() if weights else None  # (T, I)
     log_p = mean_probability(logs)  # (T, V)
-    own = log_p[torch.arange(len(y)), y].tolist()
+    y_log_p = log_p[torch.arange(len(y)), y].tolist()
     log_p[:, [PAD, BOS]] = -torch.inf  # the search never chooses these
     log_p[torch.arange(len(y)), y] = -torch.inf
-    best, ids = log_p.topk(RIVALS, -1)
+    rival_log_p, ids = log_p.topk(RIVALS, -1)
     names, words = subwords.pieces, iter(copied)
     rivals = [
-        [Rival(names[i], p) for i, p in zip(*others, strict=True)]
-        for others in zip(ids.tolist(), best.exp().tolist(), strict=True)
+        [Rival(names[i], p) for i, p in zip(*row, strict=True)]
+        for row in zip(ids.tolist(), rival_log_p.exp().tolist(), strict=True)
     ]
     looked_at = [None] * len(y) if alpha is None else alpha.argmax(-1).tolist()
-    spelled = [next(words) if i == UNK else "" for i in y]
-    pieces = list(map(Piece, [names[i] for i in y], own, looked_at, rivals, spelled))
+    copies = [next(words) if i == UNK else "" for i in y]
+    pieces = list(map(Piece, [names[i] for i in y], y_log_p, looked_at, rivals, copies))
     return pieces, None if alpha is None else alpha.tolist()

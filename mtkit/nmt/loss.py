@@ -30,11 +30,11 @@ def loss_of(
     a kernel for each size.
     """
     n = len(batch.real)
-    at = functional.pad(batch.real, (0, -n % ROUND))
-    y = batch.y_out.flatten()[at]
+    rows = functional.pad(batch.real, (0, -n % ROUND))
+    y = batch.y_out.flatten()[rows]
     y[n:] = PAD
     total = functional.cross_entropy(
-        model(batch.x, y_in, at), y, ignore_index=PAD, label_smoothing=smoothing, reduction="sum"
+        model(batch.x, y_in, rows), y, ignore_index=PAD, label_smoothing=smoothing, reduction="sum"
     )
     return total / (tokens or n)
 

@@ -218,7 +218,7 @@ class Seq2Seq(nn.Module):
         the state after the last token. recur: the function that runs a layer.
         """
         u = self.dropout(self.embedding(y))  # (B, T, E)
-        after: State = []
+        new_state: State = []
         for k, layer in enumerate(self.decoder):
             if k == 0:
                 u, last = recur(layer, u, state[k])
@@ -227,9 +227,9 @@ class Seq2Seq(nn.Module):
             else:
                 out, last = recur(layer, torch.cat((u, c), -1), state[k])
                 u = u + self.dropout(out)
-            after.append(last)
+            new_state.append(last)
         o = torch.tanh(self.combine(torch.cat((u, c), -1)))  # (B, T, E)
-        return self.dropout(o), alpha, after
+        return self.dropout(o), alpha, new_state
 
     def logits(self, o: Tensor) -> Tensor:
         """Return logits (…, vocabulary) for output vectors ``o`` (…, E)."""
@@ -292,8 +292,8 @@ def load_network(build: Callable[[Shape], Network], shape: type[Shape], director
         raise missing(file) from None
     except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise damaged(file, error) from None
-    described = {name: (w.shape, w.dtype) for name, w in network.state_dict().items()}
-    if {name: (w.shape, w.dtype) for name, w in weights.items()} != described:
+    expected = {name: (w.shape, w.dtype) for name, w in network.state_dict().items()}
+    if {name: (w.shape, w.dtype) for name, w in weights.items()} != expected:
         raise damaged(file, "names, shapes or types of the weights do not match model.json")
     for name, w in weights.items():
         if w.numel() and not w.abs().max() <= FARTHEST:  # false for NaN

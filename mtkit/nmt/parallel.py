@@ -46,8 +46,8 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     if cores:
         set_threads(max(1, cores // LOCAL_WORLD))
     gpu = device().type == "cuda"
-    told = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
-    if sys.platform == "linux" and not gpu and not told:
+    spin_settings = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
+    if sys.platform == "linux" and not gpu and not spin_settings:
         note(
             "torch was imported before mtkit, so its threads busy-wait: beside other programs it "
             "may be many times slower; import mtkit first or set GOMP_SPINCOUNT=2000"
@@ -87,8 +87,8 @@ def resolved(precision: Precision) -> Precision:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.6
         return "fp32"
-    can = torch.cpu.get_capabilities()
-    return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "fp32"
 
 
 def _has_bf16() -> bool:
@@ -120,19 +120,19 @@ def in_threads(run: Callable[[Job], Result], jobs: Iterable[Job], threads: int) 
     With one thread, everything runs in the caller's thread.
     """
     if threads == 1:
-        own = torch.get_num_threads()
+        previous = torch.get_num_threads()
         set_threads(1)
         try:
             yield from map(run, jobs)
         finally:
-            set_threads(own)
+            set_threads(previous)
         return
     with ThreadPoolExecutor(threads, initializer=partial(set_threads, 1)) as pool:
         yield from pool.map(run, jobs)
 
 
 @contextmanager
-def _together() -> Iterator[None]:
+def _convert_errors() -> Iterator[None]:
     """Turn torch's error about a lost process into a WorkError that says what to do."""
     try:
         yield
@@ -149,7 +149,7 @@ def total(x: Tensor) -> Tensor:
     Raises WorkError if a process has ended.
     """
     if WORLD > 1:
-        with _together():
+        with _convert_errors():
             distributed.all_reduce(x)
     return x
 
@@ -159,7 +159,7 @@ def agreed(x: float) -> float:
     if WORLD == 1:
         return x
     value = torch.tensor(x, dtype=torch.float64, device=device())
-    with _together():
+    with _convert_errors():
         distributed.broadcast(value, 0)
     return float(value)
 
@@ -167,7 +167,7 @@ def agreed(x: float) -> float:
 def wait() -> None:
     """Wait until all processes have called this. Raises WorkError if one has ended."""
     if WORLD > 1:
-        with _together():
+        with _convert_errors():
             distributed.barrier()
 
 
@@ -197,7 +197,7 @@ def add_gradients(parameters: Sequence[nn.Parameter]) -> None:
         if p.grad is None:
             p.grad = torch.zeros_like(p)
     gradients = [p.grad for p in parameters if p.grad is not None]
-    joined, at = total(torch.cat([g.flatten() for g in gradients])), 0
+    flat, begin = total(torch.cat([g.flatten() for g in gradients])), 0
     for g in gradients:
-        g.copy_(joined[at : at + g.numel()].view_as(g))
-        at += g.numel()
+        g.copy_(flat[begin : begin + g.numel()].view_as(g))
+        begin += g.numel()

@@ -48,11 +48,11 @@ def subword_log_probabilities(models: Sequence[Seq2Seq], data: Data) -> list[NDA
     for x, y in pairs:
         targets[x].add(y)
     batches = list(_batches([tree for x in targets for tree in _trees(x, targets[x])]))[::-1]
-    computed = parallel.in_threads(partial(_log_p, models), batches, parallel.at_once())
+    matrices = parallel.in_threads(partial(_log_p, models), batches, parallel.at_once())
     log_p = {
-        (tree.source, y): of_nodes[path]
-        for batch, values in zip(batches, computed, strict=True)
-        for tree, of_nodes in zip(batch, values, strict=True)
+        (tree.source, y): row[path]
+        for batch, matrix in zip(batches, matrices, strict=True)
+        for tree, row in zip(batch, matrix, strict=True)
         for y, path in tree.paths.items()
     }
     return [log_p[pair] for pair in pairs]
@@ -104,9 +104,9 @@ def _trees(source: Ids, targets: set[Ids]) -> Iterator[_Tree]:
 def _batches(trees: Sequence[_Tree]) -> Iterator[list[_Tree]]:
     """Yield batches of trees with equal source length and similar size, the largest tree last."""
     order = sorted(trees, key=lambda tree: (len(tree.source), len(tree), tree.source))
-    for _, alike in groupby(order, lambda tree: len(tree.source)):
+    for _, same_length in groupby(order, lambda tree: len(tree.source)):
         batch: list[_Tree] = []
-        for tree in alike:
+        for tree in same_length:
             if batch and (len(batch) + 1) * len(tree) > NODES:
                 yield batch
                 batch = []
@@ -119,7 +119,7 @@ def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.floa
     """Return ln P of each node's token given its prefix, (S, M); 0 for ``<s>`` and padding."""
     x = torch.tensor([[*tree.source, EOS] for tree in batch], device=models[0].device)
     nodes = _Nodes.of(batch, x.device)
-    each = []
+    by_model = []
     for model in models:
         source = model.eval().encode(x)
         recur = partial(nodes.recur, STEPS[model.config.cell])
@@ -128,9 +128,9 @@ def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.floa
             functional.cross_entropy(model.logits(o[parents]), tokens, reduction="none")
             for parents, tokens in nodes.said
         ]
-        each.append(-torch.cat(losses))
+        by_model.append(-torch.cat(losses))
     log_p = np.zeros(nodes.y.shape)
-    log_p.flat[nodes.places] = mean_probability(each).double().cpu().numpy()
+    log_p.flat[nodes.places] = mean_probability(by_model).double().cpu().numpy()
     return log_p
 
 
@@ -159,17 +159,17 @@ class _Nodes:
             y[s, : len(tree)], depths[s, : len(tree)] = tree.tokens, tree.depths
             parents[s, : len(tree)] = np.array(tree.parents) + M * s
         tokens, parents, depths = y.ravel(), parents.ravel(), depths.ravel()
-        said = np.flatnonzero((tokens != PAD) & (tokens != BOS))
-        read = np.flatnonzero((tokens != PAD) & (tokens != EOS))
-        read = read[np.argsort(depths[read], kind="stable")]
-        sizes = np.bincount(depths[read])
+        scored = np.flatnonzero((tokens != PAD) & (tokens != BOS))
+        inputs = np.flatnonzero((tokens != PAD) & (tokens != EOS))
+        inputs = inputs[np.argsort(depths[inputs], kind="stable")]
+        sizes = np.bincount(depths[inputs])
         row = np.empty(S * M, np.int64)
-        row[read] = np.concatenate([np.arange(size) for size in sizes])
+        row[inputs] = np.concatenate([np.arange(size) for size in sizes])
         tensor = partial(torch.tensor, device=device)
-        chunks = [said[k : k + CHUNK] for k in range(0, len(said), CHUNK)]
+        chunks = [scored[k : k + CHUNK] for k in range(0, len(scored), CHUNK)]
         return cls(
-            tensor(y), said, [(tensor(parents[at]), tensor(tokens[at])) for at in chunks],
-            tensor(read), list(map(tensor, np.split(row[parents[read]], sizes.cumsum()[:-1]))),
+            tensor(y), scored, [(tensor(parents[part]), tensor(tokens[part])) for part in chunks],
+            tensor(inputs), list(map(tensor, np.split(row[parents[inputs]], sizes.cumsum()[:-1]))),
         )  # fmt: skip
 
     def recur(

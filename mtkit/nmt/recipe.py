@@ -124,7 +124,7 @@ def preset(name: Preset, **changes: Any) -> TrainConfig:
 
 def learning_rate(update: int, total: int, config: TrainConfig) -> float:
     """Return the learning rate at ``update``, counted from 0, of ``total`` updates."""
-    warm = min(1.0, (update + 1) / max(1, config.warmup))
-    done = max(0.0, (update - config.warmup) / max(1, total - config.warmup))
-    cosine = (1 + math.cos(math.pi * min(done, 1.0))) / 2
-    return config.learning_rate * warm * (0.02 + 0.98 * cosine)
+    rise = min(1.0, (update + 1) / max(1, config.warmup))
+    progress = max(0.0, (update - config.warmup) / max(1, total - config.warmup))
+    cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+    return config.learning_rate * rise * (0.02 + 0.98 * cosine)

@@ -81,7 +81,7 @@ class _Search:
         encoded = [model.encode(x) for model in models]
         self.sources = [source.select(rows) for source in encoded]
         starts = [model.start(source) for model, source in zip(models, encoded, strict=True)]
-        self.states = _select(starts, rows)
+        self.states = _select_rows(starts, rows)
         self.scores = torch.full((B, K), -torch.inf, device=x.device)
         self.scores[:, 0] = 0.0  # the K copies of the start are one hypothesis
         self.tokens = torch.full((B * K, 1), BOS, device=x.device)
@@ -96,12 +96,12 @@ class _Search:
         last: allow only ``</s>``.
         """
         B, K = self.scores.shape
-        rows = zip(self.models, self.sources, self.states, strict=True)
-        decoded = [model.decode(self.tokens, source, state) for model, source, state in rows]
+        inputs = zip(self.models, self.sources, self.states, strict=True)
+        decoded = [model.decode(self.tokens, source, state) for model, source, state in inputs]
         self.states = [state for _, _, state in decoded]
         outputs = zip(self.models, decoded, strict=True)
-        each = [model.logits(o[:, 0]).log_softmax(-1) for model, (o, _, _) in outputs]
-        logp = mean_probability(each)  # (B·K, V)
+        by_model = [model.logits(o[:, 0]).log_softmax(-1) for model, (o, _, _) in outputs]
+        logp = mean_probability(by_model)  # (B·K, V)
         alpha = torch.stack([alpha[:, 0] for _, alpha, _ in decoded]).sum(0)  # (B·K, I)
         logp[:, PAD] = logp[:, BOS] = -torch.inf
         if last:
@@ -127,8 +127,8 @@ class _Search:
     def keep(self, choice: _Choice) -> None:
         """Keep the K best incomplete hypotheses of each sentence that is not finished."""
         K, device = self.K, self.tokens.device
-        going = choice.scores.masked_fill(choice.tokens == EOS, -torch.inf)
-        scores, order = going.topk(K, dim=-1)  # (B, K)
+        incomplete = choice.scores.masked_fill(choice.tokens == EOS, -torch.inf)
+        scores, order = incomplete.topk(K, dim=-1)  # (B, K)
         best = scores[:, 0].tolist()
         alive = [
             b
@@ -141,10 +141,10 @@ class _Search:
         step = rows.tolist(), tokens.tolist(), logprobs.tolist(), choice.attention[rows].tolist()
         self.steps.append(step)
         self.scores, self.tokens = scores[index], tokens[:, None]
-        self.states = _select(self.states, rows)
+        self.states = _select_rows(self.states, rows)
         if len(alive) < len(self.live):
-            kept = (index[:, None] * K + torch.arange(K, device=device)).reshape(-1)
-            self.sources = [source.select(kept) for source in self.sources]
+            source_rows = (index[:, None] * K + torch.arange(K, device=device)).reshape(-1)
+            self.sources = [source.select(source_rows) for source in self.sources]
             self.live = [self.live[b] for b in alive]
 
     def _trace(self, row: int) -> tuple[list[int], list[float], list[int]]:
@@ -158,7 +158,7 @@ class _Search:
         return ids[::-1], logprobs[::-1], attention[::-1]
 
 
-def _select(states: list[State], rows: Tensor) -> list[State]:
+def _select_rows(states: list[State], rows: Tensor) -> list[State]:
     return [
         [tuple(part.index_select(1, rows) for part in layer) for layer in state] for state in states
     ]

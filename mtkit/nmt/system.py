@@ -138,11 +138,11 @@ class NmtSystem:
         pieces, attention = explain_subwords(
             self.models, self.subwords, source.ids, output.ids, best.unknown
         )
-        read = [self.subwords.pieces[i] for i in (*source.ids, EOS)]
-        lost = Counter(best.tokens) - Counter(self.subwords.decode(output.ids, best.unknown))
+        source_pieces = [self.subwords.pieces[i] for i in (*source.ids, EOS)]
+        restored = Counter(best.tokens) - Counter(self.subwords.decode(output.ids, best.unknown))
         return SubwordReasons(
-            read, best.text, best.score, self.normalisation, pieces, attention,
-            put_back=list(lost.elements()),
+            source_pieces, best.text, best.score, self.normalisation, pieces, attention,
+            put_back=list(restored.elements()),
         )  # fmt: skip
 
     def _translate(self, words: list[Sequence[str]], n_best: int) -> list[list[Hypothesis]]:
@@ -151,22 +151,22 @@ class NmtSystem:
         So the best hypothesis does not depend on ``n_best``. A word that is too long is copied.
         """
         encoded = self.subwords.encode(words)
-        found = [dict[str, Hypothesis]() for _ in words]  # by text, the best first
+        by_text = [dict[str, Hypothesis]() for _ in words]  # the best first
         rows = [i for i, e in enumerate(encoded) if len(e.ids) <= MOST_SUBWORDS]
         sources = [encoded[i].ids for i in rows]
         for beam in sorted({self.beam, max(self.beam, n_best)}):
             batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
             beams = chain.from_iterable(self._search(sources, batches, beam))
-            rows_of = zip(chain.from_iterable(batches), beams, strict=True)
-            for r, outputs in counted(rows_of, len(sources)):
+            results = zip(chain.from_iterable(batches), beams, strict=True)
+            for r, outputs in counted(results, len(sources)):
                 i = rows[r]
                 for output in outputs:
                     hypothesis = self._hypothesis(output, words[i], encoded[i])
-                    found[i].setdefault(hypothesis.text, hypothesis)
+                    by_text[i].setdefault(hypothesis.text, hypothesis)
         detokenize = self.tokenizer.detokenize
         return [
-            list(of.values())[:n_best] or [Hypothesis.copied(line, detokenize(line))]
-            for line, of in zip(words, found, strict=True)
+            list(hypotheses.values())[:n_best] or [Hypothesis.copied(line, detokenize(line))]
+            for line, hypotheses in zip(words, by_text, strict=True)
         ]
 
     def _search(
@@ -185,20 +185,20 @@ class NmtSystem:
 
     def _hypothesis(self, output: Output, words: Sequence[str], source: Encoded) -> Hypothesis:
         word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as part of the last word
-        spelled = [self.subwords.pieces[i] for i in (*output.ids, EOS)]
-        attends = any(model.config.attention != "none" for model in self.models)
+        pieces = [self.subwords.pieces[i] for i in (*output.ids, EOS)]
+        has_attention = any(model.config.attention != "none" for model in self.models)
         steps = zip(output.ids, output.attention, strict=True)
         copied = [words[word_at[position]] for i, position in steps if i == UNK]
         tokens = self.subwords.decode(output.ids, copied)
         links = {
             (word_at[output.attention[k]], target)
-            for target, part in enumerate(self.subwords.words(output.ids))
-            for k in part
-            if attends and output.attention[k] < len(source.words)
+            for target, indices in enumerate(self.subwords.words(output.ids))
+            for k in indices
+            if has_attention and output.attention[k] < len(source.words)
         }
         if self.verbatim:
             tokens, links = put_back(words, tokens, links)
-        text, log_p = self.tokenizer.detokenize(tokens), zip(spelled, output.logprobs, strict=True)
+        text, log_p = self.tokenizer.detokenize(tokens), zip(pieces, output.logprobs, strict=True)
         return Hypothesis(
             text, tokens, output.score, alignment=sorted(links), token_logprobs=list(log_p),
             unknown=copied,
@@ -216,7 +216,7 @@ class NmtSystem:
         data = Data([e.ids for e in x], [e.ids for e in y], [])
         log_p = subword_log_probabilities(self.models, data)
         means = (float(logs.sum()) / len(logs) ** self.normalisation for logs in log_p)
-        directs = map(_by_word, y, log_p)
+        directs = map(_sum_by_word, y, log_p)
         return [Score(direct=d, model=mean) for d, mean in zip(directs, means, strict=True)]
 
     def wider(self, k: int) -> Self:
@@ -237,7 +237,7 @@ class NmtSystem:
         return Data.of(text.tokens(self.tokenizer), self.subwords)
 
 
-def _by_word(target: Encoded, logp: NDArray[np.float64]) -> LogProbability:
+def _sum_by_word(target: Encoded, logp: NDArray[np.float64]) -> LogProbability:
     """Sum ln p of subwords, ``</s>`` last, within words."""
     word = [*target.words, target.words[-1] + 1 if target.words else 0]
     summed = np.bincount(word, logp).astype(np.float64, copy=False)  # NumPy's stubs say integers

@@ -22,30 +22,30 @@ def put_back(source: Sequence[str], target: Sequence[str], links: Links) -> tupl
     ['um', '12:30']
     """
     words, links = list(target), set(links)
-    kept, lost = set[int](), []
+    settled, lost = set[int](), []
     for s in (s for s, word in enumerate(source) if is_verbatim(word)):
-        alike = (t for t, w in enumerate(words) if w.strip(JOINER) == source[s].strip(JOINER))
-        if (t := next((t for t in alike if t not in kept), None)) is None:
+        matches = (t for t, w in enumerate(words) if w.strip(JOINER) == source[s].strip(JOINER))
+        if (t := next((t for t in matches if t not in settled), None)) is None:
             lost.append(s)
         else:
-            kept.add(t)
+            settled.add(t)
     for s in lost:
-        t = _place(words, links, s, kept)
+        t = _target_of(words, links, s, settled)
         if t is None:
             t = 1 + max((b for a, b in links if a < s), default=-1 if links else len(words) - 1)
             if t == len(words) > 1 and not any(c.isalnum() for c in words[-1]):
                 t -= 1  # before the final punctuation mark
             words.insert(t, "")
             links = {(a, b + (b >= t)) for a, b in links}
-            kept = {b + (b >= t) for b in kept}
+            settled = {b + (b >= t) for b in settled}
         words[t] = source[s]
         links.add((s, t))
-        kept.add(t)
+        settled.add(t)
     return words, links
 
 
-def _place(words: Sequence[str], links: Links, s: int, kept: set[int]) -> int | None:
+def _target_of(words: Sequence[str], links: Links, s: int, settled: set[int]) -> int | None:
     """Return the target position that is linked to source word ``s`` alone, or None."""
-    shared = {t for a, t in links if a != s} | kept
-    own = sorted(t for a, t in links if a == s and t not in shared)
-    return next((t for t in own if is_verbatim(words[t])), own[0] if own else None)
+    shared = {t for a, t in links if a != s} | settled
+    linked = sorted(t for a, t in links if a == s and t not in shared)
+    return next((t for t in linked if is_verbatim(words[t])), linked[0] if linked else None)

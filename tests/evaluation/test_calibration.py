@@ -15,7 +15,7 @@ from mtkit.comparison.where import _intervals, _shares
 from mtkit.evaluation.means import draws, ends, resampled_means
 from mtkit.evaluation.significance import ALPHA, interval, significance
 from mtkit.evaluation.statistics import Scorer, Statistics
-from mtkit.laboratory.findings import WITHIN, _least, block_of
+from mtkit.laboratory.findings import WITHIN, _first_k, block_of
 from mtkit.nmt.recurrent.probe import CUT
 
 REPETITIONS = 400
@@ -157,7 +157,7 @@ def test_intervals_of_the_effective_context_are_not_too_narrow(first: float) -> 
     truth = CUT[int(np.argmax(excess <= np.log(WITHIN)))]
     for _ in range(repetitions):
         by_place = 1 + rng.normal(0, 0.15, (1, 500, 1)) + rng.normal(0, 0.2, (3, 1, 1))
-        found = _least(CUT, excess * (by_place + rng.normal(0, 0.3, (3, 500, len(CUT)))), 1)
+        found = _first_k(CUT, excess * (by_place + rng.normal(0, 0.3, (3, 500, len(CUT)))), 1)
         inside += found.low <= truth <= found.high
     assert inside / repetitions >= 0.93
 

@@ -17,8 +17,8 @@ from mtkit.errors import InputError
 from mtkit.evaluation.means import Interval, ends, resampled_means
 from mtkit.laboratory import study as laboratory
 from mtkit.laboratory.files import load_laboratory, save
-from mtkit.laboratory.findings import _exploded, context_of, decay_rate, recurrent
-from mtkit.laboratory.page import _seven, _vanishing, charts, grids
+from mtkit.laboratory.findings import _first_explosion, context_of, decay_rate, recurrent
+from mtkit.laboratory.page import _on_context, _on_vanishing, charts, grids
 from mtkit.laboratory.recurrent_lm import RecurrentLm
 from mtkit.laboratory.study import CELLS, WILD, Plan, Study, frequent, stream, windows
 from mtkit.manifest import Manifest
@@ -130,7 +130,7 @@ def test_the_claim_of_seven_tokens(study: Study, low: int, high: int, said: str)
     m = study.models[0]
     effective = Interval((low + high) / 2, low, high)
     found = replace(m.context, effective=effective, perplexity=m.context.cut.middle[0] / 2)
-    assert said in _seven(replace(m, context=found))
+    assert said in _on_context(replace(m, context=found))
 
 
 def test_a_model_that_context_harms_is_no_witness(study: Study) -> None:
@@ -138,23 +138,23 @@ def test_a_model_that_context_harms_is_no_witness(study: Study) -> None:
     none = m.context.cut.middle[0]
     harmed = replace(m, context=replace(m.context, perplexity=1.1 * none))
     helped = replace(m, context=replace(m.context, perplexity=0.9 * none))
-    assert "no effective context" in _seven(harmed)
-    assert "; the claim of 5–10 tokens is" in _seven(helped)
+    assert "no effective context" in _on_context(harmed)
+    assert "; the claim of 5–10 tokens is" in _on_context(helped)
     for models, lines in (([helped], 3), ([harmed], 2)):
         [chart] = [c for c in charts(replace(study, models=models)) if "last k words" in c.title]
         assert len(chart.lines) == lines
 
 
 def test_what_is_said_of_vanishing() -> None:
-    assert "faster in an rnn" in _vanishing(Interval(0.5, 0.4, 0.6), Interval(0.8, 0.7, 0.9))
-    assert "unlike in textbooks" in _vanishing(Interval(0.9, 0.85, 1), Interval(0.8, 0.7, 0.82))
-    assert "is undecided" in _vanishing(Interval(0.7, 0.6, 0.8), Interval(0.8, 0.7, 0.9))
+    assert "faster in an rnn" in _on_vanishing(Interval(0.5, 0.4, 0.6), Interval(0.8, 0.7, 0.9))
+    assert "unlike in textbooks" in _on_vanishing(Interval(0.9, 0.85, 1), Interval(0.8, 0.7, 0.82))
+    assert "is undecided" in _on_vanishing(Interval(0.7, 0.6, 0.8), Interval(0.8, 0.7, 0.9))
 
 
 def test_when_a_gradient_exploded() -> None:
-    assert _exploded([1.0, 99.0, 101.0, 200.0]) == 3
-    assert _exploded([1.0, float("nan")]) == 2
-    assert _exploded([1.0, 2.0]) is None
+    assert _first_explosion([1.0, 99.0, 101.0, 200.0]) == 3
+    assert _first_explosion([1.0, float("nan")]) == 2
+    assert _first_explosion([1.0, 2.0]) is None
 
 
 def whole_study(threads: int, step: laboratory.Step) -> Study:

@@ -161,7 +161,7 @@ def test_one_in_twenty_but_at_most_a_thousand_is_held_out(pairs: int, held: int)
 def test_pairs_too_long_on_either_side_are_left_out() -> None:
     subwords = Subwords.train([["a", "b"]], 6)
     sides = [[["a"] * n for n in (2, 3, 2, 2)], [["b"] * n for n in (2, 2, 3, 0)]]
-    kept = build._short(*(text_of(subwords, side) for side in sides), 2)
+    kept = build._drop_long(*(text_of(subwords, side) for side in sides), 2)
     assert [[subwords.decode(ids) for ids in side] for side in kept] == [[["a", "a"]], [["b", "b"]]]
 
 

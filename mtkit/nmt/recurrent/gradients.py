@@ -44,9 +44,9 @@ def by_distance(model: LanguageModel, windows: Ids, K: int) -> tuple[Floats, Flo
     states, embedded, _ = model.unroll(functional.pad(y[:, :-1], (1, 0), value=BOS))
     u = states[-1][:, : model.config.hidden]  # (N, D)
     loss = functional.cross_entropy(model.logits(u), y[:, -1], reduction="sum")
-    at = list(range(len(states) - 1, len(states) - 2 - K, -1))
-    wanted = [states[t] for t in at] + [embedded[t] for t in at]
-    norms = [g.norm(dim=-1).numpy() for g in torch.autograd.grad(loss, wanted)]
+    times = list(range(len(states) - 1, len(states) - 2 - K, -1))
+    variables = [states[t] for t in times] + [embedded[t] for t in times]
+    norms = [g.norm(dim=-1).numpy() for g in torch.autograd.grad(loss, variables)]
     return np.stack(norms[: K + 1], 1), np.stack(norms[K + 1 :], 1)
 
 
@@ -91,8 +91,8 @@ def by_steps(model: Seq2Seq, batch: Batch) -> tuple[Floats, Ids]:
     included. Attention gives the gradient a shorter path than these steps.
     """
     model = copy.deepcopy(model).cpu().double().eval()
-    read: list[Tensor] = []
-    hook = model.embedding.register_forward_hook(lambda _module, _inputs, out: read.append(out))
+    embedded: list[Tensor] = []
+    hook = model.embedding.register_forward_hook(lambda _module, _inputs, out: embedded.append(out))
     (B, T), I = batch.y_out.shape, batch.x.shape[1]
     logits = model(batch.x, batch.y_in, torch.arange(B * T))
     hook.remove()
@@ -100,7 +100,7 @@ def by_steps(model: Seq2Seq, batch: Batch) -> tuple[Floats, Ids]:
     norms, steps = [], []
     for t in range(T):
         real = batch.y_out[:, t] != PAD
-        [g] = torch.autograd.grad(losses[real, t].sum(), read[0], retain_graph=True)
+        [g] = torch.autograd.grad(losses[real, t].sum(), embedded[0], retain_graph=True)
         norms.append(g[real].norm(dim=-1).flatten().numpy())
         steps.append(np.tile(np.arange(I - 1, -1, -1) + t, int(real.sum())))
     return np.concatenate(norms), np.concatenate(steps)

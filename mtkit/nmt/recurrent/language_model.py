@@ -88,11 +88,11 @@ class LanguageModel(nn.Module):
         if self.config.norm or self.config.residual == "time":
             states, _, _ = self.unroll(y)
             return [torch.stack(states, 1)[..., : self.config.hidden]]
-        below = [self.embedding(y)]
+        by_layer = [self.embedding(y)]
         for layer in self.layers:
-            u, _ = layer(below[-1])
-            below.append(u + below[-1] if self.config.residual == "layers" else u)
-        return below[1:]
+            u, _ = layer(by_layer[-1])
+            by_layer.append(u + by_layer[-1] if self.config.residual == "layers" else u)
+        return by_layer[1:]
 
     def unroll(self, y: Tensor) -> tuple[list[Tensor], list[Tensor], list[Gates]]:
         """Run a one-layer model step by step over ``y`` (B, T).
@@ -136,7 +136,7 @@ def train_language_model(
     queue: list[Tensor] = []
     for update in range(updates):
         if not queue:
-            queue = _chunks(stream, rng)
+            queue = _batches(stream, rng)
         rate = PEAK * min(1.0, (update + 1) / WARMUP) * (1 - 0.9 * update / updates)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -161,7 +161,7 @@ def mean_loss(model: LanguageModel, y: Tensor) -> Tensor:
     return functional.cross_entropy(model.logits(u).flatten(0, 1).float(), y.flatten())
 
 
-def _chunks(stream: Ids, rng: np.random.Generator) -> list[Tensor]:
+def _batches(stream: Ids, rng: np.random.Generator) -> list[Tensor]:
     """Cut the stream, from a random offset, into shuffled batches, int64 (BATCH, LENGTH) each."""
     offset = int(rng.integers(LENGTH))
     n = (len(stream) - offset) // LENGTH
@@ -192,8 +192,8 @@ def text_logprobs(model: LanguageModel, sentences: Sequence[Sequence[int]]) -> l
     for rows in (order[i : i + 64] for i in range(0, len(order), 64)):
         width = max(len(sentences[s]) for s in rows)
         y = torch.tensor([[*sentences[s], *[EOS] * (width + 1 - len(sentences[s]))] for s in rows])
-        read = functional.pad(functional.pad(y[:, :-1], (1, 0), value=EOS), (1, 0), value=BOS)
-        logp = model.logits(model(read)[:, 1:]).log_softmax(-1).gather(-1, y[..., None])[..., 0]
+        inputs = functional.pad(functional.pad(y[:, :-1], (1, 0), value=EOS), (1, 0), value=BOS)
+        logp = model.logits(model(inputs)[:, 1:]).log_softmax(-1).gather(-1, y[..., None])[..., 0]
         for s, values in zip(rows, logp.double().numpy(), strict=True):
             log_p[s] = values[: len(sentences[s]) + 1]
     return log_p

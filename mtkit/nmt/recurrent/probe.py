@@ -127,9 +127,9 @@ def probe(model: LanguageModel, windows: Ids) -> Probe:
     rng = np.random.default_rng(SHUFFLE)
     shuffled = []
     for k in SHUFFLED:
-        mixed = histories.copy()
-        mixed[:, : HISTORY - k] = rng.permuted(mixed[:, : HISTORY - k], axis=1)
-        shuffled.append(next_logprobs(model, mixed, targets))
+        permuted = histories.copy()
+        permuted[:, : HISTORY - k] = rng.permuted(permuted[:, : HISTORY - k], axis=1)
+        shuffled.append(next_logprobs(model, permuted, targets))
     means = {name: float(mean.mean()) for name, mean in gates.items()}
     span, spectral_norm = gradients.memory_span(model, gates), gradients.spectral_norm(model)
     return Probe(*norms, spectral_norm, means, span, -np.stack(cut, 1), -np.stack(shuffled, 1))
@@ -145,7 +145,7 @@ def norms_by_steps(system: NmtSystem, text: Bitext) -> Band:
     batches = map(data.batch, batch_rows(data.sources, PAIRS))
     by_batch = (gradients.by_steps(system.models[0], batch) for batch in batches)
     norms, steps = map(np.concatenate, zip(*by_batch, strict=True))
-    enough = [k for k in range(K + 1) if (steps == k).sum() >= LEAST_PAIRS]
-    quantiles = [np.quantile(norms[steps == k], [0.1, 0.5, 0.9]) for k in enough]
+    measured = [k for k in range(K + 1) if (steps == k).sum() >= LEAST_PAIRS]
+    quantiles = [np.quantile(norms[steps == k], [0.1, 0.5, 0.9]) for k in measured]
     low, middle, high = np.transpose(quantiles).tolist()
-    return Band(list(map(float, enough)), middle, low, high)
+    return Band(list(map(float, measured)), middle, low, high)

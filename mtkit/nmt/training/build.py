@@ -51,18 +51,18 @@ def train_nmt(
     model to train further; its weights, shape and subwords are used. Raises InputError if there is
     nothing to resume, or the interrupted training has another text or other settings.
     """
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     keep_memory()
     text = replace(corpus, train=corpus.train.without_empty())
     with (
         replacing(out) if parallel.RANK == 0 else nullcontext() as directory,
         _unfinished(out, text, tokenizer, resume) as place,
     ):
-        run, subwords = _planned(text, tokenizer, config, place, start, begun)
+        run, subwords = _planned_run(text, tokenizer, config, place, start, start_time)
         system = NmtSystem([train(run)], subwords, tokenizer)
         manifest = None
         if directory is not None:
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - start_time
             manifest = _write(system, run, corpus, directory, seconds)
     parallel.wait()  # until the directory exists
     return manifest
@@ -83,7 +83,7 @@ def _unfinished(
     if parallel.restarted() or (resume and parallel.WORLD > 1):
         resume = (place / FINGERPRINT).exists()
     if parallel.RANK == 0:
-        with unfinished(out, marks, resume, rest=_rest):
+        with unfinished(out, marks, resume, rest=_resume_point):
             parallel.wait()
             yield place
             parallel.wait()  # until no process reads there
@@ -107,41 +107,41 @@ def _check_same(place: Path, marks: Mapping[str, str]) -> None:
         raise InputError(f"{HOST}: not the {' and '.join(others)} that the first process has")
 
 
-def _rest(place: Path) -> str:
+def _resume_point(place: Path) -> str:
     return "the last saved state" if (place / CHECKPOINT).exists() else ""
 
 
-def _planned(
+def _planned_run(
     corpus: Corpus, tokenizer: WordTokenizer, config: Recipe, place: Path, start: NmtSystem | None,
-    begun: float,
+    start_time: float,
 ) -> tuple[Run, Subwords]:  # fmt: skip
     """Return a run with a fixed number of updates, and its subwords.
 
     The run is restored from its checkpoint in ``place``, if any. If the budget allows too few
-    epochs for the preset, another preset is used. begun: see ``plan``. Raises InputError if
+    epochs for the preset, another preset is used. start_time: see ``plan``. Raises InputError if
     ``config`` has another number of updates than the checkpoint.
     """
-    pairs, kept = len(corpus.train), place / CHECKPOINT
-    resume = bool(parallel.agreed(kept.exists()))
-    known = checkpoint.place_of(kept).get("preset", "small") if resume else suited(pairs)
-    settings = config if isinstance(config, TrainConfig) else preset(known, **config)
+    pairs, file = len(corpus.train), place / CHECKPOINT
+    resume = bool(parallel.agreed(file.exists()))
+    preset_name = checkpoint.place_of(file).get("preset", "small") if resume else suited(pairs)
+    settings = config if isinstance(config, TrainConfig) else preset(preset_name, **config)
     run, subwords = _prepare(corpus, tokenizer, settings, place, start)
     if resume:
         run.restore()
         if settings.updates not in (0, run.config.updates):
             raise InputError(
-                f"{kept}: the unfinished training has {run.config.updates:,} updates; give "
+                f"{file}: the unfinished training has {run.config.updates:,} updates; give "
                 "those again, or start anew without --resume"
             )
         note(f"resumed at update {run.update} of {run.config.updates}")
-    lines = [] if run.config.updates and resume else plan(run, begun)
+    lines = [] if run.config.updates and resume else plan(run, start_time)
     if not resume and not isinstance(config, TrainConfig):
-        passes = run.config.updates / run.batches_per_epoch
-        if (name := suited(pairs, passes)) != settings.preset:
-            note(f"the budget buys {passes:.1f} epochs of the preset {settings.preset}")
-            kept.unlink(missing_ok=True)
+        epochs = run.config.updates / run.batches_per_epoch
+        if (name := suited(pairs, epochs)) != settings.preset:
+            note(f"the budget buys {epochs:.1f} epochs of the preset {settings.preset}")
+            file.unlink(missing_ok=True)
             settings = preset(name, **config)
-            return _planned(corpus, tokenizer, settings, place, start, begun)
+            return _planned_run(corpus, tokenizer, settings, place, start, start_time)
     size = f"{len(subwords)} subwords, {run.parameters / 1e6:.1f} M parameters"
     note(f"preset {settings.preset}: {size}")
     for line in lines:
@@ -161,7 +161,7 @@ def _prepare(
     config = _resolved(config, words.tokens[1], start)
     with parallel.first_alone():
         subwords = start.subwords if start else _subwords(words, config.vocabulary, stages)
-    source, target = _short(*_sides(words, subwords), config.max_length)
+    source, target = _drop_long(*_sides(words, subwords), config.max_length)
     segment = _segment(source, target, config.bpe_dropout)
     held_out = Data.of(dev.without_empty().tokens(tokenizer), subwords)
     run = Run(
@@ -230,19 +230,19 @@ def train_seeds(
     for seed, directory in enumerate(directories, first):
         done = resume and (directory / MANIFEST).is_file()
         note(f"seed {seed}: {directory}{', done already' if done else ''}")
-        own = _seeded(config, seed)
+        seeded = _seeded(config, seed)
         manifest: Manifest | None
         if done:
-            manifest = _done(directory, own, start)
+            manifest = _complete_manifest(directory, seeded, start)
         else:
-            again = resume and place_of(directory).exists()
-            manifest = train_nmt(corpus, tokenizer, own, directory, again, start)
+            resuming = resume and place_of(directory).exists()
+            manifest = train_nmt(corpus, tokenizer, seeded, directory, resuming, start)
         if not isinstance(config, TrainConfig):
             config = preset(Manifest.read(directory).config.get("preset", "small"), **config)
         if manifest:
             figures.append(manifest.figures)
     for name in ("dev_perplexity", "dev_bleu") if len(figures) == len(directories) else ():
-        values = [of_model[name] for of_model in figures]
+        values = [entry[name] for entry in figures]
         note(
             f"{name.replace('_', ' ')} of {len(values)} seeds: mean {statistics.mean(values):.2f}, "
             f"standard deviation {statistics.stdev(values):.2f} "
@@ -256,7 +256,7 @@ def _seeded(config: Recipe, seed: int) -> Recipe:
     return {**config, "seed": seed}
 
 
-def _done(out: Path, config: Recipe, start: NmtSystem | None) -> Manifest:
+def _complete_manifest(out: Path, config: Recipe, start: NmtSystem | None) -> Manifest:
     """Return a complete model's manifest. Raises InputError if ``config`` has other settings."""
     undecided = {"vocabulary": 0, "updates": 0, "precision": "auto"}  # resolved by each run
     manifest = Manifest.read(out)
@@ -294,18 +294,18 @@ def _segment(source: Segmented, target: Segmented, p: float) -> Callable[[int], 
     return lambda seed: Data(source.sampled(p, 2 * seed), target.sampled(p, 2 * seed + 1), [])
 
 
-def _short(source: Segmented, target: Segmented, limit: int) -> tuple[Segmented, Segmented]:
+def _drop_long(source: Segmented, target: Segmented, limit: int) -> tuple[Segmented, Segmented]:
     """Return the pairs of at most ``limit`` subwords per side, with a note if any are left out.
 
     Raises InputError if none are left.
     """
     x, y = source.lengths, target.lengths
-    kept = np.flatnonzero((x > 0) & (x <= limit) & (y > 0) & (y <= limit))
-    if len(kept) < len(x):
-        note(f"{len(x) - len(kept)} pairs longer than {limit} subwords are left out")
-    if not len(kept):
+    rows = np.flatnonzero((x > 0) & (x <= limit) & (y > 0) & (y <= limit))
+    if len(rows) < len(x):
+        note(f"{len(x) - len(rows)} pairs longer than {limit} subwords are left out")
+    if not len(rows):
         raise InputError(f"no training pair has at most {limit} subwords on both sides")
-    return source.select(kept), target.select(kept)
+    return source.select(rows), target.select(rows)
 
 
 def _write(

@@ -51,12 +51,12 @@ def place_of(path: Path, mark: str | None = None) -> dict[str, Any]:
 
 def load(path: Path, mark: str) -> tuple[Groups, dict[str, Any]]:
     """Read what ``save`` wrote. Raises InputError if missing, damaged or with another ``mark``."""
-    tensors, place = _read(path, mark)
+    tensors, progress = _read(path, mark)
     groups: Groups = defaultdict(dict)
     for name, tensor in tensors.items():
         group, _, key = name.partition(".")
         groups[group][key] = tensor
-    return groups, place
+    return groups, progress
 
 
 def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
@@ -67,7 +67,7 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        seal, place = metadata.pop("seal"), json.loads(metadata["state"])
+        seal, progress = metadata.pop("seal"), json.loads(metadata["state"])
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RecursionError):
         seal = ""
     if not seal or seal != _seal(tensors, metadata):
@@ -77,13 +77,13 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
             f"{path}: the unfinished training has other settings; "
             "give those again, or start anew without --resume"
         )
-    return tensors, place
+    return tensors, progress
 
 
 def _seal(tensors: Tensors, metadata: dict[str, str]) -> str:
     """Return a hash of all tensors and metadata."""
-    of = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
+    hasher = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
     for name, tensor in sorted(tensors.items()):
-        of.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        of.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
-    return of.hexdigest()
+        hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        hasher.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return hasher.hexdigest()

@@ -84,9 +84,9 @@ def in_words(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None)
     With fewer, the learning rate falls before the network has seen enough.
     """
     epochs, needed = config.updates / per_epoch, PRESETS[config.preset].epochs // 2
-    passes = _of(f"{epochs:.1f}" if epochs >= 0.1 else f"{epochs:.1g}", "epoch")
-    wall = f" in {_of(_rounded(pace.minutes_for(config.updates)), 'minute')}" if pace else ""
-    line = f"plan: {passes} of {pairs:,} pairs = {_of(f'{config.updates:,}', 'update')}{wall}"
+    passes = _plural(f"{epochs:.1f}" if epochs >= 0.1 else f"{epochs:.1g}", "epoch")
+    wall = f" in {_plural(_rounded(pace.minutes_for(config.updates)), 'minute')}" if pace else ""
+    line = f"plan: {passes} of {pairs:,} pairs = {_plural(f'{config.updates:,}', 'update')}{wall}"
     if epochs >= needed:
         return [line]
     remedy = f"use --epochs {needed}"
@@ -100,6 +100,6 @@ def _rounded(minutes: float) -> str:
     return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.1f}"
 
 
-def _of(number: str, what: str) -> str:
+def _plural(number: str, unit: str) -> str:
     number = number.removesuffix(".0")
-    return f"{number} {what}{'' if number == '1' else 's'}"
+    return f"{number} {unit}{'' if number == '1' else 's'}"

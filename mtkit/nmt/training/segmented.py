@@ -98,29 +98,29 @@ class Segmented(Sequence[list[int]]):
 @njit(cache=True, nogil=True)
 def _lengths(
     words: Int32, begin: Int64, end: Int64,
-    characters: Int32, spelled: Int64, base: int, pairs: Int64, ranks: Int64, pieces: Int32,
+    characters: Int32, starts: Int64, base: int, pairs: Int64, ranks: Int64, pieces: Int32,
     p: float, seed: int,
 ) -> Int32:  # fmt: skip
     lengths = np.empty(len(begin), np.int32)
     for s in range(len(begin)):
-        own, state = words[begin[s] : end[s]], _state(seed, begin[s])
-        lengths[s] = len(_segment(own, characters, spelled, base, pairs, ranks, pieces, p, state))
+        ids, state = words[begin[s] : end[s]], _state(seed, begin[s])
+        lengths[s] = len(_segment(ids, characters, starts, base, pairs, ranks, pieces, p, state))
     return lengths
 
 
 @njit(cache=True, nogil=True)
 def _segment(
     words: Int32,
-    characters: Int32, spelled: Int64, base: int, pairs: Int64, ranks: Int64, pieces: Int32,
+    characters: Int32, starts: Int64, base: int, pairs: Int64, ranks: Int64, pieces: Int32,
     p: float, state: UInt64,
 ) -> Int32:  # fmt: skip
     """Return the pieces of all words, concatenated."""
     size = 0
     for w in words:
-        size += spelled[w + 1] - spelled[w]
+        size += starts[w + 1] - starts[w]
     out, n = np.empty(size, np.int32), 0
     for word in words:
-        w = characters[spelled[word] : spelled[word + 1]].copy()
+        w = characters[starts[word] : starts[word + 1]].copy()
         merge = np.empty(len(w), np.int64)  # index of the merge of (w[j], w[j + 1]), -1 if none
         for j in range(len(w) - 1):
             merge[j] = _find(pairs, w[j] * base + w[j + 1])
@@ -162,8 +162,8 @@ def _earliest(merge: Int64, ranks: Int64, p: float, state: UInt64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _state(seed: int, place: int) -> UInt64:
-    return np.array([_mixed(np.uint64(seed)) ^ _mixed(np.uint64(~place))], np.uint64)
+def _state(seed: int, position: int) -> UInt64:
+    return np.array([_mixed(np.uint64(seed)) ^ _mixed(np.uint64(~position))], np.uint64)
 
 
 @njit(cache=True, nogil=True)

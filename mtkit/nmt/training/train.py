@@ -46,51 +46,51 @@ def train(run: Run, log: Callable[[str], None] = note) -> Seq2Seq:
     The run continues from its current state. The network is returned in eval mode. Raises WorkError
     if gradients stay non-finite at the lowest learning rate, or the first dev loss is not finite.
     """
-    start, begun = time.perf_counter(), run.update
-    if not begun:
+    start, first = time.perf_counter(), run.update
+    if not first:
         run.keep()
     total = run.config.updates
-    every = max(1, total // run.config.validations)
+    interval = max(1, total // run.config.validations)
     for line in LEGEND:
         log(line)
     with progress() as bar:
         task = bar.add_task("training", total=total, completed=run.update, status="")
         while run.update < total and run.stale < run.config.patience:
-            stop = min(total, (run.update // every + 1) * every)
-            entry = _until(run, stop, lambda: bar.update(task, completed=run.update), log)
+            stop = min(total, (run.update // interval + 1) * interval)
+            entry = _update_until(run, stop, lambda: bar.update(task, completed=run.update), log)
             dev, better = run.validate()
             run.stale = 0 if better else run.stale + 1
-            judged = _judged(run, entry, log) if math.isfinite(dev) else {}
-            entry |= {"dev_perplexity": dev, **judged}
+            scores = _dev_bleu(run, entry, log) if math.isfinite(dev) else {}
+            entry |= {"dev_perplexity": dev, **scores}
             run.history.append(entry)
-            left = (time.perf_counter() - start) / (run.update - begun) * (total - run.update)
-            log(_line(entry, better, left))
+            remaining = (time.perf_counter() - start) / (run.update - first) * (total - run.update)
+            log(_line(entry, better, remaining))
             if not math.isfinite(dev):
-                _stop(run, dev, log)
+                _report_divergence(run, dev, log)
                 break
             run.keep()
     run.average.load_state_dict(run.best_weights)
     return run.average.eval()
 
 
-def _stop(run: Run, dev: float, log: Callable[[str], None]) -> None:
+def _report_divergence(run: Run, dev: float, log: Callable[[str], None]) -> None:
     """Report a dev loss that is not finite. Raises WorkError if no validation before it was."""
-    best, at = run.best
-    lost = f"the dev loss is {dev} at update {run.update}"
-    if not at:
+    best, update = run.best
+    error = f"the dev loss is {dev} at update {run.update}"
+    if not update:
         raise WorkError(
-            f"{lost}, the first validation, so that no weights are usable; check the training and "
+            f"{error}, the first validation, so that no weights are usable; check the training and "
             "dev text for broken lines, or lower --clip"
         )
-    log(f"{lost}: training ends with the weights of update {at}, dev perplexity {best:.2f}")
+    log(f"{error}: training ends with the weights of update {update}, dev perplexity {best:.2f}")
 
 
-def _until(
+def _update_until(
     run: Run, stop: int, on_update: Callable[[], None], log: Callable[[str], None]
 ) -> dict[str, float]:
     """Update until ``stop``; return the measurements of these updates."""
     steps: list[tuple[Tensor, Tensor]] = []
-    tokens, begun = 0, time.perf_counter()
+    tokens, start = 0, time.perf_counter()
     while run.update < stop:
         batch = run.next_batch()
         tokens += len(batch.real)
@@ -108,7 +108,7 @@ def _until(
         "gradient_norm": gradient.median().item(),
         "clipped": (gradient > clip).float().mean().item(),
         "skipped": run.skipped.item(),
-        "tokens_per_second": tokens / (time.perf_counter() - begun),
+        "tokens_per_second": tokens / (time.perf_counter() - start),
     }
 
 
@@ -121,7 +121,7 @@ def _finite(values: Sequence[Tensor]) -> Tensor:
 
 def _roll_back(run: Run, log: Callable[[str], None]) -> None:
     """Return to the last checkpoint, with half the learning rate; WorkError after ``HALVINGS``."""
-    at, halvings = run.update, run.halvings + 1
+    last, halvings = run.update, run.halvings + 1
     run.restore()
     run.halvings = halvings
     if halvings > HALVINGS:
@@ -131,12 +131,12 @@ def _roll_back(run: Run, log: Callable[[str], None]) -> None:
         )
     run.keep()
     log(
-        f"{ROW} non-finite gradients in a row: returning from update {at} to {run.update}, with "
+        f"{ROW} non-finite gradients in a row: returning from update {last} to {run.update}, with "
         "half the learning rate"
     )
 
 
-def _judged(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> dict[str, float]:
+def _dev_bleu(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> dict[str, float]:
     """Return BLEU of greedy translations of dev sentences; warn if all outputs are the same."""
     if run.spell is None or parallel.RANK > 0:
         return {}
@@ -169,12 +169,12 @@ def greedy(model: Seq2Seq, sources: Sequence[Sequence[int]]) -> list[list[int]]:
     return translations
 
 
-def _line(entry: dict[str, float], better: bool, left: float) -> str:
-    """Format a validation as a row below the last line of ``LEGEND``. left: seconds."""
+def _line(entry: dict[str, float], better: bool, remaining: float) -> str:
+    """Format a validation as a row below the last line of ``LEGEND``. remaining: seconds."""
     score = f"{entry['bleu']:6.2f}" if "bleu" in entry else f"{'–':>6}"
     skipped = f"  {entry['skipped']:.0f} updates skipped" if entry["skipped"] else ""
     return (
         f"{entry['update']:8.0f}{entry['loss']:8.3f}{entry['dev_perplexity']:10.2f}"
         f"{' *' if better else '  '}{score}{entry['gradient_norm']:7.2f}{entry['clipped']:6.0%}"
-        f"{entry['tokens_per_second']:7.0f}{clock(left):>8}{skipped}"
+        f"{entry['tokens_per_second']:7.0f}{clock(remaining):>8}{skipped}"
     )

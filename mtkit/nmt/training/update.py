@@ -112,11 +112,11 @@ class Run:
         loss = parallel.total(self._backward(batch))
         parallel.add_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, config.clip or math.inf, foreach=True)
-        lost = (~(loss.isfinite() & norm.isfinite())).float()
-        self.optimiser.found_inf = lost  # type: ignore[attr-defined]  # makes Adam skip the step
+        failed = (~(loss.isfinite() & norm.isfinite())).float()
+        self.optimiser.found_inf = failed  # type: ignore[attr-defined]  # makes Adam skip the step
         self.optimiser.step()
-        self.skipped += lost
-        self.in_a_row = (self.in_a_row + lost) * lost
+        self.skipped += failed
+        self.in_a_row = (self.in_a_row + failed) * failed
         self.update += 1
         beta = min(config.average, (1 + self.update) / (10 + self.update))
         with torch.no_grad():
@@ -130,8 +130,8 @@ class Run:
         if not share.rows:
             return torch.zeros((), device=self.model.device)
         # Dropout depends on these three numbers only; mixed, since torch uses 32 bits of a seed.
-        mixed = np.random.SeedSequence((config.seed, self.update, parallel.RANK))
-        torch.manual_seed(int(mixed.generate_state(1)[0]))
+        sequence = np.random.SeedSequence((config.seed, self.update, parallel.RANK))
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
         y_in = drop_words(share.y_in, config.word_dropout)
         share = replace(share, x=drop_words(share.x, config.source_dropout))
         bf16 = config.precision == "bf16"
@@ -165,37 +165,37 @@ class Run:
         Raises InputError if the file is missing, damaged or of other settings.
         """
         if self.path:
-            groups, place = checkpoint.load(self.path, self.fingerprint)
+            groups, progress = checkpoint.load(self.path, self.fingerprint)
         else:
             assert self.kept, "nothing was kept"
-            groups, place = copy.deepcopy(self.kept)
+            groups, progress = copy.deepcopy(self.kept)
         self.model.load_state_dict(groups["model"])
         self.average.load_state_dict(groups["average"])
         self.best_weights = groups["best"]
         adam = self.optimiser.state_dict() | {"state": defaultdict(dict)}
         for name, moment in groups["adam"].items():
-            index, what = name.split(".")
-            adam["state"][int(index)][what] = moment
+            index, key = name.split(".")
+            adam["state"][int(index)][key] = moment
         self.optimiser.load_state_dict(adam)
-        self.skipped, self.in_a_row = torch.tensor([place["skipped"], 0.0]).to(self.model.device)
-        self.best = (place["best"][0], place["best"][1])
+        self.skipped, self.in_a_row = torch.tensor([progress["skipped"], 0.0]).to(self.model.device)
+        self.best = (progress["best"][0], progress["best"][1])
         for name in PLACE:
-            setattr(self, name, place[name])
-        self.config = replace(self.config, updates=place["updates"])
-        self.rng.bit_generator.state = place["drawn"]
+            setattr(self, name, progress[name])
+        self.config = replace(self.config, updates=progress["updates"])
+        self.rng.bit_generator.state = progress["drawn"]
         if self.epochs:
             self.epochs -= 1
             self._draw_epoch()
 
     def _state(self) -> tuple[Groups, dict[str, Any]]:
         """Return the tensors by group, Adam's as INDEX.MOMENT, and the progress, fit for JSON."""
-        place = {name: getattr(self, name) for name in PLACE}
-        place |= {"best": self.best, "skipped": self.skipped.item(), "drawn": self.drawn}
+        progress = {name: getattr(self, name) for name in PLACE}
+        progress |= {"best": self.best, "skipped": self.skipped.item(), "drawn": self.drawn}
         moments = self.optimiser.state_dict()["state"]
         tensors = {
             "model": dict(self.model.state_dict()),
             "average": dict(self.average.state_dict()),
             "best": self.best_weights,
-            "adam": {f"{i}.{what}": v for i, m in moments.items() for what, v in m.items()},
+            "adam": {f"{i}.{key}": v for i, m in moments.items() for key, v in m.items()},
         }
-        return tensors, place | {"updates": self.config.updates, "preset": self.config.preset}
+        return tensors, progress | {"updates": self.config.updates, "preset": self.config.preset}
