@@ -111,7 +111,7 @@ def check_loss(directories: Iterable[Path], same: Callable[[Manifest], bool]) ->
         try:
             old = Manifest.read(directory)
             if not same(old):
-                lost.append(f"{directory} was {old.origin}")
+                lost.append(f"{directory} holds a model {old.origin}")
         except InputError:
             lost.append(f"{directory} holds a model that this mtkit cannot read")
     if lost:
@@ -121,7 +121,9 @@ def check_loss(directories: Iterable[Path], same: Callable[[Manifest], bool]) ->
 def check_kept(out: str | Path | None, model: str | Path | None, force: bool) -> None:
     """As ``check_out``, of what an alignment keeps; InputError beside a ``model`` to align by."""
     if out is not None and model is not None:
-        raise InputError("--model and --out exclude each other: with --model nothing new is learnt")
+        raise InputError(
+            "--model and --out exclude each other: with --model, no new model is trained"
+        )
     check_named(out, force)
 
 

@@ -204,7 +204,7 @@ def _recorded(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
         if len(of.paths) != len(of.digests) or not all(isinstance(n, str) for n in names):
             raise damaged(file, f"{of.name}: every path needs a digest")
         if "\0" in "".join(of.paths):
-            raise damaged(file, f"{of.name}: a path that is none")
+            raise damaged(file, f"{of.name}: a path with a NUL character")
     return [
         (of.name, [path_from(Path(), directory / p) for p in of.paths], of.digests)
         for of in recorded

@@ -36,7 +36,7 @@ class Encoding:
     def of_xml(cls, data: bytes, path: Path) -> Self:
         """As the BOM or the declaration says, else UTF-8. Raises InputError for an unknown one."""
         if b"\0\0" in data[:4]:
-            raise InputError(f"{path}: UTF-32; convert the file to UTF-8")
+            raise InputError(f"{path}: UTF-32 is not supported; convert the file to UTF-8")
         for bom, codec in _BOMS:
             if data.startswith(bom):
                 return cls(codec, bom)

@@ -127,7 +127,7 @@ def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
     given = [name for name, p in of.items() if p.given_length]
     reasons = [
         *["the tokens differ"] * (not same_tokens),
-        *[f"{', '.join(given)} knows the number of words"] * (0 < len(given) < len(of)),
+        *[f"{', '.join(given)} is given the number of words"] * (0 < len(given) < len(of)),
         *["their unknown words differ"] * (len({p.oov for p in of.values()}) > 1),
     ]
     if not reasons:

@@ -118,7 +118,7 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
     def learn(name: str, own: Stages) -> Path:
         return stages.once(name, partial(fill[name], own.within(f"{name}-stages")))
 
-    with step(f"lexicon in context, phrase table, {config.order}-gram language model"):
+    with step(f"discriminative lexicon, phrase table, {config.order}-gram language model"):
         learnt = stages.beside(len(text), *(partial(learn, name) for name in fill))
         models |= zip(fill, learnt, strict=True)
     together = stages.once("models", partial(_put_together, models))

@@ -66,7 +66,7 @@ def changed(
             ends = range(0, len(digest.blake2b), width)
             blocks += [(name, at // width, digest.blake2b[at : at + width]) for at in ends]
             if len(ends) != -(-size // BLOCK):
-                wrong[name] = "without a hash of every block"
+                wrong[name] = "hashes of some blocks are missing"
     if sample is not None and len(blocks) > sample:
         blocks = random.sample(blocks, sample)
     hashes = _hashes([(directory / name, number) for name, number, _ in blocks])

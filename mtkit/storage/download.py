@@ -158,7 +158,9 @@ def _transfer(
     with _answer(client, source.address, asks, patience.redirects) as response:
         if response.status_code == 416:  # there is nothing behind what is here
             _forget(part)
-            raise _TransientError("the server has less than what is here")
+            raise _TransientError(
+                "the file on the server is shorter than the part already downloaded"
+            )
         if response.status_code == 206:
             _check_range(response, start)
         elif response.status_code != 200:
@@ -229,7 +231,7 @@ def _check_range(response: httpx2.Response, start: int) -> None:
     """Raise _TransientError for a part of the file that is not the one that was asked for."""
     place = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if not (place and int(place[1]) == start):
-        raise _TransientError("the server sends another part than the one asked for")
+        raise _TransientError("the server sent another part of the file than requested")
 
 
 def _total(response: httpx2.Response, start: int) -> int | None:

@@ -96,12 +96,14 @@ def _check_same(place: Path, marks: Mapping[str, str]) -> None:
     file = place / FINGERPRINT
     if not file.exists():
         raise InputError(
-            f"{HOST}: {place} is not there; all machines must see the model's directory under the "
-            "same name"
+            f"{HOST}: {place} is missing; all machines must see the model's directory under the "
+            "same path"
         )
     first = read_json(file, dict, unfit)
     if others := [name for name, digest in marks.items() if first.get(name) != digest]:
-        raise InputError(f"{HOST}: not the {' and '.join(others)} that the first process has")
+        raise InputError(
+            f"{HOST}: other {' and '.join(others)} than in the first process; use the same on all"
+        )
 
 
 def _rest(place: Path) -> str:
@@ -124,15 +126,15 @@ def _planned(
         run.restore()
         if settings.updates not in (0, run.config.updates):
             raise InputError(
-                f"{kept}: the unfinished training has {run.config.updates:,} updates; give "
-                "those again, or start anew without --resume"
+                f"{kept}: the unfinished training has --updates {run.config.updates}; use the same "
+                "number, or start again without --resume"
             )
         note(f"resumed at update {run.update} of {run.config.updates}")
     lines = [] if run.config.updates and resume else plan(run, begun)
     if not resume and not isinstance(config, TrainConfig):
         passes = run.config.updates / run.batches_per_epoch
         if (name := suited(pairs, passes)) != settings.preset:
-            note(f"the budget buys {passes:.1f} epochs of the preset {settings.preset}")
+            note(f"time for only {passes:.1f} epochs of the preset {settings.preset}; using {name}")
             kept.unlink(missing_ok=True)
             settings = preset(name, **config)
             return _planned(corpus, tokenizer, settings, place, start, begun)
@@ -198,7 +200,7 @@ def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
             f"{whole.paths[0]}: no pair can be held out of {len(whole)} for a dev set; name one "
             "with --dev SRC TGT"
         )
-    note(f"no dev set: {len(dev)} pairs of the training text are held out for it")
+    note(f"no dev set: {len(dev)} training pairs are held out as dev set")
     return train, dev
 
 
@@ -220,7 +222,7 @@ def train_seeds(
     first = config.seed if isinstance(config, TrainConfig) else config.get("seed", 1)
     for seed, directory in enumerate(directories, first):
         done = resume and (directory / MANIFEST).is_file()
-        note(f"seed {seed}: {directory}{', done already' if done else ''}")
+        note(f"seed {seed}: {directory}{', already trained' if done else ''}")
         own = _seeded(config, seed)
         manifest: Manifest | None
         if done:
@@ -258,7 +260,7 @@ def _done(out: Path, config: Recipe, start: NmtSystem | None) -> Manifest:
         if value not in (trained, undecided.get(name)):
             raise InputError(
                 f"{out} was trained with {name} {trained}, not {value}; "
-                "give the same options, or start anew without --resume"
+                "use the same options, or start again without --resume"
             )
     return manifest
 

@@ -171,7 +171,7 @@ class NgramModel:
         path = {name: directory / f"{name}.npy" for name in Lm._fields}
         check_words(directory / "lm.json", self.words)
         if tuple(self.words[: len(LM_SPECIALS)]) != LM_SPECIALS or not 0 < self.order <= HIGHEST:
-            raise damaged(directory / "lm.json", "words or order of no n-gram model")
+            raise damaged(directory / "lm.json", "words or order are not those of an n-gram model")
         for name, array in lm._asdict().items():
             check_length(path[name], array, n + (name == "first_child"))
         check_ids(path["word"], lm.word, V)
@@ -181,14 +181,14 @@ class NgramModel:
         if self.level_starts[-1] != n:
             raise damaged(path["first_child"], f"n-grams of more than {self.order} words")
         if not np.array_equal(lm.word[1 : V + 1], np.arange(V)):
-            raise damaged(path["word"], "unigrams that are not in the order of the words")
+            raise damaged(path["word"], "unigrams are not in the order of the words")
         check_rising(path["word"], lm.word[1:], lm.first_child - 1)
         longer = lm.suffix[V + 1 :]
         if lm.suffix[: V + 1].any() or not (longer < np.arange(V + 1, n)).all():
-            raise damaged(path["suffix"], "suffixes that are no shorter n-grams")
+            raise damaged(path["suffix"], "a suffix is not a shorter n-gram")
         check_range(path["suffix"], longer, 1, n)
         if not np.array_equal(lm.word[longer], lm.word[V + 1 :]):
-            raise damaged(path["suffix"], "suffixes that end in another word")
+            raise damaged(path["suffix"], "a suffix ends in another word")
         check_range(path["log_prob"], lm.log_prob, -FARTHEST, 0)
         check_range(path["backoff"], lm.backoff, -FARTHEST, FARTHEST)
 
