@@ -70,7 +70,9 @@ def open_system(request: Request) -> tuple[System, Glossary | None]:
     if request.glossary is None:
         return load(directory, *others), None
     if others:
-        raise InputError("only neural models form an ensemble, and they cannot follow a glossary")
+        raise InputError(
+            "an ensemble cannot follow a glossary; name one statistical model or one combination"
+        )
     return load_with_glossary(directory, request.glossary, request.inflected)
 
 

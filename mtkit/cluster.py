@@ -106,7 +106,9 @@ def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]
         try:
             client.wait_for_workers(1, timeout=ANSWER)
         except TimeoutError:
-            raise InputError(f"--cluster {address}: no worker has come; start some") from None
+            raise InputError(
+                f"--cluster {address}: no worker connected within {ANSWER} s; start some"
+            ) from None
         workers = _workers(address, client, stages.directory)
         threads = sum(worker.threads for worker in workers)
         total = threads * min(worker.memory // worker.threads for worker in workers)
@@ -124,7 +126,7 @@ def _processes(address: str, memory: int) -> Iterator[LocalCluster]:
     if memory // number < LEAST:
         raise InputError(
             f"--cluster {address}: {memory >> 20}M are not enough for {number} processes, which "
-            f"need {LEAST >> 20}M each"
+            f"need {LEAST >> 20}M each; use fewer"
         )
     with (
         TemporaryDirectory(prefix="mtkit-") as scratch,
@@ -194,7 +196,9 @@ def _greet(address: str) -> None:
     # No such address, no TLS keys, or another protocol, whose first bytes read as a huge length.
     except (OSError, ValueError, TypeError, MemoryError) as error:
         said = f": {error}" if isinstance(error, ValueError | TypeError) else ""
-        raise InputError(f"--cluster {address}: no scheduler answers there{said}") from None
+        raise InputError(
+            f"--cluster {address}: no Dask scheduler answers at this address{said}"
+        ) from None
 
 
 # --- workers
@@ -220,7 +224,7 @@ def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
         elif isinstance(worker, Exception):
             why = f"cannot run mtkit: {worker}"
         elif worker.code != digest_of_code():
-            why = "has another version of mtkit or of what computes"
+            why = "has another version of mtkit or its libraries"
         else:
             continue
         raise InputError(f"--cluster {address}: the worker {where} {why}")
@@ -300,11 +304,13 @@ def _raise_of(future: Any) -> None:
     except KilledWorker as error:
         tries = error.allowed_failures + 1
         raise WorkError(
-            f"a task ended each of {tries} workers that ran it: {error.task}. Too little "
-            "memory? Raise --memory; --resume continues"
+            f"task {error.task} crashed {tries} workers, perhaps for lack of memory; raise "
+            "--memory, and continue with --resume"
         ) from None
     except (CancelledError, CommClosedError, NoWorkerError):
-        raise WorkError("all workers have stopped; --resume continues") from None
+        raise WorkError(
+            "all workers have stopped; restart them, and continue with --resume"
+        ) from None
 
 
 def _let_end(client: Client, tasks: Set[object]) -> None:

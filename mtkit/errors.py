@@ -20,7 +20,7 @@ class LossError(InputError):
     """
 
     def __init__(self, lost: str) -> None:
-        super().__init__(f"{lost}; add --force to replace it, or name another place with --out")
+        super().__init__(f"{lost}; add --force to replace it, or name another directory with --out")
         self.lost = lost
 
 

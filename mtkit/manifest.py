@@ -94,7 +94,7 @@ class Manifest:
         if not all(_is_two(pair) for pair in (manifest.languages, *text[:3]) if pair is not None):
             raise damaged(path, "languages or files are not pairs of names")
         if not set(text.formats.values()) <= set(READERS):
-            raise damaged(path, "a format of files that is none")
+            raise damaged(path, "an unknown file format")
         return manifest
 
     @property
@@ -160,11 +160,13 @@ def _check_format(path: Path, number: object) -> None:
     shown = str(number)[:20]
     if type(number) is int and number > FORMAT:
         raise InputError(
-            f"{path}: was written by a newer mtkit (manifest format {shown}; this one reads up to "
+            f"{path}: written by a newer mtkit (manifest format {shown}; this version reads up to "
             f"{FORMAT}); update mtkit"
         )
     if number != FORMAT:
-        raise InputError(f"{path}: format {shown}, this mtkit reads {FORMAT}; train it again")
+        raise InputError(
+            f"{path}: manifest format {shown}; this mtkit reads {FORMAT}; train the model again"
+        )
 
 
 def naming(split: str, text: Bitext, known: dict[str, Any]) -> dict[str, Any]:

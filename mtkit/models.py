@@ -115,7 +115,7 @@ def check_loss(directories: Iterable[Path], same: Callable[[Manifest], bool]) ->
         try:
             old = Manifest.read(directory)
             if not same(old):
-                lost.append(f"{directory} was {old.origin}")
+                lost.append(f"{directory} holds a model {old.origin}")
         except InputError:
             lost.append(f"{directory} holds a model that this mtkit cannot read")
     if lost:
@@ -125,7 +125,9 @@ def check_loss(directories: Iterable[Path], same: Callable[[Manifest], bool]) ->
 def check_kept(out: str | Path | None, model: str | Path | None, force: bool) -> None:
     """Check the ``out`` of an alignment by ``check_out``. Raises InputError beside a ``model``."""
     if out is not None and model is not None:
-        raise InputError("--model and --out exclude each other: with --model nothing new is learnt")
+        raise InputError(
+            "--model and --out exclude each other: with --model, no new model is trained"
+        )
     check_named(out, force)
 
 

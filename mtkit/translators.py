@@ -57,5 +57,7 @@ def _ensemble(directories: list[Path]) -> System:
     languages = [" → ".join(Manifest.read(directory).languages) for directory in directories]
     for directory, pair in zip(directories, languages, strict=True):
         if pair != languages[0]:
-            raise InputError(f"{directory} translates {pair}, but {directories[0]} {languages[0]}")
+            raise InputError(
+                f"{directory} translates {pair}, but {directories[0]} translates {languages[0]}"
+            )
     return NmtSystem.ensemble(systems, directories)

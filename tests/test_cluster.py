@@ -184,7 +184,7 @@ def test_a_task_that_ends_its_workers_is_given_up(
     from tests.support.dying import always_die
 
     monkeypatch.setattr(client_of(shared).cluster.scheduler, "allowed_failures", 0)
-    with pytest.raises(WorkError, match=r"a task ended each of 1 workers .* --memory; --resume"):
+    with pytest.raises(WorkError, match=r"task .* crashed 1 workers.* --memory, and"):
         shared.run("dies", always_die, [()])
 
 
@@ -283,7 +283,7 @@ def test_a_scheduler_without_workers_is_refused(
     monkeypatch.setattr("mtkit.cluster.ANSWER", 0.5)
     with (
         scheduler(0) as address,
-        pytest.raises(InputError, match=f"^--cluster {address}: no worker has come"),
+        pytest.raises(InputError, match=f"^--cluster {address}: no worker connected within"),
         connected(address, Stages(tmp_path)),
     ):
         pass
@@ -313,7 +313,7 @@ def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.Monke
             other.listen()
         address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
         assert refused(tmp_path, "--cluster", address) == (
-            f"--cluster {address}: no scheduler answers there"
+            f"--cluster {address}: no Dask scheduler answers at this address"
         )
 
 
@@ -324,7 +324,7 @@ def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_keys_or_an_address_that_are_none(address: str, why: str, tmp_path: Path) -> None:
     said = refused(tmp_path, "--cluster", address)
-    assert said.startswith(f"--cluster {address}: no scheduler answers there: {why}")
+    assert said.startswith(f"--cluster {address}: no Dask scheduler answers at this address: {why}")
 
 
 @needs_dask
@@ -339,7 +339,7 @@ def test_a_server_of_another_protocol_is_no_scheduler(tmp_path: Path) -> None:
         pool.submit(answer)
         address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
         assert refused(tmp_path, "--cluster", address) == (
-            f"--cluster {address}: no scheduler answers there"
+            f"--cluster {address}: no Dask scheduler answers at this address"
         )
 
 
@@ -354,7 +354,9 @@ def test_an_address_that_is_none(address: str, tmp_path: Path) -> None:
 @needs_dask
 def test_too_little_memory_for_so_many(tmp_path: Path) -> None:
     said = refused(tmp_path, "--cluster", "local:3", "--memory", "1G")
-    assert said == "--cluster local:3: 1024M are not enough for 3 processes, which need 500M each"
+    assert said.startswith(
+        "--cluster local:3: 1024M are not enough for 3 processes, which need 500M"
+    )
 
 
 def test_without_dask_it_says_what_to_install(

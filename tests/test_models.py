@@ -44,7 +44,9 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
     for older in (0, "x", None):
         manifest(format=older).write(tmp_path)
-        with pytest.raises(InputError, match=f"json: format {older}, this mtkit reads 1; train"):
+        with pytest.raises(
+            InputError, match=f"json: manifest format {older}; this mtkit reads 1; train"
+        ):
             load(tmp_path)
 
 
@@ -54,7 +56,7 @@ def test_a_model_of_a_newer_mtkit_asks_for_an_update(number: int, tmp_path: Path
     newer = {"format": number, "kind": ["a", "b"], "names": {"source": "en"}}
     (tmp_path / MANIFEST).write_text(json.dumps(newer), encoding="utf-8")
     message = (
-        rf"manifest\.json: was written by a newer mtkit \(manifest format {number}; this one reads "
+        rf"manifest\.json: written by a newer mtkit \(manifest format {number}; this version reads "
         r"up to 1\); update mtkit$"
     )
     for reader in (load, Manifest.read, load_word_models, check_whole):
@@ -145,13 +147,13 @@ def test_only_a_model_of_the_same_corpus_is_replaced_without_force(
     for same in (train, grown, copied):
         assert places(None, "smt", replace(few, train=same), force=False) == [place]
     other = replace(few, train=replace(grown, paths=copied.paths))
-    message = r"^models/smt-en-de was trained on few \(400 pairs\); add --force to replace it, or"
+    message = r"^models/smt-en-de holds a model trained on few \(400 pairs\); add --force to "
     with pytest.raises(LossError, match=message):
         places(None, "smt", other, force=False)
     assert places(None, "smt", other, force=True) == [place]
     for strange, said in (
-        (replace(old, kind="nmt"), r"was trained on few \(400 pairs\); "),
-        (replace(old, languages=("de", "en")), r"was trained on few \(400 pairs\); "),
+        (replace(old, kind="nmt"), r"holds a model trained on few \(400 pairs\); "),
+        (replace(old, languages=("de", "en")), r"holds a model trained on few \(400 pairs\); "),
         (replace(old, corpus={}, config={"imported": "/m/moses.ini"}), "from /m/moses.ini; "),
         (replace(old, format=99), "holds a model that this mtkit cannot read; "),
     ):
@@ -162,7 +164,9 @@ def test_only_a_model_of_the_same_corpus_is_replaced_without_force(
         numbered = Path(f"models/nmt-en-de-{k}")
         numbered.mkdir()
         replace(old, kind="nmt").write(numbered)
-    with pytest.raises(LossError, match=r"-1 was trained on few .*, models/nmt-en-de-3 was"):
+    with pytest.raises(
+        LossError, match=r"-1 holds a model trained on few .*, models/nmt-en-de-3 holds"
+    ):
         places(None, "nmt", other, force=False, seeds=3)
 
 

@@ -22,8 +22,8 @@ Model = Annotated[
     Path | None,
     Option(
         metavar="DIR",
-        help="Align with this model, of an earlier --out or of train-smt, and its tokenizer, "
-        "instead of learning from the text. Faster, but slightly less accurate.",
+        help="Align with this model, from an earlier --out or from train-smt, and with its "
+        "tokenizer, instead of training on the text. Faster, but slightly less accurate.",
         autocompletion=completion.models,
     ),
 ]
@@ -32,8 +32,8 @@ Gold = Annotated[
     Path | None,
     Option(
         metavar="FILE",
-        help="Manual alignment of the first pairs, a line `0-0 1-2 …` each: report AER, precision "
-        "and recall.",
+        help="Manual alignment of the first pairs, one line `0-0 1-2 …` per pair: report AER, "
+        "precision and recall.",
     ),
 ]
 Probabilities = Annotated[
@@ -41,7 +41,7 @@ Probabilities = Annotated[
 ]
 Score = Annotated[
     bool,
-    Option("--score", help="Append ' ||| ' and ln P(target|source) per word, to filter pairs by."),
+    Option("--score", help="Append ' ||| ' and ln P(target|source) per word, for filtering pairs."),
 ]
 Aligner = Annotated[
     str | None,

@@ -26,7 +26,10 @@ Dev = Annotated[
     Option(metavar="SRC TGT", help="Development set to tune on. [from the models]"),
 ]
 Out = Annotated[Path | None, Option(metavar="DIR", help="Output directory. [models/combined]")]
-Copy = Annotated[bool, Option("--copy", help="Include copies of the models; can be moved.")]
+Copy = Annotated[
+    bool,
+    Option("--copy", help="Copy the models into the output directory, so that it can be moved."),
+]
 
 
 def combine(

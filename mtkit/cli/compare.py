@@ -54,14 +54,17 @@ Fresh = Annotated[
 IgnoreCase = Annotated[bool, Option("--ignore-case", help="Ignore case in scores and word groups.")]
 Tokenizer = Annotated[
     Kind | None,
-    Option(help="Contents of your files: words: plain text; none: tokens. [as in the models]"),
+    Option(
+        help="Format of your files: words (plain text) or none (tokens separated by spaces). "
+        "[from the models]"
+    ),
 ]
 Scores = Annotated[
     list[str] | None,
     Option(
         metavar="NAME:METRIC=FILE",
-        help="Scores of a system's translations from elsewhere (COMET, human ratings), one number "
-        "per line. NAME: the system; -METRIC if lower is better. Repeatable.",
+        help="Scores that another program or people gave a system's translations (COMET, human "
+        "ratings), one number per line. NAME: the system; -METRIC if lower is better. Repeatable.",
     ),
 ]
 Csv = Annotated[

@@ -37,18 +37,23 @@ def make_corpus(
         Option(
             metavar="N",
             max=10**7,
-            help="Sentence pairs; a tenth each, at most 1,000, for dev and test.",
+            help="Sentence pairs in all; dev and test get a tenth each, at most 1,000.",
         ),
     ] = 10_000,
     distance: Annotated[
-        str, Option(metavar="MIN-MAX", help="Words between the two dependent words.")
+        str,
+        Option(
+            metavar="MIN-MAX",
+            help="Number of words between the two words that depend on each other.",
+        ),
     ] = "0-20",
     items: Annotated[
         int, Option(metavar="N", min=0, max=10**7, help="Contrastive pairs in suite.tsv.")
     ] = 5_000,
     seed: Seed = 1,
     out: Annotated[
-        Path | None, Option(metavar="DIR", help="Output directory. [grammar, without --force]")
+        Path | None,
+        Option(metavar="DIR", help="Output directory. [grammar, replaced without --force]"),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -72,4 +77,4 @@ def make_corpus(
     with replacing(directory) as scratch:
         write(text, scratch)
     counts = ", ".join(f"{split} {len(part):,}" for split, part in text.splits.items())
-    note(f"corpus: {directory} ({counts} pairs; {len(text.suite):,} contrasts in {SUITE})")
+    note(f"corpus: {directory} ({counts} pairs; {len(text.suite):,} contrastive pairs in {SUITE})")

@@ -63,10 +63,10 @@ def get_corpus(
         Option(
             "--from",
             metavar="URL|PATH",
-            help="Mirror, or local copy of the file or of the directory with the files.",
+            help="Another source: a mirror, or a local copy of the file or its directory.",
         ),
     ] = None,
-    force: Annotated[bool, Option("--force", help="Fetch it again even if it is here.")] = False,
+    force: Annotated[bool, Option("--force", help="Fetch the corpus again.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Fetch a public corpus, for --corpus NAME.
@@ -112,7 +112,9 @@ def _describe(entry: Entry) -> None:
     note(f"  citation  {entry.citation}")
     note(f"  source    {entry.homepage}")
     note(f"  splits    {entry.splits()}")
-    note(f"  disk      {download} to download, {_size(entry.unpacked)} unpacked, {room} meanwhile")
+    note(
+        f"  disk      {download} download, {_size(entry.unpacked)} unpacked, {room} while fetching"
+    )
     if entry.note:
         note(f"  note      {entry.note}")
     if not entry.verified:

@@ -13,7 +13,7 @@ from mtkit.console import busy, note
 
 Keep = Annotated[
     Path | None,
-    Option(metavar="FILE", help="Write the numbers, from 1, of the training lines to keep."),
+    Option(metavar="FILE", help="Write the numbers of the training lines to keep, counted from 1."),
 ]
 Clean = Annotated[
     Path | None,

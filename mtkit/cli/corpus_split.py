@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 SourceTarget = Annotated[
     list[Path],
     Argument(
-        metavar="SRC TGT", help="Two files of corresponding lines, or one file with both languages."
+        metavar="SRC TGT",
+        help="Two files that correspond line by line, or one file with both languages.",
     ),
 ]
 USUAL = 1000  # pairs of a dev or test set, but of a small corpus a twentieth
@@ -34,8 +35,8 @@ Documents = Annotated[
     Path | None,
     Option(
         metavar="FILE",
-        help="Document ID of each line, one per line: documents stay whole; pairs that repeat text "
-        "of dev or test are dropped from train.",
+        help="File with the document ID of each line: no document is split; training pairs that "
+        "repeat text of dev or test are dropped.",
     ),
 ]
 BlankLines = Annotated[
@@ -45,7 +46,7 @@ Out = Annotated[
     Path,
     Option(
         metavar="DIR",
-        help="Output directory of train, dev and test, and of the original line numbers.",
+        help="Output directory for train, dev and test, and for the original line numbers.",
     ),
 ]
 MARK = "train.lines"
@@ -59,7 +60,8 @@ def split(
 ) -> None:  # fmt: skip
     """Split a corpus into train, dev and test without leaks.
 
-    Pairs that share a source or a target, ignoring case, digits and punctuation, stay together.
+    Pairs that share a source or a target, ignoring case, digits and punctuation, go
+    into the same split.
     """
     from mtkit.models import check_out
     from mtkit.quality.files import name_files
@@ -79,7 +81,8 @@ def split(
         ids = read_lines(documents) if documents else None
         if ids is not None and len(ids) != len(text):
             raise InputError(
-                f"{documents}: found {len(ids):,} lines for {len(text):,} sentence pairs"
+                f"{documents}: expected {len(text):,} lines, one per sentence pair; "
+                f"found {len(ids):,}"
             )
         if blank_lines:
             ids = blank_line_documents(text)

@@ -17,7 +17,7 @@ def stats(
 ) -> None:  # fmt: skip
     """Describe a corpus: sizes, lengths, unknown words.
 
-    Also the growth of the vocabulary, and ambiguous words.
+    Also reports the growth of the vocabulary and the most ambiguous words.
     """
     from mtkit.quality import stats_report
     from mtkit.quality.stats import statistics

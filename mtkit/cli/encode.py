@@ -41,8 +41,8 @@ Nearest = Annotated[
         metavar="K",
         min=1,
         max=10**6,
-        help="Print the K closest training sentences of each line, by cosine: number of the line, "
-        "number of the training line, cosine, text, with TABs between. [3 without --out]",
+        help="Print the K training sentences closest to each line, separated by TABs: line number, "
+        "training line number, cosine, text. [3; with --out none]",
     ),
 ]
 

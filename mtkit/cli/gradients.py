@@ -13,20 +13,24 @@ from mtkit.cli.output import AsJson, Html, publish
 Updates = Annotated[int, Option(min=1, max=10**9, help="Training updates per recurrent model.")]
 Hidden = Annotated[int, Option(min=2, max=2**16, help="Hidden units per recurrent model.")]
 Words = Annotated[
-    int, Option(min=1, max=10**7, help="Vocabulary size; all other words count as one.")
+    int, Option(min=1, max=10**7, help="Vocabulary size; all other words become <unk>.")
 ]
 Seeds = Annotated[int, Option(min=1, max=100, help="Training runs per recurrent model.")]
 Out = Annotated[Path | None, Option(metavar="DIR", help="Output directory. [models/laboratory]")]
 Model = Annotated[
-    Path | None, Option(metavar="DIR", help="Measure the models of an earlier run; train none.")
+    Path | None,
+    Option(metavar="DIR", help="Measure the models of an earlier run, without training."),
 ]
 Full = Annotated[
-    bool, Option("--full", help="Also residual connections, layer norm, encoder-decoders.")
+    bool,
+    Option(
+        "--full", help="Also train and measure residual connections, layer norm, encoder-decoders."
+    ),
 ]
 
 
 def gradients(
-    train: options.Train = None, dev: options.Dev = None,
+    train: options.Train = None, dev: options.OtherDev = None,
     file_format: options.FileFormat = None, corpus: options.CorpusName = None,
     pair: options.Pair = None, tokenizer: options.Tokenizer = "words",
     lowercase: options.Lowercase = False, out: Out = None, force: options.Force = False,

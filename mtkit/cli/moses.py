@@ -18,8 +18,8 @@ def import_model(
         Path | None,
         Option(
             metavar="DIR",
-            help="Output directory. [models/moses-SRC-TGT, or models/moses without --pair; a model "
-            "of another file is replaced only after a question]",
+            help="Output directory. [models/moses-SRC-TGT, or models/moses without --pair; "
+            "asks before it replaces a model of another file]",
         ),
     ] = None,
     pair: Pair = None,
@@ -32,8 +32,8 @@ def import_model(
 ) -> None:
     """Import a Moses model.
 
-    Reads tables and language model, as text, and the weights. The model translates text that is
-    tokenised as for Moses.
+    Reads the weights, and the tables and the language model in text format. The model
+    translates text that is tokenised as for Moses.
     """
     from mtkit.models import import_moses
     from mtkit.text.corpus import parse_pair

@@ -26,13 +26,13 @@ Train = Annotated[
     Files | None,
     Option(
         metavar="SRC TGT",
-        help="Training text: two files of equal length, or one file with both languages, as in "
-        "--train text.tmx.",
+        help="Training text: two files that correspond line by line, or one file with both "
+        "languages, as in --train text.tmx.",
     ),
 ]
 Dev = Annotated[
     Files | None,
-    Option(metavar="SRC TGT", help="Development set: tunes weights, decides when to stop."),
+    Option(metavar="SRC TGT", help="Development set: to tune weights and to decide when to stop."),
 ]
 Test = Annotated[
     Files | None,
@@ -48,15 +48,16 @@ SourceTarget = Annotated[
     list[Path] | None,
     Argument(
         metavar="SRC TGT",
-        help="Two files of corresponding lines, or one file with both languages; same as --train.",
+        help="Two files that correspond line by line, or one file with both languages; same as "
+        "--train.",
     ),
 ]
 FileFormat = Annotated[
     Format | None,
     Option(
         "--format",
-        help="Format of a file with both languages. [by its name: .tsv, .jsonl, .tmx, .xlf, .po, "
-        "each also .gz, .xz, .zst]",
+        help="Format of a file with both languages. [from the file name: .tsv, .jsonl, .tmx, .xlf, "
+        ".po, also compressed: .gz, .xz, .zst]",
         show_default=False,
     ),
 ]
@@ -64,8 +65,8 @@ CorpusName = Annotated[
     str | None,
     Option(
         metavar="NAME|DIR",
-        help="Name of a corpus, embedded or fetched by `mtkit corpus get`, or a directory with "
-        "train.LL, dev.LL, test.LL or with train.tmx … [everyday]",
+        help="Corpus: the name of an embedded one (everyday) or of one fetched by `mtkit corpus "
+        "get`, or a directory with train.en, train.de, dev.en … or with train.tmx … [everyday]",
         autocompletion=completion.corpora_here,
     ),
 ]
@@ -107,8 +108,9 @@ Cluster = Annotated[
     str,
     Option(
         metavar="local:N|tcp://HOST:PORT",
-        help="Where to compute all but tuning: N processes of this machine, or the workers of a "
-        "Dask scheduler, on a shared file system. Does not change the result. [this process]",
+        help="Where to compute everything except tuning: in N processes on this machine, or on the "
+        "workers of a Dask scheduler, which need a shared file system. Does not change the result. "
+        "[this process]",
         show_default=False,
     ),
 ]
@@ -117,7 +119,7 @@ Threads = Annotated[
     Option(
         min=0,
         max=1024,
-        help="Number of threads; 0, the default: one per core.",
+        help="Number of threads; 0: one per core. [default: 0]",
         show_default=False,
         callback=_limit,
     ),
@@ -147,7 +149,7 @@ Models = Annotated[
         autocompletion=completion.models,
     ),
 ]
-REPLACED = "a model of another corpus is replaced only after a question"
+REPLACED = "asks before it replaces a model of another corpus"
 Force = Annotated[bool, Option("--force", help="Replace existing output.")]
 
 

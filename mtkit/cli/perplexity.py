@@ -30,8 +30,8 @@ def perplexity(
 ) -> None:
     """Report the perplexity of models on text.
 
-    exp(-1/N Σ ln p) over N tokens: all words, and one end of sentence per line. Also by groups of
-    tokens (frequency, position, unknown words), and bits per character.
+    exp(-1/N Σ ln p) over N tokens: all words, and one end of sentence per line. Also reports
+    bits per character, and perplexity by groups of tokens (frequency, position, unknown words).
     """
     from rich.console import Console
 

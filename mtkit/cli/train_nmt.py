@@ -22,7 +22,7 @@ def _of_preset(help: str, **limits: Any) -> Any:  # noqa: A002
 
 Preset = Annotated[
     recipe.Preset,
-    Option(help="Recipe to start from; auto: tiny, few, small or short, by text and budget."),
+    Option(help="Set of training options; auto: tiny, few, small or short, by text size and time."),
 ]
 Cell = Annotated[recipe.Cell | None, _of_preset("Type of recurrent cell.")]
 Attention = Annotated[recipe.Attention | None, _of_preset("Type of attention.")]
@@ -33,12 +33,15 @@ Epochs = Annotated[
     _of_preset("Passes over the text; no time limit unless --minutes is given.", min=1, max=10**6),
 ]
 BpeDropout = Annotated[
-    float | None, _of_preset("Probability of skipping a merge of subwords.", min=0, max=1)
+    float | None, _of_preset("Probability of skipping a BPE merge in training.", min=0, max=1)
 ]
 Updates = Annotated[
-    int | None, Option(min=1, max=10**9, help="Exact number of updates, whatever the time.")
+    int | None,
+    Option(min=1, max=10**9, help="Exact number of updates; overrides --minutes and --epochs."),
 ]
-Resume = Annotated[bool, Option("--resume", help="Resume an interrupted training; same options.")]
+Resume = Annotated[
+    bool, Option("--resume", help="Resume an interrupted training; give the same options.")
+]
 Precision = Annotated[
     recipe.Precision,
     Option(help="Precision of matrix products; auto: bf16 if the processor has it."),
@@ -58,8 +61,8 @@ From = Annotated[
     Option(
         "--from",
         metavar="DIR",
-        help="Continue training this model on new text; its shape and subwords stay. It may forget "
-        "its old text.",
+        help="Continue to train this model on new text. Architecture and subwords stay the same; "
+        "the model may get worse on its old text.",
         autocompletion=completion.models,
     ),
 ]
@@ -89,7 +92,9 @@ def train_nmt(
     cores = options.set_up(quiet, threads)
     check_named(out, force or (resume and seeds > 1), seeds)  # before anything is read
     if start and (cell or attention):
-        raise InputError("--from keeps the shape of the model; remove --cell and --attention")
+        raise InputError(
+            "--from keeps the architecture of the model; remove --cell and --attention"
+        )
     changes = {
         "seed": seed, "cell": cell, "attention": attention, "clip": clip, "minutes": minutes,
         "epochs": epochs, "updates": updates, "bpe_dropout": bpe_dropout, "precision": precision,

@@ -18,9 +18,9 @@ Aligners = Annotated[
     str,
     Option(
         metavar="MODEL[+MODEL]",
-        help="ibm1, diagonal (Model 2 as in fast_align), hmm, fertility (sampled; the most "
-        "accurate), or several, to extract phrases from each; auto: fertility, below 10,000 pairs "
-        "fertility+hmm.",
+        help="Alignment model: ibm1, diagonal (Model 2 as in fast_align), hmm or fertility "
+        "(sampled; the most accurate); several, joined by +: phrases are extracted from each "
+        "alignment; auto: fertility, or fertility+hmm for fewer than 10,000 pairs.",
         autocompletion=completion.among(
             "auto", "ibm1", "diagonal", "hmm", "fertility", "fertility+hmm"
         ),
@@ -38,8 +38,9 @@ Prune = Annotated[
     list[str] | None,
     Option(
         metavar="N",
-        help="Drop n-grams seen at most N times: one N per order, from 0 upwards, the last for all "
-        "higher orders, as in --prune '0 0 1'. [no pruning]",
+        help="Drop n-grams seen at most N times: one N per order, the first 0, none smaller than "
+        "the one before; the last one applies to all higher orders, as in --prune '0 0 1'. "
+        "[no pruning]",
     ),
 ]
 Weights = Annotated[
@@ -47,7 +48,8 @@ Weights = Annotated[
     Option(
         metavar="PRESET|FILE",
         help="Feature weights: default, noisy-channel (P(x|y)·P(y)), channel (P(x|y)), or a "
-        "JSON file such as a model's weights.json. Not tuned unless --tune is given. [default]",
+        "JSON file such as a model's weights.json. If "
+        "--weights is given, they are tuned only with --tune. [default]",
         autocompletion=completion.among("default", "noisy-channel", "channel"),
     ),
 ]
@@ -64,12 +66,14 @@ Memory = Annotated[
     str | None,
     Option(
         metavar="SIZE",
-        help="Memory limit, with --cluster of all processes together, such as 800M or 4G; does not "
-        "change the model. "
+        help="Memory limit, such as 800M or 4G; with --cluster, of all processes together. Does "
+        "not change the model. "
         "[half of the machine's memory]",
     ),
 ]
-Resume = Annotated[bool, Option("--resume", help="Resume an interrupted training; same options.")]
+Resume = Annotated[
+    bool, Option("--resume", help="Resume an interrupted training; give the same options.")
+]
 Out = Annotated[
     Path | None,
     Option(metavar="DIR", help=f"Output directory. [models/smt-SRC-TGT; {options.REPLACED}]"),

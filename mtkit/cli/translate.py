@@ -43,32 +43,42 @@ Models = Annotated[
     Option(
         metavar="DIR",
         autocompletion=completion.models,
-        help="Model directory, the newest under models/ if none is named. "
-        "Several neural ones translate together, as an ensemble.",
+        help="Model directory; repeat it for an ensemble of neural models. [the newest in models/]",
     ),
 ]
 NBest = Annotated[int, Option(min=1, max=1000, help="Translations per line.")]
-LineAsJson = Annotated[bool, Option("--json", help="One object a line: scores, alignment, tokens.")]
+LineAsJson = Annotated[
+    bool, Option("--json", help="Print one JSON object per line: scores, alignment, tokens.")
+]
 NBestLists = Annotated[
     list[str] | None,
     Option(
         metavar="NAME=FILE",
-        help="N-best lists of these lines by another system, which a combination was tuned with.",
+        help="For a combination with an external system (`mtkit combine NAME=FILE`): its n-best "
+        "lists of the input lines.",
     ),
 ]
-Stream = Annotated[bool, Option("--stream", help="Answer each line at once, as on a terminal.")]
+Stream = Annotated[
+    bool,
+    Option("--stream", help="Translate each line as soon as it is read; always so on a terminal."),
+]
 InFile = Annotated[
     Path | None,
-    Argument(metavar="FILE", help="Lines (also .gz), or a document: .xlf, .xliff, .po. [stdin]"),
+    Argument(
+        metavar="FILE", help="Plain text (also .gz), or a document: .xlf, .xliff, .po. [stdin]"
+    ),
 ]
 OutFile = Annotated[
-    Path | None, Option("--out", "-o", metavar="FILE", help="Where the translation goes. [stdout]")
+    Path | None, Option("--out", "-o", metavar="FILE", help="Output file. [stdout]")
 ]
 EveryTarget = Annotated[
     bool, Option("--all", help="Also translate segments that have a translation.")
 ]
 Resume = Annotated[
-    bool, Option("--resume", help="Resume an interrupted translation of lines; same options.")
+    bool,
+    Option(
+        "--resume", help="Resume an interrupted translation of plain text; give the same options."
+    ),
 ]
 
 
@@ -83,7 +93,8 @@ def translate(
 
     One line in, one line out; in a document nothing but these targets changes.
     Statistical models and combinations follow a --glossary; stderr reports how often.
-    With --n-best K each translation is a line `number ||| translation ||| score`, numbers from 0.
+    With --n-best K each translation is a line `number ||| translation ||| score`, where number
+    is that of the input line, from 0.
     """
     from mtkit.answers import Request, open_system
 
@@ -93,7 +104,9 @@ def translate(
     check_inflected(inflected, glossary)
     if file and _document_kind(file):
         if n_best > 1 or as_json or stream or lists:
-            raise InputError(f"{file}: --n-best, --json, --stream and --lists are for plain text")
+            raise InputError(
+                f"{file}: --n-best, --json, --stream and --lists work only for plain text"
+            )
         cores = set_up(quiet, threads)
         _fill(file, out, model or [model_or_newest(None)], (glossary, inflected), every, cores)
         return
@@ -125,30 +138,34 @@ def _check(
     """Raise InputError where files or options do not go together."""
     if more:
         name = shlex.quote(more[0])
-        raise InputError(f"translate takes one file; translate {name} by a command of its own")
+        raise InputError(f"expected one file; translate {name} with a separate command")
     if every and not (file and _document_kind(file)):
-        raise InputError("--all is for a document; name an .xlf, .xliff or .po file")
+        raise InputError("--all needs a document; name an .xlf, .xliff or .po file")
     if resume and file and _document_kind(file):
-        raise InputError(f"{file}: --resume is for plain text; leave it out")
+        raise InputError(f"{file}: --resume works only for plain text; remove it")
     if resume and out is None:
-        raise InputError("--resume is for what goes to a file; name it with --out FILE")
+        raise InputError(
+            "--resume needs an output file; name that of the interrupted run with --out FILE"
+        )
     if out and _document_kind(out) and not (file and _document_kind(file)):
         raise InputError(f"{out}: cannot write plain text as a document; name another file")
     if file and out and _document_kind(file) != _document_kind(out):
         kind = _document_kind(file) or "plain text"
-        raise InputError(f"{out}: the translation is {kind}, as {file} is; name it so")
+        raise InputError(
+            f"{out}: {file} is {kind}, and so is its translation; use the same file extension"
+        )
 
 
 def _check_cluster(file: Path | None, out: Path | None, glossary: Path | None, other: bool) -> None:
     """Raise InputError where others cannot translate; other: options that they don't know."""
     if out is None or other or (file and _document_kind(file)):
         raise InputError(
-            "--cluster translates lines into a file: name it with --out FILE, and leave --stream "
-            "and --lists out"
+            "--cluster needs plain text and an output file: name it with --out FILE, and remove "
+            "--stream and --lists"
         )
     for path in (out, glossary):
         if path and path.exists() and not path.is_file():
-            raise InputError(f"--cluster needs files; {path} is none")
+            raise InputError(f"{path}: not a regular file, as --cluster needs; name another")
 
 
 def _document_kind(file: Path) -> str:
@@ -181,12 +198,12 @@ def _no_plain_text(lines: Sequence[str]) -> str:
     """What lines are that belong into a file whose name says so; "" for plain text."""
     if lines and lines[0].lstrip("\ufeff \t").startswith(("<?xml", "<xliff", "<tmx")):
         return (
-            "line 1: this is XML; of XML only XLIFF can be translated, in files whose names end in "
-            ".xlf or .xliff"
+            "line 1: this is XML; to translate XLIFF, name a file whose name ends in .xlf or "
+            ".xliff; other XML cannot be translated"
         )
     for number, (line, following) in enumerate(pairwise(lines), 1):
         if line.startswith('msgid "') and following.startswith(('msgstr "', '"')):
-            return f"line {number}: this is PO; it can be translated in a file NAME.po"
+            return f"line {number}: this is PO; to translate it, name a file whose name ends in .po"
     return ""
 
 
@@ -224,7 +241,10 @@ def _output(out: Path | None, marks: dict[str, str], resume: bool = False) -> It
         with growing(out, marks, resume, "translation") as output:
             yield output
     elif resume:
-        raise InputError(f"{out}: nothing to resume; leave --resume out")
+        raise InputError(
+            f"{out}: cannot be resumed, as it is not a regular file or the input is read line by "
+            "line; remove --resume"
+        )
     else:
         with named_file(out) as file, packing(file, out) as packed:
             yield Growing(packed)

@@ -159,7 +159,7 @@ def _plain(name: str, text: str) -> tuple[str, str]:
     name = re.sub(r"<(int|float)( range)?>", "N", re.sub(r" <(list\[\w+\]|str|path)>", "", name))
     bounds = r"[^][;]*[<>]=?[^][;]*\]$"
     text = re.sub(rf"\s*\[{bounds}", "", re.sub(f"; {bounds}", "]", text))
-    text = text.replace("[default: (preset)]", "[as the preset]").replace("  [", " [")
+    text = text.replace("[default: (preset)]", "[from the preset]").replace("  [", " [")
     return name, _whole(text)
 
 

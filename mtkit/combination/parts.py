@@ -207,7 +207,7 @@ def _read_records(directory: Path) -> list[tuple[str, list[Path], list[str]]]:
         if len(record.paths) != len(record.digests) or not all(isinstance(n, str) for n in names):
             raise damaged(file, f"{record.name}: every path needs a digest")
         if "\0" in "".join(record.paths):
-            raise damaged(file, f"{record.name}: a path that is none")
+            raise damaged(file, f"{record.name}: a path with a NUL character")
     return [
         (record.name, [path_from(Path(), directory / p) for p in record.paths], record.digests)
         for record in records

@@ -82,7 +82,10 @@ def _of_newest_pair(models: Sequence[Path]) -> list[Path]:
     languages = Manifest.read(models[0]).languages
     chosen = [path for path in models if Manifest.read(path).languages == languages]
     if names := [path.name for path in models if path not in chosen]:
-        note(f"models of {' → '.join(languages)}; left out, of other languages: {', '.join(names)}")
+        note(
+            f"comparing models of {' → '.join(languages)}; skipped those of other languages: "
+            f"{', '.join(names)}"
+        )
     kinds = list(KINDS)
     return sorted(chosen, key=lambda path: (kinds.index(Manifest.read(path).kind), path.name))
 

@@ -120,7 +120,7 @@ def _hypothesis(data: Any, path: Path) -> Hypothesis:
     h = as_fields(Hypothesis, data, path)
     links = [(int(i), int(j)) for i, j in h.alignment]
     if not _are_texts(h.tokens, h.unknown):
-        raise damaged(path, "words that are none")
+        raise damaged(path, "words that are not text")
     return replace(h, alignment=links)
 
 

@@ -234,7 +234,7 @@ def _training_log(directory: Path) -> list[dict[str, float]]:
     entries = [parse_json(line, file, dict) for line in read_text(file).splitlines()]
     values = [value for entry in entries for value in entry.values()]
     if not all(value is None or type(value) in (int, float) for value in values):
-        raise damaged(file, "not a log of training")
+        raise damaged(file, "not a training log")
     return [{k: v for k, v in entry.items() if v is not None} for entry in entries]
 
 
@@ -262,7 +262,7 @@ def in_tokens(
     counts = [frequencies(tokenizer, side) for side in (training.source, training.target)]
     digests = {name: Manifest.read(path).corpus.get("digest") for name, path in models.items()}
     notes = [
-        f"words are counted in the training text of {counted_in}; {name} was trained on another"
+        f"word frequencies are those of the training text of {counted_in}; {name} has another text"
         for name, digest in digests.items()
         if digest != digests[counted_in]
     ]

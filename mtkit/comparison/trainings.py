@@ -76,7 +76,9 @@ def trainings(
     if len(set(sizes)) < max(2, len(sizes)) or min(sizes) < 1 or seeds < 1:
         raise InputError("--curve: expected two or more different sizes, and at least one seed")
     if not models:
-        raise InputError("--curve retrains models, but only translation files are named")
+        raise InputError(
+            "--curve retrains models, but only translation files are named; name a model"
+        )
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,7 +105,7 @@ def _check(directory: Path, manifest: Manifest, largest: int) -> None:
     timed = type(manifest.figures.get("seconds")) in (int, float)
     if not timed or "sentences" not in manifest.corpus:
         raise InputError(
-            f"{directory}: not trained by mtkit, so that --curve cannot retrain it; name others"
+            f"{directory}: not trained by mtkit, so --curve cannot retrain it; name other models"
         )
     if manifest.kind == COMBINATION:
         raise InputError(f"--curve retrains single models, but {directory} is a combination")
@@ -125,7 +127,7 @@ def complete(needed: Sequence[Training], material: Material, threads: int) -> Cu
         megabytes = max(model_size(training.directory) for training in needed) / 1e6
         note(
             f"learning curve: {len(needed)} trainings, {len(points)} already done; about "
-            f"{_minutes(to_run, points)} left, {megabytes:,.0f} MB of disk needed meanwhile"
+            f"{_minutes(to_run, points)} left, needs {megabytes:,.0f} MB of disk space"
         )
     for k, training in enumerate(to_run):
         note(

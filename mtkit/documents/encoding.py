@@ -39,7 +39,7 @@ class Encoding:
         Raises InputError for UTF-32 and for unknown encodings.
         """
         if b"\0\0" in data[:4]:
-            raise InputError(f"{path}: UTF-32; convert the file to UTF-8")
+            raise InputError(f"{path}: UTF-32 is not supported; convert the file to UTF-8")
         for bom, codec in _BOMS:
             if data.startswith(bom):
                 return cls(codec, bom)

@@ -129,11 +129,13 @@ class _Reader:
         return InputError(f"{self.path}: line {self.parser.CurrentLineNumber}: {reason}")
 
     def _doctype(self, *_: object) -> None:
-        raise self._refusal("a document type declaration, which may hide anything; remove it")
+        raise self._refusal("a document type declaration is not allowed, for security; remove it")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self.inside) == DEEPEST:
-            raise self._refusal(f"nested more than {DEEPEST} levels deep; no document is")
+            raise self._refusal(
+                f"elements nested more than {DEEPEST} levels deep; simplify the file"
+            )
         start = self.parser.CurrentByteIndex
         tag = _TAG.match(self.data, start)
         assert tag, "expat has seen a tag"

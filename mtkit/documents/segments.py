@@ -13,10 +13,10 @@ from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 Translate = Callable[[Sequence[str]], Sequence[Hypothesis]]
-MESSAGE = "an ICU message that chooses (plural, select)"
-NOTHING = "no translation by the model"
-MADE_UP = "words lost or a code made up by the model"
-UNKNOWN = "no word that the model knows"
+MESSAGE = "an ICU message with plural or select"
+NOTHING = "the model gave no translation"
+MADE_UP = "the model lost words or invented a code"
+UNKNOWN = "the model knows none of its words"
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ _MACHINE = (
 )
 _COPIED = "needs-translation", "initial"
 _UNTRANSLATED = {"new", *_COPIED}
-_SOME = f"{HAS_TARGET} of some of its segments, which --all fills"
+_SOME = f"{HAS_TARGET} of some of its segments; --all translates it"
 
 
 class _Place(NamedTuple):
@@ -168,7 +168,9 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
     if any(not _says_something(mark) for mark in _segments(target)):
         return _SOME
     return (
-        f"{HAS_TARGET} marked {state}, which --all fills" if state in _UNTRANSLATED else HAS_TARGET
+        f"{HAS_TARGET} marked {state}; --all translates it"
+        if state in _UNTRANSLATED
+        else HAS_TARGET
     )
 
 

@@ -65,10 +65,10 @@ def why_zero(statistics: Statistics) -> str:
     if not score.sys_len:
         return "BLEU is 0: every output is empty"
     if not any(score.counts):
-        return "BLEU is 0: no 1-gram matched, not one token of the output is in its reference"
+        return "BLEU is 0: no token of the output is in its reference"
     if 0 in score.totals:
         n = score.totals.index(0) + 1
-        return f"BLEU is 0: the output has no {n}-gram, every line is shorter than {n} tokens"
+        return f"BLEU is 0: the output has no {n}-gram, as every line is shorter than {n} tokens"
     if 0 in score.counts:
         n = score.counts.index(0) + 1
         return f"no {n}-gram matched: without smoothing BLEU would be 0"

@@ -127,7 +127,8 @@ def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
     with_length = [name for name, p in of.items() if p.given_length]
     reasons = [
         *["the tokens differ"] * (not same_tokens),
-        *[f"{', '.join(with_length)} knows the number of words"] * (0 < len(with_length) < len(of)),
+        *[f"{', '.join(with_length)} is given the number of words"]
+        * (0 < len(with_length) < len(of)),
         *["their unknown words differ"] * (len({p.oov for p in of.values()}) > 1),
     ]
     if not reasons:

@@ -92,7 +92,8 @@ class Grammar:
             if drawn := self.draw(rng, name, pick(rng, self.sentences[name]), distance):
                 return self.pair(drawn)
         raise InputError(
-            f"the grammar has no sentence with {distance} words between two dependent ones"
+            f"the grammar has no sentence with {distance} words between two dependent words; "
+            "change --distance"
         )
 
     def draw(

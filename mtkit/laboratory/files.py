@@ -52,13 +52,13 @@ def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
     """Read what ``save`` wrote. Raises InputError if ``directory`` is no laboratory or damaged."""
     manifest = Manifest.read(directory)
     if manifest.kind != LABORATORY:
-        raise InputError(f"{directory}: not a directory of `mtkit gradients`")
+        raise InputError(f"{directory}: not a directory written by `mtkit gradients`")
     check_whole(directory)
     file = directory / MANIFEST
     shared = as_fields(_Shared, manifest.config, file)
     for names in shared.models:
         if not isinstance(names, list) or not all(_is_name(name) for name in names) or not names:
-            raise damaged(file, "models that are no names of directories in it")
+            raise damaged(file, "a model name is not a name of a directory")
     groups = [[_load(directory / n, shared.hidden) for n in names] for names in shared.models]
     if not groups:
         raise damaged(file, "no models")
@@ -95,5 +95,5 @@ def _load(directory: Path, hidden: int) -> Trained:
     model = RecurrentLm.load(directory).model
     shape = setup.shape(model.config.vocabulary, hidden)
     if model.config != shape or setup.layers not in (1, DEPTH):
-        raise damaged(directory / MANIFEST, "the set-up of another network")
+        raise damaged(directory / MANIFEST, "the settings do not match the network")
     return Trained(setup, model, trace.reshape(-1, 2))

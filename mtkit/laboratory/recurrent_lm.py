@@ -48,7 +48,7 @@ class RecurrentLm:
         model = load_network(LanguageModel, LmConfig, directory)
         words = Vocabulary.load(directory / WORDS)
         if len(words) != model.config.vocabulary:
-            raise damaged(directory / WORDS, f"{len(words):,} words for another network")
+            raise damaged(directory / WORDS, f"its {len(words):,} words do not match the network")
         return cls(model, words, tokenizer)
 
     def save(self, directory: Path) -> None:

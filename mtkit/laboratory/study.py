@@ -132,8 +132,8 @@ def windows(sentences: Sentences, words: Vocabulary) -> Windows:
     text = stream(sentences, words)
     n_starts = len(text) - HISTORY
     if n_starts < 1:
-        size = f"{len(text)} words and ends of sentences"
-        raise InputError(f"the dev set has only {size}; at least {HISTORY + 1} are needed")
+        size = f"{len(text)} tokens (words and sentence ends)"
+        raise InputError(f"the dev set has only {size}, but needs {HISTORY + 1}; name a longer one")
     starts = spread(n_starts, WINDOWS)
     return Windows(text[starts[:, None] + np.arange(HISTORY + 1)], n_starts / len(starts))
 

@@ -41,7 +41,7 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     """
     global _choice
     if choice == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: torch finds no GPU here; leave the option out")
+        raise InputError("--device cuda: PyTorch finds no GPU; remove the option")
     _choice = choice
     if cores:
         set_threads(max(1, cores // LOCAL_WORLD))
@@ -49,8 +49,8 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     spin_settings = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
     if sys.platform == "linux" and not gpu and not spin_settings:
         note(
-            "torch was imported before mtkit, so its threads busy-wait: beside other programs it "
-            "may be many times slower; import mtkit first or set GOMP_SPINCOUNT=2000"
+            "torch was imported before mtkit, so its threads busy-wait, which is slow while other "
+            "programs run; import mtkit first or set GOMP_SPINCOUNT=2000"
         )
     if WORLD > 1:
         console.quiet |= RANK > 0
@@ -80,7 +80,7 @@ def resolved(precision: Precision) -> Precision:
     if precision not in get_args(Precision):
         raise ValueError(f"{precision}: not one of {', '.join(get_args(Precision))}")
     if precision == "bf16" and device().type == "cpu" and not _has_bf16():
-        raise InputError("bf16: not on this processor, which lacks AVX-512; --precision fp32")
+        raise InputError("--precision bf16: this processor lacks AVX-512; use --precision fp32")
     if precision != "auto":
         return precision
     if device().type == "cuda":

@@ -71,7 +71,9 @@ class NmtSystem:
         manifest, file = Manifest.read(directory), directory / "subwords.json"
         network, subwords = load_network(Seq2Seq, ModelConfig, directory), Subwords.load(file)
         if len(subwords) != network.config.vocabulary:
-            raise damaged(file, f"{len(subwords):,} pieces for {network.config.vocabulary:,}")
+            raise damaged(
+                file, f"{len(subwords):,} subwords instead of {network.config.vocabulary:,}"
+            )
         settings = {name: manifest.config[name] for name in SETTINGS if name in manifest.config}
         search = as_fields(Settings, settings, directory / MANIFEST)
         if not 0 < search.beam <= WIDEST or abs(search.normalisation) > 10:
@@ -88,8 +90,8 @@ class NmtSystem:
         for name, other in zip(names[1:], others, strict=True):
             if (other.tokenizer, other.subwords.pieces) != (first.tokenizer, first.subwords.pieces):
                 raise InputError(
-                    f"{name}: its subwords differ from those of {names[0]}; an ensemble is "
-                    "of models that were trained on the same text (train-nmt --seeds N)"
+                    f"{name}: its subwords differ from those of {names[0]}; an ensemble needs "
+                    "models trained on the same text (train-nmt --seeds N)"
                 )
         models = [model for system in systems for model in system.models]
         return cls(models, first.subwords, first.tokenizer, **first.settings)

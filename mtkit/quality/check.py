@@ -115,7 +115,9 @@ def check(texts: dict[str, Sides], tokenizer: Tokenizer = "words") -> Report:
     uneven = [split for split, (source, target) in texts.items() if len(source) != len(target)]
     findings += [_unequal(split, texts[split], tokenizer) for split in uneven]
     if uneven:
-        notes.append(f"pairs not checked, because counts are unequal: {', '.join(uneven)}")
+        notes.append(
+            f"pairs not checked, as the sides have different numbers of lines: {', '.join(uneven)}"
+        )
     pairs = _Pairs({split: sides for split, sides in texts.items() if split not in uneven})
     for finding in findings:
         _mark(pairs, finding)
@@ -162,7 +164,7 @@ def _unequal(split: str, sides: Sides, tokenizer: Tokenizer) -> Finding:
     rows = [np.arange(slip.first, slip.last + 1) for slip in slips if slip.side == longer]
     lines = np.concatenate([np.empty(0, np.int64), *rows])
     detail = f"{source.path.name} has {len(source):,} lines, {target.path.name} {len(target):,}; "
-    detail += _where(slips, sides) or "they differ too much to say where"
+    detail += _where(slips, sides) or "too different to find the line where they diverge"
     examples = quoted(lines - 1, sides[longer].lines)
     name = sides[longer].path.name
     return Finding("unequal", split, name, lines, len(sides[longer]), examples, detail)
@@ -269,7 +271,7 @@ def _parallel(
     repeated = repeats.repeated(repeats.together(*keys))
     verdict = doubt(x, y, list(ids), ~pairs.damaged, repeated)
     if verdict is None:
-        notes.append("not checked: whether pairs are parallel; there are too few to learn from")
+        notes.append("not checked: whether pairs are parallel (too few pairs to estimate a model)")
         return
     if not verdict.apart:
         sides = pairs.texts["train"]

@@ -36,13 +36,13 @@ KINDS = {
         "U+2028, U+2029 or U+0085", "replace them by blanks: other tools break lines there"
     ),
     "bom": Kind("byte order mark", "nothing: mtkit skips it; other tools may not", False, False),
-    "bom-inside": Kind("U+FEFF inside a line", "delete it: files were joined without care"),
+    "bom-inside": Kind("U+FEFF inside a line", "delete it: a joined file began with it"),
     "line-ends": Kind("mixed line ends", "convert with dos2unix; --clean writes \\n", False),
     "replacement": Kind("U+FFFD", "text was lost in a conversion; convert the original again"),
     "mojibake": Kind("mojibake (Ã¤ for ä)", "UTF-8 was read as Latin-1; convert it again"),
     "markup": Kind("tags on one side", "remove markup, or give both sides the same tags"),
     "markup-both": Kind(
-        "tags on both sides", "nothing if they are meant: translators copy them", False, False
+        "tags on both sides", "nothing, if they are intended: translators copy them", False, False
     ),
     "entity": Kind("entities (&amp;)", "unescape the text, as Python's html.unescape does", False),
     "bars": Kind("|||", "drop the lines: it separates fields in alignments and phrase tables"),
@@ -53,10 +53,10 @@ KINDS = {
     "wrong-language": Kind("wrong language", "drop the lines"),
     "exchanged": Kind("files exchanged", "name the two files in the other order", False),
     "length-ratio": Kind("extreme length ratio", "look at the lines; drop what is cut or joined"),
-    "not-parallel": Kind("not parallel", "look at the lines; a run of them is a slip"),
+    "not-parallel": Kind("not parallel", "look at the lines; many in a row: the sides are shifted"),
     "unrelated": Kind(
         "sides do not correspond",
-        "by IBM Model 1 the pairs explain each other no better than random ones; find the slip",
+        "IBM Model 1 predicts them no better than random pairs; find where the sides are shifted",
         False,
     ),
     "duplicate": Kind("duplicate pairs", "keep one of each, unless counts matter", True, False),
@@ -65,9 +65,9 @@ KINDS = {
     ),
     "leak": Kind("in dev or test, too", "drop from train: scores would be too high"),
     "near-leak": Kind(
-        "nearly in dev or test", "one side but for case, digits, punctuation", False, False
+        "nearly in dev or test", "one side differs only in case, digits, punctuation", False, False
     ),
-    "unequal": Kind("unequal counts", "look where the sides slipped, and mend the files", False),
+    "unequal": Kind("unequal counts", "find where the sides are shifted; repair the files", False),
     "unspaced": Kind(
         "no spaces between words",
         "segment the text with a tool for its language, then use --tokenizer none", False, False,

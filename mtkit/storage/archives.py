@@ -120,7 +120,9 @@ def _check_names(archive: Path, names: list[str], number: int = 0) -> None:
     for name in names:
         posix = name.replace("\\", "/")
         if posix.startswith("/") or ":" in name[:2] or ".." in posix.split("/"):
-            raise InputError(f"{archive}: the name {name[:80]!r} leads out of the archive; refused")
+            raise InputError(
+                f"{archive}: the path {name[:80]!r} leads outside the archive; refused"
+            )
     if max(number, len(names)) > MOST_MEMBERS:
         raise InputError(f"{archive}: more than {MOST_MEMBERS:,} members; refused")
 

@@ -66,7 +66,7 @@ def changed(
             starts = range(0, len(digest.blake2b), width)
             blocks += [(name, k // width, digest.blake2b[k : k + width]) for k in starts]
             if len(starts) != -(-size // BLOCK):
-                problems[name] = "without a hash of every block"
+                problems[name] = "hashes of some blocks are missing"
     if sample is not None and len(blocks) > sample:
         blocks = random.sample(blocks, sample)
     hashes = _hashes([(directory / name, number) for name, number, _ in blocks])

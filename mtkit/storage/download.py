@@ -158,7 +158,9 @@ def _transfer(
     with _response(client, source.address, range_headers, patience.redirects) as response:
         if response.status_code == 416:  # the file has no bytes after those received
             _remove_part(part)
-            raise _TransientError("the server has less than what is here")
+            raise _TransientError(
+                "the file on the server is shorter than the part already downloaded"
+            )
         if response.status_code == 206:
             _check_range(response, start)
         elif response.status_code != 200:
@@ -227,7 +229,7 @@ def _check_range(response: httpx2.Response, start: int) -> None:
     """Raise _TransientError unless the response starts at byte ``start``."""
     content_range = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if not (content_range and int(content_range[1]) == start):
-        raise _TransientError("the server sends another part than the one asked for")
+        raise _TransientError("the server sent another part of the file than requested")
 
 
 def _total(response: httpx2.Response, start: int) -> int | None:

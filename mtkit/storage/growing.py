@@ -86,7 +86,7 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
         written, done = place / "written", _read_done(place)
         written.touch()
         if written.stat().st_size < done.bytes:
-            raise InputError(f"{written}: damaged; start anew without --resume")
+            raise InputError(f"{written}: damaged; start again without --resume")
         with naming(out), written.open("r+b") as growing_file:
             growing_file.seek(done.bytes)
             output = Growing(growing_file, place / KEPT, done)
@@ -113,5 +113,5 @@ def _read_done(place: Path) -> Done:
     file = place / KEPT
     done = as_fields(Done, read_json(file, dict, unfit), file, unfit) if file.exists() else NOTHING
     if min(done.lines, done.bytes) < 0:
-        raise unfit(file, "less than nothing is done")
+        raise unfit(file, "a number below 0")
     return done

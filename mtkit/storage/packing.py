@@ -95,7 +95,7 @@ class _Zstandard(io.RawIOBase):
         self.packed = self.packed or self.file.read(BLOCK)
         if not self.packed:
             if self.frame is not None:
-                raise IncompleteError("it ends too early")
+                raise IncompleteError("it is cut off")
             return False
         self.frame = self.frame or self.module.ZstdDecompressor().decompressobj()
         try:

@@ -216,11 +216,11 @@ def unfinished(
     if differing := [name for name, digest in marks.items() if old_marks.get(name) != digest]:
         raise InputError(
             f"{place}: the unfinished {what} has another {' and another '.join(differing)}; "
-            "give those again, or start anew without --resume"
+            "use the same, or start again without --resume"
         )
     if not resume:
         if file.exists():
-            note(f"{place}, of an interrupted {what}, is removed; --resume would have continued it")
+            note(f"removed {place}, of an interrupted {what}; --resume would have continued it")
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         file.write_text(json.dumps(marks), encoding="utf-8")

@@ -24,7 +24,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def check_length(path: Path, array: Array, length: int) -> None:
     """Check that ``array`` has ``length`` rows."""
     if len(array) != length:
-        raise damaged(path, f"{len(array):,} rows where {length:,} are needed")
+        raise damaged(path, f"{len(array):,} rows instead of {length:,}")
 
 
 def check_offsets(
@@ -39,7 +39,7 @@ def check_offsets(
     if begin[0] != 0 or begin[-1] != end:
         raise damaged(path, f"offsets from {begin[0]} to {begin[-1]}, not from 0 to {end}")
     if (begin[1:] < begin[:-1]).any():  # compared, because a difference could overflow
-        raise damaged(path, "offsets that fall")
+        raise damaged(path, "offsets decrease")
     if least > 0 or most is not None:
         check_range(path, np.diff(begin), least, np.inf if most is None else most)
 
@@ -62,7 +62,7 @@ def check_rising(path: Path, values: Array, begin: Array | None = None) -> None:
         starts = begin[1:-1]  # of all parts but the first
         rises[starts[(starts > 0) & (starts < len(values))] - 1] = True
     if not rises.all():
-        raise damaged(path, "values that do not rise")
+        raise damaged(path, "values do not increase")
 
 
 def check_words(path: Path, words: Sequence[Any]) -> None:
@@ -70,7 +70,7 @@ def check_words(path: Path, words: Sequence[Any]) -> None:
     if not all(isinstance(word, str) and word for word in words):
         raise damaged(path, "not a list of words")
     if len(set(words)) < len(words):
-        raise damaged(path, "a word that stands there twice")
+        raise damaged(path, "a word occurs twice")
     text = "".join(words)
     if not text.isascii() and _SURROGATE.search(text):
-        raise damaged(path, "a word that is not Unicode")
+        raise damaged(path, "a word is not valid Unicode")

@@ -87,11 +87,11 @@ class Entry:
     def splits(self) -> str:
         """Describe for the user how the splits are made."""
         if self.sacrebleu:
-            return f"a test set, as sacreBLEU reads {self.sacrebleu}"
+            return f"a test set: {self.sacrebleu} of sacreBLEU"
         if not self.all:
             return f"official: {', '.join(self.texts())}"
         sizes = ", ".join(f"{split} {self.held_out[split]:,}" for split in ("dev", "test"))
-        return f"{sizes} pairs, drawn by seed {self.held_out['seed']} from those that come once"
+        return f"{sizes} pairs, sampled (seed {self.held_out['seed']}) from those that occur once"
 
     def matches(self, pattern: str) -> bool:
         """Return whether name or title contains ``pattern``, ignoring case; ``*`` is a wildcard."""
@@ -193,14 +193,14 @@ def _entry(path: Path, name: str, table: object) -> Entry:
         return unfit(path, f"[{name}]: {reason}")
 
     if not _NAME.fullmatch(name):
-        raise refusal(path, "a name has small letters, digits, '.', '-' and '_' alone")
+        raise refusal(path, "a name may contain only lower-case letters, digits, '.', '-' and '_'")
     if isinstance(table, Mapping):
         table = {**table, "name": name}
     entry = as_fields(Entry, table, path, refusal)
     _check_languages(path, entry.languages, f"[{name}]: ")
     for key, kind in (("sha256", str), ("bytes", int), ("held_out", int)):
         if not all(type(value) is kind for value in getattr(entry, key).values()):
-            raise refusal(path, f"{key} has a value that is no {kind.__name__}")
+            raise refusal(path, f"{key}: expected {kind.__name__} values")
     if min(entry.pairs, entry.download, entry.unpacked) < 1:
         raise refusal(path, "pairs, download and unpacked must be above 0")
     _check_texts(path, entry, refusal)
@@ -211,11 +211,13 @@ def _check_texts(path: Path, entry: Entry, refusal: Any) -> None:
     """Raise InputError unless the entry says exactly what to fetch and how to split it."""
     texts = entry.texts()
     if bool(entry.sacrebleu) == bool(texts):
-        raise refusal(path, "expected texts (train, dev, test or all) or sacrebleu, one of both")
+        raise refusal(path, "expected either texts (train, dev, test or all) or sacrebleu")
     if texts and not entry.address.endswith("/"):
-        raise refusal(path, "address must end in '/', behind which the files lie")
+        raise refusal(path, "address must be that of the directory of the files, and end in '/'")
     if entry.all and (len(texts) > 1 or set(entry.held_out) != {"dev", "test", "seed"}):
-        raise refusal(path, "all needs held_out = {dev = N, test = N, seed = N}, and no other text")
+        raise refusal(
+            path, "all needs held_out = {dev = N, test = N, seed = N}, and no train, dev or test"
+        )
     if any(number < 0 for number in entry.held_out.values()):
         raise refusal(path, "held_out has a number below 0")
     each = 1 if entry.layout == "comtrans" else 2
@@ -224,9 +226,13 @@ def _check_texts(path: Path, entry: Entry, refusal: Any) -> None:
             raise refusal(path, f"{name}: expected {each} names of texts")
     for file in entry.files():
         if "/" in file or file.startswith("."):
-            raise refusal(path, f"{file}: a file's name has no '/'; the address may have them")
+            raise refusal(
+                path, f"{file}: a file name must not contain '/'; put directories into address"
+            )
     if unknown := (entry.sha256.keys() | entry.bytes.keys()) - set(entry.files()):
-        raise refusal(path, f"{min(unknown)} is none of its files")
+        raise refusal(
+            path, f"sha256 or bytes names {min(unknown)}, which is not a file of this corpus"
+        )
 
 
 def _check_languages(path: Path, languages: list[Any], before: str = "") -> None:

@@ -171,7 +171,7 @@ def find_corpus(name: str) -> Path:
     if name not in read_catalog():
         step = "`mtkit corpus list` shows what can be fetched"
     raise InputError(
-        f"no corpus {name!r}: neither a directory nor one of the embedded or fetched ({known}); "
+        f"no corpus {name!r}: neither a directory nor an embedded or fetched corpus ({known}); "
         f"{step}"
     )
 
@@ -223,10 +223,12 @@ def split_files(directory: Path, split: str, pair: tuple[str, str] | None) -> Fi
     files = [path for path in (source, target) if path]
     if source and target:
         if both:
-            note(f"{source} and {target.name} are read, not {both[0].name} beside them")
+            note(
+                f"reading {source} and {target.name}; ignoring {both[0].name} in the same directory"
+            )
         return source, target
     if len(both) > 1:
-        raise InputError(f"{directory}: {both[0].name} and {both[1].name} are there; leave one")
+        raise InputError(f"{directory}: found both {both[0].name} and {both[1].name}; remove one")
     if both:
         return both[0], both[0]
     if files:
@@ -357,7 +359,7 @@ def check_options(name: str | None, train: object, dev: object, test: object) ->
     if train and name is not None:
         raise InputError("--corpus and --train exclude each other; give one of them")
     if name is None and not train and (dev or test):
-        raise InputError("--dev and --test need --train or --corpus beside them")
+        raise InputError("--dev and --test also need --train or --corpus")
 
 
 def _check_names(files: Mapping[str, Files], languages: tuple[str, str] | None) -> None:

@@ -81,7 +81,7 @@ class Lines:
             of.update(f"{line}\n".encode())
             yield line
         if of.hexdigest() != self.digest:
-            raise InputError(f"{self.name}: changed while it was read; start anew")
+            raise InputError(f"{self.name}: changed while it was read; run the command again")
 
 
 def read_lines(path: Path) -> list[str]:

@@ -140,7 +140,7 @@ class Subwords:
         check_words(path, list(vocabulary))
         numbered = {i for i in vocabulary.values() if type(i) is int}
         if numbered != set(range(len(vocabulary))):
-            raise damaged(path, "ids are not 0 to the number of pieces")
+            raise damaged(path, "ids are not consecutive numbers from 0")
         if [vocabulary.get(special) for special in SPECIALS] != list(range(len(SPECIALS))):
             raise damaged(path, f"the first pieces must be {', '.join(SPECIALS)}")
         pairs = [tuple(merge) if isinstance(merge, list) else () for merge in merges]

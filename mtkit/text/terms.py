@@ -88,7 +88,7 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
             expected = "two columns" if exactly_two else f"{max(columns) + 1} columns or more"
             raise InputError(
                 f"{where}: expected {expected} separated by commas, or by semicolons; found "
-                f"{len(row)}" + "; name them in a first line, as in en,de,note" * (len(row) > 2)
+                f"{len(row)}" + "; add a header line, as in en,de,note" * (len(row) > 2)
             )
         source, target = (one_line(row[column]).strip() for column in columns)
         if source and target:
@@ -154,8 +154,8 @@ def _columns(named: dict[str, int], wanted: Pair | None, where: str) -> tuple[in
     keys = pick(names, wanted) if wanted else (names[0], names[1])
     if keys is None:
         raise InputError(
-            f"{where}: no columns of {' and '.join(wanted or ())}; it names {', '.join(names)}; "
-            "name the columns source and target, or those languages"
+            f"{where}: no columns for {' and '.join(wanted or ())}, found {', '.join(names)}; "
+            "name the columns source and target, or by these languages"
         )
     return named[keys[0]], named[keys[1]]
 
@@ -183,7 +183,7 @@ def _of_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
             continue
         complete += 1
         for word in (word for key in keys for word in concept[key] if not word.text):
-            raise InputError(f"{path}: line {word.line}: an empty term; write it, or remove it")
+            raise InputError(f"{path}: line {word.line}: an empty term; complete it, or remove it")
         for x in concept[keys[0]]:
             targets = (y.text for y in concept[keys[1]] if not y.avoided)
             yield from (Term(f"{path}: line {x.line}", x.text, y, foreign=True) for y in targets)

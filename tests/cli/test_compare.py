@@ -293,5 +293,5 @@ def test_without_names_the_models_of_the_newest_pair_are_compared(project: Path)
         done = mtkit("compare", cwd=project)
     finally:
         shutil.rmtree(place)
-    assert b"models of en \xe2\x86\x92 de; left out, of other languages: back\n" in done.stderr
+    assert b"models of en \xe2\x86\x92 de; skipped those of other languages: back\n" in done.stderr
     assert "back" not in done.stdout.decode()

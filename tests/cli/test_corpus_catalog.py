@@ -60,7 +60,7 @@ def test_a_corpus_is_fetched_listed_and_used_by_its_name(where: Path, site: Site
         "  citation  me (2026), Mine\n"
         "  source    https://example.org\n"
         "  splits    official: train, test\n"
-        "  disk      0.0 MB to download, 0.0 MB unpacked, 0.0 MB meanwhile\n"
+        "  disk      0.0 MB download, 0.0 MB unpacked, 0.0 MB while fetching\n"
         "  note      made for a test\n"
         "  warning: this address was never tested; sizes are estimates\n"
         f"{used}\n"

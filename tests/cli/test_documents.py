@@ -71,14 +71,14 @@ def test_a_document_is_filled_and_a_second_time_left(
     assert whole.stdout.count(b"needs-review-translation") == 20
     said = (
         f"{path.name}: 20 segments translated; 1 copied untranslated "
-        '(an ICU message that chooses (plural, select): 1); 1 kept (translate="no": 1)\n'
+        '(an ICU message with plural or select: 1); 1 kept (translate="no": 1)\n'
     )
     assert whole.stderr.decode() == said
     again = mtkit(*model, "-o", path.name, cwd=tmp_path)
     assert path.read_bytes() == content
     said = (
-        "0 segments translated; 1 copied untranslated (an ICU message that chooses (plural, "
-        'select): 1); 21 kept (with a target: 20, translate="no": 1)'
+        "0 segments translated; 1 copied untranslated (an ICU message with plural or "
+        'select: 1); 21 kept (with a target: 20, translate="no": 1)'
     )
     assert again.stderr.decode() == f"{path.name}: {said}\n"
     every = mtkit(*model, "--all", cwd=tmp_path)

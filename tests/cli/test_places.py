@@ -15,7 +15,7 @@ from tests.support.command import Terminal, mtkit, start
 QUICK = ("--aligner", "ibm1", "--order", "2", "--tune", "none")
 TINY = ("--preset", "quick", "--updates", "2")
 MINE = ("--train", "mine.en", "mine.de")
-LOST = "models/smt-en-de was trained on train.en (400 pairs)"
+LOST = "models/smt-en-de holds a model trained on train.en (400 pairs)"
 
 
 def content(directory: Path) -> dict[str, bytes]:
@@ -39,7 +39,7 @@ def test_a_model_of_another_corpus_is_replaced_by_force_alone(where: Path) -> No
     before = content(place)
     done = mtkit("train-smt", *MINE, *QUICK, cwd=where, check=2)
     assert done.stderr.decode() == (
-        f"mtkit: {LOST}; add --force to replace it, or name another place with --out\n"
+        f"mtkit: {LOST}; add --force to replace it, or name another directory with --out\n"
     )
     assert content(place) == before
     assert [path.name for path in (where / "models").iterdir()] == ["smt-en-de"]
@@ -58,7 +58,10 @@ def test_neural_models_go_by_their_seeds_and_are_kept(where: Path, tiny: None) -
     other = ("train-nmt", "--train", "train.en", "train.de", *TINY, "--seeds", 2)
     for resume in ((), ("--resume",)):
         done = mtkit(*other, *resume, cwd=where, check=2)
-        assert b"nmt-en-de-1 was trained on mine.en (50 pairs), models/nmt-en-de-2" in done.stderr
+        assert (
+            b"nmt-en-de-1 holds a model trained on mine.en (50 pairs), models/nmt-en-de-2"
+            in done.stderr
+        )
     assert content(where / "models/nmt-en-de-1") == before
     mtkit("train-nmt", *MINE, *TINY, "--seeds", 2, "--resume", cwd=where)
     assert content(where / "models/nmt-en-de-1") == before
@@ -101,9 +104,9 @@ def test_nobody_is_asked_where_one_stream_or_several_processes_cannot_answer(
 ) -> None:
     call = ("train-smt", *MINE, *QUICK)
     done = mtkit(*call, cwd=where, stdin=Terminal(b"y\n"), check=2)
-    assert f"mtkit: {LOST}; add --force".encode() in done.stderr
+    assert f"mtkit: {LOST}; add".encode() in done.stderr
     done = mtkit(*call, cwd=where, stdin=b"y\n", stderr=Terminal(), check=2)
-    assert f"mtkit: {LOST}; add --force".encode() in done.stderr
+    assert f"mtkit: {LOST}; add".encode() in done.stderr
     monkeypatch.setenv("WORLD_SIZE", "2")
     done = mtkit(*call, cwd=where, stdin=Terminal(b"y\n"), stderr=Terminal(), check=2)
-    assert f"mtkit: {LOST}; add --force".encode() in done.stderr
+    assert f"mtkit: {LOST}; add".encode() in done.stderr

@@ -32,7 +32,7 @@ def test_seeds_give_several_models_which_translate_together(
     assert first != second
     (tmp_path / "m-2").rename(tmp_path / "old")
     said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
-    assert "seed 1: m-1, done already" in said
+    assert "seed 1: m-1, already trained" in said
     assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second
     mtkit(*call, cwd=tmp_path, check=2)  # m-1 exists
     refused = mtkit(*call, "--resume", "--minutes", 1, cwd=tmp_path, check=2)
@@ -65,9 +65,9 @@ def test_seeds_give_several_models_which_translate_together(
     for wrong, message in (
         (["--from", project / "models/smt"], "only a neural translator can be trained further"),
         (["--from", "m-1", "--lowercase"], "was trained with another --tokenizer"),
-        (["--from", "m-1", "--cell", "gru"], "--from keeps the shape of the model"),
+        (["--from", "m-1", "--cell", "gru"], "--from keeps the architecture of the model"),
         (["--from", "m-1", "--train", *text[:0:-1]], "but the text is de → en"),
-        (["--device", "cuda"], "--device cuda: torch finds no GPU here"),
+        (["--device", "cuda"], "--device cuda: PyTorch finds no GPU"),
     ):
         refused = mtkit(*further[:-1], "other", *wrong, cwd=tmp_path, check=2)
         assert message in refused.stderr.decode()
@@ -137,7 +137,7 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
     monkeypatch.setattr(recipe, "FEW", 100)
     name, said = chosen("--seeds", 1)
     assert name == "short"
-    assert "the budget buys 2.0 epochs of the preset small" in said
+    assert "time for only 2.0 epochs of the preset small; using short" in said
     assert said.count("plan: ") == 1
     assert chosen("--from", "m")[0] == "small"
 
@@ -169,7 +169,7 @@ def test_seeds_share_what_auto_chose_when_they_are_resumed(
     (tmp_path / "m-2").rename(tmp_path / "old")
     monkeypatch.setattr(recipe, "FEW", 1)  # as another rule might have it
     said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
-    assert "seed 1: m-1, done already" in said
+    assert "seed 1: m-1, already trained" in said
     assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second
     refused = mtkit(*call, "--resume", "--clip", 2, cwd=tmp_path, check=2)
     assert b"m-1 was trained with clip 1.0, not 2.0" in refused.stderr

@@ -142,7 +142,7 @@ def test_another_text_model_or_option_is_refused_and_nothing_lost(place: Path) -
     def refused(*more: object) -> str:
         [line] = mtkit(*CALL, *more, "--resume", cwd=place, check=2).stderr.decode().splitlines()
         assert line.startswith("mtkit: ")
-        assert line.endswith("; give those again, or start anew without --resume")
+        assert line.endswith("; use the same, or start again without --resume")
         return line.partition("the unfinished translation has ")[2].partition(";")[0]
 
     text.write_bytes(content.replace(b"a", b"o", 1))
@@ -166,17 +166,17 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
         return line
 
     assert "no unfinished translation; start one without --resume" in refused(*CALL)
-    assert "name it with --out" in refused(*CALL[:2], "--model", "m")
+    assert "--resume needs an output file" in refused(*CALL[:2], "--model", "m")
     (place / "a.po").write_text('msgid "a"\nmsgstr ""\n')
-    assert "a.po: --resume is for plain text" in refused("translate", "a.po", "-o", "b.po")
-    assert "/dev/null: nothing to resume" in refused(*CALL[:2], "-o", os.devnull, "--model", "m")
-    assert "nothing to resume" in refused("translate", "--stream", "-o", "x", "--model", "m")
+    assert "a.po: --resume works only for plain text" in refused("translate", "a.po", "-o", "b.po")
+    assert "/dev/null: cannot be resumed" in refused(*CALL[:2], "-o", os.devnull, "--model", "m")
+    assert "cannot be resumed" in refused("translate", "--stream", "-o", "x", "--model", "m")
     assert not list(place.glob(".*"))
     interrupted(*CALL, cwd=place)
     with locked(place / "out.de"):
         assert "is writing there" in refused(*CALL)
     (place / ".out.de.stages" / "written").write_bytes(b"")
-    assert "written: damaged; start anew" in refused(*CALL)
+    assert "written: damaged; start again" in refused(*CALL)
     mtkit(*CALL, cwd=place)
     assert "no unfinished translation" in refused(*CALL)
     interrupted(*CALL, cwd=place)
@@ -187,9 +187,9 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
 def test_a_new_start_says_what_could_have_gone_on(place: Path) -> None:
     interrupted(*CALL, cwd=place)
     [line] = mtkit(*CALL, cwd=place).stderr.decode().splitlines()
+    assert line.startswith("removed ")
     assert line.endswith(
-        ".out.de.stages, of an interrupted translation, is removed; "
-        "--resume would have continued it"
+        ".out.de.stages, of an interrupted translation; --resume would have continued it"
     )
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
 
@@ -208,5 +208,5 @@ def test_a_text_that_changes_meanwhile_is_noticed(
     monkeypatch.setattr(translate, "BATCH", 1000)
     monkeypatch.setattr(Growing, "step", step)
     [line] = mtkit(*CALL, cwd=place, check=2).stderr.decode().splitlines()
-    assert line == "mtkit: in.en: changed while it was read; start anew"
+    assert line == "mtkit: in.en: changed while it was read; run the command again"
     assert not (place / "out.de").exists()

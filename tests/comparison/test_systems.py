@@ -247,7 +247,7 @@ def test_words_are_counted_in_the_text_that_is_there(
     manifest = Manifest.read(copies["nmt"])
     replace(manifest, corpus=manifest.corpus | {"digest": "other"}).write(copies["nmt"])
     _, [note] = in_tokens(test, tokenizer, copies, None)
-    assert note == "words are counted in the training text of smt; nmt was trained on another"
+    assert note == "word frequencies are those of the training text of smt; nmt has another text"
     text, [note] = in_tokens(test, tokenizer, {"nmt": copies["nmt"]}, None)
     assert text.counts is None
     assert note.startswith("words are not grouped by their frequency: ")

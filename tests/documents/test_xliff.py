@@ -240,7 +240,7 @@ UNIT = "<trans-unit><source>%s</source></trans-unit>"
 REFUSED = {
     "not nested": (HEAD + UNIT % "<g>a" + TAIL, "line 1: not well-formed XML (mismatched tag)"),
     "bomb": ('<!DOCTYPE x [\n<!ENTITY a "b">]>' + HEAD + TAIL, "line 1: a document type decl"),
-    "deep": (HEAD + "<g>" * 200, "line 1: nested more than 100 levels deep"),
+    "deep": (HEAD + "<g>" * 200, "line 1: elements nested more than 100 levels deep"),
     "empty": ("", "line 1: not well-formed XML (no element found)"),
     "text": ("hello", "line 1: not well-formed XML"),
     "tmx": ("<tmx/>", "line 1: expected <xliff>, found <tmx>"),
@@ -289,8 +289,8 @@ def test_what_stays_is_counted_by_its_reason(tmp_path: Path) -> None:
     document = open_document(path, ("en", "de"), every=False)
     assert len(document.segments) == 1
     assert document.kept == {
-        "with a target": 1, "with a target marked new, which --all fills": 1, "final": 1,
-        "with a target of some of its segments, which --all fills": 1,
+        "with a target": 1, "with a target marked new; --all translates it": 1, "final": 1,
+        "with a target of some of its segments; --all translates it": 1,
     }  # fmt: skip
 
 
@@ -306,5 +306,7 @@ def test_a_language_of_three_letters_is_said(
 
 def test_utf_32_is_refused(tmp_path: Path) -> None:
     for codec in ("utf-32", "utf-32-le", "utf-32-be"):
-        with pytest.raises(InputError, match=r"a\.xlf: UTF-32; convert the file to UTF-8"):
+        with pytest.raises(
+            InputError, match=r"a\.xlf: UTF-32 is not supported; convert the file to UTF-8"
+        ):
             filled((HEAD + TAIL).encode(codec), tmp_path)

@@ -135,10 +135,10 @@ def test_intervals_stay_on_the_scale_and_survive_resamples_of_score_0() -> None:
 @pytest.mark.parametrize(
     ("hypotheses", "zero", "note"),
     [
-        (["x y z u", "v w"], True, "no 1-gram matched"),
+        (["x y z u", "v w"], True, "no token of the output is in its"),
         (["", " "], True, "every output is empty"),
-        (["a b", "f g"], True, "no 3-gram, every line is shorter than 3"),
-        (["a", "f"], True, "no 2-gram, every line is shorter than 2"),
+        (["a b", "f g"], True, "no 3-gram, as every line is shorter than 3"),
+        (["a", "f"], True, "no 2-gram, as every line is shorter than 2"),
         (["a x c x e", "f"], False, "no 2-gram matched: without smoothing"),
         (["a b x d", "x x"], False, "no 3-gram matched: without smoothing"),
         (["a b c d e", "f g"], False, ""),

@@ -483,7 +483,7 @@ def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[Measur
     assert ["</s>", "free"] not in lines[at + 2 : at + 4]
     text = shown(models, 200, colour=False, tokens=False)
     compare = "compare bits per character, not perplexities"
-    why = "smt knows the number of words; their unknown words differ"
+    why = "smt is given the number of words; their unknown words differ"
     assert f"P(y|x): {compare}: {why}." in text
     ends = smt.begin[1:] - 1
     assert smt.log_p[ends].tolist() == [0.0] * len(ends)

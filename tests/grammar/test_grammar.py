@@ -404,7 +404,7 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
 
 def test_the_command_says_what_it_made_and_keeps_what_is_there(tmp_path: Path) -> None:
     done = mtkit(*SOME, cwd=tmp_path)
-    assert "corpus: grammar (train 48, dev 6, test 6 pairs; 24 contrasts in suite.tsv)" in (
+    assert "corpus: grammar (train 48, dev 6, test 6 pairs; 24 contrastive pairs in suite.tsv)" in (
         done.stderr.decode()
     )
     assert mtkit(*SOME, "-q", cwd=tmp_path).stderr == b""  # the default place needs no --force

@@ -56,7 +56,7 @@ def test_rare_words_are_one_word_and_sentences_end() -> None:
 
 
 def test_too_little_text_is_refused() -> None:
-    with pytest.raises(InputError, match="the dev set has only 5 words and ends of sentences"):
+    with pytest.raises(InputError, match="the dev set has only 5 tokens"):
         windows([["a"] * 4], frequent([], 9))
 
 
@@ -216,13 +216,13 @@ def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
     assert json.dumps(first) == json.dumps(second)
     with pytest.raises(InputError, match="lab holds language models; name one, as in"):
         load(tmp_path / "lab")
-    with pytest.raises(InputError, match="not a directory of `mtkit gradients`"):
+    with pytest.raises(InputError, match="not a directory written by `mtkit gradients`"):
         load_laboratory(tmp_path / "lab/lstm-1")
     own = Manifest.read(tmp_path / "lab/lstm-1")
     for key, value in (("layers", 2**31), ("cell", "gru"), ("scale", 2.0)):
         replace(own, config=own.config | {key: value}).write(tmp_path / "lab/lstm-1")
         manifest.write(tmp_path / "lab")
-        with pytest.raises(InputError, match="the set-up of another network"):
+        with pytest.raises(InputError, match="the settings do not match the network"):
             load_laboratory(tmp_path / "lab")
 
 

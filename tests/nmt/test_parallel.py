@@ -74,7 +74,7 @@ def test_the_command_trains_one_model_with_two_processes(together: tuple[Path, s
 
 def test_a_gpu_is_used_unless_the_cpu_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="torch finds no GPU"), parallel.processes("cuda"):
+    with pytest.raises(InputError, match="PyTorch finds no GPU"), parallel.processes("cuda"):
         pass
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for choice, kind in (("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")):

@@ -297,7 +297,7 @@ def test_files_are_named_as_in_other_commands(tmp_path: Path) -> None:
         (([*paths, paths[0]], None, None, None, None, None), "expected two files"),
         ((list(paths), None, None, paths, None, None), "exclude each other"),
         ((list(paths), "everyday", None, None, None, None), "exclude each other"),
-        ((None, None, None, None, paths, None), "--dev and --test need --train or --corpus"),
+        ((None, None, None, None, paths, None), "--dev and --test also need --train or --corpus"),
         ((None, str(tmp_path), None, None, None, None), "no train.en and train.de"),
     ):
         with pytest.raises(InputError, match=message):

@@ -92,7 +92,7 @@ def test_what_is_missing_is_said_with_what_is_there(kind: str, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "\\x", "..\\x", "C:/x", "C:\\x"])
 def test_names_that_lead_out_are_refused(kind: str, name: str, tmp_path: Path) -> None:
     said = refused(pack(tmp_path / kind, {name: b"x", **TEXTS}), "a/train.en")
-    assert "leads out of the archive; refused" in said
+    assert "leads outside the archive; refused" in said
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -64,4 +64,4 @@ def test_what_are_no_digests_is_refused(tmp_path: Path) -> None:
             changed(tmp_path, {"a": value}, tmp_path / "manifest.json")
     (tmp_path / "a").write_bytes(b"x")
     wrong = changed(tmp_path, {"a": {"bytes": 1, "blake2b": ""}}, tmp_path)
-    assert wrong == {"a": "without a hash of every block"}
+    assert wrong == {"a": "hashes of some blocks are missing"}

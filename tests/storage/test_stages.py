@@ -206,7 +206,7 @@ def test_unfinished_work_waits_for_whoever_resumes_it(
     assert (place / "stage").exists()
     assert "the same command with --resume continues" in capsys.readouterr().err
     with (
-        pytest.raises(InputError, match="has another text; give those again"),
+        pytest.raises(InputError, match="has another text; use the same"),
         unfinished(out, {"text": "b"}, True),
     ):
         pass
@@ -215,7 +215,7 @@ def test_unfinished_work_waits_for_whoever_resumes_it(
     assert (place / "stage").exists()
     with unfinished(out, {"text": "a"}, False):
         assert not (place / "stage").exists()
-    assert "is removed; --resume would have continued it" in capsys.readouterr().err
+    assert "; --resume would have continued it" in capsys.readouterr().err
     assert not place.exists(), "done"
     with pytest.raises(InputError, match="wrong"):
         work(False, InputError("wrong"))

@@ -18,8 +18,8 @@ MOST, LEAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
         ([], "0 rows|1 rows"),
         ([1, 5], "from 1 to 5"),
         ([0, 4], "from 0 to 4"),
-        ([0, 3, 2, 5], "fall"),
-        ([0, MOST, LEAST, -1, 5], "fall"),  # whose differences overflow to what looks right
+        ([0, 3, 2, 5], "decrease"),
+        ([0, MOST, LEAST, -1, 5], "decrease"),  # whose differences overflow to what looks right
         ([0, 0, 5], "values outside 1 to 4"),
         ([0, 5], "values outside 1 to 4"),
     ],
@@ -31,7 +31,7 @@ def test_offsets_cut_the_whole_and_nothing_else(begin: list[int], reason: str) -
 
 def test_offsets_of_parts_that_may_be_empty() -> None:
     structure.check_offsets(HERE, np.array([0, 0, 2, 5]), 5, 3)
-    with pytest.raises(InputError, match="4 rows where 5 are needed"):
+    with pytest.raises(InputError, match="4 rows instead of 5"):
         structure.check_offsets(HERE, np.array([0, 0, 2, 5]), 5, 4)
 
 
@@ -55,9 +55,9 @@ def test_values_rise_within_their_parts() -> None:
     for k in (1, 3):
         wrong = values.copy()
         wrong[k] = wrong[k - 1]
-        with pytest.raises(InputError, match="do not rise"):
+        with pytest.raises(InputError, match="do not increase"):
             structure.check_rising(HERE, wrong, begin)
-    with pytest.raises(InputError, match="do not rise"):
+    with pytest.raises(InputError, match="do not increase"):
         structure.check_rising(HERE, values)
     structure.check_rising(HERE, np.empty(0, np.int32), np.zeros(3, np.int64))
 

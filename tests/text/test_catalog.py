@@ -110,7 +110,7 @@ def test_a_catalog_of_ones_own_comes_first(tmp_path: Path, monkeypatch: pytest.M
 
 WRONG = {
     "not-toml": ("= [", "= = [", "not TOML: Invalid value (at line 4"),
-    "name": ("[mine]", '["../mine"]', "[../mine]: a name has small letters, digits"),
+    "name": ("[mine]", '["../mine"]', "[../mine]: a name may contain only lower-case"),
     "no-table": ("[mine]", "x = 3\n[mine]", "[x]: a int instead of an object"),
     "unknown": ("pairs", "lines", "[mine]: 'lines' is not a known field"),
     "lacking": ('licence = "CC0"', "", "[mine]: 'licence' is missing"),
@@ -121,12 +121,12 @@ WRONG = {
     "no-text": ("train =", "all =", "[mine]: all needs held_out = {dev = N, test = N, seed = N}"),
     "one": (', "train.de"', "", "[mine]: train: expected 2 names of texts"),
     "number": (', "train.de"', ", 3", "[mine]: train: expected 2 names of texts"),
-    "both": ("train =", 'sacrebleu = "wmt14"\ntrain =', "[mine]: expected texts"),
-    "neither": ('train = ["train.en", "train.de"]', "", "[mine]: expected texts"),
-    "address": ("example.org/", "example.org", "[mine]: address must end in '/'"),
-    "path": ("train.de", "../train.de", "[mine]: ../train.de: a file's name has no '/'"),
-    "other-file": ("train =", 'sha256 = {x = "0"}\ntrain =', "[mine]: x is none of its files"),
-    "no-sum": ("train =", "sha256 = {x = 0}\ntrain =", "[mine]: sha256 has a value that is no str"),
+    "both": ("train =", 'sacrebleu = "wmt14"\ntrain =', "[mine]: expected either texts"),
+    "neither": ('train = ["train.en", "train.de"]', "", "[mine]: expected either texts"),
+    "address": ("example.org/", "example.org", "[mine]: address must be that of the directory"),
+    "path": ("train.de", "../train.de", "[mine]: ../train.de: a file name must not contain '/'"),
+    "other-file": ("train =", 'sha256 = {x = "0"}\ntrain =', "[mine]: sha256 or bytes names x"),
+    "no-sum": ("train =", "sha256 = {x = 0}\ntrain =", "[mine]: sha256: expected str values"),
     "layout": ("train =", 'layout = "x"\ntrain =', "[mine]: layout is x"),
     "seed": (
         "train =",
@@ -202,7 +202,7 @@ def test_a_test_set_is_no_training_text(cache: Path) -> None:
 def test_an_unknown_corpus_is_told_from_one_that_can_be_fetched(cache: Path) -> None:
     here(cache, "mine")
     names = "everyday, textbook, mine"
-    known = f"neither a directory nor one of the embedded or fetched ({names}); `mtkit corpus"
+    known = f"neither a directory nor an embedded or fetched corpus ({names}); `mtkit corpus"
     for name, step in (("nix", "list` shows"), ("wmt14-en-de", "get wmt14-en-de` fetches it")):
         with pytest.raises(InputError) as raised:
             find_corpus(name)

@@ -291,7 +291,7 @@ def test_training_text_is_named_once(files: tuple[Path, Path]) -> None:
 
 def test_held_out_text_alone_is_refused(files: tuple[Path, Path]) -> None:
     for only in ({"dev": files}, {"test": files}, {"dev": files, "test": files}):
-        with pytest.raises(InputError, match="--dev and --test need --train or --corpus"):
+        with pytest.raises(InputError, match="--dev and --test also need --train or --corpus"):
             open_corpus(**only)
 
 

@@ -292,7 +292,7 @@ FAILS = {
     "size": f"{len(MOSES):,} bytes instead of 7; the file changed on the server or was damaged",
     "cut-zip": "not a complete archive (File is not a zip file)",
     "html": "not a complete archive (File is not a zip file)",
-    "zip-slip": "the name '../../x' leads out of the archive; refused",
+    "zip-slip": "the path '../../x' leads outside the archive; refused",
     "no-member": "T.de-en.en is missing; the archive contains other",
     "bomb": "unpacks to more than 100 times its size; refused",
     "unequal": "line 2 of one has no partner; the two do not correspond line by line",

@@ -383,7 +383,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "g.tbx", f"<!DOCTYPE tbx [<!ENTITY l0 'ha'>{LAUGHS}]>\n<tbx>&l98;</tbx>",
         "line 1: declares an entity or a document type of its own",
     ),
-    "empty": ("g.tbx", ENTRY.format(TWO.replace("b<", " <")), "line 4: an empty term; write it"),
+    "empty": ("g.tbx", ENTRY.format(TWO.replace("b<", " <")), "line 4: an empty term; complete it"),
     "avoided": (
         "g.tbx",
         ENTRY.format(TWO.replace("b</term>", "b</term><termNote>deprecatedTerm</termNote>")),
@@ -396,9 +396,9 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "no-language": (
         "g.tbx", ENTRY.format("\n<langSet/>"), "line 3: <langSet> without its language, xml:lang",
     ),
-    "html": ("g.tbx", "<html/>", "line 1: <html> is not how TBX begins; export the termbase"),
-    "no-xml": ("g.tbx", "a\tb\n", "line 1: not XML, as TBX is (syntax error); export the termbase"),
-    "cut": ("g.tbx", ENTRY[:20], "the file ends inside <termEntry>; it is cut off, get it again"),
+    "html": ("g.tbx", "<html/>", "line 1: expected TBX, found <html>; export the termbase"),
+    "no-xml": ("g.tbx", "a\tb\n", "line 1: not TBX, as it is not XML (syntax error); export"),
+    "cut": ("g.tbx", ENTRY[:20], "the file is cut off inside <termEntry>; get the whole file"),
     "one-column": ("g.csv", "a,b\n\nc\n", "line 3: expected two columns separated by commas, or"),
     "three-columns": ("g.csv", "a,b\nc,d,e\n", "line 2: expected two columns separated by commas"),
     "mixed": ("g.csv", "a;b\nc,d\n", "line 2: expected two columns separated by commas, or by"),
@@ -408,7 +408,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "after-a-break": ("g.csv", 'a,"b\nc"\nd\n', "line 3: expected two columns separated by commas"),
     "empty-cells": ("g.csv", "a,\n ,b\n", "no entry; a row of a glossary is source,target"),
     "long-cell": ("g.csv", "a,b b b b b b b b\n", "line 1: the target phrase has 8 tokens"),
-    "other-columns": ("g.csv", "en,fr\na,b\n", "line 1: no columns of en and de; it names en, fr"),
+    "other-columns": ("g.csv", "en,fr\na,b\n", "line 1: no columns for en and de, found en, fr"),
     "only-header": ("g.csv", "en,de\n", "no entry; a row of a glossary is source,target"),
     "nothing": ("g.csv", "", "no entry; a row of a glossary is source,target"),
 }  # fmt: skip

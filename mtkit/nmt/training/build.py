@@ -99,12 +99,14 @@ def _check_same(place: Path, marks: Mapping[str, str]) -> None:
     file = place / FINGERPRINT
     if not file.exists():
         raise InputError(
-            f"{HOST}: {place} is not there; all machines must see the model's directory under the "
-            "same name"
+            f"{HOST}: {place} is missing; all machines must see the model's directory under the "
+            "same path"
         )
     first = read_json(file, dict, unfit)
     if others := [name for name, digest in marks.items() if first.get(name) != digest]:
-        raise InputError(f"{HOST}: not the {' and '.join(others)} that the first process has")
+        raise InputError(
+            f"{HOST}: other {' and '.join(others)} than in the first process; use the same on all"
+        )
 
 
 def _resume_point(place: Path) -> str:
@@ -130,15 +132,15 @@ def _planned_run(
         run.restore()
         if settings.updates not in (0, run.config.updates):
             raise InputError(
-                f"{file}: the unfinished training has {run.config.updates:,} updates; give "
-                "those again, or start anew without --resume"
+                f"{file}: the unfinished training has --updates {run.config.updates}; use the same "
+                "number, or start again without --resume"
             )
         note(f"resumed at update {run.update} of {run.config.updates}")
     lines = [] if run.config.updates and resume else plan(run, start_time)
     if not resume and not isinstance(config, TrainConfig):
         epochs = run.config.updates / run.batches_per_epoch
         if (name := suited(pairs, epochs)) != settings.preset:
-            note(f"the budget buys {epochs:.1f} epochs of the preset {settings.preset}")
+            note(f"time for only {epochs:.1f} epochs of the preset {settings.preset}; using {name}")
             file.unlink(missing_ok=True)
             settings = preset(name, **config)
             return _planned_run(corpus, tokenizer, settings, place, start, start_time)
@@ -207,7 +209,7 @@ def train_and_dev(train: Bitext, dev: Bitext | None) -> tuple[Bitext, Bitext]:
             f"{whole.paths[0]}: no pair can be held out of {len(whole)} for a dev set; name one "
             "with --dev SRC TGT"
         )
-    note(f"no dev set: {len(dev)} pairs of the training text are held out for it")
+    note(f"no dev set: {len(dev)} training pairs are held out as dev set")
     return train, dev
 
 
@@ -229,7 +231,7 @@ def train_seeds(
     first = config.seed if isinstance(config, TrainConfig) else config.get("seed", 1)
     for seed, directory in enumerate(directories, first):
         done = resume and (directory / MANIFEST).is_file()
-        note(f"seed {seed}: {directory}{', done already' if done else ''}")
+        note(f"seed {seed}: {directory}{', already trained' if done else ''}")
         seeded = _seeded(config, seed)
         manifest: Manifest | None
         if done:
@@ -267,7 +269,7 @@ def _complete_manifest(out: Path, config: Recipe, start: NmtSystem | None) -> Ma
         if value not in (trained, undecided.get(name)):
             raise InputError(
                 f"{out} was trained with {name} {trained}, not {value}; "
-                "give the same options, or start anew without --resume"
+                "use the same options, or start again without --resume"
             )
     return manifest
 

@@ -71,11 +71,13 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RecursionError):
         seal = ""
     if not seal or seal != _seal(tensors, metadata):
-        raise InputError(f"{path}: damaged, or of another mtkit; start anew without --resume")
+        raise InputError(
+            f"{path}: damaged, or of another version of mtkit; start again without --resume"
+        )
     if mark not in (None, metadata["fingerprint"]):
         raise InputError(
-            f"{path}: the unfinished training has other settings; "
-            "give those again, or start anew without --resume"
+            f"{path}: the unfinished training has other options; "
+            "use the same, or start again without --resume"
         )
     return tensors, progress
 

@@ -96,7 +96,9 @@ def read_gold(path: Path, source: Sentences, target: Sentences) -> list[LinkSet]
     """
     lines = read_lines(path)
     if not 0 < len(lines) <= len(source):
-        raise InputError(f"{path}: found {len(lines)} lines of links for {len(source)} pairs")
+        raise InputError(
+            f"{path}: expected 1 to {len(source)} lines, one per pair; found {len(lines)}"
+        )
     gold = [read_pharaoh(line, f"{path}: line {n}") for n, line in enumerate(lines, 1)]
     for n, (links, x, y) in enumerate(zip(gold, source, target, strict=False), 1):
         for i, j in links:

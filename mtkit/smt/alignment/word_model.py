@@ -98,7 +98,7 @@ class WordModel:
         file = directory / "hmm.json"
         saved = as_fields(_Saved, read_json(file, dict), file)
         if saved.f_size != f_size or not all(type(s) is float and 0 < s <= 1 for s in saved.jumps):
-            raise damaged(file, f"no jumps between {f_size:,} words")
+            raise damaged(file, f"no jump probabilities of {f_size:,} words")
         jumps = np.array(saved.jumps)
         check_length(file, jumps, len(hmm.first_jumps()))
         arrays = load_arrays(directory, Translations)

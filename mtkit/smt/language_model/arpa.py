@@ -122,7 +122,9 @@ def read_arpa(path: Path) -> NgramModel:
         log_prob[1 + LM_UNK] = MISSING_UNK
         notes.append(f"{path} has no <unk>: unknown words get log10 p = -100, as in KenLM")
     if blanks := _fill_blanks(first_child, suffix, log_prob, backoff):
-        notes.append(f"{path} lacks {blanks} histories of its n-grams: they back off")
+        notes.append(
+            f"{path} lacks {blanks} contexts of its n-grams; back-off gives their probabilities"
+        )
     arrays = Lm(word, first_child, suffix, log_prob, backoff)
     return NgramModel(len(sections), words, arrays, notes=notes)
 

@@ -108,12 +108,12 @@ def train(
 def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
     """Return θ_k of each order. Raises ValueError if ``order`` or ``prune`` is out of range."""
     if not 1 <= order <= 127:
-        raise ValueError(f"a language model's order is 1 to 127, not {order}")
+        raise ValueError(f"expected an order from 1 to 127, found {order}")
     thresholds = [*prune, *([prune[-1] if prune else 0] * (order - len(prune)))]
     if len(prune) > order or thresholds[0] != 0 or thresholds != sorted(thresholds):
         raise ValueError(
-            f"one number for each order up to {order}, the first 0 and none below the one before, "
-            f"as in 0 0 1; not {' '.join(map(str, prune))}"
+            f"expected at most {order} numbers, the first 0, none smaller than the one before, "
+            f"as in 0 0 1; found {' '.join(map(str, prune))}"
         )
     return thresholds
 
@@ -147,11 +147,11 @@ def described(
     if left_out:
         notes.append(f"{left_out} tokens spelled like {', '.join(SPELLINGS)} were left out")
     if longest < order:
-        notes.append(f"no n-gram is longer than {longest} words: order {order} → {longest}")
+        notes.append(f"order {longest} instead of {order}, as no n-gram is longer")
     for k, t_k in enumerate(t, start=1):
         if not closed_form(t_k):
             defaults = ", ".join(map(str, FALLBACK_DISCOUNTS))
-            failures.append(f"{k}-grams: too few to estimate discounts; {defaults} are taken")
+            failures.append(f"too few {k}-grams to estimate discounts; using {defaults}")
     D = [closed_form(t_k) or list(FALLBACK_DISCOUNTS) for t_k in t]
     return {"order": longest, "discounts": D[:longest], "notes": notes + failures[:longest]}
 

@@ -171,7 +171,7 @@ class NgramModel:
         paths = {name: directory / f"{name}.npy" for name in Lm._fields}
         check_words(directory / "lm.json", self.words)
         if tuple(self.words[: len(LM_SPECIALS)]) != LM_SPECIALS or not 0 < self.order <= HIGHEST:
-            raise damaged(directory / "lm.json", "words or order of no n-gram model")
+            raise damaged(directory / "lm.json", "words or order are not those of an n-gram model")
         for name, array in lm._asdict().items():
             check_length(paths[name], array, n + (name == "first_child"))
         check_ids(paths["word"], lm.word, V)
@@ -181,14 +181,14 @@ class NgramModel:
         if self.level_starts[-1] != n:
             raise damaged(paths["first_child"], f"n-grams of more than {self.order} words")
         if not np.array_equal(lm.word[1 : V + 1], np.arange(V)):
-            raise damaged(paths["word"], "unigrams that are not in the order of the words")
+            raise damaged(paths["word"], "unigrams are not in the order of the words")
         check_rising(paths["word"], lm.word[1:], lm.first_child - 1)
         suffix = lm.suffix[V + 1 :]
         if lm.suffix[: V + 1].any() or not (suffix < np.arange(V + 1, n)).all():
-            raise damaged(paths["suffix"], "suffixes that are no shorter n-grams")
+            raise damaged(paths["suffix"], "a suffix is not a shorter n-gram")
         check_range(paths["suffix"], suffix, 1, n)
         if not np.array_equal(lm.word[suffix], lm.word[V + 1 :]):
-            raise damaged(paths["suffix"], "suffixes that end in another word")
+            raise damaged(paths["suffix"], "a suffix ends in another word")
         check_range(paths["log_prob"], lm.log_prob, -FARTHEST, 0)
         check_range(paths["backoff"], lm.backoff, -FARTHEST, FARTHEST)
 

@@ -67,7 +67,7 @@ class Lexicon(NamedTuple):
         check_offsets(begin, lexicon.begin, len(lexicon.weight), t_size if len(lexicon.word) else 0)
         widths = np.diff(lexicon.begin)
         if (widths & (widths - 1)).any():  # the last bits of a hash are the index
-            raise damaged(begin, "tables whose sizes are no powers of 2")
+            raise damaged(begin, "a table size is not a power of 2")
         return lexicon
 
 

@@ -117,7 +117,7 @@ class Choice:
                 taken[keys[side]] += n
             others = [f"{name} ({n:,} pairs)" for name, n in taken.items() if name != wanted]
             if others and not set(taken) & set(ROLES):
-                _once(f"{self.path}: taken for {wanted}: {', '.join(others)}")
+                _once(f"{self.path}: read as {wanted}: {', '.join(others)}")
 
 
 @cache

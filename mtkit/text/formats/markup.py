@@ -32,7 +32,7 @@ class Shape(NamedTuple):
     roots: frozenset[str]  # names that the root element may have
     texts: Mapping[str, frozenset[str]]  # elements whose text is wanted → parents they may have
     codes: frozenset[str]  # elements in such a text whose content is code, not text
-    otherwise: str = "say what it is with --format"  # advice if the file has another format
+    otherwise: str = "name its format with --format"  # advice if the file has another format
 
 
 def elements(path: Path, shape: Shape) -> Iterator[Event]:
@@ -89,10 +89,10 @@ class _Target:
         name, open_ = tag.rpartition("}")[2], self.open
         if not open_ and name not in self.shape.roots:
             raise self.refusal(
-                f"<{name[:40]}> is not how {self.shape.name} begins; {self.shape.otherwise}"
+                f"expected {self.shape.name}, found <{name[:40]}>; {self.shape.otherwise}"
             )
         if len(open_) >= DEEPEST:
-            raise self.refusal(f"more than {DEEPEST} elements in one another; {REPAIR}")
+            raise self.refusal(f"elements nested more than {DEEPEST} levels deep; {REPAIR}")
         if self.text is not None:
             if not self.code and name in POINTS:
                 self.text.append(_POINT)
@@ -110,7 +110,7 @@ class _Target:
             self.text.append(text)
             self.size += len(text)
             if self.size > LONGEST_LINE:
-                raise self.refusal(f"a text of more than {LONGEST_LINE:,} characters; break it up")
+                raise self.refusal(f"a text of more than {LONGEST_LINE:,} characters; split it")
 
     def end(self, _: str) -> None:
         """Called by the parser."""
@@ -151,11 +151,11 @@ class _Target:
         where = f"{self.path}: line {line}"
         if not self.open and not self.events:
             return InputError(
-                f"{where}: not XML, as {self.shape.name} is ({said}); {self.shape.otherwise}"
+                f"{where}: not {self.shape.name}, as it is not XML ({said}); {self.shape.otherwise}"
             )
         if said in _CUT:
             return InputError(
-                f"{where}: the file ends inside <{self.open[-1][:40]}>; it is cut off, get it again"
+                f"{where}: the file is cut off inside <{self.open[-1][:40]}>; get the whole file"
             )
         return InputError(f"{where}, column {column + 1}: not XML ({said}); {REPAIR}")
 

@@ -69,7 +69,7 @@ def _parse(path: Path) -> Any:
             number = re.search(r"line (\d+)", str(error))
             where = f"line {number[1]}: " if number else ""
             raise InputError(
-                f"{path}: {where}not a PO file; say what it is with --format, or repair it"
+                f"{path}: {where}not a PO file; name its format with --format, or repair it"
             ) from None
 
 

@@ -98,12 +98,12 @@ def test_a_run_is_not_continued_with_other_settings(tmp_path: Path) -> None:
     run = run_at(tmp_path / "run")
     run.keep()
     run_at(tmp_path / "run").restore()
-    with pytest.raises(InputError, match="has other settings"):
+    with pytest.raises(InputError, match="has other options"):
         run_at(tmp_path / "run", replace(CONFIG, learning_rate=0.03)).restore()
     data = ten_pairs()
     weights = {name: p + 1 for name, p in run.model.state_dict().items()}
     other = Run(CONFIG, 14, data, data, spelled, run.path, segment, weights)
-    with pytest.raises(InputError, match="has other settings"):
+    with pytest.raises(InputError, match="has other options"):
         other.restore()
 
 
@@ -279,7 +279,7 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     assert unfinished.exists()
     assert not (tmp_path / "killed").exists()
     longer = mtkit(*call, "--updates", 90, "--out", "killed", "--resume", cwd=tmp_path, check=2)
-    assert b"has 60 updates; give those again, or start anew" in longer.stderr
+    assert b"has --updates 60; use the same number, or start again" in longer.stderr
     mtkit(*call, "--out", "killed", "--resume", cwd=tmp_path)
     a, b = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
     assert a == b
@@ -332,11 +332,11 @@ def test_an_interrupted_training_says_how_to_go_on(
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m")
     said = capsys.readouterr().err
-    assert "of an interrupted training, is removed; --resume would have continued it" in said
+    assert "of an interrupted training; --resume would have continued it" in said
     other = replace(few, train=few.train.select(range(1, len(few.train))))
-    with pytest.raises(InputError, match="training has another text; give those again"):
+    with pytest.raises(InputError, match="training has another text; use the same"):
         build.train_nmt(other, WordTokenizer(), recipe, tmp_path / "m", resume=True)
-    with pytest.raises(InputError, match="training has another tokenizer; give those again"):
+    with pytest.raises(InputError, match="training has another tokenizer; use the same"):
         build.train_nmt(few, WordTokenizer("none"), recipe, tmp_path / "m", resume=True)
     with pytest.raises(KeyboardInterrupt):
         build.train_nmt(few, WordTokenizer(), recipe, tmp_path / "m", resume=True)

@@ -128,7 +128,7 @@ def test_patience_starts_anew_with_every_better_validation(monkeypatch: pytest.M
 
 def test_bf16_learns_as_fp32_does_but_only_in_training() -> None:
     if not getattr(torch.cpu, "get_capabilities", dict)().get("avx512_f", True):
-        with pytest.raises(InputError, match="bf16: not on this processor"):
+        with pytest.raises(InputError, match="bf16: this processor lacks AVX-512"):
             run_of(replace(TINY, precision="bf16"))
         return
     run = run_of(replace(TINY, precision="bf16"))
@@ -151,7 +151,7 @@ def test_a_processor_without_bf16_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("could not create a primitive descriptor")
 
     monkeypatch.setattr(torch.nn.LSTM, "forward", lacks)
-    with pytest.raises(InputError, match="bf16: not on this processor"):
+    with pytest.raises(InputError, match="bf16: this processor lacks AVX-512"):
         run_of(replace(TINY, precision="bf16"))
 
 

@@ -205,8 +205,8 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     text = written(tmp_path / "text", corpus(6))
     refused: Sequence[tuple[Shards, int, list[int], str]] = [
         (written(tmp_path / "none", []), 3, [], "at least one sentence"),
-        (text, 0, [], "order is 1 to 127, not 0"),
-        (text, 3, [0, 2, 1], "one number for each order up to 3"),
+        (text, 0, [], "order from 1 to 127, found 0"),
+        (text, 3, [0, 2, 1], "expected at most 3 numbers"),
     ]
     for some, order, prune, message in refused:
         with pytest.raises(ValueError, match=message):

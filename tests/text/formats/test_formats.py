@@ -124,7 +124,7 @@ def test_a_directory_may_hold_bilingual_files(
         (tmp_path / f"train.{language}").write_text(f"{line}\n")
     console.quiet = False
     assert open_corpus(str(tmp_path)).train.pairs() == [("Plain.", "Einfach.")]
-    assert "train.de are read, not train.tmx beside them" in capsys.readouterr().err
+    assert "train.de; ignoring train.tmx in the same directory" in capsys.readouterr().err
 
 
 # --- what each format has of its own
@@ -240,7 +240,7 @@ def test_po_has_plurals_and_entries_that_do_not_count(
     assert "line breaks became blanks in 1 of 3 pairs" in said
     assert "names no source language; en is assumed" in said
     assert read(tmp_path / "a.po", ("fr", "de"))[0] == source
-    assert "taken for de: de-AT (3 pairs)" in capsys.readouterr().err
+    assert "read as de: de-AT (3 pairs)" in capsys.readouterr().err
 
 
 def test_po_in_another_charset(tmp_path: Path) -> None:
@@ -342,9 +342,9 @@ def test_the_closest_variants_are_taken_and_said(
     assert (source, target) == (["color", "flavor"], ["Farbe", "Geschmack"])
     assert languages == ("en", "de")
     said = capsys.readouterr().err
-    assert "taken for en: en (1 pairs), en-US (1 pairs)" not in said
-    assert "taken for en: en-US (1 pairs)" in said
-    assert "taken for de: de-AT (1 pairs)" in said
+    assert "read as en: en (1 pairs), en-US (1 pairs)" not in said
+    assert "read as en: en-US (1 pairs)" in said
+    assert "read as de: de-AT (1 pairs)" in said
     assert "1 of 3 units lack text on a side; left out" in said
     assert read(path, ("en-GB", "de-CH"))[:2] == (["colour"], ["Farb"])
 

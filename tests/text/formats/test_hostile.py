@@ -31,11 +31,11 @@ XLF = (
 )
 PO = 'msgid ""\nmsgstr "Language: de\\n"\n\n{}'
 CASES: dict[str, tuple[str, str | bytes, str]] = {
-    "not-tmx": ("a.tmx", "Two men.\nA dog.\n", "line 1: not XML, as TMX is (syntax error); say"),
-    "other-root": ("a.tmx", "<html></html>", "line 1: <html> is not how TMX begins; say what it"),
-    "tmx-as-xliff": ("a.xlf", TMX, "line 3: <tmx> is not how XLIFF begins"),
-    "tsv-as-xliff": ("a.xliff", "a\tb\n", "line 1: not XML, as XLIFF is"),
-    "nothing": ("a.tmx", "", "line 1: not XML, as TMX is (no element found)"),
+    "not-tmx": ("a.tmx", "Two men.\nA dog.\n", "line 1: not TMX, as it is not XML (syntax "),
+    "other-root": ("a.tmx", "<html></html>", "line 1: expected TMX, found <html>; name its format"),
+    "tmx-as-xliff": ("a.xlf", TMX, "line 3: expected XLIFF, found <tmx>"),
+    "tsv-as-xliff": ("a.xliff", "a\tb\n", "line 1: not XLIFF, as it is not XML"),
+    "nothing": ("a.tmx", "", "line 1: not TMX, as it is not XML (no element found)"),
     "bomb": ("a.tmx", BOMB, "line 2: declares an entity or a document type of its own"),
     "doctype": ("a.tmx", "<!DOCTYPE tmx [<!ELEMENT tmx ANY>]>\n<tmx/>", "line 1: declares an ent"),
     "fetched": (
@@ -49,14 +49,14 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
         f'<!DOCTYPE tmx SYSTEM "x.dtd">\n<tmx>\n{UNIT.format("&nbsp;")}</tmx>',
         "line 3, column 29: not XML (undefined entity &nbsp;)",
     ),
-    "deep": ("a.tmx", "<tmx>" + "\n<a>" * 200, "line 101: more than 100 elements in one another"),
+    "deep": ("a.tmx", "<tmx>" + "\n<a>" * 200, "line 101: elements nested more than 100 levels"),
     "deep-inside": (
         "a.tmx",
         f"<tmx>{UNIT.format('<hi>' * 100)}",
-        "line 1: more than 100 elements in one another",
+        "line 1: elements nested more than 100 levels",
     ),
-    "cut": ("a.tmx", TMX[:1000], "line 23: the file ends inside <tu>; it is cut off, get it again"),
-    "cut-xliff": ("a.xlf", XLF.format("", "")[:90], "the file ends inside <"),
+    "cut": ("a.tmx", TMX[:1000], "line 23: the file is cut off inside <tu>; get the whole file"),
+    "cut-xliff": ("a.xlf", XLF.format("", "")[:90], "the file is cut off inside <"),
     "mismatch": ("a.tmx", f"<tmx>\n{UNIT.format('<b></i>')}</tmx>", "not XML (mismatched tag)"),
     "not-utf8": (
         "a.tmx",
@@ -97,7 +97,7 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
     "nested": ("a.jsonl", '{"x": ' + "[" * 50 + "]" * 50 + "}", "line 1: nested more than 20"),
     "surrogate": ("a.jsonl", '{"en": "\\ud800", "de": "b"}', "line 1: 'utf-8' codec can't encode"),
     "long-number": ("a.jsonl", '{"en": ' + "1" * 9999 + "}", "line 1: not JSON (Exceeds the limit"),
-    "not-po": ("a.po", "Two men.\n", "not a PO file; say what it is with --format, or repair it"),
+    "not-po": ("a.po", "Two men.\n", "not a PO file; name its format with --format, or repair it"),
     "broken-po": ("a.po", PO.format('msgid "a"b"\nmsgstr "c"\n'), "line 4: unterminated string"),
     "open-po": ("a.po", PO.format('msgid "a"\nmsgstr "bc\n'), "line 5: unterminated string"),
     "po-not-utf8": ("a.po", PO.format("").encode() + b'msgid "\xff"', "line 4, byte 8: not UTF-8"),
@@ -150,7 +150,7 @@ def test_long_texts_and_tags_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(markup, "LONGEST_LINE", 1 << 18)
     path, long = tmp_path / "a.tmx", "x" * (1 << 19)
     for text, message in (
-        (UNIT.format(long), r"a\.tmx: line 2: a text of more than 262,144 characters; break it up"),
+        (UNIT.format(long), r"a\.tmx: line 2: a text of more than 262,144 characters; split it"),
         (f'<tu tuid="{long}">', r"a\.tmx: line 2: a tag of more than 262,144 bytes; export"),
         (UNIT.format(f"<ph>{long}</ph>a"), None),  # code is not kept
     ):
