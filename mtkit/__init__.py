@@ -90,7 +90,7 @@ def train_smt(
         from mtkit.cluster import check
 
         check(cluster)
-    corpus, tokenizer = _text(corpus, tokenizer)
+    corpus, tokenizer = _inputs(corpus, tokenizer)
     [directory] = places(out, "smt", corpus, force)
     settings = config or train.TrainConfig()
     train.train_smt(
@@ -125,11 +125,11 @@ def train_nmt(
         from mtkit.nmt.training.build import train_seeds
 
     with parallel.processes(device, cores(threads)):
-        corpus, tokenizer = _text(corpus, tokenizer)
+        corpus, tokenizer = _inputs(corpus, tokenizer)
         replace = force or (out is not None and resume and seeds > 1)
         directories = models.places(out, "nmt", corpus, replace, seeds)
-        old = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
-        train_seeds(corpus, tokenizer, config or {}, directories, resume, old)
+        initial = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
+        train_seeds(corpus, tokenizer, config or {}, directories, resume, initial)
     return directories
 
 
@@ -156,18 +156,18 @@ def combine(
     from mtkit.text.corpus import Bitext, files_of
     from mtkit.threads import cores
 
-    place = models.check_out(out, "combined", force)
-    named = models.named_systems(systems or models.newest_of_each())
+    directory = models.check_out(out, "combined", force)
+    by_name = models.named_systems(systems or models.newest_of_each())
     if out is None and not force:
-        first = Manifest.read(next(iter(named.values()))[0])
+        manifest = Manifest.read(next(iter(by_name.values()))[0])
         models.check_loss(
-            [place], lambda old: (old.kind, old.languages) == (COMBINATION, first.languages)
+            [directory], lambda old: (old.kind, old.languages) == (COMBINATION, manifest.languages)
         )
-    models_named = [parts[0] for parts in named.values() if parts[0].is_dir()]
+    models_named = [parts[0] for parts in by_name.values() if parts[0].is_dir()]
     languages = Manifest.read(models_named[0]).languages if dev and models_named else None
     text = Bitext.read(*files_of(dev), languages, file_format) if dev else None
-    combine(named, text, place, copy, cores(threads))
-    return place
+    combine(by_name, text, directory, copy, cores(threads))
+    return directory
 
 
 def align(
@@ -204,15 +204,15 @@ def align(
     check_choice("--symmetrize", heuristic, HEURISTICS)
     models.check_kept(out, model, force)
     tokenizer = tokenizer or (Manifest.read(Path(model)).word_tokenizer if model else None)
-    corpus, tokenizer = _text(corpus, tokenizer)
+    corpus, tokenizer = _inputs(corpus, tokenizer)
     if model is not None:
-        words, sides = models.load_word_models(Path(model)), corpus.train.tokens(tokenizer)
+        word_models, sides = models.load_word_models(Path(model)), corpus.train.tokens(tokenizer)
         with step(f"word alignment by {model}"):
-            links = words.align(*sides, heuristic)
-            return replace(links, score=words.score(*sides)) if score else links
+            links = word_models.align(*sides, heuristic)
+            return replace(links, score=word_models.score(*sides)) if score else links
     corpus.train.without_empty()  # raises where nothing can be learnt
-    place = None if out is None else Path(out)
-    return learn(corpus, tokenizer, aligner, heuristic, place, cores(threads), score)
+    directory = None if out is None else Path(out)
+    return learn(corpus, tokenizer, aligner, heuristic, directory, cores(threads), score)
 
 
 def compare(
@@ -253,11 +253,11 @@ def compare(
 
     if tokenizer is not None:
         check_choice("--tokenizer", tokenizer, steps.BLEU_TOKENS)
-    named, threads = steps.named(systems), cores(threads)
-    material = steps.material(named, test, references, ignore_case, tokenizer, file_format, pair)
+    by_name, threads = steps.named(systems), cores(threads)
+    material = steps.material(by_name, test, references, ignore_case, tokenizer, file_format, pair)
     terms = Path(glossary) if glossary else None
-    task = Task(named, material, threads, tokenizer, terms, inflected, fresh)
-    columns = read_columns(scores, named, len(material.text))
+    task = Task(by_name, material, threads, tokenizer, terms, inflected, fresh)
+    columns = read_columns(scores, by_name, len(material.text))
     needed = trainings(task.models, curve, seeds, task.test, models.MODELS / "curve")
     comparison = steps.scored(task, examples, columns)
     if needed:
@@ -268,7 +268,7 @@ def compare(
     return comparison
 
 
-def _text(corpus: Corpus | None, tokenizer: WordTokenizer | None) -> tuple[Corpus, WordTokenizer]:
+def _inputs(corpus: Corpus | None, tokenizer: WordTokenizer | None) -> tuple[Corpus, WordTokenizer]:
     """Return the arguments, by default the embedded corpus and the tokenizer of raw text."""
     from mtkit.text.corpus import open_corpus
     from mtkit.text.tokenizer import WordTokenizer

@@ -23,7 +23,7 @@ def main() -> None:
     # A corpus is millions of small objects, none of them garbage: collect rarely.
     gc.set_threshold(1_000_000)
     try:
-        _listen()
+        _handle_signals()
         _run()
     except KeyboardInterrupt:  # before Typer handles it
         sys.exit(130)
@@ -39,7 +39,7 @@ def _run() -> None:
     from mtkit.errors import InputError, WorkError
 
     try:
-        _check_streams()
+        _set_up_streams()
         try:
             app(complete(sys.argv[1:]), prog_name="mtkit")
         finally:
@@ -48,9 +48,9 @@ def _run() -> None:
         complain(str(error))
         sys.exit(2 if isinstance(error, InputError) else 1)
     except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
+        prefix = f"{error.filename}: " if error.filename else ""
         with contextlib.suppress(OSError):  # stderr may be on the same full disk
-            complain(f"{named}{error.strerror or error}")
+            complain(f"{prefix}{error.strerror or error}")
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -59,7 +59,7 @@ def _run() -> None:
         sys.exit(1)
 
 
-def _listen() -> None:
+def _handle_signals() -> None:
     """Treat SIGTERM and SIGHUP as Ctrl-C, and lose no Ctrl-C.
 
     Python drops an exception that is raised while it cleans up, as it does after each of a thousand
@@ -74,14 +74,14 @@ def _listen() -> None:
 
     def dropped(what: sys.UnraisableHookArgs) -> None:
         if what.exc_type is KeyboardInterrupt:
-            _repeat()
+            _resend_interrupt()
         else:
             sys.__unraisablehook__(what)
 
     sys.unraisablehook = dropped
 
 
-def _repeat() -> None:
+def _resend_interrupt() -> None:
     """Send Ctrl-C again in 10 ms, by an alarm, or by a thread on Windows, which has no alarms.
 
     An interrupt from a thread waits for Python's next instruction; an alarm also ends a wait.
@@ -92,7 +92,7 @@ def _repeat() -> None:
         Timer(0.01, interrupt_main).start()
 
 
-def _check_streams() -> None:
+def _set_up_streams() -> None:
     r"""Write UTF-8 with ``\n`` on every system, as in files of translations.
 
     A terminal keeps its encoding and shows characters that it lacks as ``\uXXXX``. Raises

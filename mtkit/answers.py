@@ -48,15 +48,15 @@ class Answer(NamedTuple):
     def save(self, directory: Path) -> None:
         """Write the answer into ``directory``; see ``read``."""
         (directory / ROWS).write_bytes(self.rows)
-        more = {"lines": self.lines, "notes": self.notes, "compliance": vars(self.compliance)}
-        (directory / MORE).write_text(json.dumps(more, default=list), encoding="utf-8")  # of sets
+        fields = {"lines": self.lines, "notes": self.notes, "compliance": vars(self.compliance)}
+        (directory / MORE).write_text(json.dumps(fields, default=list), encoding="utf-8")  # of sets
 
     @classmethod
     def read(cls, directory: Path) -> Self:
         """Read what ``save`` wrote."""
-        more = read_json(directory / MORE, dict, unfit)
+        fields = read_json(directory / MORE, dict, unfit)
         rows = (directory / ROWS).read_bytes()
-        return cls(more["lines"], rows, more["notes"], compliance_of(more["compliance"]))
+        return cls(fields["lines"], rows, fields["notes"], compliance_of(fields["compliance"]))
 
 
 def compliance_of(saved: Mapping[str, Any]) -> Compliance:
@@ -80,10 +80,10 @@ def answer(
     system: System, glossary: Glossary | None, request: Request, number: int, lines: Sequence[str]
 ) -> Answer:
     """Translate ``lines``, which follow ``number`` other lines of the text."""
-    written, best, notes = [], [], []
+    output, best, notes = [], [], []
     translated = system.translate(lines, request.n_best)
     for k, (source, hypotheses) in enumerate(zip(lines, translated, strict=True), number):
-        written += rows(k, source, hypotheses, request.n_best, request.as_json)
+        output += rows(k, source, hypotheses, request.n_best, request.as_json)
         best.append(hypotheses[0].text)
         if (pieces := hypotheses[0].pieces) > 1:
             [words] = system.tokenize([source])
@@ -91,7 +91,7 @@ def answer(
     compliance = Compliance()
     if glossary:  # measured on the output, not taken from the search
         compliance = glossary.compliance(system.tokenize(lines), system.tokenize(best))
-    text = "".join(f"{row}\n" for row in written).encode("utf-8", "replace")
+    text = "".join(f"{row}\n" for row in output).encode("utf-8", "replace")
     return Answer(len(lines), text, notes, compliance)
 
 
@@ -116,25 +116,25 @@ def by_stages(
     mark: identifies the contents of all files that ``request`` names. Workers outlive a command and
     cache the models that they opened.
     """
-    left, written = iter(batches), None
-    while window := list(islice(left, WINDOW * stages.workers)):
+    remaining, previous = iter(batches), None
+    while window := list(islice(remaining, WINDOW * stages.workers)):
         begins = [number + k * len(window[0]) for k in range(len(window))]
         calls = [(request, mark, *call) for call in zip(begins, window, strict=True)]
-        answers = stages.run(f"lines-{number}", _task, calls)
-        if written:
-            shutil.rmtree(written)
-        written, number = answers.place, number + sum(map(len, window))
+        answers = stages.run(f"lines-{number}", _answer, calls)
+        if previous:
+            shutil.rmtree(previous)
+        previous, number = answers.place, number + sum(map(len, window))
         yield from map(Answer.read, answers)
 
 
-def _task(into: Path, request: Request, mark: str, number: int, lines: Sequence[str]) -> None:
+def _answer(into: Path, request: Request, mark: str, number: int, lines: Sequence[str]) -> None:
     with ONE:
-        system, glossary = _opened(request, mark)
+        system, glossary = _open_once(request, mark)
         answer(system, glossary, request, number, lines).save(into)
 
 
 @lru_cache(1)
-def _opened(request: Request, mark: str) -> tuple[System, Glossary | None]:
+def _open_once(request: Request, mark: str) -> tuple[System, Glossary | None]:
     system, glossary = open_system(request)
     system.limit_threads(1)
     return system, glossary
@@ -156,14 +156,14 @@ def rows(
 def _as_object(source: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
     """Return the object that ``--json`` prints for one line."""
     names = ("text", "score", "features", "alignment", "segments", "places")
-    shown, best = [], hypotheses[0]
+    objects, best = [], hypotheses[0]
     for h in hypotheses:  # only n-gram models have an ``order`` for each token
         tokens = [
             {"text": text, "logprob": p} | ({"order": order} if order else {})
             for (text, p), order in zip_longest(h.token_logprobs, h.orders)
         ]
-        shown.append({name: getattr(h, name) for name in names} | {"tokens": tokens})
+        objects.append({name: getattr(h, name) for name in names} | {"tokens": tokens})
     return {
-        "source": source, "translation": best.text, "score": best.score, "hypotheses": shown,
+        "source": source, "translation": best.text, "score": best.score, "hypotheses": objects,
         "unknown": best.unknown, "pieces": best.pieces,
     }  # fmt: skip

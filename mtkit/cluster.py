@@ -95,14 +95,14 @@ def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]
     """
     check(address)
     with ExitStack() as stack:
-        place: Any = address
+        scheduler: Any = address
         if address.startswith("local:"):
-            place = stack.enter_context(_processes(address, stages.memory))
+            scheduler = stack.enter_context(_processes(address, stages.memory))
         else:
             for name in ("distributed", "distributed.client"):  # errors are raised: no log
                 logging.getLogger(name).setLevel(logging.CRITICAL)
-            _greet(address)
-        client = stack.enter_context(Client(place, timeout=ANSWER, set_as_default=False))
+            _check_scheduler(address)
+        client = stack.enter_context(Client(scheduler, timeout=ANSWER, set_as_default=False))
         try:
             client.wait_for_workers(1, timeout=ANSWER)
         except TimeoutError:
@@ -167,19 +167,19 @@ def _without_interrupts() -> Iterator[None]:
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables for processes that are started within the block."""
-    before = {name: os.environ.get(name) for name in variables}
+    previous = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in previous.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
 
 
-def _greet(address: str) -> None:
+def _check_scheduler(address: str) -> None:
     """Raise InputError if no scheduler answers in time.
 
     Dask's client would wait for ever for a server that accepts a connection and sends nothing.
@@ -195,9 +195,9 @@ def _greet(address: str) -> None:
             pool.submit(lambda: asyncio.run(greet())).result()
     # No such address, no TLS keys, or another protocol, whose first bytes read as a huge length.
     except (OSError, ValueError, TypeError, MemoryError) as error:
-        said = f": {error}" if isinstance(error, ValueError | TypeError) else ""
+        detail = f": {error}" if isinstance(error, ValueError | TypeError) else ""
         raise InputError(
-            f"--cluster {address}: no Dask scheduler answers at this address{said}"
+            f"--cluster {address}: no Dask scheduler answers at this address{detail}"
         ) from None
 
 
@@ -212,26 +212,26 @@ def _workers(address: str, client: Client, directory: Path) -> list[Worker]:
     file = directory / f".mtkit-{HOST}-{os.getpid()}.seen"
     file.touch()
     try:
-        said = client.run(_introduce, file, on_error="return")
+        reports = client.run(_report, file, on_error="return")
         client.run_on_scheduler(digest_of_code)  # it must import mtkit, too
     except (ImportError, AttributeError) as error:  # errors of workers are returned
         raise InputError(f"--cluster {address}: the scheduler cannot run mtkit: {error}") from None
     finally:
         file.unlink()
-    for where, worker in said.items():
+    for name, worker in reports.items():
         if isinstance(worker, OSError):
-            why = f"does not see {directory}, which all workers must share: {worker.strerror}"
+            problem = f"does not see {directory}, which all workers must share: {worker.strerror}"
         elif isinstance(worker, Exception):
-            why = f"cannot run mtkit: {worker}"
+            problem = f"cannot run mtkit: {worker}"
         elif worker.code != digest_of_code():
-            why = "has another version of mtkit or its libraries"
+            problem = "has another version of mtkit or its libraries"
         else:
             continue
-        raise InputError(f"--cluster {address}: the worker {where} {why}")
-    return list(said.values())
+        raise InputError(f"--cluster {address}: the worker {name} {problem}")
+    return list(reports.values())
 
 
-def _introduce(file: Path, dask_worker: Any) -> Worker:
+def _report(file: Path, dask_worker: Any) -> Worker:
     """Report on the worker that runs this, which Dask passes in.
 
     Raises OSError if it cannot see ``file``.
@@ -241,7 +241,7 @@ def _introduce(file: Path, dask_worker: Any) -> Worker:
     return Worker(digest_of_code(), dask_worker.state.nthreads, memory)
 
 
-def _at_work(dask_worker: Any) -> list[object]:
+def _running_keys(dask_worker: Any) -> list[object]:
     """Return the keys of the tasks that the worker runs, cancelled ones included."""
     return list(dask_worker.active_threads.values())
 
@@ -256,38 +256,38 @@ def _execute(
     if not jobs:
         return
     done: SimpleQueue[Any] = SimpleQueue()
-    futures = client.map(_do, jobs, key=_name(jobs[0]), pure=False)
-    left, waits = {future.key for future in futures}, True
+    futures = client.map(_run_job, jobs, key=_stage_name(jobs[0]), pure=False)
+    unfinished, waits = {future.key for future in futures}, True
     try:
         for future in futures:
             future.add_done_callback(done.put)
         for _ in futures:
-            future = _next(done, stopped)
-            left.remove(future.key)
+            future = _next_done(done, stopped)
+            unfinished.remove(future.key)
             if future.status != "finished":
-                _raise_of(future)
+                _raise_error(future)
             future.release()  # else Dask repeats it if its worker dies
             yield
     except KeyboardInterrupt:
         waits = False
         raise
     finally:
-        if left:
+        if unfinished:
             client.cancel(futures)
             if waits:
-                _let_end(client, left)
+                _wait_for_end(client, unfinished)
 
 
-def _name(job: Any) -> str:
+def _stage_name(job: Any) -> str:
     """Return the name of the job's stage, which Dask uses in task keys."""
     return str(job.args[0].parent.name)
 
 
-def _do(job: Job) -> None:
+def _run_job(job: Job) -> None:
     job()
 
 
-def _next(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:
+def _next_done(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:
     """Return the next future that is done. Raises the exception that stopped the work."""
     while True:
         try:
@@ -297,7 +297,7 @@ def _next(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:
                 raise stopped[0] from None
 
 
-def _raise_of(future: Any) -> None:
+def _raise_error(future: Any) -> None:
     """Raise what a task raised, or WorkError if Dask could not run it."""
     try:
         future.result()
@@ -313,8 +313,8 @@ def _raise_of(future: Any) -> None:
         ) from None
 
 
-def _let_end(client: Client, tasks: Set[object]) -> None:
+def _wait_for_end(client: Client, tasks: Set[object]) -> None:
     """Wait until no worker runs these cancelled tasks, so that their files can be removed."""
     with suppress(OSError):  # no worker is left
-        while tasks & {*chain(*client.run(_at_work, on_error="ignore").values())}:
+        while tasks & {*chain(*client.run(_running_keys, on_error="ignore").values())}:
             time.sleep(LOOK / 5)

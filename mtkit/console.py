@@ -46,14 +46,14 @@ def broken(text: str, width: int, end: str = "", indent: int = 2) -> str:
     """
     words = re.findall(r"( *)(\S+)", text)
     start = len(words[0][0]) if words else 0
-    lines, room = [""], width - cell_len(end)
+    lines, space = [""], width - cell_len(end)
     for blanks, word in words:
         size = cell_len(word)
-        if not lines[-1] or cell_len(lines[-1]) + len(blanks) + size <= room:
+        if not lines[-1] or cell_len(lines[-1]) + len(blanks) + size <= space:
             lines[-1] += blanks + word
         else:
             lines[-1] += end
-            margin = start + indent if start + indent + size <= room else start
+            margin = start + indent if start + indent + size <= space else start
             lines.append(" " * margin + word)
     return "\n".join(lines)
 
@@ -117,11 +117,11 @@ class _Status:
         self.name, self.detail, self.start = name, "", time.perf_counter()
 
     def __rich__(self) -> Text:
-        more = f": {visible(self.detail)}" if self.detail else " …"
-        more += f"  {clock(time.perf_counter() - self.start)}"
-        name = Text(visible(self.name))  # truncated if room is short: ``more`` matters more
-        name.truncate(max(10, console.width - cell_len(more) - SPINNER), overflow="ellipsis")
-        return Text(f"{name.plain}{more}", no_wrap=True, overflow="ellipsis")
+        suffix = f": {visible(self.detail)}" if self.detail else " …"
+        suffix += f"  {clock(time.perf_counter() - self.start)}"
+        name = Text(visible(self.name))  # truncated if room is short: ``suffix`` matters more
+        name.truncate(max(10, console.width - cell_len(suffix) - SPINNER), overflow="ellipsis")
+        return Text(f"{name.plain}{suffix}", no_wrap=True, overflow="ellipsis")
 
 
 def clock(seconds: float) -> str:
@@ -130,9 +130,9 @@ def clock(seconds: float) -> str:
     >>> clock(75), clock(3661)
     ('1:15', '1:01:01')
     """
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"
 
 
 _status: _Status | None = None  # the status line, if it is shown

@@ -31,8 +31,8 @@ class WorkError(Exception):
 def check_choice(name: str, value: str, known: Iterable[str]) -> None:
     """Raise InputError if ``value``, given for the option ``name``, is not in ``known``."""
     if value not in known:
-        near = nearest(value, known)
-        raise InputError(f"{name} {value}: unknown{near}; choose one of {', '.join(known)}")
+        hint = nearest(value, known)
+        raise InputError(f"{name} {value}: unknown{hint}; choose one of {', '.join(known)}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -41,5 +41,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("hnm", ["ibm1", "hmm"]), nearest("x", ["hmm"])
     (' (did you mean hmm?)', '')
     """
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    matches = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean {matches[0]}?)" if matches else ""

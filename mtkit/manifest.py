@@ -65,11 +65,11 @@ class Manifest:
         figures: dict[str, Any] | None = None,
     ) -> Manifest:  # fmt: skip
         """Return the manifest of a model of ``corpus``: names, paths and a digest, not the text."""
-        train, text = corpus.train, dict[str, Any]()
-        text |= {"name": corpus.name, "sentences": len(train), "digest": train.digest()}
+        train, fields = corpus.train, dict[str, Any]()
+        fields |= {"name": corpus.name, "sentences": len(train), "digest": train.digest()}
         for name, split in zip(SPLITS, (train, corpus.dev, corpus.test), strict=True):
-            text |= {name: None} if split is None else naming(name, split, text)
-        return cls(kind, corpus.pair, text, asdict(tokenizer), config, figures or {})
+            fields |= {name: None} if split is None else naming(name, split, fields)
+        return cls(kind, corpus.pair, fields, asdict(tokenizer), config, figures or {})
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:
@@ -91,7 +91,7 @@ class Manifest:
         manifest = as_fields(cls, data, path)
         as_fields(WordTokenizer, manifest.tokenizer, path)
         text = as_fields(_Text, manifest.corpus, path)
-        if not all(_is_two(pair) for pair in (manifest.languages, *text[:3]) if pair is not None):
+        if not all(_is_pair(pair) for pair in (manifest.languages, *text[:3]) if pair is not None):
             raise damaged(path, "languages or files are not pairs of names")
         if not set(text.formats.values()) <= set(READERS):
             raise damaged(path, "an unknown file format")
@@ -104,8 +104,8 @@ class Manifest:
 
     def files(self, split: str) -> tuple[Path, Path] | None:
         """Source and target file of "train", "dev" or "test"; None if the corpus lacks it."""
-        named = self.corpus.get(split)
-        return (Path(named[0]), Path(named[1])) if named else None
+        paths = self.corpus.get(split)
+        return (Path(paths[0]), Path(paths[1])) if paths else None
 
     def file_format(self, split: str) -> str:
         """Format of a split's bilingual file; "" if its name says it."""
@@ -133,12 +133,12 @@ class Manifest:
 
     def write(self, directory: Path) -> None:
         """Write the manifest into ``directory``, with digests of all files of the model."""
-        own = directory / MANIFEST
-        digests = digests_of(directory, (path for path in model_files(directory) if path != own))
+        out = directory / MANIFEST
+        digests = digests_of(directory, (path for path in model_files(directory) if path != out))
         complete = replace(self, digests=digests)
         complete = replace(complete, seal=complete._hash())
         text = json.dumps(asdict(complete), ensure_ascii=False, indent=2)
-        own.write_text(text + "\n", encoding="utf-8")
+        out.write_text(text + "\n", encoding="utf-8")
 
     def _hash(self) -> str:
         text = json.dumps(asdict(self) | {"seal": ""}, sort_keys=True)
@@ -146,10 +146,10 @@ class Manifest:
 
     def changed(self, directory: Path, sample: int | None = SAMPLE) -> dict[str, str]:
         """Return file → what is wrong with it; see ``storage.digests.changed``."""
-        wrong = changed(directory, self.digests, directory / MANIFEST, sample)
+        problems = changed(directory, self.digests, directory / MANIFEST, sample)
         if (self.seal or self.digests) and self.seal != self._hash():
-            wrong[MANIFEST] = "other settings"
-        return wrong
+            problems[MANIFEST] = "other settings"
+        return problems
 
 
 def _check_format(path: Path, number: object) -> None:
@@ -180,7 +180,7 @@ def naming(split: str, text: Bitext, known: dict[str, Any]) -> dict[str, Any]:
     return paths | ({"formats": formats} if formats or "formats" in known else {})
 
 
-def _is_two(pair: Sequence[Any]) -> bool:
+def _is_pair(pair: Sequence[Any]) -> bool:
     """Return whether ``pair`` is two names, of languages or of files."""
     return len(pair) == 2 and all(isinstance(name, str) and "\0" not in name for name in pair)
 
@@ -191,17 +191,17 @@ def check_whole(directory: Path) -> None:
     Only a sample of a large model is read (``storage.digests``). A change of a file that users may
     edit is only reported.
     """
-    for name, what in Manifest.read(directory).changed(directory).items():
-        if what == "missing":
+    for name, problem in Manifest.read(directory).changed(directory).items():
+        if problem == "missing":
             raise missing(directory / name)
         if name not in EDITABLE:
-            raise damaged(directory / name, what)
-        note(f"{directory / name} has changed since it was written: {what}")
+            raise damaged(directory / name, problem)
+        note(f"{directory / name} has changed since it was written: {problem}")
 
 
 def write_log(entries: Iterable[Mapping[str, float]], directory: Path) -> None:
     """Write measurements of a training as JSON lines; non-finite numbers become ``null``."""
-    finite = ({k: v if math.isfinite(v) else None for k, v in of.items()} for of in entries)
+    finite = ({k: v if math.isfinite(v) else None for k, v in row.items()} for row in entries)
     lines = "".join(json.dumps(entry) + "\n" for entry in finite)
     (directory / LOG).write_text(lines, encoding="utf-8")
 

@@ -51,18 +51,18 @@ def check_out(
     chosen = MODELS / default if out is None else Path(out)
     if out is not None and chosen.exists() and not force:
         raise InputError(f"{out} exists; name another {option}, or add --force to replace it")
-    real = chosen.resolve()  # a link stays a link
-    vacant = not real.exists() or (real.is_dir() and not any(real.iterdir()))
-    if real == Path.cwd():
+    resolved = chosen.resolve()  # a link stays a link
+    vacant = not resolved.exists() or (resolved.is_dir() and not any(resolved.iterdir()))
+    if resolved == Path.cwd():
         raise InputError(f"{chosen} is the current directory; name another {option}")
-    if not (vacant or (real / mark).is_file()):
+    if not (vacant or (resolved / mark).is_file()):
         raise InputError(
             f"{chosen} exists and is not a {what} directory (it has no {mark}), so it is not "
             f"replaced; name another {option}"
         )
-    above = next(p for p in real.parents if p.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise InputError(f"{chosen}: cannot write to {above}; name another {option}")
+    parent = next(p for p in resolved.parents if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"{chosen}: cannot write to {parent}; name another {option}")
     return chosen
 
 
@@ -135,8 +135,8 @@ def all_models() -> list[Path]:
     """Return the translators and combinations under ``models/``, newest first."""
     recover(MODELS)
     directories = (path.parent for path in MODELS.glob(f"*/{MANIFEST}"))
-    whole = [path for path in directories if not path.name.startswith(".")]
-    translators = [path for path in whole if _kind(path) in KINDS]
+    finished = [path for path in directories if not path.name.startswith(".")]
+    translators = [path for path in finished if _kind(path) in KINDS]
     return sorted(translators, key=lambda p: (-(p / MANIFEST).stat().st_mtime_ns, p.name))
 
 
@@ -157,10 +157,10 @@ def models_or_all(models: Sequence[Path] | None) -> list[Path]:
     for path in models or ():
         if (path / MANIFEST).is_file() and Manifest.read(path).kind == COMBINATION:
             raise InputError(f"{path}: a combination has no probabilities; name its systems")
-    every = [] if models else all_models()[::-1]
-    chosen = list(models or (p for p in every if Manifest.read(p).kind in TRANSLATORS))
-    if left := [str(path) for path in every if path not in chosen]:
-        note(f"left out, as combinations give no probabilities: {', '.join(left)}")
+    candidates = [] if models else all_models()[::-1]
+    chosen = list(models or (p for p in candidates if Manifest.read(p).kind in TRANSLATORS))
+    if skipped := [str(path) for path in candidates if path not in chosen]:
+        note(f"left out, as combinations give no probabilities: {', '.join(skipped)}")
     if not chosen:
         raise InputError(f"no model under {MODELS}/; train one, or name its directory")
     return chosen
@@ -174,9 +174,9 @@ def newest_model(how: str = "with --model DIR", kind: str | None = None) -> Path
     for path in all_models():
         if kind in (None, Manifest.read(path).kind):
             return path
-    what = f"{KINDS[kind]} model" if kind else "model"
+    name = f"{KINDS[kind]} model" if kind else "model"
     commands = " or ".join(f"`mtkit train-{k}`" for k in ([kind] if kind else TRANSLATORS))
-    raise InputError(f"no {what} under {MODELS}/; train one with {commands}, or name one {how}")
+    raise InputError(f"no {name} under {MODELS}/; train one with {commands}, or name one {how}")
 
 
 def newest_of_each() -> list[Path]:
@@ -184,16 +184,16 @@ def newest_of_each() -> list[Path]:
 
     Both have the languages of the newest of all. Raises InputError if one is missing.
     """
-    trained = {path: Manifest.read(path) for path in all_models()}
-    trained = {path: m for path, m in trained.items() if m.kind in TRANSLATORS}
-    languages = next((m.languages for m in trained.values()), ())
+    manifests = {path: Manifest.read(path) for path in all_models()}
+    manifests = {path: m for path, m in manifests.items() if m.kind in TRANSLATORS}
+    languages = next((m.languages for m in manifests.values()), ())
     chosen = list[Path]()
-    for kind, what in TRANSLATORS.items():
-        of_kind = [p for p, m in trained.items() if (m.kind, m.languages) == (kind, languages)]
+    for kind, name in TRANSLATORS.items():
+        of_kind = [p for p, m in manifests.items() if (m.kind, m.languages) == (kind, languages)]
         if not of_kind:
             pair = f" for {' → '.join(languages)}" if languages else ""
             raise InputError(
-                f"no {what} model{pair} under {MODELS}/; train one with `mtkit train-{kind}`, or "
+                f"no {name} model{pair} under {MODELS}/; train one with `mtkit train-{kind}`, or "
                 "name the systems to combine"
             )
         chosen.append(of_kind[0])
@@ -220,14 +220,14 @@ def named_systems(systems: Sequence[str | Path]) -> dict[str, Parts]:
 
 
 def _parts(system: str) -> Parts:
-    whole, parts = Path(system), list(map(Path, system.split("+")))
-    if len(parts) == 1 or whole.exists():  # a file name may contain +
-        if not whole.is_dir() and not whole.is_file():
-            advice = f"; did you mean {MODELS / whole}?" if (MODELS / whole).is_dir() else ""
+    path, parts = Path(system), list(map(Path, system.split("+")))
+    if len(parts) == 1 or path.exists():  # a file name may contain +
+        if not path.is_dir() and not path.is_file():
+            advice = f"; did you mean {MODELS / path}?" if (MODELS / path).is_dir() else ""
             raise InputError(
-                f"{whole}: neither a model directory nor a file of translations{advice}"
+                f"{path}: neither a model directory nor a file of translations{advice}"
             )
-        return (whole,)
+        return (path,)
     for part in parts:
         Manifest.read(part)  # raises if it is no model
     return parts
@@ -239,8 +239,8 @@ def check_names(names: Sequence[str]) -> None:
         raise InputError("no system to compare; name a model directory or NAME=FILE")
     if "" in names:
         raise InputError("a system has no name before =; use NAME=FILE")
-    if twice := [n for n in names if names.count(n) > 1]:
-        raise InputError(f"two systems are called {twice[0]!r}; rename one with NAME=…")
+    if repeated := [n for n in names if names.count(n) > 1]:
+        raise InputError(f"two systems are called {repeated[0]!r}; rename one with NAME=…")
 
 
 def load_word_models(directory: Path) -> WordModels:
@@ -269,19 +269,19 @@ def import_moses(
     """
     from mtkit.smt.moses.ini import read_moses
 
-    place, imported = check_out(out, place_of("moses", languages or ()).name, force), ini.resolve()
+    model, ini_path = check_out(out, place_of("moses", languages or ()).name, force), ini.resolve()
     if out is None and not force:
-        check_loss([place], lambda old: old.config.get("imported") == str(imported))
-    with replacing(place) as directory:
+        check_loss([model], lambda old: old.config.get("imported") == str(ini_path))
+    with replacing(model) as directory:
         system = read_moses(ini, lowercase)
         models, pair = system.models, languages or (UND, UND)
         settings = {"limits": system.limits._asdict(), "verbatim": system.verbatim}
-        config = settings | {"imported": str(imported)}
+        config = settings | {"imported": str(ini_path)}
         figures = {"phrase_pairs": len(models.table.links), "ngrams": models.lm.counts}
         system.save(directory)
         manifest = Manifest(system.kind, pair, {}, asdict(system.tokenizer), config, figures)
         manifest.write(directory)
-    return place
+    return model
 
 
 def export_moses(model: Path, out: Path, force: bool = False) -> Path:
@@ -316,10 +316,10 @@ def load_with_glossary(
         )
     system = cast("SmtSystem | Combination", load(directory))
     tokenize = system.tokenizer.tokenize
-    wanted = Glossary.read(glossary, tokenize, manifest.languages, inflected)
-    wanted.note_left_out(glossary)
-    system.use_glossary(wanted)
-    return system, wanted
+    terms = Glossary.read(glossary, tokenize, manifest.languages, inflected)
+    terms.note_left_out(glossary)
+    system.use_glossary(terms)
+    return system, terms
 
 
 def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordTokenizer) -> NmtSystem:
@@ -328,9 +328,9 @@ def load_start(directory: Path, languages: tuple[str, str], tokenizer: WordToken
     Raises InputError if its kind, languages or tokenizer differ.
     """
     system = load_neural(directory, "can be trained further")
-    own = Manifest.read(directory).languages
-    if own != languages:
-        old, new = (" → ".join(pair) for pair in (own, languages))
+    model_pair = Manifest.read(directory).languages
+    if model_pair != languages:
+        old, new = (" → ".join(pair) for pair in (model_pair, languages))
         raise InputError(f"{directory} translates {old}, but the text is {new}; name another model")
     if system.tokenizer != tokenizer:
         raise InputError(

@@ -49,9 +49,9 @@ def usable_cores() -> int:
 
 def usable_memory() -> int:
     """Half of the machine's memory, in bytes; 4 GiB if the system does not say."""
-    ask: Any = getattr(os, "sysconf", None)  # not on Windows
+    sysconf: Any = getattr(os, "sysconf", None)  # not on Windows
     try:
-        return int(ask("SC_PAGE_SIZE") * ask("SC_PHYS_PAGES") // 2)
+        return int(sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES") // 2)
     except (TypeError, OSError, ValueError):
         return 4 << 30
 
@@ -76,7 +76,7 @@ def take_lock(path: Path) -> int:
     lock of a dead process can be taken. A system with neither compares the number of the holder
     with the running processes.
     """
-    return _flocked(path) if fcntl else _created(path)
+    return _lock_by_flock(path) if fcntl else _lock_by_creation(path)
 
 
 def drop_lock(path: Path, file: int) -> None:
@@ -90,7 +90,7 @@ def drop_lock(path: Path, file: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def _flocked(path: Path) -> int:
+def _lock_by_flock(path: Path) -> int:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -105,7 +105,7 @@ def _flocked(path: Path) -> int:
         os.close(file)  # the holder removed the file in between
 
 
-def _created(path: Path) -> int:
+def _lock_by_creation(path: Path) -> int:
     while True:
         with contextlib.suppress(FileExistsError):
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
@@ -145,10 +145,10 @@ def is_alive(process: int) -> bool:
 
 def rename_exchange(one: Path, other: Path) -> None:
     """Exchange two paths atomically. Raises OSError, with ENOSYS if the system cannot."""
-    call = _of_libc("renameat2")
-    if call is None:
+    renameat2 = _libc_function("renameat2")
+    if renameat2 is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if call(AT_FDCWD, bytes(one), AT_FDCWD, bytes(other), RENAME_EXCHANGE):
+    if renameat2(AT_FDCWD, bytes(one), AT_FDCWD, bytes(other), RENAME_EXCHANGE):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), str(other))
 
@@ -197,12 +197,12 @@ def keep_memory() -> None:
     A training step frees and allocates the same arrays again; without this, that took an eighth of
     its time.
     """
-    if mallopt := _of_libc("mallopt"):
+    if mallopt := _libc_function("mallopt"):
         mallopt(MMAP_THRESHOLD, 1 << 25)  # the largest value allowed
         mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def _of_libc(name: str) -> Any:
+def _libc_function(name: str) -> Any:
     """Return a function of the C library, or None."""
     try:
         return getattr(ctypes.CDLL(None, use_errno=True), name, None)

@@ -109,7 +109,7 @@ def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pa
         deaths.mkdir()
         monkeypatch.setenv(DEATHS, str(deaths))
         monkeypatch.setenv(STAGES, stages)
-        monkeypatch.setattr("mtkit.cluster._do", do)
+        monkeypatch.setattr("mtkit.cluster._run_job", do)
         return deaths
 
     return begin

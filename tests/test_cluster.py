@@ -264,7 +264,7 @@ def test_workers_that_cannot_be_used_are_named(
     from mtkit.cluster import connected
     from tests.support import dying
 
-    monkeypatch.setattr("mtkit.cluster._introduce", getattr(dying, which))
+    monkeypatch.setattr("mtkit.cluster._report", getattr(dying, which))
     with (
         scheduler(1) as address,
         pytest.raises(InputError, match=f"^--cluster {address}: {said}"),

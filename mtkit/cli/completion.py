@@ -13,11 +13,11 @@ def models(incomplete: str) -> list[str]:
     from mtkit.manifest import MANIFEST
     from mtkit.models import MODELS
 
-    before, mark, last = incomplete.rpartition("+")
-    if not mark:
-        before, mark, last = incomplete.rpartition("=")
-    places = sorted(path.parent.as_posix() for path in MODELS.glob(f"*/{MANIFEST}"))
-    return [before + mark + place for place in places if place.startswith(last)]
+    prefix, separator, typed = incomplete.rpartition("+")
+    if not separator:
+        prefix, separator, typed = incomplete.rpartition("=")
+    names = sorted(path.parent.as_posix() for path in MODELS.glob(f"*/{MANIFEST}"))
+    return [prefix + separator + name for name in names if name.startswith(typed)]
 
 
 def corpora(incomplete: str) -> list[str]:

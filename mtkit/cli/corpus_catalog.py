@@ -39,13 +39,13 @@ def list_corpora(
     entries = [entry for entry in read_catalog().values() if entry.matches(pattern)]
     if not entries:
         raise InputError(f"no corpus matches {pattern!r}; `mtkit corpus list` lists all")
-    here = fetched()
+    paths = fetched()
     if as_json:
-        print(json.dumps([_as_object(e, here) for e in entries], ensure_ascii=False, indent=2))
+        print(json.dumps([_as_object(e, paths) for e in entries], ensure_ascii=False, indent=2))
     else:
         console = Console(highlight=False)
         head = "Public corpora; MB: size of the download; ~ estimated; * already fetched."
-        console.print(head, _table(entries, here, console.width))
+        console.print(head, _table(entries, paths, console.width))
         console.print("`mtkit corpus get NAME` describes and fetches a corpus, for --corpus NAME.")
 
 
@@ -79,8 +79,8 @@ def get_corpus(
     set_up(quiet)
     entry = read_catalog().get(name)
     if entry is None:
-        near = nearest(name, read_catalog())
-        raise InputError(f"no corpus {name!r} in the catalog{near}; `mtkit corpus list` lists all")
+        hint = nearest(name, read_catalog())
+        raise InputError(f"no corpus {name!r} in the catalog{hint}; `mtkit corpus list` lists all")
     if name in fetched() and not force:
         note(f"{_found(fetched()[name])} (already fetched; --force fetches it again)")
         return
@@ -106,14 +106,14 @@ def _describe(entry: Entry) -> None:
     """What it is, on what terms, how much room it needs."""
     from mtkit.text.fetch import space_needed
 
-    download, room = _size(entry.download), _size(space_needed(entry))
+    download, peak = _size(entry.download), _size(space_needed(entry))
     note(f"{entry.title} ({' → '.join(entry.languages)}), about {entry.pairs:,} pairs")
     note(f"  licence   {entry.licence}")
     note(f"  citation  {entry.citation}")
     note(f"  source    {entry.homepage}")
     note(f"  splits    {entry.splits()}")
     note(
-        f"  disk      {download} download, {_size(entry.unpacked)} unpacked, {room} while fetching"
+        f"  disk      {download} download, {_size(entry.unpacked)} unpacked, {peak} while fetching"
     )
     if entry.note:
         note(f"  note      {entry.note}")
@@ -150,11 +150,11 @@ def _table(entries: list[Entry], here: dict[str, Path], width: int) -> Table:
         table.add_column(name, justify="right" if name in ("Pairs", "MB") else "left")
         table.columns[-1].no_wrap = name != "Licence"
     for entry in entries:
-        about = "" if entry.verified else "~"
+        tilde = "" if entry.verified else "~"
         licence = [Text(visible(entry.licence))] * (width >= WIDE)
         table.add_row(
             "*" if entry.name in here else "", entry.name, " → ".join(entry.languages),
-            f"{about}{entry.pairs:,}", f"{about}{entry.download / 1e6:,.1f}", *licence,
+            f"{tilde}{entry.pairs:,}", f"{tilde}{entry.download / 1e6:,.1f}", *licence,
         )  # fmt: skip
     return table
 
@@ -165,7 +165,7 @@ def _as_object(entry: Entry, here: dict[str, Path]) -> dict[str, object]:
         "name", "title", "languages", "pairs", "download", "unpacked", "licence", "citation",
         "homepage", "verified", "note",
     )  # fmt: skip
-    place = here.get(entry.name)
+    directory = here.get(entry.name)
     return {name: getattr(entry, name) for name in names} | {
-        "splits": entry.splits(), "here": str(place) if place else None,
+        "splits": entry.splits(), "here": str(directory) if directory else None,
     }  # fmt: skip

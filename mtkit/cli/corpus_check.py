@@ -49,12 +49,12 @@ def check(
 
     options.set_up(quiet, threads, html)
     unnamed = clean is None  # the check is the same in all languages; names of files are not
-    languages, named = name_files(files, corpus, pair, train, dev, test, unnamed)
+    languages, paths = name_files(files, corpus, pair, train, dev, test, unnamed)
     if clean is not None:
         check_out(clean, "", force, CLEANED, "cleaned corpus", "--clean")
     with busy("checking"):
-        report = run(read_sides(named, languages, file_format or ""), tokenizer)
-    refuse_unclean(report, named if clean is not None else ["train"] if keep is not None else [])
+        report = run(read_sides(paths, languages, file_format or ""), tokenizer)
+    refuse_unclean(report, paths if clean is not None else ["train"] if keep is not None else [])
     if keep is not None:
         with named_file(keep) as file:
             file.write(line_numbers(report, "train"))
@@ -63,5 +63,5 @@ def check(
             write_clean(report, languages, scratch)
         counts = ", ".join(f"{split} {len(rows):,}" for split, rows in report.keep.items())
         note(f"cleaned corpus: {clean} ({counts} pairs)")
-    shown = reports.findings(report)
-    publish(html, shown.as_html, as_json, lambda: reports.as_json(report), shown.show)
+    findings = reports.findings(report)
+    publish(html, findings.as_html, as_json, lambda: reports.as_json(report), findings.show)

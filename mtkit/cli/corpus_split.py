@@ -73,10 +73,10 @@ def split(
     options.set_up(quiet)
     if documents and blank_lines:
         raise InputError("--documents and --blank-lines exclude each other; give one of them")
-    languages, named = name_files(files, None, pair, None, None, None)
+    languages, paths = name_files(files, None, pair, None, None, None)
     check_out(out, "", force, MARK, "split corpus")
     with busy("splitting"):
-        text, numbers = _read(named["train"], languages, file_format or "")
+        text, numbers = _read(paths["train"], languages, file_format or "")
         languages = languages or languages_in(text)
         ids = read_lines(documents) if documents else None
         if ids is not None and len(ids) != len(text):
@@ -86,8 +86,8 @@ def split(
             )
         if blank_lines:
             ids = blank_line_documents(text)
-        usual = min(USUAL, -(-len(text) // 20))
-        dev, test = (usual if size is None else size for size in (dev, test))
+        default = min(USUAL, -(-len(text) // 20))
+        dev, test = (default if size is None else size for size in (dev, test))
         parts = split_text(text, dev, test, seed, ids)
         with replacing(out) as scratch:
             write_split(text, parts, languages, scratch, numbers)

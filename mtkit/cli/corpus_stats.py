@@ -34,5 +34,5 @@ def stats(
             unnamed=ROLES,  # words are counted alike in all languages
         )  # fmt: skip
         figures = statistics(text, words)
-    shown = stats_report.findings(figures, text)
-    publish(html, shown.as_html, as_json, lambda: stats_report.as_json(figures), shown.show)
+    findings = stats_report.findings(figures, text)
+    publish(html, findings.as_html, as_json, lambda: stats_report.as_json(figures), findings.show)

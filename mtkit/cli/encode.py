@@ -61,13 +61,13 @@ def encode(
         nearest = 3
     directory = model_or_newest(model, kind="nmt")
     system = load_neural(directory, "has an encoder")
-    known = training_pairs(directory) if nearest else []  # missing, it is missed before the work
+    pairs = training_pairs(directory) if nearest else []  # missing, it is missed before the work
     system.limit_threads(cores)
     lines = decode_lines(sys.stdin.buffer.read(), "stdin")
     if out is not None:
         _write(system, lines, pool, out)
     if nearest:
-        _print_nearest(system, lines, known, nearest, pool)
+        _print_nearest(system, lines, pairs, nearest, pool)
 
 
 def _write(system: NmtSystem, lines: list[str], pool: str, out: Path) -> None:
@@ -89,11 +89,11 @@ def _print_nearest(
     """A row for each line and neighbour; a blank line has none."""
     from mtkit.nmt.encode import nearest
 
-    asked = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    queries = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     texts = [pair.source for pair in known]
     with busy(f"encoding {len(known):,} training sentences"):
-        at, cosine = nearest(system, [line for _, line in asked], texts, k, pool)
-    for (number, _), places, values in zip(asked, at.tolist(), cosine.tolist(), strict=True):
-        for place, value in zip(places, values, strict=True):
-            pair = known[place]
+        indices, cosine = nearest(system, [line for _, line in queries], texts, k, pool)
+    for (number, _), rows, values in zip(queries, indices.tolist(), cosine.tolist(), strict=True):
+        for row, value in zip(rows, values, strict=True):
+            pair = known[row]
             print(number, pair.line, f"{value:.6f}", visible(pair.source), sep="\t")

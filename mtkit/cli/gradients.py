@@ -57,5 +57,5 @@ def gradients(
         )
         plan = Plan(updates, hidden, words, seeds, full)
         study = train_and_measure(text, tokens, plan, directory, cores)
-    shown = findings(study)
-    publish(html, shown.as_html, as_json, lambda: as_object(study), shown.show)
+    report = findings(study)
+    publish(html, report.as_html, as_json, lambda: as_object(study), report.show)

@@ -59,10 +59,10 @@ def info(
         "languages": " → ".join(manifest.languages),
         "size": f"{model_size(directory) / 1e6:.1f} MB",
     }
-    for part in ("corpus", "tokenizer", "config", "figures"):
-        for name, v in getattr(manifest, part).items():
+    for section in ("corpus", "tokenizer", "config", "figures"):
+        for name, v in getattr(manifest, section).items():
             one_file = name in SPLITS and isinstance(v, list) and len(set(v)) == 1
-            rows[f"{part}.{name}"] = _short(v[:1] if one_file else v)
+            rows[f"{section}.{name}"] = _short(v[:1] if one_file else v)
     console, width = Console(highlight=False), max(map(len, rows)) + 2
     for name, value in rows.items():
         paragraph(console, f"{name:<{width}}{value}", indent=width)
@@ -75,12 +75,12 @@ def _check(directory: Path, manifest: Manifest) -> None:
     """
     from mtkit.models import load_any
 
-    wrong = manifest.changed(directory, sample=None)
-    for name, what in wrong.items():
-        print(f"{directory / name}: {what}")
-    if wrong:
+    problems = manifest.changed(directory, sample=None)
+    for name, problem in problems.items():
+        print(f"{directory / name}: {problem}")
+    if problems:
         raise InputError(
-            f"{directory}: {len(wrong)} files changed since the model was written; download or "
+            f"{directory}: {len(problems)} files changed since the model was written; download or "
             "train it again"
         )
     load_any(directory)

@@ -129,8 +129,8 @@ def _repeat(context: Context, directory: Path, threads: int) -> str:
             files = dict.fromkeys(value) if isinstance(value, tuple) else ()  # one stands alone
             values = files or (() if value is True else (value,))
             words += [option.opts[0], *map(str, values)]
-    own = Manifest.read(directory).config
+    config = Manifest.read(directory).config
     for name in ("preset", "updates", "seed", "precision"):
-        words += [f"--{name}", str(own[name])]
+        words += [f"--{name}", str(config[name])]
     words += ["--threads", str(threads), "--out", str(directory)]
     return shlex.join([*words, "--force"])  # it replaces the model by itself

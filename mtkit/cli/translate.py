@@ -114,22 +114,22 @@ def translate(
     text = _file_lines(file) if file else None
     models = tuple(model or [model_or_newest(None)])
     request = Request(models, glossary, inflected, n_best, as_json)
-    system, wanted = open_system(request)
+    system, terms = open_system(request)
     system.limit_threads(cores)
     if file is None:
         if sys.stdin.isatty():
             note("reading lines from the keyboard; Ctrl-D ends them")
-        held = lists or cluster or not (stream or sys.stdin.isatty())
-        text = _read() if held else None
+        read_first = lists or cluster or not (stream or sys.stdin.isatty())
+        text = _read() if read_first else None
     if lists:
         _use_lists(system, lists, list(text or ()))
     marks = _marks(text, request, stream, lists or ()) if out and text else {}
     with _output(out, marks, resume) as output:
         batches = _batches(text, 1 if stream else BATCH, output.done.lines)
-        with _answers(cluster, system, wanted, request, batches, output, marks) as answers:
+        with _answers(cluster, system, terms, request, batches, output, marks) as answers:
             compliance = _write(answers, text.total if text else 0, output)
-    if wanted:
-        note(f"glossary: {wanted.summary(compliance)}")
+    if terms:
+        note(f"glossary: {terms.summary(compliance)}")
 
 
 def _check(
@@ -180,17 +180,17 @@ def _file_lines(file: Path) -> Lines:
     from mtkit.text.formats.names import format_of
     from mtkit.text.lines import Lines, iterate_lines, read_lines
 
-    if form := format_of(file):
+    if file_format := format_of(file):
         raise InputError(
-            f"{file}: {form} holds both languages; translate reads plain text, XLIFF and PO"
+            f"{file}: {file_format} holds both languages; translate reads plain text, XLIFF and PO"
         )
-    held = read_lines(file) if file.exists() and not file.is_file() else None  # a pipe
+    piped = read_lines(file) if file.exists() and not file.is_file() else None  # a pipe
 
     def read() -> Iterator[str]:
-        return iterate_lines(file) if held is None else iter(held)
+        return iterate_lines(file) if piped is None else iter(piped)
 
-    if what := _no_plain_text(list(islice(read(), 200))):
-        raise InputError(f"{file}: {what}")
+    if problem := _no_plain_text(list(islice(read(), 200))):
+        raise InputError(f"{file}: {problem}")
     return Lines(str(file), read)
 
 
@@ -212,7 +212,7 @@ def _marks(text: Lines, request: Request, stream: bool, lists: Sequence[str]) ->
     from mtkit.combination.parts import state_of
     from mtkit.storage.digests import digest_of, digest_of_code
 
-    files = [request.glossary, *(Path(named.partition("=")[2]) for named in lists)]
+    files = [request.glossary, *(Path(option.partition("=")[2]) for option in lists)]
     regular = [file for file in files if file and file.is_file()]  # a pipe can be read but once
     contents = [digest_of(file.read_bytes()) for file in regular]
     options = [request.n_best, request.as_json, stream, request.inflected, *lists, BATCH]
@@ -286,7 +286,7 @@ def _fill(
 
     manifest = Manifest.read(models[0])
     document = open_document(file, manifest.languages, every)  # what is wrong with it comes first
-    system, wanted = open_system(Request(tuple(models), *glossary))
+    system, terms = open_system(Request(tuple(models), *glossary))
     system.limit_threads(cores)
     compliance = Compliance()
 
@@ -299,15 +299,15 @@ def _fill(
                 batch = lines[i : i + BATCH]
                 best += [hypotheses[0] for hypotheses in system.translate(batch)]
                 bar.update(task, completed=len(best))
-                if wanted:
+                if terms:
                     words = system.tokenize(batch), system.tokenize([h.text for h in best[i:]])
-                    compliance += wanted.compliance(*words)
+                    compliance += terms.compliance(*words)
         return best
 
     with _output(out, {}) as output:
         output.file.write(fill(document, translate, manifest.word_tokenizer, str(file)))
-    if wanted and document.segments:
-        note(f"glossary: {wanted.summary(compliance)}")
+    if terms and document.segments:
+        note(f"glossary: {terms.summary(compliance)}")
 
 
 def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:
@@ -316,10 +316,10 @@ def _use_lists(system: System, named: list[str], lines: Sequence[str]) -> None:
 
     if not isinstance(system, Combination):
         raise InputError("--lists is for a combination; name one with --model DIR")
-    for each in named:
-        name, _, file = each.partition("=")
+    for option in named:
+        name, _, file = option.partition("=")
         if not file:
-            raise InputError(f"--lists {each}: expected NAME=FILE")
+            raise InputError(f"--lists {option}: expected NAME=FILE")
         system.use_lists(name, Path(file), lines)
 
 
@@ -328,17 +328,17 @@ def _read() -> Lines:
     from mtkit.text.lines import Lines, decode_lines, stream_lines
 
     stdin = sys.stdin.buffer
-    held = None if stdin.seekable() else decode_lines(stdin.read(), "stdin")
-    begin = 0 if held is not None else stdin.tell()
+    piped = None if stdin.seekable() else decode_lines(stdin.read(), "stdin")
+    begin = 0 if piped is not None else stdin.tell()
 
     def read() -> Iterator[str]:
-        if held is not None:
-            return iter(held)
+        if piped is not None:
+            return iter(piped)
         stdin.seek(begin)
         return stream_lines(stdin, "stdin")
 
-    if what := _no_plain_text(list(islice(read(), 200))):
-        note(f"warning: stdin: {what}")
+    if problem := _no_plain_text(list(islice(read(), 200))):
+        note(f"warning: stdin: {problem}")
     return Lines("stdin", read)
 
 
@@ -371,8 +371,8 @@ def _write(answers: Iterable[Answer], total: int, output: Growing) -> Compliance
         task = bar.add_task("translating", total=total, status="")
         for answer in answers:
             output.file.write(answer.rows)
-            for said in answer.notes:
-                note(said)
+            for message in answer.notes:
+                note(message)
             number += answer.lines
             compliance += answer.compliance
             output.step(number, vars(compliance))

@@ -176,19 +176,19 @@ def _in_one_line() -> Iterator[None]:
         if type(error).__name__ == "NoArgsIsHelpError":  # it is the help
             raise
         message, command = _message(error), error.ctx.command_path if error.ctx else "mtkit"
-        see = f" See {command} -h" if message.endswith("?") else f"; see {command} -h"
-        raise InputError(message + see) from None
+        hint = f" See {command} -h" if message.endswith("?") else f"; see {command} -h"
+        raise InputError(message + hint) from None
 
 
 def _message(error: Any) -> str:
     if hasattr(error, "possibilities"):  # no such option
-        known = [of for p in error.ctx.command.params for of in p.opts] if error.ctx else []
-        near = difflib.get_close_matches(error.option_name, known, 2)
-        said = f"no such option {error.option_name}"
-        return f"{said}; did you mean {' or '.join(near)}?" if near else said
+        names = [name for p in error.ctx.command.params for name in p.opts] if error.ctx else []
+        matches = difflib.get_close_matches(error.option_name, names, 2)
+        phrase = f"no such option {error.option_name}"
+        return f"{phrase}; did you mean {' or '.join(matches)}?" if matches else phrase
     message = " ".join(error.format_message().split()).rstrip(".")
     if choice := re.search(r"'([^']*)' is not one of (.*)", message):
         message += nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
-    for said, plain in PLAIN.items():
-        message = message.replace(said, plain)
+    for phrase, plain in PLAIN.items():
+        message = message.replace(phrase, plain)
     return message[:1].lower() + message[1:]

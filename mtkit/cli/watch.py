@@ -28,5 +28,5 @@ def watch(
         unnamed=ROLES,  # words are learnt alike in all languages
     )  # fmt: skip
     history = run(*text.train.tokens(tokens), word)
-    shown = findings(word, history)
-    publish(html, shown.as_html, as_json, history._asdict, shown.show)
+    report = findings(word, history)
+    publish(html, report.as_html, as_json, history._asdict, report.show)

@@ -75,7 +75,7 @@ _CODE = re.compile(
     """,
     re.VERBOSE,
 )
-_ALONE = frozenset("area br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
+_VOID = frozenset("area br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
 
 
 def is_message(text: str) -> bool:
@@ -85,20 +85,20 @@ def is_message(text: str) -> bool:
 
 def find_codes(text: str, escape: Callable[[str], str] = str) -> Iterator[Item]:
     """Yield the codes of ``text`` and the text between them; ``escape`` encodes for the file."""
-    at = 0
-    for found in _CODE.finditer(text):
-        if found.start() > at:
-            yield text[at : found.start()]
-        at = found.end()
-        role, key = _role_of(found)
-        yield Code(escape(found[0]), role, key, found[0])
-    if at < len(text):
-        yield text[at:]
+    end = 0
+    for match in _CODE.finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()]
+        end = match.end()
+        role, key = _role_and_key(match)
+        yield Code(escape(match[0]), role, key, match[0])
+    if end < len(text):
+        yield text[end:]
 
 
-def _role_of(found: re.Match[str]) -> tuple[Role, str]:
-    kind, whole = found.lastgroup, found[0]
-    if kind == "word" and whole.startswith("&") and (role := _role_of_character(whole)):
+def _role_and_key(match: re.Match[str]) -> tuple[Role, str]:
+    kind, text = match.lastgroup, match[0]
+    if kind == "word" and text.startswith("&") and (role := _role_of_character(text)):
         return role, ""
     if kind == "break" or kind == "space" or kind == "word":
         return kind, ""  # type: ignore[return-value]
@@ -108,13 +108,13 @@ def _role_of(found: re.Match[str]) -> tuple[Role, str]:
         return "word", ORDERED
     if kind in ("comment", "accelerator"):
         return "point", ACCELERATOR * (kind == "accelerator")
-    name = (found["name"] or found["escaped"] or "").lower()
-    inner = whole.removesuffix(">").removesuffix("&gt;")
+    name = (match["name"] or match["escaped"] or "").lower()
+    inner = text.removesuffix(">").removesuffix("&gt;")
     if name == "br":
         return "break", ""
-    if inner.endswith("/") or name in _ALONE:
+    if inner.endswith("/") or name in _VOID:
         return "point", ""
-    closes = whole.startswith(("</", "&lt;/"))
+    closes = text.startswith(("</", "&lt;/"))
     return ("close" if closes else "open"), name
 
 
@@ -140,7 +140,7 @@ def partners(items: Sequence[Item]) -> dict[int, int]:
     A code that opens inside an XML element and does not close there has no partner. A code whose
     pair would cross another pair has none either.
     """
-    matched, open_ = dict[int, int](), list[int]()
+    partner_of, open_ = dict[int, int](), list[int]()
     keys = [item.key if isinstance(item, Code) else "" for item in items]
     for i, item in enumerate(items):
         if not isinstance(item, Code):
@@ -151,12 +151,12 @@ def partners(items: Sequence[Item]) -> dict[int, int]:
             for depth in range(len(open_) - 1, -1, -1):
                 j = open_[depth]
                 if keys[j] == item.key:
-                    matched |= {i: j, j: i}
+                    partner_of |= {i: j, j: i}
                     del open_[depth:]
                     break
                 if keys[j].startswith(ELEMENT):
                     break
-    return matched
+    return partner_of
 
 
 def with_roles(items: Sequence[Item]) -> tuple[list[Item], dict[int, int]]:
@@ -166,18 +166,18 @@ def with_roles(items: Sequence[Item]) -> tuple[list[Item], dict[int, int]]:
     last sentence; a break within a sentence (the next text begins with a small letter), which
     becomes a space if it is white space.
     """
-    matched, resolved = partners(items), list[Item]()
+    partner_of, resolved = partners(items), list[Item]()
     texts = [i for i, item in enumerate(items) if isinstance(item, str) and item.strip()]
     last = texts[-1] if texts and str(items[texts[-1]]).rstrip().endswith((".", "!", "?")) else None
     for i, item in enumerate(items):
-        if isinstance(item, Code) and item.role in ("open", "close") and i not in matched:
+        if isinstance(item, Code) and item.role in ("open", "close") and i not in partner_of:
             item = item._replace(role="point")
         elif isinstance(item, Code) and item.role == "break" and _within_sentence(items, i):
             item = item._replace(role="point" if item.raw.strip() else "space")
         elif isinstance(item, Code) and item.role == "word" and last is not None and i > last:
             item = item._replace(role="point")
         resolved.append(item)
-    return resolved, matched
+    return resolved, partner_of
 
 
 def _within_sentence(items: Sequence[Item], i: int) -> bool:
@@ -186,12 +186,12 @@ def _within_sentence(items: Sequence[Item], i: int) -> bool:
     assert isinstance(code, Code)
     if code.key or code.text.count("\n") > 1 or "\t" in code.text:  # a key: segment border
         return False
-    before = _text(items, range(i - 1, -1, -1)).rstrip()
-    after = _text(items, range(i + 1, len(items))).lstrip()
+    before = _first_text(items, range(i - 1, -1, -1)).rstrip()
+    after = _first_text(items, range(i + 1, len(items))).lstrip()
     return after[:1].islower() and not before.endswith((".", ":", "!", "?", ";")) and before != ""
 
 
-def _text(items: Sequence[Item], places: range) -> str:
+def _first_text(items: Sequence[Item], places: range) -> str:
     """Return the first text at ``places`` that is not blank, or ""."""
     texts = (items[j] for j in places if isinstance(items[j], str))
     return next((str(text) for text in texts if str(text).strip()), "")
@@ -215,5 +215,5 @@ def codes_of(items: Sequence[Item], escape: Callable[[str], str]) -> list[Item]:
             merged[-1] += item
         elif item:
             merged.append(item)
-    found = (find_codes(m, escape) if isinstance(m, str) else iter((m,)) for m in merged)
-    return list(chain.from_iterable(found))
+    parts = (find_codes(m, escape) if isinstance(m, str) else iter((m,)) for m in merged)
+    return list(chain.from_iterable(parts))

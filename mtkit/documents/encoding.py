@@ -130,10 +130,10 @@ def splice(data: AnyStr, edits: Iterable[Edit[AnyStr]]) -> AnyStr:
     b'axyc!'
     """
     parts: list[AnyStr] = []
-    at = 0
+    end = 0
     for start, stop, text in sorted(edits, key=lambda edit: edit[:2]):
-        assert start >= at, "edits overlap"
-        parts += [data[at:start], text]
-        at = stop
-    parts.append(data[at:])
+        assert start >= end, "edits overlap"
+        parts += [data[end:start], text]
+        end = stop
+    parts.append(data[end:])
     return data[:0].join(parts)

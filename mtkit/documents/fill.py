@@ -49,7 +49,7 @@ def _summary(translations: Sequence[Filled], kept: Counter[str]) -> str:
     """
     translated = sum(t.raw is not None and not t.why for t in translations)
     parts = [f"{translated:,} segment{'s' * (translated != 1)} translated"]
-    for what, reasons in (
+    for outcome, reasons in (
         (
             "copied untranslated",
             Counter(t.why for t in translations if t.why and t.raw is not None),
@@ -59,7 +59,7 @@ def _summary(translations: Sequence[Filled], kept: Counter[str]) -> str:
     ):
         if reasons:
             by_reason = ", ".join(f"{reason}: {n:,}" for reason, n in reasons.most_common())
-            parts.append(f"{reasons.total():,} {what} ({by_reason})")
+            parts.append(f"{reasons.total():,} {outcome} ({by_reason})")
     if not translations:
         parts[0] = "nothing to fill"
     return "; ".join(parts)

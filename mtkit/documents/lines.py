@@ -71,8 +71,8 @@ class Line:
 
     def sticks_left(self, place: int) -> bool:
         """Whether a code belongs to the word before it rather than to the word after it."""
-        around = (place - 1, place + 1)
-        before, behind = (self.items[i] if i in self.places else "" for i in around)
+        places = (place - 1, place + 1)
+        before, behind = (self.items[i] if i in self.places else "" for i in places)
         left, right = (item if isinstance(item, str) else "" for item in (before, behind))
         if right.startswith(" "):
             return left != "" and not left.endswith(" ")
@@ -87,15 +87,15 @@ class Line:
 def plain_line(items: Sequence[Item], places: range, tokenizer: WordTokenizer) -> Line:
     """Return the items at ``places`` as a line with its text, tokens and masks."""
     line = Line(items, places)
-    names = _masks(line, tokenizer)
+    masks = _masks(line, tokenizer)
     for line.spaced in (tokenizer.kind == "none", True):  # again if a mask is not one token
-        starts = _write(line, names)
+        starts = _set_text(line, masks)
         line.tokens = tokenizer.tokenize(line.text)
         spans = _spans(line, tokenizer)
         token_at = {span: t for t, span in enumerate(spans)}
-        wanted = {i: token_at.get((starts[i], starts[i] + len(name))) for i, name in names.items()}
-        line.masks = {t: i for i, t in wanted.items() if t is not None}
-        if len(line.masks) == len(names):
+        tokens = {i: token_at.get((starts[i], starts[i] + len(mask))) for i, mask in masks.items()}
+        line.masks = {t: i for i, t in tokens.items() if t is not None}
+        if len(line.masks) == len(masks):
             break
     else:
         raise AssertionError(f"no token for each mask in {line.text!r}")
@@ -109,26 +109,26 @@ def plain_line(items: Sequence[Item], places: range, tokenizer: WordTokenizer) -
 def _masks(line: Line, tokenizer: WordTokenizer) -> dict[int, str]:
     """Return place → mask for the codes that act as words."""
     words = {i: line.code(i) for i in line.places if _is_word(line.items[i])}
-    taken = "".join(item if isinstance(item, str) else item.text for item in line.items_here)
-    names, k = dict[int, str](), 0
+    text = "".join(item if isinstance(item, str) else item.text for item in line.items_here)
+    masks, k = dict[int, str](), 0
     for i, code in words.items():
         if is_verbatim(code.text) and tokenizer.tokenize(code.text) == [code.text]:
-            names[i] = code.text
+            masks[i] = code.text
             continue
         k += 1
-        while f"{{{k}}}" in taken:
+        while f"{{{k}}}" in text:
             k += 1
-        names[i] = f"{{{k}}}"
-    return names
+        masks[i] = f"{{{k}}}"
+    return masks
 
 
 def _is_word(item: Item) -> bool:
     return isinstance(item, Code) and item.role == "word"
 
 
-def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
+def _set_text(line: Line, masks: dict[int, str]) -> dict[int, int]:
     """Set ``line.text``, ``tight`` and ``glued``; return place → offset in the text."""
-    text, starts, run, before = "", dict[int, int](), list[int](), ""
+    text, starts, run, previous = "", dict[int, int](), list[int](), ""
     line.tight, line.glued = set(), set()
     for i in line.places:
         item = line.items[i]
@@ -136,14 +136,14 @@ def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
             starts[i] = len(text)
             run.append(i)
             continue
-        chunk = item if isinstance(item, str) else names[i]
+        chunk = item if isinstance(item, str) else masks[i]
         roles = [line.role(j) for j in run]
-        if before and _need_blank(before[-1], roles, chunk[0]):
+        if previous and _needs_blank(previous[-1], roles, chunk[0]):
             line.tight.update(run)
-            if _is_index(before[-1], chunk[0]):
+            if _is_index(previous[-1], chunk[0]):
                 line.glued.update(run)
             text += " "
-        before, run = chunk, []
+        previous, run = chunk, []
         if line.spaced and not isinstance(item, str):
             chunk = f" {chunk} "
         if text[-1:] in ("", " "):
@@ -154,14 +154,14 @@ def _write(line: Line, names: dict[int, str]) -> dict[int, int]:
     return starts
 
 
-def _need_blank(left: str, roles: Sequence[str], right: str) -> bool:
+def _needs_blank(left: str, roles: Sequence[str], right: str) -> bool:
     """Whether a blank must replace the codes of ``roles`` between two characters."""
     if not roles or left == " " or right == " ":
         return False
     if "space" in roles or _is_index(left, right):
         return True
-    apart = "point" in roles or ("close" in roles and "open" in roles[roles.index("close") :])
-    return apart and (right.isalnum() or right in "{%") and (left.isalnum() or left in _ENDS)
+    separates = "point" in roles or ("close" in roles and "open" in roles[roles.index("close") :])
+    return separates and (right.isalnum() or right in "{%") and (left.isalnum() or left in _ENDS)
 
 
 def _is_index(left: str, right: str) -> bool:
@@ -171,12 +171,12 @@ def _is_index(left: str, right: str) -> bool:
 
 def _spans(line: Line, tokenizer: WordTokenizer) -> list[tuple[int, int]]:
     """Return the offsets (start, stop) of each token in the text."""
-    text, spans, at = line.text, list[tuple[int, int]](), 0
+    text, spans, stop = line.text, list[tuple[int, int]](), 0
     if tokenizer.lowercase:
-        text = "".join(low if len(low := c.lower()) == 1 else c for c in text)
+        text = "".join(lower if len(lower := c.lower()) == 1 else c for c in text)
     for token in line.tokens:
         surface = tokenizer.detokenize([token])
-        start = max(text.find(surface, at), at)
-        at = start + len(surface)
-        spans.append((start, at))
+        start = max(text.find(surface, stop), stop)
+        stop = start + len(surface)
+        spans.append((start, stop))
     return spans

@@ -83,9 +83,9 @@ def attribute_span(data: bytes, node: Node, name: str) -> tuple[int, int] | None
     """
     tag = _TAG.match(data, node.open)
     assert tag
-    for found in _ATTRIBUTE.finditer(data, *tag.span(2)):
-        if found[1] == name.encode():
-            return found.start(2) + 1, found.end(2) - 1
+    for match in _ATTRIBUTE.finditer(data, *tag.span(2)):
+        if match[1] == name.encode():
+            return match.start(2) + 1, match.end(2) - 1
     return None
 
 
@@ -104,9 +104,9 @@ def elements(data: bytes, path: Path, whole: Collection[str]) -> Iterator[Node]:
             yield from reader.ready
             reader.ready.clear()
     except expat.ExpatError as error:
-        what = expat.ErrorString(error.code)
+        reason = expat.ErrorString(error.code)
         raise InputError(
-            f"{path}: line {error.lineno}: not well-formed XML ({what}); correct it there"
+            f"{path}: line {error.lineno}: not well-formed XML ({reason}); correct it there"
         ) from None
 
 

@@ -23,10 +23,10 @@ from mtkit.errors import InputError
 from mtkit.text.formats.po import CHARSET, STRING
 
 _FIELD = re.compile(rf"\s*(msgctxt|msgid|msgid_plural|msgstr(?:\[(\d+)\])?)\s*({STRING})\s*")
-_MORE = re.compile(rf"\s*({STRING})\s*")
+_CONTINUATION = re.compile(rf"\s*({STRING})\s*")
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([\dA-Fa-f]{1,2})|(.))")
-_SPELLED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_WRITTEN = str.maketrans({"\\": "\\\\", '"': '\\"'} | {c: f"\\{n}" for n, c in _SPELLED.items()})
+_UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'} | {c: f"\\{n}" for n, c in _UNESCAPED.items()})
 _PLURALS = re.compile(r"nplurals\s*=\s*(\d+)")
 MOST_PLURALS = 10
 
@@ -117,9 +117,9 @@ def read_po(data: bytes, path: Path, languages: Languages, every: bool) -> Docum
             if filled.raw is None:
                 continue
             if id(slot.entry) not in marked:
-                edits += _fuzzy(slot.entry, newline)
+                edits += _mark_fuzzy(slot.entry, newline)
                 marked.add(id(slot.entry))
-            edits += _written(slot, filled.raw, newline)
+            edits += _fill_forms(slot, filled.raw, newline)
         return encoding.encode(splice(text, edits), path)
 
     document.write = write
@@ -133,26 +133,26 @@ def _parse(text: str, path: Path) -> tuple[list[_Entry], int]:
     """Return the entries and the number of obsolete ones; InputError names a malformed line."""
     entries, obsolete, start = [_Entry()], 0, 0
     for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", text), 1):
-        body, found = line.strip(), _FIELD.fullmatch(line)
-        ends = not body or body.startswith("#") or (found and not found[1].startswith("msgstr"))
-        if ends and entries[-1].of("msgstr" if found else ""):
+        body, match = line.strip(), _FIELD.fullmatch(line)
+        ends = not body or body.startswith("#") or (match and not match[1].startswith("msgstr"))
+        if ends and entries[-1].of("msgstr" if match else ""):
             entries.append(_Entry())
         if body.startswith("#~"):
             obsolete += body.removeprefix("#~").lstrip().startswith("msgid ")
         elif body.startswith("#"):
             entries[-1].comment(line, start)
-        elif found:
-            entries[-1].add(found, number, start)
-        elif more := _MORE.fullmatch(line) if entries[-1].fields else None:
-            entries[-1].fields[-1].raw.append(more[1])
-            entries[-1].fields[-1].stop = start + more.end(1)
+        elif match:
+            entries[-1].add(match, number, start)
+        elif continuation := _CONTINUATION.fullmatch(line) if entries[-1].fields else None:
+            entries[-1].fields[-1].raw.append(continuation[1])
+            entries[-1].fields[-1].stop = start + continuation.end(1)
         elif body:
             raise InputError(f"{at(path, number)}: expected msgid, msgstr or a string, as in PO")
         start += len(line)
-    return [_complete(entry, path) for entry in entries if entry.fields], obsolete
+    return [_checked(entry, path) for entry in entries if entry.fields], obsolete
 
 
-def _complete(entry: _Entry, path: Path) -> _Entry:
+def _checked(entry: _Entry, path: Path) -> _Entry:
     """Return ``entry``. Raises InputError if its fields are not those of a message."""
     names = [f.name for f in entry.fields if f.name != "msgstr"]
     where = at(path, entry.fields[0].line)
@@ -178,11 +178,11 @@ def _read_header(entry: _Entry, path: Path, languages: Languages) -> int | None:
     Raises InputError if it is out of range, or if the languages are not the model's.
     """
     lines = (line.partition(":") for line in entry.forms[0].text.split("\n"))
-    named = {name.strip().lower(): value.strip() for name, _, value in lines}
+    header = {name.strip().lower(): value.strip() for name, _, value in lines}
     where = at(path, entry.forms[0].line)
-    check_language(where, "source", named.get("x-source-language", ""), languages[0])
-    check_language(where, "target", named.get("language", ""), languages[1])
-    if not (plurals := _PLURALS.search(named.get("plural-forms", ""))):
+    check_language(where, "source", header.get("x-source-language", ""), languages[0])
+    check_language(where, "target", header.get("language", ""), languages[1])
+    if not (plurals := _PLURALS.search(header.get("plural-forms", ""))):
         return None
     if not 0 < (n := int(plurals[1][:9])) <= MOST_PLURALS:
         raise InputError(f"{where}: nplurals={plurals[1]}; expected 1 to {MOST_PLURALS}")
@@ -193,48 +193,48 @@ def _slots(
     entry: _Entry, plurals: int | None, document: Document, every: bool
 ) -> Iterator[tuple[_Slot, _Field]]:
     """Yield the forms of an entry to fill, with their source; count the entry if none is filled."""
-    one, many = entry.of("msgid"), entry.of("msgid_plural")
-    assert one
+    msgid, msgid_plural = entry.of("msgid"), entry.of("msgid_plural")
+    assert msgid
     texts = {f.number: f.text for f in entry.forms}
-    wanted = dict.fromkeys(range(plurals or len(texts))) if many else {None: None}
-    empty = [number for number in wanted if every or not texts.get(number)]
-    if not one.text.strip():
+    form_numbers = dict.fromkeys(range(plurals or len(texts))) if msgid_plural else {None: None}
+    to_fill = [number for number in form_numbers if every or not texts.get(number)]
+    if not msgid.text.strip():
         document.kept[EMPTY] += 1
-    elif not empty:
+    elif not to_fill:
         document.kept[HAS_TARGET] += 1
-    elif not many:
-        yield _Slot(entry, empty), one
+    elif not msgid_plural:
+        yield _Slot(entry, to_fill), msgid
     else:
-        singular = [0] if 0 in empty and len(wanted) > 1 else []
-        plural = [number for number in empty if number not in singular]
-        for numbers, source in ((singular, one), (plural, many)):
+        singular = [0] if 0 in to_fill and len(form_numbers) > 1 else []
+        plural = [number for number in to_fill if number not in singular]
+        for numbers, source in ((singular, msgid), (plural, msgid_plural)):
             if numbers:
                 yield _Slot(entry, numbers), source
 
 
-def _unescape(found: re.Match[str]) -> str:
-    octal, hexadecimal, character = found.groups()
+def _unescape(match: re.Match[str]) -> str:
+    octal, hexadecimal, character = match.groups()
     if octal or hexadecimal:
         return chr(int(octal or hexadecimal, 8 if octal else 16))
-    return _SPELLED.get(character, character)
+    return _UNESCAPED.get(character, character)
 
 
 # --- writing
 
 
-def _fuzzy(entry: _Entry, newline: str) -> Iterator[Edit[str]]:
+def _mark_fuzzy(entry: _Entry, newline: str) -> Iterator[Edit[str]]:
     if entry.is_fuzzy:
         return
     if entry.flags is not None:
         yield Edit(entry.flags, entry.flags, " fuzzy,")
     else:
-        place = entry.begin if entry.previous is None else entry.previous
-        yield Edit(place, place, f"#, fuzzy{newline}")
+        offset = entry.begin if entry.previous is None else entry.previous
+        yield Edit(offset, offset, f"#, fuzzy{newline}")
 
 
-def _written(slot: _Slot, text: str, newline: str) -> Iterator[Edit[str]]:
+def _fill_forms(slot: _Slot, text: str, newline: str) -> Iterator[Edit[str]]:
     """Yield the edits that fill the forms of ``slot``; missing forms are added after the last."""
-    lines = [line.translate(_WRITTEN) for line in re.findall(r"[^\n]*\n|[^\n]+", text)]
+    lines = [line.translate(_ESCAPED) for line in re.findall(r"[^\n]*\n|[^\n]+", text)]
     strings = newline.join(f'"{line}"' for line in (lines if len(lines) == 1 else ["", *lines]))
     forms = {f.number: f for f in slot.entry.forms}
     end = slot.entry.fields[-1].stop

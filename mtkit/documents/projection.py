@@ -98,7 +98,7 @@ class Projection:
         boxes = sorted((self._box(code, target, source) for code in codes), key=lambda b: b.key)
         for left, right in pairwise(boxes):
             if left.b > right.a:
-                cut = _cut(left, right)
+                cut = _border(left, right)
                 left.b, right.a = min(left.b, cut), max(right.a, cut)
             right.b = max(right.a, right.b)
         return boxes
@@ -131,8 +131,8 @@ class Projection:
 
         The nearest linked token decides; without links, the position is proportional.
         """
-        for far in range(self.n):
-            left, right = at - 1 - far, at + far
+        for distance in range(self.n):
+            left, right = at - 1 - distance, at + distance
             for s in (left, right) if sticks_left else (right, left):
                 if 0 <= s < self.n and self.to[s]:
                     return self.to[s][0] if s == right else self.to[s][-1] + 1
@@ -154,17 +154,17 @@ class Projection:
         return a, b
 
 
-def _cut(left: _Box, right: _Box) -> int:
+def _border(left: _Box, right: _Box) -> int:
     """Return the border of two spans that puts the fewest targets on the wrong side."""
     low, high = left.a, max(left.a, left.b, right.b)
     if left.targets and low < high:
         low += 1
     if right.targets and low < high:
         high -= 1
-    places = {low, high, left.b, right.a, *(t + 1 for t in left.targets), *right.targets}
+    candidates = {low, high, left.b, right.a, *(t + 1 for t in left.targets), *right.targets}
 
-    def wrong(cut: int) -> tuple[int, int, int]:
-        moved = len(left.targets) - bisect_left(left.targets, cut) + bisect_left(right.targets, cut)
-        return moved, abs(cut - right.a), cut
+    def cost(cut: int) -> tuple[int, int, int]:
+        wrong = len(left.targets) - bisect_left(left.targets, cut) + bisect_left(right.targets, cut)
+        return wrong, abs(cut - right.a), cut
 
-    return min((c for c in places if low <= c <= high), key=wrong)
+    return min((c for c in candidates if low <= c <= high), key=cost)

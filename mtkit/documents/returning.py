@@ -42,11 +42,11 @@ def put_back(
     """
     if not hypothesis.text.strip():
         return None
-    target = _settle(line, hypothesis, tokenizer)
+    target = _with_masks(line, hypothesis, tokenizer)
     if len(target.masks) == len(target.tokens):
         return None
     projection = Projection(len(line.tokens), len(target.tokens), target.links)
-    steps = _in_order(projection.order(_tree(line, partners)), line)
+    steps = _in_order(projection.order(_code_tree(line, partners)), line)
     steps = _spaces_between(steps, line, target, tokenizer)
     return _spell(line, target, steps, tokenizer, escape)
 
@@ -54,7 +54,7 @@ def put_back(
 # --- masks
 
 
-def _settle(line: Line, hypothesis: Hypothesis, tokenizer: WordTokenizer) -> _Target:
+def _with_masks(line: Line, hypothesis: Hypothesis, tokenizer: WordTokenizer) -> _Target:
     """Return the translation with each mask once, linked to its own source token only."""
     source, tokens = line.tokens, hypothesis.tokens
     links = set(hypothesis.alignment)
@@ -63,46 +63,46 @@ def _settle(line: Line, hypothesis: Hypothesis, tokenizer: WordTokenizer) -> _Ta
     elif not links:  # a network without attention has none: use the diagonal
         links = {(s, s * len(tokens) // len(source)) for s in range(len(source))}
     surfaces = [tokenizer.detokenize([token]) for token in tokens]
-    place = _matches(line, surfaces, links, tokenizer)  # source token → target token
-    masks = {t: s for s, t in place.items()}
+    target_of = _match_masks(line, surfaces, links, tokenizer)  # source token → target token
+    masks = {t: s for s, t in target_of.items()}
     kept = [t for t, text in enumerate(surfaces) if t in masks or not _has_code(text)]
-    new = {t: i for i, t in enumerate(kept)}
+    pos = {t: i for i, t in enumerate(kept)}
     links = {
-        (s, new[t]) for s, t in links if t in new and t not in masks and s not in line.masks
-    } | {(s, new[t]) for s, t in place.items()}
-    target = _Target([tokens[t] for t in kept], links, {new[t]: s for t, s in masks.items()})
-    for s in sorted(line.masks.keys() - place.keys()):
-        _insert(target, source, s)
+        (s, pos[t]) for s, t in links if t in pos and t not in masks and s not in line.masks
+    } | {(s, pos[t]) for s, t in target_of.items()}
+    target = _Target([tokens[t] for t in kept], links, {pos[t]: s for t, s in masks.items()})
+    for s in sorted(line.masks.keys() - target_of.keys()):
+        _insert_mask(target, source, s)
     codes = {t: line.masks[s] for t, s in target.masks.items()}
     ordered = sorted(t for t, i in codes.items() if line.code(i).key == ORDERED)
     codes |= dict(zip(ordered, sorted(codes[t] for t in ordered), strict=True))
     return _Target(target.tokens, target.links, codes)
 
 
-def _matches(
+def _match_masks(
     line: Line, surfaces: Sequence[str], links: set[tuple[int, int]], tokenizer: WordTokenizer
 ) -> dict[int, int]:
     """Match masks, source token → target token: first those that are linked, then in order."""
-    place = dict[int, int]()
+    target_of = dict[int, int]()
     free: dict[str, list[int]] = {}
     for t, surface in enumerate(surfaces):
         free.setdefault(surface, []).append(t)
-    names = {s: tokenizer.detokenize([line.tokens[s]]) for s in sorted(line.masks)}
+    masks = {s: tokenizer.detokenize([line.tokens[s]]) for s in sorted(line.masks)}
     for by_link in (True, False):
-        for s, name in names.items():
-            candidates = [] if s in place else free.get(name, [])
+        for s, mask in masks.items():
+            candidates = [] if s in target_of else free.get(mask, [])
             t = next((t for t in candidates if (s, t) in links or not by_link), -1)
             if t >= 0:
-                place[s] = t
+                target_of[s] = t
                 candidates.remove(t)
-    return place
+    return target_of
 
 
 def _has_code(text: str) -> bool:
     return any(isinstance(item, Code) for item in find_codes(text))
 
 
-def _insert(target: _Target, source: Sequence[str], s: int) -> None:
+def _insert_mask(target: _Target, source: Sequence[str], s: int) -> None:
     """Insert the lost mask ``source[s]`` after the translation of the word before it."""
     m = len(target.tokens)
     t = Projection(len(source), m, target.links).between(s, sticks_left=True)
@@ -117,38 +117,38 @@ def _insert(target: _Target, source: Sequence[str], s: int) -> None:
 # --- all other codes
 
 
-def _tree(line: Line, partners: Mapping[int, int]) -> list[Pair | Point]:
+def _code_tree(line: Line, partners: Mapping[int, int]) -> list[Pair | Point]:
     """Return the codes of the line other than words; a pair holds the codes inside it."""
-    n, here = len(line.tokens), list[Pair | Point]()
-    around = list[tuple[int, list[Pair | Point]]]()  # open pairs, and the codes before each
+    n, codes = len(line.tokens), list[Pair | Point]()
+    open_pairs = list[tuple[int, list[Pair | Point]]]()  # open pairs, and the codes before each
     for i in filter(line.is_markup, line.places):
         role, at = line.code(i).role, line.at[i]
         if role == "open":
-            around.append((i, here))
-            here = []
+            open_pairs.append((i, codes))
+            codes = []
         elif role == "close" and partners[i] in line.places:
-            start, outside = around.pop()
-            here = [*outside, Pair(start, i, line.at[start], max(at, line.at[start]), here)]
+            start, outside = open_pairs.pop()
+            codes = [*outside, Pair(start, i, line.at[start], max(at, line.at[start]), codes)]
         elif role == "close":  # opened in an earlier line
-            here = [Pair(None, i, 0, at, here)]
+            codes = [Pair(None, i, 0, at, codes)]
         else:
-            here.append(Point(i, at, line.sticks_left(i) and line.role(i) == "point"))
-    while around:  # closes in a later line
-        start, outside = around.pop()
-        here = [*outside, Pair(start, None, line.at[start], n, here)]
-    return here
+            codes.append(Point(i, at, line.sticks_left(i) and line.role(i) == "point"))
+    while open_pairs:  # closes in a later line
+        start, outside = open_pairs.pop()
+        codes = [*outside, Pair(start, None, line.at[start], n, codes)]
+    return codes
 
 
 def _in_order(steps: list[Step], line: Line) -> list[Step]:
     """Put unpaired codes of the same key in source order, so that opening ones come first."""
     by_key: dict[str, list[int]] = {}
-    for at, (is_code, i) in enumerate(steps):
+    for k, (is_code, i) in enumerate(steps):
         if is_code and line.code(i).role == "point" and line.code(i).key:
-            by_key.setdefault(line.code(i).key, []).append(at)
-    for places in by_key.values():
-        in_source = sorted(steps[at] for at in places)
-        for at, step in zip(places, in_source, strict=True):
-            steps[at] = step
+            by_key.setdefault(line.code(i).key, []).append(k)
+    for indices in by_key.values():
+        ordered = sorted(steps[k] for k in indices)
+        for k, step in zip(indices, ordered, strict=True):
+            steps[k] = step
     return steps
 
 
@@ -158,23 +158,23 @@ def _spaces_between(
     """Move white-space codes to the nearest gaps where the tokens take a blank, if any."""
     m = len(target.tokens)
     glue = [_glue(line, target, t, tokenizer) for t in range(m)]
-    free = {t for t in range(1, m) if not (glue[t - 1][1] or glue[t][0])}
+    gaps = {t for t in range(1, m) if not (glue[t - 1][1] or glue[t][0])}
     before, t = dict[int, Step](), 0  # target token → the white space before it
     for is_code, i in steps:
         t += not is_code
         if is_code and line.code(i).role == "space" and line.at[i] not in (0, len(line.tokens)):
-            if free and t not in free:
-                _, place = min((abs(place - t), place) for place in free)
-                before[place] = (True, i)
-                free.discard(place)
-            free.discard(t)
+            if gaps and t not in gaps:
+                _, gap = min((abs(gap - t), gap) for gap in gaps)
+                before[gap] = (True, i)
+                gaps.discard(gap)
+            gaps.discard(t)
     moved = set(before.values())
-    settled = list[Step]()
+    ordered = list[Step]()
     for step in steps:
         if not step[0] and step[1] in before:
-            settled.append(before[step[1]])
-        settled += [] if step in moved else [step]
-    return settled
+            ordered.append(before[step[1]])
+        ordered += [] if step in moved else [step]
+    return ordered
 
 
 # --- text
@@ -197,9 +197,9 @@ def _spell(
             plain += [" " * blank, "\0" if code else ""]
         if i >= 0:
             surface = tokenizer.detokenize([target.tokens[i]])
-            masked = target.masks.get(i)
-            raw.append(escape(surface) if masked is None else line.code(masked).raw)
-            plain.append(surface if masked is None else "\0")
+            place = target.masks.get(i)
+            raw.append(escape(surface) if place is None else line.code(place).raw)
+            plain.append(surface if place is None else "\0")
         run, glued = [], right
     return None if _has_code("".join(plain)) else "".join(raw)
 
@@ -226,7 +226,7 @@ def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -
     first code that opens.
     """
     slots, roles = [False] * (len(run) + 1), [line.role(i) for i in run]
-    wanted = not (glue_left or glue_right)
+    needed = not (glue_left or glue_right)
     for k, (i, role) in enumerate(zip(run, roles, strict=True)):
         before, behind = line.blanks(i)
         if role == "point":
@@ -241,8 +241,8 @@ def _blanks(line: Line, run: Sequence[int], glue_left: bool, glue_right: bool) -
         meets = role == "close" and roles[k + 1 : k + 2] == ["open"] and run[k + 1] == i + 1
         tight = (role == "point" or meets) and i in line.tight
         if role == "space" or tight or i in line.glued:
-            wanted = False
-    if wanted and not any(slots):
+            needed = False
+    if needed and not any(slots):
         first_open = roles.index("open") if "open" in roles else len(roles)
         sticking = [
             k + 1

@@ -47,10 +47,10 @@ def translate_segments(
 ) -> list[Filled]:
     """Return the translation of each segment; equal lines are translated once."""
     prepared = [_Prepared(segment, tokenizer) for segment in segments]
-    wanted = dict.fromkeys(
+    texts = dict.fromkeys(
         line.text for segment in prepared for line in segment.lines if line.is_language
     )
-    hypotheses = dict(zip(wanted, translate(list(wanted)), strict=True)) if wanted else {}
+    hypotheses = dict(zip(texts, translate(list(texts)), strict=True)) if texts else {}
     return [segment.filled(hypotheses, tokenizer) for segment in prepared]
 
 
@@ -62,8 +62,8 @@ class _Prepared:
         items = codes_of(segment.items, segment.escape)
         self.items, self.partners = with_roles(items)
         text = "".join(item if isinstance(item, str) else item.text for item in items)
-        whole = "".join(item for item in segment.items if isinstance(item, str))
-        self.is_message = is_message(whole) or is_message(text)
+        raw_text = "".join(item for item in segment.items if isinstance(item, str))
+        self.is_message = is_message(raw_text) or is_message(text)
         self.lines = list[Line]()
         if not self.is_message:
             self.lines = [plain_line(self.items, r, tokenizer) for r in lines_of(self.items)]
@@ -85,13 +85,13 @@ class _Prepared:
             if not best.text.strip():
                 return Filled(None, NOTHING)
             is_copy.append(_is_copy(best))
-            made = put_back(line, best, self.partners, tokenizer, self.escape)
-            if made is None:
+            translation = put_back(line, best, self.partners, tokenizer, self.escape)
+            if translation is None:
                 return Filled(self.source(), MADE_UP)
             first, last = line.items_here[0], line.items_here[-1]
             start = " " * (isinstance(first, str) and first.startswith(" "))
             end = " " * (isinstance(last, str) and last.endswith(" "))
-            parts += [start, made, end]
+            parts += [start, translation, end]
         if is_copy and all(is_copy):
             return Filled(self.source(), UNKNOWN)
         return Filled("".join(parts))

@@ -49,7 +49,7 @@ _MACHINE = (
 )
 _COPIED = "needs-translation", "initial"
 _UNTRANSLATED = {"new", *_COPIED}
-_SOME = f"{HAS_TARGET} of some of its segments; --all translates it"
+_PARTLY_FILLED = f"{HAS_TARGET} of some of its segments; --all translates it"
 
 
 class _Place(NamedTuple):
@@ -77,7 +77,7 @@ def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Do
         if root is None:
             root = _root(node, path, languages)
         elif node.name == "file" and _is_version_1(root):
-            _check(node, path, ("source-language", "target-language"), languages)
+            _check_languages(node, path, ("source-language", "target-language"), languages)
         elif node.name in ("trans-unit", "unit"):
             for place in _places(node, path, document, every):
                 places.append(place)
@@ -90,7 +90,7 @@ def read_xliff(data: bytes, path: Path, languages: Languages, every: bool) -> Do
             if filled.raw is not None:
                 edits += _edits(data, place, filled, _is_version_1(root))
         if edits and not _is_version_1(root) and "trgLang" not in root.attributes:
-            edits.append(_attribute(data, root, "trgLang", languages[1]))
+            edits.append(_set_attribute(data, root, "trgLang", languages[1]))
         return encoding.encode(splice(data, edits).decode(), path, "xmlcharrefreplace")
 
     document.write = write
@@ -112,11 +112,11 @@ def _root(node: Node, path: Path, languages: Languages) -> Node:
     if not version.startswith(("1.", "2.")):
         raise InputError(f"{at(path, node.line)}: XLIFF version {version!r}; expected 1.2 or 2.x")
     if version.startswith("2."):
-        _check(node, path, ("srcLang", "trgLang"), languages)
+        _check_languages(node, path, ("srcLang", "trgLang"), languages)
     return node
 
 
-def _check(node: Node, path: Path, names: tuple[str, str], languages: Languages) -> None:
+def _check_languages(node: Node, path: Path, names: tuple[str, str], languages: Languages) -> None:
     """Raise InputError if an element lacks a source language or names others than the model's."""
     source, target = (node.attributes.get(name, "") for name in names)
     where = at(path, node.line)
@@ -128,8 +128,8 @@ def _check(node: Node, path: Path, names: tuple[str, str], languages: Languages)
 
 def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator[_Place]:
     """Yield the places of a unit to fill; count the others by reason in ``document.kept``."""
-    first = unit.name == "trans-unit"
-    for holder in [unit] if first else unit.children("segment"):
+    is_v1 = unit.name == "trans-unit"
+    for holder in [unit] if is_v1 else unit.children("segment"):
         source, target = holder.child("source"), holder.child("target")
         if source is None:
             raise InputError(f"{at(path, holder.line)}: <{holder.name}> has no <source>; add one")
@@ -137,11 +137,11 @@ def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator
         reason = _why_kept(holder, source, target, every)
         places: list[tuple[Node, Node | None]] = [(source, target)]
         if reason:
-            places = [*_lacking(source, target)] if reason == _SOME else []
+            places = [*_unfilled_marks(source, target)] if reason == _PARTLY_FILLED else []
             document.kept[reason] += not places
-        carrier = target if first else holder
-        for i, (of, to) in enumerate(places):
-            yield _Place(of, to, None if i else carrier)
+        carrier = target if is_v1 else holder
+        for i, (src, trg) in enumerate(places):
+            yield _Place(src, trg, None if i else carrier)
 
 
 def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> str:
@@ -152,21 +152,21 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
         return "approved"
     if any(_LOCKED.search(name) and value != "false" for name, value in holder.attributes.items()):
         return "locked"
-    says = target is not None and _says_something(target)
+    has_target = target is not None and _has_content(target)
     if holder.attributes.get("state") == "final":
         return "final"
     if target and target.attributes.get("state") in ("final", "signed-off"):
         return "final"
     if not source.text().strip() and not any(isinstance(c, Node) for c in source.content):
         return EMPTY
-    if not says or every:
+    if not has_target or every:
         return ""
     assert target
     state = _state(holder, target)
     if state in _UNTRANSLATED and target.text() == source.text():
         return ""
-    if any(not _says_something(mark) for mark in _segments(target)):
-        return _SOME
+    if any(not _has_content(mark) for mark in _sentence_marks(target)):
+        return _PARTLY_FILLED
     return (
         f"{HAS_TARGET} marked {state}; --all translates it"
         if state in _UNTRANSLATED
@@ -174,23 +174,23 @@ def _why_kept(holder: Node, source: Node, target: Node | None, every: bool) -> s
     )
 
 
-def _segments(node: Node) -> Iterator[Node]:
+def _sentence_marks(node: Node) -> Iterator[Node]:
     """Yield the sentence marks, ``<mrk mtype="seg">``, in ``node``."""
     for child in node.nodes():
         if child.name == "mrk" and child.attributes.get("mtype") == "seg":
             yield child
         else:
-            yield from _segments(child)
+            yield from _sentence_marks(child)
 
 
-def _lacking(source: Node, target: Node | None) -> Iterator[tuple[Node, Node]]:
+def _unfilled_marks(source: Node, target: Node | None) -> Iterator[tuple[Node, Node]]:
     """Yield (source mark, target mark) for each sentence whose target mark alone is empty."""
     assert target
-    by_id = {mark.attributes.get("mid"): mark for mark in _segments(target)}
-    for mark in _segments(source):
-        other = by_id.get(mark.attributes.get("mid"))
-        if other and _says_something(mark) and not _says_something(other):
-            yield mark, other
+    by_id = {mark.attributes.get("mid"): mark for mark in _sentence_marks(target)}
+    for mark in _sentence_marks(source):
+        target_mark = by_id.get(mark.attributes.get("mid"))
+        if target_mark and _has_content(mark) and not _has_content(target_mark):
+            yield mark, target_mark
 
 
 def _state(holder: Node, target: Node) -> str:
@@ -199,10 +199,10 @@ def _state(holder: Node, target: Node) -> str:
     return carrier.attributes.get("state", "")
 
 
-def _says_something(node: Node) -> bool:
+def _has_content(node: Node) -> bool:
     """Whether ``node`` contains a text or a code; ``<mrk>`` counts only by its content."""
     return any(
-        c.name != "mrk" or _says_something(c) if isinstance(c, Node) else c.strip()
+        c.name != "mrk" or _has_content(c) if isinstance(c, Node) else c.strip()
         for c in node.content
     )
 
@@ -212,24 +212,24 @@ def _says_something(node: Node) -> bool:
 
 def _segment(data: bytes, place: _Place) -> Segment:
     source = place.source
-    escape = _escape(data[source.inner : source.outer].decode())
-    return Segment(_in_words(list(_items(data, source, count()))), escape, source.line)
+    escape = _escaper(data[source.inner : source.outer].decode())
+    return Segment(_points_in_words(list(_items(data, source, count()))), escape, source.line)
 
 
-def _escape(raw: str) -> Callable[[str], str]:
+def _escaper(raw: str) -> Callable[[str], str]:
     """Return a function that escapes text, with the character references and newlines of ``raw``.
 
     A character that XML forbids becomes U+FFFD.
     """
     table = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
-    for found in _REFERENCE.finditer(raw):
-        character = _NAMED.get(found[3]) or chr(int(found[1] or found[2], 10 if found[1] else 16))
+    for match in _REFERENCE.finditer(raw):
+        character = _NAMED.get(match[3]) or chr(int(match[1] or match[2], 10 if match[1] else 16))
         if not character.isalnum() and character != " ":
-            table[character] = found[0]
+            table[character] = match[0]
     if "\r\n" in raw:
         table.setdefault("\n", "\r\n")
-    translated = str.maketrans(table)
-    return lambda text: _ILLEGAL.sub("\ufffd", text).translate(translated)
+    mapping = str.maketrans(table)
+    return lambda text: _ILLEGAL.sub("\ufffd", text).translate(mapping)
 
 
 def _items(data: bytes, node: Node, numbers: count[int]) -> Iterator[Item]:
@@ -262,10 +262,10 @@ def _is_protected(mark: Node) -> bool:
 def _code(node: Node, raw: str) -> Code:
     """Return the code of an element without words to translate."""
     name, attributes = node.name, node.attributes
-    for role, named in (("open", _OPENS), ("close", _CLOSES)):
-        if name in named:
-            key = next((attributes[n] for n in named[name] if n in attributes), "")
-            return Code(raw, "open" if role == "open" else "close", f"{_family(name)} {key}")
+    for role, keys_of in (("open", _OPENS), ("close", _CLOSES)):
+        if name in keys_of:
+            key = next((attributes[n] for n in keys_of[name] if n in attributes), "")
+            return Code(raw, "open" if role == "open" else "close", f"{_key_prefix(name)} {key}")
     if name == "mrk" and not node.is_empty_tag:
         return Code(raw, "word")
     if name == "x" and (pair := _ANGULAR.fullmatch(attributes.get("id", ""))):
@@ -274,14 +274,14 @@ def _code(node: Node, raw: str) -> Code:
         kind = attributes.get("ctype", attributes.get("type", ""))
         if kind == "lb" or attributes.get("subType") == "xlf:lb":
             return Code(raw, "break")
-        return _shown(node, raw) or Code(raw, "point" if kind == "fmt" else "word")
+        return _as_tag(node, raw) or Code(raw, "point" if kind == "fmt" else "word")
     return Code(raw, "point")
 
 
-def _shown(node: Node, raw: str) -> Code | None:
+def _as_tag(node: Node, raw: str) -> Code | None:
     """Return a placeholder that stands for a tag as a code with that tag's role, else None."""
-    shown = (node.attributes.get(n, "") for n in ("equiv-text", "equiv", "disp"))
-    for text in (node.text(), *shown):
+    labels = (node.attributes.get(n, "") for n in ("equiv-text", "equiv", "disp"))
+    for text in (node.text(), *labels):
         match list(find_codes(text.strip())):
             case [Code(role="open" | "close" | "point" | "break") as code]:
                 key = f"{node.name} {code.key}" if code.role in ("open", "close") else ""
@@ -289,11 +289,11 @@ def _shown(node: Node, raw: str) -> Code | None:
     return None
 
 
-def _family(name: str) -> str:
+def _key_prefix(name: str) -> str:
     return {"bx": "x", "ex": "x", "bpt": "pt", "ept": "pt", "sc": "c", "ec": "c"}.get(name, "m")
 
 
-def _in_words(items: list[Item]) -> list[Item]:
+def _points_in_words(items: list[Item]) -> list[Item]:
     """Turn codes with the role ``word`` into points if a letter or digit touches them."""
 
     def touches(side: range, end: int) -> bool:
@@ -304,39 +304,39 @@ def _in_words(items: list[Item]) -> list[Item]:
                 break
         return False
 
-    def settled(i: int, item: Item) -> Item:
+    def resolved(i: int, item: Item) -> Item:
         if isinstance(item, str) or item.role != "word":
             return item
-        glued = touches(range(i - 1, -1, -1), -1) or touches(range(i + 1, len(items)), 0)
-        return item._replace(role="point") if glued else item
+        touched = touches(range(i - 1, -1, -1), -1) or touches(range(i + 1, len(items)), 0)
+        return item._replace(role="point") if touched else item
 
-    return [settled(i, item) for i, item in enumerate(items)]
+    return [resolved(i, item) for i, item in enumerate(items)]
 
 
 # --- writing targets
 
 
-def _edits(data: bytes, place: _Place, filled: Filled, first: bool) -> Iterator[Edit[bytes]]:
+def _edits(data: bytes, place: _Place, filled: Filled, is_v1: bool) -> Iterator[Edit[bytes]]:
     """Yield the edits that write a target, its state and the ``xml:space`` of its source."""
     source, target = place.source, place.target
-    state = _MACHINE[not first] if not filled.why else {"state": _COPIED[not first]}
+    state = _MACHINE[not is_v1] if not filled.why else {"state": _COPIED[not is_v1]}
     if place.holder:
         for name, value in state.items():
-            if first or not filled.why or name in place.holder.attributes:
-                yield _attribute(data, place.holder, name, value)
-    own = dict(state) if first and not target else {}
+            if is_v1 or not filled.why or name in place.holder.attributes:
+                yield _set_attribute(data, place.holder, name, value)
+    attrs = dict(state) if is_v1 and not target else {}
     if space := attribute_span(data, source, "xml:space"):
-        own["xml:space"] = data[slice(*space)].decode()
+        attrs["xml:space"] = data[slice(*space)].decode()
     raw = (filled.raw or "").encode()
     if target is None:
         prefix, colon, _ = raw_name(data, source).rpartition(":")
         tag = f"{prefix}{colon}target"
-        start = "".join([f"<{tag}", *(f' {name}="{value}"' for name, value in own.items()), ">"])
-        lead = _white_before(data, source.open)
-        text = lead + start.encode() + raw + f"</{tag}>".encode()
+        start = "".join([f"<{tag}", *(f' {name}="{value}"' for name, value in attrs.items()), ">"])
+        indent = _white_before(data, source.open)
+        text = indent + start.encode() + raw + f"</{tag}>".encode()
         yield Edit(source.close, source.close, text)
         return
-    yield from (_attribute(data, target, name, value) for name, value in own.items())
+    yield from (_set_attribute(data, target, name, value) for name, value in attrs.items())
     if target.is_empty_tag:
         end = target.open + len(data[target.open : target.inner - 2].rstrip())
         yield Edit(end, target.inner, b">" + raw + f"</{raw_name(data, target)}>".encode())
@@ -344,12 +344,12 @@ def _edits(data: bytes, place: _Place, filled: Filled, first: bool) -> Iterator[
         yield Edit(target.inner, target.outer, raw)
 
 
-def _attribute(data: bytes, node: Node, name: str, value: str) -> Edit[bytes]:
+def _set_attribute(data: bytes, node: Node, name: str, value: str) -> Edit[bytes]:
     """Return the edit that adds an attribute to an element or changes its value."""
     if span := attribute_span(data, node, name):
         return Edit(*span, value.encode())
-    behind = node.open + 1 + len(raw_name(data, node).encode())
-    return Edit(behind, behind, f' {name}="{value}"'.encode())
+    offset = node.open + 1 + len(raw_name(data, node).encode())
+    return Edit(offset, offset, f' {name}="{value}"'.encode())
 
 
 def _white_before(data: bytes, end: int) -> bytes:

@@ -95,8 +95,8 @@ class Entry:
 
     def matches(self, pattern: str) -> bool:
         """Return whether name or title contains ``pattern``, ignoring case; ``*`` is a wildcard."""
-        wanted = f"*{pattern.lower()}*"
-        return any(fnmatch(text.lower(), wanted) for text in (self.name, self.title))
+        glob = f"*{pattern.lower()}*"
+        return any(fnmatch(text.lower(), glob) for text in (self.name, self.title))
 
 
 @dataclass(frozen=True)
@@ -131,22 +131,22 @@ class Provenance:
         path = directory / PROVENANCE
         if not path.is_file():
             return None
-        found = as_fields(cls, read_json(path, dict, unfit), path, unfit)
-        _check_languages(path, found.languages)
-        return found
+        provenance = as_fields(cls, read_json(path, dict, unfit), path, unfit)
+        _check_languages(path, provenance.languages)
+        return provenance
 
 
 def corpora_directory() -> Path:
     """Directory of the corpora that mtkit ships, in the wheel or in the source checkout."""
     package = Path(__file__).parents[1]
-    packed = package / "_corpora"
-    return packed if packed.is_dir() else package.parent / "corpora"
+    in_wheel = package / "_corpora"
+    return in_wheel if in_wheel.is_dir() else package.parent / "corpora"
 
 
 def cache_directory() -> Path:
     """Directory of fetched corpora and unfinished downloads; it may not exist yet."""
-    if own := os.environ.get("MTKIT_CACHE"):
-        return Path(own)
+    if cache := os.environ.get("MTKIT_CACHE"):
+        return Path(cache)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "mtkit"
 
@@ -158,8 +158,8 @@ def place_of(name: str) -> Path:
 
 def fetched() -> dict[str, Path]:
     """Return name → directory of the fetched corpora."""
-    found = (cache_directory() / "corpora").glob(f"[!.]*/{PROVENANCE}")
-    return {path.parent.name: path.parent for path in sorted(found)}
+    paths = (cache_directory() / "corpora").glob(f"[!.]*/{PROVENANCE}")
+    return {path.parent.name: path.parent for path in sorted(paths)}
 
 
 def read_catalog() -> dict[str, Entry]:
@@ -168,8 +168,8 @@ def read_catalog() -> dict[str, Entry]:
     Raises InputError for an invalid catalog.
     """
     entries = dict[str, Entry]()
-    if own := os.environ.get("MTKIT_CATALOG"):
-        entries |= read_entries(Path(own))
+    if user_catalog := os.environ.get("MTKIT_CATALOG"):
+        entries |= read_entries(Path(user_catalog))
     for name, entry in read_entries(corpora_directory() / CATALOG).items():
         entries.setdefault(name, entry)
     return entries
@@ -220,10 +220,10 @@ def _check_texts(path: Path, entry: Entry, refusal: Any) -> None:
         )
     if any(number < 0 for number in entry.held_out.values()):
         raise refusal(path, "held_out has a number below 0")
-    each = 1 if entry.layout == "comtrans" else 2
+    n_texts = 1 if entry.layout == "comtrans" else 2
     for name, split in texts.items():
-        if len(split) != each or not all(isinstance(text, str) and text for text in split):
-            raise refusal(path, f"{name}: expected {each} names of texts")
+        if len(split) != n_texts or not all(isinstance(text, str) and text for text in split):
+            raise refusal(path, f"{name}: expected {n_texts} names of texts")
     for file in entry.files():
         if "/" in file or file.startswith("."):
             raise refusal(
@@ -235,7 +235,7 @@ def _check_texts(path: Path, entry: Entry, refusal: Any) -> None:
         )
 
 
-def _check_languages(path: Path, languages: list[Any], before: str = "") -> None:
+def _check_languages(path: Path, languages: list[Any], prefix: str = "") -> None:
     codes = [code for code in languages if isinstance(code, str) and _LANGUAGE.fullmatch(code)]
     if not (len(languages) == len(codes) == len(set(codes)) == 2):
-        raise unfit(path, f"{before}languages: expected two codes, as in ['en', 'de']")
+        raise unfit(path, f"{prefix}languages: expected two codes, as in ['en', 'de']")

@@ -140,8 +140,8 @@ def held_out(size: int, every: int) -> range:
 
 def hold_out(text: Bitext, every: int) -> tuple[Bitext, Bitext]:
     """Return (train, dev); dev is the ``held_out`` sample of ``text``."""
-    held = held_out(len(text), every)
-    return text.select([i for i in range(len(text)) if i not in held]), text.select(held)
+    dev_rows = held_out(len(text), every)
+    return text.select([i for i in range(len(text)) if i not in dev_rows]), text.select(dev_rows)
 
 
 @dataclass(frozen=True)
@@ -162,17 +162,17 @@ def find_corpus(name: str) -> Path:
     """
     # Directories that hold only a grammar have no train.* and are not listed.
     embedded = {path.parent.name: path.parent for path in corpora_directory().glob("*/train.*")}
-    places = fetched() | embedded
-    directory = Path(name) if Path(name).is_dir() else places.get(name)
+    directories = fetched() | embedded
+    directory = Path(name) if Path(name).is_dir() else directories.get(name)
     if directory:
         return directory
-    known = ", ".join(sorted(embedded) + sorted(places.keys() - embedded.keys()))
-    step = f"`mtkit corpus get {name}` fetches it"
+    names = ", ".join(sorted(embedded) + sorted(directories.keys() - embedded.keys()))
+    advice = f"`mtkit corpus get {name}` fetches it"
     if name not in read_catalog():
-        step = "`mtkit corpus list` shows what can be fetched"
+        advice = "`mtkit corpus list` shows what can be fetched"
     raise InputError(
-        f"no corpus {name!r}: neither a directory nor an embedded or fetched corpus ({known}); "
-        f"{step}"
+        f"no corpus {name!r}: neither a directory nor an embedded or fetched corpus ({names}); "
+        f"{advice}"
     )
 
 
@@ -185,7 +185,7 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corp
     if pair is None and (origin := Provenance.read(directory)):
         pair = origin.pair
     train = _read_split(directory, "train", pair)
-    languages = pair or (named(train) if train and _is_one(train.paths) else DEFAULT_PAIR)
+    languages = pair or (named(train) if train and _is_bilingual(train.paths) else DEFAULT_PAIR)
     dev, test = (_read_split(directory, split, languages) for split in SPLITS[1:])
     if train is None and test is not None:
         source, target = test.paths
@@ -217,7 +217,7 @@ def split_files(directory: Path, split: str, pair: tuple[str, str] | None) -> Fi
     ``DEFAULT_PAIR``. Raises InputError if one of two files is missing, and if there is more than
     one bilingual file.
     """
-    both = [path for suffix in SUFFIXES for path in _packed(directory, f"{split}{suffix}")]
+    both = [path for suffix in SUFFIXES for path in _existing(directory, f"{split}{suffix}")]
     names = [f"{split}.{language}" for language in pair or DEFAULT_PAIR]
     source, target = (_closest(directory, split, language) for language in pair or DEFAULT_PAIR)
     files = [path for path in (source, target) if path]
@@ -240,19 +240,19 @@ def split_files(directory: Path, split: str, pair: tuple[str, str] | None) -> Fi
 
 def _closest(directory: Path, split: str, language: str) -> Path | None:
     """Return the file of a split in ``language``, or else in its closest variant."""
-    if exact := _packed(directory, f"{split}.{language}"):
+    if exact := _existing(directory, f"{split}.{language}"):
         return exact[0]
-    found = {path: distance(language, language_of(path)) for path in directory.glob(f"{split}.*")}
-    usable = {path: far for path, far in found.items() if far is not None and language_of(path)}
+    distances = {p: distance(language, language_of(p)) for p in directory.glob(f"{split}.*")}
+    usable = {p: d for p, d in distances.items() if d is not None and language_of(p)}
     return min(sorted(usable), key=usable.__getitem__, default=None)
 
 
-def _packed(directory: Path, name: str) -> list[Path]:
+def _existing(directory: Path, name: str) -> list[Path]:
     """Return the existing files of this name, plain or packed."""
-    return [path for end in ("", *PACKED) if (path := directory / f"{name}{end}").exists()]
+    return [path for suffix in ("", *PACKED) if (path := directory / f"{name}{suffix}").exists()]
 
 
-def _is_one(files: Files) -> bool:
+def _is_bilingual(files: Files) -> bool:
     """Return whether one file holds both languages."""
     return files[0] == files[1]
 
@@ -294,9 +294,9 @@ def languages_of(files: Files, unnamed: tuple[str, str] | None = None) -> tuple[
         if unnamed is not None:
             return unnamed
         stem = Path(unpacked(path)).stem
-        usual = stem if language_of(Path(stem)) else f"{stem}.en"  # news.en for news.en.txt
+        example = stem if language_of(Path(stem)) else f"{stem}.en"  # news.en for news.en.txt
         raise InputError(
-            f"{path}: the file name does not end in a language, as {usual} does; "
+            f"{path}: the file name does not end in a language, as {example} does; "
             "name the languages with --pair, as in --pair en-de"
         )
     return pair
@@ -314,7 +314,7 @@ def refuse_exchanged(option: str, files: Files, pair: tuple[str, str]) -> None:
 
 def check_languages(option: str, files: Files, pair: tuple[str, str]) -> None:
     """Raise InputError if the names of ``files`` clearly end in other languages than ``pair``."""
-    if _is_one(files):
+    if _is_bilingual(files):
         return
     refuse_exchanged(option, files, pair)
     for path, language in zip(files, pair, strict=True):
@@ -340,7 +340,7 @@ def open_corpus(
     check_options(name, train, dev, test)
     languages = None if pair is None else parse_pair(pair)
     files = {k: files_of(f) for k, f in zip(SPLITS, (train, dev, test), strict=True) if f}
-    if languages is None and train and not _is_one(files["train"]):
+    if languages is None and train and not _is_bilingual(files["train"]):
         languages = languages_of(files["train"], unnamed)
     if languages is None and not train and name is None:
         languages = DEFAULT_PAIR
@@ -348,10 +348,10 @@ def open_corpus(
     corpus = _read_text(name, languages, files.pop("train", None), file_format, unnamed)
     _check_names(files, corpus.pair)
     remark(corpus.train.paths, corpus.train.source, corpus.train.target)
-    own = {split: Bitext.read(*of, corpus.pair, file_format) for split, of in files.items()}
-    if "dev" in own:
-        check_dev(own["dev"].source, corpus.train.source)
-    return replace(corpus, dev=own.get("dev", corpus.dev), test=own.get("test", corpus.test))
+    texts = {split: Bitext.read(*paths, corpus.pair, file_format) for split, paths in files.items()}
+    if "dev" in texts:
+        check_dev(texts["dev"].source, corpus.train.source)
+    return replace(corpus, dev=texts.get("dev", corpus.dev), test=texts.get("test", corpus.test))
 
 
 def check_options(name: str | None, train: object, dev: object, test: object) -> None:
@@ -364,9 +364,9 @@ def check_options(name: str | None, train: object, dev: object, test: object) ->
 
 def _check_names(files: Mapping[str, Files], languages: tuple[str, str] | None) -> None:
     """Check every split by ``check_languages``; None: a bilingual file will name the languages."""
-    for split, of in files.items():
+    for split, paths in files.items():
         if languages:
-            check_languages(f"--{split}", of, languages)
+            check_languages(f"--{split}", paths, languages)
 
 
 def _read_text(

@@ -50,32 +50,32 @@ def fetch(
     out, sources = place_of(entry.name), sources_of(entry, place)
     check_space(entry)
     with replacing(out) as scratch:
-        parts = cache_directory() / "downloads"
+        downloads = cache_directory() / "downloads"
         files = {
-            name: _obtain(source, parts / _part_name(source), patience or PATIENCE, progress)
+            name: _obtain(source, downloads / _file_name(source), patience or PATIENCE, progress)
             for name, source in sources.items()
         }
-        room = scratch / "unpacked"
-        room.mkdir()
+        contents = scratch / "unpacked"
+        contents.mkdir()
         try:
-            counts = _write(entry, _texts(entry, files, room), scratch)
+            counts = _write(entry, _texts(entry, files, contents), scratch)
         except InputError as error:  # drop useless downloads; name addresses, not cache files
-            said = str(error).replace(f"{room}{os.sep}", "")
+            message = str(error).replace(f"{contents}{os.sep}", "")
             for name, file in files.items():
-                said = said.replace(str(file), sources[name].address)
-                if file.parent == parts:
+                message = message.replace(str(file), sources[name].address)
+                if file.parent == downloads:
                     file.unlink()
-            raise InputError(said) from None
-        shutil.rmtree(room)
+            raise InputError(message) from None
+        shutil.rmtree(contents)
         hashes = {s.address: verify(files[name], s) for name, s in sources.items()}
-        known = {n: getattr(entry, n) for n in ("name", "title", "licence", "citation", "homepage")}
-        origin = Provenance(
-            **known, languages=entry.languages, files=hashes, pairs=counts, splits=entry.splits()
+        about = {n: getattr(entry, n) for n in ("name", "title", "licence", "citation", "homepage")}
+        provenance = Provenance(
+            **about, languages=entry.languages, files=hashes, pairs=counts, splits=entry.splits()
         )
-        text = json.dumps(origin.as_dict(), ensure_ascii=False, indent=2) + "\n"
+        text = json.dumps(provenance.as_dict(), ensure_ascii=False, indent=2) + "\n"
         (scratch / PROVENANCE).write_text(text, encoding="utf-8")
     for file in files.values():
-        if file.parent == parts:
+        if file.parent == downloads:
             file.unlink()
     return out
 
@@ -85,17 +85,17 @@ def fetch(
 
 def sources_of(entry: Entry, place: str | None = None) -> dict[str, Source]:
     """Return name → source of the corpus's files. Raises InputError for a bad ``place``."""
-    most = MANY_TIMES * entry.download + SMALL
+    max_bytes = MANY_TIMES * entry.download + SMALL
     if entry.sacrebleu:
-        data = _test_set(entry)
-        [address], [md5] = data.data, data.md5
+        dataset = _test_set(entry)
+        [address], [md5] = dataset.data, dataset.md5
         base, _, name = address.rpartition("/")
-        return {name: Source(_address(f"{base}/", name, place, True), most=most, md5=md5)}
+        return {name: Source(_address(f"{base}/", name, place, True), most=max_bytes, md5=md5)}
     names = entry.files()
     return {
         name: Source(
             _address(entry.address, name, place, len(names) == 1),
-            entry.bytes.get(name, 0), most, entry.sha256.get(name, ""),
+            entry.bytes.get(name, 0), max_bytes, entry.sha256.get(name, ""),
         )
         for name in names
     }  # fmt: skip
@@ -123,12 +123,12 @@ def _address(base: str, name: str, place: str | None, only: bool) -> str:
 
 def check_space(entry: Entry) -> None:
     """Raise WorkError if the disk of the cache has too little space for the corpus."""
-    need, where = space_needed(entry), cache_directory().absolute()
-    while not where.exists():
-        where = where.parent
-    if (free := shutil.disk_usage(where).free) < need:
+    needed, cache = space_needed(entry), cache_directory().absolute()
+    while not cache.exists():
+        cache = cache.parent
+    if (free := shutil.disk_usage(cache).free) < needed:
         raise WorkError(
-            f"{where}: {free / 1e6:,.0f} MB free, but {entry.name} needs {need / 1e6:,.0f} MB; "
+            f"{cache}: {free / 1e6:,.0f} MB free, but {entry.name} needs {needed / 1e6:,.0f} MB; "
             "set MTKIT_CACHE to another directory"
         )
 
@@ -138,18 +138,18 @@ def space_needed(entry: Entry) -> int:
     return entry.download + 2 * entry.unpacked
 
 
-def _part_name(source: Source) -> str:
+def _file_name(source: Source) -> str:
     """Name of a download in the cache, distinct for every address."""
     digest = hashlib.sha256(source.address.encode()).hexdigest()[:12]
     name = re.sub(r"[^\w.-]", "_", source.address.rpartition("/")[2])  # Windows forbids "?"
     return f"{digest}-{name}"
 
 
-def _obtain(source: Source, to: Path, patience: Patience, progress: Progress) -> Path:
+def _obtain(source: Source, cached: Path, patience: Patience, progress: Progress) -> Path:
     """Return the complete, verified file: a local one, an earlier download, or a new one."""
-    path = to if is_url(source.address) else Path(source.address)
-    if path == to and not to.exists():
-        download(source, to, patience, progress)
+    path = cached if is_url(source.address) else Path(source.address)
+    if path == cached and not cached.exists():
+        download(source, cached, patience, progress)
     else:
         verify(path, source)
     return path
@@ -158,22 +158,22 @@ def _obtain(source: Source, to: Path, patience: Patience, progress: Progress) ->
 # --- what its texts are
 
 
-def _texts(entry: Entry, files: Mapping[str, Path], room: Path) -> dict[str, Pairs]:
-    """Return the pairs of each split, or of ``all``; unpack members of archives into ``room``."""
+def _texts(entry: Entry, files: Mapping[str, Path], contents: Path) -> dict[str, Pairs]:
+    """Return the pairs of each split, or of ``all``; unpack archive members into ``contents``."""
     if entry.sacrebleu:
         [archive] = files.values()
-        return {"test": partial(_read_lines, *_test_files(entry, archive, room))}
-    wanted = dict[str, dict[str, Path]]()  # archive → member → where to unpack it
+        return {"test": partial(_read_lines, *_test_files(entry, archive, contents))}
+    to_unpack = dict[str, dict[str, Path]]()  # archive → member → where to unpack it
     texts = dict[str, list[Path]]()
     for split, names in entry.texts().items():
         for name in names:
             file, _, member = name.partition(MEMBER)
             path = files[file]
             if member:
-                path = room / file / member
-                wanted.setdefault(file, {})[member] = path
+                path = contents / file / member
+                to_unpack.setdefault(file, {})[member] = path
             texts.setdefault(split, []).append(path)
-    for file, members in wanted.items():
+    for file, members in to_unpack.items():
         if not is_archive(file):
             raise InputError(f"{entry.name}: {file} is not an archive that mtkit can unpack")
         take_out(files[file], members, MANY_TIMES * entry.unpacked + SMALL)
@@ -242,24 +242,24 @@ def _test_set(entry: Entry) -> Any:
     """
     from sacrebleu.dataset import DATASETS
 
-    known = DATASETS.get(entry.sacrebleu)
-    if known is None or "-".join(entry.languages) not in known.langpairs:
+    dataset = DATASETS.get(entry.sacrebleu)
+    if dataset is None or "-".join(entry.languages) not in dataset.langpairs:
         pair = " → ".join(entry.languages)
         raise InputError(f"{entry.name}: sacreBLEU has no test set {entry.sacrebleu} for {pair}")
-    if not (known.data and known.md5 and len(known.data) == len(known.md5) == 1):
+    if not (dataset.data and dataset.md5 and len(dataset.data) == len(dataset.md5) == 1):
         raise InputError(f"{entry.name}: {entry.sacrebleu} is not one file with a checksum")
-    return copy.copy(known)
+    return copy.copy(dataset)
 
 
-def _test_files(entry: Entry, archive: Path, room: Path) -> tuple[Path, Path]:
+def _test_files(entry: Entry, archive: Path, contents: Path) -> tuple[Path, Path]:
     """Return source and first reference of a test set, extracted from its archive by sacreBLEU."""
-    data, pair = _test_set(entry), "-".join(entry.languages)
-    listed = data.langpairs[pair]
-    members = [listed["path"]] if isinstance(listed, dict) else listed
-    take_out(archive, {m: room / m for m in members}, MANY_TIMES * entry.unpacked + SMALL)
-    data.maybe_download = lambda: None  # the files that it reads are unpacked above
-    data._rawdir, data._outdir = str(room), str(room)
-    return Path(data.get_source_file(pair)), Path(data.get_reference_files(pair)[0])
+    dataset, pair = _test_set(entry), "-".join(entry.languages)
+    files = dataset.langpairs[pair]
+    members = [files["path"]] if isinstance(files, dict) else files
+    take_out(archive, {m: contents / m for m in members}, MANY_TIMES * entry.unpacked + SMALL)
+    dataset.maybe_download = lambda: None  # the files that it reads are unpacked above
+    dataset._rawdir, dataset._outdir = str(contents), str(contents)
+    return Path(dataset.get_source_file(pair)), Path(dataset.get_reference_files(pair)[0])
 
 
 # --- what is written
@@ -273,7 +273,7 @@ def _write(entry: Entry, texts: Mapping[str, Pairs], scratch: Path) -> dict[str,
     counts = dict[str, int]()
     with ExitStack() as stack:
         files = dict[str, Any]()
-        for split, pair in _assigned(entry, texts):
+        for split, pair in _pairs_with_splits(entry, texts):
             if split not in files:
                 paths = [scratch / f"{split}.{language}" for language in entry.languages]
                 files[split] = [stack.enter_context(path.open("wb")) for path in paths]
@@ -286,7 +286,7 @@ def _write(entry: Entry, texts: Mapping[str, Pairs], scratch: Path) -> dict[str,
     return {split: counts[split] for split in SPLITS if split in counts}
 
 
-def _assigned(entry: Entry, texts: Mapping[str, Pairs]) -> Iterable[tuple[str, Pair]]:
+def _pairs_with_splits(entry: Entry, texts: Mapping[str, Pairs]) -> Iterable[tuple[str, Pair]]:
     """Return (split, pair) for every pair; the split is the official one or a drawn one."""
     if not entry.all:
         return ((split, pair) for split, pairs in texts.items() for pair in pairs())

@@ -97,13 +97,13 @@ class Glossary:
         for term in terms:
             source, target = tuple(tokenize(term.source)), tuple(tokenize(term.target))
             _check_not_empty(term, source, target)
-            if too_long := _too_long(term, source, target):
-                left_out, refusal = left_out + 1, refusal or too_long
+            if error := _length_error(term, source, target):
+                left_out, refusal = left_out + 1, refusal or error
                 if not term.foreign:
-                    raise InputError(too_long)
+                    raise InputError(error)
                 continue
-            ways = entries.setdefault(source, [])
-            ways += [] if target in ways else [target]
+            translations = entries.setdefault(source, [])
+            translations += [] if target in translations else [target]
         if refusal and not entries:
             raise InputError(refusal)
         return cls(entries, inflected, left_out)
@@ -115,13 +115,13 @@ class Glossary:
         """
         matches = []
         for start, end in self._spans(words):
-            ways = dict[Words, None]()
+            choices = dict[Words, None]()
             for source in self._sources(words, start, end):
-                asked = self.entries[source]
-                ways |= dict.fromkeys(asked)
-                if _is_capital(words, start) and source[0][:1].islower():
-                    ways |= dict.fromkeys((_capital(first), *rest) for first, *rest in asked)
-            matches.append((start, end, list(ways)))
+                targets = self.entries[source]
+                choices |= dict.fromkeys(targets)
+                if _has_sentence_capital(words, start) and source[0][:1].islower():
+                    choices |= dict.fromkeys((_capital(first), *rest) for first, *rest in targets)
+            matches.append((start, end, list(choices)))
         return matches
 
     def note_left_out(self, path: Path) -> None:
@@ -142,20 +142,20 @@ class Glossary:
         return f"{compliance}; {unmatched:,} of {total:,} entries matched nothing"
 
     def _spans(self, words: Sequence[str]) -> list[tuple[int, int]]:
-        exact = _longest(words, self.entries)
+        exact = _longest_spans(words, self.entries)
         if not self.inflected:
             return exact
         spans, begin = list[tuple[int, int]](), 0
         for start, end in [*exact, (len(words), len(words))]:
-            within = _longest(_stems(words[begin:start]), self._by_stems)
-            spans += [(begin + i, begin + j) for i, j in within]
+            inexact = _longest_spans(_stems(words[begin:start]), self._by_stems)
+            spans += [(begin + i, begin + j) for i, j in inexact]
             spans += [(start, end)] * (end > start)
             begin = end
         return spans
 
     def _sources(self, words: Sequence[str], start: int, end: int) -> list[Words]:
         """Return the source phrases that match there: an exact one, else all with these stems."""
-        exact = next((r for r in _readings(words, start, end) if r in self.entries), None)
+        exact = next((v for v in _variants(words, start, end) if v in self.entries), None)
         return [exact] if exact else self._by_stems[_stems(words[start:end])]
 
     @cached_property
@@ -176,12 +176,12 @@ class Glossary:
         sentences = matches = complied = 0
         matched = set[Words]()
         for source, output in zip(sources, outputs, strict=True):
-            places = self.matches(source)
-            matched.update(entry for i, j, _ in places for entry in self._sources(source, i, j))
-            asked = Counter(frozenset(ways) for _, _, ways in places)
-            sentences += bool(asked)
-            matches += asked.total()
-            complied += sum(min(n, _places(ways, output)) for ways, n in asked.items())
+            spans = self.matches(source)
+            matched.update(entry for i, j, _ in spans for entry in self._sources(source, i, j))
+            required = Counter(frozenset(targets) for _, _, targets in spans)
+            sentences += bool(required)
+            matches += required.total()
+            complied += sum(min(n, _hits(targets, output)) for targets, n in required.items())
         return Compliance(sentences, matches, complied, frozenset(matched))
 
 
@@ -191,7 +191,7 @@ def _check_not_empty(term: Term, source: Words, target: Words) -> None:
             raise InputError(f"{term.where}: the {name} phrase is empty")
 
 
-def _too_long(term: Term, source: Words, target: Words) -> str:
+def _length_error(term: Term, source: Words, target: Words) -> str:
     """Return a message on the side with too many tokens; "" for none."""
     for name, words in (("source", source), ("target", target)):
         if len(words) > LONGEST_PHRASE:
@@ -202,27 +202,27 @@ def _too_long(term: Term, source: Words, target: Words) -> str:
     return ""
 
 
-def _longest(words: Sequence[str], phrases: Collection[Words]) -> list[tuple[int, int]]:
+def _longest_spans(words: Sequence[str], phrases: Collection[Words]) -> list[tuple[int, int]]:
     """Return (start, end) of the longest phrases in ``words`` from left to right, disjoint."""
     spans, start = list[tuple[int, int]](), 0
     longest = max(map(len, phrases), default=0)
     while start < len(words):
         ends = range(min(start + longest, len(words)), start, -1)
-        end = next((e for e in ends if any(r in phrases for r in _readings(words, start, e))), None)
+        end = next((e for e in ends if any(v in phrases for v in _variants(words, start, e))), None)
         spans += [(start, end)] if end else []
         start = end or start + 1
     return spans
 
 
-def _readings(words: Sequence[str], start: int, end: int) -> Iterator[Words]:
+def _variants(words: Sequence[str], start: int, end: int) -> Iterator[Words]:
     """Yield the words there, then with a small initial if the capital may be the sentence's."""
     yield tuple(words[start:end])
-    if _is_capital(words, start):
+    if _has_sentence_capital(words, start):
         first = words[start]
         yield (first[0].lower() + first[1:], *words[start + 1 : end])
 
 
-def _is_capital(words: Sequence[str], i: int) -> bool:
+def _has_sentence_capital(words: Sequence[str], i: int) -> bool:
     """Return whether word ``i`` is capitalised and is the first, or follows punctuation."""
     begins = i == 0 or not any(map(str.isalnum, words[i - 1]))
     return begins and words[i][:1].isupper()
@@ -237,10 +237,10 @@ def _stems(words: Sequence[str]) -> Words:
     return tuple(word if is_verbatim(word) else stem(word) for word in words)
 
 
-def _places(ways: frozenset[Words], output: Sequence[str]) -> int:
-    """Return the largest number of disjoint places in ``output`` that hold one of ``ways``."""
+def _hits(targets: frozenset[Words], output: Sequence[str]) -> int:
+    """Return the largest number of disjoint places in ``output`` that hold one of ``targets``."""
     count = begin = 0
     for end in range(1, len(output) + 1):  # the place that ends first leaves most room for others
-        if any(tuple(output[max(begin, end - len(way)) : end]) == way for way in ways):
+        if any(tuple(output[max(begin, end - len(target)) : end]) == target for target in targets):
             count, begin = count + 1, end
     return count

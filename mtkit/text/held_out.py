@@ -25,8 +25,8 @@ def draw(pairs: Iterable[tuple[str, str]], sizes: Mapping[str, int], seed: int) 
     sizes: pairs wanted in each split. Memory: 17 bytes per pair, and more while they are sorted.
     """
     source, target, filled = (np.concatenate(part) for part in zip(*_keys(pairs), strict=True))
-    free = np.flatnonzero(_once(source) & _once(target) & filled)
-    order = np.random.default_rng(seed).permutation(free)
+    eligible = np.flatnonzero(_unrepeated(source) & _unrepeated(target) & filled)
+    order = np.random.default_rng(seed).permutation(eligible)
     split_of, begin = dict[int, str](), 0
     for split, size in sizes.items():
         end = begin + min(size, len(filled) // MOST)
@@ -42,15 +42,15 @@ def _keys(
 
     The last chunk may be empty.
     """
-    left, chunk = iter(pairs), [("", "")]
+    remaining, chunk = iter(pairs), [("", "")]
     while chunk:
-        chunk = list(islice(left, CHUNK))
+        chunk = list(islice(remaining, CHUNK))
         source, target = [x for x, _ in chunk], [y for _, y in chunk]
         filled = [bool(x.strip() and y.strip()) for x, y in chunk]
         yield near(source), near(target), np.array(filled, bool)
 
 
-def _once(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _unrepeated(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which ``keys`` occur exactly once."""
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     return np.asarray(counts[inverse] == 1)

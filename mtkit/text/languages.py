@@ -64,8 +64,8 @@ def language_of(path: Path) -> str:
     if not (code := _CODE.fullmatch(suffix)):
         return ""
     base = code[1].lower()
-    known = base in ISO_639_1 or (stem and len(base) == 3 and base not in _NO_LANGUAGE)
-    return suffix if known else ""
+    is_language = base in ISO_639_1 or (stem and len(base) == 3 and base not in _NO_LANGUAGE)
+    return suffix if is_language else ""
 
 
 def languages_named(source: Path, target: Path) -> tuple[str, str]:

@@ -30,15 +30,15 @@ def decode_lines(data: bytes, name: str, before: int = 0) -> list[str]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        at = error.start
-        line = before + data.count(b"\n", 0, at) + 1
-        column = at - (data.rfind(b"\n", 0, at) + 1) + 1
-        likely = (
+        pos = error.start
+        line = before + data.count(b"\n", 0, pos) + 1
+        column = pos - (data.rfind(b"\n", 0, pos) + 1) + 1
+        encoding = (
             "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "CP1252"
         )
         raise InputError(
-            f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[at]:02x}); convert it first, "
-            f"for instance with iconv -f {likely} -t UTF-8"
+            f"{name}: line {line}, byte {column}: not UTF-8 (0x{data[pos]:02x}); convert it first, "
+            f"for instance with iconv -f {encoding} -t UTF-8"
         ) from None
     lines = text.removesuffix("\n").split("\n") if text else []
     return [line.removesuffix("\r") for line in lines]
@@ -70,17 +70,17 @@ class Lines:
 
     def __init__(self, name: str, read: Callable[[], Iterable[str]]) -> None:
         self.name, self.read, self.total = name, read, 0
-        of = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(digest_size=16)
         for self.total, line in enumerate(read(), 1):
-            of.update(f"{line}\n".encode())
-        self.digest = of.hexdigest()
+            digest.update(f"{line}\n".encode())
+        self.digest = digest.hexdigest()
 
     def __iter__(self) -> Iterator[str]:
-        of = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(digest_size=16)
         for line in islice(self.read(), self.total):  # ignore lines appended since
-            of.update(f"{line}\n".encode())
+            digest.update(f"{line}\n".encode())
             yield line
-        if of.hexdigest() != self.digest:
+        if digest.hexdigest() != self.digest:
             raise InputError(f"{self.name}: changed while it was read; run the command again")
 
 
@@ -96,8 +96,8 @@ class Texts(Sequence[str]):
     """
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
-        self.data, self.begin, rest = bytearray(), array("q", [0]), iter(lines)
-        while block := [line.encode("utf-8", "surrogatepass") for line in islice(rest, BLOCK)]:
+        self.data, self.begin, remaining = bytearray(), array("q", [0]), iter(lines)
+        while block := [line.encode("utf-8", "surrogatepass") for line in islice(remaining, BLOCK)]:
             self.data += b"".join(block)
             ends = accumulate(map(len, block), initial=self.begin.pop())
             self.begin += array("q", ends)
@@ -129,7 +129,7 @@ class Texts(Sequence[str]):
 
 def _decoded(path: Path) -> Iterator[str]:
     """Yield the lines of a plain or packed file; only a block of them is in memory."""
-    rest, before = unpacked(path), 0
-    while block := list(islice(rest, BLOCK)):
+    byte_lines, before = unpacked(path), 0
+    while block := list(islice(byte_lines, BLOCK)):
         yield from decode_lines(b"".join(block), str(path), before)
         before += len(block)

@@ -58,28 +58,28 @@ def cut(words: Sequence[str], sizes: Sequence[int], longest: int) -> list[Span]:
     spans: list[Span] = []
     start = end = 0
     while start < len(words):
-        room, end = longest - sizes[start], start + 1
-        while end < len(words) and sizes[end] <= room:
-            room -= sizes[end]
+        space, end = longest - sizes[start], start + 1
+        while end < len(words) and sizes[end] <= space:
+            space -= sizes[end]
             end += 1
         if end < len(words):
             breaks = product((SENTENCE_ENDS, COMMAS), range(end, start, -1))
-            end = next((at for marks, at in breaks if _ends_with(marks, words, at)), end)
+            end = next((i for marks, i in breaks if _ends_with(marks, words, i)), end)
         spans.append((start, end))
         start = end
     return spans
 
 
-def _ends_with(marks: frozenset[str], words: Sequence[str], at: int) -> bool:
-    """Return whether a mark, perhaps with a closing quote or bracket, ends just before word ``at``.
+def _ends_with(marks: frozenset[str], words: Sequence[str], i: int) -> bool:
+    """Return whether a mark, perhaps with a closing quote or bracket, ends just before word ``i``.
 
     A mark joined to the next word does not count: the text has no space there, as in "a.b".
     """
-    last, following = words[at - 1], words[at]
+    last, following = words[i - 1], words[i]
     if last.endswith(JOINER) or following.startswith(JOINER):
         return False
-    if at > 1 and last.startswith(JOINER) and last.strip(JOINER) in CLOSERS:
-        last = words[at - 2]
+    if i > 1 and last.startswith(JOINER) and last.strip(JOINER) in CLOSERS:
+        last = words[i - 2]
     return last.strip(JOINER) in marks
 
 
@@ -90,10 +90,10 @@ def join(
     if len(pieces) == 1:
         return list(pieces[0])
     by_text: dict[str, Hypothesis] = {}  # different pieces may join to the same text
-    for score, places in best_sums([[h.score for h in piece] for piece in pieces], k):
-        parts = [piece[i] for piece, i in zip(pieces, places, strict=True)]
-        whole = _concatenate(parts, spans, score, detokenize)
-        by_text.setdefault(whole.text, whole)
+    for score, indices in best_sums([[h.score for h in piece] for piece in pieces], k):
+        parts = [piece[i] for piece, i in zip(pieces, indices, strict=True)]
+        joined = _concatenate(parts, spans, score, detokenize)
+        by_text.setdefault(joined.text, joined)
     return list(by_text.values())
 
 
@@ -108,12 +108,12 @@ def best_sums(rows: Sequence[Sequence[float]], k: int) -> list[tuple[float, list
     """
     best: list[tuple[float, list[int]]] = [(0.0, [])]
     for row in rows:
-        grown = (
-            (total + row[j], [*places, j])
-            for i, (total, places) in enumerate(best)
+        extended = (
+            (total + row[j], [*indices, j])
+            for i, (total, indices) in enumerate(best)
             for j in range(min(len(row), k // (i + 1)))
         )
-        best = nlargest(k, grown, key=itemgetter(0))
+        best = nlargest(k, extended, key=itemgetter(0))
     return best
 
 

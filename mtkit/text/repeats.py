@@ -36,9 +36,9 @@ def near(lines: Sequence[str]) -> Int64:
         data = _PUNCTUATION.sub(b"", data)
     data = _ZEROS.sub(b"0", data.translate(_DIGITS, _DELETED))
     parts = data.split(b"\n") if lines else []
-    nothing = hash(b"")
+    empty_hash = hash(b"")
     keys = np.fromiter(map(hash, parts), np.int64, len(parts))
-    for row in np.flatnonzero(keys == nothing).tolist():
+    for row in np.flatnonzero(keys == empty_hash).tolist():
         keys[row] = hash(lines[row])
     return keys
 

@@ -28,7 +28,7 @@ XML, JSON = "XML", "JSON"
 TSV, CSV = "a table with TABs (TSV)", "a table with commas (CSV)"
 _ROOTS = (("tmx", "<tmx"), ("xliff", "<xliff"))
 # Control characters except TAB, other line separators, a BOM inside, U+FFFD, ``|||``.
-_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffd]|\\|\\|\\|")
+_DAMAGED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffd]|\\|\\|\\|")
 _XML = re.compile(
     r"<(\?xml|!doctype|(tmx|xliff|tei|srcset|refset|tstset|mteval)\b|html\b(?!.*</html>))", re.I
 )
@@ -45,21 +45,21 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
     first = list(islice(((n, line) for n, line in numbered if line), FIRST))
     start = [line for _, line in first]
     if kind := _format(Path(unpacked(path)).suffix.lower(), start):
-        known = format_of(path) or _bilingual(kind, start)
-        how = f", or this file alone, as in --train {path.name}" if known else ""
-        how += f" --format {known}" if known and not format_of(path) else ""
+        file_format = format_of(path) or _bilingual_format(kind, start)
+        advice = f", or this file alone, as in --train {path.name}" if file_format else ""
+        advice += f" --format {file_format}" if file_format and not format_of(path) else ""
         raise InputError(
             f"{path}: line {first[0][0]}: this is {kind}; expected plain text, one sentence a line "
-            f"in two files of equal length{how}"
+            f"in two files of equal length{advice}"
         )
 
 
 def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
     """Warn if more than 10 % of the source lines of the dev set are in the training text."""
-    known = {*dev}.intersection(train)
-    if (seen := sum(line in known for line in dev)) > SEEN * len(dev):
+    repeated = {*dev}.intersection(train)
+    if (n_repeated := sum(line in repeated for line in dev)) > SEEN * len(dev):
         note(
-            f"warning: {seen:,} of {len(dev):,} dev lines are in the training text; "
+            f"warning: {n_repeated:,} of {len(dev):,} dev lines are in the training text; "
             "tuning on them overfits"
         )
 
@@ -69,46 +69,46 @@ def remark(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str
     blank = []
     if "" in source or "" in target:
         blank = [n for n, pair in enumerate(zip(source, target, strict=True), 1) if "" in pair]
-    odd = sorted({*_odd(source), *_odd(target)})
-    said = [
-        f"{what} in {len(lines):,} of {len(source):,} pairs (first: line {lines[0]:,})"
-        for lines, what in (
-            (odd, "control characters, U+FFFD or |||"),
+    damaged = sorted({*_damaged(source), *_damaged(target)})
+    remarks = [
+        f"{defect} in {len(lines):,} of {len(source):,} pairs (first: line {lines[0]:,})"
+        for lines, defect in (
+            (damaged, "control characters, U+FFFD or |||"),
             (blank, "no text on a side"),
         )
         if lines
     ]
-    if said:
+    if remarks:
         files = " ".join(map(str, dict.fromkeys(paths)))
-        note(f"note: {files}: {'; '.join(said)}; see `mtkit corpus check {files}`")
+        note(f"note: {files}: {'; '.join(remarks)}; see `mtkit corpus check {files}`")
 
 
-def _odd(lines: Sequence[str]) -> list[int]:
-    """Return the numbers of lines in which ``_ODD`` matches; a fast test skips clean blocks."""
-    found, rest = list[int](), iter(enumerate(lines, 1))
-    while block := list(islice(rest, BLOCK)):
+def _damaged(lines: Sequence[str]) -> list[int]:
+    """Return the numbers of lines in which ``_DAMAGED`` matches; a fast test skips clean blocks."""
+    numbers, remaining = list[int](), iter(enumerate(lines, 1))
+    while block := list(islice(remaining, BLOCK)):
         text = " ".join(line for _, line in block).replace("\xa0", " ").replace("\t", " ")
         if not text.isprintable() or "\ufffd" in text or "|||" in text:
-            found += [n for n, line in block if _ODD.search(line)]
-    return found
+            numbers += [n for n, line in block if _DAMAGED.search(line)]
+    return numbers
 
 
 def _format(suffix: str, lines: Sequence[str]) -> str | None:
     """Return the format that the first non-blank lines show; None for plain text."""
     tabs = [line.count("\t") for line in lines]
-    usual = max(tabs, key=tabs.count)
+    mode = max(tabs, key=tabs.count)
     if _XML.match(lines[0]) or _nearly_all([bool(_TAGGED.fullmatch(line)) for line in lines]):
         return XML
     if lines[0] in ("{", "[") or all(map(_is_object, lines)):
         return JSON
-    if suffix == ".tsv" or _nearly_all([n == usual > 0 for n in tabs]):
+    if suffix == ".tsv" or _nearly_all([n == mode > 0 for n in tabs]):
         return TSV
     if suffix == ".csv" or _nearly_all([_CSV.fullmatch(line) is not None for line in lines]):
         return CSV
     return None
 
 
-def _bilingual(kind: str, lines: Sequence[str]) -> str:
+def _bilingual_format(kind: str, lines: Sequence[str]) -> str:
     """Return the format of ``formats`` that may read this kind of file; "" for none."""
     if kind == XML:
         return next((name for name, root in _ROOTS if any(root in line for line in lines)), "")
@@ -122,9 +122,9 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _nearly_all(of_lines: Sequence[bool]) -> bool:
+def _nearly_all(flags: Sequence[bool]) -> bool:
     """Return whether at least ``NEARLY_ALL`` are true; False for one line alone."""
-    return len(of_lines) > 1 and sum(of_lines) >= NEARLY_ALL * len(of_lines)
+    return len(flags) > 1 and sum(flags) >= NEARLY_ALL * len(flags)
 
 
 def check_sides(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str]) -> None:
@@ -138,15 +138,15 @@ def check_sides(paths: tuple[Path, Path], source: Sequence[str], target: Sequenc
     numbered = enumerate(zip(source, target, strict=True), 1)
     pairs = [(n, s, t) for n, (s, t) in numbered if s.strip() or t.strip()]
     same = [n for n, s, t in pairs if s == t]
-    one = paths[0] == paths[1]
-    both = f"the sides of {paths[0]}" if one else f"{paths[0]} and {paths[1]}"
-    texts = len(pairs) >= MANY or any(len(s.split()) > NAME for s in source)
-    linked = not one and paths[0].resolve() == paths[1].resolve()
-    if len(same) == len(pairs) and (texts or linked):
-        what = "choose two languages with --pair" if one else "name a file of each language"
-        raise InputError(f"{both} are the same, line by line; {what}")
+    single = paths[0] == paths[1]
+    names = f"the sides of {paths[0]}" if single else f"{paths[0]} and {paths[1]}"
+    is_text = len(pairs) >= MANY or any(len(s.split()) > NAME for s in source)
+    linked = not single and paths[0].resolve() == paths[1].resolve()
+    if len(same) == len(pairs) and (is_text or linked):
+        advice = "choose two languages with --pair" if single else "name a file of each language"
+        raise InputError(f"{names} are the same, line by line; {advice}")
     if len(pairs) >= MANY and 2 * len(same) >= len(pairs):
         note(
-            f"warning: {both} are the same in {len(same):,} of {len(pairs):,} "
+            f"warning: {names} are the same in {len(same):,} of {len(pairs):,} "
             f"lines ({len(same) / len(pairs):.0%}), first in line {same[0]}"
         )

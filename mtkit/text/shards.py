@@ -62,9 +62,9 @@ class Shards:
 
     def side(self, name: str, k: int) -> Side:
         """Read the side ``name``, one of ``SIDES``, of shard ``k``."""
-        place = self.directory / name
-        begin = load(place / "begin.npy", self.begin[k], self.begin[k + 1] + 1)
-        words = load(place / "words.npy", int(begin[0]), int(begin[-1]))
+        path = self.directory / name
+        begin = load(path / "begin.npy", self.begin[k], self.begin[k + 1] + 1)
+        words = load(path / "words.npy", int(begin[0]), int(begin[-1]))
         return Side(words, begin - begin[0], int(begin[0]))
 
     def mapped(self, name: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -91,32 +91,32 @@ class Sentences:
             words = self.text.vocabulary(name).words
             for k in range(len(self.text)):
                 side = self.text.side(name, k)
-                spelled = [words[i] for i in side.words.tolist()]
-                yield from (spelled[a:b] for a, b in pairwise(side.begin.tolist()))
+                tokens = [words[i] for i in side.words.tolist()]
+                yield from (tokens[a:b] for a, b in pairwise(side.begin.tolist()))
 
 
 def write(directory: Path, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Shards:
     """Write tokenised sentence pairs, in one pass; words are numbered by first appearance."""
-    ids = [_numbers() for _ in SIDES]
+    ids = [_word_ids() for _ in SIDES]
     with ExitStack() as stack:
         files = []
         for side in SIDES:
-            place = directory / side
-            place.mkdir(parents=True, exist_ok=True)
-            words = stack.enter_context(ArrayFile(place / "words.npy", np.int32))
-            begin = stack.enter_context(ArrayFile(place / "begin.npy", np.int64))
+            path = directory / side
+            path.mkdir(parents=True, exist_ok=True)
+            words = stack.enter_context(ArrayFile(path / "words.npy", np.int32))
+            begin = stack.enter_context(ArrayFile(path / "begin.npy", np.int64))
             begin.append(np.zeros(1, np.int64))
             files.append((words, begin))
-        rest = iter(pairs)
-        while block := list(islice(rest, BLOCK)):
-            for (words, begin), known, sentences in zip(
+        remaining = iter(pairs)
+        while block := list(islice(remaining, BLOCK)):
+            for (words, begin), id_of, sentences in zip(
                 files, ids, zip(*block, strict=True), strict=True
             ):
                 begin.append(words.length + np.cumsum(np.fromiter(map(len, sentences), np.int64)))
-                numbers = map(known.__getitem__, chain.from_iterable(sentences))
+                numbers = map(id_of.__getitem__, chain.from_iterable(sentences))
                 words.append(np.fromiter(numbers, np.int32))
-    for side, known in zip(SIDES, ids, strict=True):
-        Vocabulary(list(known)[len(SPECIALS) :]).save(directory / f"{side}.json")
+    for side, id_of in zip(SIDES, ids, strict=True):
+        Vocabulary(list(id_of)[len(SPECIALS) :]).save(directory / f"{side}.json")
     text = _cut(directory, (len(ids[0]), len(ids[1])))
     saved = {"begin": text.begin, "sizes": text.sizes, "tokens": text.tokens}
     (directory / "shards.json").write_text(json.dumps(saved), encoding="utf-8")
@@ -135,7 +135,7 @@ def of(text: Bitext, tokenizer: WordTokenizer, stages: Stages) -> Shards:
     return read(stages.once("text", lambda into: write(into, zip(*sides, strict=True))))
 
 
-def _numbers() -> defaultdict[str, int]:
+def _word_ids() -> defaultdict[str, int]:
     """Return ids by word: a new word gets the next id, one spelled like a special symbol UNK."""
     specials = dict.fromkeys(SPECIALS, UNK)
     return defaultdict(count(len(SPECIALS)).__next__, specials)
@@ -147,6 +147,6 @@ def _cut(directory: Path, sizes: tuple[int, int]) -> Shards:
     words = begins[0] + begins[1]
     total, pairs = int(words[-1]), len(words) - 1
     shards = max(1, -(-total // LARGEST))
-    inner = np.searchsorted(words, np.linspace(0, total, shards + 1)[1:-1])
-    ends = sorted({0, *inner.tolist(), pairs})
+    borders = np.searchsorted(words, np.linspace(0, total, shards + 1)[1:-1])
+    ends = sorted({0, *borders.tolist(), pairs})
     return Shards(directory, tuple(ends), sizes, (int(begins[0][-1]), int(begins[1][-1])))

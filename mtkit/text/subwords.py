@@ -77,13 +77,13 @@ class Subwords:
 
     def characters(self, word: str) -> list[int]:
         """Return the character ids of a word before any merge; ``UNK`` for an unseen character."""
-        spelled = [*word[:-1], word[-1] + END_OF_WORD]
-        return [UNK if (i := self._id(c)) < len(SPECIALS) else i for c in spelled]
+        letters = [*word[:-1], word[-1] + END_OF_WORD]
+        return [UNK if (i := self._id(c)) < len(SPECIALS) else i for c in letters]
 
     def merges(self) -> list[tuple[int, int, int]]:
         """Return the ids of a, b and ab for each merge a + b → ab, in the order learnt."""
-        learnt = json.loads(self._tokenizer.to_str())["model"]["merges"]
-        return [(self._id(a), self._id(b), self._id(a + b)) for a, b in learnt]
+        pairs = json.loads(self._tokenizer.to_str())["model"]["merges"]
+        return [(self._id(a), self._id(b), self._id(a + b)) for a, b in pairs]
 
     def _id(self, piece: str) -> int:
         number: int | None = self._tokenizer.token_to_id(piece)
@@ -91,13 +91,13 @@ class Subwords:
 
     def decode(self, ids: Sequence[int], unknown: Sequence[str] = ()) -> list[str]:
         """Return the word tokens that ``ids`` spell, the k-th unknown piece as ``unknown[k]``."""
-        words, copied = [], iter(unknown)
-        for part in self.words(ids):
-            own = [ids[k] for k in part]
-            if own == [UNK]:
-                words.append(next(copied, SPECIALS[UNK]))
+        words, copies = [], iter(unknown)
+        for indices in self.words(ids):
+            piece_ids = [ids[k] for k in indices]
+            if piece_ids == [UNK]:
+                words.append(next(copies, SPECIALS[UNK]))
             else:
-                words.append("".join(self.pieces[i] for i in own).removesuffix(END_OF_WORD))
+                words.append("".join(self.pieces[i] for i in piece_ids).removesuffix(END_OF_WORD))
         return words
 
     def words(self, ids: Sequence[int]) -> list[list[int]]:
@@ -115,10 +115,10 @@ class Subwords:
             else:
                 words.append([k])
             unfinished = i != UNK and not self.pieces[i].endswith(END_OF_WORD)
-        nothing = "", END_OF_WORD  # pieces that spell no word
+        empty = "", END_OF_WORD  # pieces that spell no word
         return [
-            part for part in words
-            if any(ids[k] == UNK or self.pieces[ids[k]] not in nothing for k in part)
+            indices for indices in words
+            if any(ids[k] == UNK or self.pieces[ids[k]] not in empty for k in indices)
         ]  # fmt: skip
 
     def save(self, path: Path) -> None:
@@ -138,18 +138,18 @@ class Subwords:
         if not isinstance(vocabulary, dict) or not isinstance(merges, list):
             raise damaged(path, "vocabulary or merges missing")
         check_words(path, list(vocabulary))
-        numbered = {i for i in vocabulary.values() if type(i) is int}
-        if numbered != set(range(len(vocabulary))):
+        ids = {i for i in vocabulary.values() if type(i) is int}
+        if ids != set(range(len(vocabulary))):
             raise damaged(path, "ids are not consecutive numbers from 0")
         if [vocabulary.get(special) for special in SPECIALS] != list(range(len(SPECIALS))):
             raise damaged(path, f"the first pieces must be {', '.join(SPECIALS)}")
         pairs = [tuple(merge) if isinstance(merge, list) else () for merge in merges]
-        if not all(_makes(pair, vocabulary) for pair in pairs):
+        if not all(_is_merge(pair, vocabulary) for pair in pairs):
             raise damaged(path, "a merge of unknown pieces")
         return cls(_tokenizer(vocab=vocabulary, merges=pairs))
 
 
-def _makes(pair: tuple[Any, ...], vocabulary: dict[str, int]) -> bool:
+def _is_merge(pair: tuple[Any, ...], vocabulary: dict[str, int]) -> bool:
     """Return whether ``pair`` is two pieces of the vocabulary that make a third one."""
     is_pair = len(pair) == 2 and all(isinstance(piece, str) for piece in pair)
     return is_pair and vocabulary.keys() >= {*pair, "".join(pair)}

@@ -38,14 +38,14 @@ def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
     term in these languages.
     """
     wanted = None if languages is None or _UNNAMED & set(languages) else languages
-    read, form = READERS.get(Path(unpacked(path)).suffix.lower(), LINES)
+    read, hint = READERS.get(Path(unpacked(path)).suffix.lower(), LINES)
     terms = list(read(path, wanted))
     if not terms:
-        raise InputError(f"{path}: no entry; {form}")
+        raise InputError(f"{path}: no entry; {hint}")
     return terms
 
 
-def _of_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
+def _read_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
     """Yield the terms of TAB-separated lines.
 
     Blank lines and lines that begin with # are skipped. So is a first line with the words source
@@ -67,7 +67,7 @@ def _of_lines(path: Path, wanted: Pair | None) -> Iterator[Term]:
             yield Term(where, source, target)
 
 
-def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
+def _read_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
     """Yield the terms of CSV rows.
 
     Blank rows are skipped; rows that lack one of the two texts are left out and counted. A first
@@ -80,8 +80,8 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
     for number, row in _rows(path):
         where = f"{path}: line {number}"
         if columns is None:
-            if named := header(row, wanted or (), path, number) or _called(row, wanted):
-                columns = _columns(named, wanted, where)
+            if column_of := header(row, wanted or (), path, number) or _named_columns(row, wanted):
+                columns = _columns(column_of, wanted, where)
                 continue
             columns, exactly_two = (0, 1), True
         if len(row) <= max(columns) or (exactly_two and len(row) > 2):
@@ -102,18 +102,18 @@ def _of_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
         note(f"{path}: {rows} lack a term in one language; left out (line {lines})")
 
 
-def _called(row: Sequence[str], wanted: Pair | None) -> dict[str, int]:
+def _named_columns(row: Sequence[str], wanted: Pair | None) -> dict[str, int]:
     """Return language → column if a row names both wanted languages, as in English;German."""
     codes = [language_called(cell) for cell in row]
-    places = {name: codes.index(base(name)) for name in wanted or () if base(name) in codes}
-    return places if len(places) == 2 else {}
+    columns = {name: codes.index(base(name)) for name in wanted or () if base(name) in codes}
+    return columns if len(columns) == 2 else {}
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (number of its first line, row) for each row of a CSV file that is not blank."""
     lines = [f"{line}\n" for line in iterate_lines(path)]
-    mark, first = _mark(lines)
-    rows = csv.reader(lines[first:], delimiter=mark, strict=True)
+    delimiter, first = _delimiter(lines)
+    rows = csv.reader(lines[first:], delimiter=delimiter, strict=True)
     begin = first + 1
     try:
         for row in rows:
@@ -127,25 +127,25 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def _mark(lines: Sequence[str]) -> tuple[str, int]:
+def _delimiter(lines: Sequence[str]) -> tuple[str, int]:
     """Return the delimiter of cells, and the index of the first line with a row.
 
     A spreadsheet may name it in a line ``sep=;``. Else it is the delimiter by which all rows have
     equally many cells. Semicolons are common where the comma is the decimal separator.
     """
-    if lines and (said := re.fullmatch(r"sep=(.)\s*", lines[0])):
-        return said[1], 1
-    for mark in ",;":
-        widths = {len(row) for row in csv.reader(lines, delimiter=mark) if any(row)}
+    if lines and (declared := re.fullmatch(r"sep=(.)\s*", lines[0])):
+        return declared[1], 1
+    for delimiter in ",;":
+        widths = {len(row) for row in csv.reader(lines, delimiter=delimiter) if any(row)}
         if len(widths) == 1 and widths != {1}:
-            return mark, 0
+            return delimiter, 0
     first = next(filter(str.strip, lines), "")
     return ";" if ";" in first and "," not in first else ",", 0
 
 
-def _columns(named: dict[str, int], wanted: Pair | None, where: str) -> tuple[int, int]:
-    """Return the columns of source and target among ``named``. Raises InputError if unclear."""
-    names = tuple(named)
+def _columns(column_of: dict[str, int], wanted: Pair | None, where: str) -> tuple[int, int]:
+    """Return the columns of source and target among ``column_of``. Raises InputError if unclear."""
+    names = tuple(column_of)
     if wanted is None and len(names) > 2:
         raise InputError(
             f"{where}: more than two languages: {', '.join(names)}; keep two columns, as the "
@@ -157,25 +157,25 @@ def _columns(named: dict[str, int], wanted: Pair | None, where: str) -> tuple[in
             f"{where}: no columns for {' and '.join(wanted or ())}, found {', '.join(names)}; "
             "name the columns source and target, or by these languages"
         )
-    return named[keys[0]], named[keys[1]]
+    return column_of[keys[0]], column_of[keys[1]]
 
 
-def _of_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
+def _read_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
     """Yield each source term of a concept with each of its target terms.
 
     Target terms that the termbase says to avoid are left out, as are concepts that lack a language;
     these are counted.
     """
     concepts = list(tbx.read(path))
-    seen = Counter(language for concept in concepts for language in concept)
-    spoken = ", ".join(f"{name} ({n:,} concepts)" for name, n in seen.items()) or "no terms"
+    counts = Counter(language for concept in concepts for language in concept)
+    contents = ", ".join(f"{name} ({n:,} concepts)" for name, n in counts.items()) or "no terms"
     if wanted is None:
-        if len(seen) != 2:
+        if len(counts) != 2:
             raise InputError(
                 f"{path}: expected terms of two languages, as the systems do not name theirs; "
-                f"found {spoken}"
+                f"found {contents}"
             )
-        source, target = seen
+        source, target = counts
         wanted = source, target
     complete = 0
     for concept in concepts:
@@ -189,7 +189,7 @@ def _of_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
             yield from (Term(f"{path}: line {x.line}", x.text, y, foreign=True) for y in targets)
     if not complete:
         raise InputError(
-            f"{path}: no concept has terms in {' and '.join(wanted)}; it holds {spoken}; export "
+            f"{path}: no concept has terms in {' and '.join(wanted)}; it holds {contents}; export "
             "it with these languages"
         )
     if left := len(concepts) - complete:
@@ -199,7 +199,7 @@ def _of_tbx(path: Path, wanted: Pair | None) -> Iterator[Term]:
 
 Read = Callable[[Path, Pair | None], Iterator[Term]]
 READERS: dict[str, tuple[Read, str]] = {  # by suffix; the text is a hint if there is no entry
-    ".csv": (_of_csv, "a row of a glossary is source,target"),
-    ".tbx": (_of_tbx, "the termbase says to avoid all target terms"),
+    ".csv": (_read_csv, "a row of a glossary is source,target"),
+    ".tbx": (_read_tbx, "the termbase says to avoid all target terms"),
 }
-LINES: tuple[Read, str] = _of_lines, "a line of a glossary is source TAB target"
+LINES: tuple[Read, str] = _read_lines, "a line of a glossary is source TAB target"

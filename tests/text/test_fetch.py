@@ -19,7 +19,7 @@ from sacrebleu.dataset import DATASETS
 from mtkit.errors import InputError, WorkError
 from mtkit.storage.download import Patience, Source
 from mtkit.text.catalog import Entry, Provenance, place_of, read_catalog
-from mtkit.text.fetch import _part_name, fetch
+from mtkit.text.fetch import _file_name, fetch
 from mtkit.text.lines import read_lines
 from tests.support.server import Site, cut, site, stall, status
 
@@ -158,7 +158,7 @@ def test_another_place_serves_the_same_file(
 
 
 def test_a_download_has_a_name_that_every_system_takes() -> None:
-    names = {_part_name(Source(f"https://a/{of}")) for of in ("x.gz?a=1:2", "x.gz?a")}
+    names = {_file_name(Source(f"https://a/{of}")) for of in ("x.gz?a=1:2", "x.gz?a")}
     assert sorted(name.partition("-")[2] for name in names) == ["x.gz_a", "x.gz_a_1_2"]
 
 

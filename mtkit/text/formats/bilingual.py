@@ -22,15 +22,15 @@ def stream(path: Path, choice: Choice, file_format: str = "") -> Iterator[Pair]:
     file_format: one of READERS; "" for the one that the name says. Raises InputError if neither
     says a known format, and if the file cannot be read.
     """
-    known = file_format or format_of(path)
-    if known not in READERS and not path.exists():
+    kind = file_format or format_of(path)
+    if kind not in READERS and not path.exists():
         raise InputError(f"{path}: no such file")
-    if known not in READERS:
+    if kind not in READERS:
         raise InputError(
             f"{path}: unknown format of a file with both languages; name a file of each language, "
             f"or add --format {'|'.join(READERS)}"
         )
-    return choice.pairs(READERS[known](path, choice.wanted))
+    return choice.pairs(READERS[kind](path, choice.wanted))
 
 
 def read(

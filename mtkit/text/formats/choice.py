@@ -82,10 +82,10 @@ class Choice:
         return self._keys[names]
 
     def _check(self) -> None:
-        spoken = ", ".join(f"{name} ({n:,} units)" for name, n in self.seen.items())
+        contents = ", ".join(f"{name} ({n:,} units)" for name, n in self.seen.items())
         if self.wanted is None and len(self.seen) > 2:
             raise InputError(
-                f"{self.path}: holds more than two languages: {spoken}; name two of them with "
+                f"{self.path}: holds more than two languages: {contents}; name two of them with "
                 "--pair, as in --pair en-de"
             )
         if self.chosen:
@@ -94,34 +94,34 @@ class Choice:
             raise InputError(f"{self.path}: no sentence pairs; expected parallel text")
         if self.wanted and pick(tuple(self.seen), self.wanted) is None:
             raise InputError(
-                f"{self.path}: no text in {' and '.join(self.wanted)}; it holds {spoken}; name "
+                f"{self.path}: no text in {' and '.join(self.wanted)}; it holds {contents}; name "
                 "another file, or two of these with --pair"
             )
         raise InputError(f"{self.path}: none of {self.units:,} units has text in both languages")
 
     def _report(self) -> None:
         complete = self.chosen.total()
-        if left := self.units - complete:
-            where = ", ".join(map(str, self.lacking)) + ", …" * (left > len(self.lacking))
-            _once(
-                f"{self.path}: {left:,} of {self.units:,} units lack text on a side; left out "
-                f"(line {where})"
+        if n_lacking := self.units - complete:
+            lines = ", ".join(map(str, self.lacking)) + ", …" * (n_lacking > len(self.lacking))
+            _note_once(
+                f"{self.path}: {n_lacking:,} of {self.units:,} units lack text on a side; left out "
+                f"(line {lines})"
             )
         if self.broken:
-            _once(
+            _note_once(
                 f"{self.path}: line breaks became blanks in {self.broken:,} of {complete:,} pairs"
             )
         for side in (0, 1):
-            wanted, taken = self.languages[side], Counter[str]()
+            language, counts = self.languages[side], Counter[str]()
             for keys, n in self.chosen.items():
-                taken[keys[side]] += n
-            others = [f"{name} ({n:,} pairs)" for name, n in taken.items() if name != wanted]
-            if others and not set(taken) & set(ROLES):
-                _once(f"{self.path}: read as {wanted}: {', '.join(others)}")
+                counts[keys[side]] += n
+            others = [f"{name} ({n:,} pairs)" for name, n in counts.items() if name != language]
+            if others and not set(counts) & set(ROLES):
+                _note_once(f"{self.path}: read as {language}: {', '.join(others)}")
 
 
 @cache
-def _once(text: str) -> None:
+def _note_once(text: str) -> None:
     """Print a note, once only: several stages of a command may read the same file."""
     note(text)
 
@@ -136,10 +136,10 @@ def pick(names: tuple[str, ...], wanted: Pair) -> Pair | None:
     """
     keys: list[str | None] = []
     for language in wanted:
-        left = [name for name in names if name not in keys]
-        apart = [(distance(language, name), k) for k, name in enumerate(left)]
-        near = [(d, k) for d, k in apart if d is not None]
-        keys.append(left[min(near)[1]] if near else None)
+        unused = [name for name in names if name not in keys]
+        distances = [(distance(language, name), k) for k, name in enumerate(unused)]
+        matching = [(d, k) for d, k in distances if d is not None]
+        keys.append(unused[min(matching)[1]] if matching else None)
     roles = [role for role in ROLES if role in names]
     for side, end in ((0, 0), (1, -1)):
         if keys[side] is None and roles:

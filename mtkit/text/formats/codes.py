@@ -40,9 +40,9 @@ def languages_among(names: Iterable[str], wanted: Iterable[str]) -> list[str]:
     names: of columns or keys. ``id`` counts as Indonesian only if it is wanted, or if fewer than
     two others are languages.
     """
-    known = [name for name in names if name in wanted or is_listed(name)]
-    others = [name for name in known if name != "id"]
-    return known if "id" in wanted or len(others) < 2 else others
+    languages = [name for name in names if name in wanted or is_listed(name)]
+    others = [name for name in languages if name != "id"]
+    return languages if "id" in wanted or len(others) < 2 else others
 
 
 @cache
@@ -54,13 +54,13 @@ def distance(wanted: str, language: str) -> int | None:
     >>> distance("en", "en"), distance("en", "en-GB"), distance("en-GB", "en-US")
     (0, 1, None)
     """
-    (base, script, region, more), (b, s, r, m) = _parts(wanted), _parts(language)
+    (base, script, region, more), (b, s, r, m) = _subtags(wanted), _subtags(language)
     if base != b or (script and s and script != s) or (region and r and region != r):
         return None
     return (script != s) + (region != r) + len(more ^ m)
 
 
-def _parts(code: str) -> tuple[str, str, str, frozenset[str]]:
+def _subtags(code: str) -> tuple[str, str, str, frozenset[str]]:
     """Return language, script, region and the set of other subtags of a code."""
     first, *others = re.split("[-_]", code.lower())
     scripts = [part for part in others if len(part) == 4 and part.isalpha()]

@@ -48,5 +48,5 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Numbered]:
 
 
 def _refusal(number: int, path: Path, reason: object) -> InputError:
-    said = " ".join(str(reason).split())[:100]
-    return InputError(f"{path}: line {number}: {said}; {HOW}")
+    message = " ".join(str(reason).split())[:100]
+    return InputError(f"{path}: line {number}: {message}; {HOW}")

@@ -49,12 +49,12 @@ def elements(path: Path, shape: Shape) -> Iterator[Event]:
     parser = DefusedXMLParser(target=target)
     expat = target.expat = parser.parser
     expat.StartDoctypeDeclHandler = target.doctype
-    read = 0
+    fed = 0
     try:
         for block in blocks(path):
             parser.feed(block)
-            read += len(block)
-            if read - expat.CurrentByteIndex > LONGEST_LINE:
+            fed += len(block)
+            if fed - expat.CurrentByteIndex > LONGEST_LINE:
                 raise target.refusal(f"a tag of more than {LONGEST_LINE:,} bytes; {REPAIR}")
             yield from target.events
             target.events.clear()
@@ -147,17 +147,18 @@ class _Target:
     def malformed(self, error: Any) -> InputError:
         """Return the InputError for a file that is not well-formed XML."""
         line, column = error.position
-        said = str(error).split(":")[0]
+        problem = str(error).split(":")[0]
         where = f"{self.path}: line {line}"
         if not self.open and not self.events:
             return InputError(
-                f"{where}: not {self.shape.name}, as it is not XML ({said}); {self.shape.otherwise}"
+                f"{where}: not {self.shape.name}, as it is not XML ({problem}); "
+                f"{self.shape.otherwise}"
             )
-        if said in _CUT:
+        if problem in _CUT:
             return InputError(
                 f"{where}: the file is cut off inside <{self.open[-1][:40]}>; get the whole file"
             )
-        return InputError(f"{where}, column {column + 1}: not XML ({said}); {REPAIR}")
+        return InputError(f"{where}, column {column + 1}: not XML ({problem}); {REPAIR}")
 
 
 _CUT = {"no element found", "unclosed token", "unclosed CDATA section", "partial character"}

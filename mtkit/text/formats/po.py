@@ -60,8 +60,8 @@ def _parse(path: Path) -> Any:
             # polib would drop the last letter without an error
             raise InputError(f"{path}: line {n}: unterminated string; repair it")
     # Given a text, polib may take it for a file name, and it splits at other characters, too.
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(place) / "copy.po"  # closed before polib reads it, as Windows demands
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "copy.po"  # closed before polib reads it, as Windows demands
         copy.write_text(text, encoding="utf-8", newline="\n")
         try:
             return polib.pofile(str(copy), encoding="utf-8")
@@ -82,8 +82,8 @@ def _decoded(data: bytes, path: Path) -> str:
     try:
         text = data.decode(charset)
     except (LookupError, ValueError) as error:
-        said = " ".join(str(error).split())[:100]
-        raise InputError(f"{path}: not {charset} ({said}); convert it to UTF-8") from None
+        problem = " ".join(str(error).split())[:100]
+        raise InputError(f"{path}: not {charset} ({problem}); convert it to UTF-8") from None
     if _SURROGATE.search(text):
         raise InputError(f"{path}: not {charset}; convert it to UTF-8")
     return text

@@ -28,7 +28,7 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
     Of several variants in a language the first is taken. Raises InputError where ``elements`` does,
     and for a variant without a language.
     """
-    usual = source = language = ""
+    default_source = source = language = ""
     unit: Unit = {}
     begin = 0
     for name, value, line in elements(path, SHAPE):
@@ -43,9 +43,9 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
                 raise InputError(f"{path}: line {line}: <tuv> without its language, xml:lang")
             language = parse_code(code, path, line)
         elif name == "tu":
-            unit, source, begin = {}, value.get("srclang", usual), line
+            unit, source, begin = {}, value.get("srclang", default_source), line
         elif name == "header":
-            usual = value.get("srclang", "")
+            default_source = value.get("srclang", "")
 
 
 def _source_first(unit: Unit, source: str) -> Unit:

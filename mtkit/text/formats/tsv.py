@@ -34,9 +34,9 @@ def read(path: Path, wanted: Pair | None = None) -> Iterator[Numbered]:
                 continue
             columns = {role: k for k, role in enumerate(ROLES)}
         if len(cells) <= max(columns.values()):
-            found = f"{len(cells)} columns" if len(cells) > 1 else "no TAB"
+            actual = f"{len(cells)} columns" if len(cells) > 1 else "no TAB"
             raise InputError(
-                f"{path}: line {number}: expected source TAB target; found {found}: {line[:40]!r}"
+                f"{path}: line {number}: expected source TAB target; found {actual}: {line[:40]!r}"
             )
         yield number, {name: cells[k] for name, k in columns.items()}
 
@@ -47,5 +47,5 @@ def header(cells: list[str], wanted: Pair | tuple[()], path: Path, line: int) ->
     if not all(name and len(name) <= 20 and " " not in name for name in names):
         return {}
     columns = list(ROLES) if set(ROLES) <= set(names) else languages_among(names, wanted)
-    known = {parse_code(name, path, line): names.index(name) for name in columns}
-    return known if len(known) > 1 else {}
+    column_of = {parse_code(name, path, line): names.index(name) for name in columns}
+    return column_of if len(column_of) > 1 else {}

@@ -32,28 +32,28 @@ def read(path: Path, _: Pair | None = None) -> Iterator[Numbered]:
     A target that is marked as not translated, or as filled in by mtkit, counts as missing. Raises
     InputError where ``elements`` does.
     """
-    whole = languages = {SOURCE: SOURCE, TARGET: TARGET}
+    root_languages = languages = {SOURCE: SOURCE, TARGET: TARGET}
     unit: Unit = {}
-    marks, begin = set[str](), 0
+    states, begin = set[str](), 0
     for name, value, line in elements(path, SHAPE):
         if value is None:
             if name in UNITS:
-                if marks & (OPEN | MACHINE):
+                if states & (OPEN | MACHINE):
                     unit.pop(languages[TARGET], None)
                 yield begin, unit
         elif isinstance(value, str):
             unit.setdefault(languages[name], value)
         elif name in UNITS:
-            unit, marks, begin = {}, _marks(value), line
+            unit, states, begin = {}, _states(value), line
         elif name == TARGET:
-            marks |= _marks(value)
+            states |= _states(value)
         elif name == "xliff":
-            whole = languages | _languages(value, name, path, line)
+            root_languages = languages | _languages(value, name, path, line)
         elif name == "file":
-            languages = whole | _languages(value, name, path, line)
+            languages = root_languages | _languages(value, name, path, line)
 
 
-def _marks(attributes: Mapping[str, str]) -> set[str]:
+def _states(attributes: Mapping[str, str]) -> set[str]:
     """Return the values of the attributes that say how far a translation is."""
     return {attributes.get(name, "") for name in ("state", "state-qualifier", "subState")}
 
@@ -61,7 +61,7 @@ def _marks(attributes: Mapping[str, str]) -> set[str]:
 def _languages(attributes: Mapping[str, str], name: str, path: Path, line: int) -> dict[str, str]:
     """Return role → language for the languages that an element names."""
     codes = [(role, attributes.get(a)) for role, a in zip(ROLES, ATTRIBUTES[name], strict=True)]
-    named = {role: parse_code(code, path, line) for role, code in codes if code}
-    if named.get(SOURCE) == named.get(TARGET):
-        named.pop(TARGET, None)  # an untranslated file may name its source language twice
-    return named
+    languages = {role: parse_code(code, path, line) for role, code in codes if code}
+    if languages.get(SOURCE) == languages.get(TARGET):
+        languages.pop(TARGET, None)  # an untranslated file may name its source language twice
+    return languages
