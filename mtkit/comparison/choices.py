@@ -2,12 +2,12 @@
 
 Every output has one of these origins:
 
-    first of all     every system ranks it first
-    first of p       p ranks it first, but not every system does; of several, p is the first one
-    of p's list      only the list of p has it, and not first
-    of several       several lists have it, none of them first
-    crossed          no list has it: two candidates were crossed
-    in pieces        the sentence was too long to be translated at once
+    first in all lists       every system ranks it first
+    first in p's list        not every system ranks it first; of those that do, p is the first one
+    in p's list              only the list of p contains it, and not first
+    in several lists         several lists contain it, none of them first
+    crossed                  no list contains it: two candidates were crossed
+    in pieces                the sentence was too long to be translated at once
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mtkit.evaluation.statistics import Lines, Statistics
 from mtkit.system import Hypothesis
 from mtkit.text.corpus import Bitext
 
-ALL, SEVERAL, CROSSED, PIECES = "first of all", "of several lists", "crossed", "in pieces"
+ALL, SEVERAL, CROSSED, PIECES = "first in all lists", "in several lists", "crossed", "in pieces"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
     scorer, names = rows.scorer, list(chosen.alone)
     alone = {name: scorer.count(lines, ["bleu"]) for name, lines in chosen.alone.items()}
     labels = [origin(places, names) for places in chosen.places]
-    order = [ALL, *(f"first of {n}" for n in names), *(f"of {n}'s list" for n in names)]
+    order = [ALL, *map(_first, names), *map(_listed, names)]
     origins = [
         Origin(
             label, len(sentences), rows.score("bleu", sentences),
@@ -103,10 +103,18 @@ def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
     if len(first) == len(names):
         return ALL
     if first:
-        return f"first of {first[0]}"
+        return _first(first[0])
     if len(places) > 1:
         return SEVERAL
-    return f"of {next(iter(places))}'s list" if places else CROSSED
+    return _listed(next(iter(places))) if places else CROSSED
+
+
+def _first(name: str) -> str:
+    return f"first in {name}'s list"
+
+
+def _listed(name: str) -> str:
+    return f"in {name}'s list"
 
 
 def saved(
@@ -129,6 +137,6 @@ def saved(
             if chrf[i] > alone[other][i]
         }
         yield [
-            (i, f"{name} takes it from {system}, ahead of {other} alone by {gains[i]:.1f} chrF")
+            (i, f"{name} chose {system}'s translation: {gains[i]:.1f} chrF above {other}'s")
             for i in sorted(gains, key=lambda i: -gains[i])
         ]

@@ -68,7 +68,7 @@ def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
             size = f"{abs(gap):.1f}" if metric in LABELS else f"{abs(gap):.3g}"
             side.append(f"{size} {label(metric)} ({tests.get(metric, 'untested')})")
     n = len(comparison.systems)
-    other = f"{b.name}, the next of {n}," if n > 2 else b.name
+    other = f"{b.name} (second of {n} systems)" if n > 2 else b.name
     clauses = [f"ahead of {other} by {_and(ahead)}"] if ahead else []
     if behind:
         clauses.append(f"behind {'it' if ahead else other} by {_and(behind)}")
@@ -120,7 +120,8 @@ def _strongest(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
     x, y = (group.figures[system.name].value for system in (a, b))
     count = f"{len(differing)} of {len(gaps)} groups (by chance about {ALPHA * len(gaps):.0f})"
     figures = f"{group.measure} {x:.1f} ({a.name}), {y:.1f} ({b.name})"
-    size = f"difference {abs(gap.value):.1f}, at least {max(gap.low, -gap.high):.1f}"
+    low, high = sorted((abs(gap.low), abs(gap.high)))  # the interval excludes 0
+    size = f"difference {abs(gap.value):.1f} (95 % interval {low:.1f} to {high:.1f})"
     return f"They differ in {count}, most clearly in {group.name}: {figures}; {size}."
 
 
@@ -200,7 +201,7 @@ def _advice(comparison: Comparison) -> str:
         return "compare systems that differ; these have the same scores"
     if len(systems) == 1:
         return "compare it with another system (a model, or NAME=FILE)"
-    return "see the page (--html FILE) for what each system translates better"
+    return "look at the sentences that one system translates better"
 
 
 def _still_falls(system: SystemResult) -> bool:

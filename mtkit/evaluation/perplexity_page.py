@@ -54,7 +54,7 @@ TITLE = (
     "Perplexity, and bits per character, with OOVs spelled out. Lower is better. Compare only "
     "rows with the same probability."
 )
-END_FREE = "</s> free"
+END_FREE = "without </s>"
 
 
 def columns(decimals: int) -> Columns[Perplexity]:

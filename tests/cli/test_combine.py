@@ -93,7 +93,7 @@ def test_compare_says_whose_translations_it_chose(combined: Path) -> None:
     assert sum(of["sentences"] for of in choices["origins"]) == 30
     assert by_name["smt"]["choices"] is None
     assert choices["oracle"]["bleu"] >= by_name["combined"]["metrics"]["bleu"]["score"]
-    firsts = [of for of in choices["origins"] if of["label"] == "first of smt"]
+    firsts = [of for of in choices["origins"] if of["label"] == "first in smt's list"]
     assert firsts
     assert all(of["bleu"] == pytest.approx(of["alone"]["smt"]) for of in firsts)
     curve = ("compare", "-q", "models/combined", *test, "--curve", "20,30")

@@ -61,7 +61,7 @@ def test_who_is_ahead_by_which_metric_and_how_surely() -> None:
 def test_of_many_systems_the_best_two_are_compared() -> None:
     third = system("third", "file", 20.0, 70.0, 60.0)
     who, _, agreement, *_ = conclude(compared(third, SMT, NMT, pairs=PAIRS))
-    assert who.startswith("nmt is ahead of smt, the next of 3, by 6.1 BLEU (significant)")
+    assert who.startswith("nmt is ahead of smt (second of 3 systems) by 6.1 BLEU (significant)")
     assert agreement == "The metrics disagree: nmt is best by BLEU and TER; third is best by chrF."
 
 
@@ -105,7 +105,7 @@ def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:
     assert where == (
         "They differ in 1 of 2 groups (by chance about 0), "
         "most clearly in sentences of 1–5 words: BLEU 35.0 (nmt), 30.0 (smt); "
-        "difference 5.0, at least 2.0."
+        "difference 5.0 (95 % interval 2.0 to 8.0)."
     )
     far, near = (
         Interval(0.4, 0.3, 0.5),
@@ -169,7 +169,7 @@ ADVICE: dict[str, tuple[Comparison, str]] = {
         "run with --curve N,N,… to see how much",
     ),
     "both": (compared(SMT, NMT), "combine both systems (mtkit combine)"),
-    "page": (compared(SMT, NMT, COMBINED), "see the page"),
+    "page": (compared(SMT, NMT, COMBINED), "look at the sentences"),
 }
 
 
