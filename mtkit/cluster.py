@@ -304,8 +304,8 @@ def _raise_error(future: Any) -> None:
     except KilledWorker as error:
         tries = error.allowed_failures + 1
         raise WorkError(
-            f"task {error.task} crashed {tries} workers, perhaps for lack of memory; raise "
-            "--memory, and continue with --resume"
+            f"task {error.task} crashed {tries} workers, perhaps for lack of memory; give "
+            "them more, and continue with --resume"
         ) from None
     except (CancelledError, CommClosedError, NoWorkerError):
         raise WorkError(

@@ -129,7 +129,9 @@ class Manifest:
         """What the model was made from, for messages."""
         if ini := self.config.get("imported"):
             return f"imported from {ini}"
-        return f"trained on {self.corpus.get('name')} ({self.corpus.get('sentences', 0):,} pairs)"
+        if name := self.corpus.get("name"):
+            return f"trained on {name} ({self.corpus.get('sentences', 0):,} pairs)"
+        return "trained on an unknown corpus"
 
     def write(self, directory: Path) -> None:
         """Write the manifest into ``directory``, with digests of all files of the model."""

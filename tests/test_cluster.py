@@ -184,7 +184,7 @@ def test_a_task_that_ends_its_workers_is_given_up(
     from tests.support.dying import always_die
 
     monkeypatch.setattr(client_of(shared).cluster.scheduler, "allowed_failures", 0)
-    with pytest.raises(WorkError, match=r"task .* crashed 1 workers.* --memory, and"):
+    with pytest.raises(WorkError, match=r"task .* crashed 1 workers.* memory; give them more"):
         shared.run("dies", always_die, [()])
 
 

@@ -56,7 +56,7 @@ def unfit(path: Path, reason: object) -> InputError:
 
 def missing(path: Path | str) -> InputError:
     """Return the error for a missing file of a model."""
-    return InputError(f"{path}: missing; the model must be trained again")
+    return InputError(f"{path}: missing; download the model again, or train it again")
 
 
 def unpacked(path: Path) -> Iterator[bytes]:
