@@ -9,5 +9,8 @@ STEM = 5  # letters
 
 def stem(word: str) -> str:
     """Return the first ``STEM`` letters, without accents and case: ἀνθρώπους → ανθρω."""
-    bare = unicodedata.normalize("NFD", word.casefold())
-    return "".join(c for c in bare if not unicodedata.combining(c))[:STEM]
+    folded = word.casefold()
+    if folded.isascii():
+        return folded[:STEM]
+    letters = unicodedata.normalize("NFD", folded)
+    return "".join(c for c in letters if not unicodedata.combining(c))[:STEM]
