@@ -121,7 +121,7 @@ def _strongest(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
     count = f"{len(differing)} of {len(gaps)} groups (by chance about {ALPHA * len(gaps):.0f})"
     figures = f"{group.measure} {x:.1f} ({a.name}), {y:.1f} ({b.name})"
     low, high = sorted((abs(gap.low), abs(gap.high)))  # the interval excludes 0
-    size = f"difference {abs(gap.value):.1f} (95 % interval {low:.1f} to {high:.1f})"
+    size = f"difference {abs(gap.value):.1f} ({low:.1f}–{high:.1f})"
     return f"They differ in {count}, most clearly in {group.name}: {figures}; {size}."
 
 

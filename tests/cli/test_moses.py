@@ -39,7 +39,7 @@ def test_a_model_goes_to_moses_and_comes_back(project: Path, tmp_path: Path) -> 
     before = manifest.read_bytes()
     out.rename(tmp_path / "other")
     done = mtkit("import", "other/moses.ini", cwd=tmp_path, check=2)
-    lost = f"models/moses was imported from {out.resolve() / 'moses.ini'}; add --force"
+    lost = f"models/moses holds a model imported from {out.resolve() / 'moses.ini'}; add --force"
     assert done.stderr.decode().startswith(f"mtkit: {lost}")
     assert manifest.read_bytes() == before
     mtkit("import", "other/moses.ini", "--force", cwd=tmp_path)

@@ -105,7 +105,7 @@ def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:
     assert where == (
         "They differ in 1 of 2 groups (by chance about 0), "
         "most clearly in sentences of 1–5 words: BLEU 35.0 (nmt), 30.0 (smt); "
-        "difference 5.0 (95 % interval 2.0 to 8.0)."
+        "difference 5.0 (2.0–8.0)."
     )
     far, near = (
         Interval(0.4, 0.3, 0.5),

@@ -90,7 +90,7 @@ def tune(parts: Sequence[Part], tuner: str = "mira") -> Iterator[Round]:
             n_waited += 1
         rho = min(RHO, 2 * rho) if is_best else rho / 2
         yield Round(by_name, dev_bleu, wer(total), length, μ, len(pool.features), n_new, is_best)
-        if n_new <= CONVERGED * len(known.features) or n_waited == PATIENCE:
+        if n_new <= CONVERGED * len(pool.features) or n_waited == PATIENCE:
             return
         optimum = optimise(tuner, pool, centre, free, parts[0].system.threads)
         μ = step(pool, centre, optimum, rho * best_reach)
