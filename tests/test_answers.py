@@ -96,5 +96,5 @@ def test_a_cluster_translates_the_same_and_goes_on(
 def test_a_cluster_needs_a_file_of_lines(options: tuple[str, ...], place: Path) -> None:
     call = ("translate", "in.en", "--model", "m", "--cluster", "local:2", *options)
     said = mtkit(*call, cwd=place, check=2).stderr.decode()
-    assert said.startswith("mtkit: --cluster ")
+    assert "--cluster " in said
     assert said.count("\n") == 1

@@ -251,7 +251,7 @@ def test_a_model_that_is_not_whole_is_refused_in_one_line(directory: Path, tmp_p
     for name in needed - {Path(MANIFEST), Path(HASHES), Path("log.jsonl")}:
         copy = shutil.copytree(directory, tmp_path / str(name).replace("/", "-"))
         (copy / name).unlink()
-        with pytest.raises(InputError, match=f"{name}.*trained again"):
+        with pytest.raises(InputError, match=f"{name}.*train it again"):
             load(copy)
     copy = shutil.copytree(directory, tmp_path / "copy")
     replace(Manifest.read(copy), config={}).write(copy)

@@ -107,6 +107,7 @@ def test_a_round_of_less_merit_or_bleu_is_no_better_and_halves_the_next_step(
     monkeypatch.setattr(tune, "reach", lambda *_: 16.0)
     monkeypatch.setattr(tune, "step", step)
     monkeypatch.setattr(tune, "ROUNDS", 6)
+    monkeypatch.setattr(tune, "CONVERGED", 0.0)
     rounds = list(tune.tune([Part(smt, *words)]))
     assert [r.best for r in rounds] == [True, False, True, False, False, True]
     assert [r.step for r in rounds] == [0.0] + [0.1] * 5
@@ -129,6 +130,7 @@ def test_a_step_goes_from_the_best_weights_a_part_of_the_way_to_the_optimum(
     monkeypatch.setattr(tune, "merit", lambda _: next(merits))
     monkeypatch.setattr(tune, "step", lambda *_: 0.25)
     monkeypatch.setattr(tune, "ROUNDS", 4)
+    monkeypatch.setattr(tune, "CONVERGED", 0.0)
     rounds = [list(r.weights.values()) for r in tune.tune([Part(smt, *words)])]
     best = [rounds[0], rounds[0], rounds[2]]  # the second round has less merit
     assert [list(weights) for weights in begun[:3]] == best
@@ -156,6 +158,18 @@ def test_it_ends_when_nothing_is_new_or_nothing_better(
     assert all(found.new for found in rounds)
     assert max(rounds[1:], key=lambda found: found.bleu).bleu < rounds[0].bleu
     assert len(rounds) == 1 + tune.PATIENCE
+
+
+def test_it_ends_when_few_hypotheses_are_new(
+    smt: SmtSystem, words: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "CONVERGED", 0.0)
+    rounds = list(tune.tune([Part(smt, *words)]))
+    shares = [r.new / r.hypotheses for r in rounds]
+    monkeypatch.setattr(tune, "CONVERGED", shares[1])
+    assert list(tune.tune([Part(smt, *words)])) == rounds[:2]
+    assert shares[0] > shares[1] > 0
+    assert len(rounds) > 2
 
 
 @pytest.mark.parametrize("tuner", tune.TUNERS)
