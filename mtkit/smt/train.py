@@ -49,9 +49,9 @@ from mtkit.text.tokenizer import WordTokenizer
 HELD_OUT_FROM = 2000  # pairs; with fewer, tuning on a tenth of them costs BLEU
 FOLDS, FOLDS_FROM = 5, 200  # pairs; fewer are too few for any tuning
 HEADER = "  round   BLEU     WER length  step hypotheses     new    s"  # of the table of rounds
-LITTLE = 10_000  # pairs; with fewer, phrases come from two alignments
-MENTIONED = 1e9  # bytes of disk; training that needs more prints a note
-FEW, MEANINGFUL = 200, 2.0  # fewest pairs and lowest BLEU for which tuning can be trusted
+TWO_ALIGNERS_BELOW = 10_000  # pairs; with fewer, phrases come from two alignments
+DISK_NOTE_FROM = 1e9  # bytes of disk; training that needs more prints a note
+MIN_PAIRS, MIN_BLEU = 200, 2.0  # fewest pairs and lowest BLEU for which tuning can be trusted
 
 Weights = Mapping[str, float]
 
@@ -80,7 +80,7 @@ class TrainConfig:
     def aligners(self, pairs: int) -> list[str]:
         """Return the names of the aligners to extract phrases by; "auto" depends on ``pairs``."""
         if self.aligner == "auto":
-            return ["fertility", "hmm"] if pairs < LITTLE else ["fertility"]
+            return ["fertility", "hmm"] if pairs < TWO_ALIGNERS_BELOW else ["fertility"]
         return self.aligner.split("+")
 
 
@@ -93,7 +93,7 @@ def check_disk(text: Shards, place: Path) -> None:
     x, y = (np.load(text.directory / side / "begin.npy", mmap_mode="r") for side in SIDES)
     places = int(((np.diff(x) + 1) * (np.diff(y) + 1)).sum())
     needed, free = 24 * places + 120 * sum(text.tokens), shutil.disk_usage(place).free
-    if needed > MENTIONED:
+    if needed > DISK_NOTE_FROM:
         note(f"  disk space needed in {place.parent}: up to {needed / 1e9:.1f} GB")
     if needed > free:
         raise InputError(
@@ -170,9 +170,9 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
 
 def _cause(first: Round, size: int) -> str:
     """Return why tuning on a dev set of ``size`` pairs may have brought no gain."""
-    if first.bleu < MEANINGFUL:
+    if first.bleu < MIN_BLEU:
         return "BLEU is near 0; check that the files correspond line by line"
-    if size < FEW:
+    if size < MIN_PAIRS:
         return f"a dev set of {size} pairs is small"
     return "other weights gave no better translations"
 

@@ -49,7 +49,7 @@ JUMP_PRIOR = 0.5  # pseudo-count of each jump
 FERTILITY_PRIOR = 5.0  # pseudo-count of each fertility
 HIGHEST = 7  # higher fertilities count as this one
 SAMPLERS = 4
-BURN_IN, KEPT = 2, 4  # sweeps
+BURN_IN, KEPT_SWEEPS = 2, 4  # sweeps
 SEED = 1
 BY_ROW = ("N", "R", "gains")  # what a sweep reads of each e; of each key it reads n
 
@@ -66,7 +66,7 @@ def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[O
     first_calls = [(d, model.expect, k, start.t, start.other, L) for k in shards]
     links, jumps = stages.run("links-0", _start, first_calls), np.zeros(2 * L + 1)
     threads = stages.threads(len(shards))
-    for sweep in range(1, BURN_IN + KEPT + 1):
+    for sweep in range(1, BURN_IN + KEPT_SWEEPS + 1):
         counts = stages.run(f"counts-{sweep}", _merge, [(d, p, links) for p in parts])
         n_kept = sweep - BURN_IN
         calls = [(d, k, links, counts, L, n_kept, threads) for k in shards]
@@ -115,8 +115,8 @@ def _resample(
     posterior = array(links_before[k], "posterior") if n_kept > 1 else np.zeros_like(posteriors[0])
     for p in posteriors:
         posterior += p
-    if n_kept == KEPT:
-        posterior /= SAMPLERS * KEPT
+    if n_kept == KEPT_SWEEPS:
+        posterior /= SAMPLERS * KEPT_SWEEPS
     optional = {"posterior": posterior} if n_kept > 0 else {}
     pack(into, a=a, random=random, **optional, **_tally(places, a, L))
 

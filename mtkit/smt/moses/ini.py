@@ -32,7 +32,7 @@ from mtkit.smt.moses.tables import (
 )
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.search.decoder import MOST, Limits
+from mtkit.smt.search.decoder import MAX_LIMIT, Limits
 from mtkit.smt.search.features import NAMES, OF_PHRASES, OF_REORDERING
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.text.lines import read_lines
@@ -119,12 +119,12 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
         table = assemble(lines, reordering, weights, lm.arrays, lm.encode(y.words))
     if path and (n_missing := int((table.reordering == 0).all(1).sum())):
         note(f"  phrase pairs missing in the reordering table: {n_missing:,}; scored as 0 there")
-    models = Models(x, y, table, lm, Lexicon.nothing(len(x)))
+    models = Models(x, y, table, lm, Lexicon.empty(len(x)))
     limit = _parse_int(features[TABLE].options.get("table-limit", "20"), features[TABLE].where)
     if limit < 0:
         raise InputError(f"{features[TABLE].where}: table-limit must not be below 0")
-    if max(limit, abs(distortion)) > MOST:
-        raise InputError(f"{ini}: table-limit and distortion-limit must be at most {MOST:,}")
+    if max(limit, abs(distortion)) > MAX_LIMIT:
+        raise InputError(f"{ini}: table-limit and distortion-limit must be at most {MAX_LIMIT:,}")
     if limit == 0:
         note(f"  table-limit=0: limited to the {ALL:,} best translations per phrase")
     limits = Limits(distortion=distortion, table=limit or ALL)

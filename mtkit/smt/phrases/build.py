@@ -63,7 +63,7 @@ def survey(into: Path, piece: Piece, bits: int) -> None:
     corpora, _ = piece.read()
     covered = np.zeros(piece.text.sizes[0], np.bool_)
     size = extract.count(corpora, covered, bits)
-    both, c = lexical.different(corpora)
+    both, c = lexical.distinct_links(corpora)
     save(into, covered=np.flatnonzero(covered), size=size, both=both, c=c)
 
 

@@ -35,7 +35,15 @@ from numpy.typing import NDArray
 from mtkit.smt.alignment.symmetrize import Links
 from mtkit.smt.flat import Bool, Flat, Float32, Int32, Int64
 from mtkit.smt.kernels import kernel, lean
-from mtkit.smt.phrases.context import LOCAL, RIVALS, UNIT, UInt32, anywhere, look_around, margin
+from mtkit.smt.phrases.context import (
+    LOCAL,
+    RIVALS,
+    UNIT,
+    UInt32,
+    hash_in_sentence,
+    margin,
+    write_local_hashes,
+)
 from mtkit.smt.phrases.extract import Aligned
 from mtkit.storage.stages import ArrayFile, Outputs, Stages, load, save, write_array
 from mtkit.text.shards import Shards
@@ -43,7 +51,7 @@ from mtkit.text.shards import Shards
 EPOCHS = 4
 STEP = 0.1  # learning rate η of AdaGrad
 DECAY = 1e-2  # of L2 regularisation, in every step
-SURE = 0.01  # no update where |σ(z_t) − label| is at most this
+MIN_ERROR = 0.01  # no update where |σ(z_t) − label| is at most this
 SPREAD, LARGEST = 4, 1 << 16  # weights per example of t; most weights of a t
 PARTS, SMALLEST = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
 # Bytes of a counted (s, t), of an example, of a weight with its Σ g², of a source word.
@@ -181,11 +189,11 @@ class Examples(NamedTuple):
     """E examples of T words, from shards with N source words in S sentences."""
 
     first: Int64  # (T + 1,) word n has examples first[n] … first[n + 1] − 1
-    near: UInt32  # (E, LOCAL) hashes of F(x, a_t), see ``look_around``
+    near: UInt32  # (E, LOCAL) hashes of F(x, a_t), see ``write_local_hashes``
     sentence: Int32  # (E,)
     chosen: Bool  # (E,) whether t was chosen, not another word of T(s)
     begin: Int64  # (S + 1,) the words of a sentence are far[begin[s] : begin[s + 1]]
-    far: UInt32  # (N,) hash of each source word, see ``anywhere``
+    far: UInt32  # (N,) hash of each source word, see ``hash_in_sentence``
 
 
 def _learn(
@@ -307,13 +315,13 @@ def _gather(
     """
     _, near, sentence, chosen, begin, far = examples
     for i in range(begin[s_first], begin[s_end]):
-        far[i] = anywhere(words[i])
+        far[i] = hash_in_sentence(words[i])
     hashes = np.empty(LOCAL, np.uint32)
     for n in range(len(choice)):
         i, s = begin[s_first] + choice[n, 0], s_first + choice[n, 2]
         first, end = row[words[i]], row[words[i] + 1]
         if first < end:
-            look_around(words, begin[s], begin[s + 1], i, hashes)
+            write_local_hashes(words, begin[s], begin[s + 1], i, hashes)
         for rival in range(first, end):
             e = next_row[word[rival]]
             next_row[word[rival]] += 1
@@ -337,7 +345,7 @@ def _descend(
             for e in range(first[n], first[n + 1]):
                 far_hashes = far[s_begin[sentence[e]] : s_begin[sentence[e] + 1]]
                 error = 1 / (1 + np.exp(-margin(w_t, near[e], far_hashes))) - np.float32(chosen[e])
-                if abs(error) > SURE:
+                if abs(error) > MIN_ERROR:
                     _step(w_t, squares_t, near[e], error)
                     _step(w_t, squares_t, far_hashes, error)
 

@@ -132,8 +132,8 @@ def test_the_posterior_is_a_distribution_over_every_word(cut: int, tmp_path: Pat
         rows = posterior[begin[s] : begin[s + 1]].reshape(len(fs), len(es) + 1)
         np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-5)
     words = sum(map(len, F)) + len(F)
-    counted = jumps.sum() - fe.JUMP_PRIOR * len(jumps) * fe.SAMPLERS * fe.KEPT
-    assert 0 < counted <= words * fe.SAMPLERS * fe.KEPT
+    counted = jumps.sum() - fe.JUMP_PRIOR * len(jumps) * fe.SAMPLERS * fe.KEPT_SWEEPS
+    assert 0 < counted <= words * fe.SAMPLERS * fe.KEPT_SWEEPS
 
 
 def test_draws_follow_their_weights() -> None:

@@ -211,6 +211,6 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     for some, order, prune, message in refused:
         with pytest.raises(ValueError, match=message):
             build.build(some, Stages(tmp_path / "work"), tmp_path / "lm", order, prune)
-    monkeypatch.setattr(build, "MOST", 100)
+    monkeypatch.setattr(build, "MAX_NODES", 100)
     with pytest.raises(InputError, match=r"n-grams exceed the limit of 99"):
         build.build(text, Stages(tmp_path / "work"), tmp_path / "lm", 3)

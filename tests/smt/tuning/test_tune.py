@@ -83,7 +83,7 @@ def test_a_bad_optimiser_costs_nothing_and_is_warned_of(
     assert kept == smt.weights
     warning = "warning: tuning did not help; the initial weights are kept: "
     assert f"{warning}a dev set of 30 pairs is small\n" in capsys.readouterr().err
-    monkeypatch.setattr(train, "FEW", 30)
+    monkeypatch.setattr(train, "MIN_PAIRS", 30)
     train.tuned([Part(smt, *words)], "mira")
     assert f"{warning}other weights gave no better translations" in capsys.readouterr().err
     exchanged = words[0], [["nichts", "davon"]] * len(words[1])
