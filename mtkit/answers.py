@@ -123,7 +123,7 @@ def by_stages(
         answers = stages.run(f"lines-{number}", _answer, calls)
         if previous:
             shutil.rmtree(previous)
-        previous, number = answers.place, number + sum(map(len, window))
+        previous, number = answers.directory, number + sum(map(len, window))
         yield from map(Answer.read, answers)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mtkit.console import note
 from mtkit.errors import InputError, nearest
-from mtkit.storage.digests import SAMPLE, changed, digests_of
+from mtkit.storage.digests import SAMPLE, digests_of, mismatches
 from mtkit.storage.reading import as_fields, damaged, missing, read_json
 from mtkit.storage.writing import settle
 from mtkit.text.catalog import SPLITS
@@ -146,7 +146,7 @@ class Manifest:
 
     def changed(self, directory: Path, sample: int | None = SAMPLE) -> dict[str, str]:
         """Return file → what is wrong with it; see ``storage.digests.changed``."""
-        problems = changed(directory, self.digests, directory / MANIFEST, sample)
+        problems = mismatches(directory, self.digests, directory / MANIFEST, sample)
         if (self.seal or self.digests) and self.seal != self._hash():
             problems[MANIFEST] = "other settings"
         return problems

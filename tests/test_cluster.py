@@ -169,7 +169,7 @@ def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> No
         lambda own: own.run("fails", fail, [("input",)]),
     ]
     with pytest.raises(InputError, match="too many"):
-        stages.beside(1, *works)
+        stages.in_parallel(1, *works)
     left = sorted(path.name for path in (stages.directory / "slow").iterdir())
     time.sleep(0.8)
     assert sorted(path.name for path in (stages.directory / "slow").iterdir()) == left

@@ -120,7 +120,7 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
         return stages.once(name, partial(builders[name], substages.within(f"{name}-stages")))
 
     with step(f"discriminative lexicon, phrase table, {config.order}-gram language model"):
-        directories = stages.beside(len(text), *(partial(learn, name) for name in builders))
+        directories = stages.in_parallel(len(text), *(partial(learn, name) for name in builders))
         models |= zip(builders, directories, strict=True)
     joined = stages.once("models", partial(_put_together, models))
     lm = NgramModel.trusted(models["lm"])

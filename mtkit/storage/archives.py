@@ -28,7 +28,7 @@ def is_archive(path: Path | str) -> bool:
     return str(path).endswith(SUFFIXES)
 
 
-def take_out(archive: Path, members: Mapping[str, Path], most: int) -> None:
+def extract_members(archive: Path, members: Mapping[str, Path], most: int) -> None:
     """Write each of the ``members`` of an archive to its path; create parent directories.
 
     most: largest total size of the members, bytes.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import InputError, WorkError
-from mtkit.storage.archives import is_archive, take_out
+from mtkit.storage.archives import extract_members, is_archive
 from mtkit.storage.download import PATIENCE, Patience, Progress, Source, download, is_url, verify
 from mtkit.storage.reading import SMALL, unpacked
 from mtkit.storage.writing import replacing
@@ -176,7 +176,7 @@ def _texts(entry: Entry, files: Mapping[str, Path], contents: Path) -> dict[str,
     for file, members in to_unpack.items():
         if not is_archive(file):
             raise InputError(f"{entry.name}: {file} is not an archive that mtkit can unpack")
-        take_out(files[file], members, MANY_TIMES * entry.unpacked + SMALL)
+        extract_members(files[file], members, MANY_TIMES * entry.unpacked + SMALL)
     return {split: partial(_pairs, entry, paths) for split, paths in texts.items()}
 
 
@@ -256,7 +256,9 @@ def _test_files(entry: Entry, archive: Path, contents: Path) -> tuple[Path, Path
     dataset, pair = _test_set(entry), "-".join(entry.languages)
     files = dataset.langpairs[pair]
     members = [files["path"]] if isinstance(files, dict) else files
-    take_out(archive, {m: contents / m for m in members}, MANY_TIMES * entry.unpacked + SMALL)
+    extract_members(
+        archive, {m: contents / m for m in members}, MANY_TIMES * entry.unpacked + SMALL
+    )
     dataset.maybe_download = lambda: None  # the files that it reads are unpacked above
     dataset._rawdir, dataset._outdir = str(contents), str(contents)
     return Path(dataset.get_source_file(pair)), Path(dataset.get_reference_files(pair)[0])

@@ -13,7 +13,7 @@ from mtkit.manifest import Manifest
 from mtkit.nmt import recipe
 from mtkit.nmt.training import train
 from mtkit.nmt.training.build import CHECKPOINT
-from mtkit.storage.stages import place_of
+from mtkit.storage.stages import stages_directory
 from tests.support.command import mtkit
 
 
@@ -152,7 +152,7 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
         patch.setattr(train.Run, "validate", killed)
         with pytest.raises(KilledError):
             mtkit(*call, "--out", "again", cwd=tmp_path)
-    assert (place_of(tmp_path / "again") / CHECKPOINT).exists()
+    assert (stages_directory(tmp_path / "again") / CHECKPOINT).exists()
     monkeypatch.setattr(recipe, "SHORT", 0)  # as another speed might have it
     mtkit(*call, "--out", "again", "--resume", cwd=tmp_path)
     a, b = (Manifest.read(tmp_path / name).config for name in ("whole", "again"))

@@ -27,7 +27,7 @@ from mtkit.nmt.training.train import train
 from mtkit.nmt.training.update import Run
 from mtkit.platforms import HOST, keep_memory
 from mtkit.storage.reading import read_json, unfit
-from mtkit.storage.stages import FINGERPRINT, Stages, place_of, unfinished
+from mtkit.storage.stages import FINGERPRINT, Stages, stages_directory, unfinished
 from mtkit.storage.writing import replacing
 from mtkit.text import shards
 from mtkit.text.corpus import Bitext, Corpus, hold_out
@@ -79,11 +79,11 @@ def _unfinished(
     """
     texts = [side.digest() for side in (corpus.train, corpus.dev) if side]
     marks = {"text": "".join(texts), "tokenizer": str(tokenizer)}
-    place = place_of(out)
+    place = stages_directory(out)
     if parallel.restarted() or (resume and parallel.WORLD > 1):
         resume = (place / FINGERPRINT).exists()
     if parallel.RANK == 0:
-        with unfinished(out, marks, resume, rest=_resume_point):
+        with unfinished(out, marks, resume, resume_point=_resume_point):
             parallel.wait()
             yield place
             parallel.wait()  # until no process reads there
@@ -237,7 +237,7 @@ def train_seeds(
         if done:
             manifest = _complete_manifest(directory, seeded, start)
         else:
-            resuming = resume and place_of(directory).exists()
+            resuming = resume and stages_directory(directory).exists()
             manifest = train_nmt(corpus, tokenizer, seeded, directory, resuming, start)
         if not isinstance(config, TrainConfig):
             config = preset(Manifest.read(directory).config.get("preset", "small"), **config)

@@ -93,7 +93,7 @@ class Alignment:
         for name, model in (("forward", self.forward), ("backward", self.backward)):
             stages = self.stages.within(name)
             build(self.text, model.sides, model.posteriors, model.jumps, stages, out / name)
-            stages.forget(model.posteriors.place.name)
+            stages.forget(model.posteriors.directory.name)
 
     def read_links(self) -> Links:
         """Return the links of the whole text."""
@@ -111,7 +111,7 @@ def align(
         return _train(text, sides, stems, aligner, stages.within(name))
 
     directions = partial(train, "forward", SIDES), partial(train, "backward", SIDES[::-1])
-    forward, backward = stages.beside(len(text), *directions)
+    forward, backward = stages.in_parallel(len(text), *directions)
     calls = [(text, heuristic, forward, backward, k) for k in range(len(text))]
     links = stages.run("links", _link, calls)
     return Alignment(text, stages, links, forward, backward)

@@ -58,7 +58,7 @@ class Direction:
         """
         calls = [(text, e, f, classes, k) for k in range(len(text))]
         places = stages.run("places", _places, calls)
-        [table] = stages.run("cut", cut_keys, [(places, BYTES_PER_KEY, stages.room)])
+        [table] = stages.run("cut", cut_keys, [(places, BYTES_PER_KEY, stages.task_memory)])
         parts = len(array(table, "bounds")) - 1
         keys = stages.run("keys", _keys, [(places, table, p) for p in range(parts)])
         slots = stages.run("slots", _slots, [(places, table, keys, k) for k in range(len(text))])

@@ -174,7 +174,7 @@ def build(
     """
     calls = [(text, *sides, k, posteriors[k]) for k in range(len(text))]
     shards = stages.run("words", _count, calls)
-    [table] = stages.run("words-cut", cut_keys, [(shards, BYTES_PER_KEY, stages.room)])
+    [table] = stages.run("words-cut", cut_keys, [(shards, BYTES_PER_KEY, stages.task_memory)])
     parts = len(array(table, "bounds")) - 1
     rows = stages.run("words-rows", _rows, [(shards, table, p) for p in range(parts)])
     stages.forget("words")

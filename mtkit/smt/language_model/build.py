@@ -69,7 +69,7 @@ def build(
         calls = [(words, counted, sums, orders[-1] if orders else None, k, part) for part in ranges]
         orders.append(stages.run(f"lm-order-{k}", _smooth, calls))
     directories = stages.run("lm-arrays", _write, [(sums, orders, name) for name in Lm._fields])
-    stages.forget("lm-counts", *(parts.place.name for parts in orders))
+    stages.forget("lm-counts", *(parts.directory.name for parts in orders))
     out.mkdir(parents=True, exist_ok=True)
     for directory, name in zip(directories, Lm._fields, strict=True):
         (out / f"{name}.npy").unlink(missing_ok=True)

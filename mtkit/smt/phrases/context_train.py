@@ -66,12 +66,12 @@ def build(text: Shards, links: Outputs, stages: Stages, out: Path) -> None:
     """
     shards = range(len(text))
     counts = stages.run("context-counts", _count, [(text, k, links[k]) for k in shards])
-    [rivals] = stages.run("context-rivals", _rank, [(text, counts, stages.room // PAIR)])
+    [rivals] = stages.run("context-rivals", _rank, [(text, counts, stages.task_memory // PAIR)])
     calls = [(text, k, counts[k], rivals) for k in shards]
     choices = stages.run("context-choices", _choose, calls)
     stages.forget("context-counts")
     word_bytes = WORD * text.tokens[0]
-    room = max(stages.room - word_bytes, stages.room // 2)
+    room = max(stages.task_memory - word_bytes, stages.task_memory // 2)
     [plan] = stages.run("context-plan", _plan, [(text, choices, room)])
     sizes = load(plan / "size.npy")
     tasks = [

@@ -31,7 +31,7 @@ from mtkit.nmt.training.build import CHECKPOINT
 from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
 from mtkit.nmt.training.update import Run
 from mtkit.storage import writing
-from mtkit.storage.stages import place_of
+from mtkit.storage.stages import stages_directory
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.command import WATCHDOG, mtkit
@@ -266,7 +266,10 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     command = [sys.executable, "-m", "tests.support.tiny", *call, "--out", "killed"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    late, unfinished = time.monotonic() + WATCHDOG, place_of(tmp_path / "killed") / CHECKPOINT
+    late, unfinished = (
+        time.monotonic() + WATCHDOG,
+        stages_directory(tmp_path / "killed") / CHECKPOINT,
+    )
     states: set[int] = set()
     while len(states) < 2:  # that of the start, and that of the middle
         assert process.poll() is None, "it ended before it could be killed"
