@@ -235,14 +235,14 @@ class Seq2Seq(nn.Module):
         """Return logits (…, vocabulary) for output vectors ``o`` (…, E)."""
         return functional.linear(o, self.embedding.weight, self.bias)
 
-    def forward(self, x: Tensor, y_in: Tensor, at: Tensor) -> Tensor:
+    def forward(self, x: Tensor, y_in: Tensor, positions: Tensor) -> Tensor:
         """Return next-token logits (N, vocabulary) at N of the B·T positions of ``y_in`` (B, T).
 
-        x: sources (B, I). at: indices into the flattened positions, (N,).
+        x: sources (B, I). positions: indices into the flattened positions, (N,).
         """
         source = self.encode(x)
         o, _, _ = self.decode(y_in, source, self.start(source))
-        return self.logits(o.flatten(0, 1)[at])
+        return self.logits(o.flatten(0, 1)[positions])
 
     @property
     def device(self) -> torch.device:

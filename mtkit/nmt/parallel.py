@@ -109,7 +109,7 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def at_once() -> int:
+def parallel_batches() -> int:
     """Return how many batches to compute in parallel: on a CPU one per torch thread, else 1."""
     return torch.get_num_threads() if device().type == "cpu" else 1
 
@@ -154,7 +154,7 @@ def total(x: Tensor) -> Tensor:
     return x
 
 
-def agreed(x: float) -> float:
+def from_first_process(x: float) -> float:
     """Return the first process's ``x`` in all processes. Raises WorkError if one has ended."""
     if WORLD == 1:
         return x

@@ -48,7 +48,7 @@ def subword_log_probabilities(models: Sequence[Seq2Seq], data: Data) -> list[NDA
     for x, y in pairs:
         targets[x].add(y)
     batches = list(_batches([tree for x in targets for tree in _trees(x, targets[x])]))[::-1]
-    matrices = parallel.in_threads(partial(_log_p, models), batches, parallel.at_once())
+    matrices = parallel.in_threads(partial(_log_p, models), batches, parallel.parallel_batches())
     log_p = {
         (tree.source, y): row[path]
         for batch, matrix in zip(batches, matrices, strict=True)
@@ -126,7 +126,7 @@ def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.floa
         o = model.decode(nodes.y, source, model.start(source), recur)[0].flatten(0, 1)
         losses = [
             functional.cross_entropy(model.logits(o[parents]), tokens, reduction="none")
-            for parents, tokens in nodes.said
+            for parents, tokens in nodes.chunks
         ]
         by_model.append(-torch.cat(losses))
     log_p = np.zeros(nodes.y.shape)
@@ -138,17 +138,17 @@ def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.floa
 class _Nodes:
     """The nodes of a batch of trees; a node's place is its index in the flattened (S, M).
 
-    y: tokens (S, M). places: of the nodes that have a probability. said: for ``CHUNK`` of these at
-    a time, their parents' places and their own tokens. read: places of the decoder's inputs, level
-    by level from the roots, (N,). above: for each level, the parents' rows within the level before;
-    for the roots, their sources' rows. All int64.
+    y: tokens (S, M). places: of the nodes that have a probability. chunks: for ``CHUNK`` of these
+    at a time, their parents' places and their own tokens. input_places: of the nodes that are
+    decoder inputs, level by level from the roots, (N,). parent_rows: for each level, the parents'
+    rows within the level before; for the roots, their sources' rows. All int64.
     """
 
     y: Tensor
     places: NDArray[np.int64]
-    said: list[tuple[Tensor, Tensor]]
-    read: Tensor
-    above: list[Tensor]
+    chunks: list[tuple[Tensor, Tensor]]
+    input_places: Tensor
+    parent_rows: list[Tensor]
 
     @classmethod
     def of(cls, batch: Sequence[_Tree], device: torch.device) -> _Nodes:
@@ -181,12 +181,12 @@ class _Nodes:
         as a tree has no single last state.
         """
         w, D = weights_of(layer), layer.hidden_size
-        read = w.read(inputs.flatten(0, 1)[self.read])  # (N, G·D)
+        read = w.read(inputs.flatten(0, 1)[self.input_places])  # (N, G·D)
         state, states, begin = torch.cat([part[0] for part in initial], -1), [], 0
-        for rows in self.above:
+        for rows in self.parent_rows:
             state, _ = step(w, read[begin : begin + len(rows)], state[rows])
             states.append(state[:, :D])
             begin += len(rows)
         out = inputs.new_zeros(*inputs.shape[:2], D)
-        out.flatten(0, 1)[self.read] = torch.cat(states)
+        out.flatten(0, 1)[self.input_places] = torch.cat(states)
         return out, initial

@@ -116,7 +116,7 @@ def _next_line(place: Path) -> str:
 
 
 def _read_done(place: Path) -> Done:
-    """Return what is done, NOTHING_DONE if no file was saved. Raises InputError if it is invalid."""
+    """Return what is done, by ``done.json`` if it exists. Raises InputError if it is invalid."""
     file = place / DONE_FILE
     if not file.exists():
         return NOTHING_DONE

@@ -256,9 +256,8 @@ def _test_files(entry: Entry, archive: Path, contents: Path) -> tuple[Path, Path
     dataset, pair = _test_set(entry), "-".join(entry.languages)
     files = dataset.langpairs[pair]
     members = [files["path"]] if isinstance(files, dict) else files
-    extract_members(
-        archive, {m: contents / m for m in members}, MANY_TIMES * entry.unpacked + SMALL
-    )
+    most = MANY_TIMES * entry.unpacked + SMALL
+    extract_members(archive, {m: contents / m for m in members}, most)
     dataset.maybe_download = lambda: None  # the files that it reads are unpacked above
     dataset._rawdir, dataset._outdir = str(contents), str(contents)
     return Path(dataset.get_source_file(pair)), Path(dataset.get_reference_files(pair)[0])

@@ -70,7 +70,7 @@ def process_of(agent: int) -> int:
 def wait_for_update(where: Path, update: int, *agents: subprocess.Popen[bytes]) -> None:
     late = time.monotonic() + WATCHDOG
     kept = stages_directory(where / "two") / CHECKPOINT
-    while not kept.exists() or checkpoint.place_of(kept)["update"] < update:
+    while not kept.exists() or checkpoint.progress_of(kept)["update"] < update:
         assert all(agent.poll() is None for agent in agents)
         assert time.monotonic() < late
         time.sleep(0.05)

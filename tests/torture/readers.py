@@ -111,7 +111,7 @@ def reader(name: str, place: Path) -> Reader:
         "translations": lambda path: record.read(path, 1),
         "lists": lambda path: OtherSystem("o").read(path, ["a", "b"], WordTokenizer("none")),
         "vocabulary": Vocabulary.load, "subwords": Subwords.load,
-        "array": lambda path: read_array(path, "<i4"), "checkpoint": checkpoint.place_of,
+        "array": lambda path: read_array(path, "<i4"), "checkpoint": checkpoint.progress_of,
         "tokens": tokens,
     }  # fmt: skip
     return readers[name]

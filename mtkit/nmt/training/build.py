@@ -124,8 +124,8 @@ def _planned_run(
     ``config`` has another number of updates than the checkpoint.
     """
     pairs, file = len(corpus.train), place / CHECKPOINT
-    resume = bool(parallel.agreed(file.exists()))
-    preset_name = checkpoint.place_of(file).get("preset", "small") if resume else suited(pairs)
+    resume = bool(parallel.from_first_process(file.exists()))
+    preset_name = checkpoint.progress_of(file).get("preset", "small") if resume else suited(pairs)
     settings = config if isinstance(config, TrainConfig) else preset(preset_name, **config)
     run, subwords = _prepare(corpus, tokenizer, settings, place, start)
     if resume:

@@ -136,6 +136,6 @@ def test_answers_are_those_of_the_model_whatever_was_asked_before() -> None:
     for state, w in questions[: 2 * len(answers)]:
         asked = lm_step_cached(model.arrays, state, w, answers)
         assert asked == lm_step(model.arrays, state, w)
-    assert len(np.unique(answers["question"])) > len(answers) / 2  # they lie everywhere
+    assert len(np.unique(answers["key"])) > len(answers) / 2  # they lie everywhere
     answers["log_p"] = 1
     assert lm_step_cached(model.arrays, state, w, answers)[0] == 1  # not worked out anew
