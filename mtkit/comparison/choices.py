@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from mtkit.combination.system import Combination, takes
+from mtkit.combination.system import Combination, is_accepted
 from mtkit.combination.tune import counts, oracle
 from mtkit.evaluation.statistics import Lines, Statistics
 from mtkit.system import Hypothesis
@@ -38,10 +38,10 @@ class Chosen:
     def of(cls, system: Combination, best: Sequence[Hypothesis], test: Bitext) -> Chosen:
         """Collect the choices of ``system`` on ``test``. best: its outputs."""
         words = system.tokenize(test.source)
-        short = [i for i, line in enumerate(words) if takes(line)]
+        short = [i for i, line in enumerate(words) if is_accepted(line)]
         places = [h.places if h.pieces == 1 else None for h in best]
         outputs = [h.text for h in best]
-        alone = {part.name: list(outputs) for part in system.asked if not part.reverse}
+        alone = {part.name: list(outputs) for part in system.used_parts if not part.reverse}
         if not short:
             return cls(places, alone, outputs, 0.0)
         pool = system.pool([words[i] for i in short])
