@@ -236,7 +236,7 @@ def compare(
     of the examples. ignore_case: ignore case in scores and word groups. tokenizer: ``none`` if all
     lines are tokenised, ``words`` if not; None: as the models read text. pair: the languages of
     ``test``, as in ``en-de``, if no model names them. scores: sentence scores from other tools,
-    ``"NAME:METRIC=FILE"``; see ``comparison.elsewhere``.
+    ``"NAME:METRIC=FILE"``; see ``comparison.external``.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError if systems,
     lines and languages do not fit together, and for files that cannot be read.
@@ -245,7 +245,7 @@ def compare(
 
     from mtkit import models
     from mtkit.comparison import compare as steps
-    from mtkit.comparison.elsewhere import read_columns
+    from mtkit.comparison.external import read_columns
     from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import complete, trainings
     from mtkit.errors import check_choice
@@ -253,7 +253,7 @@ def compare(
 
     if tokenizer is not None:
         check_choice("--tokenizer", tokenizer, steps.BLEU_TOKENS)
-    by_name, threads = steps.named(systems), cores(threads)
+    by_name, threads = steps.systems_by_name(systems), cores(threads)
     material = steps.material(by_name, test, references, ignore_case, tokenizer, file_format, pair)
     terms = Path(glossary) if glossary else None
     task = Task(by_name, material, threads, tokenizer, terms, inflected, fresh)

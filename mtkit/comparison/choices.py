@@ -109,7 +109,7 @@ def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
     return f"of {next(iter(places))}'s list" if places else CROSSED
 
 
-def saved(
+def helpful_choices(
     name: str, chosen: Chosen, chrf: Sequence[float], rows: Statistics
 ) -> Iterator[list[tuple[int, str]]]:
     """Yield, for each ordered pair of systems, sentences where the choice of the first one helped.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mtkit.comparison.report import SMALL, Comparison, SystemResult
-from mtkit.comparison.where import FEWEST, Difference
+from mtkit.comparison.where import MIN_WORDS, Difference
 from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import LABELS, label
 from mtkit.evaluation.significance import ALPHA
@@ -76,7 +76,7 @@ def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
 
 
 def _groups(comparison: Comparison) -> Iterator[Group]:
-    """Yield the groups of sentences by length, and the groups of at least ``FEWEST`` words."""
+    """Yield the groups of sentences by length, and the groups of at least ``MIN_WORDS`` words."""
     systems = comparison.systems
     for k, group in enumerate(systems[0].by_length):
         name = f"sentences of {group.low}–{group.high} words"
@@ -91,7 +91,7 @@ def _groups(comparison: Comparison) -> Iterator[Group]:
         for k, group_label in enumerate(grouping.labels):
             accuracies = {name: score[k] for name, score in grouping.systems.items()}
             shares = {name: a.f1 or a.recall for name, a in accuracies.items()}
-            if grouping.words[k] >= FEWEST:
+            if grouping.words[k] >= MIN_WORDS:
                 percents = {name: _times(100, score) for name, score in shares.items() if score}
                 differences = _differences(grouping.differences, k, 100)
                 name = GROUPS[grouping.by].format(group_label)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, zip_longest
 
-from mtkit.comparison.elsewhere import Column
+from mtkit.comparison.external import ExternalScores
 
 SAMPLED = "systematic sample"
 
@@ -40,8 +40,8 @@ def choose(
     chrf: Mapping[str, Sequence[float]],
     rivals: Sequence[str],
     count: int,
-    saves: Sequence[Sequence[tuple[int, str]]] = (),
-    columns: Sequence[Column] = (),
+    helpful: Sequence[Sequence[tuple[int, str]]] = (),
+    columns: Sequence[ExternalScores] = (),
 ) -> tuple[Example, ...]:
     """Choose at most ``count`` examples: an equal share for each list below and for a sample.
 
@@ -53,7 +53,7 @@ def choose(
     for column in columns:
         scores[column.metric][column.system] = column.values
     less = {column.metric for column in columns if column.less_is_better}
-    sides = [*saves, *_ahead(sources, rivals, "{:.1f} chrF", chrf)]
+    sides = [*helpful, *_ahead(sources, rivals, "{:.1f} chrF", chrf)]
     for metric, by_system in scores.items():
         sides += _ahead(sources, rivals, f"{{:.3g}} {metric}", by_system, metric in less)
     chosen = _in_turn(sides, count)

@@ -35,7 +35,7 @@ from mtkit.text.corpus import Bitext
 from mtkit.text.glossary import Glossary
 
 NAME = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16}-[0-9a-f]{16})?")  # one digest: earlier versions
-KEPT = ("text", "tokens", "score", "alignment", "unknown", "pieces", "places")  # of a hypothesis
+HYPOTHESIS_FIELDS = ("text", "tokens", "score", "alignment", "unknown", "pieces", "places")
 MODELS = ("lm", "channel", "direct")  # log-probabilities of a score
 
 
@@ -82,7 +82,7 @@ def prune(path: Path) -> int:
 
 def write(record: Record, path: Path) -> bool:
     """Write the record atomically; return False if the directory cannot be written."""
-    best = [{name: getattr(h, name) for name in KEPT} for h in record.best]
+    best = [{name: getattr(h, name) for name in HYPOTHESIS_FIELDS} for h in record.best]
     data = vars(record) | {"best": best, "scores": list(map(vars, record.scores))}
     data["chosen"] = record.chosen and vars(record.chosen)
     try:
