@@ -46,7 +46,7 @@ def choose(
     """Choose at most ``count`` examples: an equal share for each list below and for a sample.
 
     The lists: sentences where one of two ``rivals`` is furthest ahead of the other in chrF and in
-    each metric of ``columns``; each of ``saves``, (row, reason). The sample is systematic.
+    each metric of ``columns``; each of ``helpful``, (row, reason). The sample is systematic.
     references: the lines of each. outputs, chrf: by system, one per sentence.
     """
     scores = defaultdict[str, dict[str, Sequence[float]]](dict)

@@ -26,7 +26,7 @@ from mtkit.text.formats.codes import ROLES
 from mtkit.text.tokenizer import Kind as Tokenizer
 from mtkit.text.vocabulary import SPECIALS
 
-NAME = 3  # most words that identical sides may have without a finding: a name, a number
+MAX_NAME_WORDS = 3  # most words that identical sides may have without a finding: a name, a number
 SLIPS = 5  # slips that a message names
 RUN, WINDOW = 20, 400  # RUN doubtful pairs within WINDOW pairs may be a slip
 Sides = tuple[Side, Side]
@@ -233,7 +233,7 @@ def _surface(pairs: _Pairs) -> Iterator[Finding]:
     yield from pairs.findings("markup-both", alike)
     sides = zip(pairs.source, pairs.target, strict=True)
     identical = np.fromiter(
-        (s == t and len(s.split()) > NAME for s, t in sides), bool, len(pairs.source)
+        (s == t and len(s.split()) > MAX_NAME_WORDS for s, t in sides), bool, len(pairs.source)
     )
     yield from pairs.findings("identical", identical & ~blank)
 

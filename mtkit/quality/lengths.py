@@ -20,7 +20,7 @@ FAR = 5.0  # standard deviations
 TIMES = 2.5
 LEAST = 0.5  # lower limit of z's standard deviation, for text more regular than natural text
 MAD = 1.4826  # standard deviation / median absolute deviation of a normal distribution
-EVEN = 5  # characters added to both lengths, so that short lines have no extreme ratio
+SMOOTHING = 5  # characters added to both lengths, so that short lines have no extreme ratio
 
 
 def characters(lines: Sequence[str]) -> Float64:
@@ -38,7 +38,7 @@ def extreme(s: Float64, t: Float64, usable: Bool) -> Bool:
     z = (b - r * a) / np.sqrt((r * a + b) / 2 + 1)
     z -= np.median(z)
     deviation = max(LEAST, MAD * float(np.median(np.abs(z))))
-    ratio = np.log((b + EVEN) / (r * a + EVEN))
+    ratio = np.log((b + SMOOTHING) / (r * a + SMOOTHING))
     ratio -= np.median(ratio)
     is_extreme[usable] = (np.abs(z) > FAR * deviation) & (np.abs(ratio) > np.log(TIMES))
     return is_extreme
