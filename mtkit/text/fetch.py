@@ -27,7 +27,7 @@ from mtkit.text.catalog import (
     Entry,
     Provenance,
     cache_directory,
-    place_of,
+    corpus_directory,
 )
 from mtkit.text.held_out import draw
 from mtkit.text.lines import decode_lines
@@ -47,7 +47,7 @@ def fetch(
     Raises InputError for files that differ from the catalog, and WorkError if a server fails or
     the disk is too small. After an error the cache is unchanged except for unfinished downloads.
     """
-    out, sources = place_of(entry.name), sources_of(entry, place)
+    out, sources = corpus_directory(entry.name), sources_of(entry, place)
     check_space(entry)
     with replacing(out) as scratch:
         downloads = cache_directory() / "downloads"

@@ -129,7 +129,7 @@ def read(directory: Path) -> Shards:
     return Shards(directory, *(tuple(saved[name]) for name in ("begin", "sizes", "tokens")))
 
 
-def of(text: Bitext, tokenizer: WordTokenizer, stages: Stages) -> Shards:
+def write_tokenized(text: Bitext, tokenizer: WordTokenizer, stages: Stages) -> Shards:
     """Tokenise a text and write it as shards, in a stage of its own."""
     sides = (map(tokenizer.tokenize, side) for side in (text.source, text.target))
     return read(stages.once("text", lambda into: write(into, zip(*sides, strict=True))))

@@ -15,7 +15,7 @@ from mtkit.text.formats import tbx
 from mtkit.text.formats.choice import FIRST, Pair, one_line, pick
 from mtkit.text.formats.codes import ROLES
 from mtkit.text.formats.tsv import header
-from mtkit.text.languages import base, language_called, unpacked
+from mtkit.text.languages import base, language_called, without_packed_suffix
 from mtkit.text.lines import iterate_lines
 
 _UNNAMED = {"", "und"}  # codes of an unknown language
@@ -38,7 +38,7 @@ def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
     term in these languages.
     """
     wanted = None if languages is None or _UNNAMED & set(languages) else languages
-    read, hint = READERS.get(Path(unpacked(path)).suffix.lower(), LINES)
+    read, hint = READERS.get(Path(without_packed_suffix(path)).suffix.lower(), LINES)
     terms = list(read(path, wanted))
     if not terms:
         raise InputError(f"{path}: no entry; {hint}")
