@@ -77,7 +77,7 @@ def train_smt(
     place holds a model of another corpus.
     """
     from mtkit.console import busy
-    from mtkit.models import places
+    from mtkit.models import output_directories
 
     with busy("loading numba"):
         from mtkit.smt import train
@@ -91,7 +91,7 @@ def train_smt(
 
         check(cluster)
     corpus, tokenizer = _inputs(corpus, tokenizer)
-    [directory] = places(out, "smt", corpus, force)
+    [directory] = output_directories(out, "smt", corpus, force)
     settings = config or train.TrainConfig()
     train.train_smt(
         corpus, tokenizer, settings, weights, directory, cores(threads), memory, resume, cluster
@@ -127,7 +127,7 @@ def train_nmt(
     with parallel.processes(device, cores(threads)):
         corpus, tokenizer = _inputs(corpus, tokenizer)
         replace = force or (out is not None and resume and seeds > 1)
-        directories = models.places(out, "nmt", corpus, replace, seeds)
+        directories = models.output_directories(out, "nmt", corpus, replace, seeds)
         initial = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
         train_seeds(corpus, tokenizer, config or {}, directories, resume, initial)
     return directories

@@ -24,7 +24,7 @@ from mtkit.text.glossary import Compliance, Glossary
 
 WINDOW = 16  # batches per worker in one stage
 ROWS, MORE = "rows", "more.json"
-ONE = Lock()  # a system translates for one task at a time
+LOCK = Lock()  # a system translates for one task at a time
 
 
 class Request(NamedTuple):
@@ -128,7 +128,7 @@ def by_stages(
 
 
 def _answer(into: Path, request: Request, mark: str, number: int, lines: Sequence[str]) -> None:
-    with ONE:
+    with LOCK:
         system, glossary = _open_once(request, mark)
         answer(system, glossary, request, number, lines).save(into)
 

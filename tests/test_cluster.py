@@ -280,7 +280,7 @@ def test_a_scheduler_without_workers_is_refused(
 ) -> None:
     from mtkit.cluster import connected
 
-    monkeypatch.setattr("mtkit.cluster.ANSWER", 0.5)
+    monkeypatch.setattr("mtkit.cluster.WAIT_SECONDS", 0.5)
     with (
         scheduler(0) as address,
         pytest.raises(InputError, match=f"^--cluster {address}: no worker connected within"),
@@ -306,7 +306,7 @@ def refused(place: Path, *options: str) -> str:
 @needs_dask
 @pytest.mark.parametrize("listens", [False, True])
 def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtkit.cluster.ANSWER", 1)
+    monkeypatch.setattr("mtkit.cluster.WAIT_SECONDS", 1)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         if listens:  # and says nothing

@@ -16,7 +16,7 @@ from mtkit.combination.system import WEIGHTS, Combination, is_accepted
 from mtkit.combination.tune import Figures, Tuned, tune
 from mtkit.console import note, step
 from mtkit.errors import InputError
-from mtkit.manifest import COMBINATION, HASHES, Manifest, naming
+from mtkit.manifest import COMBINATION, HASHES, Manifest, split_entries
 from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext
 
@@ -51,7 +51,7 @@ def combine(
         (directory / WEIGHTS).write_text(text + "\n", encoding="utf-8")
         if (hashes := next(iter(models.values()))[0] / HASHES).is_file():
             shutil.copyfile(hashes, directory / HASHES)
-        corpus = first.corpus | naming("dev", dev, first.corpus)
+        corpus = first.corpus | split_entries("dev", dev, first.corpus)
         config = {"systems": [part.name for part in parts]}
         figures = {"seconds": time.perf_counter() - start, "dev": _figures(tuned)}
         manifest = Manifest(COMBINATION, first.languages, corpus, first.tokenizer, config, figures)

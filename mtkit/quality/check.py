@@ -267,8 +267,8 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
 def _parallel(
     pairs: _Pairs, x: Flat, y: Flat, ids: Ids, extreme: Bool, tokenizer: Tokenizer, notes: list[str]
 ) -> Iterator[Finding]:
-    keys = repeats.exact(pairs.source), repeats.exact(pairs.target)
-    repeated = repeats.repeated(repeats.together(*keys))
+    keys = repeats.exact_keys(pairs.source), repeats.exact_keys(pairs.target)
+    repeated = repeats.repeated(repeats.combined_keys(*keys))
     verdict = doubt(x, y, list(ids), ~pairs.damaged, repeated)
     if verdict is None:
         notes.append("not checked: whether pairs are parallel (too few pairs to estimate a model)")
@@ -290,13 +290,13 @@ def _parallel(
 def _repeats(pairs: _Pairs) -> Iterator[Finding]:
     """Yield the findings of training pairs that are duplicates, or that dev or test contain."""
     blank = np.fromiter((not s.strip() for s in pairs.source), bool, len(pairs.source))
-    exact = [repeats.exact(side) for side in (pairs.source, pairs.target)]
-    near = [repeats.near(side) for side in (pairs.source, pairs.target)]
+    exact = [repeats.exact_keys(side) for side in (pairs.source, pairs.target)]
+    near = [repeats.near_keys(side) for side in (pairs.source, pairs.target)]
     train = pairs.rows("train")
     duplicate, near_duplicate = np.zeros((2, len(blank)), bool)
     rows = np.flatnonzero(~pairs.damaged[train]) + train.start
-    duplicate[rows] = repeats.repeated(repeats.together(*(key[rows] for key in exact)))
-    near_duplicate[rows] = repeats.repeated(repeats.together(*(key[rows] for key in near)))
+    duplicate[rows] = repeats.repeated(repeats.combined_keys(*(key[rows] for key in exact)))
+    near_duplicate[rows] = repeats.repeated(repeats.combined_keys(*(key[rows] for key in near)))
     yield from pairs.findings("duplicate", duplicate)
     yield from pairs.findings("near-duplicate", near_duplicate & ~duplicate)
     held_out = np.ones(len(blank), bool)

@@ -42,7 +42,7 @@ from mtkit.smt.warm_up import compile_kernels
 from mtkit.storage.stages import Outputs, Stages, fingerprint, link, unfinished
 from mtkit.storage.writing import replacing
 from mtkit.text import shards
-from mtkit.text.corpus import Bitext, Corpus, held_out
+from mtkit.text.corpus import Bitext, Corpus, sample_rows
 from mtkit.text.shards import SIDES, Shards
 from mtkit.text.tokenizer import WordTokenizer
 
@@ -186,7 +186,7 @@ def build(
     corpus: without blank lines. threads: for tuning, which this process does.
     """
     with step(f"tokens of {len(corpus.train):,} sentence pairs"):
-        text = shards.of(corpus.train, tokenizer, stages)
+        text = shards.write_tokenized(corpus.train, tokenizer, stages)
     stages.once("disk", lambda _: check_disk(text, stages.directory))  # when resumed, not again
     ratio = text.tokens[1] / text.tokens[0]
     initial = _initial_weights(weights, ratio)
@@ -203,7 +203,7 @@ def build(
         for number, (name, held) in enumerate(_folds(text.pairs).items(), 1):
             fold, others = stages.within(f"fold-{number}"), sorted({*range(text.pairs)} - {*held})
             with step(name), silent():
-                fold_text = shards.of(corpus.train.select(others), tokenizer, fold)
+                fold_text = shards.write_tokenized(corpus.train.select(others), tokenizer, fold)
                 models, _ = estimate(fold_text, resolved, fold)
             parts.append(part(models, corpus.train.select(held)))
         if parts:
@@ -222,7 +222,7 @@ def _initial_weights(weights: str | Weights, ratio: float) -> dict[str, float]:
 def _folds(size: int) -> dict[str, range]:
     """Return the rows to hold out of ``size``; a key says which models are trained without them."""
     if size >= HELD_OUT_FROM:
-        held = held_out(size, 10)
+        held = sample_rows(size, 10)
         note(f"no dev set: {len(held):,} training pairs are held out to tune on")
         return {"models without the held-out pairs": held}
     if size >= FOLDS_FROM:

@@ -284,7 +284,7 @@ def test_near_keys_are_those_of_the_definition() -> None:
         bare = "".join(c for c in line.lower() if c.isalnum())
         return re.sub(r"\d+", "0", bare) or line
 
-    keys = repeats.near(text).tolist()
+    keys = repeats.near_keys(text).tolist()
     pairs = set(zip(keys, map(slow, text), strict=True))
     assert len(pairs) == len(set(keys)) == len(set(map(slow, text)))
 

@@ -110,7 +110,7 @@ def models_of(text: Shards, stages: Stages, config: TrainConfig) -> dict[str, by
 def cut(few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     """A text in several shards."""
     monkeypatch.setattr(shards, "LARGEST", 1000)
-    return shards.of(few.train, WordTokenizer(), Stages(tmp_path / "text"))
+    return shards.write_tokenized(few.train, WordTokenizer(), Stages(tmp_path / "text"))
 
 
 @pytest.mark.compiled

@@ -159,7 +159,7 @@ def _prepare(
     text, dev = train_and_dev(corpus.train, corpus.dev)
     stages = Stages(place)
     with parallel.first_alone():
-        words = shards.of(text, tokenizer, stages)
+        words = shards.write_tokenized(text, tokenizer, stages)
     config = _resolved(config, words.tokens[1], start)
     with parallel.first_alone():
         subwords = start.subwords if start else _subwords(words, config.vocabulary, stages)
