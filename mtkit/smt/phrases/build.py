@@ -58,7 +58,7 @@ def survey(into: Path, piece: Piece, bits: int) -> None:
 
     ``covered``: ids of the source words that are phrases by themselves; ``size``: int64 (2^bits,),
     consistent spans per part; ``both`` and ``c``: the distinct links and their counts, as
-    ``lexical.different`` returns them.
+    ``lexical.distinct_links`` returns them.
     """
     corpora, _ = piece.read()
     covered = np.zeros(piece.text.sizes[0], np.bool_)
