@@ -39,8 +39,8 @@ HARMLESS = {  # a changed line → why no test need notice it
     "inputs = zip(self.models, self.sources, self.states, strict=False)": "all are as long",
     "models: Sequence[Seq2Seq], x: Tensor, beam: int = 6, normalisation: float = 1.0,": "a default"
     " that no command uses",
-    "n = min(first_child[h + 1] % last, w + 1)  # sorted, distinct words: at most w + 1 are ≤ w": "a"
-    " node has fewer children than the number of its first one",
+    "n = min(first_child[h + 1] % last, w + 1)  # sorted, distinct words: at most w + 1 are ≤"
+    " w": "a node has fewer children than the number of its first one",
     "while node != ROOT and begin[node] >= begin[node + 1] and lm.backoff[node] == 0:": "offsets"
     " never fall",
     "w = text[t - s] if t + 1 != offsets[s + 1] else LM_EOS": "t + 1 never exceeds it",
@@ -49,7 +49,8 @@ HARMLESS = {  # a changed line → why no test need notice it
     " that is still large enough",
     "slots[:] = ~1": "any negative number marks an empty slot",
     "slots[:] = - 2": "any negative number marks an empty slot",
-    "graph[heads[0]].next = ~1  # its arcs are now the goal's": "any negative number ends a list of arcs",
+    "graph[heads[0]].next = ~1  # its arcs are now the goal's": "any negative number ends a list of"
+    " arcs",
     "return bool(n is len(best.queue) and guess <= -best.guess[best.queue[0]])": "small numbers are"
     " one object",
     "HIGHEST_ORDER = 29  # order that is read": "the tests use the constant, whatever its value",
