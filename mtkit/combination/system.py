@@ -27,8 +27,8 @@ from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer
 
-MOST_WORDS = 80  # most words translated at once: networks translate longer ones badly
-LONGEST = 100  # most characters of a word; a longer one is copied
+MAX_WORDS = 80  # most words translated at once: networks translate longer ones badly
+MAX_CHARACTERS = 100  # most characters of a word; a longer one is copied
 WEIGHTS = "weights.json"
 Weights = Mapping[str, Mapping[str, float]]  # part → feature → λ
 
@@ -85,8 +85,8 @@ class Combination:
             lists = part.system.translate(sentences, n_best)
             return [[replace(h, places={part.name: k}) for k, h in enumerate(row)] for row in lists]
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
-        sizes = [[1 if len(w) <= LONGEST else MOST_WORDS + 1 for w in line] for line in words]
-        spans = [cut(line, row, MOST_WORDS) for line, row in zip(words, sizes, strict=True)]
+        sizes = [[1 if len(w) <= MAX_CHARACTERS else MAX_WORDS + 1 for w in line] for line in words]
+        spans = [cut(line, row, MAX_WORDS) for line, row in zip(words, sizes, strict=True)]
 
         detokenize = self.tokenizer.detokenize
 
@@ -177,8 +177,8 @@ class Combination:
         [words] = self.tokenize([sentence.strip() and sentence])
         if not is_accepted(words):
             raise InputError(
-                f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
-                + f", some of more than {LONGEST} characters" * (0 < len(words) <= MOST_WORDS)
+                f"expected a sentence of 1 to {MAX_WORDS} words, found {len(words):,}"
+                + f", some of more than {MAX_CHARACTERS} characters" * (0 < len(words) <= MAX_WORDS)
             )
         if part := self.only_translator:
             [ranked] = self.translate([sentence], part.size)
@@ -220,7 +220,7 @@ class Combination:
 
 def is_accepted(words: Sequence[str]) -> bool:
     """Whether a line is neither empty nor too long, in words or characters of a word."""
-    return 0 < len(words) <= MOST_WORDS and max(map(len, words)) <= LONGEST
+    return 0 < len(words) <= MAX_WORDS and max(map(len, words)) <= MAX_CHARACTERS
 
 
 def read_weights(path: Path, parts: Sequence[str]) -> Weights:

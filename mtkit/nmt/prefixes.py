@@ -33,7 +33,7 @@ from mtkit.nmt.recurrent.cells import STEPS, Step, weights_of
 from mtkit.text.vocabulary import BOS, EOS, PAD
 
 Ids = tuple[int, ...]
-NODES = 2048  # largest S·M, unless one target is longer: bounds the memory of a batch
+MAX_NODES = 2048  # largest S·M, unless one target is longer: bounds the memory of a batch
 CHUNK = 128  # distributions over the vocabulary computed at once, so that they fit in the cache
 
 
@@ -91,10 +91,10 @@ class _Tree:
 
 
 def _trees(source: Ids, targets: set[Ids]) -> Iterator[_Tree]:
-    """Yield one tree of all targets, or several of at most ``NODES`` nodes each."""
+    """Yield one tree of all targets, or several of at most ``MAX_NODES`` nodes each."""
     tree = _Tree(source)
     for target in sorted(targets):
-        if tree.paths and len(tree) + len(target) >= NODES:
+        if tree.paths and len(tree) + len(target) >= MAX_NODES:
             yield tree
             tree = _Tree(source)
         tree.add(target)
@@ -107,7 +107,7 @@ def _batches(trees: Sequence[_Tree]) -> Iterator[list[_Tree]]:
     for _, same_length in groupby(order, lambda tree: len(tree.source)):
         batch: list[_Tree] = []
         for tree in same_length:
-            if batch and (len(batch) + 1) * len(tree) > NODES:
+            if batch and (len(batch) + 1) * len(tree) > MAX_NODES:
                 yield batch
                 batch = []
             batch.append(tree)

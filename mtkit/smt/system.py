@@ -41,7 +41,7 @@ from mtkit.text.tokenizer import WordTokenizer, is_code, is_verbatim
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 from mtkit.threads import cores
 
-MOST_WORDS = 200  # of one search; longer sentences are translated in pieces
+MAX_WORDS = 200  # of one search; longer sentences are translated in pieces
 EMPTY_SENTENCE = "an empty sentence has no derivation"
 SEPARATOR = -1  # separates the targets of one forced search; no word has this id
 
@@ -173,7 +173,7 @@ class SmtSystem:
                 return self._judge(list(counted(translations, len(pieces))))
 
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
-        spans = [cut(w, [1] * len(w), MOST_WORDS) for w in words]
+        spans = [cut(w, [1] * len(w), MAX_WORDS) for w in words]
         return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
 
     def _judge(self, translations: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
@@ -191,12 +191,10 @@ class SmtSystem:
         return [[with_scores(h) for h in hypotheses] for hypotheses in translations]
 
     def explain(self, sentence: str) -> PhraseReasons:
-        """See ``System``. Raises InputError for no words or more than ``MOST_WORDS``."""
+        """See ``System``. Raises InputError for no words or more than ``MAX_WORDS``."""
         [words] = self.tokenize([sentence.strip() and sentence])
-        if not 0 < len(words) <= MOST_WORDS:
-            raise InputError(
-                f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
-            )
+        if not 0 < len(words) <= MAX_WORDS:
+            raise InputError(f"expected a sentence of 1 to {MAX_WORDS} words, found {len(words):,}")
         options, best = self._decode(words, 1, True)
         [[hypothesis]] = self._judge([[self._spell(words, options, best, 0)]])
         log_p = np.array([p for _, p in hypothesis.token_logprobs])
@@ -312,8 +310,8 @@ class SmtSystem:
         """Return the best derivation of each target of one source."""
         if not x:
             return dict.fromkeys(targets, Derived(why=EMPTY_SENTENCE))
-        if len(x) > MOST_WORDS:
-            why = f"of more than {MOST_WORDS} words only pieces are translated"
+        if len(x) > MAX_WORDS:
+            why = f"of more than {MAX_WORDS} words only pieces are translated"
             return dict.fromkeys(targets, Derived(why=why))
         size, new_ids = len(self._target), dict[str, int]()  # temporary ids of unknown words
         words = (*x, *chain.from_iterable(targets))

@@ -36,7 +36,7 @@ from mtkit.smt.phrases.score import DISCOUNTS
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import save_weights, weights_named
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.smt.tuning.bleu import SHARE
+from mtkit.smt.tuning.bleu import WER_WEIGHT
 from mtkit.smt.tuning.tune import ROUNDS, TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
 from mtkit.storage.stages import Outputs, Stages, fingerprint, link, unfinished
@@ -145,7 +145,8 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
     """Return the weights that are best on a dev set, and the figures of every round."""
     size = sum(len(part.source) for part in parts)
     note(f"  tuning the weights ({tuner}) on {size:,} sentence pairs")
-    note(f"    round 1: the initial weights; * highest {1 - SHARE:g} BLEU − {SHARE:g} WER so far")
+    merit = f"{1 - WER_WEIGHT:g} BLEU − {WER_WEIGHT:g} WER"
+    note(f"    round 1: the initial weights; * highest {merit} so far")
     note("    length: output words per reference word")
     note("    step: 0 = best weights so far, 1 = weights that rank the hypotheses best")
     note(HEADER)

@@ -45,8 +45,8 @@ T = TypeVar("T")
 Job = Callable[[], None]  # a task with its arguments; it can be pickled and sent to another process
 # Runs jobs in any order and yields after each; once closed, it starts no more jobs.
 Run = Callable[[Sequence[Job]], Generator[None, None, None]]
-SHARE = 0.4  # of the memory is for the data of tasks; the rest for Python, numba and cached files
-BUSY = 16  # with so many tasks per worker, hardly any worker idles at the end
+DATA_SHARE = 0.4  # of the memory, for the data of tasks; the rest: Python, numba and cached files
+TASKS_PER_WORKER = 16  # with so many tasks per worker, hardly any worker idles at the end
 PACKED = "arrays.safetensors"
 DONE = ".done"  # suffix of the mark of a stage whose files were removed
 FINGERPRINT = "fingerprint"  # file with the digests of all inputs of the stages
@@ -129,7 +129,7 @@ class Stages:
         stage are enough to keep all workers busy, the works run one after the other, which needs
         half the disk space. After an error or Ctrl-C, all stop when their current tasks are done.
         """
-        if self.workers == 1 or tasks >= BUSY * self.workers:
+        if self.workers == 1 or tasks >= TASKS_PER_WORKER * self.workers:
             return [work(self) for work in works]
         half = replace(self, workers=self.workers // 2, memory=self.memory // 2)
         pool = ThreadPoolExecutor(2)
@@ -168,7 +168,7 @@ class Stages:
     @property
     def task_memory(self) -> int:
         """Bytes of data that a task may hold in memory."""
-        return max(1, int(self.memory * SHARE) // self.workers)
+        return max(1, int(self.memory * DATA_SHARE) // self.workers)
 
     def parts(self, size: int, least: int = 1) -> int:
         """Return the number of parts, at least ``least``, into which to cut ``size`` bytes of data.

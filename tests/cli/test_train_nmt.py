@@ -134,7 +134,7 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
         return Manifest.read(tmp_path / "m").config["preset"], said
 
     assert chosen()[0] == "tiny"
-    monkeypatch.setattr(recipe, "FEW", 100)
+    monkeypatch.setattr(recipe, "FEW_BELOW", 100)
     name, said = chosen("--seeds", 1)
     assert name == "short"
     assert "time for only 2.0 epochs of the preset small; using short" in said
@@ -153,7 +153,7 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
         with pytest.raises(KilledError):
             mtkit(*call, "--out", "again", cwd=tmp_path)
     assert (stages_directory(tmp_path / "again") / CHECKPOINT).exists()
-    monkeypatch.setattr(recipe, "SHORT", 0)  # as another speed might have it
+    monkeypatch.setattr(recipe, "SHORT_BELOW", 0)  # as another speed might have it
     mtkit(*call, "--out", "again", "--resume", cwd=tmp_path)
     a, b = (Manifest.read(tmp_path / name).config for name in ("whole", "again"))
     assert a == b
@@ -167,7 +167,7 @@ def test_seeds_share_what_auto_chose_when_they_are_resumed(
     mtkit(*call, cwd=tmp_path)
     second = (tmp_path / "m-2/weights.safetensors").read_bytes()
     (tmp_path / "m-2").rename(tmp_path / "old")
-    monkeypatch.setattr(recipe, "FEW", 1)  # as another rule might have it
+    monkeypatch.setattr(recipe, "FEW_BELOW", 1)  # as another rule might have it
     said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
     assert "seed 1: m-1, already trained" in said
     assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second

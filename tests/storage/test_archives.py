@@ -176,7 +176,7 @@ def test_all_members_together_have_a_limit(kind: str, tmp_path: Path) -> None:
 def test_too_many_members_are_refused(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 2)
     assert "more than 2 members" in refused(pack(tmp_path / kind, TEXTS), "README")
 
 

@@ -31,8 +31,8 @@ hash_in_sentence = outer(context.hash_in_sentence)
 
 
 def features(words: NDArray[np.int32]) -> tuple[NDArray[np.uint32], list[int]]:
-    """F of a sentence of N words: what each sees nearby, (N, LOCAL); each as seen from anywhere."""
-    near = np.empty((len(words), context.LOCAL), np.uint32)
+    """F of a sentence of N words: the hashes near each word, (N, LOCAL_FEATURES), and of each."""
+    near = np.empty((len(words), context.LOCAL_FEATURES), np.uint32)
     for i in range(len(words)):
         write_local_hashes(words, 0, len(words), i, near[i])
     return near, [int(hash_in_sentence(word)) for word in words]

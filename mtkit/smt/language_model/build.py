@@ -42,8 +42,8 @@ from mtkit.storage.stages import Outputs, Stages, joined, link, load, save, writ
 from mtkit.text.shards import Shards
 from mtkit.text.vocabulary import SPECIALS
 
-BYTES = 100  # that a part holds for each of its starts (see ``counts``)
-ENOUGH = 1 << 18  # fewest starts per part if the text is split only to occupy all workers
+BYTES_PER_START = 100  # that a part holds for each of its starts (see ``counts``)
+MIN_STARTS = 1 << 18  # fewest starts per part if the text is split only to occupy all workers
 MAX_NODES = (1 << 31) - 1  # nodes of a model
 
 
@@ -59,7 +59,9 @@ def build(
     if not text.pairs:
         raise ValueError(NO_TEXT)
     starts = text.tokens[1] + 2 * text.pairs
-    parts = stages.parts(BYTES * starts, max(1, min(stages.workers, starts // ENOUGH)))
+    parts = stages.parts(
+        BYTES_PER_START * starts, max(1, min(stages.workers, starts // MIN_STARTS))
+    )
     [words] = stages.run("lm-words", _words, [(text, order, parts)])
     ranges = range(len(load(words / "bounds.npy")) - 1)
     counted = stages.run("lm-counts", _count, [(text, words, part, thresholds) for part in ranges])

@@ -43,7 +43,7 @@ from mtkit.smt.flat import (
 from mtkit.smt.kernels import kernel, lean
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.structure import (
-    FARTHEST,
+    MAX_VALUE,
     check_ids,
     check_length,
     check_offsets,
@@ -56,7 +56,7 @@ LM_UNK, LM_BOS, LM_EOS = 0, 1, 2
 LM_SPECIALS = ("<unk>", "<s>", "</s>")
 SPELLINGS = {"<unk>": LM_UNK, "<UNK>": LM_UNK, "<s>": LM_BOS, "</s>": LM_EOS}  # some write <UNK>
 ROOT = 0
-HIGHEST_ORDER = 30  # order that is read
+MAX_ORDER = 30  # order that is read
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / φ: multiplicative hashing (Knuth 1973, 6.4)
 # A cached result of ``lm_step``: the search of one sentence repeats its queries many times.
 CACHE_ENTRY = np.dtype([("key", np.uint64), ("log_p", np.float64), ("state", np.int64)])
@@ -171,7 +171,7 @@ class NgramModel:
         paths = {name: directory / f"{name}.npy" for name in Lm._fields}
         check_words(directory / "lm.json", self.words)
         has_specials = tuple(self.words[: len(LM_SPECIALS)]) == LM_SPECIALS
-        if not has_specials or not 0 < self.order <= HIGHEST_ORDER:
+        if not has_specials or not 0 < self.order <= MAX_ORDER:
             raise damaged(directory / "lm.json", "words or order are not those of an n-gram model")
         for name, array in lm._asdict().items():
             check_length(paths[name], array, n + (name == "first_child"))
@@ -190,8 +190,8 @@ class NgramModel:
         check_range(paths["suffix"], suffix, 1, n)
         if not np.array_equal(lm.word[suffix], lm.word[V + 1 :]):
             raise damaged(paths["suffix"], "a suffix ends in another word")
-        check_range(paths["log_prob"], lm.log_prob, -FARTHEST, 0)
-        check_range(paths["backoff"], lm.backoff, -FARTHEST, FARTHEST)
+        check_range(paths["log_prob"], lm.log_prob, -MAX_VALUE, 0)
+        check_range(paths["backoff"], lm.backoff, -MAX_VALUE, MAX_VALUE)
 
 
 # --- kernels

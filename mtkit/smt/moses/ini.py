@@ -52,8 +52,8 @@ FEATURES: dict[str, tuple[Sequence[str], float]] = {
 }
 LM_READERS = ("SRILM", "IRSTLM")  # also language models that read ARPA files
 BIDIRECTIONAL = ("wbe-msd-bidirectional-fe", "wbe-msd-bidirectional-fe-allff")
-READ = {"input-factors", "mapping", "distortion-limit", "feature", "weight"}
-ALL = 1000  # translations per phrase that stand for table-limit=0 (unlimited)
+READ_SECTIONS = {"input-factors", "mapping", "distortion-limit", "feature", "weight"}
+UNLIMITED = 1000  # translations per phrase that stand for table-limit=0 (unlimited)
 MARK = "moses.ini"
 PHRASES, ORIENTATIONS = "phrase-table.gz", f"reordering-table.{BIDIRECTIONAL[0]}.gz"
 INI = f"""\
@@ -126,8 +126,8 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
     if max(limit, abs(distortion)) > MAX_LIMIT:
         raise InputError(f"{ini}: table-limit and distortion-limit must be at most {MAX_LIMIT:,}")
     if limit == 0:
-        note(f"  table-limit=0: limited to the {ALL:,} best translations per phrase")
-    limits = Limits(distortion=distortion, table=limit or ALL)
+        note(f"  table-limit=0: limited to the {UNLIMITED:,} best translations per phrase")
+    limits = Limits(distortion=distortion, table=limit or UNLIMITED)
     tokenizer = WordTokenizer("none", lowercase)
     return SmtSystem(models, tokenizer, weights, limits, verbatim=False)
 
@@ -171,7 +171,7 @@ def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
             section.append((f"{ini}: line {number}", text))
     if "feature" not in sections:
         raise InputError(f"{ini}: no [feature]; only files of Moses 1.0 and later can be read")
-    if ignored := sorted(set(sections) - READ):
+    if ignored := sorted(set(sections) - READ_SECTIONS):
         note(f"  settings ignored: {', '.join(ignored)}")
     for where, text in sections.get("mapping", []):
         if text.split() != ["0", "T", "0"]:

@@ -36,7 +36,7 @@ from mtkit.storage.structure import check_ids, check_offsets
 RIVALS = 40  # largest size of T(s)
 MISSING = -1.0  # ln P of a word outside T(s)
 UNIT = 16  # weights are stored as int8, in units of 1/UNIT
-LOCAL = 9  # number of features in F besides the words of the sentence
+LOCAL_FEATURES = 9  # number of features in F besides the words of the sentence
 UInt32 = NDArray[np.uint32]
 
 
@@ -85,7 +85,7 @@ def _hash(kind: int, a: int, b: int) -> np.uint32:
 def write_local_hashes(words: Int32, first: int, behind: int, i: int, near: UInt32) -> None:
     """Write the features F of word i, without the words of its sentence, to ``near``.
 
-    near: hashes, uint32 (LOCAL,). The sentence is ``words[first : behind]``.
+    near: hashes, uint32 (LOCAL_FEATURES,). The sentence is ``words[first : behind]``.
     """
     for d in range(-3, 4):
         inside = first <= i + d < behind
@@ -123,7 +123,7 @@ def log_probabilities(sentence: Int32, lexicon: Lexicon) -> tuple[Int64, Float32
     begin: int64 (N + 1,), the values of word i are those from ``begin[i]`` on; ln P: float32.
     """
     N = len(sentence)
-    near, far = np.empty(LOCAL, np.uint32), np.empty(N, np.uint32)
+    near, far = np.empty(LOCAL_FEATURES, np.uint32), np.empty(N, np.uint32)
     begin = np.zeros(N + 1, np.int64)
     for i in range(N):
         far[i] = hash_in_sentence(sentence[i])

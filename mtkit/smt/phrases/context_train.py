@@ -36,7 +36,7 @@ from mtkit.smt.alignment.symmetrize import Links
 from mtkit.smt.flat import Bool, Flat, Float32, Int32, Int64
 from mtkit.smt.kernels import kernel, lean
 from mtkit.smt.phrases.context import (
-    LOCAL,
+    LOCAL_FEATURES,
     RIVALS,
     UNIT,
     UInt32,
@@ -52,10 +52,10 @@ EPOCHS = 4
 STEP = 0.1  # learning rate η of AdaGrad
 DECAY = 1e-2  # of L2 regularisation, in every step
 MIN_ERROR = 0.01  # no update where |σ(z_t) − label| is at most this
-SPREAD, LARGEST = 4, 1 << 16  # weights per example of t; most weights of a t
-PARTS, SMALLEST = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
+WEIGHTS_PER_EXAMPLE, MAX_WEIGHTS = 4, 1 << 16  # weights per example of t; most weights of a t
+PARTS, MIN_TASK_BYTES = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
 # Bytes of a counted (s, t), of an example, of a weight with its Σ g², of a source word.
-PAIR, EXAMPLE, WEIGHT, WORD = 80, 4 * LOCAL + 5, 8, 8
+PAIR, EXAMPLE, WEIGHT, WORD = 80, 4 * LOCAL_FEATURES + 5, 8, 8
 
 
 def build(text: Shards, links: Outputs, stages: Stages, out: Path) -> None:
@@ -175,10 +175,10 @@ def _plan(into: Path, text: Shards, choices: Outputs, room: int) -> None:
     for out in choices:
         t, n_examples = load(out / "examples.npy")
         examples[t] += n_examples
-    wanted = np.minimum(examples * SPREAD, LARGEST)
+    wanted = np.minimum(examples * WEIGHTS_PER_EXAMPLE, MAX_WEIGHTS)
     width = np.where(wanted > 0, 2 ** np.ceil(np.log2(np.maximum(wanted, 1))).astype(np.int64), 0)
     size = EXAMPLE * examples + WEIGHT * width
-    end = np.array(_ends(size, min(room, max(int(size.sum()) // PARTS, SMALLEST))))
+    end = np.array(_ends(size, min(room, max(int(size.sum()) // PARTS, MIN_TASK_BYTES))))
     save(into, begin=_offsets(width), end=end, size=np.diff(_offsets(size)[end]))
 
 
@@ -189,7 +189,7 @@ class Examples(NamedTuple):
     """E examples of T words, from shards with N source words in S sentences."""
 
     first: Int64  # (T + 1,) word n has examples first[n] … first[n + 1] − 1
-    near: UInt32  # (E, LOCAL) hashes of F(x, a_t), see ``write_local_hashes``
+    near: UInt32  # (E, LOCAL_FEATURES) hashes of F(x, a_t), see ``write_local_hashes``
     sentence: Int32  # (E,)
     chosen: Bool  # (E,) whether t was chosen, not another word of T(s)
     begin: Int64  # (S + 1,) the words of a sentence are far[begin[s] : begin[s + 1]]
@@ -245,7 +245,7 @@ def _examples(
     begin = load(text.directory / "source" / "begin.npy", s, s_end + 1)
     words = load(text.directory / "source" / "words.npy", int(begin[0]), int(begin[-1]))
     begin -= begin[0]
-    near = np.empty((first[-1], LOCAL), np.uint32)
+    near = np.empty((first[-1], LOCAL_FEATURES), np.uint32)
     sentence, chosen = np.empty(first[-1], np.int32), np.empty(first[-1], np.bool_)
     examples = Examples(first, near, sentence, chosen, begin, np.empty(len(words), np.uint32))
     next_row = first[:-1].copy()
@@ -316,7 +316,7 @@ def _gather(
     _, near, sentence, chosen, begin, far = examples
     for i in range(begin[s_first], begin[s_end]):
         far[i] = hash_in_sentence(words[i])
-    hashes = np.empty(LOCAL, np.uint32)
+    hashes = np.empty(LOCAL_FEATURES, np.uint32)
     for n in range(len(choice)):
         i, s = begin[s_first] + choice[n, 0], s_first + choice[n, 2]
         first, end = row[words[i]], row[words[i] + 1]
@@ -325,7 +325,7 @@ def _gather(
         for rival in range(first, end):
             e = next_row[word[rival]]
             next_row[word[rival]] += 1
-            for f in range(LOCAL):
+            for f in range(LOCAL_FEATURES):
                 near[e, f] = hashes[f]
             sentence[e], chosen[e] = s, word[rival] == choice[n, 1]
 

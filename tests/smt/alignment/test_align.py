@@ -138,7 +138,7 @@ def test_the_tension_learnt_is_the_one_that_fits_best() -> None:
 
     last, prior, _ = em(places, diagonal.MODEL, 5)
     before = posterior(places, diagonal.MODEL, last, prior).astype(float)
-    assert diagonal.LOWEST < tension < diagonal.HIGHEST
+    assert diagonal.MIN_TENSION < tension < diagonal.MAX_TENSION
     assert expected(tension) >= max(expected(tension * k) for k in (0.98, 0.995, 1.005, 1.02))
 
 

@@ -53,7 +53,7 @@ class Twin:
         return {d: n / sum(counts.values()) for d, n in counts.items()}
 
     def fertilities(self) -> dict[int, list[float]]:
-        F_e = {e: [fe.FERTILITY_PRIOR] * (fe.HIGHEST + 1) for e in range(SIZE)}
+        F_e = {e: [fe.FERTILITY_PRIOR] * (fe.MAX_FERTILITY + 1) for e in range(SIZE)}
         for e, links in zip(E, self.a, strict=True):
             for i, word in enumerate(e, 1):
                 F_e[word][links.count(i)] += 1

@@ -37,7 +37,9 @@ def written(directory: Path, sentences: Sentences) -> Shards:
 
 def memory_for(text: Shards, parts: int, workers: int = 1) -> int:
     """Bytes of which at least so many parts are made."""
-    return int(build.BYTES * (text.tokens[1] + 2 * text.pairs) * workers / 0.4 / (parts - 0.5))
+    return int(
+        build.BYTES_PER_START * (text.tokens[1] + 2 * text.pairs) * workers / 0.4 / (parts - 0.5)
+    )
 
 
 def parts_of(directory: Path) -> int:

@@ -12,8 +12,8 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.smt.language_model import arpa, estimate, ngrams
-from mtkit.smt.language_model.ngrams import HIGHEST_ORDER, LM_BOS, LM_EOS, LM_UNK, LOG2_CACHE_SIZE
-from mtkit.storage.structure import FARTHEST
+from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_UNK, LOG2_CACHE_SIZE, MAX_ORDER
+from mtkit.storage.structure import MAX_VALUE
 from tests.support.changes import Change, put
 from tests.support.kernels import lm_step, lm_step_cached
 
@@ -54,10 +54,10 @@ REFUSED: list[tuple[str, Change, str]] = [
     ("suffix", put(-1, 1 + LM_BOS), "another word"),
     ("suffix", put(V + 1, 1 + LM_BOS), "another word"),
     ("log_prob", put(2, 0.001), "outside"),
-    ("log_prob", put(-1, -1.01 * FARTHEST), "outside"),
+    ("log_prob", put(-1, -1.01 * MAX_VALUE), "outside"),
     ("log_prob", put(-1, np.nan), "outside"),
-    ("backoff", put(-1, 1.01 * FARTHEST), "outside"),
-    ("backoff", put(1, -1.01 * FARTHEST), "outside"),
+    ("backoff", put(-1, 1.01 * MAX_VALUE), "outside"),
+    ("backoff", put(1, -1.01 * MAX_VALUE), "outside"),
 ]
 
 
@@ -71,8 +71,8 @@ def test_changed_arrays_are_refused(name: str, change: Change, message: str, whe
 
 @pytest.mark.parametrize(
     ("name", "at", "value"),
-    [("log_prob", 2, 0), ("log_prob", 2, -FARTHEST)]
-    + [("backoff", 3, sign * FARTHEST) for sign in (1, -1)],
+    [("log_prob", 2, 0), ("log_prob", 2, -MAX_VALUE)]
+    + [("backoff", 3, sign * MAX_VALUE) for sign in (1, -1)],
 )
 def test_values_at_the_border_are_none_the_worse(
     name: str, at: int, value: float, where: Path
@@ -86,7 +86,7 @@ def test_values_at_the_border_are_none_the_worse(
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("order", 0, "order"), ("order", HIGHEST_ORDER + 1, "order"),
+        ("order", 0, "order"), ("order", MAX_ORDER + 1, "order"),
         ("order", 2, "more than 2 words"), ("order", -1, "order"),
         ("words", ["<s>", "<unk>", "</s>", "a", "b", "c"], "words"),
         ("words", ["<unk>", "<s>", "</s>", "a", "b", "b"], "twice"),
@@ -102,8 +102,8 @@ def test_changed_names_are_refused(field: str, value: Any, message: str, where: 
 
 
 def test_a_model_of_the_highest_order_is_loaded(tmp_path: Path) -> None:
-    estimate.train([["a"] * (HIGHEST_ORDER + 2)], HIGHEST_ORDER).save(tmp_path)
-    assert ngrams.NgramModel.load(tmp_path).order == HIGHEST_ORDER
+    estimate.train([["a"] * (MAX_ORDER + 2)], MAX_ORDER).save(tmp_path)
+    assert ngrams.NgramModel.load(tmp_path).order == MAX_ORDER
 
 
 # --- look-ups
