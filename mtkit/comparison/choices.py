@@ -22,7 +22,7 @@ from mtkit.evaluation.statistics import Lines, Statistics
 from mtkit.system import Hypothesis
 from mtkit.text.corpus import Bitext
 
-ALL, SEVERAL, CROSSED, PIECES = "first of all", "of several lists", "crossed", "in pieces"
+FIRST_OF_ALL, SEVERAL, CROSSED, PIECES = "first of all", "of several lists", "crossed", "in pieces"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
     scorer, names = rows.scorer, list(chosen.alone)
     alone = {name: scorer.count(lines, ["bleu"]) for name, lines in chosen.alone.items()}
     labels = [origin(places, names) for places in chosen.places]
-    order = [ALL, *(f"first of {n}" for n in names), *(f"of {n}'s list" for n in names)]
+    order = [FIRST_OF_ALL, *(f"first of {n}" for n in names), *(f"of {n}'s list" for n in names)]
     origins = [
         Origin(
             label, len(sentences), rows.score("bleu", sentences),
@@ -101,7 +101,7 @@ def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
         return PIECES
     first = [name for name in names if places.get(name) == 0]
     if len(first) == len(names):
-        return ALL
+        return FIRST_OF_ALL
     if first:
         return f"first of {first[0]}"
     if len(places) > 1:

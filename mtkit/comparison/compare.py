@@ -24,7 +24,7 @@ from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import Kind
 
 BLEU_TOKENS: dict[Kind, str] = {"words": "13a", "none": "none"}  # sacreBLEU's names
-EXPLAINED = 24  # examples with explanations, at most, to limit the size of a page
+MAX_EXPLAINED = 24  # examples with explanations, at most, to limit the size of a page
 
 
 def scored(task: Task, examples: int, columns: Sequence[ExternalScores] = ()) -> Comparison:
@@ -52,7 +52,7 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
         with step(f"{name}: explaining the examples"):
             system = opened(parts, task)
             reasons: dict[Example, Reasons] = {}
-            for example in examples[:EXPLAINED]:
+            for example in examples[:MAX_EXPLAINED]:
                 with suppress(InputError):  # the sentence is too long
                     reasons[example] = system.explain(example.source)
             sentences = [example.source for example in reasons]

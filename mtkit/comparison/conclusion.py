@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mtkit.comparison.report import SMALL, Comparison, SystemResult
+from mtkit.comparison.report import SMALL_TEST_SET, Comparison, SystemResult
 from mtkit.comparison.where import MIN_WORDS, Difference
 from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import LABELS, label
@@ -168,7 +168,7 @@ def _weak_points(comparison: Comparison) -> str:
         points.append(f"almost nothing of {_and(useless)} is correct")
     if perfect:
         points.append(f"{_and(perfect)} almost equals the references")
-    if N < SMALL:
+    if N < SMALL_TEST_SET:
         points.append(f"only {N} sentences")
     if comparison.seen:
         points.append(f"{comparison.seen} sentences seen in training")
@@ -184,7 +184,7 @@ def _advice(comparison: Comparison) -> str:
         return f"fix what the warnings say about {_and(mismatched)}; its figures are misleading"
     if comparison.seen:
         return "test on sentences that no system was trained on (--test SRC TGT)"
-    if N < SMALL:
+    if N < SMALL_TEST_SET:
         return f"test on more sentences; {N} can show only large differences"
     if unfinished := [s.name for s in systems if _still_falls(s)]:
         return f"train {_and(unfinished)} longer; the dev perplexity was still falling at the end"

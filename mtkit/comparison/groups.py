@@ -15,7 +15,7 @@ from mtkit.comparison.where import Text, Words, matches
 from mtkit.evaluation.perplexity import FREQUENCIES, ranges
 
 SENTENCES = 5  # shown per group, at most
-MAX_WORDS = 6  # words named per sentence, at most
+WORDS_SHOWN = 6  # words named per sentence, at most
 Make = Callable[[int, str], Example]
 Groups = list[tuple[str, list[Example]]]  # label → sentences
 MatchedWords = list[tuple[str, list[str]]]  # (word, systems that match it)
@@ -80,5 +80,5 @@ def _why(words: MatchedWords) -> str:
     'Zug (a, b), Gleis (no system)'
     """
     clauses = dict.fromkeys(f"{word} ({', '.join(names) or 'no system'})" for word, names in words)
-    more = ", …" * (len(clauses) > MAX_WORDS)
-    return ", ".join(list(clauses)[:MAX_WORDS]) + more
+    more = ", …" * (len(clauses) > WORDS_SHOWN)
+    return ", ".join(list(clauses)[:WORDS_SHOWN]) + more

@@ -36,7 +36,7 @@ LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # longest source of each group but th
 # Groups by output length − reference length in tokens: from, to, both included.
 LENGTH_DIFFERENCES = ((None, -5), (-4, -2), (-1, -1), (0, 0), (1, 1), (2, 2), (3, 5), (6, None))
 GROUP_SIZE = 20  # fewest sentences of a length group
-SMALL = 100  # a test set with fewer sentences causes a warning
+SMALL_TEST_SET = 100  # a test set with fewer sentences causes a warning
 
 # --- what is compared
 
@@ -255,7 +255,7 @@ def _test_set(material: Material) -> TestSet:
 
 def _doubts(sentences: int, systems: Sequence[SystemResult]) -> Iterator[str]:
     """Yield warnings about a small test set and about mismatches with the references."""
-    if sentences < SMALL:
+    if sentences < SMALL_TEST_SET:
         yield f"only {sentences} test sentences: intervals and p-values are rough"
     for system in systems:
         yield from (f"{system.name}: {clause}" for clause in system.mismatches)

@@ -42,7 +42,7 @@ CASES = ("lower", "upper", "title", "other")
 KINDS = ("number", "punctuation", "function", "name", "other")
 JUMPS = (0, 1, 3, 6)  # the first value of each group
 MIN_WORDS = 10  # words that a group needs for a meaningful interval
-HALF = 0.5  # share of function words in the running words
+FUNCTION_WORD_SHARE = 0.5  # share of function words in the running words
 MAX_ORDER = 4  # highest n-gram order
 MAX_NGRAMS = 10  # n-grams shown per system, at most
 
@@ -146,7 +146,7 @@ def function_words(counts: Counter[str]) -> set[str]:
     """Return the most frequent words, which together make up half of the running words."""
     ranked = counts.most_common()
     before = accumulate((count for _, count in ranked), initial=0)
-    half = HALF * counts.total()
+    half = FUNCTION_WORD_SHARE * counts.total()
     return {word for (word, _), words in zip(ranked, before, strict=False) if words < half}
 
 

@@ -35,7 +35,7 @@ _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([\dA-Fa-f]{1,2})|(.))")
 _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'} | {c: f"\\{n}" for n, c in _UNESCAPED.items()})
 _PLURALS = re.compile(r"nplurals\s*=\s*(\d+)")
-MOST_PLURALS = 10
+MAX_PLURALS = 10
 
 
 @dataclass
@@ -192,8 +192,8 @@ def _read_header(entry: _Entry, path: Path, languages: Languages) -> int | None:
     check_language(where, "target", header.get("language", ""), languages[1])
     if not (plurals := _PLURALS.search(header.get("plural-forms", ""))):
         return None
-    if not 0 < (n := int(plurals[1][:9])) <= MOST_PLURALS:
-        raise InputError(f"{where}: nplurals={plurals[1]}; expected 1 to {MOST_PLURALS}")
+    if not 0 < (n := int(plurals[1][:9])) <= MAX_PLURALS:
+        raise InputError(f"{where}: nplurals={plurals[1]}; expected 1 to {MAX_PLURALS}")
     return n
 
 

@@ -248,7 +248,7 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
     a = languages.evidence(x, counts[0], counts[1], in_train)
     b = languages.evidence(y, counts[1], counts[0], in_train)
     usable = ~pairs.damaged
-    swapped = (a > languages.SURE) & (b > languages.SURE)
+    swapped = (a > languages.BOTH_WRONG) & (b > languages.BOTH_WRONG)
     for split in pairs.texts:
         rows = pairs.rows(split)
         if split != "train" and 2 * swapped[rows].sum() > len(swapped[rows]):
@@ -257,7 +257,7 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
             yield from pairs.findings("exchanged", mask)
             usable[rows] = False
             pairs.damaged[rows] = True  # no other check can judge them
-    one_sided = (a > languages.SURER) ^ (b > languages.SURER)
+    one_sided = (a > languages.ONE_WRONG) ^ (b > languages.ONE_WRONG)
     for f, count in zip((x, y), counts, strict=True):
         one_sided |= languages.foreign(f, count, words, in_train)
     yield from pairs.findings("swapped", swapped & usable)

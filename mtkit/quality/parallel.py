@@ -36,8 +36,8 @@ RARE = 5.0  # C
 ITERATIONS = 4
 MIN_T = 1e-4  # smaller t count as 0
 SAMPLE = 100_000  # pairs that t is learnt from, at most
-ENOUGH = 1_000  # pairs that t is learnt from, at least
-RANDOM = 20_000  # randomly combined pairs, at most
+MIN_PAIRS = 1_000  # pairs that t is learnt from, at least
+RANDOM_PAIRS = 20_000  # randomly combined pairs, at most
 BINS, BIN = 10, 300  # bins by length, at most; random pairs of each, at least
 ODDS = 3e-5  # prior odds that a pair is not parallel
 MAX_WORDS = 200  # words, of both sides together, of a pair that t is learnt from
@@ -65,7 +65,7 @@ def doubt(
     lengths = np.diff(x.begin) + np.diff(y.begin)
     rows = np.flatnonzero(usable & (np.minimum(np.diff(x.begin), np.diff(y.begin)) > 0))
     learnt = rows[~repeated[rows]]
-    if len(learnt) < ENOUGH:
+    if len(learnt) < MIN_PAIRS:
         return None
     ids, size = _stems(words)
     x, y = Flat(ids[x.words], x.begin), Flat(ids[y.words], y.begin)
@@ -78,7 +78,7 @@ def doubt(
         gains = np.full(len(x), np.nan)
         for scored, model in ((rows[~in_first], models[0]), (rows[in_first], models[1])):
             gains[scored] = _gains_of(model, x, y, scored, scored, pool)
-        scored = halves[0][:RANDOM]
+        scored = halves[0][:RANDOM_PAIRS]
         chance = _gains_of(models[1], x, y, scored, _partners(scored, lengths), pool)
     return _decide(gains, chance, lengths, rows, lengths[scored])
 

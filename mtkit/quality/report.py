@@ -12,7 +12,7 @@ from mtkit.quality.check import Report
 from mtkit.quality.coverage import Unknown
 from mtkit.quality.finding import KINDS, Finding
 
-FIRST = 4  # line numbers that a table shows per finding
+LINES_SHOWN = 4  # line numbers that a table shows per finding
 
 
 def findings(report: Report) -> Findings:
@@ -116,8 +116,8 @@ def _grid(caption: str, selected: list[Finding]) -> Grid | None:
 
 
 def _first_lines(finding: Finding) -> str:
-    shown = [f"{line}" for line in finding.lines[:FIRST].tolist()]
-    return ", ".join(shown + ["…"] * (len(finding.lines) > FIRST))
+    shown = [f"{line}" for line in finding.lines[:LINES_SHOWN].tolist()]
+    return ", ".join(shown + ["…"] * (len(finding.lines) > LINES_SHOWN))
 
 
 def _share(part: int, whole: int) -> str:

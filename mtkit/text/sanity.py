@@ -18,7 +18,7 @@ from mtkit.errors import InputError
 from mtkit.text.formats.names import format_of
 from mtkit.text.languages import without_packed_suffix
 
-FIRST = 20  # lines that show a format
+FORMAT_LINES = 20  # lines that show a format
 NEARLY_ALL = 0.9
 MIN_LINES = 20  # lines: from so many on, equal lines on both sides are no coincidence
 MAX_DEV_OVERLAP = 0.1  # share of the dev set: greetings and captions repeat, but not more than this
@@ -42,7 +42,7 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
     If ``formats`` can read the file, the message says with which options.
     """
     numbered = ((n, line.strip()) for n, line in enumerate(lines, 1))
-    first = list(islice(((n, line) for n, line in numbered if line), FIRST))
+    first = list(islice(((n, line) for n, line in numbered if line), FORMAT_LINES))
     start = [line for _, line in first]
     if kind := _format(Path(without_packed_suffix(path)).suffix.lower(), start):
         file_format = format_of(path) or _bilingual_format(kind, start)

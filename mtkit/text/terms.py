@@ -12,7 +12,7 @@ from typing import NamedTuple
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.formats import tbx
-from mtkit.text.formats.choice import FIRST, Pair, one_line, pick
+from mtkit.text.formats.choice import LINES_SHOWN, Pair, one_line, pick
 from mtkit.text.formats.codes import ROLES
 from mtkit.text.formats.tsv import header
 from mtkit.text.languages import base, language_called, without_packed_suffix
@@ -97,7 +97,7 @@ def _read_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
         else:
             empty.append(number)
     if complete and empty:
-        lines = ", ".join(map(str, empty[:FIRST])) + ", …" * (len(empty) > FIRST)
+        lines = ", ".join(map(str, empty[:LINES_SHOWN])) + ", …" * (len(empty) > LINES_SHOWN)
         rows = f"{len(empty):,} of {complete + len(empty):,} rows"
         note(f"{path}: {rows} lack a term in one language; left out (line {lines})")
 

@@ -109,7 +109,7 @@ def models_of(text: Shards, stages: Stages, config: TrainConfig) -> dict[str, by
 @pytest.fixture
 def cut(few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     """A text in several shards."""
-    monkeypatch.setattr(shards, "LARGEST", 1000)
+    monkeypatch.setattr(shards, "SHARD_WORDS", 1000)
     return shards.write_tokenized(few.train, WordTokenizer(), Stages(tmp_path / "text"))
 
 

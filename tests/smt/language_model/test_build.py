@@ -63,7 +63,7 @@ def test_the_model_is_that_of_memory_however_it_is_cut(
     order: int, prune: list[int], parts: int, workers: int, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(shards, "LARGEST", 50)  # several shards
+    monkeypatch.setattr(shards, "SHARD_WORDS", 50)  # several shards
     sentences = corpus(order)
     text = written(tmp_path / "text", sentences)
     assert len(text) > 5
