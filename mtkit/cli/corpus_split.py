@@ -36,7 +36,7 @@ TestSize = Annotated[
         metavar="N",
         min=0,
         help=f"Pairs in the test set. [{DEFAULT_SIZE}, but at most 5 %]",
-    ),  # fmt: skip
+    ),
 ]
 Documents = Annotated[
     Path | None,
