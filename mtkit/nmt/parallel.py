@@ -109,7 +109,7 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def parallel_batches() -> int:
+def concurrent_batches() -> int:
     """Return how many batches to compute in parallel: on a CPU one per torch thread, else 1."""
     return torch.get_num_threads() if device().type == "cpu" else 1
 

@@ -48,7 +48,7 @@ def subword_log_probabilities(models: Sequence[Seq2Seq], data: Data) -> list[NDA
     for x, y in pairs:
         targets[x].add(y)
     batches = list(_batches([tree for x in targets for tree in _trees(x, targets[x])]))[::-1]
-    matrices = parallel.in_threads(partial(_log_p, models), batches, parallel.parallel_batches())
+    matrices = parallel.in_threads(partial(_log_p, models), batches, parallel.concurrent_batches())
     log_p = {
         (tree.source, y): row[path]
         for batch, matrix in zip(batches, matrices, strict=True)

@@ -183,7 +183,7 @@ class NmtSystem:
             x = torch.tensor([[*sources[r], EOS] for r in batch], device=parallel.device())
             return beam_search(self.models, x, beam, self.normalisation)
 
-        return parallel.in_threads(search, batches, parallel.parallel_batches())
+        return parallel.in_threads(search, batches, parallel.concurrent_batches())
 
     def _hypothesis(self, output: Output, words: Sequence[str], source: Encoded) -> Hypothesis:
         word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as part of the last word

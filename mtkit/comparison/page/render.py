@@ -67,7 +67,7 @@ def verdict(pair: Pair, less_is_better: bool = False) -> str:
 
 
 def verdicts(comparison: Comparison) -> list[str]:
-    """Return a verdict for every pair, or only for pairs with the best; ``MAX_FOR_ALL_PAIRS``."""
+    """Return a verdict for every pair; of many systems, only for pairs with the best one."""
     pairs, less = comparison.pairs, comparison.metrics
     if len(comparison.systems) <= MAX_FOR_ALL_PAIRS:
         return [verdict(pair, less[pair.metric]) for pair in pairs]
