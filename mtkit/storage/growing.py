@@ -25,11 +25,11 @@ from mtkit.storage.packing import PACKED, packing
 from mtkit.storage.reading import as_fields, read_json, unfit
 from mtkit.storage.stages import unfinished
 from mtkit.storage.writing import (
+    add_path_to_errors,
     locked,
     placing,
     replace_file,
     whole_file,
-    with_path_in_errors,
     write_whole,
 )
 
@@ -94,7 +94,7 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
         written.touch()
         if written.stat().st_size < done.bytes:
             raise InputError(f"{written}: damaged; start again without --resume")
-        with with_path_in_errors(out), written.open("r+b") as growing_file:
+        with add_path_to_errors(out), written.open("r+b") as growing_file:
             growing_file.seek(done.bytes)
             output = Growing(growing_file, place / DONE_FILE, done)
             try:

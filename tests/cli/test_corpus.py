@@ -170,7 +170,7 @@ REFUSED = {
     ),
     "documents": (
         ["split", "d.en", "d.de", "--out", "s", "--dev", "1", "--documents", "one.en"],
-        "one.en: found 1 lines for 8 sentence pairs",
+        "one.en: expected 8 lines, one per sentence pair; found 1",
     ),
     "both": (
         ["split", "d.en", "d.de", "--out", "s", "--blank-lines", "--documents", "one.en"],
