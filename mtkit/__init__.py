@@ -77,7 +77,7 @@ def train_smt(
     place holds a model of another corpus.
     """
     from mtkit.console import busy
-    from mtkit.models import places
+    from mtkit.models import output_directories
 
     with busy("loading numba"):
         from mtkit.smt import train
@@ -91,7 +91,7 @@ def train_smt(
 
         check(cluster)
     corpus, tokenizer = _inputs(corpus, tokenizer)
-    [directory] = places(out, "smt", corpus, force)
+    [directory] = output_directories(out, "smt", corpus, force)
     settings = config or train.TrainConfig()
     train.train_smt(
         corpus, tokenizer, settings, weights, directory, cores(threads), memory, resume, cluster
@@ -127,7 +127,7 @@ def train_nmt(
     with parallel.processes(device, cores(threads)):
         corpus, tokenizer = _inputs(corpus, tokenizer)
         replace = force or (out is not None and resume and seeds > 1)
-        directories = models.places(out, "nmt", corpus, replace, seeds)
+        directories = models.output_directories(out, "nmt", corpus, replace, seeds)
         initial = models.load_start(Path(start), corpus.pair, tokenizer) if start else None
         train_seeds(corpus, tokenizer, config or {}, directories, resume, initial)
     return directories
@@ -236,7 +236,7 @@ def compare(
     of the examples. ignore_case: ignore case in scores and word groups. tokenizer: ``none`` if all
     lines are tokenised, ``words`` if not; None: as the models read text. pair: the languages of
     ``test``, as in ``en-de``, if no model names them. scores: sentence scores from other tools,
-    ``"NAME:METRIC=FILE"``; see ``comparison.elsewhere``.
+    ``"NAME:METRIC=FILE"``; see ``comparison.external``.
 
     See ``comparison.report.as_json`` and ``comparison.page.render``. Raises InputError if systems,
     lines and languages do not fit together, and for files that cannot be read.
@@ -245,7 +245,7 @@ def compare(
 
     from mtkit import models
     from mtkit.comparison import compare as steps
-    from mtkit.comparison.elsewhere import read_columns
+    from mtkit.comparison.external import read_columns
     from mtkit.comparison.systems import Task
     from mtkit.comparison.trainings import complete, trainings
     from mtkit.errors import check_choice
@@ -253,7 +253,7 @@ def compare(
 
     if tokenizer is not None:
         check_choice("--tokenizer", tokenizer, steps.BLEU_TOKENS)
-    by_name, threads = steps.named(systems), cores(threads)
+    by_name, threads = steps.systems_by_name(systems), cores(threads)
     material = steps.material(by_name, test, references, ignore_case, tokenizer, file_format, pair)
     terms = Path(glossary) if glossary else None
     task = Task(by_name, material, threads, tokenizer, terms, inflected, fresh)

@@ -35,7 +35,7 @@ def _run() -> None:
     Modules are imported here, where the caller handles Ctrl-C.
     """
     from mtkit.cli import app, complete
-    from mtkit.console import complain
+    from mtkit.console import print_error
     from mtkit.errors import InputError, WorkError
 
     try:
@@ -45,12 +45,12 @@ def _run() -> None:
         finally:
             sys.stdout.flush()
     except (InputError, WorkError) as error:
-        complain(str(error))
+        print_error(str(error))
         sys.exit(2 if isinstance(error, InputError) else 1)
     except OSError as error:
         prefix = f"{error.filename}: " if error.filename else ""
         with contextlib.suppress(OSError):  # stderr may be on the same full disk
-            complain(f"{prefix}{error.strerror or error}")
+            print_error(f"{prefix}{error.strerror or error}")
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()

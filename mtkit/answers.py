@@ -24,7 +24,7 @@ from mtkit.text.glossary import Compliance, Glossary
 
 WINDOW = 16  # batches per worker in one stage
 ROWS, MORE = "rows", "more.json"
-ONE = Lock()  # a system translates for one task at a time
+LOCK = Lock()  # a system translates for one task at a time
 
 
 class Request(NamedTuple):
@@ -123,12 +123,12 @@ def by_stages(
         answers = stages.run(f"lines-{number}", _answer, calls)
         if previous:
             shutil.rmtree(previous)
-        previous, number = answers.place, number + sum(map(len, window))
+        previous, number = answers.directory, number + sum(map(len, window))
         yield from map(Answer.read, answers)
 
 
 def _answer(into: Path, request: Request, mark: str, number: int, lines: Sequence[str]) -> None:
-    with ONE:
+    with LOCK:
         system, glossary = _open_once(request, mark)
         answer(system, glossary, request, number, lines).save(into)
 

@@ -45,9 +45,9 @@ with suppress(ImportError):
 
     LACKS_DASK = False
 
-ANSWER = 8  # seconds to wait for a scheduler, and then for a first worker
-LOOK = 0.5  # seconds between checks whether the work is to stop
-LEAST = 500 << 20  # bytes per process: Python and its libraries take about half
+WAIT_SECONDS = 8  # seconds to wait for a scheduler, and then for a first worker
+CHECK_SECONDS = 0.5  # seconds between checks whether the work is to stop
+MIN_MEMORY = 500 << 20  # bytes per process: Python and its libraries take about half
 ONE_THREAD = dict.fromkeys((*VARIABLES, "NUMBA_NUM_THREADS"), "1")
 SETTINGS = {
     # A process that died is restarted. When this time has passed, the cluster would remove a worker
@@ -102,12 +102,12 @@ def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]
             for name in ("distributed", "distributed.client"):  # errors are raised: no log
                 logging.getLogger(name).setLevel(logging.CRITICAL)
             _check_scheduler(address)
-        client = stack.enter_context(Client(scheduler, timeout=ANSWER, set_as_default=False))
+        client = stack.enter_context(Client(scheduler, timeout=WAIT_SECONDS, set_as_default=False))
         try:
-            client.wait_for_workers(1, timeout=ANSWER)
+            client.wait_for_workers(1, timeout=WAIT_SECONDS)
         except TimeoutError:
             raise InputError(
-                f"--cluster {address}: no worker connected within {ANSWER} s; start some"
+                f"--cluster {address}: no worker connected within {WAIT_SECONDS} s; start some"
             ) from None
         workers = _workers(address, client, stages.directory)
         threads = sum(worker.threads for worker in workers)
@@ -120,13 +120,13 @@ def connected(address: str, stages: Stages, memory: int = 0) -> Iterator[Stages]
 def _processes(address: str, memory: int) -> Iterator[LocalCluster]:
     """Yield worker processes on this machine, which share ``memory`` bytes and end with the block.
 
-    Raises InputError if a process would have fewer than ``LEAST`` bytes.
+    Raises InputError if a process would have fewer than ``MIN_MEMORY`` bytes.
     """
     number = int(address.partition(":")[2])
-    if memory // number < LEAST:
+    if memory // number < MIN_MEMORY:
         raise InputError(
             f"--cluster {address}: {memory >> 20}M are not enough for {number} processes, which "
-            f"need {LEAST >> 20}M each; use fewer"
+            f"need {MIN_MEMORY >> 20}M each; use fewer"
         )
     with (
         TemporaryDirectory(prefix="mtkit-") as scratch,
@@ -187,7 +187,7 @@ def _check_scheduler(address: str) -> None:
 
     async def greet() -> None:
         security = Security().get_connection_args("client")
-        comm = await asyncio.wait_for(connect(address, **security), ANSWER)
+        comm = await asyncio.wait_for(connect(address, **security), WAIT_SECONDS)
         comm.abort()
 
     try:
@@ -291,7 +291,7 @@ def _next_done(done: SimpleQueue[Any], stopped: Sequence[BaseException]) -> Any:
     """Return the next future that is done. Raises the exception that stopped the work."""
     while True:
         try:
-            return done.get(timeout=LOOK)
+            return done.get(timeout=CHECK_SECONDS)
         except Empty:
             if stopped:
                 raise stopped[0] from None
@@ -317,4 +317,4 @@ def _wait_for_end(client: Client, tasks: Set[object]) -> None:
     """Wait until no worker runs these cancelled tasks, so that their files can be removed."""
     with suppress(OSError):  # no worker is left
         while tasks & {*chain(*client.run(_running_keys, on_error="ignore").values())}:
-            time.sleep(LOOK / 5)
+            time.sleep(CHECK_SECONDS / 5)

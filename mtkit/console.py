@@ -22,8 +22,8 @@ console = Console(stderr=True, highlight=False)
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-NAME = 58  # columns of a step's name, for a terminal of 80
-SPINNER = 3  # columns of the spinner before the status line
+NAME_WIDTH = 58  # columns of a step's name, for a terminal of 80
+SPINNER_WIDTH = 3  # columns of the spinner before the status line
 
 
 def visible(text: str) -> str:
@@ -35,13 +35,13 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
-def broken(text: str, width: int, end: str = "", indent: int = 2) -> str:
+def wrapped(text: str, width: int, end: str = "", indent: int = 2) -> str:
     r"""Wrap ``text`` to ``width`` columns, with ``end`` at the end of each line but the last.
 
     Lines break only between words; a word that is too long exceeds the width. Further lines are
     indented ``indent`` columns more than the first, unless a word needs that room.
 
-    >>> broken("  a path/to/file is here", 12)
+    >>> wrapped("  a path/to/file is here", 12)
     '  a\n  path/to/file\n    is here'
     """
     words = re.findall(r"( *)(\S+)", text)
@@ -59,32 +59,32 @@ def broken(text: str, width: int, end: str = "", indent: int = 2) -> str:
 
 
 def paragraph(target: Console, text: str, style: str = "", indent: int = 0) -> None:
-    """Print text to ``target``, on a terminal wrapped between words; see ``broken``."""
+    """Print text to ``target``, on a terminal wrapped between words; see ``wrapped``."""
     shown = visible(text)
     if target.is_terminal:
-        shown = broken(shown, target.width, indent=indent)
+        shown = wrapped(shown, target.width, indent=indent)
     target.print(Text(shown, style), soft_wrap=True)
 
 
 def note(text: str, end: str = "") -> None:
-    """Print a line for the user, on a terminal wrapped between words; see ``broken``."""
+    """Print a line for the user, on a terminal wrapped between words; see ``wrapped``."""
     shown = visible(text)
     if console.is_terminal:
-        shown = broken(shown, console.width, end)
+        shown = wrapped(shown, console.width, end)
     console.print(shown, markup=False, soft_wrap=True)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print the error message of a failed command, even with ``--quiet``."""
     shown = f"mtkit: {visible(text)}"
     if sys.stderr.isatty():
-        shown = broken(shown, console.width)
+        shown = wrapped(shown, console.width)
     print(shown, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Print nothing within the block, except by ``complain``."""
+    """Print nothing within the block, except by ``print_error``."""
     quiet, console.quiet = console.quiet, True
     try:
         yield
@@ -104,8 +104,8 @@ def step(name: str) -> Iterator[None]:
 def finished(name: str, start: float) -> None:
     """Print the name of a finished step and the time since ``start``, as ``perf_counter`` gives."""
     seconds = f"{time.perf_counter() - start:6.1f} s"
-    width = min(NAME, console.width - 12) if console.is_terminal else NAME
-    *lines, last = broken(f"  {visible(name)}", width + 2).split("\n")
+    width = min(NAME_WIDTH, console.width - 12) if console.is_terminal else NAME_WIDTH
+    *lines, last = wrapped(f"  {visible(name)}", width + 2).split("\n")
     padded = last + " " * (width + 2 - cell_len(last))
     console.print(*lines, f"{padded} {seconds}", sep="\n", markup=False, soft_wrap=True)
 
@@ -120,7 +120,9 @@ class _Status:
         suffix = f": {visible(self.detail)}" if self.detail else " …"
         suffix += f"  {clock(time.perf_counter() - self.start)}"
         name = Text(visible(self.name))  # truncated if room is short: ``suffix`` matters more
-        name.truncate(max(10, console.width - cell_len(suffix) - SPINNER), overflow="ellipsis")
+        name.truncate(
+            max(10, console.width - cell_len(suffix) - SPINNER_WIDTH), overflow="ellipsis"
+        )
         return Text(f"{name.plain}{suffix}", no_wrap=True, overflow="ellipsis")
 
 

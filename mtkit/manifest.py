@@ -14,7 +14,7 @@ import numpy as np
 
 from mtkit.console import note
 from mtkit.errors import InputError, nearest
-from mtkit.storage.digests import SAMPLE, changed, digests_of
+from mtkit.storage.digests import SAMPLE, digests_of, mismatches
 from mtkit.storage.reading import as_fields, damaged, missing, read_json
 from mtkit.storage.writing import settle
 from mtkit.text.catalog import SPLITS
@@ -68,7 +68,7 @@ class Manifest:
         train, fields = corpus.train, dict[str, Any]()
         fields |= {"name": corpus.name, "sentences": len(train), "digest": train.digest()}
         for name, split in zip(SPLITS, (train, corpus.dev, corpus.test), strict=True):
-            fields |= {name: None} if split is None else naming(name, split, fields)
+            fields |= {name: None} if split is None else split_entries(name, split, fields)
         return cls(kind, corpus.pair, fields, asdict(tokenizer), config, figures or {})
 
     @classmethod
@@ -146,9 +146,9 @@ class Manifest:
         text = json.dumps(asdict(self) | {"seal": ""}, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def changed(self, directory: Path, sample: int | None = SAMPLE) -> dict[str, str]:
-        """Return file → what is wrong with it; see ``storage.digests.changed``."""
-        problems = changed(directory, self.digests, directory / MANIFEST, sample)
+    def mismatches(self, directory: Path, sample: int | None = SAMPLE) -> dict[str, str]:
+        """Return file → what is wrong with it; see ``storage.digests.mismatches``."""
+        problems = mismatches(directory, self.digests, directory / MANIFEST, sample)
         if (self.seal or self.digests) and self.seal != self._hash():
             problems[MANIFEST] = "other settings"
         return problems
@@ -171,7 +171,7 @@ def _check_format(path: Path, number: object) -> None:
         )
 
 
-def naming(split: str, text: Bitext, known: dict[str, Any]) -> dict[str, Any]:
+def split_entries(split: str, text: Bitext, known: dict[str, Any]) -> dict[str, Any]:
     """Return the entries of a manifest for the files of a split.
 
     known: entries of other splits, whose formats are kept.
@@ -187,13 +187,13 @@ def _is_pair(pair: Sequence[Any]) -> bool:
     return len(pair) == 2 and all(isinstance(name, str) and "\0" not in name for name in pair)
 
 
-def check_whole(directory: Path) -> None:
+def check_intact(directory: Path) -> None:
     """Raise InputError if a file of a model is missing or has changed since it was written.
 
     Only a sample of a large model is read (``storage.digests``). A change of a file that users may
     edit is only reported.
     """
-    for name, problem in Manifest.read(directory).changed(directory).items():
+    for name, problem in Manifest.read(directory).mismatches(directory).items():
         if problem == "missing":
             raise missing(directory / name)
         if name not in EDITABLE:

@@ -18,7 +18,7 @@ from mtkit.manifest import (
     MANIFEST,
     UND,
     Manifest,
-    check_whole,
+    check_intact,
 )
 from mtkit.storage.writing import recover, replacing
 from mtkit.translators import TRANSLATORS, load_neural, open_translator
@@ -66,7 +66,7 @@ def check_out(
     return chosen
 
 
-def place_of(kind: str, pair: Sequence[str]) -> Path:
+def default_directory(kind: str, pair: Sequence[str]) -> Path:
     """Return the default directory of a model, such as ``models/smt-en-de``."""
     return MODELS / "-".join([kind, *pair])
 
@@ -82,7 +82,7 @@ def check_named(out: str | Path | None, force: bool, seeds: int = 1) -> None:
         check_out(directory, "", force)
 
 
-def places(
+def output_directories(
     out: str | Path | None, kind: str, corpus: Corpus, force: bool, seeds: int = 1
 ) -> list[Path]:
     """Return the directories for models of ``corpus``: ``out``, or ``models/KIND-SOURCE-TARGET``.
@@ -92,7 +92,7 @@ def places(
     if out is not None:
         check_named(out, force, seeds)
         return numbered(Path(out), seeds)
-    directories = numbered(place_of(kind, corpus.pair), seeds)
+    directories = numbered(default_directory(kind, corpus.pair), seeds)
     for directory in directories:
         check_out(None, directory.name, force)
     if not force:
@@ -253,7 +253,7 @@ def load_word_models(directory: Path) -> WordModels:
     Manifest.read(directory)  # raises if it is no model or of a newer mtkit
     if not (directory / "forward").is_dir():
         raise InputError(f"{directory / 'forward'}: missing; {directory} cannot align words")
-    check_whole(directory)
+    check_intact(directory)
     return WordModels.load(directory)
 
 
@@ -265,11 +265,12 @@ def import_moses(
 
     out: None for ``models/moses-SOURCE-TARGET``, where a model of the same ``ini`` is replaced.
     languages: None for undetermined. lowercase: lowercase the input. force: replace an existing
-    directory. Raises InputError and LossError as ``places`` does.
+    directory. Raises InputError and LossError as ``output_directories`` does.
     """
     from mtkit.smt.moses.ini import read_moses
 
-    model, ini_path = check_out(out, place_of("moses", languages or ()).name, force), ini.resolve()
+    default, ini_path = default_directory("moses", languages or ()), ini.resolve()
+    model = check_out(out, default.name, force)
     if out is None and not force:
         check_loss([model], lambda old: old.config.get("imported") == str(ini_path))
     with replacing(model) as directory:
@@ -358,7 +359,7 @@ def load(directory: str | Path, *others: str | Path) -> System:
     kind = Manifest.read(directory).kind
     if others or kind in TRANSLATORS:
         return open_translator(directory, *map(Path, others))
-    check_whole(directory)
+    check_intact(directory)
     if kind == COMBINATION:
         from mtkit.combination.system import Combination
 

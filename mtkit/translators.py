@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from mtkit.console import busy
 from mtkit.errors import InputError
-from mtkit.manifest import Manifest, check_whole
+from mtkit.manifest import Manifest, check_intact
 
 if TYPE_CHECKING:
     from mtkit.nmt.system import NmtSystem
@@ -27,7 +27,7 @@ def open_translator(directory: Path, *others: Path) -> System:
     kind = Manifest.read(directory).kind
     if kind not in TRANSLATORS:
         raise InputError(f"{directory}: a model of kind {kind}; a translator is needed here")
-    check_whole(directory)
+    check_intact(directory)
     if kind == "smt":
         with busy("loading numba"):
             from mtkit.smt.system import SmtSystem

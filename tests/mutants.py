@@ -1,9 +1,9 @@
-"""Whether the tests notice a fault: modules are changed in one place at a time (cosmic-ray).
+"""Mutation testing: change modules in one place at a time, and run their tests (cosmic-ray).
 
     python -m tests.mutants [MODULE …]
 
-Of all changes of a module SAMPLE are drawn by a fixed seed. A change that no test notices survives
-and is printed, with the reason that HARMLESS gives; exit code 1 where it gives none. Kernels run as
+Of all changes of a module, SAMPLE are drawn by a fixed seed. A change that no test detects survives
+and is printed, with the reason that HARMLESS gives; exit code 1 if it gives none. Kernels run as
 plain Python, so their decorators are left alone, and so are annotations, which nothing evaluates.
 """
 
@@ -36,24 +36,26 @@ HARMLESS = {  # a changed line → why no test need notice it
     " than the vocabulary",
     "choice = search.extend(last=length >= limit)": "no length is greater",
     "choice = search.extend(last=length is limit)": "small numbers are one object",
-    "rows = zip(self.models, self.sources, self.states, strict=False)": "all are as long",
+    "inputs = zip(self.models, self.sources, self.states, strict=False)": "all are as long",
     "models: Sequence[Seq2Seq], x: Tensor, beam: int = 6, normalisation: float = 1.0,": "a default"
     " that no command uses",
-    "n = min(first_child[h + 1] % last, w + 1)  # sorted, distinct: at most w + 1 of them"
-    " are ≤ w": "a node has fewer children than the number of its first one",
+    "n = min(first_child[h + 1] % last, w + 1)  # sorted, distinct words: at most w + 1 are ≤"
+    " w": "a node has fewer children than the number of its first one",
     "while node != ROOT and begin[node] >= begin[node + 1] and lm.backoff[node] == 0:": "offsets"
     " never fall",
     "w = text[t - s] if t + 1 != offsets[s + 1] else LM_EOS": "t + 1 never exceeds it",
-    "k = 0": "every node lies behind level_starts[0]",
+    "k = 0": "no node is below level_starts[0]",
     "slots = np.empty(1 << (2 * limits.pops >> 1).bit_length(), np.int32)": "a smaller hash table"
     " that is still large enough",
     "slots[:] = ~1": "any negative number marks an empty slot",
     "slots[:] = - 2": "any negative number marks an empty slot",
-    "graph[heads[0]].next = ~1  # now the goal's": "any negative number ends a list of arcs",
+    "graph[heads[0]].next = ~1  # its arcs are now the goal's": "any negative number ends a list of"
+    " arcs",
     "return bool(n is len(best.queue) and guess <= -best.guess[best.queue[0]])": "small numbers are"
     " one object",
-    "HIGHEST = 29  # order": "the tests name it, whatever it is",
-    "SLACK = 4.0  # nats of the language model, times λ_lm": "the tests name it, whatever it is",
+    "MAX_ORDER = 29  # order that is read": "the tests use the constant, whatever its value",
+    "SLACK = 4.0  # nats of the language model, to be multiplied by λ_lm": "the tests use the"
+    " constant, whatever its value",
     "@dataclass(frozen=False)": "nothing assigns to a field",
     "@dataclass(frozen=False, eq=False)": "nothing assigns to a field",
     "@dataclass(frozen=True, eq=True)": "nothing compares them",

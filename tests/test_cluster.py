@@ -169,7 +169,7 @@ def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> No
         lambda own: own.run("fails", fail, [("input",)]),
     ]
     with pytest.raises(InputError, match="too many"):
-        stages.beside(1, *works)
+        stages.in_parallel(1, *works)
     left = sorted(path.name for path in (stages.directory / "slow").iterdir())
     time.sleep(0.8)
     assert sorted(path.name for path in (stages.directory / "slow").iterdir()) == left
@@ -280,7 +280,7 @@ def test_a_scheduler_without_workers_is_refused(
 ) -> None:
     from mtkit.cluster import connected
 
-    monkeypatch.setattr("mtkit.cluster.ANSWER", 0.5)
+    monkeypatch.setattr("mtkit.cluster.WAIT_SECONDS", 0.5)
     with (
         scheduler(0) as address,
         pytest.raises(InputError, match=f"^--cluster {address}: no worker connected within"),
@@ -306,7 +306,7 @@ def refused(place: Path, *options: str) -> str:
 @needs_dask
 @pytest.mark.parametrize("listens", [False, True])
 def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtkit.cluster.ANSWER", 1)
+    monkeypatch.setattr("mtkit.cluster.WAIT_SECONDS", 1)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         if listens:  # and says nothing

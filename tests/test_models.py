@@ -11,8 +11,8 @@ import pytest
 
 from mtkit import load, models
 from mtkit.errors import InputError, LossError
-from mtkit.manifest import MANIFEST, Manifest, check_whole
-from mtkit.models import check_out, load_word_models, newest_model, places
+from mtkit.manifest import MANIFEST, Manifest, check_intact
+from mtkit.models import check_out, load_word_models, newest_model, output_directories
 from mtkit.storage import writing
 from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext, Corpus
@@ -28,7 +28,7 @@ def test_a_manifest_survives_writing(tmp_path: Path) -> None:
     manifest(figures={"x": [1.5]}).write(tmp_path)
     read = Manifest.read(tmp_path)
     assert replace(read, seal="") == manifest(figures={"x": [1.5]})
-    assert read.changed(tmp_path) == {}
+    assert read.mismatches(tmp_path) == {}
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_model_of_a_newer_mtkit_asks_for_an_update(number: int, tmp_path: Path
         rf"manifest\.json: written by a newer mtkit \(manifest format {number}; this version reads "
         r"up to 1\); update mtkit$"
     )
-    for reader in (load, Manifest.read, load_word_models, check_whole):
+    for reader in (load, Manifest.read, load_word_models, check_intact):
         with pytest.raises(InputError, match=message):
             reader(tmp_path)
     for command in (["info"], ["translate", "--model"], ["align", "--model"]):
@@ -121,16 +121,19 @@ def test_models_go_by_kind_languages_and_seed(
     few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert places(None, "smt", few, force=False) == [Path("models/smt-en-de")]
+    assert output_directories(None, "smt", few, force=False) == [Path("models/smt-en-de")]
     british = replace(few, pair=("en-GB", "de"))
-    assert places(None, "nmt", british, force=False, seeds=2) == [
+    assert output_directories(None, "nmt", british, force=False, seeds=2) == [
         Path("models/nmt-en-GB-de-1"),
         Path("models/nmt-en-GB-de-2"),
     ]
-    assert places("mine", "nmt", few, force=False, seeds=2) == [Path("mine-1"), Path("mine-2")]
+    assert output_directories("mine", "nmt", few, force=False, seeds=2) == [
+        Path("mine-1"),
+        Path("mine-2"),
+    ]
     (tmp_path / "mine-2").mkdir()
     with pytest.raises(InputError, match=r"^mine-2 exists; name another --out"):
-        places("mine", "nmt", few, force=False, seeds=2)
+        output_directories("mine", "nmt", few, force=False, seeds=2)
 
 
 def test_only_a_model_of_the_same_corpus_is_replaced_without_force(
@@ -145,12 +148,12 @@ def test_only_a_model_of_the_same_corpus_is_replaced_without_force(
     grown = Bitext([*train.source, "One more."], [*train.target, "Noch einer."], train.paths)
     copied = replace(train, paths=(Path("copy.en"), Path("copy.de")))
     for same in (train, grown, copied):
-        assert places(None, "smt", replace(few, train=same), force=False) == [place]
+        assert output_directories(None, "smt", replace(few, train=same), force=False) == [place]
     other = replace(few, train=replace(grown, paths=copied.paths))
     message = r"^models/smt-en-de holds a model trained on few \(400 pairs\); add --force to "
     with pytest.raises(LossError, match=message):
-        places(None, "smt", other, force=False)
-    assert places(None, "smt", other, force=True) == [place]
+        output_directories(None, "smt", other, force=False)
+    assert output_directories(None, "smt", other, force=True) == [place]
     for strange, said in (
         (replace(old, kind="nmt"), r"holds a model trained on few \(400 pairs\); "),
         (replace(old, languages=("de", "en")), r"holds a model trained on few \(400 pairs\); "),
@@ -159,7 +162,7 @@ def test_only_a_model_of_the_same_corpus_is_replaced_without_force(
     ):
         strange.write(place)
         with pytest.raises(LossError, match=said):
-            places(None, "smt", few, force=False)
+            output_directories(None, "smt", few, force=False)
     for k in (1, 3):
         numbered = Path(f"models/nmt-en-de-{k}")
         numbered.mkdir()
@@ -167,7 +170,7 @@ def test_only_a_model_of_the_same_corpus_is_replaced_without_force(
     with pytest.raises(
         LossError, match=r"-1 holds a model trained on few .*, models/nmt-en-de-3 holds"
     ):
-        places(None, "nmt", other, force=False, seeds=3)
+        output_directories(None, "nmt", other, force=False, seeds=3)
 
 
 def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:

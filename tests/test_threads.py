@@ -16,7 +16,7 @@ import torch
 
 from mtkit import threads
 from mtkit.nmt import parallel
-from mtkit.storage.digests import BLOCK, changed, digests_of
+from mtkit.storage.digests import BLOCK, digests_of, mismatches
 from mtkit.text.corpus import Corpus
 from tests.support.command import mtkit
 from tests.support.paths import ROOT
@@ -105,7 +105,7 @@ def test_files_are_hashed_in_no_more_threads(
     monkeypatch.setattr(threads, "_limit", 1)
     kept = digests_of(tmp_path, [tmp_path / "large"])
     monkeypatch.setattr(threads, "_limit", 3)
-    assert changed(tmp_path, kept, tmp_path, sample=None) == {}
+    assert mismatches(tmp_path, kept, tmp_path, sample=None) == {}
     assert pools == [1, 3]
 
 

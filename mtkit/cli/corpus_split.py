@@ -22,14 +22,21 @@ SourceTarget = Annotated[
         help="Two files that correspond line by line, or one file with both languages.",
     ),
 ]
-USUAL = 1000  # pairs of a dev or test set, but of a small corpus a twentieth
+DEFAULT_SIZE = 1000  # pairs of a dev or test set, but of a small corpus a twentieth
 DevSize = Annotated[
     int | None,
-    Option("--dev", metavar="N", min=0, help=f"Pairs in the dev set. [{USUAL}, but at most 5 %]"),
+    Option(
+        "--dev", metavar="N", min=0, help=f"Pairs in the dev set. [{DEFAULT_SIZE}, but at most 5 %]"
+    ),
 ]
 TestSize = Annotated[
     int | None,
-    Option("--test", metavar="N", min=0, help=f"Pairs in the test set. [{USUAL}, but at most 5 %]"),
+    Option(
+        "--test",
+        metavar="N",
+        min=0,
+        help=f"Pairs in the test set. [{DEFAULT_SIZE}, but at most 5 %]",
+    ),
 ]
 Documents = Annotated[
     Path | None,
@@ -67,7 +74,7 @@ def split(
     from mtkit.quality.files import name_files
     from mtkit.quality.split import blank_line_documents, split_text, write_split
     from mtkit.storage.writing import replacing
-    from mtkit.text.corpus import named as languages_in
+    from mtkit.text.corpus import languages_in as languages_in
     from mtkit.text.lines import read_lines
 
     options.set_up(quiet)
@@ -86,7 +93,7 @@ def split(
             )
         if blank_lines:
             ids = blank_line_documents(text)
-        default = min(USUAL, -(-len(text) // 20))
+        default = min(DEFAULT_SIZE, -(-len(text) // 20))
         dev, test = (default if size is None else size for size in (dev, test))
         parts = split_text(text, dev, test, seed, ids)
         with replacing(out) as scratch:

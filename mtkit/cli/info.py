@@ -75,7 +75,7 @@ def _check(directory: Path, manifest: Manifest) -> None:
     """
     from mtkit.models import load_any
 
-    problems = manifest.changed(directory, sample=None)
+    problems = manifest.mismatches(directory, sample=None)
     for name, problem in problems.items():
         print(f"{directory / name}: {problem}")
     if problems:

@@ -265,12 +265,12 @@ def _answers(
     from mtkit.cluster import connected
     from mtkit.storage.stages import Stages
 
-    assert output.kept, "the file is none that can be resumed"
+    assert output.done_file, "the file is none that can be resumed"
     request = request._replace(
         models=tuple(model.resolve() for model in request.models),
         glossary=request.glossary and request.glossary.resolve(),
     )
-    with connected(cluster, Stages(output.kept.parent)) as stages:
+    with connected(cluster, Stages(output.done_file.parent)) as stages:
         yield by_stages(stages, request, json.dumps(marks), begin, batches)
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.combination.parts import OtherSystem, Part, write_parts
-from mtkit.combination.pool import OWN, build_pool
-from mtkit.combination.system import WEIGHTS, Combination, takes
+from mtkit.combination.pool import SHARED, build_pool
+from mtkit.combination.system import WEIGHTS, Combination, is_accepted
 from mtkit.combination.tune import Figures, Tuned, tune
 from mtkit.console import note, step
 from mtkit.errors import InputError
-from mtkit.manifest import COMBINATION, HASHES, Manifest, naming
+from mtkit.manifest import COMBINATION, HASHES, Manifest, split_entries
 from mtkit.storage.writing import replacing
 from mtkit.text.corpus import Bitext
 
@@ -35,8 +35,8 @@ def combine(
     models = {name: paths for name, paths in named.items() if paths[0].is_dir()}
     if not models:
         raise InputError("a combination needs at least one model; name a model directory")
-    if OWN in named:
-        raise InputError(f"a system cannot be called {OWN!r}; rename it with NAME=DIR")
+    if SHARED in named:
+        raise InputError(f"a system cannot be called {SHARED!r}; rename it with NAME=DIR")
     check(models)
     first = Manifest.read(next(iter(models.values()))[0])
     dev = (dev or named_dev(models)).without_empty()
@@ -51,7 +51,7 @@ def combine(
         (directory / WEIGHTS).write_text(text + "\n", encoding="utf-8")
         if (hashes := next(iter(models.values()))[0] / HASHES).is_file():
             shutil.copyfile(hashes, directory / HASHES)
-        corpus = first.corpus | naming("dev", dev, first.corpus)
+        corpus = first.corpus | split_entries("dev", dev, first.corpus)
         config = {"systems": [part.name for part in parts]}
         figures = {"seconds": time.perf_counter() - start, "dev": _figures(tuned)}
         manifest = Manifest(COMBINATION, first.languages, corpus, first.tokenizer, config, figures)
@@ -78,7 +78,9 @@ def _tuned(system: Combination, dev: Bitext) -> tuple[Tuned, float]:
         raise InputError(
             f"{proposing[0]} is the only system; name another one for the same languages"
         )
-    dev = dev.select([i for i, words in enumerate(system.tokenize(dev.source)) if takes(words)])
+    dev = dev.select(
+        [i for i, words in enumerate(system.tokenize(dev.source)) if is_accepted(words)]
+    )
     if not len(dev):
         raise InputError(f"{dev.paths[0]}: all lines are too long; use a dev set with shorter ones")
     references = system.tokenize(dev.target)

@@ -31,7 +31,7 @@ from mtkit.smt.flat import Float64, Int64
 from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer
 
-OWN = "all"  # name in place of a part for features that belong to none
+SHARED = "all"  # name in place of a part for features that belong to none
 FIRST, AGREEING = 2, 6
 PARENTS, CHILDREN = 6, 6
 Name = tuple[str, str]  # part, feature
@@ -68,7 +68,7 @@ def build_pool(parts: Sequence[Part], sentences: Sequence[str], tokenizer: WordT
     columns = {(name, f): column for name, row in by_part.items() for f, column in row.items()}
     columns |= {(name, "agreement"): agreements[:, k] for k, name in enumerate(lists)}
     hypotheses = [y for row in candidates for y in row]
-    columns[OWN, "words"] = np.array([len(y.tokens) for y in hypotheses], float)
+    columns[SHARED, "words"] = np.array([len(y.tokens) for y in hypotheses], float)
     return Pool(begin, hypotheses, columns)
 
 

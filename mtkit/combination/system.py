@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from mtkit.combination.parts import OtherSystem, Part, read_parts
-from mtkit.combination.pool import OWN, Name, Pool, build_pool
+from mtkit.combination.pool import SHARED, Name, Pool, build_pool
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.manifest import COMBINATION, Manifest
@@ -27,8 +27,8 @@ from mtkit.text.glossary import Glossary
 from mtkit.text.pieces import by_pieces, cut
 from mtkit.text.tokenizer import WordTokenizer
 
-MOST_WORDS = 80  # most words translated at once: networks translate longer ones badly
-LONGEST = 100  # most characters of a word; a longer one is copied
+MAX_WORDS = 80  # most words translated at once: networks translate longer ones badly
+MAX_CHARACTERS = 100  # most characters of a word; a longer one is copied
 WEIGHTS = "weights.json"
 Weights = Mapping[str, Mapping[str, float]]  # part → feature → λ
 
@@ -57,17 +57,17 @@ class Combination:
         return {p.name: p.system for p in self.parts if not isinstance(p.system, OtherSystem)}
 
     @property
-    def asked(self) -> list[Part]:
+    def used_parts(self) -> list[Part]:
         """The parts with at least one weight other than 0."""
         return [part for part in self.parts if any(self.weights.get(part.name, {}).values())]
 
     @property
-    def only(self) -> Part | None:
+    def only_translator(self) -> Part | None:
         """The used part that translates, if there is just one, else None.
 
         Raises InputError if there is none.
         """
-        forward = [part for part in self.asked if not part.reverse]
+        forward = [part for part in self.used_parts if not part.reverse]
         if not forward:
             raise InputError("all weights of the combination are 0; run `mtkit combine` again")
         return forward[0] if len(forward) == 1 else None
@@ -81,20 +81,22 @@ class Combination:
 
         ``features`` are the f_k, named PART.FEATURE; ``places`` are the ranks in the parts' lists.
         """
-        if part := self.only:
+        if part := self.only_translator:
             lists = part.system.translate(sentences, n_best)
             return [[replace(h, places={part.name: k}) for k, h in enumerate(row)] for row in lists]
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
-        sizes = [[1 if len(w) <= LONGEST else MOST_WORDS + 1 for w in line] for line in words]
-        spans = [cut(line, row, MOST_WORDS) for line, row in zip(words, sizes, strict=True)]
+        sizes = [[1 if len(w) <= MAX_CHARACTERS else MAX_WORDS + 1 for w in line] for line in words]
+        spans = [cut(line, row, MAX_WORDS) for line, row in zip(words, sizes, strict=True)]
 
         detokenize = self.tokenizer.detokenize
 
         def translate(pieces: list[Sequence[str]]) -> list[list[Hypothesis]]:
-            accepted = [piece for piece in pieces if takes(piece)]
+            accepted = [piece for piece in pieces if is_accepted(piece)]
             chosen = iter(self.choose(self.pool(accepted), accepted, n_best) if accepted else [])
             return [
-                next(chosen) if takes(piece) else [Hypothesis.copied(piece, detokenize(piece))]
+                next(chosen)
+                if is_accepted(piece)
+                else [Hypothesis.copied(piece, detokenize(piece))]
                 for piece in pieces
             ]
 
@@ -102,7 +104,9 @@ class Combination:
 
     def pool(self, pieces: Sequence[Sequence[str]]) -> Pool:
         """Return candidates and features for sentences given as word tokens."""
-        return build_pool(self.asked, list(map(self.tokenizer.detokenize, pieces)), self.tokenizer)
+        return build_pool(
+            self.used_parts, list(map(self.tokenizer.detokenize, pieces)), self.tokenizer
+        )
 
     def choose(
         self, pool: Pool, sentences: Sequence[Sequence[str]], n_best: int
@@ -138,7 +142,7 @@ class Combination:
     @property
     def _λ(self) -> dict[Name, float]:
         """The weights that are not 0, by part and feature."""
-        names = [*(part.name for part in self.asked), OWN]
+        names = [*(part.name for part in self.used_parts), SHARED]
         weights = {(p, f): w for p in names for f, w in self.weights.get(p, {}).items()}
         return {name: weight for name, weight in weights.items() if weight}
 
@@ -171,12 +175,12 @@ class Combination:
     def explain(self, sentence: str) -> PoolReasons:
         """See ``System``."""
         [words] = self.tokenize([sentence.strip() and sentence])
-        if not takes(words):
+        if not is_accepted(words):
             raise InputError(
-                f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
-                + f", some of more than {LONGEST} characters" * (0 < len(words) <= MOST_WORDS)
+                f"expected a sentence of 1 to {MAX_WORDS} words, found {len(words):,}"
+                + f", some of more than {MAX_CHARACTERS} characters" * (0 < len(words) <= MAX_WORDS)
             )
-        if part := self.only:
+        if part := self.only_translator:
             [ranked] = self.translate([sentence], part.size)
             candidates = [Candidate(y.text, y.score, y.places, []) for y in ranked]
         else:
@@ -214,16 +218,16 @@ class Combination:
             system.limit_threads(threads)
 
 
-def takes(words: Sequence[str]) -> bool:
+def is_accepted(words: Sequence[str]) -> bool:
     """Whether a line is neither empty nor too long, in words or characters of a word."""
-    return 0 < len(words) <= MOST_WORDS and max(map(len, words)) <= LONGEST
+    return 0 < len(words) <= MAX_WORDS and max(map(len, words)) <= MAX_CHARACTERS
 
 
 def read_weights(path: Path, parts: Sequence[str]) -> Weights:
     """Read λ by part and feature. Raises InputError if the file is not such a JSON object."""
     weights = read_json(path, dict, unfit)
-    if not set(weights) <= {*parts, OWN}:
-        raise InputError(f"{path}: expected weights of {', '.join((*parts, OWN))}")
+    if not set(weights) <= {*parts, SHARED}:
+        raise InputError(f"{path}: expected weights of {', '.join((*parts, SHARED))}")
     for part, features in weights.items():
         if not isinstance(features, dict):
             raise InputError(f"{path}: the weights of {part} are {features!r}, not an object")

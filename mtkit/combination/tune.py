@@ -5,9 +5,10 @@ that a step has the same effect on each weight. Batch MIRA (``smt.tuning.mira``)
 each system's own choice: weight 1 for its ``model``, −1 for ``unreached``. The best result is kept.
 
 Cross-validation estimates the quality on other text, and decides between small and large steps
-(``MIRA``): each fold of the dev set is translated with weights tuned on the other ``FOLDS`` − 1.
-One division of 1,000 sentences errs by about 0.2 BLEU, enough to reject a useful combination;
-therefore ``DIVISIONS`` are added up. Best means highest ``merit`` (``smt.tuning.bleu``).
+(``SCHEDULES``): each fold of the dev set is translated with weights tuned on the other
+``FOLDS`` − 1. One division of 1,000 sentences errs by about 0.2 BLEU, enough to reject a useful
+combination; therefore ``DIVISIONS`` are added up. Best means highest ``merit``
+(``smt.tuning.bleu``).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from mtkit.smt.tuning.lists import Lists, best, best_total, corpus_merit, scores
 from mtkit.smt.tuning.mira import mira
 
 FOLDS, DIVISIONS = 5, 5
-Way = tuple[float, int]  # longest step C, number of steps
-MIRA = ((3e-4, 30_000), (0.1, 100_000))  # stay near the start, or move far
+Schedule = tuple[float, int]  # longest step C, number of steps
+SCHEDULES = ((3e-4, 30_000), (0.1, 100_000))  # stay near the start, or move far
 
 
 @dataclass(frozen=True)
@@ -75,50 +76,50 @@ def tune(pool: Pool, systems: Sequence[str], references: Sequence[Sequence[str]]
     names = [name for name, varying in zip(names, varies, strict=True) if varying]
     features = (lists.features[:, varies] / sigma[varies]).astype(np.float32)
     lists = lists._replace(features=np.ascontiguousarray(features))
-    starts = [own_choice(system, names) * sigma[varies] for system in systems]
-    validated, way = max(
-        ((_cross_validated(lists, starts, way), way) for way in MIRA), key=lambda v: v[0].merit
+    starts = [weights_of_system(system, names) * sigma[varies] for system in systems]
+    validated, schedule = max(
+        ((_cross_validated(lists, starts, s), s) for s in SCHEDULES), key=lambda v: v[0].merit
     )
-    λ = optimum(lists, starts, way)
+    λ = optimum(lists, starts, schedule)
     weights: dict[str, dict[str, float]] = {}
     for (system, feature), weight in zip(names, (λ / sigma[varies]).tolist(), strict=True):
         weights.setdefault(system, {})[feature] = weight
     return Tuned(
         weights,
-        {s: Figures.of(_row_total(lists, own_first(pool, s))) for s in systems},
+        {s: Figures.of(_row_total(lists, first_of_system(pool, s))) for s in systems},
         validated,
         Figures.of(_chosen_total(lists, λ)),
         Figures.of(_row_total(lists, oracle(lists.begin, lists.statistics))),
     )
 
 
-def _cross_validated(lists: Lists, starts: Sequence[Float64], way: Way) -> Figures:
+def _cross_validated(lists: Lists, starts: Sequence[Float64], schedule: Schedule) -> Figures:
     """Return cross-validated scores, added up over ``DIVISIONS`` divisions into ``FOLDS`` folds."""
     total = np.zeros(lists.statistics.shape[1], np.int64)
     for seed in range(1, DIVISIONS + 1):
         fold = np.random.default_rng(seed).permutation(len(lists.begin) - 1) % FOLDS
         for k in range(FOLDS):
-            weights = optimum(among(lists, fold != k), starts, way)
-            total += _chosen_total(among(lists, fold == k), weights)
+            weights = optimum(select_sentences(lists, fold != k), starts, schedule)
+            total += _chosen_total(select_sentences(lists, fold == k), weights)
     return Figures.of(total)
 
 
-def optimum(lists: Lists, starts: Sequence[Float64], way: Way) -> Float64:
-    """Return the best weights (F,) that MIRA finds from any of ``starts``. way: one of ``MIRA``."""
-    C, steps = way
+def optimum(lists: Lists, starts: Sequence[Float64], schedule: Schedule) -> Float64:
+    """Return the best weights (F,) that MIRA finds from any of ``starts``, by a schedule."""
+    C, steps = schedule
     epochs = -(-steps // max(1, len(lists.begin) - 1))
     ends = [mira(lists, start, epochs=epochs, C=C)[0] for start in starts]
     return max(ends, key=lambda end: corpus_merit(lists, end))
 
 
-def own_first(pool: Pool, system: str) -> Int64:
+def first_of_system(pool: Pool, system: str) -> Int64:
     """Return each sentence's candidate that is first in the list of ``system``, as rows (S,)."""
     top = np.array([y.places.get(system) == 0 for y in pool.candidates])
     spans = pairwise(pool.begin.tolist())
     return np.array([a + np.argmax(top[a:b]) for a, b in spans])  # the first if the list is empty
 
 
-def own_choice(system: str, names: Sequence[Name]) -> Float64:
+def weights_of_system(system: str, names: Sequence[Name]) -> Float64:
     """Return λ (F,) with which ``system`` chooses among all candidates as its own search would."""
     weights = {(system, "model"): 1.0, (system, "unreached"): -1.0}
     return np.array([weights.get(name, 0.0) for name in names])
@@ -135,7 +136,7 @@ def counts(pool: Pool, references: Sequence[Sequence[str]]) -> Int32:
     return statistics(hypotheses, flat_references, pool.begin)
 
 
-def among(lists: Lists, chosen: Bool) -> Lists:
+def select_sentences(lists: Lists, chosen: Bool) -> Lists:
     """Return the lists of the sentences ``chosen``, bool (S,)."""
     sizes = np.diff(lists.begin)
     rows = np.repeat(chosen, sizes)

@@ -9,7 +9,7 @@ Letters: x is a source sentence, y its reference. Modules in reading order:
     faults       search and model errors, repetitions, omissions, unknown words
     choices      which system each output of a combination comes from
     examples     example sentences; groups: the example sentences of each group
-    elsewhere    external scores (COMET, people), one number per sentence
+    external     external scores (COMET, people), one number per sentence
     conclusion   the result in a few sentences
     curve        learning curves over the training text; trainings: the models they need
     compare      the steps of ``mtkit.compare``

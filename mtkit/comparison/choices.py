@@ -16,13 +16,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from mtkit.combination.system import Combination, takes
+from mtkit.combination.system import Combination, is_accepted
 from mtkit.combination.tune import counts, oracle
 from mtkit.evaluation.statistics import Lines, Statistics
 from mtkit.system import Hypothesis
 from mtkit.text.corpus import Bitext
 
-ALL, SEVERAL, CROSSED, PIECES = "first in all lists", "in several lists", "crossed", "in pieces"
+FIRST_OF_ALL, SEVERAL = "first in all lists", "in several lists"
+CROSSED, PIECES = "crossed", "in pieces"
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Chosen:
     def of(cls, system: Combination, best: Sequence[Hypothesis], test: Bitext) -> Chosen:
         """Collect the choices of ``system`` on ``test``. best: its outputs."""
         words = system.tokenize(test.source)
-        short = [i for i, line in enumerate(words) if takes(line)]
+        short = [i for i, line in enumerate(words) if is_accepted(line)]
         places = [h.places if h.pieces == 1 else None for h in best]
         outputs = [h.text for h in best]
-        alone = {part.name: list(outputs) for part in system.asked if not part.reverse}
+        alone = {part.name: list(outputs) for part in system.used_parts if not part.reverse}
         if not short:
             return cls(places, alone, outputs, 0.0)
         pool = system.pool([words[i] for i in short])
@@ -81,7 +82,7 @@ def choices(chosen: Chosen, rows: Statistics) -> Choices:
     scorer, names = rows.scorer, list(chosen.alone)
     alone = {name: scorer.count(lines, ["bleu"]) for name, lines in chosen.alone.items()}
     labels = [origin(places, names) for places in chosen.places]
-    order = [ALL, *map(_first, names), *map(_listed, names)]
+    order = [FIRST_OF_ALL, *map(_first, names), *map(_listed, names)]
     origins = [
         Origin(
             label, len(sentences), rows.score("bleu", sentences),
@@ -101,7 +102,7 @@ def origin(places: Mapping[str, int] | None, names: Sequence[str]) -> str:
         return PIECES
     first = [name for name in names if places.get(name) == 0]
     if len(first) == len(names):
-        return ALL
+        return FIRST_OF_ALL
     if first:
         return _first(first[0])
     if len(places) > 1:
@@ -117,7 +118,7 @@ def _listed(name: str) -> str:
     return f"in {name}'s list"
 
 
-def saved(
+def helpful_choices(
     name: str, chosen: Chosen, chrf: Sequence[float], rows: Statistics
 ) -> Iterator[list[tuple[int, str]]]:
     """Yield, for each ordered pair of systems, sentences where the choice of the first one helped.

@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from mtkit.comparison.elsewhere import Column
 from mtkit.comparison.examples import Example
+from mtkit.comparison.external import ExternalScores
 from mtkit.comparison.report import Comparison, Material, build
 from mtkit.comparison.systems import Task, gather, opened, seen_in_training
 from mtkit.console import note, step
@@ -24,10 +24,10 @@ from mtkit.text.lines import read_lines
 from mtkit.text.tokenizer import Kind
 
 BLEU_TOKENS: dict[Kind, str] = {"words": "13a", "none": "none"}  # sacreBLEU's names
-EXPLAINED = 24  # examples with explanations, at most, to limit the size of a page
+MAX_EXPLAINED = 24  # examples with explanations, at most, to limit the size of a page
 
 
-def scored(task: Task, examples: int, columns: Sequence[Column] = ()) -> Comparison:
+def scored(task: Task, examples: int, columns: Sequence[ExternalScores] = ()) -> Comparison:
     """Translate the test set with every system and score it. columns: external scores."""
     translations, text, unknown = gather(task)
     seen = seen_in_training(task.models, task.test)
@@ -52,7 +52,7 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
         with step(f"{name}: explaining the examples"):
             system = opened(parts, task)
             reasons: dict[Example, Reasons] = {}
-            for example in examples[:EXPLAINED]:
+            for example in examples[:MAX_EXPLAINED]:
                 with suppress(InputError):  # the sentence is too long
                     reasons[example] = system.explain(example.source)
             sentences = [example.source for example in reasons]
@@ -65,7 +65,7 @@ def explanations(task: Task, examples: Sequence[Example]) -> dict[int, list[Expl
 # --- systems and test set
 
 
-def named(systems: Sequence[str | Path]) -> dict[str, Parts]:
+def systems_by_name(systems: Sequence[str | Path]) -> dict[str, Parts]:
     """See ``named_systems``; if empty, all models in ``models/`` of the newest one's languages."""
     if not systems:
         return {path.name: (path,) for path in _of_newest_pair(all_models())}

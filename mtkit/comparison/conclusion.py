@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mtkit.comparison.report import SMALL, Comparison, SystemResult
-from mtkit.comparison.where import FEWEST, Difference
+from mtkit.comparison.report import SMALL_TEST_SET, Comparison, SystemResult
+from mtkit.comparison.where import MIN_WORDS, Difference
 from mtkit.evaluation.means import Interval
 from mtkit.evaluation.metrics import LABELS, label
 from mtkit.evaluation.significance import ALPHA
@@ -76,7 +76,7 @@ def _ahead(comparison: Comparison, a: SystemResult, b: SystemResult) -> str:
 
 
 def _groups(comparison: Comparison) -> Iterator[Group]:
-    """Yield the groups of sentences by length, and the groups of at least ``FEWEST`` words."""
+    """Yield the groups of sentences by length, and the groups of at least ``MIN_WORDS`` words."""
     systems = comparison.systems
     for k, group in enumerate(systems[0].by_length):
         name = f"sentences of {group.low}–{group.high} words"
@@ -91,7 +91,7 @@ def _groups(comparison: Comparison) -> Iterator[Group]:
         for k, group_label in enumerate(grouping.labels):
             accuracies = {name: score[k] for name, score in grouping.systems.items()}
             shares = {name: a.f1 or a.recall for name, a in accuracies.items()}
-            if grouping.words[k] >= FEWEST:
+            if grouping.words[k] >= MIN_WORDS:
                 percents = {name: _times(100, score) for name, score in shares.items() if score}
                 differences = _differences(grouping.differences, k, 100)
                 name = GROUPS[grouping.by].format(group_label)
@@ -169,7 +169,7 @@ def _weak_points(comparison: Comparison) -> str:
         points.append(f"almost nothing of {_and(useless)} is correct")
     if perfect:
         points.append(f"{_and(perfect)} almost equals the references")
-    if N < SMALL:
+    if N < SMALL_TEST_SET:
         points.append(f"only {N} sentences")
     if comparison.seen:
         points.append(f"{comparison.seen} sentences seen in training")
@@ -185,7 +185,7 @@ def _advice(comparison: Comparison) -> str:
         return f"fix what the warnings say about {_and(mismatched)}; its figures are misleading"
     if comparison.seen:
         return "test on sentences that no system was trained on (--test SRC TGT)"
-    if N < SMALL:
+    if N < SMALL_TEST_SET:
         return f"test on more sentences; {N} can show only large differences"
     if unfinished := [s.name for s in systems if _still_falls(s)]:
         return f"train {_and(unfinished)} longer; the dev perplexity was still falling at the end"

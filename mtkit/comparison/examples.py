@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, zip_longest
 
-from mtkit.comparison.elsewhere import Column
+from mtkit.comparison.external import ExternalScores
 
 SAMPLED = "systematic sample"
 
@@ -40,20 +40,20 @@ def choose(
     chrf: Mapping[str, Sequence[float]],
     rivals: Sequence[str],
     count: int,
-    saves: Sequence[Sequence[tuple[int, str]]] = (),
-    columns: Sequence[Column] = (),
+    helpful: Sequence[Sequence[tuple[int, str]]] = (),
+    columns: Sequence[ExternalScores] = (),
 ) -> tuple[Example, ...]:
     """Choose at most ``count`` examples: an equal share for each list below and for a sample.
 
     The lists: sentences where one of two ``rivals`` is furthest ahead of the other in chrF and in
-    each metric of ``columns``; each of ``saves``, (row, reason). The sample is systematic.
+    each metric of ``columns``; each of ``helpful``, (row, reason). The sample is systematic.
     references: the lines of each. outputs, chrf: by system, one per sentence.
     """
     scores = defaultdict[str, dict[str, Sequence[float]]](dict)
     for column in columns:
         scores[column.metric][column.system] = column.values
     less = {column.metric for column in columns if column.less_is_better}
-    sides = [*saves, *_ahead(sources, rivals, "{:.1f} chrF", chrf)]
+    sides = [*helpful, *_ahead(sources, rivals, "{:.1f} chrF", chrf)]
     for metric, by_system in scores.items():
         sides += _ahead(sources, rivals, f"{{:.3g}} {metric}", by_system, metric in less)
     chosen = _in_turn(sides, count)

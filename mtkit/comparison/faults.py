@@ -69,18 +69,18 @@ class Coverage:
 def coverage(
     text: Text,
     output: Sequence[Words],
-    made_from: Sequence[Links] | None = None,
+    system_links: Sequence[Links] | None = None,
     aligned: Sequence[Links] | None = None,
 ) -> Coverage:
     """Return the shares of repeated, uncovered and omitted words; see the head of the module.
 
-    made_from: (source, output) links of the system. aligned: the same by the word aligner.
+    system_links: (source, output) links of the system. aligned: those of the word aligner.
     """
     source_words, output_words = (max(1, sum(map(len, side))) for side in (text.source, output))
     repeated = sum(map(_repeated, output, text.reference))
     uncovered = omitted = None
-    if made_from is not None and any(made_from):
-        linked = [{i for i, _ in links} for links in made_from]
+    if system_links is not None and any(system_links):
+        linked = [{i for i, _ in links} for links in system_links]
         uncovered = 1 - sum(map(len, linked)) / source_words
     if aligned is not None and text.links is not None:
         sides = zip(text.links, aligned, strict=True)

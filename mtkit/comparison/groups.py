@@ -15,10 +15,10 @@ from mtkit.comparison.where import Text, Words, matches
 from mtkit.evaluation.perplexity import FREQUENCIES, ranges
 
 SENTENCES = 5  # shown per group, at most
-NAMED = 6  # words named per sentence, at most
+WORDS_SHOWN = 6  # words named per sentence, at most
 Make = Callable[[int, str], Example]
 Groups = list[tuple[str, list[Example]]]  # label → sentences
-Found = list[tuple[str, list[str]]]  # (word, systems that match it)
+MatchedWords = list[tuple[str, list[str]]]  # (word, systems that match it)
 
 
 def by_length(
@@ -56,7 +56,7 @@ def by_frequency(text: Text, outputs: Mapping[str, Sequence[Words]], make: Make)
     if text.counts is None:
         return []
     labels = ranges(FREQUENCIES)
-    by_label: dict[str, dict[int, Found]] = {label: defaultdict(list) for label in labels}
+    by_label: dict[str, dict[int, MatchedWords]] = {label: defaultdict(list) for label in labels}
     for row, reference in enumerate(text.reference):
         matched = {name: set(matches(reference, lines[row])) for name, lines in outputs.items()}
         for position, word in enumerate(reference):
@@ -64,7 +64,7 @@ def by_frequency(text: Text, outputs: Mapping[str, Sequence[Words]], make: Make)
             systems = [name for name, positions in matched.items() if position in positions]
             by_label[label][row].append((word, systems))
 
-    def order(words: Found) -> int:
+    def order(words: MatchedWords) -> int:
         return -sum(len(systems) == 1 for _, systems in words)
 
     return [
@@ -73,12 +73,12 @@ def by_frequency(text: Text, outputs: Mapping[str, Sequence[Words]], make: Make)
     ]
 
 
-def _why(words: Found) -> str:
+def _why(words: MatchedWords) -> str:
     """Name the words and the systems that match them.
 
     >>> _why([("Zug", ["a", "b"]), ("Gleis", [])])
     'Zug (a, b), Gleis (no system)'
     """
     clauses = dict.fromkeys(f"{word} ({', '.join(names) or 'no system'})" for word, names in words)
-    more = ", …" * (len(clauses) > NAMED)
-    return ", ".join(list(clauses)[:NAMED]) + more
+    more = ", …" * (len(clauses) > WORDS_SHOWN)
+    return ", ".join(list(clauses)[:WORDS_SHOWN]) + more

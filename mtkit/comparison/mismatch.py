@@ -22,7 +22,7 @@ from mtkit.evaluation.statistics import Lines
 
 CASED = 0.01  # smallest share of capitals in cased text
 FAR_FEWER = 0.25  # a number below this share of the expected one is far smaller
-ENOUGH = 10  # smallest expected number of capitals or shared words for a check
+MIN_EXPECTED = 10  # smallest expected number of capitals or shared words for a check
 COMMON = 0.2  # smallest share of reference words in two lines or more, in text with spaces
 COPIED = 0.6  # share of copied words above which the output is the source
 QUOTED = 0.01  # smallest share of lines with other quotes that is reported
@@ -64,7 +64,7 @@ def case(references: Lines, outputs: Lines) -> str:
 
 
 def _far_fewer(number: int, expected: float) -> bool:
-    return expected >= ENOUGH and number < FAR_FEWER * expected
+    return expected >= MIN_EXPECTED and number < FAR_FEWER * expected
 
 
 def _capitals(lines: Lines) -> tuple[int, int]:
@@ -146,7 +146,7 @@ def language(sources: Lines, references: Lines, outputs: Lines) -> str:
         for source_words, words in zip(map(set, x), y, strict=True)
         for w in words
     )
-    if n >= 2 * ENOUGH and copied > COPIED * n:
+    if n >= 2 * MIN_EXPECTED and copied > COPIED * n:
         return (
             f"{100 * copied / n:.0f} % of its words are the source's and in no reference; "
             "check that it is a translation"

@@ -9,7 +9,7 @@ from typing import cast
 
 from mtkit.console import busy
 from mtkit.errors import InputError
-from mtkit.evaluation.perplexity import Measured, frequencies, judge, splits
+from mtkit.evaluation.perplexity import TextPerplexity, frequencies, splits, token_probabilities
 from mtkit.manifest import Manifest, named_test_set, training_text
 from mtkit.models import load, models_or_all
 from mtkit.text.corpus import Bitext, Files
@@ -24,7 +24,7 @@ def measure(
     text: Path | None = None,
     file_format: str = "",
     threads: int = 0,
-) -> list[Measured]:
+) -> list[TextPerplexity]:
     """Measure perplexity by every model, on ``test``, on ``text`` or on the model's own test set.
 
     models: None for all in ``models/``. text: a file of target text only, for P(y). file_format: of
@@ -50,19 +50,21 @@ def measure(
         pairs = target_only or _test_set(manifest, test, file_format).pairs()
         system = load(path)
         system.limit_threads(cores(threads))
-        judged = judge(system, tokenizer, pairs)
+        probabilities = token_probabilities(system, tokenizer, pairs)
         if text:
-            judged = {question: j for question, j in judged.items() if question == "P(y)"}
-        if models and not judged:
+            probabilities = {
+                question: j for question, j in probabilities.items() if question == "P(y)"
+            }
+        if models and not probabilities:
             raise InputError(f"{path} has {lack}")
         counts, missing = dict[bool, Counter[str]](), ""
         try:
-            counts = _counts(path, tokenizer, {question == "P(x|y)" for question in judged})
+            counts = _counts(path, tokenizer, {question == "P(x|y)" for question in probabilities})
         except InputError as error:
             missing = str(error)
-        groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in judged.items()}
-        measured.append(Measured(str(path), judged, groups, missing, files[path]))
-    if not any(model.judged for model in measured):
+        groups = {q: splits(j, counts.get(q == "P(x|y)")) for q, j in probabilities.items()}
+        measured.append(TextPerplexity(str(path), probabilities, groups, missing, files[path]))
+    if not any(model.probabilities for model in measured):
         raise InputError(f"{', '.join(map(str, chosen))}: {lack}")
     return measured
 

@@ -34,8 +34,9 @@ from mtkit.system import Hypothesis, LogProbability, Score
 from mtkit.text.corpus import Bitext
 from mtkit.text.glossary import Glossary
 
-NAME = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16}-[0-9a-f]{16})?")  # one digest: earlier versions
-KEPT = ("text", "tokens", "score", "alignment", "unknown", "pieces", "places")  # of a hypothesis
+# A name of one digest is of earlier versions.
+RECORD_NAME = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16}-[0-9a-f]{16})?")
+HYPOTHESIS_FIELDS = ("text", "tokens", "score", "alignment", "unknown", "pieces", "places")
 MODELS = ("lm", "channel", "direct")  # log-probabilities of a score
 
 
@@ -75,14 +76,14 @@ def prune(path: Path) -> int:
     def is_stale(name: str) -> bool:
         first, _, others = name.partition("-")
         of_same_models = first == who and not others.startswith(state)
-        return bool(NAME.fullmatch(name)) and (of_same_models or not others)
+        return bool(RECORD_NAME.fullmatch(name)) and (of_same_models or not others)
 
     return remove_stale(path.parent, is_stale)
 
 
 def write(record: Record, path: Path) -> bool:
     """Write the record atomically; return False if the directory cannot be written."""
-    best = [{name: getattr(h, name) for name in KEPT} for h in record.best]
+    best = [{name: getattr(h, name) for name in HYPOTHESIS_FIELDS} for h in record.best]
     data = vars(record) | {"best": best, "scores": list(map(vars, record.scores))}
     data["chosen"] = record.chosen and vars(record.chosen)
     try:

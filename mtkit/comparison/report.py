@@ -14,16 +14,16 @@ from itertools import combinations
 from typing import Any
 
 from mtkit.comparison import faults, groups, where
-from mtkit.comparison.choices import Choices, Chosen, choices, saved
+from mtkit.comparison.choices import Choices, Chosen, choices, helpful_choices
 from mtkit.comparison.curve import Curve
-from mtkit.comparison.elsewhere import Column
 from mtkit.comparison.examples import Example, choose, maker
+from mtkit.comparison.external import ExternalScores
 from mtkit.comparison.faults import Coverage, Errors, Unknown
 from mtkit.comparison.mismatch import mismatches
 from mtkit.comparison.where import Difference, Grouping, Links, Ngrams, Text, Words
 from mtkit.evaluation import means, metrics
 from mtkit.evaluation.means import Interval
-from mtkit.evaluation.metrics import LESS, Metric
+from mtkit.evaluation.metrics import LOWER_IS_BETTER, Metric
 from mtkit.evaluation.perplexity import Perplexity, Question, perplexities
 from mtkit.evaluation.significance import Pair, interval, significance
 from mtkit.evaluation.statistics import Lines, Scorer, Statistics, check_parallel
@@ -34,9 +34,9 @@ from mtkit.text.corpus import Bitext
 
 LENGTHS = (5, 10, 15, 20, 25, 30, 40, 60)  # longest source of each group but the last, in words
 # Groups by output length − reference length in tokens: from, to, both included.
-DIFFERENCES = ((None, -5), (-4, -2), (-1, -1), (0, 0), (1, 1), (2, 2), (3, 5), (6, None))
+LENGTH_DIFFERENCES = ((None, -5), (-4, -2), (-1, -1), (0, 0), (1, 1), (2, 2), (3, 5), (6, None))
 GROUP_SIZE = 20  # fewest sentences of a length group
-SMALL = 100  # a test set with fewer sentences causes a warning
+SMALL_TEST_SET = 100  # a test set with fewer sentences causes a warning
 
 # --- what is compared
 
@@ -91,7 +91,7 @@ class Translations(Run):
     bits: Mapping[Question, float | None] = field(default_factory=dict)  # per reference character
     by_weights: Mapping[str, Lines] = field(default_factory=dict)  # outputs by label of the weights
     by_wider: Lines = ()  # outputs of a wider search
-    made_from: Sequence[Links] | None = None  # (source, output) links of the system itself
+    system_links: Sequence[Links] | None = None  # (source, output) links of the system itself
     aligned: Sequence[Links] | None = None  # the same by the word aligner
     family: str = ""  # equal for systems that differ only in the seed
     chosen: Chosen | None = None  # choices of a combination
@@ -194,7 +194,7 @@ def build(
     examples: int = 12,
     seen: Sequence[int] = (),
     warnings: Sequence[str] = (),
-    columns: Sequence[Column] = (),
+    columns: Sequence[ExternalScores] = (),
 ) -> Comparison:
     """Score every system, test every pair, group words and sentences, choose examples.
 
@@ -206,9 +206,9 @@ def build(
     check_parallel(sources, material.text.target, "the source")
     check_names([t.name for t in translations])
     counted = {t.name: scorer.count(t.outputs, name=t.name) for t in translations}
-    for of in columns:
-        counted[of.system] = counted[of.system].joined(of.metric, of.values)
-    less = LESS | {of.metric for of in columns if of.less_is_better}
+    for column in columns:
+        counted[column.system] = counted[column.system].joined(column.metric, column.values)
+    less = LOWER_IS_BETTER | {column.metric for column in columns if column.less_is_better}
     chrf = {name: rows.by_sentence("chrf") for name, rows in counted.items()}
     lengths = length_groups(sources)
     options = scorer.ignore_case, scorer.tokenize
@@ -222,7 +222,7 @@ def build(
     outputs = {t.name: t.outputs for t in translations}
     rivals = _rivals(systems)
     combined = [(t.name, t.chosen, chrf[t.name], counted[t.name]) for t in translations if t.chosen]
-    saves = [side for choice in combined for side in saved(*choice)]
+    helpful = [side for choice in combined for side in helpful_choices(*choice)]
     make = maker(sources, scorer.references, outputs, chrf, {})
     shown = rivals or [systems[0].name]
     return Comparison(
@@ -239,7 +239,7 @@ def build(
         spreads=_spreads(translations, systems),
         seen=len(seen),
         examples=choose(
-            sources, scorer.references, outputs, chrf, rivals, examples, saves, columns
+            sources, scorer.references, outputs, chrf, rivals, examples, helpful, columns
         ),
         warnings=[*warnings, *_doubts(len(sources), systems)],
     )
@@ -255,7 +255,7 @@ def _test_set(material: Material) -> TestSet:
 
 def _doubts(sentences: int, systems: Sequence[SystemResult]) -> Iterator[str]:
     """Yield warnings about a small test set and about mismatches with the references."""
-    if sentences < SMALL:
+    if sentences < SMALL_TEST_SET:
         yield f"only {sentences} test sentences: intervals and p-values are rough"
     for system in systems:
         yield from (f"{system.name}: {clause}" for clause in system.mismatches)
@@ -275,7 +275,7 @@ def _result(
     N, words = len(system.outputs), system.words
     unseen = sorted(set(range(N)) - set(seen))
     tenths = [min(9, int(score // 10)) for score in chrf]
-    begins = [low for low, _ in DIFFERENCES if low is not None]
+    begins = [low for low, _ in LENGTH_DIFFERENCES if low is not None]
     sides = zip(words, text.reference, strict=True)
     differences = [bisect(begins, len(output) - len(reference)) for output, reference in sides]
 
@@ -304,10 +304,10 @@ def _result(
         by_length=list(map(of_length, lengths, parts)),
         by_difference=[
             group(*limits, [i for i, number in enumerate(differences) if number == k])
-            for k, limits in enumerate(DIFFERENCES)
+            for k, limits in enumerate(LENGTH_DIFFERENCES)
         ],
         by_chrf=[tenths.count(k) for k in range(10)],
-        coverage=faults.coverage(text, words, system.made_from, system.aligned),
+        coverage=faults.coverage(text, words, system.system_links, system.aligned),
         unknown_words=faults.unknown(text, words),
         unseen=rows.score("bleu", unseen) if 0 < len(unseen) < N else None,
         mismatches=clauses,
@@ -317,11 +317,13 @@ def _result(
 
 def _difference(a: str, b: str, parts: Mapping[str, Sequence[Statistics]]) -> Difference:
     """Difference of two systems' BLEU in each of ``parts``."""
-    gaps = [of_difference(one, two, "bleu") for one, two in zip(parts[a], parts[b], strict=True)]
+    gaps = [
+        difference_interval(one, two, "bleu") for one, two in zip(parts[a], parts[b], strict=True)
+    ]
     return Difference(a, b, gaps)
 
 
-def of_difference(one: Statistics, two: Statistics, metric: str) -> Interval | None:
+def difference_interval(one: Statistics, two: Statistics, metric: str) -> Interval | None:
     """Interval of score(one) − score(two) over the same resamples; ``None`` without bootstrap."""
     if one.scorer.resamples < 2:
         return None

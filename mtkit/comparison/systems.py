@@ -23,7 +23,7 @@ from mtkit.comparison.report import Material, Translations
 from mtkit.comparison.where import Links, Text, Words, lower
 from mtkit.console import note, step
 from mtkit.errors import InputError
-from mtkit.evaluation.perplexity import frequencies, judge
+from mtkit.evaluation.perplexity import frequencies, token_probabilities
 from mtkit.evaluation.statistics import check_parallel
 from mtkit.manifest import HASHES, LOG, Manifest, training_text
 from mtkit.models import Parts, load, load_word_models
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 CHANNEL = {"channel": "P(x|y)", "noisy-channel": "P(x|y) P(y)", "default": "Default weights"}
 
 Align = Callable[[Sequence[Words], Sequence[Words]], list[Links]]
-OBEYING = {SmtSystem.kind, Combination.kind}  # kinds that translate with a glossary
+WITH_GLOSSARY = {SmtSystem.kind, Combination.kind}  # kinds that translate with a glossary
 UNMATCHED = 5  # unmatched glossary phrases that the report names, at most
 HEURISTIC = "grow-diag-final-and"  # symmetrisation of the word alignments
 
@@ -138,7 +138,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
     """Return a model's translations of the test set: recorded ones, or new ones, then recorded."""
     directory, ensemble = parts[0], len(parts) > 1
     manifest = Manifest.read(directory)
-    glossary = task.glossary_in(manifest.word_tokenizer) if manifest.kind in OBEYING else None
+    glossary = task.glossary_in(manifest.word_tokenizer) if manifest.kind in WITH_GLOSSARY else None
     path = record.path_of(parts, task.test, glossary)
     recorded = None if task.fresh else record.read(path, len(task.test))
     if recorded:
@@ -169,7 +169,7 @@ def run(name: str, parts: Parts, task: Task) -> Translations:
         bits=recorded.bits,
         by_weights=recorded.channel,
         by_wider=recorded.wider_texts,
-        made_from=[h.alignment for h in recorded.best],
+        system_links=[h.alignment for h in recorded.best],
         chosen=recorded.chosen,
         family="" if no_family else family,
     )
@@ -202,8 +202,10 @@ def _translate(name: str, parts: Parts, task: Task) -> Record:
     with step(f"{name}: scoring the references"):
         pairs = task.test.pairs()
         scores = system.score(pairs)
-        judged = judge(system, Manifest.read(parts[0]).word_tokenizer, pairs, scores)
-        bits = {q: j.perplexity.bits_per_character for q, j in judged.items()}
+        probabilities = token_probabilities(
+            system, Manifest.read(parts[0]).word_tokenizer, pairs, scores
+        )
+        bits = {q: j.perplexity.bits_per_character for q, j in probabilities.items()}
     with step(f"{name}: search errors, by a wider beam"):
         wider = best_of(system.wider(WIDER))
     channel = {}

@@ -41,10 +41,10 @@ from mtkit.text.tokenizer import WordTokenizer
 CASES = ("lower", "upper", "title", "other")
 KINDS = ("number", "punctuation", "function", "name", "other")
 JUMPS = (0, 1, 3, 6)  # the first value of each group
-FEWEST = 10  # words that a group needs for a meaningful interval
-HALF = 0.5  # share of function words in the running words
-LONGEST = 4  # highest n-gram order
-TELLING = 10  # n-grams shown per system, at most
+MIN_WORDS = 10  # words that a group needs for a meaningful interval
+FUNCTION_WORD_SHARE = 0.5  # share of function words in the running words
+MAX_ORDER = 4  # highest n-gram order
+MAX_NGRAMS = 10  # n-grams shown per system, at most
 
 Words = Sequence[str]
 Links = Sequence[tuple[int, int]]
@@ -146,7 +146,7 @@ def function_words(counts: Counter[str]) -> set[str]:
     """Return the most frequent words, which together make up half of the running words."""
     ranked = counts.most_common()
     before = accumulate((count for _, count in ranked), initial=0)
-    half = HALF * counts.total()
+    half = FUNCTION_WORD_SHARE * counts.total()
     return {word for (word, _), words in zip(ranked, before, strict=False) if words < half}
 
 
@@ -279,7 +279,7 @@ def _intervals(figures: Floats) -> list[Interval | None]:
 
 
 @dataclass(frozen=True)
-class Telling:
+class NgramMatches:
     """An n-gram: its occurrences in the references and its matches by two systems."""
 
     ngram: tuple[str, ...]
@@ -294,7 +294,7 @@ class Ngrams:
 
     ahead: str
     behind: str
-    ngrams: list[Telling]
+    ngrams: list[NgramMatches]
 
 
 def ngrams(references: Sequence[Words], outputs: Mapping[str, Sequence[Words]]) -> list[Ngrams]:
@@ -306,8 +306,8 @@ def ngrams(references: Sequence[Words], outputs: Mapping[str, Sequence[Words]]) 
     }
     both_ways = []
     for (ahead, a), (behind, b) in permutations(matched.items(), 2):
-        best = sorted(a, key=lambda g: (-(a[g] + 1) / (a[g] + b[g] + 2), g))[:TELLING]
-        telling = [Telling(tuple(g), total[g], a[g], b[g]) for g in best if a[g] > b[g]]
+        best = sorted(a, key=lambda g: (-(a[g] + 1) / (a[g] + b[g] + 2), g))[:MAX_NGRAMS]
+        telling = [NgramMatches(tuple(g), total[g], a[g], b[g]) for g in best if a[g] > b[g]]
         both_ways.append(Ngrams(ahead, behind, telling))
     return both_ways
 
@@ -317,6 +317,6 @@ def _sum(counts: Iterable[Counter[Words]]) -> Counter[Words]:
 
 
 def _ngrams_of(words: Words) -> Counter[Words]:
-    """The n-grams of a sentence for n = 1 … ``LONGEST``."""
-    sizes = range(1, LONGEST + 1)
+    """The n-grams of a sentence for n = 1 … ``MAX_ORDER``."""
+    sizes = range(1, MAX_ORDER + 1)
     return Counter(tuple(words[i : i + n]) for n in sizes for i in range(len(words) - n + 1))

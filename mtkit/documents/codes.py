@@ -20,7 +20,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 Role = Literal["open", "close", "point", "word", "space", "break"]
-DEEPEST = 50  # nesting limit of tags that are written as text
+MAX_DEPTH = 50  # nesting limit of tags that are written as text
 ORDERED = "%"  # key of placeholders that take the next argument, so that their order matters
 ACCELERATOR = "&"  # key of the marks in a word that name a keyboard shortcut
 ELEMENT = "<"  # prefix of the keys of XML elements; no other pair crosses an element's border
@@ -145,7 +145,7 @@ def partners(items: Sequence[Item]) -> dict[int, int]:
     for i, item in enumerate(items):
         if not isinstance(item, Code):
             continue
-        if item.role == "open" and (len(open_) < DEEPEST or item.key.startswith(ELEMENT)):
+        if item.role == "open" and (len(open_) < MAX_DEPTH or item.key.startswith(ELEMENT)):
             open_.append(i)
         elif item.role == "close":
             for depth in range(len(open_) - 1, -1, -1):

@@ -48,6 +48,6 @@ def check_language(where: str, side: str, named: str, model: str) -> None:
         )
 
 
-def at(path: Path, line: int) -> str:
+def line_label(path: Path, line: int) -> str:
     """Return the place of a line as messages name it: ``PATH: line N``."""
     return f"{path}: line {line}"

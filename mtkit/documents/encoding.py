@@ -12,7 +12,7 @@ from typing import AnyStr, Generic, NamedTuple, Self
 from mtkit.errors import InputError
 from mtkit.storage.reading import unpacked
 
-LARGEST = 1 << 28  # bytes that a document may have
+MAX_BYTES = 1 << 28  # bytes that a document may have
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -105,13 +105,14 @@ def _codec(name: str, path: Path) -> str:
 def read_document(path: Path) -> bytes:
     """Return the bytes of a plain or packed file (``.gz``, ``.xz``, ``.zst``).
 
-    Raises InputError as ``unpacked`` does, and for more than ``LARGEST`` bytes.
+    Raises InputError as ``unpacked`` does, and for more than ``MAX_BYTES`` bytes.
     """
     lines, size = [], 0
     for line in unpacked(path):
         lines.append(line)
-        if (size := size + len(line)) > LARGEST:
-            raise InputError(f"{path}: larger than {LARGEST >> 20} MB; split it into several files")
+        if (size := size + len(line)) > MAX_BYTES:
+            limit = f"{MAX_BYTES >> 20} MB"
+            raise InputError(f"{path}: larger than {limit}; split it into several files")
     return b"".join(lines)
 
 

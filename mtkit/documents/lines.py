@@ -24,9 +24,9 @@ class Line:
     """The items at ``places`` of a segment, translated together.
 
     text: the plain text to translate. tokens: its word tokens. masks: token → place of the code
-    that it stands for. at: place of any other code → the token after it. tight: places of codes
-    that are the only separator of two words. glued: the part of ``tight`` between a word and its
-    footnote or index number, where no blank is added.
+    that it stands for. token_after: place of any other code → the token after it. tight: places of
+    codes that are the only separator of two words. glued: the part of ``tight`` between a word and
+    its footnote or index number, where no blank is added.
     """
 
     items: Sequence[Item]
@@ -34,7 +34,7 @@ class Line:
     text: str = ""
     tokens: list[str] = field(default_factory=list)
     masks: dict[int, int] = field(default_factory=dict)
-    at: dict[int, int] = field(default_factory=dict)
+    token_after: dict[int, int] = field(default_factory=dict)
     tight: set[int] = field(default_factory=set)
     glued: set[int] = field(default_factory=set)
     spaced: bool = False  # masks have blanks around them even where the source has none
@@ -102,7 +102,9 @@ def plain_line(items: Sequence[Item], places: range, tokenizer: WordTokenizer) -
     begins, ends = [a for a, _ in spans], [b for _, b in spans]
     for i in filter(line.is_markup, places):
         opens = line.role(i) == "open"  # inside a word: goes before the whole word
-        line.at[i] = bisect_right(ends, starts[i]) if opens else bisect_left(begins, starts[i])
+        line.token_after[i] = (
+            bisect_right(ends, starts[i]) if opens else bisect_left(begins, starts[i])
+        )
     return line
 
 

@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from mtkit.errors import InputError
 
-DEEPEST = 100  # levels of nested elements
+MAX_DEPTH = 100  # levels of nested elements
 CHUNK = 1 << 16  # bytes parsed at a time
 XLIFF = "urn:oasis:names:tc:xliff:document:"
 _TAG = re.compile(rb"""<([^\s/>]+)((?:\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*/?>""")
@@ -95,7 +95,7 @@ def elements(data: bytes, path: Path, whole: Collection[str]) -> Iterator[Node]:
     Elements named in ``whole`` are yielded when they end, with all their content; the elements
     inside them are not yielded separately. All others are yielded when they begin, without content.
     Raises InputError, naming the line, if the document is not well-formed, has a document type
-    declaration, or is nested more than ``DEEPEST`` levels deep.
+    declaration, or is nested more than ``MAX_DEPTH`` levels deep.
     """
     reader = _Reader(data, path, whole)
     try:
@@ -132,9 +132,9 @@ class _Reader:
         raise self._refusal("a document type declaration is not allowed, for security; remove it")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self.inside) == DEEPEST:
+        if len(self.inside) == MAX_DEPTH:
             raise self._refusal(
-                f"elements nested more than {DEEPEST} levels deep; simplify the file"
+                f"elements nested more than {MAX_DEPTH} levels deep; simplify the file"
             )
         start = self.parser.CurrentByteIndex
         tag = _TAG.match(self.data, start)

@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.documents.document import EMPTY, HAS_TARGET, Document, Languages, at, check_language
+from mtkit.documents.document import (
+    EMPTY,
+    HAS_TARGET,
+    Document,
+    Languages,
+    check_language,
+    line_label,
+)
 from mtkit.documents.encoding import Edit, Encoding, splice
 from mtkit.documents.segments import Filled, Segment
 from mtkit.errors import InputError
@@ -28,7 +35,7 @@ _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([\dA-Fa-f]{1,2})|(.))")
 _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'} | {c: f"\\{n}" for n, c in _UNESCAPED.items()})
 _PLURALS = re.compile(r"nplurals\s*=\s*(\d+)")
-MOST_PLURALS = 10
+MAX_PLURALS = 10
 
 
 @dataclass
@@ -147,7 +154,8 @@ def _parse(text: str, path: Path) -> tuple[list[_Entry], int]:
             entries[-1].fields[-1].raw.append(continuation[1])
             entries[-1].fields[-1].stop = start + continuation.end(1)
         elif body:
-            raise InputError(f"{at(path, number)}: expected msgid, msgstr or a string, as in PO")
+            where = line_label(path, number)
+            raise InputError(f"{where}: expected msgid, msgstr or a string, as in PO")
         start += len(line)
     return [_checked(entry, path) for entry in entries if entry.fields], obsolete
 
@@ -155,7 +163,7 @@ def _parse(text: str, path: Path) -> tuple[list[_Entry], int]:
 def _checked(entry: _Entry, path: Path) -> _Entry:
     """Return ``entry``. Raises InputError if its fields are not those of a message."""
     names = [f.name for f in entry.fields if f.name != "msgstr"]
-    where = at(path, entry.fields[0].line)
+    where = line_label(path, entry.fields[0].line)
     if names[:1] == ["msgctxt"]:
         names = names[1:]
     if names not in (["msgid"], ["msgid", "msgid_plural"]) or entry.fields[0].name == "msgstr":
@@ -179,13 +187,13 @@ def _read_header(entry: _Entry, path: Path, languages: Languages) -> int | None:
     """
     lines = (line.partition(":") for line in entry.forms[0].text.split("\n"))
     header = {name.strip().lower(): value.strip() for name, _, value in lines}
-    where = at(path, entry.forms[0].line)
+    where = line_label(path, entry.forms[0].line)
     check_language(where, "source", header.get("x-source-language", ""), languages[0])
     check_language(where, "target", header.get("language", ""), languages[1])
     if not (plurals := _PLURALS.search(header.get("plural-forms", ""))):
         return None
-    if not 0 < (n := int(plurals[1][:9])) <= MOST_PLURALS:
-        raise InputError(f"{where}: nplurals={plurals[1]}; expected 1 to {MOST_PLURALS}")
+    if not 0 < (n := int(plurals[1][:9])) <= MAX_PLURALS:
+        raise InputError(f"{where}: nplurals={plurals[1]}; expected 1 to {MAX_PLURALS}")
     return n
 
 

@@ -122,20 +122,21 @@ def _code_tree(line: Line, partners: Mapping[int, int]) -> list[Pair | Point]:
     n, codes = len(line.tokens), list[Pair | Point]()
     open_pairs = list[tuple[int, list[Pair | Point]]]()  # open pairs, and the codes before each
     for i in filter(line.is_markup, line.places):
-        role, at = line.code(i).role, line.at[i]
+        role, after = line.code(i).role, line.token_after[i]
         if role == "open":
             open_pairs.append((i, codes))
             codes = []
         elif role == "close" and partners[i] in line.places:
             start, outside = open_pairs.pop()
-            codes = [*outside, Pair(start, i, line.at[start], max(at, line.at[start]), codes)]
+            begin = line.token_after[start]
+            codes = [*outside, Pair(start, i, begin, max(after, begin), codes)]
         elif role == "close":  # opened in an earlier line
-            codes = [Pair(None, i, 0, at, codes)]
+            codes = [Pair(None, i, 0, after, codes)]
         else:
-            codes.append(Point(i, at, line.sticks_left(i) and line.role(i) == "point"))
+            codes.append(Point(i, after, line.sticks_left(i) and line.role(i) == "point"))
     while open_pairs:  # closes in a later line
         start, outside = open_pairs.pop()
-        codes = [*outside, Pair(start, None, line.at[start], n, codes)]
+        codes = [*outside, Pair(start, None, line.token_after[start], n, codes)]
     return codes
 
 
@@ -162,7 +163,8 @@ def _spaces_between(
     before, t = dict[int, Step](), 0  # target token → the white space before it
     for is_code, i in steps:
         t += not is_code
-        if is_code and line.code(i).role == "space" and line.at[i] not in (0, len(line.tokens)):
+        is_space = is_code and line.code(i).role == "space"
+        if is_space and line.token_after[i] not in (0, len(line.tokens)):
             if gaps and t not in gaps:
                 _, gap = min((abs(gap - t), gap) for gap in gaps)
                 before[gap] = (True, i)

@@ -13,10 +13,10 @@ from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer, is_verbatim
 
 Translate = Callable[[Sequence[str]], Sequence[Hypothesis]]
-MESSAGE = "an ICU message with plural or select"
-NOTHING = "the model gave no translation"
-MADE_UP = "the model lost words or invented a code"
-UNKNOWN = "the model knows none of its words"
+ICU_MESSAGE = "an ICU message with plural or select"
+NO_TRANSLATION = "the model gave no translation"
+INVALID_OUTPUT = "the model lost words or invented a code"
+NO_KNOWN_WORD = "the model knows none of its words"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class _Prepared:
 
     def filled(self, hypotheses: dict[str, Hypothesis], tokenizer: WordTokenizer) -> Filled:
         if self.is_message:
-            return Filled(self.source(), MESSAGE)
+            return Filled(self.source(), ICU_MESSAGE)
         parts, is_copy = list[str](), list[bool]()
         for line in self.lines:
             if not line.is_language:
@@ -83,17 +83,17 @@ class _Prepared:
                 continue
             best = hypotheses[line.text]
             if not best.text.strip():
-                return Filled(None, NOTHING)
+                return Filled(None, NO_TRANSLATION)
             is_copy.append(_is_copy(best))
             translation = put_back(line, best, self.partners, tokenizer, self.escape)
             if translation is None:
-                return Filled(self.source(), MADE_UP)
+                return Filled(self.source(), INVALID_OUTPUT)
             first, last = line.items_here[0], line.items_here[-1]
             start = " " * (isinstance(first, str) and first.startswith(" "))
             end = " " * (isinstance(last, str) and last.endswith(" "))
             parts += [start, translation, end]
         if is_copy and all(is_copy):
-            return Filled(self.source(), UNKNOWN)
+            return Filled(self.source(), NO_KNOWN_WORD)
         return Filled("".join(parts))
 
 

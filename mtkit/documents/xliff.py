@@ -28,7 +28,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.documents.codes import ELEMENT, Code, Item, find_codes
-from mtkit.documents.document import EMPTY, HAS_TARGET, Document, Languages, at, check_language
+from mtkit.documents.document import (
+    EMPTY,
+    HAS_TARGET,
+    Document,
+    Languages,
+    check_language,
+    line_label,
+)
 from mtkit.documents.encoding import Edit, Encoding, splice
 from mtkit.documents.markup import Node, attribute_span, elements, raw_name
 from mtkit.documents.segments import Filled, Segment
@@ -103,14 +110,13 @@ def _is_version_1(root: Node) -> bool:
 
 
 def _root(node: Node, path: Path, languages: Languages) -> Node:
+    where = line_label(path, node.line)
     if node.name != "xliff":
         name = node.name.rpartition(" ")[2]
-        raise InputError(
-            f"{at(path, node.line)}: expected <xliff>, found <{name}>; this is not an XLIFF file"
-        )
+        raise InputError(f"{where}: expected <xliff>, found <{name}>; this is not an XLIFF file")
     version = node.attributes.get("version", "")
     if not version.startswith(("1.", "2.")):
-        raise InputError(f"{at(path, node.line)}: XLIFF version {version!r}; expected 1.2 or 2.x")
+        raise InputError(f"{where}: XLIFF version {version!r}; expected 1.2 or 2.x")
     if version.startswith("2."):
         _check_languages(node, path, ("srcLang", "trgLang"), languages)
     return node
@@ -119,7 +125,7 @@ def _root(node: Node, path: Path, languages: Languages) -> Node:
 def _check_languages(node: Node, path: Path, names: tuple[str, str], languages: Languages) -> None:
     """Raise InputError if an element lacks a source language or names others than the model's."""
     source, target = (node.attributes.get(name, "") for name in names)
-    where = at(path, node.line)
+    where = line_label(path, node.line)
     if not source:
         raise InputError(f"{where}: <{node.name}> has no {names[0]}; add {names[0]}=…")
     check_language(where, "source", source, languages[0])
@@ -132,7 +138,8 @@ def _places(unit: Node, path: Path, document: Document, every: bool) -> Iterator
     for holder in [unit] if is_v1 else unit.children("segment"):
         source, target = holder.child("source"), holder.child("target")
         if source is None:
-            raise InputError(f"{at(path, holder.line)}: <{holder.name}> has no <source>; add one")
+            where = line_label(path, holder.line)
+            raise InputError(f"{where}: <{holder.name}> has no <source>; add one")
         source = holder.child("seg-source") or source
         reason = _why_kept(holder, source, target, every)
         places: list[tuple[Node, Node | None]] = [(source, target)]

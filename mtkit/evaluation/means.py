@@ -13,7 +13,7 @@ figure; so the interval of the mean v̄ over seeds is that of Student's t:
     ν = (A + B − C)² / (A²/(S − 1) + B²/(blocks − 1))     degrees of freedom (Satterthwaite 1946)
 
 If A − C is below 0, it is set to 0. ν is rounded down; it is at least min(S − 1, blocks − 1) and at
-most ``MANY``. With one seed, only sentences vary: A = C = 0.
+most ``MAX_FREEDOM``. With one seed, only sentences vary: A = C = 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 SEED = 12345
 TINY = 1e-300  # in place of a denominator of 0
-MANY = 200  # degrees of freedom; more make no difference
+MAX_FREEDOM = 200  # degrees of freedom; more make no difference
 Floats = NDArray[np.float64]
 
 
@@ -67,15 +67,15 @@ def resampled_means(values: Floats, block: int = 1) -> Floats:
     """Return means of ``values`` (S, N, …) over seeds and resampled sentences: (RESAMPLES, …).
 
     block: see ``draws``; at most N/2, for at least two blocks. Blocks of one sentence count as
-    ``MANY``.
+    ``MAX_FREEDOM``.
     """
     N = values.shape[1]
     block = max(1, min(block, N // 2))
     resampled = np.tensordot(draws(N, block), values, (1, 1))
-    return over_seeds(values.mean(1), resampled, N // block if block > 1 else MANY)
+    return over_seeds(values.mean(1), resampled, N // block if block > 1 else MAX_FREEDOM)
 
 
-def over_seeds(v: Floats, resampled: Floats, blocks: int = MANY) -> Floats:
+def over_seeds(v: Floats, resampled: Floats, blocks: int = MAX_FREEDOM) -> Floats:
     """Return samples of the mean over seeds, (R, …), in the unit of v; quantiles are intervals.
 
     v: one figure per seed, (S, …). resampled: the same of resampled sentences, (R, S, …). blocks:
@@ -83,19 +83,19 @@ def over_seeds(v: Floats, resampled: Floats, blocks: int = MANY) -> Floats:
     """
     R, S = resampled.shape[:2]
     mean = resampled.mean(1)
-    if S == 1 and blocks >= MANY:
+    if S == 1 and blocks >= MAX_FREEDOM:
         return np.asarray(mean)
-    ν_A, ν_B = S - 1 or MANY, max(1, blocks - 1)  # degrees of freedom
+    ν_A, ν_B = S - 1 or MAX_FREEDOM, max(1, blocks - 1)  # degrees of freedom
     with np.errstate(invalid="ignore"):  # NaN where a seed has no figure
         B = mean.var(0)
         A = v.var(0, ddof=1) / S if S > 1 else np.zeros_like(B)
         C = (resampled.var(0).mean(0) - B) / (S - 1) if S > 1 else A
         seed_variance = np.maximum(A - C, 0)
         ν = (seed_variance + B) ** 2 / np.maximum(A**2 / ν_A + B**2 / ν_B, TINY)
-    ν = np.clip(np.nan_to_num(ν, nan=1), min(ν_A, ν_B), MANY).astype(int)
+    ν = np.clip(np.nan_to_num(ν, nan=1), min(ν_A, ν_B), MAX_FREEDOM).astype(int)
     rng = np.random.default_rng(SEED)
     g = rng.standard_normal((R, *[1] * (v.ndim - 1)))
-    χ2 = np.cumsum(rng.standard_normal((R, MANY)) ** 2, axis=1)[:, ν - 1]
+    χ2 = np.cumsum(rng.standard_normal((R, MAX_FREEDOM)) ** 2, axis=1)[:, ν - 1]
     centre = mean.mean(0)
     return np.asarray(centre + (mean - centre + g * np.sqrt(seed_variance)) * np.sqrt(ν / χ2))
 

@@ -10,7 +10,7 @@ from mtkit.evaluation.significance import interval
 from mtkit.evaluation.statistics import Lines, Scorer, Statistics
 
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
-LESS = frozenset({"ter"})  # metrics of which less is better
+LOWER_IS_BETTER = frozenset({"ter"})  # metrics of which less is better
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ def label(metric: str) -> str:
     return LABELS.get(metric, metric)
 
 
-def corpus_scores(statistics: Statistics, less: Collection[str] = LESS) -> dict[str, Metric]:
+def corpus_scores(
+    statistics: Statistics, less: Collection[str] = LOWER_IS_BETTER
+) -> dict[str, Metric]:
     """Return every metric that was counted, with its interval if the scorer resamples.
 
     less: metrics of which less is better.

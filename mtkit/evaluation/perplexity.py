@@ -119,22 +119,22 @@ def perplexity_of(logs: Sequence[float], tokens: int) -> float | None:
     return math.exp(nats) if nats < 709.0 else math.inf
 
 
-def only_bits(of: Mapping[str, Perplexity], same_tokens: bool) -> str:
+def why_only_bits_compare(by_name: Mapping[str, Perplexity], same_tokens: bool) -> str:
     """Return why only bits per character of these models are comparable; "" if perplexities are.
 
-    of: perplexities for one question by name. same_tokens: whether the models have the same tokens.
+    by_name: perplexities for one question. same_tokens: whether the models have the same tokens.
     """
-    with_length = [name for name, p in of.items() if p.given_length]
+    with_length = [name for name, p in by_name.items() if p.given_length]
     reasons = [
         *["the tokens differ"] * (not same_tokens),
         *[f"{', '.join(with_length)} is given the number of words"]
-        * (0 < len(with_length) < len(of)),
-        *["their unknown words differ"] * (len({p.oov for p in of.values()}) > 1),
+        * (0 < len(with_length) < len(by_name)),
+        *["their unknown words differ"] * (len({p.oov for p in by_name.values()}) > 1),
     ]
     if not reasons:
         return ""
     compare = "compare bits per character, not perplexities"
-    return f"{next(iter(of.values())).question}: {compare}: {'; '.join(reasons)}."
+    return f"{next(iter(by_name.values())).question}: {compare}: {'; '.join(reasons)}."
 
 
 # --- token by token
@@ -158,11 +158,11 @@ Splits = dict[str, list[Group]]  # property → its groups, in order
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class TokenProbabilities:
     """Probabilities by a model of S sentences of T tokens in all; each sentence ends in ``</s>``.
 
-    unpaid: added for bits per character: ln P(spelling) of an OOV, ln P(J|I) of a </s> by a model
-    that is given the length, otherwise 0.
+    extra_log_p: added for bits per character: ln P(spelling) of an OOV, ln P(J|I) of a </s> by a
+    model that is given the length, otherwise 0.
     """
 
     perplexity: Perplexity
@@ -171,7 +171,7 @@ class Judged:
     is_oov: NDArray[np.bool_]  # (T,)
     order: NDArray[np.int8] | None  # (T,), n-gram lengths; None: no n-gram model
     begin: NDArray[np.int64]  # (S + 1,), sentence s is begin[s] : begin[s + 1]
-    unpaid: NDArray[np.float64]  # (T,)
+    extra_log_p: NDArray[np.float64]  # (T,)
     characters: NDArray[np.int64]  # (S,), the characters of each line; their sum is C
 
     @property
@@ -185,12 +185,12 @@ class Judged:
         return (slice(a, b) for a, b in pairwise(self.begin.tolist()))
 
 
-def judge(
+def token_probabilities(
     system: System,
     tokenizer: WordTokenizer,
     pairs: Sequence[tuple[str, str]],
     scores: Sequence[Score] = (),
-) -> dict[Question, Judged]:
+) -> dict[Question, TokenProbabilities]:
     """Return the probabilities of all tokens, for each question that ``system`` has a model of.
 
     tokenizer: the system's. scores: the system's scores of the pairs, if already computed.
@@ -206,15 +206,17 @@ def judge(
         assert [len(arrays.log_p) for arrays in by_token] == lengths, "a token without a value"
         words = [word for words in tokens for word in (*words, END)]
         log_p, is_oov = (np.concatenate(arrays) for arrays in list(zip(*by_token, strict=True))[:2])
-        begin, unpaid = np.cumsum([0, *lengths]), np.zeros(len(words))
-        unpaid[is_oov] = system.spell(list(compress(words, is_oov)), of_source)
+        begin, extra_log_p = np.cumsum([0, *lengths]), np.zeros(len(words))
+        extra_log_p[is_oov] = system.spell(list(compress(words, is_oov)), of_source)
         if (p := perplexity(values, question)).given_length:
-            unpaid[begin[1:] - 1] = _length_log_p(tokens, other)
+            extra_log_p[begin[1:] - 1] = _length_log_p(tokens, other)
         characters = np.array([len(tokenizer.detokenize(line)) + 1 for line in tokens])
-        bits = _bits_per_character(log_p + unpaid, int(characters.sum()))
+        bits = _bits_per_character(log_p + extra_log_p, int(characters.sum()))
         p = replace(p, bits_per_character=bits)
         order = np.concatenate(orders) if orders else None
-        by_model[question] = Judged(p, words, log_p, is_oov, order, begin, unpaid, characters)
+        by_model[question] = TokenProbabilities(
+            p, words, log_p, is_oov, order, begin, extra_log_p, characters
+        )
     return by_model
 
 
@@ -236,16 +238,18 @@ def _bits_per_character(log_p: NDArray[np.float64], characters: int) -> float:
 # --- splits
 
 
-def splits(judged: Judged, counts: Mapping[str, int] | None = None) -> Splits:
+def splits(probabilities: TokenProbabilities, counts: Mapping[str, int] | None = None) -> Splits:
     """Split the tokens into groups, some empty, by each property. counts: of training words."""
-    is_end = np.zeros(len(judged.words), dtype=np.bool_)
-    is_end[judged.begin[1:] - 1] = True
-    position = np.arange(len(is_end)) - judged.begin[:-1].repeat(np.diff(judged.begin)) + 1
+    is_end = np.zeros(len(probabilities.words), dtype=np.bool_)
+    is_end[probabilities.begin[1:] - 1] = True
+    position = (
+        np.arange(len(is_end)) - probabilities.begin[:-1].repeat(np.diff(probabilities.begin)) + 1
+    )
 
     def grouped(index: NDArray[Any], labels: Sequence[str]) -> list[Group]:
         """Sum tokens and ln p by label. index: (T,), the number of each token's label."""
         tokens = np.bincount(index, minlength=len(labels)).tolist()
-        log_p = np.bincount(index, judged.log_p, len(labels)).tolist()
+        log_p = np.bincount(index, probabilities.log_p, len(labels)).tolist()
         return list(map(Group, labels, tokens, log_p))
 
     def binned(values: NDArray[Any], begins: Sequence[int]) -> list[Group]:
@@ -253,14 +257,14 @@ def splits(judged: Judged, counts: Mapping[str, int] | None = None) -> Splits:
         index = np.where(is_end, len(begins), np.digitize(values, begins) - 1)
         return grouped(index, [*ranges(begins), END])
 
-    groups = {"oov": grouped(judged.is_oov, ["known", "unknown"])}
+    groups = {"oov": grouped(probabilities.is_oov, ["known", "unknown"])}
     if counts is not None:
-        frequency = np.array([counts.get(word, 0) for word in judged.words])
+        frequency = np.array([counts.get(word, 0) for word in probabilities.words])
         groups["frequency"] = binned(frequency, FREQUENCIES)
     groups["position"] = binned(position, POSITIONS)
-    if judged.order is not None:
-        labels = [str(1 + k) for k in range(int(judged.order.max()))]
-        groups["order"] = grouped(judged.order - 1, labels)
+    if probabilities.order is not None:
+        labels = [str(1 + k) for k in range(int(probabilities.order.max()))]
+        groups["order"] = grouped(probabilities.order - 1, labels)
     return groups
 
 
@@ -283,42 +287,46 @@ def ranges(begins: Sequence[int]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Measured:
+class TextPerplexity:
     """The probabilities of a text by one model, under the name that is shown for it."""
 
     name: str
-    judged: Mapping[Question, Judged]
+    probabilities: Mapping[Question, TokenProbabilities]
     splits: Mapping[Question, Splits]  # of its tokens, by question
     missing: str = ""  # why there is no split by frequency, if so
     files: tuple[Path, ...] = ()  # the files of the text
 
 
-def as_json(model: Measured) -> dict[Question, dict[str, Any]]:
+def as_json(model: TextPerplexity) -> dict[Question, dict[str, Any]]:
     """Return the figures of text, groups and sentences by question; some may be infinite."""
     return {
         question: {
-            **asdict(judged.perplexity),
-            "characters": int(judged.characters.sum()),
+            **asdict(probabilities.perplexity),
+            "characters": int(probabilities.characters.sum()),
             "splits": {
                 name: [{**asdict(group), "perplexity": group.perplexity} for group in groups]
                 for name, groups in model.splits[question].items()
             },
             "no_frequency": model.missing,
-            "sentences": [_sentence(judged, s, span) for s, span in enumerate(judged.spans)],
+            "sentences": [
+                _sentence(probabilities, s, span) for s, span in enumerate(probabilities.spans)
+            ],
         }
-        for question, judged in model.judged.items()
+        for question, probabilities in model.probabilities.items()
     }
 
 
-def _sentence(judged: Judged, s: int, span: slice) -> dict[str, Any]:
+def _sentence(probabilities: TokenProbabilities, s: int, span: slice) -> dict[str, Any]:
     """Figures of a sentence; ``text``, ``log_p``, ``oov`` and ``order`` have an entry per token."""
-    log_p, characters = judged.log_p[span], int(judged.characters[s])
+    log_p, characters = probabilities.log_p[span], int(probabilities.characters[s])
     return {
         "perplexity": perplexity_of(log_p.tolist(), len(log_p)),
-        "bits_per_character": _bits_per_character(log_p + judged.unpaid[span], characters),
+        "bits_per_character": _bits_per_character(
+            log_p + probabilities.extra_log_p[span], characters
+        ),
         "characters": characters,
-        "text": judged.words[span],
+        "text": probabilities.words[span],
         "log_p": log_p.tolist(),
-        "oov": judged.is_oov[span].tolist(),
-        "order": None if judged.order is None else judged.order[span].tolist(),
+        "oov": probabilities.is_oov[span].tolist(),
+        "order": None if probabilities.order is None else probabilities.order[span].tolist(),
     }

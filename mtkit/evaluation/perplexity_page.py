@@ -16,11 +16,11 @@ from mtkit.evaluation.perplexity import (
     END,
     MEANINGS,
     Group,
-    Judged,
-    Measured,
     Perplexity,
-    only_bits,
+    TextPerplexity,
+    TokenProbabilities,
     perplexity_of,
+    why_only_bits_compare,
 )
 from mtkit.page.chart import Chart, Drawing, Line, colours_of, draw_all
 from mtkit.page.tables import Cell, Columns, Grid, html, number, print_grid, table
@@ -40,7 +40,7 @@ LEGEND = (
 )
 
 
-def print_texts(models: Sequence[Measured], console: Console, tokens: bool) -> None:
+def print_texts(models: Sequence[TextPerplexity], console: Console, tokens: bool) -> None:
     """Print each text by all its models: as tables or, if ``tokens``, token by token."""
     show = print_tokens if tokens else print_tables
     for files in dict.fromkeys(model.files for model in models):
@@ -68,7 +68,7 @@ def columns(decimals: int) -> Columns[Perplexity]:
     ]
 
 
-def print_tables(models: Sequence[Measured], console: Console) -> None:
+def print_tables(models: Sequence[TextPerplexity], console: Console) -> None:
     """Print one text's perplexities by all models, then those of its groups by question."""
     for grid in grids(models):
         print_grid(console, grid)
@@ -77,26 +77,28 @@ def print_tables(models: Sequence[Measured], console: Console) -> None:
         paragraph(console, why, "dim")
 
 
-def grids(models: Sequence[Measured]) -> list[Grid]:
+def grids(models: Sequence[TextPerplexity]) -> list[Grid]:
     """The tables of one text, in order."""
     rows, notes = list[tuple[str, Perplexity]](), list[str]()
     for question in MEANINGS:
-        judged = {m.name: m.judged[question] for m in models if question in m.judged}
-        answers = {name: j.perplexity for name, j in judged.items()}
+        probabilities = {
+            m.name: m.probabilities[question] for m in models if question in m.probabilities
+        }
+        answers = {name: j.perplexity for name, j in probabilities.items()}
         rows += answers.items()
         notes += [f"{name}, {question}: {p.note}." for name, p in answers.items() if p.note]
-        texts = {tuple(j.words) for j in judged.values()}
-        notes += filter(None, [only_bits(answers, same_tokens=len(texts) < 2)])
+        texts = {tuple(j.words) for j in probabilities.values()}
+        notes += filter(None, [why_only_bits_compare(answers, same_tokens=len(texts) < 2)])
     all_columns: Columns[Perplexity] = [("Of", lambda p: Cell(p.question)), *columns(4)]
     return [table(TITLE, rows, all_columns, notes, first="Model"), *split_grids(models)]
 
 
-def missing(models: Sequence[Measured]) -> list[str]:
+def missing(models: Sequence[TextPerplexity]) -> list[str]:
     """Return notes on why a model has no split by frequency."""
     return [f"{m.name}: no split by frequency: {m.missing}." for m in models if m.missing]
 
 
-def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
+def split_grids(models: Sequence[TextPerplexity]) -> Iterator[Grid]:
     """Yield a table for each question and property: perplexity, and number of tokens below it."""
     for question, (name, caption) in product(MEANINGS, CAPTIONS.items()):
         splits = [(m.name, m.splits[question]) for m in models if question in m.splits]
@@ -116,7 +118,7 @@ def split_grids(models: Sequence[Measured]) -> Iterator[Grid]:
 # --- token by token
 
 
-def print_tokens(models: Sequence[Measured], console: Console) -> None:
+def print_tokens(models: Sequence[TextPerplexity], console: Console) -> None:
     """Print each sentence with the surprisal of its tokens by every model and question."""
     legend, low = Text("Below each token its surprisal, −log2 p, in bits: "), 0.0
     for high, style in STYLES:
@@ -124,29 +126,33 @@ def print_tokens(models: Sequence[Measured], console: Console) -> None:
         legend.append(", " if high < math.inf else ". ")
         low = high
     console.print(legend.append(LEGEND))
-    texts = [(q, m.name, m.judged[q]) for q in MEANINGS for m in models if q in m.judged]
-    for line, spans in enumerate(zip(*(judged.spans for *_, judged in texts), strict=True), 1):
+    texts = [
+        (q, m.name, m.probabilities[q]) for q in MEANINGS for m in models if q in m.probabilities
+    ]
+    for line, spans in enumerate(
+        zip(*(probabilities.spans for *_, probabilities in texts), strict=True), 1
+    ):
         console.print(Text(f"\nLine {line}", "bold"))
         blocks: dict[tuple[bool, tuple[str, ...]], list[list[Text]]] = {}
-        for (question, name, judged), span in zip(texts, spans, strict=True):
-            key = question == "P(x|y)", tuple(judged.words[span])
+        for (question, name, probabilities), span in zip(texts, spans, strict=True):
+            key = question == "P(x|y)", tuple(probabilities.words[span])
             label = Text(f"{question:<6}  {visible(name)}")
-            blocks.setdefault(key, []).extend(_rows(label, judged, span))
+            blocks.setdefault(key, []).extend(_rows(label, probabilities, span))
         for (of_source, words), rows in blocks.items():
             _print_block("source" if of_source else "target", words, rows, console)
 
 
-def _rows(label: Text, judged: Judged, span: slice) -> Iterator[list[Text]]:
+def _rows(label: Text, probabilities: TokenProbabilities, span: slice) -> Iterator[list[Text]]:
     """Yield a row: label, sentence perplexity, a cell per token; then perhaps n-gram lengths."""
-    bits = judged.bits[span].tolist()
+    bits = probabilities.bits[span].tolist()
     cells = [
         Text(number(value).text + "*" * oov, next(style for high, style in STYLES if value <= high))
-        for value, oov in zip(bits, judged.is_oov[span].tolist(), strict=True)
+        for value, oov in zip(bits, probabilities.is_oov[span].tolist(), strict=True)
     ]
-    perplexity = number(perplexity_of(judged.log_p[span].tolist(), len(bits))).text
+    perplexity = number(perplexity_of(probabilities.log_p[span].tolist(), len(bits))).text
     yield [label, Text(perplexity, "bold"), *cells]
-    if judged.order is not None:
-        orders = [Text(str(order), "dim") for order in judged.order[span].tolist()]
+    if probabilities.order is not None:
+        orders = [Text(str(order), "dim") for order in probabilities.order[span].tolist()]
         yield [Text("        n-gram", "dim"), Text(), *orders]
 
 
@@ -212,9 +218,9 @@ class TextView:
     sentences: list[list[Row]]
 
 
-def as_html(models: Sequence[Measured]) -> str:
+def as_html(models: Sequence[TextPerplexity]) -> str:
     """Return one self-contained HTML page."""
-    texts = dict.fromkeys(model.files for model in models if model.judged)
+    texts = dict.fromkeys(model.files for model in models if model.probabilities)
     names = [model.name for model in models]
     views = [_view([m for m in models if m.files == files], names) for files in texts]
     title = f"mtkit perplexity: {', '.join(names)}"
@@ -224,9 +230,13 @@ def as_html(models: Sequence[Measured]) -> str:
     )
 
 
-def _view(models: Sequence[Measured], names: Sequence[str]) -> TextView:
-    entries = [(q, m.name, m.judged[q]) for q in MEANINGS for m in models if q in m.judged]
-    spans = list(islice(zip(*(judged.spans for *_, judged in entries), strict=True), LINES))
+def _view(models: Sequence[TextPerplexity], names: Sequence[str]) -> TextView:
+    entries = [
+        (q, m.name, m.probabilities[q]) for q in MEANINGS for m in models if q in m.probabilities
+    ]
+    spans = list(
+        islice(zip(*(probabilities.spans for *_, probabilities in entries), strict=True), LINES)
+    )
     sentences = [
         [_row(*entry, span) for entry, span in zip(entries, row, strict=True)] for row in spans
     ]  # fmt: skip
@@ -241,23 +251,29 @@ def _view(models: Sequence[Measured], names: Sequence[str]) -> TextView:
     )
 
 
-def _row(question: str, name: str, judged: Judged, span: slice) -> Row:
-    bits = judged.bits[span].tolist()
-    orders = [""] * len(bits) if judged.order is None else judged.order[span].tolist()
-    marked = zip(judged.words[span], bits, judged.is_oov[span].tolist(), orders, strict=True)
+def _row(question: str, name: str, probabilities: TokenProbabilities, span: slice) -> Row:
+    bits = probabilities.bits[span].tolist()
+    orders = [""] * len(bits) if probabilities.order is None else probabilities.order[span].tolist()
+    marked = zip(
+        probabilities.words[span], bits, probabilities.is_oov[span].tolist(), orders, strict=True
+    )
     tokens = [
         Token(word, number(b).text + "*" * oov, round(min(HEAT * b, HOTTEST), 1), str(order))
         for word, b, oov, order in marked
     ]
-    perplexity = number(perplexity_of(judged.log_p[span].tolist(), len(bits))).text
+    perplexity = number(perplexity_of(probabilities.log_p[span].tolist(), len(bits))).text
     return Row(name, question, perplexity, tokens)
 
 
-def _findings(models: Sequence[Measured]) -> list[str]:
+def _findings(models: Sequence[TextPerplexity]) -> list[str]:
     """Return a sentence for each question, with the best model by bits per character first."""
     sentences = []
     for question, meaning in MEANINGS.items():
-        answers = [(m.name, m.judged[question].perplexity) for m in models if question in m.judged]
+        answers = [
+            (m.name, m.probabilities[question].perplexity)
+            for m in models
+            if question in m.probabilities
+        ]
         answers.sort(key=lambda answer: answer[1].bits_per_character or math.inf)
         figures = [
             f"{name} {number(p.value).text} ({number(p.bits_per_character, 2).text} bits per "
@@ -269,7 +285,7 @@ def _findings(models: Sequence[Measured]) -> list[str]:
     return sentences
 
 
-def _charts(models: Sequence[Measured]) -> list[Chart]:
+def _charts(models: Sequence[TextPerplexity]) -> list[Chart]:
     """Return charts of the perplexity of words by frequency and position, for each question."""
     charts = []
     for question, (name, x) in product(MEANINGS, CHARTED.items()):

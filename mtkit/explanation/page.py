@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from rich.console import Console
 
-from mtkit.combination.pool import OWN
+from mtkit.combination.pool import SHARED
 from mtkit.explanation.reasons import Explanation, Support
 from mtkit.manifest import TrainingPair
 from mtkit.models import KINDS
@@ -266,7 +266,7 @@ def _candidates(reasons: PoolReasons) -> Grid:
             for y in first
         ],
         ["all: the number of words, a feature that belongs to no system."]
-        if OWN in systems
+        if SHARED in systems
         else [],
     )
 

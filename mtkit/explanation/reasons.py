@@ -21,7 +21,7 @@ from mtkit.errors import InputError
 from mtkit.manifest import TrainingPair, training_pairs
 from mtkit.system import Phrase, PhraseReasons, Reasons, SubwordReasons, System
 
-SHOWN = 3  # training pairs shown per phrase, and neighbours per sentence
+MAX_SHOWN = 3  # training pairs shown per phrase, and neighbours per sentence
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _support(
     def support(phrase: Phrase) -> Support:
         source, target = spaced(phrase.source), spaced(phrase.target)
         pairs = [p for p, (x, y) in zip(corpus, texts, strict=True) if source in x and target in y]
-        return Support(len(pairs), nsmallest(SHOWN, pairs, key=lambda pair: len(pair.source)))
+        return Support(len(pairs), nsmallest(MAX_SHOWN, pairs, key=lambda pair: len(pair.source)))
 
     return [[support(phrase) for phrase in reason.phrases] for reason in derivations]
 
@@ -130,7 +130,7 @@ def _neighbours(
     from mtkit.nmt.system import NmtSystem
 
     assert isinstance(system, NmtSystem)
-    indices, cosine = nearest(system, sentences, [pair.source for pair in pairs], SHOWN)
+    indices, cosine = nearest(system, sentences, [pair.source for pair in pairs], MAX_SHOWN)
     return [
         [Neighbour(pairs[i], c) for i, c in zip(rows, cosines, strict=True)]
         for rows, cosines in zip(indices.tolist(), cosine.tolist(), strict=True)

@@ -145,7 +145,7 @@ class Grammar:
         features: dict[str, str] = {}
         for tree in chain.from_iterable(reversed(parts.values())):
             features |= tree.features
-        drawn = {kind: pick(rng, self._values[kind]) for kind in rule.free}
+        drawn = {kind: pick(rng, self._values[kind]) for kind in rule.random_kinds}
         return Tree(rule, {**features, **rule.features, **drawn}, parts)
 
     def _stretch(

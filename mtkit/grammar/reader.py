@@ -15,7 +15,8 @@ from mtkit.text.lines import read_lines
 SECTIONS = ("features", "contractions", "words", "phrases", "sentences")
 SLOT = re.compile(r"([A-Z]{2,}\d*)((?:[.@]\w+)*)")
 TOKEN = re.compile(
-    r"(?P<open>[\[<]?)(?P<body>[^\[\]<>?*]+?)(?P<often>[?*]?)(?P<close>[\]>]?)(?P<after>[.,]?)"
+    r"(?P<open>[\[<]?)(?P<body>[^\[\]<>?*]+?)(?P<repetition>[?*]?)(?P<close>[\]>]?)"
+    r"(?P<punctuation>[.,]?)"
 )
 BRACKETS = {"[": "]", "<": ">", "": ""}
 
@@ -137,12 +138,12 @@ def _word(text: str, draft: Draft, where: str) -> Word:
 
 def _phrase(text: str, draft: Draft, where: str) -> Phrase:
     declared, text = _split_features(text.strip())
-    free = [word for word in declared if word in draft.kinds.values()]
-    features = _features([word for word in declared if word not in free], draft, where)
+    random_kinds = [word for word in declared if word in draft.kinds.values()]
+    features = _features([word for word in declared if word not in random_kinds], draft, where)
     source, target = (
         [_token(word, draft, where) for word in side.split()] for side in _split_sides(text, where)
     )
-    return Phrase(where, features, free, (source, target))
+    return Phrase(where, features, random_kinds, (source, target))
 
 
 def _token(text: str, draft: Draft, where: str) -> Token:
@@ -150,7 +151,7 @@ def _token(text: str, draft: Draft, where: str) -> Token:
     if not token or BRACKETS[token["open"]] != token["close"]:
         raise InputError(f"{where}: expected a word or a slot, marked or not, found {text!r}")
     parts = [_part(part, draft, where) for part in token["body"].split("+")]
-    return Token(parts, token["open"], token["often"], token["after"])
+    return Token(parts, token["open"], token["repetition"], token["punctuation"])
 
 
 def _part(text: str, draft: Draft, where: str) -> Part:
@@ -171,7 +172,7 @@ def _check_marks(sentence: Phrase) -> None:
         )
     if "<" in brackets and [len(t.slots) for t in target if t.bracket == "["] != [1]:
         raise InputError(f"{sentence.where}: beside a contrast <Y>, [X] must be a single slot")
-    if sum(token.often == "*" for token in target) > 1:
+    if sum(token.repetition == "*" for token in target) > 1:
         raise InputError(f"{sentence.where}: X* may occur only once, as it sets the distance")
 
 
@@ -181,7 +182,9 @@ def _check_slots(phrase: Phrase, draft: Draft) -> None:
     Each slot has a class, and the same ``?`` or ``*`` on both sides; a slot on one side only has a
     class with one member; ``@NAME`` refers to a slot that is always present.
     """
-    names = [{name: token.often for token in side for name in token.slots} for side in phrase.sides]
+    names = [
+        {name: token.repetition for token in side for name in token.slots} for side in phrase.sides
+    ]
     for name, sign in (names[SOURCE] | names[TARGET]).items():
         if class_of(name) not in draft.rules:
             raise InputError(f"{phrase.where}: {name}: no word or phrase of this class is defined")

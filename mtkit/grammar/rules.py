@@ -52,8 +52,8 @@ class Token:
 
     parts: Sequence[Part]
     bracket: str = ""  # ``[`` or ``<`` for the two tokens that depend on each other
-    often: str = ""  # ``?`` if it is optional, ``*`` if it occurs any number of times
-    after: str = ""  # the punctuation after it
+    repetition: str = ""  # ``?`` if it is optional, ``*`` if it occurs any number of times
+    punctuation: str = ""  # the punctuation after it
 
     @cached_property
     def slots(self) -> list[str]:
@@ -63,18 +63,18 @@ class Token:
 
 @dataclass(frozen=True, eq=False)
 class Phrase:
-    """A template for each language. free: the kinds of feature whose values are drawn at random."""
+    """A template for each language. random_kinds: of feature, whose values are drawn at random."""
 
     where: str
     features: Features
-    free: Sequence[str]
+    random_kinds: Sequence[str]
     sides: tuple[Sequence[Token], Sequence[Token]]
 
     @cached_property
     def slots(self) -> dict[str, str]:
         """Slot → ``?``, ``*`` or "", in the order of the source."""
         tokens = chain(*self.sides)
-        return {name: token.often for token in tokens for name in token.slots}
+        return {name: token.repetition for token in tokens for name in token.slots}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +120,8 @@ class Language:
                     words[-1] = contraction
                     del token_words[0]
                 words += token_words
-            if token.after and words:  # replaces a comma at the end of the word
-                words[-1] = words[-1].removesuffix(",") + token.after
+            if token.punctuation and words:  # replaces a comma at the end of the word
+                words[-1] = words[-1].removesuffix(",") + token.punctuation
             ends.append(len(words))
         return words, ends
 

@@ -12,7 +12,7 @@ from mtkit.console import note, progress, step
 from mtkit.laboratory import study
 from mtkit.laboratory.files import load_laboratory, save
 from mtkit.laboratory.study import Ids, Laboratory, Plan, Study, Windows
-from mtkit.manifest import check_whole
+from mtkit.manifest import check_intact
 from mtkit.nmt.parallel import set_threads
 from mtkit.nmt.recipe import PRESETS, Attention
 from mtkit.nmt.recurrent.probe import norms_by_steps
@@ -94,7 +94,7 @@ def _measure(
     result = study.measure(laboratory, name, text.train, text.windows, threads, _timed)
     translators = {k: directory / k for k in TRANSLATORS if (directory / k).is_dir()}
     for path in translators.values():
-        check_whole(path)
+        check_intact(path)
     steps = {k: norms_by_steps(NmtSystem.load(path), text.dev) for k, path in translators.items()}
     return replace(result, steps=steps)
 

@@ -18,7 +18,7 @@ from mtkit.manifest import (
     LOG,
     MANIFEST,
     Manifest,
-    check_whole,
+    check_intact,
     write_log,
 )
 from mtkit.nmt.recurrent.probe import Setup, Trained
@@ -53,7 +53,7 @@ def load_laboratory(directory: Path) -> tuple[Laboratory, Manifest]:
     manifest = Manifest.read(directory)
     if manifest.kind != LABORATORY:
         raise InputError(f"{directory}: not a directory written by `mtkit gradients`")
-    check_whole(directory)
+    check_intact(directory)
     file = directory / MANIFEST
     shared = as_fields(_Shared, manifest.config, file)
     for names in shared.models:

@@ -25,7 +25,7 @@ from mtkit.nmt.recurrent.probe import CUT, HISTORY, SHUFFLED, K, Probe, Setup, T
 WITHIN = 1.01  # of the perplexity with all of the context
 EXPLODED = 100.0  # a gradient with a larger norm has exploded; the usual clipping is at 1
 BLOCK = 4  # see ``block_of``
-LEAST = 1e-300  # replaces a norm of 0 in logarithms
+TINY = 1e-300  # replaces a norm of 0 in logarithms
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def decay_rate(norms: Floats, block: int = 1) -> Interval:
     """Return ρ of norms (S, N, K + 1): exp of the slope of ln norm over k = 1 … K."""
     k = np.arange(1, norms.shape[-1])
     weights = (k - k.mean()) / ((k - k.mean()) ** 2).sum()
-    slopes = np.log(np.maximum(norms[..., 1:], LEAST)) @ weights  # (S, N)
+    slopes = np.log(np.maximum(norms[..., 1:], TINY)) @ weights  # (S, N)
     return interval(float(np.exp(slopes.mean())), np.exp(resampled_means(slopes, block)))
 
 

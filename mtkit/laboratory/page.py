@@ -17,7 +17,7 @@ from mtkit.page.tables import Cell, Columns, Grid, number, table
 DISTANCES = (1, 10, 50)
 STEPS = (0, 5, 10, 15, 20, 30)
 HISTORIES = (0, 1, 3, 7, 20)
-DRAWN = (2, 5)  # orders of the n-gram models in the charts
+CHARTED_ORDERS = (2, 5)  # orders of the n-gram models in the charts
 CLAIM = (5, 10)  # "about seven tokens"; Gers et al. 2000: 5 to 10 steps, for plain RNNs
 
 
@@ -252,7 +252,7 @@ CHARTS: list[tuple[str, str, str, str, str, Callable[[Study], list[Line]]]] = [
     ("Perplexity given the last k words", "k, words", "perplexity",
      "exp(−{1}/{N} Σ ln P(y_t | y_{t−k} … y_{t−1}))", NARROW,
      lambda study: (_lines((m.setup.name, m.context.cut) for m in _drawn_models(study))
-                    + _lines((f"{n}-gram", study.ngrams[n].cut) for n in DRAWN))),
+                    + _lines((f"{n}-gram", study.ngrams[n].cut) for n in CHARTED_ORDERS))),
     ("Perplexity with the words before the last k shuffled", "k, words", "perplexity",
      "exp(−{1}/{N} Σ ln P(y_t | π(y_1 … y_{t−k−1}) y_{t−k} … y_{t−1}))", NARROW,
      lambda study: _lines((m.setup.name, m.context.shuffled) for m in _drawn_models(study))),

@@ -38,13 +38,13 @@ from torch.nn import functional
 
 from mtkit.nmt import recipe
 from mtkit.storage.reading import as_fields, damaged, missing, read_json
-from mtkit.storage.structure import FARTHEST
+from mtkit.storage.structure import MAX_VALUE
 from mtkit.text.vocabulary import PAD
 
 CELLS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 Network = TypeVar("Network", bound=nn.Module)
 Shape = TypeVar("Shape")
-DEEPEST, LARGEST = 64, 1 << 20  # the most layers, and the largest other size, in a model.json
+MAX_LAYERS, MAX_SIZE = 64, 1 << 20  # the most layers, and the largest other size, in a model.json
 Carried = tuple[Tensor, ...]  # a layer's state: (h, c) for an LSTM, (h,) otherwise; (1, B, D) each
 State = list[Carried]  # one entry per decoder layer
 Recurrence = Callable[[nn.Module, Tensor, Carried], tuple[Tensor, Carried]]  # see ``fused``
@@ -235,14 +235,14 @@ class Seq2Seq(nn.Module):
         """Return logits (…, vocabulary) for output vectors ``o`` (…, E)."""
         return functional.linear(o, self.embedding.weight, self.bias)
 
-    def forward(self, x: Tensor, y_in: Tensor, at: Tensor) -> Tensor:
+    def forward(self, x: Tensor, y_in: Tensor, positions: Tensor) -> Tensor:
         """Return next-token logits (N, vocabulary) at N of the B·T positions of ``y_in`` (B, T).
 
-        x: sources (B, I). at: indices into the flattened positions, (N,).
+        x: sources (B, I). positions: indices into the flattened positions, (N,).
         """
         source = self.encode(x)
         o, _, _ = self.decode(y_in, source, self.start(source))
-        return self.logits(o.flatten(0, 1)[at])
+        return self.logits(o.flatten(0, 1)[positions])
 
     @property
     def device(self) -> torch.device:
@@ -273,12 +273,12 @@ def load_network(build: Callable[[Shape], Network], shape: type[Shape], director
     build: makes a network from its shape. shape: the dataclass of model.json. The network is built
     on torch's meta device, so that sizes in model.json alone allocate no memory. Raises InputError
     for a file that is missing or damaged, weights that do not match model.json, and weights that
-    are not finite or larger than ``FARTHEST``.
+    are not finite or larger than ``MAX_VALUE``.
     """
     file = directory / "model.json"
     config = as_fields(shape, read_json(file, dict), file)
     for name, value in vars(config).items():
-        if type(value) is int and not 0 < value <= (DEEPEST if "layers" in name else LARGEST):
+        if type(value) is int and not 0 < value <= (MAX_LAYERS if "layers" in name else MAX_SIZE):
             raise damaged(file, f"{name} is {value}")
     try:
         with torch.device("meta"):
@@ -296,7 +296,7 @@ def load_network(build: Callable[[Shape], Network], shape: type[Shape], director
     if {name: (w.shape, w.dtype) for name, w in weights.items()} != expected:
         raise damaged(file, "names, shapes or types of the weights do not match model.json")
     for name, w in weights.items():
-        if w.numel() and not w.abs().max() <= FARTHEST:  # false for NaN
+        if w.numel() and not w.abs().max() <= MAX_VALUE:  # false for NaN
             raise damaged(file, f"{name} has weights that are not finite or too large")
     network.to_empty(device="cpu").load_state_dict(weights)
     return network

@@ -23,7 +23,7 @@ from mtkit.nmt.recipe import Device, Precision
 
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 RANK = int(os.environ["RANK"]) if WORLD > 1 else 0  # without WORLD_SIZE, RANK is another program's
-LOCAL = int(os.environ.get("LOCAL_RANK", "0"))  # rank among this machine's processes
+LOCAL_RANK = int(os.environ.get("LOCAL_RANK", "0"))  # rank among this machine's processes
 LOCAL_WORLD = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 RESTARTS = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 _choice: Device = "auto"  # set by ``processes`` during its block
@@ -55,7 +55,7 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
     if WORLD > 1:
         console.quiet |= RANK > 0
         if gpu:
-            torch.cuda.set_device(LOCAL)
+            torch.cuda.set_device(LOCAL_RANK)
         distributed.init_process_group("nccl" if gpu else "gloo")
     try:
         yield
@@ -68,7 +68,7 @@ def processes(choice: Device = "auto", cores: int = 0) -> Iterator[None]:
 def device() -> torch.device:
     """Return this process's GPU if there is one and ``choice`` allows it, else the CPU."""
     gpu = _choice != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda", LOCAL) if gpu else torch.device("cpu")
+    return torch.device("cuda", LOCAL_RANK) if gpu else torch.device("cpu")
 
 
 def resolved(precision: Precision) -> Precision:
@@ -109,7 +109,7 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def at_once() -> int:
+def concurrent_batches() -> int:
     """Return how many batches to compute in parallel: on a CPU one per torch thread, else 1."""
     return torch.get_num_threads() if device().type == "cpu" else 1
 
@@ -154,7 +154,7 @@ def total(x: Tensor) -> Tensor:
     return x
 
 
-def agreed(x: float) -> float:
+def from_first_process(x: float) -> float:
     """Return the first process's ``x`` in all processes. Raises WorkError if one has ended."""
     if WORLD == 1:
         return x

@@ -33,7 +33,7 @@ from mtkit.nmt.recurrent.cells import STEPS, Step, weights_of
 from mtkit.text.vocabulary import BOS, EOS, PAD
 
 Ids = tuple[int, ...]
-NODES = 2048  # largest S·M, unless one target is longer: bounds the memory of a batch
+MAX_NODES = 2048  # largest S·M, unless one target is longer: bounds the memory of a batch
 CHUNK = 128  # distributions over the vocabulary computed at once, so that they fit in the cache
 
 
@@ -48,7 +48,7 @@ def subword_log_probabilities(models: Sequence[Seq2Seq], data: Data) -> list[NDA
     for x, y in pairs:
         targets[x].add(y)
     batches = list(_batches([tree for x in targets for tree in _trees(x, targets[x])]))[::-1]
-    matrices = parallel.in_threads(partial(_log_p, models), batches, parallel.at_once())
+    matrices = parallel.in_threads(partial(_log_p, models), batches, parallel.concurrent_batches())
     log_p = {
         (tree.source, y): row[path]
         for batch, matrix in zip(batches, matrices, strict=True)
@@ -91,10 +91,10 @@ class _Tree:
 
 
 def _trees(source: Ids, targets: set[Ids]) -> Iterator[_Tree]:
-    """Yield one tree of all targets, or several of at most ``NODES`` nodes each."""
+    """Yield one tree of all targets, or several of at most ``MAX_NODES`` nodes each."""
     tree = _Tree(source)
     for target in sorted(targets):
-        if tree.paths and len(tree) + len(target) >= NODES:
+        if tree.paths and len(tree) + len(target) >= MAX_NODES:
             yield tree
             tree = _Tree(source)
         tree.add(target)
@@ -107,7 +107,7 @@ def _batches(trees: Sequence[_Tree]) -> Iterator[list[_Tree]]:
     for _, same_length in groupby(order, lambda tree: len(tree.source)):
         batch: list[_Tree] = []
         for tree in same_length:
-            if batch and (len(batch) + 1) * len(tree) > NODES:
+            if batch and (len(batch) + 1) * len(tree) > MAX_NODES:
                 yield batch
                 batch = []
             batch.append(tree)
@@ -126,7 +126,7 @@ def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.floa
         o = model.decode(nodes.y, source, model.start(source), recur)[0].flatten(0, 1)
         losses = [
             functional.cross_entropy(model.logits(o[parents]), tokens, reduction="none")
-            for parents, tokens in nodes.said
+            for parents, tokens in nodes.chunks
         ]
         by_model.append(-torch.cat(losses))
     log_p = np.zeros(nodes.y.shape)
@@ -138,17 +138,17 @@ def _log_p(models: Sequence[Seq2Seq], batch: Sequence[_Tree]) -> NDArray[np.floa
 class _Nodes:
     """The nodes of a batch of trees; a node's place is its index in the flattened (S, M).
 
-    y: tokens (S, M). places: of the nodes that have a probability. said: for ``CHUNK`` of these at
-    a time, their parents' places and their own tokens. read: places of the decoder's inputs, level
-    by level from the roots, (N,). above: for each level, the parents' rows within the level before;
-    for the roots, their sources' rows. All int64.
+    y: tokens (S, M). places: of the nodes that have a probability. chunks: for ``CHUNK`` of these
+    at a time, their parents' places and their own tokens. input_places: of the nodes that are
+    decoder inputs, level by level from the roots, (N,). parent_rows: for each level, the parents'
+    rows within the level before; for the roots, their sources' rows. All int64.
     """
 
     y: Tensor
     places: NDArray[np.int64]
-    said: list[tuple[Tensor, Tensor]]
-    read: Tensor
-    above: list[Tensor]
+    chunks: list[tuple[Tensor, Tensor]]
+    input_places: Tensor
+    parent_rows: list[Tensor]
 
     @classmethod
     def of(cls, batch: Sequence[_Tree], device: torch.device) -> _Nodes:
@@ -181,12 +181,12 @@ class _Nodes:
         as a tree has no single last state.
         """
         w, D = weights_of(layer), layer.hidden_size
-        read = w.read(inputs.flatten(0, 1)[self.read])  # (N, G·D)
+        read = w.read(inputs.flatten(0, 1)[self.input_places])  # (N, G·D)
         state, states, begin = torch.cat([part[0] for part in initial], -1), [], 0
-        for rows in self.above:
+        for rows in self.parent_rows:
             state, _ = step(w, read[begin : begin + len(rows)], state[rows])
             states.append(state[:, :D])
             begin += len(rows)
         out = inputs.new_zeros(*inputs.shape[:2], D)
-        out.flatten(0, 1)[self.read] = torch.cat(states)
+        out.flatten(0, 1)[self.input_places] = torch.cat(states)
         return out, initial

@@ -58,8 +58,9 @@ class TrainConfig:
     seed: int = 1
 
 
-TINY, FEW = 2_000, 6_000  # presets for fewer sentence pairs; measured with 1,000 and 4,000
-SHORT = 12  # with fewer epochs, a smaller network that makes more of them learns more
+# Presets for fewer sentence pairs; measured with 1,000 and 4,000.
+TINY_BELOW, FEW_BELOW = 2_000, 6_000
+SHORT_BELOW = 12  # with fewer epochs, a smaller network that makes more of them learns more
 
 PRESETS: dict[Preset, TrainConfig] = {
     "small": TrainConfig(),
@@ -96,9 +97,9 @@ def suited(pairs: int, passes: float = math.inf) -> Preset:
 
     pairs: sentence pairs. passes: epochs that the time budget allows with the preset ``small``.
     """
-    if pairs < FEW:
-        return "tiny" if pairs < TINY else "few"
-    return "short" if passes < SHORT else "small"
+    if pairs < FEW_BELOW:
+        return "tiny" if pairs < TINY_BELOW else "few"
+    return "short" if passes < SHORT_BELOW else "small"
 
 
 def preset(name: Preset, **changes: Any) -> TrainConfig:

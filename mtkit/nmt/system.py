@@ -34,9 +34,9 @@ from mtkit.text.subwords import Encoded, Subwords
 from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import CODE_POINTS, EOS, UNK
 
-MOST_SUBWORDS = TrainConfig.max_length  # most subwords translated at once, as in training
-WIDEST = 1000  # largest beam in a manifest
-BEAMS = 640  # most hypotheses in one thread's batch: bounds the memory
+MAX_SUBWORDS = TrainConfig.max_length  # most subwords translated at once, as in training
+MAX_BEAM = 1000  # largest beam in a manifest
+MAX_HYPOTHESES = 640  # most hypotheses in one thread's batch: bounds the memory
 
 
 class Settings(NamedTuple):
@@ -76,7 +76,7 @@ class NmtSystem:
             )
         settings = {name: manifest.config[name] for name in SETTINGS if name in manifest.config}
         search = as_fields(Settings, settings, directory / MANIFEST)
-        if not 0 < search.beam <= WIDEST or abs(search.normalisation) > 10:
+        if not 0 < search.beam <= MAX_BEAM or abs(search.normalisation) > 10:
             raise damaged(directory / MANIFEST, f"search settings out of range: {search}")
         return cls([network], subwords, manifest.word_tokenizer, *search)
 
@@ -115,14 +115,14 @@ class NmtSystem:
         """See ``System``. The score is ln P(y|x) / T^λ, λ = ``normalisation``; T includes ``</s>``.
 
         A line translated in pieces has the mean of their scores. A word of more than
-        ``MOST_SUBWORDS`` subwords is copied, with score 0. Hypotheses that only a beam wider than
+        ``MAX_SUBWORDS`` subwords is copied, with score 0. Hypotheses that only a beam wider than
         the system's own finds come after those of its own beam, whatever their score.
         """
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
         spans = []
         for line, encoded in zip(words, self.subwords.encode(words), strict=True):
             sizes = Counter(encoded.words)
-            spans.append(cut(line, [sizes[i] for i in range(len(line))], MOST_SUBWORDS))
+            spans.append(cut(line, [sizes[i] for i in range(len(line))], MAX_SUBWORDS))
         translate = partial(self._translate, n_best=n_best)
         lines = by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
         return [[replace(h, score=h.score / h.pieces) for h in line] for line in lines]
@@ -131,9 +131,9 @@ class NmtSystem:
         """See ``System``."""
         [words] = self.tokenize([sentence.strip() and sentence])
         [source] = self.subwords.encode([words])
-        if not 0 < len(source.ids) <= MOST_SUBWORDS:
+        if not 0 < len(source.ids) <= MAX_SUBWORDS:
             raise InputError(
-                f"expected a sentence of 1 to {MOST_SUBWORDS} subwords, found {len(source.ids):,}"
+                f"expected a sentence of 1 to {MAX_SUBWORDS} subwords, found {len(source.ids):,}"
             )
         [[[output, *_]]] = self._search([source.ids], [[0]], self.beam)
         best = self._hypothesis(output, words, source)
@@ -154,10 +154,10 @@ class NmtSystem:
         """
         encoded = self.subwords.encode(words)
         by_text = [dict[str, Hypothesis]() for _ in words]  # the best first
-        rows = [i for i, e in enumerate(encoded) if len(e.ids) <= MOST_SUBWORDS]
+        rows = [i for i, e in enumerate(encoded) if len(e.ids) <= MAX_SUBWORDS]
         sources = [encoded[i].ids for i in rows]
         for beam in sorted({self.beam, max(self.beam, n_best)}):
-            batches = list(batch_rows(sources, max(1, BEAMS // beam)))[::-1]
+            batches = list(batch_rows(sources, max(1, MAX_HYPOTHESES // beam)))[::-1]
             beams = chain.from_iterable(self._search(sources, batches, beam))
             results = zip(chain.from_iterable(batches), beams, strict=True)
             for r, outputs in counted(results, len(sources)):
@@ -183,7 +183,7 @@ class NmtSystem:
             x = torch.tensor([[*sources[r], EOS] for r in batch], device=parallel.device())
             return beam_search(self.models, x, beam, self.normalisation)
 
-        return parallel.in_threads(search, batches, parallel.at_once())
+        return parallel.in_threads(search, batches, parallel.concurrent_batches())
 
     def _hypothesis(self, output: Output, words: Sequence[str], source: Encoded) -> Hypothesis:
         word_at = [*source.words, source.words[-1]]  # ``</s>`` counts as part of the last word

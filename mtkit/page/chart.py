@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 # The plane between the axes: coordinates are per cent of its width and height.
 LEFT, RIGHT, TOP, BOTTOM = 0.0, 100.0, 0.0, 100.0
-APART = 7.0  # distance between names at the ends of lines, per cent of the height
-DOTS = 12  # a line with at most so many points has them marked
-HIDDEN = 5.0  # ratio of the highest to the lowest line's maximum that needs a logarithmic axis
+MIN_NAME_DISTANCE = 7.0  # distance between names at the ends of lines, per cent of the height
+MAX_DOTS = 12  # a line with at most so many points has them marked
+LOG_AXIS_RATIO = 5.0  # of the highest to the lowest line's maximum, for a logarithmic axis
 # Dashes distinguish lines without colour. There are as many colours (page.css.j2).
 DASHES = ("none", "6 3", "2 3", "8 3 2 3", "12 3", "4 2 1 2", "1 2", "10 2 2 2 2 2")
 
@@ -140,7 +140,7 @@ def _stroke(
     def path(points: Sequence[tuple[float, float]], to: str = "L") -> str:
         return "M" + to.join(f"{x_of(x)} {y_of(y)}" for x, y in points) if points else ""
 
-    dots = path(line.points, "h0M") + "h0" if len(line.points) <= DOTS else ""
+    dots = path(line.points, "h0M") + "h0" if len(line.points) <= MAX_DOTS else ""
     band = [(x, low) for x, low, _ in line.band] + [(x, top) for x, _, top in line.band[::-1]]
     dashes = DASHES[(k + k // len(DASHES)) % len(DASHES)]
     words = f"{line.name}: {_ends(line, groups)}"
@@ -166,16 +166,16 @@ def _hides(chart: Chart) -> bool:
     """Whether a linear axis hides small values that a logarithmic one shows."""
     highest = [max(y for _, y in line.points) for line in chart.lines]
     values = [y for line in chart.lines for _, *ys in (*line.points, *line.band) for y in ys]
-    return not chart.log and min(values) > 0 and max(highest) > HIDDEN * min(highest)
+    return not chart.log and min(values) > 0 and max(highest) > LOG_AXIS_RATIO * min(highest)
 
 
 def spread(places: Sequence[float]) -> list[float]:
-    """Move places, in per cent, apart by ``APART``, or by less if there is no room; greedy.
+    """Move places, in per cent, apart by ``MIN_NAME_DISTANCE``, or less if room is short; greedy.
 
     >>> spread([50.0, 99.0, 52.0])
     [50.0, 99.0, 57.0]
     """
-    apart = min(APART, (BOTTOM - TOP) / max(1, len(places)))
+    apart = min(MIN_NAME_DISTANCE, (BOTTOM - TOP) / max(1, len(places)))
     order = sorted(range(len(places)), key=lambda k: places[k])
     moved, free = list(places), -math.inf
     for k in order:

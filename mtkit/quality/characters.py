@@ -67,11 +67,13 @@ def check_characters(split: str, side: Side) -> Iterator[Finding]:
     """Yield the findings about one file, without its other side."""
     if side.bad:
         yield _encoding(split, side)
-    for kind, (pattern, first) in PATTERNS.items():
-        yield from _finding(kind, split, side, side.holds(pattern, first))
+    for kind, (pattern, required) in PATTERNS.items():
+        yield from _finding(kind, split, side, side.lines_matching(pattern, required))
     yield from _finding("control", split, side, _controls(side))
     entities = (m.start() for m in _ENTITY.finditer(side.data) if _is_entity(m[1]))
-    yield from _finding("entity", split, side, side.at(entities) if b"&" in side.data else _NO_ROWS)
+    yield from _finding(
+        "entity", split, side, side.lines_at(entities) if b"&" in side.data else _NO_ROWS
+    )
     yield from _boms(split, side)
     yield from _finding("line-ends", split, side, _rarer_line_ends(side))
 
@@ -95,8 +97,8 @@ def _controls(side: Side) -> Int64:
     data = side.data
     has_ascii_controls = len(data.translate(None, _ASCII_CONTROLS)) < len(data)
     if not has_ascii_controls and data.count(b"\r") == data.count(b"\r\n"):
-        return side.holds(_C1, (b"\xc2",))
-    return np.union1d(side.holds(_CONTROL), side.holds(_C1))
+        return side.lines_matching(_C1, (b"\xc2",))
+    return np.union1d(side.lines_matching(_CONTROL), side.lines_matching(_C1))
 
 
 def _is_entity(name: bytes) -> bool:
@@ -124,7 +126,9 @@ def _boms(split: str, side: Side) -> Iterator[Finding]:
     starts = [m.start() for m in re.finditer(BOM, side.data)]
     if starts[0] == 0:
         yield Finding("bom", split, side.path.name, np.ones(1, np.int64), len(side))
-    yield from _finding("bom-inside", split, side, side.at(start for start in starts if start))
+    yield from _finding(
+        "bom-inside", split, side, side.lines_at(start for start in starts if start)
+    )
 
 
 def _rarer_line_ends(side: Side) -> Int64:

@@ -26,7 +26,7 @@ from mtkit.text.formats.codes import ROLES
 from mtkit.text.tokenizer import Kind as Tokenizer
 from mtkit.text.vocabulary import SPECIALS
 
-NAME = 3  # most words that identical sides may have without a finding: a name, a number
+MAX_NAME_WORDS = 3  # most words that identical sides may have without a finding: a name, a number
 SLIPS = 5  # slips that a message names
 RUN, WINDOW = 20, 400  # RUN doubtful pairs within WINDOW pairs may be a slip
 Sides = tuple[Side, Side]
@@ -233,7 +233,7 @@ def _surface(pairs: _Pairs) -> Iterator[Finding]:
     yield from pairs.findings("markup-both", alike)
     sides = zip(pairs.source, pairs.target, strict=True)
     identical = np.fromiter(
-        (s == t and len(s.split()) > NAME for s, t in sides), bool, len(pairs.source)
+        (s == t and len(s.split()) > MAX_NAME_WORDS for s, t in sides), bool, len(pairs.source)
     )
     yield from pairs.findings("identical", identical & ~blank)
 
@@ -248,7 +248,7 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
     a = languages.evidence(x, counts[0], counts[1], in_train)
     b = languages.evidence(y, counts[1], counts[0], in_train)
     usable = ~pairs.damaged
-    swapped = (a > languages.SURE) & (b > languages.SURE)
+    swapped = (a > languages.BOTH_WRONG) & (b > languages.BOTH_WRONG)
     for split in pairs.texts:
         rows = pairs.rows(split)
         if split != "train" and 2 * swapped[rows].sum() > len(swapped[rows]):
@@ -257,7 +257,7 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
             yield from pairs.findings("exchanged", mask)
             usable[rows] = False
             pairs.damaged[rows] = True  # no other check can judge them
-    one_sided = (a > languages.SURER) ^ (b > languages.SURER)
+    one_sided = (a > languages.ONE_WRONG) ^ (b > languages.ONE_WRONG)
     for f, count in zip((x, y), counts, strict=True):
         one_sided |= languages.foreign(f, count, words, in_train)
     yield from pairs.findings("swapped", swapped & usable)
@@ -267,8 +267,8 @@ def _languages(pairs: _Pairs, x: Flat, y: Flat, ids: Ids) -> Iterator[Finding]:
 def _parallel(
     pairs: _Pairs, x: Flat, y: Flat, ids: Ids, extreme: Bool, tokenizer: Tokenizer, notes: list[str]
 ) -> Iterator[Finding]:
-    keys = repeats.exact(pairs.source), repeats.exact(pairs.target)
-    repeated = repeats.repeated(repeats.together(*keys))
+    keys = repeats.exact_keys(pairs.source), repeats.exact_keys(pairs.target)
+    repeated = repeats.repeated(repeats.combined_keys(*keys))
     verdict = doubt(x, y, list(ids), ~pairs.damaged, repeated)
     if verdict is None:
         notes.append("not checked: whether pairs are parallel (too few pairs to estimate a model)")
@@ -290,13 +290,13 @@ def _parallel(
 def _repeats(pairs: _Pairs) -> Iterator[Finding]:
     """Yield the findings of training pairs that are duplicates, or that dev or test contain."""
     blank = np.fromiter((not s.strip() for s in pairs.source), bool, len(pairs.source))
-    exact = [repeats.exact(side) for side in (pairs.source, pairs.target)]
-    near = [repeats.near(side) for side in (pairs.source, pairs.target)]
+    exact = [repeats.exact_keys(side) for side in (pairs.source, pairs.target)]
+    near = [repeats.near_keys(side) for side in (pairs.source, pairs.target)]
     train = pairs.rows("train")
     duplicate, near_duplicate = np.zeros((2, len(blank)), bool)
     rows = np.flatnonzero(~pairs.damaged[train]) + train.start
-    duplicate[rows] = repeats.repeated(repeats.together(*(key[rows] for key in exact)))
-    near_duplicate[rows] = repeats.repeated(repeats.together(*(key[rows] for key in near)))
+    duplicate[rows] = repeats.repeated(repeats.combined_keys(*(key[rows] for key in exact)))
+    near_duplicate[rows] = repeats.repeated(repeats.combined_keys(*(key[rows] for key in near)))
     yield from pairs.findings("duplicate", duplicate)
     yield from pairs.findings("near-duplicate", near_duplicate & ~duplicate)
     held_out = np.ones(len(blank), bool)

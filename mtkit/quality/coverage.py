@@ -11,10 +11,10 @@ import numpy as np
 from mtkit.quality.scripts import RANGES
 from mtkit.smt.flat import Flat, Int64
 
-SOME = 1_000  # size of the systematic sample of lines, about
-SHARE = 0.2  # of the sample: more lines must have a long run
-LONG = 5  # characters of a long run: consecutive, of one script without spaces
-_RUNS = {name: re.compile(f"[{ranges}]{{{LONG},}}") for name, ranges in RANGES.items()}
+SAMPLE = 1_000  # size of the systematic sample of lines, about
+MIN_SHARE = 0.2  # of the sample: more lines must have a long run
+RUN_LENGTH = 5  # characters of a long run: consecutive, of one script without spaces
+_RUNS = {name: re.compile(f"[{ranges}]{{{RUN_LENGTH},}}") for name, ranges in RANGES.items()}
 
 
 class Unknown(NamedTuple):
@@ -43,9 +43,9 @@ def unspaced(lines: Sequence[str]) -> tuple[str, list[int]]:
     The rows, from 0, are of a sample. The script is "" if there is none, or if the words have been
     segmented.
     """
-    step = max(1, len(lines) // SOME)
+    step = max(1, len(lines) // SAMPLE)
     for name, pattern in _RUNS.items():
         rows = [row for row in range(0, len(lines), step) if pattern.search(lines[row])]
-        if len(rows) > SHARE * len(range(0, len(lines), step)):
+        if len(rows) > MIN_SHARE * len(range(0, len(lines), step)):
             return name, rows
     return "", []

@@ -79,15 +79,15 @@ KINDS = {
 class Finding:
     """A finding about one file, or about the pairs of one split.
 
-    kind: a key of ``KINDS``. where: the name of the file or the split. lines: from 1, ascending.
-    of: number of lines in the file or split. examples: (line, text). detail: an extra sentence.
+    kind: a key of ``KINDS``. file_or_split: its name. lines: from 1, ascending. total: number of
+    lines in the file or split. examples: (line, text). detail: an extra sentence.
     """
 
     kind: str
     split: str
-    where: str
+    file_or_split: str
     lines: Int64
-    of: int
+    total: int
     examples: tuple[tuple[int, str], ...] = ()
     detail: str = ""
     places: tuple[tuple[int, int, int], ...] = ()  # (line, byte, value), kind encoding only

@@ -3,7 +3,7 @@
 No model of any language is needed: the corpus shows which words belong to which side. The
 *evidence* of a line, in nats, is
 
-    Σ_w  ln p_other(w) − ln p_own(w)            over its words, each at most ±``MOST``
+    Σ_w  ln p_other(w) − ln p_own(w)            over its words, each at most ±``MAX_EVIDENCE``
 
 It is positive if the words are typical of the other side. An occurrence does not count itself.
 """
@@ -18,14 +18,14 @@ import numpy as np
 
 from mtkit.smt.flat import Bool, Flat, Float32, Float64, Int64
 
-MOST = 4.0  # nats: limit of one word's evidence
-SURE = 5.0  # nats: threshold for each side if both sides are wrong
-SURER = 10.0  # nats: threshold if only one side is wrong
-LONG = 8  # least number of words of a line that may be foreign
-KNOWN = 0.2  # largest share of known words in a foreign line
+MAX_EVIDENCE = 4.0  # nats: limit of one word's evidence
+BOTH_WRONG = 5.0  # nats: threshold for each side if both sides are wrong
+ONE_WRONG = 10.0  # nats: threshold if only one side is wrong
+MIN_WORDS = 8  # least number of words of a line that may be foreign
+MAX_KNOWN = 0.2  # largest share of known words in a foreign line
 UNLIKE = -2.0  # standard deviations: a foreign line is spelled less like its side than this
-TYPES = 50_000  # word types that the spelling is learnt from, at most
-SELDOM = 2e-5  # a word with no larger share of its side's tokens is unknown
+MAX_TYPES = 50_000  # word types that the spelling is learnt from, at most
+RARE_SHARE = 2e-5  # a word with no larger share of its side's tokens is unknown
 
 
 def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -> Float64:
@@ -40,7 +40,7 @@ def evidence(own: Flat, own_counts: Int64, other_counts: Int64, trained: Bool) -
         counts = np.maximum(own_counts - own_count, 0)
         ratio = np.log((other_counts + 0.5) / M) - np.log((counts + 0.5) / N)
         ratio[(counts == 0) & (other_counts == 0)] = 0
-        tables.append(np.clip(ratio, -MOST, MOST).astype(np.float32))
+        tables.append(np.clip(ratio, -MAX_EVIDENCE, MAX_EVIDENCE).astype(np.float32))
     counted = np.repeat(trained, np.diff(own.begin))
     return sums(np.where(counted, tables[1][own.words], tables[0][own.words]), own.begin)
 
@@ -54,9 +54,9 @@ def foreign(own: Flat, counts: Int64, words: Sequence[str], trained: Bool) -> Bo
     own_count = np.repeat(trained, np.diff(own.begin))
     is_word = np.fromiter((word[0].isalpha() for word in words), bool, len(words))
     alphabetic = is_word[own.words]
-    known = alphabetic & (counts[own.words] > own_count + SELDOM * counts.sum())
+    known = alphabetic & (counts[own.words] > own_count + RARE_SHARE * counts.sum())
     n, k = sums(alphabetic, own.begin), sums(known, own.begin)
-    is_foreign: Bool = (n >= LONG) & (k <= KNOWN * n)
+    is_foreign: Bool = (n >= MIN_WORDS) & (k <= MAX_KNOWN * n)
     if is_foreign.any():
         spelling = _spelling([words[w] for w in np.flatnonzero(is_word & (counts > 0)).tolist()])
         for row in np.flatnonzero(is_foreign).tolist():
@@ -71,7 +71,7 @@ def _spelling(types: Sequence[str]) -> Callable[[Sequence[str]], float]:
     Its value is the mean of ln p of the words' character trigrams, in standard deviations of such a
     mean over types. A type does not count itself.
     """
-    sample = types[:: len(types) // TYPES + 1]
+    sample = types[:: len(types) // MAX_TYPES + 1]
     sampled, counts = set(sample), Counter(g for word in sample for g in _trigrams(word))
     smoothed = math.log(counts.total() + len(counts) / 2)
 

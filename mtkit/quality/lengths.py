@@ -18,9 +18,9 @@ from mtkit.smt.flat import Bool, Float64
 
 FAR = 5.0  # standard deviations
 TIMES = 2.5
-LEAST = 0.5  # lower limit of z's standard deviation, for text more regular than natural text
+MIN_DEVIATION = 0.5  # of z, for text that is more regular than natural text
 MAD = 1.4826  # standard deviation / median absolute deviation of a normal distribution
-EVEN = 5  # characters added to both lengths, so that short lines have no extreme ratio
+SMOOTHING = 5  # characters added to both lengths, so that short lines have no extreme ratio
 
 
 def characters(lines: Sequence[str]) -> Float64:
@@ -37,8 +37,8 @@ def extreme(s: Float64, t: Float64, usable: Bool) -> Bool:
     r = float(np.median(b / np.maximum(a, 1)))
     z = (b - r * a) / np.sqrt((r * a + b) / 2 + 1)
     z -= np.median(z)
-    deviation = max(LEAST, MAD * float(np.median(np.abs(z))))
-    ratio = np.log((b + EVEN) / (r * a + EVEN))
+    deviation = max(MIN_DEVIATION, MAD * float(np.median(np.abs(z))))
+    ratio = np.log((b + SMOOTHING) / (r * a + SMOOTHING))
     ratio -= np.median(ratio)
     is_extreme[usable] = (np.abs(z) > FAR * deviation) & (np.abs(ratio) > np.log(TIMES))
     return is_extreme

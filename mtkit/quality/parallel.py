@@ -34,13 +34,13 @@ from mtkit.threads import cores
 CHANCE = 0.1  # λ
 RARE = 5.0  # C
 ITERATIONS = 4
-KEPT = 1e-4  # smaller t count as 0
+MIN_T = 1e-4  # smaller t count as 0
 SAMPLE = 100_000  # pairs that t is learnt from, at most
-ENOUGH = 1_000  # pairs that t is learnt from, at least
-RANDOM = 20_000  # randomly combined pairs, at most
+MIN_PAIRS = 1_000  # pairs that t is learnt from, at least
+RANDOM_PAIRS = 20_000  # randomly combined pairs, at most
 BINS, BIN = 10, 300  # bins by length, at most; random pairs of each, at least
 ODDS = 3e-5  # prior odds that a pair is not parallel
-LONGEST = 200  # words, of both sides together, of a pair that t is learnt from
+MAX_WORDS = 200  # words, of both sides together, of a pair that t is learnt from
 
 
 class Doubt(NamedTuple):
@@ -65,11 +65,11 @@ def doubt(
     lengths = np.diff(x.begin) + np.diff(y.begin)
     rows = np.flatnonzero(usable & (np.minimum(np.diff(x.begin), np.diff(y.begin)) > 0))
     learnt = rows[~repeated[rows]]
-    if len(learnt) < ENOUGH:
+    if len(learnt) < MIN_PAIRS:
         return None
     ids, size = _stems(words)
     x, y = Flat(ids[x.words], x.begin), Flat(ids[y.words], y.begin)
-    learnt = learnt[lengths[learnt] <= LONGEST]
+    learnt = learnt[lengths[learnt] <= MAX_WORDS]
     learnt = learnt[:: len(learnt) // SAMPLE + 1]
     halves = learnt[::2], learnt[1::2]
     with ThreadPoolExecutor(min(2, cores())) as pool:
@@ -78,7 +78,7 @@ def doubt(
         gains = np.full(len(x), np.nan)
         for scored, model in ((rows[~in_first], models[0]), (rows[in_first], models[1])):
             gains[scored] = _gains_of(model, x, y, scored, scored, pool)
-        scored = halves[0][:RANDOM]
+        scored = halves[0][:RANDOM_PAIRS]
         chance = _gains_of(models[1], x, y, scored, _partners(scored, lengths), pool)
     return _decide(gains, chance, lengths, rows, lengths[scored])
 
@@ -146,7 +146,7 @@ def _direction(e: Flat, f: Flat, size: int) -> _Direction:
     places = Places.of(e, f, size, size)
     *_, (t, _) = islice(ibm1(places, ALPHA), ITERATIONS)
     row_of = np.repeat(np.arange(len(places.row) - 1), np.diff(places.row))
-    cells = np.flatnonzero(t >= KEPT)
+    cells = np.flatnonzero(t >= MIN_T)
     cells = cells[np.lexsort((places.column[cells], row_of[cells]))]
     row = np.searchsorted(row_of[cells], np.arange(len(places.row)))
     c_e, c_f = (np.bincount(side.words, minlength=size) for side in (e, f))

@@ -12,7 +12,7 @@ from mtkit.quality.check import Report
 from mtkit.quality.coverage import Unknown
 from mtkit.quality.finding import KINDS, Finding
 
-FIRST = 4  # line numbers that a table shows per finding
+LINES_SHOWN = 4  # line numbers that a table shows per finding
 
 
 def findings(report: Report) -> Findings:
@@ -84,7 +84,7 @@ def _object(finding: Finding) -> dict[str, Any]:
     kind = KINDS[finding.kind]
     data = {
         "kind": finding.kind, "title": kind.title, "damage": kind.damage, "split": finding.split,
-        "where": finding.where, "count": len(finding.lines), "of": finding.of,
+        "where": finding.file_or_split, "count": len(finding.lines), "of": finding.total,
         "lines": finding.lines.tolist(), "detail": finding.detail, "advice": kind.advice,
         "examples": [{"line": line, "text": text} for line, text in finding.examples],
     }  # fmt: skip
@@ -101,20 +101,23 @@ def _grid(caption: str, selected: list[Finding]) -> Grid | None:
     if not selected:
         return None
     columns = (
-        ("In", lambda f: Cell(f.where)),
+        ("In", lambda f: Cell(f.file_or_split)),
         ("Count", lambda f: number(len(f.lines), 0)),
-        ("Share", lambda f: Cell(_share(len(f.lines), f.of), number=len(f.lines) / max(1, f.of))),
+        (
+            "Share",
+            lambda f: Cell(_share(len(f.lines), f.total), number=len(f.lines) / max(1, f.total)),
+        ),
         ("First lines", lambda f: Cell(_first_lines(f))),
     )
     kinds = dict.fromkeys(f.kind for f in selected)
-    notes = [f"{f.where}: {f.detail}" for f in selected if f.detail]
+    notes = [f"{f.file_or_split}: {f.detail}" for f in selected if f.detail]
     notes += [f"{KINDS[kind].title}: {KINDS[kind].advice}." for kind in kinds]
     return table(caption, [(KINDS[f.kind].title, f) for f in selected], columns, notes, "Finding")
 
 
 def _first_lines(finding: Finding) -> str:
-    shown = [f"{line}" for line in finding.lines[:FIRST].tolist()]
-    return ", ".join(shown + ["…"] * (len(finding.lines) > FIRST))
+    shown = [f"{line}" for line in finding.lines[:LINES_SHOWN].tolist()]
+    return ", ".join(shown + ["…"] * (len(finding.lines) > LINES_SHOWN))
 
 
 def _share(part: int, whole: int) -> str:
@@ -124,7 +127,7 @@ def _share(part: int, whole: int) -> str:
 
 def _examples(selected: list[Finding]) -> Grid | None:
     rows = [
-        [Cell(text), Cell(KINDS[f.kind].title), Cell(f.where), number(line, 0)]
+        [Cell(text), Cell(KINDS[f.kind].title), Cell(f.file_or_split), number(line, 0)]
         for f in selected
         for line, text in f.examples
     ]

@@ -56,16 +56,16 @@ class Side:
         """Return the line numbers of rows counted from 0."""
         return rows + 1 if self.numbers is None else self.numbers[rows]
 
-    def at(self, offsets: Iterable[int]) -> Int64:
+    def lines_at(self, offsets: Iterable[int]) -> Int64:
         """Return the lines, from 0, ascending, that contain the byte ``offsets`` of ``data``."""
         positions = np.fromiter(offsets, np.int64)
         return np.unique(np.searchsorted(self.begin, positions, side="right") - 1)
 
-    def holds(self, pattern: re.Pattern[bytes], first: tuple[bytes, ...] = ()) -> Int64:
-        """Return the lines, from 0, where ``pattern`` matches. first: one is in every match."""
-        if first and not any(part in self.data for part in first):
+    def lines_matching(self, pattern: re.Pattern[bytes], required: tuple[bytes, ...] = ()) -> Int64:
+        """Return the lines, from 0, where ``pattern`` matches. required: one is in every match."""
+        if required and not any(part in self.data for part in required):
             return np.empty(0, np.int64)
-        return self.at(match.start() for match in pattern.finditer(self.data))
+        return self.lines_at(match.start() for match in pattern.finditer(self.data))
 
     def blank(self) -> Bool:
         """Return which lines have no text, bool (n,)."""

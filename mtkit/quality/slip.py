@@ -24,8 +24,8 @@ ALONE, FURTHER = 7.0, 1.0
 WORST = 5.0
 REWARD = 3.0
 SPREAD = 2.0  # σ in the first pass
-SIDEWAYS = 30  # extra lines of the band on each side
-MOST = 400_000_000  # cells of the largest band; larger ones are not searched
+EXTRA_LINES = 30  # extra lines of the band on each side
+MAX_CELLS = 400_000_000  # cells of the largest band; larger ones are not searched
 RARE = 0.01  # occurrences of a rare word, as a share of the lines, at most
 
 
@@ -44,8 +44,8 @@ def find_slips(s: Float64, t: Float64, x: Flat, y: Flat, names: Int64) -> list[S
     ``shared``.
     """
     n, m = len(s), len(t)
-    low, high = min(0, m - n) - SIDEWAYS, max(0, m - n) + SIDEWAYS
-    if not n or not m or (n + 1) * (high - low + 1) > MOST:
+    low, high = min(0, m - n) - EXTRA_LINES, max(0, m - n) + EXTRA_LINES
+    if not n or not m or (n + 1) * (high - low + 1) > MAX_CELLS:
         return []
     a, b = _only(x, names), _only(y, names)
     r, spread = float(t.sum() / max(1.0, s.sum())), SPREAD

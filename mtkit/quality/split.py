@@ -1,10 +1,10 @@
 """Split a corpus without leakage: near duplicates go to the same split.
 
-Lines are the same if they differ at most in case, digits, punctuation, blanks (``repeats.near``).
-Pairs with the same source or the same target are connected, directly or through other pairs. Each
-connected component of this graph goes to one split as a whole. If documents are given, each
-document does instead; then training pairs with a source or target of the dev or test set, and dev
-pairs with one of the test set, are left out.
+Lines are the same if they differ at most in case, digits, punctuation, blanks: see
+``repeats.near_keys``. Pairs with the same source or the same target are connected, directly or
+through other pairs. Each connected component of this graph goes to one split as a whole. If
+documents are given, each document does instead; then training pairs with a source or target of the
+dev or test set, and dev pairs with one of the test set, are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mtkit.smt.flat import Bool, Int64
 from mtkit.smt.kernels import kernel
 from mtkit.text.catalog import SPLITS
 from mtkit.text.corpus import Bitext
-from mtkit.text.repeats import near
+from mtkit.text.repeats import near_keys
 
 TRAIN, DEV, TEST = range(3)
 
@@ -53,7 +53,7 @@ def split_text(
             f"{name}: {len(rows):,} pairs with text; --dev {dev} and --test {test} leave none to "
             "train on"
         )
-    source, target = (_numbered(near(side))[rows] for side in (text.source, text.target))
+    source, target = (_numbered(near_keys(side))[rows] for side in (text.source, text.target))
     if documents is None:
         group = _numbered(_components(source, target))
     else:

@@ -23,8 +23,8 @@ from mtkit.text.tokenizer import JOINER, WordTokenizer
 from mtkit.text.vocabulary import SPECIALS, Sentences, Vocabulary
 
 POINTS = 12  # points of type growth
-OFTEN = 20  # occurrences that a word needs for a meaningful entropy
-AMBIGUOUS = 15  # words that are listed
+MIN_OCCURRENCES = 20  # occurrences that a word needs for a meaningful entropy
+WORDS_LISTED = 15  # words that are listed
 TRANSLATIONS = 5  # translations listed per word
 SAMPLE = 100_000  # pairs that Model 1 learns from, at most
 
@@ -132,7 +132,7 @@ def _unknown(split: str, language: str, tokens: Sentences, train_words: set[str]
 
 
 def ambiguity(source: Sentences, target: Sentences) -> list[Ambiguous]:
-    """Return the source words of highest entropy among those seen at least ``OFTEN`` times."""
+    """Return the source words of highest entropy that occur ``MIN_OCCURRENCES`` times or more."""
     words = Vocabulary.build(source), Vocabulary.build(target)
     e, f = Flat.of(source, words[0].encode), Flat.of(target, words[1].encode)
     if not len(e.words) or not len(f.words):
@@ -143,9 +143,9 @@ def ambiguity(source: Sentences, target: Sentences) -> list[Ambiguous]:
     candidates = [
         _entropy(places, t, word, words, counts)
         for word in range(len(SPECIALS), len(words[0]))
-        if counts[word] >= OFTEN and words[0].words[word].strip(JOINER)[:1].isalpha()
+        if counts[word] >= MIN_OCCURRENCES and words[0].words[word].strip(JOINER)[:1].isalpha()
     ]
-    return sorted(candidates, key=lambda a: (-a.entropy, a.word))[:AMBIGUOUS]
+    return sorted(candidates, key=lambda a: (-a.entropy, a.word))[:WORDS_LISTED]
 
 
 def _entropy(

@@ -7,7 +7,7 @@ from typing import Any
 from mtkit.page.chart import Chart, Line
 from mtkit.page.findings import Findings
 from mtkit.page.tables import Cell, number, table
-from mtkit.quality.stats import OFTEN, Stats
+from mtkit.quality.stats import MIN_OCCURRENCES, Stats
 from mtkit.text.corpus import Corpus
 
 
@@ -50,7 +50,7 @@ def findings(stats: Stats, corpus: Corpus) -> Findings:
             ("Translations", lambda a: Cell(", ".join(f"{w} {p:.2f}" for w, p in a.translations))),
         )
         note = f"Entropy of t(y|x) by IBM Model 1, learnt from {stats.sampled:,} pairs; words seen "
-        note += f"at least {OFTEN} times."
+        note += f"at least {MIN_OCCURRENCES} times."
         words = [(a.word, a) for a in stats.ambiguous]
         grids.append(table("Most ambiguous words", words, columns_of_words, (note,), "Word"))
     return Findings(

@@ -30,7 +30,7 @@ from mtkit.smt.phrases.table import PhraseTable, links_of
 from mtkit.smt.reasons import reasons
 from mtkit.smt.search.decoder import Limits, search
 from mtkit.smt.search.features import NAMES, read_weights, save_weights
-from mtkit.smt.search.forced import EVERY, force
+from mtkit.smt.search.forced import MAX_OPTIONS, force
 from mtkit.smt.search.nbest import NBest, by_phrase, derivations, n_best
 from mtkit.smt.search.options import FREE, Model, Options, Sentence, collect
 from mtkit.storage.reading import as_fields, damaged
@@ -41,9 +41,9 @@ from mtkit.text.tokenizer import WordTokenizer, is_code, is_verbatim
 from mtkit.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 from mtkit.threads import cores
 
-MOST_WORDS = 200  # of one search; longer sentences are translated in pieces
-NOTHING = "an empty sentence has no derivation"
-BETWEEN = -1  # separates the targets of one forced search; no word has this id
+MAX_WORDS = 200  # of one search; longer sentences are translated in pieces
+EMPTY_SENTENCE = "an empty sentence has no derivation"
+SEPARATOR = -1  # separates the targets of one forced search; no word has this id
 
 
 class Derived(NamedTuple):
@@ -173,7 +173,7 @@ class SmtSystem:
                 return self._judge(list(counted(translations, len(pieces))))
 
         words = self.tokenize([sentence if sentence.strip() else "" for sentence in sentences])
-        spans = [cut(w, [1] * len(w), MOST_WORDS) for w in words]
+        spans = [cut(w, [1] * len(w), MAX_WORDS) for w in words]
         return by_pieces(words, spans, translate, n_best, self.tokenizer.detokenize)
 
     def _judge(self, translations: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
@@ -191,12 +191,10 @@ class SmtSystem:
         return [[with_scores(h) for h in hypotheses] for hypotheses in translations]
 
     def explain(self, sentence: str) -> PhraseReasons:
-        """See ``System``. Raises InputError for no words or more than ``MOST_WORDS``."""
+        """See ``System``. Raises InputError for no words or more than ``MAX_WORDS``."""
         [words] = self.tokenize([sentence.strip() and sentence])
-        if not 0 < len(words) <= MOST_WORDS:
-            raise InputError(
-                f"expected a sentence of 1 to {MOST_WORDS} words, found {len(words):,}"
-            )
+        if not 0 < len(words) <= MAX_WORDS:
+            raise InputError(f"expected a sentence of 1 to {MAX_WORDS} words, found {len(words):,}")
         options, best = self._decode(words, 1, True)
         [[hypothesis]] = self._judge([[self._spell(words, options, best, 0)]])
         log_p = np.array([p for _, p in hypothesis.token_logprobs])
@@ -311,9 +309,9 @@ class SmtSystem:
     ) -> dict[tuple[str, ...], Derived]:
         """Return the best derivation of each target of one source."""
         if not x:
-            return dict.fromkeys(targets, Derived(why=NOTHING))
-        if len(x) > MOST_WORDS:
-            why = f"of more than {MOST_WORDS} words only pieces are translated"
+            return dict.fromkeys(targets, Derived(why=EMPTY_SENTENCE))
+        if len(x) > MAX_WORDS:
+            why = f"of more than {MAX_WORDS} words only pieces are translated"
             return dict.fromkeys(targets, Derived(why=why))
         size, new_ids = len(self._target), dict[str, int]()  # temporary ids of unknown words
         words = (*x, *chain.from_iterable(targets))
@@ -321,9 +319,9 @@ class SmtSystem:
         ids = [i if i != UNK else new_ids.setdefault(w, size + len(new_ids)) for w, i in encoded]
         copied, text = read_only(np.split(np.array(ids, np.int32), [len(x)]))
         flat_targets = Flat(text, np.cumsum([0, *map(len, targets)]))
-        separated = np.insert(text, flat_targets.begin[1:], BETWEEN)
-        sentence = self._sentence(x)._replace(given=separated)
-        options = collect(sentence, self._model, self._λ, EVERY)
+        separated = np.insert(text, flat_targets.begin[1:], SEPARATOR)
+        sentence = self._sentence(x)._replace(forced_targets=separated)
+        options = collect(sentence, self._model, self._λ, MAX_OPTIONS)
         forced = force(len(x), options, copied, flat_targets, self._model.lm, self._λ, self.limits)
         best = derivations(forced.options, forced.begin, options, self._model, self._λ)
         derived, scores = dict[tuple[str, ...], Derived](), best.score.tolist()
@@ -332,7 +330,11 @@ class SmtSystem:
                 derived[y] = Derived(scores[k], "", partial(self._spell, x, options, best, k))
             else:
                 span = slice(*flat_targets.begin[[k, k + 1]])
-                why = _failure_reason(x, y, forced.source[k], forced.target[span]) if y else NOTHING
+                why = (
+                    _failure_reason(x, y, forced.source[k], forced.target[span])
+                    if y
+                    else EMPTY_SENTENCE
+                )
                 derived[y] = Derived(why=why)
         return derived
 

@@ -36,22 +36,22 @@ from mtkit.smt.phrases.score import DISCOUNTS
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import save_weights, weights_named
 from mtkit.smt.system import Models, SmtSystem
-from mtkit.smt.tuning.bleu import SHARE
+from mtkit.smt.tuning.bleu import WER_WEIGHT
 from mtkit.smt.tuning.tune import ROUNDS, TUNERS, Part, Round, tune
 from mtkit.smt.warm_up import compile_kernels
 from mtkit.storage.stages import Outputs, Stages, fingerprint, link, unfinished
 from mtkit.storage.writing import replacing
 from mtkit.text import shards
-from mtkit.text.corpus import Bitext, Corpus, held_out
+from mtkit.text.corpus import Bitext, Corpus, sample_rows
 from mtkit.text.shards import SIDES, Shards
 from mtkit.text.tokenizer import WordTokenizer
 
 HELD_OUT_FROM = 2000  # pairs; with fewer, tuning on a tenth of them costs BLEU
 FOLDS, FOLDS_FROM = 5, 200  # pairs; fewer are too few for any tuning
 HEADER = "  round   BLEU     WER length  step hypotheses     new    s"  # of the table of rounds
-LITTLE = 10_000  # pairs; with fewer, phrases come from two alignments
-MENTIONED = 1e9  # bytes of disk; training that needs more prints a note
-FEW, MEANINGFUL = 200, 2.0  # fewest pairs and lowest BLEU for which tuning can be trusted
+TWO_ALIGNERS_BELOW = 10_000  # pairs; with fewer, phrases come from two alignments
+DISK_NOTE_FROM = 1e9  # bytes of disk; training that needs more prints a note
+MIN_PAIRS, MIN_BLEU = 200, 2.0  # fewest pairs and lowest BLEU for which tuning can be trusted
 
 Weights = Mapping[str, float]
 
@@ -80,7 +80,7 @@ class TrainConfig:
     def aligners(self, pairs: int) -> list[str]:
         """Return the names of the aligners to extract phrases by; "auto" depends on ``pairs``."""
         if self.aligner == "auto":
-            return ["fertility", "hmm"] if pairs < LITTLE else ["fertility"]
+            return ["fertility", "hmm"] if pairs < TWO_ALIGNERS_BELOW else ["fertility"]
         return self.aligner.split("+")
 
 
@@ -93,7 +93,7 @@ def check_disk(text: Shards, place: Path) -> None:
     x, y = (np.load(text.directory / side / "begin.npy", mmap_mode="r") for side in SIDES)
     places = int(((np.diff(x) + 1) * (np.diff(y) + 1)).sum())
     needed, free = 24 * places + 120 * sum(text.tokens), shutil.disk_usage(place).free
-    if needed > MENTIONED:
+    if needed > DISK_NOTE_FROM:
         note(f"  disk space needed in {place.parent}: up to {needed / 1e9:.1f} GB")
     if needed > free:
         raise InputError(
@@ -120,7 +120,7 @@ def estimate(text: Shards, config: TrainConfig, stages: Stages) -> tuple[Path, d
         return stages.once(name, partial(builders[name], substages.within(f"{name}-stages")))
 
     with step(f"discriminative lexicon, phrase table, {config.order}-gram language model"):
-        directories = stages.beside(len(text), *(partial(learn, name) for name in builders))
+        directories = stages.in_parallel(len(text), *(partial(learn, name) for name in builders))
         models |= zip(builders, directories, strict=True)
     joined = stages.once("models", partial(_put_together, models))
     lm = NgramModel.trusted(models["lm"])
@@ -145,7 +145,8 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
     """Return the weights that are best on a dev set, and the figures of every round."""
     size = sum(len(part.source) for part in parts)
     note(f"  tuning the weights ({tuner}) on {size:,} sentence pairs")
-    note(f"    round 1: the initial weights; * highest {1 - SHARE:g} BLEU − {SHARE:g} WER so far")
+    merit = f"{1 - WER_WEIGHT:g} BLEU − {WER_WEIGHT:g} WER"
+    note(f"    round 1: the initial weights; * highest {merit} so far")
     note("    length: output words per reference word")
     note("    step: 0 = best weights so far, 1 = weights that rank the hypotheses best")
     note(HEADER)
@@ -170,9 +171,9 @@ def tuned(parts: Sequence[Part], tuner: str) -> tuple[dict[str, float], dict[str
 
 def _cause(first: Round, size: int) -> str:
     """Return why tuning on a dev set of ``size`` pairs may have brought no gain."""
-    if first.bleu < MEANINGFUL:
+    if first.bleu < MIN_BLEU:
         return "BLEU is near 0; check that the files correspond line by line"
-    if size < FEW:
+    if size < MIN_PAIRS:
         return f"a dev set of {size} pairs is small"
     return "other weights gave no better translations"
 
@@ -186,7 +187,7 @@ def build(
     corpus: without blank lines. threads: for tuning, which this process does.
     """
     with step(f"tokens of {len(corpus.train):,} sentence pairs"):
-        text = shards.of(corpus.train, tokenizer, stages)
+        text = shards.write_tokenized(corpus.train, tokenizer, stages)
     stages.once("disk", lambda _: check_disk(text, stages.directory))  # when resumed, not again
     ratio = text.tokens[1] / text.tokens[0]
     initial = _initial_weights(weights, ratio)
@@ -203,7 +204,7 @@ def build(
         for number, (name, held) in enumerate(_folds(text.pairs).items(), 1):
             fold, others = stages.within(f"fold-{number}"), sorted({*range(text.pairs)} - {*held})
             with step(name), silent():
-                fold_text = shards.of(corpus.train.select(others), tokenizer, fold)
+                fold_text = shards.write_tokenized(corpus.train.select(others), tokenizer, fold)
                 models, _ = estimate(fold_text, resolved, fold)
             parts.append(part(models, corpus.train.select(held)))
         if parts:
@@ -222,7 +223,7 @@ def _initial_weights(weights: str | Weights, ratio: float) -> dict[str, float]:
 def _folds(size: int) -> dict[str, range]:
     """Return the rows to hold out of ``size``; a key says which models are trained without them."""
     if size >= HELD_OUT_FROM:
-        held = held_out(size, 10)
+        held = sample_rows(size, 10)
         note(f"no dev set: {len(held):,} training pairs are held out to tune on")
         return {"models without the held-out pairs": held}
     if size >= FOLDS_FROM:

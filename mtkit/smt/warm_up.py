@@ -170,7 +170,7 @@ def _search() -> None:
     first_child = np.array([1, 4, 4, 4, 4], np.int32)
     trie = Lm(ids, first_child, np.zeros_like(ids), *np.zeros((2, 4), np.float32))
     lm = NgramModel(1, [*LM_SPECIALS], trie)
-    models = Models(source, target, table, lm, Lexicon.nothing(len(source)))
+    models = Models(source, target, table, lm, Lexicon.empty(len(source)))
     system = SmtSystem(models, WordTokenizer("none"), DEFAULT_WEIGHTS, threads=1)
     system.translate(["a b c"])
 

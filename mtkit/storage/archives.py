@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from mtkit.errors import InputError
-from mtkit.storage.reading import MOST_TIMES, SMALL
+from mtkit.storage.reading import MAX_RATIO, SMALL
 
 CHUNK = 1 << 20  # bytes
-MOST_MEMBERS = 100_000
+MAX_MEMBERS = 100_000
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -28,13 +28,13 @@ def is_archive(path: Path | str) -> bool:
     return str(path).endswith(SUFFIXES)
 
 
-def take_out(archive: Path, members: Mapping[str, Path], most: int) -> None:
+def extract_members(archive: Path, members: Mapping[str, Path], most: int) -> None:
     """Write each of the ``members`` of an archive to its path; create parent directories.
 
     most: largest total size of the members, bytes.
     Raises InputError for a damaged or encrypted archive, a member that is missing or no regular
     file, names that lead out of the archive, and members that unpack to more than ``most`` bytes
-    or, beyond ``SMALL``, to more than ``MOST_TIMES`` the packed size.
+    or, beyond ``SMALL``, to more than ``MAX_RATIO`` the packed size.
     """
     try:
         if archive.name.endswith(".zip"):
@@ -59,7 +59,7 @@ def _from_zip(archive: Path, members: Mapping[str, Path], budget: int) -> None:
                 raise InputError(f"{archive}: {name} is not a regular file; it is not unpacked")
             if entry.flag_bits & 1:
                 raise InputError(f"{archive}: {name} is encrypted; it cannot be unpacked")
-            if entry.file_size > max(SMALL, MOST_TIMES * entry.compress_size):
+            if entry.file_size > max(SMALL, MAX_RATIO * entry.compress_size):
                 raise _bomb_error(archive)
             budget -= entry.file_size
             if budget < 0:
@@ -103,7 +103,7 @@ class _Measured:
     def read(self, size: int) -> bytes:
         data = self.file.read(size)
         self.total += len(data)
-        if self.total > max(SMALL, MOST_TIMES * self.packed.tell()):
+        if self.total > max(SMALL, MAX_RATIO * self.packed.tell()):
             raise _bomb_error(self.archive)
         return data
 
@@ -123,8 +123,8 @@ def _check_names(archive: Path, names: list[str], number: int = 0) -> None:
             raise InputError(
                 f"{archive}: the path {name[:80]!r} leads outside the archive; refused"
             )
-    if max(number, len(names)) > MOST_MEMBERS:
-        raise InputError(f"{archive}: more than {MOST_MEMBERS:,} members; refused")
+    if max(number, len(names)) > MAX_MEMBERS:
+        raise InputError(f"{archive}: more than {MAX_MEMBERS:,} members; refused")
 
 
 def _check_present(archive: Path, wanted: Iterable[str], present: Iterable[str]) -> None:
@@ -137,7 +137,7 @@ def _check_present(archive: Path, wanted: Iterable[str], present: Iterable[str])
 
 
 def _bomb_error(archive: Path) -> InputError:
-    return InputError(f"{archive}: unpacks to more than {MOST_TIMES} times its size; refused")
+    return InputError(f"{archive}: unpacks to more than {MAX_RATIO} times its size; refused")
 
 
 def _size_error(archive: Path) -> InputError:

@@ -44,16 +44,16 @@ def digests_of(directory: Path, files: Iterable[Path]) -> dict[str, dict[str, An
     return digests
 
 
-def changed(
-    directory: Path, kept: Mapping[str, Any], source: Path, sample: int | None = SAMPLE
+def mismatches(
+    directory: Path, digests: Mapping[str, Any], source: Path, sample: int | None = SAMPLE
 ) -> dict[str, str]:
-    """Return what is wrong with the files whose digests are ``kept``, by file name.
+    """Return what is wrong with the files whose ``digests`` are given, by file name.
 
-    source: the file that ``kept`` was read from; sample: number of blocks to check, chosen at
-    random, if there are more; None: all. Raises InputError if ``kept`` is malformed.
+    source: the file that ``digests`` were read from; sample: number of blocks to check, chosen at
+    random, if there are more; None: all. Raises InputError if ``digests`` are malformed.
     """
     problems, blocks = dict[str, str](), list[tuple[str, int, str]]()
-    for name, value in kept.items():
+    for name, value in digests.items():
         digest, path = as_fields(Digest, value, source), directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
             problems[name] = "not a file of the model"

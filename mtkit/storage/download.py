@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import httpx2
 
 Progress = Callable[[int, int | None], None]  # bytes received, total bytes if known
-SLOWEST = 100  # bytes/s; a server that is slower for the time of a timeout is stalled
-RETRIED = (408, 425, 429, 500, 502, 503, 504)
+MIN_SPEED = 100  # bytes/s; a server that is slower for the time of a timeout is stalled
+RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,8 @@ def _chunks(response: httpx2.Response, file: BinaryIO, size: int, timeout: float
         file.write(data)
         size += len(data)
         if (waited := time.monotonic() - checked_at) > timeout:
-            if size - checked_size < SLOWEST * waited:
-                raise _TransientError(f"fewer than {SLOWEST} bytes a second")
+            if size - checked_size < MIN_SPEED * waited:
+                raise _TransientError(f"fewer than {MIN_SPEED} bytes a second")
             checked_at, checked_size = time.monotonic(), size
         yield size
 
@@ -220,7 +220,7 @@ def check_redirect(first: str, before: str, after: str) -> None:
 
 
 def _raise_for_status(address: str, status: int) -> None:
-    if status in RETRIED:
+    if status in RETRIED_STATUS:
         raise _TransientError(f"the server answers {status}")
     raise WorkError(f"{address}: the server answers {status}; use another source with --from")
 

@@ -24,10 +24,17 @@ from mtkit.errors import InputError
 from mtkit.storage.packing import PACKED, packing
 from mtkit.storage.reading import as_fields, read_json, unfit
 from mtkit.storage.stages import unfinished
-from mtkit.storage.writing import locked, naming, placing, put, whole_file, write_whole
+from mtkit.storage.writing import (
+    add_path_to_errors,
+    locked,
+    placing,
+    replace_file,
+    whole_file,
+    write_whole,
+)
 
 SECONDS = 5.0  # between two flushes to the disk
-KEPT = "done.json"
+DONE_FILE = "done.json"
 
 
 class Done(NamedTuple):
@@ -38,20 +45,20 @@ class Done(NamedTuple):
     more: Mapping[str, Any] = {}
 
 
-NOTHING = Done()
+NOTHING_DONE = Done()
 
 
 @dataclass
 class Growing:
     """A file that grows by steps.
 
-    file: where steps are written; kept: the path of ``done.json``, None if the output cannot be
-    resumed, as on a terminal.
+    file: where steps are written; done_file: the path of ``done.json``, None if the output cannot
+    be resumed, as on a terminal.
     """
 
     file: BinaryIO
-    kept: Path | None = None
-    done: Done = NOTHING
+    done_file: Path | None = None
+    done: Done = NOTHING_DONE
     saved: float = field(default_factory=time.monotonic)
 
     def step(self, lines: int, more: Mapping[str, Any]) -> None:
@@ -60,17 +67,17 @@ class Growing:
         more: see ``Done``.
         """
         self.file.flush()
-        if self.kept:
+        if self.done_file:
             self.done = Done(lines, self.file.tell(), more)
             if time.monotonic() - self.saved > SECONDS:
                 self.save()
 
     def save(self) -> None:
         """Flush all that is done to the disk, and cut off the rest, which may free needed space."""
-        assert self.kept
+        assert self.done_file
         os.ftruncate(self.file.fileno(), self.done.bytes)
         os.fsync(self.file.fileno())
-        write_whole(json.dumps(self.done._asdict(), default=list), self.kept)  # list: for sets
+        write_whole(json.dumps(self.done._asdict(), default=list), self.done_file)  # list: for sets
         self.saved = time.monotonic()
 
 
@@ -87,9 +94,9 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
         written.touch()
         if written.stat().st_size < done.bytes:
             raise InputError(f"{written}: damaged; start again without --resume")
-        with naming(out), written.open("r+b") as growing_file:
+        with add_path_to_errors(out), written.open("r+b") as growing_file:
             growing_file.seek(done.bytes)
-            output = Growing(growing_file, place / KEPT, done)
+            output = Growing(growing_file, place / DONE_FILE, done)
             try:
                 yield output
             except BaseException:
@@ -101,7 +108,7 @@ def growing(out: Path, marks: Mapping[str, str], resume: bool, what: str) -> Ite
             with written.open("rb") as text, whole_file(out) as file, packing(file, out) as packed:
                 shutil.copyfileobj(text, packed)
         else:
-            put(written, target)
+            replace_file(written, target)
 
 
 def _next_line(place: Path) -> str:
@@ -109,9 +116,11 @@ def _next_line(place: Path) -> str:
 
 
 def _read_done(place: Path) -> Done:
-    """Return what is done, NOTHING if nothing was saved. Raises InputError if it is invalid."""
-    file = place / KEPT
-    done = as_fields(Done, read_json(file, dict, unfit), file, unfit) if file.exists() else NOTHING
+    """Return what is done, by ``done.json`` if it exists. Raises InputError if it is invalid."""
+    file = place / DONE_FILE
+    if not file.exists():
+        return NOTHING_DONE
+    done = as_fields(Done, read_json(file, dict, unfit), file, unfit)
     if min(done.lines, done.bytes) < 0:
         raise unfit(file, "a number below 0")
     return done

@@ -32,20 +32,20 @@ from mtkit.errors import InputError
 from mtkit.storage.packing import BROKEN, PACKED, open_packed
 
 T = TypeVar("T")
-DEEPEST = 20  # levels of JSON
-LARGEST = 1_000_000  # absolute value of a weight
+MAX_DEPTH = 20  # levels of JSON
+MAX_WEIGHT = 1_000_000  # absolute value of a weight
 LONGEST_LINE = 1 << 24  # bytes
 BLOCK = 1 << 17  # bytes
-MOST_TIMES, SMALL = 100, 1 << 24  # largest ratio of unpacked to packed size; bytes always allowed
+MAX_RATIO, SMALL = 100, 1 << 24  # largest ratio of unpacked to packed size; bytes always allowed
 Refusal = Callable[[Path, object], InputError]
-LONGEST = 200  # characters of a library's message that are quoted
+MAX_MESSAGE = 200  # characters of a library's message that are quoted
 
 
 def damaged(path: Path, reason: object) -> InputError:
     """Return the error for a damaged file of those that mtkit writes."""
     message = " ".join(str(reason).split()) or type(reason).__name__
     return InputError(
-        f"{path}: damaged: {message[:LONGEST]}; download the model again, or train it again"
+        f"{path}: damaged: {message[:MAX_MESSAGE]}; download the model again, or train it again"
     )
 
 
@@ -75,18 +75,18 @@ def blocks(
 ) -> Iterator[bytes]:
     """Yield the blocks that ``read`` returns of a plain or packed file.
 
-    Raises InputError if the file cannot be read, or unpacks to more than ``MOST_TIMES`` its size
+    Raises InputError if the file cannot be read, or unpacks to more than ``MAX_RATIO`` its size
     and ``SMALL`` bytes, as no text does.
     """
     packing, total = PACKED.get(path.suffix), 0
     try:
-        limit = max(SMALL, MOST_TIMES * path.stat().st_size) if packing else math.inf
+        limit = max(SMALL, MAX_RATIO * path.stat().st_size) if packing else math.inf
         with open_packed(path) as file:
             while block := read(file):
                 total += len(block)
                 if total > limit:
                     raise InputError(
-                        f"{path}: unpacks to more than {MOST_TIMES} times its size; refused"
+                        f"{path}: unpacks to more than {MAX_RATIO} times its size; refused"
                     )
                 yield block
     except FileNotFoundError:
@@ -131,8 +131,8 @@ def parse_json(text: str, path: Path, kind: type[T], refusal: Refusal = damaged)
         raise refusal(path, f"not JSON ({error})") from None
     if not isinstance(value, kind):
         raise refusal(path, f"a {type(value).__name__} instead of a {kind.__name__}")
-    if not _is_flat(value, DEEPEST):
-        raise refusal(path, f"nested more than {DEEPEST} levels deep")
+    if not _is_flat(value, MAX_DEPTH):
+        raise refusal(path, f"nested more than {MAX_DEPTH} levels deep")
     if "\\ud" in text.lower():  # an escaped lone surrogate cannot be encoded again
         try:
             json.dumps(value, ensure_ascii=False).encode()
@@ -171,13 +171,13 @@ def read_array(path: Path, dtype: DTypeLike, dimensions: int = 1) -> NDArray[Any
 
 
 def check_weight(path: Path, name: str, value: object) -> None:
-    """Raise InputError unless a weight λ is a finite number of at most ``LARGEST``."""
-    if type(value) not in (int, float) or not abs(value) <= LARGEST:  # type: ignore[arg-type]
+    """Raise InputError unless a weight λ is a finite number of at most ``MAX_WEIGHT``."""
+    if type(value) not in (int, float) or not abs(value) <= MAX_WEIGHT:  # type: ignore[arg-type]
         shown = (
             repr(value)[:40] if not isinstance(value, int) or value.bit_length() < 99 else "huge"
         )
         raise InputError(
-            f"{path}: the weight {name} is {shown}, not a finite number up to {LARGEST:,}"
+            f"{path}: the weight {name} is {shown}, not a finite number up to {MAX_WEIGHT:,}"
         )
 
 

@@ -45,8 +45,8 @@ T = TypeVar("T")
 Job = Callable[[], None]  # a task with its arguments; it can be pickled and sent to another process
 # Runs jobs in any order and yields after each; once closed, it starts no more jobs.
 Run = Callable[[Sequence[Job]], Generator[None, None, None]]
-SHARE = 0.4  # of the memory is for the data of tasks; the rest for Python, numba and cached files
-BUSY = 16  # with so many tasks per worker, hardly any worker idles at the end
+DATA_SHARE = 0.4  # of the memory, for the data of tasks; the rest: Python, numba and cached files
+TASKS_PER_WORKER = 16  # with so many tasks per worker, hardly any worker idles at the end
 PACKED = "arrays.safetensors"
 DONE = ".done"  # suffix of the mark of a stage whose files were removed
 FINGERPRINT = "fingerprint"  # file with the digests of all inputs of the stages
@@ -122,14 +122,14 @@ class Stages:
         if self.stopped:
             raise self.stopped[0]
 
-    def beside(self, tasks: int, *works: Callable[[Stages], T]) -> list[T]:
+    def in_parallel(self, tasks: int, *works: Callable[[Stages], T]) -> list[T]:
         """Run independent ``works``, which run stages themselves, and return their results.
 
         Two run at a time, each with half of the workers and of the memory. If the ``tasks`` of a
         stage are enough to keep all workers busy, the works run one after the other, which needs
         half the disk space. After an error or Ctrl-C, all stop when their current tasks are done.
         """
-        if self.workers == 1 or tasks >= BUSY * self.workers:
+        if self.workers == 1 or tasks >= TASKS_PER_WORKER * self.workers:
             return [work(self) for work in works]
         half = replace(self, workers=self.workers // 2, memory=self.memory // 2)
         pool = ThreadPoolExecutor(2)
@@ -161,21 +161,21 @@ class Stages:
         """
         [out] = outputs = Outputs(self.directory / name, 1)
         if not self._mark(name).exists() and not out.exists():
-            outputs.place.mkdir(parents=True, exist_ok=True)
+            outputs.directory.mkdir(parents=True, exist_ok=True)
             _perform(out, fill, ())
         return out
 
     @property
-    def room(self) -> int:
+    def task_memory(self) -> int:
         """Bytes of data that a task may hold in memory."""
-        return max(1, int(self.memory * SHARE) // self.workers)
+        return max(1, int(self.memory * DATA_SHARE) // self.workers)
 
     def parts(self, size: int, least: int = 1) -> int:
         """Return the number of parts, at least ``least``, into which to cut ``size`` bytes of data.
 
         Each worker then has memory for one part.
         """
-        return max(least, -(-size // self.room))
+        return max(least, -(-size // self.task_memory))
 
     def _mark(self, stage: str) -> Path:
         return self.directory / f"{stage}{DONE}"
@@ -190,7 +190,7 @@ def fingerprint(settings: Mapping[str, Any], digests: Iterable[str]) -> str:
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def place_of(out: Path) -> Path:
+def stages_directory(out: Path) -> Path:
     """Return the directory of the stages of ``out``."""
     return out.resolve().with_name(f".{out.resolve().name}.stages")
 
@@ -198,17 +198,17 @@ def place_of(out: Path) -> Path:
 @contextmanager
 def unfinished(
     out: Path, marks: Mapping[str, str], resume: bool, what: str = "training",
-    rest: Callable[[Path], str] = lambda _: "the last stage",
+    resume_point: Callable[[Path], str] = lambda _: "the last stage",
 ) -> Iterator[Path]:  # fmt: skip
     """Yield the directory beside ``out`` for its stages; remove it when the block succeeds.
 
     marks: digests of the inputs that determine the bytes, by their names in messages; resume:
-    continue interrupted work; rest: describes where the work in a directory stands, "" if nothing
-    is worth resuming. After an InputError the directory is kept only with ``resume``, after another
-    error only if ``rest`` is not empty. Raises InputError if there is nothing to resume, or if its
-    marks differ.
+    continue interrupted work; resume_point: returns a description of where the work in a directory
+    continues, "" if nothing is worth resuming. After an InputError the directory is kept only with
+    ``resume``, after another error only if there is a resume point. Raises InputError if there is
+    nothing to resume, or if its marks differ.
     """
-    place = place_of(out)
+    place = stages_directory(out)
     file = place / FINGERPRINT
     if resume and not file.is_file():
         raise InputError(f"{place}: no unfinished {what}; start one without --resume")
@@ -231,8 +231,8 @@ def unfinished(
             shutil.rmtree(place)
         raise
     except BaseException:
-        if resume_point := rest(place):
-            note(f"interrupted; the same command with --resume continues from {resume_point}")
+        if point := resume_point(place):
+            note(f"interrupted; the same command with --resume continues from {point}")
         else:
             shutil.rmtree(place)
         raise
@@ -243,7 +243,7 @@ def unfinished(
 class Outputs(Sequence[Path]):
     """The directories that the tasks of a stage fill."""
 
-    place: Path
+    directory: Path
     size: int
 
     def __len__(self) -> int:
@@ -253,7 +253,7 @@ class Outputs(Sequence[Path]):
         """Return the directory of task ``k``."""
         if not 0 <= k < self.size:
             raise IndexError(k)
-        return self.place / str(k)
+        return self.directory / str(k)
 
 
 def _resources(place: Path) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mtkit.storage.reading import damaged
 
 Array = NDArray[Any]
-FARTHEST = 1e6  # largest absolute value of a logarithm or of a network's weight
+MAX_VALUE = 1e6  # largest absolute value of a logarithm or of a network's weight
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

@@ -57,16 +57,16 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     _sweep_parts(path.parent, _glob_escaped(path.name))
     scratch = _beside(path, f"{HOST}-{os.getpid()}-{threading.get_native_id()}.{PART}")
     try:
-        with naming(user_path), scratch.open("wb") as file:
+        with add_path_to_errors(user_path), scratch.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        put(scratch, path)
+        replace_file(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
 
 
-def put(written: Path, path: Path) -> None:
+def replace_file(written: Path, path: Path) -> None:
     """Replace ``path`` by a file that is flushed to the disk; keep the mode of ``path``."""
     if path.exists():
         shutil.copymode(path, written)
@@ -100,7 +100,7 @@ def replacing(out: Path) -> Iterator[Path]:
     is unchanged. Raises InputError if another process writes there.
     """
     user_path, out = out, out.resolve()
-    with naming(user_path), _creating(out.parent), locked(out):
+    with add_path_to_errors(user_path), _creating(out.parent), locked(out):
         scratch = _beside(out, NEW)
         try:  # starts before ``mkdir``: Ctrl-C may come at any moment
             scratch.mkdir()
@@ -117,7 +117,7 @@ def replacing(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def add_path_to_errors(path: Path) -> Iterator[None]:
     """Add the path to errors of a full disk; NumPy's error has only two numbers."""
     try:
         yield

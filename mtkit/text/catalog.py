@@ -151,7 +151,7 @@ def cache_directory() -> Path:
     return Path(base) / "mtkit"
 
 
-def place_of(name: str) -> Path:
+def corpus_directory(name: str) -> Path:
     """Directory of the corpus ``name`` once it is fetched."""
     return cache_directory() / "corpora" / name
 

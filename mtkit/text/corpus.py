@@ -21,7 +21,13 @@ from mtkit.text.formats import bilingual
 from mtkit.text.formats.choice import Choice
 from mtkit.text.formats.codes import distance
 from mtkit.text.formats.names import SUFFIXES, format_of
-from mtkit.text.languages import base, language_of, languages_named, surely_differ, unpacked
+from mtkit.text.languages import (
+    base,
+    language_of,
+    languages_named,
+    surely_differ,
+    without_packed_suffix,
+)
 from mtkit.text.lines import Texts
 from mtkit.text.sanity import check_dev, check_format, check_sides, remark
 from mtkit.text.tokenizer import WordTokenizer
@@ -133,14 +139,14 @@ def split_pairs(lines: Sequence[str], name: str) -> Bitext:
     return Bitext([s for s, _ in sides], [t for _, t in sides], (Path(name), Path(name)))
 
 
-def held_out(size: int, every: int) -> range:
+def sample_rows(size: int, every: int) -> range:
     """Return a systematic sample of ``size`` rows: every ``every``-th, at most 1,000."""
     return range(1, size, max(every, math.ceil(size / 1000)))
 
 
 def hold_out(text: Bitext, every: int) -> tuple[Bitext, Bitext]:
-    """Return (train, dev); dev is the ``held_out`` sample of ``text``."""
-    dev_rows = held_out(len(text), every)
+    """Return (train, dev); dev is a systematic sample, ``sample_rows``."""
+    dev_rows = sample_rows(len(text), every)
     return text.select([i for i in range(len(text)) if i not in dev_rows]), text.select(dev_rows)
 
 
@@ -185,7 +191,9 @@ def read_corpus_directory(directory: Path, pair: tuple[str, str] | None) -> Corp
     if pair is None and (origin := Provenance.read(directory)):
         pair = origin.pair
     train = _read_split(directory, "train", pair)
-    languages = pair or (named(train) if train and _is_bilingual(train.paths) else DEFAULT_PAIR)
+    languages = pair or (
+        languages_in(train) if train and _is_bilingual(train.paths) else DEFAULT_PAIR
+    )
     dev, test = (_read_split(directory, split, languages) for split in SPLITS[1:])
     if train is None and test is not None:
         source, target = test.paths
@@ -257,7 +265,7 @@ def _is_bilingual(files: Files) -> bool:
     return files[0] == files[1]
 
 
-def named(text: Bitext, unnamed: tuple[str, str] | None = None) -> tuple[str, str]:
+def languages_in(text: Bitext, unnamed: tuple[str, str] | None = None) -> tuple[str, str]:
     """Return the languages of a bilingual file.
 
     unnamed: returned if the file does not name both; None: raise InputError.
@@ -293,7 +301,7 @@ def languages_of(files: Files, unnamed: tuple[str, str] | None = None) -> tuple[
             raise InputError(f"{path} holds both languages; name it alone: --train {path}")
         if unnamed is not None:
             return unnamed
-        stem = Path(unpacked(path)).stem
+        stem = Path(without_packed_suffix(path)).stem
         example = stem if language_of(Path(stem)) else f"{stem}.en"  # news.en for news.en.txt
         raise InputError(
             f"{path}: the file name does not end in a language, as {example} does; "
@@ -380,7 +388,7 @@ def _read_text(
     if train is None:
         return read_corpus_directory(find_corpus(name or DEFAULT_CORPUS), languages)
     text = Bitext.read(*train, languages, file_format)
-    return Corpus(train[0].name, languages or named(text, unnamed), text, None, None)
+    return Corpus(train[0].name, languages or languages_in(text, unnamed), text, None, None)
 
 
 def line_hashes(lines: Iterable[str]) -> NDArray[np.uint64]:

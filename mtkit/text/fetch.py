@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import InputError, WorkError
-from mtkit.storage.archives import is_archive, take_out
+from mtkit.storage.archives import extract_members, is_archive
 from mtkit.storage.download import PATIENCE, Patience, Progress, Source, download, is_url, verify
 from mtkit.storage.reading import SMALL, unpacked
 from mtkit.storage.writing import replacing
@@ -27,12 +27,12 @@ from mtkit.text.catalog import (
     Entry,
     Provenance,
     cache_directory,
-    place_of,
+    corpus_directory,
 )
 from mtkit.text.held_out import draw
 from mtkit.text.lines import decode_lines
 
-MANY_TIMES = 4  # a file may exceed the approximate size in the catalog by this factor
+MAX_SIZE_RATIO = 4  # a file may exceed the approximate size in the catalog by this factor
 Pair = tuple[str, str]
 Pairs = Callable[[], Iterator[Pair]]  # each call reads the text from its beginning
 
@@ -47,7 +47,7 @@ def fetch(
     Raises InputError for files that differ from the catalog, and WorkError if a server fails or
     the disk is too small. After an error the cache is unchanged except for unfinished downloads.
     """
-    out, sources = place_of(entry.name), sources_of(entry, place)
+    out, sources = corpus_directory(entry.name), sources_of(entry, place)
     check_space(entry)
     with replacing(out) as scratch:
         downloads = cache_directory() / "downloads"
@@ -85,7 +85,7 @@ def fetch(
 
 def sources_of(entry: Entry, place: str | None = None) -> dict[str, Source]:
     """Return name → source of the corpus's files. Raises InputError for a bad ``place``."""
-    max_bytes = MANY_TIMES * entry.download + SMALL
+    max_bytes = MAX_SIZE_RATIO * entry.download + SMALL
     if entry.sacrebleu:
         dataset = _test_set(entry)
         [address], [md5] = dataset.data, dataset.md5
@@ -176,7 +176,7 @@ def _texts(entry: Entry, files: Mapping[str, Path], contents: Path) -> dict[str,
     for file, members in to_unpack.items():
         if not is_archive(file):
             raise InputError(f"{entry.name}: {file} is not an archive that mtkit can unpack")
-        take_out(files[file], members, MANY_TIMES * entry.unpacked + SMALL)
+        extract_members(files[file], members, MAX_SIZE_RATIO * entry.unpacked + SMALL)
     return {split: partial(_pairs, entry, paths) for split, paths in texts.items()}
 
 
@@ -256,7 +256,8 @@ def _test_files(entry: Entry, archive: Path, contents: Path) -> tuple[Path, Path
     dataset, pair = _test_set(entry), "-".join(entry.languages)
     files = dataset.langpairs[pair]
     members = [files["path"]] if isinstance(files, dict) else files
-    take_out(archive, {m: contents / m for m in members}, MANY_TIMES * entry.unpacked + SMALL)
+    most = MAX_SIZE_RATIO * entry.unpacked + SMALL
+    extract_members(archive, {m: contents / m for m in members}, most)
     dataset.maybe_download = lambda: None  # the files that it reads are unpacked above
     dataset._rawdir, dataset._outdir = str(contents), str(contents)
     return Path(dataset.get_source_file(pair)), Path(dataset.get_reference_files(pair)[0])

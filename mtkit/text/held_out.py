@@ -1,8 +1,8 @@
 """Draw dev and test from a text without official splits.
 
 Pairs are drawn, with a seed, from those of which neither side is repeated in the text when case,
-digits, punctuation and spaces are ignored (``repeats.near``). So all repeated lines stay in train,
-and no line of dev or test is a near-duplicate of a line of train.
+digits, punctuation and spaces are ignored (``repeats.near_keys``). So all repeated lines stay in
+train, and no line of dev or test is a near-duplicate of a line of train.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.text.repeats import near
+from mtkit.text.repeats import near_keys
 
-MOST = 10  # a split gets at most 1 / MOST of the pairs
+MIN_TEXT_RATIO = 10  # a split gets at most 1 / MIN_TEXT_RATIO of the pairs
 CHUNK = 100_000  # pairs held in memory as text
 
 
@@ -29,7 +29,7 @@ def draw(pairs: Iterable[tuple[str, str]], sizes: Mapping[str, int], seed: int) 
     order = np.random.default_rng(seed).permutation(eligible)
     split_of, begin = dict[int, str](), 0
     for split, size in sizes.items():
-        end = begin + min(size, len(filled) // MOST)
+        end = begin + min(size, len(filled) // MIN_TEXT_RATIO)
         split_of |= {int(row): split for row in order[begin:end]}
         begin = end
     return split_of
@@ -38,7 +38,7 @@ def draw(pairs: Iterable[tuple[str, str]], sizes: Mapping[str, int], seed: int) 
 def _keys(
     pairs: Iterable[tuple[str, str]],
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
-    """Yield per chunk the ``near`` keys of source and target, and which pairs have text on both.
+    """Yield per chunk the ``near_keys`` of source and target, and which pairs have text on both.
 
     The last chunk may be empty.
     """
@@ -47,7 +47,7 @@ def _keys(
         chunk = list(islice(remaining, CHUNK))
         source, target = [x for x, _ in chunk], [y for _, y in chunk]
         filled = [bool(x.strip() and y.strip()) for x, y in chunk]
-        yield near(source), near(target), np.array(filled, bool)
+        yield near_keys(source), near_keys(target), np.array(filled, bool)
 
 
 def _unrepeated(keys: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -53,14 +53,14 @@ _CODE = re.compile(
 )
 
 
-def unpacked(path: Path) -> str:
+def without_packed_suffix(path: Path) -> str:
     """Return the name of a file without the suffix of a compression format."""
     return path.stem if path.suffix in PACKED else path.name
 
 
 def language_of(path: Path) -> str:
     """Return the language code that a file name ends in: ``train.tok.de.gz`` → ``de``; else ""."""
-    stem, _, suffix = unpacked(path).rpartition(".")
+    stem, _, suffix = without_packed_suffix(path).rpartition(".")
     if not (code := _CODE.fullmatch(suffix)):
         return ""
     base = code[1].lower()

@@ -21,13 +21,13 @@ _PUNCTUATION = re.compile(
 )
 
 
-def exact(lines: Sequence[str]) -> Int64:
+def exact_keys(lines: Sequence[str]) -> Int64:
     """Return a hash of each line, int64 (len(lines),); comparable within this process only."""
     return np.fromiter(map(hash, lines), np.int64, len(lines))
 
 
-def near(lines: Sequence[str]) -> Int64:
-    """Return hashes as ``exact`` does, but without case, punctuation and spaces.
+def near_keys(lines: Sequence[str]) -> Int64:
+    """Return hashes as ``exact_keys`` does, but without case, punctuation and spaces.
 
     Every number becomes one digit. A line of which nothing is left is hashed unchanged.
     """
@@ -43,7 +43,7 @@ def near(lines: Sequence[str]) -> Int64:
     return keys
 
 
-def together(*keys: Int64) -> Int64:
+def combined_keys(*keys: Int64) -> Int64:
     """Combine the hashes of several sides into one per row."""
     mixed = np.zeros(len(keys[0]), np.uint64)
     for key in keys:

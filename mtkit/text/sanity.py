@@ -16,13 +16,13 @@ from pathlib import Path
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.formats.names import format_of
-from mtkit.text.languages import unpacked
+from mtkit.text.languages import without_packed_suffix
 
-FIRST = 20  # lines that show a format
+FORMAT_LINES = 20  # lines that show a format
 NEARLY_ALL = 0.9
-MANY = 20  # lines: from so many on, equal lines on both sides are no coincidence
-SEEN = 0.1  # share of the dev set: greetings and captions repeat, but not more than this
-NAME = 3  # words: a longer line is a sentence
+MIN_LINES = 20  # lines: from so many on, equal lines on both sides are no coincidence
+MAX_DEV_OVERLAP = 0.1  # share of the dev set: greetings and captions repeat, but not more than this
+MAX_NAME_WORDS = 3  # words: a longer line is a sentence
 BLOCK = 1 << 14  # lines that are checked together
 XML, JSON = "XML", "JSON"
 TSV, CSV = "a table with TABs (TSV)", "a table with commas (CSV)"
@@ -42,9 +42,9 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
     If ``formats`` can read the file, the message says with which options.
     """
     numbered = ((n, line.strip()) for n, line in enumerate(lines, 1))
-    first = list(islice(((n, line) for n, line in numbered if line), FIRST))
+    first = list(islice(((n, line) for n, line in numbered if line), FORMAT_LINES))
     start = [line for _, line in first]
-    if kind := _format(Path(unpacked(path)).suffix.lower(), start):
+    if kind := _format(Path(without_packed_suffix(path)).suffix.lower(), start):
         file_format = format_of(path) or _bilingual_format(kind, start)
         advice = f", or this file alone, as in --train {path.name}" if file_format else ""
         advice += f" --format {file_format}" if file_format and not format_of(path) else ""
@@ -57,7 +57,7 @@ def check_format(path: Path, lines: Sequence[str]) -> None:
 def check_dev(dev: Sequence[str], train: Sequence[str]) -> None:
     """Warn if more than 10 % of the source lines of the dev set are in the training text."""
     repeated = {*dev}.intersection(train)
-    if (n_repeated := sum(line in repeated for line in dev)) > SEEN * len(dev):
+    if (n_repeated := sum(line in repeated for line in dev)) > MAX_DEV_OVERLAP * len(dev):
         note(
             f"warning: {n_repeated:,} of {len(dev):,} dev lines are in the training text; "
             "tuning on them overfits"
@@ -130,7 +130,8 @@ def _nearly_all(flags: Sequence[bool]) -> bool:
 def check_sides(paths: tuple[Path, Path], source: Sequence[str], target: Sequence[str]) -> None:
     """Raise InputError if the sides are the same, and warn if half of their lines or more are.
 
-    A few names and numbers may be the same in both languages; a sentence or ``MANY`` lines may not.
+    A few names and numbers may be the same in both languages; a sentence or ``MIN_LINES`` lines may
+    not.
     """
     step = len(source) // 1000 + 1  # compare all lines only if half of a sample is the same
     if 2 * sum(map(eq, source[::step], target[::step])) < len(source[::step]):
@@ -140,12 +141,12 @@ def check_sides(paths: tuple[Path, Path], source: Sequence[str], target: Sequenc
     same = [n for n, s, t in pairs if s == t]
     single = paths[0] == paths[1]
     names = f"the sides of {paths[0]}" if single else f"{paths[0]} and {paths[1]}"
-    is_text = len(pairs) >= MANY or any(len(s.split()) > NAME for s in source)
+    is_text = len(pairs) >= MIN_LINES or any(len(s.split()) > MAX_NAME_WORDS for s in source)
     linked = not single and paths[0].resolve() == paths[1].resolve()
     if len(same) == len(pairs) and (is_text or linked):
         advice = "choose two languages with --pair" if single else "name a file of each language"
         raise InputError(f"{names} are the same, line by line; {advice}")
-    if len(pairs) >= MANY and 2 * len(same) >= len(pairs):
+    if len(pairs) >= MIN_LINES and 2 * len(same) >= len(pairs):
         note(
             f"warning: {names} are the same in {len(same):,} of {len(pairs):,} "
             f"lines ({len(same) / len(pairs):.0%}), first in line {same[0]}"

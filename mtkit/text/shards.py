@@ -6,8 +6,8 @@
     shards.json         the other fields of ``Shards``
 
 Shard k is the sentence pairs ``begin[k] : begin[k + 1]``. The number of shards depends on the text
-alone. Each has about ``LARGEST`` words at most, so that what is computed from it fits in memory. A
-small text is one shard.
+alone. Each has about ``SHARD_WORDS`` words at most, so that what is computed from it fits in
+memory. A small text is one shard.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mtkit.text.tokenizer import WordTokenizer
 from mtkit.text.vocabulary import SPECIALS, UNK, Vocabulary
 
 SIDES = ("source", "target")
-LARGEST = 1 << 20  # words of both sides in a shard
+SHARD_WORDS = 1 << 20  # words of both sides in a shard
 BLOCK = 1 << 16  # sentence pairs that are written together
 
 
@@ -129,7 +129,7 @@ def read(directory: Path) -> Shards:
     return Shards(directory, *(tuple(saved[name]) for name in ("begin", "sizes", "tokens")))
 
 
-def of(text: Bitext, tokenizer: WordTokenizer, stages: Stages) -> Shards:
+def write_tokenized(text: Bitext, tokenizer: WordTokenizer, stages: Stages) -> Shards:
     """Tokenise a text and write it as shards, in a stage of its own."""
     sides = (map(tokenizer.tokenize, side) for side in (text.source, text.target))
     return read(stages.once("text", lambda into: write(into, zip(*sides, strict=True))))
@@ -146,7 +146,7 @@ def _cut(directory: Path, sizes: tuple[int, int]) -> Shards:
     begins = [np.load(directory / side / "begin.npy", mmap_mode="r") for side in SIDES]
     words = begins[0] + begins[1]
     total, pairs = int(words[-1]), len(words) - 1
-    shards = max(1, -(-total // LARGEST))
+    shards = max(1, -(-total // SHARD_WORDS))
     borders = np.searchsorted(words, np.linspace(0, total, shards + 1)[1:-1])
     ends = sorted({0, *borders.tolist(), pairs})
     return Shards(directory, tuple(ends), sizes, (int(begins[0][-1]), int(begins[1][-1])))

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from mtkit.console import note
 from mtkit.errors import InputError
 from mtkit.text.formats import tbx
-from mtkit.text.formats.choice import FIRST, Pair, one_line, pick
+from mtkit.text.formats.choice import LINES_SHOWN, Pair, one_line, pick
 from mtkit.text.formats.codes import ROLES
 from mtkit.text.formats.tsv import header
-from mtkit.text.languages import base, language_called, unpacked
+from mtkit.text.languages import base, language_called, without_packed_suffix
 from mtkit.text.lines import iterate_lines
 
 _UNNAMED = {"", "und"}  # codes of an unknown language
@@ -38,7 +38,7 @@ def read_terms(path: Path, languages: Pair | None = None) -> list[Term]:
     term in these languages.
     """
     wanted = None if languages is None or _UNNAMED & set(languages) else languages
-    read, hint = READERS.get(Path(unpacked(path)).suffix.lower(), LINES)
+    read, hint = READERS.get(Path(without_packed_suffix(path)).suffix.lower(), LINES)
     terms = list(read(path, wanted))
     if not terms:
         raise InputError(f"{path}: no entry; {hint}")
@@ -97,7 +97,7 @@ def _read_csv(path: Path, wanted: Pair | None) -> Iterator[Term]:
         else:
             empty.append(number)
     if complete and empty:
-        lines = ", ".join(map(str, empty[:FIRST])) + ", …" * (len(empty) > FIRST)
+        lines = ", ".join(map(str, empty[:LINES_SHOWN])) + ", …" * (len(empty) > LINES_SHOWN)
         rows = f"{len(empty):,} of {complete + len(empty):,} rows"
         note(f"{path}: {rows} lack a term in one language; left out (line {lines})")
 

@@ -12,7 +12,7 @@ import pytest
 
 from mtkit import cli
 from mtkit.storage import reading
-from mtkit.storage.stages import FINGERPRINT, place_of
+from mtkit.storage.stages import FINGERPRINT, stages_directory
 from mtkit.storage.writing import locked
 from tests.support.command import MTKIT, mtkit
 
@@ -109,8 +109,8 @@ def test_a_place_that_another_writes_is_refused_before_the_work(
     for name in ("a.en", "a.de"):
         (tmp_path / name).write_text("A cat.\nA dog.\n")
     text = ["a.en", "a.de"]
-    place_of(tmp_path / "m").mkdir()  # of whoever writes
-    (place_of(tmp_path / "m") / FINGERPRINT).write_text("{}")
+    stages_directory(tmp_path / "m").mkdir()  # of whoever writes
+    (stages_directory(tmp_path / "m") / FINGERPRINT).write_text("{}")
     with locked(tmp_path / "m"):
         for command in (
             ["combine", smt_directory, nmt_directory, "--dev", *text, "--out", "m"],

@@ -13,7 +13,7 @@ from mtkit.manifest import Manifest
 from mtkit.nmt import recipe
 from mtkit.nmt.training import train
 from mtkit.nmt.training.build import CHECKPOINT
-from mtkit.storage.stages import place_of
+from mtkit.storage.stages import stages_directory
 from tests.support.command import mtkit
 
 
@@ -134,7 +134,7 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
         return Manifest.read(tmp_path / "m").config["preset"], said
 
     assert chosen()[0] == "tiny"
-    monkeypatch.setattr(recipe, "FEW", 100)
+    monkeypatch.setattr(recipe, "FEW_BELOW", 100)
     name, said = chosen("--seeds", 1)
     assert name == "short"
     assert "time for only 2.0 epochs of the preset small; using short" in said
@@ -152,8 +152,8 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
         patch.setattr(train.Run, "validate", killed)
         with pytest.raises(KilledError):
             mtkit(*call, "--out", "again", cwd=tmp_path)
-    assert (place_of(tmp_path / "again") / CHECKPOINT).exists()
-    monkeypatch.setattr(recipe, "SHORT", 0)  # as another speed might have it
+    assert (stages_directory(tmp_path / "again") / CHECKPOINT).exists()
+    monkeypatch.setattr(recipe, "SHORT_BELOW", 0)  # as another speed might have it
     mtkit(*call, "--out", "again", "--resume", cwd=tmp_path)
     a, b = (Manifest.read(tmp_path / name).config for name in ("whole", "again"))
     assert a == b
@@ -167,7 +167,7 @@ def test_seeds_share_what_auto_chose_when_they_are_resumed(
     mtkit(*call, cwd=tmp_path)
     second = (tmp_path / "m-2/weights.safetensors").read_bytes()
     (tmp_path / "m-2").rename(tmp_path / "old")
-    monkeypatch.setattr(recipe, "FEW", 1)  # as another rule might have it
+    monkeypatch.setattr(recipe, "FEW_BELOW", 1)  # as another rule might have it
     said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
     assert "seed 1: m-1, already trained" in said
     assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from mtkit.console import broken, console
+from mtkit.console import console, wrapped
 from tests.support.command import Terminal, mtkit
 from tests.support.commands import NAMES
 
@@ -112,7 +112,7 @@ def test_trainings_fit_60_columns(project: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_command_to_repeat_is_broken_as_a_shell_reads_it() -> None:
     text = "to repeat this run: mtkit train-nmt --train a.en a.de --threads 2"
-    lines = broken(text, 40, " \\").split("\n")
+    lines = wrapped(text, 40, " \\").split("\n")
     assert [line[-2:] for line in lines[:-1]] == [" \\"] * (len(lines) - 1)
     assert max(map(len, lines)) <= 40
     assert " ".join(" ".join(line.rstrip("\\").split()) for line in lines) == text

@@ -193,7 +193,7 @@ def test_a_point_is_that_of_training_on_the_sample(
     from mtkit.smt.train import TrainConfig, train_smt
     from mtkit.text.tokenizer import WordTokenizer
 
-    monkeypatch.setattr(plan, "TIMED", 2)
+    monkeypatch.setattr(plan, "TIMED_UPDATES", 2)
     corpus = replace(few, train=sample(few.train, 100, 1))
     train_smt(corpus, WordTokenizer(), TrainConfig(tune="none"), DEFAULT_WEIGHTS, tmp_path / "smt")
     config = NmtConfig(embedding=32, hidden=32, epochs=1, validations=2, learning_rate=5e-3, seed=1)

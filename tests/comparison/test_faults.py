@@ -29,8 +29,8 @@ def test_a_bigram_is_repeated_beyond_the_reference() -> None:
 
 def test_source_words_that_nothing_was_made_from() -> None:
     output = [["A", "D"], ["E"]]
-    made_from, aligned = [[(0, 0), (3, 1)], [(0, 0)]], [[(0, 0), (3, 1)], []]
-    found = coverage(TEXT, output, made_from, aligned)
+    system_links, aligned = [[(0, 0), (3, 1)], [(0, 0)]], [[(0, 0), (3, 1)], []]
+    found = coverage(TEXT, output, system_links, aligned)
     assert found == Coverage(0, 2 / 5, 3 / 5)  # b, c; b, c, e
 
 

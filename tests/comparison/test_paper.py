@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mtkit.cli.output import finite
-from mtkit.comparison.elsewhere import Column
+from mtkit.comparison.external import ExternalScores
 from mtkit.comparison.page.paper import as_latex, check_latex, escaped, letter, tables, write_csv
 from mtkit.comparison.report import Comparison, as_json
 from mtkit.errors import InputError
@@ -25,7 +25,7 @@ NAME = r"50 % & more_{x}^~\<|>$#"
 def report() -> Comparison:
     smt, nmt, other = systems()
     every = [smt, nmt, other, of(NAME, "file", damaged(0.9, 7))]
-    column = Column(NAME, "Human", False, [k / 7 for k in range(len(SOURCES))])
+    column = ExternalScores(NAME, "Human", False, [k / 7 for k in range(len(SOURCES))])
     return built(SOURCES, REFERENCES, every, trials=999, columns=[column], resamples=500)
 
 

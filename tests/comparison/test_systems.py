@@ -70,7 +70,7 @@ def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: B
             )
         translated = load(directory).translate(test.source)
         assert two.outputs == [h[0].text for h in translated]
-        assert two.made_from == [h[0].alignment for h in translated]
+        assert two.system_links == [h[0].alignment for h in translated]
         again = run(name, [directory], replace(asked, fresh=True))
         assert again.outputs == one.outputs
         assert again.seconds != one.seconds

@@ -14,7 +14,7 @@ from mtkit.comparison.where import (
     KINDS,
     Accuracy,
     Grouping,
-    Telling,
+    NgramMatches,
     Text,
     function_words,
     groupings,
@@ -228,8 +228,8 @@ def test_ngrams_that_one_system_alone_matches_come_first() -> None:
     outputs = {"one": [["a", "b"], ["a", "b"], ["d", "c"]], "two": [["b"], ["b"], ["c", "d"]]}
     ahead, behind = ngrams(references, outputs)
     assert (ahead.ahead, ahead.behind) == ("one", "two")
-    assert ahead.ngrams == [Telling(("a",), 2, 2, 0), Telling(("a", "b"), 2, 2, 0)]
-    assert behind.ngrams == [Telling(("c", "d"), 1, 1, 0)]
+    assert ahead.ngrams == [NgramMatches(("a",), 2, 2, 0), NgramMatches(("a", "b"), 2, 2, 0)]
+    assert behind.ngrams == [NgramMatches(("c", "d"), 1, 1, 0)]
 
 
 def test_the_most_telling_ngrams_are_those_of_the_largest_share() -> None:

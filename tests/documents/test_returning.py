@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from mtkit.documents.codes import Code, Item, codes_of
-from mtkit.documents.segments import MADE_UP, MESSAGE, NOTHING, UNKNOWN, Segment, translate_segments
+from mtkit.documents.segments import (
+    ICU_MESSAGE,
+    INVALID_OUTPUT,
+    NO_KNOWN_WORD,
+    NO_TRANSLATION,
+    Segment,
+    translate_segments,
+)
 from mtkit.system import Hypothesis
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.documents import PLACEHOLDERS, WORDS, mirror, reply, shout
@@ -93,10 +100,10 @@ def test_what_a_model_says_of_nothing_or_makes_up() -> None:
         )
         return filled
 
-    assert answer() == (None, NOTHING)
-    assert answer("zwei", "%￭", "1", "￭$", "￭s") == ("Two dogs.", MADE_UP)
+    assert answer() == (None, NO_TRANSLATION)
+    assert answer("zwei", "%￭", "1", "￭$", "￭s") == ("Two dogs.", INVALID_OUTPUT)
     message = Segment(["{n, plural, one {a} other {b}}"], str, 1)
-    assert translate_segments([message], shout, WORDS) == [(message.items[0], MESSAGE)]
+    assert translate_segments([message], shout, WORDS) == [(message.items[0], ICU_MESSAGE)]
 
 
 def test_a_copy_of_unknown_words_is_no_translation() -> None:
@@ -108,7 +115,7 @@ def test_a_copy_of_unknown_words_is_no_translation() -> None:
 
     segments = [Segment(["WHERE IS <b>IT</b> 7?"], str, 1), Segment(["12 %s"], str, 2)]
     done = translate_segments(segments, copies, WORDS)
-    assert done == [("WHERE IS <b>IT</b> 7?", UNKNOWN), ("12 %s", "")]
+    assert done == [("WHERE IS <b>IT</b> 7?", NO_KNOWN_WORD), ("12 %s", "")]
     assert [filled.why for filled in translate_segments(segments, knows_one, WORDS)] == ["", ""]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mtkit.comparison.curve import overtakes
-from mtkit.comparison.report import of_difference
+from mtkit.comparison.report import difference_interval
 from mtkit.comparison.where import _intervals, _shares
 from mtkit.evaluation.means import draws, ends, resampled_means
 from mtkit.evaluation.significance import ALPHA, interval, significance
@@ -84,7 +84,7 @@ def test_intervals_of_scores_and_of_their_differences_cover() -> None:
         for metric, (x, y) in truth.items():
             low, high = interval(a, metric)
             inside[metric] += low <= x <= high
-            gap = of_difference(a, b, metric)
+            gap = difference_interval(a, b, metric)
             inside[f"Δ{metric}"] += gap.low <= x - y <= gap.high
     for name, n in inside.items():
         assert 0.93 <= n / repetitions <= 0.97, name

@@ -26,13 +26,13 @@ from mtkit.evaluation.perplexity import (
     END,
     FREQUENCIES,
     POSITIONS,
-    Judged,
-    Measured,
     Question,
+    TextPerplexity,
+    TokenProbabilities,
     _length_log_p,
     as_json,
-    judge,
     splits,
+    token_probabilities,
 )
 from mtkit.evaluation.perplexity_page import as_html, print_tables, print_tokens
 from mtkit.manifest import Manifest, training_pairs, training_text
@@ -49,7 +49,7 @@ from tests.support.corpora import beside_its_text
 from tests.support.kernels import lm_step
 
 ODD = [("A xqzvwy☃!", "Ein xqzvwy☃ Zebrafell!"), ("", ""), ("Hello.", ""), ("", "Hallo.")]
-JudgedBy = dict[str, dict[Question, Judged]]
+JudgedBy = dict[str, dict[Question, TokenProbabilities]]
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +69,10 @@ def pairs(few: Corpus) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def judged(smt: SmtSystem, nmt: NmtSystem, pairs: list[tuple[str, str]]) -> JudgedBy:
-    return {s.kind: judge(s, s.tokenizer, pairs) for s in (smt, nmt)}
+    return {s.kind: token_probabilities(s, s.tokenizer, pairs) for s in (smt, nmt)}
 
 
-def every(judged: JudgedBy) -> list[Judged]:
+def every(judged: JudgedBy) -> list[TokenProbabilities]:
     found = [j for of in judged.values() for j in of.values()]
     assert len(found) == 4
     return found
@@ -256,8 +256,8 @@ class Toy:
         return np.full(len(words), math.log(1 / 8))
 
 
-def toy(*lines: str) -> Judged:
-    return judge(Toy(), WordTokenizer(), [("", line) for line in lines])["P(y)"]
+def toy(*lines: str) -> TokenProbabilities:
+    return token_probabilities(Toy(), WordTokenizer(), [("", line) for line in lines])["P(y)"]
 
 
 def test_bits_per_character_of_a_toy_by_hand() -> None:
@@ -268,7 +268,9 @@ def test_bits_per_character_of_a_toy_by_hand() -> None:
     found = toy("new ä", "")
     assert found.perplexity.bits_per_character == pytest.approx((8 + 1) / (6 + 1))
     assert found.perplexity.value == pytest.approx(2 ** ((5 + 1) / 4))
-    [first, second] = as_json(Measured("m", {"P(y)": found}, {"P(y)": {}}))["P(y)"]["sentences"]
+    [first, second] = as_json(TextPerplexity("m", {"P(y)": found}, {"P(y)": {}}))["P(y)"][
+        "sentences"
+    ]
     assert (first["bits_per_character"], second["bits_per_character"]) == pytest.approx((8 / 6, 1))
     assert (first["characters"], second["characters"]) == (6, 1)
 
@@ -280,20 +282,20 @@ def test_only_unknown_words_are_spelled(smt: SmtSystem, judged: JudgedBy, few: C
         spelling = Spelling.of(list({word for words in known for word in words}))
         unknown = [w for w, oov in zip(found.words, found.is_oov, strict=True) if oov]
         expected = spelling.log_probabilities(unknown)
-        assert found.unpaid[found.is_oov].tolist() == pytest.approx(expected.tolist())
+        assert found.extra_log_p[found.is_oov].tolist() == pytest.approx(expected.tolist())
         is_end = np.isin(np.arange(len(found.words)), found.begin[1:] - 1)
-        assert not found.unpaid[~found.is_oov & ~is_end].any()
-        assert (found.unpaid[is_end] < 0).all() == found.perplexity.given_length
+        assert not found.extra_log_p[~found.is_oov & ~is_end].any()
+        assert (found.extra_log_p[is_end] < 0).all() == found.perplexity.given_length
         assert (expected < -1).all()
     found = judged["smt"]["P(y)"]
-    expected = found.unpaid[found.is_oov]
+    expected = found.extra_log_p[found.is_oov]
     nats = -(found.log_p.sum() + expected.sum())
     characters = sum(len(line) + 1 for line in detokenized(found))
     bits = nats / math.log(2) / characters
     assert found.perplexity.bits_per_character == pytest.approx(bits)
 
 
-def detokenized(found: Judged) -> list[str]:
+def detokenized(found: TokenProbabilities) -> list[str]:
     return [WordTokenizer().detokenize(found.words[span][:-1]) for span in found.spans]
 
 
@@ -351,7 +353,7 @@ def write(paths: tuple[Path, Path], *sides: list[str]) -> None:
 HOSTILE = "[red]rot[/] \x1b]0;title\x07\x1b[31m\u202e {name} &lt;unk&gt;"
 
 
-def shown(models: list[Measured], width: int, colour: bool, tokens: bool = True) -> str:
+def shown(models: list[TextPerplexity], width: int, colour: bool, tokens: bool = True) -> str:
     out = io.StringIO()
     system: Any = "truecolor" if colour else None
     console = Console(
@@ -362,17 +364,17 @@ def shown(models: list[Measured], width: int, colour: bool, tokens: bool = True)
 
 
 @pytest.fixture
-def models(judged: JudgedBy) -> list[Measured]:
+def models(judged: JudgedBy) -> list[TextPerplexity]:
     return [
-        Measured(name, of, {q: splits(j) for q, j in of.items()}, "no text")
+        TextPerplexity(name, of, {q: splits(j) for q, j in of.items()}, "no text")
         for name, of in judged.items()
     ]
 
 
-def test_each_token_stands_over_its_bits(models: list[Measured]) -> None:
+def test_each_token_stands_over_its_bits(models: list[TextPerplexity]) -> None:
     text = shown(models, 1000, colour=False)
     blocks = text.split("\nLine ")[1:]
-    found = models[0].judged["P(y)"]
+    found = models[0].probabilities["P(y)"]
     sentences = as_json(models[0])["P(y)"]["sentences"]
     assert len(blocks) == len(found.begin) - 1
     for block, span in zip(blocks, found.spans, strict=True):
@@ -390,7 +392,7 @@ def test_each_token_stands_over_its_bits(models: list[Measured]) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_lines_fit_the_terminal_and_lose_no_token(models: list[Measured], width: int) -> None:
+def test_lines_fit_the_terminal_and_lose_no_token(models: list[TextPerplexity], width: int) -> None:
     text = shown(models, width, colour=False)
     assert max(cell_len(line) for line in text.splitlines()) <= width
     wide = shown(models, 1000, colour=False)
@@ -404,7 +406,7 @@ def test_lines_fit_the_terminal_and_lose_no_token(models: list[Measured], width:
     assert not any(map(re.compile(r"[\d.]+\*?").fullmatch, more))
 
 
-def test_colours_tell_the_surprise(models: list[Measured]) -> None:
+def test_colours_tell_the_surprise(models: list[TextPerplexity]) -> None:
     text = shown(models, 1000, colour=True)
     plain = shown(models, 1000, colour=False)
     assert re.sub(r"\x1b\[[\d;]*m", "", text) == plain
@@ -422,9 +424,9 @@ def test_colours_tell_the_surprise(models: list[Measured]) -> None:
 
 @pytest.mark.parametrize("tokens", [True, False])
 def test_no_escape_sequence_reaches_the_terminal(smt: SmtSystem, tokens: bool) -> None:
-    found = judge(smt, smt.tokenizer, [(HOSTILE, HOSTILE)])
+    found = token_probabilities(smt, smt.tokenizer, [(HOSTILE, HOSTILE)])
     name = "m\x1b[2J[bold]"
-    model = Measured(name, found, {q: splits(j) for q, j in found.items()}, "\x1b[2J")
+    model = TextPerplexity(name, found, {q: splits(j) for q, j in found.items()}, "\x1b[2J")
     text = shown([model], 200, colour=False, tokens=tokens)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
     assert "m<U+001B>[2J[bold]" in text
@@ -433,10 +435,10 @@ def test_no_escape_sequence_reaches_the_terminal(smt: SmtSystem, tokens: bool) -
         assert "[red" in text.replace("￭", "").replace("  ", "").replace(" ", "")
 
 
-def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
+def test_tables_show_every_group_and_figure(models: list[TextPerplexity]) -> None:
     text = shown(models, 200, colour=False, tokens=False)
     for model, question in itertools.product(models, ("P(y)", "P(x|y)", "P(y|x)")):
-        if found := model.judged.get(question):
+        if found := model.probabilities.get(question):
             p = found.perplexity
             row = [model.name, question, f"{p.value:,.4f}", f"{p.without_oov:,.4f}"]
             row += [f"{p.tokens:,}", f"{p.oov:,}", f"{p.bits_per_character:.4f}"]
@@ -448,19 +450,19 @@ def test_tables_show_every_group_and_figure(models: list[Measured]) -> None:
     assert "frequency of the word" not in text
     assert "P(y|x) by known and unknown words: perplexity, tokens" in text
     assert "the tokens differ" not in text
-    others = [Measured(name, {"P(y)": toy(name)}, {}) for name in ("a", "b")]
+    others = [TextPerplexity(name, {"P(y)": toy(name)}, {}) for name in ("a", "b")]
     text = shown(others, 200, colour=False, tokens=False)
     compare = "compare bits per character, not perplexities"
     assert f"P(y): {compare}: the tokens differ." in text
 
 
-def test_the_page_has_every_question_and_the_same_bytes(models: list[Measured]) -> None:
+def test_the_page_has_every_question_and_the_same_bytes(models: list[TextPerplexity]) -> None:
     page = as_html(models)
     assert page == as_html(models)
     for question in ("P(y)", "P(y|x)"):
         assert f"Perplexity by position of the word in its sentence, {question}" in page
     assert "smt: no split by frequency: no text." in page
-    lines = len(models[0].judged["P(y)"].begin) - 1
+    lines = len(models[0].probabilities["P(y)"].begin) - 1
     assert f"The first {min(lines, 30)} of {lines} lines." in page
     title = "Perplexity by position of the word in its sentence, P(y|x). "
     words = re.search(rf"<desc[^>]*>{re.escape(title)}(.*?)</desc>", page)
@@ -473,9 +475,9 @@ def test_the_page_has_every_question_and_the_same_bytes(models: list[Measured]) 
     assert re.findall(r'<h2 id="text-\d">(.*?)</h2>', as_html(two)) == ["a.de", "b.de"]
 
 
-def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[Measured]) -> None:
+def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[TextPerplexity]) -> None:
     """Beside a network they are given the length, and take unknown words for one."""
-    smt, nmt = (model.judged["P(y|x)"] for model in models)
+    smt, nmt = (model.probabilities["P(y|x)"] for model in models)
     assert (smt.perplexity.given_length, nmt.perplexity.given_length) == (True, False)
     lines = [line.split() for line in shown(models, 200, colour=False, tokens=False).splitlines()]
     at = next(k for k, line in enumerate(lines) if line[:2] == ["smt", "P(y|x)"])
@@ -487,8 +489,8 @@ def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[Measur
     assert f"P(y|x): {compare}: {why}." in text
     ends = smt.begin[1:] - 1
     assert smt.log_p[ends].tolist() == [0.0] * len(ends)
-    assert (smt.unpaid[ends] < 0).all()
-    assert not nmt.unpaid[nmt.begin[1:] - 1].any()
+    assert (smt.extra_log_p[ends] < 0).all()
+    assert not nmt.extra_log_p[nmt.begin[1:] - 1].any()
 
 
 def test_lengths_are_poissons() -> None:
@@ -502,8 +504,8 @@ def test_lengths_are_poissons() -> None:
 
 
 def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None:
-    found = judge(Toy(-math.inf), WordTokenizer(), [("", "a b")])["P(y)"]
-    model = Measured("m", {"P(y)": found}, {"P(y)": splits(found)})
+    found = token_probabilities(Toy(-math.inf), WordTokenizer(), [("", "a b")])["P(y)"]
+    model = TextPerplexity("m", {"P(y)": found}, {"P(y)": splits(found)})
     assert "∞" in shown([model], 80, False)
     data = finite(as_json(model)["P(y)"])
     assert data["bits_per_character"] is None
@@ -512,5 +514,5 @@ def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None
 
 
 def test_a_loaded_system_is_the_same(smt_directory: Path, judged: JudgedBy, few: Corpus) -> None:
-    again = judge(load(smt_directory), WordTokenizer(), few.test.pairs())["P(y)"]
+    again = token_probabilities(load(smt_directory), WordTokenizer(), few.test.pairs())["P(y)"]
     assert again.bits.tolist() == judged["smt"]["P(y)"].bits[: len(again.bits)].tolist()

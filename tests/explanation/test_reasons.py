@@ -17,7 +17,7 @@ from rich.console import Console
 from mtkit import load
 from mtkit.errors import InputError
 from mtkit.explanation.page import COPIED, as_html, print_explanations, spelled, view
-from mtkit.explanation.reasons import SHOWN, Explanation, as_object, explain
+from mtkit.explanation.reasons import MAX_SHOWN, Explanation, as_object, explain
 from mtkit.nmt.model import ModelConfig, Seq2Seq
 from mtkit.nmt.system import NmtSystem
 from mtkit.smt.system import SmtSystem
@@ -151,7 +151,7 @@ def test_the_pairs_of_a_phrase_contain_both_sides(
             if contains(s, phrase.source) and contains(t, phrase.target)
         ]
         assert support.pairs == len(expected)
-        assert len(support.shown) == min(SHOWN, len(expected))
+        assert len(support.shown) == min(MAX_SHOWN, len(expected))
         for pair in support.shown:
             assert pair.line in expected
             assert (pair.source, pair.target) == few.train.pairs()[pair.line - 1]
@@ -208,7 +208,7 @@ def shown_pieces(found: SubwordReasons) -> list[str]:
 
 def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Corpus) -> None:
     found = asked(nmt_copy, few.train.source[7])
-    assert len(found.neighbours) == SHOWN
+    assert len(found.neighbours) == MAX_SHOWN
     first = found.neighbours[0]
     assert first.cosine == pytest.approx(1, abs=1e-5)
     assert (first.pair.source, first.pair.target) == few.train.pairs()[first.pair.line - 1]

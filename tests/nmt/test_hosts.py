@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from mtkit.manifest import Manifest
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.build import CHECKPOINT
-from mtkit.storage.stages import place_of
+from mtkit.storage.stages import stages_directory
 from mtkit.text.corpus import Corpus
 from tests.support import hosts
 from tests.support.command import WATCHDOG
@@ -69,8 +69,8 @@ def process_of(agent: int) -> int:
 
 def wait_for_update(where: Path, update: int, *agents: subprocess.Popen[bytes]) -> None:
     late = time.monotonic() + WATCHDOG
-    kept = place_of(where / "two") / CHECKPOINT
-    while not kept.exists() or checkpoint.place_of(kept)["update"] < update:
+    kept = stages_directory(where / "two") / CHECKPOINT
+    while not kept.exists() or checkpoint.progress_of(kept)["update"] < update:
         assert all(agent.poll() is None for agent in agents)
         assert time.monotonic() < late
         time.sleep(0.05)
@@ -100,7 +100,7 @@ def test_a_training_goes_on_where_it_was_kept_when_a_machine_loses_its_process(
     one, two = (load_file(where / name / "weights.safetensors") for name in ("one", "two"))
     for name, expected in one.items():
         torch.testing.assert_close(two[name], expected, rtol=1e-3, atol=1e-4)
-    assert not place_of(where / "two").exists()
+    assert not stages_directory(where / "two").exists()
     a, b = (Manifest.read(where / name).figures for name in ("one", "two"))
     assert b["dev_perplexity"] == pytest.approx(a["dev_perplexity"], rel=1e-3)
     json.loads((where / "two/log.jsonl").read_text("utf-8").splitlines()[-1])

@@ -44,7 +44,7 @@ def alone(network: Seq2Seq, source: list[int], target: list[int]) -> NDArray[np.
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches and chunks of a few nodes."""
-    monkeypatch.setattr(prefixes, "NODES", 8)
+    monkeypatch.setattr(prefixes, "MAX_NODES", 8)
     monkeypatch.setattr(prefixes, "CHUNK", 3)
 
 

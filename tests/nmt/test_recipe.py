@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mtkit.nmt.recipe import FEW, PRESETS, SHORT, TINY, preset, suited
+from mtkit.nmt.recipe import FEW_BELOW, PRESETS, SHORT_BELOW, TINY_BELOW, preset, suited
 
 
 def test_what_suits_depends_on_the_pairs_and_on_what_the_budget_buys() -> None:
-    assert suited(1) == suited(TINY - 1) == suited(TINY - 1, passes=1) == "tiny"
-    assert suited(TINY) == suited(FEW - 1) == suited(FEW - 1, passes=1) == "few"
-    assert suited(FEW) == suited(10**7) == suited(FEW, SHORT) == "small"
-    assert suited(FEW, SHORT - 0.1) == suited(10**7, 0.1) == "short"
+    assert suited(1) == suited(TINY_BELOW - 1) == suited(TINY_BELOW - 1, passes=1) == "tiny"
+    assert suited(TINY_BELOW) == suited(FEW_BELOW - 1) == suited(FEW_BELOW - 1, passes=1) == "few"
+    assert suited(FEW_BELOW) == suited(10**7) == suited(FEW_BELOW, SHORT_BELOW) == "small"
+    assert suited(FEW_BELOW, SHORT_BELOW - 0.1) == suited(10**7, 0.1) == "short"
 
 
 def test_every_preset_knows_its_name_and_its_changes() -> None:

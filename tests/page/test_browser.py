@@ -20,7 +20,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from mtkit.comparison.page.render import as_html
-from mtkit.evaluation.perplexity import Judged, Measured, Perplexity, splits
+from mtkit.evaluation.perplexity import Perplexity, TextPerplexity, TokenProbabilities, splits
 from mtkit.evaluation.perplexity_page import as_html as perplexity_page
 from mtkit.explanation.reasons import Explanation, Neighbour, Support
 from mtkit.manifest import TrainingPair
@@ -100,9 +100,11 @@ def surprise() -> str:
     whole, is_oov = Perplexity(4.0, None, T, 8, "P(y)"), np.arange(T) % 3 == 1
     order, begin = np.ones(T, np.int8), np.arange(0, T + 1, 3)
     log_p = -np.arange(T, dtype=np.float64)
-    found = Judged(whole, words, log_p, is_oov, order, begin, np.zeros(T), np.ones(8, np.int64))
+    found = TokenProbabilities(
+        whole, words, log_p, is_oov, order, begin, np.zeros(T), np.ones(8, np.int64)
+    )
     groups = splits(found, Counter({HOSTILE: 3}))
-    return perplexity_page([Measured(HOSTILE, {"P(y)": found}, {"P(y)": groups}, HOSTILE)])
+    return perplexity_page([TextPerplexity(HOSTILE, {"P(y)": found}, {"P(y)": groups}, HOSTILE)])
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mtkit.page.chart import (
-    APART,
     BOTTOM,
     LEFT,
+    MIN_NAME_DISTANCE,
     RIGHT,
     TOP,
     Chart,
@@ -95,7 +95,7 @@ def test_a_name_has_one_colour_on_all_charts_of_a_page() -> None:
 @given(st.lists(st.floats(0, 100), max_size=30))
 def test_names_at_the_ends_of_lines_stand_apart_and_inside(places: list[float]) -> None:
     moved = spread(places)
-    apart = min(APART, 100 / max(1, len(places)))
+    apart = min(MIN_NAME_DISTANCE, 100 / max(1, len(places)))
     in_order = sorted(moved)
     assert all(b - a >= apart - 0.02 for a, b in pairwise(in_order))
     assert not moved or (in_order[0] >= -0.01 and in_order[-1] <= BOTTOM)
@@ -115,7 +115,7 @@ def test_a_level_is_on_the_axis_and_has_a_name() -> None:
     drawing = draw(Chart("t", "x", (Line("a", ((0.0, 48.0),)),), level=(50.0, "chance")))
     (y,) = [at for at, text in drawing.y_ticks if text == "50"]
     assert drawing.level == y
-    assert abs(drawing.level_name_at - drawing.strokes[0].name_at) >= APART
+    assert abs(drawing.level_name_at - drawing.strokes[0].name_at) >= MIN_NAME_DISTANCE
     high = draw(Chart("t", "x", (Line("a", ((0.0, 5.0),)),), level=(50.0, "chance")))
     assert high.level >= TOP
 

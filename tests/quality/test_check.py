@@ -46,7 +46,11 @@ def lines(path: Path) -> list[bytes]:
 
 def found(report: Report, split: str = "train") -> dict[tuple[str, str], set[int]]:
     """The lines of each kind and file or split."""
-    return {(f.kind, f.where): set(f.lines.tolist()) for f in report.findings if f.split == split}
+    return {
+        (f.kind, f.file_or_split): set(f.lines.tolist())
+        for f in report.findings
+        if f.split == split
+    }
 
 
 @pytest.fixture(
@@ -87,7 +91,9 @@ def test_damage_is_found_where_it_is(case: tuple[Report, Damaged, Report]) -> No
 
 def test_bytes_that_are_no_utf_8_are_all_named(case: tuple[Report, Damaged, Report]) -> None:
     _, damaged, report = case
-    [of_source] = (f for f in report.findings if (f.kind, f.where) == ("encoding", "train.en"))
+    [of_source] = (
+        f for f in report.findings if (f.kind, f.file_or_split) == ("encoding", "train.en")
+    )
     expected = {
         (n, at, b) for n in damaged.lines["encoding", "source"] for at, b in ((6, 255), (7, 254))
     }
@@ -182,7 +188,7 @@ def test_unequal_counts_name_the_place(row: int, count: int, tmp_path: Path) -> 
     paths = small(tmp_path, source[:row] + source[row + count :], target)
     report = check(read_sides({"train": paths}))
     [unequal] = [f for f in report.findings if f.kind == "unequal"]
-    assert unequal.where == "t.de"
+    assert unequal.file_or_split == "t.de"
     assert len(unequal.lines) >= count
     assert np.abs(unequal.lines[[0, -1]] - [row + 1, row + count]).max() <= 6
     assert f"t.en has {8098 - count:,} lines, t.de 8,098; " in unequal.detail
@@ -228,7 +234,7 @@ def test_text_without_spaces_is_named(tmp_path: Path) -> None:
         paths = small(tmp_path, [f"I went {n} times." for n in range(9)], [text] * 9)
         report = check(read_sides({"train": paths}))
         [unspaced] = [f for f in report.findings if f.kind == "unspaced"]
-        assert (unspaced.where, unspaced.detail) == ("t.de", f"{script}, a sample")
+        assert (unspaced.file_or_split, unspaced.detail) == ("t.de", f"{script}, a sample")
         spaced = [" ".join(text) for _ in range(9)]
         report = check(read_sides({"train": small(tmp_path, everyday()[0][:9], spaced)}))
         assert "unspaced" not in {f.kind for f in report.findings}
@@ -278,7 +284,7 @@ def test_near_keys_are_those_of_the_definition() -> None:
         bare = "".join(c for c in line.lower() if c.isalnum())
         return re.sub(r"\d+", "0", bare) or line
 
-    keys = repeats.near(text).tolist()
+    keys = repeats.near_keys(text).tolist()
     pairs = set(zip(keys, map(slow, text), strict=True))
     assert len(pairs) == len(set(keys)) == len(set(map(slow, text)))
 

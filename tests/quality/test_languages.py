@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mtkit.quality.languages import MOST, evidence, foreign
+from mtkit.quality.languages import MAX_EVIDENCE, evidence, foreign
 from mtkit.quality.words import Ids
 from mtkit.smt.flat import Flat
 
@@ -25,7 +25,7 @@ def test_a_sentence_is_not_evidence_for_itself() -> None:
     [most] = evidence(
         Flat.of([[1]]), np.array([999, 0, 0]), np.array([0, 10**6, 0]), np.array([False])
     )
-    assert most == MOST
+    assert most == MAX_EVIDENCE
 
 
 def test_a_foreign_line_is_spelled_otherwise_a_list_of_rare_words_is_not() -> None:

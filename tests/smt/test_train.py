@@ -20,7 +20,7 @@ from mtkit.smt.alignment.symmetrize import Links, joined
 from mtkit.smt.phrases.build import build
 from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.features import DEFAULT_WEIGHTS
-from mtkit.smt.train import LITTLE, TrainConfig, estimate
+from mtkit.smt.train import TWO_ALIGNERS_BELOW, TrainConfig, estimate
 from mtkit.storage.stages import Stages
 from mtkit.text import shards
 from mtkit.text.corpus import Corpus
@@ -31,10 +31,10 @@ from tests.support.alignments import Interrupted, Interrupting, aligned, content
 
 
 def test_little_text_is_aligned_by_two_models_unless_some_are_named() -> None:
-    assert TrainConfig().aligners(LITTLE - 1) == ["fertility", "hmm"]
-    assert TrainConfig().aligners(LITTLE) == ["fertility"]
+    assert TrainConfig().aligners(TWO_ALIGNERS_BELOW - 1) == ["fertility", "hmm"]
+    assert TrainConfig().aligners(TWO_ALIGNERS_BELOW) == ["fertility"]
     assert TrainConfig("hmm").aligners(5) == ["hmm"]
-    assert TrainConfig("ibm1+diagonal").aligners(LITTLE) == ["ibm1", "diagonal"]
+    assert TrainConfig("ibm1+diagonal").aligners(TWO_ALIGNERS_BELOW) == ["ibm1", "diagonal"]
     for unknown in ("ibm9", "hmm+", "auto+hmm"):
         with pytest.raises(InputError, match="choose one of ibm1"):
             TrainConfig(unknown)
@@ -94,7 +94,7 @@ def test_models_of_a_part_are_aligned_as_suits_the_whole(
 
     monkeypatch.setattr(train, "align", seen)
     for little, aligners in ((350, ["fertility"]), (450, ["hmm", "fertility"])):
-        monkeypatch.setattr(train, "LITTLE", little)
+        monkeypatch.setattr(train, "TWO_ALIGNERS_BELOW", little)
         monkeypatch.setattr(train, "tuned", lambda *_: (DEFAULT_WEIGHTS, {}))
         stages = Stages(tmp_path / f"{little}")
         train.build(replace(few, dev=None), WordTokenizer(), TrainConfig(), "default", stages, 1)
@@ -109,8 +109,8 @@ def models_of(text: Shards, stages: Stages, config: TrainConfig) -> dict[str, by
 @pytest.fixture
 def cut(few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     """A text in several shards."""
-    monkeypatch.setattr(shards, "LARGEST", 1000)
-    return shards.of(few.train, WordTokenizer(), Stages(tmp_path / "text"))
+    monkeypatch.setattr(shards, "SHARD_WORDS", 1000)
+    return shards.write_tokenized(few.train, WordTokenizer(), Stages(tmp_path / "text"))
 
 
 @pytest.mark.compiled

@@ -14,7 +14,7 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.storage import archives
-from mtkit.storage.archives import take_out
+from mtkit.storage.archives import extract_members
 
 TEXTS = {"a/train.en": b"one\ntwo\n", "a/train.de": b"eins\nzwei\n", "README": b"read me\n"}
 KINDS = ("x.zip", "x.tar", "x.tar.gz", "x.tgz")
@@ -55,7 +55,7 @@ def refused(archive: Path, member: str = "x", most: int = PLENTY) -> str:
     """The one line that says why, once it is sure that nothing was written."""
     before = sorted(archive.parent.rglob("*"))
     with pytest.raises(InputError) as raised:
-        take_out(archive, {member: archive.parent / "out" / "file"}, most)
+        extract_members(archive, {member: archive.parent / "out" / "file"}, most)
     written = {path for path in archive.parent.rglob("*") if path.is_file()} - set(before)
     assert all(path.stat().st_size <= archives.SMALL for path in written)
     assert written <= {archive.parent / "out" / "file"}
@@ -68,7 +68,7 @@ def refused(archive: Path, member: str = "x", most: int = PLENTY) -> str:
 def test_only_what_is_asked_for_comes_out(kind: str, tmp_path: Path) -> None:
     archive = pack(tmp_path / kind, TEXTS)
     wanted = {"a/train.de": tmp_path / "out" / "1", "a/train.en": tmp_path / "out" / "2"}
-    take_out(archive, wanted, PLENTY)
+    extract_members(archive, wanted, PLENTY)
     files = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     files.pop(kind)
     assert files == {"1": TEXTS["a/train.de"], "2": TEXTS["a/train.en"]}
@@ -76,7 +76,7 @@ def test_only_what_is_asked_for_comes_out(kind: str, tmp_path: Path) -> None:
 
 def test_names_in_a_tar_may_begin_with_a_dot(tmp_path: Path) -> None:
     archive = pack(tmp_path / "x.tgz", {f"./{name}": data for name, data in TEXTS.items()})
-    take_out(archive, {"README": tmp_path / "out"}, PLENTY)
+    extract_members(archive, {"README": tmp_path / "out"}, PLENTY)
     assert (tmp_path / "out").read_bytes() == TEXTS["README"]
 
 
@@ -167,16 +167,16 @@ def test_a_tar_of_zeros_is_refused_after_little_work(
 def test_all_members_together_have_a_limit(kind: str, tmp_path: Path) -> None:
     archive = pack(tmp_path / kind, {"x": b"12345", "y": b"12345"})
     wanted = {"x": tmp_path / "1", "y": tmp_path / "2"}
-    take_out(archive, wanted, 10)
+    extract_members(archive, wanted, 10)
     with pytest.raises(InputError, match="unpacks to far more than the catalog says"):
-        take_out(archive, wanted, 9)
+        extract_members(archive, wanted, 9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_members_are_refused(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 2)
     assert "more than 2 members" in refused(pack(tmp_path / kind, TEXTS), "README")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.errors import InputError
-from mtkit.storage.digests import BLOCK, changed, digests_of
+from mtkit.storage.digests import BLOCK, digests_of, mismatches
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def files(tmp_path: Path) -> list[Path]:
 def test_what_was_written_is_unchanged(files: list[Path], tmp_path: Path) -> None:
     kept = digests_of(tmp_path, files)
     assert list(kept) == ["lm/large", "small", "empty"]
-    assert changed(tmp_path, kept, tmp_path) == {}
+    assert mismatches(tmp_path, kept, tmp_path) == {}
 
 
 def test_every_byte_counts(files: list[Path], tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_every_byte_counts(files: list[Path], tmp_path: Path) -> None:
         content = bytearray(large.read_bytes())
         content[at] ^= 1
         large.write_bytes(content)
-        wrong = changed(tmp_path, kept, tmp_path, sample=None)
+        wrong = mismatches(tmp_path, kept, tmp_path, sample=None)
         assert wrong == {"lm/large": f"changed, somewhere in bytes {at:,} to {at + BLOCK:,}"}
         content[at] ^= 1
         large.write_bytes(content)
@@ -39,7 +39,7 @@ def test_size_and_presence_are_seen_without_a_sample(files: list[Path], tmp_path
     kept = digests_of(tmp_path, files)
     files[0].write_bytes(b"short")
     files[1].unlink()
-    assert changed(tmp_path, kept, tmp_path, sample=0) == {
+    assert mismatches(tmp_path, kept, tmp_path, sample=0) == {
         "lm/large": f"5 bytes instead of {2 * BLOCK + 1:,}",
         "small": "missing",
     }
@@ -48,20 +48,20 @@ def test_size_and_presence_are_seen_without_a_sample(files: list[Path], tmp_path
 def test_a_sample_is_of_so_many_blocks(files: list[Path], tmp_path: Path) -> None:
     kept = digests_of(tmp_path, files)
     files[0].write_bytes(b"\1" + bytes(2 * BLOCK))
-    found = sum(bool(changed(tmp_path, kept, tmp_path, sample=1)) for _ in range(200))
+    found = sum(bool(mismatches(tmp_path, kept, tmp_path, sample=1)) for _ in range(200))
     assert 0 < found < 200  # one of its three blocks or that of the small file
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/hostname", "lm/../../x"])
 def test_files_outside_are_not_looked_at(name: str, tmp_path: Path) -> None:
-    wrong = changed(tmp_path, {name: {"bytes": 0, "blake2b": ""}}, tmp_path)
+    wrong = mismatches(tmp_path, {name: {"bytes": 0, "blake2b": ""}}, tmp_path)
     assert wrong == {name: "not a file of the model"}
 
 
 def test_what_are_no_digests_is_refused(tmp_path: Path) -> None:
     for value in (3, {}, {"bytes": "1", "blake2b": ""}, {"bytes": 1, "blake2b": None}):
         with pytest.raises(InputError, match="damaged"):
-            changed(tmp_path, {"a": value}, tmp_path / "manifest.json")
+            mismatches(tmp_path, {"a": value}, tmp_path / "manifest.json")
     (tmp_path / "a").write_bytes(b"x")
-    wrong = changed(tmp_path, {"a": {"bytes": 1, "blake2b": ""}}, tmp_path)
+    wrong = mismatches(tmp_path, {"a": {"bytes": 1, "blake2b": ""}}, tmp_path)
     assert wrong == {"a": "hashes of some blocks are missing"}

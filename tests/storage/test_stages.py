@@ -101,7 +101,7 @@ def test_works_beside_one_another_share_what_there_is_and_return_in_their_order(
         return first.parent.parent.name
 
     works = [partial(work, name) for name in "abc"]
-    assert Stages(tmp_path, workers, 80).beside(tasks, *works) == ["a", "b", "c"]
+    assert Stages(tmp_path, workers, 80).in_parallel(tasks, *works) == ["a", "b", "c"]
 
 
 def test_where_one_work_fails_the_other_ends_with_its_task(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_where_one_work_fails_the_other_ends_with_its_task(tmp_path: Path) -> No
         lambda own: own.run("fails", _square, [(-1,), (-1,)]),
     ]
     with pytest.raises(ValueError, match="-1"):
-        stages.beside(1, *works)
+        stages.in_parallel(1, *works)
     left = sorted(path.name for path in (tmp_path / "slow").iterdir())
     time.sleep(0.2)
     assert sorted(path.name for path in (tmp_path / "slow").iterdir()) == left

@@ -11,7 +11,7 @@ import numpy as np
 from mtkit.smt.alignment import diagonal
 from mtkit.smt.alignment.align import Alignment, align
 from mtkit.smt.alignment.direction import Model
-from mtkit.smt.alignment.places import NOTHING, Places, maximise
+from mtkit.smt.alignment.places import NO_POSTERIOR, Places, maximise
 from mtkit.storage.stages import Job, Stages
 from mtkit.text import shards
 from mtkit.text.vocabulary import Sentences
@@ -34,7 +34,7 @@ def em(
     other = diagonal.Prior.of(places.e_begin, places.f_begin) if is_diagonal else model.start(None)
     likelihoods = []
     for _ in range(iterations):
-        t, sums = model.expect(places, t, other, NOTHING)
+        t, sums = model.expect(places, t, other, NO_POSTERIOR)
         maximise(t, places.row, 0.0)
         other = model.update(sums[:-1], other)
         likelihoods.append(float(sums[-1]))

@@ -23,15 +23,16 @@ def outer(inner: Callable[..., Any]) -> Callable[..., Any]:
     return call  # type: ignore[no-any-return]
 
 
-lm_step, lm_ask = outer(ngrams.lm_step), outer(ngrams.lm_ask)
+lm_step, lm_step_cached = outer(ngrams.lm_step), outer(ngrams.lm_step_cached)
 hash_phrase = outer(extract.hash_phrase)
 log_probabilities = outer(context.log_probabilities)
-look_around, anywhere = outer(context.look_around), outer(context.anywhere)
+write_local_hashes = outer(context.write_local_hashes)
+hash_in_sentence = outer(context.hash_in_sentence)
 
 
 def features(words: NDArray[np.int32]) -> tuple[NDArray[np.uint32], list[int]]:
-    """F of a sentence of N words: what each sees nearby, (N, LOCAL); each as seen from anywhere."""
-    near = np.empty((len(words), context.LOCAL), np.uint32)
+    """F of a sentence of N words: the hashes near each word, (N, LOCAL_FEATURES), and of each."""
+    near = np.empty((len(words), context.LOCAL_FEATURES), np.uint32)
     for i in range(len(words)):
-        look_around(words, 0, len(words), i, near[i])
-    return near, [int(anywhere(word)) for word in words]
+        write_local_hashes(words, 0, len(words), i, near[i])
+    return near, [int(hash_in_sentence(word)) for word in words]

@@ -6,7 +6,7 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
 from mtkit.smt.flat import Flat
-from mtkit.smt.tuning.bleu import SHARE, statistics
+from mtkit.smt.tuning.bleu import WER_WEIGHT, statistics
 from mtkit.smt.tuning.lists import Lists
 
 OPTIMUM = np.array([2.0, -1.0, 2.0, 0.0])
@@ -53,4 +53,4 @@ def chosen_merit(nbest: Lists, scores: np.ndarray) -> float:
         if first < end:
             total += nbest.statistics[max(range(first, end), key=lambda h: scores[h])]
     wer = 100 * total[9] / max(1, total[8])
-    return (1 - SHARE) * sacre_bleu(total) - SHARE * wer
+    return (1 - WER_WEIGHT) * sacre_bleu(total) - WER_WEIGHT * wer

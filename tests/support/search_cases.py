@@ -25,7 +25,7 @@ from tests.support.plain import PLAIN, in_double
 WORDS = ["a", "b", "c", "d"]
 UNPRUNED = Limits(100_000, 100_000, -1)
 SIX = (0.9, 0.4, 0.6, 0.8, 0.5, 0.7)
-NO_LEXICON = Lexicon.nothing(1000)
+NO_LEXICON = Lexicon.empty(1000)
 NOTHING: dict[int, int] = {}
 Match = tuple[int, int, list[tuple[int, ...]]]  # start, end, translations
 Choice = tuple[float, tuple[int, ...], tuple[float, ...]]  # score, words, ln P of six orientations

@@ -18,7 +18,7 @@ from sacrebleu.dataset import DATASETS
 
 from mtkit.errors import InputError, WorkError
 from mtkit.storage.download import Patience, Source
-from mtkit.text.catalog import Entry, Provenance, place_of, read_catalog
+from mtkit.text.catalog import Entry, Provenance, corpus_directory, read_catalog
 from mtkit.text.fetch import _file_name, fetch
 from mtkit.text.lines import read_lines
 from tests.support.server import Site, cut, site, stall, status
@@ -91,7 +91,7 @@ def tree(where: Path) -> dict[str, bytes]:
 
 def test_a_text_without_splits_is_split(site: Site, cache: Path) -> None:
     out = fetch(entry(site), patience=QUICK)
-    assert out == place_of("t-en-de") == cache / "corpora" / "t-en-de"
+    assert out == corpus_directory("t-en-de") == cache / "corpora" / "t-en-de"
     names = {f"{split}.{lang}" for split in ("train", "dev", "test") for lang in ("en", "de")}
     assert set(tree(cache)) == {f"corpora/t-en-de/{name}" for name in (*names, "corpus.json")}
     splits = {}

@@ -12,7 +12,7 @@ few_lines = st.sampled_from(["a", "A ", "b", "c", "d", "  ", "e  f", "E f", "g"]
 
 
 def folded(line: str) -> str:
-    """A line of letters and blanks without case and blanks, as ``near`` sees it."""
+    """A line of letters and blanks without case and blanks, as ``near_keys`` sees it."""
     return "".join(line.lower().split())
 
 

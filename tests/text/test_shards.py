@@ -33,7 +33,7 @@ def test_shards_are_parts_of_about_equal_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards, "BLOCK", 7)  # written in many blocks
-    monkeypatch.setattr(shards, "LARGEST", 30_000)
+    monkeypatch.setattr(shards, "SHARD_WORDS", 30_000)
     pairs = [(["a"] * (1 + n % 9), ["b"] * 3) for n in range(20_000)]
     shards.write(tmp_path, pairs)
     text = shards.read(tmp_path)

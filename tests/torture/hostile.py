@@ -362,7 +362,7 @@ def _try(
 def _is_named(target: Path) -> bool:
     """Whether `info --check` sees that something has changed."""
     try:
-        return bool(Manifest.read(target).changed(target, sample=None))
+        return bool(Manifest.read(target).mismatches(target, sample=None))
     except InputError:
         return True
 

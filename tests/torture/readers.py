@@ -107,11 +107,11 @@ def reader(name: str, place: Path) -> Reader:
             lambda path: Glossary.read(path, str.split, ("en", "de")),
         ),
         "weights": read_weights, "suite": read_suite, "grammar": read_draft,
-        "manifest": lambda path: Manifest.read(path.parent).changed(path.parent),
+        "manifest": lambda path: Manifest.read(path.parent).mismatches(path.parent),
         "translations": lambda path: record.read(path, 1),
         "lists": lambda path: OtherSystem("o").read(path, ["a", "b"], WordTokenizer("none")),
         "vocabulary": Vocabulary.load, "subwords": Subwords.load,
-        "array": lambda path: read_array(path, "<i4"), "checkpoint": checkpoint.place_of,
+        "array": lambda path: read_array(path, "<i4"), "checkpoint": checkpoint.progress_of,
         "tokens": tokens,
     }  # fmt: skip
     return readers[name]

@@ -28,7 +28,7 @@ AGREE = (
     "People agree with N %: of other pairs of systems with such a difference, N % in which people "
     "prefer the same system as the metric (Kocmi et al. 2024; chance: 50 %)."
 )
-MANY = 3  # with more systems, only pairs with the best one are shown
+MAX_FOR_ALL_PAIRS = 3  # with more systems, only pairs with the best one are shown
 TESTED = "Significance: p-values by paired bootstrap, approximate randomisation"
 HOLM = "; also with Holm's correction for several pairs"
 
@@ -67,9 +67,9 @@ def verdict(pair: Pair, less_is_better: bool = False) -> str:
 
 
 def verdicts(comparison: Comparison) -> list[str]:
-    """Return a verdict for every pair; with more than ``MANY`` systems, for pairs with the best."""
+    """Return a verdict for every pair; of many systems, only for pairs with the best one."""
     pairs, less = comparison.pairs, comparison.metrics
-    if len(comparison.systems) <= MANY:
+    if len(comparison.systems) <= MAX_FOR_ALL_PAIRS:
         return [verdict(pair, less[pair.metric]) for pair in pairs]
     best = max(comparison.systems, key=lambda s: s.bleu).name
     more = f"Only pairs with {best} are shown; --json has all {len(pairs)}."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 
-from mtkit.comparison.report import DIFFERENCES, Comparison, ScoredGroup
-from mtkit.comparison.where import FEWEST, Accuracy, Difference, Grouping, Ngrams
+from mtkit.comparison.report import LENGTH_DIFFERENCES, Comparison, ScoredGroup
+from mtkit.comparison.where import MIN_WORDS, Accuracy, Difference, Grouping, Ngrams
 from mtkit.evaluation.means import Interval
 from mtkit.page.chart import Chart, Line
 from mtkit.page.tables import Cell, Grid, number, table
@@ -45,7 +45,7 @@ def grids(comparison: Comparison) -> list[Grid]:
             "BLEU by length difference, output minus reference in words, with the number of "
             "sentences below. Each system has other sentences in a column: compare only along "
             "rows.",
-            ("System", *(_span(*limits) for limits in DIFFERENCES)),
+            ("System", *(_span(*limits) for limits in LENGTH_DIFFERENCES)),
             [
                 [Cell(s.name), *(number(g.bleu, small=f"{g.sentences:,}") for g in s.by_difference)]
                 for s in systems
@@ -92,10 +92,10 @@ def _figure(group: ScoredGroup) -> Figure | None:
 
 
 def _f1(grouping: Grouping, name: str) -> list[Figure | None]:
-    """F1 and interval of each group, in per cent; None for fewer than ``FEWEST`` words."""
+    """F1 and interval of each group, in per cent; None for fewer than ``MIN_WORDS`` words."""
     return [
         (100 * accuracy.f1.value, 100 * accuracy.f1.low, 100 * accuracy.f1.high)
-        if accuracy.f1 and words >= FEWEST
+        if accuracy.f1 and words >= MIN_WORDS
         else None
         for accuracy, words in zip(grouping.systems[name], grouping.words, strict=True)
     ]
@@ -133,7 +133,7 @@ def _differences(
         if best in (pair.a, pair.b):
             sign = factor if pair.a == best else -factor
             other = pair.b if pair.a == best else pair.a
-            shown = [n >= FEWEST for n in words] or [True] * len(pair.by_group)
+            shown = [n >= MIN_WORDS for n in words] or [True] * len(pair.by_group)
             rows.append(
                 [Cell(f"{best} − {other}"), *map(_signed, pair.by_group, repeat(sign), shown)]
             )
@@ -170,7 +170,7 @@ def _accuracy(a: Accuracy, words: int) -> Cell:
     share = a.f1 or a.recall
     if not share or not words:
         return number(None)
-    interval = f"{100 * share.low:.0f}–{100 * share.high:.0f}" if words >= FEWEST else ""
+    interval = f"{100 * share.low:.0f}–{100 * share.high:.0f}" if words >= MIN_WORDS else ""
     return number(100 * share.value, 1, interval)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mtkit.comparison.report import Comparison, Spread, SystemResult
 from mtkit.evaluation.metrics import LABELS, Metric, label
-from mtkit.evaluation.perplexity import MEANINGS, Question, only_bits
+from mtkit.evaluation.perplexity import MEANINGS, Question, why_only_bits_compare
 from mtkit.evaluation.perplexity_page import columns
 from mtkit.models import KINDS
 from mtkit.page.tables import Cell, Columns, Grid, number, table
@@ -128,7 +128,9 @@ def scores(comparison: Comparison, signatures: bool = True) -> Grid:
 def _perplexity_grid(question: Question, systems: Sequence[SystemResult]) -> Grid:
     values = {s.name: s.perplexity[question] for s in systems if question in s.perplexity}
     notes = [f"{name}: {p.note}." for name, p in values.items() if p.note]
-    notes += filter(None, [only_bits(values, len({p.tokens for p in values.values()}) < 2)])
+    notes += filter(
+        None, [why_only_bits_compare(values, len({p.tokens for p in values.values()}) < 2)]
+    )
     return table(
         f"Perplexity by {question}: {MEANINGS[question]}. "
         "Lower is better; not comparable across these tables.",

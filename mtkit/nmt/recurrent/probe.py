@@ -59,9 +59,9 @@ class Setup:
         kind = self.cell, units, self.layers, self.residual, self.norm
         return LmConfig(vocabulary, *kind, scale=self.scale)
 
-    def updates(self, of: int) -> int:
-        """Return the number of updates if a set-up with share 1 has ``of``."""
-        return max(1, round(of * self.share))
+    def updates(self, planned: int) -> int:
+        """Return the number of updates if a set-up with share 1 has ``planned``."""
+        return max(1, round(planned * self.share))
 
 
 class Trained(NamedTuple):

@@ -27,7 +27,7 @@ from mtkit.nmt.training.train import train
 from mtkit.nmt.training.update import Run
 from mtkit.platforms import HOST, keep_memory
 from mtkit.storage.reading import read_json, unfit
-from mtkit.storage.stages import FINGERPRINT, Stages, place_of, unfinished
+from mtkit.storage.stages import FINGERPRINT, Stages, stages_directory, unfinished
 from mtkit.storage.writing import replacing
 from mtkit.text import shards
 from mtkit.text.corpus import Bitext, Corpus, hold_out
@@ -79,11 +79,11 @@ def _unfinished(
     """
     texts = [side.digest() for side in (corpus.train, corpus.dev) if side]
     marks = {"text": "".join(texts), "tokenizer": str(tokenizer)}
-    place = place_of(out)
+    place = stages_directory(out)
     if parallel.restarted() or (resume and parallel.WORLD > 1):
         resume = (place / FINGERPRINT).exists()
     if parallel.RANK == 0:
-        with unfinished(out, marks, resume, rest=_resume_point):
+        with unfinished(out, marks, resume, resume_point=_resume_point):
             parallel.wait()
             yield place
             parallel.wait()  # until no process reads there
@@ -124,8 +124,8 @@ def _planned_run(
     ``config`` has another number of updates than the checkpoint.
     """
     pairs, file = len(corpus.train), place / CHECKPOINT
-    resume = bool(parallel.agreed(file.exists()))
-    preset_name = checkpoint.place_of(file).get("preset", "small") if resume else suited(pairs)
+    resume = bool(parallel.from_first_process(file.exists()))
+    preset_name = checkpoint.progress_of(file).get("preset", "small") if resume else suited(pairs)
     settings = config if isinstance(config, TrainConfig) else preset(preset_name, **config)
     run, subwords = _prepare(corpus, tokenizer, settings, place, start)
     if resume:
@@ -159,7 +159,7 @@ def _prepare(
     text, dev = train_and_dev(corpus.train, corpus.dev)
     stages = Stages(place)
     with parallel.first_alone():
-        words = shards.of(text, tokenizer, stages)
+        words = shards.write_tokenized(text, tokenizer, stages)
     config = _resolved(config, words.tokens[1], start)
     with parallel.first_alone():
         subwords = start.subwords if start else _subwords(words, config.vocabulary, stages)
@@ -237,7 +237,7 @@ def train_seeds(
         if done:
             manifest = _complete_manifest(directory, seeded, start)
         else:
-            resuming = resume and place_of(directory).exists()
+            resuming = resume and stages_directory(directory).exists()
             manifest = train_nmt(corpus, tokenizer, seeded, directory, resuming, start)
         if not isinstance(config, TrainConfig):
             config = preset(Manifest.read(directory).config.get("preset", "small"), **config)

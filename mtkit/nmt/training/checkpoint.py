@@ -37,14 +37,14 @@ def fingerprint(config: TrainConfig, weights: Tensors | None = None) -> str:
     return hashlib.sha256(text.encode() + to_bytes(weights or {})).hexdigest()
 
 
-def save(path: Path, groups: Groups, state: dict[str, Any], mark: str) -> None:
+def save(path: Path, groups: Groups, progress: dict[str, Any], mark: str) -> None:
     """Write a run, replacing the old file only when the new one is on disk. mark: fingerprint."""
     tensors = {f"{group}.{k}": v for group, part in groups.items() for k, v in part.items()}
-    metadata = {"state": json.dumps(state), "fingerprint": mark}
+    metadata = {"progress": json.dumps(progress), "fingerprint": mark}
     write_whole(to_bytes(tensors, metadata | {"seal": _seal(tensors, metadata)}), path)
 
 
-def place_of(path: Path, mark: str | None = None) -> dict[str, Any]:
+def progress_of(path: Path, mark: str | None = None) -> dict[str, Any]:
     """Return a run's progress. Raises InputError if missing, damaged or with another ``mark``."""
     return _read(path, mark)[1]
 
@@ -67,7 +67,7 @@ def _read(path: Path, mark: str | None) -> tuple[Tensors, dict[str, Any]]:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        seal, progress = metadata.pop("seal"), json.loads(metadata["state"])
+        seal, progress = metadata.pop("seal"), json.loads(metadata["progress"])
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RecursionError):
         seal = ""
     if not seal or seal != _seal(tensors, metadata):

@@ -19,9 +19,9 @@ from mtkit.nmt.loss import perplexity
 from mtkit.nmt.recipe import PRESETS, TrainConfig
 from mtkit.nmt.training.update import Run
 
-WARM = 10  # updates before the timed ones, for the allocator and the caches
-TIMED = 30  # updates that are timed
-USED = 0.97  # share of the budget that is planned; the rest is reserve
+WARM_UP_UPDATES = 10  # updates before the timed ones, for the allocator and the caches
+TIMED_UPDATES = 30  # updates that are timed
+BUDGET_SHARE = 0.97  # share of the budget that is planned; the rest is reserve
 
 
 @dataclass(frozen=True)
@@ -33,43 +33,43 @@ class Pace:
 
     def updates_in(self, minutes: float) -> int:
         """Return the number of updates that fit in ``minutes``, at least one."""
-        return max(1, int((USED * 60 * minutes - self.overhead) / self.update))
+        return max(1, int((BUDGET_SHARE * 60 * minutes - self.overhead) / self.update))
 
     def minutes_for(self, updates: float) -> float:
         """Return the minutes that so many updates take."""
-        return (updates * self.update + self.overhead) / (USED * 60)
+        return (updates * self.update + self.overhead) / (BUDGET_SHARE * 60)
 
 
-def plan(run: Run, begun: float) -> list[str]:
+def plan(run: Run, start_time: float) -> list[str]:
     """Set the run's number of updates; return the plan as text, one message per item.
 
-    A warning follows if the plan is too short for an untrained network. begun: the
+    A warning follows if the plan is too short for an untrained network. start_time: the
     ``time.perf_counter`` when preparation began, which counts towards the budget.
     """
     config, pace, per_epoch = run.config, None, run.batches_per_epoch
     if config.minutes and not config.updates:
-        pace = _pace(run, begun)
+        pace = _pace(run, start_time)
     run.config = replace(config, updates=updates_of(config, per_epoch, pace))
-    lines = in_words(run.config, per_epoch, len(run.train), pace)
+    lines = plan_lines(run.config, per_epoch, len(run.train), pace)
     return lines[:1] if run.continued else lines
 
 
-def _pace(run: Run, begun: float) -> Pace:
+def _pace(run: Run, start_time: float) -> Pace:
     """Time some updates and a validation, then restore the run."""
-    note(f"timing {WARM + TIMED} updates (preset {run.config.preset})")
+    note(f"timing {WARM_UP_UPDATES + TIMED_UPDATES} updates (preset {run.config.preset})")
     run.keep()
-    for k in range(WARM + TIMED):
-        if k == WARM:
+    for k in range(WARM_UP_UPDATES + TIMED_UPDATES):
+        if k == WARM_UP_UPDATES:
             start = time.perf_counter()
         run.step(run.next_batch(), run.config.epochs * run.batches_per_epoch)
-    update = (time.perf_counter() - start) / TIMED
+    update = (time.perf_counter() - start) / TIMED_UPDATES
     start = time.perf_counter()
     perplexity(run.average, run.dev)
     validation = time.perf_counter() - start
     run.restore()
     parallel.wait()  # until all processes have read the checkpoint
-    overhead = time.perf_counter() - begun + run.config.validations * validation
-    return Pace(parallel.agreed(update), parallel.agreed(overhead))
+    overhead = time.perf_counter() - start_time + run.config.validations * validation
+    return Pace(parallel.from_first_process(update), parallel.from_first_process(overhead))
 
 
 def updates_of(config: TrainConfig, per_epoch: int, pace: Pace | None) -> int:
@@ -78,7 +78,7 @@ def updates_of(config: TrainConfig, per_epoch: int, pace: Pace | None) -> int:
     return min(total, pace.updates_in(config.minutes)) if pace else total
 
 
-def in_words(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None) -> list[str]:
+def plan_lines(config: TrainConfig, per_epoch: int, pairs: int, pace: Pace | None) -> list[str]:
     """Return the plan as text, and a warning if it has less than half of the preset's epochs.
 
     With fewer, the learning rate falls before the network has seen enough.

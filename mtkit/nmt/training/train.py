@@ -26,15 +26,15 @@ from mtkit.nmt.search import beam_search
 from mtkit.nmt.training.update import Run
 from mtkit.text.vocabulary import EOS
 
-SAVED = 1000  # updates at most between two checkpoints
-LOOK = 10  # updates between two checks for skipped updates
-ROW = 5  # skipped updates in a row that return the run to its last checkpoint
-HALVINGS = 8  # how often that may happen; each halves the learning rate
-JUDGED = 200  # dev sentences translated at each validation
+CHECKPOINT_INTERVAL = 1000  # updates at most between two checkpoints
+CHECK_INTERVAL = 10  # updates between two checks for skipped updates
+MAX_SKIPPED = 5  # skipped updates in a row that return the run to its last checkpoint
+MAX_HALVINGS = 8  # how often that may happen; each halves the learning rate
+BLEU_SENTENCES = 200  # dev sentences translated at each validation
 # Printed above the validations; at most 62 columns.
 LEGEND = (
     "  a line per validation; * lowest dev perplexity so far",
-    f"  BLEU: of greedy translations of the first {JUDGED} dev sentences",
+    f"  BLEU: of greedy translations of the first {BLEU_SENTENCES} dev sentences",
     "  grad: median gradient norm; clip: updates that were clipped",
     "  update    loss   dev ppl    BLEU   grad  clip  tok/s    left",
 )
@@ -95,9 +95,9 @@ def _update_until(
         batch = run.next_batch()
         tokens += len(batch.real)
         steps.append(run.step(batch, run.config.updates))
-        if run.update % LOOK == 0 and run.in_a_row >= ROW:
+        if run.update % CHECK_INTERVAL == 0 and run.in_a_row >= MAX_SKIPPED:
             _roll_back(run, log)
-        elif run.update % SAVED == 0:
+        elif run.update % CHECKPOINT_INTERVAL == 0:
             run.keep()
         on_update()
     loss, gradient = (_finite(values) for values in zip(*steps, strict=True))
@@ -120,19 +120,19 @@ def _finite(values: Sequence[Tensor]) -> Tensor:
 
 
 def _roll_back(run: Run, log: Callable[[str], None]) -> None:
-    """Return to the last checkpoint, with half the learning rate; WorkError after ``HALVINGS``."""
+    """Return to the last checkpoint, halve the learning rate; WorkError after ``MAX_HALVINGS``."""
     last, halvings = run.update, run.halvings + 1
     run.restore()
     run.halvings = halvings
-    if halvings > HALVINGS:
+    if halvings > MAX_HALVINGS:
         raise WorkError(
-            f"no gradient is finite, even at 1/{2**HALVINGS} of the learning rate; "
+            f"no gradient is finite, even at 1/{2**MAX_HALVINGS} of the learning rate; "
             "check the training text for broken lines"
         )
     run.keep()
     log(
-        f"{ROW} non-finite gradients in a row: returning from update {last} to {run.update}, with "
-        "half the learning rate"
+        f"{MAX_SKIPPED} non-finite gradients in a row: returning from update {last} to "
+        f"{run.update}, with half the learning rate"
     )
 
 
@@ -140,11 +140,11 @@ def _dev_bleu(run: Run, entry: dict[str, float], log: Callable[[str], None]) -> 
     """Return BLEU of greedy translations of dev sentences; warn if all outputs are the same."""
     if run.spell is None or parallel.RANK > 0:
         return {}
-    sources = run.dev.sources[:JUDGED]
+    sources = run.dev.sources[:BLEU_SENTENCES]
     outputs = [run.spell(ids) for ids in greedy(run.average, sources)]
     if len(set(map(tuple, sources))) > 10 and len(set(outputs)) == 1:
         log(f"warning: all dev sentences get the same output, {outputs[0]!r}: {_cause(run, entry)}")
-    references = [run.spell(ids) for ids in run.dev.targets[:JUDGED]]
+    references = [run.spell(ids) for ids in run.dev.targets[:BLEU_SENTENCES]]
     return {"bleu": bleu(outputs, references, "none")}
 
 

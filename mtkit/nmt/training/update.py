@@ -30,7 +30,7 @@ from mtkit.nmt.recipe import TrainConfig, learning_rate
 from mtkit.nmt.training import checkpoint
 from mtkit.nmt.training.checkpoint import Groups, Tensors
 
-PLACE = ("update", "stale", "halvings", "epochs", "left", "history")
+PROGRESS = ("update", "stale", "halvings", "epochs", "batches_left", "history", "epoch_rng_state")
 
 
 class Run:
@@ -59,14 +59,14 @@ class Run:
         self.best_weights = copy.deepcopy(self.average.state_dict())
         self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.98), fused=True)
         self.rng = np.random.default_rng(config.seed)
-        self.update = self.stale = self.halvings = self.epochs = self.left = 0
+        self.update = self.stale = self.halvings = self.epochs = self.batches_left = 0
         self.skipped, self.in_a_row = torch.zeros(2, device=self.model.device)
-        self.drawn = self.rng.bit_generator.state  # generator state before the epoch was drawn
+        self.epoch_rng_state = self.rng.bit_generator.state  # before the epoch was drawn
         self.data = train  # as segmented in this epoch
-        self.batches: Sequence[list[int]] = ()  # of this epoch; ``left`` of them remain
+        self.batches: Sequence[list[int]] = ()  # of this epoch
         self.history: list[dict[str, float]] = []
         self.path, self.fingerprint = path, checkpoint.fingerprint(config, weights)
-        self.kept: tuple[Groups, dict[str, Any]] | None = None
+        self.saved_state: tuple[Groups, dict[str, Any]] | None = None
 
     @property
     def parameters(self) -> int:
@@ -80,18 +80,18 @@ class Run:
 
     def next_batch(self) -> Batch:
         """Return the next batch; begin a new epoch when the last one is used up."""
-        if not self.left:
+        if not self.batches_left:
             self._draw_epoch()
-            self.left = len(self.batches)
-        self.left -= 1
-        return self.data.batch(self.batches[self.left])
+            self.batches_left = len(self.batches)
+        self.batches_left -= 1
+        return self.data.batch(self.batches[self.batches_left])
 
     def _draw_epoch(self) -> None:
         """Draw the segmentation and order of a new epoch.
 
         The first epoch starts with its largest batch, so that a lack of memory shows at once.
         """
-        self.drawn = self.rng.bit_generator.state
+        self.epoch_rng_state = self.rng.bit_generator.state
         if self.segment:
             self.data = self.segment(int(self.rng.integers(2**62)))
         batches = epoch(self.data, self.config.batch, self.rng)
@@ -142,7 +142,7 @@ class Run:
 
     def validate(self) -> tuple[float, bool]:
         """Return the averaged weights' dev perplexity, and whether it is the lowest so far."""
-        value = parallel.agreed(perplexity(self.average, self.dev))
+        value = parallel.from_first_process(perplexity(self.average, self.dev))
         better = value < self.best[0]
         if better:
             self.best = (value, self.update)
@@ -154,7 +154,7 @@ class Run:
     def keep(self) -> None:
         """Save the state of the run: in its file, or in memory if it has none."""
         if not self.path:
-            self.kept = copy.deepcopy(self._state())
+            self.saved_state = copy.deepcopy(self._state())
         elif parallel.RANK == 0:
             checkpoint.save(self.path, *self._state(), self.fingerprint)
         parallel.wait()
@@ -167,8 +167,8 @@ class Run:
         if self.path:
             groups, progress = checkpoint.load(self.path, self.fingerprint)
         else:
-            assert self.kept, "nothing was kept"
-            groups, progress = copy.deepcopy(self.kept)
+            assert self.saved_state, "no state was saved"
+            groups, progress = copy.deepcopy(self.saved_state)
         self.model.load_state_dict(groups["model"])
         self.average.load_state_dict(groups["average"])
         self.best_weights = groups["best"]
@@ -179,18 +179,18 @@ class Run:
         self.optimiser.load_state_dict(adam)
         self.skipped, self.in_a_row = torch.tensor([progress["skipped"], 0.0]).to(self.model.device)
         self.best = (progress["best"][0], progress["best"][1])
-        for name in PLACE:
+        for name in PROGRESS:
             setattr(self, name, progress[name])
         self.config = replace(self.config, updates=progress["updates"])
-        self.rng.bit_generator.state = progress["drawn"]
+        self.rng.bit_generator.state = self.epoch_rng_state
         if self.epochs:
             self.epochs -= 1
             self._draw_epoch()
 
     def _state(self) -> tuple[Groups, dict[str, Any]]:
         """Return the tensors by group, Adam's as INDEX.MOMENT, and the progress, fit for JSON."""
-        progress = {name: getattr(self, name) for name in PLACE}
-        progress |= {"best": self.best, "skipped": self.skipped.item(), "drawn": self.drawn}
+        progress = {name: getattr(self, name) for name in PROGRESS}
+        progress |= {"best": self.best, "skipped": self.skipped.item()}
         moments = self.optimiser.state_dict()["state"]
         tensors = {
             "model": dict(self.model.state_dict()),

@@ -31,7 +31,7 @@ import numpy as np
 from mtkit.smt.alignment import diagonal, fertility, hmm, ibm1
 from mtkit.smt.alignment.direction import Direction, Learnt, Model, beginnings, drop, em, posteriors
 from mtkit.smt.alignment.places import best_links
-from mtkit.smt.alignment.symmetrize import Links, LinkSet, joined, rated, symmetrize
+from mtkit.smt.alignment.symmetrize import Links, LinkSet, joined, symmetrize, with_probabilities
 from mtkit.smt.alignment.word_model import build
 from mtkit.smt.flat import Flat, Float64, Int32
 from mtkit.storage.stages import Outputs, Stages, array, save
@@ -93,7 +93,7 @@ class Alignment:
         for name, model in (("forward", self.forward), ("backward", self.backward)):
             stages = self.stages.within(name)
             build(self.text, model.sides, model.posteriors, model.jumps, stages, out / name)
-            stages.forget(model.posteriors.place.name)
+            stages.forget(model.posteriors.directory.name)
 
     def read_links(self) -> Links:
         """Return the links of the whole text."""
@@ -111,7 +111,7 @@ def align(
         return _train(text, sides, stems, aligner, stages.within(name))
 
     directions = partial(train, "forward", SIDES), partial(train, "backward", SIDES[::-1])
-    forward, backward = stages.beside(len(text), *directions)
+    forward, backward = stages.in_parallel(len(text), *directions)
     calls = [(text, heuristic, forward, backward, k) for k in range(len(text))]
     links = stages.run("links", _link, calls)
     return Alignment(text, stages, links, forward, backward)
@@ -152,12 +152,12 @@ def _stems(into: Path, text: Shards) -> None:
 def _link(
     into: Path, text: Shards, heuristic: str, forward: Trained, backward: Trained, k: int
 ) -> None:
-    """Write the ``rated`` links of a shard."""
+    """Write the links of a shard, ``with_probabilities``."""
     x, y = (Flat.side(text, side, k) for side in SIDES)
     p_y, p_x = (array(model.posteriors[k], "posterior") for model in (forward, backward))
     to_x = best_links(p_y, beginnings(x, y), x.begin, y.begin)
     to_y = best_links(p_x, beginnings(y, x), y.begin, x.begin)
-    rated(symmetrize(to_x, to_y, x, y, heuristic), p_y, p_x, x, y).save(into)
+    with_probabilities(symmetrize(to_x, to_y, x, y, heuristic), p_y, p_x, x, y).save(into)
 
 
 def stem_ids(words: Vocabulary) -> tuple[Int32, int]:

@@ -29,7 +29,7 @@ from mtkit.smt.kernels import kernel, lean
 
 EMPTY_WORD = 0.08  # p₀
 TENSION = 4.0  # λ at the start
-LOWEST, HIGHEST = 0.1, 30.0  # bounds of λ
+MIN_TENSION, MAX_TENSION = 0.1, 30.0  # bounds of λ
 NEWTON = 8  # steps
 
 
@@ -71,7 +71,7 @@ def update(sums: Float64, before: Prior) -> Prior:
     for _ in range(NEWTON):
         mean, variance = _moments(before.sizes, w, tension)
         newton = tension + (mean - H) / max(variance, 1e-9)
-        tension = float(min(max(newton, LOWEST), HIGHEST))
+        tension = float(min(max(newton, MIN_TENSION), MAX_TENSION))
     return before._replace(tension=tension)
 
 

@@ -26,12 +26,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.smt.alignment.places import NOTHING, NULL, Places, maximise
+from mtkit.smt.alignment.places import NO_POSTERIOR, NULL, Places, maximise
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
 from mtkit.storage.stages import Outputs, Stages, array, load, pack, save, unpack
 from mtkit.text.shards import Shards
 
-HELD = 64  # bytes that the task of a part holds for each key of a shard
+BYTES_PER_KEY = 64  # bytes that the task of a part holds for each key of a shard
 PARTS = 4  # at least, so that several threads have work
 LOW = 0xFFFFFFFF  # the bits of f in a key
 
@@ -44,7 +44,7 @@ class Direction:
     e: str  # a side of the text
     f: str
     places: Outputs  # of each shard, see ``_places``
-    table: Path  # see ``cut``
+    table: Path  # see ``cut_keys``
     keys: Outputs  # of each part, see ``_keys``
     slots: Outputs  # of each shard, see ``_slots``
 
@@ -58,7 +58,7 @@ class Direction:
         """
         calls = [(text, e, f, classes, k) for k in range(len(text))]
         places = stages.run("places", _places, calls)
-        [table] = stages.run("cut", cut, [(places, HELD, stages.room)])
+        [table] = stages.run("cut", cut_keys, [(places, BYTES_PER_KEY, stages.task_memory)])
         parts = len(array(table, "bounds")) - 1
         keys = stages.run("keys", _keys, [(places, table, p) for p in range(parts)])
         slots = stages.run("slots", _slots, [(places, table, keys, k) for k in range(len(text))])
@@ -73,7 +73,7 @@ class Direction:
         if t is not None:
             t_k: Float64 = self.by_key(t, "t", k)
             return t_k
-        n_keys, [V_f] = self.key_ends(k)[-1], array(self.slots[k], "every")
+        n_keys, [V_f] = self.key_ends(k)[-1], array(self.slots[k], "V_f")
         return np.full(n_keys, 1.0 / max(1, V_f))
 
     def by_key(self, parts: Outputs, name: str, k: int) -> Any:
@@ -112,7 +112,7 @@ def ranked(words: Int32, size: int) -> tuple[Int32, Int32]:
     return np.flatnonzero(occurs).astype(np.int32), (np.cumsum(occurs, dtype=np.int32) - 1)[words]
 
 
-def meet(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Places, Int64, Int32]:
+def cooccurrences(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Places, Int64, Int32]:
     """Return the places of a shard, its sorted keys, and the classes of e that occur in it."""
     (e_ids, e_rank), (f_ids, f_rank) = (
         ranked(classes[side.words], len(classes)) for side, classes in ((e, e_class), (f, f_class))
@@ -133,11 +133,11 @@ def meet(e: Flat, f: Flat, e_class: Int32, f_class: Int32) -> tuple[Places, Int6
 def _places(into: Path, text: Shards, e: str, f: str, classes: tuple[Path, Path], k: int) -> None:
     """Write the ``Places`` of a shard, its ``key``, and ``ids``, the classes of e in it."""
     sides = Flat.side(text, e, k), Flat.side(text, f, k)
-    places, key, ids = meet(*sides, *(load(path) for path in classes))
+    places, key, ids = cooccurrences(*sides, *(load(path) for path in classes))
     pack(into, **places._asdict(), key=key, ids=ids)
 
 
-def cut(into: Path, shards: Outputs, held: int, budget: int) -> None:
+def cut_keys(into: Path, shards: Outputs, held: int, budget: int) -> None:
     """Divide the words e into P ranges with about equally many keys; write ``bounds`` and ``cuts``.
 
     bounds: (P + 1,), the first e of each range. held: bytes per key; budget: bytes per range.
@@ -168,10 +168,10 @@ def _keys(into: Path, shards: Outputs, table: Path, p: int) -> None:
 
 
 def _slots(into: Path, places: Outputs, table: Path, keys: Outputs, k: int) -> None:
-    """Write ``slots``, ``rows``, ``row_ends`` and ``every`` of a shard.
+    """Write ``slots``, ``rows``, ``row_ends`` and ``V_f`` of a shard.
 
     rows: the index of each e of the shard in its part; those of part p are row_ends[p : p + 2].
-    every: V_f, the number of words f of the text; all of them co-occur with the empty word.
+    V_f: the number of words f of the text; all of them co-occur with the empty word.
     """
     ids = array(places[k], "ids")
     row_ends = np.searchsorted(ids, array(table, "bounds"))
@@ -181,7 +181,7 @@ def _slots(into: Path, places: Outputs, table: Path, keys: Outputs, k: int) -> N
         slots.append(part_slots)
         rows.append(np.searchsorted(e, ids[a:b]).astype(np.int32))
     V_f = array(keys[0], "row", 1, 2)
-    pack(into, slots=np.concatenate(slots), rows=np.concatenate(rows), row_ends=row_ends, every=V_f)
+    pack(into, slots=np.concatenate(slots), rows=np.concatenate(rows), row_ends=row_ends, V_f=V_f)
 
 
 # --- EM
@@ -192,8 +192,8 @@ class Model(NamedTuple):
 
     # Returns the parameters besides t before the first iteration.
     start: Callable[[Direction], Any]
-    # The E-step. Takes places, t, the other parameters, and posteriors to fill or NOTHING. Returns
-    # c, and the sums that ``update`` needs, followed by ln P(f|e).
+    # The E-step. Takes places, t, the other parameters, and posteriors to fill or NO_POSTERIOR.
+    # Returns c, and the sums that ``update`` needs, followed by ln P(f|e).
     expect: Callable[[Places, Float64, Any, Float32], tuple[Float64, Float64]]
     # Returns the other parameters from those sums, without ln P(f|e), and their values before.
     update: Callable[[Float64, Any], Any]
@@ -238,7 +238,7 @@ def _expect(
     into: Path, d: Direction, expect: Callable[..., Any], k: int, t: Outputs | None, other: Any
 ) -> None:
     """Do the E-step of a shard."""
-    counts, sums = expect(d.read(k), d.t(k, t), other, NOTHING)
+    counts, sums = expect(d.read(k), d.t(k, t), other, NO_POSTERIOR)
     pack(into, counts=counts, sums=sums)
 
 

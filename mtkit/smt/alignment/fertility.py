@@ -47,9 +47,9 @@ EMPTY_WORD = 0.1  # p₀
 ALPHA = 0.005  # Dirichlet prior of t
 JUMP_PRIOR = 0.5  # pseudo-count of each jump
 FERTILITY_PRIOR = 5.0  # pseudo-count of each fertility
-HIGHEST = 7  # higher fertilities count as this one
+MAX_FERTILITY = 7  # higher fertilities count as this one
 SAMPLERS = 4
-BURN_IN, KEPT = 2, 4  # sweeps
+BURN_IN, KEPT_SWEEPS = 2, 4  # sweeps
 SEED = 1
 BY_ROW = ("N", "R", "gains")  # what a sweep reads of each e; of each key it reads n
 
@@ -66,7 +66,7 @@ def sample(d: Direction, stages: Stages, model: Model, start: Learnt) -> tuple[O
     first_calls = [(d, model.expect, k, start.t, start.other, L) for k in shards]
     links, jumps = stages.run("links-0", _start, first_calls), np.zeros(2 * L + 1)
     threads = stages.threads(len(shards))
-    for sweep in range(1, BURN_IN + KEPT + 1):
+    for sweep in range(1, BURN_IN + KEPT_SWEEPS + 1):
         counts = stages.run(f"counts-{sweep}", _merge, [(d, p, links) for p in parts])
         n_kept = sweep - BURN_IN
         calls = [(d, k, links, counts, L, n_kept, threads) for k in shards]
@@ -115,8 +115,8 @@ def _resample(
     posterior = array(links_before[k], "posterior") if n_kept > 1 else np.zeros_like(posteriors[0])
     for p in posteriors:
         posterior += p
-    if n_kept == KEPT:
-        posterior /= SAMPLERS * KEPT
+    if n_kept == KEPT_SWEEPS:
+        posterior /= SAMPLERS * KEPT_SWEEPS
     optional = {"posterior": posterior} if n_kept > 0 else {}
     pack(into, a=a, random=random, **optional, **_tally(places, a, L))
 
@@ -138,7 +138,7 @@ def _merge(into: Path, d: Direction, p: int, links: Outputs) -> None:
     bounds, cuts = unpack(d.table, "bounds", "cuts")
     e, row, *slots = unpack(d.keys[p], "e", "row", *map(str, range(len(links))))
     n = np.zeros((row[-1], SAMPLERS), np.float32)
-    F = np.full((len(e), SAMPLERS, HIGHEST + 1), FERTILITY_PRIOR, np.float32)
+    F = np.full((len(e), SAMPLERS, MAX_FERTILITY + 1), FERTILITY_PRIOR, np.float32)
     for k, out in enumerate(links):
         n[slots[k]] += array(out, "n", *cuts[k, p : p + 2].tolist())
         ids = array(d.places[k], "ids")
@@ -197,11 +197,11 @@ def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float64, Float32]
     """Count the links of a shard: return n, jumps and F.
 
     n: float32, in the order of ``Places.column``; jumps: float64, of width d at L + d; F: number of
-    occurrences of each e with each fertility, float32 (rows, HIGHEST + 1).
+    occurrences of each e with each fertility, float32 (rows, MAX_FERTILITY + 1).
     """
     n = np.zeros(len(places.column), np.float32)
     jumps = np.zeros(2 * L + 1)
-    F = np.zeros((len(places.row) - 1, HIGHEST + 1), np.float32)
+    F = np.zeros((len(places.row) - 1, MAX_FERTILITY + 1), np.float32)
     phi = np.zeros(L, np.int32)
     for s in range(len(places.begin) - 1):
         e = places.e[places.e_begin[s] : places.e_begin[s + 1]]
@@ -215,7 +215,7 @@ def _count(places: Places, a: Int32, L: int) -> tuple[Float32, Float64, Float32]
             begin += len(e) + 1
         jumps[L + len(e) + 1 - m] += 1
         for i in range(len(e)):
-            F[e[i], min(phi[i + 1], HIGHEST)] += 1
+            F[e[i], min(phi[i + 1], MAX_FERTILITY)] += 1
             phi[i + 1] = 0
         phi[0] = 0
     return n, jumps, F
@@ -270,7 +270,7 @@ def _weigh(
     i: int, words: Int32, phi: Int32, N: Float32, prior: Float32, gains: Float32, w: Float32
 ) -> None:
     e = words[i]
-    w[i] = gains[e, min(phi[i], HIGHEST)] / (N[e] + prior[e])
+    w[i] = gains[e, min(phi[i], MAX_FERTILITY)] / (N[e] + prior[e])
 
 
 @compiled(inline="always")

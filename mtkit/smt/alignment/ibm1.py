@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from mtkit.smt.alignment.direction import Model
-from mtkit.smt.alignment.places import NOTHING, Places, maximise, shares
+from mtkit.smt.alignment.places import NO_POSTERIOR, Places, maximise, sum_over_threads
 from mtkit.smt.flat import Float32, Float64
 from mtkit.smt.kernels import kernel
 
@@ -28,7 +28,9 @@ def ibm1(places: Places, alpha: float = 0.0, threads: int = 1) -> Iterator[tuple
     """
     t = places.uniform()
     while True:
-        likelihood, t = shares(partial(_expect, places, t, NOTHING), places, len(t), threads)
+        likelihood, t = sum_over_threads(
+            partial(_expect, places, t, NO_POSTERIOR), places, len(t), threads
+        )
         maximise(t, places.row, alpha)
         yield t, likelihood
 

@@ -34,7 +34,9 @@ def learn(
         step(f"word alignment ({aligner}), both directions"),
     ):
         stages = Stages(Path(work), threads)
-        alignment = align(shards.of(corpus.train, tokenizer, stages), stages, aligner, heuristic)
+        alignment = align(
+            shards.write_tokenized(corpus.train, tokenizer, stages), stages, aligner, heuristic
+        )
         links = alignment.read_links()
         if directory is not None or score:
             alignment.save_models(directory or Path(work))

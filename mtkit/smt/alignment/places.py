@@ -30,7 +30,7 @@ from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64
 from mtkit.smt.kernels import kernel, lean
 
 NULL = 0  # e_0; no word of a vocabulary has this id (it is PAD there)
-NOTHING = np.empty(0, np.float32)  # the argument ``posterior`` if posteriors are not needed
+NO_POSTERIOR = np.empty(0, np.float32)  # the argument ``posterior`` if posteriors are not needed
 
 
 class Places(NamedTuple):
@@ -61,7 +61,7 @@ class Places(NamedTuple):
         return np.full(len(self.column), 1.0 / max(1, self.row[NULL + 1]))  # row e_0 has every f
 
 
-def shares(
+def sum_over_threads(
     kernel: Callable[[int, int, Float64], float], places: Places, size: int, threads: int
 ) -> tuple[float, Float64]:
     """Run ``kernel(first, last, counts)`` on ranges of sentences, one range per thread.

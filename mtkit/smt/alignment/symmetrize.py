@@ -37,7 +37,7 @@ class Links:
     source: Int32  # (L,) 0-based positions
     target: Int32  # (L,)
     begin: Int64  # (S + 1,)
-    probability: Float32 | None = None  # (L,) see ``rated``
+    probability: Float32 | None = None  # (L,) see ``with_probabilities``
     score: Float64 | None = None  # (S,) ln P(y|x) per word of y, −inf if a side is blank
 
     def save(self, directory: Path) -> None:
@@ -122,7 +122,9 @@ def symmetrize(
     return Links(*_symmetrize(forward, backward, source.begin, target.begin, number))
 
 
-def rated(links: Links, forward: Float32, backward: Float32, source: Flat, target: Flat) -> Links:
+def with_probabilities(
+    links: Links, forward: Float32, backward: Float32, source: Flat, target: Flat
+) -> Links:
     """Return the links with their probabilities, the mean of the posteriors of both directions.
 
         P(i–j) = ½ P(a_j = i | x, y) + ½ P(b_i = j | x, y)        (DeNero & Klein 2007, soft union)

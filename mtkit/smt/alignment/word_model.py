@@ -16,9 +16,9 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from mtkit.smt.alignment import hmm
-from mtkit.smt.alignment.direction import HELD, LOW, cut, meet
+from mtkit.smt.alignment.direction import BYTES_PER_KEY, LOW, cooccurrences, cut_keys
 from mtkit.smt.alignment.places import NULL, link_counts, maximise
-from mtkit.smt.alignment.symmetrize import Links, rated, symmetrize
+from mtkit.smt.alignment.symmetrize import Links, symmetrize, with_probabilities
 from mtkit.smt.flat import Flat, Float32, Float64, Int32, Int64, load_arrays, save_arrays
 from mtkit.smt.kernels import kernel
 from mtkit.storage.reading import as_fields, damaged, read_json
@@ -34,8 +34,8 @@ from mtkit.text.shards import SIDES, Shards
 from mtkit.text.vocabulary import Sentences, Vocabulary
 
 FLOOR = 1e-6  # of the mass of t, spread over all words f, so that no pair has probability 0
-KEPT = 1e-5  # smaller t are not written to the model
-LEAST = 1e-6  # c(f|e) of a shard; smaller ones cannot become a t that is kept
+MIN_T = 1e-5  # smaller t are not written to the model
+MIN_COUNT = 1e-6  # c(f|e) of a shard; smaller ones cannot become a t that is kept
 
 
 class Translations(NamedTuple):
@@ -121,14 +121,14 @@ class WordModels:
     backward: WordModel
 
     def align(self, source: Sentences, target: Sentences, heuristic: str) -> Links:
-        """Return ``rated`` links of tokenised sentence pairs, by these models, without training."""
+        """Return links of tokenised sentence pairs, with their probabilities, without training."""
         x, y = self._encoded(source, target)
         pairs = list(zip(x, y, strict=True))
         forward = [self.forward.posterior(s, t) for s, t in pairs]
         backward = [self.backward.posterior(t, s) for s, t in pairs]
         sides = Flat.of(x), Flat.of(y)
         links = symmetrize(_best_links(forward), _best_links(backward), *sides, heuristic)
-        return rated(links, _joined(forward), _joined(backward), *sides)
+        return with_probabilities(links, _joined(forward), _joined(backward), *sides)
 
     def score(self, source: Sentences, target: Sentences) -> Float64:
         """Return ln P(y|x) per word of y, float64 (S,) for S pairs; −inf if a side is empty."""
@@ -174,7 +174,7 @@ def build(
     """
     calls = [(text, *sides, k, posteriors[k]) for k in range(len(text))]
     shards = stages.run("words", _count, calls)
-    [table] = stages.run("words-cut", cut, [(shards, HELD, stages.room)])
+    [table] = stages.run("words-cut", cut_keys, [(shards, BYTES_PER_KEY, stages.task_memory)])
     parts = len(array(table, "bounds")) - 1
     rows = stages.run("words-rows", _rows, [(shards, table, p) for p in range(parts)])
     stages.forget("words")
@@ -192,12 +192,12 @@ def build(
 
 
 def _count(into: Path, text: Shards, e: str, f: str, k: int, posterior: Path) -> None:
-    """Write a shard's keys of whole words (see ``direction``) and c(f|e), if at least ``LEAST``."""
+    """Write a shard's keys of whole words (see ``direction``) and c(f|e) ≥ ``MIN_COUNT``."""
     sides = Flat.side(text, e, k), Flat.side(text, f, k)
     classes = (np.arange(text.sizes[SIDES.index(side)], dtype=np.int32) for side in (e, f))
-    places, key, _ = meet(*sides, *classes)
+    places, key, _ = cooccurrences(*sides, *classes)
     counts = link_counts(array(posterior, "posterior"), places.entry, len(key))
-    pack(into, key=key[counts >= LEAST], counts=counts[counts >= LEAST])
+    pack(into, key=key[counts >= MIN_COUNT], counts=counts[counts >= MIN_COUNT])
 
 
 def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
@@ -213,9 +213,9 @@ def _rows(into: Path, shards: Outputs, table: Path, p: int) -> None:
     t = np.bincount(slot, counts, len(key)).astype(np.float64, copy=False)
     row = np.append(np.flatnonzero(np.diff(key >> 32, prepend=-1)), len(key))
     maximise(t, row, 0.0)
-    e, width = np.unique(key[t >= KEPT] >> 32, return_counts=True)
-    column = (key[t >= KEPT] & LOW).astype(np.int32)
-    pack(into, e=e, width=width, column=column, t=t[t >= KEPT].astype(np.float32))
+    e, width = np.unique(key[t >= MIN_T] >> 32, return_counts=True)
+    column = (key[t >= MIN_T] & LOW).astype(np.int32)
+    pack(into, e=e, width=width, column=column, t=t[t >= MIN_T].astype(np.float32))
 
 
 def _best_links(posteriors: Sequence[Float32]) -> Int32:

@@ -20,11 +20,11 @@ from mtkit.errors import InputError
 from mtkit.smt.flat import Float32, Float64, Int32, Int64
 from mtkit.smt.kernels import kernel
 from mtkit.smt.language_model.ngrams import (
-    HIGHEST,
     LM_BOS,
     LM_EOS,
     LM_SPECIALS,
     LM_UNK,
+    MAX_ORDER,
     ROOT,
     SPELLINGS,
     Lm,
@@ -133,8 +133,8 @@ def _read_sections(path: Path) -> tuple[list[str], list[Section]]:
     """Return the words, specials first, and the n-grams of each order."""
     lines = [line for _, line in text_of(path)]
     announced = [b"".join(line.split()) for line in lines if line.startswith(b"ngram")]
-    if (order := len(announced)) > HIGHEST:
-        raise InputError(f"{path}: n-grams of {order} words; at most {HIGHEST} are read")
+    if (order := len(announced)) > MAX_ORDER:
+        raise InputError(f"{path}: n-grams of {order} words; at most {MAX_ORDER} are read")
     names = [b"\\data\\", *(b"\\%d-grams:" % k for k in range(1, order + 1)), b"\\end\\"]
     heads = [(i, line.strip()) for i, line in enumerate(lines, start=1) if line[:1] == b"\\"]
     end = len(lines), b""

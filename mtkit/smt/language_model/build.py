@@ -29,12 +29,12 @@ from mtkit.smt.language_model.counts import Level
 from mtkit.smt.language_model.estimate import (
     NO_TEXT,
     TYPES,
-    described,
     histogram,
-    lowest,
+    model_fields,
     pieces,
     pruning_thresholds,
     smooth,
+    unigram_probabilities,
 )
 from mtkit.smt.language_model.ngrams import LM_SPECIALS, LM_UNK, SPELLINGS, Lm, NgramModel
 from mtkit.storage.reading import read_json
@@ -42,9 +42,9 @@ from mtkit.storage.stages import Outputs, Stages, joined, link, load, save, writ
 from mtkit.text.shards import Shards
 from mtkit.text.vocabulary import SPECIALS
 
-BYTES = 100  # that a part holds for each of its starts (see ``counts``)
-ENOUGH = 1 << 18  # fewest starts per part if the text is split only to occupy all workers
-MOST = (1 << 31) - 1  # nodes of a model
+BYTES_PER_START = 100  # that a part holds for each of its starts (see ``counts``)
+MIN_STARTS = 1 << 18  # fewest starts per part if the text is split only to occupy all workers
+MAX_NODES = (1 << 31) - 1  # nodes of a model
 
 
 def build(
@@ -59,7 +59,9 @@ def build(
     if not text.pairs:
         raise ValueError(NO_TEXT)
     starts = text.tokens[1] + 2 * text.pairs
-    parts = stages.parts(BYTES * starts, max(1, min(stages.workers, starts // ENOUGH)))
+    parts = stages.parts(
+        BYTES_PER_START * starts, max(1, min(stages.workers, starts // MIN_STARTS))
+    )
     [words] = stages.run("lm-words", _words, [(text, order, parts)])
     ranges = range(len(load(words / "bounds.npy")) - 1)
     counted = stages.run("lm-counts", _count, [(text, words, part, thresholds) for part in ranges])
@@ -69,7 +71,7 @@ def build(
         calls = [(words, counted, sums, orders[-1] if orders else None, k, part) for part in ranges]
         orders.append(stages.run(f"lm-order-{k}", _smooth, calls))
     directories = stages.run("lm-arrays", _write, [(sums, orders, name) for name in Lm._fields])
-    stages.forget("lm-counts", *(parts.place.name for parts in orders))
+    stages.forget("lm-counts", *(parts.directory.name for parts in orders))
     out.mkdir(parents=True, exist_ok=True)
     for directory, name in zip(directories, Lm._fields, strict=True):
         (out / f"{name}.npy").unlink(missing_ok=True)
@@ -140,22 +142,22 @@ def _count(into: Path, text: Shards, words: Path, part: int, thresholds: Sequenc
 
 
 def _discount(into: Path, words: Path, counted: Outputs, order: int) -> None:
-    """Write ``lm.json``, the fields by ``described``, and the arrays that all parts need.
+    """Write ``lm.json``, the fields by ``model_fields``, and the arrays that all parts need.
 
     t: sum over the parts, (n, 5); sizes: (n, P); p: of the words; cuts: of the orders 2, 3, …
     n - 1, by part, (n - 2, P, P + 1). Raises InputError for too many n-grams.
     """
     t = np.sum([load(out / "t.npy") for out in counted], axis=0)
     sizes = np.stack([load(out / "sizes.npy") for out in counted], axis=1)
-    if 1 + sizes.sum() > MOST:
+    if 1 + sizes.sum() > MAX_NODES:
         raise InputError(
-            f"{sizes.sum():,} n-grams exceed the limit of {MOST - 1:,} of a language model; lower "
-            "--order, or use --prune"
+            f"{sizes.sum():,} n-grams exceed the limit of {MAX_NODES - 1:,} of a language model; "
+            "lower --order, or use --prune"
         )
     cuts = [[load(out / f"cuts{k}.npy") for out in counted] for k in range(2, len(t))]
     a = joined(out / "a.npy" for out in counted)
-    save(into, t=t, sizes=sizes, cuts=np.array(cuts), p=lowest(a, t[0].tolist()))
-    fields = described(order, t.tolist(), sizes.tolist(), int(load(words / "left_out.npy")))
+    save(into, t=t, sizes=sizes, cuts=np.array(cuts), p=unigram_probabilities(a, t[0].tolist()))
+    fields = model_fields(order, t.tolist(), sizes.tolist(), int(load(words / "left_out.npy")))
     (into / "lm.json").write_text(json.dumps(fields), encoding="utf-8")
 
 
@@ -171,13 +173,13 @@ def _smooth(
     start = 1 + int(sizes[: k - 1].sum() + sizes[k - 1, :part].sum())
     if below is None:
         first, last = load(words / "bounds.npy", part, part + 2)
-        stays = np.ones(last - first, np.bool_)
+        history_kept = np.ones(last - first, np.bool_)
         lower, suffix = load(sums / "p.npy")[level.word], 1 + level.word
     else:
-        stays = load(counted[part] / f"kept{k - 1}.npy")
+        history_kept = load(counted[part] / f"kept{k - 1}.npy")
         cuts = load(sums / "cuts.npy")[k - 3, :, part : part + 2]
         lower, suffix = _received(below, cuts, level.runs)
-    p, node, piece = smooth(level, t, lower, suffix, stays, start)
+    p, node, piece = smooth(level, t, lower, suffix, history_kept, start)
     save(into, **piece._asdict(), p_sent=p[level.link], node_sent=node[level.link])
 
 

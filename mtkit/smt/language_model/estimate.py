@@ -86,15 +86,15 @@ def train(
     starts = counts.arrange([text], 0, V, n)
     a = counts.unigrams(starts, V, n)
     t, orders = [histogram(a)], list[Lm]()
-    unigrams = p = lowest(a, t[0])
-    node, stays, link = 1 + np.arange(V, dtype=np.int32), np.ones(V, np.bool_), None
+    unigrams = p = unigram_probabilities(a, t[0])
+    node, history_kept, link = 1 + np.arange(V, dtype=np.int32), np.ones(V, np.bool_), None
     for level in counts.levels(starts, np.array([0, V]), 0, n, thresholds):
         t.append(histogram(level.a))
         suffix = level.word if link is None else link
         start = 1 + V + sum(len(lm.word) for lm in orders)
-        p, node, chunks = smooth(level, t[-1], p[suffix], node[suffix], stays, start)
+        p, node, chunks = smooth(level, t[-1], p[suffix], node[suffix], history_kept, start)
         orders.append(chunks)
-        stays, link = level.kept, level.link
+        history_kept, link = level.kept, level.link
     sizes = [[V], *([len(lm.word)] for lm in orders)]
 
     def array(name: str) -> NDArray[Any]:
@@ -102,7 +102,7 @@ def train(
         return np.concatenate(list(chunks))
 
     arrays = Lm(*map(array, Lm._fields))
-    return NgramModel(words=words, arrays=arrays, **described(order, t, sizes, left_out))
+    return NgramModel(words=words, arrays=arrays, **model_fields(order, t, sizes, left_out))
 
 
 def pruning_thresholds(prune: Sequence[int], order: int) -> list[int]:
@@ -134,7 +134,7 @@ def _encode(sentences: Iterable[Sequence[str]]) -> tuple[Int32, list[str], int]:
     return counts.sentences(tokens, begin), words, int(np.count_nonzero(tokens == LM_UNK))
 
 
-def described(
+def model_fields(
     order: int, t: Sequence[Sequence[int]], sizes: Sequence[Sequence[int]], left_out: int
 ) -> dict[str, Any]:
     """Return order, discounts and notes of the model.
@@ -164,7 +164,7 @@ def histogram(a: Int32) -> list[int]:
     return [int(np.count_nonzero(a == r)) for r in range(5)]
 
 
-def lowest(a: Int32, t: Sequence[int]) -> Float64:
+def unigram_probabilities(a: Int32, t: Sequence[int]) -> Float64:
     """Return p(w|ε) of the V words, float64 (V,)."""
     V = len(a)
     begin, all_stay, uniform = (
@@ -178,18 +178,20 @@ def lowest(a: Int32, t: Sequence[int]) -> Float64:
 
 
 def smooth(
-    level: Level, t: Sequence[int], lower: Float64, suffix: Int32, stays: Bool, start: int
+    level: Level, t: Sequence[int], lower: Float64, suffix: Int32, history_kept: Bool, start: int
 ) -> tuple[Float64, Int32, Lm]:
     """Return p(w|h) of the N n-grams hw of an order, their nodes, and their piece of the model.
 
     p and nodes are (N,); a node is valid only if its n-gram is kept. In the piece, backoff and
     first_child are those of the M histories h. t: of the order; lower, suffix: p(w|h′) and the node
-    of h′w, (N,); stays: which histories are kept, (M,); start: the node of the first kept n-gram.
+    of h′w, (N,); history_kept: (M,); start: the node of the first kept n-gram.
     """
     p, gamma = _interpolate(level.begin, level.a, level.kept, _discounts(t), lower)
     node = np.cumsum(np.append(start, level.kept), dtype=np.int32)
-    kept, first = level.kept, node[level.begin[:-1][stays]]
-    piece = Lm(level.word[kept], first, suffix[kept], logarithm(p[kept]), logarithm(gamma[stays]))
+    kept, first = level.kept, node[level.begin[:-1][history_kept]]
+    piece = Lm(
+        level.word[kept], first, suffix[kept], logarithm(p[kept]), logarithm(gamma[history_kept])
+    )
     return p, node[:-1], piece
 
 
@@ -197,12 +199,12 @@ def pieces(
     name: str,
     p: Float64,
     sizes: Sequence[Sequence[int]],
-    of: Callable[[int], Iterable[NDArray[Any]]],
+    pieces_of: Callable[[int], Iterable[NDArray[Any]]],
 ) -> Iterator[NDArray[Any]]:
     """Yield an array of the model, piece by piece.
 
-    p: of the words; sizes: see ``described``; of(k): the pieces that ``smooth`` returned for
-    n-grams of k words, part by part.
+    p: of the words; sizes: see ``model_fields``; pieces_of(k): the pieces that ``smooth`` returned
+    for n-grams of k words, part by part.
     """
     V, leaves, N = len(p), sizes[-1], 1 + sum(map(sum, sizes))
     words = {
@@ -214,7 +216,7 @@ def pieces(
     }
     yield words[name].astype(TYPES[name])
     for k in range(2, len(sizes) + 1):
-        yield from of(k)
+        yield from pieces_of(k)
     if name == "first_child":
         yield from (np.full(size, N, np.int32) for size in [*leaves, 1])
     if name == "backoff":

@@ -43,7 +43,7 @@ from mtkit.smt.flat import (
 from mtkit.smt.kernels import kernel, lean
 from mtkit.storage.reading import as_fields, damaged, read_json
 from mtkit.storage.structure import (
-    FARTHEST,
+    MAX_VALUE,
     check_ids,
     check_length,
     check_offsets,
@@ -56,11 +56,11 @@ LM_UNK, LM_BOS, LM_EOS = 0, 1, 2
 LM_SPECIALS = ("<unk>", "<s>", "</s>")
 SPELLINGS = {"<unk>": LM_UNK, "<UNK>": LM_UNK, "<s>": LM_BOS, "</s>": LM_EOS}  # some write <UNK>
 ROOT = 0
-HIGHEST = 30  # order that is read
+MAX_ORDER = 30  # order that is read
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / φ: multiplicative hashing (Knuth 1973, 6.4)
 # A cached result of ``lm_step``: the search of one sentence repeats its queries many times.
-ANSWER = np.dtype([("question", np.uint64), ("log_p", np.float64), ("state", np.int64)])
-LOG2_ANSWERS = 13  # 192 KiB, which fits into a core's own cache
+CACHE_ENTRY = np.dtype([("key", np.uint64), ("log_p", np.float64), ("state", np.int64)])
+LOG2_CACHE_SIZE = 13  # 192 KiB, which fits into a core's own cache
 
 
 class Lm(NamedTuple):
@@ -82,11 +82,11 @@ class SentenceScores(NamedTuple):
     offsets: Int64  # (S + 1,) sentence s is offsets[s]:offsets[s + 1], its </s> the last
 
 
-def no_answers() -> NDArray[Any]:
-    """Return an empty cache of answers, ANSWER (2 ** LOG2_ANSWERS,)."""
-    answers = np.empty(1 << LOG2_ANSWERS, ANSWER)
-    answers["question"] = np.iinfo(np.uint64).max
-    return answers
+def empty_cache() -> NDArray[Any]:
+    """Return an empty cache, CACHE_ENTRY (2 ** LOG2_CACHE_SIZE,)."""
+    cache = np.empty(1 << LOG2_CACHE_SIZE, CACHE_ENTRY)
+    cache["key"] = np.iinfo(np.uint64).max
+    return cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +170,8 @@ class NgramModel:
         lm, V, n = self.arrays, len(self.words), len(self.arrays.word)
         paths = {name: directory / f"{name}.npy" for name in Lm._fields}
         check_words(directory / "lm.json", self.words)
-        if tuple(self.words[: len(LM_SPECIALS)]) != LM_SPECIALS or not 0 < self.order <= HIGHEST:
+        has_specials = tuple(self.words[: len(LM_SPECIALS)]) == LM_SPECIALS
+        if not has_specials or not 0 < self.order <= MAX_ORDER:
             raise damaged(directory / "lm.json", "words or order are not those of an n-gram model")
         for name, array in lm._asdict().items():
             check_length(paths[name], array, n + (name == "first_child"))
@@ -189,8 +190,8 @@ class NgramModel:
         check_range(paths["suffix"], suffix, 1, n)
         if not np.array_equal(lm.word[suffix], lm.word[V + 1 :]):
             raise damaged(paths["suffix"], "a suffix ends in another word")
-        check_range(paths["log_prob"], lm.log_prob, -FARTHEST, 0)
-        check_range(paths["backoff"], lm.backoff, -FARTHEST, FARTHEST)
+        check_range(paths["log_prob"], lm.log_prob, -MAX_VALUE, 0)
+        check_range(paths["backoff"], lm.backoff, -MAX_VALUE, MAX_VALUE)
 
 
 # --- kernels
@@ -242,14 +243,14 @@ def lm_step(lm: Lm, state: int, w: int) -> tuple[float, int]:
 
 
 @lean
-def lm_ask(lm: Lm, state: int, w: int, answers: NDArray[Any]) -> tuple[float, int]:
-    """Do ``lm_step`` with a cache: a new answer replaces an old one in its slot of ``answers``."""
-    question = np.uint64(state) << np.uint64(32) | np.uint64(w)
-    answer = answers[(question * GOLDEN) >> np.uint64(64 - LOG2_ANSWERS)]
-    if answer.question != question:
-        answer.log_p, answer.state = lm_step(lm, state, w)
-        answer.question = question
-    return answer.log_p, answer.state
+def lm_step_cached(lm: Lm, state: int, w: int, cache: NDArray[Any]) -> tuple[float, int]:
+    """Do ``lm_step`` with a cache: a new entry replaces the old one in its slot."""
+    key = np.uint64(state) << np.uint64(32) | np.uint64(w)
+    entry = cache[(key * GOLDEN) >> np.uint64(64 - LOG2_CACHE_SIZE)]
+    if entry.key != key:
+        entry.log_p, entry.state = lm_step(lm, state, w)
+        entry.key = key
+    return entry.log_p, entry.state
 
 
 @kernel

@@ -32,7 +32,7 @@ from mtkit.smt.moses.tables import (
 )
 from mtkit.smt.phrases.context import Lexicon
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.search.decoder import MOST, Limits
+from mtkit.smt.search.decoder import MAX_LIMIT, Limits
 from mtkit.smt.search.features import NAMES, OF_PHRASES, OF_REORDERING
 from mtkit.smt.system import Models, SmtSystem
 from mtkit.text.lines import read_lines
@@ -52,8 +52,8 @@ FEATURES: dict[str, tuple[Sequence[str], float]] = {
 }
 LM_READERS = ("SRILM", "IRSTLM")  # also language models that read ARPA files
 BIDIRECTIONAL = ("wbe-msd-bidirectional-fe", "wbe-msd-bidirectional-fe-allff")
-READ = {"input-factors", "mapping", "distortion-limit", "feature", "weight"}
-ALL = 1000  # translations per phrase that stand for table-limit=0 (unlimited)
+READ_SECTIONS = {"input-factors", "mapping", "distortion-limit", "feature", "weight"}
+UNLIMITED = 1000  # translations per phrase that stand for table-limit=0 (unlimited)
 MARK = "moses.ini"
 PHRASES, ORIENTATIONS = "phrase-table.gz", f"reordering-table.{BIDIRECTIONAL[0]}.gz"
 INI = f"""\
@@ -119,15 +119,15 @@ def read_moses(ini: Path, lowercase: bool = False) -> SmtSystem:
         table = assemble(lines, reordering, weights, lm.arrays, lm.encode(y.words))
     if path and (n_missing := int((table.reordering == 0).all(1).sum())):
         note(f"  phrase pairs missing in the reordering table: {n_missing:,}; scored as 0 there")
-    models = Models(x, y, table, lm, Lexicon.nothing(len(x)))
+    models = Models(x, y, table, lm, Lexicon.empty(len(x)))
     limit = _parse_int(features[TABLE].options.get("table-limit", "20"), features[TABLE].where)
     if limit < 0:
         raise InputError(f"{features[TABLE].where}: table-limit must not be below 0")
-    if max(limit, abs(distortion)) > MOST:
-        raise InputError(f"{ini}: table-limit and distortion-limit must be at most {MOST:,}")
+    if max(limit, abs(distortion)) > MAX_LIMIT:
+        raise InputError(f"{ini}: table-limit and distortion-limit must be at most {MAX_LIMIT:,}")
     if limit == 0:
-        note(f"  table-limit=0: limited to the {ALL:,} best translations per phrase")
-    limits = Limits(distortion=distortion, table=limit or ALL)
+        note(f"  table-limit=0: limited to the {UNLIMITED:,} best translations per phrase")
+    limits = Limits(distortion=distortion, table=limit or UNLIMITED)
     tokenizer = WordTokenizer("none", lowercase)
     return SmtSystem(models, tokenizer, weights, limits, verbatim=False)
 
@@ -171,7 +171,7 @@ def _sections(ini: Path) -> dict[str, list[tuple[str, str]]]:
             section.append((f"{ini}: line {number}", text))
     if "feature" not in sections:
         raise InputError(f"{ini}: no [feature]; only files of Moses 1.0 and later can be read")
-    if ignored := sorted(set(sections) - READ):
+    if ignored := sorted(set(sections) - READ_SECTIONS):
         note(f"  settings ignored: {', '.join(ignored)}")
     for where, text in sections.get("mapping", []):
         if text.split() != ["0", "T", "0"]:

@@ -58,18 +58,18 @@ def survey(into: Path, piece: Piece, bits: int) -> None:
 
     ``covered``: ids of the source words that are phrases by themselves; ``size``: int64 (2^bits,),
     consistent spans per part; ``both`` and ``c``: the distinct links and their counts, as
-    ``lexical.different`` returns them.
+    ``lexical.distinct_links`` returns them.
     """
     corpora, _ = piece.read()
     covered = np.zeros(piece.text.sizes[0], np.bool_)
     size = extract.count(corpora, covered, bits)
-    both, c = lexical.different(corpora)
+    both, c = lexical.distinct_links(corpora)
     save(into, covered=np.flatnonzero(covered), size=size, both=both, c=c)
 
 
 def _lexicon(surveys: Outputs, sizes: tuple[int, int], stages: Stages) -> Path:
     """Return the directory of the ``lexical.Weights``."""
-    cut_calls = [(surveys, sizes[0], stages.room)]
+    cut_calls = [(surveys, sizes[0], stages.task_memory)]
     [cut] = stages.run("phrases-links-cut", lexical.cut_words, cut_calls)
     link_calls = [(surveys, a, b, sizes[1]) for a, b in pairwise(load(cut / "ends.npy").tolist())]
     links = stages.run("phrases-links", lexical.add_links, link_calls)
@@ -84,7 +84,7 @@ def _pairs(pieces: Sequence[Piece], surveys: Outputs, bits: int, stages: Stages)
     calls = [(piece, surveyed, covered) for piece, surveyed in zip(pieces, surveys, strict=True)]
     occurrences = stages.run("phrases-occurrences", extract.find_occurrences, calls)
     stages.forget("phrases-words", "phrases-links")
-    [cut] = stages.run("phrases-cut", pairs.cut_parts, [(occurrences, stages.room)])
+    [cut] = stages.run("phrases-cut", pairs.cut_parts, [(occurrences, stages.task_memory)])
     count_calls = [(occurrences, a, b, bits) for a, b in pairwise(load(cut / "ends.npy").tolist())]
     counted = stages.run("phrases-pairs", pairs.count_pairs, count_calls)
     stages.forget("phrases-occurrences")

@@ -36,7 +36,7 @@ from mtkit.storage.structure import check_ids, check_offsets
 RIVALS = 40  # largest size of T(s)
 MISSING = -1.0  # ln P of a word outside T(s)
 UNIT = 16  # weights are stored as int8, in units of 1/UNIT
-LOCAL = 9  # number of features in F besides the words of the sentence
+LOCAL_FEATURES = 9  # number of features in F besides the words of the sentence
 UInt32 = NDArray[np.uint32]
 
 
@@ -49,7 +49,7 @@ class Lexicon(NamedTuple):
     weight: Int8  # in units of 1/UNIT
 
     @classmethod
-    def nothing(cls, size: int) -> Lexicon:
+    def empty(cls, size: int) -> Lexicon:
         """Return an empty lexicon for ``size`` source words; its feature is always 0."""
         empty, zero = np.empty(0, np.int32), np.zeros(1, np.int64)
         return cls(*read_only([np.zeros(size + 1, np.int64), empty, zero, empty.astype(np.int8)]))
@@ -82,10 +82,10 @@ def _hash(kind: int, a: int, b: int) -> np.uint32:
 
 
 @lean
-def look_around(words: Int32, first: int, behind: int, i: int, near: UInt32) -> None:
+def write_local_hashes(words: Int32, first: int, behind: int, i: int, near: UInt32) -> None:
     """Write the features F of word i, without the words of its sentence, to ``near``.
 
-    near: hashes, uint32 (LOCAL,). The sentence is ``words[first : behind]``.
+    near: hashes, uint32 (LOCAL_FEATURES,). The sentence is ``words[first : behind]``.
     """
     for d in range(-3, 4):
         inside = first <= i + d < behind
@@ -96,7 +96,7 @@ def look_around(words: Int32, first: int, behind: int, i: int, near: UInt32) -> 
 
 
 @lean
-def anywhere(word: int) -> np.uint32:
+def hash_in_sentence(word: int) -> np.uint32:
     """Return the hash of the feature “this word occurs in the sentence”."""
     return _hash(9, word, -1)
 
@@ -105,7 +105,8 @@ def anywhere(word: int) -> np.uint32:
 def margin(w: NDArray[Any], near: UInt32, far: UInt32) -> np.float32:
     """Return z_t, in the unit of ``w``.
 
-    near: hashes by ``look_around``; far: the hash by ``anywhere`` of each word of the sentence.
+    near: hashes by ``write_local_hashes``; far: the hash by ``hash_in_sentence`` of each word of
+    the sentence.
     """
     z, mask = np.float32(0), len(w) - 1
     for f in near:
@@ -122,14 +123,14 @@ def log_probabilities(sentence: Int32, lexicon: Lexicon) -> tuple[Int64, Float32
     begin: int64 (N + 1,), the values of word i are those from ``begin[i]`` on; ln P: float32.
     """
     N = len(sentence)
-    near, far = np.empty(LOCAL, np.uint32), np.empty(N, np.uint32)
+    near, far = np.empty(LOCAL_FEATURES, np.uint32), np.empty(N, np.uint32)
     begin = np.zeros(N + 1, np.int64)
     for i in range(N):
-        far[i] = anywhere(sentence[i])
+        far[i] = hash_in_sentence(sentence[i])
         begin[i + 1] = begin[i] + lexicon.row[sentence[i] + 1] - lexicon.row[sentence[i]]
     log_p = np.empty(begin[-1], np.float32)
     for i in range(N):
-        look_around(sentence, 0, N, i, near)
+        write_local_hashes(sentence, 0, N, i, near)
         z = log_p[begin[i] : begin[i + 1]]
         total = 0.0
         for k in range(len(z)):
@@ -143,7 +144,7 @@ def log_probabilities(sentence: Int32, lexicon: Lexicon) -> tuple[Int64, Float32
 
 
 @lean
-def fit(
+def pair_score(
     table: PhraseTable, lexicon: Lexicon, words: Int32, near: tuple[Int64, Float32], i: int, j: int,
     p: int,
 ) -> float:  # fmt: skip

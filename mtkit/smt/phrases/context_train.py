@@ -35,7 +35,15 @@ from numpy.typing import NDArray
 from mtkit.smt.alignment.symmetrize import Links
 from mtkit.smt.flat import Bool, Flat, Float32, Int32, Int64
 from mtkit.smt.kernels import kernel, lean
-from mtkit.smt.phrases.context import LOCAL, RIVALS, UNIT, UInt32, anywhere, look_around, margin
+from mtkit.smt.phrases.context import (
+    LOCAL_FEATURES,
+    RIVALS,
+    UNIT,
+    UInt32,
+    hash_in_sentence,
+    margin,
+    write_local_hashes,
+)
 from mtkit.smt.phrases.extract import Aligned
 from mtkit.storage.stages import ArrayFile, Outputs, Stages, load, save, write_array
 from mtkit.text.shards import Shards
@@ -43,11 +51,11 @@ from mtkit.text.shards import Shards
 EPOCHS = 4
 STEP = 0.1  # learning rate η of AdaGrad
 DECAY = 1e-2  # of L2 regularisation, in every step
-SURE = 0.01  # no update where |σ(z_t) − label| is at most this
-SPREAD, LARGEST = 4, 1 << 16  # weights per example of t; most weights of a t
-PARTS, SMALLEST = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
+MIN_ERROR = 0.01  # no update where |σ(z_t) − label| is at most this
+WEIGHTS_PER_EXAMPLE, MAX_WEIGHTS = 4, 1 << 16  # weights per example of t; most weights of a t
+PARTS, MIN_TASK_BYTES = 16, 1 << 24  # tasks that the t are divided into; least bytes of a task
 # Bytes of a counted (s, t), of an example, of a weight with its Σ g², of a source word.
-PAIR, EXAMPLE, WEIGHT, WORD = 80, 4 * LOCAL + 5, 8, 8
+PAIR, EXAMPLE, WEIGHT, WORD = 80, 4 * LOCAL_FEATURES + 5, 8, 8
 
 
 def build(text: Shards, links: Outputs, stages: Stages, out: Path) -> None:
@@ -58,12 +66,12 @@ def build(text: Shards, links: Outputs, stages: Stages, out: Path) -> None:
     """
     shards = range(len(text))
     counts = stages.run("context-counts", _count, [(text, k, links[k]) for k in shards])
-    [rivals] = stages.run("context-rivals", _rank, [(text, counts, stages.room // PAIR)])
+    [rivals] = stages.run("context-rivals", _rank, [(text, counts, stages.task_memory // PAIR)])
     calls = [(text, k, counts[k], rivals) for k in shards]
     choices = stages.run("context-choices", _choose, calls)
     stages.forget("context-counts")
     word_bytes = WORD * text.tokens[0]
-    room = max(stages.room - word_bytes, stages.room // 2)
+    room = max(stages.task_memory - word_bytes, stages.task_memory // 2)
     [plan] = stages.run("context-plan", _plan, [(text, choices, room)])
     sizes = load(plan / "size.npy")
     tasks = [
@@ -167,10 +175,10 @@ def _plan(into: Path, text: Shards, choices: Outputs, room: int) -> None:
     for out in choices:
         t, n_examples = load(out / "examples.npy")
         examples[t] += n_examples
-    wanted = np.minimum(examples * SPREAD, LARGEST)
+    wanted = np.minimum(examples * WEIGHTS_PER_EXAMPLE, MAX_WEIGHTS)
     width = np.where(wanted > 0, 2 ** np.ceil(np.log2(np.maximum(wanted, 1))).astype(np.int64), 0)
     size = EXAMPLE * examples + WEIGHT * width
-    end = np.array(_ends(size, min(room, max(int(size.sum()) // PARTS, SMALLEST))))
+    end = np.array(_ends(size, min(room, max(int(size.sum()) // PARTS, MIN_TASK_BYTES))))
     save(into, begin=_offsets(width), end=end, size=np.diff(_offsets(size)[end]))
 
 
@@ -181,11 +189,11 @@ class Examples(NamedTuple):
     """E examples of T words, from shards with N source words in S sentences."""
 
     first: Int64  # (T + 1,) word n has examples first[n] … first[n + 1] − 1
-    near: UInt32  # (E, LOCAL) hashes of F(x, a_t), see ``look_around``
+    near: UInt32  # (E, LOCAL_FEATURES) hashes of F(x, a_t), see ``write_local_hashes``
     sentence: Int32  # (E,)
     chosen: Bool  # (E,) whether t was chosen, not another word of T(s)
     begin: Int64  # (S + 1,) the words of a sentence are far[begin[s] : begin[s + 1]]
-    far: UInt32  # (N,) hash of each source word, see ``anywhere``
+    far: UInt32  # (N,) hash of each source word, see ``hash_in_sentence``
 
 
 def _learn(
@@ -237,7 +245,7 @@ def _examples(
     begin = load(text.directory / "source" / "begin.npy", s, s_end + 1)
     words = load(text.directory / "source" / "words.npy", int(begin[0]), int(begin[-1]))
     begin -= begin[0]
-    near = np.empty((first[-1], LOCAL), np.uint32)
+    near = np.empty((first[-1], LOCAL_FEATURES), np.uint32)
     sentence, chosen = np.empty(first[-1], np.int32), np.empty(first[-1], np.bool_)
     examples = Examples(first, near, sentence, chosen, begin, np.empty(len(words), np.uint32))
     next_row = first[:-1].copy()
@@ -307,17 +315,17 @@ def _gather(
     """
     _, near, sentence, chosen, begin, far = examples
     for i in range(begin[s_first], begin[s_end]):
-        far[i] = anywhere(words[i])
-    hashes = np.empty(LOCAL, np.uint32)
+        far[i] = hash_in_sentence(words[i])
+    hashes = np.empty(LOCAL_FEATURES, np.uint32)
     for n in range(len(choice)):
         i, s = begin[s_first] + choice[n, 0], s_first + choice[n, 2]
         first, end = row[words[i]], row[words[i] + 1]
         if first < end:
-            look_around(words, begin[s], begin[s + 1], i, hashes)
+            write_local_hashes(words, begin[s], begin[s + 1], i, hashes)
         for rival in range(first, end):
             e = next_row[word[rival]]
             next_row[word[rival]] += 1
-            for f in range(LOCAL):
+            for f in range(LOCAL_FEATURES):
                 near[e, f] = hashes[f]
             sentence[e], chosen[e] = s, word[rival] == choice[n, 1]
 
@@ -337,7 +345,7 @@ def _descend(
             for e in range(first[n], first[n + 1]):
                 far_hashes = far[s_begin[sentence[e]] : s_begin[sentence[e] + 1]]
                 error = 1 / (1 + np.exp(-margin(w_t, near[e], far_hashes))) - np.float32(chosen[e])
-                if abs(error) > SURE:
+                if abs(error) > MIN_ERROR:
                     _step(w_t, squares_t, near[e], error)
                     _step(w_t, squares_t, far_hashes, error)
 

@@ -35,7 +35,8 @@ from mtkit.storage.stages import load, save
 from mtkit.text.shards import SIDES, Shards
 
 MAX_PHRASE = 7  # words; the links of a pair then fit into one 64-bit mask, bit 8 i + j
-WORDS = 13  # 2^WORDS source words get 2 to 4 parts; about four occurrences begin at a word
+# 2^LOG2_PART_WORDS source words get 2 to 4 parts; about four occurrences begin at a word.
+LOG2_PART_WORDS = 13
 # An occurrence: hashes of both phrases; links as in ``PhraseTable``; positions of the first words
 # in the whole text; lengths in words; orientations as in ``reorder``.
 OCCURRENCE = np.dtype(
@@ -80,7 +81,7 @@ class Piece(NamedTuple):
 
 def part_bits(words: int) -> int:
     """Return the number of bits of a part's number, for a text of ``words`` source words."""
-    return 1 + (words >> WORDS).bit_length()
+    return 1 + (words >> LOG2_PART_WORDS).bit_length()
 
 
 def count(corpora: Sequence[Aligned], covered: Bool, bits: int, limit: int = MAX_PHRASE) -> Int64:

@@ -9,9 +9,9 @@ Letters: s a word of the source phrase s̄, t one of the target phrase t̄.
     lex(t̄|s̄)  = Π_{t ∈ t̄} mean of w(t|s) over the s ∈ s̄ linked to t, or w(t|NULL)
     lex(s̄|t̄)  = Π_{s ∈ s̄} mean of w(s|t) over the t ∈ t̄ linked to s, or w(s|NULL)
 
-Tasks for a corpus on disk, after ``different`` for each piece: ``cut_words`` divides the source
-words into ranges that fit the memory, ``add_links`` adds up the counts of a range, ``join_links``
-computes the weights.
+Tasks for a corpus on disk, after ``distinct_links`` for each piece: ``cut_words`` divides the
+source words into ranges that fit the memory, ``add_links`` adds up the counts of a range,
+``join_links`` computes the weights.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mtkit.storage.stages import ArrayFile, load, save
 from mtkit.text.vocabulary import PAD
 
 RARE = 1e-7  # lower bound of w(·|NULL)
-HELD = 64  # bytes per distinct link of a piece while the pieces are added up
+LINK_BYTES = 64  # bytes per distinct link of a piece while the pieces are added up
 EMPTY = PAD  # ε, an id that no word has
 
 
@@ -50,12 +50,12 @@ class Weights(NamedTuple):
         return cls(*read_only(np.load(path, mmap_mode="r") for path in paths))
 
 
-def together(s: NDArray[Any], t: NDArray[Any]) -> UInt64:
+def link_keys(s: NDArray[Any], t: NDArray[Any]) -> UInt64:
     """Return 2³² s + t."""
     return s.astype(np.uint64) << np.uint64(32) | t.astype(np.uint64)
 
 
-def different(corpora: Iterable[Aligned]) -> tuple[UInt64, Int64]:
+def distinct_links(corpora: Iterable[Aligned]) -> tuple[UInt64, Int64]:
     """Return the distinct links, 2³² s + t, ascending, and their counts c(s, t).
 
     Unlinked words count as linked to ε.
@@ -66,8 +66,8 @@ def different(corpora: Iterable[Aligned]) -> tuple[UInt64, Int64]:
         i, j = corpus.s_begin[sentence] + corpus.s, corpus.t_begin[sentence] + corpus.t
         s, t = np.delete(corpus.source, i), np.delete(corpus.target, j)
         epsilon = np.full(max(len(s), len(t)), EMPTY)
-        keys += [together(corpus.source[i], corpus.target[j])]
-        keys += [together(s, epsilon[: len(s)]), together(epsilon[: len(t)], t)]
+        keys += [link_keys(corpus.source[i], corpus.target[j])]
+        keys += [link_keys(s, epsilon[: len(s)]), link_keys(epsilon[: len(t)], t)]
     return np.unique(np.concatenate(keys), return_counts=True)
 
 
@@ -81,7 +81,7 @@ def cut_words(into: Path, links: Sequence[Path], size: int, room: int) -> None:
         s = load(directory / "both.npy") >> np.uint64(32)
         entries += np.bincount(s.astype(np.int64), minlength=size)
     total = np.cumsum(entries)
-    n_ranges = max(1, -(-HELD * int(total[-1]) // room))
+    n_ranges = max(1, -(-LINK_BYTES * int(total[-1]) // room))
     cuts = 1 + np.searchsorted(total, np.linspace(0, total[-1], n_ranges + 1)[1:-1])
     save(into, ends=np.unique(np.concatenate([[0], cuts, [size]])))
 
@@ -119,7 +119,8 @@ def join_links(into: Path, ranges: Sequence[Path]) -> None:
 
     t_count, t_null = (np.sum(load_all(f"t_{name}"), axis=0) for name in ("count", "null"))
     entries, s_null = (np.concatenate(load_all(name)) for name in ("entries", "s_null"))
-    save(into, begin=np.append(0, np.cumsum(entries)), s_null=null(s_null), t_null=null(t_null))
+    save(into, begin=np.append(0, np.cumsum(entries)))
+    save(into, s_null=null_weights(s_null), t_null=null_weights(t_null))
     with (
         ArrayFile(into / "t.npy", np.int32) as t_file,
         ArrayFile(into / "both.npy", np.float64, (2,)) as w_file,
@@ -132,7 +133,7 @@ def join_links(into: Path, ranges: Sequence[Path]) -> None:
             w_file.append(np.column_stack([c / np.repeat(s_count, entries), c / t_count[t]]))
 
 
-def null(unlinked: Int64) -> Float64:
+def null_weights(unlinked: Int64) -> Float64:
     """Return w(·|NULL) of every word of a side."""
     share: Float64 = np.maximum(unlinked / max(1, unlinked.sum()), RARE)
     return share

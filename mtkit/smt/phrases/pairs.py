@@ -33,7 +33,7 @@ from mtkit.smt.phrases.reorder import log_probabilities
 from mtkit.storage.stages import ArrayFile, load, save
 
 BUCKETS = 11  # bits of a hash; a part is divided into 2^BUCKETS buckets before it is sorted
-HELD = 80  # bytes per occurrence and its pair while a range is processed
+OCCURRENCE_BYTES = 80  # bytes per occurrence and its pair while a range is processed
 
 
 class Pairs(NamedTuple):
@@ -104,7 +104,7 @@ def cut_parts(into: Path, occurrences: Sequence[Path], room: int) -> None:
     """Save ``ends`` of ranges of parts whose occurrences fit ``room`` bytes."""
     total = np.sum([load(directory / "ends.npy") for directory in occurrences], axis=0)
     size, n_parts = int(total[-1]), len(total) - 1
-    n_ranges = max(1, -(-HELD * size // room))
+    n_ranges = max(1, -(-OCCURRENCE_BYTES * size // room))
     cuts = np.searchsorted(total, np.linspace(0, size, n_ranges + 1)[1:-1])
     save(into, ends=np.unique(np.concatenate([[0], cuts, [n_parts]])))
 

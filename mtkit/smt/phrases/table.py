@@ -17,7 +17,7 @@ from mtkit.smt.kernels import kernel
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_phrase
 from mtkit.storage.reading import damaged
 from mtkit.storage.structure import (
-    FARTHEST,
+    MAX_VALUE,
     check_ids,
     check_length,
     check_offsets,
@@ -64,7 +64,7 @@ class PhraseTable(NamedTuple):
             check_length(path[name], getattr(table, name), P)
             if getattr(table, name).shape[1] != width:
                 raise damaged(path[name], f"rows must have {width} numbers")
-            check_range(path[name], getattr(table, name), -FARTHEST, FARTHEST)
+            check_range(path[name], getattr(table, name), -MAX_VALUE, MAX_VALUE)
         check_length(path["links"], table.links, P)
         r, p = flaws(table)
         if r >= 0:

@@ -22,7 +22,7 @@ import numpy as np
 
 from mtkit.smt.flat import Float64, Int32, Int64
 from mtkit.smt.kernels import inner, kernel, lean
-from mtkit.smt.language_model.ngrams import lm_ask
+from mtkit.smt.language_model.ngrams import lm_step_cached
 from mtkit.smt.phrases.extract import MAX_PHRASE
 from mtkit.smt.search import hypothesis
 from mtkit.smt.search.features import LM
@@ -33,7 +33,7 @@ from mtkit.storage.reading import damaged
 
 GROUP = np.dtype([("first", np.int32), ("size", np.int32), ("head", np.int32)])
 CELL = np.dtype([("edge", np.int32), ("parent", np.int32), ("option", np.int32)])
-MOST = 10_000  # largest value of any limit
+MAX_LIMIT = 10_000  # largest value of any limit
 SLACK = 3.0  # nats of the language model, to be multiplied by λ_lm
 
 
@@ -50,12 +50,12 @@ class Limits(NamedTuple):
 
     stack: int = 100
     pops: int = 150  # hypotheses generated per stack
-    distortion: int = 6  # words between a span's start and the last one's end; < 0: MAX_LIMIT
+    distortion: int = 6  # words between a span's start and the last one's end; < 0: MAX_DISTORTION
     table: int = 20  # translations of one source phrase
 
     def check(self, path: Path) -> None:
         """Raise InputError, naming ``path``, if a limit is out of range."""
-        if min(self.stack, self.pops, self.table) < 1 or max(map(abs, self)) > MOST:
+        if min(self.stack, self.pops, self.table) < 1 or max(map(abs, self)) > MAX_LIMIT:
             raise damaged(path, f"search limits out of range: {self}")
 
 
@@ -140,7 +140,7 @@ def _best_cells(task: Task, edges: Records, pops: int, graph: Records, kept: Int
 @lean
 def _promise(task: Task, edge: Row, before: Row) -> float:
     """Return the estimate of a hypothesis with an edge's best option, the option in isolation."""
-    return float(before.score + edge.jump + edge.rest + task.options.estimate[edge.option])
+    return float(before.score + edge.jump + edge.future_cost + task.options.estimate[edge.option])
 
 
 @lean
@@ -156,12 +156,13 @@ def _insert_cells(
     """Insert the cells of edge ``e`` and one hypothesis into the ``n`` best; return the new n."""
     before, options, o, weight = graph[parent], task.options, edge.orientation, task.λ[LM]
     state = before.state
-    so_far = before.score + edge.jump + edge.rest + options.next[before.option, o]
+    so_far = before.score + edge.jump + edge.future_cost + options.next[before.option, o]
     for option in range(edge.option, edge.option + edge.options):
         if _is_beaten(best, n, so_far + options.estimate[option] + slack):
             break
-        log_p, _ = lm_ask(task.lm, state, options.head[option], task.answers)
-        guess = so_far + options.known[option] + options.previous[option, o] + weight * log_p
+        log_p, _ = lm_step_cached(task.lm, state, options.head[option], task.lm_cache)
+        guess = so_far + options.estimate_without_head[option]
+        guess = guess + options.previous[option, o] + weight * log_p
         if not _is_beaten(best, n, guess):
             k = n if n < len(best.queue) else best.queue[0]
             best.guess[k] = -guess
@@ -192,7 +193,7 @@ def _edges(task: Task, n: int, graph: Records, groups: Records, group_begin: Int
                     edge = edges[n_edges]
                     edge.first, edge.size = groups[g].first, groups[g].size
                     edge.option, edge.options = first, end - first
-                    hypothesis.lead(task, edge, head, start, start + length)
+                    hypothesis.fill_edge(task, edge, head, start, start + length)
                     n_edges += 1
     return edges[:n_edges]
 

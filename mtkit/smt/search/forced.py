@@ -6,11 +6,11 @@ Since y is given, so is its language model score. The search finds the phrases a
 it maximises the score of ``decoder`` without the language model over the derivations that spell y.
 Stack j holds the hypotheses that have generated y_1 … y_j. Each phrase that spells the next k words
 leads from stack j to stack j + k, if its source span fits there. Hypotheses are recombined as in
-``decoder``, but the worse of two equal ones is dropped. Stacks are not pruned, and ``EVERY``
+``decoder``, but the worse of two equal ones is dropped. Stacks are not pruned, and ``MAX_OPTIONS``
 replaces the table limit: the result is the best score of y under the model, whatever beam search
 would find. The distortion limit applies.
 
-Limits: a stack takes ``MOST`` hypotheses, which only very repetitive texts can exceed.
+Limits: a stack takes ``MAX_STACK`` hypotheses, which only very repetitive texts can exceed.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from mtkit.smt.search import hypothesis
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import LM
 from mtkit.smt.search.hypothesis import EDGE, HYPOTHESIS, Records, Task
-from mtkit.smt.search.options import Options, stands
+from mtkit.smt.search.options import Options, occurs_at
 
-EVERY = 1000  # options of a source phrase at most, among its pairs that occur in y
-MOST = 1 << 16  # hypotheses in a stack
+MAX_OPTIONS = 1000  # options of a source phrase at most, among its pairs that occur in y
+MAX_STACK = 1 << 16  # hypotheses in a stack
 
 
 class Forced(NamedTuple):
@@ -96,11 +96,11 @@ def _search(
                     continue
                 begin, end = task.options.start[o], task.options.end[o]
                 for h in range(stack[start_j], stack[start_j + 1]):
-                    if hypothesis.fits(task, graph[h], begin, end) and size - stack[j] < MOST:
+                    if hypothesis.fits(task, graph[h], begin, end) and size - stack[j] < MAX_STACK:
                         graph = _with_room(graph, size)
                         if 2 * (size - stack[j]) >= len(slots):
                             slots = _enlarged(graph, stack[j], size, slots)
-                        hypothesis.lead(task, edge[0], graph[h], begin, end)
+                        hypothesis.fill_edge(task, edge[0], graph[h], begin, end)
                         hypothesis.extend(task, edge[0], h, o, graph, size)
                         size += hypothesis.recombine(graph, size, slots)
         stack[j + 1] = size
@@ -150,7 +150,7 @@ def _usable(options: Options, y: Int32, source: Bool, target: Bool) -> tuple[Int
     for j in range(len(y)):
         for o in range(len(options.pair)):
             words = options.target[options.w_begin[o] : options.w_begin[o + 1]]
-            if stands(words, y, j):
+            if occurs_at(words, y, j):
                 if n == len(usable):
                     usable = np.concatenate((usable, np.empty(n, np.int32)))
                 usable[n] = o

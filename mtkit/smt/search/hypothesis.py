@@ -36,13 +36,13 @@ from numpy.typing import NDArray
 
 from mtkit.smt.flat import Float64, Int32
 from mtkit.smt.kernels import lean
-from mtkit.smt.language_model.ngrams import LM_EOS, Lm, lm_ask, no_answers
+from mtkit.smt.language_model.ngrams import LM_EOS, Lm, empty_cache, lm_step_cached
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.reorder import DISCONTINUOUS, MONOTONE, SWAP
 from mtkit.smt.search.features import DISTORTION, LM, PHRASES, PREVIOUS
 from mtkit.smt.search.options import WINDOW, Options, future_costs
 
-MAX_LIMIT = WINDOW - MAX_PHRASE - 1
+MAX_DISTORTION = WINDOW - MAX_PHRASE - 1
 
 HYPOTHESIS = np.dtype(
     [
@@ -71,7 +71,7 @@ EDGE = np.dtype(
         ("end", np.int32),
         ("covered", np.uint64),
         ("jump", np.float64),  # −λ_d times the distance from the group's end
-        ("rest", np.float64),  # future cost of what is not covered then, jumps included
+        ("future_cost", np.float64),  # future cost of what is not covered then, jumps included
     ]
 )
 Records = NDArray[Any]  # structured array of one of these types
@@ -85,23 +85,24 @@ class Task(NamedTuple):
     options: Options
     lm: Lm
     begin: int
-    answers: Records  # cache of the language model: see ``lm_ask``
+    lm_cache: Records  # cache of the language model: see ``lm_step_cached``
     λ: Float64  # (F,)
     reorders: bool  # whether any orientation has a weight
     limit: int  # distortion limit, words
     future: Float64  # (N + 1, WINDOW + 1)
-    rest: Float64  # (N + 1,)
+    future_to_end: Float64  # (N + 1,)
 
 
 def task_of(N: int, options: Options, lm: Lm, begin: int, λ: Float64, limit: int) -> Task:
-    """Return the task of a search with distortion ``limit``, at most MAX_LIMIT words.
+    """Return the task of a search with distortion ``limit``, at most MAX_DISTORTION words.
 
-    A negative limit stands for MAX_LIMIT. begin: the language model's state before the first word.
+    A negative limit stands for MAX_DISTORTION. begin: the language model's state before the first
+    word.
     """
-    limit = min(limit, MAX_LIMIT) if limit >= 0 else MAX_LIMIT
+    limit = min(limit, MAX_DISTORTION) if limit >= 0 else MAX_DISTORTION
     costs = future_costs(options.begin, options.estimate, N)
     reorders = bool(λ[PREVIOUS:PHRASES].any())
-    return Task(N, options, lm, begin, no_answers(), λ, reorders, limit, *costs)
+    return Task(N, options, lm, begin, empty_cache(), λ, reorders, limit, *costs)
 
 
 # --- kernels
@@ -141,7 +142,7 @@ def _span_mask(start: int, end: int, gap: int) -> np.uint64:
 
 
 @lean
-def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
+def fill_edge(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
     """Fill in ``edge``: the extension of ``head`` by a span that ``fits``."""
     edge.orientation = orientation(start, end, head.start, head.end)
     edge.jump = -task.λ[DISTORTION] * abs(start - head.end)
@@ -150,7 +151,7 @@ def lead(task: Task, edge: Row, head: Row, start: int, end: int) -> None:
         covered >>= np.uint64(1)
         gap += 1
     edge.gap, edge.covered = gap, covered
-    edge.rest = _future_cost(task, gap, end, covered)
+    edge.future_cost = _future_cost(task, gap, end, covered)
     # Keep only as much of the span's start and end as future scores depend on.
     edge.start, edge.end = -1, end
     swap_bit = start - 1 - gap  # bit of the word that a swap would end with
@@ -176,7 +177,7 @@ def _future_cost(task: Task, gap: int, end: int, covered: np.uint64) -> float:
             i += 1
         if i < task.N:
             jumps += i - block
-    return float(total + task.rest[i] - task.λ[DISTORTION] * jumps)
+    return float(total + task.future_to_end[i] - task.λ[DISTORTION] * jumps)
 
 
 @lean
@@ -188,16 +189,17 @@ def extend(task: Task, edge: Row, parent: int, option: int, graph: Records, at: 
     state = before.state
     if task.λ[LM] != 0:
         for w in range(options.w_begin[option], options.w_begin[option + 1]):
-            log_p, state = lm_ask(task.lm, state, options.words[w], task.answers)
+            log_p, state = lm_step_cached(task.lm, state, options.words[w], task.lm_cache)
             score += task.λ[LM] * log_p
             if state == options.state[w]:  # the rest scores as in isolation
-                score += options.behind[w]
+                score += options.score_after[w]
                 state = options.state[options.w_begin[option + 1] - 1]
                 break
         if edge.gap == task.N:
-            log_p, state = lm_ask(task.lm, state, LM_EOS, task.answers)
+            log_p, state = lm_step_cached(task.lm, state, LM_EOS, task.lm_cache)
             score += task.λ[LM] * log_p
-    new.score, new.estimate, new.parent, new.option = score, score + edge.rest, parent, option
+    new.score, new.estimate = score, score + edge.future_cost
+    new.parent, new.option = parent, option
     new.gap, new.start, new.end, new.covered = edge.gap, edge.start, edge.end, edge.covered
     new.state, new.kind, new.next = state, options.kind[option], -1
     if edge.gap == task.N:

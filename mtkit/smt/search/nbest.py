@@ -25,7 +25,7 @@ from mtkit.smt.search.heap import pop, push
 from mtkit.smt.search.hypothesis import Records, orientation
 from mtkit.smt.search.options import COPIED, Model, Options
 
-REPEATS, LEAST = 20, 5000  # derivations tried for k distinct texts: max(REPEATS · k, LEAST)
+REPEATS, MIN_TRIES = 20, 5000  # derivations tried for k distinct texts: max(REPEATS · k, MIN_TRIES)
 F = len(feature.NAMES)
 
 
@@ -71,7 +71,7 @@ def by_phrase(chosen: Int32, options: Options, model: Model, log_p: Float64) -> 
 
 def n_best(graph: Records, options: Options, model: Model, k: int, distinct: bool) -> NBest:
     """Return the k best derivations, or fewer; if ``distinct``, all with different words."""
-    tries = max(k * REPEATS, LEAST) if distinct and k > 1 else k
+    tries = max(k * REPEATS, MIN_TRIES) if distinct and k > 1 else k
     order = np.argsort(graph["score"], kind="stable") if tries > 1 else np.empty(0, np.int64)
     return NBest(*_n_best(graph, order, options, model, k, tries, distinct))
 

@@ -24,7 +24,7 @@ import numpy as np
 from mtkit.smt.flat import Bool, Float32, Float64, Int32, Int64, UInt64
 from mtkit.smt.kernels import inner, kernel, lean
 from mtkit.smt.language_model.ngrams import ROOT, Lm, lm_step
-from mtkit.smt.phrases.context import Lexicon, fit, log_probabilities
+from mtkit.smt.phrases.context import Lexicon, log_probabilities, pair_score
 from mtkit.smt.phrases.extract import MAX_PHRASE, hash_word
 from mtkit.smt.phrases.table import PhraseTable
 from mtkit.smt.search.features import CONTEXT, LM, NEXT, PHRASES, PREVIOUS, UNKNOWN, WORDS
@@ -57,7 +57,7 @@ class Sentence(NamedTuple):
     row: Int64  # match m has the translations row[m] : row[m + 1]
     target: Int32  # target ids; translation t is target[t_begin[t] : t_begin[t + 1]]
     t_begin: Int64
-    given: Int32  # target ids of the given translations, −1 after each; empty if none are given
+    forced_targets: Int32  # ids of the given translations, −1 after each; empty if none are given
 
 
 class Options(NamedTuple):
@@ -80,9 +80,9 @@ class Options(NamedTuple):
     next: Float64  # (M + 1, 3) towards the phrase after it
     kind: UInt64  # (M,) hash of the option's row of ``next``
     state: Int32  # (W,) language model state after each word, the phrase in isolation
-    behind: Float64  # (W,) λ_lm ln P of the words after it in the phrase, in isolation
+    score_after: Float64  # (W,) λ_lm ln P of the words after it in the phrase, in isolation
     head: Int32  # (M,) the language model's id of the first word
-    known: Float64  # (M,) the estimate without λ_lm ln P of that word
+    estimate_without_head: Float64  # (M,) the estimate without λ_lm ln P of that word
 
 
 class Ranked(NamedTuple):
@@ -105,7 +105,7 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
     ranked = Ranked(np.empty(size, np.int32), np.empty(size), np.empty(size), np.empty(size))
     start, end = np.empty(size, np.int32), np.empty(size, np.int32)
     begin = np.zeros(N * MAX_PHRASE + 1, np.int64)
-    in_given = _given_words(sentence.given, len(model.lm_id))
+    in_forced = _forced_words(sentence.forced_targets, len(model.lm_id))
     near = log_probabilities(sentence.words, model.lexicon)
     n = 0
     for i in range(N):
@@ -120,7 +120,7 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
                 elif match == FREE:
                     row = _find_row(model.table, key, sentence.words, i, k + 1)
                     is_known, n = _best_pairs(
-                        sentence, in_given, i, i + k, model, near, λ, row, limit, ranked, n
+                        sentence, in_forced, i, i + k, model, near, λ, row, limit, ranked, n
                     )
                     if k == 0 and not is_known:
                         score = λ[PHRASES] + λ[WORDS] + λ[UNKNOWN]
@@ -130,22 +130,24 @@ def collect(sentence: Sentence, model: Model, λ: Float64, limit: int) -> Option
                 start[o], end[o] = i, i + k + 1
             begin[i * MAX_PHRASE + k + 1] = n
     words, target, w_begin = _spell(start[:n], ranked.pair, sentence, model)
-    state, behind, head, known = _in_isolation(words, w_begin, ranked.score, model.lm, λ)
+    state, score_after, head, estimate_without_head = _in_isolation(
+        words, w_begin, ranked.score, model.lm, λ
+    )
     return Options(
         begin, start[:n], end[:n], ranked.pair[:n], ranked.score[:n], ranked.estimate[:n],
         ranked.context[:n], words, target, w_begin, *_reordering(ranked.pair[:n], model.table, λ),
-        state, behind, head, known,
+        state, score_after, head, estimate_without_head,
     )  # fmt: skip
 
 
 @inner
-def _given_words(given: Int32, V: int) -> Bool:
+def _forced_words(targets: Int32, V: int) -> Bool:
     """Return which target ids occur in the given translations, (V,); (0,) if none are given."""
-    in_given = np.zeros(V if len(given) > 0 else 0, np.bool_)
-    for w in given:
+    in_forced = np.zeros(V if len(targets) > 0 else 0, np.bool_)
+    for w in targets:
         if 0 <= w < V:
-            in_given[w] = True
-    return in_given
+            in_forced[w] = True
+    return in_forced
 
 
 @lean
@@ -206,13 +208,13 @@ def _find_row(table: PhraseTable, key: np.uint64, sentence: Int32, i: int, lengt
 
 @lean
 def _best_pairs(
-    sentence: Sentence, in_given: Bool, i: int, j: int, model: Model, near: tuple[Int64, Float32],
+    sentence: Sentence, in_forced: Bool, i: int, j: int, model: Model, near: tuple[Int64, Float32],
     λ: Float64, row: int, limit: int, ranked: Ranked, n: int,
 ) -> tuple[bool, int]:  # fmt: skip
     """Insert the best pairs of table row ``row`` for words i … j from index ``n`` on.
 
     Return (whether the row has a pair that keeps the verbatim words, the new ``n``). row: −1 = no
-    such phrase; in_given: see ``_given_words``; near: see ``fit``.
+    such phrase; in_forced: see ``_forced_words``; near: see ``pair_score``.
     """
     table, first, is_known = model.table, n, False
     if row < 0:
@@ -223,12 +225,14 @@ def _best_pairs(
         if not _keeps_verbatim(sentence, i, j, target, model.code):
             continue
         is_known = True
-        if len(in_given) > 0 and not (in_given[target[0]] and _occurs(target, sentence.given)):
+        if len(in_forced) > 0 and not (
+            in_forced[target[0]] and _occurs(target, sentence.forced_targets)
+        ):
             continue
         score = λ[PHRASES] + λ[WORDS] * len(target)
         for f in range(PREVIOUS):
             score += λ[f] * table.features[p, f]
-        context = fit(table, model.lexicon, sentence.words, near, i, j, p)
+        context = pair_score(table, model.lexicon, sentence.words, near, i, j, p)
         score += λ[CONTEXT] * context
         full = n - first == limit
         guess, state = score, ROOT
@@ -271,13 +275,13 @@ def _count(word: int, words: Int32) -> int:
 def _occurs(part: Int32, whole: Int32) -> bool:
     """Return whether the words ``part`` occur contiguously in ``whole``."""
     for i in range(len(whole)):
-        if stands(part, whole, i):
+        if occurs_at(part, whole, i):
             return True
     return False
 
 
 @lean
-def stands(part: Int32, whole: Int32, at: int) -> bool:
+def occurs_at(part: Int32, whole: Int32, at: int) -> bool:
     """Return whether the words of ``whole`` from ``at`` on begin with ``part``."""
     if at + len(part) > len(whole):
         return False
@@ -337,26 +341,26 @@ def _reordering(pair: Int32, table: PhraseTable, λ: Float64) -> tuple[Float64, 
 def _in_isolation(
     words: Int32, w_begin: Int64, score: Float64, lm: Lm, λ: Float64
 ) -> tuple[Int32, Float64, Int32, Float64]:
-    """Return ``state``, ``behind``, ``head`` and ``known`` of the options."""
+    """Return ``state``, ``score_after``, ``head`` and ``estimate_without_head`` of the options."""
     state, log_p = np.empty(len(words), np.int32), np.empty(len(words))
-    behind = np.zeros(len(words))
-    head, known = np.empty(len(w_begin) - 1, np.int32), np.empty(len(w_begin) - 1)
+    score_after = np.zeros(len(words))
+    head, estimate_without_head = np.empty(len(w_begin) - 1, np.int32), np.empty(len(w_begin) - 1)
     for o in range(len(head)):
         lm_state = ROOT
         for w in range(w_begin[o], w_begin[o + 1]):
             log_p[w], lm_state = lm_step(lm, lm_state, words[w])
             state[w] = lm_state
         for w in range(w_begin[o + 1] - 1, w_begin[o], -1):
-            behind[w - 1] = behind[w] + λ[LM] * log_p[w]
-        head[o], known[o] = words[w_begin[o]], score[o] + behind[w_begin[o]]
-    return state, behind, head, known
+            score_after[w - 1] = score_after[w] + λ[LM] * log_p[w]
+        head[o], estimate_without_head[o] = words[w_begin[o]], score[o] + score_after[w_begin[o]]
+    return state, score_after, head, estimate_without_head
 
 
 @kernel
 def future_costs(begin: Int64, estimate: Float64, N: int) -> tuple[Float64, Float64]:
-    """Return (future, rest), the best estimates of covering words; −inf if it is impossible.
+    """Return (future, to_end), the best estimates of covering words; −inf if it is impossible.
 
-    ``future[i, k]``, (N + 1, WINDOW + 1): k words from i, k ≤ WINDOW; ``rest[i]``, (N + 1,): all
+    ``future[i, k]``, (N + 1, WINDOW + 1): k words from i, k ≤ WINDOW; ``to_end[i]``, (N + 1,): all
     words from i on.
     """
     best = np.empty((N, MAX_PHRASE + 1))
@@ -373,9 +377,9 @@ def future_costs(begin: Int64, estimate: Float64, N: int) -> tuple[Float64, Floa
             for n_last in range(1, min(k, MAX_PHRASE) + 1 if i + k <= N else 1):
                 value = future[i, k - n_last] + best[i + k - n_last, n_last]
                 future[i, k] = max(future[i, k], value)
-    rest = np.zeros(N + 1)
+    to_end = np.zeros(N + 1)
     for i in range(N - 1, -1, -1):
-        rest[i] = -np.inf
+        to_end[i] = -np.inf
         for n_first in range(1, min(N - i, MAX_PHRASE) + 1):
-            rest[i] = max(rest[i], best[i, n_first] + rest[i + n_first])
-    return future, rest
+            to_end[i] = max(to_end[i], best[i, n_first] + to_end[i + n_first])
+    return future, to_end

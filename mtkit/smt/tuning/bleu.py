@@ -34,7 +34,7 @@ from mtkit.smt.kernels import inner, kernel
 
 ORDER = 4
 COLUMNS = 2 * ORDER + 2
-SHARE = 0.1  # w
+WER_WEIGHT = 0.1  # w
 
 
 def statistics(hypotheses: Flat, references: Flat, begin: Int64) -> Int32:
@@ -79,7 +79,7 @@ def wer(total: NDArray[Any]) -> float:
 @kernel
 def merit(total: NDArray[Any]) -> float:
     """Return merit, at most 100 (1 − w), of a sum (COLUMNS,) of statistics."""
-    return float((1 - SHARE) * bleu(total) - SHARE * wer(total))
+    return float((1 - WER_WEIGHT) * bleu(total) - WER_WEIGHT * wer(total))
 
 
 @kernel

@@ -16,7 +16,7 @@ from mtkit.smt.flat import Bool, Float32, Float64, Int32, Int64
 from mtkit.smt.kernels import kernel
 from mtkit.smt.tuning.bleu import merit
 
-ALL: Bool = np.ones(1, np.bool_)  # tuning may change all weights (broadcast)
+ALL_WEIGHTS: Bool = np.ones(1, np.bool_)  # tuning may change all weights (broadcast)
 
 
 class Lists(NamedTuple):

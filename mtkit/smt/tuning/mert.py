@@ -22,13 +22,13 @@ from mtkit.smt.flat import Bool, Float32, Float64
 from mtkit.smt.kernels import kernel
 from mtkit.smt.tuning.bleu import merit
 from mtkit.smt.tuning.envelope import search_line
-from mtkit.smt.tuning.lists import ALL, Lists, best_total, corpus_merit, scores
+from mtkit.smt.tuning.lists import ALL_WEIGHTS, Lists, best_total, corpus_merit, scores
 
 GAIN = 0.01  # of merit
 
 
 def mert(
-    nbest: Lists, weights: Float64, free: Bool = ALL, restarts: int = 10, seed: int = 1,
+    nbest: Lists, weights: Float64, free: Bool = ALL_WEIGHTS, restarts: int = 10, seed: int = 1,
     threads: int = 1,
 ) -> tuple[Float64, float]:  # fmt: skip
     """Return the best weights (F,) and their merit on these lists, at least that of ``weights``.

@@ -23,14 +23,14 @@ import numpy as np
 
 from mtkit.smt.flat import Bool, Float64, Int64
 from mtkit.smt.kernels import inner, kernel
-from mtkit.smt.tuning.bleu import COLUMNS, ORDER, SHARE, bleu
-from mtkit.smt.tuning.lists import ALL, Lists, corpus_merit
+from mtkit.smt.tuning.bleu import COLUMNS, ORDER, WER_WEIGHT, bleu
+from mtkit.smt.tuning.lists import ALL_WEIGHTS, Lists, corpus_merit
 
 PERFECT = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4, 0], float)
 
 
 def mira(
-    nbest: Lists, weights: Float64, free: Bool = ALL, epochs: int = 60, C: float = 3e-4,
+    nbest: Lists, weights: Float64, free: Bool = ALL_WEIGHTS, epochs: int = 60, C: float = 3e-4,
     decay: float = 0.999, seed: int = 1,
 ) -> tuple[Float64, float]:  # fmt: skip
     """Return the best weights (F,) and their merit on these lists, at least that of ``weights``.
@@ -89,8 +89,8 @@ def _hope_and_fear(
             score += weights[k] * nbest.features[h, k]
         for k in range(COLUMNS):
             pooled[k] = background[k] + nbest.statistics[h, k]
-        B = (1 - SHARE) * bleu(pooled) / 100 * pooled[2 * ORDER]
-        B -= SHARE * nbest.statistics[h, 2 * ORDER + 1]
+        B = (1 - WER_WEIGHT) * bleu(pooled) / 100 * pooled[2 * ORDER]
+        B -= WER_WEIGHT * nbest.statistics[h, 2 * ORDER + 1]
         if score + B > best_hope:
             hope, best_hope, hope_merit = h, score + B, B
         if score - B > best_fear:

@@ -34,7 +34,7 @@ from mtkit.smt.tuning.mira import mira
 from mtkit.smt.tuning.region import reach, step
 
 TUNERS = {"mira": {"mira"}, "mert": {"mert", "envelope"}}  # and the modules with their kernels
-SIZE = 100  # k, hypotheses per sentence and round
+N_BEST = 100  # k, hypotheses per sentence and round
 ROUNDS = 15
 CONVERGED = 0.03  # share of hypotheses; see above
 PATIENCE = 4  # rounds in a row that are not the best so far
@@ -108,7 +108,7 @@ def optimise(tuner: str, lists: Lists, weights: Float64, free: Bool, threads: in
 def dev_lists(part: Part, weights: dict[str, float]) -> Lists:
     """Return the n-best lists of a part of the dev set, best hypothesis of each sentence first."""
     system = part.system.with_weights(weights)
-    lists = system.n_best(part.source, SIZE)
+    lists = system.n_best(part.source, N_BEST)
     id_of = {word: i for i, word in enumerate(system.models.target.words)}
 
     def encode(words: Sequence[str]) -> list[int]:

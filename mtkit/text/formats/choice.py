@@ -17,7 +17,7 @@ from mtkit.text.formats.codes import ROLES, distance
 Unit = dict[str, str]  # language, or one of ROLES → text
 Numbered = tuple[int, Unit]  # line of the file where the unit begins, and the unit
 Pair = tuple[str, str]
-FIRST = 4  # lines of incomplete units that a message lists
+LINES_SHOWN = 4  # lines of incomplete units that a message lists
 _BREAKS = re.compile(r"\s*[\r\n]\s*")
 
 
@@ -34,7 +34,7 @@ class Choice:
         self.chosen = Counter[Pair]()  # units per pair of keys that were taken
         self.units = self.broken = 0
         self.lines = array("q")  # line where the unit of each pair begins
-        self.lacking = list[int]()  # lines of the first ``FIRST`` incomplete units
+        self.lacking = list[int]()  # lines of the first ``LINES_SHOWN`` incomplete units
         self._keys: dict[tuple[str, ...], Pair | None] = {}  # keys of a unit → keys to take
 
     @property
@@ -60,7 +60,7 @@ class Choice:
             self.seen.update(unit.keys())
             keys = self._of(unit)
             if keys is None or not all(unit[key].strip() for key in keys):
-                self.lacking += [line] * (len(self.lacking) < FIRST)
+                self.lacking += [line] * (len(self.lacking) < LINES_SHOWN)
                 continue
             source, target = unit[keys[0]], unit[keys[1]]
             pair = one_line(source), one_line(target)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from mtkit.errors import InputError
 from mtkit.storage.reading import LONGEST_LINE, blocks
 
-DEEPEST = 100  # levels of nested elements
+MAX_DEPTH = 100  # levels of nested elements
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 POINTS = {"ph", "ut", "x"}  # inline codes of TMX and XLIFF without a closing code
 _POINT = "\0"  # stands for such a code; no XML text can contain it
@@ -91,8 +91,8 @@ class _Target:
             raise self.refusal(
                 f"expected {self.shape.name}, found <{name[:40]}>; {self.shape.otherwise}"
             )
-        if len(open_) >= DEEPEST:
-            raise self.refusal(f"elements nested more than {DEEPEST} levels deep; {REPAIR}")
+        if len(open_) >= MAX_DEPTH:
+            raise self.refusal(f"elements nested more than {MAX_DEPTH} levels deep; {REPAIR}")
         if self.text is not None:
             if not self.code and name in POINTS:
                 self.text.append(_POINT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mtkit.text.languages import unpacked
+from mtkit.text.languages import without_packed_suffix
 
 SUFFIXES = {
     ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".tmx": "tmx",
@@ -15,4 +15,4 @@ SUFFIXES = {
 
 def format_of(path: Path) -> str:
     """Return the format of a file by its name, packed or not; "" if the suffix is unknown."""
-    return SUFFIXES.get(Path(unpacked(path)).suffix.lower(), "")
+    return SUFFIXES.get(Path(without_packed_suffix(path)).suffix.lower(), "")

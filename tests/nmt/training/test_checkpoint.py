@@ -28,10 +28,10 @@ from mtkit.nmt.recipe import TrainConfig, learning_rate, preset
 from mtkit.nmt.training import build
 from mtkit.nmt.training import update as running
 from mtkit.nmt.training.build import CHECKPOINT
-from mtkit.nmt.training.train import HALVINGS, ROW, greedy, train
+from mtkit.nmt.training.train import MAX_HALVINGS, MAX_SKIPPED, greedy, train
 from mtkit.nmt.training.update import Run
 from mtkit.storage import writing
-from mtkit.storage.stages import place_of
+from mtkit.storage.stages import stages_directory
 from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 from tests.support.command import WATCHDOG, mtkit
@@ -165,7 +165,7 @@ def test_some_in_a_row_send_the_run_back_at_half_the_rate(
             lose(patch, list(range(14, 20)))
             train(run, said.append)
         [line] = [line for line in said if "half the learning rate" in line]
-        assert line.startswith(f"{ROW} non-finite gradients in a row")
+        assert line.startswith(f"{MAX_SKIPPED} non-finite gradients in a row")
         assert "returning from update 20 to 10" in line
         assert (run.halvings, run.update) == (1, 30)
         rate = learning_rate(29, 30, CONFIG)
@@ -177,7 +177,7 @@ def test_a_run_that_cannot_be_saved_ends(monkeypatch: pytest.MonkeyPatch) -> Non
     run = run_of(CONFIG)
     with pytest.raises(WorkError, match="no gradient is finite"):
         train(run, silent)
-    assert run.halvings == HALVINGS + 1
+    assert run.halvings == MAX_HALVINGS + 1
 
 
 def lose_validations(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
@@ -266,7 +266,8 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     command = [sys.executable, "-m", "tests.support.tiny", *call, "--out", "killed"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    late, unfinished = time.monotonic() + WATCHDOG, place_of(tmp_path / "killed") / CHECKPOINT
+    late = time.monotonic() + WATCHDOG
+    unfinished = stages_directory(tmp_path / "killed") / CHECKPOINT
     states: set[int] = set()
     while len(states) < 2:  # that of the start, and that of the middle
         assert process.poll() is None, "it ended before it could be killed"

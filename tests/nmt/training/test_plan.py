@@ -11,7 +11,7 @@ import torch
 
 from mtkit.nmt.recipe import TrainConfig
 from mtkit.nmt.training import plan as planning
-from mtkit.nmt.training.plan import Pace, in_words, plan, updates_of
+from mtkit.nmt.training.plan import Pace, plan, plan_lines, updates_of
 from mtkit.nmt.training.train import train
 from mtkit.nmt.training.update import Run
 from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
@@ -36,13 +36,13 @@ def test_the_smaller_of_passes_and_minutes_decides_unless_updates_are_fixed() ->
 def test_the_plan_is_said_in_words() -> None:
     pace = Pace(update=0.29, overhead=5.0)
     enough = replace(TrainConfig(), updates=16_500)
-    assert in_words(enough, 550, 29_000, None) == [
+    assert plan_lines(enough, 550, 29_000, None) == [
         "plan: 30 epochs of 29,000 pairs = 16,500 updates"
     ]
-    assert in_words(replace(enough, updates=8_250), 550, 29_000, pace) == [
+    assert plan_lines(replace(enough, updates=8_250), 550, 29_000, pace) == [
         "plan: 15 epochs of 29,000 pairs = 8,250 updates in 41 minutes"
     ]
-    assert in_words(replace(enough, updates=16), 16, 1, None)[0].startswith("plan: 1 epoch of 1 ")
+    assert plan_lines(replace(enough, updates=16), 16, 1, None)[0].startswith("plan: 1 epoch of 1 ")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_short_budget_is_said_with_what_would_do(
     updates: int, epochs: int, preset: str, remedy: str
 ) -> None:
     config = replace(TrainConfig(), updates=updates, epochs=epochs, preset=preset)
-    _, warning = in_words(config, 771, 37_000, Pace(0.28, 12.0))
+    _, warning = plan_lines(config, 771, 37_000, Pace(0.28, 12.0))
     assert warning == f"warning: only 7 epochs; {remedy}"
     if "--minutes" in remedy:
         passes = Pace(0.28, 12.0).updates_in(float(remedy.split()[-1])) / 771

@@ -10,8 +10,8 @@ import pytest
 from mtkit.smt.alignment import diagonal, hmm, ibm1
 from mtkit.smt.alignment import places as meeting
 from mtkit.smt.alignment.align import ALIGNERS, aer, stem, stem_ids
-from mtkit.smt.alignment.places import NOTHING, Places, best_links, link_counts, maximise
-from mtkit.smt.alignment.symmetrize import Links, rated
+from mtkit.smt.alignment.places import NO_POSTERIOR, Places, best_links, link_counts, maximise
+from mtkit.smt.alignment.symmetrize import Links, with_probabilities
 from mtkit.smt.alignment.word_model import FLOOR, WordModels
 from mtkit.smt.flat import Flat
 from mtkit.text.vocabulary import SPECIALS, Vocabulary
@@ -138,7 +138,7 @@ def test_the_tension_learnt_is_the_one_that_fits_best() -> None:
 
     last, prior, _ = em(places, diagonal.MODEL, 5)
     before = posterior(places, diagonal.MODEL, last, prior).astype(float)
-    assert diagonal.LOWEST < tension < diagonal.HIGHEST
+    assert diagonal.MIN_TENSION < tension < diagonal.MAX_TENSION
     assert expected(tension) >= max(expected(tension * k) for k in (0.98, 0.995, 1.005, 1.02))
 
 
@@ -169,10 +169,10 @@ def test_the_variational_bound_of_ibm1_never_falls() -> None:
     places, alpha = random_corpus(1)[2], 0.01
     t, bounds = places.uniform(), []
     for _ in range(10):
-        counts, _ = ibm1.expect(places, t, None, NOTHING)
+        counts, _ = ibm1.expect(places, t, None, NO_POSTERIOR)
         t = counts.copy()
         maximise(t, places.row, alpha)
-        bound = float(ibm1.expect(places, t, None, NOTHING)[1][-1])
+        bound = float(ibm1.expect(places, t, None, NO_POSTERIOR)[1][-1])
         for lo, hi in pairwise(places.row.tolist()):
             bound -= dirichlet_divergence(counts[lo:hi] + alpha, alpha)
         bounds.append(bound)
@@ -205,9 +205,9 @@ def test_a_link_is_as_likely_as_both_directions_say_on_average() -> None:
     forward = np.array([0.9, 0.1, 0.8, 0.2, 1.0, 0.3, 0.4, 0.3], np.float32)
     backward = np.array([0.7, 0.1, 0.2, 0.5, 0.5, 0.1, 0.9], np.float32)
     links = Links(np.array([0, 0, 0, 1]), np.array([0, 1, 0, 0]), np.array([0, 2, 2, 4]))
-    both = rated(links, forward, backward, x, y).probability
+    both = with_probabilities(links, forward, backward, x, y).probability
     np.testing.assert_allclose(both, [0.1, 0.2, 0.45, 0.6], rtol=1e-6)
-    assert rated(links, forward, backward, x, y).pharaoh(True) == [
+    assert with_probabilities(links, forward, backward, x, y).pharaoh(True) == [
         "0-0:0.10 0-1:0.20",
         "",
         "0-0:0.45 1-0:0.60",

@@ -81,7 +81,7 @@ def joined_posteriors(outputs: Outputs) -> np.ndarray:
 def test_workers_and_memory_change_no_byte(
     aligner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "LARGEST", 200)
+    monkeypatch.setattr(shards, "SHARD_WORDS", 200)
     made = []
     for name, workers, memory in (("a", 1, 1 << 30), ("b", 3, TINY)):
         alignment = aligned(
@@ -98,7 +98,7 @@ def test_workers_and_memory_change_no_byte(
 def test_an_alignment_goes_on_wherever_it_was_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "LARGEST", 600)
+    monkeypatch.setattr(shards, "SHARD_WORDS", 600)
     text = shards.write(tmp_path / "text", zip(*map(tokens, random_text(3)), strict=True))
 
     def finish(name: str, at: int) -> dict[str, bytes]:

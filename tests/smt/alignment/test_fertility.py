@@ -53,7 +53,7 @@ class Twin:
         return {d: n / sum(counts.values()) for d, n in counts.items()}
 
     def fertilities(self) -> dict[int, list[float]]:
-        F_e = {e: [fe.FERTILITY_PRIOR] * (fe.HIGHEST + 1) for e in range(SIZE)}
+        F_e = {e: [fe.FERTILITY_PRIOR] * (fe.MAX_FERTILITY + 1) for e in range(SIZE)}
         for e, links in zip(E, self.a, strict=True):
             for i, word in enumerate(e, 1):
                 F_e[word][links.count(i)] += 1
@@ -132,8 +132,8 @@ def test_the_posterior_is_a_distribution_over_every_word(cut: int, tmp_path: Pat
         rows = posterior[begin[s] : begin[s + 1]].reshape(len(fs), len(es) + 1)
         np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-5)
     words = sum(map(len, F)) + len(F)
-    counted = jumps.sum() - fe.JUMP_PRIOR * len(jumps) * fe.SAMPLERS * fe.KEPT
-    assert 0 < counted <= words * fe.SAMPLERS * fe.KEPT
+    counted = jumps.sum() - fe.JUMP_PRIOR * len(jumps) * fe.SAMPLERS * fe.KEPT_SWEEPS
+    assert 0 < counted <= words * fe.SAMPLERS * fe.KEPT_SWEEPS
 
 
 def test_draws_follow_their_weights() -> None:

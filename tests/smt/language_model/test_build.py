@@ -37,7 +37,9 @@ def written(directory: Path, sentences: Sentences) -> Shards:
 
 def memory_for(text: Shards, parts: int, workers: int = 1) -> int:
     """Bytes of which at least so many parts are made."""
-    return int(build.BYTES * (text.tokens[1] + 2 * text.pairs) * workers / 0.4 / (parts - 0.5))
+    return int(
+        build.BYTES_PER_START * (text.tokens[1] + 2 * text.pairs) * workers / 0.4 / (parts - 0.5)
+    )
 
 
 def parts_of(directory: Path) -> int:
@@ -61,7 +63,7 @@ def test_the_model_is_that_of_memory_however_it_is_cut(
     order: int, prune: list[int], parts: int, workers: int, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(shards, "LARGEST", 50)  # several shards
+    monkeypatch.setattr(shards, "SHARD_WORDS", 50)  # several shards
     sentences = corpus(order)
     text = written(tmp_path / "text", sentences)
     assert len(text) > 5
@@ -211,6 +213,6 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     for some, order, prune, message in refused:
         with pytest.raises(ValueError, match=message):
             build.build(some, Stages(tmp_path / "work"), tmp_path / "lm", order, prune)
-    monkeypatch.setattr(build, "MOST", 100)
+    monkeypatch.setattr(build, "MAX_NODES", 100)
     with pytest.raises(InputError, match=r"n-grams exceed the limit of 99"):
         build.build(text, Stages(tmp_path / "work"), tmp_path / "lm", 3)

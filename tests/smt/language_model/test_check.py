@@ -12,10 +12,10 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.smt.language_model import arpa, estimate, ngrams
-from mtkit.smt.language_model.ngrams import HIGHEST, LM_BOS, LM_EOS, LM_UNK, LOG2_ANSWERS
-from mtkit.storage.structure import FARTHEST
+from mtkit.smt.language_model.ngrams import LM_BOS, LM_EOS, LM_UNK, LOG2_CACHE_SIZE, MAX_ORDER
+from mtkit.storage.structure import MAX_VALUE
 from tests.support.changes import Change, put
-from tests.support.kernels import lm_ask, lm_step
+from tests.support.kernels import lm_step, lm_step_cached
 
 SENTENCES = ["a b a c", "b a c b", "a b a b c", "c c a b", "a c"]
 V = 6  # the three specials, a, b, c
@@ -54,10 +54,10 @@ REFUSED: list[tuple[str, Change, str]] = [
     ("suffix", put(-1, 1 + LM_BOS), "another word"),
     ("suffix", put(V + 1, 1 + LM_BOS), "another word"),
     ("log_prob", put(2, 0.001), "outside"),
-    ("log_prob", put(-1, -1.01 * FARTHEST), "outside"),
+    ("log_prob", put(-1, -1.01 * MAX_VALUE), "outside"),
     ("log_prob", put(-1, np.nan), "outside"),
-    ("backoff", put(-1, 1.01 * FARTHEST), "outside"),
-    ("backoff", put(1, -1.01 * FARTHEST), "outside"),
+    ("backoff", put(-1, 1.01 * MAX_VALUE), "outside"),
+    ("backoff", put(1, -1.01 * MAX_VALUE), "outside"),
 ]
 
 
@@ -71,8 +71,8 @@ def test_changed_arrays_are_refused(name: str, change: Change, message: str, whe
 
 @pytest.mark.parametrize(
     ("name", "at", "value"),
-    [("log_prob", 2, 0), ("log_prob", 2, -FARTHEST)]
-    + [("backoff", 3, sign * FARTHEST) for sign in (1, -1)],
+    [("log_prob", 2, 0), ("log_prob", 2, -MAX_VALUE)]
+    + [("backoff", 3, sign * MAX_VALUE) for sign in (1, -1)],
 )
 def test_values_at_the_border_are_none_the_worse(
     name: str, at: int, value: float, where: Path
@@ -86,8 +86,9 @@ def test_values_at_the_border_are_none_the_worse(
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("order", 0, "order"), ("order", HIGHEST + 1, "order"), ("order", 2, "more than 2 words"),
-        ("order", -1, "order"), ("words", ["<s>", "<unk>", "</s>", "a", "b", "c"], "words"),
+        ("order", 0, "order"), ("order", MAX_ORDER + 1, "order"),
+        ("order", 2, "more than 2 words"), ("order", -1, "order"),
+        ("words", ["<s>", "<unk>", "</s>", "a", "b", "c"], "words"),
         ("words", ["<unk>", "<s>", "</s>", "a", "b", "b"], "twice"),
         ("words", ["<unk>", "<s>", "</s>", "a", "b"], "outside"),
     ],
@@ -101,8 +102,8 @@ def test_changed_names_are_refused(field: str, value: Any, message: str, where: 
 
 
 def test_a_model_of_the_highest_order_is_loaded(tmp_path: Path) -> None:
-    estimate.train([["a"] * (HIGHEST + 2)], HIGHEST).save(tmp_path)
-    assert ngrams.NgramModel.load(tmp_path).order == HIGHEST
+    estimate.train([["a"] * (MAX_ORDER + 2)], MAX_ORDER).save(tmp_path)
+    assert ngrams.NgramModel.load(tmp_path).order == MAX_ORDER
 
 
 # --- look-ups
@@ -127,14 +128,14 @@ def test_answers_are_those_of_the_model_whatever_was_asked_before() -> None:
     rng = random.Random(1)
     words = [chr(ord("a") + k) for k in range(26)]
     model = estimate.train([rng.choices(words, k=9) for _ in range(40)], 3)
-    answers = ngrams.no_answers()
-    assert len(answers) == 1 << LOG2_ANSWERS
+    answers = ngrams.empty_cache()
+    assert len(answers) == 1 << LOG2_CACHE_SIZE
     questions = [(s, w) for s in range(len(model.arrays.word)) for w in range(len(model.words))]
     rng.shuffle(questions)
     assert len(questions) > len(answers)  # some oust others
     for state, w in questions[: 2 * len(answers)]:
-        asked = lm_ask(model.arrays, state, w, answers)
+        asked = lm_step_cached(model.arrays, state, w, answers)
         assert asked == lm_step(model.arrays, state, w)
-    assert len(np.unique(answers["question"])) > len(answers) / 2  # they lie everywhere
+    assert len(np.unique(answers["key"])) > len(answers) / 2  # they lie everywhere
     answers["log_p"] = 1
-    assert lm_ask(model.arrays, state, w, answers)[0] == 1  # not worked out anew
+    assert lm_step_cached(model.arrays, state, w, answers)[0] == 1  # not worked out anew

@@ -13,7 +13,7 @@ import pytest
 
 from mtkit.errors import InputError
 from mtkit.smt.flat import read_only
-from mtkit.smt.moses.ini import ALL, read_moses, write_moses
+from mtkit.smt.moses.ini import UNLIMITED, read_moses, write_moses
 from mtkit.smt.moses.tables import _keys, _same_source
 from mtkit.smt.search.decoder import Limits
 from mtkit.smt.search.features import NAMES, OF_PHRASES
@@ -186,7 +186,7 @@ def test_no_reordering_table_and_all_translations(small: Path) -> None:
     system = read_moses(small)
     assert not system.models.table.reordering.any()
     assert system.weights["next-swap"] == 0
-    assert system.limits.table == ALL
+    assert system.limits.table == UNLIMITED
 
 
 def test_what_hashes_alike_is_not_mixed_up() -> None:

@@ -29,7 +29,7 @@ STAGES = (
 
 @pytest.fixture(autouse=True)
 def _many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract, "WORDS", 7)
+    monkeypatch.setattr(extract, "LOG2_PART_WORDS", 7)
 
 
 def assert_same(a: PhraseTable, b: PhraseTable) -> None:

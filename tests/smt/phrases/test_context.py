@@ -72,7 +72,7 @@ def test_weights_are_those_of_adagrad_step_by_step(
                 near, far = F[k]
                 seen_here = [*near[i].tolist(), *far]
                 error = 1 / (1 + math.exp(-dense(w, len(w), seen_here))) - (made == t)
-                if abs(error) > context_train.SURE:
+                if abs(error) > context_train.MIN_ERROR:
                     for f in seen_here:
                         g = error + context_train.DECAY * w[f % len(w)]
                         squares[f % len(w)] += g * g

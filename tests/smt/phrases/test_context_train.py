@@ -72,7 +72,7 @@ def test_a_part_holds_what_there_is_room_for(tmp_path: Path) -> None:
     stages = Stages(tmp_path / "stages", memory=1 << 20)
     build(text, links, stages, tmp_path)
     size, end = (load(stages.directory / "context-plan/0" / f"{n}.npy") for n in ("size", "end"))
-    room = stages.room - context_train.WORD * text.tokens[0]
+    room = stages.task_memory - context_train.WORD * text.tokens[0]
     assert len(size) > 3
     assert (np.diff(end) > 0).all()
     assert ((size <= room) | (np.diff(end) == 1)).all()

@@ -13,9 +13,9 @@ from mtkit.smt.language_model import ngrams
 from mtkit.smt.language_model.arpa import read_arpa
 from mtkit.smt.language_model.ngrams import LM_EOS
 from mtkit.smt.phrases.extract import MAX_PHRASE
-from mtkit.smt.search.decoder import MOST, SLACK, Limits
+from mtkit.smt.search.decoder import MAX_LIMIT, SLACK, Limits
 from mtkit.smt.search.features import DISTORTION, LM
-from mtkit.smt.search.hypothesis import MAX_LIMIT
+from mtkit.smt.search.hypothesis import MAX_DISTORTION
 from mtkit.smt.search.options import future_costs
 from tests.support.kernels import lm_step
 from tests.support.oracles import all_derivations, beam_search
@@ -216,10 +216,14 @@ def test_by_default_the_search_may_reorder_and_choose_as_much_as_moses_does() ->
 
 
 def test_limits_are_those_that_can_be_meant() -> None:
-    for limits in (Limits(), Limits(1, 1, -1, 1), Limits(MOST, MOST, MOST, MOST)):
+    for limits in (
+        Limits(),
+        Limits(1, 1, -1, 1),
+        Limits(MAX_LIMIT, MAX_LIMIT, MAX_LIMIT, MAX_LIMIT),
+    ):
         limits.check(Path("manifest.json"))
     for name in Limits._fields:
-        for value in (MOST + 1, -MOST - 1, *(() if name == "distortion" else (0, -1))):
+        for value in (MAX_LIMIT + 1, -MAX_LIMIT - 1, *(() if name == "distortion" else (0, -1))):
             with pytest.raises(InputError, match=r"^manifest.json: .*out of range"):
                 Limits()._replace(**{name: value}).check(Path("manifest.json"))
 
@@ -236,7 +240,7 @@ def test_a_search_that_loves_to_jump_stays_within_the_mask(
     starts = [start for start, _ in spans_of(case.options, best.options.tolist())]
     assert sorted(starts) == list(range(N))
     jumps = [abs(b - a - 1) for a, b in zip([-1, *starts], starts, strict=False)]
-    assert 50 < max(jumps) <= MAX_LIMIT
+    assert 50 < max(jumps) <= MAX_DISTORTION
 
 
 def test_without_a_language_model_its_states_are_no_reason_to_keep_apart(

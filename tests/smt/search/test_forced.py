@@ -12,7 +12,7 @@ from mtkit.smt.search.features import DISTORTION, LM
 from mtkit.smt.search.forced import Forced, force
 from mtkit.smt.search.nbest import derivations
 from mtkit.smt.search.options import Options, collect
-from mtkit.smt.system import MOST_WORDS, SmtSystem
+from mtkit.smt.system import MAX_WORDS, SmtSystem
 from mtkit.text.corpus import Corpus
 from tests.support.oracles import all_derivations
 from tests.support.search_cases import SIX, UNPRUNED, Case, asked, make, random_case, small_model
@@ -143,7 +143,7 @@ def test_what_is_out_of_reach_is_said(smt: SmtSystem) -> None:
 
 
 def test_of_a_line_in_pieces_there_is_no_derivation(smt: SmtSystem) -> None:
-    [(found, reason)] = smt.force([(["a"] * (MOST_WORDS + 1), ["ein"])])
+    [(found, reason)] = smt.force([(["a"] * (MAX_WORDS + 1), ["ein"])])
     assert found is None
     assert "pieces" in reason
 

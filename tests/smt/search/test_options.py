@@ -117,7 +117,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
                 log_p, state = lm_step(lm.arrays, state, options.words[w])
                 behind -= λ[LM] * log_p
                 assert options.state[w] == state
-                assert options.behind[w] == pytest.approx(behind, abs=1e-6)
+                assert options.score_after[w] == pytest.approx(behind, abs=1e-6)
     assert longest == MAX_PHRASE
 
 

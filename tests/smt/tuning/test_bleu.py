@@ -9,7 +9,7 @@ from nltk.metrics.distance import edit_distance
 from sacrebleu.metrics.bleu import BLEU
 
 from mtkit.smt.flat import Flat
-from mtkit.smt.tuning.bleu import SHARE, bleu, merit, statistics
+from mtkit.smt.tuning.bleu import WER_WEIGHT, bleu, merit, statistics
 from tests.support.lists import sacre_bleu
 
 
@@ -36,7 +36,9 @@ def test_corpus_bleu_is_sacrebleus(longest: int) -> None:
             *expected.counts, *expected.totals, expected.ref_len, edits,
         ]  # fmt: skip
         wer = 100 * edits / max(1, expected.ref_len)
-        assert merit(rows.sum(0)) == pytest.approx((1 - SHARE) * expected.score - SHARE * wer)
+        assert merit(rows.sum(0)) == pytest.approx(
+            (1 - WER_WEIGHT) * expected.score - WER_WEIGHT * wer
+        )
         assert bleu(rows.sum(0)) == pytest.approx(expected.score)
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mtkit.smt.tuning.bleu import COLUMNS, SHARE
+from mtkit.smt.tuning.bleu import COLUMNS, WER_WEIGHT
 from mtkit.smt.tuning.envelope import NARROW, search_line
 from mtkit.smt.tuning.lists import Lists, corpus_merit
 from mtkit.smt.tuning.mert import mert
@@ -60,7 +60,7 @@ def test_open_ends_are_reached(best: int) -> None:
     counts = np.array([good, bad] if best == 0 else [bad, good], np.int32)
     nbest = Lists(np.array([0, 2]), np.zeros((2, 1), np.float32), counts)
     gamma, value = search_line(nbest, np.array([5.0, 0.0]), np.array([0.0, 1.0]))
-    assert (gamma, value) == (4.0 if best == 0 else 6.0, pytest.approx(100 * (1 - SHARE)))
+    assert (gamma, value) == (4.0 if best == 0 else 6.0, pytest.approx(100 * (1 - WER_WEIGHT)))
 
 
 def test_the_planted_optimum_is_found() -> None:

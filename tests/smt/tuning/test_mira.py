@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtkit.smt.tuning.bleu import COLUMNS, SHARE
+from mtkit.smt.tuning.bleu import COLUMNS, WER_WEIGHT
 from mtkit.smt.tuning.lists import Lists, corpus_merit
 from mtkit.smt.tuning.mira import mira
 from tests.support.lists import OPTIMUM, chosen_merit, planted, ragged, sacre_bleu
@@ -29,7 +29,8 @@ def slow_mira(
                 x = {h: nbest.features[h].astype(float) for h in hypotheses}
                 with_h = {h: background + nbest.statistics[h] for h in hypotheses}
                 B = {
-                    h: (1 - SHARE) * smooth_bleu(y) / 100 * y[8] - SHARE * nbest.statistics[h][9]
+                    h: (1 - WER_WEIGHT) * smooth_bleu(y) / 100 * y[8]
+                    - WER_WEIGHT * nbest.statistics[h][9]
                     for h, y in with_h.items()
                 }
                 hope = max(hypotheses, key=lambda h: w @ x[h] + B[h])

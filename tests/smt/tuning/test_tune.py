@@ -18,7 +18,7 @@ from mtkit.smt.search.features import DEFAULT_WEIGHTS, default_weights
 from mtkit.smt.system import SmtSystem
 from mtkit.smt.train import TrainConfig, train_smt
 from mtkit.smt.tuning import tune
-from mtkit.smt.tuning.bleu import SHARE, bleu
+from mtkit.smt.tuning.bleu import WER_WEIGHT, bleu
 from mtkit.smt.tuning.lists import Lists
 from mtkit.smt.tuning.tune import Part
 from mtkit.text.corpus import Corpus
@@ -50,7 +50,7 @@ def dev_bleu(system: SmtSystem, few: Corpus) -> float:
 
 
 def merit_of(figures: dict[str, float]) -> float:
-    return (1 - SHARE) * figures["bleu"] - SHARE * figures["wer"]
+    return (1 - WER_WEIGHT) * figures["bleu"] - WER_WEIGHT * figures["wer"]
 
 
 def optimiser(change: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
@@ -83,7 +83,7 @@ def test_a_bad_optimiser_costs_nothing_and_is_warned_of(
     assert kept == smt.weights
     warning = "warning: tuning did not help; the initial weights are kept: "
     assert f"{warning}a dev set of 30 pairs is small\n" in capsys.readouterr().err
-    monkeypatch.setattr(train, "FEW", 30)
+    monkeypatch.setattr(train, "MIN_PAIRS", 30)
     train.tuned([Part(smt, *words)], "mira")
     assert f"{warning}other weights gave no better translations" in capsys.readouterr().err
     exchanged = words[0], [["nichts", "davon"]] * len(words[1])
@@ -197,7 +197,7 @@ def test_statistics_are_sacrebleus_of_the_spelled_hypotheses(
     lists = tune.dev_lists(Part(system, source, target), system.weights)
     scorer = BLEU(tokenize="none", force=True)
     vocabulary, row, copied = system.models.target.words, 0, 0
-    for x, reference, found in zip(source, target, system.n_best(source, tune.SIZE), strict=True):
+    for x, reference, found in zip(source, target, system.n_best(source, tune.N_BEST), strict=True):
         for begin, end in zip(found.w_begin[:-1], found.w_begin[1:], strict=True):
             ids = found.words[begin:end].tolist()
             spelled = " ".join(vocabulary[i] if i >= 0 else x[-1 - i] for i in ids)

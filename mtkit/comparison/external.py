@@ -17,11 +17,11 @@ from mtkit.evaluation.metrics import LABELS
 from mtkit.evaluation.statistics import check_parallel
 from mtkit.text.lines import read_lines
 
-NAMED = re.compile(r"(?P<system>.+):(?P<less>-?)(?P<metric>[^:=-][^:=]*)=(?P<file>.+)")
+SCORE_OPTION = re.compile(r"(?P<system>.+):(?P<less>-?)(?P<metric>[^:=-][^:=]*)=(?P<file>.+)")
 
 
 @dataclass(frozen=True)
-class Column:
+class ExternalScores:
     """The external scores of the N outputs of ``system`` by ``metric``."""
 
     system: str
@@ -30,16 +30,18 @@ class Column:
     values: Sequence[float]
 
 
-def read_columns(named: Sequence[str], systems: Collection[str], sentences: int) -> list[Column]:
+def read_columns(
+    named: Sequence[str], systems: Collection[str], sentences: int
+) -> list[ExternalScores]:
     """Read the external scores that are ``named``.
 
     Raises InputError if a name is not NAME:METRIC=FILE, or has an unknown system or a metric that
     mtkit computes; if a metric is given twice for a system or with both signs; and if a file does
     not hold a finite number for each of so many ``sentences``.
     """
-    columns = dict[tuple[str, str], Column]()
+    columns = dict[tuple[str, str], ExternalScores]()
     for text in named:
-        if not (match := NAMED.fullmatch(text)):
+        if not (match := SCORE_OPTION.fullmatch(text)):
             raise InputError(f"--scores {text}: expected NAME:METRIC=FILE, as in nmt:COMET=nmt.txt")
         system, metric, less = match["system"], match["metric"], bool(match["less"])
         if system not in systems:
@@ -50,7 +52,7 @@ def read_columns(named: Sequence[str], systems: Collection[str], sentences: int)
         if (system, metric) in columns:
             raise InputError(f"--scores {text}: {metric} of {system} is given twice")
         values = _numbers(Path(match["file"]), sentences)
-        columns[system, metric] = Column(system, metric, less, values)
+        columns[system, metric] = ExternalScores(system, metric, less, values)
     for metric in {column.metric for column in columns.values()}:
         if len({c.less_is_better for c in columns.values() if c.metric == metric}) > 1:
             raise InputError(f"--scores: {metric} is given with a minus and without; use one form")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mtkit.comparison.conclusion import conclude
-from mtkit.comparison.elsewhere import Column, read_columns
+from mtkit.comparison.external import ExternalScores, read_columns
 from mtkit.comparison.page.render import as_html, verdicts
 from mtkit.comparison.page.who import scores
 from mtkit.comparison.report import Comparison
@@ -24,11 +24,11 @@ RNG = random.Random(8)
 GOOD = [0.8 + 0.01 * RNG.random() for _ in range(N)]
 POOR = [good - 0.1 * RNG.random() for good in GOOD]
 COLUMNS = [
-    Column("other", "COMET", False, GOOD),
-    Column("nmt", "COMET", False, POOR),
-    Column("other", "MetricX", True, [3 - good for good in GOOD]),
-    Column("nmt", "MetricX", True, [3 - poor for poor in POOR]),
-    Column("smt", "MetricX", True, [3.0] * N),
+    ExternalScores("other", "COMET", False, GOOD),
+    ExternalScores("nmt", "COMET", False, POOR),
+    ExternalScores("other", "MetricX", True, [3 - good for good in GOOD]),
+    ExternalScores("nmt", "MetricX", True, [3 - poor for poor in POOR]),
+    ExternalScores("smt", "MetricX", True, [3.0] * N),
 ]
 
 
@@ -138,11 +138,13 @@ def test_scores_are_read(tmp_path: Path) -> None:
     file = tmp_path / "a=b:c"
     file.write_text("0.5\n-1e3\n", encoding="utf-8")
     assert read_columns([f"my:system:-X 2={file}"], ["my:system"], 2) == [
-        Column("my:system", "X 2", True, [0.5, -1000.0])
+        ExternalScores("my:system", "X 2", True, [0.5, -1000.0])
     ]
 
 
 def test_outputs_alone_can_have_scores() -> None:
     alone = replace(systems()[2], name="only")
-    report = built(SOURCES, REFERENCES, [alone], columns=[Column("only", "DA", False, GOOD)])
+    report = built(
+        SOURCES, REFERENCES, [alone], columns=[ExternalScores("only", "DA", False, GOOD)]
+    )
     assert report.systems[0].metrics["DA"].score == pytest.approx(np.mean(GOOD))
