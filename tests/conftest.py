@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch is there
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ if os.environ.get("NUMBA_DISABLE_JIT"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Training and asking a statistical model takes minutes as plain Python."""
+    """Mark tests that use a statistical model: without compilation they take minutes."""
     for item in items:
         if "smt_directory" in getattr(item, "fixturenames", ()):
             item.add_marker("compiled")
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Progress is for people; the tests of what it says ask for it."""
+    """Switch progress messages off; tests of these messages switch them on."""
     console.quiet, before = True, console.quiet
     yield
     console.quiet = before
@@ -75,7 +75,7 @@ def combination_directory(
     few: Corpus, smt_directory: Path, nmt_directory: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:  # fmt: skip
-    """Both of them combined, with weights that make each matter."""
+    """A combination of both, with weights that give each an influence."""
     from mtkit.combination.combine import combine
     from mtkit.combination.system import WEIGHTS
 
@@ -91,7 +91,7 @@ def combination_directory(
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The preset quick is a tiny network, as in ``tests.support.tiny``."""
+    """Make the preset quick a tiny network, see ``tests.support.tiny``."""
     from mtkit.nmt.recipe import PRESETS
     from tests.support.tiny import TINY
 
@@ -100,7 +100,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Let workers die in stages; the directory of a file for each death."""
+    """Return a function that lets workers die; its directory has a file for each death."""
 
     def begin(stages: str) -> Path:
         from tests.support.dying import DEATHS, STAGES, do

@@ -1,4 +1,4 @@
-"""``mtkit align``: links of a text, of stdin, by a model that is kept."""
+"""``mtkit align``: links of files and of stdin, by new and saved models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_align_prints_links_and_scores_gold(project: Path) -> None:
     )
 
 
-def test_align_keeps_what_it_learns_and_reads_pairs_from_stdin(project: Path) -> None:
+def test_align_saves_its_model_and_reads_pairs_from_stdin(project: Path) -> None:
     trained = mtkit("align", "--train", "train.en", "train.de", "--out", "kept", cwd=project)
     pairs = [
         f"{s} ||| {t}"
@@ -59,7 +59,7 @@ def test_align_keeps_what_it_learns_and_reads_pairs_from_stdin(project: Path) ->
     assert "empty cannot align words" in done.stderr.decode()
 
 
-def test_files_whose_names_tell_no_language_are_aligned(project: Path, tmp_path: Path) -> None:
+def test_align_reads_files_named_without_a_language(project: Path, tmp_path: Path) -> None:
     for name, language in (("a.txt", "en"), ("b.txt", "de")):
         (tmp_path / name).write_bytes((project / f"test.{language}").read_bytes())
     options = ("align", "--aligner", "ibm1", "--train")

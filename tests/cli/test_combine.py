@@ -1,4 +1,4 @@
-"""``mtkit combine``, and what other commands make of a combination."""
+"""``mtkit combine``, and other commands on a combination."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def combined(project: Path, combination_directory: Path) -> Path:
     return where
 
 
-def test_without_options_it_takes_the_newest_of_each_kind_and_says_what_it_gained(
+def test_combine_takes_the_newest_of_each_kind_and_reports_dev_scores(
     project: Path, tmp_path: Path
 ) -> None:
     where = Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
@@ -39,7 +39,7 @@ def test_without_options_it_takes_the_newest_of_each_kind_and_says_what_it_gaine
     assert again.returncode == 0
 
 
-def test_what_cannot_be_combined_is_told_in_one_line(project: Path, tmp_path: Path) -> None:
+def test_uncombinable_systems_are_an_error(project: Path, tmp_path: Path) -> None:
     done = mtkit("combine", cwd=tmp_path, check=2)
     assert done.stderr.decode() == (
         "mtkit: no statistical model under models/; train one with `mtkit train-smt`, or name the "
@@ -53,7 +53,7 @@ def test_what_cannot_be_combined_is_told_in_one_line(project: Path, tmp_path: Pa
     assert "models/smt exists; name another --out" in done.stderr.decode()
 
 
-def test_it_is_the_newest_model_and_translates(combined: Path) -> None:
+def test_translate_uses_the_newest_combination(combined: Path) -> None:
     done = mtkit("translate", cwd=combined, stdin=b"Two men.\n\nThe train is here.\n")
     assert "model: models/combined (en → de)" in done.stderr.decode()
     lines = done.stdout.decode().split("\n")
@@ -69,7 +69,7 @@ def test_it_is_the_newest_model_and_translates(combined: Path) -> None:
     assert stream.stdout.decode() == lines[0] + "\n"
 
 
-def test_a_part_that_is_gone_is_one_error(combined: Path, tmp_path: Path) -> None:
+def test_a_missing_part_is_one_error(combined: Path, tmp_path: Path) -> None:
     where = Path(shutil.copytree(combined, tmp_path / "project", symlinks=True))
     (where / "models/nmt").unlink()
     for command in (["translate"], ["compare", "models/combined"], ["explain", "Two men."]):
@@ -80,7 +80,7 @@ def test_a_part_that_is_gone_is_one_error(combined: Path, tmp_path: Path) -> Non
         assert error.startswith("mtkit: models/combined: its system nmt is missing (")
 
 
-def test_compare_says_whose_translations_it_chose(combined: Path) -> None:
+def test_compare_reports_which_system_was_chosen(combined: Path) -> None:
     test = ("--test", "test.en", "test.de")
     done = mtkit("compare", "-q", *test, "--full", "--examples", 12, cwd=combined)
     page = done.stdout.decode()
@@ -115,13 +115,13 @@ def test_explain_shows_the_candidates(combined: Path) -> None:
     assert best["text"] in (combined / "page.html").read_text("utf-8")
 
 
-def test_it_has_no_probabilities_and_says_so(combined: Path) -> None:
+def test_perplexity_refuses_a_combination(combined: Path) -> None:
     text = ("--test", "test.en", "test.de")
     done = mtkit("perplexity", "-q", "models/combined", *text, cwd=combined, check=2)
     assert done.stderr.decode() == (
         "mtkit: models/combined: a combination has no probabilities; name its systems\n"
     )
-    done = mtkit("perplexity", "-q", *text, cwd=combined)  # of all models: those that have some
+    done = mtkit("perplexity", "-q", *text, cwd=combined)  # skips the combination
     assert "models/smt" in done.stdout.decode()
     assert "models/combined" not in done.stdout.decode()
 

@@ -1,4 +1,4 @@
-"""``mtkit compare``: its object, its page, its records."""
+"""``mtkit compare``: JSON, reports, records, errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from tests.support.command import Terminal, mtkit
 
 
-def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
+def test_compare_prints_json_and_writes_html(project: Path) -> None:
     done = mtkit(
         "compare", "--json", "--html", "r.html", "--test", "test.en", "test.de", cwd=project
     )
@@ -44,7 +44,7 @@ def test_compare_prints_designs_object_and_writes_html(project: Path) -> None:
     assert "<html" in (project / "r.html").read_text(encoding="utf-8")
 
 
-def test_compare_reads_others_output_and_warns_of_training_lines(project: Path) -> None:
+def test_compare_reads_translations_and_warns_of_training_lines(project: Path) -> None:
     for name in ("train.en", "train.de"):
         lines = (project / name).read_bytes().splitlines(keepends=True)
         (project / f"seen-{name}").write_bytes(b"".join(lines[:60]))
@@ -73,7 +73,7 @@ def test_a_second_report_has_the_same_bytes(project: Path) -> None:
     assert again.stderr == b""
 
 
-def test_further_references_count_as_sacrebleus_command_counts_them(project: Path) -> None:
+def test_scores_with_two_references_equal_those_of_sacrebleu(project: Path) -> None:
     target = (project / "test.de").read_text("utf-8").splitlines()
     (project / "second.de").write_text("\n".join(target[1:] + target[:1]) + "\n", encoding="utf-8")
     (project / "out.de").write_text("\n".join(target[::-1]) + "\n", encoding="utf-8")
@@ -93,7 +93,7 @@ def test_further_references_count_as_sacrebleus_command_counts_them(project: Pat
     assert b"short.de: 1 lines for 30" in mtkit(*options, cwd=project, check=2).stderr
 
 
-def test_files_whose_names_tell_no_language_are_compared(project: Path, tmp_path: Path) -> None:
+def test_compare_reads_files_named_without_a_language(project: Path, tmp_path: Path) -> None:
     for name, language in (("a.txt", "en"), ("b.txt", "de"), ("c.txt", "de")):
         lines = (project / f"test.{language}").read_bytes()
         (tmp_path / name).write_bytes(lines)
@@ -103,7 +103,7 @@ def test_files_whose_names_tell_no_language_are_compared(project: Path, tmp_path
     assert mtkit(*options, cwd=tmp_path).stdout.startswith(b"a.txt, 30 sentences\n")
 
 
-def test_without_case_figures_are_those_of_sacrebleus_command(project: Path) -> None:
+def test_scores_without_case_equal_those_of_sacrebleu(project: Path) -> None:
     target = (project / "test.de").read_text("utf-8")
     (project / "upper.de").write_text(target.upper().replace("IST", "WAR"), encoding="utf-8")
     options = ("compare", "o=upper.de", "--test", "test.en", "test.de", "--json", "-q")
@@ -135,7 +135,7 @@ def test_the_tokenizer_can_be_named(project: Path) -> None:
     assert mtkit(*mixed, "--tokenizer", "words", cwd=project).stdout
 
 
-def test_an_ensemble_joins_by_its_directories(project: Path) -> None:
+def test_plus_joins_models_into_an_ensemble(project: Path) -> None:
     test = ("--test", "test.en", "test.de", "--examples", "2")
     options = ("compare", "models/nmt", "models/nmt+models/nmt", "two=models/nmt+models/nmt", *test)
     found = json.loads(mtkit(*options, "--json", "--html", "e.html", cwd=project).stdout)
@@ -153,10 +153,10 @@ def test_an_ensemble_joins_by_its_directories(project: Path) -> None:
     assert [s["name"] for s in found["systems"]] == ["a+b.de"]  # a file whose name has a +
 
 
-def test_the_full_report_goes_through_a_pager_on_a_terminal_alone(
+def test_the_full_report_is_paged_only_on_a_terminal(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # It remembers the first that was asked for, perhaps by another test.
+    # pydoc keeps the pager it chose first, perhaps in another test.
     monkeypatch.setattr(pydoc, "pager", lambda text: pydoc.getpager()(text))
     monkeypatch.setenv("PAGER", f"cat > {project}/paged")
     monkeypatch.setenv("TERM", "xterm")
@@ -177,7 +177,7 @@ def test_the_full_report_goes_through_a_pager_on_a_terminal_alone(
     assert "\x1b[1m" in paged
 
 
-def test_scores_from_elsewhere_go_in_and_figures_for_papers_come_out(project: Path) -> None:
+def test_external_scores_are_read_and_csv_and_latex_are_written(project: Path) -> None:
     command = ("compare", "o=test.de", "p=test.en", "--test", "test.en", "test.de")
     (project / "o.comet").write_text("0.75\n" * 30, encoding="utf-8")
     scored = ("--scores", "o:COMET=o.comet")
@@ -204,7 +204,7 @@ def test_scores_from_elsewhere_go_in_and_figures_for_papers_come_out(project: Pa
         assert message in line
 
 
-def test_a_model_without_a_test_set_takes_that_of_the_others(project: Path) -> None:
+def test_a_model_without_a_test_set_uses_that_of_the_others(project: Path) -> None:
     where = project / "alone"
     (where / "models").mkdir(parents=True)
     for name in ("smt", "nmt"):
@@ -220,7 +220,7 @@ def test_a_model_without_a_test_set_takes_that_of_the_others(project: Path) -> N
     assert b"models/nmt was trained without a test set; name one with --test" in done.stderr
 
 
-def test_a_curve_needs_models_and_their_text(project: Path) -> None:
+def test_a_curve_needs_the_training_text(project: Path) -> None:
     test = ("--test", "test.en", "test.de")
     done = mtkit("compare", "models/smt", *test, "--curve", "100,200", cwd=project, check=2)
     [line] = done.stderr.decode().splitlines()
@@ -230,7 +230,7 @@ def test_a_curve_needs_models_and_their_text(project: Path) -> None:
 GLOSSARY = b"# mtkit\nThe\tDas Neuwort\nthe\tdas Neuwort\nxyzzy's foo\tbar\n"
 
 
-def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
+def test_compare_counts_glossary_compliance(project: Path) -> None:
     (project / "g.tsv").write_bytes(GLOSSARY)
     source = (project / "test.en").read_text("utf-8")
     asked = len(re.findall(r"\b[Tt]he\b", source))
@@ -265,7 +265,7 @@ def test_compare_counts_who_follows_a_glossary(project: Path) -> None:
     assert json.loads(done.stdout)["systems"][0]["glossary"] is None
 
 
-def test_what_cannot_be_measured_or_compared_is_said(project: Path) -> None:
+def test_uncomparable_input_is_an_error(project: Path) -> None:
     done = mtkit("perplexity", "models/nmt", "--text", "test.de", cwd=project, check=2)
     assert b"models/nmt has no language model P(y)" in done.stderr
     shutil.copytree(project / "models/nmt", project / "lone/models/nmt")
@@ -282,8 +282,8 @@ def test_what_cannot_be_measured_or_compared_is_said(project: Path) -> None:
     assert "different languages (smt: en → de, other: de → en); name" in done.stderr.decode()
 
 
-def test_without_names_the_models_of_the_newest_pair_are_compared(project: Path) -> None:
-    """A model of the other direction is left out, and said to be."""
+def test_by_default_models_of_the_newest_pair_are_compared(project: Path) -> None:
+    """A model of the other direction is skipped with a message."""
     place, manifest = project / "models/back", project / "models/smt/manifest.json"
     place.mkdir()
     other = json.loads(manifest.read_text("utf-8")) | {"languages": ["de", "en"]}

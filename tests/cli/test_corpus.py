@@ -1,4 +1,4 @@
-"""``mtkit corpus check, split, stats``: files, JSON, pages, and what is refused."""
+"""``mtkit corpus check, split, stats``: files, JSON, pages, errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVERYDAY = corpora_directory() / "everyday"
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """400 pairs, one of them twice, with damage in lines 7 and 9, and their first 8 as dev."""
+    """400 pairs with a duplicate and with damage in lines 7 and 9; the first 8 are also dev."""
     for language in ("en", "de"):
         lines = (EVERYDAY / f"train.{language}").read_bytes().split(b"\n")[:399]
         dev = lines[:8]
@@ -54,7 +54,7 @@ def test_check_reports_and_cleans(place: Path) -> None:
     assert b"clean exists; name another --clean, or add --force" in again.stderr
 
 
-def test_a_split_of_a_small_corpus_takes_a_twentieth(tmp_path: Path) -> None:
+def test_split_takes_5_percent_of_a_small_corpus(tmp_path: Path) -> None:
     sides = EVERYDAY / "dev.en", EVERYDAY / "dev.de"
     said = mtkit("corpus", "split", *sides, "--out", "few", cwd=tmp_path).stderr
     assert b"corpus: few (train 450, dev 25, test 25 pairs)" in said, said
@@ -73,7 +73,7 @@ def test_split_and_stats(place: Path) -> None:
     assert not [f for f in json.loads(again.stdout)["findings"] if "leak" in f["kind"]]
 
 
-def test_one_file_of_both_languages(place: Path) -> None:
+def test_one_bilingual_file(place: Path) -> None:
     sides = [(EVERYDAY / name).read_text("utf-8").splitlines() for name in ("dev.en", "dev.de")]
     pairs = [*zip(*sides, strict=True)]
     rows = ["en\tde", *("\t".join(pair) for pair in (*pairs, *pairs[:5]))]
@@ -100,8 +100,8 @@ def test_one_file_of_both_languages(place: Path) -> None:
     assert [text["sentences"] for text in data["texts"]] == [len(rows) - 1] * 2
 
 
-def test_a_split_of_a_memory_has_the_lines_that_check_names(tmp_path: Path) -> None:
-    """Of units of several lines, one of which lacks a text; counted where a line holds several."""
+def test_split_and_check_number_translation_units_alike(tmp_path: Path) -> None:
+    """By line; by pair if a line holds several units. One unit lacks a target text."""
     unit = "<tu>\n<tuv xml:lang='en'><seg>{}</seg></tuv>{}\n</tu>\n"
     target = "<tuv xml:lang='de'><seg>{} ist rot</seg></tuv>"
     names = "abcdefghij"
@@ -128,8 +128,8 @@ def test_a_split_of_a_memory_has_the_lines_that_check_names(tmp_path: Path) -> N
         assert sorted(numbers.values()) == [int(n) for n in (tmp_path / "kept").read_text().split()]
 
 
-def test_pairs_of_a_memory_are_named_by_their_lines(tmp_path: Path) -> None:
-    """Those of its units, which may take several; by their number where a line holds several."""
+def test_check_names_pairs_of_a_tmx_file_by_line(tmp_path: Path) -> None:
+    """By the first line of a unit; by the pair's number if a line holds several units."""
     unit = "<tu>\n<tuv xml:lang='en'><seg>a b c d</seg></tuv>{}\n</tu>\n"
     target = "<tuv xml:lang='de'><seg>{}</seg></tuv>"
     texts = [target.format("x y z"), "", target.format("a b c d")]
@@ -143,7 +143,7 @@ def test_pairs_of_a_memory_are_named_by_their_lines(tmp_path: Path) -> None:
         assert (tmp_path / "k").read_text() == ("4\n" if line == 10 else "1\n")
 
 
-def test_training_says_in_one_line_what_most_likely_is_damage(place: Path) -> None:
+def test_training_notes_likely_damage_in_one_line(place: Path) -> None:
     (place / "t.en").write_bytes((place / "t.en").read_bytes().replace(b"\xff", b"\x07"))
     text = ("--train", "t.en", "t.de")
     said = mtkit("align", *text, "--aligner", "ibm1", cwd=place).stderr.decode().splitlines()

@@ -1,4 +1,4 @@
-"""``mtkit corpus list`` and ``get``, and ``--corpus`` with what was fetched."""
+"""``mtkit corpus list`` and ``get``, and ``--corpus`` with a fetched corpus."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ test = ["b.fr", "b.en"]
 
 @pytest.fixture
 def where(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with a catalog whose corpus the server has."""
+    """A directory with a catalog of one corpus, which the server has."""
     text = CATALOG.replace("ADDRESS", site.address)
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("MTKIT_CATALOG", str(tmp_path / "mine.toml"))
@@ -79,7 +79,7 @@ def test_a_corpus_is_fetched_listed_and_used_by_its_name(where: Path, site: Site
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_the_list_has_one_line_a_corpus(
+def test_list_has_one_line_per_corpus(
     columns: int, where: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -94,7 +94,7 @@ def test_the_list_has_one_line_a_corpus(
     assert rows["europarl-en-cs"].split()[1:4] == ["en", "→", "cs"]
 
 
-def test_a_pattern_chooses_from_names_and_titles(where: Path) -> None:
+def test_a_pattern_matches_names_and_titles(where: Path) -> None:
     def names(pattern: str) -> list[str]:
         done = mtkit("corpus", "list", pattern, "--json", cwd=where)
         return [row["name"] for row in json.loads(done.stdout)]
@@ -106,7 +106,7 @@ def test_a_pattern_chooses_from_names_and_titles(where: Path) -> None:
     assert done.stderr == b"mtkit: no corpus matches 'nix'; `mtkit corpus list` lists all\n"
 
 
-def test_what_cannot_be_fetched_is_one_line(where: Path, site: Site) -> None:
+def test_a_failed_get_is_one_line(where: Path, site: Site) -> None:
     done = mtkit("corpus", "get", "nix", cwd=where, check=2)
     assert done.stderr == (
         b"mtkit: no corpus 'nix' in the catalog; `mtkit corpus list` lists all\n"
@@ -125,9 +125,7 @@ def test_what_cannot_be_fetched_is_one_line(where: Path, site: Site) -> None:
 
 
 @needs_shared
-def test_multi30k_from_an_empty_folder(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_get_multi30k_resumes(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTKIT_CACHE", str(tmp_path / "cache"))
     names = {"train": "train", "val": "val", "test_2016_flickr": "test2016"}
     base = "/multi30k/dataset/master/data/task1/raw"

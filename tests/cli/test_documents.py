@@ -1,4 +1,4 @@
-"""``mtkit translate FILE``: the translation comes back in the file it came in."""
+"""``mtkit translate FILE``: plain text, XLIFF and PO, in and out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINES = b"The train is here.\n\nHello, two men.\n"
 
 
 @pytest.mark.parametrize("kind", ["smt", "nmt"])
-def test_a_file_is_translated_as_stdin_is(kind: str, project: Path, tmp_path: Path) -> None:
+def test_a_file_is_translated_like_stdin(kind: str, project: Path, tmp_path: Path) -> None:
     (tmp_path / "in.en").write_bytes(LINES)
     with gzip.open(tmp_path / "in.en.gz", "wb") as file:
         file.write(LINES)
@@ -42,7 +42,7 @@ def test_a_file_is_translated_as_stdin_is(kind: str, project: Path, tmp_path: Pa
     assert best == mtkit(*model, "--n-best", 2, cwd=tmp_path, stdin=LINES).stdout
 
 
-def test_a_file_takes_its_own_place(project: Path, tmp_path: Path) -> None:
+def test_output_can_replace_input(project: Path, tmp_path: Path) -> None:
     path, model = tmp_path / "in.en", ("translate", "--model", project / "models/smt")
     path.write_bytes(LINES)
     path.chmod(0o640)
@@ -54,7 +54,7 @@ def test_a_file_takes_its_own_place(project: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_document_is_filled_and_a_second_time_left(
+def test_a_filled_document_is_kept_the_second_time(
     packed: bool, project: Path, tmp_path: Path
 ) -> None:
     data = xliff_12(sources(EMPTY_12, AROUND_12)[:20])

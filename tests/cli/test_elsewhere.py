@@ -1,4 +1,4 @@
-"""Commands on a system that lacks what macOS or Windows do not have."""
+"""Commands without the system calls that macOS or Windows lack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ELSEWHERE = Path(__file__).parents[1] / "support" / "elsewhere"
 
 
 def run(*arguments: str, cwd: Path, stdin: str = "", code: int = 0, **more: str) -> str:
-    """What a command says there, or Python for ``-c``; ``more`` are environment variables."""
+    """Return what a command prints, or Python for ``-c``. more: environment variables."""
     paths = os.pathsep.join([str(ELSEWHERE), os.environ.get("PYTHONPATH", "")])
     call = [MTKIT[0], *arguments] if arguments[0] == "-c" else [*MTKIT, *arguments]
     done = subprocess.run(
@@ -25,7 +25,7 @@ def run(*arguments: str, cwd: Path, stdin: str = "", code: int = 0, **more: str)
     return done.stdout + done.stderr
 
 
-def test_the_names_are_missing_there(tmp_path: Path) -> None:
+def test_system_calls_are_missing(tmp_path: Path) -> None:
     code = """
 import os, signal, torch
 for module, names in (
@@ -42,7 +42,7 @@ for name in ("fcntl", "resource"):
     assert run("-c", code, cwd=tmp_path).split() == ["no", "fcntl", "no", "resource"]
 
 
-def test_commands_run_there(project: Path, tmp_path: Path) -> None:
+def test_commands_still_run(project: Path, tmp_path: Path) -> None:
     text = [f"{project}/train.en", f"{project}/train.de"]
     test = [f"{project}/test.en", f"{project}/test.de"]
     run("train-smt", "--train", *text, "--tune", "none", "--out", "smt", cwd=tmp_path)
@@ -58,7 +58,7 @@ def test_commands_run_there(project: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_all_that_is_said_is_utf8(encoding: str, project: Path, tmp_path: Path) -> None:
+def test_output_is_utf8(encoding: str, project: Path, tmp_path: Path) -> None:
     for command in (["info", f"{project}/models/smt"], ["corpus", "list"]):
         assert "en → de" in run(*command, cwd=tmp_path, PYTHONIOENCODING=encoding)
     said = run("info", "ä→", cwd=tmp_path, code=2, PYTHONIOENCODING=encoding)

@@ -1,4 +1,4 @@
-"""``mtkit explain``, ``encode`` and ``info``: what a model is and why it says what it says."""
+"""``mtkit explain``, ``encode`` and ``info``: explanations, vectors, descriptions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.command import mtkit
 from tests.support.corpora import beside_its_text
 
 
-def test_explain_asks_the_newest_of_each_kind(project: Path) -> None:
+def test_explain_uses_the_newest_of_each_kind(project: Path) -> None:
     done = mtkit("explain", "The train is here.", "--html", "why.html", cwd=project)
     said = done.stderr.decode().splitlines()
     named = ["model: models/smt (en → de)", "model: models/nmt (en → de)"]
@@ -31,7 +31,7 @@ def test_explain_asks_the_newest_of_each_kind(project: Path) -> None:
 
 
 @pytest.mark.parametrize("sentence", [" ", "x " * 201])
-def test_what_cannot_be_explained_is_said(sentence: str, project: Path) -> None:
+def test_blank_or_long_input_is_an_error(sentence: str, project: Path) -> None:
     done = mtkit("explain", "-q", sentence, cwd=project, check=2)
     assert len(done.stderr.decode().splitlines()) == 1
     assert done.stdout == b""
@@ -39,7 +39,7 @@ def test_what_cannot_be_explained_is_said(sentence: str, project: Path) -> None:
 
 @pytest.fixture(scope="module")
 def whole(project: Path, few: Corpus, nmt_directory: Path) -> Path:
-    """A neural model whose training text lies where its manifest says."""
+    """A neural model whose training text is at the path in its manifest."""
     where = project / "whole"
     where.mkdir()
     return beside_its_text(nmt_directory, few, where)[0]
@@ -53,7 +53,7 @@ def test_encode_writes_vectors_and_prints_neighbours(
     options = ("encode", "--model", whole, "--nearest", 2, "--pool", "max", "--out", "v")
     done = mtkit(*options, cwd=project, stdin=text)
     rows = [row.split("\t") for row in done.stdout.decode().splitlines()]
-    assert [row[0] for row in rows] == ["1", "1", "3", "3"]  # none of the blank line
+    assert [row[0] for row in rows] == ["1", "1", "3", "3"]  # none for the blank line
     assert rows[0][1:] == [str(few.train.source.index(lines[0]) + 1), "1.000000", lines[0]]
     assert all(few.train.source[int(row[1]) - 1] == row[3] for row in rows)
     assert done.stderr.decode() == "v: 3 vectors of 32\n"
@@ -65,7 +65,7 @@ def test_encode_writes_vectors_and_prints_neighbours(
     done = mtkit("encode", "--out", "v", cwd=project, stdin=text)
     assert done.stdout == b""
     assert re.match(r"model: models/nmt \(en → de\)\n", done.stderr.decode())
-    assert not np.array_equal(np.load(project / "v"), vectors)  # of the mean
+    assert not np.array_equal(np.load(project / "v"), vectors)  # mean, not max
 
 
 @pytest.mark.parametrize(
@@ -76,16 +76,14 @@ def test_encode_writes_vectors_and_prints_neighbours(
         (("--out", "no/v"), "no/v: no such directory: no"),
     ],
 )
-def test_what_cannot_be_encoded_is_said(
-    options: tuple[str, ...], message: str, project: Path
-) -> None:
+def test_encode_errors_are_one_line(options: tuple[str, ...], message: str, project: Path) -> None:
     done = mtkit("encode", "-q", *options, cwd=project, stdin=b"Hello.\n", check=2)
     [line] = done.stderr.decode().splitlines()
     assert message in line
     assert done.stdout == b""
 
 
-def test_info_names_a_file_of_both_languages_once(project: Path, tmp_path: Path) -> None:
+def test_info_names_a_bilingual_file_once(project: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(project / "models/smt", tmp_path / "smt"))
     manifest = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
     manifest["corpus"]["train"] = ["/x/a.tmx"] * 2
@@ -93,7 +91,7 @@ def test_info_names_a_file_of_both_languages_once(project: Path, tmp_path: Path)
     assert mtkit("info", copy, cwd=tmp_path).stdout.count(b"a.tmx") == 1
 
 
-def test_info_tells_what_a_model_is(project: Path) -> None:
+def test_info_describes_a_model(project: Path) -> None:
     text = mtkit("info", "models/smt", cwd=project).stdout.decode()
     assert "statistical" in text
     assert "en → de" in text

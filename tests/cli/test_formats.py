@@ -1,4 +1,4 @@
-"""Bilingual files on the command line: one name where two plain files would be named."""
+"""Bilingual files on the command line: one file name instead of two."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.bilingual import WRITERS, write
 from tests.support.command import mtkit
 
 QUICK = ("--order", 3, "--tune", "none", "--aligner", "ibm1", "--quiet")
-FORMATS = {**dict.fromkeys(WRITERS), "t.tmx.xz": None, "pairs": "tsv"}  # name → what --format says
+FORMATS = {**dict.fromkeys(WRITERS), "t.tmx.xz": None, "pairs": "tsv"}  # name → --format
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ FORMATS = {**dict.fromkeys(WRITERS), "t.tmx.xz": None, "pairs": "tsv"}  # name �
         ("", ""),
     ],
 )
-def test_a_name_that_stands_alone_is_completed(call: str, complete_call: str) -> None:
+def test_a_single_file_name_is_doubled(call: str, complete_call: str) -> None:
     assert complete(call.split()) == complete_call.split()
 
 
 @pytest.fixture(scope="module")
 def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """150 pairs in two plain files and in every format, each split by itself."""
+    """Train, dev and test sets, each in two plain files and in every format."""
     place, corpus = tmp_path_factory.mktemp("formats"), open_corpus()
     texts = {"train": corpus.train.pairs()[:150]}
     for split, text in (("dev", corpus.dev), ("test", corpus.test)):
@@ -57,7 +57,7 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(where: Path, out: str, *suffixes: str, options: tuple[object, ...] = ()) -> Path:
-    """A model of the files ``train…``, ``dev…``, ``test…`` of these ends."""
+    """Train a model on files ``train…``, ``dev…``, ``test…`` with these suffixes."""
     words = [
         w for s in ("train", "dev", "test") for w in (f"--{s}", *(f"{s}{e}" for e in suffixes))
     ]
@@ -66,7 +66,7 @@ def train(where: Path, out: str, *suffixes: str, options: tuple[object, ...] = (
 
 
 def content(model: Path) -> dict[str, bytes]:
-    """What a model consists of, but for the manifest."""
+    """Return the files of a model except the manifest."""
     files = {str(path.relative_to(model)): path.read_bytes() for path in model_files(model)}
     return {name: data for name, data in files.items() if name != "manifest.json"}
 
@@ -85,7 +85,7 @@ def test_every_format_trains_the_same_model(name: str, where: Path, plain: Path)
     assert manifest.languages == as_plain.languages == ("en", "de")
     assert manifest.corpus["digest"] == as_plain.corpus["digest"]
     assert manifest.corpus["train"] == [str((where / f"train-{name}").resolve())] * 2
-    text = training_text(model)  # read again, by what the manifest says alone
+    text = training_text(model)  # reads the files that the manifest names
     assert text.pairs() == Bitext.read(where / "train.en", where / "train.de").pairs()
     said = mtkit("compare", model, "--json", "--examples", 0, cwd=where).stdout
     [system] = json.loads(said)["systems"]
@@ -96,7 +96,7 @@ def test_every_format_trains_the_same_model(name: str, where: Path, plain: Path)
     assert system["perplexity"] == expected["perplexity"]
 
 
-def test_every_command_reads_a_file_of_both(where: Path, plain: Path) -> None:
+def test_all_commands_read_bilingual_files(where: Path, plain: Path) -> None:
     pairs = "train-t.tmx", "train.en", "train.de"
     one, two = (
         mtkit("align", "--train", *files, "--aligner", "ibm1", cwd=where).stdout
@@ -122,13 +122,13 @@ def test_every_command_reads_a_file_of_both(where: Path, plain: Path) -> None:
     assert one == two
 
 
-def test_the_command_that_repeats_a_training_names_the_file_once(where: Path, tiny: None) -> None:
+def test_the_repeat_command_names_a_bilingual_file_once(where: Path, tiny: None) -> None:
     call = ("--train", "train-t.tmx", "--dev", "dev.en", "dev.de", "--updates", 2)
     done = mtkit("train-nmt", *call, "--preset", "quick", "--out", "nmt", cwd=where)
     assert "--train train-t.tmx --dev dev.en dev.de --preset" in done.stderr.decode()
 
 
-def test_a_model_may_follow_a_file_of_both(where: Path, plain: Path) -> None:
+def test_a_model_may_follow_one_test_file(where: Path, plain: Path) -> None:
     call = ("compare", "--json", "--test", "test-t.tmx", plain)
     assert mtkit(*call, cwd=where).stdout == mtkit(*call[:2], plain, *call[2:4], cwd=where).stdout
     for other in ("test.de", "test-t.po"):
@@ -136,15 +136,15 @@ def test_a_model_may_follow_a_file_of_both(where: Path, plain: Path) -> None:
         assert b"mtkit: test-t.tmx: line 1: this is XML; expected plain text" in done.stderr
 
 
-def test_two_files_of_both_are_refused(where: Path) -> None:
+def test_two_bilingual_files_fail(where: Path) -> None:
     for command in ("train-smt", "align"):
         done = mtkit(command, "--train", "train-t.tmx", "train-t.po", cwd=where, check=2)
         expected = b"mtkit: train-t.tmx holds both languages; name it alone: --train train-t.tmx\n"
         assert done.stderr == expected
 
 
-def test_a_combination_is_tuned_on_a_file_of_both(where: Path, plain: Path) -> None:
-    """And its manifest says how to read it."""
+def test_combine_tunes_on_a_bilingual_file(where: Path, plain: Path) -> None:
+    """The manifest says how to read it again."""
     lists = mtkit(
         "translate",
         "--model",
@@ -174,7 +174,7 @@ HINTS = {
 
 
 @pytest.mark.parametrize("name", HINTS)
-def test_what_is_no_plain_text_is_told_how_to_be_named(name: str, tmp_path: Path) -> None:
+def test_errors_say_how_to_name_a_bilingual_file(name: str, tmp_path: Path) -> None:
     text, kind, how = HINTS[name]
     (tmp_path / name).write_text(text)
     (tmp_path / "x.de").write_text("a\n")

@@ -1,4 +1,4 @@
-"""What the shell, the disk and the user may do to a command."""
+"""Full disks, closed streams, bad options and files, locks, signals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FULL = Path("/dev/full")
 def ran(
     *arguments: object, cwd: Path, close: int | None = None, **streams: object
 ) -> tuple[int, str]:
-    """Exit code and stderr of a command whose stream ``close`` its caller has closed."""
+    """Return exit code and stderr of a command. close: a stream that is closed at its start."""
     call = [*MTKIT, *map(str, arguments)]
     if close is not None:
         call = ["sh", "-c", f'exec "$@" {close}>&-', "sh", *call]
@@ -48,7 +48,7 @@ def test_a_closed_stream_is_one_line(close: int, name: str, tmp_path: Path) -> N
     assert (code, said) == (2, expected)
 
 
-def test_without_stderr_nothing_breaks(tmp_path: Path) -> None:
+def test_a_command_runs_without_stderr(tmp_path: Path) -> None:
     assert ran("info", cwd=tmp_path, close=2) == (2, "")
 
 
@@ -73,15 +73,13 @@ def test_a_file_size_limit_keeps_the_old_page(smt_directory: Path, tmp_path: Pat
         ("--epochs", "9" * 400), ("--seeds", 10**6),
     ],
 )  # fmt: skip
-def test_numbers_that_cannot_be_meant_are_refused(
-    options: tuple[str, object], tmp_path: Path
-) -> None:
+def test_numbers_out_of_range_are_refused(options: tuple[str, object], tmp_path: Path) -> None:
     done = mtkit("train-nmt", *options, cwd=tmp_path, check=2)
     assert options[0].strip("-") in done.stderr.decode()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bomb_is_no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gzip_bomb_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "SMALL", 1 << 16)
     for name in ("a.en.gz", "a.de.gz"):
         (tmp_path / name).write_bytes(gzip.compress(b"a\n" * reading.SMALL))
@@ -89,9 +87,7 @@ def test_a_bomb_is_no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert b"a.en.gz: unpacks to more than 100 times its size" in done.stderr
 
 
-def test_an_endless_line_is_refused_wherever_it_comes_from(
-    smt_directory: Path, tmp_path: Path
-) -> None:
+def test_an_overlong_line_is_refused(smt_directory: Path, tmp_path: Path) -> None:
     line = b"a\n" + b"x" * (reading.LONGEST_LINE + 1)
     for stream in ([], ["--stream"]):
         call = ["translate", "--model", smt_directory, *stream]
@@ -103,13 +99,13 @@ def test_an_endless_line_is_refused_wherever_it_comes_from(
     assert b"a.en: line 2: longer than 16,777,216 bytes" in done.stderr
 
 
-def test_a_place_that_another_writes_is_refused_before_the_work(
+def test_a_locked_output_is_refused_before_the_work(
     smt_directory: Path, nmt_directory: Path, tmp_path: Path
 ) -> None:
     for name in ("a.en", "a.de"):
         (tmp_path / name).write_text("A cat.\nA dog.\n")
     text = ["a.en", "a.de"]
-    stages_directory(tmp_path / "m").mkdir()  # of whoever writes
+    stages_directory(tmp_path / "m").mkdir()  # of the other process
     (stages_directory(tmp_path / "m") / FINGERPRINT).write_text("{}")
     with locked(tmp_path / "m"):
         for command in (
@@ -133,18 +129,18 @@ def test_ctrl_c_before_the_command_begins(tmp_path: Path, monkeypatch: pytest.Mo
     assert mtkit("info", cwd=tmp_path, check=130).stderr == b""
 
 
-def test_of_one_pair_nothing_can_be_held_out(tmp_path: Path) -> None:
+def test_one_pair_is_too_few_for_a_dev_set(tmp_path: Path) -> None:
     for name, line in (("a.en", "one\n"), ("a.de", "eins\n")):
         (tmp_path / name).write_text(line)
     done = mtkit("train-nmt", "--train", "a.en", "a.de", cwd=tmp_path, check=2)
     assert "no pair can be held out of 1 for a dev set" in done.stderr.decode()
 
 
-def test_kernels_are_kept_where_this_user_alone_can_write(tmp_path: Path) -> None:
+def test_kernels_are_cached_in_a_private_directory(tmp_path: Path) -> None:
     code = "import numpy as np; from mtkit.smt.phrases.reorder import log_probabilities as f; " \
            "from mtkit.smt.flat import Flat; from mtkit.smt.phrases.table import gather; " \
            "gather(np.zeros(1, np.int32), np.zeros(1, np.int32), np.ones(1, np.int8))"  # fmt: skip
-    # As in a container whose files nobody may change: numba finds no place of its own.
+    # As in a read-only container: numba has no cache directory of its own.
     nowhere = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator", "TMPDIR": str(tmp_path)}
     call = [MTKIT[0], "-c", code]
     subprocess.run(call, env=os.environ | nowhere, check=True)
@@ -152,6 +148,6 @@ def test_kernels_are_kept_where_this_user_alone_can_write(tmp_path: Path) -> Non
     assert own.stat().st_mode & 0o777 == 0o700
     assert list(own.rglob("*.nbi"))
     shutil.rmtree(own)
-    own.write_text("mine")  # somebody else's: nothing is kept
+    own.write_text("mine")  # another user's: nothing is cached
     subprocess.run(call, env=os.environ | nowhere, check=True)
     assert own.read_text() == "mine"

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.support.command import mtkit
 
 
-def test_a_model_goes_to_moses_and_comes_back(project: Path, tmp_path: Path) -> None:
+def test_a_model_is_exported_and_imported(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "moses"
     said = mtkit("export", "--out", out, cwd=project).stderr.decode()
     assert said.startswith("model: models/smt (en → de)\n")
@@ -46,7 +46,7 @@ def test_a_model_goes_to_moses_and_comes_back(project: Path, tmp_path: Path) -> 
     assert manifest.read_bytes() != before
 
 
-def test_an_imported_model_is_a_model(project: Path, tmp_path: Path) -> None:
+def test_imported_models_can_be_used(project: Path, tmp_path: Path) -> None:
     mtkit("export", "models/smt", "--out", tmp_path / "moses", cwd=project)
     (tmp_path / "models").mkdir()
     options = ("import", "moses/moses.ini", "-q", "--lowercase")

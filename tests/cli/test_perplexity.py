@@ -37,7 +37,7 @@ def test_perplexity_of_pairs_and_of_target_text(project: Path) -> None:
             assert 0 < judged["bits_per_character"] < 20
 
 
-def test_perplexity_of_every_token_of_hostile_text(project: Path, tmp_path: Path) -> None:
+def test_tokens_of_hostile_text_are_escaped(project: Path, tmp_path: Path) -> None:
     for name, line in (
         ("h.en", "A \x1b[31mred\x07 one."),
         ("h.de", "Ein \x1b]0;x\x07 [b]rot[/b]es."),
@@ -48,7 +48,7 @@ def test_perplexity_of_every_token_of_hostile_text(project: Path, tmp_path: Path
     done = mtkit("perplexity", *named, "--tokens", "--test", "h.en", "h.de", cwd=tmp_path)
     text = done.stdout.decode()
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", text)
-    assert text.count("<U+001B>") == 2  # once a side: both models see one target
+    assert text.count("<U+001B>") == 2  # once per side: both models have the same target
     assert list(dict.fromkeys(re.findall(r"^P\(.*?\) +\S+", text, re.MULTILINE))) == [
         "P(y)    models/smt", "P(y|x)  models/smt", "P(y|x)  models/nmt", "P(x|y)  models/smt",
     ]  # fmt: skip

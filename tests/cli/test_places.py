@@ -1,4 +1,4 @@
-"""Where models go that no ``--out`` places, and that none of another corpus is lost there."""
+"""Default directories of models; models of another corpus there are kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def content(directory: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def where(few: Corpus, tmp_path: Path) -> Path:
-    """A directory with a model in its default place, and two corpora: train and mine."""
+    """A directory with a model in its default directory, and two corpora: train and mine."""
     for name, size in (("train", 400), ("mine", 50)):
         for language, lines in (("en", few.train.source), ("de", few.train.target)):
             text = "\n".join(lines[:size]) + "\n"
@@ -34,7 +34,7 @@ def where(few: Corpus, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_model_of_another_corpus_is_replaced_by_force_alone(where: Path) -> None:
+def test_replacing_a_model_of_another_corpus_needs_force(where: Path) -> None:
     place = where / "models/smt-en-de"
     before = content(place)
     done = mtkit("train-smt", *MINE, *QUICK, cwd=where, check=2)
@@ -51,7 +51,7 @@ def test_a_model_of_another_corpus_is_replaced_by_force_alone(where: Path) -> No
     assert json.loads((place / "manifest.json").read_text("utf-8"))["corpus"]["sentences"] == 50
 
 
-def test_neural_models_go_by_their_seeds_and_are_kept(where: Path, tiny: None) -> None:
+def test_neural_models_are_numbered_and_kept(where: Path, tiny: None) -> None:
     said = mtkit("train-nmt", *MINE, *TINY, "--seeds", 2, cwd=where).stderr
     assert b"model: models/nmt-en-de-1\nmodel: models/nmt-en-de-2\n" in said
     before = content(where / "models/nmt-en-de-1")
@@ -67,7 +67,7 @@ def test_neural_models_go_by_their_seeds_and_are_kept(where: Path, tiny: None) -
     assert content(where / "models/nmt-en-de-1") == before
 
 
-def test_a_named_place_is_refused_before_anything_is_read(where: Path) -> None:
+def test_an_existing_out_is_refused_before_reading(where: Path) -> None:
     for command in ("train-smt", "train-nmt"):
         options = ("--train", "none.en", "none.de", "--out", "models/smt-en-de")
         done = mtkit(command, *options, cwd=where, check=2)
@@ -75,7 +75,7 @@ def test_a_named_place_is_refused_before_anything_is_read(where: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "y\n"])
-def test_on_a_terminal_the_user_is_asked(answer: str, where: Path) -> None:
+def test_replacement_asks_on_a_terminal(answer: str, where: Path) -> None:
     place = where / "models/smt-en-de"
     before = content(place)
     terminal, far = pty.openpty()
@@ -99,7 +99,7 @@ def test_on_a_terminal_the_user_is_asked(answer: str, where: Path) -> None:
     os.close(terminal)
 
 
-def test_nobody_is_asked_where_one_stream_or_several_processes_cannot_answer(
+def test_it_does_not_ask_without_a_terminal_or_in_several_processes(
     where: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = ("train-smt", *MINE, *QUICK)

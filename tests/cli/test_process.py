@@ -1,4 +1,4 @@
-"""What only a process of its own shows: pipes, signals, a reader that goes away."""
+"""Commands in separate processes: pipes, signals, closed readers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.support.command import WATCHDOG, mtkit, start
 
 
-def test_the_package_is_the_command() -> None:
+def test_python_m_mtkit_runs() -> None:
     call = [sys.executable, "-m", "mtkit", "--help"]
     done = subprocess.run(call, capture_output=True, text=True, check=True)
     assert "train-smt" in done.stdout
@@ -32,7 +32,7 @@ def test_bytes_go_through_pipes(project: Path) -> None:
 
 
 def test_an_interrupted_stream_ends_quietly(project: Path) -> None:
-    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # an answer held back would not come
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # unflushed output would not arrive
     process = start(
         "translate", "-q", "--model", "models/smt", "--stream", cwd=project, env=buffered
     )
@@ -48,7 +48,7 @@ def test_an_interrupted_stream_ends_quietly(project: Path) -> None:
     assert (process.returncode, rest, said.strip()) == (130, b"", b"")
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(project: Path) -> None:
+def test_a_closed_reader_ends_it_quietly(project: Path) -> None:
     process = start("translate", "-q", "--model", "models/smt", cwd=project)
     assert process.stdin and process.stdout and process.stderr  # noqa: PT018
     process.stdout.close()
@@ -60,7 +60,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(project: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["", "setitimer"])  # as on Windows
-def test_an_interrupt_that_python_drops_is_said_again(missing: str) -> None:
+def test_a_dropped_interrupt_is_raised_again(missing: str) -> None:
     code = """
 import signal, sys, time, weakref
 vars(signal).pop(sys.argv[1], None)

@@ -1,4 +1,4 @@
-"""What is wrong with a call or its input is said in one line, and nothing is written."""
+"""Errors in a call or its input are one line, and nothing is written."""
 
 from __future__ import annotations
 

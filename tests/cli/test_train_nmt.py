@@ -17,10 +17,8 @@ from mtkit.storage.stages import stages_directory
 from tests.support.command import mtkit
 
 
-def test_seeds_give_several_models_which_translate_together(
-    project: Path, tmp_path: Path, tiny: None
-) -> None:
-    """One after another, interrupted and gone on with; then an ensemble, and training further."""
+def test_seeds_train_models_for_an_ensemble(project: Path, tmp_path: Path, tiny: None) -> None:
+    """Train two seeds, resume one, translate with the ensemble, train one further."""
     options = ["--preset", "quick", "--updates", "8", "--bpe-dropout", "0.1"]
     text = ["--train", project / "train.en", project / "train.de"]
     call = ["train-nmt", *text, *options, "--seeds", 2, "--out", "m"]
@@ -74,7 +72,7 @@ def test_seeds_give_several_models_which_translate_together(
 
 
 def last_line(stderr: bytes) -> list[str]:
-    """The command that it names."""
+    """Return the command in the last line."""
     line = stderr.decode().splitlines()[-1]
     assert line.startswith("to repeat this run: mtkit ")
     return shlex.split(line.removeprefix("to repeat this run: mtkit "))
@@ -82,7 +80,7 @@ def last_line(stderr: bytes) -> list[str]:
 
 @pytest.fixture
 def small_presets(monkeypatch: pytest.MonkeyPatch, tiny: None) -> None:
-    """Tiny networks, but of different sizes."""
+    """Make three presets tiny networks of different sizes."""
     for name, hidden in (("tiny", 32), ("small", 48), ("short", 16)):
         shaped = recipe.preset(
             "quick", preset=name, hidden=hidden, epochs=recipe.PRESETS[name].epochs
@@ -91,7 +89,7 @@ def small_presets(monkeypatch: pytest.MonkeyPatch, tiny: None) -> None:
 
 
 def test_the_last_line_repeats_the_run(project: Path, tmp_path: Path, small_presets: None) -> None:
-    """A run by the clock that patience ended, by its number of updates: the same bits."""
+    """A run limited by minutes repeats by number of updates with the same bits."""
     text = ["--train", project / "train.en", project / "train.de", "--lowercase"]
     call = ["train-nmt", *text, "--minutes", 0.04, "--seed", 3, "--clip", 0.5, "--out", "a b"]
     command = last_line(mtkit(*call, "--bpe-dropout", 0.1, cwd=tmp_path).stderr)
@@ -101,12 +99,12 @@ def test_the_last_line_repeats_the_run(project: Path, tmp_path: Path, small_pres
     assert command[-5:] == ["--threads", "1", "--out", "a b", "--force"]
     first = (tmp_path / "a b/weights.safetensors").read_bytes()
     assert "--minutes" not in command
-    said = mtkit(*command, cwd=tmp_path).stderr  # as it stands
+    said = mtkit(*command, cwd=tmp_path).stderr  # unchanged
     assert (tmp_path / "a b/weights.safetensors").read_bytes() == first
     assert last_line(said) == command
 
 
-def test_epochs_are_a_budget_and_a_short_one_is_said(
+def test_epochs_limit_training_and_too_few_warn(
     project: Path, tmp_path: Path, small_presets: None
 ) -> None:
     text = ["--train", project / "train.en", project / "train.de"]
@@ -123,7 +121,7 @@ def test_epochs_are_a_budget_and_a_short_one_is_said(
     assert last_line(seeds)[-9:-7] == ["--seed", "5"]
 
 
-def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
+def test_auto_chooses_by_text_and_budget_and_keeps_its_choice(
     project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = ["--train", project / "train.en", project / "train.de"]
@@ -153,13 +151,13 @@ def test_auto_chooses_by_text_and_budget_and_resumes_its_choice(
         with pytest.raises(KilledError):
             mtkit(*call, "--out", "again", cwd=tmp_path)
     assert (stages_directory(tmp_path / "again") / CHECKPOINT).exists()
-    monkeypatch.setattr(recipe, "SHORT_BELOW", 0)  # as another speed might have it
+    monkeypatch.setattr(recipe, "SHORT_BELOW", 0)  # as at another speed
     mtkit(*call, "--out", "again", "--resume", cwd=tmp_path)
     a, b = (Manifest.read(tmp_path / name).config for name in ("whole", "again"))
     assert a == b
 
 
-def test_seeds_share_what_auto_chose_when_they_are_resumed(
+def test_resumed_seeds_share_the_preset_of_auto(
     project: Path, tmp_path: Path, small_presets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = ["--train", project / "train.en", project / "train.de"]
@@ -167,7 +165,7 @@ def test_seeds_share_what_auto_chose_when_they_are_resumed(
     mtkit(*call, cwd=tmp_path)
     second = (tmp_path / "m-2/weights.safetensors").read_bytes()
     (tmp_path / "m-2").rename(tmp_path / "old")
-    monkeypatch.setattr(recipe, "FEW_BELOW", 1)  # as another rule might have it
+    monkeypatch.setattr(recipe, "FEW_BELOW", 1)  # as by another rule
     said = mtkit(*call, "--resume", cwd=tmp_path).stderr.decode()
     assert "seed 1: m-1, already trained" in said
     assert (tmp_path / "m-2/weights.safetensors").read_bytes() == second

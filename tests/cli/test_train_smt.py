@@ -18,7 +18,7 @@ from tests.support.command import mtkit, start
 TEXT = ("--train", "train.en", "train.de", "--test", "test.en", "test.de")
 
 
-def test_tuning_tells_its_rounds_and_the_report_what_it_gained(project: Path) -> None:
+def test_tuning_prints_its_rounds_and_the_report_its_gain(project: Path) -> None:
     said = mtkit(
         "train-smt", *TEXT, "--dev", "test.en", "test.de", "--prune", "0 0 1", "--out", "tuned",
         cwd=project,
@@ -41,7 +41,7 @@ def test_tuning_tells_its_rounds_and_the_report_what_it_gained(project: Path) ->
     assert len(set(system["channel"].values())) == 4
 
 
-def test_weights_that_are_given_stay_unless_tuning_is_asked_for(project: Path) -> None:
+def test_given_weights_are_tuned_only_on_request(project: Path) -> None:
 
     options = ("train-smt", *TEXT, "--dev", "test.en", "test.de", "--weights", "noisy-channel")
     for tune in ((), ("--tune", "mira")):
@@ -52,7 +52,7 @@ def test_weights_that_are_given_stay_unless_tuning_is_asked_for(project: Path) -
 
 
 @pytest.mark.parametrize("size", ["4", "0G", "499M", "4T", "much", "-1G"])
-def test_a_memory_that_is_none_is_refused(size: str, project: Path) -> None:
+def test_invalid_memory_sizes_are_refused(size: str, project: Path) -> None:
     call = ("train-smt", *TEXT, "--memory", size, "--tune", "none", "--out", "none")
     said = mtkit(*call, cwd=project, check=2).stderr.decode()
     assert said == f"mtkit: --memory {size}: expected at least 500M, as in 800M or 4G\n"
@@ -69,8 +69,8 @@ def test_nothing_to_resume_is_one_line(project: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.compiled
-def test_a_training_that_is_killed_goes_on(project: Path) -> None:
-    """``kill -9`` when this or that stage begins; nothing that was done is done again."""
+def test_a_killed_training_resumes(project: Path) -> None:
+    """``kill -9`` at the start of several stages; finished tasks are not repeated."""
     call = ("train-smt", *TEXT, "--tune", "none", "-q", "--out", "killed")
     mtkit(*call[:-1], "whole", cwd=project)
     whole, place = contents(project / "whole"), project / ".killed.stages"
@@ -98,8 +98,8 @@ def test_a_training_that_is_killed_goes_on(project: Path) -> None:
 
 
 def finished(place: Path) -> dict[str, int]:
-    """The tasks that are done, as directories that nobody has made anew."""
-    with contextlib.suppress(FileNotFoundError):  # it changes while it is looked at
+    """Return the directories of finished tasks, with inodes to detect repeated ones."""
+    with contextlib.suppress(FileNotFoundError):  # the directory changes meanwhile
         return {
             str(path): path.stat().st_ino
             for path in place.rglob("*")

@@ -1,4 +1,4 @@
-"""``mtkit translate``: lines in, lines out, as a person or a script meets it."""
+"""``mtkit translate``: lines, JSON, n-best lists, streams, glossaries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_n_lines_in_n_lines_out(kind: str, project: Path) -> None:
     done = mtkit("translate", "--model", model, cwd=project, stdin=b"Two men.\n\n")
     lines = done.stdout.decode().split("\n")
     assert len(lines) == 3
-    assert lines[0] or kind == "nmt"  # the tiny neural model may have nothing to say
+    assert lines[0] or kind == "nmt"  # the tiny neural model may give no words
     assert lines[1:] == ["", ""]
     text = "One\u2028line.\r\n\n \nHello <b>{name}</b> \x1b[1m\nno newline at the end"
     done = mtkit("translate", "--model", model, cwd=project, stdin=text.encode())
@@ -91,7 +91,7 @@ def test_a_stream_without_a_last_line_break_ends(project: Path) -> None:
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_a_terminal_sees_how_far_it_is(
+def test_a_terminal_shows_progress(
     quiet: bool, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
@@ -104,14 +104,14 @@ def test_a_terminal_sees_how_far_it_is(
     assert (b"sentences/s" in done.stderr) is not quiet
 
 
-def test_a_long_line_is_translated_in_pieces_and_said_so(project: Path) -> None:
+def test_a_long_line_in_pieces_gives_a_note(project: Path) -> None:
     text = f"Hello.\n{'The train is here. ' * 100}\n".encode()
     done = mtkit("translate", "--model", "models/smt", cwd=project, stdin=text)
     assert done.stderr.decode() == "line 2: 501 words, translated in 3 pieces\n"
     assert done.stdout.count(b"\n") == 2
 
 
-def test_thousands_of_odd_lines_come_out(project: Path) -> None:
+def test_2500_odd_lines_are_translated(project: Path) -> None:
     lines = random_lines(2_500, seed=2, huge=4)
     text = "".join(f"{line}\n" for line in lines).encode()
     done = mtkit("translate", "-q", "--model", "models/smt", cwd=project, stdin=text)
@@ -120,14 +120,14 @@ def test_thousands_of_odd_lines_come_out(project: Path) -> None:
     assert [not line.strip() for line in lines] == [not answer for answer in answers[:-1]]
 
 
-def test_no_translation_breaks_its_line() -> None:
+def test_rows_contain_no_line_break() -> None:
     broken = Hypothesis("a\nb", ["a％000ab"], -1.0)
     for n_best, as_json in ((1, False), (2, False), (2, True)):
         [row] = rows(0, "x", [broken], n_best, as_json)
         assert "\n" not in row
 
 
-def test_the_newest_model_is_taken_and_named(project: Path) -> None:
+def test_the_newest_model_is_used_and_named(project: Path) -> None:
     said = mtkit("translate", cwd=project, stdin=b"a\n").stderr.decode()
     assert re.fullmatch(r"model: models/(smt|nmt) \(en → de\)\n", said)
     assert mtkit("translate", "-q", cwd=project, stdin=b"a\n").stderr == b""
@@ -146,7 +146,7 @@ TERMS = {
 }
 
 
-def test_translate_obeys_a_glossary_and_says_how_often(project: Path) -> None:
+def test_glossary_terms_are_translated_and_counted(project: Path) -> None:
     (project / "g.tsv").write_bytes(GLOSSARY)
     options = ("translate", "--model", "models/smt", "--glossary", "g.tsv")
     text = b"The hotel and the train.\n\nHello.\nWhere is the hotel?\n"

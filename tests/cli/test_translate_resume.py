@@ -1,4 +1,4 @@
-"""``mtkit translate --resume``: what was interrupted ends with the bytes of what was not."""
+"""``mtkit translate --resume`` gives the bytes of an uninterrupted translation."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from mtkit.storage.writing import locked
 from mtkit.text.corpus import Corpus
 from tests.support.command import WATCHDOG, mtkit
 
-STEP, DONE = 10, 30  # lines that are translated at a time, and before the interruption
+STEP, DONE = 10, 30  # lines per batch, and before the interruption
 CALL = ("translate", "in.en", "-o", "out.de", "--model", "m")
-# The command with small steps; after DONE lines and half of one more it gets a signal.
+# The command with small batches; it gets a signal after DONE lines and half a line.
 SIGNALLED = f"""
 import os, signal, sys
 from mtkit.cli import translate
@@ -51,13 +51,13 @@ def place(smt_directory: Path, few: Corpus, tmp_path: Path) -> Path:
     """A directory with a model m, a text in.en and a glossary."""
     shutil.copytree(smt_directory, tmp_path / "m")
     (tmp_path / "in.en").write_text("\n".join(few.train.source[:75]), encoding="utf-8")
-    first = " ".join(few.train.source[0].split()[:3])  # matches before the interruption alone
+    first = " ".join(few.train.source[0].split()[:3])  # matches only before the interruption
     (tmp_path / "g.tsv").write_text(f"I\tihc\n{first}\tx\n", encoding="utf-8")
     return tmp_path
 
 
 def interrupted(*arguments: object, cwd: Path, error: BaseException | None = None) -> str:
-    """What a command says that ends by an error, Ctrl-C if no other, after ``DONE`` lines."""
+    """Return stderr of a command that ends after ``DONE`` lines by ``error`` or Ctrl-C."""
     usual = Growing.step
 
     def step(self: Growing, lines: int, more: Mapping[str, Any]) -> None:
@@ -73,7 +73,7 @@ def interrupted(*arguments: object, cwd: Path, error: BaseException | None = Non
 
 
 def whole(*arguments: object, cwd: Path) -> tuple[bytes, bytes]:
-    """What an uninterrupted command writes and says."""
+    """Return the output and stderr of an uninterrupted command."""
     done = mtkit(*arguments, "-o", "whole", cwd=cwd)
     return (cwd / "whole").read_bytes(), done.stderr
 
@@ -82,12 +82,12 @@ def whole(*arguments: object, cwd: Path) -> tuple[bytes, bytes]:
     ("kind", "options"), [("smt", ()), ("nmt", ("--json", "--n-best", 2))]
 )  # fmt: skip
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_translation_goes_on_and_has_the_same_bytes(
+def test_a_killed_translation_resumes_with_the_same_bytes(
     kind: str, options: tuple[object, ...], number: signal.Signals, project: Path, place: Path
 ) -> None:
     call = (*CALL[:4], "--model", project / "models" / kind, *options)
     (place / "out.de").write_text("old")
-    seconds = 0 if number == signal.SIGKILL else 1000  # Ctrl-C keeps what is done
+    seconds = 0 if number == signal.SIGKILL else 1000  # Ctrl-C saves what is done
     command = [sys.executable, "-c", SIGNALLED, *map(str, (int(number), seconds, *call))]
     ended = subprocess.run(command, cwd=place, capture_output=True, timeout=WATCHDOG, check=False)
     if number == signal.SIGKILL:
@@ -105,7 +105,7 @@ def test_a_killed_translation_goes_on_and_has_the_same_bytes(
 
 
 @pytest.mark.parametrize("out", ["out.de", "out.gz"])
-def test_all_of_it_is_counted_and_packed(out: str, place: Path) -> None:
+def test_glossary_counts_and_gzip_resume(out: str, place: Path) -> None:
     call = ("translate", "--model", "m", "--n-best", 2, "--glossary", "g.tsv", "in.en")
     interrupted(*call, "-o", out, cwd=place)
     done = mtkit(*call, "-o", out, "--resume", cwd=place)
@@ -115,12 +115,12 @@ def test_all_of_it_is_counted_and_packed(out: str, place: Path) -> None:
     assert (gzip.decompress(data) if out.endswith(".gz") else data) == content
 
 
-def test_lines_of_stdin_go_on_too(place: Path) -> None:
+def test_stdin_can_be_resumed(place: Path) -> None:
     text = (place / "in.en").read_bytes()
     call = ("translate", "-o", "out.de", "--model", "m", "--resume")
     interrupted(*CALL, cwd=place)
     with (place / ".out.de.stages" / "written").open("ab") as file:
-        file.write(b"of later steps\n" * 1000)  # which were not kept
+        file.write(b"of later steps\n" * 1000)  # not recorded as done
     assert b"resumed" in mtkit(*call, cwd=place, stdin=text).stderr
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
 
@@ -134,7 +134,7 @@ def test_a_full_disk_loses_no_step(place: Path) -> None:
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
 
 
-def test_another_text_model_or_option_is_refused_and_nothing_lost(place: Path) -> None:
+def test_resume_refuses_another_text_model_or_option(place: Path) -> None:
     interrupted(*CALL, cwd=place)
     text, weights = place / "in.en", place / "m" / "weights.json"
     content = text.read_bytes()
@@ -160,7 +160,7 @@ def test_another_text_model_or_option_is_refused_and_nothing_lost(place: Path) -
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
 
 
-def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
+def test_unresumable_calls_are_refused_in_one_line(place: Path) -> None:
     def refused(*arguments: object) -> str:
         [line] = mtkit(*arguments, "--resume", cwd=place, check=2).stderr.decode().splitlines()
         return line
@@ -184,7 +184,7 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(place: Path) -> None:
     assert "done.json: " in refused(*CALL)
 
 
-def test_a_new_start_says_what_could_have_gone_on(place: Path) -> None:
+def test_a_new_start_says_what_it_removed(place: Path) -> None:
     interrupted(*CALL, cwd=place)
     [line] = mtkit(*CALL, cwd=place).stderr.decode().splitlines()
     assert line.startswith("removed ")
@@ -194,9 +194,7 @@ def test_a_new_start_says_what_could_have_gone_on(place: Path) -> None:
     assert (place / "out.de").read_bytes() == whole(*CALL[:2], *CALL[4:], cwd=place)[0]
 
 
-def test_a_text_that_changes_meanwhile_is_noticed(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_that_changes_is_an_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual, text = Growing.step, place / "in.en"
 
     def step(self: Growing, lines: int, more: Mapping[str, Any]) -> None:

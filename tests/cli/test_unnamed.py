@@ -1,4 +1,4 @@
-"""Files whose names tell no languages: they are asked for by --pair, or not needed."""
+"""File names without languages: commands ask for --pair if they need them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def place(few: Corpus, tmp_path: Path) -> Path:
         ["corpus", "split", "--out", "x"], ["corpus", "check", "--clean", "x"],
     ],
 )  # fmt: skip
-def test_what_is_named_after_languages_asks_for_them(
+def test_commands_that_need_languages_ask_for_pair(
     command: list[str], ends: str, place: Path
 ) -> None:
     names = ENDS[ends]
@@ -43,7 +43,7 @@ def test_what_is_named_after_languages_asks_for_them(
 
 
 @pytest.mark.parametrize("ends", ENDS)
-def test_what_is_alike_in_all_languages_does_not_ask(ends: str, place: Path) -> None:
+def test_other_commands_need_no_languages(ends: str, place: Path) -> None:
     names = ENDS[ends]
     call = ["align", "--train", *names, "--aligner", "ibm1", "--out", "kept"]
     mtkit(*call, cwd=place)
@@ -56,19 +56,19 @@ def test_what_is_alike_in_all_languages_does_not_ask(ends: str, place: Path) -> 
     assert report.test.languages == ("", "")
 
 
-def test_a_language_before_the_last_ending_is_pointed_at(place: Path) -> None:
+def test_a_language_before_the_last_suffix_is_named(place: Path) -> None:
     with pytest.raises(InputError, match=r"news\.en\.txt: .* as news\.en does; .* --pair"):
         open_corpus(train=(place / "news.en.txt", place / "news.de.txt"))
 
 
-def test_two_files_of_one_language_are_named_as_before(place: Path) -> None:
-    """Texts that simplify or correct another in its own language."""
+def test_both_files_may_have_one_language(place: Path) -> None:
+    """As for simplification or correction of texts."""
     for names in (("a.txt", "x.en"), ("b.txt", "y.en")):
         shutil.copy(place / names[0], place / names[1])
     assert open_corpus(train=(place / "x.en", place / "y.en")).pair == ("en", "en")
 
 
-def test_a_directory_without_these_languages_says_what_to_name(tmp_path: Path) -> None:
+def test_an_error_for_a_directory_says_what_to_name(tmp_path: Path) -> None:
     for call in (["train-smt"], ["corpus", "check"]):
         for pair in ([], ["--pair", "en-de"]):
             refused = mtkit(*call, "--corpus", tmp_path, *pair, cwd=tmp_path, check=2)
@@ -78,7 +78,7 @@ def test_a_directory_without_these_languages_says_what_to_name(tmp_path: Path) -
             ) in refused.stderr
 
 
-def test_compare_takes_the_languages_of_a_file_that_holds_more(
+def test_compare_needs_pair_for_a_file_of_three_languages(
     smt_directory: Path, tmp_path: Path
 ) -> None:
     test = tmp_path / "t.tsv"
@@ -94,9 +94,7 @@ def test_compare_takes_the_languages_of_a_file_that_holds_more(
     assert "--pair en-fr: the systems translate en → de; remove --pair" in refused.stderr.decode()
 
 
-def test_a_test_set_in_other_languages_than_the_models_is_to_be_another(
-    smt_directory: Path, tmp_path: Path
-) -> None:
+def test_a_test_set_in_other_languages_is_refused(smt_directory: Path, tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("nl\tfr\nEen hond.\tUn chien.\n", encoding="utf-8")
     for command in ("compare", "perplexity"):
         call = [command, smt_directory, "--test", "t.tsv"]

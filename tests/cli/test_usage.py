@@ -12,7 +12,7 @@ from tests.support.command import mtkit
 from tests.support.commands import NAMES
 
 
-def test_all_commands_have_a_place_and_a_summary_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_lists_every_command_with_its_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     shown = mtkit("--help", cwd=Path.cwd()).stdout.decode()
     headings = re.findall(r"^(\w[\w ]*):$", shown, re.M)
@@ -43,7 +43,7 @@ def test_usage_names_the_arguments(name: str, usage: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_is_plain_and_has_examples_that_can_be_typed(
+def test_help_fits_and_its_examples_have_valid_options(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -89,7 +89,7 @@ def test_a_wrong_call_is_one_line(call: str, message: str, tmp_path: Path) -> No
     done = mtkit(*call.split(), cwd=tmp_path, check=2)
     [line] = done.stderr.decode().splitlines()
     assert line.startswith("mtkit: ")
-    assert message in line  # the rest is Typer's words, which change
+    assert message in line  # the rest is Typer's text, which varies
     assert "Input should be" not in line
     assert done.stdout == b""
 

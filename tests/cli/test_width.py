@@ -1,4 +1,4 @@
-"""What commands print fits the window: no line is wider, and no word is broken."""
+"""Output fits the terminal: no line is wider, and no word is broken."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.command import Terminal, mtkit
 from tests.support.commands import NAMES
 
 WIDTHS = (60, 80)
-WIDE = 200  # columns, in which nothing need be broken
+WIDE = 200  # columns, so that no line is broken
 TEXT = ("--train", "train.en", "train.de")
 MODELS = ("models/smt", "models/nmt")
 TABLES = {
@@ -39,7 +39,7 @@ MESSAGES = {
 def shown(
     command: list[str], width: int, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
-    """The lines that a terminal of ``width`` shows, without colours and moves of the cursor."""
+    """Return the lines that a terminal of ``width`` shows, without escape sequences."""
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr(console, "_width", width)
     out, err = Terminal(), Terminal()
@@ -49,12 +49,12 @@ def shown(
 
 
 def too_wide(lines: list[str], width: int) -> list[str]:
-    """Lines of several words that are wider; a path may be."""
+    """Return lines that are wider, except those of one word, such as a path."""
     return [line for line in lines if cell_len(line) > width and " " in line.strip()]
 
 
 def words(lines: list[str]) -> set[str]:
-    """Words, but for numbers, of which times differ from run to run, and rules of tables."""
+    """Return words, without numbers (times differ between runs) and table rules."""
     return {word for word in " ".join(lines).split() if not re.search(r"[\d─━⠀-⣿]", word)}
 
 
@@ -66,7 +66,7 @@ def test_help_fits_and_has_all_words(
     lines = shown([*name.split(), "-h"], width, Path.cwd(), monkeypatch)
     head, examples = [*"\n".join(lines).split("Examples:\n"), ""][:2]
     assert not too_wide(head.split("\n"), width)
-    assert max(map(len, examples.split("\n"))) <= WIDTHS[-1]  # commands stay in one line
+    assert max(map(len, examples.split("\n"))) <= WIDTHS[-1]  # commands are not broken
     wide = shown([*name.split(), "-h"], WIDTHS[-1], Path.cwd(), monkeypatch)
     assert " ".join(lines).split() == " ".join(wide).split()
 
@@ -87,9 +87,7 @@ def test_messages_fit_and_have_all_words(
 def test_tables_fit_and_have_all_words(
     name: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown(
-        TABLES[name], WIDE, project, monkeypatch
-    )  # translates, of which only the first time tells
+    shown(TABLES[name], WIDE, project, monkeypatch)  # only the first run reports translating
     wide = shown(TABLES[name], WIDE, project, monkeypatch)
     for width in WIDTHS:
         lines = shown(TABLES[name], width, project, monkeypatch)
@@ -110,7 +108,7 @@ def test_trainings_fit_60_columns(project: Path, monkeypatch: pytest.MonkeyPatch
         assert lines[-2 if command is smt else -3].startswith(("model:", "to repeat", "  "))
 
 
-def test_a_command_to_repeat_is_broken_as_a_shell_reads_it() -> None:
+def test_a_repeat_command_is_wrapped_with_backslashes() -> None:
     text = "to repeat this run: mtkit train-nmt --train a.en a.de --threads 2"
     lines = wrapped(text, 40, " \\").split("\n")
     assert [line[-2:] for line in lines[:-1]] == [" \\"] * (len(lines) - 1)
