@@ -1,4 +1,4 @@
-"""Lines that others translate: the same bytes, whoever dies on the way."""
+"""Translation by stages and workers: the same bytes, even if workers die."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def place(smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path: Path)
     return tmp_path
 
 
-def test_stages_answer_as_this_process_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_answer_like_this_process(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "WINDOW", 3)
     request = Request((place / "m",), place / "g.tsv", n_best=2)
     lines = (place / "in.en").read_text("utf-8").split("\n")
@@ -51,8 +51,8 @@ def test_stages_answer_as_this_process_does(place: Path, monkeypatch: pytest.Mon
     assert list(by_stages(stages, request, "1", 4 * STEP, iter(batches[4:]))) == expected[4:]
 
 
-def test_a_worker_opens_what_has_been_replaced(place: Path) -> None:
-    """It lives longer than the command that asked it first."""
+def test_a_worker_reopens_a_replaced_model(place: Path) -> None:
+    """A worker keeps a model open until the mark changes."""
     request, lines = Request((place / "m",)), [["Two men."]]
     [old] = by_stages(Stages(place / "a"), request, "1", 0, lines)
     shutil.rmtree(place / "m")
@@ -65,7 +65,7 @@ def test_a_worker_opens_what_has_been_replaced(place: Path) -> None:
 
 
 @needs_dask
-def test_a_cluster_translates_the_same_and_goes_on(
+def test_a_cluster_translates_the_same_and_resumes(
     place: Path, monkeypatch: pytest.MonkeyPatch, dying: Callable[[str], Path]
 ) -> None:
     monkeypatch.setattr(translate, "BATCH", STEP)
@@ -86,14 +86,14 @@ def test_a_cluster_translates_the_same_and_goes_on(
     assert [path.name for path in deaths.iterdir()] == [".out.gz.stages lines-28"]
     done = mtkit(*call, "out.gz", "--resume", "--cluster", "local:2", cwd=place)
     assert gzip.decompress((place / "out.gz").read_bytes()) == (place / "alone").read_bytes()
-    assert done.stderr.endswith(alone.stderr.splitlines()[-1] + b"\n")  # of the glossary
+    assert done.stderr.endswith(alone.stderr.splitlines()[-1] + b"\n")  # glossary counts
     assert not list(place.glob(".*"))
 
 
 @pytest.mark.parametrize(
     "options", [(), ("-o", "out", "--stream"), ("-o", "/dev/null"), ("-o", "out", "--lists", "a=b")]
 )
-def test_a_cluster_needs_a_file_of_lines(options: tuple[str, ...], place: Path) -> None:
+def test_a_cluster_needs_an_output_file(options: tuple[str, ...], place: Path) -> None:
     call = ("translate", "in.en", "--model", "m", "--cluster", "local:2", *options)
     said = mtkit(*call, cwd=place, check=2).stderr.decode()
     assert "--cluster " in said

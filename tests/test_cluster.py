@@ -1,4 +1,4 @@
-"""Training by other processes: the same model, whoever dies on the way; and what cannot be used."""
+"""Training by worker processes: the same model even if workers die, and errors."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ needs_dask = pytest.mark.skipif(
     find_spec("distributed") is None, reason="Dask is missing: pip install 'mtkit[cluster]'"
 )
 CONFIG = TrainConfig(tune="none", aligner="fertility")
-SOME = "counts-2 phrases-pairs lm-counts"  # of alignment, phrase table, language model
+SOME = "counts-2 phrases-pairs lm-counts"  # stages of alignment, phrase table, language model
 
 
 def files(model: Path) -> dict[str, bytes]:
-    """All of a model but what tells how long it took."""
+    """Return the files of a model, without training time and seal."""
     found = {
         path.relative_to(model).as_posix(): path.read_bytes()
         for path in model.rglob("*")
@@ -57,7 +57,7 @@ def by_threads(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 @needs_dask
-def test_the_model_is_the_same_though_workers_die(
+def test_the_model_is_the_same_if_workers_die(
     few: Corpus, by_threads: dict[str, bytes], dying: Callable[[str], Path], tmp_path: Path
 ) -> None:
     deaths, out = dying(SOME), tmp_path / "smt"
@@ -78,12 +78,12 @@ def test_a_worker_may_die_in_every_stage(
     assert len(list(deaths.iterdir())) > 60
 
 
-# --- with workers that stay
+# --- with permanent workers
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
-    """Two processes."""
+    """Stages of two worker processes."""
     from mtkit.cluster import connected
 
     place = tmp_path_factory.mktemp("stages")
@@ -96,7 +96,7 @@ def client_of(stages: Stages) -> Any:
 
 
 @needs_dask
-def test_tasks_are_done_by_processes_of_one_thread(shared: Stages) -> None:
+def test_tasks_run_in_processes_of_one_thread(shared: Stages) -> None:
     from tests.support.dying import environment, square
 
     assert (shared.workers, shared.memory) == (2, 1 << 31)
@@ -110,9 +110,7 @@ def test_tasks_are_done_by_processes_of_one_thread(shared: Stages) -> None:
 
 
 @needs_dask
-def test_of_a_worker_that_dies_only_what_it_is_at_is_done_again(
-    shared: Stages, tmp_path: Path
-) -> None:
+def test_only_the_current_task_of_a_dead_worker_is_repeated(shared: Stages, tmp_path: Path) -> None:
     from tests.support.dying import note_and_die_once
 
     calls = [(n, 9, tmp_path / "begun") for n in range(12)]
@@ -145,7 +143,7 @@ def test_several_threads_run_stages_at_once(shared: Stages) -> None:
         ("disk", OSError, "No space left on device: 'some.npy'"),
     ],
 )
-def test_what_a_task_raises_is_raised_here(
+def test_errors_of_tasks_are_raised_here(
     shared: Stages, kind: str, error: type[Exception], said: str
 ) -> None:
     from tests.support.dying import fail
@@ -157,7 +155,7 @@ def test_what_a_task_raises_is_raised_here(
 
 
 @needs_dask
-def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> None:
+def test_a_failure_stops_parallel_work_after_its_tasks(shared: Stages) -> None:
     from mtkit.cluster import _execute
     from tests.support.dying import fail, slow
 
@@ -178,7 +176,7 @@ def test_where_one_work_fails_the_other_ends_with_its_task(shared: Stages) -> No
 
 
 @needs_dask
-def test_a_task_that_ends_its_workers_is_given_up(
+def test_a_task_that_kills_workers_is_an_error(
     shared: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.support.dying import always_die
@@ -190,7 +188,7 @@ def test_a_task_that_ends_its_workers_is_given_up(
 
 @needs_dask
 @pytest.mark.slow
-def test_without_workers_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_workers_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mtkit.cluster import SETTINGS, connected
     from tests.support.dying import square
 
@@ -206,7 +204,7 @@ def test_without_workers_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @contextmanager
 def scheduler(workers: int = 2) -> Iterator[str]:
-    """The address of one that runs, with threads of this process for workers."""
+    """Yield the address of a scheduler whose workers are threads of this process."""
     import dask
     from distributed import LocalCluster
 
@@ -227,7 +225,7 @@ def scheduler(workers: int = 2) -> Iterator[str]:
 
 
 @needs_dask
-def test_a_scheduler_that_runs_does_the_same(
+def test_a_running_scheduler_trains_the_same(
     few: Corpus, by_threads: dict[str, bytes], tmp_path: Path
 ) -> None:
     with scheduler() as address:
@@ -236,7 +234,7 @@ def test_a_scheduler_that_runs_does_the_same(
 
 
 @needs_dask
-def test_memory_is_that_of_the_workers_or_less(tmp_path: Path) -> None:
+def test_memory_is_at_most_that_of_the_workers(tmp_path: Path) -> None:
     from mtkit.cluster import connected
 
     with scheduler() as address:
@@ -258,7 +256,7 @@ def test_memory_is_that_of_the_workers_or_less(tmp_path: Path) -> None:
         ("has_no_mtkit", "the worker tcp://.* cannot run mtkit: No module named 'mtkit'"),
     ],
 )
-def test_workers_that_cannot_be_used_are_named(
+def test_unusable_workers_are_named(
     which: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mtkit.cluster import connected
@@ -289,11 +287,11 @@ def test_a_scheduler_without_workers_is_refused(
         pass
 
 
-# --- what is refused
+# --- errors
 
 
 def refused(place: Path, *options: str) -> str:
-    """What a command says that must not begin; without its name."""
+    """Return the error message of a refused command, without "mtkit: "."""
     done = mtkit("train-smt", "--tune", "none", "--out", "m", *options, cwd=place, check=2)
     assert not [*place.iterdir()]
     assert done.stdout == b""
@@ -309,7 +307,7 @@ def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("mtkit.cluster.WAIT_SECONDS", 1)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
-        if listens:  # and says nothing
+        if listens:  # but does not answer
             other.listen()
         address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
         assert refused(tmp_path, "--cluster", address) == (
@@ -322,13 +320,13 @@ def test_nobody_answers(listens: bool, tmp_path: Path, monkeypatch: pytest.Monke
     ("address", "why"),
     [("tls://127.0.0.1:1", "TLS expects a `ssl_context`"), ("tcp://[::1:5", "invalid address")],
 )
-def test_keys_or_an_address_that_are_none(address: str, why: str, tmp_path: Path) -> None:
+def test_missing_keys_or_bad_hosts_fail(address: str, why: str, tmp_path: Path) -> None:
     said = refused(tmp_path, "--cluster", address)
     assert said.startswith(f"--cluster {address}: no Dask scheduler answers at this address: {why}")
 
 
 @needs_dask
-def test_a_server_of_another_protocol_is_no_scheduler(tmp_path: Path) -> None:
+def test_a_server_of_another_protocol_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor(1) as pool:
 
         def answer() -> None:
@@ -345,14 +343,14 @@ def test_a_server_of_another_protocol_is_no_scheduler(tmp_path: Path) -> None:
 
 @needs_dask
 @pytest.mark.parametrize("address", ["local", "local:0", "local:x", "host:8786", "tcp://host"])
-def test_an_address_that_is_none(address: str, tmp_path: Path) -> None:
+def test_invalid_addresses_fail(address: str, tmp_path: Path) -> None:
     assert refused(tmp_path, "--cluster", address) == (
         f"--cluster {address}: expected local:N, as in local:4, or tcp://HOST:PORT"
     )
 
 
 @needs_dask
-def test_too_little_memory_for_so_many(tmp_path: Path) -> None:
+def test_too_little_memory_is_an_error(tmp_path: Path) -> None:
     said = refused(tmp_path, "--cluster", "local:3", "--memory", "1G")
     assert said.startswith(
         "--cluster local:3: 1024M are not enough for 3 processes, which need 500M"
@@ -389,7 +387,7 @@ def test_an_interrupt_ends_the_workers(at: str, tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.02)
         group = psutil.Process(process.pid).children()
-        assert len(group) >= 3  # with Python's tracker of resources
+        assert len(group) >= 3  # including Python's resource tracker
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         said = process.communicate(timeout=WATCHDOG)[1].decode()
     assert process.returncode == 130
@@ -403,10 +401,10 @@ def test_an_interrupt_ends_the_workers(at: str, tmp_path: Path) -> None:
 
 @needs_dask
 @pytest.mark.slow
-def test_workers_of_the_command_line(
+def test_dask_command_line_workers(
     few: Corpus, by_threads: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """As docs/past-one-machine.md says; one of three is killed, and nobody starts it again."""
+    """As in docs/past-one-machine.md; one of three workers is killed and not restarted."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"

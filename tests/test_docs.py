@@ -34,7 +34,7 @@ def at(block: Block) -> str:
     return block.where
 
 
-# --- what needs no model
+# --- tests without models
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -50,7 +50,7 @@ def test_the_readme_is_short_and_names_the_test_command() -> None:
 
 
 def test_links_of_pages_lead_to_files_and_headings() -> None:
-    """Those of the pages are also checked by `make docs`."""
+    """`make docs` also checks those of docs/."""
     for page in PAGES:
         text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
         for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
@@ -61,7 +61,7 @@ def test_links_of_pages_lead_to_files_and_headings() -> None:
 
 
 def headings(page: Path) -> set[str]:
-    """Their anchors, as forges and MyST make them."""
+    """Return the anchors of the headings, as GitHub and MyST make them."""
     lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 
@@ -79,7 +79,7 @@ def test_the_architecture_names_every_folder() -> None:
     assert places - named <= {"__init__", "__main__", "__pycache__", "py", "version"}
 
 
-def test_every_block_says_what_it_is() -> None:
+def test_every_block_has_a_language() -> None:
     for page in PAGES:
         found = blocks(page)
         assert {block.language for block in found} <= LANGUAGES, page.name
@@ -87,12 +87,12 @@ def test_every_block_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("block", SHELL, ids=at)
-def test_commands_have_the_options_that_they_are_called_with(block: Block) -> None:
+def test_documented_commands_have_valid_options(block: Block) -> None:
     assert not [said for arguments in calls(block.text) if (said := refusal(arguments))]
 
 
 def refusal(arguments: list[str]) -> str:
-    """Why a command does not take these, "" where it does."""
+    """Return why mtkit refuses these arguments, "" if it accepts them."""
     command, words = GROUP, complete(arguments)
     while words and hasattr(command, "commands") and not words[0].startswith("-"):
         if (name := words.pop(0)) not in command.commands:
@@ -106,18 +106,18 @@ def refusal(arguments: list[str]) -> str:
     return ""
 
 
-def test_a_call_that_a_command_does_not_take_is_told() -> None:
+def test_refusal_names_the_wrong_word() -> None:
     assert refusal(["watch", "house", "--corpus", "textbook"]) == ""
     assert "no command" in refusal(["watsch", "house"])
     assert "--corpsu" in refusal(["watch", "house", "--corpsu", "textbook"])
 
 
-# --- what runs commands
+# --- tests that run commands
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's directory after `make demo`: trained here, or what $MTKIT_DEMO names."""
+    """The demo's directory after `make demo`: trained here, or copied from $MTKIT_DEMO."""
     where = tmp_path_factory.mktemp("demo")
     if known := os.environ.get("MTKIT_DEMO"):
         shutil.copytree(Path(known) / "models", where / "models")
@@ -132,7 +132,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(demo: Path, tmp_path: Path) -> Iterator[Path]:
-    """A copy of it, and where the caller's own files would be."""
+    """A copy of the demo's directory, in which a page's commands run."""
     where = tmp_path / "place"
     shutil.copytree(demo, where)
     yield where
@@ -175,7 +175,7 @@ def test_the_notebook_runs(place: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", SHOWN, ids=at)
-def test_shown_output_is_the_output(block: Block, demo: Path) -> None:
+def test_shown_output_is_current(block: Block, demo: Path) -> None:
     """`python -m tests.support.documented refresh demo` brings blocks up to date."""
     shown = Shown.of(block)
     assert shown

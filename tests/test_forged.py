@@ -1,4 +1,4 @@
-"""Model directories that somebody made to do harm, with digests that fit."""
+"""Malicious model directories with matching digests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.command import mtkit
 
 
 def forged(model: Path, where: Path, file: str, change: Change) -> Path:
-    """A copy in which the content of a file is changed, sealed as if it had been written so."""
+    """Return a copy in which a file is changed, with digests and seal that match."""
     copy = Path(shutil.copytree(model, where / "forged"))
     path = copy / file
     if path.suffix == ".npy":
@@ -39,7 +39,7 @@ def forged(model: Path, where: Path, file: str, change: Change) -> Path:
 
 
 def check_refused(model: Path) -> None:
-    """In one line, which begins with the file."""
+    """Check that loading fails with one line, which begins with the path."""
     with pytest.raises(InputError) as caught:
         load(model)
     assert str(caught.value).startswith(str(model))
@@ -51,13 +51,13 @@ def configured(name: str, value: Any) -> Change:
 
 
 def stretched(begin: Any) -> Any:
-    """The first pair takes the words of the next fifty, which have none left."""
+    """Give the first phrase pair the words of the next 49, which keep none."""
     begin[1:50] = begin[50]
     return begin
 
 
 ARRAYS: list[tuple[str, Change]] = [
-    ("phrases/t_begin.npy", stretched),  # the heap was written over with what did not fit
+    ("phrases/t_begin.npy", stretched),  # this once overwrote the heap
     ("phrases/t_begin.npy", put(-1, 2**40)),
     ("phrases/t_begin.npy", put(3, -1)),
     ("phrases/s_begin.npy", np.zeros_like),
@@ -65,7 +65,7 @@ ARRAYS: list[tuple[str, Change]] = [
     ("phrases/target.npy", put(0, 2**30)),
     ("phrases/target.npy", put(5, -1)),
     ("phrases/source.npy", put(0, 2**30)),
-    ("phrases/source.npy", lambda a: np.roll(a, 1)),  # only hashes tell
+    ("phrases/source.npy", lambda a: np.roll(a, 1)),  # only hashes show it
     ("phrases/row.npy", lambda a: a[: len(a) // 2]),
     ("phrases/row.npy", put(2, 2**62)),
     ("phrases/key.npy", lambda a: a[::-1].copy()),
@@ -178,21 +178,21 @@ def test_a_forged_combination_is_refused(
     check_refused(forged(combination_directory, tmp_path, file, change))
 
 
-def test_a_file_that_a_user_wrote_is_no_damaged_model(tmp_path: Path) -> None:
+def test_a_bad_user_file_is_no_damaged_model(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text("{", encoding="utf-8")
     done = mtkit("train-smt", "--weights", "mine.json", cwd=tmp_path, check=2)
     assert done.stderr.startswith(b"mtkit: mine.json: not JSON")
     assert b"download" not in done.stderr
 
 
-def test_what_else_subwords_may_say_is_not_done(nmt_directory: Path, tmp_path: Path) -> None:
+def test_a_normalizer_in_subwords_is_ignored(nmt_directory: Path, tmp_path: Path) -> None:
     evil = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": "evil"}
     copy = forged(nmt_directory, tmp_path, "subwords.json", put("normalizer", evil))
     line = ["A man sits here."]
     assert load(copy).translate(line)[0][0].text == load(nmt_directory).translate(line)[0][0].text
 
 
-def test_a_bit_that_turned_is_refused_and_named(nmt_directory: Path, tmp_path: Path) -> None:
+def test_a_flipped_bit_is_refused_and_named(nmt_directory: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(nmt_directory, tmp_path / "copy"))
     path = copy / "weights.safetensors"
     content = bytearray(path.read_bytes())
@@ -206,12 +206,12 @@ def test_a_bit_that_turned_is_refused_and_named(nmt_directory: Path, tmp_path: P
     assert done.stdout.decode() == f"{path}: changed, somewhere in bytes 0 to 1,048,576\n"
 
 
-def test_a_whole_model_passes_the_check(smt_directory: Path, tmp_path: Path) -> None:
+def test_intact_models_pass_the_check(smt_directory: Path, tmp_path: Path) -> None:
     done = mtkit("info", smt_directory, "--check", cwd=tmp_path)
     assert done.stdout.decode().endswith("files unchanged; the model loads\n")
 
 
-def test_what_a_user_may_change_is_said(smt_directory: Path, tmp_path: Path) -> None:
+def test_changed_weights_give_a_note(smt_directory: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(smt_directory, tmp_path / "copy"))
     weights = copy / "weights.json"
     weights.write_text(weights.read_text(encoding="utf-8") + "\n", encoding="utf-8")
@@ -220,9 +220,7 @@ def test_what_a_user_may_change_is_said(smt_directory: Path, tmp_path: Path) -> 
     mtkit("info", copy, "--check", cwd=tmp_path, check=2)
 
 
-def test_a_directory_without_digests_loads_by_its_structure(
-    smt_directory: Path, tmp_path: Path
-) -> None:
+def test_without_digests_the_structure_is_checked(smt_directory: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(smt_directory, tmp_path / "copy"))
     data = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
     del data["digests"], data["seal"]
@@ -237,7 +235,7 @@ def test_a_directory_without_digests_loads_by_its_structure(
         load(copy)
 
 
-def test_a_broken_neighbour_is_left_out(smt_directory: Path, tmp_path: Path) -> None:
+def test_broken_models_are_skipped(smt_directory: Path, tmp_path: Path) -> None:
     shutil.copytree(smt_directory, tmp_path / "models" / "whole")
     for name, text in (("broken", "{"), ("empty", "")):
         (tmp_path / "models" / name).mkdir()
@@ -248,7 +246,7 @@ def test_a_broken_neighbour_is_left_out(smt_directory: Path, tmp_path: Path) -> 
     assert b"whole" in mtkit("info", cwd=tmp_path).stdout
 
 
-def test_a_forged_laboratory_names_no_other_place(tmp_path: Path) -> None:
+def test_a_forged_laboratory_is_refused(tmp_path: Path) -> None:
     manifest = Manifest("laboratory", ("en", "de"), {}, {"kind": "words"}, {})
     for models in ([["../x"]], [[]], [], [[1]], [["/etc"]]):
         config = {"hidden": 8, "updates": 2, "models": models}
@@ -259,6 +257,6 @@ def test_a_forged_laboratory_names_no_other_place(tmp_path: Path) -> None:
             load_any(tmp_path)
 
 
-def test_weights_can_be_read_by_others(nmt_directory: Path) -> None:
+def test_model_files_have_equal_modes(nmt_directory: Path) -> None:
     modes = {path.stat().st_mode for path in nmt_directory.iterdir() if path.is_file()}
     assert len(modes) == 1  # that of any new file

@@ -1,4 +1,4 @@
-"""Imports run one way, from the chapters that come later to those that come before."""
+"""Chapters of the code import only from earlier chapters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def module_of(path: Path) -> str:
 
 
 def imported(path: Path, lazily: bool) -> set[str]:
-    """What a file imports; without ``lazily`` only at its top, where loading it pays for them."""
+    """Return what a file imports; without ``lazily`` only at its top level."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = ast.walk(tree) if lazily else iter(tree.body)
     names = set()
@@ -44,12 +44,12 @@ def users_of(package: str) -> set[str]:
     }
 
 
-def test_the_two_halves_do_not_know_each_other() -> None:
+def test_smt_and_nmt_do_not_import_each_other() -> None:
     assert not {n for n in users_of("mtkit.nmt") if n.startswith("mtkit.smt")}
     assert not {n for n in users_of("mtkit.smt") if n.startswith("mtkit.nmt")}
 
 
-# One chapter a line, in reading order: each may use those above it, none those below.
+# One chapter per line, in reading order; each may import only those above it.
 CHAPTERS = [
     "errors console platforms threads",
     "storage",
@@ -83,16 +83,16 @@ CHAPTERS = [
 
 
 def chapter_of(module: str) -> int | None:
-    """The line of ``CHAPTERS`` with the innermost name that ``module`` is or stands in."""
+    """Return the line of ``CHAPTERS`` with the innermost package of ``module``."""
     parts = module.split(".")[1:]
     for depth in range(len(parts), 0, -1):
         name = ".".join(parts[:depth])
         if lines := [k for k, line in enumerate(CHAPTERS) if name in line.split()]:
             return lines[0]
-    return None  # the package itself, and the files of smt/ and nmt/ that stand in no folder
+    return None  # the package itself, and files directly in smt/ and nmt/
 
 
-def test_chapters_import_those_before_them() -> None:
+def test_chapters_import_only_earlier_ones() -> None:
     backwards = {
         f"{name} imports {other}"
         for name, imports in EVERYWHERE.items()
@@ -105,7 +105,7 @@ def test_chapters_import_those_before_them() -> None:
     assert not backwards
 
 
-def test_files_of_a_half_that_stand_in_no_folder_import_no_later_chapter() -> None:
+def test_files_directly_in_smt_and_nmt_import_no_later_chapter() -> None:
     loose = {
         n for n in FILES if n.startswith(("mtkit.smt.", "mtkit.nmt.")) and chapter_of(n) is None
     }
@@ -125,12 +125,12 @@ def test_every_folder_is_a_chapter() -> None:
     assert folders - {"", "smt", "nmt"} <= {name for line in CHAPTERS for name in line.split()}
 
 
-def test_torch_and_numba_stay_where_they_belong() -> None:
+def test_torch_is_used_in_nmt_and_numba_in_smt() -> None:
     halves = ("mtkit.smt", "mtkit.nmt")
     assert users_of("torch")
     assert all(n.startswith("mtkit.nmt") for n in users_of("torch"))
     assert users_of("numba")
-    kernels = {"mtkit.nmt.training.segmented"}  # of the neural half, needed in training alone
+    kernels = {"mtkit.nmt.training.segmented"}  # neural, used only in training
     assert {n for n in users_of("numba") if not n.startswith("mtkit.smt")} == kernels
     below = {
         n for n in FILES if (k := chapter_of(n)) is not None and k <= CHAPTERS.index("manifest")
@@ -138,7 +138,7 @@ def test_torch_and_numba_stay_where_they_belong() -> None:
     assert not {n for n in below for other in EVERYWHERE[n] if other.startswith(halves)}
 
 
-def test_there_are_no_circles() -> None:
+def test_no_circular_imports() -> None:
     edges = {n: {i for i in imports if i in FILES} for n, imports in EVERYWHERE.items()}
     done: set[str] = set()
     while len(done) < len(edges):
@@ -147,7 +147,7 @@ def test_there_are_no_circles() -> None:
         done |= free
 
 
-def test_tests_share_helpers_by_support_alone() -> None:
+def test_tests_import_only_from_support() -> None:
     used = {
         f"{path.name} imports {name}"
         for path in Path(__file__).parent.rglob("test_*.py")

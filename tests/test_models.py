@@ -31,7 +31,7 @@ def test_a_manifest_survives_writing(tmp_path: Path) -> None:
     assert read.mismatches(tmp_path) == {}
 
 
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_invalid_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such model"):
         load(tmp_path / "none")
     with pytest.raises(InputError, match="not a model directory"):
@@ -52,7 +52,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [2, 9, 10**15])
 def test_a_model_of_a_newer_mtkit_asks_for_an_update(number: int, tmp_path: Path) -> None:
-    """Whatever else the manifest says, and whatever is beside it."""
+    """Regardless of the rest of the manifest and of other files."""
     newer = {"format": number, "kind": ["a", "b"], "names": {"source": "en"}}
     (tmp_path / MANIFEST).write_text(json.dumps(newer), encoding="utf-8")
     message = (
@@ -68,7 +68,7 @@ def test_a_model_of_a_newer_mtkit_asks_for_an_update(number: int, tmp_path: Path
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_broken_replacement_leaves_the_old_and_nothing_else(
+def test_a_failed_replacement_leaves_only_the_old_model(
     error: type[BaseException], tmp_path: Path
 ) -> None:
     out = tmp_path / "m"
@@ -90,7 +90,7 @@ def test_a_broken_replacement_leaves_the_old_and_nothing_else(
     assert os.listdir(tmp_path) == ["m"]  # noqa: PTH208
 
 
-def test_a_named_out_is_replaced_by_force_alone_and_only_if_a_model(tmp_path: Path) -> None:
+def test_force_replaces_only_a_model_directory(tmp_path: Path) -> None:
     assert check_out(None, "smt-en-de", force=False) == Path("models/smt-en-de")
     assert check_out(tmp_path / "new", "smt", force=False) == tmp_path / "new"
     (tmp_path / "thesis.tex").write_text("x", encoding="utf-8")
@@ -102,7 +102,7 @@ def test_a_named_out_is_replaced_by_force_alone_and_only_if_a_model(tmp_path: Pa
     assert check_out(tmp_path, "smt", force=True) == tmp_path
 
 
-def test_the_default_place_is_guarded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_outputs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     default = models.MODELS / "smt"
     default.mkdir(parents=True)
@@ -112,12 +112,12 @@ def test_the_default_place_is_guarded_too(tmp_path: Path, monkeypatch: pytest.Mo
         check_out(None, "smt", force=False)
     manifest().write(tmp_path)
     with pytest.raises(InputError, match="is the current directory; name another --out"):
-        check_out(tmp_path, "smt", force=True)  # the directory one stands in
+        check_out(tmp_path, "smt", force=True)
     with pytest.raises(InputError, match=r"thesis\.tex/m: cannot write to"):
         check_out(default / "thesis.tex/m", "smt", force=False)
 
 
-def test_models_go_by_kind_languages_and_seed(
+def test_model_names_have_kind_pair_and_seed(
     few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -183,7 +183,7 @@ def test_a_link_to_a_model_stays_a_link(tmp_path: Path) -> None:
     assert (real / "a").read_text(encoding="utf-8") == "new"
 
 
-def test_interrupted_between_the_renames_the_old_model_is_back(
+def test_an_interrupt_between_renames_restores_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "m"

@@ -1,4 +1,4 @@
-"""What stands in for calls that a system lacks; ``tests/cli/test_elsewhere.py`` runs commands."""
+"""Substitutes for missing system calls; ``tests/cli/test_elsewhere.py`` runs commands."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def _no_flock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platforms, "fcntl", None)
 
 
-def test_cores_are_those_that_may_be_used_or_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usable_cores_follow_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert platforms.usable_cores() == 1
     monkeypatch.delattr(os, "sched_getaffinity")
     assert platforms.usable_cores() == 8
-    monkeypatch.setattr(os, "cpu_count", lambda: None)  # not known
+    monkeypatch.setattr(os, "cpu_count", lambda: None)  # unknown
     assert platforms.usable_cores() == 1
 
 
 @pytest.mark.usefixtures("_no_flock")
-def test_without_flock_one_process_alone_writes(tmp_path: Path) -> None:
+def test_without_flock_only_one_process_writes(tmp_path: Path) -> None:
     out, lock = tmp_path / "m", tmp_path / ".m.lock"
     with replacing(out) as directory:
         (directory / "a").touch()
@@ -56,7 +56,7 @@ def test_without_flock_the_lock_of_a_dead_process_is_free(holder: str, tmp_path:
 
 
 @pytest.mark.usefixtures("_no_flock")
-def test_a_file_that_windows_keeps_is_a_living_lock(
+def test_a_lock_file_open_on_windows_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -67,11 +67,11 @@ def test_a_file_that_windows_keeps_is_a_living_lock(
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(BlockingIOError, match=f"process {NOBODY}"):
         platforms.take_lock(path)
-    platforms.drop_lock(path, os.open(path, os.O_RDONLY))  # taken by another in between
+    platforms.drop_lock(path, os.open(path, os.O_RDONLY))  # taken by another process meanwhile
     assert path.exists()
 
 
-def test_the_living_and_the_dead() -> None:
+def test_is_alive() -> None:
     assert platforms.is_alive(os.getpid())
     assert platforms.is_alive(1)  # another user's, perhaps
     assert not platforms.is_alive(NOBODY)
@@ -85,7 +85,7 @@ def test_the_living_and_the_dead() -> None:
     ("handle", "error", "waited", "alive"),
     [(7, 0, 0x102, True), (7, 0, 0, False), (0, 5, None, True), (0, 87, None, False)],
 )
-def test_windows_is_asked_without_a_signal(
+def test_is_alive_calls_the_windows_api(
     handle: int, error: int, waited: int | None, alive: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[Any, ...]] = []
@@ -104,7 +104,7 @@ def test_windows_is_asked_without_a_signal(
 
 
 @pytest.mark.parametrize("missing", [TypeError, OSError, AttributeError])
-def test_without_the_c_librarys_call_names_are_not_exchanged(
+def test_replacing_works_without_rename_exchange(
     missing: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def library(*_: object, **__: object) -> object:
@@ -136,7 +136,7 @@ def test_windows_flushes_files_opened_for_writing_and_no_directory(
     assert flags == {"a": os.O_RDWR}
 
 
-def test_without_user_numbers_the_temporary_directory_is_the_users(
+def test_own_directory_works_without_user_ids(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platforms.tempfile, "gettempdir", lambda: str(tmp_path))

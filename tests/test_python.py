@@ -1,4 +1,4 @@
-"""The functions of ``mtkit`` itself, as a Python user calls them."""
+"""The functions of ``mtkit``, as a Python user calls them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mtkit.text.corpus import Corpus
 from mtkit.text.tokenizer import WordTokenizer
 
 
-def test_a_corpus_becomes_a_statistical_model(few: Corpus, tmp_path: Path) -> None:
+def test_train_smt_trains_a_statistical_model(few: Corpus, tmp_path: Path) -> None:
     lower, config = WordTokenizer(lowercase=True), TrainConfig("ibm1", order=2, tune="none")
     directory = mtkit.train_smt(few, tmp_path / "smt", lower, config, "noisy-channel", threads=1)
     system = mtkit.load(directory)
@@ -39,7 +39,7 @@ def test_a_corpus_becomes_a_statistical_model(few: Corpus, tmp_path: Path) -> No
     assert SmtSystem.load(directory).weights == own
 
 
-def test_a_corpus_becomes_neural_models_one_a_seed(few: Corpus, tmp_path: Path) -> None:
+def test_train_nmt_trains_one_model_per_seed(few: Corpus, tmp_path: Path) -> None:
     tiny = NmtConfig(embedding=8, hidden=8, vocabulary=300, updates=2, validations=1, seed=7)
     directories = mtkit.train_nmt(few, tmp_path / "nmt", config=tiny, seeds=2, threads=1)
     assert [directory.name for directory in directories] == ["nmt-1", "nmt-2"]
@@ -62,7 +62,7 @@ def test_a_corpus_becomes_neural_models_one_a_seed(few: Corpus, tmp_path: Path) 
         ("", {"GOMP_SPINCOUNT": "7", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "9"}, "7", "9"),
     ],
 )
-def test_torchs_libraries_are_told_how_to_wait_and_what_to_keep(
+def test_variables_of_openmp_and_onednn_are_set(
     before: str, own: dict[str, str], spins: str | None, kernels: str
 ) -> None:
     wanted = ("GOMP_SPINCOUNT", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
@@ -74,7 +74,7 @@ def test_torchs_libraries_are_told_how_to_wait_and_what_to_keep(
     assert done.stdout == f"{[spins, kernels]}\n"
 
 
-def test_words_are_aligned_and_what_was_learnt_aligns_again(few: Corpus, tmp_path: Path) -> None:
+def test_a_saved_aligner_gives_similar_links(few: Corpus, tmp_path: Path) -> None:
     lower, out = WordTokenizer(lowercase=True), tmp_path / "words"
     learnt = mtkit.align(few, lower, "hmm", "intersection", out=out)
     assert len(learnt.begin) == len(few.train) + 1
@@ -89,7 +89,7 @@ def test_words_are_aligned_and_what_was_learnt_aligns_again(few: Corpus, tmp_pat
         mtkit.align(few, out=out)
 
 
-def test_names_that_are_not_known_are_refused_before_the_work(few: Corpus) -> None:
+def test_unknown_names_are_refused_before_the_work(few: Corpus) -> None:
     options = {
         "aligner": "aligner",
         "heuristic": "symmetrize",
@@ -104,6 +104,6 @@ def test_names_that_are_not_known_are_refused_before_the_work(few: Corpus) -> No
             mtkit.align(few, **{name: "x"})  # type: ignore[arg-type]
 
 
-def test_what_learns_nothing_keeps_nothing(few: Corpus, tmp_path: Path) -> None:
+def test_align_refuses_model_with_out(few: Corpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--model and --out exclude each other"):
         mtkit.align(few, model=tmp_path, out=tmp_path / "kept")

@@ -1,4 +1,4 @@
-"""What mtkit is made of: pins with hashes, licences, a reproducible wheel, a bill of materials."""
+"""Dependencies and package: pins with hashes, licences, a reproducible wheel, an SBOM."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ INSTALLED = {normal(d.name): d for d in distributions()}
 READY = ("run", "test", "lint", "build")  # what `make install` installs
 
 
-def test_pins_name_everything_by_its_hashes() -> None:
+def test_all_packages_have_pins_with_hashes() -> None:
     for pin in PINS.values():
         assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", pin), pin
     assert needed(*PARTS) == {*PINS, "torch"}
     assert not [name for name in PINS if name.startswith(("cuda", "nvidia", "triton"))]
 
 
-def test_what_is_installed_is_what_is_pinned() -> None:
+def test_installed_versions_equal_the_pins() -> None:
     here = set(INSTALLED) & needed(*READY) - {"torch"}
     assert not [n for n in here if f"{n}=={INSTALLED[n].version} " not in PINS[n]]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "check"]
@@ -38,27 +38,27 @@ def test_what_is_installed_is_what_is_pinned() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_every_package_has_an_oldest_version() -> None:
+def test_every_package_has_a_minimum_version() -> None:
     lines = [line for part in PARTS.values() for line in part]
     assert not [line for line in lines if not re.fullmatch(r"[\w-]+>=[\d.]+", line)]
 
 
 # --- licences
 
-# Whoever passes these on keeps their notices, no more; MPL-2.0 covers changes to its own files.
+# Redistribution requires only that notices are kept; MPL-2.0 covers changes to its own files.
 FREE = {
     *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC"),
     *("CNRI-Python", "LLVM-exception", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib"),
     "Public Domain",
 }
-# Only what mtkit runs without may ask for its own licence: the peers of tests and benchmarks, what
-# writes the mutation tool's HTML, and what the site's generator reads (its GPL part is for Emacs).
+# Copyleft is allowed only where mtkit runs without it: the peers of tests and benchmarks, the HTML
+# writer of the mutation tool, and docutils of the site's generator (its GPL part is for Emacs).
 OUTSIDE = {
     "docutils": "GPL",
     "eflomal": "GPL-3.0", "kenlm": "LGPL-2.1-or-later",
     "translate-toolkit": "GPL-3.0-or-later", "yattag": "LGPL",
 }  # fmt: skip
-# Their metadata says nothing, their file LICENSE does.
+# The metadata names no licence, the file LICENSE does.
 IN_A_FILE = {"atheris": "Apache-2.0", "kenlm": "LGPL-2.1-or-later"}
 SPDX = {
     "Apache 2.0": "Apache-2.0",
@@ -80,9 +80,9 @@ SPDX = {
 
 
 def licence(distribution: Distribution) -> str:
-    """What a package says of itself: an expression, else one line of text, else classifiers."""
+    """Return a package's licence: an expression, else one line of text, else classifiers."""
     fields = distribution.metadata
-    # Dask's importlib_metadata, once loaded, raises KeyError where Python's gives None.
+    # Dask's importlib_metadata, once loaded, raises KeyError where Python's returns None.
     text = fields.get("License-Expression") or fields.get("License") or "UNKNOWN"
     if text == "UNKNOWN" or "\n" in text:
         lines = [line.split(" :: ") for line in fields.get_all("Classifier", [])]
@@ -91,7 +91,7 @@ def licence(distribution: Distribution) -> str:
 
 
 def refused(name: str, text: str) -> bool:
-    """Whether mtkit may not use a package with this licence for what it does with it."""
+    """Return whether this licence forbids mtkit's use of the package."""
     terms = set(re.split(r" (?:AND|OR|WITH) ", text)) - FREE
     return bool(terms) and (name in needed("run") or terms != {OUTSIDE.get(name)})
 
@@ -125,7 +125,7 @@ def test_the_version_is_the_same_everywhere() -> None:
 
 
 def wheel(tree: Path, to: Path) -> Path:
-    """The wheel of a tree, built in another folder."""
+    """Build the wheel of a source tree in ``to``."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(to)]
     subprocess.run(build, cwd=tree, check=True, capture_output=True)
     (path,) = to.glob("*.whl")
@@ -155,7 +155,7 @@ def test_the_wheel_holds_mtkit_its_corpora_and_the_licence(tmp_path: Path) -> No
     assert names == code | corpora | {f"mtkit-{__version__}.dist-info/{name}" for name in about}
 
 
-def test_the_bill_of_materials_names_what_mtkit_needs() -> None:
+def test_the_sbom_lists_what_mtkit_needs() -> None:
     components = {normal(c["name"]): c for c in bill_of_materials()["components"]}
     needs = needed("run") & set(INSTALLED)
     assert {"jinja2", "numpy", "torch"} <= needs
@@ -164,11 +164,11 @@ def test_the_bill_of_materials_names_what_mtkit_needs() -> None:
     assert not set(components) & (set(PINS) - needed("run"))
 
 
-# --- the wheel by itself
+# --- the installed wheel
 
 
 def lend_torch(home: Path) -> None:
-    """Link torch and what it brings, which constraints.txt does not have, into an environment."""
+    """Link torch and its dependencies, which have no pins, into an environment."""
     here = Path(sysconfig.get_path("purelib"))
     to = home / here.relative_to(sys.prefix)
     lent = set(INSTALLED) - set(PINS) - {"mtkit", "pip"}

@@ -1,4 +1,4 @@
-"""One contract for both translators, and what only one of them promises."""
+"""Behaviour of all translators, and of the statistical one alone."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def test_lines_keep_their_number_and_order(system: System, few: Corpus) -> None:
     assert together == [*alone, "", *alone[::-1], ""]
 
 
-def test_how_many_are_asked_for_does_not_change_the_best(system: System, few: Corpus) -> None:
+def test_n_best_size_does_not_change_the_best(system: System, few: Corpus) -> None:
     text = few.train.source[:8]
     for ten, five, one in zip(*(system.translate(text, n) for n in (10, 5, 1)), strict=True):
         assert [h.text for h in ten[: len(five)]] == [h.text for h in five]
         assert five[0].text == one[0].text
 
 
-def test_n_best_are_different_and_best_first(system: System, few: Corpus) -> None:
+def test_n_best_are_distinct_and_sorted(system: System, few: Corpus) -> None:
     for hypotheses in system.translate(few.train.source[:8], n_best=5):
         texts = [h.text for h in hypotheses]
         assert 1 <= len(texts) == len(set(texts)) <= 5
@@ -75,14 +75,14 @@ def test_n_best_are_different_and_best_first(system: System, few: Corpus) -> Non
         assert all(map(math.isfinite, scores))
 
 
-def test_a_model_is_the_same_wherever_it_lies(directory: Path, few: Corpus, tmp_path: Path) -> None:
+def test_a_copied_model_translates_the_same(directory: Path, few: Corpus, tmp_path: Path) -> None:
     a, b = load(directory), load(shutil.copytree(directory, tmp_path / "elsewhere"))
     assert a.translate(few.train.source[:5], 2) == b.translate(few.train.source[:5], 2)
     pairs = few.train.pairs()[:5]
     assert a.score(pairs) == b.score(pairs)
 
 
-def test_what_is_explained_is_the_translation(system: System, few: Corpus) -> None:
+def test_explain_explains_the_translation(system: System, few: Corpus) -> None:
     for sentence in few.train.source[:5]:
         [[best]] = system.translate([sentence])
         reasons = system.explain(sentence)
@@ -93,9 +93,7 @@ def test_what_is_explained_is_the_translation(system: System, few: Corpus) -> No
             system.explain(sentence)
 
 
-def test_a_wider_search_leaves_the_system_as_it_is(
-    smt: SmtSystem, nmt_directory: Path, few: Corpus
-) -> None:
+def test_wider_does_not_change_the_system(smt: SmtSystem, nmt_directory: Path, few: Corpus) -> None:
     smt.limits = Limits(stack=2, pops=3)
     assert smt.wider(4).limits == Limits(stack=8, pops=12)
     assert smt.limits == Limits(stack=2, pops=3)
@@ -107,7 +105,7 @@ def test_a_wider_search_leaves_the_system_as_it_is(
     assert (nmt.wider(4).beam, nmt.beam) == (4 * beam, beam)
 
 
-def test_both_are_fed_the_identical_word_tokens(
+def test_smt_and_nmt_use_the_same_word_tokens(
     smt_directory: Path, nmt_directory: Path, few: Corpus
 ) -> None:
     lines = [*few.train.source, "Don't  pay €3.50 at {name}'s, visit https://a.b/c?d=1!"]
@@ -116,7 +114,7 @@ def test_both_are_fed_the_identical_word_tokens(
     assert tokens == [WordTokenizer().tokenize(line) for line in lines]
 
 
-def test_scores_share_one_count_of_target_tokens(
+def test_scores_use_the_same_token_count(
     smt_directory: Path, nmt_directory: Path, few: Corpus
 ) -> None:
     pairs = [*few.train.pairs()[:10], ("Hello", UNKNOWN)]
@@ -143,7 +141,7 @@ def test_the_manifest_names_the_corpus_and_its_hashes(directory: Path, few: Corp
     assert np.array_equal(np.load(directory / HASHES), line_hashes(few.train.source))
 
 
-def test_a_long_line_is_the_sentences_it_is_made_of(system: System, few: Corpus) -> None:
+def test_a_long_line_is_translated_in_pieces(system: System, few: Corpus) -> None:
     sentences = [line for line in few.test.source if line.endswith(".")]
     line = " ".join([*sentences] * 4)
     hypotheses = system.translate([line], 30)[0]
@@ -156,7 +154,7 @@ def test_a_long_line_is_the_sentences_it_is_made_of(system: System, few: Corpus)
         assert all(0 <= s <= last and 0 <= t < len(h.tokens) for s, t in h.alignment)
     assert [h.score for h in hypotheses] == sorted((h.score for h in hypotheses), reverse=True)
     best = hypotheses[0]
-    assert max(s for s, _ in best.alignment) > last - 20  # shifted to where the piece stands
+    assert max(s for s, _ in best.alignment) > last - 20  # shifted to the position of the piece
     assert system.translate([sentences[0]])[0][0].pieces == 1
     assert system.translate(["", line], 30)[1] == hypotheses
 
@@ -180,12 +178,12 @@ def test_a_line_of_any_length_is_translated(name: str, system: System, few: Corp
 @pytest.mark.parametrize(
     ("n", "kind"), [(1000, "words"), (1000, "none"), pytest.param(10_000, "words", marks=SLOW)]
 )
-def test_no_line_is_too_odd(n: int, kind: Literal["words", "none"], smt: SmtSystem) -> None:
+def test_odd_lines_with_smt(n: int, kind: Literal["words", "none"], smt: SmtSystem) -> None:
     smt.tokenizer = WordTokenizer(kind)
     check_lines(smt, random_lines(n, huge=10 if n == 1000 else 40))
 
 
-def test_no_line_is_too_odd_for_the_neural_one(nmt_directory: Path) -> None:
+def test_odd_lines_with_nmt(nmt_directory: Path) -> None:
     check_lines(load(nmt_directory), random_lines(100, huge=2))
 
 
@@ -200,7 +198,7 @@ def check_lines(system: System, lines: list[str]) -> None:
             assert hypothesis.text.strip(" ")
 
 
-def test_the_language_model_judges_every_token(smt: SmtSystem, few: Corpus) -> None:
+def test_the_language_model_scores_every_token(smt: SmtSystem, few: Corpus) -> None:
     orders = set()
     for hypotheses in smt.translate([*few.train.source[:20], f"A {UNKNOWN}!"], 3):
         for h in hypotheses:
@@ -208,7 +206,7 @@ def test_the_language_model_judges_every_token(smt: SmtSystem, few: Corpus) -> N
             total = sum(p for _, p in h.token_logprobs)
             assert total == pytest.approx(h.features["lm"], abs=1e-4)
             assert len(h.orders) == len(h.token_logprobs)
-            assert all(n <= i + 2 for i, n in enumerate(h.orders))  # no more than <s> … w
+            assert all(n <= i + 2 for i, n in enumerate(h.orders))  # at most <s> … w
             orders.update(h.orders)
     assert orders == set(range(1, smt.models.lm.order + 1))
     [[h]] = smt.translate([f"A {UNKNOWN}!"])
@@ -245,7 +243,7 @@ def test_threads_change_nothing(smt: SmtSystem, few: Corpus) -> None:
     assert smt.translate(few.test.source, 3) == one
 
 
-def test_a_model_that_is_not_whole_is_refused_in_one_line(directory: Path, tmp_path: Path) -> None:
+def test_an_incomplete_model_is_refused(directory: Path, tmp_path: Path) -> None:
     every = {p.relative_to(directory) for p in directory.rglob("*") if p.is_file()}
     needed = {path for path in every if path.parts[0] != RECORDS}
     for name in needed - {Path(MANIFEST), Path(HASHES), Path("log.jsonl")}:
@@ -255,7 +253,7 @@ def test_a_model_that_is_not_whole_is_refused_in_one_line(directory: Path, tmp_p
             load(copy)
     copy = shutil.copytree(directory, tmp_path / "copy")
     replace(Manifest.read(copy), config={}).write(copy)
-    if Manifest.read(copy).kind == COMBINATION:  # which needs none
+    if Manifest.read(copy).kind == COMBINATION:  # which needs no config
         return
     with pytest.raises(InputError, match=r"manifest\.json: damaged"):
         load(copy)
@@ -283,7 +281,7 @@ def test_bad_weights_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_training_that_breaks_leaves_the_old_model_whole(
+def test_a_failed_training_keeps_the_old_model_and_resumes(
     error: type[BaseException],
     smt_directory: Path,
     few: Corpus,
@@ -305,8 +303,8 @@ def test_a_training_that_breaks_leaves_the_old_model_whole(
     monkeypatch.undo()
     with pytest.raises(InputError, match="another text or other settings"):
         train_smt(*call[:2], TrainConfig(order=2), *call[3:], resume=True)
-    monkeypatch.setattr(smt_training, "compile_kernels", lambda *_: None)  # by what comes next
-    monkeypatch.setattr(direction, "_expect", break_off)  # a task: all of them are done
+    monkeypatch.setattr(smt_training, "compile_kernels", lambda *_: None)  # it calls _expect
+    monkeypatch.setattr(direction, "_expect", break_off)  # all its tasks are done
     train_smt(*call, resume=True)
     assert [p.name for p in tmp_path.iterdir()] == ["smt"]
     with pytest.raises(InputError, match="no unfinished training"):
@@ -346,19 +344,19 @@ def test_phrases_tile_both_sides_and_links_stay_inside(smt: SmtSystem, few: Corp
                 assert any(words[s] == h.tokens[t] == word for s, t in h.alignment)
 
 
-def test_n_best_are_as_many_as_asked_for(smt: SmtSystem, few: Corpus) -> None:
+def test_n_best_lists_have_n_hypotheses(smt: SmtSystem, few: Corpus) -> None:
     assert sum(len(h) == 5 for h in smt.translate(few.train.source[:8], 5)) >= 3
     assert len(smt.translate(["the"], 10)[0]) == 10  # one word has many translations
 
 
-def test_a_limit_of_no_distortion_is_obeyed(smt: SmtSystem, few: Corpus) -> None:
+def test_distortion_limit_0_is_obeyed(smt: SmtSystem, few: Corpus) -> None:
     smt.weights = {**DEFAULT_WEIGHTS, "distortion": 0.0}
     assert any(h.features["distortion"] for [h] in smt.translate(few.test.source))
     smt.limits = Limits(distortion=0)
     assert not any(h.features["distortion"] for [h] in smt.translate(few.test.source))
 
 
-def test_the_language_model_tells_known_words_apart(smt: SmtSystem) -> None:
+def test_the_lm_score_separates_unknown_words(smt: SmtSystem) -> None:
     known, unknown = smt.score([("A man", "Ein Mann"), ("A man", f"Ein {UNKNOWN}")])
     assert known.lm is not None
     assert unknown.lm is not None
@@ -371,7 +369,7 @@ def test_the_language_model_tells_known_words_apart(smt: SmtSystem) -> None:
     assert unknown.lm.known == pytest.approx(sum(p for p, oov in parts if not oov))
 
 
-def test_training_obeys_what_it_is_told(few: Corpus, tmp_path: Path) -> None:
+def test_training_follows_its_settings(few: Corpus, tmp_path: Path) -> None:
     config = TrainConfig(
         "hmm", "union", "kneser-ney", 2, (0, 1), tune="none", limits=Limits(7, 9, 1)
     )
@@ -425,7 +423,7 @@ def tokenizer_words(tokenizer: WordTokenizer, lines: list[str]) -> set[str]:
 
 
 def test_channel_and_direct_are_not_exchanged(tmp_path: Path) -> None:
-    # One word of y is a toss-up given x, none of x given y: P(y|x) is ½ P(x|y).
+    # Given x, one word of y has P = ½; given y, every word of x has P = 1: P(y|x) is ½ P(x|y).
     text = Bitext(["a b"] * 40, ["A B", "C B"] * 20, (tmp_path, tmp_path))
     tiny = Corpus("tiny", ("en", "de"), text, None, None)
     manifest = train_smt(tiny, WordTokenizer(), TrainConfig(), DEFAULT_WEIGHTS, tmp_path / "tiny")

@@ -1,4 +1,4 @@
-"""``--threads 1`` is one thread, whatever the command and the libraries it calls."""
+"""``--threads 1`` is one thread, in every command and its libraries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mtkit.text.corpus import Corpus
 from tests.support.command import mtkit
 from tests.support.paths import ROOT
 
-# What the process has left at its end are threads of OpenMP, OpenBLAS and rayon beside its own.
+# Threads that exist at the end: those of OpenMP, OpenBLAS and rayon besides the main thread.
 COUNTED = """
 import os, sys
 from mtkit.__main__ import main
@@ -73,7 +73,7 @@ Pools = list[int | None]
 
 @pytest.fixture
 def pools(monkeypatch: pytest.MonkeyPatch) -> Pools:
-    """The sizes of all pools of threads that are made."""
+    """Record the sizes of all thread pools."""
     sizes, begin = Pools(), ThreadPoolExecutor.__init__
 
     def begun(self: ThreadPoolExecutor, size: int | None = None, *more: Any, **named: Any) -> None:
@@ -86,7 +86,7 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> Pools:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_one_thread_makes_no_pool_of_more(name: str, place: Path, pools: Pools) -> None:
+def test_one_thread_makes_no_larger_pool(name: str, place: Path, pools: Pools) -> None:
     own = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -98,7 +98,7 @@ def test_one_thread_makes_no_pool_of_more(name: str, place: Path, pools: Pools) 
     assert set(pools) <= {1}
 
 
-def test_files_are_hashed_in_no_more_threads(
+def test_hashing_obeys_the_thread_limit(
     tmp_path: Path, pools: Pools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "large").write_bytes(bytes(5 * BLOCK))
@@ -109,8 +109,8 @@ def test_files_are_hashed_in_no_more_threads(
     assert pools == [1, 3]
 
 
-def test_jobs_of_one_thread_are_the_callers() -> None:
-    """And the libraries', meanwhile."""
+def test_one_thread_runs_jobs_in_the_caller() -> None:
+    """Meanwhile libraries use one thread, too."""
     own = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -123,7 +123,7 @@ def test_jobs_of_one_thread_are_the_callers() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc counts the threads")
 @pytest.mark.parametrize("name", ["perplexity", "encode", "explain", "check", "info"])
-def test_libraries_take_no_more_threads(name: str, place: Path) -> None:
+def test_libraries_use_one_thread(name: str, place: Path) -> None:
     command = [sys.executable, "-c", COUNTED, *COMMANDS[name], "--threads", "1"]
     taken = dict.fromkeys(threads.VARIABLES, "2") | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
