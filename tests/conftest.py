@@ -21,7 +21,7 @@ if os.environ.get("NUMBA_DISABLE_JIT"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that use a statistical model: without compilation they take minutes."""
+    """Mark tests of a statistical model: uncompiled, they take minutes."""
     for item in items:
         if "smt_directory" in getattr(item, "fixturenames", ()):
             item.add_marker("compiled")
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Switch progress messages off; tests of these messages switch them on."""
+    """Switch progress messages off, except where tests check them."""
     console.quiet, before = True, console.quiet
     yield
     console.quiet = before
@@ -75,7 +75,7 @@ def combination_directory(
     few: Corpus, smt_directory: Path, nmt_directory: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:  # fmt: skip
-    """A combination of both, with weights that give each an influence."""
+    """A combination of both, where the weights use each."""
     from mtkit.combination.combine import combine
     from mtkit.combination.system import WEIGHTS
 
@@ -100,7 +100,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Return a function that lets workers die; its directory has a file for each death."""
+    """Return a function that lets workers die and notes each in a directory."""
 
     def begin(stages: str) -> Path:
         from tests.support.dying import DEATHS, STAGES, do

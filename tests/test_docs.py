@@ -61,7 +61,7 @@ def test_links_of_pages_lead_to_files_and_headings() -> None:
 
 
 def headings(page: Path) -> set[str]:
-    """Return the anchors of the headings, as GitHub and MyST make them."""
+    """Return the anchors of headings, as GitHub and MyST make them."""
     lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 

@@ -11,7 +11,7 @@ from mtkit.text.corpus import Corpus
 def project(
     smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A directory with models/smt and models/nmt, and the pairs of ``few`` as files."""
+    """A directory with models/smt and models/nmt, and ``few`` as files."""
     where = tmp_path_factory.mktemp("project")
     (where / "models").mkdir()
     (where / "models/smt").symlink_to(smt_directory)

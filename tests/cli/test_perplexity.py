@@ -48,7 +48,7 @@ def test_tokens_of_hostile_text_are_escaped(project: Path, tmp_path: Path) -> No
     done = mtkit("perplexity", *named, "--tokens", "--test", "h.en", "h.de", cwd=tmp_path)
     text = done.stdout.decode()
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", text)
-    assert text.count("<U+001B>") == 2  # once per side: both models have the same target
+    assert text.count("<U+001B>") == 2  # once per side: both models have one target
     assert list(dict.fromkeys(re.findall(r"^P\(.*?\) +\S+", text, re.MULTILINE))) == [
         "P(y)    models/smt", "P(y|x)  models/smt", "P(y|x)  models/nmt", "P(x|y)  models/smt",
     ]  # fmt: skip
