@@ -1,4 +1,4 @@
-"""Agreement against sacreBLEU's chrF, and by hand for a list of two."""
+"""Agreement, compared with sacreBLEU's chrF and with manual results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXTS = st.lists(st.text("ab c", min_size=6, max_size=12), min_size=1, max_size=
 
 
 def chrf(text: str, other: str) -> float:
-    """As the mean of F over the orders; sacreBLEU's own takes F of the mean P and R."""
+    """Return the mean of F over n-gram orders; sacreBLEU takes F of the mean P and R."""
     rows = np.array(CHRF()._extract_corpus_statistics([text], [[other]])[0]).reshape(6, 3)
     scores = []
     for own, theirs, both in rows[(rows[:, :2] > 0).all(1)].tolist():
@@ -25,7 +25,7 @@ def chrf(text: str, other: str) -> float:
 
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, st.text("ab c", min_size=6, max_size=12))
-def test_with_a_list_of_one_it_is_chrf(texts: list[str], other: str) -> None:
+def test_for_a_list_of_one_it_is_chrf(texts: list[str], other: str) -> None:
     listed = np.zeros((len(texts) + 1, 1), np.bool_)
     listed[-1] = True
     result = agreement([*texts, other], np.array([0, len(listed)]), listed)
@@ -33,20 +33,20 @@ def test_with_a_list_of_one_it_is_chrf(texts: list[str], other: str) -> None:
     assert result[:, 0] == pytest.approx(expected)
 
 
-def test_a_list_of_two_is_met_half_way() -> None:
+def test_agreement_with_a_list_of_two() -> None:
     texts, listed = ["a", "b", "a"], np.array([[True], [True], [False]])
-    # Of "a" half a one is expected: m = 1/2, P = 1/2, R = 1/2 of all that is expected, 1.
+    # The expected count of "a" is 1/2: matches 1/2, P = 1/2, R = 1/2 of a total of 1.
     assert agreement(texts, np.array([0, 3]), listed)[:, 0] == pytest.approx([0.5, 0.5, 0.5])
 
 
-def test_sentences_and_lists_do_not_meet() -> None:
+def test_sentences_and_lists_do_not_mix() -> None:
     texts = ["ab", "ab", "cd", "ab"]
     listed = np.array([[True, False], [False, False], [True, True], [False, False]])
     result = agreement(texts, np.array([0, 2, 4]), listed)
     assert result.tolist() == [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
 
 
-def test_blanks_count_nothing_and_nothing_is_no_match() -> None:
+def test_spaces_are_ignored_and_empty_text_scores_0() -> None:
     texts = ["a b c", "abc", "", " "]
     listed = np.array([[True], [False], [False], [False]])
     result = agreement(texts, np.array([0, 4]), listed)

@@ -31,7 +31,7 @@ def combination(combination_directory: Path) -> Combination:
 
 
 def copied(directory: Path, to: Path) -> Path:
-    """The combination, its parts where they were, at another place."""
+    """Copy the combination to ``to``; its parts stay in place."""
     shutil.copytree(directory, to)
     parts = json.loads((to / PARTS).read_text("utf-8"))
     for part in parts:
@@ -40,12 +40,12 @@ def copied(directory: Path, to: Path) -> Path:
     return to
 
 
-# --- choosing
+# --- selection
 
 
 @pytest.mark.parametrize("alone", ["smt", "nmt"])
 @pytest.mark.parametrize("n_best", [1, 4])
-def test_without_weights_of_one_part_the_other_says_what_it_says_alone(
+def test_if_the_weights_of_one_part_are_0_the_other_decides(
     alone: str, n_best: int, combination: Combination, few: Corpus, request: pytest.FixtureRequest
 ) -> None:
     other = {"smt": "nmt", "nmt": "smt"}[alone]
@@ -90,7 +90,7 @@ def test_equal_translations_are_one_candidate_with_both_places(
         assert best.places == {"smt": 0, "twin": 0}
 
 
-def test_what_is_out_of_a_part_s_reach_says_so(combination: Combination) -> None:
+def test_unreachable_candidates_are_marked(combination: Combination) -> None:
     words = combination.tokenize(["The train is here."])
     pool = combination.pool(words)
     unreached = pool.columns["smt", "unreached"]
@@ -102,7 +102,7 @@ def test_what_is_out_of_a_part_s_reach_says_so(combination: Combination) -> None
     assert not pool.columns["nmt", "unreached"].any()
 
 
-def test_a_glossary_is_obeyed(combination: Combination) -> None:
+def test_a_glossary_is_used(combination: Combination) -> None:
     entries = {("train",): [("Zauberzug",)]}
     plain = combination.translate(["The train is here."])[0][0].text
     combination.use_glossary(Glossary(entries))
@@ -112,7 +112,7 @@ def test_a_glossary_is_obeyed(combination: Combination) -> None:
     assert combination.translate(["The train is here."])[0][0].text == plain
 
 
-def test_numbers_survive(combination: Combination) -> None:
+def test_numbers_stay(combination: Combination) -> None:
     lines = ["The 1984 train {name} costs 35 euros.", "At 7 or 7."]
     [[first], [second]] = combination.translate(lines)
     assert all(word in first.text for word in ("1984", "35", "{name}"))
@@ -133,13 +133,13 @@ def pool_of(columns: dict[tuple[str, str], list[float]], texts: list[str], each:
     return Pool(np.arange(0, len(texts) + 1, each), candidates, arrays)
 
 
-def test_what_tells_right_from_wrong_is_found() -> None:
+def test_tuning_finds_the_useful_feature() -> None:
     rng, S = np.random.default_rng(3), 60
     right, wrong = list("abcde"), list("vwxyz")
     references = [[right[k] for k in rng.permutation(5)] for _ in range(S)]
     texts = [t for r in references for t in (" ".join(r), " ".join(wrong), " ".join(r[:3]))]
     noise = rng.standard_normal(3 * S).tolist()
-    better = [0.2, 0.0, 0.0] * S  # says what is right, but no part's model does
+    better = [0.2, 0.0, 0.0] * S  # the only informative feature
     columns = {("p", "model"): noise, ("q", "model"): noise[::-1], ("p", "agreement"): better}
     tuned = tune(pool_of(columns, texts, 3), ["p", "q"], references)
     assert tuned.fitted.bleu == tuned.oracle.bleu == pytest.approx(100)
@@ -148,7 +148,7 @@ def test_what_tells_right_from_wrong_is_found() -> None:
     assert max(of.bleu for of in tuned.alone.values()) < 80
 
 
-def test_what_tells_nothing_does_not_pay() -> None:
+def test_a_useless_part_does_not_pay() -> None:
     rng, S = np.random.default_rng(4), 40
     references = [list("abcdef") for _ in range(S)]
     texts = ["a b c d e f", "a b c x e f"] * S
@@ -166,7 +166,7 @@ def test_what_tells_nothing_does_not_pay() -> None:
 # --- on disk
 
 
-def test_a_missing_or_changed_part_is_one_clear_error(
+def test_a_missing_or_changed_part_is_an_error(
     combination_directory: Path, smt_directory: Path, tmp_path: Path
 ) -> None:
     place = copied(combination_directory, tmp_path / "combined")
@@ -189,7 +189,7 @@ def test_a_missing_or_changed_part_is_one_clear_error(
         Combination.load(place)
 
 
-def test_with_copies_it_needs_nothing_else(
+def test_with_copies_it_is_self_contained(
     combination_directory: Path, smt_directory: Path, nmt_directory: Path, few: Corpus,
     tmp_path: Path,
 ) -> None:  # fmt: skip
@@ -203,7 +203,7 @@ def test_with_copies_it_needs_nothing_else(
     shutil.copyfile(combination_directory / WEIGHTS, moved / WEIGHTS)
     parts = with_parts([moved])
     assert [path.resolve() for path in parts[1:]] == [moved / "parts/1", moved / "parts/2"]
-    assert size(moved) == model_size(moved)  # what lies inside counts once
+    assert size(moved) == model_size(moved)  # parts inside count once
     outside = map(model_size, (combination_directory, moved / "parts/1", moved / "parts/2"))
     assert size(combination_directory) == sum(outside)
     expected = Combination.load(combination_directory).translate(few.test.source[:5])
@@ -235,10 +235,10 @@ def test_bad_weights_are_refused(combination_directory: Path, tmp_path: Path) ->
             Combination.load(place).translate(["Two men."])
 
 
-# --- what goes together
+# --- compatibility
 
 
-def test_systems_that_do_not_go_together_are_refused(
+def test_incompatible_systems_are_refused(
     smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path: Path
 ) -> None:
     def twisted(name: str, **changes: object) -> tuple[Path]:
@@ -275,7 +275,7 @@ def test_systems_that_do_not_go_together_are_refused(
     assert not out.exists()
 
 
-def test_a_network_of_the_other_direction_adds_one_feature(
+def test_a_reverse_network_adds_one_feature(
     smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path: Path
 ) -> None:
     reverse = Path(shutil.copytree(nmt_directory, tmp_path / "reverse"))
@@ -293,7 +293,7 @@ def test_a_network_of_the_other_direction_adds_one_feature(
     assert pool.columns["reverse", "channel"][0] == pytest.approx(expected.value, abs=1e-4)
 
 
-def test_another_system_takes_part_by_its_lists(
+def test_an_external_system_needs_only_lists(
     smt_directory: Path, few: Corpus, tmp_path: Path
 ) -> None:
     dev, test = first(few.dev, 20), few.test.source[:3]
@@ -303,7 +303,7 @@ def test_another_system_takes_part_by_its_lists(
     parts = {"smt": (smt_directory,), "oracle": (tmp_path / "dev.nbest",)}
     combine(parts, dev, tmp_path / "out")
     system = Combination.load(tmp_path / "out")
-    assert system.weights == {"oracle": {"model": 1.0}}  # nothing can be better
+    assert system.weights == {"oracle": {"model": 1.0}}  # its lists are perfect
     with pytest.raises(InputError, match="translate --lists oracle=FILE`"):
         system.translate(test)
     (tmp_path / "test.nbest").write_text("2 ||| drei ||| 1\n0 ||| eins ||| 1\n", encoding="utf-8")

@@ -13,7 +13,7 @@ def of(text: str, **fields: list[tuple[int, int]]) -> Hypothesis:
     return Hypothesis(text, text.split(), -1.0, **fields)
 
 
-def test_each_stretch_in_which_two_differ_makes_one_of_either() -> None:
+def test_each_differing_span_is_exchanged_separately() -> None:
     new = crossings([of("für diese Konto zahlt man nichts"), of("für dieses Konto zahlt er")], NONE)
     assert sorted(y.text for y in new) == [
         "für diese Konto zahlt er",
@@ -22,7 +22,7 @@ def test_each_stretch_in_which_two_differ_makes_one_of_either() -> None:
     assert all(y.score == 0 and not y.places for y in new)
 
 
-def test_equal_or_wholly_different_parents_make_nothing_new() -> None:
+def test_equal_or_fully_different_parents_add_nothing() -> None:
     assert crossings([of("a b"), of("a b")], NONE) == []
     assert crossings([of("a b"), of("c d")], NONE) == []
     assert crossings([of("a"), of("")], NONE) == []
@@ -33,7 +33,7 @@ def test_three_parents_make_each_child_once() -> None:
     assert sorted(new) == ["c x d"]
 
 
-def test_links_go_with_the_words() -> None:
+def test_links_follow_the_words() -> None:
     y = of("x q b c", alignment=[(9, 0), (1, 1), (4, 2), (2, 3)])
     z = of("a q d e c", alignment=[(0, 0), (1, 1), (5, 2), (6, 3), (2, 4)])
     by_text = {child.text: child for child in crossings([y, z], NONE)}
@@ -48,7 +48,7 @@ def test_numbers_are_neither_lost_nor_doubled() -> None:
     assert crossings([of("a 5 b"), of("a b")], NONE) == []
 
 
-def test_tokens_are_joined_as_text_is() -> None:
+def test_children_are_detokenized() -> None:
     tokenizer = WordTokenizer()
     texts = ["Er geht.", "Er lief, nein."]
     parents = [Hypothesis(t, tokenizer.tokenize(t), 0.0) for t in texts]

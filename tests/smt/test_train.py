@@ -1,4 +1,4 @@
-"""Which alignments phrases come from."""
+"""Aligners, resuming and disk space."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mtkit.text.vocabulary import Vocabulary
 from tests.support.alignments import Interrupted, Interrupting, aligned, contents
 
 
-def test_little_text_is_aligned_by_two_models_unless_some_are_named() -> None:
+def test_small_texts_get_two_aligners_by_default() -> None:
     assert TrainConfig().aligners(TWO_ALIGNERS_BELOW - 1) == ["fertility", "hmm"]
     assert TrainConfig().aligners(TWO_ALIGNERS_BELOW) == ["fertility"]
     assert TrainConfig("hmm").aligners(5) == ["hmm"]
@@ -41,7 +41,7 @@ def test_little_text_is_aligned_by_two_models_unless_some_are_named() -> None:
 
 
 def pairs_of(table: PhraseTable, words: Sequence[Vocabulary]) -> set[tuple[str, ...]]:
-    """The phrase pairs, spelled."""
+    """Return the phrase pairs as text."""
     found = set()
     for r, (first, last) in enumerate(pairwise(table.row.tolist())):
         s = table.source[slice(*table.s_begin[r : r + 2])]
@@ -52,8 +52,8 @@ def pairs_of(table: PhraseTable, words: Sequence[Vocabulary]) -> set[tuple[str, 
     return found
 
 
-def test_the_phrases_of_two_alignments_are_those_of_each(few: Corpus, tmp_path: Path) -> None:
-    """The first of them decides all else."""
+def test_two_alignments_give_the_phrases_of_both(few: Corpus, tmp_path: Path) -> None:
+    """Figures are those of the first alignment."""
     sides = [side[:60] for side in few.train.tokens(WordTokenizer())]
     one, two = (aligned(tmp_path / name, *sides, name) for name in ("ibm1", "diagonal"))
     words = [one.text.vocabulary(side) for side in SIDES]
@@ -65,7 +65,7 @@ def test_the_phrases_of_two_alignments_are_those_of_each(few: Corpus, tmp_path: 
     found = pairs_of(PhraseTable.load(place / "phrases", *one.text.sizes), words)
     either = of_one | of_two
     assert {pair for pair in found if " " in pair[0]} == {pair for pair in either if " " in pair[0]}
-    assert found <= either  # a word that one leaves without a phrase may have one by the other
+    assert found <= either  # lone links only for words without a phrase in both
     assert found - of_one
     assert found - of_two
     assert figures["links"] == len(one.read_links().source)
@@ -82,10 +82,10 @@ def test_links_of_parts_are_joined() -> None:
     assert joined([a, b]).by_sentence() == [[(0, 1), (1, 0)], [(0, 0)]]
 
 
-def test_models_of_a_part_are_aligned_as_suits_the_whole(
+def test_folds_use_the_aligners_of_the_whole_text(
     few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """400 pairs, tuned in folds of 320: the weights must serve models of the same make."""
+    """Folds have 320 of 400 pairs; their weights are for the model of the whole text."""
     asked = list[str]()
 
     def seen(*arguments: Any) -> Alignment:
@@ -108,7 +108,7 @@ def models_of(text: Shards, stages: Stages, config: TrainConfig) -> dict[str, by
 
 @pytest.fixture
 def cut(few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
-    """A text in several shards."""
+    """Return a text in several shards."""
     monkeypatch.setattr(shards, "SHARD_WORDS", 1000)
     return shards.write_tokenized(few.train, WordTokenizer(), Stages(tmp_path / "text"))
 
@@ -124,9 +124,7 @@ def test_threads_and_memory_change_no_byte_of_a_model(cut: Shards, tmp_path: Pat
 
 @pytest.mark.compiled
 @pytest.mark.slow
-def test_a_model_is_the_same_wherever_its_training_was_interrupted(
-    cut: Shards, tmp_path: Path
-) -> None:
+def test_a_resumed_training_gives_the_same_model(cut: Shards, tmp_path: Path) -> None:
     config = TrainConfig("fertility", order=3)
     whole, counting = tmp_path / "whole", Interrupting(10**6)
     expected = models_of(cut, Stages(whole, execute=counting), config)
@@ -140,7 +138,7 @@ def test_a_model_is_the_same_wherever_its_training_was_interrupted(
         shutil.rmtree(stages.directory)
 
 
-def test_a_disk_that_is_too_small_is_found_before_the_work(
+def test_too_little_disk_space_is_an_error(
     cut: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train.check_disk(cut, tmp_path)

@@ -1,4 +1,4 @@
-"""Compiling before training: in a process of its own, with a cache of its own."""
+"""Compilation of kernels before training, in a second process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mtkit.smt.alignment.align import ALIGNERS
 from mtkit.smt.kernels import KERNELS
 from mtkit.smt.tuning.tune import TUNERS
 
-# What compiles nothing of its own: plain Python, run with the kernels as they are in the cache.
+# A program without kernels of its own; it uses those in the cache.
 SECOND = """
 from mtkit.smt.warm_up import compile_kernels
 compile_kernels(["ibm1"], "mira")
@@ -29,14 +29,14 @@ def modules_of_kernels() -> set[str]:
     return {kernel.__module__.split(".")[-1] for kernel in KERNELS}
 
 
-def test_every_module_that_is_counted_has_kernels() -> None:
+def test_every_counted_module_has_kernels() -> None:
     named = set().union(*(a.modules for a in ALIGNERS.values()), *TUNERS.values())
     assert named | warm_up.ESTIMATION | warm_up.SEARCH <= modules_of_kernels()
 
 
-@pytest.mark.slow  # compiles all kernels once more
+@pytest.mark.slow  # compiles all kernels again
 @pytest.mark.compiled
-def test_the_second_run_finds_every_kernel(tmp_path: Path) -> None:
+def test_the_second_run_compiles_nothing(tmp_path: Path) -> None:
     def run() -> str:
         environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
         command = [sys.executable, "-c", SECOND]
@@ -47,7 +47,7 @@ def test_the_second_run_finds_every_kernel(tmp_path: Path) -> None:
     first, second = run(), run()
     modules = warm_up.ESTIMATION | warm_up.SEARCH | {"ibm1", "mira"}
     wanted = [k.__name__ for k in KERNELS if k.__module__.split(".")[-1] in modules]
-    unused = {"cut_logprobs", "describe"}  # of the laboratory and of explanations
+    unused = {"cut_logprobs", "describe"}  # for the laboratory and explanations
     compiled = re.search(r"(\d+) kernels compiled", first)
     assert compiled
     assert int(compiled[1]) == len([name for name in wanted if name not in unused])
@@ -55,7 +55,7 @@ def test_the_second_run_finds_every_kernel(tmp_path: Path) -> None:
     assert "kernels compiled" not in second
 
 
-def test_a_second_process_that_fails_is_named(
+def test_a_failed_second_process_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = tmp_path / "python"
@@ -75,7 +75,7 @@ def test_a_second_process_that_fails_is_named(
 def test_one_thread_compiles_in_one_process(
     threads: int, beside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a first run, which compiles everything; the search here or beside, and once."""
+    """The first run compiles the search once, in this or in a second process."""
     ran = list[str]()
 
     @contextmanager

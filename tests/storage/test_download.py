@@ -1,4 +1,4 @@
-"""Transfers against a real server that breaks, stalls, redirects and lies."""
+"""Downloads from a server that disconnects, stalls, redirects or sends wrong data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def left(where: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in where.iterdir()}
 
 
-def test_a_file_comes_whole_and_says_how_far_it_is(site: Site, tmp_path: Path) -> None:
+def test_a_download_is_complete_and_reports_steps(site: Site, tmp_path: Path) -> None:
     told = fetch(source(site), tmp_path / "new" / "file")
     assert left(tmp_path / "new") == {"file": DATA}
     assert told[-1] == (len(DATA), len(DATA))
@@ -43,7 +43,7 @@ def test_a_file_comes_whole_and_says_how_far_it_is(site: Site, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_broken_transfer_goes_on_or_starts_anew(ranges: bool, site: Site, tmp_path: Path) -> None:
+def test_a_broken_transfer_resumes_or_restarts(ranges: bool, site: Site, tmp_path: Path) -> None:
     site.ranges = ranges
     file = source(site)
     site.answers["/file"] = [cut(100_000), cut(200_000), whole]
@@ -53,7 +53,7 @@ def test_a_broken_transfer_goes_on_or_starts_anew(ranges: bool, site: Site, tmp_
     assert [asked for _, asked in site.seen] == asked
 
 
-def test_a_server_that_ignores_ranges_is_understood(site: Site, tmp_path: Path) -> None:
+def test_a_server_may_ignore_ranges(site: Site, tmp_path: Path) -> None:
     def no_range(handler: Handler) -> None:
         del handler.headers["Range"]
         whole(handler)
@@ -64,7 +64,7 @@ def test_a_server_that_ignores_ranges_is_understood(site: Site, tmp_path: Path) 
     assert left(tmp_path) == {"file": DATA}
 
 
-def test_what_is_left_is_resumed_by_the_next_call(site: Site, tmp_path: Path) -> None:
+def test_the_next_call_resumes_a_part_file(site: Site, tmp_path: Path) -> None:
     file = source(site)
     site.answers["/file"] = [cut(100_000), cut(100_000)]
     with pytest.raises(WorkError, match=r"3 times in a row; .* resumes it from 100,000 bytes; use"):
@@ -76,7 +76,7 @@ def test_what_is_left_is_resumed_by_the_next_call(site: Site, tmp_path: Path) ->
     assert left(tmp_path) == {"file": DATA}
 
 
-def test_a_file_that_changed_meanwhile_is_not_glued_together(site: Site, tmp_path: Path) -> None:
+def test_a_file_that_changed_is_downloaded_again(site: Site, tmp_path: Path) -> None:
     file = replace(source(site), bytes=0, sha256="")
     site.answers["/file"] = [cut(100_000)]
     with pytest.raises(WorkError):
@@ -88,7 +88,7 @@ def test_a_file_that_changed_meanwhile_is_not_glued_together(site: Site, tmp_pat
     assert left(tmp_path) == {"file": other}
 
 
-def test_ctrl_c_leaves_what_came(site: Site, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_part_file(site: Site, tmp_path: Path) -> None:
     def interrupt(here: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
@@ -113,7 +113,7 @@ def test_ctrl_c_leaves_what_came(site: Site, tmp_path: Path) -> None:
         ({"bytes": 0, "most": 1000}, "more than 1,000 bytes, far more than the catalog says"),
     ],
 )
-def test_another_file_is_refused_and_forgotten(
+def test_a_wrong_file_is_refused_and_deleted(
     change: dict[str, int | str], message: str, site: Site, tmp_path: Path
 ) -> None:
     file = replace(source(site), **change)  # type: ignore[arg-type]
@@ -148,7 +148,7 @@ def test_redirects_are_followed(site: Site, tmp_path: Path) -> None:
     assert left(tmp_path) == {"file": DATA}
 
 
-def test_an_endless_redirect_ends(site: Site, tmp_path: Path) -> None:
+def test_redirects_are_limited(site: Site, tmp_path: Path) -> None:
     site.answers["/a"] = [status(302, Location="/a")]
     with pytest.raises(WorkError, match=rf"^{site.address}/a: more than 5 redirects; use another"):
         fetch(source(site, "/a"), tmp_path / "file")
@@ -164,7 +164,7 @@ def test_redirects_to_other_schemes_are_refused(there: str, site: Site, tmp_path
     assert left(tmp_path) == {}
 
 
-def test_encryption_is_not_given_up_by_a_redirect() -> None:
+def test_a_redirect_to_plain_http_is_refused() -> None:
     with pytest.raises(WorkError, match="redirects from http to gopher:x, which is insecure"):
         check_redirect("a", "http://x/", "gopher:x")
     with pytest.raises(
@@ -178,7 +178,7 @@ def test_encryption_is_not_given_up_by_a_redirect() -> None:
 # --- servers that fail
 
 
-def test_a_stalled_server_is_given_up(site: Site, tmp_path: Path) -> None:
+def test_a_stalled_server_is_an_error(site: Site, tmp_path: Path) -> None:
     file = source(site)
     site.answers["/file"] = [stall(1000)]
     with pytest.raises(
@@ -188,7 +188,7 @@ def test_a_stalled_server_is_given_up(site: Site, tmp_path: Path) -> None:
     assert left(tmp_path)["file.part"] == DATA[:1000]
 
 
-def test_a_server_that_drips_is_given_up(site: Site, tmp_path: Path) -> None:
+def test_a_very_slow_server_is_an_error(site: Site, tmp_path: Path) -> None:
     def drip(handler: Handler) -> None:
         handler.send_file(DATA, 0)
         for byte in DATA:
@@ -202,13 +202,13 @@ def test_a_server_that_drips_is_given_up(site: Site, tmp_path: Path) -> None:
         fetch(file, tmp_path / "file", replace(QUICK, tries=1))
 
 
-def test_errors_that_last_are_said_at_once(site: Site, tmp_path: Path) -> None:
+def test_permanent_errors_are_not_retried(site: Site, tmp_path: Path) -> None:
     with pytest.raises(WorkError, match=r"/none: the server answers 404; use another source"):
         fetch(source(site, "/none"), tmp_path / "file")
     assert len(site.seen) == 1
 
 
-def test_errors_that_may_pass_are_tried_again(site: Site, tmp_path: Path) -> None:
+def test_temporary_errors_are_retried(site: Site, tmp_path: Path) -> None:
     file = source(site)
     site.answers["/file"] = [status(500), status(503), whole]
     fetch(file, tmp_path / "file")
@@ -219,9 +219,7 @@ def test_errors_that_may_pass_are_tried_again(site: Site, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("part", ["bytes 0-299999/300000", "", "lines 3-5/9"])
-def test_another_part_than_the_one_asked_for_is_not_taken(
-    part: str, site: Site, tmp_path: Path
-) -> None:
+def test_a_wrong_range_is_not_used(part: str, site: Site, tmp_path: Path) -> None:
     def other_part(handler: Handler) -> None:
         handler.send_response(206)
         if part:
@@ -236,7 +234,7 @@ def test_another_part_than_the_one_asked_for_is_not_taken(
     assert left(tmp_path) == {"file": DATA}
 
 
-def test_a_part_longer_than_the_file_is_thrown_away(site: Site, tmp_path: Path) -> None:
+def test_a_part_longer_than_the_file_is_discarded(site: Site, tmp_path: Path) -> None:
     file = source(site)
     site.answers["/file"] = [cut(100_000), status(416), whole]
     fetch(file, tmp_path / "file")
@@ -245,7 +243,7 @@ def test_a_part_longer_than_the_file_is_thrown_away(site: Site, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/x", "http://[bad/x", "http:///x"])
-def test_addresses_where_nobody_is_get_one_line(address: str, tmp_path: Path) -> None:
+def test_unreachable_addresses_are_an_error(address: str, tmp_path: Path) -> None:
     with pytest.raises((WorkError, InputError)) as raised:
         fetch(Source(address), tmp_path / "file")
     assert str(raised.value).startswith(f"{address}: ")

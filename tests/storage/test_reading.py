@@ -38,9 +38,7 @@ class Shape:
         (b"", "not JSON"),
     ],
 )
-def test_what_is_no_json_object_is_named_in_one_line(
-    content: bytes, reason: str, tmp_path: Path
-) -> None:
+def test_invalid_json_is_a_one_line_error(content: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match=reason) as caught:
@@ -50,7 +48,7 @@ def test_what_is_no_json_object_is_named_in_one_line(
     assert len(str(caught.value)) < 500
 
 
-def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     for read in (lambda p: read_json(p, dict), lambda p: read_array(p, np.int32)):
         with pytest.raises(InputError, match="missing"):
             read(tmp_path / "none")
@@ -81,7 +79,7 @@ def hostile_arrays() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("what", hostile_arrays())
-def test_what_is_no_array_is_refused(what: str, tmp_path: Path) -> None:
+def test_invalid_arrays_are_refused(what: str, tmp_path: Path) -> None:
     path = tmp_path / "row.npy"
     path.write_bytes(hostile_arrays()[what])
     with pytest.raises(InputError, match=r"row\.npy: damaged"):
@@ -98,13 +96,13 @@ def test_what_is_no_array_is_refused(what: str, tmp_path: Path) -> None:
         np.zeros((), np.int32),
     ],
 )
-def test_other_numbers_are_refused(array: Any, tmp_path: Path) -> None:
+def test_wrong_type_or_shape_fails(array: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(InputError, match="damaged"):
         read_array(tmp_path / "a.npy", np.int32, 2 if array.shape == (3, 2) else 1)
 
 
-def test_an_array_is_mapped_and_empty_ones_are_read(tmp_path: Path) -> None:
+def test_arrays_and_empty_arrays_are_read(tmp_path: Path) -> None:
     for values in ([], [1, 2]):
         np.save(tmp_path / "a.npy", np.array(values, np.int32))
         array = read_array(tmp_path / "a.npy", np.int32)
@@ -127,12 +125,12 @@ def test_an_array_is_mapped_and_empty_ones_are_read(tmp_path: Path) -> None:
         ({"size": 1, "names": {}}, "names is"),
     ],
 )
-def test_fields_are_those_of_the_class(data: Any, reason: str) -> None:
+def test_invalid_fields_are_refused(data: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         as_fields(Plain, data, Path("f"))
 
 
-def test_fields_may_lack_what_has_a_default() -> None:
+def test_fields_with_default_are_optional() -> None:
     assert as_fields(Plain, {"size": 3, "share": 1, "names": None}, Path()) == Plain(3, 1)
     assert as_fields(Shape, {"size": 3}, Path()) == Shape(3)
     with pytest.raises(InputError, match="'size' is missing"):
@@ -140,14 +138,14 @@ def test_fields_may_lack_what_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, "1", float("nan"), float("inf"), 10**400, -(2**30)])
-def test_a_weight_is_a_number_of_a_usual_size(value: object) -> None:
+def test_infinite_or_huge_weights_are_refused(value: object) -> None:
     with pytest.raises(InputError, match=r"the weight lm is .{1,40}, not a finite") as caught:
         check_weight(Path("w.json"), "lm", value)
     assert len(str(caught.value)) < 200
     check_weight(Path(), "lm", -3)
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gzip_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "SMALL", 1 << 16)
     path = tmp_path / "train.en.gz"
     path.write_bytes(gzip.compress(b"0\n" * (reading.SMALL // 2 + 1)))
@@ -157,7 +155,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(list(unpacked(path))) == reading.SMALL // 2
 
 
-def test_an_endless_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlong_lines_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LONGEST_LINE", 10)
     (tmp_path / "a").write_bytes(b"short\n" + b"x" * 11)
     with pytest.raises(InputError, match="line 2: longer than 10 bytes"):

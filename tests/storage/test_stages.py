@@ -1,4 +1,4 @@
-"""Work in stages: done once, whole or not at all, and the same whoever does it."""
+"""Stages: each task runs once and completely or not at all, in any thread or process."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_each_task_fills_a_directory(tmp_path: Path, threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_what_is_done_is_not_done_again(tmp_path: Path, threads: int) -> None:
+def test_finished_tasks_do_not_rerun(tmp_path: Path, threads: int) -> None:
     stages = Stages(tmp_path, threads)
     with pytest.raises(ValueError, match="-1"):
         stages.run("squares", _square, [(2,), (-1,)])
@@ -64,7 +64,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, threads: int) -> None:
     assert load(tmp_path / "squares" / "1" / "n.npy").tolist() == [9]
 
 
-def test_a_stage_whose_files_are_gone_stays_done(tmp_path: Path) -> None:
+def test_a_stage_without_files_counts_as_done(tmp_path: Path) -> None:
     stages = Stages(tmp_path)
     stages.run("squares", _square, [(2,)])
     stages.forget("squares")
@@ -72,7 +72,7 @@ def test_a_stage_whose_files_are_gone_stays_done(tmp_path: Path) -> None:
     assert len(stages.run("squares", _never, [()])) == 1
 
 
-def test_another_process_may_have_done_it(tmp_path: Path) -> None:
+def test_another_process_may_be_first(tmp_path: Path) -> None:
     def slow(into: Path) -> None:
         save(into, n=np.array([1]))
         save_elsewhere = into.parent / "0"
@@ -87,7 +87,7 @@ def test_another_process_may_have_done_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("workers", "tasks", "each"), [(1, 1, (1, 80)), (4, 63, (2, 40)), (4, 64, (4, 80))]
 )
-def test_works_beside_one_another_share_what_there_is_and_return_in_their_order(
+def test_parallel_works_share_workers_and_memory_and_return_in_order(
     tmp_path: Path, workers: int, tasks: int, each: tuple[int, int]
 ) -> None:
     at_work: list[str] = []
@@ -104,7 +104,7 @@ def test_works_beside_one_another_share_what_there_is_and_return_in_their_order(
     assert Stages(tmp_path, workers, 80).in_parallel(tasks, *works) == ["a", "b", "c"]
 
 
-def test_where_one_work_fails_the_other_ends_with_its_task(tmp_path: Path) -> None:
+def test_an_error_in_one_work_stops_the_other(tmp_path: Path) -> None:
     stages = Stages(tmp_path, 4)
     works: list[Callable[[Stages], object]] = [
         lambda own: own.run("slow", _slow, [()] * 200),
@@ -116,11 +116,11 @@ def test_where_one_work_fails_the_other_ends_with_its_task(tmp_path: Path) -> No
     time.sleep(0.2)
     assert sorted(path.name for path in (tmp_path / "slow").iterdir()) == left
     assert len(left) < 100
-    with pytest.raises(ValueError, match="-1"):  # nor does another stage begin
+    with pytest.raises(ValueError, match="-1"):  # no new stage begins
         stages.run("never", _never, [()])
 
 
-def test_a_task_has_the_threads_that_others_leave() -> None:
+def test_parallel_tasks_share_the_threads() -> None:
     stages = Stages(Path(), workers=6)
     assert [stages.threads(tasks) for tasks in (1, 2, 4, 9)] == [6, 3, 1, 1]
     assert replace(stages, execute=Threads(6)).threads(1) == 1
@@ -134,7 +134,7 @@ def test_parts_fit_the_memory() -> None:
     assert stages.parts(201, least=5) == 5
 
 
-def test_an_array_grows_in_its_file(tmp_path: Path) -> None:
+def test_array_files_grow_by_rows(tmp_path: Path) -> None:
     with ArrayFile(tmp_path / "a.npy", np.int32, (2,)) as file:
         for n in range(1, 40):
             file.append(np.full((n, 2), n))
@@ -146,16 +146,16 @@ def test_an_array_grows_in_its_file(tmp_path: Path) -> None:
     assert np.load(tmp_path / "none.npy").shape == (0, 4)
 
 
-def test_packed_arrays_come_back_whole_or_in_rows(tmp_path: Path) -> None:
+def test_packed_arrays_are_read_whole_or_by_rows(tmp_path: Path) -> None:
     pack(tmp_path, a=np.arange(12).reshape(6, 2), none=np.zeros(0, np.int32))
     a, none = unpack(tmp_path, "a", "none")
     assert (a.shape, none.dtype, len(none)) == ((6, 2), np.int32, 0)
     assert array(tmp_path, "a", 2, 4).tolist() == [[4, 5], [6, 7]]
     assert array(tmp_path, "a", 6, 6).shape == (0, 2)
-    a[0, 0] = 9  # a task may change what it has read
+    a[0, 0] = 9  # a task may change its input arrays
 
 
-def test_one_task_of_this_process_may_run_stages(tmp_path: Path) -> None:
+def test_once_fills_once_and_may_run_stages(tmp_path: Path) -> None:
     stages, began = Stages(tmp_path), []
 
     def fill(into: Path) -> None:
@@ -168,9 +168,7 @@ def test_one_task_of_this_process_may_run_stages(tmp_path: Path) -> None:
     assert len(began) == 1
 
 
-def test_a_second_place_of_a_file_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_link_makes_a_hard_link_or_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_text("text")
     link(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "a").samefile(tmp_path / "b")
@@ -179,13 +177,13 @@ def test_a_second_place_of_a_file_is_the_same(
     assert (tmp_path / "c").read_text() == "text"
 
 
-def test_what_decides_the_bytes_has_a_fingerprint() -> None:
+def test_a_fingerprint_depends_on_all_inputs() -> None:
     one = fingerprint({"order": 5}, ["text"])
     assert one == fingerprint({"order": 5}, ["text"])
     assert one not in {fingerprint({"order": 4}, ["text"]), fingerprint({"order": 5}, ["other"])}
 
 
-def test_unfinished_work_waits_for_whoever_resumes_it(
+def test_unfinished_work_is_kept_for_resume(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     console.quiet = False

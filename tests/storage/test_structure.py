@@ -19,24 +19,24 @@ MOST, LEAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
         ([1, 5], "from 1 to 5"),
         ([0, 4], "from 0 to 4"),
         ([0, 3, 2, 5], "decrease"),
-        ([0, MOST, LEAST, -1, 5], "decrease"),  # whose differences overflow to what looks right
+        ([0, MOST, LEAST, -1, 5], "decrease"),  # the differences overflow to valid ones
         ([0, 0, 5], "values outside 1 to 4"),
         ([0, 5], "values outside 1 to 4"),
     ],
 )
-def test_offsets_cut_the_whole_and_nothing_else(begin: list[int], reason: str) -> None:
+def test_invalid_offsets_are_refused(begin: list[int], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         structure.check_offsets(HERE, np.array(begin, np.int64), 5, None, 1, 4)
 
 
-def test_offsets_of_parts_that_may_be_empty() -> None:
+def test_offsets_of_empty_parts_are_valid() -> None:
     structure.check_offsets(HERE, np.array([0, 0, 2, 5]), 5, 3)
     with pytest.raises(InputError, match="4 rows instead of 5"):
         structure.check_offsets(HERE, np.array([0, 0, 2, 5]), 5, 4)
 
 
 @pytest.mark.parametrize("values", [[0, np.nan], [np.inf], [-np.inf, 0], [-2.0], [1.5]])
-def test_numbers_lie_in_their_range(values: list[float]) -> None:
+def test_values_outside_range_fail(values: list[float]) -> None:
     with pytest.raises(InputError, match="values outside -1 to 1"):
         structure.check_range(HERE, np.array(values), -1, 1)
     structure.check_range(HERE, np.array([-1, 0.5, 1]), -1, 1)
@@ -44,12 +44,12 @@ def test_numbers_lie_in_their_range(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("ids", [[0, 3], [-1], [2**31 - 1]])
-def test_ids_are_below_the_size(ids: list[int]) -> None:
+def test_ids_outside_size_fail(ids: list[int]) -> None:
     with pytest.raises(InputError, match="outside"):
         structure.check_ids(HERE, np.array(ids, np.int32), 3)
 
 
-def test_values_rise_within_their_parts() -> None:
+def test_values_increase_in_each_part() -> None:
     values, begin = np.array([1, 4, 2, 3, 0]), np.array([0, 2, 2, 4, 5])
     structure.check_rising(HERE, values, begin)
     for k in (1, 3):
@@ -63,7 +63,7 @@ def test_values_rise_within_their_parts() -> None:
 
 
 @pytest.mark.parametrize("words", [["a", "a"], [""], [1], ["a", None], ["\ud800"]])
-def test_words_are_different_texts(words: list[object]) -> None:
+def test_words_are_unique_strings(words: list[object]) -> None:
     with pytest.raises(InputError, match="damaged"):
         structure.check_words(HERE, words)
     structure.check_words(HERE, ["a", "b", "\n", "\x00"])

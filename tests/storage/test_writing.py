@@ -15,7 +15,7 @@ from mtkit.errors import InputError
 from mtkit.storage import writing
 from mtkit.storage.writing import recover, replacing, whole_file, write_whole
 
-NOBODY = 2**22 + 1  # no process has such a number
+NOBODY = 2**22 + 1  # above any process ID
 
 
 def names(directory: Path) -> list[str]:
@@ -38,14 +38,14 @@ def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("either_way")
-def test_a_directory_is_replaced_and_nothing_stays(tmp_path: Path) -> None:
+def test_a_directory_is_replaced_and_nothing_left(tmp_path: Path) -> None:
     for text in ("old", "new"):
         put(tmp_path / "m", text)
         assert (tmp_path / "m" / "a").read_text(encoding="utf-8") == text
         assert names(tmp_path) == ["m"]
 
 
-def test_parents_that_were_made_for_nothing_go_again(tmp_path: Path) -> None:
+def test_new_empty_parents_are_removed_on_error(tmp_path: Path) -> None:
     out = tmp_path / "models" / "a" / "m"
     with contextlib.suppress(ZeroDivisionError), replacing(out):
         raise ZeroDivisionError
@@ -57,7 +57,7 @@ def test_parents_that_were_made_for_nothing_go_again(tmp_path: Path) -> None:
 
 
 def killed_while_writing(out: Path, moment: str) -> None:
-    """A process that kills itself at ``moment``, a line of Python inside of ``replacing``."""
+    """Run a process that kills itself at ``moment``, a line of Python within ``replacing``."""
     code = f"""
 import os, signal
 from pathlib import Path
@@ -71,7 +71,7 @@ with writing.replacing(Path({str(out)!r})) as directory:
     assert ended.returncode == -signal.SIGKILL
 
 
-MOMENTS = {  # and what is there afterwards
+MOMENTS = {  # and the content afterwards
     "die()": "old",
     "writing._exchange = die": "old",
     "writing.rename_exchange = die": "old",
@@ -89,9 +89,7 @@ MOMENTS |= {WITHOUT_EXCHANGE.format(k): "old" for k in (1, 2)}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_any_moment_the_old_or_the_new_is_found_whole(
-    moment: str, tmp_path: Path
-) -> None:
+def test_a_kill_leaves_the_complete_old_or_new_directory(moment: str, tmp_path: Path) -> None:
     out = tmp_path / "m"
     put(out, "old")
     killed_while_writing(out, moment)
@@ -100,7 +98,7 @@ def test_killed_at_any_moment_the_old_or_the_new_is_found_whole(
     assert names(tmp_path) == ["m"]
 
 
-def test_what_a_living_process_writes_is_left_alone(tmp_path: Path) -> None:
+def test_output_of_a_running_process_is_kept(tmp_path: Path) -> None:
     out = tmp_path / "m"
     put(out, "old")
     code = f"""
@@ -129,9 +127,9 @@ with replacing(Path({str(out)!r})) as directory:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_command_that_is_told_to_end_leaves_nothing(number: int, tmp_path: Path) -> None:
+def test_a_terminated_training_leaves_only_stages(number: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mtkit", "train-nmt", "--updates", "100000"]
-    usual = partial(signal.signal, number, signal.SIG_DFL)  # which nohup and & change
+    usual = partial(signal.signal, number, signal.SIG_DFL)  # nohup and & change it
     with subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=usual
     ) as training:
@@ -146,7 +144,7 @@ def test_a_command_that_is_told_to_end_leaves_nothing(number: int, tmp_path: Pat
     assert [*map(names, tmp_path.iterdir())] in ([], [[".nmt-en-de.stages"]])
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_written_completely_or_not(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     write_whole("old", path)
     path.chmod(0o640)
@@ -169,7 +167,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert names(tmp_path) == ["page.html"]
 
 
-def test_two_threads_write_one_file_one_after_the_other(tmp_path: Path) -> None:
+def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with whole_file(path) as one:
         one.write(b"one")
@@ -180,7 +178,7 @@ def test_two_threads_write_one_file_one_after_the_other(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
-def test_a_link_leads_to_the_new_file_and_a_device_is_written_to(tmp_path: Path) -> None:
+def test_symlinks_are_followed_and_devices_written_to(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
     write_whole("text", tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
@@ -189,7 +187,7 @@ def test_a_link_leads_to_the_new_file_and_a_device_is_written_to(tmp_path: Path)
     assert not Path(os.devnull).is_file()
 
 
-def test_parts_of_dead_processes_go_and_of_others_stay(tmp_path: Path) -> None:
+def test_part_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
     host = writing.HOST
     dead, living = (tmp_path / f".a.{host}-{n}-1.part" for n in (NOBODY, os.getppid()))
     other, odd = tmp_path / f".b.{host}-{NOBODY}-1.part", tmp_path / ".a.notes.part"
@@ -205,7 +203,7 @@ def test_parts_of_dead_processes_go_and_of_others_stay(tmp_path: Path) -> None:
     assert set(names(tmp_path)) == {"a", *(path.name for path in (living, odd, elsewhere))}
 
 
-def test_two_that_begin_at_once_one_is_refused(tmp_path: Path) -> None:
+def test_two_writers_never_run_at_once(tmp_path: Path) -> None:
     code = f"""
 import time
 from pathlib import Path

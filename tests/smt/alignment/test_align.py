@@ -41,7 +41,7 @@ def random_corpus(seed: int, words: int = 30) -> tuple[Flat, Flat, Places]:
 
 
 def dense(t: np.ndarray, places: Places) -> np.ndarray:
-    """t(f|e) as a matrix [e, f]."""
+    """Return t(f|e) as a matrix [e, f]."""
     table = np.zeros(SIZES)
     for e in range(SIZES[0]):
         for k in range(places.row[e], places.row[e + 1]):
@@ -50,7 +50,7 @@ def dense(t: np.ndarray, places: Places) -> np.ndarray:
 
 
 def expectations(table: np.ndarray, joint) -> tuple[np.ndarray, float, list[np.ndarray]]:
-    """By enumeration: counts [e, f], ln P(f|e), and P(a_j = i|f, e) [j, i] by sentence."""
+    """Enumerate alignments: counts [e, f], ln P(f|e), and P(a_j = i|f, e) [j, i] by sentence."""
     counts, likelihood, posteriors = np.zeros(SIZES), 0.0, []
     for e, f in zip(E, F, strict=True):
         words = [0, *e]
@@ -117,12 +117,12 @@ def test_the_diagonal_model_equals_enumeration_of_all_alignments() -> None:
         assert prior.tension != diagonal.TENSION
 
 
-def test_the_tension_learnt_is_the_one_that_fits_best() -> None:
+def test_the_learnt_tension_is_optimal() -> None:
     places = random_corpus(5)[2]
     tension = em(places, diagonal.MODEL, 6)[1].tension
 
     def expected(λ: float) -> float:
-        """E ln P(f, a|e) of the parts that λ decides, a as the model before the step saw it."""
+        """Return the terms of E ln P(f, a|e) with λ; a by the model before the step."""
         total = 0.0
         p = np.empty(20)
         for s in range(len(places.begin) - 1):
@@ -189,7 +189,7 @@ def dirichlet_divergence(q: np.ndarray, alpha: float) -> float:
     return total + sum((v - alpha) * (digamma(v) - digamma(q.sum())) for v in q)
 
 
-def test_the_variational_m_step_is_its_equation() -> None:
+def test_the_variational_m_step_is_correct() -> None:
     counts, row, alpha = np.array([2.0, 0.5, 0.0, 3.0, 1.0, 1.0]), np.array([0, 3, 3, 4, 6]), 0.3
     t = counts.copy()
     maximise(t, row, alpha)
@@ -199,9 +199,9 @@ def test_the_variational_m_step_is_its_equation() -> None:
         np.testing.assert_allclose(t[lo:hi], wanted, rtol=1e-9)
 
 
-def test_a_link_is_as_likely_as_both_directions_say_on_average() -> None:
+def test_a_link_probability_is_the_mean_of_both_directions() -> None:
     x, y = Flat.of([[1], [], [1, 2]]), Flat.of([[3, 4], [3], [3]])
-    # Of each pair, word by word of what is explained: from the empty word, then from the others.
+    # By pair and generated word: from the empty word, then from the others.
     forward = np.array([0.9, 0.1, 0.8, 0.2, 1.0, 0.3, 0.4, 0.3], np.float32)
     backward = np.array([0.7, 0.1, 0.2, 0.5, 0.5, 0.1, 0.9], np.float32)
     links = Links(np.array([0, 0, 0, 1]), np.array([0, 1, 0, 0]), np.array([0, 2, 2, 4]))
@@ -217,7 +217,7 @@ def test_a_link_is_as_likely_as_both_directions_say_on_average() -> None:
 def test_posteriors_become_links_and_counts() -> None:
     e, f = Flat.of([[1, 2], [2]]), Flat.of([[3, 4], [3]])
     places = Places.of(e, f, *SIZES)
-    # Sentence by sentence, word by word of f: from e_0, then e_1 …
+    # By sentence and word of f: from e_0, then e_1 …
     posterior = np.array([0.5, 0.2, 0.3, 0.1, 0.3, 0.6, 0.2, 0.8], np.float32)
     assert best_links(posterior, places.begin, places.e_begin, places.f_begin).tolist() == [
         -1,
@@ -231,7 +231,7 @@ def test_posteriors_become_links_and_counts() -> None:
     np.testing.assert_allclose(counts, wanted, rtol=1e-6)
 
 
-def test_jumps_of_any_table_are_folded_into_the_hmms() -> None:
+def test_jumps_are_folded_into_the_table_of_the_hmm() -> None:
     jumps = np.zeros(2 * 70 + 1)
     jumps[70 + 1], jumps[70 - 2], jumps[70 + 60], jumps[70 + 50] = 5, 3, 1, 1
     s = hmm.fold_jumps(jumps)
@@ -270,14 +270,14 @@ def test_a_word_model_gives_the_enumerated_probability(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("aligner", ALIGNERS)
-def test_every_aligner_finds_the_obvious(aligner: str, tmp_path: Path) -> None:
+def test_aligners_solve_a_simple_text(aligner: str, tmp_path: Path) -> None:
     source = [s.split() for s in ["a b", "b a", "a c", "c b", "a", "b", "c"] * 5]
     target = [[w.upper() + "x" for w in s] for s in source]
     alignment = aligned(tmp_path, source, target, aligner)
     alignment.save_models(tmp_path)
     known = WordModels.load(tmp_path).align(source, target, "grow-diag-final-and")
     wanted = ["0-0 1-1", "0-0 1-1", "0-0 1-1", "0-0 1-1", "0-0", "0-0", "0-0"]
-    if aligner != "ibm1":  # which knows no order, and so cannot tell …
+    if aligner != "ibm1":  # it ignores word order
         assert alignment.read_links().pharaoh()[:7] == wanted
         assert known.pharaoh()[:7] == wanted
 
@@ -297,7 +297,7 @@ def test_aer_of_a_worked_example() -> None:
     assert (error, precision, recall) == pytest.approx((1 - 4 / 6, 2 / 3, 2 / 3))
 
 
-def test_the_hmm_counts_the_jumps_that_enumeration_counts() -> None:
+def test_hmm_jump_counts_equal_enumeration() -> None:
     places = corpus()[2]
     start, *_ = em(places, ibm1.MODEL, 2)
     table, joint = dense(start, places), hmm_with(hmm.first_jumps())
@@ -309,12 +309,12 @@ def test_the_hmm_counts_the_jumps_that_enumeration_counts() -> None:
 
         weights = {a: joint(t, len(given), a) for a in alignments(len(given), len(made))}
         for a, p in weights.items():
-            path = [0, *(i for i in a if i > 0)]  # a word from e_0 leaves the memory as it was
+            path = [0, *(i for i in a if i > 0)]  # words from e_0 keep the position
             for m, i in pairwise(path):
                 counts[i - m + hmm.FAR] += p / sum(weights.values())
     _, jumps, _ = em(places, hmm.MODEL, 1, start)
     np.testing.assert_allclose(jumps, (counts + 1e-6) / (counts + 1e-6).sum(), rtol=1e-6)
 
 
-def test_aer_of_no_links_at_all_is_no_error() -> None:
+def test_aer_of_no_links_is_zero() -> None:
     assert aer([set()], [set()]) == (0.0, 0.0, 0.0)

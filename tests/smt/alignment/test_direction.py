@@ -1,4 +1,4 @@
-"""Alignment in shards: what is cut, who works and what was interrupted must not matter."""
+"""Alignment in shards: shards, workers and interruptions do not change the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.alignments import Interrupted, Interrupting, aligned, content
 from tests.support.alignments import em as em_of_places
 from tests.support.phrase_tables import shards_of
 
-WORDS, TINY = 30, 1 << 12  # of either side; a memory that makes parts be many
+WORDS, TINY = 30, 1 << 12  # words of each side; memory for many parts
 MODELS = {"ibm1": ibm1.MODEL, "diagonal": diagonal.MODEL, "hmm": hmm.MODEL}
 
 
@@ -44,7 +44,7 @@ def direction(place: Path, e: Flat, f: Flat, cut: int, stages: Stages) -> Direct
 
 @pytest.mark.parametrize("memory", [TINY, 1 << 30])
 @pytest.mark.parametrize("name", MODELS)
-def test_em_over_shards_is_em_over_the_text(name: str, memory: int, tmp_path: Path) -> None:
+def test_em_over_shards_equals_em_over_text(name: str, memory: int, tmp_path: Path) -> None:
     e, f = map(Flat.of, random_text(1))
     model, stages = MODELS[name], Stages(tmp_path / "stages", 2, memory)
     d = direction(tmp_path, e, f, 5, stages)
@@ -64,7 +64,7 @@ def test_em_over_shards_is_em_over_the_text(name: str, memory: int, tmp_path: Pa
 
 
 def keys_of(d: Direction, p: int) -> np.ndarray:
-    """The keys of a part, from those of the shards and where these stand in it."""
+    """Return the keys of a part, from those of the shards and their indices."""
     keys = np.zeros(int(array(d.keys[p], "row")[-1]), np.int64)
     cuts = array(d.table, "cuts")[:, p : p + 2].tolist()
     for k, (first, last) in enumerate(cuts):
@@ -95,7 +95,7 @@ def test_workers_and_memory_change_no_byte(
     assert made[0] == made[1]
 
 
-def test_an_alignment_goes_on_wherever_it_was_interrupted(
+def test_an_alignment_resumes_after_any_interruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards, "SHARD_WORDS", 600)

@@ -21,13 +21,13 @@ SIZE = 5
 
 
 class Twin:
-    """The sampler by its equation: everything recounted from all links, for every draw."""
+    """A simple sampler that recounts all links for every draw."""
 
     def __init__(self, a: list[list[int]], seed: int) -> None:
         self.a, self.state = a, seed
 
     def uniform(self) -> float:
-        """SplitMix64 in Python's integers."""
+        """Return the next SplitMix64 number."""
         mask = 2**64 - 1
         self.state = z = (self.state + 0x9E3779B97F4A7C15) & mask
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
@@ -35,7 +35,7 @@ class Twin:
         return ((z ^ (z >> 31)) >> 11) / 2**53
 
     def links(self, skip: tuple[int, int]) -> list[tuple[int, int]]:
-        """(e, f) of every link but one."""
+        """Return (e, f) of all links but ``skip``."""
         return [
             ([0, *E[s]][i], F[s][j])
             for s, links in enumerate(self.a)
@@ -60,7 +60,7 @@ class Twin:
         return F_e
 
     def sweep(self) -> list[np.ndarray]:
-        """Draw every link anew; the distributions drawn from, [j, i] of each sentence."""
+        """Draw every link; return the distributions used, [j, i] of each sentence."""
         meets = {e: {f for es, fs in zip(E, F, strict=True) for f in fs if e in [0, *es]}
                  for e in range(SIZE)}  # fmt: skip
         jump, F_e = self.jumps(), self.fertilities()
@@ -90,8 +90,8 @@ class Twin:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_draw_is_from_the_distribution_of_the_equation(seed: int) -> None:
-    # Sentence 1 repeats a word, whose other occurrence the sampler weighs anew only later.
+def test_draws_use_the_distribution_of_the_equation(seed: int) -> None:
+    # Sentence 1 repeats a word; the sampler updates the other occurrence later.
     repeats = {1}
     e, f = Flat.of(E), Flat.of(F)
     places = Places.of(e, f, SIZE, SIZE)
@@ -112,14 +112,14 @@ def test_every_draw_is_from_the_distribution_of_the_equation(seed: int) -> None:
             continue
         found = posterior[places.begin[s] : places.begin[s + 1]].reshape(wanted.shape)
         np.testing.assert_allclose(found, wanted, rtol=2e-5)
-    assert a.tolist() == [i for s in links for i in s]  # Twin drew into ``links``
+    assert a.tolist() == [i for s in links for i in s]  # Twin changed ``links``
     n_after, *_ = fe._count(places, a, max(map(len, E)) + 1)
     np.testing.assert_array_equal(n, n_after)
     np.testing.assert_array_equal(N, np.add.reduceat(n_after, places.row[:-1]))
 
 
 @pytest.mark.parametrize("cut", [1, 3])
-def test_the_posterior_is_a_distribution_over_every_word(cut: int, tmp_path: Path) -> None:
+def test_the_posterior_of_every_word_sums_to_one(cut: int, tmp_path: Path) -> None:
     stages = Stages(tmp_path / "stages", workers=3)
     text = shards_of(tmp_path / "text", Flat.of(E), Flat.of(F), cut)
     save(tmp_path, classes=np.arange(SIZE, dtype=np.int32))

@@ -15,7 +15,7 @@ Directions = tuple[list[int], list[int]]
 
 @st.composite
 def directions(draw: st.DrawFn) -> Directions:
-    """(for each target word its source or −1, for each source word its target or −1)."""
+    """Draw (for each target word its source or −1, for each source word its target or −1)."""
     I, J = draw(st.integers(1, 6)), draw(st.integers(1, 6))
     forward = draw(st.lists(st.integers(-1, I - 1), min_size=J, max_size=J))
     return forward, draw(st.lists(st.integers(-1, J - 1), min_size=I, max_size=I))
@@ -45,8 +45,8 @@ def test_every_heuristic_lies_between_intersection_and_union(a: Directions) -> N
         assert forward & backward <= combined(a, heuristic) <= forward | backward
 
 
-# NLTK's grow_diag_final_and is no oracle: its last step looks words up in a dictionary whose keys
-# are "e" and "f", finds none linked, and so adds every one-way link.
+# NLTK's grow_diag_final_and is wrong: its last step looks words up in a dictionary whose keys are
+# "e" and "f", finds none linked, and so adds every one-way link.
 @given(directions())
 @settings(max_examples=300, deadline=None)
 def test_growing_and_finishing_follow_the_definition(a: Directions) -> None:
@@ -57,14 +57,14 @@ def test_growing_and_finishing_follow_the_definition(a: Directions) -> None:
     assert combined(a, "grow-diag-final-and") == grow_diag_final_and(*sides)
 
 
-def test_final_reaches_words_that_final_and_leaves() -> None:
-    a = ([0, 0, -1], [0, 2])  # 0-0 agreed; 0-1 and 1-2 only one-way
+def test_final_links_words_that_final_and_skips() -> None:
+    a = ([0, 0, -1], [0, 2])  # 0-0 in both; 0-1 and 1-2 in one
     assert combined(a, "grow-diag-final-and") == {(0, 0), (0, 1), (1, 2)}
     assert combined(([0, -1, 0], [0]), "grow-diag-final-and") == {(0, 0)}
     assert combined(([0, -1, 0], [0]), "grow-diag-final") == {(0, 0), (0, 2)}
 
 
-def test_bad_links_are_refused_with_their_place() -> None:
+def test_bad_links_are_refused_with_the_line() -> None:
     assert read_pharaoh("0-1 2-0", "gold") == {(0, 1), (2, 0)}
     with pytest.raises(InputError, match="gold: line 3: expected links such as"):
         read_pharaoh("0:1", "gold: line 3")

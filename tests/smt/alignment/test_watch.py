@@ -19,32 +19,30 @@ F = [["das", "Haus"], ["das", "Buch"], ["ein", "Buch"]]
 
 
 def test_model_1_converges_from_uniform() -> None:
-    """The classical example: that "das" goes with "the" leaves "Haus" for "house"."""
+    """The classical example: "the" explains "das", so "house" explains "Haus"."""
     found = watch(E, F, "house", iterations=40, best=2)
     assert found.words == ["Haus", "das"]
     assert found.t[0] == [0.25, 0.25]  # four words of the target language
-    # By hand: beside "the" and the empty word, each of the two has a third of each place.
+    # By hand: "the", "house" and the empty word each explain a third of both words.
     assert found.t[1] == pytest.approx([0.5, 0.5])
     haus, das = zip(*found.t, strict=True)
     assert haus[-1] > 0.99
     assert list(haus[1:]) == sorted(haus[1:])
     assert das[-1] < 0.01
-    assert found.perplexity[0] == pytest.approx(4 ** (6 / 9))  # six words, three ends of sentences
+    assert found.perplexity[0] == pytest.approx(4 ** (6 / 9))  # six words, three sentence ends
     assert found.perplexity == sorted(found.perplexity, reverse=True)
 
 
 def test_perplexity_is_of_target_words_and_ends() -> None:
-    """Sides of different lengths: Π_j 1/(I+1) Σ_i 1/V over six f's is 1/V a word."""
+    """With other lengths: Π_j 1/(I+1) Σ_i 1/V over six f's is still 1/V per word."""
     longer = [[*e, "x"] for e in E]
     assert watch(longer, F, "x").perplexity[0] == pytest.approx(4 ** (6 / 9))
 
 
-def test_perplexity_is_that_of_training(
+def test_perplexity_equals_training(
     few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """On words that are stems the figures are those that train-smt keeps, iteration by iteration;
-    without a prior, which a picture of EM does not have.
-    """
+    """Given stems and no prior, all iterations have the perplexities that train-smt stores."""
     tokens = few.train.tokens(WordTokenizer())
     stems = [[[stem(word) for word in line] for line in side] for side in tokens]
     shown = watch(*stems, stems[0][0][0], iterations=ITERATIONS).perplexity
@@ -52,13 +50,13 @@ def test_perplexity_is_that_of_training(
     def trained(place: Path) -> list[float]:
         return aligned(place, *stems, "ibm1").forward.perplexity["ibm1"]
 
-    # The first before any prior counts.
+    # The first precedes the prior.
     assert trained(tmp_path / "a")[0] == pytest.approx(shown[0], rel=1e-9)
     monkeypatch.setattr(align, "ALPHA", 0.0)
     assert trained(tmp_path / "b") == pytest.approx(shown[:ITERATIONS], rel=1e-9)
 
 
-def test_what_is_shown() -> None:
+def test_page_content() -> None:
     found = watch(E, F, "book", iterations=3)
     [shown] = findings("book", found).grids
     assert shown.columns == ("EM", "Perplexity", "Buch", *found.words[1:])
@@ -67,6 +65,6 @@ def test_what_is_shown() -> None:
     assert "How does Model 1 learn what “&lt;b&gt;” means?" in findings("<b>", found).as_html()
 
 
-def test_a_word_that_is_not_there() -> None:
+def test_missing_word_is_an_error() -> None:
     with pytest.raises(InputError, match="cat: the source text has no such word"):
         watch(E, F, "cat")

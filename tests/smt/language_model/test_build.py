@@ -1,4 +1,4 @@
-"""The language model in stages: byte for byte that of memory, however it is cut and interrupted."""
+"""A language model built in stages has the same bytes as one built in memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TASKS = ("_words", "_count", "_discount", "_smooth", "_write")
 
 
 def corpus(seed: int, size: int = 90) -> Sentences:
-    """Skewed words, repetitions, empty sentences, words spelled like special symbols."""
+    """Return skewed words, repetitions, empty sentences, words spelled like special symbols."""
     rng = random.Random(seed)
     vocabulary = [*"abcdefghij", "<s>", "<UNK>", "</s>", *"klmnop"]
     weights = [1 / (i + 1) for i in range(len(vocabulary))]
@@ -36,7 +36,7 @@ def written(directory: Path, sentences: Sentences) -> Shards:
 
 
 def memory_for(text: Shards, parts: int, workers: int = 1) -> int:
-    """Bytes of which at least so many parts are made."""
+    """Return the memory that results in at least ``parts`` parts."""
     return int(
         build.BYTES_PER_START * (text.tokens[1] + 2 * text.pairs) * workers / 0.4 / (parts - 0.5)
     )
@@ -59,7 +59,7 @@ def trained(directory: Path, sentences: Sentences, *options: Any) -> dict[str, b
     ("order", "prune"), [(1, []), (2, [0, 1]), (3, []), (5, [0, 0, 1]), (4, [0, 9, 9]), (12, [])]
 )
 @pytest.mark.parametrize(("parts", "workers"), [(1, 1), (3, 3), (7, 1)])
-def test_the_model_is_that_of_memory_however_it_is_cut(
+def test_the_model_equals_that_of_memory_for_any_parts(
     order: int, prune: list[int], parts: int, workers: int, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -81,14 +81,14 @@ def test_the_model_is_that_of_memory_however_it_is_cut(
 
 
 @pytest.mark.parametrize("sentences", [[[]], [["a"]], [["<s>"], []], [["a", "b", "c"]] * 2])
-def test_of_hardly_any_text_too(sentences: Sentences, tmp_path: Path) -> None:
+def test_tiny_texts_agree(sentences: Sentences, tmp_path: Path) -> None:
     text = written(tmp_path / "text", sentences)
     build.build(text, Stages(tmp_path / "work", memory=1000), tmp_path / "lm", 5)
     assert files(tmp_path / "lm") == trained(tmp_path / "expected", sentences, 5)
 
 
 @pytest.mark.compiled
-def test_of_real_text_too(tmp_path: Path) -> None:
+def test_real_text_agrees(tmp_path: Path) -> None:
     if not (path := MULTI30K / "train.tok.de").exists():
         pytest.skip(f"{path} is not here; MTKIT_SHARED names the directory that holds data/")
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -100,7 +100,7 @@ def test_of_real_text_too(tmp_path: Path) -> None:
     assert files(tmp_path / "lm") == trained(tmp_path / "expected", sentences, 5, [0, 0, 1])
 
 
-def test_of_a_text_a_part_holds_its_ngrams_and_the_word_before_each() -> None:
+def test_a_part_holds_its_ngrams_and_the_word_before_each() -> None:
     a, b, c, s, e = 3, 4, 5, ngrams.LM_BOS, ngrams.LM_EOS
     text = np.array([s, a, a, b, c, a, c, e, s, b, e, s, c, e, s, a, b, a, b, a, a, e], np.int32)
     near = [a, b, c, a, s, b, e, a, b, a, b, a, a]
@@ -109,7 +109,7 @@ def test_of_a_text_a_part_holds_its_ngrams_and_the_word_before_each() -> None:
 
 
 @pytest.mark.compiled
-def test_kernels_are_compiled_for_memory_and_files_alike(tmp_path: Path) -> None:
+def test_kernels_compile_once_for_memory_and_files(tmp_path: Path) -> None:
     text = written(tmp_path / "text", corpus(2))
     build.build(text, Stages(tmp_path / "work", memory=1000), tmp_path / "lm", 3)
     estimate.train(corpus(2), 3)
@@ -118,9 +118,7 @@ def test_kernels_are_compiled_for_memory_and_files_alike(tmp_path: Path) -> None
     assert [len(kernel.signatures) for kernel in of] == [1] * len(of)
 
 
-def test_a_part_begins_no_more_ngrams_than_its_share_unless_they_are_of_one_word(
-    tmp_path: Path,
-) -> None:
+def test_a_part_of_several_words_starts_no_more_ngrams_than_its_share(tmp_path: Path) -> None:
     text = written(tmp_path / "text", corpus(1))
     build._words(tmp_path, text, 3, 6)
     ids, bounds = load(tmp_path / "ids.npy"), load(tmp_path / "bounds.npy")
@@ -133,11 +131,11 @@ def test_a_part_begins_no_more_ngrams_than_its_share_unless_they_are_of_one_word
 
 
 class CrashError(Exception):
-    """What ends a run, as a power cut would."""
+    """Simulates a power cut."""
 
 
 def crashing(task: Callable[..., None], at: int) -> Callable[..., None]:
-    """``task``, whose call number ``at`` writes half of its files, and then no more."""
+    """Return ``task`` that from call ``at`` on deletes one of its files and crashes."""
     calls = 0
 
     def run(into: Path, *arguments: Any) -> None:
@@ -155,7 +153,7 @@ def crashing(task: Callable[..., None], at: int) -> Callable[..., None]:
     ("name", "at"),
     [("_words", 0), ("_count", 2), ("_discount", 0), ("_smooth", 0), ("_smooth", 7), ("_write", 3)],
 )
-def test_a_run_that_crashed_goes_on(
+def test_a_crashed_run_is_resumed(
     name: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentences, task = corpus(3), getattr(build, name)
@@ -169,7 +167,7 @@ def test_a_run_that_crashed_goes_on(
         if earlier != "_smooth":  # done already
             monkeypatch.setattr(build, earlier, _never)
     monkeypatch.setattr(build, name, task)
-    less = Stages(tmp_path / "work", 2, memory=memory_for(text, 9, 2))  # what was cut stays cut
+    less = Stages(tmp_path / "work", 2, memory=memory_for(text, 9, 2))  # the parts stay the same
     build.build(text, less, tmp_path / "lm", 4, [0, 0, 1])
     assert files(tmp_path / "lm") == trained(tmp_path / "expected", sentences, 4, [0, 0, 1])
 
@@ -179,7 +177,7 @@ def _never(into: Path, *_: object) -> None:
 
 
 @pytest.mark.parametrize("to", ["lm", "elsewhere"])
-def test_what_is_done_is_only_put_where_it_is_wanted(
+def test_a_finished_build_only_writes_its_output(
     to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, stages = written(tmp_path / "text", corpus(4)), Stages(tmp_path / "work")
@@ -203,7 +201,7 @@ def test_without_links_files_are_copied(tmp_path: Path, monkeypatch: pytest.Monk
     assert files(tmp_path / "lm") == trained(tmp_path / "expected", corpus(5), 3)
 
 
-def test_what_cannot_be_built_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = written(tmp_path / "text", corpus(6))
     refused: Sequence[tuple[Shards, int, list[int], str]] = [
         (written(tmp_path / "none", []), 3, [], "at least one sentence"),

@@ -1,4 +1,4 @@
-"""What a language model from a file must be: one value changed, and it is refused."""
+"""A language model file with one invalid value is refused."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def test_changed_arrays_are_refused(name: str, change: Change, message: str, whe
     [("log_prob", 2, 0), ("log_prob", 2, -MAX_VALUE)]
     + [("backoff", 3, sign * MAX_VALUE) for sign in (1, -1)],
 )
-def test_values_at_the_border_are_none_the_worse(
-    name: str, at: int, value: float, where: Path
-) -> None:
+def test_values_at_the_limits_are_accepted(name: str, at: int, value: float, where: Path) -> None:
     array = np.load(where / f"{name}.npy")
     array[at] = value
     np.save(where / f"{name}.npy", array)
@@ -93,7 +91,7 @@ def test_values_at_the_border_are_none_the_worse(
         ("words", ["<unk>", "<s>", "</s>", "a", "b"], "outside"),
     ],
 )  # fmt: skip
-def test_changed_names_are_refused(field: str, value: Any, message: str, where: Path) -> None:
+def test_changed_json_is_refused(field: str, value: Any, message: str, where: Path) -> None:
     file = where / "lm.json"
     fields = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(fields | {field: value}), encoding="utf-8")
@@ -106,10 +104,10 @@ def test_a_model_of_the_highest_order_is_loaded(tmp_path: Path) -> None:
     assert ngrams.NgramModel.load(tmp_path).order == MAX_ORDER
 
 
-# --- look-ups
+# --- lookups
 
 
-def test_all_words_below_one_may_follow_a_history(tmp_path: Path) -> None:
+def test_every_word_may_follow_a_history(tmp_path: Path) -> None:
     lines = [
         *("\\data\\", "ngram 1=4", "ngram 2=5", "", "\\1-grams:", "-1\t<unk>", "-1\t<s>\t0"),
         *("-1\t</s>", "-1\ta\t0", "", "\\2-grams:", "-0.1\ta <unk>", "-0.2\ta <s>"),
@@ -119,12 +117,12 @@ def test_all_words_below_one_may_follow_a_history(tmp_path: Path) -> None:
     model = arpa.read_arpa(tmp_path / "lm.arpa")
     [a] = model.encode(["a"]).tolist()
     log_p, state = lm_step(model.arrays, model.begin, a)
-    assert log_p / np.log(10) == pytest.approx(-0.5)  # histories matter by what may follow them
+    assert log_p / np.log(10) == pytest.approx(-0.5)  # a history matters if words follow it
     for log10, w in ((-0.1, LM_UNK), (-0.2, LM_BOS), (-0.3, LM_EOS), (-0.4, a)):
         assert lm_step(model.arrays, state, w)[0] / np.log(10) == pytest.approx(log10)
 
 
-def test_answers_are_those_of_the_model_whatever_was_asked_before() -> None:
+def test_the_cache_does_not_change_answers() -> None:
     rng = random.Random(1)
     words = [chr(ord("a") + k) for k in range(26)]
     model = estimate.train([rng.choices(words, k=9) for _ in range(40)], 3)
@@ -132,10 +130,10 @@ def test_answers_are_those_of_the_model_whatever_was_asked_before() -> None:
     assert len(answers) == 1 << LOG2_CACHE_SIZE
     questions = [(s, w) for s in range(len(model.arrays.word)) for w in range(len(model.words))]
     rng.shuffle(questions)
-    assert len(questions) > len(answers)  # some oust others
+    assert len(questions) > len(answers)  # some are evicted
     for state, w in questions[: 2 * len(answers)]:
         asked = lm_step_cached(model.arrays, state, w, answers)
         assert asked == lm_step(model.arrays, state, w)
-    assert len(np.unique(answers["key"])) > len(answers) / 2  # they lie everywhere
+    assert len(np.unique(answers["key"])) > len(answers) / 2  # keys are spread
     answers["log_p"] = 1
-    assert lm_step_cached(model.arrays, state, w, answers)[0] == 1  # not worked out anew
+    assert lm_step_cached(model.arrays, state, w, answers)[0] == 1  # from the cache

@@ -1,4 +1,4 @@
-"""The language model against KenLM, against its oracle, and against its own definition."""
+"""The language model, compared with KenLM, an oracle and the definition."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def held_out() -> Sentences:
 
 
 def corpus(seed: int, vocabulary: str = "abcdef", size: int = 12) -> Sentences:
-    """Skewed words, immediate repetitions and an empty sentence."""
+    """Return skewed words, immediate repetitions and an empty sentence."""
     rng = random.Random(seed)
     weights = [1 / (i + 1) for i in range(len(vocabulary))]
     sentences = [rng.choices(vocabulary, weights, k=rng.randrange(1, 8)) for _ in range(size)]
@@ -84,7 +84,7 @@ def perplexity(log_prob: np.ndarray) -> float:
     return math.exp(-log_prob.mean())
 
 
-# --- the figures of KenLM
+# --- KenLM
 
 
 def test_multi30k_has_the_ngrams_and_perplexities_of_lmplz(
@@ -108,7 +108,7 @@ def test_pruned_multi30k_has_the_ngrams_and_perplexities_of_lmplz(
     assert perplexity(scores.log_prob[~scores.is_oov]) == pytest.approx(38.5225, abs=1e-4)
 
 
-def test_every_ngram_of_lmplz_own_file_is_ours(german: ngrams.NgramModel) -> None:
+def test_a_file_of_lmplz_equals_our_model(german: ngrams.NgramModel) -> None:
     if not MOSES_ARPA.exists():
         pytest.skip(f"{MOSES_ARPA} is not here")
     assert_same(arpa.read_arpa(MOSES_ARPA), german, atol=1e-5)
@@ -137,7 +137,7 @@ def test_kenlm_reads_our_arpa_and_scores_the_same(
     [(1, []), (2, []), (3, []), (4, []), (2, [0, 1]), (4, [0, 1, 1, 2]), (4, [0, 0, 0, 3])],
 )
 @pytest.mark.parametrize("seed", range(4))
-def test_probabilities_are_the_textbooks(seed: int, order: int, prune: list[int]) -> None:
+def test_probabilities_equal_the_oracle(seed: int, order: int, prune: list[int]) -> None:
     sentences = corpus(seed, size=12 + 20 * seed)
     model, oracle = estimate.train(sentences, order, prune), KneserNey(sentences, order, prune)
     kept = [sum(len(g) == k for g in {*oracle.a} - oracle.pruned) for k in range(1, order + 1)]
@@ -156,7 +156,7 @@ def test_probabilities_are_the_textbooks(seed: int, order: int, prune: list[int]
             assert p(model, w, state) == pytest.approx(oracle.p(w, history), rel=2e-6), (w, history)
 
 
-def test_some_corpus_of_the_oracle_test_has_discounts_of_its_own_and_some_falls_back() -> None:
+def test_the_oracle_test_covers_estimated_and_fallback_discounts() -> None:
     notes = [estimate.train(corpus(seed, size=12 + 20 * seed), 4).notes for seed in range(4)]
     assert any(len(n) >= 2 for n in notes)
     assert any(len(n) <= 1 for n in notes)
@@ -189,7 +189,7 @@ def test_probabilities_sum_to_one_after_any_history(
         assert sum(p(model, w, state) for w in outcomes) == pytest.approx(1, abs=1e-6)
 
 
-def test_scores_come_token_by_token_and_end_with_the_end_of_sentence() -> None:
+def test_scores_are_per_token_and_include_the_end_of_sentence() -> None:
     sentences = corpus(1)
     model = estimate.train(sentences, 3)
     batch = [["a", "zzz", "b"], [], ["c"], *sentences]
@@ -210,7 +210,7 @@ def test_scores_come_token_by_token_and_end_with_the_end_of_sentence() -> None:
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_a_state_is_the_longest_history_that_matters_and_no_longer(order: int) -> None:
+def test_a_state_is_the_longest_history_that_matters(order: int) -> None:
     sentences = corpus(2, size=30)
     model = estimate.train(sentences, order)
     histories = {("<s>", *s[:i]) for s in sentences for i in range(len(s) + 1)}
@@ -239,11 +239,11 @@ def node_of(model: ngrams.NgramModel, gram: Sequence[str]) -> int:
     return node
 
 
-# --- small and odd corpora
+# --- unusual corpora
 
 
 @pytest.mark.parametrize("sentences", [[[]], [["a"]], [["a", "b", "c"]], [["a"] * 9] * 3])
-def test_a_tiny_corpus_falls_back_and_says_so(sentences: Sentences) -> None:
+def test_a_tiny_corpus_falls_back_with_notes(sentences: Sentences) -> None:
     model = estimate.train(sentences, 5)
     longest = min(5, len(sentences[0]) + 2)
     assert model.order == len(model.counts) == len(model.discounts) == longest
@@ -255,7 +255,7 @@ def test_a_tiny_corpus_falls_back_and_says_so(sentences: Sentences) -> None:
         assert p(model, w, model.begin) == pytest.approx(oracle.p(w, ["<s>"]), rel=1e-6)
 
 
-def test_what_cannot_be_trained_is_refused() -> None:
+def test_invalid_input_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one sentence"):
         estimate.train([])
     with pytest.raises(ValueError, match="order from 1 to 127, found 0"):
@@ -263,17 +263,17 @@ def test_what_cannot_be_trained_is_refused() -> None:
 
 
 @pytest.mark.parametrize("prune", [[1], [0, 2, 1], [0, -1], [0, 0, 0, 0]])
-def test_thresholds_that_would_tear_the_trie_are_refused(prune: list[int]) -> None:
+def test_invalid_thresholds_are_refused(prune: list[int]) -> None:
     with pytest.raises(ValueError, match="expected at most 3 numbers, the first 0"):
         estimate.train([["a"]], order=3, prune=prune)
 
 
-def test_the_last_threshold_stands_for_all_longer_ngrams() -> None:
+def test_the_last_threshold_applies_to_longer_ngrams() -> None:
     sentences = corpus(3, size=72)
     assert_same(estimate.train(sentences, 4, [0, 1]), estimate.train(sentences, 4, [0, 1, 1, 1]))
 
 
-def test_the_order_is_that_of_the_longest_ngram_that_stays() -> None:
+def test_the_order_is_that_of_the_longest_kept_ngram() -> None:
     sentences = [["a", "b", "c"], ["a", "b"], ["c"]]
     model = estimate.train(sentences, 4, [0, 1])  # only <s> a, a b, c </s> and <s> a b occur twice
     assert (model.order, model.counts) == (3, [6, 3, 1])
@@ -282,7 +282,7 @@ def test_the_order_is_that_of_the_longest_ngram_that_stays() -> None:
     assert not any("4-grams" in note for note in model.notes)
 
 
-def test_text_spelled_like_a_special_symbol_is_left_out_of_training_and_unknown_after() -> None:
+def test_text_spelled_like_a_special_symbol_is_not_trained_on_and_unknown() -> None:
     model = estimate.train([["a", "<s>", "b", "<unk>"], ["</s>", "b"]], 3)
     clean = estimate.train([["a", "b"], ["b"]], 3)
     assert_same(model, clean)
@@ -306,7 +306,7 @@ def test_load_after_save_is_the_identity(tmp_path: Path) -> None:
     assert len(ngrams._score.signatures) == 1  # one numba type, mapped or not: one compilation
 
 
-def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+def test_arrays_of_different_models_are_refused(tmp_path: Path) -> None:
     estimate.train(corpus(3), 3).save(tmp_path)
     estimate.train(corpus(4), 3).save(tmp_path / "other")
     (tmp_path / "other" / "suffix.npy").replace(tmp_path / "suffix.npy")
@@ -316,14 +316,14 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["lm.arpa", "lm.arpa.gz"])
 @pytest.mark.parametrize(("order", "prune"), [(1, []), (2, []), (4, []), (4, [0, 1, 1, 2])])
-def test_reading_what_was_written_gives_the_model_back(
+def test_writing_and_reading_keeps_the_model(
     order: int, prune: list[int], name: str, tmp_path: Path
 ) -> None:
     model = estimate.train([*corpus(5), ["no\u00a0break", "\u2028", "\x85", "ü"]], order, prune)
     arpa.write_arpa(model, tmp_path / name)
     assert_same(arpa.read_arpa(tmp_path / name), model, atol=1e-6)
     if name.endswith(".gz"):
-        assert (tmp_path / name).read_bytes()[3:8] == bytes(5)  # neither name nor time inside
+        assert (tmp_path / name).read_bytes()[3:8] == bytes(5)  # no name and no time
     (tmp_path / "again").mkdir()
     arpa.write_arpa(model, tmp_path / "again" / name)
     assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -351,8 +351,8 @@ def prune(text: str, is_dropped: Callable[[list[str]], bool]) -> str:
 
 PRUNED: dict[str, Callable[[list[str]], bool]] = {
     "histories": lambda gram: 1 < len(gram) < 4 and gram[0] == "a",
-    "suffixes": lambda gram: gram[:2] == ["b", "a"],  # "b a" goes, "a b a" stays
-    "followers": lambda gram: len(gram) > 1 and gram[0] == "b",  # "b" backs off for nothing
+    "suffixes": lambda gram: gram[:2] == ["b", "a"],  # no "b a", but "a b a"
+    "followers": lambda gram: len(gram) > 1 and gram[0] == "b",  # "b" has a useless backoff
     "both": lambda gram: len(gram) in (2, 3) and "a" in gram,
     "no <unk>": lambda gram: gram == ["<unk>"],
 }
@@ -360,7 +360,7 @@ PRUNED: dict[str, Callable[[list[str]], bool]] = {
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("what", PRUNED)
-def test_a_pruned_arpa_file_means_what_its_lines_say(what: str, tmp_path: Path) -> None:
+def test_a_pruned_arpa_file_equals_the_oracle(what: str, tmp_path: Path) -> None:
     arpa.write_arpa(estimate.train(corpus(6, size=60), 4), tmp_path / "whole.arpa")
     text = prune((tmp_path / "whole.arpa").read_text(encoding="utf-8"), PRUNED[what])
     (tmp_path / "lm.arpa").write_text(text, encoding="utf-8")
@@ -408,14 +408,14 @@ ngram 2=2
 """
 
 
-def test_the_good_arpa_file_of_the_next_test_is_good(tmp_path: Path) -> None:
+def test_the_unchanged_arpa_file_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "lm.arpa").write_text("# a comment\n" + GOOD.replace("\n", "\r\n"))
     model = arpa.read_arpa(tmp_path / "lm.arpa")
     assert model.counts == [4, 2]
     assert model.score([["a"]]).log_prob / math.log(10) == pytest.approx([-0.1, -0.2])
 
 
-def test_the_backoff_of_an_ngram_too_long_to_be_a_history_is_not_charged(tmp_path: Path) -> None:
+def test_the_backoff_of_an_ngram_of_the_highest_order_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "lm.arpa").write_text(GOOD.replace("<s> a", "<s> a\t-0.7"))
     scores = arpa.read_arpa(tmp_path / "lm.arpa").score([["a", "a"]])
     assert scores.log_prob / math.log(10) == pytest.approx([-0.1, -0.2 - 0.6, -0.2])

@@ -1,4 +1,4 @@
-"""The character n-gram against its oracle and against the sum of all spellings."""
+"""The character n-gram model: comparison with an oracle, sum over all spellings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.lm_oracle import KneserNey
 WORDS = ["aba", "ab", "abba", "baba", "bab", "aa", "bbbb", "abab"]
 
 
-def test_a_spelling_is_the_oracles_with_each_unknown_character_one_of_all() -> None:
+def test_unknown_characters_share_the_oracles_probability_of_unk() -> None:
     spelling, oracle = Spelling.of(WORDS), KneserNey(WORDS, ORDER)
     new = ["abb", "ba", "b☃a", "☃", "aaaaaaaa"]
     for word, found in zip(new, spelling.log_probabilities(new).tolist(), strict=True):
@@ -28,7 +28,7 @@ def test_a_spelling_is_the_oracles_with_each_unknown_character_one_of_all() -> N
 
 
 def test_all_spellings_sum_to_one() -> None:
-    """Those shorter than n, and what longer ones begin with."""
+    """Spellings shorter than n, and prefixes of longer ones."""
     spelling, n = Spelling.of(WORDS), 5
     shorter = ["".join(c) for k in range(n) for c in product("ab☃", repeat=k)]
     longer = ["".join(c) for c in product("ab☃", repeat=n)]
@@ -43,7 +43,7 @@ def test_all_spellings_sum_to_one() -> None:
     assert total == pytest.approx(1, abs=1e-5)
 
 
-def test_no_words_to_learn_from_are_no_error() -> None:
+def test_training_without_words_is_no_error() -> None:
     [found] = Spelling.of([]).log_probabilities(["ab"])
     assert -math.inf < found < -2 * math.log(CODE_POINTS)
     assert Spelling.of(WORDS).log_probabilities([]).shape == (0,)

@@ -85,7 +85,7 @@ ngram 2=1
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A Moses model by hand; its moses.ini."""
+    """Write a small Moses model; return its moses.ini."""
     (tmp_path / "moses.ini").write_text(INI)
     with gzip.open(tmp_path / "phrases.gz", "wt") as file:
         file.write(PHRASES)
@@ -100,7 +100,7 @@ Pair = tuple[list[float], list[float], int]  # features, reordering, links
 
 
 def pairs_of(system: SmtSystem) -> dict[str, list[tuple[str, Pair]]]:
-    """The phrase table as text: the pairs of each source phrase, in order."""
+    """Return the phrase table as text: the pairs of each source phrase, in order."""
     m, found = system.models, dict[str, list[tuple[str, Pair]]]()
     table = m.table
     for r in range(len(table.key)):
@@ -116,7 +116,7 @@ def logs(*p: float) -> object:
     return pytest.approx([math.log(x) for x in p], abs=1e-6)
 
 
-def test_a_model_by_hand_is_read_as_it_stands(small: Path) -> None:
+def test_a_small_model_is_read_correctly(small: Path) -> None:
     system = read_moses(small)
     found = pairs_of(system)
     nothing = [0.0] * 6
@@ -144,21 +144,21 @@ def test_a_model_by_hand_is_read_as_it_stands(small: Path) -> None:
 
 
 @pytest.mark.compiled
-def test_a_distortion_limit_that_is_not_given_is_that_of_moses(small: Path) -> None:
+def test_the_default_distortion_limit_is_that_of_moses(small: Path) -> None:
     for section in ("[distortion-limit]\n", ""):
         small.write_text(INI.replace("[distortion-limit]\n3  # words\n", section))
         assert read_moses(small).limits.distortion == 6
 
 
 @pytest.mark.compiled
-def test_a_table_is_in_the_order_of_moses_estimates(small: Path) -> None:
+def test_a_table_is_sorted_by_moses_estimate(small: Path) -> None:
     rng = np.random.default_rng(3)
     lines = [
         f"a ||| {' '.join(rng.choice(list('ABXCDE'), rng.integers(1, 4)))} ||| "
         + " ".join(f"{x:.3f}" for x in rng.uniform(0.1, 1, 4))
         for _ in range(60)
     ]
-    (small.parent / "phrases").write_text("\n".join(lines))  # the plain file comes first
+    (small.parent / "phrases").write_text("\n".join(lines))  # preferred to phrases.gz
     system = read_moses(small)
     λ, lm = system.weights, system.models.lm
 
@@ -179,17 +179,17 @@ def test_a_table_is_in_the_order_of_moses_estimates(small: Path) -> None:
     assert all(a >= b - 1e-5 for a, b in pairwise(values))
 
 
-def test_no_reordering_table_and_all_translations(small: Path) -> None:
+def test_reordering_and_limit_are_optional(small: Path) -> None:
     lines = INI.replace("table-limit=7", "table-limit=0").splitlines(keepends=True)
     kept = "".join(line for line in lines if "LexicalR" not in line and "L= 0.01" not in line)
-    small.write_text(kept + "Odd0= 0 0\n[feature]\nOdd\n")  # a feature that takes no part
+    small.write_text(kept + "Odd0= 0 0\n[feature]\nOdd\n")  # an unused feature
     system = read_moses(small)
     assert not system.models.table.reordering.any()
     assert system.weights["next-swap"] == 0
     assert system.limits.table == UNLIMITED
 
 
-def test_what_hashes_alike_is_not_mixed_up() -> None:
+def test_hash_collisions_are_detected() -> None:
     words = np.array([4, 5, 6, 7, 4, 5, 4], np.int32)
     at, length = np.array([0, 2, 4, 6]), np.array([2, 2, 2, 1], np.int8)
     key = np.full(4, 9, np.uint64)
@@ -198,7 +198,7 @@ def test_what_hashes_alike_is_not_mixed_up() -> None:
     assert _same_source(words, at, length, key, np.arange(4)).tolist() == [True, True, True, False]
 
 
-def test_of_source_phrases_that_hash_alike_one_stays(
+def test_one_of_colliding_source_phrases_is_kept(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def keys(words: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -297,7 +297,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_read_is_named_in_one_line(case: str, small: Path) -> None:
+def test_unreadable_input_is_a_one_line_error(case: str, small: Path) -> None:
     spoil, message = REFUSED[case]
     spoil(small)
     with pytest.raises(InputError) as caught:
@@ -307,7 +307,7 @@ def test_what_cannot_be_read_is_named_in_one_line(case: str, small: Path) -> Non
     assert str(small.parent) in str(caught.value)
 
 
-# --- there and back
+# --- export and import
 
 
 def unpacked(path: Path) -> list[bytes]:
@@ -317,7 +317,7 @@ def unpacked(path: Path) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def ours(smt_directory: Path) -> SmtSystem:
-    """A model of ours as far as Moses can hold it, each weight another."""
+    """Return a model without what Moses lacks, with different weights."""
     smt = SmtSystem.load(smt_directory)
     weights = {name: 0.2 + 0.01 * k for k, name in enumerate(NAMES)}
     weights |= {"phrases": -0.3, "words": 0.6, "unknown": -7.0, "lm": 0.5, "context": 0.0}
@@ -334,9 +334,7 @@ def theirs(ours: SmtSystem, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_what_is_exported_and_imported_translates_alike(
-    ours: SmtSystem, theirs: Path, few: Corpus
-) -> None:
+def test_export_and_import_keep_translations(ours: SmtSystem, theirs: Path, few: Corpus) -> None:
     assert few.test
     lines = [*few.train.source[:60], *few.test.source]
     back = read_moses(theirs / "moses.ini")
@@ -346,7 +344,7 @@ def test_what_is_exported_and_imported_translates_alike(
     tokens = [" ".join(words) for words in ours.tokenize(lines)]
     for found, [b] in zip(mine, back.translate(tokens), strict=True):
         assert b.score == pytest.approx(found[0].score, abs=1e-4)
-        a = next(h for h in found if h.tokens == b.tokens)  # not the first where two are as good
+        a = next(h for h in found if h.tokens == b.tokens)  # not always the first of ties
         assert b.score == pytest.approx(a.score, abs=1e-4)
         assert b.features == pytest.approx(a.features | {"context": 0}, abs=1e-4)
         assert (b.segments, b.unknown, b.alignment) == (a.segments, a.unknown, a.alignment)
@@ -354,7 +352,7 @@ def test_what_is_exported_and_imported_translates_alike(
     assert any(h.features["distortion"] for h, *_ in mine)
 
 
-def test_the_same_bytes_are_written_sorted(ours: SmtSystem, theirs: Path, tmp_path: Path) -> None:
+def test_exports_are_identical_and_sorted(ours: SmtSystem, theirs: Path, tmp_path: Path) -> None:
     write_moses(ours, tmp_path)
     names = {p.name for p in theirs.iterdir()}
     reordering = "reordering-table.wbe-msd-bidirectional-fe.gz"
@@ -374,7 +372,7 @@ def test_the_same_bytes_are_written_sorted(ours: SmtSystem, theirs: Path, tmp_pa
         assert rest == b"||| |||\n"
 
 
-def test_a_bar_is_escaped_and_a_special_word_left_out(small: Path, tmp_path: Path) -> None:
+def test_bars_are_escaped_and_special_words_left_out(small: Path, tmp_path: Path) -> None:
     system = read_moses(small)
 
     def spelled(**sides: Vocabulary) -> SmtSystem:
@@ -400,7 +398,7 @@ def test_a_bar_is_escaped_and_a_special_word_left_out(small: Path, tmp_path: Pat
     assert left == [b"B A", b"A", b"B", b"C D"]
 
 
-# --- a model that Moses trained, and what Moses itself made of it
+# --- a model trained by Moses, and the output of Moses
 
 MOSES = SHARED / "moses"
 
@@ -429,7 +427,7 @@ NAMED = {
 
 
 class Val(NamedTuple):
-    """Multi30k's val by Moses's model: our translations, Moses's, and these forced upon us."""
+    """Multi30k's val with Moses's model: our translations, Moses's, and these by forced search."""
 
     mine: list[Hypothesis]
     printed: list[Printed]
@@ -451,17 +449,17 @@ def val() -> Val:
 
 @pytest.mark.compiled
 @needs_shared
-def test_our_search_loses_nothing_against_moses(val: Val) -> None:
+def test_our_search_is_no_worse_than_moses(val: Val) -> None:
     difference = np.array([h.score - p.score for h, p in zip(val.mine, val.printed, strict=True)])
     assert np.mean([h.score for h in val.mine]) >= -28.88
     assert difference.min() >= -0.6
-    assert difference.max() < 0.5  # Moses's own search is good: more would be another model
+    assert difference.max() < 0.5  # more would mean another model
 
 
 @pytest.mark.compiled
 @needs_shared
-def test_moses_translations_have_the_scores_and_features_that_it_prints(val: Val) -> None:
-    """No derivation of ours scores less than Moses's own; where it scores the same, it is it."""
+def test_moses_translations_get_the_scores_and_features_it_prints(val: Val) -> None:
+    """Forced search scores no less than Moses; equal scores have equal features."""
     equal = 0
     for h, printed in zip(val.forced, val.printed, strict=True):
         assert " ".join(h.tokens) == printed.text

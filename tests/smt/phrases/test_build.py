@@ -1,4 +1,4 @@
-"""The stages of the phrase table: neither memory, nor workers, nor shards, nor a crash matter."""
+"""Phrase table stages: memory, workers, shards and crashes do not change the table."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def corpus(seed: int = 2, n: int = 150) -> Pairs:
 
 @pytest.mark.parametrize("discount", score.DISCOUNTS)
 @pytest.mark.parametrize("workers", [1, 3])
-def test_memory_and_workers_decide_nothing(workers: int, discount: str, tmp_path: Path) -> None:
+def test_memory_and_workers_do_not_matter(workers: int, discount: str, tmp_path: Path) -> None:
     text = shards_of(tmp_path / "text", *flat(corpus())[:2], 5)
     links = [save_links(tmp_path / "links", text, flat(corpus())[2])]
     tables, ranges = [], []
@@ -62,20 +62,20 @@ def test_memory_and_workers_decide_nothing(workers: int, discount: str, tmp_path
 
 
 @pytest.mark.parametrize("discount", score.DISCOUNTS)
-def test_shards_decide_nothing(discount: str) -> None:
+def test_shards_do_not_matter(discount: str) -> None:
     text = flat(corpus())
     whole = build_table(*text, discount)
     for shards in (2, 7):
         assert_same(build_table(*text, discount, shards, memory=SMALL), whole)
 
 
-def test_the_order_of_sentences_decides_nothing() -> None:
+def test_the_sentence_order_does_not_matter() -> None:
     there = corpus()
     back = build_table(*flat(there[::-1]), "kneser-ney", 3)
     assert_same(back, build_table(*flat(there), "kneser-ney", 3))
 
 
-def test_phrases_of_two_alignments_are_those_of_the_text_twice() -> None:
+def test_two_alignments_equal_one_of_the_doubled_text() -> None:
     x, y, one = flat(corpus())
     every = [sorted(links)[::2] for *_, links in corpus()]
     begin = np.cumsum([0, *map(len, every)])
@@ -92,7 +92,7 @@ def joined_text(parts: list[Flat]) -> Flat:
     return Flat(np.concatenate([part.words for part in parts]), begin)
 
 
-def test_a_word_that_is_a_phrase_in_one_shard_needs_no_lone_links_in_another() -> None:
+def test_lone_links_are_only_for_words_without_a_phrase_in_any_shard() -> None:
     alone: Pairs = [([1], [5], {(0, 0)})]
     tangled: Pairs = [([1, 2], [5, 6], {(0, 0), (0, 1), (1, 0), (1, 1)})]
     for there in (alone + tangled, tangled + alone):
@@ -102,7 +102,7 @@ def test_a_word_that_is_a_phrase_in_one_shard_needs_no_lone_links_in_another() -
 
 
 def failing(stage: str) -> Callable[[Sequence[Any]], Iterator[None]]:
-    """What does all but the last task of a stage, and then breaks."""
+    """Return a ``Run`` that fails before the last task of ``stage``."""
 
     def execute(jobs: Sequence[Any]) -> Iterator[None]:
         for k, job in enumerate(jobs, start=1):
@@ -113,7 +113,7 @@ def failing(stage: str) -> Callable[[Sequence[Any]], Iterator[None]]:
     return execute
 
 
-def test_what_broke_in_any_stage_goes_on(tmp_path: Path) -> None:
+def test_work_resumes_after_any_stage(tmp_path: Path) -> None:
     text = shards_of(tmp_path / "text", *flat(corpus())[:2], 3)
     links = [save_links(tmp_path / "links", text, flat(corpus())[2])]
     memories = [SMALL // 2, SMALL, LARGE] * 4
@@ -130,8 +130,8 @@ def test_what_broke_in_any_stage_goes_on(tmp_path: Path) -> None:
     assert left == {f"phrases-{of}" for of in ("links-cut", "covered", "cut", "scored")}
 
 
-def test_every_stage_breaks_in_the_test_of_it(tmp_path: Path) -> None:
-    """A stage that was added is to be added there, too."""
+def test_the_resume_test_covers_all_stages(tmp_path: Path) -> None:
+    """Add new stages to ``STAGES``."""
     text: Shards = shards_of(tmp_path / "text", *flat(corpus())[:2])
     links = save_links(tmp_path / "links", text, flat(corpus())[2])
     seen = list[str]()
@@ -152,8 +152,8 @@ def test_text_without_links_has_no_phrases() -> None:
     assert [a.tolist() for a in (table.s_begin, table.t_begin, table.row)] == [[0], [0], [0]]
 
 
-def test_pairs_have_the_links_they_most_often_have() -> None:
-    """Thousands of occurrences of few pairs, so that much is to be sorted."""
+def test_pairs_have_their_most_frequent_links() -> None:
+    """Few pairs occur thousands of times, so that there is much to sort."""
     rng, n = np.random.default_rng(1), 3000
     rows = np.zeros(n, extract.OCCURRENCE)
     for name, most in (("s_key", 3), ("t_key", 5), ("links", 4), ("previous", 3), ("next", 3)):

@@ -16,7 +16,7 @@ from tests.support.lexicons import Bitext, learn, random_bitext
 
 
 def translations(bitext: Bitext) -> list[tuple[int, int, int, int]]:
-    """(s, t, sentence, a_t) of every target word, by definition."""
+    """Return (s, t, sentence, a_t) of every target word, by definition."""
     found = []
     for k, (x, y, links) in enumerate(zip(*bitext, strict=True)):
         first = {j: min(i for i, m in links if m == j) for j in range(len(y)) if any(
@@ -52,7 +52,7 @@ def test_rivals_are_the_most_frequent_translations(
 
 
 @pytest.mark.parametrize("rivals", [3, 40])
-def test_weights_are_those_of_adagrad_step_by_step(
+def test_weights_equal_adagrad_in_plain_python(
     rivals: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context_train, "RIVALS", rivals)
@@ -98,20 +98,20 @@ def test_probabilities_are_a_softmax_over_the_rivals(tmp_path: Path) -> None:
     assert begin[4] == begin[3]
 
 
-def test_features_tell_word_distance_and_neighbour_apart() -> None:
+def test_features_depend_on_word_distance_and_neighbour() -> None:
     first, second = read_only([np.array([4, 5, 6], np.int32), np.array([4, 5], np.int32)])
     (near, far), (other, others) = features(first), features(second)
-    # The sentence's own word at distance 0, the same wherever it stands; nothing beyond its ends.
+    # The word itself, at distance 0, has the same feature at any position.
     assert near[0, 3] == other[0, 3] != near[1, 3]
-    assert near[0, 2] == other[0, 2] != near[0, 1]  # beyond the beginning, by distance
+    assert near[0, 2] == other[0, 2] != near[0, 1]  # before the sentence, by distance
     assert near[2, 4] != near[1, 4]
     assert near[0, 8] == other[0, 8] != near[1, 8]
     assert far[0] == others[0] != far[1]
     assert len({*near.ravel().tolist(), *other.ravel().tolist(), *far, *others}) > 20
 
 
-def test_a_word_far_away_decides(tmp_path: Path) -> None:
-    """7 is made 8 where the sentence begins with 4, 9 where with 5; the rest is the same."""
+def test_distant_words_matter(tmp_path: Path) -> None:
+    """7 translates to 8 in sentences that begin with 4, to 9 in those that begin with 5."""
     between = [6, 10, 6, 10, 6, 10]
     source = [[first, *between, 7] for first in (4, 5)] * 30
     target = [[11] * 7 + [made] for made in (8, 9)] * 30

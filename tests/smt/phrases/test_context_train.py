@@ -1,4 +1,4 @@
-"""Learning the lexicon in context in parts: whatever they are, it is the same one."""
+"""Training of the context lexicon: its parts do not change the result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TASKS = ("_count", "_rank", "_choose", "_plan", "_learn")
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Lexicon:
-    """Of one shard, learnt at once."""
+    """Train on one shard in one part."""
     return learn(tmp_path_factory.mktemp("whole"), BITEXT, WORDS, shards=1)
 
 
@@ -45,7 +45,7 @@ def test_shards_memory_and_workers_change_nothing(
     memory: int, one_part: bool, one_batch: bool, shards: int, workers: int, whole: Lexicon,
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    held = defaultdict[int, list[int]](list)  # the shards by the first word of a part
+    held = defaultdict[int, list[int]](list)  # first word of a part → shards read
 
     def examples(*arguments: Any) -> context_train.Examples:
         made = gathered(*arguments)
@@ -62,12 +62,12 @@ def test_shards_memory_and_workers_change_nothing(
     assert all(read == [*range(shards)] * (len(read) // shards) for read in held.values())
     if one_batch or shards == 1:
         assert times == {1}
-    else:  # of some t there is room for the examples of a few shards: in each epoch anew
+    else:  # a part whose examples do not fit reads the shards in each epoch
         assert context_train.EPOCHS in times
 
 
-def test_a_part_holds_what_there_is_room_for(tmp_path: Path) -> None:
-    """Or one word that needs more."""
+def test_a_part_fits_into_the_memory(tmp_path: Path) -> None:
+    """Or is a word that needs more."""
     text, links = write(tmp_path / "text", BITEXT, WORDS, 5)
     stages = Stages(tmp_path / "stages", memory=1 << 20)
     build(text, links, stages, tmp_path)
@@ -79,10 +79,10 @@ def test_a_part_holds_what_there_is_room_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_what_was_killed_goes_on(
+def test_a_killed_run_resumes(
     task: str, whole: Lexicon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the last task of a stage, with its files half written; with other means, too."""
+    """Kill it in the last task of a stage; resume with other memory and workers."""
     text, links = write(tmp_path / "text", BITEXT, WORDS, 5)
     done = list[tuple[str, Path]]()
 
@@ -109,8 +109,8 @@ def test_what_was_killed_goes_on(
     check_same(Lexicon.load(tmp_path / "lexicon", WORDS, WORDS), whole)
 
 
-def test_what_is_done_is_written_again(whole: Lexicon, tmp_path: Path) -> None:
-    """Its text may be gone by then."""
+def test_finished_work_is_rewritten(whole: Lexicon, tmp_path: Path) -> None:
+    """The text is no longer needed."""
     text, links = write(tmp_path / "text", BITEXT, WORDS, 5)
     stages = Stages(tmp_path / "stages")
     build(text, links, stages, tmp_path / "a")

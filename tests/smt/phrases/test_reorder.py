@@ -9,7 +9,7 @@ from tests.support.phrase_pairs import Pairs, extracted, flat, occurrences, rand
 from tests.support.phrase_tables import build_table, extract
 
 
-def test_every_orientation_is_the_definition() -> None:
+def test_orientations_follow_the_definition() -> None:
     met = set()
     for pair in random_pairs(4, n=80):
         source, target, links = pair
@@ -25,7 +25,7 @@ def test_every_orientation_is_the_definition() -> None:
     assert met == {(p, n) for p in range(3) for n in range(3)}
 
 
-def test_beginnings_and_ends_are_linked_and_two_neighbours_are_neither() -> None:
+def test_boundaries_are_monotone_and_two_neighbours_discontinuous() -> None:
     def of(links: set[tuple[int, int]], I: int, J: int, i: int, j: int) -> tuple[int, int]:
         rows = extract([(list(range(1, I + 1)), list(range(1, J + 1)), links)])
         short = rows[(rows["s_length"] == 1) & (rows["t_length"] == 1)]
@@ -38,7 +38,7 @@ def test_beginnings_and_ends_are_linked_and_two_neighbours_are_neither() -> None
     assert of({(1, 1), (0, 0), (2, 0)}, 3, 2, 1, 1) == (DISCONTINUOUS, DISCONTINUOUS)
 
 
-def test_the_table_holds_smoothed_shares_that_sum_to_one() -> None:
+def test_reordering_is_smoothed_and_sums_to_one() -> None:
     corpus: Pairs = random_pairs(6)
     table = build_table(*flat(corpus))
     counts = {pair: np.zeros((2, 3)) for pair in extracted(corpus)}

@@ -17,7 +17,7 @@ from tests.support.phrase_tables import build_table, extract
 
 
 @pytest.mark.parametrize("limit", [3, 7])
-def test_extraction_is_the_definition_and_nltks(limit: int) -> None:
+def test_extraction_equals_definition_and_nltk(limit: int) -> None:
     for source, target, links in random_pairs(5):
         found = extract([(source, target, links)], limit)
         columns = (found[name].astype(int) for name in ("source", "s_length", "target", "t_length"))
@@ -39,14 +39,14 @@ def test_the_links_inside_a_pair_are_kept_as_a_mask() -> None:
     assert whole["links"].tolist() == [1 << 1 | 1 << 8]
 
 
-def test_one_word_linked_to_a_long_sentence_is_all_lone_links() -> None:
+def test_one_word_linked_to_many_has_only_lone_links() -> None:
     table = build_table(*flat([([1], list(range(1, 501)), {(0, j) for j in range(500)})]))
     assert len(table.links) == 500
     assert set(table.links.tolist()) == {1}
 
 
 def by_definition(pairs: Pairs) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]]:
-    """φ(t|s), lex(t|s), φ(s|t), lex(s|t) of every pair, straight from the equations."""
+    """Return φ(t|s), lex(t|s), φ(s|t), lex(s|t) of every pair, from the equations."""
     count: Counter = Counter()
     masks: dict[tuple, Counter] = {}
     words: Counter = Counter()
@@ -100,7 +100,7 @@ def mask_of(links: frozenset[tuple[int, int]]) -> int:
     return sum(1 << (8 * i + j) for i, j in links)
 
 
-def test_the_table_holds_what_the_equations_say(tmp_path: Path) -> None:
+def test_the_table_equals_the_equations(tmp_path: Path) -> None:
     pairs = random_pairs(8, n=25)
     table = build_table(*flat(pairs))
     save_arrays(tmp_path, **table._asdict())
@@ -115,8 +115,8 @@ def test_the_table_holds_what_the_equations_say(tmp_path: Path) -> None:
     assert np.all(np.diff(table.key.astype(object)) > 0)
 
 
-def test_a_word_that_is_no_phrase_by_itself_gets_its_links() -> None:
-    # Word 1 is always tangled with word 2: two source words to two target words, all linked.
+def test_a_word_without_a_phrase_gets_its_lone_links() -> None:
+    # Words 1 and 2 always occur together, both linked to both target words.
     pairs: Pairs = [([1, 2], [5, 6], {(0, 0), (0, 1), (1, 0), (1, 1)})]
     table = build_table(*flat(pairs))
     lengths = np.diff(table.s_begin)
@@ -128,7 +128,7 @@ def test_a_word_that_is_no_phrase_by_itself_gets_its_links() -> None:
 
 
 def closed_form(t: list[int]) -> list[float]:
-    """D(1), D(2), D(3+) of Chen & Goodman, where they make sense."""
+    """Return D(1), D(2), D(3+) of Chen & Goodman, or the fallback."""
     if all(t[1:4]):
         Y = t[1] / (t[1] + 2 * t[2])
         D = [r - (r + 1) * Y * t[r + 1] / t[r] for r in (1, 2, 3)]
@@ -137,8 +137,8 @@ def closed_form(t: list[int]) -> list[float]:
     return list(FALLBACK_DISCOUNTS)
 
 
-@pytest.mark.parametrize("n", [3, 100])  # too few pairs for the closed form of D, and enough
-def test_kneser_ney_discounts_sum_to_one_with_what_was_never_seen(n: int) -> None:
+@pytest.mark.parametrize("n", [3, 100])  # too few pairs for the closed form of D; enough
+def test_kneser_ney_sums_to_one_with_unseen_pairs(n: int) -> None:
     corpus = random_pairs(3, n)
     smooth = build_table(*flat(corpus), discount="kneser-ney")
     seen = Counter(extracted(corpus))

@@ -44,7 +44,7 @@ def everything(case: Case, limit: int) -> list[tuple[float, tuple[int, ...]]]:
 @pytest.mark.parametrize("reordering", [(0.0,) * 6, SIX, (*SIX[:3], 0, 0, 0), (0, 0, 0, *SIX[3:])])
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, -1])
 @pytest.mark.parametrize("N", [1, 2, 3, 4])
-def test_unpruned_search_finds_every_derivation_there_is(
+def test_unpruned_search_finds_every_derivation(
     N: int, limit: int, reordering: tuple[float, ...], model: ngrams.NgramModel
 ) -> None:
     for seed in range(3):
@@ -66,12 +66,12 @@ def test_unpruned_search_finds_every_derivation_there_is(
 
 @pytest.mark.parametrize("limit", [0, 1, 3, -1])
 @pytest.mark.parametrize("seed", range(12))
-def test_a_glossary_leaves_the_derivations_that_keep_to_it(
+def test_a_glossary_leaves_only_derivations_that_use_it(
     seed: int, limit: int, model: ngrams.NgramModel
 ) -> None:
     rng = random.Random(seed)
     case = random_case(4, model, seed, longest=4, reordering=SIX)
-    cuts = sorted(rng.sample(range(5), rng.randint(2, 4)))  # adjacent matches among them
+    cuts = sorted(rng.sample(range(5), rng.randint(2, 4)))  # matches may be adjacent
     ids = [model.encode([w]).item() for w in WORDS]
     matches = [
         (
@@ -109,9 +109,7 @@ def test_the_best_of_five_words_is_found(limit: int, model: ngrams.NgramModel) -
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, 6, 56, 1000, -1])
-def test_the_narrowest_search_never_ends_in_a_dead_end(
-    limit: int, model: ngrams.NgramModel
-) -> None:
+def test_the_narrowest_search_has_no_dead_ends(limit: int, model: ngrams.NgramModel) -> None:
     for seed in range(5):
         case = random_case(9, model, seed)
         best = case.n_best(case.search(Limits(1, 1, limit)), 1)
@@ -158,7 +156,7 @@ def test_future_costs_are_the_best_segmentations(model: ngrams.NgramModel) -> No
 @pytest.mark.parametrize(
     ("stack", "pops"), [(1, 1), (3, 10), (10, 30), (30, 10), (5, 400), (200, 20)]
 )
-def test_a_pruned_search_keeps_the_most_promising(
+def test_pruned_search_equals_plain_beam_search(
     stack: int, pops: int, limit: int, reordering: tuple[float, ...], model: ngrams.NgramModel
 ) -> None:
     compared = 0
@@ -184,7 +182,7 @@ def test_a_pruned_search_keeps_the_most_promising(
             LM_EOS, 0.7, 0.3, limit, stack, pops,
         )  # fmt: skip
         graph = case.search(Limits(stack, pops, limit))
-        if closest > 1e-9:  # else rounding decides
+        if closest > 1e-9:  # otherwise rounding decides
             assert graph["score"][1] == pytest.approx(expected, abs=1e-6)
             assert sorted(graph["score"][2:].tolist()) == pytest.approx(made, abs=1e-6)
             compared += 1
@@ -192,8 +190,8 @@ def test_a_pruned_search_keeps_the_most_promising(
 
 
 @pytest.mark.parametrize("difference", [-0.1, 0.1])
-def test_a_row_ends_where_slack_would_not_save_a_word(difference: float, tmp_path: Path) -> None:
-    """b alone is less likely than c by SLACK + difference, and behind a nearly certain."""
+def test_a_row_ends_where_slack_is_exceeded(difference: float, tmp_path: Path) -> None:
+    """Alone, ln p of b is SLACK + difference below that of c; after a, b is almost certain."""
     e = math.log(10)
     alone = -1 - SLACK - difference
     lines = [
@@ -211,11 +209,11 @@ def test_a_row_ends_where_slack_would_not_save_a_word(difference: float, tmp_pat
     assert words == [*a, *(b if difference < 0 else c)]
 
 
-def test_by_default_the_search_may_reorder_and_choose_as_much_as_moses_does() -> None:
+def test_default_limits_are_those_of_moses() -> None:
     assert (Limits().distortion, Limits().table) == (6, 20)
 
 
-def test_limits_are_those_that_can_be_meant() -> None:
+def test_limits_outside_range_are_refused() -> None:
     for limits in (
         Limits(),
         Limits(1, 1, -1, 1),
@@ -230,12 +228,12 @@ def test_limits_are_those_that_can_be_meant() -> None:
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("limit", [1000, -1])
-def test_a_search_that_loves_to_jump_stays_within_the_mask(
+def test_a_search_with_long_jumps_stays_within_the_mask(
     limit: int, model: ngrams.NgramModel
 ) -> None:
     N = 80
     choices = {(i, i + 1): [(0.0, (3,), (0.0,) * 6)] for i in range(N)}
-    case = make(N, choices, model, lm_weight=0.0, distortion=-1.0)  # every word jumped over earns 1
+    case = make(N, choices, model, lm_weight=0.0, distortion=-1.0)  # each skipped word adds 1
     best = case.n_best(case.search(Limits(20, 100, limit)), 1)
     starts = [start for start, _ in spans_of(case.options, best.options.tolist())]
     assert sorted(starts) == list(range(N))
@@ -243,9 +241,7 @@ def test_a_search_that_loves_to_jump_stays_within_the_mask(
     assert 50 < max(jumps) <= MAX_DISTORTION
 
 
-def test_without_a_language_model_its_states_are_no_reason_to_keep_apart(
-    model: ngrams.NgramModel,
-) -> None:
+def test_without_a_language_model_its_states_are_recombined(model: ngrams.NgramModel) -> None:
     case = random_case(4, model, 5, lm_weight=0.0)
     graph = case.search(UNPRUNED)
     arcs = set(graph["next"].tolist())

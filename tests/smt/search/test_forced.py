@@ -31,16 +31,16 @@ def smt(smt_directory: Path) -> SmtSystem:
 
 
 def forced(case: Case, y: tuple[int, ...], limits: Limits) -> tuple[Forced, Options]:
-    """The best derivation of ``y`` and the options it is made of."""
+    """Return the best derivation of ``y`` and the options."""
     size = len(case.lm_model.words)
     words, copied = np.arange(case.N, dtype=np.int32), np.zeros(case.N, np.int32)
     options = collect(asked(words, copied, y), case.model, case.λ, 20)
-    ids = np.arange(size, size + case.N, dtype=np.int32)  # a copied word is none of y's
+    ids = np.arange(size, size + case.N, dtype=np.int32)  # copied words are not in y
     return force(case.N, options, ids, Flat.of([y]), case.model.lm, case.λ, limits), options
 
 
 def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None:
-    """The score of the best derivation of ``y``, language model included."""
+    """Return the score of the best derivation of ``y`` with the language model."""
     found, options = forced(case, y, limits)
     if not len(found.options):
         return None
@@ -49,7 +49,7 @@ def forced_score(case: Case, y: tuple[int, ...], limits: Limits) -> float | None
     return float(best.score[0])
 
 
-def test_words_in_and_out_of_reach_are_told_apart(model: ngrams.NgramModel) -> None:
+def test_reachable_words_are_reported(model: ngrams.NgramModel) -> None:
     choices = {(0, 2): [(-1.0, (3, 4), (0.0,) * 6)], (2, 3): [(-1.0, (5,), (0.0,) * 6)]}
     found, _ = forced(make(3, choices, model), (6, 3, 4), Limits())
     assert not len(found.options)
@@ -60,7 +60,7 @@ def test_words_in_and_out_of_reach_are_told_apart(model: ngrams.NgramModel) -> N
 @pytest.mark.parametrize("reordering", [(0.0,) * 6, SIX, (0, 0, 0, *SIX[3:])])
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, -1])
 @pytest.mark.parametrize("N", [1, 2, 3, 4])
-def test_it_is_the_best_of_all_derivations_that_spell_the_target(
+def test_it_is_the_best_of_all_derivations_of_the_target(
     N: int, limit: int, reordering: tuple[float, ...], model: ngrams.NgramModel
 ) -> None:
     for seed in range(3):
@@ -80,7 +80,7 @@ def test_it_is_the_best_of_all_derivations_that_spell_the_target(
 
 
 @pytest.mark.parametrize("N", [2, 3, 4])
-def test_derivations_that_feel_the_next_phrase_differently_are_kept_apart(
+def test_derivations_with_different_next_reordering_are_kept(
     N: int, model: ngrams.NgramModel
 ) -> None:
     for seed in range(6):
@@ -98,7 +98,7 @@ def test_derivations_that_feel_the_next_phrase_differently_are_kept_apart(
             assert forced_score(case, words, UNPRUNED) == pytest.approx(score, abs=1e-6)
 
 
-def test_no_translation_scores_less_than_the_search_says(smt: SmtSystem, few: Corpus) -> None:
+def test_forced_score_is_never_below_the_search_score(smt: SmtSystem, few: Corpus) -> None:
     assert few.test is not None
     sources = [*few.train.source[:20], *few.test.source, f"A {UNKNOWN}, a {UNKNOWN}2!"]
     tokens = smt.tokenize(sources)
@@ -115,7 +115,7 @@ def test_no_translation_scores_less_than_the_search_says(smt: SmtSystem, few: Co
                 assert found.features == pytest.approx(h.features, abs=1e-6)
 
 
-def test_the_table_limit_is_no_limit_here(smt: SmtSystem, few: Corpus) -> None:
+def test_the_table_limit_is_ignored(smt: SmtSystem, few: Corpus) -> None:
     source = ["the"]
     smt.limits = Limits(table=1000)
     last = smt.translate(source, 1000)[0][-1]
@@ -126,7 +126,7 @@ def test_the_table_limit_is_no_limit_here(smt: SmtSystem, few: Corpus) -> None:
     assert found.score == pytest.approx(last.score, abs=1e-6)
 
 
-def test_what_is_out_of_reach_is_said(smt: SmtSystem) -> None:
+def test_unreachable_has_a_reason(smt: SmtSystem) -> None:
     x, [[best]] = smt.tokenize(["A man is here."])[0], smt.translate(["A man is here."])
     cases = {
         f"no phrase gives: {UNKNOWN}": [*best.tokens, UNKNOWN],
@@ -142,7 +142,7 @@ def test_what_is_out_of_reach_is_said(smt: SmtSystem) -> None:
     assert UNKNOWN in score.why
 
 
-def test_of_a_line_in_pieces_there_is_no_derivation(smt: SmtSystem) -> None:
+def test_a_line_in_pieces_has_no_derivation(smt: SmtSystem) -> None:
     [(found, reason)] = smt.force([(["a"] * (MAX_WORDS + 1), ["ein"])])
     assert found is None
     assert "pieces" in reason
@@ -165,7 +165,7 @@ def test_threads_change_nothing(smt: SmtSystem, few: Corpus) -> None:
 
 
 @pytest.mark.compiled
-def test_words_full_of_repetitions_end(model: ngrams.NgramModel) -> None:
+def test_many_repetitions_terminate(model: ngrams.NgramModel) -> None:
     N = 40
     choices = {(i, i + 1): [(-0.1 * (i % 3), (3,), (0.0,) * 6)] for i in range(N)}
     choices |= {(i, i + 2): [(-0.1, (3, 3), (0.0,) * 6)] for i in range(N - 1)}

@@ -26,7 +26,7 @@ def model() -> ngrams.NgramModel:
 
 @pytest.fixture
 def smt(smt_directory: Path) -> SmtSystem:
-    """With random weights and random reordering."""
+    """Return a system with random weights and reordering."""
     system = SmtSystem.load(smt_directory)
     table, rng = system.models.table, np.random.default_rng(1)
     p = rng.dirichlet((1, 1, 1), (len(table.links), 2)).reshape(-1, 6)
@@ -112,7 +112,7 @@ def test_distinct_derivations_are_the_best_of_each_text(model: ngrams.NgramModel
     ] == [*expected.items()][:10]
 
 
-def test_the_channel_alone_is_searched_in_any_company_alike(smt: SmtSystem, few: Corpus) -> None:
+def test_channel_search_does_not_depend_on_the_batch(smt: SmtSystem, few: Corpus) -> None:
     lines = few.test.source
     channel = smt.with_weights(CHANNEL)
     assert channel.translate(lines, 5) == [channel.translate([x], 5)[0] for x in lines]
@@ -122,18 +122,16 @@ def test_the_channel_alone_is_searched_in_any_company_alike(smt: SmtSystem, few:
         assert h.score == pytest.approx(h.features["channel"] - 10 * len(h.unknown), abs=1e-4)
 
 
-def test_many_equal_derivations_are_told_apart(model: ngrams.NgramModel) -> None:
+def test_tied_derivations_are_all_distinct(model: ngrams.NgramModel) -> None:
     rng = random.Random(1)
     choices = {(i, i + 1): [(rng.choice((-1.0, -2.0)), (3,), (0.0,) * 6)] for i in range(14)}
-    case = make(14, choices, model, distortion=0.0)  # any order is as good as any other
+    case = make(14, choices, model, distortion=0.0)  # all orders score the same
     best = case.n_best(case.search(Limits()), 1000)
     assert len({tuple(o) for o in best.options.reshape(-1, 14).tolist()}) == 1000
     assert best.score == pytest.approx(best.score[0], abs=1e-9)
 
 
-def test_a_text_with_hundreds_of_derivations_does_not_hide_the_next(
-    model: ngrams.NgramModel,
-) -> None:
+def test_many_derivations_of_one_text_do_not_hide_the_next(model: ngrams.NgramModel) -> None:
     N = 10
     choices = {
         (i, i + n): [(-0.1 * n, (3,) * n, (0.0,) * 6)] for n in (1, 2, 3) for i in range(N - n + 1)

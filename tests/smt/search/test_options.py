@@ -20,7 +20,7 @@ from tests.support.search_cases import asked, make, small_model
 
 
 def likely_translations(ids: np.ndarray, lexicon: Lexicon) -> list[dict[int, float]]:
-    """For each word of a sentence its rivals' ln P."""
+    """Return ln P of the rivals of each word of a sentence."""
     where, log_p = log_probabilities(ids, lexicon)
     rivals = [lexicon.word[lexicon.row[w] : lexicon.row[w + 1]].tolist() for w in ids]
     return [
@@ -57,7 +57,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
         return total
 
     def rated(p: int, near: list[dict[int, float]]) -> tuple[float, float, list[int], float]:
-        """Estimate, score, words and context of a phrase pair, by definition."""
+        """Return estimate, score, words and context of a phrase pair, by definition."""
         words = smt.models.target.decode(table.target[table.t_begin[p] : table.t_begin[p + 1]])
         ids = lm.encode(words).tolist()
         links = [(b // 8, b % 8) for b in range(64) if int(table.links[p]) >> b & 1]
@@ -68,7 +68,7 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
         score = -0.5 + 0.7 * len(ids) + float(λ[:PREVIOUS] @ table.features[p]) + 0.8 * context
         return score + guess(ids), score, ids, context
 
-    # German as the source: words that are copied, but that the language model knows.
+    # German source words are copied, but the language model knows them.
     longest = 0
     for words in smt.tokenize([*few.train.source[:8], *few.test.source, *few.test.target[:8]]):
         ids, copied = np.array(source.encode(words), np.int32), lm.encode(words)
@@ -121,11 +121,11 @@ def test_options_are_the_best_pairs_of_every_span(  # noqa: C901
     assert longest == MAX_PHRASE
 
 
-def test_a_phrase_pair_that_loses_a_number_is_no_option() -> None:
+def test_phrase_pairs_that_lose_a_number_are_excluded() -> None:
     kept, other, none = 5, 6, (0.0,) * 6
     words = {
         (0, 1): [(other,), (kept,), (other, kept)],
-        (1, 2): [(other,), (kept,)],  # no number: as it likes
+        (1, 2): [(other,), (kept,)],  # no number: any words
         (0, 2): [(other, other), (other, kept)],
         (1, 3): [(other,), (kept,)],  # word 2 is a number that no pair can keep
     }
@@ -150,7 +150,7 @@ def test_a_phrase_pair_that_loses_a_number_is_no_option() -> None:
         (0, 3): [],
         (2, 3): [(-3,)],  # copied
     }
-    # One that stands twice has to be kept twice.
+    # A number that occurs twice is kept twice.
     choices[0, 2] = [(0.0, (kept, other), none), (-1.0, (kept, other, kept), none)]
     assert found({0: kept, 1: kept})[0, 2] == [(kept, other, kept)]
     choices[0, 2] = [(-float(k), w, none) for k, w in enumerate(words[0, 2])]

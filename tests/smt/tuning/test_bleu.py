@@ -14,7 +14,7 @@ from tests.support.lists import sacre_bleu
 
 
 def random_sentences(n: int, longest: int, rng: random.Random) -> list[list[int]]:
-    """Of three words, so that n-grams repeat; some are empty."""
+    """Return sentences of three words, so that n-grams repeat; some are empty."""
     return [rng.choices([1, 2, 3], k=rng.randint(0, longest)) for _ in range(n)]
 
 
@@ -23,7 +23,7 @@ def text(sentences: list[list[int]]) -> list[str]:
 
 
 @pytest.mark.parametrize("longest", [1, 3, 4, 12, 40])
-def test_corpus_bleu_is_sacrebleus(longest: int) -> None:
+def test_bleu_equals_sacrebleu(longest: int) -> None:
     rng = random.Random(longest)
     scorer = BLEU(tokenize="none", force=True)
     for _ in range(20):
@@ -42,7 +42,7 @@ def test_corpus_bleu_is_sacrebleus(longest: int) -> None:
         assert bleu(rows.sum(0)) == pytest.approx(expected.score)
 
 
-def test_statistics_are_clipped_counts_of_each_hypothesis_against_its_own_reference() -> None:
+def test_statistics_are_clipped_counts_against_the_own_reference() -> None:
     rng = random.Random(7)
     y, r = random_sentences(30, 15, rng), random_sentences(3, 15, rng)
     begin = np.array([0, 12, 12, 30])
@@ -67,11 +67,11 @@ def test_statistics_are_clipped_counts_of_each_hypothesis_against_its_own_refere
         [0, 0, 0, 0, 0, 0, 0, 0, 5],  # empty output
         [0, 0, 0, 0, 9, 8, 7, 6, 5],  # nothing matches
         [3, 2, 1, 0, 3, 2, 1, 0, 3],  # too short for a 4-gram
-        [5, 0, 0, 0, 9, 8, 7, 6, 9],  # each missing order is halved again
+        [5, 0, 0, 0, 9, 8, 7, 6, 9],  # each order without a match is smoothed
         [5, 2, 0, 1, 9, 8, 7, 6, 30],
         [9, 8, 7, 6, 9, 8, 7, 6, 2],  # longer than the reference
     ],
 )
-def test_edges_are_sacrebleus(total: list[int]) -> None:
+def test_bleu_of_edge_cases(total: list[int]) -> None:
     for kind in (int, float):
         assert bleu(np.array(total, kind)) == pytest.approx(sacre_bleu(np.array(total)))

@@ -10,7 +10,7 @@ Row = tuple[float, ...]
 
 
 def rows(nbest: Lists) -> list[list[Row]]:
-    """The hypotheses of each sentence."""
+    """Return the hypotheses of each sentence."""
     every = [
         (*x, *c) for x, c in zip(nbest.features.tolist(), nbest.statistics.tolist(), strict=True)
     ]
@@ -18,14 +18,14 @@ def rows(nbest: Lists) -> list[list[Row]]:
 
 
 def few_features(seed: int) -> Lists:
-    """Two of the three features are nothing (0 and −0), so that rows differ in statistics only."""
+    """Return lists with two of three features ±0, so that rows may differ in statistics only."""
     nbest = ragged(seed)
     nbest.features[:, 1:] *= 0.0
     return nbest
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_merged_lists_are_both_without_repetitions_in_order(seed: int) -> None:
+def test_merged_lists_keep_order_and_drop_duplicates(seed: int) -> None:
     a, b = few_features(seed), few_features(seed + 100)
     merged = merge(a, b)
     assert rows(merged) == [
@@ -36,19 +36,19 @@ def test_merged_lists_are_both_without_repetitions_in_order(seed: int) -> None:
     assert merged.statistics.dtype == np.int32
 
 
-def test_nothing_new_leaves_the_lists_as_they_are() -> None:
+def test_known_hypotheses_change_nothing() -> None:
     once = merge(ragged(1), ragged(2))
     again = merge(once, ragged(2))
     assert all((x == y).all() for x, y in zip(once, again, strict=True))
 
 
-def test_one_row_in_two_sentences_is_two_hypotheses() -> None:
+def test_equal_rows_of_two_sentences_are_both_kept() -> None:
     same = Lists(np.array([0, 1, 2]), np.ones((2, 1), np.float32), np.ones((2, 9), np.int32))
     assert merge(same, same).begin.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_merit_is_that_of_each_sentences_first_best(seed: int) -> None:
+def test_merit_uses_the_first_of_tied_hypotheses(seed: int) -> None:
     nbest = ragged(seed, longest=20)
     weights = np.random.default_rng(seed).integers(-2, 3, 3).astype(float)  # ties
     expected = chosen_merit(nbest, nbest.features @ weights)

@@ -15,7 +15,7 @@ START = np.array([-1.0, 0.3, 0.2, 0.7])
 
 
 def bends(nbest: Lists, a: np.ndarray, b: np.ndarray) -> list[float]:
-    """Where any two lines of a sentence meet, in order."""
+    """Return where any two lines of a sentence cross, in order."""
     return sorted(
         {
             (a[g] - a[h]) / (b[h] - b[g])
@@ -29,7 +29,7 @@ def bends(nbest: Lists, a: np.ndarray, b: np.ndarray) -> list[float]:
 
 @pytest.mark.parametrize("integers", [True, False])
 @pytest.mark.parametrize("seed", range(15))
-def test_no_point_of_the_line_is_better_than_the_one_found(seed: int, integers: bool) -> None:
+def test_the_line_search_finds_the_best_point(seed: int, integers: bool) -> None:
     nbest = ragged(seed, longest=12)
     rng = np.random.default_rng(seed)
     a, b = nbest.features[:, 0].astype(float), nbest.features[:, 1].astype(float)
@@ -45,7 +45,7 @@ def test_no_point_of_the_line_is_better_than_the_one_found(seed: int, integers: 
     assert value >= max(chosen_merit(nbest, a + g * b) for g in grid) - 1e-9
 
 
-def test_a_line_along_which_nothing_changes_stays_where_it_is() -> None:
+def test_a_line_search_without_effect_returns_0() -> None:
     nbest = ragged(3)
     a = nbest.features[:, 0].astype(float)
     gamma, value = search_line(nbest, a, np.ones(len(a)))
@@ -54,8 +54,8 @@ def test_a_line_along_which_nothing_changes_stays_where_it_is() -> None:
 
 
 @pytest.mark.parametrize("best", [0, 1])
-def test_open_ends_are_reached(best: int) -> None:
-    """Two hypotheses that swap at γ = 5: the better one is the first below, the second above."""
+def test_optimum_at_open_end(best: int) -> None:
+    """Two hypotheses: the first has the higher score below γ = 5, the second above."""
     good, bad = [4, 3, 2, 1, 4, 3, 2, 1, 4, 0], [1, 0, 0, 0, 4, 3, 2, 1, 4, 3]
     counts = np.array([good, bad] if best == 0 else [bad, good], np.int32)
     nbest = Lists(np.array([0, 2]), np.zeros((2, 1), np.float32), counts)
@@ -79,7 +79,7 @@ def test_unseen_lists_gain_too() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_merit_never_falls_and_restarts_only_help(seed: int) -> None:
+def test_merit_never_falls_with_more_restarts(seed: int) -> None:
     nbest = ragged(seed)
     start = np.random.default_rng(seed).normal(size=3)
     values = [corpus_merit(nbest, start)]
@@ -96,7 +96,7 @@ def test_restarts_leave_a_local_optimum() -> None:
     assert corpus_merit(nbest, np.ones(3)) < values[0] < values[1]
 
 
-def test_restarts_begin_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restarts_vary_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     starts = []
 
     def climb(nbest: Lists, columns: np.ndarray, start: np.ndarray, *_: object) -> np.ndarray:
@@ -109,7 +109,7 @@ def test_restarts_begin_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len({s[k] for s in starts}) for k in range(4)] == [6, 6, 1, 1]  # fixed, constant
 
 
-def test_weights_may_begin_at_zero() -> None:
+def test_weights_may_start_at_0() -> None:
     weights, value = mert(planted(), np.zeros(4), restarts=0)
     assert value > 85
     assert np.abs(weights).sum() == pytest.approx(1)
@@ -117,7 +117,7 @@ def test_weights_may_begin_at_zero() -> None:
     assert mert(no_choice, np.zeros(4))[0].tolist() == [0, 0, 0, 0]
 
 
-def test_the_seed_decides_and_the_threads_do_not() -> None:
+def test_the_seed_matters_and_threads_do_not() -> None:
     nbest = planted()
     first, again = (mert(nbest, START, restarts=2, seed=3, threads=n)[0] for n in (1, 4))
     other, _ = mert(nbest, START, restarts=2, seed=4)
@@ -134,7 +134,7 @@ def test_fixed_weights_stay() -> None:
     assert mert(planted(), START, free=np.zeros(4, bool))[0].tolist() == START.tolist()
 
 
-def test_a_constant_feature_keeps_its_share() -> None:
+def test_a_constant_feature_keeps_weight_0() -> None:
     weights, _ = mert(planted(), np.array([-1.0, 0.3, 0.2, 0.0]))
     assert weights[3] == 0
 

@@ -19,7 +19,7 @@ def slow_mira(
     C: float,
     decay: float,
 ) -> list[np.ndarray]:
-    """The mean weights after each epoch, by the algorithm's lines."""
+    """Return the mean weights after each epoch, in plain Python."""
     w, seen, means = weights.copy(), [], []
     background = np.array([4, 3, 2, 1, 4, 3, 2, 1, 4, 0], float)
     for order in orders:
@@ -47,7 +47,7 @@ def slow_mira(
 
 
 def smooth_bleu(total: np.ndarray) -> float:
-    """sacreBLEU's smoothing never acts: the background matches in every order."""
+    """Return BLEU without smoothing: the background matches in every order."""
     precision = np.prod(total[:4] / total[4:8]) ** 0.25
     return 100 * precision * min(1.0, np.exp(1 - total[8] / total[4]))
 
@@ -55,7 +55,7 @@ def smooth_bleu(total: np.ndarray) -> float:
 @pytest.mark.parametrize("C", [0.01, 1.0])
 @pytest.mark.parametrize("free", [[True] * 3, [True, False, True]])
 @pytest.mark.parametrize("seed", range(8))
-def test_the_algorithm_line_by_line(seed: int, free: list[bool], C: float) -> None:
+def test_mira_equals_plain_python(seed: int, free: list[bool], C: float) -> None:
     rng = np.random.default_rng(seed)
     nbest = ragged(seed, longest=20)
     nbest = nbest._replace(features=rng.normal(size=nbest.features.shape).astype(np.float32))
@@ -69,7 +69,7 @@ def test_the_algorithm_line_by_line(seed: int, free: list[bool], C: float) -> No
     assert weights == pytest.approx(candidates[int(np.argmax(values))])
 
 
-def test_the_background_is_a_perfect_sentence() -> None:
+def test_the_helper_equals_sacrebleu() -> None:
     assert smooth_bleu(np.array([4, 3, 2, 1, 4, 3, 2, 1, 4])) == pytest.approx(
         sacre_bleu(np.array([4, 3, 2, 1, 4, 3, 2, 1, 4]))
     )
@@ -91,7 +91,7 @@ def test_merit_never_falls(seed: int) -> None:
     assert value == corpus_merit(nbest, weights) >= corpus_merit(nbest, start)
 
 
-def test_the_seed_decides() -> None:
+def test_the_seed_matters() -> None:
     nbest = planted(S=10)
     first, again, other = (mira(nbest, START, seed=n)[0].tolist() for n in (3, 3, 4))
     assert first == again != other

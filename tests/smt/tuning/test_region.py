@@ -9,14 +9,14 @@ from tests.support.lists import ragged
 
 
 def chosen(nbest: Lists, weights: np.ndarray) -> list[int]:
-    """The best hypothesis of each sentence, one after the other."""
+    """Return the best hypothesis of each sentence that has any."""
     score = nbest.features @ weights
     ends = zip(nbest.begin[:-1], nbest.begin[1:], strict=True)
     return [max(range(i, j), key=lambda h: score[h]) for i, j in ends if i < j]
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_step_is_the_longest_that_loses_no_more(seed: int) -> None:
+def test_the_step_is_the_longest_with_allowed_loss(seed: int) -> None:
     nbest, rng = ragged(seed, 30), np.random.default_rng(seed)
     weights, optimum = rng.normal(size=(2, 3))
     score = nbest.features @ weights
@@ -34,7 +34,7 @@ def test_the_step_is_the_longest_that_loses_no_more(seed: int) -> None:
     assert step(nbest, weights, weights, 0.0) == 1
 
 
-def test_the_reach_is_from_the_best_to_the_last_of_each_list() -> None:
+def test_the_reach_sums_best_minus_worst_of_each_list() -> None:
     nbest, weights = ragged(3, 20), np.array([0.5, -1.0, 2.0])
     score = nbest.features @ weights
     ends = [(i, j) for i, j in zip(nbest.begin[:-1], nbest.begin[1:], strict=True) if i < j]

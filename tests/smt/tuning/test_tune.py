@@ -36,13 +36,13 @@ def smt(smt_directory: Path) -> SmtSystem:
 
 @pytest.fixture
 def words(smt: SmtSystem, few: Corpus) -> Tokens:
-    """The dev set as tokens."""
+    """Return the dev set as tokens."""
     assert few.dev is not None
     return smt.tokenize(few.dev.source), smt.tokenize(few.dev.target)
 
 
 def dev_bleu(system: SmtSystem, few: Corpus) -> float:
-    """Of a whole translation, by sacreBLEU."""
+    """Return sacreBLEU's score on the dev set."""
     assert few.dev is not None
     outputs = [" ".join(h.tokens) for [h] in system.translate(few.dev.source)]
     references = [" ".join(tokens) for tokens in system.tokenize(few.dev.target)]
@@ -54,12 +54,12 @@ def merit_of(figures: dict[str, float]) -> float:
 
 
 def optimiser(change: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
-    """Stands for ``tune.optimise``: the weights at hand, changed."""
+    """Return a stub of ``tune.optimise`` that changes the weights."""
     return lambda _tuner, _lists, weights, *_: change(weights)
 
 
 @pytest.mark.parametrize("tuner", tune.TUNERS)
-def test_tuning_gains_what_it_says(tuner: str, smt: SmtSystem, few: Corpus, words: Tokens) -> None:
+def test_reported_gains_are_real(tuner: str, smt: SmtSystem, few: Corpus, words: Tokens) -> None:
     weights, figures = train.tuned([Part(smt, *words)], tuner)
     best = max(figures["tuning"], key=merit_of)
     assert figures["dev_bleu"] == best["bleu"]
@@ -69,7 +69,7 @@ def test_tuning_gains_what_it_says(tuner: str, smt: SmtSystem, few: Corpus, word
     assert figures["weights"] == weights
 
 
-def test_a_bad_optimiser_costs_nothing_and_is_warned_of(
+def test_a_bad_optimiser_is_warned_of_and_ignored(
     smt: SmtSystem,
     words: Tokens,
     monkeypatch: pytest.MonkeyPatch,
@@ -91,7 +91,7 @@ def test_a_bad_optimiser_costs_nothing_and_is_warned_of(
     assert f"{warning}BLEU is near 0" in capsys.readouterr().err
 
 
-def test_a_round_of_less_merit_or_bleu_is_no_better_and_halves_the_next_step(
+def test_a_round_with_less_merit_or_bleu_halves_the_next_step(
     smt: SmtSystem, words: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng, allowed = np.random.default_rng(1), []
@@ -111,10 +111,10 @@ def test_a_round_of_less_merit_or_bleu_is_no_better_and_halves_the_next_step(
     rounds = list(tune.tune([Part(smt, *words)]))
     assert [r.best for r in rounds] == [True, False, True, False, False, True]
     assert [r.step for r in rounds] == [0.0] + [0.1] * 5
-    assert allowed[:5] == [8.0, 4.0, 8.0, 4.0, 2.0]  # ρ · reach, ρ from ½ on
+    assert allowed[:5] == [8.0, 4.0, 8.0, 4.0, 2.0]  # ρ · reach; ρ starts at ½
 
 
-def test_a_step_goes_from_the_best_weights_a_part_of_the_way_to_the_optimum(
+def test_a_step_leads_from_the_best_weights_towards_the_optimum(
     smt: SmtSystem, words: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng, begun, found = np.random.default_rng(1), [], []
@@ -138,13 +138,13 @@ def test_a_step_goes_from_the_best_weights_a_part_of_the_way_to_the_optimum(
         assert now == pytest.approx(0.75 * start + 0.25 * optimum)
 
 
-def test_a_dev_set_in_parts_is_one_dev_set(smt: SmtSystem, words: Tokens) -> None:
+def test_parts_equal_one_whole_dev_set(smt: SmtSystem, words: Tokens) -> None:
     x, y = words
     halves = [Part(smt, x[:15], y[:15]), Part(smt, x[15:], y[15:])]
     assert list(tune.tune(halves)) == list(tune.tune([Part(smt, x, y)]))
 
 
-def test_it_ends_when_nothing_is_new_or_nothing_better(
+def test_it_ends_when_nothing_is_new_or_better(
     smt: SmtSystem, words: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "optimise", optimiser(lambda weights: weights))
@@ -173,7 +173,7 @@ def test_it_ends_when_few_hypotheses_are_new(
 
 
 @pytest.mark.parametrize("tuner", tune.TUNERS)
-def test_threads_change_nothing_and_the_weight_of_unknown_words_stays(
+def test_threads_do_not_matter_and_the_unknown_weight_is_fixed(
     tuner: str, smt: SmtSystem, words: Tokens
 ) -> None:
     smt.weights = {**DEFAULT_WEIGHTS, "unknown": -7.5}
@@ -187,9 +187,7 @@ def test_threads_change_nothing_and_the_weight_of_unknown_words_stays(
 
 
 @pytest.mark.parametrize("kind", ["words", "none"])
-def test_statistics_are_sacrebleus_of_the_spelled_hypotheses(
-    kind: str, smt: SmtSystem, few: Corpus
-) -> None:
+def test_statistics_equal_sacrebleu_of_the_text(kind: str, smt: SmtSystem, few: Corpus) -> None:
     assert few.dev is not None
     system = SmtSystem(smt.models, WordTokenizer(kind), smt.weights)
     source = system.tokenize([*few.dev.source, f"the {UNKNOWN} and {UNKNOWN}s", f"a {UNKNOWN} ."])
@@ -209,12 +207,12 @@ def test_statistics_are_sacrebleus_of_the_spelled_hypotheses(
     assert row == len(lists.features) == lists.begin[-1]
     assert copied
     best = [" ".join(h.tokens) for [h] in system.translate([" ".join(x) for x in source])]
-    if kind == "none":  # the tokens survive the way through text
+    if kind == "none":  # the text has the same tokens
         expected = scorer.corpus_score(best, [[" ".join(y) for y in target]]).score
         assert bleu(lists.statistics[lists.begin[:-1]].sum(0)) == pytest.approx(expected)
 
 
-def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
+def test_without_a_dev_set_pairs_are_held_out_and_used_later(
     few: Corpus,
     tmp_path: Path,
     smt_directory: Path,
@@ -252,7 +250,7 @@ def test_without_a_dev_set_pairs_are_held_out_and_trained_on_afterwards(
 
 
 @pytest.mark.compiled
-def test_little_text_is_tuned_on_fold_by_fold(
+def test_small_text_uses_cross_validation(
     few: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained, parts = [], list[Part]()
@@ -281,7 +279,7 @@ def test_little_text_is_tuned_on_fold_by_fold(
 
 
 def sentences(text: Shards) -> set[str]:
-    """The source sentences of a text."""
+    """Return the source sentences of a text."""
     words, sides = text.vocabulary("source"), [text.side("source", k) for k in range(len(text))]
     return {
         " ".join(words.decode(side.words[first:last].tolist()))
@@ -295,7 +293,7 @@ def timeless(manifest: Manifest) -> dict[str, Any]:
 
 
 @pytest.mark.compiled
-def test_dev_pairs_with_a_blank_side_are_left_out(few: Corpus, tmp_path: Path) -> None:
+def test_dev_pairs_with_an_empty_side_are_skipped(few: Corpus, tmp_path: Path) -> None:
     assert few.dev is not None
     blank = replace(
         few.dev, source=["", " ", *few.dev.source], target=["ein Mann", "", *few.dev.target]
