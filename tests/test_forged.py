@@ -257,6 +257,7 @@ def test_a_forged_laboratory_is_refused(tmp_path: Path) -> None:
             load_any(tmp_path)
 
 
-def test_model_files_have_equal_modes(nmt_directory: Path) -> None:
+def test_model_files_have_the_mode_of_any_new_file(nmt_directory: Path, tmp_path: Path) -> None:
     modes = {path.stat().st_mode for path in nmt_directory.iterdir() if path.is_file()}
-    assert len(modes) == 1  # that of any new file
+    (tmp_path / "new").touch()
+    assert modes == {(tmp_path / "new").stat().st_mode}

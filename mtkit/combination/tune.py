@@ -29,6 +29,7 @@ from mtkit.smt.tuning.mira import mira
 FOLDS, DIVISIONS = 5, 5
 Schedule = tuple[float, int]  # longest step C, number of steps
 SCHEDULES = ((3e-4, 30_000), (0.1, 100_000))  # stay near the start, or move far
+MAX_EPOCHS = 200  # for a dev set of less than 500 sentences
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _cross_validated(lists: Lists, starts: Sequence[Float64], schedule: Schedule
 def optimum(lists: Lists, starts: Sequence[Float64], schedule: Schedule) -> Float64:
     """Return the best weights (F,) that MIRA finds from any of ``starts``, by a schedule."""
     C, steps = schedule
-    epochs = -(-steps // max(1, len(lists.begin) - 1))
+    epochs = min(MAX_EPOCHS, -(-steps // max(1, len(lists.begin) - 1)))
     ends = [mira(lists, start, epochs=epochs, C=C)[0] for start in starts]
     return max(ends, key=lambda end: corpus_merit(lists, end))
 

@@ -151,6 +151,7 @@ def test_a_line_in_pieces_has_no_derivation(smt: SmtSystem) -> None:
 def test_score_gives_the_best_derivation(smt: SmtSystem, few: Corpus) -> None:
     pairs = few.train.pairs()[:10]
     found = smt.force([(smt.tokenize([s])[0], smt.tokenize([t])[0]) for s, t in pairs])
+    assert any(hypothesis for hypothesis, _ in found)
     for score, (one, reason) in zip(smt.score(pairs), found, strict=True):
         assert score.model == (one.score if one else None)
         assert score.why == reason
