@@ -161,7 +161,7 @@ def test_batches_have_one_source_length_and_an_epoch_has_every_row_once() -> Non
     assert list(again) == list(first)
 
 
-def test_word_dropout_spares_the_specials() -> None:
+def test_word_dropout_keeps_the_specials() -> None:
     y = torch.tensor([[BOS, 4, 5, 6, PAD, EOS]] * 200)
     dropped = drop_words(y, 0.5)
     assert torch.equal(dropped[:, [0, 4, 5]], y[:, [0, 4, 5]])

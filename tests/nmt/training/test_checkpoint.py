@@ -256,7 +256,7 @@ def test_the_log_has_bleu_of_greedy_translations() -> None:
     assert greedy(run.average, run.dev.sources) == run.dev.targets
 
 
-def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> None:
+def test_resume_after_sigkill(few: Corpus, tmp_path: Path, tiny: None) -> None:
     """The command is killed while it trains; resumed, it gives the weights of a whole run."""
     for language, lines in (("en", few.train.source), ("de", few.train.target)):
         (tmp_path / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")

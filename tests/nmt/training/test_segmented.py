@@ -87,7 +87,7 @@ def test_cuts_depend_on_seed_and_place(subwords: Subwords) -> None:
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3])
-def test_lengths_are_known_beforehand(subwords: Subwords, p: float) -> None:
+def test_lengths_are_known_in_advance(subwords: Subwords, p: float) -> None:
     text = text_of(subwords, [*TEXT, []]).sampled(p, 3)
     assert text.lengths.tolist() == [len(ids) for ids in text]
     assert lengths(text) is text.lengths
