@@ -1,7 +1,7 @@
-"""Print one table: each figure measured now, beside its floor or its peer. Never fails on a figure.
+"""Print one table of measured figures, each with its floor or peer. Never fails on a figure.
 
-Quality floors stand in floors.json; a new best is entered there by hand. Rows on text that does not
-come with mtkit are left out, with a line saying so, where ../shared/data is absent.
+Quality floors are in floors.json; a new best is entered there by hand. Without ../shared/data, rows
+on text that mtkit does not include are skipped with a message.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def mtkit(*arguments: str, cwd: Path) -> Run:
 
 
 def run(call: list[str], cwd: Path) -> Run:
-    """Run any command. Raises CalledProcessError where it fails."""
+    """Run any command. Raises CalledProcessError if it fails."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start = time.perf_counter()
         process = subprocess.Popen(call, cwd=cwd, stdout=out, stderr=err)
@@ -70,14 +70,14 @@ def run(call: list[str], cwd: Path) -> Run:
 
 
 def tuning_seconds(report: str) -> float:
-    """The sum over the rounds of the table that ``train-smt`` prints."""
+    """Return the sum over the rounds of the table that ``train-smt`` prints."""
     rounds = re.findall(r"^ +\d+ +[\d.]+ [ *].* ([\d.]+)$", report, re.MULTILINE)
     assert rounds, report
     return sum(map(float, rounds))
 
 
 def everyday(directory: Path, add: Add) -> None:
-    """The demo: both translators on the embedded corpus."""
+    """Measure both translators on the embedded corpus."""
     done = {
         "smt": mtkit("train-smt", cwd=directory),
         "nmt": mtkit("train-nmt", "--preset", "quick", "--updates", "5300", cwd=directory),
@@ -95,7 +95,7 @@ def everyday(directory: Path, add: Add) -> None:
 
 
 def alignment(directory: Path, add: Add) -> None:
-    """Greek and English by hand, beside eflomal in turn; Multi30k by the diagonal model."""
+    """Measure AER on Greek-English beside eflomal's, and the diagonal aligner on Multi30k."""
     lines = (GNT / "gnt.gold.dev").read_text("utf-8").splitlines()
     gold = [read_pharaoh(line, "gold") for line in lines]
     files = [GNT / "gnt.grc", GNT / "gnt.en"]
@@ -121,7 +121,7 @@ def alignment(directory: Path, add: Add) -> None:
 
 
 def _symmetrized_aer(directory: Path, texts: list[Path], gold: list[set[tuple[int, int]]]) -> float:
-    """AER of eflomal's two directions after the same heuristic as ours."""
+    """Return the AER of eflomal's two directions, symmetrised as ours."""
     lines = [path.read_text("utf-8").splitlines() for path in texts]
     x, y = (Flat.of([[0] * len(line.split(" ")) for line in side]) for side in lines)
     forward, backward = np.full(len(y.words), -1, np.int32), np.full(len(x.words), -1, np.int32)
@@ -137,7 +137,7 @@ def _symmetrized_aer(directory: Path, texts: list[Path], gold: list[set[tuple[in
 
 
 def multi30k(directory: Path, add: Add, kind: str) -> None:
-    """One translator on Multi30k, tokenised and lower-cased, test2016 by -tok none."""
+    """Measure one translator on tokenised, lower-cased Multi30k, test2016 by -tok none."""
     files = {
         option: [str(MULTI30K / f"{name}.tok.{language}") for language in ("en", "de")]
         for option, name in (("--train", "train"), ("--dev", "val"), ("--test", "test2016"))
@@ -168,7 +168,7 @@ def multi30k(directory: Path, add: Add, kind: str) -> None:
 
 
 def growth(directory: Path, add: Add) -> None:
-    """Seconds a pair at 16 times Multi30k, each copy with words of its own, beside those at 1."""
+    """Compare seconds per pair on Multi30k and on 16 copies of it with different words."""
     seconds = []
     for copies in (1, 16):
         paths = [directory / f"times{copies}.{language}" for language in ("en", "de")]
@@ -184,7 +184,7 @@ def growth(directory: Path, add: Add) -> None:
 
 
 def decoder(directory: Path, add: Add) -> None:
-    """Moses's own model, weights and translations of val: scores, and sentences a second."""
+    """Compare scores and speed with Moses on its model, weights and translations of val."""
     mtkit("import", str(MOSES / "moses.ini"), "--out", "moses", cwd=directory)
     system = SmtSystem.load(directory / "moses")
     source = (MULTI30K / "val.tok.en").read_text("utf-8").splitlines()
@@ -220,7 +220,7 @@ def decoder(directory: Path, add: Add) -> None:
 
 
 def language_model(directory: Path, add: Add) -> None:
-    """Order 5 on Multi30k's German: time to build, and queries beside KenLM's in turn."""
+    """Measure building and, beside KenLM, querying an order-5 model of Multi30k's German."""
     sentences = [line.split() for line in (MULTI30K / "train.tok.de").open(encoding="utf-8")]
     start = time.perf_counter()
     model = estimate.train(sentences, 5)
@@ -247,7 +247,7 @@ RUNS = ["a.", "_", "+-", "a-", "a@", "<a", "{a", "%(", "https://,", "n't"]
 
 
 def tokenizer(_: Path, add: Add) -> None:
-    """The time of a run of marks beside that of half of it: about 2, or 4 if it is quadratic."""
+    """Measure how time grows when a run of marks doubles: about 2, or 4 if it is quadratic."""
     words, ratios = WordTokenizer(), []
     for mark in RUNS:
         times = []

@@ -1,4 +1,4 @@
-"""``mtkit.compare`` from Python: models and files in, one record out."""
+"""``mtkit.compare`` called from Python on models and files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_models_and_files_are_compared(model: Path, files: dict[str, Path]) -> N
     assert (more.examples, more.explanations, more.curve) == ((), {}, None)
 
 
-def test_what_does_not_fit_is_refused(model: Path, files: dict[str, Path]) -> None:
+def test_unusable_input_is_an_error(model: Path, files: dict[str, Path]) -> None:
     test = files["x"], files["y"]
     with pytest.raises(InputError, match="neither a model directory nor a file"):
         mtkit.compare([model.parent / "none"], test)

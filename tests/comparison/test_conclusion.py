@@ -1,4 +1,4 @@
-"""The sentences that a comparison comes to, by facts that are made up."""
+"""The conclusion of a comparison, from invented figures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PAIRS = [gap("smt", "nmt", "bleu", -6.1, 0.001, 0.001), gap("smt", "nmt", "chrf"
 ONE = Spread(["nmt", "nmt-2"], [41.4, 41.0], 41.2, 0.3)
 
 
-def test_who_is_ahead_by_which_metric_and_how_surely() -> None:
+def test_leader_margins_and_significance_are_stated() -> None:
     who, _, agreement, *_ = conclude(compared(SMT, NMT, pairs=PAIRS))
     assert who == (
         "nmt is ahead of smt by 6.1 BLEU (significant) and 4.6 TER (untested), "
@@ -58,14 +58,14 @@ def test_who_is_ahead_by_which_metric_and_how_surely() -> None:
     assert agreement == "BLEU, chrF and TER agree that nmt is best."
 
 
-def test_of_many_systems_the_best_two_are_compared() -> None:
+def test_the_best_two_of_many_systems_are_compared() -> None:
     third = system("third", "file", 20.0, 70.0, 60.0)
     who, _, agreement, *_ = conclude(compared(third, SMT, NMT, pairs=PAIRS))
     assert who.startswith("nmt is ahead of smt (second of 3 systems) by 6.1 BLEU (significant)")
     assert agreement == "The metrics disagree: nmt is best by BLEU and TER; third is best by chrF."
 
 
-def test_equals_are_said_to_be_equal() -> None:
+def test_ties_are_stated() -> None:
     who, _, agreement, _, advice = conclude(compared(SMT, replace(SMT, name="twin")))
     assert who == "smt is as good as twin by every metric."
     assert agreement == "No metric has a single best system."
@@ -75,7 +75,7 @@ def test_equals_are_said_to_be_equal() -> None:
 
 
 def lengths(*bleu: tuple[float, float]) -> list[ScoredGroup]:
-    """BLEU of groups, and half the width of its interval."""
+    """Return length groups from (BLEU, half the width of its interval)."""
     return [
         ScoredGroup(5 * k + 1, 5 * k + 5, 50, b, b - half, b + half)
         for k, (b, half) in enumerate(bleu)
@@ -83,7 +83,7 @@ def lengths(*bleu: tuple[float, float]) -> list[ScoredGroup]:
 
 
 def beyond(a: list[Interval], b: list[Interval]) -> list[Interval | None]:
-    """Of a − b, half as wide as that of each."""
+    """Return intervals of a − b, half as wide as those of a."""
     gaps = [(x.value - y.value, (x.high - x.low) / 4) for x, y in zip(a, b, strict=True)]
     return [Interval(gap, gap - half, gap + half) for gap, half in gaps]
 
@@ -94,7 +94,7 @@ def words(by: str, **shares: list[Interval]) -> Grouping:
     return Grouping(by, ["0", "1"], [50, 5], systems, "F1", gaps)
 
 
-def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:
+def test_the_clearest_significant_difference_is_named() -> None:
     smt, nmt = (
         replace(s, by_length=lengths(*bleu))
         for s, bleu in ((SMT, [(30, 9), (20, 9)]), (NMT, [(35, 9), (36, 9)]))
@@ -110,9 +110,9 @@ def test_the_largest_difference_whose_interval_leaves_out_0_is_named() -> None:
     far, near = (
         Interval(0.4, 0.3, 0.5),
         Interval(0.3, 0.2, 0.4),
-    )  # they meet; the difference is sure
+    )  # they overlap; the difference is significant
     apart = Interval(0.9, 0.9, 0.9), Interval(0.0, 0.0, 0.0)
-    frequency = words("frequency", smt=[far, apart[0]], nmt=[near, apart[1]])  # of 5 words nothing
+    frequency = words("frequency", smt=[far, apart[0]], nmt=[near, apart[1]])  # 5 words are too few
     _, where, *_ = conclude(compared(smt, nmt, by_length=by_length, groupings=[frequency]))
     assert "in 2 of 3 groups" in where
     figures = "F1 30.0 (nmt), 40.0 (smt); difference 10.0"
@@ -134,7 +134,7 @@ def test_one_system_alone_has_a_shorter_conclusion() -> None:
     ]
 
 
-def test_weak_points_are_counted() -> None:
+def test_weak_points_are_listed() -> None:
     assert conclude(compared(SMT, NMT))[3] == "Weak points: only one seed of nmt."
     assert conclude(compared(SMT, replace(NMT, networks=2)))[3] == "No weak point is known."
     assert conclude(compared(SMT, NMT, spreads=[ONE]))[3] == "No weak point is known."
@@ -174,7 +174,7 @@ ADVICE: dict[str, tuple[Comparison, str]] = {
 
 
 @pytest.mark.parametrize("case", ADVICE)
-def test_the_facts_choose_what_to_do_next(case: str) -> None:
+def test_advice_depends_on_the_results(case: str) -> None:
     comparison, advice = ADVICE[case]
     assert conclude(comparison)[-1].startswith(f"Next: {advice}")
 
@@ -184,8 +184,8 @@ def test_sentences_are_short() -> None:
         assert all(len(sentence) <= 115 for sentence in conclude(comparison))
 
 
-def test_scores_of_something_else_than_was_meant_are_a_weak_point() -> None:
-    """Of the text of another test set, or of the references themselves."""
+def test_very_low_or_perfect_scores_are_a_weak_point() -> None:
+    """The file translates another test set, or is a copy of the references."""
     other, same = system("other", "file", 1.9, 12.0, 99.0), system("same", "file", 100.0, 100.0, 0)
     *_, points, _ = conclude(compared(SMT, other))
     assert points == "Weak points: almost nothing of other is correct."

@@ -1,4 +1,4 @@
-"""Learning curves: samples, figures and intervals, and trainings that are done once."""
+"""Learning curves: samples, scores with intervals, and cached trainings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SIZES = (1000, 4000, 16000)
 
 
 def points(shares: dict[str, list[float]], seeds: int = 2) -> list[Point]:
-    """Outputs of which so much is wrong, by system and size."""
+    """Return points whose outputs have these shares of wrong words, by size."""
     return [
         Point(name, size, seed, 10.0 * seed, damaged(share, 100 * seed + k))
         for name, of in shares.items()
@@ -45,7 +45,7 @@ def points(shares: dict[str, list[float]], seeds: int = 2) -> list[Point]:
     ]
 
 
-def test_samples_of_one_seed_lie_within_each_other() -> None:
+def test_samples_of_one_seed_are_nested() -> None:
     text = Bitext(
         [f"s{i}" for i in range(50)], [f"t{i}" for i in range(50)], (Path("a"), Path("b"))
     )
@@ -70,9 +70,9 @@ def test_each_point_is_the_mean_bleu_of_the_seeds() -> None:
         assert growth.seconds == [15.0] * 3
 
 
-def test_intervals_hold_figures_without_a_match_too() -> None:
+def test_intervals_include_scores_without_a_match() -> None:
     lines = [f"a{i} b{i} c{i} d{i} e{i}" for i in range(60)]
-    outputs = [f"a{i} x y z e{i}" for i in range(60)]  # no 2-gram of any matches
+    outputs = [f"a{i} x y z e{i}" for i in range(60)]  # no 2-gram matches
     given = [Point("s", size, 1, 1.0, outputs) for size in (1, 2)]
     [growth] = curve(given, Scorer([lines])).systems
     assert growth.bleu[0].value == pytest.approx(metrics.bleu(outputs, lines))
@@ -80,7 +80,7 @@ def test_intervals_hold_figures_without_a_match_too() -> None:
     assert growth.bleu[0].high == pytest.approx(growth.bleu[0].value)
 
 
-def test_further_references_count_in_the_curve() -> None:
+def test_the_curve_uses_all_references() -> None:
     given = points({"smt": [0.5, 0.4, 0.3]}, 1)
     second = damaged(0.5, 77)
     [growth] = curve(given, Scorer([REFERENCES, second])).systems
@@ -99,14 +99,14 @@ def test_a_system_overtakes_where_the_lines_cross() -> None:
     assert said.startswith("nmt overtakes smt at ")
 
 
-def test_overtaking_is_on_a_line_in_the_logarithm() -> None:
+def test_crossings_are_linear_in_log_size() -> None:
     gaps = np.array([[-1, -1, 1], [1, 2, 3], [1, 2, -1], [2, -1, 3], [-3, 1, 1], [1, 0, 1.0]])
     assert overtakes([1000, 4000, 16000], gaps).tolist() == pytest.approx(
         [8000, 0, math.inf, 4000 * 4**0.25, 1000 * 4**0.75, 4000]
     )
 
 
-def test_a_system_that_is_ahead_everywhere_overtakes_nothing() -> None:
+def test_a_system_ahead_at_every_size_crosses_at_0() -> None:
     found = curve(points({"smt": [0.1, 0.1, 0.1], "nmt": [0.9, 0.9, 0.9]}), Scorer([REFERENCES]))
     [overtaking] = found.overtaking
     assert (overtaking.ahead, overtaking.size.value, overtaking.size.high) == ("smt", 0, 0)
@@ -131,7 +131,7 @@ def test_the_chart_has_a_line_and_a_band_for_each_system() -> None:
 def models(
     smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Models whose text lies there, the neural one trained for a single pass."""
+    """Models with their training text; the neural one trains for one epoch."""
     where = tmp_path_factory.mktemp("models")
     smt, _ = beside_its_text(smt_directory, few, where)
     nmt, _ = beside_its_text(nmt_directory, few, where)
@@ -155,7 +155,7 @@ def planned(
     return trainings(alone(models), sizes, 1, the_test(few), where)
 
 
-def test_every_system_size_and_seed_is_trained_the_smallest_first(
+def test_all_combinations_are_trained_smallest_first(
     models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     needed = trainings(alone(models), [100, 200], 2, the_test(few), tmp_path)
@@ -171,7 +171,7 @@ def test_an_ensemble_has_no_curve(models: dict[str, Path], few: Corpus, tmp_path
         trainings({"both": [models["nmt"]] * 2}, [100, 200], 1, the_test(few), tmp_path)
 
 
-def test_what_a_training_will_take_is_learnt_from_the_others(
+def test_training_time_is_estimated_from_other_runs(
     models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     small, _, large, _ = planned(models, few, tmp_path)  # 100 and 200 of 400 pairs
@@ -183,7 +183,7 @@ def test_what_a_training_will_take_is_learnt_from_the_others(
     assert expected(large, [*took, other]) == pytest.approx(whole * (1 / 2 + 1 / 6))
 
 
-def test_a_point_is_that_of_training_on_the_sample(
+def test_a_point_equals_training_on_the_sample(
     models: dict[str, Path], few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from mtkit.nmt.recipe import TrainConfig as NmtConfig
@@ -206,7 +206,7 @@ def test_a_point_is_that_of_training_on_the_sample(
         assert point.outputs == [h[0].text for h in translated]
 
 
-def test_a_point_of_other_code_is_removed(
+def test_outdated_points_are_removed(
     models: dict[str, Path], few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point, other = Point("smt", 100, 1, 1.5, list(few.train.target[:30])), tmp_path / "mine.json"
@@ -224,7 +224,7 @@ def test_a_point_of_other_code_is_removed(
     ]
 
 
-def test_a_kept_point_is_found_again_and_no_other_is(
+def test_only_matching_points_are_reused(
     models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     [first, *_] = planned(models, few, tmp_path)
@@ -244,7 +244,7 @@ def test_a_kept_point_is_found_again_and_no_other_is(
     assert [t.point() is None for t in planned(models, few, tmp_path)] == [False, True, True, True]
 
 
-def test_what_cannot_be_trained_again_is_refused(
+def test_models_unfit_for_a_curve_are_an_error(
     models: dict[str, Path], few: Corpus, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"--curve 500: .* was trained on only 400 pairs"):
@@ -262,7 +262,7 @@ def test_what_cannot_be_trained_again_is_refused(
         planned(models, few, tmp_path / "file" / "points")
 
 
-def test_what_is_done_is_not_trained_again(
+def test_finished_points_are_not_retrained(
     models: dict[str, Path], few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     here = planned(models, few, tmp_path)
@@ -284,9 +284,7 @@ def test_what_is_done_is_not_trained_again(
     assert len(done) == 1
 
 
-def test_a_network_for_a_sample_is_what_suits_its_size_unless_its_own_preset_was_asked_for() -> (
-    None
-):
+def test_a_sample_uses_the_preset_of_its_size_unless_one_was_chosen() -> None:
     whole = preset("small", minutes=10.0, vocabulary=5000, updates=900)
     assert for_sample(whole, 29_000, seed=3) == {"minutes": 10.0, "seed": 3}
     short = preset("short", minutes=2.0)

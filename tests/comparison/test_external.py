@@ -1,4 +1,4 @@
-"""Scores from elsewhere, in tables, intervals, tests and examples."""
+"""External scores in tables, intervals, tests and examples."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def report() -> Comparison:
     return built(SOURCES, REFERENCES, systems(), trials=999, columns=COLUMNS, examples=16)
 
 
-def test_a_score_is_the_mean_and_its_interval_that_of_means(report: Comparison) -> None:
+def test_a_score_and_its_interval_are_of_the_mean(report: Comparison) -> None:
     smt, _, other = report.systems
     comet = other.metrics["COMET"]
     assert comet.score == pytest.approx(np.mean(GOOD))
@@ -49,14 +49,14 @@ def test_a_score_is_the_mean_and_its_interval_that_of_means(report: Comparison) 
     assert "COMET" not in smt.metrics
 
 
-def test_scores_from_elsewhere_are_tested_where_both_have_them(report: Comparison) -> None:
+def test_external_scores_are_tested_if_both_have_them(report: Comparison) -> None:
     tested = {(p.a, p.b): p for p in report.pairs if p.metric == "COMET"}
     assert list(tested) == [("nmt", "other")]
     comet = tested["nmt", "other"]
     assert comet.delta == pytest.approx(np.mean(POOR) - np.mean(GOOD))
     assert comet.rejections == 2
     assert comet.agreement is None
-    assert comet.holm_bootstrap == comet.p_bootstrap  # the only pair that has it
+    assert comet.holm_bootstrap == comet.p_bootstrap  # only this pair has COMET
     of_x = [p for p in report.pairs if p.metric == "MetricX"]
     assert len(of_x) == 3
     assert any(p.holm_bootstrap > p.p_bootstrap for p in of_x)
@@ -64,14 +64,14 @@ def test_scores_from_elsewhere_are_tested_where_both_have_them(report: Compariso
     assert order == [("smt", "nmt"), ("smt", "other"), ("nmt", "other")]
 
 
-def test_equal_scores_differ_in_nothing() -> None:
+def test_equal_scores_have_p_value_1() -> None:
     scorer = Scorer([REFERENCES], metrics=["bleu"], resamples=9, trials=9)
     rows = scorer.count(REFERENCES).joined("x", GOOD)
     [_, same] = significance({"a": rows, "b": rows})
     assert (same.metric, same.delta, same.p_bootstrap) == ("x", 0.0, 1.0)
 
 
-def test_less_is_better_where_the_name_says_so(report: Comparison) -> None:
+def test_lower_is_better_where_specified(report: Comparison) -> None:
     said = verdicts(report)
     x = [line for line in said if "MetricX" in line]
     assert any(line.startswith("other scores") and "lower than nmt (signif" in line for line in x)
@@ -82,11 +82,11 @@ def test_less_is_better_where_the_name_says_so(report: Comparison) -> None:
     assert "COMET" in behind
     assert "MetricX" in behind
     assert "MetricX" not in ahead
-    assert "other is best by MetricX" in agreement  # not of COMET, which one of them lacks
+    assert "other is best by MetricX" in agreement  # COMET is missing for one of them
     assert "COMET" not in agreement
 
 
-def test_tables_show_what_there_is(report: Comparison) -> None:
+def test_tables_show_all_scores(report: Comparison) -> None:
     grid = scores(report)
     assert grid.columns == ("System", "BLEU", "chrF", "TER", "MetricX", "COMET")
     comet = ["–", f"{np.mean(POOR):.4f}", f"{np.mean(GOOD):.4f}"]
@@ -95,7 +95,7 @@ def test_tables_show_what_there_is(report: Comparison) -> None:
     assert any("COMET mean of a number a sentence|bs:1000|seed:12345" in n for n in grid.notes)
 
 
-def test_examples_are_those_where_they_differ_most(report: Comparison) -> None:
+def test_examples_have_the_largest_differences(report: Comparison) -> None:
     gaps = np.array(GOOD) - np.array(POOR)
     chosen = [e for e in report.examples if "COMET" in e.why]
     assert len(chosen) >= 2
@@ -124,7 +124,7 @@ def test_examples_are_those_where_they_differ_most(report: Comparison) -> None:
         (["smt:C=no-such-file"], "", "no-such-file"),
     ],
 )
-def test_what_is_no_score_is_refused(
+def test_invalid_scores_are_an_error(
     named: list[str], text: str, message: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "scores"
@@ -142,7 +142,7 @@ def test_scores_are_read(tmp_path: Path) -> None:
     ]
 
 
-def test_outputs_alone_can_have_scores() -> None:
+def test_one_system_can_have_scores() -> None:
     alone = replace(systems()[2], name="only")
     report = built(
         SOURCES, REFERENCES, [alone], columns=[ExternalScores("only", "DA", False, GOOD)]

@@ -1,4 +1,4 @@
-"""The sentences of each group: those that tell two systems apart, and who has which word."""
+"""The sentences shown for each length group and each frequency group."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.support.comparisons import REFERENCES, SOURCES, built, systems
 
 
 def why_of(i: int, why: str) -> Any:
-    """In place of an example."""
+    """Stand in for an example."""
     return f"{i}: {why}"
 
 
-def test_sentences_of_a_length_are_those_that_differ_most() -> None:
+def test_length_groups_show_the_largest_differences() -> None:
     chrf = {"a": [10.0, 50.0, 60.0, 7.0], "b": [12.0, 90.0, 50.0, 7.0]}
     lengths = [(1, 5, [0, 1, 2]), (6, 10, [3])]
     assert by_length(lengths, chrf, ["a", "b"], why_of) == [
@@ -41,7 +41,7 @@ def test_sentences_of_a_length_are_those_that_differ_most() -> None:
     assert len(sentences) == SENTENCES
 
 
-def test_sentences_of_a_frequency_say_who_has_the_words() -> None:
+def test_frequency_groups_name_systems_with_the_word() -> None:
     lines = [["a", "b"], ["a", "c"], ["a", "a"]]
     outputs = {"one": [["a", "b"], ["a", "x"], ["a"]], "two": [["a"], ["c"], ["a", "a"]]}
     known = Text(lines, lines, counts=Counter({"a": 12, "b": 1}))
@@ -53,7 +53,7 @@ def test_sentences_of_a_frequency_say_who_has_the_words() -> None:
     assert by_frequency(replace(known, counts=None), outputs, why_of) == []
 
 
-def test_they_are_on_the_page_and_not_in_json() -> None:
+def test_groups_are_on_the_page_not_in_json() -> None:
     report = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5)
     [(label, examples)] = report.sentences["length"]
     page = as_html(report)

@@ -1,4 +1,4 @@
-"""The figures of a comparison in CSV files and in a table that LaTeX sets."""
+"""The CSV files and the LaTeX table of a comparison."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def data(report: Comparison) -> dict[str, Any]:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Cells as JSON's values."""
+    """Return rows with cells as JSON values."""
     words = {"": None, "True": True, "False": False}
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -49,7 +49,7 @@ def _number(text: str) -> Any:
         return text
 
 
-def test_csv_files_hold_the_figures_of_json(data: dict[str, Any], tmp_path: Path) -> None:
+def test_csv_files_have_the_values_of_json(data: dict[str, Any], tmp_path: Path) -> None:
     write_csv(data, tmp_path / "a" / "b")
     files = {path.stem: read(path) for path in (tmp_path / "a" / "b").iterdir()}
     assert set(files) == {
@@ -81,7 +81,7 @@ def test_csv_files_hold_the_figures_of_json(data: dict[str, Any], tmp_path: Path
     assert [str(row["text"]) for row in files["examples"]] == texts
 
 
-def test_other_readers_read_them_too(data: dict[str, Any], tmp_path: Path) -> None:
+def test_pandas_reads_the_files(data: dict[str, Any], tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     write_csv(data, tmp_path)
     for name, rows in ((name, rows) for name, rows in tables(data).items() if rows):
@@ -90,7 +90,7 @@ def test_other_readers_read_them_too(data: dict[str, Any], tmp_path: Path) -> No
     assert scores["score"][0] == data["systems"][0]["metrics"]["bleu"]["score"]
 
 
-def test_a_directory_that_is_none_is_refused(data: dict[str, Any], tmp_path: Path) -> None:
+def test_a_file_as_directory_is_an_error(data: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"--csv .*file: File exists"):
         write_csv(data, tmp_path / "file")
@@ -128,7 +128,7 @@ def test_systems_beyond_z_have_letters_too() -> None:
     ]  # fmt: skip
 
 
-def test_what_an_earlier_comparison_left_is_removed(data: dict[str, Any], tmp_path: Path) -> None:
+def test_files_of_earlier_comparisons_are_removed(data: dict[str, Any], tmp_path: Path) -> None:
     write_csv(data, tmp_path)
     (tmp_path / "mine.csv").touch()
     other = data | {"systems": [of | {"perplexity": {}} for of in data["systems"]]}
@@ -137,7 +137,7 @@ def test_what_an_earlier_comparison_left_is_removed(data: dict[str, Any], tmp_pa
     assert (tmp_path / "mine.csv").exists()
 
 
-def test_a_paper_is_not_replaced_by_a_table(report: Comparison, tmp_path: Path) -> None:
+def test_other_tex_files_are_not_replaced(report: Comparison, tmp_path: Path) -> None:
     file = tmp_path / "scores.tex"
     check_latex(file)
     file.write_text(as_latex(report), encoding="utf-8")
@@ -148,8 +148,8 @@ def test_a_paper_is_not_replaced_by_a_table(report: Comparison, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_latex_sets_the_table(report: Comparison, tmp_path: Path) -> None:
-    """Whatever a system is called; the figures stand in what was set."""
+def test_the_table_compiles(report: Comparison, tmp_path: Path) -> None:
+    """With special characters in a system's name; the PDF has the scores."""
     if not (latex := shutil.which("pdflatex")):
         pytest.skip("pdflatex is not installed")
     table = as_latex(report)

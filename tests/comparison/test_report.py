@@ -1,4 +1,4 @@
-"""The comparison: what is computed, its JSON, and that hostile text stays text."""
+"""The comparison: its figures, JSON and pages, and the escaping of hostile text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NASTY = "</table><b onclick='x'>\"\x1b]0;title\x07"
 
 
 def counted(**options: Any) -> dict[str, Statistics]:
-    """The rows of ``systems()``, by name."""
+    """Return the statistics of ``systems()`` by name."""
     scorer = Scorer([REFERENCES], **options)
     return {t.name: scorer.count(t.outputs) for t in systems()}
 
@@ -68,7 +68,7 @@ def report() -> Comparison:
 
 @pytest.fixture(scope="module")
 def hostile() -> Comparison:
-    """Hostile text in every place that text can come from."""
+    """A comparison with hostile text in every input."""
     outputs = [HOSTILE] * 6
     translations = [
         of(HOSTILE, HOSTILE, outputs),
@@ -97,7 +97,7 @@ def printed(report: Comparison, width: int = 2000, full: bool = True) -> str:
 
 
 class Page(HTMLParser):
-    """The tags of a page in order, as (tag, attributes, text up to the next tag)."""
+    """The tags of a page in order: (tag, attributes, text up to the next tag)."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -124,10 +124,10 @@ class Page(HTMLParser):
         return [attrs for name, attrs, _ in self.elements if name == tag]
 
 
-# --- what is computed
+# --- figures
 
 
-def test_figures_are_those_of_evaluation(report: Comparison) -> None:
+def test_figures_come_from_evaluation(report: Comparison) -> None:
     rows = counted(resamples=60, trials=60)
     for system, translations in zip(report.systems, systems(), strict=True):
         assert system.metrics == metrics.corpus_scores(rows[system.name])
@@ -149,7 +149,7 @@ def test_every_output_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counted_lines == [*(t.outputs for t in systems()), *CHANNEL.values()]
 
 
-def test_tokenize_reaches_scores_and_pairs() -> None:
+def test_tokenize_affects_scores_and_pairs() -> None:
     report = comparison(tokenize="none")
     rows = counted(tokenize="none", resamples=60, trials=60)
     assert report.pairs == significance(rows)
@@ -158,7 +158,7 @@ def test_tokenize_reaches_scores_and_pairs() -> None:
     assert "tokens separated by spaces" in printed(report)
 
 
-def test_examples_hold_the_largest_difference_either_way(report: Comparison) -> None:
+def test_examples_have_the_largest_gaps_of_either_sign(report: Comparison) -> None:
     chrf = {name: rows.by_sentence("chrf") for name, rows in counted().items()}
     bleu = {s.name: s.metrics["bleu"].score for s in report.systems}
     assert bleu["nmt"] > bleu["other"] > bleu["smt"]  # other is the best of another kind
@@ -180,7 +180,7 @@ def test_examples_hold_the_largest_difference_either_way(report: Comparison) -> 
         assert shown == [(t.name, t.outputs[i], chrf[t.name][i]) for t in systems()]
 
 
-def test_rivals_are_of_different_kinds_where_there_are() -> None:
+def test_rivals_differ_in_kind_if_possible() -> None:
     smt, nmt, other = systems()
     report = built(
         SOURCES, REFERENCES, [smt, nmt, replace(other, kind="nmt")], resamples=5, trials=5
@@ -206,7 +206,7 @@ def test_one_system_has_examples_and_no_pairs() -> None:
     assert "Significance: p-values" not in printed(report) + as_html(report)
 
 
-def test_misfits_are_refused() -> None:
+def test_invalid_input_fails() -> None:
     smt = systems()[0]
     with pytest.raises(InputError, match="two systems are called 'smt'"):
         built(SOURCES, REFERENCES, [smt, smt])
@@ -279,14 +279,14 @@ def test_html_shows_hostile_text_as_text(hostile: Comparison) -> None:
     assert {visible(NASTY), SEEN} == {a["lang"] for a in page.attributes("dd")}
 
 
-def test_no_rendering_passes_a_control_character_on(hostile: Comparison) -> None:
+def test_control_characters_are_never_rendered(hostile: Comparison) -> None:
     for rendered in (as_html(hostile), printed(hostile)):
         others = {c for c in rendered if unicodedata.category(c) == "Cc"}
         assert others == {"\n"}
         assert not set("\u202e\u200f") & set(rendered)
 
 
-def test_what_is_said_while_working_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_messages_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     said = Console(file=StringIO(), width=300, force_terminal=True, highlight=False)
     monkeypatch.setattr("mtkit.console.console", said)
     with step("a[/b]\x1b]0;title\x07"):
@@ -308,7 +308,7 @@ def test_terminal_shows_hostile_text_as_text(hostile: Comparison) -> None:
 @given(
     st.text(st.characters() | st.sampled_from("\x00\x1b\x9b\u061c\u200e\u2028\u202d\u2067\ufeff"))
 )
-def test_visible_text_has_nothing_unseen_and_keeps_the_rest(text: str) -> None:
+def test_visible_escapes_only_invisible_characters(text: str) -> None:
     for c in text:
         acts = unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
         acts |= unicodedata.bidirectional(c)[:2] in ("RL", "LR", "FS", "PD")
@@ -319,14 +319,14 @@ def test_visible_text_has_nothing_unseen_and_keeps_the_rest(text: str) -> None:
     assert visible(text) == "".join(map(visible, text))
 
 
-def test_joiners_that_spell_words_are_kept() -> None:
+def test_joiners_in_words_are_kept() -> None:
     assert visible("می\u200cخواهم क्\u200dष ￭") == "می\u200cخواهم क्\u200dष ￭"
 
 
-# --- tables and words
+# --- tables and text
 
 
-def test_no_table_ranks_different_questions(report: Comparison) -> None:
+def test_each_question_has_its_own_table(report: Comparison) -> None:
     tables = {g.caption.split(":")[0]: g for g in grids(report)}
     names = {k: [row[0].text for row in g.rows] for k, g in tables.items() if "Perplexity" in k}
     assert names == {
@@ -341,7 +341,7 @@ def test_no_table_ranks_different_questions(report: Comparison) -> None:
     assert tables["Perplexity by P(y|x)"].notes == []
 
 
-def test_errors_are_the_searches_or_the_models() -> None:
+def test_search_and_model_errors_are_counted() -> None:
     def said(*given: tuple[str, float]) -> list[Hypothesis]:
         return [Hypothesis(text.upper(), [text], score) for text, score in given]
 
@@ -353,7 +353,7 @@ def test_errors_are_the_searches_or_the_models() -> None:
     record = Record(outputs, 1.0, 1, best, [h.score for h in wider], [h.text for h in wider])
     counted = errors(record, references)
     assert counted == Errors(reached=4, same=1, search=1, model=2, wider=2)
-    outputs[1] = replace(outputs[1], pieces=2)  # scored otherwise than its reference
+    outputs[1] = replace(outputs[1], pieces=2)  # translated in pieces: not counted
     assert errors(record, references).reached == 3
 
 
@@ -372,7 +372,7 @@ def test_seeds_of_one_recipe_are_shown_with_their_spread() -> None:
     assert built(SOURCES, REFERENCES, systems(), resamples=5, trials=5).spreads == []
 
 
-def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
+def test_bleu_without_seen_sentences_is_shown() -> None:
     seen = [0, 7, 8]
     report = built(SOURCES, REFERENCES, systems(), resamples=5, trials=5, seen=seen)
     rest = [i for i in range(30) if i not in seen]
@@ -384,7 +384,7 @@ def test_bleu_stands_beside_that_without_what_was_trained_on() -> None:
     assert [s.unseen for s in all_seen.systems] == [None] * 3
 
 
-def test_sentences_by_difference_of_length_and_by_chrf() -> None:
+def test_groups_by_length_difference_and_by_chrf() -> None:
     references = ["a b c d e f g"] * 6
     outputs = ["a b c d e f g", "a", "a b c d e f", "a b c d e f g h h h", "", "x y z x y z q"]
     report = built(SOURCES[:6], references, [of("s", "file", outputs)], resamples=2, trials=5)
@@ -406,7 +406,7 @@ def test_errors_are_a_row_of_counts(report: Comparison) -> None:
     ]
 
 
-def test_the_noisy_channel_is_a_row_of_bleu_by_weights(report: Comparison) -> None:
+def test_noisy_channel_bleu_is_shown_by_weights(report: Comparison) -> None:
     (grid,) = (g for g in grids(report) if g.caption.startswith("Noisy channel"))
     assert grid.columns == ("System", *CHANNEL)
     bleu = [metrics.bleu(lines, REFERENCES) for lines in CHANNEL.values()]
@@ -417,7 +417,7 @@ def test_the_noisy_channel_is_a_row_of_bleu_by_weights(report: Comparison) -> No
     assert "noisy channel" not in printed(without) + as_html(without)
 
 
-def test_a_glossary_is_a_row_of_who_followed_it() -> None:
+def test_glossary_compliance_is_a_table() -> None:
     entries = {"entries": 20, "unmatched": 7}
     complied = [
         {"matches": 12, "complied": 9} | entries, {"matches": 0, "complied": 0} | entries, None,
@@ -440,7 +440,7 @@ def test_a_glossary_is_a_row_of_who_followed_it() -> None:
     assert "glossary" not in (printed(without) + as_html(without)).lower()
 
 
-def test_different_tokens_are_said_not_to_compare() -> None:
+def test_different_tokens_are_not_comparable() -> None:
     smt, nmt, _ = systems()
     nmt = replace(nmt, scores=nmt.scores[:-1])
     report = built(SOURCES, REFERENCES, [smt, nmt], resamples=5, trials=5)
@@ -483,7 +483,7 @@ def test_verdict(pair: Pair, words: str) -> None:
     assert words in verdict(pair)
 
 
-def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
+def test_verdicts_are_limited_to_the_best_system() -> None:
     smt, nmt, other = systems()
     report = built(
         SOURCES, REFERENCES, [smt, nmt, other, replace(smt, name="d")], resamples=5, trials=5
@@ -496,13 +496,13 @@ def test_of_many_systems_the_verdicts_are_the_best_ones() -> None:
     assert len(verdicts(comparison())) == 6
 
 
-def test_warnings_stand_in_all_three_renderings(report: Comparison) -> None:
+def test_warnings_are_in_all_three_renderings(report: Comparison) -> None:
     wanted = ["3 test lines stood in the training text", "only 30 test sentences"]
     for rendered in (printed(report), as_html(report), json.dumps(as_json(report))):
         assert all(warning in rendered for warning in wanted)
 
 
-def test_tokenized_output_is_warned_of() -> None:
+def test_tokenized_output_is_reported() -> None:
     lines = [f"{line} ." for line in REFERENCES]
     for references, tokenize, warned in (
         (REFERENCES, "13a", True),
@@ -520,7 +520,7 @@ def test_tokenized_output_is_warned_of() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
-def test_narrow_terminals_lose_nothing(width: int) -> None:
+def test_narrow_terminals_show_all(width: int) -> None:
     smt, nmt, other = systems()
     long_name = replace(other, name="Ω" * 50)
     report = built(SOURCES, REFERENCES, [smt, nmt, long_name], resamples=20, trials=5, examples=0)
@@ -531,14 +531,14 @@ def test_narrow_terminals_lose_nothing(width: int) -> None:
             assert "Ω" in column or all(word in text for word in column.split())
         for cell in (cell for row in grid.rows for cell in row[1:]):
             assert cell.text in text
-            assert all(word in text for word in cell.small.split())  # of an interval's ends
-        assert all(note in text for note in grid.notes)  # in one piece: signatures are copied
+            assert all(word in text for word in cell.small.split())  # interval ends
+        assert all(note in text for note in grid.notes)  # not wrapped, as users copy signatures
     naming = [row for grid in grids(report) for row in grid.rows if "Ω" in row[0].text]
     of_ngrams = 2 * 2  # two captions and two heads
     pairs = 4
     concluded = "".join(conclude(report)).count("Ω") // 50
     assert concluded >= 1
-    named = text.count("Ω") / 50  # a table in several parts names its rows in each
+    named = text.count("Ω") / 50  # each part of a split table names its rows
     assert named == int(named) >= len(naming) + of_ngrams + pairs + concluded
 
 
@@ -559,7 +559,7 @@ def test_the_short_report_has_scores_verdicts_and_the_conclusion(report: Compari
     assert "--full" not in whole
 
 
-def test_the_short_report_of_two_systems_is_about_a_screen() -> None:
+def test_the_short_report_fits_28_lines() -> None:
     two = built(
         SOURCES * 4,
         REFERENCES * 4,
@@ -590,7 +590,7 @@ def test_groups_by_length_have_intervals() -> None:
     assert f"{groups[0].bleu_low:.1f}–{groups[0].bleu_high:.1f}" in printed(report)
 
 
-def test_case_is_ignored_where_that_is_asked() -> None:
+def test_case_is_ignored_on_request() -> None:
     folded = [line.lower() for line in REFERENCES]
     for ignore_case, said in ((True, "case ignored, as in all tables"), (False, "case-sensitive")):
         report = built(
@@ -603,7 +603,7 @@ def test_case_is_ignored_where_that_is_asked() -> None:
         assert any("count case" in warning for warning in report.warnings) is not ignore_case
 
 
-def test_an_ensemble_is_named_as_such() -> None:
+def test_an_ensemble_is_marked() -> None:
     report = built(SOURCES, REFERENCES, [replace(systems()[1], networks=3)], resamples=2, trials=2)
     assert "neural, 3 networks" in printed(report)
     assert as_json(report)["systems"][0]["networks"] == 3
@@ -620,7 +620,7 @@ def test_same_input_same_bytes(report: Comparison, tmp_path: Path) -> None:
     assert first.decode("utf-8") == as_html(report)
 
 
-def test_page_needs_nothing_from_elsewhere(report: Comparison) -> None:
+def test_page_needs_no_external_files(report: Comparison) -> None:
     text = as_html(report)
     for reference in ("http:", "https:", "//cdn", "src=", "url(", "@import", "<link"):
         assert reference not in text
@@ -629,7 +629,7 @@ def test_page_needs_nothing_from_elsewhere(report: Comparison) -> None:
     assert "default-src 'none'" in text
 
 
-def test_page_is_readable_by_machines_that_read_aloud(report: Comparison) -> None:
+def test_page_is_accessible_to_screen_readers(report: Comparison) -> None:
     page = Page(as_html(report))
     assert len(page.texts("caption")) == len(page.attributes("table")) == len(grids(report)) == 16
     assert {attrs.get("scope") for attrs in page.attributes("th")} == {"col", "row"}
@@ -644,7 +644,7 @@ def test_page_is_readable_by_machines_that_read_aloud(report: Comparison) -> Non
         assert f"{system.name}: {end}" in page.texts("desc")[0]
 
 
-def test_bars_are_as_long_as_the_scores(report: Comparison) -> None:
+def test_bars_are_proportional_to_bleu(report: Comparison) -> None:
     bars = re.findall(r'class="bar" style="width: ([\d.]+)%; --colour: (.*?)"', as_html(report))
     widths = [float(width) for width, _ in bars]
     scores = [system.metrics["bleu"].score for system in report.systems]
@@ -655,7 +655,7 @@ def test_bars_are_as_long_as_the_scores(report: Comparison) -> None:
     assert [colour for _, colour in bars] == [f"var(--series-{k})" for k in range(3)]
 
 
-def test_without_intervals_there_is_still_a_page() -> None:
+def test_a_page_needs_no_intervals() -> None:
     report = built(SOURCES, REFERENCES, systems()[2:], resamples=0, trials=5)
     assert 'class="whisker"' not in as_html(report)
     assert f"{report.systems[0].metrics['bleu'].score:.1f}" in printed(report)
@@ -666,7 +666,7 @@ def test_unwritable_page_is_a_plain_error(report: Comparison, tmp_path: Path) ->
         write_page(as_html(report), tmp_path / "missing" / "a.html")
 
 
-def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
+def test_bleu_by_length_uses_sentences_of_that_length() -> None:
     rng = random.Random(1)
     words = [rng.choice([0, 1, 4, 10, 12, 12, 15, 20, 33, 70]) for _ in range(200)]
     sources = [" ".join("x" * n) for n in words]
@@ -685,7 +685,7 @@ def test_bleu_by_length_is_of_the_sentences_of_that_length() -> None:
     assert [rows for _, _, rows in length_groups(sources[:3])] == [[0, 1, 2]]
 
 
-def test_what_training_logged_is_drawn() -> None:
+def test_training_logs_are_drawn() -> None:
     log = [{"update": k, "dev_perplexity": 90 / k, "gradient_norm": 1.0} for k in (10, 20, 30)]
     a = replace(of(NASTY, "nmt", REFERENCES), training=log)
     b = replace(of("b", "nmt", REFERENCES), training=[e | {"bleu": 3.0} for e in log])

@@ -1,4 +1,4 @@
-"""What the comparison takes from model directories: records, links, counts, families."""
+"""What a comparison reads from model directories: records, links, counts, families."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.corpora import beside_its_text, first
 def copies(
     smt_directory: Path, nmt_directory: Path, few: Corpus, tmp_path: Path
 ) -> dict[str, Path]:
-    """Copies of both models, whose training text lies where they say."""
+    """Copies of both models with their training text in place."""
     found = {}
     for name, directory in (("smt", smt_directory), ("nmt", nmt_directory)):
         where = tmp_path / f"of-{name}"
@@ -55,7 +55,7 @@ def task(test: Bitext, **options: Any) -> Task:
 # --- records
 
 
-def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: Bitext) -> None:
+def test_a_record_has_all_the_report_needs(copies: dict[str, Path], test: Bitext) -> None:
     asked = task(test)
     for name, directory in copies.items():
         one, two = run(name, [directory], asked), run(name, [directory], asked)
@@ -77,12 +77,12 @@ def test_a_record_has_all_that_the_report_needs(copies: dict[str, Path], test: B
         assert model_size(directory) == one.bytes
 
 
-def test_a_record_is_of_the_files_as_they_were(copies: dict[str, Path], test: Bitext) -> None:
+def test_a_record_depends_on_the_model_files(copies: dict[str, Path], test: Bitext) -> None:
     directory = copies["smt"]
     path = record.path_of([directory], test)
     run("smt", [directory], task(test))
     assert path.is_file()
-    assert record.path_of([directory], test) == path  # itself it changes nothing
+    assert record.path_of([directory], test) == path  # the record itself does not count
     assert record.path_of([directory], replace(test, source=test.target)) != path
     weights = directory / "weights.json"
     edited = json.loads(weights.read_text("utf-8")) | {"lm": 9.5}
@@ -95,7 +95,7 @@ def test_a_record_is_of_the_files_as_they_were(copies: dict[str, Path], test: Bi
     assert len({record.path_of([directory], test, glossary) for glossary in glossaries}) == 4
 
 
-def test_a_record_goes_with_its_model_and_is_of_one_code(
+def test_a_record_moves_with_its_model_not_with_code(
     copies: dict[str, Path], test: Bitext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("smt", [copies["smt"]], task(test))
@@ -119,7 +119,7 @@ def test_a_record_goes_with_its_model_and_is_of_one_code(
     )
 
 
-def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
+def test_broken_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
     directory = copies["smt"]
     run("smt", [directory], task(test))
     path = record.path_of([directory], test)
@@ -138,7 +138,7 @@ def test_half_a_record_is_none(copies: dict[str, Path], test: Bitext) -> None:
     assert record.read(path.with_name("other.json"), n) is None
 
 
-def test_a_glossary_holds_what_is_explained_too(copies: dict[str, Path], test: Bitext) -> None:
+def test_explanations_use_the_glossary(copies: dict[str, Path], test: Bitext) -> None:
     glossary = copies["smt"].parent / "g.tsv"
     glossary.write_text("The\tXyz\nthe\tXyz\n", encoding="utf-8")
     system = opened([copies["smt"]], task(test, glossary=glossary))
@@ -151,7 +151,7 @@ def test_a_glossary_holds_what_is_explained_too(copies: dict[str, Path], test: B
 
 @pytest.fixture
 def second(few: Corpus, tmp_path: Path) -> Path:
-    """Another network of the same text."""
+    """Another network trained on the same text."""
     config = TrainConfig(embedding=32, hidden=32, updates=3, validations=1, seed=2)
     [directory] = train_nmt(few, tmp_path / "second", config=config, threads=1)
     return directory
@@ -176,7 +176,7 @@ def test_an_ensemble_is_one_system(
     assert seen_in_training({"both": parts}, replace(test, source=seen)) == {"both": [0]}
 
 
-def test_what_is_no_ensemble_is_refused_before_the_work(
+def test_invalid_ensembles_fail_before_translation(
     copies: dict[str, Path], few: Corpus, test: Bitext, tmp_path: Path
 ) -> None:
     config = TrainConfig(embedding=8, hidden=8, vocabulary=200, updates=1, validations=1)
@@ -215,9 +215,7 @@ def test_networks_that_differ_in_their_seed_are_a_family(
 # --- tokens, links and counts
 
 
-def test_links_are_by_words_as_the_aligning_model_knows_them(
-    copies: dict[str, Path], test: Bitext
-) -> None:
+def test_links_use_the_casing_of_the_aligning_model(copies: dict[str, Path], test: Bitext) -> None:
     align = aligner(copies)
     assert align is not None
     tokens = [WordTokenizer().tokenize(line) for line in test.source]
@@ -234,7 +232,7 @@ def test_links_are_by_words_as_the_aligning_model_knows_them(
     assert aligner({"nmt": copies["nmt"]}) is None
 
 
-def test_words_are_counted_in_the_text_that_is_there(
+def test_words_are_counted_in_the_available_text(
     copies: dict[str, Path], few: Corpus, test: Bitext
 ) -> None:
     tokenizer = WordTokenizer()
@@ -253,7 +251,7 @@ def test_words_are_counted_in_the_text_that_is_there(
     assert note.startswith("words are not grouped by their frequency: ")
 
 
-def test_sentences_that_were_trained_on_are_found(
+def test_sentences_seen_in_training_are_found(
     copies: dict[str, Path], few: Corpus, test: Bitext
 ) -> None:
     mixed = replace(test, source=[test.source[0], few.train.source[5], test.source[2]])
@@ -262,7 +260,7 @@ def test_sentences_that_were_trained_on_are_found(
     assert seen_in_training(models, test) == {}
 
 
-def test_files_are_read_in_the_first_models_tokens(copies: dict[str, Path], test: Bitext) -> None:
+def test_files_use_the_first_models_tokenizer(copies: dict[str, Path], test: Bitext) -> None:
     other = copies["smt"].parent / "other.de"
     other.write_text("\n".join(test.target) + "\n", encoding="utf-8")
     systems = {"other": [other], "smt": [copies["smt"]]}
@@ -273,7 +271,7 @@ def test_files_are_read_in_the_first_models_tokens(copies: dict[str, Path], test
     assert smt.aligned != text.links
 
 
-def test_without_case_words_are_grouped_so_but_aligned_as_they_stand(
+def test_ignoring_case_changes_groups_but_not_alignment(
     copies: dict[str, Path], test: Bitext
 ) -> None:
     systems = {"smt": [copies["smt"]]}
@@ -290,9 +288,7 @@ def test_without_case_words_are_grouped_so_but_aligned_as_they_stand(
     assert lower.counts.total() == text.counts.total()
 
 
-def test_another_tokenizer_than_the_models_finds_the_words(
-    copies: dict[str, Path], test: Bitext
-) -> None:
+def test_another_tokenizer_than_the_models_is_used(copies: dict[str, Path], test: Bitext) -> None:
     asked = task(test, systems={"smt": [copies["smt"]]}, tokenizer="none")
     [smt], text, _ = gather(asked)
     assert text.reference == [line.split() for line in test.target]

@@ -1,4 +1,4 @@
-"""Words by group against compare-mt's own counts, and against cases that are plain to see."""
+"""Words by group, against compare-mt and against cases counted by hand."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ TEXT = Text(
 
 
 @pytest.mark.parametrize("name", ["frequency", "source frequency"])
-def test_words_by_frequency_are_counted_as_compare_mt_does(name: str, tmp_path: Path) -> None:
+def test_words_by_frequency_match_compare_mt(name: str, tmp_path: Path) -> None:
     bucketers = pytest.importorskip("compare_mt.bucketers")
     of_source = name == "source frequency"
     counts = TEXT.source_counts if of_source else TEXT.counts
@@ -85,11 +85,11 @@ def test_words_by_frequency_are_counted_as_compare_mt_does(name: str, tmp_path: 
 
 
 def value(figure: Interval | None) -> float:
-    """compare-mt has 0 where there is none."""
+    """Return the value, or 0 as compare-mt does for a missing one."""
     return figure.value if figure else 0.0
 
 
-def test_words_by_case_are_counted_as_compare_mt_does() -> None:
+def test_words_by_case_match_compare_mt() -> None:
     bucketers = pytest.importorskip("compare_mt.bucketers")
 
     def cased(lines: list[list[str]]) -> list[list[str]]:
@@ -105,7 +105,7 @@ def test_words_by_case_are_counted_as_compare_mt_does() -> None:
         assert [value(a.f1) for a in accuracies] == pytest.approx([row[5] for row in rows])
 
 
-def test_intervals_hold_their_figures_and_are_wider_for_fewer_words() -> None:
+def test_intervals_include_the_value_and_widen_for_few_words() -> None:
     found = by(groupings(TEXT, OUTPUTS))["frequency"]
     for accuracies in found.systems.values():
         for a in accuracies:
@@ -120,8 +120,8 @@ def test_intervals_hold_their_figures_and_are_wider_for_fewer_words() -> None:
     assert wide > 2 * narrow
 
 
-def test_a_group_without_words_has_no_figure() -> None:
-    """Neither in the reference nor, of precision, in the output; 0 is another thing."""
+def test_a_group_without_words_has_no_score() -> None:
+    """None: no word in the reference or, for precision, in the output. 0: no match."""
     text = Text([["x"]] * 4, [["wort", "7"]] * 4)
     outputs = {"none": [["wort"]] * 4, "wrong": [["wort", "8"]] * 4}
     kinds = by(groupings(text, outputs))["kind"]
@@ -133,8 +133,8 @@ def test_a_group_without_words_has_no_figure() -> None:
     assert (gaps[name], gaps[number]) == (None, zero)
 
 
-def test_a_difference_of_f1_is_surer_than_those_it_is_of() -> None:
-    """Systems that err at the same words: drawn together, what both share is no chance."""
+def test_an_f1_difference_has_a_narrower_interval() -> None:
+    """Paired resampling removes the variance of errors that both systems share."""
     rng = random.Random(6)
     worse = [[w if rng.random() < 0.95 else "-" for w in line] for line in OUTPUTS["a"]]
     frequency = by(groupings(TEXT, {"a": OUTPUTS["a"], "worse": worse}))["frequency"]
@@ -147,12 +147,12 @@ def test_a_difference_of_f1_is_surer_than_those_it_is_of() -> None:
     assert gap.by_group[widest].low > 0
 
 
-def test_a_word_matches_its_own_kind_once_in_order() -> None:
+def test_each_word_matches_once_in_order() -> None:
     assert matches(list("abca"), list("aaxab")) == [0, 3, -1, -1, 1]
     assert matches([], ["a"]) == [-1]
 
 
-def test_what_is_not_known_is_not_grouped_by() -> None:
+def test_groupings_need_their_data() -> None:
     assert list(by(groupings(TEXT, OUTPUTS))) == ["frequency", "kind", "jump", "source frequency"]
     bare = Text(SOURCE, REFERENCE)
     assert list(by(groupings(bare, OUTPUTS))) == ["kind"]
@@ -194,9 +194,9 @@ def test_kinds_of_words() -> None:
     assert (name.precision, name.recall.value) == (0.5, 1.0)
 
 
-def test_words_that_jump_are_known_by_their_links() -> None:
+def test_jumps_are_computed_from_links() -> None:
     reference = ["a", "b", "c", "d", "e"]
-    aligned = [(0, 0), (4, 1), (1, 2), (2, 3)]  # 0, 3 forward, 4 back, next; e is not aligned
+    aligned = [(0, 0), (4, 1), (1, 2), (2, 3)]  # jumps 0, +3, −4, 0; e is unaligned
     text = Text([list("vwxyz")], [reference], [aligned])
     found = by(groupings(text, {"all": [reference], "some": [["b", "d"]]}))["jump"]
     assert JUMPS == (0, 1, 3, 6)
@@ -209,13 +209,13 @@ def test_words_that_jump_are_known_by_their_links() -> None:
     assert all(a.f1 is None and a.precision is None for a in found.systems["all"])
 
 
-def test_words_made_from_one_source_word_do_not_jump() -> None:
+def test_words_of_one_source_word_do_not_jump() -> None:
     text = Text([["Haustür", "ist"]], [["front", "door", "is"]], [[(0, 0), (0, 1), (1, 2)]])
     found = by(groupings(text, {"a": text.reference}))["jump"]
     assert found.words == [3, 0, 0, 0]
 
 
-def test_resamples_without_a_word_of_the_group_tell_nothing() -> None:
+def test_resamples_without_words_of_a_group_are_skipped() -> None:
     reference = [["rare"]] * 3 + [["x"]] * 97
     text = Text([["s"]] * 100, reference, None, None, Counter({"x": 5000, "rare": 1}))
     found = by(groupings(text, {"all": reference}))["frequency"]
@@ -223,7 +223,7 @@ def test_resamples_without_a_word_of_the_group_tell_nothing() -> None:
     assert (found.words[1], rare.value, rare.low, rare.high) == (3, 1.0, 1.0, 1.0)
 
 
-def test_ngrams_that_one_system_alone_matches_come_first() -> None:
+def test_ngrams_matched_by_one_system_come_first() -> None:
     references = [["a", "b", "c"], ["a", "b"], ["c", "d"]]
     outputs = {"one": [["a", "b"], ["a", "b"], ["d", "c"]], "two": [["b"], ["b"], ["c", "d"]]}
     ahead, behind = ngrams(references, outputs)
@@ -232,7 +232,7 @@ def test_ngrams_that_one_system_alone_matches_come_first() -> None:
     assert behind.ngrams == [NgramMatches(("c", "d"), 1, 1, 0)]
 
 
-def test_the_most_telling_ngrams_are_those_of_the_largest_share() -> None:
+def test_ngrams_are_ranked_by_share() -> None:
     references = [["x"]] * 9 + [["y"]] * 4
     outputs = {"one": references, "two": [["x"]] * 2 + [[]] * 11}
     found, none = ngrams(references, outputs)

@@ -1,4 +1,4 @@
-"""What p-values and intervals promise, by simulation."""
+"""Calibration of p-values and coverage of intervals, by simulation."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from mtkit.nmt.recurrent.probe import CUT
 REPETITIONS = 400
 WORDS = [f"w{k}" for k in range(300)]
 SLOW = pytest.mark.slow
-OTHERS = [(3, 0.1), (5, 1.0), (1, 0.0)]  # seeds, and what they vary beside sentences
+OTHERS = [(3, 0.1), (5, 1.0), (1, 0.0)]  # seeds, standard deviation over seeds
 
 
 def _texts(rng: random.Random, sentences: int = 200) -> tuple[list[str], list[str], list[str]]:
-    """References, and two systems that are good here and poor there, each elsewhere."""
+    """Return references and outputs of two systems whose quality varies by sentence."""
     references, one, two = list[str](), list[str](), list[str]()
     for _ in range(sentences):
         words = rng.choices(WORDS, k=rng.randint(4, 25))
@@ -37,8 +37,8 @@ def _texts(rng: random.Random, sentences: int = 200) -> tuple[list[str], list[st
 
 
 @pytest.mark.slow
-def test_where_there_is_no_difference_p_is_uniform() -> None:
-    """Systems whose sentences are exchanged at random; Kolmogorov–Smirnov, and the rate at α."""
+def test_p_is_uniform_without_a_difference() -> None:
+    """Swaps sentences at random; checks Kolmogorov–Smirnov and the rejection rate at α."""
     rng = random.Random(5)
     references, one, two = _texts(rng)
     scorer = Scorer([references], metrics=["bleu", "chrf"], resamples=400, trials=400)
@@ -66,8 +66,8 @@ def test_where_there_is_no_difference_p_is_uniform() -> None:
 
 
 @pytest.mark.slow
-def test_intervals_of_scores_and_of_their_differences_cover() -> None:
-    """Test sets of 300 from one text of 5,000 sentences, whose score is the truth."""
+def test_intervals_of_scores_and_differences_cover() -> None:
+    """Draws test sets of 300 from 5,000 sentences, whose score is the true value."""
     rng, repetitions, size = random.Random(6), 800, 300
     references, one, two = _texts(rng, 5000)
     every = Scorer([references])
@@ -91,12 +91,12 @@ def test_intervals_of_scores_and_of_their_differences_cover() -> None:
 
 
 def test_intervals_of_shares_cover() -> None:
-    """F1 of words of two systems, and their difference; of sentences that are not alike."""
+    """F1 of two systems and its difference, on sentences of varying difficulty."""
     rng, repetitions, N = np.random.default_rng(9), 1000, 250
     inside = np.zeros(2)
     for _ in range(repetitions):
         words = rng.poisson(6, (N, 1)) + 1
-        p = rng.beta(2, 2, (N, 1))  # how easy a sentence is, to both
+        p = rng.beta(2, 2, (N, 1))  # how easy a sentence is for both
         right = [rng.binomial(words, p * quality) for quality in (0.9, 0.8)]
         shares = [_shares(2 * of, 2 * words) for of in right]
         [f1], [gap] = (_intervals(of) for of in (shares[0], shares[0] - shares[1]))
@@ -109,7 +109,7 @@ def test_intervals_of_shares_cover() -> None:
     ("seeds", "spread"), [(3, 1.0), *(pytest.param(*of, marks=SLOW) for of in OTHERS)]
 )
 def test_intervals_over_seeds_and_sentences_cover(seeds: int, spread: float) -> None:
-    """How often the interval of a mean has what all seeds and sentences would have, which is 0."""
+    """The interval of a mean contains the true mean, 0, in about 95 % of the trials."""
     rng = np.random.default_rng(3)
     N, inside = 40, 0
     for _ in range(1000):
@@ -122,7 +122,7 @@ def test_intervals_over_seeds_and_sentences_cover(seeds: int, spread: float) -> 
 
 @pytest.mark.parametrize("apart", [65, *(pytest.param(n, marks=SLOW) for n in (6.5, 13))])
 def test_intervals_of_overlapping_windows_cover(apart: float) -> None:
-    """Each figure the sum of what it shares with all windows that overlap with it."""
+    """Each value is a sum of noise that is shared with overlapping windows."""
     rng = np.random.default_rng(4)
     N, overlap, inside = 1000, math.ceil(65 / apart), 0
     for _ in range(1000):
@@ -135,8 +135,8 @@ def test_intervals_of_overlapping_windows_cover(apart: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("gaps", [(-6, -2, 1, 2), (-4, 1, 3, 4)])
-def test_intervals_of_where_a_system_overtakes_cover(gaps: tuple[float, ...]) -> None:
-    """By sentences alone: given the samples that the systems were trained on."""
+def test_intervals_of_the_crossover_size_cover(gaps: tuple[float, ...]) -> None:
+    """Over sentences only; the training samples are fixed."""
     rng, repetitions, inside = np.random.default_rng(2), 600, 0
     sizes, mean = (1000, 4000, 16000, 29000), np.array([gaps], np.float64)
     [truth] = overtakes(sizes, mean)
@@ -151,7 +151,7 @@ def test_intervals_of_where_a_system_overtakes_cover(gaps: tuple[float, ...]) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("first", [0.05, 0.042])
 def test_intervals_of_the_effective_context_are_not_too_narrow(first: float) -> None:
-    """It is a whole number of words, of which an interval has some more than it needs."""
+    """The context is an integer, so that intervals may cover more than 95 %."""
     rng, repetitions, inside = np.random.default_rng(2), 400, 0
     excess = first * np.exp(-np.array(CUT) / 4)
     truth = CUT[int(np.argmax(excess <= np.log(WITHIN)))]
@@ -163,7 +163,7 @@ def test_intervals_of_the_effective_context_are_not_too_narrow(first: float) -> 
 
 
 def _kolmogorov_smirnov(p: list[float]) -> float:
-    """How probable it is that p this far from uniform is; by the limit distribution."""
+    """Return the p-value against uniform, from the limit distribution."""
     ordered, n = np.sort(p), len(p)
     steps = np.arange(n + 1) / n
     distance = max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max())

@@ -1,4 +1,4 @@
-"""Scores, intervals and p-values against sacreBLEU itself; perplexity against a plain loop."""
+"""Scores, intervals and p-values against sacreBLEU; perplexity against a plain loop."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_scores_intervals_and_signatures_are_sacrebleus(tokenize: str) -> None:
     assert "bs:200|seed:" in ours["bleu"].signature
 
 
-def test_without_case_scores_are_sacrebleus_too() -> None:
+def test_scores_without_case_match_sacrebleu() -> None:
     outputs = [line.upper() if k % 2 else line for k, line in enumerate(SYSTEMS["fair"])]
     ours = corpus_scores(counted(outputs, ignore_case=True, resamples=200))
     kinds = {"bleu": BLEU(lowercase=True), "chrf": CHRF(lowercase=True), "ter": TER()}
@@ -102,7 +102,7 @@ def test_intervals_repeat_and_leave_the_environment_alone() -> None:
     assert dict(os.environ) == before
 
 
-def test_seed_is_visible_where_the_user_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_is_in_the_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     default = scores(SYSTEMS["good"], resamples=50)["bleu"]
     monkeypatch.setenv("SACREBLEU_SEED", "5")
     other = scores(SYSTEMS["good"], resamples=50)["bleu"]
@@ -153,7 +153,7 @@ def test_zero_bleu_is_explained(hypotheses: list[str], zero: bool, note: str) ->
 
 
 @pytest.mark.parametrize("references", [1, 3])
-def test_groups_and_sentences_are_scored_as_sacrebleu_scores_them(references: int) -> None:
+def test_groups_and_sentences_are_scored_as_by_sacrebleu(references: int) -> None:
     every = [REFERENCES, damaged(0.3, 8), damaged(0.5, 9)][:references]
     rows = Scorer(every, resamples=0).count(SYSTEMS["poor"])
     group = [3, 4, 17, 41]
@@ -171,9 +171,7 @@ def test_groups_and_sentences_are_scored_as_sacrebleu_scores_them(references: in
         rows.score("bleu", [])
 
 
-def test_tokenized_text_is_scored_without_advice_on_the_log(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_tokenized_text_logs_no_advice(caplog: pytest.LogCaptureFixture) -> None:
     lines = ["ein Hund ."] * 200
     counted(lines, lines).score("bleu")
     assert not caplog.records
@@ -233,8 +231,8 @@ def test_p_values_are_sacrebleus(tokenize: str) -> None:
         assert [p.holm_randomization for p in of] == holm([p.p_randomization for p in of])
 
 
-def test_how_many_people_agree_is_as_mt_thresholds_says() -> None:
-    """By what its README shows: 1 of BLEU and 0.71 of chrF are worth 63.989 %."""
+def test_agreement_matches_mt_thresholds() -> None:
+    """Its README gives 63.989 % for 1 BLEU and for 0.71 chrF."""
     for metric, delta in (("bleu", 1.0), ("bleu", -1.0), ("chrf", 0.71)):
         assert agreement(metric, delta) == pytest.approx(0.63989, abs=2e-4)
     assert agreement("bleu", 0.0) == 0.5
@@ -259,7 +257,7 @@ def test_a_system_does_not_differ_from_itself() -> None:
         assert pair.rejections == 0
 
 
-def test_one_system_makes_no_pair() -> None:
+def test_one_system_has_no_pair() -> None:
     assert pairs_of({"good": SYSTEMS["good"]}) == []
 
 
@@ -267,9 +265,7 @@ def test_one_system_makes_no_pair() -> None:
     ("p", "rejections"),
     [((0.01, 0.02), 2), ((0.01, 0.05), 1), ((0.30, 0.02), 1), ((0.05, 0.50), 0)],
 )
-def test_the_tests_that_find_a_difference_are_counted(
-    p: tuple[float, float], rejections: int
-) -> None:
+def test_significant_tests_are_counted(p: tuple[float, float], rejections: int) -> None:
     assert Pair("a", "b", "bleu", 1.0, 0.0, 0.0, *p, 0.0).rejections == rejections
 
 
@@ -310,7 +306,7 @@ def test_uniform_model_has_its_vocabulary_as_perplexity() -> None:
     assert perplexity(values, "P(y|x)").value == pytest.approx(8)
 
 
-def test_impossible_sentence_makes_it_infinite_and_is_named() -> None:
+def test_a_probability_of_0_is_infinite_and_noted() -> None:
     values = [LogProbability(-math.inf, 4), LogProbability(-6.0, 3), LogProbability(-8.0, 4)]
     found = perplexity(values, "P(x|y)")
     assert found.value == math.inf
@@ -328,14 +324,14 @@ def test_missing_sentence_is_left_out_and_counted(gap: LogProbability | None) ->
     assert found.note == "1 of 2 sentences have no value and are left out"
 
 
-def test_nothing_to_go_by() -> None:
+def test_no_values_at_all() -> None:
     found = perplexity([None, None], "P(y)")
     assert (found.value, found.without_oov, found.tokens) == (None, None, 0)
     assert "2 of 2" in found.note
     assert perplexity([], "P(y)").value is None
 
 
-def test_without_oov_only_where_every_sentence_can_tell() -> None:
+def test_without_oov_needs_it_for_every_sentence() -> None:
     knows, cannot = LogProbability(-9.0, 4, 1, known=-3.0), LogProbability(-5.0, 2)
     assert perplexity([knows], "P(y)").without_oov == pytest.approx(math.e)
     assert perplexity([knows, cannot], "P(y)").without_oov is None

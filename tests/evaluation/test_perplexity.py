@@ -1,4 +1,4 @@
-"""Every token's surprise against KenLM and a decoder run step by step; groups against loops."""
+"""Token log-probabilities against KenLM and a stepwise decoder; groups against loops."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def every(judged: JudgedBy) -> list[TokenProbabilities]:
     return found
 
 
-# --- against other computations of the same
+# --- against independent computations
 
 
-def test_the_ngrams_tokens_are_kenlms(smt: SmtSystem, judged: JudgedBy, tmp_path: Path) -> None:
+def test_ngram_tokens_match_kenlm(smt: SmtSystem, judged: JudgedBy, tmp_path: Path) -> None:
     write_arpa(smt.models.lm, tmp_path / "lm.arpa")
     peer = kenlm.Model(str(tmp_path / "lm.arpa"))
     found = judged["smt"]["P(y)"]
@@ -99,7 +99,7 @@ def test_the_ngrams_tokens_are_kenlms(smt: SmtSystem, judged: JudgedBy, tmp_path
 
 
 @torch.inference_mode()
-def test_the_neural_perplexity_is_a_loop_through_the_decoder(
+def test_neural_perplexity_equals_a_decoder_loop(
     nmt: NmtSystem, judged: JudgedBy, pairs: list[tuple[str, str]]
 ) -> None:
     found, [model] = judged["nmt"]["P(y|x)"], nmt.models
@@ -123,7 +123,7 @@ def test_the_neural_perplexity_is_a_loop_through_the_decoder(
     assert max(len(e.ids) / max(1, len(set(e.words))) for e in y) > 1.5, "no word in pieces"
 
 
-def test_the_ngrams_next_words_sum_to_one(smt: SmtSystem, few: Corpus) -> None:
+def test_ngram_next_words_sum_to_one(smt: SmtSystem, few: Corpus) -> None:
     model = smt.models.lm
     rng = random.Random(4)
     states = set()
@@ -138,10 +138,10 @@ def test_the_ngrams_next_words_sum_to_one(smt: SmtSystem, few: Corpus) -> None:
     assert len(states) > 10
 
 
-def test_a_word_models_tokens_are_its_chain_rule(
+def test_word_model_tokens_follow_the_chain_rule(
     smt: SmtSystem, judged: JudgedBy, pairs: list[tuple[str, str]]
 ) -> None:
-    """The shorter sentences themselves are held against enumeration in test_align."""
+    """test_align checks the shorter sentences against enumeration."""
     words = smt.models.words
     sources, targets = (smt.tokenize([pair[k] for pair in pairs]) for k in (0, 1))
     direct, channel = (judged["smt"][question] for question in ("P(y|x)", "P(x|y)"))
@@ -154,13 +154,13 @@ def test_a_word_models_tokens_are_its_chain_rule(
         ):
             shorter = [model.log_probabilities(e, f[: k + 1]).sum() for k in range(len(f))]
             assert np.cumsum(found[:-1]).tolist() == pytest.approx(shorter)
-            assert found[-1] == 0  # the end, of a length that is given
+            assert found[-1] == 0  # the end is certain, as the length is given
 
 
 # --- sums
 
 
-def test_tokens_add_up_to_sentences_and_these_to_the_text(
+def test_tokens_sum_to_sentences_and_sentences_to_text(
     smt: SmtSystem, nmt: NmtSystem, judged: JudgedBy, pairs: list[tuple[str, str]]
 ) -> None:
     names = {"P(y)": "lm", "P(x|y)": "channel", "P(y|x)": "direct"}
@@ -182,7 +182,7 @@ def test_tokens_add_up_to_sentences_and_these_to_the_text(
             assert found.perplexity.tokens == len(found.words) == found.begin[-1]
 
 
-def test_splits_are_the_plain_loops_and_partition_the_tokens(
+def test_splits_match_loops_and_partition_the_tokens(
     judged: JudgedBy, smt: SmtSystem, few: Corpus
 ) -> None:
     counts = Counter(word for words in smt.tokenize(few.train.target) for word in words)
@@ -235,7 +235,7 @@ class Toy:
     kind = "toy"
 
     def __init__(self, first: float = 0.0) -> None:
-        """first: what the first token of a sentence has more."""
+        """first: added to ln p of the first token of a sentence."""
         self.first = first
 
     def tokenize(self, sentences: list[str]) -> list[list[str]]:
@@ -261,7 +261,7 @@ def toy(*lines: str) -> TokenProbabilities:
 
 
 def test_bits_per_character_of_a_toy_by_hand() -> None:
-    # "ab," and its end: 2 + 2 + 1 bits for 3 + 1 characters; the joiner mark of "￭," is none.
+    # "ab," and its end: 2 + 2 + 1 bits for 3 + 1 characters; the joiner mark does not count.
     assert toy("ab,").words == ["ab", "￭,", END]
     assert toy("ab,").perplexity.bits_per_character == pytest.approx(5 / 4)
     # "new ä" and its end: (2 + 3) + 2 + 1 bits for 5 + 1; an empty line: 1 bit for its end.
@@ -314,11 +314,9 @@ def test_subwords_spell_all_but_unknown_characters(nmt: NmtSystem, judged: Judge
 # --- the training text
 
 
-def test_counts_are_of_the_text_that_was_trained_on(
-    smt_directory: Path, few: Corpus, tmp_path: Path
-) -> None:
+def test_counts_are_of_the_training_text(smt_directory: Path, few: Corpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"differs from the text that .*smt was trained on"):
-        training_text(smt_directory)  # of which few is the beginning
+        training_text(smt_directory)  # few is the beginning of it
     copy, paths = beside_its_text(smt_directory, few, tmp_path)
     assert training_text(copy).pairs() == Bitext.read(*paths).without_empty().pairs()
     source, target = few.train.source, few.train.target
@@ -335,7 +333,7 @@ def test_counts_are_of_the_text_that_was_trained_on(
     manifest = Manifest.read(copy)
     corpus = manifest.corpus | {"digest": Bitext.read(*paths).digest()}
     replace(manifest, corpus=corpus).write(copy)
-    assert training_text(copy).pairs() == few.train.pairs()[1:]  # nothing is learnt from a blank
+    assert training_text(copy).pairs() == few.train.pairs()[1:]  # blank lines are dropped
     second = training_pairs(copy)[0]
     assert (second.line, second.source, second.target) == (2, *few.train.pairs()[1])
     paths[0].unlink()
@@ -348,7 +346,7 @@ def write(paths: tuple[Path, Path], *sides: list[str]) -> None:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-# --- what is shown
+# --- output
 
 HOSTILE = "[red]rot[/] \x1b]0;title\x07\x1b[31m\u202e {name} &lt;unk&gt;"
 
@@ -371,7 +369,7 @@ def models(judged: JudgedBy) -> list[TextPerplexity]:
     ]
 
 
-def test_each_token_stands_over_its_bits(models: list[TextPerplexity]) -> None:
+def test_each_token_is_above_its_bits(models: list[TextPerplexity]) -> None:
     text = shown(models, 1000, colour=False)
     blocks = text.split("\nLine ")[1:]
     found = models[0].probabilities["P(y)"]
@@ -402,11 +400,11 @@ def test_lines_fit_the_terminal_and_lose_no_token(models: list[TextPerplexity], 
 
     missing = words(wide) - words(text)
     assert not missing
-    more = words(text) - words(wide)  # labels that begin a continued line
+    more = words(text) - words(wide)  # labels of continued lines
     assert not any(map(re.compile(r"[\d.]+\*?").fullmatch, more))
 
 
-def test_colours_tell_the_surprise(models: list[TextPerplexity]) -> None:
+def test_colours_show_the_bits(models: list[TextPerplexity]) -> None:
     text = shown(models, 1000, colour=True)
     plain = shown(models, 1000, colour=False)
     assert re.sub(r"\x1b\[[\d;]*m", "", text) == plain
@@ -456,7 +454,7 @@ def test_tables_show_every_group_and_figure(models: list[TextPerplexity]) -> Non
     assert f"P(y): {compare}: the tokens differ." in text
 
 
-def test_the_page_has_every_question_and_the_same_bytes(models: list[TextPerplexity]) -> None:
+def test_the_page_is_complete_and_reproducible(models: list[TextPerplexity]) -> None:
     page = as_html(models)
     assert page == as_html(models)
     for question in ("P(y)", "P(y|x)"):
@@ -475,8 +473,8 @@ def test_the_page_has_every_question_and_the_same_bytes(models: list[TextPerplex
     assert re.findall(r'<h2 id="text-\d">(.*?)</h2>', as_html(two)) == ["a.de", "b.de"]
 
 
-def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[TextPerplexity]) -> None:
-    """Beside a network they are given the length, and take unknown words for one."""
+def test_word_model_length_is_noted_and_charged(models: list[TextPerplexity]) -> None:
+    """Word models are given the length, and treat all unknown words as one."""
     smt, nmt = (model.probabilities["P(y|x)"] for model in models)
     assert (smt.perplexity.given_length, nmt.perplexity.given_length) == (True, False)
     lines = [line.split() for line in shown(models, 200, colour=False, tokens=False).splitlines()]
@@ -493,8 +491,8 @@ def test_what_the_word_models_leave_out_is_said_and_paid_for(models: list[TextPe
     assert not nmt.extra_log_p[nmt.begin[1:] - 1].any()
 
 
-def test_lengths_are_poissons() -> None:
-    """Of all lengths the probabilities add up to 1, and their mean is r I."""
+def test_lengths_are_poisson() -> None:
+    """The probabilities of all lengths sum to 1, and their mean is r I."""
     tokens, other = [["w"] * j for j in range(60)], [["x"] * 4] * 60
     r = sum(range(60)) / (4 * 60)
     p = np.exp(_length_log_p(tokens, other))
@@ -503,7 +501,7 @@ def test_lengths_are_poissons() -> None:
     assert _length_log_p([[], []], [[], []]) == pytest.approx([-0.5, -0.5])
 
 
-def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None:
+def test_impossible_tokens_are_infinite_in_text_and_null_in_json() -> None:
     found = token_probabilities(Toy(-math.inf), WordTokenizer(), [("", "a b")])["P(y)"]
     model = TextPerplexity("m", {"P(y)": found}, {"P(y)": splits(found)})
     assert "∞" in shown([model], 80, False)
@@ -513,6 +511,6 @@ def test_impossible_tokens_are_infinite_to_people_and_null_to_programs() -> None
     assert data["splits"]["position"][0]["perplexity"] is None
 
 
-def test_a_loaded_system_is_the_same(smt_directory: Path, judged: JudgedBy, few: Corpus) -> None:
+def test_a_loaded_system_is_equal(smt_directory: Path, judged: JudgedBy, few: Corpus) -> None:
     again = token_probabilities(load(smt_directory), WordTokenizer(), few.test.pairs())["P(y)"]
     assert again.bits.tolist() == judged["smt"]["P(y)"].bits[: len(again.bits)].tolist()

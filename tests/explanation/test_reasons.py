@@ -1,4 +1,4 @@
-"""Explanations against the models asked directly; and that hostile text stays text."""
+"""Explanations against the models' own figures, and the escaping of hostile text."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def asked(directory: Path, sentence: str) -> Explanation:
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_the_products_are_the_score(sentence: str, smt_copy: Path) -> None:
+def test_products_sum_to_the_score(sentence: str, smt_copy: Path) -> None:
     system, found = smt_of(smt_copy, sentence)
     [[best]] = system.translate([sentence])
     assert (found.translation, found.score) == (best.text, best.score)
@@ -76,7 +76,7 @@ def test_the_products_are_the_score(sentence: str, smt_copy: Path) -> None:
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_a_phrase_has_the_scores_of_its_row_in_the_table(sentence: str, smt_copy: Path) -> None:
+def test_a_phrase_has_the_scores_of_its_table_row(sentence: str, smt_copy: Path) -> None:
     system, found = smt_of(smt_copy, sentence)
     table, vocabularies = system.models.table, (system.models.source, system.models.target)
     sources = [table.source[a:b].tolist() for a, b in zip(table.s_begin, table.s_begin[1:])]  # noqa: B905
@@ -106,7 +106,7 @@ def test_a_phrase_has_the_scores_of_its_row_in_the_table(sentence: str, smt_copy
         assert reordering == pytest.approx(float(table.reordering[pair, o]), abs=1e-9)
 
 
-def test_orientations_are_those_of_the_spans(smt_copy: Path, few: Corpus) -> None:
+def test_orientations_follow_from_the_spans(smt_copy: Path, few: Corpus) -> None:
     system = SmtSystem.load(smt_copy)
     eager = dict.fromkeys(system.weights, 0.0) | {"previous-swap": -5.0, "words": 0.1}
     seen = set()
@@ -123,7 +123,7 @@ def test_orientations_are_those_of_the_spans(smt_copy: Path, few: Corpus) -> Non
     assert seen == {"monotone", "swap", "discontinuous"}
 
 
-def test_words_are_judged_by_their_ngrams(smt_copy: Path) -> None:
+def test_words_show_ngrams_and_log_p(smt_copy: Path) -> None:
     system, found = smt_of(smt_copy, SENTENCES[0])
     [[best]] = system.translate(SENTENCES[:1])
     assert [(w.text, w.log_p) for w in found.words] == best.token_logprobs
@@ -162,7 +162,7 @@ def test_copied_words_are_marked(smt_copy: Path) -> None:
     found = asked(smt_copy, SENTENCES[1])
     assert isinstance(found.reasons, PhraseReasons)
     copied = [" ".join(phrase.target) for phrase in found.reasons.phrases if phrase.copied]
-    assert sorted(copied) == ["1234", "Xqzvw", "books"]  # of which the few pairs have none
+    assert sorted(copied) == ["1234", "Xqzvw", "books"]  # not in the training text
     marked = [row[0].text for row in view(found).grids[0].rows if row[0].small == COPIED]
     assert marked == copied
 
@@ -171,7 +171,7 @@ def test_copied_words_are_marked(smt_copy: Path) -> None:
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_attention_and_probabilities_are_the_networks(sentence: str, nmt_copy: Path) -> None:
+def test_attention_and_log_p_equal_the_networks(sentence: str, nmt_copy: Path) -> None:
     system, found = nmt_of(nmt_copy, sentence)
     [[best]] = system.translate([sentence])
     assert found.translation == best.text
@@ -189,7 +189,7 @@ def test_attention_and_probabilities_are_the_networks(sentence: str, nmt_copy: P
 
 
 @torch.inference_mode()
-def test_rivals_are_the_best_that_were_not_chosen(nmt_copy: Path) -> None:
+def test_rivals_are_the_best_pieces_not_chosen(nmt_copy: Path) -> None:
     system, found = nmt_of(nmt_copy, SENTENCES[0])
     [model], pieces = system.models, system.subwords.pieces
     x, y = ([pieces.index(p) for p in side] for side in (found.source, shown_pieces(found)))
@@ -206,7 +206,7 @@ def shown_pieces(found: SubwordReasons) -> list[str]:
     return [piece.text for piece in found.pieces]
 
 
-def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Corpus) -> None:
+def test_neighbours_are_the_closest_training_pairs(nmt_copy: Path, few: Corpus) -> None:
     found = asked(nmt_copy, few.train.source[7])
     assert len(found.neighbours) == MAX_SHOWN
     first = found.neighbours[0]
@@ -219,7 +219,7 @@ def test_neighbours_are_training_pairs_the_closest_first(nmt_copy: Path, few: Co
     assert heading.startswith("Similar training sentences, by the encoder (cosine ")
 
 
-def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> None:
+def test_restored_and_copied_words_are_shown(nmt_copy: Path) -> None:
     system, reasons = nmt_of(nmt_copy, "Room 98765, {name}!")
     lost = [w for w in ("98765", "{name}") if w in reasons.translation]
     assert lost == reasons.put_back
@@ -227,7 +227,7 @@ def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> N
     assert "Restored, as the network dropped it: 98765, {name}." in remarks
     [model] = system.models
     with torch.no_grad():
-        model.bias[1] = 30.0  # <unk> wherever it stands
+        model.bias[1] = 30.0  # makes <unk> the best piece
     [found] = explain(nmt_copy, system, ["Hello ☃."])
     assert isinstance(found.reasons, SubwordReasons)
     copied = [p.copied for p in found.reasons.pieces if p.text == "<unk>"]
@@ -236,7 +236,7 @@ def test_what_the_network_lost_and_what_it_copied_are_named(nmt_copy: Path) -> N
     assert f"{copied[0]}, copied (unknown word)" in re.sub(r"\s+", " ", as_html("x", [found]))
 
 
-def test_without_attention_there_is_no_heat(nmt_copy: Path) -> None:
+def test_no_attention_means_no_heat_map(nmt_copy: Path) -> None:
     system = NmtSystem.load(nmt_copy)
     size = len(system.subwords)
     model = Seq2Seq(ModelConfig(size, attention="none", embedding=8, hidden=8))
@@ -253,11 +253,9 @@ def test_without_attention_there_is_no_heat(nmt_copy: Path) -> None:
 
 
 @pytest.mark.parametrize("directory", ["smt_directory", "nmt_directory"])
-def test_without_its_training_text_a_system_still_explains(
-    directory: str, request: pytest.FixtureRequest
-) -> None:
+def test_explanations_need_no_training_text(directory: str, request: pytest.FixtureRequest) -> None:
     path: Path = request.getfixturevalue(directory)
-    [found] = explain(path, load(path), ["Hello."])  # it lies under the path of a longer text
+    [found] = explain(path, load(path), ["Hello."])  # its path has a longer text
     assert "differs from the text that" in found.missing
     assert not view(found).evidence
     assert not [*found.support, *found.neighbours]
@@ -275,7 +273,7 @@ def test_without_its_training_text_a_system_still_explains(
         ("x " * 201, "expected a sentence of 1 to [12]00 .*words, found"),
     ],
 )
-def test_what_cannot_be_explained_is_refused(
+def test_blank_or_long_sentences_are_errors(
     directory: str, sentence: str, message: str, request: pytest.FixtureRequest
 ) -> None:
     path: Path = request.getfixturevalue(directory)
@@ -290,7 +288,7 @@ def shown(found: list[Explanation], sentence: str = "x") -> str:
     return console.file.getvalue()
 
 
-def test_several_sentences_are_explained_as_each_alone(smt_copy: Path, nmt_copy: Path) -> None:
+def test_a_batch_is_explained_as_single_sentences(smt_copy: Path, nmt_copy: Path) -> None:
     for path in (smt_copy, nmt_copy):
         system = load(path)
         together = explain(path, system, SENTENCES)
@@ -300,7 +298,7 @@ def test_several_sentences_are_explained_as_each_alone(smt_copy: Path, nmt_copy:
             assert replace(a, neighbours=[]) == replace(b, neighbours=[])
 
 
-def test_subwords_are_spelled_for_people() -> None:
+def test_subwords_are_made_readable() -> None:
     assert [spelled(p) for p in ("a</w>", "a", "<b>", "<unk>")] == ["a", "a…", "<b>…", "<unk>"]
 
 
@@ -326,7 +324,7 @@ def test_hostile_text_stays_text(smt_copy: Path, nmt_copy: Path) -> None:
     assert as_html(HOSTILE, found) == page
 
 
-def test_json_has_everything(smt_copy: Path, nmt_copy: Path) -> None:
+def test_json_has_all_fields(smt_copy: Path, nmt_copy: Path) -> None:
     found = [explain(path, load(path), SENTENCES[:1])[0] for path in (smt_copy, nmt_copy)]
     one = json.loads(json.dumps(as_object(SENTENCES[0], found)))
     assert one["source"] == SENTENCES[0]

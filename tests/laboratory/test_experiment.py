@@ -1,4 +1,4 @@
-"""From files of text to a study, and to the same study from the models that were kept."""
+"""A study from text files, and the same study from its saved models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def text(directory: Path, lines: int, seed: int) -> tuple[Path, Path]:
     return files
 
 
-def test_models_are_measured_again_on_the_text_they_are_of(tmp_path: Path) -> None:
+def test_saved_models_give_the_same_measurements(tmp_path: Path) -> None:
     corpus = open_corpus(None, "en-de", text(tmp_path, 400, seed=1))
     study = train_and_measure(corpus, WordTokenizer("none"), PLAN, tmp_path / "lab")
     again = as_object(measure_again(tmp_path / "lab"))
@@ -46,7 +46,7 @@ def test_models_are_measured_again_on_the_text_they_are_of(tmp_path: Path) -> No
     assert len(charts(study)) == 6
 
 
-def test_too_little_text_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+def test_too_little_text_is_an_error_before_training(tmp_path: Path) -> None:
     corpus = open_corpus(None, "en-de", text(tmp_path, 40, seed=1))
     with pytest.raises(InputError, match="the dev set has"):
         train_and_measure(corpus, WordTokenizer("none"), PLAN, tmp_path / "lab")

@@ -47,7 +47,7 @@ def quiet(*_: object) -> nullcontext:
     return nullcontext(lambda: None)
 
 
-def test_rare_words_are_one_word_and_sentences_end() -> None:
+def test_rare_words_are_unk_and_sentences_end() -> None:
     words = frequent([["a", "b"], ["a", "b", "x"]], 9)
     a, b = words.encode(["a", "b"])
     assert stream([["a", "b"], ["a", "x", "new"]], words).tolist() == [a, b, EOS, a, UNK, UNK, EOS]
@@ -60,8 +60,8 @@ def test_too_little_text_is_refused() -> None:
         windows([["a"] * 4], frequent([], 9))
 
 
-def test_an_ngram_model_sees_as_far_as_its_order() -> None:
-    """At k ≥ n − 1 the cut history gives the whole one's figure exactly; a unigram needs none."""
+def test_ngram_context_is_limited_by_the_order() -> None:
+    """At k ≥ n − 1 a cut history gives exactly the full result; a unigram needs none."""
     words = frequent(sentences(300), 9)
     train, dev = stream(sentences(300), words), stream(sentences(60, 2), words)
     places = windows(sentences(60, 2), words)
@@ -71,7 +71,7 @@ def test_an_ngram_model_sees_as_far_as_its_order() -> None:
         assert all(at[k] == context.perplexity for k in CUT if k >= order - 1)
         assert context.effective.value <= order - 1
     assert found[1].effective == Interval(0, 0, 0)
-    # The whole one is what the model says of the text as it stands.
+    # With the full history, the result is the model's own score of the text.
     model = train_ngrams([[str(i) for i in train]], 3)
     whole = model.score([[str(i) for i in dev]])
     starts = np.linspace(0, len(dev) - HISTORY - 1, len(places.ids)).astype(int)
@@ -79,15 +79,15 @@ def test_an_ngram_model_sees_as_far_as_its_order() -> None:
     assert found[3].perplexity == pytest.approx(math.exp(-expected.mean()), rel=1e-9)
 
 
-def test_a_history_of_nothing_gives_the_unigram_probability() -> None:
+def test_an_empty_history_gives_the_unigram_probability() -> None:
     model = train_ngrams(sentences(50), 3)
     ids = model.encode(WORDS)
     found = cut_logprobs(model.arrays, ids, np.arange(6), 0)
     np.testing.assert_array_equal(found, model.arrays.log_prob[1 + ids])
 
 
-def test_the_least_history_within_a_hundredth() -> None:
-    """ln P falls short by 0.02 below k = 5 and by 0.005 from there on."""
+def test_effective_context_within_1_percent() -> None:
+    """ln P is 0.02 lower below k = 5, and 0.005 lower from there on."""
     k = np.array(CUT)
     nats = np.where(k < 5, 2.02, np.where(k < HISTORY, 2.005, 2.0))
     cut = np.tile(nats, (3, 50, 1))
@@ -110,12 +110,12 @@ def test_the_decay_rate_is_the_slope() -> None:
     assert decay_rate(np.zeros((1, 2, 51))).value == pytest.approx(1)
 
 
-def test_resampling_keeps_sentences_together_and_seeds_vary_as_student_t() -> None:
+def test_resampling_is_by_sentence_and_student_t_over_seeds() -> None:
     values = np.zeros((2, 40, 1))
     values[1] = 1.0
-    values = np.concatenate([values, values, values])[:5]  # 0, 1, 0, 1, 0: sentences are all alike
+    values = np.concatenate([values, values, values])[:5]  # 0, 1, 0, 1, 0: all sentences are equal
     low, high = ends(resampled_means(values)[:, 0])
-    half = 2.776 * values[:, 0].std(ddof=1) / math.sqrt(5)  # t of 4 degrees of freedom
+    half = 2.776 * values[:, 0].std(ddof=1) / math.sqrt(5)  # t with 4 degrees of freedom
     assert (0.4 - low, high - 0.4) == pytest.approx((half, half), rel=0.15)
     sample = np.random.default_rng(1).normal(size=(1, 400, 1))
     assert resampled_means(sample).std() == pytest.approx(sample.std() / 20, rel=0.1)
@@ -133,7 +133,7 @@ def test_the_claim_of_seven_tokens(study: Study, low: int, high: int, said: str)
     assert said in _on_context(replace(m, context=found))
 
 
-def test_a_model_that_context_harms_is_no_witness(study: Study) -> None:
+def test_models_harmed_by_context_are_excluded(study: Study) -> None:
     m = study.models[0]
     none = m.context.cut.middle[0]
     harmed = replace(m, context=replace(m.context, perplexity=1.1 * none))
@@ -145,13 +145,13 @@ def test_a_model_that_context_harms_is_no_witness(study: Study) -> None:
         assert len(chart.lines) == lines
 
 
-def test_what_is_said_of_vanishing() -> None:
+def test_conclusions_on_vanishing() -> None:
     assert "faster in an rnn" in _on_vanishing(Interval(0.5, 0.4, 0.6), Interval(0.8, 0.7, 0.9))
     assert "unlike in textbooks" in _on_vanishing(Interval(0.9, 0.85, 1), Interval(0.8, 0.7, 0.82))
     assert "is undecided" in _on_vanishing(Interval(0.7, 0.6, 0.8), Interval(0.8, 0.7, 0.9))
 
 
-def test_when_a_gradient_exploded() -> None:
+def test_first_exploded_gradient() -> None:
     assert _first_explosion([1.0, 99.0, 101.0, 200.0]) == 3
     assert _first_explosion([1.0, float("nan")]) == 2
     assert _first_explosion([1.0, 2.0]) is None
@@ -170,7 +170,7 @@ def study() -> Study:
 
     @contextmanager
     def step(name: str, total: int) -> Iterator[Callable[[], None]]:
-        count: list[None] = []  # append is one step, whatever thread takes it
+        count: list[None] = []  # append is atomic
         yield lambda: count.append(None)
         done.append((name, total, len(count)))
 
@@ -180,7 +180,7 @@ def study() -> Study:
     return found
 
 
-def test_a_study_has_everything(study: Study) -> None:
+def test_a_study_is_complete(study: Study) -> None:
     assert [m.setup.name for m in study.models] == ["rnn", "gru", "lstm", "rnn, not clipped"]
     for m in study.models:
         assert len(m.states.x) == len(m.inputs.x) == 51
@@ -197,7 +197,7 @@ def test_threads_change_nothing(study: Study) -> None:
     assert json.dumps(laboratory.as_object(again)) == json.dumps(laboratory.as_object(study))
 
 
-def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
+def test_saved_models_measure_the_same(tmp_path: Path) -> None:
     words = frequent(TRAIN, 9)
     train = stream(TRAIN, words)
 
@@ -226,7 +226,7 @@ def test_models_are_kept_and_measured_again(tmp_path: Path) -> None:
             load_laboratory(tmp_path / "lab")
 
 
-def test_a_diverged_model_is_kept_and_read_again(tmp_path: Path) -> None:
+def test_a_diverged_model_is_saved_and_loaded(tmp_path: Path) -> None:
     words = frequent(TRAIN, 9)
     lab = laboratory.train(stream(TRAIN, words), words, replace(PLAN, seeds=1), 1, quiet)
     for group in lab.trained:
@@ -244,7 +244,7 @@ def test_a_diverged_model_is_kept_and_read_again(tmp_path: Path) -> None:
         assert np.isnan(after[0].trace[-1]).all()
 
 
-def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
+def test_a_recurrent_lm_scores_p_of_y(tmp_path: Path) -> None:
     """Against a plain loop over ln P(y_t | <s> </s> y_1 … y_{t−1}), rare words included."""
     words = frequent(TRAIN, 4)
     lab = laboratory.train(stream(TRAIN, words), words, replace(PLAN, seeds=1), 1, quiet)
@@ -264,8 +264,8 @@ def test_a_recurrent_model_says_p_of_y(tmp_path: Path) -> None:
         system.translate(["a"])
 
 
-def test_gradients_are_taken_over_the_whole_text() -> None:
-    """Of words that stand in one half of it, as many are asked for as in the other."""
+def test_gradients_sample_the_whole_text() -> None:
+    """A word of one half of the text has the same share in the sample as in all windows."""
     words = frequent([["a", "b"] * 9], 9)
     (ids, apart), N = windows([["a"] * 40] * 40 + [["b"] * 40] * 40, words), 1000
     assert (len(ids), apart) == (N, (80 * 41 - HISTORY) / N)
@@ -276,8 +276,8 @@ def test_gradients_are_taken_over_the_whole_text() -> None:
     np.testing.assert_array_equal(probe(trained[0].model, places).states, states)
 
 
-def test_a_probe_is_its_definitions() -> None:
-    """Cut and shuffled histories by hand; seeds that differ; gates and spans over all units."""
+def test_a_probe_has_its_definition() -> None:
+    """Cut histories against the model; shapes; seeds that differ; quantiles over seeds."""
     words = frequent(TRAIN, 9)
     places, apart = windows(DEV, words)
     trained = train_all([CELLS[2], WILD], [1, 2], stream(TRAIN, words), len(words), 8, 4, 1)
@@ -285,7 +285,7 @@ def test_a_probe_is_its_definitions() -> None:
     difference = one.model.embedding.weight - other.model.embedding.weight
     assert (
         difference.abs().max() > 0.1
-    )  # from the start: four updates move a weight by less than 0.01
+    )  # initial weights differ: four updates move a weight by less than 0.01
     found = probe(one.model, places)
     histories, targets = places[:, :-1], places[:, -1]
     for k in (0, 1, 5, HISTORY):
@@ -317,7 +317,7 @@ def test_stacks_have_half_the_units(study: Study) -> None:
     assert [group[0].model.config.layers for group in lab.trained[-3:]] == [1, 8, 8]
 
 
-def test_without_clipping_nothing_is_clipped() -> None:
+def test_clip_0_turns_clipping_off() -> None:
     words = frequent(TRAIN, 9)
     ids = stream(TRAIN, words)
     free, capped, wide = (
@@ -331,7 +331,7 @@ def test_without_clipping_nothing_is_clipped() -> None:
     assert (same, other) == (True, False)
 
 
-def test_norms_are_shown_as_parts_of_the_first(study: Study) -> None:
+def test_norms_are_relative_to_the_first(study: Study) -> None:
     table = grids(study)[0]
     m = study.models[0]
     shown = [cell.number for cell in table.rows[0][2:5]]
@@ -339,7 +339,7 @@ def test_norms_are_shown_as_parts_of_the_first(study: Study) -> None:
     assert [c.title for c in charts(study)][-1] == "Gradient of the loss by the output of layer l"
 
 
-def test_the_page_is_valid_where_numbers_are_not(
+def test_json_has_null_for_non_finite_numbers(
     study: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wild = replace(study.models[3], trace=[1.0, math.inf, math.nan])

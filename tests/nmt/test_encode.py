@@ -1,4 +1,4 @@
-"""Sentence vectors against a plain loop over the states of each sentence by itself."""
+"""Sentence vectors against a plain loop over the states of each single sentence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def by_loop(system: NmtSystem, sentence: str, pool: str) -> list[float]:
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_each_vector_is_of_its_sentence_alone(pool: str, system: NmtSystem) -> None:
+def test_vectors_are_those_of_a_plain_loop(pool: str, system: NmtSystem) -> None:
     vectors = encode_sentences(system, SENTENCES, pool)
     assert (vectors.dtype, vectors.shape) == (np.float32, (7, 32))
     for sentence, vector in zip(SENTENCES, vectors, strict=True):
@@ -60,8 +60,8 @@ def test_a_training_sentence_is_its_own_nearest_neighbour(
     np.testing.assert_allclose(np.take_along_axis(every, at, 1), cosine, atol=1e-5)
 
 
-def test_little_is_known_and_a_blank_is_close_to_nothing(system: NmtSystem) -> None:
+def test_nearest_with_few_or_blank_sentences(system: NmtSystem) -> None:
     at, cosine = nearest(system, ["Hello.", ""], ["Hello.", "Hello."], 5)
-    assert at.tolist() == [[0, 1], [0, 1]]  # of equals the first comes first
+    assert at.tolist() == [[0, 1], [0, 1]]  # ties keep their order
     np.testing.assert_allclose(cosine, [[1, 1], [0, 0]], atol=1e-6)
     assert nearest(system, ["Hello."], [], 5)[0].shape == (1, 0)

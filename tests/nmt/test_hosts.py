@@ -1,4 +1,4 @@
-"""One training on two machines, one of which loses its process."""
+"""Training on two machines resumes after one process is killed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def where(few: Corpus, tmp_path: Path) -> Path:
 
 
 def torchrun(k: int) -> list[str]:
-    """On machine ``k`` of two."""
+    """Return the start of the command on machine ``k`` of two."""
     options = ["--nnodes", "2", "--nproc-per-node", "1", "--max-restarts", "3"]
     meet = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"{ADDRESSES[0]}:{PORT}", "--rdzv-id", "m"]
     host = [f"--rdzv-conf=is_host={int(k == 0)}", "--local-addr", ADDRESSES[k]]
@@ -62,7 +62,7 @@ def trained(name: str) -> list[str]:
 
 
 def process_of(agent: int) -> int:
-    """The training process that an agent has started."""
+    """Return the id of the training process that an agent has started."""
     [child] = Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
     return int(child)
 
@@ -77,9 +77,7 @@ def wait_for_update(where: Path, update: int, *agents: subprocess.Popen[bytes]) 
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_training_goes_on_where_it_was_kept_when_a_machine_loses_its_process(
-    killed: int, where: Path
-) -> None:
+def test_training_resumes_when_a_machine_loses_its_process(killed: int, where: Path) -> None:
     variables = {"PYTHONPATH": str(ROOT), "MTKIT_PLAIN": "1"}
     subprocess.run(
         trained("one"), cwd=where, env={**os.environ, **variables}, check=True, capture_output=True

@@ -33,7 +33,7 @@ def some_data(n: int = 12) -> Data:
     return Data(sources, targets, [len(t) for t in targets])
 
 
-def test_the_lstm_is_its_gate_equations() -> None:
+def test_the_lstm_follows_its_equations() -> None:
     lstm = nn.LSTM(3, 5, batch_first=True)
     x = torch.randn(2, 7, 3)
     h, c = torch.zeros(2, 5), torch.zeros(2, 5)
@@ -115,7 +115,7 @@ def test_stacked_layers_are_residual() -> None:
     two.load_state_dict(shared, strict=False)
     two.initial.weight.data[:6] = one.initial.weight.data
     for p in two.decoder[1].parameters():
-        p.data.zero_()  # with zero weights and c = 0 the layer answers h = ½ tanh(0) = 0
+        p.data.zero_()  # with zero weights and c = 0 the layer returns h = ½ tanh(0) = 0
     batch = Data([[4, 5]], [[5, 6]], []).batch([0])
     torch.testing.assert_close(
         two(batch.x, batch.y_in, batch.real), one(batch.x, batch.y_in, batch.real)
@@ -161,7 +161,7 @@ def test_batches_have_one_source_length_and_an_epoch_has_every_row_once() -> Non
     assert list(again) == list(first)
 
 
-def test_word_dropout_spares_the_specials() -> None:
+def test_word_dropout_keeps_the_specials() -> None:
     y = torch.tensor([[BOS, 4, 5, 6, PAD, EOS]] * 200)
     dropped = drop_words(y, 0.5)
     assert torch.equal(dropped[:, [0, 4, 5]], y[:, [0, 4, 5]])
@@ -179,7 +179,7 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert rates[-1] == pytest.approx(0.02, abs=1e-3)
 
 
-def test_epochs_mix_the_lengths_and_cut_other_batches() -> None:
+def test_epochs_shuffle_lengths_and_batches() -> None:
     data = some_data(100)
     rng = np.random.default_rng(1)
     first, second = (epoch(data, 8, rng) for _ in range(2))
@@ -227,7 +227,7 @@ def test_forget_gates_start_open() -> None:
         assert not torch.cat((i, candidate, o, layer.bias_hh_l0)).any()
 
 
-def test_the_network_drops_out_in_training_only() -> None:
+def test_dropout_is_active_in_training_only() -> None:
     batch = Data([[4, 5]], [[5, 6]], []).batch([0])
     model = tiny(dropout=0.5, hidden=32).train()
     a, b = (model(batch.x, batch.y_in, batch.real) for _ in range(2))
@@ -244,7 +244,7 @@ def test_variational_dropout_differs_from_sentence_to_sentence() -> None:
     assert not torch.equal(out[0], out[1])
 
 
-def test_perplexity_counts_words_and_drops_nothing_out() -> None:
+def test_perplexity_counts_words_without_dropout() -> None:
     model, data = tiny(dropout=0.5).train(), some_data()
     words = Data(data.sources, data.targets, [1] * len(data))  # one word in several pieces
     tokens = sum(len(t) + 1 for t in data.targets)
@@ -253,7 +253,7 @@ def test_perplexity_counts_words_and_drops_nothing_out() -> None:
     assert math.log(perplexity(model, words)) * 2 * len(data) == pytest.approx(in_pieces, rel=1e-5)
 
 
-def test_the_loss_is_smoothed_and_blind_to_padding() -> None:
+def test_the_loss_is_smoothed_and_ignores_padding() -> None:
     model, smoothing = tiny(), 0.3
     batch = Data([[4, 5], [6, 7]], [[5], [7, 8, 4]], []).batch([0, 1])
     logp = model(batch.x, batch.y_in, batch.real).log_softmax(-1)  # padding left out
@@ -265,7 +265,7 @@ def test_the_loss_is_smoothed_and_blind_to_padding() -> None:
 
 
 @pytest.mark.parametrize("attention", ["none", "mlp"])
-def test_sentences_that_fill_up_a_batch_change_neither_loss_nor_gradients(attention: str) -> None:
+def test_filler_sentences_change_neither_loss_nor_gradients(attention: str) -> None:
     model = tiny(attention=attention).double()
     filled = Data([[4, 5], [6, 7], [8, 4]], [[5], [7, 8, 4], []], []).batch([0, 1, 2])
     assert filled.x.shape == (16, 3)

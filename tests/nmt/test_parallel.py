@@ -1,4 +1,4 @@
-"""Two processes do together what one does alone."""
+"""Training with two processes equals training with one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-p
 
 @pytest.fixture(scope="module")
 def together(few: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Where two processes worked, and what they said."""
+    """Return the directory of a training by two processes, and its messages."""
     where = tmp_path_factory.mktemp("together")
     for language, lines in (("en", few.train.source), ("de", few.train.target)):
         (where / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -55,7 +55,7 @@ def test_two_processes_update_as_one_does(together: tuple[Path, str]) -> None:
         assert two == pytest.approx(one, rel=1e-4)
 
 
-def test_shares_of_a_batch_are_the_batch() -> None:
+def test_shares_partition_the_batch() -> None:
     data = ten_pairs()
     for rows in epoch(data, 3, np.random.default_rng(1)):
         batch = data.batch(rows)
@@ -83,17 +83,15 @@ def test_a_gpu_is_used_unless_the_cpu_is_chosen(monkeypatch: pytest.MonkeyPatch)
         assert parallel.device().type == "cuda"
 
 
-def test_to_look_for_bf16_takes_no_random_number() -> None:
-    """Else a run that names the precision which another's ``auto`` chose would be another run."""
+def test_probing_bf16_draws_no_random_number() -> None:
+    """Otherwise ``auto`` and the precision that it chooses would give different runs."""
     before = torch.get_rng_state()
-    with contextlib.suppress(InputError):  # where the processor has none
+    with contextlib.suppress(InputError):  # if the processor lacks it
         parallel.resolved("bf16")
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_torch_that_does_not_know_the_processor_computes_in_fp32(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_auto_is_fp32_without_known_bf16_support(monkeypatch: pytest.MonkeyPatch) -> None:
     for can, expected in (
         ({"avx512_bf16": True}, "bf16"),
         ({"amx_bf16": True}, "bf16"),
@@ -108,7 +106,7 @@ def test_a_torch_that_does_not_know_the_processor_computes_in_fp32(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have another library")
-def test_a_training_says_where_torchs_threads_wait_awake(
+def test_spinning_threads_of_torch_are_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(console, "quiet", False)

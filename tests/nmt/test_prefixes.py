@@ -1,4 +1,4 @@
-"""Pairs that share sources and prefixes are scored as each by itself."""
+"""Pairs that share sources and prefixes get the scores of single pairs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def alone(network: Seq2Seq, source: list[int], target: list[int]) -> NDArray[np.
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches and chunks of a few nodes."""
+    """Limit batches and chunks to a few nodes."""
     monkeypatch.setattr(prefixes, "MAX_NODES", 8)
     monkeypatch.setattr(prefixes, "CHUNK", 3)
 
@@ -58,33 +58,33 @@ def two_threads() -> Iterator[None]:
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("attention", ["none", "dot", "bilinear", "mlp"])
-def test_pairs_together_are_each_pair_alone(cell: str, attention: str) -> None:
+def test_pairs_together_score_as_each_alone(cell: str, attention: str) -> None:
     network = model(cell=cell, attention=attention)
     for (x, y), log_p in zip(PAIRS, scored([network], PAIRS), strict=True):
         np.testing.assert_allclose(log_p, alone(network, x, y), atol=1e-5)
 
 
 @pytest.mark.usefixtures("small", "two_threads")
-def test_pairs_in_small_batches_and_two_threads_are_each_pair_alone() -> None:
+def test_pairs_in_small_batches_and_threads_score_as_each_alone() -> None:
     network = model()
     for (x, y), log_p in zip(PAIRS, scored([network], PAIRS), strict=True):
         np.testing.assert_allclose(log_p, alone(network, x, y), atol=1e-5)
 
 
-def test_the_order_of_pairs_and_their_number_change_nothing() -> None:
+def test_order_and_number_of_pairs_change_nothing() -> None:
     network, encoded = model(), []
     network.encoder[0].register_forward_pre_hook(lambda _, inputs: encoded.append(inputs[0]))
     expected = scored([network], PAIRS)
     assert scored([network], PAIRS[::-1]) == expected[::-1]
     assert scored([network], PAIRS * 2) == expected * 2
-    encoded.sort(key=lambda x: x.shape[1])  # batches run side by side, so that either may be first
+    encoded.sort(key=lambda x: x.shape[1])  # batches run in parallel, so that either may be first
     assert len(encoded) == 6
     for k in range(3):  # sources of three and of four subwords
         assert torch.equal(encoded[k], encoded[0])
         assert torch.equal(encoded[3 + k], encoded[3])
 
 
-def test_several_models_say_the_mean_of_their_probabilities() -> None:
+def test_several_models_give_their_mean_probability() -> None:
     one, other = model(), model(hidden=8)
     for (x, y), log_p in zip(PAIRS, scored([one, other], PAIRS), strict=True):
         mean = (np.exp(alone(one, x, y)) + np.exp(alone(other, x, y))) / 2
@@ -109,7 +109,7 @@ def test_each_source_is_encoded_and_each_prefix_read_once() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_batches_and_logits_are_bounded_whatever_one_source_has() -> None:
+def test_sizes_of_batches_and_logits_are_bounded() -> None:
     network, sizes, rows = model(), [], []
     network.embedding.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape))
     logits = network.logits

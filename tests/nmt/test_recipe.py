@@ -1,4 +1,4 @@
-"""Presets, which of them suits a text and a budget, and what changes them."""
+"""Presets: the choice by text size and budget, and changed settings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 from mtkit.nmt.recipe import FEW_BELOW, PRESETS, SHORT_BELOW, TINY_BELOW, preset, suited
 
 
-def test_what_suits_depends_on_the_pairs_and_on_what_the_budget_buys() -> None:
+def test_the_preset_depends_on_pairs_and_epochs_in_the_budget() -> None:
     assert suited(1) == suited(TINY_BELOW - 1) == suited(TINY_BELOW - 1, passes=1) == "tiny"
     assert suited(TINY_BELOW) == suited(FEW_BELOW - 1) == suited(FEW_BELOW - 1, passes=1) == "few"
     assert suited(FEW_BELOW) == suited(10**7) == suited(FEW_BELOW, SHORT_BELOW) == "small"
     assert suited(FEW_BELOW, SHORT_BELOW - 0.1) == suited(10**7, 0.1) == "short"
 
 
-def test_every_preset_knows_its_name_and_its_changes() -> None:
+def test_presets_have_their_name_and_changes() -> None:
     for name in PRESETS:
         assert preset(name) == PRESETS[name]
         assert PRESETS[name].preset == name
@@ -22,7 +22,7 @@ def test_every_preset_knows_its_name_and_its_changes() -> None:
     assert changed == replace(PRESETS["quick"], cell="gru", clip=2.0)
 
 
-def test_passes_without_minutes_are_a_budget_without_a_clock() -> None:
+def test_epochs_without_minutes_set_no_time_limit() -> None:
     assert preset("small", epochs=7).minutes == 0
     assert preset("small", epochs=7, minutes=5.0).minutes == 5
     assert preset("small", updates=7).minutes == PRESETS["small"].minutes

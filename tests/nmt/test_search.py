@@ -1,4 +1,4 @@
-"""Beam search against plain loops that run the whole decoder anew for every prefix."""
+"""Beam search against plain loops that rerun the decoder for every prefix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = [4, 5, 6]
 
 
 def tiny(seed: int = 1, words: int = 3, **changes: object) -> Seq2Seq:
-    """Random weights, the embeddings large enough for opinions that differ from word to word."""
+    """Return random weights, with embeddings so large that probabilities of words differ."""
     torch.manual_seed(seed)
     config = {"vocabulary": 4 + words, "embedding": 6, "hidden": 8, "dropout": 0.0, **changes}
     model = Seq2Seq(ModelConfig(**config)).eval()
@@ -87,7 +87,7 @@ def test_a_wide_beam_is_exhaustive_search(attention: str, normalisation: float) 
 
 
 def check(model: Seq2Seq, source: list[int], outputs: list[Output], limit: int) -> None:
-    """What holds for every answer of the search."""
+    """Check what holds for all outputs of a search."""
     assert outputs
     scores = [o.score for o in outputs]
     assert scores == sorted(scores, reverse=True)
@@ -113,7 +113,7 @@ def test_logprobs_are_the_models_for_every_batch_size(batch: int) -> None:
         check(model, source, outputs, limit=2 * 4 + 10)
 
 
-def test_a_sentence_is_answered_alike_alone_and_among_others() -> None:
+def test_a_sentence_has_the_same_outputs_in_any_batch() -> None:
     model = tiny(words=8)
     x = with_eos(rows(64, words=8))
     together = beam_search([model], x, beam=3)
@@ -125,7 +125,7 @@ def test_a_sentence_is_answered_alike_alone_and_among_others() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
-def test_a_model_that_never_ends_is_ended_at_the_limit(limit: int) -> None:
+def test_outputs_end_at_the_length_limit(limit: int) -> None:
     model = tiny(words=8)
     model.bias.data[EOS] = -50.0
     sources = rows(3, words=8)
@@ -137,7 +137,7 @@ def test_a_model_that_never_ends_is_ended_at_the_limit(limit: int) -> None:
     assert len(unlimited.logprobs) == 2 * 4 + 10
 
 
-def test_a_model_that_ends_at_once_answers_with_nothing() -> None:
+def test_a_model_that_ends_at_once_has_empty_output() -> None:
     model = tiny()
     model.bias.data[EOS] = 50.0
     for [best, *_] in beam_search([model], with_eos(rows(3)), beam=1):
@@ -146,7 +146,7 @@ def test_a_model_that_ends_at_once_answers_with_nothing() -> None:
 
 
 @torch.inference_mode()
-def test_attention_is_where_the_decoder_looked_when_it_made_the_subword() -> None:
+def test_attention_is_the_argmax_of_the_decoder_step() -> None:
     model = tiny(words=8)
     model.attention.keys.weight.data *= 8
     x = with_eos(rows(3, length=5, words=8))

@@ -28,7 +28,7 @@ SOURCE = ["abba", "☃", "ab"]  # several pieces, an unknown one, one or two pie
 
 
 def spelling(attention: str = "bilinear") -> NmtSystem:
-    """A system that spells most words by the letter."""
+    """Return a system that splits most words into letters."""
     subwords = Subwords.train([["ab", "ba", "bb", "aa"]] * 3, 9)
     torch.manual_seed(1)
     config = ModelConfig(len(subwords), attention=attention, embedding=4, hidden=6)
@@ -36,7 +36,7 @@ def spelling(attention: str = "bilinear") -> NmtSystem:
 
 
 def backwards(system: NmtSystem) -> tuple[list[int], list[int]]:
-    """The words of SOURCE in reverse: their pieces, and where each of these is in SOURCE."""
+    """Return the pieces of SOURCE's words in reverse order, and their positions in SOURCE."""
     source, target = system.subwords.encode([SOURCE, SOURCE[::-1]])
     first = [source.words.index(2 - word) for word in target.words]  # the word's first piece
     at = [k - target.words.index(word) for k, word in enumerate(target.words)]
@@ -54,7 +54,7 @@ def test_links_are_between_words_and_unknown_words_are_copied() -> None:
     assert hypothesis.tokens == SOURCE[::-1]
     assert hypothesis.unknown == ["☃"]
     assert hypothesis.alignment == [(0, 2), (1, 1), (2, 0)]
-    # A subword made while looking at </s> is linked with nothing.
+    # A subword whose attention is on </s> has no link.
     nowhere = Output(ids, output.logprobs, [len(source.ids)] * len(ids), -1.0)
     assert system._hypothesis(nowhere, SOURCE, source).alignment == []
 
@@ -64,10 +64,10 @@ PIECES = st.sampled_from([UNK, *range(len(SPECIALS), len(SPELLING.subwords))])
 
 
 @given(st.lists(st.tuples(PIECES, st.integers(0, 7)), max_size=9), st.booleans())
-def test_links_are_of_the_words_that_the_pieces_spell(
+def test_links_are_of_words_even_unfinished_ones(
     steps: list[tuple[int, int]], verbatim: bool
 ) -> None:
-    """Whatever is unfinished: a piece is of the last word that it and those before it spell."""
+    """A piece belongs to the last word of the prefix that ends with it."""
     system = replace(SPELLING, verbatim=verbatim)
     [source] = system.subwords.encode([SOURCE])
     ids = [i for i, _ in steps]
@@ -86,10 +86,8 @@ def test_links_are_of_the_words_that_the_pieces_spell(
     assert len(hypothesis.unknown) == ids.count(UNK)
 
 
-def test_a_number_is_put_back_behind_an_unfinished_word() -> None:
-    """ "a" lacks its end, ``<unk>`` copies the next word: the number takes the place of the third
-    word, not of what was copied.
-    """
+def test_a_number_is_restored_after_an_unfinished_word() -> None:
+    """ "a" is unfinished and ``<unk>`` copies a word: the number replaces the third word."""
     system, words = spelling(), ["ab", "☃", "12"]
     [source] = system.subwords.encode([words])
     pieces = system.subwords.pieces
@@ -100,7 +98,7 @@ def test_a_number_is_put_back_behind_an_unfinished_word() -> None:
     assert (hypothesis.text, hypothesis.alignment) == ("a ☃ 12", [(0, 0), (1, 1), (2, 2)])
 
 
-def test_a_number_that_the_network_lost_comes_back() -> None:
+def test_a_dropped_number_is_restored() -> None:
     system = spelling()
     words = ["ab", "12"]
     [source], [target] = system.subwords.encode([words]), system.subwords.encode([["ba"]])
@@ -128,7 +126,7 @@ def test_without_attention_there_are_no_links() -> None:
     assert system._hypothesis(output, SOURCE, source).alignment == []
 
 
-def test_the_search_is_asked_as_the_system_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_uses_the_systems_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     system = spelling()
     system.beam, system.normalisation = 3, 0.5
     [source], [a, b] = system.subwords.encode([["abba"]]), system.subwords.encode([["ab"], ["ba"]])
@@ -143,10 +141,10 @@ def test_the_search_is_asked_as_the_system_is_set(monkeypatch: pytest.MonkeyPatc
         return [found]
 
     monkeypatch.setattr("mtkit.nmt.system.beam_search", search)
-    # Of answers alike in text, the best is kept.
+    # Of outputs with equal text, the best is kept.
     assert [(h.text, h.score) for h in system.translate(["abba"], 3)[0]] == [("ab", -1), ("ba", -2)]
     system.translate(["abba"], 9)
-    # More than its beam are looked for behind what its own finds.
+    # For more outputs than the beam, a wider search follows that of its own.
     assert asked == [([[*source.ids, EOS]], beam, 0.5) for beam in (3, 3, 9)]
 
 
@@ -189,7 +187,7 @@ def other(system: NmtSystem, seed: int) -> NmtSystem:
 
 
 def test_an_ensembles_probability_is_the_mean_of_its_models() -> None:
-    """Of P(y_t | y_<t, x), subword by subword; here of targets of one subword and ``</s>``."""
+    """The mean of P(y_t | y_<t, x) by subword; targets are one subword and ``</s>``."""
     systems = [spelling(), other(spelling(), 5), other(spelling(), 6)]
     together = NmtSystem.ensemble(systems, [Path("a"), Path("b"), Path("c")])
     pairs = [("abba ab", "aa"), ("ba", "bb")]
@@ -226,8 +224,8 @@ def test_an_ensemble_shares_its_subwords() -> None:
         NmtSystem.ensemble([spelling(), smaller], [Path("a"), Path("b")])
 
 
-def test_lines_of_all_lengths_are_translated_as_each_alone() -> None:
-    """In whatever batches and threads they are, and by an ensemble too."""
+def test_lines_of_all_lengths_translate_as_each_alone() -> None:
+    """In any batches and threads, and by an ensemble too."""
     text = [" ".join(["ab", "ba", "bb", "aa"][: n % 4 + 1] * (n % 3 + 1)) for n in range(24)]
     systems = [spelling(), other(spelling(), 5)]
     for system in (systems[0], NmtSystem.ensemble(systems, [Path(), Path()])):
@@ -236,7 +234,7 @@ def test_lines_of_all_lengths_are_translated_as_each_alone() -> None:
         assert len({h[0].text for h in together}) > 2
 
 
-def test_bpe_dropout_cuts_both_sides_anew_by_each_seed() -> None:
+def test_bpe_dropout_varies_both_sides_by_the_seed() -> None:
     subwords = Subwords.train([["abba", "ab", "ba", "bb"]] * 3, 14)
     sides = [[["abba", "ab"]] * 20, [["ba", "bb"]] * 20]
     segmented = [text_of(subwords, side) for side in sides]
@@ -251,7 +249,7 @@ def test_bpe_dropout_cuts_both_sides_anew_by_each_seed() -> None:
         assert [subwords.decode(ids) for ids in first[k]] == words
 
 
-def test_what_is_trained_further_keeps_its_shape() -> None:
+def test_continued_training_keeps_the_shape() -> None:
     old = spelling("dot")
     resolved = build._resolved(TrainConfig(dropout=0.4), 100, old)
     assert ModelConfig.of(resolved, resolved.vocabulary) == replace(

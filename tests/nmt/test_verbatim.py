@@ -34,7 +34,7 @@ def test_all_verbatim_words_survive(
     assert all(word in there for word in ordinary), "other words come in another order"
 
 
-def test_a_misspelt_one_is_replaced_where_it_was_made() -> None:
+def test_a_misspelt_number_is_replaced_in_place() -> None:
     source = ["until", "12:30", "o'clock"]
     links = {(0, 0), (1, 1), (1, 2), (2, 3)}
     words, after = put_back(source, ["bis", "etwa", "12:3", "Uhr"], links)
@@ -44,7 +44,7 @@ def test_a_misspelt_one_is_replaced_where_it_was_made() -> None:
     assert words == ["bis", "12:30", "Uhr"]
 
 
-def test_a_word_made_from_others_too_stays() -> None:
+def test_a_word_with_other_links_stays() -> None:
     words, after = put_back(["room", "7", "please"], ["Zimmer", "bitte"], {(0, 0), (1, 0), (2, 1)})
     assert words == ["Zimmer", "7", "bitte"]
     assert after == {(0, 0), (1, 0), (1, 1), (2, 2)}
@@ -52,8 +52,8 @@ def test_a_word_made_from_others_too_stays() -> None:
     assert (words, after) == (["7", "Zimmer"], {(0, 0), (1, 1)})
 
 
-def test_one_that_is_there_is_not_taken_for_another() -> None:
-    """Two of three are there: the third goes to its own place, and neither of them is lost."""
+def test_correct_copies_are_not_replaced() -> None:
+    """Two of three are present: the third gets its own place and neither is lost."""
     source, target = ["3", "und", "3", "und", "4"], ["3", "und", "3", "und", "5"]
     words, _ = put_back(source, target, {(k, k) for k in range(5)})
     assert words == source
@@ -61,11 +61,11 @@ def test_one_that_is_there_is_not_taken_for_another() -> None:
     assert words == ["3", "4"] or words == ["4", "3"]
 
 
-def test_without_links_it_goes_to_the_end() -> None:
+def test_unlinked_words_go_to_the_end() -> None:
     assert put_back(["a", "%s"], ["ein"], set()) == (["ein", "%s"], {(1, 1)})
 
 
-def test_a_lost_word_is_never_put_behind_the_final_mark() -> None:
+def test_restored_words_precede_the_final_mark() -> None:
     source, target = ["Gleis", "12", "￭."], ["platform", "￭."]
     words, _ = put_back(source, target, {(0, 1), (2, 1)})
     assert words == ["platform", "12", "￭."]

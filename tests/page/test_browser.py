@@ -1,4 +1,4 @@
-"""The report in a real browser: quiet, in need of nothing, sortable, paged, legible, and safe."""
+"""Pages in a browser: no errors, no requests, sorting, paging, legibility, escaping."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ENOUGH = 4.5  # contrast of text: WCAG 2, success criterion 1.4.3
 
 
 def explanations(text: str) -> list[Explanation]:
-    """Of a network that looks at one subword alone, and of two phrases, all made of ``text``."""
+    """Return explanations by one-hot attention and by two phrases, all made of ``text``."""
     n = 12
     attention = [[float(i == t) for i in range(n)] for t in range(n)]
     pieces = [Piece(text, -0.1 * t, t, [Rival(text, 0.01)] * RIVALS, text) for t in range(n)]
@@ -65,7 +65,7 @@ def explanations(text: str) -> list[Explanation]:
 
 
 def report() -> str:
-    """What `mtkit compare` may write, with charts of training and heat maps."""
+    """Return a page of `mtkit compare` with training charts and heat maps."""
     translations = [replace(t, training=LOG) for t in systems()]
     options = {"languages": ("en", "de"), "warnings": ["A warning"]}
     made = built(SOURCES, REFERENCES, translations, resamples=20, trials=20, **options)
@@ -74,7 +74,7 @@ def report() -> str:
 
 
 def hostile() -> str:
-    """Hostile text in every place that text can come from."""
+    """Return a report with hostile text in every input."""
     lines, two = [HOSTILE] * 8, (HOSTILE, HOSTILE)
     names = HOSTILE, f"{HOSTILE} again"
     translations = [replace(of(name, "nmt", lines), training=LOG) for name in names]
@@ -84,7 +84,7 @@ def hostile() -> str:
 
 
 def charts() -> str:
-    """Charts with a level, an equation, a switch and many long names, and a table with joiners."""
+    """Return charts with a level, an equation, a switch and long names; a table with joiners."""
     names = [HOSTILE, *(f"model {k}" for k in range(9))]
     rising = tuple(Line(n, ((0.0, 1.0), (9.0, 2.0 + 9 * k))) for k, n in enumerate(names))
     chart = Chart("Rising", "k, words", rising, equations=("ρ^k {1}/{N}",), y="bits", note=HOSTILE)
@@ -94,7 +94,7 @@ def charts() -> str:
 
 
 def surprise() -> str:
-    """What `mtkit perplexity` may write."""
+    """Return a page of `mtkit perplexity`."""
     words = [HOSTILE, "￭.", "</s>"] * 8
     T = len(words)
     whole, is_oov = Perplexity(4.0, None, T, 8, "P(y)"), np.arange(T) % 3 == 1
@@ -109,7 +109,7 @@ def surprise() -> str:
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The page's name → where the browser finds it."""
+    """Page name → URL."""
     where = tmp_path_factory.mktemp("pages")
     for make in (report, hostile, charts, surprise):
         write_page(make(), where / f"{make.__name__}.html")
@@ -136,7 +136,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture
 def show(chromium: webdriver.Chrome, addresses: dict[str, str]) -> Show:
-    """Opens one of ``PAGES``."""
+    """Return a function that opens one of ``PAGES``."""
 
     def opened(page: str, width: int = 1280, scheme: str = "light") -> webdriver.Chrome:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
@@ -159,7 +159,7 @@ by_mouse_and_by_keyboard = pytest.mark.parametrize(
 
 
 def unfold(browser: webdriver.Chrome) -> None:
-    """Show all that can be shown."""
+    """Show all hidden elements."""
     browser.execute_script(
         "document.querySelectorAll('[hidden]').forEach(e => e.hidden = false);"
         "document.querySelectorAll('details').forEach(e => {"
@@ -168,18 +168,18 @@ def unfold(browser: webdriver.Chrome) -> None:
 
 
 def use_everything(browser: webdriver.Chrome) -> None:
-    """Press every button twice, as fast as a script can."""
+    """Click every button twice."""
     unfold(browser)
     browser.execute_script(
         "for (const b of document.querySelectorAll('button')) { b.click(); b.click(); }"
     )
 
 
-# --- quiet, and in need of nothing
+# --- no errors, no requests
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_is_complained_of_and_nothing_is_fetched(
+def test_there_are_no_console_errors_and_no_requests(
     show: Show, addresses: dict[str, str], page: str
 ) -> None:
     browser = show(page)
@@ -204,7 +204,7 @@ def _requests(browser: webdriver.Chrome) -> list[str]:
 # --- sorting
 
 
-def test_every_head_of_a_table_with_several_rows_is_a_button(show: Show) -> None:
+def test_heads_of_tables_with_several_rows_are_buttons(show: Show) -> None:
     heads = show("report").execute_script(
         "return [...document.querySelectorAll('table:not(.heat)')].flatMap(table =>"
         "  [...table.querySelectorAll('th[scope=col]')].map(head => [table.tBodies[0].rows.length,"
@@ -232,7 +232,7 @@ def test_a_button_sorts_its_table(show: Show, press: Press) -> None:
     assert _rows(table) == sorted(before)
 
 
-def test_what_is_no_number_goes_last(show: Show) -> None:
+def test_missing_numbers_sort_last(show: Show) -> None:
     browser = show("report")
     unfold(browser)
     head = browser.find_element(By.XPATH, "//th[.='Seconds']")
@@ -243,7 +243,7 @@ def test_what_is_no_number_goes_last(show: Show) -> None:
         assert _numbers(table, 1) == wanted
 
 
-def test_the_tab_key_reaches_a_button_and_shows_where_it_is(show: Show) -> None:
+def test_the_tab_key_focuses_a_button_visibly(show: Show) -> None:
     browser = show("report")
     browser.find_element(By.CSS_SELECTOR, ".scroll").send_keys(Keys.TAB)
     reached = browser.switch_to.active_element
@@ -256,7 +256,7 @@ def _rows(table: WebElement) -> list[str]:
 
 
 def _numbers(table: WebElement, at: int) -> list[float | None]:
-    """What a column is sorted by."""
+    """Return the sort keys of a column."""
     cells = table.find_elements(By.CSS_SELECTOR, f"tbody td:nth-child({at + 1})")
     found = [cell.get_attribute("data-number") for cell in cells]
     return [None if number is None else float(number) for number in found]
@@ -266,7 +266,7 @@ def _numbers(table: WebElement, at: int) -> list[float | None]:
 
 
 @by_mouse_and_by_keyboard
-def test_examples_come_six_at_a_time(show: Show, press: Press) -> None:
+def test_examples_are_paged_by_six(show: Show, press: Press) -> None:
     browser = show("report")
     bar = browser.find_element(By.CSS_SELECTOR, "nav.pages:has(+ ol.paged#examples)")
     back, following = bar.find_elements(By.TAG_NAME, "button")
@@ -281,7 +281,7 @@ def test_examples_come_six_at_a_time(show: Show, press: Press) -> None:
 
     first_page()
     press(following)
-    assert browser.switch_to.active_element == back  # not lost with the button that went
+    assert browser.switch_to.active_element == back  # focus moves from the disabled button
     assert [item.is_displayed() for item in items] == [False] * 6 + [True] * 6
     assert said.text == "7–12 of 12"
     assert (back.is_enabled(), following.is_enabled()) == (True, False)
@@ -302,7 +302,7 @@ return Math.min(...texts.filter(e => says(e) && e.checkVisibility() && !e.closes
 @by_mouse_and_by_keyboard
 @pytest.mark.parametrize(("page", "width"), [("charts", 960), ("report", 1280)])
 def test_a_chart_fills_the_window(show: Show, page: str, width: int, press: Press) -> None:
-    """960: 1,920 pixels at 200 %."""
+    """A width of 960 is 1,920 pixels at 200 %."""
     browser = show(page, width)
     before = browser.find_element(By.TAG_NAME, "main").get_attribute("innerHTML")
     for figure in browser.find_elements(By.CSS_SELECTOR, "main > figure, main > .charts figure"):
@@ -329,10 +329,10 @@ def test_arrow_keys_show_the_other_charts(show: Show) -> None:
     assert browser.find_elements(By.CSS_SELECTOR, "main figure") == [first]
 
 
-def test_a_switch_shows_what_one_line_hides(show: Show) -> None:
+def test_a_switch_changes_to_a_log_scale(show: Show) -> None:
     browser = show("charts")
     switches = browser.find_elements(By.CSS_SELECTOR, "figure input")
-    assert len(switches) == 1  # of the chart of many lines
+    assert len(switches) == 1  # on the chart of many lines
 
     def axes() -> list[str]:
         names = browser.find_elements(By.CSS_SELECTOR, "figure:has(input) .y-name")
@@ -343,7 +343,7 @@ def test_a_switch_shows_what_one_line_hides(show: Show) -> None:
     assert axes() == ["bits (log scale)"]
 
 
-def test_names_at_the_ends_of_lines_do_not_cover_one_another(show: Show) -> None:
+def test_line_names_do_not_overlap(show: Show) -> None:
     for width in (390, 1280):
         browser = show("charts", width)
         names = browser.find_elements(By.CSS_SELECTOR, "figure:has(input) .as-is .names > span")
@@ -355,7 +355,7 @@ def test_names_at_the_ends_of_lines_do_not_cover_one_another(show: Show) -> None
         assert max(ends) <= plot["x"] + plot["width"] + 1
 
 
-def test_a_group_leads_to_its_sentences(show: Show) -> None:
+def test_a_group_links_to_its_sentences(show: Show) -> None:
     browser = show("report")
     link = browser.find_element(By.CSS_SELECTOR, ".x a")
     sentences = browser.find_element(By.CSS_SELECTOR, link.get_attribute("hash"))
@@ -365,11 +365,11 @@ def test_a_group_leads_to_its_sentences(show: Show) -> None:
     assert len(sentences.find_elements(By.TAG_NAME, "li")) == 5
 
 
-# --- finding the way
+# --- navigation
 
 
 @pytest.mark.parametrize("page", ["report", "charts"])
-def test_the_contents_lead_to_every_section(show: Show, page: str) -> None:
+def test_the_contents_link_to_every_section(show: Show, page: str) -> None:
     browser = show(page)
     links = browser.find_elements(By.CSS_SELECTOR, "nav.contents a")
     heads = browser.find_elements(By.TAG_NAME, "h2")
@@ -388,7 +388,7 @@ def test_the_contents_lead_to_every_section(show: Show, page: str) -> None:
     assert bottom <= head_at
 
 
-def test_a_table_that_does_not_fit_says_so(show: Show) -> None:
+def test_wide_tables_have_a_scroll_hint(show: Show) -> None:
     script = (
         "return [...document.querySelectorAll('main > .scroll, main > details .scroll')].map(e =>"
         "  [e.scrollWidth > e.clientWidth + 1,"
@@ -403,7 +403,7 @@ def test_a_table_that_does_not_fit_says_so(show: Show) -> None:
         assert {wide for wide, _ in browser.execute_script(script)} == both
 
 
-def test_joiner_marks_are_drawn_and_not_a_glyph(show: Show) -> None:
+def test_joiner_marks_are_drawn_not_glyphs(show: Show) -> None:
     marks = show("charts").execute_script(
         "return [...document.querySelectorAll('table .joiner')].map(e => [e.textContent,"
         "  getComputedStyle(e).fontSize, getComputedStyle(e, '::before').width])"
@@ -415,7 +415,7 @@ def test_joiner_marks_are_drawn_and_not_a_glyph(show: Show) -> None:
     assert all(float(width.removesuffix("px")) > 3 for *_, width in marks)
 
 
-def test_a_printed_page_is_light_and_whole(show: Show) -> None:
+def test_print_is_light_and_complete(show: Show) -> None:
     browser = show("report", scheme="dark")
     features = [{"name": "prefers-color-scheme", "value": "dark"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
@@ -433,7 +433,7 @@ AXE = os.environ.get("AXE", "")  # axe-core's axe.min.js
 
 
 @pytest.mark.skipif(not AXE, reason="needs axe-core: AXE=…/axe.min.js")
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "hostile"])  # has odd languages
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "hostile"])  # invalid languages
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_axe_finds_nothing_serious(show: Show, page: str, width: int, scheme: str) -> None:
     browser = show(page, width, scheme)
@@ -446,7 +446,7 @@ def test_axe_finds_nothing_serious(show: Show, page: str, width: int, scheme: st
     assert serious == []
 
 
-# --- legible
+# --- legibility
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -464,7 +464,7 @@ def test_no_page_scrolls_sideways(show: Show, width: int, scheme: str, page: str
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_caption_fits_where_only_its_table_scrolls(show: Show, page: str) -> None:
+def test_captions_fit_narrow_windows(show: Show, page: str) -> None:
     browser = show(page, 390)
     unfold(browser)
     cut = browser.execute_script(
@@ -474,7 +474,7 @@ def test_a_caption_fits_where_only_its_table_scrolls(show: Show, page: str) -> N
     assert cut == []
 
 
-# A pixel is painted as an element is: the backgrounds from the outermost inwards, then its text.
+# Paints a pixel like an element: backgrounds from the outermost inwards, then the text.
 CONTRASTS = """
 const pixel = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
 const luminance = colours => {
@@ -501,7 +501,7 @@ return [...document.body.querySelectorAll("*")]
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_all_text_stands_out(show: Show, scheme: str, page: str) -> None:
+def test_text_has_contrast(show: Show, scheme: str, page: str) -> None:
     browser = show(page, scheme=scheme)
     unfold(browser)
     found = browser.execute_script(CONTRASTS)
@@ -516,7 +516,7 @@ def test_the_page_follows_the_colour_scheme(show: Show, scheme: str, bright: boo
     assert (body.value_of_css_property("background-color") == "rgba(255, 255, 255, 1)") is bright
 
 
-# --- safe
+# --- escaping
 
 
 @pytest.mark.parametrize("page", ["charts", "surprise"])

@@ -1,4 +1,4 @@
-"""Charts as coordinates: round marks that enclose the data, and points where they belong."""
+"""Chart coordinates: round ticks that enclose the data, and points at the right places."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ NUMBERS = st.floats(0, 1e6, allow_nan=False)
 
 @given(NUMBERS, NUMBERS)
 @example(50050.0, 49999.999999989144)
-def test_marks_are_round_and_enclose(a: float, b: float) -> None:
+def test_ticks_are_round_and_enclose(a: float, b: float) -> None:
     low, high = min(a, b), max(a, b)
-    high = max(high, low + 1e-3 * max(1.0, low))  # finer ones drown in rounding
+    high = max(high, low + 1e-3 * max(1.0, low))  # smaller ranges are lost in rounding
     marks = ticks(low, high)
     assert marks[0] <= low + 1e-6
     assert marks[-1] >= high - 1e-6
@@ -45,7 +45,7 @@ def test_marks_are_round_and_enclose(a: float, b: float) -> None:
 
 
 @given(st.floats(1e-3, 1e6), st.floats(1, 1e6))
-def test_marks_in_factors_enclose(low: float, factor: float) -> None:
+def test_log_ticks_enclose(low: float, factor: float) -> None:
     marks = log_ticks(low, low * factor)
     assert marks[0] <= low * (1 + 1e-6)
     assert marks[-1] >= low * factor * (1 - 1e-6)
@@ -53,7 +53,7 @@ def test_marks_in_factors_enclose(low: float, factor: float) -> None:
     assert 2 <= len(marks) <= 12
 
 
-def test_points_are_where_they_belong() -> None:
+def test_points_are_placed_correctly() -> None:
     chart = Chart("t", "x", (Line("a", ((0.0, 1.0), (50.0, 10.0), (100.0, 100.0))),), log=True)
     drawing = draw(chart)
     [stroke] = drawing.strokes
@@ -93,7 +93,7 @@ def test_a_name_has_one_colour_on_all_charts_of_a_page() -> None:
 
 
 @given(st.lists(st.floats(0, 100), max_size=30))
-def test_names_at_the_ends_of_lines_stand_apart_and_inside(places: list[float]) -> None:
+def test_line_names_are_spaced_and_inside(places: list[float]) -> None:
     moved = spread(places)
     apart = min(MIN_NAME_DISTANCE, 100 / max(1, len(places)))
     in_order = sorted(moved)
@@ -103,7 +103,7 @@ def test_names_at_the_ends_of_lines_stand_apart_and_inside(places: list[float]) 
     assert [moved[k] for k in order] == in_order
 
 
-def test_groups_stand_in_the_middle_of_their_share() -> None:
+def test_groups_are_centred() -> None:
     line = Line("a", ((0.0, 1.0), (3.0, 2.0)))
     drawing = draw(Chart("t", "x", (line,), groups=("0", "1", "2–9", "10–")))
     assert drawing.x_ticks == [(12.5, "0"), (37.5, "1"), (62.5, "2–9"), (87.5, "10–")]
@@ -124,9 +124,7 @@ def test_a_level_is_on_the_axis_and_has_a_name() -> None:
     ("lows", "wanted"),
     [((0.9, 0.1), True), ((0.9, 0.5), False), ((0.9, 0.0), False), ((0.9,), False)],
 )
-def test_what_one_line_hides_is_also_drawn_by_factors(
-    lows: tuple[float, ...], wanted: bool
-) -> None:
+def test_wide_ranges_also_get_a_log_scale(lows: tuple[float, ...], wanted: bool) -> None:
     lines = tuple(Line(str(y), ((0.0, y), (1.0, y))) for y in lows)
     drawing = draw(Chart("t", "x", lines))
     assert (drawing.as_log is not None) is wanted

@@ -1,4 +1,4 @@
-"""The colours of lines: seen on the page, and told apart, by people of every colour vision."""
+"""Line colours: contrast with the page, and distinct for every colour vision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtkit.page.tables import ENVIRONMENT
 
 Floats = NDArray[np.float64]
 
-# Linear RGB as people see it who lack a cone (Machado et al. 2009, severity 1).
+# Linear RGB as seen without one type of cone (Machado et al. 2009, severity 1).
 VISION = {
     "all cones": np.eye(3),
     "no L cones": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
@@ -24,7 +24,7 @@ VISION = {
     "no S cones": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
                    [0.004733, 0.691367, 0.303900]],
 }  # fmt: skip
-# OKLab (Ottosson 2020), in which distances are those that people see.
+# OKLab (Ottosson 2020), in which distances are perceptual.
 LMS = np.array([[0.4122214708, 0.5363325363, 0.0514459929],
                 [0.2119034982, 0.6806995451, 0.1073969566],
                 [0.0883024619, 0.2817188376, 0.6299787005]])  # fmt: skip
@@ -32,7 +32,7 @@ LAB = np.array([[0.2104542553, 0.7936177850, -0.0040720468],
                 [1.9779984951, -2.4285922050, 0.4505937099],
                 [0.0259040371, 0.7827717662, -0.8086757660]])  # fmt: skip
 ENOUGH = 3.0  # contrast of graphics: WCAG 2, success criterion 1.4.11
-FEW = 3  # systems, as most comparisons have
+FEW = 3  # systems in most comparisons
 
 
 def linear(colour: str) -> Floats:
@@ -42,7 +42,7 @@ def linear(colour: str) -> Floats:
 
 
 def apart(a: str, b: str, vision: str) -> float:
-    """How far two colours look apart."""
+    """Return the perceived distance of two colours."""
     seen = [np.clip(np.asarray(VISION[vision]) @ linear(of), 0, 1) for of in (a, b)]
     first, second = (LAB @ np.cbrt(LMS @ of) for of in seen)
     return float(np.linalg.norm(first - second))
@@ -67,7 +67,7 @@ def test_lines_stand_out_from_the_page(colours: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_colours_are_told_apart(colours: dict[str, str], vision: str) -> None:
+def test_colours_are_distinct(colours: dict[str, str], vision: str) -> None:
     lines = [colours[f"series-{k}"] for k in range(len(DASHES))]
     assert min(apart(a, b, vision) for a, b in combinations(lines, 2)) > 0.06
     assert min(apart(a, b, vision) for a, b in combinations(lines[:FEW], 2)) > 0.1

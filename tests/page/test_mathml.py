@@ -1,4 +1,4 @@
-"""Equations as MathML: the structure that a line of text says, and hostile text as text."""
+"""Equations as MathML: their structure, and the escaping of hostile text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtkit.page.mathml import mathml, prose
 
 
 def shape(element: Element) -> str:
-    """An element as name(children) or as its text."""
+    """Return an element as name(children) or as its text."""
     if element.text:
         return element.text
     return f"{element.tag.removeprefix('m')}({' '.join(map(shape, element))})"
@@ -28,11 +28,11 @@ def shape(element: Element) -> str:
         ("ln P, τ = 0.5", "ln P , τ = 0.5"),
     ],
 )
-def test_a_line_becomes_the_structure_that_it_says(equation: str, wanted: str) -> None:
+def test_equations_have_the_expected_structure(equation: str, wanted: str) -> None:
     assert shape(fromstring(mathml(equation))) == f"ath({wanted})"
 
 
-def test_names_numbers_and_signs_are_told_apart() -> None:
+def test_names_numbers_and_signs_differ() -> None:
     kinds = [(e.tag, e.text) for e in fromstring(mathml("2 ln Π"))]
     assert kinds == [("mn", "2"), ("mi", "ln"), ("mo", "∏")]
 

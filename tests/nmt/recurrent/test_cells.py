@@ -8,7 +8,7 @@ from mtkit.nmt.recurrent.cells import STEPS, weights_of
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_a_step_is_torchs_own(cell: str) -> None:
+def test_a_step_equals_torch(cell: str) -> None:
     torch.manual_seed(1)
     layer = CELLS[cell](3, 5, batch_first=True).double()
     x = torch.randn(2, 7, 3, dtype=torch.float64)
@@ -23,7 +23,7 @@ def test_a_step_is_torchs_own(cell: str) -> None:
     torch.testing.assert_close(states[-1], whole)
 
 
-def test_gates_are_those_of_the_equations() -> None:
+def test_gates_follow_the_equations() -> None:
     torch.manual_seed(1)
     w = weights_of(CELLS["lstm"](3, 5, batch_first=True))
     x, s = torch.randn(2, 3), torch.randn(2, 10)

@@ -1,4 +1,4 @@
-"""Gradient flow where mathematics says what it is."""
+"""Gradient norms against closed forms and finite differences."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def windows(n: int = 4, length: int = K + 4) -> np.ndarray:
 
 
 def still(cell: str) -> LanguageModel:
-    """A model whose recurrent layer hears nothing: no input, no bias."""
+    """Return a model whose recurrent layer has zero weights and biases."""
     found = model(cell)
     with torch.no_grad():
         for p in found.recurrent[0].parameters():
@@ -50,7 +50,7 @@ def still(cell: str) -> LanguageModel:
 
 
 @pytest.mark.parametrize("lam", [0.5, 1.0, 1.3])
-def test_a_linear_rnn_keeps_a_power_of_its_factor(lam: float) -> None:
+def test_a_linear_rnn_scales_gradients_by_powers(lam: float) -> None:
     """Around 0 tanh is the identity, so that s_t = λ s_{t−1} and ∂s_t/∂s_{t−k} = λ^k I."""
     found = still("rnn")
     w = weights_of(found.recurrent[0])
@@ -72,7 +72,7 @@ def test_a_linear_rnn_keeps_a_power_of_its_factor(lam: float) -> None:
     assert spectral_norm(found) == pytest.approx(lam)
 
 
-def test_an_lstm_that_neither_forgets_nor_writes_loses_nothing() -> None:
+def test_an_lstm_that_keeps_its_cell_keeps_the_gradient() -> None:
     found = still("lstm")
     w = weights_of(found.recurrent[0])
     with torch.no_grad():  # i, f, c̃, o
@@ -89,7 +89,7 @@ def test_an_lstm_that_neither_forgets_nor_writes_loses_nothing() -> None:
             lambda c, k=k: cell_after(k, c)[0], torch.randn(1, D, dtype=torch.float64)
         )[:, 0]
         assert torch.linalg.matrix_norm(jacobian, 2).item() == pytest.approx(1, abs=1e-6)
-    # Of the gradient by [h; c] what passes is the part by c, from the first step on.
+    # From the first step on, only the part of the gradient by c is passed on.
     states, _ = by_distance(found, windows(), K)
     np.testing.assert_allclose(states[:, 1:], states[:, 1:2].repeat(K, 1), rtol=1e-6)
     gates = mean_gates(found.float(), windows())
@@ -106,7 +106,7 @@ def test_an_lstm_that_neither_forgets_nor_writes_loses_nothing() -> None:
      {"cell": "rnn", "residual": "time"}, {"cell": "lstm", "norm": True}],
 )  # fmt: skip
 def test_gradients_by_distance_equal_finite_differences(changes: dict) -> None:
-    """The state after a token is disturbed in one direction after another."""
+    """Perturbs each component of the state after a token."""
     found, w = model(**changes), windows(1)
     y = functional.pad(torch.from_numpy(w[:, :-1]), (1, 0), value=BOS)
     T, eps = y.shape[1], 1e-5
@@ -136,8 +136,8 @@ def test_gradients_by_distance_equal_finite_differences(changes: dict) -> None:
             assert norms[0, k] == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
 
 
-def test_gradients_by_the_words_read() -> None:
-    """The embedding of every token is its own, so that a row of E hears of one place alone."""
+def test_gradients_by_input_word() -> None:
+    """All input tokens differ, so that a row of E has the gradient of one position."""
     found = model("gru")
     w = np.array([[*range(3, 9), 3]])
     y = torch.from_numpy(w)
@@ -152,8 +152,8 @@ def test_gradients_by_the_words_read() -> None:
     np.testing.assert_allclose(inputs[0], by_word[[8, 7, 6, 5, 4, 3]], rtol=1e-9)
 
 
-def test_gradients_by_depth_with_residuals_add_up() -> None:
-    """Layers that answer 0 pass on, by their residual connections, just what they get."""
+def test_residuals_keep_gradients_by_depth() -> None:
+    """Layers with output 0 pass gradients only through residual connections."""
     for residual, equal in (("layers", True), ("none", False)):
         found = model(layers=3, residual=residual)
         with torch.no_grad():
@@ -168,7 +168,7 @@ def test_gradients_by_depth_with_residuals_add_up() -> None:
 
 
 def test_gradients_by_depth_are_of_the_mean_loss() -> None:
-    """The last layer's u adds to nothing but the loss, so that by hand its gradient is that."""
+    """The last layer's u enters only the loss, so that its gradient is computed directly."""
     found, w = model(layers=2), windows(1)
     y = torch.from_numpy(w)
     u = found(functional.pad(y[:, :-1], (1, 0), value=BOS)).detach().requires_grad_()
@@ -220,7 +220,7 @@ def test_gradients_by_steps_from_source_to_target(attention: str) -> None:
     assert sorted(set(steps)) == list(range(8))  # from x_I to y_1, …, from x_1 to y_T
     alone = [by_steps(found, Data(*pairs, []).batch([row])) for row in (0, 1)]
     np.testing.assert_allclose(sorted(norms), sorted(np.concatenate([n for n, _ in alone])))
-    # The last target token of the first pair by its first source word, disturbed.
+    # Finite differences: last target token of the first pair by its first source word.
     batch, eps = Data(*pairs, []).batch([0]), 1e-6
     whole = found.embedding.forward
 
@@ -242,10 +242,8 @@ def test_gradients_by_steps_from_source_to_target(attention: str) -> None:
     assert last == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
 
 
-def test_gradients_by_steps_are_of_pairs_from_the_whole_text(
-    nmt_directory: Path, few: Corpus
-) -> None:
-    """Where the first half are one word each, the steps of the second show."""
+def test_gradients_by_steps_sample_the_whole_text(nmt_directory: Path, few: Corpus) -> None:
+    """Pairs of the first half are one word each; more steps need the second half."""
     train = few.train
     short, long = ["Hi"] * 100, [line * 3 for line in train.source[:100]]
     text = Bitext([*short, *long], [*short, *train.target[:100]], train.paths)

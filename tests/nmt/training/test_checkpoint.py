@@ -1,4 +1,4 @@
-"""What an interrupted training goes on from, and what a broken gradient does to one."""
+"""Resuming an interrupted training, and handling non-finite gradients and losses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run_at(path: Path, config: TrainConfig = CONFIG) -> Run:
 
 
 def segment(seed: int) -> Data:
-    """The pairs with some of their ids left out, others by every seed."""
+    """Return the pairs without some of their target ids; the seed decides which."""
     rng, data = np.random.default_rng(seed), ten_pairs()
     targets = [[i for i in ids if rng.random() < 0.7] for ids in data.targets]
     return replace(data, targets=targets)
@@ -65,7 +65,7 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("at", [1, 7, 10, 15, 29])
-def test_a_killed_run_ends_bit_by_bit_where_it_would_have(
+def test_a_resumed_run_ends_with_identical_weights(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run_at(tmp_path / "whole")
@@ -127,7 +127,7 @@ def test_an_interrupted_write_leaves_the_old_state(
 
 
 def lose(monkeypatch: pytest.MonkeyPatch, when: list[int]) -> None:
-    """Make the loss of some updates infinite or no number."""
+    """Make the loss of some updates infinite or NaN."""
     loss_of = running.loss_of
 
     def lost(*arguments: object) -> torch.Tensor:
@@ -155,7 +155,7 @@ def test_a_step_without_a_finite_gradient_changes_no_weight(
     )
 
 
-def test_some_in_a_row_send_the_run_back_at_half_the_rate(
+def test_skipped_updates_in_a_row_halve_the_learning_rate(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for path in (tmp_path / "run", None):
@@ -172,7 +172,7 @@ def test_some_in_a_row_send_the_run_back_at_half_the_rate(
         assert run.optimiser.param_groups[0]["lr"] == pytest.approx(rate / 2)
 
 
-def test_a_run_that_cannot_be_saved_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_halvings_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     lose(monkeypatch, list(range(10_000)))
     run = run_of(CONFIG)
     with pytest.raises(WorkError, match="no gradient is finite"):
@@ -181,7 +181,7 @@ def test_a_run_that_cannot_be_saved_ends(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def lose_validations(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
-    """Make all dev losses but the first ``after`` this value."""
+    """Set all dev losses but the first ``after`` to ``value``."""
     of_subwords, calls = loss.subword_log_probabilities, iter(range(1000))
 
     def lost(models: Sequence[Seq2Seq], data: Data) -> list[NDArray[np.float64]]:
@@ -192,7 +192,7 @@ def lose_validations(monkeypatch: pytest.MonkeyPatch, after: int, value: float) 
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_dev_loss_that_is_not_finite_ends_the_run_with_the_best_weights(
+def test_a_non_finite_dev_loss_ends_the_run_with_the_best_weights(
     value: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lose_validations(monkeypatch, 1, value)
@@ -218,7 +218,7 @@ def test_no_finite_dev_loss_at_all_is_an_error(
         train(run_of(CONFIG), silent)
 
 
-def test_a_log_has_null_for_what_is_not_finite(
+def test_a_log_has_null_for_non_finite_values(
     few: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lose_validations(monkeypatch, 1, math.nan)
@@ -234,7 +234,7 @@ def test_a_log_has_null_for_what_is_not_finite(
     assert "dev_perplexity" not in read[-1]
 
 
-def test_a_network_that_answers_all_alike_is_named() -> None:
+def test_a_network_of_constant_output_is_named() -> None:
     data = ten_pairs()
     many = replace(
         data,
@@ -256,8 +256,8 @@ def test_the_log_has_bleu_of_greedy_translations() -> None:
     assert greedy(run.average, run.dev.sources) == run.dev.targets
 
 
-def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> None:
-    """The command, killed while it trains: the weights are those of the whole run."""
+def test_resume_after_sigkill(few: Corpus, tmp_path: Path, tiny: None) -> None:
+    """The command is killed while it trains; resumed, it gives the weights of a whole run."""
     for language, lines in (("en", few.train.source), ("de", few.train.target)):
         (tmp_path / f"t.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
     options = ["--train", "t.en", "t.de", "--updates", "60", "--threads", "1"]
@@ -269,7 +269,7 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     late = time.monotonic() + WATCHDOG
     unfinished = stages_directory(tmp_path / "killed") / CHECKPOINT
     states: set[int] = set()
-    while len(states) < 2:  # that of the start, and that of the middle
+    while len(states) < 2:  # those of the start and the middle
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < late
         time.sleep(0.01)
@@ -289,7 +289,7 @@ def test_kill_minus_nine_and_resume(few: Corpus, tmp_path: Path, tiny: None) -> 
     assert {"update", "loss", "dev_perplexity", "bleu", "gradient_norm"} <= set(json.loads(log[-1]))
 
 
-def test_a_restored_run_is_the_run_that_was_kept(
+def test_a_restored_run_equals_the_saved_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with monkeypatch.context() as patch:
@@ -300,7 +300,7 @@ def test_a_restored_run_is_the_run_that_was_kept(
     again.restore()
     assert again.best == run.best
     assert again.history == run.history
-    assert all(map(math.isfinite, again.history[1].values()))  # of those that were not lost
+    assert all(map(math.isfinite, again.history[1].values()))  # without the skipped update
     assert again.skipped == run.skipped == 1
     for name, weight in run.best_weights.items():
         assert torch.equal(again.best_weights[name], weight)
@@ -308,7 +308,7 @@ def test_a_restored_run_is_the_run_that_was_kept(
     assert rows[0] == rows[1]
 
 
-def test_a_validation_behind_lost_updates_alone_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_validation_after_skipped_updates_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     lose(monkeypatch, [4, 5])
     run = run_of(replace(CONFIG, updates=8, validations=4))
     train(run, silent)
@@ -316,7 +316,7 @@ def test_a_validation_behind_lost_updates_alone_is_logged(monkeypatch: pytest.Mo
     assert run.skipped == 2
 
 
-def test_an_interrupted_training_says_how_to_go_on(
+def test_interrupted_training_says_how_to_resume(
     few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stopped(run: Run) -> None:
@@ -344,10 +344,10 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert "resumed at update 0 of 2" in capsys.readouterr().err
 
 
-def test_what_torchrun_starts_again_goes_on_or_begins(
+def test_a_restart_by_torchrun_resumes_or_starts(
     few: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One process, too, which may have died before anything was kept."""
+    """With one process, too, which may have died before it saved anything."""
 
     def stopped(run: Run) -> None:
         run.keep()

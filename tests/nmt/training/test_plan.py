@@ -1,4 +1,4 @@
-"""A budget becomes a number of updates, once, and is said before the training."""
+"""A budget is converted to updates once, and reported before the training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mtkit.nmt.training.update import Run
 from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
 
 
-def test_minutes_buy_updates_and_updates_take_minutes() -> None:
+def test_minutes_convert_to_updates_and_back() -> None:
     pace = Pace(update=0.5, overhead=60.0)
     assert 100 < pace.updates_in(2.0) < 120
     assert pace.updates_in(0.5) == 1
@@ -25,7 +25,7 @@ def test_minutes_buy_updates_and_updates_take_minutes() -> None:
         assert pace.updates_in(pace.minutes_for(updates) + 1e-9) == updates
 
 
-def test_the_smaller_of_passes_and_minutes_decides_unless_updates_are_fixed() -> None:
+def test_the_smaller_of_epochs_and_minutes_decides_unless_updates_are_fixed() -> None:
     config, pace = TrainConfig(epochs=7, minutes=2.0), Pace(1.0, 0.0)
     assert updates_of(config, 10, pace) == 70
     assert updates_of(config, 100, pace) == pace.updates_in(2.0) == 116
@@ -33,7 +33,7 @@ def test_the_smaller_of_passes_and_minutes_decides_unless_updates_are_fixed() ->
     assert updates_of(replace(config, updates=5), 100, None) == 5
 
 
-def test_the_plan_is_said_in_words() -> None:
+def test_the_plan_is_reported() -> None:
     pace = Pace(update=0.29, overhead=5.0)
     enough = replace(TrainConfig(), updates=16_500)
     assert plan_lines(enough, 550, 29_000, None) == [
@@ -53,7 +53,7 @@ def test_the_plan_is_said_in_words() -> None:
         (5_400, 45, "best", "a usable network needs about 22; use --minutes 82"),
     ],
 )
-def test_a_short_budget_is_said_with_what_would_do(
+def test_a_short_budget_is_reported_with_a_remedy(
     updates: int, epochs: int, preset: str, remedy: str
 ) -> None:
     config = replace(TrainConfig(), updates=updates, epochs=epochs, preset=preset)
@@ -64,7 +64,7 @@ def test_a_short_budget_is_said_with_what_would_do(
         assert passes >= int(remedy.split("about ")[1].split(";")[0])
 
 
-def test_a_budget_without_a_clock_times_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_without_minutes_needs_no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(planning, "_pace")
     for config in (replace(TINY, updates=12), replace(TINY, updates=0, minutes=0, epochs=12)):
         run = run_of(config)
@@ -73,8 +73,8 @@ def test_a_budget_without_a_clock_times_nothing(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
-def test_a_run_by_the_clock_is_the_run_of_as_many_updates(on_disk: bool, tmp_path: Path) -> None:
-    """What is timed is undone: neither weights nor batches nor dropout remember it."""
+def test_a_timed_run_equals_one_of_as_many_updates(on_disk: bool, tmp_path: Path) -> None:
+    """Timed updates are undone: weights, batches and dropout do not depend on them."""
     config = replace(TINY, dropout=0.3, word_dropout=0.2, batch=3, epochs=100_000, patience=1)
 
     def trained(name: str, **budget: float) -> tuple[Run, list[torch.Tensor]]:
@@ -93,7 +93,7 @@ def test_a_run_by_the_clock_is_the_run_of_as_many_updates(on_disk: bool, tmp_pat
     ]
 
 
-def test_a_network_that_is_trained_further_is_usable_already() -> None:
+def test_continued_training_gets_no_budget_warning() -> None:
     weights = train(run_of(TINY), silent).state_dict()
     for start, lines in ((weights, 1), (None, 2)):
         run = Run(replace(TINY, updates=3), 14, ten_pairs(), ten_pairs(), weights=start)

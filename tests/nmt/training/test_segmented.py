@@ -1,6 +1,4 @@
-"""Subwords of text on disk: the library's BPE, and BPE-dropout beside its definition, followed
-through every branch.
-"""
+"""Subwords of text on disk, against the library's BPE and the definition of BPE-dropout."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ def subwords() -> Subwords:
 
 
 def probabilities(word: Pieces, ranks: dict[tuple[str, str], int], p: float) -> Counter[Pieces]:
-    """What becomes of ``word``, with what probability: every merge passed over or not."""
+    """Return the probability of each segmentation of ``word``: any merge may be dropped."""
     found: Counter[Pieces] = Counter()
     left = 1.0
     pairs = list(pairwise(word))
@@ -54,9 +52,7 @@ def test_without_dropout_it_is_the_librarys_bpe(
 
 @pytest.mark.parametrize("p", [0.1, 0.4])
 @pytest.mark.parametrize("word", ["mann", "banane"])
-def test_segmentations_come_as_often_as_they_should(
-    subwords: Subwords, word: str, p: float
-) -> None:
+def test_segmentations_have_their_probability(subwords: Subwords, word: str, p: float) -> None:
     n = 40_000
     ranks = {
         (subwords.pieces[a], subwords.pieces[b]): rank
@@ -79,7 +75,7 @@ def test_if_all_is_dropped_only_letters_are_left(subwords: Subwords) -> None:
     assert ids[4] == UNK
 
 
-def test_the_seed_and_the_place_decide(subwords: Subwords) -> None:
+def test_cuts_depend_on_seed_and_place(subwords: Subwords) -> None:
     text = text_of(subwords, TEXT * 20)
     first, again, other = (list(text.sampled(0.3, seed)) for seed in (7, 7, 8))
     assert first == again
@@ -91,7 +87,7 @@ def test_the_seed_and_the_place_decide(subwords: Subwords) -> None:
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3])
-def test_lengths_are_known_beforehand(subwords: Subwords, p: float) -> None:
+def test_lengths_are_known_in_advance(subwords: Subwords, p: float) -> None:
     text = text_of(subwords, [*TEXT, []]).sampled(p, 3)
     assert text.lengths.tolist() == [len(ids) for ids in text]
     assert lengths(text) is text.lengths
@@ -104,12 +100,12 @@ def test_there_may_be_no_merge_and_no_sentence() -> None:
     assert list(text_of(letters, [])) == []
 
 
-def test_what_is_spelled_like_a_special_symbol_is_unknown(subwords: Subwords) -> None:
+def test_special_symbols_in_text_are_unknown(subwords: Subwords) -> None:
     assert text_of(subwords, [["</s>"]])[0] == [UNK]
 
 
-def test_random_numbers_are_even() -> None:
-    """Those of one sentence, the first of many sentences, and how both go together."""
+def test_draws_are_uniform() -> None:
+    """Within a sentence, across sentences, and from one draw to the next."""
     states = [_state(3, place) for place in range(100)]
     draws = np.array([[_uniform(state) for _ in range(100)] for state in states])
     for a, b in ((draws, draws.T), (draws[:-1], draws[1:]), (draws[:, :-1], draws[:, 1:])):

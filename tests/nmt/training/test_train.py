@@ -19,7 +19,7 @@ from mtkit.text.vocabulary import EOS
 from tests.support.neural_runs import TINY, run_of, silent, ten_pairs
 
 
-def test_ten_pairs_are_learnt_by_heart() -> None:
+def test_ten_pairs_are_memorised() -> None:
     run = run_of(TINY)
     model = train(run, silent)
     assert run.best[0] < 1.05
@@ -100,7 +100,7 @@ def test_a_steps_gradient_is_of_its_batch_with_words_dropped_out() -> None:
             torch.testing.assert_close(p.grad, q.grad)
 
 
-def test_the_seed_decides_the_first_weights_and_epochs_differ() -> None:
+def test_the_seed_sets_the_initial_weights_and_epochs_differ() -> None:
     a, b = (run_of(replace(TINY, seed=seed, batch=2)) for seed in (1, 2))
     assert not torch.equal(a.model.combine.weight, b.model.combine.weight)
     epochs = [[a.next_batch().rows for _ in range(a.batches_per_epoch)] for _ in range(2)]
@@ -118,7 +118,7 @@ def test_the_first_batch_is_the_largest() -> None:
         assert sorted(r for batch in batches for r in batch.rows) == list(range(10))
 
 
-def test_patience_starts_anew_with_every_better_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_restarts_with_every_better_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(replace(TINY, updates=50, validations=50, patience=3))
     answers = iter([True, False, False, True, False, False, True, False, False, False, True])
     monkeypatch.setattr(run, "validate", lambda: (2.0, next(answers)))
@@ -146,7 +146,7 @@ def test_a_precision_is_resolved_or_refused() -> None:
         run_of(replace(TINY, precision="fp8"))
 
 
-def test_a_processor_without_bf16_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_bf16_support_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def lacks(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError("could not create a primitive descriptor")
 
@@ -155,7 +155,7 @@ def test_a_processor_without_bf16_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         run_of(replace(TINY, precision="bf16"))
 
 
-def test_a_run_may_begin_with_weights_that_are_given() -> None:
+def test_a_run_can_start_from_given_weights() -> None:
     trained = train(run_of(TINY), silent)
     run = Run(replace(TINY, seed=2), 14, ten_pairs(), ten_pairs(), weights=trained.state_dict())
     assert perplexity(run.model, ten_pairs()) < 1.05
@@ -172,7 +172,7 @@ def test_dropout_depends_on_seed_update_and_process_alone(monkeypatch: pytest.Mo
     def loss_at(update: int, seed: int = 1, rank: int = 0) -> float:
         monkeypatch.setattr(parallel, "RANK", rank)
         run.update, run.config = update, replace(config, seed=seed)
-        torch.manual_seed(rank)  # what was drawn before has no say
+        torch.manual_seed(rank)  # earlier draws have no effect
         return run._backward(batch).item()
 
     monkeypatch.setattr(type(batch), "share", lambda self, *_: self)
