@@ -414,7 +414,7 @@ def test_noisy_channel_bleu_is_shown_by_weights(report: Comparison) -> None:
     assert grid.caption in printed(report)
     assert grid.caption in Page(as_html(report)).texts("caption")
     without = built(SOURCES, REFERENCES, systems()[1:], resamples=5, trials=5)
-    assert "noisy channel" not in printed(without) + as_html(without)
+    assert "Noisy channel" not in printed(without) + as_html(without)
 
 
 def test_glossary_compliance_is_a_table() -> None:
